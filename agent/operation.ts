@@ -1,0 +1,47 @@
+import type { Readable } from "node:stream";
+import type { InputOf, OperationName, ResultOf, StagedFile } from "#protocol/operations.ts";
+import type { Progress } from "#protocol/wire.ts";
+
+/** What an operation can ask of the world while it runs. */
+export type OperationContext<O extends OperationName = OperationName> = {
+  readonly command: { readonly id: string; readonly user: string; readonly operation: O };
+  readonly input: InputOf<O>;
+  /**
+   * Aborts on cancel (reason: PerigeeError CANCELLED), on the deadline (DEADLINE_EXCEEDED) and when the agent
+   * shuts down (reason: ShuttingDown). An operation stops soon, cleans up what it made and throws the reason.
+   */
+  readonly signal: AbortSignal;
+  /** For people; cheap to call often (it is thinned out before it is sent). */
+  progress(progress: Progress): void;
+  /** The command's staged files: empty for operations without any. */
+  manifest(): Promise<StagedFile[]>;
+  /** Opens a staged file, from byte `start`. Retries and renewed URLs are inside. */
+  fetch(n: number, start?: number): Promise<Readable>;
+  /** Puts an object into staging under number `n`; at most `maxBytes`. Not retried: the body is a stream. */
+  store(n: number, body: Readable | Uint8Array, maxBytes: number): Promise<{ n: number; size: number }>;
+  /** The journal's entry of this command; only for operations that change something. */
+  readonly journal: JournalEntry;
+};
+
+/** Durable notes of one command: what was noted survives any death of the agent from the moment note() returns. */
+export type JournalEntry = {
+  /** Notes of earlier attempts, oldest first; empty on the first attempt. */
+  readonly notes: readonly { step: string; detail: unknown }[];
+  /** fsyncs. After `commit` was noted a cancel comes too late: the signal aborts no more for a cancel. */
+  note(step: "commit" | (string & {}), detail?: unknown): void;
+};
+
+/**
+ * Does one operation and returns its result; throws PerigeeError for a failure that the user is to see.
+ * It may run again after a cut (journal.notes tells how far it came) and must then reach its right end once.
+ */
+export type OperationHandler<O extends OperationName> = (
+  context: OperationContext<O>,
+) => Promise<ResultOf<O>>;
+
+export type OperationHandlers = { [O in OperationName]: OperationHandler<O> };
+
+/** The reason with which `signal` aborts when the agent stops in the middle: the command goes on at its next start. */
+export class ShuttingDown extends Error {
+  override readonly name = "ShuttingDown";
+}

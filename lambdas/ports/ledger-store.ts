@@ -1,0 +1,57 @@
+/**
+ * The table under the ledger: items with a two-part key, consistent reads, and transactions with
+ * conditions. It maps one to one onto DynamoDB (GetItem, Query, TransactWriteItems) and onto one SQLite
+ * table; the ledger's rules are written once, above it.
+ */
+export type Key = { pk: string; sk: string };
+
+/** An item: JSON data under a key, with a revision that every write raises by one. */
+export type Item<T = unknown> = Key & {
+  /** 1 for a new item; a conditional write names the revision it read */
+  rev: number;
+  /** ms since 1970 after which a janitor or TTL may delete it; cleaning only, no meaning rests on it */
+  expiresAt?: number;
+  data: T;
+};
+
+/** `if: 0` = the key must be absent; `if: n` = its revision must be n; none = unconditional. */
+export type Write =
+  | { put: Key & { expiresAt?: number; data: unknown }; if?: number }
+  | { delete: Key; if?: number }
+  | { check: Key; if: number };
+
+export type Query = {
+  pk: string;
+  /** sort keys that begin so */
+  prefix?: string;
+  /** exclusive bounds */
+  after?: string;
+  before?: string;
+  descending?: boolean;
+  limit: number;
+};
+
+/** A condition of a transaction did not hold: `index` is the first write whose condition failed. */
+export class ConditionFailed extends Error {
+  override readonly name = "ConditionFailed";
+  readonly index: number;
+  constructor(index: number) {
+    super(`condition of write ${index} does not hold`);
+    this.index = index;
+  }
+}
+
+export interface LedgerStore {
+  /** The item as last committed, or undefined. */
+  get<T>(key: Key): Promise<Item<T> | undefined>;
+  /** Items of one partition in sort-key order (bytewise), at most `limit`. */
+  query<T>(query: Query): Promise<Item<T>[]>;
+  /**
+   * All writes or none, durable when it returns. At most 25 writes, each to another key.
+   * @throws ConditionFailed when a condition does not hold; a transient conflict is retried inside.
+   */
+  transact(writes: Write[]): Promise<void>;
+  /** Deletes items whose `expiresAt` is before `now` (ms), at most `limit`; returns how many. */
+  sweep(now: number, limit: number): Promise<number>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,89 @@
+/**
+ * Every error code of Perigee, with its HTTP status on the EM dialect and what it means.
+ * docs/errors.md is generated from this list and checked against it.
+ */
+export const ERRORS = {
+  NO_FILES: [400, "The uplink holds no files, or its body is not a multipart form."],
+  MAX_UPLINK_SIZE_EXCEEDED: [400, "The files of one uplink are over 2 GB (2 147 483 648 bytes) together."],
+  TOO_MANY_FILES: [400, "One uplink carries more than 10,000 files."],
+  INVALID_PARAMETERS: [400, "A field is missing or breaks its rule; the message names both."],
+  INVALID_PATH: [400, "The path names something that cannot be read as a file or directory."],
+  DELETE_FAILED: [400, "There is nothing to delete at that path, or it could not be deleted."],
+  BUILD_FAILED: [400, "The image build failed; `log_tail` holds the last 100 lines of its log."],
+  IMAGE_LOAD_FAILED: [400, "The archive could not be loaded as that image; `log_tail` says why."],
+  UNAUTHORIZED: [401, "The token is missing, malformed, expired or not for this use."],
+  INVALID_CREDENTIALS: [401, "User name or password is wrong."],
+  ILLEGAL_PATH: [403, "The path leads out of the volume."],
+  NOT_FOUND: [404, "There is no such route."],
+  FILE_NOT_FOUND: [404, "There is no such file in the volume."],
+  VOLUME_NOT_FOUND: [404, "The user has no such volume."],
+  POD_NOT_FOUND: [404, "A pod of that name was never run."],
+  IMAGE_NOT_FOUND: [404, "The user has no such image."],
+  COMMAND_NOT_FOUND: [404, "The user has no such command."],
+  EDGE_NOT_FOUND: [404, "There is no such edge, or it is not granted to the user."],
+  METHOD_NOT_ALLOWED: [405, "The route exists, but not for this method."],
+  VOLUME_IN_USE: [409, "A pod that has not terminated uses the volume."],
+  IMAGE_IN_USE: [409, "A pod that has not terminated runs the image."],
+  CANCELLED: [409, "The command was cancelled before it ended."],
+  NOT_CANCELLABLE: [409, "The command has already ended, or is past the point where it can be undone."],
+  ALREADY_EXISTS: [409, "The name is taken."],
+  STALE_EPOCH: [409, "A newer agent serves this edge; what an older one says is refused."],
+  BODY_TOO_LARGE: [413, "A body without files is over 1 MiB."],
+  UNSUPPORTED_MEDIA_TYPE: [415, "The body is neither a form nor JSON."],
+  RANGE_NOT_SATISFIABLE: [416, "The requested range lies outside the file."],
+  EXPECTATION_FAILED: [417, "The Expect header asks for something other than 100-continue."],
+  IDEMPOTENCY_KEY_REUSED: [422, "The Idempotency-Key was used for another request in the last 24 hours."],
+  LOCKED: [423, "The edge is busy with another command, or one is queued ahead."],
+  QUEUE_FULL: [429, "The edge's queue (100, or 20 per user) is full."],
+  TOO_MANY_ATTEMPTS: [429, "Too many failed log-ins from this address; wait as Retry-After says."],
+  INTERNAL_ERROR: [500, "Something failed on our side; the cause is in the log under the command's id."],
+  INTERRUPTED: [500, "The edge lost its journal while the command ran; its outcome is not known."],
+  ENGINE_UNAVAILABLE: [500, "The container engine on the edge does not answer."],
+  EM_UNREACHABLE: [503, "The edge has not been in contact, or did not take the command in time."],
+  EXPIRED: [503, "The command was never taken by the edge and has expired."],
+  DEADLINE_EXCEEDED: [504, "The command ran into its deadline and was stopped."],
+  QUOTA_EXCEEDED: [507, "The user's byte quota over volumes, images and staging is used up."],
+  STORAGE_FULL: [507, "The disk of the ground or of the edge is at its free-space floor."],
+} as const satisfies Record<string, readonly [status: number, meaning: string]>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What a failed command carries: a code of {@link ERRORS}, a text for people, and fields for the answer. */
+export type Failure = { code: ErrorCode; message: string; data?: Record<string, unknown> };
+
+/** The one error class. `code` is stable, `data` is sent to the user beside it, `cause` only goes to the log. */
+export class PerigeeError extends Error {
+  override readonly name = "PerigeeError";
+  readonly code: ErrorCode;
+  readonly data?: Record<string, unknown>;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { data?: Record<string, unknown>; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.data = options.data;
+  }
+
+  /** HTTP status of the code. */
+  get status(): number {
+    return ERRORS[this.code][0];
+  }
+
+  toFailure(): Failure {
+    return { code: this.code, message: this.message, ...(this.data && { data: this.data }) };
+  }
+}
+
+/** The failure of a command that threw `error`: a {@link PerigeeError} as it is, anything else INTERNAL_ERROR. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof PerigeeError) return error.toFailure();
+  return { code: "INTERNAL_ERROR", message: "Internal error" };
+}
+
+/** Is `code` one of {@link ERRORS}? */
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === "string" && Object.hasOwn(ERRORS, code);
+}

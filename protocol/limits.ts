@@ -1,0 +1,41 @@
+/** Every bound of the system in one place (docs/operations.md lists them). Sizes in bytes, times in ms. */
+export const KiB = 1024;
+export const MiB = 1024 * KiB;
+export const GiB = 1024 * MiB;
+
+export const LIMITS = {
+  /** all files of one uplink */
+  uplinkBytes: 2 * GiB,
+  /** a Content-Length over this is refused unread */
+  uplinkBodyBytes: 2 * GiB + 16 * MiB,
+  uplinkFiles: 10_000,
+  /** a body without files */
+  bodyBytes: 1 * MiB,
+  /** a result over this goes to staging */
+  inlineResultBytes: 64 * KiB,
+  queuePerEdge: 100,
+  queuePerUser: 20,
+  logLineBytes: 4 * KiB,
+  /** log kept of one run; older chunks go first */
+  logBytes: 10 * MiB,
+  logTailLines: 100,
+  listEntries: 1_000_000,
+  listDepth: 128,
+  historyMs: 90 * 24 * 3600_000,
+  idempotencyMs: 24 * 3600_000,
+  /** downlinked content that nobody fetched */
+  downlinkMs: 24 * 3600_000,
+  heartbeatMs: 30_000,
+  /** no heartbeat for this long: contact is lost */
+  contactMs: 90_000,
+  /** a waiting command that is not claimed within this is withdrawn */
+  withdrawMs: 15_000,
+  /** a waiting command whose waiter died expires after this */
+  abandonedMs: 10 * 60_000,
+  /** an upload that never completed */
+  stagingMs: 70 * 60_000,
+  /** byte quota per user over volumes, images and staging (default; the operator may set another) */
+  quotaBytes: 20 * GiB,
+  /** staging and volumes stop here, so that ledger and journal can always write */
+  freeFloorBytes: 512 * MiB,
+} as const;

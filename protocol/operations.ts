@@ -1,0 +1,209 @@
+import { z } from "zod";
+import { label, NODE_KINDS } from "./names.ts";
+
+/**
+ * The operations an edge can be asked for. Inputs are neutral: whatever a dialect accepts has been read,
+ * checked and turned into these shapes on the ground. The agent checks them again before it acts.
+ */
+
+/** A path inside a volume: relative, `/` between components, no `.`, `..` or empty ones; "" is the root. */
+export const volumePath = z
+  .string()
+  .max(4096)
+  .refine(
+    (path) => path === "" || path.split("/").every((part) => part !== "" && part !== "." && part !== ".."),
+    "must be relative and normalised",
+  )
+  .refine((path) => !path.includes("\0"), "must not hold NUL");
+
+/** A staged file of a command: `n` is its number in staging, `path` where it goes in the volume. */
+export const stagedFile = z.object({
+  n: z.number().int().nonnegative(),
+  path: volumePath,
+  /** bytes */
+  size: z.number().int().nonnegative(),
+  /** XXH64 (seed 0) of the content, 16 hex digits: checked end to end */
+  xxh64: z.string().regex(/^[0-9a-f]{16}$/),
+});
+export type StagedFile = z.infer<typeof stagedFile>;
+
+/** An object that the agent put into staging: `n` is its number, `size` its bytes. */
+export const stagedContent = z.object({ n: z.number().int().nonnegative(), size: z.number().int() });
+
+/** State of a pod's container in the shape of Kubernetes' ContainerState. Times are UTC, whole seconds. */
+export const containerState = z.union([
+  z.object({ waiting: z.object({ reason: z.string(), message: z.string().optional() }) }),
+  z.object({ running: z.object({ startedAt: z.string() }) }),
+  z.object({
+    terminated: z.object({
+      exitCode: z.number().int(),
+      reason: z.string(),
+      startedAt: z.string().nullable(),
+      finishedAt: z.string().nullable(),
+      message: z.string().optional(),
+    }),
+  }),
+]);
+export type ContainerState = z.infer<typeof containerState>;
+
+const none = z.object({});
+const byteRange = z.object({
+  /** first byte, inclusive; absent: the last `suffix` bytes */
+  start: z.number().int().nonnegative().optional(),
+  /** last byte, inclusive; absent: to the end */
+  end: z.number().int().nonnegative().optional(),
+  suffix: z.number().int().nonnegative().optional(),
+});
+
+const TRANSFER_S = 60 * 60;
+const IMAGE_S = 30 * 60;
+const SHORT_S = 2 * 60;
+
+type Operation = {
+  input: z.ZodType;
+  result: z.ZodType;
+  /** Changes something on the edge: journalled, so that it takes effect once. */
+  changes: boolean;
+  /** Deadline of the work on the edge, in seconds from the claim. */
+  deadline: number;
+};
+
+export const OPERATIONS = {
+  /** Put staged files into a volume: all or none. The manifest ({@link stagedFile}[]) is staged too. */
+  "volume.uplink": {
+    input: z.object({ volume: label, count: z.number().int(), bytes: z.number().int() }),
+    result: z.object({ count: z.number().int(), bytes: z.number().int() }),
+    changes: true,
+    deadline: TRANSFER_S,
+  },
+  /**
+   * List a volume. `listing` is the JSON text of the entries array (small ones), `content` the same text in
+   * staging (large ones): it is written once, at the edge, and streamed through the ground untouched, which
+   * also keeps 64-bit hashes exact.
+   */
+  "volume.list": {
+    input: z.object({ volume: label }),
+    result: z.object({
+      listing: z.string().optional(),
+      content: stagedContent.optional(),
+      /** the listing stopped at a bound (entries or depth) */
+      truncated: z.boolean(),
+    }),
+    changes: false,
+    deadline: TRANSFER_S,
+  },
+  /** Read a file, or a directory as a tar, into staging. `range` and `ifRange` as in RFC 9110. */
+  "volume.read": {
+    input: z.object({
+      volume: label,
+      path: volumePath,
+      range: byteRange.optional(),
+      ifRange: z.string().max(200).optional(),
+    }),
+    result: z.object({
+      kind: z.enum(["file", "directory"]),
+      /** last component of the path; the volume's name for its root */
+      name: z.string(),
+      /** bytes of the whole file, or of the tar */
+      total: z.number().int(),
+      etag: z.string(),
+      /** ms since 1970 */
+      modified: z.number(),
+      /** what of a file was sent, inclusive; absent: all of it */
+      range: z.object({ start: z.number().int(), end: z.number().int() }).optional(),
+      content: stagedContent,
+    }),
+    changes: false,
+    deadline: TRANSFER_S,
+  },
+  "volume.delete": {
+    input: z.object({ volume: label, path: volumePath }),
+    result: none,
+    changes: true,
+    deadline: SHORT_S,
+  },
+  "volumes.list": {
+    input: none,
+    result: z.object({
+      /** size in bytes, created in ms since 1970 */
+      volumes: z.array(z.object({ name: z.string(), size: z.number(), created: z.number() })),
+    }),
+    changes: false,
+    deadline: SHORT_S,
+  },
+  "volumes.delete": { input: z.object({ volume: label }), result: none, changes: true, deadline: SHORT_S },
+  "image.build": {
+    input: z.object({ volume: label, dockerfile: volumePath, context: volumePath, image: z.string() }),
+    result: none,
+    changes: true,
+    deadline: IMAGE_S,
+  },
+  "image.load": {
+    input: z.object({ volume: label, tarfile: volumePath, image: z.string() }),
+    result: none,
+    changes: true,
+    deadline: IMAGE_S,
+  },
+  "image.list": {
+    input: none,
+    result: z.object({
+      images: z.array(
+        z.object({
+          name: z.string(),
+          tag: z.string(),
+          id: z.string(),
+          /** bytes */
+          size: z.number(),
+          /** ms since 1970 */
+          created: z.number(),
+        }),
+      ),
+    }),
+    changes: false,
+    deadline: SHORT_S,
+  },
+  "image.delete": { input: z.object({ image: z.string() }), result: none, changes: true, deadline: SHORT_S },
+  "pod.run": {
+    input: z.object({
+      pod: label,
+      volume: label,
+      /** as the user wrote it: a distribution reference, with tag `latest` meant when none is given */
+      image: z.string(),
+      node: z.enum(NODE_KINDS),
+      /** minutes, from the pod's start */
+      maxDuration: z.number().int().min(1),
+      /** ms since 1970; absent: at once */
+      scheduledTime: z.number().optional(),
+      /** replaces ENTRYPOINT and CMD, as in Kubernetes */
+      command: z.array(z.string()).optional(),
+      /** replaces CMD */
+      args: z.array(z.string()).optional(),
+      ports: z.array(z.number().int().min(1).max(65535)),
+      envs: z.record(z.string(), z.string()),
+    }),
+    result: none,
+    changes: true,
+    deadline: SHORT_S,
+  },
+  "pod.status": {
+    input: z.object({ pod: label }),
+    result: z.object({ state: containerState }),
+    changes: false,
+    deadline: SHORT_S,
+  },
+  "pod.stop": { input: z.object({ pod: label }), result: none, changes: true, deadline: SHORT_S },
+  "nodes.status": {
+    input: none,
+    result: z.object({ nodes: z.array(z.object({ name: z.string(), status: z.string() })) }),
+    changes: false,
+    deadline: SHORT_S,
+  },
+  /** The operator adds an image of the engine to the public ones. */
+  "edge.publish": { input: z.object({ image: z.string() }), result: none, changes: true, deadline: SHORT_S },
+} as const satisfies Record<string, Operation>;
+
+export type OperationName = keyof typeof OPERATIONS;
+export type InputOf<O extends OperationName> = z.infer<(typeof OPERATIONS)[O]["input"]>;
+export type ResultOf<O extends OperationName> = z.infer<(typeof OPERATIONS)[O]["result"]>;
+
+export const operationName = z.enum(Object.keys(OPERATIONS) as [OperationName, ...OperationName[]]);

@@ -1,0 +1,132 @@
+import { z } from "zod";
+import { ERRORS, type ErrorCode } from "./errors.ts";
+import { containerState, operationName } from "./operations.ts";
+
+/**
+ * What agent and ground say to each other, over HTTP under `/agent/`, always with the agent's bearer token.
+ * The agent speaks first: nothing on the edge listens.
+ */
+
+const epoch = z.number().int().positive();
+const commandId = z.string().length(26);
+
+const failure = z.object({
+  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+  message: z.string(),
+  data: z.record(z.string(), z.unknown()).optional(),
+});
+
+export const progress = z.object({
+  /** what is being done, for people: "receiving", "hashing", "building" */
+  phase: z.string().max(80),
+  /** of `unit`; absent while unknown */
+  done: z.number().optional(),
+  total: z.number().optional(),
+  unit: z.enum(["bytes", "files", "steps"]).optional(),
+});
+export type Progress = z.infer<typeof progress>;
+
+/** POST /agent/start: the ledger issues a new epoch and remembers the journal. */
+export const startRequest = z.object({ journal: z.string().min(1).max(64), version: z.string().max(64) });
+export const startResponse = z.object({ edge: z.string(), epoch });
+
+/** POST /agent/claim → 200 with the command, or 204 when there is nothing to do. */
+export const claimRequest = z.object({ epoch });
+export const claimedCommand = z.object({
+  id: commandId,
+  user: z.string(),
+  operation: operationName,
+  input: z.unknown(),
+  /** claims of this command so far, this one included */
+  attempts: z.number().int(),
+  /** seconds the work may take */
+  deadline: z.number(),
+  cancelRequested: z.boolean(),
+  /** this command has a staged manifest of files */
+  hasFiles: z.boolean(),
+});
+export type ClaimedCommand = z.infer<typeof claimedCommand>;
+
+/** POST /agent/progress → `{cancel}`: also how the agent asks whether it should stop. */
+export const progressRequest = z.object({
+  epoch,
+  user: z.string(),
+  command: commandId,
+  progress: progress.optional(),
+});
+export const progressResponse = z.object({ cancel: z.boolean() });
+
+export const outcome = z.discriminatedUnion("state", [
+  z.object({ state: z.literal("succeeded"), result: z.unknown() }),
+  z.object({ state: z.literal("failed"), failure }),
+  z.object({ state: z.literal("cancelled") }),
+]);
+export type Outcome = z.infer<typeof outcome>;
+
+/** POST /agent/report → 200 once the ledger holds it; a repeat of the same report is 200 too. */
+export const reportRequest = z.object({ epoch, user: z.string(), command: commandId, outcome });
+
+/** POST /agent/urls: signed URLs for numbered objects of the running command. At most 500 a call. */
+export const urlsRequest = z.object({
+  epoch,
+  user: z.string(),
+  command: commandId,
+  /** uplinked objects to read; "manifest" is the JSON list of them */
+  get: z
+    .array(z.union([z.number().int().nonnegative(), z.literal("manifest")]))
+    .max(500)
+    .default([]),
+  /** downlink objects to write, with the most bytes each may have */
+  put: z
+    .array(z.object({ n: z.number().int().nonnegative(), maxBytes: z.number().int() }))
+    .max(10)
+    .default([]),
+});
+/** URLs in the order asked for; a relative one is relative to the ground's address. */
+export const urlsResponse = z.object({ get: z.array(z.string()), put: z.array(z.string()) });
+
+export const nodeReport = z.object({
+  name: z.string(),
+  kind: z.string(),
+  status: z.enum(["True", "False", "Unknown"]),
+});
+export type NodeReport = z.infer<typeof nodeReport>;
+
+/** POST /agent/heartbeat, every 30 s. */
+export const heartbeatRequest = z.object({
+  epoch,
+  nodes: z.array(nodeReport),
+  /** bytes held on the edge (volumes and images), by user */
+  usage: z.record(z.string(), z.number()),
+  /** bytes free where the volumes are */
+  free: z.number(),
+});
+/** Byte quota per user, for the agent to hold too. */
+export const heartbeatResponse = z.object({ quota: z.number() });
+
+/** A run of a pod as the agent knows it; `run` is the id of the pod/run command. */
+export const podReport = z.object({
+  user: z.string(),
+  pod: z.string(),
+  run: commandId,
+  image: z.string(),
+  node: z.string(),
+  state: containerState,
+});
+export type PodReport = z.infer<typeof podReport>;
+
+/** POST /agent/pods: runs that changed since the last time; at most 200 a call. */
+export const podsRequest = z.object({ epoch, pods: z.array(podReport).max(200) });
+
+/**
+ * PUT /agent/logs?epoch=&user=&pod=&run=&seq=: the next chunk of a run's log, as raw bytes, at most
+ * 256 KiB. `seq` counts from 0; a chunk sent twice lands once.
+ */
+export const logsQuery = z.object({
+  epoch: z.coerce.number().int().positive(),
+  user: z.string(),
+  pod: z.string(),
+  run: commandId,
+  seq: z.coerce.number().int().nonnegative(),
+});
+export const LOG_CHUNK_BYTES = 256 * 1024;
