@@ -1,0 +1,1 @@
+export { makeBusyboxImage } from "../../scripts/base-image.ts";
