@@ -1,0 +1,166 @@
+import { type Context, Hono } from "hono";
+import type { Logger } from "pino";
+import type { z } from "zod";
+import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import { OPERATIONS } from "#protocol/operations.ts";
+import { isTerminal } from "#protocol/state.ts";
+import * as wire from "#protocol/wire.ts";
+import type { Changes } from "../dispatch/changes.ts";
+import type { PodLogs } from "../dispatch/pod-logs.ts";
+import { downlinkKey, MANIFEST } from "../dispatch/staging-keys.ts";
+import type { GroundEnv } from "../http/env.ts";
+import type { Command } from "../ledger/command.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Runs } from "../ledger/runs.ts";
+import type { Staging } from "../ports/staging.ts";
+import { readBytes, readJson } from "./read.ts";
+
+export type AgentApiParts = {
+  ledger: Ledger;
+  staging: Staging;
+  runs: Runs;
+  podLogs: PodLogs;
+  changes: Changes;
+  quota: number;
+  log: Logger;
+  /** for metrics: a command has ended */
+  onEnd?: (command: Command) => void;
+};
+
+/** Signed URLs live this long; the agent asks again when one has expired. */
+const URL_SECONDS = 15 * 60;
+
+/** The agent's side of the ground, under `/agent`, behind the agent's token (protocol/wire.ts). */
+export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
+  const { ledger, staging, runs, podLogs, changes } = parts;
+  const app = new Hono<GroundEnv>();
+
+  app.post("/start", async (c) => {
+    const { journal, version } = await body(c, wire.startRequest);
+    const edge = c.get("edge");
+    const before = (await ledger.edgeState(edge)).holder;
+    const epoch = await ledger.startAgent(edge, journal);
+    if (before) changes.changed(before.id);
+    parts.log.info({ edge, epoch, version }, "agent started");
+    return c.json({ edge, epoch } satisfies z.infer<typeof wire.startResponse>);
+  });
+
+  app.post("/claim", async (c) => {
+    const { epoch } = await body(c, wire.claimRequest);
+    const command = await ledger.claim(c.get("edge"), epoch);
+    if (!command) return c.body(null, 204);
+    changes.changed(command.id);
+    return c.json({
+      id: command.id,
+      user: command.user,
+      operation: command.operation,
+      input: command.input,
+      attempts: command.attempts,
+      deadline: OPERATIONS[command.operation].deadline,
+      cancelRequested: command.cancelRequestedAt !== undefined,
+      hasFiles: command.staged !== undefined,
+    } satisfies wire.ClaimedCommand);
+  });
+
+  app.post("/progress", async (c) => {
+    const { epoch, user, command, progress } = await body(c, wire.progressRequest);
+    const cancel = await ledger.progress(c.get("edge"), epoch, user, command, progress);
+    changes.changed(command);
+    return c.json({ cancel });
+  });
+
+  app.post("/report", async (c) => {
+    const { epoch, user, command: id, outcome } = await body(c, wire.reportRequest);
+    const edge = c.get("edge");
+    const before = await ledger.command(user, id);
+    const checked = checkedOutcome(before, outcome, parts.log);
+    const command = await ledger.report(edge, epoch, user, id, checked);
+    changes.changed(id);
+    if (!isTerminal(before.state)) {
+      parts.onEnd?.(command);
+      parts.log.info(
+        { edge, command: id, operation: command.operation, state: command.state },
+        "command ended",
+      );
+    }
+    if (command.staged) {
+      await staging.deletePrefix(command.staged).catch((error: unknown) => {
+        parts.log.warn({ err: error, command: id }, "staged files are left for the janitor");
+      });
+    }
+    return c.json({ acknowledged: true });
+  });
+
+  app.post("/urls", async (c) => {
+    const request = await body(c, wire.urlsRequest);
+    const command = await running(c, ledger, request);
+    const { staged } = command;
+    if (request.get.length > 0 && staged === undefined) {
+      throw new PerigeeError("INVALID_PARAMETERS", "get: the command has no files");
+    }
+    const get = request.get.map((n) =>
+      staging.signGet(`${staged}${n === "manifest" ? MANIFEST : n}`, URL_SECONDS),
+    );
+    const put = request.put.map(({ n, maxBytes }) => {
+      return staging.signPut(downlinkKey(command, n), URL_SECONDS, maxBytes);
+    });
+    return c.json({ get: await Promise.all(get), put: await Promise.all(put) });
+  });
+
+  app.post("/heartbeat", async (c) => {
+    const beat = await body(c, wire.heartbeatRequest);
+    await ledger.heartbeat(c.get("edge"), beat);
+    return c.json({ quota: parts.quota });
+  });
+
+  app.post("/pods", async (c) => {
+    const { epoch, pods } = await body(c, wire.podsRequest);
+    await ledger.requireEpoch(c.get("edge"), epoch);
+    await runs.record(c.get("edge"), pods);
+    return c.json({});
+  });
+
+  app.put("/logs", async (c) => {
+    const { epoch, ...chunk } = parse(wire.logsQuery, c.req.query());
+    await ledger.requireEpoch(c.get("edge"), epoch);
+    await podLogs.append({ edge: c.get("edge"), ...chunk, data: await readBytes(c, wire.LOG_CHUNK_BYTES) });
+    return c.json({});
+  });
+
+  return app;
+}
+
+/** The command that this agent runs under its epoch. @throws STALE_EPOCH, COMMAND_NOT_FOUND */
+async function running(
+  c: Context<GroundEnv>,
+  ledger: Ledger,
+  of: { epoch: number; user: string; command: string },
+): Promise<Command> {
+  await ledger.requireEpoch(c.get("edge"), of.epoch);
+  const command = await ledger.command(of.user, of.command);
+  if (command.edge !== c.get("edge") || command.state !== "running") {
+    throw new PerigeeError("COMMAND_NOT_FOUND", `There is no running command ${of.command}`);
+  }
+  return command;
+}
+
+/** A result that does not have the operation's shape fails the command: users get answers we know, or none. */
+function checkedOutcome(command: Command, outcome: wire.Outcome, log: Logger): wire.Outcome {
+  if (outcome.state !== "succeeded") return outcome;
+  const result = OPERATIONS[command.operation].result.safeParse(outcome.result);
+  if (result.success) return { state: "succeeded", result: result.data };
+  log.error({ command: command.id, issues: result.error.issues }, "the agent reported a malformed result");
+  return { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
+}
+
+async function body<T extends z.ZodType>(c: Context<GroundEnv>, schema: T): Promise<z.infer<T>> {
+  return parse(schema, await readJson(c, LIMITS.bodyBytes));
+}
+
+function parse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new PerigeeError("INVALID_PARAMETERS", `${issue?.path.join(".") || "body"}: ${issue?.message}`);
+}

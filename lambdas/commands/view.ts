@@ -1,0 +1,56 @@
+import { LIMITS } from "#protocol/limits.ts";
+import type { Command } from "../ledger/command.ts";
+
+/** What only the ledger knows beside the command itself. */
+export type Standing = {
+  /** commands ahead of a queued one */
+  ahead?: number;
+  /** of a running one: does its edge still answer? */
+  contact?: "ok" | "lost";
+};
+
+/** A command as its user sees it: `GET /commands/{id}`. Times are ISO 8601, UTC. */
+export function commandView(command: Command, standing: Standing = {}) {
+  const { failure } = command;
+  return {
+    command_id: command.id,
+    operation: command.operation,
+    edge: command.edge,
+    state: command.state,
+    input: command.input,
+    ...(standing.ahead !== undefined && { position: standing.ahead + 1 }),
+    ...(standing.contact && { contact: standing.contact }),
+    ...(command.progress && { progress: command.progress }),
+    attempts: command.attempts,
+    created_at: iso(command.createdAt),
+    ...optionalTimes(command),
+    ...(command.result !== undefined && { result: command.result }),
+    ...(failure && { error: { code: failure.code, message: failure.message, ...failure.data } }),
+    ...(hasContent(command) && { content: `/commands/${command.id}/content` }),
+  };
+}
+
+/** Did the command leave an object in staging for its user? */
+export function hasContent(command: Command): boolean {
+  const result = command.result as { content?: unknown } | undefined;
+  return command.state === "succeeded" && result?.content !== undefined;
+}
+
+/** Until when {@link hasContent}'s object is kept (ms since 1970). */
+export function contentUntil(command: Command): number {
+  return (command.endedAt ?? command.createdAt) + LIMITS.downlinkMs;
+}
+
+function optionalTimes(command: Command): Record<string, string> {
+  const times: [string, number | undefined][] = [
+    ["queued_at", command.queuedAt],
+    ["claimed_at", command.claimedAt],
+    ["ended_at", command.endedAt],
+    ["cancel_requested_at", command.cancelRequestedAt],
+  ];
+  return Object.fromEntries(times.flatMap(([name, at]) => (at === undefined ? [] : [[name, iso(at)]])));
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,22 @@
+import type { Command } from "../ledger/command.ts";
+
+/** Stands for the pod name where it is not known, or means nothing. */
+export const NO_POD = "_";
+
+/** Prefix of a command's uplinked files, ending in `/`. */
+export function uplinkPrefix(command: Pick<Command, "user" | "id">, pod: string): string {
+  return `uplink/${command.user}/${pod}/${command.id}/`;
+}
+
+/** Name of the object under {@link uplinkPrefix} that lists the files. */
+export const MANIFEST = "manifest";
+
+/** Prefix of what the agent put into staging for a command, ending in `/`. */
+export function downlinkPrefix(command: Pick<Command, "user" | "id">): string {
+  return `downlink/${command.user}/${NO_POD}/${command.id}/`;
+}
+
+/** Key of object `n` of a command's downlink. */
+export function downlinkKey(command: Pick<Command, "user" | "id">, n: number): string {
+  return `${downlinkPrefix(command)}${n}`;
+}

@@ -1,0 +1,124 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import { OPERATIONS } from "#protocol/operations.ts";
+import { isTerminal } from "#protocol/state.ts";
+import type { Command } from "../ledger/command.ts";
+import { ahead } from "../ledger/edge-state.ts";
+import { type Ledger, unreachable } from "../ledger/ledger.ts";
+import type { Changes } from "./changes.ts";
+
+export type WaitingOptions = {
+  /** a waiting command unclaimed for this long is withdrawn (ms) */
+  withdrawMs: number;
+  /** a waiter stays this long after a running command's deadline (ms) */
+  graceMs: number;
+  /** no wait is longer than this (ms), for example Lambda's limit */
+  maxWaitMs: number;
+  /** how often the ledger is asked when nothing rings (ms) */
+  pollMs: number;
+};
+
+export const WAITING_DEFAULTS: WaitingOptions = {
+  withdrawMs: LIMITS.withdrawMs,
+  graceMs: 10_000,
+  maxWaitMs: 2 * 60 * 60_000,
+  pollMs: 1000,
+};
+
+/** Waits on commands, by this process's monotonic clock. Whoever hangs up cancels nothing. */
+export class Waiting {
+  readonly #ledger: Ledger;
+  readonly #changes: Changes;
+  readonly #options: WaitingOptions;
+
+  constructor(ledger: Ledger, changes: Changes, options: Partial<WaitingOptions> = {}) {
+    this.#ledger = ledger;
+    this.#changes = changes;
+    this.#options = { ...WAITING_DEFAULTS, ...options };
+  }
+
+  /** Waits up to `ms` for the end of a command; returns it as it then stands. */
+  atMost(command: Command, ms: number): Promise<Command> {
+    const until = performance.now() + Math.min(ms, this.#options.maxWaitMs);
+    return this.#loop(command, () => performance.now() >= until, until);
+  }
+
+  /** Waits up to `ms` until the command differs from `command` in state, progress or attempts. */
+  async forChange(command: Command, ms: number): Promise<Command> {
+    const until = performance.now() + Math.min(ms, this.#options.maxWaitMs);
+    const before = fingerprint(command);
+    return this.#loop(command, (now) => fingerprint(now) !== before || performance.now() >= until, until);
+  }
+
+  /**
+   * The wait of a call that holds the lock: unclaimed for 15 s it is withdrawn.
+   * @throws EM_UNREACHABLE when it was withdrawn
+   */
+  async holdingLock(command: Command): Promise<Command> {
+    const start = performance.now();
+    const claimed = await this.#loop(
+      command,
+      (now) => now.state !== "queued" || performance.now() - start >= this.#options.withdrawMs,
+      start + this.#options.withdrawMs,
+    );
+    if (claimed.state === "queued") {
+      const ended = await this.#ledger.endUnclaimed(claimed, "expired");
+      if (ended.state === "expired") throw unreachable();
+      return this.#untilDeadline(ended);
+    }
+    return this.#untilDeadline(claimed);
+  }
+
+  /**
+   * The wait of a staged uplink: never withdrawn, it ends with the command as it stands when the edge does
+   * not take it although nothing is ahead, when contact is lost, or past the deadline of the work.
+   */
+  async inQueue(command: Command): Promise<Command> {
+    const { withdrawMs, maxWaitMs } = this.#options;
+    const start = performance.now();
+    let current = command;
+    let freeSince: number | undefined;
+    while (current.state === "queued") {
+      const state = await this.#ledger.edgeState(command.edge);
+      freeSince = ahead(state, command.id) === 0 ? (freeSince ?? performance.now()) : undefined;
+      const untaken = freeSince !== undefined && performance.now() - freeSince >= withdrawMs;
+      const over = performance.now() - start >= Math.min(maxWaitMs, this.#workMs(command));
+      if (untaken || over || !(await this.#ledger.inContact(command.edge))) return current;
+      const until = performance.now() + this.#options.pollMs;
+      current = await this.#loop(
+        current,
+        (now) => now.state !== "queued" || performance.now() >= until,
+        until,
+      );
+    }
+    return this.#untilDeadline(current);
+  }
+
+  #untilDeadline(command: Command): Promise<Command> {
+    return isTerminal(command.state) ? Promise.resolve(command) : this.atMost(command, this.#workMs(command));
+  }
+
+  #workMs(command: Command): number {
+    return OPERATIONS[command.operation].deadline * 1000 + this.#options.graceMs;
+  }
+
+  async #loop(command: Command, done: (now: Command) => boolean, until: number): Promise<Command> {
+    using bell = this.#changes.listen(command.id);
+    for (;;) {
+      const now = await this.#ledger.command(command.user, command.id);
+      if (isTerminal(now.state) || done(now)) return now;
+      await bell.next(Math.max(1, Math.min(this.#options.pollMs, until - performance.now())));
+    }
+  }
+}
+
+function fingerprint(command: Command): string {
+  return JSON.stringify([command.state, command.attempts, command.progress, command.cancelRequestedAt]);
+}
+
+/** The failure of a command that ended without an answer of its own. */
+export function endedFailure(command: Command): PerigeeError {
+  return command.state === "cancelled"
+    ? new PerigeeError("CANCELLED", "The command was cancelled")
+    : new PerigeeError("EXPIRED", "The command was not taken by the edge and has expired");
+}

@@ -1,0 +1,94 @@
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { GroundEnv } from "../http/env.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Runs } from "../ledger/runs.ts";
+
+export type EdgeParts = {
+  ledger: Ledger;
+  runs: Runs;
+  resolveEdge(user: string, header: string | undefined): Promise<string>;
+  now: () => number;
+};
+
+const age = z.number().openapi({ description: "seconds since it was reported, by the ground's clock" });
+const response = z.object({
+  message: z.string(),
+  data: z.object({
+    edge: z.string(),
+    contact: z.object({
+      state: z.enum(["ok", "lost", "never"]),
+      last: z.string().nullable(),
+      age: age.nullable(),
+    }),
+    busy: z
+      .object({ since: z.string(), operation: z.string().optional(), command_id: z.string().optional() })
+      .nullable(),
+    queued: z.number().int(),
+    nodes: z.array(z.object({ name: z.string(), kind: z.string(), status: z.string() })),
+    pods: z.array(
+      z.object({
+        pod_name: z.string(),
+        image: z.string(),
+        node: z.string(),
+        run: z.string(),
+        state: z.unknown(),
+        age,
+      }),
+    ),
+  }),
+});
+
+/** `GET /edge`: what the ground knows of the edge by itself. Takes no lock, works without contact. */
+export function registerEdgeRoutes(app: OpenAPIHono<GroundEnv>, parts: EdgeParts): void {
+  const route = createRoute({
+    method: "get",
+    path: "/edge",
+    tags: ["Edge"],
+    summary: "The edge as last reported: contact, nodes, own pods",
+    security: [{ bearer: [] }],
+    request: { headers: z.object({ "perigee-edge": z.string().optional() }) },
+    responses: {
+      200: { description: "The edge", content: { "application/json": { schema: response } } },
+    },
+  });
+  app.openapi(route, async (c) => {
+    const user = c.get("user");
+    const edge = await parts.resolveEdge(user, c.req.header("perigee-edge"));
+    const [beat, state, pods, inContact] = await Promise.all([
+      parts.ledger.lastHeartbeat(edge),
+      parts.ledger.edgeState(edge),
+      parts.runs.current(edge, user),
+      parts.ledger.inContact(edge),
+    ]);
+    const ageOf = (at: number) => Math.max(0, Math.round((parts.now() - at) / 1000));
+    const { holder } = state;
+    const own = holder?.user === user ? { operation: holder.operation, command_id: holder.id } : {};
+    return c.json(
+      {
+        message: "Successfully fetched edge",
+        data: {
+          edge,
+          contact: beat
+            ? {
+                state: inContact ? ("ok" as const) : ("lost" as const),
+                last: new Date(beat.at).toISOString(),
+                age: ageOf(beat.at),
+              }
+            : { state: "never" as const, last: null, age: null },
+          busy: holder ? { since: new Date(holder.since).toISOString(), ...own } : null,
+          queued: state.queue.length,
+          nodes: beat?.nodes ?? [],
+          pods: pods.map((run) => ({
+            pod_name: run.pod,
+            image: run.image,
+            node: run.node,
+            run: run.run,
+            state: run.state,
+            age: ageOf(run.at),
+          })),
+        },
+      },
+      200,
+    );
+  });
+}

@@ -1,0 +1,104 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import type { OperationName } from "#protocol/operations.ts";
+
+/**
+ * The lock and the queue of one edge, and the pure rules over them (docs/architecture.md, "The lock").
+ * The record is small because the queue is bounded; every function returns a new state.
+ */
+export type Place = {
+  id: string;
+  user: string;
+  operation: OperationName /** ms since 1970 */;
+  since: number;
+};
+
+export type EdgeState = {
+  /** raised at every start of an agent; reports of older ones are refused */
+  epoch: number;
+  /** id of the journal of the agent of this epoch */
+  journal?: string;
+  /** the command that holds the lock: unclaimed it is a waiting call's, claimed it is whichever runs */
+  holder?: Place & { claimed: boolean };
+  /** accepted, in order */
+  queue: Place[];
+  /** uplinks whose body is still coming in: they count, and block nobody */
+  reserved: Place[];
+};
+
+export const NEW_EDGE: EdgeState = { epoch: 0, queue: [], reserved: [] };
+
+export type QueueBounds = { queuePerEdge: number; queuePerUser: number };
+
+/** Refuses while a command holds the lock or anything is queued ahead. @throws LOCKED */
+export function requireFree(state: EdgeState, user: string): void {
+  const busy = state.holder ?? state.queue[0];
+  if (!busy) return;
+  const since = new Date(busy.since).toISOString();
+  throw new PerigeeError("LOCKED", "CG2 is busy", {
+    data: {
+      data: busy.user === user ? { operation: busy.operation, since, command_id: busy.id } : { since },
+    },
+  });
+}
+
+/** Refuses when the queue has no place left. @throws QUEUE_FULL */
+export function requirePlace(state: EdgeState, user: string, bounds: QueueBounds = LIMITS): void {
+  const waiting = [...state.queue, ...state.reserved];
+  if (waiting.length >= bounds.queuePerEdge) {
+    throw new PerigeeError("QUEUE_FULL", `The queue of the edge is full (${bounds.queuePerEdge} commands)`);
+  }
+  if (waiting.filter((place) => place.user === user).length >= bounds.queuePerUser) {
+    throw new PerigeeError("QUEUE_FULL", `You have ${bounds.queuePerUser} commands in the queue already`);
+  }
+}
+
+/** A waiting call's command takes the lock. */
+export function takeLock(state: EdgeState, place: Place): EdgeState {
+  return { ...state, holder: { ...place, claimed: false } };
+}
+
+/** A place for an uplink whose body is still to come. */
+export function reserve(state: EdgeState, place: Place): EdgeState {
+  return { ...state, reserved: [...state.reserved, place] };
+}
+
+/** To the end of the queue; a reservation of the same command is used up. */
+export function enqueue(state: EdgeState, place: Place): EdgeState {
+  return {
+    ...state,
+    reserved: state.reserved.filter((other) => other.id !== place.id),
+    queue: [...state.queue, place],
+  };
+}
+
+/** The command that a claim gets next: the lock's holder, else the head of the queue. */
+export function nextToClaim(state: EdgeState): Place | undefined {
+  return state.holder ?? state.queue[0];
+}
+
+/** The command is the agent's now, and holds the lock while it runs. */
+export function claimed(state: EdgeState, place: Place): EdgeState {
+  return {
+    ...state,
+    holder: { ...place, claimed: true },
+    queue: state.queue.filter((other) => other.id !== place.id),
+  };
+}
+
+/** The command has ended: it holds nothing and waits nowhere any more. */
+export function release(state: EdgeState, id: string): EdgeState {
+  const { holder, ...rest } = state;
+  return {
+    ...rest,
+    ...(holder && holder.id !== id && { holder }),
+    queue: state.queue.filter((place) => place.id !== id),
+    reserved: state.reserved.filter((place) => place.id !== id),
+  };
+}
+
+/** How many commands come before this one: 0 = next, undefined = it does not wait. */
+export function ahead(state: EdgeState, id: string): number | undefined {
+  const index = state.queue.findIndex((place) => place.id === id);
+  return index < 0 ? undefined : index + (state.holder ? 1 : 0);
+}

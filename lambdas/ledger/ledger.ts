@@ -1,0 +1,464 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Failure, PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
+import { canMove, isTerminal, type State } from "#protocol/state.ts";
+import type { NodeReport, Outcome, Progress } from "#protocol/wire.ts";
+import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
+import type { Command } from "./command.ts";
+import type { EdgeState, Place } from "./edge-state.ts";
+import * as edges from "./edge-state.ts";
+import { keys } from "./keys.ts";
+import { Serial } from "./serial.ts";
+import { ulid } from "./ulid.ts";
+
+export type LedgerOptions = {
+  /** the ground's clock, ms since 1970 */
+  now?: () => number;
+  limits?: Partial<
+    Record<"queuePerEdge" | "queuePerUser" | "contactMs" | "abandonedMs" | "stagingMs", number>
+  >;
+};
+
+export type Heartbeat = {
+  /** ms since 1970, the ground's */
+  at: number;
+  epoch: number;
+  nodes: NodeReport[];
+  /** bytes on the edge, by user */
+  usage: Record<string, number>;
+  /** bytes free on the edge */
+  free: number;
+};
+
+export type Draft = {
+  user: string;
+  edge: string;
+  operation: OperationName;
+  input: unknown;
+  idempotency?: { key: string; route: string; digest: string };
+};
+
+type IdempotencyRecord = { digest: string; command: string; at: number };
+
+/** What one attempt of a change wants to write beside the edge's state. */
+type Change<T> = { state?: EdgeState; writes?: Write[]; value: T };
+
+/**
+ * The rules of commands, lock, queue and epochs over any {@link LedgerStore}: each public method that
+ * changes something is one transaction on the edge's record and the command's, conditional on the
+ * revisions that were read. A lost race is read and decided again; only a failed rule is an error.
+ */
+export class Ledger {
+  readonly #store: LedgerStore;
+  readonly #now: () => number;
+  readonly #limits;
+  /** Calls of this process take turns per edge, so that they do not lose races against each other. */
+  readonly #turns = new Serial();
+
+  constructor(store: LedgerStore, options: LedgerOptions = {}) {
+    this.#store = store;
+    this.#now = options.now ?? Date.now;
+    this.#limits = { ...LIMITS, ...options.limits };
+  }
+
+  /**
+   * Writes a command that takes the lock at once, or refuses it.
+   * @returns the command, or with `replayed` the earlier one of the same Idempotency-Key
+   * @throws EM_UNREACHABLE, LOCKED, IDEMPOTENCY_KEY_REUSED
+   */
+  submitLocking(draft: Draft): Promise<{ command: Command; replayed: boolean }> {
+    return this.#submit(draft, "lock", async (state, place) => {
+      await this.requireContact(draft.edge);
+      edges.requireFree(state, draft.user);
+      return edges.takeLock(state, place);
+    });
+  }
+
+  /** Writes a command to the end of the queue. @throws QUEUE_FULL, IDEMPOTENCY_KEY_REUSED */
+  submitQueued(draft: Draft): Promise<{ command: Command; replayed: boolean }> {
+    return this.#submit(draft, "queue", (state, place) => {
+      edges.requirePlace(state, draft.user, this.#limits);
+      return edges.enqueue(state, place);
+    });
+  }
+
+  /**
+   * Keeps a place for an uplink (`staging`). With `free` the edge has to be in contact and idle.
+   * @throws EM_UNREACHABLE, LOCKED, QUEUE_FULL
+   */
+  async reserve(draft: Draft, free: boolean): Promise<Command> {
+    const { command } = await this.#submit(
+      draft,
+      "queue",
+      async (state, place) => {
+        if (free) {
+          await this.requireContact(draft.edge);
+          edges.requireFree(state, draft.user);
+        }
+        edges.requirePlace(state, draft.user, this.#limits);
+        return edges.reserve(state, place);
+      },
+      "staging",
+    );
+    return command;
+  }
+
+  /**
+   * The uplink is staged whole: `staging → queued`, at the end of the queue. Never refused for the queue.
+   * @throws CANCELLED when it was cancelled meanwhile, EXPIRED when the janitor ended it
+   */
+  queue(command: Command, staged: { prefix: string; input: unknown }): Promise<Command> {
+    return this.#changeCommand(command, (state, current) => {
+      if (current.state !== "staging") throw endedError(current);
+      const now = this.#now();
+      const next = moved(current, "queued", { queuedAt: now, staged: staged.prefix, input: staged.input });
+      return { state: edges.enqueue(state, place(next, now)), command: next };
+    });
+  }
+
+  /** Ends a command that no agent has claimed; one that was claimed or has ended is returned as it is. */
+  endUnclaimed(
+    command: Pick<Command, "edge" | "user" | "id">,
+    to: "cancelled" | "expired" | "failed",
+    failure?: Failure,
+  ): Promise<Command> {
+    return this.#changeCommand(command, (state, current) => {
+      if (!canMove(current.state, to) || current.state === "running") return { command: current };
+      return {
+        state: edges.release(state, current.id),
+        command: this.#ended(current, to, failure && { failure }),
+      };
+    });
+  }
+
+  /**
+   * `queued → running` for the next command under the agent's epoch; the running one again after a cut.
+   * @returns undefined when there is nothing to do
+   * @throws STALE_EPOCH
+   */
+  claim(edge: string, epoch: number): Promise<Command | undefined> {
+    return this.#change<Command | undefined>(edge, async (state) => {
+      requireEpoch(state, epoch);
+      const now = this.#now();
+      const writes: Write[] = [];
+      let free = state;
+      const holder = state.holder;
+      if (holder && !holder.claimed && now - holder.since > this.#limits.abandonedMs) {
+        const item = await this.#item(holder.user, holder.id);
+        free = edges.release(state, holder.id);
+        if (item?.data.state === "queued")
+          writes.push(this.#put(this.#ended(item.data, "expired"), item.rev));
+      }
+      const next = edges.nextToClaim(free);
+      if (!next) return free === state ? { value: undefined } : { state: free, writes, value: undefined };
+      const item = await this.#item(next.user, next.id);
+      if (!item || isTerminal(item.data.state)) {
+        // Cannot be: state and command change together. Do not let a broken pair stop the edge for ever.
+        return { state: edges.release(free, next.id), writes, value: undefined };
+      }
+      if (item.data.state === "running" && item.data.epoch === epoch) return { value: item.data };
+      const command: Command = {
+        ...item.data,
+        state: "running",
+        epoch,
+        attempts: item.data.attempts + 1,
+        claimedAt: item.data.claimedAt ?? now,
+      };
+      writes.push(this.#put(command, item.rev));
+      return { state: edges.claimed(free, next), writes, value: command };
+    });
+  }
+
+  /**
+   * The agent's word on how a command ended: releases the lock in the same transaction.
+   * A repeat of a report for a command that has ended changes nothing.
+   * @throws STALE_EPOCH, COMMAND_NOT_FOUND
+   */
+  report(edge: string, epoch: number, user: string, id: string, outcome: Outcome): Promise<Command> {
+    return this.#changeCommand({ edge, user, id }, (state, current) => {
+      requireEpoch(state, epoch);
+      if (isTerminal(current.state)) return { command: current };
+      if (current.state !== "running") throw notFound(id);
+      const rest =
+        outcome.state === "succeeded"
+          ? { result: outcome.result }
+          : outcome.state === "failed"
+            ? { failure: outcome.failure }
+            : {};
+      return {
+        state: edges.release(state, id),
+        command: this.#ended(current, outcome.state, rest),
+      };
+    });
+  }
+
+  /**
+   * Remembers progress and tells whether the agent should stop: a cancel was asked for, or the command is no
+   * longer its own. @throws STALE_EPOCH
+   */
+  async progress(
+    edge: string,
+    epoch: number,
+    user: string,
+    id: string,
+    progress?: Progress,
+  ): Promise<boolean> {
+    const state = await this.edgeState(edge);
+    requireEpoch(state, epoch);
+    const item = await this.#item(user, id);
+    if (!item || item.data.edge !== edge || item.data.state !== "running") return true;
+    if (progress) {
+      try {
+        await this.#store.transact([this.#put({ ...item.data, progress }, item.rev)]);
+      } catch (error) {
+        // Somebody changed the command: that change matters, the progress does not.
+        if (!(error instanceof ConditionFailed)) throw error;
+      }
+    }
+    return item.data.cancelRequestedAt !== undefined;
+  }
+
+  /**
+   * Ends a command that is not running, or asks the agent to stop a running one.
+   * @throws COMMAND_NOT_FOUND, NOT_CANCELLABLE
+   */
+  async cancel(user: string, id: string): Promise<Command> {
+    const command = await this.command(user, id);
+    return this.#changeCommand(command, (state, current) => {
+      if (current.state === "cancelled") return { command: current };
+      if (isTerminal(current.state)) {
+        throw new PerigeeError("NOT_CANCELLABLE", `The command has already ended: ${current.state}`);
+      }
+      if (current.state === "running") {
+        return { command: { ...current, cancelRequestedAt: current.cancelRequestedAt ?? this.#now() } };
+      }
+      return { state: edges.release(state, id), command: this.#ended(current, "cancelled") };
+    });
+  }
+
+  /**
+   * Issues the epoch of a starting agent. A claimed command that changes something is not resumed under
+   * another journal: nobody knows how far it came.
+   */
+  startAgent(edge: string, journal: string): Promise<number> {
+    return this.#change<number>(edge, async (state) => {
+      const epoch = state.epoch + 1;
+      let next: EdgeState = { ...state, epoch, journal };
+      const writes: Write[] = [];
+      const { holder } = state;
+      if (holder?.claimed && state.journal !== journal && OPERATIONS[holder.operation].changes) {
+        const item = await this.#item(holder.user, holder.id);
+        if (item?.data.state === "running") {
+          writes.push(this.#put(this.#ended(item.data, "failed", { failure: INTERRUPTED }), item.rev));
+        }
+        next = edges.release(next, holder.id);
+      }
+      return { state: next, writes, value: epoch };
+    });
+  }
+
+  /** The operator gives a claimed command up; its outcome is not known. @returns it, if there was one */
+  resetEdge(edge: string): Promise<Command | undefined> {
+    return this.#change<Command | undefined>(edge, async (state) => {
+      if (!state.holder) return { value: undefined };
+      const item = await this.#item(state.holder.user, state.holder.id);
+      const next = edges.release(state, state.holder.id);
+      if (!item || isTerminal(item.data.state)) return { state: next, value: undefined };
+      const command =
+        item.data.state === "running"
+          ? this.#ended(item.data, "failed", { failure: INTERRUPTED })
+          : this.#ended(item.data, "expired");
+      return { state: next, writes: [this.#put(command, item.rev)], value: command };
+    });
+  }
+
+  /** Ends what was left behind on an edge: unclaimed lock holders and uploads that are too old. */
+  async expireAbandoned(edge: string, stagingMs: number = this.#limits.stagingMs): Promise<Command[]> {
+    const state = await this.edgeState(edge);
+    const now = this.#now();
+    const old = state.reserved.filter((place) => now - place.since >= stagingMs);
+    const { holder } = state;
+    if (holder && !holder.claimed && now - holder.since > this.#limits.abandonedMs) old.push(holder);
+    const ended: Command[] = [];
+    for (const place of old) ended.push(await this.endUnclaimed({ ...place, edge }, "expired"));
+    return ended;
+  }
+
+  async heartbeat(edge: string, beat: Omit<Heartbeat, "at">): Promise<void> {
+    requireEpoch(await this.edgeState(edge), beat.epoch);
+    await this.#store.transact([{ put: { ...keys.heartbeat(edge), data: { ...beat, at: this.#now() } } }]);
+  }
+
+  async lastHeartbeat(edge: string): Promise<Heartbeat | undefined> {
+    return (await this.#store.get<Heartbeat>(keys.heartbeat(edge)))?.data;
+  }
+
+  /** Is the last heartbeat recent enough to expect an answer? */
+  async inContact(edge: string): Promise<boolean> {
+    const beat = await this.lastHeartbeat(edge);
+    return beat !== undefined && this.#now() - beat.at <= this.#limits.contactMs;
+  }
+
+  /** @throws EM_UNREACHABLE */
+  async requireContact(edge: string): Promise<void> {
+    if (!(await this.inContact(edge))) throw unreachable();
+  }
+
+  /** @throws STALE_EPOCH */
+  async requireEpoch(edge: string, epoch: number): Promise<void> {
+    requireEpoch(await this.edgeState(edge), epoch);
+  }
+
+  async edgeState(edge: string): Promise<EdgeState> {
+    return (await this.#store.get<EdgeState>(keys.edgeState(edge)))?.data ?? edges.NEW_EDGE;
+  }
+
+  /** @throws COMMAND_NOT_FOUND */
+  async command(user: string, id: string): Promise<Command> {
+    const item = await this.#item(user, id);
+    if (!item) throw notFound(id);
+    return item.data;
+  }
+
+  /** Own commands, newest first, older than `before` (an id). */
+  async commands(user: string, options: { before?: string; limit: number }): Promise<Command[]> {
+    const items = await this.#store.query<Command>({
+      pk: keys.commands(user),
+      descending: true,
+      limit: options.limit,
+      ...(options.before && { before: options.before }),
+    });
+    return items.map((item) => item.data);
+  }
+
+  async #submit(
+    draft: Draft,
+    entry: Command["entry"],
+    admit: (state: EdgeState, place: Place) => EdgeState | Promise<EdgeState>,
+    state: "queued" | "staging" = "queued",
+  ): Promise<{ command: Command; replayed: boolean }> {
+    return this.#change<{ command: Command; replayed: boolean }>(draft.edge, async (edge) => {
+      const now = this.#now();
+      const writes: Write[] = [];
+      const command: Command = {
+        id: ulid(now),
+        user: draft.user,
+        edge: draft.edge,
+        operation: draft.operation,
+        input: draft.input,
+        state,
+        entry,
+        exclusive: true,
+        attempts: 0,
+        createdAt: now,
+        ...(state === "queued" && { queuedAt: now }),
+      };
+      if (draft.idempotency) {
+        const { route, key, digest } = draft.idempotency;
+        const at = keys.idempotency(draft.user, route, key);
+        const found = await this.#store.get<IdempotencyRecord>(at);
+        if (found && now - found.data.at < LIMITS.idempotencyMs) {
+          if (found.data.digest !== digest) {
+            throw new PerigeeError(
+              "IDEMPOTENCY_KEY_REUSED",
+              "Idempotency-Key was used for another request in the last 24 hours",
+            );
+          }
+          const earlier = await this.command(draft.user, found.data.command);
+          // One that was withdrawn was in truth refused, and a refusal stores nothing.
+          if (earlier.state !== "expired") return { value: { command: earlier, replayed: true } };
+        }
+        const data: IdempotencyRecord = { digest, command: command.id, at: now };
+        writes.push({ put: { ...at, expiresAt: now + LIMITS.idempotencyMs, data }, if: found?.rev ?? 0 });
+      }
+      const next = await admit(edge, place(command, now));
+      writes.push(this.#put(command, 0));
+      return { state: next, writes, value: { command, replayed: false } };
+    });
+  }
+
+  /** One conditional change of an edge's record and a command's. */
+  async #changeCommand(
+    target: Pick<Command, "edge" | "user" | "id">,
+    decide: (state: EdgeState, command: Command) => { state?: EdgeState; command: Command },
+  ): Promise<Command> {
+    return this.#change(target.edge, async (state) => {
+      const item = await this.#item(target.user, target.id);
+      if (!item || item.data.edge !== target.edge) throw notFound(target.id);
+      const decided = decide(state, item.data);
+      const writes = decided.command === item.data ? [] : [this.#put(decided.command, item.rev)];
+      return { writes, value: decided.command, ...(decided.state && { state: decided.state }) };
+    });
+  }
+
+  async #change<T>(edge: string, attempt: (state: EdgeState) => Promise<Change<T>>): Promise<T> {
+    return this.#turns.run(edge, async () => {
+      for (let tries = 0; ; tries++) {
+        const item = await this.#store.get<EdgeState>(keys.edgeState(edge));
+        const change = await attempt(item?.data ?? edges.NEW_EDGE);
+        const writes = [...(change.writes ?? [])];
+        if (change.state) {
+          writes.unshift({ put: { ...keys.edgeState(edge), data: change.state }, if: item?.rev ?? 0 });
+        }
+        if (writes.length === 0) return change.value;
+        try {
+          await this.#store.transact(writes);
+          return change.value;
+        } catch (error) {
+          if (!(error instanceof ConditionFailed) || tries >= 100) throw error;
+          await sleep(Math.random() * Math.min(200, 2 ** tries));
+        }
+      }
+    });
+  }
+
+  #item(user: string, id: string): Promise<Item<Command> | undefined> {
+    return this.#store.get<Command>(keys.command(user, id));
+  }
+
+  #put(command: Command, rev: number): Write {
+    const ends = command.endedAt && { expiresAt: command.endedAt + LIMITS.historyMs };
+    return { put: { ...keys.command(command.user, command.id), ...ends, data: command }, if: rev };
+  }
+
+  #ended(command: Command, to: State, rest: Partial<Command> = {}): Command {
+    return moved(command, to, { ...rest, endedAt: this.#now() });
+  }
+}
+
+const INTERRUPTED: Failure = {
+  code: "INTERRUPTED",
+  message: "The command was interrupted on the edge; its outcome is not known",
+};
+
+function moved(command: Command, to: State, rest: Partial<Command>): Command {
+  if (!canMove(command.state, to)) {
+    throw new Error(`command ${command.id} cannot go from ${command.state} to ${to}`);
+  }
+  return { ...command, ...rest, state: to };
+}
+
+function place(command: Command, since: number): Place {
+  return { id: command.id, user: command.user, operation: command.operation, since };
+}
+
+function requireEpoch(state: EdgeState, epoch: number): void {
+  if (state.epoch !== epoch) {
+    throw new PerigeeError("STALE_EPOCH", `Epoch ${epoch} is over: a newer agent serves this edge`);
+  }
+}
+
+function notFound(id: string): PerigeeError {
+  return new PerigeeError("COMMAND_NOT_FOUND", `There is no command ${id}`);
+}
+
+export function unreachable(): PerigeeError {
+  return new PerigeeError("EM_UNREACHABLE", "CG2 is not in contact");
+}
+
+function endedError(command: Command): PerigeeError {
+  return command.state === "cancelled"
+    ? new PerigeeError("CANCELLED", "The command was cancelled")
+    : new PerigeeError("EXPIRED", "The command has expired");
+}

@@ -1,0 +1,60 @@
+import { LIMITS } from "#protocol/limits.ts";
+import type { PodReport } from "#protocol/wire.ts";
+import type { LedgerStore, Write } from "../ports/ledger-store.ts";
+import { keys } from "./keys.ts";
+
+/** A run as last reported by the agent; `at` is when, by the ground's clock (ms since 1970). */
+export type KnownRun = PodReport & { at: number };
+
+/** Current and previous run of a pod are kept, as their logs are. */
+const KEPT = 2;
+
+/** What the ground knows of the pods on an edge: the runs as the agent last reported them. */
+export class Runs {
+  readonly #store: LedgerStore;
+  readonly #now: () => number;
+
+  constructor(store: LedgerStore, now: () => number = Date.now) {
+    this.#store = store;
+    this.#now = now;
+  }
+
+  /** Takes the agent's reports in; older runs of a pod than its last two are forgotten. */
+  async record(edge: string, reports: PodReport[]): Promise<void> {
+    const at = this.#now();
+    for (const report of reports) {
+      const { user, pod, run } = report;
+      const data: KnownRun = { ...report, at };
+      const writes: Write[] = [
+        { put: { ...keys.run(edge, user, pod, run), expiresAt: at + LIMITS.historyMs, data } },
+      ];
+      const older = await this.find({ edge, user, pod });
+      for (const old of older.filter((known) => known.run !== run).slice(KEPT - 1)) {
+        if (old.run < run) writes.push({ delete: keys.run(edge, user, pod, old.run) });
+      }
+      await this.#store.transact(writes);
+    }
+  }
+
+  /** Runs of one pod, newest first. */
+  async find(of: {
+    edge: string;
+    user: string;
+    pod: string;
+  }): Promise<(KnownRun & { terminated: boolean })[]> {
+    const items = await this.#store.query<KnownRun>({
+      pk: keys.runs(of.edge, of.user),
+      prefix: `${of.pod}#`,
+      descending: true,
+      limit: KEPT + 2,
+    });
+    return items.map((item) => ({ ...item.data, terminated: "terminated" in item.data.state }));
+  }
+
+  /** The newest run of each of the user's pods, by pod name; at most 1000 runs are looked at. */
+  async current(edge: string, user: string): Promise<KnownRun[]> {
+    const items = await this.#store.query<KnownRun>({ pk: keys.runs(edge, user), limit: 1000 });
+    const newest = new Map(items.map((item) => [item.data.pod, item.data]));
+    return [...newest.values()];
+  }
+}
