@@ -1,0 +1,96 @@
+import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+/** How long opening waits for another process that is opening or migrating the same file, in ms. */
+const OPEN_TIMEOUT_MS = 10_000;
+/**
+ * How long one call may hold up the event loop for another process' commit, in ms. Longer waits are done
+ * asynchronously by the caller.
+ */
+const BUSY_TIMEOUT_MS = 20;
+
+/** Each entry lifts the file by one `user_version`. Entries are never changed, only added. */
+const MIGRATIONS = [
+  `CREATE TABLE items (
+     pk TEXT NOT NULL,
+     sk TEXT NOT NULL,
+     rev INTEGER NOT NULL,
+     expires_at INTEGER,
+     data TEXT NOT NULL,
+     PRIMARY KEY (pk, sk)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX items_by_expiry ON items (expires_at) WHERE expires_at IS NOT NULL;`,
+];
+
+/**
+ * Opens the ledger's file (made with mode 0600 when absent), durable at every commit, at the newest layout.
+ * @throws Error when the file was written by a newer version, or stays locked for 10 s
+ */
+export function openSqliteFile(path: string): DatabaseSync {
+  createPrivate(path);
+  const until = Date.now() + OPEN_TIMEOUT_MS;
+  for (;;) {
+    const db = new DatabaseSync(path, { timeout: OPEN_TIMEOUT_MS });
+    try {
+      // A switch to WAL that meets another one fails at once, whatever the timeout.
+      db.exec("PRAGMA journal_mode = WAL");
+      db.exec("PRAGMA synchronous = FULL");
+      migrate(db);
+      db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+      return db;
+    } catch (error) {
+      db.close();
+      if (!isBusy(error) || Date.now() > until) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
+  }
+}
+
+/** Did SQLite refuse because another connection holds a lock? */
+export function isBusy(error: unknown): boolean {
+  return primaryCode(error) === 5;
+}
+
+/** Did SQLite find the disk full? */
+export function isFull(error: unknown): boolean {
+  return primaryCode(error) === 13;
+}
+
+function primaryCode(error: unknown): number | undefined {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  return typeof code === "number" ? code & 0xff : undefined;
+}
+
+function createPrivate(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  try {
+    // SQLite gives its -wal and -shm files the mode of the file itself.
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    // By path: opening and closing the file would drop the locks that this process holds on it.
+    chmodSync(path, 0o600);
+  }
+}
+
+function migrate(db: DatabaseSync): void {
+  if (version(db) === MIGRATIONS.length) return;
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const from = version(db);
+    if (from > MIGRATIONS.length) {
+      throw new Error(`the ledger has layout ${from}; this version of Perigee knows ${MIGRATIONS.length}`);
+    }
+    for (const migration of MIGRATIONS.slice(from)) db.exec(migration);
+    db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+function version(db: DatabaseSync): number {
+  return Number(db.prepare("PRAGMA user_version").get()!.user_version);
+}
