@@ -1,0 +1,198 @@
+import http from "node:http";
+import https from "node:https";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { z } from "zod";
+import { isErrorCode, PerigeeError } from "#protocol/errors.ts";
+import * as wire from "#protocol/wire.ts";
+
+/** The ground answered with something we have no rule for, or not at all: try again later. */
+export class GroundUnavailable extends Error {
+  override readonly name = "GroundUnavailable";
+}
+
+export type GroundClientOptions = {
+  /** address of the ground, e.g. https://ground.example */
+  url: string;
+  /** the agent's token */
+  token: string;
+  /** ms for a call without a file (default 30 s) */
+  callMs?: number;
+  /** ms without a byte after which a transfer is given up (default 60 s) */
+  idleMs?: number;
+};
+
+/** The agent's outward connection: JSON calls and streamed transfers over one pool of kept-alive sockets. */
+export class GroundClient {
+  readonly #base: URL;
+  readonly #token: string;
+  readonly #callMs: number;
+  readonly #idleMs: number;
+  readonly #http = new http.Agent({ keepAlive: true, maxSockets: 16 });
+  readonly #https = new https.Agent({ keepAlive: true, maxSockets: 16 });
+
+  constructor(options: GroundClientOptions) {
+    this.#base = new URL(options.url.endsWith("/") ? options.url : `${options.url}/`);
+    this.#token = options.token;
+    this.#callMs = options.callMs ?? 30_000;
+    this.#idleMs = options.idleMs ?? 60_000;
+  }
+
+  start(body: z.input<typeof wire.startRequest>): Promise<z.infer<typeof wire.startResponse>> {
+    return this.#post("start", body, wire.startResponse);
+  }
+
+  async claim(epoch: number): Promise<wire.ClaimedCommand | undefined> {
+    const answer = await this.#call("POST", "agent/claim", JSON.stringify({ epoch }));
+    return answer.status === 204 ? undefined : wire.claimedCommand.parse(JSON.parse(answer.text));
+  }
+
+  async progress(body: z.input<typeof wire.progressRequest>): Promise<boolean> {
+    return (await this.#post("progress", body, wire.progressResponse)).cancel;
+  }
+
+  async report(body: z.input<typeof wire.reportRequest>): Promise<void> {
+    await this.#call("POST", "agent/report", JSON.stringify(body));
+  }
+
+  urls(body: z.input<typeof wire.urlsRequest>): Promise<z.infer<typeof wire.urlsResponse>> {
+    return this.#post("urls", body, wire.urlsResponse);
+  }
+
+  heartbeat(body: z.input<typeof wire.heartbeatRequest>): Promise<z.infer<typeof wire.heartbeatResponse>> {
+    return this.#post("heartbeat", body, wire.heartbeatResponse);
+  }
+
+  async pods(body: z.input<typeof wire.podsRequest>): Promise<void> {
+    await this.#call("POST", "agent/pods", JSON.stringify(body));
+  }
+
+  async logs(query: z.input<typeof wire.logsQuery>, data: Uint8Array): Promise<void> {
+    const parameters = new URLSearchParams(
+      Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
+    );
+    await this.#call("PUT", `agent/logs?${parameters}`, data, "application/octet-stream");
+  }
+
+  /** Opens an object by its signed URL, from byte `start`. @throws GroundUnavailable */
+  async get(url: string, start: number, signal: AbortSignal): Promise<Readable> {
+    const response = await this.#request("GET", url, {
+      signal,
+      headers: start > 0 ? { range: `bytes=${start}-` } : {},
+    });
+    const expected = start > 0 ? 206 : 200;
+    if (response.statusCode !== expected) {
+      response.resume();
+      if (response.statusCode === 404) throw new PerigeeError("INTERNAL_ERROR", "A staged object is missing");
+      throw new GroundUnavailable(`GET of a staged object answered ${response.statusCode}`);
+    }
+    return response;
+  }
+
+  /** Writes an object by its signed URL. @throws GroundUnavailable; STORAGE_FULL, BODY_TOO_LARGE from the ground */
+  async put(url: string, body: Readable | Uint8Array, signal: AbortSignal): Promise<void> {
+    const length = body instanceof Readable ? {} : { "content-length": body.length };
+    const answer = await this.#collect(await this.#request("PUT", url, { signal, headers: length, body }));
+    requireOk(answer);
+  }
+
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+
+  async #post<T extends z.ZodType>(path: string, body: unknown, schema: T): Promise<z.infer<T>> {
+    const answer = await this.#call("POST", `agent/${path}`, JSON.stringify(body));
+    return schema.parse(JSON.parse(answer.text));
+  }
+
+  async #call(
+    method: string,
+    path: string,
+    body: string | Uint8Array,
+    type = "application/json",
+  ): Promise<{ status: number; text: string }> {
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    const signal = AbortSignal.timeout(this.#callMs);
+    const response = await this.#request(method, path, {
+      signal,
+      headers: {
+        "content-type": type,
+        "content-length": bytes.length,
+        authorization: `Bearer ${this.#token}`,
+      },
+      body: bytes,
+    });
+    const answer = await this.#collect(response);
+    requireOk(answer);
+    return answer;
+  }
+
+  #request(
+    method: string,
+    path: string,
+    options: { signal: AbortSignal; headers: http.OutgoingHttpHeaders; body?: Readable | Uint8Array },
+  ): Promise<http.IncomingMessage> {
+    const url = new URL(path.replace(/^\//, ""), this.#base);
+    const secure = url.protocol === "https:";
+    return new Promise((resolve, reject) => {
+      const fail = (error: unknown) => {
+        reject(options.signal.aborted ? reasonOf(options.signal) : unavailable(error));
+      };
+      const request = (secure ? https : http).request(
+        url,
+        {
+          method,
+          agent: secure ? this.#https : this.#http,
+          headers: options.headers,
+          signal: options.signal,
+          timeout: this.#idleMs,
+        },
+        resolve,
+      );
+      request.once("timeout", () => request.destroy(new Error("no byte for too long")));
+      request.once("error", fail);
+      if (options.body instanceof Readable) {
+        // What the source says of itself is the truth to tell; a broken connection is heard from the request.
+        options.body.once("error", reject);
+        pipeline(options.body, request).catch(fail);
+      } else {
+        request.end(options.body);
+      }
+    });
+  }
+
+  async #collect(response: http.IncomingMessage): Promise<{ status: number; text: string }> {
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of response) chunks.push(chunk as Buffer);
+    } catch (error) {
+      throw unavailable(error);
+    }
+    return { status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") };
+  }
+}
+
+function requireOk({ status, text }: { status: number; text: string }): void {
+  if (status >= 200 && status < 300) return;
+  let answer: { error?: unknown; message?: unknown } = {};
+  try {
+    answer = JSON.parse(text) as typeof answer;
+  } catch {
+    // Not from our ground: a proxy's page, or half an answer.
+  }
+  // 5xx without one of our codes may pass; a code is the ground's decision.
+  if (isErrorCode(answer.error) && answer.error !== "INTERNAL_ERROR") {
+    throw new PerigeeError(answer.error, String(answer.message ?? ""));
+  }
+  throw new GroundUnavailable(`the ground answered ${status}`);
+}
+
+function unavailable(error: unknown): GroundUnavailable {
+  return new GroundUnavailable("the ground does not answer", { cause: error });
+}
+
+function reasonOf(signal: AbortSignal): unknown {
+  // Our own time limit means "no answer"; any other abort is its caller's reason.
+  return signal.reason instanceof DOMException ? unavailable(signal.reason) : signal.reason;
+}

@@ -1,0 +1,166 @@
+import type { Logger } from "pino";
+import { failureOf, PerigeeError } from "#protocol/errors.ts";
+import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
+import type { ClaimedCommand, Outcome, Progress } from "#protocol/wire.ts";
+import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
+import type { Journal } from "../journal/journal.ts";
+import {
+  type JournalEntry,
+  type OperationContext,
+  type OperationHandler,
+  type OperationHandlers,
+  ShuttingDown,
+} from "../operation.ts";
+import { Backoff } from "./backoff.ts";
+import { Transfers } from "./transfers.ts";
+
+export type ExecuteParts = {
+  ground: GroundClient;
+  journal: Journal;
+  handlers: OperationHandlers;
+  log: Logger;
+};
+
+/** A command that was begun so often without reaching an end brings the agent down each time: it ends here. */
+const MAX_ATTEMPTS = 10;
+
+/** An operation that does not stop within this (ms) of being told to takes the agent's process with it. */
+const STOP_MS = 60_000;
+
+/** What the loop can tell a command that is under way. */
+export type Running = {
+  readonly command: ClaimedCommand;
+  /** latest word on how far it is */
+  readonly progress: Progress | undefined;
+  cancel(): void;
+  shutDown(): void;
+  /**
+   * Rejects with {@link ShuttingDown} when it was cut by {@link Running.shutDown}: it has no outcome then.
+   * Rejects with another error when the operation does not stop.
+   */
+  readonly outcome: Promise<Outcome>;
+};
+
+/** Begins a command, or takes its outcome from the journal. */
+export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: number): Running {
+  const controller = new AbortController();
+  let committed = false;
+  let latest: Progress | undefined;
+  const stop = (reason: Error) => {
+    if (!committed || reason instanceof ShuttingDown) controller.abort(reason);
+  };
+  if (command.cancelRequested) stop(new PerigeeError("CANCELLED", "The command was cancelled"));
+
+  const run = async (): Promise<Outcome> => {
+    const done = parts.journal.outcome(command.id);
+    if (done) return done;
+    const operation = OPERATIONS[command.operation];
+    if (command.attempts > MAX_ATTEMPTS) {
+      parts.log.error({ command: command.id, attempts: command.attempts }, "given up");
+      return {
+        state: "failed",
+        failure: {
+          code: "INTERRUPTED",
+          message: "The command was interrupted too often; its outcome is not known",
+        },
+      };
+    }
+    const journal = operation.changes
+      ? parts.journal.start(command, () => {
+          committed = true;
+        })
+      : NO_JOURNAL;
+    const timer = setTimeout(() => {
+      stop(
+        new PerigeeError("DEADLINE_EXCEEDED", `The command ran into its deadline of ${command.deadline} s`),
+      );
+    }, command.deadline * 1000);
+    try {
+      const transfers = new Transfers({ ground: parts.ground, epoch, command, signal: controller.signal });
+      const context: OperationContext = {
+        command: { id: command.id, user: command.user, operation: command.operation },
+        input: operation.input.parse(command.input),
+        signal: controller.signal,
+        progress: (progress) => {
+          latest = progress;
+        },
+        manifest: () => transfers.manifest(),
+        fetch: (n, start) => transfers.fetch(n, start),
+        store: (n, body, maxBytes) => transfers.store(n, body, maxBytes),
+        journal,
+      };
+      const result = await attempt(parts, context, operation.changes, controller.signal);
+      return { state: "succeeded", result };
+    } catch (error) {
+      return outcomeOf(error, parts, command);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  const finished = run().then((outcome) => {
+    if (OPERATIONS[command.operation].changes) parts.journal.done(command.id, outcome);
+    return outcome;
+  });
+  return {
+    command,
+    get progress() {
+      return latest;
+    },
+    cancel: () => stop(new PerigeeError("CANCELLED", "The command was cancelled")),
+    shutDown: () => stop(new ShuttingDown("the agent is stopping")),
+    outcome: Promise.race([finished, stuck(controller.signal, finished)]),
+  };
+}
+
+const NO_JOURNAL: JournalEntry = {
+  notes: [],
+  note() {
+    throw new Error("an operation that changes nothing has no journal");
+  },
+};
+
+/** Operations that change nothing are simply done again when the ground went away under them. */
+async function attempt(
+  parts: ExecuteParts,
+  context: OperationContext,
+  changes: boolean,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const handler = parts.handlers[context.command.operation] as OperationHandler<OperationName>;
+  const backoff = new Backoff();
+  for (;;) {
+    try {
+      signal.throwIfAborted();
+      return await handler(context);
+    } catch (error) {
+      if (changes || signal.aborted || !(error instanceof GroundUnavailable)) throw error;
+      parts.log.warn({ err: error, command: context.command.id }, "contact lost under a command; again");
+      await backoff.wait(signal);
+    }
+  }
+}
+
+function outcomeOf(error: unknown, parts: ExecuteParts, command: ClaimedCommand): Outcome {
+  if (error instanceof ShuttingDown) throw error;
+  if (error instanceof PerigeeError && error.code === "CANCELLED") return { state: "cancelled" };
+  const failure = failureOf(error);
+  if (failure.code === "INTERNAL_ERROR" || failure.code === "ENGINE_UNAVAILABLE") {
+    parts.log.error({ err: error, command: command.id, operation: command.operation }, "operation failed");
+  }
+  return { state: "failed", failure };
+}
+
+/** Rejects when the operation still runs long after it was told to stop: only a new process is sure then. */
+function stuck(signal: AbortSignal, finished: Promise<unknown>): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener(
+      "abort",
+      () => {
+        const timer = setTimeout(() => reject(new Error("an operation does not stop")), STOP_MS);
+        void finished.catch(() => undefined).finally(() => clearTimeout(timer));
+      },
+      { once: true },
+    );
+  });
+}

@@ -1,0 +1,127 @@
+import { Readable } from "node:stream";
+import type { StagedFile } from "#protocol/operations.ts";
+import type { ClaimedCommand } from "#protocol/wire.ts";
+import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
+import { Backoff } from "./backoff.ts";
+
+/** URLs asked for at once, and how long (ms) one is used: less than the ground signs it for. */
+const BATCH = 200;
+const URL_MS = 10 * 60_000;
+
+type Of = { ground: GroundClient; epoch: number; command: ClaimedCommand; signal: AbortSignal };
+
+/** The staged objects of one command. Cut connections are taken up again where they broke, until `signal` aborts. */
+export class Transfers {
+  readonly #of: Of;
+  readonly #urls = new Map<number | "manifest", { url: string; until: number }>();
+  #numbers: number[] = [];
+  #manifest: Promise<StagedFile[]> | undefined;
+
+  constructor(of: Of) {
+    this.#of = of;
+  }
+
+  manifest(): Promise<StagedFile[]> {
+    this.#manifest ??= this.#readManifest();
+    return this.#manifest;
+  }
+
+  async fetch(n: number, start = 0): Promise<Readable> {
+    // Opens before it returns, so that the caller need not tell opening from reading.
+    const first = await this.#open(n, start);
+    return Readable.from(this.#resumed(n, start, first), { objectMode: false, highWaterMark: 1024 * 1024 });
+  }
+
+  async store(
+    n: number,
+    body: Readable | Uint8Array,
+    maxBytes: number,
+  ): Promise<{ n: number; size: number }> {
+    const { ground, epoch, command, signal } = this.#of;
+    const { put } = await this.#retried(() =>
+      ground.urls({ epoch, user: command.user, command: command.id, put: [{ n, maxBytes }] }),
+    );
+    if (!(body instanceof Readable)) {
+      await this.#retried(() => ground.put(put[0]!, body, signal));
+      return { n, size: body.length };
+    }
+    let size = 0;
+    body.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+    });
+    body.pause();
+    await ground.put(put[0]!, body, signal);
+    return { n, size };
+  }
+
+  async #readManifest(): Promise<StagedFile[]> {
+    if (!this.#of.command.hasFiles) return [];
+    const chunks: Buffer[] = [];
+    for await (const chunk of this.#resumed("manifest", 0, await this.#open("manifest", 0)))
+      chunks.push(chunk);
+    const files = JSON.parse(Buffer.concat(chunks).toString("utf8")) as StagedFile[];
+    this.#numbers = files.map((file) => file.n);
+    return files;
+  }
+
+  async *#resumed(n: number | "manifest", start: number, first: Readable): AsyncGenerator<Buffer> {
+    let at = start;
+    let stream = first;
+    for (;;) {
+      try {
+        for await (const chunk of stream) {
+          at += (chunk as Buffer).length;
+          yield chunk as Buffer;
+        }
+        return;
+      } catch (error) {
+        this.#of.signal.throwIfAborted();
+        // The agent's own socket or the ground's end of it; the object itself does not change.
+        if (!(error instanceof Error)) throw error;
+        stream = await this.#open(n, at);
+      } finally {
+        if (!stream.readableEnded && this.#of.signal.aborted) stream.destroy();
+      }
+    }
+  }
+
+  #open(n: number | "manifest", start: number): Promise<Readable> {
+    return this.#retried(async () => {
+      const url = await this.#url(n);
+      try {
+        return await this.#of.ground.get(url, start, this.#of.signal);
+      } catch (error) {
+        this.#urls.delete(n);
+        throw error;
+      }
+    });
+  }
+
+  async #url(n: number | "manifest"): Promise<string> {
+    const known = this.#urls.get(n);
+    if (known && known.until > performance.now()) return known.url;
+    const { ground, epoch, command } = this.#of;
+    const at = n === "manifest" ? -1 : this.#numbers.indexOf(n);
+    const wanted = at < 0 ? [n] : this.#numbers.slice(at, at + BATCH);
+    const { get } = await ground.urls({ epoch, user: command.user, command: command.id, get: wanted });
+    const until = performance.now() + URL_MS;
+    // Bounded: a batch is all that is ever held.
+    this.#urls.clear();
+    for (const [i, number] of wanted.entries()) this.#urls.set(number, { url: get[i]!, until });
+    return this.#urls.get(n)!.url;
+  }
+
+  async #retried<T>(attempt: () => Promise<T>): Promise<T> {
+    const backoff = new Backoff();
+    for (;;) {
+      this.#of.signal.throwIfAborted();
+      try {
+        return await attempt();
+      } catch (error) {
+        this.#of.signal.throwIfAborted();
+        if (!(error instanceof GroundUnavailable)) throw error;
+        await backoff.wait(this.#of.signal);
+      }
+    }
+  }
+}
