@@ -14,6 +14,7 @@ export const ERRORS = {
   UNAUTHORIZED: [401, "The token is missing, malformed, expired or not for this use."],
   INVALID_CREDENTIALS: [401, "User name or password is wrong."],
   ILLEGAL_PATH: [403, "The path leads out of the volume."],
+  SIGNATURE_INVALID: [403, "The signed URL was altered, is not for this, or has expired."],
   NOT_FOUND: [404, "There is no such route."],
   FILE_NOT_FOUND: [404, "There is no such file in the volume."],
   VOLUME_NOT_FOUND: [404, "The user has no such volume."],

@@ -3,7 +3,8 @@ import type { Readable } from "node:stream";
 /**
  * Object storage between ground and edge. Keys:
  * `uplink/<user>/<pod_name or _>/<command>/<n>`, `downlink/<user>/<pod_name or _>/<command>/<n>`,
- * `logs/<edge>/<user>/<pod>/<run>/<seq>`. Streams only: memory does not grow with the object.
+ * `logs/<edge>/<user>/<pod>/<run>/<offset>-<seq>`; what a key may be is in staging-key.ts, and every method
+ * throws PerigeeError INVALID_PATH for any other. Streams only: memory does not grow with the object.
  */
 export type StoredObject = {
   size: number;
@@ -14,7 +15,9 @@ export type ListedObject = { key: string; size: number; modified: number };
 
 export interface Staging {
   /**
-   * Stores an object: whole and durable when it returns, absent when it throws.
+   * Stores an object: whole and durable when it returns, absent when it throws. Of several at once on one
+   * key the last to end stays. On failure `body` is left as it is, neither destroyed nor drained: it may be
+   * a request that still has to be answered. `signal` aborts with its reason.
    * @throws PerigeeError BODY_TOO_LARGE over `maxBytes`, STORAGE_FULL at the free-space floor
    */
   put(
@@ -23,18 +26,22 @@ export interface Staging {
     options: { maxBytes: number; signal?: AbortSignal },
   ): Promise<StoredObject>;
   /**
-   * Opens an object, or a part of it (`start`, `end` inclusive).
-   * @throws PerigeeError FILE_NOT_FOUND
+   * Opens an object, or a part of it (`start`, `end` inclusive; an `end` past the object is cut). `size` is
+   * how many bytes `body` will give. Who opens it destroys or drains it.
+   * @throws PerigeeError FILE_NOT_FOUND, RANGE_NOT_SATISFIABLE when `start` is not inside the object
    */
   get(key: string, range?: { start: number; end: number }): Promise<{ body: Readable; size: number }>;
   head(key: string): Promise<ListedObject | undefined>;
-  /** Objects under a prefix in key order (bytewise), after `after`, at most `limit` (default 1000). */
+  /** Objects whose key begins with `prefix` in key order (bytewise), after `after`, at most `limit` (default 1000). */
   list(prefix: string, options?: { after?: string; limit?: number }): Promise<ListedObject[]>;
   /** Names one level under a prefix ending in `/`, without the slash, in order. */
   listNames(prefix: string): Promise<string[]>;
-  /** Deletes everything under a prefix; nothing there is no error. */
+  /**
+   * Deletes every object whose key begins with `prefix`; nothing there is no error. End it with a slash
+   * unless it is a whole key: `uplink/ann` is the beginning of `uplink/anna/…` too.
+   */
   deletePrefix(prefix: string): Promise<void>;
-  /** Bytes under a prefix. */
+  /** Bytes of the objects whose key begins with `prefix`. */
   usage(prefix: string): Promise<number>;
   /** URL to read the object once signed, for `seconds`. A relative one is relative to the ground's address. */
   signGet(key: string, seconds: number): Promise<string>;

@@ -1,0 +1,126 @@
+import fs from "node:fs";
+import { Writable } from "node:stream";
+import { promisify } from "node:util";
+import { Xxh64 } from "@node-rs/xxhash";
+import { PerigeeError } from "#protocol/errors.ts";
+import { MiB } from "#protocol/limits.ts";
+
+const BATCH_BYTES = 1 * MiB;
+/** under IOV_MAX, and a bound for streams of tiny chunks */
+const BATCH_CHUNKS = 512;
+const SYNC_BYTES = 64 * MiB;
+
+const fdatasync = promisify(fs.fdatasync);
+const writev = (fd: number, buffers: Uint8Array[]) =>
+  new Promise<number>((resolve, reject) => {
+    fs.writev(fd, buffers, (error, written) => (error ? reject(error) : resolve(written)));
+  });
+
+/**
+ * Writes a stream to an open file, hashing and counting on the way. Chunks are gathered, not copied, into
+ * writes of 1 MiB; one is under way while the next fills. The file is flushed to disk every 64 MiB beside
+ * the writing, so that the last fsync finds little to do. The file descriptor stays open and the owner's.
+ */
+export class FileSink extends Writable {
+  size = 0;
+  readonly #fd: number;
+  readonly #maxBytes: number;
+  readonly #beforeWrite: (bytes: number) => Promise<void>;
+  readonly #hash = new Xxh64();
+  #batch: Uint8Array[] = [];
+  #batchBytes = 0;
+  #unsynced = 0;
+  #writing: Promise<void> = Promise.resolve();
+  #syncing: Promise<void> | undefined;
+  #failure: unknown;
+
+  /** `beforeWrite` may refuse a write of that many bytes by throwing. */
+  constructor(fd: number, options: { maxBytes: number; beforeWrite: (bytes: number) => Promise<void> }) {
+    super({ highWaterMark: BATCH_BYTES, decodeStrings: true, autoDestroy: true });
+    this.#fd = fd;
+    this.#maxBytes = options.maxBytes;
+    this.#beforeWrite = options.beforeWrite;
+  }
+
+  /** XXH64 (seed 0) of what was written so far, 16 hex digits. */
+  digest(): string {
+    return this.#hash.digest().toString(16).padStart(16, "0");
+  }
+
+  /** Resolves when nothing touches the file any more, whatever came before; needed before it is closed. */
+  async idle(): Promise<void> {
+    await this.#writing;
+    await this.#syncing;
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, callback: (error?: Error | null) => void): void {
+    this.size += chunk.length;
+    if (this.size > this.#maxBytes) {
+      callback(new PerigeeError("BODY_TOO_LARGE", `The content is over ${this.#maxBytes} bytes`));
+      return;
+    }
+    this.#hash.update(chunk);
+    this.#batch.push(chunk);
+    this.#batchBytes += chunk.length;
+    if (this.#batchBytes < BATCH_BYTES && this.#batch.length < BATCH_CHUNKS) callback();
+    else this.#flush(callback);
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    this.#flush(() => {
+      this.idle().then(() => callback(this.#failure as Error | undefined));
+    });
+  }
+
+  /** Starts writing the batch once the one before is written; `#writing` never rejects. */
+  #flush(started: (error?: Error | null) => void): void {
+    const batch = this.#batch;
+    const bytes = this.#batchBytes;
+    this.#batch = [];
+    this.#batchBytes = 0;
+    this.#writing.then(() => {
+      if (this.#failure || this.destroyed) return started(this.#failure as Error | undefined);
+      this.#writing = this.#writeAll(batch, bytes).catch((error) => {
+        this.#failure ??= error;
+      });
+      started();
+    });
+  }
+
+  async #writeAll(batch: Uint8Array[], bytes: number): Promise<void> {
+    if (bytes === 0) return;
+    await this.#beforeWrite(bytes);
+    let rest = batch;
+    for (let left = bytes; left > 0; ) {
+      const written = await writev(this.#fd, rest);
+      left -= written;
+      if (left > 0) rest = skip(rest, written);
+    }
+    this.#unsynced += bytes;
+    if (this.#unsynced >= SYNC_BYTES && !this.#syncing) {
+      this.#unsynced = 0;
+      this.#syncing = fdatasync(this.#fd)
+        .catch((error) => {
+          // the kernel tells of a failed write-back once: the last fsync would not see it again
+          this.#failure ??= error;
+        })
+        .finally(() => {
+          this.#syncing = undefined;
+        });
+    }
+  }
+}
+
+/** The buffers without their first `bytes`: a write may be short. */
+function skip(buffers: Uint8Array[], bytes: number): Uint8Array[] {
+  let left = bytes;
+  const rest: Uint8Array[] = [];
+  for (const buffer of buffers) {
+    if (left >= buffer.length) left -= buffer.length;
+    else {
+      rest.push(buffer.subarray(left));
+      left = 0;
+    }
+  }
+  return rest;
+}

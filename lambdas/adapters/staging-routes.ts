@@ -1,0 +1,80 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Context, Hono } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { failureOf, PerigeeError } from "#protocol/errors.ts";
+import { byteRange } from "./byte-range.ts";
+import type { DirectoryStaging } from "./directory-staging.ts";
+import { nodeStream, webStream } from "./web-stream.ts";
+
+/** What @hono/node-server gives; elsewhere both are missing and the Fetch request has to do. */
+type Env = { Bindings: Partial<{ incoming: IncomingMessage; outgoing: ServerResponse }> };
+
+const PREFIX = "/staging/";
+
+/**
+ * `GET` (with `Range`), `HEAD` and `PUT` on `/staging/*` for the signed URLs of a {@link DirectoryStaging}.
+ * The signature is the permission: no token. PUT answers `{size, xxh64}`; errors are `{error, message}`:
+ * SIGNATURE_INVALID, FILE_NOT_FOUND, RANGE_NOT_SATISFIABLE, BODY_TOO_LARGE, STORAGE_FULL.
+ */
+export function stagingRoutes(staging: DirectoryStaging): Hono<Env> {
+  const app = new Hono<Env>();
+  app.onError((error, c) => {
+    const { code, message } = failureOf(error);
+    if (code === "INTERNAL_ERROR") console.error(error);
+    const status = error instanceof PerigeeError ? error.status : 500;
+    return c.json({ error: code, message }, status as ContentfulStatusCode, SAFE);
+  });
+  app.get(`${PREFIX}*`, (c) => serve(staging, c));
+  app.put(`${PREFIX}*`, (c) => receive(staging, c));
+  return app;
+}
+
+/** What is staged belongs to users: never cached, never taken for a page. */
+const SAFE = { "Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff" };
+
+async function serve(staging: DirectoryStaging, c: Context<Env>): Promise<Response> {
+  const { key, query } = target(c);
+  staging.verify("GET", key, query);
+  const object = await staging.head(key);
+  if (!object) throw new PerigeeError("FILE_NOT_FOUND", "No such object in staging");
+  const headers: Record<string, string> = {
+    ...SAFE,
+    "Content-Type": "application/octet-stream",
+    "Accept-Ranges": "bytes",
+  };
+  const range = byteRange(c.req.header("range"), object.size);
+  if (range === "unsatisfiable") {
+    c.header("Content-Range", `bytes */${object.size}`);
+    throw new PerigeeError("RANGE_NOT_SATISFIABLE", "The range lies outside the object");
+  }
+  if (c.req.method === "HEAD") {
+    return new Response(null, { headers: { ...headers, "Content-Length": String(object.size) } });
+  }
+  const { body, size } = await staging.get(key, range);
+  headers["Content-Length"] = String(size);
+  if (range) headers["Content-Range"] = `bytes ${range.start}-${range.start + size - 1}/${object.size}`;
+  return new Response(webStream(body), { status: range ? 206 : 200, headers });
+}
+
+async function receive(staging: DirectoryStaging, c: Context<Env>): Promise<Response> {
+  const { key, query } = target(c);
+  const { maxBytes } = staging.verify("PUT", key, query);
+  if (Number(c.req.header("content-length") ?? 0) > maxBytes) {
+    throw new PerigeeError("BODY_TOO_LARGE", `The content is over ${maxBytes} bytes`);
+  }
+  // the web stream of a Node request costs a copy and a promise for every chunk
+  const body = c.env?.incoming ?? nodeStream(c.req.raw.body);
+  const stored = await staging.put(key, body, { maxBytes });
+  return c.json(stored, 200, SAFE);
+}
+
+/** The key and query of a signed URL, as it came over the wire. */
+function target(c: Context<Env>): { key: string; query: URLSearchParams } {
+  const url = new URL(c.req.url);
+  try {
+    const path = url.pathname.slice(url.pathname.indexOf(PREFIX) + PREFIX.length);
+    return { key: path.split("/").map(decodeURIComponent).join("/"), query: url.searchParams };
+  } catch (cause) {
+    throw new PerigeeError("SIGNATURE_INVALID", "The URL is not signed for this", { cause });
+  }
+}
