@@ -1,0 +1,279 @@
+import { Readable } from "node:stream";
+import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
+import type { Staging } from "../ports/staging.ts";
+import { compareKeys, joinKey } from "../ports/staging-key.ts";
+import {
+  chunkAt,
+  chunkName,
+  type LogChunk,
+  mergeable,
+  overflow,
+  readChunks,
+  uncovered,
+} from "./log-chunks.ts";
+import { LogLines, tailStart } from "./log-lines.ts";
+
+export type PodKey = { edge: string; user: string; pod: string };
+/** `run`: the ULID of the pod/run command */
+export type RunKey = PodKey & { run: string };
+
+export type ReadLogOptions = {
+  /** the last so many lines; absent: all that is kept */
+  tail?: number;
+  /** ms since 1970: no line older than this (see parseSince) */
+  since?: number;
+  /** keep the time at the front of every line (default false) */
+  timestamps?: boolean;
+  signal?: AbortSignal;
+};
+
+export type FollowLogOptions = ReadLogOptions & {
+  /** Has the run terminated? All its log has then arrived. Asked every time before looking for more. */
+  ended: () => boolean | Promise<boolean>;
+};
+
+const RUNS_KEPT = 2;
+const POLL_MS = 1000;
+const LIST_LIMIT = 1000;
+
+/**
+ * The logs of pods, in staging: what the agent pushed, over the pod's end. Each run's log is one stream of
+ * bytes, stored in pieces named by their offset in it, so that pieces can be merged and the oldest dropped
+ * under a reader's feet. Lines are stored as `<RFC 3339 time> <text>\n`.
+ */
+export class PodLogs {
+  readonly #staging: Staging;
+  readonly #maxBytes: number;
+  readonly #pollMs: number;
+  readonly #appending = new Map<string, Promise<unknown>>();
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  /** `maxBytes`: kept of one run (default LIMITS.logBytes). `pollMs`: see follow (default 1000). */
+  constructor(staging: Staging, options: { maxBytes?: number; pollMs?: number } = {}) {
+    this.#staging = staging;
+    this.#maxBytes = options.maxBytes ?? LIMITS.logBytes;
+    this.#pollMs = options.pollMs ?? POLL_MS;
+  }
+
+  /**
+   * Adds the next chunk of a run's log. A `seq` that is not above the last one has landed before and changes
+   * nothing. The first chunk of a run deletes the logs of all but the pod's newest two runs; a run older than
+   * those is ignored.
+   * @throws PerigeeError BODY_TOO_LARGE over 256 KiB, STORAGE_FULL, INVALID_PATH
+   */
+  async append(chunk: RunKey & { seq: number; data: Uint8Array }): Promise<void> {
+    const { seq, data } = chunk;
+    if (data.length > LOG_CHUNK_BYTES) {
+      throw new PerigeeError("BODY_TOO_LARGE", `A chunk of log is over ${LOG_CHUNK_BYTES} bytes`);
+    }
+    const prefix = runPrefix(chunk);
+    await this.#oneByOne(prefix, async () => {
+      const chunks = await this.#chunks(prefix);
+      const last = chunks.at(-1);
+      if (last && seq <= Math.max(...chunks.map((piece) => piece.seq))) return;
+      if (data.length === 0) return;
+      if (!last && !(await this.#makeRoom(chunk))) return;
+      const offset = last?.end ?? 0;
+      const key = prefix + chunkName(offset, seq);
+      await this.#staging.put(key, data, { maxBytes: LOG_CHUNK_BYTES });
+      for (const wake of this.#waiting.get(prefix) ?? []) wake();
+      await this.#tidy([...chunks, { key, offset, end: offset + data.length, seq }]);
+    });
+  }
+
+  /** Runs whose log is kept, newest first. */
+  async runs(pod: PodKey): Promise<string[]> {
+    return (await this.#staging.listNames(podPrefix(pod))).sort(compareKeys).reverse();
+  }
+
+  /** The log of a run as text; empty when nothing was logged or it is kept no more. */
+  read(options: RunKey & ReadLogOptions): Readable {
+    return this.#stream(options, async () => true);
+  }
+
+  /**
+   * Like read, then goes on with what arrives, until `ended` says so and everything was delivered, or `signal`
+   * aborts (the stream just ends). What another process appended is found within a second.
+   */
+  follow(options: RunKey & FollowLogOptions): Readable {
+    return this.#stream(options, async () => options.ended());
+  }
+
+  #stream(options: RunKey & ReadLogOptions, ended: () => Promise<boolean>): Readable {
+    return Readable.from(this.#text(options, ended), { objectMode: false, highWaterMark: 1 });
+  }
+
+  async *#text(options: RunKey & ReadLogOptions, ended: () => Promise<boolean>): AsyncGenerator<Buffer> {
+    const { signal } = options;
+    const prefix = runPrefix(options);
+    const lines = new LogLines(options);
+    let at = options.tail === undefined ? 0 : await this.#tailOffset(prefix, options.tail);
+    let first = true;
+    while (!signal?.aborted) {
+      // both before looking: what lands while we look is seen in the next round
+      const more = this.#more(prefix, signal);
+      try {
+        const last = await ended();
+        for await (const { offset, bytes } of this.#bytes(prefix, at, signal)) {
+          if (offset > at || first) {
+            const cut = offset > 0 && (offset > at || options.tail === undefined);
+            if (cut) yield* some(lines.gap(bytes));
+          }
+          first = false;
+          at = offset + bytes.length;
+          yield* some(lines.push(bytes));
+        }
+        if (last) {
+          yield* some(lines.end());
+          return;
+        }
+        await more.promise;
+      } finally {
+        more.cancel();
+      }
+    }
+  }
+
+  /** Everything from byte `from` on, as far as it is kept now; jumps over what was dropped. */
+  async *#bytes(
+    prefix: string,
+    from: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<{ offset: number; bytes: Buffer }> {
+    let at = from;
+    let chunks = await this.#chunks(prefix);
+    let stale = false;
+    for (;;) {
+      const chunk = chunkAt(chunks, at);
+      if (!chunk || signal?.aborted) return;
+      const bytes = await this.#fetch(chunk);
+      if (!bytes) {
+        // merged or dropped since we looked; gone again at once means that the run's log was deleted
+        const fresh = await this.#chunks(prefix);
+        if (stale && fresh.some(({ key }) => key === chunk.key)) return;
+        stale = true;
+        chunks = fresh;
+        continue;
+      }
+      stale = false;
+      const skip = Math.max(0, at - chunk.offset);
+      at = Math.max(at, chunk.offset);
+      yield { offset: at, bytes: bytes.subarray(skip) };
+      at = chunk.end;
+    }
+  }
+
+  /** Where the last `lines` lines begin: looks at one piece at a time, from the back. */
+  async #tailOffset(prefix: string, lines: number): Promise<number> {
+    const chunks = uncovered(await this.#chunks(prefix));
+    const end = chunks.at(-1)?.end ?? 0;
+    if (lines <= 0) return end;
+    let left = lines;
+    let before = end;
+    for (const chunk of chunks.reverse()) {
+      const bytes = (await this.#fetch(chunk))?.subarray(0, before - chunk.offset);
+      if (!bytes || bytes.length === 0) continue;
+      const found = tailStart(bytes, left, before === end);
+      if ("start" in found) return chunk.offset + found.start;
+      left = found.left;
+      before = chunk.offset;
+    }
+    return before;
+  }
+
+  async #fetch(chunk: LogChunk): Promise<Buffer | undefined> {
+    try {
+      const { body } = await this.#staging.get(chunk.key);
+      const parts: Buffer[] = [];
+      for await (const part of body) parts.push(part as Buffer);
+      return Buffer.concat(parts);
+    } catch (error) {
+      if (error instanceof PerigeeError && error.code === "FILE_NOT_FOUND") return undefined;
+      throw error;
+    }
+  }
+
+  async #chunks(prefix: string): Promise<LogChunk[]> {
+    return readChunks(await this.#staging.list(prefix, { limit: LIST_LIMIT }));
+  }
+
+  /** Before a run's first chunk: drops what is older than the newest two runs. False: the run is older itself. */
+  async #makeRoom(run: RunKey): Promise<boolean> {
+    const runs = [...new Set([run.run, ...(await this.runs(run))])].sort(compareKeys).reverse();
+    for (const old of runs.slice(RUNS_KEPT)) {
+      if (old !== run.run) await this.#staging.deletePrefix(runPrefix({ ...run, run: old }));
+    }
+    return runs.indexOf(run.run) < RUNS_KEPT;
+  }
+
+  /** Drops the oldest over the cap, leftovers of cut merges, and merges small neighbours. */
+  async #tidy(all: LogChunk[]): Promise<void> {
+    let chunks = uncovered(all);
+    const kept = new Set(chunks);
+    await this.#drop(all.filter((chunk) => !kept.has(chunk)));
+    const old = new Set(overflow(chunks, this.#maxBytes));
+    await this.#drop([...old]);
+    chunks = chunks.filter((chunk) => !old.has(chunk));
+    const group = mergeable(chunks);
+    if (group) await this.#merge(group);
+  }
+
+  async #merge(group: LogChunk[]): Promise<void> {
+    const parts: Buffer[] = [];
+    let at = group[0]!.offset;
+    for (const chunk of group) {
+      const bytes = await this.#fetch(chunk);
+      if (!bytes || chunk.offset > at) return;
+      parts.push(bytes.subarray(at - chunk.offset));
+      at = chunk.end;
+    }
+    const data = Buffer.concat(parts);
+    const [first, last] = [group[0]!, group.at(-1)!];
+    const key = first.key.slice(0, first.key.lastIndexOf("/") + 1) + chunkName(first.offset, last.seq);
+    await this.#staging.put(key, data, { maxBytes: data.length });
+    await this.#drop(group.filter((chunk) => chunk.key !== key));
+  }
+
+  async #drop(chunks: LogChunk[]): Promise<void> {
+    for (const { key } of chunks) await this.#staging.deletePrefix(key);
+  }
+
+  /** Resolves when something may have been appended: told so, or a second is over, or aborted. */
+  #more(prefix: string, signal?: AbortSignal): { promise: Promise<void>; cancel: () => void } {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, this.#pollMs);
+    const waiting = this.#waiting.get(prefix) ?? new Set();
+    this.#waiting.set(prefix, waiting.add(resolve));
+    signal?.addEventListener("abort", () => resolve(), { once: true });
+    const cancel = () => {
+      clearTimeout(timer);
+      waiting.delete(resolve);
+      if (waiting.size === 0 && this.#waiting.get(prefix) === waiting) this.#waiting.delete(prefix);
+    };
+    return { promise, cancel };
+  }
+
+  async #oneByOne<T>(prefix: string, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#appending.get(prefix) ?? Promise.resolve()).then(work, work);
+    this.#appending.set(prefix, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#appending.get(prefix) === turn) this.#appending.delete(prefix);
+    }
+  }
+}
+
+function podPrefix({ edge, user, pod }: PodKey): string {
+  return `${joinKey("logs", edge, user, pod)}/`;
+}
+
+function runPrefix(key: RunKey): string {
+  return `${podPrefix(key)}${joinKey(key.run)}/`;
+}
+
+function* some(bytes: Buffer): Generator<Buffer> {
+  if (bytes.length > 0) yield bytes;
+}
