@@ -1,0 +1,393 @@
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Command } from "#lambdas/ledger/command.ts";
+import { type Draft, Ledger } from "#lambdas/ledger/ledger.ts";
+import type { LedgerStore } from "#lambdas/ports/ledger-store.ts";
+import { type ErrorCode, PerigeeError } from "#protocol/errors.ts";
+import { isTerminal } from "#protocol/state.ts";
+
+/**
+ * The rules of the ledger, over whatever store it is given: every adapter of LedgerStore goes through this
+ * unchanged. `open` gives connections to one and the same empty table, as several servers would have.
+ */
+export function ledgerConformance(
+  name: string,
+  makeTable: () => Promise<{ open(): Promise<LedgerStore>; close(): Promise<void> }>,
+): void {
+  describe(`ledger rules on ${name}`, () => {
+    let table: Awaited<ReturnType<typeof makeTable>>;
+    let now: number;
+    let ledger: Ledger;
+    let epoch: number;
+    const clock = () => now;
+    const open = async () => new Ledger(await table.open(), { now: clock });
+
+    beforeEach(async () => {
+      table = await makeTable();
+      now = Date.UTC(2025, 10, 20);
+      ledger = await open();
+      epoch = await ledger.startAgent("em1", "journal-1");
+      await beat();
+    });
+    afterEach(() => table.close());
+
+    const beat = () => ledger.heartbeat("em1", { epoch, nodes: [], usage: {}, free: 1 });
+    const draft = (over: Partial<Draft> = {}): Draft => ({
+      user: "alice",
+      edge: "em1",
+      operation: "nodes.status",
+      input: {},
+      ...over,
+    });
+    const lock = async (over: Partial<Draft> = {}) => (await ledger.submitLocking(draft(over))).command;
+    const queue = async (over: Partial<Draft> = {}) => (await ledger.submitQueued(draft(over))).command;
+    const succeed = (command: Command, at = epoch) =>
+      ledger.report("em1", at, command.user, command.id, { state: "succeeded", result: { nodes: [] } });
+
+    test("a command goes from the lock through a claim to its end, and frees the edge", async () => {
+      const command = await lock();
+      expect(command).toMatchObject({ state: "queued", entry: "lock", attempts: 0 });
+      await refused("LOCKED", lock());
+      const claimed = await ledger.claim("em1", epoch);
+      expect(claimed).toMatchObject({ id: command.id, state: "running", attempts: 1, epoch });
+      await refused("LOCKED", lock());
+      expect(await succeed(command)).toMatchObject({ state: "succeeded", result: { nodes: [] } });
+      expect(await ledger.claim("em1", epoch)).toBeUndefined();
+      expect((await lock()).state).toBe("queued");
+    });
+
+    test("LOCKED names the holder to its own user and only the time to others", async () => {
+      const command = await lock();
+      const own = await refused("LOCKED", lock());
+      expect(own.data).toEqual({
+        data: { operation: "nodes.status", since: new Date(now).toISOString(), command_id: command.id },
+      });
+      const foreign = await refused("LOCKED", lock({ user: "bob" }));
+      expect(foreign.data).toEqual({ data: { since: new Date(now).toISOString() } });
+    });
+
+    test("what is queued runs in order and keeps waiting calls out", async () => {
+      const first = await queue();
+      const second = await queue({ user: "bob" });
+      await refused("LOCKED", lock());
+      expect((await ledger.claim("em1", epoch))?.id).toBe(first.id);
+      expect((await ledger.claim("em1", epoch))?.id).toBe(first.id);
+      await succeed(first);
+      expect((await ledger.claim("em1", epoch))?.id).toBe(second.id);
+    });
+
+    test("the queue is bounded per user and per edge", async () => {
+      for (let i = 0; i < 20; i++) await queue();
+      await refused("QUEUE_FULL", queue());
+      for (const user of ["bob", "carol", "dave", "erin"]) for (let i = 0; i < 20; i++) await queue({ user });
+      await refused("QUEUE_FULL", queue({ user: "frank" }));
+      await succeed((await ledger.claim("em1", epoch))!);
+      expect((await queue({ user: "frank" })).state).toBe("queued");
+    });
+
+    test("a reservation counts and blocks nobody; its place in the order comes when it is staged", async () => {
+      const uplink = await ledger.reserve(draft({ operation: "volume.uplink" }), true);
+      expect(uplink.state).toBe("staging");
+      const locking = await lock();
+      await refused("LOCKED", ledger.reserve(draft({ operation: "volume.uplink" }), true));
+      const queued = await ledger.queue(uplink, { prefix: "uplink/alice/_/x/", input: { volume: "v" } });
+      expect(queued).toMatchObject({ state: "queued", staged: "uplink/alice/_/x/" });
+      expect((await ledger.claim("em1", epoch))?.id).toBe(locking.id);
+      await succeed(locking);
+      expect((await ledger.claim("em1", epoch))?.id).toBe(uplink.id);
+    });
+
+    test("reservations use up the places of a user", async () => {
+      for (let i = 0; i < 20; i++) await ledger.reserve(draft({ operation: "volume.uplink" }), false);
+      await refused("QUEUE_FULL", ledger.reserve(draft({ operation: "volume.uplink" }), false));
+    });
+
+    test("without a recent heartbeat a waiting call is refused, a queued one is not", async () => {
+      now += 90_000;
+      expect((await lock()).state).toBe("queued");
+      now += 1;
+      await refused("EM_UNREACHABLE", lock());
+      await refused("EM_UNREACHABLE", lock({ edge: "em2" }));
+      await refused("EM_UNREACHABLE", ledger.reserve(draft(), true));
+      expect((await queue()).state).toBe("queued");
+    });
+
+    test("withdrawal ends an unclaimed command once, and does nothing to a claimed one", async () => {
+      const command = await lock();
+      expect((await ledger.endUnclaimed(command, "expired")).state).toBe("expired");
+      expect((await ledger.endUnclaimed(command, "expired")).state).toBe("expired");
+      expect(await ledger.claim("em1", epoch)).toBeUndefined();
+      const next = await lock();
+      await ledger.claim("em1", epoch);
+      expect((await ledger.endUnclaimed(next, "expired")).state).toBe("running");
+    });
+
+    test("of a withdrawal and a claim at once exactly one wins", async () => {
+      const other = await open();
+      for (let i = 0; i < 20; i++) {
+        const command = await lock();
+        const [ended, claimed] = await Promise.all([
+          ledger.endUnclaimed(command, "expired"),
+          other.claim("em1", epoch),
+        ]);
+        expect(claimed === undefined).toBe(ended.state === "expired");
+        if (claimed) await succeed(command);
+      }
+    });
+
+    test("a dead waiter's command is expired by the next claim after ten minutes", async () => {
+      const dead = await lock();
+      const queued = await queue({ user: "bob" }).catch(() => undefined);
+      now += 10 * 60_000 + 1;
+      await beat();
+      const next = await ledger.claim("em1", epoch);
+      expect((await ledger.command("alice", dead.id)).state).toBe("expired");
+      expect(next?.id).toBe(queued?.id);
+    });
+
+    test("the janitor expires dead waiters and unfinished uploads, and nothing younger", async () => {
+      const dead = await lock();
+      const upload = await ledger.reserve(draft({ operation: "volume.uplink" }), false);
+      expect(await ledger.expireAbandoned("em1")).toEqual([]);
+      now += 10 * 60_000 + 1;
+      expect((await ledger.expireAbandoned("em1")).map((c) => c.id)).toEqual([dead.id]);
+      now += 60 * 60_000;
+      expect((await ledger.expireAbandoned("em1")).map((c) => c.id)).toEqual([upload.id]);
+      await refused("EXPIRED", ledger.queue(upload, { prefix: "x/", input: {} }));
+    });
+
+    test("reports of an older epoch are refused, and so are its claims and heartbeats", async () => {
+      const command = await lock();
+      await ledger.claim("em1", epoch);
+      const newer = await ledger.startAgent("em1", "journal-1");
+      expect(newer).toBe(epoch + 1);
+      await refused("STALE_EPOCH", succeed(command));
+      await refused("STALE_EPOCH", ledger.claim("em1", epoch));
+      await refused("STALE_EPOCH", ledger.progress("em1", epoch, "alice", command.id));
+      await refused("STALE_EPOCH", beat());
+      expect(await ledger.claim("em1", newer)).toMatchObject({ id: command.id, attempts: 2, epoch: newer });
+      expect((await succeed(command, newer)).state).toBe("succeeded");
+    });
+
+    test("another journal fails a claimed change, and resumes what only reads", async () => {
+      const change = await lock({ operation: "volume.delete", input: { volume: "v", path: "x" } });
+      await ledger.claim("em1", epoch);
+      epoch = await ledger.startAgent("em1", "journal-2");
+      expect(await ledger.command("alice", change.id)).toMatchObject({
+        state: "failed",
+        failure: { code: "INTERRUPTED" },
+      });
+      await beat();
+      const read = await lock();
+      await ledger.claim("em1", epoch);
+      epoch = await ledger.startAgent("em1", "journal-3");
+      expect((await ledger.claim("em1", epoch))?.id).toBe(read.id);
+    });
+
+    test("a repeated report is acknowledged and changes nothing", async () => {
+      const command = await lock();
+      await ledger.claim("em1", epoch);
+      await succeed(command);
+      const again = await ledger.report("em1", epoch, "alice", command.id, { state: "cancelled" });
+      expect(again.state).toBe("succeeded");
+    });
+
+    test("a report for a command that was never claimed, or of another edge, is refused", async () => {
+      const command = await lock();
+      await refused("COMMAND_NOT_FOUND", succeed(command));
+      const other = await ledger.startAgent("em2", "j");
+      await refused(
+        "COMMAND_NOT_FOUND",
+        ledger.report("em2", other, "alice", command.id, { state: "cancelled" }),
+      );
+    });
+
+    test("cancel ends what waits and asks what runs", async () => {
+      const waiting = await queue();
+      expect((await ledger.cancel("alice", waiting.id)).state).toBe("cancelled");
+      expect((await ledger.cancel("alice", waiting.id)).state).toBe("cancelled");
+      const running = await lock();
+      await ledger.claim("em1", epoch);
+      expect(await ledger.progress("em1", epoch, "alice", running.id, { phase: "reading" })).toBe(false);
+      expect((await ledger.cancel("alice", running.id)).state).toBe("running");
+      expect(await ledger.progress("em1", epoch, "alice", running.id)).toBe(true);
+      expect((await ledger.command("alice", running.id)).progress).toEqual({ phase: "reading" });
+      await ledger.report("em1", epoch, "alice", running.id, { state: "cancelled" });
+      expect((await ledger.command("alice", running.id)).state).toBe("cancelled");
+      await refused("COMMAND_NOT_FOUND", ledger.cancel("bob", running.id));
+      const done = await lock();
+      await ledger.claim("em1", epoch);
+      await succeed(done);
+      await refused("NOT_CANCELLABLE", ledger.cancel("alice", done.id));
+    });
+
+    test("an upload that was cancelled is not queued any more", async () => {
+      const upload = await ledger.reserve(draft({ operation: "volume.uplink" }), false);
+      await ledger.cancel("alice", upload.id);
+      await refused("CANCELLED", ledger.queue(upload, { prefix: "x/", input: {} }));
+      expect(await ledger.edgeState("em1")).toMatchObject({ queue: [], reserved: [] });
+    });
+
+    test("a reset abandons the running command, and its late report changes nothing", async () => {
+      const command = await lock();
+      await ledger.claim("em1", epoch);
+      expect((await ledger.resetEdge("em1"))?.id).toBe(command.id);
+      expect(await ledger.progress("em1", epoch, "alice", command.id)).toBe(true);
+      expect((await succeed(command)).state).toBe("failed");
+      expect(await ledger.resetEdge("em1")).toBeUndefined();
+    });
+
+    test("an Idempotency-Key finds the earlier command for 24 hours, before the lock is looked at", async () => {
+      const idempotency = { key: "k", route: "POST /x", digest: "d" };
+      const first = await lock({ idempotency });
+      const replay = await ledger.submitLocking(draft({ idempotency }));
+      expect(replay).toMatchObject({ replayed: true, command: { id: first.id } });
+      await refused("IDEMPOTENCY_KEY_REUSED", lock({ idempotency: { ...idempotency, digest: "e" } }));
+      await refused("LOCKED", lock({ idempotency: { ...idempotency, route: "POST /y" } }));
+      await refused("LOCKED", lock({ user: "bob", idempotency }));
+      await ledger.claim("em1", epoch);
+      await succeed(first);
+      now += 24 * 3600_000;
+      await beat();
+      expect((await ledger.submitLocking(draft({ idempotency }))).replayed).toBe(false);
+    });
+
+    test("a refused or withdrawn request leaves no idempotency record", async () => {
+      const idempotency = { key: "k", route: "POST /x", digest: "d" };
+      const holder = await lock();
+      await refused("LOCKED", lock({ idempotency }));
+      await ledger.endUnclaimed(holder, "expired");
+      const withdrawn = await lock({ idempotency });
+      await ledger.endUnclaimed(withdrawn, "expired");
+      expect((await ledger.submitLocking(draft({ idempotency }))).replayed).toBe(false);
+    });
+
+    test("the same key sent many times at once makes one command", async () => {
+      const others = await Promise.all(Array.from({ length: 4 }, open));
+      const idempotency = { key: "k", route: "POST /x", digest: "d" };
+      const all = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => others[i % 4]!.submitQueued(draft({ idempotency }))),
+      );
+      expect(new Set(all.map(({ command }) => command.id)).size).toBe(1);
+      expect(all.filter(({ replayed }) => !replayed)).toHaveLength(1);
+    });
+
+    test("of many calls at once over several servers one takes the lock", async () => {
+      const others = await Promise.all(Array.from({ length: 4 }, open));
+      const all = await Promise.allSettled(
+        Array.from({ length: 40 }, (_, i) => others[i % 4]!.submitLocking(draft({ user: `user${i % 7}` }))),
+      );
+      expect(all.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      for (const one of all)
+        if (one.status === "rejected") expect(one.reason).toMatchObject({ code: "LOCKED" });
+    });
+
+    test("commands are listed newest first, paged, and only one's own", async () => {
+      const ids: string[] = [];
+      for (let i = 0; i < 5; i++) ids.unshift((await queue()).id);
+      await queue({ user: "bob" });
+      const page = await ledger.commands("alice", { limit: 3 });
+      expect(page.map(({ id }) => id)).toEqual(ids.slice(0, 3));
+      const rest = await ledger.commands("alice", { limit: 3, before: page[2]!.id });
+      expect(rest.map(({ id }) => id)).toEqual(ids.slice(3));
+      await refused("COMMAND_NOT_FOUND", ledger.command("bob", ids[0]!));
+    });
+
+    test("whatever happens in whatever order, one command holds the edge and terminal states stay", async () => {
+      const steps = fc.constantFrom(
+        "lock",
+        "queue",
+        "reserve",
+        "stage",
+        "withdraw",
+        "claim",
+        "report",
+        "fail",
+        "cancel",
+        "restart",
+        "newJournal",
+        "reset",
+        "minutes",
+      );
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(steps, { maxLength: 40 }),
+          fc.infiniteStream(fc.nat()),
+          async (plan, picks) => {
+            const edge = `p${Math.random().toString(36).slice(2)}`;
+            const known = new Map<string, Command>();
+            let at = await ledger.startAgent(edge, "j0");
+            let journals = 0;
+            const pick = () => [...known.values()][picks.next().value! % Math.max(1, known.size)];
+            const keep = (command: Command | undefined) => {
+              if (!command) return;
+              const before = known.get(command.id);
+              if (before && isTerminal(before.state)) expect(command.state).toBe(before.state);
+              known.set(command.id, command);
+            };
+            const on = { edge, operation: "volume.delete" as const };
+            const acts: Record<string, () => Promise<Command | undefined>> = {
+              lock: async () => (await ledger.submitLocking(draft(on))).command,
+              queue: async () => (await ledger.submitQueued(draft(on))).command,
+              reserve: () => ledger.reserve(draft(on), false),
+              stage: async () => ledger.queue(pick()!, { prefix: "p/", input: {} }),
+              withdraw: async () => ledger.endUnclaimed(pick()!, "expired"),
+              claim: () => ledger.claim(edge, at),
+              report: async () =>
+                ledger.report(edge, at, "alice", pick()!.id, { state: "succeeded", result: {} }),
+              fail: async () =>
+                ledger.report(edge, at, "alice", pick()!.id, {
+                  state: "failed",
+                  failure: { code: "DELETE_FAILED", message: "" },
+                }),
+              cancel: async () => ledger.cancel("alice", pick()!.id),
+              restart: async () => {
+                at = await ledger.startAgent(edge, `j${journals}`);
+              },
+              newJournal: async () => {
+                at = await ledger.startAgent(edge, `j${++journals}`);
+              },
+              reset: () => ledger.resetEdge(edge),
+              minutes: async () => {
+                now += 11 * 60_000;
+              },
+            };
+            for (const step of plan) {
+              await ledger.heartbeat(edge, { epoch: at, nodes: [], usage: {}, free: 1 });
+              try {
+                keep((await acts[step]!()) ?? undefined);
+              } catch (error) {
+                if (!(error instanceof PerigeeError || error instanceof TypeError)) throw error;
+              }
+              const commands = await Promise.all([...known.keys()].map((id) => ledger.command("alice", id)));
+              commands.forEach(keep);
+              const running = commands.filter(({ state }) => state === "running");
+              expect(running.length).toBeLessThanOrEqual(1);
+              const state = await ledger.edgeState(edge);
+              if (running[0]) expect(state.holder).toMatchObject({ id: running[0].id, claimed: true });
+              const waiting = commands.filter((c) => c.state === "queued" && c.id !== state.holder?.id);
+              expect(new Set(state.queue.map(({ id }) => id))).toEqual(new Set(waiting.map(({ id }) => id)));
+              const staging = commands.filter((c) => c.state === "staging");
+              expect(new Set(state.reserved.map(({ id }) => id))).toEqual(
+                new Set(staging.map(({ id }) => id)),
+              );
+            }
+          },
+        ),
+        { numRuns: 40 },
+      );
+    });
+  });
+}
+
+async function refused(code: ErrorCode, call: Promise<unknown>): Promise<PerigeeError> {
+  const error = await call.then(
+    (value) => {
+      throw new Error(`was not refused: ${JSON.stringify(value)}`);
+    },
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(PerigeeError);
+  expect((error as PerigeeError).code).toBe(code);
+  return error as PerigeeError;
+}
