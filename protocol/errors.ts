@@ -22,6 +22,7 @@ export const ERRORS = {
   IMAGE_NOT_FOUND: [404, "The user has no such image."],
   COMMAND_NOT_FOUND: [404, "The user has no such command."],
   EDGE_NOT_FOUND: [404, "There is no such edge, or it is not granted to the user."],
+  USER_NOT_FOUND: [404, "The operator named a user that does not exist."],
   METHOD_NOT_ALLOWED: [405, "The route exists, but not for this method."],
   VOLUME_IN_USE: [409, "A pod that has not terminated uses the volume."],
   IMAGE_IN_USE: [409, "A pod that has not terminated runs the image."],
