@@ -1,0 +1,229 @@
+import { randomUUID } from "node:crypto";
+import { PerigeeError } from "#protocol/errors.ts";
+import { EDGE, USER, USER_RULE } from "#protocol/names.ts";
+import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
+import { type Edge, Edges, edgeNotFound } from "./edges.ts";
+import { keys, type UserRecord } from "./keys.ts";
+import { optimistically, queryAll } from "./optimistic.ts";
+import { hashPassword, verifyPassword } from "./password.ts";
+import type { Identity } from "./tokens.ts";
+
+/** A user without the password; times in ms since 1970. */
+export type Account = Identity & { createdAt: number; defaultEdge?: string };
+
+const MAX_WRITES = 25;
+
+/**
+ * Users, edges, agents' tokens and who may use which edge (layout in keys.ts). Every change is a conditional
+ * write on what was read, so that operators who act at once lose nothing of each other's.
+ */
+export class Accounts {
+  readonly #store: LedgerStore;
+  readonly #now: () => number;
+  readonly #edges: Edges;
+
+  /** @param options.now clock in ms since 1970 (default Date.now) */
+  constructor(store: LedgerStore, options: { now?: () => number } = {}) {
+    this.#store = store;
+    this.#now = options.now ?? Date.now;
+    this.#edges = new Edges(store, this.#now);
+  }
+
+  /**
+   * Makes a user, granted `edges`; without any named the only edge, when there is exactly one.
+   * @throws INVALID_PARAMETERS (name or password), EDGE_NOT_FOUND, ALREADY_EXISTS
+   */
+  async addUser(name: string, password: string, options: { edges?: string[] } = {}): Promise<Account> {
+    if (!USER.test(name)) throw new PerigeeError("INVALID_PARAMETERS", `user name: ${USER_RULE}`);
+    const edges = await this.#edgesToGrant(options.edges);
+    const taken = () => new PerigeeError("ALREADY_EXISTS", `There is a user ${name} already`);
+    if (await this.getUser(name)) throw taken();
+    const data: UserRecord = {
+      uid: randomUUID(),
+      password: await hashPassword(password),
+      generation: 1,
+      createdAt: this.#now(),
+    };
+    const grants: Write[] = edges.map((edge) => ({ put: { ...keys.grant(data.uid, edge), data: {} } }));
+    // What does not fit beside the user goes before: grants of a uid that nobody has yet mean nothing.
+    const beside = grants.splice(-(MAX_WRITES - 1));
+    while (grants.length > 0) await this.#store.transact(grants.splice(0, MAX_WRITES));
+    try {
+      await this.#store.transact([{ put: { ...keys.user(name), data }, if: 0 }, ...beside]);
+    } catch (error) {
+      throw error instanceof ConditionFailed ? taken() : error;
+    }
+    return toAccount(name, data);
+  }
+
+  /** Removes a user; tokens and grants end with the record. @throws USER_NOT_FOUND */
+  async removeUser(name: string): Promise<void> {
+    const { uid } = await optimistically(async () => {
+      const item = await this.#user(name);
+      await this.#store.transact([{ delete: keys.user(name), if: item.rev }]);
+      return item.data;
+    });
+    const grants = await queryAll(this.#store, { pk: keys.grants(uid) });
+    const deletes: Write[] = grants.map(({ pk, sk }) => ({ delete: { pk, sk } }));
+    while (deletes.length > 0) await this.#store.transact(deletes.splice(0, MAX_WRITES));
+  }
+
+  /** In order of their names, with the edges granted to each. */
+  async listUsers(): Promise<(Account & { edges: string[] })[]> {
+    const items = await queryAll<UserRecord>(this.#store, { pk: keys.users });
+    return Promise.all(
+      items.map(async ({ sk, data }) => ({ ...toAccount(sk, data), edges: await this.#granted(data.uid) })),
+    );
+  }
+
+  async getUser(name: string): Promise<Account | undefined> {
+    const item = await this.#find(name);
+    return item && toAccount(name, item.data);
+  }
+
+  /**
+   * The user, when the password is right. An unknown name takes as long as a wrong password.
+   * @throws TOO_MANY_ATTEMPTS when too many others are being checked
+   */
+  async verifyPassword(name: string, password: string): Promise<Account | undefined> {
+    const item = await this.#find(name);
+    const right = await verifyPassword(password, item?.data.password);
+    return right && item ? toAccount(name, item.data) : undefined;
+  }
+
+  /** A new password; tokens made before end. @throws INVALID_PARAMETERS, USER_NOT_FOUND */
+  async setPassword(name: string, password: string): Promise<void> {
+    await this.#user(name);
+    const hash = await hashPassword(password);
+    await this.#changeUser(name, (user) => ({ ...user, password: hash, generation: user.generation + 1 }));
+  }
+
+  /** Makes an edge; its agent's token is shown this once. @throws INVALID_PARAMETERS, ALREADY_EXISTS */
+  addEdge(id: string): Promise<{ token: string }> {
+    return this.#edges.add(id);
+  }
+
+  /** A new token for the edge's agent; the one before ends at once. @throws EDGE_NOT_FOUND */
+  rotateEdgeToken(id: string): Promise<{ token: string }> {
+    return this.#edges.rotateToken(id);
+  }
+
+  /** Ends the token of the edge's agent. @throws EDGE_NOT_FOUND */
+  revokeEdgeToken(id: string): Promise<void> {
+    return this.#edges.revokeToken(id);
+  }
+
+  /** The edge whose agent's token this is; undefined when it is none, or no longer. */
+  edgeOfToken(token: string): Promise<string | undefined> {
+    return this.#edges.ofToken(token);
+  }
+
+  /** In order of their ids. */
+  listEdges(): Promise<Edge[]> {
+    return this.#edges.list();
+  }
+
+  /** Lets a user use an edge; once is enough. @throws EDGE_NOT_FOUND, USER_NOT_FOUND */
+  async grant(edge: string, user: string): Promise<void> {
+    await this.#edges.mustExist(edge);
+    await optimistically(async () => {
+      const { data, rev } = await this.#user(user);
+      await this.#store.transact([
+        { check: keys.user(user), if: rev },
+        { put: { ...keys.grant(data.uid, edge), data: {} } },
+      ]);
+    });
+  }
+
+  /** Takes an edge from a user. @throws EDGE_NOT_FOUND when it was not granted, USER_NOT_FOUND */
+  async revoke(edge: string, user: string): Promise<void> {
+    await optimistically(async () => {
+      const { data, rev } = await this.#user(user);
+      const grant = await this.#grant(data.uid, edge);
+      if (!grant) throw edgeNotFound();
+      // The user's record is part of it even unchanged: it may just be getting this edge as its default.
+      const { defaultEdge, ...rest } = data;
+      await this.#store.transact([
+        defaultEdge === edge
+          ? { put: { ...keys.user(user), data: rest }, if: rev }
+          : { check: keys.user(user), if: rev },
+        { delete: keys.grant(data.uid, edge), if: grant.rev },
+      ]);
+    });
+  }
+
+  /** The edge that is meant when a request names none. @throws USER_NOT_FOUND, EDGE_NOT_FOUND when not granted */
+  async setDefaultEdge(user: string, edge: string): Promise<void> {
+    await optimistically(async () => {
+      const { data, rev } = await this.#user(user);
+      const grant = await this.#grant(data.uid, edge);
+      if (!grant) throw edgeNotFound();
+      await this.#store.transact([
+        { put: { ...keys.user(user), data: { ...data, defaultEdge: edge } }, if: rev },
+        { check: keys.grant(data.uid, edge), if: grant.rev },
+      ]);
+    });
+  }
+
+  /**
+   * The edge that a request means: the header `Perigee-Edge`, else the user's default, else the only one.
+   * @throws EDGE_NOT_FOUND when it is not granted, unknown, or none is; INVALID_PARAMETERS when several are
+   *   granted and none is chosen
+   */
+  async resolveEdge(user: string, header: string | undefined): Promise<string> {
+    const account = await this.getUser(user);
+    if (!account) throw edgeNotFound();
+    const named = header || account.defaultEdge;
+    if (named !== undefined) {
+      if (!(await this.#grant(account.uid, named))) throw edgeNotFound();
+      return named;
+    }
+    const granted = await this.#store.query({ pk: keys.grants(account.uid), limit: 2 });
+    if (granted.length > 1) {
+      throw new PerigeeError(
+        "INVALID_PARAMETERS",
+        "Perigee-Edge: several edges are granted to you; name one in this header",
+      );
+    }
+    if (!granted[0]) throw new PerigeeError("EDGE_NOT_FOUND", "No edge is granted to you");
+    return granted[0].sk;
+  }
+
+  async #edgesToGrant(named: string[] | undefined): Promise<string[]> {
+    if (named && named.length > 0) {
+      for (const edge of named) await this.#edges.mustExist(edge);
+      return [...new Set(named)];
+    }
+    const some = await this.#store.query({ pk: keys.edges, limit: 2 });
+    return some.length === 1 ? [some[0]!.sk] : [];
+  }
+
+  async #granted(uid: string): Promise<string[]> {
+    return (await queryAll(this.#store, { pk: keys.grants(uid) })).map(({ sk }) => sk);
+  }
+
+  async #grant(uid: string, edge: string): Promise<Item | undefined> {
+    return EDGE.test(edge) ? this.#store.get(keys.grant(uid, edge)) : undefined;
+  }
+
+  async #find(name: string): Promise<Item<UserRecord> | undefined> {
+    return USER.test(name) ? this.#store.get<UserRecord>(keys.user(name)) : undefined;
+  }
+
+  async #user(name: string): Promise<Item<UserRecord>> {
+    const item = await this.#find(name);
+    if (!item) throw new PerigeeError("USER_NOT_FOUND", `There is no user ${name}`);
+    return item;
+  }
+
+  #changeUser(name: string, change: (user: UserRecord) => UserRecord): Promise<void> {
+    return optimistically(async () => {
+      const { data, rev } = await this.#user(name);
+      await this.#store.transact([{ put: { ...keys.user(name), data: change(data) }, if: rev }]);
+    });
+  }
+}
+
+function toAccount(name: string, { uid, generation, createdAt, defaultEdge }: UserRecord): Account {
+  return { name, uid, generation, createdAt, ...(defaultEdge !== undefined && { defaultEdge }) };
+}

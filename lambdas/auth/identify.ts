@@ -1,0 +1,30 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import type { Account, Accounts } from "./accounts.ts";
+import type { Tokens, TokenUse } from "./tokens.ts";
+
+export type AuthParts = { accounts: Accounts; tokens: Tokens };
+
+/**
+ * The user whose token this is, as the store knows them now.
+ * @throws UNAUTHORIZED also when the user was removed, made again, or has another password since
+ */
+export async function identify(parts: AuthParts, token: string, use: TokenUse): Promise<Account> {
+  const identity = await parts.tokens.verify(token, use);
+  const account = await parts.accounts.getUser(identity.name);
+  if (account?.uid !== identity.uid || account.generation !== identity.generation) {
+    throw new PerigeeError("UNAUTHORIZED", "Token is invalid or expired");
+  }
+  return account;
+}
+
+/**
+ * The token of an `Authorization: Bearer` header, whose scheme may be written in any case.
+ * @throws UNAUTHORIZED when there is none
+ */
+export function bearerToken(header: string | undefined): string {
+  const token = /^bearer +(\S+) *$/i.exec(header ?? "")?.[1];
+  if (token === undefined) {
+    throw new PerigeeError("UNAUTHORIZED", "A bearer token is needed in the Authorization header");
+  }
+  return token;
+}

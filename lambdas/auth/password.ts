@@ -1,0 +1,68 @@
+import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
+import { PerigeeError } from "#protocol/errors.ts";
+import { Gate } from "./gate.ts";
+
+/** log2 N, r and p of new hashes: 64 MiB and about a quarter of a second each. */
+const COST = { ln: 16, r: 8, p: 1 };
+const SALT_BYTES = 16;
+const HASH_BYTES = 32;
+/** Hashes cost 64 MiB and one of Node's four worker threads each; the bound is the process' own. */
+const gate = new Gate(2, 200);
+
+const PHC = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
+/** What is compared when there is no such user: no password hashes to it, and it costs the same. */
+const NOBODY = phc(COST, Buffer.alloc(SALT_BYTES), Buffer.alloc(HASH_BYTES));
+
+export const PASSWORD_RULE = "must be 8 to 256 characters";
+
+/** @throws INVALID_PARAMETERS when a new password breaks the rule */
+export function checkPassword(password: string): void {
+  const length = [...password].length;
+  if (length >= 8 && length <= 256 && password.isWellFormed()) return;
+  throw new PerigeeError("INVALID_PARAMETERS", `password: ${PASSWORD_RULE}`);
+}
+
+/**
+ * Hash of a new password, as `$scrypt$ln=16,r=8,p=1$<salt>$<hash>`.
+ * @throws INVALID_PARAMETERS when it breaks the rule
+ */
+export async function hashPassword(password: string): Promise<string> {
+  checkPassword(password);
+  const salt = randomBytes(SALT_BYTES);
+  return phc(COST, salt, await derive(password, salt, COST, HASH_BYTES));
+}
+
+/**
+ * Is `password` the one of `hash`? Without a hash (no such user) it takes as long and is false.
+ * @throws TOO_MANY_ATTEMPTS when 200 others wait for their turn
+ */
+export async function verifyPassword(password: string, hash: string | undefined): Promise<boolean> {
+  const match = PHC.exec(hash ?? NOBODY);
+  if (!match) throw new Error("a stored password hash is not readable");
+  const [ln, r, p] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  const [salt, expected] = [Buffer.from(match[4]!, "base64"), Buffer.from(match[5]!, "base64")];
+  // Cut rather than refused at once: an overlong attempt takes its time like any other.
+  const actual = await derive(password.slice(0, 1024), salt, { ln, r, p }, expected.length);
+  return timingSafeEqual(actual, expected) && hash !== undefined && password.length <= 1024;
+}
+
+type Cost = typeof COST;
+
+function derive(password: string, salt: Buffer, { ln, r, p }: Cost, length: number): Promise<Buffer> {
+  const N = 2 ** ln;
+  const options = { N, r, p, maxmem: 128 * r * (N + p + 2) };
+  return gate.run(
+    () =>
+      new Promise((resolve, reject) => {
+        // One text, one password, however a keyboard composes its accents.
+        scrypt(password.normalize("NFC"), salt, length, options, (error, key) =>
+          error ? reject(error) : resolve(key),
+        );
+      }),
+  );
+}
+
+function phc({ ln, r, p }: Cost, salt: Buffer, hash: Buffer): string {
+  const text = (bytes: Buffer) => bytes.toString("base64").replace(/=+$/, "");
+  return `$scrypt$ln=${ln},r=${r},p=${p}$${text(salt)}$${text(hash)}`;
+}

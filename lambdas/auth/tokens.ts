@@ -1,0 +1,87 @@
+import { createSecretKey, type KeyObject } from "node:crypto";
+import { jwtVerify, SignJWT } from "jose";
+import { z } from "zod";
+import { PerigeeError } from "#protocol/errors.ts";
+
+const ISSUER = "perigee";
+const AUDIENCE = "perigee";
+const MIN_SECRET_BYTES = 32;
+
+/** Lifetimes in seconds. */
+export const ACCESS_SECONDS = 3600;
+export const REFRESH_SECONDS = 30 * 24 * 3600;
+
+/** A signing secret (32 bytes or more) and the key id that its tokens carry. */
+export type TokenKey = { kid: string; secret: Uint8Array };
+export type TokenUse = "access" | "refresh";
+/** Whom a token speaks for: the name, and which record and password of that name it was made for. */
+export type Identity = { name: string; uid: string; generation: number };
+
+const claims = z.object({
+  sub: z.string(),
+  uid: z.string(),
+  gen: z.number().int(),
+  use: z.enum(["access", "refresh"]),
+});
+
+/** Makes and checks the users' tokens: JWTs, HS256. The first key signs; all of them are accepted. */
+export class Tokens {
+  readonly #keys: Map<string, KeyObject>;
+  readonly #kid: string;
+  readonly #now: () => number;
+
+  /**
+   * @param keys the current key, then earlier ones that are still accepted
+   * @param options.now clock in ms since 1970 (default Date.now)
+   */
+  constructor(keys: readonly TokenKey[], options: { now?: () => number } = {}) {
+    for (const { secret } of keys) {
+      if (secret.length < MIN_SECRET_BYTES) throw new Error("a token secret has at least 32 bytes");
+    }
+    if (keys.length === 0) throw new Error("a token secret is needed");
+    this.#keys = new Map(keys.map(({ kid, secret }) => [kid, createSecretKey(secret)]));
+    if (this.#keys.size < keys.length) throw new Error("two token secrets have the same key id");
+    this.#kid = keys[0]!.kid;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** A token for `identity`: access lives an hour, refresh 30 days. */
+  async issue(identity: Identity, use: TokenUse): Promise<string> {
+    const issued = Math.floor(this.#now() / 1000);
+    return new SignJWT({ uid: identity.uid, gen: identity.generation, use })
+      .setProtectedHeader({ alg: "HS256", typ: "JWT", kid: this.#kid })
+      .setSubject(identity.name)
+      .setIssuer(ISSUER)
+      .setAudience(AUDIENCE)
+      .setIssuedAt(issued)
+      .setExpirationTime(issued + (use === "access" ? ACCESS_SECONDS : REFRESH_SECONDS))
+      .sign(this.#keys.get(this.#kid)!);
+  }
+
+  /**
+   * Whom a token of ours speaks for; whether that user still exists is the caller's question.
+   * @throws UNAUTHORIZED when it is malformed, forged, expired, or not for this use
+   */
+  async verify(token: string, use: TokenUse): Promise<Identity> {
+    try {
+      const { payload } = await jwtVerify(token, (header) => this.#key(header.kid), {
+        algorithms: ["HS256"],
+        issuer: ISSUER,
+        audience: AUDIENCE,
+        requiredClaims: ["exp", "iat"],
+        currentDate: new Date(this.#now()),
+      });
+      const { sub, uid, gen, use: usedFor } = claims.parse(payload);
+      if (usedFor !== use) throw new Error(`a token for ${usedFor} was given for ${use}`);
+      return { name: sub, uid, generation: gen };
+    } catch {
+      throw new PerigeeError("UNAUTHORIZED", "Token is invalid or expired");
+    }
+  }
+
+  #key(kid: string | undefined): KeyObject {
+    const key = this.#keys.get(kid ?? "");
+    if (!key) throw new Error("unknown key id");
+    return key;
+  }
+}
