@@ -1,0 +1,1 @@
+export function documentRoute(_registry: unknown, _path: string, _method: "GET" | "POST"): void {}

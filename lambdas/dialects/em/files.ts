@@ -1,0 +1,57 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import { readRange } from "../../http/range.ts";
+import { type Fields, readBody, readQueryAndBody } from "../../http/read-body.ts";
+import { json } from "./answers.ts";
+import type { EmContext, EmDeps } from "./deps.ts";
+import { downlinkAnswer } from "./downlink.ts";
+import { requiredField } from "./form-values.ts";
+import { listingAnswer } from "./listing.ts";
+import { volumeName } from "./names.ts";
+import { pathInVolume } from "./path-rules.ts";
+import { perform } from "./perform.ts";
+
+/** GET, POST /em/files/list */
+export async function listFiles(c: EmContext, deps: EmDeps): Promise<Response> {
+  const volume = volumeName(await readQueryAndBody(c));
+  return perform(c, deps, {
+    operation: "volume.list",
+    input: { volume },
+    respond: (result, command, once) => listingAnswer(c, deps, result, command, once),
+  });
+}
+
+/** GET /em/files/downlink */
+export async function downlinkFile(c: EmContext, deps: EmDeps): Promise<Response> {
+  const fields = await readQueryAndBody(c);
+  const path = pathInVolume("filepath", requiredField(fields, "filepath"));
+  const range = readRange(c.req.header("range"));
+  const ifRange = c.req.header("if-range");
+  return perform(c, deps, {
+    operation: "volume.read",
+    input: {
+      volume: volumeName(fields),
+      path,
+      // A validator that is too long to be ours matches nothing: then the whole file is meant.
+      ...(range && (ifRange?.length ?? 0) <= 200 && { range, ...(ifRange && { ifRange }) }),
+    },
+    respond: (result, command, once) => downlinkAnswer(c, deps, result, command, once),
+  });
+}
+
+/** POST /em/files/delete */
+export async function deleteFile(c: EmContext, deps: EmDeps): Promise<Response> {
+  const fields: Fields = await readBody(c);
+  const volume = volumeName(fields);
+  const path = pathInVolume("filepath", requiredField(fields, "filepath"), { slashIsRoot: true });
+  if (path === "") {
+    throw new PerigeeError(
+      "DELETE_FAILED",
+      "filepath: the volume's root cannot be deleted; see /em/pvc/delete",
+    );
+  }
+  return perform(c, deps, {
+    operation: "volume.delete",
+    input: { volume, path },
+    respond: () => json({ message: "File deleted successfully" }),
+  });
+}

@@ -1,0 +1,18 @@
+import { readQueryAndBody } from "../../http/read-body.ts";
+import { json } from "./answers.ts";
+import type { EmContext, EmDeps } from "./deps.ts";
+import { perform } from "./perform.ts";
+
+/** GET, POST /em/nodes/status */
+export async function nodesStatus(c: EmContext, deps: EmDeps): Promise<Response> {
+  await readQueryAndBody(c);
+  return perform(c, deps, {
+    operation: "nodes.status",
+    input: {},
+    respond: ({ nodes }) =>
+      json({
+        message: "Nodes retrieved successfully.",
+        data: nodes.map(({ name, status }) => ({ name, status })),
+      }),
+  });
+}

@@ -1,0 +1,122 @@
+import { failureOf, PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import type { StagedFile } from "#protocol/operations.ts";
+import type { Reservation } from "../../dispatch/dispatch.ts";
+import { bodyStream } from "../../http/body-stream.ts";
+import { readPrefer } from "../../http/prefer.ts";
+import type { Fields } from "../../http/read-body.ts";
+import { json } from "./answers.ts";
+import type { EmContext, EmDeps } from "./deps.ts";
+import { invalid, textField } from "./form-values.ts";
+import { inCommand } from "./handler.ts";
+import { optionalLabel, volumeName } from "./names.ts";
+import { pathInVolume } from "./path-rules.ts";
+import { answerOf } from "./perform.ts";
+import { noFiles, type ReceivedFile, readUplinkBody, uplinkTooLarge } from "./uplink-body.ts";
+
+/** Fields that an uplink knows; others are ignored. */
+const KNOWN = ["dest_path", "pod_name", "pvc_name"];
+
+/** POST /em/files/uplink: files go to staging as they come in, then as one command to the edge. */
+export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response> {
+  const contentType = c.req.header("content-type") ?? "";
+  const media = contentType.split(";", 1)[0]!.trim().toLowerCase();
+  if (media !== "multipart/form-data" || c.req.header("content-length") === "0") throw noFiles();
+  if (Number(c.req.header("content-length") ?? 0) > LIMITS.uplinkBodyBytes) throw uplinkTooLarge();
+  const user = c.get("user");
+  const preferred = readPrefer(c.req.header("prefer"));
+  const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
+  const reservation = await deps.dispatch.reserve({ user, edge, preference: preferred.preference });
+  let upload: Awaited<ReturnType<typeof receive>>;
+  try {
+    upload = await receive(c, deps, reservation, contentType);
+  } catch (error) {
+    await reservation.abandon(failureOf(error)).catch((failure) => {
+      deps.log.error({ err: failure, command: reservation.command.id }, "an upload could not be abandoned");
+    });
+    throw inCommand(error, reservation.command.id);
+  }
+  try {
+    const answer = await reservation.complete(upload);
+    return await answerOf(deps, answer, preferred, ({ count, bytes }) =>
+      json({
+        message: "Successfully uplinked files",
+        data: { file_count: count, total_size_kb: Math.round((bytes / 1024) * 100) / 100 },
+      }),
+    );
+  } catch (error) {
+    throw inCommand(error, reservation.command.id);
+  }
+}
+
+async function receive(c: EmContext, deps: EmDeps, reservation: Reservation, contentType: string) {
+  const body = bodyStream(c);
+  if (!body) throw noFiles();
+  const fields: Fields = new Map();
+  let prefix: string | undefined;
+  const received = await readUplinkBody(body, {
+    contentType,
+    allowance: reservation.allowance,
+    onField(name, value) {
+      if (!KNOWN.includes(name)) return;
+      fields.set(name, [value]);
+      // A field that can be refused is refused now, not after two gigabytes.
+      optionalLabel(fields, "pod_name");
+      optionalLabel(fields, "pvc_name");
+      destination(fields);
+    },
+    onFile(name) {
+      prefix ??= reservation.prefix(namesVolume(fields) ? volumeName(fields) : "_");
+      // `..` may still be inside a dest_path to come
+      if (fields.has("dest_path") || !name.split("/").includes("..")) target(fields, name);
+    },
+    async store(n, file, signal) {
+      try {
+        return await deps.staging.put(`${prefix}${n}`, file, { maxBytes: LIMITS.uplinkBytes, signal });
+      } catch (error) {
+        throw error instanceof PerigeeError && error.code === "BODY_TOO_LARGE" ? uplinkTooLarge() : error;
+      }
+    },
+  });
+  if (received.length === 0 || prefix === undefined) throw noFiles();
+  return { volume: volumeName(fields), prefix, files: placed(fields, received) };
+}
+
+function namesVolume(fields: Fields): boolean {
+  return (textField(fields, "pvc_name") ?? textField(fields, "pod_name")) !== undefined;
+}
+
+function destination(fields: Fields): string {
+  return pathInVolume("dest_path", textField(fields, "dest_path") ?? "");
+}
+
+/** Where a file goes: its own name, with the directories in it, under dest_path. */
+function target(fields: Fields, name: string): string {
+  if (name.startsWith("/")) return pathInVolume("files", name);
+  const path = pathInVolume("files", `${destination(fields)}/${name}`.replace(/^\//, ""));
+  if (path === "" || /(?:^|\/)\.{0,2}$/.test(name)) {
+    throw invalid("files", `${JSON.stringify(name)} names no file`);
+  }
+  return path;
+}
+
+/**
+ * The manifest: of files with one target the last counts, as if they had been written one after another.
+ * @throws INVALID_PARAMETERS when a file would have to be a directory for another
+ */
+export function placed(fields: Fields, received: ReceivedFile[]): StagedFile[] {
+  const byPath = new Map<string, StagedFile>();
+  for (const { n, name, size, xxh64 } of received) {
+    const path = target(fields, name);
+    byPath.set(path, { n, path, size, xxh64 });
+  }
+  for (const path of byPath.keys()) {
+    for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
+      const directory = path.slice(0, slash);
+      if (byPath.has(directory)) {
+        throw invalid("files", `${JSON.stringify(directory)} is a file and a directory of another file`);
+      }
+    }
+  }
+  return [...byPath.values()];
+}

@@ -1,0 +1,20 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import type { ReadableStream } from "node:stream/web";
+import type { Context } from "hono";
+
+/** What @hono/node-server puts into `c.env`; elsewhere (Lambda, tests) both are absent. */
+export type NodeBindings = { incoming?: IncomingMessage; outgoing?: ServerResponse };
+
+/** Node's own request when we run on Node's server. */
+export function incomingOf(c: Context): IncomingMessage | undefined {
+  return (c.env as NodeBindings | undefined)?.incoming;
+}
+
+/** The request's body as a Node stream, without a web stream in between where there is a Node server. */
+export function bodyStream(c: Context): Readable | undefined {
+  const incoming = incomingOf(c);
+  if (incoming) return incoming;
+  const body = c.req.raw.body;
+  return body ? Readable.fromWeb(body as ReadableStream) : undefined;
+}

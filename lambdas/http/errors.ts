@@ -1,0 +1,51 @@
+import type { Logger } from "pino";
+import { ERRORS, type Failure, failureOf, PerigeeError } from "#protocol/errors.ts";
+
+/** Seconds to name in `Retry-After` when nothing better is known. */
+const RETRY_AFTER: Record<number, number> = { 423: 2, 429: 10, 503: 30 };
+
+export type ErrorContext = {
+  log: Logger;
+  /** the command that failed, when there is one: a 500 names it, and so does the log */
+  commandId?: string;
+};
+
+/**
+ * The answer to whatever was thrown: `{error, message, ...data}` with the status of its code. Anything that
+ * is not a PerigeeError is INTERNAL_ERROR: its cause goes to the log, never to the user.
+ */
+export function errorResponse(error: unknown, context: ErrorContext): Response {
+  const failure = failureOf(error);
+  const status = ERRORS[failure.code][0];
+  if (status === 500 || !(error instanceof PerigeeError)) {
+    context.log.error({ err: error, command: context.commandId }, failure.message);
+  } else if (error.cause !== undefined) {
+    context.log.warn({ err: error.cause, code: error.code, command: context.commandId }, failure.message);
+  }
+  return failureResponse(failure, context.commandId);
+}
+
+/** The answer to a failure: `retryAfter` (seconds) of its data becomes a header, the rest is the body's. */
+export function failureResponse(failure: Failure, commandId?: string): Response {
+  const status = ERRORS[failure.code][0];
+  const { retryAfter, ...data } = failure.data ?? {};
+  const headers = new Headers({
+    "content-type": "application/json",
+    "x-content-type-options": "nosniff",
+  });
+  if (status in RETRY_AFTER) {
+    const seconds = typeof retryAfter === "number" && retryAfter > 0 ? retryAfter : RETRY_AFTER[status]!;
+    headers.set("retry-after", String(Math.ceil(seconds)));
+  }
+  if (status === 401) headers.set("www-authenticate", "Bearer");
+  if (status === 416 && typeof data.total === "number") headers.set("content-range", `bytes */${data.total}`);
+  if (status === 405 && Array.isArray(data.allow)) headers.set("allow", data.allow.join(", "));
+  const body = {
+    error: failure.code,
+    message: failure.message,
+    ...(status === 401 && { detail: failure.message }),
+    ...(failure.code === "LOCKED" && !("data" in data) ? { data } : data),
+    ...(status === 500 && commandId !== undefined && { command_id: commandId }),
+  };
+  return new Response(JSON.stringify(body), { status, headers });
+}
