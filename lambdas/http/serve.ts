@@ -24,7 +24,9 @@ export async function serve(
     getRequestListener(app.fetch, { overrideGlobalObjects: false }),
   );
   server.on("request", (incoming) => {
-    // Only while the body comes in: an answer may be long in coming.
+    // Only while a body comes in: an answer may be long in coming.
+    const { "content-length": length = "0", "transfer-encoding": encoding } = incoming.headers;
+    if (length === "0" && encoding === undefined) return;
     incoming.setTimeout(IDLE_MS, () => incoming.destroy());
     incoming.once("end", () => incoming.setTimeout(0));
   });

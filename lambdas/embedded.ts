@@ -1,0 +1,46 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Hono } from "hono";
+import type { Logger } from "pino";
+import { DirectoryStaging } from "./adapters/directory-staging.ts";
+import { doorbellRoutes } from "./adapters/doorbell-routes.ts";
+import { MemoryDoorbell } from "./adapters/memory-doorbell.ts";
+import { SqliteStore } from "./adapters/sqlite-store.ts";
+import { stagingRoutes } from "./adapters/staging-routes.ts";
+import { loadSecrets } from "./auth/secrets.ts";
+import { createGround, type Ground, type GroundOptions } from "./ground.ts";
+
+export type EmbeddedOptions = Pick<GroundOptions, "quota" | "limits" | "waiting" | "trustProxy" | "now"> & {
+  /** directory in which everything lives */
+  data: string;
+  log: Logger;
+  /** bytes that stay free on the disk of staging (default LIMITS.freeFloorBytes) */
+  freeFloorBytes?: number;
+};
+
+/** The ground on one machine: SQLite ledger, directory staging, doorbell over HTTP. */
+export async function createEmbeddedGround(
+  options: EmbeddedOptions,
+): Promise<Ground & { store: SqliteStore; close(): Promise<void> }> {
+  const { data, freeFloorBytes, ...rest } = options;
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  const secrets = await loadSecrets(data);
+  const store = new SqliteStore(join(data, "ledger.sqlite"));
+  const staging = await DirectoryStaging.open(join(data, "staging"), {
+    secret: secrets.staging,
+    ...(freeFloorBytes !== undefined && { freeFloorBytes }),
+  });
+  const doorbell = new MemoryDoorbell();
+  const ground = createGround({
+    ...rest,
+    store,
+    staging,
+    doorbell,
+    tokens: secrets.tokens,
+    routes: {
+      open: [stagingRoutes(staging) as unknown as Hono],
+      agent: [doorbellRoutes(doorbell) as unknown as Hono],
+    },
+  });
+  return { ...ground, store, close: () => store.close() };
+}

@@ -1,0 +1,148 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { Hono } from "hono";
+import type { Logger } from "pino";
+import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import { agentRoutes } from "./agent-api/routes.ts";
+import { Accounts } from "./auth/accounts.ts";
+import { requireAgent } from "./auth/require-agent.ts";
+import { requireUser } from "./auth/require-user.ts";
+import { registerAuthRoutes } from "./auth/routes.ts";
+import { Throttle } from "./auth/throttle.ts";
+import { type TokenKey, Tokens } from "./auth/tokens.ts";
+import { registerCommandRoutes } from "./commands/routes.ts";
+import { registerEmRoutes } from "./dialects/em/routes.ts";
+import { Changes } from "./dispatch/changes.ts";
+import { Dispatcher } from "./dispatch/dispatcher.ts";
+import { Janitor } from "./dispatch/janitor.ts";
+import { PodLogs } from "./dispatch/pod-logs.ts";
+import { Waiting, type WaitingOptions } from "./dispatch/waiting.ts";
+import { docsPage } from "./docs/page.ts";
+import { registerEdgeRoutes } from "./edges/routes.ts";
+import type { GroundEnv } from "./http/env.ts";
+import { errorResponse } from "./http/errors.ts";
+import { foldedPath } from "./http/fold-slashes.ts";
+import { Metrics } from "./http/metrics.ts";
+import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
+import { Runs } from "./ledger/runs.ts";
+import type { Doorbell } from "./ports/doorbell.ts";
+import type { LedgerStore } from "./ports/ledger-store.ts";
+import type { Staging } from "./ports/staging.ts";
+
+/** The adapters and settings that a ground is put together from. */
+export type GroundOptions = {
+  store: LedgerStore;
+  staging: Staging;
+  doorbell: Doorbell;
+  /** signs the users' tokens: the current key, then earlier ones */
+  tokens: readonly TokenKey[];
+  log: Logger;
+  /** ms since 1970 (default Date.now) */
+  now?: () => number;
+  /** bytes per user over volumes, images and staging (default LIMITS.quotaBytes) */
+  quota?: number;
+  limits?: LedgerOptions["limits"];
+  waiting?: Partial<WaitingOptions>;
+  /** believe X-Forwarded-For (default false) */
+  trustProxy?: boolean;
+  /** routes of the adapters: signed URLs, doorbell (behind the agent's token) */
+  routes?: { open?: Hono[]; agent?: Hono[] };
+};
+
+export type Ground = {
+  app: OpenAPIHono<GroundEnv>;
+  ledger: Ledger;
+  accounts: Accounts;
+  janitor: Janitor;
+};
+
+/** Puts the ground side together: one app for the server and for Lambda. */
+export function createGround(options: GroundOptions): Ground {
+  const { store, staging, doorbell, log } = options;
+  const now = options.now ?? Date.now;
+  const quota = options.quota ?? LIMITS.quotaBytes;
+  const ledger = new Ledger(store, { now, ...(options.limits && { limits: options.limits }) });
+  const accounts = new Accounts(store, { now });
+  const tokens = new Tokens(options.tokens, { now });
+  const runs = new Runs(store, now);
+  const podLogs = new PodLogs(staging);
+  const changes = new Changes();
+  const waiting = new Waiting(ledger, changes, options.waiting);
+  const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, quota });
+  const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
+  const janitor = new Janitor({ ledger, store, staging, changes, edges, now, log });
+  const metrics = new Metrics(async () => {
+    const all = await Promise.all((await edges()).map((edge) => ledger.inContact(edge)));
+    const ok = all.filter(Boolean).length;
+    return { ok, lost: all.length - ok };
+  });
+
+  const app = new OpenAPIHono<GroundEnv>({
+    getPath: foldedPath,
+    defaultHook: (result) => {
+      if (result.success) return;
+      const [issue] = result.error.issues;
+      throw new PerigeeError("INVALID_PARAMETERS", `${issue?.path.join(".")}: ${issue?.message}`);
+    },
+  });
+  app.onError((error) => errorResponse(error, { log }));
+  app.notFound((c) =>
+    errorResponse(new PerigeeError("NOT_FOUND", `There is no route ${c.req.method} ${c.req.path}`), { log }),
+  );
+  app.use(metrics.middleware());
+
+  app.get("/healthz", (c) => c.json({ status: "ok" }));
+  app.get("/metrics", async (c) =>
+    c.body(await metrics.registry.metrics(), 200, {
+      "content-type": metrics.registry.contentType,
+      "x-content-type-options": "nosniff",
+    }),
+  );
+  registerAuthRoutes(app, {
+    accounts,
+    tokens,
+    throttle: new Throttle(store, { now }),
+    trustProxy: options.trustProxy ?? false,
+  });
+  for (const route of options.routes?.open ?? []) app.route("/", route);
+
+  const agent = new Hono<GroundEnv>();
+  agent.use(requireAgent({ accounts }));
+  for (const route of options.routes?.agent ?? []) agent.route("/", route);
+  agent.route(
+    "/",
+    agentRoutes({ ledger, staging, runs, podLogs, changes, quota, log, onEnd: (c) => metrics.ended(c) }),
+  );
+  app.route("/agent", agent);
+
+  for (const path of ["/em/*", "/commands", "/commands/*", "/edge"]) {
+    app.use(path, requireUser({ accounts, tokens }));
+  }
+  const resolveEdge = (user: string, header: string | undefined) => accounts.resolveEdge(user, header);
+  registerEmRoutes(app, { dispatch, staging, podLogs, runs, resolveEdge, log });
+  registerCommandRoutes(app, { ledger, waiting, dispatch });
+  registerEdgeRoutes(app, { ledger, runs, resolveEdge, now });
+
+  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+  });
+  const document = () =>
+    app.getOpenAPI31Document({
+      openapi: "3.1.0",
+      info: {
+        title: "Perigee",
+        version: "0.1.0",
+        description: "Ground API of an edge computer that is hard to reach.",
+      },
+    });
+  app.get("/openapi.json", (c) => c.json(document()));
+  app.get("/docs", (c) => c.html(docsPage(document()), 200, DOCS_HEADERS));
+  return { app, ledger, accounts, janitor };
+}
+
+const DOCS_HEADERS = {
+  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+  "x-content-type-options": "nosniff",
+};
