@@ -1,4 +1,8 @@
-import fs, { type BigIntStats, constants as c, type Dirent, type Stats } from "node:fs";
+import fs, { type BigIntStats, constants as c, type Dir, type Dirent, type Stats } from "node:fs";
+import type { EntryName } from "./entry-name.ts";
+
+/** open(2)'s O_PATH: a handle on whatever is there, without opening it (no device or FIFO notices). */
+const O_PATH = 0o10000000;
 
 /**
  * A directory held open by descriptor. Every entry is named relative to the descriptor, through
@@ -19,15 +23,17 @@ export class Directory {
   }
 
   /** Path of an entry for system calls that take a path and do not follow its last component. */
-  at(name: string): string {
-    if (name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) {
-      throw new TypeError(`not a file name: ${JSON.stringify(name)}`);
-    }
-    return `/proc/self/fd/${this.fd}/${name}`;
+  at(name: string): string;
+  at(name: EntryName): EntryName;
+  at(name: EntryName): EntryName {
+    const isName = typeof name === "string" ? isFileName(name) : isFileName(name.toString("latin1"));
+    if (!isName) throw new TypeError(`not a file name: ${JSON.stringify(name.toString())}`);
+    if (typeof name === "string") return `/proc/self/fd/${this.fd}/${name}`;
+    return Buffer.concat([Buffer.from(`/proc/self/fd/${this.fd}/`), name]);
   }
 
   /** @throws ENOENT, ENOTDIR, ELOOP (a link) */
-  openDirectory(name: string): Directory {
+  openDirectory(name: EntryName): Directory {
     return new Directory(fs.openSync(this.at(name), c.O_RDONLY | c.O_DIRECTORY | c.O_NOFOLLOW));
   }
 
@@ -35,17 +41,17 @@ export class Directory {
    * Opens a file for reading. O_NONBLOCK, so that a FIFO cannot hold us: fstat what you got.
    * @throws ENOENT, ELOOP (a link), ENXIO (a socket)
    */
-  openFile(name: string): number {
+  openFile(name: EntryName): number {
     return fs.openSync(this.at(name), c.O_RDONLY | c.O_NOFOLLOW | c.O_NONBLOCK | c.O_NOCTTY);
   }
 
   /** Creates a file that must not exist. @throws EEXIST */
-  createFile(name: string, mode = 0o600): number {
+  createFile(name: EntryName, mode = 0o600): number {
     return fs.openSync(this.at(name), c.O_RDWR | c.O_CREAT | c.O_EXCL | c.O_NOFOLLOW, mode);
   }
 
   /** Creates the directory if it is missing and opens it. @throws ENOTDIR, ELOOP */
-  makeDirectory(name: string, mode = 0o777): Directory {
+  makeDirectory(name: EntryName, mode = 0o777): Directory {
     try {
       fs.mkdirSync(this.at(name), mode);
     } catch (error) {
@@ -58,36 +64,75 @@ export class Directory {
     return made;
   }
 
-  lstat(name: string): Stats {
+  lstat(name: EntryName): Stats {
     return fs.lstatSync(this.at(name));
   }
 
-  lstatBig(name: string): BigIntStats {
+  lstatBig(name: EntryName): BigIntStats {
     return fs.lstatSync(this.at(name), { bigint: true });
   }
 
+  /**
+   * A handle (O_PATH descriptor) on an entry of any kind, a link itself included. Nothing is opened: fstat it,
+   * then {@link reopen} exactly what was looked at.
+   * @throws ENOENT
+   */
+  handle(name: EntryName): number {
+    return fs.openSync(this.at(name), O_PATH | c.O_NOFOLLOW);
+  }
+
+  /** Opens the regular file or directory behind a {@link handle} for reading; the handle stays open. */
+  static reopen(handle: number): number {
+    return fs.openSync(`/proc/self/fd/${handle}`, c.O_RDONLY | c.O_NONBLOCK | c.O_NOCTTY);
+  }
+
+  /** Takes over a descriptor that is known to be a directory's. */
+  static adopt(fd: number): Directory {
+    return new Directory(fd);
+  }
+
+  /** Another descriptor of the same directory. */
+  duplicate(): Directory {
+    return new Directory(fs.openSync(`/proc/self/fd/${this.fd}`, c.O_RDONLY | c.O_DIRECTORY));
+  }
+
   names(): string[] {
-    return fs.readdirSync(`/proc/self/fd/${this.fd}`);
+    return fs.readdirSync(this.path);
   }
 
   entries(): Dirent[] {
-    return fs.readdirSync(`/proc/self/fd/${this.fd}`, { withFileTypes: true });
+    return fs.readdirSync(this.path, { withFileTypes: true });
   }
 
-  readLink(name: string): string {
+  /** Entries whose `name` holds one character per byte (entry-name.ts), so that no name is lost. */
+  rawEntries(): Dirent[] {
+    return fs.readdirSync(this.path, { withFileTypes: true, encoding: "latin1" });
+  }
+
+  /** The same piece by piece, for directories too large to hold; close it. */
+  openEntries(): Dir {
+    return fs.opendirSync(this.path, { encoding: "latin1", bufferSize: 256 });
+  }
+
+  /** Path of the directory itself, for this process, while it is open. */
+  get path(): string {
+    return `/proc/self/fd/${this.fd}`;
+  }
+
+  readLink(name: EntryName): string {
     return fs.readlinkSync(this.at(name));
   }
 
-  unlink(name: string): void {
+  unlink(name: EntryName): void {
     fs.unlinkSync(this.at(name));
   }
 
-  removeDirectory(name: string): void {
+  removeDirectory(name: EntryName): void {
     fs.rmdirSync(this.at(name));
   }
 
   /** Renames an entry of this directory to `newName` in `target` (same file system). */
-  rename(name: string, target: Directory, newName: string): void {
+  rename(name: EntryName, target: Directory, newName: EntryName): void {
     fs.renameSync(this.at(name), target.at(newName));
   }
 
@@ -102,6 +147,10 @@ export class Directory {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function isFileName(name: string): boolean {
+  return name !== "" && name !== "." && name !== ".." && !name.includes("/") && !name.includes("\0");
 }
 
 /** Is `error` the system error `code`? */

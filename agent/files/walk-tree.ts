@@ -1,0 +1,91 @@
+import fs, { type Dirent } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import { LIMITS } from "#protocol/limits.ts";
+import { type Directory, isErrno } from "./directory.ts";
+import { decodeName, type EntryName, entryName } from "./entry-name.ts";
+
+export type WalkEntry = {
+  /** open while the entry is being looked at, not after the next step */
+  parent: Directory;
+  name: EntryName;
+  /** text, `/` between components, relative to where the walk began; lossy where names are not UTF-8 */
+  path: string;
+  kind: "file" | "directory" | "symlink" | "other";
+};
+
+export type WalkOptions = {
+  signal?: AbortSignal;
+  /** Is the entry wanted? A directory that is not is not entered. Default: all are. */
+  filter?: (path: string, kind: WalkEntry["kind"]) => boolean;
+  /** default LIMITS.listEntries */
+  maxEntries?: number;
+  /** default LIMITS.listDepth */
+  maxDepth?: number;
+};
+
+/** A walk met a bound: the tree has more entries, or is deeper, than allowed. */
+export class TreeTooLarge extends Error {
+  override readonly name = "TreeTooLarge";
+}
+
+type Level = { directory: Directory; prefix: string; entries: Dirent[]; next: number };
+
+/**
+ * Everything beneath `root`, parents before children, siblings sorted bytewise, no link followed. What
+ * vanishes meanwhile is left out. `root` stays open and is not itself an entry.
+ * @throws TreeTooLarge, the signal's reason
+ */
+export async function* walkTree(root: Directory, options: WalkOptions = {}): AsyncGenerator<WalkEntry> {
+  const { signal, filter, maxEntries = LIMITS.listEntries, maxDepth = LIMITS.listDepth } = options;
+  const levels: Level[] = [await level(root.duplicate(), "")];
+  let count = 0;
+  try {
+    for (let top = levels.at(-1); top !== undefined; top = levels.at(-1)) {
+      const dirent = top.entries[top.next++];
+      if (dirent === undefined) {
+        levels.pop()?.directory.close();
+        continue;
+      }
+      signal?.throwIfAborted();
+      if (++count > maxEntries) throw new TreeTooLarge(`more than ${maxEntries} entries`);
+      if (count % 1000 === 0) await setImmediate();
+      const kind = kindOf(dirent);
+      const path = top.prefix + decodeName(dirent.name).text;
+      if (filter !== undefined && !filter(path, kind)) continue;
+      const name = entryName(dirent.name);
+      yield { parent: top.directory, name, path, kind };
+      if (kind !== "directory") continue;
+      if (levels.length >= maxDepth) throw new TreeTooLarge(`deeper than ${maxDepth} directories`);
+      const directory = tryOpen(top.directory, name);
+      if (directory !== undefined) levels.push(await level(directory, `${path}/`));
+    }
+  } finally {
+    for (const { directory } of levels) directory.close();
+  }
+}
+
+async function level(directory: Directory, prefix: string): Promise<Level> {
+  try {
+    const entries = await fs.promises.readdir(directory.path, { withFileTypes: true, encoding: "latin1" });
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return { directory, prefix, entries, next: 0 };
+  } catch (error) {
+    directory.close();
+    throw error;
+  }
+}
+
+function tryOpen(parent: Directory, name: EntryName): Directory | undefined {
+  try {
+    return parent.openDirectory(name);
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
+    throw error;
+  }
+}
+
+function kindOf(dirent: Dirent): WalkEntry["kind"] {
+  if (dirent.isFile()) return "file";
+  if (dirent.isDirectory()) return "directory";
+  return dirent.isSymbolicLink() ? "symlink" : "other";
+}
