@@ -1,5 +1,3 @@
-import { PerigeeError } from "#protocol/errors.ts";
-
 const NEWLINE = 0x0a;
 /** `2025-11-20T12:31:12.123456789+00:00 ` and no longer */
 const STAMP_BYTES = 36;
@@ -94,23 +92,4 @@ export function tailStart(
     from = newline;
   }
   return { left };
-}
-
-/**
- * Reads `since`: an RFC 3339 time with a zone, or whole seconds before `now`, as in `kubectl logs --since`.
- * Returns ms since 1970.
- * @throws PerigeeError INVALID_PARAMETERS
- */
-export function parseSince(text: string, now: number): number {
-  if (/^\d{1,10}$/.test(text)) return now - Number(text) * 1000;
-  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i.test(text)
-    ? Date.parse(text)
-    : NaN;
-  if (Number.isNaN(time)) {
-    throw new PerigeeError(
-      "INVALID_PARAMETERS",
-      "since: must be an RFC 3339 time with a zone, or a whole number of seconds before now",
-    );
-  }
-  return time;
 }

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
-import type { Staging } from "../ports/staging.ts";
+import type { ListedObject, Staging } from "../ports/staging.ts";
 import { compareKeys, joinKey } from "../ports/staging-key.ts";
 import {
   chunkAt,
@@ -22,7 +22,7 @@ export type RunKey = PodKey & { run: string };
 export type ReadLogOptions = {
   /** the last so many lines; absent: all that is kept */
   tail?: number;
-  /** ms since 1970: no line older than this (see parseSince) */
+  /** ms since 1970: no line older than this */
   since?: number;
   /** keep the time at the front of every line (default false) */
   timestamps?: boolean;
@@ -37,6 +37,7 @@ export type FollowLogOptions = ReadLogOptions & {
 const RUNS_KEPT = 2;
 const POLL_MS = 1000;
 const LIST_LIMIT = 1000;
+const TAIL_ATTEMPTS = 5;
 
 /**
  * The logs of pods, in staging: what the agent pushed, over the pod's end. Each run's log is one stream of
@@ -72,8 +73,7 @@ export class PodLogs {
     await this.#oneByOne(prefix, async () => {
       const chunks = await this.#chunks(prefix);
       const last = chunks.at(-1);
-      if (last && seq <= Math.max(...chunks.map((piece) => piece.seq))) return;
-      if (data.length === 0) return;
+      if (data.length === 0 || chunks.some((piece) => piece.seq >= seq)) return;
       if (!last && !(await this.#makeRoom(chunk))) return;
       const offset = last?.end ?? 0;
       const key = prefix + chunkName(offset, seq);
@@ -89,39 +89,41 @@ export class PodLogs {
   }
 
   /** The log of a run as text; empty when nothing was logged or it is kept no more. */
-  read(options: RunKey & ReadLogOptions): Readable {
-    return this.#stream(options, async () => true);
+  read(run: RunKey, options: ReadLogOptions = {}): Readable {
+    return this.#stream(run, options, () => true);
   }
 
   /**
    * Like read, then goes on with what arrives, until `ended` says so and everything was delivered, or `signal`
    * aborts (the stream just ends). What another process appended is found within a second.
    */
-  follow(options: RunKey & FollowLogOptions): Readable {
-    return this.#stream(options, async () => options.ended());
+  follow(run: RunKey, options: FollowLogOptions): Readable {
+    return this.#stream(run, options, options.ended);
   }
 
-  #stream(options: RunKey & ReadLogOptions, ended: () => Promise<boolean>): Readable {
-    return Readable.from(this.#text(options, ended), { objectMode: false, highWaterMark: 1 });
+  #stream(run: RunKey, options: ReadLogOptions, ended: FollowLogOptions["ended"]): Readable {
+    const closed = new AbortController();
+    const signals = [closed.signal, ...(options.signal ? [options.signal] : [])];
+    const text = this.#text(runPrefix(run), options, ended, AbortSignal.any(signals));
+    // a generator that waits cannot be told to return
+    return Readable.from(text, { objectMode: false, highWaterMark: 1 }).once("close", () => closed.abort());
   }
 
-  async *#text(options: RunKey & ReadLogOptions, ended: () => Promise<boolean>): AsyncGenerator<Buffer> {
-    const { signal } = options;
-    const prefix = runPrefix(options);
+  async *#text(
+    prefix: string,
+    options: ReadLogOptions,
+    ended: FollowLogOptions["ended"],
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer> {
     const lines = new LogLines(options);
     let at = options.tail === undefined ? 0 : await this.#tailOffset(prefix, options.tail);
-    let first = true;
-    while (!signal?.aborted) {
+    while (!signal.aborted) {
       // both before looking: what lands while we look is seen in the next round
       const more = this.#more(prefix, signal);
       try {
         const last = await ended();
         for await (const { offset, bytes } of this.#bytes(prefix, at, signal)) {
-          if (offset > at || first) {
-            const cut = offset > 0 && (offset > at || options.tail === undefined);
-            if (cut) yield* some(lines.gap(bytes));
-          }
-          first = false;
+          if (offset > at) yield* some(lines.gap(bytes));
           at = offset + bytes.length;
           yield* some(lines.push(bytes));
         }
@@ -140,14 +142,14 @@ export class PodLogs {
   async *#bytes(
     prefix: string,
     from: number,
-    signal?: AbortSignal,
+    signal: AbortSignal,
   ): AsyncGenerator<{ offset: number; bytes: Buffer }> {
     let at = from;
     let chunks = await this.#chunks(prefix);
     let stale = false;
     for (;;) {
       const chunk = chunkAt(chunks, at);
-      if (!chunk || signal?.aborted) return;
+      if (!chunk || signal.aborted) return;
       const bytes = await this.#fetch(chunk);
       if (!bytes) {
         // merged or dropped since we looked; gone again at once means that the run's log was deleted
@@ -165,22 +167,30 @@ export class PodLogs {
     }
   }
 
-  /** Where the last `lines` lines begin: looks at one piece at a time, from the back. */
+  /** Where the last `lines` lines begin, 0 when there are not so many. */
   async #tailOffset(prefix: string, lines: number): Promise<number> {
-    const chunks = uncovered(await this.#chunks(prefix));
+    for (let attempt = 0; attempt < TAIL_ATTEMPTS; attempt++) {
+      const offset = await this.#searchTail(uncovered(await this.#chunks(prefix)), lines);
+      if (offset !== undefined) return offset;
+    }
+    return 0;
+  }
+
+  /** Looks at one piece at a time, from the back; undefined when one has gone (merged or dropped). */
+  async #searchTail(chunks: LogChunk[], lines: number): Promise<number | undefined> {
     const end = chunks.at(-1)?.end ?? 0;
     if (lines <= 0) return end;
     let left = lines;
     let before = end;
     for (const chunk of chunks.reverse()) {
-      const bytes = (await this.#fetch(chunk))?.subarray(0, before - chunk.offset);
-      if (!bytes || bytes.length === 0) continue;
-      const found = tailStart(bytes, left, before === end);
+      const bytes = await this.#fetch(chunk);
+      if (!bytes) return undefined;
+      const found = tailStart(bytes.subarray(0, before - chunk.offset), left, before === end);
       if ("start" in found) return chunk.offset + found.start;
       left = found.left;
       before = chunk.offset;
     }
-    return before;
+    return 0;
   }
 
   async #fetch(chunk: LogChunk): Promise<Buffer | undefined> {
@@ -196,7 +206,13 @@ export class PodLogs {
   }
 
   async #chunks(prefix: string): Promise<LogChunk[]> {
-    return readChunks(await this.#staging.list(prefix, { limit: LIST_LIMIT }));
+    const objects: ListedObject[] = [];
+    for (let page = LIST_LIMIT; page === LIST_LIMIT; ) {
+      const more = await this.#staging.list(prefix, { after: objects.at(-1)?.key, limit: LIST_LIMIT });
+      objects.push(...more);
+      page = more.length;
+    }
+    return readChunks(objects);
   }
 
   /** Before a run's first chunk: drops what is older than the newest two runs. False: the run is older itself. */
@@ -241,14 +257,16 @@ export class PodLogs {
   }
 
   /** Resolves when something may have been appended: told so, or a second is over, or aborted. */
-  #more(prefix: string, signal?: AbortSignal): { promise: Promise<void>; cancel: () => void } {
+  #more(prefix: string, signal: AbortSignal): { promise: Promise<void>; cancel: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, this.#pollMs);
     const waiting = this.#waiting.get(prefix) ?? new Set();
     this.#waiting.set(prefix, waiting.add(resolve));
-    signal?.addEventListener("abort", () => resolve(), { once: true });
+    const abort = () => resolve();
+    signal.addEventListener("abort", abort, { once: true });
     const cancel = () => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
       waiting.delete(resolve);
       if (waiting.size === 0 && this.#waiting.get(prefix) === waiting) this.#waiting.delete(prefix);
     };
