@@ -1,0 +1,66 @@
+import { isTerminal, STATES, type State } from "#protocol/state.ts";
+import { CliFailure, exitOf } from "./failure.ts";
+
+/** A command as `GET /commands/{id}` shows it. */
+export type CommandView = {
+  command_id: string;
+  operation: string;
+  edge?: string;
+  state: string;
+  /** 1 = next to run; only while queued */
+  position?: number;
+  contact?: "ok" | "lost";
+  progress?: { phase: string; done?: number; total?: number; unit?: "bytes" | "files" | "steps" };
+  attempts?: number;
+  created_at?: string;
+  queued_at?: string;
+  claimed_at?: string;
+  ended_at?: string;
+  cancel_requested_at?: string;
+  input?: unknown;
+  result?: Record<string, unknown>;
+  error?: { code?: string; message?: string; [field: string]: unknown };
+  /** where the bytes of a downlink or listing are */
+  content?: string;
+};
+
+export function hasEnded(command: CommandView): boolean {
+  return (STATES as readonly string[]).includes(command.state) && isTerminal(command.state as State);
+}
+
+/** The failure of a command that ended otherwise than `succeeded`. */
+export function failureOf(command: CommandView): CliFailure {
+  const { code, message, ...fields } = command.error ?? {};
+  const fallback = { cancelled: "CANCELLED", expired: "EXPIRED" }[command.state] ?? "INTERNAL_ERROR";
+  return new CliFailure(code ?? fallback, message ?? ENDS[fallback] ?? "the command failed", {
+    exit: exitOf(code ?? fallback),
+    fields: { ...fields, command_id: command.command_id },
+  });
+}
+
+const ENDS: Record<string, string> = {
+  CANCELLED: "the command was cancelled",
+  EXPIRED: "the edge did not take the command in time",
+};
+
+const WORDS: Record<string, string> = {
+  "volume.uplink": "an uplink",
+  "volume.list": "a file listing",
+  "volume.read": "a downlink",
+  "volume.delete": "a delete",
+  "volumes.list": "a volume listing",
+  "volumes.delete": "a volume delete",
+  "image.build": "an image build",
+  "image.load": "an image load",
+  "image.list": "an image listing",
+  "image.delete": "an image delete",
+  "pod.run": "a pod run",
+  "pod.status": "a pod status",
+  "pod.stop": "a pod stop",
+  "nodes.status": "a node status",
+};
+
+/** "volume.uplink" → "an uplink". */
+export function operationWords(operation: unknown): string {
+  return WORDS[String(operation)] ?? String(operation);
+}

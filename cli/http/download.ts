@@ -1,0 +1,82 @@
+import type { Answer } from "./send.ts";
+
+/** Where a download goes. It can be continued by `offset`, and started anew where `restart` is possible. */
+export type Sink = {
+  /** bytes that are there */
+  readonly offset: number;
+  /** version of what is there; "" when not known */
+  readonly etag: string;
+  begin(etag: string): Promise<void>;
+  restart(): Promise<void>;
+  write(chunk: Buffer): Promise<void>;
+};
+
+/** `Range` and `If-Range` for what is missing. The last byte is asked for again: past the end would be a 416. */
+export function rangeHeaders(sink: Sink): Record<string, string> {
+  if (sink.offset === 0 || !isStrong(sink.etag)) return {};
+  return { Range: `bytes=${sink.offset - 1}-`, "If-Range": sink.etag };
+}
+
+/**
+ * Writes the body of a 200 or 206 to the sink, skipping what is there already.
+ * @throws the stream's error when it is cut (what came is in the sink), Error "ERR_STREAM_PREMATURE_CLOSE" when
+ * it ends early
+ */
+export async function receive(
+  answer: Answer,
+  sink: Sink,
+  onBytes: (done: number, total: number | undefined) => void,
+): Promise<void> {
+  const etag = String(answer.headers.etag ?? "");
+  const range = contentRange(answer.headers["content-range"]);
+  const length = Number(answer.headers["content-length"] ?? Number.NaN);
+  const start = answer.status === 206 && range ? range.start : 0;
+  const end = Number.isNaN(length) ? undefined : start + length;
+  const total = range?.total ?? end;
+  const fits = sink.offset > 0 && start <= sink.offset && isStrong(etag) && etag === sink.etag;
+  if (!fits && sink.offset > 0) await sink.restart();
+  if (start > sink.offset) {
+    answer.body.destroy();
+    throw new RangeMismatch();
+  }
+  await sink.begin(etag);
+  let skip = sink.offset - start;
+  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    const rest = skip >= chunk.length ? undefined : skip > 0 ? chunk.subarray(skip) : chunk;
+    skip = Math.max(0, skip - chunk.length);
+    if (rest) {
+      await sink.write(rest);
+      onBytes(sink.offset, total);
+    }
+  }
+  if (total !== undefined && sink.offset < total) {
+    throw Object.assign(new Error("the answer ended early"), { code: "ERR_STREAM_PREMATURE_CLOSE" });
+  }
+}
+
+/** The file changed, and only a part of the new one came: ask again for all of it. */
+export class RangeMismatch extends Error {
+  override readonly name = "RangeMismatch";
+}
+
+/** The name that the server gives the content (RFC 6266), without any directory; undefined when it gives none. */
+export function dispositionName(header: string | undefined): string | undefined {
+  const extended = /;\s*filename\*\s*=\s*UTF-8''([^;\s]+)/i.exec(header ?? "")?.[1];
+  const quoted = /;\s*filename\s*=\s*"((?:[^"\\]|\\.)*)"/i.exec(header ?? "")?.[1]?.replace(/\\(.)/g, "$1");
+  let name = quoted;
+  try {
+    if (extended) name = decodeURIComponent(extended);
+  } catch {}
+  const last = name?.split(/[/\\]/).at(-1);
+  return last && last !== "." && last !== ".." && !last.includes("\0") ? last : undefined;
+}
+
+function contentRange(header: string | undefined): { start: number; total?: number } | undefined {
+  const match = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(header ?? "");
+  if (!match) return undefined;
+  return { start: Number(match[1]), ...(match[2] !== "*" && { total: Number(match[2]) }) };
+}
+
+function isStrong(etag: string): boolean {
+  return /^".*"$/.test(etag);
+}

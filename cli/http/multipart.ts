@@ -1,0 +1,92 @@
+import { randomBytes } from "node:crypto";
+import { constants, type FileHandle, open } from "node:fs/promises";
+import { MiB } from "#protocol/limits.ts";
+import { CliFailure } from "../failure.ts";
+import type { LocalFile } from "../files/collect.ts";
+import type { StreamedBody } from "./send.ts";
+
+const CHUNK = 1 * MiB;
+
+/**
+ * The multipart body of an uplink: the fields, then every file as a part `files` whose file name is its path.
+ * Memory stays at two chunks whatever the files hold.
+ */
+export function multipart(
+  fields: Record<string, string | undefined>,
+  files: LocalFile[],
+  onSent: (bytes: number) => void,
+): StreamedBody & { type: string } {
+  const boundary = `perigee-${randomBytes(18).toString("hex")}`;
+  let head = "";
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined)
+      head += `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+  }
+  const parts = files.map((file, i) => ({
+    file,
+    head: Buffer.from((i ? "\r\n" : head) + partHead(boundary, file)),
+  }));
+  const end = Buffer.from(`${files.length ? "\r\n" : head}--${boundary}--\r\n`);
+  return {
+    type: `multipart/form-data; boundary=${boundary}`,
+    length: parts.reduce((sum, part) => sum + part.head.length + part.file.size, end.length),
+    async writeTo(write) {
+      for (const part of parts) {
+        if (!(await write(part.head))) return;
+        if (!(await sendFile(part.file, write, onSent))) return;
+      }
+      await write(end);
+    },
+  };
+}
+
+function partHead(boundary: string, file: LocalFile): string {
+  // Backslash escapes (RFC 2616 quoted-string), so that a percent sign stays a percent sign.
+  const name = file.path.replace(/["\\]/g, "\\$&");
+  return `--${boundary}\r\nContent-Disposition: form-data; name="files"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n`;
+}
+
+async function sendFile(
+  file: LocalFile,
+  write: (chunk: Buffer) => Promise<boolean>,
+  onSent: (bytes: number) => void,
+): Promise<boolean> {
+  const handle = await openAgain(file);
+  try {
+    let left = file.size;
+    while (left > 0) {
+      const chunk = Buffer.allocUnsafe(Math.min(CHUNK, left));
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length);
+      if (bytesRead === 0) throw changed(file);
+      left -= bytesRead;
+      if (!(await write(bytesRead === chunk.length ? chunk : chunk.subarray(0, bytesRead)))) return false;
+      onSent(bytesRead);
+    }
+    return true;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A file may have been replaced since it was found: what is sent is a regular file of the size we promised. */
+async function openAgain(file: LocalFile): Promise<FileHandle> {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | (file.follow ? 0 : constants.O_NOFOLLOW);
+  let handle: FileHandle;
+  try {
+    handle = await open(file.source, flags);
+  } catch (error) {
+    throw new CliFailure("LOCAL_FILE", `cannot read ${file.source}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  const stat = await handle.stat();
+  if (stat.isFile() && stat.size === file.size) return handle;
+  await handle.close();
+  throw changed(file);
+}
+
+function changed(file: LocalFile): CliFailure {
+  return new CliFailure("LOCAL_FILE", `${file.source} changed while it was sent`, {
+    hint: "nothing was uplinked; run the same command again",
+  });
+}

@@ -1,0 +1,34 @@
+import net from "node:net";
+
+/**
+ * A socket that, when a write is refused because the peer has closed, goes on reading: an answer that the
+ * server gave before it closed is still in the kernel, and must not be lost to the broken pipe.
+ */
+export class PatientSocket extends net.Socket {
+  static open(options: net.TcpNetConnectOpts): PatientSocket {
+    const socket = new PatientSocket();
+    socket.connect(options);
+    return socket;
+  }
+
+  override _write(chunk: unknown, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    super._write(chunk, encoding, this.#patiently(done));
+  }
+
+  override _writev(
+    chunks: { chunk: unknown; encoding: BufferEncoding }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    super._writev?.(chunks, this.#patiently(done));
+  }
+
+  #patiently(done: (error?: Error | null) => void): (error?: Error | null) => void {
+    return (error) => {
+      const code = (error as NodeJS.ErrnoException | undefined)?.code;
+      if (code !== "EPIPE" && code !== "ECONNRESET") return done(error);
+      // The read side ends soon, with the answer or without; this is only for a peer that never does.
+      const timer = setTimeout(() => done(error), 5_000);
+      this.once("close", () => clearTimeout(timer));
+    };
+  }
+}

@@ -1,0 +1,70 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { parseDuration } from "./patience.ts";
+
+export type VolumeOptions = { pod?: string; volume?: string };
+
+/** `--pod` and `--volume`: which volume is meant. */
+export function withVolume(command: Command): Command {
+  return command
+    .option("--pod <name>", "pod, and its volume (default: your default pod)")
+    .option("--volume <name>", "volume, when it is not named like the pod");
+}
+
+export function withPod(command: Command): Command {
+  return command.addOption(new Option("--pod <name>", "pod (default: your default pod)"));
+}
+
+/** The fields of the API that name pod and volume. */
+export function volumeFields({ pod, volume }: VolumeOptions): { pod_name?: string; pvc_name?: string } {
+  return { ...(pod !== undefined && { pod_name: pod }), ...(volume !== undefined && { pvc_name: volume }) };
+}
+
+/** `?a=1&b=2` of what is given, or nothing. */
+export function query(fields: Record<string, string | number | boolean | undefined>): string {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined && value !== false);
+  if (given.length === 0) return "";
+  return `?${new URLSearchParams(given.map(([key, value]): [string, string] => [key, String(value)]))}`;
+}
+
+/** A whole number of at least `min`. */
+export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (!/^\d+$/.test(text) || number < min || number > max) {
+      throw new InvalidArgumentError(
+        `Must be a whole number from ${min}${max < 2 ** 53 - 1 ? ` to ${max}` : ""}.`,
+      );
+    }
+    return number;
+  };
+}
+
+/** Minutes: a plain number, or a time such as 90m or 2h. */
+export function minutes(text: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) : (parseDuration(text) ?? Number.NaN) / 60_000;
+  if (!Number.isInteger(value) || value < 1) {
+    throw new InvalidArgumentError(
+      "Must be a whole number of minutes from 1 (30), or a time such as 90m or 2h.",
+    );
+  }
+  return value;
+}
+
+/**
+ * A moment as the API wants it, ISO 8601 with a zone: what is given so stays as it is, a time without a zone
+ * is this machine's, `+10m` is from now.
+ */
+export function moment(text: string): string {
+  const from = text.startsWith("+") ? parseDuration(text.slice(1)) : undefined;
+  if (from !== undefined) return new Date(Date.now() + from).toISOString();
+  const date = new Date(text.replace(/^(\d{4}-\d\d-\d\d) /, "$1T"));
+  if (!/^\d{4}-\d\d-\d\dT?/.test(text) || Number.isNaN(date.getTime())) {
+    throw new InvalidArgumentError("A time looks like 2025-05-22T12:10:00+02:00, 2025-05-22T12:10 or +10m.");
+  }
+  return /T.*(Z|[+-]\d\d:?\d\d)$/i.test(text) ? text : date.toISOString();
+}
+
+/** Collects a repeated option. */
+export function collect<T>(parse: (text: string) => T): (text: string, before?: T[]) => T[] {
+  return (text, before = []) => [...before, parse(text)];
+}

@@ -1,0 +1,95 @@
+import { styleText } from "node:util";
+import type { CliFailure } from "../failure.ts";
+import { stringifyExact } from "../json.ts";
+import { barLine } from "./bar.ts";
+import { safe, safeLines } from "./text.ts";
+
+export type Step = { done: number; total?: number; unit?: "bytes" | "files" | "steps"; from?: number };
+
+/**
+ * Where everything for people and machines goes: results to stdout; notices, waiting and progress to
+ * stderr (with `json` as one object a line, and no bars).
+ */
+export class Output {
+  readonly json: boolean;
+  readonly #live: boolean;
+  #shown = false;
+  #drawn = 0;
+  #phase = "";
+  #phaseStart = 0;
+  #waiting = "";
+
+  constructor(json: boolean) {
+    this.json = json;
+    this.#live = !json && process.stderr.isTTY === true && process.env.TERM !== "dumb";
+  }
+
+  /** Are bars drawn? */
+  get live(): boolean {
+    return this.#live;
+  }
+
+  /** The result: `body` as JSON, or what `text` makes of it. */
+  result(body: unknown, text: () => string): void {
+    this.clear();
+    const shown = this.json ? stringifyExact(body, process.stdout.isTTY ? 2 : undefined) : text();
+    if (shown !== "") process.stdout.write(`${shown}\n`);
+  }
+
+  notice(text: string, fields: Record<string, unknown> = {}): void {
+    this.clear();
+    process.stderr.write(this.json ? `${stringifyExact({ notice: text, ...fields })}\n` : `${safe(text)}\n`);
+  }
+
+  /** Says what is waited for: on a terminal one line that is redrawn, elsewhere one line whenever it changes. */
+  waiting(text: string, fields: Record<string, unknown> = {}): void {
+    if (this.#live) this.#draw(text);
+    else if (text !== this.#waiting) this.notice(text, fields);
+    this.#waiting = text;
+  }
+
+  /** Progress of a phase; cheap to call for every chunk. */
+  step(label: string, step: Step): void {
+    const now = performance.now();
+    const fresh = label !== this.#phase;
+    if (fresh) {
+      this.#phase = label;
+      this.#phaseStart = now;
+    }
+    if (!this.#live || (!fresh && now - this.#drawn < 100 && step.done !== step.total)) return;
+    this.#drawn = now;
+    const state = {
+      ...step,
+      label: safe(label),
+      unit: step.unit ?? "bytes",
+      elapsedMs: now - this.#phaseStart,
+    };
+    this.#draw(barLine(state, (process.stderr.columns ?? 80) - 1));
+  }
+
+  /** Takes the live line away. */
+  clear(): void {
+    if (this.#shown) process.stderr.write("\r\x1b[K");
+    this.#shown = false;
+  }
+
+  failure(failure: CliFailure): void {
+    this.clear();
+    const { code, message, hint, exit, fields } = failure;
+    if (this.json) {
+      process.stderr.write(`${stringifyExact({ ...fields, error: code, message, exit_code: exit, hint })}\n`);
+      return;
+    }
+    const tail = Array.isArray(fields.log_tail) ? fields.log_tail : [];
+    for (const line of tail) process.stderr.write(`  ${safeLines(String(line).trimEnd())}\n`);
+    const head = styleText("red", "perigee:", { stream: process.stderr });
+    process.stderr.write(`${head} ${safe(message)} (${safe(code)})\n`);
+    if (typeof fields.command_id === "string") process.stderr.write(`command: ${safe(fields.command_id)}\n`);
+    if (hint) process.stderr.write(`${safe(hint)}\n`);
+  }
+
+  #draw(text: string): void {
+    process.stderr.write(`\r${safe(text).slice(0, (process.stderr.columns ?? 80) - 1)}\x1b[K`);
+    this.#shown = true;
+  }
+}

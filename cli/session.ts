@@ -1,0 +1,110 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { Client } from "./client.ts";
+import { Credentials } from "./credentials.ts";
+import { CliFailure, EXIT, usage } from "./failure.ts";
+import { Output } from "./output/output.ts";
+import { parseDuration } from "./patience.ts";
+
+const DEFAULT_WAIT_MS = 10 * 60_000;
+export const DEFAULT_URL = "http://127.0.0.1:8080";
+
+/** The options of `perigee` itself, as they reach every verb. */
+export type Globals = { url?: string; edge?: string; json?: boolean; wait?: number | false };
+
+export type Session = {
+  client: Client;
+  output: Output;
+  credentials: Credentials;
+  url: string;
+  /** aborts on Ctrl-C and SIGTERM */
+  signal: AbortSignal;
+};
+
+/** Adds the options that every verb has. */
+export function addGlobalOptions(program: Command): Command {
+  return program
+    .option("--url <url>", `address of the ground (default: PERIGEE_URL, else ${DEFAULT_URL})`)
+    .option("--edge <edge>", "edge to talk to, when you have several")
+    .option("--json", "results as JSON on stdout, everything else as JSON lines on stderr")
+    .addOption(
+      new Option("--wait <time>", "how long to wait for a busy or unreachable edge")
+        .argParser(waitOption)
+        .default(DEFAULT_WAIT_MS, "10m"),
+    )
+    .option("--no-wait", "do not wait: a busy edge is a failure (exit code 5)");
+}
+
+/**
+ * Wraps the work of a verb as a commander action. `work` gets the session, the verb's arguments and all
+ * options; it may return an exit code. Ctrl-C stops the waiting, never the command: the message says how to
+ * find it.
+ */
+export function action<A extends unknown[], O extends object>(
+  work: (session: Session, arguments_: A, options: O & Globals) => Promise<number | undefined>,
+): (...all: unknown[]) => Promise<void> {
+  return async (...all) => {
+    const command = all.at(-1) as Command;
+    const options = command.optsWithGlobals<O & Globals>();
+    const stop = new AbortController();
+    const onSignal = (signal: NodeJS.Signals) => stop.abort(signal);
+    process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+    const url = groundUrl(options.url);
+    const output = new Output(options.json === true);
+    const credentials = new Credentials();
+    const waitMs = options.wait === false ? 0 : (options.wait ?? DEFAULT_WAIT_MS);
+    const client = new Client({ url, edge: options.edge, waitMs, credentials, output, signal: stop.signal });
+    try {
+      const session = { client, output, credentials, url, signal: stop.signal };
+      process.exitCode = (await work(session, all.slice(0, -2) as A, options)) ?? EXIT.ok;
+    } catch (error) {
+      if (stop.signal.aborted) throw interrupted(stop.signal.reason, client.current);
+      throw withCommand(error, client.current);
+    } finally {
+      output.clear();
+      process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    }
+  };
+}
+
+/** `--url`, `PERIGEE_URL` or the default, without a slash at the end. @throws CliFailure USAGE */
+export function groundUrl(option: string | undefined): string {
+  const text = option || process.env.PERIGEE_URL || DEFAULT_URL;
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw usage(`${text} is not a URL`, `like this: --url ${DEFAULT_URL}`);
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:") throw usage(`${text}: only http and https`);
+  if (url.username || url.password) throw usage("a URL holds no user or password here: use perigee login");
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, "");
+}
+
+function waitOption(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError("A time looks like 90s, 10m or 1h30m.");
+  return ms;
+}
+
+function interrupted(signal: unknown, id: string | undefined): CliFailure {
+  const hint = id
+    ? `the command goes on without you. Follow it: perigee commands ${id} --follow; stop it: perigee cancel ${id}`
+    : "what the edge had taken goes on: perigee commands";
+  return new CliFailure("INTERRUPTED_BY_USER", "interrupted", {
+    exit: signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted,
+    hint,
+    fields: id ? { command_id: id } : {},
+  });
+}
+
+/** Names the command that was under way when the connection to it broke. */
+function withCommand(error: unknown, id: string | undefined): unknown {
+  if (!(error instanceof CliFailure) || !id || error.fields.command_id) return error;
+  const { code, message, exit, hint, fields } = error;
+  return new CliFailure(code, message, {
+    exit,
+    hint,
+    cause: error.cause,
+    fields: { ...fields, command_id: id },
+  });
+}

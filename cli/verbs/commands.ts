@@ -1,0 +1,123 @@
+import { type Command, Option } from "commander";
+import { STATES } from "#protocol/state.ts";
+import { type Client, failureFrom, readJson } from "../client.ts";
+import { type CommandView, failureOf } from "../command-view.ts";
+import { CliFailure, EXIT, usage } from "../failure.ts";
+import { fetchCommand, follow } from "../follow.ts";
+import { stringifyExact } from "../json.ts";
+import { query, wholeNumber } from "../options.ts";
+import { record, table } from "../output/table.ts";
+import { time } from "../output/text.ts";
+import { action, type Session } from "../session.ts";
+
+type Options = { all?: boolean; limit: number; state?: string; follow?: boolean };
+
+/** `perigee commands` and `perigee cancel`. */
+export function registerCommands(program: Command): void {
+  program
+    .command("commands")
+    .description("list your commands, newest first, or show one")
+    .argument("[id]", "of one command")
+    .option("--all", "all of them, not the newest only")
+    .option("--limit <count>", "how many of the newest", wholeNumber(1, 200), 20)
+    .addOption(new Option("--state <state>", "in this state only").choices([...STATES]))
+    .option("-f, --follow", "with an ID: wait until it has ended")
+    .action(
+      action<[string | undefined], Options>((session, [id], options) => {
+        if (id !== undefined) return show(session, id, options);
+        if (options.follow) throw usage("--follow needs the ID of a command");
+        return list(session, options);
+      }),
+    );
+  program
+    .command("cancel")
+    .description("cancel a command; a running one is stopped where that is still possible")
+    .argument("<id>")
+    .action(action<[string], object>((session, [id]) => cancel(session, id)));
+}
+
+async function list({ client, output }: Session, options: Options): Promise<undefined> {
+  const found: CommandView[] = [];
+  const limit = options.all ? 200 : options.limit;
+  let message: string | undefined;
+  let before: string | undefined;
+  do {
+    const page = await client.json({
+      method: "GET",
+      path: `/commands${query({ limit, before, state: options.state })}`,
+    });
+    message = page.message;
+    found.push(...((page.data ?? []) as CommandView[]));
+    // A page may come short although there is more: `next` says so.
+    before = typeof page.next === "string" ? page.next : undefined;
+  } while (before && (options.all || found.length < options.limit));
+  const shown = options.all ? found : found.slice(0, options.limit);
+  output.result({ message, data: shown }, () => {
+    if (shown.length === 0) return "No commands";
+    const rows = shown.map((c) => [c.command_id, c.operation, c.edge, standing(c), time(c.created_at)]);
+    return table(["COMMAND", "OPERATION", "EDGE", "STATE", "CREATED"], rows);
+  });
+}
+
+async function show({ client, output }: Session, id: string, options: Options): Promise<number> {
+  const command = options.follow
+    ? await follow(client, id, client.patience())
+    : await fetchCommand(client, id, 0);
+  client.current = undefined;
+  output.result({ message: "Successfully fetched command", data: command }, () => {
+    const { result, input, error, progress } = command;
+    return record({
+      command: command.command_id,
+      operation: command.operation,
+      edge: command.edge,
+      state: standing(command),
+      progress:
+        progress &&
+        [progress.phase, progress.done, progress.total && `of ${progress.total}`, progress.unit]
+          .filter((part) => part !== undefined)
+          .join(" "),
+      attempts: command.attempts,
+      created: time(command.created_at),
+      queued: command.queued_at && time(command.queued_at),
+      claimed: command.claimed_at && time(command.claimed_at),
+      "cancel requested": command.cancel_requested_at && time(command.cancel_requested_at),
+      ended: command.ended_at && time(command.ended_at),
+      input: input === undefined ? undefined : stringifyExact(input),
+      result: result === undefined ? undefined : stringifyExact(result),
+      error: error && `${error.code}: ${error.message}`,
+    });
+  });
+  if (!options.follow || command.state === "succeeded") return EXIT.ok;
+  throw failureOf(command);
+}
+
+async function cancel({ client, output }: Session, id: string): Promise<undefined> {
+  let command = await requestCancel(client, id);
+  const patience = client.patience();
+  // A running command is stopped by the edge: only its end says whether that came in time.
+  if (command.state === "running" && patience.limitMs) command = await follow(client, id, patience);
+  client.current = undefined;
+  if (command.state === "succeeded" || command.state === "failed") {
+    throw new CliFailure(
+      "NOT_CANCELLABLE",
+      `the command ended before it could be cancelled: ${command.state}`,
+      {
+        fields: { command_id: id, data: command },
+      },
+    );
+  }
+  const done = command.state !== "running";
+  const text = done ? `Cancelled ${id}` : `The edge was asked to stop ${id}`;
+  output.result({ message: done ? "Command cancelled" : "Cancel requested", data: command }, () => text);
+}
+
+async function requestCancel(client: Client, id: string): Promise<CommandView> {
+  const answer = await client.send({ method: "POST", path: `/commands/${encodeURIComponent(id)}/cancel` });
+  if (answer.status >= 300) throw await failureFrom(answer);
+  return (await readJson(answer)).data as CommandView;
+}
+
+function standing({ state, position, contact }: CommandView): string {
+  if (state === "queued" && position) return `queued (${position})`;
+  return contact === "lost" ? `${state} (out of contact)` : state;
+}

@@ -1,0 +1,226 @@
+import { once } from "node:events";
+import { lstat, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { Command } from "commander";
+import { acceptedId, type Client, failureFrom, readJson } from "../client.ts";
+import { CliFailure, usage } from "../failure.ts";
+import { extractTar } from "../files/extract.ts";
+import { PartFile } from "../files/part-file.ts";
+import { followToSuccess } from "../follow.ts";
+import { dispositionName, RangeMismatch, rangeHeaders, receive, type Sink } from "../http/download.ts";
+import { isCut, networkFailure } from "../http/network-error.ts";
+import type { Answer } from "../http/send.ts";
+import { query, type VolumeOptions, volumeFields, withVolume } from "../options.ts";
+import { bytes, safe } from "../output/text.ts";
+import type { Patience } from "../patience.ts";
+import { action, type Session } from "../session.ts";
+
+type Options = VolumeOptions & { output?: string; extract?: boolean };
+
+const IDLE_MS = 120_000;
+const MAX_CUTS = 5;
+
+/** `perigee downlink`: a file, or a directory as a tar. */
+export function registerDownlink(program: Command): void {
+  const verb = program
+    .command("downlink")
+    .description("fetch a file of a volume, or a directory as a tar")
+    .argument("<path>", "path in the volume")
+    .option(
+      "-o, --output <path>",
+      "file or directory to write to, or - for stdout (default: here, under its name)",
+    )
+    .option("-x, --extract", "unpack a directory instead of leaving its tar");
+  withVolume(verb).action(action<[string], Options>(downlink));
+}
+
+async function downlink(session: Session, [path]: [string], options: Options): Promise<undefined> {
+  const { client, output, signal } = session;
+  const source = new Source(client, path, options);
+  if (options.output === "-") {
+    if (options.extract) throw usage("--extract needs a directory to unpack to, not stdout");
+    if (output.json && process.stdout.isTTY) throw usage("--json and -o - both want stdout");
+    await transfer(session, source, stdoutSink());
+    return;
+  }
+  const name = nameOf(path, options);
+  const target = await targetFor(name, options);
+  if (options.extract) await mustBeFree(target);
+  const { edge, url } = client.options;
+  const { pod, volume } = options;
+  const part = await PartFile.open(target, { url, edge, pod, volume, path });
+  const resumed = part.offset;
+  try {
+    const answer = await transfer(session, source, part);
+    const directory = isDirectory(answer, name);
+    if (options.extract) {
+      if (!directory) throw usage(`${path} is a file: there is nothing to unpack`, "leave --extract out");
+      const found = await extractTar(part.path, target, { notice: (text) => output.notice(text), signal });
+      await part.discard();
+      const data = { path, directory: target, ...found };
+      output.result({ message: "Successfully downlinked directory", data }, () => {
+        return `Unpacked ${found.files} files, ${bytes(found.bytes)}, to ${safe(target)}`;
+      });
+      return;
+    }
+    const file = directory && !(await isNamedByHand(options)) ? `${target}.tar` : target;
+    await part.finish(file);
+    const data = { path, file, bytes: part.offset, resumed_at: resumed || undefined };
+    output.result({ message: "Successfully downlinked file", data }, () => {
+      return `Wrote ${safe(file)}, ${bytes(part.offset)}`;
+    });
+  } catch (error) {
+    if (error instanceof CliFailure && error.code === "USAGE") await part.discard();
+    else if (await part.leave()) {
+      output.notice(`${bytes(part.offset)} are kept; the same command goes on from there`);
+    }
+    throw error;
+  }
+}
+
+/** Receives everything; a cut connection is taken up again where it broke, as long as that gets on. */
+async function transfer(session: Session, source: Source, sink: Sink): Promise<Answer> {
+  const { output, client, signal } = session;
+  const from = sink.offset;
+  for (let cuts = 0; ; ) {
+    const before = sink.offset;
+    try {
+      const answer = await source.open(sink);
+      await receive(answer, sink, (done, total) => output.step("downlinking", { done, total, from }));
+      client.current = undefined;
+      output.clear();
+      return answer;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const unfit =
+        error instanceof RangeMismatch || (error instanceof CliFailure && error.fields.status === 416);
+      if (!isCut(error) && !unfit) throw networkFailure(error, session.url);
+      cuts = sink.offset > before ? 1 : cuts + 1;
+      if (cuts > MAX_CUTS || client.options.waitMs === 0) throw networkFailure(error, session.url);
+      if (unfit) {
+        source.forget();
+        if (sink.offset > 0) await sink.restart();
+        continue;
+      }
+      output.notice(`the connection was cut after ${bytes(sink.offset)}; going on from there`);
+      await client.patience().pause(200 * 2 ** cuts);
+    }
+  }
+}
+
+/** One file on the edge, fetched as often as needed; brought to the ground once where that is possible. */
+class Source {
+  readonly #client: Client;
+  readonly #path: string;
+  readonly #patience: Patience;
+  #content: string | undefined;
+
+  constructor(client: Client, path: string, options: VolumeOptions) {
+    this.#client = client;
+    this.#patience = client.patience();
+    this.#path = `/em/files/downlink${query({ filepath: path, ...volumeFields(options) })}`;
+  }
+
+  /** What was brought to the ground does not fit: the next time it is brought anew. */
+  forget(): void {
+    this.#content = undefined;
+  }
+
+  async open(sink: Sink): Promise<Answer> {
+    const range = rangeHeaders(sink);
+    if (this.#content) {
+      const answer = await this.#client.send({
+        method: "GET",
+        path: this.#content,
+        headers: range,
+        idleMs: IDLE_MS,
+      });
+      if (answer.status === 200 || answer.status === 206) return answer;
+      // Fetched once and gone, or only a part of it is there: bring it down again.
+      answer.body.resume();
+      this.#content = undefined;
+    }
+    const prefer: Record<string, string> = this.#patience.limitMs ? { Prefer: "respond-async" } : {};
+    const call = { method: "GET", path: this.#path, headers: { ...range, ...prefer } } as const;
+    const answer = await this.#client.whenFree(call, this.#patience);
+    if (answer.status !== 202) return answer;
+    const id = acceptedId(answer, await readJson(answer));
+    const command = await followToSuccess(this.#client, id, this.#patience);
+    const content = command.content ?? `/commands/${id}/content`;
+    const fetched = await this.#client.send({ method: "GET", path: content, idleMs: IDLE_MS });
+    if (fetched.status >= 300) throw await failureFrom(fetched);
+    this.#content = content;
+    return fetched;
+  }
+}
+
+function nameOf(path: string, { pod, volume }: VolumeOptions): string {
+  const last = path
+    .split("/")
+    .filter((part) => part !== "" && part !== ".")
+    .at(-1);
+  return last === undefined || last === ".." ? (volume ?? pod ?? "default") : last;
+}
+
+/** Where it is written; a directory comes to be `NAME.tar` there, which only the answer tells. */
+async function targetFor(name: string, { output }: Options): Promise<string> {
+  if (output === undefined) return resolve(name);
+  if (output.endsWith("/") || (await isExistingDirectory(output))) {
+    if (!(await isExistingDirectory(output))) throw usage(`${output} is no directory`);
+    return resolve(join(output, name));
+  }
+  if (!(await isExistingDirectory(dirname(resolve(output)))))
+    throw usage(`${dirname(output)} is no directory`);
+  return resolve(output);
+}
+
+async function isNamedByHand({ output }: Options): Promise<boolean> {
+  return output !== undefined && !(await isExistingDirectory(output));
+}
+
+async function mustBeFree(target: string): Promise<void> {
+  try {
+    await lstat(target);
+  } catch {
+    return;
+  }
+  throw new CliFailure("LOCAL_FILE", `${target} exists already`, {
+    hint: "move it away, or name another place with -o",
+  });
+}
+
+async function isExistingDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
+}
+
+/** A directory arrives as NAME.tar; a file that is a tar keeps its own name. */
+function isDirectory({ headers }: Answer, name: string): boolean {
+  const type = headers["content-type"]?.split(";")[0]?.trim();
+  return type === "application/x-tar" && dispositionName(headers["content-disposition"]) === `${name}.tar`;
+}
+
+/** What was written to a pipe cannot be taken back: it goes on only with the same version of the file. */
+function stdoutSink(): Sink {
+  const changed = () =>
+    new CliFailure("CONNECTION_LOST", "the connection was lost, and the file has changed since it began", {
+      hint: "run the command again",
+    });
+  return {
+    offset: 0,
+    etag: "",
+    async begin(this: { offset: number; etag: string }, etag) {
+      if (this.offset > 0 && etag !== this.etag) throw changed();
+      this.etag = etag;
+    },
+    async restart() {
+      throw changed();
+    },
+    async write(this: { offset: number }, chunk) {
+      this.offset += chunk.length;
+      if (!process.stdout.write(chunk)) await once(process.stdout, "drain");
+    },
+  };
+}

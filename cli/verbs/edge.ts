@@ -1,0 +1,69 @@
+import type { Command } from "commander";
+import { operationWords } from "../command-view.ts";
+import { record, table } from "../output/table.ts";
+import { duration, time } from "../output/text.ts";
+import { action, type Session } from "../session.ts";
+import { type PodState, stateLine } from "./status.ts";
+
+type Edge = {
+  edge?: string;
+  contact?: { state?: string; last?: string | null; age?: number | null };
+  busy?: { since?: string; operation?: string; command_id?: string } | null;
+  queued?: number;
+  nodes?: { name: string; kind?: string; status: string }[];
+  pods?: { pod_name: string; image?: string; node?: string; state?: PodState; age?: number }[];
+};
+
+/** `perigee edge`: what the ground knows of the edge by itself. The operator's verbs hang below it. */
+export function registerEdge(program: Command): void {
+  program
+    .command("edge")
+    .description("show contact, nodes and your pods as the edge last reported them")
+    .action(action<[], object>(edge));
+}
+
+async function edge({ client, output }: Session): Promise<undefined> {
+  const body = await client.json({ method: "GET", path: "/edge" });
+  output.result(body, () => {
+    const { edge, contact, busy, queued, nodes = [], pods = [] } = (body.data ?? {}) as Edge;
+    const what = busy?.operation
+      ? `${operationWords(busy.operation)} of yours (${busy.command_id})`
+      : "others' command";
+    const parts = [
+      record({
+        edge,
+        contact: contactLine(contact),
+        busy: busy ? `${what} since ${time(busy.since)}` : "no",
+        queued,
+      }),
+    ];
+    if (nodes.length) {
+      parts.push(
+        table(
+          ["NODE", "KIND", "READY"],
+          nodes.map((node) => [node.name, node.kind, node.status]),
+        ),
+      );
+    }
+    if (pods.length) {
+      const rows = pods.map((pod) => [
+        pod.pod_name,
+        pod.image,
+        pod.node,
+        pod.state && stateLine(pod.state),
+        ago(pod.age),
+      ]);
+      parts.push(table(["POD", "IMAGE", "NODE", "STATE", "REPORTED"], rows));
+    }
+    return parts.join("\n\n");
+  });
+}
+
+function contactLine(contact: Edge["contact"]): string {
+  if (!contact?.last) return contact?.state ?? "unknown";
+  return `${contact.state}, last ${time(contact.last)} (${ago(contact.age)})`;
+}
+
+function ago(seconds: number | null | undefined): string {
+  return typeof seconds === "number" ? `${duration(seconds * 1000)} ago` : "-";
+}
