@@ -53,6 +53,8 @@ export type Ground = {
   app: OpenAPIHono<GroundEnv>;
   ledger: Ledger;
   accounts: Accounts;
+  staging: Staging;
+  runs: Runs;
   janitor: Janitor;
 };
 
@@ -139,7 +141,7 @@ export function createGround(options: GroundOptions): Ground {
     });
   app.get("/openapi.json", (c) => c.json(document()));
   app.get("/docs", (c) => c.html(docsPage(document()), 200, DOCS_HEADERS));
-  return { app, ledger, accounts, janitor };
+  return { app, ledger, accounts, staging, runs, janitor };
 }
 
 const DOCS_HEADERS = {

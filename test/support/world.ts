@@ -1,0 +1,151 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { GroundClient } from "#agent/ground/ground-client.ts";
+import { HttpDoorbell } from "#agent/ground/http-doorbell.ts";
+import { Journal } from "#agent/journal/journal.ts";
+import { openStateDatabase } from "#agent/journal/state-database.ts";
+import { AgentLoop, type AgentLoopOptions } from "#agent/loop/agent-loop.ts";
+import type { OperationHandlers } from "#agent/operation.ts";
+import { createEmbeddedGround, type EmbeddedOptions } from "#lambdas/embedded.ts";
+import { serve } from "#lambdas/http/serve.ts";
+import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
+
+export type World = Awaited<ReturnType<typeof makeWorld>>;
+
+/** A ground with its real adapters on a free port, one edge, and users; agents are started by the test. */
+export async function makeWorld(options: Partial<EmbeddedOptions> = {}) {
+  const data = await mkdtemp(join(tmpdir(), "perigee-world-"));
+  const log = pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" });
+  const ground = await createEmbeddedGround({ data: join(data, "ground"), log, ...options });
+  const server = await serve(ground.app, { host: "127.0.0.1", port: 0 });
+  const { token } = await ground.accounts.addEdge("em1");
+  const agents: { stop(): Promise<void> }[] = [];
+
+  const world = {
+    url: server.url,
+    data,
+    ground,
+    agentToken: token,
+
+    /** Adds a user, logs in, returns a fetch with the token. */
+    async user(name: string) {
+      const password = randomBytes(12).toString("hex");
+      await ground.accounts.addUser(name, password);
+      const answer = await fetch(`${server.url}/auth/`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ username: name, password }),
+      });
+      const { access } = (await answer.json()) as { access: string };
+      return client(server.url, access);
+    },
+
+    /** Starts an agent with the given handlers; any other operation fails loudly. */
+    async agent(
+      handlers: Partial<OperationHandlers>,
+      options: AgentLoopOptions & { state?: string; silentDoorbell?: boolean } = {},
+    ) {
+      const { state = "agent", silentDoorbell, ...loop } = options;
+      const database = openStateDatabase(join(data, state));
+      const journal = new Journal(database);
+      const groundClient = new GroundClient({ url: server.url, token });
+      const bell = new HttpDoorbell({ ground: server.url, token });
+      const doorbell = silentDoorbell
+        ? { wait: (ms: number, signal?: AbortSignal) => sleepUntil(ms, signal) }
+        : bell;
+      const { epoch } = await groundClient.start({ journal: journal.id, version: "test" });
+      const beat = () => groundClient.heartbeat({ epoch, nodes: [], usage: {}, free: 1e12 });
+      await beat();
+      const all = Object.fromEntries(
+        (Object.keys(OPERATIONS) as OperationName[]).map((name) => [
+          name,
+          () => Promise.reject(new Error(`the test did not expect ${name}`)),
+        ]),
+      );
+      const agentLoop = new AgentLoop(
+        {
+          ground: groundClient,
+          journal,
+          handlers: { ...all, ...handlers } as unknown as OperationHandlers,
+          doorbell,
+          log,
+        },
+        { graceMs: 0, ...loop },
+      );
+      const controller = new AbortController();
+      const running = agentLoop.run(epoch, controller.signal);
+      running.catch(() => undefined);
+      const agent = {
+        epoch,
+        journal,
+        ground: groundClient,
+        beat,
+        running,
+        async stop() {
+          controller.abort();
+          await running.catch(() => undefined);
+          groundClient.close();
+          if (database.isOpen) database.close();
+        },
+      };
+      agents.push(agent);
+      return agent;
+    },
+
+    async close() {
+      for (const agent of agents) await agent.stop();
+      await server.close(0);
+      await ground.close();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+  return world;
+}
+
+export type UserClient = ReturnType<typeof client>;
+
+function client(url: string, token: string) {
+  return {
+    token,
+    /** fetch of a path with the user's token */
+    fetch: (path: string, init: RequestInit = {}) =>
+      fetch(`${url}${path}`, {
+        ...init,
+        headers: { authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) },
+      }),
+    /** multipart uplink of `files` (name → content) */
+    uplink(files: Record<string, string | Uint8Array>, fields: Record<string, string> = {}, headers = {}) {
+      const form = new FormData();
+      for (const [name, value] of Object.entries(fields)) form.append(name, value);
+      for (const [name, content] of Object.entries(files)) {
+        form.append("files", new Blob([content as string]), name);
+      }
+      return this.fetch("/em/files/uplink", { method: "POST", body: form, headers });
+    },
+  };
+}
+
+function sleepUntil(ms: number, signal?: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve(false);
+    };
+    const timer = setTimeout(end, ms);
+    if (signal?.aborted) end();
+    else signal?.addEventListener("abort", end);
+  });
+}
+
+/** A promise to be settled by the test, for handlers that wait for it. */
+export function gate(): { open(): void; readonly passed: Promise<void> } {
+  let open = () => {};
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open: () => open(), passed };
+}
