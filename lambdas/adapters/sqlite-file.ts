@@ -27,7 +27,7 @@ const MIGRATIONS = [
  * Opens the ledger's file (made with mode 0600 when absent), durable at every commit, at the newest layout.
  * @throws Error when the file was written by a newer version, or stays locked for 10 s
  */
-export function openSqliteFile(path: string): DatabaseSync {
+export function openSqliteFile(path: string, maxBytes?: number): DatabaseSync {
   createPrivate(path);
   const until = Date.now() + OPEN_TIMEOUT_MS;
   for (;;) {
@@ -37,6 +37,7 @@ export function openSqliteFile(path: string): DatabaseSync {
       db.exec("PRAGMA journal_mode = WAL");
       db.exec("PRAGMA synchronous = FULL");
       migrate(db);
+      if (maxBytes !== undefined) limit(db, maxBytes);
       db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
       return db;
     } catch (error) {
@@ -89,6 +90,11 @@ function migrate(db: DatabaseSync): void {
     if (db.isTransaction) db.exec("ROLLBACK");
     throw error;
   }
+}
+
+function limit(db: DatabaseSync, maxBytes: number): void {
+  const pageBytes = Number(db.prepare("PRAGMA page_size").get()!.page_size);
+  db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(maxBytes / pageBytes))}`);
 }
 
 function version(db: DatabaseSync): number {

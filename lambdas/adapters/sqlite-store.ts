@@ -36,10 +36,11 @@ export class SqliteStore implements LedgerStore {
 
   /**
    * Opens (or makes, mode 0600) the file at `path`.
+   * @param options.maxBytes of the file; a write beyond is STORAGE_FULL (default: what the disk holds)
    * @throws Error when it was written by a newer version, or stays locked by another process for 10 s
    */
-  constructor(path: string) {
-    const db = openSqliteFile(path);
+  constructor(path: string, options: { maxBytes?: number } = {}) {
+    const db = openSqliteFile(path, options.maxBytes);
     this.#db = db;
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#commit = db.prepare("COMMIT");
@@ -107,13 +108,27 @@ export class SqliteStore implements LedgerStore {
       const batch = this.#pending;
       this.#pending = [];
       try {
-        await this.#retrying(() => this.#begin.run());
-        for (const settle of this.#commitBatch(batch)) settle();
+        await this.#land(batch);
       } catch (error) {
-        for (const { reject } of batch) reject(this.#explained(error));
+        // One that does not fit must not take down those that shared its commit.
+        if (batch.length > 1 && !isBusy(error)) for (const one of batch) await this.#landAlone(one);
+        else for (const { reject } of batch) reject(this.#explained(error));
       }
     }
     this.#flushing = undefined;
+  }
+
+  async #land(batch: Pending[]): Promise<void> {
+    await this.#retrying(() => this.#begin.run());
+    for (const settle of this.#commitBatch(batch)) settle();
+  }
+
+  async #landAlone(one: Pending): Promise<void> {
+    try {
+      await this.#land([one]);
+    } catch (error) {
+      one.reject(this.#explained(error));
+    }
   }
 
   /** Inside a write transaction: applies those of the batch whose conditions hold; ends the transaction. */
@@ -185,7 +200,7 @@ export class SqliteStore implements LedgerStore {
 
   #explained(error: unknown): unknown {
     if (!isFull(error)) return error;
-    return new PerigeeError("STORAGE_FULL", "The disk of the ground is full", { cause: error });
+    return new PerigeeError("STORAGE_FULL", "The ground has no room for its ledger", { cause: error });
   }
 
   #assertOpen(): void {
