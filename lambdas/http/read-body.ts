@@ -1,7 +1,7 @@
 import { Busboy, type BusboyInstance } from "@fastify/busboy";
 import type { Context } from "hono";
 import { PerigeeError } from "#protocol/errors.ts";
-import { KiB, LIMITS } from "#protocol/limits.ts";
+import { KiB, LIMITS, MiB } from "#protocol/limits.ts";
 import { bodyStream } from "./body-stream.ts";
 import { parseJson } from "./json-text.ts";
 
@@ -60,7 +60,11 @@ function add(fields: Fields, name: string, value: unknown): void {
 }
 
 async function collect(c: Context, maxBytes: number): Promise<Buffer> {
-  const tooLarge = () => new PerigeeError("BODY_TOO_LARGE", `The body is over ${maxBytes / KiB} KiB`);
+  const tooLarge = () =>
+    new PerigeeError(
+      "BODY_TOO_LARGE",
+      `The body is over ${maxBytes < MiB ? `${maxBytes / KiB} KiB` : `${maxBytes / MiB} MiB`}`,
+    );
   if (Number(c.req.header("content-length") ?? 0) > maxBytes) throw tooLarge();
   const stream = bodyStream(c);
   if (!stream) return Buffer.alloc(0);

@@ -10,6 +10,7 @@ import { DirectoryStaging } from "#lambdas/adapters/directory-staging.ts";
 import type { EmDeps, EmEnv } from "#lambdas/dialects/em/deps.ts";
 import { registerEmRoutes } from "#lambdas/dialects/em/routes.ts";
 import type { Answer, Dispatch, Preference, Request, Reservation } from "#lambdas/dispatch/dispatch.ts";
+import { PodLogs } from "#lambdas/dispatch/pod-logs.ts";
 import { downlinkPrefix, uplinkPrefix } from "#lambdas/dispatch/staging-keys.ts";
 import { honourExpectContinue } from "#lambdas/http/expect-continue.ts";
 import { foldedPath } from "#lambdas/http/fold-slashes.ts";
@@ -133,11 +134,7 @@ export class EmServer {
     registerEmRoutes(this.app, {
       dispatch: this.dispatch,
       staging,
-      podLogs: {
-        runs: async () => [],
-        read: async function* () {},
-        follow: async function* () {},
-      },
+      podLogs: new PodLogs(staging),
       runs: { find: async () => [] },
       resolveEdge: async (_user, header) => {
         if (header === undefined || header === "cg2" || header === "cg3") return header ?? "cg2";

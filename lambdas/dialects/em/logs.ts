@@ -1,7 +1,8 @@
 import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
+import type { PodKey, ReadLogOptions } from "../../dispatch/pod-logs.ts";
 import { type Fields, readQuery } from "../../http/read-body.ts";
-import type { EmContext, EmDeps, LogOptions } from "./deps.ts";
+import type { EmContext, EmDeps } from "./deps.ts";
 import { booleanField, invalid, textField, wholeNumber } from "./form-values.ts";
 import { podName } from "./names.ts";
 import { scheduledTime } from "./scheduled-time.ts";
@@ -16,8 +17,9 @@ export async function podLogs(c: EmContext, deps: EmDeps): Promise<Response> {
   const options = readOptions(fields);
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
   const of = { edge, user, pod };
-  const known = await deps.runs.find(of);
-  const ids = known.length > 0 ? known.map(({ run }) => run) : await deps.podLogs.runs(of);
+  const known = (await deps.runs.find(of)).map(({ run }) => run);
+  // ULIDs: the newest sorts last
+  const ids = [...new Set([...known, ...(await deps.podLogs.runs(of))])].sort().reverse();
   const run = ids[previous ? 1 : 0];
   if (run === undefined) {
     throw new PerigeeError(
@@ -27,22 +29,9 @@ export async function podLogs(c: EmContext, deps: EmDeps): Promise<Response> {
         : `A pod named ${pod} was never run`,
     );
   }
-  const gone = new AbortController();
-  const chunks = follow
-    ? deps.podLogs.follow(
-        { ...of, run },
-        {
-          ...options,
-          signal: gone.signal,
-          ended: async () => {
-            const now = (await deps.runs.find(of)).find((one) => one.run === run);
-            return now === undefined || now.terminated;
-          },
-        },
-      )
+  const body = follow
+    ? deps.podLogs.follow({ ...of, run }, { ...options, ended: () => hasEnded(deps, of, run) })
     : deps.podLogs.read({ ...of, run }, options);
-  const body = Readable.from(chunks, { objectMode: false });
-  body.once("close", () => gone.abort());
   body.once("error", (error) => deps.log.error({ err: error, run }, "the log could not be read to its end"));
   return new Response(Readable.toWeb(body) as ReadableStream<Uint8Array>, {
     headers: {
@@ -53,7 +42,13 @@ export async function podLogs(c: EmContext, deps: EmDeps): Promise<Response> {
   });
 }
 
-function readOptions(fields: Fields): LogOptions {
+/** A run that the ground knows no more brings no more log either. */
+async function hasEnded(deps: EmDeps, of: PodKey, run: string): Promise<boolean> {
+  const now = (await deps.runs.find(of)).find((one) => one.run === run);
+  return now === undefined || now.terminated;
+}
+
+function readOptions(fields: Fields): ReadLogOptions {
   const lines = textField(fields, "tail");
   const tail = lines === undefined || lines === "all" ? undefined : wholeNumber(lines, 0, 1_000_000_000);
   if (tail === undefined && lines !== undefined && lines !== "all") {

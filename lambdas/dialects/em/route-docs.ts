@@ -1,0 +1,282 @@
+import { type RouteConfig, z } from "@hono/zod-openapi";
+import type { ErrorCode } from "#protocol/errors.ts";
+import { containerState } from "#protocol/operations.ts";
+
+/** What the OpenAPI document says of one route; what all routes share is added in documentation.ts. */
+export type RouteDoc = {
+  summary: string;
+  description?: string;
+  fields: z.ZodRawShape;
+  headers?: z.ZodObject;
+  /** takes a multipart form only */
+  multipart?: boolean;
+  /** false: the ground answers by itself, there is no command, no lock and no `Prefer` */
+  commands?: false;
+  ok: RouteConfig["responses"][number];
+  further?: RouteConfig["responses"];
+  /** codes beside those that every route has */
+  errors: ErrorCode[];
+  examples?: Partial<Record<ErrorCode, Record<string, unknown>>>;
+};
+
+const pod = z.string().optional().openapi({
+  description: "Pod, and the volume of that name; the default one when absent. An RFC 1035 label",
+  example: "pod-a",
+});
+const pvc = z.string().optional().openapi({
+  description: "Names the volume instead of `pod_name`",
+  example: "pod-a",
+});
+const volume = { pod_name: pod, pvc_name: pvc };
+const ownImage = z.string().openapi({
+  description: "Image name, without registry host and digest",
+  example: "experiment3-new-application",
+});
+const relative = (description: string, example: string) => z.string().openapi({ description, example });
+
+/** A 200 with a message, and data when there is some. */
+function ok(message: string, data?: { schema: z.ZodType; example: unknown }): RouteDoc["ok"] {
+  const example = data ? { message, data: data.example } : { message };
+  const schema = z.object({ message: z.string(), ...(data && { data: data.schema }) });
+  return { description: message, content: { "application/json": { schema, example } } };
+}
+
+const bytes = z.string().openapi({ type: "string", format: "binary" });
+const created = z.string().openapi({ example: "2025-11-20T12:31:12Z" });
+const listed = z.object({
+  type: z.enum(["file", "directory", "symlink", "other"]),
+  name: z.string(),
+  size: z.string().openapi({ description: "Bytes; of a directory the sum of its files" }),
+  time: z.string().openapi({ description: "Last change, UTC, `YYYY-MM-DD-HH-MM`" }),
+  hash: z.number().int().nullable().optional().openapi({
+    format: "int64",
+    description: "XXH64 (seed 0) of the content as a signed 64-bit integer, exact",
+  }),
+  contents: z.array(z.unknown()).optional().openapi({ description: "Entries of a directory" }),
+});
+
+export const ROUTE_DOCS: Record<string, RouteDoc> = {
+  "/em/files/uplink": {
+    summary: "Upload files into a volume",
+    description:
+      "Parts in any order. A part's file name may carry a relative path. At most 2 GB and 10,000 files a call; all arrive or none. Of two files for one path the later counts.",
+    multipart: true,
+    fields: {
+      files: z.array(bytes),
+      dest_path: relative("Directory in the volume; made when missing", "./experiment-1").optional(),
+      ...volume,
+    },
+    ok: ok("Successfully uplinked files", {
+      schema: z.object({ file_count: z.number().int(), total_size_kb: z.number() }),
+      example: { file_count: 2, total_size_kb: 12.34 },
+    }),
+    errors: [
+      "NO_FILES",
+      "MAX_UPLINK_SIZE_EXCEEDED",
+      "TOO_MANY_FILES",
+      "ILLEGAL_PATH",
+      "QUOTA_EXCEEDED",
+      "STORAGE_FULL",
+    ],
+    examples: {
+      NO_FILES: { message: "No files were provided for uplink!" },
+      MAX_UPLINK_SIZE_EXCEEDED: { message: "Total upload size exceeds 2 GB" },
+    },
+  },
+  "/em/files/list": {
+    summary: "List the files of a volume",
+    description: "A volume that was never used lists as empty.",
+    fields: volume,
+    ok: ok("Successfully listed files", {
+      schema: z.array(listed),
+      example: [
+        {
+          type: "file",
+          name: "downlink.txt",
+          size: "167",
+          time: "2025-11-20-12-31",
+          hash: 42,
+        },
+      ],
+    }),
+    errors: [],
+  },
+  "/em/files/downlink": {
+    summary: "Download a file, or a directory as a tar",
+    fields: { filepath: relative("Path in the volume", "./results/data.txt"), ...volume },
+    headers: z.object({ Range: z.string().optional().openapi({ example: "bytes=0-1023" }) }),
+    ok: {
+      description: "The content, with `Content-Length`, `Content-Disposition` and `ETag`",
+      content: { "application/octet-stream": { schema: bytes }, "application/x-tar": { schema: bytes } },
+    },
+    further: {
+      206: {
+        description: "The part that `Range` asked for",
+        headers: z.object({ "Content-Range": z.string() }),
+        content: { "application/octet-stream": { schema: bytes } },
+      },
+    },
+    errors: ["INVALID_PATH", "ILLEGAL_PATH", "FILE_NOT_FOUND", "RANGE_NOT_SATISFIABLE", "STORAGE_FULL"],
+  },
+  "/em/files/delete": {
+    summary: "Delete a file or a directory",
+    description: "A leading `/` means the volume's root. A link is deleted itself, never what it points at.",
+    fields: { filepath: relative("Path in the volume", "./config/incorrect_config.yaml"), ...volume },
+    ok: ok("File deleted successfully"),
+    errors: ["DELETE_FAILED", "ILLEGAL_PATH"],
+  },
+  "/em/pod/image/build": {
+    summary: "Build an image from a volume",
+    description: "Without network; nothing is pulled. On failure `log_tail` holds the last 100 lines.",
+    fields: {
+      dockerfile: relative("Path of the Dockerfile in the volume", "test-exp-3/Dockerfile"),
+      context: relative("Path of the build context in the volume", "test-exp-3/"),
+      image: ownImage,
+      ...volume,
+    },
+    ok: ok("Docker Image built successfully"),
+    errors: ["BUILD_FAILED", "QUOTA_EXCEEDED", "STORAGE_FULL"],
+    examples: {
+      BUILD_FAILED: {
+        message: "Docker build failed",
+        log_tail: ['unable to prepare context: path "new-software" not found\n'],
+      },
+    },
+  },
+  "/em/pod/image/load": {
+    summary: "Load an image from a tar in a volume",
+    fields: {
+      tarfile: relative("Path of the archive (tar, or gzip of one) in the volume", "images/experiment-2.tar"),
+      image: ownImage.openapi({ example: "experiment-2-bis" }),
+      ...volume,
+    },
+    ok: ok("Tar file loaded successfully"),
+    errors: ["IMAGE_LOAD_FAILED", "QUOTA_EXCEEDED", "STORAGE_FULL"],
+    examples: {
+      IMAGE_LOAD_FAILED: {
+        message: "Docker Image tarfile failed to load",
+        log_tail: ["images/experiment-2.tar: No such file or directory\n"],
+      },
+    },
+  },
+  "/em/pod/image/list": {
+    summary: "List own images",
+    fields: {},
+    ok: ok("Successfully loaded list of docker images", {
+      schema: z.array(
+        z.object({ name: z.string(), tag: z.string(), id: z.string(), size: z.number().int(), created }),
+      ),
+      example: [
+        {
+          name: "echo-test",
+          tag: "latest",
+          id: "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+          size: 1_234_567,
+          created: "2025-11-20T12:31:12Z",
+        },
+      ],
+    }),
+    errors: [],
+  },
+  "/em/pod/image/delete": {
+    summary: "Delete an own image",
+    fields: { image: ownImage },
+    ok: ok("Docker Image deleted successfully"),
+    errors: ["IMAGE_NOT_FOUND", "IMAGE_IN_USE"],
+  },
+  "/em/pod/run": {
+    summary: "Run a pod",
+    description:
+      "It is scheduled; what becomes of it is told by the status. In a form, lists and dictionaries are JSON, Python-style literals or, lists, a repeated field.",
+    fields: {
+      image: z.string().openapi({ example: "python:3.11-alpine" }),
+      max_duration: z.number().int().min(1).openapi({ description: "Minutes", example: 30 }),
+      node: z.enum(["FPGA", "GPU", "MPU"]).openapi({ description: "In any letter case", example: "FPGA" }),
+      scheduled_time: z.string().optional().openapi({
+        description: "ISO 8601 with a zone; in the past means at once",
+        example: "2025-05-22T12:10:00+02:00",
+      }),
+      command: z.string().optional().openapi({
+        description:
+          "Replaces ENTRYPOINT and CMD; by `/bin/sh -c` when it has shell characters and no `args`",
+        example: "echo 'is it this simple to run in space?' > hello-space.txt",
+      }),
+      ports: z
+        .array(z.number().int().min(1).max(65535))
+        .optional()
+        .openapi({ example: [80, 1999, 14] }),
+      envs: z
+        .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+        .optional()
+        .openapi({ example: { DURATION: 60, SIZE: 1024 } }),
+      args: z
+        .array(z.string())
+        .optional()
+        .openapi({ example: ["--debug", "-f", "output.dat"] }),
+      ...volume,
+    },
+    ok: ok("Docker run scheduled successfully"),
+    errors: ["QUOTA_EXCEEDED"],
+  },
+  "/em/pod/status": {
+    summary: "State of a pod",
+    fields: { pod_name: pod },
+    ok: ok("Successfully fetched DPhi Pod status", {
+      schema: z.object({ state: containerState }),
+      example: { state: { running: { startedAt: "2025-11-20T12:31:12Z" } } },
+    }),
+    errors: ["POD_NOT_FOUND"],
+  },
+  "/em/pod/stop": {
+    summary: "Stop a pod",
+    description: "Gracefully; also one that is only scheduled.",
+    fields: { pod_name: pod },
+    ok: ok("Pod stopped successfully"),
+    errors: ["POD_NOT_FOUND"],
+  },
+  "/em/pod/logs": {
+    summary: "Output of a pod",
+    description: "stdout and stderr, also after the pod's end, as far as the edge has sent them down.",
+    fields: {
+      pod_name: pod,
+      tail: z.number().int().min(0).optional().openapi({ description: "The last so many lines" }),
+      since: z.string().optional().openapi({
+        description: "ISO 8601 with a zone, seconds since 1970, or back from now (`90s`, `10m`, `2h`, `1d`)",
+        example: "10m",
+      }),
+      previous: z.boolean().optional().openapi({ description: "Of the run before" }),
+      follow: z.boolean().optional().openapi({ description: "Stream until the pod has terminated" }),
+    },
+    commands: false,
+    ok: { description: "Text", content: { "text/plain": { schema: z.string(), example: "hello\n" } } },
+    errors: ["POD_NOT_FOUND"],
+  },
+  "/em/nodes/status": {
+    summary: "Nodes and whether they take pods",
+    fields: {},
+    ok: ok("Nodes retrieved successfully.", {
+      schema: z.array(z.object({ name: z.string(), status: z.enum(["True", "False", "Unknown"]) })),
+      example: [
+        { name: "fpga", status: "True" },
+        { name: "gpu", status: "True" },
+        { name: "mpu1", status: "True" },
+      ],
+    }),
+    errors: [],
+  },
+  "/em/pvc/list": {
+    summary: "List own volumes",
+    fields: {},
+    ok: ok("Successfully listed volumes", {
+      schema: z.array(z.object({ name: z.string(), size: z.number().int(), created })),
+      example: [{ name: "default", size: 4096, created: "2025-11-20T12:31:12Z" }],
+    }),
+    errors: [],
+  },
+  "/em/pvc/delete": {
+    summary: "Delete a volume with all its files",
+    fields: { pvc_name: pvc.unwrap().openapi({ description: "Volume to delete; `pod_name` is read too" }) },
+    ok: ok("Volume deleted successfully"),
+    errors: ["VOLUME_NOT_FOUND", "VOLUME_IN_USE"],
+  },
+};
