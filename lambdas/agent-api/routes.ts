@@ -75,6 +75,11 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
     const edge = c.get("edge");
     const before = await ledger.command(user, id);
     const checked = checkedOutcome(before, outcome, parts.log);
+    if (before.operation === "pod.run" && checked.state === "succeeded") {
+      // Whoever reads pod/run's answer finds the run, though the agent's own report of it is still under way.
+      await ledger.requireEpoch(edge, epoch);
+      await runs.accepted(edge, before);
+    }
     const command = await ledger.report(edge, epoch, user, id, checked);
     changes.changed(id);
     if (!isTerminal(before.state)) {

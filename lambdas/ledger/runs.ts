@@ -1,6 +1,8 @@
 import { LIMITS } from "#protocol/limits.ts";
+import type { InputOf } from "#protocol/operations.ts";
 import type { PodReport } from "#protocol/wire.ts";
 import type { LedgerStore, Write } from "../ports/ledger-store.ts";
+import type { Command } from "./command.ts";
 import { keys } from "./keys.ts";
 
 /** A run as last reported by the agent; `at` is when, by the ground's clock (ms since 1970). */
@@ -34,6 +36,16 @@ export class Runs {
       }
       await this.#store.transact(writes);
     }
+  }
+
+  /** A pod/run command succeeded: its run is known from now on, as waiting until the agent says more. */
+  async accepted(edge: string, command: Command): Promise<void> {
+    const { user, id: run } = command;
+    const { pod, image, node } = command.input as InputOf<"pod.run">;
+    if ((await this.find({ edge, user, pod })).some((known) => known.run === run)) return;
+    await this.record(edge, [
+      { user, pod, run, image, node, state: { waiting: { reason: "ContainerCreating" } } },
+    ]);
   }
 
   /** Runs of one pod, newest first. */

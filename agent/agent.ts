@@ -1,0 +1,176 @@
+import { createHash } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import Docker from "dockerode";
+import type { Logger } from "pino";
+import { LIMITS } from "#protocol/limits.ts";
+import type { AgentConfig, AgentEnvironment } from "./config.ts";
+import { GroundClient } from "./ground/ground-client.ts";
+import { HttpDoorbell } from "./ground/http-doorbell.ts";
+import { DockerImageStore } from "./images/docker-image-store.ts";
+import { imageHandlers } from "./images/image-handlers.ts";
+import { Journal } from "./journal/journal.ts";
+import { openStateDatabase } from "./journal/state-database.ts";
+import { AgentLoop } from "./loop/agent-loop.ts";
+import { Backoff } from "./loop/backoff.ts";
+import type { OperationHandlers } from "./operation.ts";
+import { DockerRuntime } from "./pods/docker-runtime.ts";
+import { podHandlers } from "./pods/pod-handlers.ts";
+import { PodManager } from "./pods/pod-manager.ts";
+import { Heart } from "./reporting/heart.ts";
+import { PodReporter } from "./reporting/pod-reporter.ts";
+import { Usage } from "./reporting/usage.ts";
+import { volumeHandlers } from "./volumes/volume-handlers.ts";
+import { Volumes } from "./volumes/volumes.ts";
+
+export const AGENT_VERSION = "0.1.0";
+
+/**
+ * Runs the agent of one edge until `signal` aborts: pods go on running without it.
+ * @param ready called once it has an epoch and serves
+ * @throws Superseded when a newer agent serves the edge; Error when the state is in use by another agent
+ */
+export async function runAgent(
+  environment: AgentEnvironment,
+  config: AgentConfig,
+  log: Logger,
+  signal: AbortSignal,
+  ready: (edge: string, epoch: number) => void,
+): Promise<void> {
+  mkdirSync(environment.data, { recursive: true, mode: 0o700 });
+  const database = openStateDatabase(environment.data);
+  const journal = new Journal(database);
+  const ground = new GroundClient({ url: environment.ground, token: environment.token });
+  const doorbell = new HttpDoorbell({ ground: environment.ground, token: environment.token });
+  // Containers, networks and images of this agent, and of no other on the same engine.
+  const instance = createHash("sha256").update(journal.id).digest("hex").slice(0, 12);
+  const docker = new Docker();
+
+  let epoch = 0;
+  let quota: number = LIMITS.quotaBytes;
+  const volumes = new Volumes({
+    root: config.volumes ?? join(environment.data, "volumes"),
+    database,
+    cache: join(environment.data, "hashes"),
+    log,
+    freeFloorBytes: config.freeFloorBytes,
+  });
+  const images = new DockerImageStore({
+    docker,
+    database,
+    instance,
+    ...(config.publicImages && { publicImages: config.publicImages }),
+    ...(config.registry && { registry: config.registry }),
+  });
+  const runtime = new DockerRuntime({
+    docker,
+    instance,
+    nodes: config.nodes,
+    limits: config.pod,
+    devices: config.devices,
+    ...(config.networkPool && { networkPool: config.networkPool }),
+  });
+  const pods = new PodManager({
+    db: database,
+    runtime,
+    resolveImage: (user, reference) => images.resolve(user, reference),
+    push: ({ data, ...chunk }) => ground.logs({ epoch, ...chunk }, data),
+    onError: (error, about) => log.warn({ err: error, ...about }, "pods: tried again"),
+  });
+  const usage = new Usage(
+    {
+      users: () => volumes.users(),
+      writing: () => pods.usersWithOpenRuns(),
+      measureVolumes: (user) => volumes.measure(user),
+      images: (user) => images.usage(user),
+      quota: () => quota,
+      evict: (user) => pods.evict(user),
+      log,
+    },
+    config.usageMs,
+  );
+  const reporter = new PodReporter((reports) => ground.pods({ epoch, pods: reports }), log);
+  const deps = {
+    quota: () => quota,
+    usedBytes: (user: string) => usage.measure(user),
+    isVolumeInUse: (user: string, volume: string) => pods.isVolumeInUse(user, volume),
+    isImageInUse: (user: string, name: string, tag: string) => pods.isImageInUse(user, name, tag),
+    log,
+  };
+  const handlers: OperationHandlers = {
+    ...volumeHandlers(volumes, deps),
+    ...imageHandlers(images, { ...deps, volumes }),
+    ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),
+  };
+
+  const heart = { close() {} };
+  try {
+    volumes.sweepIncoming(new Set(journal.open().map((entry) => entry.command)));
+    const started = await startUntil(ground, journal.id, log, signal);
+    if (!started) return;
+    epoch = started.epoch;
+    // Without an engine files still come and go: only what needs it fails, until it is there.
+    await images.start().catch(() => void readyEngine(() => images.start(), log, signal));
+    pods.onChange((report) => reporter.changed(report));
+    pods.start();
+    for (const report of pods.reports()) reporter.changed(report);
+    const beat = new Heart(async () => {
+      const free = volumes.free();
+      const nodes = await pods
+        .nodes()
+        .catch(() => config.nodes.map((node) => ({ ...node, status: "Unknown" as const })));
+      quota = (
+        await ground.heartbeat({
+          epoch,
+          nodes: nodes.map(({ name, kind, status }) => ({ name, kind, status })),
+          usage: usage.all(),
+          free,
+        })
+      ).quota;
+    }, log);
+    heart.close = () => beat.close();
+    await beat.now();
+    void usage.measureAll().then(() => beat.now());
+    ready(started.edge, epoch);
+    await new AgentLoop({ ground, journal, handlers, doorbell, log }, { pollMs: config.pollMs }).run(
+      epoch,
+      signal,
+    );
+  } finally {
+    heart.close();
+    usage.close();
+    reporter.close();
+    await pods.close();
+    await runtime.close();
+    await volumes.close();
+    ground.close();
+    database.close();
+  }
+}
+
+/** Asks for an epoch until the ground gives one; undefined when `signal` aborts first. */
+async function startUntil(ground: GroundClient, journal: string, log: Logger, signal: AbortSignal) {
+  const backoff = new Backoff();
+  while (!signal.aborted) {
+    try {
+      return await ground.start({ journal, version: AGENT_VERSION });
+    } catch (error) {
+      if (backoff.tries === 0) log.warn({ err: error }, "waiting for the ground");
+      await backoff.wait(signal);
+    }
+  }
+  return undefined;
+}
+
+/** The engine may start after us. */
+async function readyEngine(start: () => Promise<void>, log: Logger, signal: AbortSignal): Promise<void> {
+  const backoff = new Backoff();
+  while (!signal.aborted) {
+    await backoff.wait(signal);
+    try {
+      return await start();
+    } catch (error) {
+      if (backoff.tries === 1) log.warn({ err: error }, "waiting for the container engine");
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { GiB, LIMITS } from "#protocol/limits.ts";
+import { NODE_KINDS } from "#protocol/names.ts";
+
+/** The agent's configuration file (JSON); every field has a default. docs/operations.md describes it. */
+export const agentConfig = z
+  .object({
+    /** compute nodes of this edge */
+    nodes: z
+      .array(
+        z.object({
+          name: z.string().regex(/^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/),
+          kind: z.enum(NODE_KINDS),
+          /** false = pods for it stay `Unschedulable` */
+          ready: z.boolean().default(true),
+        }),
+      )
+      .default([
+        { name: "fpga", kind: "FPGA", ready: true },
+        { name: "gpu", kind: "GPU", ready: true },
+        { name: "mpu1", kind: "MPU", ready: true },
+      ]),
+    /** host devices that pods on a kind of node get */
+    devices: z.partialRecord(z.enum(NODE_KINDS), z.array(z.string().startsWith("/dev/"))).default({}),
+    /** public images, instead of what the engine holds at the agent's first start */
+    publicImages: z.array(z.string()).optional(),
+    /** name of the onboard registry that image names may carry, e.g. `registry:5000` */
+    registry: z.string().optional(),
+    /** directory of the volumes, instead of `volumes` in the agent's data */
+    volumes: z.string().optional(),
+    /** limits of one pod */
+    pod: z
+      .object({
+        memoryBytes: z
+          .number()
+          .int()
+          .positive()
+          .default(2 * GiB),
+        cpus: z.number().positive().default(1),
+        pids: z.number().int().positive().default(512),
+      })
+      .default({ memoryBytes: 2 * GiB, cpus: 1, pids: 512 }),
+    /** first two octets of the addresses that pods' networks are cut from */
+    networkPool: z.string().optional(),
+    /** bytes that stay free where the volumes are */
+    freeFloorBytes: z.number().int().nonnegative().default(LIMITS.freeFloorBytes),
+    /** ms between claims when nothing rings; under 15 s */
+    pollMs: z.number().int().min(50).max(14_000).default(8000),
+    /** ms between measurements of users with running pods */
+    usageMs: z.number().int().min(500).default(10_000),
+  })
+  .strict();
+export type AgentConfig = z.infer<typeof agentConfig>;
+
+/**
+ * Reads the configuration file; without a path the defaults.
+ * @throws Error that names the field and the rule
+ */
+export function readConfig(path: string | undefined): AgentConfig {
+  const parsed = agentConfig.safeParse(path ? JSON.parse(readFileSync(path, "utf8")) : {});
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Error(`${path}: ${issue?.path.join(".")}: ${issue?.message}`);
+}
+
+/** What the agent is told by its environment. */
+export type AgentEnvironment = { ground: string; token: string; data: string; config: string | undefined };
+
+/**
+ * PERIGEE_GROUND (address of the ground), PERIGEE_AGENT_TOKEN_FILE (file with the agent's token),
+ * PERIGEE_AGENT_DATA (its state and, by default, the volumes), PERIGEE_AGENT_CONFIG (configuration file).
+ * @throws Error that names what is missing
+ */
+export function readEnvironment(environment: NodeJS.ProcessEnv): AgentEnvironment {
+  const required = (name: string) => {
+    const value = environment[name];
+    if (!value) throw new Error(`${name} is not set`);
+    return value;
+  };
+  const token = readFileSync(required("PERIGEE_AGENT_TOKEN_FILE"), "utf8").trim();
+  if (token === "") throw new Error("the file of PERIGEE_AGENT_TOKEN_FILE is empty");
+  return {
+    ground: required("PERIGEE_GROUND"),
+    token,
+    data: required("PERIGEE_AGENT_DATA"),
+    config: environment.PERIGEE_AGENT_CONFIG || undefined,
+  };
+}

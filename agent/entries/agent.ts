@@ -1,0 +1,27 @@
+import { pino } from "pino";
+import { runAgent } from "../agent.ts";
+import { readConfig, readEnvironment } from "../config.ts";
+
+/**
+ * The agent as a process. Environment: see readEnvironment in ../config.ts, and PERIGEE_LOG_LEVEL (info).
+ * Says `{"msg":"ready",…}` when it serves its edge. SIGTERM and SIGINT stop it, pods go on; exit code 0.
+ * It exits with 1 when it cannot go on: its state is in use, or a newer agent serves the edge.
+ */
+const log = pino({ name: "perigee-agent", level: process.env.PERIGEE_LOG_LEVEL ?? "info" });
+const controller = new AbortController();
+for (const name of ["SIGTERM", "SIGINT"] as const) {
+  process.on(name, () => {
+    if (!controller.signal.aborted) log.info({ signal: name }, "stopping");
+    controller.abort();
+  });
+}
+try {
+  const environment = readEnvironment(process.env);
+  await runAgent(environment, readConfig(environment.config), log, controller.signal, (edge, epoch) => {
+    log.info({ edge, epoch }, "ready");
+  });
+  process.exit(0);
+} catch (error) {
+  log.fatal({ err: error }, "the agent cannot go on");
+  process.exit(1);
+}
