@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import Docker from "dockerode";
@@ -9,6 +8,7 @@ import { GroundClient } from "./ground/ground-client.ts";
 import { HttpDoorbell } from "./ground/http-doorbell.ts";
 import { DockerImageStore } from "./images/docker-image-store.ts";
 import { imageHandlers } from "./images/image-handlers.ts";
+import { instanceOf } from "./instance.ts";
 import { Journal } from "./journal/journal.ts";
 import { openStateDatabase } from "./journal/state-database.ts";
 import { AgentLoop } from "./loop/agent-loop.ts";
@@ -43,7 +43,7 @@ export async function runAgent(
   const ground = new GroundClient({ url: environment.ground, token: environment.token });
   const doorbell = new HttpDoorbell({ ground: environment.ground, token: environment.token });
   // Containers, networks and images of this agent, and of no other on the same engine.
-  const instance = createHash("sha256").update(journal.id).digest("hex").slice(0, 12);
+  const instance = instanceOf(journal.id);
   const docker = new Docker();
 
   let epoch = 0;
