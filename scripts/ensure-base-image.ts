@@ -35,8 +35,7 @@ export async function ensureBaseImage(
       { cause: error },
     );
   }
-  const [repo, tag] = BASE_IMAGE.split(":");
-  await docker.getImage(PULLED).tag({ repo, tag });
+  await docker.getImage(PULLED).tag({ repo: "busybox", tag: "latest" });
   say(`image: pulled ${PULLED} and named it ${BASE_IMAGE}`);
 }
 

@@ -1,0 +1,35 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type Docker from "dockerode";
+import { IMAGE_LABEL } from "#agent/images/docker-image-store.ts";
+import { instanceOf } from "#agent/instance.ts";
+import { Journal } from "#agent/journal/journal.ts";
+import { openStateDatabase } from "#agent/journal/state-database.ts";
+import { LABEL } from "#agent/pods/docker-labels.ts";
+
+/**
+ * Removes from the engine what the agent with this data made there: containers, networks, images. The agent
+ * must have stopped. Nothing without its label is touched. Returns how many things went.
+ */
+export async function cleanEngine(docker: Docker, agentData: string): Promise<number> {
+  if (!existsSync(join(agentData, "agent.sqlite"))) return 0;
+  const database = openStateDatabase(agentData);
+  const instance = instanceOf(new Journal(database).id);
+  database.close();
+
+  const made = { label: [`${LABEL.instance}=${instance}`] };
+  const containers = await docker.listContainers({ all: true, filters: made });
+  for (const { Id } of containers) await docker.getContainer(Id).remove({ force: true, v: true });
+  const networks = await docker.listNetworks({ filters: made });
+  for (const { Id } of networks) await docker.getNetwork(Id).remove();
+  const images = await docker.listImages({ all: true, filters: { label: [`${IMAGE_LABEL}=${instance}`] } });
+  for (const { Id } of images) {
+    // a parent goes with its last child
+    await docker.getImage(Id).remove({ force: true }).catch(ignoreNotFound);
+  }
+  return containers.length + networks.length + images.length;
+}
+
+function ignoreNotFound(error: { statusCode?: number }): void {
+  if (error.statusCode !== 404 && error.statusCode !== 409) throw error;
+}
