@@ -29,7 +29,10 @@ export function packDirectory(directory: Directory, options: PackOptions = {}): 
   const pack = tarPack();
   const flow = new Flow();
   // tar-stream's own stream class is not Node's: wrapped, so that pipeline() and fetch treat it as one
-  const stream = Readable.from(flow.through(pack), { objectMode: false, highWaterMark: 1024 * 1024 });
+  const stream = Readable.from(flow.through(pack, options.signal), {
+    objectMode: false,
+    highWaterMark: 1024 * 1024,
+  });
   const stop = new AbortController();
   stream.once("close", () => stop.abort(new Error("the reader has gone")));
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
@@ -54,11 +57,16 @@ class Flow {
   #ahead = 0;
   #wake: () => void = () => {};
 
-  async *through(pack: Pack): AsyncGenerator<Buffer> {
-    for await (const chunk of pack as AsyncIterable<Buffer>) {
-      this.#ahead -= chunk.length;
-      this.#wake();
-      yield chunk;
+  async *through(pack: Pack, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+    try {
+      for await (const chunk of pack as AsyncIterable<Buffer>) {
+        this.#ahead -= chunk.length;
+        this.#wake();
+        yield chunk;
+      }
+    } catch (error) {
+      // streams say AbortError; the reader is to see why
+      throw signal?.aborted ? signal.reason : error;
     }
   }
 

@@ -1,0 +1,17 @@
+const MINUTE = 60_000;
+const FIRST = Date.parse("0000-01-01T00:00:00Z");
+const LAST = Date.UTC(9999, 11, 31, 23, 59);
+
+let minute = Number.NaN;
+let text = "";
+
+/** `YYYY-MM-DD-HH-MM` in UTC of ms since 1970; what lies outside the years 0 to 9999 is shown at their ends. */
+export function formatMinute(ms: number): string {
+  const at = Math.floor(Math.min(Math.max(ms, FIRST), LAST) / MINUTE);
+  // neighbours were mostly written in the same minute
+  if (at !== minute) {
+    minute = at;
+    text = new Date(at * MINUTE).toISOString().slice(0, 16).replace("T", "-").replace(":", "-");
+  }
+  return text;
+}

@@ -1,0 +1,265 @@
+import fs, { constants as c, type Dirent, type Stats } from "node:fs";
+import { Xxh64, xxh64 } from "@node-rs/xxhash";
+import { LIMITS, MiB } from "#protocol/limits.ts";
+import { type Directory, isErrno } from "../../files/directory.ts";
+import { decodeName, entryName } from "../../files/entry-name.ts";
+import { formatMinute } from "./format-minute.ts";
+import { HashTable } from "./known-hashes.ts";
+
+export type ListOptions = {
+  known: HashTable;
+  /**
+   * A hash is kept only when the file had been still for this long (ms) before it was read: a write within
+   * the same tick of the file system's clock would not show.
+   */
+  settledMs: number;
+  /** Called often; throws to stop. */
+  check: (entries: number, hashedBytes: number) => void;
+  maxEntries?: number;
+  maxDepth?: number;
+  /** bytes of text; default 256 MiB */
+  maxText?: number;
+  /** bytes of sparse giants that are hashed all the same; default 1 GiB */
+  sparseBytes?: number;
+  /** files are hashed for this long (ms); after it only known hashes are given; default 30 min */
+  hashMs?: number;
+};
+
+export type Listed = {
+  /** pieces of the JSON text of the entries array */
+  pieces: string[];
+  /** stopped at a bound */
+  truncated: boolean;
+  /** sum of all files, bytes */
+  size: number;
+  /** hashes of the files that are there now, and whether they differ from `known` */
+  table: HashTable;
+  changed: boolean;
+};
+
+const READ = c.O_RDONLY | c.O_NOFOLLOW | c.O_NONBLOCK | c.O_NOCTTY;
+const BUFFER = 1 * MiB;
+const PIECE = 64 * 1024;
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+/**
+ * Lists everything beneath `root` as the JSON text of `files/list`, with the XXH64 of every regular file.
+ * Synchronous: it belongs into a worker. No link is followed; nothing but regular files is opened. A name that
+ * is not UTF-8 is shown as `other`, for nobody could ask for it by that name.
+ */
+export function listTree(root: Directory, options: ListOptions): Listed {
+  return new Listing(options).run(root);
+}
+
+class Listing {
+  readonly #known: HashTable;
+  readonly #table = new HashTable();
+  readonly #check: ListOptions["check"];
+  readonly #settledMs: number;
+  readonly #maxEntries: number;
+  readonly #maxDepth: number;
+  readonly #maxText: number;
+  readonly #hashUntil: number;
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER);
+  readonly #pieces: string[] = [];
+  #sparseLeft: number;
+  #text = "";
+  #written = 0;
+  #entries = 0;
+  #hashed = 0;
+  #hits = 0;
+  #now = Date.now();
+  #truncated = false;
+
+  constructor(options: ListOptions) {
+    this.#known = options.known;
+    this.#check = options.check;
+    this.#settledMs = options.settledMs;
+    this.#maxEntries = options.maxEntries ?? LIMITS.listEntries;
+    this.#maxDepth = options.maxDepth ?? LIMITS.listDepth;
+    this.#maxText = options.maxText ?? 256 * MiB;
+    this.#sparseLeft = options.sparseBytes ?? 1024 * MiB;
+    this.#hashUntil = performance.now() + (options.hashMs ?? 30 * 60_000);
+  }
+
+  run(root: Directory): Listed {
+    const size = this.#contents(root, 1);
+    this.#flush();
+    const changed = this.#hits !== this.#known.count || this.#table.count !== this.#hits;
+    return { pieces: this.#pieces, truncated: this.#truncated, size, table: this.#table, changed };
+  }
+
+  /** Writes `[…]` for a directory and returns the sum of its files' sizes. */
+  #contents(directory: Directory, depth: number): number {
+    const entries = directory.rawEntries();
+    // raw names hold one character per byte: this order is bytewise
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const prefix = `${directory.path}/`;
+    let sum = 0;
+    let first = true;
+    this.#text += "[";
+    for (const entry of entries) {
+      if (this.#entries >= this.#maxEntries || this.#written + this.#text.length > this.#maxText) {
+        this.#truncated = true;
+        break;
+      }
+      if ((++this.#entries & 127) === 0) {
+        this.#now = Date.now();
+        this.#check(this.#entries, this.#hashed);
+        if (this.#text.length > PIECE) this.#flush();
+      }
+      const size = this.#entry(directory, prefix, entry, first ? "" : ",", depth);
+      if (size === undefined) continue;
+      sum += size;
+      first = false;
+    }
+    this.#text += "]";
+    return sum;
+  }
+
+  /** Writes one entry after `comma`; undefined when it has vanished. */
+  #entry(
+    directory: Directory,
+    prefix: string,
+    entry: Dirent,
+    comma: string,
+    depth: number,
+  ): number | undefined {
+    const raw = entryName(entry.name);
+    const { text, exact } = decodeName(entry.name);
+    const name = PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+    const target = typeof raw === "string" ? prefix + raw : directory.at(raw);
+    if (exact && entry.isFile()) {
+      const file = this.#file(target);
+      if (file === "vanished") return undefined;
+      if (file !== "not a file") {
+        this.#text += `${comma}{"type":"file","name":${name},"size":"${file.stats.size}","time":"${formatMinute(file.stats.mtimeMs)}","hash":${file.hash}}`;
+        return file.stats.size;
+      }
+    }
+    const stats = lstat(target);
+    if (stats === undefined) return undefined;
+    const time = formatMinute(stats.mtimeMs);
+    if (exact && stats.isDirectory()) return this.#directory(directory, raw, name, time, comma, depth);
+    const type = exact && stats.isSymbolicLink() ? "symlink" : "other";
+    this.#text += `${comma}{"type":"${type}","name":${name},"size":"${stats.size}","time":"${time}"}`;
+    return 0;
+  }
+
+  #directory(
+    parent: Directory,
+    raw: string | Buffer,
+    name: string,
+    time: string,
+    comma: string,
+    depth: number,
+  ): number | undefined {
+    let directory: Directory;
+    try {
+      directory = parent.openDirectory(raw);
+    } catch (error) {
+      if (isErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
+      throw error;
+    }
+    try {
+      // its size stands before its contents, and is known after them
+      this.#flush();
+      const slot = this.#pieces.push("") - 1;
+      let size = 0;
+      if (depth >= this.#maxDepth) {
+        this.#truncated = true;
+        this.#text += "[]";
+      } else size = this.#contents(directory, depth + 1);
+      const head = `${comma}{"type":"directory","name":${name},"size":"${size}","time":"${time}","contents":`;
+      this.#pieces[slot] = head;
+      this.#written += head.length;
+      this.#text += "}";
+      return size;
+    } finally {
+      directory.close();
+    }
+  }
+
+  /** State and hash of a regular file, from what is known or by reading it. */
+  #file(target: string | Buffer): { stats: Stats; hash: bigint | null } | "vanished" | "not a file" {
+    if (this.#known.count > 0) {
+      const stats = lstat(target);
+      if (stats === undefined) return "vanished";
+      if (!stats.isFile()) return "not a file";
+      const hash = this.#known.get(stats);
+      if (hash !== undefined) {
+        this.#hits++;
+        this.#table.set(stats, hash);
+        return { stats, hash };
+      }
+    }
+    let fd: number;
+    try {
+      fd = fs.openSync(target, READ);
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return "vanished";
+      if (isErrno(error, "ELOOP", "ENXIO", "ENODEV")) return "not a file";
+      throw error;
+    }
+    try {
+      const stats = fs.fstatSync(fd);
+      if (!stats.isFile()) return "not a file";
+      if (!this.#mayHash(stats)) return { stats, hash: null };
+      const now = this.#now;
+      const hash = this.#hash(fd, stats.size);
+      if (hash !== null && now - stats.ctimeMs >= this.#settledMs) this.#table.set(stats, hash);
+      return { stats, hash };
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  /** Real data is bounded by the disk; what is mostly holes is bounded here. */
+  #mayHash(stats: Stats): boolean {
+    if (performance.now() > this.#hashUntil) return false;
+    const holes = stats.size - stats.blocks * 512;
+    if (holes <= 16 * MiB) return true;
+    if (holes > this.#sparseLeft) return false;
+    this.#sparseLeft -= holes;
+    return true;
+  }
+
+  /** XXH64 of `size` bytes, signed; null when the file shrank or cannot be read. */
+  #hash(fd: number, size: number): bigint | null {
+    const buffer = this.#buffer;
+    try {
+      if (size <= BUFFER) {
+        const count = size === 0 ? 0 : fs.readSync(fd, buffer, 0, size, 0);
+        if (count !== size) return null;
+        this.#hashed += count;
+        return BigInt.asIntN(64, xxh64(buffer.subarray(0, count)));
+      }
+      const hash = new Xxh64();
+      for (let left = size; left > 0; ) {
+        const count = fs.readSync(fd, buffer, 0, Math.min(BUFFER, left), size - left);
+        if (count === 0) return null;
+        hash.update(buffer.subarray(0, count));
+        left -= count;
+        this.#hashed += count;
+        this.#check(this.#entries, this.#hashed);
+        if (performance.now() > this.#hashUntil) return null;
+      }
+      this.#now = Date.now();
+      return BigInt.asIntN(64, hash.digest());
+    } catch (error) {
+      if (isErrno(error, "EIO", "ENODATA", "EUCLEAN")) return null;
+      throw error;
+    }
+  }
+
+  #flush(): void {
+    if (this.#text === "") return;
+    this.#pieces.push(this.#text);
+    this.#written += this.#text.length;
+    this.#text = "";
+  }
+}
+
+function lstat(target: string | Buffer): Stats | undefined {
+  return fs.lstatSync(target, { throwIfNoEntry: false });
+}

@@ -1,0 +1,25 @@
+/** What a tree worker is asked. `fd` is a directory that the asker holds open until the answer. */
+export type TreeJob =
+  | { kind: "measure"; fd: number }
+  | {
+      kind: "list";
+      fd: number;
+      /** file of the volume's known hashes */
+      known: string;
+      settledMs: number;
+      maxEntries?: number;
+      maxDepth?: number;
+      maxText?: number;
+    };
+
+/** What both threads see while a job runs: 0 = stop flag, 1 = entries so far, 2 = MiB hashed so far. */
+export type TreeState = Int32Array;
+export const STOP = 0;
+export const ENTRIES = 1;
+export const HASHED_MIB = 2;
+
+export type TreeAnswer =
+  | { kind: "measured"; size: number; allocated: number; entries: number; truncated: boolean }
+  | { kind: "listed"; chunks: Uint8Array[]; bytes: number; size: number; truncated: boolean }
+  | { kind: "stopped" }
+  | { kind: "failed"; message: string; code?: string };

@@ -1,0 +1,61 @@
+import fs from "node:fs";
+import { Directory, isErrno } from "../files/directory.ts";
+import type { EntryName } from "../files/entry-name.ts";
+import { removeTree } from "../files/remove-tree.ts";
+
+/**
+ * Where deleted things go first: one rename takes them out of sight at once and whole, and what follows may
+ * take its time, or be cut. No pod can reach it by a path.
+ */
+export class Trash {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+    fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+  }
+
+  /**
+   * Moves `name` of `from` here as `id`; durable when it returns.
+   * @throws ENOENT, EEXIST (something lies here under that id), EBUSY, EXDEV (a mount)
+   */
+  take(from: Directory, name: EntryName, id: string): void {
+    using trash = Directory.open(this.#path);
+    if (has(trash, id)) throw Object.assign(new Error(`${id} is in the trash already`), { code: "EEXIST" });
+    from.rename(name, trash, id);
+    trash.sync();
+    from.sync();
+  }
+
+  has(id: string): boolean {
+    using trash = Directory.open(this.#path);
+    return has(trash, id);
+  }
+
+  /**
+   * Deletes what lies here under `id`. Nothing there is no error.
+   * @throws the signal's reason: the rest goes with the next {@link sweep}
+   */
+  async empty(id: string, signal?: AbortSignal): Promise<void> {
+    using trash = Directory.open(this.#path);
+    await removeTree(trash, id, signal);
+  }
+
+  /** Deletes what earlier lives of the agent left, but for what belongs to the commands in `keep`. */
+  async sweep(keep: ReadonlySet<string>): Promise<void> {
+    using trash = Directory.open(this.#path);
+    for (const name of trash.names()) {
+      if (!keep.has(name)) await removeTree(trash, name);
+    }
+  }
+}
+
+function has(trash: Directory, id: string): boolean {
+  try {
+    trash.lstat(id);
+    return true;
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,140 @@
+import fs from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
+import { Xxh64 } from "@node-rs/xxhash";
+import { PerigeeError } from "#protocol/errors.ts";
+import { MiB } from "#protocol/limits.ts";
+import type { StagedFile } from "#protocol/operations.ts";
+import { isErrno } from "../../files/directory.ts";
+import { readExactly } from "../../files/read-exactly.ts";
+import type { OperationContext } from "../../operation.ts";
+import { FileSink } from "./file-sink.ts";
+import type { Incoming } from "./incoming.ts";
+
+const fsync = promisify(fs.fsync);
+
+/** Files up to this size come several at once: their cost is the way, not the bytes. */
+const SMALL = 1 * MiB;
+const PARALLEL = 4;
+/** The free space is looked at again after so many bytes. */
+const ROOM_BYTES = 64 * MiB;
+
+type Context = Pick<OperationContext<"volume.uplink">, "fetch" | "progress" | "signal">;
+
+/** A staged file came, twice, with another content than the manifest says. */
+class WrongContent extends Error {
+  override readonly name = "WrongContent";
+}
+
+/**
+ * Receives every file of the plan that is not here yet; each is checked against its hash and durable when
+ * this returns. A part that an earlier attempt left is gone on from.
+ * @param assertRoom throws when so many bytes more would break into the free-space floor
+ * @throws PerigeeError STORAGE_FULL; the signal's reason
+ */
+export async function receive(
+  incoming: Incoming,
+  context: Context,
+  assertRoom: (bytes: number) => void,
+): Promise<void> {
+  const { plan } = incoming;
+  const total = plan.reduce((sum, { size }) => sum + size, 0);
+  const arrived = new Map<number, number>();
+  let sum = 0;
+  let looked = 0;
+  const account = (n: number, bytes: number) => {
+    sum += bytes - (arrived.get(n) ?? 0);
+    arrived.set(n, bytes);
+    context.progress({ phase: "receiving", done: sum, total, unit: "bytes" });
+    if (sum - looked >= ROOM_BYTES) {
+      looked = sum;
+      assertRoom(0);
+    }
+  };
+  const one = async (file: StagedFile) => {
+    context.signal.throwIfAborted();
+    if (!incoming.has(file.n)) await receiveFile(incoming, file, context, (bytes) => account(file.n, bytes));
+    account(file.n, file.size);
+  };
+
+  try {
+    const small = plan.filter(({ size }) => size <= SMALL).values();
+    const lane = async () => {
+      for (const file of small) await one(file);
+    };
+    const lanes = await Promise.allSettled(Array.from({ length: PARALLEL }, lane));
+    for (const result of lanes) if (result.status === "rejected") throw result.reason;
+    for (const file of plan) if (file.size > SMALL) await one(file);
+    incoming.directory.sync();
+  } catch (error) {
+    context.signal.throwIfAborted();
+    throw isErrno(error, "ENOSPC", "EDQUOT")
+      ? new PerigeeError("STORAGE_FULL", "The edge's disk is full", { cause: error })
+      : error;
+  }
+}
+
+async function receiveFile(
+  incoming: Incoming,
+  file: StagedFile,
+  context: Context,
+  progress: (bytes: number) => void,
+): Promise<void> {
+  const { directory } = incoming;
+  const part = `${file.n}.part`;
+  const fd = fs.openSync(directory.at(part), fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600);
+  try {
+    // Readable, writable and executable for any uid, so that a payload that is not root works.
+    fs.fchmodSync(fd, 0o777);
+    try {
+      await fill(fd, file, context, progress);
+    } catch (error) {
+      if (!(error instanceof WrongContent)) throw error;
+      // a part from before a power cut may hold less than its length says
+      fs.ftruncateSync(fd, 0);
+      await fill(fd, file, context, progress);
+    }
+    await fsync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+  directory.rename(part, directory, String(file.n));
+}
+
+async function fill(
+  fd: number,
+  file: StagedFile,
+  { fetch, signal }: Context,
+  progress: (bytes: number) => void,
+): Promise<void> {
+  const hash = new Xxh64();
+  let position = fs.fstatSync(fd).size;
+  if (position > file.size) {
+    fs.ftruncateSync(fd, 0);
+    position = 0;
+  }
+  if (position > 0) {
+    const before = readExactly(fs.openSync(`/proc/self/fd/${fd}`, "r"), 0, position);
+    for await (const chunk of before) {
+      signal.throwIfAborted();
+      hash.update(chunk as Buffer);
+    }
+  }
+  if (position < file.size) {
+    const sink = new FileSink(fd, { position, size: file.size, hash, written: progress });
+    try {
+      await pipeline(await fetch(file.n, position), sink, { signal });
+    } catch (error) {
+      if (error instanceof RangeError) throw wrong(file, error.message);
+      throw error;
+    }
+    position = sink.position;
+  }
+  if (position !== file.size) throw wrong(file, `it has ${position} bytes instead of ${file.size}`);
+  const found = hash.digest().toString(16).padStart(16, "0");
+  if (found !== file.xxh64) throw wrong(file, `its hash is ${found} instead of ${file.xxh64}`);
+}
+
+function wrong({ path }: StagedFile, why: string): WrongContent {
+  return new WrongContent(`${JSON.stringify(path)} did not arrive as it was sent: ${why}`);
+}

@@ -1,0 +1,98 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import { type OperationContext, type OperationHandler, ShuttingDown } from "../../operation.ts";
+import { measureLater } from "../delete.ts";
+import type { VolumeDeps } from "../handlers.ts";
+import type { Volumes } from "../volumes.ts";
+import { checkTargets } from "./check-targets.ts";
+import { Incoming } from "./incoming.ts";
+import { planOf } from "./plan.ts";
+import { putInPlace } from "./put-in-place.ts";
+import { receive } from "./receive.ts";
+
+type Context = OperationContext<"volume.uplink">;
+
+/**
+ * Puts staged files into a volume: all or none. They are received beside the volume, made durable, every
+ * target is checked, `commit` is noted, and then they are renamed into place. Before `commit` a failure leaves
+ * the volume as it was; after it a restart rolls forward.
+ * @throws PerigeeError INVALID_PARAMETERS, ILLEGAL_PATH, QUOTA_EXCEEDED, STORAGE_FULL
+ */
+export function uplinkHandler(volumes: Volumes, deps: VolumeDeps): OperationHandler<"volume.uplink"> {
+  return async (context) => {
+    const { command, input, journal } = context;
+    const result = { count: input.count, bytes: input.bytes };
+    if (!journal.notes.some(({ step }) => step === "commit")) {
+      try {
+        await prepare(volumes, deps, context);
+      } catch (error) {
+        // a stopped agent goes on with what it has; for everybody else there was never anything
+        if (!(error instanceof ShuttingDown)) await discard(volumes, command.id);
+        throw error;
+      }
+    }
+    await commit(volumes, context);
+    await discard(volumes, command.id);
+    void measureLater(volumes, command.user);
+    return result;
+  };
+}
+
+/** Everything up to `commit`. */
+async function prepare(volumes: Volumes, deps: VolumeDeps, context: Context): Promise<void> {
+  const { command, input, journal, signal } = context;
+  const resumed = Incoming.resume(volumes.incoming, command.id);
+  const plan = resumed?.plan ?? planOf(await context.manifest());
+  let incoming = resumed;
+  try {
+    signal.throwIfAborted();
+    const replaced = check(volumes, context, plan);
+    const bytes = plan.reduce((sum, { size }) => sum + size, 0);
+    await assertQuota(volumes, deps, command.user, bytes - replaced);
+    volumes.assertRoom(bytes - (resumed?.bytes() ?? 0));
+    incoming ??= await Incoming.begin(volumes.incoming, command.id, [...plan]);
+    await receive(incoming, context, (more) => volumes.assertRoom(more));
+    // long after the first look: a pod may have been at work
+    check(volumes, context, plan);
+    signal.throwIfAborted();
+    journal.note("commit", { volume: input.volume, files: plan.length });
+  } finally {
+    incoming?.close();
+  }
+}
+
+/** Everything after it: cannot be cancelled, may be repeated. */
+async function commit(volumes: Volumes, { command, input, progress }: Context): Promise<void> {
+  using incoming = Incoming.resume(volumes.incoming, command.id);
+  // its end was reached by an earlier attempt
+  if (incoming === undefined) return;
+  progress({ phase: "putting in place", done: 0, total: incoming.plan.length, unit: "files" });
+  volumes.ensure(command.user, input.volume);
+  using root = volumes.open(command.user, input.volume);
+  if (root === undefined) throw new Error("the volume has vanished");
+  const { hashes } = await putInPlace(root, incoming, volumes.trash, command.id);
+  volumes.hashes.add(command.user, input.volume, hashes);
+}
+
+function check(volumes: Volumes, { command, input }: Context, plan: Incoming["plan"]): number {
+  using root = volumes.open(command.user, input.volume);
+  return root === undefined ? 0 : checkTargets(root, plan);
+}
+
+async function assertQuota(volumes: Volumes, deps: VolumeDeps, user: string, more: number): Promise<void> {
+  const elsewhere = (await deps.usageElsewhere?.(user)) ?? 0;
+  const fits = () => volumes.usage(user) + elsewhere + more <= deps.quota();
+  // what was measured last may be long ago: nobody is refused for that
+  if (volumes.isMeasured(user) && fits()) return;
+  await volumes.measure(user);
+  if (!fits()) throw new PerigeeError("QUOTA_EXCEEDED", "The user's byte quota on the edge is used up");
+}
+
+/** Takes the received files away; they are out of the way at once. */
+async function discard(volumes: Volumes, command: string): Promise<void> {
+  try {
+    volumes.discardIncoming(command);
+    await volumes.trash.empty(`${command}.incoming`);
+  } catch (error) {
+    volumes.log.warn({ err: error, command }, "what an uplink left could not be removed");
+  }
+}

@@ -1,0 +1,278 @@
+import fs from "node:fs";
+import path from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import type { Logger } from "pino";
+import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import { LABEL, USER } from "#protocol/names.ts";
+import { Directory, isErrno } from "../files/directory.ts";
+import { isMissing } from "../files/open-beneath.ts";
+import { KnownHashes } from "./listing/known-hashes.ts";
+import { type Measure, TreeWorker } from "./listing/tree-worker-client.ts";
+import { Trash } from "./trash.ts";
+
+export type VolumesOptions = {
+  /** directory of everything here: `<root>/<user>/<volume>`; made when missing */
+  root: string;
+  /** the agent's state; holds when each volume was made */
+  database: DatabaseSync;
+  /** directory for the hash caches; losing it costs time only */
+  cache: string;
+  log: Logger;
+  /** bytes that stay free on the volumes' file system (default LIMITS.freeFloorBytes) */
+  freeFloorBytes?: number;
+};
+
+export type VolumeInfo = { name: string /** bytes */; size: number /** ms since 1970 */; created: number };
+
+/** The volumes of one edge: directories `<root>/<user>/<volume>`, and beside them what is coming and going. */
+export class Volumes {
+  readonly root: string;
+  /** `.incoming/<command>/`: uplinks that are being received */
+  readonly incoming: string;
+  readonly trash: Trash;
+  readonly hashes: KnownHashes;
+  readonly log: Logger;
+  readonly #database: DatabaseSync;
+  readonly #floor: number;
+  readonly #lister = new TreeWorker();
+  readonly #measurer = new TreeWorker();
+  readonly #closing = new AbortController();
+  readonly #usage = new Map<string, number>();
+  readonly #measuring = new Map<string, Promise<number>>();
+
+  constructor(options: VolumesOptions) {
+    this.root = path.resolve(options.root);
+    this.incoming = path.join(this.root, ".incoming");
+    this.#database = options.database;
+    this.#floor = options.freeFloorBytes ?? LIMITS.freeFloorBytes;
+    this.log = options.log;
+    // Only this agent (and the engine it mounts by) walks through here; the volumes in it are open to any uid.
+    fs.mkdirSync(this.root, { recursive: true, mode: 0o711 });
+    fs.mkdirSync(this.incoming, { recursive: true, mode: 0o700 });
+    this.trash = new Trash(path.join(this.root, ".trash"));
+    this.hashes = new KnownHashes(options.cache);
+    options.database.exec(
+      "CREATE TABLE IF NOT EXISTS volumes (user TEXT, volume TEXT, created INTEGER NOT NULL, PRIMARY KEY (user, volume)) WITHOUT ROWID",
+    );
+  }
+
+  /** Path of the volume for a mount, whether it exists or not. @throws TypeError for names that are none */
+  directoryOf(user: string, volume: string): string {
+    if (!USER.test(user) || !LABEL.test(volume)) throw new TypeError(`no volume: ${user}/${volume}`);
+    return path.join(this.root, user, volume);
+  }
+
+  /** Makes the volume if it is missing, writable for any uid, durable when it returns. Gives its path. */
+  ensure(user: string, volume: string): string {
+    const target = this.directoryOf(user, volume);
+    using root = Directory.open(this.root);
+    using home = root.makeDirectory(user, 0o711);
+    if (hasDirectory(home, volume)) return target;
+    this.#database
+      .prepare("INSERT OR REPLACE INTO volumes (user, volume, created) VALUES (?, ?, ?)")
+      .run(user, volume, Date.now());
+    home.makeDirectory(volume, 0o777).close();
+    home.sync();
+    root.sync();
+    return target;
+  }
+
+  exists(user: string, volume: string): boolean {
+    const directory = this.open(user, volume);
+    directory?.close();
+    return directory !== undefined;
+  }
+
+  /** Opens the volume's root for the caller to close; undefined when the user has no such volume. */
+  open(user: string, volume: string): Directory | undefined {
+    this.directoryOf(user, volume);
+    try {
+      using root = Directory.open(this.root);
+      using home = root.openDirectory(user);
+      return home.openDirectory(volume);
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return undefined;
+      throw error;
+    }
+  }
+
+  /** The user's volumes by name, measured now. */
+  async listVolumes(user: string, signal?: AbortSignal): Promise<VolumeInfo[]> {
+    const out: VolumeInfo[] = [];
+    let total = 0;
+    for (const name of this.#names(user)) {
+      const measured = await this.#measure(user, name, signal);
+      if (measured === undefined) continue;
+      total += measured.allocated;
+      out.push({ name, size: measured.size, created: this.#created(user, name) });
+    }
+    this.#usage.set(user, total);
+    return out;
+  }
+
+  /**
+   * Takes the volume out of sight, durably; the caller empties the trash of `id` afterwards. False when there
+   * is no such volume.
+   */
+  takeAway(user: string, volume: string, id: string): boolean {
+    try {
+      using root = Directory.open(this.root);
+      using home = root.openDirectory(user);
+      this.trash.take(home, volume, id);
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return false;
+      throw error;
+    }
+    this.#database.prepare("DELETE FROM volumes WHERE user = ? AND volume = ?").run(user, volume);
+    this.hashes.forget(user, volume);
+    return true;
+  }
+
+  /**
+   * Deletes a volume with everything in it; one that is not there is no error.
+   * @param id names it in the trash, unique to this deletion
+   */
+  async deleteVolume(user: string, volume: string, id: string): Promise<void> {
+    this.directoryOf(user, volume);
+    this.takeAway(user, volume, id);
+    await this.trash.empty(id);
+    await this.measure(user);
+  }
+
+  /** Bytes on disk of all the user's volumes as last measured: 0 before the first {@link measure}. */
+  usage(user: string): number {
+    return this.#usage.get(user) ?? 0;
+  }
+
+  /** The same for every user that has volumes, for the heartbeat. */
+  usageByUser(): Record<string, number> {
+    return Object.fromEntries(this.users().map((user) => [user, this.usage(user)]));
+  }
+
+  /** Was the user's use ever measured in this life of the agent? */
+  isMeasured(user: string): boolean {
+    return this.#usage.has(user);
+  }
+
+  /** Measures all the user's volumes, off the event loop; who asks meanwhile gets the same answer. */
+  measure(user: string): Promise<number> {
+    let running = this.#measuring.get(user);
+    if (running === undefined) {
+      running = this.#measureAll(user).finally(() => this.#measuring.delete(user));
+      this.#measuring.set(user, running);
+    }
+    return running;
+  }
+
+  users(): string[] {
+    return fs.readdirSync(this.root).filter((name) => USER.test(name));
+  }
+
+  /** Bytes that may still be written before the free-space floor is met; negative when it has been. */
+  room(): number {
+    const { bavail, bsize } = fs.statfsSync(this.root);
+    return bavail * bsize - this.#floor;
+  }
+
+  /** Bytes free on the volumes' file system. */
+  free(): number {
+    const { bavail, bsize } = fs.statfsSync(this.root);
+    return bavail * bsize;
+  }
+
+  /** @throws PerigeeError STORAGE_FULL when `bytes` more would break into the free-space floor */
+  assertRoom(bytes: number): void {
+    if (this.room() < bytes) {
+      throw new PerigeeError("STORAGE_FULL", "The edge's disk is at its free-space floor");
+    }
+  }
+
+  /** Takes what was received for `command` away, into the trash as `<command>.incoming`. */
+  discardIncoming(command: string): void {
+    try {
+      using incoming = Directory.open(this.incoming);
+      this.trash.take(incoming, command, `${command}.incoming`);
+    } catch (error) {
+      if (!isErrno(error, "ENOENT")) throw error;
+    }
+  }
+
+  /** Deletes what is left of uplinks and deletions of commands that are over; at the agent's start. */
+  async sweepIncoming(keep: ReadonlySet<string>): Promise<void> {
+    {
+      using incoming = Directory.open(this.incoming);
+      for (const name of incoming.names()) {
+        if (!keep.has(name)) this.trash.take(incoming, name, `${name}.swept-${Date.now()}`);
+      }
+    }
+    await this.trash.sweep(keep);
+  }
+
+  /** The worker that lists. */
+  get lister(): TreeWorker {
+    return this.#lister;
+  }
+
+  /** Aborts when the volumes are closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** Stops what runs in the background. */
+  async close(): Promise<void> {
+    this.#closing.abort(new Error("the volumes are closed"));
+    await Promise.all([this.#lister.close(), this.#measurer.close()]);
+  }
+
+  async #measureAll(user: string): Promise<number> {
+    let total = 0;
+    for (const name of this.#names(user)) total += (await this.#measure(user, name))?.allocated ?? 0;
+    this.#usage.set(user, total);
+    return total;
+  }
+
+  async #measure(user: string, volume: string, signal?: AbortSignal): Promise<Measure | undefined> {
+    using directory = this.open(user, volume);
+    if (directory === undefined) return undefined;
+    const measured = await this.#measurer.measure(directory, signal);
+    if (measured.truncated) this.log.warn({ user, volume }, "a volume is too deep to be measured whole");
+    return measured;
+  }
+
+  #names(user: string): string[] {
+    if (!USER.test(user)) return [];
+    try {
+      using root = Directory.open(this.root);
+      using home = root.openDirectory(user);
+      return home
+        .names()
+        .filter((name) => LABEL.test(name))
+        .sort();
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  }
+
+  #created(user: string, volume: string): number {
+    const row = this.#database
+      .prepare("SELECT created FROM volumes WHERE user = ? AND volume = ?")
+      .get(user, volume);
+    if (row !== undefined) return Number(row.created);
+    // made by hand, or before this state was: the file system remembers as well as it can
+    return Math.floor(
+      fs.statSync(this.directoryOf(user, volume), { throwIfNoEntry: false })?.birthtimeMs ?? 0,
+    );
+  }
+}
+
+function hasDirectory(home: Directory, name: string): boolean {
+  try {
+    home.openDirectory(name).close();
+    return true;
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return false;
+    throw error;
+  }
+}
