@@ -79,8 +79,7 @@ export class Throttle {
   #delay(count: Count | undefined, free: number): number {
     if (!count || count.failures < free) return 0;
     const delay = Math.min(MAX_DELAY_MS, 1000 * 2 ** Math.min(count.failures - free, 16));
-    // A clock that was set back must not make the delay longer than it is.
-    return Math.min(delay, count.last + delay - this.#now());
+    return count.last + delay - this.#now();
   }
 
   #failed({ address, pairs }: Attempts, pair: string): Attempts {
@@ -106,8 +105,10 @@ export class Throttle {
   /** What is remembered of an address, without what is too old to count. */
   async #read(address: string): Promise<{ data: Attempts; rev: number }> {
     const item = await this.#store.get<Attempts>(keys.attempts(address));
-    const since = this.#now() - MEMORY_MS;
-    const fresh = (count: Count | undefined) => count !== undefined && count.last > since;
+    const now = this.#now();
+    // Nor what is far in the future: a clock that was set back must not lock anyone out.
+    const fresh = (count: Count | undefined) =>
+      count !== undefined && count.last > now - MEMORY_MS && count.last <= now + MAX_DELAY_MS;
     return {
       rev: item?.rev ?? 0,
       data: {
