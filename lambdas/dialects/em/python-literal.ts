@@ -1,7 +1,8 @@
 import { type Literal, NumberText } from "../../http/json-text.ts";
 
 const MAX_DEPTH = 32;
-const NUMBER = /[+-]?(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)/y;
+const NUMBER =
+  /[+-]?(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|(?:\d(?:_?\d)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)/y;
 const SIMPLE: Record<string, string> = {
   "\\": "\\",
   "'": "'",
