@@ -1,0 +1,94 @@
+import { randomBytes } from "node:crypto";
+import fs from "node:fs";
+import type { Readable } from "node:stream";
+import { PerigeeError } from "#protocol/errors.ts";
+import type { Directory } from "../files/directory.ts";
+import { isMissing, openBeneath } from "../files/open-beneath.ts";
+import { packDirectory } from "../files/pack-directory.ts";
+import { DOCKERFILE_BYTES } from "./dockerfile-lines.ts";
+import { IGNORE_BYTES, IgnoreFile } from "./ignore-file.ts";
+import { NotReadable, readBounded } from "./read-bounded.ts";
+
+/** A build that cannot begin: `message` is a line for its log. */
+export class ContextError extends Error {
+  override readonly name = "ContextError";
+}
+
+/** Opens the context for the caller to close. @throws ContextError */
+export function openContext(volume: Directory | undefined, path: string): Directory {
+  const missing = `unable to prepare context: path ${JSON.stringify(path || ".")} not found`;
+  if (!volume) throw new ContextError(missing);
+  try {
+    const opened = openBeneath(volume, path);
+    if (opened.kind === "directory") return opened.directory;
+    if (opened.kind === "file") fs.closeSync(opened.fd);
+  } catch (error) {
+    if (isMissing(error)) throw new ContextError(missing);
+    throw readable(error, `unable to prepare context: path ${JSON.stringify(path)}`);
+  }
+  throw new ContextError(`unable to prepare context: path ${JSON.stringify(path)} is not a directory`);
+}
+
+/** The Dockerfile, anywhere in the volume. @throws ContextError */
+export function readDockerfileFrom(volume: Directory, path: string): Buffer {
+  const failed = `failed to read dockerfile: open ${path || "."}`;
+  try {
+    return readBounded(volume, path, DOCKERFILE_BYTES);
+  } catch (error) {
+    if (isMissing(error)) throw new ContextError(`${failed}: no such file or directory`);
+    throw readable(error, failed);
+  }
+}
+
+export type PackedContext = {
+  stream: Readable;
+  /** where the Dockerfile is in it */
+  dockerfile: string;
+};
+
+/**
+ * The tar that the engine builds from: the context without what .dockerignore leaves out, and the Dockerfile
+ * under a name of its own, which the engine takes out again before anything is copied.
+ * @throws ContextError
+ */
+export function packContext(
+  context: Directory,
+  dockerfile: string,
+  options: { signal: AbortSignal; maxBytes: number },
+): PackedContext {
+  const name = `.perigee-dockerfile-${randomBytes(12).toString("hex")}`;
+  const ignoreText = readIgnoreFile(context);
+  const ignore = ignoreText === undefined ? undefined : new IgnoreFile(ignoreText);
+  // The engine drops a Dockerfile, and a .dockerignore, that the .dockerignore names.
+  const sent = ignoreText === undefined ? `.dockerignore\n${name}\n` : `${ignoreText}\n${name}\n`;
+  const stream = packDirectory(context, {
+    ...options,
+    filter: (path, kind) => {
+      if (path === ".dockerignore") return false;
+      if (!ignore?.ignores(path)) return true;
+      return kind === "directory" && ignore.mayHoldExceptions(path);
+    },
+    extra: [
+      { path: ".dockerignore", content: Buffer.from(sent) },
+      { path: name, content: Buffer.from(dockerfile) },
+    ],
+  });
+  return { stream, dockerfile: name };
+}
+
+function readIgnoreFile(context: Directory): string | undefined {
+  try {
+    return readBounded(context, ".dockerignore", IGNORE_BYTES).toString();
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw readable(error, "failed to read .dockerignore");
+  }
+}
+
+function readable(error: unknown, what: string): unknown {
+  if (error instanceof NotReadable) return new ContextError(`${what}: ${error.message}`);
+  if (error instanceof PerigeeError && error.code === "ILLEGAL_PATH") {
+    return new ContextError(`${what}: leads through a link`);
+  }
+  return error;
+}

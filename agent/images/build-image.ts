@@ -1,0 +1,91 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import { FileShrank } from "../files/read-exactly.ts";
+import { TreeTooLarge } from "../files/walk-tree.ts";
+import type { OperationContext, OperationHandler } from "../operation.ts";
+import { ContextError, openContext, packContext, readDockerfileFrom } from "./build-context.ts";
+import { DockerfileError } from "./dockerfile-lines.ts";
+import { planBuild } from "./dockerfile-plan.ts";
+import { IgnoreError } from "./ignore-file.ts";
+import { imageNameOf, makeOnce } from "./image-commit.ts";
+import type { ImageDeps } from "./image-deps.ts";
+import { type ImageStore, ImageWorkFailed } from "./image-store.ts";
+import { LogTail } from "./log-tail.ts";
+
+type BuildContext = OperationContext<"image.build">;
+
+/** Failures that are the build's own: their message is the end of its log. */
+const BUILD_ERRORS = [ContextError, DockerfileError, IgnoreError, TreeTooLarge, FileShrank] as const;
+
+/** Builds an image from a context and a Dockerfile in a volume. @throws PerigeeError BUILD_FAILED with `log_tail` */
+export function buildImage(store: ImageStore, deps: ImageDeps): OperationHandler<"image.build"> {
+  return async (context) => {
+    const { command, journal, signal } = context;
+    const image = imageNameOf(context.input.image);
+    const tail = new LogTail();
+    try {
+      const refusal = store.refusal(command.user, image);
+      if (refusal) throw new ContextError(refusal);
+      await makeOnce({
+        store,
+        deps,
+        command: command.id,
+        user: command.user,
+        image,
+        journal,
+        signal,
+        make: (stop) => build(store, deps, context, tail, stop),
+      });
+      return {};
+    } catch (error) {
+      if (BUILD_ERRORS.some((kind) => error instanceof kind)) tail.add((error as Error).message);
+      else if (!(error instanceof ImageWorkFailed)) throw error;
+      throw new PerigeeError("BUILD_FAILED", "Docker build failed", {
+        data: { log_tail: tail.lines() },
+        cause: error,
+      });
+    }
+  };
+}
+
+async function build(
+  store: ImageStore,
+  deps: ImageDeps,
+  { command, input, progress }: BuildContext,
+  tail: LogTail,
+  signal: AbortSignal,
+): Promise<string> {
+  const { user } = command;
+  progress({ phase: "preparing" });
+  using volume = deps.openVolume(user, input.volume);
+  using context = openContext(volume, input.context);
+  const dockerfile = readDockerfileFrom(volume!, input.dockerfile);
+  const plan = await planBuild(dockerfile, {
+    ...(await store.platform()),
+    resolve: (reference) => store.resolve(user, reference),
+    inspect: (id) => store.inspect(id),
+    label: store.label(user),
+  });
+  const packed = packContext(context, plan.text, { signal, maxBytes: deps.quota() });
+  progress({ phase: "building" });
+  const closed = new Promise((resolve) => packed.stream.once("close", resolve));
+  try {
+    return await store.build({
+      command: command.id,
+      user,
+      signal,
+      context: packed.stream,
+      dockerfile: packed.dockerfile,
+      noCache: plan.noCache,
+      onLine: (line) => {
+        const [, done, total] = /^Step (\d+)\/(\d+) : /.exec(line) ?? [];
+        if (done)
+          progress({ phase: "building", done: Number(done) - 1, total: Number(total), unit: "steps" });
+        tail.add(line);
+      },
+    });
+  } finally {
+    // the walker reads through the open context until then
+    packed.stream.destroy();
+    await closed;
+  }
+}

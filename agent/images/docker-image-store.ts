@@ -1,0 +1,329 @@
+import { createHash } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import type Docker from "dockerode";
+import type { ImageInspectInfo } from "dockerode";
+import { PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "../kill-point.ts";
+import { runBuild, runLoad } from "./docker-image-work.ts";
+import { engineCall, engineTry, isEngineError } from "./engine-call.ts";
+import { ImageRecord } from "./image-record.ts";
+import type {
+  BuildWork,
+  ImageDetails,
+  ImageStore,
+  LoadWork,
+  OwnImage,
+  ResolvedImage,
+} from "./image-store.ts";
+import { type SizedImage, usageOf } from "./image-usage.ts";
+import { candidates, engineTag, type ImageName, publicName } from "./reference.ts";
+
+export type DockerImageStoreOptions = {
+  docker: Docker;
+  /** the agent's state: who owns what is kept here */
+  database: DatabaseSync;
+  /** unique per agent: label of what it builds; letters, digits, `.`, `_`, `-` */
+  instance: string;
+  /** the onboard registry's name in references, for example `registry:5000`; `localhost:5000` always is one */
+  registry?: string;
+  /** the public images; default: what the engine held, unlabelled and unrecorded, at the first start */
+  publicImages?: readonly string[];
+  /** bytes of memory of a build step; default 1 GiB */
+  buildMemory?: number;
+  /** CPUs of a build step; default 1 */
+  buildCpus?: number;
+};
+
+/** Label key of what is built here; its value is the agent's instance. Containers of a build carry it too. */
+export const IMAGE_LABEL = "perigee.image";
+export const IMAGE_USER_LABEL = "perigee.image.user";
+/** Label of the agent's own containers: what has it is no leftover of a build. */
+const CONTAINER_LABEL = "perigee.instance";
+
+/** {@link ImageStore} on a Docker engine, 20.10 or later, over its HTTP API. */
+export class DockerImageStore implements ImageStore {
+  readonly registries: readonly string[];
+  readonly #docker: Docker;
+  readonly #record: ImageRecord;
+  readonly #options: DockerImageStoreOptions;
+  readonly #temporary: string;
+  readonly #configured: readonly string[] | undefined;
+  #started: Promise<void> | undefined;
+  #platform: { os: string; architecture: string } | undefined;
+
+  constructor(options: DockerImageStoreOptions) {
+    if (!/^[A-Za-z0-9._-]{1,128}$/.test(options.instance)) throw new TypeError("instance: not a label value");
+    this.#options = options;
+    this.#docker = options.docker;
+    this.#record = new ImageRecord(options.database);
+    this.registries = [...new Set([...(options.registry ? [options.registry] : []), "localhost:5000"])];
+    const digest = createHash("sha256").update(options.instance).digest("hex");
+    this.#temporary = `perigee-tmp-${digest.slice(0, 16)}`;
+    this.#configured = options.publicImages?.map((name) => {
+      const spelled = publicName(name);
+      if (spelled === undefined) throw new TypeError(`publicImages: ${name} is not an image reference`);
+      return spelled;
+    });
+  }
+
+  async resolve(user: string, reference: string): Promise<ResolvedImage | undefined> {
+    await this.#ready();
+    const published = this.#publicNames();
+    for (const candidate of candidates(user, reference, this.registries)) {
+      if ("own" in candidate) {
+        const row = this.#record.get(user, candidate.own);
+        if (!row) continue;
+        // the user's own name never falls back to a public image
+        const found = await this.#inspect(row.id);
+        return found && { id: row.id, reference: engineTag(user, candidate.own) };
+      }
+      if (!published.has(candidate.public)) continue;
+      const found = await this.#inspect(candidate.public);
+      if (found?.RepoTags?.includes(candidate.public)) return { id: found.Id, reference: candidate.public };
+    }
+    return undefined;
+  }
+
+  async list(user: string): Promise<OwnImage[]> {
+    await this.#ready();
+    const images: OwnImage[] = [];
+    for (const { name, tag, id, created } of this.#record.list(user)) {
+      const found = await this.#inspect(id);
+      if (found) images.push({ name, tag, id, size: found.Size, created });
+    }
+    return images;
+  }
+
+  async usage(user: string): Promise<number> {
+    await this.#ready();
+    return this.#usageOf(this.#record.list(user).map((row) => row.id));
+  }
+
+  async usageWith(user: string, image: ImageName, id: string): Promise<number> {
+    await this.#ready();
+    const others = this.#record.list(user).filter((row) => row.name !== image.name || row.tag !== image.tag);
+    return this.#usageOf([...others.map((row) => row.id), id]);
+  }
+
+  refusal(user: string, image: ImageName): string | undefined {
+    const tag = engineTag(user, image);
+    return this.#publicNames().has(tag) ? `the name ${tag} belongs to a public image` : undefined;
+  }
+
+  owns(user: string, image: ImageName): boolean {
+    return this.#record.get(user, image) !== undefined;
+  }
+
+  async inspect(id: string): Promise<ImageDetails | undefined> {
+    const found = await this.#inspect(id);
+    if (!found || found.Id !== id) return undefined;
+    return {
+      id,
+      size: found.Size,
+      os: found.Os,
+      architecture: found.Architecture,
+      onBuild: (found.Config?.OnBuild as string[] | null) ?? [],
+      env: found.Config?.Env ?? [],
+      labels: found.Config?.Labels ?? {},
+    };
+  }
+
+  async platform(): Promise<{ os: string; architecture: string }> {
+    if (!this.#platform) {
+      const version = await engineCall(() => this.#docker.version());
+      this.#platform = { os: version.Os, architecture: version.Arch };
+    }
+    return this.#platform;
+  }
+
+  label(user: string): string {
+    return `${IMAGE_LABEL}=${this.#options.instance} ${IMAGE_USER_LABEL}=${user}`;
+  }
+
+  temporaryName(command: string): string {
+    return `${this.#temporary}/${command.toLowerCase()}:latest`;
+  }
+
+  async build(work: BuildWork): Promise<string> {
+    await this.#ready();
+    const { buildMemory = 1024 ** 3, buildCpus = 1 } = this.#options;
+    const name = this.temporaryName(work.command);
+    try {
+      await runBuild(this.#docker, work, { name, memory: buildMemory, cpus: buildCpus });
+    } finally {
+      await this.#removeBuildContainers();
+    }
+    return this.#idOf(name);
+  }
+
+  async load(work: LoadWork): Promise<string> {
+    await this.#ready();
+    await runLoad(this.#docker, work);
+    return this.#idOf(this.temporaryName(work.command));
+  }
+
+  async commit(user: string, image: ImageName, id: string, command: string): Promise<void> {
+    this.#record.put(user, image, id, Date.now());
+    killPoint("images.recorded");
+    await this.#tag(id, engineTag(user, image));
+    killPoint("images.tagged");
+    await this.discard(command);
+  }
+
+  async discard(command: string): Promise<void> {
+    await this.#untag(this.temporaryName(command));
+    await this.#collect();
+  }
+
+  async remove(user: string, image: ImageName): Promise<void> {
+    await this.#ready();
+    this.#record.remove(user, image);
+    killPoint("images.forgotten");
+    const tag = engineTag(user, image);
+    if (!this.#publicNames().has(tag)) await this.#untag(tag);
+    await this.#collect();
+  }
+
+  async publish(reference: string): Promise<void> {
+    await this.#ready();
+    const name = publicName(reference);
+    const found = name === undefined ? undefined : await this.#inspect(name);
+    if (name === undefined || !found?.RepoTags?.includes(name) || this.#isTemporary(name)) {
+      throw new PerigeeError("IMAGE_NOT_FOUND", `The engine has no image ${reference}`);
+    }
+    if (this.#record.all().some((row) => engineTag(row.user, row) === name)) {
+      throw new PerigeeError("ALREADY_EXISTS", `${name} is a user's image: give it another name first`);
+    }
+    this.#record.publish(name);
+  }
+
+  start(unfinished: Iterable<string> = []): Promise<void> {
+    this.#started ??= this.#begin(
+      new Set([...unfinished].map((command) => this.temporaryName(command))),
+    ).catch((error: unknown) => {
+      this.#started = undefined;
+      throw error;
+    });
+    return this.#started;
+  }
+
+  #ready(): Promise<void> {
+    return this.start();
+  }
+
+  async #begin(kept: ReadonlySet<string>): Promise<void> {
+    const images = await engineCall(() => this.#docker.listImages());
+    if (!this.#configured && !this.#record.snapshotTaken) this.#record.saveSnapshot(this.#unowned(images));
+    const tags = new Map(images.flatMap((image) => (image.RepoTags ?? []).map((tag) => [tag, image.Id])));
+    const published = this.#publicNames();
+    for (const row of this.#record.all()) {
+      const tag = engineTag(row.user, row);
+      // recorded and not tagged yet, or tagged over by someone: the record has it
+      if (tags.get(tag) !== row.id && !published.has(tag)) await this.#tag(row.id, tag);
+    }
+    await this.#removeBuildContainers();
+    for (const tag of tags.keys()) if (this.#isTemporary(tag) && !kept.has(tag)) await this.#untag(tag);
+    await this.#collect();
+  }
+
+  /** Tags of images that nobody here made. */
+  #unowned(images: Docker.ImageInfo[]): string[] {
+    const recorded = new Set(this.#record.all().map((row) => engineTag(row.user, row)));
+    return images
+      .filter((image) => !Object.keys(image.Labels ?? {}).some((key) => key.startsWith("perigee.")))
+      .flatMap((image) => image.RepoTags ?? [])
+      .filter((tag) => tag !== "<none>:<none>" && !recorded.has(tag) && !tag.startsWith("perigee-tmp-"));
+  }
+
+  #publicNames(): ReadonlySet<string> {
+    return new Set([...(this.#configured ?? []), ...this.#record.publicNames(!this.#configured)]);
+  }
+
+  #isTemporary(tag: string): boolean {
+    return tag.startsWith(`${this.#temporary}/`);
+  }
+
+  /** By whole ID or by a name with its tag: never by something that could be the beginning of an ID. */
+  async #inspect(name: string): Promise<ImageInspectInfo | undefined> {
+    return engineTry(() => this.#docker.getImage(name).inspect(), 404);
+  }
+
+  async #idOf(name: string): Promise<string> {
+    const found = await this.#inspect(name);
+    if (!found) throw new Error(`the engine made no image ${name}`);
+    return found.Id;
+  }
+
+  async #usageOf(ids: readonly string[]): Promise<number> {
+    const sized = async (names: Iterable<string>): Promise<SizedImage[]> => {
+      const out: SizedImage[] = [];
+      for (const name of names) {
+        const found = await this.#inspect(name);
+        if (found) out.push({ id: found.Id, size: found.Size, layers: found.RootFS.Layers ?? [] });
+      }
+      return out;
+    };
+    return usageOf(await sized(new Set(ids)), await sized(this.#publicNames()));
+  }
+
+  async #tag(id: string, name: string): Promise<void> {
+    const colon = name.lastIndexOf(":");
+    const names = { repo: name.slice(0, colon), tag: name.slice(colon + 1) };
+    await engineTry(() => this.#docker.getImage(id).tag(names), 404);
+  }
+
+  /** Takes a name away; the image goes with its last one, unless a container holds it. */
+  async #untag(name: string): Promise<void> {
+    const found = await this.#inspect(name);
+    if (!found) return;
+    try {
+      await engineTry(() => this.#docker.getImage(name).remove(), 404);
+    } catch (error) {
+      if (!isEngineError(error, 409)) throw error;
+      // an image that a container uses keeps its last name: it gets one of ours in exchange
+      await this.#tag(found.Id, this.#keptName(found.Id));
+      await engineTry(() => this.#docker.getImage(name).remove(), 404);
+      this.#record.release(found.Id);
+    }
+  }
+
+  #keptName(id: string): string {
+    return `${this.#temporary}/kept:${id.slice("sha256:".length)}`;
+  }
+
+  /** Removes images that lost their last name here, and steps of builds that nothing is built on any more. */
+  async #collect(): Promise<void> {
+    for (const id of this.#record.released()) {
+      const found = this.#record.hasId(id) ? undefined : await this.#inspect(id);
+      const others = (found?.RepoTags ?? []).filter((tag) => tag !== this.#keptName(id));
+      if (found && others.length === 0 && !(await this.#tryRemove(found.RepoTags?.[0] ?? id))) continue;
+      this.#record.forgetReleased(id);
+    }
+    const filters = { dangling: ["true"], label: [`${IMAGE_LABEL}=${this.#options.instance}`] };
+    for (const { Id } of await engineCall(() => this.#docker.listImages({ filters }))) {
+      if (!this.#record.hasId(Id)) await this.#tryRemove(Id);
+    }
+  }
+
+  /** False when something still holds it. */
+  async #tryRemove(name: string): Promise<boolean> {
+    try {
+      await engineTry(() => this.#docker.getImage(name).remove(), 404);
+      return true;
+    } catch (error) {
+      if (isEngineError(error, 409)) return false;
+      throw error;
+    }
+  }
+
+  /** Containers of a build that was cut: they run from a nameless image that carries our label. */
+  async #removeBuildContainers(): Promise<void> {
+    const filters = { label: [`${IMAGE_LABEL}=${this.#options.instance}`] };
+    for (const found of await engineCall(() => this.#docker.listContainers({ all: true, filters }))) {
+      if (found.Labels[CONTAINER_LABEL] !== undefined || this.#record.hasId(found.ImageID)) continue;
+      const image = await this.#inspect(found.ImageID);
+      if ((image?.RepoTags ?? []).length > 0) continue;
+      await engineTry(() => this.#docker.getContainer(found.Id).remove({ force: true, v: true }), 404, 409);
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "../kill-point.ts";
+import type { JournalEntry } from "../operation.ts";
+import type { ImageDeps } from "./image-deps.ts";
+import type { ImageStore } from "./image-store.ts";
+import { type ImageName, parseImageName } from "./reference.ts";
+
+export type Making = {
+  store: ImageStore;
+  deps: ImageDeps;
+  command: string;
+  user: string;
+  image: ImageName;
+  journal: JournalEntry;
+  signal: AbortSignal;
+  /** makes the image under the command's temporary name; what it throws leaves nothing behind */
+  make(signal: AbortSignal): Promise<string>;
+};
+
+const CHECK_MS = 1000;
+
+/**
+ * Makes an image and gives it its name, once, whatever was cut before: what was made is journalled as
+ * `commit` before anyone can see it, and from there on it only goes forward.
+ * @throws PerigeeError QUOTA_EXCEEDED, STORAGE_FULL; what `make` throws; the signal's reason
+ */
+export async function makeOnce(making: Making): Promise<void> {
+  const { store, deps, command, user, image, journal } = making;
+  const committed = journal.notes.findLast((note) => note.step === "commit")?.detail as
+    | { id: string }
+    | undefined;
+  // gone only if someone else took it from the engine: then it is made again
+  if (committed && (await store.inspect(committed.id))) {
+    return store.commit(user, image, committed.id, command);
+  }
+  await store.discard(command);
+  const used = await deps.usedBytes(user);
+  if (used >= deps.quota()) throw quotaExceeded();
+  const before = await store.usage(user);
+  let id: string;
+  try {
+    id = await whileThereIsRoom(making);
+    making.signal.throwIfAborted();
+    if (used - before + (await store.usageWith(user, image, id)) > deps.quota()) throw quotaExceeded();
+    killPoint("images.made");
+  } catch (error) {
+    await store.discard(command);
+    throw error;
+  }
+  journal.note("commit", { id });
+  await store.commit(user, image, id, command);
+}
+
+/** @throws PerigeeError INVALID_PARAMETERS */
+export function imageNameOf(text: string): ImageName {
+  const image = parseImageName(text);
+  if (image) return image;
+  throw new PerigeeError(
+    "INVALID_PARAMETERS",
+    "image must be an image name without registry host and digest, for example tool or tool:v1",
+  );
+}
+
+/** Stops the work when the disk is at its floor: nothing else stops a build step that writes for ever. */
+async function whileThereIsRoom({ deps, signal, make }: Making): Promise<string> {
+  const full = new AbortController();
+  const check = () => {
+    if ((deps.room?.() ?? 1) <= 0) full.abort(storageFull());
+  };
+  check();
+  const timer = setInterval(check, CHECK_MS);
+  try {
+    full.signal.throwIfAborted();
+    return await make(AbortSignal.any([signal, full.signal]));
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+function quotaExceeded(): PerigeeError {
+  return new PerigeeError("QUOTA_EXCEEDED", "The byte quota is used up");
+}
+
+function storageFull(): PerigeeError {
+  return new PerigeeError("STORAGE_FULL", "The edge's disk is at its free-space floor");
+}

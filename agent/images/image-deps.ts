@@ -1,0 +1,17 @@
+import type { Directory } from "../files/directory.ts";
+
+/** What the image operations need to know of the rest of the agent. */
+export type ImageDeps = {
+  /** Opens a user's volume for the caller to close; undefined when there is none. */
+  openVolume(user: string, volume: string): Directory | undefined;
+  /** byte quota per user */
+  quota(): number;
+  /** bytes of the user's images and volumes */
+  usedBytes(user: string): Promise<number>;
+  /** Does a pod that has not terminated run this name? */
+  isImageInUse(user: string, name: string, tag: string): Promise<boolean>;
+  /** bytes that may still be written before the free-space floor is met; default: no floor */
+  room?(): number;
+  /** architectures of the nodes, as images name them; default: the engine's own */
+  architectures?: readonly string[];
+};

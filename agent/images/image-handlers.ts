@@ -1,0 +1,45 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import type { OperationHandler, OperationHandlers } from "../operation.ts";
+import { buildImage } from "./build-image.ts";
+import { imageNameOf } from "./image-commit.ts";
+import type { ImageDeps } from "./image-deps.ts";
+import type { ImageStore } from "./image-store.ts";
+import { loadImage } from "./load-image.ts";
+
+export type ImageHandlers = Pick<
+  OperationHandlers,
+  "image.build" | "image.load" | "image.list" | "image.delete" | "edge.publish"
+>;
+
+/** The operations on images. */
+export function imageHandlers(store: ImageStore, deps: ImageDeps): ImageHandlers {
+  return {
+    "image.build": buildImage(store, deps),
+    "image.load": loadImage(store, deps),
+    "image.list": async ({ command }) => ({ images: await store.list(command.user) }),
+    "image.delete": deleteImage(store, deps),
+    "edge.publish": async ({ input }) => {
+      await store.publish(input.image);
+      return {};
+    },
+  };
+}
+
+/** @throws PerigeeError IMAGE_NOT_FOUND, IMAGE_IN_USE */
+function deleteImage(store: ImageStore, deps: ImageDeps): OperationHandler<"image.delete"> {
+  return async ({ command, input, journal }) => {
+    const image = imageNameOf(input.image);
+    const begun = journal.notes.some((note) => note.step === "commit");
+    if (!begun) {
+      if (!store.owns(command.user, image)) {
+        throw new PerigeeError("IMAGE_NOT_FOUND", `There is no image ${input.image}`);
+      }
+      if (await deps.isImageInUse(command.user, image.name, image.tag)) {
+        throw new PerigeeError("IMAGE_IN_USE", `A pod that has not terminated runs ${input.image}`);
+      }
+      journal.note("commit");
+    }
+    await store.remove(command.user, image);
+    return {};
+  };
+}

@@ -1,0 +1,127 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { ImageName } from "./reference.ts";
+
+export type RecordedImage = ImageName & { user: string; id: string; created: number };
+
+/** Who owns which image and which are public: the agent's durable word on it, in its state database. */
+export class ImageRecord {
+  readonly #db: DatabaseSync;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    db.exec(`
+      CREATE TABLE IF NOT EXISTS images (
+        user TEXT NOT NULL, name TEXT NOT NULL, tag TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL,
+        PRIMARY KEY (user, name, tag)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX IF NOT EXISTS images_id ON images (id);
+      CREATE TABLE IF NOT EXISTS public_images (
+        reference TEXT PRIMARY KEY, source TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS image_marks (mark TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS released_images (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+    `);
+  }
+
+  get(user: string, image: ImageName): RecordedImage | undefined {
+    return this.#db
+      .prepare("SELECT * FROM images WHERE user = ? AND name = ? AND tag = ?")
+      .get(user, image.name, image.tag) as RecordedImage | undefined;
+  }
+
+  list(user: string): RecordedImage[] {
+    return this.#db
+      .prepare("SELECT * FROM images WHERE user = ? ORDER BY name, tag")
+      .all(user) as RecordedImage[];
+  }
+
+  all(): RecordedImage[] {
+    return this.#db.prepare("SELECT * FROM images").all() as RecordedImage[];
+  }
+
+  /** Gives the name to `id`; what had it is released in the same transaction. */
+  put(user: string, image: ImageName, id: string, created: number): void {
+    this.#transaction(() => {
+      const before = this.get(user, image);
+      if (before?.id === id) return;
+      if (before) this.release(before.id);
+      this.#db
+        .prepare("INSERT OR REPLACE INTO images (user, name, tag, id, created) VALUES (?, ?, ?, ?, ?)")
+        .run(user, image.name, image.tag, id, created);
+    });
+  }
+
+  /** Takes the name away and releases its image. */
+  remove(user: string, image: ImageName): void {
+    this.#transaction(() => {
+      const before = this.get(user, image);
+      if (!before) return;
+      this.release(before.id);
+      this.#db
+        .prepare("DELETE FROM images WHERE user = ? AND name = ? AND tag = ?")
+        .run(user, image.name, image.tag);
+    });
+  }
+
+  hasId(id: string): boolean {
+    return this.#db.prepare("SELECT 1 FROM images WHERE id = ? LIMIT 1").get(id) !== undefined;
+  }
+
+  /** The image lost a name: it may go once nothing holds it. */
+  release(id: string): void {
+    this.#db.prepare("INSERT OR IGNORE INTO released_images (id) VALUES (?)").run(id);
+  }
+
+  /** Images that lost a name and are to go once nothing holds them. */
+  released(): string[] {
+    return this.#db
+      .prepare("SELECT id FROM released_images")
+      .all()
+      .map((row) => row.id as string);
+  }
+
+  forgetReleased(id: string): void {
+    this.#db.prepare("DELETE FROM released_images WHERE id = ?").run(id);
+  }
+
+  /** Public names: those the operator published, and with `snapshot` those of the first start. */
+  publicNames(snapshot: boolean): string[] {
+    return this.#db
+      .prepare("SELECT reference FROM public_images WHERE source = 'operator' OR ? ORDER BY reference")
+      .all(snapshot ? 1 : 0)
+      .map((row) => row.reference as string);
+  }
+
+  publish(reference: string): void {
+    this.#db
+      .prepare("INSERT OR REPLACE INTO public_images (reference, source) VALUES (?, 'operator')")
+      .run(reference);
+  }
+
+  /** Was the engine's list of public images read before? */
+  get snapshotTaken(): boolean {
+    return this.#db.prepare("SELECT 1 FROM image_marks WHERE mark = 'snapshot'").get() !== undefined;
+  }
+
+  /** Keeps the public images of the first start for good. */
+  saveSnapshot(references: readonly string[]): void {
+    this.#transaction(() => {
+      const insert = this.#db.prepare(
+        "INSERT OR IGNORE INTO public_images (reference, source) VALUES (?, 'snapshot')",
+      );
+      for (const reference of references) insert.run(reference);
+      this.#db.prepare("INSERT OR IGNORE INTO image_marks (mark) VALUES ('snapshot')").run();
+    });
+  }
+
+  #transaction(work: () => void): void {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      work();
+      this.#db.exec("COMMIT");
+    } catch (error) {
+      this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+}

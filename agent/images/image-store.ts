@@ -1,0 +1,99 @@
+import type { Readable } from "node:stream";
+import type { ImageName } from "./reference.ts";
+
+/** An image found by name: run it by `id`; `reference` is the name it has in the engine. */
+export type ResolvedImage = { id: string; reference: string };
+
+/** A user's image; `size` in bytes, `created` in ms since 1970 (when it was built or loaded). */
+export type OwnImage = ImageName & { id: string; size: number; created: number };
+
+export type ImageDetails = {
+  id: string;
+  /** bytes */
+  size: number;
+  os: string;
+  architecture: string;
+  /** instructions that run when something is built on it */
+  onBuild: string[];
+  /** `NAME=value` */
+  env: string[];
+  labels: Record<string, string>;
+};
+
+export type Work = {
+  /** the command's id: names what is made until it is committed */
+  command: string;
+  user: string;
+  signal: AbortSignal;
+  /** one line of the engine's log, without its end */
+  onLine(line: string): void;
+};
+
+export type BuildWork = Work & {
+  /** tar of the context, the Dockerfile in it */
+  context: Readable;
+  /** name of the Dockerfile in the context */
+  dockerfile: string;
+  /** no step may come from what others have built */
+  noCache: boolean;
+};
+
+export type LoadWork = Work & {
+  /** an archive of our own making with one image, tagged `reference` */
+  archive: Readable;
+};
+
+/** The engine refused or broke off: the lines say why. Becomes BUILD_FAILED or IMAGE_LOAD_FAILED. */
+export class ImageWorkFailed extends Error {
+  override readonly name = "ImageWorkFailed";
+}
+
+/**
+ * Images on the edge: what users built and loaded, and what is public onboard. Ownership is the agent's
+ * durable record, never a name's prefix. Every method throws PerigeeError ENGINE_UNAVAILABLE when the
+ * engine does not answer.
+ */
+export interface ImageStore {
+  /**
+   * What `reference` means for `user`: the user's own image, else a public one, else undefined. An image ID
+   * or a prefix of one matches nothing.
+   */
+  resolve(user: string, reference: string): Promise<ResolvedImage | undefined>;
+  /** The user's own images by name and tag. */
+  list(user: string): Promise<OwnImage[]>;
+  /** Bytes of the user's images; what they share with each other or with public ones counts once or not. */
+  usage(user: string): Promise<number>;
+  /** As {@link usage}, were `id` committed as `image`. */
+  usageWith(user: string, image: ImageName, id: string): Promise<number>;
+  /** Why `image` cannot be a name of `user`'s (a public image has the engine's name of it); undefined if it can. */
+  refusal(user: string, image: ImageName): string | undefined;
+  /** An image by its whole ID; undefined when the engine has none. */
+  inspect(id: string): Promise<ImageDetails | undefined>;
+  /** Builds; the image stays under a temporary name. @throws ImageWorkFailed, the signal's reason */
+  build(work: BuildWork): Promise<string>;
+  /** Loads an archive that holds one image, tagged {@link temporaryName}. @throws ImageWorkFailed, the signal's reason */
+  load(work: LoadWork): Promise<string>;
+  /** The engine's name of a command's image until it is committed. */
+  temporaryName(command: string): string;
+  /** Makes `id` the user's `image`, in place of what had the name. May be repeated. */
+  commit(user: string, image: ImageName, id: string, command: string): Promise<void>;
+  /** Drops what a command left that was not committed. May be repeated. */
+  discard(command: string): Promise<void>;
+  /** Is `image` recorded as the user's? */
+  owns(user: string, image: ImageName): boolean;
+  /** Takes the name away, and the image with its last name. May be repeated; a name that is not there is no error. */
+  remove(user: string, image: ImageName): Promise<void>;
+  /** Adds an image of the engine to the public ones. @throws PerigeeError IMAGE_NOT_FOUND, ALREADY_EXISTS (a user's) */
+  publish(reference: string): Promise<void>;
+  /**
+   * At the agent's start: reads the public list on the first one and clears what cut commands left, except
+   * those in `unfinished`, which will come again.
+   */
+  start(unfinished?: Iterable<string>): Promise<void>;
+  /** What the engine runs: `linux` and for example `amd64`. */
+  platform(): Promise<{ os: string; architecture: string }>;
+  /** `key=value` of the label on what `user` builds */
+  label(user: string): string;
+  /** Other names before a `/` that mean the images onboard. */
+  readonly registries: readonly string[];
+}

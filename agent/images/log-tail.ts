@@ -1,0 +1,32 @@
+import { LIMITS } from "#protocol/limits.ts";
+
+/** The last lines of a log, each at most LIMITS.logLineBytes with its end. */
+export class LogTail {
+  readonly #lines: string[] = [];
+
+  /** Adds text that may hold several lines or none. */
+  add(text: string): void {
+    for (const line of text.split("\n")) {
+      // what a terminal would show last of a line that was drawn over
+      const shown = line.replace(/\r+$/, "").split("\r").at(-1)!;
+      if (shown === "") continue;
+      this.#lines.push(`${cut(shown)}\n`);
+      if (this.#lines.length > LIMITS.logTailLines) this.#lines.shift();
+    }
+  }
+
+  /** As `log_tail` goes to the user. */
+  lines(): string[] {
+    return [...this.#lines];
+  }
+}
+
+function cut(line: string): string {
+  const bytes = Buffer.from(line);
+  const room = LIMITS.logLineBytes - 1;
+  if (bytes.length <= room) return line;
+  let end = room;
+  // never in the middle of a character
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end).toString();
+}

@@ -1,0 +1,88 @@
+/** An image name without registry host and digest, and its tag. */
+export type ImageName = { name: string; tag: string };
+
+const COMPONENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
+const PATH = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
+const HOST =
+  /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*(?::[0-9]+)?$/;
+const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+const HUB = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+const NAME_LENGTH = 200;
+
+/**
+ * Reads an image name given to build or load: the distribution grammar without registry host and digest,
+ * tag `latest` when none is given; undefined when it is none.
+ */
+export function parseImageName(text: string): ImageName | undefined {
+  const parsed = parseReference(text);
+  return parsed && parsed.host === undefined ? { name: parsed.name, tag: parsed.tag } : undefined;
+}
+
+/** A reference as people write it. `host` is a registry's name when one stands before the first `/`. */
+export type Reference = ImageName & { host?: string };
+
+/** Reads a distribution reference without digest; undefined when it is none (a digest or an ID counts as none). */
+export function parseReference(text: string): Reference | undefined {
+  if (text.length > 512) return undefined;
+  const slash = text.lastIndexOf("/");
+  const colon = text.indexOf(":", slash + 1);
+  const tag = colon < 0 ? "latest" : text.slice(colon + 1);
+  let name = colon < 0 ? text : text.slice(0, colon);
+  let host: string | undefined;
+  const first = name.indexOf("/");
+  if (first > 0 && isHost(name.slice(0, first))) {
+    host = name.slice(0, first);
+    name = name.slice(first + 1);
+  }
+  if (!TAG.test(tag) || !PATH.test(name) || name.length > NAME_LENGTH) return undefined;
+  // what the engine itself refuses as a name, since it reads as an ID
+  if (host === undefined && /^[0-9a-f]{64}$/.test(name)) return undefined;
+  return host === undefined ? { name, tag } : { host, name, tag };
+}
+
+/** As Docker tells a registry from a path: a dot, a port, or `localhost`. */
+function isHost(component: string): boolean {
+  return (/[.:]/.test(component) || component === "localhost") && HOST.test(component);
+}
+
+/** Tag in the engine of a user's image: no user name holds `-`, so it is read one way only. */
+export function engineTag(user: string, image: ImageName): string {
+  return `${user}-${image.name}:${image.tag}`;
+}
+
+/** What a reference may mean, in the order in which it is looked for. */
+export type Candidate = { own: ImageName } | { public: string };
+
+/**
+ * The meanings of `text` for `user`: the user's own, else public onboard, with or without the onboard
+ * registry's name (one of `registries`) before it. `docker.io/…` is public only, and `library/x` is `x`.
+ * Public names are given as the engine spells RepoTags.
+ */
+export function candidates(user: string, text: string, registries: readonly string[]): Candidate[] {
+  const reference = parseReference(text);
+  if (!reference) return [];
+  const { host, name, tag } = reference;
+  const familiar = name.startsWith("library/") ? name.slice("library/".length) : name;
+  const onboard = host !== undefined && registries.includes(host);
+  const published = [...new Set([`${familiar}:${tag}`, ...registries.map((r) => `${r}/${name}:${tag}`)])].map(
+    (spelled) => ({ public: spelled }),
+  );
+  const plain: Candidate = { own: { name, tag } };
+  const prefixed: Candidate[] = name.startsWith(`${user}-`)
+    ? [{ own: { name: name.slice(user.length + 1), tag } }]
+    : [];
+  if (host === undefined) return [plain, ...published, ...prefixed];
+  if (HUB.includes(host)) return [{ public: `${familiar}:${tag}` }];
+  // the onboard registry speaks of images as the engine does: with the user's prefix
+  if (onboard) return [...prefixed, plain, ...published];
+  return [{ public: `${host}/${name}:${tag}` }];
+}
+
+/** A public image's name as the engine spells it in RepoTags; undefined when `text` is no reference. */
+export function publicName(text: string): string | undefined {
+  const reference = parseReference(text);
+  if (!reference) return undefined;
+  const { host, name, tag } = reference;
+  if (host !== undefined && !HUB.includes(host)) return `${host}/${name}:${tag}`;
+  return `${name.startsWith("library/") ? name.slice("library/".length) : name}:${tag}`;
+}

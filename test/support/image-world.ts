@@ -1,0 +1,191 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { PassThrough, Readable } from "node:stream";
+import Docker from "dockerode";
+import { Directory } from "#agent/files/directory.ts";
+import { DockerImageStore, type DockerImageStoreOptions } from "#agent/images/docker-image-store.ts";
+import type { ImageDeps } from "#agent/images/image-deps.ts";
+import { type ImageHandlers, imageHandlers } from "#agent/images/image-handlers.ts";
+import type { JournalEntry, OperationContext, OperationHandler } from "#agent/operation.ts";
+import type { PerigeeError } from "#protocol/errors.ts";
+import type { InputOf, ResultOf } from "#protocol/operations.ts";
+import type { Progress } from "#protocol/wire.ts";
+import { makeBusyboxImage } from "./base-image.ts";
+
+type ImageOperation = keyof ImageHandlers;
+
+export type RunOptions = {
+  command?: string;
+  notes?: JournalEntry["notes"];
+  signal?: AbortSignal;
+  onProgress?(progress: Progress): void;
+  onNote?(step: string): void;
+};
+
+/** The image operations on the real engine, with names, an instance and a directory of their own. */
+export class ImageWorld {
+  readonly docker = new Docker();
+  readonly directory = mkdtempSync(join(tmpdir(), "perigee-images-"));
+  readonly database = new DatabaseSync(join(this.directory, "state.db"));
+  /** begins the names of this world's users and public images */
+  readonly id = randomBytes(4).toString("hex");
+  readonly alice = `a${this.id}`;
+  readonly bob = `b${this.id}`;
+  readonly busybox = `perigee-test/busybox-${this.id}:latest`;
+  readonly instance = `test-${this.id}`;
+  readonly notes: { step: string; detail: unknown }[] = [];
+  readonly inUse = new Set<string>();
+  quota = 1024 ** 4;
+  room = 1;
+  store: DockerImageStore;
+  deps: ImageDeps;
+  handlers: ImageHandlers;
+
+  constructor(options: Partial<DockerImageStoreOptions> = {}) {
+    this.store = this.openStore(options);
+    this.deps = {
+      openVolume: (user, volume) => {
+        try {
+          return Directory.open(this.path(user, volume));
+        } catch {
+          return undefined;
+        }
+      },
+      quota: () => this.quota,
+      usedBytes: (user) => this.store.usage(user),
+      isImageInUse: async (user, name, tag) => this.inUse.has(`${user}/${name}:${tag}`),
+      room: () => this.room,
+    };
+    this.handlers = imageHandlers(this.store, this.deps);
+  }
+
+  openStore(options: Partial<DockerImageStoreOptions> = {}): DockerImageStore {
+    return new DockerImageStore({
+      docker: this.docker,
+      database: this.database,
+      instance: this.instance,
+      publicImages: [this.busybox],
+      ...options,
+    });
+  }
+
+  async setUp(): Promise<void> {
+    await makeBusyboxImage(this.docker, this.busybox);
+  }
+
+  path(user: string, ...parts: string[]): string {
+    return join(this.directory, "volumes", user, ...parts);
+  }
+
+  /** Writes files into a user's volume `default`. */
+  async write(user: string, files: Record<string, string | Buffer>): Promise<void> {
+    mkdirSync(this.path(user, "default"), { recursive: true });
+    for (const [name, content] of Object.entries(files)) {
+      const path = this.path(user, "default", name);
+      mkdirSync(dirname(path), { recursive: true });
+      await writeFile(path, content);
+    }
+  }
+
+  async run<O extends ImageOperation>(
+    operation: O,
+    user: string,
+    input: InputOf<O>,
+    options: RunOptions = {},
+  ): Promise<ResultOf<O>> {
+    const { command = randomBytes(13).toString("hex").toUpperCase(), notes = [] } = options;
+    const context: OperationContext<O> = {
+      command: { id: command, user, operation },
+      input,
+      signal: options.signal ?? new AbortController().signal,
+      progress: (progress) => options.onProgress?.(progress),
+      manifest: async () => [],
+      fetch: async () => Readable.from([]),
+      store: async (n) => ({ n, size: 0 }),
+      journal: {
+        notes,
+        note: (step, detail) => {
+          this.notes.push({ step, detail });
+          options.onNote?.(step);
+        },
+      },
+    };
+    return (this.handlers[operation] as unknown as OperationHandler<O>)(context);
+  }
+
+  build(user: string, image: string, options: RunOptions & { dockerfile?: string; context?: string } = {}) {
+    const { dockerfile = "Dockerfile", context = "" } = options;
+    return this.run("image.build", user, { volume: "default", dockerfile, context, image }, options);
+  }
+
+  /** Builds from a Dockerfile given as text. */
+  async buildText(user: string, image: string, dockerfile: string, options: RunOptions = {}) {
+    await this.write(user, { [`${image}.dockerfile`]: dockerfile, "ctx/file": "content of file\n" });
+    return this.build(user, image, { ...options, dockerfile: `${image}.dockerfile`, context: "ctx" });
+  }
+
+  load(user: string, image: string, tarfile: string, options: RunOptions = {}) {
+    return this.run("image.load", user, { volume: "default", tarfile, image }, options);
+  }
+
+  /** What a container of the image prints. */
+  async output(id: string, command: string[]): Promise<string> {
+    const container = await this.docker.createContainer({
+      Image: id,
+      Cmd: command,
+      HostConfig: { NetworkMode: "none" },
+    });
+    try {
+      const attached = await container.attach({ stream: true, stdout: true, stderr: true });
+      const text = (async () => {
+        const sink = new PassThrough();
+        this.docker.modem.demuxStream(attached, sink, sink);
+        attached.once("end", () => sink.end());
+        return (await sink.toArray()).join("");
+      })();
+      await container.start();
+      return await text;
+    } finally {
+      await container.remove({ force: true });
+    }
+  }
+
+  /** All tags in the engine with this world's id in them. */
+  async tags(): Promise<string[]> {
+    const images = await this.docker.listImages();
+    return images
+      .flatMap((image) => image.RepoTags ?? [])
+      .filter((tag) => tag.includes(this.id) || this.store.temporaryName("x").startsWith(tag.split("/")[0]!))
+      .sort();
+  }
+
+  async tearDown(): Promise<void> {
+    for (const tag of await this.tags()) {
+      await this.docker
+        .getImage(tag)
+        .remove({ force: true })
+        .catch(() => {});
+    }
+    await this.store.discard("none");
+    this.database.close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** The failure of an operation that must fail: its code, and its log tail as one text. */
+export async function failureOf(
+  operation: Promise<unknown>,
+): Promise<{ code: string; message: string; log: string }> {
+  try {
+    await operation;
+  } catch (error) {
+    const { code, message, data } = error as PerigeeError;
+    if (code === undefined) throw error;
+    return { code, message, log: ((data?.log_tail as string[]) ?? []).join("") };
+  }
+  throw new Error("the operation did not fail");
+}
