@@ -10,8 +10,12 @@ export default defineConfig({
       "scripts/**/*.test.ts",
       "test/**/*.test.ts",
     ],
+    globalSetup: ["test/support/global-setup.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: "forks",
+    // Tests start engines, servers and agents of their own: more at once only makes each slower
+    maxWorkers: 2,
+    execArgv: ["--disable-warning=ExperimentalWarning"],
   },
 });

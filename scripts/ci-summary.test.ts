@@ -1,0 +1,62 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { sumUp } from "./ci-summary.ts";
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "perigee-summary-"));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const put = (name: string, content: unknown) =>
+  writeFileSync(join(directory, name), typeof content === "string" ? content : JSON.stringify(content));
+const file = (status: string, tests: number) => ({ status, assertionResults: new Array(tests).fill({}) });
+
+test("each exit code counts as one", () => {
+  put("lint.exit", "0\n");
+  put("typecheck.exit", "2\n");
+  put("demo.exit", "0\n");
+  expect(sumUp(directory)).toEqual({ passed: 2, failed: 1 });
+});
+
+test("a vitest report counts by its tests, beside the others", () => {
+  put("lint.exit", "0\n");
+  put("tests.exit", "1\n");
+  put("tests.json", { numPassedTests: 40, numFailedTests: 2, testResults: [file("failed", 42)] });
+  expect(sumUp(directory)).toEqual({ passed: 41, failed: 2 });
+});
+
+test("a test file that could not be loaded is a failure", () => {
+  put("tests.exit", "1\n");
+  put("tests.json", {
+    numPassedTests: 3,
+    numFailedTests: 0,
+    testResults: [file("passed", 3), file("failed", 0)],
+  });
+  expect(sumUp(directory)).toEqual({ passed: 3, failed: 1 });
+});
+
+test("a run that failed beside its tests is a failure", () => {
+  put("tests.exit", "1\n");
+  put("tests.json", { numPassedTests: 3, numFailedTests: 0, testResults: [file("passed", 3)] });
+  expect(sumUp(directory)).toEqual({ passed: 3, failed: 1 });
+});
+
+test("a report that was cut short is a failure", () => {
+  put("tests.exit", "0\n");
+  put("tests.json", '{"numPassedTests": 3');
+  expect(sumUp(directory)).toEqual({ passed: 0, failed: 1 });
+});
+
+test("skipped tests count as neither", () => {
+  put("tests.exit", "0\n");
+  put("tests.json", {
+    numPassedTests: 3,
+    numFailedTests: 0,
+    numPendingTests: 9,
+    testResults: [file("passed", 12)],
+  });
+  expect(sumUp(directory)).toEqual({ passed: 3, failed: 0 });
+});
