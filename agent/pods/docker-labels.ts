@@ -1,0 +1,11 @@
+/** Labels on everything that the agent makes in the engine. */
+export const LABEL = {
+  /** which agent it belongs to; nothing without the right one is ever touched */
+  instance: "perigee.instance",
+  user: "perigee.user",
+  pod: "perigee.pod",
+  /** id of the pod/run command */
+  run: "perigee.run",
+  /** the machine's boot in which it was made */
+  session: "perigee.session",
+} as const;

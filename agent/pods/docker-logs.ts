@@ -1,0 +1,38 @@
+import type { LogFrame } from "./pod-runtime.ts";
+
+const HEADER = 8;
+/** The engine cuts messages at 16 KiB; anything far larger is not its framing. */
+const MAX_FRAME = 1024 * 1024;
+const NEWLINE = 0x0a;
+const SPACE = 0x20;
+
+/** Cuts the engine's multiplexed log stream (with timestamps, no terminal) into frames. */
+export async function* framesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<LogFrame> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    let at = 0;
+    while (rest.length - at >= HEADER) {
+      const size = rest.readUInt32BE(at + 4);
+      if (size > MAX_FRAME) throw new Error("the engine's log stream is out of step");
+      if (rest.length - at < HEADER + size) break;
+      const frame = frameOf(rest[at] ?? 1, rest.subarray(at + HEADER, at + HEADER + size));
+      if (frame) yield frame;
+      at += HEADER + size;
+    }
+    rest = rest.subarray(at);
+  }
+}
+
+function frameOf(stream: number, payload: Buffer): LogFrame | undefined {
+  const space = payload.indexOf(SPACE);
+  if (space < 0) return undefined;
+  const whole = payload.at(-1) === NEWLINE;
+  return {
+    stream: stream === 2 ? "stderr" : "stdout",
+    time: payload.toString("latin1", 0, space),
+    // A copy: a slice would hold the whole read buffer alive.
+    text: Buffer.from(payload.subarray(space + 1, whole ? payload.length - 1 : payload.length)),
+    partial: !whole,
+  };
+}

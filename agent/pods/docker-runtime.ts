@@ -1,0 +1,326 @@
+import { readFileSync } from "node:fs";
+import os from "node:os";
+import type { Readable } from "node:stream";
+import Docker from "dockerode";
+import type { NodeKind } from "#protocol/names.ts";
+import type { ContainerState } from "#protocol/operations.ts";
+import type { NodeReport } from "#protocol/wire.ts";
+import { containerOf, DEFAULT_POD_LIMITS, type NodeDevices, type PodLimits } from "./docker-container.ts";
+import { watchEvents } from "./docker-events.ts";
+import { LABEL } from "./docker-labels.ts";
+import { framesOf } from "./docker-logs.ts";
+import { DockerNetworks } from "./docker-networks.ts";
+import { cleanStartError, NEVER_RAN, stateOf, terminated } from "./docker-state.ts";
+import {
+  ImageMissing,
+  type ListedRun,
+  type LogFrame,
+  type PodRuntime,
+  type RunSpec,
+  StartFailure,
+} from "./pod-runtime.ts";
+
+/** A node of this edge. On Docker all nodes are one machine; they differ in kind and devices. */
+export type NodeConfig = { name: string; kind: NodeKind /** default true */; ready?: boolean };
+
+export type DockerRuntimeOptions = {
+  /** default: the engine of the environment (`DOCKER_HOST`, else the usual socket) */
+  docker?: Docker;
+  /** unique per agent: label of everything it makes */
+  instance: string;
+  /** begins the names of containers and networks; default `perigee` */
+  prefix?: string;
+  nodes: readonly NodeConfig[];
+  limits?: Partial<PodLimits>;
+  devices?: NodeDevices;
+  /** first two numbers of the /16 for the users' networks; default `10.191` */
+  networkPool?: string;
+  /** ms after which a call that the engine does not answer fails; default 60 000 */
+  timeoutMs?: number;
+};
+
+/** Pods as containers of a Docker engine (API 1.41 or newer) on this machine. */
+export class DockerRuntime implements PodRuntime {
+  readonly session: string;
+  readonly #docker: Docker;
+  readonly #options: Required<Omit<DockerRuntimeOptions, "docker" | "limits">> & { limits: PodLimits };
+  readonly #networks: DockerNetworks;
+  readonly #boot: { id: string; at: number };
+  /** WORKDIR by image ID; an ID names its content for ever */
+  readonly #workdirs = new Map<string, string>();
+  readonly #closing = new AbortController();
+
+  constructor(options: DockerRuntimeOptions) {
+    this.#docker = options.docker ?? new Docker();
+    this.#options = {
+      instance: options.instance,
+      prefix: options.prefix ?? "perigee",
+      nodes: options.nodes,
+      limits: { ...DEFAULT_POD_LIMITS, ...options.limits },
+      devices: options.devices ?? {},
+      networkPool: options.networkPool ?? "10.191",
+      timeoutMs: options.timeoutMs ?? 60_000,
+    };
+    this.#networks = new DockerNetworks(this.#docker, {
+      instance: options.instance,
+      prefix: this.#options.prefix,
+      pool: this.#options.networkPool,
+    });
+    this.session = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    this.#boot = { id: this.session, at: Date.now() - os.uptime() * 1000 };
+  }
+
+  async start(spec: RunSpec): Promise<void> {
+    await this.#within(
+      this.#networks.use(spec.user, (network) => this.#start(spec, network)),
+      this.#options.timeoutMs,
+    );
+  }
+
+  async #start(spec: RunSpec, network: string, again = false): Promise<void> {
+    const workdir = await this.#workdir(spec.imageId);
+    try {
+      await this.#docker.createContainer(
+        containerOf(spec, {
+          name: this.#name(spec.run),
+          network,
+          instance: this.#options.instance,
+          session: this.session,
+          workdir,
+          limits: this.#options.limits,
+          devices: this.#options.devices,
+        }),
+      );
+    } catch (error) {
+      const status = statusOf(error);
+      if (status === 404) throw new ImageMissing(spec.imageId, { cause: error });
+      if (status === 400) throw this.#startFailure(error, spec);
+      if (status !== 409) throw error;
+      // It exists from an earlier try: what has started once is not started again.
+      const state = await this.inspect(spec.run);
+      if (state === undefined || !("waiting" in state)) {
+        if (!state || !("terminated" in state) || state.terminated.reason !== "StartError") return;
+      }
+    }
+    try {
+      await this.#container(spec.run).start();
+    } catch (error) {
+      if (statusOf(error) === 304) return;
+      if (!again && /network .*not found/i.test(String(error))) {
+        await this.remove(spec.run);
+        this.#networks.forget(spec.user);
+        return this.#networks.use(spec.user, (made) => this.#start(spec, made, true));
+      }
+      if (isPayloadsFault(error)) throw this.#startFailure(error, spec);
+      throw error;
+    }
+  }
+
+  /** The image's WORKDIR. @throws ImageMissing */
+  async #workdir(imageId: string): Promise<string> {
+    if (!/^sha256:[0-9a-f]{64}$/.test(imageId)) throw new ImageMissing(imageId);
+    const known = this.#workdirs.get(imageId);
+    if (known !== undefined) return known;
+    try {
+      const workdir = (await this.#docker.getImage(imageId).inspect()).Config?.WorkingDir ?? "";
+      if (this.#workdirs.size >= 1000) this.#workdirs.clear();
+      this.#workdirs.set(imageId, workdir);
+      return workdir;
+    } catch (error) {
+      if (statusOf(error) === 404) throw new ImageMissing(imageId, { cause: error });
+      throw error;
+    }
+  }
+
+  #startFailure(error: unknown, spec: RunSpec): StartFailure {
+    const told = messageOf(error);
+    if (/bind source path does not exist/.test(told)) return new StartFailure("the volume does not exist");
+    const known = [...(spec.command ?? []), ...(spec.args ?? []), this.#workdirs.get(spec.imageId) ?? ""];
+    return new StartFailure(cleanStartError(told, known), { cause: error });
+  }
+
+  async stop(run: string, graceMs: number): Promise<void> {
+    const stopping = this.#container(run).stop({ t: Math.ceil(graceMs / 1000) });
+    await this.#within(ignoring(stopping, 304, 404), graceMs + this.#options.timeoutMs);
+  }
+
+  async remove(run: string): Promise<void> {
+    const container = this.#container(run);
+    const removed = async () => {
+      const gone = await ignoring(container.remove({ force: true, v: true }), 404, 409);
+      // 409: someone is at it already; it is gone when that is done.
+      if (gone === 409) await ignoring(container.wait({ condition: "removed" }), 404);
+    };
+    await this.#within(removed(), this.#options.timeoutMs);
+  }
+
+  async inspect(run: string): Promise<ContainerState | undefined> {
+    try {
+      const container = await this.#within(this.#container(run).inspect(), this.#options.timeoutMs);
+      if (container.Config.Labels?.[LABEL.instance] !== this.#options.instance) return undefined;
+      const state = stateOf(container, this.#boot);
+      if (!("terminated" in state) || state.terminated.reason !== "StartError") return state;
+      const known = [...(container.Config.Entrypoint ?? []), ...(container.Config.Cmd ?? [])];
+      const message = cleanStartError(state.terminated.message ?? "", known);
+      return terminated(NEVER_RAN, "StartError", null, null, message);
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async list(): Promise<ListedRun[]> {
+    const listing = this.#docker.listContainers({
+      all: true,
+      filters: { label: [`${LABEL.instance}=${this.#options.instance}`] },
+    });
+    return (await this.#within(listing, this.#options.timeoutMs)).flatMap(({ Labels, State }) => {
+      const run = Labels[LABEL.run];
+      if (run === undefined) return [];
+      const phase =
+        State === "created"
+          ? "created"
+          : ["running", "paused", "restarting"].includes(State)
+            ? "running"
+            : "ended";
+      return [{ run, user: Labels[LABEL.user] ?? "", pod: Labels[LABEL.pod] ?? "", phase } as const];
+    });
+  }
+
+  async *logs(
+    run: string,
+    options: { follow: boolean; since?: string; signal?: AbortSignal },
+  ): AsyncGenerator<LogFrame> {
+    const signal = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])]);
+    if (signal.aborted) return;
+    let stream: Readable;
+    try {
+      stream = await this.#openLogs(run, options.follow, options.since);
+    } catch (error) {
+      if (statusOf(error) === 404) return;
+      throw error;
+    }
+    const abort = () => stream.destroy();
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) stream.destroy();
+    try {
+      yield* framesOf(stream);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      signal.removeEventListener("abort", abort);
+      stream.destroy();
+    }
+  }
+
+  async #openLogs(run: string, follow: boolean, since: string | undefined): Promise<Readable> {
+    const options = {
+      stdout: true,
+      stderr: true,
+      timestamps: true,
+      ...(since && { since: Math.floor(Date.parse(since) / 1000) }),
+    };
+    const container = this.#container(run);
+    // A stream either way: without `follow` dockerode would read all of it into memory.
+    const opened = follow
+      ? await container.logs({ ...options, follow: true })
+      : await openLogStream(this.#docker, container.id, options);
+    return opened as Readable;
+  }
+
+  watch(hint: (run: string | undefined) => void): () => void {
+    return watchEvents(this.#docker, this.#options.instance, hint, this.#closing.signal);
+  }
+
+  async nodes(): Promise<NodeReport[]> {
+    let alive = true;
+    try {
+      await this.#within(this.#docker.ping(), 5_000);
+    } catch {
+      alive = false;
+    }
+    return this.#options.nodes.map(({ name, kind, ready = true }) => ({
+      name,
+      kind,
+      status: ready && alive ? "True" : "False",
+    }));
+  }
+
+  async tidy(user: string): Promise<void> {
+    const used = async () => (await this.list()).some((run) => run.user === user);
+    await this.#within(this.#networks.tidy(user, used), this.#options.timeoutMs);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+  }
+
+  #name(run: string): string {
+    return `${this.#options.prefix}-${run.toLowerCase()}`;
+  }
+
+  #container(run: string): Docker.Container {
+    return this.#docker.getContainer(this.#name(run));
+  }
+
+  /** A dead engine may take a call and never answer. */
+  async #within<T>(work: Promise<T>, ms: number): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error("the container engine does not answer")), ms);
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function statusOf(error: unknown): number | undefined {
+  return (error as { statusCode?: number }).statusCode;
+}
+
+function messageOf(error: unknown): string {
+  const said = (error as { json?: { message?: string } }).json?.message;
+  return said ?? (error instanceof Error ? error.message : String(error));
+}
+
+/** The engine answered, and it was about the payload: trying again would not help. */
+function isPayloadsFault(error: unknown): boolean {
+  const status = statusOf(error);
+  if (status === 400) return true;
+  return (
+    status === 500 &&
+    /OCI runtime|container process|container_linux|unable to find (user|group)|executable file not found|no such file or directory|permission denied/i.test(
+      messageOf(error),
+    )
+  );
+}
+
+/** The status when it is one of those that mean "nothing to do". */
+async function ignoring(work: Promise<unknown>, ...statuses: number[]): Promise<number | undefined> {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    const status = statusOf(error);
+    if (status === undefined || !statuses.includes(status)) throw error;
+    return status;
+  }
+}
+
+function openLogStream(docker: Docker, id: string, options: Record<string, unknown>): Promise<Readable> {
+  return new Promise((resolve, reject) => {
+    docker.modem.dial(
+      {
+        path: `/containers/${id}/logs?`,
+        method: "GET",
+        isStream: true,
+        statusCodes: { 200: true, 101: true, 404: "no such container", 500: "server error" },
+        options,
+      },
+      (error: unknown, stream: unknown) => (error ? reject(error) : resolve(stream as Readable)),
+    );
+  });
+}

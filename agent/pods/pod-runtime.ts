@@ -1,0 +1,96 @@
+import type { NodeKind } from "#protocol/names.ts";
+import type { ContainerState } from "#protocol/operations.ts";
+import type { NodeReport } from "#protocol/wire.ts";
+
+/** Everything that is needed to start a run; nothing in it is looked up again. */
+export type RunSpec = {
+  /** id of the pod/run command: names the container, and so makes starting it idempotent */
+  run: string;
+  user: string;
+  pod: string;
+  /** host path of the volume, mounted at `/data`; must exist */
+  volumePath: string;
+  /** content ID (`sha256:…`), never a name */
+  imageId: string;
+  /** name and kind of the node it was placed on */
+  node: string;
+  kind: NodeKind;
+  /** replaces ENTRYPOINT and CMD */
+  command?: readonly string[];
+  /** replaces CMD */
+  args?: readonly string[];
+  ports: readonly number[];
+  envs: Readonly<Record<string, string>>;
+};
+
+/** A run that the engine holds. `created`: it has never been started. */
+export type ListedRun = { run: string; user: string; pod: string; phase: "created" | "running" | "ended" };
+
+/** One line of a run's output, or a piece of a very long one. */
+export type LogFrame = {
+  stream: "stdout" | "stderr";
+  /** RFC 3339 with nanoseconds, UTC, as the engine stamped it */
+  time: string;
+  /** without its newline */
+  text: Buffer;
+  /** the line goes on in the next frame of this stream */
+  partial: boolean;
+};
+
+/** The payload cannot be started and never will be; the message is fit for the user (no host paths). */
+export class StartFailure extends Error {
+  override readonly name = "StartFailure";
+}
+
+/** The engine no longer has the image of this ID. */
+export class ImageMissing extends Error {
+  override readonly name = "ImageMissing";
+}
+
+/**
+ * Runs pods on the edge. Everything it makes carries its instance label and it sees nothing without it.
+ * Any call may fail with another error when the engine does not answer: that says nothing about the run,
+ * and the call may be repeated. A run that has ever started is never started again.
+ */
+export interface PodRuntime {
+  /** Changes when the engine may have forgotten what it did last (Docker: the machine was restarted). */
+  readonly session: string;
+  /**
+   * Creates and starts the run, or does what is missing of that; done when its process runs.
+   * One that has already started (even ended) is left as it is.
+   * @throws StartFailure, ImageMissing
+   */
+  start(spec: RunSpec): Promise<void>;
+  /** SIGTERM, SIGKILL after `graceMs`; done when it has ended. An unknown, unstarted or ended run is no error. */
+  stop(run: string, graceMs: number): Promise<void>;
+  /** Removes a run and what it wrote outside `/data`, killing it if need be. An unknown run is no error. */
+  remove(run: string): Promise<void>;
+  /**
+   * Kubernetes-shaped state: `waiting ContainerCreating` for a run that was created but never started;
+   * `terminated` with reason `Completed`, `Error`, `OOMKilled`, `StartError`, or `NodeLost` when it died with the
+   * machine; undefined when the engine does not know the run.
+   */
+  inspect(run: string): Promise<ContainerState | undefined>;
+  /** All runs of this instance. */
+  list(): Promise<ListedRun[]>;
+  /**
+   * Output of a run from the oldest line that the engine still has, in the order it was written. `since` (RFC
+   * 3339): older lines may be left out. Ends when the run has ended and all was read, at once without `follow`;
+   * a follow may also end early. An unknown run has no lines. Reads no faster than it is consumed.
+   */
+  logs(
+    run: string,
+    options: { follow: boolean; since?: string; signal?: AbortSignal },
+  ): AsyncIterable<LogFrame>;
+  /**
+   * Hints that a run changed (undefined: look at all). May come late, twice or never: no truth is in it.
+   * @returns a function that ends it
+   */
+  watch(hint: (run: string | undefined) => void): () => void;
+  /** Nodes of this edge; `True` when a pod can be started there now. */
+  nodes(): Promise<NodeReport[]>;
+  /** Gives back what the runs of `user` shared, unless one of them is left or being started. */
+  tidy(user: string): Promise<void>;
+  /** Lets go of the engine; the pods run on. */
+  close(): Promise<void>;
+}

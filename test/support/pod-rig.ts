@@ -1,0 +1,181 @@
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import Docker from "dockerode";
+import { ulid } from "ulid";
+import { LABEL } from "#agent/pods/docker-labels.ts";
+import { DockerRuntime, type DockerRuntimeOptions } from "#agent/pods/docker-runtime.ts";
+import type { LogChunk } from "#agent/pods/log-pusher.ts";
+import { PodManager, type PodManagerOptions } from "#agent/pods/pod-manager.ts";
+import type { RunInput } from "#agent/pods/run-record.ts";
+import type { ContainerState } from "#protocol/operations.ts";
+import { makeBusyboxImage } from "./base-image.ts";
+
+/** Images that exist once for all: `image` names them for the rig's `resolveImage`. */
+const BUSYBOX = "busybox";
+
+/** Everything that a test of pods needs on a real engine, and its removal. */
+export class PodRig {
+  readonly docker = new Docker();
+  readonly instance = `test-${ulid().toLowerCase()}`;
+  readonly directory = mkdtempSync(path.join(os.tmpdir(), "perigee-pods-"));
+  /** image IDs by the reference that means them, for every user */
+  readonly images = new Map<string, string>();
+  /** what was pushed, in the order it landed: a chunk sent twice lands once */
+  readonly chunks: LogChunk[] = [];
+  /** refuses pushes while it throws */
+  contact: () => void = () => undefined;
+  readonly errors: unknown[] = [];
+  readonly #managers: PodManager[] = [];
+  readonly #runtimes: DockerRuntime[] = [];
+  #database: DatabaseSync | undefined;
+
+  static async create(): Promise<PodRig> {
+    const rig = new PodRig();
+    rig.images.set(BUSYBOX, await makeBusyboxImage(rig.docker));
+    return rig;
+  }
+
+  get db(): DatabaseSync {
+    this.#database ??= new DatabaseSync(path.join(this.directory, "state.sqlite"));
+    return this.#database;
+  }
+
+  runtime(options: Partial<DockerRuntimeOptions> = {}): DockerRuntime {
+    const runtime = new DockerRuntime({
+      docker: this.docker,
+      instance: this.instance,
+      prefix: this.instance,
+      nodes: [
+        { name: "fpga", kind: "FPGA" },
+        { name: "gpu", kind: "GPU", ready: false },
+        { name: "mpu1", kind: "MPU" },
+        { name: "mpu2", kind: "MPU" },
+      ],
+      limits: { memory: 64 * 1024 * 1024 },
+      ...options,
+    });
+    this.#runtimes.push(runtime);
+    return runtime;
+  }
+
+  /** A manager that has started, over the rig's database. */
+  manager(options: Partial<PodManagerOptions> = {}): PodManager {
+    const manager = new PodManager({
+      db: this.db,
+      runtime: this.runtime(),
+      resolveImage: async (_user, reference) => {
+        const id = this.images.get(reference);
+        return id === undefined ? undefined : { id };
+      },
+      push: async (chunk) => this.land(chunk),
+      graceMs: 2_000,
+      logFlushMs: 50,
+      retryMs: { first: 50, most: 200 },
+      onError: (error) => this.errors.push(error),
+      ...options,
+    });
+    this.#managers.push(manager);
+    manager.start();
+    return manager;
+  }
+
+  /** What the ground does with a chunk. */
+  land(chunk: LogChunk): void {
+    this.contact();
+    if (!this.chunks.some(({ run, seq }) => run === chunk.run && seq === chunk.seq)) this.chunks.push(chunk);
+  }
+
+  /** Lines of a run's log as they landed, without their time stamps. */
+  lines(run: string): string[] {
+    const mine = this.chunks.filter((chunk) => chunk.run === run).sort((a, b) => a.seq - b.seq);
+    const text = Buffer.concat(mine.map(({ data }) => data)).toString();
+    return text
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => line.slice(line.indexOf(" ") + 1));
+  }
+
+  /** Host path of a volume; it is made, writable for every user id. */
+  volume(name: string): string {
+    const directory = path.join(this.directory, "volumes", name);
+    mkdirSync(directory, { recursive: true });
+    chmodSync(directory, 0o777);
+    return directory;
+  }
+
+  read(volume: string, file: string): string {
+    return readFileSync(path.join(this.volume(volume), file), "utf8");
+  }
+
+  /** Accepts a run of busybox on the MPU; returns its id. */
+  run(manager: PodManager, user: string, input: Partial<RunInput> = {}): string {
+    const id = ulid();
+    const pod = input.pod ?? "default";
+    const volume = input.volume ?? pod;
+    manager.accept({
+      id,
+      user,
+      volumePath: this.volume(`${user}-${volume}`),
+      input: { pod, volume, image: BUSYBOX, node: "MPU", maxDuration: 60, ports: [], envs: {}, ...input },
+    });
+    return id;
+  }
+
+  /** A run of `/bin/sh -c script`. */
+  sh(manager: PodManager, user: string, script: string, input: Partial<RunInput> = {}): string {
+    return this.run(manager, user, { command: ["/bin/sh", "-c", script], ...input });
+  }
+
+  async cleanUp(): Promise<void> {
+    for (const manager of this.#managers) await manager.close();
+    for (const runtime of this.#runtimes) await runtime.close();
+    const filters = { label: [`${LABEL.instance}=${this.instance}`] };
+    for (const { Id } of await this.docker.listContainers({ all: true, filters })) {
+      await this.docker
+        .getContainer(Id)
+        .remove({ force: true, v: true })
+        .catch(() => undefined);
+    }
+    for (const { Id } of await this.docker.listNetworks({ filters })) {
+      await this.docker
+        .getNetwork(Id)
+        .remove()
+        .catch(() => undefined);
+    }
+    this.#database?.close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Resolves with the state of a pod's run as soon as `wanted` is true of it. */
+export function stateWhere(
+  manager: PodManager,
+  run: string,
+  wanted: (state: ContainerState) => boolean,
+): Promise<ContainerState> {
+  return new Promise((resolve) => {
+    const look = (report: { run: string; state: ContainerState }) => {
+      if (report.run !== run || !wanted(report.state)) return;
+      end();
+      resolve(report.state);
+    };
+    const end = manager.onChange(look);
+    for (const report of manager.reports()) look(report);
+  });
+}
+
+export const running = (state: ContainerState) => "running" in state;
+export const ended = (state: ContainerState) => "terminated" in state;
+export const waitingFor = (reason: string) => (state: ContainerState) =>
+  "waiting" in state && state.waiting.reason === reason;
+
+type Terminated = Extract<ContainerState, { terminated: unknown }>["terminated"];
+
+/** The end of a run. */
+export async function endOf(manager: PodManager, run: string): Promise<Terminated> {
+  const state = await stateWhere(manager, run, ended);
+  if (!("terminated" in state)) throw new Error("not terminated");
+  return state.terminated;
+}
