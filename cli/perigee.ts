@@ -27,7 +27,7 @@ export function buildProgram(): Command {
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError("(perigee --help shows how)")
-    .configureOutput({ outputError: (text, write) => (wantsJson() ? undefined : write(text)) });
+    .configureOutput({ writeErr: (text) => void (wantsJson() || process.stderr.write(text)) });
   addGlobalOptions(program);
   const registrations = [
     registerLogin,

@@ -18,13 +18,15 @@ export function rangeHeaders(sink: Sink): Record<string, string> {
 }
 
 /**
- * Writes the body of a 200 or 206 to the sink, skipping what is there already.
+ * Writes the body of a 200 or 206 to the sink, skipping what is there already. A tar that was packed anew is
+ * taken from its beginning: only of the `same` object are its bytes known to be the same.
  * @throws the stream's error when it is cut (what came is in the sink), Error "ERR_STREAM_PREMATURE_CLOSE" when
  * it ends early
  */
 export async function receive(
   answer: Answer,
   sink: Sink,
+  same: boolean,
   onBytes: (done: number, total: number | undefined) => void,
 ): Promise<void> {
   const etag = String(answer.headers.etag ?? "");
@@ -33,7 +35,8 @@ export async function receive(
   const start = answer.status === 206 && range ? range.start : 0;
   const end = Number.isNaN(length) ? undefined : start + length;
   const total = range?.total ?? end;
-  const fits = sink.offset > 0 && start <= sink.offset && isStrong(etag) && etag === sink.etag;
+  const version = isStrong(etag) && etag === sink.etag && (same || !isTar(answer.headers));
+  const fits = version && start <= sink.offset;
   if (!fits && sink.offset > 0) await sink.restart();
   if (start > sink.offset) {
     answer.body.destroy();
@@ -59,16 +62,9 @@ export class RangeMismatch extends Error {
   override readonly name = "RangeMismatch";
 }
 
-/** The name that the server gives the content (RFC 6266), without any directory; undefined when it gives none. */
-export function dispositionName(header: string | undefined): string | undefined {
-  const extended = /;\s*filename\*\s*=\s*UTF-8''([^;\s]+)/i.exec(header ?? "")?.[1];
-  const quoted = /;\s*filename\s*=\s*"((?:[^"\\]|\\.)*)"/i.exec(header ?? "")?.[1]?.replace(/\\(.)/g, "$1");
-  let name = quoted;
-  try {
-    if (extended) name = decodeURIComponent(extended);
-  } catch {}
-  const last = name?.split(/[/\\]/).at(-1);
-  return last && last !== "." && last !== ".." && !last.includes("\0") ? last : undefined;
+/** Only a directory arrives as a tar: a file that is one is octets like any other. */
+export function isTar(headers: Answer["headers"]): boolean {
+  return headers["content-type"]?.split(";")[0]?.trim() === "application/x-tar";
 }
 
 function contentRange(header: string | undefined): { start: number; total?: number } | undefined {

@@ -4,10 +4,9 @@ import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { acceptedId, type Client, failureFrom, readJson } from "../client.ts";
 import { CliFailure, usage } from "../failure.ts";
-import { extractTar } from "../files/extract.ts";
 import { PartFile } from "../files/part-file.ts";
 import { followToSuccess } from "../follow.ts";
-import { dispositionName, RangeMismatch, rangeHeaders, receive, type Sink } from "../http/download.ts";
+import { isTar, RangeMismatch, rangeHeaders, receive, type Sink } from "../http/download.ts";
 import { isCut, networkFailure } from "../http/network-error.ts";
 import type { Answer } from "../http/send.ts";
 import { query, type VolumeOptions, volumeFields, withVolume } from "../options.ts";
@@ -52,9 +51,10 @@ async function downlink(session: Session, [path]: [string], options: Options): P
   const resumed = part.offset;
   try {
     const answer = await transfer(session, source, part);
-    const directory = isDirectory(answer, name);
+    const directory = isTar(answer.headers);
     if (options.extract) {
       if (!directory) throw usage(`${path} is a file: there is nothing to unpack`, "leave --extract out");
+      const { extractTar } = await import("../files/extract.ts");
       const found = await extractTar(part.path, target, { notice: (text) => output.notice(text), signal });
       await part.discard();
       const data = { path, directory: target, ...found };
@@ -85,8 +85,8 @@ async function transfer(session: Session, source: Source, sink: Sink): Promise<A
   for (let cuts = 0; ; ) {
     const before = sink.offset;
     try {
-      const answer = await source.open(sink);
-      await receive(answer, sink, (done, total) => output.step("downlinking", { done, total, from }));
+      const { answer, same } = await source.open(sink);
+      await receive(answer, sink, same, (done, total) => output.step("downlinking", { done, total, from }));
       client.current = undefined;
       output.clear();
       return answer;
@@ -126,7 +126,8 @@ class Source {
     this.#content = undefined;
   }
 
-  async open(sink: Sink): Promise<Answer> {
+  /** `same`: it is the very object that an earlier answer was cut from. */
+  async open(sink: Sink): Promise<{ answer: Answer; same: boolean }> {
     const range = rangeHeaders(sink);
     if (this.#content) {
       const answer = await this.#client.send({
@@ -135,7 +136,7 @@ class Source {
         headers: range,
         idleMs: IDLE_MS,
       });
-      if (answer.status === 200 || answer.status === 206) return answer;
+      if (answer.status === 200 || answer.status === 206) return { answer, same: true };
       // Fetched once and gone, or only a part of it is there: bring it down again.
       answer.body.resume();
       this.#content = undefined;
@@ -143,14 +144,14 @@ class Source {
     const prefer: Record<string, string> = this.#patience.limitMs ? { Prefer: "respond-async" } : {};
     const call = { method: "GET", path: this.#path, headers: { ...range, ...prefer } } as const;
     const answer = await this.#client.whenFree(call, this.#patience);
-    if (answer.status !== 202) return answer;
+    if (answer.status !== 202) return { answer, same: false };
     const id = acceptedId(answer, await readJson(answer));
     const command = await followToSuccess(this.#client, id, this.#patience);
     const content = command.content ?? `/commands/${id}/content`;
     const fetched = await this.#client.send({ method: "GET", path: content, idleMs: IDLE_MS });
     if (fetched.status >= 300) throw await failureFrom(fetched);
     this.#content = content;
-    return fetched;
+    return { answer: fetched, same: false };
   }
 }
 
@@ -194,12 +195,6 @@ async function isExistingDirectory(path: string): Promise<boolean> {
     (info) => info.isDirectory(),
     () => false,
   );
-}
-
-/** A directory arrives as NAME.tar; a file that is a tar keeps its own name. */
-function isDirectory({ headers }: Answer, name: string): boolean {
-  const type = headers["content-type"]?.split(";")[0]?.trim();
-  return type === "application/x-tar" && dispositionName(headers["content-disposition"]) === `${name}.tar`;
 }
 
 /** What was written to a pipe cannot be taken back: it goes on only with the same version of the file. */

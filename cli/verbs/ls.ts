@@ -40,9 +40,9 @@ async function ls(
   const body = await settle(client, await client.whenFree(call, patience), patience, (command) =>
     listed(client, command),
   );
-  const { entries, base } = select((body.data ?? []) as Entry[], path);
+  const entries = select((body.data ?? []) as Entry[], path);
   output.result({ ...body, data: entries }, () => {
-    const rows = [...flatten(entries, base, options.recursive === true)];
+    const rows = [...flatten(entries, "", options.recursive === true)];
     if (rows.length === 0) return "(empty)";
     const headers = ["SIZE", "CHANGED (UTC)", ...(options.hash ? ["XXH64"] : []), "NAME"];
     return table(
@@ -71,7 +71,7 @@ async function listed(client: Client, command: CommandView): Promise<Body> {
 }
 
 /** The entries at `path`: a directory's contents, or the one file. @throws CliFailure FILE_NOT_FOUND */
-function select(entries: Entry[], path: string): { entries: Entry[]; base: string } {
+function select(entries: Entry[], path: string): Entry[] {
   let inside = entries;
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   for (const [i, part] of parts.entries()) {
@@ -79,11 +79,11 @@ function select(entries: Entry[], path: string): { entries: Entry[]; base: strin
     if (!entry) throw new CliFailure("FILE_NOT_FOUND", `there is no ${path} in the volume`);
     if (entry.type !== "directory") {
       if (i < parts.length - 1) throw new CliFailure("FILE_NOT_FOUND", `there is no ${path} in the volume`);
-      return { entries: [entry], base: "" };
+      return [entry];
     }
     inside = entry.contents ?? [];
   }
-  return { entries: inside, base: "" };
+  return inside;
 }
 
 function* flatten(entries: Entry[], base: string, deep: boolean): Generator<{ entry: Entry; name: string }> {

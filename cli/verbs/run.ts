@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
-import { NODE_KINDS } from "#protocol/names.ts";
 import type { Client } from "../client.ts";
 import { EXIT } from "../failure.ts";
 import { settle } from "../follow.ts";
@@ -31,10 +30,10 @@ export function registerRun(program: Command): void {
       "after --: program and arguments, or one word with a command line for the shell",
     )
     .addOption(
-      new Option(
-        "--node <kind>",
-        `where: ${NODE_KINDS.join(", ")} (in any letter case)`,
-      ).makeOptionMandatory(),
+      new Option("--node <kind>", "where it runs, in any letter case")
+        .choices(["FPGA", "GPU", "MPU"])
+        .argParser(String)
+        .makeOptionMandatory(),
     )
     .requiredOption(
       "--max-duration <minutes>",
