@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { LIMITS } from "#protocol/limits.ts";
+import { refuseContinue } from "./expect-continue.ts";
 
 export type DrainBounds = {
   /** most bytes to throw away (default: a whole uplink) */
@@ -22,6 +23,7 @@ export async function answerThenDrain(
   bounds: DrainBounds = {},
 ): Promise<Response> {
   if (!incoming) return response;
+  refuseContinue(incoming);
   incoming.removeAllListeners("data");
   if (incoming.complete || incoming.destroyed) {
     incoming.resume();

@@ -1,5 +1,12 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 
+const refused = new WeakSet<IncomingMessage>();
+
+/** The answer is made: a body that is read from now on is thrown away, and no 100 may ask for it. */
+export function refuseContinue(incoming: IncomingMessage): void {
+  refused.add(incoming);
+}
+
 /**
  * Makes a Node server answer `Expect: 100-continue` with 100 only when the route starts to read the body, so
  * that a request that is refused by its headers is refused before the client sends anything. Any other
@@ -10,8 +17,7 @@ export function honourExpectContinue(server: Server): void {
     const read = request._read;
     request._read = function (size) {
       request._read = read;
-      // Draining after an early answer reads too: then it is too late for a 100.
-      if (!response.headersSent && !response.destroyed) response.writeContinue();
+      if (!refused.has(request) && !response.headersSent && !response.destroyed) response.writeContinue();
       read.call(this, size);
     };
     server.emit("request", request, response);
