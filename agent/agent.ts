@@ -3,6 +3,7 @@ import { join } from "node:path";
 import Docker from "dockerode";
 import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
+import type { OperationName } from "#protocol/operations.ts";
 import type { AgentConfig, AgentEnvironment } from "./config.ts";
 import { GroundClient } from "./ground/ground-client.ts";
 import { HttpDoorbell } from "./ground/http-doorbell.ts";
@@ -20,7 +21,7 @@ import { PodManager } from "./pods/pod-manager.ts";
 import { Heart } from "./reporting/heart.ts";
 import { PodReporter } from "./reporting/pod-reporter.ts";
 import { Usage } from "./reporting/usage.ts";
-import { volumeHandlers } from "./volumes/volume-handlers.ts";
+import { volumeHandlers } from "./volumes/handlers.ts";
 import { Volumes } from "./volumes/volumes.ts";
 
 export const AGENT_VERSION = "0.1.0";
@@ -80,26 +81,29 @@ export async function runAgent(
   const usage = new Usage(
     {
       users: () => volumes.users(),
-      writing: () => pods.usersWithOpenRuns(),
+      writing: () => pods.usersWithRunningPods(),
       measureVolumes: (user) => volumes.measure(user),
       images: (user) => images.usage(user),
       quota: () => quota,
-      evict: (user) => pods.evict(user),
+      evict: async (user) => pods.evict(user),
       log,
     },
     config.usageMs,
   );
   const reporter = new PodReporter((reports) => ground.pods({ epoch, pods: reports }), log);
-  const deps = {
-    quota: () => quota,
-    usedBytes: (user: string) => usage.measure(user),
-    isVolumeInUse: (user: string, volume: string) => pods.isVolumeInUse(user, volume),
-    isImageInUse: (user: string, name: string, tag: string) => pods.isImageInUse(user, name, tag),
-    log,
-  };
   const handlers: OperationHandlers = {
-    ...volumeHandlers(volumes, deps),
-    ...imageHandlers(images, { ...deps, volumes }),
+    ...volumeHandlers(volumes, {
+      isVolumeInUse: (user, volume) => pods.isVolumeInUse(user, volume),
+      quota: () => quota,
+      usageElsewhere: (user) => images.usage(user),
+    }),
+    ...imageHandlers(images, {
+      openVolume: (user, volume) => volumes.open(user, volume),
+      quota: () => quota,
+      usedBytes: (user) => usage.measure(user),
+      isImageInUse: async (user, name, tag) => pods.isImageInUse(user, name, tag),
+      room: () => volumes.room(),
+    }),
     ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),
   };
 
@@ -132,10 +136,16 @@ export async function runAgent(
     await beat.now();
     void usage.measureAll().then(() => beat.now());
     ready(started.edge, epoch);
-    await new AgentLoop({ ground, journal, handlers, doorbell, log }, { pollMs: config.pollMs }).run(
-      epoch,
-      signal,
+    const changed = (operation: OperationName, user: string) => {
+      if (operation === "pod.run" || operation === "pod.stop") return;
+      if (operation === "edge.publish" || operation.startsWith("image.")) pods.imagesChanged();
+      void usage.measure(user);
+    };
+    const loop = new AgentLoop(
+      { ground, journal, handlers, doorbell, changed, log },
+      { pollMs: config.pollMs },
     );
+    await loop.run(epoch, signal);
   } finally {
     heart.close();
     usage.close();

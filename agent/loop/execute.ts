@@ -18,6 +18,8 @@ export type ExecuteParts = {
   ground: GroundClient;
   journal: Journal;
   handlers: OperationHandlers;
+  /** told after an operation that changes something has succeeded; must not throw */
+  changed?(operation: OperationName, user: string): void;
   log: Logger;
 };
 
@@ -99,7 +101,10 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
   };
 
   const finished = run().then((outcome) => {
-    if (OPERATIONS[command.operation].changes) parts.journal.done(command.id, outcome);
+    if (OPERATIONS[command.operation].changes) {
+      parts.journal.done(command.id, outcome);
+      if (outcome.state === "succeeded") parts.changed?.(command.operation, command.user);
+    }
     return outcome;
   });
   return {

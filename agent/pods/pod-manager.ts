@@ -214,6 +214,14 @@ export class PodManager {
     this.#kick();
   }
 
+  /** Users with pods that may be writing now. */
+  usersWithRunningPods(): string[] {
+    const started = [...this.#records.values()].filter(
+      ({ phase }) => phase === "starting" || phase === "running",
+    );
+    return [...new Set(started.map(({ user }) => user))];
+  }
+
   nodes(): Promise<NodeReport[]> {
     return this.#runtime.nodes();
   }
