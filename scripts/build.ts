@@ -1,0 +1,47 @@
+import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { build } from "esbuild";
+
+const ROOT = resolve(import.meta.dirname, "..");
+
+const PROGRAMS = {
+  perigee: "cli/perigee.ts",
+  agent: "agent/entries/agent.ts",
+  server: "lambdas/entries/server.ts",
+};
+
+/** Files that are started by name at run time, so they stay files of their own. */
+const WORKERS = { "tree-worker": "agent/volumes/listing/tree-worker.ts" };
+
+/**
+ * Bundles our own code into `outdir` (emptied first): perigee.mjs, agent.mjs, server.mjs and the workers.
+ * Packages stay outside: native modules and files that libraries read at run time cannot be bundled; so
+ * what is deployed is `dist/`, package.json, package-lock.json and `npm ci --omit=dev`.
+ */
+export async function bundle(outdir: string): Promise<void> {
+  rmSync(outdir, { recursive: true, force: true });
+  mkdirSync(outdir, { recursive: true });
+  const common = {
+    absWorkingDir: ROOT,
+    outdir,
+    bundle: true,
+    platform: "node",
+    target: "node24",
+    format: "esm",
+    packages: "external",
+    sourcemap: true,
+    legalComments: "none",
+    logLevel: "warning",
+  } as const;
+  await build({ ...common, entryPoints: PROGRAMS, splitting: true, outExtension: { ".js": ".mjs" } });
+  await build({ ...common, entryPoints: WORKERS });
+  writeFileSync(join(outdir, "package.json"), '{ "type": "module" }\n');
+}
+
+if (import.meta.main) {
+  const outdir = join(ROOT, "dist");
+  await bundle(outdir);
+  for (const name of [...Object.keys(PROGRAMS).map((name) => `${name}.mjs`), "tree-worker.js"]) {
+    console.log(`dist/${name}  ${Math.round(statSync(join(outdir, name)).size / 1024)} KiB`);
+  }
+}
