@@ -6,6 +6,7 @@ import { networkFailure } from "../http/network-error.ts";
 import { send } from "../http/send.ts";
 import { askSecret } from "../output/ask-secret.ts";
 import { action, type Session } from "../session.ts";
+import { readStdin } from "../stdin.ts";
 
 /** `perigee login` and `perigee logout`. */
 export function registerLogin(program: Command): void {
@@ -84,15 +85,3 @@ async function askLine(prompt: string, signal: AbortSignal): Promise<string> {
 }
 
 /** All of stdin, without the line break at its end. */
-async function readStdin(): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > 64 * 1024) throw usage("the password on stdin is over 64 KiB");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks)
-    .toString("utf8")
-    .replace(/\r?\n$/, "");
-}

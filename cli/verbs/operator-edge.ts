@@ -1,0 +1,199 @@
+import { writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
+import type { Command as LedgerCommand } from "#lambdas/ledger/command.ts";
+import type { Ledger } from "#lambdas/ledger/ledger.ts";
+import { OPERATOR } from "#protocol/names.ts";
+import { isTerminal } from "#protocol/state.ts";
+import { CliFailure } from "../failure.ts";
+import { dataDirectory, withLedger } from "../operator-data.ts";
+import { table } from "../output/table.ts";
+import { action, type Session } from "../session.ts";
+
+type Data = { data?: string };
+type TokenFile = Data & { tokenFile?: string };
+
+const PUBLISH_WAIT_MS = 60_000;
+const PUBLISH_POLL_MS = 250;
+
+/** `perigee edge add|list|token|grant|revoke|default|reset|publish`: the operator's verbs on edges. */
+export function registerOperatorEdge(program: Command): void {
+  const edge = program.commands.find((command) => command.name() === "edge") ?? program.command("edge");
+  const verb = (name: string, text: string) =>
+    edge
+      .command(name)
+      .description(`operator: ${text}`)
+      .option("--data <directory>", "the ground's data (default: PERIGEE_DATA)");
+  const tokenFile = (command: Command) =>
+    command.option("--token-file <file>", "write the agent's token there (mode 0600) instead of showing it");
+  tokenFile(verb("add", "make an edge; its agent's token is shown this once"))
+    .argument("<edge>")
+    .action(action<[string], TokenFile>((session, [id], options) => issue(session, id, options, true)));
+  tokenFile(verb("token", "make a new agent's token; the one before ends at once"))
+    .argument("<edge>")
+    .action(action<[string], TokenFile>((session, [id], options) => issue(session, id, options, false)));
+  verb("list", "list edges, their contact and what they do").action(action<[], Data>(list));
+  verb("grant", "let a user use an edge")
+    .argument("<edge>")
+    .argument("<user>")
+    .action(
+      action<[string, string], Data>((session, [id, user], options) =>
+        change(session, options, `${user} may use ${id}`, ({ accounts }) => accounts.grant(id, user)),
+      ),
+    );
+  verb("revoke", "take an edge from a user")
+    .argument("<edge>")
+    .argument("<user>")
+    .action(
+      action<[string, string], Data>((session, [id, user], options) =>
+        change(session, options, `${user} may not use ${id} any more`, ({ accounts }) =>
+          accounts.revoke(id, user),
+        ),
+      ),
+    );
+  verb("default", "make an edge the one that is meant when a user names none")
+    .argument("<edge>")
+    .argument("<user>")
+    .action(
+      action<[string, string], Data>((session, [id, user], options) =>
+        change(session, options, `${id} is ${user}'s default`, ({ accounts }) =>
+          accounts.setDefaultEdge(user, id),
+        ),
+      ),
+    );
+  verb("reset", "give up the command that holds the edge; its outcome is not known")
+    .argument("<edge>")
+    .action(action<[string], Data>(reset));
+  verb("publish", "make an image of the edge's engine public to all users")
+    .argument("<edge>")
+    .argument("[image]", "image; with one argument it is the image, on the only edge")
+    .action(action<[string, string | undefined], Data>(publish));
+}
+
+async function issue(
+  { output }: Session,
+  id: string,
+  { data, tokenFile }: TokenFile,
+  create: boolean,
+): Promise<undefined> {
+  const { token } = await withLedger(dataDirectory(data), create, ({ accounts }) =>
+    create ? accounts.addEdge(id) : accounts.rotateEdgeToken(id),
+  );
+  if (tokenFile) writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
+  const shown = tokenFile ? { token_file: tokenFile } : { token };
+  output.result({ message: create ? "Edge added" : "Token made", data: { edge: id, ...shown } }, () =>
+    [
+      ...(create ? [`Added edge ${id}`] : []),
+      tokenFile ? `Token of its agent: in ${tokenFile}` : `Token of its agent (shown this once): ${token}`,
+    ].join("\n"),
+  );
+}
+
+async function list({ output }: Session, _: [], { data }: Data): Promise<undefined> {
+  const edges = await withLedger(dataDirectory(data), false, async ({ accounts, ledger }) =>
+    Promise.all(
+      (await accounts.listEdges()).map(async ({ id, tokenCreatedAt }) => {
+        const [state, beat, ok] = await Promise.all([
+          ledger.edgeState(id),
+          ledger.lastHeartbeat(id),
+          ledger.inContact(id),
+        ]);
+        return {
+          edge: id,
+          contact: beat ? (ok ? "ok" : "lost") : "never",
+          last: beat ? new Date(beat.at).toISOString() : null,
+          token: tokenCreatedAt !== undefined,
+          busy: state.holder
+            ? { command_id: state.holder.id, user: state.holder.user, operation: state.holder.operation }
+            : null,
+          queued: state.queue.length,
+        };
+      }),
+    ),
+  );
+  output.result({ message: "Edges", data: edges }, () =>
+    table(
+      ["EDGE", "CONTACT", "LAST", "BUSY", "QUEUED"],
+      edges.map((one) => [
+        one.edge,
+        one.token ? one.contact : "no token",
+        one.last,
+        one.busy ? `${one.busy.operation} of ${one.busy.user} (${one.busy.command_id})` : "no",
+        one.queued,
+      ]),
+      [4],
+    ),
+  );
+}
+
+async function change(
+  { output }: Session,
+  { data }: Data,
+  message: string,
+  work: Parameters<typeof withLedger<void>>[2],
+): Promise<undefined> {
+  await withLedger(dataDirectory(data), false, work);
+  output.result({ message }, () => message);
+}
+
+async function reset({ output }: Session, [id]: [string], { data }: Data): Promise<undefined> {
+  const command = await withLedger(dataDirectory(data), false, async ({ accounts, ledger }) => {
+    await requireEdge(accounts, id);
+    return ledger.resetEdge(id);
+  });
+  const message = command
+    ? `Gave up ${command.operation} ${command.id} of ${command.user}: ${command.state}`
+    : `Nothing held ${id}`;
+  output.result(
+    { message, data: command ? { command_id: command.id, state: command.state } : {} },
+    () => message,
+  );
+}
+
+async function publish(
+  { output, signal }: Session,
+  [first, second]: [string, string | undefined],
+  { data }: Data,
+): Promise<undefined> {
+  const ended = await withLedger(dataDirectory(data), false, async ({ accounts, ledger }) => {
+    const edges = await accounts.listEdges();
+    if (second === undefined && edges.length !== 1) {
+      throw new CliFailure("USAGE", `there are ${edges.length} edges: perigee edge publish EDGE IMAGE`);
+    }
+    const edge = second === undefined ? edges[0]!.id : first;
+    await requireEdge(accounts, edge);
+    const image = second ?? first;
+    const { command } = await ledger.submitQueued({
+      user: OPERATOR,
+      edge,
+      operation: "edge.publish",
+      input: { image },
+    });
+    output.waiting(`waiting for ${edge} to take it`);
+    return follow(ledger, command, signal);
+  });
+  if (ended.failure) throw new CliFailure(ended.failure.code, ended.failure.message);
+  if (!isTerminal(ended.state)) {
+    throw new CliFailure("STILL_QUEUED", `the edge has not done it yet: it stays queued (${ended.id})`);
+  }
+  output.result(
+    { message: "Image published", data: { command_id: ended.id, state: ended.state } },
+    () => "Published",
+  );
+}
+
+/** The server that may run beside us rings no bell for this: the agent finds it when it next looks. */
+async function follow(ledger: Ledger, command: LedgerCommand, signal: AbortSignal): Promise<LedgerCommand> {
+  const until = performance.now() + PUBLISH_WAIT_MS;
+  let now = command;
+  while (!isTerminal(now.state) && performance.now() < until) {
+    await sleep(PUBLISH_POLL_MS, undefined, { signal });
+    now = await ledger.command(command.user, command.id);
+  }
+  return now;
+}
+
+async function requireEdge(accounts: { listEdges(): Promise<{ id: string }[]> }, id: string): Promise<void> {
+  if ((await accounts.listEdges()).some((edge) => edge.id === id)) return;
+  throw new CliFailure("EDGE_NOT_FOUND", `There is no edge ${id}`);
+}

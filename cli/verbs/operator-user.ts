@@ -1,0 +1,116 @@
+import { randomBytes } from "node:crypto";
+import type { Command } from "commander";
+import { usage } from "../failure.ts";
+import { dataDirectory, withLedger } from "../operator-data.ts";
+import { askSecret } from "../output/ask-secret.ts";
+import { table } from "../output/table.ts";
+import { action, type Session } from "../session.ts";
+import { readStdin } from "../stdin.ts";
+
+type Data = { data?: string };
+type Password = Data & { password?: string; passwordStdin?: boolean };
+
+/** `perigee user …`: the operator's verbs on users. They act on the ground's data, not over HTTP. */
+export function registerUser(program: Command): void {
+  const user = program.command("user").description("operator: users of the ground in PERIGEE_DATA");
+  const verb = (name: string, text: string) =>
+    user
+      .command(name)
+      .description(text)
+      .option("--data <directory>", "the ground's data (default: PERIGEE_DATA)");
+  const withPassword = (command: Command) =>
+    command
+      .option(
+        "--password <password>",
+        "visible to others on this machine while it runs: prefer --password-stdin",
+      )
+      .option("--password-stdin", "read the password from stdin");
+  withPassword(verb("add", "make a user; without a password one is asked for, or made up and shown once"))
+    .argument("<name>", "lower-case letters and digits")
+    .option("--grant <edge...>", "edges the user may use (default: the only one)")
+    .action(action<[string], Password & { grant?: string[] }>(add));
+  withPassword(verb("password", "set a new password; tokens made before end"))
+    .argument("<name>")
+    .action(action<[string], Password>(setPassword));
+  verb("list", "list users and the edges they may use").action(action<[], Data>(list));
+  verb("remove", "remove a user; its tokens end, its volumes and images stay on the edges")
+    .argument("<name>")
+    .action(action<[string], Data>(remove));
+}
+
+async function add(
+  session: Session,
+  [name]: [string],
+  options: Password & { grant?: string[] },
+): Promise<undefined> {
+  const { output } = session;
+  const { password, made } = await passwordOf(session, name, options);
+  await withLedger(dataDirectory(options.data), true, async ({ accounts, ledger }) => {
+    const earlier = await ledger.commands(name, { limit: 1 });
+    await accounts.addUser(name, password, options.grant ? { edges: options.grant } : {});
+    const edges = (await accounts.listUsers()).find((user) => user.name === name)?.edges ?? [];
+    if (earlier.length > 0) {
+      output.notice(
+        `notice: there was a user ${name} before: what is left of its volumes, images and commands is now this one's`,
+      );
+    }
+    const data = { name, edges, ...(made && { password }) };
+    output.result({ message: "User added", data }, () =>
+      [
+        `Added user ${name} (${edges.length > 0 ? `edges: ${edges.join(", ")}` : "no edge granted yet: perigee edge grant EDGE USER"})`,
+        ...(made ? [`Password (shown this once): ${password}`] : []),
+      ].join("\n"),
+    );
+  });
+}
+
+async function setPassword(session: Session, [name]: [string], options: Password): Promise<undefined> {
+  const { password, made } = await passwordOf(session, name, options);
+  await withLedger(dataDirectory(options.data), false, ({ accounts }) =>
+    accounts.setPassword(name, password),
+  );
+  const data = { name, ...(made && { password }) };
+  session.output.result({ message: "Password set", data }, () =>
+    made ? `Password of ${name} (shown this once): ${password}` : `Password of ${name} set`,
+  );
+}
+
+async function list({ output }: Session, _: [], { data }: Data): Promise<undefined> {
+  const users = await withLedger(dataDirectory(data), false, ({ accounts }) => accounts.listUsers());
+  const rows = users.map(({ name, edges, createdAt, defaultEdge }) => ({
+    name,
+    edges,
+    ...(defaultEdge && { default_edge: defaultEdge }),
+    created_at: new Date(createdAt).toISOString(),
+  }));
+  output.result({ message: "Users", data: rows }, () =>
+    table(
+      ["USER", "EDGES", "CREATED"],
+      rows.map((row) => [row.name, row.edges.join(", ") || "-", row.created_at]),
+    ),
+  );
+}
+
+async function remove({ output }: Session, [name]: [string], { data }: Data): Promise<undefined> {
+  await withLedger(dataDirectory(data), false, ({ accounts }) => accounts.removeUser(name));
+  output.result(
+    { message: "User removed", data: { name } },
+    () => `Removed user ${name}; its tokens have ended`,
+  );
+}
+
+async function passwordOf(
+  { signal }: Session,
+  name: string,
+  options: Password,
+): Promise<{ password: string; made: boolean }> {
+  if (options.password !== undefined && options.passwordStdin) {
+    throw usage("--password and --password-stdin exclude each other");
+  }
+  if (options.password !== undefined) return { password: options.password, made: false };
+  if (options.passwordStdin) return { password: await readStdin(), made: false };
+  if (!process.stdin.isTTY) return { password: randomBytes(15).toString("base64url"), made: true };
+  const password = await askSecret(`Password for ${name}: `, signal);
+  if (password !== (await askSecret("Once more: ", signal))) throw usage("the two passwords differ");
+  return { password, made: false };
+}
