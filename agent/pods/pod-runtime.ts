@@ -31,7 +31,7 @@ export type LogFrame = {
   stream: "stdout" | "stderr";
   /** RFC 3339 with nanoseconds, UTC, as the engine stamped it */
   time: string;
-  /** without its newline */
+  /** without its newline; an engine may replace bytes that are not UTF-8 */
   text: Buffer;
   /** the line goes on in the next frame of this stream */
   partial: boolean;

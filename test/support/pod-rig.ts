@@ -27,6 +27,7 @@ export class PodRig {
   /** refuses pushes while it throws */
   contact: () => void = () => undefined;
   readonly errors: unknown[] = [];
+  readonly #waiting: (() => void)[] = [];
   readonly #managers: PodManager[] = [];
   readonly #runtimes: DockerRuntime[] = [];
   #database: DatabaseSync | undefined;
@@ -85,6 +86,7 @@ export class PodRig {
   land(chunk: LogChunk): void {
     this.contact();
     if (!this.chunks.some(({ run, seq }) => run === chunk.run && seq === chunk.seq)) this.chunks.push(chunk);
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Lines of a run's log as they landed, without their time stamps. */
@@ -109,17 +111,36 @@ export class PodRig {
     return readFileSync(path.join(this.volume(volume), file), "utf8");
   }
 
+  /** Resolves when the next chunk lands. */
+  landed(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** One turn of waiting for what has no event. */
+  tick(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** Resolves when every ended run is gone from the engine. */
+  async settled(): Promise<void> {
+    for (;;) {
+      const rows = this.db.prepare("SELECT state FROM pod_runs").all() as { state: string }[];
+      const states = rows.map(({ state }) => JSON.parse(state) as { phase: string; removed: boolean });
+      if (states.every(({ phase, removed }) => phase !== "ended" || removed)) return;
+      await this.tick();
+    }
+  }
+
+  input(over: Partial<RunInput> = {}): RunInput {
+    const pod = over.pod ?? "default";
+    return { pod, volume: pod, image: BUSYBOX, node: "MPU", maxDuration: 60, ports: [], envs: {}, ...over };
+  }
+
   /** Accepts a run of busybox on the MPU; returns its id. */
   run(manager: PodManager, user: string, input: Partial<RunInput> = {}): string {
     const id = ulid();
-    const pod = input.pod ?? "default";
-    const volume = input.volume ?? pod;
-    manager.accept({
-      id,
-      user,
-      volumePath: this.volume(`${user}-${volume}`),
-      input: { pod, volume, image: BUSYBOX, node: "MPU", maxDuration: 60, ports: [], envs: {}, ...input },
-    });
+    const whole = this.input(input);
+    manager.accept({ id, user, volumePath: this.volume(`${user}-${whole.volume}`), input: whole });
     return id;
   }
 

@@ -1,0 +1,272 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { ulid } from "ulid";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  ImageMissing,
+  type LogFrame,
+  type PodRuntime,
+  type RunSpec,
+  StartFailure,
+} from "#agent/pods/pod-runtime.ts";
+
+/** What an adapter brings to its conformance test. */
+export type RuntimeFixture = {
+  runtime: PodRuntime;
+  /** ID of an image with busybox, whose WORKDIR is empty, CMD a shell, and no ENTRYPOINT */
+  imageId: string;
+  /** a name of that image: starting a run by a name must fail */
+  imageName: string;
+  /** the node that runs are placed on */
+  node: { name: string; kind: RunSpec["kind"] };
+  /** path of a new, empty volume on this machine, writable by every user id */
+  volume(): string;
+  cleanUp(): Promise<void>;
+};
+
+/** Every PodRuntime passes this unchanged. */
+export function podRuntimeConformance(name: string, create: () => Promise<RuntimeFixture>): void {
+  describe(`PodRuntime conformance: ${name}`, () => {
+    let fixture: RuntimeFixture;
+    let runtime: PodRuntime;
+    beforeAll(async () => {
+      fixture = await create();
+      runtime = fixture.runtime;
+    });
+    afterAll(() => fixture?.cleanUp());
+
+    const spec = (over: Partial<RunSpec> = {}): RunSpec => ({
+      run: ulid(),
+      user: "ada",
+      pod: "default",
+      volumePath: over.volumePath ?? fixture.volume(),
+      imageId: fixture.imageId,
+      node: fixture.node.name,
+      kind: fixture.node.kind,
+      ports: [],
+      envs: {},
+      ...over,
+    });
+    const sh = (script: string, over: Partial<RunSpec> = {}) =>
+      spec({ command: ["/bin/sh", "-c", script], ...over });
+    const frames = async (run: string, follow = true): Promise<LogFrame[]> => {
+      const all: LogFrame[] = [];
+      for await (const frame of runtime.logs(run, { follow })) all.push(frame);
+      return all;
+    };
+    /** A follow ends when the run has ended: the event to wait for. */
+    const finished = async (run: string) => {
+      for (;;) {
+        await frames(run);
+        const state = await runtime.inspect(run);
+        if (!state || !("running" in state)) return state;
+      }
+    };
+
+    test("runs the command in /data with its environment, and keeps its output apart", async () => {
+      const run = sh("pwd; echo $GREETING >&2; echo kept > file", { envs: { GREETING: "héllo wörld = x" } });
+      await runtime.start(run);
+      const state = await finished(run.run);
+      expect(state).toMatchObject({ terminated: { exitCode: 0, reason: "Completed" } });
+      const said = (await frames(run.run)).map(({ stream, text }) => `${stream} ${text}`);
+      expect(said.sort()).toEqual(["stderr héllo wörld = x", "stdout /data"]);
+      expect(readFileSync(path.join(run.volumePath, "file"), "utf8")).toBe("kept\n");
+    });
+
+    test("times are UTC in whole seconds, in order", async () => {
+      const run = sh("exit 7");
+      await runtime.start(run);
+      const state = await finished(run.run);
+      if (!state || !("terminated" in state)) throw new Error("not terminated");
+      const { startedAt, finishedAt, reason, exitCode } = state.terminated;
+      expect([reason, exitCode]).toEqual(["Error", 7]);
+      for (const time of [startedAt, finishedAt]) expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+      expect(Date.parse(startedAt!)).toBeLessThanOrEqual(Date.parse(finishedAt!));
+    });
+
+    test("a command that is not there, or may not be executed, is a StartFailure without host paths", async () => {
+      for (const command of [["/nope/at/all"], ["nope"], ["/etc/passwd"]]) {
+        const run = spec({ command });
+        const failure = await runtime.start(run).catch((error) => error);
+        expect(failure).toBeInstanceOf(StartFailure);
+        expect(failure.message).toContain(command[0]);
+        expect(failure.message).not.toContain(run.volumePath);
+        const state = await runtime.inspect(run.run);
+        if (state) expect(state).toMatchObject({ terminated: { reason: "StartError", exitCode: 128 } });
+      }
+    });
+
+    test("args alone replace the image's CMD", async () => {
+      const run = spec({ args: ["echo", "from args", "$HOME"] });
+      await runtime.start(run);
+      await finished(run.run);
+      expect((await frames(run.run)).map(({ text }) => `${text}`)).toEqual(["from args $HOME"]);
+    });
+
+    test("command and args together go in that order, through no shell", async () => {
+      const run = spec({ command: ["/bin/echo", "a b"], args: ["*", "; id"] });
+      await runtime.start(run);
+      await finished(run.run);
+      expect((await frames(run.run)).map(({ text }) => `${text}`)).toEqual(["a b * ; id"]);
+    });
+
+    test("more memory than allowed ends as OOMKilled", async () => {
+      const run = sh("x=a; while :; do x=$x$x; done");
+      await runtime.start(run);
+      expect(await finished(run.run)).toMatchObject({ terminated: { reason: "OOMKilled" } });
+    });
+
+    test("only an image's ID starts it: not its name, nor a piece of the ID", async () => {
+      const digits = fixture.imageId.replace("sha256:", "");
+      for (const imageId of [fixture.imageName, digits, digits.slice(0, 12), `sha256:${"0".repeat(64)}`]) {
+        await expect(runtime.start(spec({ imageId }))).rejects.toBeInstanceOf(ImageMissing);
+      }
+    });
+
+    test("starting twice starts once, at the same time or after the end", async () => {
+      const run = sh("echo started; echo x >> count");
+      await Promise.all([runtime.start(run), runtime.start(run)]);
+      await finished(run.run);
+      await runtime.start(run);
+      await finished(run.run);
+      expect(readFileSync(path.join(run.volumePath, "count"), "utf8")).toBe("x\n");
+    });
+
+    test("stop sends SIGTERM and lets the payload finish", async () => {
+      const run = sh("trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.05; done");
+      await runtime.start(run);
+      for await (const { text } of runtime.logs(run.run, { follow: true })) if (`${text}` === "ready") break;
+      await runtime.stop(run.run, 20_000);
+      expect(await runtime.inspect(run.run)).toMatchObject({ terminated: { exitCode: 3, reason: "Error" } });
+      expect((await frames(run.run)).map(({ text }) => `${text}`)).toEqual(["ready", "bye"]);
+    });
+
+    test("stop kills what ignores SIGTERM when the grace is over", async () => {
+      const run = sh("trap '' TERM; echo ready; while :; do sleep 0.05; done");
+      await runtime.start(run);
+      for await (const { text } of runtime.logs(run.run, { follow: true })) if (`${text}` === "ready") break;
+      await runtime.stop(run.run, 1_000);
+      expect(await runtime.inspect(run.run)).toMatchObject({ terminated: { exitCode: 137 } });
+    });
+
+    test("what is unknown is no error: stop, remove, logs, inspect", async () => {
+      const unknown = ulid();
+      await runtime.stop(unknown, 1_000);
+      await runtime.remove(unknown);
+      expect(await frames(unknown)).toEqual([]);
+      expect(await runtime.inspect(unknown)).toBeUndefined();
+    });
+
+    test("list tells running and ended runs; a removed one is gone, even while it ran", async () => {
+      const live = sh("sleep 1000", { user: "lister", pod: "live" });
+      const dead = sh("true", { user: "lister", pod: "dead" });
+      await Promise.all([runtime.start(live), runtime.start(dead)]);
+      await finished(dead.run);
+      const mine = async () => (await runtime.list()).filter(({ user }) => user === "lister");
+      expect((await mine()).sort((a, b) => a.pod.localeCompare(b.pod))).toEqual([
+        { run: dead.run, user: "lister", pod: "dead", phase: "ended" },
+        { run: live.run, user: "lister", pod: "live", phase: "running" },
+      ]);
+      await Promise.all([runtime.remove(live.run), runtime.remove(live.run), runtime.remove(dead.run)]);
+      expect(await mine()).toEqual([]);
+      await runtime.tidy("lister");
+    });
+
+    test("a hint comes when a run ends", async () => {
+      const run = sh("true");
+      const hinted = new Promise<void>((resolve) => {
+        const end = runtime.watch((hint) => {
+          if (hint !== run.run) return;
+          end();
+          resolve();
+        });
+      });
+      // The watch needs to stand before the run ends: its first hint says so.
+      await new Promise<void>((resolve) => {
+        const end = runtime.watch(() => {
+          end();
+          resolve();
+        });
+      });
+      await runtime.start(run);
+      await hinted;
+    });
+
+    test("long lines come in pieces, empty lines and UTF-8 as they are", async () => {
+      const run = sh(
+        "head -c 40000 /dev/zero | tr '\\0' x; echo; echo; printf '\\303\\251\\t\\n'; printf end",
+      );
+      await runtime.start(run);
+      await finished(run.run);
+      const all = await frames(run.run);
+      const lines: Buffer[] = [Buffer.alloc(0)];
+      for (const { text, partial } of all) {
+        lines.push(Buffer.concat([lines.pop()!, text]));
+        if (!partial) lines.push(Buffer.alloc(0));
+      }
+      const [long, empty, bytes, end] = lines;
+      expect(long?.toString()).toBe("x".repeat(40_000));
+      expect(empty?.length).toBe(0);
+      expect(bytes).toEqual(Buffer.from([0xc3, 0xa9, 0x09]));
+      expect(end?.toString()).toBe("end");
+      for (const { time } of all) expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
+    });
+
+    test("an aborted follow ends", async () => {
+      const run = sh("echo one; sleep 1000");
+      await runtime.start(run);
+      const abort = new AbortController();
+      let seen = 0;
+      for await (const _ of runtime.logs(run.run, { follow: true, signal: abort.signal })) {
+        seen++;
+        abort.abort();
+      }
+      expect(seen).toBe(1);
+      await runtime.remove(run.run);
+    });
+
+    test("pods of a user reach each other by pod name, those of another user do not", async () => {
+      const server = sh("while :; do echo secret | nc -l -p 8080; done", { user: "neta", pod: "server" });
+      await runtime.start(server);
+      const friend = sh("until nc -w 5 server 8080 </dev/null; do sleep 0.1; done", {
+        user: "neta",
+        pod: "client",
+        ports: [],
+      });
+      await runtime.start(friend);
+      await finished(friend.run);
+      expect((await frames(friend.run)).map(({ text }) => `${text}`)).toContain("secret");
+      const [address] = await addressOf(server.run);
+      const stranger = sh(`nc -w 2 server 8080; nc -w 2 ${address} 8080; echo done`, {
+        user: "netb",
+        pod: "client",
+      });
+      await runtime.start(stranger);
+      await finished(stranger.run);
+      const said = (await frames(stranger.run)).map(({ text }) => `${text}`);
+      expect(said).toContain("done");
+      expect(said).not.toContain("secret");
+      await Promise.all([server, friend, stranger].map(({ run }) => runtime.remove(run)));
+      await Promise.all([runtime.tidy("neta"), runtime.tidy("netb")]);
+
+      async function addressOf(run: string): Promise<string[]> {
+        const asker = sh("nslookup server 2>/dev/null | grep Address | tail -1", {
+          user: "neta",
+          pod: "asker",
+        });
+        await runtime.start(asker);
+        await finished(asker.run);
+        const text = (await frames(asker.run)).map((frame) => `${frame.text}`).join("\n");
+        await runtime.remove(asker.run);
+        const found = text.match(/\d+\.\d+\.\d+\.\d+/g);
+        if (!found) throw new Error(`no address of ${run}: ${text}`);
+        return found;
+      }
+    });
+
+    test("nodes are named with kind and status", async () => {
+      const nodes = await runtime.nodes();
+      expect(nodes).toContainEqual({ name: fixture.node.name, kind: fixture.node.kind, status: "True" });
+    });
+  });
+}
