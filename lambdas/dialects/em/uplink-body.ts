@@ -105,7 +105,7 @@ class UplinkReader {
         if (name !== undefined) this.#options.onField(name, value);
       });
     });
-    form.on("file", (_field, file, name) => this.#begin(file, name));
+    form.on("file", (_field, file, name) => this.#begin(file, unescaped(name)));
     form.on("filesLimit", () =>
       this.#fail(new PerigeeError("TOO_MANY_FILES", `One uplink takes at most ${LIMITS.uplinkFiles} files`)),
     );
@@ -238,6 +238,11 @@ class UplinkReader {
     body.on("error", () => {});
     if (!this.#bodyDone) body.pause();
   }
+}
+
+/** Browsers, curl and others write a quote and line ends of a file name so, and nothing else. */
+function unescaped(name: string): string {
+  return name.replace(/%(22|0D|0A)/gi, (_all, code) => String.fromCharCode(Number.parseInt(code, 16)));
 }
 
 export function uplinkTooLarge(): PerigeeError {

@@ -1,0 +1,174 @@
+import { once } from "node:events";
+import { Readable } from "node:stream";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { StoredObject } from "../../ports/staging.ts";
+import { readUplinkBody, type UplinkBody } from "./uplink-body.ts";
+
+const TYPE = "multipart/form-data; boundary=B";
+const part = (header: string, text: string | Buffer) =>
+  Buffer.concat([
+    Buffer.from(`--B\r\nContent-Disposition: form-data; ${header}\r\n\r\n`),
+    Buffer.from(text),
+    Buffer.from("\r\n"),
+  ]);
+const file = (name: string, text: string | Buffer) => part(`name="files"; filename="${name}"`, text);
+const END = Buffer.from("--B--\r\n");
+
+function options(overrides: Partial<UplinkBody> = {}): UplinkBody {
+  return {
+    contentType: TYPE,
+    allowance: Number.MAX_SAFE_INTEGER,
+    onField: () => {},
+    onFile: () => {},
+    store: async (_n, body) => object(await body.toArray()),
+    ...overrides,
+  };
+}
+
+const object = (chunks: Uint8Array[]): StoredObject => ({
+  size: chunks.reduce((bytes, chunk) => bytes + chunk.length, 0),
+  xxh64: "",
+});
+
+test("slow storage holds the body back: memory does not fill with small files", async () => {
+  const gate = Promise.withResolvers<void>();
+  const piece = Buffer.concat(Array.from({ length: 8 }, (_, i) => file(`f${i}`, "x".repeat(8000))));
+  let pulled = 0;
+  const body = new Readable({
+    read() {
+      if (pulled++ < 500) this.push(piece);
+      else this.push(pulled === 502 ? null : END);
+    },
+  });
+  const reading = readUplinkBody(
+    body,
+    options({
+      store: async (_n, content) => {
+        await gate.promise;
+        return object(await content.toArray());
+      },
+    }),
+  );
+  await once(body, "pause");
+  expect(pulled).toBeLessThan(10);
+  gate.resolve();
+  expect(await reading).toHaveLength(4000);
+});
+
+test("whatever ends it, nothing is being stored when it returns", async () => {
+  let storing = 0;
+  const reading = readUplinkBody(
+    Readable.from([file("a", "x"), file("b", "x"), part('name="stop"', "now"), END]),
+    options({
+      onField: () => {
+        throw new Error("stop");
+      },
+      store: async (_n, _body, signal) => {
+        storing++;
+        // as slow to stop as it likes
+        if (!signal.aborted) await once(signal, "abort");
+        await new Promise((resolve) => setImmediate(resolve));
+        storing--;
+        throw signal.reason;
+      },
+    }),
+  );
+  await expect(reading).rejects.toThrow("stop");
+  expect(storing).toBe(0);
+});
+
+test("a failure to store that comes after the body's end counts", async () => {
+  const body = Readable.from([file("a", "x"), END]);
+  const reading = readUplinkBody(
+    body,
+    options({
+      store: async (_n, content) => {
+        await content.toArray();
+        await new Promise((resolve) => setImmediate(resolve));
+        throw new Error("disk");
+      },
+    }),
+  );
+  await expect(reading).rejects.toThrow("disk");
+});
+
+test("a client that sends nothing for too long is given up", async () => {
+  const body = new Readable({ read() {} });
+  body.push(file("a", "x"));
+  const reading = readUplinkBody(body, options({ idleMs: 20 }));
+  await expect(reading).rejects.toMatchObject({ code: "INVALID_PARAMETERS" });
+  body.destroy();
+});
+
+test("storage that takes its time is not the client's silence", async () => {
+  const body = new Readable({ read() {} });
+  const wanted = 3 << 20;
+  body.push(file("a", Buffer.alloc(wanted)));
+  body.push(END);
+  body.push(null);
+  const gate = Promise.withResolvers<void>();
+  const reading = readUplinkBody(
+    body,
+    options({
+      idleMs: 20,
+      store: async (_n, content) => {
+        await gate.promise;
+        return object(await content.toArray());
+      },
+    }),
+  );
+  await once(body, "pause");
+  // longer than the idle time, while the body waits for us
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  gate.resolve();
+  expect(await reading).toMatchObject([{ size: wanted }]);
+});
+
+test("cut anywhere, in whatever pieces: all files or an error, and every byte in its place", async () => {
+  const content = fc.oneof(
+    fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+    fc.constantFrom("", "\r\n", "--B", "\r\n--", "\r\n--C", "-", "\r").map((text) => Buffer.from(text)),
+  );
+  const files = fc
+    .array(content, { minLength: 1, maxLength: 5 })
+    .filter((all) =>
+      all.every((one) => !one.includes("\r\n--B") && !one.subarray(0, 3).equals(Buffer.from("--B"))),
+    );
+  await fc.assert(
+    fc.asyncProperty(
+      files,
+      fc.nat(),
+      fc.integer({ min: 1, max: 50 }),
+      fc.boolean(),
+      async (contents, at, step, whole) => {
+        const all = Buffer.concat([...contents.map((one, i) => file(`f${i}`, one)), END.subarray(0, -2)]);
+        const sent = whole ? all : all.subarray(0, at % all.length);
+        const pieces: Buffer[] = [];
+        for (let i = 0; i < sent.length; i += step) pieces.push(Buffer.from(sent.subarray(i, i + step)));
+        const stored = new Map<number, Buffer>();
+        const reading = readUplinkBody(
+          Readable.from(pieces),
+          options({
+            store: async (n, body) => {
+              const chunks = await body.toArray();
+              stored.set(n, Buffer.concat(chunks));
+              return object(chunks);
+            },
+          }),
+        );
+        if (!whole) {
+          await expect(reading).rejects.toMatchObject({
+            code: expect.stringMatching(/INVALID_PARAMETERS|NO_FILES/),
+          });
+          return;
+        }
+        expect((await reading).map(({ n, name }) => [n, name])).toEqual(
+          contents.map((_one, i) => [i, `f${i}`]),
+        );
+        contents.forEach((one, i) => void expect(stored.get(i)).toEqual(one));
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
