@@ -6,3 +6,6 @@ export interface DoorbellListener {
 
 /** Longest wait of one long poll, in seconds: what SQS allows, and under the idle limits of common proxies. */
 export const DOORBELL_WAIT_S = 20;
+
+/** Header of a ring: a cursor that the next poll gives back as `after`, to say that it arrived. */
+export const DOORBELL_CURSOR = "Perigee-Ring";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { DOORBELL_WAIT_S, type DoorbellListener } from "#protocol/doorbell.ts";
+import { DOORBELL_CURSOR, DOORBELL_WAIT_S, type DoorbellListener } from "#protocol/doorbell.ts";
 
 export type HttpDoorbellOptions = {
   /** address of the ground, for example `https://ground.example` (a path before `/agent` is kept) */
@@ -17,21 +17,18 @@ export type HttpDoorbellOptions = {
 
 /** A wait that ends this much sooner than asked was not answered by the doorbell. */
 const EARLY = 0.5;
-/** Rings one after the other that are believed; a proxy that answers 200 to all must not make us spin. */
-const QUICK_RINGS = 10;
-const QUICK_MS = 1000;
 
 /**
  * The agent's end of the doorbell: long polls `GET /agent/doorbell`. Never throws: on errors it pauses, each
- * time longer up to a bound and with jitter, so that many agents do not come back at once. It never spins,
- * whatever answers: unasked-for 204s and floods of 200s are slowed down too.
+ * time longer up to a bound and with jitter, so that many agents do not come back at once. It never spins:
+ * a 204 that came too soon and a 200 that is not the doorbell's (a proxy's log-in page) are errors too.
  */
 export class HttpDoorbell implements DoorbellListener {
   readonly #url: string;
   readonly #options: HttpDoorbellOptions;
   #failures = 0;
-  #quickRings = 0;
-  #lastRing = Number.NEGATIVE_INFINITY;
+  /** of the last ring that arrived */
+  #cursor = "";
 
   constructor(options: HttpDoorbellOptions) {
     this.#url = `${options.ground.replace(/\/+$/, "")}/agent/doorbell`;
@@ -42,11 +39,9 @@ export class HttpDoorbell implements DoorbellListener {
     const end = performance.now() + ms;
     for (let left = ms; left > 0 && !signal?.aborted; left = end - performance.now()) {
       try {
-        if (await this.#poll(Math.min(left, DOORBELL_WAIT_S * 1000), signal)) {
-          await this.#slowQuickRings(signal);
-          return true;
-        }
+        const rung = await this.#poll(Math.min(left, DOORBELL_WAIT_S * 1000), signal);
         this.#failures = 0;
+        if (rung) return true;
       } catch (error) {
         if (signal?.aborted) return false;
         this.#options.onError?.(error as Error);
@@ -61,26 +56,23 @@ export class HttpDoorbell implements DoorbellListener {
     const { token, graceMs = 10_000 } = this.#options;
     const started = performance.now();
     const timeout = AbortSignal.timeout(Math.ceil(ms + graceMs));
-    const response = await fetch(`${this.#url}?wait=${(ms / 1000).toFixed(3)}`, {
+    const query = new URLSearchParams({ wait: (ms / 1000).toFixed(3), after: this.#cursor });
+    const response = await fetch(`${this.#url}?${query}`, {
       headers: { Authorization: `Bearer ${typeof token === "string" ? token : token()}` },
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       redirect: "error",
     });
     await response.body?.cancel();
-    if (response.status === 200) return true;
+    const cursor = response.headers.get(DOORBELL_CURSOR);
+    if (response.status === 200 && cursor !== null) {
+      this.#cursor = cursor;
+      return true;
+    }
     if (response.status !== 204) throw new Error(`the doorbell answered ${response.status}`);
     const early = performance.now() - started < ms * EARLY;
     // another wait of ours may have displaced this one: harmless once, a spin if it goes on
     if (early) throw new Error("the doorbell did not wait");
     return false;
-  }
-
-  async #slowQuickRings(signal?: AbortSignal): Promise<void> {
-    const now = performance.now();
-    this.#quickRings = now - this.#lastRing < QUICK_MS ? this.#quickRings + 1 : 0;
-    if (this.#quickRings > QUICK_RINGS) await pause(this.#pauseMs(this.#quickRings - QUICK_RINGS), signal);
-    else this.#failures = 0;
-    this.#lastRing = performance.now();
   }
 
   /** Doubles with every failure up to the longest, then a random half to whole of that. */

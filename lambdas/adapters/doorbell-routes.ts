@@ -1,26 +1,24 @@
-import type { ServerResponse } from "node:http";
 import { Hono } from "hono";
-import { DOORBELL_WAIT_S } from "#protocol/doorbell.ts";
-import type { Doorbell, DoorbellListener } from "../ports/doorbell.ts";
+import { DOORBELL_CURSOR, DOORBELL_WAIT_S } from "#protocol/doorbell.ts";
+import type { MemoryDoorbell } from "./memory-doorbell.ts";
 
 /** `edge` is set by whoever checked the agent's token. */
-type Env = { Variables: { edge: string }; Bindings: Partial<{ outgoing: ServerResponse }> };
+type Env = { Variables: { edge: string } };
 
 /**
- * `GET /doorbell?wait=<seconds, at most 20>`: 200 when rung, 204 when not. A ring that could not be
- * delivered, because the client has gone, is rung again for its next wait.
+ * `GET /doorbell?wait=<seconds, at most 20>&after=<cursor>`: 200 when rung, 204 when not. A 200 carries a
+ * cursor in the header `Perigee-Ring`; the client's next `after` says that it arrived. A ring whose answer
+ * was lost on the way (no one can tell from here) is thus given again. Without `after` it is given once.
  */
-export function doorbellRoutes(hub: Doorbell & { listen(edge: string): DoorbellListener }): Hono<Env> {
+export function doorbellRoutes(hub: MemoryDoorbell): Hono<Env> {
   const app = new Hono<Env>();
   app.get("/doorbell", async (c) => {
     const edge = c.get("edge");
-    const signal = c.req.raw.signal;
-    const rung = await hub.listen(edge).wait(waitMs(c.req.query("wait")), signal);
-    if (!rung) return c.body(null, 204);
-    const outgoing = c.env?.outgoing;
-    if (signal.aborted || outgoing?.destroyed) await hub.ring(edge);
-    else outgoing?.once("close", () => outgoing.writableFinished || hub.ring(edge));
-    return c.body(null, 200);
+    const after = c.req.query("after");
+    const cursor = await hub.waitAfter(edge, after ?? "", waitMs(c.req.query("wait")), c.req.raw.signal);
+    if (cursor === undefined) return c.body(null, 204);
+    if (after === undefined) hub.heard(edge, cursor);
+    return c.body(null, 200, { [DOORBELL_CURSOR]: cursor });
   });
   return app;
 }

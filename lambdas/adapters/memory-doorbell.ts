@@ -1,10 +1,11 @@
+import { randomBytes } from "node:crypto";
 import type { Doorbell, DoorbellListener } from "../ports/doorbell.ts";
 
 /** More waits than this on one edge and the oldest ends: an agent that reconnects leaves dead ones behind. */
 const WAITS_PER_EDGE = 4;
 
-type Wait = (rung: boolean) => void;
-type Bell = { rung: boolean; waits: Set<Wait> };
+/** `rings` so far, `heard` of them for certain; `waits` end when told */
+type Bell = { rings: number; heard: number; waits: Set<() => void> };
 
 /**
  * The doorbell inside one process: rings reach the listeners of the same object. A ring wakes every wait of
@@ -12,53 +13,76 @@ type Bell = { rung: boolean; waits: Set<Wait> };
  */
 export class MemoryDoorbell implements Doorbell {
   readonly #bells = new Map<string, Bell>();
+  /** sets the cursors of this process apart from those of the one before it */
+  readonly #id = randomBytes(6).toString("hex");
 
   async ring(edge: string): Promise<void> {
     const bell = this.#bell(edge);
-    if (bell.waits.size === 0) bell.rung = true;
-    else for (const wake of [...bell.waits]) wake(true);
+    bell.rings++;
+    for (const end of [...bell.waits]) end();
   }
 
   /** The listening end for one edge. */
   listen(edge: string): DoorbellListener {
-    return { wait: (ms, signal) => this.#wait(edge, ms, signal) };
+    return {
+      wait: async (ms, signal) => {
+        const cursor = await this.waitAfter(edge, "", ms, signal);
+        if (cursor === undefined) return false;
+        this.heard(edge, cursor);
+        return true;
+      },
+    };
   }
 
-  #wait(edge: string, ms: number, signal?: AbortSignal): Promise<boolean> {
-    if (signal?.aborted) return Promise.resolve(false);
+  /**
+   * Waits for a ring after those that were heard; returns a cursor, or undefined when there was none. The
+   * cursor that comes back as `after` (or to {@link heard}) says that it arrived; until then the ring stays.
+   * A cursor of another process counts as a ring: some may have been lost with it. "" is none yet.
+   */
+  async waitAfter(
+    edge: string,
+    after: string,
+    ms: number,
+    signal?: AbortSignal,
+  ): Promise<string | undefined> {
     const bell = this.#bell(edge);
-    if (bell.rung) {
-      bell.rung = false;
-      this.#tidy(edge, bell);
-      return Promise.resolve(true);
-    }
+    const known = this.heard(edge, after);
+    if (known && bell.rings <= bell.heard && !signal?.aborted) await this.#wait(bell, ms, signal);
+    if (signal?.aborted || (known && bell.rings <= bell.heard)) return undefined;
+    return `${this.#id}.${bell.rings}`;
+  }
+
+  /** Notes that the ring of this cursor arrived. False when it is none of this process's. */
+  heard(edge: string, cursor: string): boolean {
+    if (cursor === "") return true;
+    const [id, rings] = cursor.split(".");
+    if (id !== this.#id) return false;
+    const bell = this.#bell(edge);
+    bell.heard = Math.max(bell.heard, Math.min(bell.rings, Number(rings) || 0));
+    return true;
+  }
+
+  #wait(bell: Bell, ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const end = (rung: boolean) => {
+      const end = () => {
         clearTimeout(timer);
-        signal?.removeEventListener("abort", abort);
+        signal?.removeEventListener("abort", end);
         bell.waits.delete(end);
-        this.#tidy(edge, bell);
-        resolve(rung);
+        resolve();
       };
-      const abort = () => end(false);
-      const timer = setTimeout(end, ms, false);
-      signal?.addEventListener("abort", abort);
+      const timer = setTimeout(end, ms);
+      signal?.addEventListener("abort", end);
       bell.waits.add(end);
-      if (bell.waits.size > WAITS_PER_EDGE) bell.waits.values().next().value?.(false);
+      if (bell.waits.size > WAITS_PER_EDGE) bell.waits.values().next().value?.();
     });
   }
 
   #bell(edge: string): Bell {
     let bell = this.#bells.get(edge);
     if (!bell) {
-      bell = { rung: false, waits: new Set() };
+      bell = { rings: 0, heard: 0, waits: new Set() };
       this.#bells.set(edge, bell);
     }
     return bell;
-  }
-
-  /** Edges that nobody rings or waits for take no memory. */
-  #tidy(edge: string, bell: Bell): void {
-    if (!bell.rung && bell.waits.size === 0) this.#bells.delete(edge);
   }
 }

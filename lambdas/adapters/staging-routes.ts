@@ -16,11 +16,18 @@ const PREFIX = "/staging/";
  * The signature is the permission: no token. PUT answers `{size, xxh64}`; errors are `{error, message}`:
  * SIGNATURE_INVALID, FILE_NOT_FOUND, RANGE_NOT_SATISFIABLE, BODY_TOO_LARGE, STORAGE_FULL.
  */
-export function stagingRoutes(staging: DirectoryStaging): Hono<Env> {
+export function stagingRoutes(
+  staging: DirectoryStaging,
+  options: {
+    /** told of what is not the client's doing, such as a failing disk */
+    onError?: (error: unknown) => void;
+  } = {},
+): Hono<Env> {
   const app = new Hono<Env>();
   app.onError((error, c) => {
     const { code, message } = failureOf(error);
-    if (code === "INTERNAL_ERROR") console.error(error);
+    const clientGone = c.env?.incoming?.destroyed && !c.env.incoming.complete;
+    if (code === "INTERNAL_ERROR" && !clientGone) options.onError?.(error);
     const status = error instanceof PerigeeError ? error.status : 500;
     return c.json({ error: code, message }, status as ContentfulStatusCode, SAFE);
   });
