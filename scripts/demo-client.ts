@@ -71,7 +71,7 @@ export class DemoClient {
       words.push(`-F ${field.name}=${value}`);
     }
     const url = `${this.#url}${path}`;
-    words.push(url.includes("&") ? `'${url}'` : url);
+    words.push(url.includes("?") ? `'${url}'` : url);
     return words.join(" ");
   }
 
