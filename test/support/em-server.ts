@@ -118,6 +118,7 @@ export function fakeCommand(operation: OperationName, state: Command["state"]): 
 export class EmServer {
   readonly dispatch: FakeDispatch;
   readonly staging: DirectoryStaging;
+  readonly podLogs: PodLogs;
   readonly app: OpenAPIHono<EmEnv>;
   readonly server: Server;
   readonly #directory: string;
@@ -125,6 +126,7 @@ export class EmServer {
   private constructor(directory: string, staging: DirectoryStaging, overrides: Partial<EmDeps>) {
     this.#directory = directory;
     this.staging = staging;
+    this.podLogs = new PodLogs(staging, { pollMs: 20 });
     this.dispatch = new FakeDispatch(() => staging);
     this.app = new OpenAPIHono<EmEnv>({ getPath: foldedPath });
     this.app.use("/em/*", async (c, next) => {
@@ -134,7 +136,7 @@ export class EmServer {
     registerEmRoutes(this.app, {
       dispatch: this.dispatch,
       staging,
-      podLogs: new PodLogs(staging),
+      podLogs: this.podLogs,
       runs: { find: async () => [] },
       resolveEdge: async (_user, header) => {
         if (header === undefined || header === "cg2" || header === "cg3") return header ?? "cg2";
