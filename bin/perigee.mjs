@@ -8,8 +8,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const bundle = join(root, "dist", "perigee.mjs");
-const entry = existsSync(bundle) ? bundle : join(root, "cli", "perigee.ts");
+// In a clone the sources are newer than any bundle; where only bundles were installed there are none.
+const sources = join(root, "cli", "perigee.ts");
+const entry = existsSync(sources) ? sources : join(root, "dist", "perigee.mjs");
 
 if (Number(process.versions.node.split(".")[0]) >= 24) {
   const emitWarning = process.emitWarning;

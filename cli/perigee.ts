@@ -81,7 +81,8 @@ function report(error: unknown): number {
   }
   const known = error as { code?: unknown; message?: unknown; stack?: unknown };
   const text = String(known?.message ?? error);
-  output.failure(new CliFailure(String(known?.code ?? "INTERNAL_ERROR"), text, { exit: EXIT.failed }));
+  const code = String(known?.code ?? "INTERNAL_ERROR");
+  output.failure(new CliFailure(code, text));
   if (process.env.PERIGEE_DEBUG) process.stderr.write(`${known?.stack}\n`);
   return EXIT.failed;
 }
