@@ -82,9 +82,10 @@ function report(error: unknown): number {
   const known = error as { code?: unknown; message?: unknown; stack?: unknown };
   const text = String(known?.message ?? error);
   const code = String(known?.code ?? "INTERNAL_ERROR");
-  output.failure(new CliFailure(code, text));
+  const failure = new CliFailure(code, text);
+  output.failure(failure);
   if (process.env.PERIGEE_DEBUG) process.stderr.write(`${known?.stack}\n`);
-  return EXIT.failed;
+  return failure.exit;
 }
 
 function exitWhenWritten(code: number): void {
