@@ -39,7 +39,7 @@ export class Volumes {
   readonly #measurer = new TreeWorker();
   readonly #closing = new AbortController();
   readonly #usage = new Map<string, number>();
-  readonly #measuring = new Map<string, Promise<number>>();
+  readonly #measuring = new Map<string, { running?: Promise<number>; next?: Promise<number> }>();
 
   constructor(options: VolumesOptions) {
     this.root = path.resolve(options.root);
@@ -155,14 +155,26 @@ export class Volumes {
     return this.#usage.has(user);
   }
 
-  /** Measures all the user's volumes, off the event loop; who asks meanwhile gets the same answer. */
+  /** Counts bytes that were just written, until the next measure. */
+  count(user: string, bytes: number): void {
+    this.#usage.set(user, this.usage(user) + bytes);
+  }
+
+  /** Measures all the user's volumes, off the event loop, from now: not as they were when another asked. */
   measure(user: string): Promise<number> {
-    let running = this.#measuring.get(user);
-    if (running === undefined) {
-      running = this.#measureAll(user).finally(() => this.#measuring.delete(user));
-      this.#measuring.set(user, running);
-    }
-    return running;
+    const { running, next } = this.#measuring.get(user) ?? {};
+    if (next !== undefined) return next;
+    const begun = (running ?? Promise.resolve())
+      .catch(() => undefined)
+      .then(() => {
+        const now = this.#measureAll(user);
+        this.#measuring.set(user, { running: now });
+        return now;
+      });
+    this.#measuring.set(user, { running, next: begun });
+    return begun.finally(() => {
+      if (this.#measuring.get(user)?.next === undefined) this.#measuring.delete(user);
+    });
   }
 
   users(): string[] {

@@ -50,7 +50,8 @@ export class FileSink extends Writable {
   #put(chunks: Buffer[], done: (error?: Error | null) => void): void {
     const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     if (this.#position + length > this.#options.size) {
-      return done(new RangeError("the staged file is longer than its manifest says"));
+      done(new RangeError("the staged file is longer than its manifest says"));
+      return;
     }
     for (const chunk of chunks) this.#options.hash.update(chunk);
     this.#writeAll(chunks, length, done);
@@ -59,17 +60,22 @@ export class FileSink extends Writable {
   /** A full disk may take a part: the rest is tried again, and tells the error. */
   #writeAll(chunks: Buffer[], length: number, done: (error?: Error | null) => void): void {
     fs.writev(this.#fd, chunks, this.#position, (error, count) => {
-      if (error) return done(error);
+      if (error) {
+        done(error);
+        return;
+      }
       this.#position += count;
       this.#unsynced += count;
       if (count < length) {
         const rest = Buffer.concat(chunks).subarray(count);
-        return this.#writeAll([rest], rest.length, done);
+        this.#writeAll([rest], rest.length, done);
+        return;
       }
       try {
         this.#options.written?.(this.#position);
       } catch (stopped) {
-        return done(stopped as Error);
+        done(stopped as Error);
+        return;
       }
       this.#syncAhead();
       done();

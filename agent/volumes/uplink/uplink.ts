@@ -32,6 +32,7 @@ export function uplinkHandler(volumes: Volumes, deps: VolumeDeps): OperationHand
     }
     await commit(volumes, context);
     await discard(volumes, command.id);
+    volumes.count(command.user, input.bytes);
     void measureLater(volumes, command.user);
     return result;
   };

@@ -1,0 +1,83 @@
+import fs from "node:fs";
+import path from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { xxh64 } from "@node-rs/xxhash";
+import { ulid } from "ulid";
+import type { OperationContext } from "#agent/operation.ts";
+import type { InputOf, OperationName, StagedFile } from "#protocol/operations.ts";
+import type { Progress } from "#protocol/wire.ts";
+
+/** One command as an operation sees it, with staging in a directory; it may be run again after a "crash". */
+export class TestCommand<O extends OperationName> {
+  readonly id = ulid();
+  readonly user: string;
+  readonly operation: O;
+  readonly input: InputOf<O>;
+  readonly staging: string;
+  readonly notes: { step: string; detail: unknown }[] = [];
+  readonly progress: Progress[] = [];
+  readonly fetched: { n: number; start: number }[] = [];
+  files: StagedFile[] = [];
+  /** What a fetch gives instead of the staged bytes from `start`. */
+  onFetch?: (n: number, start: number, content: Buffer) => Readable | Buffer;
+  /** Called around every note: throw to crash there. */
+  beforeNote?: (step: string) => void;
+  afterNote?: (step: string) => void;
+
+  constructor(staging: string, user: string, operation: O, input: InputOf<O>) {
+    this.staging = path.join(staging, this.id);
+    fs.mkdirSync(this.staging, { recursive: true });
+    this.user = user;
+    this.operation = operation;
+    this.input = input;
+  }
+
+  /** Stages a file for an uplink. */
+  stage(target: string, content: string | Buffer): this {
+    const bytes = Buffer.from(content as string);
+    const n = this.files.length;
+    fs.writeFileSync(path.join(this.staging, String(n)), bytes);
+    const hash = xxh64(bytes).toString(16).padStart(16, "0");
+    this.files.push({ n, path: target, size: bytes.length, xxh64: hash });
+    return this;
+  }
+
+  /** The bytes that the operation stored under `n`. */
+  stored(n = 0): Buffer {
+    return fs.readFileSync(path.join(this.staging, `stored-${n}`));
+  }
+
+  /** The context of the next attempt. */
+  context(signal: AbortSignal = new AbortController().signal): OperationContext<O> {
+    return {
+      command: { id: this.id, user: this.user, operation: this.operation },
+      input: this.input,
+      signal,
+      progress: (progress) => void this.progress.push(progress),
+      manifest: async () => this.files,
+      fetch: async (n, start = 0) => {
+        this.fetched.push({ n, start });
+        const content = fs.readFileSync(path.join(this.staging, String(n))).subarray(start);
+        const given = this.onFetch?.(n, start, content) ?? content;
+        return given instanceof Readable ? given : Readable.from([given], { objectMode: false });
+      },
+      store: async (n, body, maxBytes) => {
+        const target = path.join(this.staging, `stored-${n}`);
+        const bytes = body instanceof Readable ? body : Readable.from([Buffer.from(body)]);
+        await pipeline(bytes, fs.createWriteStream(target), { signal });
+        const { size } = fs.statSync(target);
+        if (size > maxBytes) throw new Error(`stored ${size} bytes instead of at most ${maxBytes}`);
+        return { n, size };
+      },
+      journal: {
+        notes: [...this.notes],
+        note: (step, detail) => {
+          this.beforeNote?.(step);
+          this.notes.push({ step, detail });
+          this.afterNote?.(step);
+        },
+      },
+    };
+  }
+}
