@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { Progress } from "#protocol/wire.ts";
 import { failureOf, ImageWorld } from "#test/support/image-world.ts";
-import { IMAGE_LABEL } from "./docker-image-store.ts";
+import { imageHandlers } from "./image-handlers.ts";
+import { IMAGE_LABEL } from "./image-labels.ts";
 
 const world = new ImageWorld();
 const { alice, bob, busybox } = world;
@@ -117,24 +118,34 @@ describe("a build", () => {
   });
 
   test("refuses a base image whose triggers fetch or name images", async () => {
-    for (const trigger of [
-      `ADD http://127.0.0.1:1/x /`,
+    const triggers = [
+      "ADD http://127.0.0.1:1/x /",
       "ADD $U /",
       `COPY --from=${busybox} /x /`,
       "RUN --mount=from=x ls",
-    ]) {
+    ];
+    const [repo] = busybox.replace("busybox", "evil").split(":");
+    const publicImages = triggers.map((_, i) => `${repo}:v${i}`);
+    const other = imageHandlers(world.openStore({ publicImages }), world.deps);
+    for (const [i, trigger] of triggers.entries()) {
       const container = await world.docker.createContainer({ Image: busybox });
-      const [repo] = busybox.replace("busybox", "evil").split(":");
-      await container.commit({ repo, tag: "v1", changes: `ONBUILD ${trigger}` });
+      await container.commit({ repo, tag: `v${i}`, changes: `ONBUILD ${trigger}` });
       await container.remove();
-      const store = world.openStore({ publicImages: [`${repo}:v1`, busybox] });
-      const { imageHandlers } = await import("./image-handlers.ts");
-      const before = world.handlers;
-      world.handlers = imageHandlers(store, world.deps);
-      const failure = await failureOf(world.buildText(alice, "evil", `FROM ${repo}:v1\n`));
-      world.handlers = before;
+      const failure = await failureOf(
+        world.buildText(alice, "evil", `FROM ${repo}:v${i}\n`, { handlers: other }),
+      );
       expect(failure.log, trigger).toContain("ONBUILD trigger");
     }
+  });
+
+  test("lets no label pass for one of the agent's", async () => {
+    for (const label of ["perigee.instance=x", '"perigee".run x', "$K=x", "a=b per\\igee.run=1"]) {
+      const failure = await failureOf(
+        world.buildText(alice, "label", `FROM ${busybox}\nENV K=perigee.run\nLABEL ${label}\n`),
+      );
+      expect(failure.log, label).toContain("LABEL");
+    }
+    await world.buildText(alice, "label", `FROM ${busybox}\nLABEL version=1 "who"="me $USER"\n`);
   });
 
   test("fails with the last 100 lines of its log and leaves nothing", async () => {

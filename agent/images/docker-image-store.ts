@@ -6,6 +6,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "../kill-point.ts";
 import { runBuild, runLoad } from "./docker-image-work.ts";
 import { engineCall, engineTry, isEngineError } from "./engine-call.ts";
+import { IMAGE_LABEL, IMAGE_USER_LABEL } from "./image-labels.ts";
 import { ImageRecord } from "./image-record.ts";
 import type {
   BuildWork,
@@ -34,9 +35,8 @@ export type DockerImageStoreOptions = {
   buildCpus?: number;
 };
 
-/** Label key of what is built here; its value is the agent's instance. Containers of a build carry it too. */
-export const IMAGE_LABEL = "perigee.image";
-export const IMAGE_USER_LABEL = "perigee.image.user";
+export { IMAGE_LABEL } from "./image-labels.ts";
+
 /** Label of the agent's own containers: what has it is no leftover of a build. */
 const CONTAINER_LABEL = "perigee.instance";
 

@@ -146,6 +146,7 @@ class Planner {
       refuseHeredoc(keyword, rest);
       return { keyword, rest: rewriteAdd(rest, this.#variables, this.#escape) };
     }
+    if (keyword === "LABEL") refuseOurLabels(rest, this.#escape);
     if (keyword === "RUN") {
       refuseHeredoc(keyword, rest);
       takeFlags(keyword, rest, []);
@@ -237,6 +238,19 @@ function checkTriggerText(trigger: string): void {
     throw new DockerfileError("COPY --from isn't allowed in a trigger");
   }
   if (keyword === "RUN") takeFlags(keyword, rest, []);
+  if (keyword === "LABEL") refuseOurLabels(rest, "\\");
+}
+
+/** Labels tell the agent what is its own: none of a user's may look like one, whatever variables come to. */
+function refuseOurLabels(rest: string, escapeChar: string): void {
+  if (/perigee\./i.test(rest.replace(/["'\\`]/g, ""))) {
+    throw new DockerfileError('LABEL: keys that begin with "perigee." are not allowed');
+  }
+  const words = splitWords(rest, escapeChar);
+  const keys = words[0]?.includes("=") ? words.map((word) => word.split("=")[0]!) : words.slice(0, 1);
+  if (keys.some((key) => key.includes("$"))) {
+    throw new DockerfileError("LABEL: a key must not hold variables");
+  }
 }
 
 /** The classic builder knows none; a later one would take the instructions that follow for its text. */

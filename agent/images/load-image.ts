@@ -1,6 +1,138 @@
-import type { OperationHandler } from "../operation.ts";
+import fs from "node:fs";
+import { Readable } from "node:stream";
+import { PerigeeError } from "#protocol/errors.ts";
+import { isMissing, type Opened, openBeneath } from "../files/open-beneath.ts";
+import { FileShrank } from "../files/read-exactly.ts";
+import type { OperationContext, OperationHandler } from "../operation.ts";
+import { ArchiveFile } from "./archive-stream.ts";
+import { emitImage } from "./emit-image.ts";
+import { imageNameOf, makeOnce } from "./image-commit.ts";
 import type { ImageDeps } from "./image-deps.ts";
-import type { ImageStore } from "./image-store.ts";
-export function loadImage(_store: ImageStore, _deps: ImageDeps): OperationHandler<"image.load"> {
-  return () => Promise.reject(new Error("not there yet"));
+import { isReservedLabel } from "./image-labels.ts";
+import { type ImageStore, ImageWorkFailed } from "./image-store.ts";
+import { LogTail } from "./log-tail.ts";
+import { type ImageName, isHub, type Reference } from "./reference.ts";
+import { readSavedImage } from "./saved-image.ts";
+import { TarError } from "./tar-parser.ts";
+
+type LoadContext = OperationContext<"image.load">;
+
+/** An archive that cannot be loaded: `message` is a line for the log. */
+class LoadError extends Error {
+  override readonly name = "LoadError";
+}
+
+const LOAD_ERRORS = [LoadError, TarError, FileShrank] as const;
+const MAX_ENTRIES = 10_000;
+
+/** Loads an image from an archive in a volume. @throws PerigeeError IMAGE_LOAD_FAILED with `log_tail` */
+export function loadImage(store: ImageStore, deps: ImageDeps): OperationHandler<"image.load"> {
+  return async (context) => {
+    const { command, journal, signal } = context;
+    const image = imageNameOf(context.input.image);
+    const tail = new LogTail();
+    try {
+      const refusal = store.refusal(command.user, image);
+      if (refusal) throw new LoadError(refusal);
+      await makeOnce({
+        store,
+        deps,
+        command: command.id,
+        user: command.user,
+        image,
+        journal,
+        signal,
+        make: (stop) => load(store, deps, context, image, tail, stop),
+      });
+      return {};
+    } catch (error) {
+      if (LOAD_ERRORS.some((kind) => error instanceof kind)) tail.add((error as Error).message);
+      else if (!(error instanceof ImageWorkFailed)) throw error;
+      throw new PerigeeError("IMAGE_LOAD_FAILED", "Docker Image tarfile failed to load", {
+        data: { log_tail: tail.lines() },
+        cause: error,
+      });
+    }
+  };
+}
+
+async function load(
+  store: ImageStore,
+  deps: ImageDeps,
+  { command, input, progress }: LoadContext,
+  image: ImageName,
+  tail: LogTail,
+  signal: AbortSignal,
+): Promise<string> {
+  const { user } = command;
+  progress({ phase: "checking" });
+  const platform = await store.platform();
+  const fd = openArchive(deps, user, input.volume, input.tarfile);
+  try {
+    const { size } = fs.fstatSync(fd);
+    const archive = new ArchiveFile(fd, { maxBytes: deps.quota(), maxEntries: MAX_ENTRIES });
+    const architectures = deps.architectures ?? [platform.architecture];
+    const saved = await readSavedImage(
+      archive,
+      { matches: matcher(store, user, image), expected: `${image.name}:${image.tag}`, architectures },
+      signal,
+    );
+    const reference = store.temporaryName(command.id);
+    const emitted = emitImage(archive, saved, {
+      reference,
+      maxBytes: deps.quota(),
+      signal,
+      onBytes: (done) => progress({ phase: "loading", done, total: size, unit: "bytes" }),
+    });
+    const id = await store.load({
+      command: command.id,
+      user,
+      signal,
+      archive: Readable.from(emitted, { objectMode: false }),
+      onLine: (line) => tail.add(line),
+    });
+    await verify(store, id, architectures);
+    return id;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** What the engine read, whatever we read. */
+async function verify(store: ImageStore, id: string, architectures: readonly string[]): Promise<void> {
+  const loaded = await store.inspect(id);
+  if (loaded?.os !== "linux" || !architectures.includes(loaded.architecture)) {
+    throw new LoadError(`the image is not for linux/${architectures.join(", linux/")}`);
+  }
+  const label = Object.keys(loaded.labels).find((key) => isReservedLabel(key));
+  if (label !== undefined)
+    throw new LoadError(`the image has the label ${label.slice(0, 200)}, which is reserved`);
+}
+
+function openArchive(deps: ImageDeps, user: string, volumeName: string, path: string): number {
+  const missing = new LoadError(`sh: line 1: ${path}: No such file or directory`);
+  using volume = deps.openVolume(user, volumeName);
+  if (!volume) throw missing;
+  let opened: Opened;
+  try {
+    opened = openBeneath(volume, path);
+  } catch (error) {
+    if (isMissing(error)) throw missing;
+    if (error instanceof PerigeeError && error.code === "ILLEGAL_PATH") {
+      throw new LoadError(`sh: line 1: ${path}: leads through a link`);
+    }
+    throw error;
+  }
+  if (opened.kind === "file") return opened.fd;
+  if (opened.kind === "directory") opened.directory.close();
+  throw new LoadError(`sh: line 1: ${path || "."}: Is not a regular file`);
+}
+
+/** The name used when the archive was made: as given, in Docker's long form, or as the image is called onboard. */
+function matcher(store: ImageStore, user: string, image: ImageName): (tag: Reference) => boolean {
+  return ({ host, name, tag }) => {
+    if (tag !== image.tag) return false;
+    if (host !== undefined && !isHub(host) && !store.registries.includes(host)) return false;
+    return name === image.name || name === `library/${image.name}` || name === `${user}-${image.name}`;
+  };
 }

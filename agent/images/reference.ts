@@ -45,6 +45,11 @@ function isHost(component: string): boolean {
   return (/[.:]/.test(component) || component === "localhost") && HOST.test(component);
 }
 
+/** Is `host` Docker's own registry, in one of the forms people write? */
+export function isHub(host: string): boolean {
+  return HUB.includes(host);
+}
+
 /** Tag in the engine of a user's image: no user name holds `-`, so it is read one way only. */
 export function engineTag(user: string, image: ImageName): string {
   return `${user}-${image.name}:${image.tag}`;

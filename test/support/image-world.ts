@@ -24,6 +24,7 @@ export type RunOptions = {
   signal?: AbortSignal;
   onProgress?(progress: Progress): void;
   onNote?(step: string): void;
+  handlers?: ImageHandlers;
 };
 
 /** The image operations on the real engine, with names, an instance and a directory of their own. */
@@ -114,7 +115,7 @@ export class ImageWorld {
         },
       },
     };
-    return (this.handlers[operation] as unknown as OperationHandler<O>)(context);
+    return ((options.handlers ?? this.handlers)[operation] as unknown as OperationHandler<O>)(context);
   }
 
   build(user: string, image: string, options: RunOptions & { dockerfile?: string; context?: string } = {}) {

@@ -1,0 +1,9 @@
+/** Label key of what is built here; its value is the agent's instance. Containers of a build carry it too. */
+export const IMAGE_LABEL = "perigee.image";
+/** Label key of the user for whom it was built. */
+export const IMAGE_USER_LABEL = "perigee.image.user";
+
+/** Would an image with this label look like something else of the agent's? What was built onboard has ours. */
+export function isReservedLabel(key: string): boolean {
+  return key.startsWith("perigee.") && key !== IMAGE_LABEL && key !== IMAGE_USER_LABEL;
+}
