@@ -2,6 +2,8 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { ulid } from "ulid";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { MiB } from "#protocol/limits.ts";
+import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
 import { ended, endOf, PodRig, running, stateWhere, waitingFor } from "#test/support/pod-rig.ts";
 import { LABEL } from "./docker-labels.ts";
 import type { PodManager } from "./pod-manager.ts";
@@ -437,7 +439,35 @@ describe("restart", () => {
   });
 });
 
-describe("logs without contact", () => {
+describe("logs", () => {
+  test("an agent restart in the middle neither loses nor doubles lines", async () => {
+    const script =
+      "n=0; while [ $n -lt 400 ]; do echo line $n; n=$((n+1)); [ $((n%20)) = 0 ] && sleep 0.05; done";
+    const first = rig.manager({ logFlushMs: 20 });
+    const run = rig.sh(first, "ada", script);
+    await rig.landed();
+    await first.close();
+    const second = rig.manager({ logFlushMs: 20 });
+    await rig.landed();
+    await second.close();
+    await endOf(rig.manager({ logFlushMs: 20 }), run);
+    expect(rig.lines(run)).toEqual(Array.from({ length: 400 }, (_, n) => `line ${n}`));
+  });
+
+  test("a payload that floods its log is stopped in time, and other logs get through", async () => {
+    const manager = rig.manager({ minuteMs: 2_000 });
+    const flood = rig.sh(manager, "mallory", "yes flooooooooooooooooooood", { maxDuration: 1 });
+    await stateWhere(manager, flood, running);
+    const quiet = rig.sh(manager, "ada", "echo quiet");
+    expect(await endOf(manager, quiet)).toMatchObject({ reason: "Completed" });
+    expect(rig.lines(quiet)).toEqual(["quiet"]);
+    expect(await endOf(manager, flood)).toMatchObject({ reason: "DeadlineExceeded" });
+    const sizes = rig.chunks.filter(({ run }) => run === flood).map(({ data }) => data.length);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(LOG_CHUNK_BYTES);
+    // What the engine keeps (10 MiB as JSON), and what was followed live before.
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(64 * MiB);
+  });
+
   test("at most so many ended runs of a user wait; the oldest logs beyond are given up", async () => {
     let there = false;
     rig.contact = () => {

@@ -152,21 +152,30 @@ export class PodRig {
   async cleanUp(): Promise<void> {
     for (const manager of this.#managers) await manager.close();
     for (const runtime of this.#runtimes) await runtime.close();
+    // What was under way in the engine when the managers closed may hold a network a moment longer.
+    while ((await this.#sweep()) > 0) await this.tick();
+    this.#database?.close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** Removes what is left in the engine; how many things there were. */
+  async #sweep(): Promise<number> {
     const filters = { label: [`${LABEL.instance}=${this.instance}`] };
-    for (const { Id } of await this.docker.listContainers({ all: true, filters })) {
+    const containers = await this.docker.listContainers({ all: true, filters });
+    for (const { Id } of containers) {
       await this.docker
         .getContainer(Id)
         .remove({ force: true, v: true })
         .catch(() => undefined);
     }
-    for (const { Id } of await this.docker.listNetworks({ filters })) {
+    const networks = await this.docker.listNetworks({ filters });
+    for (const { Id } of networks) {
       await this.docker
         .getNetwork(Id)
         .remove()
         .catch(() => undefined);
     }
-    this.#database?.close();
-    rmSync(this.directory, { recursive: true, force: true });
+    return containers.length + networks.length;
   }
 }
 

@@ -1,0 +1,105 @@
+import { ulid } from "ulid";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { InputOf, OperationName } from "#protocol/operations.ts";
+import { endOf, PodRig } from "#test/support/pod-rig.ts";
+import type { OperationContext } from "../operation.ts";
+import { podHandlers } from "./pod-handlers.ts";
+import type { PodManager } from "./pod-manager.ts";
+
+describe("podHandlers", () => {
+  let rig: PodRig;
+  let manager: PodManager;
+  let handlers: ReturnType<typeof podHandlers>;
+  const ensured: string[] = [];
+  beforeAll(async () => {
+    rig = await PodRig.create();
+    manager = rig.manager();
+    handlers = podHandlers(manager, {
+      ensureVolume: async (user, volume) => {
+        ensured.push(`${user}/${volume}`);
+        return rig.volume(`${user}-${volume}`);
+      },
+    });
+  });
+  afterAll(() => rig.cleanUp());
+
+  function context<O extends OperationName>(
+    operation: O,
+    input: InputOf<O>,
+    over: { id?: string; user?: string; signal?: AbortSignal } = {},
+  ): OperationContext<O> {
+    const unexpected = () => {
+      throw new Error("not expected here");
+    };
+    return {
+      command: { id: over.id ?? ulid(), user: over.user ?? "ada", operation },
+      input,
+      signal: over.signal ?? new AbortController().signal,
+      progress: () => undefined,
+      manifest: unexpected,
+      fetch: unexpected,
+      store: unexpected,
+      journal: { notes: [], note: unexpected },
+    };
+  }
+
+  test("pod.run makes the volume, is durable, and does not wait for the start; again, it is the same run", async () => {
+    const id = ulid();
+    const input = rig.input({ pod: "pa", volume: "va", command: ["/bin/sh", "-c", "echo x >> count"] });
+    expect(await handlers["pod.run"](context("pod.run", input, { id }))).toEqual({});
+    expect(ensured).toEqual(["ada/va"]);
+    expect(manager.has(id)).toBe(true);
+    expect(await handlers["pod.status"](context("pod.status", { pod: "pa" }))).toEqual({
+      state: { waiting: { reason: "ContainerCreating" } },
+    });
+    await endOf(manager, id);
+    const cancelled = AbortSignal.abort(new Error("cancelled"));
+    // Recorded already: a cancel on the second try comes too late.
+    expect(await handlers["pod.run"](context("pod.run", input, { id, signal: cancelled }))).toEqual({});
+    expect(rig.read("ada-va", "count")).toBe("x\n");
+    expect(await handlers["pod.stop"](context("pod.stop", { pod: "pa" }))).toEqual({});
+  });
+
+  test("pod.run that is cancelled before it is recorded leaves nothing", async () => {
+    const id = ulid();
+    const signal = AbortSignal.abort(new Error("cancelled"));
+    await expect(
+      handlers["pod.run"](context("pod.run", rig.input({ pod: "pb" }), { id, signal })),
+    ).rejects.toThrow("cancelled");
+    expect(manager.has(id)).toBe(false);
+  });
+
+  test("pod.status and pod.stop know the user's own pods only", async () => {
+    for (const user of ["bob", "ad"]) {
+      const over = { user };
+      await expect(handlers["pod.status"](context("pod.status", { pod: "pa" }, over))).rejects.toMatchObject({
+        code: "POD_NOT_FOUND",
+      });
+      await expect(handlers["pod.stop"](context("pod.stop", { pod: "pa" }, over))).rejects.toMatchObject({
+        code: "POD_NOT_FOUND",
+      });
+    }
+  });
+
+  test("pod.stop that is cut short throws why, and the pod stops all the same", async () => {
+    const id = ulid();
+    const command = ["/bin/sh", "-c", "trap 'exit 4' TERM; while :; do sleep 0.05; done"];
+    await handlers["pod.run"](context("pod.run", rig.input({ pod: "pc", command }), { id }));
+    const abort = new AbortController();
+    const stopping = handlers["pod.stop"](context("pod.stop", { pod: "pc" }, { signal: abort.signal }));
+    abort.abort(new Error("deadline"));
+    await expect(stopping).rejects.toThrow("deadline");
+    expect((await endOf(manager, id)).exitCode).toBeGreaterThan(0);
+  });
+
+  test("nodes.status tells names and states in the order of the configuration", async () => {
+    expect(await handlers["nodes.status"](context("nodes.status", {}))).toEqual({
+      nodes: [
+        { name: "fpga", status: "True" },
+        { name: "gpu", status: "False" },
+        { name: "mpu1", status: "True" },
+        { name: "mpu2", status: "True" },
+      ],
+    });
+  });
+});
