@@ -19,6 +19,8 @@ import { PodLogs } from "./dispatch/pod-logs.ts";
 import { Waiting, type WaitingOptions } from "./dispatch/waiting.ts";
 import { docsPage } from "./docs/page.ts";
 import { registerEdgeRoutes } from "./edges/routes.ts";
+import { answerThenDrain } from "./http/answer-then-drain.ts";
+import { incomingOf } from "./http/body-stream.ts";
 import type { GroundEnv } from "./http/env.ts";
 import { errorResponse } from "./http/errors.ts";
 import { foldedPath } from "./http/fold-slashes.ts";
@@ -87,10 +89,11 @@ export function createGround(options: GroundOptions): Ground {
       throw new PerigeeError("INVALID_PARAMETERS", `${issue?.path.join(".")}: ${issue?.message}`);
     },
   });
-  app.onError((error) => errorResponse(error, { log }));
-  app.notFound((c) =>
-    errorResponse(new PerigeeError("NOT_FOUND", `There is no route ${c.req.method} ${c.req.path}`), { log }),
-  );
+  app.onError((error, c) => answerThenDrain(errorResponse(error, { log }), incomingOf(c)));
+  app.notFound((c) => {
+    const error = new PerigeeError("NOT_FOUND", `There is no route ${c.req.method} ${c.req.path}`);
+    return answerThenDrain(errorResponse(error, { log }), incomingOf(c));
+  });
   app.use(metrics.middleware());
 
   app.get("/healthz", (c) => c.json({ status: "ok" }));

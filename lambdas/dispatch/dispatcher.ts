@@ -3,6 +3,7 @@ import { MiB } from "#protocol/limits.ts";
 import type { OperationName, ResultOf, StagedFile } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../ledger/command.ts";
+import { ahead } from "../ledger/edge-state.ts";
 import type { Draft, Ledger } from "../ledger/ledger.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
 import type { Staging } from "../ports/staging.ts";
@@ -35,7 +36,7 @@ export class Dispatcher implements Dispatch {
     const contract = preference.kind === "contract";
     const { command } = await (contract ? ledger.submitLocking(request) : ledger.submitQueued(request));
     if (command.state === "queued") await this.#ring(command);
-    if (!contract) return answer(await this.#preferred(command, preference));
+    if (!contract) return this.#answer(await this.#preferred(command, preference));
     return answer(await (command.entry === "lock" ? waiting.holdingLock(command) : waiting.inQueue(command)));
   }
 
@@ -82,21 +83,31 @@ export class Dispatcher implements Dispatch {
   ): Promise<Answer<"volume.uplink">> {
     const { ledger, staging, waiting } = this.#parts;
     const manifest = Buffer.from(JSON.stringify(upload.files));
-    await staging.put(`${upload.prefix}${MANIFEST}`, manifest, { maxBytes: manifest.length });
     const bytes = upload.files.reduce((sum, file) => sum + file.size, 0);
     const input = { volume: upload.volume, count: upload.files.length, bytes };
     let queued: Command;
     try {
+      await staging.put(`${upload.prefix}${MANIFEST}`, manifest, { maxBytes: manifest.length });
       queued = await ledger.queue(command, { prefix: upload.prefix, input });
     } catch (error) {
       // Refused: nothing of it stays. Anything else may have been committed: the janitor finds out.
-      if (error instanceof PerigeeError) await staging.deletePrefix(upload.prefix);
+      if (error instanceof PerigeeError) {
+        await ledger.endUnclaimed(command, "failed", error.toFailure());
+        await staging.deletePrefix(upload.prefix);
+      }
       throw error;
     }
     await this.#ring(queued);
     const ended =
       preference.kind === "contract" ? waiting.inQueue(queued) : this.#preferred(queued, preference);
     return answer<"volume.uplink">(await ended);
+  }
+
+  /** A command that still waits tells its place. */
+  async #answer<O extends OperationName>(command: Command): Promise<Answer<O>> {
+    if (command.state !== "queued") return answer(command);
+    const before = ahead(await this.#parts.ledger.edgeState(command.edge), command.id) ?? 0;
+    return { kind: "accepted", command: { ...command, position: before + 1 } };
   }
 
   #preferred(command: Command, preference: Preference): Promise<Command> {

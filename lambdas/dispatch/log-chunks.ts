@@ -47,20 +47,20 @@ const MERGE_BYTES = 1 * MiB;
 
 /**
  * Neighbours worth merging to one: 16 under 32 KiB, or 16 under 512 KiB, so that a log of any chatter is a
- * few dozen objects. Undefined when there are none.
+ * few dozen objects. Undefined when there are none. Under a cap of `maxBytes` no piece gets over an eighth of
+ * it, since the oldest go piece by piece.
  */
-export function mergeable(chunks: LogChunk[]): LogChunk[] | undefined {
-  for (const small of SMALL_BYTES) {
+export function mergeable(chunks: LogChunk[], maxBytes: number): LogChunk[] | undefined {
+  const bound = Math.min(MERGE_BYTES, maxBytes / 8);
+  for (const limit of SMALL_BYTES) {
+    // any two that are small fit into one
+    const small = Math.min(limit, bound / 2);
     let run: LogChunk[] = [];
     for (const chunk of chunks) {
-      const joins = run.length === 0 || run.at(-1)!.end === chunk.offset;
-      if (!joins) run = [];
+      if (run.length > 0 && run.at(-1)!.end !== chunk.offset) run = [];
       if (chunk.end - chunk.offset < small) run.push(chunk);
       else run = [];
-      if (run.length >= FEW) {
-        const fits = run.filter(({ end }) => end - run[0]!.offset <= MERGE_BYTES);
-        if (fits.length > 1) return fits;
-      }
+      if (run.length >= FEW) return run.filter(({ end }) => end - run[0]!.offset <= bound);
     }
   }
   return undefined;

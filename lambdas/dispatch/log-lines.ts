@@ -47,16 +47,19 @@ export class LogLines {
     return out.length === 1 ? out[0]! : Buffer.concat(out);
   }
 
-  /** What is left when the log ends in the middle of a line's time. */
+  /** What is left when the log ends within the first bytes of a line. */
   end(): Buffer {
     const rest = this.#held;
     this.#held = EMPTY;
-    return this.#wanted && !this.#skipLine ? rest : EMPTY;
+    const text = rest.subarray(this.#begin(rest));
+    return this.#wanted ? text : EMPTY;
   }
 
   /** Call where bytes are missing from the log: an unfinished line ends, and a line cut at its front is dropped. */
   gap(next: Buffer): Buffer {
-    const ended = Buffer.concat([this.end(), this.#inLine && this.#wanted ? Buffer.from("\n") : EMPTY]);
+    const unfinished = this.#held.length > 0 || (this.#inLine && !this.#skipLine);
+    const rest = this.end();
+    const ended = unfinished && this.#wanted ? Buffer.concat([rest, Buffer.from("\n")]) : rest;
     this.#inLine = !STAMP.test(next.toString("latin1", 0, STAMP_BYTES));
     this.#skipLine = this.#inLine;
     return ended;

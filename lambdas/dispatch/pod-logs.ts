@@ -232,7 +232,7 @@ export class PodLogs {
     const old = new Set(overflow(chunks, this.#maxBytes));
     await this.#drop([...old]);
     chunks = chunks.filter((chunk) => !old.has(chunk));
-    const group = mergeable(chunks);
+    const group = mergeable(chunks, this.#maxBytes);
     if (group) await this.#merge(group);
   }
 

@@ -16,7 +16,7 @@ export type Command = {
   entry: "lock" | "queue";
   /** runs alone on its edge */
   exclusive: boolean;
-  /** place in the edge's queue, given on entering `queued` */
+  /** 1 = next to run; only on a command that is shown, the ledger's order is the edge's queue */
   position?: number;
   /** claims so far */
   attempts: number;
