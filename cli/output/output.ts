@@ -64,7 +64,7 @@ export class Output {
       unit: step.unit ?? "bytes",
       elapsedMs: now - this.#phaseStart,
     };
-    this.#draw(barLine(state, (process.stderr.columns ?? 80) - 1));
+    this.#draw(barLine(state, (process.stderr.columns || 80) - 1));
   }
 
   /** Takes the live line away. */
@@ -89,7 +89,7 @@ export class Output {
   }
 
   #draw(text: string): void {
-    process.stderr.write(`\r${safe(text).slice(0, (process.stderr.columns ?? 80) - 1)}\x1b[K`);
+    process.stderr.write(`\r${safe(text).slice(0, (process.stderr.columns || 80) - 1)}\x1b[K`);
     this.#shown = true;
   }
 }

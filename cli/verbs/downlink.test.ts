@@ -73,6 +73,19 @@ describe("a file", () => {
     expect(await read("data.bin")).toEqual(bytes);
   });
 
+  test("content that is gone from the ground is asked for again, straight", async () => {
+    stage.ground
+      .on(DOWNLINK, ACCEPTED, file())
+      .on("GET /commands/01C", command("succeeded", { content: "/commands/01C/content" }))
+      .on(CONTENT, { status: 404, json: { error: "FILE_NOT_FOUND", message: "gone" } });
+    expect((await stage.run(["downlink", "data.bin"])).code).toBe(0);
+    expect(await read("data.bin")).toEqual(bytes);
+    expect(stage.ground.calls(DOWNLINK).map(({ headers }) => headers.prefer)).toEqual([
+      "respond-async",
+      undefined,
+    ]);
+  });
+
   test("-o: a file, a directory, stdout", async () => {
     await mkdir(join(stage.dir, "out"));
     stage.ground.on(DOWNLINK, file(Buffer.from("hello")));

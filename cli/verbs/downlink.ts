@@ -59,7 +59,7 @@ async function downlink(session: Session, [path]: [string], options: Options): P
       await part.discard();
       const data = { path, directory: target, ...found };
       output.result({ message: "Successfully downlinked directory", data }, () => {
-        return `Unpacked ${found.files} files, ${bytes(found.bytes)}, to ${safe(target)}`;
+        return `Unpacked ${found.files === 1 ? "1 file" : `${found.files} files`}, ${bytes(found.bytes)}, to ${safe(target)}`;
       });
       return;
     }
@@ -114,10 +114,13 @@ class Source {
   readonly #path: string;
   readonly #patience: Patience;
   #content: string | undefined;
+  /** ask for the contract's own answer, which needs nothing kept on the ground */
+  #direct: boolean;
 
   constructor(client: Client, path: string, options: VolumeOptions) {
     this.#client = client;
     this.#patience = client.patience();
+    this.#direct = this.#patience.limitMs === 0;
     this.#path = `/em/files/downlink${query({ filepath: path, ...volumeFields(options) })}`;
   }
 
@@ -141,7 +144,7 @@ class Source {
       answer.body.resume();
       this.#content = undefined;
     }
-    const prefer: Record<string, string> = this.#patience.limitMs ? { Prefer: "respond-async" } : {};
+    const prefer: Record<string, string> = this.#direct ? {} : { Prefer: "respond-async" };
     const call = { method: "GET", path: this.#path, headers: { ...range, ...prefer } } as const;
     const answer = await this.#client.whenFree(call, this.#patience);
     if (answer.status !== 202) return { answer, same: false };
@@ -149,6 +152,11 @@ class Source {
     const command = await followToSuccess(this.#client, id, this.#patience);
     const content = command.content ?? `/commands/${id}/content`;
     const fetched = await this.#client.send({ method: "GET", path: content, idleMs: IDLE_MS });
+    if (fetched.status === 404 && !this.#direct) {
+      fetched.body.resume();
+      this.#direct = true;
+      return this.open(sink);
+    }
     if (fetched.status >= 300) throw await failureFrom(fetched);
     this.#content = content;
     return { answer: fetched, same: false };
