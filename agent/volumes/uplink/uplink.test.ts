@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { Readable } from "node:stream";
 import fc from "fast-check";
@@ -213,6 +214,46 @@ describe("volume.uplink", () => {
     await world.run(command);
     expect(world.tree()).toEqual({ a: "one", d: null, "d/b": "two", e: null, "e/c": "three", f: "four" });
     expect(fs.readdirSync(`${world.base}/outside`)).toEqual([]);
+    expect(world.leftovers()).toEqual([]);
+  });
+
+  it("puts nothing outside, and nothing half, while another process swaps the way for links", async () => {
+    world.make();
+    fs.mkdirSync(`${world.base}/outside`);
+    const swapper = spawn(
+      process.execPath,
+      [
+        "-e",
+        `const fs = require("fs"); const [, v, out] = process.argv;
+         const may = (f) => { try { f(); } catch {} };
+         for (let i = 0; i < 3000; i++) {
+           may(() => fs.renameSync(v + "/d", v + "/kept" + i % 8)); may(() => fs.symlinkSync(out, v + "/d"));
+           may(() => fs.unlinkSync(v + "/d")); may(() => fs.writeFileSync(v + "/d", "in the way"));
+           may(() => fs.unlinkSync(v + "/d")); may(() => fs.mkdirSync(v + "/d/g", { recursive: true })); }`,
+        world.volume,
+        `${world.base}/outside`,
+      ],
+      { stdio: "ignore" },
+    );
+    let running = true;
+    const ended = new Promise((resolve) => swapper.once("exit", resolve)).then((code) => {
+      running = false;
+      return code;
+    });
+    const codes = new Set<string>();
+    for (let round = 0; running; round++) {
+      const code = await world.code(
+        world.uplink({ "d/f": `${round}`, "d/g/h": `${round}`, last: `${round}` }),
+      );
+      codes.add(code);
+      const last = world.tree().last ?? "";
+      expect(last === `${round}`).toBe(code === "succeeded");
+    }
+    expect(await ended).toBe(0);
+    expect(fs.readdirSync(`${world.base}/outside`)).toEqual([]);
+    expect(
+      [...codes].filter((c) => !["succeeded", "ILLEGAL_PATH", "INVALID_PARAMETERS"].includes(c)),
+    ).toEqual([]);
     expect(world.leftovers()).toEqual([]);
   });
 

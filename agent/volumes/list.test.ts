@@ -1,0 +1,190 @@
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import { xxh64 } from "@node-rs/xxhash";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { PerigeeError } from "#protocol/errors.ts";
+import { VolumeWorld } from "#test/support/volume-world.ts";
+
+let world: VolumeWorld;
+beforeEach(() => {
+  world = new VolumeWorld();
+});
+afterEach(() => world[Symbol.asyncDispose]());
+
+const at = new Date("2025-11-20T12:31:59.999Z");
+
+function write(name: string, content: string | Buffer): void {
+  fs.writeFileSync(`${world.volume}/${name}`, content);
+  fs.utimesSync(`${world.volume}/${name}`, at, at);
+}
+
+async function text(): Promise<{ text: string; truncated: boolean }> {
+  const command = world.command("volume.list", { volume: "v" });
+  const { listing, content, truncated } = await world.run(command);
+  if (content) expect(command.stored()).toHaveLength(content.size);
+  return { text: listing ?? command.stored().toString(), truncated };
+}
+
+const list = async () => JSON.parse((await text()).text) as Record<string, unknown>[];
+
+const signed = (content: string | Buffer) => BigInt.asIntN(64, xxh64(content)).toString();
+
+describe("volume.list", () => {
+  it("lists a volume that was never used as empty, and makes nothing", async () => {
+    expect(await text()).toEqual({ text: "[]", truncated: false });
+    expect(fs.readdirSync(world.root).sort()).toEqual([".incoming", ".trash"]);
+  });
+
+  it("writes exactly the contract's shape, with hashes as raw 64-bit numbers", async () => {
+    world.make();
+    write("b.txt", "content");
+    fs.mkdirSync(`${world.volume}/a`);
+    write("a/x", "12345");
+    write("a/y", "");
+    fs.utimesSync(`${world.volume}/a`, at, at);
+    expect((await text()).text).toBe(
+      `[{"type":"directory","name":"a","size":"5","time":"2025-11-20-12-31","contents":[` +
+        `{"type":"file","name":"x","size":"5","time":"2025-11-20-12-31","hash":${signed("12345")}},` +
+        `{"type":"file","name":"y","size":"0","time":"2025-11-20-12-31","hash":-1205034819632174695}]},` +
+        `{"type":"file","name":"b.txt","size":"7","time":"2025-11-20-12-31","hash":${signed("content")}}]`,
+    );
+  });
+
+  it("agrees with the native tool about files of every size", async () => {
+    world.make();
+    for (const size of [1, 4096, 1024 * 1024, 1024 * 1024 + 1, 3_500_000]) {
+      write(`f${size}`, Buffer.alloc(size, `seed ${size}`));
+    }
+    const native = execFileSync("/bin/sh", ["-c", "xxhsum -H64 f*"], { cwd: world.volume }).toString();
+    const { text: found } = await text();
+    for (const line of native.trim().split("\n")) {
+      const [hash, name] = line.split(/\s+/) as [string, string];
+      const number = BigInt.asIntN(64, BigInt(`0x${hash}`));
+      expect(found).toMatch(new RegExp(`"name":"${name}","size":"\\d+","time":"[^"]+","hash":${number}}`));
+    }
+  });
+
+  it("sorts by the bytes of the names and writes any name as JSON", async () => {
+    world.make();
+    const names = ["B", "a", "a b", 'quote"', "back\\slash", "tab\t", "é", "\u{1F680}", "\uFF5E", "line\n"];
+    for (const name of names) write(name, name);
+    const sorted = [...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    expect((await list()).map(({ name }) => name)).toEqual(sorted);
+  });
+
+  it("never follows or opens what is no file or directory", async () => {
+    world.make();
+    execFileSync("mkfifo", [`${world.volume}/fifo`]);
+    fs.symlinkSync("/etc", `${world.volume}/etc`);
+    fs.symlinkSync("gone", `${world.volume}/dangling`);
+    execFileSync("mknod", [`${world.volume}/null`, "c", "1", "3"]);
+    const found = await list();
+    expect(found.map(({ type, name, size, hash }) => ({ type, name, size, hash }))).toEqual([
+      { type: "symlink", name: "dangling", size: "4" },
+      { type: "symlink", name: "etc", size: "4" },
+      { type: "other", name: "fifo", size: "0" },
+      { type: "other", name: "null", size: "0" },
+    ]);
+  });
+
+  it("shows names that are not UTF-8, as what cannot be asked for", async () => {
+    world.make();
+    const raw = Buffer.concat([Buffer.from(`${world.volume}/`), Buffer.from([0x61, 0xff])]);
+    fs.writeFileSync(raw, "content");
+    fs.mkdirSync(Buffer.concat([Buffer.from(`${world.volume}/`), Buffer.from([0xfe])]));
+    expect((await list()).map(({ type, name }) => ({ type, name }))).toEqual([
+      { type: "other", name: "a\ufffd" },
+      { type: "other", name: "\ufffd" },
+    ]);
+  });
+
+  it("gives null for sparse giants and hashes what stands beside them", async () => {
+    world.make();
+    fs.writeFileSync(`${world.volume}/a-giant`, "");
+    fs.truncateSync(`${world.volume}/a-giant`, 2 ** 43);
+    write("real", "content");
+    const { text: found } = await text();
+    expect(found).toContain(`"name":"a-giant","size":"${2 ** 43}"`);
+    expect(JSON.parse(found)[0].hash).toBeNull();
+    expect(found).toContain(`"hash":${signed("content")}`);
+  });
+
+  it("says when it stopped at the depth bound", async () => {
+    world.make();
+    fs.mkdirSync(`${world.volume}/${Array(127).fill("d").join("/")}`, { recursive: true });
+    expect((await text()).truncated).toBe(false);
+    fs.mkdirSync(`${world.volume}/${Array(129).fill("d").join("/")}`, { recursive: true });
+    expect((await text()).truncated).toBe(true);
+  });
+
+  it("puts a long listing into staging, the same text", async () => {
+    world.make();
+    for (let i = 0; i < 1500; i++) write(`file-${i}`, `${i}`);
+    const command = world.command("volume.list", { volume: "v" });
+    const { listing, content } = await world.run(command);
+    expect(listing).toBeUndefined();
+    expect(content?.size).toBeGreaterThan(64 * 1024);
+    expect(JSON.parse(command.stored().toString())).toHaveLength(1500);
+  });
+
+  it("stops with the signal's reason", async () => {
+    world.make();
+    write("a", "1");
+    const signal = AbortSignal.abort(new PerigeeError("CANCELLED", "cancelled"));
+    expect(await world.code(world.command("volume.list", { volume: "v" }), signal)).toBe("CANCELLED");
+    expect(await list()).toHaveLength(1);
+  });
+
+  it("lists many times with one thread", async () => {
+    world.make();
+    write("a", "1");
+    const all = await Promise.all(Array.from({ length: 30 }, () => text()));
+    expect(new Set(all.map((one) => one.text)).size).toBe(1);
+  });
+
+  it("knows the hashes of what was uplinked, until it changes", async () => {
+    await world.run(world.uplink({ a: "one", b: "two" }));
+    // the hash is known without a read: what the table says is what is shown
+    expect(fs.existsSync(world.volumes.hashes.fileOf("ann", "v"))).toBe(true);
+    expect((await text()).text).toContain(`"hash":${signed("one")}`);
+    fs.writeFileSync(`${world.volume}/a`, "ONE");
+    expect((await text()).text).toContain(`"hash":${signed("ONE")}`);
+    expect((await text()).text).toContain(`"hash":${signed("two")}`);
+  });
+
+  it("never leaves the volume while another process swaps files and directories for links", async () => {
+    world.make();
+    fs.mkdirSync(`${world.base}/outside`);
+    fs.writeFileSync(`${world.base}/outside/f`, "secret");
+    fs.mkdirSync(`${world.volume}/d`);
+    fs.writeFileSync(`${world.volume}/d/f`, "content");
+    const { spawn } = await import("node:child_process");
+    const swapper = spawn(
+      process.execPath,
+      [
+        "-e",
+        `const fs = require("fs"); const [, v, out] = process.argv;
+         for (let i = 0; i < 4000; i++) {
+           fs.renameSync(v + "/d", v + "/kept"); fs.symlinkSync(out, v + "/d");
+           fs.unlinkSync(v + "/d"); fs.renameSync(v + "/kept", v + "/d");
+           fs.renameSync(v + "/d/f", v + "/d/g"); fs.symlinkSync(out + "/f", v + "/d/f");
+           fs.unlinkSync(v + "/d/f"); fs.renameSync(v + "/d/g", v + "/d/f"); }`,
+        world.volume,
+        `${world.base}/outside`,
+      ],
+      { stdio: "ignore" },
+    );
+    let running = true;
+    const ended = new Promise((resolve) => swapper.once("exit", resolve)).then((code) => {
+      running = false;
+      return code;
+    });
+    let listings = 0;
+    while (running) {
+      expect((await text()).text).not.toContain(signed("secret"));
+      listings++;
+    }
+    expect(await ended).toBe(0);
+    expect(listings).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,138 @@
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { VolumeWorld } from "#test/support/volume-world.ts";
+
+let world: VolumeWorld;
+beforeEach(() => {
+  world = new VolumeWorld();
+});
+afterEach(() => world[Symbol.asyncDispose]());
+
+const remove = (volume = "v") => world.command("volumes.delete", { volume });
+
+class Crash extends Error {}
+
+describe("Volumes", () => {
+  it("makes a volume once, writable for any uid, and remembers when", async () => {
+    const before = Date.now();
+    expect(world.volumes.exists("ann", "v")).toBe(false);
+    expect(world.volumes.ensure("ann", "v")).toBe(world.volume);
+    expect(fs.statSync(world.volume).mode & 0o777).toBe(0o777);
+    const [first] = await world.volumes.listVolumes("ann");
+    expect(first?.created).toBeGreaterThanOrEqual(before);
+    fs.writeFileSync(`${world.volume}/f`, "12345");
+    world.volumes.ensure("ann", "v");
+    await world.restart();
+    expect(await world.volumes.listVolumes("ann")).toEqual([{ ...first, name: "v", size: 5 }]);
+    expect(world.volumes.exists("ann", "v")).toBe(true);
+  });
+
+  it("has no volumes but the user's own, and none by a name that is none", async () => {
+    world.volumes.ensure("ann", "v");
+    world.volumes.ensure("ann", "another");
+    world.volumes.ensure("bob", "w");
+    fs.mkdirSync(`${world.root}/ann/Not-A-Volume`);
+    expect((await world.volumes.listVolumes("ann")).map(({ name }) => name)).toEqual(["another", "v"]);
+    expect(await world.volumes.listVolumes("nobody")).toEqual([]);
+    expect(world.volumes.users().sort()).toEqual(["ann", "bob"]);
+    for (const [user, volume] of [
+      ["..", "v"],
+      [".incoming", "v"],
+      ["ann", ".."],
+      ["ann", "a/b"],
+      ["ann", ""],
+    ] as const) {
+      expect(() => world.volumes.directoryOf(user, volume)).toThrow(TypeError);
+      expect(() => world.volumes.ensure(user, volume)).toThrow(TypeError);
+      expect(() => world.volumes.open(user, volume)).toThrow(TypeError);
+    }
+    await expect(world.volumes.deleteVolume("..", "ann", "x")).rejects.toThrow(TypeError);
+  });
+
+  it("measures what is really on the disk, each file once", async () => {
+    world.make();
+    fs.writeFileSync(`${world.volume}/f`, Buffer.alloc(100_000, 1));
+    fs.linkSync(`${world.volume}/f`, `${world.volume}/same`);
+    fs.writeFileSync(`${world.volume}/holes`, "");
+    fs.truncateSync(`${world.volume}/holes`, 2 ** 40);
+    execFileSync("mkfifo", [`${world.volume}/fifo`]);
+    const bytes = await world.volumes.measure("ann");
+    expect(bytes).toBeGreaterThanOrEqual(100_000);
+    expect(bytes).toBeLessThan(200_000);
+    expect(world.volumes.usage("ann")).toBe(bytes);
+    expect(world.volumes.usageByUser()).toEqual({ ann: bytes });
+    // a listing's size is that of the contents
+    expect((await world.volumes.listVolumes("ann"))[0]?.size).toBe(200_000 + 2 ** 40);
+  });
+
+  it("measures anew for who asks while it measures", async () => {
+    world.make();
+    const first = world.volumes.measure("ann");
+    fs.writeFileSync(`${world.volume}/f`, Buffer.alloc(100_000, 1));
+    const second = world.volumes.measure("ann");
+    await first;
+    expect(await second).toBeGreaterThanOrEqual(100_000);
+    fs.rmSync(`${world.volume}/f`);
+    expect(await world.volumes.measure("ann")).toBeLessThan(100_000);
+  });
+
+  it("measures a tree deeper than it may enter", async () => {
+    world.make();
+    const make = `let d = process.argv[1]; process.chdir(d);
+      for (let i = 0; i < 2000; i++) { require("fs").mkdirSync("d"); process.chdir("d"); }`;
+    execFileSync(process.execPath, ["-e", make, world.volume]);
+    expect(await world.volumes.measure("ann")).toBeGreaterThan(0);
+    await world.run(remove());
+    expect(world.leftovers()).toEqual([]);
+  });
+});
+
+describe("volumes.list", () => {
+  it("gives name, size and time", async () => {
+    await world.run(world.uplink({ a: "one", "b/c": "four" }));
+    const { volumes } = await world.run(world.command("volumes.list", {}));
+    expect(volumes).toEqual([{ name: "v", size: 7, created: expect.any(Number) }]);
+  });
+});
+
+describe("volumes.delete", () => {
+  it("deletes a volume with everything in it, and what was known of it", async () => {
+    await world.run(world.uplink({ a: "one", "b/c": "two" }));
+    await world.run(world.command("volume.list", { volume: "v" }));
+    expect(await world.run(remove())).toEqual({});
+    expect(fs.readdirSync(`${world.root}/ann`)).toEqual([]);
+    expect(world.leftovers()).toEqual([]);
+    expect(fs.readdirSync(`${world.base}/hashes`)).toEqual([]);
+    const later = Date.now();
+    world.make();
+    expect((await world.volumes.listVolumes("ann"))[0]?.created).toBeGreaterThanOrEqual(later);
+  });
+
+  it("refuses one that is none, or in use", async () => {
+    expect(await world.code(remove())).toBe("VOLUME_NOT_FOUND");
+    world.make();
+    world.deps.isVolumeInUse = async (user, volume) => user === "ann" && volume === "v";
+    expect(await world.code(remove())).toBe("VOLUME_IN_USE");
+    expect(world.volumes.exists("ann", "v")).toBe(true);
+  });
+
+  it.each(["beforeNote", "afterNote"] as const)("ends once, cut %s at any step", async (when) => {
+    for (const step of ["commit", "moved"]) {
+      world.make();
+      fs.writeFileSync(`${world.volume}/f`, "1");
+      const command = remove();
+      command[when] = (noted) => {
+        if (noted === step) throw new Crash();
+      };
+      await expect(world.run(command)).rejects.toThrow(Crash);
+      command[when] = undefined;
+      await world.restart();
+      await world.volumes.sweepIncoming(new Set([command.id]));
+      expect(await world.run(command)).toEqual({});
+      expect(world.volumes.exists("ann", "v")).toBe(false);
+      expect(world.leftovers()).toEqual([]);
+      expect(await world.volumes.listVolumes("ann")).toEqual([]);
+    }
+  });
+});
