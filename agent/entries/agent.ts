@@ -18,7 +18,8 @@ for (const name of ["SIGTERM", "SIGINT"] as const) {
 try {
   const environment = readEnvironment(process.env);
   await runAgent(environment, readConfig(environment.config), log, controller.signal, (edge, epoch) => {
-    log.info({ edge, epoch }, "ready");
+    // Whoever started us waits for this line, whatever the log level is
+    pino({ name: "perigee-agent" }).info({ edge, epoch }, "ready");
   });
   process.exit(0);
 } catch (error) {

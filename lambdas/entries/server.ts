@@ -42,4 +42,5 @@ const stop = async (signal: string) => {
 };
 process.on("SIGTERM", stop);
 process.on("SIGINT", stop);
-log.info({ url: server.url }, "ready");
+// Whoever started us waits for this line, whatever the log level is
+pino({ name: "perigee-ground" }).info({ url: server.url }, "ready");
