@@ -153,7 +153,7 @@ export class PodRig {
     for (const manager of this.#managers) await manager.close();
     for (const runtime of this.#runtimes) await runtime.close();
     // What was under way in the engine when the managers closed may hold a network a moment longer.
-    while ((await this.#sweep()) > 0) await this.tick();
+    for (let turn = 0; turn < 100 && (await this.#sweep()) > 0; turn++) await this.tick();
     this.#database?.close();
     rmSync(this.directory, { recursive: true, force: true });
   }
