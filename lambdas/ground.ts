@@ -19,6 +19,7 @@ import { PodLogs } from "./dispatch/pod-logs.ts";
 import { Waiting, type WaitingOptions } from "./dispatch/waiting.ts";
 import { docsPage } from "./docs/page.ts";
 import { registerEdgeRoutes } from "./edges/routes.ts";
+import { allowedMethods } from "./http/allowed-methods.ts";
 import { answerThenDrain } from "./http/answer-then-drain.ts";
 import { incomingOf } from "./http/body-stream.ts";
 import type { GroundEnv } from "./http/env.ts";
@@ -91,7 +92,14 @@ export function createGround(options: GroundOptions): Ground {
   });
   app.onError((error, c) => answerThenDrain(errorResponse(error, { log }), incomingOf(c)));
   app.notFound((c) => {
-    const error = new PerigeeError("NOT_FOUND", `There is no route ${c.req.method} ${c.req.path}`);
+    const { method, path } = c.req;
+    const allow = allowedMethods(app.routes, path);
+    const error =
+      allow.length === 0
+        ? new PerigeeError("NOT_FOUND", `There is no route ${method} ${path}`)
+        : new PerigeeError("METHOD_NOT_ALLOWED", `This route answers ${allow.join(" and ")} only`, {
+            data: { allow },
+          });
     return answerThenDrain(errorResponse(error, { log }), incomingOf(c));
   });
   app.use(metrics.middleware());

@@ -1,0 +1,31 @@
+import { describe, expect, it } from "vitest";
+import { allowedMethods } from "./allowed-methods.ts";
+
+const routes = [
+  { method: "ALL", path: "/*" },
+  { method: "ALL", path: "/commands" },
+  { method: "GET", path: "/commands" },
+  { method: "GET", path: "/commands/:id" },
+  { method: "POST", path: "/commands/:id/cancel" },
+  { method: "POST", path: "/both" },
+  { method: "GET", path: "/both" },
+  { method: "GET", path: "/both" },
+];
+
+describe("allowedMethods", () => {
+  it.each([
+    ["/commands", ["GET"]],
+    ["/commands/01", ["GET"]],
+    ["/commands/01/cancel", ["POST"]],
+    ["/both", ["GET", "POST"]],
+  ])("%s answers %j", (path, methods) => {
+    expect(allowedMethods(routes, path)).toEqual(methods);
+  });
+
+  it.each(["/", "/command", "/commands/", "/commands/01/", "/commands/01/cancel/x", "/commands/01/other"])(
+    "nothing is at %s",
+    (path) => {
+      expect(allowedMethods(routes, path)).toEqual([]);
+    },
+  );
+});

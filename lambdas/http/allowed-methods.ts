@@ -1,0 +1,16 @@
+/** A route as Hono lists it. */
+type Listed = { method: string; path: string };
+
+/** The methods that some route of `routes` answers at `path`, sorted; none: there is no such path. */
+export function allowedMethods(routes: readonly Listed[], path: string): string[] {
+  const parts = path.split("/");
+  const methods = routes
+    .filter((route) => route.method !== "ALL" && matches(route.path.split("/"), parts))
+    .map((route) => route.method);
+  return [...new Set(methods)].sort();
+}
+
+function matches(pattern: string[], parts: string[]): boolean {
+  if (pattern.length !== parts.length) return false;
+  return pattern.every((piece, i) => (piece.startsWith(":") ? parts[i] !== "" : piece === parts[i]));
+}
