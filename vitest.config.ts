@@ -1,15 +1,8 @@
 import { defineConfig } from "vitest/config";
+import { LongRunsLast } from "./test/contract/support/long-runs-last.ts";
 
 export default defineConfig({
   test: {
-    include: [
-      "protocol/**/*.test.ts",
-      "lambdas/**/*.test.ts",
-      "agent/**/*.test.ts",
-      "cli/**/*.test.ts",
-      "scripts/**/*.test.ts",
-      "test/**/*.test.ts",
-    ],
     globalSetup: ["test/support/global-setup.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
@@ -17,5 +10,35 @@ export default defineConfig({
     // Tests start engines, servers and agents of their own: more at once only makes each slower
     maxWorkers: 2,
     execArgv: ["--disable-warning=ExperimentalWarning"],
+    sequence: { sequencer: LongRunsLast },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "parts",
+          include: [
+            "protocol/**/*.test.ts",
+            "lambdas/**/*.test.ts",
+            "agent/**/*.test.ts",
+            "cli/**/*.test.ts",
+            "scripts/**/*.test.ts",
+            "test/**/*.test.ts",
+          ],
+          exclude: ["test/contract/**"],
+        },
+      },
+      {
+        // One deployment, which does one command at a time: so do its tests
+        extends: true,
+        test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          globalSetup: ["test/contract/support/deployment.ts"],
+          maxWorkers: 1,
+          isolate: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });
