@@ -37,7 +37,9 @@ export class Dispatcher implements Dispatch {
     const { command } = await (contract ? ledger.submitLocking(request) : ledger.submitQueued(request));
     if (command.state === "queued") await this.#ring(command);
     if (!contract) return this.#answer(await this.#preferred(command, preference));
-    return answer(await (command.entry === "lock" ? waiting.holdingLock(command) : waiting.inQueue(command)));
+    return this.#answer(
+      await (command.entry === "lock" ? waiting.holdingLock(command) : waiting.inQueue(command)),
+    );
   }
 
   async reserve(request: { user: string; edge: string; preference: Preference }): Promise<Reservation> {
@@ -100,7 +102,7 @@ export class Dispatcher implements Dispatch {
     await this.#ring(queued);
     const ended =
       preference.kind === "contract" ? waiting.inQueue(queued) : this.#preferred(queued, preference);
-    return answer<"volume.uplink">(await ended);
+    return this.#answer<"volume.uplink">(await ended);
   }
 
   /** A command that still waits tells its place. */
