@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -81,10 +81,24 @@ describe("looking for an engine", () => {
   });
 });
 
-const canStart = process.getuid?.() === 0 && findProgram("dockerd") !== undefined;
+const dockerd = findProgram("dockerd");
+const canStart = process.getuid?.() === 0 && dockerd !== undefined && findProgram("unshare") !== undefined;
+/** Network interfaces of this machine that an engine could have made or removed. */
+const bridges = () => readdirSync("/sys/class/net").filter((name) => name === "docker0");
 
-// A second engine beside the machine's own: own socket, own data, no bridge, no firewall rules
+// A second engine beside the machine's own: own socket, own data, no firewall rules, and a network namespace
+// of its own, because a dockerd without a bridge deletes docker0, whoever's it is
 describe.skipIf(!canStart)("starting an engine", () => {
+  const path = process.env.PATH;
+  beforeEach(() => {
+    const wrapper = join(directory, "bin/dockerd");
+    mkdirSync(join(directory, "bin"));
+    writeFileSync(wrapper, `#!/bin/sh\nexec unshare --net "${dockerd}" "$@"\n`, { mode: 0o755 });
+    process.env.PATH = `${directory}/bin:${path}`;
+  });
+  afterEach(() => {
+    process.env.PATH = path;
+  });
   const started: number[] = [];
   let stranger: ChildProcess | undefined;
   const say = () => {};
@@ -113,6 +127,7 @@ describe.skipIf(!canStart)("starting an engine", () => {
     writeFileSync(join(at.exec, "containerd/containerd.pid"), `${stranger.pid}`);
     writeFileSync(join(at.state, "dockerd.pid"), `${stranger.pid}`);
 
+    const before = bridges();
     const lines: string[] = [];
     const first = await startEngine(at, (line) => lines.push(line));
     started.push(first.startedPid!);
@@ -130,6 +145,7 @@ describe.skipIf(!canStart)("starting an engine", () => {
     expect(pids).toHaveLength(1);
     expect(await askEngine(`unix://${at.socket}`)).toHaveProperty("version");
     expect(isAlive(stranger.pid!)).toBe(true);
+    expect(bridges()).toEqual(before);
   }, 120_000);
 
   test("an engine that cannot start says why, and leaves nothing running", async () => {

@@ -149,6 +149,11 @@ test("a port that is no port is refused", async () => {
   expect(await wrong.exit).toBe(2);
 });
 
+test("becomes ready with a quiet log too", async () => {
+  const quiet = start({ PERIGEE_LOG_LEVEL: "silent", PERIGEE_USER: "ada", PERIGEE_PASSWORD: PASSWORD });
+  expect((await fetch(`${await ready(quiet)}/healthz`)).status).toBe(200);
+});
+
 test("a first password that breaks its rule is refused, and the next start goes on", async () => {
   const first = start({ PERIGEE_USER: "Ada-1", PERIGEE_PASSWORD: PASSWORD });
   expect(await first.exit).toBe(1);
