@@ -41,11 +41,25 @@ export class Trash {
     await removeTree(trash, id, signal);
   }
 
-  /** Deletes what earlier lives of the agent left, but for what belongs to the commands in `keep`. */
-  async sweep(keep: ReadonlySet<string>): Promise<void> {
+  /**
+   * Deletes what earlier lives of the agent left, but for what belongs to the commands in `keep`. What lies
+   * here when it is called is what it looks at: it may run beside new commands.
+   * @param failed told of what could not be deleted; the rest goes on
+   */
+  async sweep(
+    keep: ReadonlySet<string>,
+    signal: AbortSignal,
+    failed: (name: string, error: unknown) => void,
+  ): Promise<void> {
     using trash = Directory.open(this.#path);
     for (const name of trash.names()) {
-      if (!keep.has(name)) await removeTree(trash, name);
+      if (keep.has(name)) continue;
+      try {
+        await removeTree(trash, name, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        failed(name, error);
+      }
     }
   }
 }

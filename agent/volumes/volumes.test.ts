@@ -136,3 +136,26 @@ describe("volumes.delete", () => {
     }
   });
 });
+
+describe("sweepIncoming", () => {
+  it("deletes what commands left that are over, and keeps what is wanted", async () => {
+    for (const where of [".incoming", ".trash"]) {
+      for (const name of ["over", "wanted"]) {
+        fs.mkdirSync(`${world.root}/${where}/${name}/deep`, { recursive: true });
+      }
+    }
+    await world.volumes.sweepIncoming(new Set(["wanted"]));
+    expect(world.leftovers()).toEqual(["wanted", "wanted"]);
+  });
+
+  it("leaves alone what begins while it runs", async () => {
+    world.make();
+    for (let i = 0; i < 200; i++) fs.mkdirSync(`${world.root}/.trash/left-${i}/deep`, { recursive: true });
+    const sweeping = world.volumes.sweepIncoming(new Set());
+    const command = world.uplink({ a: "one" });
+    await world.run(command);
+    await sweeping;
+    expect(world.tree()).toEqual({ a: "one" });
+    expect(world.leftovers()).toEqual([]);
+  });
+});

@@ -218,7 +218,9 @@ export class Volumes {
         if (!keep.has(name)) this.trash.take(incoming, name, `${name}.swept-${Date.now()}`);
       }
     }
-    await this.trash.sweep(keep);
+    await this.trash.sweep(keep, this.closing, (name, error) => {
+      this.log.warn({ err: error, name }, "what an earlier command left could not be removed");
+    });
   }
 
   /** The worker that lists. */
