@@ -124,8 +124,10 @@ export class DockerNetworks {
     }
   }
 
+  /** Names begin alike for all agents on an engine, so the instance is in them. */
   #name(user: string): string {
-    return `${this.#options.prefix}-net-${user}`;
+    const instance = createHash("sha256").update(this.#options.instance).digest("hex").slice(0, 8);
+    return `${this.#options.prefix}-net-${instance}-${user}`;
   }
 }
 

@@ -167,8 +167,18 @@ describe("DockerRuntime", () => {
     const first = sh("true", { user: "victim" });
     await say(first);
     await runtime.remove(first.run);
-    await rig.docker.getNetwork(`${rig.instance}-net-victim`).remove();
+    const filters = { label: ["perigee.user=victim", `perigee.instance=${rig.instance}`] };
+    for (const { Id } of await rig.docker.listNetworks({ filters })) await rig.docker.getNetwork(Id).remove();
     expect(await say(sh("echo again", { user: "victim" }))).toEqual(["again"]);
+  });
+
+  test("two agents on one engine, of the same prefix and user, do not meet", async () => {
+    const second = rig.runtime({ instance: `${rig.instance}-second` });
+    const there = sh("sleep 1000", { user: "shared", pod: "there" });
+    await second.start(there);
+    expect(await say(sh("nslookup there | grep -c 'Name:.*there'", { user: "shared" }))).toEqual(["0"]);
+    await second.remove(there.run);
+    await second.tidy("shared");
   });
 
   test("another instance's containers are neither listed nor shown", async () => {
