@@ -51,7 +51,7 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
   const stop = (reason: Error) => {
     if (!committed || reason instanceof ShuttingDown) controller.abort(reason);
   };
-  if (command.cancelRequested) stop(new PerigeeError("CANCELLED", "The command was cancelled"));
+  const cancel = () => stop(new PerigeeError("CANCELLED", "The command was cancelled"));
 
   const run = async (): Promise<Outcome> => {
     const done = parts.journal.outcome(command.id);
@@ -112,7 +112,7 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
     get progress() {
       return latest;
     },
-    cancel: () => stop(new PerigeeError("CANCELLED", "The command was cancelled")),
+    cancel,
     shutDown: () => stop(new ShuttingDown("the agent is stopping")),
     outcome: Promise.race([finished, stuck(controller.signal, finished)]),
   };
