@@ -1,5 +1,5 @@
 import { LIMITS } from "#protocol/limits.ts";
-import type { InputOf } from "#protocol/operations.ts";
+import type { ContainerState, InputOf } from "#protocol/operations.ts";
 import type { PodReport } from "#protocol/wire.ts";
 import type { LedgerStore, Write } from "../ports/ledger-store.ts";
 import type { Command } from "./command.ts";
@@ -10,6 +10,9 @@ export type KnownRun = PodReport & { at: number };
 
 /** Current and previous run of a pod are kept, as their logs are. */
 const KEPT = 2;
+/** Runs of one pod that have not ended are few: the agent refuses more than 200 of a user. */
+const MOST_OPEN = 250;
+const MOST_WRITES = 25;
 
 /** What the ground knows of the pods on an edge: the runs as the agent last reported them. */
 export class Runs {
@@ -21,20 +24,24 @@ export class Runs {
     this.#now = now;
   }
 
-  /** Takes the agent's reports in; older runs of a pod than its last two are forgotten. */
+  /** Takes the agent's reports in; of a pod's ended runs the newest before its current one is kept. */
   async record(edge: string, reports: PodReport[]): Promise<void> {
     const at = this.#now();
     for (const report of reports) {
       const { user, pod, run } = report;
       const data: KnownRun = { ...report, at };
-      const writes: Write[] = [
-        { put: { ...keys.run(edge, user, pod, run), expiresAt: at + LIMITS.historyMs, data } },
-      ];
-      const older = await this.find({ edge, user, pod });
-      for (const old of older.filter((known) => known.run !== run).slice(KEPT - 1)) {
-        if (old.run < run) writes.push({ delete: keys.run(edge, user, pod, old.run) });
+      const others = (await this.find({ edge, user, pod })).filter((known) => known.run !== run);
+      const [, ...older] = [data, ...others].sort((a, b) => (a.run < b.run ? 1 : -1));
+      // One that was dropped before it started is no "run before": it would hide the logs of the real one.
+      const past = older.filter(({ state }) => "terminated" in state && !neverStarted(state));
+      const gone = new Set([...older.filter(({ state }) => neverStarted(state)), ...past.slice(KEPT - 1)]);
+      const writes: Write[] = [...gone].map((old) => ({ delete: keys.run(edge, user, pod, old.run) }));
+      if (!gone.has(data)) {
+        writes.push({ put: { ...keys.run(edge, user, pod, run), expiresAt: at + LIMITS.historyMs, data } });
       }
-      await this.#store.transact(writes);
+      for (let i = 0; i < writes.length; i += MOST_WRITES) {
+        await this.#store.transact(writes.slice(i, i + MOST_WRITES));
+      }
     }
   }
 
@@ -58,7 +65,7 @@ export class Runs {
       pk: keys.runs(of.edge, of.user),
       prefix: `${of.pod}#`,
       descending: true,
-      limit: KEPT + 2,
+      limit: MOST_OPEN,
     });
     return items.map((item) => ({ ...item.data, terminated: "terminated" in item.data.state }));
   }
@@ -69,4 +76,8 @@ export class Runs {
     const newest = new Map(items.map((item) => [item.data.pod, item.data]));
     return [...newest.values()];
   }
+}
+
+function neverStarted(state: ContainerState): boolean {
+  return "terminated" in state && state.terminated.startedAt === null;
 }
