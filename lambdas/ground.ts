@@ -133,7 +133,7 @@ export function createGround(options: GroundOptions): Ground {
   }
   const resolveEdge = (user: string, header: string | undefined) => accounts.resolveEdge(user, header);
   registerEmRoutes(app, { dispatch, staging, podLogs, runs, resolveEdge, log });
-  registerCommandRoutes(app, { ledger, waiting, dispatch });
+  registerCommandRoutes(app, { ledger, waiting, dispatch, staging, log });
   registerEdgeRoutes(app, { ledger, runs, resolveEdge, now });
 
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
-import { byteRange } from "./byte-range.ts";
+import { byteRange } from "../http/byte-range.ts";
 import type { DirectoryStaging } from "./directory-staging.ts";
 import { nodeStream, webStream } from "./web-stream.ts";
 

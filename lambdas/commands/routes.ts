@@ -1,15 +1,24 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { PerigeeError } from "#protocol/errors.ts";
+import type { ResultOf } from "#protocol/operations.ts";
 import { isTerminal, STATES } from "#protocol/state.ts";
+import { stagedFileAnswer } from "../content/file-answer.ts";
+import { type ContentDeps, openStaged, streamStaged } from "../content/staged-content.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { Waiting } from "../dispatch/waiting.ts";
 import type { GroundEnv } from "../http/env.ts";
 import type { Command } from "../ledger/command.ts";
 import { ahead } from "../ledger/edge-state.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { commandView, type Standing } from "./view.ts";
+import { commandView, hasContent, type Standing } from "./view.ts";
 
-export type CommandsParts = { ledger: Ledger; dispatch: Pick<Dispatcher, "cancel">; waiting: Waiting };
+export type CommandsParts = ContentDeps & {
+  ledger: Ledger;
+  dispatch: Pick<Dispatcher, "cancel">;
+  waiting: Waiting;
+};
+
+const JSON_TEXT = { "content-type": "application/json", "x-content-type-options": "nosniff" };
 
 /** The longest `wait` of GET /commands/{id}, in seconds. */
 const MAX_WAIT_S = 60;
@@ -141,6 +150,41 @@ export function registerCommandRoutes(app: OpenAPIHono<GroundEnv>, parts: Comman
       { message: "Successfully fetched command", data: commandView(command, await standing(command)) },
       200,
     );
+  });
+
+  const content = createRoute({
+    method: "get",
+    path: "/commands/{id}/content",
+    tags: ["Commands"],
+    summary: "What a command brought down",
+    description:
+      "The bytes of a downlink (headers as on files/downlink; `Range` and `If-Range` are understood), or the JSON array of a long listing. Kept for 24 hours.",
+    security,
+    request: { params: id },
+    responses: {
+      200: { description: "The bytes", content: { "application/octet-stream": { schema: z.string() } } },
+      206: { description: "A part of them" },
+      401: json(problem, "UNAUTHORIZED"),
+      404: json(problem, "COMMAND_NOT_FOUND, or FILE_NOT_FOUND: it has none, or no longer"),
+      416: json(problem, "RANGE_NOT_SATISFIABLE"),
+    },
+  });
+  // Not `openapi`: the answer is a stream, for which it has no type.
+  app.openAPIRegistry.registerPath(content);
+  app.get("/commands/:id/content", async (c) => {
+    const command = await ledger.command(c.get("user"), c.req.param("id"));
+    if (hasContent(command)) {
+      if (command.operation === "volume.read") {
+        return stagedFileAnswer(c, parts, command.result as ResultOf<"volume.read">, command);
+      }
+      const { n } = (command.result as { content: { n: number } }).content;
+      const { body, size } = await openStaged(parts, command, n);
+      const headers = { ...JSON_TEXT, "content-length": String(size) };
+      return streamStaged(c, parts, command, body, { once: false, headers });
+    }
+    const { listing } = (command.result ?? {}) as { listing?: string };
+    if (listing !== undefined) return c.body(listing, 200, JSON_TEXT);
+    throw new PerigeeError("FILE_NOT_FOUND", "The command brought nothing down, or not yet");
   });
 
   const cancel = createRoute({

@@ -1,4 +1,3 @@
-import { LIMITS } from "#protocol/limits.ts";
 import type { Command } from "../ledger/command.ts";
 
 /** What only the ledger knows beside the command itself. */
@@ -34,11 +33,6 @@ export function commandView(command: Command, standing: Standing = {}) {
 export function hasContent(command: Command): boolean {
   const result = command.result as { content?: unknown } | undefined;
   return command.state === "succeeded" && result?.content !== undefined;
-}
-
-/** Until when {@link hasContent}'s object is kept (ms since 1970). */
-export function contentUntil(command: Command): number {
-  return (command.endedAt ?? command.createdAt) + LIMITS.downlinkMs;
 }
 
 function optionalTimes(command: Command): Record<string, string> {

@@ -163,6 +163,46 @@ describe("the way of one command", () => {
     });
   });
 
+  test("what an asynchronous downlink brought is fetched again, in parts, and by its user only", async () => {
+    const text = "0123456789";
+    await world.agent({
+      "volume.read": async (context) => ({
+        kind: "file",
+        name: "a.txt",
+        total: text.length,
+        etag: '"e1"',
+        modified: 0,
+        content: await context.store(0, Buffer.from(text), 100),
+      }),
+    });
+    const accepted = await alice.fetch("/em/files/downlink?filepath=a.txt", {
+      headers: { prefer: "respond-async" },
+    });
+    expect(accepted.status).toBe(202);
+    const location = accepted.headers.get("location")!;
+    const state = async () =>
+      (
+        (await (await alice.fetch(`${location}?wait=10`)).json()) as {
+          data: { state: string; content?: string };
+        }
+      ).data;
+    await expect.poll(async () => (await state()).state, { timeout: 30_000 }).toBe("succeeded");
+    const path = (await state()).content!;
+    const whole = await alice.fetch(path);
+    expect(whole.status).toBe(200);
+    expect(whole.headers.get("etag")).toBe('"e1"');
+    expect(await whole.text()).toBe(text);
+    const part = await alice.fetch(path, { headers: { range: "bytes=4-", "if-range": '"e1"' } });
+    expect(part.status).toBe(206);
+    expect(part.headers.get("content-range")).toBe("bytes 4-9/10");
+    expect(await part.text()).toBe("456789");
+    expect((await alice.fetch(path, { headers: { range: "bytes=4-", "if-range": '"old"' } })).status).toBe(
+      200,
+    );
+    expect((await alice.fetch(path, { headers: { range: "bytes=10-" } })).status).toBe(416);
+    expect((await bob.fetch(path)).status).toBe(404);
+  });
+
   test("a running command is cancelled by its user, and only by its user", async () => {
     const reached = gate();
     await world.agent(

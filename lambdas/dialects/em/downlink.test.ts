@@ -100,7 +100,7 @@ describe("files/downlink", () => {
       em.dispatch.outcome = { result: FILE };
       const headers = { [header]: "wait=30" };
       for (let i = 0; i < 2; i++) expect(await (await em.fetch(PATH, { headers })).text()).toBe("hello");
-      expect(await em.staged()).toEqual([`downlink/client1/_/${COMMAND_ID}/0`]);
+      expect(await em.staged()).toEqual([`downlink/client1/_/${COMMAND_ID}/0.0`]);
     },
   );
 

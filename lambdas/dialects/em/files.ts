@@ -1,9 +1,9 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { fileAnswer } from "../../content/file-answer.ts";
 import { readRange } from "../../http/range.ts";
 import { type Fields, readBody, readQueryAndBody } from "../../http/read-body.ts";
 import { json } from "./answers.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
-import { downlinkAnswer } from "./downlink.ts";
 import { requiredField } from "./form-values.ts";
 import { listingAnswer } from "./listing.ts";
 import { volumeName } from "./names.ts";
@@ -34,7 +34,7 @@ export async function downlinkFile(c: EmContext, deps: EmDeps): Promise<Response
       // A validator that is too long to be ours matches nothing: then the whole file is meant.
       ...(range && (ifRange?.length ?? 0) <= 200 && { range, ...(ifRange && { ifRange }) }),
     },
-    respond: (result, command, once) => downlinkAnswer(c, deps, result, command, once),
+    respond: (result, command, once) => fileAnswer(c, deps, result, command, once),
   });
 }
 

@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
 import type { ResultOf } from "#protocol/operations.ts";
+import { openStaged, streamStaged } from "../../content/staged-content.ts";
 import type { Command } from "../../ledger/command.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
-import { openStaged, streamStaged } from "./staged-content.ts";
 
 const HEAD = Buffer.from('{"message":"Successfully listed files","data":');
 

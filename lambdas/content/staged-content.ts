@@ -1,15 +1,23 @@
 import { Readable } from "node:stream";
-import { downlinkKey, downlinkPrefix } from "../../dispatch/staging-keys.ts";
-import type { Command } from "../../ledger/command.ts";
-import type { EmContext, EmDeps } from "./deps.ts";
+import type { Context } from "hono";
+import type { Logger } from "pino";
+import { downlinkKey, downlinkPrefix } from "../dispatch/staging-keys.ts";
+import type { NodeBindings } from "../http/body-stream.ts";
+import type { Command } from "../ledger/command.ts";
+import type { Staging } from "../ports/staging.ts";
+
+/** What streaming out of staging stands on. */
+export type ContentDeps = { staging: Staging; log: Logger };
+export type ContentContext = Pick<Context<{ Bindings: NodeBindings }>, "env" | "req">;
 
 /** Opens object `n` that the agent staged for `command`. @throws FILE_NOT_FOUND when it is gone */
 export async function openStaged(
-  deps: EmDeps,
+  deps: ContentDeps,
   command: Command,
   n: number,
+  range?: { start: number; end: number },
 ): Promise<{ body: Readable; size: number }> {
-  return deps.staging.get(downlinkKey(command, n));
+  return deps.staging.get(downlinkKey(command, n), range);
 }
 
 /**
@@ -17,8 +25,8 @@ export async function openStaged(
  * the client; a client that hangs up before keeps it (it goes after a day).
  */
 export function streamStaged(
-  c: EmContext,
-  deps: EmDeps,
+  c: ContentContext,
+  deps: ContentDeps,
   command: Command,
   body: Readable,
   options: { once: boolean; headers: Record<string, string>; status?: number },

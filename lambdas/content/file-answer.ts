@@ -1,0 +1,64 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import type { ResultOf } from "#protocol/operations.ts";
+import { byteRange } from "../http/byte-range.ts";
+import { attachment } from "../http/content-disposition.ts";
+import type { Command } from "../ledger/command.ts";
+import { type ContentContext, type ContentDeps, openStaged, streamStaged } from "./staged-content.ts";
+
+/**
+ * The answer of files/downlink: a file, a part of one (206), or a directory as a tar.
+ * @param part of what is staged, when all of it was asked of the edge
+ */
+export async function fileAnswer(
+  c: ContentContext,
+  deps: ContentDeps,
+  result: ResultOf<"volume.read">,
+  command: Command,
+  once: boolean,
+  part?: { start: number; end: number },
+): Promise<Response> {
+  const { body, size } = await openStaged(deps, command, result.content.n, part);
+  const directory = result.kind === "directory";
+  const range = result.range ?? part;
+  return streamStaged(c, deps, command, body, {
+    once,
+    status: range ? 206 : 200,
+    headers: {
+      "content-type": directory ? "application/x-tar" : "application/octet-stream",
+      "content-length": String(size),
+      "content-disposition": attachment(directory ? `${result.name}.tar` : result.name),
+      etag: quoted(result.etag),
+      "last-modified": new Date(result.modified).toUTCString(),
+      "accept-ranges": directory && !part ? "none" : "bytes",
+      "cache-control": "private, no-cache",
+      "x-content-type-options": "nosniff",
+      ...(range && { "content-range": `bytes ${range.start}-${range.end}/${result.total}` }),
+    },
+  });
+}
+
+/**
+ * `GET /commands/{id}/content` of a downlink: what the edge sent, again and in parts (`Range`, `If-Range`), so
+ * that a cut download goes on without the edge.
+ * @throws FILE_NOT_FOUND when it is gone, RANGE_NOT_SATISFIABLE
+ */
+export function stagedFileAnswer(
+  c: ContentContext,
+  deps: ContentDeps,
+  result: ResultOf<"volume.read">,
+  command: Command,
+): Promise<Response> {
+  const ifRange = c.req.header("if-range");
+  const asked = ifRange === undefined || ifRange === quoted(result.etag) ? c.req.header("range") : undefined;
+  const part = result.range ? undefined : byteRange(asked, result.content.size);
+  if (part === "unsatisfiable") {
+    throw new PerigeeError("RANGE_NOT_SATISFIABLE", `The content has ${result.content.size} bytes`, {
+      data: { total: result.content.size },
+    });
+  }
+  return fileAnswer(c, deps, result, command, false, part);
+}
+
+function quoted(etag: string): string {
+  return /^(?:W\/)?"[\x21\x23-\x7e]*"$/.test(etag) ? etag : `"${etag.replace(/[^\x21\x23-\x7e]/g, "")}"`;
+}
