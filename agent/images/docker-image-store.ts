@@ -153,12 +153,14 @@ export class DockerImageStore implements ImageStore {
     } finally {
       await this.#removeBuildContainers();
     }
+    killPoint("images.built");
     return this.#idOf(name);
   }
 
   async load(work: LoadWork): Promise<string> {
     await this.#ready();
     await runLoad(this.#docker, work);
+    killPoint("images.loaded");
     return this.#idOf(this.temporaryName(work.command));
   }
 
@@ -181,6 +183,7 @@ export class DockerImageStore implements ImageStore {
     killPoint("images.forgotten");
     const tag = engineTag(user, image);
     if (!this.#publicNames().has(tag)) await this.#untag(tag);
+    killPoint("images.untagged");
     await this.#collect();
   }
 

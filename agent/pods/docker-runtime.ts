@@ -5,6 +5,7 @@ import Docker from "dockerode";
 import type { NodeKind } from "#protocol/names.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
+import { killPoint } from "../kill-point.ts";
 import { containerOf, DEFAULT_POD_LIMITS, type NodeDevices, type PodLimits } from "./docker-container.ts";
 import { watchEvents } from "./docker-events.ts";
 import { LABEL } from "./docker-labels.ts";
@@ -102,6 +103,7 @@ export class DockerRuntime implements PodRuntime {
         if (!state || !("terminated" in state) || state.terminated.reason !== "StartError") return;
       }
     }
+    killPoint("pods.created");
     try {
       await this.#container(spec.run).start();
     } catch (error) {

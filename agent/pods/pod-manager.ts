@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport, PodReport } from "#protocol/wire.ts";
+import { killPoint } from "../kill-point.ts";
 import { wholeSeconds } from "./docker-state.ts";
 import { nameAndTag } from "./image-reference.ts";
 import { LogPusher, type PushLog } from "./log-pusher.ts";
@@ -159,6 +160,7 @@ export class PodManager {
       flushed: false,
       removed: false,
     });
+    killPoint("pods.recorded");
     this.#records.set(run.id, record);
     this.#emit(record);
     for (const other of open) {

@@ -1,3 +1,4 @@
+import { killPoint } from "../kill-point.ts";
 import { NEVER_RAN, wholeSeconds } from "./docker-state.ts";
 import { pullBackOff } from "./image-reference.ts";
 import type { LogPusher } from "./log-pusher.ts";
@@ -143,6 +144,7 @@ export class RunExecutor {
     record.session = this.#options.runtime.session;
     record.phase = "starting";
     this.#save(record);
+    killPoint("pods.starting");
     await this.#launch(record);
   }
 
@@ -161,6 +163,7 @@ export class RunExecutor {
       }
       throw error;
     }
+    killPoint("pods.started");
     this.#running(record, at);
   }
 
@@ -202,7 +205,9 @@ export class RunExecutor {
       this.requestStop(record, reason);
     }
     const grace = Math.max(0, (record.stopAt ?? now()) + graceMs - now());
+    killPoint("pods.stopping");
     await runtime.stop(record.run, Math.min(grace, graceMs));
+    killPoint("pods.stopped");
     const state = await runtime.inspect(record.run);
     if (state && "terminated" in state) return this.#finish(record, state.terminated);
     if (state && "running" in state) throw new Error("the engine says it stopped a run that still runs");
@@ -263,6 +268,7 @@ export class RunExecutor {
 
   async #flush(record: RunRecord): Promise<void> {
     await this.#options.logs.flush(record);
+    killPoint("pods.flushed");
     record.flushed = true;
     this.#save(record);
   }
@@ -270,6 +276,7 @@ export class RunExecutor {
   async #remove(record: RunRecord): Promise<void> {
     const { runtime, records, logs } = this.#options;
     await runtime.remove(record.run);
+    killPoint("pods.removed");
     record.removed = true;
     this.#save(record);
     logs.forget(record.run);

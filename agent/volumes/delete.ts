@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PerigeeError } from "#protocol/errors.ts";
 import { isErrno } from "../files/directory.ts";
 import { isMissing, openParent } from "../files/open-beneath.ts";
+import { killPoint } from "../kill-point.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import type { Volumes } from "./volumes.ts";
 
@@ -59,6 +60,7 @@ const EMPTY_MS = 20_000;
 
 /** Deletes what was moved away, in the background if need be; what a stopping agent leaves is swept at its start. */
 export async function emptyTrash(volumes: Volumes, id: string, signal: AbortSignal): Promise<void> {
+  killPoint("trash.emptying");
   const over = new AbortController();
   const emptied = volumes.trash.empty(id, volumes.closing).catch((error: unknown) => {
     if (!volumes.closing.aborted) volumes.log.warn({ err: error, id }, "the trash is not empty yet");

@@ -10,6 +10,7 @@ import type { Changes } from "../dispatch/changes.ts";
 import type { PodLogs } from "../dispatch/pod-logs.ts";
 import { downlinkKey, MANIFEST } from "../dispatch/staging-keys.ts";
 import type { GroundEnv } from "../http/env.ts";
+import { killPoint } from "../kill-point.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
@@ -41,6 +42,7 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
     const edge = c.get("edge");
     const before = (await ledger.edgeState(edge)).holder;
     const epoch = await ledger.startAgent(edge, journal);
+    killPoint("agent.started");
     if (before) changes.changed(before.id);
     parts.log.info({ edge, epoch, version }, "agent started");
     return c.json({ edge, epoch } satisfies z.infer<typeof wire.startResponse>);
@@ -50,6 +52,7 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
     const { epoch } = await body(c, wire.claimRequest);
     const command = await ledger.claim(c.get("edge"), epoch);
     if (!command) return c.body(null, 204);
+    killPoint("agent.claimed");
     changes.changed(command.id);
     return c.json({
       id: command.id,
@@ -80,7 +83,9 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
       await ledger.requireEpoch(edge, epoch);
       await runs.accepted(edge, before);
     }
+    killPoint("agent.before.report");
     const command = await ledger.report(edge, epoch, user, id, checked);
+    killPoint("agent.reported");
     changes.changed(id);
     if (!isTerminal(before.state)) {
       parts.onEnd?.(command);
@@ -94,6 +99,7 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
         parts.log.warn({ err: error, command: id }, "staged files are left for the janitor");
       });
     }
+    killPoint("agent.before.acknowledged");
     return c.json({ acknowledged: true });
   });
 

@@ -2,6 +2,7 @@ import { type Failure, PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
 import type { OperationName, ResultOf, StagedFile } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
+import { killPoint } from "../kill-point.ts";
 import type { Command } from "../ledger/command.ts";
 import { ahead } from "../ledger/edge-state.ts";
 import type { Draft, Ledger } from "../ledger/ledger.ts";
@@ -35,6 +36,7 @@ export class Dispatcher implements Dispatch {
     const { preference } = request;
     const contract = preference.kind === "contract";
     const { command } = await (contract ? ledger.submitLocking(request) : ledger.submitQueued(request));
+    killPoint("dispatch.submitted");
     if (command.state === "queued") await this.#ring(command);
     if (!contract) return this.#answer(await this.#preferred(command, preference));
     return this.#answer(
@@ -52,6 +54,7 @@ export class Dispatcher implements Dispatch {
       input: {},
     };
     const command = await ledger.reserve(draft, request.preference.kind === "contract");
+    killPoint("dispatch.reserved");
     const prefixes = new Set<string>();
     return {
       command,
@@ -72,6 +75,7 @@ export class Dispatcher implements Dispatch {
   /** Cancels a command (own ones only). @throws COMMAND_NOT_FOUND, NOT_CANCELLABLE */
   async cancel(user: string, id: string): Promise<Command> {
     const command = await this.#parts.ledger.cancel(user, id);
+    killPoint("dispatch.cancelled");
     // Wakes a running command's agent to stop, and a queued one's to take the next.
     await this.#ring(command);
     if (isTerminal(command.state) && command.staged) await this.#parts.staging.deletePrefix(command.staged);
@@ -90,7 +94,9 @@ export class Dispatcher implements Dispatch {
     let queued: Command;
     try {
       await staging.put(`${upload.prefix}${MANIFEST}`, manifest, { maxBytes: manifest.length });
+      killPoint("dispatch.staged");
       queued = await ledger.queue(command, { prefix: upload.prefix, input });
+      killPoint("dispatch.queued");
     } catch (error) {
       // Refused: nothing of it stays. Anything else may have been committed: the janitor finds out.
       if (error instanceof PerigeeError) {

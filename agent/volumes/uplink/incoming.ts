@@ -2,6 +2,7 @@ import fs, { fsync } from "node:fs";
 import { promisify } from "node:util";
 import type { StagedFile } from "#protocol/operations.ts";
 import { Directory, isErrno } from "../../files/directory.ts";
+import { killPoint } from "../../kill-point.ts";
 import { planOf } from "./plan.ts";
 
 const PLAN = "plan.json";
@@ -55,6 +56,7 @@ export class Incoming {
       } finally {
         fs.closeSync(fd);
       }
+      killPoint("uplink.planned");
       directory.rename(`${PLAN}.part`, directory, PLAN);
       directory.sync();
       all.sync();

@@ -4,6 +4,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import type { StagedFile } from "#protocol/operations.ts";
 import { type Directory, isErrno } from "../../files/directory.ts";
 import { openStep } from "../../files/open-beneath.ts";
+import { killPoint } from "../../kill-point.ts";
 import type { FileState } from "../listing/known-hashes.ts";
 import type { Trash } from "../trash.ts";
 import type { Incoming } from "./incoming.ts";
@@ -47,8 +48,10 @@ export async function putInPlace(
     if (incoming.has(file.n)) {
       const state = place(root, incoming, file, aside);
       if (state) hashes.push({ state, hash: BigInt.asIntN(64, BigInt(`0x${file.xxh64}`)) });
+      killPoint("uplink.renamed");
     }
   }
+  killPoint("uplink.placed");
   await syncDirectories(root, incoming.plan);
   for (const id of obstacles) await trash.empty(id);
   return { hashes };

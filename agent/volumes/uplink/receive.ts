@@ -7,6 +7,7 @@ import { MiB } from "#protocol/limits.ts";
 import type { StagedFile } from "#protocol/operations.ts";
 import { isErrno } from "../../files/directory.ts";
 import { readExactly } from "../../files/read-exactly.ts";
+import { killPoint } from "../../kill-point.ts";
 import type { OperationContext } from "../../operation.ts";
 import { FileSink } from "./file-sink.ts";
 import type { Incoming } from "./incoming.ts";
@@ -98,6 +99,7 @@ async function receiveFile(
   } finally {
     fs.closeSync(fd);
   }
+  killPoint("uplink.received");
   directory.rename(part, directory, String(file.n));
 }
 

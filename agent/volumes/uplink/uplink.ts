@@ -1,4 +1,5 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "../../kill-point.ts";
 import { type OperationContext, type OperationHandler, ShuttingDown } from "../../operation.ts";
 import { measureLater } from "../delete.ts";
 import type { VolumeDeps } from "../handlers.ts";
@@ -31,7 +32,9 @@ export function uplinkHandler(volumes: Volumes, deps: VolumeDeps): OperationHand
       }
     }
     await commit(volumes, context);
+    killPoint("uplink.before.discard");
     await discard(volumes, command.id);
+    killPoint("uplink.discarded");
     volumes.count(command.user, input.bytes);
     void measureLater(volumes, command.user);
     return result;
