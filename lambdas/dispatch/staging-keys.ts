@@ -16,7 +16,10 @@ export function downlinkPrefix(command: Pick<Command, "user" | "id">): string {
   return `downlink/${command.user}/${NO_POD}/${command.id}/`;
 }
 
-/** Key of object `n` of a command's downlink. */
-export function downlinkKey(command: Pick<Command, "user" | "id">, n: number): string {
-  return `${downlinkPrefix(command)}${n}`;
+/**
+ * Key of object `n` of a command's downlink. It holds the epoch: a signed URL outlives the agent that asked for
+ * it, and what a superseded one still writes must land nowhere.
+ */
+export function downlinkKey(command: Pick<Command, "user" | "id" | "epoch">, n: number): string {
+  return `${downlinkPrefix(command)}${command.epoch ?? 0}.${n}`;
 }

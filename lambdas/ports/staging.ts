@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 
 /**
  * Object storage between ground and edge. Keys:
- * `uplink/<user>/<pod_name or _>/<command>/<n>`, `downlink/<user>/<pod_name or _>/<command>/<n>`,
+ * `uplink/<user>/<pod_name or _>/<command>/<n>`, `downlink/<user>/<pod_name or _>/<command>/<epoch>.<n>`,
  * `logs/<edge>/<user>/<pod>/<run>/<offset>-<seq>`; what a key may be is in staging-key.ts, and every method
  * throws PerigeeError INVALID_PATH for any other. Streams only: memory does not grow with the object.
  */

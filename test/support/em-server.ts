@@ -11,7 +11,7 @@ import type { EmDeps, EmEnv } from "#lambdas/dialects/em/deps.ts";
 import { registerEmRoutes } from "#lambdas/dialects/em/routes.ts";
 import type { Answer, Dispatch, Preference, Request, Reservation } from "#lambdas/dispatch/dispatch.ts";
 import { PodLogs } from "#lambdas/dispatch/pod-logs.ts";
-import { downlinkPrefix, uplinkPrefix } from "#lambdas/dispatch/staging-keys.ts";
+import { downlinkKey, uplinkPrefix } from "#lambdas/dispatch/staging-keys.ts";
 import { honourExpectContinue } from "#lambdas/http/expect-continue.ts";
 import { foldedPath } from "#lambdas/http/fold-slashes.ts";
 import type { Command } from "#lambdas/ledger/command.ts";
@@ -183,7 +183,7 @@ export class EmServer {
 
   /** Puts what the agent would have staged for the command. */
   async stage(n: number, content: string | Uint8Array): Promise<void> {
-    const key = `${downlinkPrefix({ user: "client1", id: COMMAND_ID })}${n}`;
+    const key = downlinkKey(fakeCommand("volume.read", "succeeded"), n);
     await this.staging.put(key, Buffer.from(content), { maxBytes: 1 << 30 });
   }
 
