@@ -33,15 +33,15 @@ export async function measureRoundTrip(bench: BenchStack): Promise<Row[]> {
       for (let i = 0; i < PER_BLOCK; i++) ours.push(await time(list));
       for (let i = 0; i < PER_BLOCK; i++) peer.push(await time(commit));
     }
-    const row = (name: string, p: number, below: number): Row => ({
+    const row = (name: string, p: number, goal?: Row["goal"]): Row => ({
       what: `files/list, small volume, ${name}`,
       ours: `${percentile(ours, p).toFixed(2)} ms`,
       peer: `Hono + 1 commit: ${percentile(peer, p).toFixed(2)} ms`,
       ratio: percentile(ours, p) / percentile(peer, p),
-      goal: { below },
+      ...(goal && { goal }),
     });
     // p99 has no goal of its own
-    return [row("p50", 0.5, 6), row("p99", 0.99, Number.POSITIVE_INFINITY)];
+    return [row("p50", 0.5, { below: 6 }), row("p99", 0.99)];
   } finally {
     await bare.child.stop(2_000);
   }

@@ -4,12 +4,18 @@ export type Row = {
   ours: string;
   peer: string;
   ratio: number;
-  /** `atLeast` or `below`: what the ratio must be */
-  goal: { atLeast: number } | { below: number };
+  /** `atLeast` or `below`: what the ratio must be; none: for information */
+  goal?: { atLeast: number } | { below: number };
 };
 
 export function met({ ratio, goal }: Row): boolean {
+  if (!goal) return true;
   return "atLeast" in goal ? ratio >= goal.atLeast : ratio < goal.below;
+}
+
+function goalText({ goal }: Row): string {
+  if (!goal) return "";
+  return "atLeast" in goal ? `≥ ${goal.atLeast}` : `< ${goal.below}`;
 }
 
 /** The rows as a Markdown table. */
@@ -19,8 +25,8 @@ export function table(rows: Row[]): string {
     row.ours,
     row.peer,
     row.ratio.toFixed(2),
-    "atLeast" in row.goal ? `≥ ${row.goal.atLeast}` : `< ${row.goal.below}`,
-    met(row) ? "yes" : "NO",
+    goalText(row),
+    row.goal ? (met(row) ? "yes" : "NO") : "",
   ]);
   const all = [["what", "ours", "peer", "ratio", "goal", "met"], ...cells];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((line) => line[column]!.length)));

@@ -1,0 +1,87 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { GiB, KiB, LIMITS, MiB } from "#protocol/limits.ts";
+
+export const OPERATIONS_DOC = join(import.meta.dirname, "../docs/operations.md");
+const BEGIN = "<!-- bounds: generated from protocol/limits.ts by `npm run docs`; do not edit -->";
+const END = "<!-- end of bounds -->";
+
+/** What each bound is about, and what happens at it. */
+const MEANING: Record<keyof typeof LIMITS, string> = {
+  uplinkBytes: "all files of one uplink; over it 400 `MAX_UPLINK_SIZE_EXCEEDED`",
+  uplinkBodyBytes: "`Content-Length` of an uplink; over it the same, unread",
+  uplinkFiles: "files of one uplink; over it 400 `TOO_MANY_FILES`",
+  bodyBytes: "a body without files; over it 413 `BODY_TOO_LARGE`",
+  inlineResultBytes: "a result kept in the ledger; a larger one goes to staging",
+  queuePerEdge: "commands queued for one edge; over it 429 `QUEUE_FULL`",
+  queuePerUser: "commands of one user queued for one edge; over it 429 `QUEUE_FULL`",
+  logLineBytes: "one line of a pod's log; the rest of the line is cut",
+  logBytes: "log kept of one run; the oldest part goes first",
+  logTailLines: "lines of a failed build's or load's log in the answer",
+  listEntries: "entries of one listing; it says when it stopped there",
+  listDepth: "directories within directories in one listing; it says when it stopped there",
+  historyMs: "how long an ended command is kept",
+  idempotencyMs: "how long an `Idempotency-Key` is remembered",
+  downlinkMs: "how long downlinked content that nobody fetched stays in staging",
+  heartbeatMs: "time between two heartbeats of an agent",
+  contactMs: "without a heartbeat for so long contact is lost: 503 `EM_UNREACHABLE`",
+  withdrawMs: "a waiting command that the edge has not taken by then is withdrawn: 503",
+  abandonedMs: "a waiting command whose waiter died expires after this",
+  stagingMs: "an upload that never completed is removed after this",
+  quotaBytes: "one user's bytes over volumes, images and staging, unless set; over it 507 `QUOTA_EXCEEDED`",
+  freeFloorBytes: "bytes of disk that staging and volumes leave free; at it 507 `STORAGE_FULL`",
+};
+
+/** docs/operations.md with its table of bounds as protocol/limits.ts has them. */
+export function withBounds(page: string): string {
+  const [before, rest] = page.split(BEGIN);
+  const after = rest?.split(END)[1];
+  if (before === undefined || after === undefined)
+    throw new Error("docs/operations.md has lost its marks of the bounds");
+  const rows = Object.entries(MEANING).map(
+    ([name, meaning]) =>
+      `| \`${name}\` | ${format(name, LIMITS[name as keyof typeof LIMITS])} | ${meaning} |`,
+  );
+  const table = ["| bound | value | what |", "| --- | --- | --- |", ...rows].join("\n");
+  return `${before}${BEGIN}\n\n${table}\n\n${END}${after}`;
+}
+
+function format(name: string, value: number): string {
+  if (name.endsWith("Bytes"))
+    return inUnits(
+      value,
+      [
+        [GiB, "GiB"],
+        [MiB, "MiB"],
+        [KiB, "KiB"],
+      ],
+      "B",
+    );
+  if (name.endsWith("Ms"))
+    return inUnits(
+      value,
+      [
+        [86_400_000, "d"],
+        [3_600_000, "h"],
+        [60_000, "min"],
+        [1000, "s"],
+      ],
+      "ms",
+    );
+  return value.toLocaleString("en");
+}
+
+/** In the largest unit that makes it a whole number. */
+function inUnits(value: number, units: [number, string][], smallest: string): string {
+  const [size, unit] = units.find(([size]) => value % size === 0) ?? [1, smallest];
+  return `${(value / size).toLocaleString("en")} ${unit}`;
+}
+
+if (import.meta.main) {
+  const page = readFileSync(OPERATIONS_DOC, "utf8");
+  if (process.argv.includes("--write")) writeFileSync(OPERATIONS_DOC, withBounds(page));
+  else if (withBounds(page) !== page) {
+    console.error("docs/operations.md is not what protocol/limits.ts says: npm run docs");
+    process.exitCode = 1;
+  }
+}
