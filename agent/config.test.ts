@@ -1,0 +1,50 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readConfig, readEnvironment } from "./config.ts";
+
+describe("the agent's configuration", () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "perigee-config-"));
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+  const file = (name: string, content: string) => {
+    const path = join(directory, name);
+    writeFileSync(path, content);
+    return path;
+  };
+
+  test("has a default for everything", () => {
+    expect(readConfig(undefined).nodes.map(({ name, kind }) => [name, kind])).toEqual([
+      ["fpga", "FPGA"],
+      ["gpu", "GPU"],
+      ["mpu1", "MPU"],
+    ]);
+  });
+
+  test.each([
+    ['{"nodes":[{"name":"x","kind":"TPU"}]}', "nodes.0.kind"],
+    ['{"nodes":[{"name":"X_","kind":"GPU"}]}', "nodes.0.name"],
+    ['{"devices":{"GPU":["nvidia0"]}}', "devices.GPU.0"],
+    ['{"pollMs":15000}', "pollMs"],
+    ['{"unknown":1}', "unknown"],
+  ])("names the field that is wrong in %s", (json, field) => {
+    expect(() => readConfig(file("c.json", json))).toThrow(field);
+  });
+
+  test("the environment names what is missing, and the token comes from its file", () => {
+    const tokenFile = file("token", "pga_secret\n");
+    const all = {
+      PERIGEE_GROUND: "https://ground.example",
+      PERIGEE_AGENT_TOKEN_FILE: tokenFile,
+      PERIGEE_AGENT_DATA: directory,
+    };
+    expect(readEnvironment(all)).toMatchObject({ token: "pga_secret", config: undefined });
+    for (const name of Object.keys(all)) {
+      expect(() => readEnvironment({ ...all, [name]: "" })).toThrow(name);
+    }
+    expect(() => readEnvironment({ ...all, PERIGEE_AGENT_TOKEN_FILE: file("empty", "\n") })).toThrow("empty");
+  });
+});

@@ -1,0 +1,100 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Journal } from "./journal.ts";
+import { openStateDatabase } from "./state-database.ts";
+
+const COMMAND = { id: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8F", user: "alice", operation: "volume.delete" };
+
+describe("the journal", () => {
+  let directory: string;
+  let database: ReturnType<typeof openStateDatabase>;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "perigee-journal-"));
+    database = openStateDatabase(directory);
+  });
+  afterEach(async () => {
+    if (database.isOpen) database.close();
+    await rm(directory, { recursive: true });
+  });
+  const reopen = () => {
+    database.close();
+    database = openStateDatabase(directory);
+    return new Journal(database);
+  };
+
+  test("keeps its id over a restart, and a new disk has another", async () => {
+    const { id } = new Journal(database);
+    expect(reopen().id).toBe(id);
+    const other = await mkdtemp(join(tmpdir(), "perigee-journal-"));
+    const elsewhere = openStateDatabase(other);
+    expect(new Journal(elsewhere).id).not.toBe(id);
+    elsewhere.close();
+    await rm(other, { recursive: true });
+  });
+
+  test("a second start finds the notes of the first, in order, and goes on after them", () => {
+    const first = new Journal(database).start(COMMAND, () => {});
+    expect(first.notes).toEqual([]);
+    first.note("received", { files: 2 });
+    first.note("checked");
+    const second = reopen().start(COMMAND, () => {});
+    expect(second.notes).toEqual([
+      { step: "received", detail: { files: 2 } },
+      { step: "checked", detail: undefined },
+    ]);
+    second.note("more");
+    expect(reopen().start(COMMAND, () => {}).notes).toHaveLength(3);
+  });
+
+  test("tells of a commit when it is noted, and at the start after one", () => {
+    let told = 0;
+    const entry = new Journal(database).start(COMMAND, () => {
+      told += 1;
+    });
+    entry.note("received");
+    expect(told).toBe(0);
+    entry.note("commit");
+    expect(told).toBe(1);
+    reopen().start(COMMAND, () => {
+      told += 1;
+    });
+    expect(told).toBe(2);
+  });
+
+  test("holds an outcome until it is forgotten", () => {
+    const journal = new Journal(database);
+    journal.start(COMMAND, () => {}).note("commit");
+    expect(journal.outcome(COMMAND.id)).toBeUndefined();
+    journal.done(COMMAND.id, { state: "succeeded", result: { n: 1 } });
+    const again = reopen();
+    expect(again.outcome(COMMAND.id)).toEqual({ state: "succeeded", result: { n: 1 } });
+    expect(again.open()).toEqual([
+      { command: COMMAND.id, user: "alice", outcome: { state: "succeeded", result: { n: 1 } } },
+    ]);
+    again.forget(COMMAND.id);
+    expect(again.open()).toEqual([]);
+    expect(again.start(COMMAND, () => {}).notes).toEqual([]);
+  });
+
+  test("another process cannot open the state while one has it, and can when that one is gone", () => {
+    const script = fileURLToPath(new URL("./state-database.ts", import.meta.url));
+    const open = () =>
+      spawnSync(process.execPath, [
+        "--disable-warning=ExperimentalWarning",
+        "--input-type=module",
+        "--eval",
+        `const { openStateDatabase } = await import(${JSON.stringify(script)});
+         try { openStateDatabase(${JSON.stringify(directory)}); process.exit(0); }
+         catch (error) { process.stderr.write(error.message); process.exit(9); }`,
+      ]);
+    const refused = open();
+    expect(refused.status).toBe(9);
+    expect(refused.stderr.toString()).toContain("in use by another agent");
+    database.close();
+    expect(open().status).toBe(0);
+  });
+});

@@ -1,0 +1,148 @@
+import { pino } from "pino";
+import { afterEach, describe, expect, test } from "vitest";
+import type { PodReport } from "#protocol/wire.ts";
+import { Heart } from "./heart.ts";
+import { PodReporter } from "./pod-reporter.ts";
+import { Usage } from "./usage.ts";
+
+const log = pino({ level: "silent" });
+const closing: { close(): void }[] = [];
+afterEach(() => {
+  for (const one of closing.splice(0)) one.close();
+});
+
+const report = (run: string, startedAt: string): PodReport => ({
+  user: "alice",
+  pod: "pod-a",
+  run,
+  image: "busybox",
+  node: "mpu1",
+  state: { running: { startedAt } },
+});
+
+describe("pod reporter", () => {
+  test("tells what changed together in one call, the newest state of each run", async () => {
+    const calls: PodReport[][] = [];
+    const told = Promise.withResolvers<void>();
+    const reporter = new PodReporter(async (pods) => {
+      calls.push(pods);
+      told.resolve();
+    }, log);
+    closing.push(reporter);
+    reporter.changed(report("a", "1"));
+    reporter.changed(report("b", "1"));
+    reporter.changed(report("a", "2"));
+    await told.promise;
+    expect(calls).toEqual([[report("a", "2"), report("b", "1")]]);
+  });
+
+  test("without contact it keeps the newest and tells it when there is contact again", async () => {
+    let contact = false;
+    const failed = Promise.withResolvers<void>();
+    const told = Promise.withResolvers<PodReport[]>();
+    const reporter = new PodReporter(async (pods) => {
+      if (contact) return told.resolve(pods);
+      failed.resolve();
+      throw new Error("no contact");
+    }, log);
+    closing.push(reporter);
+    reporter.changed(report("a", "1"));
+    await failed.promise;
+    reporter.changed(report("a", "2"));
+    contact = true;
+    expect(await told.promise).toEqual([report("a", "2")]);
+  });
+
+  test("a change while it tells is told too", async () => {
+    const sent: string[] = [];
+    const both = Promise.withResolvers<void>();
+    const reporter: PodReporter = new PodReporter(async (pods) => {
+      sent.push(JSON.stringify(pods[0]?.state));
+      if (sent.length === 1) reporter.changed(report("a", "2"));
+      else both.resolve();
+    }, log);
+    closing.push(reporter);
+    reporter.changed(report("a", "1"));
+    await both.promise;
+    expect(sent).toEqual([1, 2].map((n) => JSON.stringify({ running: { startedAt: String(n) } })));
+  });
+});
+
+describe("heart", () => {
+  test("beats do not overlap, and one that fails does not end it", async () => {
+    let beating = 0;
+    let most = 0;
+    let beats = 0;
+    const heart = new Heart(
+      async () => {
+        beating += 1;
+        most = Math.max(most, beating);
+        await new Promise((resolve) => setImmediate(resolve));
+        beating -= 1;
+        beats += 1;
+        if (beats === 1) throw new Error("no contact");
+      },
+      log,
+      60_000,
+    );
+    closing.push(heart);
+    await Promise.all([heart.now(), heart.now(), heart.now()]);
+    expect(beats).toBe(1);
+    await heart.now();
+    expect([beats, most]).toEqual([2, 1]);
+  });
+});
+
+describe("usage", () => {
+  const make = (over: Partial<ConstructorParameters<typeof Usage>[0]>) => {
+    const usage = new Usage(
+      {
+        users: () => ["alice", "bob"],
+        writing: () => [],
+        measureVolumes: async (user) => (user === "alice" ? 100 : 0),
+        images: async () => 0,
+        quota: () => 1000,
+        evict: async () => {},
+        log,
+        ...over,
+      },
+      20,
+    );
+    closing.push(usage);
+    return usage;
+  };
+
+  test("adds volumes and images, and leaves out who holds nothing", async () => {
+    const usage = make({ images: async (user) => (user === "alice" ? 11 : 0) });
+    await usage.measureAll();
+    expect(usage.all()).toEqual({ alice: 111 });
+  });
+
+  test("an engine that does not answer leaves what was known", async () => {
+    let away = false;
+    const usage = make({
+      images: async () => {
+        if (away) throw new Error("engine");
+        return 5;
+      },
+    });
+    await usage.measure("alice");
+    away = true;
+    expect(await usage.measure("alice")).toBe(105);
+  });
+
+  test("stops the pods of a user who writes past the quota, and of nobody else", async () => {
+    const evicted: string[] = [];
+    const done = Promise.withResolvers<void>();
+    make({
+      writing: () => ["bob", "alice"],
+      quota: () => 99,
+      evict: async (user) => {
+        evicted.push(user);
+        done.resolve();
+      },
+    });
+    await done.promise;
+    expect(new Set(evicted)).toEqual(new Set(["alice"]));
+  });
+});
