@@ -84,6 +84,12 @@ export async function makeWorld(options: Partial<EmbeddedOptions> = {}) {
         ground: groundClient,
         beat,
         running,
+        /** Forgets it as it is, in the middle of whatever: a machine that is gone. */
+        abandon() {
+          agents.splice(agents.indexOf(agent), 1);
+          groundClient.close();
+          if (database.isOpen) database.close();
+        },
         async stop() {
           controller.abort();
           await running.catch(() => undefined);
