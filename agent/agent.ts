@@ -131,6 +131,7 @@ export async function runAgent(
           free,
         })
       ).quota;
+      pods.contactRestored();
     }, log);
     heart.close = () => beat.close();
     await beat.now();

@@ -1,0 +1,89 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createEmbeddedGround } from "#lambdas/embedded.ts";
+
+describe("the janitor", () => {
+  let data: string;
+  let now: number;
+  let ground: Awaited<ReturnType<typeof createEmbeddedGround>>;
+  beforeEach(async () => {
+    data = await mkdtemp(join(tmpdir(), "perigee-janitor-"));
+    now = Date.UTC(2025, 10, 20);
+    ground = await createEmbeddedGround({ data, log: pino({ level: "silent" }), now: () => now });
+    await ground.accounts.addEdge("em1");
+  });
+  afterEach(async () => {
+    await ground.close();
+    await rm(data, { recursive: true });
+  });
+
+  const draft = { user: "alice", edge: "em1", operation: "volume.uplink" as const, input: {} };
+  const put = (key: string) => ground.staging.put(key, Buffer.from("x"), { maxBytes: 1 });
+  const there = async (key: string) => (await ground.staging.head(key)) !== undefined;
+
+  test("an upload that a dead server was taking ends at once, with what it had staged", async () => {
+    const command = await ground.ledger.reserve(draft, false);
+    const key = `uplink/alice/_/${command.id}/0`;
+    await put(key);
+    await ground.janitor.round();
+    expect(await there(key)).toBe(true);
+    await ground.janitor.round(0);
+    expect(await there(key)).toBe(false);
+    expect((await ground.ledger.command("alice", command.id)).state).toBe("expired");
+  });
+
+  test("what is staged of a queued or running command stays, of an ended one it goes", async () => {
+    const command = await ground.ledger.reserve(draft, false);
+    const prefix = `uplink/alice/pod-a/${command.id}/`;
+    await put(`${prefix}0`);
+    await ground.ledger.queue(command, { prefix, input: {} });
+    await ground.janitor.round(0);
+    const epoch = await ground.ledger.startAgent("em1", "j");
+    await ground.ledger.claim("em1", epoch);
+    await ground.janitor.round(0);
+    expect(await there(`${prefix}0`)).toBe(true);
+    await ground.ledger.report("em1", epoch, "alice", command.id, { state: "cancelled" });
+    await ground.janitor.round();
+    expect(await there(`${prefix}0`)).toBe(false);
+  });
+
+  test("downlinked content that nobody fetched goes after a day", async () => {
+    const { command } = await ground.ledger.submitQueued({ ...draft, operation: "volume.read" });
+    const epoch = await ground.ledger.startAgent("em1", "j");
+    await ground.ledger.claim("em1", epoch);
+    await ground.ledger.report("em1", epoch, "alice", command.id, { state: "succeeded", result: {} });
+    const key = `downlink/alice/_/${command.id}/0`;
+    await put(key);
+    now += 24 * 3600_000 - 1;
+    await ground.janitor.round();
+    expect(await there(key)).toBe(true);
+    now += 1;
+    await ground.janitor.round();
+    expect(await there(key)).toBe(false);
+  });
+
+  test("objects of commands that nobody knows go, logs of pods stay", async () => {
+    await put("uplink/alice/_/01KAH8ZJ5Q4W6T8Y0B2C4D6E8F/0");
+    await put("logs/em1/alice/pod-a/01KAH8ZJ5Q4W6T8Y0B2C4D6E8F/0");
+    await ground.janitor.round();
+    expect(await ground.staging.list("")).toMatchObject([
+      { key: "logs/em1/alice/pod-a/01KAH8ZJ5Q4W6T8Y0B2C4D6E8F/0" },
+    ]);
+  });
+
+  test("history goes 90 days after its end", async () => {
+    const { command } = await ground.ledger.submitQueued({ ...draft, operation: "nodes.status" });
+    await ground.ledger.cancel("alice", command.id);
+    now += 90 * 24 * 3600_000;
+    await ground.janitor.round();
+    expect((await ground.ledger.command("alice", command.id)).state).toBe("cancelled");
+    now += 1;
+    await ground.janitor.round();
+    await expect(ground.ledger.command("alice", command.id)).rejects.toMatchObject({
+      code: "COMMAND_NOT_FOUND",
+    });
+  });
+});
