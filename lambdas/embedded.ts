@@ -38,7 +38,11 @@ export async function createEmbeddedGround(
     doorbell,
     tokens: secrets.tokens,
     routes: {
-      open: [stagingRoutes(staging) as unknown as Hono],
+      open: [
+        stagingRoutes(staging, {
+          onError: (error) => rest.log.error({ err: error }, "staging failed"),
+        }) as unknown as Hono,
+      ],
       agent: [doorbellRoutes(doorbell) as unknown as Hono],
     },
   });
