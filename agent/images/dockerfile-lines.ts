@@ -24,7 +24,7 @@ const KEYWORDS = new Set(
 const SPACE = "[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 const LEADING = new RegExp(`^${SPACE}+`, "u");
 const IS_SPACE = new RegExp(`^${SPACE}$`, "u");
-const DIRECTIVE = /^#[ \t]*([a-zA-Z][a-zA-Z0-9]*)[ \t]*=[ \t]*(\S.*?)[ \t]*$/;
+const DIRECTIVE = /^#[ \t]*([a-zA-Z][a-zA-Z0-9]*)[ \t]*=(.*)$/;
 
 /**
  * Reads a Dockerfile as the engine's classic builder does. Whoever checks a Dockerfile and then hands the
@@ -74,6 +74,7 @@ export function readInstruction(line: string): Instruction {
   if (!/^[A-Za-z]+$/.test(word ?? "") || !KEYWORDS.has(keyword)) {
     throw new DockerfileError(`unknown instruction: ${(word ?? "").slice(0, 80).toUpperCase()}`);
   }
+  refuseHeredoc(keyword, rest ?? "");
   return { keyword, rest: trim(rest ?? "") };
 }
 
@@ -110,8 +111,9 @@ function readDirectives(lines: string[]): { escapeChar: "\\" | "`"; used: number
   const seen = new Map<string, string>();
   let used = 0;
   for (; used < lines.length; used++) {
-    const [, key, value] = DIRECTIVE.exec(trimStart(lines[used]!)) ?? [];
-    if (key === undefined || value === undefined) break;
+    const [, key, text] = DIRECTIVE.exec(trimStart(lines[used]!)) ?? [];
+    const value = trim(text ?? "");
+    if (key === undefined || value === "") break;
     if (seen.has(key.toLowerCase())) {
       throw new DockerfileError(`only one ${key.toLowerCase()} parser directive can be used`);
     }
@@ -129,4 +131,12 @@ function continued(line: string, escapeChar: string): string | undefined {
   let end = line.length;
   while (end > 0 && (line[end - 1] === " " || line[end - 1] === "\t")) end--;
   return end > 0 && line[end - 1] === escapeChar ? line.slice(0, end - 1) : undefined;
+}
+
+/** The classic builder knows none; a later one would take the instructions that follow for its text. */
+function refuseHeredoc(keyword: string, rest: string): void {
+  if (keyword !== "RUN" && keyword !== "COPY" && keyword !== "ADD") return;
+  if (/(?:^|[\t\v\f\r ;|&])\d*<<-?["']?[A-Za-z_]/.test(rest)) {
+    throw new DockerfileError(`${keyword}: heredocs require BuildKit, which is not available`);
+  }
 }

@@ -48,6 +48,8 @@ class Planner {
   /** ARG and ENV of the stage, as far as they can be known */
   #variables = new Map<string, string>();
   #noCache = false;
+  /** by the reference that found them: a name means one image throughout */
+  readonly #images = new Map<string, ImageDetails>();
 
   constructor(world: PlanWorld, escapeChar: "\\" | "`") {
     this.#world = world;
@@ -124,12 +126,18 @@ class Planner {
   }
 
   async #image(keyword: string, reference: string): Promise<ImageDetails> {
-    const found = await this.#world.resolve(reference);
-    const details = found && (await this.#world.inspect(found.id));
-    if (details) return details;
-    throw new DockerfileError(
-      `${keyword}: image ${JSON.stringify(reference.slice(0, 200))} is not onboard, and nothing is pulled`,
-    );
+    let details = this.#images.get(reference);
+    if (!details) {
+      const found = await this.#world.resolve(reference);
+      details = found && (await this.#world.inspect(found.id));
+    }
+    if (!details) {
+      throw new DockerfileError(
+        `${keyword}: image ${JSON.stringify(reference.slice(0, 200))} is not onboard, and nothing is pulled`,
+      );
+    }
+    this.#images.set(reference, details);
+    return details;
   }
 
   #checkPlatform(platform: string): void {
@@ -143,16 +151,13 @@ class Planner {
 
   async #step({ keyword, rest }: Instruction): Promise<Instruction> {
     if (keyword === "ADD") {
-      refuseHeredoc(keyword, rest);
       return { keyword, rest: rewriteAdd(rest, this.#variables, this.#escape) };
     }
     if (keyword === "LABEL") refuseOurLabels(rest, this.#escape);
     if (keyword === "RUN") {
-      refuseHeredoc(keyword, rest);
       takeFlags(keyword, rest, []);
     }
     if (keyword === "COPY") {
-      refuseHeredoc(keyword, rest);
       const copy = takeFlags(keyword, rest, ["from", "chown", "chmod"]);
       const from = copy.flags.get("from");
       if (from !== undefined) copy.flags.set("from", await this.#source(from));
@@ -217,11 +222,12 @@ class Planner {
     try {
       const words = splitWords(rest, this.#escape);
       const pairs = words[0]?.includes("=") ? words : [`${words[0]}=${words.slice(1).join(" ")}`];
-      const before = new Map(this.#variables);
-      for (const pair of pairs) {
+      const values = pairs.map((pair) => {
         const at = pair.indexOf("=");
-        this.#variables.set(pair.slice(0, at), expandWord(pair.slice(at + 1), before, this.#escape));
-      }
+        return [pair.slice(0, at), expandWord(pair.slice(at + 1), this.#variables, this.#escape)] as const;
+      });
+      // all of them see what was before the instruction
+      for (const [name, value] of values) this.#variables.set(name, value);
     } catch (error) {
       if (!(error instanceof DockerfileError)) throw error;
     }
@@ -231,7 +237,6 @@ class Planner {
 function checkTriggerText(trigger: string): void {
   if (trigger.includes("\n") || trigger.includes("\0")) throw new DockerfileError("more than one line");
   const { keyword, rest } = readInstruction(trigger);
-  refuseHeredoc(keyword, rest);
   if (keyword === "ONBUILD" || keyword === "FROM") throw new DockerfileError(`${keyword} isn't allowed`);
   if (keyword === "ADD") assertLocalAdd(rest);
   if (keyword === "COPY" && takeFlags(keyword, rest, ["from", "chown", "chmod"]).flags.has("from")) {
@@ -250,13 +255,5 @@ function refuseOurLabels(rest: string, escapeChar: string): void {
   const keys = words[0]?.includes("=") ? words.map((word) => word.split("=")[0]!) : words.slice(0, 1);
   if (keys.some((key) => key.includes("$"))) {
     throw new DockerfileError("LABEL: a key must not hold variables");
-  }
-}
-
-/** The classic builder knows none; a later one would take the instructions that follow for its text. */
-function refuseHeredoc(keyword: string, rest: string): void {
-  if (keyword !== "RUN" && keyword !== "COPY" && keyword !== "ADD") return;
-  if (/(?:^|[\t\v\f\r ;|&])\d*<<-?["']?[A-Za-z_]/.test(rest)) {
-    throw new DockerfileError(`${keyword}: heredocs require BuildKit, which is not available`);
   }
 }

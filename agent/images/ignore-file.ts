@@ -11,7 +11,14 @@ type Token =
   /** `**` and its slash: no directory, or any number of them */
   | { kind: "directories" };
 
-type Pattern = { tokens: Token[]; exception: boolean; literal: string };
+type Pattern = {
+  tokens: Token[];
+  exception: boolean;
+  literal: string;
+  /** the round of matching in which a state was added last */
+  seen: Float64Array;
+  round: number;
+};
 
 /** A .dockerignore that cannot be read, or that takes too long to apply. */
 export class IgnoreError extends Error {
@@ -19,7 +26,8 @@ export class IgnoreError extends Error {
 }
 
 export const IGNORE_BYTES = 64 * 1024;
-const BUDGET = 500_000_000;
+/** states looked at, for all paths together: a few seconds */
+const BUDGET = 200_000_000;
 
 /**
  * A .dockerignore, matched as Docker does: the last pattern that matches a path or a directory above it
@@ -41,7 +49,9 @@ export class IgnoreFile {
       if (exception) pattern = pattern.slice(1).trim();
       pattern = clean(pattern);
       if (pattern === "") continue;
-      this.#patterns.push({ tokens: tokensOf(pattern), exception, literal: literalPrefix(pattern) });
+      const tokens = tokensOf(pattern);
+      const seen = new Float64Array(tokens.length + 1);
+      this.#patterns.push({ tokens, exception, literal: literalPrefix(pattern), seen, round: 1 });
     }
     this.#hasExceptions = this.#patterns.some((pattern) => pattern.exception);
   }
@@ -51,9 +61,9 @@ export class IgnoreFile {
     const ends = [...path.matchAll(/\//g)].map((slash) => slash.index);
     const prefixes = new Set([...ends, path.length]);
     let ignored = false;
-    for (const { tokens, exception } of this.#patterns) {
-      if (exception !== ignored) continue;
-      if (this.#matchesPrefix(tokens, path, prefixes)) ignored = !exception;
+    for (const pattern of this.#patterns) {
+      if (pattern.exception !== ignored) continue;
+      if (this.#matchesPrefix(pattern, path, prefixes)) ignored = !pattern.exception;
     }
     return ignored;
   }
@@ -67,45 +77,63 @@ export class IgnoreFile {
     );
   }
 
-  /** Do the tokens match the path up to one of the lengths in `ends`? */
-  #matchesPrefix(tokens: Token[], path: string, ends: ReadonlySet<number>): boolean {
-    let states = new Set<number>([0]);
-    skipEmpty(states, tokens);
+  /** Does the pattern match the path up to one of the lengths in `ends`? */
+  #matchesPrefix(pattern: Pattern, path: string, ends: ReadonlySet<number>): boolean {
+    const { tokens } = pattern;
+    const states = new States(pattern);
+    states.add(0, undefined);
     for (let i = 0; ; i++) {
-      this.#budget -= states.size + 1;
+      states.turn();
+      this.#budget -= states.current.length + 1;
       if (this.#budget < 0) throw new IgnoreError(".dockerignore: the patterns take too long to match");
-      if (ends.has(i) && states.has(tokens.length)) return true;
-      if (i === path.length || states.size === 0) return false;
-      states = step(states, tokens, path[i]!);
+      if (ends.has(i) && states.current.includes(tokens.length)) return true;
+      if (i === path.length || states.current.length === 0) return false;
+      const char = path[i]!;
+      for (const state of states.current) step(states, state, tokens[state], char);
     }
   }
 }
 
-function step(states: ReadonlySet<number>, tokens: Token[], char: string): Set<number> {
-  const next = new Set<number>();
-  for (const state of states) {
-    const token = tokens[state];
-    if (token === undefined) continue;
-    if (token.kind === "rest") next.add(state);
-    else if (token.kind === "directories") {
-      next.add(state);
-      if (char === "/") next.add(state + 1);
-    } else if (token.kind === "star") {
-      if (char !== "/") next.add(state);
-    } else if (takes(token, char)) next.add(state + 1);
+/** Where a match may stand in its pattern: after the last character, and after the next one. */
+class States {
+  current: number[] = [];
+  #next: number[] = [];
+  readonly #pattern: Pattern;
+
+  constructor(pattern: Pattern) {
+    this.#pattern = pattern;
   }
-  skipEmpty(next, tokens, char);
-  return next;
+
+  /** Adds a state, and those that are reached from it without a character; `before` is the one just read. */
+  add(state: number, before: string | undefined): void {
+    const { tokens, seen } = this.#pattern;
+    for (let at = state; ; at++) {
+      if (seen[at] === this.#pattern.round) return;
+      seen[at] = this.#pattern.round;
+      this.#next.push(at);
+      const kind = tokens[at]?.kind;
+      // within a name, `**/` has not matched its slash yet
+      const empty = kind === "directories" && (before === undefined || before === "/");
+      if (kind !== "star" && kind !== "rest" && !empty) return;
+    }
+  }
+
+  turn(): void {
+    this.current = this.#next;
+    this.#next = [];
+    this.#pattern.round++;
+  }
 }
 
-/** Adds the states that are reached without a character; `before` is the character just read. */
-function skipEmpty(states: Set<number>, tokens: Token[], before?: string): void {
-  for (const state of states) {
-    const kind = tokens[state]?.kind;
-    if (kind === "star" || kind === "rest") states.add(state + 1);
-    // within a name, `**/` has not matched its slash yet
-    if (kind === "directories" && (before === undefined || before === "/")) states.add(state + 1);
-  }
+function step(states: States, state: number, token: Token | undefined, char: string): void {
+  if (token === undefined) return;
+  if (token.kind === "rest") states.add(state, char);
+  else if (token.kind === "directories") {
+    states.add(state, char);
+    if (char === "/") states.add(state + 1, char);
+  } else if (token.kind === "star") {
+    if (char !== "/") states.add(state, char);
+  } else if (takes(token, char)) states.add(state + 1, char);
 }
 
 function takes(token: Token, char: string): boolean {

@@ -44,7 +44,8 @@ export async function makeOnce(making: Making): Promise<void> {
     if (used - before + (await store.usageWith(user, image, id)) > deps.quota()) throw quotaExceeded();
     killPoint("images.made");
   } catch (error) {
-    await store.discard(command);
+    // what cannot be discarded now is at the next start
+    await store.discard(command).catch(() => {});
     throw error;
   }
   journal.note("commit", { id });

@@ -8,7 +8,7 @@ export class LogTail {
   add(text: string): void {
     for (const line of text.split("\n")) {
       // what a terminal would show last of a line that was drawn over
-      const shown = line.replace(/\r+$/, "").split("\r").at(-1)!;
+      const shown = line.split("\r").findLast((part) => part !== "") ?? "";
       if (shown === "") continue;
       this.#lines.push(`${cut(shown)}\n`);
       if (this.#lines.length > LIMITS.logTailLines) this.#lines.shift();

@@ -1,0 +1,188 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: Dockerfiles write variables so
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { DockerfileError, readDockerfile, writeInstructions } from "./dockerfile-lines.ts";
+import { type PlanWorld, planBuild } from "./dockerfile-plan.ts";
+import { expandWord } from "./dockerfile-words.ts";
+
+const ID = `sha256:${"1".repeat(64)}`;
+const LABEL = "perigee.image=x perigee.image.user=alice";
+
+function worldOf(onBuild: string[] = []): PlanWorld {
+  return {
+    resolve: async (reference) => (/^(own|base)(:latest)?$/.test(reference) ? { id: ID } : undefined),
+    inspect: async (id) => ({
+      id,
+      size: 1,
+      os: "linux",
+      architecture: "amd64",
+      onBuild,
+      env: ["HOSTILE=http://x/y"],
+      labels: {},
+    }),
+    os: "linux",
+    architecture: "amd64",
+    label: LABEL,
+  };
+}
+
+const plan = async (text: string, onBuild?: string[]) =>
+  (await planBuild(Buffer.from(text), worldOf(onBuild))).text;
+const FROM = `FROM ${ID}\nLABEL ${LABEL}\n`;
+
+describe("a plan", () => {
+  test.each([
+    ["from base", FROM],
+    ["# syntax=evil/frontend\nFROM base", FROM],
+    ["\uFEFF# c\n\n  FROM\tbase  \r\n", FROM],
+    ["FR\\\nOM ba\\\n# in between\n\n  # and here\nse", FROM],
+    ["# escape=`\nFROM `\nbase\nRUN a`\n  b", `# escape=\`\n${FROM}RUN a  b\n`],
+    ["FROM --platform=$BUILDPLATFORM base", FROM],
+    ["ARG V=own\nFROM ${V:-base}", `ARG V=own\n${FROM}`],
+    ['ARG V\nFROM "${V:-base}"', `ARG V\n${FROM}`],
+    ["ARG A=ba\nARG B=${A}se\nFROM $B", `ARG A=ba\nARG B=\${A}se\n${FROM}`],
+    ["FROM scratch\nCOPY . /", `FROM scratch\nLABEL ${LABEL}\nCOPY . /\n`],
+    ["FROM base AS One\nFROM one", `FROM ${ID} AS one\nLABEL ${LABEL}\nFROM one\nLABEL ${LABEL}\n`],
+    ["FROM base\nCOPY --from=own --chown=1:1 a b", `${FROM}COPY --from=${ID} --chown=1:1 a b\n`],
+    ["FROM base\nADD a $B /c", `${FROM}ADD ./a ./$B /c\n`],
+    ['FROM base\nADD [ "a b", "/c" ]', `${FROM}ADD ["./a b","/c"]\n`],
+    ["FROM base\nONBUILD  add  $X  /", `${FROM}ONBUILD ADD ./$X /\n`],
+  ])("of %j", async (text, expected) => {
+    expect(await plan(text)).toBe(expected);
+  });
+
+  test.each([
+    ["FROM missing", /not onboard/],
+    ["FROM ${X}", /blank/],
+    ["FROM ${X?y}", /modifier/],
+    ["FROM base@sha256:00", /not onboard/],
+    ["FROM 0", /not onboard/],
+    ["FROM base a b", /one or three/],
+    ["FROM base AS 1", /invalid name/],
+    ["FROM base AS a\nFROM base AS A", /duplicate name/],
+    ["FROM --platform=linux/s390x base", /platform/],
+    ["FROM base\nFROM later\nFROM base AS later", /not onboard/],
+    ["FROM base AS self\nCOPY --from=self a b", /not onboard/],
+    ["FROM base\nCOPY --from=0 a b", /invalid from/],
+    ["FROM base\nCOPY --from=-1 a b", /invalid from/],
+    ["FROM base\nCOPY --from=$X a b", /must name/],
+    ["FROM base\nCOPY --from=missing a b", /not onboard/],
+    ['FROM base\nCOPY "--from=own" a b\nADD --from=own a b', /unknown flag/],
+    ["FROM base\nCOPY --fr\\om=own a b", /cannot read the flag/],
+    ["FROM base\nCOPY \u00a0--from=missing a b", /not onboard/],
+    ["FROM base\nCOPY \u0085--from=missing a b", /not onboard/],
+    ["FROM base\nRUN --mount=type=bind,from=own ls", /BuildKit/],
+    ["FROM base\nRUN --network=host ls", /BuildKit/],
+    ["FROM base\nRUN cat <<EOF\nFROM missing\nEOF", /heredoc/],
+    ["FROM base\nCOPY <<-'EOF' /x\nx\nEOF", /heredoc/],
+    ["FROM base\nADD http://x/y /", /no network/],
+    ["FROM base\nADD $HOSTILE /", /no network/],
+    ['FROM base\nADD ["x", "git@x:y.git", "/"]', /no network/],
+    ['FROM base\nADD ["a", "/"] http://x', /JSON array/],
+    ["FROM base\nADD [1] /", /JSON array/],
+    ["FROM base\nONBUILD FROM own", /trigger/],
+    ["FROM base\nONBUILD ONBUILD RUN x", /trigger/],
+    ["FROM base\nONBUILD COPY --from=own a b", /trigger/],
+    ["RUN x", /no build stage/],
+    ["FROM base\nRUN a\\\\\n", /escape character/],
+    ["FROM base\nEVIL x", /unknown instruction/],
+    ["FROM\u00a0base", /unknown instruction/],
+    ["", /empty/],
+    ["# escape=x\nFROM base", /escape/],
+    ["FROM base\0", /NUL/],
+  ])("refuses %j", async (text, expected) => {
+    await expect(plan(text)).rejects.toThrow(DockerfileError);
+    await expect(plan(text)).rejects.toThrow(expected);
+  });
+
+  test("refuses bytes that are no text, or too many", async () => {
+    await expect(planBuild(Buffer.from([0x46, 0xff, 0xfe]), worldOf())).rejects.toThrow(/UTF-8/);
+    await expect(planBuild(Buffer.alloc(1024 * 1024 + 1, 0x23), worldOf())).rejects.toThrow(/1 MiB/);
+  });
+
+  test.each([
+    ["ADD ./$X /", true],
+    ["ADD file-1.txt /", true],
+    ["RUN make", true],
+    ["COPY . /app", true],
+    ["ADD $X /", false],
+    ["ADD http://x /", false],
+    ['ADD ["http://x", "/"]', false],
+    ['ADD "http://x" /', false],
+    ["add ht\\tp://x /", false],
+    ["COPY --from=own / /", false],
+    ["RUN --mount=from=own ls", false],
+    ["FROM own", false],
+    ["RUN x\nADD http://x /", false],
+    ["# escape=`", false],
+    ["LABEL perigee.run=1", false],
+  ])("takes a base with the trigger %j: %s", async (trigger, fine) => {
+    if (fine)
+      expect(await planBuild(Buffer.from("FROM base"), worldOf([trigger]))).toMatchObject({ noCache: true });
+    else await expect(plan("FROM base", [trigger])).rejects.toThrow(DockerfileError);
+  });
+});
+
+describe("whatever a Dockerfile says", () => {
+  const piece = fc.constantFrom(
+    ...'FROM |ADD |COPY |RUN |ARG |ENV |ONBUILD |LABEL |from |--from=|missing|own|base|scratch|http://x|git@x:y|$X|${X}|${X:-|}|["|","|"]|\\\n|\n|# c\n|`|\\|\'|"| |\t|\v|\f|\r|\u00a0|\u0085|\u2028|<<EOF|EOF\n|X=|a|/|AS s|s|0|=|# escape=`\n'.split(
+      "|",
+    ),
+  );
+  const dockerfile = fc.array(piece, { maxLength: 40 }).map((pieces) => `FROM base\n${pieces.join("")}`);
+
+  test("the plan names images by ID, adds local files only, and is read as it was written", async () => {
+    let planned = 0;
+    await fc.assert(
+      fc.asyncProperty(dockerfile, async (text) => {
+        const out = await plan(text).catch((error: unknown) => {
+          expect(error).toBeInstanceOf(DockerfileError);
+          return undefined;
+        });
+        if (out === undefined) return;
+        planned++;
+        // line by line, as a reader that knows no continuation sees it
+        const lines = out.split("\n").slice(0, -1);
+        const stages = new Set<string>();
+        for (const line of lines) {
+          const [, from, as] = /^FROM (\S+)(?: AS (\S+))?$/.exec(line) ?? [];
+          if (line.startsWith("FROM"))
+            expect(from === ID || from === "scratch" || stages.has(from!)).toBe(true);
+          if (as) stages.add(as);
+          if (/^(ONBUILD )?ADD/.test(line)) expect(line).toMatch(/^(ONBUILD )?ADD (\["\.\/|\.\/)/);
+          const [, source] = /^COPY.* --from=(\S+)/.exec(line) ?? [];
+          if (/^COPY --from/.test(line))
+            expect(source === ID || stages.has(source!) || /^\d+$/.test(source!)).toBe(true);
+          expect(line).toMatch(/^(# escape=`$|FROM|ADD|COPY|RUN|ARG|ENV|ONBUILD|LABEL)/);
+        }
+        const read = readDockerfile(Buffer.from(out));
+        expect(read.instructions).toHaveLength(lines.filter((line) => !line.startsWith("#")).length);
+        expect(writeInstructions(read)).toBe(out);
+      }),
+      { numRuns: 3000 },
+    );
+    expect(planned).toBeGreaterThan(20);
+  });
+});
+
+describe("a word", () => {
+  const variables = new Map([
+    ["A", "one"],
+    ["E", ""],
+  ]);
+  test.each([
+    ["$A-${A}", "one-one"],
+    ["'$A'", "$A"],
+    ['"$A x"', "one x"],
+    ["\\$A", "$A"],
+    ["${E:-x}${E-y}${Z-z}${Z:-$A}", "xzone"],
+    ["${A:+yes}${E:+no}${E+set}", "yesset"],
+    ["$", "$"],
+    ["${Z:-${Z:-deep}}", "deep"],
+  ])("%j becomes %j", (text, expected) => {
+    expect(expandWord(text, variables, "\\")).toBe(expected);
+  });
+  test.each(["'", '"', "${", "${A", "${A:", "${A:?x}", "${}", "${A/x/y}"])("%j is refused", (text) => {
+    expect(() => expandWord(text, variables, "\\")).toThrow(DockerfileError);
+  });
+});
