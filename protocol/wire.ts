@@ -30,8 +30,12 @@ export type Progress = z.infer<typeof progress>;
 export const startRequest = z.object({ journal: z.string().min(1).max(64), version: z.string().max(64) });
 export const startResponse = z.object({ edge: z.string(), epoch });
 
-/** POST /agent/claim → 200 with the command, or 204 when there is nothing to do. */
-export const claimRequest = z.object({ epoch });
+/**
+ * POST /agent/claim → 200 with the command, or 204 when there is nothing to do. A ground that can holds the
+ * claim for `wait` seconds until there is something, which spares a round trip; one that cannot answers at
+ * once, and the agent goes to the doorbell.
+ */
+export const claimRequest = z.object({ epoch, wait: z.number().min(0).max(20).default(0) });
 export const claimedCommand = z.object({
   id: commandId,
   user: z.string(),

@@ -42,8 +42,12 @@ export class GroundClient {
     return this.#post("start", body, wire.startResponse);
   }
 
-  async claim(epoch: number): Promise<wire.ClaimedCommand | undefined> {
-    const answer = await this.#call("POST", "agent/claim", JSON.stringify({ epoch }));
+  /** The next command; a ground that can holds the call for up to `waitS` seconds until there is one. */
+  async claim(epoch: number, waitS = 0, signal?: AbortSignal): Promise<wire.ClaimedCommand | undefined> {
+    const answer = await this.#call("POST", "agent/claim", JSON.stringify({ epoch, wait: waitS }), {
+      ms: waitS * 1000 + this.#callMs,
+      ...(signal && { signal }),
+    });
     return answer.status === 204 ? undefined : wire.claimedCommand.parse(JSON.parse(answer.text));
   }
 
@@ -71,7 +75,7 @@ export class GroundClient {
     const parameters = new URLSearchParams(
       Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
     );
-    await this.#call("PUT", `agent/logs?${parameters}`, data, "application/octet-stream");
+    await this.#call("PUT", `agent/logs?${parameters}`, data, { type: "application/octet-stream" });
   }
 
   /** Opens an object by its signed URL, from byte `start`. @throws GroundUnavailable */
@@ -110,14 +114,15 @@ export class GroundClient {
     method: string,
     path: string,
     body: string | Uint8Array,
-    type = "application/json",
+    options: { type?: string; ms?: number; signal?: AbortSignal } = {},
   ): Promise<{ status: number; text: string }> {
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    const signal = AbortSignal.timeout(this.#callMs);
+    const deadline = AbortSignal.timeout(options.ms ?? this.#callMs);
+    const signal = options.signal ? AbortSignal.any([deadline, options.signal]) : deadline;
     const response = await this.#request(method, path, {
       signal,
       headers: {
-        "content-type": type,
+        "content-type": options.type ?? "application/json",
         "content-length": bytes.length,
         authorization: `Bearer ${this.#token}`,
       },

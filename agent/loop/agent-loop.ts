@@ -47,8 +47,9 @@ export class AgentLoop {
     await this.#reportEarlier(epoch, signal);
     while (!signal.aborted) {
       let command: ClaimedCommand | undefined;
+      const asked = performance.now();
       try {
-        command = await this.#parts.ground.claim(epoch);
+        command = await this.#parts.ground.claim(epoch, this.#options.pollMs / 1000, signal);
         backoff.reset();
       } catch (error) {
         await this.#waitOut(error, backoff, signal);
@@ -56,7 +57,9 @@ export class AgentLoop {
       }
       this.#forgetOthers(command);
       if (!command) {
-        await this.#parts.doorbell.wait(this.#options.pollMs, signal);
+        const left = this.#options.pollMs - (performance.now() - asked);
+        // The ground did not hold the claim: then the doorbell says when to come again.
+        if (left > this.#options.pollMs / 10) await this.#parts.doorbell.wait(left, signal);
         continue;
       }
       killPoint("loop.claimed");
@@ -87,7 +90,7 @@ export class AgentLoop {
       signal.removeEventListener("abort", shutDown);
     }
     killPoint("loop.before.report");
-    await this.#report(command.id, command.user, outcome, epoch, signal);
+    await this.#report(command, outcome, epoch, signal);
   }
 
   /** Tells progress and learns of a cancel, at every ring and every `progressMs`. */
@@ -118,8 +121,7 @@ export class AgentLoop {
 
   /** Reports until the ground has it. Cut by a shutdown it is told by the next start, from the journal. */
   async #report(
-    command: string,
-    user: string,
+    { id: command, user, operation }: { id: string; user: string; operation: string },
     outcome: Outcome,
     epoch: number,
     signal: AbortSignal,
@@ -141,14 +143,15 @@ export class AgentLoop {
         await this.#waitOut(error, backoff);
       }
     }
-    killPoint("loop.after.report");
+    killPoint(`loop.after.report.${operation}`);
     this.#parts.journal.forget(command);
   }
 
   /** Outcomes that an earlier life of this agent could not tell any more. */
   async #reportEarlier(epoch: number, signal: AbortSignal): Promise<void> {
     for (const { command, user, outcome } of this.#parts.journal.open()) {
-      if (outcome && !signal.aborted) await this.#report(command, user, outcome, epoch, signal);
+      if (!outcome || signal.aborted) continue;
+      await this.#report({ id: command, user, operation: "earlier" }, outcome, epoch, signal);
     }
   }
 
@@ -162,6 +165,7 @@ export class AgentLoop {
   }
 
   async #waitOut(error: unknown, backoff: Backoff, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return;
     if (error instanceof PerigeeError && error.code === "STALE_EPOCH") {
       throw new Superseded("a newer agent serves this edge", { cause: error });
     }

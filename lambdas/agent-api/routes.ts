@@ -6,7 +6,7 @@ import { LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import * as wire from "#protocol/wire.ts";
-import type { Changes } from "../dispatch/changes.ts";
+import { type Changes, changedEdge } from "../dispatch/changes.ts";
 import type { PodLogs } from "../dispatch/pod-logs.ts";
 import { downlinkKey, MANIFEST } from "../dispatch/staging-keys.ts";
 import type { GroundEnv } from "../http/env.ts";
@@ -49,8 +49,8 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
   });
 
   app.post("/claim", async (c) => {
-    const { epoch } = await body(c, wire.claimRequest);
-    const command = await ledger.claim(c.get("edge"), epoch);
+    const { epoch, wait } = await body(c, wire.claimRequest);
+    const command = await heldClaim(c, parts, epoch, wait * 1000);
     if (!command) return c.body(null, 204);
     killPoint("agent.claimed");
     changes.changed(command.id);
@@ -140,6 +140,27 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
   });
 
   return app;
+}
+
+/** Claims, or waits up to `ms` for something to claim. */
+async function heldClaim(
+  c: Context<GroundEnv>,
+  { ledger, changes }: AgentApiParts,
+  epoch: number,
+  ms: number,
+): Promise<Command | undefined> {
+  const edge = c.get("edge");
+  // Listens before it looks: what comes in between is not missed.
+  using bell = changes.listen(changedEdge(edge));
+  const until = performance.now() + ms;
+  for (;;) {
+    const command = await ledger.claim(edge, epoch);
+    const left = until - performance.now();
+    if (command || left <= 0) return command;
+    await bell.next(left);
+    // Nobody is there to take it: whoever comes next claims it.
+    if (c.req.raw.signal.aborted) return undefined;
+  }
 }
 
 /** The command that this agent runs under its epoch. @throws STALE_EPOCH, COMMAND_NOT_FOUND */
