@@ -56,9 +56,12 @@ function wordsOf(rest: string): { words: string[]; json: boolean } {
     if (!Array.isArray(list) || !list.every((word) => typeof word === "string")) {
       throw new DockerfileError("ADD: a JSON array must hold strings only");
     }
-    return { words: list, json: true };
+    return atLeastTwo({ words: list, json: true });
   }
-  const words = trim(rest).split(/[\t\v\f\r ]+/);
-  if (words.length < 2) throw new DockerfileError("ADD requires at least two arguments");
-  return { words, json: false };
+  return atLeastTwo({ words: trim(rest).split(/[\t\v\f\r ]+/), json: false });
+}
+
+function atLeastTwo<T extends { words: string[] }>(parsed: T): T {
+  if (parsed.words.length < 2) throw new DockerfileError("ADD requires at least two arguments");
+  return parsed;
 }

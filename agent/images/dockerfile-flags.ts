@@ -31,7 +31,9 @@ export function takeFlags(keyword: string, text: string, known: readonly string[
 
 /** The text of flags and the rest after them. */
 export function withFlags({ flags, rest }: Flagged): string {
-  return [...[...flags].map(([name, value]) => `--${name}=${value}`), rest].join(" ");
+  return [...[...flags].map(([name, value]) => `--${name}=${value}`), ...(rest === "" ? [] : [rest])].join(
+    " ",
+  );
 }
 
 const BUILDKIT_ONLY = new Set([

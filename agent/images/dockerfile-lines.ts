@@ -24,6 +24,7 @@ const KEYWORDS = new Set(
 const SPACE = "[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 const LEADING = new RegExp(`^${SPACE}+`, "u");
 const IS_SPACE = new RegExp(`^${SPACE}$`, "u");
+const HEREDOC = new RegExp(`(?:^|[;|&]|${SPACE})\\d*<<-?["']?[A-Za-z_]`, "u");
 const DIRECTIVE = /^#[ \t]*([a-zA-Z][a-zA-Z0-9]*)[ \t]*=(.*)$/;
 
 /**
@@ -74,8 +75,9 @@ export function readInstruction(line: string): Instruction {
   if (!/^[A-Za-z]+$/.test(word ?? "") || !KEYWORDS.has(keyword)) {
     throw new DockerfileError(`unknown instruction: ${(word ?? "").slice(0, 80).toUpperCase()}`);
   }
-  refuseHeredoc(keyword, rest ?? "");
-  return { keyword, rest: trim(rest ?? "") };
+  const trimmed = trim(rest ?? "");
+  refuseHeredoc(keyword, trimmed);
+  return { keyword, rest: trimmed };
 }
 
 /** The text of a Dockerfile that reads back as these instructions. @throws DockerfileError for what would not */
@@ -136,7 +138,7 @@ function continued(line: string, escapeChar: string): string | undefined {
 /** The classic builder knows none; a later one would take the instructions that follow for its text. */
 function refuseHeredoc(keyword: string, rest: string): void {
   if (keyword !== "RUN" && keyword !== "COPY" && keyword !== "ADD") return;
-  if (/(?:^|[\t\v\f\r ;|&])\d*<<-?["']?[A-Za-z_]/.test(rest)) {
+  if (HEREDOC.test(rest)) {
     throw new DockerfileError(`${keyword}: heredocs require BuildKit, which is not available`);
   }
 }
