@@ -1,0 +1,122 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ociArchive, tarOf } from "#test/support/saved-archive.ts";
+import { type Deployment, deploy, docker, type Lane } from "./support/deployment.ts";
+import { BEGIN, end, expectOne, killedAt, newest } from "./support/killed-at.ts";
+
+let deployment: Deployment;
+beforeAll(async () => {
+  deployment = await deploy(3);
+});
+afterAll(() => deployment.close());
+
+const MADE = [
+  "images.made",
+  "journal.before.commit",
+  "journal.after.commit",
+  "images.recorded",
+  "images.tagged",
+];
+
+/** The user's images as the API tells them: `name:tag` → id. */
+async function listed({ client }: Lane): Promise<Map<string, string>> {
+  const answer = await client.get("/em/pod/image/list");
+  expect(answer.status).toBe(200);
+  return new Map(answer.json.data.map(({ name, tag, id }: Record<string, string>) => [`${name}:${tag}`, id]));
+}
+
+/** What the engine holds of the lane's user: names, without steps of builds; "" is an image without one. */
+async function inEngine({ user }: Lane): Promise<Map<string, string>> {
+  const images = await docker.listImages();
+  const own = images.filter(({ RepoTags, Labels }) => {
+    const named = RepoTags?.some((tag) => tag.startsWith(`${user}-${unique}`));
+    return named || Labels?.["test.faults"] === `${unique}-${user}`;
+  });
+  return new Map(own.flatMap(({ Id, RepoTags }) => (RepoTags ?? [""]).map((tag) => [tag, Id])));
+}
+
+const unique = `t${process.pid}x${Date.now().toString(36)}`;
+
+describe("the agent dies while it works on images, and is started again", () => {
+  describe.concurrent("build", () => {
+    const points = [...BEGIN, "images.built", ...MADE, ...end("image.build")];
+    test.each(points)("killed at %s", { concurrent: false }, async (point) => {
+      const lane = deployment.lanes[0]!;
+      const image = `${unique}built`;
+      const context = join(lane.volume("default"), "context");
+      mkdirSync(context, { recursive: true });
+      // the same name each time, so that from the second on it replaces what was there
+      writeFileSync(
+        join(context, "Dockerfile"),
+        `FROM busybox\nLABEL test.faults=${unique}-${lane.user}\nCOPY file /file\n`,
+      );
+      writeFileSync(join(context, "file"), point);
+      const before = await newest(lane);
+      const old = (await listed(lane)).get(`${image}:latest`);
+      const fields = { dockerfile: "context/Dockerfile", context: "context", image };
+      const answer = await killedAt(lane, point, () => lane.client.form("/em/pod/image/build", fields));
+      expect(answer.json).toEqual({ message: "Docker Image built successfully" });
+      const now = await listed(lane);
+      expect([...now.keys()]).toEqual([`${image}:latest`]);
+      const id = now.get(`${image}:latest`)!;
+      expect(id).not.toBe(old);
+      expect(await inEngine(lane)).toEqual(new Map([[`${lane.user}-${image}:latest`, id]]));
+      await expectOne(lane, "image.build", before);
+    });
+  });
+
+  describe.concurrent("load", () => {
+    const points = [...BEGIN, "images.loaded", ...MADE, ...end("image.load")];
+    test.each(points)("killed at %s", { concurrent: false }, async (point) => {
+      const lane = deployment.lanes[1]!;
+      const image = `${unique}loaded`;
+      mkdirSync(lane.volume("default"), { recursive: true });
+      writeFileSync(join(lane.volume("default"), "image.tar"), await archive(lane, image, point));
+      const before = await newest(lane);
+      const old = (await listed(lane)).get(`${image}:latest`);
+      const answer = await killedAt(lane, point, () =>
+        lane.client.form("/em/pod/image/load", { tarfile: "image.tar", image }),
+      );
+      expect(answer.json).toEqual({ message: "Tar file loaded successfully" });
+      const now = await listed(lane);
+      expect([...now.keys()]).toEqual([`${image}:latest`]);
+      const id = now.get(`${image}:latest`)!;
+      expect(id).not.toBe(old);
+      expect(await inEngine(lane)).toEqual(new Map([[`${lane.user}-${image}:latest`, id]]));
+      await expectOne(lane, "image.load", before);
+    });
+  });
+
+  describe.concurrent("delete", () => {
+    const points = [
+      ...BEGIN,
+      "journal.before.commit",
+      "journal.after.commit",
+      "images.forgotten",
+      "images.untagged",
+      ...end("image.delete"),
+    ];
+    test.each(points)("killed at %s", { concurrent: false }, async (point) => {
+      const lane = deployment.lanes[2]!;
+      const image = `${unique}gone`;
+      mkdirSync(lane.volume("default"), { recursive: true });
+      writeFileSync(join(lane.volume("default"), "image.tar"), await archive(lane, image, point));
+      const loaded = await lane.client.form("/em/pod/image/load", { tarfile: "image.tar", image });
+      expect(loaded.status).toBe(200);
+      const before = await newest(lane);
+      const answer = await killedAt(lane, point, () => lane.client.form("/em/pod/image/delete", { image }));
+      expect(answer.json).toEqual({ message: "Docker Image deleted successfully" });
+      expect(await listed(lane)).toEqual(new Map());
+      expect(await inEngine(lane)).toEqual(new Map());
+      await expectOne(lane, "image.delete", before);
+    });
+  });
+});
+
+/** An image of one small file, unlike any other. */
+async function archive({ user }: Lane, image: string, content: string): Promise<Buffer> {
+  const layer = await tarOf([{ name: "file", content: `${unique} ${user} ${image} ${content}` }]);
+  const config = { Cmd: ["/file"], Labels: { "test.faults": `${unique}-${user}` } };
+  return ociArchive({ tags: [`${image}:latest`], layers: [layer], config: { config } });
+}
