@@ -33,6 +33,10 @@ export async function startBenchStack(): Promise<BenchStack> {
   const scratch = mkdtempSync(join(tmpdir(), "perigee-bench-"));
   const data = join(scratch, "data");
   const password = randomBytes(15).toString("base64url");
+  const clean = async () => {
+    await cleanEngine(docker, join(data, "agent"));
+    rmSync(scratch, { recursive: true, force: true });
+  };
   const stack = await startStack({
     data,
     host: "127.0.0.1",
@@ -42,11 +46,13 @@ export async function startBenchStack(): Promise<BenchStack> {
     dockerHost: engine.host,
     env: { PERIGEE_LOG_LEVEL: "warn" },
     onLine: (child, line) => line.includes('"ready"') || console.error(`${child} | ${line}`),
+  }).catch(async (error: unknown) => {
+    await clean();
+    throw error;
   });
   const stop = async () => {
     await stack.stop();
-    await cleanEngine(docker, join(data, "agent"));
-    rmSync(scratch, { recursive: true, force: true });
+    await clean();
   };
   try {
     const body = new URLSearchParams({ username: "bench", password });
