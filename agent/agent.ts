@@ -109,12 +109,13 @@ export async function runAgent(
 
   const heart = { close() {} };
   try {
-    volumes.sweepIncoming(new Set(journal.open().map((entry) => entry.command)));
+    const unfinished = journal.open().map((entry) => entry.command);
+    volumes.sweepIncoming(new Set(unfinished));
     const started = await startUntil(ground, journal.id, log, signal);
     if (!started) return;
     epoch = started.epoch;
     // Without an engine files still come and go: only what needs it fails, until it is there.
-    await images.start().catch(() => void readyEngine(() => images.start(), log, signal));
+    await images.start(unfinished).catch(() => void readyEngine(() => images.start(), log, signal));
     pods.onChange((report) => reporter.changed(report));
     pods.start();
     for (const report of pods.reports()) reporter.changed(report);
