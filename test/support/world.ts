@@ -15,25 +15,32 @@ import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
 
 export type World = Awaited<ReturnType<typeof makeWorld>>;
 
-/** A ground with its real adapters on a free port, one edge, and users; agents are started by the test. */
+/** A ground with its real adapters on a free port, an edge or more, and users; agents are started by the test. */
 export async function makeWorld(options: Partial<EmbeddedOptions> = {}) {
   const data = await mkdtemp(join(tmpdir(), "perigee-world-"));
   const log = pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" });
   const ground = await createEmbeddedGround({ data: join(data, "ground"), log, ...options });
   const server = await serve(ground.app, { host: "127.0.0.1", port: 0 });
-  const { token } = await ground.accounts.addEdge("em1");
+  const tokens = new Map<string, string>();
+  const addEdge = async (id: string) => {
+    tokens.set(id, (await ground.accounts.addEdge(id)).token);
+  };
+  await addEdge("em1");
   const agents: { stop(): Promise<void> }[] = [];
 
   const world = {
     url: server.url,
     data,
     ground,
-    agentToken: token,
+    agentToken: tokens.get("em1")!,
 
-    /** Adds a user, logs in, returns a fetch with the token. */
-    async user(name: string) {
+    /** One more edge beside em1. */
+    addEdge,
+
+    /** Adds a user (by default of the only edge), logs in, returns a fetch with the token. */
+    async user(name: string, edges?: string[]) {
       const password = randomBytes(12).toString("hex");
-      await ground.accounts.addUser(name, password);
+      await ground.accounts.addUser(name, password, edges && { edges });
       const answer = await fetch(`${server.url}/auth/`, {
         method: "POST",
         headers: { "content-type": "application/json" },
@@ -46,13 +53,22 @@ export async function makeWorld(options: Partial<EmbeddedOptions> = {}) {
     /** Starts an agent with the given handlers; any other operation fails loudly. */
     async agent(
       handlers: Partial<OperationHandlers>,
-      options: AgentLoopOptions & { state?: string; silentDoorbell?: boolean } = {},
+      options: AgentLoopOptions & {
+        /** default em1 */
+        edge?: string;
+        /** directory of its journal; default: one of its edge's own */
+        state?: string;
+        silentDoorbell?: boolean;
+        /** where it finds the ground, if not at the ground's own address */
+        url?: string;
+      } = {},
     ) {
-      const { state = "agent", silentDoorbell, ...loop } = options;
+      const { edge = "em1", state = `agent-${edge}`, silentDoorbell, url = server.url, ...loop } = options;
+      const token = tokens.get(edge)!;
       const database = openStateDatabase(join(data, state));
       const journal = new Journal(database);
-      const groundClient = new GroundClient({ url: server.url, token });
-      const bell = new HttpDoorbell({ ground: server.url, token });
+      const groundClient = new GroundClient({ url, token });
+      const bell = new HttpDoorbell({ ground: url, token });
       const doorbell = silentDoorbell
         ? { wait: (ms: number, signal?: AbortSignal) => sleepUntil(ms, signal) }
         : bell;

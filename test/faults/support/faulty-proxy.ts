@@ -1,0 +1,122 @@
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+/** What happens to a request that a rule matches. */
+export type Fault =
+  /** it never reaches the server */
+  | "request lost"
+  /** the server does it, and of its answer not one byte comes back */
+  | "answer lost"
+  /** all of the answer comes back but its last byte, then the connection is cut */
+  | "answer cut"
+  /** the server gets it only after the test has called {@link FaultyProxy.release} */
+  | "request held"
+  /** the answer comes only after {@link FaultyProxy.release} */
+  | "answer held";
+
+type Rule = { match: RegExp; fault: Fault; times: number; met(): void };
+
+/**
+ * TCP between agent and ground that goes wrong on order. It looks at the first line of each request (an agent
+ * never sends a second one before the answer of the first) and applies the first rule that matches it.
+ */
+export class FaultyProxy {
+  /** request lines that came by, in order */
+  readonly seen: string[] = [];
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #target: { host: string; port: number };
+  #rules: Rule[] = [];
+  #held: (() => void)[] = [];
+  #cut = false;
+
+  private constructor(target: string) {
+    const { hostname, port } = new URL(target);
+    this.#target = { host: hostname, port: Number(port) };
+    this.#server = createServer((client) => this.#serve(client));
+  }
+
+  static async start(target: string): Promise<FaultyProxy> {
+    const proxy = new FaultyProxy(target);
+    await new Promise<void>((done) => proxy.#server.listen(0, "127.0.0.1", done));
+    return proxy;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as { port: number }).port}`;
+  }
+
+  /** The next `times` requests whose first line matches go wrong so; resolves when the last of them has. */
+  fault(match: RegExp, fault: Fault, times = 1): Promise<void> {
+    return new Promise((met) => {
+      this.#rules.push({ match, fault, times, met });
+    });
+  }
+
+  /** Lets everything that is held go on. */
+  release(): void {
+    for (const go of this.#held.splice(0)) go();
+  }
+
+  /** No contact at all: connections end, and new ones too, until {@link mend}. */
+  cut(): void {
+    this.#cut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  mend(): void {
+    this.#cut = false;
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    await new Promise((done) => this.#server.close(done));
+  }
+
+  #serve(client: Socket): void {
+    this.#sockets.add(client);
+    client.once("close", () => this.#sockets.delete(client));
+    client.on("error", () => {});
+    if (this.#cut) return void client.destroy();
+    const server = connect(this.#target);
+    this.#sockets.add(server);
+    server.once("close", () => this.#sockets.delete(server));
+    server.on("error", () => client.destroy());
+    let fault: Fault | undefined;
+    const end = () => {
+      client.destroy();
+      server.destroy();
+    };
+    client.on("data", (data) => {
+      const line = /^(?:GET|POST|PUT) [^\r]* HTTP\/1\.1/.exec(data.toString("latin1"))?.[0];
+      if (line) {
+        this.seen.push(line);
+        fault = this.#take(line);
+      }
+      if (fault === "request lost") return end();
+      if (fault === "request held" && line) return this.#hold(() => server.write(data));
+      server.write(data);
+    });
+    server.on("data", (data) => {
+      if (fault === "answer lost") return end();
+      if (fault === "answer cut") return void client.write(data.subarray(0, -1), end);
+      if (fault === "answer held") return this.#hold(() => client.write(data));
+      client.write(data);
+    });
+    client.once("close", () => server.destroy());
+    server.once("close", () => client.destroy());
+  }
+
+  #hold(go: () => void): void {
+    this.#held.push(go);
+  }
+
+  #take(line: string): Fault | undefined {
+    const rule = this.#rules.find(({ match }) => match.test(line));
+    if (!rule) return undefined;
+    if (--rule.times === 0) {
+      this.#rules = this.#rules.filter((other) => other !== rule);
+      rule.met();
+    }
+    return rule.fault;
+  }
+}
