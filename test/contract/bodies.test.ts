@@ -1,10 +1,9 @@
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { beforeAll, describe, expect, it } from "vitest";
-import { Answer, type Client, type Fields } from "./support/client.ts";
+import type { Answer, Client, Fields } from "./support/client.ts";
 import { expectInvalid, expectOk, expectRefusal } from "./support/expectations.ts";
 import { BUILD_OK, context, ownImages } from "./support/images.ts";
 import { fileOf, output, RUN_OK } from "./support/pods.ts";
+import { rawUpload } from "./support/raw-upload.ts";
 import { named, target, user } from "./support/session.ts";
 
 let client: Client;
@@ -185,27 +184,14 @@ describe("bodies that cannot be read", () => {
 });
 
 /** A request whose body is sent as it is told, never ended when it is short. */
-function raw(path: string, headers: Record<string, string>, body: string): Promise<Answer> {
-  const url = new URL(target.url + path);
-  const send = url.protocol === "https:" ? httpsRequest : httpRequest;
-  return new Promise((resolve, reject) => {
-    const request = send(url, {
-      method: "POST",
-      headers: {
-        authorization: `Bearer ${client.token}`,
-        "content-type": "application/x-www-form-urlencoded",
-        ...headers,
-      },
-    });
-    request.on("error", reject);
-    request.on("response", async (response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of response) chunks.push(chunk);
-      const given = Object.entries(response.headers).map(([k, v]): [string, string] => [k, String(v)]);
-      resolve(new Answer(response.statusCode!, new Headers(given), Buffer.concat(chunks)));
-      request.destroy();
-    });
-    request.write(body || "x");
-    if (headers["transfer-encoding"]) request.end();
-  });
+async function raw(path: string, headers: Record<string, string>, body: string): Promise<Answer> {
+  const type = { "content-type": "application/x-www-form-urlencoded" };
+  const { request, answer } = rawUpload(client, path, { ...type, ...headers });
+  request.write(body || "x");
+  if (headers["transfer-encoding"]) request.end();
+  try {
+    return await answer;
+  } finally {
+    request.destroy();
+  }
 }

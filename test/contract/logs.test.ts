@@ -1,0 +1,124 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Client, Query } from "./support/client.ts";
+import { expectInvalid, expectRefusal } from "./support/expectations.ts";
+import { run, stateOf, untilRunning, untilTerminated } from "./support/pods.ts";
+import { named, other, user } from "./support/session.ts";
+
+let client: Client;
+const pod = named("log");
+
+beforeAll(async () => {
+  client = await user();
+  await run(client, pod, {
+    command: "echo one; echo two >&2; sleep 3; echo three; printf 'ünï 漢\\n'; printf 'no end'",
+  });
+  await untilTerminated(client, pod);
+});
+
+const logs = (query: Query = {}) => client.get("/em/pod/logs", { pod_name: pod, ...query });
+
+describe("pod/logs", () => {
+  it("is the text of stdout and stderr, over the pod's end", async () => {
+    const answer = await logs();
+    expect(answer.status).toBe(200);
+    expect(answer.header("content-type")).toMatch(/^text\/plain\b/);
+    expect(answer.header("x-content-type-options")).toBe("nosniff");
+    const lines = answer.text.trimEnd().split("\n");
+    expect(lines.slice(0, 2).sort()).toEqual(["one", "two"]);
+    expect(lines.slice(2)).toEqual(["three", "ünï 漢", "no end"]);
+  });
+
+  it.each([
+    [1, ["no end"]],
+    [2, ["ünï 漢", "no end"]],
+    [0, [""]],
+  ])("tail=%i", async (tail, lines) => {
+    expect((await logs({ tail })).text.trimEnd().split("\n")).toEqual(lines);
+  });
+
+  it("tail beyond all lines is all lines", async () => {
+    expect((await logs({ tail: 1000 })).text).toBe((await logs()).text);
+  });
+
+  it("since, as a time with a zone, leaves out what is older", async () => {
+    const { startedAt } = (await stateOf(client, pod)).terminated!;
+    const since = new Date(Date.parse(startedAt!) + 2000).toISOString();
+    const { text } = await logs({ since });
+    expect(text).not.toContain("one");
+    expect(text).toContain("three");
+    expect((await logs({ since: new Date(Date.now() + 3600_000).toISOString() })).text).toBe("");
+    expect((await logs({ since: "2020-01-01T00:00:00Z" })).text).toBe((await logs()).text);
+    expect((await logs({ since, tail: 1 })).text.trimEnd()).toBe("no end");
+  });
+
+  it("follow streams what a running pod writes, and ends with it", async () => {
+    const name = named("log-follow");
+    await run(client, name, { command: "for i in 1 2 3 4; do echo line $i; sleep 1; done" });
+    await untilRunning(client, name);
+    const response = await client.open("GET", `/em/pod/logs?pod_name=${name}&follow=true`);
+    expect(response.status).toBe(200);
+    let text = "";
+    let sawRunning = false;
+    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      if (!sawRunning && text.includes("line 1\n")) {
+        sawRunning = "running" in (await stateOf(client, name));
+      }
+    }
+    expect(sawRunning).toBe(true);
+    expect(text).toBe("line 1\nline 2\nline 3\nline 4\n");
+    expect(await stateOf(client, name)).toHaveProperty("terminated");
+  });
+
+  it("follow of a pod that has ended ends at once", async () => {
+    expect((await logs({ follow: true, tail: 1 })).text.trimEnd()).toBe("no end");
+  });
+
+  it("a follower that goes away disturbs nobody", async () => {
+    const name = named("log-gone");
+    await run(client, name, { command: "for i in 1 2 3; do echo $i; sleep 1; done" });
+    await untilRunning(client, name);
+    const gone = new AbortController();
+    const response = await client.open("GET", `/em/pod/logs?pod_name=${name}&follow=true`, {
+      signal: gone.signal,
+    });
+    await response.body!.getReader().read();
+    gone.abort();
+    await untilTerminated(client, name);
+    expect((await client.get("/em/pod/logs", { pod_name: name })).text).toBe("1\n2\n3\n");
+  });
+
+  it("lines that never end are cut, not lost", async () => {
+    const name = named("log-long");
+    await run(client, name, { command: "head -c 20000 /dev/zero | tr '\\0' x; echo; echo after" });
+    await untilTerminated(client, name);
+    const { text } = await client.get("/em/pod/logs", { pod_name: name });
+    expect(text.replaceAll("\n", "")).toBe(`${"x".repeat(20_000)}after`);
+    expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(16 * 1024);
+  });
+
+  it("of a pod that wrote nothing is empty", async () => {
+    const name = named("log-none");
+    await run(client, name, { command: "true" });
+    await untilTerminated(client, name);
+    const answer = await client.get("/em/pod/logs", { pod_name: name });
+    expect([answer.status, answer.text]).toEqual([200, ""]);
+  });
+
+  it("of a name never run is 404, also of another user's", async () => {
+    expectRefusal(await logs({ pod_name: named("never-run") }), 404, "POD_NOT_FOUND");
+    expectRefusal(await (await other()).get("/em/pod/logs", { pod_name: pod }), 404, "POD_NOT_FOUND");
+  });
+
+  it.each([
+    ["tail", "x"],
+    ["tail", "-1"],
+    ["since", "yesterday"],
+    ["since", "2025-05-22T12:10:00"],
+    ["follow", "maybe"],
+    ["previous", "2"],
+    ["pod_name", "No"],
+  ])("%s=%s is 400", async (field, value) => {
+    expectInvalid(await logs({ [field]: value }), field);
+  });
+});
