@@ -27,12 +27,12 @@ beforeAll(async () => {
 });
 
 /**
- * `get HOST PORT PATH` in a pod. The name is looked up apart: a statically linked busybox may have a resolver
- * only in its nslookup.
+ * `get HOST PORT PATH` in a pod: the last line of what is there. A statically linked busybox may crash in its
+ * resolver everywhere but in nslookup, so names are looked up apart, and wget is not used.
  */
 const GET = [
   `look() { nslookup "$1" 2>/dev/null | sed -n '/^Name/,$s/^Address[^:]*: *//p' | head -n 1; }`,
-  `get() { a=$1; case $1 in [0-9]*) ;; *) a=$(look "$1");; esac; test -n "$a" && timeout 4 wget -q -T 2 -O- "http://$a:$2$3" 2>/dev/null || echo nothing; }`,
+  `get() { a=$1; case $1 in [0-9]*) ;; *) a=$(look "$1");; esac; o=$(test -n "$a" && printf 'GET %s HTTP/1.0\\r\\n\\r\\n' "$3" | timeout 5 nc -w 2 "$a" "$2" 2>/dev/null | tail -n 1); echo "\${o:-nothing}"; }`,
 ].join("; ");
 
 /** What a pod gets from these places (`HOST PORT PATH`), all asked at once. */

@@ -54,7 +54,7 @@ describe("pod/status", () => {
 
   it("tells a pod that used too much memory", async () => {
     const pod = named("st-oom");
-    await run(client, pod, { command: "tail -c 60G /dev/zero" });
+    await run(client, pod, { command: "a=xxxxxxxx; while :; do a=$a$a; done" });
     const end = await untilTerminated(client, pod, 60_000);
     expect(end).toMatchObject({ exitCode: 137, reason: "OOMKilled" });
   });

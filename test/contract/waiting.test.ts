@@ -119,7 +119,7 @@ describe("Prefer: wait=N", () => {
     const answer = await client.uplink({ a: "a" }, { pod_name: named("w-wait") }, { headers });
     expect(answer.status).toBe(200);
     expect(answer.header("preference-applied")).toMatch(/wait=20/);
-    const missing = await client.get("/em/pod/status", { pod_name: named("never") }, { headers });
+    const missing = await client.get("/em/pod/status", { pod_name: named("never-run") }, { headers });
     expectRefusal(missing, 404, "POD_NOT_FOUND");
   });
 
