@@ -118,16 +118,25 @@ describe("words that get lost between agent and ground", () => {
     expect(data.map(({ state }) => state)).toEqual(["succeeded", "succeeded", "succeeded"]);
   });
 
-  test("everything at random, for many commands: each is done once", async () => {
+  test("now this, now that, for many commands: each is done once", async () => {
     const { effects, handlers } = edge();
     for (const word of [words.claim, words.report, words.urls, words["a file to the edge"]]) {
-      for (const fault of faults) void proxy.fault(word, fault, 3);
+      for (const [i, fault] of faults.entries())
+        void proxy.fault(word, fault, Number.POSITIVE_INFINITY, [5, 7, 11][i]);
     }
     await start(handlers);
-    const names = Array.from({ length: 15 }, (_, i) => `f${i}`);
-    const answers = await Promise.all(names.map((name) => destroy(name, { prefer: "wait=60" })));
-    expect(answers.map(({ status }) => status)).toEqual(names.map(() => 200));
-    expect([...effects].sort()).toEqual(names.map((name) => `delete ${name}`).sort());
+    const names = Array.from({ length: 12 }, (_, i) => `f${i}`);
+    const calls = names.flatMap((name) => [
+      destroy(name, { prefer: "wait=60" }),
+      ...(name < "f2" ? [alice.uplink({ [name]: name }, {}, { prefer: "wait=60" })] : []),
+    ]);
+    const answers = await Promise.all(calls);
+    expect(answers.map(({ status }) => status)).toEqual(calls.map(() => 200));
+    const expected = [
+      ...names.map((name) => `delete ${name}`),
+      ...calls.slice(names.length).map(() => "uplink"),
+    ];
+    expect([...effects].sort()).toEqual(expected.sort());
   });
 });
 
@@ -269,7 +278,7 @@ describe("a superseded agent", () => {
   });
 
   test("none of its words lands", async () => {
-    const { old, id, go, second } = await twoAgents("nodes.status", true);
+    const { old, call, id, go } = await twoAgents("nodes.status", true);
     const hold = gate();
     const next = await start(
       {
@@ -280,7 +289,6 @@ describe("a superseded agent", () => {
       },
       { state: join(world.data, "second") },
     );
-    void second;
     await until(async () => ((await command(id)).epoch === next.epoch ? true : undefined));
     const state = async () =>
       JSON.stringify([
@@ -319,6 +327,7 @@ describe("a superseded agent", () => {
     go.open();
     await expect(old.running).rejects.toThrow("newer agent");
     hold.open();
+    expect((await call).status).toBe(200);
   });
 
   test("what it still writes by a URL signed for it never reaches the user", async () => {

@@ -13,7 +13,7 @@ export type Fault =
   /** the answer comes only after {@link FaultyProxy.release} */
   | "answer held";
 
-type Rule = { match: RegExp; fault: Fault; times: number; met(): void };
+type Rule = { match: RegExp; fault: Fault; times: number; every: number; count: number; met(): void };
 
 /**
  * TCP between agent and ground that goes wrong on order. It looks at the first line of each request (an agent
@@ -45,10 +45,13 @@ export class FaultyProxy {
     return `http://127.0.0.1:${(this.#server.address() as { port: number }).port}`;
   }
 
-  /** The next `times` requests whose first line matches go wrong so; resolves when the last of them has. */
-  fault(match: RegExp, fault: Fault, times = 1): Promise<void> {
+  /**
+   * The next `times` requests whose first line matches go wrong so, or of those only every n-th; resolves when
+   * the last of them has.
+   */
+  fault(match: RegExp, fault: Fault, times = 1, every = 1): Promise<void> {
     return new Promise((met) => {
-      this.#rules.push({ match, fault, times, met });
+      this.#rules.push({ match, fault, times, every, count: 0, met });
     });
   }
 
@@ -111,7 +114,9 @@ export class FaultyProxy {
   }
 
   #take(line: string): Fault | undefined {
-    const rule = this.#rules.find(({ match }) => match.test(line));
+    const matching = this.#rules.filter(({ match }) => match.test(line));
+    for (const rule of matching) rule.count++;
+    const rule = matching.find(({ count, every }) => count % every === 0);
     if (!rule) return undefined;
     if (--rule.times === 0) {
       this.#rules = this.#rules.filter((other) => other !== rule);
