@@ -30,12 +30,8 @@ export type Progress = z.infer<typeof progress>;
 export const startRequest = z.object({ journal: z.string().min(1).max(64), version: z.string().max(64) });
 export const startResponse = z.object({ edge: z.string(), epoch });
 
-/**
- * POST /agent/claim → 200 with the command, or 204 when there is nothing to do. A ground that can holds the
- * claim for `wait` seconds until there is something, which spares a round trip; one that cannot answers at
- * once, and the agent goes to the doorbell.
- */
-export const claimRequest = z.object({ epoch, wait: z.number().min(0).max(20).default(0) });
+/** POST /agent/claim → 200 with the command, or 204 when there is nothing to do. */
+export const claimRequest = z.object({ epoch });
 export const claimedCommand = z.object({
   id: commandId,
   user: z.string(),
@@ -69,6 +65,8 @@ export type Outcome = z.infer<typeof outcome>;
 
 /** POST /agent/report → 200 once the ledger holds it; a repeat of the same report is 200 too. */
 export const reportRequest = z.object({ epoch, user: z.string(), command: commandId, outcome });
+/** `more`: another command waits, so that the agent need not ask when there is none. */
+export const reportResponse = z.object({ acknowledged: z.literal(true), more: z.boolean() });
 
 /** POST /agent/urls: signed URLs for numbered objects of the running command. At most 500 a call. */
 export const urlsRequest = z.object({

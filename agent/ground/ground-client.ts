@@ -42,12 +42,8 @@ export class GroundClient {
     return this.#post("start", body, wire.startResponse);
   }
 
-  /** The next command; a ground that can holds the call for up to `waitS` seconds until there is one. */
-  async claim(epoch: number, waitS = 0, signal?: AbortSignal): Promise<wire.ClaimedCommand | undefined> {
-    const answer = await this.#call("POST", "agent/claim", JSON.stringify({ epoch, wait: waitS }), {
-      ms: waitS * 1000 + this.#callMs,
-      ...(signal && { signal }),
-    });
+  async claim(epoch: number): Promise<wire.ClaimedCommand | undefined> {
+    const answer = await this.#call("POST", "agent/claim", JSON.stringify({ epoch }));
     return answer.status === 204 ? undefined : wire.claimedCommand.parse(JSON.parse(answer.text));
   }
 
@@ -55,8 +51,9 @@ export class GroundClient {
     return (await this.#post("progress", body, wire.progressResponse)).cancel;
   }
 
-  async report(body: z.input<typeof wire.reportRequest>): Promise<void> {
-    await this.#call("POST", "agent/report", JSON.stringify(body));
+  /** @returns whether another command waits */
+  async report(body: z.input<typeof wire.reportRequest>): Promise<boolean> {
+    return (await this.#post("report", body, wire.reportResponse)).more;
   }
 
   urls(body: z.input<typeof wire.urlsRequest>): Promise<z.infer<typeof wire.urlsResponse>> {
@@ -75,7 +72,7 @@ export class GroundClient {
     const parameters = new URLSearchParams(
       Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
     );
-    await this.#call("PUT", `agent/logs?${parameters}`, data, { type: "application/octet-stream" });
+    await this.#call("PUT", `agent/logs?${parameters}`, data, "application/octet-stream");
   }
 
   /** Opens an object by its signed URL, from byte `start`. @throws GroundUnavailable */
@@ -114,15 +111,14 @@ export class GroundClient {
     method: string,
     path: string,
     body: string | Uint8Array,
-    options: { type?: string; ms?: number; signal?: AbortSignal } = {},
+    type = "application/json",
   ): Promise<{ status: number; text: string }> {
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    const deadline = AbortSignal.timeout(options.ms ?? this.#callMs);
-    const signal = options.signal ? AbortSignal.any([deadline, options.signal]) : deadline;
+    const signal = AbortSignal.timeout(this.#callMs);
     const response = await this.#request(method, path, {
       signal,
       headers: {
-        "content-type": options.type ?? "application/json",
+        "content-type": type,
         "content-length": bytes.length,
         authorization: `Bearer ${this.#token}`,
       },

@@ -92,6 +92,7 @@ export class Journal {
 
   /** The ground has the outcome, or ended the command itself: nobody will ask for it again. */
   forget(command: string): void {
+    if (!this.#outcome.get(command)) return;
     this.#database.exec("BEGIN IMMEDIATE");
     try {
       this.#database.prepare("DELETE FROM journal WHERE command = ?").run(command);

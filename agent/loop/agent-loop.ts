@@ -45,31 +45,31 @@ export class AgentLoop {
   async run(epoch: number, signal: AbortSignal): Promise<void> {
     const backoff = new Backoff();
     await this.#reportEarlier(epoch, signal);
+    let more = true;
     while (!signal.aborted) {
+      // A ring that came meanwhile ends the wait at once: the doorbell keeps it.
+      if (!more) await this.#parts.doorbell.wait(this.#options.pollMs, signal);
+      if (signal.aborted) return;
       let command: ClaimedCommand | undefined;
-      const asked = performance.now();
       try {
-        command = await this.#parts.ground.claim(epoch, this.#options.pollMs / 1000, signal);
+        command = await this.#parts.ground.claim(epoch);
         backoff.reset();
       } catch (error) {
         await this.#waitOut(error, backoff, signal);
         continue;
       }
       this.#forgetOthers(command);
-      if (!command) {
-        const left = this.#options.pollMs - (performance.now() - asked);
-        // The ground did not hold the claim: then the doorbell says when to come again.
-        if (left > this.#options.pollMs / 10) await this.#parts.doorbell.wait(left, signal);
-        continue;
-      }
+      more = command !== undefined;
+      if (!command) continue;
       killPoint("loop.claimed");
-      await this.#work(command, epoch, signal);
+      more = await this.#work(command, epoch, signal);
     }
   }
 
-  async #work(command: ClaimedCommand, epoch: number, signal: AbortSignal): Promise<void> {
+  /** Does one command and reports it. @returns whether another one waits */
+  async #work(command: ClaimedCommand, epoch: number, signal: AbortSignal): Promise<boolean> {
     const { log } = this.#parts;
-    log.info({ command: command.id, operation: command.operation, attempts: command.attempts }, "claimed");
+    log.debug({ command: command.id, operation: command.operation, attempts: command.attempts }, "claimed");
     const running = execute(this.#parts, command, epoch);
     const over = new AbortController();
     const shutDown = () => {
@@ -83,14 +83,14 @@ export class AgentLoop {
     try {
       outcome = await running.outcome;
     } catch (error) {
-      if (error instanceof ShuttingDown) return;
+      if (error instanceof ShuttingDown) return false;
       throw error;
     } finally {
       over.abort();
       signal.removeEventListener("abort", shutDown);
     }
     killPoint("loop.before.report");
-    await this.#report(command, outcome, epoch, signal);
+    return this.#report(command, outcome, epoch, signal);
   }
 
   /** Tells progress and learns of a cancel, at every ring and every `progressMs`. */
@@ -119,18 +119,22 @@ export class AgentLoop {
     }
   }
 
-  /** Reports until the ground has it. Cut by a shutdown it is told by the next start, from the journal. */
+  /**
+   * Reports until the ground has it. Cut by a shutdown it is told by the next start, from the journal.
+   * @returns whether another command waits
+   */
   async #report(
     { id: command, user, operation }: { id: string; user: string; operation: string },
     outcome: Outcome,
     epoch: number,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const backoff = new Backoff();
     let told = outcome;
+    let more = true;
     for (;;) {
       try {
-        await this.#parts.ground.report({ epoch, user, command, outcome: told });
+        more = await this.#parts.ground.report({ epoch, user, command, outcome: told });
         break;
       } catch (error) {
         if (error instanceof PerigeeError && error.code === "COMMAND_NOT_FOUND") break;
@@ -139,12 +143,13 @@ export class AgentLoop {
           told = { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
           continue;
         }
-        if (signal.aborted && backoff.tries >= 3) return;
+        if (signal.aborted && backoff.tries >= 3) return false;
         await this.#waitOut(error, backoff);
       }
     }
     killPoint(`loop.after.report.${operation}`);
     this.#parts.journal.forget(command);
+    return more;
   }
 
   /** Outcomes that an earlier life of this agent could not tell any more. */

@@ -6,12 +6,13 @@ import { LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import * as wire from "#protocol/wire.ts";
-import { type Changes, changedEdge } from "../dispatch/changes.ts";
+import type { Changes } from "../dispatch/changes.ts";
 import type { PodLogs } from "../dispatch/pod-logs.ts";
 import { downlinkKey, MANIFEST } from "../dispatch/staging-keys.ts";
 import type { GroundEnv } from "../http/env.ts";
 import { killPoint } from "../kill-point.ts";
 import type { Command } from "../ledger/command.ts";
+import { nextToClaim } from "../ledger/edge-state.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
 import type { Staging } from "../ports/staging.ts";
@@ -49,8 +50,8 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
   });
 
   app.post("/claim", async (c) => {
-    const { epoch, wait } = await body(c, wire.claimRequest);
-    const command = await heldClaim(c, parts, epoch, wait * 1000);
+    const { epoch } = await body(c, wire.claimRequest);
+    const command = await ledger.claim(c.get("edge"), epoch);
     if (!command) return c.body(null, 204);
     killPoint("agent.claimed");
     changes.changed(command.id);
@@ -100,7 +101,8 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
       });
     }
     killPoint("agent.before.acknowledged");
-    return c.json({ acknowledged: true });
+    const more = nextToClaim(await ledger.edgeState(edge)) !== undefined;
+    return c.json({ acknowledged: true, more } satisfies z.infer<typeof wire.reportResponse>);
   });
 
   app.post("/urls", async (c) => {
@@ -140,27 +142,6 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
   });
 
   return app;
-}
-
-/** Claims, or waits up to `ms` for something to claim. */
-async function heldClaim(
-  c: Context<GroundEnv>,
-  { ledger, changes }: AgentApiParts,
-  epoch: number,
-  ms: number,
-): Promise<Command | undefined> {
-  const edge = c.get("edge");
-  // Listens before it looks: what comes in between is not missed.
-  using bell = changes.listen(changedEdge(edge));
-  const until = performance.now() + ms;
-  for (;;) {
-    const command = await ledger.claim(edge, epoch);
-    const left = until - performance.now();
-    if (command || left <= 0) return command;
-    await bell.next(left);
-    // Nobody is there to take it: whoever comes next claims it.
-    if (c.req.raw.signal.aborted) return undefined;
-  }
 }
 
 /** The command that this agent runs under its epoch. @throws STALE_EPOCH, COMMAND_NOT_FOUND */

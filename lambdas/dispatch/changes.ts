@@ -1,10 +1,5 @@
 import { EventEmitter } from "node:events";
 
-/** The name under which {@link Changes} tells that an edge has something to claim. */
-export function changedEdge(edge: string): string {
-  return `edge ${edge}`;
-}
-
 /**
  * Tells waiting calls that a command may have changed. Within one process it is immediate; changes made by
  * other processes are found by polling, so a missed hint costs time and nothing else.

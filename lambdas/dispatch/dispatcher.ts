@@ -8,7 +8,7 @@ import { ahead } from "../ledger/edge-state.ts";
 import type { Draft, Ledger } from "../ledger/ledger.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
 import type { Staging } from "../ports/staging.ts";
-import { type Changes, changedEdge } from "./changes.ts";
+import type { Changes } from "./changes.ts";
 import type { Answer, Dispatch, Preference, Request, Reservation } from "./dispatch.ts";
 import { MANIFEST, uplinkPrefix } from "./staging-keys.ts";
 import { endedFailure, type Waiting } from "./waiting.ts";
@@ -141,7 +141,6 @@ export class Dispatcher implements Dispatch {
 
   async #ring(command: Command): Promise<void> {
     this.#parts.changes.changed(command.id);
-    this.#parts.changes.changed(changedEdge(command.edge));
     await this.#parts.doorbell.ring(command.edge);
   }
 }
