@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { Command as LedgerCommand } from "#lambdas/ledger/command.ts";
@@ -79,7 +79,11 @@ async function issue(
   const { token } = await withLedger(dataDirectory(data), create, ({ accounts }) =>
     create ? accounts.addEdge(id) : accounts.rotateEdgeToken(id),
   );
-  if (tokenFile) writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
+  if (tokenFile) {
+    writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
+    // A file that was there keeps its mode.
+    chmodSync(tokenFile, 0o600);
+  }
   const shown = tokenFile ? { token_file: tokenFile } : { token };
   output.result({ message: create ? "Edge added" : "Token made", data: { edge: id, ...shown } }, () =>
     [

@@ -1,0 +1,159 @@
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { gate, makeWorld, type World } from "#test/support/world.ts";
+import { Stage } from "../testing/cli-process.ts";
+
+/** The operator's verbs act on the data of a ground that is running meanwhile. */
+describe("operator verbs", () => {
+  let world: World;
+  let stage: Stage;
+  beforeEach(async () => {
+    world = await makeWorld();
+    stage = await Stage.open();
+  });
+  afterEach(async () => {
+    await stage.close();
+    await world.close();
+  });
+  const perigee = (args: string[], input = "") =>
+    stage.run(args, { input, env: { PERIGEE_DATA: join(world.data, "ground"), PERIGEE_URL: world.url } });
+  const json = async (args: string[], input = "") => {
+    const { code, stdout, stderr } = await perigee([...args, "--json"], input);
+    expect([code, stderr.includes(`"error"`)]).toEqual([0, false]);
+    return JSON.parse(stdout) as { message: string; data: Record<string, unknown> };
+  };
+  const logIn = (username: string, password: string) =>
+    fetch(`${world.url}/auth/`, { method: "POST", body: new URLSearchParams({ username, password }) });
+
+  test("a user who is added can log in at once, and not any more when removed", async () => {
+    const added = await json(["user", "add", "carol", "--password-stdin"], "correct horse\n");
+    expect(added.data).toEqual({ name: "carol", edges: ["em1"] });
+    const { access } = (await (await logIn("carol", "correct horse")).json()) as { access: string };
+    const commands = () => fetch(`${world.url}/commands`, { headers: { authorization: `Bearer ${access}` } });
+    expect((await commands()).status).toBe(200);
+    const list = (await json(["user", "list"])).data as unknown as { name: string }[];
+    expect(list.map(({ name }) => name)).toEqual(["carol"]);
+    await json(["user", "remove", "carol"]);
+    expect((await commands()).status).toBe(401);
+    expect((await logIn("carol", "correct horse")).status).toBe(401);
+  });
+
+  test("without a password and a terminal one is made up and shown once; a new one ends the old", async () => {
+    const { password } = (await json(["user", "add", "dave"])).data as { password: string };
+    expect((await logIn("dave", password)).status).toBe(200);
+    await json(["user", "password", "dave", "--password-stdin"], "another one");
+    expect((await logIn("dave", password)).status).toBe(401);
+    expect((await logIn("dave", "another one")).status).toBe(200);
+  });
+
+  test("what cannot be is refused with its code, and changes nothing", async () => {
+    for (const [args, exit, code] of [
+      [["user", "add", "Carol", "--password", "long enough"], 2, "INVALID_PARAMETERS"],
+      [["user", "add", "carol", "--password", "short"], 2, "INVALID_PARAMETERS"],
+      [["user", "add", "carol", "--password", "a", "--password-stdin"], 2, "USAGE"],
+      [["user", "remove", "nobody"], 4, "USER_NOT_FOUND"],
+      [["edge", "grant", "em9", "carol"], 4, "EDGE_NOT_FOUND"],
+      [["edge", "reset", "em9"], 4, "EDGE_NOT_FOUND"],
+      [["edge", "add", "em1"], 1, "ALREADY_EXISTS"],
+    ] as const) {
+      const ended = await perigee([...args, "--json"]);
+      expect([args, ended.code, JSON.parse(ended.stderr).error]).toEqual([args, exit, code]);
+    }
+    expect((await json(["user", "list"])).data).toEqual([]);
+    const nowhere = await stage.run(["user", "list"], { env: { PERIGEE_DATA: join(stage.dir, "none") } });
+    expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringContaining("there is no ground in")]);
+  });
+
+  test("edges are added with a token that is shown once or kept in a private file", async () => {
+    const file = join(stage.dir, "em2.token");
+    await writeFile(file, "old", { mode: 0o644 });
+    const added = await json(["edge", "add", "em2", "--token-file", file]);
+    expect(added.data).toEqual({ edge: "em2", token_file: file });
+    const token = (await readFile(file, "utf8")).trim();
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const start = (bearer: string) =>
+      fetch(`${world.url}/agent/start`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${bearer}` },
+        body: JSON.stringify({ journal: "j", version: "test" }),
+      });
+    expect(await (await start(token)).json()).toMatchObject({ edge: "em2" });
+    const renewed = (await json(["edge", "token", "em2"])).data as { token: string };
+    expect([(await start(token)).status, (await start(renewed.token)).status]).toEqual([401, 200]);
+  });
+
+  test("grants decide which edges a user has, and the default which one is meant", async () => {
+    const alice = await world.user("alice");
+    const edge = async () => {
+      const answer = await alice.fetch("/edge");
+      return answer.status === 200
+        ? ((await answer.json()) as { data: { edge: string } }).data.edge
+        : answer.status;
+    };
+    expect(await edge()).toBe("em1");
+    await json(["edge", "add", "em2"]);
+    await json(["edge", "grant", "em2", "alice"]);
+    expect(await edge()).toBe(400);
+    await json(["edge", "default", "em2", "alice"]);
+    expect(await edge()).toBe("em2");
+    await json(["edge", "revoke", "em2", "alice"]);
+    expect(await edge()).toBe("em1");
+  });
+
+  test("publish goes to the edge as a command, and tells its end", async () => {
+    const published: string[] = [];
+    await world.agent(
+      {
+        "edge.publish": async ({ input }) => {
+          published.push(input.image);
+          return {};
+        },
+      },
+      { pollMs: 100 },
+    );
+    await json(["edge", "publish", "busybox:latest"]);
+    await json(["edge", "publish", "em1", "alpine"]);
+    expect(published).toEqual(["busybox:latest", "alpine"]);
+  });
+
+  test("reset gives up what holds the edge, and the list shows it", async () => {
+    const alice = await world.user("alice");
+    const reached = gate();
+    const hold = gate();
+    await world.agent({
+      "volume.delete": async () => {
+        reached.open();
+        await hold.passed;
+        return {};
+      },
+    });
+    const call = alice.fetch("/em/files/delete", {
+      method: "POST",
+      body: new URLSearchParams({ filepath: "x" }),
+    });
+    await reached.passed;
+    const [edge] = (await json(["edge", "list"])).data as unknown as {
+      busy: { operation: string; user: string };
+    }[];
+    expect(edge?.busy).toMatchObject({ operation: "volume.delete", user: "alice" });
+    expect((await json(["edge", "reset", "em1"])).data).toMatchObject({ state: "failed" });
+    expect(await (await call).json()).toMatchObject({ error: "INTERRUPTED" });
+    expect((await json(["edge", "reset", "em1"])).message).toContain("Nothing");
+    hold.open();
+  });
+
+  test("server and agent run as verbs and stop cleanly on SIGTERM", async () => {
+    const data = join(stage.dir, "data");
+    const token = join(stage.dir, "token");
+    await stage.run(["edge", "add", "em1", "--data", data, "--token-file", token]);
+    const server = stage.start(["server", "--data", data, "--port", "0"]);
+    await server.shows('"msg":"ready"');
+    server.child.kill("SIGTERM");
+    expect(await server.ended).toMatchObject({ code: 0 });
+    const agent = stage.start(["agent", "--ground", world.url, "--data", join(stage.dir, "agent")], {
+      env: { PERIGEE_AGENT_TOKEN_FILE: join(stage.dir, "none") },
+    });
+    expect((await agent.ended).code).toBe(1);
+  });
+});
