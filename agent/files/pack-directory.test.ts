@@ -6,7 +6,7 @@ import { buffer } from "node:stream/consumers";
 import { extract } from "tar-stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Directory } from "./directory.ts";
-import { type PackOptions, packDirectory } from "./pack-directory.ts";
+import { type PackOptions, packDirectory, staysBeneath } from "./pack-directory.ts";
 
 let base: string;
 let root: Directory;
@@ -139,3 +139,16 @@ function linkOf(fd: string): string {
     return "";
   }
 }
+
+it.each([
+  ["a", "b", true],
+  ["d/a", "../b", true],
+  ["d/a", "../../b", false],
+  ["a", "..", false],
+  ["d/a", "x/../../..", false],
+  ["d/a", "./x//y", true],
+  ["a", "/b", false],
+  ["a", "", false],
+])("a link at %s to %s stays beneath the root: %s", (path, target, stays) => {
+  expect(staysBeneath(path, target)).toBe(stays);
+});

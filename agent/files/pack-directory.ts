@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Pack, pack as tarPack } from "tar-stream";
-import type { Directory } from "./directory.ts";
+import { type Directory, isErrno } from "./directory.ts";
 import { isMissing, type Opened, openEntry } from "./open-beneath.ts";
 import { readExactly } from "./read-exactly.ts";
 import { TreeTooLarge, type WalkEntry, type WalkOptions, walkTree } from "./walk-tree.ts";
@@ -15,6 +15,8 @@ const AHEAD = 4 * 1024 * 1024;
 export type PackOptions = WalkOptions & {
   /** bytes of file content in all; default: no bound */
   maxBytes?: number;
+  /** Keep links whose target is relative and stays beneath `directory` (default: all links are left out). */
+  innerLinks?: boolean;
   /** Further files after the tree's, for example a Dockerfile from elsewhere. */
   extra?: readonly { path: string; content: Uint8Array; mode?: number }[];
 };
@@ -93,6 +95,7 @@ async function fill(
   for await (const entry of walkTree(directory, options)) {
     if (entry.kind === "directory") await addDirectory(pack, entry);
     else if (entry.kind === "file") await addFile(pack, flow, entry, budget, options.signal);
+    else if (entry.kind === "symlink" && options.innerLinks) await addLink(pack, entry);
     await flow.pushed(BLOCK, options.signal);
   }
   for (const { path, content, mode = 0o644 } of options.extra ?? []) {
@@ -115,6 +118,35 @@ async function addDirectory(pack: Pack, { parent, name, path }: WalkEntry): Prom
       );
     });
   } else release(opened);
+}
+
+/** A link as a link: its target is text, which nobody follows here. */
+async function addLink(pack: Pack, { parent, name, path }: WalkEntry): Promise<void> {
+  let target: string;
+  try {
+    target = parent.readLink(name);
+  } catch (error) {
+    if (isMissing(error) || isErrno(error, "EINVAL")) return;
+    throw error;
+  }
+  if (!staysBeneath(path, target)) return;
+  await new Promise<void>((resolve, reject) => {
+    pack.entry({ name: path, type: "symlink", linkname: target, mtime: new Date(0) }, (error) =>
+      error ? reject(error) : resolve(),
+    );
+  });
+}
+
+/** Does a link at `path` with this target stay beneath the root, whatever its components turn out to be? */
+export function staysBeneath(path: string, target: string): boolean {
+  if (target === "" || target.startsWith("/") || target.includes("\ufffd")) return false;
+  let depth = path.split("/").length - 1;
+  for (const part of target.split("/")) {
+    if (part === "..") depth--;
+    else if (part !== "" && part !== ".") depth++;
+    if (depth < 0) return false;
+  }
+  return true;
 }
 
 async function addFile(

@@ -63,6 +63,7 @@ export function packContext(
   const sent = ignoreText === undefined ? `.dockerignore\n${name}\n` : `${ignoreText}\n${name}\n`;
   const stream = packDirectory(context, {
     ...options,
+    innerLinks: true,
     filter: (path, kind) => {
       if (path === ".dockerignore") return false;
       if (!ignore?.ignores(path)) return true;

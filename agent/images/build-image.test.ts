@@ -194,10 +194,13 @@ describe("a build", () => {
     const link = (target: string, name: string) => symlinkSync(target, world.path(bob, "default", name));
     link("/etc", "linked/etc");
     link("/etc/passwd", "linked/passwd");
+    link("../../outside", "linked/up");
+    link("inside", "linked/kept");
     link("/etc", "outside");
     link("Real", "Dockerfile-link");
     await world.build(bob, "linked", { dockerfile: "linked/D", context: "linked" });
-    expect(await outputOf(bob, "linked", "ls", "-A", "/all")).toBe("D\ninside\n");
+    expect(await outputOf(bob, "linked", "ls", "-A", "/all")).toBe("D\ninside\nkept\n");
+    expect(await outputOf(bob, "linked", "readlink", "/all/kept")).toBe("inside\n");
     expect(
       (await failureOf(world.build(bob, "l", { context: "outside", dockerfile: "linked/D" }))).log,
     ).toContain("link");
