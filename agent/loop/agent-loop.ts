@@ -56,6 +56,8 @@ export class AgentLoop {
         backoff.reset();
       } catch (error) {
         await this.#waitOut(error, backoff, signal);
+        // The ring that brought us here was heard: it will not come again.
+        more = true;
         continue;
       }
       this.#forgetOthers(command);
