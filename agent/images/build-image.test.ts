@@ -244,6 +244,24 @@ describe("a build", () => {
     expect((await world.tags()).filter((tag) => tag.includes("tmp") || tag.includes("hanging"))).toEqual([]);
   });
 
+  test("a build that hangs until its deadline has failed, with its log", async () => {
+    const controller = new AbortController();
+    const building = failureOf(
+      world.buildText(alice, "hanging", `FROM ${busybox}\nRUN echo begun; sleep 1000\n`, {
+        signal: controller.signal,
+      }),
+    );
+    const filters = { label: [`${IMAGE_LABEL}=${world.instance}`], status: ["running"] };
+    await expect
+      .poll(async () => (await world.docker.listContainers({ filters })).length, { timeout: 20_000 })
+      .toBe(1);
+    controller.abort(new PerigeeError("DEADLINE_EXCEEDED", "The command ran into its deadline of 1800 s"));
+    const failure = await building;
+    expect(failure.code).toBe("BUILD_FAILED");
+    expect(failure.log).toContain("deadline of 1800 s");
+    expect(await leftovers()).toEqual([]);
+  });
+
   test("gives a name to the newer image and removes the older one", async () => {
     await world.buildText(alice, "again", `FROM ${busybox}\nRUN echo 1 > /v\n`);
     const first = await world.store.resolve(alice, "again");

@@ -1,4 +1,3 @@
-import { PerigeeError } from "#protocol/errors.ts";
 import { FileShrank } from "../files/read-exactly.ts";
 import { TreeTooLarge } from "../files/walk-tree.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
@@ -6,45 +5,21 @@ import { ContextError, openContext, packContext, readDockerfileFrom } from "./bu
 import { DockerfileError } from "./dockerfile-lines.ts";
 import { planBuild } from "./dockerfile-plan.ts";
 import { IgnoreError } from "./ignore-file.ts";
-import { imageNameOf, makeOnce } from "./image-commit.ts";
 import type { ImageDeps } from "./image-deps.ts";
-import { type ImageStore, ImageWorkFailed } from "./image-store.ts";
-import { LogTail } from "./log-tail.ts";
+import type { ImageStore } from "./image-store.ts";
+import type { LogTail } from "./log-tail.ts";
+import { makeImage } from "./make-image.ts";
 
 type BuildContext = OperationContext<"image.build">;
 
-/** Failures that are the build's own: their message is the end of its log. */
-const BUILD_ERRORS = [ContextError, DockerfileError, IgnoreError, TreeTooLarge, FileShrank] as const;
-
 /** Builds an image from a context and a Dockerfile in a volume. @throws PerigeeError BUILD_FAILED with `log_tail` */
 export function buildImage(store: ImageStore, deps: ImageDeps): OperationHandler<"image.build"> {
-  return async (context) => {
-    const { command, journal, signal } = context;
-    const image = imageNameOf(context.input.image);
-    const tail = new LogTail();
-    try {
-      const refusal = store.refusal(command.user, image);
-      if (refusal) throw new ContextError(refusal);
-      await makeOnce({
-        store,
-        deps,
-        command: command.id,
-        user: command.user,
-        image,
-        journal,
-        signal,
-        make: (stop) => build(store, deps, context, tail, stop),
-      });
-      return {};
-    } catch (error) {
-      if (BUILD_ERRORS.some((kind) => error instanceof kind)) tail.add((error as Error).message);
-      else if (!(error instanceof ImageWorkFailed)) throw error;
-      throw new PerigeeError("BUILD_FAILED", "Docker build failed", {
-        data: { log_tail: tail.lines() },
-        cause: error,
-      });
-    }
-  };
+  return makeImage(store, deps, {
+    code: "BUILD_FAILED",
+    message: "Docker build failed",
+    errors: [ContextError, DockerfileError, IgnoreError, TreeTooLarge, FileShrank],
+    make: (context, _, tail, stop) => build(store, deps, context, tail, stop),
+  });
 }
 
 async function build(

@@ -6,11 +6,11 @@ import { FileShrank } from "../files/read-exactly.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import { ArchiveFile } from "./archive-stream.ts";
 import { emitImage } from "./emit-image.ts";
-import { imageNameOf, makeOnce } from "./image-commit.ts";
 import type { ImageDeps } from "./image-deps.ts";
 import { isReservedLabel } from "./image-labels.ts";
-import { type ImageStore, ImageWorkFailed } from "./image-store.ts";
-import { LogTail } from "./log-tail.ts";
+import type { ImageStore } from "./image-store.ts";
+import type { LogTail } from "./log-tail.ts";
+import { makeImage } from "./make-image.ts";
 import { type ImageName, isHub, type Reference } from "./reference.ts";
 import { readSavedImage } from "./saved-image.ts";
 import { TarError } from "./tar-parser.ts";
@@ -22,38 +22,16 @@ class LoadError extends Error {
   override readonly name = "LoadError";
 }
 
-const LOAD_ERRORS = [LoadError, TarError, FileShrank] as const;
 const MAX_ENTRIES = 10_000;
 
 /** Loads an image from an archive in a volume. @throws PerigeeError IMAGE_LOAD_FAILED with `log_tail` */
 export function loadImage(store: ImageStore, deps: ImageDeps): OperationHandler<"image.load"> {
-  return async (context) => {
-    const { command, journal, signal } = context;
-    const image = imageNameOf(context.input.image);
-    const tail = new LogTail();
-    try {
-      const refusal = store.refusal(command.user, image);
-      if (refusal) throw new LoadError(refusal);
-      await makeOnce({
-        store,
-        deps,
-        command: command.id,
-        user: command.user,
-        image,
-        journal,
-        signal,
-        make: (stop) => load(store, deps, context, image, tail, stop),
-      });
-      return {};
-    } catch (error) {
-      if (LOAD_ERRORS.some((kind) => error instanceof kind)) tail.add((error as Error).message);
-      else if (!(error instanceof ImageWorkFailed)) throw error;
-      throw new PerigeeError("IMAGE_LOAD_FAILED", "Docker Image tarfile failed to load", {
-        data: { log_tail: tail.lines() },
-        cause: error,
-      });
-    }
-  };
+  return makeImage(store, deps, {
+    code: "IMAGE_LOAD_FAILED",
+    message: "Docker Image tarfile failed to load",
+    errors: [LoadError, TarError, FileShrank],
+    make: (context, image, tail, stop) => load(store, deps, context, image, tail, stop),
+  });
 }
 
 async function load(

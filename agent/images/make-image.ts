@@ -1,0 +1,63 @@
+import { type ErrorCode, PerigeeError } from "#protocol/errors.ts";
+import type { OperationContext, OperationHandler } from "../operation.ts";
+import { imageNameOf, makeOnce } from "./image-commit.ts";
+import type { ImageDeps } from "./image-deps.ts";
+import { type ImageStore, ImageWorkFailed } from "./image-store.ts";
+import { LogTail } from "./log-tail.ts";
+import type { ImageName } from "./reference.ts";
+
+type Making = "image.build" | "image.load";
+
+/** What tells a build from a load. */
+export type Recipe<O extends Making> = {
+  /** the failure that users see, with `log_tail` */
+  code: ErrorCode;
+  message: string;
+  /** errors that are the payload's own: their message is the end of its log */
+  errors: readonly (abstract new (
+    ...all: never[]
+  ) => Error)[];
+  /** makes the image under the command's temporary name and returns its ID */
+  make(context: OperationContext<O>, image: ImageName, tail: LogTail, stop: AbortSignal): Promise<string>;
+};
+
+/**
+ * The operation of a recipe: name checked, made once, its own failures told with the last lines of the log.
+ * One that hangs until its deadline has failed like any other.
+ */
+export function makeImage<O extends Making>(
+  store: ImageStore,
+  deps: ImageDeps,
+  recipe: Recipe<O>,
+): OperationHandler<O> {
+  return async (context) => {
+    const { command, journal, signal } = context as OperationContext<Making>;
+    const image = imageNameOf((context as OperationContext<Making>).input.image);
+    const tail = new LogTail();
+    const failed = (cause: unknown) =>
+      new PerigeeError(recipe.code, recipe.message, { data: { log_tail: tail.lines() }, cause });
+    const refusal = store.refusal(command.user, image);
+    if (refusal) {
+      tail.add(refusal);
+      throw failed(undefined);
+    }
+    try {
+      await makeOnce({
+        store,
+        deps,
+        command: command.id,
+        user: command.user,
+        image,
+        journal,
+        signal,
+        make: (stop) => recipe.make(context, image, tail, stop),
+      });
+    } catch (error) {
+      if (error instanceof PerigeeError && error.code === "DEADLINE_EXCEEDED") tail.add(error.message);
+      else if (recipe.errors.some((kind) => error instanceof kind)) tail.add((error as Error).message);
+      else if (!(error instanceof ImageWorkFailed)) throw error;
+      throw failed(error);
+    }
+    return {} as Awaited<ReturnType<OperationHandler<O>>>;
+  };
+}
