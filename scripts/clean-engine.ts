@@ -2,6 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import { IMAGE_LABEL } from "#agent/images/docker-image-store.ts";
+import { ImageRecord } from "#agent/images/image-record.ts";
+import { engineTag } from "#agent/images/reference.ts";
 import { instanceOf } from "#agent/instance.ts";
 import { Journal } from "#agent/journal/journal.ts";
 import { openStateDatabase } from "#agent/journal/state-database.ts";
@@ -15,6 +17,8 @@ export async function cleanEngine(docker: Docker, agentData: string): Promise<nu
   if (!existsSync(join(agentData, "agent.sqlite"))) return 0;
   const database = openStateDatabase(agentData);
   const instance = instanceOf(new Journal(database).id);
+  // Loaded images keep their own config, so they carry no label of ours: the record knows them.
+  const recorded = new ImageRecord(database).all();
   database.close();
 
   const made = { label: [`${LABEL.instance}=${instance}`] };
@@ -27,9 +31,14 @@ export async function cleanEngine(docker: Docker, agentData: string): Promise<nu
     // a parent goes with its last child
     await docker.getImage(Id).remove({ force: true }).catch(ignoreNotFound);
   }
-  return containers.length + networks.length + images.length;
+  for (const row of recorded) {
+    const name = engineTag(row.user, row);
+    const found = await docker.getImage(name).inspect().catch(ignoreNotFound);
+    if (found?.Id === row.id) await docker.getImage(name).remove().catch(ignoreNotFound);
+  }
+  return containers.length + networks.length + images.length + recorded.length;
 }
 
-function ignoreNotFound(error: { statusCode?: number }): void {
+function ignoreNotFound(error: { statusCode?: number }): undefined {
   if (error.statusCode !== 404 && error.statusCode !== 409) throw error;
 }
