@@ -2,7 +2,7 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { OperationHandlers } from "#agent/operation.ts";
-import { gate, makeWorld, type UserClient, type World } from "#test/support/world.ts";
+import { makeWorld, gate as newGate, type UserClient, type World } from "#test/support/world.ts";
 import { type Fault, FaultyProxy } from "./support/faulty-proxy.ts";
 import { type InProcessAgent, type InProcessAgentOptions, startAgent } from "./support/in-process-agent.ts";
 
@@ -22,7 +22,16 @@ async function begin(options: Parameters<typeof makeWorld>[0] = {}) {
   proxy = await FaultyProxy.start(world.url);
 }
 
+const gates: ReturnType<typeof newGate>[] = [];
+/** Opened at the end of a test, whatever happened in it. */
+function gate() {
+  const made = newGate();
+  gates.push(made);
+  return made;
+}
+
 async function end() {
+  for (const made of gates.splice(0)) made.open();
   proxy.release();
   await proxy.close();
   for (const agent of agents.splice(0)) await agent.stop();
