@@ -17,6 +17,12 @@ export type OperationContext<O extends OperationName = OperationName> = {
   manifest(): Promise<StagedFile[]>;
   /** Opens a staged file, from byte `start`. Retries and renewed URLs are inside. */
   fetch(n: number, start?: number): Promise<Readable>;
+  /**
+   * Gives the bytes of a staged file from `start` on to `write`, one call after the other; as `fetch`, and
+   * quicker with big files. The chunks may be written over once `write` has resolved; what it throws ends
+   * the call. Settles when no `write` is under way any more.
+   */
+  fetchInto(n: number, start: number, write: (chunks: readonly Buffer[]) => Promise<void>): Promise<void>;
   /** Puts an object into staging under number `n`; at most `maxBytes`. Not retried: the body is a stream. */
   store(n: number, body: Readable | Uint8Array, maxBytes: number): Promise<{ n: number; size: number }>;
   /** The journal's entry of this command; only for operations that change something. */

@@ -57,7 +57,13 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
     const done = parts.journal.outcome(command.id);
     if (done) return done;
     const operation = OPERATIONS[command.operation];
-    if (command.attempts > MAX_ATTEMPTS) {
+    const journal = operation.changes
+      ? parts.journal.start(command, () => {
+          committed = true;
+        })
+      : NO_JOURNAL;
+    // One that is past its commit only goes forward: giving it up would leave it half done.
+    if (command.attempts > MAX_ATTEMPTS && !committed) {
       parts.log.error({ command: command.id, attempts: command.attempts }, "given up");
       return {
         state: "failed",
@@ -67,11 +73,6 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
         },
       };
     }
-    const journal = operation.changes
-      ? parts.journal.start(command, () => {
-          committed = true;
-        })
-      : NO_JOURNAL;
     const timer = setTimeout(() => {
       stop(
         new PerigeeError("DEADLINE_EXCEEDED", `The command ran into its deadline of ${command.deadline} s`),
@@ -88,6 +89,7 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
         },
         manifest: () => transfers.manifest(),
         fetch: (n, start) => transfers.fetch(n, start),
+        fetchInto: (n, start, write) => transfers.fetchInto(n, start, write),
         store: (n, body, maxBytes) => transfers.store(n, body, maxBytes),
         journal,
       };

@@ -1,12 +1,17 @@
 import { Readable } from "node:stream";
+import { MiB } from "#protocol/limits.ts";
 import type { StagedFile } from "#protocol/operations.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
+import type { WriteChunks } from "../ground/download.ts";
 import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
+import { streamInto } from "../ground/stream-into.ts";
 import { Backoff } from "./backoff.ts";
 
 /** URLs asked for at once, and how long (ms) one is used: less than the ground signs it for. */
 const BATCH = 200;
 const URL_MS = 10 * 60_000;
+/** Bytes that are worth a connection of their own. */
+const BIG = 1 * MiB;
 
 type Of = { ground: GroundClient; epoch: number; command: ClaimedCommand; signal: AbortSignal };
 
@@ -15,6 +20,7 @@ export class Transfers {
   readonly #of: Of;
   readonly #urls = new Map<number | "manifest", { url: string; until: number }>();
   #numbers: number[] = [];
+  readonly #big = new Map<number, number>();
   #manifest: Promise<StagedFile[]> | undefined;
 
   constructor(of: Of) {
@@ -30,6 +36,32 @@ export class Transfers {
     // Opens before it returns, so that the caller need not tell opening from reading.
     const first = await this.#open(n, start);
     return Readable.from(this.#resumed(n, start, first), { objectMode: false, highWaterMark: 1024 * 1024 });
+  }
+
+  /** As OperationContext.fetchInto says. */
+  async fetchInto(n: number, start: number, write: WriteChunks): Promise<void> {
+    const { ground, signal } = this.#of;
+    let at = start;
+    const counted: WriteChunks = async (chunks) => {
+      await write(chunks);
+      for (const { length } of chunks) at += length;
+    };
+    let outcome: boolean | "cut" = (this.#big.get(n) ?? 0) - start > BIG && "cut";
+    while (outcome === "cut") {
+      outcome = await this.#retried(async () => {
+        const before = at;
+        const url = await this.#url(n);
+        try {
+          return await ground.download(url, at, signal, counted);
+        } catch (error) {
+          this.#urls.delete(n);
+          // Some of it came: again at once, as the ground does answer
+          if (error instanceof GroundUnavailable && at > before) return "cut";
+          throw error;
+        }
+      });
+    }
+    if (!outcome) await streamInto(await this.fetch(n, at), write, signal);
   }
 
   async store(
@@ -61,6 +93,7 @@ export class Transfers {
       chunks.push(chunk);
     const files = JSON.parse(Buffer.concat(chunks).toString("utf8")) as StagedFile[];
     this.#numbers = files.map((file) => file.n);
+    for (const { n, size } of files) if (size > BIG) this.#big.set(n, size);
     return files;
   }
 

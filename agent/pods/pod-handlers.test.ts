@@ -38,6 +38,7 @@ describe("podHandlers", () => {
       progress: () => undefined,
       manifest: unexpected,
       fetch: unexpected,
+      fetchInto: unexpected,
       store: unexpected,
       journal: { notes: [], note: unexpected },
     };

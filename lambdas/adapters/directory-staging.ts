@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
-import { mkdir, open, readdir, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import path from "node:path";
 import { finished, type Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
@@ -79,24 +79,30 @@ export class DirectoryStaging implements Staging {
   }
 
   async get(key: string, range?: { start: number; end: number }): Promise<{ body: Readable; size: number }> {
-    const handle = await open(this.#objectPath(keyParts(key)), "r").catch((error) => {
+    const { file, start, size } = await this.openFile(key, range);
+    // an empty stream: `end` would be before `start`
+    const part = size === 0 ? {} : { start, end: start + size - 1 };
+    return { body: file.createReadStream({ ...part, highWaterMark: READ_BYTES }), size };
+  }
+
+  /** As get(), for who reads the file himself: `size` bytes from `start` on. Who opens it closes it. */
+  async openFile(
+    key: string,
+    range?: { start: number; end: number },
+  ): Promise<{ file: FileHandle; start: number; size: number }> {
+    const file = await open(this.#objectPath(keyParts(key)), "r").catch((error) => {
       throw isMissing(error) ? new PerigeeError("FILE_NOT_FOUND", "No such object in staging") : error;
     });
     try {
-      const { size } = await handle.stat();
+      const { size } = await file.stat();
       const start = range?.start ?? 0;
       const end = Math.min(range?.end ?? size - 1, size - 1);
       if (range && (start < 0 || start >= size || end < start)) {
         throw new PerigeeError("RANGE_NOT_SATISFIABLE", "The range lies outside the object");
       }
-      // an empty stream: `end` would be before `start`
-      const part = size === 0 ? {} : { start, end };
-      return {
-        body: handle.createReadStream({ ...part, highWaterMark: READ_BYTES }),
-        size: end - start + 1,
-      };
+      return { file, start, size: end - start + 1 };
     } catch (error) {
-      await handle.close();
+      await file.close();
       throw error;
     }
   }

@@ -17,9 +17,10 @@ const writev = (fd: number, buffers: Uint8Array[]) =>
   });
 
 /**
- * Writes a stream to an open file, hashing and counting on the way. Chunks are gathered, not copied, into
- * writes of 1 MiB; one is under way while the next fills. The file is flushed to disk every 64 MiB beside
- * the writing, so that the last fsync finds little to do. The file descriptor stays open and the owner's.
+ * Writes a stream to an open file, hashing and counting on the way. What has come in is written at once, while
+ * it is in the processor's cache, and what comes in meanwhile is gathered, not copied, for the next write. The
+ * file is flushed to disk every 64 MiB beside the writing, so that the last fsync finds little to do. The
+ * file descriptor stays open and the owner's.
  */
 export class FileSink extends Writable {
   size = 0;
@@ -30,7 +31,10 @@ export class FileSink extends Writable {
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
   #unsynced = 0;
+  #busy = false;
   #writing: Promise<void> = Promise.resolve();
+  /** waits for the batch to be taken */
+  #taken: ((error?: Error | null) => void) | undefined;
   #syncing: Promise<void> | undefined;
   #failure: unknown;
 
@@ -62,33 +66,43 @@ export class FileSink extends Writable {
     this.#hash.update(chunk);
     this.#batch.push(chunk);
     this.#batchBytes += chunk.length;
-    if (this.#batchBytes < BATCH_BYTES && this.#batch.length < BATCH_CHUNKS) callback();
-    else this.#flush(callback);
+    if (!this.#busy) this.#writing = this.#drain();
+    if (this.#failure) callback(this.#failure as Error);
+    else if (this.#batchBytes < BATCH_BYTES && this.#batch.length < BATCH_CHUNKS) callback();
+    else this.#taken = callback;
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    this.#flush(() => {
-      this.idle().then(() => callback(this.#failure as Error | undefined));
-    });
+    this.idle().then(() => callback(this.#failure as Error | undefined));
   }
 
-  /** Starts writing the batch once the one before is written; `#writing` never rejects. */
-  #flush(started: (error?: Error | null) => void): void {
-    const batch = this.#batch;
-    const bytes = this.#batchBytes;
-    this.#batch = [];
-    this.#batchBytes = 0;
-    this.#writing.then(() => {
-      if (this.#failure || this.destroyed) return started(this.#failure as Error | undefined);
-      this.#writing = this.#writeAll(batch, bytes).catch((error) => {
+  /** Writes batch after batch until there is none or one fails. Never rejects. */
+  async #drain(): Promise<void> {
+    this.#busy = true;
+    while (this.#batchBytes > 0 && !this.#failure && !this.destroyed) {
+      const batch = this.#batch;
+      const bytes = this.#batchBytes;
+      this.#batch = [];
+      this.#batchBytes = 0;
+      this.#more();
+      try {
+        await this.#writeAll(batch, bytes);
+      } catch (error) {
         this.#failure ??= error;
-      });
-      started();
-    });
+      }
+    }
+    this.#busy = false;
+    this.#more();
+  }
+
+  /** Goes on with the stream when the batch that held it up was taken. */
+  #more(): void {
+    const taken = this.#taken;
+    this.#taken = undefined;
+    taken?.(this.#failure as Error | undefined);
   }
 
   async #writeAll(batch: Uint8Array[], bytes: number): Promise<void> {
-    if (bytes === 0) return;
     await this.#beforeWrite(bytes);
     let rest = batch;
     for (let left = bytes; left > 0; ) {

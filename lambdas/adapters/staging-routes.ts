@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
 import { byteRange } from "../http/byte-range.ts";
 import type { DirectoryStaging } from "./directory-staging.ts";
+import { sendFile } from "./send-file.ts";
 import { nodeStream, webStream } from "./web-stream.ts";
 
 /** What @hono/node-server gives; elsewhere both are missing and the Fetch request has to do. */
@@ -31,7 +33,7 @@ export function stagingRoutes(
     const status = error instanceof PerigeeError ? error.status : 500;
     return c.json({ error: code, message }, status as ContentfulStatusCode, SAFE);
   });
-  app.get(`${PREFIX}*`, (c) => serve(staging, c));
+  app.get(`${PREFIX}*`, (c) => serve(staging, c, options.onError));
   app.put(`${PREFIX}*`, (c) => receive(staging, c));
   return app;
 }
@@ -39,7 +41,11 @@ export function stagingRoutes(
 /** What is staged belongs to users: never cached, never taken for a page. */
 const SAFE = { "Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff" };
 
-async function serve(staging: DirectoryStaging, c: Context<Env>): Promise<Response> {
+async function serve(
+  staging: DirectoryStaging,
+  c: Context<Env>,
+  onError: ((error: unknown) => void) | undefined,
+): Promise<Response> {
   const { key, query } = target(c);
   staging.verify("GET", key, query);
   const object = await staging.head(key);
@@ -57,10 +63,28 @@ async function serve(staging: DirectoryStaging, c: Context<Env>): Promise<Respon
   if (c.req.method === "HEAD") {
     return new Response(null, { headers: { ...headers, "Content-Length": String(object.size) } });
   }
-  const { body, size } = await staging.get(key, range);
-  headers["Content-Length"] = String(size);
-  if (range) headers["Content-Range"] = `bytes ${range.start}-${range.start + size - 1}/${object.size}`;
-  return new Response(webStream(body), { status: range ? 206 : 200, headers });
+  const describe = (size: number) => {
+    headers["Content-Length"] = String(size);
+    if (range) headers["Content-Range"] = `bytes ${range.start}-${range.start + size - 1}/${object.size}`;
+    return range ? 206 : 200;
+  };
+  const outgoing = c.env?.outgoing;
+  if (!outgoing) {
+    const { body, size } = await staging.get(key, range);
+    return new Response(webStream(body), { status: describe(size), headers });
+  }
+  const { file, start, size } = await staging.openFile(key, range);
+  try {
+    outgoing.writeHead(describe(size), headers);
+    await sendFile(file, { start, size }, outgoing);
+  } catch (error) {
+    // The head is out: only a cut tells the client
+    outgoing.destroy();
+    onError?.(error);
+  } finally {
+    await file.close();
+  }
+  return RESPONSE_ALREADY_SENT;
 }
 
 async function receive(staging: DirectoryStaging, c: Context<Env>): Promise<Response> {

@@ -106,6 +106,7 @@ export class ImageWorld {
       progress: (progress) => options.onProgress?.(progress),
       manifest: async () => [],
       fetch: async () => Readable.from([]),
+      fetchInto: async () => {},
       store: async (n) => ({ n, size: 0 }),
       journal: {
         notes,

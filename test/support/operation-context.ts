@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { xxh64 } from "@node-rs/xxhash";
 import { ulid } from "ulid";
+import { streamInto } from "#agent/ground/stream-into.ts";
 import type { OperationContext } from "#agent/operation.ts";
 import type { InputOf, OperationName, StagedFile } from "#protocol/operations.ts";
 import type { Progress } from "#protocol/wire.ts";
@@ -50,18 +51,20 @@ export class TestCommand<O extends OperationName> {
 
   /** The context of the next attempt. */
   context(signal: AbortSignal = new AbortController().signal): OperationContext<O> {
+    const fetch: OperationContext<O>["fetch"] = async (n, start = 0) => {
+      this.fetched.push({ n, start });
+      const content = fs.readFileSync(path.join(this.staging, String(n))).subarray(start);
+      const given = this.onFetch?.(n, start, content) ?? content;
+      return given instanceof Readable ? given : Readable.from([given], { objectMode: false });
+    };
     return {
       command: { id: this.id, user: this.user, operation: this.operation },
       input: this.input,
       signal,
       progress: (progress) => void this.progress.push(progress),
       manifest: async () => this.files,
-      fetch: async (n, start = 0) => {
-        this.fetched.push({ n, start });
-        const content = fs.readFileSync(path.join(this.staging, String(n))).subarray(start);
-        const given = this.onFetch?.(n, start, content) ?? content;
-        return given instanceof Readable ? given : Readable.from([given], { objectMode: false });
-      },
+      fetch,
+      fetchInto: async (n, start, write) => streamInto(await fetch(n, start), write, signal),
       store: async (n, body, maxBytes) => {
         const target = path.join(this.staging, `stored-${n}`);
         const bytes = body instanceof Readable ? body : Readable.from([Buffer.from(body)]);

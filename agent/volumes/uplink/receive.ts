@@ -1,5 +1,4 @@
 import fs from "node:fs";
-import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { Xxh64 } from "@node-rs/xxhash";
 import { PerigeeError } from "#protocol/errors.ts";
@@ -9,7 +8,7 @@ import { isErrno } from "../../files/directory.ts";
 import { readExactly } from "../../files/read-exactly.ts";
 import { killPoint } from "../../kill-point.ts";
 import type { OperationContext } from "../../operation.ts";
-import { FileSink } from "./file-sink.ts";
+import { FileWriter } from "./file-writer.ts";
 import type { Incoming } from "./incoming.ts";
 
 const fsync = promisify(fs.fsync);
@@ -20,7 +19,7 @@ const PARALLEL = 4;
 /** The free space is looked at again after so many bytes. */
 const ROOM_BYTES = 64 * MiB;
 
-type Context = Pick<OperationContext<"volume.uplink">, "fetch" | "progress" | "signal">;
+type Context = Pick<OperationContext<"volume.uplink">, "fetchInto" | "progress" | "signal">;
 
 /** A staged file came, twice, with another content than the manifest says. */
 class WrongContent extends Error {
@@ -106,7 +105,7 @@ async function receiveFile(
 async function fill(
   fd: number,
   file: StagedFile,
-  { fetch, signal }: Context,
+  { fetchInto, signal }: Context,
   progress: (bytes: number) => void,
 ): Promise<void> {
   const hash = new Xxh64();
@@ -123,14 +122,16 @@ async function fill(
     }
   }
   if (position < file.size) {
-    const sink = new FileSink(fd, { position, size: file.size, hash, written: progress });
+    const writer = new FileWriter(fd, { position, size: file.size, hash, written: progress });
     try {
-      await pipeline(await fetch(file.n, position), sink, { signal });
+      await fetchInto(file.n, position, (chunks) => writer.write(chunks));
     } catch (error) {
       if (error instanceof RangeError) throw wrong(file, error.message);
       throw error;
+    } finally {
+      await writer.idle();
     }
-    position = sink.position;
+    position = writer.position;
   }
   if (position !== file.size) throw wrong(file, `it has ${position} bytes instead of ${file.size}`);
   const found = hash.digest().toString(16).padStart(16, "0");
