@@ -62,6 +62,8 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
           committed = true;
         })
       : NO_JOURNAL;
+    // After the journal has told whether it is too late.
+    if (command.cancelRequested) cancel();
     // One that is past its commit only goes forward: giving it up would leave it half done.
     if (command.attempts > MAX_ATTEMPTS && !committed) {
       parts.log.error({ command: command.id, attempts: command.attempts }, "given up");

@@ -1,0 +1,169 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { PerigeeError } from "#protocol/errors.ts";
+import type { ClaimedCommand } from "#protocol/wire.ts";
+import { GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
+import { Journal } from "../journal/journal.ts";
+import { openStateDatabase } from "../journal/state-database.ts";
+import { type OperationHandler, type OperationHandlers, ShuttingDown } from "../operation.ts";
+import { execute } from "./execute.ts";
+
+/** What becomes of one command; the operation is the test's, the ground is never asked. */
+describe("execute", () => {
+  let directory: string;
+  let database: DatabaseSync;
+  let journal: Journal;
+  const ground = new GroundClient({ url: "http://127.0.0.1:9", token: "t" });
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "perigee-execute-"));
+    database = openStateDatabase(directory);
+    journal = new Journal(database);
+  });
+  afterEach(() => {
+    database.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  const deletion = (over: Partial<ClaimedCommand> = {}): ClaimedCommand => ({
+    id: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8F",
+    user: "alice",
+    operation: "volume.delete",
+    input: { volume: "default", path: "x" },
+    attempts: 1,
+    deadline: 60,
+    cancelRequested: false,
+    hasFiles: false,
+    ...over,
+  });
+  const run = (handler: OperationHandler<"volume.delete">, command = deletion()) =>
+    execute(
+      {
+        ground,
+        journal,
+        handlers: { "volume.delete": handler } as OperationHandlers,
+        log: pino({ level: "silent" }),
+      },
+      command,
+      1,
+    );
+  const untilAborted: OperationHandler<"volume.delete"> = ({ signal }) =>
+    new Promise((_, reject) => {
+      if (signal.aborted) reject(signal.reason);
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+
+  test("what succeeded is in the journal, and a redelivery is answered from it", async () => {
+    let ran = 0;
+    const handler = async () => {
+      ran += 1;
+      return {};
+    };
+    expect(await run(handler).outcome).toEqual({ state: "succeeded", result: {} });
+    expect(await run(handler, deletion({ attempts: 2 })).outcome).toEqual({ state: "succeeded", result: {} });
+    expect(ran).toBe(1);
+  });
+
+  test("a failure tells its code; an unknown one tells nothing", async () => {
+    const missing = await run(async () => {
+      throw new PerigeeError("DELETE_FAILED", "nothing there", { data: { a: 1 } });
+    }).outcome;
+    expect(missing).toEqual({
+      state: "failed",
+      failure: { code: "DELETE_FAILED", message: "nothing there", data: { a: 1 } },
+    });
+    const unknown = await run(
+      async () => {
+        throw new Error("secret");
+      },
+      deletion({ id: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8G" }),
+    ).outcome;
+    expect(unknown).toEqual({
+      state: "failed",
+      failure: { code: "INTERNAL_ERROR", message: "Internal error" },
+    });
+  });
+
+  test("input that is not the operation's shape never reaches it", async () => {
+    const outcome = await run(async () => ({}), deletion({ input: { volume: "../up", path: "x" } })).outcome;
+    expect(outcome).toMatchObject({ state: "failed", failure: { code: "INTERNAL_ERROR" } });
+  });
+
+  test("a cancel stops it; after `commit` it comes too late, also when it was redelivered", async () => {
+    const stopped = run(untilAborted);
+    stopped.cancel();
+    expect(await stopped.outcome).toEqual({ state: "cancelled" });
+
+    const late = deletion({ id: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8H" });
+    const go = Promise.withResolvers<void>();
+    const handler: OperationHandler<"volume.delete"> = async ({ journal: entry, signal }) => {
+      if (entry.notes.length === 0) entry.note("commit");
+      await go.promise;
+      signal.throwIfAborted();
+      return {};
+    };
+    const first = run(handler, late);
+    first.cancel();
+    const again = run(handler, { ...late, attempts: 2, cancelRequested: true });
+    go.resolve();
+    expect(await first.outcome).toMatchObject({ state: "succeeded" });
+    expect(await again.outcome).toMatchObject({ state: "succeeded" });
+  });
+
+  test("a pending cancel ends what has not begun", async () => {
+    const running = run(untilAborted, deletion({ cancelRequested: true }));
+    expect(await running.outcome).toEqual({ state: "cancelled" });
+  });
+
+  test("the deadline fails it", async () => {
+    const outcome = await run(untilAborted, deletion({ deadline: 0.01 })).outcome;
+    expect(outcome).toMatchObject({ state: "failed", failure: { code: "DEADLINE_EXCEEDED" } });
+  });
+
+  test("a shutdown leaves it without an outcome, for the next start", async () => {
+    const running = run(untilAborted);
+    running.shutDown();
+    await expect(running.outcome).rejects.toBeInstanceOf(ShuttingDown);
+    expect(journal.open()).toMatchObject([{ outcome: undefined }]);
+  });
+
+  test("begun too often it is given up, unless it is past its commit", async () => {
+    let ran = 0;
+    const handler = async () => {
+      ran += 1;
+      return {};
+    };
+    expect(await run(handler, deletion({ attempts: 11 })).outcome).toMatchObject({
+      failure: { code: "INTERRUPTED" },
+    });
+    const committed = deletion({ id: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8J", attempts: 11 });
+    journal.start(committed, () => {}).note("commit");
+    expect(await run(handler, committed).outcome).toMatchObject({ state: "succeeded" });
+    expect(ran).toBe(1);
+  });
+
+  test("what only reads is done again when the ground went away under it", async () => {
+    let tries = 0;
+    const read = execute(
+      {
+        ground,
+        journal,
+        handlers: {
+          "nodes.status": async () => {
+            tries += 1;
+            if (tries === 1) throw new GroundUnavailable("cut");
+            return { nodes: [] };
+          },
+        } as unknown as OperationHandlers,
+        log: pino({ level: "silent" }),
+      },
+      deletion({ operation: "nodes.status", input: {} }),
+      1,
+    );
+    expect(await read.outcome).toEqual({ state: "succeeded", result: { nodes: [] } });
+    expect([tries, journal.open()]).toEqual([2, []]);
+  });
+});
