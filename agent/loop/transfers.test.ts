@@ -1,0 +1,176 @@
+import { once } from "node:events";
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { MiB } from "#protocol/limits.ts";
+import type { ClaimedCommand } from "#protocol/wire.ts";
+import { GroundClient } from "../ground/ground-client.ts";
+import { Transfers } from "./transfers.ts";
+
+const BIG = Buffer.from(Uint32Array.from({ length: (3 * MiB) / 4 }, (_, i) => i).buffer);
+const CONTENTS = [BIG, Buffer.from("small")];
+const MANIFEST = CONTENTS.map((content, n) => ({
+  n,
+  path: `f${n}`,
+  size: content.length,
+  xxh64: "0".repeat(16),
+}));
+
+type Answer = (request: IncomingMessage, response: ServerResponse, start: number) => void;
+
+let server: http.Server;
+let ground: GroundClient;
+let abort: AbortController;
+let transfers: Transfers;
+/** `n@start` of every GET of a file, and `urls` */
+let asked: string[];
+/** answers of the next GETs; then the files are sent as they are */
+let answers: Answer[];
+
+const whole: Answer = ({ url = "" }, response, start) => {
+  const content = CONTENTS[Number(url.at(1))]!;
+  response.writeHead(start > 0 ? 206 : 200, {
+    "content-length": content.length - start,
+    ...(start > 0 && { "content-range": `bytes ${start}-${content.length - 1}/${content.length}` }),
+  });
+  response.end(content.subarray(start));
+};
+const status =
+  (code: number): Answer =>
+  (_request, response) =>
+    void response.writeHead(code).end("no");
+
+beforeEach(async () => {
+  asked = [];
+  answers = [];
+  server = http.createServer(async (request, response) => {
+    if (request.method === "POST") {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      const { get } = JSON.parse(String(Buffer.concat(chunks))) as { get: (number | "manifest")[] };
+      asked.push("urls");
+      response.end(JSON.stringify({ get: get.map((n) => `/${n}?${asked.length}`), put: [] }));
+    } else if (request.url?.startsWith("/manifest")) response.end(JSON.stringify(MANIFEST));
+    else {
+      const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
+      asked.push(`${request.url?.at(1)}@${start}`);
+      (answers.shift() ?? whole)(request, response, start);
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  ground = new GroundClient({ url: `http://127.0.0.1:${port}`, token: "t" });
+  abort = new AbortController();
+  const command = { id: "c", user: "ann", hasFiles: true } as ClaimedCommand;
+  transfers = new Transfers({ ground, epoch: 1, command, signal: abort.signal });
+  await transfers.manifest();
+  asked = [];
+});
+afterEach(async () => {
+  ground.close();
+  server.closeAllConnections();
+  await new Promise((closed) => server.close(closed));
+});
+
+async function into(n: number, start = 0): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  await transfers.fetchInto(n, start, async (given) => {
+    chunks.push(...given.map((chunk) => Buffer.from(chunk)));
+  });
+  return Buffer.concat(chunks);
+}
+
+describe("Transfers.fetchInto", () => {
+  it("gives big files and small ones whole, and from a byte on", async () => {
+    expect((await into(0)).equals(BIG)).toBe(true);
+    expect((await into(0, 1000)).equals(BIG.subarray(1000))).toBe(true);
+    expect((await into(0, BIG.length - 4)).equals(BIG.subarray(-4))).toBe(true);
+    expect(String(await into(1))).toBe("small");
+    expect(String(await into(1, 2))).toBe("all");
+    expect(asked.filter((what) => what !== "urls")).toEqual([
+      "0@0",
+      "0@1000",
+      `0@${BIG.length - 4}`,
+      "1@0",
+      "1@2",
+    ]);
+  });
+
+  it("goes on where a connection broke, wherever and however often, with a new URL", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: BIG.length - 1 }), { minLength: 1, maxLength: 4 }),
+        async (cuts) => {
+          asked = [];
+          const ends = [...new Set(cuts)].sort((a, b) => a - b);
+          answers = ends.map((end) => (_request, response, start) => {
+            response.writeHead(start > 0 ? 206 : 200, {
+              "content-length": BIG.length - start,
+              ...(start > 0 && { "content-range": `bytes ${start}-${BIG.length - 1}/${BIG.length}` }),
+            });
+            // an orderly end before the body's: all that was sent arrives
+            response.write(BIG.subarray(start, end), () => response.socket?.end());
+          });
+          expect((await into(0)).equals(BIG)).toBe(true);
+          expect(asked.filter((what) => what !== "urls")).toEqual([0, ...ends].map((at) => `0@${at}`));
+          expect(asked.filter((what) => what === "urls").length).toBeGreaterThanOrEqual(ends.length);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  it("asks for a new URL when one is refused, and again while the ground cannot", async () => {
+    answers = [status(403), status(403), status(503), status(503)];
+    expect((await into(0)).equals(BIG)).toBe(true);
+    // the refused one is asked for twice: the full client knows what a refusal means, and goes on from there
+    const again = ["urls", "0@0"];
+    expect(asked).toEqual(["urls", "0@0", "0@0", ...again, ...again, ...again]);
+  });
+
+  it("lets the full client read what is not plain, such as chunks of a proxy", async () => {
+    const chunked: Answer = (_request, response) => void response.end(BIG);
+    const coded: Answer = (_request, response) => {
+      response.writeHead(200, { "transfer-encoding": "chunked" });
+      response.write(BIG.subarray(0, 10));
+      response.end(BIG.subarray(10));
+    };
+    answers = [coded, coded];
+    expect((await into(0)).equals(BIG)).toBe(true);
+    expect(asked).toEqual(["urls", "0@0", "0@0"]);
+    answers = [chunked];
+    expect((await into(0)).equals(BIG)).toBe(true);
+  });
+
+  it("ends when the object is missing", async () => {
+    answers = [status(404), status(404)];
+    await expect(into(0)).rejects.toMatchObject({ code: "INTERNAL_ERROR" });
+  });
+
+  it.each([0, 1])("ends with what writing throws, and asks no more (file %i)", async (n) => {
+    const full = new Error("ENOSPC");
+    const failing = transfers.fetchInto(n, 0, async () => {
+      throw full;
+    });
+    await expect(failing).rejects.toBe(full);
+    expect(asked).toEqual(["urls", `${n}@0`]);
+  });
+
+  it("stops with the signal's reason, in the middle and in a pause between attempts", async () => {
+    const reason = new Error("cancelled");
+    const middle = transfers.fetchInto(0, 0, async () => abort.abort(reason));
+    await expect(middle).rejects.toBe(reason);
+
+    abort = new AbortController();
+    const command = { id: "c", user: "ann", hasFiles: true } as ClaimedCommand;
+    transfers = new Transfers({ ground, epoch: 1, command, signal: abort.signal });
+    await transfers.manifest();
+    answers = Array.from({ length: 100 }, () => (_request, response) => {
+      response.writeHead(503).end();
+      setImmediate(() => abort.abort(reason));
+    });
+    await expect(into(0)).rejects.toBe(reason);
+  });
+});
