@@ -23,7 +23,7 @@ export async function cleanEngine(docker: Docker, agentData: string): Promise<nu
 
   const made = { label: [`${LABEL.instance}=${instance}`] };
   const containers = await docker.listContainers({ all: true, filters: made });
-  for (const { Id } of containers) await docker.getContainer(Id).remove({ force: true, v: true });
+  for (const { Id } of containers) await removeContainer(docker, Id);
   const networks = await docker.listNetworks({ filters: made });
   for (const { Id } of networks) await docker.getNetwork(Id).remove();
   const images = await docker.listImages({ all: true, filters: { label: [`${IMAGE_LABEL}=${instance}`] } });
@@ -37,6 +37,17 @@ export async function cleanEngine(docker: Docker, agentData: string): Promise<nu
     if (found?.Id === row.id) await docker.getImage(name).remove().catch(ignoreNotFound);
   }
   return containers.length + networks.length + images.length + recorded.length;
+}
+
+/** The agent's own removal may still be under way in the engine: that one is waited for. */
+async function removeContainer(docker: Docker, id: string): Promise<void> {
+  const container = docker.getContainer(id);
+  try {
+    await container.remove({ force: true, v: true });
+  } catch (error) {
+    ignoreNotFound(error as { statusCode?: number });
+    await container.wait({ condition: "removed" }).catch(ignoreNotFound);
+  }
 }
 
 function ignoreNotFound(error: { statusCode?: number }): undefined {

@@ -17,7 +17,12 @@ const HEADERS_MS = 30_000;
  */
 export async function serve(
   app: App,
-  options: { host: string; port: number },
+  options: {
+    host: string;
+    port: number;
+    /** a body on which nothing moves for this long (ms) is cut (default two minutes) */
+    idleMs?: number;
+  },
 ): Promise<{ url: string; server: Server; close(graceMs: number): Promise<void> }> {
   const server = createServer(
     { requestTimeout: 0, headersTimeout: HEADERS_MS, keepAliveTimeout: 65_000 },
@@ -27,7 +32,7 @@ export async function serve(
     // Only while a body comes in: an answer may be long in coming.
     const { "content-length": length = "0", "transfer-encoding": encoding } = incoming.headers;
     if (length === "0" && encoding === undefined) return;
-    incoming.setTimeout(IDLE_MS, () => incoming.destroy());
+    incoming.setTimeout(options.idleMs ?? IDLE_MS, () => incoming.destroy());
     incoming.once("end", () => incoming.setTimeout(0));
   });
   honourExpectContinue(server);

@@ -1,0 +1,78 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { LIMITS, MiB } from "#protocol/limits.ts";
+import { expectRefusal } from "#test/contract/support/expectations.ts";
+import { SmallDisk } from "./support/small-disk.ts";
+import { type BoundsStack, startBoundsStack } from "./support/stack.ts";
+
+/** Above the ground's floor, so that the edge meets its own first. */
+const EDGE_FLOOR = LIMITS.freeFloorBytes + 40 * MiB;
+const DISK = EDGE_FLOOR + 60 * MiB;
+
+/** One small disk holds everything: ledger, staging, journal and volumes. */
+let disk: SmallDisk | undefined;
+let stack: BoundsStack;
+
+beforeAll(async () => {
+  disk = SmallDisk.make(DISK);
+  if (disk) stack = await startBoundsStack({ disk: disk.path, agent: { freeFloorBytes: EDGE_FLOOR } });
+});
+afterAll(async () => {
+  await stack?.stop();
+  disk?.remove();
+});
+beforeEach((context) => {
+  if (!disk) context.skip("nobody may mount a small disk here");
+});
+
+const expectClean = async () => {
+  const left = () => [...stack.staged(), ...stack.comingAndGoing()];
+  const end = performance.now() + 10_000;
+  while (left().length > 0 && performance.now() < end) await pause(50);
+  expect(left()).toEqual([]);
+};
+
+/** Ledger and journal are written by this, and the volume is as it was. */
+const expectWorking = async () => {
+  expect((await stack.client.form("/em/files/delete", { filepath: "none", pod_name: "v" })).status).toBe(400);
+  expect((await stack.client.get("/em/files/list", { pod_name: "v" })).json.data).toMatchObject([
+    { name: "kept", size: "5" },
+  ]);
+  expect(readFileSync(join(stack.volume("v"), "kept"), "utf8")).toBe("first");
+};
+
+describe("a disk at its free-space floor", () => {
+  test("of the edge: 507, all or nothing, and commands go on", async () => {
+    expect((await stack.client.uplink({ kept: "first" }, { pod_name: "v" })).status).toBe(200);
+    disk!.fillTo(EDGE_FLOOR + 8 * MiB);
+    const files = { kept: "second", large: Buffer.alloc(30 * MiB) };
+    const refused = await stack.client.uplink(files, { pod_name: "v" });
+    expectRefusal(refused, 507, "STORAGE_FULL", /edge/);
+    await expectClean();
+    await expectWorking();
+    const other = await stack.client.uplink({ large: Buffer.alloc(30 * MiB) }, { pod_name: "new" });
+    expectRefusal(other, 507, "STORAGE_FULL");
+    expect(existsSync(stack.volume("new"))).toBe(false);
+    disk!.empty();
+  });
+
+  test("of the ground: 507 while the body comes in, nothing stays, and commands go on", async () => {
+    disk!.fillTo(LIMITS.freeFloorBytes + 8 * MiB);
+    const files = { kept: "second", large: Buffer.alloc(30 * MiB) };
+    const refused = await stack.client.uplink(files, { pod_name: "v" });
+    expectRefusal(refused, 507, "STORAGE_FULL", "Ground storage is full");
+    await expectClean();
+    await expectWorking();
+    disk!.empty();
+  });
+
+  test("room that is made is used at once", async () => {
+    expect((await stack.client.uplink({ large: Buffer.alloc(10 * MiB) }, { pod_name: "new" })).status).toBe(
+      200,
+    );
+    expect((await stack.client.form("/em/pvc/delete", { pvc_name: "new" })).status).toBe(200);
+    await expectWorking();
+  });
+});
