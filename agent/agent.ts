@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
 import type { OperationName } from "#protocol/operations.ts";
 import type { AgentConfig, AgentEnvironment } from "./config.ts";
+import { isErrno } from "./files/directory.ts";
 import { GroundClient } from "./ground/ground-client.ts";
 import { HttpDoorbell } from "./ground/http-doorbell.ts";
 import { DockerImageStore } from "./images/docker-image-store.ts";
@@ -84,6 +85,13 @@ export async function runAgent(
       writing: () => pods.usersWithRunningPods(),
       measureVolumes: (user) => volumes.measure(user),
       images: (user) => images.usage(user),
+      pods: async (user) => {
+        const { bytes, directories } = await runtime.written(user);
+        let sum = bytes;
+        for (const directory of directories) sum += await measuredOr(0, volumes.measurePath(directory));
+        return sum;
+      },
+      room: () => volumes.room(),
       quota: () => quota,
       evict: async (user) => pods.evict(user),
       log,
@@ -157,6 +165,16 @@ export async function runAgent(
     await volumes.close();
     ground.close();
     database.close();
+  }
+}
+
+/** An engine's directory may be gone by now, or out of this process's reach. */
+async function measuredOr(otherwise: number, measuring: Promise<number>): Promise<number> {
+  try {
+    return await measuring;
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "EACCES", "ENOTDIR")) return otherwise;
+    throw error;
   }
 }
 

@@ -89,6 +89,8 @@ export function containerOf(
       MemorySwap: limits.memory,
       NanoCpus: Math.round(limits.cpus * 1e9),
       PidsLimit: limits.pids,
+      // When memory is short the kernel takes a payload, not the agent or the engine.
+      OomScoreAdj: 500,
       // Core files would fill the volume. (The engine may not be allowed to raise a limit, only to lower one.)
       Ulimits: [{ Name: "core", Soft: 0, Hard: 0 }],
       Devices: (context.devices[spec.kind] ?? []).map((path) => ({

@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import os from "node:os";
 import { ulid } from "ulid";
@@ -106,6 +107,7 @@ describe("DockerRuntime", () => {
     expect(host.RestartPolicy?.Name).toBe("no");
     expect([host.Memory, host.MemorySwap]).toEqual([64 * 1024 * 1024, 64 * 1024 * 1024]);
     expect(host.PidsLimit).toBe(512);
+    expect(host.OomScoreAdj).toBe(500);
     expect(host.NanoCpus).toBe(1e9);
     const said = await say(
       sh(
@@ -114,6 +116,21 @@ describe("DockerRuntime", () => {
     );
     expect(said[0]).toBe("1");
     expect(said.slice(1, -1).join("\n")).toMatch(/mknod.*not permitted[\s\S]*(not permitted|denied)/i);
+  });
+
+  test("what a run writes beside its volume is told: its own layer, and volumes that its image declares", async () => {
+    const image = await commit("volumes", { Volumes: { "/scratch": {} } });
+    const megabyte = "dd if=/dev/zero bs=1024 count=1024 2>/dev/null";
+    const script = `${megabyte} of=/layer; ${megabyte} of=/scratch/file; ${megabyte} of=/data/file; echo done; sleep 1000`;
+    const spec = sh(script, { user: "writer", imageId: image, volumePath: rig.volume("writer-default") });
+    await runtime.start(spec);
+    for await (const { text } of runtime.logs(spec.run, { follow: true })) if (`${text}` === "done") break;
+    const { bytes, directories } = await runtime.written("writer");
+    expect(bytes).toBeGreaterThanOrEqual(1024 * 1024);
+    expect(bytes).toBeLessThan(2 * 1024 * 1024);
+    expect(directories.map((directory) => readdirSync(directory))).toEqual([["file"]]);
+    await runtime.remove(spec.run);
+    expect(await runtime.written("writer")).toEqual({ bytes: 0, directories: [] });
   });
 
   test("a payload that is not root reads what was uplinked and writes /data", async () => {

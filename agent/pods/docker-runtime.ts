@@ -189,6 +189,30 @@ export class DockerRuntime implements PodRuntime {
     });
   }
 
+  async written(user: string): Promise<{ bytes: number; directories: string[] }> {
+    const listing = this.#docker.listContainers({
+      all: true,
+      size: true,
+      filters: { label: [`${LABEL.instance}=${this.#options.instance}`, `${LABEL.user}=${user}`] },
+    });
+    const found = (await this.#within(listing, this.#options.timeoutMs)) as Sized[];
+    const bytes = found.reduce((sum, { SizeRw = 0 }) => sum + SizeRw, 0);
+    // An image's VOLUME is a volume of the engine's, which goes with the container and is in no size of it.
+    const volumes = found
+      .flatMap(({ Mounts = [] }) => Mounts)
+      .filter(({ Type, Name }) => Type === "volume" && Name);
+    const directories: string[] = [];
+    for (const { Name } of volumes) {
+      const inspecting = this.#within(this.#docker.getVolume(Name!).inspect(), this.#options.timeoutMs);
+      const volume = await inspecting.catch((error: unknown) => {
+        if (statusOf(error) === 404) return undefined;
+        throw error;
+      });
+      if (volume) directories.push(volume.Mountpoint);
+    }
+    return { bytes, directories };
+  }
+
   async *logs(
     run: string,
     options: { follow: boolean; since?: string; signal?: AbortSignal },
@@ -278,6 +302,9 @@ export class DockerRuntime implements PodRuntime {
     }
   }
 }
+
+/** What the engine lists when sizes are asked for. */
+type Sized = Docker.ContainerInfo & { SizeRw?: number };
 
 function statusOf(error: unknown): number | undefined {
   return (error as { statusCode?: number }).statusCode;

@@ -87,6 +87,11 @@ export interface PodRuntime {
    * @returns a function that ends it
    */
   watch(hint: (run: string | undefined) => void): () => void;
+  /**
+   * What runs of `user` wrote outside their volumes, as far as the engine counts it itself, and directories of
+   * this machine that hold more of it.
+   */
+  written(user: string): Promise<{ bytes: number; directories: string[] }>;
   /** Nodes of this edge; `True` when a pod can be started there now. */
   nodes(): Promise<NodeReport[]>;
   /** Gives back what the runs of `user` shared, unless one of them is left or being started. */

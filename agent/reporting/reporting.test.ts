@@ -101,6 +101,8 @@ describe("usage", () => {
         writing: () => [],
         measureVolumes: async (user) => (user === "alice" ? 100 : 0),
         images: async () => 0,
+        pods: async () => 0,
+        room: () => 1,
         quota: () => 1000,
         evict: async () => {},
         log,
@@ -129,6 +131,27 @@ describe("usage", () => {
     await usage.measure("alice");
     away = true;
     expect(await usage.measure("alice")).toBe(105);
+  });
+
+  test("what pods write outside their volumes counts", async () => {
+    const usage = make({ pods: async (user) => (user === "bob" ? 7 : 0) });
+    await usage.measureAll();
+    expect(usage.all()).toEqual({ alice: 100, bob: 7 });
+  });
+
+  test("on a full disk the pods stop of whoever holds most, though within the quota", async () => {
+    const evicted: string[] = [];
+    const done = Promise.withResolvers<void>();
+    make({
+      writing: () => ["bob", "alice"],
+      room: () => 0,
+      evict: async (user) => {
+        evicted.push(user);
+        done.resolve();
+      },
+    });
+    await done.promise;
+    expect(new Set(evicted)).toEqual(new Set(["alice"]));
   });
 
   test("stops the pods of a user who writes past the quota, and of nobody else", async () => {

@@ -9,6 +9,10 @@ export type UsageParts = {
   measureVolumes(user: string): Promise<number>;
   /** bytes of a user's images */
   images(user: string): Promise<number>;
+  /** bytes that a user's pods hold outside their volumes */
+  pods(user: string): Promise<number>;
+  /** bytes that may still be written before the free-space floor is met */
+  room(): number;
   /** byte quota per user, as the ground last said */
   quota(): number;
   /** stops the user's pods, reason `Evicted` */
@@ -44,11 +48,12 @@ export class Usage {
 
   async measure(user: string): Promise<number> {
     try {
-      const [volumes, images] = await Promise.all([
+      const parts = await Promise.all([
         this.#parts.measureVolumes(user),
         this.#parts.images(user),
+        this.#parts.pods(user),
       ]);
-      const bytes = volumes + images;
+      const bytes = parts.reduce((sum, part) => sum + part, 0);
       if (bytes > 0) this.#bytes.set(user, bytes);
       else this.#bytes.delete(user);
       return bytes;
@@ -67,11 +72,19 @@ export class Usage {
     if (this.#running) return;
     this.#running = true;
     try {
+      const held = new Map<string, number>();
       for (const user of this.#parts.writing()) {
-        if ((await this.measure(user)) > this.#parts.quota()) {
+        const bytes = await this.measure(user);
+        if (bytes > this.#parts.quota()) {
           this.#parts.log.warn({ user }, "over quota: pods are stopped");
           await this.#parts.evict(user);
-        }
+        } else held.set(user, bytes);
+      }
+      // Within every quota the disk may still fill up: whoever holds most writes no more.
+      const [most] = [...held].sort(([, a], [, b]) => b - a);
+      if (most && this.#parts.room() <= 0) {
+        this.#parts.log.warn({ user: most[0] }, "no room on the disk: pods are stopped");
+        await this.#parts.evict(most[0]);
       }
     } catch (error) {
       this.#parts.log.error({ err: error }, "usage watch failed");

@@ -11,6 +11,9 @@ import { KnownHashes } from "./listing/known-hashes.ts";
 import { type Measure, TreeWorker } from "./listing/tree-worker-client.ts";
 import { Trash } from "./trash.ts";
 
+/** More than any quota, and still a whole number on the wire. */
+const UNMEASURABLE = 2 ** 50;
+
 export type VolumesOptions = {
   /** directory of everything here: `<root>/<user>/<volume>`; made when missing */
   root: string;
@@ -177,6 +180,12 @@ export class Volumes {
     });
   }
 
+  /** Bytes on disk beneath a directory of the host that is no volume of ours, such as one of the engine's. */
+  async measurePath(directory: string): Promise<number> {
+    using opened = Directory.open(directory);
+    return chargeOf(await this.#measurer.measure(opened));
+  }
+
   users(): string[] {
     return fs.readdirSync(this.root).filter((name) => USER.test(name));
   }
@@ -241,7 +250,7 @@ export class Volumes {
 
   async #measureAll(user: string): Promise<number> {
     let total = 0;
-    for (const name of this.#names(user)) total += (await this.#measure(user, name))?.allocated ?? 0;
+    for (const name of this.#names(user)) total += chargeOf(await this.#measure(user, name));
     this.#usage.set(user, total);
     return total;
   }
@@ -279,6 +288,11 @@ export class Volumes {
       fs.statSync(this.directoryOf(user, volume), { throwIfNoEntry: false })?.birthtimeMs ?? 0,
     );
   }
+}
+
+/** What a volume counts against the quota: one with depths that cannot be measured is over any. */
+function chargeOf(measured: Measure | undefined): number {
+  return measured?.truncated ? UNMEASURABLE : (measured?.allocated ?? 0);
 }
 
 function hasDirectory(home: Directory, name: string): boolean {

@@ -5,12 +5,18 @@ import { entryName } from "../../files/entry-name.ts";
 export type Measure = {
   /** sum of the files' lengths, as a listing shows it */
   size: number;
-  /** bytes on disk, directories included, holes not; a file with several names counts once */
+  /**
+   * bytes on disk, directories included, holes not; a file with several names counts once, and nothing less
+   * than {@link ENTRY_BYTES}
+   */
   allocated: number;
   entries: number;
   /** a part too deep to be entered is missing */
   truncated: boolean;
 };
+
+/** What an entry counts at least: empty files take no blocks, but inodes, of which a disk has only so many. */
+export const ENTRY_BYTES = 4096;
 
 /** One descriptor for each level is held. */
 const MAX_DEPTH = 800;
@@ -35,7 +41,7 @@ export function measureTree(root: Directory, check: (entries: number) => void): 
         if (shared.has(id)) continue;
         shared.add(id);
       }
-      measure.allocated += stats.blocks * 512;
+      measure.allocated += Math.max(stats.blocks * 512, ENTRY_BYTES);
     }
   };
 
