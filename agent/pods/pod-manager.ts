@@ -32,7 +32,7 @@ export type PodManagerOptions = {
   resyncMs?: number;
   /** first and longest pause before something that failed is tried again; default 1 000 and 15 000 */
   retryMs?: { first: number; most: number };
-  /** pods of one user that run at the same time; more wait as Unschedulable; default 64 */
+  /** pods of one user that run at the same time; more wait as Unschedulable; default 16 */
   runningPerUser?: number;
   /** runs of one user that have not ended; more are refused; default 200 */
   openPerUser?: number;
@@ -78,7 +78,7 @@ export class PodManager {
       graceMs: 30_000,
       resyncMs: 15_000,
       retryMs: { first: 1_000, most: 15_000 },
-      runningPerUser: 64,
+      runningPerUser: 16,
       openPerUser: 200,
       unpushedPerUser: 16,
       flushWaitMs: 30_000,
