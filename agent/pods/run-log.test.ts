@@ -17,6 +17,8 @@ class World {
   /** called before a chunk lands; a promise that never ends is a contact that is lost */
   before: (seq: number, text: string) => Promise<void> = async () => undefined;
   readsFail = 0;
+  /** a follow that has come to frame `at` goes on from frame `from` again, once */
+  rereads: { at: number; from: number } | undefined;
   readonly errors: unknown[] = [];
   #grown: (() => void)[] = [];
 
@@ -52,6 +54,10 @@ class World {
     if (this.readsFail-- > 0) throw new Error("the engine is away");
     let at = 0;
     while (!options.signal.aborted) {
+      if (options.follow && this.rereads?.at === at) {
+        at = this.rereads.from;
+        this.rereads = undefined;
+      }
       const frame = this.frames[at];
       if (frame) {
         at++;
@@ -87,6 +93,23 @@ describe("RunLog", () => {
     await log.flush();
     expect(world.lines()).toEqual(numbers(0, 200));
     expect(world.landed.get(0)?.split("\n")[0]).toBe("2025-11-20T12:00:00.000000000Z line 0");
+  });
+
+  test("an engine that reads a file again when it rotates doubles no line", async () => {
+    const world = new World();
+    const log = world.open();
+    const doubled = new Promise<void>((resolve) => {
+      world.before = async (_seq, text) => {
+        if (text.includes("line 150")) resolve();
+      };
+    });
+    for (const line of numbers(0, 100)) world.write(line);
+    world.rereads = { at: 100, from: 60 };
+    for (const line of numbers(100, 151)) world.write(line);
+    await doubled;
+    expect(world.rereads).toBeUndefined();
+    await log.flush();
+    expect(world.lines()).toEqual(numbers(0, 151));
   });
 
   test("no chunk is over the bound, no line over 4 KiB, no character cut", async () => {

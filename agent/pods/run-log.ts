@@ -149,9 +149,14 @@ export class RunLog {
     let found = resume === undefined;
     let last: Anchor | undefined;
     const signal = AbortSignal.any([this.#stop.signal, this.#follow.signal]);
+    const newest = new Map<string, string>();
     for await (const frame of this.#options.read({ follow: true, since, signal })) {
-      if (found) await this.#take(frame);
-      else {
+      if (found) {
+        // An engine may read a file again from its beginning when it rotates: then catch up from the last frame.
+        if (frame.time < (newest.get(frame.stream) ?? "")) return;
+        newest.set(frame.stream, frame.time);
+        await this.#take(frame);
+      } else {
         last = anchorOf(frame, last);
         found = sameAnchor(last, resume);
         // It was dropped by the engine between the two reads.
