@@ -42,6 +42,29 @@ describe("a build", () => {
     expect(await leftovers()).toEqual([]);
   });
 
+  test("a step has only so many processes", async () => {
+    const { log } = await failureOf(
+      world.buildText(
+        alice,
+        "bomb",
+        `FROM ${busybox}\nRUN sleep 1; i=0; while [ $i -lt 1000 ]; do sleep 60 & i=$((i+1)); done\n`,
+      ),
+    );
+    expect(log).toMatch(/can't fork|returned a non-zero code/);
+  });
+
+  test("is stopped when its steps write more than the quota, though each removes what it wrote", async () => {
+    world.quota = 64 * 1024 ** 2;
+    try {
+      const begun = `FROM ${busybox}\nRUN dd if=/dev/zero of=/big bs=1M count=100 && sleep 600 && rm /big\n`;
+      const { code } = await failureOf(world.buildText(alice, "fat", begun));
+      expect(code).toBe("QUOTA_EXCEEDED");
+    } finally {
+      world.quota = 1024 ** 4;
+    }
+    expect(await leftovers()).toEqual([]);
+  });
+
   test("goes through stages, by name and number, and onto an own image", async () => {
     await world.buildText(alice, "own", `FROM ${busybox}\nRUN echo own > /own\n`);
     await world.buildText(

@@ -51,6 +51,7 @@ async function build(
       context: packed.stream,
       dockerfile: packed.dockerfile,
       noCache: plan.noCache,
+      maxBytes: deps.quota(),
       onLine: (line) => {
         const [, done, total] = /^Step (\d+)\/(\d+) : /.exec(line) ?? [];
         if (done)

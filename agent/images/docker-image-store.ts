@@ -4,6 +4,7 @@ import type Docker from "dockerode";
 import type { ImageInspectInfo } from "dockerode";
 import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "../kill-point.ts";
+import { guardBuild } from "./build-guard.ts";
 import { runBuild, runLoad } from "./docker-image-work.ts";
 import { engineCall, engineTry, isEngineError } from "./engine-call.ts";
 import { IMAGE_LABEL, IMAGE_USER_LABEL } from "./image-labels.ts";
@@ -33,6 +34,8 @@ export type DockerImageStoreOptions = {
   buildMemory?: number;
   /** CPUs of a build step; default 1 */
   buildCpus?: number;
+  /** processes of a build step; default 512 */
+  buildPids?: number;
 };
 
 export { IMAGE_LABEL } from "./image-labels.ts";
@@ -146,11 +149,21 @@ export class DockerImageStore implements ImageStore {
 
   async build(work: BuildWork): Promise<string> {
     await this.#ready();
-    const { buildMemory = 1024 ** 3, buildCpus = 1 } = this.#options;
+    const { buildMemory = 1024 ** 3, buildCpus = 1, buildPids = 512 } = this.#options;
     const name = this.temporaryName(work.command);
+    const guard = guardBuild({
+      docker: this.#docker,
+      instance: this.#options.instance,
+      user: work.user,
+      pids: buildPids,
+      maxBytes: work.maxBytes,
+      isPod: (labels) => labels[CONTAINER_LABEL] !== undefined,
+    });
+    const guarded = { ...work, signal: AbortSignal.any([work.signal, guard.signal]) };
     try {
-      await runBuild(this.#docker, work, { name, memory: buildMemory, cpus: buildCpus });
+      await runBuild(this.#docker, guarded, { name, memory: buildMemory, cpus: buildCpus });
     } finally {
+      guard.close();
       await this.#removeBuildContainers();
     }
     killPoint("images.built");

@@ -36,6 +36,8 @@ export type BuildWork = Work & {
   dockerfile: string;
   /** no step may come from what others have built */
   noCache: boolean;
+  /** bytes that its steps may write together; over it the work ends with QUOTA_EXCEEDED */
+  maxBytes: number;
 };
 
 export type LoadWork = Work & {
