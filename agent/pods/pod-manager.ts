@@ -38,6 +38,8 @@ export type PodManagerOptions = {
   openPerUser?: number;
   /** ended runs of one user whose log waits for contact; the oldest logs beyond are given up; default 16 */
   unpushedPerUser?: number;
+  /** ended runs of one user that are remembered; the oldest beyond are forgotten; default 1 000 */
+  endedPerUser?: number;
   /** how long a status waits for the end of a log; default 30 000 */
   flushWaitMs?: number;
   /** how long an ended run shows as running at most because its log could not be pushed; default 600 000 */
@@ -81,6 +83,7 @@ export class PodManager {
       runningPerUser: 16,
       openPerUser: 200,
       unpushedPerUser: 16,
+      endedPerUser: 1_000,
       flushWaitMs: 30_000,
       flushGraceMs: 600_000,
       logFlushMs: 500,
@@ -358,6 +361,7 @@ export class PodManager {
       now: this.#options.now(),
       minuteMs: this.#options.minuteMs,
       unpushedPerUser: this.#options.unpushedPerUser,
+      endedPerUser: this.#options.endedPerUser,
     });
     for (const action of actions) this.#perform(action);
     clearTimeout(this.#timer);

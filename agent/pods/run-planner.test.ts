@@ -50,6 +50,7 @@ const planOf = (records: RunRecord[], over: Partial<World> = {}) =>
     now: NOW,
     minuteMs: MINUTE,
     unpushedPerUser: 2,
+    endedPerUser: 4,
     ...over,
   });
 const actionsOf = (records: RunRecord[], over: Partial<World> = {}) =>
@@ -133,6 +134,13 @@ describe("plan", () => {
   test("a run that never ran does not push out the one before it", () => {
     const never = done({ startedAt: undefined });
     expect(actionsOf([done(), never, done()])).toEqual(["forget 1"]);
+  });
+
+  test("of ever new pod names the oldest ended runs are forgotten, those of others and live ones never", () => {
+    const other = done({ user: "bob", pod: "kept" });
+    const alive = live({ pod: "alive" });
+    const pods = Array.from({ length: 6 }, (_, i) => done({ pod: `pod-${i}` }));
+    expect(actionsOf([other, alive, ...pods])).toEqual(["forget 2", "forget 3"]);
   });
 
   test("beyond the bound the oldest unpushed logs of that user are given up", () => {

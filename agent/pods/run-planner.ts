@@ -31,6 +31,8 @@ export type World = {
   minuteMs: number;
   /** most ended runs of a user that wait for their log to be pushed */
   unpushedPerUser: number;
+  /** most runs of a user that are over and done with; the oldest beyond are forgotten */
+  endedPerUser: number;
 };
 
 /** What is to be done now, and when to look again (ms since 1970; Infinity: nothing is timed). Pure. */
@@ -40,14 +42,17 @@ export function plan(world: World): { actions: Action[]; wakeAt: number } {
   const later = (at: number) => {
     wakeAt = Math.min(wakeAt, at);
   };
+  const forgotten = new Set<string>();
   for (const records of byPod(world.records).values()) {
     const started = records.filter((record) => record.phase === "starting" || record.phase === "running");
     for (const record of records) {
       const action = next(record, started, world, later);
       if (action && !world.busy.has(record.run)) actions.push(action);
     }
-    for (const run of outdated(records)) if (!world.busy.has(run)) actions.push({ do: "forget", run });
+    for (const run of outdated(records)) forgotten.add(run);
   }
+  for (const run of surplus(world)) forgotten.add(run);
+  for (const run of forgotten) if (!world.busy.has(run)) actions.push({ do: "forget", run });
   actions.push(...overflow(world));
   return { actions, wakeAt };
 }
@@ -104,6 +109,20 @@ function outdated(records: readonly RunRecord[]): string[] {
     .filter((record) => record !== latest && record !== previous)
     .filter((record) => record.phase === "ended" && record.flushed && record.removed)
     .map((record) => record.run);
+}
+
+/** Pod names are free, so runs of ever new names would grow without end. */
+function surplus(world: World): string[] {
+  const done = new Map<string, RunRecord[]>();
+  for (const record of world.records) {
+    if (record.phase !== "ended" || !record.flushed || !record.removed) continue;
+    const mine = done.get(record.user) ?? [];
+    mine.push(record);
+    done.set(record.user, mine);
+  }
+  return [...done.values()].flatMap((records) =>
+    records.slice(0, Math.max(0, records.length - world.endedPerUser)).map(({ run }) => run),
+  );
 }
 
 function overflow(world: World): Action[] {
