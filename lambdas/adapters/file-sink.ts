@@ -8,7 +8,7 @@ import { MiB } from "#protocol/limits.ts";
 const BATCH_BYTES = 1 * MiB;
 /** under IOV_MAX, and a bound for streams of tiny chunks */
 const BATCH_CHUNKS = 512;
-const SYNC_BYTES = 64 * MiB;
+const SYNC_BYTES = 256 * MiB;
 
 const fdatasync = promisify(fs.fdatasync);
 const writev = (fd: number, buffers: Uint8Array[]) =>
@@ -19,7 +19,7 @@ const writev = (fd: number, buffers: Uint8Array[]) =>
 /**
  * Writes a stream to an open file, hashing and counting on the way. What has come in is written at once, while
  * it is in the processor's cache, and what comes in meanwhile is gathered, not copied, for the next write. The
- * file is flushed to disk every 64 MiB beside the writing, so that the last fsync finds little to do. The
+ * file is flushed to disk every 256 MiB beside the writing, so that the last fsync finds little to do. The
  * file descriptor stays open and the owner's.
  */
 export class FileSink extends Writable {

@@ -4,7 +4,7 @@ import type { Xxh64 } from "@node-rs/xxhash";
 import { MiB } from "#protocol/limits.ts";
 
 /** bytes after which what was written is sent to the disk, while more is received */
-const SYNC_BYTES = 32 * MiB;
+const SYNC_BYTES = 256 * MiB;
 
 const fdatasync = promisify(fs.fdatasync);
 const writev = (fd: number, chunks: readonly Buffer[], position: number) =>
