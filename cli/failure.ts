@@ -49,6 +49,7 @@ const EXITS: Record<string, number> = {
   LOCKED: EXIT.busy,
   QUEUE_FULL: EXIT.busy,
   STILL_QUEUED: EXIT.busy,
+  TOO_MANY_REQUESTS: EXIT.busy,
   TOO_MANY_ATTEMPTS: EXIT.busy,
   DEADLINE_EXCEEDED: EXIT.busy,
   EM_UNREACHABLE: EXIT.unreachable,

@@ -25,6 +25,7 @@ import { incomingOf } from "./http/body-stream.ts";
 import type { GroundEnv } from "./http/env.ts";
 import { errorResponse } from "./http/errors.ts";
 import { foldedPath } from "./http/fold-slashes.ts";
+import { limitOpen } from "./http/limit-open.ts";
 import { Metrics } from "./http/metrics.ts";
 import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 import { Runs } from "./ledger/runs.ts";
@@ -128,8 +129,9 @@ export function createGround(options: GroundOptions): Ground {
   );
   app.route("/agent", agent);
 
+  const fewAtOnce = limitOpen(LIMITS.openPerUser);
   for (const path of ["/em/*", "/commands", "/commands/*", "/edge"]) {
-    app.use(path, requireUser({ accounts, tokens }));
+    app.use(path, requireUser({ accounts, tokens }), fewAtOnce);
   }
   const resolveEdge = (user: string, header: string | undefined) => accounts.resolveEdge(user, header);
   registerEmRoutes(app, { dispatch, staging, podLogs, runs, resolveEdge, log });

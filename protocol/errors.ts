@@ -37,6 +37,7 @@ export const ERRORS = {
   IDEMPOTENCY_KEY_REUSED: [422, "The Idempotency-Key was used for another request in the last 24 hours."],
   LOCKED: [423, "The edge is busy with another command, or one is queued ahead."],
   QUEUE_FULL: [429, "The edge's queue (100, or 20 per user) is full."],
+  TOO_MANY_REQUESTS: [429, "The user has too many requests open (200), waiting and streaming ones included."],
   TOO_MANY_ATTEMPTS: [429, "Too many failed log-ins from this address; wait as Retry-After says."],
   INTERNAL_ERROR: [500, "Something failed on our side; the cause is in the log under the command's id."],
   INTERRUPTED: [500, "The edge lost its journal while the command ran; its outcome is not known."],

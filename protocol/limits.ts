@@ -15,6 +15,8 @@ export const LIMITS = {
   inlineResultBytes: 64 * KiB,
   queuePerEdge: 100,
   queuePerUser: 20,
+  /** requests of one user that are open at once, waiting and streaming ones included */
+  openPerUser: 200,
   logLineBytes: 4 * KiB,
   /** log kept of one run; older chunks go first */
   logBytes: 10 * MiB,

@@ -15,6 +15,8 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   inlineResultBytes: "a result kept in the ledger; a larger one goes to staging",
   queuePerEdge: "commands queued for one edge; over it 429 `QUEUE_FULL`",
   queuePerUser: "commands of one user queued for one edge; over it 429 `QUEUE_FULL`",
+  openPerUser:
+    "requests of one user open at once, waiting and streaming ones too; over it 429 `TOO_MANY_REQUESTS`",
   logLineBytes: "one line of a pod's log; the rest of the line is cut",
   logBytes: "log kept of one run; the oldest part goes first",
   logTailLines: "lines of a failed build's or load's log in the answer",

@@ -1,0 +1,38 @@
+import { createMiddleware } from "hono/factory";
+import { PerigeeError } from "#protocol/errors.ts";
+import type { GroundEnv } from "./env.ts";
+
+/**
+ * Bounds how many requests of one user are open at once in this process, answers that still stream and calls
+ * that wait included: each costs memory and looks again every second. Goes behind what sets `user`.
+ * @throws TOO_MANY_REQUESTS
+ */
+export function limitOpen(most: number) {
+  const open = new Map<string, number>();
+  const counted = new WeakSet<object>();
+  return createMiddleware<GroundEnv>(async (c, next) => {
+    // Patterns of routes overlap: `/commands/*` is also `/commands`.
+    if (counted.has(c.req.raw)) return next();
+    counted.add(c.req.raw);
+    const user = c.get("user");
+    const count = open.get(user) ?? 0;
+    if (count >= most) {
+      throw new PerigeeError("TOO_MANY_REQUESTS", `You have ${count} requests open already`);
+    }
+    open.set(user, count + 1);
+    const end = () => {
+      const left = (open.get(user) ?? 1) - 1;
+      if (left > 0) open.set(user, left);
+      else open.delete(user);
+    };
+    const outgoing = c.env?.outgoing;
+    if (outgoing?.destroyed) return end();
+    outgoing?.once("close", end);
+    try {
+      await next();
+    } finally {
+      // Elsewhere than on Node's server nobody tells when an answer has been sent.
+      if (!outgoing) end();
+    }
+  });
+}
