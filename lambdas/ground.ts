@@ -104,6 +104,11 @@ export function createGround(options: GroundOptions): Ground {
     return answerThenDrain(errorResponse(error, { log }), incomingOf(c));
   });
   app.use(metrics.middleware());
+  app.use((c, next) => {
+    // set before, so that answers that are streamed pass untouched: those set it themselves
+    c.header("x-content-type-options", "nosniff");
+    return next();
+  });
 
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/metrics", async (c) =>
