@@ -285,6 +285,14 @@ describe("end", () => {
     expect(rig.lines(run)).toEqual(["up", "down"]);
   });
 
+  test("an evicted pod that ignores SIGTERM does not write on for the whole grace", async () => {
+    const manager = rig.manager({ graceMs: 3600_000 });
+    const run = rig.sh(manager, "ada", "trap '' TERM; echo up; while :; do sleep 1; done");
+    await said(run, "up");
+    manager.evict("ada");
+    expect(await endOf(manager, run)).toMatchObject({ reason: "Evicted", exitCode: 137 });
+  });
+
   test("evict stops the pods of that user only", async () => {
     const manager = rig.manager();
     const mine = rig.sh(manager, "ada", SERVER);

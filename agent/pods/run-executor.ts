@@ -25,6 +25,9 @@ export type ExecutorOptions = {
   runningPerUser: number;
 };
 
+/** An evicted run fills the disk for as long as it may ignore SIGTERM. */
+const EVICTED_GRACE_MS = 2_000;
+
 class Closing extends Error {
   override readonly name = "Closing";
 }
@@ -204,9 +207,10 @@ export class RunExecutor {
       if (state && "terminated" in state) return this.#finish(record, state.terminated);
       this.requestStop(record, reason);
     }
-    const grace = Math.max(0, (record.stopAt ?? now()) + graceMs - now());
+    const given = record.stopReason === "Evicted" ? Math.min(graceMs, EVICTED_GRACE_MS) : graceMs;
+    const grace = Math.max(0, (record.stopAt ?? now()) + given - now());
     killPoint("pods.stopping");
-    await runtime.stop(record.run, Math.min(grace, graceMs));
+    await runtime.stop(record.run, Math.min(grace, given));
     killPoint("pods.stopped");
     const state = await runtime.inspect(record.run);
     if (state && "terminated" in state) return this.#finish(record, state.terminated);
