@@ -209,6 +209,15 @@ export class Volumes {
     }
   }
 
+  /** @throws PerigeeError STORAGE_FULL when the file system cannot hold `count` files and directories more */
+  assertEntries(count: number): void {
+    const { files, ffree } = fs.statfsSync(this.root);
+    // file systems that make room for entries as they come tell of none at all
+    if (files > 0 && ffree < count) {
+      throw new PerigeeError("STORAGE_FULL", "The edge's disk can hold no more files");
+    }
+  }
+
   /** Takes what was received for `command` away, into the trash as `<command>.incoming`. */
   discardIncoming(command: string): void {
     try {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -74,5 +74,44 @@ describe("a disk at its free-space floor", () => {
     );
     expect((await stack.client.form("/em/pvc/delete", { pvc_name: "new" })).status).toBe(200);
     await expectWorking();
+  });
+});
+
+describe("a disk of the edge that has room for bytes, but for no more files", () => {
+  const FILES = 60;
+  let small: SmallDisk | undefined;
+  let own: BoundsStack;
+
+  beforeAll(async () => {
+    small = SmallDisk.make(64 * MiB, FILES);
+    if (small) own = await startBoundsStack({ agent: { volumes: join(small.path, "volumes") } });
+  });
+  afterAll(async () => {
+    await own?.stop();
+    small?.remove();
+  });
+
+  const files = (count: number, name: (i: number) => string) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [name(i), "x"]));
+
+  test("while files arrive: 507, and nothing stays", async () => {
+    const refused = await own.client.uplink(
+      files(FILES, (i) => `f${i}`),
+      { pod_name: "v" },
+    );
+    expectRefusal(refused, 507, "STORAGE_FULL");
+    expect(existsSync(own.volume("v"))).toBe(false);
+    expect(own.comingAndGoing()).toEqual([]);
+    expect((await own.client.uplink({ kept: "first" }, { pod_name: "v" })).status).toBe(200);
+  });
+
+  test("when they are put in place: all or nothing", async () => {
+    const refused = await own.client.uplink(
+      files(30, (i) => `d${i}/f`),
+      { pod_name: "v" },
+    );
+    expectRefusal(refused, 507, "STORAGE_FULL");
+    expect(readdirSync(own.volume("v"))).toEqual(["kept"]);
+    expect(own.comingAndGoing()).toEqual([]);
   });
 });

@@ -37,3 +37,16 @@ function checkNames(path: string): void {
 export function invalid(path: string, why: string): PerigeeError {
   return new PerigeeError("INVALID_PARAMETERS", `files: ${JSON.stringify(path)}: ${why}`);
 }
+
+/** Every directory on the way to the files of the plan. */
+export function directoriesOf(plan: readonly StagedFile[]): Set<string> {
+  const directories = new Set<string>();
+  for (const { path } of plan) {
+    for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
+      const directory = path.slice(0, end);
+      if (directories.has(directory)) break;
+      directories.add(directory);
+    }
+  }
+  return directories;
+}

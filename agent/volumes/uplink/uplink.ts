@@ -6,11 +6,14 @@ import type { VolumeDeps } from "../handlers.ts";
 import type { Volumes } from "../volumes.ts";
 import { checkTargets } from "./check-targets.ts";
 import { Incoming } from "./incoming.ts";
-import { planOf } from "./plan.ts";
+import { directoriesOf, planOf } from "./plan.ts";
 import { putInPlace } from "./put-in-place.ts";
 import { receive } from "./receive.ts";
 
 type Context = OperationContext<"volume.uplink">;
+
+/** What an uplink may have to make beside its files and their directories: the user's and the volume's, its own, its plan. */
+const MADE = 4;
 
 /**
  * Puts staged files into a volume: all or none. They are received beside the volume, made durable, every
@@ -53,10 +56,13 @@ async function prepare(volumes: Volumes, deps: VolumeDeps, context: Context): Pr
     const bytes = plan.reduce((sum, { size }) => sum + size, 0);
     await assertQuota(volumes, deps, command.user, bytes - replaced);
     volumes.assertRoom(bytes - (resumed?.bytes() ?? 0));
+    const entries = MADE + directoriesOf(plan).size;
+    if (!resumed) volumes.assertEntries(entries + plan.length);
     incoming ??= await Incoming.begin(volumes.incoming, command.id, [...plan]);
     await receive(incoming, context, (more) => volumes.assertRoom(more));
     // long after the first look: a pod may have been at work
     check(volumes, context, plan);
+    volumes.assertEntries(entries);
     signal.throwIfAborted();
     journal.note("commit", { volume: input.volume, files: plan.length });
   } finally {

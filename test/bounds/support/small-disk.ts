@@ -12,13 +12,17 @@ export class SmallDisk {
     this.path = path;
   }
 
-  /** Undefined where nobody may mount. `size` in bytes. */
-  static make(size: number): SmallDisk | undefined {
+  /** Undefined where nobody may mount. `size` in bytes, `files` as many as it can hold at most. */
+  static make(size: number, files = 0): SmallDisk | undefined {
     const path = mkdtempSync(join(tmpdir(), "perigee-disk-"));
     try {
-      execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size},mode=755`, "tmpfs", path], {
-        stdio: "ignore",
-      });
+      execFileSync(
+        "mount",
+        ["-t", "tmpfs", "-o", `size=${size},nr_inodes=${files},mode=755`, "tmpfs", path],
+        {
+          stdio: "ignore",
+        },
+      );
       return new SmallDisk(path);
     } catch {
       rmdirSync(path);
