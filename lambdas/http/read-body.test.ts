@@ -16,6 +16,7 @@ const log = pino({ level: "silent" });
 const app = new Hono();
 app.onError((error, c) => answerThenDrain(errorResponse(error, { log }), incomingOf(c)));
 app.post("/", async (c) => c.json(plain(await readBody(c))));
+app.post("/hurry", async (c) => c.json(plain(await readBody(c, LIMITS.bodyBytes, 100))));
 app.on(["GET", "POST"], "/both", async (c) => c.json(plain(await readQueryAndBody(c))));
 
 function plain(fields: Fields): Record<string, unknown[]> {
@@ -143,6 +144,20 @@ describe.each(["node", "web"])("readBody (%s)", (kind) => {
     const { body } = await post({ path: "/both?a=1&b=2", body: "b=3", type });
     expect(body).toEqual({ a: ["1"], b: ["3"] });
   });
+});
+
+test("a body that dribbles in is not waited for for ever", async () => {
+  const raw = await RawConnection.open(port);
+  await raw.write(
+    "POST /hurry HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
+  );
+  const dribble = setInterval(() => void raw.write(" "), 10);
+  try {
+    await raw.until(/^HTTP\/1\.1 400 [\s\S]*not whole within/);
+  } finally {
+    clearInterval(dribble);
+    raw.close();
+  }
 });
 
 test("413 without a Content-Length: the answer comes while the client is still sending", async () => {

@@ -5,6 +5,9 @@ import { KiB, LIMITS, MiB } from "#protocol/limits.ts";
 import { bodyStream } from "./body-stream.ts";
 import { parseJson } from "./json-text.ts";
 
+/** ms; a small body on the slowest of links takes less. */
+const BODY_MS = 2 * 60_000;
+
 /**
  * What a request says, by field name: every value given, in order. Forms and queries hold strings; a JSON
  * body holds what {@link parseJson} made of it.
@@ -15,11 +18,16 @@ export type Fields = Map<string, unknown[]>;
  * Reads a body without files: a multipart form, a url-encoded form or a JSON object, by its Content-Type;
  * no body is no fields. Files in a form are thrown away, within the bound.
  * @param maxBytes of the whole body
+ * @param maxMs until it is whole: a connection must not be held for ever, byte by byte, by whoever likes
  * @throws BODY_TOO_LARGE over `maxBytes`, UNSUPPORTED_MEDIA_TYPE, INVALID_PARAMETERS when malformed
  */
-export async function readBody(c: Context, maxBytes: number = LIMITS.bodyBytes): Promise<Fields> {
+export async function readBody(
+  c: Context,
+  maxBytes: number = LIMITS.bodyBytes,
+  maxMs: number = BODY_MS,
+): Promise<Fields> {
   const type = c.req.header("content-type") ?? "";
-  const bytes = await collect(c, maxBytes);
+  const bytes = await collect(c, maxBytes, maxMs);
   if (bytes.length === 0) return new Map();
   if ((c.req.header("content-encoding") ?? "identity") !== "identity") {
     throw new PerigeeError("UNSUPPORTED_MEDIA_TYPE", "The body must not be compressed");
@@ -59,7 +67,7 @@ function add(fields: Fields, name: string, value: unknown): void {
   else fields.set(name, [value]);
 }
 
-async function collect(c: Context, maxBytes: number): Promise<Buffer> {
+async function collect(c: Context, maxBytes: number, maxMs: number): Promise<Buffer> {
   const tooLarge = () =>
     new PerigeeError(
       "BODY_TOO_LARGE",
@@ -72,6 +80,7 @@ async function collect(c: Context, maxBytes: number): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let size = 0;
     const settle = (end: () => void) => {
+      clearTimeout(late);
       stream.off("data", onData).off("end", onEnd).off("error", onCut).off("close", onCut);
       stream.on("error", () => {});
       end();
@@ -84,10 +93,16 @@ async function collect(c: Context, maxBytes: number): Promise<Buffer> {
       stream.pause();
       settle(() => reject(tooLarge()));
     };
+    const late = setTimeout(() => {
+      stream.pause();
+      settle(() =>
+        reject(new PerigeeError("INVALID_PARAMETERS", `The body was not whole within ${maxMs / 1000} s`)),
+      );
+    }, maxMs);
     const onEnd = () => settle(() => resolve(Buffer.concat(chunks)));
     const onCut = () =>
       settle(() => reject(new PerigeeError("INVALID_PARAMETERS", "The body ended before it was whole")));
-    if (stream.readableEnded) return resolve(Buffer.alloc(0));
+    if (stream.readableEnded) return settle(() => resolve(Buffer.alloc(0)));
     if (stream.destroyed) return onCut();
     stream.on("data", onData).on("end", onEnd).on("error", onCut).on("close", onCut);
   });
