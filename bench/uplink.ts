@@ -8,7 +8,7 @@ import { watchMemory } from "./resident-memory.ts";
 import { startBareServer } from "./start-bare-server.ts";
 import { median, type Row } from "./table.ts";
 
-const ROUNDS = 3;
+const ROUNDS = 4;
 const MEMORY_GOAL = 64;
 
 /**
@@ -26,18 +26,26 @@ export async function measureUplink(bench: BenchStack): Promise<Row[]> {
     const peaks = { ground: watchMemory(bench.stack.ground.pid), agent: watchMemory(bench.stack.agent.pid) };
     const ours: number[] = [];
     const peer: number[] = [];
+    const copy = join(bench.scratch, "copy.bin");
+    const turns = [
+      async () => {
+        ours.push(time(() => uplink(bench, big)));
+        await clear(bench);
+      },
+      async () => {
+        peer.push(
+          time(() => {
+            curl(["-T", big, `${bare.url}/file`]);
+            curl(["-o", copy, `${bare.url}/file`]);
+            sync(copy);
+          }),
+        );
+        rmSync(copy);
+      },
+    ];
     for (let round = 0; round < ROUNDS; round++) {
-      ours.push(time(() => uplink(bench, big)));
-      await clear(bench);
-      const copy = join(bench.scratch, "copy.bin");
-      peer.push(
-        time(() => {
-          curl(["-T", big, `${bare.url}/file`]);
-          curl(["-o", copy, `${bare.url}/file`]);
-          sync(copy);
-        }),
-      );
-      rmSync(copy);
+      // Who comes second finds memory that the first has just freed: in turns
+      for (const turn of round % 2 === 0 ? turns : turns.toReversed()) await turn();
     }
     const speed = (ms: number) => `${((1024 / ms) * 1000).toFixed(0)} MiB/s`;
     const memory = (name: "ground" | "agent"): Row => {
