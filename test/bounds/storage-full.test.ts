@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { LIMITS, MiB } from "#protocol/limits.ts";
 import { expectRefusal } from "#test/contract/support/expectations.ts";
 import { SmallDisk } from "./support/small-disk.ts";
@@ -26,6 +26,7 @@ afterAll(async () => {
 beforeEach((context) => {
   if (!disk) context.skip("nobody may mount a small disk here");
 });
+afterEach(() => disk?.empty());
 
 const expectClean = async () => {
   const left = () => [...stack.staged(), ...stack.comingAndGoing()];
@@ -55,7 +56,7 @@ describe("a disk at its free-space floor", () => {
     const other = await stack.client.uplink({ large: Buffer.alloc(30 * MiB) }, { pod_name: "new" });
     expectRefusal(other, 507, "STORAGE_FULL");
     expect(existsSync(stack.volume("new"))).toBe(false);
-    disk!.empty();
+    await expectClean();
   });
 
   test("of the ground: 507 while the body comes in, nothing stays, and commands go on", async () => {
@@ -65,7 +66,6 @@ describe("a disk at its free-space floor", () => {
     expectRefusal(refused, 507, "STORAGE_FULL", "Ground storage is full");
     await expectClean();
     await expectWorking();
-    disk!.empty();
   });
 
   test("room that is made is used at once", async () => {
