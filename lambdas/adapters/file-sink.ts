@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { Xxh64 } from "@node-rs/xxhash";
 import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
+import { BufferCollector } from "./buffer-collector.ts";
 
 const BATCH_BYTES = 1 * MiB;
 /** under IOV_MAX, and a bound for streams of tiny chunks */
@@ -28,6 +29,7 @@ export class FileSink extends Writable {
   readonly #maxBytes: number;
   readonly #beforeWrite: (bytes: number) => Promise<void>;
   readonly #hash = new Xxh64();
+  readonly #garbage = new BufferCollector();
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
   #unsynced = 0;
@@ -64,6 +66,7 @@ export class FileSink extends Writable {
       return;
     }
     this.#hash.update(chunk);
+    this.#garbage.received(chunk.length);
     this.#batch.push(chunk);
     this.#batchBytes += chunk.length;
     if (!this.#busy) this.#writing = this.#drain();

@@ -172,3 +172,30 @@ test("cut anywhere, in whatever pieces: all files or an error, and every byte in
     { numRuns: 150 },
   );
 });
+
+test("a byte over what is allowed is refused however the body is cut and however slow the store is", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 40_000 }),
+      fc.integer({ min: 60_000, max: 200_000 }),
+      async (cut, size) => {
+        const whole = Buffer.concat([file("one", Buffer.alloc(size)), file("two", "x"), END]);
+        const pieces: Buffer[] = [];
+        for (let at = 0; at < whole.length; at += cut) pieces.push(whole.subarray(at, at + cut));
+        const reading = readUplinkBody(
+          Readable.from(pieces, { objectMode: false }),
+          options({
+            allowance: size,
+            store: async (_n, content) => {
+              // The parser is held up while the rest of the body is there already.
+              await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+              return object(await content.toArray());
+            },
+          }),
+        );
+        await expect(reading).rejects.toMatchObject({ code: "QUOTA_EXCEEDED" });
+      },
+    ),
+    { numRuns: 60 },
+  );
+});

@@ -196,8 +196,10 @@ class UplinkReader {
   }
 
   #settle(): void {
-    // What follows the form's end is read too, or the connection could not be used again.
-    if (this.#formDone && this.#bodyDone) this.#done.resolve();
+    if (!this.#formDone || !this.#bodyDone) return;
+    // The last piece may have waited in the parser when it was counted.
+    this.#guard(() => this.#checkSize());
+    if (!this.#failed) this.#done.resolve();
   }
 
   #armIdle(): void {

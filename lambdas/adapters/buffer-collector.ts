@@ -1,0 +1,31 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { MiB } from "#protocol/limits.ts";
+
+const EVERY_BYTES = 16 * MiB;
+
+type Collect = (options: { type: "minor" }) => void;
+
+/**
+ * Asks for a minor collection every 16 MiB of received chunks. Node gives each chunk of a body a buffer of its
+ * own; V8 counts only the tiny objects in front of them, and lets some 64 MiB of dead buffers lie before it
+ * looks. A minor collection takes about a millisecond, and the memory of a big upload stays flat.
+ */
+export class BufferCollector {
+  static #collect: Collect | undefined;
+  #received = 0;
+
+  /** So many bytes came in. */
+  received(bytes: number): void {
+    this.#received += bytes;
+    if (this.#received < EVERY_BYTES) return;
+    this.#received = 0;
+    BufferCollector.#collect ??= exposeCollector();
+    BufferCollector.#collect({ type: "minor" });
+  }
+}
+
+function exposeCollector(): Collect {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as Collect;
+}
