@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import os from "node:os";
 import type Docker from "dockerode";
+import { Serial } from "#protocol/serial.ts";
 import { LABEL } from "./docker-labels.ts";
-import { Serial } from "./serial.ts";
 
 /** How many networks (and so users with pods at the same time) the pool has room for: /24s of a /16. */
 const SLOTS = 256;

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Failure, PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
+import { Serial } from "#protocol/serial.ts";
 import { canMove, isTerminal, type State } from "#protocol/state.ts";
 import type { NodeReport, Outcome, Progress } from "#protocol/wire.ts";
 import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
@@ -9,7 +10,6 @@ import type { Command } from "./command.ts";
 import type { EdgeState, Place } from "./edge-state.ts";
 import * as edges from "./edge-state.ts";
 import { keys } from "./keys.ts";
-import { Serial } from "./serial.ts";
 import { ulid } from "./ulid.ts";
 
 export type LedgerOptions = {

@@ -2,6 +2,7 @@
 export class Serial {
   readonly #tails = new Map<string, Promise<unknown>>();
 
+  /** Runs `task` when all earlier ones under `key` have ended, however they ended. */
   run<T>(key: string, task: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key);
     const result = before ? before.then(task, task) : task();
