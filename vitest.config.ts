@@ -1,9 +1,11 @@
 import { defineConfig } from "vitest/config";
 import { LongRunsLast } from "./test/contract/support/long-runs-last.ts";
 
+/** Named in every project: one at the root would run after the setups of the projects. */
+const ENGINE = "test/support/global-setup.ts";
+
 export default defineConfig({
   test: {
-    globalSetup: ["test/support/global-setup.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: "forks",
@@ -16,6 +18,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "parts",
+          globalSetup: [ENGINE],
           include: [
             "protocol/**/*.test.ts",
             "lambdas/**/*.test.ts",
@@ -33,7 +36,7 @@ export default defineConfig({
         test: {
           name: "contract",
           include: ["test/contract/**/*.test.ts"],
-          globalSetup: ["test/contract/support/deployment.ts"],
+          globalSetup: [ENGINE, "test/contract/support/deployment.ts"],
           maxWorkers: 1,
           isolate: false,
           sequence: { groupOrder: 1 },

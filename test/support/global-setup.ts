@@ -2,7 +2,7 @@ import { clientFor } from "../../scripts/docker-engine.ts";
 import { ensureBaseImage } from "../../scripts/ensure-base-image.ts";
 import { ensureDocker } from "../../scripts/ensure-docker.ts";
 
-/** Before all tests: an engine and the public base image. The workers inherit DOCKER_HOST. */
+/** Before any test and any other setup: an engine and the public base image. The workers inherit DOCKER_HOST. */
 export default async function setup(): Promise<void> {
   const say = () => {};
   const engine = await ensureDocker({ say });
