@@ -7,6 +7,9 @@ import { type Listing, listVolume } from "./list-volume.ts";
 /** A tree within this is listed in about a millisecond, by whichever thread. */
 const SMALL = { entries: 64, depth: 4, bytes: 256 * KiB };
 
+/** One for all: it is used within a call, and a new one for each would keep the garbage collector busy. */
+const buffer = Buffer.allocUnsafeSlow(SMALL.bytes);
+
 class Grown extends Error {}
 
 /**
@@ -23,7 +26,7 @@ export function listSmall(
   };
   const maxEntries = Math.min(2 * SMALL.entries, job.maxEntries ?? Number.POSITIVE_INFINITY);
   try {
-    const listing = listVolume(root, { ...job, maxEntries, check });
+    const listing = listVolume(root, { ...job, maxEntries, check, buffer });
     return listing.truncated ? undefined : listing;
   } catch (error) {
     if (error instanceof Grown) return undefined;
