@@ -27,6 +27,7 @@ import { errorResponse } from "./http/errors.ts";
 import { foldedPath } from "./http/fold-slashes.ts";
 import { limitOpen } from "./http/limit-open.ts";
 import { Metrics } from "./http/metrics.ts";
+import { SAFE_HEADERS } from "./http/safe-headers.ts";
 import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 import { Runs } from "./ledger/runs.ts";
 import type { Doorbell } from "./ports/doorbell.ts";
@@ -106,7 +107,7 @@ export function createGround(options: GroundOptions): Ground {
   app.use(metrics.middleware());
   app.use((c, next) => {
     // set before, so that answers that are streamed pass untouched: those set it themselves
-    c.header("x-content-type-options", "nosniff");
+    for (const [name, value] of Object.entries(SAFE_HEADERS)) c.header(name, value);
     return next();
   });
 
