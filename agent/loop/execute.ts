@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
+import { KiB, LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
 import type { ClaimedCommand, Outcome, Progress } from "#protocol/wire.ts";
 import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
@@ -25,6 +26,9 @@ export type ExecuteParts = {
 
 /** A command that was begun so often without reaching an end brings the agent down each time: it ends here. */
 const MAX_ATTEMPTS = 10;
+
+/** What a report says beside the outcome. */
+const ENVELOPE_BYTES = 1 * KiB;
 
 /** An operation that does not stop within this (ms) of being told to takes the agent's process with it. */
 const STOP_MS = 60_000;
@@ -96,7 +100,7 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
         journal,
       };
       const result = await attempt(parts, context, operation.changes, controller.signal);
-      return { state: "succeeded", result };
+      return reportable({ state: "succeeded", result }, parts, command);
     } catch (error) {
       return outcomeOf(error, parts, command);
     } finally {
@@ -148,6 +152,14 @@ async function attempt(
       await backoff.wait(signal);
     }
   }
+}
+
+/** The outcome, unless it is over what the ground takes: then the command fails here, not at the ground's door. */
+function reportable(outcome: Outcome, parts: ExecuteParts, command: ClaimedCommand): Outcome {
+  const bytes = Buffer.byteLength(JSON.stringify(outcome));
+  if (bytes + ENVELOPE_BYTES <= LIMITS.reportBytes) return outcome;
+  parts.log.error({ command: command.id, bytes }, "the result is too large to be reported");
+  return { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
 }
 
 function outcomeOf(error: unknown, parts: ExecuteParts, command: ClaimedCommand): Outcome {
