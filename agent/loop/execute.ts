@@ -3,6 +3,7 @@ import { failureOf, PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
 import type { ClaimedCommand, Outcome, Progress } from "#protocol/wire.ts";
+import type { SpoolPlace } from "../files/spool.ts";
 import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
 import type { Journal } from "../journal/journal.ts";
 import {
@@ -22,6 +23,8 @@ export type ExecuteParts = {
   /** told after an operation that changes something has succeeded; must not throw */
   changed?(operation: OperationName, user: string): void;
   log: Logger;
+  /** where a stream of unknown length is written to, when it needs one (default: the system's temporary files) */
+  spool?: SpoolPlace;
 };
 
 /** A command that was begun so often without reaching an end brings the agent down each time: it ends here. */
@@ -85,7 +88,13 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
       );
     }, command.deadline * 1000);
     try {
-      const transfers = new Transfers({ ground: parts.ground, epoch, command, signal: controller.signal });
+      const transfers = new Transfers({
+        ground: parts.ground,
+        epoch,
+        command,
+        signal: controller.signal,
+        ...(parts.spool && { spool: parts.spool }),
+      });
       const context: OperationContext = {
         command: { id: command.id, user: command.user, operation: command.operation },
         input: operation.input.parse(command.input),
@@ -96,7 +105,7 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
         manifest: () => transfers.manifest(),
         fetch: (n, start) => transfers.fetch(n, start),
         fetchInto: (n, start, write) => transfers.fetchInto(n, start, write),
-        store: (n, body, maxBytes) => transfers.store(n, body, maxBytes),
+        store: (n, body, maxBytes, size) => transfers.store(n, body, maxBytes, size),
         journal,
       };
       const result = await attempt(parts, context, operation.changes, controller.signal);

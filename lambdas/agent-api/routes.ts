@@ -2,7 +2,7 @@ import { type Context, Hono } from "hono";
 import type { Logger } from "pino";
 import type { z } from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
-import { LIMITS } from "#protocol/limits.ts";
+import { GiB, LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS } from "#protocol/operations.ts";
 import * as wire from "#protocol/wire.ts";
 import type { Changes } from "../dispatch/changes.ts";
@@ -82,7 +82,7 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
         // Whoever reads pod/run's answer finds the run, though the agent's own report of it is still under way.
         await runs.accepted(edge, running);
       }
-      const judgement = await bounded(staging, running, checked);
+      const judgement = await bounded(staging, running, await believed(parts, running, checked));
       killPoint("agent.before.report");
       return judgement;
     });
@@ -114,10 +114,12 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
     const get = request.get.map((n) =>
       staging.signGet(`${staged}${n === "manifest" ? MANIFEST : n}`, URL_SECONDS),
     );
-    const put = request.put.map(({ n, maxBytes }) => {
+    const put = request.put.map(({ n, maxBytes, size = 0 }) => {
+      if (size > staging.signedPut.mostBytes) throw tooLargeAtOnce(staging.signedPut.mostBytes);
       return staging.signPut(downlinkKey(command, n), URL_SECONDS, maxBytes);
     });
-    return c.json({ get: await Promise.all(get), put: await Promise.all(put) });
+    const { lengthNeeded } = staging.signedPut;
+    return c.json({ get: await Promise.all(get), put: await Promise.all(put), lengthNeeded });
   });
 
   app.post("/heartbeat", async (c) => {
@@ -143,6 +145,13 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
   return app;
 }
 
+function tooLargeAtOnce(bytes: number): PerigeeError {
+  return new PerigeeError(
+    "BODY_TOO_LARGE",
+    `Over ${bytes / GiB} GiB do not come down at once: ask for the file in ranges`,
+  );
+}
+
 /** The command that this agent runs under its epoch. @throws STALE_EPOCH, COMMAND_NOT_FOUND */
 async function running(
   c: Context<GroundEnv>,
@@ -157,6 +166,21 @@ async function running(
     throw new PerigeeError("COMMAND_NOT_FOUND", `There is no running command ${of.command}`);
   }
   return command;
+}
+
+/** Content that is not in staging as the agent says, was put there by nobody, or by somebody else. */
+async function believed(
+  { staging, log }: AgentApiParts,
+  command: Command,
+  outcome: wire.Outcome,
+): Promise<wire.Outcome> {
+  if (outcome.state !== "succeeded") return outcome;
+  const { content } = (outcome.result ?? {}) as { content?: { n: number; size: number } };
+  if (content === undefined) return outcome;
+  const object = await staging.head(downlinkKey(command, content.n));
+  if (object?.size === content.size) return outcome;
+  log.error({ command: command.id, content, found: object?.size }, "the content is not what the agent says");
+  return { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
 }
 
 /** What a command's record has room for: a large result goes to staging, of a large failure the newest is kept. */

@@ -71,6 +71,19 @@ export function largeEnds(name: string, makeWorld: () => Promise<World>): void {
       expect((await alice.fetch("/em/nodes/status")).status).toBe(200);
     });
 
+    test("content that is not in staging as the agent says is not believed", async () => {
+      await world.agent({
+        "volume.list": async ({ input, store }) => {
+          if (input.volume === "absent") return { content: { n: 0, size: 2 }, truncated: false };
+          const { n } = await store(0, Buffer.from("[ ]"), 3);
+          return { content: { n, size: input.volume === "right" ? 3 : 2 }, truncated: false };
+        },
+      });
+      const alice = await world.user("alice");
+      const list = async (pod: string) => (await alice.fetch(`/em/files/list?pod_name=${pod}`)).status;
+      expect([await list("absent"), await list("longer"), await list("right")]).toEqual([500, 500, 200]);
+    });
+
     test("of a long log_tail the newest lines are kept", async () => {
       // escaped, each of these takes six times its bytes
       const lines = Array.from({ length: 100 }, (_, n) => `${n} ${"\u001b".repeat(4000)}\n`);
