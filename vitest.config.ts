@@ -25,6 +25,7 @@ export default defineConfig({
             "agent/**/*.test.ts",
             "cli/**/*.test.ts",
             "scripts/**/*.test.ts",
+            "infra/**/*.test.ts",
             "test/**/*.test.ts",
           ],
           exclude: ["test/contract/**"],
