@@ -49,6 +49,8 @@ export type GroundOptions = {
   waiting?: Partial<WaitingOptions>;
   /** believe X-Forwarded-For (default false) */
   trustProxy?: boolean;
+  /** ms that the process has for the request it is at (default: without end, as on a server) */
+  timeLeftMs?: () => number;
   /** routes of the adapters: signed URLs, doorbell (behind the agent's token) */
   routes?: { open?: Hono[]; agent?: Hono[] };
 };
@@ -73,7 +75,8 @@ export function createGround(options: GroundOptions): Ground {
   const runs = new Runs(store, now);
   const podLogs = new PodLogs(staging);
   const changes = new Changes();
-  const waiting = new Waiting(ledger, changes, options.waiting);
+  const { timeLeftMs } = options;
+  const waiting = new Waiting(ledger, changes, { ...options.waiting, ...(timeLeftMs && { timeLeftMs }) });
   const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, quota });
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
   const janitor = new Janitor({ ledger, store, staging, changes, edges, now, log });
@@ -139,7 +142,7 @@ export function createGround(options: GroundOptions): Ground {
     app.use(path, requireUser({ accounts, tokens }), fewAtOnce);
   }
   const resolveEdge = (user: string, header: string | undefined) => accounts.resolveEdge(user, header);
-  registerEmRoutes(app, { dispatch, staging, podLogs, runs, resolveEdge, log });
+  registerEmRoutes(app, { dispatch, staging, podLogs, runs, resolveEdge, log, timeLeftMs });
   registerCommandRoutes(app, { ledger, waiting, dispatch, staging, log });
   registerEdgeRoutes(app, { ledger, runs, resolveEdge, now });
 

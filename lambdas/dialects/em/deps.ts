@@ -27,4 +27,6 @@ export type EmDeps = {
   /** The edge meant by the header `Perigee-Edge`, or by its absence. @throws EDGE_NOT_FOUND */
   resolveEdge(user: string, header: string | undefined): Promise<string>;
   log: Logger;
+  /** ms that the process has for its request (default: without end): a followed log ends before */
+  timeLeftMs?: () => number;
 };
