@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import path from "node:path";
-import { finished, type Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS } from "#protocol/limits.ts";
 import type { ListedObject, Staging, StoredObject } from "../ports/staging.ts";
@@ -11,6 +11,7 @@ import { FileSink } from "./file-sink.ts";
 import { FreeSpace, storageFull } from "./free-space.ts";
 import { encodePart, objectName, readName } from "./key-file-name.ts";
 import { isRunning, processMark } from "./process-mark.ts";
+import { receive } from "./receive.ts";
 import { type SignedMethod, UrlSignature } from "./url-signature.ts";
 
 const READ_BYTES = 512 * KiB;
@@ -342,29 +343,6 @@ export class DirectoryStaging implements Staging {
 
 function sortPart({ part, object }: { part: string; object: boolean }): string {
   return object ? part : `${part}/`;
-}
-
-/** Runs `body` into `sink` until both are done; the body is never destroyed. */
-async function receive(body: Readable | Uint8Array, sink: FileSink, signal?: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const fail = (error: Error) => sink.destroy(error);
-  const abort = () => fail(signal!.reason);
-  finished(sink, (error) => (error ? reject(error) : resolve()));
-  signal?.addEventListener("abort", abort, { once: true });
-  if (body instanceof Uint8Array) sink.end(body);
-  else {
-    body.pipe(sink);
-    finished(body, { writable: false }, (error) => {
-      if (error) fail(error);
-      else if (!sink.writableEnded) fail(new Error("the body had been read before"));
-    });
-  }
-  try {
-    await promise;
-  } finally {
-    signal?.removeEventListener("abort", abort);
-    if (!(body instanceof Uint8Array)) body.unpipe(sink);
-  }
 }
 
 async function syncDirectory(directory: string): Promise<void> {

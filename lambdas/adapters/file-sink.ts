@@ -1,10 +1,10 @@
 import fs from "node:fs";
 import { Writable } from "node:stream";
 import { promisify } from "node:util";
-import { Xxh64 } from "@node-rs/xxhash";
 import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
 import { BufferCollector } from "./buffer-collector.ts";
+import { Xxh64 } from "./xxh64.ts";
 
 const BATCH_BYTES = 1 * MiB;
 /** under IOV_MAX, and a bound for streams of tiny chunks */
@@ -50,7 +50,7 @@ export class FileSink extends Writable {
 
   /** XXH64 (seed 0) of what was written so far, 16 hex digits. */
   digest(): string {
-    return this.#hash.digest().toString(16).padStart(16, "0");
+    return this.#hash.hex();
   }
 
   /** Resolves when nothing touches the file any more, whatever came before; needed before it is closed. */

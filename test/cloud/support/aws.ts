@@ -8,6 +8,7 @@ import {
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { clientSettings } from "#lambdas/adapters/aws-clients.ts";
+import { SIGNING } from "#lambdas/adapters/s3-staging.ts";
 
 export const REGION = "us-east-1";
 /** What LocalStack takes for anybody. */
@@ -20,7 +21,7 @@ export function awsAt(endpoint: string) {
     credentials: CREDENTIALS,
   };
   const dynamo = new DynamoDBClient(settings);
-  const s3 = new S3Client({ ...(settings as object), forcePathStyle: true });
+  const s3 = new S3Client({ ...(settings as object), forcePathStyle: true, ...SIGNING });
   const sqs = new SQSClient({ ...(settings as object) });
   return {
     dynamo,
