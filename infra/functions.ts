@@ -35,6 +35,7 @@ const TABLE_ACTIONS = [
   "dynamodb:GetItem",
   "dynamodb:PutItem",
   "dynamodb:Query",
+  "dynamodb:UpdateItem",
 ];
 const OBJECT_ACTIONS = [
   "s3:AbortMultipartUpload",
@@ -108,7 +109,7 @@ export class Functions extends Construct {
     return {
       PERIGEE_TABLE: storage.table.tableName,
       PERIGEE_BUCKET: storage.bucket.bucketName,
-      PERIGEE_QUEUE_PREFIX: queueName(settings.name, ""),
+      PERIGEE_QUEUE_PREFIX: this.#queueUrlPrefix(),
       PERIGEE_TOKEN_SECRET: storage.tokenSecret.secretArn,
       PERIGEE_STREAMING: String(settings.streaming),
       PERIGEE_DEPLOYMENT: settings.name,
@@ -116,6 +117,12 @@ export class Functions extends Construct {
       ...(settings.quota !== undefined && { PERIGEE_QUOTA: String(settings.quota) }),
       ...(settings.endpoint && { AWS_ENDPOINT_URL: settings.endpoint }),
     };
+  }
+
+  /** Beginning of the URLs of the doorbells, as SQS forms them: so nobody need be asked for one. */
+  #queueUrlPrefix(): string {
+    const { region, account, urlSuffix } = Stack.of(this);
+    return `https://sqs.${region}.${urlSuffix}/${account}/${queueName(this.#props.settings.name, "")}`;
   }
 
   #grant(role: Role, { table, bucket, tokenSecret }: Storage): void {

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { build, type Metafile } from "esbuild";
+import { dirname, join, resolve } from "node:path";
+import { build, type Metafile, type Plugin } from "esbuild";
 
 const ROOT = resolve(import.meta.dirname, "..");
 
@@ -8,12 +8,26 @@ const ROOT = resolve(import.meta.dirname, "..");
 export const LAMBDAS = { api: "lambdas/entries/api.ts", janitor: "lambdas/entries/janitor.ts" } as const;
 export type LambdaName = keyof typeof LAMBDAS;
 
-/** Native modules, and what stands in for them where only JavaScript goes. */
-const STAND_INS = { "@node-rs/xxhash": join(ROOT, "lambdas/adapters/xxh64-wasm.ts") };
+/** What stands in for a native module, where only JavaScript goes, and for what Lambda has no use of. */
+const STAND_INS = {
+  "@node-rs/xxhash": join(ROOT, "lambdas/adapters/xxh64-wasm.ts"),
+  "@aws-sdk/credential-provider-node": join(ROOT, "lambdas/adapters/lambda-credentials.ts"),
+};
 
 /** Some libraries still say `require` of Node's own modules. */
 const REQUIRE =
   'import{createRequire as perigeeRequire}from"node:module";const require=perigeeRequire(import.meta.url);';
+
+/** Zod brings its messages in fifty languages, of which the ground says them in one. */
+const ONE_LANGUAGE: Plugin = {
+  name: "one-language",
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, ({ path }) => ({
+      contents: 'export { default as en } from "./en.js";',
+      resolveDir: dirname(path),
+    }));
+  },
+};
 
 /**
  * Bundles the Lambdas into folders of `outdir` (emptied first) and returns those. Everything is inside, the
@@ -35,8 +49,6 @@ export async function bundleLambdas(
       outfile: join(folder, "index.mjs"),
       bundle: true,
       minify: true,
-      // names in logs and errors are an interface
-      keepNames: true,
       sourcemap: true,
       sourcesContent: false,
       platform: "node",
@@ -45,6 +57,7 @@ export async function bundleLambdas(
       mainFields: ["module", "main"],
       banner: { js: REQUIRE },
       alias: STAND_INS,
+      plugins: [ONE_LANGUAGE],
       legalComments: "none",
       logLevel: "warning",
       metafile: true,

@@ -1,0 +1,20 @@
+import { pino } from "pino";
+import { cloudPlaces, createCloudGround, loadTokenKeys } from "../cloud.ts";
+import { TimeLeft } from "../http/time-left.ts";
+
+/**
+ * The ground as Lambdas have it, made once for each process, at its start. Environment: PERIGEE_TABLE,
+ * PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (the secret's ARN), PERIGEE_DEPLOYMENT (its name),
+ * PERIGEE_QUOTA (bytes per user), PERIGEE_LOG_LEVEL (info).
+ */
+const environment = process.env;
+export const deployment = environment.PERIGEE_DEPLOYMENT ?? "perigee";
+export const log = pino({ name: "perigee-ground", level: environment.PERIGEE_LOG_LEVEL ?? "info" });
+export const timeLeft = new TimeLeft();
+export const ground = createCloudGround({
+  ...cloudPlaces(environment),
+  tokens: await loadTokenKeys(environment.PERIGEE_TOKEN_SECRET ?? ""),
+  log,
+  timeLeftMs: () => timeLeft.ms,
+  ...(environment.PERIGEE_QUOTA && { quota: Number(environment.PERIGEE_QUOTA) }),
+});
