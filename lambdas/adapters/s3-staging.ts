@@ -21,30 +21,18 @@ import { S3Upload } from "./s3-upload.ts";
 const PAGE = 1000;
 
 export type S3StagingOptions = {
+  /** made by awsClients(): a client with the SDK's own settings signs URLs that S3 refuses */
   client: S3Client;
   bucket: string;
-  /**
-   * Signs the URLs (default `client`). Needed where agents reach S3 under another address than the ground does.
-   * It must be made with {@link SIGNING}, else its URLs hold the checksum of an empty body and S3 refuses PUTs.
-   */
-  signer?: S3Client;
 };
-
-/** Client settings under which a signed URL says nothing of a body that is yet to come. */
-export const SIGNING = {
-  requestChecksumCalculation: "WHEN_REQUIRED",
-  responseChecksumValidation: "WHEN_REQUIRED",
-} as const;
 
 /** Staging in an S3 bucket. Its lifecycle rules are behind it: they end uploads that nobody completes. */
 export class S3Staging implements Staging {
   readonly #client: S3Client;
-  readonly #signer: S3Client;
   readonly #bucket: string;
 
   constructor(options: S3StagingOptions) {
     this.#client = options.client;
-    this.#signer = options.signer ?? options.client;
     this.#bucket = options.bucket;
   }
 
@@ -130,7 +118,7 @@ export class S3Staging implements Staging {
 
   async signGet(key: string, seconds: number): Promise<string> {
     keyParts(key);
-    return getSignedUrl(this.#signer, new GetObjectCommand(this.#at(key)), signedFor(seconds));
+    return getSignedUrl(this.#client, new GetObjectCommand(this.#at(key)), signedFor(seconds));
   }
 
   /**
@@ -139,7 +127,7 @@ export class S3Staging implements Staging {
    */
   async signPut(key: string, seconds: number, _maxBytes: number): Promise<string> {
     keyParts(key);
-    return getSignedUrl(this.#signer, new PutObjectCommand(this.#at(key)), signedFor(seconds));
+    return getSignedUrl(this.#client, new PutObjectCommand(this.#at(key)), signedFor(seconds));
   }
 
   #at(key: string): { Bucket: string; Key: string } {

@@ -14,7 +14,7 @@ const dir = values.dir ?? join(process.cwd(), ".perigee/localstack");
 try {
   if (positionals[0] === "up") {
     const port = values.port === undefined ? {} : { port: Number(values.port) };
-    const { endpoint } = await startLocalStack({ dir, ...port, say: console.error });
+    const { endpoint } = await startLocalStack({ dir, ...port, lambdas: true, say: console.error });
     console.log(endpoint);
   } else if (positionals[0] === "down") await stopLocalStack(dir);
   else throw new Error("up or down?");

@@ -51,7 +51,7 @@ export async function runContainer(options: {
   if (!("version" in engine)) throw new Error(engine.detail);
   const docker = clientFor(engine.host);
   const name = `perigee-localstack-${port}`;
-  const host = bridgeAddress();
+  const host = await bridgeAddress();
   const env = {
     GATEWAY_LISTEN: `0.0.0.0:${port}`,
     LOCALSTACK_HOST: `${host}:${port}`,

@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
 import { existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir, symlink } from "node:fs/promises";
-import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemEnvironment } from "../debian-packages.ts";
+import { clientFor, findEngine } from "../docker-engine.ts";
 import { commandLine, endProcess, isAlive, readPidFile, until } from "../processes.ts";
 import { ensureInstalled } from "./install.ts";
-import { LAMBDA_INIT, LAMBDA_RUNTIMES } from "./lambda-runtime.ts";
+import { lambdaImageName, lambdaPrograms, placeInit } from "./lambda-runtime.ts";
 
 const START_MS = 120_000;
 const STOP_MS = 15_000;
@@ -28,19 +28,18 @@ export async function startOnHost(
   const { dir, port } = options;
   const { python, lib } = await ensureInstalled(say);
   const own = join(dir, "root/var/lib/localstack/lib");
-  await mkdir(join(own, "lambda-runtime/own/x86_64/var"), { recursive: true });
+  await mkdir(own, { recursive: true });
   for (const name of ["java", "dynamodb-local"]) await link(join(lib, name), join(own, name));
-  for (const machine of ["x86_64", "arm64"]) {
-    await mkdir(join(own, `lambda-runtime/own/${machine}/var`), { recursive: true });
-    await link(LAMBDA_INIT, join(own, `lambda-runtime/own/${machine}/var/rapid`));
-  }
+  const programs = await lambdaPrograms();
+  await placeInit(join(own, "lambda-runtime/own"), programs);
+  const lambdas = await lambdaImageName(programs);
 
   const log = openSync(join(dir, LOG_FILE), "a", 0o600);
   const child = spawn(python, ["-m", "localstack.runtime.main"], {
     cwd: dir,
     detached: true,
     stdio: ["ignore", log, log],
-    env: { ...systemEnvironment(), ...settings(dir, port), ...options.env },
+    env: { ...systemEnvironment(), ...(await settings(dir, port, lambdas)), ...options.env },
   });
   await new Promise<void>((resolve, reject) => {
     child.once("spawn", resolve);
@@ -81,14 +80,17 @@ export async function answers(port: number): Promise<boolean> {
   );
 }
 
-/** The address under which containers reach this machine; without an engine's bridge, the loopback. */
-export function bridgeAddress(): string {
-  const bridge = networkInterfaces().docker0?.find(({ family }) => family === "IPv4");
-  return bridge?.address ?? "127.0.0.1";
+/** The address under which containers reach this machine; without an engine, the loopback. */
+export async function bridgeAddress(): Promise<string> {
+  const engine = await findEngine();
+  if (!("version" in engine)) return "127.0.0.1";
+  // not from the interfaces: one that no container uses just now is not among them
+  const bridge = await clientFor(engine.host).getNetwork("bridge").inspect();
+  return bridge.IPAM?.Config?.[0]?.Gateway ?? "172.17.0.1";
 }
 
-function settings(dir: string, port: number): Record<string, string> {
-  const host = bridgeAddress();
+async function settings(dir: string, port: number, lambdas: string): Promise<Record<string, string>> {
+  const host = await bridgeAddress();
   const listen = [...new Set(["127.0.0.1", host])].map((address) => `${address}:${port}`);
   return {
     FILESYSTEM_ROOT: join(dir, "root"),
@@ -101,7 +103,7 @@ function settings(dir: string, port: number): Record<string, string> {
     DYNAMODB_IN_MEMORY: "1",
     DOCKER_CMD: DOCKER,
     LAMBDA_INIT_RELEASE_VERSION: "own",
-    LAMBDA_RUNTIME_IMAGE_MAPPING: LAMBDA_RUNTIMES,
+    LAMBDA_RUNTIME_IMAGE_MAPPING: lambdas,
     LAMBDA_IGNORE_ARCHITECTURE: "1",
     LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT: "60",
     // nothing is fetched from or told to anybody

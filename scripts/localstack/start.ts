@@ -5,6 +5,7 @@ import { removeContainer, runContainer, usableImage } from "./container-mode.ts"
 import { freePort } from "./free-port.ts";
 import { answers, startOnHost, stopOnHost } from "./host-mode.ts";
 import { isInstalled } from "./install.ts";
+import { ensureLambdaImage } from "./lambda-runtime.ts";
 
 export type LocalStack = {
   /** `http://127.0.0.1:<port>`, for AWS_ENDPOINT_URL */
@@ -18,6 +19,8 @@ export type LocalStackOptions = {
   dir: string;
   /** default: a free one */
   port?: number;
+  /** Lambdas will run in it (default false): makes the image they run in, in host mode */
+  lambdas?: boolean;
   /** further settings of LocalStack */
   env?: Record<string, string>;
   say?: (line: string) => void;
@@ -46,6 +49,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     say(`localstack: container ${name} answers at ${endpoint}`);
     return { endpoint, stop: () => removeContainer(name) };
   }
+  if (options.lambdas) await ensureLambdaImage(say);
   const { pid } = await startOnHost({ dir, port, env: options.env ?? {} }, say);
   say(
     `localstack: process ${pid} answers at ${endpoint} after ${Math.round(performance.now() - started)} ms`,

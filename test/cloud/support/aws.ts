@@ -1,14 +1,8 @@
 import { randomBytes } from "node:crypto";
-import {
-  CreateTableCommand,
-  DeleteTableCommand,
-  DynamoDBClient,
-  type DynamoDBClientConfig,
-} from "@aws-sdk/client-dynamodb";
-import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { clientSettings } from "#lambdas/adapters/aws-clients.ts";
-import { SIGNING } from "#lambdas/adapters/s3-staging.ts";
+import { CreateTableCommand, DeleteTableCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { CreateBucketCommand, type S3Client } from "@aws-sdk/client-s3";
+import { CreateQueueCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { awsClients } from "#lambdas/adapters/aws-clients.ts";
 
 export const REGION = "us-east-1";
 /** What LocalStack takes for anybody. */
@@ -16,19 +10,11 @@ export const CREDENTIALS = { accessKeyId: "test", secretAccessKey: "test" };
 
 /** Clients of the AWS at `endpoint`; `close` ends them. */
 export function awsAt(endpoint: string) {
-  const settings: DynamoDBClientConfig = {
-    ...(clientSettings({ endpoint, region: REGION }) as DynamoDBClientConfig),
-    credentials: CREDENTIALS,
-  };
-  const dynamo = new DynamoDBClient(settings);
-  const s3 = new S3Client({ ...(settings as object), forcePathStyle: true, ...SIGNING });
-  const sqs = new SQSClient({ ...(settings as object) });
+  const clients = awsClients({ endpoint, region: REGION, credentials: CREDENTIALS });
   return {
-    dynamo,
-    s3,
-    sqs,
+    ...clients,
     close() {
-      for (const client of [dynamo, s3, sqs]) client.destroy();
+      for (const client of Object.values(clients)) client.destroy();
     },
   };
 }
