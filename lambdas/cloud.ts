@@ -20,7 +20,10 @@ export type CloudPlaces = {
 };
 
 export type CloudOptions = CloudPlaces &
-  Pick<GroundOptions, "tokens" | "quota" | "limits" | "waiting" | "trustProxy" | "now" | "routes"> & {
+  Pick<
+    GroundOptions,
+    "tokens" | "quota" | "limits" | "waiting" | "trustProxy" | "timeLeftMs" | "now" | "routes"
+  > & {
     log: Logger;
   };
 

@@ -82,7 +82,9 @@ export async function deployToEmulator(options: DeploymentOptions): Promise<Depl
       region: aws.AWS_REGION!,
       credentials: { accessKeyId: aws.AWS_ACCESS_KEY_ID!, secretAccessKey: aws.AWS_SECRET_ACCESS_KEY! },
     });
-  const queues = Object.values(all[`${name}-edges`] ?? {}).filter((value) => value.includes(outputs.QueuePrefix));
+  const queues = Object.values(all[`${name}-edges`] ?? {}).filter((value) =>
+    value.includes(outputs.QueuePrefix),
+  );
   const forwarder: Forwarder = await startForwarder({
     origin: endpoint,
     host: functionUrlHost(outputs.Url, endpoint),
