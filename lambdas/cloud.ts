@@ -22,7 +22,7 @@ export type CloudPlaces = {
 export type CloudOptions = CloudPlaces &
   Pick<
     GroundOptions,
-    "tokens" | "quota" | "limits" | "waiting" | "trustProxy" | "timeLeftMs" | "now" | "routes"
+    "tokens" | "quota" | "limits" | "waiting" | "trustProxy" | "timeLeftMs" | "pass" | "now" | "routes"
   > & {
     log: Logger;
   };

@@ -11,7 +11,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { PerigeeError } from "#protocol/errors.ts";
-import type { ListedObject, Staging, StoredObject } from "../ports/staging.ts";
+import type { ListedObject, SignedHead, Staging, StoredObject } from "../ports/staging.ts";
 import { compareKeys, keyParts, prefixParts } from "../ports/staging-key.ts";
 import { receive } from "./receive.ts";
 import { S3Sink } from "./s3-sink.ts";
@@ -116,9 +116,11 @@ export class S3Staging implements Staging {
     return bytes;
   }
 
-  async signGet(key: string, seconds: number): Promise<string> {
+  async signGet(key: string, seconds: number, head?: SignedHead): Promise<string> {
     keyParts(key);
-    return getSignedUrl(this.#client, new GetObjectCommand(this.#at(key)), signedFor(seconds));
+    const as = head && { ResponseContentType: head.type, ResponseContentDisposition: head.disposition };
+    const get = new GetObjectCommand({ ...this.#at(key), ...as });
+    return getSignedUrl(this.#client, get, signedFor(seconds));
   }
 
   /**
