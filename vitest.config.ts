@@ -28,7 +28,7 @@ export default defineConfig({
             "infra/**/*.test.ts",
             "test/**/*.test.ts",
           ],
-          exclude: ["test/contract/**", "test/cloud/**"],
+          exclude: ["test/contract/**", "test/cloud/**", "test/deployed/**"],
         },
       },
       {

@@ -31,6 +31,8 @@ export class GroundStack extends Stack {
     output("BucketName", storage.bucket.bucketName, "Staging");
     output("QueuePrefix", queueName(settings.name, ""), "Begins the name of every doorbell queue");
     output("TokenSecretArn", storage.tokenSecret.secretArn, "The secret that signs users' tokens");
+    output("ApiFunction", api.functionName, "The Lambda behind Url");
+    output("JanitorFunction", janitor.functionName, "The Lambda on a schedule");
     output("ApiLogs", api.logGroup.logGroupName, "Log of the API");
     output(
       "JanitorLogs",

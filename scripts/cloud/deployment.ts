@@ -28,7 +28,15 @@ export type DeploymentOptions = {
 
 /** Outputs of the ground's stack, see infra/ground-stack.ts. */
 export type GroundOutputs = Record<
-  "Url" | "TableName" | "BucketName" | "QueuePrefix" | "TokenSecretArn" | "ApiLogs" | "JanitorLogs",
+  | "Url"
+  | "TableName"
+  | "BucketName"
+  | "QueuePrefix"
+  | "TokenSecretArn"
+  | "ApiFunction"
+  | "JanitorFunction"
+  | "ApiLogs"
+  | "JanitorLogs",
   string
 >;
 
