@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import type { Logger } from "pino";
-import { type AwsPlace, awsClients, clientSettings } from "./adapters/aws-clients.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import { type AwsClients, type AwsPlace, awsClients, clientSettings } from "./adapters/aws-clients.ts";
 import { DynamoStore } from "./adapters/dynamo-store.ts";
 import { S3Staging } from "./adapters/s3-staging.ts";
 import { SqsDoorbell } from "./adapters/sqs-doorbell.ts";
@@ -25,7 +26,12 @@ export type CloudOptions = CloudPlaces &
     "tokens" | "quota" | "limits" | "waiting" | "trustProxy" | "timeLeftMs" | "pass" | "now" | "routes"
   > & {
     log: Logger;
+    /** instead of clients made for `aws`; the ground destroys them when it closes */
+    clients?: AwsClients;
   };
+
+/** An edge that waits at its queue has hardly answered anything sooner than this, in ms. */
+const FIRST_LOOK_MS = 100;
 
 /**
  * The ground on DynamoDB, S3 and SQS, for Lambdas and for a server. Several may serve one deployment at once:
@@ -34,11 +40,12 @@ export type CloudOptions = CloudPlaces &
 export function createCloudGround(
   options: CloudOptions,
 ): Ground & { store: DynamoStore; close(): Promise<void> } {
-  const { table, bucket, queuePrefix, aws = {}, ...rest } = options;
-  const clients = awsClients(aws);
+  const { table, bucket, queuePrefix, aws = {}, clients = awsClients(aws), ...rest } = options;
   const store = new DynamoStore({ client: clients.dynamo, table, ttl: true });
   const ground = createGround({
+    recentAccountMs: LIMITS.recentAccountMs,
     ...rest,
+    waiting: { eager: { first: FIRST_LOOK_MS }, ...rest.waiting },
     store,
     staging: new S3Staging({ client: clients.s3, bucket }),
     doorbell: new SqsDoorbell({

@@ -5,6 +5,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { agentRoutes } from "./agent-api/routes.ts";
 import { Accounts } from "./auth/accounts.ts";
+import { RecentAccounts } from "./auth/recent-accounts.ts";
 import { requireAgent } from "./auth/require-agent.ts";
 import { requireUser } from "./auth/require-user.ts";
 import { registerAuthRoutes } from "./auth/routes.ts";
@@ -49,6 +50,8 @@ export type GroundOptions = {
   waiting?: Partial<WaitingOptions>;
   /** what may pass through this ground, where that is bounded (Lambda); by default nothing is */
   pass?: PassBounds;
+  /** ms for which what was read of an account is believed again, when a token is checked (default 0) */
+  recentAccountMs?: number;
   /** believe X-Forwarded-For (default false) */
   trustProxy?: boolean;
   /** ms that the process has for the request it is at (default: without end, as on a server) */
@@ -81,6 +84,7 @@ export function createGround(options: GroundOptions): Ground {
   const quota = options.quota ?? LIMITS.quotaBytes;
   const ledger = new Ledger(store, { now, ...(options.limits && { limits: options.limits }) });
   const accounts = new Accounts(store, { now });
+  const recent = new RecentAccounts(accounts, { ms: options.recentAccountMs ?? 0, now });
   const tokens = new Tokens(options.tokens, { now });
   const runs = new Runs(store, now);
   const podLogs = new PodLogs(staging);
@@ -140,7 +144,7 @@ export function createGround(options: GroundOptions): Ground {
   for (const route of options.routes?.open ?? []) app.route("/", route);
 
   const agent = new Hono<GroundEnv>();
-  agent.use(requireAgent({ accounts }));
+  agent.use(requireAgent({ accounts: recent }));
   for (const route of options.routes?.agent ?? []) agent.route("/", route);
   agent.route(
     "/",
@@ -150,9 +154,9 @@ export function createGround(options: GroundOptions): Ground {
 
   const fewAtOnce = limitOpen(LIMITS.openPerUser);
   for (const path of ["/em/*", "/commands", "/commands/*", "/edge"]) {
-    app.use(path, requireUser({ accounts, tokens }), fewAtOnce);
+    app.use(path, requireUser({ accounts: recent, tokens }), fewAtOnce);
   }
-  const resolveEdge = (user: string, header: string | undefined) => accounts.resolveEdge(user, header);
+  const resolveEdge = (user: string, header: string | undefined) => recent.resolveEdge(user, header);
   registerEmRoutes(app, {
     ...content,
     dispatch,

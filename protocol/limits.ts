@@ -36,6 +36,8 @@ export const LIMITS = {
   abandonedMs: 10 * 60_000,
   /** an upload that never completed */
   stagingMs: 70 * 60_000,
+  /** in the cloud: a removed user, a changed password, a revoked edge or agent's token ends within this */
+  recentAccountMs: 10_000,
   /** byte quota per user over volumes, images and staging (default; the operator may set another) */
   quotaBytes: 20 * GiB,
   /** staging and volumes stop here, so that ledger and journal can always write */

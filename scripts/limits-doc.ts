@@ -30,6 +30,8 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   withdrawMs: "a waiting command that the edge has not taken by then is withdrawn: 503",
   abandonedMs: "a waiting command whose waiter died expires after this",
   stagingMs: "an upload that never completed is removed after this",
+  recentAccountMs:
+    "in the cloud, a removed user, an old password, a revoked edge or agent's token ends within this",
   quotaBytes: "one user's bytes over volumes, images and staging, unless set; over it 507 `QUOTA_EXCEEDED`",
   freeFloorBytes: "bytes of disk that staging and volumes leave free; at it 507 `STORAGE_FULL`",
 };
