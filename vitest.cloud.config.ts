@@ -17,6 +17,17 @@ export default defineConfig({
           globalSetup: ["test/cloud/support/global-setup.ts"],
         },
       },
+      {
+        // The whole of it: Lambdas, invoked by a function URL, on what CDK deployed
+        extends: true,
+        test: {
+          name: "deployed",
+          include: ["test/deployed/**/*.test.ts"],
+          globalSetup: ["test/deployed/support/global-setup.ts"],
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
   },
 });

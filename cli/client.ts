@@ -3,6 +3,7 @@ import type { CommandView } from "./command-view.ts";
 import { operationWords } from "./command-view.ts";
 import type { Credentials, Tokens } from "./credentials.ts";
 import { CliFailure, exitOf } from "./failure.ts";
+import { followRedirect } from "./http/follow-redirect.ts";
 import { isCut, networkFailure } from "./http/network-error.ts";
 import { type Answer, type Call, readText, send } from "./http/send.ts";
 import { parseExact } from "./json.ts";
@@ -121,7 +122,10 @@ export class Client {
       ...call.headers,
     };
     try {
-      return await send(this.#base, { ...call, headers, body, signal });
+      return await followRedirect(await send(this.#base, { ...call, headers, body, signal }), {
+        ...call,
+        signal,
+      });
     } catch (error) {
       throw signal.aborted ? error : networkFailure(error, url);
     }

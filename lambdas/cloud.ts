@@ -21,7 +21,10 @@ export type CloudPlaces = {
 };
 
 export type CloudOptions = CloudPlaces &
-  Pick<GroundOptions, "tokens" | "quota" | "limits" | "waiting" | "trustProxy" | "now" | "routes"> & {
+  Pick<
+    GroundOptions,
+    "tokens" | "quota" | "limits" | "waiting" | "trustProxy" | "timeLeftMs" | "pass" | "now" | "routes"
+  > & {
     log: Logger;
     /** instead of clients made for `aws`; the ground destroys them when it closes */
     clients?: AwsClients;

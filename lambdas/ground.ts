@@ -49,12 +49,24 @@ export type GroundOptions = {
   quota?: number;
   limits?: LedgerOptions["limits"];
   waiting?: Partial<WaitingOptions>;
+  /** what may pass through this ground, where that is bounded (Lambda); by default nothing is */
+  pass?: PassBounds;
   /** ms for which what was read of an account is believed again, when a token is checked (default 0) */
   recentAccountMs?: number;
   /** believe X-Forwarded-For (default false) */
   trustProxy?: boolean;
+  /** ms that the process has for the request it is at (default: without end, as on a server) */
+  timeLeftMs?: () => number;
   /** routes of the adapters: signed URLs, doorbell (behind the agent's token) */
   routes?: { open?: Hono[]; agent?: Hono[] };
+};
+
+/** Bytes that pass through a ground: larger bodies take another way, which the answers name. */
+export type PassBounds = {
+  /** of a whole request: a larger uplink is told to come in parts */
+  requestBytes: number;
+  /** of content in an answer: larger content is redirected to */
+  answerBytes: number;
 };
 
 export type Ground = {
@@ -78,7 +90,9 @@ export function createGround(options: GroundOptions): Ground {
   const runs = new Runs(store, now);
   const podLogs = new PodLogs(staging);
   const changes = new Changes();
-  const waiting = new Waiting(ledger, changes, options.waiting);
+  const { timeLeftMs, pass } = options;
+  const content = { staging, log, ...(pass && { passBytes: pass.answerBytes }) };
+  const waiting = new Waiting(ledger, changes, { ...options.waiting, ...(timeLeftMs && { timeLeftMs }) });
   const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, quota });
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
   const janitor = new Janitor({ ledger, store, staging, changes, edges, now, log });
@@ -144,8 +158,16 @@ export function createGround(options: GroundOptions): Ground {
     app.use(path, requireUser({ accounts: recent, tokens }), fewAtOnce);
   }
   const resolveEdge = (user: string, header: string | undefined) => recent.resolveEdge(user, header);
-  registerEmRoutes(app, { dispatch, staging, podLogs, runs, resolveEdge, log });
-  registerCommandRoutes(app, { ledger, waiting, dispatch, staging, log });
+  registerEmRoutes(app, {
+    ...content,
+    dispatch,
+    podLogs,
+    runs,
+    resolveEdge,
+    timeLeftMs,
+    requestBytes: pass?.requestBytes,
+  });
+  registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
   registerEdgeRoutes(app, { ledger, runs, resolveEdge, now });
 
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {

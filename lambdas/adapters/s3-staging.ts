@@ -12,7 +12,7 @@ import {
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { PerigeeError } from "#protocol/errors.ts";
 import { GiB } from "#protocol/limits.ts";
-import type { ListedObject, Staging, StoredObject } from "../ports/staging.ts";
+import type { ListedObject, SignedHead, Staging, StoredObject } from "../ports/staging.ts";
 import { compareKeys, keyParts, prefixParts } from "../ports/staging-key.ts";
 import { receive } from "./receive.ts";
 import { S3Sink } from "./s3-sink.ts";
@@ -119,9 +119,11 @@ export class S3Staging implements Staging {
     return bytes;
   }
 
-  async signGet(key: string, seconds: number): Promise<string> {
+  async signGet(key: string, seconds: number, head?: SignedHead): Promise<string> {
     keyParts(key);
-    return getSignedUrl(this.#client, new GetObjectCommand(this.#at(key)), signedFor(seconds));
+    const as = head && { ResponseContentType: head.type, ResponseContentDisposition: head.disposition };
+    const get = new GetObjectCommand({ ...this.#at(key), ...as });
+    return getSignedUrl(this.#client, get, signedFor(seconds));
   }
 
   /** `maxBytes` is not held: S3 signs an exact length or none. */

@@ -13,6 +13,9 @@ export type StoredObject = {
 };
 export type ListedObject = { key: string; size: number; modified: number };
 
+/** Headers of the answer to a signed URL: `Content-Type`, `Content-Disposition`. */
+export type SignedHead = { type: string; disposition: string };
+
 export interface Staging {
   /**
    * Stores an object: whole and durable when it returns, absent when it throws. Of several at once on one
@@ -43,8 +46,11 @@ export interface Staging {
   deletePrefix(prefix: string): Promise<void>;
   /** Bytes of the objects whose key begins with `prefix`. */
   usage(prefix: string): Promise<number>;
-  /** URL to read the object once signed, for `seconds`. A relative one is relative to the ground's address. */
-  signGet(key: string, seconds: number): Promise<string>;
+  /**
+   * URL to read the object once signed, for `seconds`. A relative one is relative to the ground's address. A
+   * store that can answers with the headers of `head`.
+   */
+  signGet(key: string, seconds: number, head?: SignedHead): Promise<string>;
   /** What a PUT to a signed URL has to keep to. */
   readonly signedPut: { lengthNeeded: boolean; mostBytes: number };
   /**

@@ -157,4 +157,29 @@ describe("waiting", () => {
     for (const path of Object.keys(document.paths)) expect(html).toContain(path);
     expect(html).not.toContain("<script");
   });
+
+  test("a process whose time ends answers 202 before, and the command goes on", async () => {
+    // 10 s are kept for the answer: half a second of waiting is left
+    let end = Number.POSITIVE_INFINITY;
+    await start({ timeLeftMs: () => end - performance.now() });
+    const hold = gate();
+    await world.agent({
+      "nodes.status": async () => {
+        await hold.passed;
+        return { nodes: [] };
+      },
+    });
+    end = performance.now() + 10_500;
+    const answer = await alice.fetch("/em/nodes/status");
+    expect(answer.status).toBe(202);
+    const { data } = await json(answer);
+    expect(data.state).toBe("running");
+    hold.open();
+    end = Number.POSITIVE_INFINITY;
+    await expect
+      .poll(async () => (await json(await alice.fetch(`/commands/${data.command_id}?wait=5`))).data.state, {
+        timeout: 20_000,
+      })
+      .toBe("succeeded");
+  });
 });

@@ -42,8 +42,12 @@ export async function podLogs(c: EmContext, deps: EmDeps): Promise<Response> {
   });
 }
 
+/** ms kept for the last lines where the process's time is limited. */
+const LAST_LINES_MS = 10_000;
+
 /** A run that the ground knows no more brings no more log either. */
 async function hasEnded(deps: EmDeps, of: PodKey, run: string): Promise<boolean> {
+  if (deps.timeLeftMs && deps.timeLeftMs() < LAST_LINES_MS) return true;
   const now = (await deps.runs.find(of)).find((one) => one.run === run);
   return now === undefined || now.terminated;
 }

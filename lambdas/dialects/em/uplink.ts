@@ -1,5 +1,5 @@
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
-import { LIMITS } from "#protocol/limits.ts";
+import { LIMITS, MiB } from "#protocol/limits.ts";
 import type { StagedFile } from "#protocol/operations.ts";
 import type { Reservation } from "../../dispatch/dispatch.ts";
 import { bodyStream } from "../../http/body-stream.ts";
@@ -22,7 +22,9 @@ export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response>
   const contentType = c.req.header("content-type") ?? "";
   const media = contentType.split(";", 1)[0]!.trim().toLowerCase();
   if (media !== "multipart/form-data" || c.req.header("content-length") === "0") throw noFiles();
-  if (Number(c.req.header("content-length") ?? 0) > LIMITS.uplinkBodyBytes) throw uplinkTooLarge();
+  const length = Number(c.req.header("content-length") ?? 0);
+  if (length > LIMITS.uplinkBodyBytes) throw uplinkTooLarge();
+  if (length > (deps.requestBytes ?? length)) throw inPartsOnly(deps.requestBytes!);
   const user = c.get("user");
   const preferred = readPrefer(c.req.header("prefer"));
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
@@ -80,6 +82,15 @@ async function receive(c: EmContext, deps: EmDeps, reservation: Reservation, con
   });
   if (received.length === 0 || prefix === undefined) throw noFiles();
   return { volume: volumeName(fields), prefix, files: placed(fields, received) };
+}
+
+/** Valid, but not here: the answer names the way. */
+function inPartsOnly(bytes: number): PerigeeError {
+  return new PerigeeError(
+    "BODY_TOO_LARGE",
+    `Bodies over ${(bytes / MiB).toFixed(1)} MiB do not pass here: send the files in parts, see POST /uplinks`,
+    { data: { uplinks: "/uplinks" } },
+  );
 }
 
 function namesVolume(fields: Fields): boolean {

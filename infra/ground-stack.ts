@@ -1,0 +1,43 @@
+import { type App, CfnOutput, Stack, type StackProps } from "aws-cdk-lib";
+import { Alarms } from "./alarms.ts";
+import { queueName } from "./doorbell.ts";
+import { Functions } from "./functions.ts";
+import type { Settings } from "./settings.ts";
+import { Storage } from "./storage.ts";
+
+/** The ground: what it remembers, its code, and what calls a person. */
+export class GroundStack extends Stack {
+  readonly storage: Storage;
+  readonly functions: Functions;
+
+  constructor(
+    app: App,
+    id: string,
+    settings: Settings,
+    bundles: { api: string; janitor: string },
+    props: StackProps,
+  ) {
+    super(app, id, props);
+    this.storage = new Storage(this, "Storage", settings);
+    const { storage } = this;
+    this.functions = new Functions(this, "Functions", { settings, storage, bundles });
+    const { api, janitor, url } = this.functions;
+    new Alarms(this, "Alarms", { settings, lambdas: { api, janitor } });
+
+    const output = (name: string, value: string, description: string) =>
+      new CfnOutput(this, name, { value, description }).overrideLogicalId(name);
+    output("Url", url.url, "Where users and agents find the ground: PERIGEE_URL, PERIGEE_GROUND");
+    output("TableName", storage.table.tableName, "The ledger: PERIGEE_TABLE of the operator's verbs");
+    output("BucketName", storage.bucket.bucketName, "Staging");
+    output("QueuePrefix", queueName(settings.name, ""), "Begins the name of every doorbell queue");
+    output("TokenSecretArn", storage.tokenSecret.secretArn, "The secret that signs users' tokens");
+    output("ApiFunction", api.functionName, "The Lambda behind Url");
+    output("JanitorFunction", janitor.functionName, "The Lambda on a schedule");
+    output("ApiLogs", api.logGroup.logGroupName, "Log of the API");
+    output(
+      "JanitorLogs",
+      janitor.logGroup.logGroupName,
+      "Log of the janitor, with the edges that alarms are about",
+    );
+  }
+}
