@@ -12,10 +12,13 @@ import { Throttle } from "./auth/throttle.ts";
 import { type TokenKey, Tokens } from "./auth/tokens.ts";
 import { registerCommandRoutes } from "./commands/routes.ts";
 import { registerEmRoutes } from "./dialects/em/routes.ts";
+import { registerUplinkRoutes } from "./dialects/em/uplinks/routes.ts";
+import { Allowances } from "./dispatch/allowances.ts";
 import { Changes } from "./dispatch/changes.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Janitor } from "./dispatch/janitor.ts";
 import { PodLogs } from "./dispatch/pod-logs.ts";
+import { Uploads } from "./dispatch/uploads.ts";
 import { Waiting, type WaitingOptions } from "./dispatch/waiting.ts";
 import { docsPage } from "./docs/page.ts";
 import { registerEdgeRoutes } from "./edges/routes.ts";
@@ -74,7 +77,9 @@ export function createGround(options: GroundOptions): Ground {
   const podLogs = new PodLogs(staging);
   const changes = new Changes();
   const waiting = new Waiting(ledger, changes, options.waiting);
-  const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, quota });
+  const allowances = new Allowances({ staging, ledger, quota });
+  const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
+  const uploads = new Uploads({ ledger, staging, dispatch, allowances, quota });
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
   const janitor = new Janitor({ ledger, store, staging, changes, edges, now, log });
   const metrics = new Metrics(async () => {
@@ -135,11 +140,12 @@ export function createGround(options: GroundOptions): Ground {
   app.route("/agent", agent);
 
   const fewAtOnce = limitOpen(LIMITS.openPerUser);
-  for (const path of ["/em/*", "/commands", "/commands/*", "/edge"]) {
+  for (const path of ["/em/*", "/uplinks", "/uplinks/*", "/commands", "/commands/*", "/edge"]) {
     app.use(path, requireUser({ accounts, tokens }), fewAtOnce);
   }
   const resolveEdge = (user: string, header: string | undefined) => accounts.resolveEdge(user, header);
   registerEmRoutes(app, { dispatch, staging, podLogs, runs, resolveEdge, log });
+  registerUplinkRoutes(app, { uploads, resolveEdge, log, now });
   registerCommandRoutes(app, { ledger, waiting, dispatch, staging, log });
   registerEdgeRoutes(app, { ledger, runs, resolveEdge, now });
 

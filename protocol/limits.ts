@@ -46,7 +46,7 @@ export const LIMITS = {
   abandonedMs: 10 * 60_000,
   /** an upload that never completed */
   stagingMs: 70 * 60_000,
-  /** an upload in parts of which nothing was heard */
+  /** an upload in parts for which no URLs were asked */
   partsIdleMs: 2 * 3600_000,
   /** an upload in parts, however busy */
   partsMs: 24 * 3600_000,

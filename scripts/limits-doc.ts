@@ -36,7 +36,7 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   withdrawMs: "a waiting command that the edge has not taken by then is withdrawn: 503",
   abandonedMs: "a waiting command whose waiter died expires after this",
   stagingMs: "an upload that never completed is removed after this",
-  partsIdleMs: "an upload in parts is removed when nobody asked about it for this long",
+  partsIdleMs: "an upload in parts is removed when no URLs were asked for in this time",
   partsMs: "an upload in parts is removed after this, however busy",
   quotaBytes: "one user's bytes over volumes, images and staging, unless set; over it 507 `QUOTA_EXCEEDED`",
   freeFloorBytes: "bytes of disk that staging and volumes leave free; at it 507 `STORAGE_FULL`",

@@ -25,7 +25,11 @@ export function stagingPartsConformance(name: string, make: () => Promise<Stagin
     let count = 0;
     const fresh = () => `uplink/parts/p${count++}/`;
     const send = async ({ url, headers }: SignedUpload, body: Uint8Array) => {
-      const answer = await made.fetchSigned(url, { method: "PUT", body: body as RequestInit["body"], headers });
+      const answer = await made.fetchSigned(url, {
+        method: "PUT",
+        body: body as RequestInit["body"],
+        headers,
+      });
       await answer.arrayBuffer();
       return answer.status;
     };

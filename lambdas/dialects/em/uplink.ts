@@ -12,7 +12,7 @@ import { inCommand } from "./handler.ts";
 import { optionalLabel, volumeName } from "./names.ts";
 import { pathInVolume } from "./path-rules.ts";
 import { answerOf } from "./perform.ts";
-import { noFiles, type ReceivedFile, readUplinkBody, uplinkTooLarge } from "./uplink-body.ts";
+import { noFiles, readUplinkBody, uplinkTooLarge } from "./uplink-body.ts";
 
 /** Fields that an uplink knows; others are ignored. */
 const KNOWN = ["dest_path", "pod_name", "pvc_name"];
@@ -26,7 +26,14 @@ export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response>
   const user = c.get("user");
   const preferred = readPrefer(c.req.header("prefer"));
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
-  const reservation = await deps.dispatch.reserve({ user, edge, preference: preferred.preference });
+  const length = c.req.header("content-length");
+  const reservation = await deps.dispatch.reserve({
+    user,
+    edge,
+    preference: preferred.preference,
+    // the files are a part of the body
+    ...(length !== undefined && { bytes: Number(length) }),
+  });
   let upload: Awaited<ReturnType<typeof receive>>;
   try {
     upload = await receive(c, deps, reservation, contentType);
@@ -38,15 +45,18 @@ export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response>
   }
   try {
     const answer = await reservation.complete(upload);
-    return await answerOf(deps, answer, preferred, ({ count, bytes }) =>
-      json({
-        message: "Successfully uplinked files",
-        data: { file_count: count, total_size_kb: Math.round((bytes / 1024) * 100) / 100 },
-      }),
-    );
+    return await answerOf(deps, answer, preferred, uplinked);
   } catch (error) {
     throw inCommand(error, reservation.command.id);
   }
+}
+
+/** The contract's answer to an uplink that has arrived. */
+export function uplinked({ count, bytes }: { count: number; bytes: number }): Response {
+  return json({
+    message: "Successfully uplinked files",
+    data: { file_count: count, total_size_kb: Math.round((bytes / 1024) * 100) / 100 },
+  });
 }
 
 async function receive(c: EmContext, deps: EmDeps, reservation: Reservation, contentType: string) {
@@ -104,7 +114,10 @@ function target(fields: Fields, name: string): string {
  * The manifest: of files with one target the last counts, as if they had been written one after another.
  * @throws INVALID_PARAMETERS when a file would have to be a directory for another
  */
-export function placed(fields: Fields, received: ReceivedFile[]): StagedFile[] {
+export function placed(
+  fields: Fields,
+  received: (Omit<StagedFile, "path"> & { name: string })[],
+): StagedFile[] {
   const byPath = new Map<string, StagedFile>();
   for (const { n, name, size, xxh64 } of received) {
     const path = target(fields, name);
