@@ -50,6 +50,8 @@ export type GroundOptions = {
   quota?: number;
   limits?: LedgerOptions["limits"];
   waiting?: Partial<WaitingOptions>;
+  /** bytes of an uplink over which clients are told to send it in parts (default LIMITS.partsOver) */
+  partsOver?: number;
   /** believe X-Forwarded-For (default false) */
   trustProxy?: boolean;
   /** routes of the adapters: signed URLs, doorbell (behind the agent's token) */
@@ -115,7 +117,9 @@ export function createGround(options: GroundOptions): Ground {
     return next();
   });
 
-  app.get("/healthz", (c) => c.json({ status: "ok" }));
+  // Open, so that a client learns how to send before it sends: no token, no edge, no body
+  const uplinks = { parts_over: options.partsOver ?? LIMITS.partsOver };
+  app.get("/healthz", (c) => c.json({ status: "ok", uplinks }));
   app.get("/metrics", async (c) =>
     c.body(await metrics.registry.metrics(), 200, {
       "content-type": metrics.registry.contentType,

@@ -11,6 +11,8 @@ export const LIMITS = {
   uplinkFiles: 10_000,
   /** the JSON that describes an upload in parts */
   uplinkPlanBytes: 4 * MiB,
+  /** over this an uplink is better sent in parts, as `/healthz` says (a ground may have another bound) */
+  partsOver: 64 * MiB,
   /** parts of an upload, unless the client asks for others */
   partBytes: 8 * MiB,
   partBytesLeast: 5 * MiB,

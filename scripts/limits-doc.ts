@@ -12,6 +12,7 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   uplinkBodyBytes: "`Content-Length` of an uplink; over it the same, unread",
   uplinkFiles: "files of one uplink; over it 400 `TOO_MANY_FILES`",
   uplinkPlanBytes: "the JSON body of `POST /uplinks`; over it 413 `BODY_TOO_LARGE`",
+  partsOver: "bytes of an uplink over which the command sends it in parts, where the ground says no other",
   partBytes: "part of an upload in parts, unless the client names another size",
   partBytesLeast: "least part size that a client may name; a file's last part may be smaller",
   partBytesMost: "largest part size that a client may name",
@@ -56,8 +57,11 @@ export function withBounds(page: string): string {
   return `${before}${BEGIN}\n\n${table}\n\n${END}${after}`;
 }
 
+/** Bounds in bytes that are not called so. */
+const BYTES = ["partBytesLeast", "partBytesMost", "partsOver"];
+
 function format(name: string, value: number): string {
-  if (name.endsWith("Bytes"))
+  if (name.endsWith("Bytes") || BYTES.includes(name))
     return inUnits(
       value,
       [

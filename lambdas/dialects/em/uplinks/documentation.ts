@@ -80,6 +80,7 @@ const upload = z.object({
 const withParts = upload.extend({
   parts: z.array(signedPart).openapi({ description: `At most ${LIMITS.partUrls}` }),
   parts_expire_at: z.string().optional(),
+  parts_expire_in: z.number().int().optional().openapi({ description: "Seconds" }),
   missing: z.number().int().optional().openapi({ description: "Parts that have not arrived, in all" }),
 });
 

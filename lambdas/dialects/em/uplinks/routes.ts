@@ -117,6 +117,8 @@ async function withParts(deps: UplinkDeps, upload: Upload, parts: PlannedPart[])
     ...uploadView({ command: signed.command, plan }),
     parts: signed.parts.map((part) => signedPartView(part, plan.partSize)),
     parts_expire_at: expires,
+    // for those whose clock is another
+    parts_expire_in: LIMITS.partUrlMs / 1000,
   };
 }
 
