@@ -7,7 +7,7 @@ import type { OperationName } from "#protocol/operations.ts";
 import type { AgentConfig, AgentEnvironment } from "./config.ts";
 import { isErrno } from "./files/directory.ts";
 import { GroundClient } from "./ground/ground-client.ts";
-import { HttpDoorbell } from "./ground/http-doorbell.ts";
+import { makeDoorbell } from "./ground/make-doorbell.ts";
 import { DockerImageStore } from "./images/docker-image-store.ts";
 import { imageHandlers } from "./images/image-handlers.ts";
 import { instanceOf } from "./instance.ts";
@@ -43,7 +43,7 @@ export async function runAgent(
   const database = openStateDatabase(environment.data);
   const journal = new Journal(database);
   const ground = new GroundClient({ url: environment.ground, token: environment.token });
-  const doorbell = new HttpDoorbell({ ground: environment.ground, token: environment.token });
+  const doorbell = await makeDoorbell(environment, config, log);
   // Containers, networks and images of this agent, and of no other on the same engine.
   const instance = instanceOf(journal.id);
   const docker = new Docker();
@@ -159,6 +159,7 @@ export async function runAgent(
   } finally {
     heart.close();
     usage.close();
+    doorbell.close();
     reporter.close();
     await pods.close();
     await runtime.close();

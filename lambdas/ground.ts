@@ -5,6 +5,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { agentRoutes } from "./agent-api/routes.ts";
 import { Accounts } from "./auth/accounts.ts";
+import { RecentAccounts } from "./auth/recent-accounts.ts";
 import { requireAgent } from "./auth/require-agent.ts";
 import { requireUser } from "./auth/require-user.ts";
 import { registerAuthRoutes } from "./auth/routes.ts";
@@ -52,6 +53,8 @@ export type GroundOptions = {
   waiting?: Partial<WaitingOptions>;
   /** bytes of an uplink over which clients are told to send it in parts (default LIMITS.partsOver) */
   partsOver?: number;
+  /** ms for which what was read of an account is believed again, when a token is checked (default 0) */
+  recentAccountMs?: number;
   /** believe X-Forwarded-For (default false) */
   trustProxy?: boolean;
   /** routes of the adapters: signed URLs, doorbell (behind the agent's token) */
@@ -74,6 +77,7 @@ export function createGround(options: GroundOptions): Ground {
   const quota = options.quota ?? LIMITS.quotaBytes;
   const ledger = new Ledger(store, { now, ...(options.limits && { limits: options.limits }) });
   const accounts = new Accounts(store, { now });
+  const recent = new RecentAccounts(accounts, { ms: options.recentAccountMs ?? 0, now });
   const tokens = new Tokens(options.tokens, { now });
   const runs = new Runs(store, now);
   const podLogs = new PodLogs(staging);
@@ -135,7 +139,7 @@ export function createGround(options: GroundOptions): Ground {
   for (const route of options.routes?.open ?? []) app.route("/", route);
 
   const agent = new Hono<GroundEnv>();
-  agent.use(requireAgent({ accounts }));
+  agent.use(requireAgent({ accounts: recent }));
   for (const route of options.routes?.agent ?? []) agent.route("/", route);
   agent.route(
     "/",
@@ -145,9 +149,9 @@ export function createGround(options: GroundOptions): Ground {
 
   const fewAtOnce = limitOpen(LIMITS.openPerUser);
   for (const path of ["/em/*", "/uplinks", "/uplinks/*", "/commands", "/commands/*", "/edge"]) {
-    app.use(path, requireUser({ accounts, tokens }), fewAtOnce);
+    app.use(path, requireUser({ accounts: recent, tokens }), fewAtOnce);
   }
-  const resolveEdge = (user: string, header: string | undefined) => accounts.resolveEdge(user, header);
+  const resolveEdge = (user: string, header: string | undefined) => recent.resolveEdge(user, header);
   registerEmRoutes(app, { dispatch, staging, podLogs, runs, resolveEdge, log });
   registerUplinkRoutes(app, { uploads, resolveEdge, log, now });
   registerCommandRoutes(app, { ledger, waiting, dispatch, staging, log });

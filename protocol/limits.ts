@@ -52,6 +52,8 @@ export const LIMITS = {
   partsIdleMs: 2 * 3600_000,
   /** an upload in parts, however busy */
   partsMs: 24 * 3600_000,
+  /** in the cloud: a removed user, a changed password, a revoked edge or agent's token ends within this */
+  recentAccountMs: 10_000,
   /** byte quota per user over volumes, images and staging (default; the operator may set another) */
   quotaBytes: 20 * GiB,
   /** staging and volumes stop here, so that ledger and journal can always write */

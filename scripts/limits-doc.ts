@@ -39,6 +39,8 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   stagingMs: "an upload that never completed is removed after this",
   partsIdleMs: "an upload in parts is removed when no URLs were asked for in this time",
   partsMs: "an upload in parts is removed after this, however busy",
+  recentAccountMs:
+    "in the cloud, a removed user, an old password, a revoked edge or agent's token ends within this",
   quotaBytes: "one user's bytes over volumes, images and staging, unless set; over it 507 `QUOTA_EXCEEDED`",
   freeFloorBytes: "bytes of disk that staging and volumes leave free; at it 507 `STORAGE_FULL`",
 };

@@ -13,7 +13,7 @@ import { FreeSpace, storageFull } from "./free-space.ts";
 import { encodePart, objectName, readName } from "./key-file-name.ts";
 import { type PartTarget, verifyPartUrl } from "./part-url.ts";
 import { isRunning, processMark } from "./process-mark.ts";
-import { receiveInto } from "./receive-into.ts";
+import { receive } from "./receive.ts";
 import { type SignedMethod, UrlSignature } from "./url-signature.ts";
 
 const READ_BYTES = 512 * KiB;
@@ -235,7 +235,7 @@ export class DirectoryStaging implements Staging {
         beforeWrite: (bytes) => this.#space.take(bytes),
       });
       try {
-        await receiveInto(sink, body, options.signal);
+        await receive(body, sink, options.signal);
       } finally {
         await sink.idle();
       }

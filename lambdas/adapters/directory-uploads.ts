@@ -16,7 +16,7 @@ import { FileSink } from "./file-sink.ts";
 import { decodePart, encodePart } from "./key-file-name.ts";
 import { newRecord, readRecord, writeRecord } from "./part-record.ts";
 import { type PartTarget, signPartUrl } from "./part-url.ts";
-import { receiveInto } from "./receive-into.ts";
+import { receive } from "./receive.ts";
 import type { UrlSignature } from "./url-signature.ts";
 
 /** What uploads need of the directory that they live in. */
@@ -184,7 +184,7 @@ export class DirectoryUploads implements PartUploads {
     const beforeWrite = (bytes: number) => this.#home.take(bytes);
     const sink = new FileSink(file.fd, { maxBytes: size, position, beforeWrite, hash: new Crc32Hash() });
     try {
-      await receiveInto(sink, body, signal);
+      await receive(body, sink, signal);
     } catch (error) {
       if (error instanceof PerigeeError && error.code === "BODY_TOO_LARGE") throw mismatch({ size });
       throw error;

@@ -1,10 +1,10 @@
 import fs from "node:fs";
 import { Writable } from "node:stream";
 import { promisify } from "node:util";
-import { Xxh64 } from "@node-rs/xxhash";
 import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
 import { BufferCollector } from "./buffer-collector.ts";
+import { Xxh64 } from "./xxh64.ts";
 
 const BATCH_BYTES = 1 * MiB;
 /** under IOV_MAX, and a bound for streams of tiny chunks */
@@ -22,17 +22,6 @@ export interface ContentHash {
   update(chunk: Uint8Array): unknown;
   /** hex digits, of the length that the checksum has */
   hex(): string;
-}
-
-/** XXH64, seed 0. */
-export class Xxh64Hash implements ContentHash {
-  readonly #hash = new Xxh64();
-  update(chunk: Uint8Array): void {
-    this.#hash.update(chunk);
-  }
-  hex(): string {
-    return this.#hash.digest().toString(16).padStart(16, "0");
-  }
 }
 
 export type FileSinkOptions = {
@@ -75,7 +64,7 @@ export class FileSink extends Writable {
     this.#maxBytes = options.maxBytes;
     this.#beforeWrite = options.beforeWrite;
     this.#position = options.position ?? null;
-    this.#hash = options.hash ?? new Xxh64Hash();
+    this.#hash = options.hash ?? new Xxh64();
   }
 
   /** The checksum of what was written so far, in hex. */

@@ -4,7 +4,6 @@ import type { z } from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS } from "#protocol/operations.ts";
-import { isTerminal } from "#protocol/state.ts";
 import * as wire from "#protocol/wire.ts";
 import type { Changes } from "../dispatch/changes.ts";
 import type { PodLogs } from "../dispatch/pod-logs.ts";
@@ -12,7 +11,6 @@ import { downlinkKey, MANIFEST } from "../dispatch/staging-keys.ts";
 import type { GroundEnv } from "../http/env.ts";
 import { killPoint } from "../kill-point.ts";
 import type { Command } from "../ledger/command.ts";
-import { nextToClaim } from "../ledger/edge-state.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
 import type { Staging } from "../ports/staging.ts";
@@ -77,18 +75,18 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
   app.post("/report", async (c) => {
     const { epoch, user, command: id, outcome } = await body(c, wire.reportRequest);
     const edge = c.get("edge");
-    const before = await ledger.command(user, id);
-    const checked = checkedOutcome(before, outcome, parts.log);
-    if (before.operation === "pod.run" && checked.state === "succeeded") {
-      // Whoever reads pod/run's answer finds the run, though the agent's own report of it is still under way.
-      await ledger.requireEpoch(edge, epoch);
-      await runs.accepted(edge, before);
-    }
-    killPoint("agent.before.report");
-    const command = await ledger.report(edge, epoch, user, id, checked);
+    const { command, ended, more } = await ledger.conclude({ edge, user, id }, epoch, async (running) => {
+      const checked = checkedOutcome(running, outcome, parts.log);
+      if (running.operation === "pod.run" && checked.state === "succeeded") {
+        // Whoever reads pod/run's answer finds the run, though the agent's own report of it is still under way.
+        await runs.accepted(edge, running);
+      }
+      killPoint("agent.before.report");
+      return checked;
+    });
     killPoint("agent.reported");
     changes.changed(id);
-    if (!isTerminal(before.state)) {
+    if (ended) {
       parts.onEnd?.(command);
       parts.log.info(
         { edge, command: id, operation: command.operation, state: command.state },
@@ -101,7 +99,6 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
       });
     }
     killPoint("agent.before.acknowledged");
-    const more = nextToClaim(await ledger.edgeState(edge)) !== undefined;
     return c.json({ acknowledged: true, more } satisfies z.infer<typeof wire.reportResponse>);
   });
 
@@ -150,8 +147,10 @@ async function running(
   ledger: Ledger,
   of: { epoch: number; user: string; command: string },
 ): Promise<Command> {
-  await ledger.requireEpoch(c.get("edge"), of.epoch);
-  const command = await ledger.command(of.user, of.command);
+  const [, command] = await Promise.all([
+    ledger.requireEpoch(c.get("edge"), of.epoch),
+    ledger.command(of.user, of.command),
+  ]);
   if (command.edge !== c.get("edge") || command.state !== "running") {
     throw new PerigeeError("COMMAND_NOT_FOUND", `There is no running command ${of.command}`);
   }

@@ -14,8 +14,13 @@ export type WaitingOptions = {
   graceMs: number;
   /** no wait is longer than this (ms), for example Lambda's limit */
   maxWaitMs: number;
-  /** how often the ledger is asked when nothing rings (ms) */
+  /** how often the ledger is asked when nothing rings (ms), at the least */
   pollMs: number;
+  /**
+   * Where changes are made by other processes, no ring tells: then the ledger is asked sooner, `first` ms after
+   * the command was seen last and after a quarter of the time waited so far from then on, up to `pollMs`
+   */
+  eager?: { first: number };
 };
 
 export const WAITING_DEFAULTS: WaitingOptions = {
@@ -103,11 +108,17 @@ export class Waiting {
   }
 
   async #loop(command: Command, done: (now: Command) => boolean, until: number): Promise<Command> {
+    const { eager, pollMs } = this.#options;
+    const start = performance.now();
     using bell = this.#changes.listen(command.id);
+    // Nobody else's change can be missed by not looking now: the next look finds it.
+    let now = eager ? command : await this.#ledger.command(command.user, command.id);
     for (;;) {
-      const now = await this.#ledger.command(command.user, command.id);
       if (isTerminal(now.state) || done(now)) return now;
-      await bell.next(Math.max(1, Math.min(this.#options.pollMs, until - performance.now())));
+      const waited = performance.now() - start;
+      const pause = eager ? Math.min(pollMs, Math.max(eager.first, waited / 4)) : pollMs;
+      await bell.next(Math.max(1, Math.min(pause, until - performance.now())));
+      now = await this.#ledger.command(command.user, command.id);
     }
   }
 }

@@ -45,6 +45,9 @@ export type Draft = {
 /** Bytes that a reservation keeps of its user's quota, by the edge as it then is; what it throws refuses. */
 export type Hold = (state: EdgeState) => number;
 
+/** The edge with the new command on it, or a refusal thrown. */
+type Admit = (state: EdgeState, place: Place, of: { inContact: boolean; command: Command }) => EdgeState;
+
 type IdempotencyRecord = { digest: string; command: string; at: number };
 
 /** What one attempt of a change wants to write beside the edge's state. */
@@ -74,8 +77,8 @@ export class Ledger {
    * @throws EM_UNREACHABLE, LOCKED, IDEMPOTENCY_KEY_REUSED
    */
   submitLocking(draft: Draft): Promise<{ command: Command; replayed: boolean }> {
-    return this.#submit(draft, "lock", async (state, place) => {
-      await this.requireContact(draft.edge);
+    return this.#submit(draft, "lock", (state, place, { inContact }) => {
+      if (!inContact) throw unreachable();
       edges.requireFree(state, draft.user);
       return edges.takeLock(state, place);
     });
@@ -94,9 +97,9 @@ export class Ledger {
    * @throws EM_UNREACHABLE, LOCKED, QUEUE_FULL, and what `hold` throws
    */
   async reserve(draft: Draft, free: boolean, hold: Hold = () => 0): Promise<Command> {
-    const admit = async (state: EdgeState, place: Place) => {
+    const admit: Admit = (state, place, { inContact }) => {
       if (free) {
-        await this.requireContact(draft.edge);
+        if (!inContact) throw unreachable();
         edges.requireFree(state, draft.user);
       }
       edges.requirePlace(state, draft.user, this.#limits);
@@ -116,7 +119,7 @@ export class Ledger {
     prefix: (command: Pick<Command, "user" | "id">) => string,
     hold: Hold,
   ): Promise<{ command: Command; replayed: boolean }> {
-    const admit = (state: EdgeState, place: Place, { until }: Command) => {
+    const admit: Admit = (state, place, { command: { until } }) => {
       edges.requirePlace(state, draft.user, this.#limits);
       return edges.reserve(state, { ...place, bytes: hold(state), ...(until && { until }) });
     };
@@ -173,7 +176,7 @@ export class Ledger {
    * @throws STALE_EPOCH
    */
   claim(edge: string, epoch: number): Promise<Command | undefined> {
-    return this.#change<Command | undefined>(edge, async (state) => {
+    return this.#change<Command | undefined, void>(edge, nothing, async (state) => {
       requireEpoch(state, epoch);
       const now = this.#now();
       const writes: Write[] = [];
@@ -210,20 +213,44 @@ export class Ledger {
    * A repeat of a report for a command that has ended changes nothing.
    * @throws STALE_EPOCH, COMMAND_NOT_FOUND
    */
-  report(edge: string, epoch: number, user: string, id: string, outcome: Outcome): Promise<Command> {
-    return this.#changeCommand({ edge, user, id }, (state, current) => {
+  async report(edge: string, epoch: number, user: string, id: string, outcome: Outcome): Promise<Command> {
+    return (await this.conclude({ edge, user, id }, epoch, async () => outcome)).command;
+  }
+
+  /**
+   * As {@link Ledger.report}, for who has to look at the command first: `judge` gets it while it runs, perhaps
+   * several times, and says how it ended.
+   * @returns the command, whether it ended by this, and whether another one waits on its edge
+   */
+  async conclude(
+    of: Pick<Command, "edge" | "user" | "id">,
+    epoch: number,
+    judge: (command: Command) => Promise<Outcome>,
+  ): Promise<{ command: Command; ended: boolean; more: boolean }> {
+    const read = () => this.#item(of.user, of.id);
+    type Concluded = { command: Command; ended: boolean; more: boolean };
+    return this.#change<Concluded, Item<Command> | undefined>(of.edge, read, async (state, item) => {
       requireEpoch(state, epoch);
-      if (isTerminal(current.state)) return { command: current };
-      if (current.state !== "running") throw notFound(id);
+      if (!item || item.data.edge !== of.edge) throw notFound(of.id);
+      const current = item.data;
+      const waits = (next: EdgeState) => edges.nextToClaim(next) !== undefined;
+      if (isTerminal(current.state)) {
+        return { value: { command: current, ended: false, more: waits(state) } };
+      }
+      if (current.state !== "running") throw notFound(of.id);
+      const outcome = await judge(current);
       const rest =
         outcome.state === "succeeded"
           ? { result: outcome.result }
           : outcome.state === "failed"
             ? { failure: outcome.failure }
             : {};
+      const command = this.#ended(current, outcome.state, rest);
+      const next = edges.release(state, of.id);
       return {
-        state: edges.release(state, id),
-        command: this.#ended(current, outcome.state, rest),
+        state: next,
+        writes: [this.#put(command, item.rev)],
+        value: { command, ended: true, more: waits(next) },
       };
     });
   }
@@ -239,9 +266,8 @@ export class Ledger {
     id: string,
     progress?: Progress,
   ): Promise<boolean> {
-    const state = await this.edgeState(edge);
+    const [state, item] = await Promise.all([this.edgeState(edge), this.#item(user, id)]);
     requireEpoch(state, epoch);
-    const item = await this.#item(user, id);
     if (!item || item.data.edge !== edge || item.data.state !== "running") return true;
     if (progress) {
       try {
@@ -277,7 +303,7 @@ export class Ledger {
    * another journal: nobody knows how far it came.
    */
   startAgent(edge: string, journal: string): Promise<number> {
-    return this.#change<number>(edge, async (state) => {
+    return this.#change<number, void>(edge, nothing, async (state) => {
       const epoch = state.epoch + 1;
       let next: EdgeState = { ...state, epoch, journal };
       const writes: Write[] = [];
@@ -295,7 +321,7 @@ export class Ledger {
 
   /** The operator gives a claimed command up; its outcome is not known. @returns it, if there was one */
   resetEdge(edge: string): Promise<Command | undefined> {
-    return this.#change<Command | undefined>(edge, async (state) => {
+    return this.#change<Command | undefined, void>(edge, nothing, async (state) => {
       if (!state.holder) return { value: undefined };
       const item = await this.#item(state.holder.user, state.holder.id);
       const next = edges.release(state, state.holder.id);
@@ -338,11 +364,6 @@ export class Ledger {
     return beat !== undefined && this.#now() - beat.at <= this.#limits.contactMs;
   }
 
-  /** @throws EM_UNREACHABLE */
-  async requireContact(edge: string): Promise<void> {
-    if (!(await this.inContact(edge))) throw unreachable();
-  }
-
   /** @throws STALE_EPOCH */
   async requireEpoch(edge: string, epoch: number): Promise<void> {
     requireEpoch(await this.edgeState(edge), epoch);
@@ -373,49 +394,61 @@ export class Ledger {
   async #submit(
     draft: Draft,
     entry: Command["entry"],
-    admit: (state: EdgeState, place: Place, command: Command) => EdgeState | Promise<EdgeState>,
+    admit: Admit,
     options: { state?: "queued" | "staging"; more?: (command: Command) => Partial<Command> } = {},
   ): Promise<{ command: Command; replayed: boolean }> {
-    return this.#change<{ command: Command; replayed: boolean }>(draft.edge, async (edge) => {
-      const now = this.#now();
-      const writes: Write[] = [];
-      const { state = "queued" } = options;
-      const base: Command = {
-        id: ulid(now),
-        user: draft.user,
-        edge: draft.edge,
-        operation: draft.operation,
-        input: draft.input,
-        state,
-        entry,
-        exclusive: true,
-        attempts: 0,
-        createdAt: now,
-        ...(state === "queued" && { queuedAt: now }),
-      };
-      const command: Command = { ...base, ...options.more?.(base) };
-      if (draft.idempotency) {
-        const { route, key, digest } = draft.idempotency;
-        const at = keys.idempotency(draft.user, route, key);
-        const found = await this.#store.get<IdempotencyRecord>(at);
-        if (found && now - found.data.at < LIMITS.idempotencyMs) {
-          if (found.data.digest !== digest) {
-            throw new PerigeeError(
-              "IDEMPOTENCY_KEY_REUSED",
-              "Idempotency-Key was used for another request in the last 24 hours",
-            );
+    const { idempotency } = draft;
+    const replayKey = idempotency && keys.idempotency(draft.user, idempotency.route, idempotency.key);
+    const read = () =>
+      Promise.all([
+        this.inContact(draft.edge),
+        replayKey ? this.#store.get<IdempotencyRecord>(replayKey) : undefined,
+      ]);
+    return this.#change<{ command: Command; replayed: boolean }, Awaited<ReturnType<typeof read>>>(
+      draft.edge,
+      read,
+      async (edge, [inContact, found]) => {
+        const now = this.#now();
+        const writes: Write[] = [];
+        const { state = "queued" } = options;
+        const base: Command = {
+          id: ulid(now),
+          user: draft.user,
+          edge: draft.edge,
+          operation: draft.operation,
+          input: draft.input,
+          state,
+          entry,
+          exclusive: true,
+          attempts: 0,
+          createdAt: now,
+          ...(state === "queued" && { queuedAt: now }),
+        };
+        const command: Command = { ...base, ...options.more?.(base) };
+        if (idempotency && replayKey) {
+          const { digest } = idempotency;
+          if (found && now - found.data.at < LIMITS.idempotencyMs) {
+            if (found.data.digest !== digest) {
+              throw new PerigeeError(
+                "IDEMPOTENCY_KEY_REUSED",
+                "Idempotency-Key was used for another request in the last 24 hours",
+              );
+            }
+            const earlier = await this.command(draft.user, found.data.command);
+            // One that was withdrawn was in truth refused, and a refusal stores nothing.
+            if (earlier.state !== "expired") return { value: { command: earlier, replayed: true } };
           }
-          const earlier = await this.command(draft.user, found.data.command);
-          // One that was withdrawn was in truth refused, and a refusal stores nothing.
-          if (earlier.state !== "expired") return { value: { command: earlier, replayed: true } };
+          const data: IdempotencyRecord = { digest, command: command.id, at: now };
+          writes.push({
+            put: { ...replayKey, expiresAt: now + LIMITS.idempotencyMs, data },
+            if: found?.rev ?? 0,
+          });
         }
-        const data: IdempotencyRecord = { digest, command: command.id, at: now };
-        writes.push({ put: { ...at, expiresAt: now + LIMITS.idempotencyMs, data }, if: found?.rev ?? 0 });
-      }
-      const next = await admit(edge, place(command, now), command);
-      writes.push(this.#put(command, 0));
-      return { state: next, writes, value: { command, replayed: false } };
-    });
+        const next = admit(edge, place(command, now), { inContact, command });
+        writes.push(this.#put(command, 0));
+        return { state: next, writes, value: { command, replayed: false } };
+      },
+    );
   }
 
   /** One conditional change of an edge's record and a command's. */
@@ -423,8 +456,8 @@ export class Ledger {
     target: Pick<Command, "edge" | "user" | "id">,
     decide: (state: EdgeState, command: Command) => { state?: EdgeState; command: Command },
   ): Promise<Command> {
-    return this.#change(target.edge, async (state) => {
-      const item = await this.#item(target.user, target.id);
+    const read = () => this.#item(target.user, target.id);
+    return this.#change(target.edge, read, async (state, item) => {
       if (!item || item.data.edge !== target.edge) throw notFound(target.id);
       const decided = decide(state, item.data);
       const writes = decided.command === item.data ? [] : [this.#put(decided.command, item.rev)];
@@ -432,11 +465,16 @@ export class Ledger {
     });
   }
 
-  async #change<T>(edge: string, attempt: (state: EdgeState) => Promise<Change<T>>): Promise<T> {
+  /** `read` is what an attempt needs beside the edge's state: asked for together, they are one round trip. */
+  async #change<T, R>(
+    edge: string,
+    read: () => Promise<R>,
+    attempt: (state: EdgeState, read: R) => Promise<Change<T>>,
+  ): Promise<T> {
     return this.#turns.run(edge, async () => {
       for (let tries = 0; ; tries++) {
-        const item = await this.#store.get<EdgeState>(keys.edgeState(edge));
-        const change = await attempt(item?.data ?? edges.NEW_EDGE);
+        const [item, beside] = await Promise.all([this.#store.get<EdgeState>(keys.edgeState(edge)), read()]);
+        const change = await attempt(item?.data ?? edges.NEW_EDGE, beside);
         const writes = [...(change.writes ?? [])];
         if (change.state) {
           writes.unshift({ put: { ...keys.edgeState(edge), data: change.state }, if: item?.rev ?? 0 });
@@ -466,6 +504,8 @@ export class Ledger {
     return moved(command, to, { ...rest, endedAt: this.#now() });
   }
 }
+
+const nothing = async () => {};
 
 const INTERRUPTED: Failure = {
   code: "INTERRUPTED",

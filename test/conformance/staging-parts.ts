@@ -167,7 +167,7 @@ export function stagingPartsConformance(name: string, make: () => Promise<Stagin
         url.replaceAll(one.upload, two.upload),
         url.replace(/([?&](?:part|partNumber)=)1/, "$12"),
         url.replace(/[?].*/, ""),
-        url.replace(/(signature=)../i, "$1aa"),
+        url.replace(/(signature=)(.)/i, (_all, name, first) => name + (first === "a" ? "b" : "a")),
       ];
       for (const forged of altered) {
         expect(forged).not.toBe(url);

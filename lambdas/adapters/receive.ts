@@ -1,13 +1,9 @@
-import { finished, type Readable } from "node:stream";
-import type { FileSink } from "./file-sink.ts";
+import { finished, type Readable, type Writable } from "node:stream";
 
-/**
- * Runs `body` into `sink` until both are done; the body is never destroyed.
- * @throws what the body or the sink failed with, or the signal's reason
- */
-export async function receiveInto(
-  sink: FileSink,
+/** Runs `body` into `sink` until both are done; the body is never destroyed. */
+export async function receive(
   body: Readable | Uint8Array,
+  sink: Writable,
   signal?: AbortSignal,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
