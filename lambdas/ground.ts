@@ -13,10 +13,13 @@ import { Throttle } from "./auth/throttle.ts";
 import { type TokenKey, Tokens } from "./auth/tokens.ts";
 import { registerCommandRoutes } from "./commands/routes.ts";
 import { registerEmRoutes } from "./dialects/em/routes.ts";
+import { registerUplinkRoutes } from "./dialects/em/uplinks/routes.ts";
+import { Allowances } from "./dispatch/allowances.ts";
 import { Changes } from "./dispatch/changes.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Janitor } from "./dispatch/janitor.ts";
 import { PodLogs } from "./dispatch/pod-logs.ts";
+import { Uploads } from "./dispatch/uploads.ts";
 import { Waiting, type WaitingOptions } from "./dispatch/waiting.ts";
 import { docsPage } from "./docs/page.ts";
 import { registerEdgeRoutes } from "./edges/routes.ts";
@@ -51,6 +54,8 @@ export type GroundOptions = {
   waiting?: Partial<WaitingOptions>;
   /** what may pass through this ground, where that is bounded (Lambda); by default nothing is */
   pass?: PassBounds;
+  /** bytes of an uplink over which clients are told to send it in parts (default LIMITS.partsOver) */
+  partsOver?: number;
   /** ms for which what was read of an account is believed again, when a token is checked (default 0) */
   recentAccountMs?: number;
   /** believe X-Forwarded-For (default false) */
@@ -93,7 +98,9 @@ export function createGround(options: GroundOptions): Ground {
   const { timeLeftMs, pass } = options;
   const content = { staging, log, ...(pass && { passBytes: pass.answerBytes }) };
   const waiting = new Waiting(ledger, changes, { ...options.waiting, ...(timeLeftMs && { timeLeftMs }) });
-  const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, quota });
+  const allowances = new Allowances({ staging, ledger, quota });
+  const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
+  const uploads = new Uploads({ ledger, staging, dispatch, allowances, quota });
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
   const janitor = new Janitor({ ledger, store, staging, changes, edges, now, log });
   const metrics = new Metrics(async () => {
@@ -129,7 +136,9 @@ export function createGround(options: GroundOptions): Ground {
     return next();
   });
 
-  app.get("/healthz", (c) => c.json({ status: "ok" }));
+  // Open, so that a client learns how to send before it sends: no token, no edge, no body
+  const uplinks = { parts_over: options.partsOver ?? LIMITS.partsOver };
+  app.get("/healthz", (c) => c.json({ status: "ok", uplinks }));
   app.get("/metrics", async (c) =>
     c.body(await metrics.registry.metrics(), 200, {
       "content-type": metrics.registry.contentType,
@@ -154,7 +163,7 @@ export function createGround(options: GroundOptions): Ground {
   app.route("/agent", agent);
 
   const fewAtOnce = limitOpen(LIMITS.openPerUser);
-  for (const path of ["/em/*", "/commands", "/commands/*", "/edge"]) {
+  for (const path of ["/em/*", "/uplinks", "/uplinks/*", "/commands", "/commands/*", "/edge"]) {
     app.use(path, requireUser({ accounts: recent, tokens }), fewAtOnce);
   }
   const resolveEdge = (user: string, header: string | undefined) => recent.resolveEdge(user, header);
@@ -167,6 +176,7 @@ export function createGround(options: GroundOptions): Ground {
     timeLeftMs,
     requestBytes: pass?.requestBytes,
   });
+  registerUplinkRoutes(app, { uploads, resolveEdge, log, now });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
   registerEdgeRoutes(app, { ledger, runs, resolveEdge, now });
 
