@@ -27,7 +27,7 @@ export default defineConfig({
             "scripts/**/*.test.ts",
             "test/**/*.test.ts",
           ],
-          exclude: ["test/contract/**"],
+          exclude: ["test/contract/**", "test/kubernetes/*.test.ts"],
         },
       },
       {
