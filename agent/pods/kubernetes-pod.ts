@@ -48,6 +48,17 @@ export type PodContext = {
  */
 export const START_ALLOWANCE_S = 1800;
 
+/** Every node tells every container where the API server is, and cannot be told not to: these names it leaves alone. */
+const NO_API_SERVER = Object.fromEntries(
+  [
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+    "KUBERNETES_SERVICE_PORT_HTTPS",
+    "KUBERNETES_PORT",
+    ...["", "_PROTO", "_PORT", "_ADDR"].map((end) => `KUBERNETES_PORT_443_TCP${end}`),
+  ].map((name) => [name, ""]),
+);
+
 /** The pod of a run (pure). */
 export function podOf(spec: RunSpec, context: PodContext): Manifest {
   const { names, limits, requests, kind, dns } = context;
@@ -96,7 +107,10 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
           imagePullPolicy: "IfNotPresent",
           ...(spec.command?.length && { command: spec.command.map(literal) }),
           ...(spec.args?.length && { args: spec.args.map(literal) }),
-          env: Object.entries(spec.envs).map(([name, value]) => ({ name, value: literal(value) })),
+          env: Object.entries({ ...NO_API_SERVER, ...spec.envs }).map(([name, value]) => ({
+            name,
+            value: literal(value),
+          })),
           ...((context.workdir === "" || context.workdir === "/") && { workingDir: "/data" }),
           ports: spec.ports.map((port) => ({ containerPort: port, protocol: "TCP" })),
           resources: {

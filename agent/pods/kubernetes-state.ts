@@ -15,8 +15,12 @@ const UNKNOWN_END = /^(?:ContainerStatusUnknown|Unknown)$/;
 
 const NODE_LOST = "The node went down";
 
+/** The container's own state: without an end that its node only made up, for a container that never was. */
 function containerOf(pod: Pod): ContainerStateOfPod {
-  return pod.status?.containerStatuses?.[0]?.state ?? {};
+  const [container] = pod.status?.containerStatuses ?? [];
+  const { terminated: end, ...others } = container?.state ?? {};
+  const wasThere = container?.containerID || container?.restartCount || end?.startedAt;
+  return end && !(UNKNOWN_END.test(end.reason ?? "") && !wasThere) ? { ...others, terminated: end } : others;
 }
 
 function stamp(text: string | undefined): string | null {

@@ -42,7 +42,7 @@ export type Pod = {
     startTime?: string;
     podIP?: string;
     conditions?: Condition[];
-    containerStatuses?: { state?: ContainerStateOfPod }[];
+    containerStatuses?: { state?: ContainerStateOfPod; containerID?: string; restartCount?: number }[];
   };
 };
 
