@@ -9,6 +9,7 @@ import { isErrno } from "./files/directory.ts";
 import { GroundClient } from "./ground/ground-client.ts";
 import { HttpDoorbell } from "./ground/http-doorbell.ts";
 import { DockerImageStore } from "./images/docker-image-store.ts";
+import { openHandover } from "./images/handover/open-handover.ts";
 import { imageHandlers } from "./images/image-handlers.ts";
 import { instanceOf } from "./instance.ts";
 import { Journal } from "./journal/journal.ts";
@@ -57,13 +58,25 @@ export async function runAgent(
     log,
     freeFloorBytes: config.freeFloorBytes,
   });
+  const registryName = config.registry ?? config.imageRegistry?.pull;
   const images = new DockerImageStore({
     docker,
     database,
     instance,
     ...(config.publicImages && { publicImages: config.publicImages }),
-    ...(config.registry && { registry: config.registry }),
+    ...(registryName && { registry: registryName }),
   });
+  const handover =
+    config.imageRegistry &&
+    openHandover(config.imageRegistry, {
+      docker,
+      database,
+      instance,
+      freeFloorBytes: config.freeFloorBytes,
+      repositoryOf: ({ user, imageId }) => images.repositoryOf(user, imageId),
+      isInUse: ({ user, imageId }) => pods.runsImage(user, imageId),
+      onError: (error, about) => log.warn({ err: error, ...about }, "images: tried again"),
+    });
   const runtime = new DockerRuntime({
     docker,
     instance,
@@ -124,6 +137,7 @@ export async function runAgent(
     epoch = started.epoch;
     // Without an engine files still come and go: only what needs it fails, until it is there.
     await images.start(unfinished).catch(() => void readyEngine(() => images.start(), log, signal));
+    await handover?.start().catch(() => void readyEngine(() => handover.start(), log, signal));
     pods.onChange((report) => reporter.changed(report));
     pods.start();
     for (const report of pods.reports()) reporter.changed(report);
@@ -150,6 +164,9 @@ export async function runAgent(
       if (operation === "pod.run" || operation === "pod.stop") return;
       if (operation === "edge.publish" || operation.startsWith("image.")) pods.imagesChanged();
       void usage.measure(user);
+      if (operation.startsWith("image.")) {
+        void handover?.keepUp(images.idsOf(user).map((imageId) => ({ user, imageId })));
+      }
     };
     const loop = new AgentLoop(
       { ground, journal, handlers, doorbell, changed, log },
@@ -162,6 +179,7 @@ export async function runAgent(
     reporter.close();
     await pods.close();
     await runtime.close();
+    await handover?.close();
     await volumes.close();
     ground.close();
     database.close();
@@ -200,7 +218,8 @@ async function readyEngine(start: () => Promise<void>, log: Logger, signal: Abor
     try {
       return await start();
     } catch (error) {
-      if (backoff.tries === 1) log.warn({ err: error }, "waiting for the container engine");
+      if (backoff.tries === 1)
+        log.warn({ err: error }, "waiting for the container engine or the image registry");
     }
   }
 }
