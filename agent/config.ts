@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { GiB, LIMITS } from "#protocol/limits.ts";
 import { NODE_KINDS } from "#protocol/names.ts";
+import { kubernetesConfig } from "./pods/kubernetes-config.ts";
 
 const HOST_PORT = /^[A-Za-z0-9.-]+:[0-9]{1,5}$/;
 
@@ -67,6 +68,8 @@ export const agentConfig = z
       .default({ memoryBytes: 2 * GiB, cpus: 1, pids: 512 }),
     /** first two octets of the addresses that pods' networks are cut from */
     networkPool: z.string().optional(),
+    /** pods run on this cluster, not in the Docker engine */
+    kubernetes: kubernetesConfig.optional(),
     /** bytes that stay free where the volumes are */
     freeFloorBytes: z.number().int().nonnegative().default(LIMITS.freeFloorBytes),
     /** ms between claims when nothing rings; under 15 s */

@@ -112,6 +112,7 @@ export class PodManager {
     for (const record of this.#records.values()) if (record.phase === "running") this.#logs.follow(record);
     this.#unwatch = this.#runtime.watch((run) => {
       if (run === undefined) return void this.#resync();
+      this.#executor.lookSoon(run);
       this.#suspects.add(run);
       this.#kick();
     });
