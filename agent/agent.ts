@@ -17,7 +17,7 @@ import { openStateDatabase } from "./journal/state-database.ts";
 import { AgentLoop } from "./loop/agent-loop.ts";
 import { Backoff } from "./loop/backoff.ts";
 import type { OperationHandlers } from "./operation.ts";
-import { DockerRuntime } from "./pods/docker-runtime.ts";
+import { openRuntime } from "./pods/open-runtime.ts";
 import { podHandlers } from "./pods/pod-handlers.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { Heart } from "./reporting/heart.ts";
@@ -77,13 +77,12 @@ export async function runAgent(
       isInUse: ({ user, imageId }) => pods.runsImage(user, imageId),
       onError: (error, about) => log.warn({ err: error, ...about }, "images: tried again"),
     });
-  const runtime = new DockerRuntime({
+  const runtime = await openRuntime(config, {
     docker,
     instance,
-    nodes: config.nodes,
-    limits: config.pod,
-    devices: config.devices,
-    ...(config.networkPool && { networkPool: config.networkPool }),
+    secret: journal.id,
+    volumes: volumes.root,
+    ...(handover && { images: handover }),
   });
   const pods = new PodManager({
     db: database,

@@ -3,16 +3,19 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { readConfig } from "#agent/config.ts";
 import { SqliteStore } from "#lambdas/adapters/sqlite-store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
 import { cleanEngine } from "../../scripts/clean-engine.ts";
 import { clientFor } from "../../scripts/docker-engine.ts";
-import { ensureBaseImage } from "../../scripts/ensure-base-image.ts";
+import { BASE_IMAGE, ensureBaseImage } from "../../scripts/ensure-base-image.ts";
 import { ensureDocker } from "../../scripts/ensure-docker.ts";
 import { EDGE } from "../../scripts/prepare-data.ts";
 import { type Stack, startStack } from "../../scripts/stack.ts";
 import type { ClusterUnderTest } from "./support/cluster-under-test.ts";
 import { type FoundCluster, findCluster } from "./support/find-cluster.ts";
+import { pushTestImage } from "./support/push-test-image.ts";
+import type { TestCluster } from "./support/test-cluster.ts";
 
 /**
  * `npm run test:kubernetes [-- FILTER…]`: the contract suite and the tests that only a cluster can have, against
@@ -48,6 +51,11 @@ try {
   cluster = await findCluster(say, controller.signal);
   const agentConfig = join(data, "agent-config.json");
   writeFileSync(agentConfig, JSON.stringify(cluster.config, null, 2));
+  const config = readConfig(agentConfig);
+  if (!config.kubernetes || !config.imageRegistry) throw new Error("kubernetes and imageRegistry are needed");
+  const { kinds, dns } = config.kubernetes;
+  const image = await pushTestImage(docker, config.imageRegistry, BASE_IMAGE);
+  const testCluster: TestCluster = { kubeconfig: cluster.kubeconfig, kinds, dns, image };
   stack = await startStack({
     data,
     host: "127.0.0.1",
@@ -74,7 +82,11 @@ try {
     JSON.stringify({ kubeconfig, kubectl, own, agentConfig, agentData } satisfies ClusterUnderTest),
   );
   say(`ground and agent ready at ${stack.url}`);
-  passed = await runTests(stack.url, engine.host, told);
+  passed = await runTests(stack.url, {
+    DOCKER_HOST: engine.host,
+    PERIGEE_KUBERNETES_TEST: told,
+    PERIGEE_TEST_CLUSTER: JSON.stringify(testCluster),
+  });
 } catch (error) {
   console.error(`test:kubernetes: ${(error as Error).message}`);
 } finally {
@@ -82,7 +94,7 @@ try {
 }
 process.exitCode = passed ? 0 : 1;
 
-function runTests(url: string, dockerHost: string, told: string): Promise<boolean> {
+function runTests(url: string, env: NodeJS.ProcessEnv): Promise<boolean> {
   const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
   const projects = ["--project", "contract", "--project", "kubernetes"];
   const child = spawn(process.execPath, [vitest, "run", ...projects, ...process.argv.slice(2)], {
@@ -90,8 +102,7 @@ function runTests(url: string, dockerHost: string, told: string): Promise<boolea
     stdio: "inherit",
     env: {
       ...process.env,
-      DOCKER_HOST: dockerHost,
-      PERIGEE_KUBERNETES_TEST: told,
+      ...env,
       PERIGEE_URL: url,
       PERIGEE_USER: user.name,
       PERIGEE_PASSWORD: user.password,
