@@ -140,10 +140,13 @@ async function startParts(
 
 /** Waits for one part. @throws Error with the end of its log when it does not come up or has ended */
 async function ready({ signal, parts }: Step, name: string, done: () => Promise<boolean>): Promise<void> {
+  let missed = 0;
   let ended = false;
   const up = await until(async () => {
     signal.throwIfAborted();
-    ended = parts.daemons.pid(name) === undefined;
+    // while one program turns into the next its environment cannot be read
+    missed = parts.daemons.pid(name) === undefined ? missed + 1 : 0;
+    ended = missed > 3;
     return ended || (await done());
   }, READY_MS);
   if (up && !ended) return;
