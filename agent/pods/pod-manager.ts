@@ -246,6 +246,11 @@ export class PodManager {
     });
   }
 
+  /** Does a run of the user that was begun and has not ended need the image of this ID? */
+  runsImage(user: string, imageId: string): boolean {
+    return this.#some((record) => record.user === user && record.imageId === imageId);
+  }
+
   /** An image was built, loaded or published: runs that wait for one look again. */
   imagesChanged(): void {
     this.#executor.retrySoon();
