@@ -46,6 +46,7 @@ export const ERRORS = {
   INTERNAL_ERROR: [500, "Something failed on our side; the cause is in the log under the command's id."],
   INTERRUPTED: [500, "The edge lost its journal while the command ran; its outcome is not known."],
   ENGINE_UNAVAILABLE: [500, "The container engine on the edge does not answer."],
+  REGISTRY_UNAVAILABLE: [500, "The image registry on the edge does not answer, or refuses."],
   EM_UNREACHABLE: [503, "The edge has not been in contact, or did not take the command in time."],
   EXPIRED: [503, "The command was never taken by the edge and has expired."],
   DEADLINE_EXCEEDED: [504, "The command ran into its deadline and was stopped."],

@@ -439,6 +439,9 @@ describe("restart", () => {
       command: ["sleep", "1000"],
       ports: [],
       envs: {},
+      volume: "default",
+      maxMs: 3600_000,
+      graceMs: 30_000,
     };
     const foreign = rig.runtime({ instance: `${rig.instance}-foreign`, prefix: `${rig.instance}-foreign` });
     await Promise.all([runtime.start(spec), foreign.start(spec)]);

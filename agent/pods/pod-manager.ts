@@ -118,6 +118,7 @@ export class PodManager {
     for (const record of this.#records.values()) if (record.phase === "running") this.#logs.follow(record);
     this.#unwatch = this.#runtime.watch((run) => {
       if (run === undefined) return void this.#resync();
+      this.#executor.lookSoon(run);
       this.#suspects.add(run);
       this.#kick();
     });
@@ -257,6 +258,11 @@ export class PodManager {
       const used = nameAndTag(record.input.image);
       return used.tag === tag && (used.name === name || used.name === `${user}-${name}`);
     });
+  }
+
+  /** Does a run of the user that was begun and has not ended need the image of this ID? */
+  runsImage(user: string, imageId: string): boolean {
+    return this.#some((record) => record.user === user && record.imageId === imageId);
   }
 
   /** An image was built, loaded or published: runs that wait for one look again. */
