@@ -8,8 +8,10 @@ import { unless } from "#agent/pods/kubernetes-errors.ts";
 import { FINALIZER, KubernetesNames } from "#agent/pods/kubernetes-names.ts";
 import { KubernetesRuntime, type KubernetesRuntimeOptions } from "#agent/pods/kubernetes-runtime.ts";
 import type { Node, Pod } from "#agent/pods/kubernetes-types.ts";
+import type { PodManager, PodManagerOptions } from "#agent/pods/pod-manager.ts";
 import { ImageMissing, type RunSpec } from "#agent/pods/pod-runtime.ts";
 import { MiB } from "#protocol/limits.ts";
+import { PodRig } from "#test/support/pod-rig.ts";
 import { testCluster } from "./test-cluster.ts";
 
 type Named = { metadata: { name: string; finalizers?: string[]; labels?: Record<string, string> } };
@@ -21,6 +23,7 @@ export class KubernetesRig {
   readonly names: KubernetesNames;
   readonly directory = mkdtempSync(path.join(os.tmpdir(), "perigee-kubernetes-"));
   readonly #runtimes: KubernetesRuntime[] = [];
+  #pods: PodRig | undefined;
   readonly #prefix: string;
 
   private constructor(api: KubernetesApi, instance: string) {
@@ -57,6 +60,23 @@ export class KubernetesRig {
     });
     this.#runtimes.push(runtime);
     return runtime;
+  }
+
+  /** Records, volumes and pushed logs of a manager. */
+  async pods(): Promise<PodRig> {
+    this.#pods ??= await PodRig.create();
+    return this.#pods;
+  }
+
+  /** A manager that has started, over the pods' database and a runtime of its own. */
+  async manager(options: Partial<PodManagerOptions> = {}): Promise<PodManager> {
+    const pods = await this.pods();
+    const volumes = path.join(pods.directory, "volumes");
+    return pods.manager({
+      runtime: await this.runtime({ storage: { kind: "shared", agentPath: volumes, nodePath: volumes } }),
+      resolveImage: async (_user, name) => (name === "busybox" ? { id: testCluster().image.id } : undefined),
+      ...options,
+    });
   }
 
   /** The run of `/bin/sh -c script`; its user's volume is `default`. */
@@ -144,6 +164,7 @@ export class KubernetesRig {
       return items.length === 0;
     });
     this.api.close();
+    await this.#pods?.cleanUp();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
