@@ -1,31 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { crc32 } from "node:zlib";
-import { xxh64 } from "@node-rs/xxhash";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { OperationHandler } from "#agent/operation.ts";
 import type { Ground } from "#lambdas/ground.ts";
 import { LIMITS } from "#protocol/limits.ts";
+import { declaredFile as declared } from "#test/support/declared-file.ts";
 import type { UserClient, World } from "#test/support/world.ts";
 
 export type UplinksWorld = Pick<World, "url" | "user" | "agent" | "close"> & { ground: Ground };
 export type UplinksOptions = { quota?: number; now?: () => number };
 
 const PART = LIMITS.partBytesLeast;
-const hex = (value: number | bigint, digits: number) => value.toString(16).padStart(digits, "0");
-
-/** A file of POST /uplinks. */
-function declared(path: string, content: Buffer, partSize = PART) {
-  const parts = Array.from({ length: Math.ceil(content.length / partSize) }, (_, i) =>
-    content.subarray(i * partSize, (i + 1) * partSize),
-  );
-  return {
-    path,
-    size: content.length,
-    checksum: hex(xxh64(content), 16),
-    crc32: parts.map((part) => hex(crc32(part), 8)),
-  };
-}
-
 type Signed = {
   file: number;
   part: number;

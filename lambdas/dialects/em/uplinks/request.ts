@@ -10,6 +10,8 @@ import { noFiles, uplinkTooLarge } from "../uplink-body.ts";
 
 const DIGITS_16 = /^[0-9a-f]{16}$/i;
 const DIGITS_8 = /^[0-9a-f]{8}$/i;
+/** XXH64 of nothing. */
+const EMPTY = "ef46db3751d8e999";
 const HASH_RULE = "must be the XXH64 (seed 0) of the file, 16 hex digits";
 const CRC_RULE = "must be a CRC32, 8 hex digits";
 const SIZE_RULE = "must be a whole number of bytes";
@@ -71,7 +73,10 @@ export function readOpenRequest(body: unknown): UploadPlan {
   if (files.reduce((sum, { size }) => sum + size, 0) > LIMITS.uplinkBytes) throw uplinkTooLarge();
   const fields: Fields = new Map(Object.entries(texts).map(([name, text]) => [name, [text ?? ""]]));
   const volume = volumeName(fields);
-  for (const [i, { size, crc32 }] of files.entries()) {
+  for (const [i, { size, checksum, crc32 }] of files.entries()) {
+    if (size === 0 && checksum.toLowerCase() !== EMPTY) {
+      throw invalid(`files.${i}.checksum`, `must be ${EMPTY}, as the file is empty`);
+    }
     const parts = Math.ceil(size / partSize);
     if (crc32.length === parts) continue;
     throw invalid(`files.${i}.crc32`, `must hold ${parts}: one for each part of ${partSize} bytes`);
