@@ -1,4 +1,5 @@
 import { type BenchStack, startBenchStack } from "./bench-stack.ts";
+import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
 import { measureListing } from "./listing.ts";
 import { measurePodStart } from "./pod-start.ts";
 import { measureRoundTrip } from "./round-trip.ts";
@@ -17,7 +18,10 @@ const MEASURES: Record<string, (bench: BenchStack) => Promise<Row[]>> = {
   listing: measureListing,
 };
 /** These bring up what they need by themselves. */
-const ALONE: Record<string, () => Promise<Row[]>> = { uplinks: measureUplinks };
+const ALONE: Record<string, () => Promise<Row[]>> = {
+  uplinks: measureUplinks,
+  "cloud-round-trip": measureCloudRoundTrip,
+};
 const NAMES = [...Object.keys(MEASURES), ...Object.keys(ALONE)];
 
 const asked = process.argv.slice(2);

@@ -14,6 +14,7 @@ import { MiB } from "#protocol/limits.ts";
 import { bigUpload, chunkOf, PATTERN } from "#test/bounds/support/big-upload.ts";
 import type { Client } from "#test/contract/support/client.ts";
 import { logIn } from "#test/contract/support/log-in.ts";
+import { gate } from "#test/support/world.ts";
 import { watchMemory } from "../../bench/resident-memory.ts";
 import { Child } from "../../scripts/child.ts";
 import { CREDENTIALS, REGION, uniqueName } from "./support/aws.ts";
@@ -31,6 +32,8 @@ let secrets: SecretsManagerClient;
 let secret: string;
 let server: Child;
 let client: Client;
+const begun = gate();
+const finish = gate();
 /** what the edge received, per path */
 const received = new Map<string, string>();
 
@@ -64,6 +67,11 @@ beforeAll(async () => {
   await world.ground.accounts.addUser("ada", "correct horse");
   client = await logIn(url, { name: "ada", password: "correct horse" });
   await world.agent({
+    "nodes.status": async () => {
+      begun.open();
+      await finish.passed;
+      return { nodes: [{ name: "mpu1", status: "True" }] };
+    },
     "volume.uplink": async ({ input, manifest, fetchInto }) => {
       for (const { n, path } of await manifest()) {
         const hash = new Xxh64();
@@ -132,5 +140,25 @@ describe("perigee server on a deployment's table, bucket and queues", () => {
     expect(keys).toHaveLength(2);
     expect(keys[0]!.kid).not.toBe(before!.kid);
     expect(keys[1]).toEqual(before);
+  });
+
+  test("killed while it waits, loses nothing: another ground tells how the command ended", async () => {
+    const waiting = client.get("/em/nodes/status");
+    await Promise.all([
+      begun.passed,
+      expect(waiting).rejects.toThrow(),
+      begun.passed.then(() => server.kill()),
+    ]);
+    finish.open();
+    const elsewhere = await logIn(world.url, { name: "ada", password: "correct horse" });
+    const newest = async () => (await elsewhere.get("/commands", { limit: 1 })).json.data;
+    await expect.poll(newest, { timeout: 20_000 }).toMatchObject([
+      {
+        operation: "nodes.status",
+        state: "succeeded",
+        attempts: 1,
+        result: { nodes: [{ name: "mpu1", status: "True" }] },
+      },
+    ]);
   });
 });
