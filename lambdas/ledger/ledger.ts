@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Failure, PerigeeError } from "#protocol/errors.ts";
-import { LIMITS } from "#protocol/limits.ts";
+import { KiB, LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
 import { Serial } from "#protocol/serial.ts";
 import { canMove, isTerminal, type State } from "#protocol/state.ts";
@@ -38,6 +38,9 @@ export type Draft = {
   input: unknown;
   idempotency?: { key: string; route: string; digest: string };
 };
+
+/** How a command ended: the agent's word, or one whose result lies in staging. */
+export type Judgement = Outcome | { state: "succeeded"; stagedResult: number };
 
 type IdempotencyRecord = { digest: string; command: string; at: number };
 
@@ -187,7 +190,7 @@ export class Ledger {
   async conclude(
     of: Pick<Command, "edge" | "user" | "id">,
     epoch: number,
-    judge: (command: Command) => Promise<Outcome>,
+    judge: (command: Command) => Promise<Judgement>,
   ): Promise<{ command: Command; ended: boolean; more: boolean }> {
     const read = () => this.#item(of.user, of.id);
     type Concluded = { command: Command; ended: boolean; more: boolean };
@@ -200,14 +203,8 @@ export class Ledger {
         return { value: { command: current, ended: false, more: waits(state) } };
       }
       if (current.state !== "running") throw notFound(of.id);
-      const outcome = await judge(current);
-      const rest =
-        outcome.state === "succeeded"
-          ? { result: outcome.result }
-          : outcome.state === "failed"
-            ? { failure: outcome.failure }
-            : {};
-      const command = this.#ended(current, outcome.state, rest);
+      const { state: ending, ...rest } = await judge(current);
+      const command = this.#ended(current, ending, rest);
       const next = edges.release(state, of.id);
       return {
         state: next,
@@ -350,12 +347,19 @@ export class Ledger {
     return items.map((item) => item.data);
   }
 
+  /** @throws BODY_TOO_LARGE */
   async #submit(
     draft: Draft,
     entry: Command["entry"],
     admit: (state: EdgeState, place: Place, inContact: boolean) => EdgeState,
     state: "queued" | "staging" = "queued",
   ): Promise<{ command: Command; replayed: boolean }> {
+    if (Buffer.byteLength(JSON.stringify(draft.input)) > LIMITS.inputBytes) {
+      throw new PerigeeError(
+        "BODY_TOO_LARGE",
+        `The parameters are over ${LIMITS.inputBytes / KiB} KiB: put large ones into a file`,
+      );
+    }
     const { idempotency } = draft;
     const replayKey = idempotency && keys.idempotency(draft.user, idempotency.route, idempotency.key);
     const read = () =>

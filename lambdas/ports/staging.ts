@@ -51,6 +51,11 @@ export interface Staging {
    * store that can answers with the headers of `head`.
    */
   signGet(key: string, seconds: number, head?: SignedHead): Promise<string>;
-  /** URL to PUT the object, at most `maxBytes`. */
+  /** What a PUT to a signed URL has to keep to. */
+  readonly signedPut: { lengthNeeded: boolean; mostBytes: number };
+  /**
+   * URL to PUT the object, at most `maxBytes`. Not every storage holds that bound by itself: who signed one
+   * looks at the size (`head`) before he believes in the object.
+   */
   signPut(key: string, seconds: number, maxBytes: number): Promise<string>;
 }
