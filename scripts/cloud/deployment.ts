@@ -33,6 +33,7 @@ export type GroundOutputs = Record<
   | "TableName"
   | "BucketName"
   | "QueuePrefix"
+  | "QueueUrlPrefix"
   | "TokenSecretArn"
   | "ApiFunction"
   | "JanitorFunction"
