@@ -4,7 +4,7 @@ import { type AwsClients, awsClients } from "#lambdas/adapters/aws-clients.ts";
 import { cdk } from "./cdk.ts";
 import { emptyBucket } from "./empty-bucket.ts";
 import { emulatorEnv } from "./emulator-env.ts";
-import { type Forwarder, startForwarder } from "./forwarder.ts";
+import { serveFunctionUrl } from "./function-url.ts";
 
 const SYNTH_MS = 2 * 60_000;
 const BOOTSTRAP_MS = 3 * 60_000;
@@ -99,13 +99,13 @@ export async function deployToEmulator(options: DeploymentOptions): Promise<Depl
   const queues = Object.values(all[`${name}-edges`] ?? {}).filter((value) =>
     value.includes(outputs.QueuePrefix),
   );
-  const forwarder: Forwarder = await startForwarder({
-    origin: endpoint,
-    host: functionUrlHost(outputs.Url, endpoint),
+  const api = await serveFunctionUrl({
+    endpoint,
+    functionName: outputs.ApiFunction,
     ...(options.port !== undefined && { port: options.port }),
   });
   return {
-    url: forwarder.url,
+    url: api.url,
     outputs,
     env: { ...aws, PERIGEE_TABLE: outputs.TableName, PERIGEE_QUEUE_PREFIX: outputs.QueuePrefix },
     clients,
@@ -115,7 +115,7 @@ export async function deployToEmulator(options: DeploymentOptions): Promise<Depl
       return url;
     },
     async destroy() {
-      await forwarder.close();
+      await api.close();
       const { s3 } = clients();
       await emptyBucket(s3, outputs.BucketName).finally(() => s3.destroy());
       // also when the run itself was given up
@@ -123,10 +123,4 @@ export async function deployToEmulator(options: DeploymentOptions): Promise<Depl
       await run("destroy", ["destroy", "--all", "--force", ...app], DESTROY_MS, never);
     },
   };
-}
-
-/** LocalStack tells its function URLs apart by this name, whatever it calls itself in the output. */
-function functionUrlHost(url: string, endpoint: string): string {
-  const id = /^https?:\/\/([^.]+)/.exec(url)![1]!;
-  return `${id}.lambda-url.us-east-1.localhost.localstack.cloud:${new URL(endpoint).port}`;
 }
