@@ -1,7 +1,7 @@
-import { ArnFormat, Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import { Rule, Schedule } from "aws-cdk-lib/aws-events";
 import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
-import { PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import { Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import {
   Architecture,
   Code,
@@ -16,6 +16,7 @@ import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { acknowledge } from "./acknowledge.ts";
 import { queueName } from "./doorbell.ts";
+import type { GroundAccess } from "./ground-access.ts";
 import type { Settings } from "./settings.ts";
 import type { Storage } from "./storage.ts";
 
@@ -27,29 +28,10 @@ const JANITOR_EVERY = Duration.minutes(5);
 const API_MEMORY = 1024;
 const JANITOR_MEMORY = 512;
 
-/** What one Lambda may do with the table and, per prefix, with the bucket. */
-const TABLE_ACTIONS = [
-  "dynamodb:BatchGetItem",
-  "dynamodb:ConditionCheckItem",
-  "dynamodb:DeleteItem",
-  "dynamodb:GetItem",
-  "dynamodb:PutItem",
-  "dynamodb:Query",
-  "dynamodb:UpdateItem",
-];
-const OBJECT_ACTIONS = [
-  "s3:AbortMultipartUpload",
-  "s3:DeleteObject",
-  "s3:GetObject",
-  "s3:ListMultipartUploadParts",
-  "s3:PutObject",
-];
-const BUCKET_ACTIONS = ["s3:ListBucket", "s3:ListBucketMultipartUploads"];
-const PREFIXES = ["uplink", "downlink", "logs"];
-
 export type FunctionsProps = {
   settings: Settings;
   storage: Storage;
+  access: GroundAccess;
   /** directories with the bundles, each an `index.mjs` */
   bundles: { api: string; janitor: string };
 };
@@ -79,7 +61,7 @@ export class Functions extends Construct {
   }
 
   #lambda(id: string, directory: string, memorySize: number, timeout: Duration): Lambda {
-    const { settings, storage } = this.#props;
+    const { settings, access } = this.#props;
     const logGroup = new LogGroup(this, `${id}Logs`, {
       retention: RetentionDays.ONE_MONTH,
       removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
@@ -97,7 +79,7 @@ export class Functions extends Construct {
       environment: this.#environment(),
     });
     logGroup.grantWrite(role);
-    this.#grant(role, storage);
+    access.policy.attachToRole(role);
     if (settings.runtime !== Runtime.NODEJS_24_X.name) {
       acknowledge(lambda, "L1", "An earlier runtime was asked for with -c runtime");
     }
@@ -109,7 +91,7 @@ export class Functions extends Construct {
     return {
       PERIGEE_TABLE: storage.table.tableName,
       PERIGEE_BUCKET: storage.bucket.bucketName,
-      PERIGEE_QUEUE_PREFIX: this.#queueUrlPrefix(),
+      PERIGEE_QUEUE_PREFIX: this.queueUrlPrefix,
       PERIGEE_TOKEN_SECRET: storage.tokenSecret.secretArn,
       PERIGEE_STREAMING: String(settings.streaming),
       PERIGEE_DEPLOYMENT: settings.name,
@@ -120,37 +102,8 @@ export class Functions extends Construct {
   }
 
   /** Beginning of the URLs of the doorbells, as SQS forms them: so nobody need be asked for one. */
-  #queueUrlPrefix(): string {
+  get queueUrlPrefix(): string {
     const { region, account, urlSuffix } = Stack.of(this);
     return `https://sqs.${region}.${urlSuffix}/${account}/${queueName(this.#props.settings.name, "")}`;
-  }
-
-  #grant(role: Role, { table, bucket, tokenSecret }: Storage): void {
-    const { name } = this.#props.settings;
-    const doorbells = Stack.of(this).formatArn({
-      service: "sqs",
-      resource: queueName(name, "*"),
-      arnFormat: ArnFormat.NO_RESOURCE_NAME,
-    });
-    role.addToPolicy(new PolicyStatement({ actions: TABLE_ACTIONS, resources: [table.tableArn] }));
-    role.addToPolicy(new PolicyStatement({ actions: BUCKET_ACTIONS, resources: [bucket.bucketArn] }));
-    const objects = PREFIXES.map((prefix) => bucket.arnForObjects(`${prefix}/*`));
-    role.addToPolicy(new PolicyStatement({ actions: OBJECT_ACTIONS, resources: objects }));
-    role.addToPolicy(new PolicyStatement({ actions: ["sqs:SendMessage"], resources: [doorbells] }));
-    role.addToPolicy(
-      new PolicyStatement({ actions: ["secretsmanager:GetSecretValue"], resources: [tokenSecret.secretArn] }),
-    );
-    for (const prefix of PREFIXES) {
-      acknowledge(
-        role,
-        `IAM5[Resource::<${Stack.of(this).getLogicalId(bucket.node.defaultChild as never)}.Arn>/${prefix}/*]`,
-        "Objects are named by user and command: the prefix is as exact as it can be",
-      );
-    }
-    acknowledge(
-      role,
-      `IAM5[Resource::arn:<AWS::Partition>:sqs:<AWS::Region>:<AWS::AccountId>:${queueName(name, "*")}]`,
-      "Rings the doorbell of any edge of this deployment, those to come too; it may only send",
-    );
   }
 }

@@ -2,6 +2,7 @@ import { type App, CfnOutput, Stack, type StackProps } from "aws-cdk-lib";
 import { Alarms } from "./alarms.ts";
 import { queueName } from "./doorbell.ts";
 import { Functions } from "./functions.ts";
+import { GroundAccess } from "./ground-access.ts";
 import type { Settings } from "./settings.ts";
 import { Storage } from "./storage.ts";
 
@@ -20,7 +21,8 @@ export class GroundStack extends Stack {
     super(app, id, props);
     this.storage = new Storage(this, "Storage", settings);
     const { storage } = this;
-    this.functions = new Functions(this, "Functions", { settings, storage, bundles });
+    const access = new GroundAccess(this, "Access", settings.name, storage);
+    this.functions = new Functions(this, "Functions", { settings, storage, access, bundles });
     const { api, janitor, url } = this.functions;
     new Alarms(this, "Alarms", { settings, lambdas: { api, janitor } });
 
@@ -30,6 +32,12 @@ export class GroundStack extends Stack {
     output("TableName", storage.table.tableName, "The ledger: PERIGEE_TABLE of the operator's verbs");
     output("BucketName", storage.bucket.bucketName, "Staging");
     output("QueuePrefix", queueName(settings.name, ""), "Begins the name of every doorbell queue");
+    output(
+      "QueueUrlPrefix",
+      this.functions.queueUrlPrefix,
+      "PERIGEE_QUEUE_PREFIX of a ground in a container",
+    );
+    output("GroundPolicyArn", access.policy.managedPolicyArn, "For the role of a ground in a container");
     output("TokenSecretArn", storage.tokenSecret.secretArn, "The secret that signs users' tokens");
     output("ApiFunction", api.functionName, "The Lambda behind Url");
     output("JanitorFunction", janitor.functionName, "The Lambda on a schedule");

@@ -31,7 +31,11 @@ type Statement = { Action: string | string[]; Resource: unknown; Effect: string 
 type Policies = { name: string; statements: Statement[] }[];
 
 function policies(template: Template): Policies {
-  return Object.entries(template.findResources("AWS::IAM::Policy")).map(([name, { Properties }]) => ({
+  const all = {
+    ...template.findResources("AWS::IAM::Policy"),
+    ...template.findResources("AWS::IAM::ManagedPolicy"),
+  };
+  return Object.entries(all).map(([name, { Properties }]) => ({
     name,
     statements: Properties.PolicyDocument.Statement,
   }));
@@ -153,20 +157,25 @@ describe("least privilege", () => {
     }
   });
 
-  test("the Lambdas reach their own table, bucket, secret, log and doorbells", () => {
+  test("a ground reaches its own table, bucket, secret and doorbells; a Lambda its own log beside them", () => {
     const { ground } = synthesize();
-    const lambdas = policies(ground).filter(({ name }) => /(?:Api|Janitor)Role/.test(name));
-    expect(lambdas).toHaveLength(2);
-    for (const { statements } of lambdas) {
-      const services = statements
-        .flatMap(({ Action }) => [Action].flat())
-        .map((action) => action.split(":")[0]);
-      expect(new Set(services)).toEqual(new Set(["dynamodb", "logs", "s3", "secretsmanager", "sqs"]));
-      expect(statements.find(({ Action }) => Action === "sqs:SendMessage")).toBeDefined();
+    const [access] = policies(ground).filter(({ name }) => /^Access/.test(name));
+    const services = (statements: Statement[]) =>
+      new Set(statements.flatMap(({ Action }) => [Action].flat()).map((action) => action.split(":")[0]));
+    expect(services(access!.statements)).toEqual(new Set(["dynamodb", "s3", "secretsmanager", "sqs"]));
+    const logs = policies(ground).filter(({ name }) => /(?:Api|Janitor)Role/.test(name));
+    expect(logs).toHaveLength(2);
+    for (const { statements } of logs) expect(services(statements)).toEqual(new Set(["logs"]));
+    const roles = Object.keys(ground.findResources("AWS::IAM::Role"));
+    expect(roles).toHaveLength(2);
+    ground.hasResourceProperties("AWS::IAM::ManagedPolicy", { Roles: roles.map((Ref) => ({ Ref })) });
+    for (const { Properties } of Object.values(ground.findResources("AWS::IAM::Role"))) {
+      expect(Properties.ManagedPolicyArns).toBeUndefined();
     }
-    expect(
-      ground.findResources("AWS::IAM::Role", { Properties: { ManagedPolicyArns: Match.anyValue() } }),
-    ).toEqual({});
+    const rings = access!.statements.filter(({ Action }) =>
+      [Action].flat().some((one) => one.startsWith("sqs:")),
+    );
+    expect(rings.map(({ Action }) => Action)).toEqual(["sqs:SendMessage"]);
   });
 
   test("an agent can listen at its own queue and do nothing else", () => {

@@ -9,9 +9,6 @@ const KEPT_LINES = 40;
 
 export type CdkOptions = {
   env: NodeJS.ProcessEnv;
-  /** directory of the synthesized assembly, so that runs side by side do not mix */
-  output: string;
-  context: Record<string, string>;
   /** ms */
   timeout: number;
   say(line: string): void;
@@ -19,13 +16,11 @@ export type CdkOptions = {
 };
 
 /**
- * Runs `cdk ...args` on this tree's app.
+ * Runs `cdk ...args` in this tree.
  * @throws Error with its last lines when it fails, or is not done in time
  */
 export async function cdk(args: string[], options: CdkOptions): Promise<void> {
-  const context = Object.entries(options.context).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
-  const common = ["--output", options.output, "--no-notices", "--ci", "--progress", "events"];
-  const child = spawn(process.execPath, [CDK, ...args, ...context, ...common], {
+  const child = spawn(process.execPath, [CDK, ...args, "--no-notices", "--ci"], {
     cwd: ROOT,
     env: { ...options.env, CDK_DISABLE_CLI_TELEMETRY: "true" },
     stdio: ["ignore", "pipe", "pipe"],

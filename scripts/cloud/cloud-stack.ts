@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { DynamoStore } from "#lambdas/adapters/dynamo-store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
 import { Child, describeExit } from "../child.ts";
+import { ensureLambdaImage } from "../localstack/lambda-runtime.ts";
 import { type LocalStack, startLocalStack } from "../localstack/start.ts";
 import { type Deployment, deployToEmulator } from "./deployment.ts";
 
@@ -65,6 +66,7 @@ export async function startCloudStack(options: CloudStackOptions): Promise<Cloud
     const localStack: LocalStack = await startLocalStack({ dir: join(dir, "localstack"), say });
     undo.push({ what: "the emulator", step: () => localStack.stop() });
     options.signal?.throwIfAborted();
+    await ensureLambdaImage(say);
     const deployment = await deployToEmulator({
       endpoint: localStack.endpoint,
       dir,

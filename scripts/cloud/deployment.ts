@@ -4,8 +4,9 @@ import { type AwsClients, awsClients } from "#lambdas/adapters/aws-clients.ts";
 import { cdk } from "./cdk.ts";
 import { emptyBucket } from "./empty-bucket.ts";
 import { emulatorEnv } from "./emulator-env.ts";
-import { type Forwarder, startForwarder } from "./forwarder.ts";
+import { serveFunctionUrl } from "./function-url.ts";
 
+const SYNTH_MS = 2 * 60_000;
 const BOOTSTRAP_MS = 3 * 60_000;
 const DEPLOY_MS = 5 * 60_000;
 const DESTROY_MS = 3 * 60_000;
@@ -32,6 +33,7 @@ export type GroundOutputs = Record<
   | "TableName"
   | "BucketName"
   | "QueuePrefix"
+  | "QueueUrlPrefix"
   | "TokenSecretArn"
   | "ApiFunction"
   | "JanitorFunction"
@@ -72,15 +74,19 @@ export async function deployToEmulator(options: DeploymentOptions): Promise<Depl
     retain: "false",
     ...options.context,
   };
-  const common = { env: { ...process.env, ...aws }, output: join(dir, "cdk.out"), context, say, signal };
-  const timed = async (what: string, work: () => Promise<void>) => {
+  const assembly = join(dir, "cdk.out");
+  const run = async (what: string, args: string[], timeout: number, until = signal) => {
     const start = performance.now();
-    await work();
+    await cdk(args, { env: { ...process.env, ...aws }, timeout, say, ...(until && { signal: until }) });
     say(`${what}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
   };
-  await timed("bootstrap", () => cdk(["bootstrap"], { ...common, timeout: BOOTSTRAP_MS }));
-  const deploy = ["deploy", "--all", "--require-approval", "never", "--outputs-file", outputsFile];
-  await timed("deploy", () => cdk(deploy, { ...common, timeout: DEPLOY_MS }));
+  const chosen = Object.entries(context).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
+  await run("synth", ["synth", "--quiet", "--output", assembly, ...chosen], SYNTH_MS);
+  // from here on what was synthesized, whatever happens to the tree meanwhile
+  const app = ["--app", assembly];
+  await run("bootstrap", ["bootstrap", ...app], BOOTSTRAP_MS);
+  const deploy = ["deploy", "--all", "--require-approval", "never", "--progress", "events"];
+  await run("deploy", [...deploy, "--outputs-file", outputsFile, ...app], DEPLOY_MS);
 
   const all = JSON.parse(readFileSync(outputsFile, "utf8")) as Record<string, Record<string, string>>;
   const outputs = all[`${name}-ground`] as GroundOutputs;
@@ -93,13 +99,13 @@ export async function deployToEmulator(options: DeploymentOptions): Promise<Depl
   const queues = Object.values(all[`${name}-edges`] ?? {}).filter((value) =>
     value.includes(outputs.QueuePrefix),
   );
-  const forwarder: Forwarder = await startForwarder({
-    origin: endpoint,
-    host: functionUrlHost(outputs.Url, endpoint),
+  const api = await serveFunctionUrl({
+    endpoint,
+    functionName: outputs.ApiFunction,
     ...(options.port !== undefined && { port: options.port }),
   });
   return {
-    url: forwarder.url,
+    url: api.url,
     outputs,
     env: { ...aws, PERIGEE_TABLE: outputs.TableName, PERIGEE_QUEUE_PREFIX: outputs.QueuePrefix },
     clients,
@@ -109,17 +115,12 @@ export async function deployToEmulator(options: DeploymentOptions): Promise<Depl
       return url;
     },
     async destroy() {
-      await forwarder.close();
+      await api.close();
       const { s3 } = clients();
       await emptyBucket(s3, outputs.BucketName).finally(() => s3.destroy());
-      const destroy = ["destroy", "--all", "--force"];
-      await timed("destroy", () => cdk(destroy, { ...common, signal: undefined, timeout: DESTROY_MS }));
+      // also when the run itself was given up
+      const never = new AbortController().signal;
+      await run("destroy", ["destroy", "--all", "--force", ...app], DESTROY_MS, never);
     },
   };
-}
-
-/** LocalStack tells its function URLs apart by this name, whatever it calls itself in the output. */
-function functionUrlHost(url: string, endpoint: string): string {
-  const id = /^https?:\/\/([^.]+)/.exec(url)![1]!;
-  return `${id}.lambda-url.us-east-1.localhost.localstack.cloud:${new URL(endpoint).port}`;
 }
