@@ -49,8 +49,11 @@ export async function* framesOf(
       }
       const stop = end < 0 ? rest.length : end;
       if (stop - at > PIECE) {
-        yield frame(time, rest.subarray(at, at + PIECE), true);
-        at += PIECE;
+        let cut = at + PIECE;
+        // Not within a UTF-8 character, at most 3 bytes back to its head.
+        for (let back = 0; back < 3 && ((rest[cut] ?? 0) & 0xc0) === 0x80; back++) cut -= 1;
+        yield frame(time, rest.subarray(at, cut), true);
+        at = cut;
         continue;
       }
       if (end < 0) break;
