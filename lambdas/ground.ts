@@ -46,6 +46,8 @@ export type GroundOptions = {
   doorbell: Doorbell;
   /** signs the users' tokens: the current key, then earlier ones */
   tokens: readonly TokenKey[];
+  /** reads those keys again, where they may be exchanged while this process runs */
+  reloadTokens?: () => Promise<readonly TokenKey[]>;
   log: Logger;
   /** ms since 1970 (default Date.now) */
   now?: () => number;
@@ -95,7 +97,7 @@ export function createGround(options: GroundOptions): Ground {
   const ledger = new Ledger(store, { now, ...(options.limits && { limits: options.limits }) });
   const accounts = new Accounts(store, { now });
   const recent = new RecentAccounts(accounts, { ms: options.recentAccountMs ?? 0, now });
-  const tokens = new Tokens(options.tokens, { now });
+  const tokens = new Tokens(options.tokens, { now, reload: options.reloadTokens });
   const runs = new Runs(store, now);
   const podLogs = new PodLogs(staging);
   const changes = new Changes();

@@ -73,5 +73,6 @@ async function inTheCloud() {
     ...settings,
     ...cloudPlaces(environment),
     tokens: await loadTokenKeys(secret),
+    reloadTokens: () => loadTokenKeys(secret),
   });
 }
