@@ -6,8 +6,10 @@ const ENGINE = "test/support/global-setup.ts";
 
 export default defineConfig({
   test: {
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Deadlines, not expectations: a busy machine may be slow
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 30_000 } },
     pool: "forks",
     // Tests start engines, servers and agents of their own: more at once only makes each slower
     maxWorkers: 2,
