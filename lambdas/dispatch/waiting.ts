@@ -84,11 +84,14 @@ export class Waiting {
     let current = command;
     let freeSince: number | undefined;
     while (current.state === "queued") {
-      const state = await this.#ledger.edgeState(command.edge);
+      const [state, inContact] = await Promise.all([
+        this.#ledger.edgeState(command.edge),
+        this.#ledger.inContact(command.edge),
+      ]);
       freeSince = ahead(state, command.id) === 0 ? (freeSince ?? performance.now()) : undefined;
       const untaken = freeSince !== undefined && performance.now() - freeSince >= withdrawMs;
       const over = performance.now() - start >= Math.min(maxWaitMs, this.#workMs(command));
-      if (untaken || over || !(await this.#ledger.inContact(command.edge))) return current;
+      if (untaken || over || !inContact) return current;
       const until = performance.now() + this.#options.pollMs;
       current = await this.#loop(
         current,
