@@ -97,6 +97,7 @@ export class Waiting {
         current,
         (now) => now.state !== "queued" || performance.now() >= until,
         until,
+        start,
       );
     }
     return this.#untilDeadline(current);
@@ -110,9 +111,14 @@ export class Waiting {
     return OPERATIONS[command.operation].deadline * 1000 + this.#options.graceMs;
   }
 
-  async #loop(command: Command, done: (now: Command) => boolean, until: number): Promise<Command> {
+  /** `start`: since when the command is waited for, which says how often to look. */
+  async #loop(
+    command: Command,
+    done: (now: Command) => boolean,
+    until: number,
+    start = performance.now(),
+  ): Promise<Command> {
     const { eager, pollMs } = this.#options;
-    const start = performance.now();
     using bell = this.#changes.listen(command.id);
     // Nobody else's change can be missed by not looking now: the next look finds it.
     let now = eager ? command : await this.#ledger.command(command.user, command.id);
