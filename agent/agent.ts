@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import Docker from "dockerode";
 import type { Logger } from "pino";
@@ -151,8 +151,15 @@ export async function runAgent(
       if (operation === "edge.publish" || operation.startsWith("image.")) pods.imagesChanged();
       void usage.measure(user);
     };
+    const spool = {
+      directory: join(environment.data, "outgoing"),
+      room: () => {
+        const { bavail, bsize } = statfsSync(environment.data);
+        return bavail * bsize - config.freeFloorBytes;
+      },
+    };
     const loop = new AgentLoop(
-      { ground, journal, handlers, doorbell, changed, log },
+      { ground, journal, handlers, doorbell, changed, log, spool },
       { pollMs: config.pollMs },
     );
     await loop.run(epoch, signal);

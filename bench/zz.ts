@@ -38,7 +38,19 @@ export async function measureUplinks(): Promise<Row[]> {
       clients: { dynamo, s3, sqs },
     });
     await ground.accounts.addEdge(queue.slice(-1));
-    const server = await serve({fetch: async (r: Request, e: never) => { const t = performance.now(); const a = await ground.app.fetch(r, e); console.error(`  ${Math.round(t)} ${r.method} ${new URL(r.url).pathname} ${Math.round(performance.now()-t)}`); return a; }} as never, { host: "127.0.0.1", port: 0 });
+    const server = await serve(
+      {
+        fetch: async (r: Request, e: never) => {
+          const t = performance.now();
+          const a = await ground.app.fetch(r, e);
+          console.error(
+            `  ${Math.round(t)} ${r.method} ${new URL(r.url).pathname} ${Math.round(performance.now() - t)}`,
+          );
+          return a;
+        },
+      } as never,
+      { host: "127.0.0.1", port: 0 },
+    );
     try {
       const password = randomBytes(12).toString("hex");
       await ground.accounts.addUser("bench", password);
@@ -50,8 +62,10 @@ export async function measureUplinks(): Promise<Row[]> {
       const peer: number[] = [];
       const turns = [
         async () => {
-          console.error(`start ${Math.round(performance.now())}`); ours.push(await timed(() => perigee(["uplink", file, "--no-wait"], env, STILL_QUEUED)));
-console.error(`ours ${ours}`); const [command] = await ground.ledger.commands("bench", { limit: 1 });
+          console.error(`start ${Math.round(performance.now())}`);
+          ours.push(await timed(() => perigee(["uplink", file, "--no-wait"], env, STILL_QUEUED)));
+          console.error(`ours ${ours}`);
+          const [command] = await ground.ledger.commands("bench", { limit: 1 });
           const staged = await ground.staging.usage("uplink/bench/");
           if (command?.state !== "queued" || staged < SIZE_MIB * MiB) throw new Error("it is not all there");
           await ground.ledger.cancel("bench", command.id);
@@ -60,7 +74,8 @@ console.error(`ours ${ours}`); const [command] = await ground.ledger.commands("b
         async () => {
           const script = join(import.meta.dirname, "lib-storage-upload.ts");
           const args = [script, localStack.endpoint, bucket, "peer/big.bin", file];
-          peer.push(await timed(() => run(args, process.env, 0))); console.error(`peer ${peer}`);
+          peer.push(await timed(() => run(args, process.env, 0)));
+          console.error(`peer ${peer}`);
           await ground.staging.deletePrefix("peer/");
         },
       ];

@@ -34,7 +34,7 @@ export const ERRORS = {
   NOT_CANCELLABLE: [409, "The command has already ended, or is past the point where it can be undone."],
   ALREADY_EXISTS: [409, "The name is taken."],
   STALE_EPOCH: [409, "A newer agent serves this edge; what an older one says is refused."],
-  BODY_TOO_LARGE: [413, "A body without files is over 1 MiB."],
+  BODY_TOO_LARGE: [413, "A body without files is over 1 MiB, or a command's parameters are over 192 KiB."],
   UNSUPPORTED_MEDIA_TYPE: [415, "The body is neither a form nor JSON."],
   RANGE_NOT_SATISFIABLE: [416, "The requested range lies outside the file."],
   EXPECTATION_FAILED: [417, "The Expect header asks for something other than 100-continue."],

@@ -23,8 +23,12 @@ export const LIMITS = {
   partUrlMs: 3600_000,
   /** a body without files */
   bodyBytes: 1 * MiB,
-  /** a result over this goes to staging */
+  /** a listing over this goes to staging, as does any result that takes twice as much as JSON */
   inlineResultBytes: 64 * KiB,
+  /** parameters of a command, as the ledger keeps them */
+  inputBytes: 192 * KiB,
+  /** what the agent may say of how a command ended */
+  reportBytes: 4 * MiB,
   queuePerEdge: 100,
   queuePerUser: 20,
   /** requests of one user that are open at once, waiting and streaming ones included */

@@ -19,7 +19,10 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   partUrls: "parts in one answer of `/uplinks`",
   partUrlMs: "how long the URL of a part is good",
   bodyBytes: "a body without files; over it 413 `BODY_TOO_LARGE`",
-  inlineResultBytes: "a result kept in the ledger; a larger one goes to staging",
+  inlineResultBytes:
+    "a listing kept in the ledger; a larger one goes to staging, as does any result that takes twice as much as JSON",
+  inputBytes: "a command's parameters as the ledger keeps them; over it 413 `BODY_TOO_LARGE`",
+  reportBytes: "an agent's report of how a command ended; over it the command fails with `INTERNAL_ERROR`",
   queuePerEdge: "commands queued for one edge; over it 429 `QUEUE_FULL`",
   queuePerUser: "commands of one user queued for one edge; over it 429 `QUEUE_FULL`",
   openPerUser:

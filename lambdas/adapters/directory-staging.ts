@@ -44,6 +44,8 @@ export class DirectoryStaging implements Staging {
   /** levels whose own names are known to be on disk; emptied whenever a level is made or goes */
   readonly #durable = new Set<string>();
 
+  readonly signedPut = { lengthNeeded: false, mostBytes: Number.MAX_SAFE_INTEGER };
+
   private constructor(root: string, options: DirectoryStagingOptions) {
     this.#objects = path.join(root, "objects");
     this.#tmp = path.join(root, "tmp", processMark(process.pid) ?? String(process.pid));

@@ -11,6 +11,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { PerigeeError } from "#protocol/errors.ts";
+import { GiB } from "#protocol/limits.ts";
 import type { ListedObject, Staging, StoredObject } from "../ports/staging.ts";
 import { compareKeys, keyParts, prefixParts } from "../ports/staging-key.ts";
 import { receive } from "./receive.ts";
@@ -33,6 +34,8 @@ export class S3Staging implements Staging {
   readonly parts: S3Parts;
   readonly #client: S3Client;
   readonly #bucket: string;
+
+  readonly signedPut = { lengthNeeded: true, mostBytes: 5 * GiB };
 
   constructor(options: S3StagingOptions) {
     this.#client = options.client;
@@ -126,10 +129,7 @@ export class S3Staging implements Staging {
     return getSignedUrl(this.#client, new GetObjectCommand(this.#at(key)), signedFor(seconds));
   }
 
-  /**
-   * S3 cannot bound what comes by a signed PUT: who signs one looks at the object's size before he believes in
-   * it ({@link Staging.head}), as the ground does when a command reports what it brought down.
-   */
+  /** `maxBytes` is not held: S3 signs an exact length or none. */
   async signPut(key: string, seconds: number, _maxBytes: number): Promise<string> {
     keyParts(key);
     return getSignedUrl(this.#client, new PutObjectCommand(this.#at(key)), signedFor(seconds));

@@ -5,6 +5,7 @@ import { isTerminal, STATES } from "#protocol/state.ts";
 import { stagedFileAnswer } from "../content/file-answer.ts";
 import { type ContentDeps, openStaged, streamStaged } from "../content/staged-content.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import { resultKey } from "../dispatch/staging-keys.ts";
 import type { Waiting } from "../dispatch/waiting.ts";
 import type { GroundEnv } from "../http/env.ts";
 import type { Command } from "../ledger/command.ts";
@@ -158,7 +159,7 @@ export function registerCommandRoutes(app: OpenAPIHono<GroundEnv>, parts: Comman
     tags: ["Commands"],
     summary: "What a command brought down",
     description:
-      "The bytes of a downlink (headers as on files/downlink; `Range` and `If-Range` are understood), or the JSON array of a long listing. Kept for 24 hours.",
+      "The bytes of a downlink (headers as on files/downlink; `Range` and `If-Range` are understood), the JSON array of a long listing, or the JSON of a result that is too long for the command itself. Kept for 24 hours.",
     security,
     request: { params: id },
     responses: {
@@ -173,6 +174,11 @@ export function registerCommandRoutes(app: OpenAPIHono<GroundEnv>, parts: Comman
   app.openAPIRegistry.registerPath(content);
   app.get("/commands/:id/content", async (c) => {
     const command = await ledger.command(c.get("user"), c.req.param("id"));
+    if (command.stagedResult !== undefined) {
+      const { body, size } = await parts.staging.get(resultKey(command));
+      const headers = { ...JSON_TEXT, "content-length": String(size) };
+      return streamStaged(c, parts, command, body, { once: false, headers });
+    }
     if (hasContent(command)) {
       if (command.operation === "volume.read") {
         return stagedFileAnswer(c, parts, command.result as ResultOf<"volume.read">, command);

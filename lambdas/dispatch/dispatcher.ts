@@ -11,6 +11,7 @@ import type { Staging } from "../ports/staging.ts";
 import type { Allowances } from "./allowances.ts";
 import type { Changes } from "./changes.ts";
 import type { Answer, Dispatch, Preference, Request, Reservation } from "./dispatch.ts";
+import { loadStagedResult } from "./large-results.ts";
 import { MANIFEST, uplinkPrefix } from "./staging-keys.ts";
 import { endedFailure, type Waiting } from "./waiting.ts";
 
@@ -136,8 +137,11 @@ export class Dispatcher implements Dispatch {
     return this.#answer<O>(await ended);
   }
 
-  /** A command that still waits tells its place. */
+  /** A command that still waits tells its place; a result that lies in staging is fetched. */
   async #answer<O extends OperationName>(command: Command): Promise<Answer<O>> {
+    if (command.stagedResult !== undefined) {
+      return answer({ ...command, result: await loadStagedResult(this.#parts.staging, command) });
+    }
     if (command.state !== "queued") return answer(command);
     const before = ahead(await this.#parts.ledger.edgeState(command.edge), command.id) ?? 0;
     return { kind: "accepted", command: { ...command, position: before + 1 } };

@@ -26,3 +26,8 @@ export function downlinkPrefix(command: Pick<Command, "user" | "id">): string {
 export function downlinkKey(command: Pick<Command, "user" | "id" | "epoch">, n: number): string {
   return `${downlinkPrefix(command)}${command.epoch ?? 0}.${n}`;
 }
+
+/** Key of a command's result, as JSON, when it is too large for the ledger. Holds the epoch, as {@link downlinkKey}. */
+export function resultKey(command: Pick<Command, "user" | "id" | "epoch">): string {
+  return `${downlinkPrefix(command)}${command.epoch ?? 0}.result`;
+}

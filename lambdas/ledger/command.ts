@@ -33,5 +33,7 @@ export type Command = {
   progress?: Progress;
   cancelRequestedAt?: number;
   result?: unknown;
+  /** the result is too large for the ledger and lies in staging: its bytes as JSON */
+  stagedResult?: number;
   failure?: Failure;
 };

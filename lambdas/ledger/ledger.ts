@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Failure, PerigeeError } from "#protocol/errors.ts";
-import { LIMITS } from "#protocol/limits.ts";
+import { KiB, LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
 import { Serial } from "#protocol/serial.ts";
 import { canMove, isTerminal, type State } from "#protocol/state.ts";
@@ -47,6 +47,12 @@ export type Hold = (state: EdgeState) => number;
 
 /** The edge with the new command on it, or a refusal thrown. */
 type Admit = (state: EdgeState, place: Place, of: { inContact: boolean; command: Command }) => EdgeState;
+
+/** Characters of a ULID. */
+const ID_LENGTH = 26;
+
+/** How a command ended: the agent's word, or one whose result lies in staging. */
+export type Judgement = Outcome | { state: "succeeded"; stagedResult: number };
 
 type IdempotencyRecord = { digest: string; command: string; at: number };
 
@@ -225,7 +231,7 @@ export class Ledger {
   async conclude(
     of: Pick<Command, "edge" | "user" | "id">,
     epoch: number,
-    judge: (command: Command) => Promise<Outcome>,
+    judge: (command: Command) => Promise<Judgement>,
   ): Promise<{ command: Command; ended: boolean; more: boolean }> {
     const read = () => this.#item(of.user, of.id);
     type Concluded = { command: Command; ended: boolean; more: boolean };
@@ -238,14 +244,8 @@ export class Ledger {
         return { value: { command: current, ended: false, more: waits(state) } };
       }
       if (current.state !== "running") throw notFound(of.id);
-      const outcome = await judge(current);
-      const rest =
-        outcome.state === "succeeded"
-          ? { result: outcome.result }
-          : outcome.state === "failed"
-            ? { failure: outcome.failure }
-            : {};
-      const command = this.#ended(current, outcome.state, rest);
+      const { state: ending, ...rest } = await judge(current);
+      const command = this.#ended(current, ending, rest);
       const next = edges.release(state, of.id);
       return {
         state: next,
@@ -386,17 +386,25 @@ export class Ledger {
       pk: keys.commands(user),
       descending: true,
       limit: options.limit,
-      ...(options.before && { before: options.before }),
+      // what a user sends may be longer than any key
+      ...(options.before && { before: options.before.slice(0, ID_LENGTH) }),
     });
     return items.map((item) => item.data);
   }
 
+  /** @throws BODY_TOO_LARGE */
   async #submit(
     draft: Draft,
     entry: Command["entry"],
     admit: Admit,
     options: { state?: "queued" | "staging"; more?: (command: Command) => Partial<Command> } = {},
   ): Promise<{ command: Command; replayed: boolean }> {
+    if (Buffer.byteLength(JSON.stringify(draft.input)) > LIMITS.inputBytes) {
+      throw new PerigeeError(
+        "BODY_TOO_LARGE",
+        `The parameters are over ${LIMITS.inputBytes / KiB} KiB: put large ones into a file`,
+      );
+    }
     const { idempotency } = draft;
     const replayKey = idempotency && keys.idempotency(draft.user, idempotency.route, idempotency.key);
     const read = () =>

@@ -47,7 +47,12 @@ export interface Staging {
   usage(prefix: string): Promise<number>;
   /** URL to read the object once signed, for `seconds`. A relative one is relative to the ground's address. */
   signGet(key: string, seconds: number): Promise<string>;
-  /** URL to PUT the object, at most `maxBytes`. */
+  /** What a PUT to a signed URL has to keep to. */
+  readonly signedPut: { lengthNeeded: boolean; mostBytes: number };
+  /**
+   * URL to PUT the object, at most `maxBytes`. Not every storage holds that bound by itself: who signed one
+   * looks at the size (`head`) before he believes in the object.
+   */
   signPut(key: string, seconds: number, maxBytes: number): Promise<string>;
   /** Objects that come in parts. */
   readonly parts: PartUploads;

@@ -49,6 +49,8 @@ export async function worldOn<G extends Ground & { close(): Promise<void> }>(par
 
   const world = {
     url: server.url,
+    /** of the ground that serves the agents */
+    agentUrl: agentServer.url,
     data,
     ground,
     agentToken: tokens.get("em1")!,

@@ -19,7 +19,7 @@ export async function makeCloudWorld(
     /** of the ground that serves the agents, where it differs */
     agentGround?: Partial<CloudOptions>;
     edges?: string[];
-    /** for the requests of the agents' doorbells instead */
+    /** where the doorbells' requests go instead: the grounds' rings, and the agents' waits */
     bellEndpoint?: string;
   } = {},
 ) {
@@ -44,7 +44,8 @@ export async function makeCloudWorld(
   const tokens = [{ kid: "test", secret: Buffer.alloc(32, 7) }];
   const log = pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" });
   const ground = (who: string, over: Partial<CloudOptions>) => {
-    const { dynamo, s3, sqs } = counted(endpoint, who);
+    const { dynamo, s3 } = counted(endpoint, who);
+    const { sqs } = counted(bellEndpoint, who);
     return createCloudGround({
       table,
       bucket,
@@ -75,6 +76,7 @@ export async function makeCloudWorld(
   });
   return {
     ...world,
+    agentGround,
     calls,
     aws,
     table,
