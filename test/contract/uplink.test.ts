@@ -139,7 +139,7 @@ describe("no files", () => {
 describe("too large", () => {
   const TOO_LARGE = { error: "MAX_UPLINK_SIZE_EXCEEDED", message: "Total upload size exceeds 2 GB" };
 
-  it("is refused unread when its length tells so", async () => {
+  it("is refused unread when its length tells so", { tags: ["server"] }, async () => {
     const { request, answer } = rawUpload(client, "/em/files/uplink", {
       "content-type": "multipart/form-data; boundary=b",
       "content-length": String(2 * GiB + 16 * 1024 ** 2 + 1),
@@ -149,7 +149,7 @@ describe("too large", () => {
     expect({ status, json }).toEqual({ status: 400, json: TOO_LARGE });
   });
 
-  it("is refused without asking for the body, too", async () => {
+  it("is refused without asking for the body, too", { tags: ["server"] }, async () => {
     const { request, asked, answer } = rawUpload(client, "/em/files/uplink", {
       "content-type": "multipart/form-data; boundary=b",
       "content-length": String(3 * GiB),
