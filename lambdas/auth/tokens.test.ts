@@ -128,4 +128,20 @@ describe("Tokens", () => {
     expect(() => new Tokens([])).toThrow("needed");
     expect(() => new Tokens([key("a"), key("a")])).toThrow("same key id");
   });
+
+  it("ask for their keys when the first is needed, once, and again after a failure", async () => {
+    now = NOW;
+    let asked = 0;
+    const late = new Tokens(async () => {
+      if (++asked === 1) throw new Error("not now");
+      return [current];
+    });
+    expect(asked).toBe(0);
+    // a failure of ours, not of the token
+    await expect(late.verify("x", "access")).rejects.toThrow("not now");
+    const token = await late.issue(alice, "access");
+    expect(await late.verify(token, "access")).toEqual(alice);
+    await expect(late.verify("x", "access")).rejects.toMatchObject(refused);
+    expect(asked).toBe(2);
+  });
 });
