@@ -100,7 +100,7 @@ describe("success", () => {
     expect((await fileOf(client, volume, "bin/new")).toString()).toBe("new\n");
   });
 
-  it("honours Expect: 100-continue", async () => {
+  it("honours Expect: 100-continue", { tags: ["server"] }, async () => {
     const volume = fresh();
     const body = multipart("b", [field("pod_name", volume), file("a.txt", "asked for")]);
     const { request, asked, answer } = rawUpload(client, "/em/files/uplink", {
@@ -220,7 +220,7 @@ describe("all or none", () => {
     expect(await paths(client, volume)).toEqual(["dir/x", "taken"]);
   });
 
-  it("a client that stops half way leaves nothing", async () => {
+  it("a client that stops half way leaves nothing", { tags: ["server"] }, async () => {
     const volume = fresh();
     const { request, write } = rawUpload(client, "/em/files/uplink", {
       "content-type": "multipart/form-data; boundary=b",
