@@ -1,4 +1,6 @@
 import { defineConfig } from "vitest/config";
+import { LongRunsLast } from "./test/contract/support/long-runs-last.ts";
+import { CONTRACT_TAGS } from "./test/contract/support/tags.ts";
 
 /** Tests against AWS' interfaces, on a LocalStack of their own: `npm run test:cloud`. `npm test` leaves them out. */
 export default defineConfig({
@@ -9,6 +11,8 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     execArgv: ["--disable-warning=ExperimentalWarning"],
+    sequence: { sequencer: LongRunsLast },
+    tags: CONTRACT_TAGS,
     projects: [
       {
         extends: true,
@@ -27,6 +31,18 @@ export default defineConfig({
           globalSetup: ["test/deployed/support/global-setup.ts"],
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        // The contract suite as it is, against what PERIGEE_URL names: the deployed cloud
+        extends: true,
+        test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          globalSetup: ["test/contract/support/deployment.ts"],
+          maxWorkers: 1,
+          isolate: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { LongRunsLast } from "./test/contract/support/long-runs-last.ts";
+import { CONTRACT_TAGS } from "./test/contract/support/tags.ts";
 
 /** Named in every project: one at the root would run after the setups of the projects. */
 const ENGINE = "test/support/global-setup.ts";
@@ -15,6 +16,7 @@ export default defineConfig({
     maxWorkers: 2,
     execArgv: ["--disable-warning=ExperimentalWarning"],
     sequence: { sequencer: LongRunsLast },
+    tags: CONTRACT_TAGS,
     projects: [
       {
         extends: true,

@@ -86,7 +86,8 @@ export class Waiting {
    */
   async inQueue(command: Command): Promise<Command> {
     const { withdrawMs } = this.#options;
-    const end = performance.now() + this.#most(this.#workMs(command));
+    const start = performance.now();
+    const end = start + this.#most(this.#workMs(command));
     let current = command;
     let freeSince: number | undefined;
     while (current.state === "queued") {
