@@ -25,9 +25,10 @@ export default defineConfig({
             "agent/**/*.test.ts",
             "cli/**/*.test.ts",
             "scripts/**/*.test.ts",
+            "infra/**/*.test.ts",
             "test/**/*.test.ts",
           ],
-          exclude: ["test/contract/**", "test/kubernetes/*.test.ts"],
+          exclude: ["test/contract/**", "test/cloud/**", "test/deployed/**", "test/kubernetes/*.test.ts"],
         },
       },
       {

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import Docker from "dockerode";
 import type { Logger } from "pino";
@@ -7,7 +7,7 @@ import type { OperationName } from "#protocol/operations.ts";
 import type { AgentConfig, AgentEnvironment } from "./config.ts";
 import { isErrno } from "./files/directory.ts";
 import { GroundClient } from "./ground/ground-client.ts";
-import { HttpDoorbell } from "./ground/http-doorbell.ts";
+import { makeDoorbell } from "./ground/make-doorbell.ts";
 import { DockerImageStore } from "./images/docker-image-store.ts";
 import { openHandover } from "./images/handover/open-handover.ts";
 import { imageHandlers } from "./images/image-handlers.ts";
@@ -44,7 +44,7 @@ export async function runAgent(
   const database = openStateDatabase(environment.data);
   const journal = new Journal(database);
   const ground = new GroundClient({ url: environment.ground, token: environment.token });
-  const doorbell = new HttpDoorbell({ ground: environment.ground, token: environment.token });
+  const doorbell = await makeDoorbell(environment, config, log);
   // Containers, networks and images of this agent, and of no other on the same engine.
   const instance = instanceOf(journal.id);
   const docker = new Docker();
@@ -167,14 +167,22 @@ export async function runAgent(
         void handover?.keepUp(images.idsOf(user).map((imageId) => ({ user, imageId })));
       }
     };
+    const spool = {
+      directory: join(environment.data, "outgoing"),
+      room: () => {
+        const { bavail, bsize } = statfsSync(environment.data);
+        return bavail * bsize - config.freeFloorBytes;
+      },
+    };
     const loop = new AgentLoop(
-      { ground, journal, handlers, doorbell, changed, log },
+      { ground, journal, handlers, doorbell, changed, log, spool },
       { pollMs: config.pollMs },
     );
     await loop.run(epoch, signal);
   } finally {
     heart.close();
     usage.close();
+    doorbell.close();
     reporter.close();
     await pods.close();
     await runtime.close();

@@ -74,6 +74,24 @@ export const agentConfig = z
     freeFloorBytes: z.number().int().nonnegative().default(LIMITS.freeFloorBytes),
     /** ms between claims when nothing rings; under 15 s */
     pollMs: z.number().int().min(50).max(14_000).default(8000),
+    /** where rings are heard: at the ground itself, or in this edge's own queue (credentials by AWS' default chain) */
+    doorbell: z
+      .union([
+        z.literal("http"),
+        z
+          .object({
+            sqs: z
+              .object({
+                queueUrl: z.url(),
+                region: z.string().min(1),
+                /** of another AWS than Amazon's */
+                endpoint: z.url().optional(),
+              })
+              .strict(),
+          })
+          .strict(),
+      ])
+      .default("http"),
     /** ms between measurements of users with running pods */
     usageMs: z.number().int().min(500).default(10_000),
   })

@@ -23,8 +23,16 @@ export type OperationContext<O extends OperationName = OperationName> = {
    * the call. Settles when no `write` is under way any more.
    */
   fetchInto(n: number, start: number, write: (chunks: readonly Buffer[]) => Promise<void>): Promise<void>;
-  /** Puts an object into staging under number `n`; at most `maxBytes`. Not retried: the body is a stream. */
-  store(n: number, body: Readable | Uint8Array, maxBytes: number): Promise<{ n: number; size: number }>;
+  /**
+   * Puts an object into staging under number `n`; at most `maxBytes`. Not retried: the body is a stream. `size`
+   * is how many bytes it has, when that is known: else it may have to be written to disk first.
+   */
+  store(
+    n: number,
+    body: Readable | Uint8Array,
+    maxBytes: number,
+    size?: number,
+  ): Promise<{ n: number; size: number }>;
   /** The journal's entry of this command; only for operations that change something. */
   readonly journal: JournalEntry;
 };

@@ -1,10 +1,12 @@
 import { type BenchStack, startBenchStack } from "./bench-stack.ts";
+import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
 import { measureKubernetes } from "./kubernetes.ts";
 import { measureListing } from "./listing.ts";
 import { measurePodStart } from "./pod-start.ts";
 import { measureRoundTrip } from "./round-trip.ts";
 import { met, type Row, table } from "./table.ts";
 import { measureUplink } from "./uplink.ts";
+import { measureUplinks } from "./uplinks.ts";
 
 /**
  * `npm run bench [-- NAME...]`: measures against a named peer on the same machine in the same run, and prints
@@ -16,42 +18,41 @@ const MEASURES: Record<string, (bench: BenchStack) => Promise<Row[]>> = {
   "pod-start": measurePodStart,
   listing: measureListing,
 };
-
-/** Measured only when they are asked for by name, on a deployment of their own. */
-const APART: Record<string, () => Promise<Row[]>> = { kubernetes: measureKubernetes };
+/** These bring up what they need by themselves. */
+const ALONE: Record<string, () => Promise<Row[]>> = {
+  uplinks: measureUplinks,
+  "cloud-round-trip": measureCloudRoundTrip,
+  kubernetes: measureKubernetes,
+};
+const NAMES = [...Object.keys(MEASURES), ...Object.keys(ALONE)];
 
 const asked = process.argv.slice(2);
-const known = [...Object.keys(MEASURES), ...Object.keys(APART)];
-const unknown = asked.filter((name) => !known.includes(name));
+const unknown = asked.filter((name) => !NAMES.includes(name));
 if (unknown.length > 0) {
-  console.error(`There is no measure ${unknown.join(", ")}; there are ${known.join(", ")}.`);
+  console.error(`There is no measure ${unknown.join(", ")}; there are ${NAMES.join(", ")}.`);
   process.exit(2);
 }
 
 const rows: Row[] = [];
 let failed = false;
-for (const name of asked.length > 0 ? asked : Object.keys(MEASURES)) {
+for (const name of asked.length > 0 ? asked : NAMES) {
   console.error(`measuring ${name} …`);
-  const apart = APART[name];
-  if (apart) {
-    try {
-      rows.push(...(await apart()));
-    } catch (error) {
-      failed = true;
-      console.error(`${name} could not be measured: ${(error as Error).message}`);
-    }
-    continue;
-  }
-  // A stack of its own for each, so that none finds what another left in memory
-  const bench = await startBenchStack();
   try {
-    rows.push(...(await MEASURES[name]!(bench)));
+    rows.push(...(await (ALONE[name]?.() ?? onStack(MEASURES[name]!))));
   } catch (error) {
     failed = true;
     console.error(`${name} could not be measured: ${(error as Error).message}`);
-  } finally {
-    await bench.stop();
   }
 }
 console.log(table(rows));
 process.exitCode = failed || !rows.every(met) ? 1 : 0;
+
+/** A stack of its own for each, so that none finds what another left in memory. */
+async function onStack(measure: (bench: BenchStack) => Promise<Row[]>): Promise<Row[]> {
+  const bench = await startBenchStack();
+  try {
+    return await measure(bench);
+  } finally {
+    await bench.stop();
+  }
+}

@@ -3,6 +3,7 @@ import type { CommandView } from "./command-view.ts";
 import { operationWords } from "./command-view.ts";
 import type { Credentials, Tokens } from "./credentials.ts";
 import { CliFailure, exitOf } from "./failure.ts";
+import { followRedirect } from "./http/follow-redirect.ts";
 import { isCut, networkFailure } from "./http/network-error.ts";
 import { type Answer, type Call, readText, send } from "./http/send.ts";
 import { parseExact } from "./json.ts";
@@ -37,6 +38,8 @@ export class Client {
   readonly options: ClientOptions;
   /** the command that is under way, once it is known */
   current: string | undefined;
+  /** how to go on with what is interrupted now, for people; undefined when there is nothing special about it */
+  resumable: string | undefined;
   readonly #base: URL;
   #tokens: Tokens | undefined;
 
@@ -121,7 +124,10 @@ export class Client {
       ...call.headers,
     };
     try {
-      return await send(this.#base, { ...call, headers, body, signal });
+      return await followRedirect(await send(this.#base, { ...call, headers, body, signal }), {
+        ...call,
+        signal,
+      });
     } catch (error) {
       throw signal.aborted ? error : networkFailure(error, url);
     }

@@ -3,31 +3,71 @@ import { join, resolve } from "node:path";
 import { SqliteStore } from "#lambdas/adapters/sqlite-store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
 import { Ledger } from "#lambdas/ledger/ledger.ts";
+import type { LedgerStore } from "#lambdas/ports/ledger-store.ts";
 import { usage } from "./failure.ts";
+
+/** The options with which an operator's verb names its ground. */
+export type GroundOptions = { data?: string; table?: string };
+/** Where a ground keeps its ledger: a directory of this machine, or a table in the cloud. */
+export type GroundPlace = { data: string } | { table: string };
 
 /** `--data`, PERIGEE_DATA, or `.perigee` here: where the ground keeps everything. */
 export function dataDirectory(option: string | undefined): string {
   return resolve(option ?? (process.env.PERIGEE_DATA || ".perigee"));
 }
 
+/** `--data`, `--table`, PERIGEE_TABLE, PERIGEE_DATA, or `.perigee` here. @throws CliFailure USAGE for two */
+export function groundPlace({ data, table }: GroundOptions): GroundPlace {
+  if (data !== undefined && table !== undefined) throw usage("--data and --table exclude each other");
+  const named = table ?? (data === undefined ? process.env.PERIGEE_TABLE : undefined);
+  return named ? { table: named } : { data: dataDirectory(data) };
+}
+
 /**
- * Opens the ledger of the ground in `data`, beside a server that may be running on it.
- * @param create make an empty one when there is none
+ * Opens the ledger of a ground, beside a server that may be running on it. AWS's region and credentials come
+ * by its own default chain.
+ * @param create make an empty one when there is none (a directory only: a table comes with its deployment)
  * @throws CliFailure USAGE when there is none
  */
 export async function withLedger<T>(
-  data: string,
+  options: GroundOptions,
   create: boolean,
   work: (parts: { accounts: Accounts; ledger: Ledger }) => Promise<T>,
 ): Promise<T> {
+  const place = groundPlace(options);
+  const { store, close } = "table" in place ? await openTable(place.table) : openData(place.data, create);
+  try {
+    return await work({ accounts: new Accounts(store), ledger: new Ledger(store) });
+  } finally {
+    await close();
+  }
+}
+
+type Opened = { store: LedgerStore; close(): Promise<void> };
+
+function openData(data: string, create: boolean): Opened {
   const path = join(data, "ledger.sqlite");
   if (!create && !existsSync(path)) {
     throw usage(`there is no ground in ${data}`, "name its directory with --data or PERIGEE_DATA");
   }
   const store = new SqliteStore(path);
-  try {
-    return await work({ accounts: new Accounts(store), ledger: new Ledger(store) });
-  } finally {
-    await store.close();
-  }
+  return { store, close: () => store.close() };
+}
+
+async function openTable(table: string): Promise<Opened> {
+  // only here: loading the client would slow every other verb
+  const [{ DynamoDBClient }, { DynamoStore }, { clientSettings }] = await Promise.all([
+    import("@aws-sdk/client-dynamodb"),
+    import("#lambdas/adapters/dynamo-store.ts"),
+    import("#lambdas/adapters/aws-clients.ts"),
+  ]);
+  const client = new DynamoDBClient(clientSettings({}));
+  const store = new DynamoStore({ client, table, ttl: true });
+  return {
+    store,
+    async close() {
+      await store.close();
+      client.destroy();
+    },
+  };
 }

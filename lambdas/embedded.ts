@@ -10,7 +10,10 @@ import { stagingRoutes } from "./adapters/staging-routes.ts";
 import { loadSecrets } from "./auth/secrets.ts";
 import { createGround, type Ground, type GroundOptions } from "./ground.ts";
 
-export type EmbeddedOptions = Pick<GroundOptions, "quota" | "limits" | "waiting" | "trustProxy" | "now"> & {
+export type EmbeddedOptions = Pick<
+  GroundOptions,
+  "quota" | "limits" | "waiting" | "trustProxy" | "partsOver" | "timeLeftMs" | "now"
+> & {
   /** directory in which everything lives */
   data: string;
   log: Logger;

@@ -5,6 +5,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { agentRoutes } from "./agent-api/routes.ts";
 import { Accounts } from "./auth/accounts.ts";
+import { RecentAccounts } from "./auth/recent-accounts.ts";
 import { requireAgent } from "./auth/require-agent.ts";
 import { requireUser } from "./auth/require-user.ts";
 import { registerAuthRoutes } from "./auth/routes.ts";
@@ -12,10 +13,13 @@ import { Throttle } from "./auth/throttle.ts";
 import { type TokenKey, Tokens } from "./auth/tokens.ts";
 import { registerCommandRoutes } from "./commands/routes.ts";
 import { registerEmRoutes } from "./dialects/em/routes.ts";
+import { registerUplinkRoutes } from "./dialects/em/uplinks/routes.ts";
+import { Allowances } from "./dispatch/allowances.ts";
 import { Changes } from "./dispatch/changes.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Janitor } from "./dispatch/janitor.ts";
 import { PodLogs } from "./dispatch/pod-logs.ts";
+import { Uploads } from "./dispatch/uploads.ts";
 import { Waiting, type WaitingOptions } from "./dispatch/waiting.ts";
 import { docsPage } from "./docs/page.ts";
 import { registerEdgeRoutes } from "./edges/routes.ts";
@@ -27,6 +31,7 @@ import { errorResponse } from "./http/errors.ts";
 import { foldedPath } from "./http/fold-slashes.ts";
 import { limitOpen } from "./http/limit-open.ts";
 import { Metrics } from "./http/metrics.ts";
+import { SAFE_HEADERS } from "./http/safe-headers.ts";
 import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 import { Runs } from "./ledger/runs.ts";
 import type { Doorbell } from "./ports/doorbell.ts";
@@ -47,10 +52,26 @@ export type GroundOptions = {
   quota?: number;
   limits?: LedgerOptions["limits"];
   waiting?: Partial<WaitingOptions>;
+  /** what may pass through this ground, where that is bounded (Lambda); by default nothing is */
+  pass?: PassBounds;
+  /** bytes of an uplink over which clients are told to send it in parts (default LIMITS.partsOver) */
+  partsOver?: number;
+  /** ms for which what was read of an account is believed again, when a token is checked (default 0) */
+  recentAccountMs?: number;
   /** believe X-Forwarded-For (default false) */
   trustProxy?: boolean;
+  /** ms that the process has for the request it is at (default: without end, as on a server) */
+  timeLeftMs?: () => number;
   /** routes of the adapters: signed URLs, doorbell (behind the agent's token) */
   routes?: { open?: Hono[]; agent?: Hono[] };
+};
+
+/** Bytes that pass through a ground: larger bodies take another way, which the answers name. */
+export type PassBounds = {
+  /** of a whole request: a larger uplink is told to come in parts */
+  requestBytes: number;
+  /** of content in an answer: larger content is redirected to */
+  answerBytes: number;
 };
 
 export type Ground = {
@@ -69,12 +90,17 @@ export function createGround(options: GroundOptions): Ground {
   const quota = options.quota ?? LIMITS.quotaBytes;
   const ledger = new Ledger(store, { now, ...(options.limits && { limits: options.limits }) });
   const accounts = new Accounts(store, { now });
+  const recent = new RecentAccounts(accounts, { ms: options.recentAccountMs ?? 0, now });
   const tokens = new Tokens(options.tokens, { now });
   const runs = new Runs(store, now);
   const podLogs = new PodLogs(staging);
   const changes = new Changes();
-  const waiting = new Waiting(ledger, changes, options.waiting);
-  const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, quota });
+  const { timeLeftMs, pass } = options;
+  const content = { staging, log, ...(pass && { passBytes: pass.answerBytes }) };
+  const waiting = new Waiting(ledger, changes, { ...options.waiting, ...(timeLeftMs && { timeLeftMs }) });
+  const allowances = new Allowances({ staging, ledger, quota });
+  const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
+  const uploads = new Uploads({ ledger, staging, dispatch, allowances, quota });
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
   const janitor = new Janitor({ ledger, store, staging, changes, edges, now, log });
   const metrics = new Metrics(async () => {
@@ -106,11 +132,13 @@ export function createGround(options: GroundOptions): Ground {
   app.use(metrics.middleware());
   app.use((c, next) => {
     // set before, so that answers that are streamed pass untouched: those set it themselves
-    c.header("x-content-type-options", "nosniff");
+    for (const [name, value] of Object.entries(SAFE_HEADERS)) c.header(name, value);
     return next();
   });
 
-  app.get("/healthz", (c) => c.json({ status: "ok" }));
+  // Open, so that a client learns how to send before it sends: no token, no edge, no body
+  const uplinks = { parts_over: options.partsOver ?? LIMITS.partsOver };
+  app.get("/healthz", (c) => c.json({ status: "ok", uplinks }));
   app.get("/metrics", async (c) =>
     c.body(await metrics.registry.metrics(), 200, {
       "content-type": metrics.registry.contentType,
@@ -126,7 +154,7 @@ export function createGround(options: GroundOptions): Ground {
   for (const route of options.routes?.open ?? []) app.route("/", route);
 
   const agent = new Hono<GroundEnv>();
-  agent.use(requireAgent({ accounts }));
+  agent.use(requireAgent({ accounts: recent }));
   for (const route of options.routes?.agent ?? []) agent.route("/", route);
   agent.route(
     "/",
@@ -135,12 +163,21 @@ export function createGround(options: GroundOptions): Ground {
   app.route("/agent", agent);
 
   const fewAtOnce = limitOpen(LIMITS.openPerUser);
-  for (const path of ["/em/*", "/commands", "/commands/*", "/edge"]) {
-    app.use(path, requireUser({ accounts, tokens }), fewAtOnce);
+  for (const path of ["/em/*", "/uplinks", "/uplinks/*", "/commands", "/commands/*", "/edge"]) {
+    app.use(path, requireUser({ accounts: recent, tokens }), fewAtOnce);
   }
-  const resolveEdge = (user: string, header: string | undefined) => accounts.resolveEdge(user, header);
-  registerEmRoutes(app, { dispatch, staging, podLogs, runs, resolveEdge, log });
-  registerCommandRoutes(app, { ledger, waiting, dispatch, staging, log });
+  const resolveEdge = (user: string, header: string | undefined) => recent.resolveEdge(user, header);
+  registerEmRoutes(app, {
+    ...content,
+    dispatch,
+    podLogs,
+    runs,
+    resolveEdge,
+    timeLeftMs,
+    requestBytes: pass?.requestBytes,
+  });
+  registerUplinkRoutes(app, { uploads, resolveEdge, log, now });
+  registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
   registerEdgeRoutes(app, { ledger, runs, resolveEdge, now });
 
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {

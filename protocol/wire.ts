@@ -78,14 +78,27 @@ export const urlsRequest = z.object({
     .array(z.union([z.number().int().nonnegative(), z.literal("manifest")]))
     .max(500)
     .default([]),
-  /** downlink objects to write, with the most bytes each may have */
+  /** downlink objects to write, with the most bytes each may have, and how many it will have if that is known */
   put: z
-    .array(z.object({ n: z.number().int().nonnegative(), maxBytes: z.number().int() }))
+    .array(
+      z.object({
+        n: z.number().int().nonnegative(),
+        maxBytes: z.number().int(),
+        size: z.number().int().nonnegative().optional(),
+      }),
+    )
     .max(10)
     .default([]),
 });
-/** URLs in the order asked for; a relative one is relative to the ground's address. */
-export const urlsResponse = z.object({ get: z.array(z.string()), put: z.array(z.string()) });
+/**
+ * URLs in the order asked for; a relative one is relative to the ground's address. `lengthNeeded`: a PUT has to
+ * name its Content-Length, as S3 wants it.
+ */
+export const urlsResponse = z.object({
+  get: z.array(z.string()),
+  put: z.array(z.string()),
+  lengthNeeded: z.boolean().default(false),
+});
 
 export const nodeReport = z.object({
   name: z.string(),

@@ -106,10 +106,14 @@ export class GroundClient {
     }
   }
 
-  /** Writes an object by its signed URL. @throws GroundUnavailable; STORAGE_FULL, BODY_TOO_LARGE from the ground */
-  async put(url: string, body: Readable | Uint8Array, signal: AbortSignal): Promise<void> {
-    const length = body instanceof Readable ? {} : { "content-length": body.length };
-    const answer = await this.#collect(await this.#request("PUT", url, { signal, headers: length, body }));
+  /**
+   * Writes an object by its signed URL. `size` is that of a stream, when it is known.
+   * @throws GroundUnavailable; STORAGE_FULL, BODY_TOO_LARGE from the ground
+   */
+  async put(url: string, body: Readable | Uint8Array, signal: AbortSignal, size?: number): Promise<void> {
+    const length = body instanceof Readable ? size : body.length;
+    const headers = length === undefined ? {} : { "content-length": length };
+    const answer = await this.#collect(await this.#request("PUT", url, { signal, headers, body }));
     requireOk(answer);
   }
 

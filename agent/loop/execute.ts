@@ -1,9 +1,12 @@
 import type { Logger } from "pino";
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
+import { KiB, LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
 import type { ClaimedCommand, Outcome, Progress } from "#protocol/wire.ts";
+import type { SpoolPlace } from "../files/spool.ts";
 import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
 import type { Journal } from "../journal/journal.ts";
+import { isDiskFull } from "../journal/state-database.ts";
 import {
   type JournalEntry,
   type OperationContext,
@@ -21,10 +24,15 @@ export type ExecuteParts = {
   /** told after an operation that changes something has succeeded; must not throw */
   changed?(operation: OperationName, user: string): void;
   log: Logger;
+  /** where a stream of unknown length is written to, when it needs one (default: the system's temporary files) */
+  spool?: SpoolPlace;
 };
 
 /** A command that was begun so often without reaching an end brings the agent down each time: it ends here. */
 const MAX_ATTEMPTS = 10;
+
+/** What a report says beside the outcome. */
+const ENVELOPE_BYTES = 1 * KiB;
 
 /** An operation that does not stop within this (ms) of being told to takes the agent's process with it. */
 const STOP_MS = 60_000;
@@ -57,11 +65,19 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
     const done = parts.journal.outcome(command.id);
     if (done) return done;
     const operation = OPERATIONS[command.operation];
-    const journal = operation.changes
-      ? parts.journal.start(command, () => {
+    let journal = NO_JOURNAL;
+    if (operation.changes) {
+      try {
+        journal = parts.journal.start(command, () => {
           committed = true;
-        })
-      : NO_JOURNAL;
+        });
+      } catch (error) {
+        // What cannot be noted is not begun.
+        if (!isDiskFull(error)) throw error;
+        parts.log.error({ err: error, command: command.id }, "no room for the journal");
+        return { state: "failed", failure: NO_ROOM };
+      }
+    }
     // After the journal has told whether it is too late.
     if (command.cancelRequested) cancel();
     // One that is past its commit only goes forward: giving it up would leave it half done.
@@ -81,7 +97,13 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
       );
     }, command.deadline * 1000);
     try {
-      const transfers = new Transfers({ ground: parts.ground, epoch, command, signal: controller.signal });
+      const transfers = new Transfers({
+        ground: parts.ground,
+        epoch,
+        command,
+        signal: controller.signal,
+        ...(parts.spool && { spool: parts.spool }),
+      });
       const context: OperationContext = {
         command: { id: command.id, user: command.user, operation: command.operation },
         input: operation.input.parse(command.input),
@@ -92,11 +114,11 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
         manifest: () => transfers.manifest(),
         fetch: (n, start) => transfers.fetch(n, start),
         fetchInto: (n, start, write) => transfers.fetchInto(n, start, write),
-        store: (n, body, maxBytes) => transfers.store(n, body, maxBytes),
+        store: (n, body, maxBytes, size) => transfers.store(n, body, maxBytes, size),
         journal,
       };
       const result = await attempt(parts, context, operation.changes, controller.signal);
-      return { state: "succeeded", result };
+      return reportable({ state: "succeeded", result }, parts, command);
     } catch (error) {
       return outcomeOf(error, parts, command);
     } finally {
@@ -121,6 +143,8 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
     outcome: Promise.race([finished, stuck(controller.signal, finished)]),
   };
 }
+
+const NO_ROOM = { code: "STORAGE_FULL", message: "The edge has no room for its journal" } as const;
 
 const NO_JOURNAL: JournalEntry = {
   notes: [],
@@ -148,6 +172,14 @@ async function attempt(
       await backoff.wait(signal);
     }
   }
+}
+
+/** The outcome, unless it is over what the ground takes: then the command fails here, not at the ground's door. */
+function reportable(outcome: Outcome, parts: ExecuteParts, command: ClaimedCommand): Outcome {
+  const bytes = Buffer.byteLength(JSON.stringify(outcome));
+  if (bytes + ENVELOPE_BYTES <= LIMITS.reportBytes) return outcome;
+  parts.log.error({ command: command.id, bytes }, "the result is too large to be reported");
+  return { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
 }
 
 function outcomeOf(error: unknown, parts: ExecuteParts, command: ClaimedCommand): Outcome {

@@ -1,7 +1,9 @@
+import { tmpdir } from "node:os";
 import { Readable } from "node:stream";
 import { MiB } from "#protocol/limits.ts";
 import type { StagedFile } from "#protocol/operations.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
+import { type SpoolPlace, spool } from "../files/spool.ts";
 import type { WriteChunks } from "../ground/download.ts";
 import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
 import { streamInto } from "../ground/stream-into.ts";
@@ -13,7 +15,15 @@ const URL_MS = 10 * 60_000;
 /** Bytes that are worth a connection of their own. */
 const BIG = 1 * MiB;
 
-type Of = { ground: GroundClient; epoch: number; command: ClaimedCommand; signal: AbortSignal };
+const SPOOL: SpoolPlace = { directory: tmpdir(), room: () => Number.POSITIVE_INFINITY };
+
+type Of = {
+  ground: GroundClient;
+  epoch: number;
+  command: ClaimedCommand;
+  signal: AbortSignal;
+  spool?: SpoolPlace;
+};
 
 /** The staged objects of one command. Cut connections are taken up again where they broke, until `signal` aborts. */
 export class Transfers {
@@ -68,22 +78,38 @@ export class Transfers {
     n: number,
     body: Readable | Uint8Array,
     maxBytes: number,
+    size = body instanceof Readable ? undefined : body.length,
   ): Promise<{ n: number; size: number }> {
-    const { ground, epoch, command, signal } = this.#of;
-    const { put } = await this.#retried(() =>
-      ground.urls({ epoch, user: command.user, command: command.id, put: [{ n, maxBytes }] }),
-    );
-    if (!(body instanceof Readable)) {
-      await this.#retried(() => ground.put(put[0]!, body, signal));
-      return { n, size: body.length };
+    const { ground, signal } = this.#of;
+    const { url, lengthNeeded } = await this.#retried(() => this.#putUrl({ n, maxBytes, size }));
+    if (!(body instanceof Readable)) await this.#retried(() => ground.put(url, body, signal));
+    else if (size === undefined && lengthNeeded) return this.#storeSpooled(n, body, maxBytes);
+    else {
+      const sent = counting(body);
+      await ground.put(url, body, signal, size);
+      return { n, size: sent() };
     }
-    let size = 0;
-    body.on("data", (chunk: Buffer) => {
-      size += chunk.length;
+    return { n, size: body.length };
+  }
+
+  /** Where the length has to be told before the first byte, a stream of unknown length goes to disk first. */
+  async #storeSpooled(n: number, body: Readable, maxBytes: number): Promise<{ n: number; size: number }> {
+    const { ground, signal, spool: place = SPOOL } = this.#of;
+    await using spooled = await spool(body, place, signal);
+    const { size } = spooled;
+    // on disk it can be sent again, and to a new URL: writing it may have taken longer than one lives
+    await this.#retried(async () => {
+      const { url } = await this.#putUrl({ n, maxBytes, size });
+      await ground.put(url, spooled.read(), signal, size);
     });
-    body.pause();
-    await ground.put(put[0]!, body, signal);
     return { n, size };
+  }
+
+  async #putUrl(object: { n: number; maxBytes: number; size?: number | undefined }) {
+    const { ground, epoch, command } = this.#of;
+    const asked = { epoch, user: command.user, command: command.id, put: [object] };
+    const { put, lengthNeeded } = await ground.urls(asked);
+    return { url: put[0]!, lengthNeeded };
   }
 
   async #readManifest(): Promise<StagedFile[]> {
@@ -157,4 +183,14 @@ export class Transfers {
       }
     }
   }
+}
+
+/** Counts a stream's bytes as they pass, without setting it in motion. */
+function counting(body: Readable): () => number {
+  let size = 0;
+  body.on("data", (chunk: Buffer) => {
+    size += chunk.length;
+  });
+  body.pause();
+  return () => size;
 }

@@ -7,6 +7,7 @@ import type { PodManagerOptions } from "./pod-manager.ts";
 import { ImageMissing, NotStartedYet, type PodRuntime, type RunSpec, StartFailure } from "./pod-runtime.ts";
 import type { Action } from "./run-planner.ts";
 import type { RunRecord, StopReason } from "./run-record.ts";
+import { UserTidier } from "./user-tidier.ts";
 
 type Terminated = NonNullable<RunRecord["end"]>;
 
@@ -23,6 +24,8 @@ export type ExecutorOptions = {
   graceMs: number;
   retryMs: { first: number; most: number };
   runningPerUser: number;
+  lingerMs: number;
+  onError?: PodManagerOptions["onError"];
 };
 
 /** An evicted run fills the disk for as long as it may ignore SIGTERM. */
@@ -38,15 +41,18 @@ export class RunExecutor {
   readonly retryAt = new Map<string, number>();
   readonly #options: ExecutorOptions;
   readonly #failures = new Map<string, number>();
+  readonly #tidier: UserTidier;
   #closed = false;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
+    this.#tidier = new UserTidier(options.lingerMs, (user) => this.#tidy(user));
   }
 
   /** What is under way in the engine goes on there, but nothing is noted or begun any more. */
   close(): void {
     this.#closed = true;
+    this.#tidier.close();
   }
 
   /** Runs that wait for an image or a node look again at once. */
@@ -288,17 +294,37 @@ export class RunExecutor {
   }
 
   async #remove(record: RunRecord): Promise<void> {
-    const { runtime, records, logs } = this.#options;
+    const { runtime, logs } = this.#options;
     await runtime.remove(record.run);
     killPoint("pods.removed");
     record.removed = true;
     this.#save(record);
     logs.forget(record.run);
-    const left = [...records.values()].some(
-      ({ user, removed, phase }) =>
-        user === record.user && !removed && phase !== "scheduled" && phase !== "waiting",
+    this.tidyLater(record.user);
+  }
+
+  /** Gives back what the user's runs shared when none is left, after a while. */
+  tidyLater(user: string): void {
+    if (!this.#closed && !this.#hasRuns(user)) this.#tidier.later(user);
+  }
+
+  async #tidy(user: string): Promise<void> {
+    if (this.#hasRuns(user)) return;
+    try {
+      await this.#options.runtime.tidy(user);
+    } catch (error) {
+      if (this.#closed) return;
+      this.#options.onError?.(error, { doing: "tidy" });
+      this.#tidier.later(user);
+    }
+  }
+
+  /** Does the engine hold, or is it about to hold, a run of the user? */
+  #hasRuns(user: string): boolean {
+    return [...this.#options.records.values()].some(
+      (record) =>
+        record.user === user && !record.removed && record.phase !== "scheduled" && record.phase !== "waiting",
     );
-    if (!left) await runtime.tidy(record.user);
   }
 
   /** False when it was stopped or dropped while we waited for something. */

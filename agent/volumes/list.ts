@@ -34,6 +34,6 @@ export function listHandler(volumes: Volumes, deps: VolumeDeps): OperationHandle
     );
     if (bytes <= LIMITS.inlineResultBytes) return { listing: Buffer.concat(chunks).toString(), truncated };
     const body = Readable.from(chunks, { objectMode: false });
-    return { content: await store(0, body, bytes), truncated };
+    return { content: await store(0, body, bytes, bytes), truncated };
   };
 }

@@ -71,7 +71,7 @@ async function sendFile(
     body.once("error", (error) => counted.destroy(error));
     counted.once("close", () => body.destroy());
     try {
-      const content = await context.store(0, counted, length);
+      const content = await context.store(0, counted, length, length);
       return { kind: "file", name, total, etag, modified, ...(range && { range }), content };
     } finally {
       counted.destroy();

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pack } from "tar-stream";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Stage } from "../testing/cli-process.ts";
-import { ACCEPTED, command, type Reply, type Seen, type Step } from "../testing/ground.ts";
+import { ACCEPTED, command, Ground, type Reply, type Seen, type Step } from "../testing/ground.ts";
 
 const DOWNLINK = "GET /em/files/downlink";
 const CONTENT = "GET /commands/01C/content";
@@ -312,5 +312,46 @@ describe("a directory", () => {
     stage.ground.on(DOWNLINK, file());
     expect((await stage.run(["downlink", "exp", "-x"])).code).toBe(2);
     expect(await names()).toEqual([]);
+  });
+});
+
+describe("content that the ground leads to", () => {
+  const OBJECT = "GET /bucket/object";
+  let store: Ground;
+  beforeEach(async () => {
+    store = await Ground.start();
+    stage.ground.on("GET /commands/01C", command("succeeded", { content: "/commands/01C/content" }));
+    stage.ground.on(DOWNLINK, ACCEPTED);
+    const Location = `${store.url}/bucket/object?X-Amz-Signature=s`;
+    stage.ground.on(CONTENT, { status: 302, headers: { Location, ETag: ETAG }, json: { message: "there" } });
+  });
+  afterEach(() => store.stop());
+
+  /** As an object store does: its own ETag, any part. */
+  const object = ({ headers }: Seen): Reply => {
+    const start = Number(/^bytes=(\d+)-$/.exec(headers.range ?? "")?.[1] ?? 0);
+    const range = `bytes ${start}-${bytes.length - 1}/${bytes.length}`;
+    return start === 0
+      ? file(bytes, '"of-the-store"')
+      : { status: 206, ...file(bytes.subarray(start), '"of-the-store"', { "Content-Range": range }) };
+  };
+
+  test("is fetched there, without the token, and goes on after a cut", async () => {
+    store.on(OBJECT, cutAfter(300_000, object), object);
+    const { code } = await stage.run(["downlink", "results/data.bin", "--pod", "pod-a"]);
+    expect(code).toBe(0);
+    expect(await read("data.bin")).toEqual(bytes);
+    const [first, second] = store.calls(OBJECT);
+    for (const { headers } of [first!, second!]) expect(headers.authorization).toBeUndefined();
+    expect(Number(/^bytes=(\d+)-$/.exec(second!.headers.range ?? "")?.[1])).toBeGreaterThan(0);
+    expect(first!.path).toContain("X-Amz-Signature=s");
+  });
+
+  test("that is not there any more is brought down again", async () => {
+    store.on(OBJECT, { status: 404, body: "<Error/>" });
+    stage.ground.on(DOWNLINK, ACCEPTED, file());
+    const { code } = await stage.run(["downlink", "results/data.bin", "--pod", "pod-a"]);
+    expect(code).toBe(0);
+    expect(await read("data.bin")).toEqual(bytes);
   });
 });

@@ -6,12 +6,12 @@ import type { Ledger } from "#lambdas/ledger/ledger.ts";
 import { OPERATOR } from "#protocol/names.ts";
 import { isTerminal } from "#protocol/state.ts";
 import { CliFailure } from "../failure.ts";
-import { dataDirectory, withLedger } from "../operator-data.ts";
+import { type GroundOptions, withLedger } from "../operator-data.ts";
+import { lacksDoorbell } from "../operator-doorbell.ts";
 import { table } from "../output/table.ts";
 import { action, type Session } from "../session.ts";
 
-type Data = { data?: string };
-type TokenFile = Data & { tokenFile?: string };
+type TokenFile = GroundOptions & { tokenFile?: string };
 
 const PUBLISH_WAIT_MS = 60_000;
 const PUBLISH_POLL_MS = 250;
@@ -23,7 +23,8 @@ export function registerOperatorEdge(program: Command): void {
     edge
       .command(name)
       .description(`operator: ${text}`)
-      .option("--data <directory>", "the ground's data (default: PERIGEE_DATA)");
+      .option("--data <directory>", "the ground's data (default: PERIGEE_DATA)")
+      .option("--table <name>", "the ground's table in AWS (default: PERIGEE_TABLE)");
   const tokenFile = (command: Command) =>
     command.option("--token-file <file>", "write the agent's token there (mode 0600) instead of showing it");
   tokenFile(verb("add", "make an edge; its agent's token is shown this once"))
@@ -32,12 +33,12 @@ export function registerOperatorEdge(program: Command): void {
   tokenFile(verb("token", "make a new agent's token; the one before ends at once"))
     .argument("<edge>")
     .action(action<[string], TokenFile>((session, [id], options) => issue(session, id, options, false)));
-  verb("list", "list edges, their contact and what they do").action(action<[], Data>(list));
+  verb("list", "list edges, their contact and what they do").action(action<[], GroundOptions>(list));
   verb("grant", "let a user use an edge")
     .argument("<edge>")
     .argument("<user>")
     .action(
-      action<[string, string], Data>((session, [id, user], options) =>
+      action<[string, string], GroundOptions>((session, [id, user], options) =>
         change(session, options, `${user} may use ${id}`, ({ accounts }) => accounts.grant(id, user)),
       ),
     );
@@ -45,7 +46,7 @@ export function registerOperatorEdge(program: Command): void {
     .argument("<edge>")
     .argument("<user>")
     .action(
-      action<[string, string], Data>((session, [id, user], options) =>
+      action<[string, string], GroundOptions>((session, [id, user], options) =>
         change(session, options, `${user} may not use ${id} any more`, ({ accounts }) =>
           accounts.revoke(id, user),
         ),
@@ -55,7 +56,7 @@ export function registerOperatorEdge(program: Command): void {
     .argument("<edge>")
     .argument("<user>")
     .action(
-      action<[string, string], Data>((session, [id, user], options) =>
+      action<[string, string], GroundOptions>((session, [id, user], options) =>
         change(session, options, `${id} is ${user}'s default`, ({ accounts }) =>
           accounts.setDefaultEdge(user, id),
         ),
@@ -63,26 +64,31 @@ export function registerOperatorEdge(program: Command): void {
     );
   verb("reset", "give up the command that holds the edge; its outcome is not known")
     .argument("<edge>")
-    .action(action<[string], Data>(reset));
+    .action(action<[string], GroundOptions>(reset));
   verb("publish", "make an image of the edge's engine public to all users")
     .argument("<edge>")
     .argument("[image]", "image; with one argument it is the image, on the only edge")
-    .action(action<[string, string | undefined], Data>(publish));
+    .action(action<[string, string | undefined], GroundOptions>(publish));
 }
 
 async function issue(
   { output }: Session,
   id: string,
-  { data, tokenFile }: TokenFile,
+  { tokenFile, ...ground }: TokenFile,
   create: boolean,
 ): Promise<undefined> {
-  const { token } = await withLedger(dataDirectory(data), create, ({ accounts }) =>
+  const { token } = await withLedger(ground, create, ({ accounts }) =>
     create ? accounts.addEdge(id) : accounts.rotateEdgeToken(id),
   );
   if (tokenFile) {
     writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
     // A file that was there keeps its mode.
     chmodSync(tokenFile, 0o600);
+  }
+  if (create && (await lacksDoorbell(ground, id))) {
+    output.notice(
+      `notice: ${id} has no doorbell queue yet: until -c edges of the deployment names it, its agent looks by itself`,
+    );
   }
   const shown = tokenFile ? { token_file: tokenFile } : { token };
   output.result({ message: create ? "Edge added" : "Token made", data: { edge: id, ...shown } }, () =>
@@ -93,8 +99,8 @@ async function issue(
   );
 }
 
-async function list({ output }: Session, _: [], { data }: Data): Promise<undefined> {
-  const edges = await withLedger(dataDirectory(data), false, async ({ accounts, ledger }) =>
+async function list({ output }: Session, _: [], ground: GroundOptions): Promise<undefined> {
+  const edges = await withLedger(ground, false, async ({ accounts, ledger }) =>
     Promise.all(
       (await accounts.listEdges()).map(async ({ id, tokenCreatedAt }) => {
         const [state, beat, ok] = await Promise.all([
@@ -132,16 +138,16 @@ async function list({ output }: Session, _: [], { data }: Data): Promise<undefin
 
 async function change(
   { output }: Session,
-  { data }: Data,
+  ground: GroundOptions,
   message: string,
   work: Parameters<typeof withLedger<void>>[2],
 ): Promise<undefined> {
-  await withLedger(dataDirectory(data), false, work);
+  await withLedger(ground, false, work);
   output.result({ message }, () => message);
 }
 
-async function reset({ output }: Session, [id]: [string], { data }: Data): Promise<undefined> {
-  const command = await withLedger(dataDirectory(data), false, async ({ accounts, ledger }) => {
+async function reset({ output }: Session, [id]: [string], ground: GroundOptions): Promise<undefined> {
+  const command = await withLedger(ground, false, async ({ accounts, ledger }) => {
     await requireEdge(accounts, id);
     return ledger.resetEdge(id);
   });
@@ -157,9 +163,9 @@ async function reset({ output }: Session, [id]: [string], { data }: Data): Promi
 async function publish(
   { output, signal }: Session,
   [first, second]: [string, string | undefined],
-  { data }: Data,
+  ground: GroundOptions,
 ): Promise<undefined> {
-  const ended = await withLedger(dataDirectory(data), false, async ({ accounts, ledger }) => {
+  const ended = await withLedger(ground, false, async ({ accounts, ledger }) => {
     const edges = await accounts.listEdges();
     if (second === undefined && edges.length !== 1) {
       throw new CliFailure("USAGE", `there are ${edges.length} edges: perigee edge publish EDGE IMAGE`);

@@ -1,23 +1,25 @@
 import { randomBytes } from "node:crypto";
 import type { Command } from "commander";
 import { usage } from "../failure.ts";
-import { dataDirectory, withLedger } from "../operator-data.ts";
+import { type GroundOptions, withLedger } from "../operator-data.ts";
 import { askSecret } from "../output/ask-secret.ts";
 import { table } from "../output/table.ts";
 import { action, type Session } from "../session.ts";
 import { readStdin } from "../stdin.ts";
 
-type Data = { data?: string };
-type Password = Data & { password?: string; passwordStdin?: boolean };
+type Password = GroundOptions & { password?: string; passwordStdin?: boolean };
 
 /** `perigee user …`: the operator's verbs on users. They act on the ground's data, not over HTTP. */
 export function registerUser(program: Command): void {
-  const user = program.command("user").description("operator: users of the ground in PERIGEE_DATA");
+  const user = program
+    .command("user")
+    .description("operator: users of the ground in PERIGEE_DATA, or in PERIGEE_TABLE");
   const verb = (name: string, text: string) =>
     user
       .command(name)
       .description(text)
-      .option("--data <directory>", "the ground's data (default: PERIGEE_DATA)");
+      .option("--data <directory>", "the ground's data (default: PERIGEE_DATA)")
+      .option("--table <name>", "the ground's table in AWS (default: PERIGEE_TABLE)");
   const withPassword = (command: Command) =>
     command
       .option(
@@ -32,10 +34,10 @@ export function registerUser(program: Command): void {
   withPassword(verb("password", "set a new password; tokens made before end"))
     .argument("<name>")
     .action(action<[string], Password>(setPassword));
-  verb("list", "list users and the edges they may use").action(action<[], Data>(list));
+  verb("list", "list users and the edges they may use").action(action<[], GroundOptions>(list));
   verb("remove", "remove a user; its tokens end, its volumes and images stay on the edges")
     .argument("<name>")
-    .action(action<[string], Data>(remove));
+    .action(action<[string], GroundOptions>(remove));
 }
 
 async function add(
@@ -45,7 +47,7 @@ async function add(
 ): Promise<undefined> {
   const { output } = session;
   const { password, made } = await passwordOf(session, name, options);
-  await withLedger(dataDirectory(options.data), true, async ({ accounts, ledger }) => {
+  await withLedger(options, true, async ({ accounts, ledger }) => {
     const earlier = await ledger.commands(name, { limit: 1 });
     await accounts.addUser(name, password, options.grant ? { edges: options.grant } : {});
     const edges = (await accounts.listUsers()).find((user) => user.name === name)?.edges ?? [];
@@ -66,17 +68,15 @@ async function add(
 
 async function setPassword(session: Session, [name]: [string], options: Password): Promise<undefined> {
   const { password, made } = await passwordOf(session, name, options);
-  await withLedger(dataDirectory(options.data), false, ({ accounts }) =>
-    accounts.setPassword(name, password),
-  );
+  await withLedger(options, false, ({ accounts }) => accounts.setPassword(name, password));
   const data = { name, ...(made && { password }) };
   session.output.result({ message: "Password set", data }, () =>
     made ? `Password of ${name} (shown this once): ${password}` : `Password of ${name} set`,
   );
 }
 
-async function list({ output }: Session, _: [], { data }: Data): Promise<undefined> {
-  const users = await withLedger(dataDirectory(data), false, ({ accounts }) => accounts.listUsers());
+async function list({ output }: Session, _: [], ground: GroundOptions): Promise<undefined> {
+  const users = await withLedger(ground, false, ({ accounts }) => accounts.listUsers());
   const rows = users.map(({ name, edges, createdAt, defaultEdge }) => ({
     name,
     edges,
@@ -91,8 +91,8 @@ async function list({ output }: Session, _: [], { data }: Data): Promise<undefin
   );
 }
 
-async function remove({ output }: Session, [name]: [string], { data }: Data): Promise<undefined> {
-  await withLedger(dataDirectory(data), false, ({ accounts }) => accounts.removeUser(name));
+async function remove({ output }: Session, [name]: [string], ground: GroundOptions): Promise<undefined> {
+  await withLedger(ground, false, ({ accounts }) => accounts.removeUser(name));
   output.result(
     { message: "User removed", data: { name } },
     () => `Removed user ${name}; its tokens have ended`,

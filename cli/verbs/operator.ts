@@ -3,7 +3,7 @@ import { dataDirectory } from "../operator-data.ts";
 import { registerOperatorEdge } from "./operator-edge.ts";
 import { registerUser } from "./operator-user.ts";
 
-/** The operator's verbs: they act on `PERIGEE_DATA`, not over HTTP, also while the server runs. */
+/** The operator's verbs: they act on `PERIGEE_DATA` or `PERIGEE_TABLE`, not over HTTP, also while the server runs. */
 export function registerOperatorVerbs(program: Command): void {
   registerUser(program);
   registerOperatorEdge(program);

@@ -5,14 +5,12 @@ import type { Write } from "../ports/ledger-store.ts";
 import { ConditionFailed, type Item, type Key, type LedgerStore, type Query } from "../ports/ledger-store.ts";
 import { sortKeyRange } from "./sort-key-range.ts";
 import { isBusy, isFull, openSqliteFile } from "./sqlite-file.ts";
+import { type Step, toSteps } from "./steps.ts";
 
 /** How long a call keeps trying while other processes hold the file, in ms. */
 const BUSY_LIMIT_MS = 10_000;
-const MAX_WRITES = 25;
 
 type Row = { pk: string; sk: string; rev: number; expires_at: number | null; data: string };
-/** A write with its data already turned into JSON, so that later changes by the caller do not reach it. */
-type Step = { kind: "put" | "delete" | "check"; key: Key; if?: number; data?: string; expiresAt?: number };
 type Pending = { steps: Step[]; resolve: () => void; reject: (error: unknown) => void };
 
 /**
@@ -160,10 +158,11 @@ export class SqliteStore implements LedgerStore {
     return (row === undefined ? 0 : row.rev) === step.if;
   }
 
-  #apply({ kind, key, data, expiresAt }: Step): boolean {
-    if (kind === "put") this.#put.run(key.pk, key.sk, expiresAt ?? null, data!);
-    else if (kind === "delete") this.#delete.run(key.pk, key.sk);
-    return kind !== "check";
+  #apply(step: Step): boolean {
+    const { pk, sk } = step.key;
+    if (step.kind === "put") this.#put.run(pk, sk, step.expiresAt ?? null, step.data);
+    else if (step.kind === "delete") this.#delete.run(pk, sk);
+    return step.kind !== "check";
   }
 
   #prepared(sql: string): StatementSync {
@@ -212,32 +211,4 @@ function toItem<T>(row: Row): Item<T> {
   const item: Item<T> = { pk: row.pk, sk: row.sk, rev: row.rev, data: JSON.parse(row.data) };
   if (row.expires_at !== null) item.expiresAt = row.expires_at;
   return item;
-}
-
-function toSteps(writes: Write[]): Step[] {
-  if (writes.length > MAX_WRITES) throw new RangeError(`a transaction has at most ${MAX_WRITES} writes`);
-  const steps = writes.map(toStep);
-  const keys = new Set(steps.map(({ key }) => JSON.stringify([key.pk, key.sk])));
-  if (keys.size < steps.length) throw new RangeError("each write of a transaction goes to another key");
-  return steps;
-}
-
-function toStep(write: Write): Step {
-  if ("check" in write) return { kind: "check", key: checked(write.check), if: write.if };
-  if ("delete" in write) return { kind: "delete", key: checked(write.delete), if: write.if };
-  const { data, expiresAt } = write.put;
-  const json = JSON.stringify(data) as string | undefined;
-  if (json === undefined) throw new TypeError("an item's data must be JSON");
-  if (expiresAt !== undefined && !Number.isSafeInteger(expiresAt)) {
-    throw new RangeError("expiresAt is a whole number of ms");
-  }
-  return { kind: "put", key: checked(write.put), if: write.if, data: json, expiresAt };
-}
-
-/** What no adapter can hold: empty keys (DynamoDB) and lone surrogates (UTF-8). */
-function checked({ pk, sk }: Key): Key {
-  for (const part of [pk, sk]) {
-    if (part === "" || !part.isWellFormed()) throw new RangeError("a key is a well-formed, non-empty string");
-  }
-  return { pk, sk };
 }

@@ -59,6 +59,14 @@ describe("stagingRoutes", () => {
     expect(await busy()).toEqual([]);
   });
 
+  it("tells with a 416 how large the object is", async () => {
+    await staging.put("k", Buffer.from("hello"), { maxBytes: 10 });
+    const headers = { range: "bytes=5-" };
+    const response = await fetch(base + (await staging.signGet("k", 60)), { headers });
+    expect([response.status, response.headers.get("content-range")]).toEqual([416, "bytes */5"]);
+    await response.arrayBuffer();
+  });
+
   it("sends what cannot be taken for a page or be cached", async () => {
     await staging.put("k", Buffer.from("<script>"), { maxBytes: 10 });
     const { headers } = await fetch(base + (await staging.signGet("k", 60)));

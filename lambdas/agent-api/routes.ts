@@ -2,18 +2,17 @@ import { type Context, Hono } from "hono";
 import type { Logger } from "pino";
 import type { z } from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
-import { LIMITS } from "#protocol/limits.ts";
+import { GiB, LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS } from "#protocol/operations.ts";
-import { isTerminal } from "#protocol/state.ts";
 import * as wire from "#protocol/wire.ts";
 import type { Changes } from "../dispatch/changes.ts";
+import { boundedFailure, stageLargeResult } from "../dispatch/large-results.ts";
 import type { PodLogs } from "../dispatch/pod-logs.ts";
 import { downlinkKey, MANIFEST } from "../dispatch/staging-keys.ts";
 import type { GroundEnv } from "../http/env.ts";
 import { killPoint } from "../kill-point.ts";
 import type { Command } from "../ledger/command.ts";
-import { nextToClaim } from "../ledger/edge-state.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import type { Judgement, Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
 import type { Staging } from "../ports/staging.ts";
 import { readBytes, readJson } from "./read.ts";
@@ -75,20 +74,21 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
   });
 
   app.post("/report", async (c) => {
-    const { epoch, user, command: id, outcome } = await body(c, wire.reportRequest);
+    const { epoch, user, command: id, outcome } = await body(c, wire.reportRequest, LIMITS.reportBytes);
     const edge = c.get("edge");
-    const before = await ledger.command(user, id);
-    const checked = checkedOutcome(before, outcome, parts.log);
-    if (before.operation === "pod.run" && checked.state === "succeeded") {
-      // Whoever reads pod/run's answer finds the run, though the agent's own report of it is still under way.
-      await ledger.requireEpoch(edge, epoch);
-      await runs.accepted(edge, before);
-    }
-    killPoint("agent.before.report");
-    const command = await ledger.report(edge, epoch, user, id, checked);
+    const { command, ended, more } = await ledger.conclude({ edge, user, id }, epoch, async (running) => {
+      const checked = checkedOutcome(running, outcome, parts.log);
+      if (running.operation === "pod.run" && checked.state === "succeeded") {
+        // Whoever reads pod/run's answer finds the run, though the agent's own report of it is still under way.
+        await runs.accepted(edge, running);
+      }
+      const judgement = await bounded(staging, running, await believed(parts, running, checked));
+      killPoint("agent.before.report");
+      return judgement;
+    });
     killPoint("agent.reported");
     changes.changed(id);
-    if (!isTerminal(before.state)) {
+    if (ended) {
       parts.onEnd?.(command);
       parts.log.info(
         { edge, command: id, operation: command.operation, state: command.state },
@@ -101,7 +101,6 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
       });
     }
     killPoint("agent.before.acknowledged");
-    const more = nextToClaim(await ledger.edgeState(edge)) !== undefined;
     return c.json({ acknowledged: true, more } satisfies z.infer<typeof wire.reportResponse>);
   });
 
@@ -115,10 +114,12 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
     const get = request.get.map((n) =>
       staging.signGet(`${staged}${n === "manifest" ? MANIFEST : n}`, URL_SECONDS),
     );
-    const put = request.put.map(({ n, maxBytes }) => {
+    const put = request.put.map(({ n, maxBytes, size = 0 }) => {
+      if (size > staging.signedPut.mostBytes) throw tooLargeAtOnce(staging.signedPut.mostBytes);
       return staging.signPut(downlinkKey(command, n), URL_SECONDS, maxBytes);
     });
-    return c.json({ get: await Promise.all(get), put: await Promise.all(put) });
+    const { lengthNeeded } = staging.signedPut;
+    return c.json({ get: await Promise.all(get), put: await Promise.all(put), lengthNeeded });
   });
 
   app.post("/heartbeat", async (c) => {
@@ -144,18 +145,50 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
   return app;
 }
 
+function tooLargeAtOnce(bytes: number): PerigeeError {
+  return new PerigeeError(
+    "BODY_TOO_LARGE",
+    `Over ${bytes / GiB} GiB do not come down at once: ask for the file in ranges`,
+  );
+}
+
 /** The command that this agent runs under its epoch. @throws STALE_EPOCH, COMMAND_NOT_FOUND */
 async function running(
   c: Context<GroundEnv>,
   ledger: Ledger,
   of: { epoch: number; user: string; command: string },
 ): Promise<Command> {
-  await ledger.requireEpoch(c.get("edge"), of.epoch);
-  const command = await ledger.command(of.user, of.command);
+  const [, command] = await Promise.all([
+    ledger.requireEpoch(c.get("edge"), of.epoch),
+    ledger.command(of.user, of.command),
+  ]);
   if (command.edge !== c.get("edge") || command.state !== "running") {
     throw new PerigeeError("COMMAND_NOT_FOUND", `There is no running command ${of.command}`);
   }
   return command;
+}
+
+/** Content that is not in staging as the agent says, was put there by nobody, or by somebody else. */
+async function believed(
+  { staging, log }: AgentApiParts,
+  command: Command,
+  outcome: wire.Outcome,
+): Promise<wire.Outcome> {
+  if (outcome.state !== "succeeded") return outcome;
+  const { content } = (outcome.result ?? {}) as { content?: { n: number; size: number } };
+  if (content === undefined) return outcome;
+  const object = await staging.head(downlinkKey(command, content.n));
+  if (object?.size === content.size) return outcome;
+  log.error({ command: command.id, content, found: object?.size }, "the content is not what the agent says");
+  return { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
+}
+
+/** What a command's record has room for: a large result goes to staging, of a large failure the newest is kept. */
+async function bounded(staging: Staging, command: Command, outcome: wire.Outcome): Promise<Judgement> {
+  if (outcome.state === "failed") return { state: "failed", failure: boundedFailure(outcome.failure) };
+  if (outcome.state === "cancelled") return outcome;
+  const bytes = await stageLargeResult(staging, command, outcome.result);
+  return bytes === undefined ? outcome : { state: "succeeded", stagedResult: bytes };
 }
 
 /** A result that does not have the operation's shape fails the command: users get answers we know, or none. */
@@ -167,8 +200,12 @@ function checkedOutcome(command: Command, outcome: wire.Outcome, log: Logger): w
   return { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
 }
 
-async function body<T extends z.ZodType>(c: Context<GroundEnv>, schema: T): Promise<z.infer<T>> {
-  return parse(schema, await readJson(c, LIMITS.bodyBytes));
+async function body<T extends z.ZodType>(
+  c: Context<GroundEnv>,
+  schema: T,
+  max: number = LIMITS.bodyBytes,
+): Promise<z.infer<T>> {
+  return parse(schema, await readJson(c, max));
 }
 
 function parse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {

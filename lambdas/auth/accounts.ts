@@ -173,6 +173,11 @@ export class Accounts {
   async resolveEdge(user: string, header: string | undefined): Promise<string> {
     const account = await this.getUser(user);
     if (!account) throw edgeNotFound();
+    return this.edgeOf(account, header);
+  }
+
+  /** As {@link Accounts.resolveEdge}, for an account that was just read. */
+  async edgeOf(account: Account, header: string | undefined): Promise<string> {
     const named = header || account.defaultEdge;
     if (named !== undefined) {
       if (!(await this.#grant(account.uid, named))) throw edgeNotFound();

@@ -12,7 +12,7 @@ export function clientAddress(c: Context<GroundEnv>, options: ClientAddressOptio
   const forwarded = options.trustProxy
     ? c.req.header("x-forwarded-for")?.split(",").at(-1)?.trim()
     : undefined;
-  const peer = c.env?.incoming?.socket.remoteAddress;
+  const peer = c.env?.incoming?.socket.remoteAddress ?? c.env?.remoteAddress;
   return countedAddress(forwarded) ?? countedAddress(peer) ?? "unknown";
 }
 

@@ -4,14 +4,22 @@ import type { Tokens, TokenUse } from "./tokens.ts";
 
 export type AuthParts = { accounts: Accounts; tokens: Tokens };
 
+/** `fits`: what the account has to be; one from memory that does not fit is no answer. */
+export type Identifying = {
+  accounts: { getUser(name: string, fits: (account: Account) => boolean): Promise<Account | undefined> };
+  tokens: Tokens;
+};
+
 /**
  * The user whose token this is, as the store knows them now.
  * @throws UNAUTHORIZED also when the user was removed, made again, or has another password since
  */
-export async function identify(parts: AuthParts, token: string, use: TokenUse): Promise<Account> {
+export async function identify(parts: Identifying, token: string, use: TokenUse): Promise<Account> {
   const identity = await parts.tokens.verify(token, use);
-  const account = await parts.accounts.getUser(identity.name);
-  if (account?.uid !== identity.uid || account.generation !== identity.generation) {
+  const isMeant = (account: Account) =>
+    account.uid === identity.uid && account.generation === identity.generation;
+  const account = await parts.accounts.getUser(identity.name, isMeant);
+  if (!account || !isMeant(account)) {
     throw new PerigeeError("UNAUTHORIZED", "Token is invalid or expired");
   }
   return account;

@@ -5,8 +5,10 @@ import { isTerminal, STATES } from "#protocol/state.ts";
 import { stagedFileAnswer } from "../content/file-answer.ts";
 import { type ContentDeps, openStaged, streamStaged } from "../content/staged-content.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import { resultKey } from "../dispatch/staging-keys.ts";
 import type { Waiting } from "../dispatch/waiting.ts";
 import type { GroundEnv } from "../http/env.ts";
+import { SAFE_HEADERS } from "../http/safe-headers.ts";
 import type { Command } from "../ledger/command.ts";
 import { ahead } from "../ledger/edge-state.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -18,7 +20,7 @@ export type CommandsParts = ContentDeps & {
   waiting: Waiting;
 };
 
-const JSON_TEXT = { "content-type": "application/json", "x-content-type-options": "nosniff" };
+const JSON_TEXT = { "content-type": "application/json", ...SAFE_HEADERS };
 
 /** The longest `wait` of GET /commands/{id}, in seconds. */
 const MAX_WAIT_S = 60;
@@ -158,7 +160,7 @@ export function registerCommandRoutes(app: OpenAPIHono<GroundEnv>, parts: Comman
     tags: ["Commands"],
     summary: "What a command brought down",
     description:
-      "The bytes of a downlink (headers as on files/downlink; `Range` and `If-Range` are understood), or the JSON array of a long listing. Kept for 24 hours.",
+      "The bytes of a downlink (headers as on files/downlink; `Range` and `If-Range` are understood), the JSON array of a long listing, or the JSON of a result that is too long for the command itself. Kept for 24 hours.",
     security,
     request: { params: id },
     responses: {
@@ -173,6 +175,11 @@ export function registerCommandRoutes(app: OpenAPIHono<GroundEnv>, parts: Comman
   app.openAPIRegistry.registerPath(content);
   app.get("/commands/:id/content", async (c) => {
     const command = await ledger.command(c.get("user"), c.req.param("id"));
+    if (command.stagedResult !== undefined) {
+      const { body, size } = await parts.staging.get(resultKey(command));
+      const headers = { ...JSON_TEXT, "content-length": String(size) };
+      return streamStaged(c, parts, command, body, { once: false, headers });
+    }
     if (hasContent(command)) {
       if (command.operation === "volume.read") {
         return stagedFileAnswer(c, parts, command.result as ResultOf<"volume.read">, command);

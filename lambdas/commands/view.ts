@@ -32,7 +32,9 @@ export function commandView(command: Command, standing: Standing = {}) {
 /** Did the command leave an object in staging for its user? */
 export function hasContent(command: Command): boolean {
   const result = command.result as { content?: unknown } | undefined;
-  return command.state === "succeeded" && result?.content !== undefined;
+  return (
+    command.state === "succeeded" && (result?.content !== undefined || command.stagedResult !== undefined)
+  );
 }
 
 function optionalTimes(command: Command): Record<string, string> {

@@ -3,10 +3,18 @@ import type { ResultOf } from "#protocol/operations.ts";
 import { byteRange } from "../http/byte-range.ts";
 import { attachment } from "../http/content-disposition.ts";
 import type { Command } from "../ledger/command.ts";
-import { type ContentContext, type ContentDeps, openStaged, streamStaged } from "./staged-content.ts";
+import {
+  type ContentContext,
+  type ContentDeps,
+  openStaged,
+  redirectToStaged,
+  streamStaged,
+} from "./staged-content.ts";
 
 /**
- * The answer of files/downlink: a file, a part of one (206), or a directory as a tar.
+ * The answer of files/downlink: a file, a part of one (206), or a directory as a tar. Where only so much passes
+ * through the ground, what is larger is a 302 to staging; of a larger part that the edge has cut out comes as much as may
+ * pass, which its `Content-Range` says.
  * @param part of what is staged, when all of it was asked of the edge
  */
 export async function fileAnswer(
@@ -17,17 +25,27 @@ export async function fileAnswer(
   once: boolean,
   part?: { start: number; end: number },
 ): Promise<Response> {
-  const { body, size } = await openStaged(deps, command, result.content.n, part);
   const directory = result.kind === "directory";
-  const range = result.range ?? part;
+  const type = directory ? "application/x-tar" : "application/octet-stream";
+  const disposition = attachment(directory ? `${result.name}.tar` : result.name);
+  const etag = quoted(result.etag);
+  const { n, size: staged } = result.content;
+  const most = deps.passBytes ?? Number.POSITIVE_INFINITY;
+  const wanted = part ? part.end - part.start + 1 : staged;
+  // Where all of it is staged, whoever is led there asks for the same part of it.
+  if (wanted > most && !result.range) return redirectToStaged(deps, command, n, { type, disposition, etag });
+  const given = wanted > most ? { start: 0, end: most - 1 } : part;
+  const { body, size } = await openStaged(deps, command, n, given);
+  const first = (result.range ?? part)?.start ?? 0;
+  const range = (result.range ?? part) && { start: first, end: first + size - 1 };
   return streamStaged(c, deps, command, body, {
     once,
     status: range ? 206 : 200,
     headers: {
-      "content-type": directory ? "application/x-tar" : "application/octet-stream",
+      "content-type": type,
       "content-length": String(size),
-      "content-disposition": attachment(directory ? `${result.name}.tar` : result.name),
-      etag: quoted(result.etag),
+      "content-disposition": disposition,
+      etag,
       "last-modified": new Date(result.modified).toUTCString(),
       "accept-ranges": directory && !part ? "none" : "bytes",
       "cache-control": "private, no-cache",

@@ -1,14 +1,26 @@
 import { Readable } from "node:stream";
 import type { Context } from "hono";
 import type { Logger } from "pino";
+import { PerigeeError } from "#protocol/errors.ts";
 import { downlinkKey, downlinkPrefix } from "../dispatch/staging-keys.ts";
 import type { NodeBindings } from "../http/body-stream.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Staging } from "../ports/staging.ts";
 
 /** What streaming out of staging stands on. */
-export type ContentDeps = { staging: Staging; log: Logger };
+export type ContentDeps = {
+  staging: Staging;
+  log: Logger;
+  /**
+   * Most bytes of content that pass through this ground (default: any number). What is larger is fetched from
+   * staging: 302 to a signed URL.
+   */
+  passBytes?: number;
+};
 export type ContentContext = Pick<Context<{ Bindings: NodeBindings }>, "env" | "req">;
+
+/** A signed URL that an answer leads to lives this long: a slow download begins, it need not end, in it. */
+const REDIRECT_SECONDS = 15 * 60;
 
 /** Opens object `n` that the agent staged for `command`. @throws FILE_NOT_FOUND when it is gone */
 export async function openStaged(
@@ -18,6 +30,39 @@ export async function openStaged(
   range?: { start: number; end: number },
 ): Promise<{ body: Readable; size: number }> {
   return deps.staging.get(downlinkKey(command, n), range);
+}
+
+/**
+ * The answer that leads to object `n` in staging, with the headers that the bytes would have had here. Whoever
+ * follows it leaves `Authorization` behind, as clients do at another address: the URL is signed itself.
+ * @throws FILE_NOT_FOUND when the object is gone
+ */
+export async function redirectToStaged(
+  deps: ContentDeps,
+  command: Command,
+  n: number,
+  head: { type: string; disposition: string; etag: string },
+): Promise<Response> {
+  const key = downlinkKey(command, n);
+  const object = await deps.staging.head(key);
+  if (!object) throw new PerigeeError("FILE_NOT_FOUND", "The content is no longer there");
+  const { type, disposition, etag } = head;
+  const location = await deps.staging.signGet(key, REDIRECT_SECONDS, { type, disposition });
+  return new Response(
+    JSON.stringify({ message: "The content is at Location", data: { size: object.size } }),
+    {
+      status: 302,
+      headers: {
+        location,
+        etag,
+        "content-type": "application/json",
+        "content-disposition": disposition,
+        "cache-control": "no-store",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+      },
+    },
+  );
 }
 
 /**

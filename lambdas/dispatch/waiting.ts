@@ -12,18 +12,29 @@ export type WaitingOptions = {
   withdrawMs: number;
   /** a waiter stays this long after a running command's deadline (ms) */
   graceMs: number;
-  /** no wait is longer than this (ms), for example Lambda's limit */
+  /** no wait is longer than this (ms) */
   maxWaitMs: number;
-  /** how often the ledger is asked when nothing rings (ms) */
+  /** ms that the process has for its request (default: without end): a wait ends while there is time to answer */
+  timeLeftMs: () => number;
+  /** how often the ledger is asked when nothing rings (ms), at the least */
   pollMs: number;
+  /**
+   * Where changes are made by other processes, no ring tells: then the ledger is asked sooner, `first` ms after
+   * the command was seen last and after a quarter of the time waited so far from then on, up to `pollMs`
+   */
+  eager?: { first: number };
 };
 
 export const WAITING_DEFAULTS: WaitingOptions = {
   withdrawMs: LIMITS.withdrawMs,
   graceMs: 10_000,
   maxWaitMs: 2 * 60 * 60_000,
+  timeLeftMs: () => Number.POSITIVE_INFINITY,
   pollMs: 1000,
 };
+
+/** ms kept for the answer where the process's time is limited. */
+const ANSWER_MS = 10_000;
 
 /** Waits on commands, by this process's monotonic clock. Whoever hangs up cancels nothing. */
 export class Waiting {
@@ -39,13 +50,13 @@ export class Waiting {
 
   /** Waits up to `ms` for the end of a command; returns it as it then stands. */
   atMost(command: Command, ms: number): Promise<Command> {
-    const until = performance.now() + Math.min(ms, this.#options.maxWaitMs);
+    const until = performance.now() + this.#most(ms);
     return this.#loop(command, () => performance.now() >= until, until);
   }
 
   /** Waits up to `ms` until the command differs from `command` in state, progress or attempts. */
   async forChange(command: Command, ms: number): Promise<Command> {
-    const until = performance.now() + Math.min(ms, this.#options.maxWaitMs);
+    const until = performance.now() + this.#most(ms);
     const before = fingerprint(command);
     return this.#loop(command, (now) => fingerprint(now) !== before || performance.now() >= until, until);
   }
@@ -74,15 +85,15 @@ export class Waiting {
    * not take it although nothing is ahead, when contact is lost, or past the deadline of the work.
    */
   async inQueue(command: Command): Promise<Command> {
-    const { withdrawMs, maxWaitMs } = this.#options;
-    const start = performance.now();
+    const { withdrawMs } = this.#options;
+    const end = performance.now() + this.#most(this.#workMs(command));
     let current = command;
     let freeSince: number | undefined;
     while (current.state === "queued") {
       const state = await this.#ledger.edgeState(command.edge);
       freeSince = ahead(state, command.id) === 0 ? (freeSince ?? performance.now()) : undefined;
       const untaken = freeSince !== undefined && performance.now() - freeSince >= withdrawMs;
-      const over = performance.now() - start >= Math.min(maxWaitMs, this.#workMs(command));
+      const over = performance.now() >= end;
       if (untaken || over || !(await this.#ledger.inContact(command.edge))) return current;
       const until = performance.now() + this.#options.pollMs;
       current = await this.#loop(
@@ -98,16 +109,27 @@ export class Waiting {
     return isTerminal(command.state) ? Promise.resolve(command) : this.atMost(command, this.#workMs(command));
   }
 
+  #most(ms: number): number {
+    const { maxWaitMs, timeLeftMs } = this.#options;
+    return Math.min(ms, maxWaitMs, Math.max(0, timeLeftMs() - ANSWER_MS));
+  }
+
   #workMs(command: Command): number {
     return OPERATIONS[command.operation].deadline * 1000 + this.#options.graceMs;
   }
 
   async #loop(command: Command, done: (now: Command) => boolean, until: number): Promise<Command> {
+    const { eager, pollMs } = this.#options;
+    const start = performance.now();
     using bell = this.#changes.listen(command.id);
+    // Nobody else's change can be missed by not looking now: the next look finds it.
+    let now = eager ? command : await this.#ledger.command(command.user, command.id);
     for (;;) {
-      const now = await this.#ledger.command(command.user, command.id);
       if (isTerminal(now.state) || done(now)) return now;
-      await bell.next(Math.max(1, Math.min(this.#options.pollMs, until - performance.now())));
+      const waited = performance.now() - start;
+      const pause = eager ? Math.min(pollMs, Math.max(eager.first, waited / 4)) : pollMs;
+      await bell.next(Math.max(1, Math.min(pause, until - performance.now())));
+      now = await this.#ledger.command(command.user, command.id);
     }
   }
 }

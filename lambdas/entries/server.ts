@@ -1,30 +1,34 @@
 import { join } from "node:path";
 import { pino } from "pino";
-import { createEmbeddedGround } from "../embedded.ts";
 import { serve } from "../http/serve.ts";
 
 /**
- * The ground as one server. Environment:
- * PERIGEE_DATA (./.perigee), PERIGEE_HOST (127.0.0.1), PERIGEE_PORT (8080, 0 = any free),
+ * The ground as one server, everything in one directory, or on a deployment's table, bucket and queues when
+ * PERIGEE_TABLE names one (then any number of servers and Lambdas may serve it). Environment:
+ * PERIGEE_DATA (./.perigee), or PERIGEE_TABLE, PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (name
+ * or ARN in Secrets Manager) and what the AWS SDK reads; PERIGEE_HOST (127.0.0.1), PERIGEE_PORT (8080, 0 = any free),
  * PERIGEE_QUOTA (bytes per user), PERIGEE_TRUST_PROXY (1 = believe X-Forwarded-For), PERIGEE_LOG_LEVEL (info).
  * Says `{"msg":"ready","url":…}` when it serves; SIGTERM and SIGINT stop it.
  */
 const JANITOR_MS = 60_000;
+const CLOUD_JANITOR_MS = 5 * 60_000;
 const CLOSE_MS = 5_000;
 
 const environment = process.env;
 const log = pino({ name: "perigee-ground", level: environment.PERIGEE_LOG_LEVEL ?? "info" });
-const ground = await createEmbeddedGround({
-  data: environment.PERIGEE_DATA ?? join(process.cwd(), ".perigee"),
+const settings = {
   log,
   trustProxy: environment.PERIGEE_TRUST_PROXY === "1",
   ...(environment.PERIGEE_QUOTA && { quota: Number(environment.PERIGEE_QUOTA) }),
-});
-// The only server of this data: uploads that an earlier one was taking are over.
-await ground.janitor.round(0);
-const sweep = setInterval(() => {
-  ground.janitor.round().catch((error: unknown) => log.error({ err: error }, "janitor failed"));
-}, JANITOR_MS);
+};
+const inCloud = Boolean(environment.PERIGEE_TABLE);
+const ground = inCloud ? await inTheCloud() : await onThisMachine();
+const sweep = setInterval(
+  () => {
+    ground.janitor.round().catch((error: unknown) => log.error({ err: error }, "janitor failed"));
+  },
+  inCloud ? CLOUD_JANITOR_MS : JANITOR_MS,
+);
 const server = await serve(ground.app, {
   host: environment.PERIGEE_HOST ?? "127.0.0.1",
   port: Number(environment.PERIGEE_PORT ?? 8080),
@@ -44,3 +48,25 @@ process.on("SIGTERM", stop);
 process.on("SIGINT", stop);
 // Whoever started us waits for this line, whatever the log level is
 pino({ name: "perigee-ground" }).info({ url: server.url }, "ready");
+
+async function onThisMachine() {
+  const { createEmbeddedGround } = await import("../embedded.ts");
+  const embedded = await createEmbeddedGround({
+    ...settings,
+    data: environment.PERIGEE_DATA ?? join(process.cwd(), ".perigee"),
+  });
+  // The only server of this data: uploads that an earlier one was taking are over.
+  await embedded.janitor.round(0);
+  return embedded;
+}
+
+async function inTheCloud() {
+  const { cloudPlaces, createCloudGround, loadTokenKeys } = await import("../cloud.ts");
+  const secret = environment.PERIGEE_TOKEN_SECRET;
+  if (!secret) throw new Error("PERIGEE_TOKEN_SECRET is not set");
+  return createCloudGround({
+    ...settings,
+    ...cloudPlaces(environment),
+    tokens: await loadTokenKeys(secret),
+  });
+}

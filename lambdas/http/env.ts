@@ -1,8 +1,11 @@
 import type { HttpBindings } from "@hono/node-server";
 
-/** What routes find in Hono's context: the Node request under the server, the user or edge after their check. */
+/** What routes find in Hono's context: the Node request under the server or who is behind a function URL, the user or edge after their check. */
 export type GroundEnv = {
-  Bindings: Partial<HttpBindings>;
+  Bindings: Partial<HttpBindings> & {
+    /** where there is no Node request (Lambda): the address that the request came from */
+    remoteAddress?: string;
+  };
   Variables: {
     /** name of the authenticated user */
     user: string;

@@ -9,8 +9,13 @@ import type { OperationName } from "#protocol/operations.ts";
 export type Place = {
   id: string;
   user: string;
-  operation: OperationName /** ms since 1970 */;
+  operation: OperationName;
+  /** ms since 1970 */
   since: number;
+  /** a reservation's: bytes kept of its user's quota */
+  bytes?: number;
+  /** an upload's in parts: when it is given up, ms since 1970 */
+  until?: number;
 };
 
 export type EdgeState = {
@@ -61,6 +66,17 @@ export function takeLock(state: EdgeState, place: Place): EdgeState {
 /** A place for an uplink whose body is still to come. */
 export function reserve(state: EdgeState, place: Place): EdgeState {
   return { ...state, reserved: [...state.reserved, place] };
+}
+
+/** An upload in parts is given up at another time (ms since 1970). */
+export function extend(state: EdgeState, id: string, until: number): EdgeState {
+  const moved = (place: Place) => (place.id === id ? { ...place, until } : place);
+  return { ...state, reserved: state.reserved.map(moved) };
+}
+
+/** Reservations that are over: `stagingMs` old, or for an upload in parts past its own time. */
+export function overdue(state: EdgeState, now: number, stagingMs: number): Place[] {
+  return state.reserved.filter(({ since, until }) => now >= (until ?? since + stagingMs));
 }
 
 /** To the end of the queue; a reservation of the same command is used up. */

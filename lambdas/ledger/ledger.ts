@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Failure, PerigeeError } from "#protocol/errors.ts";
-import { LIMITS } from "#protocol/limits.ts";
+import { KiB, LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
 import { Serial } from "#protocol/serial.ts";
 import { canMove, isTerminal, type State } from "#protocol/state.ts";
@@ -16,7 +16,10 @@ export type LedgerOptions = {
   /** the ground's clock, ms since 1970 */
   now?: () => number;
   limits?: Partial<
-    Record<"queuePerEdge" | "queuePerUser" | "contactMs" | "abandonedMs" | "stagingMs", number>
+    Record<
+      "queuePerEdge" | "queuePerUser" | "contactMs" | "abandonedMs" | "stagingMs" | "partsIdleMs" | "partsMs",
+      number
+    >
   >;
 };
 
@@ -38,6 +41,15 @@ export type Draft = {
   input: unknown;
   idempotency?: { key: string; route: string; digest: string };
 };
+
+/** How a command ended: the agent's word, or one whose result lies in staging. */
+export type Judgement = Outcome | { state: "succeeded"; stagedResult: number };
+
+/** Bytes that a reservation keeps of its user's quota, by the edge as it then is; what it throws refuses. */
+export type Hold = (state: EdgeState) => number;
+
+/** The edge with the new command on it, or a refusal thrown. */
+type Admit = (state: EdgeState, place: Place, of: { inContact: boolean; command: Command }) => EdgeState;
 
 type IdempotencyRecord = { digest: string; command: string; at: number };
 
@@ -68,8 +80,8 @@ export class Ledger {
    * @throws EM_UNREACHABLE, LOCKED, IDEMPOTENCY_KEY_REUSED
    */
   submitLocking(draft: Draft): Promise<{ command: Command; replayed: boolean }> {
-    return this.#submit(draft, "lock", async (state, place) => {
-      await this.requireContact(draft.edge);
+    return this.#submit(draft, "lock", (state, place, { inContact }) => {
+      if (!inContact) throw unreachable();
       edges.requireFree(state, draft.user);
       return edges.takeLock(state, place);
     });
@@ -85,31 +97,60 @@ export class Ledger {
 
   /**
    * Keeps a place for an uplink (`staging`). With `free` the edge has to be in contact and idle.
-   * @throws EM_UNREACHABLE, LOCKED, QUEUE_FULL
+   * @throws EM_UNREACHABLE, LOCKED, QUEUE_FULL, and what `hold` throws
    */
-  async reserve(draft: Draft, free: boolean): Promise<Command> {
-    const { command } = await this.#submit(
-      draft,
-      "queue",
-      async (state, place) => {
-        if (free) {
-          await this.requireContact(draft.edge);
-          edges.requireFree(state, draft.user);
-        }
-        edges.requirePlace(state, draft.user, this.#limits);
-        return edges.reserve(state, place);
-      },
-      "staging",
-    );
-    return command;
+  async reserve(draft: Draft, free: boolean, hold: Hold = () => 0): Promise<Command> {
+    const admit: Admit = (state, place, { inContact }) => {
+      if (free) {
+        if (!inContact) throw unreachable();
+        edges.requireFree(state, draft.user);
+      }
+      edges.requirePlace(state, draft.user, this.#limits);
+      return edges.reserve(state, { ...place, bytes: hold(state) });
+    };
+    return (await this.#submit(draft, "queue", admit, { state: "staging" })).command;
   }
 
   /**
-   * The uplink is staged whole: `staging → queued`, at the end of the queue. Never refused for the queue.
+   * Keeps a place for an upload in parts: for two hours from when it was last heard of ({@link extend}), and a
+   * day at most. Neither a busy edge nor one out of contact is in its way.
+   * @param prefix where its files are staged
+   * @throws QUEUE_FULL, IDEMPOTENCY_KEY_REUSED, and what `hold` throws
+   */
+  reserveParts(
+    draft: Draft,
+    prefix: (command: Pick<Command, "user" | "id">) => string,
+    hold: Hold,
+  ): Promise<{ command: Command; replayed: boolean }> {
+    const admit: Admit = (state, place, { command: { until } }) => {
+      edges.requirePlace(state, draft.user, this.#limits);
+      return edges.reserve(state, { ...place, bytes: hold(state), ...(until && { until }) });
+    };
+    const until = this.#now() + Math.min(this.#limits.partsIdleMs, this.#limits.partsMs);
+    const more = (command: Command) => ({ staged: prefix(command), until });
+    return this.#submit(draft, "queue", admit, { state: "staging", more });
+  }
+
+  /** An upload in parts goes on: it is given up later, unless it is at its longest. */
+  extend(command: Command): Promise<Command> {
+    const { partsIdleMs, partsMs } = this.#limits;
+    return this.#changeCommand(command, (state, current) => {
+      const until = Math.min(current.createdAt + partsMs, this.#now() + partsIdleMs);
+      // Not for every page of URLs: the edge's record is everybody's.
+      const soon = until - (current.until ?? 0) < partsIdleMs / 12;
+      if (current.state !== "staging" || current.until === undefined || soon) return { command: current };
+      return { state: edges.extend(state, current.id, until), command: { ...current, until } };
+    });
+  }
+
+  /**
+   * The uplink is staged whole: `staging → queued`, at the end of the queue. Never refused for the queue. One
+   * that was queued before is returned as it is.
    * @throws CANCELLED when it was cancelled meanwhile, EXPIRED when the janitor ended it
    */
   queue(command: Command, staged: { prefix: string; input: unknown }): Promise<Command> {
     return this.#changeCommand(command, (state, current) => {
+      if (current.queuedAt !== undefined) return { command: current };
       if (current.state !== "staging") throw endedError(current);
       const now = this.#now();
       const next = moved(current, "queued", { queuedAt: now, staged: staged.prefix, input: staged.input });
@@ -138,7 +179,7 @@ export class Ledger {
    * @throws STALE_EPOCH
    */
   claim(edge: string, epoch: number): Promise<Command | undefined> {
-    return this.#change<Command | undefined>(edge, async (state) => {
+    return this.#change<Command | undefined, void>(edge, nothing, async (state) => {
       requireEpoch(state, epoch);
       const now = this.#now();
       const writes: Write[] = [];
@@ -175,20 +216,38 @@ export class Ledger {
    * A repeat of a report for a command that has ended changes nothing.
    * @throws STALE_EPOCH, COMMAND_NOT_FOUND
    */
-  report(edge: string, epoch: number, user: string, id: string, outcome: Outcome): Promise<Command> {
-    return this.#changeCommand({ edge, user, id }, (state, current) => {
+  async report(edge: string, epoch: number, user: string, id: string, outcome: Outcome): Promise<Command> {
+    return (await this.conclude({ edge, user, id }, epoch, async () => outcome)).command;
+  }
+
+  /**
+   * As {@link Ledger.report}, for who has to look at the command first: `judge` gets it while it runs, perhaps
+   * several times, and says how it ended.
+   * @returns the command, whether it ended by this, and whether another one waits on its edge
+   */
+  async conclude(
+    of: Pick<Command, "edge" | "user" | "id">,
+    epoch: number,
+    judge: (command: Command) => Promise<Judgement>,
+  ): Promise<{ command: Command; ended: boolean; more: boolean }> {
+    const read = () => this.#item(of.user, of.id);
+    type Concluded = { command: Command; ended: boolean; more: boolean };
+    return this.#change<Concluded, Item<Command> | undefined>(of.edge, read, async (state, item) => {
       requireEpoch(state, epoch);
-      if (isTerminal(current.state)) return { command: current };
-      if (current.state !== "running") throw notFound(id);
-      const rest =
-        outcome.state === "succeeded"
-          ? { result: outcome.result }
-          : outcome.state === "failed"
-            ? { failure: outcome.failure }
-            : {};
+      if (!item || item.data.edge !== of.edge) throw notFound(of.id);
+      const current = item.data;
+      const waits = (next: EdgeState) => edges.nextToClaim(next) !== undefined;
+      if (isTerminal(current.state)) {
+        return { value: { command: current, ended: false, more: waits(state) } };
+      }
+      if (current.state !== "running") throw notFound(of.id);
+      const { state: ending, ...rest } = await judge(current);
+      const command = this.#ended(current, ending, rest);
+      const next = edges.release(state, of.id);
       return {
-        state: edges.release(state, id),
-        command: this.#ended(current, outcome.state, rest),
+        state: next,
+        writes: [this.#put(command, item.rev)],
+        value: { command, ended: true, more: waits(next) },
       };
     });
   }
@@ -204,9 +263,8 @@ export class Ledger {
     id: string,
     progress?: Progress,
   ): Promise<boolean> {
-    const state = await this.edgeState(edge);
+    const [state, item] = await Promise.all([this.edgeState(edge), this.#item(user, id)]);
     requireEpoch(state, epoch);
-    const item = await this.#item(user, id);
     if (!item || item.data.edge !== edge || item.data.state !== "running") return true;
     if (progress) {
       try {
@@ -242,7 +300,7 @@ export class Ledger {
    * another journal: nobody knows how far it came.
    */
   startAgent(edge: string, journal: string): Promise<number> {
-    return this.#change<number>(edge, async (state) => {
+    return this.#change<number, void>(edge, nothing, async (state) => {
       const epoch = state.epoch + 1;
       let next: EdgeState = { ...state, epoch, journal };
       const writes: Write[] = [];
@@ -260,7 +318,7 @@ export class Ledger {
 
   /** The operator gives a claimed command up; its outcome is not known. @returns it, if there was one */
   resetEdge(edge: string): Promise<Command | undefined> {
-    return this.#change<Command | undefined>(edge, async (state) => {
+    return this.#change<Command | undefined, void>(edge, nothing, async (state) => {
       if (!state.holder) return { value: undefined };
       const item = await this.#item(state.holder.user, state.holder.id);
       const next = edges.release(state, state.holder.id);
@@ -273,11 +331,14 @@ export class Ledger {
     });
   }
 
-  /** Ends what was left behind on an edge: unclaimed lock holders and uploads that are too old. */
+  /**
+   * Ends what was left behind on an edge: unclaimed lock holders and uploads that are too old.
+   * @param stagingMs age (ms) of an upload that is too old; one in parts has a time of its own
+   */
   async expireAbandoned(edge: string, stagingMs: number = this.#limits.stagingMs): Promise<Command[]> {
     const state = await this.edgeState(edge);
     const now = this.#now();
-    const old = state.reserved.filter((place) => now - place.since >= stagingMs);
+    const old = edges.overdue(state, now, stagingMs);
     const { holder } = state;
     if (holder && !holder.claimed && now - holder.since > this.#limits.abandonedMs) old.push(holder);
     const ended: Command[] = [];
@@ -298,11 +359,6 @@ export class Ledger {
   async inContact(edge: string): Promise<boolean> {
     const beat = await this.lastHeartbeat(edge);
     return beat !== undefined && this.#now() - beat.at <= this.#limits.contactMs;
-  }
-
-  /** @throws EM_UNREACHABLE */
-  async requireContact(edge: string): Promise<void> {
-    if (!(await this.inContact(edge))) throw unreachable();
   }
 
   /** @throws STALE_EPOCH */
@@ -332,50 +388,71 @@ export class Ledger {
     return items.map((item) => item.data);
   }
 
+  /** @throws BODY_TOO_LARGE */
   async #submit(
     draft: Draft,
     entry: Command["entry"],
-    admit: (state: EdgeState, place: Place) => EdgeState | Promise<EdgeState>,
-    state: "queued" | "staging" = "queued",
+    admit: Admit,
+    options: { state?: "queued" | "staging"; more?: (command: Command) => Partial<Command> } = {},
   ): Promise<{ command: Command; replayed: boolean }> {
-    return this.#change<{ command: Command; replayed: boolean }>(draft.edge, async (edge) => {
-      const now = this.#now();
-      const writes: Write[] = [];
-      const command: Command = {
-        id: ulid(now),
-        user: draft.user,
-        edge: draft.edge,
-        operation: draft.operation,
-        input: draft.input,
-        state,
-        entry,
-        exclusive: true,
-        attempts: 0,
-        createdAt: now,
-        ...(state === "queued" && { queuedAt: now }),
-      };
-      if (draft.idempotency) {
-        const { route, key, digest } = draft.idempotency;
-        const at = keys.idempotency(draft.user, route, key);
-        const found = await this.#store.get<IdempotencyRecord>(at);
-        if (found && now - found.data.at < LIMITS.idempotencyMs) {
-          if (found.data.digest !== digest) {
-            throw new PerigeeError(
-              "IDEMPOTENCY_KEY_REUSED",
-              "Idempotency-Key was used for another request in the last 24 hours",
-            );
+    if (Buffer.byteLength(JSON.stringify(draft.input)) > LIMITS.inputBytes) {
+      throw new PerigeeError(
+        "BODY_TOO_LARGE",
+        `The parameters are over ${LIMITS.inputBytes / KiB} KiB: put large ones into a file`,
+      );
+    }
+    const { idempotency } = draft;
+    const replayKey = idempotency && keys.idempotency(draft.user, idempotency.route, idempotency.key);
+    const read = () =>
+      Promise.all([
+        this.inContact(draft.edge),
+        replayKey ? this.#store.get<IdempotencyRecord>(replayKey) : undefined,
+      ]);
+    return this.#change<{ command: Command; replayed: boolean }, Awaited<ReturnType<typeof read>>>(
+      draft.edge,
+      read,
+      async (edge, [inContact, found]) => {
+        const now = this.#now();
+        const writes: Write[] = [];
+        const { state = "queued" } = options;
+        const base: Command = {
+          id: ulid(now),
+          user: draft.user,
+          edge: draft.edge,
+          operation: draft.operation,
+          input: draft.input,
+          state,
+          entry,
+          exclusive: true,
+          attempts: 0,
+          createdAt: now,
+          ...(state === "queued" && { queuedAt: now }),
+        };
+        const command: Command = { ...base, ...options.more?.(base) };
+        if (idempotency && replayKey) {
+          const { digest } = idempotency;
+          if (found && now - found.data.at < LIMITS.idempotencyMs) {
+            if (found.data.digest !== digest) {
+              throw new PerigeeError(
+                "IDEMPOTENCY_KEY_REUSED",
+                "Idempotency-Key was used for another request in the last 24 hours",
+              );
+            }
+            const earlier = await this.command(draft.user, found.data.command);
+            // One that was withdrawn was in truth refused, and a refusal stores nothing.
+            if (earlier.state !== "expired") return { value: { command: earlier, replayed: true } };
           }
-          const earlier = await this.command(draft.user, found.data.command);
-          // One that was withdrawn was in truth refused, and a refusal stores nothing.
-          if (earlier.state !== "expired") return { value: { command: earlier, replayed: true } };
+          const data: IdempotencyRecord = { digest, command: command.id, at: now };
+          writes.push({
+            put: { ...replayKey, expiresAt: now + LIMITS.idempotencyMs, data },
+            if: found?.rev ?? 0,
+          });
         }
-        const data: IdempotencyRecord = { digest, command: command.id, at: now };
-        writes.push({ put: { ...at, expiresAt: now + LIMITS.idempotencyMs, data }, if: found?.rev ?? 0 });
-      }
-      const next = await admit(edge, place(command, now));
-      writes.push(this.#put(command, 0));
-      return { state: next, writes, value: { command, replayed: false } };
-    });
+        const next = admit(edge, place(command, now), { inContact, command });
+        writes.push(this.#put(command, 0));
+        return { state: next, writes, value: { command, replayed: false } };
+      },
+    );
   }
 
   /** One conditional change of an edge's record and a command's. */
@@ -383,8 +460,8 @@ export class Ledger {
     target: Pick<Command, "edge" | "user" | "id">,
     decide: (state: EdgeState, command: Command) => { state?: EdgeState; command: Command },
   ): Promise<Command> {
-    return this.#change(target.edge, async (state) => {
-      const item = await this.#item(target.user, target.id);
+    const read = () => this.#item(target.user, target.id);
+    return this.#change(target.edge, read, async (state, item) => {
       if (!item || item.data.edge !== target.edge) throw notFound(target.id);
       const decided = decide(state, item.data);
       const writes = decided.command === item.data ? [] : [this.#put(decided.command, item.rev)];
@@ -392,11 +469,16 @@ export class Ledger {
     });
   }
 
-  async #change<T>(edge: string, attempt: (state: EdgeState) => Promise<Change<T>>): Promise<T> {
+  /** `read` is what an attempt needs beside the edge's state: asked for together, they are one round trip. */
+  async #change<T, R>(
+    edge: string,
+    read: () => Promise<R>,
+    attempt: (state: EdgeState, read: R) => Promise<Change<T>>,
+  ): Promise<T> {
     return this.#turns.run(edge, async () => {
       for (let tries = 0; ; tries++) {
-        const item = await this.#store.get<EdgeState>(keys.edgeState(edge));
-        const change = await attempt(item?.data ?? edges.NEW_EDGE);
+        const [item, beside] = await Promise.all([this.#store.get<EdgeState>(keys.edgeState(edge)), read()]);
+        const change = await attempt(item?.data ?? edges.NEW_EDGE, beside);
         const writes = [...(change.writes ?? [])];
         if (change.state) {
           writes.unshift({ put: { ...keys.edgeState(edge), data: change.state }, if: item?.rev ?? 0 });
@@ -426,6 +508,8 @@ export class Ledger {
     return moved(command, to, { ...rest, endedAt: this.#now() });
   }
 }
+
+const nothing = async () => {};
 
 const INTERRUPTED: Failure = {
   code: "INTERRUPTED",

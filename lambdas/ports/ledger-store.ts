@@ -31,6 +31,11 @@ export type Query = {
   limit: number;
 };
 
+/** Most writes of one transaction. */
+export const MAX_WRITES = 25;
+/** Most bytes of an item's data as JSON: DynamoDB holds 400 KB with keys and all. */
+export const ITEM_BYTES = 350 * 1024;
+
 /** A condition of a transaction did not hold: `index` is the first write whose condition failed. */
 export class ConditionFailed extends Error {
   override readonly name = "ConditionFailed";
@@ -42,13 +47,17 @@ export class ConditionFailed extends Error {
 }
 
 export interface LedgerStore {
-  /** The item as last committed, or undefined. */
+  /**
+   * The item as last committed, or undefined. Reads that are asked for in one turn of the event loop may share
+   * a request: who needs several items asks for them at once.
+   */
   get<T>(key: Key): Promise<Item<T> | undefined>;
   /** Items of one partition in sort-key order (bytewise), at most `limit`. */
   query<T>(query: Query): Promise<Item<T>[]>;
   /**
-   * All writes or none, durable when it returns. At most 25 writes, each to another key.
+   * All writes or none, durable when it returns. At most {@link MAX_WRITES}, each to another key.
    * @throws ConditionFailed when a condition does not hold; a transient conflict is retried inside.
+   * @throws RangeError when data is over {@link ITEM_BYTES}
    */
   transact(writes: Write[]): Promise<void>;
   /** Deletes items whose `expiresAt` is before `now` (ms), at most `limit`; returns how many. */

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { PartUploads } from "./part-uploads.ts";
 
 /**
  * Object storage between ground and edge. Keys:
@@ -12,6 +13,9 @@ export type StoredObject = {
   xxh64: string;
 };
 export type ListedObject = { key: string; size: number; modified: number };
+
+/** Headers of the answer to a signed URL: `Content-Type`, `Content-Disposition`. */
+export type SignedHead = { type: string; disposition: string };
 
 export interface Staging {
   /**
@@ -37,14 +41,25 @@ export interface Staging {
   /** Names one level under a prefix ending in `/`, without the slash, in order. */
   listNames(prefix: string): Promise<string[]>;
   /**
-   * Deletes every object whose key begins with `prefix`; nothing there is no error. End it with a slash
+   * Deletes every object whose key begins with `prefix`, and ends the uploads in parts of such keys; nothing
+   * there is no error. End it with a slash
    * unless it is a whole key: `uplink/ann` is the beginning of `uplink/anna/…` too.
    */
   deletePrefix(prefix: string): Promise<void>;
   /** Bytes of the objects whose key begins with `prefix`. */
   usage(prefix: string): Promise<number>;
-  /** URL to read the object once signed, for `seconds`. A relative one is relative to the ground's address. */
-  signGet(key: string, seconds: number): Promise<string>;
-  /** URL to PUT the object, at most `maxBytes`. */
+  /**
+   * URL to read the object once signed, for `seconds`. A relative one is relative to the ground's address. A
+   * store that can answers with the headers of `head`.
+   */
+  signGet(key: string, seconds: number, head?: SignedHead): Promise<string>;
+  /** What a PUT to a signed URL has to keep to. */
+  readonly signedPut: { lengthNeeded: boolean; mostBytes: number };
+  /**
+   * URL to PUT the object, at most `maxBytes`. Not every storage holds that bound by itself: who signed one
+   * looks at the size (`head`) before he believes in the object.
+   */
   signPut(key: string, seconds: number, maxBytes: number): Promise<string>;
+  /** Objects that come in parts. */
+  readonly parts: PartUploads;
 }

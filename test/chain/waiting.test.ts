@@ -145,7 +145,7 @@ describe("waiting", () => {
     expect(metrics).toContain('perigee_commands_ended_total{operation="nodes.status",state="succeeded"} 1');
     expect(metrics).toContain('perigee_edges{contact="ok"} 1');
     expect(metrics).not.toMatch(/alice|[0-9A-HJKMNP-TV-Z]{26}/);
-    expect(await (await fetch(`${world.url}/healthz`)).json()).toEqual({ status: "ok" });
+    expect(await (await fetch(`${world.url}/healthz`)).json()).toMatchObject({ status: "ok" });
     const document = (await (await fetch(`${world.url}/openapi.json`)).json()) as {
       openapi: string;
       paths: Record<string, unknown>;
@@ -156,5 +156,30 @@ describe("waiting", () => {
     const html = await page.text();
     for (const path of Object.keys(document.paths)) expect(html).toContain(path);
     expect(html).not.toContain("<script");
+  });
+
+  test("a process whose time ends answers 202 before, and the command goes on", async () => {
+    // 10 s are kept for the answer: half a second of waiting is left
+    let end = Number.POSITIVE_INFINITY;
+    await start({ timeLeftMs: () => end - performance.now() });
+    const hold = gate();
+    await world.agent({
+      "nodes.status": async () => {
+        await hold.passed;
+        return { nodes: [] };
+      },
+    });
+    end = performance.now() + 10_500;
+    const answer = await alice.fetch("/em/nodes/status");
+    expect(answer.status).toBe(202);
+    const { data } = await json(answer);
+    expect(data.state).toBe("running");
+    hold.open();
+    end = Number.POSITIVE_INFINITY;
+    await expect
+      .poll(async () => (await json(await alice.fetch(`/commands/${data.command_id}?wait=5`))).data.state, {
+        timeout: 20_000,
+      })
+      .toBe("succeeded");
   });
 });

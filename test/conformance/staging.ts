@@ -394,7 +394,9 @@ export function stagingConformance(name: string, makeStaging: () => Promise<Stag
         await staging.put(key, Buffer.from("0123456789"), ROOMY);
         const response = await made.fetchSigned(await staging.signGet(key, 60), { headers: { range } });
         expect(response.status).toBe(status);
-        expect(response.headers.get("content-range")).toBe(contentRange);
+        // S3 tells the size of an object in the body of a 416 only
+        const told = response.headers.get("content-range");
+        if (status !== 416 || told !== null) expect(told).toBe(contentRange);
         const body = await response.text();
         if (text !== undefined) expect(body).toBe(text);
       });

@@ -3,6 +3,7 @@ import type { OperationHandlers } from "#agent/operation.ts";
 import type { Command } from "#lambdas/ledger/command.ts";
 import { isTerminal } from "#protocol/state.ts";
 import { gate, makeWorld, type UserClient, type World } from "#test/support/world.ts";
+import { expectNoOverlap } from "./support/history.ts";
 
 let world: World;
 beforeEach(async () => {
@@ -74,16 +75,6 @@ async function ended(users: string[]): Promise<Command[]> {
     const all = await records(users);
     if (all.every(({ state }) => isTerminal(state))) return all;
     await new Promise((done) => setTimeout(done, 20));
-  }
-}
-
-/** From claim to end nobody else: the ledger's own word, by its own clock. */
-function expectNoOverlap(commands: Command[]): void {
-  const ran = commands.filter(({ claimedAt, exclusive }) => claimedAt !== undefined && exclusive);
-  const inOrder = ran.toSorted((a, b) => a.claimedAt! - b.claimedAt! || a.endedAt! - b.endedAt!);
-  for (const [i, command] of inOrder.entries()) {
-    expect(command.endedAt).toBeGreaterThanOrEqual(command.claimedAt!);
-    if (i > 0) expect(command.claimedAt).toBeGreaterThanOrEqual(inOrder[i - 1]!.endedAt!);
   }
 }
 

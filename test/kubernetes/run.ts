@@ -96,8 +96,10 @@ process.exitCode = passed ? 0 : 1;
 
 function runTests(url: string, env: NodeJS.ProcessEnv): Promise<boolean> {
   const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
-  const projects = ["--project", "contract", "--project", "kubernetes"];
-  const child = spawn(process.execPath, [vitest, "run", ...projects, ...process.argv.slice(2)], {
+  const given = process.argv.slice(2);
+  const both = ["--project", "contract", "--project", "kubernetes"];
+  const projects = given.some((argument) => argument.startsWith("--project")) ? [] : both;
+  const child = spawn(process.execPath, [vitest, "run", ...projects, ...given], {
     cwd: ROOT,
     stdio: "inherit",
     env: {

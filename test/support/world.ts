@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import { GroundClient } from "#agent/ground/ground-client.ts";
 import { HttpDoorbell } from "#agent/ground/http-doorbell.ts";
 import { Journal } from "#agent/journal/journal.ts";
@@ -10,7 +10,9 @@ import { openStateDatabase } from "#agent/journal/state-database.ts";
 import { AgentLoop, type AgentLoopOptions } from "#agent/loop/agent-loop.ts";
 import type { OperationHandlers } from "#agent/operation.ts";
 import { createEmbeddedGround, type EmbeddedOptions } from "#lambdas/embedded.ts";
+import type { Ground } from "#lambdas/ground.ts";
 import { serve } from "#lambdas/http/serve.ts";
+import type { DoorbellListener } from "#protocol/doorbell.ts";
 import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
 
 export type World = Awaited<ReturnType<typeof makeWorld>>;
@@ -20,7 +22,24 @@ export async function makeWorld(options: Partial<EmbeddedOptions> = {}) {
   const data = await mkdtemp(join(tmpdir(), "perigee-world-"));
   const log = pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" });
   const ground = await createEmbeddedGround({ data: join(data, "ground"), log, ...options });
+  return worldOn({ data, log, ground });
+}
+
+/** The same on any ground; closing the world closes the ground and removes `data`. */
+export async function worldOn<G extends Ground & { close(): Promise<void> }>(parts: {
+  data: string;
+  log: Logger;
+  ground: G;
+  /** serves the agents, when it is not the same ground */
+  agentGround?: Ground;
+  /** how an agent hears rings (default: at the ground) */
+  listen?: (edge: string) => DoorbellListener;
+}) {
+  const { data, log, ground, listen } = parts;
   const server = await serve(ground.app, { host: "127.0.0.1", port: 0 });
+  const agentServer = parts.agentGround
+    ? await serve(parts.agentGround.app, { host: "127.0.0.1", port: 0 })
+    : server;
   const tokens = new Map<string, string>();
   const addEdge = async (id: string) => {
     tokens.set(id, (await ground.accounts.addEdge(id)).token);
@@ -30,6 +49,8 @@ export async function makeWorld(options: Partial<EmbeddedOptions> = {}) {
 
   const world = {
     url: server.url,
+    /** of the ground that serves the agents */
+    agentUrl: agentServer.url,
     data,
     ground,
     agentToken: tokens.get("em1")!,
@@ -63,12 +84,18 @@ export async function makeWorld(options: Partial<EmbeddedOptions> = {}) {
         url?: string;
       } = {},
     ) {
-      const { edge = "em1", state = `agent-${edge}`, silentDoorbell, url = server.url, ...loop } = options;
+      const {
+        edge = "em1",
+        state = `agent-${edge}`,
+        silentDoorbell,
+        url = agentServer.url,
+        ...loop
+      } = options;
       const token = tokens.get(edge)!;
       const database = openStateDatabase(join(data, state));
       const journal = new Journal(database);
       const groundClient = new GroundClient({ url, token });
-      const bell = new HttpDoorbell({ ground: url, token });
+      const bell = listen?.(edge) ?? new HttpDoorbell({ ground: url, token });
       const doorbell = silentDoorbell
         ? { wait: (ms: number, signal?: AbortSignal) => sleepUntil(ms, signal) }
         : bell;
@@ -120,6 +147,7 @@ export async function makeWorld(options: Partial<EmbeddedOptions> = {}) {
     async close() {
       for (const agent of agents) await agent.stop();
       await server.close(0);
+      if (agentServer !== server) await agentServer.close(0);
       await ground.close();
       await rm(data, { recursive: true, force: true });
     },

@@ -1,9 +1,8 @@
 import type { Context } from "hono";
-import type { Logger } from "pino";
+import type { ContentDeps } from "../../content/staged-content.ts";
 import type { Dispatch } from "../../dispatch/dispatch.ts";
 import type { PodKey, PodLogs } from "../../dispatch/pod-logs.ts";
 import type { NodeBindings } from "../../http/body-stream.ts";
-import type { Staging } from "../../ports/staging.ts";
 
 /** What an EM route needs of the request: `user` is the authenticated user's name, set by a middleware. */
 export type EmEnv = { Variables: { user: string }; Bindings: NodeBindings };
@@ -19,12 +18,14 @@ export interface KnownRuns {
 export type KnownLogs = Pick<PodLogs, "runs" | "read" | "follow">;
 
 /** What the EM routes stand on. */
-export type EmDeps = {
+export type EmDeps = ContentDeps & {
   dispatch: Dispatch;
-  staging: Staging;
   podLogs: KnownLogs;
   runs: KnownRuns;
   /** The edge meant by the header `Perigee-Edge`, or by its absence. @throws EDGE_NOT_FOUND */
   resolveEdge(user: string, header: string | undefined): Promise<string>;
-  log: Logger;
+  /** most bytes of a request's body here (default LIMITS.uplinkBodyBytes): a larger uplink comes in parts */
+  requestBytes?: number;
+  /** ms that the process has for its request (default: without end): a followed log ends before */
+  timeLeftMs?: () => number;
 };

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  DeleteMessageBatchCommand,
+  DeleteMessageCommand,
+  type Message,
+  ReceiveMessageCommand,
+  type SQSClient,
+} from "@aws-sdk/client-sqs";
+import { DOORBELL_WAIT_S, type DoorbellListener } from "#protocol/doorbell.ts";
+
+export type SqsDoorbellOptions = {
+  client: SQSClient;
+  queueUrl: string;
+  /** first and longest pause after an error, in ms (default 500 and 30,000) */
+  pauseMs?: { first: number; longest: number };
+  /** grace over the wait before a silent connection is given up, in ms (default 10,000) */
+  graceMs?: number;
+  /** told of every failed poll; must not throw */
+  onError?: (error: Error) => void;
+  /** 0 to 1 (default Math.random) */
+  random?: () => number;
+};
+
+/** Rings that came meanwhile mean the same: as many as SQS gives are heard at once. */
+const RINGS_AT_ONCE = 10;
+/** A ring that was given to a process which died comes again after this many seconds. */
+const HIDDEN_S = 5;
+
+/**
+ * The agent's end of the doorbell on its own SQS queue. One long poll is under way at a time and outlives the
+ * wait that began it, so that no ring is lost to a wait that was cut short, and short waits cost no requests.
+ * What was heard is deleted. Never throws: after errors (a queue that is gone, no network) it pauses, each time
+ * longer up to a bound, with jitter; the agent meanwhile asks the ground by itself.
+ */
+export class SqsDoorbell implements DoorbellListener {
+  readonly #options: SqsDoorbellOptions;
+  readonly #closed = new AbortController();
+  #rung = false;
+  #poll: Promise<void> | undefined;
+  #failures = 0;
+  #sleepUntil = 0;
+
+  constructor(options: SqsDoorbellOptions) {
+    this.#options = options;
+  }
+
+  async wait(ms: number, signal?: AbortSignal): Promise<boolean> {
+    const over = AbortSignal.any([this.#closed.signal, ...(signal ? [signal] : [])]);
+    const end = performance.now() + ms;
+    while (!over.aborted) {
+      if (this.#rung) {
+        this.#rung = false;
+        return true;
+      }
+      const left = end - performance.now();
+      if (left <= 0) return false;
+      this.#poll ??= this.#listen().finally(() => {
+        this.#poll = undefined;
+      });
+      await endOf(this.#poll, left, over);
+    }
+    return false;
+  }
+
+  /** Ends the poll that is under way; every wait is over. */
+  close(): void {
+    this.#closed.abort();
+  }
+
+  /** One long poll, or a pause after an error. Never rejects. */
+  async #listen(): Promise<void> {
+    const { client, queueUrl, graceMs = 10_000, onError } = this.#options;
+    const closed = this.#closed.signal;
+    const pause = this.#sleepUntil - performance.now();
+    if (pause > 0) {
+      await sleep(pause, undefined, { signal: closed }).catch(() => {});
+      return;
+    }
+    try {
+      const receive = new ReceiveMessageCommand({
+        QueueUrl: queueUrl,
+        WaitTimeSeconds: DOORBELL_WAIT_S,
+        MaxNumberOfMessages: RINGS_AT_ONCE,
+        VisibilityTimeout: HIDDEN_S,
+      });
+      const late = AbortSignal.timeout(DOORBELL_WAIT_S * 1000 + graceMs);
+      const { Messages = [] } = await client.send(receive, { abortSignal: AbortSignal.any([closed, late]) });
+      this.#failures = 0;
+      if (Messages.length === 0) return;
+      this.#rung = true;
+      void this.#forget(Messages);
+    } catch (error) {
+      if (closed.aborted) return;
+      onError?.(error as Error);
+      this.#sleepUntil = performance.now() + this.#pauseMs(this.#failures++);
+    }
+  }
+
+  /** Deletes what was heard. One that stays rings once more, which costs a claim. */
+  async #forget(messages: Message[]): Promise<void> {
+    const { client, queueUrl, onError } = this.#options;
+    const abortSignal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(HIDDEN_S * 1000)]);
+    const handles = messages.map(({ ReceiptHandle }) => ReceiptHandle!);
+    const [only] = handles;
+    const remove =
+      handles.length === 1
+        ? client.send(new DeleteMessageCommand({ QueueUrl: queueUrl, ReceiptHandle: only }), { abortSignal })
+        : client.send(
+            new DeleteMessageBatchCommand({
+              QueueUrl: queueUrl,
+              Entries: handles.map((ReceiptHandle, index) => ({ Id: String(index), ReceiptHandle })),
+            }),
+            { abortSignal },
+          );
+    await remove.catch((error: unknown) => {
+      if (!this.#closed.signal.aborted) onError?.(error as Error);
+    });
+  }
+
+  /** Doubles with every failure up to the longest, then a random half to whole of that. */
+  #pauseMs(failures: number): number {
+    const { pauseMs: { first, longest } = { first: 500, longest: 30_000 }, random = Math.random } =
+      this.#options;
+    return Math.min(longest, first * 2 ** Math.min(failures, 30)) * (0.5 + random() / 2);
+  }
+}
+
+/** Until `work` is done, `ms` have passed or `signal` aborts. */
+async function endOf(work: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const timer = sleep(ms, undefined, { signal: AbortSignal.any([signal, over.signal]) }).catch(() => {});
+  await Promise.race([work, timer]);
+  over.abort();
+}

@@ -1,0 +1,30 @@
+import type { Answer, Call } from "./send.ts";
+import { send } from "./send.ts";
+
+/** What the ground says of the bytes; the store knows them by other names. */
+const OF_THE_BYTES = ["etag", "content-disposition"];
+
+/**
+ * Follows a GET's answer that leads elsewhere, once: to the object store that the ground's signed URL names.
+ * The token stays here; the part that was asked for is asked for there. A relative or missing `Location` is no way.
+ */
+export async function followRedirect(
+  answer: Answer,
+  call: Pick<Call, "method" | "headers" | "idleMs" | "signal">,
+): Promise<Answer> {
+  const { location } = answer.headers;
+  if (call.method !== "GET" || answer.status !== 302 || !location || !URL.canParse(location)) return answer;
+  answer.body.resume();
+  const url = new URL(location);
+  const { Range } = call.headers ?? {};
+  const found = await send(new URL(url.origin), {
+    method: "GET",
+    path: url.pathname + url.search,
+    headers: Range ? { Range } : {},
+    ...(call.idleMs && { idleMs: call.idleMs }),
+    ...(call.signal && { signal: call.signal }),
+  });
+  if (found.status >= 300) return found;
+  const told = OF_THE_BYTES.map((name) => [name, answer.headers[name]]).filter(([, value]) => value);
+  return { ...found, headers: { ...found.headers, ...Object.fromEntries(told) } };
+}

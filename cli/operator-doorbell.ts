@@ -1,0 +1,25 @@
+import { type GroundOptions, groundPlace } from "./operator-data.ts";
+
+/**
+ * Is an edge of a ground in the cloud without its doorbell queue? Edges are rows of the ledger, made by the
+ * operator; queues and the agents' identities come with the deployment (`-c edges=…`). Asked only where
+ * PERIGEE_QUEUE_PREFIX says what the queues are called.
+ */
+export async function lacksDoorbell(ground: GroundOptions, edge: string): Promise<boolean> {
+  const prefix = process.env.PERIGEE_QUEUE_PREFIX;
+  if (!prefix || !("table" in groundPlace(ground))) return false;
+  const [{ GetQueueUrlCommand, QueueDoesNotExist, SQSClient }, { clientSettings }] = await Promise.all([
+    import("@aws-sdk/client-sqs"),
+    import("#lambdas/adapters/aws-clients.ts"),
+  ]);
+  const client = new SQSClient(clientSettings({}));
+  try {
+    await client.send(new GetQueueUrlCommand({ QueueName: `${prefix}${edge}` }));
+    return false;
+  } catch (error) {
+    if (error instanceof QueueDoesNotExist) return true;
+    throw error;
+  } finally {
+    client.destroy();
+  }
+}

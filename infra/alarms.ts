@@ -1,0 +1,88 @@
+import { Duration } from "aws-cdk-lib";
+import { Alarm, ComparisonOperator, Metric, Stats, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
+import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
+import type { Function as Lambda } from "aws-cdk-lib/aws-lambda";
+import { Topic } from "aws-cdk-lib/aws-sns";
+import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
+import { Construct } from "constructs";
+import { METRICS_NAMESPACE } from "#lambdas/metrics/embedded-metrics.ts";
+import type { Settings } from "./settings.ts";
+
+export type AlarmsProps = { settings: Settings; lambdas: Record<string, Lambda> };
+
+/** Janitor's rounds are 5 min apart: two of them, so that one that is late is no alarm. */
+const PERIOD = Duration.minutes(10);
+
+/** What a person should hear of, and the topic that tells. */
+export class Alarms extends Construct {
+  readonly topic: Topic;
+
+  constructor(scope: Construct, id: string, { settings, lambdas }: AlarmsProps) {
+    super(scope, id);
+    this.topic = new Topic(this, "Topic", { enforceSSL: true });
+    if (settings.alarmEmail) this.topic.addSubscription(new EmailSubscription(settings.alarmEmail));
+
+    const { name, silenceMinutes, waitingMinutes } = settings;
+    const worst = (metricName: string) =>
+      new Metric({
+        namespace: METRICS_NAMESPACE,
+        metricName,
+        dimensionsMap: { Deployment: name },
+        statistic: Stats.MAXIMUM,
+        period: PERIOD,
+      });
+    this.#over(
+      "NoContact",
+      worst("LongestSilence"),
+      silenceMinutes * 60,
+      `An edge was silent for ${silenceMinutes} minutes`,
+    );
+    this.#over(
+      "CommandsWaiting",
+      worst("LongestWait"),
+      waitingMinutes * 60,
+      `A command has waited for ${waitingMinutes} minutes`,
+    );
+    this.#over(
+      "LockHeld",
+      worst("LongestLock"),
+      waitingMinutes * 60,
+      `A command has held an edge for ${waitingMinutes} minutes`,
+    );
+    for (const [id, lambda] of Object.entries(lambdas)) {
+      const title = id[0]!.toUpperCase() + id.slice(1);
+      this.#over(`${title}Errors`, lambda.metricErrors({ period: PERIOD }), 0, `The ${id} Lambda fails`);
+      this.#over(
+        `${title}Throttles`,
+        lambda.metricThrottles({ period: PERIOD }),
+        0,
+        `The ${id} Lambda is refused invocations: the account's concurrency is used up`,
+      );
+    }
+    // No round, no numbers: every other alarm would stay silent.
+    const rounds = worst("JanitorRounds").with({ statistic: Stats.SUM, period: Duration.minutes(30) });
+    const alarm = new Alarm(this, "JanitorStopped", {
+      metric: rounds,
+      threshold: 1,
+      evaluationPeriods: 1,
+      comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+      treatMissingData: TreatMissingData.BREACHING,
+      alarmDescription: "The janitor has ended no round for 30 minutes",
+    });
+    alarm.addAlarmAction(new SnsAction(this.topic));
+  }
+
+  #over(id: string, metric: Metric, threshold: number, alarmDescription: string): void {
+    const alarm = new Alarm(this, id, {
+      metric,
+      threshold,
+      evaluationPeriods: 1,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+      alarmDescription,
+    });
+    const action = new SnsAction(this.topic);
+    alarm.addAlarmAction(action);
+    alarm.addOkAction(action);
+  }
+}

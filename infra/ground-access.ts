@@ -1,0 +1,72 @@
+import { ArnFormat, Stack } from "aws-cdk-lib";
+import { ManagedPolicy, PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { CfnBucket } from "aws-cdk-lib/aws-s3";
+import { Construct } from "constructs";
+import { acknowledge } from "./acknowledge.ts";
+import { queueName } from "./doorbell.ts";
+import type { Storage } from "./storage.ts";
+
+const TABLE_ACTIONS = [
+  "dynamodb:BatchGetItem",
+  "dynamodb:ConditionCheckItem",
+  "dynamodb:DeleteItem",
+  "dynamodb:GetItem",
+  "dynamodb:PutItem",
+  "dynamodb:Query",
+  "dynamodb:UpdateItem",
+];
+const OBJECT_ACTIONS = [
+  "s3:AbortMultipartUpload",
+  "s3:DeleteObject",
+  "s3:GetObject",
+  "s3:ListMultipartUploadParts",
+  "s3:PutObject",
+];
+const BUCKET_ACTIONS = ["s3:ListBucket", "s3:ListBucketMultipartUploads"];
+/** The roots of staging's keys (lambdas/ports/staging.ts). */
+const PREFIXES = ["uplink", "downlink", "logs"];
+
+/**
+ * What a ground may do, wherever it runs: its Lambdas have it, and so does the role of a container that serves
+ * the same deployment.
+ */
+export class GroundAccess extends Construct {
+  readonly policy: ManagedPolicy;
+
+  constructor(scope: Construct, id: string, deployment: string, storage: Storage) {
+    super(scope, id);
+    const { table, bucket, tokenSecret } = storage;
+    const stack = Stack.of(this);
+    const queue = queueName(deployment, "*");
+    const doorbells = stack.formatArn({
+      service: "sqs",
+      resource: queue,
+      arnFormat: ArnFormat.NO_RESOURCE_NAME,
+    });
+    const objects = PREFIXES.map((prefix) => bucket.arnForObjects(`${prefix}/*`));
+    const allow = (actions: string[], ...resources: string[]) => new PolicyStatement({ actions, resources });
+    this.policy = new ManagedPolicy(this, "Policy", {
+      description: `A ground of the deployment ${deployment}: its table, staging, doorbells and token secret`,
+      statements: [
+        allow(TABLE_ACTIONS, table.tableArn),
+        allow(BUCKET_ACTIONS, bucket.bucketArn),
+        allow(OBJECT_ACTIONS, ...objects),
+        allow(["sqs:SendMessage"], doorbells),
+        allow(["secretsmanager:GetSecretValue"], tokenSecret.secretArn),
+      ],
+    });
+    const bucketId = stack.getLogicalId(bucket.node.defaultChild as CfnBucket);
+    for (const prefix of PREFIXES) {
+      acknowledge(
+        this.policy,
+        `IAM5[Resource::<${bucketId}.Arn>/${prefix}/*]`,
+        "Objects are named by user and command: the prefix is as exact as it can be",
+      );
+    }
+    acknowledge(
+      this.policy,
+      `IAM5[Resource::arn:<AWS::Partition>:sqs:<AWS::Region>:<AWS::AccountId>:${queue}]`,
+      "Rings the doorbell of any edge of this deployment, those to come too; it may only send",
+    );
+  }
+}

@@ -1,0 +1,51 @@
+import { type App, CfnOutput, Stack, type StackProps } from "aws-cdk-lib";
+import { Alarms } from "./alarms.ts";
+import { queueName } from "./doorbell.ts";
+import { Functions } from "./functions.ts";
+import { GroundAccess } from "./ground-access.ts";
+import type { Settings } from "./settings.ts";
+import { Storage } from "./storage.ts";
+
+/** The ground: what it remembers, its code, and what calls a person. */
+export class GroundStack extends Stack {
+  readonly storage: Storage;
+  readonly functions: Functions;
+
+  constructor(
+    app: App,
+    id: string,
+    settings: Settings,
+    bundles: { api: string; janitor: string },
+    props: StackProps,
+  ) {
+    super(app, id, props);
+    this.storage = new Storage(this, "Storage", settings);
+    const { storage } = this;
+    const access = new GroundAccess(this, "Access", settings.name, storage);
+    this.functions = new Functions(this, "Functions", { settings, storage, access, bundles });
+    const { api, janitor, url } = this.functions;
+    new Alarms(this, "Alarms", { settings, lambdas: { api, janitor } });
+
+    const output = (name: string, value: string, description: string) =>
+      new CfnOutput(this, name, { value, description }).overrideLogicalId(name);
+    output("Url", url.url, "Where users and agents find the ground: PERIGEE_URL, PERIGEE_GROUND");
+    output("TableName", storage.table.tableName, "The ledger: PERIGEE_TABLE of the operator's verbs");
+    output("BucketName", storage.bucket.bucketName, "Staging");
+    output("QueuePrefix", queueName(settings.name, ""), "Begins the name of every doorbell queue");
+    output(
+      "QueueUrlPrefix",
+      this.functions.queueUrlPrefix,
+      "PERIGEE_QUEUE_PREFIX of a ground in a container",
+    );
+    output("GroundPolicyArn", access.policy.managedPolicyArn, "For the role of a ground in a container");
+    output("TokenSecretArn", storage.tokenSecret.secretArn, "The secret that signs users' tokens");
+    output("ApiFunction", api.functionName, "The Lambda behind Url");
+    output("JanitorFunction", janitor.functionName, "The Lambda on a schedule");
+    output("ApiLogs", api.logGroup.logGroupName, "Log of the API");
+    output(
+      "JanitorLogs",
+      janitor.logGroup.logGroupName,
+      "Log of the janitor, with the edges that alarms are about",
+    );
+  }
+}

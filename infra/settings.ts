@@ -1,0 +1,82 @@
+import { EDGE } from "#protocol/names.ts";
+
+/** What a deployment may choose; each is a CDK context value (`-c key=value`, or in cdk.json). */
+export type Settings = {
+  /** begins the name of every stack and queue, so that one account can hold several deployments (default perigee) */
+  name: string;
+  /** edges that get a doorbell queue and an identity (default none) */
+  edges: string[];
+  /** stacks that the edges are spread over, 90 in each at most (default 1); a change of it makes queues anew */
+  edgeStacks: number;
+  /** Lambda runtime (default nodejs24.x) */
+  runtime: string;
+  /** Lambda architecture (default arm64) */
+  architecture: "arm64" | "x86_64";
+  /** answers are streamed; `false` for emulators that cannot (default true) */
+  streaming: boolean;
+  /** table, bucket, secret and logs outlive the stack (default true) */
+  retain: boolean;
+  /** bytes per user over volumes, images and staging (default as in the server) */
+  quota?: number;
+  /** gets the alarms; asked to confirm once */
+  alarmEmail?: string;
+  /** minutes without a word of an edge until an alarm: longer than the usual gap of contact (default 60) */
+  silenceMinutes: number;
+  /** minutes that a command may wait, or hold the lock, until an alarm (default 60) */
+  waitingMinutes: number;
+  /** endpoint of every AWS service as the Lambdas see it, for emulators */
+  endpoint?: string;
+};
+
+type Context = (key: string) => unknown;
+
+/** Most edges of one stack: four resources and two outputs each, and CloudFormation takes 500 and 200. */
+export const EDGES_PER_STACK = 90;
+
+/** @throws Error that names the context value and its rule */
+export function readSettings(context: Context): Settings {
+  const edges = [...new Set(list(context("edges")))];
+  for (const edge of edges) if (!EDGE.test(edge)) throw wrong("edges", edge, "names of edges");
+  const quota = optional(context, "quota");
+  return {
+    name: oneOf(context, "name", "perigee", /^[a-z][a-z0-9-]{0,15}$/),
+    edges,
+    edgeStacks: whole(context, "edgeStacks", 1),
+    runtime: oneOf(context, "runtime", "nodejs24.x", /^nodejs\d+\.x$/),
+    architecture: oneOf(context, "architecture", "arm64", /^(?:arm64|x86_64)$/) as Settings["architecture"],
+    streaming: oneOf(context, "streaming", "true", /^(?:true|false)$/) === "true",
+    retain: oneOf(context, "retain", "true", /^(?:true|false)$/) === "true",
+    ...(quota !== undefined && { quota: whole(context, "quota", 0) }),
+    alarmEmail: optional(context, "alarmEmail"),
+    silenceMinutes: whole(context, "silenceMinutes", 60),
+    waitingMinutes: whole(context, "waitingMinutes", 60),
+    endpoint: optional(context, "endpoint"),
+  };
+}
+
+/** Comma-separated text, or a list in cdk.json. */
+function list(value: unknown): string[] {
+  const items = Array.isArray(value) ? value : String(value ?? "").split(",");
+  return items.map((item) => String(item).trim()).filter((item) => item !== "");
+}
+
+function optional(context: Context, key: string): string | undefined {
+  const value = context(key);
+  return value === undefined || value === null || value === "" ? undefined : String(value);
+}
+
+function oneOf(context: Context, key: string, otherwise: string, rule: RegExp): string {
+  const value = optional(context, key) ?? otherwise;
+  if (!rule.test(value)) throw wrong(key, value, String(rule));
+  return value;
+}
+
+function whole(context: Context, key: string, otherwise: number): number {
+  const value = optional(context, key) ?? String(otherwise);
+  if (!/^[1-9]\d{0,14}$/.test(value)) throw wrong(key, value, "a whole number from 1");
+  return Number(value);
+}
+
+function wrong(key: string, value: string, rule: string): Error {
+  return new Error(`-c ${key}=${value}: must match ${rule}`);
+}

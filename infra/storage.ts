@@ -1,0 +1,77 @@
+import { Duration, RemovalPolicy } from "aws-cdk-lib";
+import { AttributeType, BillingMode, Table, TableEncryption } from "aws-cdk-lib/aws-dynamodb";
+import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from "aws-cdk-lib/aws-s3";
+import { Secret } from "aws-cdk-lib/aws-secretsmanager";
+import { Construct } from "constructs";
+import { acknowledge } from "./acknowledge.ts";
+import type { Settings } from "./settings.ts";
+
+/** Days. What the ground deletes itself goes much earlier: these are for what was forgotten. */
+const ABANDONED_PARTS = 2;
+/** An uplink may wait in the queue of an edge without contact as long as history is kept. */
+const UPLINKS = 90;
+const DOWNLINKS = 2;
+const LOGS = 365;
+const ACCESS_LOGS = 90;
+
+/** What the deployment remembers: the ledger's table, staging's bucket, the secret that signs tokens. */
+export class Storage extends Construct {
+  readonly table: Table;
+  readonly bucket: Bucket;
+  readonly tokenSecret: Secret;
+
+  constructor(scope: Construct, id: string, { retain }: Pick<Settings, "retain">) {
+    super(scope, id);
+    const removalPolicy = retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
+    this.table = new Table(this, "Table", {
+      partitionKey: { name: "pk", type: AttributeType.STRING },
+      sortKey: { name: "sk", type: AttributeType.STRING },
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      encryption: TableEncryption.DEFAULT,
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+      timeToLiveAttribute: "ttl",
+      deletionProtection: retain,
+      removalPolicy,
+    });
+
+    const secure = {
+      encryption: BucketEncryption.S3_MANAGED,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      enforceSSL: true,
+      removalPolicy,
+    };
+    const accessLogs = new Bucket(this, "AccessLogs", {
+      ...secure,
+      lifecycleRules: [{ expiration: Duration.days(ACCESS_LOGS) }],
+    });
+    const forgotten = (prefix: string, days: number) => ({
+      id: `forgotten-${prefix}`,
+      prefix: `${prefix}/`,
+      expiration: Duration.days(days),
+    });
+    this.bucket = new Bucket(this, "Staging", {
+      ...secure,
+      serverAccessLogsBucket: accessLogs,
+      serverAccessLogsPrefix: "staging/",
+      lifecycleRules: [
+        { id: "abandoned-parts", abortIncompleteMultipartUploadAfter: Duration.days(ABANDONED_PARTS) },
+        forgotten("uplink", UPLINKS),
+        forgotten("downlink", DOWNLINKS),
+        forgotten("logs", LOGS),
+      ],
+    });
+
+    this.tokenSecret = new Secret(this, "TokenSecret", {
+      description:
+        "Signs the tokens of Perigee's users. Put a new value to rotate it; the one before stays valid",
+      generateSecretString: { passwordLength: 64, excludePunctuation: true },
+      removalPolicy,
+    });
+    acknowledge(
+      this.tokenSecret,
+      "SMG4",
+      "Rotated by putting a new value (docs/deploy.md): rotation needs no code of its own, as AWSPREVIOUS is still accepted",
+    );
+  }
+}

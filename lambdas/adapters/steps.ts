@@ -1,0 +1,41 @@
+import { ITEM_BYTES, type Key, MAX_WRITES, type Write } from "../ports/ledger-store.ts";
+
+/** A write with its data already turned into JSON, so that later changes by the caller do not reach it. */
+export type Step = Put | { kind: "delete" | "check"; key: Key; if?: number };
+export type Put = { kind: "put"; key: Key; if?: number; data: string; expiresAt?: number };
+
+/**
+ * Checks writes and freezes what they hold.
+ * @throws RangeError, TypeError for what no adapter can hold
+ */
+export function toSteps(writes: Write[]): Step[] {
+  if (writes.length > MAX_WRITES) {
+    throw new RangeError(`a transaction has at most ${MAX_WRITES} writes`);
+  }
+  const steps = writes.map(toStep);
+  const keys = new Set(steps.map(({ key }) => JSON.stringify([key.pk, key.sk])));
+  if (keys.size < steps.length) throw new RangeError("each write of a transaction goes to another key");
+  return steps;
+}
+
+function toStep(write: Write): Step {
+  if ("check" in write) return { kind: "check", key: checkedKey(write.check), if: write.if };
+  if ("delete" in write) return { kind: "delete", key: checkedKey(write.delete), if: write.if };
+  const { data, expiresAt } = write.put;
+  const json = JSON.stringify(data) as string | undefined;
+  if (json === undefined) throw new TypeError("an item's data must be JSON");
+  if (Buffer.byteLength(json) > ITEM_BYTES)
+    throw new RangeError(`an item's data is over ${ITEM_BYTES} bytes`);
+  if (expiresAt !== undefined && !Number.isSafeInteger(expiresAt)) {
+    throw new RangeError("expiresAt is a whole number of ms");
+  }
+  return { kind: "put", key: checkedKey(write.put), if: write.if, data: json, expiresAt };
+}
+
+/** What no adapter can hold: empty keys (DynamoDB) and lone surrogates (UTF-8). */
+function checkedKey({ pk, sk }: Key): Key {
+  for (const part of [pk, sk]) {
+    if (part === "" || !part.isWellFormed()) throw new RangeError("a key is a well-formed, non-empty string");
+  }
+  return { pk, sk };
+}

@@ -1,0 +1,65 @@
+import type { Account, Accounts } from "./accounts.ts";
+
+/** Entries of each kind that are remembered; the oldest go first. */
+const MOST = 10_000;
+
+/**
+ * Accounts as they were up to `ms` ago, for checking tokens where each read is a request to a database. Only
+ * what was found is remembered: a new account counts at once, a removed one, a changed password, a revoked grant
+ * or agent's token ends within `ms`. By the wall clock, for a frozen Lambda's monotonic one stands still.
+ */
+export class RecentAccounts {
+  readonly #accounts: Accounts;
+  readonly #users: Recent<Account | undefined>;
+  readonly #edges: Recent<string>;
+  readonly #agents: Recent<string | undefined>;
+
+  constructor(accounts: Accounts, options: { ms: number; now: () => number }) {
+    this.#accounts = accounts;
+    this.#users = new Recent(options);
+    this.#edges = new Recent(options);
+    this.#agents = new Recent(options);
+  }
+
+  /** One that is remembered, but does not fit what it is asked for, is read anew. */
+  getUser(name: string, fits?: (account: Account) => boolean): Promise<Account | undefined> {
+    return this.#users.get(name, () => this.#accounts.getUser(name), fits as (value: unknown) => boolean);
+  }
+
+  edgeOfToken(token: string): Promise<string | undefined> {
+    return this.#agents.get(token, () => this.#accounts.edgeOfToken(token));
+  }
+
+  /** As {@link Accounts.resolveEdge}. */
+  async resolveEdge(name: string, header: string | undefined): Promise<string> {
+    const account = await this.getUser(name);
+    if (!account) return this.#accounts.resolveEdge(name, header);
+    return this.#edges.get(JSON.stringify([account.uid, account.defaultEdge, header]), () =>
+      this.#accounts.edgeOf(account, header),
+    );
+  }
+}
+
+class Recent<V> {
+  readonly #ms: number;
+  readonly #now: () => number;
+  readonly #known = new Map<string, { value: V; at: number }>();
+
+  constructor({ ms, now }: { ms: number; now: () => number }) {
+    this.#ms = ms;
+    this.#now = now;
+  }
+
+  async get(key: string, read: () => Promise<V>, fits: (value: V) => boolean = () => true): Promise<V> {
+    const at = this.#now();
+    const known = this.#known.get(key);
+    // set back, the clock may not make an entry live on
+    if (known && at >= known.at && at - known.at < this.#ms && fits(known.value)) return known.value;
+    this.#known.delete(key);
+    const value = await read();
+    if (value === undefined) return value;
+    this.#known.set(key, { value, at });
+    if (this.#known.size > MOST) this.#known.delete(this.#known.keys().next().value!);
+    return value;
+  }
+}

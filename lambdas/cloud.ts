@@ -1,0 +1,122 @@
+import { createHash } from "node:crypto";
+import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import type { Logger } from "pino";
+import { LIMITS, MiB } from "#protocol/limits.ts";
+import { type AwsClients, type AwsPlace, awsClients, clientSettings } from "./adapters/aws-clients.ts";
+import { DynamoStore } from "./adapters/dynamo-store.ts";
+import { S3Staging } from "./adapters/s3-staging.ts";
+import { SqsDoorbell } from "./adapters/sqs-doorbell.ts";
+import type { TokenKey } from "./auth/tokens.ts";
+import { createGround, type Ground, type GroundOptions } from "./ground.ts";
+
+/** Names of what a deployment in AWS consists of. */
+export type CloudPlaces = {
+  /** the ledger's table: `pk`, `sk` (strings), TTL on `ttl` */
+  table: string;
+  /** staging's bucket */
+  bucket: string;
+  /** beginning of the edges' queues: of their URLs (then nobody need be asked), or of their names */
+  queuePrefix: string;
+  aws?: AwsPlace;
+};
+
+export type CloudOptions = CloudPlaces &
+  Pick<
+    GroundOptions,
+    | "tokens"
+    | "quota"
+    | "limits"
+    | "waiting"
+    | "trustProxy"
+    | "partsOver"
+    | "timeLeftMs"
+    | "pass"
+    | "now"
+    | "routes"
+  > & {
+    log: Logger;
+    /** instead of clients made for `aws`; the ground destroys them when it closes */
+    clients?: AwsClients;
+  };
+
+/** A Lambda takes bodies of 6 MB, in base64; and straight to S3 is the shorter way whoever serves. */
+const PARTS_OVER = 4 * MiB;
+/** An edge that waits at its queue has hardly answered anything sooner than this, in ms. */
+const FIRST_LOOK_MS = 100;
+
+/**
+ * The ground on DynamoDB, S3 and SQS, for Lambdas and for a server. Several may serve one deployment at once:
+ * they know of each other's changes by the ledger alone.
+ */
+export function createCloudGround(
+  options: CloudOptions,
+): Ground & { store: DynamoStore; close(): Promise<void> } {
+  const { table, bucket, queuePrefix, aws = {}, clients = awsClients(aws), ...rest } = options;
+  const store = new DynamoStore({ client: clients.dynamo, table, ttl: true });
+  const ground = createGround({
+    recentAccountMs: LIMITS.recentAccountMs,
+    partsOver: PARTS_OVER,
+    ...rest,
+    waiting: { eager: { first: FIRST_LOOK_MS }, ...rest.waiting },
+    store,
+    staging: new S3Staging({ client: clients.s3, bucket }),
+    doorbell: new SqsDoorbell({
+      client: clients.sqs,
+      queuePrefix,
+      onError: (error, edge) => rest.log.warn({ err: error, edge }, "the doorbell did not ring"),
+    }),
+  });
+  return {
+    ...ground,
+    store,
+    async close() {
+      await store.close();
+      for (const client of Object.values(clients)) client.destroy();
+    },
+  };
+}
+
+/**
+ * PERIGEE_TABLE, PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX; region, endpoint and credentials as the SDK finds them.
+ * @throws Error that names what is missing
+ */
+export function cloudPlaces(env: NodeJS.ProcessEnv): CloudPlaces {
+  const required = (name: string) => {
+    const value = env[name];
+    if (!value) throw new Error(`${name} is not set`);
+    return value;
+  };
+  return {
+    table: required("PERIGEE_TABLE"),
+    bucket: required("PERIGEE_BUCKET"),
+    queuePrefix: required("PERIGEE_QUEUE_PREFIX"),
+  };
+}
+
+/**
+ * The keys of the users' tokens, from a secret (name or ARN) in Secrets Manager: any text of 32 bytes or more.
+ * Its current value signs; the one before is still accepted, so that a new value rotates the key.
+ * @throws Error when there is no secret, or it is too short
+ */
+export async function loadTokenKeys(secretId: string, aws: AwsPlace = {}): Promise<TokenKey[]> {
+  const client = new SecretsManagerClient(clientSettings(aws));
+  const read = async (VersionStage: string) => {
+    const get = new GetSecretValueCommand({ SecretId: secretId, VersionStage });
+    return (await client.send(get)).SecretString ?? "";
+  };
+  try {
+    const current = await read("AWSCURRENT");
+    const before = await read("AWSPREVIOUS").catch((error: Error) => {
+      if (error.name === "ResourceNotFoundException") return undefined;
+      throw error;
+    });
+    return [current, ...(before === undefined ? [] : [before])].map(tokenKey);
+  } finally {
+    client.destroy();
+  }
+}
+
+function tokenKey(text: string): TokenKey {
+  const kid = createHash("sha256").update(`kid of ${text}`).digest("hex").slice(0, 16);
+  return { kid, secret: Buffer.from(text) };
+}

@@ -1,0 +1,44 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Command } from "../ledger/command.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { Changes } from "./changes.ts";
+import { Waiting } from "./waiting.ts";
+
+const command = { id: "c", user: "alice", operation: "nodes.status", state: "running" } as Command;
+
+describe("how often a wait looks", () => {
+  let looks: number[];
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    looks = [];
+  });
+  afterEach(() => vi.useRealTimers());
+
+  /** When a wait for a command that ends after `ms` looks at the ledger, in ms from its begin. */
+  const lookingFor = async (ms: number, options: ConstructorParameters<typeof Waiting>[2]) => {
+    const start = performance.now();
+    const ledger = {
+      async command() {
+        const waited = performance.now() - start;
+        looks.push(Math.round(waited));
+        return { ...command, state: waited >= ms ? "succeeded" : "running" };
+      },
+    } as unknown as Ledger;
+    const waiting = new Waiting(ledger, new Changes(), options).atMost(command, 3600_000);
+    await vi.advanceTimersByTimeAsync(ms * 2 + 5000);
+    expect((await waiting).state).toBe("succeeded");
+    return looks;
+  };
+
+  test("at once and every second where rings tell of changes", async () => {
+    expect(await lookingFor(2500, {})).toEqual([0, 1000, 2000, 3000]);
+  });
+
+  test("soon, then ever more seldom, where none do", async () => {
+    expect(await lookingFor(600, { eager: { first: 100 } })).toEqual([100, 200, 300, 400, 500, 625]);
+  });
+
+  test("in an hour of waiting no more than once a second", async () => {
+    expect((await lookingFor(3600_000, { eager: { first: 100 } })).length).toBeLessThan(3620);
+  });
+});

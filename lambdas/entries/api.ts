@@ -1,0 +1,8 @@
+import { bufferedHandler, type LambdaRuntime, streamingHandler } from "../function-url/handler.ts";
+import { ground, log, streaming, timeLeft } from "./lambda-ground.ts";
+
+/** The API Lambda, behind a function URL. Environment: see lambda-ground.ts. */
+const parts = { app: ground.app, timeLeft, log };
+const { awslambda } = globalThis as { awslambda?: LambdaRuntime };
+
+export const handler = streaming && awslambda ? streamingHandler(parts, awslambda) : bufferedHandler(parts);

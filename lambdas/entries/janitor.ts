@@ -1,0 +1,37 @@
+import { LIMITS } from "#protocol/limits.ts";
+import { type EdgeHealth, edgeHealth, healthMetrics } from "../metrics/edge-health.ts";
+import { embeddedMetrics } from "../metrics/embedded-metrics.ts";
+import { deployment, ground, log, timeLeft } from "./lambda-ground.ts";
+
+/** Edges that are looked at at once. */
+const AT_ONCE = 16;
+
+/**
+ * The janitor Lambda, on a schedule: one round, then the metrics that the alarms look at. Environment: see
+ * lambda-ground.ts.
+ */
+export async function handler(
+  _event: unknown,
+  context: { getRemainingTimeInMillis(): number },
+): Promise<void> {
+  timeLeft.begin(context.getRemainingTimeInMillis());
+  await ground.janitor.round();
+  const health = await allEdges();
+  for (const { edge, silenceMs, waitMs, lockMs } of health) {
+    if ((silenceMs ?? 0) > LIMITS.contactMs || waitMs > LIMITS.abandonedMs || lockMs > LIMITS.abandonedMs) {
+      log.warn({ edge, silenceMs, waitMs, lockMs }, "an edge is silent or busy for long");
+    }
+  }
+  console.log(embeddedMetrics(deployment, healthMetrics(health, LIMITS.contactMs), Date.now()));
+}
+
+async function allEdges(): Promise<EdgeHealth[]> {
+  const edges = (await ground.accounts.listEdges()).map(({ id }) => id);
+  const health: EdgeHealth[] = [];
+  while (edges.length > 0) {
+    const now = Date.now();
+    const some = edges.splice(0, AT_ONCE);
+    health.push(...(await Promise.all(some.map((edge) => edgeHealth(ground.ledger, edge, now)))));
+  }
+  return health;
+}

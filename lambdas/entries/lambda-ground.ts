@@ -1,0 +1,24 @@
+import { pino } from "pino";
+import { cloudPlaces, createCloudGround, loadTokenKeys } from "../cloud.ts";
+import { passBounds } from "../function-url/pass-bounds.ts";
+import { TimeLeft } from "../http/time-left.ts";
+
+/**
+ * The ground as Lambdas have it, made once for each process, at its start. Environment: PERIGEE_TABLE,
+ * PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (the secret's ARN), PERIGEE_DEPLOYMENT (its name),
+ * PERIGEE_STREAMING (true: the function URL's mode is RESPONSE_STREAM; false: BUFFERED), PERIGEE_QUOTA (bytes
+ * per user), PERIGEE_LOG_LEVEL (info).
+ */
+const environment = process.env;
+export const deployment = environment.PERIGEE_DEPLOYMENT ?? "perigee";
+export const log = pino({ name: "perigee-ground", level: environment.PERIGEE_LOG_LEVEL ?? "info" });
+export const streaming = environment.PERIGEE_STREAMING !== "false";
+export const timeLeft = new TimeLeft();
+export const ground = createCloudGround({
+  ...cloudPlaces(environment),
+  tokens: await loadTokenKeys(environment.PERIGEE_TOKEN_SECRET ?? ""),
+  log,
+  timeLeftMs: () => timeLeft.ms,
+  pass: passBounds(streaming),
+  ...(environment.PERIGEE_QUOTA && { quota: Number(environment.PERIGEE_QUOTA) }),
+});

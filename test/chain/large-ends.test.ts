@@ -1,0 +1,4 @@
+import { makeWorld } from "#test/support/world.ts";
+import { largeEnds } from "./support/large-ends.ts";
+
+largeEnds("SQLite", () => makeWorld());

@@ -1,0 +1,51 @@
+import { afterEach, beforeEach, expect, inject, test } from "vitest";
+import { type CloudWorld, makeCloudWorld } from "./support/cloud-world.ts";
+
+let world: CloudWorld;
+beforeEach(async () => {
+  // The first look comes long after the answer is there: exactly one is needed.
+  world = await makeCloudWorld(inject("awsEndpoint"), { waiting: { eager: { first: 4000 } } });
+});
+afterEach(() => world.close());
+
+/** docs/cost.md counts by these. A wait looks again every quarter of the time it took so far (Waiting). */
+const AT_REST = [
+  "agent ReceiveMessage",
+  "user's ground BatchGetItem",
+  "user's ground TransactWriteItems",
+  "user's ground SendMessage",
+  "agent DeleteMessage",
+  "agent's ground GetItem",
+  "agent's ground GetItem",
+  "agent's ground TransactWriteItems",
+  "agent's ground BatchGetItem",
+  "agent's ground TransactWriteItems",
+  "user's ground GetItem",
+];
+/** What a process that knows nothing yet reads beside: the user, the edge, the agent's token. */
+const AT_FIRST = ["agent's ground GetItem", "user's ground GetItem", "user's ground Query"];
+
+test("a small command takes 11 AWS requests, all told; 14 where nothing is remembered of the accounts", async () => {
+  await world.agent({ "nodes.status": async () => ({ nodes: [{ name: "mpu1", status: "True" }] }) });
+  const alice = await world.user("alice");
+  const receives = () => world.calls.filter((call) => call === "agent ReceiveMessage").length;
+  let commands = 0;
+  const command = async () => {
+    // The agent's long poll is under way: this one hears the ring, the next one belongs to the next command.
+    await expect.poll(receives, { timeout: 10_000 }).toBe(++commands);
+    const before = world.calls.length;
+    const answer = await alice.fetch("/em/nodes/status");
+    expect(answer.status).toBe(200);
+    await answer.text();
+    await expect.poll(receives, { timeout: 10_000 }).toBe(commands + 1);
+    const during = world.calls.slice(before);
+    expect(during).toContain("agent ReceiveMessage");
+    return during.sort();
+  };
+  const first = await command();
+  const next = await command();
+  expect(next).toEqual([...AT_REST].sort());
+  expect(next.length).toBeLessThanOrEqual(12);
+  // the agent's token was read when it started
+  expect(first).toEqual([...AT_REST, ...AT_FIRST.slice(1)].sort());
+});

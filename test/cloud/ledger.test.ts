@@ -1,0 +1,25 @@
+import { inject } from "vitest";
+import type { DynamoStore } from "#lambdas/adapters/dynamo-store.ts";
+import { ledgerConformance } from "#test/conformance/ledger.ts";
+import { awsAt, dropTable, makeTable } from "./support/aws.ts";
+import { openStore } from "./support/open-dynamo-store.ts";
+
+const endpoint = inject("awsEndpoint");
+
+ledgerConformance("DynamoDB", async () => {
+  const aws = awsAt(endpoint);
+  const table = await makeTable(aws.dynamo);
+  const opened: DynamoStore[] = [];
+  return {
+    async open() {
+      const store = await openStore(endpoint, table);
+      opened.push(store);
+      return store;
+    },
+    async close() {
+      for (const store of opened) await store.close();
+      await dropTable(aws.dynamo, table);
+      aws.close();
+    },
+  };
+});

@@ -1,0 +1,12 @@
+import { expect } from "vitest";
+import type { Command } from "#lambdas/ledger/command.ts";
+
+/** From claim to end nobody else: the ledger's own word, by its own clock. */
+export function expectNoOverlap(commands: Command[]): void {
+  const ran = commands.filter(({ claimedAt, exclusive }) => claimedAt !== undefined && exclusive);
+  const inOrder = ran.toSorted((a, b) => a.claimedAt! - b.claimedAt! || a.endedAt! - b.endedAt!);
+  for (const [i, command] of inOrder.entries()) {
+    expect(command.endedAt).toBeGreaterThanOrEqual(command.claimedAt!);
+    if (i > 0) expect(command.claimedAt).toBeGreaterThanOrEqual(inOrder[i - 1]!.endedAt!);
+  }
+}
