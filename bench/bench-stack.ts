@@ -25,8 +25,8 @@ export type BenchStack = {
   stop(): Promise<void>;
 };
 
-/** Starts both as `npm start` does, in a directory below TMPDIR that goes with stop(). */
-export async function startBenchStack(): Promise<BenchStack> {
+/** Starts both as `npm start` does, in a directory below TMPDIR that goes with stop(). @param env of the agent */
+export async function startBenchStack(env: Record<string, string> = {}): Promise<BenchStack> {
   const engine = await ensureDocker({ say: () => {} });
   const docker = clientFor(engine.host);
   await ensureBaseImage(docker, () => {});
@@ -44,7 +44,7 @@ export async function startBenchStack(): Promise<BenchStack> {
     user: "bench",
     password,
     dockerHost: engine.host,
-    env: { PERIGEE_LOG_LEVEL: "warn" },
+    env: { PERIGEE_LOG_LEVEL: "warn", ...env },
     onLine: (child, line) => line.includes('"ready"') || console.error(`${child} | ${line}`),
   }).catch(async (error: unknown) => {
     await clean();
