@@ -7,14 +7,14 @@ import { LABEL } from "./docker-labels.ts";
 import type { KubernetesApi } from "./kubernetes-api.ts";
 import { statusOf, unless } from "./kubernetes-errors.ts";
 import { framesOf } from "./kubernetes-logs.ts";
-import { FINALIZER, KubernetesNames, STOPPED } from "./kubernetes-names.ts";
+import { KubernetesNames, STOPPED } from "./kubernetes-names.ts";
 import { type ClusterDns, portSteps, type UserQuota, type VolumeStorage } from "./kubernetes-namespace.ts";
-import { isReady, nodesOf } from "./kubernetes-nodes.ts";
+import { nodesOf } from "./kubernetes-nodes.ts";
 import { type KindsOfNodes, type PodContext, podOf } from "./kubernetes-pod.ts";
+import { CONFIRM_MS, KubernetesPods } from "./kubernetes-pods.ts";
 import { hasEnded, hasStarted, isSettled, startFailureOf, stateOf } from "./kubernetes-state.ts";
 import type { Node, Pod } from "./kubernetes-types.ts";
 import { KubernetesUsers } from "./kubernetes-users.ts";
-import { PodWatch } from "./kubernetes-watch.ts";
 import {
   type ListedRun,
   type LogFrame,
@@ -47,14 +47,10 @@ export type KubernetesRuntimeOptions = {
   startMs?: number;
 };
 
-/** What else the wait for an event may cost when the watch is silent. */
-const POLL_MS = 2_000;
-/** After its grace, how long a node that is out of reach may still confirm that a pod ended. */
-const CONFIRM_MS = 5_000;
-/** For everything that only waits for a node that is there. */
-const SETTLE_MS = 60_000;
 /** Kubernetes ends a run this long after the agent should have. */
 const BACKSTOP_S = 15;
+/** Many runs that begin at once look at the nodes once. */
+const NODES_MS = 1_000;
 
 /** Pods as pods of a Kubernetes cluster (1.30 or newer). */
 export class KubernetesRuntime implements PodRuntime {
@@ -62,15 +58,11 @@ export class KubernetesRuntime implements PodRuntime {
   readonly #options: KubernetesRuntimeOptions;
   readonly #names: KubernetesNames;
   readonly #users: KubernetesUsers;
-  readonly #watch: PodWatch;
+  readonly #pods: KubernetesPods;
   readonly #closing = new AbortController();
-  /** namespace by run, as far as it was met */
-  readonly #homes = new Map<string, string>();
-  /** runs whose start is being waited for: it needs no hint */
-  readonly #starting = new Set<string>();
-  /** when a deleted pod was first seen (monotonic ms), by run */
-  readonly #leaving = new Map<string, number>();
-  #nodes: Node[] = [];
+  /** runs that the cluster holds and has not started yet: every change of theirs is worth a hint */
+  readonly #unstarted = new Set<string>();
+  #nodes: { at: number; found: Node[] } | undefined;
   #session: Promise<string> | undefined;
   session = "";
 
@@ -80,7 +72,7 @@ export class KubernetesRuntime implements PodRuntime {
     const { instance, secret = instance, prefix = "perigee" } = options;
     this.#names = new KubernetesNames(instance, secret, prefix);
     this.#users = new KubernetesUsers(this.#api, this.#names, options);
-    this.#watch = new PodWatch(this.#api, this.#names.selector, this.#closing.signal);
+    this.#pods = new KubernetesPods(this.#api, this.#names, this.#closing.signal);
   }
 
   async start(spec: RunSpec): Promise<{ node: string }> {
@@ -88,31 +80,32 @@ export class KubernetesRuntime implements PodRuntime {
     const workdir = await this.#options.workdir(spec.imageId);
     const image = await this.#options.images.reference({ user: spec.user, imageId: spec.imageId });
     await this.#identify();
-    this.#remember(spec.run, this.#names.namespace(spec.user));
-    this.#starting.add(spec.run);
+    this.#pods.remember(spec.run, this.#names.namespace(spec.user));
+    this.#unstarted.delete(spec.run);
     try {
       return await this.#users.use(spec, () => this.#start(spec, image, workdir));
     } catch (error) {
+      if (error instanceof NotStartedYet) this.#unstarted.add(spec.run);
       if (statusOf(error) === 404) this.#users.forget(spec.user);
       throw error;
-    } finally {
-      this.#starting.delete(spec.run);
     }
   }
 
   async #start(spec: RunSpec, image: string, workdir: string): Promise<{ node: string }> {
     let pod = await this.#create(spec, image, workdir);
     killPoint("pods.created");
-    if (!hasEnded(pod))
-      for (const step of portSteps(this.#names, spec, pod.metadata))
-        await this.#api.apply(step.path, step.object);
+    if (!hasEnded(pod)) {
+      for (const { path, object } of portSteps(this.#names, spec, pod.metadata)) {
+        await this.#api.apply(path, object);
+      }
+    }
     const decided = (seen: Pod | undefined) =>
       seen === undefined ||
       isSettled(seen) ||
       hasStarted(seen) ||
       startFailureOf(seen) !== undefined ||
       waitingReason(seen) !== "ContainerCreating";
-    const found = await this.#until(spec.run, decided, this.#options.startMs ?? 5_000, pod);
+    const found = await this.#pods.until(spec.run, decided, this.#options.startMs ?? 5_000, pod);
     if (!found?.pod) throw new NotStartedYet("ContainerCreating");
     pod = found.pod;
     if (hasStarted(pod)) {
@@ -126,10 +119,10 @@ export class KubernetesRuntime implements PodRuntime {
       throw new NotStartedYet(reason, message);
     }
     // It must not begin after all while it is told that it did not: taken away first, and looked at again.
-    const last = hasEnded(pod) ? pod : await this.#takeAway(spec.run);
+    const last = await this.#pods.takeAway(pod, spec.run);
     if (last && hasStarted(last)) return { node: last.spec.nodeName ?? spec.node };
     if (failure !== undefined) throw new StartFailure(failure);
-    await this.#drop(spec.run);
+    if (last) await this.#pods.drop(last, spec.run);
     const { waiting } = stateOf(pod) as { waiting?: { reason: string; message?: string } };
     throw new NotStartedYet(waiting?.reason ?? "ContainerCreating", waiting?.message);
   }
@@ -162,11 +155,11 @@ export class KubernetesRuntime implements PodRuntime {
     const most = Math.ceil((before + spec.maxMs) / 1000) + BACKSTOP_S;
     if (most >= (pod.spec.activeDeadlineSeconds ?? Number.POSITIVE_INFINITY)) return;
     // Best effort: what was given at its creation still holds.
-    await this.#patch(pod, "merge", { spec: { activeDeadlineSeconds: most } }).catch(() => undefined);
+    await this.#pods.patch(pod, "merge", { spec: { activeDeadlineSeconds: most } }).catch(() => undefined);
   }
 
   async stop(run: string, graceMs: number): Promise<void> {
-    const pod = await this.#find(run);
+    const pod = await this.#pods.find(run);
     if (!pod || isSettled(pod)) return;
     if (hasStarted(pod) && !pod.metadata.deletionTimestamp) {
       // Ended by its deadline, and not by deleting it, it keeps its log.
@@ -174,70 +167,37 @@ export class KubernetesRuntime implements PodRuntime {
         metadata: { annotations: { [STOPPED]: "true" } },
         spec: { activeDeadlineSeconds: 1 },
       };
-      await unless(this.#patch(pod, "merge", body), 404);
+      await unless(this.#pods.patch(pod, "merge", body), 404);
       // A node that keeps the same grace is given the time to say so.
       const own = (pod.spec.terminationGracePeriodSeconds ?? 30) * 1000;
       const ms = graceMs + (graceMs >= own ? CONFIRM_MS : 0);
-      if (await this.#until(run, (seen) => !seen || isSettled(seen), ms)) return;
+      if (await this.#pods.until(run, (seen) => !seen || isSettled(seen), ms)) return;
     }
-    await this.#takeAway(run);
+    await this.#pods.takeAway(pod, run);
   }
 
   async remove(run: string): Promise<void> {
-    const pod = await this.#find(run);
-    if (pod && !isSettled(pod)) await this.#takeAway(run);
-    await this.#drop(run);
-  }
-
-  /**
-   * Ends the run at once by deleting its pod, which stays to be looked at.
-   * @returns the pod as it is then; undefined: there is none
-   * @throws Error when a node that is there does not end it
-   */
-  async #takeAway(run: string): Promise<Pod | undefined> {
-    const pod = await this.#find(run);
-    if (!pod || isSettled(pod)) return pod;
-    await unless(this.#delete(pod, 1), 404);
-    const over = async (seen: Pod | undefined) => !seen || isSettled(seen) || (await this.#isLost(seen));
-    const last = await this.#until(run, over, SETTLE_MS);
-    if (!last) throw new Error("the cluster does not end the pod");
-    return last.pod;
-  }
-
-  /** Lets go of an ended run's object. */
-  async #drop(run: string): Promise<void> {
-    const pod = await this.#find(run);
-    if (!pod) return;
-    const body = { metadata: { "$deleteFromPrimitiveList/finalizers": [FINALIZER] } };
-    if (pod.metadata.finalizers?.includes(FINALIZER)) await unless(this.#patch(pod, "strategic", body), 404);
-    // Zero seconds: a node that is out of reach need not confirm it.
-    await unless(this.#delete(pod, 0), 404, 409);
-    const over = (seen: Pod | undefined) => seen?.metadata.uid !== pod.metadata.uid;
-    if (!(await this.#until(run, over, SETTLE_MS)))
-      throw new Error("the cluster keeps a pod that was removed");
-    this.#homes.delete(run);
-    this.#leaving.delete(run);
+    this.#unstarted.delete(run);
+    const pod = await this.#pods.find(run);
+    const last = pod && (await this.#pods.takeAway(pod, run));
+    if (last) await this.#pods.drop(last, run);
   }
 
   async inspect(run: string): Promise<ContainerState | undefined> {
     await this.#identify();
-    const pod = await this.#find(run);
-    return pod && stateOf(pod, await this.#isLost(pod));
+    const pod = await this.#pods.find(run);
+    return pod && stateOf(pod, await this.#pods.isLost(pod));
   }
 
   async list(): Promise<ListedRun[]> {
-    const { items } = await this.#api.list<Pod>("/api/v1/pods", { labelSelector: this.#names.selector });
     const listed: ListedRun[] = [];
-    const namespaces = new Map<string, string>();
-    for (const pod of items) {
+    for (const pod of await this.#pods.list()) {
       const { [LABEL.run]: run, [LABEL.user]: user = "", [LABEL.pod]: name = "" } = pod.metadata.labels ?? {};
       if (run === undefined) continue;
-      namespaces.set(run, pod.metadata.namespace ?? "");
-      const state = stateOf(pod, await this.#isLost(pod));
+      const state = stateOf(pod, await this.#pods.isLost(pod));
       const phase = "running" in state ? "running" : "terminated" in state ? "ended" : "created";
       listed.push({ run, user, pod: name, phase });
     }
-    for (const [run, namespace] of namespaces) this.#remember(run, namespace);
     return listed;
   }
 
@@ -247,8 +207,8 @@ export class KubernetesRuntime implements PodRuntime {
   ): AsyncGenerator<LogFrame> {
     const signal = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])]);
     if (signal.aborted) return;
-    const pod = await this.#find(run);
-    if (!pod || !hasStarted(pod) || (await this.#isLost(pod))) return;
+    const path = this.#pods.pathOf(run) ?? ((await this.#pods.find(run)) && this.#pods.pathOf(run));
+    if (!path) return;
     const query = {
       container: "payload",
       timestamps: true,
@@ -256,10 +216,10 @@ export class KubernetesRuntime implements PodRuntime {
       ...(options.since && { sinceTime: `${new Date(options.since).toISOString().slice(0, 19)}Z` }),
     };
     try {
-      const stream = await this.#api.stream(`${pathOf(pod)}/log`, query, signal);
+      const stream = await this.#api.stream(`${path}/log`, query, signal);
       try {
         yield* framesOf(stream, async () => {
-          const now = await this.#find(run);
+          const now = await this.#pods.find(run);
           return now === undefined || isSettled(now);
         });
       } finally {
@@ -270,16 +230,18 @@ export class KubernetesRuntime implements PodRuntime {
       const status = statusOf(error);
       // The node has cleared it away, or the container is not there yet.
       if (status === 404 || status === 400) return;
-      throw error;
+      // Nobody will read it on a node that was given up.
+      const pod = await this.#pods.find(run);
+      if (pod && !(await this.#pods.isLost(pod))) throw error;
     }
   }
 
   watch(hint: (run: string | undefined) => void): () => void {
-    return this.#watch.listen((seen) => {
+    return this.#pods.watch.listen((seen) => {
       if (!seen) return hint(undefined);
       const run = seen.pod.metadata.labels?.[LABEL.run];
       if (run === undefined) return;
-      if (seen.deleted || isSettled(seen.pod) || !this.#starting.has(run)) hint(run);
+      if (seen.deleted || isSettled(seen.pod) || this.#unstarted.has(run)) hint(run);
     });
   }
 
@@ -290,14 +252,18 @@ export class KubernetesRuntime implements PodRuntime {
 
   async nodes(): Promise<NodeReport[]> {
     const { kinds } = this.#options;
+    const known = this.#nodes;
+    if (known && performance.now() - known.at < NODES_MS) return nodesOf(known.found, kinds);
     try {
       await this.#identify();
-      this.#nodes = (await this.#api.list<Node>("/api/v1/nodes")).items;
-      return nodesOf(this.#nodes, kinds);
+      const at = performance.now();
+      const { items: found } = await this.#api.list<Node>("/api/v1/nodes");
+      this.#nodes = { at, found };
+      return nodesOf(found, kinds);
     } catch (error) {
       // What was there is known; how it is now, nobody says.
-      if (this.#nodes.length === 0) throw error;
-      return nodesOf(this.#nodes, kinds).map((node) => ({ ...node, status: "Unknown" as const }));
+      if (!known) throw error;
+      return nodesOf(known.found, kinds).map((node) => ({ ...node, status: "Unknown" as const }));
     }
   }
 
@@ -322,88 +288,6 @@ export class KubernetesRuntime implements PodRuntime {
       throw error;
     }
   }
-
-  async #find(run: string): Promise<Pod | undefined> {
-    const home = this.#homes.get(run);
-    if (home)
-      return unless(this.#api.call<Pod>(`/api/v1/namespaces/${home}/pods/${this.#names.pod(run)}`), 404);
-    if (!/^[0-9A-Za-z]+$/.test(run)) return undefined;
-    const labelSelector = `${this.#names.selector},${LABEL.run}=${run}`;
-    const { items } = await this.#api.list<Pod>("/api/v1/pods", { labelSelector });
-    if (items[0]?.metadata.namespace) this.#remember(run, items[0].metadata.namespace);
-    return items[0];
-  }
-
-  #remember(run: string, namespace: string): void {
-    if (this.#homes.size >= 10_000) this.#homes.clear();
-    this.#homes.set(run, namespace);
-  }
-
-  /** Its pod was deleted, and its node, gone or out of reach, has not confirmed the end for longer than it takes. */
-  async #isLost(pod: Pod): Promise<boolean> {
-    const { deletionTimestamp, deletionGracePeriodSeconds = 0, labels } = pod.metadata;
-    const run = labels?.[LABEL.run] ?? "";
-    if (!deletionTimestamp || isSettled(pod) || !pod.spec.nodeName) return false;
-    const since = this.#leaving.get(run) ?? performance.now();
-    if (this.#leaving.size >= 10_000) this.#leaving.clear();
-    this.#leaving.set(run, since);
-    if (performance.now() - since < deletionGracePeriodSeconds * 1000 + CONFIRM_MS) return false;
-    const node = await unless(this.#api.call<Node>(`/api/v1/nodes/${pod.spec.nodeName}`), 404);
-    return !isReady(node);
-  }
-
-  /**
-   * The run's pod as soon as `wanted` is true of it: what the watch says is believed, what it does not say is asked.
-   * @returns undefined when `ms` are over
-   */
-  async #until(
-    run: string,
-    wanted: (pod: Pod | undefined) => boolean | Promise<boolean>,
-    ms: number,
-    now?: Pod,
-  ): Promise<{ pod: Pod | undefined } | undefined> {
-    const end = performance.now() + ms;
-    const news: { pod: Pod | undefined }[] = now ? [{ pod: now }] : [];
-    let wake = () => {};
-    const unlisten = this.#watch.listen((seen) => {
-      if (!seen || seen.pod.metadata.labels?.[LABEL.run] !== run) return;
-      news.push({ pod: seen.deleted ? undefined : seen.pod });
-      wake();
-    });
-    try {
-      for (;;) {
-        const next = news.shift() ?? { pod: await this.#find(run) };
-        if (await wanted(next.pod)) return next;
-        const left = Math.min(POLL_MS, end - performance.now());
-        if (left <= 0) return undefined;
-        this.#closing.signal.throwIfAborted();
-        if (news.length > 0) continue;
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, left);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-      }
-    } finally {
-      unlisten();
-    }
-  }
-
-  #patch(pod: Pod, patch: "merge" | "strategic", body: object): Promise<Pod> {
-    return this.#api.call(pathOf(pod), { method: "PATCH", patch, body });
-  }
-
-  #delete(pod: Pod, gracePeriodSeconds: number): Promise<unknown> {
-    const { uid } = pod.metadata;
-    const body = { gracePeriodSeconds, preconditions: { uid }, propagationPolicy: "Background" };
-    return this.#api.call(pathOf(pod), { method: "DELETE", body });
-  }
-}
-
-function pathOf({ metadata }: Pod): string {
-  return `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}`;
 }
 
 function waitingReason(pod: Pod): string | undefined {

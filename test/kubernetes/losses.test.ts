@@ -15,7 +15,11 @@ beforeEach(async () => {
   pods = await rig.pods();
   manager = await rig.manager();
 });
-afterEach(() => rig?.cleanUp());
+afterEach(async () => {
+  for (const pid of paused) process.kill(pid, "SIGCONT");
+  paused.clear();
+  await rig?.cleanUp();
+});
 
 /** Counts in its volume, so that a second start shows; then runs until it is stopped. */
 const ONCE = "trap 'echo down; exit 5' TERM; echo x >> /data/count; echo up; while :; do sleep 0.1; done";
@@ -71,6 +75,20 @@ describe("the manager on a cluster", () => {
   });
 });
 
+/** processes of the cluster that a test has stopped */
+const paused = new Set<number>();
+
+/** Stops a process of the cluster. @returns what lets it go on, at the latest when the test has ended */
+function pauseProcess(pid: number | undefined): () => void {
+  if (pid === undefined) throw new Error("it does not run");
+  process.kill(pid, "SIGSTOP");
+  paused.add(pid);
+  return () => {
+    paused.delete(pid);
+    process.kill(pid, "SIGCONT");
+  };
+}
+
 // Only a cluster of our own may lose its parts.
 const own = clusterUnderTest().own;
 describe.runIf(own)("what a cluster may lose", () => {
@@ -107,14 +125,10 @@ describe.runIf(own)("what a cluster may lose", () => {
   test("the API server's voice: a server that takes calls and never answers holds up nothing for good", async () => {
     const lives = pods.sh(manager, "eve", ONCE, { pod: "lives" });
     await stateWhere(manager, lives, running);
-    const pid = daemons().pid("apiserver")!;
-    process.kill(pid, "SIGSTOP");
-    try {
-      const nodes = await manager.nodes();
-      expect(new Set(nodes.map(({ status }) => status))).toEqual(new Set(["Unknown"]));
-    } finally {
-      process.kill(pid, "SIGCONT");
-    }
+    const goOn = pauseProcess(daemons().pid("apiserver"));
+    const nodes = await manager.nodes();
+    expect(new Set(nodes.map(({ status }) => status))).toEqual(new Set(["Unknown"]));
+    goOn();
     await manager.stop("eve", "lives");
     expect(await endOf(manager, lives)).toMatchObject({ exitCode: 5 });
     expect(pods.read("eve-lives", "count")).toBe("x\n");
@@ -130,25 +144,22 @@ describe.runIf(own)("what a cluster may lose", () => {
     const lost = other.sh(ONCE, { pod: "lost" });
     await hasty.start(lost);
     const number = node!.name.match(/\d+$/)?.[0];
-    const pid = daemons().pid(`kubelet${number}`)!;
+    const pid = daemons().pid(`kubelet${number}`);
     const ready = async () =>
       isReady((await rig.nodes()).find(({ metadata }) => metadata.name === node!.name));
-    process.kill(pid, "SIGSTOP");
-    try {
-      await rig.until(async () => !(await ready()));
-      expect((await manager.nodes()).find(({ name }) => name === node!.name)?.status).not.toBe("True");
-      const state = await rig.until(async () => {
-        const found = await hasty.inspect(lost.run);
-        return found && "terminated" in found && found.terminated;
-      });
-      expect(state).toMatchObject({ reason: "NodeLost", exitCode: 255 });
-      expect(await hasty.list()).toContainEqual(expect.objectContaining({ run: lost.run, phase: "ended" }));
-      expect(await other.lines(hasty, lost.run)).toEqual([]);
-      await hasty.remove(lost.run);
-      expect(await hasty.inspect(lost.run)).toBeUndefined();
-    } finally {
-      process.kill(pid, "SIGCONT");
-    }
+    const goOn = pauseProcess(pid);
+    await rig.until(async () => !(await ready()));
+    expect((await manager.nodes()).find(({ name }) => name === node!.name)?.status).not.toBe("True");
+    const state = await rig.until(async () => {
+      const found = await hasty.inspect(lost.run);
+      return found && "terminated" in found && found.terminated;
+    });
+    expect(state).toMatchObject({ reason: "NodeLost", exitCode: 255 });
+    expect(await hasty.list()).toContainEqual(expect.objectContaining({ run: lost.run, phase: "ended" }));
+    expect(await other.lines(hasty, lost.run)).toEqual([]);
+    await hasty.remove(lost.run);
+    expect(await hasty.inspect(lost.run)).toBeUndefined();
+    goOn();
     await rig.until(ready);
     expect(stateOf(stays)).toHaveProperty("running");
     await manager.stop("ada", "stays");
