@@ -24,6 +24,7 @@ export type CloudOptions = CloudPlaces &
   Pick<
     GroundOptions,
     | "tokens"
+    | "reloadTokens"
     | "quota"
     | "limits"
     | "waiting"

@@ -31,6 +31,7 @@ import { errorResponse } from "./http/errors.ts";
 import { foldedPath } from "./http/fold-slashes.ts";
 import { limitOpen } from "./http/limit-open.ts";
 import { Metrics } from "./http/metrics.ts";
+import { nowAndThen } from "./http/now-and-then.ts";
 import { SAFE_HEADERS } from "./http/safe-headers.ts";
 import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 import { Runs } from "./ledger/runs.ts";
@@ -45,6 +46,8 @@ export type GroundOptions = {
   doorbell: Doorbell;
   /** signs the users' tokens: the current key, then earlier ones */
   tokens: readonly TokenKey[];
+  /** reads those keys again, where they may be exchanged while this process runs */
+  reloadTokens?: () => Promise<readonly TokenKey[]>;
   log: Logger;
   /** ms since 1970 (default Date.now) */
   now?: () => number;
@@ -83,6 +86,9 @@ export type Ground = {
   janitor: Janitor;
 };
 
+/** Anybody may scrape, and each look reads every edge's heartbeat. */
+const CONTACT_MS = 10_000;
+
 /** Puts the ground side together: one app for the server and for Lambda. */
 export function createGround(options: GroundOptions): Ground {
   const { store, staging, doorbell, log } = options;
@@ -91,7 +97,7 @@ export function createGround(options: GroundOptions): Ground {
   const ledger = new Ledger(store, { now, ...(options.limits && { limits: options.limits }) });
   const accounts = new Accounts(store, { now });
   const recent = new RecentAccounts(accounts, { ms: options.recentAccountMs ?? 0, now });
-  const tokens = new Tokens(options.tokens, { now });
+  const tokens = new Tokens(options.tokens, { now, reload: options.reloadTokens });
   const runs = new Runs(store, now);
   const podLogs = new PodLogs(staging);
   const changes = new Changes();
@@ -102,12 +108,22 @@ export function createGround(options: GroundOptions): Ground {
   const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
   const uploads = new Uploads({ ledger, staging, dispatch, allowances, quota });
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
-  const janitor = new Janitor({ ledger, store, staging, changes, edges, now, log });
-  const metrics = new Metrics(async () => {
+  const janitor = new Janitor({
+    ledger,
+    store,
+    staging,
+    changes,
+    edges,
+    now,
+    log,
+    ...(timeLeftMs && { timeLeftMs }),
+  });
+  const contact = async () => {
     const all = await Promise.all((await edges()).map((edge) => ledger.inContact(edge)));
     const ok = all.filter(Boolean).length;
     return { ok, lost: all.length - ok };
-  });
+  };
+  const metrics = new Metrics(nowAndThen(CONTACT_MS, contact));
 
   const app = new OpenAPIHono<GroundEnv>({
     getPath: foldedPath,

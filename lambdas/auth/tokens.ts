@@ -24,25 +24,41 @@ const claims = z.object({
   use: z.enum(["access", "refresh"]),
 });
 
+/** A token of an unknown key makes the keys be read anew, not more often than this (ms). */
+const RELOAD_MS = 10_000;
+
 /** Makes and checks the users' tokens: JWTs, HS256. The first key signs; all of them are accepted. */
 export class Tokens {
-  readonly #keys: Map<string, KeyObject>;
-  readonly #kid: string;
+  #keys!: Map<string, KeyObject>;
+  #kid!: string;
   readonly #now: () => number;
+  readonly #reload: (() => Promise<readonly TokenKey[]>) | undefined;
+  #reloading: Promise<void> | undefined;
+  #reloadedAt = Number.NEGATIVE_INFINITY;
 
   /**
    * @param keys the current key, then earlier ones that are still accepted
    * @param options.now clock in ms since 1970 (default Date.now)
+   * @param options.reload reads the keys where they may be exchanged while this process runs
    */
-  constructor(keys: readonly TokenKey[], options: { now?: () => number } = {}) {
+  constructor(
+    keys: readonly TokenKey[],
+    options: { now?: () => number; reload?: () => Promise<readonly TokenKey[]> } = {},
+  ) {
+    this.#take(keys);
+    this.#now = options.now ?? Date.now;
+    this.#reload = options.reload;
+  }
+
+  #take(keys: readonly TokenKey[]): void {
     for (const { secret } of keys) {
       if (secret.length < MIN_SECRET_BYTES) throw new Error("a token secret has at least 32 bytes");
     }
     if (keys.length === 0) throw new Error("a token secret is needed");
-    this.#keys = new Map(keys.map(({ kid, secret }) => [kid, createSecretKey(secret)]));
-    if (this.#keys.size < keys.length) throw new Error("two token secrets have the same key id");
+    const made = new Map(keys.map(({ kid, secret }) => [kid, createSecretKey(secret)]));
+    if (made.size < keys.length) throw new Error("two token secrets have the same key id");
+    this.#keys = made;
     this.#kid = keys[0]!.kid;
-    this.#now = options.now ?? Date.now;
   }
 
   /** A token for `identity`: access lives an hour, refresh 30 days. */
@@ -79,9 +95,30 @@ export class Tokens {
     }
   }
 
-  #key(kid: string | undefined): KeyObject {
-    const key = this.#keys.get(kid ?? "");
+  async #key(kid: string | undefined): Promise<KeyObject> {
+    let key = this.#keys.get(kid ?? "");
+    if (!key) {
+      await this.#readAnew();
+      key = this.#keys.get(kid ?? "");
+    }
     if (!key) throw new Error("unknown key id");
     return key;
+  }
+
+  /** Another process may have begun to sign with a new key. Anybody can name one: so seldom. */
+  async #readAnew(): Promise<void> {
+    const reload = this.#reload;
+    if (!reload) return;
+    if (!this.#reloading && performance.now() - this.#reloadedAt >= RELOAD_MS) {
+      this.#reloadedAt = performance.now();
+      this.#reloading = reload()
+        .then((keys) => this.#take(keys))
+        // the keys that are known stay
+        .catch(() => undefined)
+        .finally(() => {
+          this.#reloading = undefined;
+        });
+    }
+    await this.#reloading;
   }
 }

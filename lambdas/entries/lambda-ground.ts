@@ -14,9 +14,11 @@ export const deployment = environment.PERIGEE_DEPLOYMENT ?? "perigee";
 export const log = pino({ name: "perigee-ground", level: environment.PERIGEE_LOG_LEVEL ?? "info" });
 export const streaming = environment.PERIGEE_STREAMING !== "false";
 export const timeLeft = new TimeLeft();
+const loadTokens = () => loadTokenKeys(environment.PERIGEE_TOKEN_SECRET ?? "");
 export const ground = createCloudGround({
   ...cloudPlaces(environment),
-  tokens: await loadTokenKeys(environment.PERIGEE_TOKEN_SECRET ?? ""),
+  tokens: await loadTokens(),
+  reloadTokens: loadTokens,
   log,
   timeLeftMs: () => timeLeft.ms,
   pass: passBounds(streaming),

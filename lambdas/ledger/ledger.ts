@@ -207,7 +207,7 @@ export class Ledger {
         claimedAt: item.data.claimedAt ?? now,
       };
       writes.push(this.#put(command, item.rev));
-      return { state: edges.claimed(free, next), writes, value: command };
+      return { state: edges.claimed(free, next, now), writes, value: command };
     });
   }
 
