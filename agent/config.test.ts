@@ -29,6 +29,8 @@ describe("the agent's configuration", () => {
     ['{"nodes":[{"name":"X_","kind":"GPU"}]}', "nodes.0.name"],
     ['{"devices":{"GPU":["nvidia0"]}}', "devices.GPU.0"],
     ['{"pollMs":15000}', "pollMs"],
+    ['{"imageRegistry":{"pull":"registry"}}', "imageRegistry.pull"],
+    ['{"imageRegistry":{"pull":"registry:5000","collect":[]}}', "imageRegistry.collect"],
     ['{"unknown":1}', "unknown"],
   ])("names the field that is wrong in %s", (json, field) => {
     expect(() => readConfig(file("c.json", json))).toThrow(field);
