@@ -31,6 +31,8 @@ describe("the agent's configuration", () => {
     ['{"pollMs":61000}', "pollMs"],
     ['{"doorbell":{"sqs":{"queueUrl":"https://sqs/q"}}}', "doorbell"],
     ['{"doorbell":"smoke"}', "doorbell"],
+    ['{"imageRegistry":{"pull":"registry"}}', "imageRegistry.pull"],
+    ['{"imageRegistry":{"pull":"registry:5000","collect":[]}}', "imageRegistry.collect"],
     ['{"unknown":1}', "unknown"],
   ])("names the field that is wrong in %s", (json, field) => {
     expect(() => readConfig(file("c.json", json))).toThrow(field);
