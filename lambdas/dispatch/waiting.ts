@@ -83,19 +83,21 @@ export class Waiting {
     const start = performance.now();
     let current = command;
     let freeSince: number | undefined;
-    const since = performance.now();
     while (current.state === "queued") {
-      const state = await this.#ledger.edgeState(command.edge);
+      const [state, inContact] = await Promise.all([
+        this.#ledger.edgeState(command.edge),
+        this.#ledger.inContact(command.edge),
+      ]);
       freeSince = ahead(state, command.id) === 0 ? (freeSince ?? performance.now()) : undefined;
       const untaken = freeSince !== undefined && performance.now() - freeSince >= withdrawMs;
       const over = performance.now() - start >= Math.min(maxWaitMs, this.#workMs(command));
-      if (untaken || over || !(await this.#ledger.inContact(command.edge))) return current;
+      if (untaken || over || !inContact) return current;
       const until = performance.now() + this.#options.pollMs;
       current = await this.#loop(
         current,
         (now) => now.state !== "queued" || performance.now() >= until,
         until,
-        since,
+        start,
       );
     }
     return this.#untilDeadline(current);
@@ -109,12 +111,12 @@ export class Waiting {
     return OPERATIONS[command.operation].deadline * 1000 + this.#options.graceMs;
   }
 
-  /** `since`: when the wait began, which says how often to look. */
+  /** `start`: since when the command is waited for, which says how often to look. */
   async #loop(
     command: Command,
     done: (now: Command) => boolean,
     until: number,
-    since = performance.now(),
+    start = performance.now(),
   ): Promise<Command> {
     const { eager, pollMs } = this.#options;
     using bell = this.#changes.listen(command.id);
@@ -122,7 +124,7 @@ export class Waiting {
     let now = eager ? command : await this.#ledger.command(command.user, command.id);
     for (;;) {
       if (isTerminal(now.state) || done(now)) return now;
-      const waited = performance.now() - since;
+      const waited = performance.now() - start;
       const pause = eager ? Math.min(pollMs, Math.max(eager.first, waited / 4)) : pollMs;
       await bell.next(Math.max(1, Math.min(pause, until - performance.now())));
       now = await this.#ledger.command(command.user, command.id);
