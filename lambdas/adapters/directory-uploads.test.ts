@@ -93,6 +93,26 @@ describe("uploads in a directory", () => {
     expect(await staging.parts.arrived("k", upload)).toEqual([]);
   });
 
+  it("takes 32 parts of one level at once, and others beside them", async () => {
+    const staging = await open();
+    const content = randomBytes(10);
+    const target = (key: string) => ({ key, part: partOf(content, 0) });
+    const stuck = Array.from({ length: 32 }, (_, i) => {
+      const body = new PassThrough();
+      const ended = staging.parts.write(target(`a/${i}`), body).catch((error: unknown) => error);
+      return { body, ended };
+    });
+    const more = () => staging.parts.write(target("a/more"), Readable.from([content]));
+    await expect(more()).rejects.toMatchObject({ code: "TOO_MANY_REQUESTS" });
+    await staging.parts.write(target("b/0"), Readable.from([content]));
+    for (const { body, ended } of stuck) {
+      body.destroy();
+      expect(await ended).toBeInstanceOf(Error);
+    }
+    await more();
+    expect((await staging.list("")).map(({ key }) => key)).toEqual(["a/more", "b/0"]);
+  });
+
   it("stops at the free-space floor", async () => {
     const upload = await (await open()).parts.begin("k", { size: 5, partSize: PART });
     const full = await open(Number.MAX_SAFE_INTEGER);
