@@ -7,6 +7,7 @@ import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { crc32 } from "node:zlib";
 import { serve } from "@hono/node-server";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "#protocol/limits.ts";
 import { stagingPartsConformance } from "#test/conformance/staging-parts.ts";
@@ -125,6 +126,62 @@ describe("uploads in a directory", () => {
       code: "STORAGE_FULL",
     });
     expect(await full.parts.arrived("k", upload)).toEqual([]);
+  });
+
+  it("has what was sent last and right, whatever comes in whatever order, over restarts", async () => {
+    const sizes = [PART, PART, 100];
+    const step = fc.oneof(
+      fc.record({ do: fc.constant("put" as const), part: fc.integer({ min: 1, max: 3 }) }),
+      fc.record({
+        do: fc.constantFrom("spoil" as const, "cut" as const),
+        part: fc.integer({ min: 1, max: 3 }),
+      }),
+      fc.record({ do: fc.constantFrom("reopen" as const, "complete" as const), part: fc.constant(0) }),
+    );
+    let runs = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+        const key = `model/${runs++}`;
+        const contents = sizes.map((size) => randomBytes(size));
+        const parts = contents.map((content, i) => partOf(content, i + 1));
+        const there = new Set<number>();
+        let complete = false;
+        let staging = await open();
+        const upload = await staging.parts.begin(key, { size: 2 * PART + 100, partSize: PART });
+        for (const { do: what, part } of steps) {
+          const content = contents[part - 1]!;
+          const target = { key, upload, part: parts[part - 1]! };
+          if (what === "reopen") staging = await open();
+          else if (what === "complete") {
+            const missing: number[] = complete ? [] : [1, 2, 3].filter((number) => !there.has(number));
+            expect(await staging.parts.complete(key, upload, parts)).toEqual(missing);
+            complete ||= missing.length === 0;
+          } else if (complete) {
+            const late = staging.parts.write(target, Readable.from([content]));
+            await expect(late).rejects.toMatchObject({ code: "UPLINK_NOT_FOUND" });
+          } else if (what === "put") {
+            await staging.parts.write(target, Readable.from([content]));
+            there.add(part);
+          } else {
+            const spoilt = Buffer.from(content);
+            spoilt[spoilt.length >> 1]! ^= 1;
+            const sent = what === "cut" ? content.subarray(0, -1) : spoilt;
+            await expect(staging.parts.write(target, Readable.from([sent]))).rejects.toThrow();
+            there.delete(part);
+          }
+          const numbers = (await staging.parts.arrived(key, upload)).map(({ number }) => number);
+          expect(numbers).toEqual(complete ? [] : [...there].sort());
+        }
+        expect((await staging.head(key)) !== undefined).toBe(complete);
+        if (complete) {
+          const whole = await buffer((await staging.get(key)).body);
+          expect(whole.equals(Buffer.concat(contents))).toBe(true);
+        }
+        await staging.deletePrefix("model/");
+      }),
+      { numRuns: 15 },
+    );
+    expect(await readdir(path.join(root, "objects"))).toEqual([]);
   });
 
   it("leaves no directory behind when uploads end", async () => {
