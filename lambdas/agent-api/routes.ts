@@ -86,7 +86,8 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
       killPoint("agent.before.report");
       return judgement;
     });
-    killPoint("agent.reported");
+    // A repeat, whose first answer was lost, changes nothing: there is nothing to die in the middle of.
+    if (ended) killPoint("agent.reported");
     changes.changed(id);
     if (ended) {
       parts.onEnd?.(command);
@@ -100,7 +101,7 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
         parts.log.warn({ err: error, command: id }, "staged files are left for the janitor");
       });
     }
-    killPoint("agent.before.acknowledged");
+    if (ended) killPoint("agent.before.acknowledged");
     return c.json({ acknowledged: true, more } satisfies z.infer<typeof wire.reportResponse>);
   });
 
