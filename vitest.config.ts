@@ -30,7 +30,7 @@ export default defineConfig({
             "infra/**/*.test.ts",
             "test/**/*.test.ts",
           ],
-          exclude: ["test/contract/**", "test/cloud/**", "test/deployed/**"],
+          exclude: ["test/contract/**", "test/cloud/**", "test/deployed/**", "test/kubernetes/*.test.ts"],
         },
       },
       {
@@ -45,6 +45,21 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      // Needs a cluster, which npm run test:kubernetes brings up: after the contract, one file at a time
+      ...(process.env.PERIGEE_KUBERNETES_TEST
+        ? [
+            {
+              extends: true as const,
+              test: {
+                name: "kubernetes",
+                include: ["test/kubernetes/*.test.ts"],
+                maxWorkers: 1,
+                testTimeout: 180_000,
+                sequence: { groupOrder: 2 },
+              },
+            },
+          ]
+        : []),
     ],
   },
 });

@@ -9,6 +9,7 @@ import { isErrno } from "./files/directory.ts";
 import { GroundClient } from "./ground/ground-client.ts";
 import { makeDoorbell } from "./ground/make-doorbell.ts";
 import { DockerImageStore } from "./images/docker-image-store.ts";
+import { openHandover } from "./images/handover/open-handover.ts";
 import { imageHandlers } from "./images/image-handlers.ts";
 import { instanceOf } from "./instance.ts";
 import { Journal } from "./journal/journal.ts";
@@ -16,7 +17,7 @@ import { openStateDatabase } from "./journal/state-database.ts";
 import { AgentLoop } from "./loop/agent-loop.ts";
 import { Backoff } from "./loop/backoff.ts";
 import type { OperationHandlers } from "./operation.ts";
-import { DockerRuntime } from "./pods/docker-runtime.ts";
+import { openRuntime } from "./pods/open-runtime.ts";
 import { podHandlers } from "./pods/pod-handlers.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { Heart } from "./reporting/heart.ts";
@@ -57,20 +58,31 @@ export async function runAgent(
     log,
     freeFloorBytes: config.freeFloorBytes,
   });
+  const registryName = config.registry ?? config.imageRegistry?.pull;
   const images = new DockerImageStore({
     docker,
     database,
     instance,
     ...(config.publicImages && { publicImages: config.publicImages }),
-    ...(config.registry && { registry: config.registry }),
+    ...(registryName && { registry: registryName }),
   });
-  const runtime = new DockerRuntime({
+  const handover =
+    config.imageRegistry &&
+    openHandover(config.imageRegistry, {
+      docker,
+      database,
+      instance,
+      freeFloorBytes: config.freeFloorBytes,
+      repositoryOf: ({ user, imageId }) => images.repositoryOf(user, imageId),
+      isInUse: ({ user, imageId }) => pods.runsImage(user, imageId),
+      onError: (error, about) => log.warn({ err: error, ...about }, "images: tried again"),
+    });
+  const runtime = await openRuntime(config, {
     docker,
     instance,
-    nodes: config.nodes,
-    limits: config.pod,
-    devices: config.devices,
-    ...(config.networkPool && { networkPool: config.networkPool }),
+    secret: journal.id,
+    volumes: volumes.root,
+    ...(handover && { images: handover }),
   });
   const pods = new PodManager({
     db: database,
@@ -124,6 +136,7 @@ export async function runAgent(
     epoch = started.epoch;
     // Without an engine files still come and go: only what needs it fails, until it is there.
     await images.start(unfinished).catch(() => void readyEngine(() => images.start(), log, signal));
+    await handover?.start().catch(() => void readyEngine(() => handover.start(), log, signal));
     pods.onChange((report) => reporter.changed(report));
     pods.start();
     for (const report of pods.reports()) reporter.changed(report);
@@ -150,6 +163,9 @@ export async function runAgent(
       if (operation === "pod.run" || operation === "pod.stop") return;
       if (operation === "edge.publish" || operation.startsWith("image.")) pods.imagesChanged();
       void usage.measure(user);
+      if (operation.startsWith("image.")) {
+        void handover?.keepUp(images.idsOf(user).map((imageId) => ({ user, imageId })));
+      }
     };
     const spool = {
       directory: join(environment.data, "outgoing"),
@@ -170,6 +186,7 @@ export async function runAgent(
     reporter.close();
     await pods.close();
     await runtime.close();
+    await handover?.close();
     await volumes.close();
     ground.close();
     database.close();
@@ -208,7 +225,8 @@ async function readyEngine(start: () => Promise<void>, log: Logger, signal: Abor
     try {
       return await start();
     } catch (error) {
-      if (backoff.tries === 1) log.warn({ err: error }, "waiting for the container engine");
+      if (backoff.tries === 1)
+        log.warn({ err: error }, "waiting for the container engine or the image registry");
     }
   }
 }

@@ -2,6 +2,9 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { GiB, LIMITS } from "#protocol/limits.ts";
 import { NODE_KINDS } from "#protocol/names.ts";
+import { kubernetesConfig } from "./pods/kubernetes-config.ts";
+
+const HOST_PORT = /^[A-Za-z0-9.-]+:[0-9]{1,5}$/;
 
 /** The agent's configuration file (JSON); every field has a default. docs/operations.md describes it. */
 export const agentConfig = z
@@ -27,6 +30,28 @@ export const agentConfig = z
     publicImages: z.array(z.string()).optional(),
     /** name of the onboard registry that image names may carry, e.g. `registry:5000` */
     registry: z.string().optional(),
+    /** the registry onboard that a cluster's nodes pull from; needed where pods run on Kubernetes */
+    imageRegistry: z
+      .object({
+        /** `host:port` as the nodes know it */
+        pull: z.string().regex(HOST_PORT),
+        /** `host:port` of its write side, as the engine knows it; without it `pull` */
+        push: z.string().regex(HOST_PORT).optional(),
+        /** file with `user:password` for the write side */
+        passwordFile: z.string().optional(),
+        /** bytes that it may hold */
+        maxBytes: z
+          .number()
+          .int()
+          .positive()
+          .default(20 * GiB),
+        /** directory of its storage, where this machine has it: the free-space floor holds there too */
+        storage: z.string().optional(),
+        /** program and arguments that give back the bytes of deleted images, run while nothing is pushed */
+        collect: z.array(z.string()).min(1).optional(),
+      })
+      .strict()
+      .optional(),
     /** directory of the volumes, instead of `volumes` in the agent's data */
     volumes: z.string().optional(),
     /** limits of one pod */
@@ -43,6 +68,8 @@ export const agentConfig = z
       .default({ memoryBytes: 2 * GiB, cpus: 1, pids: 512 }),
     /** first two octets of the addresses that pods' networks are cut from */
     networkPool: z.string().optional(),
+    /** pods run on this cluster, not in the Docker engine */
+    kubernetes: kubernetesConfig.optional(),
     /** bytes that stay free where the volumes are */
     freeFloorBytes: z.number().int().nonnegative().default(LIMITS.freeFloorBytes),
     /** ms between claims when nothing rings; under 15 s */

@@ -38,6 +38,8 @@ export class Client {
   readonly options: ClientOptions;
   /** the command that is under way, once it is known */
   current: string | undefined;
+  /** how to go on with what is interrupted now, for people; undefined when there is nothing special about it */
+  resumable: string | undefined;
   readonly #base: URL;
   #tokens: Tokens | undefined;
 

@@ -17,7 +17,8 @@ export const EXIT = {
 
 /**
  * What ends a verb: a code (of protocol/errors.ts, or one of the CLI's own: USAGE, NOT_LOGGED_IN,
- * GROUND_UNREACHABLE, CONNECTION_LOST, STILL_QUEUED, LOCAL_FILE, BAD_ANSWER, INTERRUPTED_BY_USER), what failed, and what to do next.
+ * GROUND_UNREACHABLE, CONNECTION_LOST, STILL_QUEUED, LOCAL_FILE, BAD_ANSWER,
+ * UPLINK_ENDED, INTERRUPTED_BY_USER), what failed, and what to do next.
  */
 export class CliFailure extends Error {
   override readonly name = "CliFailure";

@@ -57,7 +57,7 @@ export function action<A extends unknown[], O extends object>(
       const session = { client, output, credentials, url, signal: stop.signal };
       process.exitCode = (await work(session, all.slice(0, -2) as A, options)) ?? EXIT.ok;
     } catch (error) {
-      if (stop.signal.aborted) throw interrupted(stop.signal.reason, client.current);
+      if (stop.signal.aborted) throw interrupted(stop.signal.reason, client);
       throw withCommand(error, client.current);
     } finally {
       output.clear();
@@ -86,13 +86,13 @@ function waitOption(text: string): number {
   return ms;
 }
 
-function interrupted(signal: unknown, id: string | undefined): CliFailure {
-  const hint = id
+function interrupted(signal: unknown, { current: id, resumable }: Client): CliFailure {
+  const goesOn = id
     ? `the command goes on without you. Follow it: perigee commands ${id} --follow; stop it: perigee cancel ${id}`
     : "what the edge had taken goes on: perigee commands";
   return new CliFailure("INTERRUPTED_BY_USER", "interrupted", {
     exit: signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted,
-    hint,
+    hint: resumable ?? goesOn,
     fields: id ? { command_id: id } : {},
   });
 }

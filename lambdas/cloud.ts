@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import type { Logger } from "pino";
-import { LIMITS } from "#protocol/limits.ts";
+import { LIMITS, MiB } from "#protocol/limits.ts";
 import { type AwsClients, type AwsPlace, awsClients, clientSettings } from "./adapters/aws-clients.ts";
 import { DynamoStore } from "./adapters/dynamo-store.ts";
 import { S3Staging } from "./adapters/s3-staging.ts";
@@ -23,13 +23,25 @@ export type CloudPlaces = {
 export type CloudOptions = CloudPlaces &
   Pick<
     GroundOptions,
-    "tokens" | "quota" | "limits" | "waiting" | "trustProxy" | "timeLeftMs" | "pass" | "now" | "routes"
+    | "tokens"
+    | "reloadTokens"
+    | "quota"
+    | "limits"
+    | "waiting"
+    | "trustProxy"
+    | "partsOver"
+    | "timeLeftMs"
+    | "pass"
+    | "now"
+    | "routes"
   > & {
     log: Logger;
     /** instead of clients made for `aws`; the ground destroys them when it closes */
     clients?: AwsClients;
   };
 
+/** A Lambda takes bodies of 6 MB, in base64; and straight to S3 is the shorter way whoever serves. */
+const PARTS_OVER = 4 * MiB;
 /** An edge that waits at its queue has hardly answered anything sooner than this, in ms. */
 const FIRST_LOOK_MS = 100;
 
@@ -44,6 +56,7 @@ export function createCloudGround(
   const store = new DynamoStore({ client: clients.dynamo, table, ttl: true });
   const ground = createGround({
     recentAccountMs: LIMITS.recentAccountMs,
+    partsOver: PARTS_OVER,
     ...rest,
     waiting: { eager: { first: FIRST_LOOK_MS }, ...rest.waiting },
     store,

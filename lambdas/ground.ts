@@ -10,13 +10,16 @@ import { requireAgent } from "./auth/require-agent.ts";
 import { requireUser } from "./auth/require-user.ts";
 import { registerAuthRoutes } from "./auth/routes.ts";
 import { Throttle } from "./auth/throttle.ts";
-import { type TokenKeys, Tokens } from "./auth/tokens.ts";
+import { type TokenKey, type TokenKeys, Tokens } from "./auth/tokens.ts";
 import { registerCommandRoutes } from "./commands/routes.ts";
 import { registerEmRoutes } from "./dialects/em/routes.ts";
+import { registerUplinkRoutes } from "./dialects/em/uplinks/routes.ts";
+import { Allowances } from "./dispatch/allowances.ts";
 import { Changes } from "./dispatch/changes.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Janitor } from "./dispatch/janitor.ts";
 import { PodLogs } from "./dispatch/pod-logs.ts";
+import { Uploads } from "./dispatch/uploads.ts";
 import { Waiting, type WaitingOptions } from "./dispatch/waiting.ts";
 import { docsPage } from "./docs/page.ts";
 import { registerEdgeRoutes } from "./edges/routes.ts";
@@ -28,6 +31,8 @@ import { errorResponse } from "./http/errors.ts";
 import { foldedPath } from "./http/fold-slashes.ts";
 import { limitOpen } from "./http/limit-open.ts";
 import { Metrics } from "./http/metrics.ts";
+import { nowAndThen } from "./http/now-and-then.ts";
+import { SAFE_HEADERS } from "./http/safe-headers.ts";
 import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 import { Runs } from "./ledger/runs.ts";
 import type { Doorbell } from "./ports/doorbell.ts";
@@ -41,6 +46,8 @@ export type GroundOptions = {
   doorbell: Doorbell;
   /** signs the users' tokens: the current key, then earlier ones */
   tokens: TokenKeys;
+  /** reads those keys again, where they may be exchanged while this process runs */
+  reloadTokens?: () => Promise<readonly TokenKey[]>;
   log: Logger;
   /** ms since 1970 (default Date.now) */
   now?: () => number;
@@ -50,6 +57,8 @@ export type GroundOptions = {
   waiting?: Partial<WaitingOptions>;
   /** what may pass through this ground, where that is bounded (Lambda); by default nothing is */
   pass?: PassBounds;
+  /** bytes of an uplink over which clients are told to send it in parts (default LIMITS.partsOver) */
+  partsOver?: number;
   /** ms for which what was read of an account is believed again, when a token is checked (default 0) */
   recentAccountMs?: number;
   /** believe X-Forwarded-For (default false) */
@@ -77,6 +86,9 @@ export type Ground = {
   janitor: Janitor;
 };
 
+/** Anybody may scrape, and each look reads every edge's heartbeat. */
+const CONTACT_MS = 10_000;
+
 /** Puts the ground side together: one app for the server and for Lambda. */
 export function createGround(options: GroundOptions): Ground {
   const { store, staging, doorbell, log } = options;
@@ -85,22 +97,34 @@ export function createGround(options: GroundOptions): Ground {
   const ledger = new Ledger(store, { now, ...(options.limits && { limits: options.limits }) });
   const accounts = new Accounts(store, { now });
   const recent = new RecentAccounts(accounts, { ms: options.recentAccountMs ?? 0, now });
-  const tokens = new Tokens(options.tokens, { now });
+  const tokens = new Tokens(options.tokens, { now, reload: options.reloadTokens });
   const runs = new Runs(store, now);
   const podLogs = new PodLogs(staging);
   const changes = new Changes();
   const { timeLeftMs, pass } = options;
   const content = { staging, log, ...(pass && { passBytes: pass.answerBytes }) };
   const waiting = new Waiting(ledger, changes, { ...options.waiting, ...(timeLeftMs && { timeLeftMs }) });
-  const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, quota });
+  const allowances = new Allowances({ staging, ledger, quota });
+  const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
+  const uploads = new Uploads({ ledger, staging, dispatch, allowances, quota });
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
-  const janitor = new Janitor({ ledger, store, staging, changes, edges, now, log });
-  // a Lambda's process is one of many and soon gone: what it would say of itself means nothing
-  const metrics = new Metrics({ process: !pass }, async () => {
+  const janitor = new Janitor({
+    ledger,
+    store,
+    staging,
+    changes,
+    edges,
+    now,
+    log,
+    ...(timeLeftMs && { timeLeftMs }),
+  });
+  const contact = async () => {
     const all = await Promise.all((await edges()).map((edge) => ledger.inContact(edge)));
     const ok = all.filter(Boolean).length;
     return { ok, lost: all.length - ok };
-  });
+  };
+  // a Lambda's process is one of many and soon gone: what it would say of itself means nothing
+  const metrics = new Metrics({ process: !pass }, nowAndThen(CONTACT_MS, contact));
 
   const app = new OpenAPIHono<GroundEnv>({
     getPath: foldedPath,
@@ -125,11 +149,13 @@ export function createGround(options: GroundOptions): Ground {
   app.use(metrics.middleware());
   app.use((c, next) => {
     // set before, so that answers that are streamed pass untouched: those set it themselves
-    c.header("x-content-type-options", "nosniff");
+    for (const [name, value] of Object.entries(SAFE_HEADERS)) c.header(name, value);
     return next();
   });
 
-  app.get("/healthz", (c) => c.json({ status: "ok" }));
+  // Open, so that a client learns how to send before it sends: no token, no edge, no body
+  const uplinks = { parts_over: options.partsOver ?? LIMITS.partsOver };
+  app.get("/healthz", (c) => c.json({ status: "ok", uplinks }));
   app.get("/metrics", async (c) =>
     c.body(await metrics.registry.metrics(), 200, {
       "content-type": metrics.registry.contentType,
@@ -154,7 +180,7 @@ export function createGround(options: GroundOptions): Ground {
   app.route("/agent", agent);
 
   const fewAtOnce = limitOpen(LIMITS.openPerUser);
-  for (const path of ["/em/*", "/commands", "/commands/*", "/edge"]) {
+  for (const path of ["/em/*", "/uplinks", "/uplinks/*", "/commands", "/commands/*", "/edge"]) {
     app.use(path, requireUser({ accounts: recent, tokens }), fewAtOnce);
   }
   const resolveEdge = (user: string, header: string | undefined) => recent.resolveEdge(user, header);
@@ -167,6 +193,7 @@ export function createGround(options: GroundOptions): Ground {
     timeLeftMs,
     requestBytes: pass?.requestBytes,
   });
+  registerUplinkRoutes(app, { uploads, resolveEdge, log, now });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
   registerEdgeRoutes(app, { ledger, runs, resolveEdge, now });
 

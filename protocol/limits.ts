@@ -9,6 +9,18 @@ export const LIMITS = {
   /** a Content-Length over this is refused unread */
   uplinkBodyBytes: 2 * GiB + 16 * MiB,
   uplinkFiles: 10_000,
+  /** the JSON that describes an upload in parts */
+  uplinkPlanBytes: 4 * MiB,
+  /** over this an uplink is better sent in parts, as `/healthz` says (a ground may have another bound) */
+  partsOver: 64 * MiB,
+  /** parts of an upload, unless the client asks for others */
+  partBytes: 8 * MiB,
+  partBytesLeast: 5 * MiB,
+  partBytesMost: 64 * MiB,
+  /** URLs of parts given in one answer */
+  partUrls: 500,
+  /** how long the URL of a part is good */
+  partUrlMs: 3600_000,
   /** a body without files */
   bodyBytes: 1 * MiB,
   /** a listing over this goes to staging, as does any result that takes twice as much as JSON */
@@ -40,6 +52,10 @@ export const LIMITS = {
   abandonedMs: 10 * 60_000,
   /** an upload that never completed */
   stagingMs: 70 * 60_000,
+  /** an upload in parts for which no URLs were asked */
+  partsIdleMs: 2 * 3600_000,
+  /** an upload in parts, however busy */
+  partsMs: 24 * 3600_000,
   /** in the cloud: a removed user, a changed password, a revoked edge or agent's token ends within this */
   recentAccountMs: 10_000,
   /** byte quota per user over volumes, images and staging (default; the operator may set another) */

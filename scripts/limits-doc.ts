@@ -11,6 +11,13 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   uplinkBytes: "all files of one uplink; over it 400 `MAX_UPLINK_SIZE_EXCEEDED`",
   uplinkBodyBytes: "`Content-Length` of an uplink; over it the same, unread",
   uplinkFiles: "files of one uplink; over it 400 `TOO_MANY_FILES`",
+  uplinkPlanBytes: "the JSON body of `POST /uplinks`; over it 413 `BODY_TOO_LARGE`",
+  partsOver: "bytes of an uplink over which the command sends it in parts, where the ground says no other",
+  partBytes: "part of an upload in parts, unless the client names another size",
+  partBytesLeast: "least part size that a client may name; a file's last part may be smaller",
+  partBytesMost: "largest part size that a client may name",
+  partUrls: "parts in one answer of `/uplinks`",
+  partUrlMs: "how long the URL of a part is good",
   bodyBytes: "a body without files; over it 413 `BODY_TOO_LARGE`",
   inlineResultBytes:
     "a listing kept in the ledger; a larger one goes to staging, as does any result that takes twice as much as JSON",
@@ -33,6 +40,8 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   withdrawMs: "a waiting command that the edge has not taken by then is withdrawn: 503",
   abandonedMs: "a waiting command whose waiter died expires after this",
   stagingMs: "an upload that never completed is removed after this",
+  partsIdleMs: "an upload in parts is removed when no URLs were asked for in this time",
+  partsMs: "an upload in parts is removed after this, however busy",
   recentAccountMs:
     "in the cloud, a removed user, an old password, a revoked edge or agent's token ends within this",
   quotaBytes: "one user's bytes over volumes, images and staging, unless set; over it 507 `QUOTA_EXCEEDED`",
@@ -53,8 +62,11 @@ export function withBounds(page: string): string {
   return `${before}${BEGIN}\n\n${table}\n\n${END}${after}`;
 }
 
+/** Bounds in bytes that are not called so. */
+const BYTES = ["partBytesLeast", "partBytesMost", "partsOver"];
+
 function format(name: string, value: number): string {
-  if (name.endsWith("Bytes"))
+  if (name.endsWith("Bytes") || BYTES.includes(name))
     return inUnits(
       value,
       [

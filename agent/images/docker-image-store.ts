@@ -18,7 +18,7 @@ import type {
   ResolvedImage,
 } from "./image-store.ts";
 import { type SizedImage, usageOf } from "./image-usage.ts";
-import { candidates, engineTag, type ImageName, publicName } from "./reference.ts";
+import { candidates, engineTag, type ImageName, parseReference, publicName } from "./reference.ts";
 
 export type DockerImageStoreOptions = {
   docker: Docker;
@@ -115,6 +115,24 @@ export class DockerImageStore implements ImageStore {
 
   owns(user: string, image: ImageName): boolean {
     return this.#record.get(user, image) !== undefined;
+  }
+
+  /**
+   * The repository by which a registry is to know an image: `<user>-<image>` for the user's own, a public image's
+   * name without registry; undefined when it has no name that `user` could mean.
+   */
+  async repositoryOf(user: string, id: string): Promise<string | undefined> {
+    await this.#ready();
+    const own = this.#record.list(user).find((row) => row.id === id);
+    if (own) return `${user}-${own.name}`;
+    const published = this.#publicNames();
+    const name = (await this.#inspect(id))?.RepoTags?.find((tag) => published.has(tag));
+    return name && parseReference(name)?.name;
+  }
+
+  /** IDs of the user's images. */
+  idsOf(user: string): string[] {
+    return [...new Set(this.#record.list(user).map((row) => row.id))];
   }
 
   async inspect(id: string): Promise<ImageDetails | undefined> {

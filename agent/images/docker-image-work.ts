@@ -18,8 +18,9 @@ const CPU_PERIOD = 100_000;
  * @throws ImageWorkFailed, ENGINE_UNAVAILABLE, the signal's reason, the context stream's error
  */
 export async function runBuild(docker: Docker, work: BuildWork, limits: BuildLimits): Promise<void> {
-  const root = (await docker.info().catch(() => undefined))?.DockerRootDir as string | undefined;
-  await follow(work, work.context, root, (signal) =>
+  const rootOf = async () =>
+    (await docker.info().catch(() => undefined))?.DockerRootDir as string | undefined;
+  await follow(work, work.context, rootOf, (signal) =>
     docker.buildImage(work.context, {
       // the classic builder: BuildKit would fetch frontends and bases by itself
       version: "1",
@@ -49,7 +50,7 @@ export async function runLoad(docker: Docker, work: LoadWork): Promise<void> {
 async function follow(
   work: Work,
   body: NodeJS.ReadableStream,
-  root: string | undefined,
+  rootOf: (() => Promise<string | undefined>) | undefined,
   send: (signal: AbortSignal) => Promise<NodeJS.ReadableStream>,
 ): Promise<void> {
   const { signal } = work;
@@ -59,10 +60,13 @@ async function follow(
     bodyError = error;
     stop.abort();
   });
+  let root: string | undefined;
   const say = (line: string) => work.onLine(withoutHostPaths(line, root));
   const lines = new LineJoiner(say);
   let failure: string | undefined;
   try {
+    // asked only now: a body that fails while nobody listens would bring the agent down
+    root = await rootOf?.();
     signal.throwIfAborted();
     // leaving the connection is what makes the engine stop
     const answer = await send(AbortSignal.any([signal, stop.signal]));

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { chmodSync, readdirSync, statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,6 +35,15 @@ describe("the journal", () => {
     expect(new Journal(elsewhere).id).not.toBe(id);
     elsewhere.close();
     await rm(other, { recursive: true });
+  });
+
+  test("its files are the agent's alone, also those of an agent from before", () => {
+    const modes = () => readdirSync(directory).map((name) => statSync(join(directory, name)).mode & 0o777);
+    expect(new Set(modes())).toEqual(new Set([0o600]));
+    database.close();
+    for (const name of readdirSync(directory)) chmodSync(join(directory, name), 0o644);
+    database = openStateDatabase(directory);
+    expect(new Set(modes())).toEqual(new Set([0o600]));
   });
 
   test("a second start finds the notes of the first, in order, and goes on after them", () => {

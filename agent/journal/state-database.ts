@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
@@ -10,7 +10,9 @@ import { DatabaseSync } from "node:sqlite";
  */
 export function openStateDatabase(directory: string): DatabaseSync {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(join(directory, "agent.sqlite"));
+  const path = join(directory, "agent.sqlite");
+  createPrivate(path);
+  const database = new DatabaseSync(path);
   try {
     database.exec(`
       PRAGMA busy_timeout = 2000;
@@ -25,4 +27,21 @@ export function openStateDatabase(directory: string): DatabaseSync {
     throw new Error(`The agent's state in ${directory} is in use by another agent`, { cause: error });
   }
   return database;
+}
+
+/** The agent's alone; SQLite gives its other files the mode of this one. */
+function createPrivate(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    // by path: opening and closing it would drop the locks that this process may hold on it
+    chmodSync(path, 0o600);
+  }
+}
+
+/** Did SQLite find the disk full? Nothing of that statement was written. */
+export function isDiskFull(error: unknown): boolean {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  return typeof code === "number" && (code & 0xff) === 13;
 }

@@ -67,6 +67,23 @@ describe("execute", () => {
     expect(ran).toBe(1);
   });
 
+  test("on a full disk nothing is begun that could not be noted; with room it goes on", async () => {
+    const { page_count } = database.prepare("PRAGMA page_count").get()!;
+    database.exec(`PRAGMA max_page_count = ${page_count}`);
+    let ran = false;
+    const handler = async () => {
+      ran = true;
+      return {};
+    };
+    // more than a page, so that it needs a new one
+    const long = deletion({ user: "a".repeat(5000) });
+    expect(await run(handler, long).outcome).toMatchObject({ failure: { code: "STORAGE_FULL" } });
+    expect(ran).toBe(false);
+    database.exec("PRAGMA max_page_count = 1000000");
+    expect(await run(handler, long).outcome).toMatchObject({ state: "succeeded" });
+    expect(ran).toBe(true);
+  });
+
   test("a failure tells its code; an unknown one tells nothing", async () => {
     const missing = await run(async () => {
       throw new PerigeeError("DELETE_FAILED", "nothing there", { data: { a: 1 } });

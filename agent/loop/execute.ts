@@ -6,6 +6,7 @@ import type { ClaimedCommand, Outcome, Progress } from "#protocol/wire.ts";
 import type { SpoolPlace } from "../files/spool.ts";
 import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
 import type { Journal } from "../journal/journal.ts";
+import { isDiskFull } from "../journal/state-database.ts";
 import {
   type JournalEntry,
   type OperationContext,
@@ -64,11 +65,19 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
     const done = parts.journal.outcome(command.id);
     if (done) return done;
     const operation = OPERATIONS[command.operation];
-    const journal = operation.changes
-      ? parts.journal.start(command, () => {
+    let journal = NO_JOURNAL;
+    if (operation.changes) {
+      try {
+        journal = parts.journal.start(command, () => {
           committed = true;
-        })
-      : NO_JOURNAL;
+        });
+      } catch (error) {
+        // What cannot be noted is not begun.
+        if (!isDiskFull(error)) throw error;
+        parts.log.error({ err: error, command: command.id }, "no room for the journal");
+        return { state: "failed", failure: NO_ROOM };
+      }
+    }
     // After the journal has told whether it is too late.
     if (command.cancelRequested) cancel();
     // One that is past its commit only goes forward: giving it up would leave it half done.
@@ -134,6 +143,8 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
     outcome: Promise.race([finished, stuck(controller.signal, finished)]),
   };
 }
+
+const NO_ROOM = { code: "STORAGE_FULL", message: "The edge has no room for its journal" } as const;
 
 const NO_JOURNAL: JournalEntry = {
   notes: [],

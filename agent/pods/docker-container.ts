@@ -31,7 +31,7 @@ export type NodeDevices = Partial<Record<NodeKind, readonly string[]>>;
  * ports, drop privileges and signal its children. NET_RAW would let it speak past the isolation (forged ARP),
  * MKNOD would let it leave device files in the volume.
  */
-const DROPPED = ["NET_RAW", "MKNOD", "SYS_CHROOT", "SETFCAP", "SETPCAP", "AUDIT_WRITE"];
+export const DROPPED_CAPABILITIES = ["NET_RAW", "MKNOD", "SYS_CHROOT", "SETFCAP", "SETPCAP", "AUDIT_WRITE"];
 
 /** The request that creates the container of a run (pure). `workdir` is the image's own. */
 export function containerOf(
@@ -81,7 +81,7 @@ export function containerOf(
         },
       ],
       RestartPolicy: { Name: "no" },
-      CapDrop: DROPPED,
+      CapDrop: DROPPED_CAPABILITIES,
       SecurityOpt: ["no-new-privileges"],
       Privileged: false,
       IpcMode: "private",

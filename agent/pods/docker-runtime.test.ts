@@ -15,7 +15,9 @@ podRuntimeConformance("Docker", async () => {
     imageId: rig.images.get("busybox")!,
     imageName: "perigee-test/busybox:latest",
     node: { name: "mpu1", kind: "MPU" },
+    streamsApart: true,
     volume: () => rig.volume(ulid()),
+    addresses: (run) => rig.addresses(run),
     cleanUp: () => rig.cleanUp(),
   };
 });
@@ -38,6 +40,7 @@ describe("DockerRuntime", () => {
     run: ulid(),
     user: "ada",
     pod: "default",
+    volume: "default",
     volumePath: rig.volume("ada-default"),
     imageId: rig.images.get("busybox")!,
     node: "mpu1",
@@ -45,6 +48,8 @@ describe("DockerRuntime", () => {
     command: ["/bin/sh", "-c", script],
     ports: [],
     envs: {},
+    maxMs: 3600_000,
+    graceMs: 30_000,
     ...over,
   });
 

@@ -12,6 +12,7 @@ import { LABEL } from "./docker-labels.ts";
 import { framesOf } from "./docker-logs.ts";
 import { DockerNetworks } from "./docker-networks.ts";
 import { cleanStartError, NEVER_RAN, stateOf, terminated } from "./docker-state.ts";
+import { DockerWorkdirs } from "./docker-workdirs.ts";
 import {
   ImageMissing,
   type ListedRun,
@@ -47,8 +48,7 @@ export class DockerRuntime implements PodRuntime {
   readonly #options: Required<Omit<DockerRuntimeOptions, "docker" | "limits">> & { limits: PodLimits };
   readonly #networks: DockerNetworks;
   readonly #boot: { id: string; at: number };
-  /** WORKDIR by image ID; an ID names its content for ever */
-  readonly #workdirs = new Map<string, string>();
+  readonly #workdirs: DockerWorkdirs;
   readonly #closing = new AbortController();
 
   constructor(options: DockerRuntimeOptions) {
@@ -62,6 +62,7 @@ export class DockerRuntime implements PodRuntime {
       networkPool: options.networkPool ?? "10.191",
       timeoutMs: options.timeoutMs ?? 60_000,
     };
+    this.#workdirs = new DockerWorkdirs(this.#docker);
     this.#networks = new DockerNetworks(this.#docker, {
       instance: options.instance,
       prefix: this.#options.prefix,
@@ -71,15 +72,16 @@ export class DockerRuntime implements PodRuntime {
     this.#boot = { id: this.session, at: Date.now() - os.uptime() * 1000 };
   }
 
-  async start(spec: RunSpec): Promise<void> {
+  async start(spec: RunSpec): Promise<{ node: string }> {
     await this.#within(
       this.#networks.use(spec.user, (network) => this.#start(spec, network)),
       this.#options.timeoutMs,
     );
+    return { node: spec.node };
   }
 
   async #start(spec: RunSpec, network: string, again = false): Promise<void> {
-    const workdir = await this.#workdir(spec.imageId);
+    const workdir = await this.#workdirs.of(spec.imageId);
     try {
       await this.#docker.createContainer(
         containerOf(spec, {
@@ -118,26 +120,10 @@ export class DockerRuntime implements PodRuntime {
     }
   }
 
-  /** The image's WORKDIR. @throws ImageMissing */
-  async #workdir(imageId: string): Promise<string> {
-    if (!/^sha256:[0-9a-f]{64}$/.test(imageId)) throw new ImageMissing(imageId);
-    const known = this.#workdirs.get(imageId);
-    if (known !== undefined) return known;
-    try {
-      const workdir = (await this.#docker.getImage(imageId).inspect()).Config?.WorkingDir ?? "";
-      if (this.#workdirs.size >= 1000) this.#workdirs.clear();
-      this.#workdirs.set(imageId, workdir);
-      return workdir;
-    } catch (error) {
-      if (statusOf(error) === 404) throw new ImageMissing(imageId, { cause: error });
-      throw error;
-    }
-  }
-
   #startFailure(error: unknown, spec: RunSpec): StartFailure {
     const told = messageOf(error);
     if (/bind source path does not exist/.test(told)) return new StartFailure("the volume does not exist");
-    const known = [...(spec.command ?? []), ...(spec.args ?? []), this.#workdirs.get(spec.imageId) ?? ""];
+    const known = [...(spec.command ?? []), ...(spec.args ?? []), this.#workdirs.known(spec.imageId)];
     return new StartFailure(cleanStartError(told, known), { cause: error });
   }
 

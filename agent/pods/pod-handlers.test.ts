@@ -13,7 +13,7 @@ describe("podHandlers", () => {
   const ensured: string[] = [];
   beforeAll(async () => {
     rig = await PodRig.create();
-    manager = rig.manager();
+    manager = rig.manager({ startWaitMs: 0 });
     handlers = podHandlers(manager, {
       ensureVolume: async (user, volume) => {
         ensured.push(`${user}/${volume}`);

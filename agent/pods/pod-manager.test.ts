@@ -36,7 +36,7 @@ async function said(run: string, line: string): Promise<void> {
 
 describe("run", () => {
   test("writes its volume, ends as Completed, and its log is there by then; nothing is left behind", async () => {
-    const manager = rig.manager();
+    const manager = rig.manager({ startWaitMs: 0 });
     const run = rig.sh(manager, "ada", "pwd; echo err >&2; echo hello > out.txt");
     expect(await manager.status("ada", "default")).toEqual({ waiting: { reason: "ContainerCreating" } });
     const end = await endOf(manager, run);
@@ -47,6 +47,25 @@ describe("run", () => {
     await rig.settled();
     expect(await containers()).toEqual([]);
     expect(rig.errors).toEqual([]);
+  });
+
+  test.each([
+    ["waits for that", 60_000, { running: { startedAt: expect.any(String) } }],
+    ["but not for long", 1, { waiting: { reason: "ContainerCreating" } }],
+  ])("a status asked for while the engine starts the pod %s", async (_, startWaitMs, expected) => {
+    const runtime = rig.runtime();
+    const gate = Promise.withResolvers<void>();
+    const start = runtime.start.bind(runtime);
+    runtime.start = async (spec) => {
+      await gate.promise;
+      return start(spec);
+    };
+    const manager = rig.manager({ runtime, startWaitMs });
+    rig.sh(manager, "ada", SERVER);
+    const state = manager.status("ada", "default");
+    if (startWaitMs > 1) gate.resolve();
+    expect(await state).toEqual(expected);
+    gate.resolve();
   });
 
   test("a name never run is POD_NOT_FOUND, another user's too", async () => {
@@ -420,6 +439,9 @@ describe("restart", () => {
       command: ["sleep", "1000"],
       ports: [],
       envs: {},
+      volume: "default",
+      maxMs: 3600_000,
+      graceMs: 30_000,
     };
     const foreign = rig.runtime({ instance: `${rig.instance}-foreign`, prefix: `${rig.instance}-foreign` });
     await Promise.all([runtime.start(spec), foreign.start(spec)]);

@@ -42,10 +42,14 @@ export type PodManagerOptions = {
   endedPerUser?: number;
   /** how long a status waits for the end of a log; default 30 000 */
   flushWaitMs?: number;
+  /** how long a status waits for a start that is under way; default 500 */
+  startWaitMs?: number;
   /** how long an ended run shows as running at most because its log could not be pushed; default 600 000 */
   flushGraceMs?: number;
   /** how often a running log is pushed; default 500 */
   logFlushMs?: number;
+  /** how long what a user's runs shared stays after the last of them; default 60 000 */
+  lingerMs?: number;
 };
 
 const MAX_TIMER_MS = 24 * 3600_000;
@@ -85,8 +89,10 @@ export class PodManager {
       unpushedPerUser: 16,
       endedPerUser: 1_000,
       flushWaitMs: 30_000,
+      startWaitMs: 500,
       flushGraceMs: 600_000,
       logFlushMs: 500,
+      lingerMs: 60_000,
       ...options,
     };
     this.#runtime = options.runtime;
@@ -112,6 +118,7 @@ export class PodManager {
     for (const record of this.#records.values()) if (record.phase === "running") this.#logs.follow(record);
     this.#unwatch = this.#runtime.watch((run) => {
       if (run === undefined) return void this.#resync();
+      this.#executor.lookSoon(run);
       this.#suspects.add(run);
       this.#kick();
     });
@@ -119,6 +126,9 @@ export class PodManager {
     this.#resyncTimer.unref();
     void this.#resync();
     this.#kick();
+    for (const user of new Set([...this.#records.values()].map((record) => record.user))) {
+      this.#executor.tidyLater(user);
+    }
   }
 
   /** Lets go: pods run on, and the next manager over the same database takes them up. */
@@ -180,11 +190,16 @@ export class PodManager {
   }
 
   /**
-   * State of the latest run of a pod. When it has ended this waits a while for its log to be pushed, for
-   * `terminated` is only told when all of the log can be read.
+   * State of the latest run of a pod. While the engine starts it this waits a moment for the outcome: who asks
+   * again and again takes the processor from the start. When it has ended this waits a while for its log to be
+   * pushed, for `terminated` is only told when all of the log can be read.
    * @throws PerigeeError POD_NOT_FOUND
    */
   async status(user: string, pod: string, signal?: AbortSignal): Promise<ContainerState> {
+    const asked = this.#latest(user, pod);
+    if (this.#isStarting(asked)) {
+      await this.#until(() => !this.#isStarting(asked), this.#options.startWaitMs, signal);
+    }
     const record = this.#latest(user, pod);
     if (record.phase !== "ended" || record.flushed) return visibleState(record);
     this.#logs.kick(record.run);
@@ -245,6 +260,11 @@ export class PodManager {
     });
   }
 
+  /** Does a run of the user that was begun and has not ended need the image of this ID? */
+  runsImage(user: string, imageId: string): boolean {
+    return this.#some((record) => record.user === user && record.imageId === imageId);
+  }
+
   /** An image was built, loaded or published: runs that wait for one look again. */
   imagesChanged(): void {
     this.#executor.retrySoon();
@@ -265,6 +285,11 @@ export class PodManager {
   onChange(listener: (report: PodReport) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  #isStarting(record: RunRecord): boolean {
+    if (record.phase === "starting") return true;
+    return record.phase === "waiting" && record.reason === "ContainerCreating" && this.#busy.has(record.run);
   }
 
   #some(matches: (record: RunRecord) => boolean): boolean {
@@ -347,7 +372,7 @@ export class PodManager {
       const record = this.#records.get(run);
       if (this.#closed || (record && !(record.phase === "ended" && record.removed))) continue;
       await this.#runtime.remove(run);
-      await this.#runtime.tidy(user);
+      this.#executor.tidyLater(user);
     }
   }
 

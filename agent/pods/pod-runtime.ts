@@ -8,6 +8,8 @@ export type RunSpec = {
   run: string;
   user: string;
   pod: string;
+  /** name of the user's volume */
+  volume: string;
   /** host path of the volume, mounted at `/data`; must exist */
   volumePath: string;
   /** content ID (`sha256:…`), never a name */
@@ -21,6 +23,10 @@ export type RunSpec = {
   args?: readonly string[];
   ports: readonly number[];
   envs: Readonly<Record<string, string>>;
+  /** its max_duration in ms: a runtime may hold it too, a little later than the agent, should the agent be gone */
+  maxMs: number;
+  /** between SIGTERM and SIGKILL when it is over, ms */
+  graceMs: number;
 };
 
 /** A run that the engine holds. `created`: it has never been started. */
@@ -42,6 +48,20 @@ export class StartFailure extends Error {
   override readonly name = "StartFailure";
 }
 
+/**
+ * The engine holds the run and will start it when it can, which is not now: ask again. `reason` and message are those
+ * of `waiting`.
+ */
+export class NotStartedYet extends Error {
+  override readonly name = "NotStartedYet";
+  readonly reason: string;
+
+  constructor(reason: string, message = "") {
+    super(message);
+    this.reason = reason;
+  }
+}
+
 /** The engine no longer has the image of this ID. */
 export class ImageMissing extends Error {
   override readonly name = "ImageMissing";
@@ -53,14 +73,17 @@ export class ImageMissing extends Error {
  * and the call may be repeated. A run that has ever started is never started again.
  */
 export interface PodRuntime {
-  /** Changes when the engine may have forgotten what it did last (Docker: the machine was restarted). */
+  /**
+   * Changes when the engine may have forgotten what it did last (Docker: the machine was restarted; Kubernetes:
+   * another cluster). Known once any call was answered.
+   */
   readonly session: string;
   /**
    * Creates and starts the run, or does what is missing of that; done when its process runs.
-   * One that has already started (even ended) is left as it is.
-   * @throws StartFailure, ImageMissing
+   * One that has already started (even ended) is left as it is. Says which node it is on.
+   * @throws StartFailure, ImageMissing, NotStartedYet
    */
-  start(spec: RunSpec): Promise<void>;
+  start(spec: RunSpec): Promise<{ node: string }>;
   /** SIGTERM, SIGKILL after `graceMs`; done when it has ended. An unknown, unstarted or ended run is no error. */
   stop(run: string, graceMs: number): Promise<void>;
   /** Removes a run and what it wrote outside `/data`, killing it if need be. An unknown run is no error. */
@@ -74,8 +97,8 @@ export interface PodRuntime {
   /** All runs of this instance. */
   list(): Promise<ListedRun[]>;
   /**
-   * Output of a run from the oldest line that the engine still has, in the order it was written. `since` (RFC
-   * 3339): older lines may be left out. Ends when the run has ended and all was read, at once without `follow`;
+   * Output of a run from the oldest line that the engine still has, in the order it was written; all as `stdout`
+   * where the engine does not keep the streams apart. `since` (RFC 3339): older lines may be left out. Ends when the run has ended and all was read, at once without `follow`;
    * a follow may also end early. An unknown run has no lines. Reads no faster than it is consumed.
    */
   logs(
@@ -83,7 +106,7 @@ export interface PodRuntime {
     options: { follow: boolean; since?: string; signal?: AbortSignal },
   ): AsyncIterable<LogFrame>;
   /**
-   * Hints that a run changed (undefined: look at all). May come late, twice or never: no truth is in it.
+   * Hints that a run changed, above all that it ended (undefined: look at all). May come late, twice or never: no truth is in it.
    * @returns a function that ends it
    */
   watch(hint: (run: string | undefined) => void): () => void;

@@ -4,9 +4,10 @@ import { pullBackOff } from "./image-reference.ts";
 import type { LogPusher } from "./log-pusher.ts";
 import { place } from "./node-placement.ts";
 import type { PodManagerOptions } from "./pod-manager.ts";
-import { ImageMissing, type PodRuntime, type RunSpec, StartFailure } from "./pod-runtime.ts";
+import { ImageMissing, NotStartedYet, type PodRuntime, type RunSpec, StartFailure } from "./pod-runtime.ts";
 import type { Action } from "./run-planner.ts";
 import type { RunRecord, StopReason } from "./run-record.ts";
+import { UserTidier } from "./user-tidier.ts";
 
 type Terminated = NonNullable<RunRecord["end"]>;
 
@@ -23,6 +24,8 @@ export type ExecutorOptions = {
   graceMs: number;
   retryMs: { first: number; most: number };
   runningPerUser: number;
+  lingerMs: number;
+  onError?: PodManagerOptions["onError"];
 };
 
 /** An evicted run fills the disk for as long as it may ignore SIGTERM. */
@@ -38,15 +41,18 @@ export class RunExecutor {
   readonly retryAt = new Map<string, number>();
   readonly #options: ExecutorOptions;
   readonly #failures = new Map<string, number>();
+  readonly #tidier: UserTidier;
   #closed = false;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
+    this.#tidier = new UserTidier(options.lingerMs, (user) => this.#tidy(user));
   }
 
   /** What is under way in the engine goes on there, but nothing is noted or begun any more. */
   close(): void {
     this.#closed = true;
+    this.#tidier.close();
   }
 
   /** Runs that wait for an image or a node look again at once. */
@@ -54,6 +60,11 @@ export class RunExecutor {
     for (const record of this.#options.records.values()) {
       if (record.phase === "waiting") this.retryAt.delete(record.run);
     }
+  }
+
+  /** A run that was not started yet may be by now. */
+  lookSoon(run: string): void {
+    if (this.#options.records.get(run)?.phase === "starting") this.retryAt.delete(run);
   }
 
   forget(run: string): void {
@@ -146,6 +157,8 @@ export class RunExecutor {
     record.node = placed.node;
     record.session = this.#options.runtime.session;
     record.phase = "starting";
+    record.reason = "ContainerCreating";
+    record.message = undefined;
     this.#save(record);
     killPoint("pods.starting");
     await this.#launch(record);
@@ -155,8 +168,10 @@ export class RunExecutor {
     const { runtime, now } = this.#options;
     const at = now();
     try {
-      await runtime.start(specOf(record));
+      const { node } = await runtime.start(this.#specOf(record));
+      record.node = node;
     } catch (error) {
+      if (error instanceof NotStartedYet) return this.#wait(record, error.reason, error.message);
       if (error instanceof StartFailure) {
         return this.#end(record, neverRan("StartError", error.message), false);
       }
@@ -232,7 +247,8 @@ export class RunExecutor {
     const started = record.startedAt === undefined ? told.startedAt : wholeSeconds(record.startedAt);
     const end: Terminated = { ...told, startedAt: started };
     if (told.reason !== "NodeLost") {
-      if (record.stopReason === "DeadlineExceeded") {
+      // The engine holds the deadline too, should we be gone by then.
+      if (record.stopReason === "DeadlineExceeded" || told.reason === "DeadlineExceeded") {
         end.reason = "DeadlineExceeded";
         end.message = `Stopped after its max_duration of ${record.input.maxDuration} min`;
       } else if (record.stopReason === "Evicted") {
@@ -278,17 +294,37 @@ export class RunExecutor {
   }
 
   async #remove(record: RunRecord): Promise<void> {
-    const { runtime, records, logs } = this.#options;
+    const { runtime, logs } = this.#options;
     await runtime.remove(record.run);
     killPoint("pods.removed");
     record.removed = true;
     this.#save(record);
     logs.forget(record.run);
-    const left = [...records.values()].some(
-      ({ user, removed, phase }) =>
-        user === record.user && !removed && phase !== "scheduled" && phase !== "waiting",
+    this.tidyLater(record.user);
+  }
+
+  /** Gives back what the user's runs shared when none is left, after a while. */
+  tidyLater(user: string): void {
+    if (!this.#closed && !this.#hasRuns(user)) this.#tidier.later(user);
+  }
+
+  async #tidy(user: string): Promise<void> {
+    if (this.#hasRuns(user)) return;
+    try {
+      await this.#options.runtime.tidy(user);
+    } catch (error) {
+      if (this.#closed) return;
+      this.#options.onError?.(error, { doing: "tidy" });
+      this.#tidier.later(user);
+    }
+  }
+
+  /** Does the engine hold, or is it about to hold, a run of the user? */
+  #hasRuns(user: string): boolean {
+    return [...this.#options.records.values()].some(
+      (record) =>
+        record.user === user && !record.removed && record.phase !== "scheduled" && record.phase !== "waiting",
     );
-    if (!left) await runtime.tidy(record.user);
   }
 
   /** False when it was stopped or dropped while we waited for something. */
@@ -299,7 +335,7 @@ export class RunExecutor {
 
   #wait(record: RunRecord, reason: string, message: string): void {
     record.reason = reason;
-    record.message = message;
+    record.message = message || undefined;
     this.#save(record);
     this.#backOff(record);
   }
@@ -323,25 +359,28 @@ export class RunExecutor {
     }
     return load;
   }
+
+  #specOf(record: RunRecord): RunSpec {
+    const { input } = record;
+    return {
+      run: record.run,
+      user: record.user,
+      pod: record.pod,
+      volume: record.volume,
+      volumePath: record.volumePath,
+      imageId: record.imageId ?? "",
+      node: record.node ?? "",
+      kind: input.node,
+      command: input.command,
+      args: input.args,
+      ports: input.ports,
+      envs: input.envs,
+      maxMs: input.maxDuration * this.#options.minuteMs,
+      graceMs: this.#options.graceMs,
+    };
+  }
 }
 
 function neverRan(reason: string, message: string): Terminated {
   return { exitCode: NEVER_RAN, reason, startedAt: null, finishedAt: null, message };
-}
-
-function specOf(record: RunRecord): RunSpec {
-  const { input } = record;
-  return {
-    run: record.run,
-    user: record.user,
-    pod: record.pod,
-    volumePath: record.volumePath,
-    imageId: record.imageId ?? "",
-    node: record.node ?? "",
-    kind: input.node,
-    command: input.command,
-    args: input.args,
-    ports: input.ports,
-    envs: input.envs,
-  };
 }

@@ -63,7 +63,7 @@ export function hasStarted(record: RunRecord): boolean {
 export function visibleState(record: RunRecord): ContainerState {
   if (record.phase === "ended" && record.flushed && record.end) return { terminated: record.end };
   if (record.startedAt !== undefined) return { running: { startedAt: wholeSeconds(record.startedAt) } };
-  if (record.phase === "scheduled" || record.phase === "waiting") {
+  if (record.phase !== "running" && record.phase !== "ended") {
     return { waiting: { reason: record.reason, ...(record.message && { message: record.message }) } };
   }
   return { waiting: { reason: "ContainerCreating" } };

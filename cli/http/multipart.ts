@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { constants, type FileHandle, open } from "node:fs/promises";
 import { MiB } from "#protocol/limits.ts";
-import { CliFailure } from "../failure.ts";
 import type { LocalFile } from "../files/collect.ts";
+import { changed, openAgain } from "../files/open-again.ts";
 import type { StreamedBody } from "./send.ts";
 
 const CHUNK = 1 * MiB;
@@ -66,27 +65,4 @@ async function sendFile(
   } finally {
     await handle.close();
   }
-}
-
-/** A file may have been replaced since it was found: what is sent is a regular file of the size we promised. */
-async function openAgain(file: LocalFile): Promise<FileHandle> {
-  const flags = constants.O_RDONLY | constants.O_NONBLOCK | (file.follow ? 0 : constants.O_NOFOLLOW);
-  let handle: FileHandle;
-  try {
-    handle = await open(file.source, flags);
-  } catch (error) {
-    throw new CliFailure("LOCAL_FILE", `cannot read ${file.source}: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  const stat = await handle.stat();
-  if (stat.isFile() && stat.size === file.size) return handle;
-  await handle.close();
-  throw changed(file);
-}
-
-function changed(file: LocalFile): CliFailure {
-  return new CliFailure("LOCAL_FILE", `${file.source} changed while it was sent`, {
-    hint: "nothing was uplinked; run the same command again",
-  });
 }

@@ -1,9 +1,10 @@
 /** Asks on the terminal for a line that is not echoed. @throws AbortError on Ctrl-C */
 export function askSecret(prompt: string, signal: AbortSignal): Promise<string> {
   const { stdin, stderr } = process;
-  stderr.write(prompt);
-  // Raw mode echoes nothing; it also leaves Ctrl-C and editing to us.
+  // Raw mode echoes nothing; it also leaves Ctrl-C and editing to us. Before the prompt: who is quick to
+  // answer it (a script, a password manager) must not see it echoed either.
   stdin.setRawMode(true);
+  stderr.write(prompt);
   stdin.setEncoding("utf8");
   return new Promise((resolve, reject) => {
     let typed: string[] = [];

@@ -61,13 +61,13 @@ test("files and directories arrive under their paths, byte for byte; links are l
   expect(stdout).toContain("Uplinked 4 files");
   expect(stderr).toContain("exp/link (a link; links are not followed)");
   expect(stderr).toContain("exp/empty (an empty directory)");
-  const { fields, files } = await parse(stage.ground.seen[0]!);
+  const { fields, files } = await parse(stage.ground.calls(UPLINK)[0]!);
   expect(fields).toEqual({ dest_path: "in/here", pod_name: "pod-a", pvc_name: "vol-a" });
   expect(Object.keys(files).sort()).toEqual(
     ["exp/sub/big.bin", "exp/nothing", 'exp/50%22 "q" \\ ü.txt', "one.txt"].sort(),
   );
   expect(files["exp/sub/big.bin"]).toBe(big.toString("latin1"));
-  expect(stage.ground.seen[0]!.headers.prefer).toBe("respond-async");
+  expect(stage.ground.calls(UPLINK)[0]!.headers.prefer).toBe("respond-async");
 });
 
 test("`dir/.` sends what is in the directory, without its name", async () => {
@@ -75,7 +75,7 @@ test("`dir/.` sends what is in the directory, without its name", async () => {
   await writeFile(join(stage.dir, "exp/a"), "a");
   stage.ground.on(UPLINK, DONE);
   expect((await stage.run(["uplink", "exp/."])).code).toBe(0);
-  expect(Object.keys((await parse(stage.ground.seen[0]!)).files)).toEqual(["a"]);
+  expect(Object.keys((await parse(stage.ground.calls(UPLINK)[0]!)).files)).toEqual(["a"]);
 });
 
 test("202: the transfer to the edge is followed, the result has the contract's shape", async () => {
@@ -113,7 +113,7 @@ test("an early refusal costs no upload, and the busy edge is waited for", async 
   expect(code).toBe(0);
   expect(stderr).toContain("CG2 is busy with others' command");
   expect(received).toBe(0);
-  expect((await parse(stage.ground.seen[1]!)).files.a).toHaveLength(8 * 1024 * 1024);
+  expect((await parse(stage.ground.calls(UPLINK)[1]!)).files.a).toHaveLength(8 * 1024 * 1024);
 });
 
 test("a refusal in the middle of the upload is shown, even when the server hangs up right after it", async () => {
@@ -166,7 +166,7 @@ test("an upload that was cut is repeated", async () => {
   const { code, stderr } = await stage.run(["uplink", "a"]);
   expect(code).toBe(0);
   expect(stderr).toContain("trying again");
-  expect((await parse(stage.ground.seen[1]!)).files.a).toHaveLength(2 * 1024 * 1024);
+  expect((await parse(stage.ground.calls(UPLINK)[1]!)).files.a).toHaveLength(2 * 1024 * 1024);
 });
 
 test("a file that shrinks while it is sent ends the upload, with nothing claimed", async () => {
@@ -265,5 +265,5 @@ test("without a wait it asks for the contract's own answer", async () => {
   const { code, stdout } = await stage.run(["uplink", "a", "--no-wait", "--json"]);
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toEqual(DONE.json);
-  expect(stage.ground.seen[0]!.headers.prefer).toBeUndefined();
+  expect(stage.ground.calls(UPLINK)[0]!.headers.prefer).toBeUndefined();
 });

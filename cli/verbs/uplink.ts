@@ -1,14 +1,19 @@
 import type { Command } from "commander";
-import { acceptedId, type Body, readJson } from "../client.ts";
+import { MiB } from "#protocol/limits.ts";
+import { acceptedId, type Body, type Client, readJson } from "../client.ts";
 import type { CommandView } from "../command-view.ts";
-import { collectFiles } from "../files/collect.ts";
+import { CliFailure } from "../failure.ts";
+import { collectFiles, type LocalFile } from "../files/collect.ts";
 import { followToSuccess } from "../follow.ts";
 import { multipart } from "../http/multipart.ts";
 import { type VolumeOptions, volumeFields, withVolume } from "../options.ts";
 import { bytes, duration } from "../output/text.ts";
+import { type Target, uplinkInParts } from "../parts/uplink-in-parts.ts";
 import { action, type Session } from "../session.ts";
 
 const IDLE_MS = 5 * 60_000;
+/** Up to so many bytes every ground takes as one body: no question is worth it. */
+const ASK_OVER = 1 * MiB;
 
 /** `perigee uplink`: files and directories into a volume. All arrive or none. */
 export function registerUplink(program: Command): void {
@@ -21,18 +26,48 @@ export function registerUplink(program: Command): void {
 }
 
 async function uplink(
-  { client, output }: Session,
+  session: Session,
   [sources]: [string[]],
   options: VolumeOptions & { dest?: string },
 ): Promise<undefined> {
+  const { output } = session;
   const files = await collectFiles(sources, (text) => output.notice(text));
   const total = files.reduce((sum, file) => sum + file.size, 0);
   const began = performance.now();
+  const target = { dest_path: options.dest || undefined, ...volumeFields(options) };
+  const body = await sendFiles(session, files, target, total);
+  output.result(body, () => {
+    const count = files.length === 1 ? "1 file" : `${files.length} files`;
+    return `Uplinked ${count}, ${bytes(total)}, in ${duration(performance.now() - began)}`;
+  });
+}
+
+/** In one body, or in parts where the ground asks for that or takes no such body. */
+async function sendFiles(session: Session, files: LocalFile[], target: Target, total: number): Promise<Body> {
+  const inParts = () => uplinkInParts(session, files, target, uplinked);
+  if (total > ASK_OVER && total > (await partsOver(session.client))) return inParts();
+  try {
+    return await uplinkInOneBody(session, files, target, total);
+  } catch (error) {
+    if (!(error instanceof CliFailure) || error.fields.status !== 413) throw error;
+    return await inParts().catch((failure) => {
+      // A ground that knows no parts: what it said first is what the user can do something about.
+      throw failure instanceof CliFailure && failure.code === "NOT_FOUND" ? error : failure;
+    });
+  }
+}
+
+/** The files as one multipart body. */
+async function uplinkInOneBody(
+  { client, output }: Session,
+  files: LocalFile[],
+  target: Target,
+  total: number,
+): Promise<Body> {
   let sent = 0;
-  const fields = { dest_path: options.dest || undefined, ...volumeFields(options) };
   const stream = () => {
     sent = 0;
-    return multipart(fields, files, (n) => {
+    return multipart(target, files, (n) => {
       sent += n;
       output.step("uploading", { done: sent, total });
     });
@@ -50,15 +85,23 @@ async function uplink(
     },
     patience,
   );
-  let body = await readJson(answer);
-  if (answer.status === 202) {
-    output.step("uploading", { done: total, total });
-    body = uplinked(await followToSuccess(client, acceptedId(answer, body), patience));
+  const body = await readJson(answer);
+  if (answer.status !== 202) return body;
+  output.step("uploading", { done: total, total });
+  return uplinked(await followToSuccess(client, acceptedId(answer, body), patience));
+}
+
+/** Bytes over which the ground wants an uplink in parts, as it says itself; one that says nothing takes none. */
+async function partsOver(client: Client): Promise<number> {
+  try {
+    const call = { method: "GET", path: "/healthz", idleMs: 30_000 } as const;
+    const { uplinks } = await readJson(await client.whenFree(call, client.patience()));
+    const over = Number((uplinks as { parts_over?: unknown } | undefined)?.parts_over ?? Number.NaN);
+    return Number.isNaN(over) ? Number.POSITIVE_INFINITY : over;
+  } catch (error) {
+    if (error instanceof CliFailure && error.fields.status !== undefined) return Number.POSITIVE_INFINITY;
+    throw error;
   }
-  output.result(body, () => {
-    const count = files.length === 1 ? "1 file" : `${files.length} files`;
-    return `Uplinked ${count}, ${bytes(total)}, in ${duration(performance.now() - began)}`;
-  });
 }
 
 /** The contract's answer, from the command's result. */

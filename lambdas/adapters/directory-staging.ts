@@ -7,9 +7,11 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS } from "#protocol/limits.ts";
 import type { ListedObject, Staging, StoredObject } from "../ports/staging.ts";
 import { compareKeys, keyParts, prefixParts } from "../ports/staging-key.ts";
+import { DirectoryUploads, uploadsIn } from "./directory-uploads.ts";
 import { FileSink } from "./file-sink.ts";
 import { FreeSpace, storageFull } from "./free-space.ts";
 import { encodePart, objectName, readName } from "./key-file-name.ts";
+import { type PartTarget, verifyPartUrl } from "./part-url.ts";
 import { isRunning, processMark } from "./process-mark.ts";
 import { receive } from "./receive.ts";
 import { type SignedMethod, UrlSignature } from "./url-signature.ts";
@@ -28,11 +30,13 @@ export type DirectoryStagingOptions = {
 };
 
 /**
- * Staging in a directory: `objects/` mirrors the keys, `tmp/` holds what is being written or deleted, one
+ * Staging in a directory: `objects/` mirrors the keys (and holds the uploads in parts beside what they will be),
+ * `tmp/` holds what is being written or deleted, one
  * directory per process. An object appears by rename, after its content is on disk, so that no crash leaves
  * half of one.
  */
 export class DirectoryStaging implements Staging {
+  readonly parts: DirectoryUploads;
   readonly #objects: string;
   readonly #tmp: string;
   readonly #space: FreeSpace;
@@ -47,6 +51,18 @@ export class DirectoryStaging implements Staging {
     this.#tmp = path.join(root, "tmp", processMark(process.pid) ?? String(process.pid));
     this.#space = new FreeSpace(root, options.freeFloorBytes ?? LIMITS.freeFloorBytes);
     this.#signature = new UrlSignature(options.secret, options.now);
+    this.parts = new DirectoryUploads({
+      signature: this.#signature,
+      pathsOf: (key) => {
+        const parts = keyParts(key);
+        const object = this.#objectPath(parts);
+        return { level: path.dirname(object), object, name: parts.at(-1)! };
+      },
+      tempPath: () => this.#tempPath(),
+      place: (temp, target) => this.#place(temp, target),
+      discard: (target) => this.#discard(target),
+      take: (bytes) => this.#space.take(bytes),
+    });
   }
 
   /** Opens or makes the directory and sweeps what processes that have died left half written. */
@@ -73,7 +89,7 @@ export class DirectoryStaging implements Staging {
       await this.#space.take(0);
       const stored = await this.#write(temp, body, options);
       options.signal?.throwIfAborted();
-      await this.#place(temp, parts);
+      await this.#place(temp, this.#objectPath(parts));
       return stored;
     } catch (error) {
       await unlink(temp).catch(() => {});
@@ -148,6 +164,7 @@ export class DirectoryStaging implements Staging {
       for (const entry of await this.#read(level)) {
         if (entry.part.startsWith(rest)) await this.#discard(path.join(level, entry.name));
       }
+      for (const upload of await uploadsIn(level, rest)) await this.#discard(upload);
       await this.#prune(level);
     }
   }
@@ -177,12 +194,17 @@ export class DirectoryStaging implements Staging {
    * @throws PerigeeError SIGNATURE_INVALID
    */
   verify(method: SignedMethod, key: string, query: URLSearchParams): { maxBytes: number } {
-    try {
-      keyParts(key);
-    } catch (cause) {
-      throw new PerigeeError("SIGNATURE_INVALID", "The URL is not signed for this", { cause });
-    }
+    requireKey(key);
     return this.#signature.verify(method, key, query);
+  }
+
+  /**
+   * What the query of a signed URL lets PUT, when it is one of {@link PartUploads}.
+   * @throws PerigeeError SIGNATURE_INVALID
+   */
+  verifyPart(key: string, query: URLSearchParams): PartTarget | undefined {
+    requireKey(key);
+    return verifyPartUrl(this.#signature, key, query);
   }
 
   #sign(method: SignedMethod, key: string, seconds: number, maxBytes: number): string {
@@ -226,9 +248,8 @@ export class DirectoryStaging implements Staging {
     }
   }
 
-  /** Renames a written file to its place and makes that durable. */
-  async #place(temp: string, parts: string[]): Promise<void> {
-    const target = this.#objectPath(parts);
+  /** Renames what was written to its place and makes that durable. */
+  async #place(temp: string, target: string): Promise<void> {
     const level = path.dirname(target);
     for (let attempt = 0; ; attempt++) {
       if (await mkdir(level, { recursive: true, mode: 0o700 })) this.#durable.clear();
@@ -244,7 +265,7 @@ export class DirectoryStaging implements Staging {
       } catch (error) {
         // taken away again already
         if (isMissing(error)) return;
-        await unlink(target).catch(() => {});
+        await rm(target, { recursive: true, force: true }).catch(() => {});
         throw error;
       }
       return;
@@ -345,6 +366,15 @@ export class DirectoryStaging implements Staging {
 
 function sortPart({ part, object }: { part: string; object: boolean }): string {
   return object ? part : `${part}/`;
+}
+
+/** Nobody signed what is no key, or holds the line ends that keep signed fields apart. @throws SIGNATURE_INVALID */
+function requireKey(key: string): void {
+  try {
+    keyParts(key);
+  } catch (cause) {
+    throw new PerigeeError("SIGNATURE_INVALID", "The URL is not signed for this", { cause });
+  }
 }
 
 async function syncDirectory(directory: string): Promise<void> {

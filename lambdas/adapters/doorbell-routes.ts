@@ -18,7 +18,8 @@ export function doorbellRoutes(hub: MemoryDoorbell): Hono<Env> {
     const cursor = await hub.waitAfter(edge, after ?? "", waitMs(c.req.query("wait")), c.req.raw.signal);
     if (cursor === undefined) return c.body(null, 204);
     if (after === undefined) hub.heard(edge, cursor);
-    return c.body(null, 200, { [DOORBELL_CURSOR]: cursor });
+    // with its length, so that the agent can use the connection again
+    return c.body(null, 200, { [DOORBELL_CURSOR]: cursor, "content-length": "0" });
   });
   return app;
 }

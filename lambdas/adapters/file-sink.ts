@@ -12,10 +12,27 @@ const BATCH_CHUNKS = 512;
 const SYNC_BYTES = 256 * MiB;
 
 const fdatasync = promisify(fs.fdatasync);
-const writev = (fd: number, buffers: Uint8Array[]) =>
+const writev = (fd: number, buffers: Uint8Array[], position: number | null) =>
   new Promise<number>((resolve, reject) => {
-    fs.writev(fd, buffers, (error, written) => (error ? reject(error) : resolve(written)));
+    fs.writev(fd, buffers, position, (error, written) => (error ? reject(error) : resolve(written)));
   });
+
+/** A checksum that is taken while content goes by. */
+export interface ContentHash {
+  update(chunk: Uint8Array): unknown;
+  /** hex digits, of the length that the checksum has */
+  hex(): string;
+}
+
+export type FileSinkOptions = {
+  maxBytes: number;
+  /** may refuse a write of that many bytes by throwing */
+  beforeWrite: (bytes: number) => Promise<void>;
+  /** where in the file the first byte goes (default: where the descriptor stands) */
+  position?: number;
+  /** default XXH64 */
+  hash?: ContentHash;
+};
 
 /**
  * Writes a stream to an open file, hashing and counting on the way. What has come in is written at once, while
@@ -28,8 +45,9 @@ export class FileSink extends Writable {
   readonly #fd: number;
   readonly #maxBytes: number;
   readonly #beforeWrite: (bytes: number) => Promise<void>;
-  readonly #hash = new Xxh64();
+  readonly #hash: ContentHash;
   readonly #garbage = new BufferCollector();
+  #position: number | null;
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
   #unsynced = 0;
@@ -40,15 +58,16 @@ export class FileSink extends Writable {
   #syncing: Promise<void> | undefined;
   #failure: unknown;
 
-  /** `beforeWrite` may refuse a write of that many bytes by throwing. */
-  constructor(fd: number, options: { maxBytes: number; beforeWrite: (bytes: number) => Promise<void> }) {
+  constructor(fd: number, options: FileSinkOptions) {
     super({ highWaterMark: BATCH_BYTES, decodeStrings: true, autoDestroy: true });
     this.#fd = fd;
     this.#maxBytes = options.maxBytes;
     this.#beforeWrite = options.beforeWrite;
+    this.#position = options.position ?? null;
+    this.#hash = options.hash ?? new Xxh64();
   }
 
-  /** XXH64 (seed 0) of what was written so far, 16 hex digits. */
+  /** The checksum of what was written so far, in hex. */
   digest(): string {
     return this.#hash.hex();
   }
@@ -109,7 +128,8 @@ export class FileSink extends Writable {
     await this.#beforeWrite(bytes);
     let rest = batch;
     for (let left = bytes; left > 0; ) {
-      const written = await writev(this.#fd, rest);
+      const written = await writev(this.#fd, rest, this.#position);
+      if (this.#position !== null) this.#position += written;
       left -= written;
       if (left > 0) rest = skip(rest, written);
     }

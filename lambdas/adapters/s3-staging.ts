@@ -15,8 +15,10 @@ import { GiB } from "#protocol/limits.ts";
 import type { ListedObject, SignedHead, Staging, StoredObject } from "../ports/staging.ts";
 import { compareKeys, keyParts, prefixParts } from "../ports/staging-key.ts";
 import { receive } from "./receive.ts";
+import { S3Parts } from "./s3-parts.ts";
 import { S3Sink } from "./s3-sink.ts";
 import { S3Upload } from "./s3-upload.ts";
+import { signedFor } from "./signed-for.ts";
 
 /** What S3 lists, and deletes, in one request. */
 const PAGE = 1000;
@@ -29,6 +31,7 @@ export type S3StagingOptions = {
 
 /** Staging in an S3 bucket. Its lifecycle rules are behind it: they end uploads that nobody completes. */
 export class S3Staging implements Staging {
+  readonly parts: S3Parts;
   readonly #client: S3Client;
   readonly #bucket: string;
 
@@ -37,6 +40,7 @@ export class S3Staging implements Staging {
   constructor(options: S3StagingOptions) {
     this.#client = options.client;
     this.#bucket = options.bucket;
+    this.parts = new S3Parts(options);
   }
 
   async put(
@@ -109,6 +113,7 @@ export class S3Staging implements Staging {
     if (prefix === "") throw new PerigeeError("INVALID_PATH", "The prefix is empty");
     for await (const page of this.#pages(prefix, {}))
       await this.#delete(objectsOf(page).map(({ key }) => key));
+    await this.parts.endAll(prefix);
   }
 
   async usage(prefix: string): Promise<number> {
@@ -185,12 +190,6 @@ function objectsOf(page: ListObjectsV2CommandOutput): ListedObject[] {
     size: Size!,
     modified: LastModified!.getTime(),
   }));
-}
-
-/** A time that is over already is signed as one: S3 has no negative ones. */
-function signedFor(seconds: number): { expiresIn: number; signingDate?: Date } {
-  if (seconds >= 1) return { expiresIn: Math.floor(seconds) };
-  return { expiresIn: 1, signingDate: new Date(Date.now() + seconds * 1000 - 1000) };
 }
 
 function notSatisfiable(): PerigeeError {

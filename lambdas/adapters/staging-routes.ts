@@ -5,6 +5,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
 import { byteRange } from "../http/byte-range.ts";
 import type { DirectoryStaging } from "./directory-staging.ts";
+import type { PartTarget } from "./part-url.ts";
 import { sendFile } from "./send-file.ts";
 import { nodeStream, webStream } from "./web-stream.ts";
 
@@ -15,8 +16,9 @@ const PREFIX = "/staging/";
 
 /**
  * `GET` (with `Range`), `HEAD` and `PUT` on `/staging/*` for the signed URLs of a {@link DirectoryStaging}.
- * The signature is the permission: no token. PUT answers `{size, xxh64}`; errors are `{error, message}`:
- * SIGNATURE_INVALID, FILE_NOT_FOUND, RANGE_NOT_SATISFIABLE, BODY_TOO_LARGE, STORAGE_FULL.
+ * The signature is the permission: no token. PUT answers `{size, xxh64}`, of a part `{size, crc32}`; errors are `{error, message}`:
+ * SIGNATURE_INVALID, FILE_NOT_FOUND, RANGE_NOT_SATISFIABLE, BODY_TOO_LARGE, STORAGE_FULL, SIZE_MISMATCH,
+ * CHECKSUM_MISMATCH, UPLINK_NOT_FOUND.
  */
 export function stagingRoutes(
   staging: DirectoryStaging,
@@ -89,6 +91,8 @@ async function serve(
 
 async function receive(staging: DirectoryStaging, c: Context<Env>): Promise<Response> {
   const { key, query } = target(c);
+  const part = staging.verifyPart(key, query);
+  if (part) return receivePart(staging, c, part);
   const { maxBytes } = staging.verify("PUT", key, query);
   if (Number(c.req.header("content-length") ?? 0) > maxBytes) {
     throw new PerigeeError("BODY_TOO_LARGE", `The content is over ${maxBytes} bytes`);
@@ -97,6 +101,20 @@ async function receive(staging: DirectoryStaging, c: Context<Env>): Promise<Resp
   const body = c.env?.incoming ?? nodeStream(c.req.raw.body);
   const stored = await staging.put(key, body, { maxBytes });
   return c.json(stored, 200, SAFE);
+}
+
+async function receivePart(
+  staging: DirectoryStaging,
+  c: Context<Env>,
+  target: PartTarget,
+): Promise<Response> {
+  const { size } = target.part;
+  const length = c.req.header("content-length");
+  if (length !== undefined && Number(length) !== size) {
+    throw new PerigeeError("SIZE_MISMATCH", `The content must have ${size} bytes`);
+  }
+  await staging.parts.write(target, c.env?.incoming ?? nodeStream(c.req.raw.body));
+  return c.json({ size, crc32: target.part.crc32 }, 200, SAFE);
 }
 
 /** The key and query of a signed URL, as it came over the wire. */

@@ -1,7 +1,8 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { PerigeeError } from "#protocol/errors.ts";
 
-export type SignedMethod = "GET" | "PUT";
+/** `PART`: a PUT of one part, whose "key" is several lines (see part-url.ts). */
+export type SignedMethod = "GET" | "PUT" | "PART";
 
 /**
  * Signs what a URL allows: one method on one key, until a moment (seconds since 1970), with at most so many

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { decodeJwt, decodeProtectedHeader } from "jose";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ACCESS_SECONDS, type Identity, REFRESH_SECONDS, type TokenKey, Tokens } from "./tokens.ts";
 
 const key = (kid: string): TokenKey => ({ kid, secret: randomBytes(32) });
@@ -120,6 +120,35 @@ describe("Tokens", () => {
     const again = new Tokens([key("third"), next], { now: () => now });
     await expect(again.verify(before, "access")).rejects.toMatchObject(refused);
     expect(await again.verify(after, "access")).toEqual(alice);
+  });
+
+  it("of a key that another process began to use are accepted once the keys were read anew", async () => {
+    now = NOW;
+    const next = key("next");
+    const after = await new Tokens([next, current], { now: () => now }).issue(alice, "access");
+    let reads = 0;
+    let fail = true;
+    const reload = async () => {
+      reads++;
+      if (fail) throw new Error("no secrets manager");
+      return [next, current];
+    };
+    const clock = vi.spyOn(performance, "now").mockReturnValue(0);
+    try {
+      const warm = new Tokens([current], { now: () => now, reload });
+      await expect(warm.verify(after, "access")).rejects.toMatchObject(refused);
+      fail = false;
+      // not again at once, whoever asks
+      await expect(warm.verify(after, "access")).rejects.toMatchObject(refused);
+      expect(reads).toBe(1);
+      clock.mockReturnValue(10_000);
+      const both = await Promise.all([warm.verify(after, "access"), warm.verify(after, "access")]);
+      expect(both).toEqual([alice, alice]);
+      expect(reads).toBe(2);
+      expect(decodeProtectedHeader(await warm.issue(alice, "access")).kid).toBe("next");
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it("are not made with a short secret, none, or two of one id", () => {

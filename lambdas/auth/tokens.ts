@@ -29,29 +29,45 @@ export type TokenKeys = readonly TokenKey[] | (() => Promise<readonly TokenKey[]
 
 type Keyring = { kid: string; keys: Map<string, KeyObject> };
 
+/** A token of an unknown key makes the keys be read anew, not more often than this (ms). */
+const RELOAD_MS = 10_000;
+
 /** Makes and checks the users' tokens: JWTs, HS256. The first key signs; all of them are accepted. */
 export class Tokens {
-  readonly #load: () => Promise<Keyring>;
-  #ring: Promise<Keyring> | undefined;
+  readonly #load: () => Promise<readonly TokenKey[]>;
+  #ring: Keyring | undefined;
   readonly #now: () => number;
+  readonly #reload: (() => Promise<readonly TokenKey[]>) | undefined;
+  #reloading: Promise<void> | undefined;
+  #reloadedAt = Number.NEGATIVE_INFINITY;
 
   /**
-   * @param keys asked for when the first token is made or checked, and again after a failure, when they are not
-   * given at once
+   * @param keys when they are not given at once they are asked for as the first token is made or checked, and
+   * again after a failure
    * @param options.now clock in ms since 1970 (default Date.now)
+   * @param options.reload reads the keys where they may be exchanged while this process runs
    */
-  constructor(keys: TokenKeys, options: { now?: () => number } = {}) {
-    if (typeof keys === "function") this.#load = async () => keyring(await keys());
+  constructor(
+    keys: TokenKeys,
+    options: { now?: () => number; reload?: () => Promise<readonly TokenKey[]> } = {},
+  ) {
+    if (typeof keys === "function") this.#load = keys;
     else {
-      const ring = keyring(keys);
-      this.#load = async () => ring;
+      this.#ring = keyring(keys);
+      this.#load = async () => keys;
     }
     this.#now = options.now ?? Date.now;
+    this.#reload = options.reload;
+  }
+
+  async #known(): Promise<Keyring> {
+    this.#ring ??= keyring(await this.#load());
+    return this.#ring;
   }
 
   /** A token for `identity`: access lives an hour, refresh 30 days. */
   async issue(identity: Identity, use: TokenUse): Promise<string> {
-    const { kid, keys } = await this.#keys();
+    const { kid, keys } = await this.#known();
     const issued = Math.floor(this.#now() / 1000);
     return new SignJWT({ uid: identity.uid, gen: identity.generation, use })
       .setProtectedHeader({ alg: "HS256", typ: "JWT", kid })
@@ -68,9 +84,10 @@ export class Tokens {
    * @throws UNAUTHORIZED when it is malformed, forged, expired, or not for this use
    */
   async verify(token: string, use: TokenUse): Promise<Identity> {
-    const { keys } = await this.#keys();
+    // outside: keys that cannot be read are no fault of the token
+    await this.#known();
     try {
-      const { payload } = await jwtVerify(token, (header) => keyOf(keys, header.kid), {
+      const { payload } = await jwtVerify(token, (header) => this.#key(header.kid), {
         algorithms: ["HS256"],
         issuer: ISSUER,
         audience: AUDIENCE,
@@ -85,14 +102,33 @@ export class Tokens {
     }
   }
 
-  async #keys(): Promise<Keyring> {
-    this.#ring ??= this.#load();
-    try {
-      return await this.#ring;
-    } catch (error) {
-      this.#ring = undefined;
-      throw error;
+  async #key(kid: string | undefined): Promise<KeyObject> {
+    let key = (await this.#known()).keys.get(kid ?? "");
+    if (!key) {
+      await this.#readAnew();
+      key = (await this.#known()).keys.get(kid ?? "");
     }
+    if (!key) throw new Error("unknown key id");
+    return key;
+  }
+
+  /** Another process may have begun to sign with a new key. Anybody can name one: so seldom. */
+  async #readAnew(): Promise<void> {
+    const reload = this.#reload;
+    if (!reload) return;
+    if (!this.#reloading && performance.now() - this.#reloadedAt >= RELOAD_MS) {
+      this.#reloadedAt = performance.now();
+      this.#reloading = reload()
+        .then((keys) => {
+          this.#ring = keyring(keys);
+        })
+        // the keys that are known stay
+        .catch(() => undefined)
+        .finally(() => {
+          this.#reloading = undefined;
+        });
+    }
+    await this.#reloading;
   }
 }
 
@@ -106,10 +142,4 @@ function keyring(given: readonly TokenKey[]): Keyring {
   const keys = new Map(given.map(({ kid, secret }) => [kid, createSecretKey(secret)]));
   if (keys.size < given.length) throw new Error("two token secrets have the same key id");
   return { kid: current.kid, keys };
-}
-
-function keyOf(keys: Keyring["keys"], kid: string | undefined): KeyObject {
-  const key = keys.get(kid ?? "");
-  if (!key) throw new Error("unknown key id");
-  return key;
 }

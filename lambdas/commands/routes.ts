@@ -8,6 +8,7 @@ import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import { resultKey } from "../dispatch/staging-keys.ts";
 import type { Waiting } from "../dispatch/waiting.ts";
 import type { GroundEnv } from "../http/env.ts";
+import { SAFE_HEADERS } from "../http/safe-headers.ts";
 import type { Command } from "../ledger/command.ts";
 import { ahead } from "../ledger/edge-state.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -19,7 +20,7 @@ export type CommandsParts = ContentDeps & {
   waiting: Waiting;
 };
 
-const JSON_TEXT = { "content-type": "application/json", "x-content-type-options": "nosniff" };
+const JSON_TEXT = { "content-type": "application/json", ...SAFE_HEADERS };
 
 /** The longest `wait` of GET /commands/{id}, in seconds. */
 const MAX_WAIT_S = 60;

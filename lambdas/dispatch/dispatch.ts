@@ -35,7 +35,7 @@ export interface Reservation {
   readonly command: Command;
   /** Key prefix under which the files are to be staged, ending in `/`; `volume` is "_" while not known. */
   prefix(volume: string): string;
-  /** Bytes the user may still stage before the quota is met. */
+  /** Bytes the user may still stage before the quota is met; they are kept for this uplink. */
   readonly allowance: number;
   /**
    * Everything is staged: writes the manifest, queues the command and waits as asked.
@@ -53,6 +53,11 @@ export interface Reservation {
  */
 export interface Dispatch {
   run<O extends OperationName>(request: Request<O>): Promise<Answer<O>>;
-  /** The early check of an uplink, before its body is read. */
-  reserve(request: { user: string; edge: string; preference: Preference }): Promise<Reservation>;
+  /** The early check of an uplink, before its body is read. `bytes`: what the body is known to hold at most. */
+  reserve(request: {
+    user: string;
+    edge: string;
+    preference: Preference;
+    bytes?: number;
+  }): Promise<Reservation>;
 }

@@ -1,5 +1,5 @@
 import { type Failure, PerigeeError } from "#protocol/errors.ts";
-import { MiB } from "#protocol/limits.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import type { OperationName, ResultOf, StagedFile } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import { killPoint } from "../kill-point.ts";
@@ -8,6 +8,7 @@ import { ahead } from "../ledger/edge-state.ts";
 import type { Draft, Ledger } from "../ledger/ledger.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
 import type { Staging } from "../ports/staging.ts";
+import type { Allowances } from "./allowances.ts";
 import type { Changes } from "./changes.ts";
 import type { Answer, Dispatch, Preference, Request, Reservation } from "./dispatch.ts";
 import { loadStagedResult } from "./large-results.ts";
@@ -20,8 +21,7 @@ type Parts = {
   doorbell: Doorbell;
   waiting: Waiting;
   changes: Changes;
-  /** bytes per user over volumes, images and staging */
-  quota: number;
+  allowances: Allowances;
 };
 
 /** The one way from a dialect to the edge (see {@link Dispatch}). */
@@ -45,16 +45,26 @@ export class Dispatcher implements Dispatch {
     );
   }
 
-  async reserve(request: { user: string; edge: string; preference: Preference }): Promise<Reservation> {
-    const { ledger, staging } = this.#parts;
-    const allowance = await this.#allowance(request.user, request.edge);
+  async reserve(request: {
+    user: string;
+    edge: string;
+    preference: Preference;
+    bytes?: number;
+  }): Promise<Reservation> {
+    const { ledger, staging, allowances } = this.#parts;
+    const left = await allowances.left(request.user, request.edge);
+    const wanted = Math.min(request.bytes ?? LIMITS.uplinkBytes, LIMITS.uplinkBytes);
+    let allowance = 0;
     const draft: Draft = {
       user: request.user,
       edge: request.edge,
       operation: "volume.uplink",
       input: {},
     };
-    const command = await ledger.reserve(draft, request.preference.kind === "contract");
+    const command = await ledger.reserve(draft, request.preference.kind === "contract", (state) => {
+      allowance = Math.min(left(state), wanted);
+      return allowance;
+    });
     killPoint("dispatch.reserved");
     const prefixes = new Set<string>();
     return {
@@ -65,7 +75,18 @@ export class Dispatcher implements Dispatch {
         prefixes.add(prefix);
         return prefix;
       },
-      complete: (upload) => this.#complete(command, request.preference, upload),
+      complete: async (upload) => {
+        try {
+          return await this.queueStaged(command, request.preference, upload);
+        } catch (error) {
+          // Refused: nothing of it stays. Anything else may have been committed: the janitor finds out.
+          if (error instanceof PerigeeError) {
+            await ledger.endUnclaimed(command, "failed", error.toFailure());
+            await staging.deletePrefix(upload.prefix);
+          }
+          throw error;
+        }
+      },
       async abandon(reason: Failure) {
         await ledger.endUnclaimed(command, "failed", reason);
         for (const prefix of prefixes) await staging.deletePrefix(prefix);
@@ -83,33 +104,37 @@ export class Dispatcher implements Dispatch {
     return command;
   }
 
-  async #complete(
+  /**
+   * Everything of an uplink is staged: writes the manifest, queues the command and waits as asked. Doing it again
+   * queues nothing again, and waits too.
+   * @throws CANCELLED, EXPIRED; whatever it throws, what is staged stays
+   */
+  async queueStaged(
     command: Command,
     preference: Preference,
     upload: { volume: string; prefix: string; files: StagedFile[] },
   ): Promise<Answer<"volume.uplink">> {
-    const { ledger, staging, waiting } = this.#parts;
+    const { ledger, staging } = this.#parts;
     const manifest = Buffer.from(JSON.stringify(upload.files));
     const bytes = upload.files.reduce((sum, file) => sum + file.size, 0);
     const input = { volume: upload.volume, count: upload.files.length, bytes };
-    let queued: Command;
-    try {
-      await staging.put(`${upload.prefix}${MANIFEST}`, manifest, { maxBytes: manifest.length });
-      killPoint("dispatch.staged");
-      queued = await ledger.queue(command, { prefix: upload.prefix, input });
-      killPoint("dispatch.queued");
-    } catch (error) {
-      // Refused: nothing of it stays. Anything else may have been committed: the janitor finds out.
-      if (error instanceof PerigeeError) {
-        await ledger.endUnclaimed(command, "failed", error.toFailure());
-        await staging.deletePrefix(upload.prefix);
-      }
-      throw error;
-    }
+    await staging.put(`${upload.prefix}${MANIFEST}`, manifest, { maxBytes: manifest.length });
+    killPoint("dispatch.staged");
+    const queued = await ledger.queue(command, { prefix: upload.prefix, input });
+    killPoint("dispatch.queued");
+    // Another call was faster, and what it queued has ended: this manifest is nobody's.
+    if (isTerminal(queued.state)) await staging.deletePrefix(upload.prefix);
     await this.#ring(queued);
+    return this.answerQueued(queued, preference);
+  }
+
+  /** Waits for a queued command as asked. */
+  async answerQueued<O extends OperationName>(command: Command, preference: Preference): Promise<Answer<O>> {
     const ended =
-      preference.kind === "contract" ? waiting.inQueue(queued) : this.#preferred(queued, preference);
-    return this.#answer<"volume.uplink">(await ended);
+      preference.kind === "contract"
+        ? this.#parts.waiting.inQueue(command)
+        : this.#preferred(command, preference);
+    return this.#answer<O>(await ended);
   }
 
   /** A command that still waits tells its place; a result that lies in staging is fetched. */
@@ -126,21 +151,6 @@ export class Dispatcher implements Dispatch {
     return preference.kind === "wait"
       ? this.#parts.waiting.atMost(command, preference.seconds * 1000)
       : Promise.resolve(command);
-  }
-
-  /** @throws QUOTA_EXCEEDED when nothing is left */
-  async #allowance(user: string, edge: string): Promise<number> {
-    const { ledger, staging, quota } = this.#parts;
-    const [up, down, beat] = await Promise.all([
-      staging.usage(`uplink/${user}/`),
-      staging.usage(`downlink/${user}/`),
-      ledger.lastHeartbeat(edge),
-    ]);
-    const left = quota - up - down - (beat?.usage[user] ?? 0);
-    if (left <= 0) {
-      throw new PerigeeError("QUOTA_EXCEEDED", `Your quota of ${Math.floor(quota / MiB)} MiB is used up`);
-    }
-    return left;
   }
 
   async #ring(command: Command): Promise<void> {

@@ -11,6 +11,9 @@ export function uplinkPrefix(command: Pick<Command, "user" | "id">, pod: string)
 /** Name of the object under {@link uplinkPrefix} that lists the files. */
 export const MANIFEST = "manifest";
 
+/** Name of the object under {@link uplinkPrefix} that says how an upload in parts is cut. */
+export const PLAN = "plan";
+
 /** Prefix of what the agent put into staging for a command, ending in `/`. */
 export function downlinkPrefix(command: Pick<Command, "user" | "id">): string {
   return `downlink/${command.user}/${NO_POD}/${command.id}/`;

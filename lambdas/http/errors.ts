@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { ERRORS, type Failure, failureOf, PerigeeError } from "#protocol/errors.ts";
+import { SAFE_HEADERS } from "./safe-headers.ts";
 
 /** Seconds to name in `Retry-After` when nothing better is known. */
 const RETRY_AFTER: Record<number, number> = { 423: 2, 429: 10, 503: 30 };
@@ -29,10 +30,7 @@ export function errorResponse(error: unknown, context: ErrorContext): Response {
 export function failureResponse(failure: Failure, commandId?: string): Response {
   const status = ERRORS[failure.code][0];
   const { retryAfter, ...data } = failure.data ?? {};
-  const headers = new Headers({
-    "content-type": "application/json",
-    "x-content-type-options": "nosniff",
-  });
+  const headers = new Headers({ "content-type": "application/json", ...SAFE_HEADERS });
   if (status in RETRY_AFTER) {
     const seconds = typeof retryAfter === "number" && retryAfter > 0 ? retryAfter : RETRY_AFTER[status]!;
     headers.set("retry-after", String(Math.ceil(seconds)));

@@ -27,7 +27,7 @@ export async function readBody(
   maxMs: number = BODY_MS,
 ): Promise<Fields> {
   const type = c.req.header("content-type") ?? "";
-  const bytes = await collect(c, maxBytes, maxMs);
+  const bytes = await collectBody(c, maxBytes, maxMs);
   if (bytes.length === 0) return new Map();
   if ((c.req.header("content-encoding") ?? "identity") !== "identity") {
     throw new PerigeeError("UNSUPPORTED_MEDIA_TYPE", "The body must not be compressed");
@@ -67,7 +67,11 @@ function add(fields: Fields, name: string, value: unknown): void {
   else fields.set(name, [value]);
 }
 
-async function collect(c: Context, maxBytes: number, maxMs: number): Promise<Buffer> {
+/**
+ * A whole body, within bounds of size and time.
+ * @throws BODY_TOO_LARGE, INVALID_PARAMETERS when it is cut or late
+ */
+export async function collectBody(c: Context, maxBytes: number, maxMs: number = BODY_MS): Promise<Buffer> {
   const tooLarge = () =>
     new PerigeeError(
       "BODY_TOO_LARGE",

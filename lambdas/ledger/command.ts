@@ -28,6 +28,8 @@ export type Command = {
   epoch?: number;
   /** staging prefix of its uplinked files, ending in `/`; absent when it has none */
   staged?: string;
+  /** an upload in parts: when it is given up if it is not complete then */
+  until?: number;
   progress?: Progress;
   cancelRequestedAt?: number;
   result?: unknown;

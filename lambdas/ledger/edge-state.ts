@@ -9,8 +9,13 @@ import type { OperationName } from "#protocol/operations.ts";
 export type Place = {
   id: string;
   user: string;
-  operation: OperationName /** ms since 1970 */;
+  operation: OperationName;
+  /** ms since 1970 */
   since: number;
+  /** a reservation's: bytes kept of its user's quota */
+  bytes?: number;
+  /** an upload's in parts: when it is given up, ms since 1970 */
+  until?: number;
 };
 
 export type EdgeState = {
@@ -63,6 +68,17 @@ export function reserve(state: EdgeState, place: Place): EdgeState {
   return { ...state, reserved: [...state.reserved, place] };
 }
 
+/** An upload in parts is given up at another time (ms since 1970). */
+export function extend(state: EdgeState, id: string, until: number): EdgeState {
+  const moved = (place: Place) => (place.id === id ? { ...place, until } : place);
+  return { ...state, reserved: state.reserved.map(moved) };
+}
+
+/** Reservations that are over: `stagingMs` old, or for an upload in parts past its own time. */
+export function overdue(state: EdgeState, now: number, stagingMs: number): Place[] {
+  return state.reserved.filter(({ since, until }) => now >= (until ?? since + stagingMs));
+}
+
 /** To the end of the queue; a reservation of the same command is used up. */
 export function enqueue(state: EdgeState, place: Place): EdgeState {
   return {
@@ -77,11 +93,12 @@ export function nextToClaim(state: EdgeState): Place | undefined {
   return state.holder ?? state.queue[0];
 }
 
-/** The command is the agent's now, and holds the lock while it runs. */
-export function claimed(state: EdgeState, place: Place): EdgeState {
+/** The command is the agent's now, and holds the lock while it runs: from `now` (ms), if it had only queued. */
+export function claimed(state: EdgeState, place: Place, now: number): EdgeState {
+  const since = state.holder?.id === place.id ? place.since : now;
   return {
     ...state,
-    holder: { ...place, claimed: true },
+    holder: { ...place, since, claimed: true },
     queue: state.queue.filter((other) => other.id !== place.id),
   };
 }

@@ -16,7 +16,10 @@ export type LedgerOptions = {
   /** the ground's clock, ms since 1970 */
   now?: () => number;
   limits?: Partial<
-    Record<"queuePerEdge" | "queuePerUser" | "contactMs" | "abandonedMs" | "stagingMs", number>
+    Record<
+      "queuePerEdge" | "queuePerUser" | "contactMs" | "abandonedMs" | "stagingMs" | "partsIdleMs" | "partsMs",
+      number
+    >
   >;
 };
 
@@ -41,6 +44,12 @@ export type Draft = {
 
 /** How a command ended: the agent's word, or one whose result lies in staging. */
 export type Judgement = Outcome | { state: "succeeded"; stagedResult: number };
+
+/** Bytes that a reservation keeps of its user's quota, by the edge as it then is; what it throws refuses. */
+export type Hold = (state: EdgeState) => number;
+
+/** The edge with the new command on it, or a refusal thrown. */
+type Admit = (state: EdgeState, place: Place, of: { inContact: boolean; command: Command }) => EdgeState;
 
 type IdempotencyRecord = { digest: string; command: string; at: number };
 
@@ -71,7 +80,7 @@ export class Ledger {
    * @throws EM_UNREACHABLE, LOCKED, IDEMPOTENCY_KEY_REUSED
    */
   submitLocking(draft: Draft): Promise<{ command: Command; replayed: boolean }> {
-    return this.#submit(draft, "lock", (state, place, inContact) => {
+    return this.#submit(draft, "lock", (state, place, { inContact }) => {
       if (!inContact) throw unreachable();
       edges.requireFree(state, draft.user);
       return edges.takeLock(state, place);
@@ -88,31 +97,60 @@ export class Ledger {
 
   /**
    * Keeps a place for an uplink (`staging`). With `free` the edge has to be in contact and idle.
-   * @throws EM_UNREACHABLE, LOCKED, QUEUE_FULL
+   * @throws EM_UNREACHABLE, LOCKED, QUEUE_FULL, and what `hold` throws
    */
-  async reserve(draft: Draft, free: boolean): Promise<Command> {
-    const { command } = await this.#submit(
-      draft,
-      "queue",
-      (state, place, inContact) => {
-        if (free) {
-          if (!inContact) throw unreachable();
-          edges.requireFree(state, draft.user);
-        }
-        edges.requirePlace(state, draft.user, this.#limits);
-        return edges.reserve(state, place);
-      },
-      "staging",
-    );
-    return command;
+  async reserve(draft: Draft, free: boolean, hold: Hold = () => 0): Promise<Command> {
+    const admit: Admit = (state, place, { inContact }) => {
+      if (free) {
+        if (!inContact) throw unreachable();
+        edges.requireFree(state, draft.user);
+      }
+      edges.requirePlace(state, draft.user, this.#limits);
+      return edges.reserve(state, { ...place, bytes: hold(state) });
+    };
+    return (await this.#submit(draft, "queue", admit, { state: "staging" })).command;
   }
 
   /**
-   * The uplink is staged whole: `staging → queued`, at the end of the queue. Never refused for the queue.
+   * Keeps a place for an upload in parts: for two hours from when it was last heard of ({@link extend}), and a
+   * day at most. Neither a busy edge nor one out of contact is in its way.
+   * @param prefix where its files are staged
+   * @throws QUEUE_FULL, IDEMPOTENCY_KEY_REUSED, and what `hold` throws
+   */
+  reserveParts(
+    draft: Draft,
+    prefix: (command: Pick<Command, "user" | "id">) => string,
+    hold: Hold,
+  ): Promise<{ command: Command; replayed: boolean }> {
+    const admit: Admit = (state, place, { command: { until } }) => {
+      edges.requirePlace(state, draft.user, this.#limits);
+      return edges.reserve(state, { ...place, bytes: hold(state), ...(until && { until }) });
+    };
+    const until = this.#now() + Math.min(this.#limits.partsIdleMs, this.#limits.partsMs);
+    const more = (command: Command) => ({ staged: prefix(command), until });
+    return this.#submit(draft, "queue", admit, { state: "staging", more });
+  }
+
+  /** An upload in parts goes on: it is given up later, unless it is at its longest. */
+  extend(command: Command): Promise<Command> {
+    const { partsIdleMs, partsMs } = this.#limits;
+    return this.#changeCommand(command, (state, current) => {
+      const until = Math.min(current.createdAt + partsMs, this.#now() + partsIdleMs);
+      // Not for every page of URLs: the edge's record is everybody's.
+      const soon = until - (current.until ?? 0) < partsIdleMs / 12;
+      if (current.state !== "staging" || current.until === undefined || soon) return { command: current };
+      return { state: edges.extend(state, current.id, until), command: { ...current, until } };
+    });
+  }
+
+  /**
+   * The uplink is staged whole: `staging → queued`, at the end of the queue. Never refused for the queue. One
+   * that was queued before is returned as it is.
    * @throws CANCELLED when it was cancelled meanwhile, EXPIRED when the janitor ended it
    */
   queue(command: Command, staged: { prefix: string; input: unknown }): Promise<Command> {
     return this.#changeCommand(command, (state, current) => {
+      if (current.queuedAt !== undefined) return { command: current };
       if (current.state !== "staging") throw endedError(current);
       const now = this.#now();
       const next = moved(current, "queued", { queuedAt: now, staged: staged.prefix, input: staged.input });
@@ -169,7 +207,7 @@ export class Ledger {
         claimedAt: item.data.claimedAt ?? now,
       };
       writes.push(this.#put(command, item.rev));
-      return { state: edges.claimed(free, next), writes, value: command };
+      return { state: edges.claimed(free, next, now), writes, value: command };
     });
   }
 
@@ -293,11 +331,14 @@ export class Ledger {
     });
   }
 
-  /** Ends what was left behind on an edge: unclaimed lock holders and uploads that are too old. */
+  /**
+   * Ends what was left behind on an edge: unclaimed lock holders and uploads that are too old.
+   * @param stagingMs age (ms) of an upload that is too old; one in parts has a time of its own
+   */
   async expireAbandoned(edge: string, stagingMs: number = this.#limits.stagingMs): Promise<Command[]> {
     const state = await this.edgeState(edge);
     const now = this.#now();
-    const old = state.reserved.filter((place) => now - place.since >= stagingMs);
+    const old = edges.overdue(state, now, stagingMs);
     const { holder } = state;
     if (holder && !holder.claimed && now - holder.since > this.#limits.abandonedMs) old.push(holder);
     const ended: Command[] = [];
@@ -351,8 +392,8 @@ export class Ledger {
   async #submit(
     draft: Draft,
     entry: Command["entry"],
-    admit: (state: EdgeState, place: Place, inContact: boolean) => EdgeState,
-    state: "queued" | "staging" = "queued",
+    admit: Admit,
+    options: { state?: "queued" | "staging"; more?: (command: Command) => Partial<Command> } = {},
   ): Promise<{ command: Command; replayed: boolean }> {
     if (Buffer.byteLength(JSON.stringify(draft.input)) > LIMITS.inputBytes) {
       throw new PerigeeError(
@@ -373,7 +414,8 @@ export class Ledger {
       async (edge, [inContact, found]) => {
         const now = this.#now();
         const writes: Write[] = [];
-        const command: Command = {
+        const { state = "queued" } = options;
+        const base: Command = {
           id: ulid(now),
           user: draft.user,
           edge: draft.edge,
@@ -386,6 +428,7 @@ export class Ledger {
           createdAt: now,
           ...(state === "queued" && { queuedAt: now }),
         };
+        const command: Command = { ...base, ...options.more?.(base) };
         if (idempotency && replayKey) {
           const { digest } = idempotency;
           if (found && now - found.data.at < LIMITS.idempotencyMs) {
@@ -405,7 +448,7 @@ export class Ledger {
             if: found?.rev ?? 0,
           });
         }
-        const next = admit(edge, place(command, now), inContact);
+        const next = admit(edge, place(command, now), { inContact, command });
         writes.push(this.#put(command, 0));
         return { state: next, writes, value: { command, replayed: false } };
       },

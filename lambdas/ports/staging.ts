@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { PartUploads } from "./part-uploads.ts";
 
 /**
  * Object storage between ground and edge. Keys:
@@ -40,7 +41,8 @@ export interface Staging {
   /** Names one level under a prefix ending in `/`, without the slash, in order. */
   listNames(prefix: string): Promise<string[]>;
   /**
-   * Deletes every object whose key begins with `prefix`; nothing there is no error. End it with a slash
+   * Deletes every object whose key begins with `prefix`, and ends the uploads in parts of such keys; nothing
+   * there is no error. End it with a slash
    * unless it is a whole key: `uplink/ann` is the beginning of `uplink/anna/…` too.
    */
   deletePrefix(prefix: string): Promise<void>;
@@ -58,4 +60,6 @@ export interface Staging {
    * looks at the size (`head`) before he believes in the object.
    */
   signPut(key: string, seconds: number, maxBytes: number): Promise<string>;
+  /** Objects that come in parts. */
+  readonly parts: PartUploads;
 }

@@ -38,6 +38,7 @@ describe("no answer of text is taken for something else by a browser", () => {
     const answer = await user.fetch(path);
     expect(answer.status).toBeLessThan(500);
     expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+    expect(answer.headers.get("cache-control")).toBe("private, no-store");
     await answer.body?.cancel();
   });
 
@@ -50,6 +51,7 @@ describe("no answer of text is taken for something else by a browser", () => {
       });
       expect(answer.status).toBeLessThan(500);
       expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+      expect(answer.headers.get("cache-control")).toBe("private, no-store");
     },
   );
 
@@ -57,5 +59,6 @@ describe("no answer of text is taken for something else by a browser", () => {
     const accepted = await user.fetch("/em/nodes/status", { headers: { prefer: "respond-async" } });
     expect(accepted.status).toBe(202);
     expect(accepted.headers.get("x-content-type-options")).toBe("nosniff");
+    expect(accepted.headers.get("cache-control")).toBe("private, no-store");
   });
 });

@@ -19,6 +19,8 @@ type Names = {
   image: string;
   imageId: string;
   command: string;
+  /** an uplink in parts that is under way */
+  upload: string;
   edge: string;
   user: string;
 };
@@ -70,6 +72,7 @@ beforeAll(async () => {
     image: letters(hers.image),
     imageId: `sha256:${randomBytes(32).toString("hex")}`,
     command: `${hers.command.slice(0, 12)}${randomBytes(7).toString("hex").toUpperCase()}`,
+    upload: `${hers.upload.slice(0, 12)}${randomBytes(7).toString("hex").toUpperCase()}`,
     edge: letters(hers.edge),
     user: letters(hers.user),
   };
@@ -95,6 +98,7 @@ async function possessions(): Promise<Names> {
   ok(await alice.get("/em/files/downlink", { filepath: file!, pod_name: volume! }, kept));
   const command = (await alice.get("/commands", { limit: 1 })).json.data[0].command_id;
   const images = (await alice.get("/em/pod/image/list")).json.data;
+  const opened = await opening(alice, { volume: volume!, file: file! });
   return {
     pod: pod!,
     volume: volume!,
@@ -102,10 +106,26 @@ async function possessions(): Promise<Names> {
     image: image!,
     imageId: images[0].id,
     command,
+    upload: opened.json.data.id,
     edge: "secretedge",
     user: "alice",
   };
 }
+
+/** Opens an uplink in parts of one byte. */
+const opening = (
+  client: Client,
+  { volume, file }: Pick<Names, "volume" | "file">,
+  options: RequestOptions = {},
+) =>
+  client.json(
+    "/uplinks",
+    {
+      pod_name: volume,
+      files: [{ path: file, size: 1, checksum: "d24ec4f1a98c6e5b", crc32: ["e8b7be43"] }],
+    },
+    options,
+  );
 
 /** Waits until the pod runs and its log has come. */
 async function running(client: Client, pod_name: string): Promise<void> {
@@ -234,10 +254,27 @@ const ATTEMPTS: Record<string, Attempt> = {
   "POST /commands/{id}/cancel": async (client, { command }, options) => [
     await told(client.request("POST", `/commands/${command}/cancel`, options)),
   ],
+  "GET /uplinks/{id}": async (client, { upload }, options) => [
+    await told(client.get(`/uplinks/${upload}`, {}, options)),
+  ],
+  "POST /uplinks/{id}/parts": async (client, { upload }, options) => [
+    await told(client.json(`/uplinks/${upload}/parts`, {}, options)),
+  ],
+  "POST /uplinks/{id}/complete": async (client, { upload }, options) => [
+    await told(client.request("POST", `/uplinks/${upload}/complete`, options)),
+  ],
   "GET /edge": async (client, _, options) => {
     const answer = await client.get("/edge", {}, options);
     if (answer.status !== 200) return [`${answer.status} ${answer.text}`];
     return [JSON.stringify(answer.json.data.pods.map(({ pod_name }: { pod_name: string }) => pod_name))];
+  },
+  "POST /uplinks": async (client, { volume, file, user }, options) => {
+    const own = await opening(client, { volume, file }, options);
+    const out = [await told(opening(client, { volume, file: `../../${user}/${volume}/${file}` }, options))];
+    // his own of that name is his own: it goes again
+    if (own.status !== 201) return [...out, `${own.status} ${own.text}`];
+    const cancelled = await client.request("POST", `/commands/${own.json.data.id}/cancel`, options);
+    return [...out, `${cancelled.status}`];
   },
   // last: from here on the stranger has a volume of that name too, which is his own
   "POST /em/files/uplink": async (client, { volume, file, user }, options) => [
@@ -278,6 +315,7 @@ async function whatAliceHas(): Promise<unknown> {
     log: (await alice.get("/em/pod/logs", { pod_name: hers.pod })).text,
     command: (await alice.get(`/commands/${hers.command}`)).json,
     content: (await alice.get(`/commands/${hers.command}/content`)).text,
+    upload: (await alice.get(`/uplinks/${hers.upload}`)).json,
   };
 }
 

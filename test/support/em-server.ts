@@ -9,7 +9,7 @@ import pino from "pino";
 import { DirectoryStaging } from "#lambdas/adapters/directory-staging.ts";
 import type { EmDeps, EmEnv } from "#lambdas/dialects/em/deps.ts";
 import { registerEmRoutes } from "#lambdas/dialects/em/routes.ts";
-import type { Answer, Dispatch, Preference, Request, Reservation } from "#lambdas/dispatch/dispatch.ts";
+import type { Answer, Dispatch, Request, Reservation } from "#lambdas/dispatch/dispatch.ts";
 import { PodLogs } from "#lambdas/dispatch/pod-logs.ts";
 import { downlinkKey, uplinkPrefix } from "#lambdas/dispatch/staging-keys.ts";
 import { honourExpectContinue } from "#lambdas/http/expect-continue.ts";
@@ -29,7 +29,7 @@ type Upload = Parameters<Reservation["complete"]>[0];
 /** A Dispatch that answers what the test says, and remembers what it was asked. */
 export class FakeDispatch implements Dispatch {
   readonly requests: Request<OperationName>[] = [];
-  readonly reservations: { user: string; edge: string; preference: Preference }[] = [];
+  readonly reservations: Parameters<Dispatch["reserve"]>[0][] = [];
   readonly uploads: Upload[] = [];
   readonly abandoned: Failure[] = [];
   /** refuses every call, as a busy edge does */
@@ -49,7 +49,7 @@ export class FakeDispatch implements Dispatch {
     return this.#answer(request.operation, request as unknown as Request<OperationName>);
   }
 
-  async reserve(request: { user: string; edge: string; preference: Preference }): Promise<Reservation> {
+  async reserve(request: Parameters<Dispatch["reserve"]>[0]): Promise<Reservation> {
     if (this.refusal) throw this.refusal;
     this.reservations.push(request);
     const command = fakeCommand("volume.uplink", "staging");

@@ -149,6 +149,14 @@ export class PodRig {
     return this.run(manager, user, { command: ["/bin/sh", "-c", script], ...input });
   }
 
+  /** Addresses at which the network reaches a running run. */
+  async addresses(run: string): Promise<string[]> {
+    const { NetworkSettings } = await this.docker
+      .getContainer(`${this.instance}-${run.toLowerCase()}`)
+      .inspect();
+    return Object.values(NetworkSettings.Networks).map(({ IPAddress }) => IPAddress);
+  }
+
   async cleanUp(): Promise<void> {
     for (const manager of this.#managers) await manager.close();
     for (const runtime of this.#runtimes) await runtime.close();

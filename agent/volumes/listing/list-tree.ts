@@ -21,6 +21,8 @@ export type ListOptions = {
   maxText?: number;
   /** bytes of sparse giants that are hashed all the same; default 1 GiB */
   sparseBytes?: number;
+  /** what files are read into; default a new one of 1 MiB */
+  buffer?: Buffer;
   /** files are hashed for this long (ms); after it only known hashes are given; default 30 min */
   hashMs?: number;
 };
@@ -60,7 +62,7 @@ class Listing {
   readonly #maxDepth: number;
   readonly #maxText: number;
   readonly #hashUntil: number;
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER);
+  readonly #buffer: Buffer;
   readonly #pieces: string[] = [];
   #sparseLeft: number;
   #text = "";
@@ -74,6 +76,7 @@ class Listing {
   constructor(options: ListOptions) {
     this.#known = options.known;
     this.#check = options.check;
+    this.#buffer = options.buffer ?? Buffer.allocUnsafeSlow(BUFFER);
     this.#settledMs = options.settledMs;
     this.#maxEntries = options.maxEntries ?? LIMITS.listEntries;
     this.#maxDepth = options.maxDepth ?? LIMITS.listDepth;
@@ -228,7 +231,7 @@ class Listing {
   #hash(fd: number, size: number): bigint | null {
     const buffer = this.#buffer;
     try {
-      if (size <= BUFFER) {
+      if (size <= buffer.length) {
         const count = size === 0 ? 0 : fs.readSync(fd, buffer, 0, size, 0);
         if (count !== size) return null;
         this.#hashed += count;
@@ -236,7 +239,7 @@ class Listing {
       }
       const hash = new Xxh64();
       for (let left = size; left > 0; ) {
-        const count = fs.readSync(fd, buffer, 0, Math.min(BUFFER, left), size - left);
+        const count = fs.readSync(fd, buffer, 0, Math.min(buffer.length, left), size - left);
         if (count === 0) return null;
         hash.update(buffer.subarray(0, count));
         left -= count;

@@ -1,3 +1,5 @@
+import type { Listing } from "./list-volume.ts";
+
 /** What a tree worker is asked. `fd` is a directory that the asker holds open until the answer. */
 export type TreeJob =
   | { kind: "measure"; fd: number }
@@ -20,6 +22,6 @@ export const HASHED_MIB = 2;
 
 export type TreeAnswer =
   | { kind: "measured"; size: number; allocated: number; entries: number; truncated: boolean }
-  | { kind: "listed"; chunks: Uint8Array[]; bytes: number; size: number; truncated: boolean }
+  | ({ kind: "listed" } & Listing)
   | { kind: "stopped" }
   | { kind: "failed"; message: string; code?: string };

@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Directory } from "../../files/directory.ts";
+import { listSmall } from "./list-small.ts";
+import type { Listing } from "./list-volume.ts";
 import { ENTRIES, HASHED_MIB, STOP, type TreeAnswer, type TreeJob, type TreeState } from "./tree-job.ts";
 
 export type Measure = Omit<TreeAnswer & { kind: "measured" }, "kind">;
-export type Listing = Omit<TreeAnswer & { kind: "listed" }, "kind">;
 
 export type ListJob = {
   /** file of the volume's known hashes */
@@ -28,6 +29,8 @@ export class TreeWorker {
   #worker: Worker | undefined;
   #state: TreeState = newState();
   #queue: Promise<unknown> = Promise.resolve();
+  /** jobs asked for and not answered */
+  #asked = 0;
   #idle: NodeJS.Timeout | undefined;
 
   /** @throws the signal's reason */
@@ -37,13 +40,17 @@ export class TreeWorker {
     return answer;
   }
 
-  /** @throws the signal's reason */
+  /** A small tree is listed at once, without the thread. @throws the signal's reason */
   async list(
     directory: Directory,
     job: ListJob,
     signal?: AbortSignal,
     progress?: (entries: number, hashedMiB: number) => void,
   ): Promise<Listing> {
+    signal?.throwIfAborted();
+    // never beside a job of the thread, which may be writing the same volume's hashes
+    const small = this.#asked === 0 ? listSmall(directory, job) : undefined;
+    if (small) return small;
     const answer = await this.#ask({ kind: "list", fd: directory.fd, ...job }, signal, progress);
     if (answer.kind !== "listed") throw new Error(`the tree worker answered ${answer.kind}`);
     return answer;
@@ -60,8 +67,9 @@ export class TreeWorker {
     signal?: AbortSignal,
     progress?: (entries: number, hashedMiB: number) => void,
   ): Promise<TreeAnswer> {
+    this.#asked++;
     const asked = this.#queue.then(() => this.#do(job, signal, progress));
-    this.#queue = asked.catch(() => undefined);
+    this.#queue = asked.catch(() => undefined).finally(() => this.#asked--);
     return asked;
   }
 

@@ -30,7 +30,7 @@ class WrongContent extends Error {
  * Receives every file of the plan that is not here yet; each is checked against its hash and durable when
  * this returns. A part that an earlier attempt left is gone on from.
  * @param assertRoom throws when so many bytes more would break into the free-space floor
- * @throws PerigeeError STORAGE_FULL; the signal's reason
+ * @throws PerigeeError STORAGE_FULL, CHECKSUM_MISMATCH; the signal's reason
  */
 export async function receive(
   incoming: Incoming,
@@ -92,7 +92,12 @@ async function receiveFile(
       if (!(error instanceof WrongContent)) throw error;
       // a part from before a power cut may hold less than its length says
       fs.ftruncateSync(fd, 0);
-      await fill(fd, file, context, progress);
+      await fill(fd, file, context, progress).catch((again: unknown) => {
+        // That is what was staged: the one who sent it declared something else.
+        throw again instanceof WrongContent
+          ? new PerigeeError("CHECKSUM_MISMATCH", `files: ${again.message}`, { cause: error })
+          : again;
+      });
     }
     await fsync(fd);
   } finally {

@@ -88,7 +88,10 @@ describe("volume.uplink", () => {
 
     const wrong = world.uplink({ b: "right", c: "fine" });
     wrong.onFetch = (n, _, content) => (n === 0 ? Buffer.from("wrong") : content);
-    await expect(world.run(wrong)).rejects.toThrow('"b" did not arrive');
+    await expect(world.run(wrong)).rejects.toMatchObject({
+      code: "CHECKSUM_MISMATCH",
+      message: expect.stringContaining('"b" did not arrive'),
+    });
     expect(world.tree()).toEqual({ a: "right" });
     expect(world.leftovers()).toEqual([]);
   });
@@ -96,7 +99,7 @@ describe("volume.uplink", () => {
   it.each(["longer than it should be", "sho"])("refuses content of another length: %s", async (given) => {
     const command = world.uplink({ a: "right" });
     command.onFetch = () => Buffer.from(given);
-    await expect(world.run(command)).rejects.toThrow("did not arrive");
+    expect(await world.code(command)).toBe("CHECKSUM_MISMATCH");
     expect(fs.existsSync(world.volume)).toBe(false);
   });
 

@@ -19,7 +19,7 @@ const MADE = 4;
  * Puts staged files into a volume: all or none. They are received beside the volume, made durable, every
  * target is checked, `commit` is noted, and then they are renamed into place. Before `commit` a failure leaves
  * the volume as it was; after it a restart rolls forward.
- * @throws PerigeeError INVALID_PARAMETERS, ILLEGAL_PATH, QUOTA_EXCEEDED, STORAGE_FULL
+ * @throws PerigeeError INVALID_PARAMETERS, ILLEGAL_PATH, CHECKSUM_MISMATCH, QUOTA_EXCEEDED, STORAGE_FULL
  */
 export function uplinkHandler(volumes: Volumes, deps: VolumeDeps): OperationHandler<"volume.uplink"> {
   return async (context) => {

@@ -1,6 +1,7 @@
+import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { Command } from "../../ledger/command.ts";
 
-const JSON_HEADERS = { "content-type": "application/json", "x-content-type-options": "nosniff" };
+const JSON_HEADERS = { "content-type": "application/json", ...SAFE_HEADERS };
 
 /** A JSON answer, 200 unless said otherwise. */
 export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Response {

@@ -18,7 +18,7 @@ export function inCommand(error: unknown, commandId: string): unknown {
  * read reaches a client that is still sending. HEAD, which Hono routes as GET, is refused.
  */
 export function handler(
-  deps: EmDeps,
+  deps: Pick<EmDeps, "log">,
   methods: readonly string[] | undefined,
   handle: (c: EmContext) => Promise<Response>,
 ): (c: EmContext) => Promise<Response> {

@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import type { ResultOf } from "#protocol/operations.ts";
 import { openStaged, streamStaged } from "../../content/staged-content.ts";
+import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { Command } from "../../ledger/command.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
 
@@ -19,7 +20,7 @@ export async function listingAnswer(
   once: boolean,
 ): Promise<Response> {
   const tail = Buffer.from(result.truncated ? ',"truncated":true}' : "}");
-  const headers = { "content-type": "application/json", "x-content-type-options": "nosniff" };
+  const headers = { "content-type": "application/json", ...SAFE_HEADERS };
   if (!result.content) {
     const body = Buffer.concat([HEAD, Buffer.from(result.listing ?? "[]"), tail]);
     return new Response(body, { headers });

@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { PodKey, ReadLogOptions } from "../../dispatch/pod-logs.ts";
 import { type Fields, readQuery } from "../../http/read-body.ts";
+import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
 import { booleanField, invalid, textField, wholeNumber } from "./form-values.ts";
 import { podName } from "./names.ts";
@@ -36,8 +37,7 @@ export async function podLogs(c: EmContext, deps: EmDeps): Promise<Response> {
   return new Response(Readable.toWeb(body) as ReadableStream<Uint8Array>, {
     headers: {
       "content-type": "text/plain; charset=utf-8",
-      "x-content-type-options": "nosniff",
-      "cache-control": "no-store",
+      ...SAFE_HEADERS,
     },
   });
 }

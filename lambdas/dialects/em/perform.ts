@@ -46,7 +46,7 @@ export async function perform<O extends OperationName>(
 
 /** An {@link Answer} as a response; `Preference-Applied` says what of `Prefer` was done. */
 export async function answerOf<O extends OperationName>(
-  deps: EmDeps,
+  deps: Pick<EmDeps, "log">,
   answer: Answer<O>,
   { applied, preference }: Preferred,
   respond: (result: ResultOf<O>, command: Command) => Response | Promise<Response>,

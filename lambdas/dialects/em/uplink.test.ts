@@ -57,8 +57,9 @@ describe("what arrives", () => {
       message: "Successfully uplinked files",
       data: { file_count: 2, total_size_kb: 1.96 },
     });
+    // the body's length bounds what is kept of the quota
     expect(em.dispatch.reservations).toEqual([
-      { user: "client1", edge: "cg2", preference: { kind: "contract" } },
+      { user: "client1", edge: "cg2", preference: { kind: "contract" }, bytes: expect.any(Number) },
     ]);
     const [upload] = em.dispatch.uploads;
     expect(upload).toMatchObject({

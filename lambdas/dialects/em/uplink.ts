@@ -12,7 +12,7 @@ import { inCommand } from "./handler.ts";
 import { optionalLabel, volumeName } from "./names.ts";
 import { pathInVolume } from "./path-rules.ts";
 import { answerOf } from "./perform.ts";
-import { noFiles, type ReceivedFile, readUplinkBody, uplinkTooLarge } from "./uplink-body.ts";
+import { noFiles, readUplinkBody, uplinkTooLarge } from "./uplink-body.ts";
 
 /** Fields that an uplink knows; others are ignored. */
 const KNOWN = ["dest_path", "pod_name", "pvc_name"];
@@ -22,13 +22,20 @@ export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response>
   const contentType = c.req.header("content-type") ?? "";
   const media = contentType.split(";", 1)[0]!.trim().toLowerCase();
   if (media !== "multipart/form-data" || c.req.header("content-length") === "0") throw noFiles();
-  const length = Number(c.req.header("content-length") ?? 0);
+  /** NaN when it is not told */
+  const length = Number(c.req.header("content-length") ?? Number.NaN);
   if (length > LIMITS.uplinkBodyBytes) throw uplinkTooLarge();
   if (length > (deps.requestBytes ?? length)) throw inPartsOnly(deps.requestBytes!);
   const user = c.get("user");
   const preferred = readPrefer(c.req.header("prefer"));
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
-  const reservation = await deps.dispatch.reserve({ user, edge, preference: preferred.preference });
+  const reservation = await deps.dispatch.reserve({
+    user,
+    edge,
+    preference: preferred.preference,
+    // the files are a part of the body
+    ...(Number.isSafeInteger(length) && { bytes: length }),
+  });
   let upload: Awaited<ReturnType<typeof receive>>;
   try {
     upload = await receive(c, deps, reservation, contentType);
@@ -40,15 +47,18 @@ export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response>
   }
   try {
     const answer = await reservation.complete(upload);
-    return await answerOf(deps, answer, preferred, ({ count, bytes }) =>
-      json({
-        message: "Successfully uplinked files",
-        data: { file_count: count, total_size_kb: Math.round((bytes / 1024) * 100) / 100 },
-      }),
-    );
+    return await answerOf(deps, answer, preferred, uplinked);
   } catch (error) {
     throw inCommand(error, reservation.command.id);
   }
+}
+
+/** The contract's answer to an uplink that has arrived. */
+export function uplinked({ count, bytes }: { count: number; bytes: number }): Response {
+  return json({
+    message: "Successfully uplinked files",
+    data: { file_count: count, total_size_kb: Math.round((bytes / 1024) * 100) / 100 },
+  });
 }
 
 async function receive(c: EmContext, deps: EmDeps, reservation: Reservation, contentType: string) {
@@ -115,7 +125,10 @@ function target(fields: Fields, name: string): string {
  * The manifest: of files with one target the last counts, as if they had been written one after another.
  * @throws INVALID_PARAMETERS when a file would have to be a directory for another
  */
-export function placed(fields: Fields, received: ReceivedFile[]): StagedFile[] {
+export function placed(
+  fields: Fields,
+  received: (Omit<StagedFile, "path"> & { name: string })[],
+): StagedFile[] {
   const byPath = new Map<string, StagedFile>();
   for (const { n, name, size, xxh64 } of received) {
     const path = target(fields, name);

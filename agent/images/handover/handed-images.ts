@@ -1,0 +1,97 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { NeededImage } from "./image-handover.ts";
+import type { Blob, StoredImage } from "./registry-client.ts";
+
+/**
+ * An image that was given to the registry. `pushing`: it may be there or not; `held`: pods may name it;
+ * `deleted`: its manifest is gone, its blobs take room until they are collected.
+ */
+export type HandedImage = NeededImage & {
+  repository: string;
+  tag: string;
+  state: "pushing" | "held" | "deleted";
+  digest: string | undefined;
+  blobs: Blob[];
+  /** ms since 1970 */
+  usedAt: number;
+};
+
+type Row = Record<"user" | "image_id" | "repository" | "tag" | "state" | "blobs", string> & {
+  digest: string | null;
+  used_at: number;
+};
+
+/** What this agent has put in the registry: durable, so that nothing is forgotten there. */
+export class HandedImages {
+  readonly #db: DatabaseSync;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    db.exec(`
+      CREATE TABLE IF NOT EXISTS handed_images (
+        user TEXT NOT NULL, image_id TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL,
+        state TEXT NOT NULL, digest TEXT, blobs TEXT NOT NULL, used_at INTEGER NOT NULL,
+        PRIMARY KEY (user, image_id)
+      ) STRICT, WITHOUT ROWID;
+    `);
+  }
+
+  all(): HandedImage[] {
+    return (this.#db.prepare("SELECT * FROM handed_images").all() as unknown as Row[]).map(read);
+  }
+
+  get({ user, imageId }: NeededImage): HandedImage | undefined {
+    const row = this.#db
+      .prepare("SELECT * FROM handed_images WHERE user = ? AND image_id = ?")
+      .get(user, imageId) as Row | undefined;
+    return row && read(row);
+  }
+
+  /** To be called before the registry hears of it. */
+  begin({ user, imageId }: NeededImage, repository: string, tag: string, now: number): void {
+    this.#db
+      .prepare("INSERT OR REPLACE INTO handed_images VALUES (?, ?, ?, ?, 'pushing', NULL, '[]', ?)")
+      .run(user, imageId, repository, tag, now);
+  }
+
+  hold({ user, imageId }: NeededImage, { digest, blobs }: StoredImage): void {
+    this.#db
+      .prepare(
+        "UPDATE handed_images SET state = 'held', digest = ?, blobs = ? WHERE user = ? AND image_id = ?",
+      )
+      .run(digest, JSON.stringify(blobs), user, imageId);
+  }
+
+  used({ user, imageId }: NeededImage, now: number): void {
+    this.#db
+      .prepare("UPDATE handed_images SET used_at = ? WHERE user = ? AND image_id = ?")
+      .run(now, user, imageId);
+  }
+
+  markDeleted({ user, imageId }: NeededImage): void {
+    this.#db
+      .prepare("UPDATE handed_images SET state = 'deleted' WHERE user = ? AND image_id = ?")
+      .run(user, imageId);
+  }
+
+  forget({ user, imageId }: NeededImage): void {
+    this.#db.prepare("DELETE FROM handed_images WHERE user = ? AND image_id = ?").run(user, imageId);
+  }
+
+  forgetDeleted(): void {
+    this.#db.exec("DELETE FROM handed_images WHERE state = 'deleted'");
+  }
+}
+
+function read(row: Row): HandedImage {
+  return {
+    user: row.user,
+    imageId: row.image_id,
+    repository: row.repository,
+    tag: row.tag,
+    state: row.state as HandedImage["state"],
+    digest: row.digest ?? undefined,
+    blobs: JSON.parse(row.blobs),
+    usedAt: row.used_at,
+  };
+}

@@ -1,0 +1,256 @@
+import { randomBytes } from "node:crypto";
+import { DatabaseSync } from "node:sqlite";
+import Docker from "dockerode";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { makeBusyboxImage } from "#test/support/base-image.ts";
+import { FakeRegistry } from "#test/support/fake-registry.ts";
+import { ImageMissing } from "../../pods/pod-runtime.ts";
+import type { NeededImage } from "./image-handover.ts";
+import { RegistryHandover, type RegistryHandoverOptions } from "./registry-handover.ts";
+
+const docker = new Docker();
+const id = randomBytes(4).toString("hex");
+const ada = `a${id}`;
+const bob = `b${id}`;
+const made: string[] = [];
+let base: string;
+let registry: FakeRegistry;
+let database: DatabaseSync;
+let handover: RegistryHandover;
+let names: Map<string, string>;
+let inUse: Set<string>;
+let collected: number;
+
+beforeAll(async () => {
+  base = await makeBusyboxImage(docker, `perigee-test/handover-${id}:latest`);
+  made.push(`perigee-test/handover-${id}:latest`);
+});
+afterAll(async () => {
+  for (const name of made) await docker.getImage(name).remove({ force: true });
+});
+beforeEach(async () => {
+  registry = await FakeRegistry.start();
+  database = new DatabaseSync(":memory:");
+  names = new Map([[ada, `${ada}-tool`]]);
+  inUse = new Set();
+  collected = 0;
+  handover = open();
+});
+afterEach(async () => {
+  await handover.close();
+  await registry.close();
+  database.close();
+});
+
+function open(options: Partial<RegistryHandoverOptions> = {}): RegistryHandover {
+  return new RegistryHandover({
+    docker,
+    database,
+    instance: `test${id}`,
+    pull: "registry.onboard:5000",
+    push: registry.address,
+    password: registry.password,
+    maxBytes: 1024 ** 3,
+    collect: async () => {
+      collected++;
+    },
+    repositoryOf: async ({ user }) => names.get(user),
+    isInUse: ({ user, imageId }) => inUse.has(`${user} ${imageId}`),
+    ...options,
+  });
+}
+
+/** A small image of its own: the base with a layer on it. */
+async function build(name: string): Promise<string> {
+  const container = await docker.createContainer({ Image: base, Cmd: ["true"], Env: [`NAME=${name}`] });
+  try {
+    const { Id } = await container.commit({ repo: `perigee-test/${name}-${id}`, tag: "latest" });
+    made.push(`perigee-test/${name}-${id}:latest`);
+    return Id;
+  } finally {
+    await container.remove({ force: true });
+  }
+}
+
+const needed = (user: string, imageId = base): NeededImage => ({ user, imageId });
+
+async function tagsOf(imageId: string): Promise<string[]> {
+  return (await docker.getImage(imageId).inspect()).RepoTags;
+}
+
+describe("handing an image over", () => {
+  it("pushes it once and names it by digest", async () => {
+    const reference = await handover.reference(needed(ada));
+    expect(reference).toBe(`registry.onboard:5000/${registry.held[0]}`);
+    expect(reference).toMatch(new RegExp(`/${ada}-tool@sha256:[0-9a-f]{64}$`));
+    expect(await handover.reference(needed(ada))).toBe(reference);
+    expect(registry.pushes()).toBe(1);
+    expect((await tagsOf(base)).filter((name) => name.startsWith(registry.address))).toEqual([]);
+  });
+
+  it("pushes once for many that ask at the same time", async () => {
+    const all = await Promise.all(Array.from({ length: 8 }, () => handover.reference(needed(ada))));
+    expect(new Set(all).size).toBe(1);
+    expect(registry.pushes()).toBe(1);
+  });
+
+  it("names nobody else's repository, though the bits are the same", async () => {
+    names.set(bob, `${bob}-mine`);
+    const [adas, bobs] = [await handover.reference(needed(ada)), await handover.reference(needed(bob))];
+    expect(adas).toContain(`/${ada}-tool@`);
+    expect(bobs).toContain(`/${bob}-mine@`);
+  });
+
+  it("gives a rebuilt name its new bits", async () => {
+    const rebuilt = await build("rebuilt");
+    const before = await handover.reference(needed(ada));
+    const after = await handover.reference(needed(ada, rebuilt));
+    expect(after.split("@")[0]).toBe(before.split("@")[0]);
+    expect(after).not.toBe(before);
+  });
+
+  it("serves an image that lost its name meanwhile", async () => {
+    names.clear();
+    expect(await handover.reference(needed(ada))).toContain(`/${ada}-unnamed@sha256:`);
+  });
+
+  it("pushes again what the registry has lost", async () => {
+    const reference = await handover.reference(needed(ada));
+    registry.manifests.clear();
+    registry.blobs.clear();
+    expect(await handover.reference(needed(ada))).toBe(reference);
+    expect(registry.held).toEqual([reference.replace("registry.onboard:5000/", "")]);
+  });
+
+  it("says that the engine has no such image", async () => {
+    const missing = handover.reference(needed(ada, `sha256:${"0".repeat(64)}`));
+    await expect(missing).rejects.toBeInstanceOf(ImageMissing);
+  });
+});
+
+describe("a registry that fails", () => {
+  it("is told by a stable code, and nothing is half done", async () => {
+    registry.fault = (method, path) => (method === "PUT" && path.includes("/manifests/") ? 500 : undefined);
+    await expect(handover.reference(needed(ada))).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+    expect(registry.held).toEqual([]);
+    expect((await tagsOf(base)).filter((name) => name.startsWith(registry.address))).toEqual([]);
+    registry.fault = undefined;
+    expect(await handover.reference(needed(ada))).toContain(registry.held[0]);
+  });
+
+  it("is told when it does not answer, also for an image that it had", async () => {
+    await handover.reference(needed(ada));
+    await registry.close();
+    for (const user of [ada, bob]) {
+      await expect(handover.reference(needed(user))).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+    }
+  });
+
+  it("is told when it refuses the password", async () => {
+    handover = open({ password: "agent:wrong" });
+    await expect(handover.reference(needed(ada))).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+  });
+
+  it("is given up after a while", async () => {
+    registry.fault = () => new Promise(() => {});
+    handover = open({ pushMs: 300 });
+    await expect(handover.reference(needed(ada))).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+  });
+});
+
+describe("an agent that died", () => {
+  it("takes up a push that had landed", async () => {
+    const reference = await handover.reference(needed(ada));
+    database.exec("UPDATE handed_images SET state = 'pushing', digest = NULL, blobs = '[]'");
+    await handover.start();
+    expect(await handover.reference(needed(ada))).toBe(reference);
+    expect(registry.pushes()).toBe(1);
+  });
+
+  it("forgets a push that had not landed, and its name in the engine", async () => {
+    const repo = `${registry.address}/${ada}-tool`;
+    await docker.getImage(base).tag({ repo, tag: `test${id}-x` });
+    await docker.getImage(base).tag({ repo, tag: "of-somebody-else" });
+    made.push(`${repo}:of-somebody-else`);
+    database.exec(
+      `INSERT INTO handed_images VALUES ('${ada}', '${base}', '${ada}-tool', 't', 'pushing', NULL, '[]', 0)`,
+    );
+    await handover.start();
+    expect(await tagsOf(base)).not.toContain(`${repo}:test${id}-x`);
+    expect(await tagsOf(base)).toContain(`${repo}:of-somebody-else`);
+    expect(database.prepare("SELECT count(*) AS n FROM handed_images").get()).toEqual({ n: 0 });
+  });
+});
+
+describe("what the registry keeps", () => {
+  it("drops what has no name any more, once no run uses it", async () => {
+    await handover.reference(needed(ada));
+    names.clear();
+    inUse.add(`${ada} ${base}`);
+    await handover.keepUp([]);
+    expect(registry.held).toHaveLength(1);
+    inUse.clear();
+    await handover.keepUp([]);
+    expect(registry.held).toEqual([]);
+  });
+
+  it("keeps a manifest that another user's name needs too", async () => {
+    names.set(ada, "busybox").set(bob, "busybox");
+    const reference = await handover.reference(needed(ada));
+    await handover.reference(needed(bob));
+    names.delete(ada);
+    await handover.keepUp([]);
+    expect(await handover.reference(needed(bob))).toBe(reference);
+  });
+
+  it("makes room by dropping what was not used for long, and collects", async () => {
+    const [first, second] = [await build("first"), await build("second")];
+    const size = (await docker.getImage(base).inspect()).Size;
+    let now = 1;
+    handover = open({ maxBytes: Math.round(size * 1.5), now: () => now++ });
+    await handover.reference(needed(ada, first));
+    const kept = await handover.reference(needed(ada, second));
+    expect(registry.held.map((held) => `registry.onboard:5000/${held}`)).toEqual([kept]);
+    expect(collected).toBeGreaterThan(0);
+  });
+
+  it("refuses when everything is in use", async () => {
+    const other = await build("other");
+    const size = (await docker.getImage(base).inspect()).Size;
+    handover = open({ maxBytes: Math.round(size * 1.5) });
+    await handover.reference(needed(ada));
+    inUse.add(`${ada} ${base}`);
+    await expect(handover.reference(needed(ada, other))).rejects.toMatchObject({ code: "STORAGE_FULL" });
+    expect(registry.held).toHaveLength(1);
+  });
+
+  it("stops at the free-space floor", async () => {
+    handover = open({ room: () => 10 });
+    await expect(handover.reference(needed(ada))).rejects.toMatchObject({ code: "STORAGE_FULL" });
+    expect(registry.pushes()).toBe(0);
+  });
+
+  it("never collects while something is pushed", async () => {
+    const other = await build("beside");
+    let pushing = false;
+    let met = false;
+    handover = open({
+      collectAt: 0,
+      collect: async () => {
+        met ||= pushing;
+      },
+    });
+    await handover.reference(needed(ada));
+    names.delete(ada);
+    names.set(bob, `${bob}-tool`);
+    registry.fault = async (method, path) => {
+      if (method === "PUT" || method === "PATCH" || method === "POST") pushing = true;
+      if (method === "GET" && path.includes("/manifests/")) pushing = false;
+      return undefined;
+    };
+    const push = handover.reference(needed(bob, other));
+    await Promise.all([push, handover.keepUp([])]);
+    expect(met).toBe(false);
+    expect(registry.held).toEqual([(await push).replace("registry.onboard:5000/", "")]);
+  });
+});

@@ -1,0 +1,239 @@
+import type { DatabaseSync } from "node:sqlite";
+import type Docker from "dockerode";
+import { PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "../../kill-point.ts";
+import { ImageMissing } from "../../pods/pod-runtime.ts";
+import { engineCall, engineTry } from "../engine-call.ts";
+import { type HandedImage, HandedImages } from "./handed-images.ts";
+import type { ImageHandover, NeededImage } from "./image-handover.ts";
+import { pushImage, untag } from "./push-image.ts";
+import { RegistryClient } from "./registry-client.ts";
+import { bytesOf, garbageOf, toMakeRoom } from "./retention.ts";
+
+export type RegistryHandoverOptions = {
+  docker: Docker;
+  /** the agent's state; the handover makes its own table in it */
+  database: DatabaseSync;
+  /** unique per agent; begins the tags it makes */
+  instance: string;
+  /** where nodes pull: `host:port` */
+  pull: string;
+  /** where the engine pushes: `host:port`; only this agent writes there */
+  push: string;
+  /** `user:password` for `push` */
+  password?: string;
+  /** bytes that the registry may hold */
+  maxBytes: number;
+  /** bytes that may still be written where the registry stores; default: no floor */
+  room?(): number;
+  /**
+   * Gives back the bytes of deleted images; nothing is pushed meanwhile. Without it somebody else must.
+   * Rejects when it failed.
+   */
+  collect?(signal: AbortSignal): Promise<void>;
+  /** The repository that tells whose image it is: `<user>-<image>`, or a public name; undefined: it has no name any more. */
+  repositoryOf(image: NeededImage): Promise<string | undefined>;
+  /** Is a run of this image under way, or may a run come back for it? Then it is never dropped. */
+  isInUse(image: NeededImage): boolean;
+  onError?(error: unknown, about: { doing: string }): void;
+  /** ms that one push may take; default 20 min */
+  pushMs?: number;
+  /** ms that one collection may take; default 10 min */
+  collectMs?: number;
+  /** bytes of garbage at which it is collected; default a tenth of `maxBytes` */
+  collectAt?: number;
+  now?(): number;
+};
+
+/**
+ * {@link ImageHandover} through a registry onboard. The engine has every image, so the registry is a bounded
+ * cache of what pods need: what no run uses may go from it at any time, and comes again when it is needed. All
+ * that writes takes turns, so that a collection never meets a push.
+ */
+export class RegistryHandover implements ImageHandover {
+  readonly #options: RegistryHandoverOptions;
+  readonly #registry: RegistryClient;
+  readonly #images: HandedImages;
+  readonly #pushing = new Map<string, Promise<string>>();
+  readonly #closed = new AbortController();
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RegistryHandoverOptions) {
+    this.#options = options;
+    this.#registry = new RegistryClient(options.push, options.password);
+    this.#images = new HandedImages(options.database);
+  }
+
+  async reference(image: NeededImage): Promise<string> {
+    this.#closed.signal.throwIfAborted();
+    const known = this.#images.get(image);
+    if (known?.state === "held" && (await this.#registry.has(known.repository, known.digest!))) {
+      // it may have been dropped while the registry was asked
+      if (this.#images.get(image)?.state === "held") {
+        this.#images.used(image, this.#now());
+        return this.#nameOf(known.repository, known.digest!);
+      }
+    }
+    const key = keyOf(image);
+    const running = this.#pushing.get(key);
+    if (running) return running;
+    const pushing = this.#inTurn(() => this.#push(image)).finally(() => this.#pushing.delete(key));
+    this.#pushing.set(key, pushing);
+    return pushing;
+  }
+
+  /** Clears what a run before left half done. To be repeated when it throws. */
+  start(): Promise<void> {
+    return this.#inTurn(async () => {
+      const prefix = `${this.#options.push}/`;
+      for (const { RepoTags } of await engineCall(() => this.#options.docker.listImages())) {
+        for (const name of RepoTags ?? []) {
+          const colon = name.lastIndexOf(":");
+          const [repo, tag] = [name.slice(0, colon), name.slice(colon + 1)];
+          if (repo.startsWith(prefix) && tag.startsWith(this.#tagPrefix()))
+            await untag(this.#options.docker, { repo, tag });
+        }
+      }
+      for (const image of this.#images.all()) {
+        if (image.state !== "pushing") continue;
+        const found = await this.#registry.manifest(image.repository, image.tag);
+        if (found) this.#images.hold(image, found);
+        else this.#images.forget(image);
+      }
+    });
+  }
+
+  /**
+   * After something changed: hands over what has a name now, so that the first run need not wait for it, and
+   * drops what has none any more. Whatever fails is tried again the next time.
+   */
+  async keepUp(images: readonly NeededImage[]): Promise<void> {
+    for (const image of images) {
+      await this.reference(image).catch((error) => this.#tell(error, "push"));
+    }
+    await this.#inTurn(() => this.#sweep()).catch((error) => this.#tell(error, "sweep"));
+  }
+
+  /** Breaks off what is under way. */
+  async close(): Promise<void> {
+    this.#closed.abort(new Error("the agent is closing"));
+    await this.#turn;
+  }
+
+  async #push(image: NeededImage): Promise<string> {
+    const { docker, push, password } = this.#options;
+    const found = await engineTry(() => docker.getImage(image.imageId).inspect(), 404);
+    if (!found) throw new ImageMissing(`the engine has no image ${image.imageId}`);
+    await this.#makeRoom(found.Size, image);
+    const repository = (await this.#options.repositoryOf(image)) ?? `${image.user}-unnamed`;
+    const tag = `${this.#tagPrefix()}${image.imageId.slice("sha256:".length, "sha256:".length + 32)}`;
+    const before = this.#images.get(image);
+    if (before?.digest && before.repository !== repository) {
+      await this.#registry.remove(before.repository, before.digest);
+    }
+    this.#images.begin(image, repository, tag, this.#now());
+    killPoint("registry.begun");
+    const deadline = AbortSignal.timeout(this.#options.pushMs ?? 20 * 60_000);
+    const signal = AbortSignal.any([this.#closed.signal, deadline]);
+    try {
+      await pushImage(docker, image.imageId, { repo: `${push}/${repository}`, tag }, password, signal);
+    } catch (error) {
+      if (deadline.aborted) {
+        throw new PerigeeError("REGISTRY_UNAVAILABLE", "The image registry onboard took too long", {
+          cause: error,
+        });
+      }
+      throw error;
+    }
+    killPoint("registry.pushed");
+    const stored = await this.#registry.manifest(repository, tag);
+    if (!stored) throw new PerigeeError("REGISTRY_UNAVAILABLE", "The image registry onboard lost an image");
+    this.#images.hold(image, stored);
+    return this.#nameOf(repository, stored.digest);
+  }
+
+  /** @throws PerigeeError STORAGE_FULL when `bytes` more cannot fit, whatever is dropped */
+  async #makeRoom(bytes: number, coming: NeededImage): Promise<void> {
+    const { maxBytes, room, isInUse } = this.#options;
+    const others = () => this.#images.all().filter((image) => keyOf(image) !== keyOf(coming));
+    const going = toMakeRoom(others(), { needed: bytes, most: maxBytes, inUse: isInUse });
+    if (!going) throw full();
+    for (const image of going) await this.#drop(image);
+    const tight = () => bytesOf(others()) + bytes > maxBytes || (room?.() ?? bytes) < bytes;
+    if (tight() && garbageOf(this.#images.all()) > 0) await this.#collect();
+    if ((room?.() ?? bytes) < bytes) throw full();
+  }
+
+  async #sweep(): Promise<void> {
+    for (const image of this.#images.all()) {
+      if (image.state !== "held" || this.#options.isInUse(image)) continue;
+      if ((await this.#options.repositoryOf(image)) === undefined) await this.#drop(image);
+    }
+    const most = this.#options.collectAt ?? this.#options.maxBytes / 10;
+    if (garbageOf(this.#images.all()) > most) await this.#collect();
+  }
+
+  async #drop(image: HandedImage): Promise<void> {
+    const shared = this.#images
+      .all()
+      .some(
+        (other) =>
+          keyOf(other) !== keyOf(image) &&
+          other.state === "held" &&
+          other.repository === image.repository &&
+          other.digest === image.digest,
+      );
+    // first the note: a manifest that is gone must not be handed out
+    this.#images.markDeleted(image);
+    killPoint("registry.dropping");
+    if (!shared) await this.#registry.remove(image.repository, image.digest!);
+  }
+
+  async #collect(): Promise<void> {
+    const { collect, collectMs = 10 * 60_000 } = this.#options;
+    // what was noted as deleted may still be there after a death
+    for (const image of this.#images.all().filter(({ state }) => state === "deleted")) {
+      const held = this.#images.all().filter(({ state }) => state !== "deleted");
+      const shared = held.some(
+        ({ repository, digest }) => repository === image.repository && digest === image.digest,
+      );
+      if (!shared && image.digest) await this.#registry.remove(image.repository, image.digest);
+    }
+    if (collect) await collect(AbortSignal.any([this.#closed.signal, AbortSignal.timeout(collectMs)]));
+    this.#images.forgetDeleted();
+  }
+
+  /** One at a time, whatever became of the one before. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(() => {
+      this.#closed.signal.throwIfAborted();
+      return work();
+    });
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  #nameOf(repository: string, digest: string): string {
+    return `${this.#options.pull}/${repository}@${digest}`;
+  }
+
+  #tagPrefix(): string {
+    return `${this.#options.instance}-`;
+  }
+
+  #now(): number {
+    return (this.#options.now ?? Date.now)();
+  }
+
+  #tell(error: unknown, doing: string): void {
+    if (!this.#closed.signal.aborted) this.#options.onError?.(error, { doing });
+  }
+}
+
+function keyOf({ user, imageId }: NeededImage): string {
+  return `${user} ${imageId}`;
+}
+
+function full(): PerigeeError {
+  return new PerigeeError("STORAGE_FULL", "The storage of the image registry onboard is full");
+}

@@ -1,0 +1,161 @@
+import { describe, expect, test } from "vitest";
+import { MiB } from "#protocol/limits.ts";
+import { KubernetesNames } from "./kubernetes-names.ts";
+import { namespaceSteps, nodePathOf, portSteps, volumeSteps } from "./kubernetes-namespace.ts";
+import { type PodContext, podOf } from "./kubernetes-pod.ts";
+import type { RunSpec } from "./pod-runtime.ts";
+
+const names = new KubernetesNames("instance", "secret", "perigee");
+const spec: RunSpec = {
+  run: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+  user: "ada",
+  pod: "server",
+  volume: "work",
+  volumePath: "/agent/volumes/ada/work",
+  imageId: "sha256:1",
+  node: "",
+  kind: "GPU",
+  command: ["/tool", "$(HOME)"],
+  ports: [80, 8080, 80],
+  envs: { A: "$(B)", KUBERNETES_SERVICE_HOST: "mine" },
+  maxMs: 60_000,
+  graceMs: 30_000,
+};
+const context: PodContext = {
+  names,
+  image: "registry:5000/ada-tool@sha256:2",
+  workdir: "/",
+  limits: { memory: 64 * MiB, cpus: 0.5, scratch: MiB },
+  requests: { memory: 128 * MiB, cpus: 0.05 },
+  kind: { labels: { gpu: "yes" }, resources: { "nvidia.com/gpu": 1 } },
+  dns: { address: "10.0.0.10", domain: "cluster.local" },
+  nodeLostSeconds: 7,
+};
+type Spec = Record<string, unknown> & { containers: Record<string, unknown>[] };
+const specOf = (over: Partial<RunSpec> = {}, other: Partial<PodContext> = {}) =>
+  podOf({ ...spec, ...over }, { ...context, ...other }).spec as Spec;
+
+describe("the pod of a run", () => {
+  test("is named by the run, never restarted, and kept until it was looked at", () => {
+    const pod = podOf(spec, context);
+    expect(pod.metadata).toMatchObject({
+      name: "01arz3ndektsv4rrffq69g5fav",
+      finalizers: ["perigee.internal/run"],
+      labels: {
+        "perigee.instance": "instance",
+        "perigee.user": "ada",
+        "perigee.pod": "server",
+        "perigee.run": spec.run,
+      },
+    });
+    expect(pod.spec).toMatchObject({
+      hostname: "server",
+      restartPolicy: "Never",
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: 30,
+      activeDeadlineSeconds: 60 + 1800,
+      nodeSelector: { gpu: "yes" },
+    });
+  });
+
+  test("reserves no more than it may use, and its devices", () => {
+    expect(specOf().containers[0]?.resources).toEqual({
+      requests: { cpu: "50m", memory: String(64 * MiB), "nvidia.com/gpu": 1 },
+      limits: {
+        cpu: "500m",
+        memory: String(64 * MiB),
+        "ephemeral-storage": String(MiB),
+        "nvidia.com/gpu": 1,
+      },
+    });
+  });
+
+  test("nothing of a payload's words is put in by Kubernetes; its own settings win over ours", () => {
+    const { command, env } = specOf().containers[0] as {
+      command: string[];
+      env: { name: string; value: string }[];
+    };
+    expect(command).toEqual(["/tool", "$$(HOME)"]);
+    const values = new Map(env.map(({ name, value }) => [name, value]));
+    expect(values.get("A")).toBe("$$(B)");
+    expect(values.get("KUBERNETES_SERVICE_HOST")).toBe("mine");
+    expect(values.get("KUBERNETES_PORT")).toBe("");
+  });
+
+  test.each([
+    ["", "/data"],
+    ["/", "/data"],
+    ["/srv", undefined],
+  ])("an image whose WORKDIR is %j runs in %s", (workdir, dir) => {
+    expect(specOf({}, { workdir }).containers[0]?.workingDir).toBe(dir);
+  });
+
+  test("asks for names where it is told to, in its own namespace", () => {
+    expect(specOf()).toMatchObject({
+      dnsPolicy: "None",
+      dnsConfig: { nameservers: ["10.0.0.10"], searches: [`${names.namespace("ada")}.svc.cluster.local`] },
+    });
+    expect(specOf({}, { dns: { domain: "cluster.local" } }).dnsPolicy).toBeUndefined();
+  });
+});
+
+describe("what a user's pods share", () => {
+  const dns = { ...context.dns, namespace: "kube-system", labels: { app: "dns" } };
+
+  test("the longest names fit, and another secret gives others", () => {
+    const user = "u".repeat(32);
+    expect(names.namespace(user)).toMatch(/^[a-z0-9-]{1,63}$/);
+    expect(names.persistentVolume(user, "v".repeat(63)).length).toBeLessThanOrEqual(253);
+    expect(names.namespace("ada")).not.toBe(
+      new KubernetesNames("instance", "other", "perigee").namespace("ada"),
+    );
+    expect(names.namespace("ada").slice(-16)).not.toBe(names.namespace("bob").slice(-16));
+  });
+
+  test("the namespace comes first, then all that closes it", () => {
+    const steps = namespaceSteps(names, "ada", { quota: { pods: 3 }, dns, limits: context.limits });
+    expect(steps.map(({ object }) => object.kind)).toEqual([
+      "Namespace",
+      "NetworkPolicy",
+      "ServiceAccount",
+      "ResourceQuota",
+      "LimitRange",
+    ]);
+    expect(steps[1]?.object.spec).toMatchObject({ podSelector: {}, policyTypes: ["Ingress", "Egress"] });
+    expect(steps[1]?.object.spec).not.toHaveProperty("ingress");
+    expect(steps[3]?.object.spec).toMatchObject({ hard: { pods: "3", "limits.cpu": "1.5" } });
+  });
+
+  test("a volume is bound to one claim, on all nodes or on the one that has it", () => {
+    const at = { agentPath: "/agent/volumes", nodePath: "/mnt/shared" };
+    const [shared, claim] = volumeSteps(names, spec, { kind: "shared", ...at });
+    expect(shared.object.spec).toMatchObject({
+      hostPath: { path: "/mnt/shared/ada/work", type: "Directory" },
+      persistentVolumeReclaimPolicy: "Retain",
+      claimRef: { namespace: names.namespace("ada"), name: "work" },
+    });
+    expect(claim.object.spec).toMatchObject({ volumeName: shared.object.metadata.name });
+    const [local] = volumeSteps(names, spec, { kind: "local", node: "node1", ...at });
+    expect(JSON.stringify(local.object.spec)).toContain('"values":["node1"]');
+    expect(local.object.spec).toMatchObject({ local: { path: "/mnt/shared/ada/work" } });
+  });
+
+  test.each(["/agent/other/x", "/agent/volumes2/x", "/"])("a volume at %s is on no node", (path) => {
+    expect(() => nodePathOf(path, { agentPath: "/agent/volumes", nodePath: "/n" })).toThrow(/outside/);
+  });
+
+  test("named ports open for the user's own pods, and go with the pod", () => {
+    const pod = { name: "p", uid: "u-1", resourceVersion: "1" };
+    const [policy, service] = portSteps(names, spec, pod);
+    expect(policy?.object.spec).toMatchObject({
+      podSelector: { matchLabels: { "perigee.run": spec.run } },
+      ingress: [{ from: [{ podSelector: {} }], ports: [{ port: 80 }, { port: 8080 }] }],
+    });
+    expect(service?.object).toMatchObject({
+      metadata: { name: "server", ownerReferences: [{ uid: "u-1" }] },
+      spec: { clusterIP: "None", selector: { "perigee.run": spec.run } },
+    });
+    expect(portSteps(names, { ...spec, ports: [] }, pod)).toEqual([]);
+  });
+});

@@ -1,0 +1,431 @@
+import { existsSync } from "node:fs";
+import type { ContainerState } from "#protocol/operations.ts";
+import type { NodeReport } from "#protocol/wire.ts";
+import type { ImageHandover } from "../images/handover/image-handover.ts";
+import { killPoint } from "../kill-point.ts";
+import { LABEL } from "./docker-labels.ts";
+import type { KubernetesApi } from "./kubernetes-api.ts";
+import { statusOf, unless } from "./kubernetes-errors.ts";
+import { framesOf } from "./kubernetes-logs.ts";
+import { FINALIZER, KubernetesNames, STOPPED } from "./kubernetes-names.ts";
+import { type ClusterDns, portSteps, type UserQuota, type VolumeStorage } from "./kubernetes-namespace.ts";
+import { isReady, nodesOf } from "./kubernetes-nodes.ts";
+import { type KindsOfNodes, type PodContext, podOf } from "./kubernetes-pod.ts";
+import { hasEnded, hasStarted, isSettled, startFailureOf, stateOf } from "./kubernetes-state.ts";
+import type { Node, Pod } from "./kubernetes-types.ts";
+import { KubernetesUsers } from "./kubernetes-users.ts";
+import { PodWatch } from "./kubernetes-watch.ts";
+import {
+  type ListedRun,
+  type LogFrame,
+  NotStartedYet,
+  type PodRuntime,
+  type RunSpec,
+  StartFailure,
+} from "./pod-runtime.ts";
+
+export type KubernetesRuntimeOptions = {
+  api: KubernetesApi;
+  /** unique per agent: label of everything it makes */
+  instance: string;
+  /** known to nobody but the agent: names are made from it that cannot be guessed; default `instance` */
+  secret?: string;
+  /** begins the names of namespaces; default `perigee` */
+  prefix?: string;
+  kinds: KindsOfNodes;
+  limits: PodContext["limits"];
+  requests: PodContext["requests"];
+  quota: UserQuota;
+  dns: ClusterDns;
+  storage: VolumeStorage;
+  /** default 300 */
+  nodeLostSeconds?: number;
+  images: ImageHandover;
+  /** the image's WORKDIR @throws ImageMissing */
+  workdir(imageId: string): Promise<string>;
+  /** ms that a start may take before it says {@link NotStartedYet}; default 5 000 */
+  startMs?: number;
+};
+
+/** What else the wait for an event may cost when the watch is silent. */
+const POLL_MS = 2_000;
+/** After its grace, how long a node that is out of reach may still confirm that a pod ended. */
+const CONFIRM_MS = 5_000;
+/** For everything that only waits for a node that is there. */
+const SETTLE_MS = 60_000;
+/** Kubernetes ends a run this long after the agent should have. */
+const BACKSTOP_S = 15;
+
+/** Pods as pods of a Kubernetes cluster (1.30 or newer). */
+export class KubernetesRuntime implements PodRuntime {
+  readonly #api: KubernetesApi;
+  readonly #options: KubernetesRuntimeOptions;
+  readonly #names: KubernetesNames;
+  readonly #users: KubernetesUsers;
+  readonly #watch: PodWatch;
+  readonly #closing = new AbortController();
+  /** namespace by run, as far as it was met */
+  readonly #homes = new Map<string, string>();
+  /** runs whose start is being waited for: it needs no hint */
+  readonly #starting = new Set<string>();
+  /** when a deleted pod was first seen (monotonic ms), by run */
+  readonly #leaving = new Map<string, number>();
+  #nodes: Node[] = [];
+  #session: Promise<string> | undefined;
+  session = "";
+
+  constructor(options: KubernetesRuntimeOptions) {
+    this.#options = options;
+    this.#api = options.api;
+    const { instance, secret = instance, prefix = "perigee" } = options;
+    this.#names = new KubernetesNames(instance, secret, prefix);
+    this.#users = new KubernetesUsers(this.#api, this.#names, options);
+    this.#watch = new PodWatch(this.#api, this.#names.selector, this.#closing.signal);
+  }
+
+  async start(spec: RunSpec): Promise<{ node: string }> {
+    if (!existsSync(spec.volumePath)) throw new StartFailure("the volume does not exist");
+    const workdir = await this.#options.workdir(spec.imageId);
+    const image = await this.#options.images.reference({ user: spec.user, imageId: spec.imageId });
+    await this.#identify();
+    this.#remember(spec.run, this.#names.namespace(spec.user));
+    this.#starting.add(spec.run);
+    try {
+      return await this.#users.use(spec, () => this.#start(spec, image, workdir));
+    } catch (error) {
+      if (statusOf(error) === 404) this.#users.forget(spec.user);
+      throw error;
+    } finally {
+      this.#starting.delete(spec.run);
+    }
+  }
+
+  async #start(spec: RunSpec, image: string, workdir: string): Promise<{ node: string }> {
+    let pod = await this.#create(spec, image, workdir);
+    killPoint("pods.created");
+    if (!hasEnded(pod))
+      for (const step of portSteps(this.#names, spec, pod.metadata))
+        await this.#api.apply(step.path, step.object);
+    const decided = (seen: Pod | undefined) =>
+      seen === undefined ||
+      isSettled(seen) ||
+      hasStarted(seen) ||
+      startFailureOf(seen) !== undefined ||
+      waitingReason(seen) !== "ContainerCreating";
+    const found = await this.#until(spec.run, decided, this.#options.startMs ?? 5_000, pod);
+    if (!found?.pod) throw new NotStartedYet("ContainerCreating");
+    pod = found.pod;
+    if (hasStarted(pod)) {
+      void this.#tighten(spec, pod);
+      return { node: pod.spec.nodeName ?? spec.node };
+    }
+    const failure = startFailureOf(pod);
+    if (failure === undefined && !isSettled(pod)) {
+      const state = stateOf(pod);
+      const { reason, message } = "waiting" in state ? state.waiting : { reason: "ContainerCreating" };
+      throw new NotStartedYet(reason, message);
+    }
+    // It must not begin after all while it is told that it did not: taken away first, and looked at again.
+    const last = hasEnded(pod) ? pod : await this.#takeAway(spec.run);
+    if (last && hasStarted(last)) return { node: last.spec.nodeName ?? spec.node };
+    if (failure !== undefined) throw new StartFailure(failure);
+    await this.#drop(spec.run);
+    const { waiting } = stateOf(pod) as { waiting?: { reason: string; message?: string } };
+    throw new NotStartedYet(waiting?.reason ?? "ContainerCreating", waiting?.message);
+  }
+
+  /** The pod of the run: new, or the one from an earlier try. */
+  async #create(spec: RunSpec, image: string, workdir: string): Promise<Pod> {
+    const { kinds, nodeLostSeconds = 300, ...rest } = this.#options;
+    const kind = kinds[spec.kind];
+    if (!kind) throw new NotStartedYet("Unschedulable", `no node is of the kind ${spec.kind}`);
+    const manifest = podOf(spec, { ...rest, names: this.#names, image, workdir, kind, nodeLostSeconds });
+    const path = `/api/v1/namespaces/${manifest.metadata.namespace}/pods`;
+    try {
+      return await this.#api.call<Pod>(path, { method: "POST", body: manifest });
+    } catch (error) {
+      if (statusOf(error) === 409) {
+        const pod = await unless(this.#api.call<Pod>(`${path}/${manifest.metadata.name}`), 404);
+        if (pod) return pod;
+        throw new NotStartedYet("ContainerCreating");
+      }
+      throw refusedStart(error);
+    }
+  }
+
+  /** Kubernetes' own deadline, now that the start is known: it holds should the agent be gone by then. */
+  async #tighten(spec: RunSpec, pod: Pod): Promise<void> {
+    const state = stateOf(pod);
+    const { startTime } = pod.status ?? {};
+    if (!("running" in state) || !startTime) return;
+    const before = Math.max(0, Date.parse(state.running.startedAt) - Date.parse(startTime));
+    const most = Math.ceil((before + spec.maxMs) / 1000) + BACKSTOP_S;
+    if (most >= (pod.spec.activeDeadlineSeconds ?? Number.POSITIVE_INFINITY)) return;
+    // Best effort: what was given at its creation still holds.
+    await this.#patch(pod, "merge", { spec: { activeDeadlineSeconds: most } }).catch(() => undefined);
+  }
+
+  async stop(run: string, graceMs: number): Promise<void> {
+    const pod = await this.#find(run);
+    if (!pod || isSettled(pod)) return;
+    if (hasStarted(pod) && !pod.metadata.deletionTimestamp) {
+      // Ended by its deadline, and not by deleting it, it keeps its log.
+      const body = {
+        metadata: { annotations: { [STOPPED]: "true" } },
+        spec: { activeDeadlineSeconds: 1 },
+      };
+      await unless(this.#patch(pod, "merge", body), 404);
+      // A node that keeps the same grace is given the time to say so.
+      const own = (pod.spec.terminationGracePeriodSeconds ?? 30) * 1000;
+      const ms = graceMs + (graceMs >= own ? CONFIRM_MS : 0);
+      if (await this.#until(run, (seen) => !seen || isSettled(seen), ms)) return;
+    }
+    await this.#takeAway(run);
+  }
+
+  async remove(run: string): Promise<void> {
+    const pod = await this.#find(run);
+    if (pod && !isSettled(pod)) await this.#takeAway(run);
+    await this.#drop(run);
+  }
+
+  /**
+   * Ends the run at once by deleting its pod, which stays to be looked at.
+   * @returns the pod as it is then; undefined: there is none
+   * @throws Error when a node that is there does not end it
+   */
+  async #takeAway(run: string): Promise<Pod | undefined> {
+    const pod = await this.#find(run);
+    if (!pod || isSettled(pod)) return pod;
+    await unless(this.#delete(pod, 1), 404);
+    const over = async (seen: Pod | undefined) => !seen || isSettled(seen) || (await this.#isLost(seen));
+    const last = await this.#until(run, over, SETTLE_MS);
+    if (!last) throw new Error("the cluster does not end the pod");
+    return last.pod;
+  }
+
+  /** Lets go of an ended run's object. */
+  async #drop(run: string): Promise<void> {
+    const pod = await this.#find(run);
+    if (!pod) return;
+    const body = { metadata: { "$deleteFromPrimitiveList/finalizers": [FINALIZER] } };
+    if (pod.metadata.finalizers?.includes(FINALIZER)) await unless(this.#patch(pod, "strategic", body), 404);
+    // Zero seconds: a node that is out of reach need not confirm it.
+    await unless(this.#delete(pod, 0), 404, 409);
+    const over = (seen: Pod | undefined) => seen?.metadata.uid !== pod.metadata.uid;
+    if (!(await this.#until(run, over, SETTLE_MS)))
+      throw new Error("the cluster keeps a pod that was removed");
+    this.#homes.delete(run);
+    this.#leaving.delete(run);
+  }
+
+  async inspect(run: string): Promise<ContainerState | undefined> {
+    await this.#identify();
+    const pod = await this.#find(run);
+    return pod && stateOf(pod, await this.#isLost(pod));
+  }
+
+  async list(): Promise<ListedRun[]> {
+    const { items } = await this.#api.list<Pod>("/api/v1/pods", { labelSelector: this.#names.selector });
+    const listed: ListedRun[] = [];
+    const namespaces = new Map<string, string>();
+    for (const pod of items) {
+      const { [LABEL.run]: run, [LABEL.user]: user = "", [LABEL.pod]: name = "" } = pod.metadata.labels ?? {};
+      if (run === undefined) continue;
+      namespaces.set(run, pod.metadata.namespace ?? "");
+      const state = stateOf(pod, await this.#isLost(pod));
+      const phase = "running" in state ? "running" : "terminated" in state ? "ended" : "created";
+      listed.push({ run, user, pod: name, phase });
+    }
+    for (const [run, namespace] of namespaces) this.#remember(run, namespace);
+    return listed;
+  }
+
+  async *logs(
+    run: string,
+    options: { follow: boolean; since?: string; signal?: AbortSignal },
+  ): AsyncGenerator<LogFrame> {
+    const signal = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])]);
+    if (signal.aborted) return;
+    const pod = await this.#find(run);
+    if (!pod || !hasStarted(pod) || (await this.#isLost(pod))) return;
+    const query = {
+      container: "payload",
+      timestamps: true,
+      follow: options.follow,
+      ...(options.since && { sinceTime: `${new Date(options.since).toISOString().slice(0, 19)}Z` }),
+    };
+    try {
+      const stream = await this.#api.stream(`${pathOf(pod)}/log`, query, signal);
+      try {
+        yield* framesOf(stream, async () => {
+          const now = await this.#find(run);
+          return now === undefined || isSettled(now);
+        });
+      } finally {
+        stream.destroy();
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      const status = statusOf(error);
+      // The node has cleared it away, or the container is not there yet.
+      if (status === 404 || status === 400) return;
+      throw error;
+    }
+  }
+
+  watch(hint: (run: string | undefined) => void): () => void {
+    return this.#watch.listen((seen) => {
+      if (!seen) return hint(undefined);
+      const run = seen.pod.metadata.labels?.[LABEL.run];
+      if (run === undefined) return;
+      if (seen.deleted || isSettled(seen.pod) || !this.#starting.has(run)) hint(run);
+    });
+  }
+
+  async written(_user: string): Promise<{ bytes: number; directories: string[] }> {
+    // The nodes hold it within each pod's limit (`ephemeral-storage`); nothing here can count it.
+    return { bytes: 0, directories: [] };
+  }
+
+  async nodes(): Promise<NodeReport[]> {
+    const { kinds } = this.#options;
+    try {
+      await this.#identify();
+      this.#nodes = (await this.#api.list<Node>("/api/v1/nodes")).items;
+      return nodesOf(this.#nodes, kinds);
+    } catch (error) {
+      // What was there is known; how it is now, nobody says.
+      if (this.#nodes.length === 0) throw error;
+      return nodesOf(this.#nodes, kinds).map((node) => ({ ...node, status: "Unknown" as const }));
+    }
+  }
+
+  async tidy(user: string): Promise<void> {
+    await this.#users.tidy(user);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#api.close();
+  }
+
+  /** The cluster's identity: the one namespace that is as old as it. */
+  async #identify(): Promise<void> {
+    this.#session ??= this.#api
+      .call<{ metadata: { uid: string } }>("/api/v1/namespaces/kube-system")
+      .then(({ metadata }) => metadata.uid);
+    try {
+      this.session = await this.#session;
+    } catch (error) {
+      this.#session = undefined;
+      throw error;
+    }
+  }
+
+  async #find(run: string): Promise<Pod | undefined> {
+    const home = this.#homes.get(run);
+    if (home)
+      return unless(this.#api.call<Pod>(`/api/v1/namespaces/${home}/pods/${this.#names.pod(run)}`), 404);
+    if (!/^[0-9A-Za-z]+$/.test(run)) return undefined;
+    const labelSelector = `${this.#names.selector},${LABEL.run}=${run}`;
+    const { items } = await this.#api.list<Pod>("/api/v1/pods", { labelSelector });
+    if (items[0]?.metadata.namespace) this.#remember(run, items[0].metadata.namespace);
+    return items[0];
+  }
+
+  #remember(run: string, namespace: string): void {
+    if (this.#homes.size >= 10_000) this.#homes.clear();
+    this.#homes.set(run, namespace);
+  }
+
+  /** Its pod was deleted, and its node, gone or out of reach, has not confirmed the end for longer than it takes. */
+  async #isLost(pod: Pod): Promise<boolean> {
+    const { deletionTimestamp, deletionGracePeriodSeconds = 0, labels } = pod.metadata;
+    const run = labels?.[LABEL.run] ?? "";
+    if (!deletionTimestamp || isSettled(pod) || !pod.spec.nodeName) return false;
+    const since = this.#leaving.get(run) ?? performance.now();
+    if (this.#leaving.size >= 10_000) this.#leaving.clear();
+    this.#leaving.set(run, since);
+    if (performance.now() - since < deletionGracePeriodSeconds * 1000 + CONFIRM_MS) return false;
+    const node = await unless(this.#api.call<Node>(`/api/v1/nodes/${pod.spec.nodeName}`), 404);
+    return !isReady(node);
+  }
+
+  /**
+   * The run's pod as soon as `wanted` is true of it: what the watch says is believed, what it does not say is asked.
+   * @returns undefined when `ms` are over
+   */
+  async #until(
+    run: string,
+    wanted: (pod: Pod | undefined) => boolean | Promise<boolean>,
+    ms: number,
+    now?: Pod,
+  ): Promise<{ pod: Pod | undefined } | undefined> {
+    const end = performance.now() + ms;
+    const news: { pod: Pod | undefined }[] = now ? [{ pod: now }] : [];
+    let wake = () => {};
+    const unlisten = this.#watch.listen((seen) => {
+      if (!seen || seen.pod.metadata.labels?.[LABEL.run] !== run) return;
+      news.push({ pod: seen.deleted ? undefined : seen.pod });
+      wake();
+    });
+    try {
+      for (;;) {
+        const next = news.shift() ?? { pod: await this.#find(run) };
+        if (await wanted(next.pod)) return next;
+        const left = Math.min(POLL_MS, end - performance.now());
+        if (left <= 0) return undefined;
+        this.#closing.signal.throwIfAborted();
+        if (news.length > 0) continue;
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, left);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+    } finally {
+      unlisten();
+    }
+  }
+
+  #patch(pod: Pod, patch: "merge" | "strategic", body: object): Promise<Pod> {
+    return this.#api.call(pathOf(pod), { method: "PATCH", patch, body });
+  }
+
+  #delete(pod: Pod, gracePeriodSeconds: number): Promise<unknown> {
+    const { uid } = pod.metadata;
+    const body = { gracePeriodSeconds, preconditions: { uid }, propagationPolicy: "Background" };
+    return this.#api.call(pathOf(pod), { method: "DELETE", body });
+  }
+}
+
+function pathOf({ metadata }: Pod): string {
+  return `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}`;
+}
+
+function waitingReason(pod: Pod): string | undefined {
+  const state = stateOf(pod);
+  return "waiting" in state ? state.waiting.reason : undefined;
+}
+
+/** What a refused creation means: the quota is used up, it is too early, or the payload is no pod at all. */
+function refusedStart(error: unknown): unknown {
+  const status = statusOf(error);
+  const message = error instanceof Error ? error.message : "";
+  if (status === 403 && /exceeded quota/.test(message)) {
+    const told = message.replace(/^.*exceeded quota: [^,]*, /s, "");
+    return new NotStartedYet("Unschedulable", `Your pods would use more than they may together: ${told}`);
+  }
+  if (
+    status === 403 &&
+    /status unknown for quota|serviceaccount .* not found|being terminated/.test(message)
+  ) {
+    return new NotStartedYet("ContainerCreating");
+  }
+  if (status === 413 || status === 422)
+    return new StartFailure("the cluster refuses the pod as it was asked for");
+  return error;
+}

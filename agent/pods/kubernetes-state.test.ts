@@ -1,0 +1,148 @@
+import { describe, expect, test } from "vitest";
+import { STOPPED } from "./kubernetes-names.ts";
+import { hasStarted, isSettled, startFailureOf, stateOf } from "./kubernetes-state.ts";
+import type { Pod } from "./kubernetes-types.ts";
+
+type Status = NonNullable<Pod["status"]>;
+type State = NonNullable<NonNullable<Status["containerStatuses"]>[0]["state"]>;
+
+const START = "2026-01-02T03:04:05Z";
+const END = "2026-01-02T03:05:00Z";
+
+function pod(status: Status = {}, metadata: Partial<Pod["metadata"]> = {}): Pod {
+  return {
+    metadata: { name: "run", uid: "1", resourceVersion: "1", ...metadata },
+    spec: { nodeName: "node1", containers: [{ command: ["/opt/tool"] }] },
+    status,
+  };
+}
+const withState = (state: State, status: Status = {}, metadata: Partial<Pod["metadata"]> = {}) =>
+  pod({ containerStatuses: [{ state, containerID: "containerd://1" }], ...status }, metadata);
+const ended = (over: Partial<NonNullable<State["terminated"]>> = {}): State => ({
+  terminated: { exitCode: 0, startedAt: START, finishedAt: END, ...over },
+});
+
+describe("state of a run from its pod", () => {
+  test.each<[string, Pod, { reason: string; exitCode: number }]>([
+    ["its exit code 0", withState(ended({ reason: "Completed" })), { reason: "Completed", exitCode: 0 }],
+    [
+      "another exit code",
+      withState(ended({ exitCode: 7, reason: "Error" })),
+      { reason: "Error", exitCode: 7 },
+    ],
+    [
+      "no memory",
+      withState(ended({ exitCode: 137, reason: "OOMKilled" })),
+      { reason: "OOMKilled", exitCode: 137 },
+    ],
+    [
+      "Kubernetes' deadline, whatever it said itself",
+      withState(ended(), { phase: "Failed", reason: "DeadlineExceeded" }),
+      { reason: "DeadlineExceeded", exitCode: 0 },
+    ],
+    [
+      "the agent's stop, which uses that deadline",
+      withState(
+        ended({ exitCode: 143, reason: "Error" }),
+        { phase: "Failed", reason: "DeadlineExceeded" },
+        { annotations: { [STOPPED]: "true" } },
+      ),
+      { reason: "Error", exitCode: 143 },
+    ],
+    [
+      "an eviction",
+      withState(ended({ exitCode: 137 }), { reason: "Evicted", message: "too much" }),
+      { reason: "Evicted", exitCode: 137 },
+    ],
+    [
+      "a container that nobody knows any more",
+      withState(ended({ exitCode: 137, reason: "ContainerStatusUnknown" })),
+      { reason: "NodeLost", exitCode: 137 },
+    ],
+    [
+      "the death of its node",
+      withState(ended({ exitCode: 255, reason: "Unknown" })),
+      { reason: "NodeLost", exitCode: 255 },
+    ],
+  ])("ended by %s", (_what, seen, wanted) => {
+    expect(stateOf(seen)).toMatchObject({ terminated: { ...wanted, startedAt: START, finishedAt: END } });
+    expect([hasStarted(seen), isSettled(seen)]).toEqual([true, true]);
+  });
+
+  test("a lost node: terminated, though its last word was that it runs", () => {
+    const seen = withState({ running: { startedAt: START } });
+    expect(stateOf(seen)).toEqual({ running: { startedAt: START } });
+    expect(stateOf(seen, true)).toMatchObject({
+      terminated: { reason: "NodeLost", exitCode: 255, startedAt: START, finishedAt: null },
+    });
+  });
+
+  test("a command that is not there never ran, and no path but its own is told", () => {
+    const message =
+      'failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "/opt/tool": stat /opt/tool in /run/secret/place: no such file or directory: unknown';
+    const seen = withState(
+      ended({ exitCode: 128, reason: "StartError", startedAt: "1970-01-01T00:00:00Z", message }),
+    );
+    const state = stateOf(seen);
+    expect(state).toMatchObject({ terminated: { reason: "StartError", exitCode: 128, startedAt: null } });
+    expect(hasStarted(seen)).toBe(false);
+    expect(startFailureOf(seen)).toContain("/opt/tool");
+    expect(startFailureOf(seen)).not.toContain("secret");
+  });
+
+  test("a container that cannot be made is the payload's fault, one whose engine was slow is not", () => {
+    const made = (message: string) => withState({ waiting: { reason: "CreateContainerError", message } });
+    expect(startFailureOf(made("no command specified"))).toBe("no command specified");
+    expect(startFailureOf(made("context deadline exceeded"))).toBeUndefined();
+    expect(startFailureOf(made('name "x" is reserved for "y"'))).toBeUndefined();
+  });
+
+  test("a deleted pod whose container never was has not run, whatever its node makes up", () => {
+    const seen = pod(
+      {
+        phase: "Failed",
+        containerStatuses: [
+          { state: { terminated: { exitCode: 137, reason: "ContainerStatusUnknown" } }, restartCount: 0 },
+        ],
+      },
+      { deletionTimestamp: END, deletionGracePeriodSeconds: 0 },
+    );
+    expect([hasStarted(seen), isSettled(seen)]).toEqual([false, true]);
+    expect(stateOf(seen)).toEqual({ waiting: { reason: "ContainerCreating" } });
+    const ran = structuredClone(seen);
+    ran.status!.containerStatuses![0]!.restartCount = 1;
+    expect(stateOf(ran)).toMatchObject({ terminated: { reason: "NodeLost" } });
+  });
+
+  test.each<[string, Pod, { reason: string; message?: string }]>([
+    ["nothing said yet", pod(), { reason: "ContainerCreating" }],
+    ["being made", withState({ waiting: { reason: "ContainerCreating" } }), { reason: "ContainerCreating" }],
+    [
+      "an image that is not there",
+      withState({ waiting: { reason: "ErrImagePull", message: "10.1.2.3:5000/ada-x: not found" } }),
+      { reason: "ImagePullBackOff", message: "The image cannot be pulled: not found" },
+    ],
+    [
+      "no node with room",
+      pod({
+        conditions: [
+          {
+            type: "PodScheduled",
+            status: "False",
+            reason: "Unschedulable",
+            message: "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available",
+          },
+        ],
+      }),
+      { reason: "Unschedulable", message: "0/2 nodes are available: 2 Insufficient cpu." },
+    ],
+    [
+      "a node that refused it",
+      pod({ phase: "Failed", reason: "OutOfcpu", message: "Node didn't have enough resource: cpu" }),
+      { reason: "Unschedulable", message: "Node didn't have enough resource: cpu" },
+    ],
+  ])("waiting for %s", (_what, seen, waiting) => {
+    expect(stateOf(seen)).toEqual({ waiting });
+    expect(hasStarted(seen)).toBe(false);
+  });
+});

@@ -1,0 +1,35 @@
+import type Docker from "dockerode";
+import type { AgentConfig } from "../config.ts";
+import type { ImageHandover } from "../images/handover/image-handover.ts";
+import { DockerRuntime } from "./docker-runtime.ts";
+import { openKubernetes } from "./open-kubernetes.ts";
+import type { PodRuntime } from "./pod-runtime.ts";
+
+export type RuntimeParts = {
+  docker: Docker;
+  /** label of what this agent makes */
+  instance: string;
+  /** known to nobody but this agent */
+  secret: string;
+  /** directory of all volumes, absolute */
+  volumes: string;
+  /** where a cluster finds images */
+  images?: ImageHandover;
+};
+
+/** Where pods run by the agent's configuration: the Docker engine, or a cluster. @throws Error that names what is missing */
+export async function openRuntime(config: AgentConfig, parts: RuntimeParts): Promise<PodRuntime> {
+  const { docker, instance, images } = parts;
+  if (config.kubernetes) {
+    if (!images) throw new Error("kubernetes is configured, so imageRegistry must be too");
+    return openKubernetes(config.kubernetes, { ...parts, images, pod: config.pod });
+  }
+  return new DockerRuntime({
+    docker,
+    instance,
+    nodes: config.nodes,
+    limits: config.pod,
+    devices: config.devices,
+    ...(config.networkPool && { networkPool: config.networkPool }),
+  });
+}

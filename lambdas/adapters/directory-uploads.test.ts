@@ -1,0 +1,122 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { crc32 } from "node:zlib";
+import { serve } from "@hono/node-server";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { LIMITS } from "#protocol/limits.ts";
+import { stagingPartsConformance } from "#test/conformance/staging-parts.ts";
+import { DirectoryStaging } from "./directory-staging.ts";
+import { stagingRoutes } from "./staging-routes.ts";
+
+const SECRET = randomBytes(32);
+const PART = LIMITS.partBytesLeast;
+
+stagingPartsConformance("directory", async () => {
+  const root = await mkdtemp(path.join(tmpdir(), "staging-"));
+  const staging = await DirectoryStaging.open(root, { secret: SECRET, freeFloorBytes: 0 });
+  const server = serve({ fetch: stagingRoutes(staging).fetch, port: 0, hostname: "127.0.0.1" });
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  return {
+    staging,
+    fetchSigned: (url, init) => fetch(new URL(url, `http://127.0.0.1:${port}`), init),
+    close: async () => {
+      await new Promise((closed) => server.close(closed));
+      await rm(root, { recursive: true });
+    },
+  };
+});
+
+describe("uploads in a directory", () => {
+  let root: string;
+  const open = (freeFloorBytes = 0) => DirectoryStaging.open(root, { secret: SECRET, freeFloorBytes });
+  const partOf = (content: Uint8Array, number = 1) => ({
+    number,
+    size: content.length,
+    crc32: crc32(content).toString(16).padStart(8, "0"),
+  });
+
+  beforeEach(async () => {
+    root = await mkdtemp(path.join(tmpdir(), "staging-"));
+  });
+  afterEach(() => rm(root, { recursive: true, force: true }));
+
+  it("keeps what has arrived over a restart", async () => {
+    const content = randomBytes(PART);
+    const key = "uplink/a/b/c/0";
+    const before = await open();
+    const upload = await before.parts.begin(key, { size: PART + 1, partSize: PART });
+    await before.parts.write({ key, upload, part: partOf(content) }, Readable.from([content]));
+    const after = await open();
+    expect(await after.parts.arrived(key, upload)).toEqual([partOf(content)]);
+    const last = Buffer.from("x");
+    await after.parts.write({ key, upload, part: partOf(last, 2) }, Readable.from([last]));
+    expect(await after.parts.complete(key, upload, [partOf(content), partOf(last, 2)])).toEqual([]);
+    const whole = await buffer((await after.get(key)).body);
+    expect(whole.equals(Buffer.concat([content, last]))).toBe(true);
+    expect(await readdir(path.join(root, "objects/uplink/a/b/c"))).toEqual(["0~"]);
+  });
+
+  it("lets the newest sender of a part win, and the stuck one end", async () => {
+    const staging = await open();
+    const content = randomBytes(PART);
+    const key = "k";
+    const upload = await staging.parts.begin(key, { size: PART, partSize: PART });
+    const target = { key, upload, part: partOf(content) };
+    const stuck = new PassThrough();
+    const first = staging.parts.write(target, stuck);
+    first.catch(() => undefined);
+    stuck.write(randomBytes(1000));
+    await staging.parts.write(target, Readable.from([content]));
+    await expect(first).rejects.toMatchObject({ code: "CANCELLED" });
+    expect(stuck.destroyed).toBe(false);
+    stuck.destroy();
+    expect(await staging.parts.complete(key, upload, [partOf(content)])).toEqual([]);
+    expect((await buffer((await staging.get(key)).body)).equals(content)).toBe(true);
+  });
+
+  it("forgets that a part was there as soon as it is written over", async () => {
+    const staging = await open();
+    const content = randomBytes(PART);
+    const upload = await staging.parts.begin("k", { size: PART, partSize: PART });
+    const target = { key: "k", upload, part: partOf(content) };
+    await staging.parts.write(target, Readable.from([content]));
+    const spoilt = Buffer.from(content);
+    spoilt[7]! ^= 1;
+    const again = staging.parts.write(target, Readable.from([spoilt]));
+    await expect(again).rejects.toMatchObject({ code: "CHECKSUM_MISMATCH" });
+    expect(await staging.parts.arrived("k", upload)).toEqual([]);
+  });
+
+  it("stops at the free-space floor", async () => {
+    const upload = await (await open()).parts.begin("k", { size: 5, partSize: PART });
+    const full = await open(Number.MAX_SAFE_INTEGER);
+    const content = Buffer.from("hello");
+    await expect(full.parts.begin("l", { size: 5, partSize: PART })).rejects.toMatchObject({
+      code: "STORAGE_FULL",
+    });
+    const target = { key: "k", upload, part: partOf(content) };
+    await expect(full.parts.write(target, Readable.from([content]))).rejects.toMatchObject({
+      code: "STORAGE_FULL",
+    });
+    expect(await full.parts.arrived("k", upload)).toEqual([]);
+  });
+
+  it("leaves no directory behind when uploads end", async () => {
+    const staging = await open();
+    const content = randomBytes(10);
+    for (const key of ["a/b/0", "a/b/1"]) {
+      const upload = await staging.parts.begin(key, { size: 10, partSize: PART });
+      await staging.parts.write({ key, upload, part: partOf(content) }, Readable.from([content]));
+    }
+    await staging.deletePrefix("a/b/0");
+    expect(await readdir(path.join(root, "objects/a/b"))).toHaveLength(1);
+    await staging.deletePrefix("a/b/");
+    expect(await readdir(path.join(root, "objects"))).toEqual([]);
+  });
+});

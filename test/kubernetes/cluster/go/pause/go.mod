@@ -1,0 +1,3 @@
+module perigee.invalid/test/pause
+
+go 1.24.0

@@ -1,0 +1,131 @@
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+} from "node:fs";
+import { join } from "node:path";
+import { run as runProgram, systemEnvironment } from "../../../scripts/debian-packages.ts";
+import { takeLock } from "../../../scripts/file-lock.ts";
+import { spawnToEnd } from "./spawn-to-end.ts";
+
+const SOURCES = join(import.meta.dirname, "go");
+const BUILD_MS = 25 * 60_000;
+const UNUSED_MS = 7 * 24 * 3600_000;
+const FLAGS = "-mod=readonly -trimpath -buildvcs=false";
+
+const KUBERNETES = "1.34.4";
+const VERSION = "k8s.io/component-base/version";
+
+/** Folder in `go/` and what the linker is told beside it. */
+const PROGRAMS: Record<string, string> = {
+  kubernetes: [
+    `-X ${VERSION}.gitVersion=v${KUBERNETES}`,
+    `-X ${VERSION}.gitMajor=${KUBERNETES.split(".")[0]}`,
+    `-X ${VERSION}.gitMinor=${KUBERNETES.split(".")[1]}`,
+    `-X ${VERSION}.gitTreeState=clean`,
+    `-X k8s.io/client-go/pkg/version.gitVersion=v${KUBERNETES}`,
+  ].join(" "),
+  coredns: "",
+  pause: "",
+  policy: "",
+};
+
+/** What the one Kubernetes binary is called by. */
+const NAMES = [
+  "etcd",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-proxy",
+  "kube-scheduler",
+  "kubectl",
+  "kubelet",
+];
+
+/** Full paths of what the cluster runs. */
+export type Programs = { directory: string; path(name: string): string };
+
+/**
+ * The cluster's programs, built from pinned sources through the Go module proxy. What was built is kept below
+ * `base` under a name made of its sources and of the compiler: a second time takes no time.
+ * @throws Error when there is no Go, or with the end of its output
+ */
+export async function ensurePrograms(base: string, say: (line: string) => void): Promise<Programs> {
+  const version = await goVersion();
+  const directory = join(base, "programs");
+  mkdirSync(directory, { recursive: true });
+  const paths = new Map<string, string>();
+  const lock = await takeLock(join(directory, "build.lock"), BUILD_MS);
+  if (!lock) throw new Error(`another process has been building in ${directory} for too long`);
+  try {
+    for (const [name, flags] of Object.entries(PROGRAMS)) {
+      const target = join(directory, `${name}-${keyOf(name, flags, version)}`);
+      if (!existsSync(target)) await build(name, flags, target, say);
+      utimesSync(target, new Date(), new Date());
+      paths.set(name, join(target, name));
+      if (name === "kubernetes") for (const alias of NAMES) paths.set(alias, join(target, alias));
+    }
+    sweep(directory);
+  } finally {
+    lock.release();
+  }
+  return {
+    directory: join(paths.get("kubernetes")!, ".."),
+    path: (name) => {
+      const path = paths.get(name);
+      if (!path) throw new Error(`no program ${name}`);
+      return path;
+    },
+  };
+}
+
+async function build(name: string, flags: string, target: string, say: (line: string) => void) {
+  const started = performance.now();
+  say(
+    `building ${name}${name === "kubernetes" ? `, the first time some minutes (Kubernetes ${KUBERNETES})` : ""}`,
+  );
+  const part = `${target}.part`;
+  rmSync(part, { recursive: true, force: true });
+  mkdirSync(part);
+  const args = ["build", "-p", "2", "-ldflags", `-s -w ${flags}`.trim(), "-o", join(part, name), "."];
+  const env = { ...systemEnvironment(), CGO_ENABLED: "0", GOFLAGS: FLAGS };
+  await spawnToEnd("go", args, { cwd: join(SOURCES, name), env, timeoutMs: BUILD_MS });
+  if (name === "kubernetes") for (const alias of NAMES) symlinkSync(name, join(part, alias));
+  renameSync(part, target);
+  say(`built ${name} in ${Math.round((performance.now() - started) / 1000)} s`);
+}
+
+/** Builds of other sources go when nobody has used them for a week. */
+function sweep(directory: string): void {
+  for (const entry of readdirSync(directory)) {
+    const path = join(directory, entry);
+    if (entry.startsWith("build.lock") || Date.now() - statSync(path).mtimeMs < UNUSED_MS) continue;
+    rmSync(path, { recursive: true, force: true });
+  }
+}
+
+async function goVersion(): Promise<string> {
+  try {
+    return (await runProgram("go", ["version"], 30_000)).trim();
+  } catch (cause) {
+    throw new Error(
+      "A throwaway cluster is built with Go 1.24 or newer, and there is none: install it, or set KUBECONFIG to a cluster",
+      { cause },
+    );
+  }
+}
+
+function keyOf(name: string, flags: string, version: string): string {
+  const hash = createHash("sha256").update(`${version}\n${flags}\n${FLAGS}\n`);
+  for (const file of readdirSync(join(SOURCES, name)).sort()) {
+    if (file.endsWith("_test.go")) continue;
+    hash.update(`${file}\n`).update(readFileSync(join(SOURCES, name, file)));
+  }
+  return hash.digest("hex").slice(0, 16);
+}

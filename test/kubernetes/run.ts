@@ -1,0 +1,138 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { readConfig } from "#agent/config.ts";
+import { SqliteStore } from "#lambdas/adapters/sqlite-store.ts";
+import { Accounts } from "#lambdas/auth/accounts.ts";
+import { cleanEngine } from "../../scripts/clean-engine.ts";
+import { clientFor } from "../../scripts/docker-engine.ts";
+import { BASE_IMAGE, ensureBaseImage } from "../../scripts/ensure-base-image.ts";
+import { ensureDocker } from "../../scripts/ensure-docker.ts";
+import { EDGE } from "../../scripts/prepare-data.ts";
+import { type Stack, startStack } from "../../scripts/stack.ts";
+import type { ClusterUnderTest } from "./support/cluster-under-test.ts";
+import { type FoundCluster, findCluster } from "./support/find-cluster.ts";
+import { pushTestImage } from "./support/push-test-image.ts";
+import type { TestCluster } from "./support/test-cluster.ts";
+
+/**
+ * `npm run test:kubernetes [-- FILTER…]`: the contract suite and the tests that only a cluster can have, against
+ * ground and agent of this tree with pods on a real Kubernetes; everything is taken down at the end, also
+ * after Ctrl-C or a failed start. Arguments go to vitest.
+ */
+const ROOT = resolve(import.meta.dirname, "../..");
+const LOG_LINES = 80;
+
+const started = performance.now();
+const say = (line: string) =>
+  console.error(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${line}`);
+const controller = new AbortController();
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(name, () => controller.abort(new Error(`stopped by ${name}`)));
+}
+
+const users = ["client1", "client2"].map((name) => ({
+  name,
+  password: randomBytes(15).toString("base64url"),
+}));
+const [user, other] = users as [(typeof users)[0], (typeof users)[0]];
+const data = mkdtempSync(join(tmpdir(), "perigee-kubernetes-"));
+const log: string[] = [];
+let cluster: FoundCluster | undefined;
+let stack: Stack | undefined;
+let docker: ReturnType<typeof clientFor> | undefined;
+let passed = false;
+try {
+  const engine = await ensureDocker({ say });
+  docker = clientFor(engine.host);
+  await ensureBaseImage(docker, say);
+  cluster = await findCluster(say, controller.signal);
+  const agentConfig = join(data, "agent-config.json");
+  writeFileSync(agentConfig, JSON.stringify(cluster.config, null, 2));
+  const config = readConfig(agentConfig);
+  if (!config.kubernetes || !config.imageRegistry) throw new Error("kubernetes and imageRegistry are needed");
+  const { kinds, dns } = config.kubernetes;
+  const image = await pushTestImage(docker, config.imageRegistry, BASE_IMAGE);
+  const testCluster: TestCluster = { kubeconfig: cluster.kubeconfig, kinds, dns, image };
+  stack = await startStack({
+    data,
+    host: "127.0.0.1",
+    port: 0,
+    user: user.name,
+    password: user.password,
+    dockerHost: engine.host,
+    env: { PERIGEE_AGENT_CONFIG: agentConfig },
+    signal: controller.signal,
+    onLine: (child, line) => {
+      log.push(`${child} | ${line}`);
+      if (process.env.PERIGEE_TEST_LOG) console.error(log.at(-1));
+      else if (log.length > LOG_LINES) log.shift();
+    },
+  });
+  const store = new SqliteStore(join(data, "ledger.sqlite"));
+  await new Accounts(store).addUser(other.name, other.password, { edges: [EDGE] });
+  await store.close();
+  const told = join(data, "cluster-under-test.json");
+  const { kubeconfig, kubectl, own } = cluster;
+  const agentData = stack.prepared.agentData;
+  writeFileSync(
+    told,
+    JSON.stringify({ kubeconfig, kubectl, own, agentConfig, agentData } satisfies ClusterUnderTest),
+  );
+  say(`ground and agent ready at ${stack.url}`);
+  passed = await runTests(stack.url, {
+    DOCKER_HOST: engine.host,
+    PERIGEE_KUBERNETES_TEST: told,
+    PERIGEE_TEST_CLUSTER: JSON.stringify(testCluster),
+  });
+} catch (error) {
+  console.error(`test:kubernetes: ${(error as Error).message}`);
+} finally {
+  await takeDown();
+}
+process.exitCode = passed ? 0 : 1;
+
+function runTests(url: string, env: NodeJS.ProcessEnv): Promise<boolean> {
+  const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
+  const given = process.argv.slice(2);
+  const both = ["--project", "contract", "--project", "kubernetes"];
+  const projects = given.some((argument) => argument.startsWith("--project")) ? [] : both;
+  const child = spawn(process.execPath, [vitest, "run", ...projects, ...given], {
+    cwd: ROOT,
+    stdio: "inherit",
+    env: {
+      ...process.env,
+      ...env,
+      PERIGEE_URL: url,
+      PERIGEE_USER: user.name,
+      PERIGEE_PASSWORD: user.password,
+      PERIGEE_USER2: other.name,
+      PERIGEE_PASSWORD2: other.password,
+    },
+  });
+  const stop = () => child.kill("SIGTERM");
+  controller.signal.addEventListener("abort", stop, { once: true });
+  if (controller.signal.aborted) stop();
+  return new Promise((done, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => done(code === 0 && !controller.signal.aborted));
+  });
+}
+
+async function takeDown(): Promise<void> {
+  say("taking everything down");
+  const clean = (await stack?.stop()) ?? true;
+  if (stack && !clean) {
+    passed = false;
+    console.error("test:kubernetes: ground or agent did not end cleanly");
+  }
+  if (!passed && log.length > 0) console.error(log.slice(-LOG_LINES).join("\n"));
+  const logs = passed ? undefined : mkdtempSync(join(tmpdir(), "perigee-kubernetes-log-"));
+  await cluster?.down(logs);
+  if (logs) say(`logs of the cluster: ${logs}`);
+  if (docker) await cleanEngine(docker, join(data, "agent"));
+  rmSync(data, { recursive: true, force: true });
+  say("all down");
+}
