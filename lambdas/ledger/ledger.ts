@@ -42,6 +42,9 @@ export type Draft = {
   idempotency?: { key: string; route: string; digest: string };
 };
 
+/** Characters of a ULID. */
+const ID_LENGTH = 26;
+
 /** How a command ended: the agent's word, or one whose result lies in staging. */
 export type Judgement = Outcome | { state: "succeeded"; stagedResult: number };
 
@@ -383,7 +386,8 @@ export class Ledger {
       pk: keys.commands(user),
       descending: true,
       limit: options.limit,
-      ...(options.before && { before: options.before }),
+      // what a user sends may be longer than any key
+      ...(options.before && { before: options.before.slice(0, ID_LENGTH) }),
     });
     return items.map((item) => item.data);
   }
