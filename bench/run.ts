@@ -1,5 +1,6 @@
 import { type BenchStack, startBenchStack } from "./bench-stack.ts";
 import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
+import { measureLambdaStart } from "./lambda-start/measure.ts";
 import { measureListing } from "./listing.ts";
 import { measurePodStart } from "./pod-start.ts";
 import { measureRoundTrip } from "./round-trip.ts";
@@ -21,6 +22,7 @@ const MEASURES: Record<string, (bench: BenchStack) => Promise<Row[]>> = {
 const ALONE: Record<string, () => Promise<Row[]>> = {
   uplinks: measureUplinks,
   "cloud-round-trip": measureCloudRoundTrip,
+  "lambda-start": measureLambdaStart,
 };
 const NAMES = [...Object.keys(MEASURES), ...Object.keys(ALONE)];
 
