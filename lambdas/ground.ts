@@ -10,7 +10,7 @@ import { requireAgent } from "./auth/require-agent.ts";
 import { requireUser } from "./auth/require-user.ts";
 import { registerAuthRoutes } from "./auth/routes.ts";
 import { Throttle } from "./auth/throttle.ts";
-import { type TokenKey, Tokens } from "./auth/tokens.ts";
+import { type TokenKeys, Tokens } from "./auth/tokens.ts";
 import { registerCommandRoutes } from "./commands/routes.ts";
 import { registerEmRoutes } from "./dialects/em/routes.ts";
 import { registerUplinkRoutes } from "./dialects/em/uplinks/routes.ts";
@@ -45,9 +45,7 @@ export type GroundOptions = {
   staging: Staging;
   doorbell: Doorbell;
   /** signs the users' tokens: the current key, then earlier ones */
-  tokens: readonly TokenKey[];
-  /** reads those keys again, where they may be exchanged while this process runs */
-  reloadTokens?: () => Promise<readonly TokenKey[]>;
+  tokens: TokenKeys;
   log: Logger;
   /** ms since 1970 (default Date.now) */
   now?: () => number;
@@ -97,7 +95,7 @@ export function createGround(options: GroundOptions): Ground {
   const ledger = new Ledger(store, { now, ...(options.limits && { limits: options.limits }) });
   const accounts = new Accounts(store, { now });
   const recent = new RecentAccounts(accounts, { ms: options.recentAccountMs ?? 0, now });
-  const tokens = new Tokens(options.tokens, { now, reload: options.reloadTokens });
+  const tokens = new Tokens(options.tokens, { now });
   const runs = new Runs(store, now);
   const podLogs = new PodLogs(staging);
   const changes = new Changes();
@@ -123,7 +121,8 @@ export function createGround(options: GroundOptions): Ground {
     const ok = all.filter(Boolean).length;
     return { ok, lost: all.length - ok };
   };
-  const metrics = new Metrics(nowAndThen(CONTACT_MS, contact));
+  // a Lambda's process is one of many and soon gone: what it would say of itself means nothing
+  const metrics = new Metrics({ process: !pass }, nowAndThen(CONTACT_MS, contact));
 
   const app = new OpenAPIHono<GroundEnv>({
     getPath: foldedPath,

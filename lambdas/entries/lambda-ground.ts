@@ -14,11 +14,10 @@ export const deployment = environment.PERIGEE_DEPLOYMENT ?? "perigee";
 export const log = pino({ name: "perigee-ground", level: environment.PERIGEE_LOG_LEVEL ?? "info" });
 export const streaming = environment.PERIGEE_STREAMING !== "false";
 export const timeLeft = new TimeLeft();
-const loadTokens = () => loadTokenKeys(environment.PERIGEE_TOKEN_SECRET ?? "");
 export const ground = createCloudGround({
   ...cloudPlaces(environment),
-  tokens: await loadTokens(),
-  reloadTokens: loadTokens,
+  // not at the start: an agent's requests need no key, and a start that waits for it is longer
+  tokens: () => loadTokenKeys(environment.PERIGEE_TOKEN_SECRET ?? ""),
   log,
   timeLeftMs: () => timeLeft.ms,
   pass: passBounds(streaming),

@@ -72,7 +72,6 @@ async function inTheCloud() {
   return createCloudGround({
     ...settings,
     ...cloudPlaces(environment),
-    tokens: await loadTokenKeys(secret),
-    reloadTokens: () => loadTokenKeys(secret),
+    tokens: () => loadTokenKeys(secret),
   });
 }
