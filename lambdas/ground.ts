@@ -10,7 +10,7 @@ import { requireAgent } from "./auth/require-agent.ts";
 import { requireUser } from "./auth/require-user.ts";
 import { registerAuthRoutes } from "./auth/routes.ts";
 import { Throttle } from "./auth/throttle.ts";
-import { type TokenKey, type TokenKeys, Tokens } from "./auth/tokens.ts";
+import { type TokenKeys, Tokens } from "./auth/tokens.ts";
 import { registerCommandRoutes } from "./commands/routes.ts";
 import { registerEmRoutes } from "./dialects/em/routes.ts";
 import { registerUplinkRoutes } from "./dialects/em/uplinks/routes.ts";
