@@ -85,6 +85,9 @@ export async function outputOf(client: Client, pod: string, fields: Fields): Pro
 /** A file of a volume, which must be there. */
 export async function fileOf(client: Client, volume: string, filepath: string): Promise<Buffer> {
   const answer = await client.get("/em/files/downlink", { filepath, pod_name: volume });
+  const location = answer.header("location");
+  // A ground through which little passes leads to the content: as any client does, without the token.
+  if (answer.status === 302 && location) return Buffer.from(await (await fetch(location)).arrayBuffer());
   expect({ status: answer.status, text: answer.status === 200 ? "" : answer.text }).toMatchObject({
     status: 200,
   });
