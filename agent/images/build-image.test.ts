@@ -267,6 +267,30 @@ describe("a build", () => {
     expect((await world.tags()).filter((tag) => tag.includes("tmp") || tag.includes("hanging"))).toEqual([]);
   });
 
+  test("is cancelled before the engine reads its context, and nobody else hears of it", async () => {
+    const controller = new AbortController();
+    const reason = new PerigeeError("CANCELLED", "cancelled");
+    const closed = Promise.withResolvers<void>();
+    const slow = new Proxy(world.store, {
+      get(store, name) {
+        if (name !== "build") {
+          const value = Reflect.get(store, name);
+          return typeof value === "function" ? value.bind(store) : value;
+        }
+        return async ({ context }: Parameters<typeof store.build>[0]) => {
+          context.once("close", closed.resolve);
+          controller.abort(reason);
+          await closed.promise;
+          throw reason;
+        };
+      },
+    });
+    const handlers = imageHandlers(slow, world.deps);
+    const options = { signal: controller.signal, handlers };
+    const building = world.buildText(alice, "early", `FROM ${busybox}\n`, options);
+    await expect(building).rejects.toBe(reason);
+  });
+
   test("a build that hangs until its deadline has failed, with its log", async () => {
     const controller = new AbortController();
     const building = failureOf(

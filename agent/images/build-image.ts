@@ -41,6 +41,8 @@ async function build(
     label: store.label(user),
   });
   const packed = packContext(context, plan.text, { signal, maxBytes: deps.quota() });
+  // A cancel may come before anybody reads it: who reads it then is told, nobody else need be.
+  packed.stream.on("error", () => {});
   progress({ phase: "building" });
   const closed = new Promise((resolve) => packed.stream.once("close", resolve));
   try {

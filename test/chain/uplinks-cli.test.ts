@@ -118,6 +118,8 @@ describe("perigee uplink of what is large, over a connection that breaks", () =>
           }
         ).data;
       await expect.poll(async () => (await upload()).missing, SOON).toBe(2);
+      // both are on their way: the proxy holds these, and none of the next run
+      await expect.poll(() => numbers(puts()).slice(-2), SOON).toEqual([5, 6]);
       first.child.kill(signal);
       const { code, stderr } = await first.ended;
       if (signal === "SIGINT") {
