@@ -52,6 +52,8 @@ export class KubernetesRig {
       quota: { pods: 64 },
       storage: { kind: "shared", agentPath: this.directory, nodePath: this.directory },
       images,
+      // A busy machine is no reason to ask again.
+      startMs: 60_000,
       workdir: async (id) => {
         if (id !== image.id) throw new ImageMissing(id);
         return "";
