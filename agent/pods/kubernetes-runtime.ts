@@ -11,7 +11,7 @@ import { FINALIZER, KubernetesNames, STOPPED } from "./kubernetes-names.ts";
 import { type ClusterDns, portSteps, type UserQuota, type VolumeStorage } from "./kubernetes-namespace.ts";
 import { isReady, nodesOf } from "./kubernetes-nodes.ts";
 import { type KindsOfNodes, type PodContext, podOf } from "./kubernetes-pod.ts";
-import { hasEnded, hasStarted, isSettled, startFailureOf, stateOf } from "./kubernetes-state.ts";
+import { hasEnded, hasStarted, isForced, isSettled, startFailureOf, stateOf } from "./kubernetes-state.ts";
 import type { Node, Pod } from "./kubernetes-types.ts";
 import { KubernetesUsers } from "./kubernetes-users.ts";
 import { PodWatch } from "./kubernetes-watch.ts";
@@ -347,7 +347,9 @@ export class KubernetesRuntime implements PodRuntime {
     const since = this.#leaving.get(run) ?? performance.now();
     if (this.#leaving.size >= 10_000) this.#leaving.clear();
     this.#leaving.set(run, since);
-    if (performance.now() - since < deletionGracePeriodSeconds * 1000 + CONFIRM_MS) return false;
+    // By force: who did that has given the node up, and no grace runs.
+    const grace = isForced(pod) ? 0 : deletionGracePeriodSeconds * 1000 + CONFIRM_MS;
+    if (performance.now() - since < grace) return false;
     const node = await unless(this.#api.call<Node>(`/api/v1/nodes/${pod.spec.nodeName}`), 404);
     return !isReady(node);
   }

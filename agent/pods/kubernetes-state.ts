@@ -105,9 +105,14 @@ export function isRejected(pod: Pod): boolean {
 /** Nothing of it runs, and no node will start it any more. */
 export function isSettled(pod: Pod): boolean {
   if (hasEnded(pod) || isRejected(pod)) return true;
-  const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata;
-  // A deleted pod keeps a grace until its node has confirmed that it ended, or when it never had a node.
-  return deletionTimestamp !== undefined && deletionGracePeriodSeconds === 0;
+  // A deleted pod keeps a grace until its node has confirmed that it ended, or when it never had a node. Where it
+  // was deleted by force nobody has: a container that ran then may run yet.
+  return isForced(pod) && !containerOf(pod).running;
+}
+
+/** Deleted without waiting for its node. */
+export function isForced({ metadata }: Pod): boolean {
+  return metadata.deletionTimestamp !== undefined && metadata.deletionGracePeriodSeconds === 0;
 }
 
 /** Why the payload can never start, as far as it is the payload's fault. */

@@ -1,0 +1,97 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { ulid } from "ulid";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { MiB } from "#protocol/limits.ts";
+import { FakeCluster } from "#test/support/fake-cluster.ts";
+import { KubernetesRuntime, type KubernetesRuntimeOptions } from "./kubernetes-runtime.ts";
+import type { RunSpec } from "./pod-runtime.ts";
+
+let cluster: FakeCluster;
+const runtimes: KubernetesRuntime[] = [];
+beforeEach(async () => {
+  cluster = await FakeCluster.start();
+  cluster.created = (pod) => cluster.run(pod);
+});
+afterEach(async () => {
+  for (const runtime of runtimes.splice(0)) await runtime.close();
+  await cluster.close();
+});
+
+async function open(options: Partial<KubernetesRuntimeOptions> = {}): Promise<KubernetesRuntime> {
+  const { directory } = cluster;
+  const runtime = new KubernetesRuntime({
+    api: await cluster.api(),
+    instance: "test",
+    kinds: { MPU: { labels: { kind: "mpu" } } },
+    limits: { memory: 64 * MiB, cpus: 1, scratch: 64 * MiB },
+    requests: { memory: 8 * MiB, cpus: 0.01 },
+    quota: { pods: 8 },
+    dns: { domain: "cluster.local", namespace: "dns", labels: {} },
+    storage: { kind: "shared", agentPath: directory, nodePath: directory },
+    images: { reference: async () => "registry:5000/ada-tool@sha256:1" },
+    workdir: async () => "",
+    startMs: 200,
+    ...options,
+  });
+  runtimes.push(runtime);
+  return runtime;
+}
+
+function spec(over: Partial<RunSpec> = {}): RunSpec {
+  const volumePath = join(cluster.directory, "default");
+  mkdirSync(volumePath, { recursive: true });
+  return {
+    run: ulid(),
+    user: "ada",
+    pod: "default",
+    volume: "default",
+    volumePath,
+    imageId: "sha256:1",
+    node: "",
+    kind: "MPU",
+    ports: [],
+    envs: {},
+    maxMs: 3600_000,
+    graceMs: 1_000,
+    ...over,
+  };
+}
+
+/** By force, as the cluster's garbage collector does it, or an operator. */
+const forced = (run: string) =>
+  cluster.change(run, ({ metadata }) => {
+    metadata.deletionTimestamp = new Date().toISOString();
+    metadata.deletionGracePeriodSeconds = 0;
+  });
+
+describe("a pod that was deleted by force", () => {
+  test.each<["its node is gone" | "its node is out of reach", "Unknown" | undefined]>([
+    ["its node is gone", undefined],
+    ["its node is out of reach", "Unknown"],
+  ])("and %s: NodeLost, though its last word was that it runs, and it can be removed", async (_, ready) => {
+    const runtime = await open();
+    const run = spec();
+    await runtime.start(run);
+    cluster.node("node1", ready);
+    forced(run.run);
+    expect(await runtime.inspect(run.run)).toMatchObject({ terminated: { reason: "NodeLost" } });
+    expect(await runtime.list()).toEqual([expect.objectContaining({ run: run.run, phase: "ended" })]);
+    await runtime.stop(run.run, 0);
+    await runtime.remove(run.run);
+    expect(cluster.has(run.run)).toBe(false);
+  });
+
+  test("and its node is there: it runs until its node says that it ended", async () => {
+    const runtime = await open();
+    const run = spec();
+    await runtime.start(run);
+    forced(run.run);
+    expect(await runtime.inspect(run.run)).toHaveProperty("running");
+    const stopped = runtime.stop(run.run, 0);
+    await cluster.heard(/^DELETE .*\/pods\//);
+    cluster.change(run.run, (pod) => cluster.end(pod, 137));
+    await stopped;
+    expect(await runtime.inspect(run.run)).toMatchObject({ terminated: { reason: "Error", exitCode: 137 } });
+  });
+});
