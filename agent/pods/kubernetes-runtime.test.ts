@@ -95,3 +95,32 @@ describe("a pod that was deleted by force", () => {
     expect(await runtime.inspect(run.run)).toMatchObject({ terminated: { reason: "Error", exitCode: 137 } });
   });
 });
+
+describe("a node that is out of reach for a moment", () => {
+  test("ends no run: a stop goes on until the node says so, or is given up", async () => {
+    const runtime = await open({ settleMs: 100, nodeLostSeconds: 3600 });
+    const run = spec();
+    await runtime.start(run);
+    cluster.node("node1", "Unknown");
+    await expect(runtime.stop(run.run, 0)).rejects.toThrow("does not end");
+    await expect(runtime.stop(run.run, 0)).rejects.toThrow("does not end");
+    expect(await runtime.inspect(run.run)).toHaveProperty("running");
+    expect(await runtime.list()).toEqual([expect.objectContaining({ phase: "running" })]);
+    cluster.node("node1", "True");
+    cluster.change(run.run, (pod) => cluster.end(pod, 143));
+    await runtime.stop(run.run, 0);
+    expect(await runtime.inspect(run.run)).toMatchObject({ terminated: { reason: "Error", exitCode: 143 } });
+  });
+
+  test("given up, it has lost the run", async () => {
+    const runtime = await open({ settleMs: 100, nodeLostSeconds: 0.2 });
+    const run = spec();
+    await runtime.start(run);
+    cluster.node("node1", "Unknown");
+    await expect(runtime.stop(run.run, 0)).rejects.toThrow("does not end");
+    let state = await runtime.inspect(run.run);
+    while (state && "running" in state) state = await runtime.inspect(run.run);
+    expect(state).toMatchObject({ terminated: { reason: "NodeLost" } });
+    await runtime.stop(run.run, 0);
+  });
+});

@@ -7,9 +7,10 @@ import { LABEL } from "./docker-labels.ts";
 import type { KubernetesApi } from "./kubernetes-api.ts";
 import { statusOf, unless } from "./kubernetes-errors.ts";
 import { framesOf } from "./kubernetes-logs.ts";
+import { LostNodes } from "./kubernetes-lost-nodes.ts";
 import { FINALIZER, KubernetesNames, STOPPED } from "./kubernetes-names.ts";
 import { type ClusterDns, portSteps, type UserQuota, type VolumeStorage } from "./kubernetes-namespace.ts";
-import { isReady, nodesOf } from "./kubernetes-nodes.ts";
+import { nodesOf } from "./kubernetes-nodes.ts";
 import { type KindsOfNodes, type PodContext, podOf } from "./kubernetes-pod.ts";
 import { hasEnded, hasStarted, isForced, isSettled, startFailureOf, stateOf } from "./kubernetes-state.ts";
 import type { Node, Pod } from "./kubernetes-types.ts";
@@ -45,14 +46,15 @@ export type KubernetesRuntimeOptions = {
   workdir(imageId: string): Promise<string>;
   /** ms that a start may take before it says {@link NotStartedYet}; default 5 000 */
   startMs?: number;
+  /** ms that the cluster may take to end or to forget a pod before the call fails, to be repeated; default 60 000 */
+  settleMs?: number;
 };
 
 /** What else the wait for an event may cost when the watch is silent. */
 const POLL_MS = 2_000;
-/** After its grace, how long a node that is out of reach may still confirm that a pod ended. */
+/** After its grace, how long a node may still take to confirm that a pod ended. */
 const CONFIRM_MS = 5_000;
-/** For everything that only waits for a node that is there. */
-const SETTLE_MS = 60_000;
+const NODE_LOST_S = 300;
 /** Kubernetes ends a run this long after the agent should have. */
 const BACKSTOP_S = 15;
 
@@ -64,12 +66,12 @@ export class KubernetesRuntime implements PodRuntime {
   readonly #users: KubernetesUsers;
   readonly #watch: PodWatch;
   readonly #closing = new AbortController();
+  readonly #settleMs: number;
   /** namespace by run, as far as it was met */
   readonly #homes = new Map<string, string>();
   /** runs whose start is being waited for: it needs no hint */
   readonly #starting = new Set<string>();
-  /** when a deleted pod was first seen (monotonic ms), by run */
-  readonly #leaving = new Map<string, number>();
+  readonly #lostNodes: LostNodes;
   #nodes: Node[] = [];
   #session: Promise<string> | undefined;
   session = "";
@@ -77,9 +79,11 @@ export class KubernetesRuntime implements PodRuntime {
   constructor(options: KubernetesRuntimeOptions) {
     this.#options = options;
     this.#api = options.api;
-    const { instance, secret = instance, prefix = "perigee" } = options;
+    const { instance, secret = instance, prefix = "perigee", settleMs = 60_000 } = options;
+    this.#settleMs = settleMs;
     this.#names = new KubernetesNames(instance, secret, prefix);
     this.#users = new KubernetesUsers(this.#api, this.#names, options);
+    this.#lostNodes = new LostNodes(this.#api, options.nodeLostSeconds ?? NODE_LOST_S);
     this.#watch = new PodWatch(this.#api, this.#names.selector, this.#closing.signal);
   }
 
@@ -136,7 +140,7 @@ export class KubernetesRuntime implements PodRuntime {
 
   /** The pod of the run: new, or the one from an earlier try. */
   async #create(spec: RunSpec, image: string, workdir: string): Promise<Pod> {
-    const { kinds, nodeLostSeconds = 300, ...rest } = this.#options;
+    const { kinds, nodeLostSeconds = NODE_LOST_S, ...rest } = this.#options;
     const kind = kinds[spec.kind];
     if (!kind) throw new NotStartedYet("Unschedulable", `no node is of the kind ${spec.kind}`);
     const manifest = podOf(spec, { ...rest, names: this.#names, image, workdir, kind, nodeLostSeconds });
@@ -192,14 +196,14 @@ export class KubernetesRuntime implements PodRuntime {
   /**
    * Ends the run at once by deleting its pod, which stays to be looked at.
    * @returns the pod as it is then; undefined: there is none
-   * @throws Error when a node that is there does not end it
+   * @throws Error when its node does not end it, and is not given up yet
    */
   async #takeAway(run: string): Promise<Pod | undefined> {
     const pod = await this.#find(run);
     if (!pod || isSettled(pod)) return pod;
     await unless(this.#delete(pod, 1), 404);
     const over = async (seen: Pod | undefined) => !seen || isSettled(seen) || (await this.#isLost(seen));
-    const last = await this.#until(run, over, SETTLE_MS);
+    const last = await this.#until(run, over, this.#settleMs);
     if (!last) throw new Error("the cluster does not end the pod");
     return last.pod;
   }
@@ -213,10 +217,9 @@ export class KubernetesRuntime implements PodRuntime {
     // Zero seconds: a node that is out of reach need not confirm it.
     await unless(this.#delete(pod, 0), 404, 409);
     const over = (seen: Pod | undefined) => seen?.metadata.uid !== pod.metadata.uid;
-    if (!(await this.#until(run, over, SETTLE_MS)))
+    if (!(await this.#until(run, over, this.#settleMs)))
       throw new Error("the cluster keeps a pod that was removed");
     this.#homes.delete(run);
-    this.#leaving.delete(run);
   }
 
   async inspect(run: string): Promise<ContainerState | undefined> {
@@ -293,6 +296,7 @@ export class KubernetesRuntime implements PodRuntime {
     try {
       await this.#identify();
       this.#nodes = (await this.#api.list<Node>("/api/v1/nodes")).items;
+      this.#lostNodes.see(this.#nodes);
       return nodesOf(this.#nodes, kinds);
     } catch (error) {
       // What was there is known; how it is now, nobody says.
@@ -339,19 +343,12 @@ export class KubernetesRuntime implements PodRuntime {
     this.#homes.set(run, namespace);
   }
 
-  /** Its pod was deleted, and its node, gone or out of reach, has not confirmed the end for longer than it takes. */
+  /** It was deleted, and its node, which has not confirmed that it ended, was given up. */
   async #isLost(pod: Pod): Promise<boolean> {
-    const { deletionTimestamp, deletionGracePeriodSeconds = 0, labels } = pod.metadata;
-    const run = labels?.[LABEL.run] ?? "";
-    if (!deletionTimestamp || isSettled(pod) || !pod.spec.nodeName) return false;
-    const since = this.#leaving.get(run) ?? performance.now();
-    if (this.#leaving.size >= 10_000) this.#leaving.clear();
-    this.#leaving.set(run, since);
-    // By force: who did that has given the node up, and no grace runs.
-    const grace = isForced(pod) ? 0 : deletionGracePeriodSeconds * 1000 + CONFIRM_MS;
-    if (performance.now() - since < grace) return false;
-    const node = await unless(this.#api.call<Node>(`/api/v1/nodes/${pod.spec.nodeName}`), 404);
-    return !isReady(node);
+    if (!pod.metadata.deletionTimestamp || isSettled(pod) || !pod.spec.nodeName) return false;
+    const standing = await this.#lostNodes.look(pod.spec.nodeName);
+    // By force: who did that has given up a node that is away.
+    return standing === "lost" || (standing === "away" && isForced(pod));
   }
 
   /**
