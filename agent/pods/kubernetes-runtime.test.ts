@@ -124,3 +124,10 @@ describe("a node that is out of reach for a moment", () => {
     await runtime.stop(run.run, 0);
   });
 });
+
+test("a start says when the container started, by its node's clock", async () => {
+  const runtime = await open();
+  cluster.created = (pod) => cluster.run(pod, "2026-01-02T03:04:05Z");
+  const started = { node: "node1", startedAt: Date.parse("2026-01-02T03:04:05Z") };
+  expect(await runtime.start(spec())).toEqual(started);
+});

@@ -12,7 +12,15 @@ import { FINALIZER, KubernetesNames, STOPPED } from "./kubernetes-names.ts";
 import { type ClusterDns, portSteps, type UserQuota, type VolumeStorage } from "./kubernetes-namespace.ts";
 import { nodesOf } from "./kubernetes-nodes.ts";
 import { type KindsOfNodes, type PodContext, podOf } from "./kubernetes-pod.ts";
-import { hasEnded, hasStarted, isForced, isSettled, startFailureOf, stateOf } from "./kubernetes-state.ts";
+import {
+  hasEnded,
+  hasStarted,
+  isForced,
+  isSettled,
+  startedAtOf,
+  startFailureOf,
+  stateOf,
+} from "./kubernetes-state.ts";
 import type { Node, Pod } from "./kubernetes-types.ts";
 import { KubernetesUsers } from "./kubernetes-users.ts";
 import { PodWatch } from "./kubernetes-watch.ts";
@@ -22,6 +30,7 @@ import {
   NotStartedYet,
   type PodRuntime,
   type RunSpec,
+  type Started,
   StartFailure,
 } from "./pod-runtime.ts";
 
@@ -87,7 +96,7 @@ export class KubernetesRuntime implements PodRuntime {
     this.#watch = new PodWatch(this.#api, this.#names.selector, this.#closing.signal);
   }
 
-  async start(spec: RunSpec): Promise<{ node: string }> {
+  async start(spec: RunSpec): Promise<Started> {
     if (!existsSync(spec.volumePath)) throw new StartFailure("the volume does not exist");
     const workdir = await this.#options.workdir(spec.imageId);
     const image = await this.#options.images.reference({ user: spec.user, imageId: spec.imageId });
@@ -104,7 +113,7 @@ export class KubernetesRuntime implements PodRuntime {
     }
   }
 
-  async #start(spec: RunSpec, image: string, workdir: string): Promise<{ node: string }> {
+  async #start(spec: RunSpec, image: string, workdir: string): Promise<Started> {
     let pod = await this.#create(spec, image, workdir);
     killPoint("pods.created");
     if (!hasEnded(pod))
@@ -121,7 +130,7 @@ export class KubernetesRuntime implements PodRuntime {
     pod = found.pod;
     if (hasStarted(pod)) {
       void this.#tighten(spec, pod);
-      return { node: pod.spec.nodeName ?? spec.node };
+      return startedOf(pod, spec);
     }
     const failure = startFailureOf(pod);
     if (failure === undefined && !isSettled(pod)) {
@@ -131,7 +140,7 @@ export class KubernetesRuntime implements PodRuntime {
     }
     // It must not begin after all while it is told that it did not: taken away first, and looked at again.
     const last = hasEnded(pod) ? pod : await this.#takeAway(spec.run);
-    if (last && hasStarted(last)) return { node: last.spec.nodeName ?? spec.node };
+    if (last && hasStarted(last)) return startedOf(last, spec);
     if (failure !== undefined) throw new StartFailure(failure);
     await this.#drop(spec.run);
     const { waiting } = stateOf(pod) as { waiting?: { reason: string; message?: string } };
@@ -403,6 +412,11 @@ export class KubernetesRuntime implements PodRuntime {
 
 function pathOf({ metadata }: Pod): string {
   return `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}`;
+}
+
+function startedOf(pod: Pod, spec: RunSpec): Started {
+  const startedAt = startedAtOf(pod);
+  return { node: pod.spec.nodeName ?? spec.node, ...(startedAt !== undefined && { startedAt }) };
 }
 
 function waitingReason(pod: Pod): string | undefined {

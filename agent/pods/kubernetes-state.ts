@@ -91,6 +91,13 @@ export function hasStarted(pod: Pod): boolean {
   return end !== undefined && !(end.reason === "StartError" && stamp(end.startedAt) === null);
 }
 
+/** When the container started, in ms since 1970 by its node's clock; undefined: it has not, or nobody knows. */
+export function startedAtOf(pod: Pod): number | undefined {
+  const { terminated: end, running } = containerOf(pod);
+  const at = stamp((end ?? running)?.startedAt);
+  return at === null ? undefined : Date.parse(at);
+}
+
 /** The container's end is known, whatever it was. */
 export function hasEnded(pod: Pod): boolean {
   return containerOf(pod).terminated !== undefined;

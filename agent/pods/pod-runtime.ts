@@ -29,6 +29,9 @@ export type RunSpec = {
   graceMs: number;
 };
 
+/** `startedAt`: ms since 1970 by the clock of its node, where that may be another than ours. */
+export type Started = { node: string; startedAt?: number };
+
 /** A run that the engine holds. `created`: it has never been started. */
 export type ListedRun = { run: string; user: string; pod: string; phase: "created" | "running" | "ended" };
 
@@ -83,7 +86,7 @@ export interface PodRuntime {
    * One that has already started (even ended) is left as it is. Says which node it is on.
    * @throws StartFailure, ImageMissing, NotStartedYet
    */
-  start(spec: RunSpec): Promise<{ node: string }>;
+  start(spec: RunSpec): Promise<Started>;
   /** SIGTERM, SIGKILL after `graceMs`; done when it has ended. An unknown, unstarted or ended run is no error. */
   stop(run: string, graceMs: number): Promise<void>;
   /** Removes a run and what it wrote outside `/data`, killing it if need be. An unknown run is no error. */

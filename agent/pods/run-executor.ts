@@ -156,6 +156,7 @@ export class RunExecutor {
     record.imageId = image.id;
     record.node = placed.node;
     record.session = this.#options.runtime.session;
+    record.notStartedAt = this.#options.now();
     record.phase = "starting";
     record.reason = "ContainerCreating";
     record.message = undefined;
@@ -165,11 +166,12 @@ export class RunExecutor {
   }
 
   async #launch(record: RunRecord): Promise<void> {
-    const { runtime, now } = this.#options;
-    const at = now();
+    const { runtime } = this.#options;
+    let startedAt: number | undefined;
     try {
-      const { node } = await runtime.start(this.#specOf(record));
-      record.node = node;
+      const started = await runtime.start(this.#specOf(record));
+      record.node = started.node;
+      startedAt = started.startedAt;
     } catch (error) {
       if (error instanceof NotStartedYet) return this.#wait(record, error.reason, error.message);
       if (error instanceof StartFailure) {
@@ -182,13 +184,15 @@ export class RunExecutor {
       throw error;
     }
     killPoint("pods.started");
-    this.#running(record, at);
+    this.#running(record, startedAt);
   }
 
-  #running(record: RunRecord, startedAt: number): void {
+  /** @param told when it started by its node's clock, which is believed as far as ours can bear it out */
+  #running(record: RunRecord, told = Number.NaN): void {
+    const earliest = record.notStartedAt ?? record.dueAt ?? record.acceptedAt;
     record.phase = "running";
-    record.startedAt = startedAt;
-    record.deadline = startedAt + record.input.maxDuration * this.#options.minuteMs;
+    record.startedAt = Number.isNaN(told) ? earliest : clamp(told, earliest, this.#options.now());
+    record.deadline = record.startedAt + record.input.maxDuration * this.#options.minuteMs;
     this.#failures.delete(record.run);
     this.#save(record);
     this.#options.logs.follow(record);
@@ -196,9 +200,11 @@ export class RunExecutor {
 
   /** The engine may or may not have got the start that was noted. */
   async #resume(record: RunRecord): Promise<void> {
+    const asked = this.#options.now();
     const state = await this.#options.runtime.inspect(record.run);
     if (state && "running" in state) return this.#running(record, Date.parse(state.running.startedAt));
     if (state && "terminated" in state) return this.#finish(record, state.terminated);
+    record.notStartedAt = asked;
     // The engine knows of no start. It may have forgotten one when the machine went down: then never again.
     if (record.session !== this.#options.runtime.session) return this.#lost(record);
     await this.#launch(record);
@@ -245,7 +251,12 @@ export class RunExecutor {
 
   #finish(record: RunRecord, told: Terminated): void {
     const started = record.startedAt === undefined ? told.startedAt : wholeSeconds(record.startedAt);
-    const end: Terminated = { ...told, startedAt: started };
+    const end: Terminated = {
+      ...told,
+      startedAt: started,
+      // Not before its start, nor in time to come, whatever its node's clock says.
+      finishedAt: told.finishedAt && wholeSeconds(this.#within(Date.parse(told.finishedAt), record)),
+    };
     if (told.reason !== "NodeLost") {
       // The engine holds the deadline too, should we be gone by then.
       if (record.stopReason === "DeadlineExceeded" || told.reason === "DeadlineExceeded") {
@@ -257,6 +268,11 @@ export class RunExecutor {
       }
     }
     this.#end(record, end, told.startedAt !== null);
+  }
+
+  /** The time nearest to it that lies between the run's start and now. */
+  #within(time: number, { startedAt = time }: RunRecord): number {
+    return clamp(time, startedAt, this.#options.now());
   }
 
   #lost(record: RunRecord): void {
@@ -379,6 +395,10 @@ export class RunExecutor {
       graceMs: this.#options.graceMs,
     };
   }
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(Math.max(value, least), most);
 }
 
 function neverRan(reason: string, message: string): Terminated {

@@ -1,0 +1,89 @@
+import { DatabaseSync } from "node:sqlite";
+import { ulid } from "ulid";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FakeRuntime } from "#test/support/fake-runtime.ts";
+import { endOf, running, stateWhere } from "#test/support/pod-rig.ts";
+import { PodManager, type PodManagerOptions } from "./pod-manager.ts";
+import { RunStore } from "./run-store.ts";
+
+let database: DatabaseSync;
+let runtime: FakeRuntime;
+let errors: unknown[];
+const managers: PodManager[] = [];
+beforeEach(() => {
+  database = new DatabaseSync(":memory:");
+  runtime = new FakeRuntime();
+  errors = [];
+});
+afterEach(async () => {
+  for (const manager of managers.splice(0)) await manager.close();
+  database.close();
+});
+
+function open(options: Partial<PodManagerOptions> = {}): PodManager {
+  const manager = new PodManager({
+    db: database,
+    runtime,
+    resolveImage: async () => ({ id: "sha256:1" }),
+    push: async () => undefined,
+    retryMs: { first: 20, most: 20 },
+    logFlushMs: 10,
+    onError: (error) => errors.push(error),
+    ...options,
+  });
+  managers.push(manager);
+  manager.start();
+  return manager;
+}
+
+function run(manager: PodManager, over: { maxDuration?: number } = {}): string {
+  const id = ulid();
+  const input = { pod: "default", volume: "default", image: "tool", node: "MPU" as const, ports: [] };
+  const whole = { ...input, envs: {}, maxDuration: 60, ...over };
+  manager.accept({ id, user: "ada", volumePath: "/nowhere", input: whole });
+  return id;
+}
+
+const recordOf = (id: string) => new RunStore(database).load().find((record) => record.run === id)!;
+
+describe("a node whose clock is wrong", () => {
+  test.each([
+    ["an hour ahead", 3600_000],
+    ["an hour behind", -3600_000],
+  ])("by %s moves no deadline, and no time that users see", async (_, skew) => {
+    const start = runtime.start.bind(runtime);
+    runtime.start = async (spec) => ({ ...(await start(spec)), startedAt: Date.now() + skew });
+    const manager = open();
+    const before = Date.now();
+    const id = run(manager);
+    await stateWhere(manager, id, running);
+    const after = Date.now();
+    const { startedAt = 0, deadline } = recordOf(id);
+    expect(startedAt).toBeGreaterThanOrEqual(before);
+    expect(startedAt).toBeLessThanOrEqual(after);
+    expect(deadline).toBe(startedAt + 60 * 60_000);
+    runtime.end(id, { finishedAt: new Date(Date.now() + skew).toISOString() });
+    const { finishedAt } = await endOf(manager, id);
+    expect(Date.parse(finishedAt ?? "")).toBeGreaterThanOrEqual(Math.floor(before / 1000) * 1000);
+    expect(Date.parse(finishedAt ?? "")).toBeLessThanOrEqual(Date.now());
+  });
+
+  test.each([3600_000, -3600_000])(
+    "moves none of a run that is found running either (%i ms)",
+    async (skew) => {
+      const start = runtime.start.bind(runtime);
+      runtime.start = async (spec) => {
+        await start(spec);
+        const startedAt = new Date(Date.now() + skew).toISOString();
+        runtime.runs.get(spec.run)!.state = { running: { startedAt } };
+        throw new Error("the answer got lost");
+      };
+      const manager = open();
+      const before = Date.now();
+      const id = run(manager);
+      await stateWhere(manager, id, running);
+      expect(recordOf(id).deadline).toBeGreaterThanOrEqual(before + 60 * 60_000);
+      expect(recordOf(id).deadline).toBeLessThanOrEqual(Date.now() + 60 * 60_000);
+    },
+  );
+});
