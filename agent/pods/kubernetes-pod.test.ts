@@ -61,13 +61,26 @@ describe("the pod of a run", () => {
 
   test("reserves no more than it may use, and its devices", () => {
     expect(specOf().containers[0]?.resources).toEqual({
-      requests: { cpu: "50m", memory: String(64 * MiB), "nvidia.com/gpu": 1 },
+      requests: {
+        cpu: "50m",
+        memory: String(64 * MiB),
+        "ephemeral-storage": String(MiB),
+        "nvidia.com/gpu": 1,
+      },
       limits: {
         cpu: "500m",
         memory: String(64 * MiB),
         "ephemeral-storage": String(MiB),
         "nvidia.com/gpu": 1,
       },
+    });
+  });
+
+  test("reserves little of what it may write: a node holds more pods than their scratch would fill", () => {
+    const limits = { ...context.limits, scratch: 4096 * MiB };
+    expect(specOf({}, { limits }).containers[0]?.resources).toMatchObject({
+      requests: { "ephemeral-storage": String(64 * MiB) },
+      limits: { "ephemeral-storage": String(4096 * MiB) },
     });
   });
 

@@ -1,3 +1,4 @@
+import { MiB } from "#protocol/limits.ts";
 import type { NodeKind } from "#protocol/names.ts";
 import { DROPPED_CAPABILITIES, type PodLimits } from "./docker-container.ts";
 import { LABEL } from "./docker-labels.ts";
@@ -47,6 +48,9 @@ export type PodContext = {
  * pulling its image take, at most, before it costs the payload time.
  */
 export const START_ALLOWANCE_S = 1800;
+
+/** What a pod reserves of its node's disk, bytes: most write little, and all of its limit would fill a node soon. */
+const RESERVED_SCRATCH = 64 * MiB;
 
 /** Every node tells every container where the API server is, and cannot be told not to: these names it leaves alone. */
 const NO_API_SERVER = Object.fromEntries(
@@ -117,6 +121,8 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
             requests: {
               cpu: cpu(Math.min(requests.cpus, limits.cpus)),
               memory: String(Math.min(requests.memory, limits.memory)),
+              // Without a word of ours it would reserve all that it may write.
+              "ephemeral-storage": String(Math.min(RESERVED_SCRATCH, limits.scratch)),
               ...devices,
             },
             limits: {
