@@ -127,6 +127,10 @@ export class DockerRuntime implements PodRuntime {
     return new StartFailure(cleanStartError(told, known), { cause: error });
   }
 
+  async adopt(): Promise<void> {
+    // A container that runs has all that it was created with.
+  }
+
   async stop(run: string, graceMs: number): Promise<void> {
     const stopping = this.#container(run).stop({ t: Math.ceil(graceMs / 1000) });
     await this.#within(ignoring(stopping, 304, 404), graceMs + this.#options.timeoutMs);

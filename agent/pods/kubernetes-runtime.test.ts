@@ -131,3 +131,39 @@ test("a start says when the container started, by its node's clock", async () =>
   const started = { node: "node1", startedAt: Date.parse("2026-01-02T03:04:05Z") };
   expect(await runtime.start(spec())).toEqual(started);
 });
+
+describe("a start that was cut short", () => {
+  const PORTS = /^PATCH .*\/(?:networkpolicies\/pod-default|services\/default)$/;
+  const deadline = (run: string) => cluster.pod(run).spec.activeDeadlineSeconds;
+
+  test("before its ports were open: whoever takes the run up opens them, and sets its deadline", async () => {
+    const runtime = await open();
+    cluster.fault = (method, path) =>
+      method === "PATCH" && /services|pod-default/.test(path) ? 500 : undefined;
+    const run = spec({ ports: [8080] });
+    await expect(runtime.start(run)).rejects.toMatchObject({ code: "ENGINE_UNAVAILABLE" });
+    cluster.fault = undefined;
+    expect(await runtime.inspect(run.run)).toHaveProperty("running");
+    cluster.requests.length = 0;
+    const before = deadline(run.run) ?? 0;
+    await runtime.adopt(run);
+    expect(cluster.asked(PORTS)).toHaveLength(2);
+    expect(deadline(run.run)).toBeLessThan(before);
+    const [service] = [...cluster.objects].filter(([path]) => path.endsWith("/services/default"));
+    expect(service?.[1].metadata).toMatchObject({
+      ownerReferences: [{ uid: cluster.pod(run.run).metadata.uid }],
+    });
+    await runtime.adopt(run);
+  });
+
+  test("of a run that ended, or that nobody knows: nothing is opened", async () => {
+    const runtime = await open();
+    const run = spec({ ports: [8080] });
+    await runtime.start(run);
+    cluster.change(run.run, (pod) => cluster.end(pod));
+    cluster.requests.length = 0;
+    await runtime.adopt(run);
+    await runtime.adopt(spec({ ports: [8080] }));
+    expect(cluster.asked(PORTS)).toEqual([]);
+  });
+});

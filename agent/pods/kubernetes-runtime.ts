@@ -116,9 +116,7 @@ export class KubernetesRuntime implements PodRuntime {
   async #start(spec: RunSpec, image: string, workdir: string): Promise<Started> {
     let pod = await this.#create(spec, image, workdir);
     killPoint("pods.created");
-    if (!hasEnded(pod))
-      for (const step of portSteps(this.#names, spec, pod.metadata))
-        await this.#api.apply(step.path, step.object);
+    await this.#openPorts(spec, pod);
     const decided = (seen: Pod | undefined) =>
       seen === undefined ||
       isSettled(seen) ||
@@ -145,6 +143,20 @@ export class KubernetesRuntime implements PodRuntime {
     await this.#drop(spec.run);
     const { waiting } = stateOf(pod) as { waiting?: { reason: string; message?: string } };
     throw new NotStartedYet(waiting?.reason ?? "ContainerCreating", waiting?.message);
+  }
+
+  async adopt(spec: RunSpec): Promise<void> {
+    const pod = await this.#find(spec.run);
+    if (!pod) return;
+    await this.#openPorts(spec, pod);
+    await this.#tighten(spec, pod);
+  }
+
+  async #openPorts(spec: RunSpec, pod: Pod): Promise<void> {
+    if (hasEnded(pod)) return;
+    for (const { path, object } of portSteps(this.#names, spec, pod.metadata)) {
+      await this.#api.apply(path, object);
+    }
   }
 
   /** The pod of the run: new, or the one from an earlier try. */

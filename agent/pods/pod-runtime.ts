@@ -87,6 +87,11 @@ export interface PodRuntime {
    * @throws StartFailure, ImageMissing, NotStartedYet
    */
   start(spec: RunSpec): Promise<Started>;
+  /**
+   * Does what a start that was cut short has left undone for a run that runs, its ports for example. May be
+   * repeated; an unknown or ended run is no error.
+   */
+  adopt(spec: RunSpec): Promise<void>;
   /** SIGTERM, SIGKILL after `graceMs`; done when it has ended. An unknown, unstarted or ended run is no error. */
   stop(run: string, graceMs: number): Promise<void>;
   /** Removes a run and what it wrote outside `/data`, killing it if need be. An unknown run is no error. */

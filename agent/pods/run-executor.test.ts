@@ -87,3 +87,23 @@ describe("a node whose clock is wrong", () => {
     },
   );
 });
+
+describe("a start whose answer was lost", () => {
+  test("is taken up where it stood: what is missing of it is done, and again until that worked", async () => {
+    const start = runtime.start.bind(runtime);
+    runtime.start = async (spec) => {
+      await start(spec);
+      throw new Error("the answer got lost");
+    };
+    const adopt = runtime.adopt.bind(runtime);
+    let tries = 0;
+    runtime.adopt = async (spec) => {
+      if (++tries === 1) throw new Error("not yet");
+      return adopt(spec);
+    };
+    const manager = open();
+    const id = run(manager);
+    await stateWhere(manager, id, running);
+    expect([tries, runtime.calls]).toEqual([2, ["start", "adopt"]]);
+  });
+});

@@ -202,7 +202,10 @@ export class RunExecutor {
   async #resume(record: RunRecord): Promise<void> {
     const asked = this.#options.now();
     const state = await this.#options.runtime.inspect(record.run);
-    if (state && "running" in state) return this.#running(record, Date.parse(state.running.startedAt));
+    if (state && "running" in state) {
+      await this.#options.runtime.adopt(this.#specOf(record));
+      return this.#running(record, Date.parse(state.running.startedAt));
+    }
     if (state && "terminated" in state) return this.#finish(record, state.terminated);
     record.notStartedAt = asked;
     // The engine knows of no start. It may have forgotten one when the machine went down: then never again.

@@ -16,6 +16,10 @@ export class FakeRuntime implements PodRuntime {
     return { node: "node1" };
   }
 
+  async adopt(_spec: RunSpec): Promise<void> {
+    this.calls.push("adopt");
+  }
+
   async stop(run: string): Promise<void> {
     this.calls.push("stop");
     if (this.runs.has(run)) this.end(run, { exitCode: 143, reason: "Error" });
