@@ -3,7 +3,7 @@ import { MiB } from "#protocol/limits.ts";
 import { KubernetesNames } from "./kubernetes-names.ts";
 import { namespaceSteps, nodePathOf, portSteps, volumeSteps } from "./kubernetes-namespace.ts";
 import { type PodContext, podOf } from "./kubernetes-pod.ts";
-import type { RunSpec } from "./pod-runtime.ts";
+import { type RunSpec, StartFailure } from "./pod-runtime.ts";
 
 const names = new KubernetesNames("instance", "secret", "perigee");
 const spec: RunSpec = {
@@ -102,6 +102,34 @@ describe("the pod of a run", () => {
     ["/srv", undefined],
   ])("an image whose WORKDIR is %j runs in %s", (workdir, dir) => {
     expect(specOf({}, { workdir }).containers[0]?.workingDir).toBe(dir);
+  });
+
+  test("an image's VOLUMEs are directories with a bound, and the user's volume stays", () => {
+    const { containers, volumes } = specOf(
+      {},
+      { imageVolumes: ["/var/lib/db/", "/data", "/cache", "/cache/."] },
+    );
+    expect(containers[0]?.volumeMounts).toEqual([
+      { name: "data", mountPath: "/data" },
+      { name: "image-0", mountPath: "/cache" },
+      { name: "image-1", mountPath: "/var/lib/db" },
+    ]);
+    const emptyDir = { sizeLimit: String(MiB) };
+    expect(volumes).toEqual([
+      { name: "data", persistentVolumeClaim: { claimName: "work" } },
+      { name: "image-0", emptyDir },
+      { name: "image-1", emptyDir },
+    ]);
+  });
+
+  test.each([["/"], ["/a/.."], ["cache"], ["/a:b"]])("an image with the VOLUME %j cannot start", (path) => {
+    expect(() => specOf({}, { imageVolumes: [path] })).toThrow(StartFailure);
+  });
+
+  test("an image with VOLUMEs without end cannot start", () => {
+    const paths = Array.from({ length: 65 }, (_, n) => `/v${n}`);
+    expect(() => specOf({}, { imageVolumes: paths })).toThrow(StartFailure);
+    expect(specOf({}, { imageVolumes: paths.slice(1) }).volumes).toHaveLength(65);
   });
 
   test("asks for names where it is told to, in its own namespace", () => {

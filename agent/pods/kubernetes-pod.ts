@@ -2,6 +2,7 @@ import { MiB } from "#protocol/limits.ts";
 import type { NodeKind } from "#protocol/names.ts";
 import { DROPPED_CAPABILITIES, type PodLimits } from "./docker-container.ts";
 import { LABEL } from "./docker-labels.ts";
+import { imageVolumes } from "./kubernetes-image-volumes.ts";
 import { FINALIZER, type KubernetesNames, SERVICE_ACCOUNT } from "./kubernetes-names.ts";
 import type { Manifest } from "./kubernetes-types.ts";
 import type { RunSpec } from "./pod-runtime.ts";
@@ -32,6 +33,8 @@ export type PodContext = {
   image: string;
   /** the image's own */
   workdir: string;
+  /** paths of the image's VOLUMEs; default: it has none */
+  imageVolumes?: readonly string[];
   limits: Pick<PodLimits, "memory" | "cpus"> & {
     /** bytes that it may write outside its volume, its log included */
     scratch: number;
@@ -63,11 +66,12 @@ const NO_API_SERVER = Object.fromEntries(
   ].map((name) => [name, ""]),
 );
 
-/** The pod of a run (pure). */
+/** The pod of a run (pure). @throws StartFailure */
 export function podOf(spec: RunSpec, context: PodContext): Manifest {
   const { names, limits, requests, kind, dns } = context;
   const namespace = names.namespace(spec.user);
   const devices = kind.resources ?? {};
+  const ofImage = imageVolumes(context.imageVolumes ?? [], limits.scratch);
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -137,10 +141,10 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
             privileged: false,
             capabilities: { drop: [...DROPPED_CAPABILITIES] },
           },
-          volumeMounts: [{ name: "data", mountPath: "/data" }],
+          volumeMounts: [{ name: "data", mountPath: "/data" }, ...ofImage.mounts],
         },
       ],
-      volumes: [{ name: "data", persistentVolumeClaim: { claimName: spec.volume } }],
+      volumes: [{ name: "data", persistentVolumeClaim: { claimName: spec.volume } }, ...ofImage.volumes],
     },
   };
 }

@@ -167,3 +167,11 @@ describe("a start that was cut short", () => {
     expect(cluster.asked(PORTS)).toEqual([]);
   });
 });
+
+test("an image's VOLUMEs reach the pod", async () => {
+  const runtime = await open({ volumesOf: async () => ["/var/lib/db"] });
+  const run = spec();
+  await runtime.start(run);
+  const mounts = cluster.pod(run.run).spec.containers as { volumeMounts?: object[] }[];
+  expect(mounts[0]?.volumeMounts).toContainEqual({ name: "image-0", mountPath: "/var/lib/db" });
+});

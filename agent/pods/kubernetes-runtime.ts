@@ -53,11 +53,15 @@ export type KubernetesRuntimeOptions = {
   images: ImageHandover;
   /** the image's WORKDIR @throws ImageMissing */
   workdir(imageId: string): Promise<string>;
+  /** paths of the image's VOLUMEs; default: none has any @throws ImageMissing */
+  volumesOf?(imageId: string): Promise<readonly string[]>;
   /** ms that a start may take before it says {@link NotStartedYet}; default 5 000 */
   startMs?: number;
   /** ms that the cluster may take to end or to forget a pod before the call fails, to be repeated; default 60 000 */
   settleMs?: number;
 };
+
+type ImageOfPod = Pick<PodContext, "image" | "workdir" | "imageVolumes">;
 
 /** What else the wait for an event may cost when the watch is silent. */
 const POLL_MS = 2_000;
@@ -98,13 +102,12 @@ export class KubernetesRuntime implements PodRuntime {
 
   async start(spec: RunSpec): Promise<Started> {
     if (!existsSync(spec.volumePath)) throw new StartFailure("the volume does not exist");
-    const workdir = await this.#options.workdir(spec.imageId);
-    const image = await this.#options.images.reference({ user: spec.user, imageId: spec.imageId });
+    const image = await this.#imageOf(spec);
     await this.#identify();
     this.#remember(spec.run, this.#names.namespace(spec.user));
     this.#starting.add(spec.run);
     try {
-      return await this.#users.use(spec, () => this.#start(spec, image, workdir));
+      return await this.#users.use(spec, () => this.#start(spec, image));
     } catch (error) {
       if (statusOf(error) === 404) this.#users.forget(spec.user);
       throw error;
@@ -113,8 +116,8 @@ export class KubernetesRuntime implements PodRuntime {
     }
   }
 
-  async #start(spec: RunSpec, image: string, workdir: string): Promise<Started> {
-    let pod = await this.#create(spec, image, workdir);
+  async #start(spec: RunSpec, image: ImageOfPod): Promise<Started> {
+    let pod = await this.#create(spec, image);
     killPoint("pods.created");
     await this.#openPorts(spec, pod);
     const decided = (seen: Pod | undefined) =>
@@ -159,12 +162,22 @@ export class KubernetesRuntime implements PodRuntime {
     }
   }
 
+  /** @throws ImageMissing; what the handover throws */
+  async #imageOf({ user, imageId }: RunSpec): Promise<ImageOfPod> {
+    const { workdir, volumesOf, images } = this.#options;
+    return {
+      workdir: await workdir(imageId),
+      imageVolumes: (await volumesOf?.(imageId)) ?? [],
+      image: await images.reference({ user, imageId }),
+    };
+  }
+
   /** The pod of the run: new, or the one from an earlier try. */
-  async #create(spec: RunSpec, image: string, workdir: string): Promise<Pod> {
+  async #create(spec: RunSpec, image: ImageOfPod): Promise<Pod> {
     const { kinds, nodeLostSeconds = NODE_LOST_S, ...rest } = this.#options;
     const kind = kinds[spec.kind];
     if (!kind) throw new NotStartedYet("Unschedulable", `no node is of the kind ${spec.kind}`);
-    const manifest = podOf(spec, { ...rest, names: this.#names, image, workdir, kind, nodeLostSeconds });
+    const manifest = podOf(spec, { ...rest, ...image, names: this.#names, kind, nodeLostSeconds });
     const path = `/api/v1/namespaces/${manifest.metadata.namespace}/pods`;
     try {
       return await this.#api.call<Pod>(path, { method: "POST", body: manifest });
