@@ -1,13 +1,14 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ulid } from "ulid";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MiB } from "#protocol/limits.ts";
 import { FakeCluster } from "#test/support/fake-cluster.ts";
 import { KubernetesRuntime, type KubernetesRuntimeOptions } from "./kubernetes-runtime.ts";
-import type { RunSpec } from "./pod-runtime.ts";
+import { ImageMissing, NotStartedYet, type RunSpec } from "./pod-runtime.ts";
 
 let cluster: FakeCluster;
+let missing: Error | undefined;
 const runtimes: KubernetesRuntime[] = [];
 beforeEach(async () => {
   cluster = await FakeCluster.start();
@@ -130,6 +131,29 @@ test("a start says when the container started, by its node's clock", async () =>
   cluster.created = (pod) => cluster.run(pod, "2026-01-02T03:04:05Z");
   const started = { node: "node1", startedAt: Date.parse("2026-01-02T03:04:05Z") };
   expect(await runtime.start(spec())).toEqual(started);
+});
+
+describe("a start of a run whose pod is there", () => {
+  test.each<[string, () => void]>([
+    ["its image", () => (missing = new ImageMissing("sha256:1"))],
+    ["its volume", () => rmSync(join(cluster.directory, "default"), { recursive: true })],
+    ["its registry", () => (missing = new Error("no registry"))],
+  ])("goes on though %s is gone meanwhile", async (_, lose) => {
+    cluster.created = () => undefined;
+    missing = undefined;
+    const reference = async () => {
+      if (missing) throw missing;
+      return "registry:5000/ada-tool@sha256:1";
+    };
+    const runtime = await open({ images: { reference } });
+    const run = spec();
+    await expect(runtime.start(run)).rejects.toBeInstanceOf(NotStartedYet);
+    lose();
+    await expect(runtime.start(run)).rejects.toBeInstanceOf(NotStartedYet);
+    cluster.change(run.run, (pod) => cluster.run(pod));
+    expect(await runtime.start(run)).toMatchObject({ node: "node1" });
+    expect(cluster.asked(/^POST .*\/pods$/)).toHaveLength(1);
+  });
 });
 
 describe("a start that was cut short", () => {

@@ -101,8 +101,10 @@ export class KubernetesRuntime implements PodRuntime {
   }
 
   async start(spec: RunSpec): Promise<Started> {
-    if (!existsSync(spec.volumePath)) throw new StartFailure("the volume does not exist");
-    const image = await this.#imageOf(spec);
+    // What it takes to make a pod does not matter to one that is there. A run that was never met has none.
+    const there = this.#homes.has(spec.run) ? await this.#find(spec.run) : undefined;
+    if (!there && !existsSync(spec.volumePath)) throw new StartFailure("the volume does not exist");
+    const image = there ?? (await this.#imageOf(spec));
     await this.#identify();
     this.#remember(spec.run, this.#names.namespace(spec.user));
     this.#starting.add(spec.run);
@@ -116,8 +118,9 @@ export class KubernetesRuntime implements PodRuntime {
     }
   }
 
-  async #start(spec: RunSpec, image: ImageOfPod): Promise<Started> {
-    let pod = await this.#create(spec, image);
+  /** @param from its pod, or the image to make one from */
+  async #start(spec: RunSpec, from: Pod | ImageOfPod): Promise<Started> {
+    let pod = "metadata" in from ? from : await this.#create(spec, from);
     killPoint("pods.created");
     await this.#openPorts(spec, pod);
     const decided = (seen: Pod | undefined) =>

@@ -2,8 +2,9 @@ import { DatabaseSync } from "node:sqlite";
 import { ulid } from "ulid";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FakeRuntime } from "#test/support/fake-runtime.ts";
-import { endOf, running, stateWhere } from "#test/support/pod-rig.ts";
+import { endOf, running, stateWhere, waitingFor } from "#test/support/pod-rig.ts";
 import { PodManager, type PodManagerOptions } from "./pod-manager.ts";
+import { ImageMissing } from "./pod-runtime.ts";
 import { RunStore } from "./run-store.ts";
 
 let database: DatabaseSync;
@@ -106,4 +107,17 @@ describe("a start whose answer was lost", () => {
     await stateWhere(manager, id, running);
     expect([tries, runtime.calls]).toEqual([2, ["start", "adopt"]]);
   });
+});
+
+test("an image that is gone lets no run go that the engine holds", async () => {
+  runtime.start = async (spec) => {
+    runtime.runs.set(spec.run, { spec, state: { waiting: { reason: "ContainerCreating" } } });
+    throw new ImageMissing(spec.imageId);
+  };
+  const manager = open();
+  const id = run(manager);
+  await stateWhere(manager, id, waitingFor("ImagePullBackOff"));
+  expect(recordOf(id).phase).toBe("starting");
+  await manager.stop("ada", "default");
+  expect(runtime.calls).toContain("stop");
 });

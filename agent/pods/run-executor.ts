@@ -178,7 +178,9 @@ export class RunExecutor {
         return this.#end(record, neverRan("StartError", error.message), false);
       }
       if (error instanceof ImageMissing) {
-        record.phase = "waiting";
+        // With the run in its hands the engine may start it yet.
+        const held = await runtime.inspect(record.run);
+        if (!held) record.phase = "waiting";
         return this.#wait(record, "ImagePullBackOff", pullBackOff(record.user, record.input.image));
       }
       throw error;
