@@ -72,6 +72,10 @@ export class DockerRuntime implements PodRuntime {
     this.#boot = { id: this.session, at: Date.now() - os.uptime() * 1000 };
   }
 
+  async prepare(): Promise<void> {
+    // The engine has the image.
+  }
+
   async start(spec: RunSpec): Promise<{ node: string }> {
     await this.#within(
       this.#networks.use(spec.user, (network) => this.#start(spec, network)),

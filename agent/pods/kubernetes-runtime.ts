@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
-import type { ImageHandover } from "../images/handover/image-handover.ts";
+import type { ImageHandover, NeededImage } from "../images/handover/image-handover.ts";
 import { killPoint } from "../kill-point.ts";
 import { LABEL } from "./docker-labels.ts";
 import type { KubernetesApi } from "./kubernetes-api.ts";
@@ -98,6 +98,10 @@ export class KubernetesRuntime implements PodRuntime {
     this.#users = new KubernetesUsers(this.#api, this.#names, options);
     this.#lostNodes = new LostNodes(this.#api, options.nodeLostSeconds ?? NODE_LOST_S);
     this.#watch = new PodWatch(this.#api, this.#names.selector, this.#closing.signal);
+  }
+
+  async prepare(image: NeededImage): Promise<void> {
+    await this.#options.images.reference(image);
   }
 
   async start(spec: RunSpec): Promise<Started> {

@@ -82,6 +82,11 @@ export interface PodRuntime {
    */
   readonly session: string;
   /**
+   * What may take minutes before a start can be quick: brings the image to where nodes find it. May be repeated,
+   * and left alone while it goes on. @throws ImageMissing
+   */
+  prepare(image: { user: string; imageId: string }): Promise<void>;
+  /**
    * Creates and starts the run, or does what is missing of that; done when its process runs.
    * One that has already started (even ended) is left as it is. Says which node it is on.
    * @throws StartFailure, ImageMissing, NotStartedYet

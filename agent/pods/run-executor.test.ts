@@ -121,3 +121,76 @@ test("an image that is gone lets no run go that the engine holds", async () => {
   await manager.stop("ada", "default");
   expect(runtime.calls).toContain("stop");
 });
+
+describe("an image that takes long to reach the nodes", () => {
+  let pushed: PromiseWithResolvers<void>;
+  let asked: Promise<void>;
+  beforeEach(() => {
+    pushed = Promise.withResolvers();
+    const heard = Promise.withResolvers<void>();
+    asked = heard.promise;
+    runtime.prepare = async () => {
+      heard.resolve();
+      await pushed.promise;
+    };
+  });
+
+  test("costs the run none of its time", async () => {
+    let skip = 0;
+    const manager = open({ now: () => Date.now() + skip });
+    const id = run(manager);
+    await asked;
+    skip = 20 * 60_000;
+    const before = Date.now() + skip;
+    pushed.resolve();
+    await stateWhere(manager, id, running);
+    expect(recordOf(id).startedAt).toBeGreaterThanOrEqual(before);
+    expect(recordOf(id).deadline).toBeGreaterThanOrEqual(before + 60 * 60_000);
+  });
+
+  test("does not hold up a stop, and what was stopped does not start when it is there", async () => {
+    const manager = open();
+    const id = run(manager);
+    await asked;
+    await manager.stop("ada", "default");
+    pushed.resolve();
+    expect(await endOf(manager, id)).toMatchObject({ reason: "Cancelled", startedAt: null });
+    expect(runtime.calls).toEqual([]);
+  });
+
+  test("is waited for no longer than max_duration", async () => {
+    const manager = open({ minuteMs: 50 });
+    const id = run(manager, { maxDuration: 1 });
+    expect(await endOf(manager, id)).toMatchObject({ reason: "DeadlineExceeded", startedAt: null });
+    expect(runtime.calls).toEqual([]);
+  });
+
+  test("stops the run that it replaces only when it is there", async () => {
+    pushed.resolve();
+    const manager = open();
+    const first = run(manager);
+    await stateWhere(manager, first, running);
+    pushed = Promise.withResolvers();
+    const heard = new Promise<void>((resolve) => {
+      runtime.prepare = async () => {
+        resolve();
+        await pushed.promise;
+      };
+    });
+    const second = run(manager);
+    await heard;
+    expect(runtime.calls).toEqual(["start"]);
+    pushed.resolve();
+    await stateWhere(manager, second, running);
+    expect(runtime.calls.slice(0, 2)).toEqual(["start", "stop"]);
+  });
+
+  test("and that is gone by then leaves the run waiting for one", async () => {
+    const manager = open();
+    const id = run(manager);
+    await asked;
+    pushed.reject(new ImageMissing("sha256:1"));
+    await stateWhere(manager, id, waitingFor("ImagePullBackOff"));
+    expect(recordOf(id).phase).toBe("waiting");
+  });
+});

@@ -5,7 +5,7 @@ import type { LogPusher } from "./log-pusher.ts";
 import { place } from "./node-placement.ts";
 import type { PodManagerOptions } from "./pod-manager.ts";
 import { ImageMissing, NotStartedYet, type PodRuntime, type RunSpec, StartFailure } from "./pod-runtime.ts";
-import type { Action } from "./run-planner.ts";
+import { type Action, deadlineOf } from "./run-planner.ts";
 import type { RunRecord, StopReason } from "./run-record.ts";
 import { UserTidier } from "./user-tidier.ts";
 
@@ -31,6 +31,8 @@ export type ExecutorOptions = {
 /** An evicted run fills the disk for as long as it may ignore SIGTERM. */
 const EVICTED_GRACE_MS = 2_000;
 
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 class Closing extends Error {
   override readonly name = "Closing";
 }
@@ -42,6 +44,8 @@ export class RunExecutor {
   readonly #options: ExecutorOptions;
   readonly #failures = new Map<string, number>();
   readonly #tidier: UserTidier;
+  /** ends the wait for a run's image, by run */
+  readonly #preparing = new Map<string, () => void>();
   #closed = false;
 
   constructor(options: ExecutorOptions) {
@@ -52,6 +56,7 @@ export class RunExecutor {
   /** What is under way in the engine goes on there, but nothing is noted or begun any more. */
   close(): void {
     this.#closed = true;
+    for (const end of this.#preparing.values()) end();
     this.#tidier.close();
   }
 
@@ -80,12 +85,14 @@ export class RunExecutor {
     record.stopAt = this.#options.now();
     this.retryAt.delete(record.run);
     this.#save(record);
+    this.#preparing.get(record.run)?.();
   }
 
   /** Ends a run that the engine never heard of. */
   endUnstarted(record: RunRecord, reason: string, message: string): void {
     record.removed = true;
     this.#end(record, neverRan(reason, message), false);
+    this.#preparing.get(record.run)?.();
   }
 
   async perform(action: Exclude<Action, { do: "abandon" | "forget" }>, record: RunRecord): Promise<void> {
@@ -129,6 +136,12 @@ export class RunExecutor {
     const image = await this.#options.resolveImage(user, input.image);
     if (!this.#stillWaiting(record)) return;
     if (!image) return this.#wait(record, "ImagePullBackOff", pullBackOff(user, input.image));
+    const nodes = await this.#options.runtime.nodes();
+    if (!this.#stillWaiting(record)) return;
+    const placed = place(input.node, nodes, this.#load());
+    if ("unschedulable" in placed) return this.#wait(record, "Unschedulable", placed.unschedulable);
+    record.imageId = image.id;
+    if (!(await this.#prepare(record))) return;
     const mine = [...this.#options.records.values()].filter(
       (other) => other.user === user && (other.phase === "starting" || other.phase === "running"),
     );
@@ -139,10 +152,6 @@ export class RunExecutor {
         `${mine.length} pods of yours run already, the most there may be`,
       );
     }
-    const nodes = await this.#options.runtime.nodes();
-    if (!this.#stillWaiting(record)) return;
-    const placed = place(input.node, nodes, this.#load());
-    if ("unschedulable" in placed) return this.#wait(record, "Unschedulable", placed.unschedulable);
     this.#failures.delete(record.run);
     const before = replaces
       .map((run) => this.#options.records.get(run))
@@ -153,7 +162,6 @@ export class RunExecutor {
       record.message = undefined;
       return this.#save(record);
     }
-    record.imageId = image.id;
     record.node = placed.node;
     record.session = this.#options.runtime.session;
     record.notStartedAt = this.#options.now();
@@ -163,6 +171,36 @@ export class RunExecutor {
     this.#save(record);
     killPoint("pods.starting");
     await this.#launch(record);
+  }
+
+  /**
+   * Waits until the run's image is where its node finds it. False when there is nothing to start any more, or not
+   * now; what goes on then serves the next run.
+   */
+  async #prepare(record: RunRecord): Promise<boolean> {
+    const { runtime, now, minuteMs } = this.#options;
+    const { user, run, phase, imageId = "" } = record;
+    const overAt = deadlineOf(record, { now: now(), minuteMs });
+    const over = new Promise<false>((resolve) => this.#preparing.set(run, () => resolve(false)));
+    const timer = setTimeout(() => this.#preparing.get(run)?.(), Math.min(overAt - now(), MAX_TIMER_MS));
+    let done = false;
+    try {
+      done = await Promise.race([runtime.prepare({ user, imageId }).then(() => true), over]);
+    } catch (error) {
+      if (!(error instanceof ImageMissing)) throw error;
+      if (record.phase === phase && !record.stopReason) this.#withoutImage(record);
+      return false;
+    } finally {
+      clearTimeout(timer);
+      this.#preparing.delete(run);
+    }
+    if (this.#closed) throw new Closing();
+    return done && record.phase === phase && !record.stopReason && now() < overAt;
+  }
+
+  #withoutImage(record: RunRecord): void {
+    record.phase = "waiting";
+    this.#wait(record, "ImagePullBackOff", pullBackOff(record.user, record.input.image));
   }
 
   async #launch(record: RunRecord): Promise<void> {
@@ -179,8 +217,7 @@ export class RunExecutor {
       }
       if (error instanceof ImageMissing) {
         // With the run in its hands the engine may start it yet.
-        const held = await runtime.inspect(record.run);
-        if (!held) record.phase = "waiting";
+        if (!(await runtime.inspect(record.run))) return this.#withoutImage(record);
         return this.#wait(record, "ImagePullBackOff", pullBackOff(record.user, record.input.image));
       }
       throw error;
@@ -209,9 +246,10 @@ export class RunExecutor {
       return this.#running(record, Date.parse(state.running.startedAt));
     }
     if (state && "terminated" in state) return this.#finish(record, state.terminated);
-    record.notStartedAt = asked;
     // The engine knows of no start. It may have forgotten one when the machine went down: then never again.
     if (record.session !== this.#options.runtime.session) return this.#lost(record);
+    if (!state && !(await this.#prepare(record))) return;
+    record.notStartedAt = state ? asked : this.#options.now();
     await this.#launch(record);
   }
 

@@ -10,6 +10,8 @@ export class FakeRuntime implements PodRuntime {
   readonly calls: string[] = [];
   readonly #hints = new Set<(run: string | undefined) => void>();
 
+  async prepare(_image: { user: string; imageId: string }): Promise<void> {}
+
   async start(spec: RunSpec): Promise<Started> {
     this.calls.push("start");
     this.runs.set(spec.run, { spec, state: { running: { startedAt: new Date().toISOString() } } });
