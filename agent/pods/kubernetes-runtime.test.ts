@@ -199,3 +199,38 @@ test("an image's VOLUMEs reach the pod", async () => {
   const mounts = cluster.pod(run.run).spec.containers as { volumeMounts?: object[] }[];
   expect(mounts[0]?.volumeMounts).toContainEqual({ name: "image-0", mountPath: "/var/lib/db" });
 });
+
+describe("the log of a run that ended on a node that is out of reach", () => {
+  const linesOf = async (runtime: KubernetesRuntime, run: string) => {
+    const lines: string[] = [];
+    for await (const { text } of runtime.logs(run, { follow: true })) lines.push(`${text}`);
+    return lines;
+  };
+
+  test("is asked for until the node is given up, and then it has no lines", async () => {
+    const runtime = await open({ nodeLostSeconds: 0.2 });
+    const run = spec();
+    await runtime.start(run);
+    cluster.change(run.run, (pod) => cluster.end(pod));
+    cluster.node("node1", "Unknown");
+    cluster.fault = (_, path) => (path.endsWith("/log") ? 500 : undefined);
+    await expect(linesOf(runtime, run.run)).rejects.toThrow();
+    const since = performance.now();
+    while (performance.now() - since < 200) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await linesOf(runtime, run.run)).toEqual([]);
+    expect(await runtime.inspect(run.run)).toMatchObject({ terminated: { reason: "Completed" } });
+  });
+
+  test("is there when the node is back", async () => {
+    const runtime = await open({ nodeLostSeconds: 3600 });
+    const run = spec();
+    await runtime.start(run);
+    cluster.change(run.run, (pod) => cluster.end(pod));
+    cluster.node("node1", "Unknown");
+    cluster.fault = (_, path) => (path.endsWith("/log") ? 500 : undefined);
+    await expect(linesOf(runtime, run.run)).rejects.toThrow();
+    cluster.fault = undefined;
+    cluster.log = "2026-01-02T03:04:05.000000000Z hello\n";
+    expect(await linesOf(runtime, run.run)).toEqual(["hello"]);
+  });
+});

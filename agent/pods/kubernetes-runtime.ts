@@ -314,6 +314,8 @@ export class KubernetesRuntime implements PodRuntime {
       const status = statusOf(error);
       // The node has cleared it away, or the container is not there yet.
       if (status === 404 || status === 400) return;
+      // Nor is it ever to be had from a node that was given up, whether the run had ended there or not.
+      if (pod.spec.nodeName && (await this.#lostNodes.look(pod.spec.nodeName)) === "lost") return;
       throw error;
     }
   }
