@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { MiB } from "#protocol/limits.ts";
+import { kubernetesConfig } from "./kubernetes-config.ts";
 import { KubernetesNames } from "./kubernetes-names.ts";
-import { namespaceSteps, nodePathOf, portSteps, volumeSteps } from "./kubernetes-namespace.ts";
+import {
+  type ClusterDns,
+  namespaceSteps,
+  nodePathOf,
+  portSteps,
+  volumeSteps,
+} from "./kubernetes-namespace.ts";
 import { type PodContext, podOf } from "./kubernetes-pod.ts";
 import { type RunSpec, StartFailure } from "./pod-runtime.ts";
 
@@ -137,7 +144,11 @@ describe("the pod of a run", () => {
       dnsPolicy: "None",
       dnsConfig: { nameservers: ["10.0.0.10"], searches: [`${names.namespace("ada")}.svc.cluster.local`] },
     });
-    expect(specOf({}, { dns: { domain: "cluster.local" } }).dnsPolicy).toBeUndefined();
+    // Never the cluster's own.
+    expect(specOf({}, { dns: { domain: "cluster.local" } })).toMatchObject({
+      dnsPolicy: "None",
+      dnsConfig: { nameservers: ["127.0.0.1"] },
+    });
   });
 });
 
@@ -166,6 +177,24 @@ describe("what a user's pods share", () => {
     expect(steps[1]?.object.spec).toMatchObject({ podSelector: {}, policyTypes: ["Ingress", "Egress"] });
     expect(steps[1]?.object.spec).not.toHaveProperty("ingress");
     expect(steps[3]?.object.spec).toMatchObject({ hard: { pods: "3", "limits.cpu": "1.5" } });
+  });
+
+  test("names are asked for at one place, and at none when none is configured", () => {
+    const egress = (dns: ClusterDns) => {
+      const [, closed] = namespaceSteps(names, "ada", { quota: { pods: 3 }, dns, limits: context.limits });
+      return (closed!.object.spec as { egress: object[] }).egress;
+    };
+    const own = { to: [{ podSelector: {} }] };
+    const to = [
+      { ipBlock: { cidr: "10.0.0.10/32" } },
+      {
+        namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } },
+        podSelector: { matchLabels: { app: "dns" } },
+      },
+    ];
+    expect(egress(dns)).toEqual([own, expect.objectContaining({ to })]);
+    expect(egress({ ...dns, address: undefined })).toEqual([own]);
+    expect(JSON.stringify(kubernetesConfig.parse({}).dns)).not.toContain("kube-");
   });
 
   test("a volume is bound to one claim, on all nodes or on the one that has it", () => {

@@ -52,6 +52,9 @@ export type PodContext = {
  */
 export const START_ALLOWANCE_S = 1800;
 
+/** Kubernetes wants to see one: the pod's own loopback, where nobody answers. */
+const NO_DNS = "127.0.0.1";
+
 /** What a pod reserves of its node's disk, bytes: most write little, and all of its limit would fill a node soon. */
 const RESERVED_SCRATCH = 64 * MiB;
 
@@ -99,14 +102,13 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
           tolerationSeconds: context.nodeLostSeconds,
         })),
       ],
-      ...(dns.address && {
-        dnsPolicy: "None",
-        dnsConfig: {
-          nameservers: [dns.address],
-          searches: [`${namespace}.svc.${dns.domain}`],
-          options: [{ name: "ndots", value: "1" }],
-        },
-      }),
+      // Never the cluster's own: it tells by address whose pods there are, and forwards to the outside.
+      dnsPolicy: "None",
+      dnsConfig: {
+        nameservers: [dns.address ?? NO_DNS],
+        searches: [`${namespace}.svc.${dns.domain}`],
+        options: [{ name: "ndots", value: "1" }],
+      },
       securityContext: { seccompProfile: { type: "RuntimeDefault" } },
       containers: [
         {
