@@ -167,17 +167,21 @@ describe("an agent that died", () => {
     expect(registry.pushes()).toBe(1);
   });
 
-  it("forgets a push that had not landed, and its name in the engine", async () => {
+  it("counts a push that had not landed as garbage, and takes its name in the engine away", async () => {
     const repo = `${registry.address}/${ada}-tool`;
     await docker.getImage(base).tag({ repo, tag: `test${id}-x` });
     await docker.getImage(base).tag({ repo, tag: "of-somebody-else" });
     made.push(`${repo}:of-somebody-else`);
     database.exec(
-      `INSERT INTO handed_images VALUES ('${ada}', '${base}', '${ada}-tool', 't', 'pushing', NULL, '[]', 0)`,
+      `INSERT INTO handed_images VALUES ('${ada}', '${base}', '${ada}-tool', 't', 'pushing', NULL, '[{"digest":"x","size":5}]', 0)`,
     );
     await handover.start();
     expect(await tagsOf(base)).not.toContain(`${repo}:test${id}-x`);
     expect(await tagsOf(base)).toContain(`${repo}:of-somebody-else`);
+    expect(database.prepare("SELECT state FROM handed_images").all()).toEqual([{ state: "deleted" }]);
+    handover = open({ collectAt: 4 });
+    await handover.keepUp([]);
+    expect(collected).toBe(1);
     expect(database.prepare("SELECT count(*) AS n FROM handed_images").get()).toEqual({ n: 0 });
   });
 });
@@ -228,6 +232,32 @@ describe("what the registry keeps", () => {
     handover = open({ room: () => 10 });
     await expect(handover.reference(needed(ada))).rejects.toMatchObject({ code: "STORAGE_FULL" });
     expect(registry.pushes()).toBe(0);
+  });
+
+  it("drops what was not used for long where free space is short", async () => {
+    const other = await build("instead");
+    const size = (await docker.getImage(base).inspect()).Size;
+    const free = () => (registry.held.length === 0 && collected > 0 ? size * 2 : 10);
+    await handover.reference(needed(ada));
+    handover = open({ room: free });
+    inUse.add(`${ada} ${base}`);
+    await expect(handover.reference(needed(ada, other))).rejects.toMatchObject({ code: "STORAGE_FULL" });
+    expect(registry.held).toHaveLength(1);
+    inUse.clear();
+    // What the registry holds is less than what the engine says of it: as much as it takes
+    database.exec(`UPDATE handed_images SET blobs = '[{"digest":"x","size":${size * 2}}]'`);
+    expect(await handover.reference(needed(ada, other))).toContain(registry.held[0]);
+    expect(registry.held).toHaveLength(1);
+  });
+
+  it("counts what a push that failed has left, and has it collected", async () => {
+    registry.fault = (method, path) => (method === "PUT" && path.includes("/manifests/") ? 500 : undefined);
+    handover = open({ collectAt: 0 });
+    await expect(handover.reference(needed(ada))).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+    expect(collected).toBe(0);
+    registry.fault = undefined;
+    await handover.keepUp([]);
+    expect(collected).toBe(1);
   });
 
   it("never collects while something is pushed", async () => {

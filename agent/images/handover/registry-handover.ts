@@ -98,7 +98,7 @@ export class RegistryHandover implements ImageHandover {
         if (image.state !== "pushing") continue;
         const found = await this.#registry.manifest(image.repository, image.tag);
         if (found) this.#images.hold(image, found);
-        else this.#images.forget(image);
+        else this.#images.markDeleted(image);
       }
     });
   }
@@ -131,13 +131,15 @@ export class RegistryHandover implements ImageHandover {
     if (before?.digest && before.repository !== repository) {
       await this.#registry.remove(before.repository, before.digest);
     }
-    this.#images.begin(image, repository, tag, this.#now());
+    this.#images.begin(image, { repository, tag }, found.Size, this.#now());
     killPoint("registry.begun");
     const deadline = AbortSignal.timeout(this.#options.pushMs ?? 20 * 60_000);
     const signal = AbortSignal.any([this.#closed.signal, deadline]);
     try {
       await pushImage(docker, image.imageId, { repo: `${push}/${repository}`, tag }, password, signal);
     } catch (error) {
+      // What came there is garbage until it is collected, or the next try completes it.
+      this.#images.markDeleted(image);
       if (deadline.aborted) {
         throw new PerigeeError("REGISTRY_UNAVAILABLE", "The image registry onboard took too long", {
           cause: error,
@@ -147,16 +149,22 @@ export class RegistryHandover implements ImageHandover {
     }
     killPoint("registry.pushed");
     const stored = await this.#registry.manifest(repository, tag);
-    if (!stored) throw new PerigeeError("REGISTRY_UNAVAILABLE", "The image registry onboard lost an image");
+    if (!stored) {
+      this.#images.markDeleted(image);
+      throw new PerigeeError("REGISTRY_UNAVAILABLE", "The image registry onboard lost an image");
+    }
     this.#images.hold(image, stored);
     return this.#nameOf(repository, stored.digest);
   }
 
   /** @throws PerigeeError STORAGE_FULL when `bytes` more cannot fit, whatever is dropped */
   async #makeRoom(bytes: number, coming: NeededImage): Promise<void> {
-    const { maxBytes, room, isInUse } = this.#options;
+    const { maxBytes, room, isInUse, collect } = this.#options;
     const others = () => this.#images.all().filter((image) => keyOf(image) !== keyOf(coming));
-    const going = toMakeRoom(others(), { needed: bytes, most: maxBytes, inUse: isInUse });
+    // Free space is for others too: where it is short, what is held gives way (if we can have it collected).
+    const there = collect && room ? bytesOf(others()) + Math.max(0, room()) : maxBytes;
+    const most = Math.min(maxBytes, there);
+    const going = toMakeRoom(others(), { needed: bytes, most, inUse: isInUse });
     if (!going) throw full();
     for (const image of going) await this.#drop(image);
     const tight = () => bytesOf(others()) + bytes > maxBytes || (room?.() ?? bytes) < bytes;
