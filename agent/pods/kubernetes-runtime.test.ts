@@ -156,6 +156,22 @@ describe("a start of a run whose pod is there", () => {
   });
 });
 
+test("an image that a node failed to pull is looked for in whole when the start is tried again", async () => {
+  cluster.created = (pod) => {
+    pod.status = { containerStatuses: [{ state: { waiting: { reason: "ErrImagePull" } } }] };
+  };
+  const doubts: (boolean | undefined)[] = [];
+  const reference = async (_: object, doubted?: boolean) => {
+    doubts.push(doubted);
+    return "registry:5000/ada-tool@sha256:1";
+  };
+  const runtime = await open({ images: { reference } });
+  const run = spec();
+  for (let i = 0; i < 2; i++)
+    await expect(runtime.start(run)).rejects.toMatchObject({ reason: "ImagePullBackOff" });
+  expect(doubts).toEqual([undefined, true]);
+});
+
 describe("a start that was cut short", () => {
   const PORTS = /^PATCH .*\/(?:networkpolicies\/pod-default|services\/default)$/;
   const deadline = (run: string) => cluster.pod(run).spec.activeDeadlineSeconds;

@@ -108,6 +108,7 @@ export class KubernetesRuntime implements PodRuntime {
     // What it takes to make a pod does not matter to one that is there. A run that was never met has none.
     const there = this.#homes.has(spec.run) ? await this.#find(spec.run) : undefined;
     if (!there && !existsSync(spec.volumePath)) throw new StartFailure("the volume does not exist");
+    if (there && waitingReason(there) === "ImagePullBackOff") void this.#heal(spec);
     const image = there ?? (await this.#imageOf(spec));
     await this.#identify();
     this.#remember(spec.run, this.#names.namespace(spec.user));
@@ -167,6 +168,12 @@ export class KubernetesRuntime implements PodRuntime {
     for (const { path, object } of portSteps(this.#names, spec, pod.metadata)) {
       await this.#api.apply(path, object);
     }
+  }
+
+  /** Puts into the registry what a node did not find there; it asks again by itself. */
+  async #heal({ user, imageId }: RunSpec): Promise<void> {
+    // Best effort, and not waited for: the pod says what is wrong for as long as it is.
+    await this.#options.images.reference({ user, imageId }, true).catch(() => undefined);
   }
 
   /** @throws ImageMissing; what the handover throws */

@@ -33,6 +33,7 @@ export class HandedImages {
         state TEXT NOT NULL, digest TEXT, blobs TEXT NOT NULL, used_at INTEGER NOT NULL,
         PRIMARY KEY (user, image_id)
       ) STRICT, WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS registry_collections (since INTEGER NOT NULL) STRICT;
     `);
   }
 
@@ -78,6 +79,20 @@ export class HandedImages {
     this.#db
       .prepare("UPDATE handed_images SET state = 'deleted' WHERE user = ? AND image_id = ?")
       .run(user, imageId);
+  }
+
+  /** Was a collection begun that nobody has seen to end? */
+  get collecting(): boolean {
+    return this.#db.prepare("SELECT 1 FROM registry_collections").get() !== undefined;
+  }
+
+  /** To be called before it begins. */
+  beginCollection(now: number): void {
+    this.#db.prepare("INSERT INTO registry_collections VALUES (?)").run(now);
+  }
+
+  endCollection(): void {
+    this.#db.exec("DELETE FROM registry_collections");
   }
 
   forgetDeleted(): void {

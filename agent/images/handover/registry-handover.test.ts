@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { makeBusyboxImage } from "#test/support/base-image.ts";
 import { FakeRegistry } from "#test/support/fake-registry.ts";
 import { ImageMissing } from "../../pods/pod-runtime.ts";
+import { CollectionCut } from "./collect-command.ts";
 import type { NeededImage } from "./image-handover.ts";
 import { RegistryHandover, type RegistryHandoverOptions } from "./registry-handover.ts";
 
@@ -125,6 +126,86 @@ describe("handing an image over", () => {
   it("says that the engine has no such image", async () => {
     const missing = handover.reference(needed(ada, `sha256:${"0".repeat(64)}`));
     await expect(missing).rejects.toBeInstanceOf(ImageMissing);
+  });
+});
+
+describe("an image that lost a part in the registry", () => {
+  /** Any blob but the manifest. */
+  const lose = () => registry.blobs.delete([...registry.blobs.keys()][0]!);
+
+  it("is pushed again when a node failed to pull it", async () => {
+    const reference = await handover.reference(needed(ada));
+    const blobs = registry.blobs.size;
+    lose();
+    expect(await handover.reference(needed(ada))).toBe(reference);
+    expect(registry.blobs.size).toBe(blobs - 1);
+    expect(await handover.reference(needed(ada), true)).toBe(reference);
+    expect([registry.blobs.size, registry.pushes()]).toEqual([blobs, 2]);
+    await handover.reference(needed(ada), true);
+    expect(registry.pushes()).toBe(2);
+  });
+
+  it("just after it was pushed, is pushed again before it is named; and not named when that does not help", async () => {
+    let losses = 0;
+    registry.fault = (method, path) => {
+      if (method === "GET" && path.includes("/manifests/") && losses > 0) {
+        losses--;
+        lose();
+      }
+      return undefined;
+    };
+    losses = 1;
+    await handover.reference(needed(ada));
+    expect(registry.pushes()).toBe(2);
+    registry.manifests.clear();
+    losses = 2;
+    await expect(handover.reference(needed(ada))).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+  });
+});
+
+describe("a collection that was cut short", () => {
+  let ends: boolean;
+  const collect = async (signal: AbortSignal) => {
+    collected++;
+    if (ends) return;
+    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  };
+  const garbage = async () => {
+    await handover.reference(needed(ada));
+    names.delete(ada);
+    names.set(bob, `${bob}-tool`);
+  };
+
+  it("may go on unseen: nothing is pushed until one has ended, also after a restart", async () => {
+    ends = false;
+    handover = open({ collect, collectAt: 0, collectMs: 50 });
+    await garbage();
+    await handover.keepUp([]);
+    const pushes = registry.pushes();
+    await expect(handover.reference(needed(bob))).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+    await handover.close();
+    handover = open({ collect, collectMs: 50 });
+    await expect(handover.reference(needed(bob))).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+    expect([registry.pushes(), collected]).toEqual([pushes, 3]);
+    ends = true;
+    await handover.reference(needed(bob));
+    expect([registry.pushes(), collected]).toEqual([pushes + 1, 4]);
+  });
+
+  it("is one whose command was killed, and not one that failed", async () => {
+    const errors = [new Error("exit code 1"), new CollectionCut("killed")];
+    handover = open({
+      collectAt: 0,
+      collect: async () => Promise.reject(errors.shift() ?? new Error("again")),
+    });
+    await garbage();
+    await handover.keepUp([]);
+    expect(await handover.reference(needed(bob))).toContain(`/${bob}-tool@`);
+    names.clear();
+    await handover.keepUp([]);
+    names.set(bob, `${bob}-tool`);
+    await expect(handover.reference(needed(bob))).rejects.toThrow("again");
+    expect(await handover.reference(needed(bob))).toContain(`/${bob}-tool@`);
   });
 });
 
