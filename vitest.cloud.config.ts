@@ -1,13 +1,18 @@
 import { defineConfig } from "vitest/config";
+import { LongRunsLast } from "./test/contract/support/long-runs-last.ts";
+import { CONTRACT_TAGS } from "./test/contract/support/tags.ts";
 
 /** Tests against AWS' interfaces, on a LocalStack of their own: `npm run test:cloud`. `npm test` leaves them out. */
 export default defineConfig({
   test: {
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 30_000 } },
     pool: "forks",
     maxWorkers: 2,
     execArgv: ["--disable-warning=ExperimentalWarning"],
+    sequence: { sequencer: LongRunsLast },
+    tags: CONTRACT_TAGS,
     projects: [
       {
         extends: true,
@@ -26,6 +31,18 @@ export default defineConfig({
           globalSetup: ["test/deployed/support/global-setup.ts"],
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        // The contract suite as it is, against what PERIGEE_URL names: the deployed cloud
+        extends: true,
+        test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          globalSetup: ["test/contract/support/deployment.ts"],
+          maxWorkers: 1,
+          isolate: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

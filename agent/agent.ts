@@ -144,7 +144,9 @@ export async function runAgent(
       const free = volumes.free();
       const nodes = await pods
         .nodes()
-        .catch(() => config.nodes.map((node) => ({ ...node, status: "Unknown" as const })));
+        .catch(() =>
+          (config.kubernetes ? [] : config.nodes).map((node) => ({ ...node, status: "Unknown" as const })),
+        );
       quota = (
         await ground.heartbeat({
           epoch,

@@ -28,7 +28,11 @@ describe("the agent's configuration", () => {
     ['{"nodes":[{"name":"x","kind":"TPU"}]}', "nodes.0.kind"],
     ['{"nodes":[{"name":"X_","kind":"GPU"}]}', "nodes.0.name"],
     ['{"devices":{"GPU":["nvidia0"]}}', "devices.GPU.0"],
-    ['{"pollMs":15000}', "pollMs"],
+    ['{"pollMs":61000}', "pollMs"],
+    ['{"doorbell":{"sqs":{"queueUrl":"https://sqs/q"}}}', "doorbell"],
+    ['{"doorbell":"smoke"}', "doorbell"],
+    ['{"imageRegistry":{"pull":"registry"}}', "imageRegistry.pull"],
+    ['{"imageRegistry":{"pull":"registry:5000","collect":[]}}', "imageRegistry.collect"],
     ['{"unknown":1}', "unknown"],
   ])("names the field that is wrong in %s", (json, field) => {
     expect(() => readConfig(file("c.json", json))).toThrow(field);

@@ -72,8 +72,8 @@ export const agentConfig = z
     kubernetes: kubernetesConfig.optional(),
     /** bytes that stay free where the volumes are */
     freeFloorBytes: z.number().int().nonnegative().default(LIMITS.freeFloorBytes),
-    /** ms between claims when nothing rings; under 15 s */
-    pollMs: z.number().int().min(50).max(14_000).default(8000),
+    /** ms between claims when nothing rings; over 15 s a ring that was lost costs a waiting call its answer */
+    pollMs: z.number().int().min(50).max(60_000).default(8000),
     /** where rings are heard: at the ground itself, or in this edge's own queue (credentials by AWS' default chain) */
     doorbell: z
       .union([

@@ -105,11 +105,13 @@ export async function loadTokenKeys(secretId: string, aws: AwsPlace = {}): Promi
     return (await client.send(get)).SecretString ?? "";
   };
   try {
-    const current = await read("AWSCURRENT");
-    const before = await read("AWSPREVIOUS").catch((error: Error) => {
-      if (error.name === "ResourceNotFoundException") return undefined;
-      throw error;
-    });
+    const [current, before] = await Promise.all([
+      read("AWSCURRENT"),
+      read("AWSPREVIOUS").catch((error: Error) => {
+        if (error.name === "ResourceNotFoundException") return undefined;
+        throw error;
+      }),
+    ]);
     return [current, ...(before === undefined ? [] : [before])].map(tokenKey);
   } finally {
     client.destroy();

@@ -10,7 +10,7 @@ import { requireAgent } from "./auth/require-agent.ts";
 import { requireUser } from "./auth/require-user.ts";
 import { registerAuthRoutes } from "./auth/routes.ts";
 import { Throttle } from "./auth/throttle.ts";
-import { type TokenKey, Tokens } from "./auth/tokens.ts";
+import { type TokenKeys, Tokens } from "./auth/tokens.ts";
 import { registerCommandRoutes } from "./commands/routes.ts";
 import { registerEmRoutes } from "./dialects/em/routes.ts";
 import { registerUplinkRoutes } from "./dialects/em/uplinks/routes.ts";
@@ -31,6 +31,7 @@ import { errorResponse } from "./http/errors.ts";
 import { foldedPath } from "./http/fold-slashes.ts";
 import { limitOpen } from "./http/limit-open.ts";
 import { Metrics } from "./http/metrics.ts";
+import { nowAndThen } from "./http/now-and-then.ts";
 import { SAFE_HEADERS } from "./http/safe-headers.ts";
 import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 import { Runs } from "./ledger/runs.ts";
@@ -44,7 +45,7 @@ export type GroundOptions = {
   staging: Staging;
   doorbell: Doorbell;
   /** signs the users' tokens: the current key, then earlier ones */
-  tokens: readonly TokenKey[];
+  tokens: TokenKeys;
   log: Logger;
   /** ms since 1970 (default Date.now) */
   now?: () => number;
@@ -83,6 +84,9 @@ export type Ground = {
   janitor: Janitor;
 };
 
+/** Anybody may scrape, and each look reads every edge's heartbeat. */
+const CONTACT_MS = 10_000;
+
 /** Puts the ground side together: one app for the server and for Lambda. */
 export function createGround(options: GroundOptions): Ground {
   const { store, staging, doorbell, log } = options;
@@ -102,12 +106,23 @@ export function createGround(options: GroundOptions): Ground {
   const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
   const uploads = new Uploads({ ledger, staging, dispatch, allowances, quota });
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
-  const janitor = new Janitor({ ledger, store, staging, changes, edges, now, log });
-  const metrics = new Metrics(async () => {
+  const janitor = new Janitor({
+    ledger,
+    store,
+    staging,
+    changes,
+    edges,
+    now,
+    log,
+    ...(timeLeftMs && { timeLeftMs }),
+  });
+  const contact = async () => {
     const all = await Promise.all((await edges()).map((edge) => ledger.inContact(edge)));
     const ok = all.filter(Boolean).length;
     return { ok, lost: all.length - ok };
-  });
+  };
+  // a Lambda's process is one of many and soon gone: what it would say of itself means nothing
+  const metrics = new Metrics({ process: !pass }, nowAndThen(CONTACT_MS, contact));
 
   const app = new OpenAPIHono<GroundEnv>({
     getPath: foldedPath,

@@ -1,22 +1,28 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DEPLOYED_ENV } from "#test/deployed/support/deployed.ts";
+import { Child } from "./child.ts";
 import { cleanEngine } from "./clean-engine.ts";
 import { type CloudStack, startCloudStack } from "./cloud/cloud-stack.ts";
+import type { Deployment } from "./cloud/deployment.ts";
 import { clientFor, findEngine } from "./docker-engine.ts";
 import { ensureBaseImage } from "./ensure-base-image.ts";
 
 /**
  * `npm run test:cloud`: brings the cloud up on this machine, runs the tests that are for it, takes it down again
- * and leaves nothing running. What is given on the command line goes to vitest.
+ * and leaves nothing running. The adapters' suites, the deployed whole and the contract run through Lambda; what
+ * cannot go through one runs through `perigee server` on the same deployment. What is given on the command line
+ * goes to vitest. Environment: PERIGEE_REPORTS (directory for vitest's reports and exit codes).
  */
 const ROOT = resolve(import.meta.dirname, "..");
 const VITEST = join(ROOT, "node_modules/vitest/vitest.mjs");
-/** ms for all the tests */
+const SERVER = join(ROOT, "lambdas/entries/server.ts");
+/** ms for one run of vitest */
 const TESTS_MS = 20 * 60_000;
+const SERVER_GRACE_MS = 10_000;
 
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -56,36 +62,80 @@ async function main(): Promise<number> {
   }
 }
 
-/** vitest's exit code. */
+/** All runs of vitest, one after the other. @returns the first exit code that is not 0 */
 async function runTests(stack: CloudStack, users: { name: string; password: string }[]): Promise<number> {
-  const [user, other] = users;
   const { url, endpoint, deployment } = stack;
-  const child = spawn(
-    process.execPath,
-    [VITEST, "run", "--config", "vitest.cloud.config.ts", ...process.argv.slice(2)],
-    {
-      cwd: ROOT,
-      stdio: "inherit",
-      env: {
-        ...process.env,
-        LOCALSTACK_ENDPOINT: endpoint,
-        [DEPLOYED_ENV]: JSON.stringify({ url, endpoint, outputs: deployment.outputs }),
-        PERIGEE_URL: url,
-        PERIGEE_USER: user!.name,
-        PERIGEE_PASSWORD: user!.password,
-        PERIGEE_USER2: other!.name,
-        PERIGEE_PASSWORD2: other!.password,
-      },
-    },
+  const [user, other] = users;
+  const env = {
+    ...process.env,
+    LOCALSTACK_ENDPOINT: endpoint,
+    [DEPLOYED_ENV]: JSON.stringify({ url, endpoint, outputs: deployment.outputs }),
+    PERIGEE_URL: url,
+    PERIGEE_USER: user!.name,
+    PERIGEE_PASSWORD: user!.password,
+    PERIGEE_USER2: other!.name,
+    PERIGEE_PASSWORD2: other!.password,
+  };
+  const behindUrl = await vitest("cloud", ["--tagsFilter=!server"], env);
+  if (interrupted.signal.aborted) return 1;
+  // What a function URL cannot be asked, on the same deployment through a server.
+  const server = await startServer(deployment);
+  try {
+    const { url: served } = (await server.ready) as { url: string };
+    say(`a server of the same deployment answers at ${served}`);
+    const whole = ["--project=contract", "--tagsFilter=server"];
+    const throughServer = await vitest("cloud-server", whole, { ...env, PERIGEE_URL: served });
+    return behindUrl || throughServer;
+  } finally {
+    await server.stop(SERVER_GRACE_MS);
+  }
+}
+
+/** `perigee server` on what was deployed. */
+function startServer({ env, outputs }: Deployment): Promise<Child> {
+  const own = {
+    PERIGEE_TABLE: outputs.TableName,
+    PERIGEE_BUCKET: outputs.BucketName,
+    PERIGEE_QUEUE_PREFIX: outputs.QueueUrlPrefix,
+    PERIGEE_TOKEN_SECRET: outputs.TokenSecretArn,
+    PERIGEE_HOST: "127.0.0.1",
+    PERIGEE_PORT: "0",
+  };
+  return Child.start("server", [SERVER], { ...process.env, ...env, ...own }, (line) =>
+    say(`server | ${line}`),
   );
-  const over = AbortSignal.any([interrupted.signal, AbortSignal.timeout(TESTS_MS)]);
+}
+
+/**
+ * One run of vitest. With PERIGEE_REPORTS, a directory, it leaves `<name>.json` (vitest's report) and `<name>.exit`
+ * (its exit code) there.
+ */
+async function vitest(name: string, args: string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const reports = process.env.PERIGEE_REPORTS;
+  const report = reports
+    ? ["--reporter=default", "--reporter=json", `--outputFile.json=${join(reports, `${name}.json`)}`]
+    : [];
+  const all = [
+    VITEST,
+    "run",
+    "--config",
+    "vitest.cloud.config.ts",
+    ...args,
+    ...report,
+    ...process.argv.slice(2),
+  ];
+  const child = spawn(process.execPath, all, { cwd: ROOT, stdio: "inherit", env });
+  const late = AbortSignal.timeout(TESTS_MS);
+  const over = AbortSignal.any([interrupted.signal, late]);
   const end = () => child.kill("SIGTERM");
   over.addEventListener("abort", end, { once: true });
-  const code = await new Promise<number | null>((done, failed) => {
+  const ended = await new Promise<number | null>((done, failed) => {
     child.once("error", failed);
     child.once("close", done);
   });
   over.removeEventListener("abort", end);
-  if (over.aborted) say((over.reason as Error).message);
-  return over.aborted ? 1 : (code ?? 1);
+  if (late.aborted) say(`${name}: not done within ${TESTS_MS / 60_000} minutes`);
+  const code = over.aborted ? 1 : (ended ?? 1);
+  if (reports) writeFileSync(join(reports, `${name}.exit`), `${code}\n`);
+  return code;
 }

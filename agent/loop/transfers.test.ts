@@ -2,10 +2,11 @@ import { once } from "node:events";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MiB } from "#protocol/limits.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { GroundClient } from "../ground/ground-client.ts";
+import { Backoff } from "./backoff.ts";
 import { Transfers } from "./transfers.ts";
 
 const BIG = Buffer.from(Uint32Array.from({ length: (3 * MiB) / 4 }, (_, i) => i).buffer);
@@ -81,6 +82,31 @@ async function into(n: number, start = 0): Promise<Buffer> {
   });
   return Buffer.concat(chunks);
 }
+
+describe("Transfers.fetch", () => {
+  it("pauses before it asks again for what broke before its first byte, and not after it", async () => {
+    const cut: Answer = (_request, response, start) => {
+      response.writeHead(start > 0 ? 206 : 200, { "content-length": 5 - start });
+      response.write("small".slice(start, start + 1), () => response.destroy());
+    };
+    const bare: Answer = (_request, response, start) => {
+      response.writeHead(start > 0 ? 206 : 200, { "content-length": 5 - start });
+      response.flushHeaders();
+      setImmediate(() => response.destroy());
+    };
+    const wait = vi.spyOn(Backoff.prototype, "wait").mockResolvedValue();
+    try {
+      answers = [cut, bare, bare, cut];
+      const chunks: Buffer[] = [];
+      for await (const chunk of await transfers.fetch(1)) chunks.push(chunk);
+      expect(String(Buffer.concat(chunks))).toBe("small");
+      expect(asked.filter((what) => what !== "urls")).toEqual(["1@0", "1@1", "1@1", "1@1", "1@2"]);
+      expect(wait).toHaveBeenCalledTimes(2);
+    } finally {
+      wait.mockRestore();
+    }
+  });
+});
 
 describe("Transfers.fetchInto", () => {
   it("gives big files and small ones whole, and from a byte on", async () => {

@@ -126,7 +126,9 @@ export class Transfers {
   async *#resumed(n: number | "manifest", start: number, first: Readable): AsyncGenerator<Buffer> {
     let at = start;
     let stream = first;
+    const backoff = new Backoff();
     for (;;) {
+      const before = at;
       try {
         for await (const chunk of stream) {
           at += (chunk as Buffer).length;
@@ -137,6 +139,9 @@ export class Transfers {
         this.#of.signal.throwIfAborted();
         // The agent's own socket or the ground's end of it; the object itself does not change.
         if (!(error instanceof Error)) throw error;
+        // What breaks before its first byte must not be asked for again and again without a pause.
+        if (at > before) backoff.reset();
+        else await backoff.wait(this.#of.signal);
         stream = await this.#open(n, at);
       } finally {
         if (!stream.readableEnded && this.#of.signal.aborted) stream.destroy();

@@ -8,22 +8,14 @@ import type { KubernetesApi } from "./kubernetes-api.ts";
 import { statusOf, unless } from "./kubernetes-errors.ts";
 import { framesOf } from "./kubernetes-logs.ts";
 import { LostNodes } from "./kubernetes-lost-nodes.ts";
-import { FINALIZER, KubernetesNames, STOPPED } from "./kubernetes-names.ts";
+import { KubernetesNames, STOPPED } from "./kubernetes-names.ts";
 import { type ClusterDns, portSteps, type UserQuota, type VolumeStorage } from "./kubernetes-namespace.ts";
 import { nodesOf } from "./kubernetes-nodes.ts";
 import { type KindsOfNodes, type PodContext, podOf } from "./kubernetes-pod.ts";
-import {
-  hasEnded,
-  hasStarted,
-  isForced,
-  isSettled,
-  startedAtOf,
-  startFailureOf,
-  stateOf,
-} from "./kubernetes-state.ts";
+import { CONFIRM_MS, KubernetesPods } from "./kubernetes-pods.ts";
+import { hasEnded, hasStarted, isSettled, startedAtOf, startFailureOf, stateOf } from "./kubernetes-state.ts";
 import type { Node, Pod } from "./kubernetes-types.ts";
 import { KubernetesUsers } from "./kubernetes-users.ts";
-import { PodWatch } from "./kubernetes-watch.ts";
 import {
   type ListedRun,
   type LogFrame,
@@ -57,19 +49,18 @@ export type KubernetesRuntimeOptions = {
   volumesOf?(imageId: string): Promise<readonly string[]>;
   /** ms that a start may take before it says {@link NotStartedYet}; default 5 000 */
   startMs?: number;
-  /** ms that the cluster may take to end or to forget a pod before the call fails, to be repeated; default 60 000 */
+  /** ms that the cluster may take to end a pod before the call fails, to be repeated; default 60 000 */
   settleMs?: number;
 };
 
 type ImageOfPod = Pick<PodContext, "image" | "workdir" | "imageVolumes">;
 
-/** What else the wait for an event may cost when the watch is silent. */
-const POLL_MS = 2_000;
-/** After its grace, how long a node may still take to confirm that a pod ended. */
-const CONFIRM_MS = 5_000;
 const NODE_LOST_S = 300;
+
 /** Kubernetes ends a run this long after the agent should have. */
 const BACKSTOP_S = 15;
+/** Many runs that begin at once look at the nodes once. */
+const NODES_MS = 1_000;
 
 /** Pods as pods of a Kubernetes cluster (1.30 or newer). */
 export class KubernetesRuntime implements PodRuntime {
@@ -77,15 +68,12 @@ export class KubernetesRuntime implements PodRuntime {
   readonly #options: KubernetesRuntimeOptions;
   readonly #names: KubernetesNames;
   readonly #users: KubernetesUsers;
-  readonly #watch: PodWatch;
-  readonly #closing = new AbortController();
-  readonly #settleMs: number;
-  /** namespace by run, as far as it was met */
-  readonly #homes = new Map<string, string>();
-  /** runs whose start is being waited for: it needs no hint */
-  readonly #starting = new Set<string>();
   readonly #lostNodes: LostNodes;
-  #nodes: Node[] = [];
+  readonly #pods: KubernetesPods;
+  readonly #closing = new AbortController();
+  /** runs that the cluster holds and has not started yet: every change of theirs is worth a hint */
+  readonly #unstarted = new Set<string>();
+  #nodes: { at: number; found: Node[] } | undefined;
   #session: Promise<string> | undefined;
   session = "";
 
@@ -93,11 +81,13 @@ export class KubernetesRuntime implements PodRuntime {
     this.#options = options;
     this.#api = options.api;
     const { instance, secret = instance, prefix = "perigee", settleMs = 60_000 } = options;
-    this.#settleMs = settleMs;
     this.#names = new KubernetesNames(instance, secret, prefix);
     this.#users = new KubernetesUsers(this.#api, this.#names, options);
     this.#lostNodes = new LostNodes(this.#api, options.nodeLostSeconds ?? NODE_LOST_S);
-    this.#watch = new PodWatch(this.#api, this.#names.selector, this.#closing.signal);
+    this.#pods = new KubernetesPods(this.#api, this.#names, this.#closing.signal, {
+      lostNodes: this.#lostNodes,
+      settleMs,
+    });
   }
 
   async prepare(image: NeededImage): Promise<void> {
@@ -106,20 +96,19 @@ export class KubernetesRuntime implements PodRuntime {
 
   async start(spec: RunSpec): Promise<Started> {
     // What it takes to make a pod does not matter to one that is there. A run that was never met has none.
-    const there = this.#homes.has(spec.run) ? await this.#find(spec.run) : undefined;
+    const there = this.#pods.pathOf(spec.run) ? await this.#pods.find(spec.run) : undefined;
     if (!there && !existsSync(spec.volumePath)) throw new StartFailure("the volume does not exist");
     if (there && waitingReason(there) === "ImagePullBackOff") void this.#heal(spec);
-    const image = there ?? (await this.#imageOf(spec));
+    const from = there ?? (await this.#imageOf(spec));
     await this.#identify();
-    this.#remember(spec.run, this.#names.namespace(spec.user));
-    this.#starting.add(spec.run);
+    this.#pods.remember(spec.run, this.#names.namespace(spec.user));
+    this.#unstarted.delete(spec.run);
     try {
-      return await this.#users.use(spec, () => this.#start(spec, image));
+      return await this.#users.use(spec, () => this.#start(spec, from));
     } catch (error) {
+      if (error instanceof NotStartedYet) this.#unstarted.add(spec.run);
       if (statusOf(error) === 404) this.#users.forget(spec.user);
       throw error;
-    } finally {
-      this.#starting.delete(spec.run);
     }
   }
 
@@ -134,7 +123,7 @@ export class KubernetesRuntime implements PodRuntime {
       hasStarted(seen) ||
       startFailureOf(seen) !== undefined ||
       waitingReason(seen) !== "ContainerCreating";
-    const found = await this.#until(spec.run, decided, this.#options.startMs ?? 5_000, pod);
+    const found = await this.#pods.until(spec.run, decided, this.#options.startMs ?? 5_000, pod);
     if (!found?.pod) throw new NotStartedYet("ContainerCreating");
     pod = found.pod;
     if (hasStarted(pod)) {
@@ -148,16 +137,16 @@ export class KubernetesRuntime implements PodRuntime {
       throw new NotStartedYet(reason, message);
     }
     // It must not begin after all while it is told that it did not: taken away first, and looked at again.
-    const last = hasEnded(pod) ? pod : await this.#takeAway(spec.run);
+    const last = await this.#pods.takeAway(pod, spec.run);
     if (last && hasStarted(last)) return startedOf(last, spec);
     if (failure !== undefined) throw new StartFailure(failure);
-    await this.#drop(spec.run);
+    if (last) await this.#pods.drop(last, spec.run);
     const { waiting } = stateOf(pod) as { waiting?: { reason: string; message?: string } };
     throw new NotStartedYet(waiting?.reason ?? "ContainerCreating", waiting?.message);
   }
 
   async adopt(spec: RunSpec): Promise<void> {
-    const pod = await this.#find(spec.run);
+    const pod = await this.#pods.find(spec.run);
     if (!pod) return;
     await this.#openPorts(spec, pod);
     await this.#tighten(spec, pod);
@@ -214,11 +203,11 @@ export class KubernetesRuntime implements PodRuntime {
     const most = Math.ceil((before + spec.maxMs) / 1000) + BACKSTOP_S;
     if (most >= (pod.spec.activeDeadlineSeconds ?? Number.POSITIVE_INFINITY)) return;
     // Best effort: what was given at its creation still holds.
-    await this.#patch(pod, "merge", { spec: { activeDeadlineSeconds: most } }).catch(() => undefined);
+    await this.#pods.patch(pod, "merge", { spec: { activeDeadlineSeconds: most } }).catch(() => undefined);
   }
 
   async stop(run: string, graceMs: number): Promise<void> {
-    const pod = await this.#find(run);
+    const pod = await this.#pods.find(run);
     if (!pod || isSettled(pod)) return;
     if (hasStarted(pod) && !pod.metadata.deletionTimestamp) {
       // Ended by its deadline, and not by deleting it, it keeps its log.
@@ -226,69 +215,37 @@ export class KubernetesRuntime implements PodRuntime {
         metadata: { annotations: { [STOPPED]: "true" } },
         spec: { activeDeadlineSeconds: 1 },
       };
-      await unless(this.#patch(pod, "merge", body), 404);
+      await unless(this.#pods.patch(pod, "merge", body), 404);
       // A node that keeps the same grace is given the time to say so.
       const own = (pod.spec.terminationGracePeriodSeconds ?? 30) * 1000;
       const ms = graceMs + (graceMs >= own ? CONFIRM_MS : 0);
-      if (await this.#until(run, (seen) => !seen || isSettled(seen), ms)) return;
+      if (await this.#pods.until(run, (seen) => !seen || isSettled(seen), ms)) return;
     }
-    await this.#takeAway(run);
+    await this.#pods.takeAway(pod, run);
   }
 
   async remove(run: string): Promise<void> {
-    const pod = await this.#find(run);
-    if (pod && !isSettled(pod)) await this.#takeAway(run);
-    await this.#drop(run);
-  }
-
-  /**
-   * Ends the run at once by deleting its pod, which stays to be looked at.
-   * @returns the pod as it is then; undefined: there is none
-   * @throws Error when its node does not end it, and is not given up yet
-   */
-  async #takeAway(run: string): Promise<Pod | undefined> {
-    const pod = await this.#find(run);
-    if (!pod || isSettled(pod)) return pod;
-    await unless(this.#delete(pod, 1), 404);
-    const over = async (seen: Pod | undefined) => !seen || isSettled(seen) || (await this.#isLost(seen));
-    const last = await this.#until(run, over, this.#settleMs);
-    if (!last) throw new Error("the cluster does not end the pod");
-    return last.pod;
-  }
-
-  /** Lets go of an ended run's object. */
-  async #drop(run: string): Promise<void> {
-    const pod = await this.#find(run);
-    if (!pod) return;
-    const body = { metadata: { "$deleteFromPrimitiveList/finalizers": [FINALIZER] } };
-    if (pod.metadata.finalizers?.includes(FINALIZER)) await unless(this.#patch(pod, "strategic", body), 404);
-    // Zero seconds: a node that is out of reach need not confirm it.
-    await unless(this.#delete(pod, 0), 404, 409);
-    const over = (seen: Pod | undefined) => seen?.metadata.uid !== pod.metadata.uid;
-    if (!(await this.#until(run, over, this.#settleMs)))
-      throw new Error("the cluster keeps a pod that was removed");
-    this.#homes.delete(run);
+    this.#unstarted.delete(run);
+    const pod = await this.#pods.find(run);
+    const last = pod && (await this.#pods.takeAway(pod, run));
+    if (last) await this.#pods.drop(last, run);
   }
 
   async inspect(run: string): Promise<ContainerState | undefined> {
     await this.#identify();
-    const pod = await this.#find(run);
-    return pod && stateOf(pod, await this.#isLost(pod));
+    const pod = await this.#pods.find(run);
+    return pod && stateOf(pod, await this.#pods.isLost(pod));
   }
 
   async list(): Promise<ListedRun[]> {
-    const { items } = await this.#api.list<Pod>("/api/v1/pods", { labelSelector: this.#names.selector });
     const listed: ListedRun[] = [];
-    const namespaces = new Map<string, string>();
-    for (const pod of items) {
+    for (const pod of await this.#pods.list()) {
       const { [LABEL.run]: run, [LABEL.user]: user = "", [LABEL.pod]: name = "" } = pod.metadata.labels ?? {};
       if (run === undefined) continue;
-      namespaces.set(run, pod.metadata.namespace ?? "");
-      const state = stateOf(pod, await this.#isLost(pod));
+      const state = stateOf(pod, await this.#pods.isLost(pod));
       const phase = "running" in state ? "running" : "terminated" in state ? "ended" : "created";
       listed.push({ run, user, pod: name, phase });
     }
-    for (const [run, namespace] of namespaces) this.#remember(run, namespace);
     return listed;
   }
 
@@ -298,8 +255,8 @@ export class KubernetesRuntime implements PodRuntime {
   ): AsyncGenerator<LogFrame> {
     const signal = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])]);
     if (signal.aborted) return;
-    const pod = await this.#find(run);
-    if (!pod || !hasStarted(pod) || (await this.#isLost(pod))) return;
+    const path = this.#pods.pathOf(run) ?? ((await this.#pods.find(run)) && this.#pods.pathOf(run));
+    if (!path) return;
     const query = {
       container: "payload",
       timestamps: true,
@@ -307,10 +264,10 @@ export class KubernetesRuntime implements PodRuntime {
       ...(options.since && { sinceTime: `${new Date(options.since).toISOString().slice(0, 19)}Z` }),
     };
     try {
-      const stream = await this.#api.stream(`${pathOf(pod)}/log`, query, signal);
+      const stream = await this.#api.stream(`${path}/log`, query, signal);
       try {
         yield* framesOf(stream, async () => {
-          const now = await this.#find(run);
+          const now = await this.#pods.find(run);
           return now === undefined || isSettled(now);
         });
       } finally {
@@ -321,18 +278,24 @@ export class KubernetesRuntime implements PodRuntime {
       const status = statusOf(error);
       // The node has cleared it away, or the container is not there yet.
       if (status === 404 || status === 400) return;
-      // Nor is it ever to be had from a node that was given up, whether the run had ended there or not.
-      if (pod.spec.nodeName && (await this.#lostNodes.look(pod.spec.nodeName)) === "lost") return;
-      throw error;
+      const pod = await this.#pods.find(run);
+      if (pod && !(await this.#isOutOfReach(pod))) throw error;
     }
   }
 
+  /** Is its log never to be had, since its node was given up, whether the run had ended there or not? */
+  async #isOutOfReach(pod: Pod): Promise<boolean> {
+    if (await this.#pods.isLost(pod)) return true;
+    const { nodeName } = pod.spec;
+    return nodeName !== undefined && (await this.#lostNodes.look(nodeName)) === "lost";
+  }
+
   watch(hint: (run: string | undefined) => void): () => void {
-    return this.#watch.listen((seen) => {
+    return this.#pods.watch.listen((seen) => {
       if (!seen) return hint(undefined);
       const run = seen.pod.metadata.labels?.[LABEL.run];
       if (run === undefined) return;
-      if (seen.deleted || isSettled(seen.pod) || !this.#starting.has(run)) hint(run);
+      if (seen.deleted || isSettled(seen.pod) || this.#unstarted.has(run)) hint(run);
     });
   }
 
@@ -343,15 +306,19 @@ export class KubernetesRuntime implements PodRuntime {
 
   async nodes(): Promise<NodeReport[]> {
     const { kinds } = this.#options;
+    const known = this.#nodes;
+    if (known && performance.now() - known.at < NODES_MS) return nodesOf(known.found, kinds);
     try {
       await this.#identify();
-      this.#nodes = (await this.#api.list<Node>("/api/v1/nodes")).items;
-      this.#lostNodes.see(this.#nodes);
-      return nodesOf(this.#nodes, kinds);
+      const at = performance.now();
+      const { items: found } = await this.#api.list<Node>("/api/v1/nodes");
+      this.#nodes = { at, found };
+      this.#lostNodes.see(found);
+      return nodesOf(found, kinds);
     } catch (error) {
       // What was there is known; how it is now, nobody says.
-      if (this.#nodes.length === 0) throw error;
-      return nodesOf(this.#nodes, kinds).map((node) => ({ ...node, status: "Unknown" as const }));
+      if (!known) throw error;
+      return nodesOf(known.found, kinds).map((node) => ({ ...node, status: "Unknown" as const }));
     }
   }
 
@@ -376,83 +343,6 @@ export class KubernetesRuntime implements PodRuntime {
       throw error;
     }
   }
-
-  async #find(run: string): Promise<Pod | undefined> {
-    const home = this.#homes.get(run);
-    if (home)
-      return unless(this.#api.call<Pod>(`/api/v1/namespaces/${home}/pods/${this.#names.pod(run)}`), 404);
-    if (!/^[0-9A-Za-z]+$/.test(run)) return undefined;
-    const labelSelector = `${this.#names.selector},${LABEL.run}=${run}`;
-    const { items } = await this.#api.list<Pod>("/api/v1/pods", { labelSelector });
-    if (items[0]?.metadata.namespace) this.#remember(run, items[0].metadata.namespace);
-    return items[0];
-  }
-
-  #remember(run: string, namespace: string): void {
-    if (this.#homes.size >= 10_000) this.#homes.clear();
-    this.#homes.set(run, namespace);
-  }
-
-  /** It was deleted, and its node, which has not confirmed that it ended, was given up. */
-  async #isLost(pod: Pod): Promise<boolean> {
-    if (!pod.metadata.deletionTimestamp || isSettled(pod) || !pod.spec.nodeName) return false;
-    const standing = await this.#lostNodes.look(pod.spec.nodeName);
-    // By force: who did that has given up a node that is away.
-    return standing === "lost" || (standing === "away" && isForced(pod));
-  }
-
-  /**
-   * The run's pod as soon as `wanted` is true of it: what the watch says is believed, what it does not say is asked.
-   * @returns undefined when `ms` are over
-   */
-  async #until(
-    run: string,
-    wanted: (pod: Pod | undefined) => boolean | Promise<boolean>,
-    ms: number,
-    now?: Pod,
-  ): Promise<{ pod: Pod | undefined } | undefined> {
-    const end = performance.now() + ms;
-    const news: { pod: Pod | undefined }[] = now ? [{ pod: now }] : [];
-    let wake = () => {};
-    const unlisten = this.#watch.listen((seen) => {
-      if (!seen || seen.pod.metadata.labels?.[LABEL.run] !== run) return;
-      news.push({ pod: seen.deleted ? undefined : seen.pod });
-      wake();
-    });
-    try {
-      for (;;) {
-        const next = news.shift() ?? { pod: await this.#find(run) };
-        if (await wanted(next.pod)) return next;
-        const left = Math.min(POLL_MS, end - performance.now());
-        if (left <= 0) return undefined;
-        this.#closing.signal.throwIfAborted();
-        if (news.length > 0) continue;
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, left);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-      }
-    } finally {
-      unlisten();
-    }
-  }
-
-  #patch(pod: Pod, patch: "merge" | "strategic", body: object): Promise<Pod> {
-    return this.#api.call(pathOf(pod), { method: "PATCH", patch, body });
-  }
-
-  #delete(pod: Pod, gracePeriodSeconds: number): Promise<unknown> {
-    const { uid } = pod.metadata;
-    const body = { gracePeriodSeconds, preconditions: { uid }, propagationPolicy: "Background" };
-    return this.#api.call(pathOf(pod), { method: "DELETE", body });
-  }
-}
-
-function pathOf({ metadata }: Pod): string {
-  return `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}`;
 }
 
 function startedOf(pod: Pod, spec: RunSpec): Started {

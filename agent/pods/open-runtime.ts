@@ -28,7 +28,7 @@ export async function openRuntime(config: AgentConfig, parts: RuntimeParts): Pro
     docker,
     instance,
     nodes: config.nodes,
-    limits: config.pod,
+    limits: { memory: config.pod.memoryBytes, cpus: config.pod.cpus, pids: config.pod.pids },
     devices: config.devices,
     ...(config.networkPool && { networkPool: config.networkPool }),
   });

@@ -11,7 +11,7 @@ export type StreamedBody = {
 };
 
 export type Call = {
-  method: "GET" | "POST";
+  method: "GET" | "POST" | "DELETE";
   /** absolute, with its query */
   path: string;
   headers?: Record<string, string>;

@@ -17,6 +17,7 @@ import { action, type Session } from "../session.ts";
 type Options = VolumeOptions & { output?: string; extract?: boolean };
 
 const IDLE_MS = 120_000;
+const RELEASE_MS = 10_000;
 const MAX_CUTS = 5;
 
 /** `perigee downlink`: a file, or a directory as a tar. */
@@ -89,6 +90,8 @@ async function transfer(session: Session, source: Source, sink: Sink): Promise<A
       await receive(answer, sink, same, (done, total) => output.step("downlinking", { done, total, from }));
       client.current = undefined;
       output.clear();
+      // It would go by itself after a day: a ground that does not do it now is no failure.
+      await source.release().catch(() => undefined);
       return answer;
     } catch (error) {
       if (signal.aborted) throw error;
@@ -122,6 +125,13 @@ class Source {
     this.#patience = client.patience();
     this.#direct = this.#patience.limitMs === 0;
     this.#path = `/em/files/downlink${query({ filepath: path, ...volumeFields(options) })}`;
+  }
+
+  /** All of it is here: what is kept on the ground need not count towards the quota any longer. */
+  async release(): Promise<void> {
+    if (!this.#content) return;
+    const answer = await this.#client.send({ method: "DELETE", path: this.#content, idleMs: RELEASE_MS });
+    answer.body.resume();
   }
 
   /** What was brought to the ground does not fit: the next time it is brought anew. */

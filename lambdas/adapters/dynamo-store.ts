@@ -19,7 +19,7 @@ import { ConditionFailed, type Item, type Key, type LedgerStore, type Query } fr
 import { type Row, toCondition, toItem, toKey, toRow, toUpdate } from "./dynamo-item.ts";
 import { ReadBatch } from "./read-batch.ts";
 import { sortKeyRange } from "./sort-key-range.ts";
-import { type Put, type Step, toSteps } from "./steps.ts";
+import { canHold, type Put, type Step, toSteps } from "./steps.ts";
 
 /** How long a call keeps trying while others write the same items, in ms. */
 const CONTENTION_MS = 20_000;
@@ -50,6 +50,8 @@ export class DynamoStore implements LedgerStore {
   }
 
   async get<T>(key: Key): Promise<Item<T> | undefined> {
+    // In a batch it would fail the others with it.
+    if (!canHold(key)) return undefined;
     const row = await this.#reads.get(key);
     return row && toItem<T>(row);
   }

@@ -1,4 +1,4 @@
-import { ITEM_BYTES, type Key, MAX_WRITES, type Write } from "../ports/ledger-store.ts";
+import { ITEM_BYTES, KEY_BYTES, type Key, MAX_WRITES, type Write } from "../ports/ledger-store.ts";
 
 /** A write with its data already turned into JSON, so that later changes by the caller do not reach it. */
 export type Step = Put | { kind: "delete" | "check"; key: Key; if?: number };
@@ -32,10 +32,14 @@ function toStep(write: Write): Step {
   return { kind: "put", key: checkedKey(write.put), if: write.if, data: json, expiresAt };
 }
 
-/** What no adapter can hold: empty keys (DynamoDB) and lone surrogates (UTF-8). */
 function checkedKey({ pk, sk }: Key): Key {
-  for (const part of [pk, sk]) {
-    if (part === "" || !part.isWellFormed()) throw new RangeError("a key is a well-formed, non-empty string");
-  }
+  if (!canHold({ pk, sk })) throw new RangeError("a key is a well-formed string, not empty and not too long");
   return { pk, sk };
+}
+
+/** No adapter can hold empty and long keys (DynamoDB) and lone surrogates (UTF-8). */
+export function canHold({ pk, sk }: Key): boolean {
+  const fits = (part: string, most: number) =>
+    part !== "" && part.isWellFormed() && Buffer.byteLength(part) <= most;
+  return fits(pk, KEY_BYTES.pk) && fits(sk, KEY_BYTES.sk);
 }

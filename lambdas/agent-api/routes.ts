@@ -2,13 +2,13 @@ import { type Context, Hono } from "hono";
 import type { Logger } from "pino";
 import type { z } from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
-import { GiB, LIMITS } from "#protocol/limits.ts";
+import { GiB, LIMITS, MiB } from "#protocol/limits.ts";
 import { OPERATIONS } from "#protocol/operations.ts";
 import * as wire from "#protocol/wire.ts";
 import type { Changes } from "../dispatch/changes.ts";
 import { boundedFailure, stageLargeResult } from "../dispatch/large-results.ts";
 import type { PodLogs } from "../dispatch/pod-logs.ts";
-import { downlinkKey, MANIFEST } from "../dispatch/staging-keys.ts";
+import { downlinkKey, downlinkPrefix, MANIFEST } from "../dispatch/staging-keys.ts";
 import type { GroundEnv } from "../http/env.ts";
 import { killPoint } from "../kill-point.ts";
 import type { Command } from "../ledger/command.ts";
@@ -86,7 +86,8 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
       killPoint("agent.before.report");
       return judgement;
     });
-    killPoint("agent.reported");
+    // A repeat, whose first answer was lost, changes nothing: there is nothing to die in the middle of.
+    if (ended) killPoint("agent.reported");
     changes.changed(id);
     if (ended) {
       parts.onEnd?.(command);
@@ -100,7 +101,7 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
         parts.log.warn({ err: error, command: id }, "staged files are left for the janitor");
       });
     }
-    killPoint("agent.before.acknowledged");
+    if (ended) killPoint("agent.before.acknowledged");
     return c.json({ acknowledged: true, more } satisfies z.infer<typeof wire.reportResponse>);
   });
 
@@ -114,9 +115,11 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
     const get = request.get.map((n) =>
       staging.signGet(`${staged}${n === "manifest" ? MANIFEST : n}`, URL_SECONDS),
     );
+    const left = request.put.length > 0 ? await leftInStaging(parts, command) : 0;
     const put = request.put.map(({ n, maxBytes, size = 0 }) => {
       if (size > staging.signedPut.mostBytes) throw tooLargeAtOnce(staging.signedPut.mostBytes);
-      return staging.signPut(downlinkKey(command, n), URL_SECONDS, maxBytes);
+      if (left <= 0 || size > left) throw stagingUsedUp(parts.quota);
+      return staging.signPut(downlinkKey(command, n), URL_SECONDS, Math.min(maxBytes, left));
     });
     const { lengthNeeded } = staging.signedPut;
     return c.json({ get: await Promise.all(get), put: await Promise.all(put), lengthNeeded });
@@ -143,6 +146,23 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
   });
 
   return app;
+}
+
+/** Bytes that may still come down for the command's user: what came down before stays until it is given or old. */
+async function leftInStaging({ staging, quota }: AgentApiParts, command: Command): Promise<number> {
+  const [all, own] = await Promise.all([
+    staging.usage(`downlink/${command.user}/`),
+    // of an earlier try of this command: it is written anew
+    staging.usage(downlinkPrefix(command)),
+  ]);
+  return quota - (all - own);
+}
+
+function stagingUsedUp(quota: number): PerigeeError {
+  return new PerigeeError(
+    "QUOTA_EXCEEDED",
+    `What you have downlinked and not deleted (DELETE /commands/{id}/content) uses up your quota of ${Math.floor(quota / MiB)} MiB; it goes by itself a day after`,
+  );
 }
 
 function tooLargeAtOnce(bytes: number): PerigeeError {

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { decodeJwt, decodeProtectedHeader } from "jose";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ACCESS_SECONDS, type Identity, REFRESH_SECONDS, type TokenKey, Tokens } from "./tokens.ts";
 
 const key = (kid: string): TokenKey => ({ kid, secret: randomBytes(32) });
@@ -122,10 +122,56 @@ describe("Tokens", () => {
     expect(await again.verify(after, "access")).toEqual(alice);
   });
 
+  it("of a key that another process began to use are accepted once the keys were read anew", async () => {
+    now = NOW;
+    const next = key("next");
+    const after = await new Tokens([next, current], { now: () => now }).issue(alice, "access");
+    const answers = [[current], undefined, [next, current]];
+    let reads = 0;
+    const read = async () => {
+      const keys = answers[reads++];
+      if (!keys) throw new Error("no secrets manager");
+      return keys;
+    };
+    const clock = vi.spyOn(performance, "now").mockReturnValue(0);
+    try {
+      const warm = new Tokens(read, { now: () => now });
+      // not again at once, whoever asks
+      for (let i = 0; i < 2; i++) await expect(warm.verify(after, "access")).rejects.toMatchObject(refused);
+      expect(reads).toBe(1);
+      clock.mockReturnValue(10_000);
+      await expect(warm.verify(after, "access")).rejects.toMatchObject(refused);
+      expect(reads).toBe(2);
+      clock.mockReturnValue(20_000);
+      const both = await Promise.all([warm.verify(after, "access"), warm.verify(after, "access")]);
+      expect(both).toEqual([alice, alice]);
+      expect(reads).toBe(3);
+      expect(decodeProtectedHeader(await warm.issue(alice, "access")).kid).toBe("next");
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
   it("are not made with a short secret, none, or two of one id", () => {
     expect(() => new Tokens([{ kid: "a", secret: randomBytes(31) }])).toThrow("32 bytes");
     expect(() => new Tokens([current, { kid: "b", secret: randomBytes(1) }])).toThrow("32 bytes");
     expect(() => new Tokens([])).toThrow("needed");
     expect(() => new Tokens([key("a"), key("a")])).toThrow("same key id");
+  });
+
+  it("ask for their keys when the first is needed, once, and again after a failure", async () => {
+    now = NOW;
+    let asked = 0;
+    const late = new Tokens(async () => {
+      if (++asked === 1) throw new Error("not now");
+      return [current];
+    });
+    expect(asked).toBe(0);
+    // a failure of ours, not of the token
+    await expect(late.verify("x", "access")).rejects.toThrow("not now");
+    const token = await late.issue(alice, "access");
+    expect(await late.verify(token, "access")).toEqual(alice);
+    await expect(late.verify("x", "access")).rejects.toMatchObject(refused);
+    expect(asked).toBe(2);
   });
 });

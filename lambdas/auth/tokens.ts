@@ -24,38 +24,45 @@ const claims = z.object({
   use: z.enum(["access", "refresh"]),
 });
 
+/** A token of an unknown key makes the keys be read anew, not more often than this (ms). */
+const RELOAD_MS = 10_000;
+
+/** The keys of tokens: the current one, then earlier ones that are still accepted; or who knows them. */
+export type TokenKeys = readonly TokenKey[] | (() => Promise<readonly TokenKey[]>);
+
+type Keyring = { kid: string; keys: Map<string, KeyObject> };
+
 /** Makes and checks the users' tokens: JWTs, HS256. The first key signs; all of them are accepted. */
 export class Tokens {
-  readonly #keys: Map<string, KeyObject>;
-  readonly #kid: string;
+  readonly #load: (() => Promise<Keyring>) | undefined;
   readonly #now: () => number;
+  #ring: Promise<Keyring> | undefined;
+  #loadedAt = Number.NEGATIVE_INFINITY;
+  #reloading: Promise<Keyring | undefined> | undefined;
 
   /**
-   * @param keys the current key, then earlier ones that are still accepted
+   * @param keys asked for when the first token is made or checked, again after a failure, and when a token names
+   * a key that is not known, when they are not given at once
    * @param options.now clock in ms since 1970 (default Date.now)
    */
-  constructor(keys: readonly TokenKey[], options: { now?: () => number } = {}) {
-    for (const { secret } of keys) {
-      if (secret.length < MIN_SECRET_BYTES) throw new Error("a token secret has at least 32 bytes");
-    }
-    if (keys.length === 0) throw new Error("a token secret is needed");
-    this.#keys = new Map(keys.map(({ kid, secret }) => [kid, createSecretKey(secret)]));
-    if (this.#keys.size < keys.length) throw new Error("two token secrets have the same key id");
-    this.#kid = keys[0]!.kid;
+  constructor(keys: TokenKeys, options: { now?: () => number } = {}) {
+    if (typeof keys === "function") this.#load = async () => keyring(await keys());
+    else this.#ring = Promise.resolve(keyring(keys));
     this.#now = options.now ?? Date.now;
   }
 
   /** A token for `identity`: access lives an hour, refresh 30 days. */
   async issue(identity: Identity, use: TokenUse): Promise<string> {
+    const { kid, keys } = await this.#keys();
     const issued = Math.floor(this.#now() / 1000);
     return new SignJWT({ uid: identity.uid, gen: identity.generation, use })
-      .setProtectedHeader({ alg: "HS256", typ: "JWT", kid: this.#kid })
+      .setProtectedHeader({ alg: "HS256", typ: "JWT", kid })
       .setSubject(identity.name)
       .setIssuer(ISSUER)
       .setAudience(AUDIENCE)
       .setIssuedAt(issued)
       .setExpirationTime(issued + (use === "access" ? ACCESS_SECONDS : REFRESH_SECONDS))
-      .sign(this.#keys.get(this.#kid)!);
+      .sign(keys.get(kid)!);
   }
 
   /**
@@ -63,6 +70,8 @@ export class Tokens {
    * @throws UNAUTHORIZED when it is malformed, forged, expired, or not for this use
    */
   async verify(token: string, use: TokenUse): Promise<Identity> {
+    // That there are no keys to check it with is not the token's fault.
+    await this.#keys();
     try {
       const { payload } = await jwtVerify(token, (header) => this.#key(header.kid), {
         algorithms: ["HS256"],
@@ -79,9 +88,51 @@ export class Tokens {
     }
   }
 
-  #key(kid: string | undefined): KeyObject {
-    const key = this.#keys.get(kid ?? "");
+  async #keys(): Promise<Keyring> {
+    if (!this.#ring) {
+      this.#loadedAt = performance.now();
+      this.#ring = this.#load!();
+    }
+    try {
+      return await this.#ring;
+    } catch (error) {
+      this.#ring = undefined;
+      throw error;
+    }
+  }
+
+  async #key(kid = ""): Promise<KeyObject> {
+    const key = (await this.#keys()).keys.get(kid) ?? (await this.#anew())?.keys.get(kid);
     if (!key) throw new Error("unknown key id");
     return key;
   }
+
+  /** Another process may have begun to sign with a new key. Anybody can name one: so seldom. */
+  #anew(): Promise<Keyring | undefined> | undefined {
+    if (!this.#load || performance.now() - this.#loadedAt < RELOAD_MS) return this.#reloading;
+    this.#loadedAt = performance.now();
+    this.#reloading ??= this.#load()
+      .then((ring) => {
+        this.#ring = Promise.resolve(ring);
+        return ring;
+      })
+      // the keys that are known stay
+      .catch(() => undefined)
+      .finally(() => {
+        this.#reloading = undefined;
+      });
+    return this.#reloading;
+  }
+}
+
+/** @throws Error when there is none, one is too short, or two share an id */
+function keyring(given: readonly TokenKey[]): Keyring {
+  for (const { secret } of given) {
+    if (secret.length < MIN_SECRET_BYTES) throw new Error("a token secret has at least 32 bytes");
+  }
+  const [current] = given;
+  if (!current) throw new Error("a token secret is needed");
+  const keys = new Map(given.map(({ kid, secret }) => [kid, createSecretKey(secret)]));
+  if (keys.size < given.length) throw new Error("two token secrets have the same key id");
+  return { kid: current.kid, keys };
 }

@@ -5,7 +5,7 @@ import { isTerminal, STATES } from "#protocol/state.ts";
 import { stagedFileAnswer } from "../content/file-answer.ts";
 import { type ContentDeps, openStaged, streamStaged } from "../content/staged-content.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
-import { resultKey } from "../dispatch/staging-keys.ts";
+import { downlinkPrefix, resultKey } from "../dispatch/staging-keys.ts";
 import type { Waiting } from "../dispatch/waiting.ts";
 import type { GroundEnv } from "../http/env.ts";
 import { SAFE_HEADERS } from "../http/safe-headers.ts";
@@ -192,6 +192,30 @@ export function registerCommandRoutes(app: OpenAPIHono<GroundEnv>, parts: Comman
     const { listing } = (command.result ?? {}) as { listing?: string };
     if (listing !== undefined) return c.body(listing, 200, JSON_TEXT);
     throw new PerigeeError("FILE_NOT_FOUND", "The command brought nothing down, or not yet");
+  });
+
+  const drop = createRoute({
+    method: "delete",
+    path: "/commands/{id}/content",
+    tags: ["Commands"],
+    summary: "Delete what a command brought down",
+    description:
+      "Who has the bytes may let go of them: until then, or for 24 hours, they count towards the quota. Repeating it is harmless.",
+    security,
+    request: { params: id },
+    responses: {
+      200: json(z.object({ message: z.string() }), "Deleted"),
+      401: json(problem, "UNAUTHORIZED"),
+      404: json(problem, "COMMAND_NOT_FOUND, or FILE_NOT_FOUND: it has brought nothing down"),
+    },
+  });
+  app.openapi(drop, async (c) => {
+    const command = await ledger.command(c.get("user"), c.req.valid("param").id);
+    if (command.operation !== "volume.read" || !hasContent(command)) {
+      throw new PerigeeError("FILE_NOT_FOUND", "The command brought nothing down, or not yet");
+    }
+    await parts.staging.deletePrefix(downlinkPrefix(command));
+    return c.json({ message: "Content deleted" }, 200);
   });
 
   const cancel = createRoute({

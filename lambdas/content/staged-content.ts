@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import type { Context } from "hono";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
+import { KiB } from "#protocol/limits.ts";
 import { downlinkKey, downlinkPrefix } from "../dispatch/staging-keys.ts";
 import type { NodeBindings } from "../http/body-stream.ts";
 import type { Command } from "../ledger/command.ts";
@@ -76,19 +77,29 @@ export function streamStaged(
   body: Readable,
   options: { once: boolean; headers: Record<string, string>; status?: number },
 ): Response {
-  if (options.once) {
-    const remove = () => {
-      deps.staging.deletePrefix(downlinkPrefix(command)).catch((error) => {
-        deps.log.warn({ err: error, command: command.id }, "staged content stays until it is swept");
-      });
-    };
-    const outgoing = c.env?.outgoing;
-    if (outgoing) outgoing.once("close", () => outgoing.writableFinished && remove());
-    else body.once("end", remove);
+  const remove = () =>
+    deps.staging.deletePrefix(downlinkPrefix(command)).catch((error) => {
+      deps.log.warn({ err: error, command: command.id }, "staged content stays until it is swept");
+    });
+  const outgoing = c.env?.outgoing;
+  if (options.once && outgoing) {
+    outgoing.once("close", () => {
+      if (outgoing.writableFinished) void remove();
+    });
   }
+  // Where nobody tells how far the client got (Lambda) it goes before the end is told: after it all stands still.
+  const given = options.once && !outgoing ? Readable.from(withLast(body, remove), BYTES) : body;
   body.once("error", (error) => {
     deps.log.error({ err: error, command: command.id }, "staged content could not be read to its end");
   });
-  const stream = Readable.toWeb(body) as ReadableStream<Uint8Array>;
+  const stream = Readable.toWeb(given) as ReadableStream<Uint8Array>;
   return new Response(stream, { status: options.status ?? 200, headers: options.headers });
+}
+
+const BYTES = { objectMode: false, highWaterMark: 256 * KiB };
+
+/** The chunks of `body`; its end comes when `last` is done. */
+async function* withLast(body: Readable, last: () => Promise<void>): AsyncGenerator<Buffer> {
+  yield* body;
+  await last();
 }

@@ -2,8 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ulid } from "ulid";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createEmbeddedGround } from "#lambdas/embedded.ts";
+import { Changes } from "./changes.ts";
+import { Janitor } from "./janitor.ts";
 
 describe("the janitor", () => {
   let data: string;
@@ -62,6 +65,44 @@ describe("the janitor", () => {
     expect(await there(key)).toBe(true);
     now += 1;
     await ground.janitor.round();
+    expect(await there(key)).toBe(false);
+  });
+
+  test("what is younger than a day is not looked up, and one that cannot be deleted keeps no other", async () => {
+    const keys = Array.from({ length: 3 }, () => `downlink/alice/_/${ulid(now)}/0`);
+    for (const key of keys) await put(key);
+    const command = vi.spyOn(ground.ledger, "command");
+    await ground.janitor.round();
+    expect(command).not.toHaveBeenCalled();
+    now += 24 * 3600_000 + 1;
+    const deletePrefix = ground.staging.deletePrefix.bind(ground.staging);
+    vi.spyOn(ground.staging, "deletePrefix").mockImplementation(async (prefix) => {
+      if (keys[0]!.startsWith(prefix)) throw new Error("not now");
+      await deletePrefix(prefix);
+    });
+    await ground.janitor.round();
+    expect(await Promise.all(keys.map(there))).toEqual([true, false, false]);
+  });
+
+  test("a round ends when its time is short, and the next goes on", async () => {
+    let left = 29_999;
+    const { ledger, staging, store } = ground;
+    const janitor = new Janitor({
+      ledger,
+      staging,
+      store,
+      changes: new Changes(),
+      edges: async () => [],
+      now: () => now,
+      log: pino({ level: "silent" }),
+      timeLeftMs: () => left,
+    });
+    const key = "uplink/alice/_/01KAH8ZJ5Q4W6T8Y0B2C4D6E8F/0";
+    await put(key);
+    await janitor.round();
+    expect(await there(key)).toBe(true);
+    left = 30_000;
+    await janitor.round();
     expect(await there(key)).toBe(false);
   });
 

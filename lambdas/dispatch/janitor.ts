@@ -1,10 +1,12 @@
 import type { Logger } from "pino";
+import { decodeTime } from "ulid";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
 import type { Staging } from "../ports/staging.ts";
+import { atOnce } from "./at-once.ts";
 import type { Changes } from "./changes.ts";
 
 export type JanitorParts = {
@@ -15,10 +17,16 @@ export type JanitorParts = {
   edges: () => Promise<string[]>;
   now: () => number;
   log: Logger;
+  /** ms that a round may still take (default: any time); what it does not reach is the next one's */
+  timeLeftMs?: () => number;
 };
 
 /** Items deleted in one round: a round is short, the next one goes on. */
 const SWEEP = 1000;
+/** Commands looked at, at once. */
+const AT_ONCE = 16;
+/** A round that has less time left (ms) than this ends. */
+const LAST_MS = 30_000;
 
 /**
  * Cleans up after whoever died: unclaimed commands and uploads that are too old, staged objects of commands
@@ -45,23 +53,51 @@ export class Janitor {
     }
     await this.#cleanStaging("uplink");
     await this.#cleanStaging("downlink");
-    while ((await store.sweep(now(), SWEEP)) === SWEEP);
+    while (!this.#isLate() && (await store.sweep(now(), SWEEP)) === SWEEP);
   }
 
   async #cleanStaging(root: "uplink" | "downlink"): Promise<void> {
-    const { ledger, staging, now } = this.#parts;
+    const { staging, now } = this.#parts;
+    // What is younger stays whatever became of it: that needs no look at the ledger.
+    const before = root === "downlink" ? now() - LIMITS.downlinkMs : Number.POSITIVE_INFINITY;
     for (const user of await staging.listNames(`${root}/`)) {
       for (const pod of await staging.listNames(`${root}/${user}/`)) {
-        for (const id of await staging.listNames(`${root}/${user}/${pod}/`)) {
-          const command = await ledger.command(user, id).catch(missing);
-          const keep =
-            command &&
-            (!isTerminal(command.state) ||
-              (root === "downlink" && now() - (command.endedAt ?? 0) < LIMITS.downlinkMs));
-          if (!keep) await staging.deletePrefix(`${root}/${user}/${pod}/${id}/`);
-        }
+        const ids = await staging.listNames(`${root}/${user}/${pod}/`);
+        await atOnce(
+          AT_ONCE,
+          ids.filter((id) => !(madeAt(id) > before)),
+          (id) => this.#cleanCommand(root, user, `${root}/${user}/${pod}/${id}/`, id),
+        );
       }
     }
+  }
+
+  async #cleanCommand(root: string, user: string, prefix: string, id: string): Promise<void> {
+    const { ledger, staging, now, log } = this.#parts;
+    if (this.#isLate()) return;
+    const command = await ledger.command(user, id).catch(missing);
+    const keep =
+      command &&
+      (!isTerminal(command.state) ||
+        (root === "downlink" && now() - (command.endedAt ?? 0) < LIMITS.downlinkMs));
+    if (keep) return;
+    // One that cannot be deleted now does not keep the others.
+    await staging.deletePrefix(prefix).catch((error: unknown) => {
+      log.warn({ err: error, command: id }, "staged objects are left for the next round");
+    });
+  }
+
+  #isLate(): boolean {
+    return (this.#parts.timeLeftMs?.() ?? Number.POSITIVE_INFINITY) < LAST_MS;
+  }
+}
+
+/** When the command of this id was made (ms); NaN for what is no id. */
+function madeAt(id: string): number {
+  try {
+    return decodeTime(id);
+  } catch {
+    return Number.NaN;
   }
 }
 

@@ -38,6 +38,24 @@ describe("how often a wait looks", () => {
     expect(await lookingFor(600, { eager: { first: 100 } })).toEqual([100, 200, 300, 400, 500, 625]);
   });
 
+  test("in the queue, too: no sooner again after each second", async () => {
+    const start = performance.now();
+    const ledger = {
+      edgeState: async () => ({ epoch: 1, queue: [{ id: "other" }, { id: "c" }], reserved: [] }),
+      inContact: async () => true,
+      async command() {
+        looks.push(Math.round(performance.now() - start));
+        return { ...command, state: performance.now() - start < 20_000 ? "queued" : "succeeded" };
+      },
+    } as unknown as Ledger;
+    const waiting = new Waiting(ledger, new Changes(), { eager: { first: 100 } });
+    const ended = waiting.inQueue({ ...command, state: "queued" });
+    await vi.advanceTimersByTimeAsync(25_000);
+    expect((await ended).state).toBe("succeeded");
+    expect(looks.slice(0, 5)).toEqual([100, 200, 300, 400, 500]);
+    expect(looks.length).toBeLessThan(40);
+  });
+
   test("in an hour of waiting no more than once a second", async () => {
     expect((await lookingFor(3600_000, { eager: { first: 100 } })).length).toBeLessThan(3620);
   });

@@ -86,20 +86,25 @@ export class Waiting {
    */
   async inQueue(command: Command): Promise<Command> {
     const { withdrawMs } = this.#options;
-    const end = performance.now() + this.#most(this.#workMs(command));
+    const start = performance.now();
+    const end = start + this.#most(this.#workMs(command));
     let current = command;
     let freeSince: number | undefined;
     while (current.state === "queued") {
-      const state = await this.#ledger.edgeState(command.edge);
+      const [state, inContact] = await Promise.all([
+        this.#ledger.edgeState(command.edge),
+        this.#ledger.inContact(command.edge),
+      ]);
       freeSince = ahead(state, command.id) === 0 ? (freeSince ?? performance.now()) : undefined;
       const untaken = freeSince !== undefined && performance.now() - freeSince >= withdrawMs;
       const over = performance.now() >= end;
-      if (untaken || over || !(await this.#ledger.inContact(command.edge))) return current;
+      if (untaken || over || !inContact) return current;
       const until = performance.now() + this.#options.pollMs;
       current = await this.#loop(
         current,
         (now) => now.state !== "queued" || performance.now() >= until,
         until,
+        start,
       );
     }
     return this.#untilDeadline(current);
@@ -118,9 +123,14 @@ export class Waiting {
     return OPERATIONS[command.operation].deadline * 1000 + this.#options.graceMs;
   }
 
-  async #loop(command: Command, done: (now: Command) => boolean, until: number): Promise<Command> {
+  /** `start`: since when the command is waited for, which says how often to look. */
+  async #loop(
+    command: Command,
+    done: (now: Command) => boolean,
+    until: number,
+    start = performance.now(),
+  ): Promise<Command> {
     const { eager, pollMs } = this.#options;
-    const start = performance.now();
     using bell = this.#changes.listen(command.id);
     // Nobody else's change can be missed by not looking now: the next look finds it.
     let now = eager ? command : await this.#ledger.command(command.user, command.id);

@@ -3,6 +3,10 @@ import { ground, log, streaming, timeLeft } from "./lambda-ground.ts";
 
 /** The API Lambda, behind a function URL. Environment: see lambda-ground.ts. */
 const parts = { app: ground.app, timeLeft, log };
-const { awslambda } = globalThis as { awslambda?: LambdaRuntime };
+const { awslambda } = globalThis as { awslambda?: Partial<LambdaRuntime> };
 
-export const handler = streaming && awslambda ? streamingHandler(parts, awslambda) : bufferedHandler(parts);
+// the AWS clients put things of their own under that name
+export const handler =
+  streaming && awslambda?.streamifyResponse
+    ? streamingHandler(parts, awslambda as LambdaRuntime)
+    : bufferedHandler(parts);

@@ -16,7 +16,8 @@ export const streaming = environment.PERIGEE_STREAMING !== "false";
 export const timeLeft = new TimeLeft();
 export const ground = createCloudGround({
   ...cloudPlaces(environment),
-  tokens: await loadTokenKeys(environment.PERIGEE_TOKEN_SECRET ?? ""),
+  // not at the start: an agent's requests need no key, and a start that waits for it is longer
+  tokens: () => loadTokenKeys(environment.PERIGEE_TOKEN_SECRET ?? ""),
   log,
   timeLeftMs: () => timeLeft.ms,
   pass: passBounds(streaming),

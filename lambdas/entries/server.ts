@@ -23,9 +23,14 @@ const settings = {
 };
 const inCloud = Boolean(environment.PERIGEE_TABLE);
 const ground = inCloud ? await inTheCloud() : await onThisMachine();
+let sweeping = false;
 const sweep = setInterval(
-  () => {
-    ground.janitor.round().catch((error: unknown) => log.error({ err: error }, "janitor failed"));
+  async () => {
+    // a long round is not overtaken
+    if (sweeping) return;
+    sweeping = true;
+    await ground.janitor.round().catch((error: unknown) => log.error({ err: error }, "janitor failed"));
+    sweeping = false;
   },
   inCloud ? CLOUD_JANITOR_MS : JANITOR_MS,
 );
@@ -67,6 +72,6 @@ async function inTheCloud() {
   return createCloudGround({
     ...settings,
     ...cloudPlaces(environment),
-    tokens: await loadTokenKeys(secret),
+    tokens: () => loadTokenKeys(secret),
   });
 }

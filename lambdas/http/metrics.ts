@@ -12,10 +12,13 @@ export class Metrics {
   readonly #commands: Counter<"operation" | "state">;
   readonly #work: Histogram<"operation">;
 
-  /** @param contact counts the edges in and out of contact, asked for at every scrape */
-  constructor(contact: () => Promise<{ ok: number; lost: number }>) {
+  /**
+   * @param of.process the process' own metrics too (memory, event loop)
+   * @param contact counts the edges in and out of contact, asked for at every scrape
+   */
+  constructor(of: { process: boolean }, contact: () => Promise<{ ok: number; lost: number }>) {
     const registers = [this.registry];
-    collectDefaultMetrics({ register: this.registry, prefix: "perigee_" });
+    if (of.process) collectDefaultMetrics({ register: this.registry, prefix: "perigee_" });
     this.#requests = new Counter({
       name: "perigee_http_requests_total",
       help: "Requests answered",

@@ -93,11 +93,12 @@ export function nextToClaim(state: EdgeState): Place | undefined {
   return state.holder ?? state.queue[0];
 }
 
-/** The command is the agent's now, and holds the lock while it runs. */
-export function claimed(state: EdgeState, place: Place): EdgeState {
+/** The command is the agent's now, and holds the lock while it runs: from `now` (ms), if it had only queued. */
+export function claimed(state: EdgeState, place: Place, now: number): EdgeState {
+  const since = state.holder?.id === place.id ? place.since : now;
   return {
     ...state,
-    holder: { ...place, claimed: true },
+    holder: { ...place, since, claimed: true },
     queue: state.queue.filter((other) => other.id !== place.id),
   };
 }

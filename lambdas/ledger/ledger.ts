@@ -51,6 +51,9 @@ export type Hold = (state: EdgeState) => number;
 /** The edge with the new command on it, or a refusal thrown. */
 type Admit = (state: EdgeState, place: Place, of: { inContact: boolean; command: Command }) => EdgeState;
 
+/** Characters of a ULID. */
+const ID_LENGTH = 26;
+
 type IdempotencyRecord = { digest: string; command: string; at: number };
 
 /** What one attempt of a change wants to write beside the edge's state. */
@@ -207,7 +210,7 @@ export class Ledger {
         claimedAt: item.data.claimedAt ?? now,
       };
       writes.push(this.#put(command, item.rev));
-      return { state: edges.claimed(free, next), writes, value: command };
+      return { state: edges.claimed(free, next, now), writes, value: command };
     });
   }
 
@@ -383,7 +386,8 @@ export class Ledger {
       pk: keys.commands(user),
       descending: true,
       limit: options.limit,
-      ...(options.before && { before: options.before }),
+      // what a user sends may be longer than any key
+      ...(options.before && { before: options.before.slice(0, ID_LENGTH) }),
     });
     return items.map((item) => item.data);
   }

@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import type { SqliteStore } from "#lambdas/adapters/sqlite-store.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { PodReport } from "#protocol/wire.ts";
 import { temporaryStore } from "#test/support/temporary-store.ts";
@@ -24,8 +25,10 @@ const of = { edge: "em1", user: "alice", pod: "pod-a" };
 
 describe("what the ground knows of runs", () => {
   let runs: Runs;
+  let store: SqliteStore;
+  let another: () => SqliteStore;
   beforeEach(async () => {
-    const { store } = await temporaryStore();
+    ({ store, another } = await temporaryStore());
     runs = new Runs(store, () => 1000);
   });
   const found = async () => (await runs.find(of)).map(({ run }) => run);
@@ -60,6 +63,21 @@ describe("what the ground knows of runs", () => {
     await runs.record("em1", [report(5, running)]);
     await runs.accepted("em1", command as never);
     expect((await runs.find(of))[0]?.state).toEqual(running);
+  });
+
+  test("an accepted run does not overwrite what the agent says between the look and the write", async () => {
+    const command = { id: id(5), user: "alice", input: { pod: "pod-a", image: "x", node: "MPU" } };
+    const query = store.query.bind(store);
+    let looks = 0;
+    vi.spyOn(store, "query").mockImplementation(async (asked) => {
+      const found = await query(asked);
+      // after the last look, before the write
+      if (++looks === 2) await new Runs(another(), () => 1000).record("em1", [report(5, ended)]);
+      return found as never;
+    });
+    await runs.accepted("em1", command as never);
+    expect(looks).toBe(2);
+    expect((await runs.find(of))[0]?.state).toEqual(ended);
   });
 
   test("pods with names that begin alike, other users and other edges are apart", async () => {

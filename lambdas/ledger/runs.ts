@@ -1,7 +1,7 @@
 import { LIMITS } from "#protocol/limits.ts";
 import type { ContainerState, InputOf } from "#protocol/operations.ts";
 import type { PodReport } from "#protocol/wire.ts";
-import type { LedgerStore, Write } from "../ports/ledger-store.ts";
+import { ConditionFailed, type LedgerStore, type Write } from "../ports/ledger-store.ts";
 import type { Command } from "./command.ts";
 import { keys } from "./keys.ts";
 
@@ -25,7 +25,12 @@ export class Runs {
   }
 
   /** Takes the agent's reports in; of a pod's ended runs the newest before its current one is kept. */
-  async record(edge: string, reports: PodReport[]): Promise<void> {
+  record(edge: string, reports: PodReport[]): Promise<void> {
+    return this.#record(edge, reports);
+  }
+
+  /** @throws ConditionFailed when `fresh` and the run is known */
+  async #record(edge: string, reports: PodReport[], fresh = false): Promise<void> {
     const at = this.#now();
     for (const report of reports) {
       const { user, pod, run } = report;
@@ -37,7 +42,8 @@ export class Runs {
       const gone = new Set([...older.filter(({ state }) => neverStarted(state)), ...past.slice(KEPT - 1)]);
       const writes: Write[] = [...gone].map((old) => ({ delete: keys.run(edge, user, pod, old.run) }));
       if (!gone.has(data)) {
-        writes.push({ put: { ...keys.run(edge, user, pod, run), expiresAt: at + LIMITS.historyMs, data } });
+        const put = { ...keys.run(edge, user, pod, run), expiresAt: at + LIMITS.historyMs, data };
+        writes.push({ put, ...(fresh && { if: 0 }) });
       }
       for (let i = 0; i < writes.length; i += MOST_WRITES) {
         await this.#store.transact(writes.slice(i, i + MOST_WRITES));
@@ -50,9 +56,13 @@ export class Runs {
     const { user, id: run } = command;
     const { pod, image, node } = command.input as InputOf<"pod.run">;
     if ((await this.find({ edge, user, pod })).some((known) => known.run === run)) return;
-    await this.record(edge, [
-      { user, pod, run, image, node, state: { waiting: { reason: "ContainerCreating" } } },
-    ]);
+    const state = { waiting: { reason: "ContainerCreating" } };
+    try {
+      await this.#record(edge, [{ user, pod, run, image, node, state }], true);
+    } catch (error) {
+      // The agent's own report came meanwhile, and says more.
+      if (!(error instanceof ConditionFailed)) throw error;
+    }
   }
 
   /** Runs of one pod, newest first. */

@@ -33,6 +33,5 @@ export function healthMetrics(edges: readonly EdgeHealth[], contactMs: number): 
       value: edges.filter(({ silenceMs }) => silenceMs !== undefined && silenceMs > contactMs).length,
       unit: "Count",
     },
-    JanitorRounds: { value: 1, unit: "Count" },
   };
 }

@@ -31,6 +31,8 @@ export type Query = {
   limit: number;
 };
 
+/** Most bytes of a key's parts: what DynamoDB holds. Nothing is found under a longer one, or an empty one. */
+export const KEY_BYTES = { pk: 2048, sk: 1024 };
 /** Most writes of one transaction. */
 export const MAX_WRITES = 25;
 /** Most bytes of an item's data as JSON: DynamoDB holds 400 KB with keys and all. */
@@ -57,7 +59,7 @@ export interface LedgerStore {
   /**
    * All writes or none, durable when it returns. At most {@link MAX_WRITES}, each to another key.
    * @throws ConditionFailed when a condition does not hold; a transient conflict is retried inside.
-   * @throws RangeError when data is over {@link ITEM_BYTES}
+   * @throws RangeError when data is over {@link ITEM_BYTES}, or a key over {@link KEY_BYTES} or empty
    */
   transact(writes: Write[]): Promise<void>;
   /** Deletes items whose `expiresAt` is before `now` (ms), at most `limit`; returns how many. */

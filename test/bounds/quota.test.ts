@@ -38,6 +38,14 @@ const emptied = async (volume: string) =>
     message: "Volume deleted successfully",
   });
 
+/** A command once it has ended. */
+async function ended(client: Client, id: string) {
+  for (;;) {
+    const command = (await client.get(`/commands/${id}`, { wait: 30 })).json.data;
+    if (!["queued", "running"].includes(command.state)) return command;
+  }
+}
+
 const images = async (client: Client) => (await client.get("/em/pod/image/list")).json.data as unknown[];
 
 describe("one quota over volumes, images and staging", () => {
@@ -61,6 +69,32 @@ describe("one quota over volumes, images and staging", () => {
     expect((await ada.uplink({ more: half }, { pod_name: "up" })).status).toBe(200);
     await emptied("up");
     expect(stack.staged()).toEqual([]);
+  });
+
+  test("what came down counts until it is deleted: another downlink over it is 507", async () => {
+    const half = Buffer.alloc(12 * MiB, "x");
+    expect((await ada.uplink({ half }, { pod_name: "down" })).status).toBe(200);
+    const query = { filepath: "half", pod_name: "down" };
+    const kept = { headers: { prefer: "respond-async" } };
+    const ids: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      const accepted = await ada.get("/em/files/downlink", query, kept);
+      ids.push(accepted.json.data.command_id);
+    }
+    const ends = await Promise.all(ids.map((id) => ended(ada, id)));
+    expect(ends.map(({ state, error }) => error?.code ?? state)).toEqual([
+      "succeeded",
+      "succeeded",
+      "QUOTA_EXCEEDED",
+    ]);
+    const content = `/commands/${ids[0]}/content`;
+    expectOk(await ada.request("DELETE", content), { message: "Content deleted" });
+    expect((await ada.get(content)).status).toBe(404);
+    expectOk(await ada.request("DELETE", content), { message: "Content deleted" });
+    // a plain call leaves nothing, so it may be repeated
+    for (let i = 0; i < 3; i++) expect((await ada.get("/em/files/downlink", query)).bytes).toEqual(half);
+    expectOk(await ada.request("DELETE", `/commands/${ids[1]}/content`), { message: "Content deleted" });
+    await emptied("down");
   });
 
   test("a build over it: 507 and no image; one within it counts against what follows", async () => {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ConditionFailed, type LedgerStore, type Write } from "#lambdas/ports/ledger-store.ts";
+import { ConditionFailed, ITEM_BYTES, type LedgerStore, type Write } from "#lambdas/ports/ledger-store.ts";
 
 /** One empty table, for as many connections and processes as a test wants. */
 export type LedgerStoreHarness = {
@@ -108,6 +108,14 @@ export function ledgerStoreConformance(name: string, makeStore: () => Promise<Le
         expect((await store.get({ pk: "p", sk: "a" }))?.data).toBe(data);
       });
 
+      it("is not there under a key that cannot be, and others that are asked for with it are", async () => {
+        await store.transact([put("a", 1)]);
+        const keys = ["a", "", "x".repeat(1025), "\ud800"].map((sk) => ({ pk: "p", sk }));
+        const items = await Promise.all(keys.map((key) => store.get(key)));
+        expect(items.map((item) => item?.data)).toEqual([1, undefined, undefined, undefined]);
+        expect(await store.get({ pk: "", sk: "a" })).toBeUndefined();
+      });
+
       it("is seen at once by another connection", async () => {
         const other = await open();
         await store.transact([put("a", 1)]);
@@ -204,8 +212,12 @@ export function ledgerStoreConformance(name: string, makeStore: () => Promise<Le
         await store.transact([]);
       });
 
-      it("refuse what cannot be held: empty keys, data that is no JSON", async () => {
+      it("refuse what cannot be held: empty and long keys, large data, data that is no JSON", async () => {
         await expect(store.transact([put("", 1)])).rejects.toThrow();
+        await expect(store.transact([put("é".repeat(513), 1)])).rejects.toThrow(RangeError);
+        await expect(store.transact([put("a", 1, 0, "p".repeat(2049))])).rejects.toThrow(RangeError);
+        await expect(store.transact([put("a", "x".repeat(ITEM_BYTES))])).rejects.toThrow(RangeError);
+        await store.transact([put("é".repeat(512), 1, 0, "p".repeat(2048))]);
         await expect(store.transact([put("a", 1, undefined, "")])).rejects.toThrow();
         await expect(store.transact([put("a", undefined)])).rejects.toThrow();
         expect(await sks({ limit: 1 })).toEqual([]);

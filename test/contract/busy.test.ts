@@ -48,7 +48,7 @@ describe("while a command holds the edge", () => {
     expect(Number(answer.header("retry-after"))).toBeGreaterThan(0);
   });
 
-  it("an uplink is refused before its body is read", async () => {
+  it("an uplink is refused before its body is read", { tags: ["server"] }, async () => {
     const { request, asked, answer } = rawUpload(client, "/em/files/uplink", {
       "content-type": "multipart/form-data; boundary=b",
       "content-length": "1000000000",
@@ -60,7 +60,7 @@ describe("while a command holds the edge", () => {
     request.destroy();
   });
 
-  it("a refused large uplink still hears why", async () => {
+  it("a refused large uplink still hears why", { tags: ["server"] }, async () => {
     const answer = await client.uplink({ a: new Uint8Array(20 * 1024 * 1024) }, {}, LOCK_IS_ANSWER);
     expectRefusal(answer, 423, "LOCKED");
   });

@@ -8,7 +8,7 @@ import { named, other, user } from "./support/session.ts";
 
 let client: Client;
 const volume = named("down");
-const large = Buffer.from(Uint8Array.from({ length: 5_000_001 }, (_, i) => (i * 31 + (i >> 8)) % 256));
+const large = Buffer.from(Uint8Array.from({ length: 4_000_001 }, (_, i) => (i * 31 + (i >> 8)) % 256));
 
 beforeAll(async () => {
   client = await user();

@@ -51,7 +51,7 @@ describe("pod/logs", () => {
     expect((await logs({ since, tail: 1 })).text.trimEnd()).toBe("no end");
   });
 
-  it("follow streams what a running pod writes, and ends with it", async () => {
+  it("follow streams what a running pod writes, and ends with it", { tags: ["server"] }, async () => {
     const name = named("log-follow");
     await run(client, name, { command: "for i in 1 2 3 4; do echo line $i; sleep 1; done" });
     await untilRunning(client, name);
@@ -74,7 +74,7 @@ describe("pod/logs", () => {
     expect((await logs({ follow: true, tail: 1 })).text.trimEnd()).toBe("no end");
   });
 
-  it("a follower that goes away disturbs nobody", async () => {
+  it("a follower that goes away disturbs nobody", { tags: ["server"] }, async () => {
     const name = named("log-gone");
     await run(client, name, { command: "for i in 1 2 3; do echo $i; sleep 1; done" });
     await untilRunning(client, name);

@@ -100,7 +100,7 @@ describe("success", () => {
     expect((await fileOf(client, volume, "bin/new")).toString()).toBe("new\n");
   });
 
-  it("honours Expect: 100-continue", async () => {
+  it("honours Expect: 100-continue", { tags: ["server"] }, async () => {
     const volume = fresh();
     const body = multipart("b", [field("pod_name", volume), file("a.txt", "asked for")]);
     const { request, asked, answer } = rawUpload(client, "/em/files/uplink", {
@@ -139,7 +139,7 @@ describe("no files", () => {
 describe("too large", () => {
   const TOO_LARGE = { error: "MAX_UPLINK_SIZE_EXCEEDED", message: "Total upload size exceeds 2 GB" };
 
-  it("is refused unread when its length tells so", async () => {
+  it("is refused unread when its length tells so", { tags: ["server"] }, async () => {
     const { request, answer } = rawUpload(client, "/em/files/uplink", {
       "content-type": "multipart/form-data; boundary=b",
       "content-length": String(2 * GiB + 16 * 1024 ** 2 + 1),
@@ -149,7 +149,7 @@ describe("too large", () => {
     expect({ status, json }).toEqual({ status: 400, json: TOO_LARGE });
   });
 
-  it("is refused without asking for the body, too", async () => {
+  it("is refused without asking for the body, too", { tags: ["server"] }, async () => {
     const { request, asked, answer } = rawUpload(client, "/em/files/uplink", {
       "content-type": "multipart/form-data; boundary=b",
       "content-length": String(3 * GiB),
@@ -220,7 +220,7 @@ describe("all or none", () => {
     expect(await paths(client, volume)).toEqual(["dir/x", "taken"]);
   });
 
-  it("a client that stops half way leaves nothing", async () => {
+  it("a client that stops half way leaves nothing", { tags: ["server"] }, async () => {
     const volume = fresh();
     const { request, write } = rawUpload(client, "/em/files/uplink", {
       "content-type": "multipart/form-data; boundary=b",

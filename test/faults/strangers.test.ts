@@ -251,6 +251,9 @@ const ATTEMPTS: Record<string, Attempt> = {
   "GET /commands/{id}/content": async (client, { command }, options) => [
     await told(client.get(`/commands/${command}/content`, {}, options)),
   ],
+  "DELETE /commands/{id}/content": async (client, { command }, options) => [
+    await told(client.request("DELETE", `/commands/${command}/content`, options)),
+  ],
   "POST /commands/{id}/cancel": async (client, { command }, options) => [
     await told(client.request("POST", `/commands/${command}/cancel`, options)),
   ],

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { isReady } from "#agent/pods/kubernetes-nodes.ts";
 import type { PodManager } from "#agent/pods/pod-manager.ts";
 import { endOf, type PodRig, running, stateWhere } from "#test/support/pod-rig.ts";
@@ -10,12 +10,20 @@ import { KubernetesRig } from "./support/kubernetes-rig.ts";
 let rig: KubernetesRig;
 let pods: PodRig;
 let manager: PodManager;
-beforeEach(async () => {
+beforeAll(async () => {
   rig = await KubernetesRig.create();
   pods = await rig.pods();
+});
+// One at a time: a manager takes a run for a stranger that it has no record of.
+beforeEach(async () => {
   manager = await rig.manager();
 });
-afterEach(() => rig?.cleanUp());
+afterEach(async () => {
+  for (const pid of paused) process.kill(pid, "SIGCONT");
+  paused.clear();
+  await manager?.close();
+});
+afterAll(() => rig?.cleanUp());
 
 /** Counts in its volume, so that a second start shows; then runs until it is stopped. */
 const ONCE = "trap 'echo down; exit 5' TERM; echo x >> /data/count; echo up; while :; do sleep 0.1; done";
@@ -69,7 +77,66 @@ describe("the manager on a cluster", () => {
     await pods.settled();
     expect(pods.read("ada-byhand", "count")).toBe("x\n");
   });
+
+  test.each(["running", "ended", "deleted by hand"] as const)(
+    "killed after the start, before it was noted: it is found (%s), and not started again",
+    async (then) => {
+      const pod = `noted-${then.replace(/ .*/, "")}`;
+      const script = then === "ended" ? "echo x >> /data/count; echo up" : ONCE;
+      const run = pods.sh(manager, "ada", script, { pod });
+      await stateWhere(manager, run, running);
+      await manager.close();
+      forgetStart(run);
+      if (then === "deleted by hand") {
+        const { metadata } = await rig.pod(run);
+        const path = `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}`;
+        await rig.api.call(path, { method: "DELETE" });
+      }
+      manager = await rig.manager();
+      if (then === "running") {
+        await stateWhere(manager, run, running);
+        await manager.stop("ada", pod);
+      }
+      const end = await endOf(manager, run);
+      expect(end).toMatchObject(then === "ended" ? { exitCode: 0 } : { exitCode: 5, reason: "Error" });
+      expect(pods.read(`ada-${pod}`, "count")).toBe("x\n");
+    },
+  );
+
+  test("a pod that went without a trace is NodeLost, and not started again", async () => {
+    const run = pods.sh(manager, "ada", ONCE, { pod: "traceless" });
+    await stateWhere(manager, run, running);
+    const { metadata } = await rig.pod(run);
+    const path = `/api/v1/namespaces/${metadata.namespace}/pods/${metadata.name}`;
+    const body = { metadata: { finalizers: null } };
+    await rig.api.call(path, { method: "PATCH", patch: "merge", body });
+    await rig.api.call(path, { method: "DELETE", body: { gracePeriodSeconds: 0 } });
+    expect(await endOf(manager, run)).toMatchObject({ reason: "NodeLost" });
+    expect(pods.read("ada-traceless", "count")).toBe("x\n");
+  });
 });
+
+/** The database says again what it said before the start was noted. */
+function forgetStart(run: string): void {
+  const { state } = pods.db.prepare("SELECT state FROM pod_runs WHERE run = ?").get(run) as { state: string };
+  const { startedAt: _, deadline: __, ...record } = JSON.parse(state);
+  const text = JSON.stringify({ ...record, phase: "starting" });
+  pods.db.prepare("UPDATE pod_runs SET state = ? WHERE run = ?").run(text, run);
+}
+
+/** processes of the cluster that a test has stopped */
+const paused = new Set<number>();
+
+/** Stops a process of the cluster. @returns what lets it go on, at the latest when the test has ended */
+function pauseProcess(pid: number | undefined): () => void {
+  if (pid === undefined) throw new Error("it does not run");
+  process.kill(pid, "SIGSTOP");
+  paused.add(pid);
+  return () => {
+    paused.delete(pid);
+    process.kill(pid, "SIGCONT");
+  };
+}
 
 // Only a cluster of our own may lose its parts.
 const own = clusterUnderTest().own;
@@ -107,14 +174,10 @@ describe.runIf(own)("what a cluster may lose", () => {
   test("the API server's voice: a server that takes calls and never answers holds up nothing for good", async () => {
     const lives = pods.sh(manager, "eve", ONCE, { pod: "lives" });
     await stateWhere(manager, lives, running);
-    const pid = daemons().pid("apiserver")!;
-    process.kill(pid, "SIGSTOP");
-    try {
-      const nodes = await manager.nodes();
-      expect(new Set(nodes.map(({ status }) => status))).toEqual(new Set(["Unknown"]));
-    } finally {
-      process.kill(pid, "SIGCONT");
-    }
+    const goOn = pauseProcess(daemons().pid("apiserver"));
+    const nodes = await manager.nodes();
+    expect(new Set(nodes.map(({ status }) => status))).toEqual(new Set(["Unknown"]));
+    goOn();
     await manager.stop("eve", "lives");
     expect(await endOf(manager, lives)).toMatchObject({ exitCode: 5 });
     expect(pods.read("eve-lives", "count")).toBe("x\n");
@@ -124,31 +187,28 @@ describe.runIf(own)("what a cluster may lose", () => {
     const [node] = (await manager.nodes()).filter(({ kind }) => kind === "MPU");
     const stays = pods.sh(manager, "ada", ONCE, { pod: "stays" });
     await stateWhere(manager, stays, running);
-    // Another agent's: the manager would take a run for a stranger that it has no record of.
+    // Another agent's.
     const other = await KubernetesRig.create();
     const hasty = await other.runtime({ nodeLostSeconds: 2 });
     const lost = other.sh(ONCE, { pod: "lost" });
     await hasty.start(lost);
     const number = node!.name.match(/\d+$/)?.[0];
-    const pid = daemons().pid(`kubelet${number}`)!;
+    const pid = daemons().pid(`kubelet${number}`);
     const ready = async () =>
       isReady((await rig.nodes()).find(({ metadata }) => metadata.name === node!.name));
-    process.kill(pid, "SIGSTOP");
-    try {
-      await rig.until(async () => !(await ready()));
-      expect((await manager.nodes()).find(({ name }) => name === node!.name)?.status).not.toBe("True");
-      const state = await rig.until(async () => {
-        const found = await hasty.inspect(lost.run);
-        return found && "terminated" in found && found.terminated;
-      });
-      expect(state).toMatchObject({ reason: "NodeLost", exitCode: 255 });
-      expect(await hasty.list()).toContainEqual(expect.objectContaining({ run: lost.run, phase: "ended" }));
-      expect(await other.lines(hasty, lost.run)).toEqual([]);
-      await hasty.remove(lost.run);
-      expect(await hasty.inspect(lost.run)).toBeUndefined();
-    } finally {
-      process.kill(pid, "SIGCONT");
-    }
+    const goOn = pauseProcess(pid);
+    await rig.until(async () => !(await ready()));
+    expect((await manager.nodes()).find(({ name }) => name === node!.name)?.status).not.toBe("True");
+    const state = await rig.until(async () => {
+      const found = await hasty.inspect(lost.run);
+      return found && "terminated" in found && found.terminated;
+    });
+    expect(state).toMatchObject({ reason: "NodeLost", exitCode: 255 });
+    expect(await hasty.list()).toContainEqual(expect.objectContaining({ run: lost.run, phase: "ended" }));
+    expect(await other.lines(hasty, lost.run)).toEqual([]);
+    await hasty.remove(lost.run);
+    expect(await hasty.inspect(lost.run)).toBeUndefined();
+    goOn();
     await rig.until(ready);
     expect(stateOf(stays)).toHaveProperty("running");
     await manager.stop("ada", "stays");

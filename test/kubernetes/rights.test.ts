@@ -1,28 +1,13 @@
-import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KubernetesApi } from "#agent/pods/kubernetes-api.ts";
-import { clusterUnderTest } from "./support/cluster-under-test.ts";
+import { kubectl as admin, type Said } from "./support/kubectl.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";
 
 const ACCESS = resolve(import.meta.dirname, "../../infra/kubernetes/access");
 const AGENT = "system:serviceaccount:perigee-system:perigee-agent";
-const { kubectl, kubeconfig } = clusterUnderTest();
 let rig: KubernetesRig;
-
-type Said = { ok: boolean; text: string };
-
-/** What kubectl says, as the administrator. */
-async function admin(args: string[], input?: string): Promise<Said> {
-  const child = promisify(execFile)(kubectl, ["--kubeconfig", kubeconfig, ...args], { timeout: 60_000 });
-  child.child.stdin?.end(input ?? "");
-  return child.then(
-    ({ stdout }) => ({ ok: true, text: stdout.trim() }),
-    (error: { stdout: string; stderr: string }) => ({ ok: false, text: `${error.stdout}${error.stderr}` }),
-  );
-}
 
 const agent = (args: string[], input?: string) => admin(["--as", AGENT, ...args], input);
 /** Would the server take it? Nothing is changed. */
@@ -62,8 +47,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await rig?.cleanUp();
-  await admin(["delete", "--ignore-not-found", "--wait=false", "namespace", HOME]);
-  await admin(["delete", "--ignore-not-found", "--wait=false", "-k", ACCESS]);
+  await admin(["delete", "--ignore-not-found", "namespace", HOME]);
+  await admin(["delete", "--ignore-not-found", "-k", ACCESS]);
 });
 
 describe("the agent's role", () => {

@@ -19,6 +19,7 @@ test("one that is killed, by the signal or by others, was cut short", async () =
   const long = collectBy(["sh", "-c", "exec sleep 1000"], limit.signal);
   limit.abort(new Error("late"));
   await expect(long).rejects.toBeInstanceOf(CollectionCut);
+  await expect(collectBy(["true"], limit.signal)).rejects.toThrow("late");
 });
 
 test("one that is not there never began", async () => {

@@ -103,6 +103,16 @@ export function largeEnds(name: string, makeWorld: () => Promise<World>): void {
       expect(await recordBytes(command!.id)).toBeLessThan(ITEM_BYTES);
     });
 
+    test("what no key can hold is not found, whatever else is asked for at that moment", async () => {
+      const alice = await world.user("alice");
+      const status = async (path: string) => (await alice.fetch(path)).status;
+      const long = "x".repeat(3000);
+      const asked = [`/commands/${long}`, `/commands/${long}/content`, "/commands/%F0%9F%9B%B0", "/commands"];
+      expect(await Promise.all(asked.map(status))).toEqual([404, 404, 404, 200]);
+      expect(await status(`/commands?before=${long}`)).toBe(200);
+      expect(await status(`/commands?before=${"%C3%A9".repeat(600)}`)).toBe(200);
+    });
+
     test("parameters over the bound are refused, and leave no command", async () => {
       await world.agent({});
       const alice = await world.user("alice");

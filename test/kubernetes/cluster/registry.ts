@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { canInstall, findProgram, run, systemEnvironment } from "../../../scripts/debian-packages.ts";
@@ -46,7 +46,10 @@ export async function ensureRegistryProgram(base: string, say: (line: string) =>
       await download();
     });
     const archive = readdirSync(part).find((name) => name.endsWith(".deb"));
-    await run("dpkg-deb", ["-x", join(part, archive!), directory], COMMAND_MS);
+    const unpacked = join(part, "unpacked");
+    await run("dpkg-deb", ["-x", join(part, archive!), unpacked], COMMAND_MS);
+    // whole or not at all; another process may have been first
+    if (!existsSync(directory)) renameSync(unpacked, directory);
   } finally {
     rmSync(part, { recursive: true, force: true });
   }

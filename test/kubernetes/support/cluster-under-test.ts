@@ -13,6 +13,8 @@ export type ClusterUnderTest = {
   own?: {
     /** directory of the cluster, for `Daemons` */
     run: string;
+    /** network namespaces of the nodes */
+    namespaces: readonly string[];
     /** addresses of this machine and of the nodes, as pods would try them */
     host: string;
     nodes: readonly string[];
@@ -23,6 +25,8 @@ export type ClusterUnderTest = {
     passwordFile: string;
     storage: string;
     collect: string[];
+    /** the registry's program */
+    program: string;
   };
 };
 

@@ -3,6 +3,7 @@ import { findProgram } from "../../../scripts/debian-packages.ts";
 import type { Daemons } from "../cluster/daemons.ts";
 import { NODE_LABELS } from "../cluster/node-labels.ts";
 import { type OwnCluster, startOwnCluster } from "../cluster/own-cluster.ts";
+import { namespaceOf } from "../cluster/places.ts";
 import type { ClusterUnderTest } from "./cluster-under-test.ts";
 
 export type FoundCluster = Pick<ClusterUnderTest, "kubeconfig" | "kubectl" | "own"> & {
@@ -35,6 +36,7 @@ export async function findCluster(
     down: cluster.down,
     own: {
       run: cluster.places.run,
+      namespaces: [namespaceOf(cluster.places.slot, 1), namespaceOf(cluster.places.slot, 2)],
       host: cluster.addresses.host,
       nodes: cluster.addresses.nodes,
       apiService: cluster.addresses.apiService,
@@ -43,6 +45,7 @@ export async function findCluster(
       passwordFile: cluster.registry.passwordFile,
       storage: cluster.registry.storage,
       collect: cluster.registry.collect,
+      program: cluster.registry.collect[0]!,
     },
   };
 }

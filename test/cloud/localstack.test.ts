@@ -1,0 +1,76 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ListTablesCommand } from "@aws-sdk/client-dynamodb";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type LocalStack, startLocalStack, stopLocalStack } from "../../scripts/localstack/start.ts";
+import { commandLine, isAlive } from "../../scripts/processes.ts";
+import { awsAt, makeTable } from "./support/aws.ts";
+
+let dir: string;
+let given: string | undefined;
+const started: LocalStack[] = [];
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "perigee-localstack-"));
+  given = process.env.LOCALSTACK_ENDPOINT;
+  delete process.env.LOCALSTACK_ENDPOINT;
+});
+afterEach(async () => {
+  for (const one of started.splice(0)) await one.stop();
+  if (given !== undefined) process.env.LOCALSTACK_ENDPOINT = given;
+  await rm(dir, { recursive: true, force: true });
+});
+
+const start = async (name: string) => {
+  const one = await startLocalStack({ dir: join(dir, name) });
+  started.push(one);
+  return one;
+};
+
+const tables = async (endpoint: string) => {
+  const aws = awsAt(endpoint);
+  try {
+    return (await aws.dynamo.send(new ListTablesCommand({}))).TableNames;
+  } finally {
+    aws.close();
+  }
+};
+
+describe("a LocalStack of one's own", { timeout: 240_000 }, () => {
+  test("two that start at once stand side by side and know nothing of each other", async () => {
+    const [one, other] = await Promise.all([start("one"), start("other")]);
+    expect(one.endpoint).not.toBe(other.endpoint);
+    const aws = awsAt(one.endpoint);
+    await makeTable(aws.dynamo, "only-in-one");
+    aws.close();
+    expect(await tables(one.endpoint)).toEqual(["only-in-one"]);
+    expect(await tables(other.endpoint)).toEqual([]);
+  });
+
+  test("leaves no process when it is stopped, also from elsewhere, and twice", async () => {
+    const one = await start("one");
+    await tables(one.endpoint);
+    const pidFile = join(dir, "one/localstack.pid");
+    const pid = existsSync(pidFile) ? Number(await readFile(pidFile, "utf8")) : undefined;
+    await stopLocalStack(join(dir, "one"));
+    if (pid !== undefined) {
+      expect(isAlive(pid)).toBe(false);
+      expect(commandLine(pid)).toBe("");
+    }
+    await one.stop();
+    await expect(fetch(`${one.endpoint}/_localstack/health`)).rejects.toThrow();
+  });
+
+  test("the one that LOCALSTACK_ENDPOINT names is used as it is, and not stopped", async () => {
+    const one = await start("one");
+    process.env.LOCALSTACK_ENDPOINT = `${one.endpoint}/`;
+    const same = await startLocalStack({ dir: join(dir, "never") });
+    delete process.env.LOCALSTACK_ENDPOINT;
+    expect(same.endpoint).toBe(one.endpoint);
+    await same.stop();
+    expect((await fetch(`${one.endpoint}/_localstack/health`)).status).toBe(200);
+    expect(existsSync(join(dir, "never"))).toBe(false);
+  });
+});

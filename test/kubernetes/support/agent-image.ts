@@ -1,0 +1,103 @@
+import { spawn } from "node:child_process";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import type Docker from "dockerode";
+import { bundle } from "../../../scripts/build.ts";
+import { spawnToEnd } from "../cluster/spawn-to-end.ts";
+
+const ROOT = resolve(import.meta.dirname, "../../..");
+/** What the agent's bundle leaves outside. */
+const PACKAGES = [
+  "@kubernetes/client-node",
+  "@node-rs/xxhash",
+  "dockerode",
+  "pino",
+  "tar-stream",
+  "ulid",
+  "zod",
+];
+const COMMAND_MS = 120_000;
+
+/**
+ * Makes the image of infra/kubernetes/agent.Dockerfile without a base image: this Node, its libraries, the
+ * registry's program and the agent's bundle, from this machine.
+ */
+export async function makeAgentImage(docker: Docker, name: string, registryProgram: string): Promise<void> {
+  const stage = mkdtempSync(join(tmpdir(), "perigee-agent-image-"));
+  try {
+    for (const directory of ["etc", "tmp", "usr/bin", "var/lib/perigee", "var/run"]) {
+      mkdirSync(join(stage, directory), { recursive: true });
+    }
+    await addProgram(stage, process.execPath, "/usr/bin/node");
+    await addProgram(stage, registryProgram, "/usr/bin/docker-registry");
+    writeFileSync(join(stage, "etc/passwd"), "root:x:0:0:root:/:/bin/false\n");
+    const target = join(stage, "opt/perigee");
+    await bundle(join(target, "dist"));
+    cpSync(join(ROOT, "package.json"), join(target, "package.json"));
+    for (const directory of packageDirectories()) {
+      cpSync(join(ROOT, directory), join(target, directory), { recursive: true });
+      for (const file of readdirSync(join(ROOT, directory))) {
+        if (file.endsWith(".node")) await addLibraries(stage, join(ROOT, directory, file));
+      }
+    }
+    await importImage(docker, stage, name);
+  } finally {
+    rmSync(stage, { recursive: true, force: true });
+  }
+}
+
+async function addProgram(stage: string, program: string, at: string): Promise<void> {
+  copyFileSync(realpathSync(program), join(stage, at));
+  await addLibraries(stage, program);
+}
+
+/** What a program or a native module is linked with, each where the loader looks for it. */
+async function addLibraries(stage: string, program: string): Promise<void> {
+  const linked = await spawnToEnd("ldd", [program], { timeoutMs: COMMAND_MS }).catch(() => "");
+  for (const [, path] of linked.matchAll(/(\/\S+) \(0x/g)) {
+    mkdirSync(join(stage, dirname(path!)), { recursive: true });
+    copyFileSync(realpathSync(path!), join(stage, path!));
+  }
+}
+
+/** Directories below the root of the packages and of all that they need. */
+function packageDirectories(): string[] {
+  const found = new Set<string>();
+  const visit = (name: string, from: string) => {
+    for (let at = from; at.startsWith(ROOT); at = dirname(at)) {
+      const directory = join(at, "node_modules", name);
+      if (!existsSync(join(directory, "package.json"))) continue;
+      if (found.has(directory)) return;
+      found.add(directory);
+      const { dependencies = {}, optionalDependencies = {} } = JSON.parse(
+        readFileSync(join(directory, "package.json"), "utf8"),
+      );
+      for (const next of Object.keys({ ...dependencies, ...optionalDependencies })) visit(next, directory);
+      return;
+    }
+  };
+  for (const name of PACKAGES) visit(name, ROOT);
+  return [...found].map((directory) => directory.slice(ROOT.length + 1));
+}
+
+async function importImage(docker: Docker, stage: string, name: string): Promise<void> {
+  const [repo, tag] = name.split(":");
+  const tar = spawn("tar", ["-C", stage, "-cf", "-", "."], { stdio: ["ignore", "pipe", "inherit"] });
+  const changes = 'ENTRYPOINT ["/usr/bin/node","/opt/perigee/dist/agent.mjs"]';
+  const answer = await docker.importImage(tar.stdout, { repo, tag, changes });
+  let said = "";
+  for await (const chunk of answer) said += chunk;
+  if (/"error"/.test(said)) throw new Error(said);
+}
