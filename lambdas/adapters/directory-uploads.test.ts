@@ -7,6 +7,7 @@ import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { crc32 } from "node:zlib";
 import { serve } from "@hono/node-server";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "#protocol/limits.ts";
 import { stagingPartsConformance } from "#test/conformance/staging-parts.ts";
@@ -93,6 +94,26 @@ describe("uploads in a directory", () => {
     expect(await staging.parts.arrived("k", upload)).toEqual([]);
   });
 
+  it("takes 32 parts of one level at once, and others beside them", async () => {
+    const staging = await open();
+    const content = randomBytes(10);
+    const target = (key: string) => ({ key, part: partOf(content, 0) });
+    const stuck = Array.from({ length: 32 }, (_, i) => {
+      const body = new PassThrough();
+      const ended = staging.parts.write(target(`a/${i}`), body).catch((error: unknown) => error);
+      return { body, ended };
+    });
+    const more = () => staging.parts.write(target("a/more"), Readable.from([content]));
+    await expect(more()).rejects.toMatchObject({ code: "TOO_MANY_REQUESTS" });
+    await staging.parts.write(target("b/0"), Readable.from([content]));
+    for (const { body, ended } of stuck) {
+      body.destroy();
+      expect(await ended).toBeInstanceOf(Error);
+    }
+    await more();
+    expect((await staging.list("")).map(({ key }) => key)).toEqual(["a/more", "b/0"]);
+  });
+
   it("stops at the free-space floor", async () => {
     const upload = await (await open()).parts.begin("k", { size: 5, partSize: PART });
     const full = await open(Number.MAX_SAFE_INTEGER);
@@ -105,6 +126,62 @@ describe("uploads in a directory", () => {
       code: "STORAGE_FULL",
     });
     expect(await full.parts.arrived("k", upload)).toEqual([]);
+  });
+
+  it("has what was sent last and right, whatever comes in whatever order, over restarts", async () => {
+    const sizes = [PART, PART, 100];
+    const step = fc.oneof(
+      fc.record({ do: fc.constant("put" as const), part: fc.integer({ min: 1, max: 3 }) }),
+      fc.record({
+        do: fc.constantFrom("spoil" as const, "cut" as const),
+        part: fc.integer({ min: 1, max: 3 }),
+      }),
+      fc.record({ do: fc.constantFrom("reopen" as const, "complete" as const), part: fc.constant(0) }),
+    );
+    let runs = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+        const key = `model/${runs++}`;
+        const contents = sizes.map((size) => randomBytes(size));
+        const parts = contents.map((content, i) => partOf(content, i + 1));
+        const there = new Set<number>();
+        let complete = false;
+        let staging = await open();
+        const upload = await staging.parts.begin(key, { size: 2 * PART + 100, partSize: PART });
+        for (const { do: what, part } of steps) {
+          const content = contents[part - 1]!;
+          const target = { key, upload, part: parts[part - 1]! };
+          if (what === "reopen") staging = await open();
+          else if (what === "complete") {
+            const missing: number[] = complete ? [] : [1, 2, 3].filter((number) => !there.has(number));
+            expect(await staging.parts.complete(key, upload, parts)).toEqual(missing);
+            complete ||= missing.length === 0;
+          } else if (complete) {
+            const late = staging.parts.write(target, Readable.from([content]));
+            await expect(late).rejects.toMatchObject({ code: "UPLINK_NOT_FOUND" });
+          } else if (what === "put") {
+            await staging.parts.write(target, Readable.from([content]));
+            there.add(part);
+          } else {
+            const spoilt = Buffer.from(content);
+            spoilt[spoilt.length >> 1]! ^= 1;
+            const sent = what === "cut" ? content.subarray(0, -1) : spoilt;
+            await expect(staging.parts.write(target, Readable.from([sent]))).rejects.toThrow();
+            there.delete(part);
+          }
+          const numbers = (await staging.parts.arrived(key, upload)).map(({ number }) => number);
+          expect(numbers).toEqual(complete ? [] : [...there].sort());
+        }
+        expect((await staging.head(key)) !== undefined).toBe(complete);
+        if (complete) {
+          const whole = await buffer((await staging.get(key)).body);
+          expect(whole.equals(Buffer.concat(contents))).toBe(true);
+        }
+        await staging.deletePrefix("model/");
+      }),
+      { numRuns: 15 },
+    );
+    expect(await readdir(path.join(root, "objects"))).toEqual([]);
   });
 
   it("leaves no directory behind when uploads end", async () => {

@@ -33,6 +33,9 @@ export type UploadsHome = {
   take(bytes: number): Promise<void>;
 };
 
+/** Parts of one level (a command's files) that come in at once: whoever has their URLs could hold any number open. */
+const MOST_AT_ONCE = 32;
+
 /** Between a key's name and the upload's id: no name of an object or a level has it. */
 const MARK = "+";
 const DATA = "data";
@@ -53,6 +56,8 @@ export class DirectoryUploads implements PartUploads {
   readonly #home: UploadsHome;
   /** parts that are being written by this process: the newest of a part ends the others */
   readonly #writing = new Map<string, { abort: AbortController; done: Promise<unknown> }>();
+  /** how many of each level are being written */
+  readonly #open = new Map<string, number>();
 
   constructor(home: UploadsHome) {
     this.#home = home;
@@ -90,7 +95,7 @@ export class DirectoryUploads implements PartUploads {
   }
 
   async arrived(key: string, upload: string): Promise<Part[]> {
-    await using record = await this.#open(key, upload, RECORD, "r");
+    await using record = await this.#file(key, upload, RECORD, "r");
     return record ? (await readRecord(record)).arrived : [];
   }
 
@@ -121,10 +126,26 @@ export class DirectoryUploads implements PartUploads {
 
   /**
    * Takes in what a signed URL allows. On failure the body is left as it is.
-   * @throws PerigeeError SIZE_MISMATCH, CHECKSUM_MISMATCH, STORAGE_FULL; UPLINK_NOT_FOUND when its upload has ended
+   * @throws PerigeeError SIZE_MISMATCH, CHECKSUM_MISMATCH, STORAGE_FULL; UPLINK_NOT_FOUND when its upload has ended;
+   * TOO_MANY_REQUESTS when 32 of its level are coming in
    */
   async write(target: PartTarget, body: Readable, signal?: AbortSignal): Promise<void> {
-    const { key, upload, part } = target;
+    const { level } = this.#home.pathsOf(target.key);
+    const open = this.#open.get(level) ?? 0;
+    if (open >= MOST_AT_ONCE) {
+      throw new PerigeeError("TOO_MANY_REQUESTS", `${open} parts of the upload are coming in already`);
+    }
+    this.#open.set(level, open + 1);
+    try {
+      await this.#write(target, body, signal);
+    } finally {
+      const left = this.#open.get(level)! - 1;
+      if (left > 0) this.#open.set(level, left);
+      else this.#open.delete(level);
+    }
+  }
+
+  async #write({ key, upload, part }: PartTarget, body: Readable, signal?: AbortSignal): Promise<void> {
     if (upload === undefined) return this.#writeWhole(key, part, body, signal);
     const name = `${this.#directory(key, upload)}#${part.number}`;
     const abort = new AbortController();
@@ -146,8 +167,8 @@ export class DirectoryUploads implements PartUploads {
   }
 
   async #writePart(key: string, upload: string, part: Part, body: Readable, signal: AbortSignal) {
-    await using record = await this.#open(key, upload, RECORD, "r+");
-    await using data = await this.#open(key, upload, DATA, "r+");
+    await using record = await this.#file(key, upload, RECORD, "r+");
+    await using data = await this.#file(key, upload, DATA, "r+");
     if (!record || !data) throw new PerigeeError("UPLINK_NOT_FOUND", "The upload has ended");
     const { layout, arrived } = await readRecord(record);
     if (part.number < 1 || part.number > partCount(layout)) throw mismatch(part);
@@ -206,7 +227,7 @@ export class DirectoryUploads implements PartUploads {
   }
 
   /** A file of an upload, or undefined when there is no such upload. */
-  async #open(key: string, upload: string, file: string, flags: string): Promise<FileHandle | undefined> {
+  async #file(key: string, upload: string, file: string, flags: string): Promise<FileHandle | undefined> {
     try {
       return await open(path.join(this.#directory(key, upload), file), flags);
     } catch (error) {

@@ -9,6 +9,9 @@ import { LIMITS, MiB } from "#protocol/limits.ts";
 import { FaultyProxy } from "#test/faults/support/faulty-proxy.ts";
 import { makeWorld, type UserClient, type World } from "#test/support/world.ts";
 
+/** A loaded machine is slow; what is waited for comes. */
+const SOON = { timeout: 30_000 };
+
 const PARTS = 6;
 const SIZE = (PARTS - 1) * LIMITS.partBytes + 1234;
 const PUT = /^PUT \/staging\//;
@@ -74,7 +77,7 @@ describe("perigee uplink of what is large, over a connection that breaks", () =>
     expect(puts()).toHaveLength(PARTS + 1);
     expect(proxy.seen.some((line) => line.includes("/em/files/uplink"))).toBe(false);
     expect(await records()).toEqual([]);
-    await expect.poll(() => world.ground.staging.list("uplink/")).toEqual([]);
+    await expect.poll(() => world.ground.staging.list("uplink/"), SOON).toEqual([]);
   });
 
   test("what is small goes in one body", async () => {
@@ -105,7 +108,7 @@ describe("perigee uplink of what is large, over a connection that breaks", () =>
       proxy.fault(/^PUT .*[?&]part=[56]&/, "request held", 2);
       const first = start();
       const [command] = await expect
-        .poll(commands)
+        .poll(commands, SOON)
         .toHaveLength(1)
         .then(() => commands());
       const upload = async () =>
@@ -114,7 +117,7 @@ describe("perigee uplink of what is large, over a connection that breaks", () =>
             data: { missing: number; missing_files: unknown };
           }
         ).data;
-      await expect.poll(async () => (await upload()).missing, { timeout: 30_000 }).toBe(2);
+      await expect.poll(async () => (await upload()).missing, SOON).toBe(2);
       first.child.kill(signal);
       const { code, stderr } = await first.ended;
       if (signal === "SIGINT") {
@@ -137,7 +140,7 @@ describe("perigee uplink of what is large, over a connection that breaks", () =>
   test("an upload that was cancelled meanwhile ends, and the same command begins anew", async () => {
     proxy.fault(/^PUT .*[?&]part=6&/, "request held");
     const first = start();
-    await expect.poll(commands).toHaveLength(1);
+    await expect.poll(commands, SOON).toHaveLength(1);
     const [{ command_id: id } = { command_id: "" }] = await commands();
     await proxyHolds();
     expect((await alice.fetch(`/commands/${id}/cancel`, { method: "POST" })).status).toBe(200);
@@ -155,7 +158,7 @@ describe("perigee uplink of what is large, over a connection that breaks", () =>
   test("a file that changes while it is sent ends the upload, with nothing uplinked", async () => {
     proxy.fault(/^POST \/uplinks /, "request held");
     const running = start();
-    await expect.poll(() => proxy.seen.some((line) => line.startsWith("POST /uplinks "))).toBe(true);
+    await expect.poll(() => proxy.seen.some((line) => line.startsWith("POST /uplinks ")), SOON).toBe(true);
     await writeFile(join(stage.dir, "big.bin"), randomBytes(SIZE));
     proxy.release();
     const { code, stderr } = await running.ended;
@@ -180,6 +183,6 @@ describe("perigee uplink of what is large, over a connection that breaks", () =>
 
   /** Part 6 is on its way and goes no further. */
   function proxyHolds() {
-    return expect.poll(() => numbers(puts()).includes(6), { timeout: 30_000 }).toBe(true);
+    return expect.poll(() => numbers(puts()).includes(6), SOON).toBe(true);
   }
 });

@@ -45,9 +45,10 @@ export function doorbellConformance(name: string, makeDoorbell: () => Promise<Do
       const edge = fresh();
       const listener = made.listen(edge);
       for (let i = 0; i < 5; i++) await made.doorbell.ring(edge);
-      let rings = 0;
+      // a bell that is far away takes its time for the first one
+      expect(await listener.wait(LONG_MS)).toBe(true);
+      let rings = 1;
       while (await listener.wait(SHORT_MS)) rings++;
-      expect(rings).toBeGreaterThanOrEqual(1);
       expect(rings).toBeLessThanOrEqual(5);
     });
 

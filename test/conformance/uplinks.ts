@@ -6,6 +6,9 @@ import { LIMITS } from "#protocol/limits.ts";
 import { declaredFile as declared } from "#test/support/declared-file.ts";
 import type { UserClient, World } from "#test/support/world.ts";
 
+/** A loaded machine is slow; what is waited for comes. */
+const SOON = { timeout: 30_000 };
+
 export type UplinksWorld = Pick<World, "url" | "user" | "agent" | "close"> & { ground: Ground };
 export type UplinksOptions = { quota?: number; now?: () => number };
 
@@ -118,7 +121,7 @@ export function uplinksConformance(
       for (const [i, path] of ["in/big.bin", "in/a/small", "in/empty", "in/exact"].entries()) {
         expect(received.get(`pod-a:${path}`)?.equals(contents[i]!)).toBe(true);
       }
-      await expect.poll(() => world.ground.staging.list("uplink/")).toEqual([]);
+      await expect.poll(() => world.ground.staging.list("uplink/"), SOON).toEqual([]);
       const again = await post(`/uplinks/${id}/complete`);
       expect({ status: again.status, body: again.body }).toEqual({ status: 200, body: done.body });
       expect(await (await alice.fetch("/commands")).json()).toMatchObject({

@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { OperationHandlers } from "#agent/operation.ts";
 import { type Answer, blobOf } from "#test/contract/support/client.ts";
 import { type Deployment, deploy, type Lane } from "./support/deployment.ts";
@@ -19,6 +19,8 @@ beforeAll(async () => {
   lane = deployment.lanes[0]!;
   agent = await start();
 });
+// On a slow machine all of this takes longer than contact lasts without a heartbeat.
+beforeEach(() => agent?.beat());
 afterAll(async () => {
   await agent?.stop();
   await deployment.close();

@@ -8,6 +8,9 @@ import { declaredFile } from "#test/support/declared-file.ts";
 import { type Deployment, deploy, type Lane } from "./support/deployment.ts";
 import { killedAt as agentKilledAt, expectOne, newest } from "./support/killed-at.ts";
 
+/** A loaded machine is slow; what is waited for comes. */
+const SOON = { timeout: 30_000 };
+
 const PART = LIMITS.partBytesLeast;
 const CONTENT = randomBytes(2 * PART + 77);
 const KB = Math.round(((2 * PART + 77 + 5) / 1024) * 100) / 100;
@@ -92,7 +95,7 @@ describe("an uplink in parts, when the ground dies and is started again", () => 
       await sendAll(opened.parts);
       expect((await complete(opened.id)).json).toEqual(DONE);
       expectArrived(volume);
-      await expect.poll(staged).toEqual([]);
+      await expect.poll(staged, SOON).toEqual([]);
     },
   );
 
@@ -107,7 +110,7 @@ describe("an uplink in parts, when the ground dies and is started again", () => 
     const init = { method: "PUT", body: stuck, duplex: "half" } as RequestInit;
     const sending = fetch(deployment.url + cut.url, init);
     sending.catch(() => undefined);
-    await expect.poll(() => writtenOf(volume, id)).toBe(true);
+    await expect.poll(() => writtenOf(volume, id), SOON).toBe(true);
     await deployment.ground.kill();
     await deployment.ground.start();
     await expect(sending).rejects.toThrow();

@@ -124,7 +124,11 @@ describe.skipIf(!own)("the agent in the cluster, by the manifests", () => {
           "/spec/template/spec/volumes/0/hostPath/path",
           edge,
         ),
-        patch({ kind: "ConfigMap", name: "perigee-agent-bounds" }, "/data/volumes", join(edge, "volumes")),
+        patch(
+          { kind: "ValidatingAdmissionPolicy", name: "perigee-agent" },
+          "/spec/variables/0/expression",
+          `'${join(edge, "volumes")}'`,
+        ),
       ],
     };
     writeFileSync(join(overlay, "kustomization.yaml"), JSON.stringify(kustomization));

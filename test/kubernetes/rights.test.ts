@@ -36,14 +36,17 @@ const volume = (path: string) => ({
 beforeAll(async () => {
   rig = await KubernetesRig.create();
   expect(await admin(["apply", "-k", ACCESS])).toMatchObject({ ok: true });
-  const bounds = JSON.stringify({ data: { volumes: rig.directory } });
-  await admin(["-n", "perigee-system", "patch", "configmap", "perigee-agent-bounds", "-p", bounds]);
+  const value = `'${rig.directory}'`;
+  const patch = JSON.stringify([{ op: "replace", path: "/spec/variables/0/expression", value }]);
+  const policy = ["validatingadmissionpolicy", "perigee-agent"];
+  expect(await admin(["patch", ...policy, "--type=json", "-p", patch])).toMatchObject({ ok: true });
   const home = { apiVersion: "v1", kind: "Namespace", metadata: { name: HOME, labels: BASELINE } };
   expect(await admin(["apply", "-f", "-"], JSON.stringify(home))).toMatchObject({ ok: true });
   const account = { kind: "ServiceAccount", metadata: { name: "perigee-pod", namespace: HOME } };
   await admin(["apply", "-f", "-"], JSON.stringify({ apiVersion: "v1", ...account }));
   // a policy is in force a moment after it was made
-  await rig.until(async () => !(await create(volume("/etc"))).ok);
+  const allowed = volume(`${rig.directory}/ada/default`);
+  await rig.until(async () => !(await create(volume("/etc"))).ok && (await create(allowed)).ok);
 });
 afterAll(async () => {
   await rig?.cleanUp();

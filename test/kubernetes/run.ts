@@ -129,7 +129,7 @@ async function takeDown(): Promise<void> {
     console.error("test:kubernetes: ground or agent did not end cleanly");
   }
   if (!passed && log.length > 0) console.error(log.slice(-LOG_LINES).join("\n"));
-  const logs = passed ? undefined : mkdtempSync(join(tmpdir(), "perigee-kubernetes-log-"));
+  const logs = passed || !cluster ? undefined : mkdtempSync(join(tmpdir(), "perigee-kubernetes-log-"));
   await cluster?.down(logs);
   if (logs) say(`logs of the cluster: ${logs}`);
   if (docker) await cleanEngine(docker, join(data, "agent"));
