@@ -1,6 +1,7 @@
 import { type BenchStack, startBenchStack } from "./bench-stack.ts";
 import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
 import { measureKubernetes } from "./kubernetes.ts";
+import { measureLambdaStart } from "./lambda-start/measure.ts";
 import { measureListing } from "./listing.ts";
 import { measurePodStart } from "./pod-start.ts";
 import { measureRoundTrip } from "./round-trip.ts";
@@ -23,6 +24,7 @@ const ALONE: Record<string, () => Promise<Row[]>> = {
   uplinks: measureUplinks,
   "cloud-round-trip": measureCloudRoundTrip,
   kubernetes: measureKubernetes,
+  "lambda-start": measureLambdaStart,
 };
 const NAMES = [...Object.keys(MEASURES), ...Object.keys(ALONE)];
 

@@ -9,7 +9,7 @@ import { addStacks } from "./stacks.ts";
 const bundles = mkdtempSync(join(tmpdir(), "perigee-lambda-"));
 try {
   const app = new App();
-  addStacks(app, await bundleLambdas(bundles));
+  addStacks(app, (await bundleLambdas(bundles)).folders);
   app.synth();
 } finally {
   // the synthesized assembly has copies of its own

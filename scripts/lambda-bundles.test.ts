@@ -3,11 +3,11 @@ import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bundleLambdas, LAMBDAS, type LambdaName } from "./lambda-bundles.ts";
+import { type Bundles, bundleLambdas, LAMBDAS, type LambdaName } from "./lambda-bundles.ts";
 
 const MiB = 1024 * 1024;
 let outdir: string;
-let bundles: Awaited<ReturnType<typeof bundleLambdas>>;
+let bundles: Bundles<LambdaName>;
 beforeAll(async () => {
   outdir = mkdtempSync(join(tmpdir(), "perigee-bundles-"));
   bundles = await bundleLambdas(outdir);
@@ -16,15 +16,15 @@ afterAll(() => rmSync(outdir, { recursive: true, force: true }));
 
 const packagesOf = (name: LambdaName) =>
   new Set(
-    Object.keys(bundles.inputs[name]!).flatMap(
+    Object.keys(bundles.inputs[name]).flatMap(
       (file) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? [],
     ),
   );
 
 describe.each(Object.keys(LAMBDAS) as LambdaName[])("the bundle of %s", (name) => {
   test("is under 1 MiB, with a source map beside it", () => {
-    expect(statSync(join(bundles[name], "index.mjs")).size).toBeLessThan(MiB);
-    const { sources } = JSON.parse(readFileSync(join(bundles[name], "index.mjs.map"), "utf8"));
+    expect(statSync(join(bundles.folders[name], "index.mjs")).size).toBeLessThan(MiB);
+    const { sources } = JSON.parse(readFileSync(join(bundles.folders[name], "index.mjs.map"), "utf8"));
     expect(sources).toContainEqual(expect.stringMatching(/lambdas\/ground\.ts$/));
   });
 
@@ -42,7 +42,7 @@ describe.each(Object.keys(LAMBDAS) as LambdaName[])("the bundle of %s", (name) =
     ]) {
       expect(packages).not.toContain(unneeded);
     }
-    const own = Object.keys(bundles.inputs[name]!).filter((file) => !file.includes("node_modules"));
+    const own = Object.keys(bundles.inputs[name]).filter((file) => !file.includes("node_modules"));
     for (const file of own) {
       expect(file).toMatch(/^(?:lambdas|protocol)\//);
       expect(file).not.toMatch(/sqlite|directory-staging|memory-doorbell/);
@@ -57,7 +57,7 @@ describe.each(Object.keys(LAMBDAS) as LambdaName[])("the bundle of %s", (name) =
   });
 
   test("imports nothing but Node's own modules", () => {
-    const text = readFileSync(join(bundles[name], "index.mjs"), "utf8");
+    const text = readFileSync(join(bundles.folders[name], "index.mjs"), "utf8");
     const imported = [...text.matchAll(/(?:^|[;}])import\s*(?:[\w${},*\s]+?from\s*)?"([^"]+)"/g)].map(
       ([, m]) => m!,
     );
@@ -67,5 +67,5 @@ describe.each(Object.keys(LAMBDAS) as LambdaName[])("the bundle of %s", (name) =
 });
 
 test("the stand-in for the native hash is in the bundle", () => {
-  expect(Object.keys(bundles.inputs.api!)).toContain("lambdas/adapters/xxh64-wasm.ts");
+  expect(Object.keys(bundles.inputs.api)).toContain("lambdas/adapters/xxh64-wasm.ts");
 });

@@ -29,14 +29,25 @@ const ONE_LANGUAGE: Plugin = {
   },
 };
 
+/** The folder of each Lambda, and what went into its bundle. */
+export type Bundles<N extends string> = {
+  folders: Record<N, string>;
+  inputs: Record<N, Metafile["inputs"]>;
+};
+
 /**
  * Bundles the Lambdas into folders of `outdir` (emptied first) and returns those. Everything is inside, the
  * AWS clients too: what runs is what was tested, and one file starts faster than many.
  */
+export async function bundleLambdas(outdir: string): Promise<Bundles<LambdaName>>;
+export async function bundleLambdas<N extends string>(
+  outdir: string,
+  entries: Record<N, string>,
+): Promise<Bundles<N>>;
 export async function bundleLambdas(
   outdir: string,
   entries: Record<string, string> = LAMBDAS,
-): Promise<Record<LambdaName, string> & { inputs: Record<string, Metafile["inputs"]> }> {
+): Promise<Bundles<string>> {
   rmSync(outdir, { recursive: true, force: true });
   const folders: Record<string, string> = {};
   const inputs: Record<string, Metafile["inputs"]> = {};
@@ -65,12 +76,12 @@ export async function bundleLambdas(
     folders[name] = folder;
     inputs[name] = metafile.inputs;
   }
-  return { ...(folders as Record<LambdaName, string>), inputs };
+  return { folders, inputs };
 }
 
 if (import.meta.main) {
   const outdir = join(ROOT, "dist/lambda");
-  const folders = await bundleLambdas(outdir);
+  const { folders } = await bundleLambdas(outdir);
   for (const name of Object.keys(LAMBDAS) as LambdaName[]) {
     console.log(
       `dist/lambda/${name}  ${Math.round(statSync(join(folders[name], "index.mjs")).size / 1024)} KiB`,

@@ -34,7 +34,7 @@ test("an unknown log-in is refused by the table, in the contract's shape", async
   const body = JSON.stringify({ username: "nobody", password: "nothing at all" });
   const answer = await ask("/auth/", { method: "POST", body });
   expect(answer.status).toBe(401);
-  expect(JSON.parse(answer.body)).toMatchObject({ error: "UNAUTHORIZED" });
+  expect(JSON.parse(answer.body)).toMatchObject({ error: "INVALID_CREDENTIALS" });
 });
 
 test("a request over what Lambda takes is refused before it", async () => {

@@ -46,13 +46,19 @@ test("200 requests through Lambda, 20 in flight: never two lock holders, the res
   expect(statuses).toHaveLength(REQUESTS);
   const answered = statuses.filter((status) => status === 200).length;
   expect(answered).toBeGreaterThan(0);
-  expect(statuses.filter((status) => status !== 200)).toEqual(Array(REQUESTS - answered).fill(423));
+  // On a machine that cannot keep up, a call that the edge has not taken in time is withdrawn: 503.
+  const withdrawn = statuses.filter((status) => status === 503).length;
+  expect(withdrawn).toBeLessThan(REQUESTS / 10);
+  const refused = statuses.filter((status) => status !== 200 && status !== 503);
+  expect(refused).toEqual(Array(REQUESTS - answered - withdrawn).fill(423));
 
   // The ledger's own word: every answer has its command, refused ones left none, and none began before the
   // one before it had ended.
-  const commands = await history();
-  expect(commands.map(({ state }) => state)).toEqual(commands.map(() => "succeeded"));
+  const all = await history();
+  expect(all.filter(({ state }) => state === "expired")).toHaveLength(withdrawn);
+  const commands = all.filter(({ state }) => state === "succeeded");
   expect(commands).toHaveLength(answered);
+  expect(all).toHaveLength(answered + withdrawn);
   const inOrder = commands.toSorted((a, b) => a.claimedAt! - b.claimedAt!);
   for (const [i, { claimedAt, endedAt }] of inOrder.entries()) {
     expect(endedAt).toBeGreaterThanOrEqual(claimedAt!);
