@@ -72,6 +72,10 @@ export class DockerRuntime implements PodRuntime {
     this.#boot = { id: this.session, at: Date.now() - os.uptime() * 1000 };
   }
 
+  async prepare(): Promise<void> {
+    // The engine has the image.
+  }
+
   async start(spec: RunSpec): Promise<{ node: string }> {
     await this.#within(
       this.#networks.use(spec.user, (network) => this.#start(spec, network)),
@@ -125,6 +129,10 @@ export class DockerRuntime implements PodRuntime {
     if (/bind source path does not exist/.test(told)) return new StartFailure("the volume does not exist");
     const known = [...(spec.command ?? []), ...(spec.args ?? []), this.#workdirs.known(spec.imageId)];
     return new StartFailure(cleanStartError(told, known), { cause: error });
+  }
+
+  async adopt(): Promise<void> {
+    // A container that runs has all that it was created with.
   }
 
   async stop(run: string, graceMs: number): Promise<void> {

@@ -3,10 +3,12 @@ import { ImageMissing } from "./pod-runtime.ts";
 
 const MOST_KNOWN = 1_000;
 
-/** WORKDIR of images by content ID; an ID names its content for ever. */
+type Known = { workdir: string; volumes: readonly string[] };
+
+/** WORKDIR and VOLUMEs of images by content ID; an ID names its content for ever. */
 export class DockerWorkdirs {
   readonly #docker: Docker;
-  readonly #known = new Map<string, string>();
+  readonly #known = new Map<string, Known>();
 
   constructor(docker: Docker) {
     this.#docker = docker;
@@ -14,14 +16,24 @@ export class DockerWorkdirs {
 
   /** The image's WORKDIR; empty when it has none. @throws ImageMissing, also for what is no whole content ID */
   async of(imageId: string): Promise<string> {
+    return (await this.#look(imageId)).workdir;
+  }
+
+  /** Paths of the image's VOLUMEs, as they were written. @throws ImageMissing */
+  async volumesOf(imageId: string): Promise<readonly string[]> {
+    return (await this.#look(imageId)).volumes;
+  }
+
+  async #look(imageId: string): Promise<Known> {
     if (!/^sha256:[0-9a-f]{64}$/.test(imageId)) throw new ImageMissing(imageId);
     const known = this.#known.get(imageId);
     if (known !== undefined) return known;
     try {
-      const workdir = (await this.#docker.getImage(imageId).inspect()).Config?.WorkingDir ?? "";
+      const { Config } = await this.#docker.getImage(imageId).inspect();
+      const found = { workdir: Config?.WorkingDir ?? "", volumes: Object.keys(Config?.Volumes ?? {}) };
       if (this.#known.size >= MOST_KNOWN) this.#known.clear();
-      this.#known.set(imageId, workdir);
-      return workdir;
+      this.#known.set(imageId, found);
+      return found;
     } catch (error) {
       if ((error as { statusCode?: number }).statusCode === 404) {
         throw new ImageMissing(imageId, { cause: error });
@@ -32,6 +44,6 @@ export class DockerWorkdirs {
 
   /** What {@link of} has said of the image; empty when it was not asked. */
   known(imageId: string): string {
-    return this.#known.get(imageId) ?? "";
+    return this.#known.get(imageId)?.workdir ?? "";
   }
 }

@@ -42,13 +42,13 @@ export const kubernetesConfig = z
       GPU: { labels: { "perigee.kind": "gpu" }, resources: {}, tolerations: [] },
       MPU: { labels: { "perigee.kind": "mpu" }, resources: {}, tolerations: [] },
     }),
-    /** where pods ask for names */
+    /** the names' server for pods, which must know services alone; without an address pods have no names */
     dns: z
       .object({
         address: z.ipv4().optional(),
         domain: z.string().default("cluster.local"),
-        namespace: z.string().default("kube-system"),
-        labels: labels.default({ "k8s-app": "kube-dns" }),
+        namespace: z.string().default("perigee-system"),
+        labels: labels.default({ app: "perigee-dns" }),
       })
       .strict()
       .prefault({}),

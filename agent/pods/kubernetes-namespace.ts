@@ -14,7 +14,7 @@ export type UserQuota = {
 
 /** Where pods ask for names. */
 export type ClusterDns = {
-  /** address that pods use; undefined: the cluster's default */
+  /** address that pods use; undefined: they have no names, and may ask nobody */
   address?: string;
   /** the cluster's domain */
   domain: string;
@@ -91,16 +91,20 @@ export function namespaceSteps(
           policyTypes: ["Ingress", "Egress"],
           egress: [
             { to: [{ podSelector: {} }] },
-            {
-              to: [
-                ...(dns.address ? [{ ipBlock: { cidr: `${dns.address}/32` } }] : []),
-                {
-                  namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": dns.namespace } },
-                  podSelector: { matchLabels: { ...dns.labels } },
-                },
-              ],
-              ports: dnsPorts,
-            },
+            ...(dns.address
+              ? [
+                  {
+                    to: [
+                      { ipBlock: { cidr: `${dns.address}/32` } },
+                      {
+                        namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": dns.namespace } },
+                        podSelector: { matchLabels: { ...dns.labels } },
+                      },
+                    ],
+                    ports: dnsPorts,
+                  },
+                ]
+              : []),
           ],
         },
       },

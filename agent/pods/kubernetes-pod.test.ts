@@ -1,9 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { MiB } from "#protocol/limits.ts";
+import { kubernetesConfig } from "./kubernetes-config.ts";
 import { KubernetesNames } from "./kubernetes-names.ts";
-import { namespaceSteps, nodePathOf, portSteps, volumeSteps } from "./kubernetes-namespace.ts";
+import {
+  type ClusterDns,
+  namespaceSteps,
+  nodePathOf,
+  portSteps,
+  volumeSteps,
+} from "./kubernetes-namespace.ts";
 import { type PodContext, podOf } from "./kubernetes-pod.ts";
-import type { RunSpec } from "./pod-runtime.ts";
+import { type RunSpec, StartFailure } from "./pod-runtime.ts";
 
 const names = new KubernetesNames("instance", "secret", "perigee");
 const spec: RunSpec = {
@@ -61,13 +68,26 @@ describe("the pod of a run", () => {
 
   test("reserves no more than it may use, and its devices", () => {
     expect(specOf().containers[0]?.resources).toEqual({
-      requests: { cpu: "50m", memory: String(64 * MiB), "nvidia.com/gpu": 1 },
+      requests: {
+        cpu: "50m",
+        memory: String(64 * MiB),
+        "ephemeral-storage": String(MiB),
+        "nvidia.com/gpu": 1,
+      },
       limits: {
         cpu: "500m",
         memory: String(64 * MiB),
         "ephemeral-storage": String(MiB),
         "nvidia.com/gpu": 1,
       },
+    });
+  });
+
+  test("reserves little of what it may write: a node holds more pods than their scratch would fill", () => {
+    const limits = { ...context.limits, scratch: 4096 * MiB };
+    expect(specOf({}, { limits }).containers[0]?.resources).toMatchObject({
+      requests: { "ephemeral-storage": String(64 * MiB) },
+      limits: { "ephemeral-storage": String(4096 * MiB) },
     });
   });
 
@@ -91,12 +111,44 @@ describe("the pod of a run", () => {
     expect(specOf({}, { workdir }).containers[0]?.workingDir).toBe(dir);
   });
 
+  test("an image's VOLUMEs are directories with a bound, and the user's volume stays", () => {
+    const { containers, volumes } = specOf(
+      {},
+      { imageVolumes: ["/var/lib/db/", "/data", "/cache", "/cache/."] },
+    );
+    expect(containers[0]?.volumeMounts).toEqual([
+      { name: "data", mountPath: "/data" },
+      { name: "image-0", mountPath: "/cache" },
+      { name: "image-1", mountPath: "/var/lib/db" },
+    ]);
+    const emptyDir = { sizeLimit: String(MiB) };
+    expect(volumes).toEqual([
+      { name: "data", persistentVolumeClaim: { claimName: "work" } },
+      { name: "image-0", emptyDir },
+      { name: "image-1", emptyDir },
+    ]);
+  });
+
+  test.each([["/"], ["/a/.."], ["cache"], ["/a:b"]])("an image with the VOLUME %j cannot start", (path) => {
+    expect(() => specOf({}, { imageVolumes: [path] })).toThrow(StartFailure);
+  });
+
+  test("an image with VOLUMEs without end cannot start", () => {
+    const paths = Array.from({ length: 65 }, (_, n) => `/v${n}`);
+    expect(() => specOf({}, { imageVolumes: paths })).toThrow(StartFailure);
+    expect(specOf({}, { imageVolumes: paths.slice(1) }).volumes).toHaveLength(65);
+  });
+
   test("asks for names where it is told to, in its own namespace", () => {
     expect(specOf()).toMatchObject({
       dnsPolicy: "None",
       dnsConfig: { nameservers: ["10.0.0.10"], searches: [`${names.namespace("ada")}.svc.cluster.local`] },
     });
-    expect(specOf({}, { dns: { domain: "cluster.local" } }).dnsPolicy).toBeUndefined();
+    // Never the cluster's own.
+    expect(specOf({}, { dns: { domain: "cluster.local" } })).toMatchObject({
+      dnsPolicy: "None",
+      dnsConfig: { nameservers: ["127.0.0.1"] },
+    });
   });
 });
 
@@ -125,6 +177,24 @@ describe("what a user's pods share", () => {
     expect(steps[1]?.object.spec).toMatchObject({ podSelector: {}, policyTypes: ["Ingress", "Egress"] });
     expect(steps[1]?.object.spec).not.toHaveProperty("ingress");
     expect(steps[3]?.object.spec).toMatchObject({ hard: { pods: "3", "limits.cpu": "1.5" } });
+  });
+
+  test("names are asked for at one place, and at none when none is configured", () => {
+    const egress = (dns: ClusterDns) => {
+      const [, closed] = namespaceSteps(names, "ada", { quota: { pods: 3 }, dns, limits: context.limits });
+      return (closed!.object.spec as { egress: object[] }).egress;
+    };
+    const own = { to: [{ podSelector: {} }] };
+    const to = [
+      { ipBlock: { cidr: "10.0.0.10/32" } },
+      {
+        namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } },
+        podSelector: { matchLabels: { app: "dns" } },
+      },
+    ];
+    expect(egress(dns)).toEqual([own, expect.objectContaining({ to })]);
+    expect(egress({ ...dns, address: undefined })).toEqual([own]);
+    expect(JSON.stringify(kubernetesConfig.parse({}).dns)).not.toContain("kube-");
   });
 
   test("a volume is bound to one claim, on all nodes or on the one that has it", () => {

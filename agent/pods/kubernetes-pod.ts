@@ -1,6 +1,8 @@
+import { MiB } from "#protocol/limits.ts";
 import type { NodeKind } from "#protocol/names.ts";
 import { DROPPED_CAPABILITIES, type PodLimits } from "./docker-container.ts";
 import { LABEL } from "./docker-labels.ts";
+import { imageVolumes } from "./kubernetes-image-volumes.ts";
 import { FINALIZER, type KubernetesNames, SERVICE_ACCOUNT } from "./kubernetes-names.ts";
 import type { Manifest } from "./kubernetes-types.ts";
 import type { RunSpec } from "./pod-runtime.ts";
@@ -31,6 +33,8 @@ export type PodContext = {
   image: string;
   /** the image's own */
   workdir: string;
+  /** paths of the image's VOLUMEs; default: it has none */
+  imageVolumes?: readonly string[];
   limits: Pick<PodLimits, "memory" | "cpus"> & {
     /** bytes that it may write outside its volume, its log included */
     scratch: number;
@@ -48,6 +52,12 @@ export type PodContext = {
  */
 export const START_ALLOWANCE_S = 1800;
 
+/** Kubernetes wants to see one: the pod's own loopback, where nobody answers. */
+const NO_DNS = "127.0.0.1";
+
+/** What a pod reserves of its node's disk, bytes: most write little, and all of its limit would fill a node soon. */
+const RESERVED_SCRATCH = 64 * MiB;
+
 /** Every node tells every container where the API server is, and cannot be told not to: these names it leaves alone. */
 const NO_API_SERVER = Object.fromEntries(
   [
@@ -59,11 +69,12 @@ const NO_API_SERVER = Object.fromEntries(
   ].map((name) => [name, ""]),
 );
 
-/** The pod of a run (pure). */
+/** The pod of a run (pure). @throws StartFailure */
 export function podOf(spec: RunSpec, context: PodContext): Manifest {
   const { names, limits, requests, kind, dns } = context;
   const namespace = names.namespace(spec.user);
   const devices = kind.resources ?? {};
+  const ofImage = imageVolumes(context.imageVolumes ?? [], limits.scratch);
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -91,14 +102,13 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
           tolerationSeconds: context.nodeLostSeconds,
         })),
       ],
-      ...(dns.address && {
-        dnsPolicy: "None",
-        dnsConfig: {
-          nameservers: [dns.address],
-          searches: [`${namespace}.svc.${dns.domain}`],
-          options: [{ name: "ndots", value: "1" }],
-        },
-      }),
+      // Never the cluster's own: it tells by address whose pods there are, and forwards to the outside.
+      dnsPolicy: "None",
+      dnsConfig: {
+        nameservers: [dns.address ?? NO_DNS],
+        searches: [`${namespace}.svc.${dns.domain}`],
+        options: [{ name: "ndots", value: "1" }],
+      },
       securityContext: { seccompProfile: { type: "RuntimeDefault" } },
       containers: [
         {
@@ -117,6 +127,8 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
             requests: {
               cpu: cpu(Math.min(requests.cpus, limits.cpus)),
               memory: String(Math.min(requests.memory, limits.memory)),
+              // Without a word of ours it would reserve all that it may write.
+              "ephemeral-storage": String(Math.min(RESERVED_SCRATCH, limits.scratch)),
               ...devices,
             },
             limits: {
@@ -131,10 +143,10 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
             privileged: false,
             capabilities: { drop: [...DROPPED_CAPABILITIES] },
           },
-          volumeMounts: [{ name: "data", mountPath: "/data" }],
+          volumeMounts: [{ name: "data", mountPath: "/data" }, ...ofImage.mounts],
         },
       ],
-      volumes: [{ name: "data", persistentVolumeClaim: { claimName: spec.volume } }],
+      volumes: [{ name: "data", persistentVolumeClaim: { claimName: spec.volume } }, ...ofImage.volumes],
     },
   };
 }

@@ -1,18 +1,16 @@
 import { LABEL } from "./docker-labels.ts";
 import type { KubernetesApi } from "./kubernetes-api.ts";
 import { unless } from "./kubernetes-errors.ts";
+import type { LostNodes } from "./kubernetes-lost-nodes.ts";
 import { FINALIZER, type KubernetesNames } from "./kubernetes-names.ts";
-import { isReady } from "./kubernetes-nodes.ts";
-import { isSettled } from "./kubernetes-state.ts";
-import type { Node, Pod } from "./kubernetes-types.ts";
+import { isForced, isSettled } from "./kubernetes-state.ts";
+import type { Pod } from "./kubernetes-types.ts";
 import { PodWatch } from "./kubernetes-watch.ts";
 
 /** What else the wait for an event may cost when the watch is silent. */
 const POLL_MS = 2_000;
-/** After its grace, how long a node that is out of reach may still confirm that a pod ended. */
+/** After its grace, how long a node may still take to confirm that a pod ended. */
 export const CONFIRM_MS = 5_000;
-/** For everything that only waits for a node that is there. */
-const SETTLE_MS = 60_000;
 const MOST_KNOWN = 10_000;
 
 /** The pods' objects of one agent, by run: found, waited for, taken away. */
@@ -23,13 +21,21 @@ export class KubernetesPods {
   readonly #closing: AbortSignal;
   /** namespace by run, as far as it was met */
   readonly #homes = new Map<string, string>();
-  /** when a deleted pod was first seen (monotonic ms), by run */
-  readonly #leaving = new Map<string, number>();
+  readonly #lostNodes: LostNodes;
+  readonly #settleMs: number;
 
-  constructor(api: KubernetesApi, names: KubernetesNames, closing: AbortSignal) {
+  /** @param options `settleMs`: how long the cluster may take to end a pod before the call fails, to be repeated */
+  constructor(
+    api: KubernetesApi,
+    names: KubernetesNames,
+    closing: AbortSignal,
+    options: { lostNodes: LostNodes; settleMs: number },
+  ) {
     this.#api = api;
     this.#names = names;
     this.#closing = closing;
+    this.#lostNodes = options.lostNodes;
+    this.#settleMs = options.settleMs;
     this.watch = new PodWatch(api, names.selector, closing);
   }
 
@@ -105,13 +111,13 @@ export class KubernetesPods {
   /**
    * Ends the run at once by deleting its pod, which stays to be looked at.
    * @returns the pod as it is then; undefined: there is none
-   * @throws Error when a node that is there does not end it
+   * @throws Error when its node does not end it, and is not given up yet
    */
   async takeAway(pod: Pod, run: string): Promise<Pod | undefined> {
     if (isSettled(pod)) return pod;
     await unless(this.#delete(pod, 1), 404);
     const over = async (seen: Pod | undefined) => !seen || isSettled(seen) || (await this.isLost(seen));
-    const last = await this.until(run, over, SETTLE_MS);
+    const last = await this.until(run, over, this.#settleMs);
     if (!last) throw new Error("the cluster does not end the pod");
     return last.pod;
   }
@@ -125,19 +131,14 @@ export class KubernetesPods {
     // Without finalizers it went with that answer.
     if (left?.metadata.finalizers?.length) throw new Error("somebody else keeps a pod that was removed");
     this.#homes.delete(run);
-    this.#leaving.delete(run);
   }
 
-  /** Its pod was deleted, and its node, gone or out of reach, has not confirmed the end for longer than it takes. */
+  /** It was deleted, and its node, which has not confirmed that it ended, was given up. */
   async isLost(pod: Pod): Promise<boolean> {
-    const { deletionTimestamp, deletionGracePeriodSeconds = 0, labels } = pod.metadata;
-    if (!deletionTimestamp || isSettled(pod) || !pod.spec.nodeName) return false;
-    const run = labels?.[LABEL.run] ?? "";
-    const since = this.#leaving.get(run) ?? performance.now();
-    if (this.#leaving.size >= MOST_KNOWN) this.#leaving.clear();
-    this.#leaving.set(run, since);
-    if (performance.now() - since < deletionGracePeriodSeconds * 1000 + CONFIRM_MS) return false;
-    return !isReady(await unless(this.#api.call<Node>(`/api/v1/nodes/${pod.spec.nodeName}`), 404));
+    if (!pod.metadata.deletionTimestamp || isSettled(pod) || !pod.spec.nodeName) return false;
+    const standing = await this.#lostNodes.look(pod.spec.nodeName);
+    // By force: who did that has given up a node that is away.
+    return standing === "lost" || (standing === "away" && isForced(pod));
   }
 
   async #list(labels: Record<string, string>): Promise<Pod[]> {

@@ -1,18 +1,19 @@
 import { existsSync } from "node:fs";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
-import type { ImageHandover } from "../images/handover/image-handover.ts";
+import type { ImageHandover, NeededImage } from "../images/handover/image-handover.ts";
 import { killPoint } from "../kill-point.ts";
 import { LABEL } from "./docker-labels.ts";
 import type { KubernetesApi } from "./kubernetes-api.ts";
 import { statusOf, unless } from "./kubernetes-errors.ts";
 import { framesOf } from "./kubernetes-logs.ts";
+import { LostNodes } from "./kubernetes-lost-nodes.ts";
 import { KubernetesNames, STOPPED } from "./kubernetes-names.ts";
 import { type ClusterDns, portSteps, type UserQuota, type VolumeStorage } from "./kubernetes-namespace.ts";
 import { nodesOf } from "./kubernetes-nodes.ts";
 import { type KindsOfNodes, type PodContext, podOf } from "./kubernetes-pod.ts";
 import { CONFIRM_MS, KubernetesPods } from "./kubernetes-pods.ts";
-import { hasEnded, hasStarted, isSettled, startFailureOf, stateOf } from "./kubernetes-state.ts";
+import { hasEnded, hasStarted, isSettled, startedAtOf, startFailureOf, stateOf } from "./kubernetes-state.ts";
 import type { Node, Pod } from "./kubernetes-types.ts";
 import { KubernetesUsers } from "./kubernetes-users.ts";
 import {
@@ -21,6 +22,7 @@ import {
   NotStartedYet,
   type PodRuntime,
   type RunSpec,
+  type Started,
   StartFailure,
 } from "./pod-runtime.ts";
 
@@ -43,9 +45,17 @@ export type KubernetesRuntimeOptions = {
   images: ImageHandover;
   /** the image's WORKDIR @throws ImageMissing */
   workdir(imageId: string): Promise<string>;
+  /** paths of the image's VOLUMEs; default: none has any @throws ImageMissing */
+  volumesOf?(imageId: string): Promise<readonly string[]>;
   /** ms that a start may take before it says {@link NotStartedYet}; default 5 000 */
   startMs?: number;
+  /** ms that the cluster may take to end a pod before the call fails, to be repeated; default 60 000 */
+  settleMs?: number;
 };
+
+type ImageOfPod = Pick<PodContext, "image" | "workdir" | "imageVolumes">;
+
+const NODE_LOST_S = 300;
 
 /** Kubernetes ends a run this long after the agent should have. */
 const BACKSTOP_S = 15;
@@ -58,6 +68,7 @@ export class KubernetesRuntime implements PodRuntime {
   readonly #options: KubernetesRuntimeOptions;
   readonly #names: KubernetesNames;
   readonly #users: KubernetesUsers;
+  readonly #lostNodes: LostNodes;
   readonly #pods: KubernetesPods;
   readonly #closing = new AbortController();
   /** runs that the cluster holds and has not started yet: every change of theirs is worth a hint */
@@ -69,21 +80,31 @@ export class KubernetesRuntime implements PodRuntime {
   constructor(options: KubernetesRuntimeOptions) {
     this.#options = options;
     this.#api = options.api;
-    const { instance, secret = instance, prefix = "perigee" } = options;
+    const { instance, secret = instance, prefix = "perigee", settleMs = 60_000 } = options;
     this.#names = new KubernetesNames(instance, secret, prefix);
     this.#users = new KubernetesUsers(this.#api, this.#names, options);
-    this.#pods = new KubernetesPods(this.#api, this.#names, this.#closing.signal);
+    this.#lostNodes = new LostNodes(this.#api, options.nodeLostSeconds ?? NODE_LOST_S);
+    this.#pods = new KubernetesPods(this.#api, this.#names, this.#closing.signal, {
+      lostNodes: this.#lostNodes,
+      settleMs,
+    });
   }
 
-  async start(spec: RunSpec): Promise<{ node: string }> {
-    if (!existsSync(spec.volumePath)) throw new StartFailure("the volume does not exist");
-    const workdir = await this.#options.workdir(spec.imageId);
-    const image = await this.#options.images.reference({ user: spec.user, imageId: spec.imageId });
+  async prepare(image: NeededImage): Promise<void> {
+    await this.#options.images.reference(image);
+  }
+
+  async start(spec: RunSpec): Promise<Started> {
+    // What it takes to make a pod does not matter to one that is there. A run that was never met has none.
+    const there = this.#pods.pathOf(spec.run) ? await this.#pods.find(spec.run) : undefined;
+    if (!there && !existsSync(spec.volumePath)) throw new StartFailure("the volume does not exist");
+    if (there && waitingReason(there) === "ImagePullBackOff") void this.#heal(spec);
+    const from = there ?? (await this.#imageOf(spec));
     await this.#identify();
     this.#pods.remember(spec.run, this.#names.namespace(spec.user));
     this.#unstarted.delete(spec.run);
     try {
-      return await this.#users.use(spec, () => this.#start(spec, image, workdir));
+      return await this.#users.use(spec, () => this.#start(spec, from));
     } catch (error) {
       if (error instanceof NotStartedYet) this.#unstarted.add(spec.run);
       if (statusOf(error) === 404) this.#users.forget(spec.user);
@@ -91,14 +112,11 @@ export class KubernetesRuntime implements PodRuntime {
     }
   }
 
-  async #start(spec: RunSpec, image: string, workdir: string): Promise<{ node: string }> {
-    let pod = await this.#create(spec, image, workdir);
+  /** @param from its pod, or the image to make one from */
+  async #start(spec: RunSpec, from: Pod | ImageOfPod): Promise<Started> {
+    let pod = "metadata" in from ? from : await this.#create(spec, from);
     killPoint("pods.created");
-    if (!hasEnded(pod)) {
-      for (const { path, object } of portSteps(this.#names, spec, pod.metadata)) {
-        await this.#api.apply(path, object);
-      }
-    }
+    await this.#openPorts(spec, pod);
     const decided = (seen: Pod | undefined) =>
       seen === undefined ||
       isSettled(seen) ||
@@ -110,7 +128,7 @@ export class KubernetesRuntime implements PodRuntime {
     pod = found.pod;
     if (hasStarted(pod)) {
       void this.#tighten(spec, pod);
-      return { node: pod.spec.nodeName ?? spec.node };
+      return startedOf(pod, spec);
     }
     const failure = startFailureOf(pod);
     if (failure === undefined && !isSettled(pod)) {
@@ -120,19 +138,49 @@ export class KubernetesRuntime implements PodRuntime {
     }
     // It must not begin after all while it is told that it did not: taken away first, and looked at again.
     const last = await this.#pods.takeAway(pod, spec.run);
-    if (last && hasStarted(last)) return { node: last.spec.nodeName ?? spec.node };
+    if (last && hasStarted(last)) return startedOf(last, spec);
     if (failure !== undefined) throw new StartFailure(failure);
     if (last) await this.#pods.drop(last, spec.run);
     const { waiting } = stateOf(pod) as { waiting?: { reason: string; message?: string } };
     throw new NotStartedYet(waiting?.reason ?? "ContainerCreating", waiting?.message);
   }
 
+  async adopt(spec: RunSpec): Promise<void> {
+    const pod = await this.#pods.find(spec.run);
+    if (!pod) return;
+    await this.#openPorts(spec, pod);
+    await this.#tighten(spec, pod);
+  }
+
+  async #openPorts(spec: RunSpec, pod: Pod): Promise<void> {
+    if (hasEnded(pod)) return;
+    for (const { path, object } of portSteps(this.#names, spec, pod.metadata)) {
+      await this.#api.apply(path, object);
+    }
+  }
+
+  /** Puts into the registry what a node did not find there; it asks again by itself. */
+  async #heal({ user, imageId }: RunSpec): Promise<void> {
+    // Best effort, and not waited for: the pod says what is wrong for as long as it is.
+    await this.#options.images.reference({ user, imageId }, true).catch(() => undefined);
+  }
+
+  /** @throws ImageMissing; what the handover throws */
+  async #imageOf({ user, imageId }: RunSpec): Promise<ImageOfPod> {
+    const { workdir, volumesOf, images } = this.#options;
+    return {
+      workdir: await workdir(imageId),
+      imageVolumes: (await volumesOf?.(imageId)) ?? [],
+      image: await images.reference({ user, imageId }),
+    };
+  }
+
   /** The pod of the run: new, or the one from an earlier try. */
-  async #create(spec: RunSpec, image: string, workdir: string): Promise<Pod> {
-    const { kinds, nodeLostSeconds = 300, ...rest } = this.#options;
+  async #create(spec: RunSpec, image: ImageOfPod): Promise<Pod> {
+    const { kinds, nodeLostSeconds = NODE_LOST_S, ...rest } = this.#options;
     const kind = kinds[spec.kind];
     if (!kind) throw new NotStartedYet("Unschedulable", `no node is of the kind ${spec.kind}`);
-    const manifest = podOf(spec, { ...rest, names: this.#names, image, workdir, kind, nodeLostSeconds });
+    const manifest = podOf(spec, { ...rest, ...image, names: this.#names, kind, nodeLostSeconds });
     const path = `/api/v1/namespaces/${manifest.metadata.namespace}/pods`;
     try {
       return await this.#api.call<Pod>(path, { method: "POST", body: manifest });
@@ -230,10 +278,16 @@ export class KubernetesRuntime implements PodRuntime {
       const status = statusOf(error);
       // The node has cleared it away, or the container is not there yet.
       if (status === 404 || status === 400) return;
-      // Nobody will read it on a node that was given up.
       const pod = await this.#pods.find(run);
-      if (pod && !(await this.#pods.isLost(pod))) throw error;
+      if (pod && !(await this.#isOutOfReach(pod))) throw error;
     }
+  }
+
+  /** Is its log never to be had, since its node was given up, whether the run had ended there or not? */
+  async #isOutOfReach(pod: Pod): Promise<boolean> {
+    if (await this.#pods.isLost(pod)) return true;
+    const { nodeName } = pod.spec;
+    return nodeName !== undefined && (await this.#lostNodes.look(nodeName)) === "lost";
   }
 
   watch(hint: (run: string | undefined) => void): () => void {
@@ -259,6 +313,7 @@ export class KubernetesRuntime implements PodRuntime {
       const at = performance.now();
       const { items: found } = await this.#api.list<Node>("/api/v1/nodes");
       this.#nodes = { at, found };
+      this.#lostNodes.see(found);
       return nodesOf(found, kinds);
     } catch (error) {
       // What was there is known; how it is now, nobody says.
@@ -288,6 +343,11 @@ export class KubernetesRuntime implements PodRuntime {
       throw error;
     }
   }
+}
+
+function startedOf(pod: Pod, spec: RunSpec): Started {
+  const startedAt = startedAtOf(pod);
+  return { node: pod.spec.nodeName ?? spec.node, ...(startedAt !== undefined && { startedAt }) };
 }
 
 function waitingReason(pod: Pod): string | undefined {

@@ -77,6 +77,16 @@ describe("state of a run from its pod", () => {
     });
   });
 
+  test("deleted by force, a container that ran may run yet: it is not over until its node says so, or is lost", () => {
+    const seen = withState(
+      { running: { startedAt: START } },
+      {},
+      { deletionTimestamp: END, deletionGracePeriodSeconds: 0 },
+    );
+    expect([isSettled(seen), hasStarted(seen)]).toEqual([false, true]);
+    expect(stateOf(seen, true)).toMatchObject({ terminated: { reason: "NodeLost" } });
+  });
+
   test("a command that is not there never ran, and no path but its own is told", () => {
     const message =
       'failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "/opt/tool": stat /opt/tool in /run/secret/place: no such file or directory: unknown';

@@ -91,6 +91,13 @@ export function hasStarted(pod: Pod): boolean {
   return end !== undefined && !(end.reason === "StartError" && stamp(end.startedAt) === null);
 }
 
+/** When the container started, in ms since 1970 by its node's clock; undefined: it has not, or nobody knows. */
+export function startedAtOf(pod: Pod): number | undefined {
+  const { terminated: end, running } = containerOf(pod);
+  const at = stamp((end ?? running)?.startedAt);
+  return at === null ? undefined : Date.parse(at);
+}
+
 /** The container's end is known, whatever it was. */
 export function hasEnded(pod: Pod): boolean {
   return containerOf(pod).terminated !== undefined;
@@ -105,9 +112,14 @@ export function isRejected(pod: Pod): boolean {
 /** Nothing of it runs, and no node will start it any more. */
 export function isSettled(pod: Pod): boolean {
   if (hasEnded(pod) || isRejected(pod)) return true;
-  const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata;
-  // A deleted pod keeps a grace until its node has confirmed that it ended, or when it never had a node.
-  return deletionTimestamp !== undefined && deletionGracePeriodSeconds === 0;
+  // A deleted pod keeps a grace until its node has confirmed that it ended, or when it never had a node. Where it
+  // was deleted by force nobody has: a container that ran then may run yet.
+  return isForced(pod) && !containerOf(pod).running;
+}
+
+/** Deleted without waiting for its node. */
+export function isForced({ metadata }: Pod): boolean {
+  return metadata.deletionTimestamp !== undefined && metadata.deletionGracePeriodSeconds === 0;
 }
 
 /** Why the payload can never start, as far as it is the payload's fault. */

@@ -12,7 +12,14 @@ export type Metadata = {
   deletionGracePeriodSeconds?: number;
 };
 
-type Condition = { type: string; status: "True" | "False" | "Unknown"; reason?: string; message?: string };
+type Condition = {
+  type: string;
+  status: "True" | "False" | "Unknown";
+  reason?: string;
+  message?: string;
+  /** when `status` became what it is */
+  lastTransitionTime?: string;
+};
 
 export type ContainerStateOfPod = {
   waiting?: { reason?: string; message?: string };

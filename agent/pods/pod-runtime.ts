@@ -29,6 +29,9 @@ export type RunSpec = {
   graceMs: number;
 };
 
+/** `startedAt`: ms since 1970 by the clock of its node, where that may be another than ours. */
+export type Started = { node: string; startedAt?: number };
+
 /** A run that the engine holds. `created`: it has never been started. */
 export type ListedRun = { run: string; user: string; pod: string; phase: "created" | "running" | "ended" };
 
@@ -79,11 +82,21 @@ export interface PodRuntime {
    */
   readonly session: string;
   /**
+   * What may take minutes before a start can be quick: brings the image to where nodes find it. May be repeated,
+   * and left alone while it goes on. @throws ImageMissing
+   */
+  prepare(image: { user: string; imageId: string }): Promise<void>;
+  /**
    * Creates and starts the run, or does what is missing of that; done when its process runs.
    * One that has already started (even ended) is left as it is. Says which node it is on.
    * @throws StartFailure, ImageMissing, NotStartedYet
    */
-  start(spec: RunSpec): Promise<{ node: string }>;
+  start(spec: RunSpec): Promise<Started>;
+  /**
+   * Does what a start that was cut short has left undone for a run that runs, its ports for example. May be
+   * repeated; an unknown or ended run is no error.
+   */
+  adopt(spec: RunSpec): Promise<void>;
   /** SIGTERM, SIGKILL after `graceMs`; done when it has ended. An unknown, unstarted or ended run is no error. */
   stop(run: string, graceMs: number): Promise<void>;
   /** Removes a run and what it wrote outside `/data`, killing it if need be. An unknown run is no error. */

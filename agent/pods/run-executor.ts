@@ -5,7 +5,7 @@ import type { LogPusher } from "./log-pusher.ts";
 import { place } from "./node-placement.ts";
 import type { PodManagerOptions } from "./pod-manager.ts";
 import { ImageMissing, NotStartedYet, type PodRuntime, type RunSpec, StartFailure } from "./pod-runtime.ts";
-import type { Action } from "./run-planner.ts";
+import { type Action, deadlineOf } from "./run-planner.ts";
 import type { RunRecord, StopReason } from "./run-record.ts";
 import { UserTidier } from "./user-tidier.ts";
 
@@ -31,6 +31,8 @@ export type ExecutorOptions = {
 /** An evicted run fills the disk for as long as it may ignore SIGTERM. */
 const EVICTED_GRACE_MS = 2_000;
 
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 class Closing extends Error {
   override readonly name = "Closing";
 }
@@ -42,6 +44,8 @@ export class RunExecutor {
   readonly #options: ExecutorOptions;
   readonly #failures = new Map<string, number>();
   readonly #tidier: UserTidier;
+  /** ends the wait for a run's image, by run */
+  readonly #preparing = new Map<string, () => void>();
   #closed = false;
 
   constructor(options: ExecutorOptions) {
@@ -52,6 +56,7 @@ export class RunExecutor {
   /** What is under way in the engine goes on there, but nothing is noted or begun any more. */
   close(): void {
     this.#closed = true;
+    for (const end of this.#preparing.values()) end();
     this.#tidier.close();
   }
 
@@ -80,12 +85,14 @@ export class RunExecutor {
     record.stopAt = this.#options.now();
     this.retryAt.delete(record.run);
     this.#save(record);
+    this.#preparing.get(record.run)?.();
   }
 
   /** Ends a run that the engine never heard of. */
   endUnstarted(record: RunRecord, reason: string, message: string): void {
     record.removed = true;
     this.#end(record, neverRan(reason, message), false);
+    this.#preparing.get(record.run)?.();
   }
 
   async perform(action: Exclude<Action, { do: "abandon" | "forget" }>, record: RunRecord): Promise<void> {
@@ -129,6 +136,12 @@ export class RunExecutor {
     const image = await this.#options.resolveImage(user, input.image);
     if (!this.#stillWaiting(record)) return;
     if (!image) return this.#wait(record, "ImagePullBackOff", pullBackOff(user, input.image));
+    const nodes = await this.#options.runtime.nodes();
+    if (!this.#stillWaiting(record)) return;
+    const placed = place(input.node, nodes, this.#load());
+    if ("unschedulable" in placed) return this.#wait(record, "Unschedulable", placed.unschedulable);
+    record.imageId = image.id;
+    if (!(await this.#prepare(record))) return;
     const mine = [...this.#options.records.values()].filter(
       (other) => other.user === user && (other.phase === "starting" || other.phase === "running"),
     );
@@ -139,10 +152,6 @@ export class RunExecutor {
         `${mine.length} pods of yours run already, the most there may be`,
       );
     }
-    const nodes = await this.#options.runtime.nodes();
-    if (!this.#stillWaiting(record)) return;
-    const placed = place(input.node, nodes, this.#load());
-    if ("unschedulable" in placed) return this.#wait(record, "Unschedulable", placed.unschedulable);
     this.#failures.delete(record.run);
     const before = replaces
       .map((run) => this.#options.records.get(run))
@@ -153,9 +162,9 @@ export class RunExecutor {
       record.message = undefined;
       return this.#save(record);
     }
-    record.imageId = image.id;
     record.node = placed.node;
     record.session = this.#options.runtime.session;
+    record.notStartedAt = this.#options.now();
     record.phase = "starting";
     record.reason = "ContainerCreating";
     record.message = undefined;
@@ -164,31 +173,65 @@ export class RunExecutor {
     await this.#launch(record);
   }
 
-  async #launch(record: RunRecord): Promise<void> {
-    const { runtime, now } = this.#options;
-    const at = now();
+  /**
+   * Waits until the run's image is where its node finds it. False when there is nothing to start any more, or not
+   * now; what goes on then serves the next run.
+   */
+  async #prepare(record: RunRecord): Promise<boolean> {
+    const { runtime, now, minuteMs } = this.#options;
+    const { user, run, phase, imageId = "" } = record;
+    const overAt = deadlineOf(record, { now: now(), minuteMs });
+    const over = new Promise<false>((resolve) => this.#preparing.set(run, () => resolve(false)));
+    const timer = setTimeout(() => this.#preparing.get(run)?.(), Math.min(overAt - now(), MAX_TIMER_MS));
+    let done = false;
     try {
-      const { node } = await runtime.start(this.#specOf(record));
-      record.node = node;
+      done = await Promise.race([runtime.prepare({ user, imageId }).then(() => true), over]);
+    } catch (error) {
+      if (!(error instanceof ImageMissing)) throw error;
+      if (record.phase === phase && !record.stopReason) this.#withoutImage(record);
+      return false;
+    } finally {
+      clearTimeout(timer);
+      this.#preparing.delete(run);
+    }
+    if (this.#closed) throw new Closing();
+    return done && record.phase === phase && !record.stopReason && now() < overAt;
+  }
+
+  #withoutImage(record: RunRecord): void {
+    record.phase = "waiting";
+    this.#wait(record, "ImagePullBackOff", pullBackOff(record.user, record.input.image));
+  }
+
+  async #launch(record: RunRecord): Promise<void> {
+    const { runtime } = this.#options;
+    let startedAt: number | undefined;
+    try {
+      const started = await runtime.start(this.#specOf(record));
+      record.node = started.node;
+      startedAt = started.startedAt;
     } catch (error) {
       if (error instanceof NotStartedYet) return this.#wait(record, error.reason, error.message);
       if (error instanceof StartFailure) {
         return this.#end(record, neverRan("StartError", error.message), false);
       }
       if (error instanceof ImageMissing) {
-        record.phase = "waiting";
+        // With the run in its hands the engine may start it yet.
+        if (!(await runtime.inspect(record.run))) return this.#withoutImage(record);
         return this.#wait(record, "ImagePullBackOff", pullBackOff(record.user, record.input.image));
       }
       throw error;
     }
     killPoint("pods.started");
-    this.#running(record, at);
+    this.#running(record, startedAt);
   }
 
-  #running(record: RunRecord, startedAt: number): void {
+  /** @param told when it started by its node's clock, which is believed as far as ours can bear it out */
+  #running(record: RunRecord, told = Number.NaN): void {
+    const earliest = record.notStartedAt ?? record.dueAt ?? record.acceptedAt;
     record.phase = "running";
-    record.startedAt = startedAt;
-    record.deadline = startedAt + record.input.maxDuration * this.#options.minuteMs;
+    record.startedAt = Number.isNaN(told) ? earliest : clamp(told, earliest, this.#options.now());
+    record.deadline = record.startedAt + record.input.maxDuration * this.#options.minuteMs;
     this.#failures.delete(record.run);
     this.#save(record);
     this.#options.logs.follow(record);
@@ -196,11 +239,17 @@ export class RunExecutor {
 
   /** The engine may or may not have got the start that was noted. */
   async #resume(record: RunRecord): Promise<void> {
+    const asked = this.#options.now();
     const state = await this.#options.runtime.inspect(record.run);
-    if (state && "running" in state) return this.#running(record, Date.parse(state.running.startedAt));
+    if (state && "running" in state) {
+      await this.#options.runtime.adopt(this.#specOf(record));
+      return this.#running(record, Date.parse(state.running.startedAt));
+    }
     if (state && "terminated" in state) return this.#finish(record, state.terminated);
     // The engine knows of no start. It may have forgotten one when the machine went down: then never again.
     if (record.session !== this.#options.runtime.session) return this.#lost(record);
+    if (!state && !(await this.#prepare(record))) return;
+    record.notStartedAt = state ? asked : this.#options.now();
     await this.#launch(record);
   }
 
@@ -245,7 +294,12 @@ export class RunExecutor {
 
   #finish(record: RunRecord, told: Terminated): void {
     const started = record.startedAt === undefined ? told.startedAt : wholeSeconds(record.startedAt);
-    const end: Terminated = { ...told, startedAt: started };
+    const end: Terminated = {
+      ...told,
+      startedAt: started,
+      // Not before its start, nor in time to come, whatever its node's clock says.
+      finishedAt: told.finishedAt && wholeSeconds(this.#within(Date.parse(told.finishedAt), record)),
+    };
     if (told.reason !== "NodeLost") {
       // The engine holds the deadline too, should we be gone by then.
       if (record.stopReason === "DeadlineExceeded" || told.reason === "DeadlineExceeded") {
@@ -257,6 +311,11 @@ export class RunExecutor {
       }
     }
     this.#end(record, end, told.startedAt !== null);
+  }
+
+  /** The time nearest to it that lies between the run's start and now. */
+  #within(time: number, { startedAt = time }: RunRecord): number {
+    return clamp(time, startedAt, this.#options.now());
   }
 
   #lost(record: RunRecord): void {
@@ -379,6 +438,10 @@ export class RunExecutor {
       graceMs: this.#options.graceMs,
     };
   }
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(Math.max(value, least), most);
 }
 
 function neverRan(reason: string, message: string): Terminated {

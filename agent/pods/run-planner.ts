@@ -96,7 +96,7 @@ function next(
 }
 
 /** When max_duration is over: it counts from the start, and for a run that cannot start from when it was due. */
-function deadlineOf(record: RunRecord, world: World): number {
+export function deadlineOf(record: RunRecord, world: Pick<World, "now" | "minuteMs">): number {
   if (record.deadline !== undefined) return record.deadline;
   return (record.dueAt ?? world.now) + record.input.maxDuration * world.minuteMs;
 }

@@ -39,6 +39,8 @@ export type RunRecord = {
   node?: string;
   /** the runtime's session in which it was started */
   session?: string;
+  /** when it was last seen not to have started, by the agent's clock as all here */
+  notStartedAt?: number;
   startedAt?: number;
   /** start plus max_duration */
   deadline?: number;

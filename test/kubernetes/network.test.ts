@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { KubernetesRuntime } from "#agent/pods/kubernetes-runtime.ts";
+import type { Pod } from "#agent/pods/kubernetes-types.ts";
 import { clusterUnderTest } from "./support/cluster-under-test.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";
 import { testCluster } from "./support/test-cluster.ts";
@@ -56,6 +57,31 @@ describe.each(KINDS)("from a node of kind %s", (kind) => {
     const names = ["ada", "eve"].map((user) => rig.names.namespace(user).replace(/^.*-/, ""));
     expect(names[0]).not.toBe(names[1]);
     expect(names[0]).toMatch(/^[0-9a-f]{16}$/);
+  });
+
+  test("names lead to the user's own services alone: none by address, none of the cluster, none of the outside", async () => {
+    const { items } = await rig.api.list<Pod>("/api/v1/pods");
+    const addresses = new Set(items.map(({ status }) => status?.podIP).filter((ip) => ip !== undefined));
+    expect(addresses).toContain(address);
+    const service = await rig.api.call<{ spec: { clusterIP: string } }>(
+      "/api/v1/namespaces/default/services/kubernetes",
+    );
+    const { domain } = testCluster().dns;
+    const asks = [
+      ...[...addresses, service.spec.clusterIP].map((ip) => `ptr ${ip}`),
+      `a kubernetes.default.svc.${domain}`,
+      "a example.com",
+      "txt secret.tunnel.example.com",
+    ];
+    // What was found, after the question. The first shows that a name that is there would be.
+    const ask = `ask() { echo "$*" $(nslookup -type=$1 $2 2>&1 | grep -ic -e 'name = ' -e '^Name:' -e 'text = '); }`;
+    const own = `a server.${rig.names.namespace("ada")}.svc.${domain}`;
+    const script = [ask, ...[own, ...asks].map((words) => `ask ${words}`)].join("; ");
+    const run = rig.sh(script, { kind, pod: "namer" });
+    await runtime.start(run);
+    const lines = await rig.lines(runtime, run.run);
+    await runtime.remove(run.run);
+    expect(lines).toEqual([`${own} 1`, ...asks.map((words) => `${words} 0`)]);
   });
 
   test("nothing else is reached: no API server, no node, no registry, no host, no names of the outside", async () => {

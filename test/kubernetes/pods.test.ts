@@ -65,6 +65,17 @@ describe("a payload", () => {
   }, 120_000);
 });
 
+describe("a payload whose image has a VOLUME", () => {
+  test("writes more there than it may: Evicted", async () => {
+    const bounded = await rig.runtime({ volumesOf: async () => ["/cache"] });
+    const run = rig.sh("dd if=/dev/zero of=/cache/big bs=1M count=100 2>/dev/null; sleep 1000", {
+      pod: "cache",
+    });
+    await bounded.start(run);
+    expect(await ended(run.run)).toMatchObject({ reason: "Evicted" });
+  }, 120_000);
+});
+
 describe("what cannot start yet", () => {
   test("no room on any node: Unschedulable, in the scheduler's words; it starts when there is room", async () => {
     const nodes = await rig.nodes();

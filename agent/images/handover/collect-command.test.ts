@@ -1,22 +1,31 @@
-import { expect, it } from "vitest";
-import { collectBy } from "./collect-command.ts";
+import { expect, test } from "vitest";
+import { CollectionCut, collectBy } from "./collect-command.ts";
 
-const never = () => new AbortController().signal;
+const never = new AbortController().signal;
 
-it("runs the command to its end", async () => {
-  await expect(collectBy(["/bin/sh", "-c", "exit 0"], never())).resolves.toBeUndefined();
+test("a command that ends well, found by the PATH as a shell would", async () => {
+  await collectBy(["sh", "-c", "env true"], never);
 });
 
-it("tells what it said when it fails", async () => {
-  const failing = collectBy(["/bin/sh", "-c", "echo no storage >&2; exit 3"], never());
-  await expect(failing).rejects.toThrow(/ended with 3: no storage/);
-  await expect(collectBy(["/nowhere/registry"], never())).rejects.toThrow("ENOENT");
+test("one that fails says how", async () => {
+  const failed = collectBy(["sh", "-c", "echo no such storage >&2; exit 3"], never);
+  await expect(failed).rejects.toThrow("ended with 3: no such storage");
+  await expect(failed).rejects.not.toBeInstanceOf(CollectionCut);
 });
 
-it("is ended by the signal", async () => {
-  const stop = new AbortController();
-  const running = collectBy(["/bin/sleep", "600"], stop.signal);
-  stop.abort(new Error("enough"));
-  await expect(running).rejects.toThrow("enough");
-  await expect(collectBy(["/bin/true"], stop.signal)).rejects.toThrow("enough");
+test("one that is killed, by the signal or by others, was cut short", async () => {
+  await expect(collectBy(["sh", "-c", "kill -9 $$"], never)).rejects.toBeInstanceOf(CollectionCut);
+  const limit = new AbortController();
+  const long = collectBy(["sh", "-c", "exec sleep 1000"], limit.signal);
+  limit.abort(new Error("late"));
+  await expect(long).rejects.toBeInstanceOf(CollectionCut);
+  await expect(collectBy(["true"], limit.signal)).rejects.toThrow("late");
+});
+
+test("one that is not there never began", async () => {
+  await expect(collectBy(["/nowhere/collect"], never)).rejects.toThrow("ENOENT");
+});
+
+test("only PATH is told of our environment", async () => {
+  await collectBy(["sh", "-c", 'test -n "$PATH" && test -z "$HOME"'], never);
 });

@@ -4,7 +4,7 @@ import type { Blob, StoredImage } from "./registry-client.ts";
 
 /**
  * An image that was given to the registry. `pushing`: it may be there or not; `held`: pods may name it;
- * `deleted`: its manifest is gone, its blobs take room until they are collected.
+ * `deleted`: its manifest is gone or never came, its blobs take room until they are collected.
  */
 export type HandedImage = NeededImage & {
   repository: string;
@@ -33,6 +33,7 @@ export class HandedImages {
         state TEXT NOT NULL, digest TEXT, blobs TEXT NOT NULL, used_at INTEGER NOT NULL,
         PRIMARY KEY (user, image_id)
       ) STRICT, WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS registry_collections (since INTEGER NOT NULL) STRICT;
     `);
   }
 
@@ -47,11 +48,17 @@ export class HandedImages {
     return row && read(row);
   }
 
-  /** To be called before the registry hears of it. */
-  begin({ user, imageId }: NeededImage, repository: string, tag: string, now: number): void {
+  /** To be called before the registry hears of it. @param bytes most that it may leave there, should it be cut short */
+  begin(
+    { user, imageId }: NeededImage,
+    name: { repository: string; tag: string },
+    bytes: number,
+    now: number,
+  ) {
+    const blobs: Blob[] = [{ digest: `push of ${user} ${imageId}`, size: bytes }];
     this.#db
-      .prepare("INSERT OR REPLACE INTO handed_images VALUES (?, ?, ?, ?, 'pushing', NULL, '[]', ?)")
-      .run(user, imageId, repository, tag, now);
+      .prepare("INSERT OR REPLACE INTO handed_images VALUES (?, ?, ?, ?, 'pushing', NULL, ?, ?)")
+      .run(user, imageId, name.repository, name.tag, JSON.stringify(blobs), now);
   }
 
   hold({ user, imageId }: NeededImage, { digest, blobs }: StoredImage): void {
@@ -74,8 +81,18 @@ export class HandedImages {
       .run(user, imageId);
   }
 
-  forget({ user, imageId }: NeededImage): void {
-    this.#db.prepare("DELETE FROM handed_images WHERE user = ? AND image_id = ?").run(user, imageId);
+  /** Was a collection begun that nobody has seen to end? */
+  get collecting(): boolean {
+    return this.#db.prepare("SELECT 1 FROM registry_collections").get() !== undefined;
+  }
+
+  /** To be called before it begins. */
+  beginCollection(now: number): void {
+    this.#db.prepare("INSERT INTO registry_collections VALUES (?)").run(now);
+  }
+
+  endCollection(): void {
+    this.#db.exec("DELETE FROM registry_collections");
   }
 
   forgetDeleted(): void {

@@ -33,6 +33,16 @@ export class RegistryClient {
     return answer.status === 200;
   }
 
+  /** Are the blobs of an image all there? */
+  async isWhole(repository: string, { digest: own, blobs }: StoredImage): Promise<boolean> {
+    for (const { digest } of blobs) {
+      const kind = digest === own ? "manifests" : "blobs";
+      const answer = await this.#ask("HEAD", `/${repository}/${kind}/${digest}`, [200, 404]);
+      if (answer.status !== 200) return false;
+    }
+    return true;
+  }
+
   /** A manifest by tag or digest; undefined when it is not there. */
   async manifest(repository: string, reference: string): Promise<StoredImage | undefined> {
     const answer = await this.#ask("GET", `/${repository}/manifests/${reference}`, [200, 404]);

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { makeBusyboxImage } from "#test/support/base-image.ts";
 import { FakeRegistry } from "#test/support/fake-registry.ts";
 import { ImageMissing } from "../../pods/pod-runtime.ts";
+import { CollectionCut } from "./collect-command.ts";
 import type { NeededImage } from "./image-handover.ts";
 import { RegistryHandover, type RegistryHandoverOptions } from "./registry-handover.ts";
 
@@ -128,6 +129,86 @@ describe("handing an image over", () => {
   });
 });
 
+describe("an image that lost a part in the registry", () => {
+  /** Any blob but the manifest. */
+  const lose = () => registry.blobs.delete([...registry.blobs.keys()][0]!);
+
+  it("is pushed again when a node failed to pull it", async () => {
+    const reference = await handover.reference(needed(ada));
+    const blobs = registry.blobs.size;
+    lose();
+    expect(await handover.reference(needed(ada))).toBe(reference);
+    expect(registry.blobs.size).toBe(blobs - 1);
+    expect(await handover.reference(needed(ada), true)).toBe(reference);
+    expect([registry.blobs.size, registry.pushes()]).toEqual([blobs, 2]);
+    await handover.reference(needed(ada), true);
+    expect(registry.pushes()).toBe(2);
+  });
+
+  it("just after it was pushed, is pushed again before it is named; and not named when that does not help", async () => {
+    let losses = 0;
+    registry.fault = (method, path) => {
+      if (method === "GET" && path.includes("/manifests/") && losses > 0) {
+        losses--;
+        lose();
+      }
+      return undefined;
+    };
+    losses = 1;
+    await handover.reference(needed(ada));
+    expect(registry.pushes()).toBe(2);
+    registry.manifests.clear();
+    losses = 2;
+    await expect(handover.reference(needed(ada))).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+  });
+});
+
+describe("a collection that was cut short", () => {
+  let ends: boolean;
+  const collect = async (signal: AbortSignal) => {
+    collected++;
+    if (ends) return;
+    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  };
+  const garbage = async () => {
+    await handover.reference(needed(ada));
+    names.delete(ada);
+    names.set(bob, `${bob}-tool`);
+  };
+
+  it("may go on unseen: nothing is pushed until one has ended, also after a restart", async () => {
+    ends = false;
+    handover = open({ collect, collectAt: 0, collectMs: 50 });
+    await garbage();
+    await handover.keepUp([]);
+    const pushes = registry.pushes();
+    await expect(handover.reference(needed(bob))).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+    await handover.close();
+    handover = open({ collect, collectMs: 50 });
+    await expect(handover.reference(needed(bob))).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+    expect([registry.pushes(), collected]).toEqual([pushes, 3]);
+    ends = true;
+    await handover.reference(needed(bob));
+    expect([registry.pushes(), collected]).toEqual([pushes + 1, 4]);
+  });
+
+  it("is one whose command was killed, and not one that failed", async () => {
+    const errors = [new Error("exit code 1"), new CollectionCut("killed")];
+    handover = open({
+      collectAt: 0,
+      collect: async () => Promise.reject(errors.shift() ?? new Error("again")),
+    });
+    await garbage();
+    await handover.keepUp([]);
+    expect(await handover.reference(needed(bob))).toContain(`/${bob}-tool@`);
+    names.clear();
+    await handover.keepUp([]);
+    names.set(bob, `${bob}-tool`);
+    await expect(handover.reference(needed(bob))).rejects.toThrow("again");
+    expect(await handover.reference(needed(bob))).toContain(`/${bob}-tool@`);
+  });
+});
+
 describe("a registry that fails", () => {
   it("is told by a stable code, and nothing is half done", async () => {
     registry.fault = (method, path) => (method === "PUT" && path.includes("/manifests/") ? 500 : undefined);
@@ -167,17 +248,21 @@ describe("an agent that died", () => {
     expect(registry.pushes()).toBe(1);
   });
 
-  it("forgets a push that had not landed, and its name in the engine", async () => {
+  it("counts a push that had not landed as garbage, and takes its name in the engine away", async () => {
     const repo = `${registry.address}/${ada}-tool`;
     await docker.getImage(base).tag({ repo, tag: `test${id}-x` });
     await docker.getImage(base).tag({ repo, tag: "of-somebody-else" });
     made.push(`${repo}:of-somebody-else`);
     database.exec(
-      `INSERT INTO handed_images VALUES ('${ada}', '${base}', '${ada}-tool', 't', 'pushing', NULL, '[]', 0)`,
+      `INSERT INTO handed_images VALUES ('${ada}', '${base}', '${ada}-tool', 't', 'pushing', NULL, '[{"digest":"x","size":5}]', 0)`,
     );
     await handover.start();
     expect(await tagsOf(base)).not.toContain(`${repo}:test${id}-x`);
     expect(await tagsOf(base)).toContain(`${repo}:of-somebody-else`);
+    expect(database.prepare("SELECT state FROM handed_images").all()).toEqual([{ state: "deleted" }]);
+    handover = open({ collectAt: 4 });
+    await handover.keepUp([]);
+    expect(collected).toBe(1);
     expect(database.prepare("SELECT count(*) AS n FROM handed_images").get()).toEqual({ n: 0 });
   });
 });
@@ -228,6 +313,32 @@ describe("what the registry keeps", () => {
     handover = open({ room: () => 10 });
     await expect(handover.reference(needed(ada))).rejects.toMatchObject({ code: "STORAGE_FULL" });
     expect(registry.pushes()).toBe(0);
+  });
+
+  it("drops what was not used for long where free space is short", async () => {
+    const other = await build("instead");
+    const size = (await docker.getImage(base).inspect()).Size;
+    const free = () => (registry.held.length === 0 && collected > 0 ? size * 2 : 10);
+    await handover.reference(needed(ada));
+    handover = open({ room: free });
+    inUse.add(`${ada} ${base}`);
+    await expect(handover.reference(needed(ada, other))).rejects.toMatchObject({ code: "STORAGE_FULL" });
+    expect(registry.held).toHaveLength(1);
+    inUse.clear();
+    // What the registry holds is less than what the engine says of it: as much as it takes
+    database.exec(`UPDATE handed_images SET blobs = '[{"digest":"x","size":${size * 2}}]'`);
+    expect(await handover.reference(needed(ada, other))).toContain(registry.held[0]);
+    expect(registry.held).toHaveLength(1);
+  });
+
+  it("counts what a push that failed has left, and has it collected", async () => {
+    registry.fault = (method, path) => (method === "PUT" && path.includes("/manifests/") ? 500 : undefined);
+    handover = open({ collectAt: 0 });
+    await expect(handover.reference(needed(ada))).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+    expect(collected).toBe(0);
+    registry.fault = undefined;
+    await handover.keepUp([]);
+    expect(collected).toBe(1);
   });
 
   it("never collects while something is pushed", async () => {

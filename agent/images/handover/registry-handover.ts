@@ -4,10 +4,11 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "../../kill-point.ts";
 import { ImageMissing } from "../../pods/pod-runtime.ts";
 import { engineCall, engineTry } from "../engine-call.ts";
+import { CollectionCut } from "./collect-command.ts";
 import { type HandedImage, HandedImages } from "./handed-images.ts";
 import type { ImageHandover, NeededImage } from "./image-handover.ts";
 import { pushImage, untag } from "./push-image.ts";
-import { RegistryClient } from "./registry-client.ts";
+import { RegistryClient, type StoredImage, unavailable } from "./registry-client.ts";
 import { bytesOf, garbageOf, toMakeRoom } from "./retention.ts";
 
 export type RegistryHandoverOptions = {
@@ -28,7 +29,7 @@ export type RegistryHandoverOptions = {
   room?(): number;
   /**
    * Gives back the bytes of deleted images; nothing is pushed meanwhile. Without it somebody else must.
-   * Rejects when it failed.
+   * Rejects when it failed, with CollectionCut when it may still go on.
    */
   collect?(signal: AbortSignal): Promise<void>;
   /** The repository that tells whose image it is: `<user>-<image>`, or a public name; undefined: it has no name any more. */
@@ -64,10 +65,10 @@ export class RegistryHandover implements ImageHandover {
     this.#images = new HandedImages(options.database);
   }
 
-  async reference(image: NeededImage): Promise<string> {
+  async reference(image: NeededImage, doubted = false): Promise<string> {
     this.#closed.signal.throwIfAborted();
     const known = this.#images.get(image);
-    if (known?.state === "held" && (await this.#registry.has(known.repository, known.digest!))) {
+    if (known?.state === "held" && (await this.#isThere(known, doubted))) {
       // it may have been dropped while the registry was asked
       if (this.#images.get(image)?.state === "held") {
         this.#images.used(image, this.#now());
@@ -80,6 +81,11 @@ export class RegistryHandover implements ImageHandover {
     const pushing = this.#inTurn(() => this.#push(image)).finally(() => this.#pushing.delete(key));
     this.#pushing.set(key, pushing);
     return pushing;
+  }
+
+  async #isThere({ repository, digest, blobs }: HandedImage, wholly: boolean): Promise<boolean> {
+    if (!wholly) return this.#registry.has(repository, digest!);
+    return this.#registry.isWhole(repository, { digest: digest!, blobs });
   }
 
   /** Clears what a run before left half done. To be repeated when it throws. */
@@ -98,7 +104,7 @@ export class RegistryHandover implements ImageHandover {
         if (image.state !== "pushing") continue;
         const found = await this.#registry.manifest(image.repository, image.tag);
         if (found) this.#images.hold(image, found);
-        else this.#images.forget(image);
+        else this.#images.markDeleted(image);
       }
     });
   }
@@ -121,7 +127,9 @@ export class RegistryHandover implements ImageHandover {
   }
 
   async #push(image: NeededImage): Promise<string> {
-    const { docker, push, password } = this.#options;
+    const { docker } = this.#options;
+    // What it would remove is what looks unused while a push is half done.
+    if (this.#images.collecting) await this.#collect();
     const found = await engineTry(() => docker.getImage(image.imageId).inspect(), 404);
     if (!found) throw new ImageMissing(`the engine has no image ${image.imageId}`);
     await this.#makeRoom(found.Size, image);
@@ -131,12 +139,31 @@ export class RegistryHandover implements ImageHandover {
     if (before?.digest && before.repository !== repository) {
       await this.#registry.remove(before.repository, before.digest);
     }
-    this.#images.begin(image, repository, tag, this.#now());
+    this.#images.begin(image, { repository, tag }, found.Size, this.#now());
     killPoint("registry.begun");
+    const name = { repository, tag };
+    try {
+      const stored = (await this.#pushOnce(image, name)) ?? (await this.#pushOnce(image, name));
+      if (!stored) throw unavailable("it lost an image that was just pushed");
+      this.#images.hold(image, stored);
+      return this.#nameOf(repository, stored.digest);
+    } catch (error) {
+      // What came there is garbage until it is collected, or the next try completes it.
+      this.#images.markDeleted(image);
+      throw error;
+    }
+  }
+
+  /** @returns what the registry then has; undefined when a part of it is missing there */
+  async #pushOnce(
+    { imageId }: NeededImage,
+    { repository, tag }: { repository: string; tag: string },
+  ): Promise<StoredImage | undefined> {
+    const { docker, push, password } = this.#options;
     const deadline = AbortSignal.timeout(this.#options.pushMs ?? 20 * 60_000);
     const signal = AbortSignal.any([this.#closed.signal, deadline]);
     try {
-      await pushImage(docker, image.imageId, { repo: `${push}/${repository}`, tag }, password, signal);
+      await pushImage(docker, imageId, { repo: `${push}/${repository}`, tag }, password, signal);
     } catch (error) {
       if (deadline.aborted) {
         throw new PerigeeError("REGISTRY_UNAVAILABLE", "The image registry onboard took too long", {
@@ -147,16 +174,17 @@ export class RegistryHandover implements ImageHandover {
     }
     killPoint("registry.pushed");
     const stored = await this.#registry.manifest(repository, tag);
-    if (!stored) throw new PerigeeError("REGISTRY_UNAVAILABLE", "The image registry onboard lost an image");
-    this.#images.hold(image, stored);
-    return this.#nameOf(repository, stored.digest);
+    return stored && (await this.#registry.isWhole(repository, stored)) ? stored : undefined;
   }
 
   /** @throws PerigeeError STORAGE_FULL when `bytes` more cannot fit, whatever is dropped */
   async #makeRoom(bytes: number, coming: NeededImage): Promise<void> {
-    const { maxBytes, room, isInUse } = this.#options;
+    const { maxBytes, room, isInUse, collect } = this.#options;
     const others = () => this.#images.all().filter((image) => keyOf(image) !== keyOf(coming));
-    const going = toMakeRoom(others(), { needed: bytes, most: maxBytes, inUse: isInUse });
+    // Free space is for others too: where it is short, what is held gives way (if we can have it collected).
+    const there = collect && room ? bytesOf(others()) + Math.max(0, room()) : maxBytes;
+    const most = Math.min(maxBytes, there);
+    const going = toMakeRoom(others(), { needed: bytes, most, inUse: isInUse });
     if (!going) throw full();
     for (const image of going) await this.#drop(image);
     const tight = () => bytesOf(others()) + bytes > maxBytes || (room?.() ?? bytes) < bytes;
@@ -199,8 +227,23 @@ export class RegistryHandover implements ImageHandover {
       );
       if (!shared && image.digest) await this.#registry.remove(image.repository, image.digest);
     }
-    if (collect) await collect(AbortSignal.any([this.#closed.signal, AbortSignal.timeout(collectMs)]));
+    if (collect) await this.#runCollection(collect, collectMs);
     this.#images.forgetDeleted();
+  }
+
+  /** Noted durably until it was seen to end: cut short here, it may go on where it runs. */
+  async #runCollection(collect: (signal: AbortSignal) => Promise<void>, ms: number): Promise<void> {
+    const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(ms)]);
+    this.#images.beginCollection(this.#now());
+    killPoint("registry.collecting");
+    try {
+      await collect(signal);
+    } catch (error) {
+      if (signal.aborted || error instanceof CollectionCut) throw unavailable("it may be collecting", error);
+      this.#images.endCollection();
+      throw error;
+    }
+    this.#images.endCollection();
   }
 
   /** One at a time, whatever became of the one before. */

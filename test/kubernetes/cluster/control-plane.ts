@@ -78,14 +78,16 @@ export async function startControllers(parts: ClusterParts): Promise<void> {
       `--cert-dir=${join(places.run, "pki-scheduler")}`,
     ]),
   );
+  // as infra/kubernetes/dns has it: payloads ask here
   const corefile = join(places.run, "Corefile");
   writeFileSync(
     corefile,
-    `.:53 {
+    `cluster.local:53 {
   bind ${addresses.nodes[0]}
   errors
-  kubernetes cluster.local in-addr.arpa {
+  kubernetes {
     kubeconfig ${keys.kubeconfig("admin")}
+    namespace_labels perigee.instance
   }
   cache 2
 }

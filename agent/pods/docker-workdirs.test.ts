@@ -1,0 +1,35 @@
+import type Docker from "dockerode";
+import { expect, test } from "vitest";
+import { DockerWorkdirs } from "./docker-workdirs.ts";
+import { ImageMissing } from "./pod-runtime.ts";
+
+const ID = `sha256:${"a".repeat(64)}`;
+
+function engineWith(config: object | undefined): { docker: Docker; asked: () => number } {
+  let asked = 0;
+  const inspect = async () => {
+    asked++;
+    if (!config) throw Object.assign(new Error("no such image"), { statusCode: 404 });
+    return { Config: config };
+  };
+  return { docker: { getImage: () => ({ inspect }) } as unknown as Docker, asked: () => asked };
+}
+
+test("an image's WORKDIR and VOLUMEs are asked for once", async () => {
+  const { docker, asked } = engineWith({ WorkingDir: "/srv", Volumes: { "/cache": {}, "/db": {} } });
+  const images = new DockerWorkdirs(docker);
+  expect(await images.of(ID)).toBe("/srv");
+  expect(await images.volumesOf(ID)).toEqual(["/cache", "/db"]);
+  expect([asked(), images.known(ID)]).toEqual([1, "/srv"]);
+});
+
+test("one that has none of both", async () => {
+  const images = new DockerWorkdirs(engineWith({ WorkingDir: "", Volumes: null }).docker);
+  expect([await images.of(ID), await images.volumesOf(ID), images.known("other")]).toEqual(["", [], ""]);
+});
+
+test("one that is not there, and what is no content ID", async () => {
+  const images = new DockerWorkdirs(engineWith(undefined).docker);
+  await expect(images.volumesOf(ID)).rejects.toBeInstanceOf(ImageMissing);
+  await expect(images.of("busybox")).rejects.toBeInstanceOf(ImageMissing);
+});
