@@ -28,6 +28,8 @@ const PAGE = 1000;
 /** Missing parts that a refusal names. */
 const NAMED = 100;
 const PLAN_BYTES = 2 * LIMITS.uplinkPlanBytes;
+/** Most bytes of an upload's id in a plan. */
+const UPLOAD_BYTES = 1100;
 
 /** An upload in parts. */
 export type Upload = {
@@ -47,6 +49,8 @@ export type SignedPart = PlannedPart & { signed: SignedUpload };
  */
 export class Uploads {
   readonly #parts: Parts;
+  /** those that are being begun by this process, by command */
+  readonly #beginning = new Map<string, Promise<UploadPlan>>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -54,7 +58,7 @@ export class Uploads {
 
   /**
    * Opens an upload; a replayed Idempotency-Key finds the earlier one.
-   * @throws QUEUE_FULL, QUOTA_EXCEEDED, STORAGE_FULL, IDEMPOTENCY_KEY_REUSED
+   * @throws QUEUE_FULL, QUOTA_EXCEEDED, STORAGE_FULL, IDEMPOTENCY_KEY_REUSED, BODY_TOO_LARGE when the plan cannot be kept
    */
   async open(request: {
     user: string;
@@ -64,6 +68,7 @@ export class Uploads {
   }): Promise<Upload> {
     const { ledger, staging, allowances, quota } = this.#parts;
     const { user, edge, plan, idempotency } = request;
+    requireKeepable(plan);
     const bytes = plan.files.reduce((sum, file) => sum + file.size, 0);
     const input = { volume: plan.volume, count: plan.files.length, bytes };
     const left = await allowances.left(user, edge);
@@ -81,12 +86,18 @@ export class Uploads {
       const known = await this.#readPlan(command);
       if (known) return { command, plan: known };
     }
+    const other = this.#beginning.get(command.id);
+    if (other) return { command, plan: await other };
+    const beginning = this.#begin(command, plan).finally(() => this.#beginning.delete(command.id));
+    this.#beginning.set(command.id, beginning);
     try {
-      return { command, plan: await this.#begin(command, plan), fresh: true };
+      return { command, plan: await beginning, fresh: !replayed };
     } catch (error) {
-      // Refused, so the key is free: as nothing was told, nothing is kept.
-      await ledger.endUnclaimed(command, "expired", failureOf(error));
-      await staging.deletePrefix(prefixOf(command));
+      // Refused, so the key is free: as nothing was told, nothing is kept. But what another call has, stays.
+      if (!replayed && !(await this.#readPlan(command))) {
+        await ledger.endUnclaimed(command, "expired", failureOf(error));
+        await staging.deletePrefix(prefixOf(command));
+      }
       throw error;
     }
   }
@@ -195,6 +206,9 @@ export class Uploads {
       };
     });
     killPoint("uploads.begun");
+    // Another process may have answered the same key: what it told stands, and for ours nobody gets URLs.
+    const told = await this.#readPlan(command);
+    if (told) return told;
     const begun = { ...plan, files };
     const text = Buffer.from(JSON.stringify(begun));
     await staging.put(`${prefixOf(command)}${PLAN}`, text, { maxBytes: text.length });
@@ -226,6 +240,16 @@ export class Uploads {
       after = page.at(-1)!.key;
     }
   }
+}
+
+/** Long paths under a long `dest_path` make more of a plan than the request was. @throws BODY_TOO_LARGE */
+function requireKeepable(plan: UploadPlan): void {
+  const inParts = plan.files.filter((file) => file.crc32.length > 1).length;
+  if (Buffer.byteLength(JSON.stringify(plan)) + inParts * UPLOAD_BYTES <= PLAN_BYTES) return;
+  throw new PerigeeError(
+    "BODY_TOO_LARGE",
+    "files: their paths, each with dest_path before it, are too long together: send fewer files at once",
+  );
 }
 
 function incomplete(missing: PlannedPart[]): PerigeeError {

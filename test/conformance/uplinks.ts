@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { OperationHandler } from "#agent/operation.ts";
 import type { Ground } from "#lambdas/ground.ts";
 import { LIMITS } from "#protocol/limits.ts";
@@ -265,6 +265,33 @@ export function uplinksConformance(
       expect(again).toMatchObject({ id: first.id, missing: 1, parts: [{ part: 2 }] });
       const other = { ...body, dest_path: "x" };
       expect((await post("/uplinks", other, { "idempotency-key": "k" })).status).toBe(422);
+    });
+
+    test("calls with one Idempotency-Key at once begin one upload, and all have its URLs", async () => {
+      const begin = vi.spyOn(world.ground.staging.parts, "begin");
+      const content = randomBytes(PART + 1);
+      const body = { part_size: PART, files: [declared("f", content)] };
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, () => post("/uplinks", body, { "idempotency-key": "k" })),
+      );
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]));
+      expect(new Set(answers.map(({ body }) => body.data.id)).size).toBe(1);
+      expect(begin).toHaveBeenCalledTimes(1);
+      // parts by the URLs of any of them make the file
+      const parts = [answers[0]!.body.data.parts[0]!, answers[9]!.body.data.parts[1]!];
+      await sendAll(parts, [content]);
+      const id = answers[0]!.body.data.id;
+      const shown = (await (await alice.fetch(`/uplinks/${id}`)).json()) as { data: Opened };
+      expect(shown.data.missing).toBe(0);
+    });
+
+    test("a plan that could not be kept is refused before anything is reserved", async () => {
+      const files = Array.from({ length: 10_000 }, (_, i) => declared(`f${i}`, ""));
+      const dest_path = Array.from({ length: 4 }, () => "d".repeat(230)).join("/");
+      const { status, body } = await post("/uplinks", { dest_path, files });
+      expect([status, body.error]).toEqual([413, "BODY_TOO_LARGE"]);
+      expect((await world.ground.ledger.edgeState("em1")).reserved).toEqual([]);
+      expect((await post("/uplinks", { dest_path, files: files.slice(0, 1000) })).status).toBe(201);
     });
 
     test("reservations are bounded: places and bytes of the quota, by what was declared", async () => {
