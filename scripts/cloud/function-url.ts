@@ -9,6 +9,8 @@ export type FunctionUrl = {
 
 /** What Lambda takes as one event; it says so itself over that. */
 const EVENT_BYTES = 6 * 1024 * 1024;
+/** ms for which the rest of a body that was refused is thrown away */
+const DRAIN_MS = 10_000;
 const TOO_LARGE = {
   Message: `Request must be smaller than ${EVENT_BYTES} bytes for the InvokeFunction operation`,
 };
@@ -138,10 +140,18 @@ function splitOnce(text: string, separator: string): [string, string?] {
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
+/** The answer ends with the body: closing before would reset the connection of who is still sending, and eat it. */
 function refuse(incoming: IncomingMessage, outgoing: ServerResponse): void {
-  outgoing.setHeader("connection", "close");
-  json(outgoing, 413, TOO_LARGE);
-  incoming.resume();
+  const text = JSON.stringify(TOO_LARGE);
+  const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(text) };
+  outgoing.writeHead(413, { ...headers, connection: "close" });
+  outgoing.write(text);
+  const late = setTimeout(() => outgoing.end(), DRAIN_MS);
+  const end = () => {
+    clearTimeout(late);
+    outgoing.end();
+  };
+  incoming.once("end", end).once("close", end).resume();
 }
 
 function json(outgoing: ServerResponse, status: number, body: unknown): void {

@@ -155,8 +155,9 @@ describe.runIf(own)("what a cluster may lose", () => {
       scheduledTime: Date.now() + 20_000,
     });
     const stopped = manager.stop("bob", "stops");
-    const nodes = await manager.nodes();
-    expect(new Set(nodes.map(({ status }) => status))).toEqual(new Set(["Unknown"]));
+    // what was seen a moment ago is told for a while
+    const statuses = async () => new Set((await manager.nodes()).map(({ status }) => status));
+    await expect.poll(statuses, { timeout: 60_000 }).toEqual(new Set(["Unknown"]));
     expect(await manager.status("bob", "lives")).toHaveProperty("running");
     await pause(60_000 - (performance.now() - began));
     expect(stateOf(asked)).toHaveProperty("waiting");
