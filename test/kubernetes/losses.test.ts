@@ -142,6 +142,8 @@ function pauseProcess(pid: number | undefined): () => void {
 const own = clusterUnderTest().own;
 describe.runIf(own)("what a cluster may lose", () => {
   const daemons = () => new Daemons(own!.run);
+  // what was seen a moment ago is told for a while
+  const statuses = async () => new Set((await manager.nodes()).map(({ status }) => status));
 
   test("its API server for a minute: what runs goes on, what was asked for happens once", async () => {
     const lives = pods.sh(manager, "bob", ONCE, { pod: "lives" });
@@ -155,8 +157,6 @@ describe.runIf(own)("what a cluster may lose", () => {
       scheduledTime: Date.now() + 20_000,
     });
     const stopped = manager.stop("bob", "stops");
-    // what was seen a moment ago is told for a while
-    const statuses = async () => new Set((await manager.nodes()).map(({ status }) => status));
     await expect.poll(statuses, { timeout: 60_000 }).toEqual(new Set(["Unknown"]));
     expect(await manager.status("bob", "lives")).toHaveProperty("running");
     await pause(60_000 - (performance.now() - began));
@@ -176,8 +176,7 @@ describe.runIf(own)("what a cluster may lose", () => {
     const lives = pods.sh(manager, "eve", ONCE, { pod: "lives" });
     await stateWhere(manager, lives, running);
     const goOn = pauseProcess(daemons().pid("apiserver"));
-    const nodes = await manager.nodes();
-    expect(new Set(nodes.map(({ status }) => status))).toEqual(new Set(["Unknown"]));
+    await expect.poll(statuses, { timeout: 60_000 }).toEqual(new Set(["Unknown"]));
     goOn();
     await manager.stop("eve", "lives");
     expect(await endOf(manager, lives)).toMatchObject({ exitCode: 5 });
