@@ -94,8 +94,15 @@ export async function startBoundsStack(
 }
 
 function files(directory: string): string[] {
-  if (!existsSync(directory)) return [];
-  return readdirSync(directory, { recursive: true, encoding: "utf8" })
-    .map((name) => join(directory, name))
-    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
+  while (existsSync(directory)) {
+    try {
+      return readdirSync(directory, { recursive: true, encoding: "utf8" })
+        .map((name) => join(directory, name))
+        .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
+    } catch (error) {
+      // a directory is removed while it is read: look again
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    }
+  }
+  return [];
 }
