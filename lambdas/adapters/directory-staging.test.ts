@@ -1,36 +1,20 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { serve } from "@hono/node-server";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MiB } from "#protocol/limits.ts";
 import { stagingConformance } from "#test/conformance/staging.ts";
+import { servedDirectoryStaging } from "#test/support/served-directory-staging.ts";
 import { DirectoryStaging, type DirectoryStagingOptions } from "./directory-staging.ts";
 import { processMark } from "./process-mark.ts";
-import { stagingRoutes } from "./staging-routes.ts";
 
 const SECRET = randomBytes(32);
 
-stagingConformance("directory", async () => {
-  const root = await mkdtemp(path.join(tmpdir(), "staging-"));
-  const staging = await DirectoryStaging.open(root, { secret: SECRET, freeFloorBytes: 0 });
-  const server = serve({ fetch: stagingRoutes(staging).fetch, port: 0, hostname: "127.0.0.1" });
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  return {
-    staging,
-    fetchSigned: (url, init) => fetch(new URL(url, `http://127.0.0.1:${port}`), init),
-    close: async () => {
-      await new Promise((closed) => server.close(closed));
-      await rm(root, { recursive: true });
-    },
-  };
-});
+stagingConformance("directory", servedDirectoryStaging);
 
 describe("DirectoryStaging", () => {
   let root: string;

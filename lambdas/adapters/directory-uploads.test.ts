@@ -1,37 +1,21 @@
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { crc32 } from "node:zlib";
-import { serve } from "@hono/node-server";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "#protocol/limits.ts";
 import { stagingPartsConformance } from "#test/conformance/staging-parts.ts";
+import { servedDirectoryStaging } from "#test/support/served-directory-staging.ts";
 import { DirectoryStaging } from "./directory-staging.ts";
-import { stagingRoutes } from "./staging-routes.ts";
 
 const SECRET = randomBytes(32);
 const PART = LIMITS.partBytesLeast;
 
-stagingPartsConformance("directory", async () => {
-  const root = await mkdtemp(path.join(tmpdir(), "staging-"));
-  const staging = await DirectoryStaging.open(root, { secret: SECRET, freeFloorBytes: 0 });
-  const server = serve({ fetch: stagingRoutes(staging).fetch, port: 0, hostname: "127.0.0.1" });
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  return {
-    staging,
-    fetchSigned: (url, init) => fetch(new URL(url, `http://127.0.0.1:${port}`), init),
-    close: async () => {
-      await new Promise((closed) => server.close(closed));
-      await rm(root, { recursive: true });
-    },
-  };
-});
+stagingPartsConformance("directory", servedDirectoryStaging);
 
 describe("uploads in a directory", () => {
   let root: string;

@@ -4,6 +4,7 @@ import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
 import { byteRange } from "../http/byte-range.ts";
+import { SAFE_HEADERS } from "../http/safe-headers.ts";
 import type { DirectoryStaging } from "./directory-staging.ts";
 import type { PartTarget } from "./part-url.ts";
 import { sendFile } from "./send-file.ts";
@@ -33,15 +34,12 @@ export function stagingRoutes(
     const clientGone = c.env?.incoming?.destroyed && !c.env.incoming.complete;
     if (code === "INTERNAL_ERROR" && !clientGone) options.onError?.(error);
     const status = error instanceof PerigeeError ? error.status : 500;
-    return c.json({ error: code, message }, status as ContentfulStatusCode, SAFE);
+    return c.json({ error: code, message }, status as ContentfulStatusCode, SAFE_HEADERS);
   });
   app.get(`${PREFIX}*`, (c) => serve(staging, c, options.onError));
   app.put(`${PREFIX}*`, (c) => receive(staging, c));
   return app;
 }
-
-/** What is staged belongs to users: never cached, never taken for a page. */
-const SAFE = { "Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff" };
 
 async function serve(
   staging: DirectoryStaging,
@@ -53,7 +51,7 @@ async function serve(
   const object = await staging.head(key);
   if (!object) throw new PerigeeError("FILE_NOT_FOUND", "No such object in staging");
   const headers: Record<string, string> = {
-    ...SAFE,
+    ...SAFE_HEADERS,
     "Content-Type": "application/octet-stream",
     "Accept-Ranges": "bytes",
   };
@@ -100,7 +98,7 @@ async function receive(staging: DirectoryStaging, c: Context<Env>): Promise<Resp
   // the web stream of a Node request costs a copy and a promise for every chunk
   const body = c.env?.incoming ?? nodeStream(c.req.raw.body);
   const stored = await staging.put(key, body, { maxBytes });
-  return c.json(stored, 200, SAFE);
+  return c.json(stored, 200, SAFE_HEADERS);
 }
 
 async function receivePart(
@@ -114,7 +112,7 @@ async function receivePart(
     throw new PerigeeError("SIZE_MISMATCH", `The content must have ${size} bytes`);
   }
   await staging.parts.write(target, c.env?.incoming ?? nodeStream(c.req.raw.body));
-  return c.json({ size, crc32: target.part.crc32 }, 200, SAFE);
+  return c.json({ size, crc32: target.part.crc32 }, 200, SAFE_HEADERS);
 }
 
 /** The key and query of a signed URL, as it came over the wire. */

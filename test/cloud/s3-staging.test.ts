@@ -8,20 +8,11 @@ import { S3Staging } from "#lambdas/adapters/s3-staging.ts";
 import { MiB } from "#protocol/limits.ts";
 import { stagingConformance } from "#test/conformance/staging.ts";
 import { awsAt, makeBucket } from "./support/aws.ts";
+import { s3UnderTest } from "./support/s3-under-test.ts";
 
 const endpoint = inject("awsEndpoint");
 
-stagingConformance("S3", async () => {
-  const aws = awsAt(endpoint);
-  const bucket = await makeBucket(aws.s3);
-  return {
-    staging: new S3Staging({ client: aws.s3, bucket }),
-    // S3 refuses who comes without a signature; LocalStack knows no private buckets
-    fetchSigned: async (url, init) =>
-      url.includes("X-Amz-Signature") ? fetch(url, init) : new Response(null, { status: 403 }),
-    close: async () => aws.close(),
-  };
-});
+stagingConformance("S3", () => s3UnderTest(endpoint));
 
 describe("objects of several parts", () => {
   const aws = awsAt(endpoint);
