@@ -18,14 +18,14 @@ test("each exit code counts as one", () => {
   put("lint.exit", "0\n");
   put("typecheck.exit", "2\n");
   put("demo.exit", "0\n");
-  expect(sumUp(directory)).toEqual({ passed: 2, failed: 1 });
+  expect(sumUp(directory)).toMatchObject({ passed: 2, failed: 1 });
 });
 
 test("a vitest report counts by its tests, beside the others", () => {
   put("lint.exit", "0\n");
   put("tests.exit", "1\n");
   put("tests.json", { numPassedTests: 40, numFailedTests: 2, testResults: [file("failed", 42)] });
-  expect(sumUp(directory)).toEqual({ passed: 41, failed: 2 });
+  expect(sumUp(directory)).toMatchObject({ passed: 41, failed: 2 });
 });
 
 test("a test file that could not be loaded is a failure", () => {
@@ -35,19 +35,19 @@ test("a test file that could not be loaded is a failure", () => {
     numFailedTests: 0,
     testResults: [file("passed", 3), file("failed", 0)],
   });
-  expect(sumUp(directory)).toEqual({ passed: 3, failed: 1 });
+  expect(sumUp(directory)).toMatchObject({ passed: 3, failed: 1 });
 });
 
 test("a run that failed beside its tests is a failure", () => {
   put("tests.exit", "1\n");
   put("tests.json", { numPassedTests: 3, numFailedTests: 0, testResults: [file("passed", 3)] });
-  expect(sumUp(directory)).toEqual({ passed: 3, failed: 1 });
+  expect(sumUp(directory)).toMatchObject({ passed: 3, failed: 1 });
 });
 
 test("a report that was cut short is a failure", () => {
   put("tests.exit", "0\n");
   put("tests.json", '{"numPassedTests": 3');
-  expect(sumUp(directory)).toEqual({ passed: 0, failed: 1 });
+  expect(sumUp(directory)).toMatchObject({ passed: 0, failed: 1 });
 });
 
 test("skipped tests count as neither", () => {
@@ -58,5 +58,30 @@ test("skipped tests count as neither", () => {
     numPendingTests: 9,
     testResults: [file("passed", 12)],
   });
-  expect(sumUp(directory)).toEqual({ passed: 3, failed: 0 });
+  expect(sumUp(directory)).toMatchObject({ passed: 3, failed: 0 });
+});
+
+test("what failed is told, and why", () => {
+  put("demo.exit", "3\n");
+  put("tests.exit", "1\n");
+  put("tests.json", {
+    numPassedTests: 1,
+    numFailedTests: 1,
+    testResults: [
+      {
+        name: "a.test.ts",
+        status: "failed",
+        assertionResults: [
+          { status: "passed", fullName: "adds", failureMessages: [] },
+          { status: "failed", fullName: "subtracts", failureMessages: ["expected 3 to be 4"] },
+        ],
+      },
+      { name: "b.test.ts", status: "failed", message: "no such module", assertionResults: [] },
+    ],
+  });
+  expect(sumUp(directory).failures).toEqual([
+    "demo: exit code 3",
+    "tests: a.test.ts > subtracts\nexpected 3 to be 4",
+    "tests: b.test.ts\nno such module",
+  ]);
 });

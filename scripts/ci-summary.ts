@@ -1,43 +1,72 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-export type Sum = { passed: number; failed: number };
+export type Sum = { passed: number; failed: number; failures: string[] };
 
 type VitestReport = {
   numPassedTests: number;
   numFailedTests: number;
-  testResults: { status: string; assertionResults: unknown[] }[];
+  testResults: {
+    name?: string;
+    status: string;
+    message?: string;
+    assertionResults: { status?: string; fullName?: string; failureMessages?: string[] }[];
+  }[];
 };
+
+/** Characters of one failure's message that are shown again: the whole stands further up. */
+const MESSAGE = 1500;
 
 /**
  * Sums what `.ci/run` left in `directory`: each `NAME.exit` (an exit code) counts as one, unless there is a
  * vitest report `NAME.json` beside it, which counts by its tests. A file of tests that could not even be
- * loaded is one failure, and so is a run that failed with no failed test in it.
+ * loaded is one failure, and so is a run that failed with no failed test in it. `failures` says what failed
+ * and why, in short.
  */
 export function sumUp(directory: string): Sum {
-  const sum: Sum = { passed: 0, failed: 0 };
+  const sum: Sum = { passed: 0, failed: 0, failures: [] };
   const files = readdirSync(directory);
   for (const file of files.filter((name) => name.endsWith(".exit"))) {
-    const ok = readFileSync(join(directory, file), "utf8").trim() === "0";
-    const report = file.replace(/\.exit$/, ".json");
-    const one = files.includes(report) ? sumOf(readReport(join(directory, report)), ok) : count(ok);
+    const code = readFileSync(join(directory, file), "utf8").trim();
+    const name = file.replace(/\.exit$/, "");
+    const report = `${name}.json`;
+    const one = files.includes(report)
+      ? sumOf(name, readReport(join(directory, report)), code)
+      : count(name, code);
     sum.passed += one.passed;
     sum.failed += one.failed;
+    sum.failures.push(...one.failures);
   }
   return sum;
 }
 
-function sumOf(report: VitestReport | undefined, ok: boolean): Sum {
-  if (!report) return { passed: 0, failed: 1 };
+function sumOf(name: string, report: VitestReport | undefined, code: string): Sum {
+  if (!report) return { passed: 0, failed: 1, failures: [`${name}: its report was cut short`] };
   const unloaded = report.testResults.filter(
     ({ status, assertionResults }) => status === "failed" && assertionResults.length === 0,
   );
   const failed = report.numFailedTests + unloaded.length;
-  return { passed: report.numPassedTests, failed: !ok && failed === 0 ? 1 : failed };
+  const failures = [
+    ...report.testResults.flatMap((file) =>
+      file.assertionResults
+        .filter(({ status }) => status === "failed")
+        .map((test) => told(`${name}: ${file.name} > ${test.fullName}`, test.failureMessages?.join("\n"))),
+    ),
+    ...unloaded.map((file) => told(`${name}: ${file.name}`, file.message)),
+  ];
+  if (failed === 0 && code !== "0") {
+    return { passed: report.numPassedTests, failed: 1, failures: [`${name}: exit code ${code}`] };
+  }
+  return { passed: report.numPassedTests, failed, failures };
 }
 
-function count(ok: boolean): Sum {
-  return { passed: Number(ok), failed: Number(!ok) };
+function count(name: string, code: string): Sum {
+  const ok = code === "0";
+  return { passed: Number(ok), failed: Number(!ok), failures: ok ? [] : [`${name}: exit code ${code}`] };
+}
+
+function told(what: string, why = ""): string {
+  return `${what}\n${why.slice(0, MESSAGE)}`.trimEnd();
 }
 
 function readReport(path: string): VitestReport | undefined {
@@ -49,7 +78,9 @@ function readReport(path: string): VitestReport | undefined {
 }
 
 if (import.meta.main) {
-  const { passed, failed } = sumUp(process.argv[2] ?? ".");
+  const { passed, failed, failures } = sumUp(process.argv[2] ?? ".");
+  // last, where they are found without a search
+  for (const failure of failures) console.log(`FAILED ${failure}\n`);
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 }
