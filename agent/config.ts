@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 import { GiB, LIMITS } from "#protocol/limits.ts";
 import { NODE_KINDS } from "#protocol/names.ts";
 import { kubernetesConfig } from "./pods/kubernetes-config.ts";

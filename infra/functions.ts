@@ -95,7 +95,6 @@ export class Functions extends Construct {
       PERIGEE_TOKEN_SECRET: storage.tokenSecret.secretArn,
       PERIGEE_STREAMING: String(settings.streaming),
       PERIGEE_DEPLOYMENT: settings.name,
-      NODE_OPTIONS: "--enable-source-maps",
       ...(settings.quota !== undefined && { PERIGEE_QUOTA: String(settings.quota) }),
       ...(settings.endpoint && { AWS_ENDPOINT_URL: settings.endpoint }),
     };

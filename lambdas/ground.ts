@@ -1,4 +1,3 @@
-import { OpenAPIHono } from "@hono/zod-openapi";
 import { Hono } from "hono";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
@@ -21,7 +20,6 @@ import { Janitor } from "./dispatch/janitor.ts";
 import { PodLogs } from "./dispatch/pod-logs.ts";
 import { Uploads } from "./dispatch/uploads.ts";
 import { Waiting, type WaitingOptions } from "./dispatch/waiting.ts";
-import { docsPage } from "./docs/page.ts";
 import { registerEdgeRoutes } from "./edges/routes.ts";
 import { allowedMethods } from "./http/allowed-methods.ts";
 import { answerThenDrain } from "./http/answer-then-drain.ts";
@@ -76,7 +74,7 @@ export type PassBounds = {
 };
 
 export type Ground = {
-  app: OpenAPIHono<GroundEnv>;
+  app: Hono<GroundEnv>;
   ledger: Ledger;
   accounts: Accounts;
   staging: Staging;
@@ -124,14 +122,7 @@ export function createGround(options: GroundOptions): Ground {
   // a Lambda's process is one of many and soon gone: what it would say of itself means nothing
   const metrics = new Metrics({ process: !pass }, nowAndThen(CONTACT_MS, contact));
 
-  const app = new OpenAPIHono<GroundEnv>({
-    getPath: foldedPath,
-    defaultHook: (result) => {
-      if (result.success) return;
-      const [issue] = result.error.issues;
-      throw new PerigeeError("INVALID_PARAMETERS", `${issue?.path.join(".")}: ${issue?.message}`);
-    },
-  });
+  const app = new Hono<GroundEnv>({ getPath: foldedPath });
   app.onError((error, c) => answerThenDrain(errorResponse(error, { log }), incomingOf(c)));
   app.notFound((c) => {
     const { method, path } = c.req;
@@ -154,12 +145,10 @@ export function createGround(options: GroundOptions): Ground {
   // Open, so that a client learns how to send before it sends: no token, no edge, no body
   const uplinks = { parts_over: options.partsOver ?? LIMITS.partsOver };
   app.get("/healthz", (c) => c.json({ status: "ok", uplinks }));
-  app.get("/metrics", async (c) =>
-    c.body(await metrics.registry.metrics(), 200, {
-      "content-type": metrics.registry.contentType,
-      "x-content-type-options": "nosniff",
-    }),
-  );
+  app.get("/metrics", async (c) => {
+    const { text, contentType } = await metrics.scrape();
+    return c.body(text, 200, { "content-type": contentType, "x-content-type-options": "nosniff" });
+  });
   registerAuthRoutes(app, {
     accounts,
     tokens,
@@ -195,22 +184,12 @@ export function createGround(options: GroundOptions): Ground {
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
   registerEdgeRoutes(app, { ledger, runs, resolveEdge, now });
 
-  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
-    type: "http",
-    scheme: "bearer",
-    bearerFormat: "JWT",
+  const document = async () => (await import("./docs/document.ts")).apiDocument();
+  app.get("/openapi.json", async (c) => c.json(await document()));
+  app.get("/docs", async (c) => {
+    const { docsPage } = await import("./docs/page.ts");
+    return c.html(docsPage(await document()), 200, DOCS_HEADERS);
   });
-  const document = () =>
-    app.getOpenAPI31Document({
-      openapi: "3.1.0",
-      info: {
-        title: "Perigee",
-        version: "0.1.0",
-        description: "Ground API of an edge computer that is hard to reach.",
-      },
-    });
-  app.get("/openapi.json", (c) => c.json(document()));
-  app.get("/docs", (c) => c.html(docsPage(document()), 200, DOCS_HEADERS));
   return { app, ledger, accounts, staging, runs, janitor };
 }
 

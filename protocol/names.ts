@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** RFC 1035 label: pod and volume names (em-api-decisions, "names"). */
 export const LABEL = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;

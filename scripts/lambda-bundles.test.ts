@@ -1,71 +1,95 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { builtinModules } from "node:module";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Bundles, bundleLambdas, LAMBDAS, type LambdaName } from "./lambda-bundles.ts";
+import { apiDocument } from "#lambdas/docs/document.ts";
+import { MiB } from "#protocol/limits.ts";
+import { type Bundles, bundleLambdas, type LambdaName } from "./lambda-bundles.ts";
 
-const MiB = 1024 * 1024;
-let outdir: string;
+let directory: string;
 let bundles: Bundles<LambdaName>;
 beforeAll(async () => {
-  outdir = mkdtempSync(join(tmpdir(), "perigee-bundles-"));
-  bundles = await bundleLambdas(outdir);
+  directory = mkdtempSync(join(tmpdir(), "perigee-bundles-"));
+  bundles = await bundleLambdas(directory);
 });
-afterAll(() => rmSync(outdir, { recursive: true, force: true }));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-const packagesOf = (name: LambdaName) =>
-  new Set(
-    Object.keys(bundles.inputs[name]).flatMap(
-      (file) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? [],
-    ),
-  );
+const ENVIRONMENT = {
+  PATH: process.env.PATH,
+  PERIGEE_TABLE: "table",
+  PERIGEE_BUCKET: "bucket",
+  PERIGEE_QUEUE_PREFIX: "queue-",
+  PERIGEE_TOKEN_SECRET: "secret",
+  PERIGEE_STREAMING: "false",
+  AWS_REGION: "us-east-1",
+};
 
-describe.each(Object.keys(LAMBDAS) as LambdaName[])("the bundle of %s", (name) => {
-  test("is under 1 MiB, with a source map beside it", () => {
-    expect(statSync(join(bundles.folders[name], "index.mjs")).size).toBeLessThan(MiB);
-    const { sources } = JSON.parse(readFileSync(join(bundles.folders[name], "index.mjs.map"), "utf8"));
-    expect(sources).toContainEqual(expect.stringMatching(/lambdas\/ground\.ts$/));
+/** Runs the API Lambda in a process of its own, for one GET; its answer, and what it logged. */
+async function get(path: string) {
+  const script = `
+    const { handler } = await import(${JSON.stringify(pathToFileURL(join(bundles.folders.api, "index.mjs")))});
+    const http = { method: "GET", path: ${JSON.stringify(path)}, sourceIp: "192.0.2.1", protocol: "HTTP/1.1" };
+    const event = { version: "2.0", rawPath: http.path, rawQueryString: "", headers: {}, isBase64Encoded: false,
+      requestContext: { http, domainName: "localhost", requestId: "1" } };
+    const answer = await handler(event, { getRemainingTimeInMillis: () => 30_000 });
+    console.log(JSON.stringify(answer));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script], {
+    env: ENVIRONMENT,
+    timeout: 60_000,
+    maxBuffer: 16 * MiB,
+  });
+  const lines = stdout.trimEnd().split("\n");
+  return { answer: JSON.parse(lines.pop()!), log: lines.map((line) => JSON.parse(line)) };
+}
+
+/** The files that are read at the start: `index.mjs`, and what it imports at once. */
+function readAtStart(folder: string): string[] {
+  const files = [join(folder, "index.mjs")];
+  for (const file of files) {
+    const imports = readFileSync(file, "utf8").matchAll(/(?:from|import)"(\.\/[^"]+)"/g);
+    for (const [, path] of imports) {
+      const target = join(dirname(file), path!);
+      if (!files.includes(target)) files.push(target);
+    }
+  }
+  return files;
+}
+
+describe.each(["api", "janitor"] as const)("the %s Lambda", (name) => {
+  test("is less than 1 MiB", () => {
+    const folder = bundles.folders[name];
+    const sources = readdirSync(folder).filter((file) => file.endsWith(".mjs"));
+    const bytes = sources.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
+    expect(bytes).toBeLessThan(MiB);
   });
 
-  test("has nothing native, of the edge, of the embedded ground or of other clouds in it", () => {
-    const packages = packagesOf(name);
-    for (const unneeded of [
-      "@node-rs/xxhash",
-      "@kubernetes/client-node",
-      "dockerode",
-      "tar-stream",
-      "commander",
-      "@hono/node-server",
-      "@aws-sdk/credential-provider-node",
-      "@aws-sdk/lib-storage",
-    ]) {
-      expect(packages).not.toContain(unneeded);
+  test("reads nothing at its start that only few requests need", () => {
+    const texts = readAtStart(bundles.folders[name]).map((file) => readFileSync(file, "utf8"));
+    const start = texts.join("\n");
+    expect(texts.length).toBeLessThan(readdirSync(bundles.folders[name]).length / 2);
+    // of /docs, /openapi.json and /metrics
+    for (const word of ["<!doctype html>", "ULID of the command", "perigee_http_requests_total"]) {
+      expect(start).not.toContain(word);
     }
-    const own = Object.keys(bundles.inputs[name]).filter((file) => !file.includes("node_modules"));
-    for (const file of own) {
-      expect(file).toMatch(/^(?:lambdas|protocol)\//);
-      expect(file).not.toMatch(/sqlite|directory-staging|memory-doorbell/);
-    }
-    const clients = [...packages].filter((one) => /^@aws-sdk\/client-/.test(one)).sort();
-    expect(clients).toEqual([
-      "@aws-sdk/client-dynamodb",
-      "@aws-sdk/client-s3",
-      "@aws-sdk/client-secrets-manager",
-      "@aws-sdk/client-sqs",
-    ]);
-  });
-
-  test("imports nothing but Node's own modules", () => {
-    const text = readFileSync(join(bundles.folders[name], "index.mjs"), "utf8");
-    const imported = [...text.matchAll(/(?:^|[;}])import\s*(?:[\w${},*\s]+?from\s*)?"([^"]+)"/g)].map(
-      ([, m]) => m!,
-    );
-    expect(imported.length).toBeGreaterThan(5);
-    for (const module of imported) expect(builtinModules).toContain(module.replace(/^node:/, ""));
+    expect(start).not.toContain("worker_threads");
   });
 });
 
-test("the stand-in for the native hash is in the bundle", () => {
-  expect(Object.keys(bundles.inputs.api)).toContain("lambdas/adapters/xxh64-wasm.ts");
+test("the API Lambda's document is the one that the app makes", async () => {
+  const { answer } = await get("/openapi.json");
+  expect(answer.statusCode).toBe(200);
+  expect(JSON.parse(answer.body)).toEqual(JSON.parse(JSON.stringify(apiDocument())));
+});
+
+test("an error is logged with its place in the sources, and told to nobody", async () => {
+  // it has no credentials to read the edges with
+  const { answer, log } = await get("/metrics");
+  expect(answer.statusCode).toBe(500);
+  expect(JSON.parse(answer.body)).toMatchObject({ error: "INTERNAL_ERROR" });
+  expect(answer.body).not.toContain("AWS_ACCESS_KEY_ID");
+  const entry = log.find(({ level }) => level === 50);
+  expect(entry.err.stack).toMatch(/lambdas\/adapters\/lambda-credentials\.ts:\d+:\d+/);
 });

@@ -1,10 +1,11 @@
 import { mkdirSync, rmSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { build, type Metafile, type Plugin } from "esbuild";
+import { apiDocument } from "#lambdas/docs/document.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 
-/** The Lambdas, each a folder with `index.mjs` and its source map. */
+/** The Lambdas, each a folder with `index.mjs`, what that loads later, and the source maps. */
 export const LAMBDAS = { api: "lambdas/entries/api.ts", janitor: "lambdas/entries/janitor.ts" } as const;
 export type LambdaName = keyof typeof LAMBDAS;
 
@@ -12,19 +13,21 @@ export type LambdaName = keyof typeof LAMBDAS;
 const STAND_INS = {
   "@node-rs/xxhash": join(ROOT, "lambdas/adapters/xxh64-wasm.ts"),
   "@aws-sdk/credential-provider-node": join(ROOT, "lambdas/adapters/lambda-credentials.ts"),
+  // an alias goes for what is beneath the name too
+  "pino/browser.js": join(ROOT, "node_modules/pino/browser.js"),
+  pino: join(ROOT, "lambdas/adapters/lambda-log.ts"),
 };
 
 /** Some libraries still say `require` of Node's own modules. */
 const REQUIRE =
   'import{createRequire as perigeeRequire}from"node:module";const require=perigeeRequire(import.meta.url);';
 
-/** Zod brings its messages in fifty languages, of which the ground says them in one. */
-const ONE_LANGUAGE: Plugin = {
-  name: "one-language",
+/** The API's document is the same in every process: made here, it costs them a file that is read when asked for. */
+const READY_DOCUMENT: Plugin = {
+  name: "ready-document",
   setup({ onLoad }) {
-    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, ({ path }) => ({
-      contents: 'export { default as en } from "./en.js";',
-      resolveDir: dirname(path),
+    onLoad({ filter: /[\\/]lambdas[\\/]docs[\\/]document\.ts$/ }, () => ({
+      contents: `const document = ${JSON.stringify(apiDocument())}; export const apiDocument = () => document;`,
     }));
   },
 };
@@ -37,7 +40,7 @@ export type Bundles<N extends string> = {
 
 /**
  * Bundles the Lambdas into folders of `outdir` (emptied first) and returns those. Everything is inside, the
- * AWS clients too: what runs is what was tested, and one file starts faster than many.
+ * AWS clients too: what runs is what was tested, and few files start faster than many.
  */
 export async function bundleLambdas(outdir: string): Promise<Bundles<LambdaName>>;
 export async function bundleLambdas<N extends string>(
@@ -56,9 +59,12 @@ export async function bundleLambdas(
     mkdirSync(folder, { recursive: true });
     const { metafile } = await build({
       absWorkingDir: ROOT,
-      entryPoints: [entry],
-      outfile: join(folder, "index.mjs"),
+      entryPoints: { index: entry },
+      outdir: folder,
+      outExtension: { ".js": ".mjs" },
       bundle: true,
+      // what is imported when it is needed is not read at the start
+      splitting: true,
       minify: true,
       sourcemap: true,
       sourcesContent: false,
@@ -68,7 +74,7 @@ export async function bundleLambdas(
       mainFields: ["module", "main"],
       banner: { js: REQUIRE },
       alias: STAND_INS,
-      plugins: [ONE_LANGUAGE],
+      plugins: [READY_DOCUMENT],
       legalComments: "none",
       logLevel: "warning",
       metafile: true,

@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { mkdir, open, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
 
@@ -15,6 +14,7 @@ export type SpoolPlace = {
 
 /** The room is looked at each time so much was written. */
 const LOOK_BYTES = 16 * MiB;
+const READ_BYTES = 1 * MiB;
 
 /**
  * Writes a stream to a file that has no name any more when this returns: it goes with its descriptor, whatever
@@ -47,12 +47,22 @@ export async function spool(
     signal.throwIfAborted();
     return {
       size,
-      read: () => createReadStream("", { fd: file, start: 0, autoClose: false, highWaterMark: 1 * MiB }),
+      read: () => Readable.from(chunksOf(file), { objectMode: false }),
       [Symbol.asyncDispose]: () => file.close(),
     };
   } catch (error) {
     await file.close();
     throw (error as NodeJS.ErrnoException).code === "ENOSPC" ? full(error) : error;
+  }
+}
+
+/** Not a read stream of Node's: that closes the file when it is destroyed, and so when a transfer is cut. */
+async function* chunksOf(file: FileHandle): AsyncGenerator<Buffer> {
+  for (let at = 0; ; ) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    yield buffer.subarray(0, bytesRead);
   }
 }
 

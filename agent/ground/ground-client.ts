@@ -2,7 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { z } from "zod";
+import type * as z from "zod";
 import { isErrorCode, PerigeeError } from "#protocol/errors.ts";
 import * as wire from "#protocol/wire.ts";
 import { ConnectionCut, download, type WriteChunks } from "./download.ts";

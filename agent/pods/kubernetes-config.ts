@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { GiB, MiB } from "#protocol/limits.ts";
 import { NODE_KINDS } from "#protocol/names.ts";
 

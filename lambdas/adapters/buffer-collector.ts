@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { MiB } from "#protocol/limits.ts";
 
 const EVERY_BYTES = 16 * MiB;
@@ -29,6 +27,9 @@ export class BufferCollector {
 }
 
 function exposeCollector(): Collect {
+  // not imported: most Lambdas never receive so much, and would load both at their start
+  const { setFlagsFromString } = process.getBuiltinModule("node:v8");
+  const { runInNewContext } = process.getBuiltinModule("node:vm");
   setFlagsFromString("--expose-gc");
   setFlagsFromString("--heap-growing-percent=200");
   return runInNewContext("gc") as Collect;

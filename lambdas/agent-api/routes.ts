@@ -1,6 +1,6 @@
 import { type Context, Hono } from "hono";
 import type { Logger } from "pino";
-import type { z } from "zod";
+import type * as z from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
 import { GiB, LIMITS, MiB } from "#protocol/limits.ts";
 import { OPERATIONS } from "#protocol/operations.ts";

@@ -1,7 +1,7 @@
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context, Hono } from "hono";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { ResultOf } from "#protocol/operations.ts";
-import { isTerminal, STATES } from "#protocol/state.ts";
+import { isTerminal, STATES, type State } from "#protocol/state.ts";
 import { stagedFileAnswer } from "../content/file-answer.ts";
 import { type ContentDeps, openStaged, streamStaged } from "../content/staged-content.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
@@ -23,80 +23,21 @@ export type CommandsParts = ContentDeps & {
 const JSON_TEXT = { "content-type": "application/json", ...SAFE_HEADERS };
 
 /** The longest `wait` of GET /commands/{id}, in seconds. */
-const MAX_WAIT_S = 60;
-const MAX_PAGE = 200;
+export const MAX_WAIT_S = 60;
+export const MAX_PAGE = 200;
 /** Commands looked at for one page when a state is asked for: a page may come short, with `next` to go on. */
 const MAX_SCAN = 1000;
 
-const view = z
-  .object({
-    command_id: z.string().openapi({ example: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8F" }),
-    operation: z.string().openapi({ example: "volume.uplink" }),
-    edge: z.string(),
-    state: z.enum(STATES),
-    input: z.unknown(),
-    position: z.number().int().optional().openapi({ description: "1 = next to run; only while queued" }),
-    contact: z.enum(["ok", "lost"]).optional().openapi({ description: "only while running" }),
-    progress: z.unknown().optional(),
-    attempts: z.number().int(),
-    created_at: z.string(),
-    queued_at: z.string().optional(),
-    claimed_at: z.string().optional(),
-    ended_at: z.string().optional(),
-    cancel_requested_at: z.string().optional(),
-    result: z.unknown().optional(),
-    error: z.unknown().optional(),
-    content: z
-      .string()
-      .optional()
-      .openapi({ description: "where the bytes of a downlink or listing are, for 24 hours" }),
-  })
-  .openapi("Command");
-const problem = z.object({ error: z.string(), message: z.string() }).openapi("Error");
-
-const json = <T extends z.ZodType>(schema: T, description: string) => ({
-  description,
-  content: { "application/json": { schema } },
-});
-const one = z.object({ message: z.string(), data: view });
-const id = z.object({ id: z.string().openapi({ description: "ULID of the command" }) });
-const security = [{ bearer: [] }];
-
 /** Commands as a resource: what the user's calls became, by any dialect. Takes no lock. */
-export function registerCommandRoutes(app: OpenAPIHono<GroundEnv>, parts: CommandsParts): void {
+export function registerCommandRoutes(app: Hono<GroundEnv>, parts: CommandsParts): void {
   const { ledger, waiting, dispatch } = parts;
 
-  const list = createRoute({
-    method: "get",
-    path: "/commands",
-    tags: ["Commands"],
-    summary: "Own commands, newest first",
-    security,
-    request: {
-      query: z.object({
-        limit: z
-          .string()
-          .optional()
-          .openapi({ description: `1 to ${MAX_PAGE}, default 50` }),
-        before: z.string().optional().openapi({ description: "`next` of the page before" }),
-        state: z.enum(STATES).optional(),
-      }),
-    },
-    responses: {
-      200: json(
-        z.object({ message: z.string(), data: z.array(view), next: z.string().optional() }),
-        "A page",
-      ),
-      400: json(problem, "INVALID_PARAMETERS"),
-      401: json(problem, "UNAUTHORIZED"),
-    },
-  });
-  app.openapi(list, async (c) => {
-    const query = c.req.valid("query");
-    const limit = wholeNumber("limit", query.limit ?? "50", 1, MAX_PAGE);
+  app.get("/commands", async (c) => {
+    const limit = wholeNumber("limit", once(c, "limit") ?? "50", 1, MAX_PAGE);
+    const state = stateNamed(once(c, "state"));
     const user = c.get("user");
     const page: Command[] = [];
-    let before = query.before;
+    let before = once(c, "before");
     let seen = 0;
     let more = true;
     while (page.length < limit && more && seen < MAX_SCAN) {
@@ -109,7 +50,7 @@ export function registerCommandRoutes(app: OpenAPIHono<GroundEnv>, parts: Comman
           break;
         }
         before = command.id;
-        if (!query.state || command.state === query.state) page.push(command);
+        if (!state || command.state === state) page.push(command);
       }
     }
     const data = await Promise.all(
@@ -121,32 +62,9 @@ export function registerCommandRoutes(app: OpenAPIHono<GroundEnv>, parts: Comman
     );
   });
 
-  const get = createRoute({
-    method: "get",
-    path: "/commands/{id}",
-    tags: ["Commands"],
-    summary: "One command",
-    description: "With `wait` it answers when the command changes, or after that many seconds.",
-    security,
-    request: {
-      params: id,
-      query: z.object({
-        wait: z
-          .string()
-          .optional()
-          .openapi({ description: `seconds, 0 to ${MAX_WAIT_S}` }),
-      }),
-    },
-    responses: {
-      200: json(one, "The command"),
-      400: json(problem, "INVALID_PARAMETERS"),
-      401: json(problem, "UNAUTHORIZED"),
-      404: json(problem, "COMMAND_NOT_FOUND"),
-    },
-  });
-  app.openapi(get, async (c) => {
-    const wait = wholeNumber("wait", c.req.valid("query").wait ?? "0", 0, MAX_WAIT_S);
-    let command = await ledger.command(c.get("user"), c.req.valid("param").id);
+  app.get("/commands/:id", async (c) => {
+    const wait = wholeNumber("wait", once(c, "wait") ?? "0", 0, MAX_WAIT_S);
+    let command = await ledger.command(c.get("user"), c.req.param("id"));
     if (wait > 0 && !isTerminal(command.state)) command = await waiting.forChange(command, wait * 1000);
     return c.json(
       { message: "Successfully fetched command", data: commandView(command, await standing(command)) },
@@ -154,25 +72,6 @@ export function registerCommandRoutes(app: OpenAPIHono<GroundEnv>, parts: Comman
     );
   });
 
-  const content = createRoute({
-    method: "get",
-    path: "/commands/{id}/content",
-    tags: ["Commands"],
-    summary: "What a command brought down",
-    description:
-      "The bytes of a downlink (headers as on files/downlink; `Range` and `If-Range` are understood), the JSON array of a long listing, or the JSON of a result that is too long for the command itself. Kept for 24 hours.",
-    security,
-    request: { params: id },
-    responses: {
-      200: { description: "The bytes", content: { "application/octet-stream": { schema: z.string() } } },
-      206: { description: "A part of them" },
-      401: json(problem, "UNAUTHORIZED"),
-      404: json(problem, "COMMAND_NOT_FOUND, or FILE_NOT_FOUND: it has none, or no longer"),
-      416: json(problem, "RANGE_NOT_SATISFIABLE"),
-    },
-  });
-  // Not `openapi`: the answer is a stream, for which it has no type.
-  app.openAPIRegistry.registerPath(content);
   app.get("/commands/:id/content", async (c) => {
     const command = await ledger.command(c.get("user"), c.req.param("id"));
     if (command.stagedResult !== undefined) {
@@ -194,23 +93,8 @@ export function registerCommandRoutes(app: OpenAPIHono<GroundEnv>, parts: Comman
     throw new PerigeeError("FILE_NOT_FOUND", "The command brought nothing down, or not yet");
   });
 
-  const drop = createRoute({
-    method: "delete",
-    path: "/commands/{id}/content",
-    tags: ["Commands"],
-    summary: "Delete what a command brought down",
-    description:
-      "Who has the bytes may let go of them: until then, or for 24 hours, they count towards the quota. Repeating it is harmless.",
-    security,
-    request: { params: id },
-    responses: {
-      200: json(z.object({ message: z.string() }), "Deleted"),
-      401: json(problem, "UNAUTHORIZED"),
-      404: json(problem, "COMMAND_NOT_FOUND, or FILE_NOT_FOUND: it has brought nothing down"),
-    },
-  });
-  app.openapi(drop, async (c) => {
-    const command = await ledger.command(c.get("user"), c.req.valid("param").id);
+  app.delete("/commands/:id/content", async (c) => {
+    const command = await ledger.command(c.get("user"), c.req.param("id"));
     if (command.operation !== "volume.read" || !hasContent(command)) {
       throw new PerigeeError("FILE_NOT_FOUND", "The command brought nothing down, or not yet");
     }
@@ -218,24 +102,8 @@ export function registerCommandRoutes(app: OpenAPIHono<GroundEnv>, parts: Comman
     return c.json({ message: "Content deleted" }, 200);
   });
 
-  const cancel = createRoute({
-    method: "post",
-    path: "/commands/{id}/cancel",
-    tags: ["Commands"],
-    summary: "Cancel a command",
-    description: "One that waits ends at once. A running one is stopped by the edge: its state says when.",
-    security,
-    request: { params: id },
-    responses: {
-      200: json(one, "Cancelled"),
-      202: json(one, "The edge was asked to stop it"),
-      401: json(problem, "UNAUTHORIZED"),
-      404: json(problem, "COMMAND_NOT_FOUND"),
-      409: json(problem, "NOT_CANCELLABLE: it has already ended"),
-    },
-  });
-  app.openapi(cancel, async (c) => {
-    const command = await dispatch.cancel(c.get("user"), c.req.valid("param").id);
+  app.post("/commands/:id/cancel", async (c) => {
+    const command = await dispatch.cancel(c.get("user"), c.req.param("id"));
     const data = commandView(command, await standing(command));
     return command.state === "running"
       ? c.json({ message: "Cancel requested", data }, 202)
@@ -249,6 +117,22 @@ export function registerCommandRoutes(app: OpenAPIHono<GroundEnv>, parts: Comman
       return { contact: (await ledger.inContact(command.edge)) ? "ok" : "lost" };
     return {};
   }
+}
+
+/** A parameter of the query. @throws INVALID_PARAMETERS when it is given more than once */
+function once(c: Context, name: string): string | undefined {
+  const [value, ...more] = c.req.queries(name) ?? [];
+  if (more.length > 0) throw new PerigeeError("INVALID_PARAMETERS", `${name}: must be given once`);
+  return value;
+}
+
+/** @throws INVALID_PARAMETERS */
+function stateNamed(text: string | undefined): State | undefined {
+  const state = STATES.find((state) => state === text);
+  if (text !== undefined && !state) {
+    throw new PerigeeError("INVALID_PARAMETERS", `state: must be one of ${STATES.join(", ")}`);
+  }
+  return state;
 }
 
 /** @throws INVALID_PARAMETERS */

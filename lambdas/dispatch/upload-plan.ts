@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { stagedFile } from "#protocol/operations.ts";
 import { type Part, partBytes } from "../ports/part-uploads.ts";
 

@@ -1,4 +1,4 @@
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Hono } from "hono";
 import type { GroundEnv } from "../http/env.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
@@ -10,48 +10,9 @@ export type EdgeParts = {
   now: () => number;
 };
 
-const age = z.number().openapi({ description: "seconds since it was reported, by the ground's clock" });
-const response = z.object({
-  message: z.string(),
-  data: z.object({
-    edge: z.string(),
-    contact: z.object({
-      state: z.enum(["ok", "lost", "never"]),
-      last: z.string().nullable(),
-      age: age.nullable(),
-    }),
-    busy: z
-      .object({ since: z.string(), operation: z.string().optional(), command_id: z.string().optional() })
-      .nullable(),
-    queued: z.number().int(),
-    nodes: z.array(z.object({ name: z.string(), kind: z.string(), status: z.string() })),
-    pods: z.array(
-      z.object({
-        pod_name: z.string(),
-        image: z.string(),
-        node: z.string(),
-        run: z.string(),
-        state: z.unknown(),
-        age,
-      }),
-    ),
-  }),
-});
-
 /** `GET /edge`: what the ground knows of the edge by itself. Takes no lock, works without contact. */
-export function registerEdgeRoutes(app: OpenAPIHono<GroundEnv>, parts: EdgeParts): void {
-  const route = createRoute({
-    method: "get",
-    path: "/edge",
-    tags: ["Edge"],
-    summary: "The edge as last reported: contact, nodes, own pods",
-    security: [{ bearer: [] }],
-    request: { headers: z.object({ "perigee-edge": z.string().optional() }) },
-    responses: {
-      200: { description: "The edge", content: { "application/json": { schema: response } } },
-    },
-  });
-  app.openapi(route, async (c) => {
+export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void {
+  app.get("/edge", async (c) => {
     const user = c.get("user");
     const edge = await parts.resolveEdge(user, c.req.header("perigee-edge"));
     const [beat, state, pods, inContact] = await Promise.all([

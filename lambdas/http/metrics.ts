@@ -1,80 +1,55 @@
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Command } from "../ledger/command.ts";
 import type { GroundEnv } from "./env.ts";
+import type { PrometheusMetrics } from "./prometheus-metrics.ts";
 
-/** Prometheus metrics. Labels name routes, operations and states: never users, pods, images or commands. */
+export type EdgesByContact = { ok: number; lost: number };
+
+/**
+ * What a ground tells of itself at `/metrics`. The library is loaded when there is something to count: a process
+ * that is one of many and soon gone (a Lambda) counts nothing, and tells of the edges alone.
+ */
 export class Metrics {
-  readonly registry = new Registry();
-  readonly #requests: Counter<"method" | "route" | "status">;
-  readonly #duration: Histogram<"method" | "route">;
-  readonly #commands: Counter<"operation" | "state">;
-  readonly #work: Histogram<"operation">;
+  readonly #counting: boolean;
+  readonly #contact: () => Promise<EdgesByContact>;
+  #loading: Promise<PrometheusMetrics> | undefined;
 
   /**
-   * @param of.process the process' own metrics too (memory, event loop)
+   * @param of.process count requests and commands, and tell of the process itself (memory, event loop)
    * @param contact counts the edges in and out of contact, asked for at every scrape
    */
-  constructor(of: { process: boolean }, contact: () => Promise<{ ok: number; lost: number }>) {
-    const registers = [this.registry];
-    if (of.process) collectDefaultMetrics({ register: this.registry, prefix: "perigee_" });
-    this.#requests = new Counter({
-      name: "perigee_http_requests_total",
-      help: "Requests answered",
-      labelNames: ["method", "route", "status"],
-      registers,
-    });
-    this.#duration = new Histogram({
-      name: "perigee_http_request_duration_seconds",
-      help: "Time to the answer's head",
-      labelNames: ["method", "route"],
-      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600],
-      registers,
-    });
-    this.#commands = new Counter({
-      name: "perigee_commands_ended_total",
-      help: "Commands that reached their end by a report",
-      labelNames: ["operation", "state"],
-      registers,
-    });
-    this.#work = new Histogram({
-      name: "perigee_command_work_seconds",
-      help: "Time from claim to report",
-      labelNames: ["operation"],
-      buckets: [0.01, 0.05, 0.2, 1, 5, 30, 120, 1800],
-      registers,
-    });
-    new Gauge({
-      name: "perigee_edges",
-      help: "Edges by contact",
-      labelNames: ["contact"],
-      registers,
-      async collect() {
-        const { ok, lost } = await contact();
-        this.set({ contact: "ok" }, ok);
-        this.set({ contact: "lost" }, lost);
-      },
-    });
+  constructor(of: { process: boolean }, contact: () => Promise<EdgesByContact>) {
+    this.#counting = of.process;
+    this.#contact = contact;
   }
 
   /** Counts every request under its route's pattern. */
   middleware(): MiddlewareHandler<GroundEnv> {
+    if (!this.#counting) return (_c, next) => next();
     return async (c, next) => {
       const start = performance.now();
       await next();
-      const route = routePath(c, -1);
-      const method = c.req.method;
-      this.#requests.inc({ method, route, status: c.res.status });
-      this.#duration.observe({ method, route }, (performance.now() - start) / 1000);
+      const of = { method: c.req.method, route: routePath(c, -1), status: c.res.status };
+      (await this.#load()).answered({ ...of, ms: performance.now() - start });
     };
   }
 
-  ended(command: Command): void {
-    const { operation, state } = command;
-    this.#commands.inc({ operation, state });
-    if (command.claimedAt && command.endedAt) {
-      this.#work.observe({ operation }, Math.max(0, command.endedAt - command.claimedAt) / 1000);
-    }
+  /** Counts a command that has ended. */
+  async ended(command: Command): Promise<void> {
+    if (this.#counting) (await this.#load()).ended(command);
+  }
+
+  /** What a scrape gets: the text, and its type. */
+  async scrape(): Promise<{ text: string; contentType: string }> {
+    const { registry } = await this.#load();
+    return { text: await registry.metrics(), contentType: registry.contentType };
+  }
+
+  #load(): Promise<PrometheusMetrics> {
+    this.#loading ??= import("./prometheus-metrics.ts").then(
+      ({ PrometheusMetrics }) => new PrometheusMetrics({ process: this.#counting }, this.#contact),
+    );
+    return this.#loading;
   }
 }

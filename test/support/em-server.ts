@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
-import { OpenAPIHono } from "@hono/zod-openapi";
+import { Hono } from "hono";
 import pino from "pino";
 import { DirectoryStaging } from "#lambdas/adapters/directory-staging.ts";
 import type { EmDeps, EmEnv } from "#lambdas/dialects/em/deps.ts";
@@ -119,7 +119,7 @@ export class EmServer {
   readonly dispatch: FakeDispatch;
   readonly staging: DirectoryStaging;
   readonly podLogs: PodLogs;
-  readonly app: OpenAPIHono<EmEnv>;
+  readonly app: Hono<EmEnv>;
   readonly server: Server;
   readonly #directory: string;
 
@@ -128,7 +128,7 @@ export class EmServer {
     this.staging = staging;
     this.podLogs = new PodLogs(staging, { pollMs: 20 });
     this.dispatch = new FakeDispatch(() => staging);
-    this.app = new OpenAPIHono<EmEnv>({ getPath: foldedPath });
+    this.app = new Hono<EmEnv>({ getPath: foldedPath });
     this.app.use("/em/*", async (c, next) => {
       c.set("user", "client1");
       await next();

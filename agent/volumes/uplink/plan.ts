@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { type StagedFile, stagedFile } from "#protocol/operations.ts";

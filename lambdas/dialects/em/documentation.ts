@@ -1,6 +1,8 @@
-import { createRoute, type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
+import { createRoute, type RouteConfig, z } from "@hono/zod-openapi";
 import { ERRORS, type ErrorCode } from "#protocol/errors.ts";
+import type { Registry } from "../../docs/registry.ts";
 import { ROUTE_DOCS, type RouteDoc } from "./route-docs.ts";
+import { EM_ROUTES } from "./routes.ts";
 
 /** Refusals that every route that reaches an edge can answer with. */
 const EVERYWHERE: ErrorCode[] = [
@@ -47,15 +49,15 @@ const idempotencyHeader = z.object({
   }),
 });
 
-/** Adds what {@link ROUTE_DOCS} says of a route, for one of its methods, to the OpenAPI document. */
-export function documentRoute(
-  registry: OpenAPIHono["openAPIRegistry"],
-  path: string,
-  method: "GET" | "POST",
-): void {
-  const doc = ROUTE_DOCS[path];
-  if (!doc) throw new Error(`${path} is not documented`);
-  registry.registerPath(createRoute(routeOf(path, method, doc)));
+/** Adds what {@link ROUTE_DOCS} says of the EM routes, for each method that is answered, to an OpenAPI document. */
+export function documentEmRoutes(registry: Registry): void {
+  for (const [path, methods] of EM_ROUTES) {
+    const doc = ROUTE_DOCS[path];
+    if (!doc) throw new Error(`${path} is not documented`);
+    for (const method of methods) {
+      registry.registerPath(createRoute(routeOf(path, method as "GET" | "POST", doc)));
+    }
+  }
 }
 
 function routeOf(path: string, method: "GET" | "POST", doc: RouteDoc): RouteConfig {

@@ -1,6 +1,5 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Hono } from "hono";
 import type { EmContext, EmDeps, EmEnv } from "./deps.ts";
-import { documentRoute } from "./documentation.ts";
 import { deleteFile, downlinkFile, listFiles } from "./files.ts";
 import { handler, methodNotAllowed } from "./handler.ts";
 import { buildImage, deleteImage, listImages, loadImage } from "./images.ts";
@@ -17,7 +16,7 @@ const BOTH = ["GET", "POST"];
 
 type Handle = (c: EmContext, deps: EmDeps) => Promise<Response>;
 
-const ROUTES: readonly (readonly [path: string, methods: readonly string[], handle: Handle])[] = [
+export const EM_ROUTES: readonly (readonly [path: string, methods: readonly string[], handle: Handle])[] = [
   ["/em/files/uplink", POST, uplinkFiles],
   ["/em/files/list", BOTH, listFiles],
   ["/em/files/downlink", GET, downlinkFile],
@@ -36,15 +35,14 @@ const ROUTES: readonly (readonly [path: string, methods: readonly string[], hand
 ];
 
 /**
- * Puts the EM dialect's routes on an app and documents them in its OpenAPI registry. The app needs
- * `getPath: foldedPath` and, in front of these, a middleware that sets `user` or answers 401.
+ * Puts the EM dialect's routes on an app (documentation.ts describes them). The app needs `getPath: foldedPath`
+ * and, in front of these, a middleware that sets `user` or answers 401.
  */
-export function registerEmRoutes<E extends EmEnv>(app: OpenAPIHono<E>, deps: EmDeps): void {
-  for (const [path, methods, handle] of ROUTES) {
+export function registerEmRoutes<E extends EmEnv>(app: Hono<E>, deps: EmDeps): void {
+  for (const [path, methods, handle] of EM_ROUTES) {
     const answer = handler(deps, methods, (c) => handle(c, deps));
     app.on([...methods], [path], (c) => answer(c as unknown as EmContext));
     const refuse = handler(deps, undefined, () => Promise.reject(methodNotAllowed(methods)));
     app.all(path, (c) => refuse(c as unknown as EmContext));
-    for (const method of methods) documentRoute(app.openAPIRegistry, path, method as "GET" | "POST");
   }
 }

@@ -1,7 +1,8 @@
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, z } from "@hono/zod-openapi";
 import { ERRORS, type ErrorCode } from "#protocol/errors.ts";
 import { LIMITS, MiB } from "#protocol/limits.ts";
 import { STATES } from "#protocol/state.ts";
+import type { Registry } from "../../../docs/registry.ts";
 
 const error = z.object({ error: z.string(), message: z.string() }).catchall(z.unknown()).openapi("Error");
 const hours = (ms: number) => `${ms / 3600_000} h`;
@@ -205,8 +206,8 @@ const DOCS: Doc[] = [
   },
 ];
 
-/** Adds the uplinks in parts to the OpenAPI document. */
-export function documentUplinkRoutes(registry: OpenAPIHono["openAPIRegistry"]): void {
+/** Adds the uplinks in parts to an OpenAPI document. */
+export function documentUplinkRoutes(registry: Registry): void {
   for (const doc of DOCS) {
     const { path, method, summary, description } = doc;
     const body = doc.body && {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS, MiB } from "#protocol/limits.ts";
 import type { PlannedFile, UploadPlan } from "../../../dispatch/upload-plan.ts";

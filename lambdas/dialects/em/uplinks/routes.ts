@@ -1,4 +1,4 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Hono } from "hono";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { PlannedPart } from "../../../dispatch/upload-plan.ts";
@@ -12,7 +12,6 @@ import { invalid } from "../form-values.ts";
 import { handler, inCommand, methodNotAllowed } from "../handler.ts";
 import { answerOf } from "../perform.ts";
 import { uplinked } from "../uplink.ts";
-import { documentUplinkRoutes } from "./documentation.ts";
 import { readJsonBody } from "./json-body.ts";
 import { parse, partsRequest, readOpenRequest } from "./request.ts";
 import { missingView, signedPartView, uploadView, urlsExpireAt } from "./view.ts";
@@ -34,16 +33,15 @@ const ROUTES: readonly (readonly [path: string, method: "GET" | "POST", handle: 
 
 /**
  * Uplinks whose files come in parts, straight to staging: large ones, also where no large body passes, and over
- * connections that break. Puts the routes on an app and documents them. It needs what registerEmRoutes needs.
+ * connections that break. Puts the routes on an app, which needs what registerEmRoutes needs.
  */
-export function registerUplinkRoutes<E extends EmEnv>(app: OpenAPIHono<E>, deps: UplinkDeps): void {
+export function registerUplinkRoutes<E extends EmEnv>(app: Hono<E>, deps: UplinkDeps): void {
   for (const [path, method, handle] of ROUTES) {
     const answer = handler(deps, [method], (c) => handle(c, deps));
     app.on([method], [path], (c) => answer(c as unknown as EmContext));
     const refuse = handler(deps, undefined, () => Promise.reject(methodNotAllowed([method])));
     app.all(path, (c) => refuse(c as unknown as EmContext));
   }
-  documentUplinkRoutes(app.openAPIRegistry);
 }
 
 /** POST /uplinks */

@@ -1,0 +1,148 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { STATES } from "#protocol/state.ts";
+import type { Registry } from "../docs/registry.ts";
+import { MAX_PAGE, MAX_WAIT_S } from "./routes.ts";
+
+const view = z
+  .object({
+    command_id: z.string().openapi({ example: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8F" }),
+    operation: z.string().openapi({ example: "volume.uplink" }),
+    edge: z.string(),
+    state: z.enum(STATES),
+    input: z.unknown(),
+    position: z.number().int().optional().openapi({ description: "1 = next to run; only while queued" }),
+    contact: z.enum(["ok", "lost"]).optional().openapi({ description: "only while running" }),
+    progress: z.unknown().optional(),
+    attempts: z.number().int(),
+    created_at: z.string(),
+    queued_at: z.string().optional(),
+    claimed_at: z.string().optional(),
+    ended_at: z.string().optional(),
+    cancel_requested_at: z.string().optional(),
+    result: z.unknown().optional(),
+    error: z.unknown().optional(),
+    content: z
+      .string()
+      .optional()
+      .openapi({ description: "where the bytes of a downlink or listing are, for 24 hours" }),
+  })
+  .openapi("Command");
+const problem = z.object({ error: z.string(), message: z.string() }).openapi("Error");
+
+const json = <T extends z.ZodType>(schema: T, description: string) => ({
+  description,
+  content: { "application/json": { schema } },
+});
+const one = z.object({ message: z.string(), data: view });
+const id = z.object({ id: z.string().openapi({ description: "ULID of the command" }) });
+const security = [{ bearer: [] }];
+
+/** Adds commands as a resource to an OpenAPI document. */
+export function documentCommandRoutes(registry: Registry): void {
+  registry.registerPath(
+    createRoute({
+      method: "get",
+      path: "/commands",
+      tags: ["Commands"],
+      summary: "Own commands, newest first",
+      security,
+      request: {
+        query: z.object({
+          limit: z
+            .string()
+            .optional()
+            .openapi({ description: `1 to ${MAX_PAGE}, default 50` }),
+          before: z.string().optional().openapi({ description: "`next` of the page before" }),
+          state: z.enum(STATES).optional(),
+        }),
+      },
+      responses: {
+        200: json(
+          z.object({ message: z.string(), data: z.array(view), next: z.string().optional() }),
+          "A page",
+        ),
+        400: json(problem, "INVALID_PARAMETERS"),
+        401: json(problem, "UNAUTHORIZED"),
+      },
+    }),
+  );
+  registry.registerPath(
+    createRoute({
+      method: "get",
+      path: "/commands/{id}",
+      tags: ["Commands"],
+      summary: "One command",
+      description: "With `wait` it answers when the command changes, or after that many seconds.",
+      security,
+      request: {
+        params: id,
+        query: z.object({
+          wait: z
+            .string()
+            .optional()
+            .openapi({ description: `seconds, 0 to ${MAX_WAIT_S}` }),
+        }),
+      },
+      responses: {
+        200: json(one, "The command"),
+        400: json(problem, "INVALID_PARAMETERS"),
+        401: json(problem, "UNAUTHORIZED"),
+        404: json(problem, "COMMAND_NOT_FOUND"),
+      },
+    }),
+  );
+  registry.registerPath(
+    createRoute({
+      method: "get",
+      path: "/commands/{id}/content",
+      tags: ["Commands"],
+      summary: "What a command brought down",
+      description:
+        "The bytes of a downlink (headers as on files/downlink; `Range` and `If-Range` are understood), the JSON array of a long listing, or the JSON of a result that is too long for the command itself. Kept for 24 hours.",
+      security,
+      request: { params: id },
+      responses: {
+        200: { description: "The bytes", content: { "application/octet-stream": { schema: z.string() } } },
+        206: { description: "A part of them" },
+        401: json(problem, "UNAUTHORIZED"),
+        404: json(problem, "COMMAND_NOT_FOUND, or FILE_NOT_FOUND: it has none, or no longer"),
+        416: json(problem, "RANGE_NOT_SATISFIABLE"),
+      },
+    }),
+  );
+  registry.registerPath(
+    createRoute({
+      method: "delete",
+      path: "/commands/{id}/content",
+      tags: ["Commands"],
+      summary: "Delete what a command brought down",
+      description:
+        "Who has the bytes may let go of them: until then, or for 24 hours, they count towards the quota. Repeating it is harmless.",
+      security,
+      request: { params: id },
+      responses: {
+        200: json(z.object({ message: z.string() }), "Deleted"),
+        401: json(problem, "UNAUTHORIZED"),
+        404: json(problem, "COMMAND_NOT_FOUND, or FILE_NOT_FOUND: it has brought nothing down"),
+      },
+    }),
+  );
+  registry.registerPath(
+    createRoute({
+      method: "post",
+      path: "/commands/{id}/cancel",
+      tags: ["Commands"],
+      summary: "Cancel a command",
+      description: "One that waits ends at once. A running one is stopped by the edge: its state says when.",
+      security,
+      request: { params: id },
+      responses: {
+        200: json(one, "Cancelled"),
+        202: json(one, "The edge was asked to stop it"),
+        401: json(problem, "UNAUTHORIZED"),
+        404: json(problem, "COMMAND_NOT_FOUND"),
+        409: json(problem, "NOT_CANCELLABLE: it has already ended"),
+      },
+    }),
+  );
+}

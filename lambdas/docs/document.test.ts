@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createEmbeddedGround } from "../embedded.ts";
+import { apiDocument } from "./document.ts";
+
+type Operation = {
+  operationId?: string;
+  security?: unknown[];
+  requestBody?: unknown;
+  responses: Record<string, unknown>;
+};
+const document = apiDocument() as {
+  openapi: string;
+  paths: Record<string, Record<string, Operation>>;
+  components: { securitySchemes: object };
+};
+
+let directory: string;
+let ground: Awaited<ReturnType<typeof createEmbeddedGround>>;
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "perigee-document-"));
+  ground = await createEmbeddedGround({ data: directory, log: pino({ level: "silent" }) });
+});
+afterAll(async () => {
+  await ground.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Not for users: what says so itself, the agents' side, and signed URLs. */
+const OTHERS = /^\/($|\*|healthz|metrics|openapi\.json|docs|agent\/|staging\/)/;
+
+test("it has the routes that the app answers, and no other", () => {
+  const answered = ground.app.routes
+    .filter(({ method, path }) => method !== "ALL" && !OTHERS.test(path))
+    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`)
+    // answered with and without the slash
+    .filter((route) => route !== "POST /auth" && route !== "POST /auth/refresh/");
+  const documented = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  expect(documented.sort()).toEqual([...new Set(answered)].sort());
+});
+
+test("it is OpenAPI 3.1, with the bearer token and an id for every EM operation", () => {
+  expect(document.openapi).toBe("3.1.0");
+  expect(document.components.securitySchemes).toHaveProperty("bearer");
+  const ids = Object.entries(document.paths)
+    .filter(([path]) => path.startsWith("/em/"))
+    .flatMap(([, methods]) => Object.values(methods).map(({ operationId }) => operationId));
+  expect(ids).not.toContain(undefined);
+  expect(new Set(ids).size).toBe(ids.length);
+});
+
+test("EM routes that change something are POST alone, and tell of every refusal", () => {
+  const changing = Object.entries(document.paths).filter(
+    ([path, methods]) => path.startsWith("/em/") && !("get" in methods) && path !== "/em/files/uplink",
+  );
+  expect(changing.map(([path]) => path)).toContain("/em/pod/run");
+  for (const [, methods] of changing) {
+    expect(Object.keys(methods)).toEqual(["post"]);
+    expect(Object.keys(methods.post!.responses)).toEqual(
+      expect.arrayContaining(["200", "202", "400", "401", "413", "423", "429", "500", "503"]),
+    );
+  }
+  expect(document.paths["/em/files/uplink"]!.post!.responses).toHaveProperty("507");
+  expect(document.paths["/em/files/downlink"]!.get!.responses).toHaveProperty("206");
+  expect(JSON.stringify(document.paths["/em/pod/run"]!.post!.requestBody)).toContain("hello-space.txt");
+});
+
+test("the log-in is open to all", () => {
+  for (const path of ["/auth/", "/auth/refresh"]) {
+    const post = document.paths[path]!.post!;
+    expect(post.security).toEqual([]);
+    expect(Object.keys(post.responses)).toEqual(["200", "400", "401", "413", "415", "429"]);
+  }
+});

@@ -1,0 +1,33 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { documentAuthRoutes } from "../auth/documentation.ts";
+import { documentCommandRoutes } from "../commands/documentation.ts";
+import { documentEmRoutes } from "../dialects/em/documentation.ts";
+import { documentUplinkRoutes } from "../dialects/em/uplinks/documentation.ts";
+import { documentEdgeRoutes } from "../edges/documentation.ts";
+
+/**
+ * The OpenAPI 3.1 document. Hundreds of schemas are made for it, which would make a Lambda's start half as long
+ * again: the ground imports this when it is asked for, and in the Lambdas' bundles its answer stands instead.
+ */
+export function apiDocument(): object {
+  const app = new OpenAPIHono();
+  const registry = app.openAPIRegistry;
+  documentAuthRoutes(registry);
+  documentEmRoutes(registry);
+  documentUplinkRoutes(registry);
+  documentCommandRoutes(registry);
+  documentEdgeRoutes(registry);
+  registry.registerComponent("securitySchemes", "bearer", {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+  });
+  return app.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: {
+      title: "Perigee",
+      version: "0.1.0",
+      description: "Ground API of an edge computer that is hard to reach.",
+    },
+  });
+}

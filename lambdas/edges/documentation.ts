@@ -1,0 +1,47 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { Registry } from "../docs/registry.ts";
+
+const age = z.number().openapi({ description: "seconds since it was reported, by the ground's clock" });
+const response = z.object({
+  message: z.string(),
+  data: z.object({
+    edge: z.string(),
+    contact: z.object({
+      state: z.enum(["ok", "lost", "never"]),
+      last: z.string().nullable(),
+      age: age.nullable(),
+    }),
+    busy: z
+      .object({ since: z.string(), operation: z.string().optional(), command_id: z.string().optional() })
+      .nullable(),
+    queued: z.number().int(),
+    nodes: z.array(z.object({ name: z.string(), kind: z.string(), status: z.string() })),
+    pods: z.array(
+      z.object({
+        pod_name: z.string(),
+        image: z.string(),
+        node: z.string(),
+        run: z.string(),
+        state: z.unknown(),
+        age,
+      }),
+    ),
+  }),
+});
+
+/** Adds `GET /edge` to an OpenAPI document. */
+export function documentEdgeRoutes(registry: Registry): void {
+  registry.registerPath(
+    createRoute({
+      method: "get",
+      path: "/edge",
+      tags: ["Edge"],
+      summary: "The edge as last reported: contact, nodes, own pods",
+      security: [{ bearer: [] }],
+      request: { headers: z.object({ "perigee-edge": z.string().optional() }) },
+      responses: {
+        200: { description: "The edge", content: { "application/json": { schema: response } } },
+      },
+    }),
+  );
+}

@@ -1,0 +1,73 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { Command } from "../ledger/command.ts";
+import type { EdgesByContact } from "./metrics.ts";
+
+/** Prometheus metrics. Labels name routes, operations and states: never users, pods, images or commands. */
+export class PrometheusMetrics {
+  readonly registry = new Registry();
+  readonly #requests: Counter<"method" | "route" | "status">;
+  readonly #duration: Histogram<"method" | "route">;
+  readonly #commands: Counter<"operation" | "state">;
+  readonly #work: Histogram<"operation">;
+
+  /**
+   * @param of.process the process' own metrics too (memory, event loop)
+   * @param contact counts the edges in and out of contact, asked for at every scrape
+   */
+  constructor(of: { process: boolean }, contact: () => Promise<EdgesByContact>) {
+    const registers = [this.registry];
+    if (of.process) collectDefaultMetrics({ register: this.registry, prefix: "perigee_" });
+    this.#requests = new Counter({
+      name: "perigee_http_requests_total",
+      help: "Requests answered",
+      labelNames: ["method", "route", "status"],
+      registers,
+    });
+    this.#duration = new Histogram({
+      name: "perigee_http_request_duration_seconds",
+      help: "Time to the answer's head",
+      labelNames: ["method", "route"],
+      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600],
+      registers,
+    });
+    this.#commands = new Counter({
+      name: "perigee_commands_ended_total",
+      help: "Commands that reached their end by a report",
+      labelNames: ["operation", "state"],
+      registers,
+    });
+    this.#work = new Histogram({
+      name: "perigee_command_work_seconds",
+      help: "Time from claim to report",
+      labelNames: ["operation"],
+      buckets: [0.01, 0.05, 0.2, 1, 5, 30, 120, 1800],
+      registers,
+    });
+    new Gauge({
+      name: "perigee_edges",
+      help: "Edges by contact",
+      labelNames: ["contact"],
+      registers,
+      async collect() {
+        const { ok, lost } = await contact();
+        this.set({ contact: "ok" }, ok);
+        this.set({ contact: "lost" }, lost);
+      },
+    });
+  }
+
+  /** A request of `route` (its pattern) was answered after `ms`. */
+  answered(of: { method: string; route: string; status: number; ms: number }): void {
+    const { method, route, status, ms } = of;
+    this.#requests.inc({ method, route, status });
+    this.#duration.observe({ method, route }, ms / 1000);
+  }
+
+  ended(command: Command): void {
+    const { operation, state } = command;
+    this.#commands.inc({ operation, state });
+    if (command.claimedAt && command.endedAt) {
+      this.#work.observe({ operation }, Math.max(0, command.endedAt - command.claimedAt) / 1000);
+    }
+  }
+}
