@@ -38,7 +38,6 @@ export async function bareCloudCalls(
   await sqs.send(new DeleteMessageCommand({ QueueUrl: at.queueUrl, ReceiptHandle }));
   // claim
   await get("edge");
-  await get("command");
   await putBoth();
   // report
   await getBoth();

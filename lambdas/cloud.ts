@@ -41,7 +41,7 @@ export type CloudOptions = CloudPlaces &
 
 /** A Lambda takes bodies of 6 MB, in base64; and straight to S3 is the shorter way whoever serves. */
 const PARTS_OVER = 4 * MiB;
-/** An edge that waits at its queue has hardly answered anything sooner than this, in ms. */
+/** When to look first for the end of a command where nothing is known yet of ones like it, in ms. */
 const FIRST_LOOK_MS = 100;
 
 /**

@@ -56,6 +56,33 @@ describe("how often a wait looks", () => {
     expect(looks.length).toBeLessThan(40);
   });
 
+  test("once, at the end of a command that takes as long as those before it did", async () => {
+    let start = 0;
+    const ledger = {
+      async command() {
+        const waited = performance.now() - start;
+        looks.push(Math.round(waited));
+        return { ...command, state: waited >= 40 ? "succeeded" : "running" };
+      },
+    } as unknown as Ledger;
+    const waiting = new Waiting(ledger, new Changes(), { eager: { first: 100 } });
+    const perform = async () => {
+      start = performance.now();
+      looks = [];
+      const ended = waiting.holdingLock({ ...command, state: "queued" });
+      await vi.advanceTimersByTimeAsync(1000);
+      expect((await ended).state).toBe("succeeded");
+      return looks;
+    };
+    expect(await perform()).toEqual([100]);
+    expect(await perform()).toEqual([70]);
+    expect(await perform()).toEqual([49]);
+    // too soon; from then on it comes closer in small steps
+    expect(await perform()).toEqual([34, 44]);
+    expect(await perform()).toEqual([42]);
+    expect(await perform()).toEqual([41]);
+  });
+
   test("in an hour of waiting no more than once a second", async () => {
     expect((await lookingFor(3600_000, { eager: { first: 100 } })).length).toBeLessThan(3620);
   });

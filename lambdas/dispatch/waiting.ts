@@ -6,6 +6,7 @@ import type { Command } from "../ledger/command.ts";
 import { ahead } from "../ledger/edge-state.ts";
 import { type Ledger, unreachable } from "../ledger/ledger.ts";
 import type { Changes } from "./changes.ts";
+import { FirstLooks } from "./first-looks.ts";
 
 export type WaitingOptions = {
   /** a waiting command unclaimed for this long is withdrawn (ms) */
@@ -20,7 +21,8 @@ export type WaitingOptions = {
   pollMs: number;
   /**
    * Where changes are made by other processes, no ring tells: then the ledger is asked sooner, `first` ms after
-   * the command was seen last and after a quarter of the time waited so far from then on, up to `pollMs`
+   * the command was seen last and after a quarter of the time waited so far from then on, up to `pollMs`. A
+   * command that is done at once is looked at first when such ones were done before (FirstLooks).
    */
   eager?: { first: number };
 };
@@ -33,6 +35,18 @@ export const WAITING_DEFAULTS: WaitingOptions = {
   pollMs: 1000,
 };
 
+/** Between a look that came too soon and the next (ms), at the least. */
+const LEAST_PAUSE_MS = 10;
+
+/** What a wait has looked so far, which says when it looks next. */
+type Looks = {
+  /** when it began */
+  start: number;
+  /** ms from then to the first look; absent: not learned */
+  first?: number | undefined;
+  count: number;
+};
+
 /** ms kept for the answer where the process's time is limited. */
 const ANSWER_MS = 10_000;
 
@@ -41,11 +55,14 @@ export class Waiting {
   readonly #ledger: Ledger;
   readonly #changes: Changes;
   readonly #options: WaitingOptions;
+  readonly #firstLooks: FirstLooks | undefined;
 
   constructor(ledger: Ledger, changes: Changes, options: Partial<WaitingOptions> = {}) {
     this.#ledger = ledger;
     this.#changes = changes;
     this.#options = { ...WAITING_DEFAULTS, ...options };
+    const { eager, pollMs } = this.#options;
+    if (eager) this.#firstLooks = new FirstLooks({ start: eager.first, most: pollMs });
   }
 
   /** Waits up to `ms` for the end of a command; returns it as it then stands. */
@@ -66,18 +83,26 @@ export class Waiting {
    * @throws EM_UNREACHABLE when it was withdrawn
    */
   async holdingLock(command: Command): Promise<Command> {
+    const { operation } = command;
     const start = performance.now();
+    const looks: Looks = { start, first: this.#firstLooks?.of(operation), count: 0 };
     const claimed = await this.#loop(
       command,
       (now) => now.state !== "queued" || performance.now() - start >= this.#options.withdrawMs,
       start + this.#options.withdrawMs,
+      looks,
     );
     if (claimed.state === "queued") {
       const ended = await this.#ledger.endUnclaimed(claimed, "expired");
       if (ended.state === "expired") throw unreachable();
       return this.#untilDeadline(ended);
     }
-    return this.#untilDeadline(claimed);
+    const ended = await this.#untilDeadline(claimed, looks);
+    if (isTerminal(ended.state)) {
+      const look = looks.count === 1 ? "first" : "later";
+      this.#firstLooks?.found(operation, performance.now() - start, look);
+    }
+    return ended;
   }
 
   /**
@@ -104,14 +129,16 @@ export class Waiting {
         current,
         (now) => now.state !== "queued" || performance.now() >= until,
         until,
-        start,
+        { start, count: 0 },
       );
     }
     return this.#untilDeadline(current);
   }
 
-  #untilDeadline(command: Command): Promise<Command> {
-    return isTerminal(command.state) ? Promise.resolve(command) : this.atMost(command, this.#workMs(command));
+  async #untilDeadline(command: Command, looks?: Looks): Promise<Command> {
+    if (isTerminal(command.state)) return command;
+    const until = performance.now() + this.#most(this.#workMs(command));
+    return this.#loop(command, () => performance.now() >= until, until, looks);
   }
 
   #most(ms: number): number {
@@ -123,24 +150,31 @@ export class Waiting {
     return OPERATIONS[command.operation].deadline * 1000 + this.#options.graceMs;
   }
 
-  /** `start`: since when the command is waited for, which says how often to look. */
   async #loop(
     command: Command,
     done: (now: Command) => boolean,
     until: number,
-    start = performance.now(),
+    looks: Looks = { start: performance.now(), count: 0 },
   ): Promise<Command> {
-    const { eager, pollMs } = this.#options;
+    const { eager } = this.#options;
     using bell = this.#changes.listen(command.id);
     // Nobody else's change can be missed by not looking now: the next look finds it.
     let now = eager ? command : await this.#ledger.command(command.user, command.id);
     for (;;) {
       if (isTerminal(now.state) || done(now)) return now;
-      const waited = performance.now() - start;
-      const pause = eager ? Math.min(pollMs, Math.max(eager.first, waited / 4)) : pollMs;
-      await bell.next(Math.max(1, Math.min(pause, until - performance.now())));
+      await bell.next(Math.max(1, Math.min(this.#pause(looks), until - performance.now())));
       now = await this.#ledger.command(command.user, command.id);
+      looks.count++;
     }
+  }
+
+  /** ms until the ledger is asked next. */
+  #pause({ start, first, count }: Looks): number {
+    const { eager, pollMs } = this.#options;
+    if (!eager) return pollMs;
+    const quarter = (performance.now() - start) / 4;
+    if (first === undefined) return Math.min(pollMs, Math.max(eager.first, quarter));
+    return Math.min(pollMs, count === 0 ? first : Math.max(LEAST_PAUSE_MS, quarter));
   }
 }
 

@@ -1,6 +1,7 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { OperationName } from "#protocol/operations.ts";
+import type { Command } from "./command.ts";
 
 /**
  * The lock and the queue of one edge, and the pure rules over them (docs/architecture.md, "The lock").
@@ -18,13 +19,19 @@ export type Place = {
   until?: number;
 };
 
+export type Holder = Place & {
+  claimed: boolean;
+  /** the command as it was written together with this, when it is small: its claim need not read it */
+  fresh?: Command;
+};
+
 export type EdgeState = {
   /** raised at every start of an agent; reports of older ones are refused */
   epoch: number;
   /** id of the journal of the agent of this epoch */
   journal?: string;
   /** the command that holds the lock: unclaimed it is a waiting call's, claimed it is whichever runs */
-  holder?: Place & { claimed: boolean };
+  holder?: Holder;
   /** accepted, in order */
   queue: Place[];
   /** uplinks whose body is still coming in: they count, and block nobody */
@@ -58,9 +65,9 @@ export function requirePlace(state: EdgeState, user: string, bounds: QueueBounds
   }
 }
 
-/** A waiting call's command takes the lock. */
-export function takeLock(state: EdgeState, place: Place): EdgeState {
-  return { ...state, holder: { ...place, claimed: false } };
+/** A waiting call's command takes the lock; `fresh` is the command, where it is small. */
+export function takeLock(state: EdgeState, place: Place, fresh?: Command): EdgeState {
+  return { ...state, holder: { ...place, claimed: false, ...(fresh && { fresh }) } };
 }
 
 /** A place for an uplink whose body is still to come. */
@@ -89,12 +96,13 @@ export function enqueue(state: EdgeState, place: Place): EdgeState {
 }
 
 /** The command that a claim gets next: the lock's holder, else the head of the queue. */
-export function nextToClaim(state: EdgeState): Place | undefined {
+export function nextToClaim(state: EdgeState): Place | Holder | undefined {
   return state.holder ?? state.queue[0];
 }
 
 /** The command is the agent's now, and holds the lock while it runs: from `now` (ms), if it had only queued. */
-export function claimed(state: EdgeState, place: Place, now: number): EdgeState {
+export function claimed(state: EdgeState, next: Place | Holder, now: number): EdgeState {
+  const { fresh, ...place } = next as Holder;
   const since = state.holder?.id === place.id ? place.since : now;
   return {
     ...state,

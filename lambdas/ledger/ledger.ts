@@ -51,6 +51,9 @@ export type Hold = (state: EdgeState) => number;
 /** The edge with the new command on it, or a refusal thrown. */
 type Admit = (state: EdgeState, place: Place, of: { inContact: boolean; command: Command }) => EdgeState;
 
+/** Characters of a command as JSON up to which the edge's record holds it until it is claimed. */
+const FRESH_LENGTH = 2 * KiB;
+
 /** Characters of a ULID. */
 const ID_LENGTH = 26;
 
@@ -83,10 +86,11 @@ export class Ledger {
    * @throws EM_UNREACHABLE, LOCKED, IDEMPOTENCY_KEY_REUSED
    */
   submitLocking(draft: Draft): Promise<{ command: Command; replayed: boolean }> {
-    return this.#submit(draft, "lock", (state, place, { inContact }) => {
+    return this.#submit(draft, "lock", (state, place, { inContact, command }) => {
       if (!inContact) throw unreachable();
       edges.requireFree(state, draft.user);
-      return edges.takeLock(state, place);
+      const small = JSON.stringify(command).length <= FRESH_LENGTH;
+      return edges.takeLock(state, place, small ? command : undefined);
     });
   }
 
@@ -182,7 +186,7 @@ export class Ledger {
    * @throws STALE_EPOCH
    */
   claim(edge: string, epoch: number): Promise<Command | undefined> {
-    return this.#change<Command | undefined, void>(edge, nothing, async (state) => {
+    return this.#change<Command | undefined, void>(edge, nothing, async (state, _read, tries) => {
       requireEpoch(state, epoch);
       const now = this.#now();
       const writes: Write[] = [];
@@ -196,7 +200,9 @@ export class Ledger {
       }
       const next = edges.nextToClaim(free);
       if (!next) return free === state ? { value: undefined } : { state: free, writes, value: undefined };
-      const item = await this.#item(next.user, next.id);
+      // As it was written first; if it was changed since, the condition fails and it is read.
+      const fresh = tries === 0 && "fresh" in next && next.fresh;
+      const item = fresh ? { data: fresh, rev: 1 } : await this.#item(next.user, next.id);
       if (!item || isTerminal(item.data.state)) {
         // Cannot be: state and command change together. Do not let a broken pair stop the edge for ever.
         return { state: edges.release(free, next.id), writes, value: undefined };
@@ -477,12 +483,12 @@ export class Ledger {
   async #change<T, R>(
     edge: string,
     read: () => Promise<R>,
-    attempt: (state: EdgeState, read: R) => Promise<Change<T>>,
+    attempt: (state: EdgeState, read: R, tries: number) => Promise<Change<T>>,
   ): Promise<T> {
     return this.#turns.run(edge, async () => {
       for (let tries = 0; ; tries++) {
         const [item, beside] = await Promise.all([this.#store.get<EdgeState>(keys.edgeState(edge)), read()]);
-        const change = await attempt(item?.data ?? edges.NEW_EDGE, beside);
+        const change = await attempt(item?.data ?? edges.NEW_EDGE, beside, tries);
         const writes = [...(change.writes ?? [])];
         if (change.state) {
           writes.unshift({ put: { ...keys.edgeState(edge), data: change.state }, if: item?.rev ?? 0 });

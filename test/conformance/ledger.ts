@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Command } from "#lambdas/ledger/command.ts";
+import { keys } from "#lambdas/ledger/keys.ts";
 import { type Draft, Ledger } from "#lambdas/ledger/ledger.ts";
 import type { LedgerStore } from "#lambdas/ports/ledger-store.ts";
 import { type ErrorCode, PerigeeError } from "#protocol/errors.ts";
@@ -54,6 +55,28 @@ export function ledgerConformance(
       expect(await succeed(command)).toMatchObject({ state: "succeeded", result: { nodes: [] } });
       expect(await ledger.claim("em1", epoch)).toBeUndefined();
       expect((await lock()).state).toBe("queued");
+    });
+
+    test("a claim gives the command as it stands, whether it is small or was changed meanwhile", async () => {
+      const small = await lock({ input: { dest: "a" } });
+      expect(await ledger.claim("em1", epoch)).toMatchObject({ id: small.id, input: { dest: "a" } });
+      // once claimed, the edge's record holds none of it
+      expect(JSON.stringify(await ledger.edgeState("em1"))).not.toContain("dest");
+      await succeed(small);
+
+      const large = { path: "x".repeat(4000) };
+      const command = await lock({ input: large });
+      expect(JSON.stringify(await ledger.edgeState("em1")).length).toBeLessThan(1000);
+      expect(await ledger.claim("em1", epoch)).toMatchObject({ id: command.id, input: large });
+      await succeed(command);
+
+      const changed = await lock();
+      const store = await table.open();
+      const item = (await store.get<Command>(keys.command("alice", changed.id)))!;
+      const data = { ...item.data, input: { changed: true } };
+      await store.transact([{ put: { ...keys.command("alice", changed.id), data }, if: item.rev }]);
+      const claimed = await ledger.claim("em1", epoch);
+      expect(claimed).toMatchObject({ id: changed.id, state: "running", attempts: 1, input: data.input });
     });
 
     test("LOCKED names the holder to its own user and only the time to others", async () => {

@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { FirstLooks } from "./first-looks.ts";
+
+/** Commands of these durations (ms), waited for one after the other; how they were looked at. */
+function wait(looks: FirstLooks, durations: number[]) {
+  return durations.map((ms) => {
+    let at = looks.of("nodes.status");
+    let count = 1;
+    while (at < ms) {
+      at += Math.max(10, at / 4);
+      count++;
+    }
+    looks.found("nodes.status", at, count === 1 ? "first" : "later");
+    return { at, count };
+  });
+}
+const mean = (numbers: number[]) => numbers.reduce((sum, n) => sum + n, 0) / numbers.length;
+
+test("after a few commands a look comes about when the command has ended, and is mostly the only one", () => {
+  const looks = new FirstLooks({ start: 100, most: 1000 });
+  wait(looks, Array(6).fill(40));
+  const learned = wait(looks, Array(200).fill(40));
+  expect(mean(learned.map(({ at }) => at))).toBeLessThan(40 * 1.15);
+  expect(mean(learned.map(({ count }) => count))).toBeLessThan(1.2);
+});
+
+test("it follows when commands become slower, and when they become faster", () => {
+  const looks = new FirstLooks({ start: 100, most: 1000 });
+  wait(looks, Array(30).fill(40));
+  wait(looks, Array(30).fill(400));
+  expect(looks.of("nodes.status")).toBeGreaterThan(380);
+  wait(looks, Array(100).fill(40));
+  expect(looks.of("nodes.status")).toBeLessThan(50);
+});
+
+test("one slow command makes the next wait little longer", () => {
+  const looks = new FirstLooks({ start: 100, most: 1000 });
+  wait(looks, Array(30).fill(40));
+  const before = looks.of("nodes.status");
+  wait(looks, [60_000]);
+  expect(looks.of("nodes.status")).toBeLessThanOrEqual(before * 1.25);
+});
+
+test("it stays within its bounds, and each operation has its own", () => {
+  const looks = new FirstLooks({ start: 100, most: 1000 });
+  wait(looks, Array(50).fill(0));
+  expect(looks.of("nodes.status")).toBe(10);
+  wait(looks, Array(50).fill(60_000));
+  expect(looks.of("nodes.status")).toBe(1000);
+  expect(looks.of("pod.run")).toBe(100);
+});
