@@ -1,8 +1,8 @@
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { OperationHandlers } from "#agent/operation.ts";
 import { type Answer, blobOf } from "#test/contract/support/client.ts";
+import { filesBeneath } from "#test/support/files-beneath.ts";
 import { type Deployment, deploy, type Lane } from "./support/deployment.ts";
 import { type InProcessAgent, startAgent } from "./support/in-process-agent.ts";
 
@@ -81,10 +81,7 @@ async function killedAt(point: string, call: () => Promise<Answer>): Promise<Pro
 
 /** Nothing of a command that has ended lies in staging: the next start's janitor has been there. */
 function staged(): string[] {
-  const uplink = join(deployment.data, "staging");
-  return readdirSync(uplink, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.name.endsWith(".lock"))
-    .map((entry) => join(entry.parentPath, entry.name));
+  return filesBeneath(join(deployment.data, "staging")).filter((path) => !path.endsWith(".lock"));
 }
 
 const destroy = (key: string, prefer?: string) => () =>

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LIMITS } from "#protocol/limits.ts";
 import type { Answer } from "#test/contract/support/client.ts";
 import { declaredFile } from "#test/support/declared-file.ts";
+import { filesBeneath } from "#test/support/files-beneath.ts";
 import { type Deployment, deploy, type Lane } from "./support/deployment.ts";
 import { killedAt as agentKilledAt, expectOne, newest } from "./support/killed-at.ts";
 
@@ -67,9 +68,7 @@ function expectArrived(volume: string): void {
 
 /** Files in the ground's staging, those of uploads under way too. */
 function staged(): string[] {
-  return readdirSync(join(deployment.data, "staging"), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.name.endsWith(".lock"))
-    .map((entry) => join(entry.parentPath, entry.name));
+  return filesBeneath(join(deployment.data, "staging")).filter((path) => !path.endsWith(".lock"));
 }
 
 /** Has the ground die at `point` of what `call` asks for, and starts it again. */

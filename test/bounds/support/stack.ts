@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SqliteStore } from "#lambdas/adapters/sqlite-store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
 import type { Client } from "#test/contract/support/client.ts";
 import { logIn } from "#test/contract/support/log-in.ts";
+import { filesBeneath } from "#test/support/files-beneath.ts";
 import { cleanEngine } from "../../../scripts/clean-engine.ts";
 import { clientFor } from "../../../scripts/docker-engine.ts";
 import { startStack } from "../../../scripts/stack.ts";
@@ -83,26 +84,12 @@ export async function startBoundsStack(
     },
     volume: (name) => join(volumes, USER, name),
     staged: () =>
-      ["objects/uplink", "objects/downlink", "tmp"].flatMap((at) => files(join(data, "staging", at))),
-    comingAndGoing: () => [".incoming", ".trash"].flatMap((at) => files(join(volumes, at))),
+      ["objects/uplink", "objects/downlink", "tmp"].flatMap((at) => filesBeneath(join(data, "staging", at))),
+    comingAndGoing: () => [".incoming", ".trash"].flatMap((at) => filesBeneath(join(volumes, at))),
     async stop() {
       await stack.stop();
       await cleanEngine(docker, agentData);
       rmSync(scratch, { recursive: true, force: true });
     },
   };
-}
-
-function files(directory: string): string[] {
-  while (existsSync(directory)) {
-    try {
-      return readdirSync(directory, { recursive: true, encoding: "utf8" })
-        .map((name) => join(directory, name))
-        .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
-    } catch (error) {
-      // a directory is removed while it is read: look again
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
-  }
-  return [];
 }
