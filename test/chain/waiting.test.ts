@@ -130,7 +130,14 @@ describe("waiting", () => {
     expect([ids.length, rest.next]).toEqual([5, undefined]);
     const none = (await (await alice.fetch("/commands?state=failed")).json()) as Page;
     expect([none.data, none.next]).toEqual([[], undefined]);
-    for (const query of ["limit=0", "limit=x", "limit=201", "state=done"]) {
+    for (const query of [
+      "state=queued&state=failed",
+      "limit=1&limit=2",
+      "limit=0",
+      "limit=x",
+      "limit=201",
+      "state=done",
+    ]) {
       const refused = await alice.fetch(`/commands?${query}`);
       expect([refused.status, await refused.json()]).toMatchObject([400, { error: "INVALID_PARAMETERS" }]);
     }
