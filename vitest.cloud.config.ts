@@ -1,18 +1,10 @@
 import { defineConfig } from "vitest/config";
-import { LongRunsLast } from "./test/contract/support/long-runs-last.ts";
-import { CONTRACT_TAGS } from "./test/contract/support/tags.ts";
+import { COMMON } from "./test/support/vitest-common.ts";
 
 /** Tests against AWS' interfaces, on a LocalStack of their own: `npm run test:cloud`. `npm test` leaves them out. */
 export default defineConfig({
   test: {
-    testTimeout: 120_000,
-    hookTimeout: 180_000,
-    expect: { poll: { timeout: 30_000 } },
-    pool: "forks",
-    maxWorkers: 2,
-    execArgv: ["--disable-warning=ExperimentalWarning"],
-    sequence: { sequencer: LongRunsLast },
-    tags: CONTRACT_TAGS,
+    ...COMMON,
     projects: [
       {
         extends: true,

@@ -1,22 +1,12 @@
 import { defineConfig } from "vitest/config";
-import { LongRunsLast } from "./test/contract/support/long-runs-last.ts";
-import { CONTRACT_TAGS } from "./test/contract/support/tags.ts";
+import { COMMON } from "./test/support/vitest-common.ts";
 
 /** Named in every project: one at the root would run after the setups of the projects. */
 const ENGINE = "test/support/global-setup.ts";
 
 export default defineConfig({
   test: {
-    // Deadlines, not expectations: a busy machine may be slow
-    testTimeout: 120_000,
-    hookTimeout: 180_000,
-    expect: { poll: { timeout: 30_000 } },
-    pool: "forks",
-    // Tests start engines, servers and agents of their own: more at once only makes each slower
-    maxWorkers: 2,
-    execArgv: ["--disable-warning=ExperimentalWarning"],
-    sequence: { sequencer: LongRunsLast },
-    tags: CONTRACT_TAGS,
+    ...COMMON,
     projects: [
       {
         extends: true,
