@@ -4,7 +4,8 @@ import { OPERATIONS } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../ledger/command.ts";
 import { ahead } from "../ledger/edge-state.ts";
-import { type Ledger, unreachable } from "../ledger/ledger.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { unreachable } from "../ledger/refusals.ts";
 import type { Changes } from "./changes.ts";
 import { FirstLooks } from "./first-looks.ts";
 

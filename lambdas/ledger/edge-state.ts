@@ -38,6 +38,11 @@ export type EdgeState = {
   reserved: Place[];
 };
 
+/** The place of a command that waits since `since` (ms). */
+export function placeOf(command: Command, since: number): Place {
+  return { id: command.id, user: command.user, operation: command.operation, since };
+}
+
 export const NEW_EDGE: EdgeState = { epoch: 0, queue: [], reserved: [] };
 
 export type QueueBounds = { queuePerEdge: number; queuePerUser: number };

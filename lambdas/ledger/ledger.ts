@@ -1,16 +1,16 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Failure, PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS } from "#protocol/limits.ts";
-import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
-import { Serial } from "#protocol/serial.ts";
+import { OPERATIONS } from "#protocol/operations.ts";
 import { canMove, isTerminal, type State } from "#protocol/state.ts";
 import type { NodeReport, Outcome, Progress } from "#protocol/wire.ts";
 import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
 import type { Command } from "./command.ts";
-import type { EdgeState, Place } from "./edge-state.ts";
+import { EdgeChanges } from "./edge-changes.ts";
+import type { EdgeState } from "./edge-state.ts";
 import * as edges from "./edge-state.ts";
 import { keys } from "./keys.ts";
-import { ulid } from "./ulid.ts";
+import { endedError, notFound, requireEpoch, unreachable } from "./refusals.ts";
+import { type Admit, type Draft, Submissions } from "./submissions.ts";
 
 export type LedgerOptions = {
   /** the ground's clock, ms since 1970 */
@@ -34,22 +34,11 @@ export type Heartbeat = {
   free: number;
 };
 
-export type Draft = {
-  user: string;
-  edge: string;
-  operation: OperationName;
-  input: unknown;
-  idempotency?: { key: string; route: string; digest: string };
-};
-
 /** How a command ended: the agent's word, or one whose result lies in staging. */
 export type Judgement = Outcome | { state: "succeeded"; stagedResult: number };
 
 /** Bytes that a reservation keeps of its user's quota, by the edge as it then is; what it throws refuses. */
 export type Hold = (state: EdgeState) => number;
-
-/** The edge with the new command on it, or a refusal thrown. */
-type Admit = (state: EdgeState, place: Place, of: { inContact: boolean; command: Command }) => EdgeState;
 
 /** Characters of a command as JSON up to which the edge's record holds it until it is claimed. */
 const FRESH_LENGTH = 2 * KiB;
@@ -57,27 +46,24 @@ const FRESH_LENGTH = 2 * KiB;
 /** Characters of a ULID. */
 const ID_LENGTH = 26;
 
-type IdempotencyRecord = { digest: string; command: string; at: number };
-
-/** What one attempt of a change wants to write beside the edge's state. */
-type Change<T> = { state?: EdgeState; writes?: Write[]; value: T };
-
 /**
  * The rules of commands, lock, queue and epochs over any {@link LedgerStore}: each public method that
- * changes something is one transaction on the edge's record and the command's, conditional on the
- * revisions that were read. A lost race is read and decided again; only a failed rule is an error.
+ * changes something is one change of the edge's record and the command's (EdgeChanges).
  */
 export class Ledger {
   readonly #store: LedgerStore;
   readonly #now: () => number;
   readonly #limits;
-  /** Calls of this process take turns per edge, so that they do not lose races against each other. */
-  readonly #turns = new Serial();
+  readonly #changes: EdgeChanges;
+  readonly #submissions: Submissions;
 
   constructor(store: LedgerStore, options: LedgerOptions = {}) {
     this.#store = store;
     this.#now = options.now ?? Date.now;
     this.#limits = { ...LIMITS, ...options.limits };
+    const inContact = (edge: string) => this.inContact(edge);
+    this.#changes = new EdgeChanges(store);
+    this.#submissions = new Submissions({ store, changes: this.#changes, now: this.#now, inContact });
   }
 
   /**
@@ -86,7 +72,7 @@ export class Ledger {
    * @throws EM_UNREACHABLE, LOCKED, IDEMPOTENCY_KEY_REUSED
    */
   submitLocking(draft: Draft): Promise<{ command: Command; replayed: boolean }> {
-    return this.#submit(draft, "lock", (state, place, { inContact, command }) => {
+    return this.#submissions.submit(draft, "lock", (state, place, { inContact, command }) => {
       if (!inContact) throw unreachable();
       edges.requireFree(state, draft.user);
       const small = JSON.stringify(command).length <= FRESH_LENGTH;
@@ -96,7 +82,7 @@ export class Ledger {
 
   /** Writes a command to the end of the queue. @throws QUEUE_FULL, IDEMPOTENCY_KEY_REUSED */
   submitQueued(draft: Draft): Promise<{ command: Command; replayed: boolean }> {
-    return this.#submit(draft, "queue", (state, place) => {
+    return this.#submissions.submit(draft, "queue", (state, place) => {
       edges.requirePlace(state, draft.user, this.#limits);
       return edges.enqueue(state, place);
     });
@@ -115,7 +101,7 @@ export class Ledger {
       edges.requirePlace(state, draft.user, this.#limits);
       return edges.reserve(state, { ...place, bytes: hold(state) });
     };
-    return (await this.#submit(draft, "queue", admit, { state: "staging" })).command;
+    return (await this.#submissions.submit(draft, "queue", admit, { state: "staging" })).command;
   }
 
   /**
@@ -135,13 +121,13 @@ export class Ledger {
     };
     const until = this.#now() + Math.min(this.#limits.partsIdleMs, this.#limits.partsMs);
     const more = (command: Command) => ({ staged: prefix(command), until });
-    return this.#submit(draft, "queue", admit, { state: "staging", more });
+    return this.#submissions.submit(draft, "queue", admit, { state: "staging", more });
   }
 
   /** An upload in parts goes on: it is given up later, unless it is at its longest. */
   extend(command: Command): Promise<Command> {
     const { partsIdleMs, partsMs } = this.#limits;
-    return this.#changeCommand(command, (state, current) => {
+    return this.#changes.changeCommand(command, (state, current) => {
       const until = Math.min(current.createdAt + partsMs, this.#now() + partsIdleMs);
       // Not for every page of URLs: the edge's record is everybody's.
       const soon = until - (current.until ?? 0) < partsIdleMs / 12;
@@ -156,12 +142,12 @@ export class Ledger {
    * @throws CANCELLED when it was cancelled meanwhile, EXPIRED when the janitor ended it
    */
   queue(command: Command, staged: { prefix: string; input: unknown }): Promise<Command> {
-    return this.#changeCommand(command, (state, current) => {
+    return this.#changes.changeCommand(command, (state, current) => {
       if (current.queuedAt !== undefined) return { command: current };
       if (current.state !== "staging") throw endedError(current);
       const now = this.#now();
       const next = moved(current, "queued", { queuedAt: now, staged: staged.prefix, input: staged.input });
-      return { state: edges.enqueue(state, place(next, now)), command: next };
+      return { state: edges.enqueue(state, edges.placeOf(next, now)), command: next };
     });
   }
 
@@ -171,7 +157,7 @@ export class Ledger {
     to: "cancelled" | "expired" | "failed",
     failure?: Failure,
   ): Promise<Command> {
-    return this.#changeCommand(command, (state, current) => {
+    return this.#changes.changeCommand(command, (state, current) => {
       if (!canMove(current.state, to) || current.state === "running") return { command: current };
       return {
         state: edges.release(state, current.id),
@@ -186,23 +172,23 @@ export class Ledger {
    * @throws STALE_EPOCH
    */
   claim(edge: string, epoch: number): Promise<Command | undefined> {
-    return this.#change<Command | undefined, void>(edge, nothing, async (state, _read, tries) => {
+    return this.#changes.change<Command | undefined, void>(edge, nothing, async (state, _read, tries) => {
       requireEpoch(state, epoch);
       const now = this.#now();
       const writes: Write[] = [];
       let free = state;
       const holder = state.holder;
       if (holder && !holder.claimed && now - holder.since > this.#limits.abandonedMs) {
-        const item = await this.#item(holder.user, holder.id);
+        const item = await this.#changes.item(holder.user, holder.id);
         free = edges.release(state, holder.id);
         if (item?.data.state === "queued")
-          writes.push(this.#put(this.#ended(item.data, "expired"), item.rev));
+          writes.push(this.#changes.put(this.#ended(item.data, "expired"), item.rev));
       }
       const next = edges.nextToClaim(free);
       if (!next) return free === state ? { value: undefined } : { state: free, writes, value: undefined };
       // As it was written first; if it was changed since, the condition fails and it is read.
       const fresh = tries === 0 && "fresh" in next && next.fresh;
-      const item = fresh ? { data: fresh, rev: 1 } : await this.#item(next.user, next.id);
+      const item = fresh ? { data: fresh, rev: 1 } : await this.#changes.item(next.user, next.id);
       if (!item || isTerminal(item.data.state)) {
         // Cannot be: state and command change together. Do not let a broken pair stop the edge for ever.
         return { state: edges.release(free, next.id), writes, value: undefined };
@@ -215,7 +201,7 @@ export class Ledger {
         attempts: item.data.attempts + 1,
         claimedAt: item.data.claimedAt ?? now,
       };
-      writes.push(this.#put(command, item.rev));
+      writes.push(this.#changes.put(command, item.rev));
       return { state: edges.claimed(free, next, now), writes, value: command };
     });
   }
@@ -239,9 +225,9 @@ export class Ledger {
     epoch: number,
     judge: (command: Command) => Promise<Judgement>,
   ): Promise<{ command: Command; ended: boolean; more: boolean }> {
-    const read = () => this.#item(of.user, of.id);
+    const read = () => this.#changes.item(of.user, of.id);
     type Concluded = { command: Command; ended: boolean; more: boolean };
-    return this.#change<Concluded, Item<Command> | undefined>(of.edge, read, async (state, item) => {
+    return this.#changes.change<Concluded, Item<Command> | undefined>(of.edge, read, async (state, item) => {
       requireEpoch(state, epoch);
       if (!item || item.data.edge !== of.edge) throw notFound(of.id);
       const current = item.data;
@@ -255,7 +241,7 @@ export class Ledger {
       const next = edges.release(state, of.id);
       return {
         state: next,
-        writes: [this.#put(command, item.rev)],
+        writes: [this.#changes.put(command, item.rev)],
         value: { command, ended: true, more: waits(next) },
       };
     });
@@ -272,12 +258,12 @@ export class Ledger {
     id: string,
     progress?: Progress,
   ): Promise<boolean> {
-    const [state, item] = await Promise.all([this.edgeState(edge), this.#item(user, id)]);
+    const [state, item] = await Promise.all([this.edgeState(edge), this.#changes.item(user, id)]);
     requireEpoch(state, epoch);
     if (!item || item.data.edge !== edge || item.data.state !== "running") return true;
     if (progress) {
       try {
-        await this.#store.transact([this.#put({ ...item.data, progress }, item.rev)]);
+        await this.#store.transact([this.#changes.put({ ...item.data, progress }, item.rev)]);
       } catch (error) {
         // Somebody changed the command: that change matters, the progress does not.
         if (!(error instanceof ConditionFailed)) throw error;
@@ -292,7 +278,7 @@ export class Ledger {
    */
   async cancel(user: string, id: string): Promise<Command> {
     const command = await this.command(user, id);
-    return this.#changeCommand(command, (state, current) => {
+    return this.#changes.changeCommand(command, (state, current) => {
       if (current.state === "cancelled") return { command: current };
       if (isTerminal(current.state)) {
         throw new PerigeeError("NOT_CANCELLABLE", `The command has already ended: ${current.state}`);
@@ -309,15 +295,17 @@ export class Ledger {
    * another journal: nobody knows how far it came.
    */
   startAgent(edge: string, journal: string): Promise<number> {
-    return this.#change<number, void>(edge, nothing, async (state) => {
+    return this.#changes.change<number, void>(edge, nothing, async (state) => {
       const epoch = state.epoch + 1;
       let next: EdgeState = { ...state, epoch, journal };
       const writes: Write[] = [];
       const { holder } = state;
       if (holder?.claimed && state.journal !== journal && OPERATIONS[holder.operation].changes) {
-        const item = await this.#item(holder.user, holder.id);
+        const item = await this.#changes.item(holder.user, holder.id);
         if (item?.data.state === "running") {
-          writes.push(this.#put(this.#ended(item.data, "failed", { failure: INTERRUPTED }), item.rev));
+          writes.push(
+            this.#changes.put(this.#ended(item.data, "failed", { failure: INTERRUPTED }), item.rev),
+          );
         }
         next = edges.release(next, holder.id);
       }
@@ -327,16 +315,16 @@ export class Ledger {
 
   /** The operator gives a claimed command up; its outcome is not known. @returns it, if there was one */
   resetEdge(edge: string): Promise<Command | undefined> {
-    return this.#change<Command | undefined, void>(edge, nothing, async (state) => {
+    return this.#changes.change<Command | undefined, void>(edge, nothing, async (state) => {
       if (!state.holder) return { value: undefined };
-      const item = await this.#item(state.holder.user, state.holder.id);
+      const item = await this.#changes.item(state.holder.user, state.holder.id);
       const next = edges.release(state, state.holder.id);
       if (!item || isTerminal(item.data.state)) return { state: next, value: undefined };
       const command =
         item.data.state === "running"
           ? this.#ended(item.data, "failed", { failure: INTERRUPTED })
           : this.#ended(item.data, "expired");
-      return { state: next, writes: [this.#put(command, item.rev)], value: command };
+      return { state: next, writes: [this.#changes.put(command, item.rev)], value: command };
     });
   }
 
@@ -381,7 +369,7 @@ export class Ledger {
 
   /** @throws COMMAND_NOT_FOUND */
   async command(user: string, id: string): Promise<Command> {
-    const item = await this.#item(user, id);
+    const item = await this.#changes.item(user, id);
     if (!item) throw notFound(id);
     return item.data;
   }
@@ -396,122 +384,6 @@ export class Ledger {
       ...(options.before && { before: options.before.slice(0, ID_LENGTH) }),
     });
     return items.map((item) => item.data);
-  }
-
-  /** @throws BODY_TOO_LARGE */
-  async #submit(
-    draft: Draft,
-    entry: Command["entry"],
-    admit: Admit,
-    options: { state?: "queued" | "staging"; more?: (command: Command) => Partial<Command> } = {},
-  ): Promise<{ command: Command; replayed: boolean }> {
-    if (Buffer.byteLength(JSON.stringify(draft.input)) > LIMITS.inputBytes) {
-      throw new PerigeeError(
-        "BODY_TOO_LARGE",
-        `The parameters are over ${LIMITS.inputBytes / KiB} KiB: put large ones into a file`,
-      );
-    }
-    const { idempotency } = draft;
-    const replayKey = idempotency && keys.idempotency(draft.user, idempotency.route, idempotency.key);
-    const read = () =>
-      Promise.all([
-        this.inContact(draft.edge),
-        replayKey ? this.#store.get<IdempotencyRecord>(replayKey) : undefined,
-      ]);
-    return this.#change<{ command: Command; replayed: boolean }, Awaited<ReturnType<typeof read>>>(
-      draft.edge,
-      read,
-      async (edge, [inContact, found]) => {
-        const now = this.#now();
-        const writes: Write[] = [];
-        const { state = "queued" } = options;
-        const base: Command = {
-          id: ulid(now),
-          user: draft.user,
-          edge: draft.edge,
-          operation: draft.operation,
-          input: draft.input,
-          state,
-          entry,
-          exclusive: true,
-          attempts: 0,
-          createdAt: now,
-          ...(state === "queued" && { queuedAt: now }),
-        };
-        const command: Command = { ...base, ...options.more?.(base) };
-        if (idempotency && replayKey) {
-          const { digest } = idempotency;
-          if (found && now - found.data.at < LIMITS.idempotencyMs) {
-            if (found.data.digest !== digest) {
-              throw new PerigeeError(
-                "IDEMPOTENCY_KEY_REUSED",
-                "Idempotency-Key was used for another request in the last 24 hours",
-              );
-            }
-            const earlier = await this.command(draft.user, found.data.command);
-            // One that was withdrawn was in truth refused, and a refusal stores nothing.
-            if (earlier.state !== "expired") return { value: { command: earlier, replayed: true } };
-          }
-          const data: IdempotencyRecord = { digest, command: command.id, at: now };
-          writes.push({
-            put: { ...replayKey, expiresAt: now + LIMITS.idempotencyMs, data },
-            if: found?.rev ?? 0,
-          });
-        }
-        const next = admit(edge, place(command, now), { inContact, command });
-        writes.push(this.#put(command, 0));
-        return { state: next, writes, value: { command, replayed: false } };
-      },
-    );
-  }
-
-  /** One conditional change of an edge's record and a command's. */
-  async #changeCommand(
-    target: Pick<Command, "edge" | "user" | "id">,
-    decide: (state: EdgeState, command: Command) => { state?: EdgeState; command: Command },
-  ): Promise<Command> {
-    const read = () => this.#item(target.user, target.id);
-    return this.#change(target.edge, read, async (state, item) => {
-      if (!item || item.data.edge !== target.edge) throw notFound(target.id);
-      const decided = decide(state, item.data);
-      const writes = decided.command === item.data ? [] : [this.#put(decided.command, item.rev)];
-      return { writes, value: decided.command, ...(decided.state && { state: decided.state }) };
-    });
-  }
-
-  /** `read` is what an attempt needs beside the edge's state: asked for together, they are one round trip. */
-  async #change<T, R>(
-    edge: string,
-    read: () => Promise<R>,
-    attempt: (state: EdgeState, read: R, tries: number) => Promise<Change<T>>,
-  ): Promise<T> {
-    return this.#turns.run(edge, async () => {
-      for (let tries = 0; ; tries++) {
-        const [item, beside] = await Promise.all([this.#store.get<EdgeState>(keys.edgeState(edge)), read()]);
-        const change = await attempt(item?.data ?? edges.NEW_EDGE, beside, tries);
-        const writes = [...(change.writes ?? [])];
-        if (change.state) {
-          writes.unshift({ put: { ...keys.edgeState(edge), data: change.state }, if: item?.rev ?? 0 });
-        }
-        if (writes.length === 0) return change.value;
-        try {
-          await this.#store.transact(writes);
-          return change.value;
-        } catch (error) {
-          if (!(error instanceof ConditionFailed) || tries >= 100) throw error;
-          await sleep(Math.random() * Math.min(200, 2 ** tries));
-        }
-      }
-    });
-  }
-
-  #item(user: string, id: string): Promise<Item<Command> | undefined> {
-    return this.#store.get<Command>(keys.command(user, id));
-  }
-
-  #put(command: Command, rev: number): Write {
-    const ends = command.endedAt && { expiresAt: command.endedAt + LIMITS.historyMs };
-    return { put: { ...keys.command(command.user, command.id), ...ends, data: command }, if: rev };
   }
 
   #ended(command: Command, to: State, rest: Partial<Command> = {}): Command {
@@ -531,28 +403,4 @@ function moved(command: Command, to: State, rest: Partial<Command>): Command {
     throw new Error(`command ${command.id} cannot go from ${command.state} to ${to}`);
   }
   return { ...command, ...rest, state: to };
-}
-
-function place(command: Command, since: number): Place {
-  return { id: command.id, user: command.user, operation: command.operation, since };
-}
-
-function requireEpoch(state: EdgeState, epoch: number): void {
-  if (state.epoch !== epoch) {
-    throw new PerigeeError("STALE_EPOCH", `Epoch ${epoch} is over: a newer agent serves this edge`);
-  }
-}
-
-function notFound(id: string): PerigeeError {
-  return new PerigeeError("COMMAND_NOT_FOUND", `There is no command ${id}`);
-}
-
-export function unreachable(): PerigeeError {
-  return new PerigeeError("EM_UNREACHABLE", "CG2 is not in contact");
-}
-
-function endedError(command: Command): PerigeeError {
-  return command.state === "cancelled"
-    ? new PerigeeError("CANCELLED", "The command was cancelled")
-    : new PerigeeError("EXPIRED", "The command has expired");
 }

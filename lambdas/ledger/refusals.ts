@@ -1,0 +1,25 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import type { Command } from "./command.ts";
+import type { EdgeState } from "./edge-state.ts";
+
+/** @throws STALE_EPOCH */
+export function requireEpoch(state: EdgeState, epoch: number): void {
+  if (state.epoch !== epoch) {
+    throw new PerigeeError("STALE_EPOCH", `Epoch ${epoch} is over: a newer agent serves this edge`);
+  }
+}
+
+export function notFound(id: string): PerigeeError {
+  return new PerigeeError("COMMAND_NOT_FOUND", `There is no command ${id}`);
+}
+
+export function unreachable(): PerigeeError {
+  return new PerigeeError("EM_UNREACHABLE", "CG2 is not in contact");
+}
+
+/** Why a command that has ended takes nothing any more. */
+export function endedError(command: Command): PerigeeError {
+  return command.state === "cancelled"
+    ? new PerigeeError("CANCELLED", "The command was cancelled")
+    : new PerigeeError("EXPIRED", "The command has expired");
+}
