@@ -13,6 +13,18 @@ const START_MS = 120_000;
 const STOP_MS = 15_000;
 const DOCKER = fileURLToPath(new URL("docker-local", import.meta.url));
 
+/**
+ * LocalStack's own main, but for one thing: its objects go where we say, for by default all instances of a machine
+ * share one directory in /tmp, and leave it behind.
+ */
+const MAIN = `
+import os
+from localstack.services.s3 import provider
+provider.DEFAULT_S3_TMP_DIR = os.environ["PERIGEE_S3_DIRECTORY"]
+from localstack.runtime.main import main
+main()
+`;
+
 /** Pid file and log of an instance, in its directory. */
 export const PID_FILE = "localstack.pid";
 export const LOG_FILE = "localstack.log";
@@ -29,13 +41,14 @@ export async function startOnHost(
   const { python, lib } = await ensureInstalled(say);
   const own = join(dir, "root/var/lib/localstack/lib");
   await mkdir(own, { recursive: true });
+  await mkdir(join(dir, "tmp"), { recursive: true });
   for (const name of ["java", "dynamodb-local"]) await link(join(lib, name), join(own, name));
   const programs = await lambdaPrograms();
   await placeInit(join(own, "lambda-runtime/own"), programs);
   const lambdas = await lambdaImageName(programs);
 
   const log = openSync(join(dir, LOG_FILE), "a", 0o600);
-  const child = spawn(python, ["-m", "localstack.runtime.main"], {
+  const child = spawn(python, ["-c", MAIN], {
     cwd: dir,
     detached: true,
     stdio: ["ignore", log, log],
@@ -94,6 +107,10 @@ async function settings(dir: string, port: number, lambdas: string): Promise<Rec
   const listen = [...new Set(["127.0.0.1", host])].map((address) => `${address}:${port}`);
   return {
     FILESYSTEM_ROOT: join(dir, "root"),
+    PERIGEE_S3_DIRECTORY: join(dir, "s3"),
+    TMPDIR: join(dir, "tmp"),
+    // a Java reads no TMPDIR
+    JAVA_TOOL_OPTIONS: `-Djava.io.tmpdir=${join(dir, "tmp")}`,
     OVERRIDE_IN_DOCKER: "0",
     GATEWAY_LISTEN: listen.join(","),
     LOCALSTACK_HOST: `${host}:${port}`,
