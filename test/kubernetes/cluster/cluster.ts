@@ -1,3 +1,6 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { configOf } from "../support/find-cluster.ts";
 import { NODE_LABELS } from "./node-labels.ts";
 import { startOwnCluster } from "./own-cluster.ts";
 
@@ -19,11 +22,11 @@ const stopped = new Promise<void>((resolve) => {
 });
 try {
   const cluster = await startOwnCluster({ say, labels: NODE_LABELS, signal: controller.signal });
-  const { push, pull, passwordFile } = cluster.registry;
+  const config = join(cluster.places.run, "agent-config.json");
+  writeFileSync(config, JSON.stringify(configOf(cluster), null, 2), { mode: 0o600 });
   console.log(`export KUBECONFIG=${cluster.kubeconfig} PATH=${cluster.programs}:$PATH`);
-  console.log(
-    `# registry: nodes pull from ${pull}, the agent pushes to ${push} (password in ${passwordFile})`,
-  );
+  console.log("# the agent's configuration, for a deployment or for npm run test:kubernetes");
+  console.log(`export PERIGEE_AGENT_CONFIG=${config} PERIGEE_KUBERNETES_CONFIG=${config}`);
   const alive = setInterval(() => {}, 60_000);
   await stopped;
   clearInterval(alive);

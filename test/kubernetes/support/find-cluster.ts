@@ -64,7 +64,12 @@ function givenCluster(kubeconfig: string, env: NodeJS.ProcessEnv): FoundCluster 
   return { kubeconfig, kubectl, config, down: async () => {} };
 }
 
-function configOf({ kubeconfig, addresses, registry }: OwnCluster): Record<string, unknown> {
+/** The agent's configuration for a cluster of our own. */
+export function configOf({
+  kubeconfig,
+  addresses,
+  registry,
+}: Pick<OwnCluster, "kubeconfig" | "addresses" | "registry">): Record<string, unknown> {
   const kind = (name: string) => ({ labels: { [`perigee.test/${name}`]: "true" } });
   return {
     kubernetes: {
