@@ -55,6 +55,14 @@ describe("state of a run from its pod", () => {
       { reason: "Evicted", exitCode: 137 },
     ],
     [
+      "an eviction whose container was found dead only after it",
+      withState(ended({ exitCode: 137, reason: "ContainerStatusUnknown" }), {
+        reason: "Evicted",
+        message: "too much",
+      }),
+      { reason: "Evicted", exitCode: 137, message: "too much" },
+    ],
+    [
       "a container that nobody knows any more",
       withState(ended({ exitCode: 137, reason: "ContainerStatusUnknown" })),
       { reason: "NodeLost", exitCode: 137 },

@@ -45,15 +45,16 @@ function endOf(pod: Pod, end: NonNullable<ContainerStateOfPod["terminated"]>): C
   if (end.reason === "StartError" || end.reason === "ContainerCannotRun") {
     return terminated(NEVER_RAN, "StartError", null, null, startError(pod, end.message));
   }
-  if (UNKNOWN_END.test(end.reason ?? "")) {
-    return terminated(end.exitCode || 255, "NodeLost", startedAt, finishedAt, NODE_LOST);
-  }
+  // The pod's own reason first: its node may have found the container dead only after it had ended the pod.
   const ofPod = pod.status?.reason;
   if (ofPod === "Evicted") {
     return terminated(end.exitCode, "Evicted", startedAt, finishedAt, pod.status?.message?.slice(0, 500));
   }
   if (ofPod === "DeadlineExceeded" && !pod.metadata.annotations?.[STOPPED]) {
     return terminated(end.exitCode, "DeadlineExceeded", startedAt, finishedAt);
+  }
+  if (UNKNOWN_END.test(end.reason ?? "")) {
+    return terminated(end.exitCode || 255, "NodeLost", startedAt, finishedAt, NODE_LOST);
   }
   const plain = end.exitCode === 0 ? "Completed" : end.reason === "OOMKilled" ? "OOMKilled" : "Error";
   return terminated(end.exitCode, plain, startedAt, finishedAt);
