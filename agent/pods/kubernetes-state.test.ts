@@ -60,7 +60,7 @@ describe("state of a run from its pod", () => {
         reason: "Evicted",
         message: "too much",
       }),
-      { reason: "Evicted", exitCode: 137, message: "too much" },
+      { reason: "Evicted", exitCode: 137 },
     ],
     [
       "a container that nobody knows any more",

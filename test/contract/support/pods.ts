@@ -93,3 +93,13 @@ export async function fileOf(client: Client, volume: string, filepath: string): 
   });
   return answer.bytes;
 }
+
+/** Ends the pods that this run has begun for a user and that have not terminated. */
+export async function stopAll(client: Client): Promise<void> {
+  const { pods } = (await client.get("/edge")).json.data as { pods: { pod_name: string; state: State }[] };
+  const mine = pods.filter(
+    ({ pod_name, state }) => pod_name.startsWith(`${target.run}-`) && !state.terminated,
+  );
+  for (const { pod_name } of mine) await client.form("/em/pod/stop", { pod_name });
+  for (const { pod_name } of mine) await untilTerminated(client, pod_name, 2 * END_MS);
+}
