@@ -10,6 +10,13 @@ import { documentEdgeRoutes } from "../edges/documentation.ts";
  * again: the ground imports this when it is asked for, and in the Lambdas' bundles its answer stands instead.
  */
 export function apiDocument(): object {
+  document ??= makeDocument();
+  return document;
+}
+
+let document: object | undefined;
+
+function makeDocument(): object {
   const app = new OpenAPIHono();
   const registry = app.openAPIRegistry;
   documentAuthRoutes(registry);
