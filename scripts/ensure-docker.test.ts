@@ -112,9 +112,11 @@ describe.skipIf(!canStart)("starting an engine", () => {
     for (const pid of started.splice(0)) await endProcess(pid, 20_000);
     const containerd = readPidFile(join(directory, "exec/containerd/containerd.pid"));
     if (containerd && commandLine(containerd).includes(directory)) await endProcess(containerd, 10_000);
-    // dockerd mounts its data root onto itself and, killed, leaves that behind
+    // dockerd mounts its data root onto itself and, killed, leaves that behind; what is dying may still be in it
     const data = join(directory, "state/data");
-    if (readFileSync("/proc/self/mountinfo", "utf8").includes(` ${data} `)) execFileSync("umount", [data]);
+    if (readFileSync("/proc/self/mountinfo", "utf8").includes(` ${data} `)) {
+      execFileSync("umount", ["--lazy", data]);
+    }
   });
   afterAll(() => stranger?.kill("SIGKILL"));
 
