@@ -99,7 +99,11 @@ export function createGround(options: GroundOptions): Ground {
   const changes = new Changes();
   const { timeLeftMs, pass } = options;
   const content = { staging, log, ...(pass && { passBytes: pass.answerBytes }) };
-  const waiting = new Waiting(ledger, changes, { ...options.waiting, ...(timeLeftMs && { timeLeftMs }) });
+  const waiting = new Waiting(ledger, changes, {
+    now,
+    ...options.waiting,
+    ...(timeLeftMs && { timeLeftMs }),
+  });
   const allowances = new Allowances({ staging, ledger, quota });
   const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
   const uploads = new Uploads({ ledger, staging, dispatch, allowances, quota });

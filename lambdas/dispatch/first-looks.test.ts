@@ -2,15 +2,17 @@ import { expect, test } from "vitest";
 import { FirstLooks } from "./first-looks.ts";
 
 /** Commands of these durations (ms), waited for one after the other; how they were looked at. */
-function wait(looks: FirstLooks, durations: number[]) {
+function wait(looks: FirstLooks, durations: number[], skew = 0) {
   return durations.map((ms) => {
     let at = looks.of("nodes.status");
+    let tooSoon: number | undefined;
     let count = 1;
-    while (at < ms) {
+    // the ledger says a little later that it has ended
+    for (; at < ms + 4; count++) {
+      tooSoon = at;
       at += Math.max(10, at / 4);
-      count++;
     }
-    looks.found("nodes.status", at, count === 1 ? "first" : "later");
+    looks.found("nodes.status", { at, tooSoon, ended: ms + skew });
     return { at, count };
   });
 }
@@ -18,10 +20,35 @@ const mean = (numbers: number[]) => numbers.reduce((sum, n) => sum + n, 0) / num
 
 test("after a few commands a look comes about when the command has ended, and is mostly the only one", () => {
   const looks = new FirstLooks({ start: 100, most: 1000 });
-  wait(looks, Array(6).fill(40));
+  wait(looks, [40]);
   const learned = wait(looks, Array(200).fill(40));
-  expect(mean(learned.map(({ at }) => at))).toBeLessThan(40 * 1.15);
+  expect(mean(learned.map(({ at }) => at))).toBeLessThan(50);
+  expect(mean(learned.map(({ count }) => count))).toBe(1);
+});
+
+test.each([
+  [-5000, 55],
+  [-30, 55],
+  // nothing tells that it could look sooner
+  [30, 40 + 30 + 15],
+  [5000, 55],
+])("also where the clocks differ by %i ms", (skew, most) => {
+  const looks = new FirstLooks({ start: 100, most: 1000 });
+  wait(looks, Array(40).fill(40), skew);
+  const learned = wait(looks, Array(200).fill(40), skew);
+  expect(mean(learned.map(({ at }) => at))).toBeLessThan(most);
   expect(mean(learned.map(({ count }) => count))).toBeLessThan(1.2);
+});
+
+test("and where no two commands take the same time", () => {
+  const looks = new FirstLooks({ start: 100, most: 1000 });
+  const learned = wait(
+    looks,
+    Array.from({ length: 400 }, (_, n) => 30 + ((n * 7919) % 30)),
+  );
+  // the mean command takes 45 ms
+  expect(mean(learned.map(({ at }) => at))).toBeLessThan(65);
+  expect(mean(learned.map(({ count }) => count))).toBeLessThan(1.35);
 });
 
 test("it follows when commands become slower, and when they become faster", () => {
@@ -43,7 +70,7 @@ test("one slow command makes the next wait little longer", () => {
 
 test("it stays within its bounds, and each operation has its own", () => {
   const looks = new FirstLooks({ start: 100, most: 1000 });
-  wait(looks, Array(50).fill(0));
+  wait(looks, Array(100).fill(0));
   expect(looks.of("nodes.status")).toBe(10);
   wait(looks, Array(50).fill(60_000));
   expect(looks.of("nodes.status")).toBe(1000);

@@ -2,18 +2,34 @@ import type { OperationName } from "#protocol/operations.ts";
 
 /** No look comes sooner (ms). */
 const LEAST_MS = 10;
-/** A first look that found the command ended is brought forward, until one came too soon. */
-const GUESSING = 0.7;
-/** From then on so much: about one look in ten comes too soon, and those that do not come little too late. */
+/** From a command's end by the ledger until a look finds it: what the ledger takes to say so, and some. */
+const SLACK = { factor: 1.1, ms: 5 };
+/** Brings a first look forward that was late enough, where the ledger's times say nothing. */
 const HIT = 0.97;
 /** One that came too soon is put off by no more than this: a slow command says little of the next. */
 const MISS = 1.25;
+/** For a while none comes sooner than so much after the last that came too soon, whatever the ledger's times say. */
+const FLOOR = { factor: 1.2, fades: 0.98 };
 
-type Known = { ms: number; missed: boolean };
+type Known = {
+  ms: number;
+  /** ms, from the last look that came too soon */
+  floor: number;
+};
+
+/** How a wait found its command ended, in ms from the wait's begin. */
+export type Found = {
+  /** when a look found it */
+  at: number;
+  /** the look before that, which did not; absent: there was none */
+  tooSoon?: number | undefined;
+  /** when it ended by the ledger: by another's clock, so it is believed as far as the looks bear it out */
+  ended: number;
+};
 
 /**
- * When to look first whether a command has ended, where no ring tells: learned for each operation from the
- * looks at earlier commands, by this process's clock alone. Each look costs a request, and a late one time.
+ * When to look first whether a command has ended, where no ring tells: learned for each operation from commands
+ * before. Each look costs a request, and a late one time.
  */
 export class FirstLooks {
   readonly #start: number;
@@ -32,14 +48,20 @@ export class FirstLooks {
     return this.#known.get(operation)?.ms ?? this.#start;
   }
 
-  /** A wait has found its command ended after `ms`, by its first look or a later one. */
-  found(operation: OperationName, ms: number, look: "first" | "later"): void {
-    const { ms: before, missed } = this.#known.get(operation) ?? { ms: this.#start, missed: false };
-    const hit = look === "first";
-    const next = hit ? before * (missed ? HIT : GUESSING) : Math.min(ms, before * MISS);
-    this.#known.set(operation, {
-      ms: Math.min(this.#most, Math.max(LEAST_MS, next)),
-      missed: missed || !hit,
-    });
+  /** A wait has found its command ended. */
+  found(operation: OperationName, { at, tooSoon, ended }: Found): void {
+    const before = this.#known.get(operation) ?? { ms: this.#start, floor: 0 };
+    if (tooSoon !== undefined) {
+      this.#learn(operation, { ms: Math.min(at, before.ms * MISS), floor: tooSoon * FLOOR.factor });
+      return;
+    }
+    const told = ended > 0 && ended <= at ? ended * SLACK.factor + SLACK.ms : before.ms * HIT;
+    const ms = Math.min(before.ms, Math.max(told, before.floor));
+    this.#learn(operation, { ms, floor: before.floor * FLOOR.fades });
+  }
+
+  #learn(operation: OperationName, { ms, floor }: Known): void {
+    const most = this.#most;
+    this.#known.set(operation, { ms: Math.min(most, Math.max(LEAST_MS, ms)), floor });
   }
 }

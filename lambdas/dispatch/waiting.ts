@@ -20,6 +20,8 @@ export type WaitingOptions = {
   timeLeftMs: () => number;
   /** how often the ledger is asked when nothing rings (ms), at the least */
   pollMs: number;
+  /** the ground's clock, ms since 1970 */
+  now: () => number;
   /**
    * Where changes are made by other processes, no ring tells: then the ledger is asked sooner, `first` ms after
    * the command was seen last and after a quarter of the time waited so far from then on, up to `pollMs`. A
@@ -34,6 +36,7 @@ export const WAITING_DEFAULTS: WaitingOptions = {
   maxWaitMs: 2 * 60 * 60_000,
   timeLeftMs: () => Number.POSITIVE_INFINITY,
   pollMs: 1000,
+  now: Date.now,
 };
 
 /** Between a look that came too soon and the next (ms), at the least. */
@@ -45,7 +48,8 @@ type Looks = {
   start: number;
   /** ms from then to the first look; absent: not learned */
   first?: number | undefined;
-  count: number;
+  /** ms from then to the last two looks */
+  at: number[];
 };
 
 /** ms kept for the answer where the process's time is limited. */
@@ -86,7 +90,8 @@ export class Waiting {
   async holdingLock(command: Command): Promise<Command> {
     const { operation } = command;
     const start = performance.now();
-    const looks: Looks = { start, first: this.#firstLooks?.of(operation), count: 0 };
+    const begun = this.#options.now();
+    const looks: Looks = { start, first: this.#firstLooks?.of(operation), at: [] };
     const claimed = await this.#loop(
       command,
       (now) => now.state !== "queued" || performance.now() - start >= this.#options.withdrawMs,
@@ -99,9 +104,9 @@ export class Waiting {
       return this.#untilDeadline(ended);
     }
     const ended = await this.#untilDeadline(claimed, looks);
-    if (isTerminal(ended.state)) {
-      const look = looks.count === 1 ? "first" : "later";
-      this.#firstLooks?.found(operation, performance.now() - start, look);
+    const [at, tooSoon] = looks.at.toReversed();
+    if (at !== undefined && ended.endedAt !== undefined) {
+      this.#firstLooks?.found(operation, { at, tooSoon, ended: ended.endedAt - begun });
     }
     return ended;
   }
@@ -130,7 +135,7 @@ export class Waiting {
         current,
         (now) => now.state !== "queued" || performance.now() >= until,
         until,
-        { start, count: 0 },
+        { start, at: [] },
       );
     }
     return this.#untilDeadline(current);
@@ -155,7 +160,7 @@ export class Waiting {
     command: Command,
     done: (now: Command) => boolean,
     until: number,
-    looks: Looks = { start: performance.now(), count: 0 },
+    looks: Looks = { start: performance.now(), at: [] },
   ): Promise<Command> {
     const { eager } = this.#options;
     using bell = this.#changes.listen(command.id);
@@ -164,18 +169,18 @@ export class Waiting {
     for (;;) {
       if (isTerminal(now.state) || done(now)) return now;
       await bell.next(Math.max(1, Math.min(this.#pause(looks), until - performance.now())));
+      looks.at = [...looks.at.slice(-1), performance.now() - looks.start];
       now = await this.#ledger.command(command.user, command.id);
-      looks.count++;
     }
   }
 
   /** ms until the ledger is asked next. */
-  #pause({ start, first, count }: Looks): number {
+  #pause({ start, first, at }: Looks): number {
     const { eager, pollMs } = this.#options;
     if (!eager) return pollMs;
     const quarter = (performance.now() - start) / 4;
     if (first === undefined) return Math.min(pollMs, Math.max(eager.first, quarter));
-    return Math.min(pollMs, count === 0 ? first : Math.max(LEAST_PAUSE_MS, quarter));
+    return Math.min(pollMs, at.length === 0 ? first : Math.max(LEAST_PAUSE_MS, quarter));
   }
 }
 
