@@ -16,7 +16,6 @@ podRuntimeConformance("Docker", async () => {
     imageName: "perigee-test/busybox:latest",
     node: { name: "mpu1", kind: "MPU" },
     streamsApart: true,
-    keepsLastWords: true,
     volume: () => rig.volume(ulid()),
     addresses: (run) => rig.addresses(run),
     cleanUp: () => rig.cleanUp(),

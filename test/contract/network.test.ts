@@ -1,5 +1,5 @@
 import { lookup } from "node:dns/promises";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Client } from "./support/client.ts";
 import { output, run, untilRunning } from "./support/pods.ts";
 import { named, other, target, user } from "./support/session.ts";
@@ -25,6 +25,9 @@ beforeAll(async () => {
     if (status === 200 && address !== "") break;
   }
 });
+
+// as long as it runs, its image's name is in use
+afterAll(() => client.form("/em/pod/stop", { pod_name: server }));
 
 /**
  * `get HOST PORT PATH` in a pod: the last line of what is there. A statically linked busybox may crash in its

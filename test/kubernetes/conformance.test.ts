@@ -14,7 +14,6 @@ podRuntimeConformance("Kubernetes", async () => {
     imageName: "busybox:latest",
     node: { name: node.name, kind: "MPU" },
     streamsApart: false,
-    keepsLastWords: process.env.PERIGEE_TEST_LAST_WORDS !== "lost",
     volume: () => rig.volume(ulid()),
     addresses: (run) => rig.addresses(run),
     cleanUp: () => rig.cleanUp(),

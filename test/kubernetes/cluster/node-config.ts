@@ -10,10 +10,10 @@ export type NodePlace = { number: 1 | 2; name: string; directory: string; addres
 /** Where nodes pull images from: `host:port`, and the header that lets them in. */
 export type Pulls = { registry: string; authorization: string };
 
-/** containerd's configuration; `cni` is the folder of the network plugins. */
-export function containerdConfig(node: NodePlace, cni: string): string {
+/** containerd's configuration; `shim` is the program beside each pod, `cni` the folder of the network plugins. */
+export function containerdConfig(node: NodePlace, shim: string, cni: string): string {
   const at = (name: string) => JSON.stringify(join(node.directory, name));
-  return `version = 2
+  return `version = 3
 root = ${at("containerd")}
 state = ${at("containerd-state")}
 
@@ -21,20 +21,26 @@ state = ${at("containerd-state")}
   address = ${at("containerd.sock")}
 [plugins."io.containerd.internal.v1.opt"]
   path = ${at("opt")}
+[plugins."io.containerd.nri.v1.nri"]
+  # its socket is the machine's
+  disable = true
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "${PAUSE_IMAGE}"
   stream_server_address = "127.0.0.1"
+[plugins."io.containerd.cri.v1.images"]
+  pinned_images = { sandbox = "${PAUSE_IMAGE}" }
+  registry = { config_path = ${at("registries")} }
+[plugins."io.containerd.cri.v1.runtime"]
   netns_mounts_under_state_dir = true
   # in a container without CAP_SYS_RESOURCE runc could not lower it
   restrict_oom_score_adj = true
-  [plugins."io.containerd.grpc.v1.cri".registry]
-    config_path = ${at("registries")}
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = ${JSON.stringify(cni)}
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = [${JSON.stringify(cni)}]
     conf_dir = ${at("cni")}
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+    # by its path: there may be another one in PATH
+    runtime_path = ${JSON.stringify(shim)}
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
       SystemdCgroup = false
 `;
 }

@@ -11,7 +11,6 @@ import {
   type NodePlace,
   networkConfig,
   onboardRegistry,
-  PAUSE_IMAGE,
   type Pulls,
 } from "./node-config.ts";
 import { cniDirectory } from "./packages.ts";
@@ -42,28 +41,27 @@ export async function startContainerd(parts: ClusterParts, node: NodePlace, pull
   file("cni/10-pods.conflist", networkConfig(node, parts.addresses));
   file("registries/_default/hosts.toml", NO_REGISTRY);
   file(`registries/${pulls.registry}/hosts.toml`, onboardRegistry(pulls));
-  const config = file("containerd.toml", containerdConfig(node, cniDirectory()!));
-  await parts.daemons.start(
+  const { programs, daemons, places } = parts;
+  const shim = programs.path("containerd-shim-runc-v2");
+  const config = file("containerd.toml", containerdConfig(node, shim, cniDirectory()!));
+  await daemons.start(
     `containerd${node.number}`,
-    // ahead of the rest of a busy machine: it gives an ended container's output two seconds, then drops it
-    within(parts.places.slot, node.number, ["nice", "-n", "-10", "containerd", "-c", config]),
+    within(places.slot, node.number, [programs.path("containerd"), "-c", config]),
   );
 }
 
-export async function containerdAnswers(node: NodePlace): Promise<boolean> {
+export async function containerdAnswers({ programs }: ClusterParts, node: NodePlace): Promise<boolean> {
   if (!existsSync(containerdSocket(node))) return false;
-  return run("ctr", ["-a", containerdSocket(node), "version"], COMMAND_MS).then(
+  return run(programs.path("ctr"), ["-a", containerdSocket(node), "version"], COMMAND_MS).then(
     () => true,
     () => false,
   );
 }
 
 /** Gives a node the image that every pod begins with. */
-export async function fillContainerd(node: NodePlace, pauseArchive: string): Promise<void> {
-  const ctr = (...args: string[]) =>
-    run("ctr", ["-a", containerdSocket(node), "-n", "k8s.io", ...args], COMMAND_MS);
-  await ctr("images", "import", pauseArchive);
-  await ctr("images", "label", PAUSE_IMAGE, "io.cri-containerd.pinned=pinned");
+export async function fillContainerd({ programs }: ClusterParts, node: NodePlace, pauseArchive: string) {
+  const args = ["-a", containerdSocket(node), "-n", "k8s.io", "images", "import", pauseArchive];
+  await run(programs.path("ctr"), args, COMMAND_MS);
 }
 
 /** Starts kubelet, proxy and policy engine of a node. */

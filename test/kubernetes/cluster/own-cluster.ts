@@ -110,8 +110,8 @@ async function startParts(
   await writePauseImage(programs.path("pause"), pause);
   for (const node of nodes) await startContainerd(parts, node, pulls);
   for (const node of nodes) {
-    await ready(step, `containerd${node.number}`, () => containerdAnswers(node));
-    await fillContainerd(node, pause);
+    await ready(step, `containerd${node.number}`, () => containerdAnswers(parts, node));
+    await fillContainerd(parts, node, pause);
   }
   for (const side of ["push", "pull"] as const) {
     await ready(step, `registry-${side}`, () => answers(registry[side]));

@@ -3,8 +3,6 @@ import { canInstall, findProgram, installPackages } from "../../../scripts/debia
 
 /** Program and the Debian package that has it. */
 const NEEDED: Record<string, string> = {
-  containerd: "containerd",
-  ctr: "containerd",
   runc: "runc",
   iptables: "iptables",
   conntrack: "conntrack",

@@ -23,8 +23,9 @@ const FLAGS = "-mod=readonly -trimpath -buildvcs=false";
 const KUBERNETES = "1.34.4";
 const VERSION = "k8s.io/component-base/version";
 
-/** Folder in `go/` and what the linker is told beside it. */
+/** Folder in `go/` and what the linker is told beside it. One without a main.go builds the tools of its go.mod. */
 const PROGRAMS: Record<string, string> = {
+  containerd: "",
   kubernetes: [
     `-X ${VERSION}.gitVersion=v${KUBERNETES}`,
     `-X ${VERSION}.gitMajor=${KUBERNETES.split(".")[0]}`,
@@ -68,8 +69,7 @@ export async function ensurePrograms(base: string, say: (line: string) => void):
       const target = join(directory, `${name}-${keyOf(name, flags, version)}`);
       if (!existsSync(target)) await build(name, flags, target, say);
       utimesSync(target, new Date(), new Date());
-      paths.set(name, join(target, name));
-      if (name === "kubernetes") for (const alias of NAMES) paths.set(alias, join(target, alias));
+      for (const program of readdirSync(target)) paths.set(program, join(target, program));
     }
     sweep(directory);
   } finally {
@@ -93,7 +93,8 @@ async function build(name: string, flags: string, target: string, say: (line: st
   const part = `${target}.part`;
   rmSync(part, { recursive: true, force: true });
   mkdirSync(part);
-  const args = ["build", "-p", "2", "-ldflags", `-s -w ${flags}`.trim(), "-o", join(part, name), "."];
+  const what = existsSync(join(SOURCES, name, "main.go")) ? "." : "tool";
+  const args = ["build", "-p", "2", "-ldflags", `-s -w ${flags}`.trim(), "-o", `${part}/`, what];
   const env = { ...systemEnvironment(), CGO_ENABLED: "0", GOFLAGS: FLAGS };
   await spawnToEnd("go", args, { cwd: join(SOURCES, name), env, timeoutMs: BUILD_MS });
   if (name === "kubernetes") for (const alias of NAMES) symlinkSync(name, join(part, alias));
@@ -115,7 +116,7 @@ async function goVersion(): Promise<string> {
     return (await runProgram("go", ["version"], 30_000)).trim();
   } catch (cause) {
     throw new Error(
-      "A throwaway cluster is built with Go 1.24 or newer, and there is none: install it, or set KUBECONFIG to a cluster",
+      "A throwaway cluster is built with Go 1.24.2 or newer, and there is none: install it, or set KUBECONFIG to a cluster",
       { cause },
     );
   }
