@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   DeleteMessageBatchCommand,
   DeleteMessageCommand,
-  type Message,
   ReceiveMessageCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
@@ -15,6 +14,8 @@ export type SqsDoorbellOptions = {
   pauseMs?: { first: number; longest: number };
   /** grace over the wait before a silent connection is given up, in ms (default 10,000) */
   graceMs?: number;
+  /** after which what was heard is deleted, in ms (default 500) */
+  forgetMs?: number;
   /** told of every failed poll; must not throw */
   onError?: (error: Error) => void;
   /** 0 to 1 (default Math.random) */
@@ -25,6 +26,8 @@ export type SqsDoorbellOptions = {
 const RINGS_AT_ONCE = 10;
 /** A ring that was given to a process which died comes again after this many seconds. */
 const HIDDEN_S = 5;
+/** What was heard is deleted after this (ms), together: just now the agent has a command to claim. */
+const FORGET_MS = 500;
 
 /**
  * The agent's end of the doorbell on its own SQS queue. One long poll is under way at a time and outlives the
@@ -39,6 +42,9 @@ export class SqsDoorbell implements DoorbellListener {
   #poll: Promise<void> | undefined;
   #failures = 0;
   #sleepUntil = 0;
+  /** receipts of what was heard and is not deleted yet */
+  #heard: string[] = [];
+  #forgetting: NodeJS.Timeout | undefined;
 
   constructor(options: SqsDoorbellOptions) {
     this.#options = options;
@@ -62,8 +68,9 @@ export class SqsDoorbell implements DoorbellListener {
     return false;
   }
 
-  /** Ends the poll that is under way; every wait is over. */
+  /** Ends the poll that is under way; every wait is over. A ring that is not deleted yet is heard once more. */
   close(): void {
+    clearTimeout(this.#forgetting);
     this.#closed.abort();
   }
 
@@ -88,7 +95,9 @@ export class SqsDoorbell implements DoorbellListener {
       this.#failures = 0;
       if (Messages.length === 0) return;
       this.#rung = true;
-      void this.#forget(Messages);
+      this.#heard.push(...Messages.map(({ ReceiptHandle }) => ReceiptHandle!));
+      if (this.#heard.length >= RINGS_AT_ONCE) this.#forget();
+      else this.#forgetting ??= setTimeout(() => this.#forget(), this.#options.forgetMs ?? FORGET_MS);
     } catch (error) {
       if (closed.aborted) return;
       onError?.(error as Error);
@@ -97,10 +106,15 @@ export class SqsDoorbell implements DoorbellListener {
   }
 
   /** Deletes what was heard. One that stays rings once more, which costs a claim. */
-  async #forget(messages: Message[]): Promise<void> {
+  #forget(): void {
+    clearTimeout(this.#forgetting);
+    this.#forgetting = undefined;
+    while (this.#heard.length > 0) void this.#delete(this.#heard.splice(0, RINGS_AT_ONCE));
+  }
+
+  async #delete(handles: string[]): Promise<void> {
     const { client, queueUrl, onError } = this.#options;
     const abortSignal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(HIDDEN_S * 1000)]);
-    const handles = messages.map(({ ReceiptHandle }) => ReceiptHandle!);
     const [only] = handles;
     const remove =
       handles.length === 1

@@ -3,13 +3,13 @@ import type { OperationName } from "#protocol/operations.ts";
 /** No look comes sooner (ms). */
 const LEAST_MS = 10;
 /** From a command's end by the ledger until a look finds it: what the ledger takes to say so, and some. */
-const SLACK = { factor: 1.1, ms: 5 };
+const SLACK_MS = 6;
 /** Brings a first look forward that was late enough, where the ledger's times say nothing. */
 const HIT = 0.97;
 /** One that came too soon is put off by no more than this: a slow command says little of the next. */
 const MISS = 1.25;
 /** For a while none comes sooner than so much after the last that came too soon, whatever the ledger's times say. */
-const FLOOR = { factor: 1.2, fades: 0.98 };
+const FLOOR = { factor: 1.1, fades: 0.98 };
 
 type Known = {
   ms: number;
@@ -55,7 +55,7 @@ export class FirstLooks {
       this.#learn(operation, { ms: Math.min(at, before.ms * MISS), floor: tooSoon * FLOOR.factor });
       return;
     }
-    const told = ended > 0 && ended <= at ? ended * SLACK.factor + SLACK.ms : before.ms * HIT;
+    const told = ended > 0 && ended <= at ? ended + SLACK_MS : before.ms * HIT;
     const ms = Math.min(before.ms, Math.max(told, before.floor));
     this.#learn(operation, { ms, floor: before.floor * FLOOR.fades });
   }

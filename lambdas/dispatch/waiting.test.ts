@@ -77,8 +77,8 @@ describe("how often a wait looks", () => {
       return looks;
     };
     expect(await perform()).toEqual([100]);
-    expect(await perform()).toEqual([44]);
-    expect(await perform()).toEqual([44]);
+    expect(await perform()).toEqual([42]);
+    expect(await perform()).toEqual([42]);
   });
 
   test("in an hour of waiting no more than once a second", async () => {

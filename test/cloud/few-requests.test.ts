@@ -29,7 +29,8 @@ const MOST = 12;
 test("a small command takes 10 AWS requests, all told; 12 where nothing is remembered of the accounts", async () => {
   await world.agent({ "nodes.status": async () => ({ nodes: [{ name: "mpu1", status: "True" }] }) });
   const alice = await world.user("alice");
-  const receives = () => world.calls.filter((call) => call === "agent ReceiveMessage").length;
+  const count = (name: string) => world.calls.filter((call) => call === `agent ${name}`).length;
+  const receives = () => count("ReceiveMessage");
   let commands = 0;
   const command = async () => {
     // The agent's long poll is under way: this one hears the ring, the next one belongs to the next command.
@@ -39,6 +40,7 @@ test("a small command takes 10 AWS requests, all told; 12 where nothing is remem
     expect(answer.status).toBe(200);
     await answer.text();
     await expect.poll(receives, { timeout: 10_000 }).toBe(commands + 1);
+    await expect.poll(() => count("DeleteMessage"), { timeout: 10_000 }).toBe(commands);
     const during = world.calls.slice(before);
     expect(during).toContain("agent ReceiveMessage");
     return during.sort();
