@@ -18,26 +18,20 @@ function wait(looks: FirstLooks, durations: number[], skew = 0) {
 }
 const mean = (numbers: number[]) => numbers.reduce((sum, n) => sum + n, 0) / numbers.length;
 
-test("after a few commands a look comes about when the command has ended, and is mostly the only one", () => {
+test("after one command a look comes about when the next has ended, and is mostly the only one", () => {
   const looks = new FirstLooks({ start: 100, most: 1000 });
   wait(looks, [40]);
   const learned = wait(looks, Array(200).fill(40));
-  expect(mean(learned.map(({ at }) => at))).toBeLessThan(50);
-  expect(mean(learned.map(({ count }) => count))).toBe(1);
+  expect(mean(learned.map(({ at }) => at))).toBeLessThan(52);
+  expect(mean(learned.map(({ count }) => count))).toBeLessThan(1.2);
 });
 
-test.each([
-  [-5000, 55],
-  [-30, 55],
-  // nothing tells that it could look sooner
-  [30, 40 + 30 + 15],
-  [5000, 55],
-])("also where the clocks differ by %i ms", (skew, most) => {
+test.each([-5000, -30, 30, 5000])("also where the clocks differ by %i ms", (skew) => {
   const looks = new FirstLooks({ start: 100, most: 1000 });
-  wait(looks, Array(40).fill(40), skew);
+  wait(looks, Array(400).fill(40), skew);
   const learned = wait(looks, Array(200).fill(40), skew);
-  expect(mean(learned.map(({ at }) => at))).toBeLessThan(most);
-  expect(mean(learned.map(({ count }) => count))).toBeLessThan(1.2);
+  expect(mean(learned.map(({ at }) => at))).toBeLessThan(52);
+  expect(mean(learned.map(({ count }) => count))).toBeLessThan(1.3);
 });
 
 test("and where no two commands take the same time", () => {
@@ -46,15 +40,15 @@ test("and where no two commands take the same time", () => {
     looks,
     Array.from({ length: 400 }, (_, n) => 30 + ((n * 7919) % 30)),
   );
-  // the mean command takes 45 ms
-  expect(mean(learned.map(({ at }) => at))).toBeLessThan(65);
+  // the mean command takes 45 ms, and its end shows 4 ms later
+  expect(mean(learned.map(({ at }) => at))).toBeLessThan(62);
   expect(mean(learned.map(({ count }) => count))).toBeLessThan(1.35);
 });
 
 test("it follows when commands become slower, and when they become faster", () => {
   const looks = new FirstLooks({ start: 100, most: 1000 });
   wait(looks, Array(30).fill(40));
-  wait(looks, Array(30).fill(400));
+  wait(looks, Array(60).fill(400));
   expect(looks.of("nodes.status")).toBeGreaterThan(380);
   wait(looks, Array(100).fill(40));
   expect(looks.of("nodes.status")).toBeLessThan(50);
@@ -72,7 +66,7 @@ test("it stays within its bounds, and each operation has its own", () => {
   const looks = new FirstLooks({ start: 100, most: 1000 });
   wait(looks, Array(100).fill(0));
   expect(looks.of("nodes.status")).toBe(10);
-  wait(looks, Array(50).fill(60_000));
+  wait(looks, Array(200).fill(60_000));
   expect(looks.of("nodes.status")).toBe(1000);
   expect(looks.of("pod.run")).toBe(100);
 });
