@@ -1,13 +1,14 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { apiDocument } from "#lambdas/docs/document.ts";
 import { MiB } from "#protocol/limits.ts";
-import { type Bundles, bundleLambdas, type LambdaName } from "./lambda-bundles.ts";
+import { type Bundles, bundleLambdas, LAMBDAS, type LambdaName } from "./lambda-bundles.ts";
 
 let directory: string;
 let bundles: Bundles<LambdaName>;
@@ -58,24 +59,87 @@ function readAtStart(folder: string): string[] {
   return files;
 }
 
-describe.each(["api", "janitor"] as const)("the %s Lambda", (name) => {
-  test("is less than 1 MiB", () => {
-    const folder = bundles.folders[name];
-    const sources = readdirSync(folder).filter((file) => file.endsWith(".mjs"));
-    const bytes = sources.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
+const packagesOf = (name: LambdaName) =>
+  new Set(
+    Object.keys(bundles.inputs[name]).flatMap(
+      (file) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? [],
+    ),
+  );
+
+describe.each(Object.keys(LAMBDAS) as LambdaName[])("the bundle of %s", (name) => {
+  const filesOf = (ending: string) =>
+    readdirSync(bundles.folders[name])
+      .filter((file) => file.endsWith(ending))
+      .map((file) => join(bundles.folders[name], file));
+
+  test("is under 1 MiB, with source maps beside it", () => {
+    const bytes = filesOf(".mjs").reduce((sum, file) => sum + statSync(file).size, 0);
     expect(bytes).toBeLessThan(MiB);
+    expect(filesOf(".map")).toEqual(filesOf(".mjs").map((file) => `${file}.map`));
+    const { sources } = JSON.parse(readFileSync(join(bundles.folders[name], "index.mjs.map"), "utf8"));
+    expect(sources).toContainEqual(expect.stringMatching(/lambdas\/ground\.ts$/));
+  });
+
+  test("has nothing native, of the edge, of the embedded ground or of other clouds in it", () => {
+    const packages = packagesOf(name);
+    for (const unneeded of [
+      "@node-rs/xxhash",
+      "@kubernetes/client-node",
+      "dockerode",
+      "tar-stream",
+      "commander",
+      "@hono/node-server",
+      "@hono/zod-openapi",
+      "thread-stream",
+      "@aws-sdk/credential-provider-node",
+      "@aws-sdk/lib-storage",
+    ]) {
+      expect(packages).not.toContain(unneeded);
+    }
+    const own = Object.keys(bundles.inputs[name]).filter((file) => !file.includes("node_modules"));
+    for (const file of own) {
+      expect(file).toMatch(/^(?:lambdas|protocol)\//);
+      expect(file).not.toMatch(/sqlite|directory-staging|memory-doorbell/);
+    }
+    const clients = [...packages].filter((one) => /^@aws-sdk\/client-/.test(one)).sort();
+    expect(clients).toEqual([
+      "@aws-sdk/client-dynamodb",
+      "@aws-sdk/client-s3",
+      "@aws-sdk/client-secrets-manager",
+      "@aws-sdk/client-sqs",
+    ]);
+  });
+
+  test("imports nothing but its own files and Node's own modules", () => {
+    const own = filesOf(".mjs").map((file) => `./${basename(file)}`);
+    const imported = filesOf(".mjs").flatMap((file) => {
+      const statements = readFileSync(file, "utf8").matchAll(
+        /(?:^|[;}])import\s*(?:[\w${},*\s]+?from\s*)?"([^"]+)"/g,
+      );
+      return [...statements].map(([, module]) => module!);
+    });
+    expect(imported.length).toBeGreaterThan(5);
+    for (const module of imported) {
+      if (!own.includes(module)) expect(builtinModules).toContain(module.replace(/^node:/, ""));
+    }
   });
 
   test("reads nothing at its start that only few requests need", () => {
     const texts = readAtStart(bundles.folders[name]).map((file) => readFileSync(file, "utf8"));
     const start = texts.join("\n");
-    expect(texts.length).toBeLessThan(readdirSync(bundles.folders[name]).length / 2);
+    expect(texts.length).toBeLessThan(filesOf(".mjs").length);
     // of /docs, /openapi.json and /metrics
     for (const word of ["<!doctype html>", "ULID of the command", "perigee_http_requests_total"]) {
       expect(start).not.toContain(word);
     }
     expect(start).not.toContain("worker_threads");
   });
+});
+
+test("the stand-ins are in the bundle", () => {
+  for (const file of ["lambdas/adapters/xxh64-wasm.ts", "lambdas/adapters/lambda-log.ts"]) {
+    expect(Object.keys(bundles.inputs.api)).toContain(file);
+  }
 });
 
 test("the API Lambda's document is the one that the app makes", async () => {
