@@ -2,7 +2,8 @@ import type { BenchStack } from "./bench-stack.ts";
 import { startBareServer } from "./start-bare-server.ts";
 import { percentile, type Row } from "./table.ts";
 
-const WARM_UP = 50;
+/** Until the compilers of all three processes are done: it is the life of a server that is measured. */
+const WARM_UP = 500;
 const BLOCKS = 10;
 const PER_BLOCK = 30;
 
