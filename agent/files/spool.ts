@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, unlink } from "node:fs/promises";
+import { openSync } from "node:fs";
+import { mkdir, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
+import { readExactly } from "./read-exactly.ts";
 
 export type SpoolPlace = {
   /** made when missing */
@@ -14,7 +16,6 @@ export type SpoolPlace = {
 
 /** The room is looked at each time so much was written. */
 const LOOK_BYTES = 16 * MiB;
-const READ_BYTES = 1 * MiB;
 
 /**
  * Writes a stream to a file that has no name any more when this returns: it goes with its descriptor, whatever
@@ -47,22 +48,13 @@ export async function spool(
     signal.throwIfAborted();
     return {
       size,
-      read: () => Readable.from(chunksOf(file), { objectMode: false }),
+      // by a descriptor of its own, which goes when a transfer is cut
+      read: () => readExactly(openSync(`/proc/self/fd/${file.fd}`, "r"), 0, size),
       [Symbol.asyncDispose]: () => file.close(),
     };
   } catch (error) {
     await file.close();
     throw (error as NodeJS.ErrnoException).code === "ENOSPC" ? full(error) : error;
-  }
-}
-
-/** Not a read stream of Node's: that closes the file when it is destroyed, and so when a transfer is cut. */
-async function* chunksOf(file: FileHandle): AsyncGenerator<Buffer> {
-  for (let at = 0; ; ) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, at);
-    if (bytesRead === 0) return;
-    at += bytesRead;
-    yield buffer.subarray(0, bytesRead);
   }
 }
 

@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { STATES } from "#protocol/state.ts";
+import { errorBody } from "../docs/error-body.ts";
 import type { Registry } from "../docs/registry.ts";
 import { MAX_PAGE, MAX_WAIT_S } from "./routes.ts";
 
@@ -27,7 +28,6 @@ const view = z
       .openapi({ description: "where the bytes of a downlink or listing are, for 24 hours" }),
   })
   .openapi("Command");
-const problem = z.object({ error: z.string(), message: z.string() }).openapi("Error");
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({
   description,
@@ -61,8 +61,8 @@ export function documentCommandRoutes(registry: Registry): void {
           z.object({ message: z.string(), data: z.array(view), next: z.string().optional() }),
           "A page",
         ),
-        400: json(problem, "INVALID_PARAMETERS"),
-        401: json(problem, "UNAUTHORIZED"),
+        400: json(errorBody, "INVALID_PARAMETERS"),
+        401: json(errorBody, "UNAUTHORIZED"),
       },
     }),
   );
@@ -85,9 +85,9 @@ export function documentCommandRoutes(registry: Registry): void {
       },
       responses: {
         200: json(one, "The command"),
-        400: json(problem, "INVALID_PARAMETERS"),
-        401: json(problem, "UNAUTHORIZED"),
-        404: json(problem, "COMMAND_NOT_FOUND"),
+        400: json(errorBody, "INVALID_PARAMETERS"),
+        401: json(errorBody, "UNAUTHORIZED"),
+        404: json(errorBody, "COMMAND_NOT_FOUND"),
       },
     }),
   );
@@ -104,9 +104,9 @@ export function documentCommandRoutes(registry: Registry): void {
       responses: {
         200: { description: "The bytes", content: { "application/octet-stream": { schema: z.string() } } },
         206: { description: "A part of them" },
-        401: json(problem, "UNAUTHORIZED"),
-        404: json(problem, "COMMAND_NOT_FOUND, or FILE_NOT_FOUND: it has none, or no longer"),
-        416: json(problem, "RANGE_NOT_SATISFIABLE"),
+        401: json(errorBody, "UNAUTHORIZED"),
+        404: json(errorBody, "COMMAND_NOT_FOUND, or FILE_NOT_FOUND: it has none, or no longer"),
+        416: json(errorBody, "RANGE_NOT_SATISFIABLE"),
       },
     }),
   );
@@ -122,8 +122,8 @@ export function documentCommandRoutes(registry: Registry): void {
       request: { params: id },
       responses: {
         200: json(z.object({ message: z.string() }), "Deleted"),
-        401: json(problem, "UNAUTHORIZED"),
-        404: json(problem, "COMMAND_NOT_FOUND, or FILE_NOT_FOUND: it has brought nothing down"),
+        401: json(errorBody, "UNAUTHORIZED"),
+        404: json(errorBody, "COMMAND_NOT_FOUND, or FILE_NOT_FOUND: it has brought nothing down"),
       },
     }),
   );
@@ -139,9 +139,9 @@ export function documentCommandRoutes(registry: Registry): void {
       responses: {
         200: json(one, "Cancelled"),
         202: json(one, "The edge was asked to stop it"),
-        401: json(problem, "UNAUTHORIZED"),
-        404: json(problem, "COMMAND_NOT_FOUND"),
-        409: json(problem, "NOT_CANCELLABLE: it has already ended"),
+        401: json(errorBody, "UNAUTHORIZED"),
+        404: json(errorBody, "COMMAND_NOT_FOUND"),
+        409: json(errorBody, "NOT_CANCELLABLE: it has already ended"),
       },
     }),
   );

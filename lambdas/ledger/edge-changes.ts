@@ -68,6 +68,13 @@ export class EdgeChanges {
     return this.#store.get<Command>(keys.command(user, id));
   }
 
+  /** As {@link item}. @throws COMMAND_NOT_FOUND */
+  async command(user: string, id: string): Promise<Command> {
+    const item = await this.item(user, id);
+    if (!item) throw notFound(id);
+    return item.data;
+  }
+
   /** The write of a command, on condition that it has revision `rev`. */
   put(command: Command, rev: number): Write {
     const ends = command.endedAt && { expiresAt: command.endedAt + LIMITS.historyMs };

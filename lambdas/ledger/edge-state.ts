@@ -19,8 +19,8 @@ export type Place = {
   until?: number;
 };
 
-export type Holder = Place & {
-  claimed: boolean;
+/** A command that may be claimed. */
+export type Next = Place & {
   /** the command as it was written together with this, when it is small: its claim need not read it */
   fresh?: Command;
 };
@@ -31,7 +31,7 @@ export type EdgeState = {
   /** id of the journal of the agent of this epoch */
   journal?: string;
   /** the command that holds the lock: unclaimed it is a waiting call's, claimed it is whichever runs */
-  holder?: Holder;
+  holder?: Next & { claimed: boolean };
   /** accepted, in order */
   queue: Place[];
   /** uplinks whose body is still coming in: they count, and block nobody */
@@ -101,13 +101,12 @@ export function enqueue(state: EdgeState, place: Place): EdgeState {
 }
 
 /** The command that a claim gets next: the lock's holder, else the head of the queue. */
-export function nextToClaim(state: EdgeState): Place | Holder | undefined {
+export function nextToClaim(state: EdgeState): Next | undefined {
   return state.holder ?? state.queue[0];
 }
 
 /** The command is the agent's now, and holds the lock while it runs: from `now` (ms), if it had only queued. */
-export function claimed(state: EdgeState, next: Place | Holder, now: number): EdgeState {
-  const { fresh, ...place } = next as Holder;
+export function claimed(state: EdgeState, { fresh, ...place }: Next, now: number): EdgeState {
   const since = state.holder?.id === place.id ? place.since : now;
   return {
     ...state,

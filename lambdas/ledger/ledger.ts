@@ -40,8 +40,8 @@ export type Judgement = Outcome | { state: "succeeded"; stagedResult: number };
 /** Bytes that a reservation keeps of its user's quota, by the edge as it then is; what it throws refuses. */
 export type Hold = (state: EdgeState) => number;
 
-/** Characters of a command as JSON up to which the edge's record holds it until it is claimed. */
-const FRESH_LENGTH = 2 * KiB;
+/** Bytes of a command's input as JSON up to which the edge's record holds the command until it is claimed. */
+const FRESH_BYTES = 1.5 * KiB;
 
 /** Characters of a ULID. */
 const ID_LENGTH = 26;
@@ -72,11 +72,10 @@ export class Ledger {
    * @throws EM_UNREACHABLE, LOCKED, IDEMPOTENCY_KEY_REUSED
    */
   submitLocking(draft: Draft): Promise<{ command: Command; replayed: boolean }> {
-    return this.#submissions.submit(draft, "lock", (state, place, { inContact, command }) => {
+    return this.#submissions.submit(draft, "lock", (state, place, { inContact, command, inputBytes }) => {
       if (!inContact) throw unreachable();
       edges.requireFree(state, draft.user);
-      const small = JSON.stringify(command).length <= FRESH_LENGTH;
-      return edges.takeLock(state, place, small ? command : undefined);
+      return edges.takeLock(state, place, inputBytes <= FRESH_BYTES ? command : undefined);
     });
   }
 
@@ -187,7 +186,7 @@ export class Ledger {
       const next = edges.nextToClaim(free);
       if (!next) return free === state ? { value: undefined } : { state: free, writes, value: undefined };
       // As it was written first; if it was changed since, the condition fails and it is read.
-      const fresh = tries === 0 && "fresh" in next && next.fresh;
+      const fresh = tries === 0 ? next.fresh : undefined;
       const item = fresh ? { data: fresh, rev: 1 } : await this.#changes.item(next.user, next.id);
       if (!item || isTerminal(item.data.state)) {
         // Cannot be: state and command change together. Do not let a broken pair stop the edge for ever.
@@ -368,10 +367,8 @@ export class Ledger {
   }
 
   /** @throws COMMAND_NOT_FOUND */
-  async command(user: string, id: string): Promise<Command> {
-    const item = await this.#changes.item(user, id);
-    if (!item) throw notFound(id);
-    return item.data;
+  command(user: string, id: string): Promise<Command> {
+    return this.#changes.command(user, id);
   }
 
   /** Own commands, newest first, older than `before` (an id). */

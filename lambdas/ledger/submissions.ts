@@ -6,7 +6,6 @@ import type { Command } from "./command.ts";
 import type { EdgeChanges } from "./edge-changes.ts";
 import { type EdgeState, type Place, placeOf } from "./edge-state.ts";
 import { keys } from "./keys.ts";
-import { notFound } from "./refusals.ts";
 import { ulid } from "./ulid.ts";
 
 /** A command as a dialect asks for it. */
@@ -22,7 +21,7 @@ export type Draft = {
 export type Admit = (
   state: EdgeState,
   place: Place,
-  of: { inContact: boolean; command: Command },
+  of: { inContact: boolean; command: Command; inputBytes: number },
 ) => EdgeState;
 
 type IdempotencyRecord = { digest: string; command: string; at: number };
@@ -52,7 +51,8 @@ export class Submissions {
     admit: Admit,
     options: { state?: "queued" | "staging"; more?: (command: Command) => Partial<Command> } = {},
   ): Promise<{ command: Command; replayed: boolean }> {
-    if (Buffer.byteLength(JSON.stringify(draft.input)) > LIMITS.inputBytes) {
+    const inputBytes = Buffer.byteLength(JSON.stringify(draft.input));
+    if (inputBytes > LIMITS.inputBytes) {
       throw new PerigeeError(
         "BODY_TOO_LARGE",
         `The parameters are over ${LIMITS.inputBytes / KiB} KiB: put large ones into a file`,
@@ -95,7 +95,7 @@ export class Submissions {
               "Idempotency-Key was used for another request in the last 24 hours",
             );
           }
-          const earlier = await this.#command(draft.user, found.data.command);
+          const earlier = await this.#parts.changes.command(draft.user, found.data.command);
           // One that was withdrawn was in truth refused, and a refusal stores nothing.
           if (earlier.state !== "expired") return { value: { command: earlier, replayed: true } };
         }
@@ -105,15 +105,9 @@ export class Submissions {
           if: found?.rev ?? 0,
         });
       }
-      const next = admit(edge, placeOf(command, now), { inContact, command });
+      const next = admit(edge, placeOf(command, now), { inContact, command, inputBytes });
       writes.push(this.#parts.changes.put(command, 0));
       return { state: next, writes, value: { command, replayed: false } };
     });
-  }
-
-  async #command(user: string, id: string): Promise<Command> {
-    const item = await this.#parts.changes.item(user, id);
-    if (!item) throw notFound(id);
-    return item.data;
   }
 }

@@ -1,8 +1,6 @@
-import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { OperationHandlers } from "#agent/operation.ts";
 import { type Answer, blobOf } from "#test/contract/support/client.ts";
-import { filesBeneath } from "#test/support/files-beneath.ts";
 import { type Deployment, deploy, type Lane } from "./support/deployment.ts";
 import { type InProcessAgent, startAgent } from "./support/in-process-agent.ts";
 
@@ -79,11 +77,6 @@ async function killedAt(point: string, call: () => Promise<Answer>): Promise<Pro
   return (await answer)[0]!;
 }
 
-/** Nothing of a command that has ended lies in staging: the next start's janitor has been there. */
-function staged(): string[] {
-  return filesBeneath(join(deployment.data, "staging")).filter((path) => !path.endsWith(".lock"));
-}
-
 const destroy = (key: string, prefer?: string) => () =>
   lane.client.form(
     "/em/files/delete",
@@ -139,7 +132,7 @@ describe("the ground dies, and is started again on the same port and data", () =
       expect(cut.status).toBe("rejected");
       expect(await ended(before)).toMatchObject([{ state: "expired", attempts: 0 }]);
       expect(effects).toEqual([]);
-      expect(staged()).toEqual([]);
+      expect(deployment.staged()).toEqual([]);
       expect((await lane.client.uplink({ after: "y" })).status).toBe(200);
     },
   );
@@ -160,7 +153,7 @@ describe("the ground dies, and is started again on the same port and data", () =
       ]);
       await deployment.ground.kill();
       await deployment.ground.start();
-      expect(staged()).toEqual([]);
+      expect(deployment.staged()).toEqual([]);
     },
   );
 
@@ -189,7 +182,7 @@ describe("the ground dies, and is started again on the same port and data", () =
     reserved.resolve();
     await expect(cut).rejects.toThrow();
     expect(await ended(before)).toMatchObject([{ state: "expired", attempts: 0 }]);
-    expect(staged()).toEqual([]);
+    expect(deployment.staged()).toEqual([]);
   });
 
   test("killed at dispatch.cancelled: the cancel stands, and its files go", async () => {
@@ -198,11 +191,11 @@ describe("the ground dies, and is started again on the same port and data", () =
     const before = await commands();
     const queued = await lane.client.uplink({ f: "x" }, {}, { headers: { prefer: "respond-async" } });
     expect(queued.status).toBe(202);
-    expect(staged()).not.toEqual([]);
+    expect(deployment.staged()).not.toEqual([]);
     const path = queued.header("location")!;
     await killedAt("dispatch.cancelled", () => lane.client.request("POST", `${path}/cancel`));
     expect(await ended(before)).toMatchObject([{ state: "cancelled", attempts: 0 }]);
-    expect(staged()).toEqual([]);
+    expect(deployment.staged()).toEqual([]);
     expect((await lane.client.request("POST", `${path}/cancel`)).status).toBe(200);
     agent = await start();
     expect((await destroy("after the cancel")()).status).toBe(200);

@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LIMITS } from "#protocol/limits.ts";
 import type { Answer } from "#test/contract/support/client.ts";
 import { declaredFile } from "#test/support/declared-file.ts";
-import { filesBeneath } from "#test/support/files-beneath.ts";
 import { type Deployment, deploy, type Lane } from "./support/deployment.ts";
 import { killedAt as agentKilledAt, expectOne, newest } from "./support/killed-at.ts";
 
@@ -66,11 +65,6 @@ function expectArrived(volume: string): void {
   expect(readFileSync(join(lane.volume(volume), "d/small"), "utf8")).toBe("small");
 }
 
-/** Files in the ground's staging, those of uploads under way too. */
-function staged(): string[] {
-  return filesBeneath(join(deployment.data, "staging")).filter((path) => !path.endsWith(".lock"));
-}
-
 /** Has the ground die at `point` of what `call` asks for, and starts it again. */
 async function groundKilledAt(point: string, call: () => Promise<Answer>): Promise<void> {
   deployment.ground.arm(point);
@@ -94,7 +88,7 @@ describe("an uplink in parts, when the ground dies and is started again", () => 
       await sendAll(opened.parts);
       expect((await complete(opened.id)).json).toEqual(DONE);
       expectArrived(volume);
-      await expect.poll(staged, SOON).toEqual([]);
+      await expect.poll(() => deployment.staged(), SOON).toEqual([]);
     },
   );
 
@@ -133,7 +127,7 @@ describe("an uplink in parts, when the ground dies and is started again", () => 
       await expectOne(lane, "volume.uplink", before);
       await deployment.ground.kill();
       await deployment.ground.start();
-      expect(staged()).toEqual([]);
+      expect(deployment.staged()).toEqual([]);
     },
   );
 

@@ -1,5 +1,6 @@
 import { createRoute, type RouteConfig, z } from "@hono/zod-openapi";
 import { ERRORS, type ErrorCode } from "#protocol/errors.ts";
+import { errorBody } from "../../docs/error-body.ts";
 import type { Registry } from "../../docs/registry.ts";
 import { ROUTE_DOCS, type RouteDoc } from "./route-docs.ts";
 import { EM_ROUTES } from "./routes.ts";
@@ -18,11 +19,6 @@ const EVERYWHERE: ErrorCode[] = [
   "DEADLINE_EXCEEDED",
 ];
 const WITH_BODY: ErrorCode[] = ["BODY_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"];
-
-const errorBody = z
-  .object({ error: z.string(), message: z.string() })
-  .catchall(z.unknown())
-  .openapi("Error", { description: "`error` is a stable code; further fields belong to the code." });
 
 const acceptedBody = z
   .object({

@@ -7,6 +7,7 @@ import { SqliteStore } from "#lambdas/adapters/sqlite-store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
 import type { Client } from "#test/contract/support/client.ts";
 import { logIn } from "#test/contract/support/log-in.ts";
+import { filesBeneath } from "#test/support/files-beneath.ts";
 import { cleanEngine } from "../../../scripts/clean-engine.ts";
 import { clientFor } from "../../../scripts/docker-engine.ts";
 import { Mortal } from "./mortal.ts";
@@ -36,6 +37,8 @@ export type Deployment = {
   data: string;
   ground: Mortal;
   lanes: Lane[];
+  /** files in the ground's staging, those of uploads under way too */
+  staged(): string[];
   close(): Promise<void>;
 };
 
@@ -96,7 +99,8 @@ export async function deploy(edges: number, options: { agents?: boolean } = {}):
       });
     }
     if (options.agents !== false) await Promise.all(lanes.map(({ agent }) => agent.start()));
-    return { url, data, ground, lanes, close };
+    const staged = () => filesBeneath(join(data, "staging")).filter((path) => !path.endsWith(".lock"));
+    return { url, data, ground, lanes, staged, close };
   } catch (error) {
     await close();
     throw error;

@@ -2,9 +2,9 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { ERRORS, type ErrorCode } from "#protocol/errors.ts";
 import { LIMITS, MiB } from "#protocol/limits.ts";
 import { STATES } from "#protocol/state.ts";
+import { errorBody } from "../../../docs/error-body.ts";
 import type { Registry } from "../../../docs/registry.ts";
 
-const error = z.object({ error: z.string(), message: z.string() }).catchall(z.unknown()).openapi("Error");
 const hours = (ms: number) => `${ms / 3600_000} h`;
 
 const openBody = z.object({
@@ -251,7 +251,7 @@ function errorsOf({ errors }: Doc) {
   return Object.fromEntries(
     [...byStatus].map(([status, codes]) => {
       const description = codes.map((code) => `\`${code}\`: ${ERRORS[code][1]}`).join("\n\n");
-      return [status, { description, content: { "application/json": { schema: error } } }];
+      return [status, { description, content: { "application/json": { schema: errorBody } } }];
     }),
   );
 }
