@@ -3,7 +3,8 @@ import { join } from "node:path";
 import Docker from "dockerode";
 import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
-import type { OperationName } from "#protocol/operations.ts";
+import { OPERATION_NAMES, type OperationName } from "#protocol/operations.ts";
+import { VERSION } from "#protocol/version.ts";
 import type { AgentConfig, AgentEnvironment } from "./config.ts";
 import { isErrno } from "./files/directory.ts";
 import { GroundClient } from "./ground/ground-client.ts";
@@ -26,7 +27,8 @@ import { Usage } from "./reporting/usage.ts";
 import { volumeHandlers } from "./volumes/handlers.ts";
 import { Volumes } from "./volumes/volumes.ts";
 
-export const AGENT_VERSION = "0.1.0";
+/** What this version can do beside its operations; nothing is named yet. */
+const AGENT_FEATURES: readonly string[] = [];
 
 /**
  * Runs the agent of one edge until `signal` aborts: pods go on running without it.
@@ -210,7 +212,12 @@ async function startUntil(ground: GroundClient, journal: string, log: Logger, si
   const backoff = new Backoff();
   while (!signal.aborted) {
     try {
-      return await ground.start({ journal, version: AGENT_VERSION });
+      return await ground.start({
+        journal,
+        version: VERSION,
+        operations: OPERATION_NAMES,
+        features: [...AGENT_FEATURES],
+      });
     } catch (error) {
       if (backoff.tries === 0) log.warn({ err: error }, "waiting for the ground");
       await backoff.wait(signal);

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { VERSION } from "#protocol/version.ts";
 import { Stage } from "./testing/cli-process.ts";
 
 const LAUNCHER = fileURLToPath(new URL("../bin/perigee.mjs", import.meta.url));
@@ -41,7 +42,7 @@ describe.each([
   };
 
   test.runIf(node)("output, exit code and arguments pass through", async () => {
-    expect(await ended(start(["--version"]))).toEqual({ code: 0, text: "0.1.0\n" });
+    expect(await ended(start(["--version"]))).toEqual({ code: 0, text: `${VERSION}\n` });
     expect((await ended(start(["run", "an image"]))).code).toBe(2);
     stage.ground.on("GET /em/files/list", { json: { message: "ok", data: [] } });
     const { code, text } = await ended(start(["ls", "--pod", "a b", "--json"]));

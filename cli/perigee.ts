@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { VERSION } from "#protocol/version.ts";
 import { CliFailure, EXIT } from "./failure.ts";
 import { Output } from "./output/output.ts";
 import { addGlobalOptions } from "./session.ts";
@@ -23,7 +24,7 @@ import { registerVolumes } from "./verbs/volumes.ts";
 export function buildProgram(): Command {
   const program = new Command("perigee")
     .description("Files, images and pods on an edge computer that is hard to reach.")
-    .version("0.1.0")
+    .version(VERSION)
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError("(perigee --help shows how)")

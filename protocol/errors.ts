@@ -44,6 +44,7 @@ export const ERRORS = {
   TOO_MANY_REQUESTS: [429, "The user has too many requests open (200), waiting and streaming ones included."],
   TOO_MANY_ATTEMPTS: [429, "Too many failed log-ins from this address; wait as Retry-After says."],
   INTERNAL_ERROR: [500, "Something failed on our side; the cause is in the log under the command's id."],
+  UNSUPPORTED_OPERATION: [501, "The edge's agent does not know the operation: it is older than the ground."],
   INTERRUPTED: [500, "The edge lost its journal while the command ran; its outcome is not known."],
   ENGINE_UNAVAILABLE: [500, "The container engine on the edge does not answer."],
   REGISTRY_UNAVAILABLE: [500, "The image registry on the edge does not answer, or refuses."],

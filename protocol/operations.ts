@@ -206,4 +206,29 @@ export type OperationName = keyof typeof OPERATIONS;
 export type InputOf<O extends OperationName> = z.infer<(typeof OPERATIONS)[O]["input"]>;
 export type ResultOf<O extends OperationName> = z.infer<(typeof OPERATIONS)[O]["result"]>;
 
-export const operationName = z.enum(Object.keys(OPERATIONS) as [OperationName, ...OperationName[]]);
+/** Names of all operations that this version knows. */
+export const OPERATION_NAMES = Object.keys(OPERATIONS) as OperationName[];
+
+/** What agents of version 0.1 know, which do not say so when they start. Never changed. */
+export const FIRST_OPERATIONS: readonly string[] = [
+  "volume.uplink",
+  "volume.list",
+  "volume.read",
+  "volume.delete",
+  "volumes.list",
+  "volumes.delete",
+  "image.build",
+  "image.load",
+  "image.list",
+  "image.delete",
+  "pod.run",
+  "pod.status",
+  "pod.stop",
+  "nodes.status",
+  "edge.publish",
+];
+
+/** Is `name` one of {@link OPERATIONS}? What comes from the other side may be of a newer version. */
+export function isOperation(name: string): name is OperationName {
+  return Object.hasOwn(OPERATIONS, name);
+}

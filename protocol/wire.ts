@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { ERRORS, type ErrorCode } from "./errors.ts";
-import { containerState, operationName } from "./operations.ts";
+import { containerState } from "./operations.ts";
 
 /**
  * What agent and ground say to each other, over HTTP under `/agent/`, always with the agent's bearer token.
@@ -26,8 +26,18 @@ export const progress = z.object({
 });
 export type Progress = z.infer<typeof progress>;
 
-/** POST /agent/start: the ledger issues a new epoch and remembers the journal. */
-export const startRequest = z.object({ journal: z.string().min(1).max(64), version: z.string().max(64) });
+/**
+ * POST /agent/start: the ledger issues a new epoch and remembers the journal and what the agent can do.
+ * Agents of version 0.1 send neither `operations` nor `features`.
+ */
+export const startRequest = z.object({
+  journal: z.string().min(1).max(64),
+  version: z.string().max(64),
+  /** names of the operations that the agent knows */
+  operations: z.array(z.string().min(1).max(64)).max(200).optional(),
+  /** what else its version can do, beyond carrying out operations */
+  features: z.array(z.string().min(1).max(64)).max(100).optional(),
+});
 export const startResponse = z.object({ edge: z.string(), epoch });
 
 /** POST /agent/claim → 200 with the command, or 204 when there is nothing to do. */
@@ -35,7 +45,8 @@ export const claimRequest = z.object({ epoch });
 export const claimedCommand = z.object({
   id: commandId,
   user: z.string(),
-  operation: operationName,
+  /** one of OPERATIONS, or of a newer ground's: an agent fails what it does not know, and goes on */
+  operation: z.string().min(1).max(64),
   input: z.unknown(),
   /** claims of this command so far, this one included */
   attempts: z.number().int(),

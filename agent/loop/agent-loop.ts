@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
-import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
+import { isOperation, OPERATIONS } from "#protocol/operations.ts";
 import type { ClaimedCommand, Outcome } from "#protocol/wire.ts";
 import { GroundUnavailable } from "../ground/ground-client.ts";
 import { killPoint } from "../kill-point.ts";
@@ -127,7 +127,7 @@ export class AgentLoop {
    * @returns whether another command waits
    */
   async #report(
-    { id: command, user, operation }: { id: string; user: string; operation: OperationName | "earlier" },
+    { id: command, user, operation }: { id: string; user: string; operation: string },
     outcome: Outcome,
     epoch: number,
     signal: AbortSignal,
@@ -152,7 +152,8 @@ export class AgentLoop {
     }
     killPoint(`loop.after.report.${operation}`);
     // What only read was never written down.
-    if (operation === "earlier" || OPERATIONS[operation].changes) this.#parts.journal.forget(command);
+    const readOnly = isOperation(operation) && !OPERATIONS[operation].changes;
+    if (!readOnly) this.#parts.journal.forget(command);
     return more;
   }
 

@@ -104,6 +104,18 @@ describe("execute", () => {
     });
   });
 
+  test("an operation of a newer ground fails, and is not written down", async () => {
+    const newer = deletion({ operation: "volume.polish", input: { anything: 1 } });
+    expect(await run(async () => ({}), newer).outcome).toEqual({
+      state: "failed",
+      failure: {
+        code: "UNSUPPORTED_OPERATION",
+        message: "The edge's agent does not know the operation volume.polish",
+      },
+    });
+    expect(journal.open()).toEqual([]);
+  });
+
   test("input that is not the operation's shape never reaches it", async () => {
     const outcome = await run(async () => ({}), deletion({ input: { volume: "../up", path: "x" } })).outcome;
     expect(outcome).toMatchObject({ state: "failed", failure: { code: "INTERNAL_ERROR" } });

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS } from "#protocol/limits.ts";
-import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
+import { isOperation, OPERATIONS, type OperationName } from "#protocol/operations.ts";
 import type { ClaimedCommand, Outcome, Progress } from "#protocol/wire.ts";
 import type { SpoolPlace } from "../files/spool.ts";
 import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
@@ -64,7 +64,9 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
   const run = async (): Promise<Outcome> => {
     const done = parts.journal.outcome(command.id);
     if (done) return done;
-    const operation = OPERATIONS[command.operation];
+    const { operation: name } = command;
+    if (!isOperation(name)) return unsupported(parts, command);
+    const operation = OPERATIONS[name];
     let journal = NO_JOURNAL;
     if (operation.changes) {
       try {
@@ -105,7 +107,7 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
         ...(parts.spool && { spool: parts.spool }),
       });
       const context: OperationContext = {
-        command: { id: command.id, user: command.user, operation: command.operation },
+        command: { id: command.id, user: command.user, operation: name },
         input: operation.input.parse(command.input),
         signal: controller.signal,
         progress: (progress) => {
@@ -127,9 +129,10 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
   };
 
   const finished = run().then((outcome) => {
-    if (OPERATIONS[command.operation].changes) {
+    const { operation } = command;
+    if (isOperation(operation) && OPERATIONS[operation].changes) {
       parts.journal.done(command.id, outcome);
-      if (outcome.state === "succeeded") parts.changed?.(command.operation, command.user);
+      if (outcome.state === "succeeded") parts.changed?.(operation, command.user);
     }
     return outcome;
   });
@@ -145,6 +148,13 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
 }
 
 const NO_ROOM = { code: "STORAGE_FULL", message: "The edge has no room for its journal" } as const;
+
+/** The ground is newer than this agent: the command fails, and the edge goes on with the next one. */
+function unsupported(parts: ExecuteParts, { id, operation }: ClaimedCommand): Outcome {
+  parts.log.error({ command: id, operation }, "the operation is not known to this version of the agent");
+  const message = `The edge's agent does not know the operation ${operation}`;
+  return { state: "failed", failure: { code: "UNSUPPORTED_OPERATION", message } };
+}
 
 const NO_JOURNAL: JournalEntry = {
   notes: [],

@@ -38,13 +38,13 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
   const app = new Hono<GroundEnv>();
 
   app.post("/start", async (c) => {
-    const { journal, version } = await body(c, wire.startRequest);
+    const { journal, ...agent } = await body(c, wire.startRequest);
     const edge = c.get("edge");
     const before = (await ledger.edgeState(edge)).holder;
-    const epoch = await ledger.startAgent(edge, journal);
+    const epoch = await ledger.startAgent(edge, journal, agent);
     killPoint("agent.started");
     if (before) changes.changed(before.id);
-    parts.log.info({ edge, epoch, version }, "agent started");
+    parts.log.info({ edge, epoch, version: agent.version }, "agent started");
     return c.json({ edge, epoch } satisfies z.infer<typeof wire.startResponse>);
   });
 

@@ -8,6 +8,9 @@ import { createEmbeddedGround } from "#lambdas/embedded.ts";
 import { Changes } from "./changes.ts";
 import { Janitor } from "./janitor.ts";
 
+/** What the agent of these tests says of itself: as one of version 0.1. */
+const AGENT = { version: "0.1.0" };
+
 describe("the janitor", () => {
   let data: string;
   let now: number;
@@ -44,7 +47,7 @@ describe("the janitor", () => {
     await put(`${prefix}0`);
     await ground.ledger.queue(command, { prefix, input: {} });
     await ground.janitor.round(0);
-    const epoch = await ground.ledger.startAgent("em1", "j");
+    const epoch = await ground.ledger.startAgent("em1", "j", AGENT);
     await ground.ledger.claim("em1", epoch);
     await ground.janitor.round(0);
     expect(await there(`${prefix}0`)).toBe(true);
@@ -55,7 +58,7 @@ describe("the janitor", () => {
 
   test("downlinked content that nobody fetched goes after a day", async () => {
     const { command } = await ground.ledger.submitQueued({ ...draft, operation: "volume.read" });
-    const epoch = await ground.ledger.startAgent("em1", "j");
+    const epoch = await ground.ledger.startAgent("em1", "j", AGENT);
     await ground.ledger.claim("em1", epoch);
     await ground.ledger.report("em1", epoch, "alice", command.id, { state: "succeeded", result: {} });
     const key = `downlink/alice/_/${command.id}/0`;

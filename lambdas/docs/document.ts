@@ -1,4 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { VERSION } from "#protocol/version.ts";
 import { documentAuthRoutes } from "../auth/documentation.ts";
 import { documentCommandRoutes } from "../commands/documentation.ts";
 import { documentEmRoutes } from "../dialects/em/documentation.ts";
@@ -33,7 +34,7 @@ function makeDocument(): object {
     openapi: "3.1.0",
     info: {
       title: "Perigee",
-      version: "0.1.0",
+      version: VERSION,
       description: "Ground API of an edge computer that is hard to reach.",
     },
   });

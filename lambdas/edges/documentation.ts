@@ -15,6 +15,12 @@ const response = z.object({
       .object({ since: z.string(), operation: z.string().optional(), command_id: z.string().optional() })
       .nullable(),
     queued: z.number().int(),
+    agent: z
+      .object({ version: z.string(), operations: z.array(z.string()), features: z.array(z.string()) })
+      .nullable()
+      .openapi({
+        description: "what the edge's agent said of itself at its last start; null before the first",
+      }),
     nodes: z.array(z.object({ name: z.string(), kind: z.string(), status: z.string() })),
     pods: z.array(
       z.object({

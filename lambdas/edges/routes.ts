@@ -1,5 +1,6 @@
 import type { Hono } from "hono";
 import type { GroundEnv } from "../http/env.ts";
+import { operationsOf } from "../ledger/edge-agent.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
 
@@ -15,9 +16,10 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
   app.get("/edge", async (c) => {
     const user = c.get("user");
     const edge = await parts.resolveEdge(user, c.req.header("perigee-edge"));
-    const [beat, state, pods, inContact] = await Promise.all([
+    const [beat, state, agent, pods, inContact] = await Promise.all([
       parts.ledger.lastHeartbeat(edge),
       parts.ledger.edgeState(edge),
+      parts.ledger.edgeAgent(edge),
       parts.runs.current(edge, user),
       parts.ledger.inContact(edge),
     ]);
@@ -38,6 +40,13 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
             : { state: "never" as const, last: null, age: null },
           busy: holder ? { since: new Date(holder.since).toISOString(), ...own } : null,
           queued: state.queue.length,
+          agent: agent
+            ? {
+                version: agent.version,
+                operations: [...operationsOf(agent)],
+                features: agent.features ?? [],
+              }
+            : null,
           nodes: beat?.nodes ?? [],
           pods: pods.map((run) => ({
             pod_name: run.pod,

@@ -7,6 +7,8 @@ import type { Key } from "../ports/ledger-store.ts";
 export const keys = {
   /** lock, queue, epoch: {@link EdgeState} */
   edgeState: (edge: string): Key => ({ pk: `edge#${edge}`, sk: "state" }),
+  /** what the agent said of itself at its start: {@link EdgeAgent} */
+  edgeAgent: (edge: string): Key => ({ pk: `edge#${edge}`, sk: "agent" }),
   heartbeat: (edge: string): Key => ({ pk: `edge#${edge}`, sk: "heartbeat" }),
   /** newest last, because ids are ULIDs */
   command: (user: string, id: string): Key => ({ pk: `commands#${user}`, sk: id }),

@@ -5,6 +5,7 @@ import { canMove, isTerminal, type State } from "#protocol/state.ts";
 import type { NodeReport, Outcome, Progress } from "#protocol/wire.ts";
 import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
 import type { Command } from "./command.ts";
+import type { EdgeAgent } from "./edge-agent.ts";
 import { EdgeChanges } from "./edge-changes.ts";
 import type { EdgeState } from "./edge-state.ts";
 import * as edges from "./edge-state.ts";
@@ -293,11 +294,11 @@ export class Ledger {
    * Issues the epoch of a starting agent. A claimed command that changes something is not resumed under
    * another journal: nobody knows how far it came.
    */
-  startAgent(edge: string, journal: string): Promise<number> {
+  startAgent(edge: string, journal: string, agent: EdgeAgent): Promise<number> {
     return this.#changes.change<number, void>(edge, nothing, async (state) => {
       const epoch = state.epoch + 1;
       let next: EdgeState = { ...state, epoch, journal };
-      const writes: Write[] = [];
+      const writes: Write[] = [{ put: { ...keys.edgeAgent(edge), data: agent } }];
       const { holder } = state;
       if (holder?.claimed && state.journal !== journal && OPERATIONS[holder.operation].changes) {
         const item = await this.#changes.item(holder.user, holder.id);
@@ -364,6 +365,11 @@ export class Ledger {
 
   async edgeState(edge: string): Promise<EdgeState> {
     return (await this.#store.get<EdgeState>(keys.edgeState(edge)))?.data ?? edges.NEW_EDGE;
+  }
+
+  /** What the agent said of itself at its last start; undefined when none has ever started. */
+  async edgeAgent(edge: string): Promise<EdgeAgent | undefined> {
+    return (await this.#store.get<EdgeAgent>(keys.edgeAgent(edge)))?.data;
   }
 
   /** @throws COMMAND_NOT_FOUND */

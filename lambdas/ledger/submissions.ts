@@ -3,6 +3,7 @@ import { KiB, LIMITS } from "#protocol/limits.ts";
 import type { OperationName } from "#protocol/operations.ts";
 import type { LedgerStore, Write } from "../ports/ledger-store.ts";
 import type { Command } from "./command.ts";
+import { type EdgeAgent, requireOperation } from "./edge-agent.ts";
 import type { EdgeChanges } from "./edge-changes.ts";
 import { type EdgeState, type Place, placeOf } from "./edge-state.ts";
 import { keys } from "./keys.ts";
@@ -43,7 +44,7 @@ export class Submissions {
 
   /**
    * Writes a command as `admit` says, or finds the earlier one of the same Idempotency-Key.
-   * @throws BODY_TOO_LARGE, IDEMPOTENCY_KEY_REUSED, and what `admit` throws
+   * @throws BODY_TOO_LARGE, IDEMPOTENCY_KEY_REUSED, UNSUPPORTED_OPERATION, and what `admit` throws
    */
   async submit(
     draft: Draft,
@@ -63,12 +64,13 @@ export class Submissions {
     const read = () =>
       Promise.all([
         this.#parts.inContact(draft.edge),
+        this.#parts.store.get<EdgeAgent>(keys.edgeAgent(draft.edge)),
         replayKey ? this.#parts.store.get<IdempotencyRecord>(replayKey) : undefined,
       ]);
     return this.#parts.changes.change<
       { command: Command; replayed: boolean },
       Awaited<ReturnType<typeof read>>
-    >(draft.edge, read, async (edge, [inContact, found]) => {
+    >(draft.edge, read, async (edge, [inContact, agent, found]) => {
       const now = this.#parts.now();
       const writes: Write[] = [];
       const { state = "queued" } = options;
@@ -105,6 +107,7 @@ export class Submissions {
           if: found?.rev ?? 0,
         });
       }
+      requireOperation(draft.edge, agent?.data, draft.operation);
       const next = admit(edge, placeOf(command, now), { inContact, command, inputBytes });
       writes.push(this.#parts.changes.put(command, 0));
       return { state: next, writes, value: { command, replayed: false } };

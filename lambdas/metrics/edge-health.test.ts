@@ -4,6 +4,9 @@ import { Ledger } from "../ledger/ledger.ts";
 import { edgeHealth, healthMetrics } from "./edge-health.ts";
 import { embeddedMetrics } from "./embedded-metrics.ts";
 
+/** What the agent of these tests says of itself: as one of version 0.1. */
+const AGENT = { version: "0.1.0" };
+
 const BEAT = { epoch: 1, nodes: [], usage: {}, free: 1 };
 
 describe("an edge's health", () => {
@@ -12,7 +15,7 @@ describe("an edge's health", () => {
     const { store } = await temporaryStore();
     const ledger = new Ledger(store, { now: () => now });
     expect(await edgeHealth(ledger, "em1", now)).toEqual({ edge: "em1", waitMs: 0, lockMs: 0 });
-    const epoch = await ledger.startAgent("em1", "journal");
+    const epoch = await ledger.startAgent("em1", "journal", AGENT);
     await ledger.heartbeat("em1", { ...BEAT, epoch });
     const draft = { user: "ann", edge: "em1", operation: "nodes.status", input: {} } as const;
     await ledger.submitQueued(draft);

@@ -8,6 +8,9 @@ import type { LedgerStore } from "#lambdas/ports/ledger-store.ts";
 import { type ErrorCode, PerigeeError } from "#protocol/errors.ts";
 import { isTerminal } from "#protocol/state.ts";
 
+/** What the agent of these tests says of itself: as one of version 0.1. */
+const AGENT = { version: "0.1.0" };
+
 /**
  * The rules of the ledger, over whatever store it is given: every adapter of LedgerStore goes through this
  * unchanged. `open` gives connections to one and the same empty table, as several servers would have.
@@ -28,7 +31,7 @@ export function ledgerConformance(
       table = await makeTable();
       now = Date.UTC(2025, 10, 20);
       ledger = await open();
-      epoch = await ledger.startAgent("em1", "journal-1");
+      epoch = await ledger.startAgent("em1", "journal-1", AGENT);
       await beat();
     });
     afterEach(() => table.close());
@@ -45,6 +48,29 @@ export function ledgerConformance(
     const queue = async (over: Partial<Draft> = {}) => (await ledger.submitQueued(draft(over))).command;
     const succeed = (command: Command, at = epoch) =>
       ledger.report("em1", at, command.user, command.id, { state: "succeeded", result: { nodes: [] } });
+
+    test("an operation that the agent does not know is refused, and nothing is written", async () => {
+      await refused("UNSUPPORTED_OPERATION", lock({ operation: "volume.polish" as never }));
+      await refused("UNSUPPORTED_OPERATION", queue({ operation: "volume.polish" as never }));
+      await ledger.startAgent("em1", "journal-1", {
+        version: "9",
+        operations: ["nodes.status"],
+        features: ["x"],
+      });
+      expect(await ledger.edgeAgent("em1")).toEqual({
+        version: "9",
+        operations: ["nodes.status"],
+        features: ["x"],
+      });
+      await refused("UNSUPPORTED_OPERATION", queue({ operation: "pod.stop", input: { pod: "a" } }));
+      expect(await ledger.commands("alice", { limit: 10 })).toEqual([]);
+      expect((await queue()).state).toBe("queued");
+    });
+
+    test("an edge whose agent has never started refuses no operation", async () => {
+      expect(await ledger.edgeAgent("em9")).toBeUndefined();
+      expect((await queue({ edge: "em9", operation: "volume.polish" as never })).state).toBe("queued");
+    });
 
     test("a command goes from the lock through a claim to its end, and frees the edge", async () => {
       const command = await lock();
@@ -266,7 +292,7 @@ export function ledgerConformance(
     test("reports of an older epoch are refused, and so are its claims and heartbeats", async () => {
       const command = await lock();
       await ledger.claim("em1", epoch);
-      const newer = await ledger.startAgent("em1", "journal-1");
+      const newer = await ledger.startAgent("em1", "journal-1", AGENT);
       expect(newer).toBe(epoch + 1);
       await refused("STALE_EPOCH", succeed(command));
       await refused("STALE_EPOCH", ledger.claim("em1", epoch));
@@ -279,7 +305,7 @@ export function ledgerConformance(
     test("another journal fails a claimed change, and resumes what only reads", async () => {
       const change = await lock({ operation: "volume.delete", input: { volume: "v", path: "x" } });
       await ledger.claim("em1", epoch);
-      epoch = await ledger.startAgent("em1", "journal-2");
+      epoch = await ledger.startAgent("em1", "journal-2", AGENT);
       expect(await ledger.command("alice", change.id)).toMatchObject({
         state: "failed",
         failure: { code: "INTERRUPTED" },
@@ -287,7 +313,7 @@ export function ledgerConformance(
       await beat();
       const read = await lock();
       await ledger.claim("em1", epoch);
-      epoch = await ledger.startAgent("em1", "journal-3");
+      epoch = await ledger.startAgent("em1", "journal-3", AGENT);
       expect((await ledger.claim("em1", epoch))?.id).toBe(read.id);
     });
 
@@ -302,7 +328,7 @@ export function ledgerConformance(
     test("a report for a command that was never claimed, or of another edge, is refused", async () => {
       const command = await lock();
       await refused("COMMAND_NOT_FOUND", succeed(command));
-      const other = await ledger.startAgent("em2", "j");
+      const other = await ledger.startAgent("em2", "j", AGENT);
       await refused(
         "COMMAND_NOT_FOUND",
         ledger.report("em2", other, "alice", command.id, { state: "cancelled" }),
@@ -423,7 +449,7 @@ export function ledgerConformance(
           async (plan, picks) => {
             const edge = `p${Math.random().toString(36).slice(2)}`;
             const known = new Map<string, Command>();
-            let at = await ledger.startAgent(edge, "j0");
+            let at = await ledger.startAgent(edge, "j0", AGENT);
             let journals = 0;
             const pick = () => [...known.values()][picks.next().value! % Math.max(1, known.size)];
             const keep = (command: Command | undefined) => {
@@ -449,10 +475,10 @@ export function ledgerConformance(
                 }),
               cancel: async () => ledger.cancel("alice", pick()!.id),
               restart: async () => {
-                at = await ledger.startAgent(edge, `j${journals}`);
+                at = await ledger.startAgent(edge, `j${journals}`, AGENT);
               },
               newJournal: async () => {
-                at = await ledger.startAgent(edge, `j${++journals}`);
+                at = await ledger.startAgent(edge, `j${++journals}`, AGENT);
               },
               reset: () => ledger.resetEdge(edge),
               minutes: async () => {

@@ -25,6 +25,15 @@ describe("GET /edge", () => {
     expect(data.busy).toBeNull();
   });
 
+  it("tells what the edge's agent said of itself when it started", async () => {
+    const { agent } = await edge();
+    expect(agent).toEqual({
+      version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+      operations: expect.arrayContaining(["volume.uplink", "pod.run", "nodes.status"]),
+      features: expect.any(Array),
+    });
+  });
+
   it("tells the user's own pods only", async () => {
     const pod = named("e-pod");
     await run(client, pod, { command: UNTIL_TERM });
