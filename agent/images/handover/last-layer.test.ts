@@ -23,5 +23,7 @@ test("has each mounted place as what it must be, its parents first", async () =>
 });
 
 test("is what every image's digest rests on: another one pushes every image again", () => {
-  expect(LAST_LAYER.digest).toMatchInlineSnapshot(`"sha256:2a7fa8b00b5444d5fdc3ad711e0b9c4a47ecbf17bb7daaa8f48ea5d47da49443"`);
+  expect(LAST_LAYER.digest).toMatchInlineSnapshot(
+    `"sha256:2a7fa8b00b5444d5fdc3ad711e0b9c4a47ecbf17bb7daaa8f48ea5d47da49443"`,
+  );
 });
