@@ -111,6 +111,16 @@ describe("handing an image over", () => {
     expect(after).not.toBe(before);
   });
 
+  it("takes the longest name that an image may have, whatever the registry is called", async () => {
+    const longest = `${"u".repeat(32)}-${"n".repeat(200)}`;
+    names.set(ada, longest).set(bob, `${longest.slice(0, -1)}m`);
+    const pull = `${"registry.".repeat(8)}onboard:5000`;
+    handover = open({ pull });
+    const references = [await handover.reference(needed(ada)), await handover.reference(needed(bob))];
+    for (const reference of references) expect(reference.split("@")[0]!.length).toBeLessThanOrEqual(255);
+    expect(new Set(references.map((reference) => reference.split("@")[0])).size).toBe(2);
+  });
+
   it("serves an image that lost its name meanwhile", async () => {
     names.clear();
     expect(await handover.reference(needed(ada))).toContain(`/${ada}-unnamed@sha256:`);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type Docker from "dockerode";
 import { PerigeeError } from "#protocol/errors.ts";
@@ -12,6 +13,9 @@ import { pushImage, untag } from "./push-image.ts";
 import { RegistryClient, type StoredImage, type StoredManifest, unavailable } from "./registry-client.ts";
 import { bytesOf, garbageOf, toMakeRoom } from "./retention.ts";
 import { SEAL, sealedImage } from "./sealed-image.ts";
+
+/** Characters of a registry and a repository together: the engine and the nodes take no more. */
+const MOST_NAME = 255;
 
 export type RegistryHandoverOptions = {
   docker: Docker;
@@ -138,7 +142,7 @@ export class RegistryHandover implements ImageHandover {
     const found = await engineTry(() => docker.getImage(image.imageId).inspect(), 404);
     if (!found) throw new ImageMissing(`the engine has no image ${image.imageId}`);
     await this.#makeRoom(found.Size, image);
-    const repository = (await this.#options.repositoryOf(image)) ?? `${image.user}-unnamed`;
+    const repository = this.#fitting((await this.#options.repositoryOf(image)) ?? `${image.user}-unnamed`);
     const tag = `${this.#tagPrefix()}${image.imageId.slice("sha256:".length, "sha256:".length + 32)}`;
     const before = this.#images.get(image);
     if (before?.digest && (before.repository !== repository || before.seal !== SEAL)) {
@@ -287,6 +291,15 @@ export class RegistryHandover implements ImageHandover {
     });
     this.#turn = turn.catch(() => {});
     return turn;
+  }
+
+  /** The name, or one made from it where engine or nodes would take it for too long. */
+  #fitting(repository: string): string {
+    const { push, pull } = this.#options;
+    const most = MOST_NAME - Math.max(push.length, pull.length) - 1;
+    if (repository.length <= most) return repository;
+    const hash = createHash("sha256").update(repository).digest("hex");
+    return `long-${hash.slice(0, 32)}`;
   }
 
   #nameOf(repository: string, digest: string): string {
