@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { podRuntimeConformance } from "#test/conformance/pod-runtime.ts";
 import { PodRig } from "#test/support/pod-rig.ts";
 import type { DockerRuntime } from "./docker-runtime.ts";
-import type { RunSpec } from "./pod-runtime.ts";
+import { type RunSpec, StartFailure } from "./pod-runtime.ts";
 
 podRuntimeConformance("Docker", async () => {
   const rig = await PodRig.create();
@@ -159,6 +159,14 @@ describe("DockerRuntime", () => {
     const lines: string[] = [];
     for await (const { text } of runtime.logs(spec.run, { follow: false })) lines.push(`${text}`);
     expect(lines).toEqual(["/tmp"]);
+  });
+
+  test("an image with a VOLUME in the place of the engine's devices cannot start", async () => {
+    const imageId = await commit("devices", { Volumes: { "/dev": {} } });
+    const spec = sh("true", { imageId });
+    await expect(runtime.start(spec)).rejects.toBeInstanceOf(StartFailure);
+    expect(await runtime.inspect(spec.run)).toEqual({ waiting: { reason: "ContainerCreating" } });
+    await runtime.remove(spec.run);
   });
 
   /** A variant of busybox. */

@@ -10,6 +10,7 @@ import { containerOf, DEFAULT_POD_LIMITS, type NodeDevices, type PodLimits } fro
 import { watchEvents } from "./docker-events.ts";
 import { LABEL } from "./docker-labels.ts";
 import { framesOf } from "./docker-logs.ts";
+import { DockerMountPoints } from "./docker-mount-points.ts";
 import { DockerNetworks } from "./docker-networks.ts";
 import { cleanStartError, NEVER_RAN, stateOf, terminated } from "./docker-state.ts";
 import { DockerWorkdirs } from "./docker-workdirs.ts";
@@ -49,6 +50,7 @@ export class DockerRuntime implements PodRuntime {
   readonly #networks: DockerNetworks;
   readonly #boot: { id: string; at: number };
   readonly #workdirs: DockerWorkdirs;
+  readonly #mountPoints = new DockerMountPoints();
   readonly #closing = new AbortController();
 
   constructor(options: DockerRuntimeOptions) {
@@ -110,6 +112,8 @@ export class DockerRuntime implements PodRuntime {
       }
     }
     killPoint("pods.created");
+    const volumes = await this.#workdirs.volumesOf(spec.imageId);
+    await this.#mountPoints.check(spec.imageId, this.#container(spec.run), volumes);
     try {
       await this.#container(spec.run).start();
     } catch (error) {

@@ -112,7 +112,18 @@ describe("state of a run from its pod", () => {
     const made = (message: string) => withState({ waiting: { reason: "CreateContainerError", message } });
     expect(startFailureOf(made("no command specified"))).toBe("no command specified");
     expect(startFailureOf(made("context deadline exceeded"))).toBeUndefined();
+    expect(startFailureOf(made("failed to prepare snapshot: no space left on device"))).toBeUndefined();
     expect(startFailureOf(made('name "x" is reserved for "y"'))).toBeUndefined();
+  });
+
+  test.each([
+    'exec: "/opt/connection": stat /opt/connection: no such file or directory',
+    "mkdir /etc/Unavailable/x: not a directory",
+    "unable to find user connection: no matching entries in passwd file",
+    'exec: "a \\"already exists": executable file not found in $PATH',
+  ])("a payload cannot pass for one that may start yet by what it names: %s", (message) => {
+    const seen = withState({ waiting: { reason: "CreateContainerError", message } });
+    expect(startFailureOf(seen)).toBeDefined();
   });
 
   test("a deleted pod whose container never was has not run, whatever its node makes up", () => {

@@ -7,9 +7,12 @@ import type { ContainerStateOfPod, Pod } from "./kubernetes-types.ts";
 const PULL =
   /^(?:ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|RegistryUnavailable|SignatureValidationFailed)$/;
 /** The runtime cannot make the container, and will be asked again for ever. */
-const CREATE = /^(?:CreateContainerError|CreateContainerConfigError)$/;
-/** It was too slow or still at it: not the payload's fault. */
-const PASSING = /context deadline exceeded|is reserved for|already exists|Unavailable|connection/i;
+const CREATE = /^(?:CreateContainerError|CreateContainerConfigError|RunContainerError)$/;
+/** It was too slow, still at it, or its node is short of something: not the payload's fault. */
+const PASSING =
+  /deadline exceeded|is reserved for|already exists|unavailable|connection|subpath|no space left|cannot allocate memory|too many open files|input\/output error/i;
+/** What the payload may have named: quoted words, paths, a user. */
+const OF_PAYLOAD = /"(?:[^"\\]|\\.)*"|\/\S+|\buser \S+/g;
 /** What the container engine says of a container that it found dead. */
 const UNKNOWN_END = /^(?:ContainerStatusUnknown|Unknown)$/;
 
@@ -131,7 +134,8 @@ export function startFailureOf(pod: Pod): string | undefined {
     if (!("terminated" in state) || state.terminated.reason !== "StartError") return undefined;
     return state.terminated.message ?? "the container cannot be started";
   }
-  if (!CREATE.test(waiting?.reason ?? "") || PASSING.test(waiting?.message ?? "")) return undefined;
+  const told = waiting?.message?.replace(OF_PAYLOAD, " ") ?? "";
+  if (!CREATE.test(waiting?.reason ?? "") || PASSING.test(told)) return undefined;
   return startError(pod, waiting?.message);
 }
 

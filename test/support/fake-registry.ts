@@ -6,13 +6,14 @@ import type { AddressInfo } from "node:net";
 export class FakeRegistry {
   readonly blobs = new Map<string, Buffer>();
   /** by `repository` and then by tag or digest */
-  readonly manifests = new Map<string, Map<string, { digest: string; body: Buffer }>>();
+  readonly manifests = new Map<string, Map<string, { digest: string; type: string; body: Buffer }>>();
   /** method and path of every request that was let in */
   readonly requests: string[] = [];
   /** `user:password` that it wants */
   readonly password = `agent:${randomUUID()}`;
   /** asked before each request: a status to refuse it with, or something to wait for */
   fault: ((method: string, path: string) => number | undefined | Promise<undefined>) | undefined;
+  #pushes = 0;
   readonly #uploads = new Map<string, Buffer[]>();
   readonly #server: Server;
 
@@ -40,8 +41,9 @@ export class FakeRegistry {
       .sort();
   }
 
+  /** How often an engine has pushed an image to its end. */
   pushes(): number {
-    return this.requests.filter((request) => /^PUT .*\/manifests\//.test(request)).length;
+    return this.#pushes;
   }
 
   async close(): Promise<void> {
@@ -69,7 +71,12 @@ export class FakeRegistry {
       /^\/v2\/(.+?)\/(blobs\/uploads|blobs|manifests)\/(.*)$/.exec(url.pathname) ?? [];
     if (!repository) return say(404);
     const body = Buffer.concat(chunks);
-    if (kind === "manifests") return this.#manifest(method, repository, name, body, say);
+    const ofEngine = /^docker\//.test(request.headers["user-agent"] ?? "");
+    if (kind === "manifests" && method === "PUT" && ofEngine) this.#pushes++;
+    if (kind === "manifests") {
+      const type = request.headers["content-type"] ?? "";
+      return this.#manifest(method, repository, name, { type, body }, say);
+    }
     if (kind === "blobs") {
       const blob = this.blobs.get(name);
       return blob ? say(200, { "content-length": String(blob.length) }, blob) : say(404);
@@ -77,12 +84,18 @@ export class FakeRegistry {
     return this.#upload(method, repository, name, url.searchParams.get("digest"), body, say);
   }
 
-  #manifest(method: string, repository: string, name: string, body: Buffer, say: Say) {
+  #manifest(
+    method: string,
+    repository: string,
+    name: string,
+    { type, body }: { type: string; body: Buffer },
+    say: Say,
+  ) {
     const known = this.manifests.get(repository) ?? new Map();
     this.manifests.set(repository, known);
     if (method === "PUT") {
       const digest = digestOf(body);
-      for (const key of [name, digest]) known.set(key, { digest, body });
+      for (const key of [name, digest]) known.set(key, { digest, type, body });
       return say(201, { "docker-content-digest": digest });
     }
     const found = known.get(name);
@@ -91,8 +104,7 @@ export class FakeRegistry {
       for (const [key, { digest }] of known) if (digest === found.digest) known.delete(key);
       return say(202);
     }
-    const type = "application/vnd.docker.distribution.manifest.v2+json";
-    say(200, { "docker-content-digest": found.digest, "content-type": type }, found.body);
+    say(200, { "docker-content-digest": found.digest, "content-type": found.type }, found.body);
   }
 
   #upload(method: string, repository: string, id: string, digest: string | null, body: Buffer, say: Say) {

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { NeededImage } from "./image-handover.ts";
 import type { Blob, StoredImage } from "./registry-client.ts";
+import { SEAL } from "./sealed-image.ts";
 
 /**
  * An image that was given to the registry. `pushing`: it may be there or not; `held`: pods may name it;
@@ -14,9 +15,11 @@ export type HandedImage = NeededImage & {
   blobs: Blob[];
   /** ms since 1970 */
   usedAt: number;
+  /** what was made of it, {@link SEAL}; empty: an earlier version pushed it as the engine has it */
+  seal: string;
 };
 
-type Row = Record<"user" | "image_id" | "repository" | "tag" | "state" | "blobs", string> & {
+type Row = Record<"user" | "image_id" | "repository" | "tag" | "state" | "blobs" | "seal", string> & {
   digest: string | null;
   used_at: number;
 };
@@ -31,10 +34,14 @@ export class HandedImages {
       CREATE TABLE IF NOT EXISTS handed_images (
         user TEXT NOT NULL, image_id TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL,
         state TEXT NOT NULL, digest TEXT, blobs TEXT NOT NULL, used_at INTEGER NOT NULL,
-        PRIMARY KEY (user, image_id)
+        seal TEXT NOT NULL DEFAULT '', PRIMARY KEY (user, image_id)
       ) STRICT, WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS registry_collections (since INTEGER NOT NULL) STRICT;
     `);
+    const columns = db.prepare("SELECT name FROM pragma_table_info('handed_images')").all();
+    if (!columns.some(({ name }) => name === "seal")) {
+      db.exec("ALTER TABLE handed_images ADD COLUMN seal TEXT NOT NULL DEFAULT ''");
+    }
   }
 
   all(): HandedImage[] {
@@ -57,8 +64,8 @@ export class HandedImages {
   ) {
     const blobs: Blob[] = [{ digest: `push of ${user} ${imageId}`, size: bytes }];
     this.#db
-      .prepare("INSERT OR REPLACE INTO handed_images VALUES (?, ?, ?, ?, 'pushing', NULL, ?, ?)")
-      .run(user, imageId, name.repository, name.tag, JSON.stringify(blobs), now);
+      .prepare("INSERT OR REPLACE INTO handed_images VALUES (?, ?, ?, ?, 'pushing', NULL, ?, ?, ?)")
+      .run(user, imageId, name.repository, name.tag, JSON.stringify(blobs), now, SEAL);
   }
 
   hold({ user, imageId }: NeededImage, { digest, blobs }: StoredImage): void {
@@ -110,5 +117,6 @@ function read(row: Row): HandedImage {
     digest: row.digest ?? undefined,
     blobs: JSON.parse(row.blobs),
     usedAt: row.used_at,
+    seal: row.seal,
   };
 }

@@ -1,4 +1,5 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import type { LayerOfManifest } from "./sealed-image.ts";
 
 const ANSWER_MS = 15_000;
 const MANIFEST_BYTES = 4 * 1024 * 1024;
@@ -12,6 +13,9 @@ export type Blob = { digest: string; size: number };
 
 /** A manifest and all that it needs, itself among the blobs. */
 export type StoredImage = { digest: string; blobs: Blob[] };
+
+/** A manifest as the registry has it; `layers` are among its blobs, lowest first. */
+export type StoredManifest = StoredImage & { layers: LayerOfManifest[] };
 
 /**
  * The write side of a registry (distribution API v2). Every call ends within 15 s.
@@ -44,14 +48,38 @@ export class RegistryClient {
   }
 
   /** A manifest by tag or digest; undefined when it is not there. */
-  async manifest(repository: string, reference: string): Promise<StoredImage | undefined> {
+  async manifest(repository: string, reference: string): Promise<StoredManifest | undefined> {
     const answer = await this.#ask("GET", `/${repository}/manifests/${reference}`, [200, 404]);
     if (answer.status === 404) return undefined;
     const digest = answer.headers.get("docker-content-digest");
     const { config, layers } = parse(answer.text);
     if (!digest || !config || !layers) throw unavailable("it answered with no manifest of an image");
     const blobs = [{ digest, size: answer.text.length }, config, ...layers];
-    return { digest, blobs: blobs.map(({ digest, size }) => ({ digest, size })) };
+    return { digest, blobs: blobs.map(({ digest, size }) => ({ digest, size })), layers };
+  }
+
+  /** Stores a blob where it is not there yet. */
+  async putBlob(repository: string, { digest, data }: { digest: string; data: Buffer }): Promise<void> {
+    const known = await this.#ask("HEAD", `/${repository}/blobs/${digest}`, [200, 404]);
+    if (known.status === 200) return;
+    const begun = await this.#ask("POST", `/${repository}/blobs/uploads/`, [202]);
+    const upload = new URL(begun.headers.get("location") ?? "", this.#base);
+    const own = new URL(this.#base);
+    if (upload.host !== own.host || !upload.pathname.startsWith(`${own.pathname}/`)) {
+      throw unavailable("it wants a blob to be sent elsewhere");
+    }
+    upload.searchParams.set("digest", digest);
+    const path = upload.pathname.slice(own.pathname.length) + upload.search;
+    await this.#ask("PUT", path, [201], { type: "application/octet-stream", data });
+  }
+
+  /** Stores a manifest whose blobs are there, under a tag. */
+  async putManifest(
+    repository: string,
+    tag: string,
+    { mediaType, data }: { mediaType: string; data: Buffer },
+  ): Promise<void> {
+    await this.#ask("PUT", `/${repository}/manifests/${tag}`, [201], { type: mediaType, data });
   }
 
   /** Removes a manifest by its digest; what it needed stays until it is collected. One that is not there is no error. */
@@ -59,12 +87,18 @@ export class RegistryClient {
     await this.#ask("DELETE", `/${repository}/manifests/${digest}`, [202, 404]);
   }
 
-  async #ask(method: string, path: string, statuses: readonly number[]) {
+  async #ask(
+    method: string,
+    path: string,
+    statuses: readonly number[],
+    body?: { type: string; data: Buffer },
+  ) {
     let answer: { status: number; headers: Headers; text: string };
     try {
       const response = await fetch(`${this.#base}${path}`, {
         method,
-        headers: { ...this.#headers, accept: MANIFEST_TYPES },
+        headers: { ...this.#headers, accept: MANIFEST_TYPES, ...(body && { "content-type": body.type }) },
+        ...(body && { body: new Uint8Array(body.data) }),
         redirect: "error",
         signal: AbortSignal.timeout(ANSWER_MS),
       });
@@ -94,7 +128,7 @@ async function boundedText(response: Response): Promise<string> {
   return text;
 }
 
-function parse(text: string): { config?: Blob; layers?: Blob[] } {
+function parse(text: string): { config?: Blob; layers?: LayerOfManifest[] } {
   try {
     return JSON.parse(text) ?? {};
   } catch {

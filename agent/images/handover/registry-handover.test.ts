@@ -7,6 +7,7 @@ import { FakeRegistry } from "#test/support/fake-registry.ts";
 import { ImageMissing } from "../../pods/pod-runtime.ts";
 import { CollectionCut } from "./collect-command.ts";
 import type { NeededImage } from "./image-handover.ts";
+import { LAST_LAYER } from "./last-layer.ts";
 import { RegistryHandover, type RegistryHandoverOptions } from "./registry-handover.ts";
 
 const docker = new Docker();
@@ -110,6 +111,16 @@ describe("handing an image over", () => {
     expect(after).not.toBe(before);
   });
 
+  it("takes the longest name that an image may have, whatever the registry is called", async () => {
+    const longest = `${"u".repeat(32)}-${"n".repeat(200)}`;
+    names.set(ada, longest).set(bob, `${longest.slice(0, -1)}m`);
+    const pull = `${"registry.".repeat(8)}onboard:5000`;
+    handover = open({ pull });
+    const references = [await handover.reference(needed(ada)), await handover.reference(needed(bob))];
+    for (const reference of references) expect(reference.split("@")[0]!.length).toBeLessThanOrEqual(255);
+    expect(new Set(references.map((reference) => reference.split("@")[0])).size).toBe(2);
+  });
+
   it("serves an image that lost its name meanwhile", async () => {
     names.clear();
     expect(await handover.reference(needed(ada))).toContain(`/${ada}-unnamed@sha256:`);
@@ -129,9 +140,73 @@ describe("handing an image over", () => {
   });
 });
 
+describe("what nodes get", () => {
+  /** The manifest behind a reference, and the configuration that it names. */
+  const read = (reference: string) => {
+    const [name, digest] = reference.replace("registry.onboard:5000/", "").split("@") as [string, string];
+    const manifest = JSON.parse(`${registry.manifests.get(name)?.get(digest)?.body}`);
+    return { manifest, config: JSON.parse(`${registry.blobs.get(manifest.config.digest)}`) };
+  };
+
+  it("is the image with real directories on top, and nothing else that the image declares", async () => {
+    const container = await docker.createContainer({ Image: base, Cmd: ["true"], StopSignal: "SIGINT" });
+    const changes = ["VOLUME /data/results", "VOLUME /cache", "LABEL a=b", "WORKDIR /w"];
+    const repo = `perigee-test/declares-${id}`;
+    const { Id } = await container.commit({ repo, tag: "latest", changes: changes.join("\n") });
+    made.push(`${repo}:latest`);
+    await container.remove({ force: true });
+    const { manifest, config } = read(await handover.reference(needed(ada, Id)));
+    const { RootFS, Config } = await docker.getImage(Id).inspect();
+    expect(Object.keys(Config.Volumes ?? {})).toHaveLength(2);
+    expect(config.config).toEqual({ Env: Config.Env, Cmd: ["true"], WorkingDir: "/w" });
+    expect(config.rootfs.diff_ids).toEqual([...(RootFS.Layers ?? []), LAST_LAYER.digest]);
+    expect(manifest.layers).toHaveLength(config.rootfs.diff_ids.length);
+    expect(manifest.layers.at(-1).digest).toBe(LAST_LAYER.digest);
+    expect(registry.blobs.get(LAST_LAYER.digest)).toEqual(LAST_LAYER.data);
+  });
+
+  it("stands alone in the registry: what the engine pushed is named by nothing", async () => {
+    const reference = await handover.reference(needed(ada));
+    expect(registry.held).toEqual([reference.replace("registry.onboard:5000/", "")]);
+  });
+
+  it("replaces what an earlier version pushed, also when that is still there", async () => {
+    const bare = await handover.reference(needed(ada));
+    const [name, digest] = bare.replace("registry.onboard:5000/", "").split("@") as [string, string];
+    const old = digest.replace(/.{4}$/, "0000");
+    const manifests = registry.manifests.get(name)!;
+    manifests.set(old, { ...manifests.get(digest)!, digest: old });
+    for (const key of [...manifests.keys()]) if (key !== old) manifests.delete(key);
+    database.exec(`UPDATE handed_images SET digest = '${old}', seal = ''`);
+    handover = open();
+    expect(await handover.reference(needed(ada))).toBe(bare);
+    expect(registry.held).toEqual([`${name}@${digest}`]);
+    expect(registry.pushes()).toBe(2);
+  });
+
+  it("is found in the state of an earlier version, whose table knows nothing of it", async () => {
+    await handover.close();
+    database.close();
+    database = new DatabaseSync(":memory:");
+    database.exec(`
+      CREATE TABLE handed_images (
+        user TEXT NOT NULL, image_id TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL,
+        state TEXT NOT NULL, digest TEXT, blobs TEXT NOT NULL, used_at INTEGER NOT NULL,
+        PRIMARY KEY (user, image_id)
+      ) STRICT, WITHOUT ROWID;
+      INSERT INTO handed_images VALUES ('${ada}', '${base}', '${ada}-tool', 't', 'held', 'sha256:0', '[]', 0);
+    `);
+    handover = open();
+    expect(read(await handover.reference(needed(ada))).manifest.layers.at(-1).digest).toBe(LAST_LAYER.digest);
+  });
+});
+
 describe("an image that lost a part in the registry", () => {
-  /** Any blob but the manifest. */
-  const lose = () => registry.blobs.delete([...registry.blobs.keys()][0]!);
+  /** The image's own layer: the largest blob. */
+  const lose = () => {
+    const [largest] = [...registry.blobs].sort(([, a], [, b]) => b.length - a.length);
+    registry.blobs.delete(largest![0]);
+  };
 
   it("is pushed again when a node failed to pull it", async () => {
     const reference = await handover.reference(needed(ada));
@@ -248,13 +323,25 @@ describe("an agent that died", () => {
     expect(registry.pushes()).toBe(1);
   });
 
+  it("takes away what the engine had pushed and nobody had made fit for nodes", async () => {
+    registry.fault = (method, path) =>
+      method === "DELETE" && path.includes("/manifests/") ? 500 : undefined;
+    await expect(handover.reference(needed(ada))).rejects.toMatchObject({ code: "REGISTRY_UNAVAILABLE" });
+    registry.fault = undefined;
+    expect(registry.held).toHaveLength(1);
+    database.exec("UPDATE handed_images SET state = 'pushing', digest = NULL");
+    await handover.start();
+    expect(registry.held).toEqual([]);
+    expect(database.prepare("SELECT state FROM handed_images").all()).toEqual([{ state: "deleted" }]);
+  });
+
   it("counts a push that had not landed as garbage, and takes its name in the engine away", async () => {
     const repo = `${registry.address}/${ada}-tool`;
     await docker.getImage(base).tag({ repo, tag: `test${id}-x` });
     await docker.getImage(base).tag({ repo, tag: "of-somebody-else" });
     made.push(`${repo}:of-somebody-else`);
     database.exec(
-      `INSERT INTO handed_images VALUES ('${ada}', '${base}', '${ada}-tool', 't', 'pushing', NULL, '[{"digest":"x","size":5}]', 0)`,
+      `INSERT INTO handed_images (user, image_id, repository, tag, state, digest, blobs, used_at) VALUES ('${ada}', '${base}', '${ada}-tool', 't', 'pushing', NULL, '[{"digest":"x","size":5}]', 0)`,
     );
     await handover.start();
     expect(await tagsOf(base)).not.toContain(`${repo}:test${id}-x`);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type Docker from "dockerode";
 import { PerigeeError } from "#protocol/errors.ts";
@@ -7,9 +8,14 @@ import { engineCall, engineTry } from "../engine-call.ts";
 import { CollectionCut } from "./collect-command.ts";
 import { type HandedImage, HandedImages } from "./handed-images.ts";
 import type { ImageHandover, NeededImage } from "./image-handover.ts";
+import { LAST_LAYER } from "./last-layer.ts";
 import { pushImage, untag } from "./push-image.ts";
-import { RegistryClient, type StoredImage, unavailable } from "./registry-client.ts";
+import { RegistryClient, type StoredImage, type StoredManifest, unavailable } from "./registry-client.ts";
 import { bytesOf, garbageOf, toMakeRoom } from "./retention.ts";
+import { SEAL, sealedImage } from "./sealed-image.ts";
+
+/** Characters of a registry and a repository together: the engine and the nodes take no more. */
+const MOST_NAME = 255;
 
 export type RegistryHandoverOptions = {
   docker: Docker;
@@ -68,7 +74,7 @@ export class RegistryHandover implements ImageHandover {
   async reference(image: NeededImage, doubted = false): Promise<string> {
     this.#closed.signal.throwIfAborted();
     const known = this.#images.get(image);
-    if (known?.state === "held" && (await this.#isThere(known, doubted))) {
+    if (known?.state === "held" && known.seal === SEAL && (await this.#isThere(known, doubted))) {
       // it may have been dropped while the registry was asked
       if (this.#images.get(image)?.state === "held") {
         this.#images.used(image, this.#now());
@@ -103,8 +109,11 @@ export class RegistryHandover implements ImageHandover {
       for (const image of this.#images.all()) {
         if (image.state !== "pushing") continue;
         const found = await this.#registry.manifest(image.repository, image.tag);
-        if (found) this.#images.hold(image, found);
-        else this.#images.markDeleted(image);
+        if (found && (await this.#isSealed(image, found))) this.#images.hold(image, found);
+        else {
+          if (found) await this.#registry.remove(image.repository, found.digest);
+          this.#images.markDeleted(image);
+        }
       }
     });
   }
@@ -133,17 +142,17 @@ export class RegistryHandover implements ImageHandover {
     const found = await engineTry(() => docker.getImage(image.imageId).inspect(), 404);
     if (!found) throw new ImageMissing(`the engine has no image ${image.imageId}`);
     await this.#makeRoom(found.Size, image);
-    const repository = (await this.#options.repositoryOf(image)) ?? `${image.user}-unnamed`;
+    const repository = this.#fitting((await this.#options.repositoryOf(image)) ?? `${image.user}-unnamed`);
     const tag = `${this.#tagPrefix()}${image.imageId.slice("sha256:".length, "sha256:".length + 32)}`;
     const before = this.#images.get(image);
-    if (before?.digest && before.repository !== repository) {
+    if (before?.digest && (before.repository !== repository || before.seal !== SEAL)) {
       await this.#registry.remove(before.repository, before.digest);
     }
     this.#images.begin(image, { repository, tag }, found.Size, this.#now());
     killPoint("registry.begun");
     const name = { repository, tag };
     try {
-      const stored = (await this.#pushOnce(image, name)) ?? (await this.#pushOnce(image, name));
+      const stored = (await this.#pushOnce(found, name)) ?? (await this.#pushOnce(found, name));
       if (!stored) throw unavailable("it lost an image that was just pushed");
       this.#images.hold(image, stored);
       return this.#nameOf(repository, stored.digest);
@@ -156,14 +165,15 @@ export class RegistryHandover implements ImageHandover {
 
   /** @returns what the registry then has; undefined when a part of it is missing there */
   async #pushOnce(
-    { imageId }: NeededImage,
-    { repository, tag }: { repository: string; tag: string },
+    image: Docker.ImageInspectInfo,
+    name: { repository: string; tag: string },
   ): Promise<StoredImage | undefined> {
     const { docker, push, password } = this.#options;
+    const { repository, tag } = name;
     const deadline = AbortSignal.timeout(this.#options.pushMs ?? 20 * 60_000);
     const signal = AbortSignal.any([this.#closed.signal, deadline]);
     try {
-      await pushImage(docker, imageId, { repo: `${push}/${repository}`, tag }, password, signal);
+      await pushImage(docker, image.Id, { repo: `${push}/${repository}`, tag }, password, signal);
     } catch (error) {
       if (deadline.aborted) {
         throw new PerigeeError("REGISTRY_UNAVAILABLE", "The image registry onboard took too long", {
@@ -173,8 +183,35 @@ export class RegistryHandover implements ImageHandover {
       throw error;
     }
     killPoint("registry.pushed");
-    const stored = await this.#registry.manifest(repository, tag);
+    const bare = await this.#registry.manifest(repository, tag);
+    if (!bare) return undefined;
+    // Nothing may name it, and what it needs could never be collected while it is there.
+    await this.#registry.remove(repository, bare.digest);
+    return this.#seal(image, name, bare);
+  }
+
+  /** Puts what nodes may run in the place of what the engine has pushed. */
+  async #seal(
+    image: Docker.ImageInspectInfo,
+    { repository, tag }: { repository: string; tag: string },
+    { layers }: StoredManifest,
+  ): Promise<StoredImage | undefined> {
+    const { config, manifest } = sealedImage(image, layers);
+    if (!(await this.#registry.isWhole(repository, { digest: manifest.digest, blobs: layers })))
+      return undefined;
+    await this.#registry.putBlob(repository, LAST_LAYER);
+    await this.#registry.putBlob(repository, config);
+    await this.#registry.putManifest(repository, tag, manifest);
+    killPoint("registry.sealed");
+    const stored = await this.#registry.manifest(repository, manifest.digest);
     return stored && (await this.#registry.isWhole(repository, stored)) ? stored : undefined;
+  }
+
+  /** Is what the registry has under an image's name what we make of the image? */
+  async #isSealed({ imageId }: HandedImage, { digest, layers }: StoredManifest): Promise<boolean> {
+    const image = await engineTry(() => this.#options.docker.getImage(imageId).inspect(), 404);
+    if (!image || image.RootFS?.Layers?.length !== layers.length - 1) return false;
+    return sealedImage(image, layers.slice(0, -1)).manifest.digest === digest;
   }
 
   /** @throws PerigeeError STORAGE_FULL when `bytes` more cannot fit, whatever is dropped */
@@ -254,6 +291,15 @@ export class RegistryHandover implements ImageHandover {
     });
     this.#turn = turn.catch(() => {});
     return turn;
+  }
+
+  /** The name, or one made from it where engine or nodes would take it for too long. */
+  #fitting(repository: string): string {
+    const { push, pull } = this.#options;
+    const most = MOST_NAME - Math.max(push.length, pull.length) - 1;
+    if (repository.length <= most) return repository;
+    const hash = createHash("sha256").update(repository).digest("hex");
+    return `long-${hash.slice(0, 32)}`;
   }
 
   #nameOf(repository: string, digest: string): string {

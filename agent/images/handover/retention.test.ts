@@ -15,6 +15,7 @@ const image = (
   digest: `sha256:m-${name}`,
   blobs: Object.entries(blobs).map(([digest, size]) => ({ digest, size })),
   usedAt: 0,
+  seal: "",
   ...more,
 });
 const never = () => false;
