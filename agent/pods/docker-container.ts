@@ -98,9 +98,10 @@ export function containerOf(
         PathInContainer: path,
         CgroupPermissions: "rw",
       })),
+      // It keeps bytes as they are; "json-file" replaces what is not UTF-8, as a character is that lies across its cut.
       LogConfig: {
-        Type: "json-file",
-        Config: { "max-size": String(Math.ceil(limits.log / 2)), "max-file": "2" },
+        Type: "local",
+        Config: { "max-size": String(Math.ceil(limits.log / 2)), "max-file": "2", compress: "false" },
       },
     },
   };
