@@ -44,6 +44,10 @@ export function containerOf(
     workdir: string;
     limits: PodLimits;
     devices: NodeDevices;
+    /** what is mounted beside the volume */
+    mounts: readonly Docker.MountSettings[];
+    /** profile of system calls; undefined: the engine's own */
+    seccomp: string | undefined;
   },
 ): Docker.ContainerCreateOptions {
   const { limits } = context;
@@ -79,10 +83,14 @@ export function containerOf(
           Target: "/data",
           BindOptions: { Propagation: "rprivate" },
         },
+        ...context.mounts,
       ],
       RestartPolicy: { Name: "no" },
       CapDrop: DROPPED_CAPABILITIES,
-      SecurityOpt: ["no-new-privileges"],
+      SecurityOpt: [
+        "no-new-privileges",
+        ...(context.seccomp === undefined ? [] : [`seccomp=${context.seccomp}`]),
+      ],
       Privileged: false,
       IpcMode: "private",
       Memory: limits.memory,
