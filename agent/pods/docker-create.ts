@@ -62,6 +62,7 @@ export class DockerCreator {
         name: nameOf(spec.run),
         network,
         workdir: await workdirs.of(spec.imageId),
+        ...(await workdirs.commandOf(spec.imageId)),
         mounts: dataMounts(spec.volumePath, volumes),
         seccomp: await this.#seccompProfile(),
       }),

@@ -22,6 +22,7 @@ import {
   type RunSpec,
   StartFailure,
 } from "./pod-runtime.ts";
+import { isShell, tellAll } from "./shell-stop.ts";
 
 /** A node of this edge. On Docker all nodes are one machine; they differ in kind and devices. */
 export type NodeConfig = { name: string; kind: NodeKind /** default true */; ready?: boolean };
@@ -148,7 +149,19 @@ export class DockerRuntime implements PodRuntime {
 
   async stop(run: string, graceMs: number): Promise<void> {
     const stopping = this.#container(run).stop({ t: Math.ceil(graceMs / 1000) });
-    await this.#within(ignoring(stopping, 304, 404), graceMs + this.#options.timeoutMs);
+    // Should this fail, the payload has its grace and ends all the same.
+    const telling = this.#tellAll(run).catch(() => undefined);
+    const all = Promise.all([ignoring(stopping, 304, 404), telling]);
+    await this.#within(all, graceMs + this.#options.timeoutMs);
+  }
+
+  /** The engine tells a container's first process only; a shell hands it on to nobody. */
+  async #tellAll(run: string): Promise<void> {
+    const container = this.#container(run);
+    const { Path, Args, State } = await container.inspect();
+    if (!State.Running || !isShell([Path, ...Args])) return;
+    const exec = await container.exec({ Cmd: tellAll([Path], { first: false }) });
+    await exec.start({ Detach: true });
   }
 
   async remove(run: string): Promise<void> {
