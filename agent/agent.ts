@@ -85,6 +85,7 @@ export async function runAgent(
     secret: journal.id,
     volumes: volumes.root,
     ...(handover && { images: handover }),
+    warn: (message) => log.warn(message),
   });
   const pods = new PodManager({
     db: database,

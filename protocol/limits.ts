@@ -33,10 +33,13 @@ export const LIMITS = {
   queuePerUser: 20,
   /** requests of one user that are open at once, waiting and streaming ones included */
   openPerUser: 200,
-  logLineBytes: 4 * KiB,
+  /** one line of a pod's log; of a longer one the beginning stays, with a mark */
+  logLineBytes: 64 * KiB,
   /** log kept of one run; older chunks go first */
   logBytes: 10 * MiB,
   logTailLines: 100,
+  /** one line of them, with its end */
+  logTailLineBytes: 4 * KiB,
   listEntries: 1_000_000,
   listDepth: 128,
   historyMs: 90 * 24 * 3600_000,

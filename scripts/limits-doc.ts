@@ -27,9 +27,11 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   queuePerUser: "commands of one user queued for one edge; over it 429 `QUEUE_FULL`",
   openPerUser:
     "requests of one user open at once, waiting and streaming ones too; over it 429 `TOO_MANY_REQUESTS`",
-  logLineBytes: "one line of a pod's log; the rest of the line is cut",
+  logLineBytes:
+    "one line of a pod's log, however the engine cut it; of a longer one the beginning and ` … (line cut)`",
   logBytes: "log kept of one run; the oldest part goes first",
   logTailLines: "lines of a failed build's or load's log in the answer",
+  logTailLineBytes: "one of those lines",
   listEntries: "entries of one listing; it says when it stopped there",
   listDepth: "directories within directories in one listing; it says when it stopped there",
   historyMs: "how long an ended command is kept",

@@ -1,6 +1,6 @@
 import { LIMITS } from "#protocol/limits.ts";
 
-/** The last lines of a log, each at most LIMITS.logLineBytes with its end. */
+/** The last lines of a log, each at most LIMITS.logTailLineBytes with its end. */
 export class LogTail {
   readonly #lines: string[] = [];
 
@@ -23,7 +23,7 @@ export class LogTail {
 
 function cut(line: string): string {
   const bytes = Buffer.from(line);
-  const room = LIMITS.logLineBytes - 1;
+  const room = LIMITS.logTailLineBytes - 1;
   if (bytes.length <= room) return line;
   let end = room;
   // never in the middle of a character

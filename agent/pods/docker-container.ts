@@ -3,6 +3,7 @@ import { MiB } from "#protocol/limits.ts";
 import type { NodeKind } from "#protocol/names.ts";
 import { LABEL } from "./docker-labels.ts";
 import type { RunSpec } from "./pod-runtime.ts";
+import { isShell, stoppable } from "./shell-stop.ts";
 
 /** What one pod may use. */
 export type PodLimits = {
@@ -33,7 +34,7 @@ export type NodeDevices = Partial<Record<NodeKind, readonly string[]>>;
  */
 export const DROPPED_CAPABILITIES = ["NET_RAW", "MKNOD", "SYS_CHROOT", "SETFCAP", "SETPCAP", "AUDIT_WRITE"];
 
-/** The request that creates the container of a run (pure). `workdir` is the image's own. */
+/** The request that creates the container of a run (pure). `workdir`, `entrypoint` and `cmd` are the image's own. */
 export function containerOf(
   spec: RunSpec,
   context: {
@@ -42,8 +43,14 @@ export function containerOf(
     instance: string;
     session: string;
     workdir: string;
+    entrypoint: readonly string[];
+    cmd: readonly string[];
     limits: PodLimits;
     devices: NodeDevices;
+    /** what is mounted beside the volume */
+    mounts: readonly Docker.MountSettings[];
+    /** profile of system calls; undefined: the engine's own */
+    seccomp: string | undefined;
   },
 ): Docker.ContainerCreateOptions {
   const { limits } = context;
@@ -51,9 +58,7 @@ export function containerOf(
     name: context.name,
     Hostname: spec.pod,
     Image: spec.imageId,
-    // Kubernetes' rule is the engine's: an entrypoint drops the image's CMD, a CMD alone keeps its ENTRYPOINT.
-    ...(spec.command?.length && { Entrypoint: [...spec.command] }),
-    ...(spec.args?.length && { Cmd: [...spec.args] }),
+    ...commandOf(spec, context),
     Env: Object.entries(spec.envs).map(([name, value]) => `${name}=${value}`),
     ...((context.workdir === "" || context.workdir === "/") && { WorkingDir: "/data" }),
     // The contract says SIGTERM, whatever the image asks for.
@@ -79,10 +84,14 @@ export function containerOf(
           Target: "/data",
           BindOptions: { Propagation: "rprivate" },
         },
+        ...context.mounts,
       ],
       RestartPolicy: { Name: "no" },
       CapDrop: DROPPED_CAPABILITIES,
-      SecurityOpt: ["no-new-privileges"],
+      SecurityOpt: [
+        "no-new-privileges",
+        ...(context.seccomp === undefined ? [] : [`seccomp=${context.seccomp}`]),
+      ],
       Privileged: false,
       IpcMode: "private",
       Memory: limits.memory,
@@ -98,10 +107,28 @@ export function containerOf(
         PathInContainer: path,
         CgroupPermissions: "rw",
       })),
+      // It keeps bytes as they are; "json-file" replaces what is not UTF-8, as a character is that lies across its cut.
       LogConfig: {
-        Type: "json-file",
-        Config: { "max-size": String(Math.ceil(limits.log / 2)), "max-file": "2" },
+        Type: "local",
+        Config: { "max-size": String(Math.ceil(limits.log / 2)), "max-file": "2", compress: "false" },
       },
     },
+  };
+}
+
+/** A shell is made stoppable, whoever named it: the run or its image. */
+function commandOf(
+  spec: RunSpec,
+  image: { entrypoint: readonly string[]; cmd: readonly string[] },
+): { Entrypoint?: string[]; Cmd?: string[] } {
+  const args = spec.args?.length ? spec.args : undefined;
+  const whole = spec.command?.length
+    ? [...spec.command, ...(args ?? [])]
+    : [...image.entrypoint, ...(args ?? image.cmd)];
+  if (isShell(whole)) return { Entrypoint: stoppable(whole) };
+  // Kubernetes' rule is the engine's: an entrypoint drops the image's CMD, a CMD alone keeps its ENTRYPOINT.
+  return {
+    ...(spec.command?.length && { Entrypoint: [...spec.command] }),
+    ...(args && { Cmd: [...args] }),
   };
 }

@@ -3,6 +3,8 @@ import type { LogFrame } from "./pod-runtime.ts";
 const HEADER = 8;
 /** The engine cuts messages at 16 KiB; anything far larger is not its framing. */
 const MAX_FRAME = 1024 * 1024;
+/** The engine takes a line of more bytes in pieces of this size. */
+const PIECE = 16 * 1024;
 const NEWLINE = 0x0a;
 const SPACE = 0x20;
 
@@ -27,12 +29,14 @@ export async function* framesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<L
 function frameOf(stream: number, payload: Buffer): LogFrame | undefined {
   const space = payload.indexOf(SPACE);
   if (space < 0) return undefined;
-  const whole = payload.at(-1) === NEWLINE;
+  const ends = payload.at(-1) === NEWLINE;
+  // The last piece of a long line comes without its line end from some log drivers; it alone is shorter.
+  const whole = ends || payload.length - space - 1 < PIECE;
   return {
     stream: stream === 2 ? "stderr" : "stdout",
     time: payload.toString("latin1", 0, space),
     // A copy: a slice would hold the whole read buffer alive.
-    text: Buffer.from(payload.subarray(space + 1, whole ? payload.length - 1 : payload.length)),
+    text: Buffer.from(payload.subarray(space + 1, ends ? payload.length - 1 : payload.length)),
     partial: !whole,
   };
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import os from "node:os";
 import type Docker from "dockerode";
 import { Serial } from "#protocol/serial.ts";
+import { closeBridge } from "./closed-bridge.ts";
 import { LABEL } from "./docker-labels.ts";
 
 /** How many networks (and so users with pods at the same time) the pool has room for: /24s of a /16. */
@@ -14,18 +15,20 @@ export type NetworkOptions = {
   prefix: string;
   /** first two numbers of the /16 that the networks are cut from, for example "10.191" */
   pool: string;
+  /** the network of a user could not be closed towards this machine */
+  onOpen?(reasons: string[]): void;
 };
 
 /**
- * One network per user with pods: internal, without an address of the host on it, so that its pods reach each
- * other and nothing else. Subnets are cut from a pool of our own, because the engine's has room for about 30.
+ * One network per user with pods: internal, without an address of the host on it, and closed towards the host
+ * (closed-bridge.ts), so that its pods reach each other and nothing else. Subnets are cut from a pool of our own, because the engine's has room for about 30.
  */
 export class DockerNetworks {
   readonly #docker: Docker;
   readonly #options: NetworkOptions;
   readonly #serial = new Serial();
-  /** users whose network is known to exist */
-  readonly #ready = new Set<string>();
+  /** IDs of the networks that are known to exist, by user */
+  readonly #ready = new Map<string, string>();
   /** starts under way by user: a network whose pod is not started yet looks unused to the engine */
   readonly #held = new Map<string, number>();
 
@@ -37,8 +40,10 @@ export class DockerNetworks {
   /** Calls `work` with the name of the user's network, which stays until it returns. */
   async use<T>(user: string, work: (network: string) => Promise<T>): Promise<T> {
     await this.#serial.run(user, async () => {
-      if (!this.#ready.has(user)) await this.#ensure(user);
-      this.#ready.add(user);
+      const id = this.#ready.get(user) ?? (await this.#ensure(user));
+      this.#ready.set(user, id);
+      const reasons = closeBridge(`br-${id.slice(0, 12)}`);
+      if (reasons.length > 0) this.#options.onOpen?.(reasons);
       this.#held.set(user, (this.#held.get(user) ?? 0) + 1);
     });
     try {
@@ -69,18 +74,17 @@ export class DockerNetworks {
     });
   }
 
-  async #ensure(user: string): Promise<void> {
+  async #ensure(user: string): Promise<string> {
     const [keep, ...doubles] = await this.#find(user);
     // Names are not unique in the engine: a double (the agent died in the middle) makes the name ambiguous.
     for (const id of doubles) await this.#remove(id);
-    if (keep) return;
+    if (keep) return keep;
     const start = createHash("sha256").update(`${this.#options.instance} ${user}`).digest().readUInt16BE(0);
     for (let i = 0; i < SLOTS; i++) {
       const subnet = `${this.#options.pool}.${(start + i) % SLOTS}`;
       if (hostUses(subnet)) continue;
       try {
-        await this.#create(user, subnet);
-        return;
+        return await this.#create(user, subnet);
       } catch (error) {
         if (!/overlap/i.test(String(error))) throw error;
       }
@@ -88,8 +92,8 @@ export class DockerNetworks {
     throw new Error(`no subnet is free in ${this.#options.pool}.0.0/16`);
   }
 
-  async #create(user: string, subnet: string): Promise<void> {
-    await this.#docker.createNetwork({
+  async #create(user: string, subnet: string): Promise<string> {
+    const { id } = await this.#docker.createNetwork({
       Name: this.#name(user),
       CheckDuplicate: true,
       Driver: "bridge",
@@ -103,6 +107,7 @@ export class DockerNetworks {
       },
       Labels: { [LABEL.instance]: this.#options.instance, [LABEL.user]: user },
     });
+    return id;
   }
 
   /** IDs of the user's networks, oldest first. */

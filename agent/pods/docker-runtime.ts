@@ -6,7 +6,8 @@ import type { NodeKind } from "#protocol/names.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
 import { killPoint } from "../kill-point.ts";
-import { containerOf, DEFAULT_POD_LIMITS, type NodeDevices, type PodLimits } from "./docker-container.ts";
+import { DEFAULT_POD_LIMITS, type NodeDevices, type PodLimits } from "./docker-container.ts";
+import { DockerCreator } from "./docker-create.ts";
 import { watchEvents } from "./docker-events.ts";
 import { LABEL } from "./docker-labels.ts";
 import { framesOf } from "./docker-logs.ts";
@@ -22,6 +23,7 @@ import {
   type RunSpec,
   StartFailure,
 } from "./pod-runtime.ts";
+import { isShell, tellAll } from "./shell-stop.ts";
 
 /** A node of this edge. On Docker all nodes are one machine; they differ in kind and devices. */
 export type NodeConfig = { name: string; kind: NodeKind /** default true */; ready?: boolean };
@@ -40,18 +42,23 @@ export type DockerRuntimeOptions = {
   networkPool?: string;
   /** ms after which a call that the engine does not answer fails; default 60 000 */
   timeoutMs?: number;
+  /** hears once of what keeps pods from being closed off as they should be */
+  warn?(message: string): void;
 };
 
 /** Pods as containers of a Docker engine (API 1.41 or newer) on this machine. */
 export class DockerRuntime implements PodRuntime {
   readonly session: string;
   readonly #docker: Docker;
-  readonly #options: Required<Omit<DockerRuntimeOptions, "docker" | "limits">> & { limits: PodLimits };
+  readonly #options: Required<Omit<DockerRuntimeOptions, "docker" | "limits" | "warn">> & {
+    limits: PodLimits;
+  };
   readonly #networks: DockerNetworks;
   readonly #boot: { id: string; at: number };
   readonly #workdirs: DockerWorkdirs;
   readonly #mountPoints = new DockerMountPoints();
   readonly #closing = new AbortController();
+  readonly #creator: DockerCreator;
 
   constructor(options: DockerRuntimeOptions) {
     this.#docker = options.docker ?? new Docker();
@@ -65,12 +72,26 @@ export class DockerRuntime implements PodRuntime {
       timeoutMs: options.timeoutMs ?? 60_000,
     };
     this.#workdirs = new DockerWorkdirs(this.#docker);
+    let warned = false;
     this.#networks = new DockerNetworks(this.#docker, {
       instance: options.instance,
       prefix: this.#options.prefix,
       pool: this.#options.networkPool,
+      onOpen: (reasons) => {
+        if (!warned) options.warn?.(`datagrams of pods may reach this machine: ${reasons.join("; ")}`);
+        warned = true;
+      },
     });
     this.session = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    this.#creator = new DockerCreator({
+      docker: this.#docker,
+      workdirs: this.#workdirs,
+      nameOf: (run) => this.#name(run),
+      instance: options.instance,
+      session: this.session,
+      limits: this.#options.limits,
+      devices: this.#options.devices,
+    });
     this.#boot = { id: this.session, at: Date.now() - os.uptime() * 1000 };
   }
 
@@ -87,28 +108,19 @@ export class DockerRuntime implements PodRuntime {
   }
 
   async #start(spec: RunSpec, network: string, again = false): Promise<void> {
-    const workdir = await this.#workdirs.of(spec.imageId);
     try {
-      await this.#docker.createContainer(
-        containerOf(spec, {
-          name: this.#name(spec.run),
-          network,
-          instance: this.#options.instance,
-          session: this.session,
-          workdir,
-          limits: this.#options.limits,
-          devices: this.#options.devices,
-        }),
-      );
+      await this.#creator.create(spec, network);
     } catch (error) {
       const status = statusOf(error);
       if (status === 404) throw new ImageMissing(spec.imageId, { cause: error });
-      if (status === 400) throw this.#startFailure(error, spec);
+      if (isImagesFault(error)) throw this.#startFailure(error, spec);
       if (status !== 409) throw error;
       // It exists from an earlier try: what has started once is not started again.
       const state = await this.inspect(spec.run);
       if (state === undefined || !("waiting" in state)) {
         if (!state || !("terminated" in state) || state.terminated.reason !== "StartError") return;
+      } else {
+        await this.#creator.complete(spec, network);
       }
     }
     killPoint("pods.created");
@@ -141,7 +153,19 @@ export class DockerRuntime implements PodRuntime {
 
   async stop(run: string, graceMs: number): Promise<void> {
     const stopping = this.#container(run).stop({ t: Math.ceil(graceMs / 1000) });
-    await this.#within(ignoring(stopping, 304, 404), graceMs + this.#options.timeoutMs);
+    // Should this fail, the payload has its grace and ends all the same.
+    const telling = this.#tellAll(run).catch(() => undefined);
+    const all = Promise.all([ignoring(stopping, 304, 404), telling]);
+    await this.#within(all, graceMs + this.#options.timeoutMs);
+  }
+
+  /** The engine tells a container's first process only; a shell hands it on to nobody. */
+  async #tellAll(run: string): Promise<void> {
+    const container = this.#container(run);
+    const { Path, Args, State } = await container.inspect();
+    if (!State.Running || !isShell([Path, ...Args])) return;
+    const exec = await container.exec({ Cmd: tellAll([Path], { first: false }) });
+    await exec.start({ Detach: true });
   }
 
   async remove(run: string): Promise<void> {
@@ -320,6 +344,18 @@ function isPayloadsFault(error: unknown): boolean {
   return (
     status === 500 &&
     /OCI runtime|container process|container_linux|unable to find (user|group)|executable file not found|no such file or directory|permission denied/i.test(
+      messageOf(error),
+    )
+  );
+}
+
+/** The same for creating a container, which makes the image's WORKDIR: a 500 may also be the engine's own trouble. */
+function isImagesFault(error: unknown): boolean {
+  const status = statusOf(error);
+  if (status === 400) return true;
+  return (
+    status === 500 &&
+    /Cannot mkdir|not a directory|too many (levels of symbolic )?links|file name too long/i.test(
       messageOf(error),
     )
   );

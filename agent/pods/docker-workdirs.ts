@@ -3,9 +3,9 @@ import { ImageMissing } from "./pod-runtime.ts";
 
 const MOST_KNOWN = 1_000;
 
-type Known = { workdir: string; volumes: readonly string[] };
+type Known = { workdir: string; volumes: readonly string[]; entrypoint: string[]; cmd: string[] };
 
-/** WORKDIR and VOLUMEs of images by content ID; an ID names its content for ever. */
+/** WORKDIR, VOLUMEs and commands of images by content ID; an ID names its content for ever. */
 export class DockerWorkdirs {
   readonly #docker: Docker;
   readonly #known = new Map<string, Known>();
@@ -24,13 +24,23 @@ export class DockerWorkdirs {
     return (await this.#look(imageId)).volumes;
   }
 
+  /** The image's ENTRYPOINT and CMD; empty where it has none. @throws ImageMissing */
+  async commandOf(imageId: string): Promise<Pick<Known, "entrypoint" | "cmd">> {
+    return this.#look(imageId);
+  }
+
   async #look(imageId: string): Promise<Known> {
     if (!/^sha256:[0-9a-f]{64}$/.test(imageId)) throw new ImageMissing(imageId);
     const known = this.#known.get(imageId);
     if (known !== undefined) return known;
     try {
       const { Config } = await this.#docker.getImage(imageId).inspect();
-      const found = { workdir: Config?.WorkingDir ?? "", volumes: Object.keys(Config?.Volumes ?? {}) };
+      const found = {
+        workdir: Config?.WorkingDir ?? "",
+        volumes: Object.keys(Config?.Volumes ?? {}),
+        entrypoint: [Config?.Entrypoint ?? []].flat(),
+        cmd: Config?.Cmd ?? [],
+      };
       if (this.#known.size >= MOST_KNOWN) this.#known.clear();
       this.#known.set(imageId, found);
       return found;

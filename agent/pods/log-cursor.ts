@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
+import type { Carried } from "./log-rows.ts";
 import type { LogFrame } from "./pod-runtime.ts";
 
 /**
@@ -8,8 +9,11 @@ import type { LogFrame } from "./pod-runtime.ts";
  */
 export type Anchor = { time: string; stream: string; hash: string; count: number };
 
-/** The chunk that was handed out last: the frames after `from` (undefined: the first) up to `to`. */
-export type LogCursor = { seq: number; from?: Anchor; to: Anchor };
+/**
+ * The chunk that was handed out last: the frames after `from` (undefined: the first) up to `to`. `carried`: beginnings
+ * of lines that were held at `from`. `ended`: the log ended in it, lines without an end included.
+ */
+export type LogCursor = { seq: number; from?: Anchor; to: Anchor; carried?: Carried; ended?: true };
 
 /** The anchor of `frame` when the frame before it was `before`. */
 export function anchorOf(frame: LogFrame, before: Anchor | undefined): Anchor {

@@ -15,11 +15,13 @@ export type RuntimeParts = {
   volumes: string;
   /** where a cluster finds images */
   images?: ImageHandover;
+  /** for the operator */
+  warn?(message: string): void;
 };
 
 /** Where pods run by the agent's configuration: the Docker engine, or a cluster. @throws Error that names what is missing */
 export async function openRuntime(config: AgentConfig, parts: RuntimeParts): Promise<PodRuntime> {
-  const { docker, instance, images } = parts;
+  const { docker, instance, images, warn } = parts;
   if (config.kubernetes) {
     if (!images) throw new Error("kubernetes is configured, so imageRegistry must be too");
     return openKubernetes(config.kubernetes, { ...parts, images, pod: config.pod });
@@ -30,6 +32,7 @@ export async function openRuntime(config: AgentConfig, parts: RuntimeParts): Pro
     nodes: config.nodes,
     limits: { memory: config.pod.memoryBytes, cpus: config.pod.cpus, pids: config.pod.pids },
     devices: config.devices,
+    ...(warn && { warn }),
     ...(config.networkPool && { networkPool: config.networkPool }),
   });
 }

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { LIMITS } from "#protocol/limits.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
 import type { LogCursor } from "./log-cursor.ts";
 import type { LogFrame } from "./pod-runtime.ts";
@@ -112,18 +111,76 @@ describe("RunLog", () => {
     expect(world.lines()).toEqual(numbers(0, 151));
   });
 
-  test("no chunk is over the bound, no line over 4 KiB, no character cut", async () => {
+  test("no chunk is over the bound, each line is one row", async () => {
     const world = new World();
     const long = "ä€𝄞x".repeat(2_000);
     for (let n = 0; n < 60; n++) world.write(long);
     await world.open().flush();
     expect(world.largest).toBeLessThanOrEqual(LOG_CHUNK_BYTES);
-    const lines = world.lines();
-    expect(Math.max(...lines.map((line) => Buffer.byteLength(line)))).toBeLessThanOrEqual(
-      LIMITS.logLineBytes,
-    );
-    expect(lines.join("")).toBe(long.repeat(60));
-    expect(lines.join("")).not.toContain("�");
+    expect(world.lines()).toEqual(Array.from({ length: 60 }, () => long));
+  });
+
+  test.each([true, false])(
+    "killed within a long line (its chunk landed: %s): it is one row",
+    async (landed) => {
+      const world = new World();
+      const pieces = ["a".repeat(16_384), "b".repeat(16_384), "c"];
+      world.write("first");
+      world.write(pieces[0]!, { partial: true });
+      world.write("other", { stream: "stderr" });
+      const dying = new Promise<void>((resolve) => {
+        world.before = (seq, text) => {
+          if (landed) world.landed.set(seq, text);
+          resolve();
+          return new Promise(() => undefined);
+        };
+      });
+      const first = world.open();
+      await dying;
+      first.abandon();
+      world.before = async () => undefined;
+      world.write(pieces[1]!, { partial: true });
+      const second = world.open();
+      world.write("more", { stream: "stderr" });
+      while (!world.lines().includes("more")) await new Promise((resolve) => setTimeout(resolve, 1));
+      second.abandon();
+      world.write(pieces[2]!);
+      await world.open().flush();
+      expect(world.lines()).toEqual(["first", "other", "more", pieces.join("")]);
+    },
+  );
+
+  test.each([true, false])("killed at the end of a line without an end (it landed: %s)", async (landed) => {
+    const world = new World();
+    world.write("a".repeat(16_384), { partial: true });
+    const dying = new Promise<void>((resolve) => {
+      world.before = (seq, text) => {
+        if (landed) world.landed.set(seq, text);
+        resolve();
+        return new Promise(() => undefined);
+      };
+    });
+    const first = world.open();
+    void first.flush();
+    await dying;
+    first.abandon();
+    world.before = async () => undefined;
+    await world.open().flush();
+    expect(world.lines()).toEqual(["a".repeat(16_384)]);
+  });
+
+  test("what the engine dropped before it was taken is told", async () => {
+    const world = new World();
+    world.write("kept");
+    world.write("a".repeat(16_384), { partial: true });
+    const first = world.open();
+    while (!world.cursor) await new Promise((resolve) => setTimeout(resolve, 1));
+    first.abandon();
+    world.frames = [];
+    world.write("new", { time: "2025-11-20T13:00:00.000000000Z" });
+    await world.open().flush();
+    const text = [...world.landed.values()].join("");
+    expect(text).toMatch(/kept\n[\s\S]*older log lines were dropped\n.*new\n$/);
   });
 
   test("a line that the engine cut exactly at its end leaves no empty line", async () => {

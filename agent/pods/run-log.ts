@@ -1,7 +1,7 @@
 import { LIMITS } from "#protocol/limits.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
 import { type Anchor, anchorOf, type LogCursor, sameAnchor } from "./log-cursor.ts";
-import { linesOf } from "./log-lines.ts";
+import { type Carried, LogRows } from "./log-rows.ts";
 import type { LogFrame } from "./pod-runtime.ts";
 
 export type RunLogOptions = {
@@ -22,7 +22,10 @@ export type RunLogOptions = {
 /** How far before the anchor a follow begins: stdout and stderr are stamped apart, and may cross a little. */
 const CROSSING_MS = 5_000;
 
-/** Lines of a chunk that had been noted but whose text the engine has dropped since. */
+/** Time stamps, marks and line ends of the rows that one frame may end. */
+const ROW_OVERHEAD = 1024;
+
+/** Where lines were that the engine has dropped before they were taken. */
 const DROPPED = "… older log lines were dropped\n";
 
 /**
@@ -39,10 +42,13 @@ export class RunLog {
   #from: Anchor | undefined;
   /** last frame taken */
   #last: Anchor | undefined;
+  #rows: LogRows;
+  /** what the rows held at `#from` */
+  #carried: Carried | undefined;
+  #ended = false;
   #lines: Buffer[] = [];
   #bytes = 0;
   #pushed = 0;
-  #partial: Record<LogFrame["stream"], boolean> = { stdout: false, stderr: false };
   #timer: NodeJS.Timeout | undefined;
   #delivery: Promise<void> = Promise.resolve();
   readonly #following: Promise<void>;
@@ -53,6 +59,8 @@ export class RunLog {
     this.#seq = options.cursor?.seq ?? 0;
     this.#from = options.cursor?.from;
     this.#last = this.#from;
+    this.#carried = options.cursor?.carried;
+    this.#rows = new LogRows(this.#carried);
     this.#following = this.#run().catch((error) => this.#failed(error));
   }
 
@@ -102,25 +110,32 @@ export class RunLog {
         await pause(this.#options.reopenMs, [this.#stop.signal]);
       }
     }
+    await this.#room(this.#rows.heldBytes);
+    this.#ended = true;
+    this.#add(this.#rows.end());
     await this.#push();
   }
 
   /** Makes the chunk that was noted last again, and delivers it under its number: it lands once. */
   async #redo(cursor: LogCursor): Promise<void> {
-    const chunk: Buffer[] = [];
+    let chunk: Buffer[] = [];
+    let rows = new LogRows();
     let bytes = 0;
     let whole = false;
     for (const start of [cursor.from, undefined]) {
       let taking = start === undefined;
       let last: Anchor | undefined;
       const signal = this.#stop.signal;
+      chunk = [];
+      bytes = 0;
+      rows = new LogRows(cursor.carried);
       for await (const frame of this.#options.read({ follow: false, signal })) {
         last = anchorOf(frame, last);
         if (taking) {
-          const lines = this.#format(frame);
-          bytes += lines.length;
+          const row = rows.push(frame);
+          bytes += row.length;
           if (bytes > LOG_CHUNK_BYTES) break;
-          chunk.push(lines);
+          chunk.push(row);
         }
         if (sameAnchor(last, start)) taking = true;
         if (taking && sameAnchor(last, cursor.to)) {
@@ -130,8 +145,11 @@ export class RunLog {
       }
       if (taking || signal.aborted) break;
     }
+    if (whole && cursor.ended) chunk.push(rows.end());
     if (this.#stop.signal.aborted) return;
     const data = whole ? Buffer.concat(chunk) : Buffer.from(DROPPED);
+    this.#rows = whole ? rows : new LogRows();
+    this.#carried = this.#rows.carried;
     this.#seq = cursor.seq + 1;
     this.#from = cursor.to;
     this.#last = cursor.to;
@@ -162,6 +180,7 @@ export class RunLog {
         // It was dropped by the engine between the two reads.
         if (!found && limit && frame.time > limit) {
           found = true;
+          await this.#dropped();
           await this.#take(frame);
         }
       }
@@ -174,8 +193,11 @@ export class RunLog {
     const resume = this.#last;
     for (const start of resume ? [resume, undefined] : [undefined]) {
       let found = start === undefined;
+      let lost = found && resume !== undefined;
       let last: Anchor | undefined;
       for await (const frame of this.#options.read({ follow: false, signal: this.#stop.signal })) {
+        if (lost) await this.#dropped();
+        lost = false;
         if (found) await this.#take(frame);
         else {
           last = anchorOf(frame, last);
@@ -188,25 +210,32 @@ export class RunLog {
   }
 
   async #take(frame: LogFrame): Promise<void> {
-    const lines = this.#format(frame);
-    if (this.#bytes > 0 && this.#bytes + lines.length > LOG_CHUNK_BYTES) await this.#push();
+    await this.#room(this.#rows.heldBytes + frame.text.length);
     if (this.#stop.signal.aborted) return;
     this.#last = anchorOf(frame, this.#last);
-    this.#lines.push(lines);
-    this.#bytes += lines.length;
-    this.#timer ??= setTimeout(() => void this.#push().catch((e) => this.#failed(e)), this.#options.flushMs);
+    this.#add(this.#rows.push(frame));
     if (this.#bytes >= LOG_CHUNK_BYTES / 2 && this.#pushed > LIMITS.logBytes && !this.#flushed) {
       // A flood: it goes on at the pace of the timer, and the engine drops what is too much.
       await pause(this.#options.flushMs * 10, [this.#stop.signal, this.#follow.signal]);
     }
   }
 
-  #format(frame: LogFrame): Buffer {
-    const continued = this.#partial[frame.stream];
-    this.#partial[frame.stream] = frame.partial;
-    // The end of a line whose pieces are all out already.
-    if (continued && !frame.partial && frame.text.length === 0) return Buffer.alloc(0);
-    return linesOf(frame);
+  /** The engine has dropped lines that were not taken: what is held of lines ends here, and the log says so. */
+  async #dropped(): Promise<void> {
+    await this.#room(this.#rows.heldBytes);
+    this.#add(Buffer.concat([this.#rows.end(), Buffer.from(DROPPED)]));
+  }
+
+  /** Sees to it that rows with so many bytes of text fit into the chunk. */
+  async #room(bytes: number): Promise<void> {
+    if (this.#bytes > 0 && this.#bytes + bytes + ROW_OVERHEAD > LOG_CHUNK_BYTES) await this.#push();
+  }
+
+  #add(rows: Buffer): void {
+    if (rows.length === 0) return;
+    this.#lines.push(rows);
+    this.#bytes += rows.length;
+    this.#timer ??= setTimeout(() => void this.#push().catch((e) => this.#failed(e)), this.#options.flushMs);
   }
 
   /** Hands out what is gathered, after the chunk before it has landed. */
@@ -220,9 +249,16 @@ export class RunLog {
         if (this.#bytes === 0 || this.#stop.signal.aborted || !this.#last) return;
         const data = Buffer.concat(this.#lines);
         const seq = this.#seq;
-        this.#options.note({ seq, from: this.#from, to: this.#last });
+        this.#options.note({
+          seq,
+          from: this.#from,
+          to: this.#last,
+          ...(this.#carried && { carried: this.#carried }),
+          ...(this.#ended && { ended: true }),
+        });
         this.#seq += 1;
         this.#from = this.#last;
+        this.#carried = this.#rows.carried;
         this.#lines = [];
         this.#bytes = 0;
         this.#pushed += data.length;

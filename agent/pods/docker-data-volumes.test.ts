@@ -1,0 +1,193 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { ulid } from "ulid";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PodRig } from "#test/support/pod-rig.ts";
+import { dataVolumes } from "./docker-data-volumes.ts";
+import type { DockerRuntime } from "./docker-runtime.ts";
+import type { RunSpec } from "./pod-runtime.ts";
+
+describe("dataVolumes", () => {
+  test.each<[paths: string[], links: Record<string, string>, found: [target: string, subPath: string][]]>([
+    [["/data"], {}, []],
+    [["/data/results"], {}, [["/data/results", "results"]]],
+    [
+      ["//data/./results/", "/x/../data/a//b"],
+      {},
+      [
+        ["/data/results", "results"],
+        ["/data/a/b", "a/b"],
+      ],
+    ],
+    [["data/results"], {}, [["/data/results", "results"]]],
+    [["/database", "/var/data", "/scratch"], {}, []],
+    [["/out"], { "/out": "/data" }, [["/out", ""]]],
+    [["/app/out/deep"], { "/app/out": "/data/results" }, [["/app/out/deep", "results/deep"]]],
+    [["/app/out"], { "/app": "/srv", "/srv/out": "/data/x" }, [["/app/out", "x"]]],
+    [["/app/out"], { "/app/out": "/var/out" }, []],
+  ])("%j with links %j", async (paths, links, found) => {
+    const volumes = await dataVolumes(paths, async (at) => links[at]);
+    expect(volumes.map(({ target, subPath }) => [target, subPath])).toEqual(found);
+  });
+
+  test("links that lead round in circles fail the start", async () => {
+    await expect(dataVolumes(["/a"], async () => "/a")).rejects.toThrow("too many links");
+  });
+});
+
+describe("an image's VOLUMEs in the user's volume", () => {
+  let rig: PodRig;
+  let runtime: DockerRuntime;
+  const tags: string[] = [];
+  beforeAll(async () => {
+    rig = await PodRig.create();
+    runtime = rig.runtime();
+  });
+  afterAll(async () => {
+    await rig.cleanUp();
+    for (const tag of tags) await rig.docker.getImage(`${tag}:latest`).remove({ force: true });
+  });
+
+  /** A variant of busybox, after a command in it. */
+  async function image(name: string, command: string, config: object): Promise<string> {
+    const container = await rig.docker.createContainer({
+      Image: rig.images.get("busybox")!,
+      Cmd: ["/bin/sh", "-c", command],
+    });
+    await container.start();
+    await container.wait();
+    const repo = `${rig.instance}-${name}`;
+    const { Id } = (await container.commit({ repo, ...config })) as { Id: string };
+    await container.remove();
+    tags.push(repo);
+    return Id.startsWith("sha256:") ? Id : `sha256:${Id}`;
+  }
+
+  function spec(imageId: string, volume: string, script: string): RunSpec {
+    return {
+      run: ulid(),
+      user: "ada",
+      pod: volume,
+      volume,
+      volumePath: rig.volume(`ada-${volume}`),
+      imageId,
+      node: "mpu1",
+      kind: "MPU",
+      command: ["/bin/sh", "-c", script],
+      ports: [],
+      envs: {},
+      maxMs: 3600_000,
+      graceMs: 1_000,
+    };
+  }
+
+  async function say(run: RunSpec): Promise<string[]> {
+    await runtime.start(run);
+    const said: string[] = [];
+    for await (const { text } of runtime.logs(run.run, { follow: true })) said.push(`${text}`);
+    return said;
+  }
+
+  test("hide no file and lose none, however the image names the place", async () => {
+    const imageId = await image(
+      "places",
+      "ln -s /data /out && mkdir /srv && ln -s /data/linked /srv/linked",
+      {
+        Volumes: {
+          "/data": {},
+          "/data/results/": {},
+          "data/deep/down": {},
+          "/out": {},
+          "/srv/linked": {},
+          "/scratch": {},
+        },
+      },
+    );
+    const script =
+      "cat /data/results/in /data/deep/down/in /data/linked/in; " +
+      "for d in results deep/down linked; do echo out > /data/$d/out; done; echo out > /out/out; " +
+      "echo gone > /scratch/file; ls /scratch";
+    for (const volume of ["first", "second"]) {
+      const run = spec(imageId, volume, script);
+      for (const directory of ["results", "deep/down", "linked"]) {
+        mkdirSync(path.join(run.volumePath, directory), { recursive: true });
+        writeFileSync(path.join(run.volumePath, directory, "in"), `${directory}\n`);
+      }
+      expect(await say(run)).toEqual(["results", "deep/down", "linked", "file"]);
+      for (const file of ["results/out", "deep/down/out", "linked/out", "out"]) {
+        expect(readFileSync(path.join(run.volumePath, file), "utf8"), file).toBe("out\n");
+      }
+      await runtime.remove(run.run);
+    }
+  });
+
+  test("are made when they are missing, writable for any user id", async () => {
+    const imageId = await image("user", "true", { User: "65534", Volumes: { "/data/a/b": {} } });
+    const run = spec(imageId, "missing", "echo mine > /data/a/b/file; echo done");
+    expect(await say(run)).toEqual(["done"]);
+    expect(readFileSync(path.join(run.volumePath, "a/b/file"), "utf8")).toBe("mine\n");
+  });
+
+  test("a file that stands there is seen; a link is refused and never followed", async () => {
+    const imageId = await image("stands", "true", { Volumes: { "/data/a/b": {} } });
+    const file = spec(imageId, "file", "cat /data/a/b");
+    mkdirSync(path.join(file.volumePath, "a"));
+    writeFileSync(path.join(file.volumePath, "a/b"), "a file\n");
+    expect(await say(file)).toEqual(["a file"]);
+
+    const outside = path.join(rig.directory, "outside");
+    mkdirSync(outside);
+    for (const [volume, at, to] of [
+      ["link", "a", outside],
+      ["last-link", "b", path.join(outside, "new")],
+    ] as const) {
+      const run = spec(imageId, volume, "echo escaped > /data/a/b/file");
+      const parent = at === "a" ? run.volumePath : path.join(run.volumePath, "a");
+      mkdirSync(parent, { recursive: true });
+      symlinkSync(to, path.join(parent, at));
+      await expect(runtime.start(run)).rejects.toThrow(
+        "VOLUME /data/a/b is no file or directory in the volume",
+      );
+      expect(readdirSync(outside)).toEqual([]);
+    }
+    const blocked = spec(imageId, "blocked", "true");
+    writeFileSync(path.join(blocked.volumePath, "a"), "");
+    await expect(runtime.start(blocked)).rejects.toThrow("VOLUME /data/a/b is no file or directory");
+  });
+
+  test("more VOLUMEs than an image may declare fail the start", async () => {
+    const Volumes = Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`/scratch/${n}`, {}]));
+    const run = spec(await image("many", "true", { Volumes }), "many", "true");
+    await expect(runtime.start(run)).rejects.toThrow("more than 64 VOLUMEs");
+  });
+
+  test("a start that was cut short before all was mounted is finished", async () => {
+    const imageId = await image("cut", "ln -s /data/linked /linked", { Volumes: { "/linked": {} } });
+    const run = spec(imageId, "cut", "echo out > /data/linked/out; echo done");
+    // As a death after the first creation leaves it: without what only the container shows.
+    await runtime.start({ ...run, run: ulid(), command: ["/none"] }).catch(() => undefined);
+    await rig.docker.createContainer({
+      name: `${rig.instance}-${run.run.toLowerCase()}`,
+      Image: imageId,
+      Labels: { "perigee.instance": rig.instance, "perigee.run": run.run, "perigee.user": "ada" },
+      Cmd: ["true"],
+    });
+    expect(await say(run)).toEqual(["done"]);
+    expect(existsSync(path.join(run.volumePath, "linked/out"))).toBe(true);
+  });
+
+  test("an image whose WORKDIR is or lies in a file cannot be started", async () => {
+    for (const [name, WorkingDir] of [
+      ["workdir", "/etc/passwd"],
+      ["beneath", "/etc/passwd/x"],
+      ["loop", "/loop/x"],
+    ] as const) {
+      const imageId = await image(name, "mkdir -p /etc; touch /etc/passwd; ln -s /loop /loop", {
+        WorkingDir,
+      });
+      const failing = runtime.start(spec(imageId, name, "true"));
+      await expect(failing, WorkingDir).rejects.toMatchObject({ name: "StartFailure" });
+      await expect(failing).rejects.not.toThrow(/overlay|docker/);
+    }
+  });
+});

@@ -1,0 +1,86 @@
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { ulid } from "ulid";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PodRig } from "#test/support/pod-rig.ts";
+import { resultsOf, type SystemCall, systemCallProgram } from "#test/support/system-call-program.ts";
+import { SECCOMP_PROFILE, seccompProfile } from "./seccomp-profile.ts";
+
+const EPERM = -1;
+const ENOSYS = -38;
+
+describe("seccompProfile", () => {
+  const amd64 = "x86_64";
+  test.each<[info: { SecurityOptions?: string[]; Architecture?: string }, ours: boolean]>([
+    [{ SecurityOptions: ["name=apparmor", "name=seccomp,profile=default"], Architecture: amd64 }, true],
+    [{ SecurityOptions: ["name=seccomp,profile=builtin", "name=cgroupns"], Architecture: "aarch64" }, true],
+    [{ SecurityOptions: ["name=seccomp,profile=/etc/docker/own.json"], Architecture: amd64 }, false],
+    [{ SecurityOptions: ["name=apparmor"], Architecture: amd64 }, false],
+    [{ SecurityOptions: ["name=seccomp,profile=default"], Architecture: "riscv64" }, false],
+    [{}, false],
+  ])("of an engine with %j: ours %s", (info, ours) => {
+    expect(seccompProfile(info)).toBe(ours ? SECCOMP_PROFILE : undefined);
+  });
+});
+
+describe("a payload's system calls", () => {
+  let rig: PodRig;
+  beforeAll(async () => {
+    rig = await PodRig.create();
+  });
+  afterAll(() => rig.cleanUp());
+
+  /** Makes the calls in a pod; what they returned. */
+  async function results(calls: SystemCall[]): Promise<number[]> {
+    const directory = rig.volume("ada-calls");
+    writeFileSync(path.join(directory, "program"), systemCallProgram(calls));
+    chmodSync(path.join(directory, "program"), 0o755);
+    const runtime = rig.runtime();
+    const run = ulid();
+    await runtime.start({
+      run,
+      user: "ada",
+      pod: "calls",
+      volume: "calls",
+      volumePath: directory,
+      imageId: rig.images.get("busybox")!,
+      node: "mpu1",
+      kind: "MPU",
+      command: ["/data/program"],
+      ports: [],
+      envs: {},
+      maxMs: 3600_000,
+      graceMs: 1_000,
+    });
+    for await (const _ of runtime.logs(run, { follow: true })) {
+      // it says nothing
+    }
+    return resultsOf(readFileSync(path.join(directory, "results")));
+  }
+
+  test("open sockets of the usual kinds and no others, and no new namespace", async () => {
+    const socket = (family: number, type = 1): SystemCall => ({ name: "socket", args: [family, type, 0] });
+    const CLONE_NEWUSER = 0x10000000;
+    const SIGCHLD = 17;
+    const found = await results([
+      socket(1),
+      socket(2),
+      socket(10),
+      socket(16, 3),
+      // AF_VSOCK, also with bits that the kernel does not read
+      socket(40),
+      socket(40, 2),
+      socket(0x1_0000_0000 + 40),
+      // AF_ALG, AF_TIPC, AF_BLUETOOTH, AF_XDP, AF_PACKET
+      ...[38, 30, 31, 44, 17].map((family) => socket(family, 3)),
+      { name: "io_uring_setup", args: [1, Buffer.alloc(120)] },
+      { name: "clone", args: [CLONE_NEWUSER + SIGCHLD, 0, 0, 0, 0] },
+      { name: "clone3", args: [Buffer.alloc(64), 64] },
+    ]);
+    expect(
+      found.slice(0, 4).every((fd) => fd > 2),
+      `${found}`,
+    ).toBe(true);
+    expect(found.slice(4, 15)).toEqual([...Array.from({ length: 10 }, () => EPERM), ENOSYS]);
+  });
+});

@@ -1,0 +1,47 @@
+const SHELL = /(?:^|\/)(?:sh|ash|dash|bash)$/;
+const WITH_COMMAND = /^-[a-z]*c$/;
+
+/**
+ * A shell that is a container's first process never dies of SIGTERM, and hands it on to nobody. With this it ends when
+ * the command that it waits for has, with that command's exit code, begins no further one, and waits for what runs
+ * beside it, as the rest is killed with it. A trap of the payload's own replaces it.
+ */
+const END_WITH_CHILDREN =
+  `trap 'e=$?; trap "" TERM; wait; ` +
+  `while kill -s 0 -- -1; do sleep 0.1 || sleep 1 || break; done 2>/dev/null; exit $e' TERM; `;
+
+/**
+ * Run in the container, it hands SIGTERM on: first to those that handle it, and when they have ended to all others. A
+ * `tee` at the end of a pipe would else be gone before the last words of the program at its beginning.
+ */
+const HAND_ON = [
+  "runs() { while read -r k v w; do",
+  "case $k in State:) case $v in [ZX]*) return 1;; esac; return 0;; esac; done < /proc/$1/status; return 1; };",
+  "told=;",
+  "for p in /proc/[0-9]*; do n=${p#/proc/}; [ $n -eq 1 ] || [ $n -eq $$ ] || while read -r k v; do",
+  // the bit of SIGTERM
+  'case "$k $v" in "SigCgt: "*[4567cdef]???) kill -s TERM $n && told="$told $n";; esac; done < $p/status;',
+  "done 2>/dev/null;",
+  "for n in $told; do while runs $n; do sleep 0.1 || sleep 1 || break; done; done 2>/dev/null;",
+  "kill -s TERM -- -1",
+].join(" ");
+
+/** Is it a shell with a command (`/bin/sh -c …`)? Such a one swallows a stop as a container's first process. */
+export function isShell(argv: readonly string[]): boolean {
+  return argv.length >= 3 && SHELL.test(argv[0]!) && WITH_COMMAND.test(argv[1]!);
+}
+
+/** The same command, ending when it is told to; anything but a shell with a command as it is. */
+export function stoppable(argv: readonly string[]): string[] {
+  if (!isShell(argv)) return [...argv];
+  const [shell, flags, command, ...rest] = argv as [string, string, string, ...string[]];
+  return [shell, flags, END_WITH_CHILDREN + command, ...rest];
+}
+
+/**
+ * The command that tells all processes of a container but the first of a stop, to be run in it by its own shell.
+ * @param first also tell the first one, before all others
+ */
+export function tellAll(argv: readonly string[], { first }: { first: boolean }): string[] {
+  return [argv[0]!, "-c", first ? `kill -s TERM 1; ${HAND_ON}` : HAND_ON];
+}
