@@ -1,18 +1,19 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { fileAnswer } from "../../content/file-answer.ts";
 import { readRange } from "../../http/range.ts";
-import { type Fields, readBody, readQueryAndBody } from "../../http/read-body.ts";
 import { json } from "./answers.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
+import { VOLUME_FIELDS } from "./field-names.ts";
 import { requiredField } from "./form-values.ts";
 import { listingAnswer } from "./listing.ts";
 import { volumeName } from "./names.ts";
 import { pathInVolume } from "./path-rules.ts";
 import { perform } from "./perform.ts";
+import { readFields } from "./read-fields.ts";
 
 /** GET, POST /em/files/list */
 export async function listFiles(c: EmContext, deps: EmDeps): Promise<Response> {
-  const volume = volumeName(await readQueryAndBody(c));
+  const volume = volumeName(await readFields(c, VOLUME_FIELDS));
   return perform(c, deps, {
     operation: "volume.list",
     input: { volume },
@@ -22,7 +23,7 @@ export async function listFiles(c: EmContext, deps: EmDeps): Promise<Response> {
 
 /** GET /em/files/downlink */
 export async function downlinkFile(c: EmContext, deps: EmDeps): Promise<Response> {
-  const fields = await readQueryAndBody(c);
+  const fields = await readFields(c, [...VOLUME_FIELDS, "filepath"]);
   const path = pathInVolume("filepath", requiredField(fields, "filepath"));
   const range = readRange(c.req.header("range"));
   const ifRange = c.req.header("if-range");
@@ -40,7 +41,7 @@ export async function downlinkFile(c: EmContext, deps: EmDeps): Promise<Response
 
 /** POST /em/files/delete */
 export async function deleteFile(c: EmContext, deps: EmDeps): Promise<Response> {
-  const fields: Fields = await readBody(c);
+  const fields = await readFields(c, [...VOLUME_FIELDS, "filepath"]);
   const volume = volumeName(fields);
   const path = pathInVolume("filepath", requiredField(fields, "filepath"), { slashIsRoot: true });
   if (path === "") {
