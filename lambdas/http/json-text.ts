@@ -28,7 +28,7 @@ const MAX_DEPTH = 64;
  * @throws SyntaxError; AmbiguousJson for a key twice in one object, half of a surrogate pair, deep nesting
  */
 export function parseJson(text: string): Literal {
-  checkJson(text);
+  readJson(text);
   const revive: WithSource = (_key, value, context) => {
     if (typeof value === "number") return new NumberText(context.source ?? String(value));
     if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
@@ -40,10 +40,17 @@ export function parseJson(text: string): Literal {
 const TOKEN = /"((?:[^"\\]|\\[\s\S])*)"(\s*:)?|[[\]{}]/g;
 
 /**
- * Holds a text that should be JSON to what {@link parseJson} says. Text that is no JSON at all may pass.
- * @throws AmbiguousJson, SyntaxError
+ * JSON as JSON.parse reads it, where that is the only reading.
+ * @throws SyntaxError, AmbiguousJson as {@link parseJson}
  */
-export function checkJson(text: string): void {
+export function readJson(text: string): unknown {
+  // first, as the expression below is linear only in what is JSON
+  const value: unknown = JSON.parse(text);
+  checkJson(text);
+  return value;
+}
+
+function checkJson(text: string): void {
   /** the keys of each object that is open, undefined for a list */
   const open: (Set<string> | undefined)[] = [];
   for (const [token, inner, colon] of text.matchAll(TOKEN)) {

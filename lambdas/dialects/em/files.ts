@@ -1,5 +1,5 @@
 import { PerigeeError } from "#protocol/errors.ts";
-import { fileAnswer } from "../../content/file-answer.ts";
+import { fileAnswer, fileHead, HEAD_RANGE } from "../../content/file-answer.ts";
 import { readRange } from "../../http/range.ts";
 import { json } from "./answers.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
@@ -21,12 +21,13 @@ export async function listFiles(c: EmContext, deps: EmDeps): Promise<Response> {
   });
 }
 
-/** GET /em/files/downlink */
+/** GET, HEAD /em/files/downlink. Only a GET has a range (RFC 9110). */
 export async function downlinkFile(c: EmContext, deps: EmDeps): Promise<Response> {
   const fields = await readFields(c, [...VOLUME_FIELDS, "filepath"]);
   const path = pathInVolume("filepath", requiredField(fields, "filepath"));
-  const range = readRange(c.req.header("range"));
-  const ifRange = c.req.header("if-range");
+  const head = c.req.method === "HEAD";
+  const range = head ? HEAD_RANGE : readRange(c.req.header("range"));
+  const ifRange = head ? undefined : c.req.header("if-range");
   return perform(c, deps, {
     operation: "volume.read",
     input: {
@@ -35,7 +36,8 @@ export async function downlinkFile(c: EmContext, deps: EmDeps): Promise<Response
       // A validator that is too long to be ours matches nothing: then the whole file is meant.
       ...(range && (ifRange?.length ?? 0) <= 200 && { range, ...(ifRange && { ifRange }) }),
     },
-    respond: (result, command, once) => fileAnswer(c, deps, result, command, once),
+    respond: (result, command, once) =>
+      head ? fileHead(deps, result, command, once) : fileAnswer(c, deps, result, command, once),
   });
 }
 

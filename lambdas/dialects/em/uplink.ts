@@ -22,6 +22,9 @@ import { noFiles, readUplinkBody, uplinkTooLarge } from "./uplink-body.ts";
 /** Fields that an uplink knows; others are ignored. */
 export const UPLINK_FIELDS: readonly FieldName[] = [...VOLUME_FIELDS, "dest_path"];
 
+/** A file name as aiohttp writes it unless told otherwise, alone among clients: who knows it by its own name? */
+const ENCODED = /^[\w.~-]*(?:%[0-9A-F]{2}[\w.~-]*)+$/;
+
 /** POST /em/files/uplink: files go to staging as they come in, then as one command to the edge. */
 export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response> {
   const contentType = c.req.header("content-type") ?? "";
@@ -77,6 +80,7 @@ async function receive(
 ) {
   const body = bodyStream(c);
   if (!body) throw noFiles();
+  const encodesNames = /\baiohttp\//.test(c.req.header("user-agent") ?? "");
   let prefix: string | undefined;
   const received = await readUplinkBody(body, {
     contentType,
@@ -90,6 +94,12 @@ async function receive(
       checked(fields);
     },
     onFile(name) {
+      if (encodesNames && ENCODED.test(name)) {
+        throw invalid(
+          "files",
+          `${JSON.stringify(name)} is percent-encoded: use FormData(quote_fields=False)`,
+        );
+      }
       prefix ??= reservation.prefix(namesVolume(fields) ? volumeName(fields) : "_");
       // `..` may still be inside a dest_path to come
       if (fields.has("dest_path") || !name.split("/").includes("..")) target(fields, name);

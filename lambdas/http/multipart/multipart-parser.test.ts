@@ -12,8 +12,12 @@ function parse(body: string | Buffer, boundary = "B", step = Number.MAX_SAFE_INT
     const part = { headers: headers.toString("latin1"), content: "", ended: false };
     expect(parts.push(part)).toBe(number);
     return {
-      data: (piece) => void (part.content += piece.toString("latin1")),
-      end: () => void (part.ended = true),
+      data(piece) {
+        part.content += piece.toString("latin1");
+      },
+      end() {
+        part.ended = true;
+      },
     };
   });
   for (let at = 0; at < bytes.length; at += step) parser.write(bytes.subarray(at, at + step));

@@ -1,5 +1,5 @@
 import { PerigeeError } from "#protocol/errors.ts";
-import { checkJson } from "../../../http/json-text.ts";
+import { readJson } from "../../../http/json-text.ts";
 import { readMediaType } from "../../../http/media-type.ts";
 import { collectBody, isJson, parsedJson, wholeText } from "../../../http/read-body.ts";
 import { refuseEncoded } from "../../../http/refuse-encoded.ts";
@@ -18,8 +18,5 @@ export async function readJsonBody(c: EmContext, maxBytes: number): Promise<unkn
     throw new PerigeeError("UNSUPPORTED_MEDIA_TYPE", "The body must be application/json, not compressed");
   }
   const text = wholeText(bytes, parameters.get("charset"));
-  return parsedJson(() => {
-    checkJson(text);
-    return JSON.parse(text) as unknown;
-  });
+  return parsedJson(() => readJson(text));
 }
