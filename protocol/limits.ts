@@ -23,6 +23,19 @@ export const LIMITS = {
   partUrlMs: 3600_000,
   /** a body without files */
   bodyBytes: 1 * MiB,
+  /** one field of an uplink's form, and how many it may have */
+  fieldBytes: 64 * KiB,
+  formFields: 1_000,
+  /** a path in a volume */
+  pathBytes: 4 * KiB,
+  /** a field that is a word: a time, a number, a node */
+  wordBytes: 256,
+  /** what a run of a pod may name */
+  podPorts: 64,
+  podEnvs: 1_000,
+  podWords: 4_096,
+  /** a pod's command, args and envs together, as the start of a process takes them on Linux */
+  startBytes: 128 * KiB,
   /** a listing over this goes to staging, as does any result that takes twice as much as JSON */
   inlineResultBytes: 64 * KiB,
   /** parameters of a command, as the ledger keeps them */

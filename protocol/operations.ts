@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { FIELD_BOUNDS, itemsRule, startRule } from "./field-bounds.ts";
+import { LIMITS } from "./limits.ts";
 import { label, NODE_KINDS } from "./names.ts";
 
 /**
@@ -9,7 +11,7 @@ import { label, NODE_KINDS } from "./names.ts";
 /** A path inside a volume: relative, `/` between components, no `.`, `..` or empty ones; "" is the root. */
 export const volumePath = z
   .string()
-  .max(4096)
+  .max(LIMITS.pathBytes)
   .refine(
     (path) => path === "" || path.split("/").every((part) => part !== "" && part !== "." && part !== ".."),
     "must be relative and normalised",
@@ -55,6 +57,9 @@ const byteRange = z.object({
   suffix: z.number().int().nonnegative().optional(),
 });
 
+const image = z.string().max(FIELD_BOUNDS.image.bytes);
+const words = (field: "command" | "args") => z.array(z.string()).max(FIELD_BOUNDS[field].items);
+
 const TRANSFER_S = 60 * 60;
 const IMAGE_S = 30 * 60;
 const SHORT_S = 2 * 60;
@@ -71,7 +76,11 @@ type Operation = {
 export const OPERATIONS = {
   /** Put staged files into a volume: all or none. The manifest ({@link stagedFile}[]) is staged too. */
   "volume.uplink": {
-    input: z.object({ volume: label, count: z.number().int(), bytes: z.number().int() }),
+    input: z.object({
+      volume: label,
+      count: z.number().int().min(0).max(LIMITS.uplinkFiles),
+      bytes: z.number().int().min(0).max(LIMITS.uplinkBytes),
+    }),
     result: z.object({ count: z.number().int(), bytes: z.number().int() }),
     changes: true,
     deadline: TRANSFER_S,
@@ -133,13 +142,13 @@ export const OPERATIONS = {
   },
   "volumes.delete": { input: z.object({ volume: label }), result: none, changes: true, deadline: SHORT_S },
   "image.build": {
-    input: z.object({ volume: label, dockerfile: volumePath, context: volumePath, image: z.string() }),
+    input: z.object({ volume: label, dockerfile: volumePath, context: volumePath, image }),
     result: none,
     changes: true,
     deadline: IMAGE_S,
   },
   "image.load": {
-    input: z.object({ volume: label, tarfile: volumePath, image: z.string() }),
+    input: z.object({ volume: label, tarfile: volumePath, image }),
     result: none,
     changes: true,
     deadline: IMAGE_S,
@@ -162,25 +171,30 @@ export const OPERATIONS = {
     changes: false,
     deadline: SHORT_S,
   },
-  "image.delete": { input: z.object({ image: z.string() }), result: none, changes: true, deadline: SHORT_S },
+  "image.delete": { input: z.object({ image }), result: none, changes: true, deadline: SHORT_S },
   "pod.run": {
-    input: z.object({
-      pod: label,
-      volume: label,
-      /** as the user wrote it: a distribution reference, with tag `latest` meant when none is given */
-      image: z.string(),
-      node: z.enum(NODE_KINDS),
-      /** minutes, from the pod's start */
-      maxDuration: z.number().int().min(1),
-      /** ms since 1970; absent: at once */
-      scheduledTime: z.number().optional(),
-      /** replaces ENTRYPOINT and CMD, as in Kubernetes */
-      command: z.array(z.string()).optional(),
-      /** replaces CMD */
-      args: z.array(z.string()).optional(),
-      ports: z.array(z.number().int().min(1).max(65535)),
-      envs: z.record(z.string(), z.string()),
-    }),
+    input: z
+      .object({
+        pod: label,
+        volume: label,
+        /** as the user wrote it: a distribution reference, with tag `latest` meant when none is given */
+        image,
+        node: z.enum(NODE_KINDS),
+        /** minutes, from the pod's start */
+        maxDuration: z.number().int().min(1),
+        /** ms since 1970; absent: at once */
+        scheduledTime: z.number().optional(),
+        /** replaces ENTRYPOINT and CMD, as in Kubernetes */
+        command: words("command").optional(),
+        /** replaces CMD */
+        args: words("args").optional(),
+        ports: z.array(z.number().int().min(1).max(65535)).max(FIELD_BOUNDS.ports.items),
+        envs: z.record(z.string(), z.string()),
+      })
+      .check(({ value, issues }) => {
+        const rule = itemsRule("envs", Object.keys(value.envs).length) ?? startRule(value);
+        if (rule !== undefined) issues.push({ code: "custom", input: value, message: rule });
+      }),
     result: none,
     changes: true,
     deadline: SHORT_S,
@@ -199,7 +213,7 @@ export const OPERATIONS = {
     deadline: SHORT_S,
   },
   /** The operator adds an image of the engine to the public ones. */
-  "edge.publish": { input: z.object({ image: z.string() }), result: none, changes: true, deadline: SHORT_S },
+  "edge.publish": { input: z.object({ image }), result: none, changes: true, deadline: SHORT_S },
 } as const satisfies Record<string, Operation>;
 
 export type OperationName = keyof typeof OPERATIONS;

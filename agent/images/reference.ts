@@ -1,48 +1,23 @@
-/** An image name without registry host and digest, and its tag. */
-export type ImageName = { name: string; tag: string };
+import {
+  type ImageName,
+  isImageId,
+  parseReference as parse,
+  parseOwnImage,
+} from "#protocol/image-reference.ts";
 
-const COMPONENT = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
-const PATH = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
-const HOST =
-  /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*(?::[0-9]+)?$/;
-const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+export type { ImageName };
+export { parseOwnImage as parseImageName };
+
 const HUB = ["docker.io", "index.docker.io", "registry-1.docker.io"];
-const NAME_LENGTH = 200;
-
-/**
- * Reads an image name given to build or load: the distribution grammar without registry host and digest,
- * tag `latest` when none is given; undefined when it is none.
- */
-export function parseImageName(text: string): ImageName | undefined {
-  const parsed = parseReference(text);
-  return parsed && parsed.host === undefined ? { name: parsed.name, tag: parsed.tag } : undefined;
-}
 
 /** A reference as people write it. `host` is a registry's name when one stands before the first `/`. */
 export type Reference = ImageName & { host?: string };
 
 /** Reads a distribution reference without digest; undefined when it is none (a digest or an ID counts as none). */
 export function parseReference(text: string): Reference | undefined {
-  if (text.length > 512) return undefined;
-  const slash = text.lastIndexOf("/");
-  const colon = text.indexOf(":", slash + 1);
-  const tag = colon < 0 ? "latest" : text.slice(colon + 1);
-  let name = colon < 0 ? text : text.slice(0, colon);
-  let host: string | undefined;
-  const first = name.indexOf("/");
-  if (first > 0 && isHost(name.slice(0, first))) {
-    host = name.slice(0, first);
-    name = name.slice(first + 1);
-  }
-  if (!TAG.test(tag) || !PATH.test(name) || name.length > NAME_LENGTH) return undefined;
-  // what the engine itself refuses as a name, since it reads as an ID
-  if (host === undefined && /^[0-9a-f]{64}$/.test(name)) return undefined;
+  const { host, name, tag, digest } = parse(text) ?? {};
+  if (name === undefined || tag === undefined || digest !== undefined || isImageId(text)) return undefined;
   return host === undefined ? { name, tag } : { host, name, tag };
-}
-
-/** As Docker tells a registry from a path: a dot, a port, or `localhost`. */
-function isHost(component: string): boolean {
-  return (/[.:]/.test(component) || component === "localhost") && HOST.test(component);
 }
 
 /** Is `host` Docker's own registry, in one of the forms people write? */

@@ -1,14 +1,12 @@
+import { type ImageName, parseReference } from "#protocol/image-reference.ts";
+
 /** Name and tag of a reference as users write it: registry host and digest dropped, tag `latest` when none is given. */
-export function nameAndTag(reference: string): { name: string; tag: string } {
-  const bare = reference.replace(/@.*$/, "");
-  const slash = bare.lastIndexOf("/");
-  const colon = bare.indexOf(":", slash + 1);
-  const name = colon < 0 ? bare : bare.slice(0, colon);
-  const tag = colon < 0 ? "latest" : bare.slice(colon + 1);
-  const [first = "", ...rest] = name.split("/");
-  const hosted = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
-  const path = hosted ? rest.join("/") : name;
-  return { name: path.startsWith("library/") && hosted ? path.slice("library/".length) : path, tag };
+export function nameAndTag(reference: string): ImageName {
+  const { host, name, tag = "latest" } = parseReference(reference) ?? { name: reference };
+  return {
+    name: host !== undefined && name.startsWith("library/") ? name.slice("library/".length) : name,
+    tag,
+  };
 }
 
 /** What Kubernetes says of an image that is not there. */

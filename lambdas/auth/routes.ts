@@ -42,7 +42,10 @@ export function registerAuthRoutes(app: Hono<GroundEnv>, parts: AuthRouteParts):
 
 /** Named fields of a form or JSON body, each a non-empty text. */
 async function readFields<F extends string>(c: Context<GroundEnv>, names: F[]): Promise<Record<F, string>> {
-  const fields = await readBody(c, BODY_BYTES);
+  const fields = await readBody(c, {
+    isField: (name) => names.some((known) => known === name),
+    maxBytes: BODY_BYTES,
+  });
   const values = names.map((name) => {
     const value = fields.get(name)?.[0];
     const text = value instanceof NumberText ? value.text : value;

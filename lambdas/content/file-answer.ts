@@ -1,5 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import type { ResultOf } from "#protocol/operations.ts";
+import { downlinkPrefix } from "../dispatch/staging-keys.ts";
 import { byteRange } from "../http/byte-range.ts";
 import { attachment } from "../http/content-disposition.ts";
 import type { Command } from "../ledger/command.ts";
@@ -25,10 +26,7 @@ export async function fileAnswer(
   once: boolean,
   part?: { start: number; end: number },
 ): Promise<Response> {
-  const directory = result.kind === "directory";
-  const type = directory ? "application/x-tar" : "application/octet-stream";
-  const disposition = attachment(directory ? `${result.name}.tar` : result.name);
-  const etag = quoted(result.etag);
+  const { directory, type, disposition, etag } = described(result);
   const { n, size: staged } = result.content;
   const most = deps.passBytes ?? Number.POSITIVE_INFINITY;
   const wanted = part ? part.end - part.start + 1 : staged;
@@ -42,17 +40,49 @@ export async function fileAnswer(
     once,
     status: range ? 206 : 200,
     headers: {
-      "content-type": type,
-      "content-length": String(size),
-      "content-disposition": disposition,
-      etag,
-      "last-modified": new Date(result.modified).toUTCString(),
-      "accept-ranges": directory && !part ? "none" : "bytes",
-      "cache-control": "private, no-cache",
-      "x-content-type-options": "nosniff",
+      ...headersOf(result, size, directory && !part),
       ...(range && { "content-range": `bytes ${range.start}-${range.end}/${result.total}` }),
     },
   });
+}
+
+/** What a HEAD of files/downlink asks of the edge in place of the whole file; of a directory all of it comes. */
+export const HEAD_RANGE = { suffix: 1 };
+
+/** The answer to HEAD of files/downlink: what GET answers, from the little that {@link HEAD_RANGE} brought. */
+export async function fileHead(
+  deps: ContentDeps,
+  result: ResultOf<"volume.read">,
+  command: Command,
+  once: boolean,
+): Promise<Response> {
+  if (once) await deps.staging.deletePrefix(downlinkPrefix(command));
+  const directory = result.kind === "directory";
+  return new Response(null, { headers: headersOf(result, result.total, directory) });
+}
+
+function described(result: ResultOf<"volume.read">) {
+  const directory = result.kind === "directory";
+  return {
+    directory,
+    type: directory ? "application/x-tar" : "application/octet-stream",
+    disposition: attachment(directory ? `${result.name}.tar` : result.name),
+    etag: quoted(result.etag),
+  };
+}
+
+function headersOf(result: ResultOf<"volume.read">, size: number, whole: boolean): Record<string, string> {
+  const { type, disposition, etag } = described(result);
+  return {
+    "content-type": type,
+    "content-length": String(size),
+    "content-disposition": disposition,
+    etag,
+    "last-modified": new Date(result.modified).toUTCString(),
+    "accept-ranges": whole ? "none" : "bytes",
+    "cache-control": "private, no-cache",
+    "x-content-type-options": "nosniff",
+  };
 }
 
 /**

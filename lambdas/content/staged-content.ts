@@ -68,7 +68,7 @@ export async function redirectToStaged(
 
 /**
  * Streams `body` as the answer. With `once`, what is staged of the command goes when all of it was handed to
- * the client; a client that hangs up before keeps it (it goes after a day).
+ * the client; a client that hangs up before keeps it (it goes after a day). HEAD is answered without the bytes.
  */
 export function streamStaged(
   c: ContentContext,
@@ -82,6 +82,11 @@ export function streamStaged(
       deps.log.warn({ err: error, command: command.id }, "staged content stays until it is swept");
     });
   const outgoing = c.env?.outgoing;
+  if (c.req.method === "HEAD") {
+    body.destroy();
+    if (options.once) void remove();
+    return new Response(null, { status: options.status ?? 200, headers: options.headers });
+  }
   if (options.once && outgoing) {
     outgoing.once("close", () => {
       if (outgoing.writableFinished) void remove();

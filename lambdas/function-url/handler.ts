@@ -6,7 +6,7 @@ import type { GroundEnv } from "../http/env.ts";
 import { errorResponse } from "../http/errors.ts";
 import type { TimeLeft } from "../http/time-left.ts";
 import { type BufferedAnswer, bufferedAnswer, headOf, streamAnswer } from "./answer.ts";
-import { requestOf } from "./request.ts";
+import { bodyBeside, requestOf } from "./request.ts";
 
 type App = { fetch(request: Request, env: GroundEnv["Bindings"]): Response | Promise<Response> };
 type Invocation = { getRemainingTimeInMillis(): number };
@@ -58,5 +58,9 @@ async function answerTo(
       log,
     });
   }
-  return app.fetch(request, { remoteAddress: event.requestContext.http.sourceIp });
+  const body = bodyBeside(event);
+  return app.fetch(request, {
+    remoteAddress: event.requestContext.http.sourceIp,
+    ...(body && { body }),
+  });
 }

@@ -1,11 +1,11 @@
 import type { LambdaFunctionURLEvent } from "aws-lambda";
 
-/** Methods whose body means nothing; `Request` refuses to have one with them. */
+/** Methods with which `Request` refuses to have a body. */
 const WITHOUT_BODY = new Set(["GET", "HEAD"]);
 
 /**
  * The request of a function URL's event, as the Node server would give it: header bytes beyond ASCII as
- * Latin-1, a body only where one means something, its length told.
+ * Latin-1, a body only where `Request` takes one ({@link bodyBeside}), its length told.
  * @throws TypeError when it is no request that can be answered (an unknown host, a forbidden method)
  */
 export function requestOf(event: LambdaFunctionURLEvent): Request {
@@ -21,6 +21,11 @@ export function requestOf(event: LambdaFunctionURLEvent): Request {
   const body = WITHOUT_BODY.has(http.method) ? undefined : bodyOf(event);
   if (body) headers.set("content-length", String(body.length));
   return new Request(url, { method: http.method, headers, ...(body && { body }) });
+}
+
+/** The body of a request whose method has none for `Request`, though clients send some. */
+export function bodyBeside(event: LambdaFunctionURLEvent): Uint8Array<ArrayBuffer> | undefined {
+  return WITHOUT_BODY.has(event.requestContext.http.method) ? bodyOf(event) : undefined;
 }
 
 function bodyOf(event: LambdaFunctionURLEvent): Uint8Array<ArrayBuffer> | undefined {

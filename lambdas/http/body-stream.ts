@@ -3,8 +3,11 @@ import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import type { Context } from "hono";
 
-/** What @hono/node-server puts into `c.env`; elsewhere (Lambda, tests) both are absent. */
-export type NodeBindings = { incoming?: IncomingMessage; outgoing?: ServerResponse };
+/**
+ * What @hono/node-server puts into `c.env`; elsewhere (Lambda, tests) both are absent. `body` is that of a GET there, which
+ * a web request cannot have.
+ */
+export type NodeBindings = { incoming?: IncomingMessage; outgoing?: ServerResponse; body?: Uint8Array };
 
 /** Node's own request when we run on Node's server. */
 export function incomingOf(c: Context): IncomingMessage | undefined {
@@ -15,6 +18,8 @@ export function incomingOf(c: Context): IncomingMessage | undefined {
 export function bodyStream(c: Context): Readable | undefined {
   const incoming = incomingOf(c);
   if (incoming) return incoming;
+  const beside = (c.env as NodeBindings | undefined)?.body;
+  if (beside) return Readable.from([Buffer.from(beside)]);
   const body = c.req.raw.body;
   return body ? Readable.fromWeb(body as ReadableStream) : undefined;
 }

@@ -17,12 +17,54 @@ export type Literal =
 
 type WithSource = (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown;
 
-/** JSON to {@link Literal}. @throws SyntaxError, RangeError when nested too deep for the stack */
+/** What JSON allows and no two readers read alike. */
+export class AmbiguousJson extends SyntaxError {}
+
+/** Deeper than anything that a route reads. */
+const MAX_DEPTH = 64;
+
+/**
+ * JSON to {@link Literal}.
+ * @throws SyntaxError; AmbiguousJson for a key twice in one object, half of a surrogate pair, deep nesting
+ */
 export function parseJson(text: string): Literal {
+  readJson(text);
   const revive: WithSource = (_key, value, context) => {
     if (typeof value === "number") return new NumberText(context.source ?? String(value));
     if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
     return value instanceof NumberText ? value : new Map(Object.entries(value));
   };
   return JSON.parse(text, revive as Parameters<typeof JSON.parse>[1]) as Literal;
+}
+
+const TOKEN = /"((?:[^"\\]|\\[\s\S])*)"(\s*:)?|[[\]{}]/g;
+
+/**
+ * JSON as JSON.parse reads it, where that is the only reading.
+ * @throws SyntaxError, AmbiguousJson as {@link parseJson}
+ */
+export function readJson(text: string): unknown {
+  // first, as the expression below is linear only in what is JSON
+  const value: unknown = JSON.parse(text);
+  checkJson(text);
+  return value;
+}
+
+function checkJson(text: string): void {
+  /** the keys of each object that is open, undefined for a list */
+  const open: (Set<string> | undefined)[] = [];
+  for (const [token, inner, colon] of text.matchAll(TOKEN)) {
+    if (inner !== undefined) {
+      const value = inner.includes("\\") ? (JSON.parse(`"${inner}"`) as string) : inner;
+      if (!value.isWellFormed()) throw new AmbiguousJson("a text holds half of a surrogate pair");
+      const keys = open.at(-1);
+      if (colon === undefined || !keys) continue;
+      if (keys.has(value)) throw new AmbiguousJson(`the key ${JSON.stringify(value)} is given twice`);
+      keys.add(value);
+    } else if (token === "{" || token === "[") {
+      if (open.push(token === "{" ? new Set() : undefined) > MAX_DEPTH) {
+        throw new AmbiguousJson(`nested deeper than ${MAX_DEPTH}`);
+      }
+    } else open.pop();
+  }
 }

@@ -9,15 +9,16 @@ import { RawConnection } from "#test/support/raw-http.ts";
 import { answerThenDrain } from "./answer-then-drain.ts";
 import { incomingOf } from "./body-stream.ts";
 import { errorResponse } from "./errors.ts";
+import type { Fields } from "./fields.ts";
 import { NumberText } from "./json-text.ts";
-import { type Fields, readBody, readQueryAndBody } from "./read-body.ts";
+import { readBody, readQuery } from "./read-body.ts";
 
 const log = pino({ level: "silent" });
 const app = new Hono();
 app.onError((error, c) => answerThenDrain(errorResponse(error, { log }), incomingOf(c)));
 app.post("/", async (c) => c.json(plain(await readBody(c))));
-app.post("/hurry", async (c) => c.json(plain(await readBody(c, LIMITS.bodyBytes, 100))));
-app.on(["GET", "POST"], "/both", async (c) => c.json(plain(await readQueryAndBody(c))));
+app.post("/hurry", async (c) => c.json(plain(await readBody(c, { maxMs: 100 }))));
+app.on(["GET", "POST"], "/query", async (c) => c.json(plain(readQuery(c))));
 
 function plain(fields: Fields): Record<string, unknown[]> {
   const text = (value: unknown): unknown => {
@@ -139,10 +140,10 @@ describe.each(["node", "web"])("readBody (%s)", (kind) => {
     expect(await post({ body })).toMatchObject({ status: 413 });
   });
 
-  test("query and body together: the body wins", async () => {
-    const type = "application/x-www-form-urlencoded";
-    const { body } = await post({ path: "/both?a=1&b=2", body: "b=3", type });
-    expect(body).toEqual({ a: ["1"], b: ["3"] });
+  test("reads the query as a url-encoded form", async () => {
+    const { body } = await post({ path: "/query?a=1&b=%C3%BC+x&a=&c#d=1" });
+    expect(body).toEqual({ a: ["1", ""], b: ["ü x"], c: [""] });
+    expect(await post({ path: "/query?a=%FC" })).toMatchObject({ status: 400 });
   });
 });
 

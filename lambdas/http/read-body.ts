@@ -1,70 +1,63 @@
-import { Busboy, type BusboyInstance } from "@fastify/busboy";
 import type { Context } from "hono";
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS, MiB } from "#protocol/limits.ts";
-import { bodyStream } from "./body-stream.ts";
-import { parseJson } from "./json-text.ts";
+import { bodyStream, incomingOf } from "./body-stream.ts";
+import { decodeText } from "./decode-text.ts";
+import type { Fields } from "./fields.ts";
+import { AmbiguousJson, parseJson } from "./json-text.ts";
+import { readMediaType } from "./media-type.ts";
+import { readForm } from "./multipart/read-form.ts";
+import { refuseEncoded } from "./refuse-encoded.ts";
+import { readUrlEncoded } from "./url-encoded.ts";
 
 /** ms; a small body on the slowest of links takes less. */
 const BODY_MS = 2 * 60_000;
 
-/**
- * What a request says, by field name: every value given, in order. Forms and queries hold strings; a JSON
- * body holds what {@link parseJson} made of it.
- */
-export type Fields = Map<string, unknown[]>;
+export type BodyOptions = {
+  /** Is this name a field, also when its part of a form carries a file name? (default: none is) */
+  isField?: (name: string) => boolean;
+  /** of the whole body (default LIMITS.bodyBytes) */
+  maxBytes?: number;
+  /** until it is whole (default two minutes): a connection must not be held for ever, byte by byte, by whoever likes */
+  maxMs?: number;
+};
 
 /**
  * Reads a body without files: a multipart form, a url-encoded form or a JSON object, by its Content-Type;
  * no body is no fields. Files in a form are thrown away, within the bound.
- * @param maxBytes of the whole body
- * @param maxMs until it is whole: a connection must not be held for ever, byte by byte, by whoever likes
- * @throws BODY_TOO_LARGE over `maxBytes`, UNSUPPORTED_MEDIA_TYPE, INVALID_PARAMETERS when malformed
+ * @throws BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_PARAMETERS when malformed or not UTF-8
  */
-export async function readBody(
-  c: Context,
-  maxBytes: number = LIMITS.bodyBytes,
-  maxMs: number = BODY_MS,
-): Promise<Fields> {
-  const type = c.req.header("content-type") ?? "";
+export async function readBody(c: Context, options: BodyOptions = {}): Promise<Fields> {
+  const { isField = () => false, maxBytes = LIMITS.bodyBytes, maxMs } = options;
   const bytes = await collectBody(c, maxBytes, maxMs);
   if (bytes.length === 0) return new Map();
-  if ((c.req.header("content-encoding") ?? "identity") !== "identity") {
-    throw new PerigeeError("UNSUPPORTED_MEDIA_TYPE", "The body must not be compressed");
-  }
-  const media = type.split(";", 1)[0]!.trim().toLowerCase();
-  if (media === "multipart/form-data") return readMultipart(bytes, type);
+  refuseEncoded(c);
+  const type = c.req.header("content-type") ?? "";
+  const { value: media, parameters } = readMediaType(type);
+  const charset = parameters.get("charset");
+  if (media === "multipart/form-data") return readForm(bytes, type, isField);
   if (media === "application/x-www-form-urlencoded") {
-    return fieldsOf(new URLSearchParams(utf8(bytes)));
+    wholeText(bytes, charset);
+    return readUrlEncoded(withoutMark(bytes).toString("latin1"), charset);
   }
-  if (media === "application/json" || media.endsWith("+json")) return readJson(utf8(bytes));
+  if (isJson(media)) return readObject(bytes, charset);
   throw new PerigeeError(
     "UNSUPPORTED_MEDIA_TYPE",
     "The body must be multipart/form-data, application/x-www-form-urlencoded or application/json",
   );
 }
 
-/** The fields of the query. */
+/** Is this the media type of JSON? */
+export function isJson(media: string): boolean {
+  return media === "application/json" || media.endsWith("+json");
+}
+
+/** The fields of the query. @throws INVALID_PARAMETERS when it is not UTF-8 */
 export function readQuery(c: Context): Fields {
-  return fieldsOf(new URL(c.req.url).searchParams);
-}
-
-/** Fields of the query and, for methods that have one, the body; the body wins where both name a field. */
-export async function readQueryAndBody(c: Context): Promise<Fields> {
-  const query = readQuery(c);
-  return c.req.method === "GET" ? query : new Map([...query, ...(await readBody(c))]);
-}
-
-function fieldsOf(pairs: Iterable<[string, string]>): Fields {
-  const fields: Fields = new Map();
-  for (const [name, value] of pairs) add(fields, name, value);
-  return fields;
-}
-
-function add(fields: Fields, name: string, value: unknown): void {
-  const values = fields.get(name);
-  if (values) values.push(value);
-  else fields.set(name, [value]);
+  // Node gives the request's own bytes, one character for each
+  const target = incomingOf(c)?.url ?? c.req.url;
+  const [, query = ""] = /^[^?#]*\?([^#]*)/.exec(target) ?? [];
+  return readUrlEncoded(query);
 }
 
 /**
@@ -112,51 +105,37 @@ export async function collectBody(c: Context, maxBytes: number, maxMs: number = 
   });
 }
 
-function readMultipart(bytes: Buffer, type: string): Promise<Fields> {
-  return new Promise((resolve, reject) => {
-    const malformed = (cause: unknown) =>
-      reject(new PerigeeError("INVALID_PARAMETERS", "The body is not a whole multipart form", { cause }));
-    let form: BusboyInstance;
-    try {
-      form = new Busboy({
-        headers: { "content-type": type },
-        limits: { fieldSize: LIMITS.bodyBytes },
-        isPartAFile: (_name, _type, fileName) => fileName !== undefined,
-      });
-    } catch (error) {
-      return malformed(error);
-    }
-    const fields: Fields = new Map();
-    form.on("field", (name, value) => {
-      if (name !== undefined) add(fields, name, value);
-    });
-    form.on("file", (_name, file) => {
-      file.on("error", () => {});
-      file.resume();
-    });
-    form.on("error", malformed);
-    form.on("finish", () => resolve(fields));
-    form.end(bytes);
-  });
-}
-
-function readJson(text: string): Fields {
-  let value: unknown;
-  try {
-    value = parseJson(text);
-  } catch (cause) {
-    throw new PerigeeError("INVALID_PARAMETERS", "The body is not JSON", { cause });
-  }
+function readObject(bytes: Buffer, charset: string | undefined): Fields {
+  const value = parsedJson(() => parseJson(wholeText(bytes, charset)));
   if (typeof value !== "object" || value === null || !(value instanceof Map)) {
     throw new PerigeeError("INVALID_PARAMETERS", "The body must be a JSON object");
   }
   return new Map([...value].map(([name, inner]) => [name, [inner]]));
 }
 
-function utf8(bytes: Buffer): string {
+/** What `read` makes of a body that should be JSON. @throws INVALID_PARAMETERS for what it throws */
+export function parsedJson<T>(read: () => T): T {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return read();
   } catch (cause) {
-    throw new PerigeeError("INVALID_PARAMETERS", "The body is not UTF-8", { cause });
+    if (cause instanceof PerigeeError) throw cause;
+    const what =
+      cause instanceof AmbiguousJson ? `The body's JSON: ${cause.message}` : "The body is not JSON";
+    throw new PerigeeError("INVALID_PARAMETERS", what, { cause });
   }
+}
+
+/** A body as text, without the byte order mark that some clients begin it with. */
+export function wholeText(bytes: Buffer, charset?: string): string {
+  try {
+    return decodeText(withoutMark(bytes), charset);
+  } catch (error) {
+    throw new PerigeeError("INVALID_PARAMETERS", `The body ${(error as Error).message}`);
+  }
+}
+
+const MARK = Buffer.from("\ufeff");
+
+function withoutMark(bytes: Buffer): Buffer {
+  return bytes.subarray(0, MARK.length).equals(MARK) ? bytes.subarray(MARK.length) : bytes;
 }

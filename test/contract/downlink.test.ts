@@ -37,6 +37,18 @@ describe("a file", () => {
     expect(answer.header("x-content-type-options")).toBe("nosniff");
   });
 
+  it.each(["a.txt", "empty", "large.bin", "dir"])("HEAD of %s answers as GET does", async (filepath) => {
+    const head = await client.request(
+      "HEAD",
+      `/em/files/downlink?${new URLSearchParams({ filepath, pod_name: volume })}`,
+    );
+    const answer = await get(filepath);
+    expect([head.status, head.bytes.length]).toEqual([200, 0]);
+    for (const name of ["content-length", "content-type", "content-disposition", "etag", "accept-ranges"]) {
+      expect([name, head.header(name)]).toEqual([name, answer.header(name)]);
+    }
+  });
+
   it.each(["./a.txt", "dir/../a.txt", "dir//.././a.txt"])("is found as %s", async (path) => {
     expect((await get(path)).text).toBe("0123456789");
   });

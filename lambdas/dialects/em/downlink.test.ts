@@ -43,6 +43,35 @@ describe("files/downlink", () => {
     await untilNothingIsStaged();
   });
 
+  test("HEAD: as GET without the content, of which one byte comes down and goes", async () => {
+    await em.stage(0, "o");
+    em.dispatch.outcome = { result: { ...FILE, range: { start: 4, end: 4 }, content: { n: 0, size: 1 } } };
+    const response = await em.fetch(PATH, { method: "HEAD", headers: { range: "bytes=1-3" } });
+    expect(em.dispatch.requests).toMatchObject([{ input: { range: { suffix: 1 } } }]);
+    expect(response.status).toBe(200);
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      "content-type": "application/octet-stream",
+      "content-length": "5",
+      "content-disposition": 'attachment; filename="data.txt"',
+      etag: '"abc"',
+      "last-modified": "Thu, 20 Nov 2025 12:31:12 GMT",
+      "accept-ranges": "bytes",
+      "x-content-type-options": "nosniff",
+    });
+    expect(response.headers.get("content-range")).toBeNull();
+    expect(await em.staged()).toEqual([]);
+  });
+
+  test("HEAD of a directory, and refusals of HEAD", async () => {
+    await em.stage(0, "tar");
+    em.dispatch.outcome = { result: { ...FILE, kind: "directory", total: 3, content: { n: 0, size: 3 } } };
+    const tar = await em.fetch(PATH, { method: "HEAD" });
+    expect([tar.headers.get("content-length"), tar.headers.get("accept-ranges")]).toEqual(["3", "none"]);
+    em.dispatch.outcome = { failure: { code: "FILE_NOT_FOUND", message: "no" } };
+    expect((await em.fetch(PATH, { method: "HEAD" })).status).toBe(404);
+    expect((await em.fetch("/em/files/downlink?filepath=/x", { method: "HEAD" })).status).toBe(403);
+  });
+
   test("a part of a file: 206", async () => {
     await em.stage(0, "ell");
     em.dispatch.outcome = { result: { ...FILE, range: { start: 1, end: 3 }, content: { n: 0, size: 3 } } };

@@ -1,18 +1,19 @@
 import { PerigeeError } from "#protocol/errors.ts";
-import { fileAnswer } from "../../content/file-answer.ts";
+import { fileAnswer, fileHead, HEAD_RANGE } from "../../content/file-answer.ts";
 import { readRange } from "../../http/range.ts";
-import { type Fields, readBody, readQueryAndBody } from "../../http/read-body.ts";
 import { json } from "./answers.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
+import { VOLUME_FIELDS } from "./field-names.ts";
 import { requiredField } from "./form-values.ts";
 import { listingAnswer } from "./listing.ts";
 import { volumeName } from "./names.ts";
 import { pathInVolume } from "./path-rules.ts";
 import { perform } from "./perform.ts";
+import { readFields } from "./read-fields.ts";
 
 /** GET, POST /em/files/list */
 export async function listFiles(c: EmContext, deps: EmDeps): Promise<Response> {
-  const volume = volumeName(await readQueryAndBody(c));
+  const volume = volumeName(await readFields(c, VOLUME_FIELDS));
   return perform(c, deps, {
     operation: "volume.list",
     input: { volume },
@@ -20,12 +21,13 @@ export async function listFiles(c: EmContext, deps: EmDeps): Promise<Response> {
   });
 }
 
-/** GET /em/files/downlink */
+/** GET, HEAD /em/files/downlink. Only a GET has a range (RFC 9110). */
 export async function downlinkFile(c: EmContext, deps: EmDeps): Promise<Response> {
-  const fields = await readQueryAndBody(c);
+  const fields = await readFields(c, [...VOLUME_FIELDS, "filepath"]);
   const path = pathInVolume("filepath", requiredField(fields, "filepath"));
-  const range = readRange(c.req.header("range"));
-  const ifRange = c.req.header("if-range");
+  const head = c.req.method === "HEAD";
+  const range = head ? HEAD_RANGE : readRange(c.req.header("range"));
+  const ifRange = head ? undefined : c.req.header("if-range");
   return perform(c, deps, {
     operation: "volume.read",
     input: {
@@ -34,13 +36,14 @@ export async function downlinkFile(c: EmContext, deps: EmDeps): Promise<Response
       // A validator that is too long to be ours matches nothing: then the whole file is meant.
       ...(range && (ifRange?.length ?? 0) <= 200 && { range, ...(ifRange && { ifRange }) }),
     },
-    respond: (result, command, once) => fileAnswer(c, deps, result, command, once),
+    respond: (result, command, once) =>
+      head ? fileHead(deps, result, command, once) : fileAnswer(c, deps, result, command, once),
   });
 }
 
 /** POST /em/files/delete */
 export async function deleteFile(c: EmContext, deps: EmDeps): Promise<Response> {
-  const fields: Fields = await readBody(c);
+  const fields = await readFields(c, [...VOLUME_FIELDS, "filepath"]);
   const volume = volumeName(fields);
   const path = pathInVolume("filepath", requiredField(fields, "filepath"), { slashIsRoot: true });
   if (path === "") {

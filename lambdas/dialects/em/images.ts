@@ -1,16 +1,17 @@
 import { type ErrorCode, PerigeeError } from "#protocol/errors.ts";
-import { readBody, readQueryAndBody } from "../../http/read-body.ts";
 import { json, utcSeconds } from "./answers.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
+import { VOLUME_FIELDS } from "./field-names.ts";
 import { requiredField } from "./form-values.ts";
-import { ownImage } from "./image-reference.ts";
+import { ownImage } from "./image-fields.ts";
 import { volumeName } from "./names.ts";
 import { pathInVolume } from "./path-rules.ts";
 import { perform } from "./perform.ts";
+import { readFields } from "./read-fields.ts";
 
 /** POST /em/pod/image/build */
 export async function buildImage(c: EmContext, deps: EmDeps): Promise<Response> {
-  const fields = await readBody(c);
+  const fields = await readFields(c, [...VOLUME_FIELDS, "image", "dockerfile", "context"]);
   const image = ownImage("image", requiredField(fields, "image"));
   const volume = volumeName(fields);
   const texts = [requiredField(fields, "dockerfile"), requiredField(fields, "context")] as const;
@@ -27,7 +28,7 @@ export async function buildImage(c: EmContext, deps: EmDeps): Promise<Response> 
 
 /** POST /em/pod/image/load */
 export async function loadImage(c: EmContext, deps: EmDeps): Promise<Response> {
-  const fields = await readBody(c);
+  const fields = await readFields(c, [...VOLUME_FIELDS, "image", "tarfile"]);
   const image = ownImage("image", requiredField(fields, "image"));
   const volume = volumeName(fields);
   const text = requiredField(fields, "tarfile");
@@ -43,7 +44,7 @@ export async function loadImage(c: EmContext, deps: EmDeps): Promise<Response> {
 
 /** GET, POST /em/pod/image/list */
 export async function listImages(c: EmContext, deps: EmDeps): Promise<Response> {
-  await readQueryAndBody(c);
+  await readFields(c, []);
   return perform(c, deps, {
     operation: "image.list",
     input: {},
@@ -63,7 +64,7 @@ export async function listImages(c: EmContext, deps: EmDeps): Promise<Response> 
 
 /** POST /em/pod/image/delete */
 export async function deleteImage(c: EmContext, deps: EmDeps): Promise<Response> {
-  const fields = await readBody(c);
+  const fields = await readFields(c, ["image"]);
   return perform(c, deps, {
     operation: "image.delete",
     input: { image: ownImage("image", requiredField(fields, "image")) },

@@ -1,17 +1,18 @@
 import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { PodKey, ReadLogOptions } from "../../dispatch/pod-logs.ts";
-import { type Fields, readQuery } from "../../http/read-body.ts";
+import type { Fields } from "../../http/fields.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
 import { booleanField, invalid, textField, wholeNumber } from "./form-values.ts";
 import { podName } from "./names.ts";
+import { readFields } from "./read-fields.ts";
 import { scheduledTime } from "./scheduled-time.ts";
 
 /** GET /em/pod/logs: from what the agent pushed to the ground; takes no lock and reaches no edge. */
 export async function podLogs(c: EmContext, deps: EmDeps): Promise<Response> {
   const user = c.get("user");
-  const fields = readQuery(c);
+  const fields = await readFields(c, ["pod_name", "tail", "since", "previous", "follow"]);
   const pod = podName(fields);
   const previous = booleanField(fields, "previous", false);
   const follow = booleanField(fields, "follow", false);

@@ -1,11 +1,11 @@
-import { readQueryAndBody } from "../../http/read-body.ts";
 import { json } from "./answers.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
 import { perform } from "./perform.ts";
+import { readFields } from "./read-fields.ts";
 
 /** GET, POST /em/nodes/status */
 export async function nodesStatus(c: EmContext, deps: EmDeps): Promise<Response> {
-  await readQueryAndBody(c);
+  await readFields(c, []);
   return perform(c, deps, {
     operation: "nodes.status",
     input: {},

@@ -1,7 +1,7 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import { invalid } from "./form-values.ts";
 
-const PATH_BYTES = 4096;
 const COMPONENT_BYTES = 255;
 
 /**
@@ -14,7 +14,9 @@ const COMPONENT_BYTES = 255;
 export function pathInVolume(field: string, text: string, options: { slashIsRoot?: boolean } = {}): string {
   if (text.includes("\0")) throw invalid(field, "must not hold NUL");
   if (!text.isWellFormed()) throw invalid(field, "must be valid Unicode");
-  if (Buffer.byteLength(text) > PATH_BYTES) throw invalid(field, `must be at most ${PATH_BYTES} bytes`);
+  if (Buffer.byteLength(text) > LIMITS.pathBytes) {
+    throw invalid(field, `must be at most ${LIMITS.pathBytes} bytes`);
+  }
   if (text.startsWith("/") && !options.slashIsRoot) throw illegal(field);
   const parts: string[] = [];
   for (const part of text.split("/")) {

@@ -1,34 +1,46 @@
-import { KiB } from "#protocol/limits.ts";
+import { itemsRule, startRule } from "#protocol/field-bounds.ts";
 import { NODE_KINDS, type NodeKind } from "#protocol/names.ts";
 import type { InputOf } from "#protocol/operations.ts";
-import { type Fields, readBody, readQueryAndBody } from "../../http/read-body.ts";
+import type { Fields } from "../../http/fields.ts";
 import { json } from "./answers.ts";
 import { commandLine } from "./command-line.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
+import { type FieldName, VOLUME_FIELDS } from "./field-names.ts";
 import { dictField, invalid, listField, requiredField, textField, wholeNumber } from "./form-values.ts";
-import { runnableImage } from "./image-reference.ts";
+import { runnableImage } from "./image-fields.ts";
 import { podName, volumeName } from "./names.ts";
 import { perform } from "./perform.ts";
+import { readFields } from "./read-fields.ts";
 import { scheduledTime } from "./scheduled-time.ts";
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
-/** What an exec can take in one string on Linux; here for all of command, args and envs. */
-const WORDS_BYTES = 128 * KiB;
 /** minutes; keeps start + duration a moment that a clock can tell */
 const MAX_DURATION = 1_000_000_000;
+
+const RUN_FIELDS: FieldName[] = [
+  ...VOLUME_FIELDS,
+  "image",
+  "max_duration",
+  "node",
+  "scheduled_time",
+  "command",
+  "ports",
+  "envs",
+  "args",
+];
 
 /** POST /em/pod/run */
 export async function runPod(c: EmContext, deps: EmDeps): Promise<Response> {
   return perform(c, deps, {
     operation: "pod.run",
-    input: readRun(await readBody(c)),
+    input: readRun(await readFields(c, RUN_FIELDS)),
     respond: () => json({ message: "Docker run scheduled successfully" }),
   });
 }
 
 /** GET, POST /em/pod/status */
 export async function podStatus(c: EmContext, deps: EmDeps): Promise<Response> {
-  const pod = podName(await readQueryAndBody(c));
+  const pod = podName(await readFields(c, ["pod_name"]));
   return perform(c, deps, {
     operation: "pod.status",
     input: { pod },
@@ -38,7 +50,7 @@ export async function podStatus(c: EmContext, deps: EmDeps): Promise<Response> {
 
 /** POST /em/pod/stop */
 export async function stopPod(c: EmContext, deps: EmDeps): Promise<Response> {
-  const pod = podName(await readBody(c));
+  const pod = podName(await readFields(c, ["pod_name"]));
   return perform(c, deps, {
     operation: "pod.stop",
     input: { pod },
@@ -67,11 +79,20 @@ export function readRun(fields: Fields): InputOf<"pod.run"> {
       throw invalid("envs", `the name ${JSON.stringify(name)} must match ${ENV_NAME.source}`);
   }
   const line = commandLine(textField(fields, "command"), listField(fields, "args"));
-  const words = [...(line.command ?? []), ...(line.args ?? []), ...envs.flat()];
-  if (words.some((word) => word.includes("\0"))) throw invalid("command, args, envs", "must not hold NUL");
-  if (words.reduce((bytes, word) => bytes + Buffer.byteLength(word) + 1, 0) > WORDS_BYTES) {
-    throw invalid("command, args, envs", `must be at most ${WORDS_BYTES} bytes together`);
+  const counts = {
+    ports: ports.length,
+    envs: envs.length,
+    command: line.command?.length ?? 0,
+    args: line.args?.length ?? 0,
+  };
+  for (const [field, count] of Object.entries(counts) as [keyof typeof counts, number][]) {
+    const rule = itemsRule(field, count);
+    if (rule !== undefined) throw invalid(field, rule);
   }
+  // entries, not assignments: `__proto__` is a name like any other
+  const environment = Object.fromEntries(envs);
+  const rule = startRule({ ...line, envs: environment });
+  if (rule !== undefined) throw invalid("command, args, envs", rule);
   return {
     pod: podName(fields),
     volume: volumeName(fields),
@@ -81,8 +102,7 @@ export function readRun(fields: Fields): InputOf<"pod.run"> {
     ...(time !== undefined && { scheduledTime: scheduledTime("scheduled_time", time) }),
     ...line,
     ports: [...new Set(ports)],
-    // entries, not assignments: `__proto__` is a name like any other
-    envs: Object.fromEntries(envs),
+    envs: environment,
   };
 }
 

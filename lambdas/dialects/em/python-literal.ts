@@ -76,7 +76,9 @@ class Reader {
       const key = this.#value(depth + 1);
       if (typeof key !== "string" && !(key instanceof NumberText)) this.#fail("a key must be a string");
       if (!this.#took(":")) this.#fail();
-      entries.set(key instanceof NumberText ? key.text : key, this.#value(depth + 1));
+      const name = key instanceof NumberText ? key.text : key;
+      if (entries.has(name)) this.#fail("a key is given twice");
+      entries.set(name, this.#value(depth + 1));
       if (this.#took(",")) continue;
       if (this.#took("}")) return entries;
       this.#fail();
@@ -90,7 +92,10 @@ class Reader {
     for (;;) {
       const next = this.#text[this.#at++];
       if (next === undefined || next === "\n") this.#fail("a string without an end");
-      if (next === quote) return value;
+      if (next === quote) {
+        if (!value.isWellFormed()) this.#fail("half of a surrogate pair");
+        return value;
+      }
       value += next === "\\" ? this.#escape() : next;
     }
   }

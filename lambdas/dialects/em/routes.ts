@@ -14,6 +14,9 @@ const POST = ["POST"];
 /** reading routes answer POST as they answer GET */
 const BOTH = ["GET", "POST"];
 
+/** Answers HEAD: all the others know what they say only when they have said it. */
+const WITH_HEAD = ["/em/files/downlink"];
+
 type Handle = (c: EmContext, deps: EmDeps) => Promise<Response>;
 
 export const EM_ROUTES: readonly (readonly [path: string, methods: readonly string[], handle: Handle])[] = [
@@ -40,7 +43,7 @@ export const EM_ROUTES: readonly (readonly [path: string, methods: readonly stri
  */
 export function registerEmRoutes<E extends EmEnv>(app: Hono<E>, deps: EmDeps): void {
   for (const [path, methods, handle] of EM_ROUTES) {
-    const answer = handler(deps, methods, (c) => handle(c, deps));
+    const answer = handler(deps, methods, (c) => handle(c, deps), WITH_HEAD.includes(path));
     app.on([...methods], [path], (c) => answer(c as unknown as EmContext));
     const refuse = handler(deps, undefined, () => Promise.reject(methodNotAllowed(methods)));
     app.all(path, (c) => refuse(c as unknown as EmContext));

@@ -19,6 +19,7 @@ function options(overrides: Partial<UplinkBody> = {}): UplinkBody {
   return {
     contentType: TYPE,
     allowance: Number.MAX_SAFE_INTEGER,
+    isField: () => false,
     onField: () => {},
     onFile: () => {},
     store: async (_n, body) => object(await body.toArray()),

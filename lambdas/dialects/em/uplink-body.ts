@@ -1,7 +1,10 @@
-import type { Readable } from "node:stream";
-import { Busboy, type BusboyFileStream, type BusboyInstance } from "@fastify/busboy";
+import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS, MiB } from "#protocol/limits.ts";
+import { boundaryOf } from "../../http/media-type.ts";
+import { MultipartParser, type PartSink } from "../../http/multipart/multipart-parser.ts";
+import { type PartHeader, partError, readPartHeader } from "../../http/multipart/part-header.ts";
+import { partText } from "../../http/multipart/read-form.ts";
 import type { StoredObject } from "../../ports/staging.ts";
 
 /** Files that are being stored at once; a large one is alone, as the body brings one after another. */
@@ -9,7 +12,9 @@ const AT_ONCE = 8;
 /** Whole files waiting in memory to be stored: over this the body waits. */
 const BACKLOG = 16;
 const FILE_BUFFER = 1 * MiB;
-const FIELDS = 1_000;
+
+/** Names under which clients send files; other names with a file name are files too. */
+const FILES = /^files(?:\[\d*\])*$/;
 
 export type ReceivedFile = StoredObject & { n: number; name: string };
 
@@ -19,6 +24,8 @@ export type UplinkBody = {
   allowance: number;
   /** ms without a byte after which the client is given up (default 120,000) */
   idleMs?: number;
+  /** Is this name a field, also when its part carries a file name? What it throws ends the call. */
+  isField: (name: string) => boolean;
   /** Called for each field as it comes; what it throws ends the call. */
   onField: (name: string, value: string) => void;
   /** Called for each file as it begins; what it throws ends the call. */
@@ -31,7 +38,7 @@ export type UplinkBody = {
  * Reads the multipart body of an uplink: fields and files in any order, each file stored while it comes in,
  * so that memory does not grow with the body. Whatever ends it early, it returns only when nothing is being
  * stored any more, and leaves `body` open, paused where it was. Files without a name and content, as
- * browsers send for an empty field, are no files.
+ * browsers send for an empty field, are no files. No part is left out: what is neither a field nor a file is refused.
  * @throws NO_FILES for an empty body, MAX_UPLINK_SIZE_EXCEEDED, TOO_MANY_FILES, QUOTA_EXCEEDED,
  * INVALID_PARAMETERS when the body is malformed or ends early, and whatever a callback throws
  */
@@ -42,45 +49,35 @@ export async function readUplinkBody(body: Readable, options: UplinkBody): Promi
 class UplinkReader {
   readonly #body: Readable;
   readonly #options: UplinkBody;
-  readonly #form: BusboyInstance;
+  readonly #form: MultipartParser;
   readonly #abort = new AbortController();
   readonly #done = Promise.withResolvers<void>();
   readonly #received: ReceivedFile[] = [];
   readonly #storing = new Set<Promise<void>>();
   /** files that have begun and wait for their turn to be stored */
   readonly #waiting: (() => void)[] = [];
-  readonly #streams = new Set<BusboyFileStream>();
+  readonly #streams = new Set<FileContent>();
+  /** files that are not read as fast as they come in */
+  readonly #full = new Set<FileContent>();
   #failed = false;
   #failure: unknown;
-  #formDone = false;
   #bodyDone = false;
   #files = 0;
+  #fields = 0;
+  /** the part that would be a file, if it had a name */
+  #nameless: PerigeeError | undefined;
   #bodyBytes = 0;
   /** bytes of the files before the last one */
   #before = 0;
-  #last: BusboyFileStream | undefined;
+  #last: FileContent | undefined;
   #idle: NodeJS.Timeout | undefined;
 
   constructor(body: Readable, options: UplinkBody) {
     this.#body = body;
     this.#options = options;
-    try {
-      this.#form = new Busboy({
-        headers: { "content-type": options.contentType },
-        preservePath: true,
-        fileHwm: FILE_BUFFER,
-        limits: {
-          fieldSize: 64 * KiB,
-          fields: FIELDS,
-          files: LIMITS.uplinkFiles,
-          headerSize: 16 * KiB,
-          headerPairs: 64,
-        },
-        isPartAFile: (_name, _type, fileName) => fileName !== undefined,
-      });
-    } catch (cause) {
-      throw malformed(cause);
-    }
+    this.#form = new MultipartParser(boundaryOf(options.contentType), (block, number) =>
+      this.#part(readPartHeader(block, number), number),
+    );
   }
 
   async run(): Promise<ReceivedFile[]> {
@@ -98,26 +95,6 @@ class UplinkReader {
   }
 
   #listen(): void {
-    const form = this.#form;
-    form.on("field", (name, value, _nameCut, valueCut) => {
-      this.#guard(() => {
-        if (valueCut) throw new PerigeeError("INVALID_PARAMETERS", `${name}: is over 64 KiB`);
-        if (name !== undefined) this.#options.onField(name, value);
-      });
-    });
-    form.on("file", (_field, file, name) => this.#begin(file, unescaped(name)));
-    form.on("filesLimit", () =>
-      this.#fail(new PerigeeError("TOO_MANY_FILES", `One uplink takes at most ${LIMITS.uplinkFiles} files`)),
-    );
-    form.on("fieldsLimit", () =>
-      this.#fail(new PerigeeError("INVALID_PARAMETERS", `The form has more than ${FIELDS} fields`)),
-    );
-    form.on("error", (error) => this.#fail(this.#bodyBytes === 0 ? noFiles() : malformed(error)));
-    form.on("finish", () => {
-      this.#formDone = true;
-      this.#settle();
-    });
-    form.on("drain", () => this.#flow());
     const body = this.#body;
     body.on("data", this.#onData).on("end", this.#onEnd).on("error", this.#onCut).on("close", this.#onCut);
     if (body.destroyed && !body.readableEnded) this.#onCut();
@@ -126,9 +103,11 @@ class UplinkReader {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#bodyBytes += chunk.length;
-    const more = this.#form.write(chunk);
-    this.#guard(() => this.#checkSize());
-    if (!this.#failed && (!more || this.#waiting.length > BACKLOG)) {
+    this.#guard(() => {
+      this.#form.write(chunk);
+      this.#checkSize();
+    });
+    if (this.#failed || this.#isFull()) {
       clearTimeout(this.#idle);
       this.#body.pause();
     } else this.#idle?.refresh();
@@ -137,51 +116,111 @@ class UplinkReader {
   readonly #onEnd = (): void => {
     clearTimeout(this.#idle);
     this.#bodyDone = true;
-    this.#form.end();
-    this.#settle();
+    this.#guard(() => {
+      if (this.#bodyBytes === 0) throw noFiles();
+      this.#form.end();
+      // The last piece may have waited in the parser when it was counted.
+      this.#checkSize();
+      if (this.#files === 0) throw noFiles(this.#nameless?.message);
+    });
+    if (!this.#failed) this.#done.resolve();
   };
 
   readonly #onCut = (): void => {
     if (!this.#bodyDone) this.#fail(malformed(new Error("the client went away")));
   };
 
-  #begin(file: BusboyFileStream, name: string): void {
-    file.on("error", () => {});
-    if (this.#failed) return;
-    this.#before += this.#last?.bytesRead ?? 0;
-    this.#last = file;
-    if (name === "") {
-      this.#skipNameless(file);
-      return;
+  /** Takes a part: a field, a file, or a file without a name, which is none as long as it is empty. */
+  #part(header: PartHeader, number: number): PartSink {
+    const { name, fileName } = header;
+    if (this.#options.isField(name) || (fileName === undefined && !FILES.test(name))) {
+      return this.#field(header, number);
+    }
+    if (fileName) return this.#file(fileName);
+    const nameless = partError(number, name, "a file must have a filename");
+    if (fileName === undefined) {
+      if (this.#files > 0) throw nameless;
+      this.#nameless ??= nameless;
+      return { data: () => {}, end: () => {} };
+    }
+    return {
+      data: () => {
+        throw nameless;
+      },
+      end: () => {},
+    };
+  }
+
+  #field(header: PartHeader, number: number): PartSink {
+    const { formFields, fieldBytes } = LIMITS;
+    if (++this.#fields > formFields) {
+      throw new PerigeeError("INVALID_PARAMETERS", `The form has more than ${formFields} fields`);
+    }
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    return {
+      data(piece) {
+        bytes += piece.length;
+        if (bytes > fieldBytes) throw partError(number, header.name, `is over ${fieldBytes / KiB} KiB`);
+        pieces.push(piece);
+      },
+      end: () => {
+        const text = partText(Buffer.concat(pieces), header, number, this.#options.contentType);
+        this.#options.onField(header.name, text);
+      },
+    };
+  }
+
+  #file(name: string): PartSink {
+    if (this.#nameless) throw this.#nameless;
+    if (this.#files === LIMITS.uplinkFiles) {
+      throw new PerigeeError("TOO_MANY_FILES", `One uplink takes at most ${LIMITS.uplinkFiles} files`);
     }
     const n = this.#files++;
-    this.#guard(() => this.#options.onFile(name));
-    if (this.#failed) return;
+    this.#options.onFile(name);
+    const file = new FileContent(() => this.#wanted(file));
+    file.once("close", () => this.#wanted(file));
+    this.#before += this.#last?.bytes ?? 0;
+    this.#last = file;
     this.#streams.add(file);
-    const start = () => {
-      const { signal } = this.#abort;
-      const stored = this.#options
-        .store(n, file, signal)
-        .then((object) => void this.#received.push({ ...object, n, name }))
-        .catch((error) => this.#fail(error))
-        .finally(() => {
-          this.#streams.delete(file);
-          this.#storing.delete(stored);
-          if (!this.#failed) this.#waiting.shift()?.();
-          this.#flow();
-        });
-      this.#storing.add(stored);
+    this.#whenThereIsRoom(() => this.#store(n, name, file));
+    return {
+      data: (piece) => void (file.add(piece) || this.#full.add(file)),
+      end: () => void file.push(null),
     };
+  }
+
+  #whenThereIsRoom(start: () => void): void {
     if (this.#storing.size < AT_ONCE) start();
     else this.#waiting.push(start);
   }
 
-  #skipNameless(file: BusboyFileStream): void {
-    file.on("data", () => this.#fail(new PerigeeError("INVALID_PARAMETERS", "files: a file has no name")));
+  #store(n: number, name: string, file: FileContent): void {
+    const { signal } = this.#abort;
+    const stored = this.#options
+      .store(n, file, signal)
+      .then((object) => void this.#received.push({ ...object, n, name }))
+      .catch((error) => this.#fail(error))
+      .finally(() => {
+        this.#streams.delete(file);
+        this.#storing.delete(stored);
+        if (!this.#failed) this.#waiting.shift()?.();
+        this.#flow();
+      });
+    this.#storing.add(stored);
+  }
+
+  /** Somebody reads on in `file`, or never will again. */
+  #wanted(file: FileContent): void {
+    if (this.#full.delete(file)) this.#flow();
+  }
+
+  #isFull(): boolean {
+    return this.#full.size > 0 || this.#waiting.length > BACKLOG;
   }
 
   #checkSize(): void {
-    const bytes = this.#before + (this.#last?.bytesRead ?? 0);
+    const bytes = this.#before + (this.#last?.bytes ?? 0);
     if (bytes > LIMITS.uplinkBytes || this.#bodyBytes > LIMITS.uplinkBodyBytes) throw uplinkTooLarge();
     if (bytes > this.#options.allowance) {
       throw new PerigeeError("QUOTA_EXCEEDED", "The files are over what is left of your quota");
@@ -189,17 +228,9 @@ class UplinkReader {
   }
 
   #flow(): void {
-    if (this.#failed || this.#bodyDone || this.#form.writableNeedDrain) return;
-    if (!this.#body.isPaused() || this.#waiting.length > BACKLOG) return;
+    if (this.#failed || this.#bodyDone || !this.#body.isPaused() || this.#isFull()) return;
     this.#armIdle();
     this.#body.resume();
-  }
-
-  #settle(): void {
-    if (!this.#formDone || !this.#bodyDone) return;
-    // The last piece may have waited in the parser when it was counted.
-    this.#guard(() => this.#checkSize());
-    if (!this.#failed) this.#done.resolve();
   }
 
   #armIdle(): void {
@@ -242,17 +273,36 @@ class UplinkReader {
   }
 }
 
-/** Browsers, curl and others write a quote and line ends of a file name so, and nothing else. */
-function unescaped(name: string): string {
-  return name.replace(/%(22|0D|0A)/gi, (_all, code) => String.fromCharCode(Number.parseInt(code, 16)));
+/** A file as it comes in. */
+class FileContent extends Readable {
+  bytes = 0;
+  readonly #onWanted: () => void;
+
+  constructor(onWanted: () => void) {
+    super({ highWaterMark: FILE_BUFFER });
+    this.#onWanted = onWanted;
+    this.on("error", () => {});
+  }
+
+  /** Takes a piece; false when it is time to wait. */
+  add(piece: Buffer): boolean {
+    this.bytes += piece.length;
+    return this.push(piece);
+  }
+
+  override _read(): void {
+    this.#onWanted();
+  }
 }
 
 export function uplinkTooLarge(): PerigeeError {
   return new PerigeeError("MAX_UPLINK_SIZE_EXCEEDED", "Total upload size exceeds 2 GB");
 }
 
-export function noFiles(): PerigeeError {
-  return new PerigeeError("NO_FILES", "No files were provided for uplink!");
+/** @param reason why what came is no file, for the answer's `reason` */
+export function noFiles(reason?: string): PerigeeError {
+  const data = reason === undefined ? {} : { data: { reason } };
+  return new PerigeeError("NO_FILES", "No files were provided for uplink!", data);
 }
 
 function malformed(cause: unknown): PerigeeError {

@@ -3,25 +3,35 @@ import { LIMITS, MiB } from "#protocol/limits.ts";
 import type { StagedFile } from "#protocol/operations.ts";
 import type { Reservation } from "../../dispatch/dispatch.ts";
 import { bodyStream } from "../../http/body-stream.ts";
+import type { Fields } from "../../http/fields.ts";
+import { readMediaType } from "../../http/media-type.ts";
 import { readPrefer } from "../../http/prefer.ts";
-import type { Fields } from "../../http/read-body.ts";
+import { readQuery } from "../../http/read-body.ts";
+import { refuseEncoded } from "../../http/refuse-encoded.ts";
 import { json } from "./answers.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
+import { type FieldName, namedField, VOLUME_FIELDS } from "./field-names.ts";
 import { invalid, textField } from "./form-values.ts";
 import { inCommand } from "./handler.ts";
 import { optionalLabel, volumeName } from "./names.ts";
 import { pathInVolume } from "./path-rules.ts";
 import { answerOf } from "./perform.ts";
+import { addText, knownFields } from "./read-fields.ts";
 import { noFiles, readUplinkBody, uplinkTooLarge } from "./uplink-body.ts";
 
 /** Fields that an uplink knows; others are ignored. */
-const KNOWN = ["dest_path", "pod_name", "pvc_name"];
+export const UPLINK_FIELDS: readonly FieldName[] = [...VOLUME_FIELDS, "dest_path"];
+
+/** A file name as aiohttp writes it unless told otherwise, alone among clients: who knows it by its own name? */
+const ENCODED = /^[\w.~-]*(?:%[0-9A-F]{2}[\w.~-]*)+$/;
 
 /** POST /em/files/uplink: files go to staging as they come in, then as one command to the edge. */
 export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response> {
   const contentType = c.req.header("content-type") ?? "";
-  const media = contentType.split(";", 1)[0]!.trim().toLowerCase();
+  const media = readMediaType(contentType).value;
   if (media !== "multipart/form-data" || c.req.header("content-length") === "0") throw noFiles();
+  refuseEncoded(c);
+  const fields = checked(knownFields([readQuery(c)], UPLINK_FIELDS));
   /** NaN when it is not told */
   const length = Number(c.req.header("content-length") ?? Number.NaN);
   if (length > LIMITS.uplinkBodyBytes) throw uplinkTooLarge();
@@ -38,7 +48,7 @@ export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response>
   });
   let upload: Awaited<ReturnType<typeof receive>>;
   try {
-    upload = await receive(c, deps, reservation, contentType);
+    upload = await receive(c, deps, reservation, contentType, fields);
   } catch (error) {
     await reservation.abandon(failureOf(error)).catch((failure) => {
       deps.log.error({ err: failure, command: reservation.command.id }, "an upload could not be abandoned");
@@ -61,23 +71,35 @@ export function uplinked({ count, bytes }: { count: number; bytes: number }): Re
   });
 }
 
-async function receive(c: EmContext, deps: EmDeps, reservation: Reservation, contentType: string) {
+async function receive(
+  c: EmContext,
+  deps: EmDeps,
+  reservation: Reservation,
+  contentType: string,
+  fields: Fields,
+) {
   const body = bodyStream(c);
   if (!body) throw noFiles();
-  const fields: Fields = new Map();
+  const encodesNames = /\baiohttp\//.test(c.req.header("user-agent") ?? "");
   let prefix: string | undefined;
   const received = await readUplinkBody(body, {
     contentType,
     allowance: reservation.allowance,
+    isField: (name) => namedField(name, UPLINK_FIELDS) !== undefined,
     onField(name, value) {
-      if (!KNOWN.includes(name)) return;
-      fields.set(name, [value]);
+      const named = namedField(name, UPLINK_FIELDS);
+      if (!named) return;
+      addText(fields, named.field, value);
       // A field that can be refused is refused now, not after two gigabytes.
-      optionalLabel(fields, "pod_name");
-      optionalLabel(fields, "pvc_name");
-      destination(fields);
+      checked(fields);
     },
     onFile(name) {
+      if (encodesNames && ENCODED.test(name)) {
+        throw invalid(
+          "files",
+          `${JSON.stringify(name)} is percent-encoded: use FormData(quote_fields=False)`,
+        );
+      }
       prefix ??= reservation.prefix(namesVolume(fields) ? volumeName(fields) : "_");
       // `..` may still be inside a dest_path to come
       if (fields.has("dest_path") || !name.split("/").includes("..")) target(fields, name);
@@ -101,6 +123,14 @@ function inPartsOnly(bytes: number): PerigeeError {
     `Bodies over ${(bytes / MiB).toFixed(1)} MiB do not pass here: send the files in parts, see POST /uplinks`,
     { data: { uplinks: "/uplinks" } },
   );
+}
+
+/** @throws INVALID_PARAMETERS, ILLEGAL_PATH for a field that breaks its rule */
+function checked(fields: Fields): Fields {
+  optionalLabel(fields, "pod_name");
+  optionalLabel(fields, "pvc_name");
+  destination(fields);
+  return fields;
 }
 
 function namesVolume(fields: Fields): boolean {

@@ -1,13 +1,14 @@
-import { readBody, readQueryAndBody } from "../../http/read-body.ts";
 import { json, utcSeconds } from "./answers.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
+import { VOLUME_FIELDS } from "./field-names.ts";
 import { invalid } from "./form-values.ts";
 import { optionalLabel } from "./names.ts";
 import { perform } from "./perform.ts";
+import { readFields } from "./read-fields.ts";
 
 /** GET, POST /em/pvc/list */
 export async function listVolumes(c: EmContext, deps: EmDeps): Promise<Response> {
-  await readQueryAndBody(c);
+  await readFields(c, []);
   return perform(c, deps, {
     operation: "volumes.list",
     input: {},
@@ -21,7 +22,7 @@ export async function listVolumes(c: EmContext, deps: EmDeps): Promise<Response>
 
 /** POST /em/pvc/delete: never the default volume by silence, so one of the names has to be there. */
 export async function deleteVolume(c: EmContext, deps: EmDeps): Promise<Response> {
-  const fields = await readBody(c);
+  const fields = await readFields(c, VOLUME_FIELDS);
   const pod = optionalLabel(fields, "pod_name");
   const volume = optionalLabel(fields, "pvc_name") ?? pod;
   if (volume === undefined) throw invalid("pvc_name", "is required");

@@ -1,5 +1,8 @@
 import { PerigeeError } from "#protocol/errors.ts";
-import { collectBody } from "../../../http/read-body.ts";
+import { readJson } from "../../../http/json-text.ts";
+import { readMediaType } from "../../../http/media-type.ts";
+import { collectBody, isJson, parsedJson, wholeText } from "../../../http/read-body.ts";
+import { refuseEncoded } from "../../../http/refuse-encoded.ts";
 import type { EmContext } from "../deps.ts";
 
 /**
@@ -9,14 +12,11 @@ import type { EmContext } from "../deps.ts";
 export async function readJsonBody(c: EmContext, maxBytes: number): Promise<unknown> {
   const bytes = await collectBody(c, maxBytes);
   if (bytes.length === 0) return undefined;
-  const media = (c.req.header("content-type") ?? "").split(";", 1)[0]!.trim().toLowerCase();
-  const plain = (c.req.header("content-encoding") ?? "identity") === "identity";
-  if (!plain || (media !== "application/json" && !media.endsWith("+json"))) {
+  refuseEncoded(c);
+  const { value: media, parameters } = readMediaType(c.req.header("content-type"));
+  if (!isJson(media)) {
     throw new PerigeeError("UNSUPPORTED_MEDIA_TYPE", "The body must be application/json, not compressed");
   }
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new PerigeeError("INVALID_PARAMETERS", "The body is not JSON", { cause });
-  }
+  const text = wholeText(bytes, parameters.get("charset"));
+  return parsedJson(() => readJson(text));
 }

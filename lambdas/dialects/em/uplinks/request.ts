@@ -2,10 +2,11 @@ import * as z from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS, MiB } from "#protocol/limits.ts";
 import type { PlannedFile, UploadPlan } from "../../../dispatch/upload-plan.ts";
-import type { Fields } from "../../../http/read-body.ts";
+import type { Fields } from "../../../http/fields.ts";
 import { invalid } from "../form-values.ts";
 import { volumeName } from "../names.ts";
-import { placed } from "../uplink.ts";
+import { knownFields } from "../read-fields.ts";
+import { placed, UPLINK_FIELDS } from "../uplink.ts";
 import { noFiles, uplinkTooLarge } from "../uplink-body.ts";
 
 const DIGITS_16 = /^[0-9a-f]{16}$/i;
@@ -61,17 +62,19 @@ export const partsRequest = z.object({
 /**
  * What POST /uplinks asks for, by the rules of an uplink: paths under `dest_path`, of several files for one path
  * the last counts.
+ * @param query where a volume may be named too
  * @throws NO_FILES, TOO_MANY_FILES, MAX_UPLINK_SIZE_EXCEEDED, ILLEGAL_PATH, INVALID_PARAMETERS
  */
-export function readOpenRequest(body: unknown): UploadPlan {
+export function readOpenRequest(body: unknown, query: Fields = new Map()): UploadPlan {
   const count = (body as { files?: unknown } | null)?.files;
   if (Array.isArray(count) && count.length > LIMITS.uplinkFiles) {
     throw new PerigeeError("TOO_MANY_FILES", `One uplink takes at most ${LIMITS.uplinkFiles} files`);
   }
-  const { files, part_size: partSize, ...texts } = parse(openRequest, body);
+  const { files, part_size: partSize } = parse(openRequest, body);
   if (files.length === 0) throw noFiles();
   if (files.reduce((sum, { size }) => sum + size, 0) > LIMITS.uplinkBytes) throw uplinkTooLarge();
-  const fields: Fields = new Map(Object.entries(texts).map(([name, text]) => [name, [text ?? ""]]));
+  const given: Fields = new Map(Object.entries(body as object).map(([name, value]) => [name, [value]]));
+  const fields = knownFields([query, given], UPLINK_FIELDS);
   const volume = volumeName(fields);
   for (const [i, { size, checksum, crc32 }] of files.entries()) {
     if (size === 0 && checksum.toLowerCase() !== EMPTY) {

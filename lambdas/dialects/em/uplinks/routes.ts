@@ -6,6 +6,7 @@ import { partsOf } from "../../../dispatch/upload-plan.ts";
 import type { Upload, Uploads } from "../../../dispatch/uploads.ts";
 import { readIdempotency } from "../../../http/idempotency-key.ts";
 import { readPrefer } from "../../../http/prefer.ts";
+import { readQuery } from "../../../http/read-body.ts";
 import { json } from "../answers.ts";
 import type { EmContext, EmDeps, EmEnv } from "../deps.ts";
 import { invalid } from "../form-values.ts";
@@ -49,7 +50,7 @@ async function openUplink(c: EmContext, deps: UplinkDeps): Promise<Response> {
   const user = c.get("user");
   const key = c.req.header("idempotency-key");
   readIdempotency(key, "uplinks", {});
-  const plan = readOpenRequest(await readJsonBody(c, LIMITS.uplinkPlanBytes));
+  const plan = readOpenRequest(await readJsonBody(c, LIMITS.uplinkPlanBytes), readQuery(c));
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
   const idempotency = readIdempotency(key, "uplinks", { edge, plan });
   const upload = await deps.uploads.open({ user, edge, plan, ...(idempotency && { idempotency }) });

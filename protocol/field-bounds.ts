@@ -1,0 +1,70 @@
+import { REFERENCE_LENGTH } from "./image-reference.ts";
+import { LIMITS } from "./limits.ts";
+
+/** What a field may be at most: `bytes` of UTF-8 of its text, `items` of its list or dictionary. */
+export type FieldBound = { bytes: number; items?: number };
+
+const path = { bytes: LIMITS.pathBytes };
+const word = { bytes: LIMITS.wordBytes };
+const name = { bytes: 63 };
+
+/** The bound of every field that users give, on the ground and again on the edge. */
+export const FIELD_BOUNDS = {
+  pod_name: name,
+  pvc_name: name,
+  dest_path: path,
+  filepath: path,
+  dockerfile: path,
+  context: path,
+  tarfile: path,
+  image: { bytes: REFERENCE_LENGTH },
+  max_duration: word,
+  node: word,
+  scheduled_time: word,
+  tail: word,
+  since: word,
+  previous: word,
+  follow: word,
+  command: { bytes: LIMITS.startBytes, items: LIMITS.podWords },
+  args: { bytes: LIMITS.bodyBytes, items: LIMITS.podWords },
+  envs: { bytes: LIMITS.bodyBytes, items: LIMITS.podEnvs },
+  ports: { bytes: LIMITS.fieldBytes, items: LIMITS.podPorts },
+} as const satisfies Record<string, FieldBound>;
+export type BoundedField = keyof typeof FIELD_BOUNDS;
+
+const ITEMS = { command: "words", args: "arguments", envs: "variables", ports: "ports" } as const;
+type ListField = keyof typeof ITEMS;
+
+/** The rule that a text of so many bytes breaks; undefined when it keeps it. */
+export function bytesRule(field: BoundedField, bytes: number): string | undefined {
+  const bound = FIELD_BOUNDS[field].bytes;
+  return bytes > bound ? `must be at most ${bound} bytes` : undefined;
+}
+
+/** The rule that a list or dictionary of so many items breaks; undefined when it keeps it. */
+export function itemsRule(field: ListField, items: number): string | undefined {
+  const bound = FIELD_BOUNDS[field].items;
+  return items > bound ? `must be at most ${bound} ${ITEMS[field]}` : undefined;
+}
+
+/**
+ * The rule that a pod's command, args and envs break together; undefined when they keep it. Of a single text Linux takes
+ * as much as this, `NAME=value` with its end included, so that what keeps it can be started.
+ */
+export function startRule(run: {
+  command?: readonly string[] | undefined;
+  args?: readonly string[] | undefined;
+  envs: Readonly<Record<string, string>>;
+}): string | undefined {
+  const words = [...(run.command ?? []), ...(run.args ?? []), ...Object.entries(run.envs).flat()];
+  if (words.some((one) => one.includes("\0"))) return "must not hold NUL";
+  const bytes = words.reduce((sum, one) => sum + utf8Bytes(one) + 1, 0);
+  return bytes > LIMITS.startBytes ? `must be at most ${LIMITS.startBytes} bytes together` : undefined;
+}
+
+const encoder = new TextEncoder();
+
+/** Bytes of a text in UTF-8. */
+export function utf8Bytes(text: string): number {
+  return encoder.encode(text).length;
+}
