@@ -55,6 +55,17 @@ export const LIMITS = {
   logTailLineBytes: 4 * KiB,
   listEntries: 1_000_000,
   listDepth: 128,
+  /** the config of an image that is loaded, and each other description in its archive */
+  imageConfigBytes: 4 * MiB,
+  /** entries of each list in an image's config: variables, labels, arguments, triggers */
+  imageConfigEntries: 1000,
+  imagePorts: 20_000,
+  /** volumes that an image declares: each run gets a new one of each */
+  imageVolumes: 64,
+  /** what follows the end of a layer's tar */
+  layerTrailingBytes: 1 * MiB,
+  /** lines of a build's log about what its context lacks or has changed */
+  contextNotes: 20,
   historyMs: 90 * 24 * 3600_000,
   idempotencyMs: 24 * 3600_000,
   /** downlinked content that nobody fetched */

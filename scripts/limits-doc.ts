@@ -42,6 +42,14 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   logTailLineBytes: "one of those lines",
   listEntries: "entries of one listing; it says when it stopped there",
   listDepth: "directories within directories in one listing; it says when it stopped there",
+  imageConfigBytes:
+    "the config of an image that is loaded, and each other description in its archive; over it 400 `IMAGE_LOAD_FAILED`",
+  imageConfigEntries: "variables, labels, arguments or triggers in a loaded image's config; over it the same",
+  imagePorts: "ports that a loaded image exposes; over it the same",
+  imageVolumes: "volumes that an image declares, built or loaded; over it 400",
+  layerTrailingBytes: "what follows the end of a layer's tar; over it 400 `IMAGE_LOAD_FAILED`",
+  contextNotes:
+    "paths of a build's context that its log names as left out or sent with another mode; the others are counted",
   historyMs: "how long an ended command is kept",
   idempotencyMs: "how long an `Idempotency-Key` is remembered",
   downlinkMs: "how long downlinked content that nobody fetched stays in staging",

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { addAbortSignal, pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { readExactly } from "../files/read-exactly.ts";
+import { kindOf } from "./archive-kind.ts";
 import { type TarEntry, TarError, TarParser } from "./tar-parser.ts";
 
 export type ArchiveEvent = { entry: TarEntry } | { data: Buffer };
@@ -21,7 +22,8 @@ export class ArchiveFile {
 
   /** Reads it once from the beginning. @throws TarError, the signal's reason */
   async *read(signal: AbortSignal): AsyncGenerator<ArchiveEvent> {
-    const parser = new TarParser(this.#maxEntries);
+    // what follows the end goes nowhere
+    const parser = new TarParser(this.#maxEntries, { trailing: Number.POSITIVE_INFINITY });
     let bytes = 0;
     try {
       for await (const chunk of this.#open(signal)) {
@@ -40,11 +42,16 @@ export class ArchiveFile {
   #open(signal: AbortSignal): Readable {
     // a descriptor of its own for each reading, of the same file
     const fd = fs.openSync(`/proc/self/fd/${this.#fd}`, fs.constants.O_RDONLY);
-    const magic = Buffer.alloc(2);
-    fs.readSync(fd, magic, 0, 2, 0);
+    const start = Buffer.alloc(32);
+    fs.readSync(fd, start, 0, start.length, 0);
     const raw = readExactly(fd, 0, fs.fstatSync(fd).size);
     addAbortSignal(signal, raw);
-    if (!isGzip(magic)) return raw;
+    if (!isGzip(start)) {
+      const kind = kindOf(start);
+      if (kind === undefined) return raw;
+      raw.destroy();
+      throw new TarError(`the file is ${kind}: only a tar, or a tar compressed with gzip, can be loaded`);
+    }
     const gunzip = createGunzip();
     // an error comes to whoever reads the other end
     pipeline(raw, gunzip, () => {});

@@ -145,6 +145,7 @@ export class DockerImageStore implements ImageStore {
       architecture: found.Architecture,
       onBuild: (found.Config?.OnBuild as string[] | null) ?? [],
       env: found.Config?.Env ?? [],
+      volumes: Object.keys(found.Config?.Volumes ?? {}),
       labels: found.Config?.Labels ?? {},
     };
   }

@@ -18,6 +18,7 @@ function worldOf(onBuild: string[] = []): PlanWorld {
       architecture: "amd64",
       onBuild,
       env: ["HOSTILE=http://x/y"],
+      volumes: [],
       labels: {},
     }),
     os: "linux",

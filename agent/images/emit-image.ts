@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { createGunzip, type Gunzip } from "node:zlib";
+import { LIMITS } from "#protocol/limits.ts";
+import { kindOf } from "./archive-kind.ts";
 import { type ArchiveFile, isGzip } from "./archive-stream.ts";
-import { entryPath, type SavedImage } from "./saved-image.ts";
+import type { SavedImage, StoredLayer } from "./saved-image.ts";
 import { END_OF_TAR, fileHeader, paddingOf, TarError, TarParser } from "./tar-parser.ts";
 
 export type EmitOptions = {
@@ -30,9 +32,10 @@ export async function* emitImage(
 ): AsyncGenerator<Buffer> {
   yield* file("config.json", image.config);
   const budget = { left: options.maxBytes };
-  const sent = new Set<string>();
+  const stored = new Map(image.layers.map((layer) => [layer.n, layer]));
   let layer: LayerCheck | undefined;
   let bytes = 0;
+  let n = 0;
   for await (const event of archive.read(options.signal)) {
     if ("data" in event) {
       if (!layer) continue;
@@ -44,16 +47,15 @@ export async function* emitImage(
     }
     if (layer) yield await endOf(layer);
     layer = undefined;
-    const path = entryPath(event.entry.name);
-    const diffId = image.layers.get(path);
-    if (diffId === undefined || event.entry.type !== "file" || sent.has(path)) continue;
-    sent.add(path);
-    layer = new LayerCheck(path, diffId, event.entry.size, budget);
-    yield fileHeader(layerName(image, path), event.entry.size);
+    const found = stored.get(n++);
+    if (found === undefined || event.entry.type !== "file") continue;
+    stored.delete(found.n);
+    layer = new LayerCheck(found, event.entry.size, budget);
+    yield fileHeader(layerName(found), event.entry.size);
   }
   if (layer) yield await endOf(layer);
-  if (sent.size !== image.layers.size) throw new TarError("the archive changed while it was read");
-  const byDiffId = new Map([...image.layers].map(([path, diffId]) => [diffId, layerName(image, path)]));
+  if (stored.size > 0) throw new TarError("the archive changed while it was read");
+  const byDiffId = new Map(image.layers.map((one) => [one.diffId, layerName(one)]));
   const manifest = [
     {
       Config: "config.json",
@@ -65,8 +67,8 @@ export async function* emitImage(
   yield END_OF_TAR;
 }
 
-function layerName(image: SavedImage, path: string): string {
-  return `${image.layers.get(path)!.slice("sha256:".length)}-${[...image.layers.keys()].indexOf(path)}.tar`;
+function layerName({ diffId, n }: StoredLayer): string {
+  return `${diffId.slice("sha256:".length)}-${n}.tar`;
 }
 
 function* file(name: string, content: Buffer): Generator<Buffer> {
@@ -87,14 +89,15 @@ class LayerCheck {
   readonly #diffId: string;
   readonly #budget: { left: number };
   readonly #hash = createHash("sha256");
-  readonly #parser = new TarParser(MAX_FILES);
+  // the engine keeps what follows the end beside its layer, where no quota sees it
+  readonly #parser = new TarParser(MAX_FILES, { trailing: LIMITS.layerTrailingBytes, mayBeEmpty: true });
   #start = Buffer.alloc(0);
   #gunzip: Gunzip | undefined;
   #decided = false;
   #failure: Error | undefined;
 
-  constructor(path: string, diffId: string, size: number, budget: { left: number }) {
-    this.#path = path;
+  constructor({ path, diffId }: StoredLayer, size: number, budget: { left: number }) {
+    this.#path = path.slice(0, 200);
     this.#diffId = diffId;
     this.size = size;
     this.#budget = budget;
@@ -132,8 +135,14 @@ class LayerCheck {
       this.#gunzip.on("error", () => {
         this.#failure ??= new TarError(`layer ${this.#path}: the gzip data is damaged`);
       });
-    } else if (OTHER_PACKINGS.some((magic) => start.subarray(0, magic.length).equals(magic))) {
-      throw new TarError(`layer ${this.#path}: only tar and gzip are known`);
+    } else {
+      // the engine would unpack some of them, without a bound
+      const kind = kindOf(start);
+      if (kind) {
+        throw new TarError(
+          `layer ${this.#path} is ${kind}: only tar and gzip are known; save the image with uncompressed layers (podman save --format docker-archive) or with gzip`,
+        );
+      }
     }
     await this.#pass(start);
   }
@@ -176,14 +185,7 @@ class LayerCheck {
       work();
     } catch (error) {
       if (!(error instanceof TarError)) throw error;
-      throw new TarError(`layer ${this.#path.slice(0, 200)}: ${error.message}`);
+      throw new TarError(`layer ${this.#path}: ${error.message}`);
     }
   }
 }
-
-/** bzip2, xz, zstd: the engine would unpack them without a bound */
-const OTHER_PACKINGS = [
-  Buffer.from("BZh"),
-  Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]),
-  Buffer.from([0x28, 0xb5, 0x2f, 0xfd]),
-];

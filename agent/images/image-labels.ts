@@ -7,3 +7,8 @@ export const IMAGE_USER_LABEL = "perigee.image.user";
 export function isReservedLabel(key: string): boolean {
   return key.startsWith("perigee.") && key !== IMAGE_LABEL && key !== IMAGE_USER_LABEL;
 }
+
+/** Is it a label that only the agent may give? */
+export function isOurLabel(key: string): boolean {
+  return key.startsWith("perigee.");
+}

@@ -17,6 +17,8 @@ export type ImageDetails = {
   onBuild: string[];
   /** `NAME=value` */
   env: string[];
+  /** paths at which each container gets a volume of its own */
+  volumes: string[];
   labels: Record<string, string>;
 };
 

@@ -3,7 +3,14 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PerigeeError } from "#protocol/errors.ts";
 import { failureOf, ImageWorld } from "#test/support/image-world.ts";
-import { type ArchiveEntry, configOf, ociArchive, sha256, tarOf } from "#test/support/saved-archive.ts";
+import {
+  type ArchiveEntry,
+  configOf,
+  ociArchive,
+  ociLayout,
+  sha256,
+  tarOf,
+} from "#test/support/saved-archive.ts";
 
 const world = new ImageWorld();
 const { alice, bob, busybox } = world;
@@ -108,16 +115,60 @@ describe("a load", () => {
   });
 
   test("refuses what is for other machines", async () => {
-    for (const config of [{ architecture: "s390x" }, { os: "windows" }, { architecture: undefined }]) {
+    for (const config of [{ architecture: "s390x" }, { os: "windows" }, { architecture: 7 }]) {
       const log = await failureWith(await ociArchive({ tags: ["hostile"], layers: [base], config }));
       expect(log).toContain("the nodes are linux/");
     }
   });
 
   test("refuses labels that look like the agent's", async () => {
-    const config = { config: { Labels: { "perigee.instance": world.instance } } };
-    const log = await failureWith(await ociArchive({ tags: ["hostile"], layers: [base], config }));
-    expect(log).toContain("perigee.");
+    for (const [part, label] of [
+      ["config", "perigee.instance"],
+      ["container_config", "perigee.run"],
+      ["config", "perigee.image"],
+      ["config", "perigee.image.user"],
+    ] as const) {
+      const config = { [part]: { Labels: { other: "x", [label]: world.instance } } };
+      const log = await failureWith(await ociArchive({ tags: ["hostile"], layers: [base], config }));
+      expect(log).toContain(`has the label ${label}`);
+    }
+  });
+
+  test("refuses what only the engine reads in a config with a key twice", async () => {
+    const labels = { "perigee.image.user": alice };
+    const volumes = Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`/v${i}`, {}]));
+    for (const [hidden, expected] of [
+      [{ Labels: labels }, "has the label perigee.image.user"],
+      [{ Volumes: volumes }, "65 volumes"],
+    ] as const) {
+      const config = configOf([base]).replace("{", `{"config":${JSON.stringify(hidden)},`);
+      const entries = (list: ArchiveEntry[]) =>
+        list.map((entry) => (entry.content === configOf([base]) ? { ...entry, content: config } : entry));
+      expect(await failureWith(await ociArchive({ tags: ["hostile"], layers: [base], entries }))).toContain(
+        expected,
+      );
+    }
+  });
+
+  test("takes to the engine what other tools write", async () => {
+    const trailing = Buffer.concat([top, Buffer.alloc(512), Buffer.from("trailing")]);
+    const annotations = { "org.opencontainers.image.ref.name": "localhost/tool:latest" };
+    const none = { rootfs: { type: "layers" }, config: { Labels: { a: "b" } } };
+    for (const [what, bytes] of Object.entries({
+      podman: await ociArchive({ tags: ["localhost/tool:latest"], layers: [base] }),
+      oci: await ociLayout({ layers: [base, top], stored: [gzipSync(base), top], annotations }),
+      platformless: await ociArchive({
+        tags: ["tool"],
+        layers: [base],
+        config: { os: "", architecture: undefined },
+      }),
+      odd: await ociArchive({ tags: ["tool"], layers: [base, Buffer.alloc(0), trailing, base] }),
+      layerless: await ociArchive({ tags: ["tool"], layers: [], config: none }),
+    })) {
+      await loadBytes(bob, "tool", bytes);
+      expect(await world.store.resolve(bob, "tool"), what).toBeDefined();
+      await world.run("image.delete", bob, { image: "tool" });
+    }
   });
 
   const map = (change: (entry: ArchiveEntry) => ArchiveEntry) => (entries: ArchiveEntry[]) =>

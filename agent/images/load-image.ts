@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
@@ -7,12 +8,12 @@ import type { OperationContext, OperationHandler } from "../operation.ts";
 import { ArchiveFile } from "./archive-stream.ts";
 import { emitImage } from "./emit-image.ts";
 import type { ImageDeps } from "./image-deps.ts";
-import { isReservedLabel } from "./image-labels.ts";
+import { isOurLabel } from "./image-labels.ts";
 import type { ImageStore } from "./image-store.ts";
 import type { LogTail } from "./log-tail.ts";
 import { makeImage } from "./make-image.ts";
 import { type ImageName, isHub, type Reference } from "./reference.ts";
-import { readSavedImage } from "./saved-image.ts";
+import { readSavedImage, type SavedImage } from "./saved-image.ts";
 import { TarError } from "./tar-parser.ts";
 
 type LoadContext = OperationContext<"image.load">;
@@ -55,6 +56,7 @@ async function load(
       { matches: matcher(store, user, image), expected: `${image.name}:${image.tag}`, architectures },
       signal,
     );
+    await assertLabels(store, saved);
     const reference = store.temporaryName(command.id);
     const emitted = emitImage(archive, saved, {
       reference,
@@ -69,22 +71,42 @@ async function load(
       archive: Readable.from(emitted, { objectMode: false }),
       onLine: (line) => tail.add(line),
     });
-    await verify(store, id, architectures);
+    await verify(store, id, saved, architectures);
     return id;
   } finally {
     fs.closeSync(fd);
   }
 }
 
+/** Only an image that was built here has the agent's labels, and it is onboard already. */
+async function assertLabels(store: ImageStore, { config, ourLabels }: SavedImage): Promise<void> {
+  const [label] = ourLabels;
+  if (label === undefined) return;
+  const id = `sha256:${createHash("sha256").update(config).digest("hex")}`;
+  if (await store.inspect(id)) return;
+  throw reserved(label);
+}
+
 /** What the engine read, whatever we read. */
-async function verify(store: ImageStore, id: string, architectures: readonly string[]): Promise<void> {
+async function verify(
+  store: ImageStore,
+  id: string,
+  saved: SavedImage,
+  fits: readonly string[],
+): Promise<void> {
   const loaded = await store.inspect(id);
-  if (loaded?.os !== "linux" || !architectures.includes(loaded.architecture)) {
-    throw new LoadError(`the image is not for linux/${architectures.join(", linux/")}`);
+  // the engine has nothing to say of an architecture that the config does not name
+  if (loaded?.os !== "linux" || (loaded.architecture !== "" && !fits.includes(loaded.architecture))) {
+    throw new LoadError(`the image is not for linux/${fits.join(", linux/")}`);
   }
-  const label = Object.keys(loaded.labels).find((key) => isReservedLabel(key));
-  if (label !== undefined)
-    throw new LoadError(`the image has the label ${label.slice(0, 200)}, which is reserved`);
+  const unread = Object.keys(loaded.labels).find((key) => isOurLabel(key) && !saved.ourLabels.includes(key));
+  if (unread !== undefined) throw reserved(unread);
+}
+
+function reserved(label: string): LoadError {
+  return new LoadError(
+    `the image has the label ${label.slice(0, 200)}: labels that begin with perigee. are reserved; build it without`,
+  );
 }
 
 function openArchive(deps: ImageDeps, user: string, volumeName: string, path: string): number {
@@ -106,11 +128,15 @@ function openArchive(deps: ImageDeps, user: string, volumeName: string, path: st
   throw new LoadError(`sh: line 1: ${path || "."}: Is not a regular file`);
 }
 
-/** The name used when the archive was made: as given, in Docker's long form, or as the image is called onboard. */
+/**
+ * The name used when the archive was made: as given, in Docker's long form, as podman and buildah call what they
+ * built (`localhost/name`), or as the image is called onboard.
+ */
 function matcher(store: ImageStore, user: string, image: ImageName): (tag: Reference) => boolean {
   return ({ host, name, tag }) => {
     if (tag !== image.tag) return false;
-    if (host !== undefined && !isHub(host) && !store.registries.includes(host)) return false;
+    if (host !== undefined && host !== "localhost" && !isHub(host) && !store.registries.includes(host))
+      return false;
     return name === image.name || name === `library/${image.name}` || name === `${user}-${image.name}`;
   };
 }

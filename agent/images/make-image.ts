@@ -1,8 +1,9 @@
 import { type ErrorCode, PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import { imageNameOf, makeOnce } from "./image-commit.ts";
 import type { ImageDeps } from "./image-deps.ts";
-import { type ImageStore, ImageWorkFailed } from "./image-store.ts";
+import { type ImageDetails, type ImageStore, ImageWorkFailed } from "./image-store.ts";
 import { LogTail } from "./log-tail.ts";
 import type { ImageName } from "./reference.ts";
 
@@ -20,6 +21,21 @@ export type Recipe<O extends Making> = {
   /** makes the image under the command's temporary name and returns its ID */
   make(context: OperationContext<O>, image: ImageName, tail: LogTail, stop: AbortSignal): Promise<string>;
 };
+
+/** An image that no run may be asked to carry. */
+class OutOfBounds extends Error {
+  override readonly name = "OutOfBounds";
+}
+
+/** What each run of an image costs the engine before its program has begun. */
+function assertBounds(made: ImageDetails | undefined): void {
+  const bounds = { env: LIMITS.imageConfigEntries, volumes: LIMITS.imageVolumes } as const;
+  for (const [field, most] of Object.entries(bounds)) {
+    const count = made?.[field as keyof typeof bounds].length ?? 0;
+    if (count > most)
+      throw new OutOfBounds(`the image declares ${count} ${field}, at most ${most} are taken`);
+  }
+}
 
 /**
  * The operation of a recipe: name checked, made once, its own failures told with the last lines of the log.
@@ -50,11 +66,16 @@ export function makeImage<O extends Making>(
         image,
         journal,
         signal,
-        make: (stop) => recipe.make(context, image, tail, stop),
+        make: async (stop) => {
+          const id = await recipe.make(context, image, tail, stop);
+          assertBounds(await store.inspect(id));
+          return id;
+        },
       });
     } catch (error) {
       if (error instanceof PerigeeError && error.code === "DEADLINE_EXCEEDED") tail.add(error.message);
-      else if (recipe.errors.some((kind) => error instanceof kind)) tail.add((error as Error).message);
+      else if ([OutOfBounds, ...recipe.errors].some((kind) => error instanceof kind))
+        tail.add((error as Error).message);
       else if (!(error instanceof ImageWorkFailed)) throw error;
       throw failed(error);
     }

@@ -1,22 +1,27 @@
-import { posix } from "node:path";
+import { ArchiveIndex, parseJson } from "./archive-index.ts";
+import { explainArchive } from "./archive-kind.ts";
 import type { ArchiveFile } from "./archive-stream.ts";
+import { readImageConfig } from "./image-config.ts";
+import { readOciLayout } from "./oci-layout.ts";
 import { parseReference, type Reference } from "./reference.ts";
-import { type TarEntry, TarError } from "./tar-parser.ts";
+import { TarError } from "./tar-parser.ts";
 
-const JSON_BYTES = 4 * 1024 * 1024;
 /** more than any engine can stack */
 const MAX_LAYERS = 127;
-const MAX_LINKS = 8;
-const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
-/** One image of a `docker save` archive, read and checked: what of it goes to the engine. */
+/** A layer as it lies in the archive: the how-manieth entry, its path, what its content, unpacked, must hash to. */
+export type StoredLayer = { n: number; path: string; diffId: string };
+
+/** One image of an archive, read and checked: what of it goes to the engine. */
 export type SavedImage = {
   /** bytes of the config: their SHA-256 is the image's ID */
   config: Buffer;
-  /** entry in the archive → the diff ID that its content, unpacked, must have */
-  layers: Map<string, string>;
+  /** each once, however often the image has it */
+  layers: StoredLayer[];
   /** diff IDs from the lowest layer up */
   diffIds: string[];
+  /** labels that only the agent may give */
+  ourLabels: string[];
 };
 
 export type Wanted = {
@@ -27,158 +32,114 @@ export type Wanted = {
   architectures: readonly string[];
 };
 
+/** What the archive says of its images; of one alone also where its parts lie. */
+export type Described =
+  | { images: 1; tags: string[]; config: string; layers: string[] }
+  | { images: number; tags: string[]; config?: undefined };
+
 /**
- * Reads manifest and config of an archive with one image.
- * @throws TarError saying what is wrong, the signal's reason
+ * Reads the one image of an archive, in the form of `docker save` or as an OCI image layout.
+ * @throws TarError saying what is wrong and what to do, the signal's reason
  */
 export async function readSavedImage(
   archive: ArchiveFile,
   wanted: Wanted,
   signal: AbortSignal,
 ): Promise<SavedImage> {
-  const { entries, content } = await index(archive, signal);
-  if (!content) throw new TarError("the archive holds no manifest.json");
-  const manifest = readManifest(content, wanted);
-  const configName = resolveFile(entries, manifest.config);
-  const config = await readEntry(archive, configName, signal);
-  const diffIds = readConfig(config, wanted);
-  if (diffIds.length !== manifest.layers.length) {
+  const index = new ArchiveIndex(archive, signal);
+  try {
+    await index.fill();
+  } catch (error) {
+    throw (error instanceof TarError && explainArchive(index.entries)) || error;
+  }
+  const described = await describe(index, wanted);
+  assertWanted(described, wanted);
+  const { layers: paths } = described;
+  if (paths.length > MAX_LAYERS) throw new TarError(`the image has more than ${MAX_LAYERS} layers`);
+  const config = await index.read(index.file(described.config), "the image's config");
+  const { diffIds, ourLabels } = readImageConfig(config, wanted.architectures);
+  if (diffIds.length !== paths.length) {
     throw new TarError("the manifest and the config do not have the same number of layers");
   }
-  const layers = new Map<string, string>();
-  for (const [i, path] of manifest.layers.entries()) {
-    const name = resolveFile(entries, path);
-    const before = layers.get(name);
-    if (before !== undefined && before !== diffIds[i]) throw new TarError(`layer ${i} has two contents`);
-    layers.set(name, diffIds[i]!);
+  const layers = new Map<number, StoredLayer>();
+  for (const [i, path] of paths.entries()) {
+    const { n } = index.file(path);
+    const diffId = diffIds[i]!;
+    if ((layers.get(n)?.diffId ?? diffId) !== diffId) throw new TarError(`layer ${i} has two contents`);
+    layers.set(n, { n, path, diffId });
   }
-  return { config, layers, diffIds };
+  return { config, layers: [...layers.values()], diffIds, ourLabels };
 }
 
-/** Name of an entry in one form: relative, no `.` and `..`. @throws TarError for names that lead out */
-export function entryPath(name: string): string {
-  const path = posix.normalize(name).replace(/\/+$/, "");
-  if (name === "" || posix.isAbsolute(name) || path === ".." || path.startsWith("../")) {
-    throw new TarError(`illegal name in the archive: ${JSON.stringify(name.slice(0, 200))}`);
+async function describe(index: ArchiveIndex, { architectures }: Wanted): Promise<Described> {
+  const manifest = index.descriptions.get("manifest.json");
+  if (manifest) return readManifest(manifest);
+  const layout = index.descriptions.get("index.json");
+  if (layout) return readOciLayout(index, layout, architectures);
+  throw (
+    explainArchive(index.entries) ??
+    new TarError(
+      "the archive holds no manifest.json: it is none of `docker save`, `podman save` or `skopeo copy … docker-archive:FILE`",
+    )
+  );
+}
+
+/** The form of `docker save`. */
+function readManifest(bytes: Buffer): Described {
+  const list = parseJson(bytes, "manifest.json");
+  if (!Array.isArray(list)) {
+    throw new TarError(
+      "the archive must hold one image and no further one, with a list as its manifest.json: for a directory that skopeo or crane made, copy it with `skopeo copy dir:DIR docker-archive:FILE:NAME`",
+    );
   }
-  return path;
-}
-
-type Index = { entries: Map<string, TarEntry>; content: Buffer | undefined };
-
-async function index(archive: ArchiveFile, signal: AbortSignal): Promise<Index> {
-  const entries = new Map<string, TarEntry>();
-  let manifest: Buffer[] | undefined;
-  let current: Buffer[] | undefined;
-  for await (const event of archive.read(signal)) {
-    if ("data" in event) {
-      current?.push(event.data);
-      continue;
-    }
-    const { entry } = event;
-    const path = entryPath(entry.name);
-    current = undefined;
-    if (entry.type === "other") throw new TarError(`${path} is neither a file nor a directory nor a link`);
-    if (entry.type === "directory") {
-      if (entries.get(path)?.type !== undefined && entries.get(path)?.type !== "directory")
-        throw duplicate(path);
-      entries.set(path, entry);
-      continue;
-    }
-    if (entries.has(path)) throw duplicate(path);
-    if (entry.type !== "file") targetOf(path, entry);
-    entries.set(path, entry);
-    if (path === "manifest.json") {
-      if (entry.type !== "file" || entry.size > JSON_BYTES)
-        throw new TarError("manifest.json is not readable");
-      manifest = [];
-      current = manifest;
-    }
-  }
-  return { entries, content: manifest && Buffer.concat(manifest) };
-}
-
-async function readEntry(archive: ArchiveFile, name: string, signal: AbortSignal): Promise<Buffer> {
-  let chunks: Buffer[] | undefined;
-  for await (const event of archive.read(signal)) {
-    if ("data" in event) {
-      chunks?.push(event.data);
-      continue;
-    }
-    if (chunks) break;
-    if (entryPath(event.entry.name) !== name) continue;
-    if (event.entry.type !== "file" || event.entry.size > JSON_BYTES) {
-      throw new TarError("the image's config is not readable");
-    }
-    chunks = [];
-  }
-  if (!chunks) throw new TarError("the archive changed while it was read");
-  return Buffer.concat(chunks);
-}
-
-/** Follows links from entry to entry, within the archive only. */
-function resolveFile(entries: ReadonlyMap<string, TarEntry>, path: string): string {
-  let at = entryPath(path);
-  for (let links = 0; links <= MAX_LINKS; links++) {
-    const entry = entries.get(at);
-    if (!entry || entry.type === "directory") break;
-    if (entry.type === "file") return at;
-    at = targetOf(at, entry);
-  }
-  throw new TarError(`the archive holds no file ${JSON.stringify(path.slice(0, 200))}`);
-}
-
-function targetOf(path: string, { type, linkname }: TarEntry): string {
-  if (posix.isAbsolute(linkname)) throw new TarError(`${path}: a link out of the archive`);
-  return entryPath(type === "link" ? linkname : posix.join(posix.dirname(path), linkname));
-}
-
-function readManifest(bytes: Buffer, { matches, expected }: Wanted): { config: string; layers: string[] } {
-  const list = parse(bytes, "manifest.json");
-  if (!Array.isArray(list) || list.length !== 1) {
-    throw new TarError("the archive must hold one image and no further one");
+  if (list.length !== 1) {
+    const tags = list.flatMap((image) => tagsOf((image as { RepoTags?: unknown } | null)?.RepoTags));
+    return { images: list.length, tags };
   }
   const { Config, RepoTags, Layers } = (list[0] ?? {}) as Record<string, unknown>;
-  if (typeof Config !== "string" || !isStrings(Layers) || Layers.length > MAX_LAYERS) {
+  // an image without layers has null here
+  const layers = Layers === null ? [] : Layers;
+  if (typeof Config !== "string" || !isStrings(layers)) {
     throw new TarError("manifest.json does not describe an image");
   }
-  const tags = isStrings(RepoTags) ? RepoTags : [];
-  const tag = tags.length === 1 ? parseReference(tags[0]!) : undefined;
-  if (!tag || !matches(tag)) {
-    const found = tags.slice(0, 10).map((name) => JSON.stringify(name.slice(0, 200)));
-    throw new TarError(
-      `the archive must hold an image tagged ${expected} and no further tag; it holds ${found.join(", ") || "none"}`,
-    );
-  }
-  return { config: Config, layers: Layers };
+  return { images: 1, tags: tagsOf(RepoTags), config: Config, layers };
 }
 
-function readConfig(bytes: Buffer, { architectures }: Wanted): string[] {
-  const { os, architecture, rootfs } = (parse(bytes, "the image's config") ?? {}) as Record<string, unknown>;
-  const { type, diff_ids: diffIds } = (rootfs ?? {}) as Record<string, unknown>;
-  if (type !== "layers" || !isStrings(diffIds) || !diffIds.every((id) => DIGEST.test(id))) {
-    throw new TarError("the image's config names no layers");
-  }
-  if (os !== "linux" || typeof architecture !== "string" || !architectures.includes(architecture)) {
+function assertWanted(
+  described: Described,
+  { matches, expected }: Wanted,
+): asserts described is Extract<Described, { config: string }> {
+  const { images, tags } = described;
+  const found = tags.slice(0, 10).map((name) => JSON.stringify(name.slice(0, 200)));
+  if (described.config === undefined) {
     throw new TarError(
-      `the image is for ${String(os).slice(0, 40)}/${String(architecture).slice(0, 40)}, the nodes are linux/${architectures.join(", linux/")}`,
+      `the archive must hold one image and no further one, it holds ${images}: ${found.join(", ") || "without names"}; save ${expected} alone`,
     );
   }
-  return diffIds;
+  const [first] = tags;
+  const means = (name: string) => {
+    const tag = parseReference(name);
+    return tag !== undefined && matches(tag);
+  };
+  // some tools write one name in two spellings, with and without a host
+  if (tags.length > 0 && tags.every(means) && new Set(tags).size === tags.length) return;
+  const rule = `the archive must hold an image tagged ${expected} and no further tag`;
+  if (first === undefined) {
+    throw new TarError(
+      `${rule}; it holds none, as when an image is saved by its ID: tag it (docker tag ID ${expected}) and save it by that name`,
+    );
+  }
+  throw new TarError(
+    tags.length > 1
+      ? `${rule}; it holds ${found.join(", ")}: save it by the one name only`
+      : `${rule}; it holds ${found[0]}: load it by that name, or tag it ${expected} and save it again`,
+  );
 }
 
-function parse(bytes: Buffer, what: string): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    throw new TarError(`${what} is not JSON`);
-  }
+function tagsOf(value: unknown): string[] {
+  return isStrings(value) ? value : [];
 }
 
 function isStrings(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
-}
-
-function duplicate(path: string): TarError {
-  return new TarError(`${path} is in the archive twice`);
 }

@@ -29,10 +29,14 @@ const TYPES: Record<string, TarEntry["type"]> = {
 
 /**
  * Reads a tar (ustar, pax, GNU) as its bytes come, with bounded memory; contents are handed on in pieces.
- * Sparse files are refused: a few bytes of them unpack to any size.
+ * Sparse files are refused: a few bytes of them unpack to any size. Two blocks of zeros end it, as for the
+ * engine: what follows is skipped, up to `trailing` bytes (default none) from the first that is not zero.
  */
 export class TarParser {
   readonly #maxEntries: number;
+  readonly #maxTrailing: number;
+  readonly #mayBeEmpty: boolean;
+  #trailing = 0;
   #pending: Buffer[] = [];
   #have = 0;
   /** of the current content and its padding */
@@ -43,14 +47,18 @@ export class TarParser {
   #zeroBlocks = 0;
   #entries = 0;
 
-  constructor(maxEntries: number) {
+  /** `mayBeEmpty`: no bytes at all are a tar, too. */
+  constructor(maxEntries: number, options: { trailing?: number; mayBeEmpty?: boolean } = {}) {
     this.#maxEntries = maxEntries;
+    this.#maxTrailing = options.trailing ?? 0;
+    this.#mayBeEmpty = options.mayBeEmpty ?? false;
   }
 
   /** @throws TarError */
   *push(chunk: Buffer): Generator<TarEvent> {
     let at = 0;
     while (at < chunk.length) {
+      if (this.#zeroBlocks >= 2) return this.#skip(chunk.subarray(at));
       if (this.#left > 0) {
         const data = chunk.subarray(at, at + this.#left);
         at += data.length;
@@ -77,12 +85,23 @@ export class TarParser {
     }
   }
 
-  /** The bytes are over. @throws TarError when they end within an entry, or held none */
+  /**
+   * The bytes are over. The padding of the last entry may be missing.
+   * @throws TarError when they end within an entry, or held none
+   */
   end(): void {
-    if (this.#left > 0 || this.#padding > 0 || this.#have > 0 || this.#extended) {
-      throw new TarError("unexpected end of the archive");
+    if (this.#left > 0 || this.#have > 0 || this.#extended) {
+      throw new TarError("unexpected end of the archive: it was cut off");
     }
-    if (this.#entries === 0 && this.#zeroBlocks === 0) throw new TarError("the archive is empty");
+    if (this.#entries === 0 && this.#zeroBlocks === 0 && !this.#mayBeEmpty) {
+      throw new TarError("the archive is empty");
+    }
+  }
+
+  #skip(chunk: Buffer): void {
+    const first = this.#trailing > 0 ? 0 : chunk.findIndex((byte) => byte !== 0);
+    if (first >= 0) this.#trailing += chunk.length - first;
+    if (this.#trailing > this.#maxTrailing) throw dataAfterEnd();
   }
 
   #header(block: Buffer): TarEntry | undefined {
@@ -90,8 +109,8 @@ export class TarParser {
       this.#zeroBlocks++;
       return undefined;
     }
-    // what stands behind the end is read by some tools and not by others
-    if (this.#zeroBlocks > 0) throw new TarError("there is data after the end of the archive");
+    // one block of zeros is the end to some tools and not to others
+    if (this.#zeroBlocks > 0) throw dataAfterEnd();
     if (!hasChecksum(block)) throw new TarError("this is not a tar archive");
     if (++this.#entries > this.#maxEntries) throw new TarError(`more than ${this.#maxEntries} entries`);
     const flag = String.fromCharCode(block[156]!);
@@ -162,6 +181,10 @@ export class TarParser {
       at = end;
     }
   }
+}
+
+function dataAfterEnd(): TarError {
+  return new TarError("there is data after the end of the archive");
 }
 
 /** A header block for a regular file. */

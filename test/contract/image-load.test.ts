@@ -65,6 +65,13 @@ describe("an archive", () => {
     expect((await ownImages(client)).get(image)).toMatchObject({ tag: "v1" });
   });
 
+  it("of podman is loaded under the name that its user knows, for the node's own architecture, and runs", async () => {
+    const image = named("l-podman");
+    const tar = await archive(image, { tags: [`localhost/${image}:latest`], architecture: "" });
+    expectOk(await load(image, tar), LOADED);
+    expect(await outputOf(client, image, { image })).toBe("loaded\n");
+  });
+
   it("replaces an image of that name", async () => {
     const image = named("l-again");
     expectOk(await load(image, await archive(image)), LOADED);
@@ -126,6 +133,11 @@ describe("fails", () => {
     for (const name of [image, named("another"), named("more"), target.image.split(":")[0]]) {
       expect(names).not.toContain(name);
     }
+  });
+
+  it("when it is a file system, as docker export writes it", async () => {
+    const tar = await tarOf(["bin", "etc", "usr", "var"].map((name) => ({ name: `${name}/f`, content: "" })));
+    expectFailed(await load(named("l-export"), tar), /docker export.*docker save/);
   });
 
   it("when no node has its architecture", async () => {

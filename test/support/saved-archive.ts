@@ -42,6 +42,55 @@ export function configOf(layers: readonly Buffer[], changes: Record<string, unkn
   });
 }
 
+export type LayoutParts = {
+  /** layers unpacked, from the lowest up */
+  layers: Buffer[];
+  /** what the archive holds for each layer; default: the layers */
+  stored?: Buffer[];
+  config?: Record<string, unknown>;
+  /** of the one descriptor in index.json */
+  annotations?: Record<string, string>;
+  /** the descriptors of index.json; default: the manifest's own */
+  index?(manifest: Descriptor, blob: (content: object) => Descriptor): Record<string, unknown>[];
+  /** changes the manifest */
+  manifest?(manifest: Record<string, unknown>): object;
+};
+
+export type Descriptor = { mediaType: string; digest: string; size: number };
+
+/** An OCI image layout as podman, buildah and skopeo write it: no manifest.json. */
+export async function ociLayout({
+  layers,
+  stored = layers,
+  config,
+  annotations,
+  index = (manifest) => [{ ...manifest, annotations }],
+  manifest = (own) => own,
+}: LayoutParts): Promise<Buffer> {
+  const blobs = new Map<string, Buffer>();
+  const add = (content: Buffer | string, kind: string): Descriptor => {
+    const digest = sha256(content);
+    blobs.set(`blobs/sha256/${digest}`, Buffer.from(content));
+    return {
+      mediaType: `application/vnd.oci.image.${kind}`,
+      digest: `sha256:${digest}`,
+      size: content.length,
+    };
+  };
+  const own = {
+    schemaVersion: 2,
+    config: add(configOf(layers, config), "config.v1+json"),
+    layers: stored.map((layer) => add(layer, "layer.v1.tar")),
+  };
+  const described = add(JSON.stringify(manifest(own)), "manifest.v1+json");
+  const manifests = index(described, (content) => add(JSON.stringify(content), "index.v1+json"));
+  return tarOf([
+    ...[...blobs].map(([name, content]) => ({ name, content })),
+    { name: "oci-layout", content: JSON.stringify({ imageLayoutVersion: "1.0.0" }) },
+    { name: "index.json", content: JSON.stringify({ schemaVersion: 2, manifests }) },
+  ]);
+}
+
 /** As newer engines save: an OCI layout with a manifest.json beside it. */
 export async function ociArchive({
   tags,
