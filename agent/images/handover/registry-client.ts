@@ -1,4 +1,5 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { checkedPath } from "../../checked-path.ts";
 
 const ANSWER_MS = 15_000;
 const MANIFEST_BYTES = 4 * 1024 * 1024;
@@ -62,7 +63,7 @@ export class RegistryClient {
   async #ask(method: string, path: string, statuses: readonly number[]) {
     let answer: { status: number; headers: Headers; text: string };
     try {
-      const response = await fetch(`${this.#base}${path}`, {
+      const response = await fetch(`${this.#base}${checkedPath(path)}`, {
         method,
         headers: { ...this.#headers, accept: MANIFEST_TYPES },
         redirect: "error",
