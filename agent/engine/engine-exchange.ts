@@ -31,7 +31,10 @@ export function exchange(protocol: string, asked: Asked, meant: Meant, body: unk
     // who takes the stream hears of its errors too
     response.on("error", () => undefined);
     const succeeded = meant.statusCodes[response.statusCode ?? 0] === true;
-    if (succeeded && meant.isStream) return tell(null, response);
+    if (succeeded && meant.isStream) {
+      tell(null, response);
+      return;
+    }
     textOf(response).then(
       (bytes) => (succeeded ? tell(null, parsed(bytes)) : tell(failureOf(response, meant, bytes), null)),
       (error) => tell(error, null),
@@ -41,7 +44,8 @@ export function exchange(protocol: string, asked: Asked, meant: Meant, body: unk
   try {
     request = (protocol === "https" ? https : http).request(asked, answered);
   } catch (error) {
-    return tell(error, null);
+    tell(error, null);
+    return;
   }
   request.on("error", (error) => tell(error, null));
   if (isStream(body)) {
