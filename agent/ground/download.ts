@@ -75,7 +75,7 @@ class Download {
       onread: {
         // asked after every read for the buffer of the next, also when that one has to wait
         buffer: () => this.#slots[this.#next]!,
-        callback: (count) => this.#take(this.#slots[this.#next]!.subarray(0, count)),
+        callback: (count) => this.#tryTake(this.#slots[this.#next]!.subarray(0, count)),
       },
     });
     this.#socket = socket;
@@ -100,6 +100,16 @@ class Download {
     }
   }
 
+  /** Nobody catches what is thrown out of a read. */
+  #tryTake(chunk: Buffer): boolean {
+    try {
+      return this.#take(chunk);
+    } catch (error) {
+      this.#stop({ error }, true);
+      return false;
+    }
+  }
+
   /** Takes what was read into the next slot; false makes the socket wait. */
   #take(chunk: Buffer): boolean {
     if (this.#end) return false;
@@ -117,7 +127,7 @@ class Download {
       this.#next = (this.#next + 1) % SLOTS;
       this.#used++;
       this.#filled.push(body);
-      this.#write();
+      void this.#write();
     }
     if (this.#left === 0) this.#stop({ whole: true });
     return !this.#end && this.#used < SLOTS;

@@ -172,10 +172,10 @@ export class GroundClient {
         resolve,
       );
       request.once("timeout", () => request.destroy(new Error("no byte for too long")));
-      request.once("error", fail);
+      request.on("error", fail);
       if (options.body instanceof Readable) {
         // What the source says of itself is the truth to tell; a broken connection is heard from the request.
-        options.body.once("error", reject);
+        options.body.on("error", reject);
         pipeline(options.body, request).catch(fail);
       } else {
         request.end(options.body);

@@ -101,7 +101,7 @@ function headOf(
       else response.destroy();
       resolve({ status: response.statusCode ?? 0, headers: response.headers });
     });
-    request.once("error", reject);
+    request.on("error", reject);
   });
 }
 

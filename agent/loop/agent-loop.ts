@@ -81,7 +81,12 @@ export class AgentLoop {
     };
     signal.addEventListener("abort", shutDown, { once: true });
     if (signal.aborted) shutDown();
-    void this.#watch(running, epoch, over.signal);
+    this.#watch(running, epoch, over.signal).catch((error: unknown) => {
+      log.error(
+        { err: error, command: command.id },
+        "a command is not watched any more: no progress, no cancel",
+      );
+    });
     let outcome: Outcome;
     try {
       outcome = await running.outcome;

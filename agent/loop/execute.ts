@@ -21,7 +21,7 @@ export type ExecuteParts = {
   ground: GroundClient;
   journal: Journal;
   handlers: OperationHandlers;
-  /** told after an operation that changes something has succeeded; must not throw */
+  /** told after an operation that changes something has succeeded; what it throws changes nothing */
   changed?(operation: OperationName, user: string): void;
   log: Logger;
   /** where a stream of unknown length is written to, when it needs one (default: the system's temporary files) */
@@ -132,7 +132,7 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
     const { operation } = command;
     if (isOperation(operation) && OPERATIONS[operation].changes) {
       parts.journal.done(command.id, outcome);
-      if (outcome.state === "succeeded") parts.changed?.(operation, command.user);
+      if (outcome.state === "succeeded") tellChanged(parts, command.id, operation, command.user);
     }
     return outcome;
   });
@@ -145,6 +145,15 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
     shutDown: () => stop(new ShuttingDown("the agent is stopping")),
     outcome: Promise.race([finished, stuck(controller.signal, finished)]),
   };
+}
+
+/** The command is done and noted, whatever becomes of this. */
+function tellChanged(parts: ExecuteParts, id: string, operation: OperationName, user: string): void {
+  try {
+    parts.changed?.(operation, user);
+  } catch (error) {
+    parts.log.error({ err: error, command: id }, "what follows from a change failed");
+  }
 }
 
 const NO_ROOM = { code: "STORAGE_FULL", message: "The edge has no room for its journal" } as const;

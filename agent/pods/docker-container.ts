@@ -1,6 +1,7 @@
 import type Docker from "dockerode";
 import { MiB } from "#protocol/limits.ts";
 import type { NodeKind } from "#protocol/names.ts";
+import { IMAGE_LABEL, IMAGE_USER_LABEL } from "../images/image-labels.ts";
 import { LABEL } from "./docker-labels.ts";
 import type { RunSpec } from "./pod-runtime.ts";
 import { isShell, stoppable } from "./shell-stop.ts";
@@ -64,7 +65,10 @@ export function containerOf(
     // The contract says SIGTERM, whatever the image asks for.
     StopSignal: "SIGTERM",
     Healthcheck: { Test: ["NONE"] },
+    // All of ours: a container has its image's labels too, and these take their place.
     Labels: {
+      [IMAGE_LABEL]: "",
+      [IMAGE_USER_LABEL]: "",
       [LABEL.instance]: context.instance,
       [LABEL.user]: spec.user,
       [LABEL.pod]: spec.pod,

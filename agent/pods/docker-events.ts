@@ -2,8 +2,12 @@ import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
 import { LABEL } from "./docker-labels.ts";
+import { runOfName } from "./docker-names.ts";
 
 const RECONNECT_MS = 1_000;
+
+/** Label and beginning of the names of an agent's containers. */
+type Ours = { instance: string; prefix: string };
 
 /**
  * Calls `hint` with the run of every container of the instance that ended, and with undefined whenever events may
@@ -12,7 +16,7 @@ const RECONNECT_MS = 1_000;
  */
 export function watchEvents(
   docker: Docker,
-  instance: string,
+  ours: Ours,
   hint: (run: string | undefined) => void,
   closing: AbortSignal,
 ): () => void {
@@ -20,7 +24,7 @@ export function watchEvents(
   const signal = AbortSignal.any([closing, stop.signal]);
   void (async () => {
     while (!signal.aborted) {
-      await listen(docker, instance, hint, signal).catch(() => undefined);
+      await listen(docker, ours, hint, signal).catch(() => undefined);
       await sleep(RECONNECT_MS, undefined, { signal, ref: false }).catch(() => undefined);
     }
   })();
@@ -29,12 +33,12 @@ export function watchEvents(
 
 async function listen(
   docker: Docker,
-  instance: string,
+  ours: Ours,
   hint: (run: string | undefined) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const stream = (await docker.getEvents({
-    filters: { type: ["container"], event: ["die"], label: [`${LABEL.instance}=${instance}`] },
+    filters: { type: ["container"], event: ["die"], label: [`${LABEL.instance}=${ours.instance}`] },
   })) as Readable;
   const abort = () => stream.destroy();
   signal.addEventListener("abort", abort, { once: true });
@@ -45,7 +49,10 @@ async function listen(
     for await (const chunk of stream) {
       const lines = (rest + chunk).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) if (line.trim() !== "") hint(runOf(line));
+      for (const line of lines) {
+        const run = runOf(line, ours.prefix);
+        if (run !== undefined) hint(run);
+      }
     }
   } finally {
     signal.removeEventListener("abort", abort);
@@ -53,9 +60,11 @@ async function listen(
   }
 }
 
-function runOf(line: string): string | undefined {
+/** The run of an event about a container that is ours by its name. Its other attributes are labels: anybody's. */
+function runOf(line: string, prefix: string): string | undefined {
   try {
-    return JSON.parse(line).Actor?.Attributes?.[LABEL.run];
+    const name: unknown = JSON.parse(line).Actor?.Attributes?.name;
+    return typeof name === "string" ? runOfName(prefix, name) : undefined;
   } catch {
     return undefined;
   }

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import os from "node:os";
 import type { Readable } from "node:stream";
-import Docker from "dockerode";
+import type Docker from "dockerode";
 import type { NodeKind } from "#protocol/names.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
+import { openEngine } from "../engine/open-engine.ts";
 import { killPoint } from "../kill-point.ts";
 import { DEFAULT_POD_LIMITS, type NodeDevices, type PodLimits } from "./docker-container.ts";
 import { DockerCreator } from "./docker-create.ts";
@@ -12,6 +13,7 @@ import { watchEvents } from "./docker-events.ts";
 import { LABEL } from "./docker-labels.ts";
 import { framesOf } from "./docker-logs.ts";
 import { DockerMountPoints } from "./docker-mount-points.ts";
+import { containerName, runOfName } from "./docker-names.ts";
 import { DockerNetworks } from "./docker-networks.ts";
 import { cleanStartError, NEVER_RAN, stateOf, terminated } from "./docker-state.ts";
 import { DockerWorkdirs } from "./docker-workdirs.ts";
@@ -61,7 +63,7 @@ export class DockerRuntime implements PodRuntime {
   readonly #creator: DockerCreator;
 
   constructor(options: DockerRuntimeOptions) {
-    this.#docker = options.docker ?? new Docker();
+    this.#docker = options.docker ?? openEngine();
     this.#options = {
       instance: options.instance,
       prefix: options.prefix ?? "perigee",
@@ -152,16 +154,17 @@ export class DockerRuntime implements PodRuntime {
   }
 
   async stop(run: string, graceMs: number): Promise<void> {
-    const stopping = this.#container(run).stop({ t: Math.ceil(graceMs / 1000) });
+    const container = await this.#own(run);
+    if (!container) return;
+    const stopping = container.stop({ t: Math.ceil(graceMs / 1000) });
     // Should this fail, the payload has its grace and ends all the same.
-    const telling = this.#tellAll(run).catch(() => undefined);
+    const telling = this.#tellAll(container).catch(() => undefined);
     const all = Promise.all([ignoring(stopping, 304, 404), telling]);
     await this.#within(all, graceMs + this.#options.timeoutMs);
   }
 
   /** The engine tells a container's first process only; a shell hands it on to nobody. */
-  async #tellAll(run: string): Promise<void> {
-    const container = this.#container(run);
+  async #tellAll(container: Docker.Container): Promise<void> {
     const { Path, Args, State } = await container.inspect();
     if (!State.Running || !isShell([Path, ...Args])) return;
     const exec = await container.exec({ Cmd: tellAll([Path], { first: false }) });
@@ -169,7 +172,8 @@ export class DockerRuntime implements PodRuntime {
   }
 
   async remove(run: string): Promise<void> {
-    const container = this.#container(run);
+    const container = await this.#own(run);
+    if (!container) return;
     const removed = async () => {
       const gone = await ignoring(container.remove({ force: true, v: true }), 404, 409);
       // 409: someone is at it already; it is gone when that is done.
@@ -198,9 +202,10 @@ export class DockerRuntime implements PodRuntime {
       all: true,
       filters: { label: [`${LABEL.instance}=${this.#options.instance}`] },
     });
-    return (await this.#within(listing, this.#options.timeoutMs)).flatMap(({ Labels, State }) => {
-      const run = Labels[LABEL.run];
+    return (await this.#within(listing, this.#options.timeoutMs)).flatMap((found) => {
+      const run = this.#runOf(found);
       if (run === undefined) return [];
+      const { Labels, State } = found;
       const phase =
         State === "created"
           ? "created"
@@ -217,7 +222,8 @@ export class DockerRuntime implements PodRuntime {
       size: true,
       filters: { label: [`${LABEL.instance}=${this.#options.instance}`, `${LABEL.user}=${user}`] },
     });
-    const found = (await this.#within(listing, this.#options.timeoutMs)) as Sized[];
+    const listed = (await this.#within(listing, this.#options.timeoutMs)) as Sized[];
+    const found = listed.filter((container) => this.#runOf(container) !== undefined);
     const bytes = found.reduce((sum, { SizeRw = 0 }) => sum + SizeRw, 0);
     // An image's VOLUME is a volume of the engine's, which goes with the container and is in no size of it.
     const volumes = found
@@ -277,7 +283,8 @@ export class DockerRuntime implements PodRuntime {
   }
 
   watch(hint: (run: string | undefined) => void): () => void {
-    return watchEvents(this.#docker, this.#options.instance, hint, this.#closing.signal);
+    const { instance, prefix } = this.#options;
+    return watchEvents(this.#docker, { instance, prefix }, hint, this.#closing.signal);
   }
 
   async nodes(): Promise<NodeReport[]> {
@@ -304,11 +311,33 @@ export class DockerRuntime implements PodRuntime {
   }
 
   #name(run: string): string {
-    return `${this.#options.prefix}-${run.toLowerCase()}`;
+    return containerName(this.#options.prefix, run);
+  }
+
+  /** The run of a container that is ours by its name; undefined for every other, whatever its labels say. */
+  #runOf({ Names }: Docker.ContainerInfo): string | undefined {
+    for (const name of Names) {
+      const run = runOfName(this.#options.prefix, name);
+      if (run !== undefined) return run;
+    }
+    return undefined;
   }
 
   #container(run: string): Docker.Container {
     return this.#docker.getContainer(this.#name(run));
+  }
+
+  /** The run's container by its ID, if it is this agent's: nobody else's is stopped or removed, whatever its name. */
+  async #own(run: string): Promise<Docker.Container | undefined> {
+    try {
+      const { Id, Config } = await this.#within(this.#container(run).inspect(), this.#options.timeoutMs);
+      return Config.Labels?.[LABEL.instance] === this.#options.instance
+        ? this.#docker.getContainer(Id)
+        : undefined;
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
   }
 
   /** A dead engine may take a call and never answer. */

@@ -1,11 +1,15 @@
 import type Docker from "dockerode";
-import { ImageMissing } from "./pod-runtime.ts";
+import { isReservedLabel } from "../images/image-labels.ts";
+import { ImageMissing, StartFailure } from "./pod-runtime.ts";
 
 const MOST_KNOWN = 1_000;
 
 type Known = { workdir: string; volumes: readonly string[]; entrypoint: string[]; cmd: string[] };
 
-/** WORKDIR, VOLUMEs and commands of images by content ID; an ID names its content for ever. */
+/**
+ * WORKDIR, VOLUMEs and commands of images by content ID; an ID names its content for ever. An image with a label of the agent's
+ * is refused, however it came here: its containers would look like something else of the agent's.
+ */
 export class DockerWorkdirs {
   readonly #docker: Docker;
   readonly #known = new Map<string, Known>();
@@ -14,12 +18,12 @@ export class DockerWorkdirs {
     this.#docker = docker;
   }
 
-  /** The image's WORKDIR; empty when it has none. @throws ImageMissing, also for what is no whole content ID */
+  /** The image's WORKDIR; empty when it has none. @throws ImageMissing, also for what is no whole content ID; StartFailure */
   async of(imageId: string): Promise<string> {
     return (await this.#look(imageId)).workdir;
   }
 
-  /** Paths of the image's VOLUMEs, as they were written. @throws ImageMissing */
+  /** Paths of the image's VOLUMEs, as they were written. @throws ImageMissing, StartFailure */
   async volumesOf(imageId: string): Promise<readonly string[]> {
     return (await this.#look(imageId)).volumes;
   }
@@ -35,6 +39,10 @@ export class DockerWorkdirs {
     if (known !== undefined) return known;
     try {
       const { Config } = await this.#docker.getImage(imageId).inspect();
+      const label = Object.keys(Config?.Labels ?? {}).find(isReservedLabel);
+      if (label !== undefined) {
+        throw new StartFailure(`the image has the label ${label.slice(0, 200)}, which is reserved`);
+      }
       const found = {
         workdir: Config?.WorkingDir ?? "",
         volumes: Object.keys(Config?.Volumes ?? {}),

@@ -2,6 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { PerigeeError } from "#protocol/errors.ts";
+import { checkedPath } from "../checked-path.ts";
 import { refusalOf, unreachable } from "./kubernetes-errors.ts";
 
 /** Where the cluster is: a kubeconfig file, or the service account of the pod that the agent is. */
@@ -69,7 +70,10 @@ export class KubernetesApi {
     return new KubernetesApi(config);
   }
 
-  /** @throws KubernetesRefusal; PerigeeError ENGINE_UNAVAILABLE; the reason of `signal` */
+  /**
+   * A redirect is a refusal: nobody but the API server is asked.
+   * @throws KubernetesRefusal; PerigeeError ENGINE_UNAVAILABLE; IllegalPath; the reason of `signal`
+   */
   async call<T>(path: string, call: Call = {}): Promise<T> {
     const ms = call.timeoutMs ?? TIMEOUT_MS;
     const late = AbortSignal.timeout(ms);
@@ -139,7 +143,7 @@ export class KubernetesApi {
 
   async #send(path: string, call: Call, signal: AbortSignal, kind: string): Promise<http.IncomingMessage> {
     const { headers, ...tls } = await this.#credentials();
-    const url = new URL(this.#server.pathname.replace(/\/$/, "") + path, this.#server);
+    const url = new URL(this.#server.pathname.replace(/\/$/, "") + checkedPath(path), this.#server);
     for (const [name, value] of Object.entries(call.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { LABEL } from "./docker-labels.ts";
+import type { Metadata } from "./kubernetes-types.ts";
+import { isRunId } from "./run-id.ts";
 
 /** Keeps a pod's object, and with it how the run ended, until the agent has noted it. */
 export const FINALIZER = "perigee.internal/run";
@@ -37,6 +39,12 @@ export class KubernetesNames {
 
   pod(run: string): string {
     return run.toLowerCase();
+  }
+
+  /** The run whose pod this is, by its name and its label alike; undefined for what is no run's pod. */
+  runOf({ name, labels }: Metadata): string | undefined {
+    const run = labels?.[LABEL.run];
+    return run !== undefined && isRunId(run) && name === this.pod(run) ? run : undefined;
   }
 
   labels(user?: string): Record<string, string> {

@@ -148,7 +148,7 @@ export class KubernetesPods {
     ].join(",");
     const { items } = await this.#api.list<Pod>("/api/v1/pods", { labelSelector });
     for (const { metadata } of items) {
-      const run = metadata.labels?.[LABEL.run];
+      const run = this.#names.runOf(metadata);
       if (run && metadata.namespace) this.remember(run, metadata.namespace);
     }
     return items;

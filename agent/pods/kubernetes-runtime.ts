@@ -127,7 +127,7 @@ export class KubernetesRuntime implements PodRuntime {
     if (!found?.pod) throw new NotStartedYet("ContainerCreating");
     pod = found.pod;
     if (hasStarted(pod)) {
-      void this.#tighten(spec, pod);
+      void this.#tighten(spec, pod).catch(() => undefined);
       return startedOf(pod, spec);
     }
     const failure = startFailureOf(pod);
@@ -240,8 +240,9 @@ export class KubernetesRuntime implements PodRuntime {
   async list(): Promise<ListedRun[]> {
     const listed: ListedRun[] = [];
     for (const pod of await this.#pods.list()) {
-      const { [LABEL.run]: run, [LABEL.user]: user = "", [LABEL.pod]: name = "" } = pod.metadata.labels ?? {};
+      const run = this.#names.runOf(pod.metadata);
       if (run === undefined) continue;
+      const { [LABEL.user]: user = "", [LABEL.pod]: name = "" } = pod.metadata.labels ?? {};
       const state = stateOf(pod, await this.#pods.isLost(pod));
       const phase = "running" in state ? "running" : "terminated" in state ? "ended" : "created";
       listed.push({ run, user, pod: name, phase });
@@ -293,7 +294,7 @@ export class KubernetesRuntime implements PodRuntime {
   watch(hint: (run: string | undefined) => void): () => void {
     return this.#pods.watch.listen((seen) => {
       if (!seen) return hint(undefined);
-      const run = seen.pod.metadata.labels?.[LABEL.run];
+      const run = this.#names.runOf(seen.pod.metadata);
       if (run === undefined) return;
       if (seen.deleted || isSettled(seen.pod) || this.#unstarted.has(run)) hint(run);
     });

@@ -102,6 +102,7 @@ export class PodManager {
       runtime: options.runtime,
       push: options.push,
       flushMs: this.#options.logFlushMs,
+      onError: (error, run) => this.#tell(error, { run, doing: "log" }),
     });
     this.#executor = new RunExecutor({
       ...this.#options,
@@ -118,6 +119,7 @@ export class PodManager {
     for (const record of this.#records.values()) if (record.phase === "running") this.#logs.follow(record);
     this.#unwatch = this.#runtime.watch((run) => {
       if (run === undefined) return void this.#resync();
+      if (!this.#records.has(run)) return;
       this.#executor.lookSoon(run);
       this.#suspects.add(run);
       this.#kick();
@@ -351,7 +353,7 @@ export class PodManager {
   /** Compares the records with what the engine holds. */
   #resync(): Promise<void> {
     this.#resyncing ??= this.#compare()
-      .catch((error) => this.#options.onError?.(error, { doing: "list" }))
+      .catch((error) => this.#tell(error, { doing: "list" }))
       .finally(() => {
         this.#resyncing = undefined;
         this.#kick();
@@ -376,8 +378,20 @@ export class PodManager {
     }
   }
 
+  /** Looks at what is to be done. It is called by timers, events and ends of promises: what fails is tried again. */
   #kick(): void {
     if (this.#closed) return;
+    try {
+      this.#next();
+    } catch (error) {
+      this.#tell(error, { doing: "plan" });
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#kick(), this.#options.retryMs.most);
+      this.#timer.unref();
+    }
+  }
+
+  #next(): void {
     const { actions, wakeAt } = plan({
       records: [...this.#records.values()],
       busy: this.#busy,
@@ -394,6 +408,10 @@ export class PodManager {
     const delay = Math.min(Math.max(wakeAt - this.#options.now(), 0), MAX_TIMER_MS);
     this.#timer = setTimeout(() => this.#kick(), delay);
     this.#timer.unref();
+  }
+
+  #tell(error: unknown, about: { run?: string; doing: string }): void {
+    if (!this.#closed) this.#options.onError?.(error, about);
   }
 
   #perform(action: Action): void {
@@ -414,9 +432,7 @@ export class PodManager {
     this.#busy.add(action.run);
     void this.#executor
       .perform(action, record)
-      .catch((error) => {
-        if (!this.#closed) this.#options.onError?.(error, { run: action.run, doing: action.do });
-      })
+      .catch((error) => this.#tell(error, { run: action.run, doing: action.do }))
       .finally(() => {
         this.#busy.delete(action.run);
         this.#kick();

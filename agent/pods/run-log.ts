@@ -66,7 +66,11 @@ export class RunLog {
 
   /** Resolves when everything that the engine has was delivered, or when it was given up. The run has ended. */
   flush(): Promise<void> {
-    this.#flushed ??= this.#drain();
+    // One that failed is tried again by who asks again.
+    this.#flushed ??= this.#drain().catch((error: unknown) => {
+      this.#flushed = undefined;
+      throw error;
+    });
     return this.#flushed;
   }
 

@@ -23,9 +23,17 @@ export class PodReporter {
   /** The run has changed. */
   changed(report: PodReport): void {
     this.#waiting.set(report.run, report);
-    this.#sending ??= this.#drain().finally(() => {
-      this.#sending = undefined;
-    });
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#sending ??= this.#drain()
+      .catch((error: unknown) => this.#log.error({ err: error }, "pod states could not be told"))
+      .finally(() => {
+        this.#sending = undefined;
+        // what came between the last look and now
+        if (this.#waiting.size > 0 && !this.#closed.signal.aborted) this.#begin();
+      });
   }
 
   close(): void {

@@ -95,7 +95,7 @@ export class FileSink extends Writable {
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    this.idle().then(() => callback(this.#failure as Error | undefined));
+    this.idle().then(() => callback(this.#failure as Error | undefined), callback);
   }
 
   /** Writes batch after batch until there is none or one fails. Never rejects. */

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { PassThrough, Readable } from "node:stream";
-import Docker from "dockerode";
+import type Docker from "dockerode";
+import { openEngine } from "#agent/engine/open-engine.ts";
 import { Directory } from "#agent/files/directory.ts";
 import { DockerImageStore, type DockerImageStoreOptions } from "#agent/images/docker-image-store.ts";
 import type { ImageDeps } from "#agent/images/image-deps.ts";
@@ -29,7 +30,7 @@ export type RunOptions = {
 
 /** The image operations on the real engine, with names, an instance and a directory of their own. */
 export class ImageWorld {
-  readonly docker = new Docker();
+  readonly docker: Docker = openEngine();
   readonly directory = mkdtempSync(join(tmpdir(), "perigee-images-"));
   readonly database = new DatabaseSync(join(this.directory, "state.db"));
   /** begins the names of this world's users and public images */

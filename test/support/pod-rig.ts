@@ -2,8 +2,9 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs
 import os from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import Docker from "dockerode";
+import type Docker from "dockerode";
 import { ulid } from "ulid";
+import { openEngine } from "#agent/engine/open-engine.ts";
 import { LABEL } from "#agent/pods/docker-labels.ts";
 import { DockerRuntime, type DockerRuntimeOptions } from "#agent/pods/docker-runtime.ts";
 import type { LogChunk } from "#agent/pods/log-pusher.ts";
@@ -17,7 +18,7 @@ const BUSYBOX = "busybox";
 
 /** Everything that a test of pods needs on a real engine, and its removal. */
 export class PodRig {
-  readonly docker = new Docker();
+  readonly docker: Docker = openEngine();
   readonly instance = `test-${ulid().toLowerCase()}`;
   readonly directory = mkdtempSync(path.join(os.tmpdir(), "perigee-pods-"));
   /** image IDs by the reference that means them, for every user */

@@ -23,11 +23,10 @@ export async function collectBy(command: readonly string[], signal: AbortSignal)
   const keep = (chunk: Buffer) => {
     output = (output + chunk).slice(-KEPT);
   };
-  child.stdout.on("data", keep);
-  child.stderr.on("data", keep);
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", keep).on("error", () => undefined);
   try {
     const [code, killed] = await new Promise<[number | null, string | null]>((resolve, reject) => {
-      child.once("error", reject);
+      child.on("error", reject);
       child.once("close", (...end) => resolve(end));
     });
     if (code === null) throw new CollectionCut(`${command[0]} was cut short (${killed})`);

@@ -1,4 +1,5 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { checkedPath } from "../../checked-path.ts";
 import type { LayerOfManifest } from "./sealed-image.ts";
 
 const ANSWER_MS = 15_000;
@@ -95,7 +96,7 @@ export class RegistryClient {
   ) {
     let answer: { status: number; headers: Headers; text: string };
     try {
-      const response = await fetch(`${this.#base}${path}`, {
+      const response = await fetch(`${this.#base}${checkedPath(path)}`, {
         method,
         headers: { ...this.#headers, accept: MANIFEST_TYPES, ...(body && { "content-type": body.type }) },
         ...(body && { body: new Uint8Array(body.data) }),

@@ -39,6 +39,21 @@ export class Mortal {
     await this.#child.ready;
   }
 
+  /** Of the process that was started last. */
+  get pid(): number {
+    return this.#child!.pid;
+  }
+
+  /** Resolves when it has said so, in its latest lines, at least `times` times. */
+  async said(pattern: RegExp, times = 1): Promise<void> {
+    while (this.#log.filter((line) => pattern.test(line)).length < times) {
+      await Promise.race([
+        sleep(50),
+        this.#child!.exited.then(() => Promise.reject(new Error("it has ended"))),
+      ]);
+    }
+  }
+
   /** It dies when it next comes to `point`. */
   arm(point: string): void {
     writeFileSync(`${this.#killFile}.part`, point);

@@ -1,0 +1,85 @@
+import http from "node:http";
+import https from "node:https";
+import type { Readable } from "node:stream";
+
+/** A request as docker-modem puts it together. */
+export type Asked = https.RequestOptions;
+
+/** What its caller meant by it. */
+export type Meant = {
+  path: string;
+  /** statuses: true is a success, a text is what to call the failure */
+  statusCodes: Record<number, boolean | string>;
+  /** the answer is given as a stream once its head is there, else as JSON or bytes once it is whole */
+  isStream?: boolean;
+};
+
+export type Told = (error: unknown, answer: unknown) => void;
+
+/**
+ * One request and its answer, told once. No redirect is followed: 3xx is a failure like any other status. An answer
+ * that breaks off is an error and not silence, and no error is without a listener.
+ */
+export function exchange(protocol: string, asked: Asked, meant: Meant, body: unknown, told: Told): void {
+  let over = false;
+  const tell: Told = (error, answer) => {
+    if (over) return;
+    over = true;
+    told(error, answer);
+  };
+  const answered = (response: http.IncomingMessage) => {
+    // who takes the stream hears of its errors too
+    response.on("error", () => undefined);
+    const succeeded = meant.statusCodes[response.statusCode ?? 0] === true;
+    if (succeeded && meant.isStream) {
+      tell(null, response);
+      return;
+    }
+    textOf(response).then(
+      (bytes) => (succeeded ? tell(null, parsed(bytes)) : tell(failureOf(response, meant, bytes), null)),
+      (error) => tell(error, null),
+    );
+  };
+  let request: http.ClientRequest;
+  try {
+    request = (protocol === "https" ? https : http).request(asked, answered);
+  } catch (error) {
+    tell(error, null);
+    return;
+  }
+  request.on("error", (error) => tell(error, null));
+  if (isStream(body)) {
+    body.on("error", (error) => request.destroy(error));
+    body.pipe(request);
+  } else request.end(body);
+}
+
+function isStream(body: unknown): body is Readable {
+  return typeof (body as Readable | undefined)?.pipe === "function";
+}
+
+async function textOf(response: http.IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function parsed(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return bytes;
+  }
+}
+
+/** With status and message where dockerode's callers look for them. */
+function failureOf({ statusCode = 0 }: http.IncomingMessage, { statusCodes }: Meant, bytes: Buffer): Error {
+  const json = parsed(bytes) as { message?: string } | Buffer;
+  const reason = statusCodes[statusCode] ?? "unexpected";
+  const message = (!Buffer.isBuffer(json) && json.message) || bytes.toString();
+  return Object.assign(new Error(`(HTTP code ${statusCode}) ${reason} - ${message} `), {
+    reason,
+    statusCode,
+    json,
+  });
+}
