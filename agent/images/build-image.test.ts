@@ -152,7 +152,7 @@ describe("a build", () => {
     const other = imageHandlers(world.openStore({ publicImages }), world.deps);
     for (const [i, trigger] of triggers.entries()) {
       const container = await world.docker.createContainer({ Image: busybox });
-      await container.commit({ repo, tag: `v${i}`, changes: `ONBUILD ${trigger}` });
+      await container.commit({ repo, tag: `v${i}`, changes: `ENV U=http://x/y\nONBUILD ${trigger}` });
       await container.remove();
       const failure = await failureOf(
         world.buildText(alice, "evil", `FROM ${repo}:v${i}\n`, { handlers: other }),
