@@ -4,7 +4,7 @@ import { DockerfileError, shown } from "./dockerfile-error.ts";
 export type EscapeChar = "\\" | "`";
 
 // Go's \s is ASCII without \v
-const DIRECTIVE = /^#[\t\n\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*([^\n]+?)[\t\n\f\r ]*$/;
+const DIRECTIVE = /^#[\t\n\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=([^\n]+)$/;
 const KNOWN = ["syntax", "escape"];
 
 /**
@@ -20,7 +20,8 @@ export function readDirectives(lines: readonly string[]): EscapeChar {
     const key = name?.toLowerCase();
     if (key === undefined || !KNOWN.includes(key)) break;
     if (seen.has(key)) throw new DockerfileError(`only one ${key} parser directive can be used`);
-    seen.set(key, value!);
+    // blanks alone are a value, too
+    seen.set(key, value!.replace(/^[\t\n\f\r ]+/, "").trimEnd() || " ");
   }
   const escapeChar = seen.get("escape") ?? "\\";
   if (escapeChar === "\\" || escapeChar === "`") return escapeChar;

@@ -1,24 +1,43 @@
-import { isBlank } from "./dockerfile-blanks.ts";
+import { hasBlank, isBlank } from "./dockerfile-blanks.ts";
 import type { EscapeChar } from "./dockerfile-directives.ts";
 import { DockerfileError, shown } from "./dockerfile-error.ts";
 
-export type Variables = ReadonlyMap<string, string>;
+export type Variables = { get(name: string): string | undefined };
 
 const NESTING = 20;
-const EXPANDED = 65_536;
+/** characters */
+const WORD = 65_536;
+const TOTAL = 8 * 1024 * 1024;
 
 /**
  * Expands variables and takes quotes away as the engine does: `$X`, `${X}`, `${X:-word}`, `${X:+word}`,
  * `${X:?word}`, `${X?word}`, and as later engines do `${X-word}`, `${X+word}`. An unknown variable is empty.
- * @throws DockerfileError
+ * One is for a whole Dockerfile: all that its words come to is bounded.
  */
-export function expandWord(text: string, variables: Variables, escapeChar: EscapeChar): string {
-  return new Expansion(text, variables, escapeChar).read(undefined, 0).text;
-}
+export class Expander {
+  readonly #escape: EscapeChar;
+  #left = TOTAL;
 
-/** As {@link expandWord}, then split at the blanks that are not quoted (EXPOSE). */
-export function expandWords(text: string, variables: Variables, escapeChar: EscapeChar): string[] {
-  return new Expansion(text, variables, escapeChar).read(undefined, 0).words;
+  constructor(escapeChar: EscapeChar) {
+    this.#escape = escapeChar;
+  }
+
+  /** @throws DockerfileError */
+  word(text: string, variables: Variables): string {
+    return this.#expand(text, variables).text;
+  }
+
+  /** As {@link word}, then split at the blanks that are not quoted (EXPOSE). @throws DockerfileError */
+  words(text: string, variables: Variables): string[] {
+    return this.#expand(text, variables).words;
+  }
+
+  #expand(text: string, variables: Variables): { text: string; words: string[] } {
+    const expanded = new Expansion(text, variables, this.#escape).read(undefined, 0);
+    this.#left -= expanded.text.length;
+    if (this.#left < 0) throw new DockerfileError("the Dockerfile is too long after expansion");
+    return expanded;
+  }
 }
 
 class Expansion {
@@ -47,7 +66,7 @@ class Expansion {
       else if (char === "$") text += words.split(this.#variable(depth));
       else if (char === this.#escape) text += words.add(this.#chars[this.#at++] ?? "");
       else text += words.split(char);
-      if (text.length > EXPANDED) throw new DockerfileError("a word is too long after expansion");
+      if (text.length > WORD) throw new DockerfileError("a word is too long after expansion");
     }
     if (stop) throw new DockerfileError("syntax error: missing '}'");
     return { text, words: words.end() };
@@ -139,6 +158,7 @@ class Words {
   }
 
   split(text: string): string {
+    if (!hasBlank(text)) return this.add(text);
     for (const char of text) {
       if (!isBlank(char)) this.#word += char;
       else this.end();

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DockerfileError } from "./dockerfile-error.ts";
-import { expandWord } from "./dockerfile-expand.ts";
+import { Expander } from "./dockerfile-expand.ts";
 import { readInstruction } from "./dockerfile-instruction.ts";
 import { readLines } from "./dockerfile-lines.ts";
 import { type PlanWorld, planBuild } from "./dockerfile-plan.ts";
@@ -137,6 +137,32 @@ describe("a plan", () => {
   });
 });
 
+describe("a plan is bounded", () => {
+  const lines = (count: number, line: (i: number) => string) =>
+    Array.from({ length: count }, (_, i) => line(i));
+  const doubled = lines(16, () => "ARG A=$A$A")
+    .join("\n")
+    .replace("$A$A", "x");
+  test.each([
+    [
+      "in what its words come to",
+      [doubled, "FROM base", "ARG A", ...lines(9_000, (i) => `ENV A${i % 9}=$A`)],
+      /too long/,
+    ],
+    [
+      "in an instruction's words",
+      [doubled, "FROM base", "ARG A", `LABEL ${lines(5_000, (i) => `k${i}=$A`).join(" ")}`],
+      /too long/,
+    ],
+    ["in stages", lines(201, () => "FROM scratch"), /stages/],
+    ["in variables", ["FROM scratch", ...lines(9_000, (i) => `ENV A${i}=x`)], /environment variables/],
+    ["in blanks of a directive", [`# escape=a${" ".repeat(65_000)}b`, "FROM scratch"], /escape/],
+    ["in instructions", ["FROM scratch", ...lines(10_000, () => "USER a")], /10,000/],
+  ])("%s", async (_, text, reason) => {
+    await expect(plan(text.join("\n"))).rejects.toThrow(reason);
+  });
+});
+
 describe("whatever a Dockerfile says", () => {
   const piece = fc.constantFrom(
     ...'FROM |ADD |COPY |RUN |ARG |ENV |ONBUILD |LABEL |from |--from=|missing|own|base|scratch|http://x|git@x:y|$X|${X}|${X:-|}|["|","|"]|\\\n|\n|# c\n|`|\\|\'|"| |\t|\v|\f|\r|\u00a0|\u0085|\u2028|<<EOF|EOF\n|X=|a|/|AS s|s|0|=|# escape=`\n'.split(
@@ -200,12 +226,12 @@ describe("a word", () => {
     ["${Z:-${Z:-deep}}", "deep"],
     ["${A:?x}${A?x}${E?x}", "oneone"],
   ])("%j becomes %j", (text, expected) => {
-    expect(expandWord(text, variables, "\\")).toBe(expected);
+    expect(new Expander("\\").word(text, variables)).toBe(expected);
   });
   test.each(["'", '"', "${", "${A", "${A:", "${Z:?x}", "${E:?x}", "${Z?x}", "${}", "${A/x/y}"])(
     "%j is refused",
     (text) => {
-      expect(() => expandWord(text, variables, "\\")).toThrow(DockerfileError);
+      expect(() => new Expander("\\").word(text, variables)).toThrow(DockerfileError);
     },
   );
 });

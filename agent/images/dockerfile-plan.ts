@@ -1,6 +1,6 @@
 import type { EscapeChar } from "./dockerfile-directives.ts";
 import { DockerfileError, locate, shown } from "./dockerfile-error.ts";
-import { expandWord } from "./dockerfile-expand.ts";
+import { Expander } from "./dockerfile-expand.ts";
 import { readFlags } from "./dockerfile-flags.ts";
 import { HEREDOC_MESSAGE, heredocNames } from "./dockerfile-heredoc.ts";
 import { type Instruction, readInstruction, UnknownInstruction } from "./dockerfile-instruction.ts";
@@ -76,6 +76,8 @@ function heredocBefore(read: readonly Numbered[], line: string): Numbered | unde
   });
 }
 
+const STAGES = 200;
+
 type Stage = {
   name: string | undefined;
   scope: Scope;
@@ -87,6 +89,7 @@ type Stage = {
 class Planner {
   readonly #world: PlanWorld;
   readonly #escape: EscapeChar;
+  readonly #expander: Expander;
   readonly #stages: Stage[] = [];
   /** ARG before the first FROM, and the platform as BuildKit gives it */
   readonly #globals: Map<string, string>;
@@ -96,6 +99,7 @@ class Planner {
   constructor(world: PlanWorld, escapeChar: EscapeChar) {
     this.#world = world;
     this.#escape = escapeChar;
+    this.#expander = new Expander(escapeChar);
     const platform = `${world.os}/${world.architecture}`;
     this.#globals = new Map(
       ["BUILD", "TARGET"].flatMap((side) => [
@@ -112,7 +116,7 @@ class Planner {
     const stage = this.#stages.at(-1);
     if (stage) return this.#step(stage, instruction, instruction.source);
     if (instruction.keyword !== "ARG") throw new DockerfileError("no build stage in current context");
-    const read = instruction.args.map((word) => readArg(word, this.#globals, this.#escape));
+    const read = instruction.args.map((word) => readArg(word, this.#globals, this.#expander));
     if (read.length === 0) throw new DockerfileError("requires at least one argument");
     for (const [name, value] of read) if (value !== undefined) this.#globals.set(name, value);
   }
@@ -137,9 +141,10 @@ class Planner {
     if (name !== undefined && this.#stages.some((stage) => stage.name === name)) {
       throw new DockerfileError(`duplicate name ${shown(name)}`);
     }
+    if (this.#stages.length === STAGES) throw new DockerfileError("there are over 200 stages");
     const platform = readFlags(flags, ["platform"]).get("platform");
-    if (platform !== undefined) this.#checkPlatform(expandWord(platform, this.#globals, this.#escape));
-    const base = expandWord(word, this.#globals, this.#escape);
+    if (platform !== undefined) this.#checkPlatform(this.#expander.word(platform, this.#globals));
+    const base = this.#expander.word(word, this.#globals);
     if (base === "") throw new DockerfileError(`base name (${shown(word)}) should not be blank`);
     const { image, scope, triggers } = await this.#base(base);
     const stage: Stage = {
@@ -167,7 +172,7 @@ class Planner {
     const stage = this.#stages.find((earlier) => earlier.name === name.toLowerCase());
     if (stage) {
       const { scope, triggers } = stage;
-      return { image: stage.name!, scope: new Scope(scope.env, scope.shell), triggers };
+      return { image: stage.name!, scope: scope.child(), triggers };
     }
     if (name === "scratch") return { image: name, scope: new Scope([]), triggers: [] };
     const { id, env, shell, onBuild } = await this.#image(name);
@@ -203,6 +208,7 @@ class Planner {
       scope: stage.scope,
       globals: this.#globals,
       escapeChar: this.#escape,
+      expander: this.#expander,
       source: (from) => this.#source(from),
     });
     // The engine would run them where the stage is a base; in the last stage they are the image's.

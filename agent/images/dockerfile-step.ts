@@ -2,7 +2,7 @@ import { localSource } from "./dockerfile-add.ts";
 import { splitOnce, trim } from "./dockerfile-blanks.ts";
 import type { EscapeChar } from "./dockerfile-directives.ts";
 import { DockerfileError, shown } from "./dockerfile-error.ts";
-import { expandWord, expandWords, type Variables } from "./dockerfile-expand.ts";
+import type { Expander, Variables } from "./dockerfile-expand.ts";
 import { readFlags } from "./dockerfile-flags.ts";
 import { HEREDOC_MESSAGE, hasHeredoc } from "./dockerfile-heredoc.ts";
 import type { Instruction, Keyword } from "./dockerfile-instruction.ts";
@@ -17,6 +17,7 @@ export type StepContext = {
   /** ARG before the first FROM */
   globals: ReadonlyMap<string, string>;
   escapeChar: EscapeChar;
+  expander: Expander;
   /** the ID or stage for what COPY --from names */
   source(from: string): Promise<string>;
 };
@@ -54,7 +55,7 @@ const pairs: Writer = ({ keyword, flags, args }, context) => {
   for (let i = 0; i < words.length; i += 2) {
     const [key, value] = [words[i]!, words[i + 1]!];
     if (keyword === "LABEL" && isAgentLabel(key)) throw new DockerfileError(RESERVED_LABEL);
-    if (keyword === "ENV") context.scope.env.set(key, value);
+    if (keyword === "ENV") context.scope.set(key, value);
     written.push(writePair(key, value));
   }
   return written.join(" ");
@@ -88,7 +89,7 @@ const WRITERS: Record<Keyword, Writer> = {
     if (args.length === 0) throw new DockerfileError("requires at least one argument");
     return args
       .map((word) => {
-        const [name, given] = readArg(word, context.scope.variables(), context.escapeChar);
+        const [name, given] = readArg(word, context.scope, context.expander);
         return [name, given ?? context.globals.get(name)] as const;
       })
       .map(([name, value]) => {
@@ -117,7 +118,7 @@ const WRITERS: Record<Keyword, Writer> = {
   EXPOSE: ({ flags, args }, context) => {
     readFlags(flags, []);
     if (args.length === 0) throw new DockerfileError("requires at least one argument");
-    const ports = args.flatMap((word) => expandWords(word, context.scope.variables(), context.escapeChar));
+    const ports = args.flatMap((word) => context.expander.words(word, context.scope));
     // the engine takes a list that comes to nothing
     return ports.length === 0 ? "''" : ports.map(quote).join(" ");
   },
@@ -170,17 +171,17 @@ const WRITERS: Record<Keyword, Writer> = {
 export function readArg(
   word: string,
   variables: Variables,
-  escapeChar: EscapeChar,
+  expander: Expander,
 ): [name: string, value: string | undefined] {
   const equals = word.indexOf("=");
   if (equals === 0) throw new DockerfileError("names can not be blank");
-  if (equals < 0) return [expandWord(word, variables, escapeChar), undefined];
+  if (equals < 0) return [expander.word(word, variables), undefined];
   const [name, value] = [word.slice(0, equals), word.slice(equals + 1)];
-  return [expandWord(name, variables, escapeChar), expandWord(value, variables, escapeChar)];
+  return [expander.word(name, variables), expander.word(value, variables)];
 }
 
-function expand(word: string, { scope, escapeChar }: StepContext): string {
-  return expandWord(word, scope.variables(), escapeChar);
+function expand(word: string, { scope, expander }: StepContext): string {
+  return expander.word(word, scope);
 }
 
 /** The shell form as what it comes to: the engine would look for flags, JSON and heredocs in its text. */

@@ -1,6 +1,6 @@
 import { localSource } from "./dockerfile-add.ts";
 import { DockerfileError, located, shown } from "./dockerfile-error.ts";
-import { expandWord } from "./dockerfile-expand.ts";
+import { Expander } from "./dockerfile-expand.ts";
 import { readFlags } from "./dockerfile-flags.ts";
 import { type Instruction, readInstruction } from "./dockerfile-instruction.ts";
 import { readLines } from "./dockerfile-lines.ts";
@@ -40,7 +40,7 @@ export function checkTrigger({ keyword, flags, args }: Instruction): void {
       throw new DockerfileError("LABEL: a key must not hold variables in an ONBUILD trigger");
     }
     // the escape character is that of the Dockerfile in which it will run
-    const spellings = [expandWord(key, new Map(), "\\"), expandWord(key, new Map(), "`")];
+    const spellings = (["\\", "`"] as const).map((char) => new Expander(char).word(key, new Map()));
     if (spellings.some(isAgentLabel)) throw new DockerfileError(`LABEL: ${RESERVED_LABEL}`);
   }
 }
