@@ -236,9 +236,11 @@ export class DockerImageStore implements ImageStore {
 
   async load(work: LoadWork): Promise<string> {
     await this.#ready();
-    await runLoad(this.#docker, work);
+    const name = this.temporaryName(work.command);
+    const onLine = (line: string) => work.onLine(line.replaceAll(name, "the image"));
+    await runLoad(this.#docker, { ...work, onLine });
     killPoint("images.loaded");
-    return this.#idOf(this.temporaryName(work.command));
+    return this.#idOf(name);
   }
 
   async commit(user: string, image: ImageName, id: string, command: string): Promise<void> {
