@@ -126,6 +126,7 @@ export async function runAgent(
       usedBytes: (user) => usage.measure(user),
       isImageInUse: async (user, name, tag) => pods.isImageInUse(user, name, tag),
       room: () => volumes.room(),
+      measure: (directory) => volumes.measurePath(directory),
     }),
     ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),
   };

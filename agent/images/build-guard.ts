@@ -1,18 +1,17 @@
 import type { Readable } from "node:stream";
 import type Docker from "dockerode";
 import { PerigeeError } from "#protocol/errors.ts";
-import { IMAGE_LABEL, IMAGE_USER_LABEL } from "./image-labels.ts";
+import type { BuildSteps } from "./build-steps.ts";
 
 export type GuardOptions = {
   docker: Docker;
-  instance: string;
-  user: string;
+  steps: BuildSteps;
   /** processes of one step */
   pids: number;
   /** bytes that all steps may write together */
   maxBytes: number;
-  /** Is the container one of the agent's pods, which carry their image's labels? */
-  isPod(labels: Record<string, string>): boolean;
+  /** bytes beneath a directory of the host: a volume that the image declares */
+  measure?(directory: string): Promise<number>;
   /** between two looks at the sizes (ms); default 2 000 */
   everyMs?: number;
 };
@@ -23,15 +22,12 @@ export type BuildGuard = {
   close(): void;
 };
 
-type Step = Docker.ContainerInfo & { SizeRw?: number };
-
 /**
  * Holds a build's steps to bounds that the engine's builder has none for: processes, as soon as a step's
  * container is there, and bytes written.
  */
 export function guardBuild(options: GuardOptions): BuildGuard {
-  const { docker, pids, maxBytes, everyMs = 2_000 } = options;
-  const label = [`${IMAGE_LABEL}=${options.instance}`, `${IMAGE_USER_LABEL}=${options.user}`];
+  const { docker, steps, pids, maxBytes, measure, everyMs = 2_000 } = options;
   const tooMuch = new AbortController();
   const closing = new AbortController();
   const limited = new Set<string>();
@@ -46,19 +42,31 @@ export function guardBuild(options: GuardOptions): BuildGuard {
   };
 
   const look = async () => {
-    const steps = (await docker.listContainers({ all: true, size: true, filters: { label } })) as Step[];
-    for (const { Id, Labels, SizeRw = 0 } of steps) {
-      if (options.isPod(Labels)) continue;
-      await limit(Id).catch(() => undefined);
-      written.set(Id, Math.max(written.get(Id) ?? 0, SizeRw));
+    for (const id of await steps.list()) {
+      await limit(id).catch(() => undefined);
+      const bytes = await writtenBy(id).catch(() => 0);
+      written.set(id, Math.max(written.get(id) ?? 0, bytes));
     }
     const sum = [...written.values()].reduce((total, bytes) => total + bytes, 0);
     if (sum > maxBytes) tooMuch.abort(new PerigeeError("QUOTA_EXCEEDED", "The byte quota is used up"));
   };
 
+  const writtenBy = async (id: string): Promise<number> => {
+    // dockerode's types know neither the option nor what it brings
+    const options = { size: true } as object;
+    const found: Docker.ContainerInspectInfo & { SizeRw?: number } = await docker
+      .getContainer(id)
+      .inspect(options);
+    let bytes = found.SizeRw ?? 0;
+    for (const { Type, Source } of found.Mounts) {
+      if (Type === "volume") bytes += (await measure?.(Source).catch(() => 0)) ?? 0;
+    }
+    return bytes;
+  };
+
   const watch = async () => {
     const events = (await docker.getEvents({
-      filters: { type: ["container"], event: ["create", "start"], label },
+      filters: { type: ["container"], event: ["create", "start"] },
     })) as Readable;
     const stop = () => events.destroy();
     closing.signal.addEventListener("abort", stop, { once: true });
@@ -68,8 +76,12 @@ export function guardBuild(options: GuardOptions): BuildGuard {
       const lines = (rest + chunk).split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) {
-        const { Actor } = JSON.parse(line) as { Actor?: { ID: string; Attributes: Record<string, string> } };
-        if (Actor && !options.isPod(Actor.Attributes)) await limit(Actor.ID).catch(() => undefined);
+        const { Actor } = JSON.parse(line) as { Actor?: { ID: string } };
+        if (!Actor) continue;
+        void steps
+          .has(Actor.ID)
+          .then((ours) => (ours ? limit(Actor.ID) : undefined))
+          .catch(() => undefined);
       }
     }
   };

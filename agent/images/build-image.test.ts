@@ -152,7 +152,7 @@ describe("a build", () => {
     const other = imageHandlers(world.openStore({ publicImages }), world.deps);
     for (const [i, trigger] of triggers.entries()) {
       const container = await world.docker.createContainer({ Image: busybox });
-      await container.commit({ repo, tag: `v${i}`, changes: `ONBUILD ${trigger}` });
+      await container.commit({ repo, tag: `v${i}`, changes: `ENV U=http://x/y\nONBUILD ${trigger}` });
       await container.remove();
       const failure = await failureOf(
         world.buildText(alice, "evil", `FROM ${repo}:v${i}\n`, { handlers: other }),
@@ -162,7 +162,14 @@ describe("a build", () => {
   });
 
   test("lets no label pass for one of the agent's", async () => {
-    for (const label of ["perigee.instance=x", '"perigee".run x', "$K=x", "a=b per\\igee.run=1"]) {
+    for (const label of [
+      "perigee.instance=x",
+      '"perigee".run x',
+      "$K=x",
+      "a=b per\\igee.run=1",
+      "a=b\u00a0$K=x",
+      `a=b\u2003perigee.image=${world.instance}`,
+    ]) {
       const failure = await failureOf(
         world.buildText(alice, "label", `FROM ${busybox}\nENV K=perigee.run\nLABEL ${label}\n`),
       );

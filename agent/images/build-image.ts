@@ -2,13 +2,15 @@ import { FileShrank } from "../files/read-exactly.ts";
 import { TreeTooLarge } from "../files/walk-tree.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import { ContextError, openContext, packContext, readDockerfileFrom } from "./build-context.ts";
-import { DockerfileError } from "./dockerfile-lines.ts";
+import { BuildLog } from "./build-log.ts";
+import { DockerfileError } from "./dockerfile-error.ts";
 import { planBuild } from "./dockerfile-plan.ts";
 import { IgnoreError } from "./ignore-file.ts";
 import type { ImageDeps } from "./image-deps.ts";
 import type { ImageStore } from "./image-store.ts";
 import type { LogTail } from "./log-tail.ts";
 import { makeImage } from "./make-image.ts";
+import type { ImageName } from "./reference.ts";
 
 type BuildContext = OperationContext<"image.build">;
 
@@ -18,7 +20,7 @@ export function buildImage(store: ImageStore, deps: ImageDeps): OperationHandler
     code: "BUILD_FAILED",
     message: "Docker build failed",
     errors: [ContextError, DockerfileError, IgnoreError, TreeTooLarge, FileShrank],
-    make: (context, _, tail, stop) => build(store, deps, context, tail, stop),
+    make: (context, image, tail, stop) => build(store, deps, context, image, tail, stop),
   });
 }
 
@@ -26,6 +28,7 @@ async function build(
   store: ImageStore,
   deps: ImageDeps,
   { command, input, progress }: BuildContext,
+  image: ImageName,
   tail: LogTail,
   signal: AbortSignal,
 ): Promise<string> {
@@ -38,7 +41,16 @@ async function build(
     ...(await store.platform()),
     resolve: (reference) => store.resolve(user, reference),
     inspect: (id) => store.inspect(id),
+    withoutTriggers: (id) => store.withoutTriggers(user, id),
     label: store.label(user),
+  });
+  const log = new BuildLog({
+    steps: plan.steps,
+    label: store.label(user),
+    temporaryName: store.temporaryName(command.id),
+    image: `${image.name}:${image.tag}`,
+    onLine: (line) => tail.add(line),
+    onStep: (done, total) => progress({ phase: "building", done, total, unit: "steps" }),
   });
   const packed = packContext(context, plan.text, { signal, maxBytes: deps.quota() });
   // A cancel may come before anybody reads it: who reads it then is told, nobody else need be.
@@ -52,14 +64,9 @@ async function build(
       signal,
       context: packed.stream,
       dockerfile: packed.dockerfile,
-      noCache: plan.noCache,
       maxBytes: deps.quota(),
-      onLine: (line) => {
-        const [, done, total] = /^Step (\d+)\/(\d+) : /.exec(line) ?? [];
-        if (done)
-          progress({ phase: "building", done: Number(done) - 1, total: Number(total), unit: "steps" });
-        tail.add(line);
-      },
+      ...(deps.measure && { measure: deps.measure }),
+      onLine: (line) => log.add(line),
     });
   } finally {
     // the walker reads through the open context until then

@@ -4,18 +4,24 @@ import type Docker from "dockerode";
 import type { ImageInspectInfo } from "dockerode";
 import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "../kill-point.ts";
+import { baseWithoutTriggers } from "./base-without-triggers.ts";
 import { guardBuild } from "./build-guard.ts";
+import { BuildParent, isBuildParent } from "./build-parent.ts";
+import { BuildSteps } from "./build-steps.ts";
+import { refusalOfBuilt } from "./built-image.ts";
 import { runBuild, runLoad } from "./docker-image-work.ts";
+import { writePair } from "./dockerfile-write.ts";
 import { engineCall, engineTry, isEngineError } from "./engine-call.ts";
 import { IMAGE_LABEL, IMAGE_USER_LABEL } from "./image-labels.ts";
 import { ImageRecord } from "./image-record.ts";
-import type {
-  BuildWork,
-  ImageDetails,
-  ImageStore,
-  LoadWork,
-  OwnImage,
-  ResolvedImage,
+import {
+  type BuildWork,
+  type ImageDetails,
+  type ImageStore,
+  ImageWorkFailed,
+  type LoadWork,
+  type OwnImage,
+  type ResolvedImage,
 } from "./image-store.ts";
 import { type SizedImage, usageOf } from "./image-usage.ts";
 import { candidates, engineTag, type ImageName, parseReference, publicName } from "./reference.ts";
@@ -40,9 +46,6 @@ export type DockerImageStoreOptions = {
 
 export { IMAGE_LABEL } from "./image-labels.ts";
 
-/** Label of the agent's own containers: what has it is no leftover of a build. */
-const CONTAINER_LABEL = "perigee.instance";
-
 /** {@link ImageStore} on a Docker engine, 20.10 or later, over its HTTP API. */
 export class DockerImageStore implements ImageStore {
   readonly registries: readonly string[];
@@ -51,6 +54,8 @@ export class DockerImageStore implements ImageStore {
   readonly #options: DockerImageStoreOptions;
   readonly #temporary: string;
   readonly #configured: readonly string[] | undefined;
+  /** numbers of the builds that run */
+  readonly #slots = new Set<number>();
   #started: Promise<void> | undefined;
   #platform: { os: string; architecture: string } | undefined;
 
@@ -147,6 +152,7 @@ export class DockerImageStore implements ImageStore {
       env: found.Config?.Env ?? [],
       volumes: Object.keys(found.Config?.Volumes ?? {}),
       labels: found.Config?.Labels ?? {},
+      shell: (found.Config as { Shell?: string[] | null } | undefined)?.Shell ?? [],
     };
   }
 
@@ -159,7 +165,21 @@ export class DockerImageStore implements ImageStore {
   }
 
   label(user: string): string {
-    return `${IMAGE_LABEL}=${this.#options.instance} ${IMAGE_USER_LABEL}=${user}`;
+    return Object.entries(this.#labels(user))
+      .map(([key, value]) => writePair(key, value))
+      .join(" ");
+  }
+
+  #labels(user: string): Record<string, string> {
+    return { [IMAGE_LABEL]: this.#options.instance, [IMAGE_USER_LABEL]: user };
+  }
+
+  async withoutTriggers(user: string, id: string): Promise<string> {
+    await this.#ready();
+    const labels = this.#labels(user);
+    return this.#inSlot(async (_, cgroupParent) =>
+      engineCall(() => baseWithoutTriggers(this.#docker, { id, labels, cgroupParent })),
+    );
   }
 
   temporaryName(command: string): string {
@@ -170,30 +190,58 @@ export class DockerImageStore implements ImageStore {
     await this.#ready();
     const { buildMemory = 1024 ** 3, buildCpus = 1, buildPids = 512 } = this.#options;
     const name = this.temporaryName(work.command);
-    const guard = guardBuild({
-      docker: this.#docker,
-      instance: this.#options.instance,
-      user: work.user,
-      pids: buildPids,
-      maxBytes: work.maxBytes,
-      isPod: (labels) => labels[CONTAINER_LABEL] !== undefined,
+    await this.#inSlot(async (parent, cgroupParent) => {
+      const steps = new BuildSteps(this.#docker, (text) => parent.is(text));
+      const guard = guardBuild({
+        docker: this.#docker,
+        steps,
+        pids: buildPids,
+        maxBytes: work.maxBytes,
+        ...(work.measure && { measure: work.measure }),
+      });
+      const guarded = { ...work, signal: AbortSignal.any([work.signal, guard.signal]) };
+      try {
+        await runBuild(this.#docker, guarded, {
+          name,
+          memory: buildMemory,
+          cpus: buildCpus,
+          cgroupParent,
+        });
+      } finally {
+        guard.close();
+        await steps.remove();
+      }
     });
-    const guarded = { ...work, signal: AbortSignal.any([work.signal, guard.signal]) };
-    try {
-      await runBuild(this.#docker, guarded, { name, memory: buildMemory, cpus: buildCpus });
-    } finally {
-      guard.close();
-      await this.#removeBuildContainers();
-    }
     killPoint("images.built");
-    return this.#idOf(name);
+    const id = await this.#idOf(name);
+    const refusal = refusalOfBuilt((await this.inspect(id))!, this.#labels(work.user));
+    if (refusal === undefined) return id;
+    work.onLine(refusal);
+    throw new ImageWorkFailed(refusal);
+  }
+
+  /** Runs `work` with a cgroup parent that no other build has meanwhile. */
+  async #inSlot<T>(work: (parent: BuildParent, cgroupParent: string) => Promise<T>): Promise<T> {
+    let slot = 0;
+    while (this.#slots.has(slot)) slot++;
+    this.#slots.add(slot);
+    const parent = new BuildParent(this.#options.instance, slot);
+    try {
+      const info = (await engineCall(() => this.#docker.info())) as { CgroupDriver?: string };
+      return await work(parent, parent.text(info.CgroupDriver ?? ""));
+    } finally {
+      parent.clear();
+      this.#slots.delete(slot);
+    }
   }
 
   async load(work: LoadWork): Promise<string> {
     await this.#ready();
-    await runLoad(this.#docker, work);
+    const name = this.temporaryName(work.command);
+    const onLine = (line: string) => work.onLine(line.replaceAll(name, "the image"));
+    await runLoad(this.#docker, { ...work, onLine });
     killPoint("images.loaded");
-    return this.#idOf(this.temporaryName(work.command));
+    return this.#idOf(name);
   }
 
   async commit(user: string, image: ImageName, id: string, command: string): Promise<void> {
@@ -256,7 +304,7 @@ export class DockerImageStore implements ImageStore {
       // recorded and not tagged yet, or tagged over by someone: the record has it
       if (tags.get(tag) !== row.id && !published.has(tag)) await this.#tag(row.id, tag);
     }
-    await this.#removeBuildContainers();
+    await new BuildSteps(this.#docker, (parent) => isBuildParent(this.#options.instance, parent)).remove();
     for (const tag of tags.keys()) if (this.#isTemporary(tag) && !kept.has(tag)) await this.#untag(tag);
     await this.#collect();
   }
@@ -348,17 +396,6 @@ export class DockerImageStore implements ImageStore {
     } catch (error) {
       if (isEngineError(error, 409)) return false;
       throw error;
-    }
-  }
-
-  /** Containers of a build that was cut: they run from a nameless image that carries our label. */
-  async #removeBuildContainers(): Promise<void> {
-    const filters = { label: [`${IMAGE_LABEL}=${this.#options.instance}`] };
-    for (const found of await engineCall(() => this.#docker.listContainers({ all: true, filters }))) {
-      if (found.Labels[CONTAINER_LABEL] !== undefined || this.#record.hasId(found.ImageID)) continue;
-      const image = await this.#inspect(found.ImageID);
-      if ((image?.RepoTags ?? []).length > 0) continue;
-      await engineTry(() => this.#docker.getContainer(found.Id).remove({ force: true, v: true }), 404, 409);
     }
   }
 }

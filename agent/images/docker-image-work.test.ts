@@ -20,10 +20,9 @@ it("hears of a context that fails while the engine is still asked who it is", as
     onLine() {},
     context,
     dockerfile: "Dockerfile",
-    noCache: false,
     maxBytes: 1,
   };
-  const building = runBuild(docker, work, { name: "n", memory: 1, cpus: 1 });
+  const building = runBuild(docker, work, { name: "n", memory: 1, cpus: 1, cgroupParent: "/p" });
   const failure = new Error("the context broke");
   context.destroy(failure);
   await new Promise((resolve) => context.once("close", resolve));

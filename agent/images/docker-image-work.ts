@@ -9,6 +9,8 @@ export type BuildLimits = {
   /** bytes */
   memory: number;
   cpus: number;
+  /** of the steps' containers */
+  cgroupParent: string;
 };
 
 const CPU_PERIOD = 100_000;
@@ -20,14 +22,15 @@ const CPU_PERIOD = 100_000;
 export async function runBuild(docker: Docker, work: BuildWork, limits: BuildLimits): Promise<void> {
   const rootOf = async () =>
     (await docker.info().catch(() => undefined))?.DockerRootDir as string | undefined;
+  const options = { cgroupparent: limits.cgroupParent };
   await follow(work, work.context, rootOf, (signal) =>
     docker.buildImage(work.context, {
+      ...options,
       // the classic builder: BuildKit would fetch frontends and bases by itself
       version: "1",
       t: limits.name,
       dockerfile: work.dockerfile,
       networkmode: "none",
-      nocache: work.noCache,
       rm: true,
       forcerm: true,
       memory: limits.memory,

@@ -12,6 +12,8 @@ export type ImageDeps = {
   isImageInUse(user: string, name: string, tag: string): Promise<boolean>;
   /** bytes that may still be written before the free-space floor is met; default: no floor */
   room?(): number;
+  /** bytes beneath a directory of the host */
+  measure?(directory: string): Promise<number>;
   /** architectures of the nodes, as images name them; default: the engine's own */
   architectures?: readonly string[];
 };

@@ -20,6 +20,8 @@ export type ImageDetails = {
   /** paths at which each container gets a volume of its own */
   volumes: string[];
   labels: Record<string, string>;
+  /** of SHELL; empty: the engine's default */
+  shell: string[];
 };
 
 export type Work = {
@@ -36,10 +38,10 @@ export type BuildWork = Work & {
   context: Readable;
   /** name of the Dockerfile in the context */
   dockerfile: string;
-  /** no step may come from what others have built */
-  noCache: boolean;
   /** bytes that its steps may write together; over it the work ends with QUOTA_EXCEEDED */
   maxBytes: number;
+  /** bytes beneath a directory of the host */
+  measure?(directory: string): Promise<number>;
 };
 
 export type LoadWork = Work & {
@@ -73,7 +75,10 @@ export interface ImageStore {
   refusal(user: string, image: ImageName): string | undefined;
   /** An image by its whole ID; undefined when the engine has none. */
   inspect(id: string): Promise<ImageDetails | undefined>;
-  /** Builds; the image stays under a temporary name. @throws ImageWorkFailed, the signal's reason */
+  /**
+   * Builds; the image stays under a temporary name. @throws ImageWorkFailed (also for an image with labels
+   * that are reserved), the signal's reason
+   */
   build(work: BuildWork): Promise<string>;
   /** Loads an archive that holds one image, tagged {@link temporaryName}. @throws ImageWorkFailed, the signal's reason */
   load(work: LoadWork): Promise<string>;
@@ -96,8 +101,10 @@ export interface ImageStore {
   start(unfinished?: Iterable<string>): Promise<void>;
   /** What the engine runs: `linux` and for example `amd64`. */
   platform(): Promise<{ os: string; architecture: string }>;
-  /** `key=value` of the label on what `user` builds */
+  /** `key=value …`: the arguments of a LABEL that marks what `user` builds */
   label(user: string): string;
+  /** ID of a copy of the image without its ONBUILD triggers; goes with the next {@link discard} unless built on */
+  withoutTriggers(user: string, id: string): Promise<string>;
   /** Other names before a `/` that mean the images onboard. */
   readonly registries: readonly string[];
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -61,6 +61,10 @@ export class ImageWorld {
       usedBytes: (user) => this.store.usage(user),
       isImageInUse: async (user, name, tag) => this.inUse.has(`${user}/${name}:${tag}`),
       room: () => this.room,
+      measure: async (directory) => {
+        const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
+        return names.reduce((sum, name) => sum + lstatSync(join(directory, name)).size, 0);
+      },
     };
     this.handlers = imageHandlers(this.store, this.deps);
   }
