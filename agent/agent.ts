@@ -1,11 +1,12 @@
 import { mkdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
-import Docker from "dockerode";
 import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
 import { OPERATION_NAMES, type OperationName } from "#protocol/operations.ts";
 import { VERSION } from "#protocol/version.ts";
+import { later, startNowOrLater } from "./background.ts";
 import type { AgentConfig, AgentEnvironment } from "./config.ts";
+import { openEngine } from "./engine/open-engine.ts";
 import { isErrno } from "./files/directory.ts";
 import { GroundClient } from "./ground/ground-client.ts";
 import { makeDoorbell } from "./ground/make-doorbell.ts";
@@ -49,7 +50,7 @@ export async function runAgent(
   const doorbell = await makeDoorbell(environment, config, log);
   // Containers, networks and images of this agent, and of no other on the same engine.
   const instance = instanceOf(journal.id);
-  const docker = new Docker();
+  const docker = openEngine();
 
   let epoch = 0;
   let quota: number = LIMITS.quotaBytes;
@@ -61,10 +62,15 @@ export async function runAgent(
     freeFloorBytes: config.freeFloorBytes,
   });
   const registryName = config.registry ?? config.imageRegistry?.pull;
+  const unfinished = journal.open().map((entry) => entry.command);
   const images = new DockerImageStore({
     docker,
     database,
     instance,
+    unfinished,
+    home: volumes.root,
+    traces: volumes.users().length > 0,
+    log,
     ...(config.publicImages && { publicImages: config.publicImages }),
     ...(registryName && { registry: registryName }),
   });
@@ -133,14 +139,13 @@ export async function runAgent(
 
   const heart = { close() {} };
   try {
-    const unfinished = journal.open().map((entry) => entry.command);
-    volumes.sweepIncoming(new Set(unfinished));
+    later("the sweep of what earlier commands left", log, () => volumes.sweepIncoming(new Set(unfinished)));
     const started = await startUntil(ground, journal.id, log, signal);
     if (!started) return;
     epoch = started.epoch;
     // Without an engine files still come and go: only what needs it fails, until it is there.
-    await images.start(unfinished).catch(() => void readyEngine(() => images.start(), log, signal));
-    await handover?.start().catch(() => void readyEngine(() => handover.start(), log, signal));
+    await startNowOrLater("the image store", () => images.start(), log, signal);
+    if (handover) await startNowOrLater("the image registry", () => handover.start(), log, signal);
     pods.onChange((report) => reporter.changed(report));
     pods.start();
     for (const report of pods.reports()) reporter.changed(report);
@@ -163,14 +168,19 @@ export async function runAgent(
     }, log);
     heart.close = () => beat.close();
     await beat.now();
-    void usage.measureAll().then(() => beat.now());
+    later("the first measurement", log, async () => {
+      await usage.measureAll();
+      await beat.now();
+    });
     ready(started.edge, epoch);
     const changed = (operation: OperationName, user: string) => {
       if (operation === "pod.run" || operation === "pod.stop") return;
       if (operation === "edge.publish" || operation.startsWith("image.")) pods.imagesChanged();
-      void usage.measure(user);
-      if (operation.startsWith("image.")) {
-        void handover?.keepUp(images.idsOf(user).map((imageId) => ({ user, imageId })));
+      later("a measurement", log, () => usage.measure(user));
+      if (handover && operation.startsWith("image.")) {
+        later("the handover of images", log, () =>
+          handover.keepUp(images.idsOf(user).map((imageId) => ({ user, imageId }))),
+        );
       }
     };
     const spool = {
@@ -226,18 +236,4 @@ async function startUntil(ground: GroundClient, journal: string, log: Logger, si
     }
   }
   return undefined;
-}
-
-/** The engine may start after us. */
-async function readyEngine(start: () => Promise<void>, log: Logger, signal: AbortSignal): Promise<void> {
-  const backoff = new Backoff();
-  while (!signal.aborted) {
-    await backoff.wait(signal);
-    try {
-      return await start();
-    } catch (error) {
-      if (backoff.tries === 1)
-        log.warn({ err: error }, "waiting for the container engine or the image registry");
-    }
-  }
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type Docker from "dockerode";
 import { IMAGE_LABEL } from "#agent/images/docker-image-store.ts";
 import { ImageRecord } from "#agent/images/image-record.ts";
+import { isMarkOf } from "#agent/images/own-names.ts";
 import { engineTag } from "#agent/images/reference.ts";
 import { instanceOf } from "#agent/instance.ts";
 import { Journal } from "#agent/journal/journal.ts";
@@ -34,7 +35,10 @@ export async function cleanEngine(docker: Docker, agentData: string): Promise<nu
   for (const row of recorded) {
     const name = engineTag(row.user, row);
     const found = await docker.getImage(name).inspect().catch(ignoreNotFound);
-    if (found?.Id === row.id) await docker.getImage(name).remove().catch(ignoreNotFound);
+    if (found?.Id !== row.id) continue;
+    for (const tag of found.RepoTags) {
+      if (tag === name || isMarkOf(name, tag)) await docker.getImage(tag).remove().catch(ignoreNotFound);
+    }
   }
   return containers.length + networks.length + images.length + recorded.length;
 }

@@ -172,7 +172,7 @@ describe("a start", () => {
     await world.docker.getImage(`${alice}-kept:latest`).remove();
     const container = await world.docker.createContainer({ Image: busybox, Cmd: ["true"] });
     try {
-      await world.openStore().start([open]);
+      await world.openStore({ unfinished: [open] }).start();
       expect(await world.tags()).toContain(`${alice}-kept:latest`);
       expect(await world.tags()).not.toContain(world.store.temporaryName(cut));
       expect(await world.tags()).toContain(world.store.temporaryName(open));

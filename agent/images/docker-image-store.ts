@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import type Docker from "dockerode";
 import type { ImageInspectInfo } from "dockerode";
+import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "../kill-point.ts";
 import { baseWithoutTriggers } from "./base-without-triggers.ts";
@@ -24,6 +24,8 @@ import {
   type ResolvedImage,
 } from "./image-store.ts";
 import { type SizedImage, usageOf } from "./image-usage.ts";
+import { isPrivateName, OwnMarks, temporaryPrefix } from "./own-names.ts";
+import { PublicImages } from "./public-images.ts";
 import { candidates, engineTag, type ImageName, parseReference, publicName } from "./reference.ts";
 
 export type DockerImageStoreOptions = {
@@ -34,8 +36,18 @@ export type DockerImageStoreOptions = {
   instance: string;
   /** the onboard registry's name in references, for example `registry:5000`; `localhost:5000` always is one */
   registry?: string;
-  /** the public images; default: what the engine held, unlabelled and unrecorded, at the first start */
+  /**
+   * the public images; default: what the engine held, unlabelled and unrecorded, at the first start, and none when
+   * there are traces of an earlier life whose record is lost
+   */
   publicImages?: readonly string[];
+  /** commands that will come again: what they made stays at the start */
+  unfinished?: Iterable<string>;
+  /** same over all lives of this agent, and no other's on the engine (the volumes' path); default `instance` */
+  home?: string;
+  /** is there something of users on this machine, so that a new record is not a first start? default false */
+  traces?: boolean;
+  log?: Pick<Logger, "error">;
   /** bytes of memory of a build step; default 1 GiB */
   buildMemory?: number;
   /** CPUs of a build step; default 1 */
@@ -53,9 +65,11 @@ export class DockerImageStore implements ImageStore {
   readonly #record: ImageRecord;
   readonly #options: DockerImageStoreOptions;
   readonly #temporary: string;
-  readonly #configured: readonly string[] | undefined;
   /** numbers of the builds that run */
   readonly #slots = new Set<number>();
+  readonly #marks: OwnMarks;
+  readonly #unfinished: ReadonlySet<string>;
+  readonly #public: PublicImages;
   #started: Promise<void> | undefined;
   #platform: { os: string; architecture: string } | undefined;
 
@@ -65,18 +79,21 @@ export class DockerImageStore implements ImageStore {
     this.#docker = options.docker;
     this.#record = new ImageRecord(options.database);
     this.registries = [...new Set([...(options.registry ? [options.registry] : []), "localhost:5000"])];
-    const digest = createHash("sha256").update(options.instance).digest("hex");
-    this.#temporary = `perigee-tmp-${digest.slice(0, 16)}`;
-    this.#configured = options.publicImages?.map((name) => {
-      const spelled = publicName(name);
-      if (spelled === undefined) throw new TypeError(`publicImages: ${name} is not an image reference`);
-      return spelled;
+    this.#temporary = temporaryPrefix(options.instance);
+    this.#marks = new OwnMarks(options.home ?? options.instance);
+    this.#unfinished = new Set([...(options.unfinished ?? [])].map((id) => this.temporaryName(id)));
+    this.#record.begin(options.traces ?? false);
+    this.#public = new PublicImages({
+      record: this.#record,
+      marks: this.#marks,
+      ...(options.publicImages && { configured: options.publicImages }),
+      ...(options.log && { log: options.log }),
     });
   }
 
   async resolve(user: string, reference: string): Promise<ResolvedImage | undefined> {
     await this.#ready();
-    const published = this.#publicNames();
+    const published = this.#public.names();
     for (const candidate of candidates(user, reference, this.registries)) {
       if ("own" in candidate) {
         const row = this.#record.get(user, candidate.own);
@@ -115,7 +132,8 @@ export class DockerImageStore implements ImageStore {
 
   refusal(user: string, image: ImageName): string | undefined {
     const tag = engineTag(user, image);
-    return this.#publicNames().has(tag) ? `the name ${tag} belongs to a public image` : undefined;
+    if (isPrivateName(tag)) return `the name ${tag} is reserved`;
+    return this.#public.names().has(tag) ? `the name ${tag} belongs to a public image` : undefined;
   }
 
   owns(user: string, image: ImageName): boolean {
@@ -130,7 +148,7 @@ export class DockerImageStore implements ImageStore {
     await this.#ready();
     const own = this.#record.list(user).find((row) => row.id === id);
     if (own) return `${user}-${own.name}`;
-    const published = this.#publicNames();
+    const published = this.#public.names();
     const name = (await this.#inspect(id))?.RepoTags?.find((tag) => published.has(tag));
     return name && parseReference(name)?.name;
   }
@@ -247,6 +265,8 @@ export class DockerImageStore implements ImageStore {
   async commit(user: string, image: ImageName, id: string, command: string): Promise<void> {
     this.#record.put(user, image, id, Date.now());
     killPoint("images.recorded");
+    const labels = (await this.#inspect(id))?.Config?.Labels ?? {};
+    await this.#mark(id, engineTag(user, image), labels);
     await this.#tag(id, engineTag(user, image));
     killPoint("images.tagged");
     await this.discard(command);
@@ -262,7 +282,8 @@ export class DockerImageStore implements ImageStore {
     this.#record.remove(user, image);
     killPoint("images.forgotten");
     const tag = engineTag(user, image);
-    if (!this.#publicNames().has(tag)) await this.#untag(tag);
+    if (!this.#public.names().has(tag)) await this.#untag(tag);
+    await this.#untag(this.#marks.of(tag));
     killPoint("images.untagged");
     await this.#collect();
   }
@@ -271,7 +292,7 @@ export class DockerImageStore implements ImageStore {
     await this.#ready();
     const name = publicName(reference);
     const found = name === undefined ? undefined : await this.#inspect(name);
-    if (name === undefined || !found?.RepoTags?.includes(name) || this.#isTemporary(name)) {
+    if (name === undefined || !found?.RepoTags?.includes(name) || isPrivateName(name)) {
       throw new PerigeeError("IMAGE_NOT_FOUND", `The engine has no image ${reference}`);
     }
     if (this.#record.all().some((row) => engineTag(row.user, row) === name)) {
@@ -280,10 +301,8 @@ export class DockerImageStore implements ImageStore {
     this.#record.publish(name);
   }
 
-  start(unfinished: Iterable<string> = []): Promise<void> {
-    this.#started ??= this.#begin(
-      new Set([...unfinished].map((command) => this.temporaryName(command))),
-    ).catch((error: unknown) => {
+  start(): Promise<void> {
+    this.#started ??= this.#begin().catch((error: unknown) => {
       this.#started = undefined;
       throw error;
     });
@@ -294,32 +313,39 @@ export class DockerImageStore implements ImageStore {
     return this.start();
   }
 
-  async #begin(kept: ReadonlySet<string>): Promise<void> {
+  async #begin(): Promise<void> {
     const images = await engineCall(() => this.#docker.listImages());
-    if (!this.#configured && !this.#record.snapshotTaken) this.#record.saveSnapshot(this.#unowned(images));
+    this.#public.begin(images);
     const tags = new Map(images.flatMap((image) => (image.RepoTags ?? []).map((tag) => [tag, image.Id])));
-    const published = this.#publicNames();
+    const labels = new Map(images.map((image) => [image.Id, image.Labels ?? {}]));
+    const published = this.#public.names();
     for (const row of this.#record.all()) {
       const tag = engineTag(row.user, row);
+      await this.#mark(row.id, tag, labels.get(row.id) ?? {}, tags);
       // recorded and not tagged yet, or tagged over by someone: the record has it
       if (tags.get(tag) !== row.id && !published.has(tag)) await this.#tag(row.id, tag);
     }
     await new BuildSteps(this.#docker, (parent) => isBuildParent(this.#options.instance, parent)).remove();
-    for (const tag of tags.keys()) if (this.#isTemporary(tag) && !kept.has(tag)) await this.#untag(tag);
+    for (const [tag, id] of tags) {
+      if (!this.#isTemporary(tag) || this.#unfinished.has(tag)) continue;
+      // a container may hold it still: it goes with the others that were let go
+      if (tag === this.#keptName(id)) this.#record.release(id);
+      else await this.#untag(tag);
+    }
     await this.#collect();
   }
 
-  /** Tags of images that nobody here made. */
-  #unowned(images: Docker.ImageInfo[]): string[] {
-    const recorded = new Set(this.#record.all().map((row) => engineTag(row.user, row)));
-    return images
-      .filter((image) => !Object.keys(image.Labels ?? {}).some((key) => key.startsWith("perigee.")))
-      .flatMap((image) => image.RepoTags ?? [])
-      .filter((tag) => tag !== "<none>:<none>" && !recorded.has(tag) && !tag.startsWith("perigee-tmp-"));
-  }
-
-  #publicNames(): ReadonlySet<string> {
-    return new Set([...(this.#configured ?? []), ...this.#record.publicNames(!this.#configured)]);
+  /** What was loaded carries no label of ours: a mark says that its name is a user's, should this record be lost. */
+  async #mark(
+    id: string,
+    tag: string,
+    labels: Record<string, string>,
+    tags?: ReadonlyMap<string, string>,
+  ): Promise<void> {
+    const mark = this.#marks.of(tag);
+    if (labels[IMAGE_LABEL] === undefined) {
+      if (tags?.get(mark) !== id) await this.#tag(id, mark);
+    } else if (!tags || tags.has(mark)) await this.#untag(mark);
   }
 
   #isTemporary(tag: string): boolean {
@@ -346,7 +372,7 @@ export class DockerImageStore implements ImageStore {
       }
       return out;
     };
-    return usageOf(await sized(new Set(ids)), await sized(this.#publicNames()));
+    return usageOf(await sized(new Set(ids)), await sized(this.#public.names()));
   }
 
   async #tag(id: string, name: string): Promise<void> {
@@ -380,6 +406,7 @@ export class DockerImageStore implements ImageStore {
       const found = this.#record.hasId(id) ? undefined : await this.#inspect(id);
       const others = (found?.RepoTags ?? []).filter((tag) => tag !== this.#keptName(id));
       if (found && others.length === 0 && !(await this.#tryRemove(found.RepoTags?.[0] ?? id))) continue;
+      if (others.length > 0) await engineTry(() => this.#docker.getImage(this.#keptName(id)).remove(), 404);
       this.#record.forgetReleased(id);
     }
     const filters = { dangling: ["true"], label: [`${IMAGE_LABEL}=${this.#options.instance}`] };

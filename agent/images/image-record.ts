@@ -100,7 +100,25 @@ export class ImageRecord {
 
   /** Was the engine's list of public images read before? */
   get snapshotTaken(): boolean {
-    return this.#db.prepare("SELECT 1 FROM image_marks WHERE mark = 'snapshot'").get() !== undefined;
+    return this.#has("snapshot");
+  }
+
+  /** Has the agent lived on this machine before, with a record that is lost? Then nothing is made public by itself. */
+  get earlierLife(): boolean {
+    return this.#has("earlier-life");
+  }
+
+  /** Notes durably, at the record's very first use only, whether there are traces of an earlier life. */
+  begin(traces: boolean): void {
+    if (this.#has("begun")) return;
+    this.#transaction(() => {
+      if (traces && !this.snapshotTaken) this.noteEarlierLife();
+      this.#mark("begun");
+    });
+  }
+
+  noteEarlierLife(): void {
+    this.#mark("earlier-life");
   }
 
   /** Keeps the public images of the first start for good. */
@@ -110,8 +128,16 @@ export class ImageRecord {
         "INSERT OR IGNORE INTO public_images (reference, source) VALUES (?, 'snapshot')",
       );
       for (const reference of references) insert.run(reference);
-      this.#db.prepare("INSERT OR IGNORE INTO image_marks (mark) VALUES ('snapshot')").run();
+      this.#mark("snapshot");
     });
+  }
+
+  #has(mark: string): boolean {
+    return this.#db.prepare("SELECT 1 FROM image_marks WHERE mark = ?").get(mark) !== undefined;
+  }
+
+  #mark(mark: string): void {
+    this.#db.prepare("INSERT OR IGNORE INTO image_marks (mark) VALUES (?)").run(mark);
   }
 
   #transaction(work: () => void): void {

@@ -95,10 +95,10 @@ export interface ImageStore {
   /** Adds an image of the engine to the public ones. @throws PerigeeError IMAGE_NOT_FOUND, ALREADY_EXISTS (a user's) */
   publish(reference: string): Promise<void>;
   /**
-   * At the agent's start: reads the public list on the first one and clears what cut commands left, except
-   * those in `unfinished`, which will come again.
+   * At the agent's start: reads the public list on the first one and clears what cut commands left, except what will
+   * come again. To be repeated when it throws; everything else here does it first where it was not done.
    */
-  start(unfinished?: Iterable<string>): Promise<void>;
+  start(): Promise<void>;
   /** What the engine runs: `linux` and for example `amd64`. */
   platform(): Promise<{ os: string; architecture: string }>;
   /** `key=value …`: the arguments of a LABEL that marks what `user` builds */

@@ -67,6 +67,39 @@ describe("execute", () => {
     expect(ran).toBe(1);
   });
 
+  test("what is done is noted as soon as the disk has room for it, and is not done again", async () => {
+    let full = 2;
+    class FullJournal extends Journal {
+      override done(...note: Parameters<Journal["done"]>): void {
+        if (full-- > 0) throw Object.assign(new Error("database or disk is full"), { errcode: 13 });
+        super.done(...note);
+      }
+    }
+    journal = new FullJournal(database);
+    expect(await run(async () => ({})).outcome).toEqual({ state: "succeeded", result: {} });
+    expect(journal.outcome(deletion().id)).toEqual({ state: "succeeded", result: {} });
+    expect(full).toBe(-1);
+  });
+
+  test("any other error of the journal is the agent's end", async () => {
+    class BrokenJournal extends Journal {
+      override done(): void {
+        throw Object.assign(new Error("disk I/O error"), { errcode: 10 });
+      }
+    }
+    journal = new BrokenJournal(database);
+    await expect(run(async () => ({})).outcome).rejects.toThrow("disk I/O error");
+  });
+
+  test("what follows from a change may fail: the command has succeeded", async () => {
+    const changed = () => {
+      throw new Error("no usage");
+    };
+    const handlers = { "volume.delete": async () => ({}) } as unknown as OperationHandlers;
+    const parts = { ground, journal, handlers, changed, log: pino({ level: "silent" }) };
+    expect(await execute(parts, deletion(), 1).outcome).toEqual({ state: "succeeded", result: {} });
+  });
+
   test("on a full disk nothing is begun that could not be noted; with room it goes on", async () => {
     const { page_count } = database.prepare("PRAGMA page_count").get()!;
     database.exec(`PRAGMA max_page_count = ${page_count}`);

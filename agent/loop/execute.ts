@@ -128,10 +128,10 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
     }
   };
 
-  const finished = run().then((outcome) => {
+  const finished = run().then(async (outcome) => {
     const { operation } = command;
     if (isOperation(operation) && OPERATIONS[operation].changes) {
-      parts.journal.done(command.id, outcome);
+      await noteDone(parts, command, outcome, controller.signal);
       if (outcome.state === "succeeded") tellChanged(parts, command.id, operation, command.user);
     }
     return outcome;
@@ -145,6 +145,27 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
     shutDown: () => stop(new ShuttingDown("the agent is stopping")),
     outcome: Promise.race([finished, stuck(controller.signal, finished)]),
   };
+}
+
+/** Tries until the disk has room for it: a command must not be done again because its end could not be noted. */
+async function noteDone(
+  parts: ExecuteParts,
+  { id }: ClaimedCommand,
+  outcome: Outcome,
+  signal: AbortSignal,
+): Promise<void> {
+  const backoff = new Backoff();
+  for (;;) {
+    try {
+      parts.journal.done(id, outcome);
+      return;
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      if (signal.reason instanceof ShuttingDown) throw signal.reason;
+      if (backoff.tries === 0) parts.log.error({ err: error, command: id }, "no room for the journal: again");
+      await backoff.wait();
+    }
+  }
 }
 
 /** The command is done and noted, whatever becomes of this. */

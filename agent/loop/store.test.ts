@@ -93,6 +93,17 @@ describe("storing a stream", () => {
     expect(readdirSync(join(directory, "spool"))).toEqual([]);
   });
 
+  test("that breaks before it is known where it goes fails with its own error", async () => {
+    const broken = new Error("broken");
+    for (const size of [undefined, 1]) {
+      const breaking = new Readable({ read() {} });
+      const stored = transfers().store(0, breaking, 64 * MiB, size);
+      breaking.destroy(broken);
+      await expect(stored).rejects.toBe(broken);
+    }
+    expect(puts).toEqual([]);
+  });
+
   test("leaves nothing on disk when it breaks, has no room or is aborted", async () => {
     const broken = new Error("broken");
     const breaking = Readable.from(

@@ -81,7 +81,10 @@ export class Transfers {
     size = body instanceof Readable ? undefined : body.length,
   ): Promise<{ n: number; size: number }> {
     const { ground, signal } = this.#of;
+    // it may break while we ask for the URL
+    if (body instanceof Readable) body.on("error", () => undefined);
     const { url, lengthNeeded } = await this.#retried(() => this.#putUrl({ n, maxBytes, size }));
+    if (body instanceof Readable && body.errored) throw body.errored;
     if (!(body instanceof Readable)) await this.#retried(() => ground.put(url, body, signal));
     else if (size === undefined && lengthNeeded) return this.#storeSpooled(n, body, maxBytes);
     else {

@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import { expect, test } from "vitest";
 import { DockerWorkdirs } from "./docker-workdirs.ts";
-import { ImageMissing } from "./pod-runtime.ts";
+import { ImageMissing, StartFailure } from "./pod-runtime.ts";
 
 const ID = `sha256:${"a".repeat(64)}`;
 
@@ -32,4 +32,21 @@ test("one that is not there, and what is no content ID", async () => {
   const images = new DockerWorkdirs(engineWith(undefined).docker);
   await expect(images.volumesOf(ID)).rejects.toBeInstanceOf(ImageMissing);
   await expect(images.of("busybox")).rejects.toBeInstanceOf(ImageMissing);
+});
+
+test.each(["perigee.instance", "perigee.run", "perigee.", "perigee.image.other"])(
+  "an image with the label %s cannot be run",
+  async (label) => {
+    const images = new DockerWorkdirs(engineWith({ WorkingDir: "/", Labels: { [label]: "" } }).docker);
+    for (const asked of [images.of(ID), images.volumesOf(ID)]) {
+      await expect(asked).rejects.toThrow(
+        new StartFailure(`the image has the label ${label}, which is reserved`),
+      );
+    }
+  },
+);
+
+test("what was built here, and labels of others, can", async () => {
+  const Labels = { "perigee.image": "x", "perigee.image.user": "ada", perigee: "", "org.perigee.run": "x" };
+  expect(await new DockerWorkdirs(engineWith({ WorkingDir: "/w", Labels }).docker).of(ID)).toBe("/w");
 });

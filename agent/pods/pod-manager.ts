@@ -373,8 +373,13 @@ export class PodManager {
     for (const { run, user } of listed.values()) {
       const record = this.#records.get(run);
       if (this.#closed || (record && !(record.phase === "ended" && record.removed))) continue;
-      await this.#runtime.remove(run);
-      this.#executor.tidyLater(user);
+      try {
+        await this.#runtime.remove(run);
+        this.#executor.tidyLater(user);
+      } catch (error) {
+        // The next comparison tries it again; the others need not wait for it.
+        this.#tell(error, { run, doing: "remove" });
+      }
     }
   }
 

@@ -1,11 +1,13 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
+import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { extract } from "tar-stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PerigeeError } from "#protocol/errors.ts";
 import { VolumeWorld } from "#test/support/volume-world.ts";
 import type { AskedRange } from "./byte-range.ts";
+import { readHandler } from "./read.ts";
 
 let world: VolumeWorld;
 beforeEach(() => {
@@ -26,6 +28,25 @@ async function read(path: string, range?: AskedRange, ifRange?: string) {
   expect(result.content.size).toBe(one.stored().length);
   return { ...result, bytes: one.stored() };
 }
+
+describe("volume.read of what breaks before anybody reads it", () => {
+  // A pod may do that while the agent still asks where to send the file.
+  it.each(["dir/file", "dir"])("fails %s, and nothing else", async (path) => {
+    const one = command(path);
+    const context = one.context();
+    const running = readHandler(world.volumes, { isVolumeInUse: () => false, quota: () => 1000 })({
+      ...context,
+      store: async (n, body, maxBytes, size) => {
+        const broken = body as Readable;
+        if (!broken.closed) await new Promise((resolve) => broken.once("close", resolve));
+        return context.store(n, body, maxBytes, size);
+      },
+    });
+    if (path === "dir/file") fs.truncateSync(`${world.volume}/dir/file`, 2);
+    else fs.truncateSync(`${world.volume}/dir/file`, 2_000);
+    await expect(running).rejects.toMatchObject({ code: "INVALID_PATH" });
+  });
+});
 
 describe("volume.read of a file", () => {
   it("sends it whole", async () => {

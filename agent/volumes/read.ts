@@ -67,7 +67,7 @@ async function sendFile(
     if (length > quota) throw overQuota();
     const body = readExactly(fd, start, length);
     handedOver = true;
-    const counted = body.pipe(meter(context, length));
+    const counted = heard(body.pipe(meter(context, length)));
     body.once("error", (error) => counted.destroy(error));
     counted.once("close", () => body.destroy());
     try {
@@ -90,7 +90,7 @@ async function sendDirectory(
   using held = directory;
   const hash = new Xxh64();
   const tar = packDirectory(held, { signal: context.signal, maxBytes: quota });
-  const body = tar.pipe(meter(context, undefined, (chunk) => hash.update(chunk)));
+  const body = heard(tar.pipe(meter(context, undefined, (chunk) => hash.update(chunk))));
   tar.once("error", (error) => body.destroy(error));
   body.once("close", () => tar.destroy());
   const closed = new Promise((resolve) => tar.once("close", resolve));
@@ -111,6 +111,11 @@ async function sendDirectory(
     // it reads through `held`
     await closed;
   }
+}
+
+/** It may break before anybody reads it, while it is still asked where it is to go: whoever reads it then is told. */
+function heard<T extends Transform>(stream: T): T {
+  return stream.on("error", () => undefined);
 }
 
 function meter(context: Context, total?: number, see?: (chunk: Buffer) => void): Transform {

@@ -37,7 +37,18 @@ const sweep = setInterval(
 const server = await serve(ground.app, {
   host: environment.PERIGEE_HOST ?? "127.0.0.1",
   port: Number(environment.PERIGEE_PORT ?? 8080),
+  onError: (error) => log.error({ err: error }, "a connection was not accepted"),
 });
+
+// What no request caught belongs to one of them, and must not end those of all others. The ledger's transactions
+// are whole or not, whatever becomes of who began them.
+let uncaught = 0;
+for (const name of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(name, (error: unknown) => {
+    uncaught += 1;
+    log.error({ err: error, count: uncaught }, `${name}: the server goes on`);
+  });
+}
 
 let stopping = false;
 const stop = async (signal: string) => {
@@ -45,9 +56,14 @@ const stop = async (signal: string) => {
   stopping = true;
   log.info({ signal }, "stopping");
   clearInterval(sweep);
-  await server.close(CLOSE_MS);
-  await ground.close();
-  process.exit(0);
+  try {
+    await server.close(CLOSE_MS);
+    await ground.close();
+    process.exit(0);
+  } catch (error) {
+    log.fatal({ err: error }, "the server did not end cleanly");
+    process.exit(1);
+  }
 };
 process.on("SIGTERM", stop);
 process.on("SIGINT", stop);

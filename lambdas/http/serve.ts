@@ -22,6 +22,8 @@ export async function serve(
     port: number;
     /** a body on which nothing moves for this long (ms) is cut (default two minutes) */
     idleMs?: number;
+    /** told when the server itself fails, for example when there are no descriptors for more connections */
+    onError?: (error: Error) => void;
   },
 ): Promise<{ url: string; server: Server; close(graceMs: number): Promise<void> }> {
   const server = createServer(
@@ -40,6 +42,8 @@ export async function serve(
     server.once("error", reject);
     server.listen(options.port, options.host, resolve);
   });
+  // Without a listener the second failed accept would end the process: anybody can open connections.
+  server.on("error", (error) => options.onError?.(error));
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   return {

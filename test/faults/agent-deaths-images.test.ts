@@ -26,14 +26,22 @@ async function listed({ client }: Lane): Promise<Map<string, string>> {
   return new Map(answer.json.data.map(({ name, tag, id }: Record<string, string>) => [`${name}:${tag}`, id]));
 }
 
-/** What the engine holds of the lane's user: names, without steps of builds; "" is an image without one. */
+const isMark = (tag: string) => tag.startsWith("perigee-own-");
+
+/** What the engine holds of the lane's user: names, without steps of builds and marks; "" is an image without one. */
 async function inEngine({ user }: Lane): Promise<Map<string, string>> {
   const images = await docker.listImages();
   const own = images.filter(({ RepoTags, Labels }) => {
     const named = RepoTags?.some((tag) => tag.startsWith(`${user}-${unique}`));
     return named || Labels?.["test.faults"] === `${unique}-${user}`;
   });
-  return new Map(own.flatMap(({ Id, RepoTags }) => (RepoTags ?? [""]).map((tag) => [tag, Id])));
+  const named = (tags: string[] | null | undefined) => tags?.filter((tag) => !isMark(tag)) ?? [];
+  return new Map(
+    own.flatMap(({ Id, RepoTags }) => {
+      const names = named(RepoTags);
+      return (names.length > 0 ? names : [""]).map((tag): [string, string] => [tag, Id]);
+    }),
+  );
 }
 
 const unique = `t${process.pid}x${Date.now().toString(36)}`;
@@ -84,6 +92,7 @@ describe("the agent dies while it works on images, and is started again", () => 
       const id = now.get(`${image}:latest`)!;
       expect(id).not.toBe(old);
       expect(await inEngine(lane)).toEqual(new Map([[`${lane.user}-${image}:latest`, id]]));
+      expect((await docker.getImage(id).inspect()).RepoTags.filter(isMark)).toHaveLength(1);
       await expectOne(lane, "image.load", before);
     });
   });

@@ -11,6 +11,7 @@ import { Directory } from "#agent/files/directory.ts";
 import { DockerImageStore, type DockerImageStoreOptions } from "#agent/images/docker-image-store.ts";
 import type { ImageDeps } from "#agent/images/image-deps.ts";
 import { type ImageHandlers, imageHandlers } from "#agent/images/image-handlers.ts";
+import { OwnMarks } from "#agent/images/own-names.ts";
 import type { JournalEntry, OperationContext, OperationHandler } from "#agent/operation.ts";
 import type { PerigeeError } from "#protocol/errors.ts";
 import type { InputOf, ResultOf } from "#protocol/operations.ts";
@@ -171,7 +172,10 @@ export class ImageWorld {
   }
 
   async tearDown(): Promise<void> {
-    for (const tag of await this.tags()) {
+    const marks = new OwnMarks(this.instance);
+    const images = await this.docker.listImages();
+    const marked = images.flatMap(({ RepoTags }) => RepoTags ?? []).filter((tag) => marks.isOurs(tag));
+    for (const tag of [...(await this.tags()), ...marked]) {
       await this.docker
         .getImage(tag)
         .remove({ force: true })
