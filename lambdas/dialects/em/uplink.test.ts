@@ -226,13 +226,16 @@ describe("what is refused", () => {
     expect(await uplink(parts)).toMatchObject(NO_FILES);
   });
 
-  test("NO_FILES says why what came is none", async () => {
-    const { body } = await uplink([pod("a"), { name: "files", text: "z".repeat(70_000) }]);
-    expect(body).toEqual({
-      ...NO_FILES.body,
-      reason: expect.stringMatching(/^Part 2 .*"files".*must have a filename/),
-    });
-  });
+  test.each(["z".repeat(70_000), "\0"])(
+    "a file without a filename, alone: the message says so",
+    async (text) => {
+      const { body } = await uplink([pod("a"), { name: "files", text }]);
+      expect(body).toEqual({
+        error: "INVALID_PARAMETERS",
+        message: expect.stringMatching(/^Part 2 .*"files".*must have a filename/),
+      });
+    },
+  );
 
   test.each(["application/json", "application/x-www-form-urlencoded", "application/octet-stream", ""])(
     "a body of type %j: NO_FILES before a place is taken",
