@@ -77,7 +77,7 @@ function routeOf(path: string, method: "GET" | "POST", doc: RouteDoc): RouteConf
       ...(inQuery && named && { query: fields }),
       ...(!inQuery && named && { body: { required: true, content: bodies(fields, doc) } }),
     },
-    responses: responsesOf(method, doc, commands),
+    responses: responsesOf(doc, commands),
   };
 }
 
@@ -90,10 +90,10 @@ function bodies(schema: z.ZodObject, doc: RouteDoc) {
   };
 }
 
-function responsesOf(method: "GET" | "POST", doc: RouteDoc, commands: boolean): RouteConfig["responses"] {
+function responsesOf(doc: RouteDoc, commands: boolean): RouteConfig["responses"] {
   const codes = new Set<ErrorCode>([
     ...(commands ? EVERYWHERE : (["INVALID_PARAMETERS", "UNAUTHORIZED", "EDGE_NOT_FOUND"] as const)),
-    ...(method === "POST" && !doc.multipart ? WITH_BODY : []),
+    ...WITH_BODY,
     ...doc.errors,
   ]);
   const byStatus = Map.groupBy(codes, (code) => ERRORS[code][0] as number);

@@ -1,5 +1,7 @@
 import { type RouteConfig, z } from "@hono/zod-openapi";
 import type { ErrorCode } from "#protocol/errors.ts";
+import { FIELD_BOUNDS } from "#protocol/field-bounds.ts";
+import { OWN_NAME_LENGTH } from "#protocol/image-reference.ts";
 import { containerState } from "#protocol/operations.ts";
 
 /** What the OpenAPI document says of one route; what all routes share is added in documentation.ts. */
@@ -19,20 +21,21 @@ export type RouteDoc = {
   examples?: Partial<Record<ErrorCode, Record<string, unknown>>>;
 };
 
-const pod = z.string().optional().openapi({
+const pod = z.string().max(FIELD_BOUNDS.pod_name.bytes).optional().openapi({
   description: "Pod, and the volume of that name; the default one when absent. An RFC 1035 label",
   example: "pod-a",
 });
-const pvc = z.string().optional().openapi({
+const pvc = z.string().max(FIELD_BOUNDS.pvc_name.bytes).optional().openapi({
   description: "Names the volume instead of `pod_name`",
   example: "pod-a",
 });
 const volume = { pod_name: pod, pvc_name: pvc };
 const ownImage = z.string().openapi({
-  description: "Image name, without registry host and digest",
+  description: `Image name, at most ${OWN_NAME_LENGTH} characters and a tag, without registry host and digest`,
   example: "experiment3-new-application",
 });
-const relative = (description: string, example: string) => z.string().openapi({ description, example });
+const relative = (description: string, example: string) =>
+  z.string().max(FIELD_BOUNDS.filepath.bytes).openapi({ description, example });
 
 /** A 200 with a message, and data when there is some. */
 function ok(message: string, data?: { schema: z.ZodType; example: unknown }): RouteDoc["ok"] {
@@ -59,7 +62,7 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
   "/em/files/uplink": {
     summary: "Upload files into a volume",
     description:
-      "Parts in any order. A part's file name may carry a relative path. At most 2 GB and 10,000 files a call; all arrive or none. Of two files for one path the later counts.",
+      "Parts in any order. Every part with a filename is a file, unless it has the name of a field. A part's file name may carry a relative path. At most 2 GB and 10,000 files a call; all arrive or none. Of two files for one path the later counts.",
     multipart: true,
     fields: {
       files: z.array(bytes),
@@ -103,6 +106,7 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
   },
   "/em/files/downlink": {
     summary: "Download a file, or a directory as a tar",
+    description: "HEAD answers the same without the content.",
     fields: { filepath: relative("Path in the volume", "./results/data.txt"), ...volume },
     headers: z.object({ Range: z.string().optional().openapi({ example: "bytes=0-1023" }) }),
     ok: {
@@ -187,30 +191,35 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
   "/em/pod/run": {
     summary: "Run a pod",
     description:
-      "It is scheduled; what becomes of it is told by the status. In a form, lists and dictionaries are JSON, Python-style literals or, lists, a repeated field.",
+      "It is scheduled; what becomes of it is told by the status. In a form, lists and dictionaries are JSON, Python-style literals, `args[]` and `envs[KEY]` or, lists, a repeated field. `command`, `args` and `envs` have at most 128 KiB together.",
     fields: {
-      image: z.string().openapi({ example: "python:3.11-alpine" }),
+      image: z.string().max(FIELD_BOUNDS.image.bytes).openapi({ example: "python:3.11-alpine" }),
       max_duration: z.number().int().min(1).openapi({ description: "Minutes", example: 30 }),
       node: z.enum(["FPGA", "GPU", "MPU"]).openapi({ description: "In any letter case", example: "FPGA" }),
       scheduled_time: z.string().optional().openapi({
         description: "ISO 8601 with a zone; in the past means at once",
         example: "2025-05-22T12:10:00+02:00",
       }),
-      command: z.string().optional().openapi({
+      command: z.string().max(FIELD_BOUNDS.command.bytes).optional().openapi({
         description:
           "Replaces ENTRYPOINT and CMD; by `/bin/sh -c` when it has shell characters and no `args`",
         example: "echo 'is it this simple to run in space?' > hello-space.txt",
       }),
       ports: z
         .array(z.number().int().min(1).max(65535))
+        .max(FIELD_BOUNDS.ports.items)
         .optional()
         .openapi({ example: [80, 1999, 14] }),
       envs: z
         .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
         .optional()
-        .openapi({ example: { DURATION: 60, SIZE: 1024 } }),
+        .openapi({
+          description: `At most ${FIELD_BOUNDS.envs.items}`,
+          example: { DURATION: 60, SIZE: 1024 },
+        }),
       args: z
         .array(z.string())
+        .max(FIELD_BOUNDS.args.items)
         .optional()
         .openapi({ example: ["--debug", "-f", "output.dat"] }),
       ...volume,

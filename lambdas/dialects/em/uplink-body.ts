@@ -64,7 +64,7 @@ class UplinkReader {
   #bodyDone = false;
   #files = 0;
   #fields = 0;
-  /** the part that would be a file, if it had a name */
+  /** what is wrong with the first part that would be a file, if it had a name */
   #nameless: PerigeeError | undefined;
   #bodyBytes = 0;
   /** bytes of the files before the last one */
@@ -121,7 +121,7 @@ class UplinkReader {
       this.#form.end();
       // The last piece may have waited in the parser when it was counted.
       this.#checkSize();
-      if (this.#files === 0) throw noFiles(this.#nameless?.message);
+      if (this.#files === 0) throw noFiles();
     });
     if (!this.#failed) this.#done.resolve();
   };
@@ -141,7 +141,7 @@ class UplinkReader {
     if (fileName === undefined) {
       if (this.#files > 0) throw nameless;
       this.#nameless ??= nameless;
-      return { data: () => {}, end: () => {} };
+      return pathOnly(nameless);
     }
     return {
       data: () => {
@@ -273,6 +273,18 @@ class UplinkReader {
   }
 }
 
+/** Some send the path of a file where the file should be, which is no file; any other content is one without a name. */
+function pathOnly(nameless: PerigeeError): PartSink {
+  let bytes = 0;
+  return {
+    data(piece) {
+      bytes += piece.length;
+      if (bytes > LIMITS.pathBytes || piece.includes(0)) throw nameless;
+    },
+    end: () => {},
+  };
+}
+
 /** A file as it comes in. */
 class FileContent extends Readable {
   bytes = 0;
@@ -299,10 +311,8 @@ export function uplinkTooLarge(): PerigeeError {
   return new PerigeeError("MAX_UPLINK_SIZE_EXCEEDED", "Total upload size exceeds 2 GB");
 }
 
-/** @param reason why what came is no file, for the answer's `reason` */
-export function noFiles(reason?: string): PerigeeError {
-  const data = reason === undefined ? {} : { data: { reason } };
-  return new PerigeeError("NO_FILES", "No files were provided for uplink!", data);
+export function noFiles(): PerigeeError {
+  return new PerigeeError("NO_FILES", "No files were provided for uplink!");
 }
 
 function malformed(cause: unknown): PerigeeError {

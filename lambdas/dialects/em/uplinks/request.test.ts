@@ -40,6 +40,17 @@ describe("the body of POST /uplinks", () => {
     expect(plan).toMatchObject({ volume: "default", files: [{ path: "f" }] });
   });
 
+  test("a volume may be named in the query; two are refused, and so is a name that is nearly one", () => {
+    const query = new Map([["pod_name", ["pod-a"]]]);
+    expect(readOpenRequest({ files: [file] }, query)).toMatchObject({ volume: "pod-a" });
+    expect(readOpenRequest({ pod_name: "pod-a", files: [file] }, query)).toMatchObject({ volume: "pod-a" });
+    for (const body of [{ pod_name: "pod-b" }, { podName: "pod-a" }, { "pod_name[]": "pod-a" }]) {
+      expect(() => readOpenRequest({ ...body, files: [file] }, query)).toThrow(
+        expect.objectContaining({ code: "INVALID_PARAMETERS" }),
+      );
+    }
+  });
+
   test("of several files for one path the last counts, under its own number", () => {
     const plan = read({ files: [file, declaredFile("g", "x"), declaredFile("./f", "other")] });
     expect(plan.files).toMatchObject([
