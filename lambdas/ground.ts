@@ -106,7 +106,7 @@ export function createGround(options: GroundOptions): Ground {
   });
   const allowances = new Allowances({ staging, ledger, quota });
   const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
-  const uploads = new Uploads({ ledger, staging, dispatch, allowances, quota });
+  const uploads = new Uploads({ ledger, staging, dispatch, allowances });
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
   const janitor = new Janitor({
     ledger,

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type Docker from "dockerode";
-import { PerigeeError } from "#protocol/errors.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { IMAGE_LABEL, IMAGE_USER_LABEL } from "./image-labels.ts";
 
 export type GuardOptions = {
@@ -53,7 +53,7 @@ export function guardBuild(options: GuardOptions): BuildGuard {
       written.set(Id, Math.max(written.get(Id) ?? 0, SizeRw));
     }
     const sum = [...written.values()].reduce((total, bytes) => total + bytes, 0);
-    if (sum > maxBytes) tooMuch.abort(new PerigeeError("QUOTA_EXCEEDED", "The byte quota is used up"));
+    if (sum > maxBytes) tooMuch.abort(byteQuotaExceeded());
   };
 
   const watch = async () => {

@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import { Busboy, type BusboyFileStream, type BusboyInstance } from "@fastify/busboy";
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS, MiB } from "#protocol/limits.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { StoredObject } from "../../ports/staging.ts";
 
 /** Files that are being stored at once; a large one is alone, as the body brings one after another. */
@@ -184,7 +185,7 @@ class UplinkReader {
     const bytes = this.#before + (this.#last?.bytesRead ?? 0);
     if (bytes > LIMITS.uplinkBytes || this.#bodyBytes > LIMITS.uplinkBodyBytes) throw uplinkTooLarge();
     if (bytes > this.#options.allowance) {
-      throw new PerigeeError("QUOTA_EXCEEDED", "The files are over what is left of your quota");
+      throw byteQuotaExceeded();
     }
   }
 
