@@ -102,6 +102,7 @@ export async function deployToEmulator(options: DeploymentOptions): Promise<Depl
   const api = await serveFunctionUrl({
     endpoint,
     functionName: outputs.ApiFunction,
+    say,
     ...(options.port !== undefined && { port: options.port }),
   });
   return {
