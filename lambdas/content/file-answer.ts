@@ -6,6 +6,7 @@ import type { Command } from "../ledger/command.ts";
 import {
   type ContentContext,
   type ContentDeps,
+  headOfStaged,
   openStaged,
   redirectToStaged,
   streamStaged,
@@ -30,28 +31,32 @@ export async function fileAnswer(
   const disposition = attachment(directory ? `${result.name}.tar` : result.name);
   const etag = quoted(result.etag);
   const { n, size: staged } = result.content;
+  const headers = {
+    "content-type": type,
+    "content-disposition": disposition,
+    etag,
+    "last-modified": new Date(result.modified).toUTCString(),
+    "accept-ranges": directory && !part ? "none" : "bytes",
+    "cache-control": "private, no-cache",
+    "x-content-type-options": "nosniff",
+  };
+  const rangeOf = (size: number) => {
+    const first = (result.range ?? part)?.start ?? 0;
+    return (result.range ?? part) && `bytes ${first}-${first + size - 1}/${result.total}`;
+  };
   const most = deps.passBytes ?? Number.POSITIVE_INFINITY;
   const wanted = part ? part.end - part.start + 1 : staged;
+  if (c.req.method === "HEAD")
+    return headOfStaged(deps, command, n, { once, size: wanted, headers, range: rangeOf(wanted) });
   // Where all of it is staged, whoever is led there asks for the same part of it.
   if (wanted > most && !result.range) return redirectToStaged(deps, command, n, { type, disposition, etag });
   const given = wanted > most ? { start: 0, end: most - 1 } : part;
   const { body, size } = await openStaged(deps, command, n, given);
-  const first = (result.range ?? part)?.start ?? 0;
-  const range = (result.range ?? part) && { start: first, end: first + size - 1 };
+  const range = rangeOf(size);
   return streamStaged(c, deps, command, body, {
     once,
     status: range ? 206 : 200,
-    headers: {
-      "content-type": type,
-      "content-length": String(size),
-      "content-disposition": disposition,
-      etag,
-      "last-modified": new Date(result.modified).toUTCString(),
-      "accept-ranges": directory && !part ? "none" : "bytes",
-      "cache-control": "private, no-cache",
-      "x-content-type-options": "nosniff",
-      ...(range && { "content-range": `bytes ${range.start}-${range.end}/${result.total}` }),
-    },
+    headers: { ...headers, "content-length": String(size), ...(range && { "content-range": range }) },
   });
 }
 

@@ -15,7 +15,7 @@ export function inCommand(error: unknown, commandId: string): unknown {
 
 /**
  * Wraps a route: what it throws becomes the contract's answer, and an answer that comes before the body was
- * read reaches a client that is still sending. HEAD, which Hono routes as GET, is refused.
+ * read reaches a client that is still sending. HEAD, which Hono routes as GET, is refused unless it is named.
  */
 export function handler(
   deps: Pick<EmDeps, "log">,

@@ -19,7 +19,7 @@ type Handle = (c: EmContext, deps: EmDeps) => Promise<Response>;
 export const EM_ROUTES: readonly (readonly [path: string, methods: readonly string[], handle: Handle])[] = [
   ["/em/files/uplink", POST, uplinkFiles],
   ["/em/files/list", BOTH, listFiles],
-  ["/em/files/downlink", GET, downlinkFile],
+  ["/em/files/downlink", ["GET", "HEAD"], downlinkFile],
   ["/em/files/delete", POST, deleteFile],
   ["/em/pod/image/build", POST, buildImage],
   ["/em/pod/image/load", POST, loadImage],
