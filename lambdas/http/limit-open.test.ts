@@ -98,7 +98,7 @@ test("a client that goes while its token is checked has no place and leaves a wh
   sent.end();
   await late.promise;
   sent.destroy();
-  await vi.waitFor(() => expect(answered).toHaveBeenCalledOnce());
+  await vi.waitFor(() => expect(answered).toHaveBeenCalledOnce(), { timeout: 90_000 });
   const [answer] = answered.mock.calls[0]!;
   expect(answer).toBeInstanceOf(Response);
   expect(answer.status).toBe(499);
