@@ -46,7 +46,7 @@ export default defineConfig({
                 name: "kubernetes",
                 include: ["test/kubernetes/*.test.ts"],
                 maxWorkers: 1,
-                testTimeout: 180_000,
+                testTimeout: 540_000,
                 sequence: { groupOrder: 2 },
               },
             },

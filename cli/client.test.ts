@@ -204,7 +204,7 @@ describe("202", () => {
       raw: (_, response) => void response.socket?.on("close", () => {}),
     });
     const running = stage.start(["load", "a.tar", "-t", "x"]);
-    await expect.poll(() => stage.ground.calls("GET /commands/01C").length, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => stage.ground.calls("GET /commands/01C").length, { timeout: 90_000 }).toBe(2);
     running.child.kill("SIGINT");
     const { code, stderr } = await running.ended;
     expect(code).toBe(130);

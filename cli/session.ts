@@ -9,7 +9,13 @@ const DEFAULT_WAIT_MS = 10 * 60_000;
 export const DEFAULT_URL = "http://127.0.0.1:8080";
 
 /** The options of `perigee` itself, as they reach every verb. */
-export type Globals = { url?: string; edge?: string; json?: boolean; wait?: number | false };
+export type Globals = {
+  url?: string;
+  edge?: string;
+  json?: boolean;
+  wide?: boolean;
+  wait?: number | false;
+};
 
 export type Session = {
   client: Client;
@@ -26,6 +32,7 @@ export function addGlobalOptions(program: Command): Command {
     .option("--url <url>", `address of the ground (default: PERIGEE_URL, else ${DEFAULT_URL})`)
     .option("--edge <edge>", "edge to talk to, when you have several")
     .option("--json", "results as JSON on stdout, everything else as JSON lines on stderr")
+    .option("--wide", "tables with whole cells, also where they are wider than the terminal")
     .addOption(
       new Option("--wait <time>", "how long to wait for a busy or unreachable edge")
         .argParser(waitOption)
@@ -49,7 +56,7 @@ export function action<A extends unknown[], O extends object>(
     const onSignal = (signal: NodeJS.Signals) => stop.abort(signal);
     process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
     const url = groundUrl(options.url);
-    const output = new Output(options.json === true);
+    const output = new Output(options.json === true, { wide: options.wide === true });
     const credentials = new Credentials();
     const waitMs = options.wait === false ? 0 : (options.wait ?? DEFAULT_WAIT_MS);
     const client = new Client({ url, edge: options.edge, waitMs, credentials, output, signal: stop.signal });

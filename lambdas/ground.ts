@@ -106,7 +106,7 @@ export function createGround(options: GroundOptions): Ground {
   });
   const allowances = new Allowances({ staging, ledger, quota });
   const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
-  const uploads = new Uploads({ ledger, staging, dispatch, allowances, quota });
+  const uploads = new Uploads({ ledger, staging, dispatch, allowances });
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
   const janitor = new Janitor({
     ledger,
@@ -140,10 +140,11 @@ export function createGround(options: GroundOptions): Ground {
     return answerThenDrain(errorResponse(error, { log }), incomingOf(c));
   });
   app.use(metrics.middleware());
-  app.use((c, next) => {
+  app.use(async (c, next) => {
     // set before, so that answers that are streamed pass untouched: those set it themselves
     for (const [name, value] of Object.entries(SAFE_HEADERS)) c.header(name, value);
-    return next();
+    // never `return next()`: where nothing answered, Hono would send the returned context as if it were a response
+    await next();
   });
 
   // Open, so that a client learns how to send before it sends: no token, no edge, no body

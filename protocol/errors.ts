@@ -51,7 +51,10 @@ export const ERRORS = {
   EM_UNREACHABLE: [503, "The edge has not been in contact, or did not take the command in time."],
   EXPIRED: [503, "The command was never taken by the edge and has expired."],
   DEADLINE_EXCEEDED: [504, "The command ran into its deadline and was stopped."],
-  QUOTA_EXCEEDED: [507, "The user's byte quota over volumes, images and staging is used up."],
+  QUOTA_EXCEEDED: [
+    507,
+    "The user's byte quota over volumes, images and staging is used up, or too many of the user's pods have not terminated.",
+  ],
   STORAGE_FULL: [507, "The disk of the ground or of the edge is at its free-space floor."],
 } as const satisfies Record<string, readonly [status: number, meaning: string]>;
 

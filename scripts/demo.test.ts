@@ -18,7 +18,7 @@ afterEach(() => {
 type Canned = { status: number; body: string; headers?: Record<string, string> };
 
 /** A client of a server that gives these answers, in order; and everything it showed. */
-async function clientOf(answers: Canned[], deadline = AbortSignal.timeout(30_000)) {
+async function clientOf(answers: Canned[], deadline = AbortSignal.timeout(90_000)) {
   const server = createServer((request, response) => {
     request.resume().once("end", () => {
       const { status, body, headers } = answers.shift() ?? { status: 500, body: "{}" };
@@ -85,5 +85,5 @@ test.each([
   ["a message", { status: 200, body: '{"message":"Uplinked"}' }],
 ])("%s that differs ends the main job", async (_, answer) => {
   const { client } = await clientOf([answer]);
-  await expect(doMainJob(client, () => {}, AbortSignal.timeout(30_000))).rejects.toThrow(Different);
+  await expect(doMainJob(client, () => {}, AbortSignal.timeout(90_000))).rejects.toThrow(Different);
 });

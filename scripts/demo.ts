@@ -16,7 +16,7 @@ import { startStack } from "./stack.ts";
  * does the main job on examples/echo-test and shows every request with its real answer; then stops and
  * removes what it started and made. Exit code 0 only when all was as it must be.
  */
-const DEADLINE_MS = 5 * 60_000;
+const DEADLINE_MS = 15 * 60_000;
 const LOG_LINES = 30;
 
 const say = (line: string) => console.log(line);

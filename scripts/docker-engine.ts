@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { promisify } from "node:util";
 import Docker from "dockerode";
 
-const PING_MS = 5_000;
+const PING_MS = 15_000;
 /** The oldest engine API that is tested: Docker 20.10. */
 const OLDEST_API = "1.41";
 

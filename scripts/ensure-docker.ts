@@ -12,7 +12,7 @@ import { askEngine, findEngine, type NoEngine } from "./docker-engine.ts";
 import { takeLock } from "./file-lock.ts";
 import { until } from "./processes.ts";
 
-const START_MS = 90_000;
+const START_MS = 270_000;
 
 /** `startedPid` is there when an engine was started by hand now: whoever wants it gone ends that process. */
 export type Ensured = { host: string; version: string; startedPid?: number };

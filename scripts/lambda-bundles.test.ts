@@ -39,7 +39,7 @@ async function get(path: string) {
     console.log(JSON.stringify(answer));`;
   const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script], {
     env: ENVIRONMENT,
-    timeout: 60_000,
+    timeout: 180_000,
     maxBuffer: 16 * MiB,
   });
   const lines = stdout.trimEnd().split("\n");

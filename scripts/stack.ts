@@ -9,10 +9,10 @@ const ROOT = resolve(import.meta.dirname, "..");
 const GROUND = join(ROOT, "lambdas/entries/server.ts");
 const AGENT = join(ROOT, "agent/entries/agent.ts");
 
-const READY_MS = 60_000;
+const READY_MS = 180_000;
 /** An agent needs time to hand back what it is doing; the ground to end its requests. */
-const AGENT_GRACE_MS = 20_000;
-const GROUND_GRACE_MS = 10_000;
+const AGENT_GRACE_MS = 60_000;
+const GROUND_GRACE_MS = 30_000;
 
 export type StackOptions = {
   /** directory where everything lives */

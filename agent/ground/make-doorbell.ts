@@ -27,7 +27,13 @@ export async function makeDoorbell(
     ...(endpoint && { endpoint, useQueueUrlAsEndpoint: false }),
     // The doorbell pauses and tries again by itself.
     maxAttempts: 1,
-    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: SILENCE_MS },
+    requestHandler: {
+      connectionTimeout: CONNECT_MS,
+      socketTimeout: SILENCE_MS,
+      // The SDK counts waiting for a socket as connecting. Here few are open, so that none need be waited for.
+      httpAgent: { maxSockets: Number.POSITIVE_INFINITY },
+      httpsAgent: { maxSockets: Number.POSITIVE_INFINITY },
+    },
   });
   const bell = new SqsDoorbell({ client, queueUrl, onError });
   return {

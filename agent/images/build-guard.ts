@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type Docker from "dockerode";
-import { PerigeeError } from "#protocol/errors.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { BuildSteps } from "./build-steps.ts";
 
 export type GuardOptions = {
@@ -48,7 +48,7 @@ export function guardBuild(options: GuardOptions): BuildGuard {
       written.set(id, Math.max(written.get(id) ?? 0, bytes));
     }
     const sum = [...written.values()].reduce((total, bytes) => total + bytes, 0);
-    if (sum > maxBytes) tooMuch.abort(new PerigeeError("QUOTA_EXCEEDED", "The byte quota is used up"));
+    if (sum > maxBytes) tooMuch.abort(byteQuotaExceeded());
   };
 
   const writtenBy = async (id: string): Promise<number> => {

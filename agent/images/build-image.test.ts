@@ -266,7 +266,7 @@ describe("a build", () => {
     const rejected = expect(building).rejects.toBe(reason);
     const filters = { label: [`${IMAGE_LABEL}=${world.instance}`], status: ["running"] };
     await expect
-      .poll(async () => (await world.docker.listContainers({ filters })).length, { timeout: 20_000 })
+      .poll(async () => (await world.docker.listContainers({ filters })).length, { timeout: 90_000 })
       .toBe(1);
     controller.abort(reason);
     await rejected;
@@ -307,7 +307,7 @@ describe("a build", () => {
     );
     const filters = { label: [`${IMAGE_LABEL}=${world.instance}`], status: ["running"] };
     await expect
-      .poll(async () => (await world.docker.listContainers({ filters })).length, { timeout: 20_000 })
+      .poll(async () => (await world.docker.listContainers({ filters })).length, { timeout: 90_000 })
       .toBe(1);
     controller.abort(new PerigeeError("DEADLINE_EXCEEDED", "The command ran into its deadline of 1800 s"));
     const failure = await building;

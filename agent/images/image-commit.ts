@@ -1,4 +1,5 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { killPoint } from "../kill-point.ts";
 import type { JournalEntry } from "../operation.ts";
 import type { ImageDeps } from "./image-deps.ts";
@@ -35,13 +36,13 @@ export async function makeOnce(making: Making): Promise<void> {
   }
   await store.discard(command);
   const used = await deps.usedBytes(user);
-  if (used >= deps.quota()) throw quotaExceeded();
+  if (used >= deps.quota()) throw byteQuotaExceeded();
   const before = await store.usage(user);
   let id: string;
   try {
     id = await whileThereIsRoom(making);
     making.signal.throwIfAborted();
-    if (used - before + (await store.usageWith(user, image, id)) > deps.quota()) throw quotaExceeded();
+    if (used - before + (await store.usageWith(user, image, id)) > deps.quota()) throw byteQuotaExceeded();
     killPoint("images.made");
   } catch (error) {
     // what cannot be discarded now is at the next start
@@ -76,10 +77,6 @@ async function whileThereIsRoom({ deps, signal, make }: Making): Promise<string>
   } finally {
     clearInterval(timer);
   }
-}
-
-function quotaExceeded(): PerigeeError {
-  return new PerigeeError("QUOTA_EXCEEDED", "The byte quota is used up");
 }
 
 function storageFull(): PerigeeError {

@@ -44,6 +44,8 @@ export class KubernetesApi {
   readonly #config: KubeConfig;
   readonly #server: URL;
   readonly #agent: http.Agent;
+  /** of its own: a stream keeps its socket, and a call must not wait out its deadline for one */
+  readonly #streams: http.Agent;
   #options: { at: number; made: Promise<https.RequestOptions> } | undefined;
   /** requests sent, by method and streams: for measurements */
   readonly counts = new Map<string, number>();
@@ -53,8 +55,10 @@ export class KubernetesApi {
     if (!cluster) throw new Error("the kubeconfig names no cluster");
     this.#config = config;
     this.#server = new URL(cluster.server);
-    const options = { keepAlive: true, maxSockets: 512, keepAliveMsecs: 15_000, timeout: 0 };
-    this.#agent = this.#server.protocol === "http:" ? new http.Agent(options) : new https.Agent(options);
+    const options = { keepAlive: true, keepAliveMsecs: 15_000, timeout: 0 };
+    const { Agent } = this.#server.protocol === "http:" ? http : https;
+    this.#agent = new Agent({ ...options, maxSockets: 512 });
+    this.#streams = new Agent(options);
   }
 
   /** Reads the credentials; nothing is asked of the cluster. @throws Error when they cannot be read */
@@ -128,6 +132,7 @@ export class KubernetesApi {
 
   close(): void {
     this.#agent.destroy();
+    this.#streams.destroy();
   }
 
   async #answer(path: string, call: Call, signal: AbortSignal): Promise<string> {
@@ -151,7 +156,7 @@ export class KubernetesApi {
     const options: https.RequestOptions = {
       ...tls,
       method: call.method ?? "GET",
-      agent: this.#agent,
+      agent: kind === "STREAM" ? this.#streams : this.#agent,
       signal,
       headers: {
         ...(headers as http.OutgoingHttpHeaders),

@@ -171,7 +171,7 @@ describe("waiting", () => {
 describe("schedule", () => {
   test("a scheduled run says when, starts then, and survives a restart", async () => {
     const first = rig.manager();
-    const at = Date.now() + 1_500;
+    const at = Date.now() + 6_000;
     const run = rig.sh(first, "ada", "true", { scheduledTime: at });
     const when = new Date(Math.floor(at / 1000) * 1000).toISOString().replace(".000Z", "Z");
     expect(await first.status("ada", "default")).toEqual({
@@ -224,7 +224,7 @@ describe("replacement", () => {
     const manager = rig.manager();
     const first = rig.sh(manager, "ada", SERVER);
     await said(first, "up");
-    const second = rig.sh(manager, "ada", "echo second", { scheduledTime: Date.now() + 1_000 });
+    const second = rig.sh(manager, "ada", "echo second", { scheduledTime: Date.now() + 5_000 });
     expect(await manager.status("ada", "default")).toHaveProperty("waiting.reason", "Scheduled");
     expect(manager.reports().find(({ run }) => run === first)?.state).toHaveProperty("running");
     expect(await endOf(manager, second)).toMatchObject({ reason: "Completed" });

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { ContainerState } from "#protocol/operations.ts";
+import { podQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { NodeReport, PodReport } from "#protocol/wire.ts";
 import { killPoint } from "../kill-point.ts";
 import { wholeSeconds } from "./docker-state.ts";
@@ -153,7 +154,7 @@ export class PodManager {
     const { user, input } = run;
     const open = [...this.#records.values()].filter((r) => r.user === user && r.phase !== "ended");
     if (open.length >= this.#options.openPerUser) {
-      throw new PerigeeError("QUOTA_EXCEEDED", `${open.length} pods of yours have not terminated yet`);
+      throw podQuotaExceeded(open.length);
     }
     const now = this.#options.now();
     const ahead = input.scheduledTime !== undefined && input.scheduledTime > now;

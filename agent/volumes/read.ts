@@ -3,6 +3,7 @@ import { Transform } from "node:stream";
 import { Xxh64 } from "@node-rs/xxhash";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { ResultOf } from "#protocol/operations.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { Progress } from "#protocol/wire.ts";
 import type { Directory } from "../files/directory.ts";
 import { isMissing, type Opened, openBeneath } from "../files/open-beneath.ts";
@@ -64,7 +65,7 @@ async function sendFile(
     const range = resolveRange(asked, total);
     const { start, end } = range ?? { start: 0, end: total - 1 };
     const length = end - start + 1;
-    if (length > quota) throw overQuota();
+    if (length > quota) throw byteQuotaExceeded();
     const body = readExactly(fd, start, length);
     handedOver = true;
     const counted = heard(body.pipe(meter(context, length)));
@@ -153,8 +154,4 @@ function readable(error: unknown, { input, signal }: Context): unknown {
 
 function notFound(path: string): PerigeeError {
   return new PerigeeError("FILE_NOT_FOUND", `File not found: ${path === "" ? "the volume is empty" : path}`);
-}
-
-function overQuota(): PerigeeError {
-  return new PerigeeError("QUOTA_EXCEEDED", "The file is larger than the user's byte quota");
 }

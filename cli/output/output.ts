@@ -2,6 +2,8 @@ import { styleText } from "node:util";
 import type { CliFailure } from "../failure.ts";
 import { stringifyExact } from "../json.ts";
 import { barLine } from "./bar.ts";
+import { cutToWidth } from "./display-width.ts";
+import { type TableOptions, table } from "./table.ts";
 import { safe, safeLines } from "./text.ts";
 
 export type Step = { done: number; total?: number; unit?: "bytes" | "files" | "steps"; from?: number };
@@ -12,6 +14,7 @@ export type Step = { done: number; total?: number; unit?: "bytes" | "files" | "s
  */
 export class Output {
   readonly json: boolean;
+  readonly #wide: boolean;
   readonly #live: boolean;
   #shown = false;
   #drawn = 0;
@@ -19,8 +22,10 @@ export class Output {
   #phaseStart = 0;
   #waiting = "";
 
-  constructor(json: boolean) {
+  /** @param options.wide tables keep their whole cells, however wide the terminal is (default false) */
+  constructor(json: boolean, options: { wide?: boolean } = {}) {
     this.json = json;
+    this.#wide = options.wide === true;
     this.#live = !json && process.stderr.isTTY === true && process.env.TERM !== "dumb";
   }
 
@@ -34,6 +39,13 @@ export class Output {
     this.clear();
     const shown = this.json ? stringifyExact(body, process.stdout.isTTY ? 2 : undefined) : text();
     if (shown !== "") process.stdout.write(`${shown}\n`);
+  }
+
+  /** A table for {@link result}: on a terminal no wider than that, elsewhere whole. */
+  table(headers: string[], rows: unknown[][], options: Pick<TableOptions, "right" | "cut"> = {}): string {
+    const { isTTY, columns } = process.stdout;
+    const narrow = isTTY && columns > 0 && !this.#wide;
+    return table(headers, rows, { ...options, ...(narrow && { width: columns }) });
   }
 
   notice(text: string, fields: Record<string, unknown> = {}): void {
@@ -89,7 +101,7 @@ export class Output {
   }
 
   #draw(text: string): void {
-    process.stderr.write(`\r${safe(text).slice(0, (process.stderr.columns || 80) - 1)}\x1b[K`);
+    process.stderr.write(`\r${cutToWidth(safe(text), (process.stderr.columns || 80) - 1)}\x1b[K`);
     this.#shown = true;
   }
 }

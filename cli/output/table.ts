@@ -1,21 +1,61 @@
 import { stripVTControlCharacters, styleText } from "node:util";
+import { cutToWidth, displayWidth } from "./display-width.ts";
 import { safe } from "./text.ts";
 
-/** Columns set under their headers; numbers-to-be (`right`) to the right. Cells are made safe. */
-export function table(headers: string[], rows: unknown[][], right: number[] = []): string {
+export type TableOptions = {
+  /** columns of numbers, set to the right */
+  right?: number[];
+  /** columns that are cut first when the table is too wide: those of free text */
+  cut?: number[];
+  /** columns of the terminal (default: any number, and nothing is cut) */
+  width?: number;
+};
+
+const GAP = "  ";
+/** A cell is not cut to less than this, nor to less than its header. */
+const LEAST = 6;
+
+/** Columns set under their headers. Cells are made safe; what does not fit is cut and ends in `…`. */
+export function table(headers: string[], rows: unknown[][], options: TableOptions = {}): string {
+  const { right = [], cut = [], width } = options;
   const cells = rows.map((row) => row.map((cell) => safe(cell ?? "-")));
   const widths = headers.map((header, column) =>
-    cells.reduce((most, row) => Math.max(most, row[column]?.length ?? 0), header.length),
+    cells.reduce((most, row) => Math.max(most, displayWidth(row[column] ?? "")), displayWidth(header)),
   );
+  if (width !== undefined) {
+    const room = width - GAP.length * (headers.length - 1);
+    const least = headers.map((header, column) =>
+      Math.min(widths[column]!, Math.max(LEAST, displayWidth(header))),
+    );
+    shrink(widths, least, cut, room);
+    shrink(widths, least, [...widths.keys()], room);
+  }
   const line = (row: string[]) =>
     row
-      .map((cell, column) => {
-        const width = widths[column] ?? 0;
-        return right.includes(column) ? cell.padStart(width) : cell.padEnd(width);
+      .map((whole, column) => {
+        const cell = cutToWidth(whole, widths[column]!);
+        const space = " ".repeat(widths[column]! - displayWidth(cell));
+        return right.includes(column) ? space + cell : cell + space;
       })
-      .join("  ")
+      .join(GAP)
       .trimEnd();
   return [styleText("bold", line(headers), { stream: process.stdout }), ...cells.map(line)].join("\n");
+}
+
+/** Takes from the widest of `columns` until all of `widths` fit into `room`, or each has its least. */
+function shrink(widths: number[], least: number[], columns: number[], room: number): void {
+  for (const column of columns) {
+    // one cell of megabytes
+    widths[column] = Math.min(widths[column]!, Math.max(room, least[column]!));
+  }
+  let over = widths.reduce((sum, width) => sum + width, 0) - room;
+  for (; over > 0; over--) {
+    const [widest] = columns
+      .filter((column) => widths[column]! > least[column]!)
+      .sort((a, b) => widths[b]! - widths[a]!);
+    if (widest === undefined) return;
+    widths[widest] = widths[widest]! - 1;
+  }
 }
 
 /** `key: value` lines, the keys in one column. Undefined values are left out. */

@@ -1,10 +1,10 @@
 import { stripVTControlCharacters } from "node:util";
 
-/** Text from elsewhere (file names, messages) made safe for a terminal: control characters become visible. */
+/** Text from elsewhere (file names, messages) made safe for a terminal: control and invisible characters become visible. */
 export function safe(text: unknown): string {
   return String(text).replace(
-    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}\ud800-\udfff]/gu,
+    (c) => `\\u${c.codePointAt(0)!.toString(16).padStart(4, "0")}`,
   );
 }
 

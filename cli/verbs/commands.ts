@@ -6,7 +6,7 @@ import { CliFailure, EXIT, usage } from "../failure.ts";
 import { fetchCommand, follow } from "../follow.ts";
 import { stringifyExact } from "../json.ts";
 import { query, wholeNumber } from "../options.ts";
-import { record, table } from "../output/table.ts";
+import { record } from "../output/table.ts";
 import { time } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
 
@@ -55,7 +55,7 @@ async function list({ client, output }: Session, options: Options): Promise<unde
   output.result({ message, data: shown }, () => {
     if (shown.length === 0) return "No commands";
     const rows = shown.map((c) => [c.command_id, c.operation, c.edge, standing(c), time(c.created_at)]);
-    return table(["COMMAND", "OPERATION", "EDGE", "STATE", "CREATED"], rows);
+    return output.table(["COMMAND", "OPERATION", "EDGE", "STATE", "CREATED"], rows, { cut: [1, 3] });
   });
 }
 

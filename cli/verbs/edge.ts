@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { operationWords } from "../command-view.ts";
-import { record, table } from "../output/table.ts";
+import { record } from "../output/table.ts";
 import { duration, time } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
 import { type PodState, stateLine } from "./status.ts";
@@ -39,7 +39,7 @@ async function edge({ client, output }: Session): Promise<undefined> {
     ];
     if (nodes.length) {
       parts.push(
-        table(
+        output.table(
           ["NODE", "KIND", "READY"],
           nodes.map((node) => [node.name, node.kind, node.status]),
         ),
@@ -53,7 +53,7 @@ async function edge({ client, output }: Session): Promise<undefined> {
         pod.state && stateLine(pod.state),
         ago(pod.age),
       ]);
-      parts.push(table(["POD", "IMAGE", "NODE", "STATE", "REPORTED"], rows));
+      parts.push(output.table(["POD", "IMAGE", "NODE", "STATE", "REPORTED"], rows, { cut: [1, 3] }));
     }
     return parts.join("\n\n");
   });

@@ -2,7 +2,6 @@ import type { Command } from "commander";
 import type { Body } from "../client.ts";
 import { settle } from "../follow.ts";
 import { type VolumeOptions, volumeFields, withVolume } from "../options.ts";
-import { table } from "../output/table.ts";
 import { bytes, safe, time } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
 
@@ -100,6 +99,6 @@ async function images({ client, output }: Session): Promise<undefined> {
       bytes(size),
       time(created),
     ]);
-    return table(["IMAGE", "ID", "SIZE", "CREATED"], rows, [2]);
+    return output.table(["IMAGE", "ID", "SIZE", "CREATED"], rows, { right: [2], cut: [0] });
   });
 }

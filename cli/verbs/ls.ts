@@ -5,7 +5,6 @@ import { CliFailure } from "../failure.ts";
 import { settle } from "../follow.ts";
 import { parseExact } from "../json.ts";
 import { query, type VolumeOptions, volumeFields, withVolume } from "../options.ts";
-import { table } from "../output/table.ts";
 import { bytes } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
 
@@ -45,7 +44,7 @@ async function ls(
     const rows = [...flatten(entries, "", options.recursive === true)];
     if (rows.length === 0) return "(empty)";
     const headers = ["SIZE", "CHANGED (UTC)", ...(options.hash ? ["XXH64"] : []), "NAME"];
-    return table(
+    return output.table(
       headers,
       rows.map(({ entry, name }) => [
         bytes(entry.size),
@@ -53,7 +52,7 @@ async function ls(
         ...(options.hash ? [entry.hash ?? "-"] : []),
         name,
       ]),
-      options.hash ? [0, 2] : [0],
+      { right: options.hash ? [0, 2] : [0], cut: [headers.length - 1] },
     );
   });
 }

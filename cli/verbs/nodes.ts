@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { settle } from "../follow.ts";
-import { table } from "../output/table.ts";
 import { action, type Session } from "../session.ts";
 
 /** `perigee nodes`: where pods can run. */
@@ -20,7 +19,7 @@ async function nodes({ client, output }: Session): Promise<undefined> {
   }));
   output.result(body, () => {
     const list = (body.data ?? []) as { name: string; status: string }[];
-    return table(
+    return output.table(
       ["NODE", "READY"],
       list.map(({ name, status }) => [name, READY[status] ?? status]),
     );

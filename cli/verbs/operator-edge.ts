@@ -8,7 +8,6 @@ import { isTerminal } from "#protocol/state.ts";
 import { CliFailure } from "../failure.ts";
 import { type GroundOptions, withLedger } from "../operator-data.ts";
 import { lacksDoorbell } from "../operator-doorbell.ts";
-import { table } from "../output/table.ts";
 import { action, type Session } from "../session.ts";
 
 type TokenFile = GroundOptions & { tokenFile?: string };
@@ -122,7 +121,7 @@ async function list({ output }: Session, _: [], ground: GroundOptions): Promise<
     ),
   );
   output.result({ message: "Edges", data: edges }, () =>
-    table(
+    output.table(
       ["EDGE", "CONTACT", "LAST", "BUSY", "QUEUED"],
       edges.map((one) => [
         one.edge,
@@ -131,7 +130,7 @@ async function list({ output }: Session, _: [], ground: GroundOptions): Promise<
         one.busy ? `${one.busy.operation} of ${one.busy.user} (${one.busy.command_id})` : "no",
         one.queued,
       ]),
-      [4],
+      { right: [4], cut: [3] },
     ),
   );
 }

@@ -3,7 +3,6 @@ import type { Command } from "commander";
 import { usage } from "../failure.ts";
 import { type GroundOptions, withLedger } from "../operator-data.ts";
 import { askSecret } from "../output/ask-secret.ts";
-import { table } from "../output/table.ts";
 import { action, type Session } from "../session.ts";
 import { readStdin } from "../stdin.ts";
 
@@ -84,9 +83,10 @@ async function list({ output }: Session, _: [], ground: GroundOptions): Promise<
     created_at: new Date(createdAt).toISOString(),
   }));
   output.result({ message: "Users", data: rows }, () =>
-    table(
+    output.table(
       ["USER", "EDGES", "CREATED"],
       rows.map((row) => [row.name, row.edges.join(", ") || "-", row.created_at]),
+      { cut: [1] },
     ),
   );
 }

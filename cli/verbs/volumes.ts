@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { settle } from "../follow.ts";
-import { table } from "../output/table.ts";
 import { bytes, safe, time } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
 
@@ -30,7 +29,7 @@ async function list({ client, output }: Session): Promise<undefined> {
     const found = (body.data ?? []) as Volume[];
     if (found.length === 0) return "You have no volumes";
     const rows = found.map(({ name, size, created }) => [name, bytes(size), time(created)]);
-    return table(["VOLUME", "SIZE", "CREATED"], rows, [1]);
+    return output.table(["VOLUME", "SIZE", "CREATED"], rows, { right: [1], cut: [0] });
   });
 }
 

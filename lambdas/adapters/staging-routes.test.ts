@@ -133,9 +133,9 @@ describe("stagingRoutes", () => {
     const request = http.request(base + url, { method: "PUT", headers: { "content-length": 50 * MiB } });
     request.on("error", () => {});
     request.write(randomBytes(4 * MiB));
-    await vi.waitFor(async () => expect((await busy()).length).toBeGreaterThan(0), { timeout: 20_000 });
+    await vi.waitFor(async () => expect((await busy()).length).toBeGreaterThan(0), { timeout: 90_000 });
     request.destroy();
-    await vi.waitFor(async () => expect(await busy()).toEqual([]), { timeout: 20_000 });
+    await vi.waitFor(async () => expect(await busy()).toEqual([]), { timeout: 90_000 });
     expect(await staging.list("")).toEqual([]);
   });
 
@@ -148,7 +148,7 @@ describe("stagingRoutes", () => {
     await once(response, "readable");
     expect((await busy()).length).toBeGreaterThan(0);
     response.destroy();
-    await vi.waitFor(async () => expect(await busy()).toEqual([]), { timeout: 20_000 });
+    await vi.waitFor(async () => expect(await busy()).toEqual([]), { timeout: 90_000 });
   });
 
   it("works on plain Fetch requests too", async () => {

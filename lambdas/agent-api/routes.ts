@@ -2,8 +2,9 @@ import { type Context, Hono } from "hono";
 import type { Logger } from "pino";
 import type * as z from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
-import { GiB, LIMITS, MiB } from "#protocol/limits.ts";
+import { GiB, LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS } from "#protocol/operations.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import * as wire from "#protocol/wire.ts";
 import type { Changes } from "../dispatch/changes.ts";
 import { boundedFailure, stageLargeResult } from "../dispatch/large-results.ts";
@@ -118,7 +119,7 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
     const left = request.put.length > 0 ? await leftInStaging(parts, command) : 0;
     const put = request.put.map(({ n, maxBytes, size = 0 }) => {
       if (size > staging.signedPut.mostBytes) throw tooLargeAtOnce(staging.signedPut.mostBytes);
-      if (left <= 0 || size > left) throw stagingUsedUp(parts.quota);
+      if (left <= 0 || size > left) throw byteQuotaExceeded();
       return staging.signPut(downlinkKey(command, n), URL_SECONDS, Math.min(maxBytes, left));
     });
     const { lengthNeeded } = staging.signedPut;
@@ -156,13 +157,6 @@ async function leftInStaging({ staging, quota }: AgentApiParts, command: Command
     staging.usage(downlinkPrefix(command)),
   ]);
   return quota - (all - own);
-}
-
-function stagingUsedUp(quota: number): PerigeeError {
-  return new PerigeeError(
-    "QUOTA_EXCEEDED",
-    `What you have downlinked and not deleted (DELETE /commands/{id}/content) uses up your quota of ${Math.floor(quota / MiB)} MiB; it goes by itself a day after`,
-  );
 }
 
 function tooLargeAtOnce(bytes: number): PerigeeError {

@@ -1,24 +1,37 @@
 import { z } from "@hono/zod-openapi";
+import type { ErrorCode } from "#protocol/errors.ts";
+import { ofAnswer } from "../docs/link.ts";
+import { type ErrorExamples, refusals, WITH_BODY } from "../docs/refusals.ts";
 import type { Registry } from "../docs/registry.ts";
 import { ACCESS_SECONDS, REFRESH_SECONDS } from "./tokens.ts";
 
-const credentials = z.object({ username: z.string(), password: z.string() });
-const refreshBody = z.object({ refresh: z.string() });
+const credentials = z.object({
+  username: z.string().min(1).openapi({ example: "client1" }),
+  password: z.string().min(1).openapi({ example: "correct horse battery staple" }),
+});
+const refreshBody = z.object({
+  refresh: z.string().min(1).openapi({ example: "eyJhbGciOiJIUzI1NiJ9.e30.c2ln" }),
+});
 const access = z
   .string()
   .openapi({ description: `JWT for the other routes, valid ${ACCESS_SECONDS / 3600} h` });
 const refresh = z.string().openapi({
   description: `JWT for /auth/refresh alone, valid ${REFRESH_SECONDS / 86_400} days`,
 });
-const problem = z.object({ error: z.string(), message: z.string() });
-const refusal = problem.extend({ detail: z.string() });
-
 /** Adds the log-in to an OpenAPI document. */
 export function documentAuthRoutes(registry: Registry): void {
-  const describe = (path: string, summary: string, body: z.ZodObject, answer: z.ZodObject) =>
+  const describe = (
+    path: string,
+    operationId: string,
+    summary: string,
+    body: z.ZodObject,
+    ok: { answer: z.ZodObject; links?: ReturnType<typeof refreshLink> },
+    refused: ErrorCode[],
+  ) =>
     registry.registerPath({
       method: "post",
       path,
+      operationId,
       summary,
       tags: ["Auth"],
       security: [],
@@ -33,19 +46,39 @@ export function documentAuthRoutes(registry: Registry): void {
         },
       },
       responses: {
-        200: { description: "Tokens", content: json(answer) },
-        400: { description: "A field is missing", content: json(problem) },
-        401: { description: "Wrong credentials or token", content: json(refusal) },
-        413: { description: "The body is over 64 KiB", content: json(problem) },
-        415: { description: "The body is neither a form nor JSON", content: json(problem) },
-        429: {
-          description: "Too many failed log-ins; wait as Retry-After says",
-          content: json(problem.extend({ retry_after: z.number() })),
+        200: {
+          description: "Tokens",
+          content: json(ok.answer),
+          ...(ok.links && { links: ok.links }),
         },
+        ...refusals([...WITH_BODY, ...refused, "INTERNAL_ERROR"], EXAMPLES),
       },
     });
-  describe("/auth/", "Log in", credentials, z.object({ access, refresh }));
-  describe("/auth/refresh", "A new access token", refreshBody, z.object({ access }));
+  describe(
+    "/auth/",
+    "logIn",
+    "Log in",
+    credentials,
+    { answer: z.object({ access, refresh }), links: refreshLink() },
+    ["INVALID_CREDENTIALS", "TOO_MANY_ATTEMPTS"],
+  );
+  describe(
+    "/auth/refresh",
+    "refreshToken",
+    "A new access token",
+    refreshBody,
+    { answer: z.object({ access }) },
+    ["UNAUTHORIZED"],
+  );
+}
+
+const EXAMPLES: ErrorExamples = {
+  BODY_TOO_LARGE: { message: "The body is over 64 KiB" },
+  TOO_MANY_ATTEMPTS: { retry_after: 30 },
+};
+
+function refreshLink() {
+  return { refresh: { operationId: "refreshToken", requestBody: { refresh: ofAnswer("/refresh") } } };
 }
 
 const json = (schema: z.ZodType) => ({ "application/json": { schema } });

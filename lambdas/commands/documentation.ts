@@ -1,6 +1,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import type { ErrorCode } from "#protocol/errors.ts";
 import { STATES } from "#protocol/state.ts";
-import { errorBody } from "../docs/error-body.ts";
+import { partAnswer, redirectAnswer } from "../docs/content-answers.ts";
+import { commandLinks, ofAnswer } from "../docs/link.ts";
+import { refusals, WITH_TOKEN } from "../docs/refusals.ts";
 import type { Registry } from "../docs/registry.ts";
 import { MAX_PAGE, MAX_WAIT_S } from "./routes.ts";
 
@@ -34,8 +37,21 @@ const json = <T extends z.ZodType>(schema: T, description: string) => ({
   content: { "application/json": { schema } },
 });
 const one = z.object({ message: z.string(), data: view });
-const id = z.object({ id: z.string().openapi({ description: "ULID of the command" }) });
+const id = z.object({
+  id: z.string().openapi({ description: "ULID of the command", example: "01JD6Z0V3E8T4Q5R6S7T8V9W0X" }),
+});
 const security = [{ bearer: [] }];
+const refused = (...codes: ErrorCode[]) => refusals([...WITH_TOKEN, ...codes]);
+const bytes = z.string().openapi({ type: "string", format: "binary" });
+const content = {
+  "application/octet-stream": { schema: bytes },
+  "application/x-tar": { schema: bytes },
+  "application/json": { schema: z.unknown().openapi({ description: "A listing, or a long result" }) },
+};
+const range = z.object({
+  Range: z.string().optional().openapi({ example: "bytes=0-1023" }),
+  "If-Range": z.string().optional().openapi({ description: "The `ETag` that the range is of" }),
+});
 
 /** Adds commands as a resource to an OpenAPI document. */
 export function documentCommandRoutes(registry: Registry): void {
@@ -43,26 +59,29 @@ export function documentCommandRoutes(registry: Registry): void {
     createRoute({
       method: "get",
       path: "/commands",
+      operationId: "listCommands",
       tags: ["Commands"],
       summary: "Own commands, newest first",
       security,
       request: {
         query: z.object({
-          limit: z
-            .string()
-            .optional()
-            .openapi({ description: `1 to ${MAX_PAGE}, default 50` }),
+          limit: z.number().int().min(1).max(MAX_PAGE).optional().openapi({ description: "Default 50" }),
           before: z.string().optional().openapi({ description: "`next` of the page before" }),
           state: z.enum(STATES).optional(),
         }),
       },
       responses: {
-        200: json(
-          z.object({ message: z.string(), data: z.array(view), next: z.string().optional() }),
-          "A page",
-        ),
-        400: json(errorBody, "INVALID_PARAMETERS"),
-        401: json(errorBody, "UNAUTHORIZED"),
+        200: {
+          ...json(
+            z.object({ message: z.string(), data: z.array(view), next: z.string().optional() }),
+            "A page",
+          ),
+          links: {
+            ...commandLinks("/data/0/command_id"),
+            next: { operationId: "listCommands", parameters: { before: ofAnswer("/next") } },
+          },
+        },
+        ...refused("INVALID_PARAMETERS"),
       },
     }),
   );
@@ -70,6 +89,7 @@ export function documentCommandRoutes(registry: Registry): void {
     createRoute({
       method: "get",
       path: "/commands/{id}",
+      operationId: "getCommand",
       tags: ["Commands"],
       summary: "One command",
       description: "With `wait` it answers when the command changes, or after that many seconds.",
@@ -77,17 +97,12 @@ export function documentCommandRoutes(registry: Registry): void {
       request: {
         params: id,
         query: z.object({
-          wait: z
-            .string()
-            .optional()
-            .openapi({ description: `seconds, 0 to ${MAX_WAIT_S}` }),
+          wait: z.number().int().min(0).max(MAX_WAIT_S).optional().openapi({ description: "Seconds" }),
         }),
       },
       responses: {
-        200: json(one, "The command"),
-        400: json(errorBody, "INVALID_PARAMETERS"),
-        401: json(errorBody, "UNAUTHORIZED"),
-        404: json(errorBody, "COMMAND_NOT_FOUND"),
+        200: { ...json(one, "The command"), links: commandLinks("/data/command_id") },
+        ...refused("INVALID_PARAMETERS", "COMMAND_NOT_FOUND"),
       },
     }),
   );
@@ -95,18 +110,18 @@ export function documentCommandRoutes(registry: Registry): void {
     createRoute({
       method: "get",
       path: "/commands/{id}/content",
+      operationId: "getCommandContent",
       tags: ["Commands"],
       summary: "What a command brought down",
       description:
         "The bytes of a downlink (headers as on files/downlink; `Range` and `If-Range` are understood), the JSON array of a long listing, or the JSON of a result that is too long for the command itself. Kept for 24 hours.",
       security,
-      request: { params: id },
+      request: { params: id, headers: range },
       responses: {
-        200: { description: "The bytes", content: { "application/octet-stream": { schema: z.string() } } },
-        206: { description: "A part of them" },
-        401: json(errorBody, "UNAUTHORIZED"),
-        404: json(errorBody, "COMMAND_NOT_FOUND, or FILE_NOT_FOUND: it has none, or no longer"),
-        416: json(errorBody, "RANGE_NOT_SATISFIABLE"),
+        200: { description: "The bytes", content },
+        206: partAnswer,
+        302: redirectAnswer,
+        ...refused("COMMAND_NOT_FOUND", "FILE_NOT_FOUND", "RANGE_NOT_SATISFIABLE"),
       },
     }),
   );
@@ -114,6 +129,7 @@ export function documentCommandRoutes(registry: Registry): void {
     createRoute({
       method: "delete",
       path: "/commands/{id}/content",
+      operationId: "deleteCommandContent",
       tags: ["Commands"],
       summary: "Delete what a command brought down",
       description:
@@ -122,8 +138,7 @@ export function documentCommandRoutes(registry: Registry): void {
       request: { params: id },
       responses: {
         200: json(z.object({ message: z.string() }), "Deleted"),
-        401: json(errorBody, "UNAUTHORIZED"),
-        404: json(errorBody, "COMMAND_NOT_FOUND, or FILE_NOT_FOUND: it has brought nothing down"),
+        ...refused("COMMAND_NOT_FOUND", "FILE_NOT_FOUND"),
       },
     }),
   );
@@ -131,6 +146,7 @@ export function documentCommandRoutes(registry: Registry): void {
     createRoute({
       method: "post",
       path: "/commands/{id}/cancel",
+      operationId: "cancelCommand",
       tags: ["Commands"],
       summary: "Cancel a command",
       description: "One that waits ends at once. A running one is stopped by the edge: its state says when.",
@@ -139,9 +155,7 @@ export function documentCommandRoutes(registry: Registry): void {
       responses: {
         200: json(one, "Cancelled"),
         202: json(one, "The edge was asked to stop it"),
-        401: json(errorBody, "UNAUTHORIZED"),
-        404: json(errorBody, "COMMAND_NOT_FOUND"),
-        409: json(errorBody, "NOT_CANCELLABLE: it has already ended"),
+        ...refused("COMMAND_NOT_FOUND", "NOT_CANCELLABLE"),
       },
     }),
   );

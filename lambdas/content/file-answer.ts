@@ -7,6 +7,7 @@ import type { Command } from "../ledger/command.ts";
 import {
   type ContentContext,
   type ContentDeps,
+  headOfStaged,
   openStaged,
   redirectToStaged,
   streamStaged,
@@ -28,21 +29,24 @@ export async function fileAnswer(
 ): Promise<Response> {
   const { directory, type, disposition, etag } = described(result);
   const { n, size: staged } = result.content;
+  const headers = headersOf(result, directory && !part);
+  const rangeOf = (size: number) => {
+    const first = (result.range ?? part)?.start ?? 0;
+    return (result.range ?? part) && `bytes ${first}-${first + size - 1}/${result.total}`;
+  };
   const most = deps.passBytes ?? Number.POSITIVE_INFINITY;
   const wanted = part ? part.end - part.start + 1 : staged;
+  if (c.req.method === "HEAD")
+    return headOfStaged(deps, command, n, { once, size: wanted, headers, range: rangeOf(wanted) });
   // Where all of it is staged, whoever is led there asks for the same part of it.
   if (wanted > most && !result.range) return redirectToStaged(deps, command, n, { type, disposition, etag });
   const given = wanted > most ? { start: 0, end: most - 1 } : part;
   const { body, size } = await openStaged(deps, command, n, given);
-  const first = (result.range ?? part)?.start ?? 0;
-  const range = (result.range ?? part) && { start: first, end: first + size - 1 };
+  const range = rangeOf(size);
   return streamStaged(c, deps, command, body, {
     once,
     status: range ? 206 : 200,
-    headers: {
-      ...headersOf(result, size, directory && !part),
-      ...(range && { "content-range": `bytes ${range.start}-${range.end}/${result.total}` }),
-    },
+    headers: { ...headers, "content-length": String(size), ...(range && { "content-range": range }) },
   });
 }
 
@@ -58,7 +62,8 @@ export async function fileHead(
 ): Promise<Response> {
   if (once) await deps.staging.deletePrefix(downlinkPrefix(command));
   const directory = result.kind === "directory";
-  return new Response(null, { headers: headersOf(result, result.total, directory) });
+  const headers = { ...headersOf(result, directory), "content-length": String(result.total) };
+  return new Response(null, { headers });
 }
 
 function described(result: ResultOf<"volume.read">) {
@@ -71,11 +76,11 @@ function described(result: ResultOf<"volume.read">) {
   };
 }
 
-function headersOf(result: ResultOf<"volume.read">, size: number, whole: boolean): Record<string, string> {
+/** `whole`: it comes whole or not at all. */
+function headersOf(result: ResultOf<"volume.read">, whole: boolean): Record<string, string> {
   const { type, disposition, etag } = described(result);
   return {
     "content-type": type,
-    "content-length": String(size),
     "content-disposition": disposition,
     etag,
     "last-modified": new Date(result.modified).toUTCString(),

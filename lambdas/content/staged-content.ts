@@ -77,10 +77,7 @@ export function streamStaged(
   body: Readable,
   options: { once: boolean; headers: Record<string, string>; status?: number },
 ): Response {
-  const remove = () =>
-    deps.staging.deletePrefix(downlinkPrefix(command)).catch((error) => {
-      deps.log.warn({ err: error, command: command.id }, "staged content stays until it is swept");
-    });
+  const remove = () => removeStaged(deps, command);
   const outgoing = c.env?.outgoing;
   if (c.req.method === "HEAD") {
     body.destroy();
@@ -99,6 +96,33 @@ export function streamStaged(
   });
   const stream = Readable.toWeb(given) as ReadableStream<Uint8Array>;
   return new Response(stream, { status: options.status ?? 200, headers: options.headers });
+}
+
+/**
+ * The answer to HEAD: what GET's would be, without the bytes of object `n`, which with `once` go at once.
+ * @throws FILE_NOT_FOUND when the object is gone
+ */
+export async function headOfStaged(
+  deps: ContentDeps,
+  command: Command,
+  n: number,
+  of: { once: boolean; size: number; headers: Record<string, string>; range: string | undefined },
+): Promise<Response> {
+  const object = await deps.staging.head(downlinkKey(command, n));
+  if (!object) throw new PerigeeError("FILE_NOT_FOUND", "The content is no longer there");
+  if (of.once) await removeStaged(deps, command);
+  const headers = {
+    ...of.headers,
+    "content-length": String(of.size),
+    ...(of.range && { "content-range": of.range }),
+  };
+  return new Response(null, { status: of.range ? 206 : 200, headers });
+}
+
+async function removeStaged(deps: ContentDeps, command: Command): Promise<void> {
+  await deps.staging.deletePrefix(downlinkPrefix(command)).catch((error) => {
+    deps.log.warn({ err: error, command: command.id }, "staged content stays until it is swept");
+  });
 }
 
 const BYTES = { objectMode: false, highWaterMark: 256 * KiB };

@@ -1,5 +1,4 @@
-import { PerigeeError } from "#protocol/errors.ts";
-import { MiB } from "#protocol/limits.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { EdgeState } from "../ledger/edge-state.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Staging } from "../ports/staging.ts";
@@ -42,7 +41,7 @@ export class Allowances {
         used.set(place.id, Math.max(place.bytes ?? 0, used.get(place.id) ?? 0));
       }
       const left = used.values().reduce((rest, bytes) => rest - bytes, free);
-      if (left <= 0) throw usedUp(this.#quota);
+      if (left <= 0) throw byteQuotaExceeded();
       return left;
     };
   }
@@ -61,8 +60,4 @@ export class Allowances {
       after = page.at(-1)!.key;
     }
   }
-}
-
-export function usedUp(quota: number): PerigeeError {
-  return new PerigeeError("QUOTA_EXCEEDED", `Your quota of ${Math.floor(quota / MiB)} MiB is used up`);
 }

@@ -1,12 +1,13 @@
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { StagedFile } from "#protocol/operations.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { killPoint } from "../kill-point.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { SignedUpload } from "../ports/part-uploads.ts";
 import type { Staging } from "../ports/staging.ts";
-import { type Allowances, usedUp } from "./allowances.ts";
+import type { Allowances } from "./allowances.ts";
 import { atOnce } from "./at-once.ts";
 import type { Answer, Idempotency, Preference } from "./dispatch.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -18,8 +19,6 @@ type Parts = {
   staging: Staging;
   dispatch: Pick<Dispatcher, "queueStaged" | "answerQueued">;
   allowances: Allowances;
-  /** bytes per user, for the message */
-  quota: number;
 };
 
 /** Requests to staging that one call has under way. */
@@ -66,7 +65,7 @@ export class Uploads {
     plan: UploadPlan;
     idempotency?: Idempotency;
   }): Promise<Upload> {
-    const { ledger, staging, allowances, quota } = this.#parts;
+    const { ledger, staging, allowances } = this.#parts;
     const { user, edge, plan, idempotency } = request;
     requireKeepable(plan);
     const bytes = plan.files.reduce((sum, file) => sum + file.size, 0);
@@ -76,7 +75,7 @@ export class Uploads {
       { user, edge, operation: "volume.uplink", input, ...(idempotency && { idempotency }) },
       (of) => uplinkPrefix(of, plan.volume),
       (state) => {
-        if (left(state) < bytes) throw usedUp(quota);
+        if (left(state) < bytes) throw byteQuotaExceeded();
         return bytes;
       },
     );

@@ -6,7 +6,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createEmbeddedGround } from "../embedded.ts";
 import { apiDocument } from "./document.ts";
 
+type Link = { operationId: string; parameters?: Record<string, string> };
 type Operation = {
+  parameters?: { name: string }[];
   operationId?: string;
   security?: unknown[];
   requestBody?: unknown;
@@ -29,8 +31,8 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Not for users: what says so itself, the agents' side, and signed URLs. */
-const OTHERS = /^\/($|\*|healthz|metrics|openapi\.json|docs|agent\/|staging\/)/;
+/** Not for users: the agents' side, and signed URLs. */
+const OTHERS = /^\/($|\*|agent\/|staging\/)/;
 
 test("it has the routes that the app answers, and no other", () => {
   const answered = ground.app.routes
@@ -44,12 +46,12 @@ test("it has the routes that the app answers, and no other", () => {
   expect(documented.sort()).toEqual([...new Set(answered)].sort());
 });
 
-test("it is OpenAPI 3.1, with the bearer token and an id for every EM operation", () => {
+test("it is OpenAPI 3.1, with the bearer token and an id for every operation", () => {
   expect(document.openapi).toBe("3.1.0");
   expect(document.components.securitySchemes).toHaveProperty("bearer");
-  const ids = Object.entries(document.paths)
-    .filter(([path]) => path.startsWith("/em/"))
-    .flatMap(([, methods]) => Object.values(methods).map(({ operationId }) => operationId));
+  const ids = Object.entries(document.paths).flatMap(([, methods]) =>
+    Object.values(methods).map(({ operationId }) => operationId),
+  );
   expect(ids).not.toContain(undefined);
   expect(new Set(ids).size).toBe(ids.length);
 });
@@ -74,6 +76,38 @@ test("the log-in is open to all", () => {
   for (const path of ["/auth/", "/auth/refresh"]) {
     const post = document.paths[path]!.post!;
     expect(post.security).toEqual([]);
-    expect(Object.keys(post.responses)).toEqual(["200", "400", "401", "413", "415", "429"]);
+    const throttled = path === "/auth/" ? ["429"] : [];
+    expect(Object.keys(post.responses)).toEqual([
+      "200",
+      "400",
+      "401",
+      "413",
+      "415",
+      "417",
+      ...throttled,
+      "500",
+    ]);
+  }
+});
+
+test("whoever needs a token is told of a missing one, of too many requests and of our own faults", () => {
+  const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+  const closed = operations.filter(({ security }) => security?.length);
+  expect(closed.length).toBeGreaterThan(25);
+  for (const { responses } of closed)
+    expect(Object.keys(responses)).toEqual(expect.arrayContaining(["401", "429", "500"]));
+});
+
+test("a link leads to an operation that there is, with what that takes", () => {
+  const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+  const byId = new Map(operations.map((operation) => [operation.operationId, operation]));
+  const links = operations
+    .flatMap(({ responses }) => Object.values(responses) as { links?: Record<string, Link> }[])
+    .flatMap((response) => Object.values(response.links ?? {}));
+  expect(links.length).toBeGreaterThan(20);
+  for (const { operationId, parameters = {} } of links) {
+    const names = byId.get(operationId)?.parameters?.map(({ name }) => name) ?? [];
+    expect(names).toEqual(expect.arrayContaining(Object.keys(parameters)));
+    expect(byId.has(operationId)).toBe(true);
   }
 });

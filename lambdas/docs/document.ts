@@ -5,6 +5,7 @@ import { documentCommandRoutes } from "../commands/documentation.ts";
 import { documentEmRoutes } from "../dialects/em/documentation.ts";
 import { documentUplinkRoutes } from "../dialects/em/uplinks/documentation.ts";
 import { documentEdgeRoutes } from "../edges/documentation.ts";
+import { documentOpenRoutes } from "./open-routes.ts";
 
 /**
  * The OpenAPI 3.1 document. Hundreds of schemas are made for it, which would make a Lambda's start half as long
@@ -25,6 +26,7 @@ function makeDocument(): object {
   documentUplinkRoutes(registry);
   documentCommandRoutes(registry);
   documentEdgeRoutes(registry);
+  documentOpenRoutes(registry);
   registry.registerComponent("securitySchemes", "bearer", {
     type: "http",
     scheme: "bearer",
@@ -35,7 +37,8 @@ function makeDocument(): object {
     info: {
       title: "Perigee",
       version: VERSION,
-      description: "Ground API of an edge computer that is hard to reach.",
+      description:
+        "Ground API of an edge computer that is hard to reach. A method that a path does not have is 405 with `Allow`, a path that is none 404; both with an error body as all refusals have it. Fields and parameters that are not named here are ignored, and one that is null or empty counts as not given.",
     },
   });
 }

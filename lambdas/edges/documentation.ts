@@ -1,4 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { ofAnswer } from "../docs/link.ts";
+import { refusals, WITH_TOKEN } from "../docs/refusals.ts";
 import type { Registry } from "../docs/registry.ts";
 
 const age = z.number().openapi({ description: "seconds since it was reported, by the ground's clock" });
@@ -41,12 +43,31 @@ export function documentEdgeRoutes(registry: Registry): void {
     createRoute({
       method: "get",
       path: "/edge",
+      operationId: "getEdge",
       tags: ["Edge"],
       summary: "The edge as last reported: contact, nodes, own pods",
       security: [{ bearer: [] }],
-      request: { headers: z.object({ "perigee-edge": z.string().optional() }) },
+      request: {
+        headers: z.object({
+          "Perigee-Edge": z
+            .string()
+            .optional()
+            .openapi({ description: "Edge meant; by default the user's own" }),
+        }),
+      },
       responses: {
-        200: { description: "The edge", content: { "application/json": { schema: response } } },
+        200: {
+          description: "The edge",
+          content: { "application/json": { schema: response } },
+          links: {
+            status: {
+              operationId: "getPodStatus",
+              parameters: { pod_name: ofAnswer("/data/pods/0/pod_name") },
+            },
+            logs: { operationId: "getPodLogs", parameters: { pod_name: ofAnswer("/data/pods/0/pod_name") } },
+          },
+        },
+        ...refusals([...WITH_TOKEN, "EDGE_NOT_FOUND"]),
       },
     }),
   );

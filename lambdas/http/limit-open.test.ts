@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { Hono } from "hono";
 import { pino } from "pino";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { GroundEnv } from "./env.ts";
 import { errorResponse } from "./errors.ts";
 import { limitOpen } from "./limit-open.ts";
@@ -12,13 +12,25 @@ const log = pino({ level: "silent" });
 let server: Awaited<ReturnType<typeof serve>>;
 /** one for every stream that the server ended, or whose client went */
 let cancelled: PromiseWithResolvers<void>;
+/** resolves when a request to /late has come in */
+let late: PromiseWithResolvers<void>;
+const answered = vi.fn<(response: Response) => void>();
 
 beforeEach(async () => {
   cancelled = Promise.withResolvers();
+  late = Promise.withResolvers();
+  answered.mockClear();
   const app = new Hono<GroundEnv>();
   app.onError((error) => errorResponse(error, { log }));
+  // a middleware as many are written: Hono takes what it returns for the answer where there is none
+  app.use((_c, next) => next());
   app.use(async (c, next) => {
     c.set("user", c.req.header("user")!);
+    if (c.req.path === "/late") {
+      // as when the account is read from a database far away
+      late.resolve();
+      await once(c.env.outgoing!, "close");
+    }
     await next();
   });
   const limit = limitOpen(2);
@@ -35,7 +47,13 @@ beforeEach(async () => {
     });
     return new Response(body);
   });
-  server = await serve(app, { host: "127.0.0.1", port: 0 });
+  app.get("/late", (c) => c.text("nobody hears it"));
+  const fetch = async (...call: Parameters<typeof app.fetch>) => {
+    const answer = await app.fetch(...call);
+    answered(answer);
+    return answer;
+  };
+  server = await serve({ fetch }, { host: "127.0.0.1", port: 0 });
 });
 afterEach(() => server.close(0));
 
@@ -69,4 +87,24 @@ test("what has been answered, well or badly, counts no more", async () => {
     expect(await status("bob")).toBe(200);
     expect(await status("bob", "/fails")).toBe(500);
   }
+});
+
+test("a client that goes while its token is checked has no place and leaves a whole answer", async () => {
+  const errors = vi.spyOn(console, "error").mockImplementation(() => {});
+  const sent = request(`${server.url}/late`, { agent: false, headers: { user: "bob" } }).on(
+    "error",
+    () => {},
+  );
+  sent.end();
+  await late.promise;
+  sent.destroy();
+  await vi.waitFor(() => expect(answered).toHaveBeenCalledOnce(), { timeout: 90_000 });
+  const [answer] = answered.mock.calls[0]!;
+  expect(answer).toBeInstanceOf(Response);
+  expect(answer.status).toBe(499);
+  // a place each: had the first kept its own, the second would be refused
+  await stream("bob");
+  await stream("bob");
+  expect(errors).not.toHaveBeenCalled();
+  errors.mockRestore();
 });

@@ -26,8 +26,11 @@ export class Metrics {
 
   /** Counts every request under its route's pattern. */
   middleware(): MiddlewareHandler<GroundEnv> {
-    if (!this.#counting) return (_c, next) => next();
     return async (c, next) => {
+      if (!this.#counting) {
+        await next();
+        return;
+      }
       const start = performance.now();
       await next();
       const of = { method: c.req.method, route: routePath(c, -1), status: c.res.status };

@@ -9,8 +9,8 @@ import { type Deployment, deployToEmulator } from "./deployment.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const AGENT = join(ROOT, "agent/entries/agent.ts");
-const AGENT_READY_MS = 60_000;
-const AGENT_GRACE_MS = 20_000;
+const AGENT_READY_MS = 180_000;
+const AGENT_GRACE_MS = 60_000;
 
 export type CloudStackOptions = {
   /** directory for everything; made when missing */

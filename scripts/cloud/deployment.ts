@@ -6,10 +6,10 @@ import { emptyBucket } from "./empty-bucket.ts";
 import { emulatorEnv } from "./emulator-env.ts";
 import { serveFunctionUrl } from "./function-url.ts";
 
-const SYNTH_MS = 2 * 60_000;
-const BOOTSTRAP_MS = 3 * 60_000;
-const DEPLOY_MS = 5 * 60_000;
-const DESTROY_MS = 3 * 60_000;
+const SYNTH_MS = 6 * 60_000;
+const BOOTSTRAP_MS = 9 * 60_000;
+const DEPLOY_MS = 15 * 60_000;
+const DESTROY_MS = 9 * 60_000;
 
 export type DeploymentOptions = {
   /** of the emulator */
@@ -102,6 +102,7 @@ export async function deployToEmulator(options: DeploymentOptions): Promise<Depl
   const api = await serveFunctionUrl({
     endpoint,
     functionName: outputs.ApiFunction,
+    say,
     ...(options.port !== undefined && { port: options.port }),
   });
   return {

@@ -38,6 +38,8 @@ export async function serveFunctionUrl(options: {
   functionName: string;
   /** default: any free one */
   port?: number;
+  /** told why an answer is 502, which its client does not learn; must not throw */
+  say?: (line: string) => void;
 }): Promise<FunctionUrl> {
   const { endpoint, functionName } = options;
   const invocations = new URL(`/2015-03-31/functions/${functionName}/invocations`, endpoint);
@@ -45,7 +47,7 @@ export async function serveFunctionUrl(options: {
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 65_000 }, (incoming, outgoing) => {
     answer(incoming, outgoing).catch((error: Error) => {
       if (outgoing.headersSent) outgoing.destroy();
-      else json(outgoing, 502, { Message: `the emulator does not answer: ${error.message}` });
+      else broken(outgoing, `the emulator does not answer: ${error.message}`);
     });
   });
 
@@ -61,15 +63,22 @@ export async function serveFunctionUrl(options: {
     const event = JSON.stringify(eventOf(incoming, Buffer.concat(chunks)));
     if (event.length > EVENT_BYTES) return refuse(incoming, outgoing);
     const { payload, failed } = await invoke(event);
-    const result = failed ? undefined : (JSON.parse(payload) as Result | null);
-    if (!result?.statusCode) return json(outgoing, 502, { Message: "Internal Server Error" });
+    if (failed) return broken(outgoing, `${failed}: ${payload}`);
+    const result = JSON.parse(payload) as Result | null;
+    if (!result?.statusCode) return broken(outgoing, `no answer of a function: ${payload}`);
     const body = Buffer.from(result.body ?? "", result.isBase64Encoded ? "base64" : "utf8");
     const cookies = result.cookies?.length ? { "set-cookie": result.cookies } : {};
     outgoing.writeHead(result.statusCode, { "content-length": body.length, ...result.headers, ...cookies });
     outgoing.end(body);
   }
 
-  function invoke(event: string): Promise<{ payload: string; failed: boolean }> {
+  function broken(outgoing: ServerResponse, why: string): void {
+    options.say?.(`function URL: 502: ${why.slice(0, 500)}`);
+    json(outgoing, 502, { Message: "Internal Server Error" });
+  }
+
+  /** `failed`: how, when the function did not answer */
+  function invoke(event: string): Promise<{ payload: string; failed?: string }> {
     return new Promise((resolve, reject) => {
       const headers = { authorization: SIGNED_FOR_LAMBDA, "content-length": Buffer.byteLength(event) };
       const out = request(invocations, { agent, method: "POST", headers }, (got) => {
@@ -77,8 +86,9 @@ export async function serveFunctionUrl(options: {
         got.on("data", (chunk: Buffer) => chunks.push(chunk));
         got.on("error", reject);
         got.on("end", () => {
-          const failed = got.statusCode !== 200 || got.headers["x-amz-function-error"] !== undefined;
-          resolve({ payload: Buffer.concat(chunks).toString(), failed });
+          const error = got.headers["x-amz-function-error"];
+          const failed = got.statusCode === 200 ? error?.toString() : `status ${got.statusCode}`;
+          resolve({ payload: Buffer.concat(chunks).toString(), ...(failed && { failed }) });
         });
       });
       out.on("error", reject);

@@ -6,7 +6,7 @@ const IMAGE = "localstack/localstack:4.9.2";
 const PULL_MS = 5 * 60_000;
 /** Without a way to the registry an engine tries for long: this is enough to see that something comes. */
 const FIRST_SIGN_MS = 20_000;
-const START_MS = 120_000;
+const START_MS = 360_000;
 const LABEL = "perigee.localstack";
 
 /** LocalStack's image when the engine has it or, with `pull`, can get it. */

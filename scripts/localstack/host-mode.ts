@@ -9,16 +9,42 @@ import { commandLine, endProcess, isAlive, readPidFile, until } from "../process
 import { ensureInstalled } from "./install.ts";
 import { lambdaImageName, lambdaPrograms, placeInit } from "./lambda-runtime.ts";
 
-const START_MS = 120_000;
-const STOP_MS = 15_000;
+const START_MS = 360_000;
+const STOP_MS = 45_000;
 const DOCKER = fileURLToPath(new URL("docker-local", import.meta.url));
 
 /**
- * LocalStack's own main, but for one thing: its objects go where we say, for by default all instances of a machine
- * share one directory in /tmp, and leave it behind.
+ * LocalStack's own main, but for two things. Its objects go where we say, for by default all instances of a machine
+ * share one directory in /tmp, and leave it behind. And of calls of one function that come at once each finds an
+ * environment: LocalStack goes through them while others add theirs ("dictionary changed size during iteration"),
+ * and lets others take one between its start and its first call; either call was answered 500.
  */
 const MAIN = `
-import os
+import os, threading
+from collections import defaultdict
+from localstack.services.lambda_.invocation import assignment
+from localstack.services.lambda_.invocation.execution_environment import InvalidStatusException
+
+class Environments(dict):
+    def values(self):
+        return list(super().values())
+
+assignment.defaultdict = lambda _: defaultdict(Environments)
+start_environment = assignment.AssignmentService.start_environment
+
+def start_for_caller(self, *args):
+    started = start_environment(self, *args)
+    reserve, owner = started.reserve, threading.get_ident()
+    def reserve_first():
+        if threading.get_ident() != owner:
+            raise InvalidStatusException("it was started for another call")
+        started.reserve = reserve
+        reserve()
+    started.reserve = reserve_first
+    return started
+
+assignment.AssignmentService.start_environment = start_for_caller
+
 from localstack.services.s3 import provider
 provider.DEFAULT_S3_TMP_DIR = os.environ["PERIGEE_S3_DIRECTORY"]
 from localstack.runtime.main import main

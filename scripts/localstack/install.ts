@@ -58,7 +58,7 @@ export async function ensureInstalled(
 async function install(directory: string, say: (line: string) => void): Promise<void> {
   const python = await findTools(say);
   say("localstack: installing from PyPI (about a minute, once)");
-  await run(python, ["-m", "venv", join(directory, "venv")], 120_000);
+  await run(python, ["-m", "venv", join(directory, "venv")], INSTALL_MS);
   const requirements = join(HERE, "python-packages.txt");
   await run(
     join(directory, "venv/bin/python"),

@@ -14,7 +14,7 @@ const SOURCES = fileURLToPath(new URL("lambda-image", import.meta.url));
 /** All of them run on the Node that runs this: LocalStack knows fewer runtimes than AWS. */
 const RUNTIMES = ["nodejs20.x", "nodejs22.x", "nodejs24.x"];
 const CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
-const BUILD_MS = 5 * 60_000;
+const BUILD_MS = 15 * 60_000;
 
 /** The two programs of the image: LocalStack's counterpart and the runtime client, one file each. */
 export type LambdaPrograms = { init: string; bootstrap: string };

@@ -15,7 +15,7 @@ const BYTES = 2000;
 const CONTENT = DIRECTORIES * FILES * BYTES;
 /** Long names make a long answer: a ground that held it whole would be seen to. */
 const LONG_NAME = "n".repeat(150);
-const LONG = 90_000;
+const LONG = 540_000;
 
 let stack: BoundsStack;
 

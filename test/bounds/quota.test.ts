@@ -144,7 +144,7 @@ describe("one quota over volumes, images and staging", () => {
   });
 
   test("pods of a user over it are stopped, reason Evicted; nobody else's are", {
-    timeout: 90_000,
+    timeout: 540_000,
   }, async () => {
     await runShell(bob, "quiet", writing(1));
     await runShell(ada, "writer", writing(40));
@@ -162,7 +162,7 @@ describe("one quota over volumes, images and staging", () => {
 });
 
 describe("a run's log", () => {
-  test("has lines of 64 KiB at most, and is kept to its newest 10 MiB", { timeout: 90_000 }, async () => {
+  test("has lines of 64 KiB at most, and is kept to its newest 10 MiB", { timeout: 540_000 }, async () => {
     // in blocks, each when the one before has arrived: the engine's own log is small and drops what is not fetched
     const script =
       `for b in $(seq 0 ${BLOCKS - 1}); do ` +

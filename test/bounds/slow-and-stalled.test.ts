@@ -6,8 +6,8 @@ import { rawUpload } from "#test/contract/support/raw-upload.ts";
 import { makeWorld, type World } from "#test/support/world.ts";
 
 /** Stands for the two minutes of real life. */
-const IDLE_MS = 600;
-const PIECES = 20;
+const IDLE_MS = 2_000;
+const PIECES = 40;
 const PIECE_MS = 100;
 const HEADERS = {
   "content-type": "multipart/form-data; boundary=x",

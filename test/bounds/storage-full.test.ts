@@ -30,7 +30,7 @@ afterEach(() => disk?.empty());
 
 const expectClean = async () => {
   const left = () => [...stack.staged(), ...stack.comingAndGoing()];
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 90_000;
   while (left().length > 0 && performance.now() < end) await pause(50);
   expect(left()).toEqual([]);
 };

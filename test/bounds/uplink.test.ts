@@ -13,8 +13,8 @@ import { type BoundsStack, startBoundsStack } from "./support/stack.ts";
 
 /** An uplink of the largest size lies in staging and beside its volume for a moment, over the floor. */
 const ROOM = 2 * LIMITS.uplinkBytes + LIMITS.freeFloorBytes + 0.5 * GiB;
-const LONG = 90_000;
-const SWEPT_MS = 20_000;
+const LONG = 540_000;
+const SWEPT_MS = 90_000;
 
 let stack: BoundsStack;
 

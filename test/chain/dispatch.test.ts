@@ -186,7 +186,7 @@ describe("the way of one command", () => {
           data: { state: string; content?: string };
         }
       ).data;
-    await expect.poll(async () => (await state()).state, { timeout: 30_000 }).toBe("succeeded");
+    await expect.poll(async () => (await state()).state, { timeout: 90_000 }).toBe("succeeded");
     const path = (await state()).content!;
     const whole = await alice.fetch(path);
     expect(whole.status).toBe(200);

@@ -10,7 +10,7 @@ import { FaultyProxy } from "#test/faults/support/faulty-proxy.ts";
 import { makeWorld, type UserClient, type World } from "#test/support/world.ts";
 
 /** A loaded machine is slow; what is waited for comes. */
-const SOON = { timeout: 30_000 };
+const SOON = { timeout: 90_000 };
 
 const PARTS = 6;
 const SIZE = (PARTS - 1) * LIMITS.partBytes + 1234;

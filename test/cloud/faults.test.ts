@@ -9,7 +9,7 @@ import { type CloudWorld, makeCloudWorld } from "./support/cloud-world.ts";
 import { FaultySqs } from "./support/faulty-sqs.ts";
 
 const endpoint = inject("awsEndpoint");
-const LONG = 120_000;
+const LONG = 540_000;
 const MINUTE = 60_000;
 
 const closing: { close(): Promise<void> }[] = [];
@@ -24,7 +24,7 @@ const open = <T extends { close(): Promise<void> }>(made: T): T => {
 const ended = async (world: CloudWorld, user: string): Promise<Command[]> => {
   const all = () => world.ground.ledger.commands(user, { limit: 1000 });
   const terminal = async () => (await all()).every(({ state }) => isTerminal(state));
-  await expect.poll(terminal, { timeout: 60_000, interval: 200 }).toBe(true);
+  await expect.poll(terminal, { timeout: 180_000, interval: 200 }).toBe(true);
   return all();
 };
 
@@ -150,7 +150,7 @@ describe("the doorbell on SQS", () => {
           await act(`heard-${effects.length}`);
           return receives();
         },
-        { timeout: 60_000 },
+        { timeout: 180_000 },
       )
       .toBeGreaterThan(until);
     expect(new Set(effects).size).toBe(effects.length);

@@ -34,13 +34,13 @@ test("a small command takes 10 AWS requests, all told; 12 where nothing is remem
   let commands = 0;
   const command = async () => {
     // The agent's long poll is under way: this one hears the ring, the next one belongs to the next command.
-    await expect.poll(receives, { timeout: 10_000 }).toBe(++commands);
+    await expect.poll(receives, { timeout: 90_000 }).toBe(++commands);
     const before = world.calls.length;
     const answer = await alice.fetch("/em/nodes/status");
     expect(answer.status).toBe(200);
     await answer.text();
-    await expect.poll(receives, { timeout: 10_000 }).toBe(commands + 1);
-    await expect.poll(() => count("DeleteMessage"), { timeout: 10_000 }).toBe(commands);
+    await expect.poll(receives, { timeout: 90_000 }).toBe(commands + 1);
+    await expect.poll(() => count("DeleteMessage"), { timeout: 90_000 }).toBe(commands);
     const during = world.calls.slice(before);
     expect(during).toContain("agent ReceiveMessage");
     return during.sort();

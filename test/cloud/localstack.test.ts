@@ -38,7 +38,7 @@ const tables = async (endpoint: string) => {
   }
 };
 
-describe("a LocalStack of one's own", { timeout: 240_000 }, () => {
+describe("a LocalStack of one's own", { timeout: 720_000 }, () => {
   test("two that start at once stand side by side and know nothing of each other", async () => {
     const [one, other] = await Promise.all([start("one"), start("other")]);
     expect(one.endpoint).not.toBe(other.endpoint);

@@ -7,7 +7,7 @@ import { declaredFile as declared } from "#test/support/declared-file.ts";
 import type { UserClient, World } from "#test/support/world.ts";
 
 /** A loaded machine is slow; what is waited for comes. */
-const SOON = { timeout: 30_000 };
+const SOON = { timeout: 90_000 };
 
 export type UplinksWorld = Pick<World, "url" | "user" | "agent" | "close"> & { ground: Ground };
 export type UplinksOptions = { quota?: number; now?: () => number };

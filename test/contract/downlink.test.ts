@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { extract } from "tar-stream";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Client, Query } from "./support/client.ts";
+import { type Answer, type Client, type Query, queryText } from "./support/client.ts";
 import { expectInvalid, expectRefusal } from "./support/expectations.ts";
 import { output, run } from "./support/pods.ts";
 import { named, other, user } from "./support/session.ts";
@@ -25,6 +25,43 @@ beforeAll(async () => {
 
 const get = (filepath: string, headers: Record<string, string> = {}, query: Query = {}) =>
   client.get("/em/files/downlink", { filepath, pod_name: volume, ...query }, { headers });
+
+describe("HEAD", () => {
+  const HEADERS = ["content-type", "content-length", "content-disposition", "content-range", "accept-ranges"];
+  /** A refusal's length may be left out, and is. */
+  const headOf = (answer: Answer) => [
+    answer.status,
+    ...HEADERS.map((name) =>
+      answer.status < 400 || name !== "content-length" ? answer.header(name) : "any",
+    ),
+  ];
+
+  it.each([
+    ["a file", "a.txt", {}],
+    ["an empty file", "empty", {}],
+    ["a part of a file", "a.txt", { range: "bytes=2-4" }],
+    ["a range that there is not", "a.txt", { range: "bytes=20-" }],
+    ["a directory", "dir/sub", {}],
+    ["nothing", "missing", {}],
+    ["a path out of the volume", "../a.txt", {}],
+  ])("of %s answers as GET does, without the bytes", async (_what, filepath, headers) => {
+    const path = `/em/files/downlink${queryText({ filepath, pod_name: volume })}`;
+    const head = await client.request("HEAD", path, { headers });
+    expect(head.bytes).toHaveLength(0);
+    expect(headOf(head)).toEqual(headOf(await get(filepath, headers)));
+  });
+
+  it("of what a command brought down, too, which stays", async () => {
+    const { command_id } = (await get("large.bin", { prefer: "respond-async" })).json.data;
+    await client.get(`/commands/${command_id}`, { wait: 30 });
+    const path = `/commands/${command_id}/content`;
+    const head = await client.request("HEAD", path);
+    expect([head.status, head.header("content-length")]).toEqual([200, String(large.length)]);
+    const whole = await client.get(path);
+    expect(headOf(head)).toEqual(headOf(whole));
+    expect(whole.bytes.equals(large)).toBe(true);
+  });
+});
 
 describe("a file", () => {
   it("comes with its length, name and ETag", async () => {

@@ -116,7 +116,7 @@ describe("a run", () => {
 
   it("waits for its time, then starts", async () => {
     const pod = named("r-soon");
-    const at = new Date(Date.now() + 4000);
+    const at = new Date(Date.now() + 12_000);
     const local = `${new Date(at.getTime() + 2 * 3600_000).toISOString().slice(0, 19)}+02:00`;
     await run(client, pod, { scheduled_time: local, command: "echo in time" });
     const { waiting } = await stateOf(client, pod);

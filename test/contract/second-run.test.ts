@@ -65,7 +65,7 @@ describe("a second run of a name", () => {
     const pod = named("s-later");
     await run(client, pod, { command: "trap 'echo stopped; exit 0' TERM; echo first; sleep 3600 & wait" });
     await untilRunning(client, pod);
-    const at = Date.now() + 5000;
+    const at = Date.now() + 15_000;
     await run(client, pod, { command: "echo second", scheduled_time: new Date(at).toISOString() });
     expect(await stateOf(client, pod)).toMatchObject({ waiting: { reason: "Scheduled" } });
     const end = await untilTerminated(client, pod);
@@ -76,10 +76,10 @@ describe("a second run of a name", () => {
 
   it("drops a first one that has not started", async () => {
     const pod = named("s-drop");
-    await run(client, pod, { command: "touch /data/never", scheduled_time: later(3000) });
+    await run(client, pod, { command: "touch /data/never", scheduled_time: later(10_000) });
     await run(client, pod, { image: named("not-there") });
     await until(client, pod, (state) => state.waiting?.reason === "ImagePullBackOff");
-    await run(client, pod, { command: "sleep 4; ls /data" });
+    await run(client, pod, { command: "sleep 11; ls /data" });
     expect(await output(client, pod)).toBe("");
   });
 

@@ -28,11 +28,11 @@ describe("pod/stop", () => {
 
   it("drops a scheduled one, which then never starts", async () => {
     const pod = named("p-sched");
-    const scheduled_time = new Date(Date.now() + 3000).toISOString();
+    const scheduled_time = new Date(Date.now() + 10_000).toISOString();
     await run(client, pod, { command: "touch /data/started", scheduled_time });
     expectOk(await stop(pod), STOPPED);
     expect(await stateOf(client, pod)).toMatchObject({ terminated: { startedAt: null } });
-    await run(client, named("p-look"), { pvc_name: pod, command: "sleep 4; ls /data" });
+    await run(client, named("p-look"), { pvc_name: pod, command: "sleep 11; ls /data" });
     expect(await output(client, named("p-look"))).toBe("");
   });
 

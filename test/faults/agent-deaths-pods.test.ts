@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => deployment.close());
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 90_000;
 
 /** Counts its starts, and its stops if it is stopped. */
 const UNTIL_TERM =

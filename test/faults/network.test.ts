@@ -387,7 +387,7 @@ describe("a superseded agent", () => {
       { state: join(world.data, "second") },
     );
     expect(await (await call).text()).toBe("from the new");
-    await old.ground.put(put[0]!, Buffer.from("from the old"), AbortSignal.timeout(5000));
+    await old.ground.put(put[0]!, Buffer.from("from the old"), AbortSignal.timeout(30_000));
     expect(await (await read()).text()).toBe("from the new");
     go.open();
     await expect(old.running).rejects.toThrow("newer agent");
@@ -514,7 +514,7 @@ function silence(ms: number, signal?: AbortSignal): Promise<boolean> {
 }
 
 async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  for (const over = performance.now() + 30_000; ; await new Promise((done) => setTimeout(done, 20))) {
+  for (const over = performance.now() + 90_000; ; await new Promise((done) => setTimeout(done, 20))) {
     const found = await look();
     if (found !== undefined) return found;
     if (performance.now() > over) throw new Error("it does not come to pass");

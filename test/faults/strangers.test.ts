@@ -129,7 +129,7 @@ const opening = (
 
 /** Waits until the pod runs and its log has come. */
 async function running(client: Client, pod_name: string): Promise<void> {
-  for (const end = performance.now() + 30_000; ; await pause(50)) {
+  for (const end = performance.now() + 90_000; ; await pause(50)) {
     const state = await client.get("/em/pod/status", { pod_name });
     const log = await client.get("/em/pod/logs", { pod_name });
     if (state.json.data.state.running && log.text !== "") return;

@@ -9,7 +9,7 @@ import { type Deployment, deploy, type Lane } from "./support/deployment.ts";
 import { killedAt as agentKilledAt, expectOne, newest } from "./support/killed-at.ts";
 
 /** A loaded machine is slow; what is waited for comes. */
-const SOON = { timeout: 30_000 };
+const SOON = { timeout: 90_000 };
 
 const PART = LIMITS.partBytesLeast;
 const CONTENT = randomBytes(2 * PART + 77);

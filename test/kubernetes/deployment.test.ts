@@ -20,7 +20,7 @@ import { LoopbackRelay } from "./support/relay.ts";
 const MANIFESTS = resolve(import.meta.dirname, "../../infra/kubernetes");
 const GROUND = resolve(import.meta.dirname, "../../lambdas/entries/server.ts");
 const NAMESPACE = ["-n", "perigee-system"];
-const READY_MS = 180_000;
+const READY_MS = 540_000;
 const { own, agentConfig } = clusterUnderTest();
 
 /** Asks until it is so. @throws Error that tells what was seen last */

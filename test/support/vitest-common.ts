@@ -4,10 +4,10 @@ import { CONTRACT_TAGS } from "../contract/support/tags.ts";
 
 /** What all our runs of vitest have in common. */
 export const COMMON = {
-  // Deadlines, not expectations: a busy machine may be slow
-  testTimeout: 120_000,
-  hookTimeout: 180_000,
-  expect: { poll: { timeout: 30_000 } },
+  // Deadlines, not expectations: three times what a busy machine has needed
+  testTimeout: 360_000,
+  hookTimeout: 540_000,
+  expect: { poll: { timeout: 90_000 } },
   pool: "forks",
   // Tests start engines, servers and agents of their own: more at once only makes each slower
   maxWorkers: 2,

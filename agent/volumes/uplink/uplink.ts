@@ -1,4 +1,4 @@
-import { PerigeeError } from "#protocol/errors.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { killPoint } from "../../kill-point.ts";
 import { type OperationContext, type OperationHandler, ShuttingDown } from "../../operation.ts";
 import { measureLater } from "../delete.ts";
@@ -94,7 +94,7 @@ async function assertQuota(volumes: Volumes, deps: VolumeDeps, user: string, mor
   // what was measured last may be long ago: nobody is refused for that
   if (volumes.isMeasured(user) && fits()) return;
   await volumes.measure(user);
-  if (!fits()) throw new PerigeeError("QUOTA_EXCEEDED", "The user's byte quota on the edge is used up");
+  if (!fits()) throw byteQuotaExceeded();
 }
 
 /** Takes the received files away; they are out of the way at once. */

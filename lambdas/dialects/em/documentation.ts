@@ -1,6 +1,7 @@
 import { createRoute, type RouteConfig, z } from "@hono/zod-openapi";
-import { ERRORS, type ErrorCode } from "#protocol/errors.ts";
-import { errorBody } from "../../docs/error-body.ts";
+import type { ErrorCode } from "#protocol/errors.ts";
+import { commandLinks } from "../../docs/link.ts";
+import { refusals, WITH_BODY, WITH_TOKEN } from "../../docs/refusals.ts";
 import type { Registry } from "../../docs/registry.ts";
 import { ROUTE_DOCS, type RouteDoc } from "./route-docs.ts";
 import { EM_ROUTES } from "./routes.ts";
@@ -8,17 +9,20 @@ import { EM_ROUTES } from "./routes.ts";
 /** Refusals that every route that reaches an edge can answer with. */
 const EVERYWHERE: ErrorCode[] = [
   "INVALID_PARAMETERS",
-  "UNAUTHORIZED",
   "EDGE_NOT_FOUND",
+  "CANCELLED",
+  "BODY_TOO_LARGE",
+  "IDEMPOTENCY_KEY_REUSED",
   "LOCKED",
   "QUEUE_FULL",
-  "TOO_MANY_REQUESTS",
-  "IDEMPOTENCY_KEY_REUSED",
-  "INTERNAL_ERROR",
+  "INTERRUPTED",
+  "ENGINE_UNAVAILABLE",
   "EM_UNREACHABLE",
+  "EXPIRED",
   "DEADLINE_EXCEEDED",
 ];
-const WITH_BODY: ErrorCode[] = ["BODY_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"];
+/** Of those that the ground answers by itself. */
+const FROM_GROUND: ErrorCode[] = ["INVALID_PARAMETERS", "EDGE_NOT_FOUND"];
 
 const acceptedBody = z
   .object({
@@ -35,14 +39,19 @@ const acceptedBody = z
 const commonHeaders = z.object({
   "Perigee-Edge": z.string().optional().openapi({ description: "Edge meant; by default the user's own" }),
   Prefer: z.string().optional().openapi({
-    description: "`respond-async`: 202 at once; `wait=N`: 202 after N seconds",
+    description: "`respond-async`: 202 at once; `wait=N`: 202 after N seconds. Either queues the command",
     example: "wait=30",
   }),
 });
 const idempotencyHeader = z.object({
-  "Idempotency-Key": z.string().max(255).optional().openapi({
-    description: "A repeat within 24 h answers as the first call did and does nothing again",
-  }),
+  "Idempotency-Key": z
+    .string()
+    .regex(/^[ -~]{1,255}$/)
+    .optional()
+    .openapi({
+      description:
+        "A repeat within 24 h answers as the first call did and does nothing again. 1 to 255 printable ASCII characters",
+    }),
 });
 
 /** Adds what {@link ROUTE_DOCS} says of the EM routes, for each method that is answered, to an OpenAPI document. */
@@ -51,23 +60,25 @@ export function documentEmRoutes(registry: Registry): void {
     const doc = ROUTE_DOCS[path];
     if (!doc) throw new Error(`${path} is not documented`);
     for (const method of methods) {
-      registry.registerPath(createRoute(routeOf(path, method as "GET" | "POST", doc)));
+      registry.registerPath(createRoute(routeOf(path, method as Method, doc)));
     }
   }
 }
 
-function routeOf(path: string, method: "GET" | "POST", doc: RouteDoc): RouteConfig {
+type Method = "GET" | "HEAD" | "POST";
+
+function routeOf(path: string, method: Method, doc: RouteDoc): RouteConfig {
   const fields = z.object(doc.fields);
-  const inQuery = method === "GET";
+  const inQuery = method !== "POST";
   const named = Object.keys(doc.fields).length > 0;
   const commands = doc.commands !== false;
   const headers = doc.multipart
     ? commonHeaders
     : commonHeaders.extend(commands ? idempotencyHeader.shape : {}).extend(doc.headers?.shape ?? {});
   return {
-    method: inQuery ? "get" : "post",
+    method: method.toLowerCase() as Lowercase<Method>,
     path,
-    operationId: `${method.toLowerCase()}${path.replace(/[^a-z]+(\w)/g, (_all, letter) => letter.toUpperCase())}`,
+    operationId: operationId(method, path, doc),
     tags: ["EM"],
     summary: doc.summary,
     description: doc.description,
@@ -77,7 +88,7 @@ function routeOf(path: string, method: "GET" | "POST", doc: RouteDoc): RouteConf
       ...(inQuery && named && { query: fields }),
       ...(!inQuery && named && { body: { required: true, content: bodies(fields, doc) } }),
     },
-    responses: responsesOf(doc, commands),
+    responses: responsesOf(method, doc, commands),
   };
 }
 
@@ -90,49 +101,46 @@ function bodies(schema: z.ZodObject, doc: RouteDoc) {
   };
 }
 
-function responsesOf(doc: RouteDoc, commands: boolean): RouteConfig["responses"] {
-  const codes = new Set<ErrorCode>([
-    ...(commands ? EVERYWHERE : (["INVALID_PARAMETERS", "UNAUTHORIZED", "EDGE_NOT_FOUND"] as const)),
-    ...WITH_BODY,
-    ...doc.errors,
-  ]);
-  const byStatus = Map.groupBy(codes, (code) => ERRORS[code][0] as number);
-  const responses: RouteConfig["responses"] = { 200: doc.ok, ...doc.further };
+/** The name of a route alone where it has one method; else POST's is told apart. */
+function operationId(method: Method, path: string, doc: RouteDoc): string {
+  if (method === "HEAD") return `${doc.id}Head`;
+  const reading = EM_ROUTES.some(([other, methods]) => other === path && methods.includes("GET"));
+  return method === "POST" && reading ? `${doc.id}ByPost` : doc.id;
+}
+
+function responsesOf(method: Method, doc: RouteDoc, commands: boolean): RouteConfig["responses"] {
+  const responses: RouteConfig["responses"] = { 200: linkedFrom(method, doc.ok), ...doc.further };
   if (commands) {
     responses[202] = {
       description: "The command is under way; `Location` says where to ask for it.",
       headers: z.object({ Location: z.string(), "Preference-Applied": z.string().optional() }),
       content: { "application/json": { schema: acceptedBody } },
+      links: commandLinks("/data/command_id"),
     };
   }
-  for (const [status, list] of [...byStatus].sort(([a], [b]) => a - b)) {
-    responses[status] = {
-      description: list.map((code) => `\`${code}\`: ${ERRORS[code][1]}`).join("\n\n"),
-      ...([423, 429, 503].includes(status) && { headers: z.object({ "Retry-After": z.string() }) }),
-      content: {
-        "application/json": {
-          schema: errorBody,
-          examples: Object.fromEntries(list.map((code) => [code, { value: exampleOf(code, doc) }])),
-        },
-      },
-    };
-  }
-  return responses;
+  const codes = [
+    ...WITH_TOKEN,
+    ...(commands ? EVERYWHERE : FROM_GROUND),
+    // fields in the body of a GET count too
+    ...(doc.multipart ? (["EXPECTATION_FAILED"] as const) : WITH_BODY),
+    ...doc.errors,
+  ];
+  Object.assign(responses, refusals(codes, doc.examples));
+  if (method !== "HEAD") return responses;
+  return Object.fromEntries(
+    Object.entries(responses).map(([status, answer]) => [status, withoutBody(answer)]),
+  );
 }
 
-function exampleOf(code: ErrorCode, doc: RouteDoc): Record<string, unknown> {
-  const own = doc.examples?.[code];
-  if (own) return { error: code, ...own };
-  if (code === "LOCKED") {
-    return {
-      error: code,
-      message: "CG2 is busy",
-      data: {
-        operation: "pod.run",
-        since: "2025-11-20T12:31:12Z",
-        command_id: "01JD6Z0V3E8T4Q5R6S7T8V9W0X",
-      },
-    };
-  }
-  return { error: code, message: ERRORS[code][1] };
+/** A link that hands on what was asked for finds it in the query of a GET, and in the body of a POST. */
+function linkedFrom(method: Method, answer: RouteDoc["ok"]): RouteDoc["ok"] {
+  if (method !== "POST" || "$ref" in answer || !answer.links) return answer;
+  const links = JSON.stringify(answer.links).replace(/\$request\.query\.(\w+)/g, "$request.body#/$1");
+  return { ...answer, links: JSON.parse(links) };
+}
+
+function withoutBody(answer: RouteConfig["responses"][number]): RouteConfig["responses"][number] {
+  if ("$ref" in answer) return answer;
+  const { content: _, links: __, ...head } = answer;
+  return head;
 }

@@ -15,19 +15,16 @@ export function inCommand(error: unknown, commandId: string): unknown {
 
 /**
  * Wraps a route: what it throws becomes the contract's answer, and an answer that comes before the body was
- * read reaches a client that is still sending. HEAD, which Hono routes as GET, is refused unless `head` is set.
+ * read reaches a client that is still sending. HEAD, which Hono routes as GET, is refused unless it is named.
  */
 export function handler(
   deps: Pick<EmDeps, "log">,
   methods: readonly string[] | undefined,
   handle: (c: EmContext) => Promise<Response>,
-  head = false,
 ): (c: EmContext) => Promise<Response> {
   return async (c) => {
     try {
-      const { method } = c.req;
-      if (methods && !methods.includes(method) && !(head && method === "HEAD"))
-        throw methodNotAllowed(methods);
+      if (methods && !methods.includes(c.req.method)) throw methodNotAllowed(methods);
       const response = await handle(c);
       return response.status < 400 ? response : await answerThenDrain(response, incomingOf(c));
     } catch (error) {

@@ -3,9 +3,16 @@ import type { ErrorCode } from "#protocol/errors.ts";
 import { FIELD_BOUNDS } from "#protocol/field-bounds.ts";
 import { OWN_NAME_LENGTH } from "#protocol/image-reference.ts";
 import { containerState } from "#protocol/operations.ts";
+import { partAnswer, redirectAnswer } from "../../docs/content-answers.ts";
+import { ofAnswer } from "../../docs/link.ts";
+import type { ErrorExamples } from "../../docs/refusals.ts";
+
+type LinksOfRoute = Exclude<RouteConfig["responses"][number], { $ref: string }>["links"];
 
 /** What the OpenAPI document says of one route; what all routes share is added in documentation.ts. */
 export type RouteDoc = {
+  /** `operationId`, which links name */
+  id: string;
   summary: string;
   description?: string;
   fields: z.ZodRawShape;
@@ -18,14 +25,18 @@ export type RouteDoc = {
   further?: RouteConfig["responses"];
   /** codes beside those that every route has */
   errors: ErrorCode[];
-  examples?: Partial<Record<ErrorCode, Record<string, unknown>>>;
+  examples?: ErrorExamples;
 };
 
-const pod = z.string().max(FIELD_BOUNDS.pod_name.bytes).optional().openapi({
+const label = z
+  .string()
+  .max(FIELD_BOUNDS.pod_name.bytes)
+  .regex(/^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/);
+const pod = label.optional().openapi({
   description: "Pod, and the volume of that name; the default one when absent. An RFC 1035 label",
   example: "pod-a",
 });
-const pvc = z.string().max(FIELD_BOUNDS.pvc_name.bytes).optional().openapi({
+const pvc = label.optional().openapi({
   description: "Names the volume instead of `pod_name`",
   example: "pod-a",
 });
@@ -35,13 +46,20 @@ const ownImage = z.string().openapi({
   example: "experiment3-new-application",
 });
 const relative = (description: string, example: string) =>
-  z.string().max(FIELD_BOUNDS.filepath.bytes).openapi({ description, example });
+  z.string().min(1).max(FIELD_BOUNDS.filepath.bytes).openapi({ description, example });
+/** What the request was about, for links from its answer: where the call was a GET and where it was a POST. */
+const samePod = { pod_name: "$request.body#/pod_name" };
 
-/** A 200 with a message, and data when there is some. */
-function ok(message: string, data?: { schema: z.ZodType; example: unknown }): RouteDoc["ok"] {
+/** A 200 with a message, and data when there is some; `more`: fields beside them, and links. */
+function ok(
+  message: string,
+  data?: { schema: z.ZodType; example: unknown },
+  more: { fields?: z.ZodRawShape; links?: LinksOfRoute; headers?: z.ZodObject } = {},
+): RouteDoc["ok"] {
+  const { fields, ...rest } = more;
   const example = data ? { message, data: data.example } : { message };
-  const schema = z.object({ message: z.string(), ...(data && { data: data.schema }) });
-  return { description: message, content: { "application/json": { schema, example } } };
+  const schema = z.object({ message: z.string(), ...(data && { data: data.schema }), ...fields });
+  return { description: message, ...rest, content: { "application/json": { schema, example } } };
 }
 
 const bytes = z.string().openapi({ type: "string", format: "binary" });
@@ -58,26 +76,34 @@ const listed = z.object({
   contents: z.array(z.unknown()).optional().openapi({ description: "Entries of a directory" }),
 });
 
+const imageLinks = { links: { images: { operationId: "listImages" } } };
+
 export const ROUTE_DOCS: Record<string, RouteDoc> = {
   "/em/files/uplink": {
+    id: "uplinkFiles",
     summary: "Upload files into a volume",
     description:
       "Parts in any order. Every part with a filename is a file, unless it has the name of a field. A part's file name may carry a relative path. At most 2 GB and 10,000 files a call; all arrive or none. Of two files for one path the later counts.",
     multipart: true,
     fields: {
-      files: z.array(bytes),
+      files: z.array(bytes).min(1),
       dest_path: relative("Directory in the volume; made when missing", "./experiment-1").optional(),
       ...volume,
     },
-    ok: ok("Successfully uplinked files", {
-      schema: z.object({ file_count: z.number().int(), total_size_kb: z.number() }),
-      example: { file_count: 2, total_size_kb: 12.34 },
-    }),
+    ok: ok(
+      "Successfully uplinked files",
+      {
+        schema: z.object({ file_count: z.number().int(), total_size_kb: z.number() }),
+        example: { file_count: 2, total_size_kb: 12.34 },
+      },
+      { links: { files: { operationId: "listFiles", parameters: samePod } } },
+    ),
     errors: [
       "NO_FILES",
       "MAX_UPLINK_SIZE_EXCEEDED",
       "TOO_MANY_FILES",
       "ILLEGAL_PATH",
+      "CHECKSUM_MISMATCH",
       "QUOTA_EXCEEDED",
       "STORAGE_FULL",
     ],
@@ -87,42 +113,68 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
     },
   },
   "/em/files/list": {
+    id: "listFiles",
     summary: "List the files of a volume",
     description: "A volume that was never used lists as empty.",
     fields: volume,
-    ok: ok("Successfully listed files", {
-      schema: z.array(listed),
-      example: [
-        {
-          type: "file",
-          name: "downlink.txt",
-          size: "167",
-          time: "2025-11-20-12-31",
-          hash: 42,
+    ok: ok(
+      "Successfully listed files",
+      {
+        schema: z.array(listed),
+        example: [
+          {
+            type: "file",
+            name: "downlink.txt",
+            size: "167",
+            time: "2025-11-20-12-31",
+            hash: 42,
+          },
+        ],
+      },
+      {
+        fields: {
+          truncated: z.literal(true).optional().openapi({ description: "Only the first entries are listed" }),
         },
-      ],
-    }),
+        links: {
+          file: {
+            operationId: "downlinkFile",
+            parameters: { filepath: ofAnswer("/data/0/name"), pod_name: "$request.query.pod_name" },
+          },
+        },
+      },
+    ),
     errors: [],
   },
   "/em/files/downlink": {
+    id: "downlinkFile",
     summary: "Download a file, or a directory as a tar",
     description: "HEAD answers the same without the content.",
     fields: { filepath: relative("Path in the volume", "./results/data.txt"), ...volume },
-    headers: z.object({ Range: z.string().optional().openapi({ example: "bytes=0-1023" }) }),
+    headers: z.object({
+      Range: z.string().optional().openapi({ example: "bytes=0-1023" }),
+      "If-Range": z.string().optional().openapi({ description: "The `ETag` that the range is of" }),
+    }),
     ok: {
-      description: "The content, with `Content-Length`, `Content-Disposition` and `ETag`",
+      description: "The content",
+      headers: z.object({
+        "Content-Length": z.string(),
+        "Content-Disposition": z.string().openapi({ example: 'attachment; filename="data.txt"' }),
+        ETag: z.string(),
+      }),
       content: { "application/octet-stream": { schema: bytes }, "application/x-tar": { schema: bytes } },
     },
-    further: {
-      206: {
-        description: "The part that `Range` asked for",
-        headers: z.object({ "Content-Range": z.string() }),
-        content: { "application/octet-stream": { schema: bytes } },
-      },
-    },
-    errors: ["INVALID_PATH", "ILLEGAL_PATH", "FILE_NOT_FOUND", "RANGE_NOT_SATISFIABLE", "STORAGE_FULL"],
+    further: { 206: partAnswer, 302: redirectAnswer },
+    errors: [
+      "INVALID_PATH",
+      "ILLEGAL_PATH",
+      "FILE_NOT_FOUND",
+      "RANGE_NOT_SATISFIABLE",
+      "QUOTA_EXCEEDED",
+      "STORAGE_FULL",
+    ],
   },
   "/em/files/delete": {
+    id: "deleteFile",
     summary: "Delete a file or a directory",
     description: "A leading `/` means the volume's root. A link is deleted itself, never what it points at.",
     fields: { filepath: relative("Path in the volume", "./config/incorrect_config.yaml"), ...volume },
@@ -130,6 +182,7 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
     errors: ["DELETE_FAILED", "ILLEGAL_PATH"],
   },
   "/em/pod/image/build": {
+    id: "buildImage",
     summary: "Build an image from a volume",
     description: "Without network; nothing is pulled. On failure `log_tail` holds the last 100 lines.",
     fields: {
@@ -138,7 +191,7 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
       image: ownImage,
       ...volume,
     },
-    ok: ok("Docker Image built successfully"),
+    ok: ok("Docker Image built successfully", undefined, imageLinks),
     errors: ["BUILD_FAILED", "QUOTA_EXCEEDED", "STORAGE_FULL"],
     examples: {
       BUILD_FAILED: {
@@ -148,13 +201,14 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
     },
   },
   "/em/pod/image/load": {
+    id: "loadImage",
     summary: "Load an image from a tar in a volume",
     fields: {
       tarfile: relative("Path of the archive (tar, or gzip of one) in the volume", "images/experiment-2.tar"),
       image: ownImage.openapi({ example: "experiment-2-bis" }),
       ...volume,
     },
-    ok: ok("Tar file loaded successfully"),
+    ok: ok("Tar file loaded successfully", undefined, imageLinks),
     errors: ["IMAGE_LOAD_FAILED", "QUOTA_EXCEEDED", "STORAGE_FULL"],
     examples: {
       IMAGE_LOAD_FAILED: {
@@ -164,31 +218,38 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
     },
   },
   "/em/pod/image/list": {
+    id: "listImages",
     summary: "List own images",
     fields: {},
-    ok: ok("Successfully loaded list of docker images", {
-      schema: z.array(
-        z.object({ name: z.string(), tag: z.string(), id: z.string(), size: z.number().int(), created }),
-      ),
-      example: [
-        {
-          name: "echo-test",
-          tag: "latest",
-          id: "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
-          size: 1_234_567,
-          created: "2025-11-20T12:31:12Z",
-        },
-      ],
-    }),
+    ok: ok(
+      "Successfully loaded list of docker images",
+      {
+        schema: z.array(
+          z.object({ name: z.string(), tag: z.string(), id: z.string(), size: z.number().int(), created }),
+        ),
+        example: [
+          {
+            name: "echo-test",
+            tag: "latest",
+            id: "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+            size: 1_234_567,
+            created: "2025-11-20T12:31:12Z",
+          },
+        ],
+      },
+      { links: { delete: { operationId: "deleteImage", requestBody: { image: ofAnswer("/data/0/name") } } } },
+    ),
     errors: [],
   },
   "/em/pod/image/delete": {
+    id: "deleteImage",
     summary: "Delete an own image",
     fields: { image: ownImage },
     ok: ok("Docker Image deleted successfully"),
     errors: ["IMAGE_NOT_FOUND", "IMAGE_IN_USE"],
   },
   "/em/pod/run": {
+    id: "runPod",
     summary: "Run a pod",
     description:
       "It is scheduled; what becomes of it is told by the status. In a form, lists and dictionaries are JSON, Python-style literals, `args[]` and `envs[KEY]` or, lists, a repeated field. `command`, `args` and `envs` have at most 128 KiB together.",
@@ -224,10 +285,17 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
         .openapi({ example: ["--debug", "-f", "output.dat"] }),
       ...volume,
     },
-    ok: ok("Docker run scheduled successfully"),
-    errors: ["QUOTA_EXCEEDED"],
+    ok: ok("Docker run scheduled successfully", undefined, {
+      links: {
+        status: { operationId: "getPodStatus", parameters: samePod },
+        logs: { operationId: "getPodLogs", parameters: samePod },
+        stop: { operationId: "stopPod", requestBody: samePod },
+      },
+    }),
+    errors: ["QUOTA_EXCEEDED", "STORAGE_FULL"],
   },
   "/em/pod/status": {
+    id: "getPodStatus",
     summary: "State of a pod",
     fields: { pod_name: pod },
     ok: ok("Successfully fetched DPhi Pod status", {
@@ -237,6 +305,7 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
     errors: ["POD_NOT_FOUND"],
   },
   "/em/pod/stop": {
+    id: "stopPod",
     summary: "Stop a pod",
     description: "Gracefully; also one that is only scheduled.",
     fields: { pod_name: pod },
@@ -244,11 +313,15 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
     errors: ["POD_NOT_FOUND"],
   },
   "/em/pod/logs": {
+    id: "getPodLogs",
     summary: "Output of a pod",
     description: "stdout and stderr, also after the pod's end, as far as the edge has sent them down.",
     fields: {
       pod_name: pod,
-      tail: z.number().int().min(0).optional().openapi({ description: "The last so many lines" }),
+      tail: z
+        .union([z.number().int().min(0).max(1_000_000_000), z.literal("all")])
+        .optional()
+        .openapi({ description: "The last so many lines" }),
       since: z.string().optional().openapi({
         description: "ISO 8601 with a zone, seconds since 1970, or back from now (`90s`, `10m`, `2h`, `1d`)",
         example: "10m",
@@ -261,6 +334,7 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
     errors: ["POD_NOT_FOUND"],
   },
   "/em/nodes/status": {
+    id: "getNodes",
     summary: "Nodes and whether they take pods",
     fields: {},
     ok: ok("Nodes retrieved successfully.", {
@@ -274,17 +348,33 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
     errors: [],
   },
   "/em/pvc/list": {
+    id: "listVolumes",
     summary: "List own volumes",
     fields: {},
-    ok: ok("Successfully listed volumes", {
-      schema: z.array(z.object({ name: z.string(), size: z.number().int(), created })),
-      example: [{ name: "default", size: 4096, created: "2025-11-20T12:31:12Z" }],
-    }),
+    ok: ok(
+      "Successfully listed volumes",
+      {
+        schema: z.array(z.object({ name: z.string(), size: z.number().int(), created })),
+        example: [{ name: "default", size: 4096, created: "2025-11-20T12:31:12Z" }],
+      },
+      {
+        links: {
+          files: { operationId: "listFiles", parameters: { pod_name: ofAnswer("/data/0/name") } },
+          delete: { operationId: "deleteVolume", requestBody: { pvc_name: ofAnswer("/data/0/name") } },
+        },
+      },
+    ),
     errors: [],
   },
   "/em/pvc/delete": {
+    id: "deleteVolume",
     summary: "Delete a volume with all its files",
-    fields: { pvc_name: pvc.unwrap().openapi({ description: "Volume to delete; `pod_name` is read too" }) },
+    fields: {
+      pvc_name: label.openapi({
+        description: "Volume to delete; `pod_name` is read too",
+        example: "pod-before",
+      }),
+    },
     ok: ok("Volume deleted successfully"),
     errors: ["VOLUME_NOT_FOUND", "VOLUME_IN_USE"],
   },

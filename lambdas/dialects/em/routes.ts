@@ -14,15 +14,12 @@ const POST = ["POST"];
 /** reading routes answer POST as they answer GET */
 const BOTH = ["GET", "POST"];
 
-/** Answers HEAD: all the others know what they say only when they have said it. */
-const WITH_HEAD = ["/em/files/downlink"];
-
 type Handle = (c: EmContext, deps: EmDeps) => Promise<Response>;
 
 export const EM_ROUTES: readonly (readonly [path: string, methods: readonly string[], handle: Handle])[] = [
   ["/em/files/uplink", POST, uplinkFiles],
   ["/em/files/list", BOTH, listFiles],
-  ["/em/files/downlink", GET, downlinkFile],
+  ["/em/files/downlink", ["GET", "HEAD"], downlinkFile],
   ["/em/files/delete", POST, deleteFile],
   ["/em/pod/image/build", POST, buildImage],
   ["/em/pod/image/load", POST, loadImage],
@@ -43,7 +40,7 @@ export const EM_ROUTES: readonly (readonly [path: string, methods: readonly stri
  */
 export function registerEmRoutes<E extends EmEnv>(app: Hono<E>, deps: EmDeps): void {
   for (const [path, methods, handle] of EM_ROUTES) {
-    const answer = handler(deps, methods, (c) => handle(c, deps), WITH_HEAD.includes(path));
+    const answer = handler(deps, methods, (c) => handle(c, deps));
     app.on([...methods], [path], (c) => answer(c as unknown as EmContext));
     const refuse = handler(deps, undefined, () => Promise.reject(methodNotAllowed(methods)));
     app.all(path, (c) => refuse(c as unknown as EmContext));

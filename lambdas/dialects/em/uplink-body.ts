@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS, MiB } from "#protocol/limits.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { boundaryOf } from "../../http/media-type.ts";
 import { MultipartParser, type PartSink } from "../../http/multipart/multipart-parser.ts";
 import { type PartHeader, partError, readPartHeader } from "../../http/multipart/part-header.ts";
@@ -223,7 +224,7 @@ class UplinkReader {
     const bytes = this.#before + (this.#last?.bytes ?? 0);
     if (bytes > LIMITS.uplinkBytes || this.#bodyBytes > LIMITS.uplinkBodyBytes) throw uplinkTooLarge();
     if (bytes > this.#options.allowance) {
-      throw new PerigeeError("QUOTA_EXCEEDED", "The files are over what is left of your quota");
+      throw byteQuotaExceeded();
     }
   }
 

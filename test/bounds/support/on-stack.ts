@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import type { Client, Fields } from "#test/contract/support/client.ts";
 import type { State } from "#test/contract/support/pods.ts";
 
-const END_MS = 40_000;
+const END_MS = 120_000;
 
 /** pod/run of a shell command in the base image, for a minute at most. */
 export async function runShell(client: Client, pod: string, script: string, fields: Fields = {}) {

@@ -44,7 +44,7 @@ type Edge = { busy: { operation?: string; command_id?: string; since: string } |
 
 /** Asks for `GET /edge` until it is as wanted. */
 export async function edgeUntil(client: Client, wanted: (edge: Edge) => boolean): Promise<Edge> {
-  const end = performance.now() + 20_000;
+  const end = performance.now() + 90_000;
   for (;;) {
     const edge = (await client.get("/edge")).json.data as Edge;
     if (wanted(edge)) return edge;

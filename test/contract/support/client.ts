@@ -38,7 +38,7 @@ export class Answer {
   }
 }
 
-const BUSY_MS = 60_000;
+const BUSY_MS = 180_000;
 
 /** Speaks plain HTTP for one user. A busy edge is asked again, since only one command runs at a time. */
 export class Client {
@@ -50,7 +50,7 @@ export class Client {
     this.token = token;
   }
 
-  /** @throws Error when the edge is busy for longer than a minute */
+  /** @throws Error when the edge is busy for longer than three minutes */
   async request(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
     const until = performance.now() + BUSY_MS;
     for (;;) {

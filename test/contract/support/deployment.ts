@@ -1,19 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { SqliteStore } from "#lambdas/adapters/sqlite-store.ts";
-import { Accounts } from "#lambdas/auth/accounts.ts";
-import { cleanEngine } from "../../../scripts/clean-engine.ts";
-import { clientFor, findEngine } from "../../../scripts/docker-engine.ts";
-import { EDGE } from "../../../scripts/prepare-data.ts";
-import { startStack } from "../../../scripts/stack.ts";
+import { startOwnDeployment } from "../../support/own-deployment.ts";
 import type { Client } from "./client.ts";
 import { logIn } from "./log-in.ts";
-import { type Credentials, LONG_RUNS, type Target } from "./target.ts";
-
-const LOG_LINES = 60;
+import { LONG_RUNS, type Target } from "./target.ts";
 
 /**
  * Gives the contract suite something to speak to: the deployment that PERIGEE_URL names (with PERIGEE_USER,
@@ -22,7 +12,7 @@ const LOG_LINES = 60;
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const url = process.env.PERIGEE_URL?.replace(/\/+$/, "");
-  const own = url ? undefined : await startOwn();
+  const own = url ? undefined : await startOwnDeployment();
   try {
     const target: Target = {
       url: url ?? own!.url,
@@ -51,51 +41,6 @@ function required(name: string): string {
   const value = process.env[name];
   if (!value) throw new Error(`PERIGEE_URL is set, so ${name} must be too`);
   return value;
-}
-
-async function startOwn() {
-  const engine = await findEngine();
-  if (!("version" in engine)) throw new Error(`the contract suite needs a Docker engine: ${engine.detail}`);
-  const data = mkdtempSync(join(tmpdir(), "perigee-contract-"));
-  const user: Credentials = { name: "client1", password: randomBytes(15).toString("base64url") };
-  const other: Credentials = { name: "client2", password: randomBytes(15).toString("base64url") };
-  const log: string[] = [];
-  const clean = async () => {
-    await cleanEngine(clientFor(engine.host), join(data, "agent"));
-    rmSync(data, { recursive: true, force: true });
-  };
-  try {
-    const stack = await startStack({
-      data,
-      host: "127.0.0.1",
-      port: 0,
-      user: user.name,
-      password: user.password,
-      dockerHost: engine.host,
-      onLine: (child, line) => {
-        log.push(`${child} | ${line}`);
-        if (process.env.PERIGEE_TEST_LOG) console.error(log.at(-1));
-      },
-    });
-    const store = new SqliteStore(join(data, "ledger.sqlite"));
-    await new Accounts(store).addUser(other.name, other.password, { edges: [EDGE] });
-    await store.close();
-    return {
-      url: stack.url,
-      user,
-      other,
-      async stop() {
-        const ended = await stack.stop();
-        await clean();
-        if (!ended) {
-          throw new Error(`ground or agent did not end cleanly:\n${log.slice(-LOG_LINES).join("\n")}`);
-        }
-      },
-    };
-  } catch (error) {
-    await clean();
-    throw error;
-  }
 }
 
 async function startLongRuns(client: Client, { run, image }: Target): Promise<void> {

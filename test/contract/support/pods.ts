@@ -9,7 +9,7 @@ export const RUN_OK = { message: "Docker run scheduled successfully" };
 /** Runs until it is told to stop, at once. */
 export const UNTIL_TERM = "trap 'exit 0' TERM; echo up; sleep 3600 & wait";
 
-const END_MS = 30_000;
+const END_MS = 90_000;
 
 export type State = {
   waiting?: { reason: string; message?: string };

@@ -3,7 +3,7 @@ import { target } from "./session.ts";
 
 export type Route = {
   path: string;
-  methods: readonly ("GET" | "POST")[];
+  methods: readonly ("GET" | "HEAD" | "POST")[];
   /** what the ground knows by itself takes no lock */
   lock: boolean;
   /** A request that is right in itself, about things called `name` that do not exist. */
@@ -11,6 +11,7 @@ export type Route = {
 };
 
 const GET = ["GET"] as const;
+const GET_AND_HEAD = ["GET", "HEAD"] as const;
 const POST = ["POST"] as const;
 const BOTH = ["GET", "POST"] as const;
 
@@ -37,7 +38,7 @@ export const EM_ROUTES: readonly Route[] = [
     call: (client, name, options) => client.uplink({ "a.txt": "a" }, { pod_name: name }, options),
   },
   reading("/em/files/list", BOTH),
-  reading("/em/files/downlink", GET),
+  reading("/em/files/downlink", GET_AND_HEAD),
   posting("/em/files/delete", (name) => ({ filepath: name, pod_name: name })),
   posting("/em/pod/image/build", (name) => ({
     dockerfile: `${name}/Dockerfile`,

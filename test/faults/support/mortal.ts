@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Child, type Exit } from "../../../scripts/child.ts";
 
 /** A death that was ordered comes within this (ms), or its point was never reached. */
-const DEATH_MS = 30_000;
-const STOP_MS = 20_000;
+const DEATH_MS = 90_000;
+const STOP_MS = 60_000;
 const KEPT_LINES = 30;
 
 /** A process of ours that can be told to die by SIGKILL at a kill point, and be started again. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { run } from "../../../scripts/debian-packages.ts";
 import type { Addresses } from "./addresses.ts";
 
-const COMMAND_MS = 30_000;
+const COMMAND_MS = 90_000;
 const DAYS = "30";
 
 /** Who speaks to the API server, and the groups that give them their rights. */

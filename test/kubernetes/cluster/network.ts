@@ -4,7 +4,7 @@ import type { Addresses } from "./addresses.ts";
 import { hostLinkOf, namespaceOf } from "./places.ts";
 import { spawnToEnd } from "./spawn-to-end.ts";
 
-const COMMAND_MS = 20_000;
+const COMMAND_MS = 60_000;
 
 /** The bridge that a node's pods hang on. */
 export const POD_BRIDGE = "pods0";

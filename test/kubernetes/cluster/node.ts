@@ -15,7 +15,7 @@ import {
 } from "./node-config.ts";
 import { cniDirectory } from "./packages.ts";
 
-const COMMAND_MS = 60_000;
+const COMMAND_MS = 180_000;
 
 export function nodePlace({ places, addresses }: ClusterParts, number: 1 | 2): NodePlace {
   return {

@@ -24,7 +24,7 @@ import { ensurePrograms } from "./programs.ts";
 import { ensureRegistryProgram, type Registry, startRegistry } from "./registry.ts";
 import { saveSysctls, takeDown } from "./take-down.ts";
 
-const READY_MS = 90_000;
+const READY_MS = 270_000;
 
 /** A running throwaway cluster. */
 export type OwnCluster = {

@@ -6,7 +6,7 @@ import { canInstall, findProgram, run, systemEnvironment } from "../../../script
 import type { Daemons } from "./daemons.ts";
 import { spawnToEnd } from "./spawn-to-end.ts";
 
-const COMMAND_MS = 120_000;
+const COMMAND_MS = 360_000;
 const PACKAGE = "docker-registry";
 
 /** An onboard registry with two sides on one storage, as docs/kubernetes.md describes it. */

@@ -15,7 +15,7 @@ import { Daemons } from "./daemons.ts";
 import { removeNetwork } from "./network.ts";
 import type { Places } from "./places.ts";
 
-const COMMAND_MS = 20_000;
+const COMMAND_MS = 60_000;
 const CONTAINER_LOGS = "/var/log/containers";
 
 /**

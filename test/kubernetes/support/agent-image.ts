@@ -28,7 +28,7 @@ const PACKAGES = [
   "ulid",
   "zod",
 ];
-const COMMAND_MS = 120_000;
+const COMMAND_MS = 360_000;
 
 /**
  * Makes the image of infra/kubernetes/agent.Dockerfile without a base image: this Node, its libraries, the

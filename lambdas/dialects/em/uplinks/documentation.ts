@@ -1,8 +1,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { ERRORS, type ErrorCode } from "#protocol/errors.ts";
+import type { ErrorCode } from "#protocol/errors.ts";
 import { LIMITS, MiB } from "#protocol/limits.ts";
 import { STATES } from "#protocol/state.ts";
-import { errorBody } from "../../../docs/error-body.ts";
+import { commandLinks, ofAnswer } from "../../../docs/link.ts";
+import { refusals, WITH_BODY, WITH_TOKEN } from "../../../docs/refusals.ts";
 import type { Registry } from "../../../docs/registry.ts";
 
 const hours = (ms: number) => `${ms / 3600_000} h`;
@@ -17,6 +18,8 @@ const openBody = z.object({
   part_size: z
     .number()
     .int()
+    .min(LIMITS.partBytesLeast)
+    .max(LIMITS.partBytesMost)
     .optional()
     .openapi({
       description: `Bytes of every part of a file but its last: ${LIMITS.partBytesLeast / MiB} to ${LIMITS.partBytesMost / MiB} MiB, default ${LIMITS.partBytes / MiB} MiB`,
@@ -26,14 +29,18 @@ const openBody = z.object({
     z.object({
       path: z
         .string()
+        .min(1)
         .openapi({ description: "File name, with directories if it has some", example: "run/data.bin" }),
-      size: z.number().int().openapi({ description: "Bytes", example: 12_000_000 }),
-      checksum: z.string().openapi({
-        description:
-          "XXH64 (seed 0) of the file, 16 hex digits, as `xxhsum -H64` prints it; the edge checks it",
-        example: "26c7827d889f6da3",
-      }),
-      crc32: z.array(z.string()).openapi({
+      size: z.number().int().min(0).openapi({ description: "Bytes", example: 12_000_000 }),
+      checksum: z
+        .string()
+        .regex(/^[0-9a-fA-F]{16}$/)
+        .openapi({
+          description:
+            "XXH64 (seed 0) of the file, 16 hex digits, as `xxhsum -H64` prints it; the edge checks it",
+          example: "26c7827d889f6da3",
+        }),
+      crc32: z.array(z.string().regex(/^[0-9a-fA-F]{8}$/)).openapi({
         description:
           "CRC32 of each part, 8 hex digits; none for an empty file. A part with another is refused",
         example: ["3610a686", "0c877f61"],
@@ -88,22 +95,43 @@ const withParts = upload.extend({
 type Doc = {
   path: string;
   method: "get" | "post";
+  operationId: string;
   summary: string;
   description: string;
   body?: z.ZodType;
   optionalBody?: boolean;
   headers?: z.ZodRawShape;
-  ok: Record<number, { description: string; schema: z.ZodType; headers?: z.ZodObject }>;
+  ok: Record<
+    number,
+    {
+      description: string;
+      schema: z.ZodType;
+      headers?: z.ZodObject;
+      links?: ReturnType<typeof commandLinks>;
+    }
+  >;
   errors: ErrorCode[];
 };
 
-const id = z.object({ id: z.string() });
+const id = z.object({
+  id: z.string().openapi({ description: "Of the upload", example: "01JD6Z0V3E8T4Q5R6S7T8V9W0X" }),
+});
+/** What can be done with the upload of the answer. */
+function uploadLinks() {
+  const parameters = { id: ofAnswer("/data/id") };
+  return {
+    upload: { operationId: "getUplink", parameters },
+    parts: { operationId: "signUplinkParts", parameters },
+    complete: { operationId: "completeUplink", parameters },
+  };
+}
 const text = (description: string) => z.string().optional().openapi({ description });
 
 const DOCS: Doc[] = [
   {
     path: "/uplinks",
     method: "post",
+    operationId: "openUplink",
     summary: "Open an upload in parts",
     description:
       "For large uplinks, and where no large body passes. The files are cut into parts, and each part is sent with `PUT` to a URL of its own, several at once if you like. A part that was cut is sent again, alone. Whether the edge is busy or out of contact does not matter. Send the parts of the answer, ask `/uplinks/{id}/parts` for more while `missing` is not 0, then `/uplinks/{id}/complete`.",
@@ -117,6 +145,11 @@ const DOCS: Doc[] = [
         description: "It is open; these are the first parts",
         schema: withParts,
         headers: z.object({ Location: z.string() }),
+        links: {
+          ...uploadLinks(),
+          command: { operationId: "getCommand", parameters: { id: ofAnswer("/data/id") } },
+          cancel: { operationId: "cancelCommand", parameters: { id: ofAnswer("/data/id") } },
+        },
       },
     },
     errors: [
@@ -129,13 +162,12 @@ const DOCS: Doc[] = [
       "QUEUE_FULL",
       "QUOTA_EXCEEDED",
       "STORAGE_FULL",
-      "BODY_TOO_LARGE",
-      "UNSUPPORTED_MEDIA_TYPE",
     ],
   },
   {
     path: "/uplinks/{id}",
     method: "get",
+    operationId: "getUplink",
     summary: "How an upload in parts stands",
     description: "What has not arrived of it. Once it is complete, `command` tells what becomes of it.",
     ok: {
@@ -155,10 +187,16 @@ const DOCS: Doc[] = [
   {
     path: "/uplinks/{id}/parts",
     method: "post",
+    operationId: "signUplinkParts",
     summary: "URLs for parts of an upload",
     description: `Without a body: of the first ${LIMITS.partUrls} parts that have not arrived, which is all it takes to go on after a cut. With one: of the parts named in it, and which of them have arrived.`,
     body: z.object({
-      parts: z.array(z.object({ file: z.number().int(), part: z.number().int() })).optional(),
+      parts: z
+        .array(z.object({ file: z.number().int().min(0), part: z.number().int().min(1) }))
+        .min(1)
+        .max(LIMITS.partUrls)
+        .optional()
+        .openapi({ example: [{ file: 0, part: 1 }] }),
     }),
     optionalBody: true,
     ok: {
@@ -169,11 +207,12 @@ const DOCS: Doc[] = [
         }),
       },
     },
-    errors: ["UPLINK_NOT_FOUND", "BODY_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"],
+    errors: ["UPLINK_NOT_FOUND"],
   },
   {
     path: "/uplinks/{id}/complete",
     method: "post",
+    operationId: "completeUplink",
     summary: "Make the uplink of an upload in parts",
     description:
       "The same command as `/em/files/uplink` makes of one body, and the same answer. It queues, and is never refused for a busy edge. Repeating it does nothing again and gives the answer again. To take the upload back: `/commands/{id}/cancel`.",
@@ -190,13 +229,21 @@ const DOCS: Doc[] = [
           state: z.string(),
           position: z.number().int().optional(),
         }),
-        headers: z.object({ Location: z.string() }),
+        headers: z.object({ Location: z.string(), "Preference-Applied": z.string().optional() }),
+        links: commandLinks("/data/command_id"),
       },
     },
     errors: [
       "UPLINK_NOT_FOUND",
       "UPLINK_INCOMPLETE",
       "CHECKSUM_MISMATCH",
+      "EDGE_NOT_FOUND",
+      "LOCKED",
+      "QUEUE_FULL",
+      "EM_UNREACHABLE",
+      "ILLEGAL_PATH",
+      "INTERRUPTED",
+      "ENGINE_UNAVAILABLE",
       "CANCELLED",
       "EXPIRED",
       "DEADLINE_EXCEEDED",
@@ -209,7 +256,7 @@ const DOCS: Doc[] = [
 /** Adds the uplinks in parts to an OpenAPI document. */
 export function documentUplinkRoutes(registry: Registry): void {
   for (const doc of DOCS) {
-    const { path, method, summary, description } = doc;
+    const { path, method, operationId, summary, description } = doc;
     const body = doc.body && {
       body: { required: !doc.optionalBody, content: { "application/json": { schema: doc.body } } },
     };
@@ -222,12 +269,16 @@ export function documentUplinkRoutes(registry: Registry): void {
       createRoute({
         method,
         path,
+        operationId,
         tags: ["Uplinks in parts"],
         summary,
         description,
         security: [{ bearer: [] }],
         request,
-        responses: { ...okOf(doc), ...errorsOf(doc) },
+        responses: {
+          ...okOf(doc),
+          ...refusals([...WITH_TOKEN, ...(doc.body ? WITH_BODY : []), "INVALID_PARAMETERS", ...doc.errors]),
+        },
       }),
     );
   }
@@ -235,23 +286,11 @@ export function documentUplinkRoutes(registry: Registry): void {
 
 function okOf({ ok }: Doc) {
   return Object.fromEntries(
-    Object.entries(ok).map(([status, { description, schema, headers }]) => {
+    Object.entries(ok).map(([status, { description, schema, headers, links }]) => {
       const content = {
         "application/json": { schema: z.object({ message: z.string(), data: schema }) },
       };
-      return [status, { description, content, ...(headers && { headers }) }];
-    }),
-  );
-}
-
-const EVERYWHERE: ErrorCode[] = ["INVALID_PARAMETERS", "UNAUTHORIZED", "TOO_MANY_REQUESTS", "INTERNAL_ERROR"];
-
-function errorsOf({ errors }: Doc) {
-  const byStatus = Map.groupBy(new Set([...EVERYWHERE, ...errors]), (code) => ERRORS[code][0] as number);
-  return Object.fromEntries(
-    [...byStatus].map(([status, codes]) => {
-      const description = codes.map((code) => `\`${code}\`: ${ERRORS[code][1]}`).join("\n\n");
-      return [status, { description, content: { "application/json": { schema: errorBody } } }];
+      return [status, { description, content, ...(headers && { headers }), ...(links && { links }) }];
     }),
   );
 }

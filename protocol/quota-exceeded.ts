@@ -1,0 +1,19 @@
+import { PerigeeError } from "./errors.ts";
+
+/** Each rule of a quota has one text here, whoever finds it broken: the ground before, the edge meanwhile. */
+
+/** QUOTA_EXCEEDED: of the user's bytes on ground and edge. */
+export function byteQuotaExceeded(): PerigeeError {
+  return new PerigeeError(
+    "QUOTA_EXCEEDED",
+    "Your byte quota is used up, or would be by this: volumes, images, uplinks under way and content that was downlinked and not deleted count towards it",
+  );
+}
+
+/** QUOTA_EXCEEDED: of the user's pods, of which `open` have not terminated. */
+export function podQuotaExceeded(open: number): PerigeeError {
+  return new PerigeeError(
+    "QUOTA_EXCEEDED",
+    `You have ${open} pods that have not terminated, and may have no more`,
+  );
+}

@@ -1,0 +1,95 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { apiDocument } from "#lambdas/docs/document.ts";
+import { ensureVenv } from "../../scripts/python/ensure-venv.ts";
+import { Client } from "../contract/support/client.ts";
+import { type OwnDeployment, startOwnDeployment } from "../support/own-deployment.ts";
+import { stage } from "./support/stage.ts";
+
+/**
+ * The served document against a property-based tester: whatever it asks, by examples, at the bounds, at random and
+ * along the links, is answered with a status, headers, a type and a body that the document names.
+ */
+const HOOKS = join(import.meta.dirname, "support/hooks.py");
+const CONFIG = join(import.meta.dirname, "support/schemathesis.toml");
+const PACKAGES = join(import.meta.dirname, "support/python-packages.txt");
+/** What the contract takes although the document does not offer it (null, other fields), and refuses by what there is. */
+const NOT_CHECKED = ["negative_data_rejection", "positive_data_acceptance"];
+const EXAMPLES = 3;
+const SEED = 20_260_101;
+
+let venv: string;
+let deployment: OwnDeployment;
+let directory: string;
+beforeAll(async () => {
+  venv = await ensureVenv("schemathesis", PACKAGES, (line) => console.error(line));
+  deployment = await startOwnDeployment();
+  directory = mkdtempSync(join(tmpdir(), "perigee-api-"));
+}, 20 * 60_000);
+afterAll(async () => {
+  await deployment?.stop();
+  if (directory) rmSync(directory, { recursive: true, force: true });
+});
+
+test("the ground answers as its document says, and every route was reached", {
+  timeout: 15 * 60_000,
+}, async () => {
+  const { url, user } = deployment;
+  const credentials = { username: user.name, password: user.password };
+  const { access, refresh } = (await new Client(url).form("/auth/", credentials)).json;
+  const seen = join(directory, "seen");
+  const { code, output } = await schemathesis(url, access, {
+    PERIGEE_IDS: JSON.stringify(await stage(new Client(url, access))),
+    PERIGEE_SEEN: seen,
+    PERIGEE_USER: user.name,
+    PERIGEE_PASSWORD: user.password,
+    PERIGEE_REFRESH: refresh,
+  });
+  expect(code, output).toBe(0);
+  const answered = new Set(readFileSync(seen, "utf8").split("\n"));
+  const missed = operations().filter(
+    (operation) => ![200, 201, 202, 206].some((ok) => answered.has(`${operation} ${ok}`)),
+  );
+  expect(missed, output).toEqual([]);
+  expect(output).toMatch(/API Links: +[1-9]\d* covered/);
+});
+
+/** All but the document itself, which the tester reads and then leaves out. */
+function operations(): string[] {
+  const { "/openapi.json": _, ...paths } = (apiDocument() as { paths: Record<string, object> }).paths;
+  return Object.entries(paths).flatMap(([path, item]) =>
+    Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+}
+
+async function schemathesis(url: string, token: string, env: Record<string, string>) {
+  const args = [
+    `--config-file=${CONFIG}`,
+    "run",
+    `${url}/openapi.json`,
+    "--checks=all",
+    `--exclude-checks=${NOT_CHECKED.join(",")}`,
+    `--max-examples=${EXAMPLES}`,
+    `--seed=${SEED}`,
+    "--generation-database=none",
+    "--request-timeout=180",
+    "--suppress-health-check=all",
+    "--no-color",
+    `--header=Authorization: Bearer ${token}`,
+  ];
+  const child = spawn(join(venv, "bin/schemathesis"), args, {
+    cwd: directory,
+    env: { ...process.env, ...env, SCHEMATHESIS_HOOKS: HOOKS },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk));
+  const code = await new Promise<number | null>((done, failed) => {
+    child.once("error", failed);
+    child.once("close", done);
+  });
+  return { code, output };
+}
