@@ -14,6 +14,7 @@ import { framesOf } from "./docker-logs.ts";
 import { DockerNetworks } from "./docker-networks.ts";
 import { cleanStartError, NEVER_RAN, stateOf, terminated } from "./docker-state.ts";
 import { DockerWorkdirs } from "./docker-workdirs.ts";
+import { type Sized, writtenBeside } from "./docker-written.ts";
 import {
   ImageMissing,
   type ListedRun,
@@ -21,6 +22,7 @@ import {
   type PodRuntime,
   type RunSpec,
   StartFailure,
+  type Written,
 } from "./pod-runtime.ts";
 import { isShell, tellAll } from "./shell-stop.ts";
 
@@ -207,28 +209,16 @@ export class DockerRuntime implements PodRuntime {
     });
   }
 
-  async written(user: string): Promise<{ bytes: number; directories: string[] }> {
+  async written(user: string): Promise<Written> {
     const listing = this.#docker.listContainers({
       all: true,
       size: true,
       filters: { label: [`${LABEL.instance}=${this.#options.instance}`, `${LABEL.user}=${user}`] },
     });
     const found = (await this.#within(listing, this.#options.timeoutMs)) as Sized[];
+    const written = await writtenBeside(this.#docker, found);
     const bytes = found.reduce((sum, { SizeRw = 0 }) => sum + SizeRw, 0);
-    // An image's VOLUME is a volume of the engine's, which goes with the container and is in no size of it.
-    const volumes = found
-      .flatMap(({ Mounts = [] }) => Mounts)
-      .filter(({ Type, Name }) => Type === "volume" && Name);
-    const directories: string[] = [];
-    for (const { Name } of volumes) {
-      const inspecting = this.#within(this.#docker.getVolume(Name!).inspect(), this.#options.timeoutMs);
-      const volume = await inspecting.catch((error: unknown) => {
-        if (statusOf(error) === 404) return undefined;
-        throw error;
-      });
-      if (volume) directories.push(volume.Mountpoint);
-    }
-    return { bytes, directories };
+    return { ...written, bytes: written.bytes + bytes };
   }
 
   async *logs(
@@ -320,9 +310,6 @@ export class DockerRuntime implements PodRuntime {
     }
   }
 }
-
-/** What the engine lists when sizes are asked for. */
-type Sized = Docker.ContainerInfo & { SizeRw?: number };
 
 function statusOf(error: unknown): number | undefined {
   return (error as { statusCode?: number }).statusCode;
