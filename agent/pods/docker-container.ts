@@ -3,7 +3,7 @@ import { MiB } from "#protocol/limits.ts";
 import type { NodeKind } from "#protocol/names.ts";
 import { LABEL } from "./docker-labels.ts";
 import type { RunSpec } from "./pod-runtime.ts";
-import { isShell, stoppable } from "./shell-stop.ts";
+import { stoppable } from "./shell-stop.ts";
 
 /** What one pod may use. */
 export type PodLimits = {
@@ -125,7 +125,8 @@ function commandOf(
   const whole = spec.command?.length
     ? [...spec.command, ...(args ?? [])]
     : [...image.entrypoint, ...(args ?? image.cmd)];
-  if (isShell(whole)) return { Entrypoint: stoppable(whole) };
+  const shell = stoppable(whole);
+  if (shell) return { Entrypoint: shell };
   // Kubernetes' rule is the engine's: an entrypoint drops the image's CMD, a CMD alone keeps its ENTRYPOINT.
   return {
     ...(spec.command?.length && { Entrypoint: [...spec.command] }),

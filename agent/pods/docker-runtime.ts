@@ -24,7 +24,7 @@ import {
   StartFailure,
   type Written,
 } from "./pod-runtime.ts";
-import { isShell, tellAll } from "./shell-stop.ts";
+import { isStoppable, tellAll } from "./shell-stop.ts";
 
 /** A node of this edge. On Docker all nodes are one machine; they differ in kind and devices. */
 export type NodeConfig = { name: string; kind: NodeKind /** default true */; ready?: boolean };
@@ -161,7 +161,7 @@ export class DockerRuntime implements PodRuntime {
   async #tellAll(run: string): Promise<void> {
     const container = this.#container(run);
     const { Path, Args, State } = await container.inspect();
-    if (!State.Running || !isShell([Path, ...Args])) return;
+    if (!State.Running || !isStoppable([Path, ...Args])) return;
     const exec = await container.exec({ Cmd: tellAll([Path], { first: false }) });
     await exec.start({ Detach: true });
   }
@@ -263,6 +263,8 @@ export class DockerRuntime implements PodRuntime {
   }
 
   watch(hint: (run: string | undefined) => void): () => void {
+    // An engine that is not there yet has nothing that runs.
+    void this.#networks.closeAll().catch(() => undefined);
     return watchEvents(this.#docker, this.#options.instance, hint, this.#closing.signal);
   }
 
