@@ -119,8 +119,6 @@ export class DockerRuntime implements PodRuntime {
       const state = await this.inspect(spec.run);
       if (state === undefined || !("waiting" in state)) {
         if (!state || !("terminated" in state) || state.terminated.reason !== "StartError") return;
-      } else {
-        await this.#creator.complete(spec, network);
       }
     }
     killPoint("pods.created");

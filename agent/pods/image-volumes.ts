@@ -10,7 +10,9 @@ const OURS = ["/data", "/dev", "/proc", "/sys"];
  */
 export function scratchVolumes(paths: readonly string[]): string[] {
   const clean = paths.map((path) => posix.join("/", path).replace(/(?<=.)\/$/, ""));
-  return [...new Set(clean)].filter((path) => path !== "/" && !OURS.some((own) => isWithin(path, own))).sort();
+  return [...new Set(clean)]
+    .filter((path) => path !== "/" && !OURS.some((own) => isWithin(path, own)))
+    .sort();
 }
 
 function isWithin(path: string, directory: string): boolean {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { CUT, type Carried, LogRows } from "./log-rows.ts";
+import { type Carried, CUT, LogRows } from "./log-rows.ts";
 import type { LogFrame } from "./pod-runtime.ts";
 
 const TIME = "2025-11-20T12:00:00.000000000Z";

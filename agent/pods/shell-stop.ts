@@ -16,11 +16,11 @@ const END_WITH_CHILDREN =
  */
 const HAND_ON = [
   "runs() { while read -r k v w; do",
-  "case $k in State:) case $v in [ZX]*) return 1;; esac; return 0;; esac; done < /proc/$1/status; return 1; };",
+  "case $k in State:) case $v in [ZX]*) return 1;; esac; return 0;; esac; done < $1/status; return 1; };",
   "told=;",
-  "for p in /proc/[0-9]*; do n=${p#/proc/}; [ $n -eq 1 ] || [ $n -eq $$ ] || while read -r k v; do",
+  "cd /proc; for n in [0-9]*; do [ $n -eq 1 ] || [ $n -eq $$ ] || while read -r k v; do",
   // the bit of SIGTERM
-  'case "$k $v" in "SigCgt: "*[4567cdef]???) kill -s TERM $n && told="$told $n";; esac; done < $p/status;',
+  'case "$k $v" in "SigCgt: "*[4567cdef]???) kill -s TERM $n && told="$told $n";; esac; done < $n/status;',
   "done 2>/dev/null;",
   "for n in $told; do while runs $n; do sleep 0.1 || sleep 1 || break; done; done 2>/dev/null;",
   "kill -s TERM -- -1",
