@@ -47,6 +47,11 @@ export class DockerCreator {
     );
   }
 
+  /** Asks the engine beforehand what a creation would have to wait for. */
+  prepare(): void {
+    void this.#seccompProfile().catch(() => undefined);
+  }
+
   /** Asked of the engine once. */
   #seccompProfile(): Promise<string | undefined> {
     this.#seccomp ??= this.#options.docker.info().then(seccompProfile);

@@ -263,6 +263,7 @@ export class DockerRuntime implements PodRuntime {
   watch(hint: (run: string | undefined) => void): () => void {
     // An engine that is not there yet has nothing that runs.
     void this.#networks.closeAll().catch(() => undefined);
+    this.#creator.prepare();
     return watchEvents(this.#docker, this.#options.instance, hint, this.#closing.signal);
   }
 
