@@ -100,6 +100,7 @@ export async function runAgent(
     push: ({ data, ...chunk }) => ground.logs({ epoch, ...chunk }, data),
     onError: (error, about) => log.warn({ err: error, ...about }, "pods: tried again"),
   });
+  const written = new Map<string, number>();
   const usage = new Usage(
     {
       users: () => volumes.users(),
@@ -107,12 +108,14 @@ export async function runAgent(
       measureVolumes: (user) => volumes.measure(user),
       images: (user) => images.usage(user),
       pods: async (user) => {
-        const { bytes, directories } = await runtime.written(user);
+        const { bytes, directories, wrote = 0 } = await runtime.written(user);
+        written.set(user, wrote);
         let sum = bytes;
         for (const directory of directories) sum += await measuredOr(0, volumes.measurePath(directory));
         return sum;
       },
-      room: () => volumes.room(),
+      wrote: (user) => written.get(user) ?? 0,
+      room: () => Math.min(volumes.room(), volumes.roomForEntries()),
       quota: () => quota,
       evict: async (user) => pods.evict(user),
       log,

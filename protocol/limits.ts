@@ -89,4 +89,6 @@ export const LIMITS = {
   quotaBytes: 20 * GiB,
   /** staging and volumes stop here, so that ledger and journal can always write */
   freeFloorBytes: 512 * MiB,
+  /** files and directories that the volumes' file system can still take: below, pods that write are stopped */
+  freeFloorEntries: 1_000,
 } as const;

@@ -64,6 +64,8 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
     "in the cloud, a removed user, an old password, a revoked edge or agent's token ends within this",
   quotaBytes: "one user's bytes over volumes, images and staging, unless set; over it 507 `QUOTA_EXCEEDED`",
   freeFloorBytes: "bytes of disk that staging and volumes leave free; at it 507 `STORAGE_FULL`",
+  freeFloorEntries:
+    "files and directories that the volumes' file system must still have room for: below, pods that write are stopped",
 };
 
 /** docs/operations.md with its table of bounds as protocol/limits.ts has them. */

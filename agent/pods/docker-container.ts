@@ -4,7 +4,7 @@ import type { NodeKind } from "#protocol/names.ts";
 import { IMAGE_LABEL, IMAGE_USER_LABEL } from "../images/image-labels.ts";
 import { LABEL } from "./docker-labels.ts";
 import type { RunSpec } from "./pod-runtime.ts";
-import { isShell, stoppable } from "./shell-stop.ts";
+import { stoppable } from "./shell-stop.ts";
 
 /** What one pod may use. */
 export type PodLimits = {
@@ -129,7 +129,8 @@ function commandOf(
   const whole = spec.command?.length
     ? [...spec.command, ...(args ?? [])]
     : [...image.entrypoint, ...(args ?? image.cmd)];
-  if (isShell(whole)) return { Entrypoint: stoppable(whole) };
+  const shell = stoppable(whole);
+  if (shell) return { Entrypoint: shell };
   // Kubernetes' rule is the engine's: an entrypoint drops the image's CMD, a CMD alone keeps its ENTRYPOINT.
   return {
     ...(spec.command?.length && { Entrypoint: [...spec.command] }),

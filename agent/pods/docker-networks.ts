@@ -42,8 +42,7 @@ export class DockerNetworks {
     await this.#serial.run(user, async () => {
       const id = this.#ready.get(user) ?? (await this.#ensure(user));
       this.#ready.set(user, id);
-      const reasons = closeBridge(`br-${id.slice(0, 12)}`);
-      if (reasons.length > 0) this.#options.onOpen?.(reasons);
+      this.#close(id);
       this.#held.set(user, (this.#held.get(user) ?? 0) + 1);
     });
     try {
@@ -53,6 +52,12 @@ export class DockerNetworks {
       if (held > 0) this.#held.set(user, held);
       else this.#held.delete(user);
     }
+  }
+
+  /** Closes the networks that are there already: pods may run in them that an agent before started. */
+  async closeAll(): Promise<void> {
+    const filters = { label: [`${LABEL.instance}=${this.#options.instance}`] };
+    for (const { Id } of await this.#docker.listNetworks({ filters })) this.#close(Id);
   }
 
   /** The network turned out to be gone: the next use makes it again. */
@@ -72,6 +77,11 @@ export class DockerNetworks {
         if (!/active endpoints/.test(String(error))) throw error;
       }
     });
+  }
+
+  #close(id: string): void {
+    const reasons = closeBridge(`br-${id.slice(0, 12)}`);
+    if (reasons.length > 0) this.#options.onOpen?.(reasons);
   }
 
   async #ensure(user: string): Promise<string> {

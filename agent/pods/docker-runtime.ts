@@ -17,6 +17,7 @@ import { containerName, runOfName } from "./docker-names.ts";
 import { DockerNetworks } from "./docker-networks.ts";
 import { cleanStartError, NEVER_RAN, stateOf, terminated } from "./docker-state.ts";
 import { DockerWorkdirs } from "./docker-workdirs.ts";
+import { type Sized, writtenBeside } from "./docker-written.ts";
 import {
   ImageMissing,
   type ListedRun,
@@ -24,8 +25,9 @@ import {
   type PodRuntime,
   type RunSpec,
   StartFailure,
+  type Written,
 } from "./pod-runtime.ts";
-import { isShell, tellAll } from "./shell-stop.ts";
+import { isStoppable, tellAll } from "./shell-stop.ts";
 
 /** A node of this edge. On Docker all nodes are one machine; they differ in kind and devices. */
 export type NodeConfig = { name: string; kind: NodeKind /** default true */; ready?: boolean };
@@ -121,8 +123,6 @@ export class DockerRuntime implements PodRuntime {
       const state = await this.inspect(spec.run);
       if (state === undefined || !("waiting" in state)) {
         if (!state || !("terminated" in state) || state.terminated.reason !== "StartError") return;
-      } else {
-        await this.#creator.complete(spec, network);
       }
     }
     killPoint("pods.created");
@@ -166,7 +166,7 @@ export class DockerRuntime implements PodRuntime {
   /** The engine tells a container's first process only; a shell hands it on to nobody. */
   async #tellAll(container: Docker.Container): Promise<void> {
     const { Path, Args, State } = await container.inspect();
-    if (!State.Running || !isShell([Path, ...Args])) return;
+    if (!State.Running || !isStoppable([Path, ...Args])) return;
     const exec = await container.exec({ Cmd: tellAll([Path], { first: false }) });
     await exec.start({ Detach: true });
   }
@@ -216,7 +216,7 @@ export class DockerRuntime implements PodRuntime {
     });
   }
 
-  async written(user: string): Promise<{ bytes: number; directories: string[] }> {
+  async written(user: string): Promise<Written> {
     const listing = this.#docker.listContainers({
       all: true,
       size: true,
@@ -224,21 +224,9 @@ export class DockerRuntime implements PodRuntime {
     });
     const listed = (await this.#within(listing, this.#options.timeoutMs)) as Sized[];
     const found = listed.filter((container) => this.#runOf(container) !== undefined);
+    const written = await writtenBeside(this.#docker, found);
     const bytes = found.reduce((sum, { SizeRw = 0 }) => sum + SizeRw, 0);
-    // An image's VOLUME is a volume of the engine's, which goes with the container and is in no size of it.
-    const volumes = found
-      .flatMap(({ Mounts = [] }) => Mounts)
-      .filter(({ Type, Name }) => Type === "volume" && Name);
-    const directories: string[] = [];
-    for (const { Name } of volumes) {
-      const inspecting = this.#within(this.#docker.getVolume(Name!).inspect(), this.#options.timeoutMs);
-      const volume = await inspecting.catch((error: unknown) => {
-        if (statusOf(error) === 404) return undefined;
-        throw error;
-      });
-      if (volume) directories.push(volume.Mountpoint);
-    }
-    return { bytes, directories };
+    return { ...written, bytes: written.bytes + bytes };
   }
 
   async *logs(
@@ -283,6 +271,9 @@ export class DockerRuntime implements PodRuntime {
   }
 
   watch(hint: (run: string | undefined) => void): () => void {
+    // An engine that is not there yet has nothing that runs.
+    void this.#networks.closeAll().catch(() => undefined);
+    this.#creator.prepare();
     const { instance, prefix } = this.#options;
     return watchEvents(this.#docker, { instance, prefix }, hint, this.#closing.signal);
   }
@@ -353,9 +344,6 @@ export class DockerRuntime implements PodRuntime {
     }
   }
 }
-
-/** What the engine lists when sizes are asked for. */
-type Sized = Docker.ContainerInfo & { SizeRw?: number };
 
 function statusOf(error: unknown): number | undefined {
   return (error as { statusCode?: number }).statusCode;

@@ -91,6 +91,19 @@ describe("the pod of a run", () => {
     });
   });
 
+  test("a shell ends with what it runs, and that hears of a stop first", () => {
+    const [container] = specOf({ command: ["/bin/sh", "-c", "a > b"], args: [] }).containers as unknown as [
+      { command: string[]; args?: string[]; lifecycle?: unknown },
+    ];
+    expect(container.command.slice(0, 2)).toEqual(["/bin/sh", "-c"]);
+    expect(container.command[2]).toMatch(/^trap '.*' TERM; a > b$/);
+    expect(container.lifecycle).toEqual({
+      preStop: { exec: { command: ["/bin/sh", "-c", expect.stringMatching(/^kill -s TERM 1; /)] } },
+    });
+    const [plain] = specOf().containers as [{ lifecycle?: unknown }];
+    expect(plain.lifecycle).toBeUndefined();
+  });
+
   test("nothing of a payload's words is put in by Kubernetes; its own settings win over ours", () => {
     const { command, env } = specOf().containers[0] as {
       command: string[];

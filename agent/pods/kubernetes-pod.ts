@@ -6,6 +6,7 @@ import { imageVolumes } from "./kubernetes-image-volumes.ts";
 import { FINALIZER, type KubernetesNames, SERVICE_ACCOUNT } from "./kubernetes-names.ts";
 import type { Manifest } from "./kubernetes-types.ts";
 import type { RunSpec } from "./pod-runtime.ts";
+import { stoppable, tellAll } from "./shell-stop.ts";
 
 /** Nodes of a kind, and what pods there need. */
 export type KindOfNode = {
@@ -115,8 +116,7 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
           name: "payload",
           image: context.image,
           imagePullPolicy: "IfNotPresent",
-          ...(spec.command?.length && { command: spec.command.map(literal) }),
-          ...(spec.args?.length && { args: spec.args.map(literal) }),
+          ...commandOf(spec),
           env: Object.entries({ ...NO_API_SERVER, ...spec.envs }).map(([name, value]) => ({
             name,
             value: literal(value),
@@ -148,6 +148,22 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
       ],
       volumes: [{ name: "data", persistentVolumeClaim: { claimName: spec.volume } }, ...ofImage.volumes],
     },
+  };
+}
+
+/** A shell of the run is made stoppable; what it runs hears of a stop before it, as nodes tell the first process only. */
+function commandOf({ command = [], args = [] }: RunSpec): object {
+  const whole = [...command, ...args];
+  const shell = command.length > 0 ? stoppable(whole) : undefined;
+  if (shell) {
+    return {
+      command: shell.map(literal),
+      lifecycle: { preStop: { exec: { command: tellAll(whole, { first: true }) } } },
+    };
+  }
+  return {
+    ...(command.length > 0 && { command: command.map(literal) }),
+    ...(args.length > 0 && { args: args.map(literal) }),
   };
 }
 

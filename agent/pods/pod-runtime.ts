@@ -70,6 +70,15 @@ export class ImageMissing extends Error {
   override readonly name = "ImageMissing";
 }
 
+export type Written = {
+  /** bytes on disk outside the volumes, files without a name in them included */
+  bytes: number;
+  /** bytes written to disks by what runs now, since it began; absent where nobody counts them */
+  wrote?: number;
+  /** directories of this machine that hold more */
+  directories: string[];
+};
+
 /**
  * Runs pods on the edge. Everything it makes carries its instance label and it sees nothing without it.
  * Any call may fail with another error when the engine does not answer: that says nothing about the run,
@@ -124,10 +133,9 @@ export interface PodRuntime {
    */
   watch(hint: (run: string | undefined) => void): () => void;
   /**
-   * What runs of `user` wrote outside their volumes, as far as the engine counts it itself, and directories of
-   * this machine that hold more of it.
+   * What runs of `user` hold outside their volumes, as far as the engine or this machine counts it.
    */
-  written(user: string): Promise<{ bytes: number; directories: string[] }>;
+  written(user: string): Promise<Written>;
   /** Nodes of this edge; `True` when a pod can be started there now. */
   nodes(): Promise<NodeReport[]>;
   /** Gives back what the runs of `user` shared, unless one of them is left or being started. */

@@ -75,12 +75,16 @@ describe("a payload's system calls", () => {
       ...[38, 30, 31, 44, 17].map((family) => socket(family, 3)),
       { name: "io_uring_setup", args: [1, Buffer.alloc(120)] },
       { name: "clone", args: [CLONE_NEWUSER + SIGCHLD, 0, 0, 0, 0] },
+      // CLONE_VM, CLONE_SIGHAND and CLONE_THREAD without CLONE_FILES; CLOSE_RANGE_UNSHARE
+      { name: "clone", args: [0x10900, 0, 0, 0, 0] },
+      { name: "close_range", args: [100, 200, 2] },
       { name: "clone3", args: [Buffer.alloc(64), 64] },
+      { name: "close_range", args: [100, 200, 0] },
     ]);
     expect(
       found.slice(0, 4).every((fd) => fd > 2),
       `${found}`,
     ).toBe(true);
-    expect(found.slice(4, 15)).toEqual([...Array.from({ length: 10 }, () => EPERM), ENOSYS]);
+    expect(found.slice(4, 18)).toEqual([...Array.from({ length: 12 }, () => EPERM), ENOSYS, 0]);
   });
 });

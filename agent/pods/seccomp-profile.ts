@@ -9,6 +9,10 @@ const PERSONALITIES = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff];
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET */
 const NEW_NAMESPACES = 0x7e020000;
 
+const CLONE_FILES = 0x400;
+const CLONE_THREAD = 0x10000;
+const CLOSE_RANGE_UNSHARE = 2;
+
 const ENOSYS = 38;
 
 const allow = (name: string, index: number, op: string, value: number, valueTwo?: number) => ({
@@ -33,7 +37,10 @@ export const SECCOMP_PROFILE = JSON.stringify({
     // By equality: the filter sees 64 bits of which the kernel reads 32, so "all but AF_VSOCK" would let it through.
     ...SOCKET_FAMILIES.map((family) => allow("socket", 0, "SCMP_CMP_EQ", family)),
     ...PERSONALITIES.map((personality) => allow("personality", 0, "SCMP_CMP_EQ", personality)),
-    allow("clone", 0, "SCMP_CMP_MASKED_EQ", NEW_NAMESPACES, 0),
+    // Threads of one process share their open files, so that what it holds is found (held-files.ts).
+    allow("clone", 0, "SCMP_CMP_MASKED_EQ", NEW_NAMESPACES + CLONE_THREAD, 0),
+    allow("clone", 0, "SCMP_CMP_MASKED_EQ", NEW_NAMESPACES + CLONE_FILES, CLONE_FILES),
+    allow("close_range", 2, "SCMP_CMP_MASKED_EQ", CLOSE_RANGE_UNSHARE, 0),
     // Its flags lie in memory, which no filter sees: C libraries take clone instead.
     { names: ["clone3"], action: "SCMP_ACT_ERRNO", errnoRet: ENOSYS },
   ],

@@ -4,19 +4,27 @@ import { ulid } from "ulid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PodRig } from "#test/support/pod-rig.ts";
 import type { DockerRuntime } from "./docker-runtime.ts";
-import { isShell, stoppable } from "./shell-stop.ts";
+import { isStoppable, stoppable } from "./shell-stop.ts";
 
-describe("isShell", () => {
+describe("stoppable", () => {
   test.each<[argv: string[], shell: boolean]>([
     [["/bin/sh", "-c", "a > b"], true],
     [["bash", "-euc", "a", "name", "argument"], true],
+    [["/bin/sh", "-c", "trap 'rm lock' EXIT; a > b"], true],
+    [["/bin/sh", "-c", "trap 'kill $p' TERM; a & p=$!; wait"], false],
+    [["/bin/sh", "-c", "trap stop INT 15\na & wait"], false],
     [["/bin/sh", "script"], false],
     [["/bin/sh", "-c"], false],
     [["python3", "-c", "print()"], false],
     [["/bin/wash", "-c", "x"], false],
+    [[], false],
   ])("%j: %s", (argv, shell) => {
-    expect(isShell(argv)).toBe(shell);
-    if (!shell) expect(stoppable(argv)).toEqual(argv);
+    const made = stoppable(argv);
+    expect(made !== undefined).toBe(shell);
+    expect(isStoppable(made ?? argv)).toBe(shell);
+    if (made)
+      expect([...made.slice(0, 2), ...made.slice(3)]).toEqual([...argv.slice(0, 2), ...argv.slice(3)]);
+    if (made) expect(made[2]!.endsWith(` ${argv[2]}`)).toBe(true);
   });
 });
 
@@ -86,7 +94,11 @@ describe("a stop reaches the program", () => {
     ["exec", "exec /data/program > /data/out", 7],
     ["nested", `/bin/sh -c "/data/program > /data/out; exit 5"`, undefined],
     ["heredoc", "/data/program > /data/out <<E\ntext\nE\necho next > /data/next", 7],
-    ["own-trap", "trap 'wait; echo own > /data/own; exit 3' TERM; /data/program > /data/out & wait", 3],
+    [
+      "own-trap",
+      "trap 'kill $p; wait $p; echo own > /data/own; exit 3' TERM; /data/program > /data/out & p=$!; wait",
+      3,
+    ],
   ])("from a shell with a %s", async (name, command, exitCode) => {
     const { read, exitCode: code } = await stopped(name, { command: ["/bin/sh", "-c", command] });
     expect(read("stopped")).toBe("stopped\n");

@@ -4,7 +4,7 @@ const WITH_COMMAND = /^-[a-z]*c$/;
 /**
  * A shell that is a container's first process never dies of SIGTERM, and hands it on to nobody. With this it ends when
  * the command that it waits for has, with that command's exit code, begins no further one, and waits for what runs
- * beside it, as the rest is killed with it. A trap of the payload's own replaces it.
+ * beside it, as the rest is killed with it.
  */
 const END_WITH_CHILDREN =
   `trap 'e=$?; trap "" TERM; wait; ` +
@@ -16,26 +16,32 @@ const END_WITH_CHILDREN =
  */
 const HAND_ON = [
   "runs() { while read -r k v w; do",
-  "case $k in State:) case $v in [ZX]*) return 1;; esac; return 0;; esac; done < /proc/$1/status; return 1; };",
+  "case $k in State:) case $v in [ZX]*) return 1;; esac; return 0;; esac; done < $1/status; return 1; };",
   "told=;",
-  "for p in /proc/[0-9]*; do n=${p#/proc/}; [ $n -eq 1 ] || [ $n -eq $$ ] || while read -r k v; do",
+  "cd /proc; for n in [0-9]*; do [ $n -eq 1 ] || [ $n -eq $$ ] || while read -r k v; do",
   // the bit of SIGTERM
-  'case "$k $v" in "SigCgt: "*[4567cdef]???) kill -s TERM $n && told="$told $n";; esac; done < $p/status;',
+  'case "$k $v" in "SigCgt: "*[4567cdef]???) kill -s TERM $n && told="$told $n";; esac; done < $n/status;',
   "done 2>/dev/null;",
   "for n in $told; do while runs $n; do sleep 0.1 || sleep 1 || break; done; done 2>/dev/null;",
   "kill -s TERM -- -1",
 ].join(" ");
 
-/** Is it a shell with a command (`/bin/sh -c …`)? Such a one swallows a stop as a container's first process. */
-export function isShell(argv: readonly string[]): boolean {
-  return argv.length >= 3 && SHELL.test(argv[0]!) && WITH_COMMAND.test(argv[1]!);
+/** A shell that handles SIGTERM itself tells its children as it likes. */
+const OWN_TRAP = /\btrap\b.*\b(?:(?:SIG)?TERM|15)\b/s;
+
+/**
+ * A shell with a command (`/bin/sh -c …`) so that it ends when it is told to, together with what {@link tellAll} runs;
+ * undefined for anything else, and for one that handles the signal itself.
+ */
+export function stoppable(argv: readonly string[]): string[] | undefined {
+  const [shell = "", flags = "", command, ...rest] = argv;
+  if (!SHELL.test(shell) || !WITH_COMMAND.test(flags) || command === undefined) return undefined;
+  return OWN_TRAP.test(command) ? undefined : [shell, flags, END_WITH_CHILDREN + command, ...rest];
 }
 
-/** The same command, ending when it is told to; anything but a shell with a command as it is. */
-export function stoppable(argv: readonly string[]): string[] {
-  if (!isShell(argv)) return [...argv];
-  const [shell, flags, command, ...rest] = argv as [string, string, string, ...string[]];
-  return [shell, flags, END_WITH_CHILDREN + command, ...rest];
+/** Was it made by {@link stoppable}? */
+export function isStoppable(argv: readonly string[]): boolean {
+  return argv[2]?.startsWith(END_WITH_CHILDREN) === true;
 }
 
 /**

@@ -4,7 +4,7 @@
  * tracing of others, clocks, io_uring, and `socketcall`, whose arguments a filter cannot see.
  */
 export const SYSTEM_CALLS: readonly string[] = words(`
-  open openat openat2 creat close close_range dup dup2 dup3 fcntl fcntl64 flock ioctl
+  open openat openat2 creat close dup dup2 dup3 fcntl fcntl64 flock ioctl
   read readv pread64 preadv preadv2 write writev pwrite64 pwritev pwritev2
   lseek _llseek readahead fadvise64 fadvise64_64 arm_fadvise64_64 sendfile sendfile64 copy_file_range
   splice tee vmsplice pipe pipe2

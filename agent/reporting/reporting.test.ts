@@ -154,6 +154,55 @@ describe("usage", () => {
     expect(new Set(evicted)).toEqual(new Set(["alice"]));
   });
 
+  const MiB = 1024 * 1024;
+
+  /** Who is stopped first, on a disk that is full from the third look on. */
+  async function firstStopped(over: Partial<ConstructorParameters<typeof Usage>[0]>): Promise<string> {
+    const done = Promise.withResolvers<string>();
+    let looks = 0;
+    make({
+      quota: () => 1000 * MiB,
+      writing: () => {
+        looks++;
+        return ["alice", "bob", "cyd"];
+      },
+      room: () => (looks < 3 ? 1 : 0),
+      evict: async (user) => done.resolve(user),
+      ...over,
+    });
+    return done.promise;
+  }
+
+  test("on a full disk the pods stop of whoever writes, though another holds more", async () => {
+    let written = 0;
+    const measureVolumes = async (user: string) => {
+      if (user === "bob") written += MiB;
+      return { alice: 500 * MiB, bob: written }[user] ?? 0;
+    };
+    expect(await firstStopped({ measureVolumes })).toBe("bob");
+  });
+
+  test("on a full disk the pods stop of whoever writes most of those who write", async () => {
+    let looks = 0;
+    const measureVolumes = async (user: string) => {
+      if (user === "alice") looks++;
+      return { alice: 500 * MiB + looks * MiB, bob: looks * 3 * MiB, cyd: looks * 100 }[user] ?? 0;
+    };
+    expect(await firstStopped({ measureVolumes })).toBe("bob");
+  });
+
+  test("on a full disk whose bytes nobody can count, the pods stop of whoever wrote most since", async () => {
+    let wrote = 0;
+    const measured = {
+      measureVolumes: async (user: string) => (user === "alice" ? 500 * MiB : 0),
+      wrote: (user: string) => {
+        if (user === "cyd") wrote += MiB;
+        return { alice: 900 * MiB, cyd: wrote }[user] ?? 0;
+      },
+    };
+    expect(await firstStopped(measured)).toBe("cyd");
+  });
+
   test("stops the pods of a user who writes past the quota, and of nobody else", async () => {
     const evicted: string[] = [];
     const done = Promise.withResolvers<void>();

@@ -11,6 +11,8 @@ export type UsageParts = {
   images(user: string): Promise<number>;
   /** bytes that a user's pods hold outside their volumes */
   pods(user: string): Promise<number>;
+  /** bytes that the user's pods have written to disks since they began, as last measured; default: unknown */
+  wrote?(user: string): number;
   /** bytes that may still be written before the free-space floor is met */
   room(): number;
   /** byte quota per user, as the ground last said */
@@ -25,6 +27,10 @@ export class Usage {
   readonly #parts: UsageParts;
   readonly #bytes = new Map<string, number>();
   readonly #timer: NodeJS.Timeout;
+  /** what users with running pods held, and had written, at the last look */
+  #before = new Map<string, Look>();
+  /** looks in a row at which the disk was full and nobody was seen to write */
+  #unseen = 0;
   #running = false;
 
   constructor(parts: UsageParts, intervalMs: number) {
@@ -72,24 +78,56 @@ export class Usage {
     if (this.#running) return;
     this.#running = true;
     try {
-      const held = new Map<string, number>();
+      const looks = new Map<string, Look>();
       for (const user of this.#parts.writing()) {
         const bytes = await this.measure(user);
         if (bytes > this.#parts.quota()) {
           this.#parts.log.warn({ user }, "over quota: pods are stopped");
           await this.#parts.evict(user);
-        } else held.set(user, bytes);
+        } else looks.set(user, { bytes, wrote: this.#parts.wrote?.(user) ?? 0 });
       }
-      // Within every quota the disk may still fill up: whoever holds most writes no more.
-      const [most] = [...held].sort(([, a], [, b]) => b - a);
-      if (most && this.#parts.room() <= 0) {
-        this.#parts.log.warn({ user: most[0] }, "no room on the disk: pods are stopped");
-        await this.#parts.evict(most[0]);
-      }
+      const before = this.#before;
+      this.#before = looks;
+      if (this.#parts.room() > 0) this.#unseen = 0;
+      else await this.#makeRoom(looks, before);
     } catch (error) {
       this.#parts.log.error({ err: error }, "usage watch failed");
     } finally {
       this.#running = false;
     }
   }
+
+  /** Within every quota the disk may still fill up: whoever writes stops, and not whoever has most. */
+  async #makeRoom(looks: Map<string, Look>, before: Map<string, Look>): Promise<void> {
+    const writer = fillsMost(looks, before);
+    this.#unseen = writer === undefined ? this.#unseen + 1 : 0;
+    const [most] = [...looks].sort(([, a], [, b]) => b.bytes - a.bytes);
+    const user = writer ?? (this.#unseen >= UNSEEN_LOOKS ? most?.[0] : undefined);
+    if (user === undefined) return;
+    this.#unseen = 0;
+    this.#parts.log.warn({ user }, "no room on the disk: pods are stopped");
+    await this.#parts.evict(user);
+  }
 }
+
+/** `bytes` held, `wrote` in all */
+type Look = { bytes: number; wrote: number };
+
+/** With nobody seen to write for so long, whoever holds most is stopped: some of it goes with the pods. */
+const UNSEEN_LOOKS = 3;
+
+/**
+ * Who holds more than at the look before, most of all; else whose pods wrote most since then: they may hold it where
+ * nobody counts. Undefined when nobody did.
+ */
+function fillsMost(looks: Map<string, Look>, before: Map<string, Look>): string | undefined {
+  const most = (of: (look: Look) => number, least: number) =>
+    [...looks]
+      .map(([user, look]) => ({ user, more: of(look) - of(before.get(user) ?? { bytes: 0, wrote: 0 }) }))
+      .filter(({ user, more }) => before.has(user) && more >= least)
+      .sort((a, b) => b.more - a.more)[0]?.user;
+  return most(({ bytes }) => bytes, LEAST) ?? most(({ wrote }) => wrote, LEAST);
+}
+
+/** A log line now and then fills no disk. */
+const LEAST = 64 * 1024;

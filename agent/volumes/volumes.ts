@@ -196,6 +196,13 @@ export class Volumes {
     return bavail * bsize - this.#floor;
   }
 
+  /** Files and directories that may still be made before the floor of those is met; infinite where none is set. */
+  roomForEntries(): number {
+    const { files, ffree } = fs.statfsSync(this.root);
+    // file systems that make room for entries as they come tell of none at all
+    return files > 0 ? ffree - LIMITS.freeFloorEntries : Number.POSITIVE_INFINITY;
+  }
+
   /** Bytes free on the volumes' file system. */
   free(): number {
     const { bavail, bsize } = fs.statfsSync(this.root);

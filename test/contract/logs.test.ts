@@ -88,13 +88,17 @@ describe("pod/logs", () => {
     expect((await client.get("/em/pod/logs", { pod_name: name })).text).toBe("1\n2\n3\n");
   });
 
-  it("lines that never end are cut, not lost", async () => {
+  it("a long line is one row; of one over 64 KiB the beginning comes, and says so", async () => {
     const name = named("log-long");
-    await run(client, name, { command: "head -c 20000 /dev/zero | tr '\\0' x; echo; echo after" });
+    const line = (length: number) => `head -c ${length} /dev/zero | tr '\\0' x; echo`;
+    await run(client, name, { command: `${line(20_000)}; ${line(70_000)}; echo after` });
     await untilTerminated(client, name);
     const { text } = await client.get("/em/pod/logs", { pod_name: name });
-    expect(text.replaceAll("\n", "")).toBe(`${"x".repeat(20_000)}after`);
-    expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(16 * 1024);
+    const [whole, cut, ...rest] = text.split("\n");
+    expect(whole).toBe("x".repeat(20_000));
+    expect(cut).toMatch(/^x{65000,65536} … \(line cut\)$/);
+    expect(Buffer.byteLength(cut!)).toBeLessThanOrEqual(64 * 1024);
+    expect(rest).toEqual(["after", ""]);
   });
 
   it("of a pod that wrote nothing is empty", async () => {
