@@ -3,7 +3,7 @@ import https from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { PerigeeError } from "#protocol/errors.ts";
 import { checkedPath } from "../checked-path.ts";
-import { refusalOf, unreachable } from "./kubernetes-errors.ts";
+import { isForGood, refusalOf, unreachable } from "./kubernetes-errors.ts";
 
 /** Where the cluster is: a kubeconfig file, or the service account of the pod that the agent is. */
 export type KubernetesAccess = { kubeconfig: string; context?: string } | { inCluster: true };
@@ -143,7 +143,7 @@ export class KubernetesApi {
     if (status === 401) this.#options = undefined;
     const refusal = refusalOf(status, text);
     // It is starting, stopping or has too much to do: as good as not there.
-    throw status === 429 || status >= 500 ? unreachable(refusal) : refusal;
+    throw (status === 429 || status >= 500) && !isForGood(refusal) ? unreachable(refusal) : refusal;
   }
 
   async #send(path: string, call: Call, signal: AbortSignal, kind: string): Promise<http.IncomingMessage> {

@@ -15,6 +15,15 @@ export class KubernetesRefusal extends Error {
   }
 }
 
+/** What the API server's store says of an object that it never takes: that is told as a failure of the server. */
+const TOO_LARGE = /request is too large|message larger than max/;
+
+/** Asking again would be answered the same: the object itself is refused. */
+export function isForGood(error: unknown): boolean {
+  if (!(error instanceof KubernetesRefusal)) return false;
+  return [400, 413, 422].includes(error.status) || TOO_LARGE.test(error.message);
+}
+
 /** The refusal of an answer's body: a Status object, or whatever text there is. */
 export function refusalOf(status: number, body: string): KubernetesRefusal {
   try {

@@ -5,6 +5,8 @@ import { isRunId } from "./run-id.ts";
 
 /** Keeps a pod's object, and with it how the run ended, until the agent has noted it. */
 export const FINALIZER = "perigee.internal/run";
+/** Keeps a pod from its node until its ports are open: whatever fails before, it has not run. */
+export const PORTS_GATE = "perigee.internal/ports";
 /** On a pod: the agent ended it, so the deadline that ended it says nothing. */
 export const STOPPED = "perigee.internal/stopped";
 /** On a claim: the volume's directory, as the agent sees it. */

@@ -10,7 +10,7 @@ import {
   volumeSteps,
 } from "./kubernetes-namespace.ts";
 import { type PodContext, podOf } from "./kubernetes-pod.ts";
-import { type RunSpec, StartFailure } from "./pod-runtime.ts";
+import type { RunSpec } from "./pod-runtime.ts";
 
 const names = new KubernetesNames("instance", "secret", "perigee");
 const spec: RunSpec = {
@@ -124,32 +124,29 @@ describe("the pod of a run", () => {
     expect(specOf({}, { workdir }).containers[0]?.workingDir).toBe(dir);
   });
 
-  test("an image's VOLUMEs are directories with a bound, and the user's volume stays", () => {
-    const { containers, volumes } = specOf(
-      {},
-      { imageVolumes: ["/var/lib/db/", "/data", "/cache", "/cache/."] },
-    );
+  test("mounts the user's volume, and files of a few bytes in the place of the node's", () => {
+    const { containers, volumes } = specOf();
+    const file = (subPath: string, mountPath: string) => ({
+      name: "node-files",
+      subPath,
+      mountPath,
+      readOnly: true,
+    });
     expect(containers[0]?.volumeMounts).toEqual([
       { name: "data", mountPath: "/data" },
-      { name: "image-0", mountPath: "/cache" },
-      { name: "image-1", mountPath: "/var/lib/db" },
+      file("hostname", "/etc/hostname"),
+      file("resolv.conf", "/etc/resolv.conf"),
+      file("message", "/.perigee/up/message"),
     ]);
-    const emptyDir = { sizeLimit: String(MiB) };
-    expect(volumes).toEqual([
+    expect(containers[0]?.terminationMessagePath).toBe("/.perigee/message");
+    expect(volumes).toMatchObject([
       { name: "data", persistentVolumeClaim: { claimName: "work" } },
-      { name: "image-0", emptyDir },
-      { name: "image-1", emptyDir },
+      { name: "node-files", downwardAPI: { defaultMode: 0o444 } },
     ]);
-  });
-
-  test.each([["/"], ["/a/.."], ["cache"], ["/a:b"]])("an image with the VOLUME %j cannot start", (path) => {
-    expect(() => specOf({}, { imageVolumes: [path] })).toThrow(StartFailure);
-  });
-
-  test("an image with VOLUMEs without end cannot start", () => {
-    const paths = Array.from({ length: 65 }, (_, n) => `/v${n}`);
-    expect(() => specOf({}, { imageVolumes: paths })).toThrow(StartFailure);
-    expect(specOf({}, { imageVolumes: paths.slice(1) }).volumes).toHaveLength(65);
+    expect(podOf(spec, context).metadata.annotations).toEqual({
+      "perigee.internal/file-hostname": "server\n",
+      "perigee.internal/file-resolv.conf": `search ${names.namespace("ada")}.svc.cluster.local\nnameserver 10.0.0.10\noptions ndots:1\n`,
+    });
   });
 
   test("asks for names where it is told to, in its own namespace", () => {

@@ -2,8 +2,8 @@ import { MiB } from "#protocol/limits.ts";
 import type { NodeKind } from "#protocol/names.ts";
 import { DROPPED_CAPABILITIES, type PodLimits } from "./docker-container.ts";
 import { LABEL } from "./docker-labels.ts";
-import { imageVolumes } from "./kubernetes-image-volumes.ts";
-import { FINALIZER, type KubernetesNames, SERVICE_ACCOUNT } from "./kubernetes-names.ts";
+import { FINALIZER, type KubernetesNames, PORTS_GATE, SERVICE_ACCOUNT } from "./kubernetes-names.ts";
+import { nodeFiles, resolvConf } from "./kubernetes-node-files.ts";
 import type { Manifest } from "./kubernetes-types.ts";
 import type { RunSpec } from "./pod-runtime.ts";
 import { stoppable, tellAll } from "./shell-stop.ts";
@@ -34,8 +34,6 @@ export type PodContext = {
   image: string;
   /** the image's own */
   workdir: string;
-  /** paths of the image's VOLUMEs; default: it has none */
-  imageVolumes?: readonly string[];
   limits: Pick<PodLimits, "memory" | "cpus"> & {
     /** bytes that it may write outside its volume, its log included */
     scratch: number;
@@ -70,12 +68,18 @@ const NO_API_SERVER = Object.fromEntries(
   ].map((name) => [name, ""]),
 );
 
-/** The pod of a run (pure). @throws StartFailure */
+/** The pod of a run (pure). */
 export function podOf(spec: RunSpec, context: PodContext): Manifest {
   const { names, limits, requests, kind, dns } = context;
   const namespace = names.namespace(spec.user);
   const devices = kind.resources ?? {};
-  const ofImage = imageVolumes(context.imageVolumes ?? [], limits.scratch);
+  // Never the cluster's own: it tells by address whose pods there are, and forwards to the outside.
+  const dnsConfig = {
+    nameservers: [dns.address ?? NO_DNS],
+    searches: [`${namespace}.svc.${dns.domain}`],
+    options: [{ name: "ndots", value: "1" }],
+  };
+  const files = nodeFiles({ hostname: spec.pod, resolvConf: resolvConf(dnsConfig) });
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -83,9 +87,11 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
       name: names.pod(spec.run),
       namespace,
       labels: { ...names.labels(spec.user), [LABEL.pod]: spec.pod, [LABEL.run]: spec.run },
+      annotations: files.annotations,
       finalizers: [FINALIZER],
     },
     spec: {
+      ...(spec.ports.length > 0 && { schedulingGates: [{ name: PORTS_GATE }] }),
       hostname: spec.pod,
       restartPolicy: "Never",
       serviceAccountName: SERVICE_ACCOUNT,
@@ -103,13 +109,8 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
           tolerationSeconds: context.nodeLostSeconds,
         })),
       ],
-      // Never the cluster's own: it tells by address whose pods there are, and forwards to the outside.
       dnsPolicy: "None",
-      dnsConfig: {
-        nameservers: [dns.address ?? NO_DNS],
-        searches: [`${namespace}.svc.${dns.domain}`],
-        options: [{ name: "ndots", value: "1" }],
-      },
+      dnsConfig,
       securityContext: { seccompProfile: { type: "RuntimeDefault" } },
       containers: [
         {
@@ -143,10 +144,11 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
             privileged: false,
             capabilities: { drop: [...DROPPED_CAPABILITIES] },
           },
-          volumeMounts: [{ name: "data", mountPath: "/data" }, ...ofImage.mounts],
+          terminationMessagePath: files.terminationMessagePath,
+          volumeMounts: [{ name: "data", mountPath: "/data" }, ...files.mounts],
         },
       ],
-      volumes: [{ name: "data", persistentVolumeClaim: { claimName: spec.volume } }, ...ofImage.volumes],
+      volumes: [{ name: "data", persistentVolumeClaim: { claimName: spec.volume } }, files.volume],
     },
   };
 }

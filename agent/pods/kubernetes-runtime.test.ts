@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MiB } from "#protocol/limits.ts";
 import { FakeCluster } from "#test/support/fake-cluster.ts";
 import { KubernetesRuntime, type KubernetesRuntimeOptions } from "./kubernetes-runtime.ts";
-import { ImageMissing, NotStartedYet, type RunSpec } from "./pod-runtime.ts";
+import { ImageMissing, NotStartedYet, type RunSpec, StartFailure } from "./pod-runtime.ts";
 
 let cluster: FakeCluster;
 let missing: Error | undefined;
@@ -172,6 +172,63 @@ test("an image that a node failed to pull is looked for in whole when the start 
   expect(doubts).toEqual([undefined, true]);
 });
 
+describe("a pod with ports", () => {
+  const isOfPorts = (method: string, path: string) =>
+    method === "PATCH" && /\/(?:services|networkpolicies)\/(?:pod-)?default$/.test(path);
+  beforeEach(() => {
+    cluster.created = () => undefined;
+  });
+
+  test("goes to its node when they are open, and not before", async () => {
+    const runtime = await open();
+    const run = spec({ ports: [8080] });
+    cluster.fault = (method, path) => (isOfPorts(method, path) ? 500 : undefined);
+    await expect(runtime.start(run)).rejects.toMatchObject({ code: "ENGINE_UNAVAILABLE" });
+    expect(cluster.pod(run.run).spec.schedulingGates).toHaveLength(1);
+    expect(await runtime.inspect(run.run)).toEqual({ waiting: { reason: "ContainerCreating" } });
+    cluster.fault = undefined;
+    await expect(runtime.start(run)).rejects.toBeInstanceOf(NotStartedYet);
+    expect(cluster.pod(run.run).spec.schedulingGates ?? []).toEqual([]);
+    const order = cluster.asked(/^PATCH .*\/(?:pods|services)\//).map((line) => line.split("/").at(-2));
+    expect(order.slice(-2)).toEqual(["services", "pods"]);
+  });
+
+  test.each([
+    [422, "Service is invalid"],
+    [413, "Request entity too large: limit is 3145728"],
+    [500, "etcdserver: request is too large"],
+  ])(
+    "is taken away when they are refused for good (%i %s): StartError, and it never ran",
+    async (...refusal) => {
+      const runtime = await open();
+      const run = spec({ ports: [8080] });
+      [, cluster.faultMessage] = refusal;
+      cluster.fault = (method, path) => (isOfPorts(method, path) ? refusal[0] : undefined);
+      await expect(runtime.start(run)).rejects.toBeInstanceOf(StartFailure);
+      expect(cluster.pod(run.run).metadata.deletionTimestamp).toBeDefined();
+      await runtime.remove(run.run);
+      expect(cluster.has(run.run)).toBe(false);
+    },
+  );
+
+  test("that runs already, by an earlier version: taken over though they never can be opened", async () => {
+    cluster.created = (pod) => cluster.run(pod);
+    const runtime = await open();
+    const run = spec();
+    await runtime.start(run);
+    cluster.fault = (method, path) => (isOfPorts(method, path) ? 422 : undefined);
+    await runtime.adopt({ ...run, ports: [8080] });
+    expect(await runtime.inspect(run.run)).toHaveProperty("running");
+  });
+});
+
+test("a pod that the cluster never takes: StartError", async () => {
+  const runtime = await open();
+  cluster.faultMessage = "etcdserver: request is too large";
+  cluster.fault = (method, path) => (method === "POST" && path.endsWith("/pods") ? 500 : undefined);
+  await expect(runtime.start(spec())).rejects.toBeInstanceOf(StartFailure);
+});
+
 describe("a start that was cut short", () => {
   const PORTS = /^PATCH .*\/(?:networkpolicies\/pod-default|services\/default)$/;
   const deadline = (run: string) => cluster.pod(run).spec.activeDeadlineSeconds;
@@ -206,14 +263,6 @@ describe("a start that was cut short", () => {
     await runtime.adopt(spec({ ports: [8080] }));
     expect(cluster.asked(PORTS)).toEqual([]);
   });
-});
-
-test("an image's VOLUMEs reach the pod", async () => {
-  const runtime = await open({ volumesOf: async () => ["/var/lib/db"] });
-  const run = spec();
-  await runtime.start(run);
-  const mounts = cluster.pod(run.run).spec.containers as { volumeMounts?: object[] }[];
-  expect(mounts[0]?.volumeMounts).toContainEqual({ name: "image-0", mountPath: "/var/lib/db" });
 });
 
 describe("the log of a run that ended on a node that is out of reach", () => {

@@ -5,7 +5,7 @@ import type { ImageHandover, NeededImage } from "../images/handover/image-handov
 import { killPoint } from "../kill-point.ts";
 import { LABEL } from "./docker-labels.ts";
 import type { KubernetesApi } from "./kubernetes-api.ts";
-import { statusOf, unless } from "./kubernetes-errors.ts";
+import { isForGood, statusOf, unless } from "./kubernetes-errors.ts";
 import { framesOf } from "./kubernetes-logs.ts";
 import { LostNodes } from "./kubernetes-lost-nodes.ts";
 import { KubernetesNames, STOPPED } from "./kubernetes-names.ts";
@@ -45,15 +45,13 @@ export type KubernetesRuntimeOptions = {
   images: ImageHandover;
   /** the image's WORKDIR @throws ImageMissing */
   workdir(imageId: string): Promise<string>;
-  /** paths of the image's VOLUMEs; default: none has any @throws ImageMissing */
-  volumesOf?(imageId: string): Promise<readonly string[]>;
   /** ms that a start may take before it says {@link NotStartedYet}; default 5 000 */
   startMs?: number;
   /** ms that the cluster may take to end a pod before the call fails, to be repeated; default 60 000 */
   settleMs?: number;
 };
 
-type ImageOfPod = Pick<PodContext, "image" | "workdir" | "imageVolumes">;
+type ImageOfPod = Pick<PodContext, "image" | "workdir">;
 
 const NODE_LOST_S = 300;
 
@@ -116,7 +114,8 @@ export class KubernetesRuntime implements PodRuntime {
   async #start(spec: RunSpec, from: Pod | ImageOfPod): Promise<Started> {
     let pod = "metadata" in from ? from : await this.#create(spec, from);
     killPoint("pods.created");
-    await this.#openPorts(spec, pod);
+    const refused = await this.#admit(spec, pod);
+    if (refused) return refused;
     const decided = (seen: Pod | undefined) =>
       seen === undefined ||
       isSettled(seen) ||
@@ -148,8 +147,31 @@ export class KubernetesRuntime implements PodRuntime {
   async adopt(spec: RunSpec): Promise<void> {
     const pod = await this.#pods.find(spec.run);
     if (!pod) return;
-    await this.#openPorts(spec, pod);
+    await this.#openPorts(spec, pod).catch((error: unknown) => {
+      // It runs, and an earlier version let it before they were open: they stay shut.
+      if (!isForGood(error)) throw error;
+    });
     await this.#tighten(spec, pod);
+  }
+
+  /**
+   * Opens the pod's ports, and only then lets it go to a node.
+   * @returns how it has started, where an earlier version let it before its ports were refused
+   * @throws StartFailure when they never can be opened: the pod is taken away
+   */
+  async #admit(spec: RunSpec, pod: Pod): Promise<Started | undefined> {
+    try {
+      await this.#openPorts(spec, pod);
+    } catch (error) {
+      if (!isForGood(error)) throw error;
+      const last = await this.#pods.takeAway(pod, spec.run);
+      if (last && hasStarted(last)) return startedOf(last, spec);
+      throw new StartFailure("the cluster refuses the pod's ports as they were asked for", { cause: error });
+    }
+    if (pod.spec.schedulingGates?.length) {
+      await unless(this.#pods.patch(pod, "merge", { spec: { schedulingGates: null } }), 404);
+    }
+    return undefined;
   }
 
   async #openPorts(spec: RunSpec, pod: Pod): Promise<void> {
@@ -167,10 +189,9 @@ export class KubernetesRuntime implements PodRuntime {
 
   /** @throws ImageMissing; what the handover throws */
   async #imageOf({ user, imageId }: RunSpec): Promise<ImageOfPod> {
-    const { workdir, volumesOf, images } = this.#options;
+    const { workdir, images } = this.#options;
     return {
       workdir: await workdir(imageId),
-      imageVolumes: (await volumesOf?.(imageId)) ?? [],
       image: await images.reference({ user, imageId }),
     };
   }
@@ -370,7 +391,6 @@ function refusedStart(error: unknown): unknown {
   ) {
     return new NotStartedYet("ContainerCreating");
   }
-  if (status === 413 || status === 422)
-    return new StartFailure("the cluster refuses the pod as it was asked for");
+  if (isForGood(error)) return new StartFailure("the cluster refuses the pod as it was asked for");
   return error;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { STOPPED } from "./kubernetes-names.ts";
-import { hasStarted, isSettled, startFailureOf, stateOf } from "./kubernetes-state.ts";
+import { hasEnded, hasStarted, isRejected, isSettled, startFailureOf, stateOf } from "./kubernetes-state.ts";
 import type { Pod } from "./kubernetes-types.ts";
 
 type Status = NonNullable<Pod["status"]>;
@@ -75,6 +75,55 @@ describe("state of a run from its pod", () => {
   ])("ended by %s", (_what, seen, wanted) => {
     expect(stateOf(seen)).toMatchObject({ terminated: { ...wanted, startedAt: START, finishedAt: END } });
     expect([hasStarted(seen), isSettled(seen)]).toEqual([true, true]);
+  });
+
+  describe("of an evicted pod, as nodes tell it", () => {
+    const evicted: Status = { phase: "Failed", reason: "Evicted", message: "too much", startTime: START };
+    const madeUp = {
+      terminated: { exitCode: 137, reason: "ContainerStatusUnknown", message: "could not be located" },
+    };
+    const steps: [string, Pod][] = [
+      ["lost from sight", withState({ waiting: {} }, evicted)],
+      [
+        "lost from sight, and its end made up",
+        pod({
+          ...evicted,
+          containerStatuses: [{ state: { waiting: { reason: "ContainerCreating" } }, lastState: madeUp }],
+        }),
+      ],
+      [
+        "made up an end of, before the pod's is told",
+        pod({
+          ...evicted,
+          phase: "Running",
+          reason: undefined,
+          containerStatuses: [{ state: madeUp, restartCount: 1, containerID: "containerd://1" }],
+        }),
+      ],
+    ];
+
+    test.each(steps)("its container was %s: neither lost nor refused, its end is to come", (_, seen) => {
+      expect(stateOf(seen)).toEqual({ running: { startedAt: START } });
+      expect([isSettled(seen), isRejected(seen), hasEnded(seen)]).toEqual([false, false, false]);
+      expect(stateOf(seen, true)).toMatchObject({ terminated: { reason: "NodeLost" } });
+    });
+
+    test("its end: Evicted, with the node's words", () => {
+      const seen = pod({ ...evicted, containerStatuses: [{ state: madeUp, lastState: madeUp }] });
+      expect(stateOf(seen)).toMatchObject({
+        terminated: { reason: "Evicted", exitCode: 137, message: "too much" },
+      });
+      expect(isSettled(seen)).toBe(true);
+    });
+
+    test("before its container was made: it never ran, and may be placed anew", () => {
+      const seen = pod({
+        ...evicted,
+        containerStatuses: [{ state: { waiting: { reason: "ContainerCreating" } } }],
+      });
+      expect(stateOf(seen)).toMatchObject({ waiting: { reason: "Unschedulable" } });
+      expect([isSettled(seen), isRejected(seen)]).toEqual([true, true]);
+    });
   });
 
   test("a lost node: terminated, though its last word was that it runs", () => {

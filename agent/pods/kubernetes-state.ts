@@ -20,10 +20,22 @@ const NODE_LOST = "The node went down";
 
 /** The container's own state: without an end that its node only made up, for a container that never was. */
 function containerOf(pod: Pod): ContainerStateOfPod {
+  const { terminated: end, ...others } = pod.status?.containerStatuses?.[0]?.state ?? {};
+  if (!end) return others;
+  const isMadeUp = UNKNOWN_END.test(end.reason ?? "");
+  return isMadeUp && (!wasThere(pod) || !isOver(pod)) ? others : { ...others, terminated: end };
+}
+
+/** The container was made, and may have run. */
+function wasThere(pod: Pod): boolean {
   const [container] = pod.status?.containerStatuses ?? [];
-  const { terminated: end, ...others } = container?.state ?? {};
-  const wasThere = container?.containerID || container?.restartCount || end?.startedAt;
-  return end && !(UNKNOWN_END.test(end.reason ?? "") && !wasThere) ? { ...others, terminated: end } : others;
+  const { containerID, restartCount, state, lastState } = container ?? {};
+  return Boolean(containerID || restartCount || state?.terminated?.startedAt || lastState?.terminated);
+}
+
+/** The pod's own end was told, with its reason: a node may tell it before the container's end, or after. */
+function isOver({ status }: Pod): boolean {
+  return status?.phase !== "Running" && status?.phase !== "Pending";
 }
 
 function stamp(text: string | undefined): string | null {
@@ -37,8 +49,8 @@ export function stateOf(pod: Pod, lost = false): ContainerState {
   const { terminated: end, running } = containerOf(pod);
   if (end) return endOf(pod, end);
   if (lost) return terminated(255, "NodeLost", stamp(running?.startedAt), null, NODE_LOST);
-  if (running)
-    return { running: { startedAt: stamp(running.startedAt) ?? stamp(pod.status?.startTime) ?? "" } };
+  if (running || isEnding(pod))
+    return { running: { startedAt: stamp(running?.startedAt) ?? stamp(pod.status?.startTime) ?? "" } };
   return { waiting: waitingOf(pod) };
 }
 
@@ -107,10 +119,22 @@ export function hasEnded(pod: Pod): boolean {
   return containerOf(pod).terminated !== undefined;
 }
 
+/**
+ * One of both ends is told, the pod's or its container's, and the other is still to come: an evicted pod whose
+ * container the node has lost sight of looks as if it had never been made.
+ */
+function isEnding(pod: Pod): boolean {
+  const { terminated: end, running } = containerOf(pod);
+  if (end || running || !wasThere(pod)) return false;
+  return (
+    pod.status?.phase === "Failed" || pod.status?.containerStatuses?.[0]?.state?.terminated !== undefined
+  );
+}
+
 /** Its node refused it before anything ran: another try may find another place. */
 export function isRejected(pod: Pod): boolean {
   const { terminated: end, running } = containerOf(pod);
-  return pod.status?.phase === "Failed" && !end && !running;
+  return pod.status?.phase === "Failed" && !end && !running && !isEnding(pod);
 }
 
 /** Nothing of it runs, and no node will start it any more. */
@@ -118,7 +142,7 @@ export function isSettled(pod: Pod): boolean {
   if (hasEnded(pod) || isRejected(pod)) return true;
   // A deleted pod keeps a grace until its node has confirmed that it ended, or when it never had a node. Where it
   // was deleted by force nobody has: a container that ran then may run yet.
-  return isForced(pod) && !containerOf(pod).running;
+  return isForced(pod) && !containerOf(pod).running && !isEnding(pod);
 }
 
 /** Deleted without waiting for its node. */

@@ -37,6 +37,7 @@ export type Pod = {
   metadata: Metadata;
   spec: {
     nodeName?: string;
+    schedulingGates?: { name: string }[];
     activeDeadlineSeconds?: number;
     terminationGracePeriodSeconds?: number;
     containers: { command?: string[]; args?: string[] }[];
@@ -49,7 +50,13 @@ export type Pod = {
     startTime?: string;
     podIP?: string;
     conditions?: Condition[];
-    containerStatuses?: { state?: ContainerStateOfPod; containerID?: string; restartCount?: number }[];
+    containerStatuses?: {
+      state?: ContainerStateOfPod;
+      /** the one before, which a node also makes up for a container that it has lost */
+      lastState?: ContainerStateOfPod;
+      containerID?: string;
+      restartCount?: number;
+    }[];
   };
 };
 

@@ -44,6 +44,5 @@ export async function openKubernetes(
     nodeLostSeconds: config.nodeLostSeconds,
     images: parts.images,
     workdir: (imageId) => workdirs.of(imageId),
-    volumesOf: (imageId) => workdirs.volumesOf(imageId),
   });
 }

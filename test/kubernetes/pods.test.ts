@@ -2,7 +2,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { KubernetesRuntime } from "#agent/pods/kubernetes-runtime.ts";
 import type { Pod } from "#agent/pods/kubernetes-types.ts";
-import { NotStartedYet, type RunSpec } from "#agent/pods/pod-runtime.ts";
+import { NotStartedYet, type RunSpec, StartFailure } from "#agent/pods/pod-runtime.ts";
 import { MiB } from "#protocol/limits.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";
 import { testCluster } from "./support/test-cluster.ts";
@@ -65,15 +65,59 @@ describe("a payload", () => {
   }, 120_000);
 });
 
-describe("a payload whose image has a VOLUME", () => {
-  test("writes more there than it may: Evicted", async () => {
-    const bounded = await rig.runtime({ volumesOf: async () => ["/cache"] });
-    const run = rig.sh("dd if=/dev/zero of=/cache/big bs=1M count=100 2>/dev/null; sleep 1000", {
-      pod: "cache",
+describe("the files that a node gives a payload", () => {
+  test("cannot be written, or count as its own", async () => {
+    const files = ["/etc/hostname", "/etc/resolv.conf", "/.perigee/message", "/.perigee/up/message"];
+    const run = rig.sh(
+      `for f in ${files.join(" ")}; do echo x 2>/dev/null >> $f && echo "$f is writable"; rm -f $f; done 2>/dev/null; cat /etc/hostname /etc/resolv.conf`,
+      { pod: "files" },
+    );
+    await runtime.start(run);
+    expect(await rig.lines(runtime, run.run)).toEqual([
+      "files",
+      `search ${rig.names.namespace("ada")}.svc.${testCluster().dns.domain}`,
+      `nameserver ${testCluster().dns.address ?? "127.0.0.1"}`,
+      "options ndots:1",
+    ]);
+  });
+
+  test("its /etc/hosts counts: Evicted", async () => {
+    const run = rig.sh("dd if=/dev/zero of=/etc/hosts bs=1M count=100 2>/dev/null; sleep 1000", {
+      pod: "hosts",
     });
-    await bounded.start(run);
+    await runtime.start(run);
     expect(await ended(run.run)).toMatchObject({ reason: "Evicted" });
   }, 120_000);
+});
+
+describe("a payload's lines", () => {
+  test("that look like those of a node's log are its own; a long one is whole, characters and all", async () => {
+    const forged = "2026-01-01T00:00:00.000000000Z stdout F forged";
+    const script = `echo '${forged}'; printf 'a'; i=0; while [ $i -lt 30000 ]; do printf 'é'; i=$((i+1)); done; echo; printf 'no end'`;
+    const run = rig.sh(script, { pod: "lines" });
+    await runtime.start(run);
+    await ended(run.run);
+    let text = "";
+    for await (const frame of runtime.logs(run.run, { follow: false })) {
+      text += frame.text.toString() + (frame.partial ? "" : "\n");
+    }
+    expect(text).toBe(`${forged}\na${"é".repeat(30_000)}\nno end\n`);
+  });
+});
+
+describe("a pod with ports", () => {
+  test("reaches its node with its ports open; one whose ports are refused never runs", async () => {
+    const run = rig.sh("echo ran", { pod: "ports", ports: [8080] });
+    await runtime.start(run);
+    expect(await rig.lines(runtime, run.run)).toEqual(["ran"]);
+    const volumePath = rig.volume("ada-refused");
+    const ports = Array.from({ length: 40_000 }, (_, n) => n + 1);
+    const refused = rig.sh("echo ran > /data/ran", { pod: "refused", ports, volume: "refused", volumePath });
+    await expect(runtime.start(refused)).rejects.toBeInstanceOf(StartFailure);
+    expect(existsSync(`${volumePath}/ran`)).toBe(false);
+    await runtime.remove(refused.run);
+    expect(await runtime.inspect(refused.run)).toBeUndefined();
+  });
 });
 
 describe("what cannot start yet", () => {

@@ -22,6 +22,8 @@ export class FakeCluster {
   readonly requests: string[] = [];
   /** asked before each request: a status to refuse it with */
   fault: ((method: string, path: string) => number | undefined) | undefined;
+  /** what such a refusal says */
+  faultMessage = "fault";
   /** called with every pod that is created, before it is answered */
   created: (pod: Pod) => void = () => undefined;
   /** output of every run */
@@ -178,7 +180,7 @@ export class FakeCluster {
       response.writeHead(status).end(typeof body === "string" ? body : JSON.stringify(body));
     this.requests.push(`${method} ${url.pathname}`);
     const fault = this.fault?.(method, url.pathname);
-    if (fault !== undefined) return void say(fault, { message: "fault" });
+    if (fault !== undefined) return void say(fault, { message: this.faultMessage });
     if (url.searchParams.has("watch")) {
       response.writeHead(200).flushHeaders();
       this.#watches.add(response);

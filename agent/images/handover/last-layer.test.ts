@@ -11,19 +11,22 @@ test("has each mounted place as what it must be, its parents first", async () =>
     entry.resume();
   }
   expect(entries).toEqual([
+    "directory .perigee/ 755",
     "directory data/ 755",
     "directory dev/ 755",
     "directory etc/ 755",
     "directory proc/ 755",
     "directory sys/ 755",
+    "file .perigee/message 644",
     "file etc/hostname 644",
     "file etc/hosts 644",
     "file etc/resolv.conf 644",
+    "symlink .perigee/up 777",
   ]);
 });
 
 test("is what every image's digest rests on: another one pushes every image again", () => {
   expect(LAST_LAYER.digest).toMatchInlineSnapshot(
-    `"sha256:2a7fa8b00b5444d5fdc3ad711e0b9c4a47ecbf17bb7daaa8f48ea5d47da49443"`,
+    `"sha256:ce7946fbf6c9c967d8035d7b8e543a85cb2a787d930132ab7a50016721f492a6"`,
   );
 });

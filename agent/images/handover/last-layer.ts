@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
+import { MESSAGE_DIRECTORY, MESSAGE_FILE, UP } from "../../pods/kubernetes-node-files.ts";
 
 /** Everything that nodes mount into every container, as what it must be there for. */
-const DIRECTORIES = ["data", "dev", "etc", "proc", "sys"];
-const FILES = ["etc/hostname", "etc/hosts", "etc/resolv.conf"];
+const DIRECTORIES = [MESSAGE_DIRECTORY, "data", "dev", "etc", "proc", "sys"];
+const FILES = [`${MESSAGE_DIRECTORY}/${MESSAGE_FILE}`, "etc/hostname", "etc/hosts", "etc/resolv.conf"];
+/** Path and target. */
+const LINKS = [[`${MESSAGE_DIRECTORY}/${UP}`, "."]] as const;
 
 const BLOCK = 512;
 
@@ -26,12 +29,13 @@ function tar(): Buffer {
   return Buffer.concat([
     ...DIRECTORIES.map((path) => header(`${path}/`, "5", "0000755")),
     ...FILES.map((path) => header(path, "0", "0000644")),
+    ...LINKS.map(([path, target]) => header(path, "2", "0000777", target)),
     Buffer.alloc(2 * BLOCK),
   ]);
 }
 
 /** A ustar header of something empty, owned by root. */
-function header(name: string, type: "0" | "5", mode: string): Buffer {
+function header(name: string, type: "0" | "2" | "5", mode: string, target = ""): Buffer {
   const block = Buffer.alloc(BLOCK);
   block.write(name, 0);
   block.write(`${mode}\0`, 100);
@@ -41,6 +45,7 @@ function header(name: string, type: "0" | "5", mode: string): Buffer {
   block.write("00000000000\0", 136);
   block.write("        ", 148);
   block.write(type, 156);
+  block.write(target, 157);
   block.write("ustar\0" + "00", 257);
   const sum = block.reduce((total, byte) => total + byte, 0);
   block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
