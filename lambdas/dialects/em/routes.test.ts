@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PerigeeError } from "#protocol/errors.ts";
 import { COMMAND_ID, EmServer } from "#test/support/em-server.ts";
-import { RawConnection } from "#test/support/raw-http.ts";
 
 let em: EmServer;
 beforeEach(async () => {
@@ -159,119 +158,6 @@ describe.each(READING)("%s", (path, operation, result, body) => {
   });
 });
 
-describe("a request that names its pod in another way than most", () => {
-  const PATHS = [
-    "/em/files/delete",
-    "/em/pod/image/build",
-    "/em/pod/image/load",
-    "/em/pod/run",
-    "/em/pod/stop",
-    "/em/pvc/delete",
-    "/em/files/list",
-    "/em/pod/status",
-  ];
-  const FIELDS = { ...RUN, image: "a", filepath: "f", dockerfile: "d", context: "c", tarfile: "t" };
-  const json = (body: string) => ({ method: "POST", body, headers: { "content-type": "application/json" } });
-  const form = (pod: string | Blob, name = "pod_name", file?: string) => {
-    const body = new FormData();
-    for (const [field, value] of Object.entries(FIELDS)) body.append(field, value);
-    if (typeof pod === "string") body.append(name, pod);
-    else body.append(name, pod, file);
-    return { method: "POST", body };
-  };
-  const named = (path: string) => (path.startsWith("/em/pod/st") ? { pod: "pod-a" } : { volume: "pod-a" });
-  const all = JSON.stringify({ ...FIELDS, pod_name: "pod-a" });
-
-  test.each(PATHS)("%s acts on that pod", async (path) => {
-    const ways: [string, RequestInit][] = [
-      [path, form(new Blob(["pod-a"]))],
-      [path, form(new Blob(["pod-a"], { type: "text/plain; charset=utf-8" }), "pod_name", "pod_name")],
-      [`${path}?pod_name=pod-a`, json(JSON.stringify(FIELDS))],
-      [`${path}?pod_name=pod-a`, json(all)],
-      [path, json(`\ufeff${all}`)],
-      [path, { ...json(all), headers: { "content-type": "Application/Problem+JSON; charset=iso-8859-1" } }],
-    ];
-    for (const [url, init] of ways) {
-      await em.fetch(url, init);
-      expect(last()!.input).toMatchObject(named(path));
-    }
-    expect(em.dispatch.requests).toHaveLength(ways.length);
-  });
-
-  test.each(PATHS)("%s refuses what it does not understand, and acts on none", async (path) => {
-    const encoded = "application/x-www-form-urlencoded";
-    const latin1 = Buffer.from(`pod_name=caf\xe9&${new URLSearchParams(FIELDS)}`, "latin1");
-    const ways: [string, RequestInit][] = [
-      [`${path}?pod_name=pod-b`, json(all)],
-      [`${path}?pod_name=a&pod_name=b`, json(JSON.stringify(FIELDS))],
-      [`${path}?podName=a`, json(JSON.stringify(FIELDS))],
-      [`${path}?pod_name=caf%E9`, json(JSON.stringify(FIELDS))],
-      [path, form("x", "podName")],
-      [path, form("x", "pod_name[]")],
-      [path, form(new Blob(["x"]), "Pod_Name", "x")],
-      [path, form(new Blob([Buffer.from("caf\xe9", "latin1")]))],
-      [path, json(`{"pod_name": "a", ${all.slice(1)}`)],
-      [path, json(`{"pod_name": "\\ud800", ${JSON.stringify(FIELDS).slice(1)}`)],
-      [path, { ...json(all), headers: { "content-type": encoded } }],
-      [path, { method: "POST", body: latin1, headers: { "content-type": encoded } }],
-      [
-        path,
-        {
-          method: "POST",
-          body: Buffer.from(all, "utf16le"),
-          headers: { "content-type": "application/json" },
-        },
-      ],
-    ];
-    for (const [url, init] of ways) {
-      const response = await em.fetch(url, init);
-      expect([response.status, await response.json()]).toEqual([
-        400,
-        expect.objectContaining({ error: "INVALID_PARAMETERS" }),
-      ]);
-    }
-    expect(em.dispatch.requests).toEqual([]);
-  });
-
-  test.each(PATHS)("%s refuses a body that is encoded", async (path) => {
-    for (const [name, value] of [
-      ["content-encoding", "gzip"],
-      ["content-encoding", "identity, br"],
-      ["content-transfer-encoding", "base64"],
-      ["content-range", "bytes 0-9/20"],
-    ] as const) {
-      const { headers, ...init } = json(all);
-      const response = await em.fetch(path, { ...init, headers: { ...headers, [name]: value } });
-      expect([response.status, await response.json()]).toEqual([
-        415,
-        expect.objectContaining({ error: "UNSUPPORTED_MEDIA_TYPE", message: expect.stringContaining(name) }),
-      ]);
-    }
-    expect(em.dispatch.requests).toEqual([]);
-  });
-
-  test("the body of a GET counts", async () => {
-    const raw = await RawConnection.open(em.port);
-    const body = "pod_name=pod-a";
-    await raw.write(
-      `GET /em/files/list HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-    );
-    await raw.until(/^HTTP\/1\.1 /);
-    expect(last()!.input).toEqual({ volume: "pod-a" });
-    raw.close();
-  });
-
-  test("a transfer encoding that Node hands on undone is refused", async () => {
-    const raw = await RawConnection.open(em.port);
-    await raw.write(
-      `POST /em/pod/stop HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`,
-    );
-    await raw.until(/^HTTP\/1\.1 415 /);
-    expect(em.dispatch.requests).toEqual([]);
-    raw.close();
-  });
-});
-
 describe("which pod and volume", () => {
   const type = { "content-type": "application/json" };
 
@@ -319,19 +205,7 @@ describe("which pod and volume", () => {
   });
 });
 
-const many = (items: number) => Object.fromEntries(Array.from({ length: items }, (_, i) => [`K${i}`, "x"]));
-
 describe("pod/run", () => {
-  test("takes what is just within the bounds of its lists", async () => {
-    const lists = {
-      ports: JSON.stringify(Array(64).fill(80)),
-      args: JSON.stringify(Array(4096).fill("x")),
-      envs: JSON.stringify(many(1000)),
-    };
-    expect((await em.form("/em/pod/run", { ...RUN, ...lists })).status).toBe(200);
-    expect(last()!.input).toMatchObject({ args: { length: 4096 }, envs: { K999: "x" } });
-  });
-
   test("every field, in a form", async () => {
     await em.form("/em/pod/run", {
       ...RUN,
@@ -422,32 +296,6 @@ describe("pod/run", () => {
       status: 400,
       body: { error: "INVALID_PARAMETERS", message: expect.stringContaining(field) },
     });
-  });
-
-  test.each<[string, Record<string, string | string[]>]>([
-    ["pod_name: must be at most 63 bytes", { pod_name: "x".repeat(64) }],
-    ["pvc_name: must be at most 63 bytes", { pvc_name: "x".repeat(10_000) }],
-    ["image: must be at most", { image: "x".repeat(1000) }],
-    ["max_duration: must be at most 256 bytes", { max_duration: " ".repeat(256) + 1 }],
-    ["node: must be at most 256 bytes", { node: `MPU${" ".repeat(254)}` }],
-    ["scheduled_time: must be at most 256 bytes", { scheduled_time: "0".repeat(257) }],
-    ["command: must be at most 131072 bytes", { command: "x".repeat(131_073) }],
-    ["command: must be at most 4096 words", { command: "x ".repeat(4097) }],
-    ["args: must be at most 4096 arguments", { args: JSON.stringify(Array(4097).fill("")) }],
-    ["args: must be at most 4096 arguments", { "args[]": Array(4097).fill("x") }],
-    ["envs: must be at most 1000 variables", { envs: JSON.stringify(many(1001)) }],
-    ["ports: must be at most 64 ports", { ports: JSON.stringify(Array(65).fill(80)) }],
-    ["ports: must be at most 64 ports", { ports: Array(65).fill("80") }],
-    ["ports: must be at most 65536 bytes", { ports: `[${"80,".repeat(30_000)}]` }],
-    ["envs", { envs: "{'A': 1, 'A': 2}" }],
-    ["envs", { envs: "{'A': '\\ud800'}" }],
-  ])("400 for a value over its bound: %s", async (rule, fields) => {
-    const answer = await json(em.form("/em/pod/run", { ...RUN, ...fields }));
-    expect(answer).toMatchObject({
-      status: 400,
-      body: { error: "INVALID_PARAMETERS", message: expect.stringContaining(rule) },
-    });
-    expect(em.dispatch.requests).toEqual([]);
   });
 });
 
