@@ -40,7 +40,13 @@ async function build(
     inspect: (id) => store.inspect(id),
     label: store.label(user),
   });
-  const packed = packContext(context, plan.text, { signal, maxBytes: deps.quota() });
+  const packed = packContext(context, plan.text, {
+    signal,
+    maxBytes: deps.quota(),
+    note: (lines) => {
+      for (const line of lines) tail.keep(line);
+    },
+  });
   // A cancel may come before anybody reads it: who reads it then is told, nobody else need be.
   packed.stream.on("error", () => {});
   progress({ phase: "building" });
