@@ -50,18 +50,19 @@ export class Directory {
     return fs.openSync(this.at(name), c.O_RDWR | c.O_CREAT | c.O_EXCL | c.O_NOFOLLOW, mode);
   }
 
-  /** Creates the directory if it is missing and opens it. @throws ENOTDIR, ELOOP */
-  makeDirectory(name: EntryName, mode = 0o777): Directory {
+  /** Creates the directory if it is missing and opens it; `made` sees a new one. @throws ENOTDIR, ELOOP */
+  makeDirectory(name: EntryName, mode = 0o777, made?: (fd: number) => void): Directory {
     try {
       fs.mkdirSync(this.at(name), mode);
     } catch (error) {
       if (!isErrno(error, "EEXIST")) throw error;
       return this.openDirectory(name);
     }
-    const made = this.openDirectory(name);
+    const directory = this.openDirectory(name);
+    made?.(directory.fd);
     // mkdir's mode is cut by the umask
-    fs.fchmodSync(made.fd, mode);
-    return made;
+    fs.fchmodSync(directory.fd, mode);
+    return directory;
   }
 
   lstat(name: EntryName): Stats {
@@ -119,8 +120,9 @@ export class Directory {
     return `/proc/self/fd/${this.fd}`;
   }
 
-  readLink(name: EntryName): string {
-    return fs.readlinkSync(this.at(name));
+  /** A link's target, which need not be text. @throws EINVAL (no link), ENOENT */
+  readLinkBytes(name: EntryName): Buffer {
+    return fs.readlinkSync(this.at(name), { encoding: "buffer" });
   }
 
   unlink(name: EntryName): void {

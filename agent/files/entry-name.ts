@@ -13,9 +13,55 @@ export function entryName(raw: string): EntryName {
   return BEYOND_ASCII.test(raw) ? Buffer.from(raw, "latin1") : raw;
 }
 
-/** The name as text, from a raw name; `exact` is false when its bytes are not UTF-8 and the text is lossy. */
+/** The name as text, from a raw name; `exact` is false when its bytes are not UTF-8: {@link escapeName} wrote it. */
 export function decodeName(raw: string): { text: string; exact: boolean } {
   if (!BEYOND_ASCII.test(raw)) return { text: raw, exact: true };
   const bytes = Buffer.from(raw, "latin1");
-  return { text: bytes.toString("utf8"), exact: isUtf8(bytes) };
+  const exact = isUtf8(bytes);
+  return { text: exact ? bytes.toString("utf8") : escapeName(bytes), exact };
+}
+
+/**
+ * Bytes as text in which nothing is lost, for comparing only: a byte that is not UTF-8 becomes a lone surrogate,
+ * which no text has.
+ */
+export function distinctText(bytes: Buffer): string {
+  if (isUtf8(bytes)) return bytes.toString();
+  return rewritten(
+    bytes,
+    (byte) => String.fromCharCode(0xdc00 + byte),
+    (text) => text,
+  );
+}
+
+/**
+ * A name that is not UTF-8 as people may read it: a byte that is no text as `\\xE9`, a backslash as two. Two names
+ * never look the same, but a name that is text may look like one of these.
+ */
+export function escapeName(bytes: Buffer): string {
+  return rewritten(
+    bytes,
+    (byte) => `\\x${byte.toString(16).toUpperCase().padStart(2, "0")}`,
+    (text) => (text === "\\" ? "\\\\" : text),
+  );
+}
+
+function rewritten(bytes: Buffer, foreign: (byte: number) => string, own: (text: string) => string): string {
+  let out = "";
+  for (let i = 0; i < bytes.length; ) {
+    const length = lengthAt(bytes[i]!);
+    const character = bytes.subarray(i, i + length);
+    if (length > 0 && character.length === length && isUtf8(character)) {
+      out += own(character.toString());
+      i += length;
+    } else out += foreign(bytes[i++]!);
+  }
+  return out;
+}
+
+/** Bytes of the character that such a byte begins; 0 when it begins none. */
+function lengthAt(first: number): number {
+  if (first < 0x80) return 1;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }

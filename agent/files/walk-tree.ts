@@ -8,15 +8,20 @@ export type WalkEntry = {
   /** open while the entry is being looked at, not after the next step */
   parent: Directory;
   name: EntryName;
-  /** text, `/` between components, relative to where the walk began; lossy where names are not UTF-8 */
+  /** for people: `/` between components, relative to where the walk began, escaped where names are not UTF-8 */
   path: string;
+  /** the same with one character for each byte: no name is lost */
+  raw: string;
   kind: "file" | "directory" | "symlink" | "other";
 };
 
 export type WalkOptions = {
   signal?: AbortSignal;
-  /** Is the entry wanted? A directory that is not is not entered. Default: all are. */
-  filter?: (path: string, kind: WalkEntry["kind"]) => boolean;
+  /**
+   * Is the entry wanted? A directory that is not is not entered, unless it is said: `"enter"` is for what lies in it.
+   * Default: all are.
+   */
+  filter?: (path: string, kind: WalkEntry["kind"], raw: string) => boolean | "enter";
   /** default LIMITS.listEntries */
   maxEntries?: number;
   /** default LIMITS.listDepth */
@@ -28,7 +33,7 @@ export class TreeTooLarge extends Error {
   override readonly name = "TreeTooLarge";
 }
 
-type Level = { directory: Directory; prefix: string; entries: Dirent[]; next: number };
+type Level = { directory: Directory; prefix: string; rawPrefix: string; entries: Dirent[]; next: number };
 
 /**
  * Everything beneath `root`, parents before children, siblings sorted bytewise, no link followed. What
@@ -37,7 +42,7 @@ type Level = { directory: Directory; prefix: string; entries: Dirent[]; next: nu
  */
 export async function* walkTree(root: Directory, options: WalkOptions = {}): AsyncGenerator<WalkEntry> {
   const { signal, filter, maxEntries = LIMITS.listEntries, maxDepth = LIMITS.listDepth } = options;
-  const levels: Level[] = [await level(root.duplicate(), "")];
+  const levels: Level[] = [await level(root.duplicate(), "", "")];
   let count = 0;
   try {
     for (let top = levels.at(-1); top !== undefined; top = levels.at(-1)) {
@@ -51,24 +56,26 @@ export async function* walkTree(root: Directory, options: WalkOptions = {}): Asy
       if (count % 1000 === 0) await setImmediate();
       const kind = kindOf(dirent);
       const path = top.prefix + decodeName(dirent.name).text;
-      if (filter !== undefined && !filter(path, kind)) continue;
+      const raw = top.rawPrefix + dirent.name;
+      const wanted = filter?.(path, kind, raw) ?? true;
+      if (!wanted) continue;
       const name = entryName(dirent.name);
-      yield { parent: top.directory, name, path, kind };
+      if (wanted !== "enter") yield { parent: top.directory, name, path, raw, kind };
       if (kind !== "directory") continue;
       if (levels.length >= maxDepth) throw new TreeTooLarge(`deeper than ${maxDepth} directories`);
       const directory = tryOpen(top.directory, name);
-      if (directory !== undefined) levels.push(await level(directory, `${path}/`));
+      if (directory !== undefined) levels.push(await level(directory, `${path}/`, `${raw}/`));
     }
   } finally {
     for (const { directory } of levels) directory.close();
   }
 }
 
-async function level(directory: Directory, prefix: string): Promise<Level> {
+async function level(directory: Directory, prefix: string, rawPrefix: string): Promise<Level> {
   try {
     const entries = await fs.promises.readdir(directory.path, { withFileTypes: true, encoding: "latin1" });
     entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-    return { directory, prefix, entries, next: 0 };
+    return { directory, prefix, rawPrefix, entries, next: 0 };
   } catch (error) {
     directory.close();
     throw error;

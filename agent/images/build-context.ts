@@ -5,6 +5,8 @@ import { PerigeeError } from "#protocol/errors.ts";
 import type { Directory } from "../files/directory.ts";
 import { isMissing, openBeneath } from "../files/open-beneath.ts";
 import { packDirectory } from "../files/pack-directory.ts";
+import { hasUplinkMode } from "../files/uplink-mark.ts";
+import { ContextNotes } from "./context-notes.ts";
 import { DOCKERFILE_BYTES } from "./dockerfile-lines.ts";
 import { IGNORE_BYTES, IgnoreFile } from "./ignore-file.ts";
 import { NotReadable, readBounded } from "./read-bounded.ts";
@@ -46,40 +48,56 @@ export type PackedContext = {
   dockerfile: string;
 };
 
+export type ContextOptions = {
+  signal: AbortSignal;
+  /** bytes of the files together */
+  maxBytes: number;
+  /** told once, before the stream ends, what of the context the engine does not get as it is on disk */
+  note(lines: string[]): void;
+};
+
 /**
  * The tar that the engine builds from: the context without what .dockerignore leaves out, and the Dockerfile
  * under a name of its own, which the engine takes out again before anything is copied.
  * @throws ContextError
  */
-export function packContext(
-  context: Directory,
-  dockerfile: string,
-  options: { signal: AbortSignal; maxBytes: number },
-): PackedContext {
+export function packContext(context: Directory, dockerfile: string, options: ContextOptions): PackedContext {
   const name = `.perigee-dockerfile-${randomBytes(12).toString("hex")}`;
   const ignoreText = readIgnoreFile(context);
-  const ignore = ignoreText === undefined ? undefined : new IgnoreFile(ignoreText);
-  // The engine drops a Dockerfile, and a .dockerignore, that the .dockerignore names.
-  const sent = ignoreText === undefined ? `.dockerignore\n${name}\n` : `${ignoreText}\n${name}\n`;
+  const ignore = ignoreText && new IgnoreFile(ignoreText);
+  const notes = new ContextNotes();
   const stream = packDirectory(context, {
-    ...options,
-    innerLinks: true,
-    filter: (path, kind) => {
-      if (path === ".dockerignore") return false;
-      if (!ignore?.ignores(path)) return true;
-      return kind === "directory" && ignore.mayHoldExceptions(path);
+    signal: options.signal,
+    maxBytes: options.maxBytes,
+    links: true,
+    modeOf: (stats, path) => {
+      if (!hasUplinkMode(stats)) return Number(stats.mode) & 0o7777;
+      notes.add("sent with mode 0755, as an uplink brings no permissions", path);
+      return 0o755;
     },
+    leftOut: (path, why) => notes.add(`left out of the build context: ${why}`, path),
+    filter: (path, kind, raw) => {
+      if (path === ".dockerignore") return false;
+      const bytes = Buffer.from(raw, "latin1");
+      if (!ignore?.ignores(bytes)) return true;
+      return kind === "directory" && ignore.mayHoldExceptions(bytes) && "enter";
+    },
+    finish: () => options.note(notes.lines()),
     extra: [
-      { path: ".dockerignore", content: Buffer.from(sent) },
+      // The engine drops a Dockerfile, and a .dockerignore, that the .dockerignore names.
+      {
+        path: ".dockerignore",
+        content: Buffer.concat([ignoreText ?? Buffer.from(".dockerignore"), Buffer.from(`\n${name}\n`)]),
+      },
       { path: name, content: Buffer.from(dockerfile) },
     ],
   });
   return { stream, dockerfile: name };
 }
 
-function readIgnoreFile(context: Directory): string | undefined {
+function readIgnoreFile(context: Directory): Buffer | undefined {
   try {
-    return readBounded(context, ".dockerignore", IGNORE_BYTES).toString();
+    return readBounded(context, ".dockerignore", IGNORE_BYTES);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw readable(error, "failed to read .dockerignore");

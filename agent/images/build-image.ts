@@ -52,7 +52,13 @@ async function build(
     onLine: (line) => tail.add(line),
     onStep: (done, total) => progress({ phase: "building", done, total, unit: "steps" }),
   });
-  const packed = packContext(context, plan.text, { signal, maxBytes: deps.quota() });
+  const packed = packContext(context, plan.text, {
+    signal,
+    maxBytes: deps.quota(),
+    note: (lines) => {
+      for (const line of lines) tail.keep(line);
+    },
+  });
   // A cancel may come before anybody reads it: who reads it then is told, nobody else need be.
   packed.stream.on("error", () => {});
   progress({ phase: "building" });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { FILES, ROWS } from "./ignore-file.corpus.ts";
 import { IgnoreError, IgnoreFile } from "./ignore-file.ts";
 
 const ignores = (text: string, path: string) => new IgnoreFile(text).ignores(path);
@@ -39,6 +40,15 @@ describe("a .dockerignore", () => {
     expect(ignores(text, path)).toBe(expected);
   });
 
+  test.each(ROWS)("%j leaves out what Docker's client leaves out", (content, leftOut) => {
+    const outcome = () => {
+      const file = new IgnoreFile(Buffer.from(content, "latin1"));
+      return FILES.map((path) => (file.ignores(Buffer.from(path, "latin1")) ? "x" : ".")).join("");
+    };
+    if (leftOut === "error") expect(outcome).toThrow(IgnoreError);
+    else expect(outcome()).toBe(leftOut);
+  });
+
   test("says where an exception may lie", () => {
     const file = new IgnoreFile("*\n!docs/api/*.md");
     expect(file.mayHoldExceptions("docs")).toBe(true);
@@ -64,7 +74,7 @@ describe("a .dockerignore", () => {
   });
 
   test("ends with a pattern that would hold a regular expression for ever", () => {
-    const file = new IgnoreFile("**/".repeat(2000) + "*a".repeat(5000));
+    const file = new IgnoreFile("**/".repeat(2000) + "*a".repeat(5000), 10_000_000);
     const run = () => {
       for (let i = 0; i < 1e6; i++) file.ignores("a/".repeat(1000) + "a".repeat(200) + i);
     };

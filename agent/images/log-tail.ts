@@ -3,6 +3,7 @@ import { LIMITS } from "#protocol/limits.ts";
 /** The last lines of a log, each at most LIMITS.logTailLineBytes with its end. */
 export class LogTail {
   readonly #lines: string[] = [];
+  readonly #kept: string[] = [];
 
   /** Adds text that may hold several lines or none. */
   add(text: string): void {
@@ -15,9 +16,14 @@ export class LogTail {
     }
   }
 
+  /** Adds a line that stays at the beginning, however many follow. */
+  keep(line: string): void {
+    this.#kept.push(`${cut(line)}\n`);
+  }
+
   /** As `log_tail` goes to the user. */
   lines(): string[] {
-    return [...this.#lines];
+    return [...this.#kept, ...this.#lines.slice(-Math.max(1, LIMITS.logTailLines - this.#kept.length))];
   }
 }
 

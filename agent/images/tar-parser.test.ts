@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type ArchiveEntry, tarOf } from "#test/support/saved-archive.ts";
-import { END_OF_TAR, fileHeader, paddingOf, type TarEntry, TarError, TarParser } from "./tar-parser.ts";
+import { END_OF_TAR, fileHeader, paddingOf } from "../files/tar-header.ts";
+import { type TarEntry, TarError, TarParser } from "./tar-parser.ts";
 
 /** Reads a tar that comes in pieces of `size` bytes. */
 function read(bytes: Buffer, size = bytes.length, maxEntries = 1000): (TarEntry & { content: string })[] {

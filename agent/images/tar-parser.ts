@@ -1,3 +1,5 @@
+import { tarChecksum } from "../files/tar-header.ts";
+
 /** What a tar's entry is, by its type flag. */
 export type TarEntry = {
   /** as written */
@@ -187,32 +189,6 @@ function dataAfterEnd(): TarError {
   return new TarError("there is data after the end of the archive");
 }
 
-/** A header block for a regular file. */
-export function fileHeader(name: string, size: number): Buffer {
-  const block = Buffer.alloc(BLOCK);
-  block.write(name, 0, 100, "utf8");
-  block.write("0000644\0", 100);
-  block.write("0000000\0", 108);
-  block.write("0000000\0", 116);
-  if (size < 8 ** 11) block.write(`${size.toString(8).padStart(11, "0")}\0`, 124);
-  else {
-    block[124] = 0x80;
-    block.writeBigUInt64BE(BigInt(size), 128);
-  }
-  block.write("00000000000\0", 136);
-  block.write("0", 156);
-  block.write("ustar\x0000", 257);
-  block.write(`${checksum(block).toString(8).padStart(6, "0")}\0 `, 148);
-  return block;
-}
-
-/** What follows a content of `size` bytes up to the next block. */
-export function paddingOf(size: number): Buffer {
-  return Buffer.alloc((BLOCK - (size % BLOCK)) % BLOCK);
-}
-
-export const END_OF_TAR = Buffer.alloc(2 * BLOCK);
-
 function nameOf(block: Buffer): string {
   const name = text(block, 0, 100);
   // the prefix is POSIX's; GNU keeps other things there
@@ -234,13 +210,7 @@ function hasChecksum(block: Buffer): boolean {
     .toString("latin1", 148, 156)
     .replace(/[\0 ]+$/, "")
     .trimStart();
-  return /^[0-7]+$/.test(written) && Number.parseInt(written, 8) === checksum(block);
-}
-
-function checksum(block: Buffer): number {
-  let sum = 0;
-  for (let i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 0x20 : block[i]!;
-  return sum;
+  return /^[0-7]+$/.test(written) && Number.parseInt(written, 8) === tarChecksum(block);
 }
 
 function numberAt(block: Buffer, start: number, length: number): number {

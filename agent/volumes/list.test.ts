@@ -86,15 +86,38 @@ describe("volume.list", () => {
     ]);
   });
 
-  it("shows names that are not UTF-8, as what cannot be asked for", async () => {
+  it("shows names that are not UTF-8, as what cannot be asked for, and each under a name of its own", async () => {
     world.make();
-    const raw = Buffer.concat([Buffer.from(`${world.volume}/`), Buffer.from([0x61, 0xff])]);
-    fs.writeFileSync(raw, "content");
-    fs.mkdirSync(Buffer.concat([Buffer.from(`${world.volume}/`), Buffer.from([0xfe])]));
-    expect((await list()).map(({ type, name }) => ({ type, name }))).toEqual([
-      { type: "other", name: "a\ufffd" },
-      { type: "other", name: "\ufffd" },
-    ]);
+    const names = [
+      [0x61, 0xff],
+      [0x61, 0xfe],
+      [...Buffer.from("a\\xFF")],
+      [...Buffer.from("a\\xFF?")],
+      [...Buffer.from("\ufffd"), 0xfe],
+      [0x5c, 0xfe],
+      [0xfe, ...Buffer.from("\\xFE")],
+      [...Buffer.from("\\xFE"), 0xfe],
+    ].map((bytes) => Buffer.from(bytes));
+    const inVolume = (name: Buffer) => Buffer.concat([Buffer.from(`${world.volume}/`), name]);
+    for (const name of names) fs.writeFileSync(inVolume(name), "content");
+    fs.mkdirSync(inVolume(Buffer.from([0xfe])));
+    const found = await list();
+    expect(Object.fromEntries(found.map(({ type, name }) => [name, type]))).toEqual({
+      "a\\xFF": "file",
+      "a\\xFF?": "file",
+      "a\\xFF??": "other",
+      "a\\xFE": "other",
+      "\ufffd\\xFE": "other",
+      "\\\\\\xFE": "other",
+      "\\xFE\\\\xFE": "other",
+      "\\\\xFE\\xFE": "other",
+      "\\xFE": "other",
+    });
+    const bytesOf = ({ name, name_base64: encoded }: Record<string, unknown>) =>
+      encoded === undefined ? Buffer.from(String(name)) : Buffer.from(String(encoded), "base64");
+    expect(found.map(bytesOf).sort(Buffer.compare)).toEqual(
+      [...names, Buffer.from([0xfe])].sort(Buffer.compare),
+    );
   });
 
   it("gives null for sparse giants and hashes what stands beside them", async () => {

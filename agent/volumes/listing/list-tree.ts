@@ -98,6 +98,7 @@ class Listing {
     // raw names hold one character per byte: this order is bytewise
     entries.sort((a, b) => (a.name < b.name ? -1 : 1));
     const prefix = `${directory.path}/`;
+    const shown = shownNames(entries);
     let sum = 0;
     let first = true;
     this.#text += "[";
@@ -111,7 +112,7 @@ class Listing {
         this.#check(this.#entries, this.#hashed);
         if (this.#text.length > PIECE) this.#flush();
       }
-      const size = this.#entry(directory, prefix, entry, first ? "" : ",", depth);
+      const size = this.#entry(directory, prefix, entry, shown, first ? "" : ",", depth);
       if (size === undefined) continue;
       sum += size;
       first = false;
@@ -125,11 +126,14 @@ class Listing {
     directory: Directory,
     prefix: string,
     entry: Dirent,
+    shown: ReadonlyMap<string, string>,
     comma: string,
     depth: number,
   ): number | undefined {
     const raw = entryName(entry.name);
-    const { text, exact } = decodeName(entry.name);
+    const odd = shown.get(entry.name);
+    const exact = odd === undefined;
+    const text = odd ?? decodeName(entry.name).text;
     const name = PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
     const target = typeof raw === "string" ? prefix + raw : directory.at(raw);
     if (exact && entry.isFile()) {
@@ -145,7 +149,8 @@ class Listing {
     const time = formatMinute(stats.mtimeMs);
     if (exact && stats.isDirectory()) return this.#directory(directory, raw, name, time, comma, depth);
     const type = exact && stats.isSymbolicLink() ? "symlink" : "other";
-    this.#text += `${comma}{"type":"${type}","name":${name},"size":"${stats.size}","time":"${time}"}`;
+    const bytes = exact ? "" : `,"name_base64":"${Buffer.from(entry.name, "latin1").toString("base64")}"`;
+    this.#text += `${comma}{"type":"${type}","name":${name},"size":"${stats.size}","time":"${time}"${bytes}}`;
     return 0;
   }
 
@@ -265,4 +270,28 @@ class Listing {
 
 function lstat(target: string | Buffer): Stats | undefined {
   return fs.lstatSync(target, { throwIfNoEntry: false });
+}
+
+const NONE: ReadonlyMap<string, string> = new Map();
+
+/**
+ * How names that are not UTF-8 are shown, by their raw form: escaped, and with `?` at the end as long as another entry
+ * of the directory is called so.
+ */
+function shownNames(entries: readonly Dirent[]): ReadonlyMap<string, string> {
+  const odd = entries.filter((entry) => !decodeName(entry.name).exact);
+  if (odd.length === 0) return NONE;
+  const taken = new Set<string>();
+  for (const { name } of entries) {
+    const { text, exact } = decodeName(name);
+    if (exact) taken.add(text);
+  }
+  const shown = new Map<string, string>();
+  for (const { name } of odd) {
+    let text = decodeName(name).text;
+    while (taken.has(text)) text += "?";
+    taken.add(text);
+    shown.set(name, text);
+  }
+  return shown;
 }

@@ -4,6 +4,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import type { StagedFile } from "#protocol/operations.ts";
 import { type Directory, isErrno } from "../../files/directory.ts";
 import { openStep } from "../../files/open-beneath.ts";
+import { markUplinked, UPLINK_MODE } from "../../files/uplink-mark.ts";
 import { killPoint } from "../../kill-point.ts";
 import type { FileState } from "../listing/known-hashes.ts";
 import type { Trash } from "../trash.ts";
@@ -99,7 +100,7 @@ function makeStep(
   aside: (parent: Directory, name: string) => void,
 ): Directory {
   try {
-    return parent.makeDirectory(name, 0o777);
+    return parent.makeDirectory(name, UPLINK_MODE, markUplinked);
   } catch (error) {
     if (!isErrno(error, "ENOTDIR", "ELOOP")) throw error;
   }

@@ -6,6 +6,7 @@ import { MiB } from "#protocol/limits.ts";
 import type { StagedFile } from "#protocol/operations.ts";
 import { isErrno } from "../../files/directory.ts";
 import { readExactly } from "../../files/read-exactly.ts";
+import { markUplinked, UPLINK_MODE } from "../../files/uplink-mark.ts";
 import { killPoint } from "../../kill-point.ts";
 import type { OperationContext } from "../../operation.ts";
 import { FileWriter } from "./file-writer.ts";
@@ -84,8 +85,8 @@ async function receiveFile(
   const part = `${file.n}.part`;
   const fd = fs.openSync(directory.at(part), fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600);
   try {
-    // Readable, writable and executable for any uid, so that a payload that is not root works.
-    fs.fchmodSync(fd, 0o777);
+    markUplinked(fd);
+    fs.fchmodSync(fd, UPLINK_MODE);
     try {
       await fill(fd, file, context, progress);
     } catch (error) {

@@ -67,6 +67,10 @@ const created = z.string().openapi({ example: "2025-11-20T12:31:12Z" });
 const listed = z.object({
   type: z.enum(["file", "directory", "symlink", "other"]),
   name: z.string(),
+  name_base64: z.string().optional().openapi({
+    description:
+      "Only of an entry whose name is not UTF-8, which is of type `other` and cannot be asked for by itself: the bytes of its name. `name` then shows each foreign byte as `\\\\xE9` and a backslash as two, with `?` at the end while another entry has that name. A tar of the directory has the entry as it is; deleting the directory deletes it.",
+  }),
   size: z.string().openapi({ description: "Bytes; of a directory the sum of its files" }),
   time: z.string().openapi({ description: "Last change, UTC, `YYYY-MM-DD-HH-MM`" }),
   hash: z.number().int().nullable().optional().openapi({
