@@ -1,16 +1,19 @@
+import { isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { chmod, mkdir, mkdtemp, open, rename, rm, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { extract } from "tar-stream";
 import { CliFailure } from "../failure.ts";
+import { safe } from "../output/text.ts";
 
 type Found = { files: number; directories: number; bytes: number };
 
 /**
  * Unpacks a tar into the new directory `target`, all or nothing: into a fresh directory beside it that is
- * renamed at the end. Only files and directories are made; links and devices are left out with a notice. A
- * path that leads out, or two entries of one name, end it.
+ * renamed at the end. Names are bytes and come out as they are. Only files and directories are made; links and
+ * devices are left out with a notice. A path that leads out, two entries of one name, or a name that this disk does
+ * not take end it, naming the entry.
  * @throws CliFailure LOCAL_FILE, BAD_ANSWER
  */
 export async function extractTar(
@@ -40,22 +43,27 @@ async function unpack(
   { notice, signal }: { notice: (text: string) => void; signal: AbortSignal },
 ): Promise<Found> {
   const found: Found = { files: 0, directories: 0, bytes: 0 };
-  const unpacker = extract();
+  // one character for each byte, except of what a pax record says, which is text
+  const unpacker = extract({ filenameEncoding: "latin1" } as Parameters<typeof extract>[0]);
   const reading = pipeline(createReadStream(tar, { highWaterMark: 1024 * 1024 }), unpacker, { signal });
   // The loop below sees the same error; without this it would also count as unhandled.
   reading.catch(() => {});
   for await (const entry of unpacker) {
-    const { name, type, mode = 0o644, mtime } = entry.header;
+    const { type, mode = 0o644, mtime, pax } = entry.header;
+    const isText = (pax as { path?: string } | null | undefined)?.path !== undefined;
+    const name = Buffer.from(entry.header.name, isText ? "utf8" : "latin1");
     const parts = entryParts(name);
     if (type === "directory") {
-      await mkdir(join(root, ...parts), { recursive: true });
+      await making(name, () => mkdir(below(root, parts), { recursive: true }));
       found.directories++;
       entry.resume();
     } else if (type === "file" || type === "contiguous-file") {
       if (parts.length === 0) throw new CliFailure("BAD_ANSWER", "the tar holds a file without a name");
-      const path = join(root, ...parts);
-      await mkdir(dirname(path), { recursive: true });
-      const file = await open(path, "wx", 0o666 | (mode & 0o111));
+      const path = below(root, parts);
+      const file = await making(name, async () => {
+        await mkdir(below(root, parts.slice(0, -1)), { recursive: true });
+        return open(path, "wx", 0o666 | (mode & 0o111));
+      });
       try {
         for await (const chunk of entry) {
           const bytes = chunk as Buffer;
@@ -68,7 +76,7 @@ async function unpack(
       if (mtime) await utimes(path, mtime, mtime);
       found.files++;
     } else {
-      notice(`left out: ${name} (${type})`);
+      notice(`left out: ${shown(name)} (${type})`);
       entry.resume();
     }
   }
@@ -77,10 +85,41 @@ async function unpack(
 }
 
 /** Components of an entry's path. Nothing but files and directories of ours is below the root: no links lead out. */
-function entryParts(name: string): string[] {
-  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
-  if (name.startsWith("/") || name.includes("\0") || parts.includes("..")) {
-    throw new CliFailure("BAD_ANSWER", `the tar holds a path that leads out: ${name}`);
+function entryParts(name: Buffer): string[] {
+  const text = name.toString("latin1");
+  const parts = text.split("/").filter((part) => part !== "" && part !== ".");
+  if (text.startsWith("/") || text.includes("\0") || parts.includes("..")) {
+    throw new CliFailure("BAD_ANSWER", `the tar holds a path that leads out: ${shown(name)}`, {
+      hint: KEEP_TAR,
+    });
   }
   return parts;
+}
+
+function below(root: string, parts: readonly string[]): Buffer {
+  return Buffer.concat([Buffer.from(root), ...parts.map((part) => Buffer.from(`/${part}`, "latin1"))]);
+}
+
+const KEEP_TAR = "leave --extract out: the tar holds everything";
+/** What is wrong with a name and will be the next time, too. */
+const NAME_ERRORS = ["EEXIST", "ENOTDIR", "EISDIR", "ENAMETOOLONG", "EILSEQ", "EINVAL"];
+
+async function making<T>(name: Buffer, make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!NAME_ERRORS.includes(code ?? "")) throw error;
+    throw new CliFailure("LOCAL_FILE", `${shown(name)} cannot be unpacked here: ${message}`, {
+      cause: error,
+      hint: KEEP_TAR,
+    });
+  }
+}
+
+/** A name for people, whatever its bytes. */
+function shown(name: Buffer): string {
+  return safe(
+    isUtf8(name) ? name.toString() : `${JSON.stringify(name.toString())} (a name that is not UTF-8)`,
+  );
 }

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/prom
 import { join } from "node:path";
 import { pack } from "tar-stream";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { END_OF_TAR, tarHeader } from "#agent/files/tar-header.ts";
 import { Stage } from "../testing/cli-process.ts";
 import { ACCEPTED, command, Ground, type Reply, type Seen, type Step } from "../testing/ground.ts";
 
@@ -306,6 +307,35 @@ describe("a directory", () => {
     expect(stderr).toContain("left out: out (symlink)");
     expect(await names()).toEqual(["exp"]);
     expect((await read("exp/out/evil")).toString()).toBe("x");
+  });
+
+  test("names of any bytes come out as they are", async () => {
+    const names = [
+      [0xe9, 0x2e, 0x74],
+      [0xe8, 0x2e, 0x74],
+      Array(255).fill(0xe9),
+      [...Buffer.from("é")],
+      [...Buffer.from("ü".repeat(100))],
+      [...Buffer.from("line\nend\x1b[31m")],
+    ].map((bytes) => Buffer.from(bytes as number[]));
+    const headers = names.map((name) =>
+      tarHeader({ name: Buffer.concat([Buffer.from("d/"), name]), type: "file" }),
+    );
+    stage.ground.on(DOWNLINK, { ...(await tar([])), body: Buffer.concat([...headers, END_OF_TAR]) });
+    expect((await stage.run(["downlink", "exp", "-x"])).code).toBe(0);
+    expect((await readdir(join(stage.dir, "exp/d"), { encoding: "buffer" })).sort(Buffer.compare)).toEqual(
+      names.sort(Buffer.compare),
+    );
+  });
+
+  test("a name that the disk does not take is said, with what to do, and the tar can still be had", async () => {
+    stage.ground.on(DOWNLINK, await tar([["n".repeat(256), "x"]]));
+    const { code, stderr } = await stage.run(["downlink", "exp", "-x"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("nnn cannot be unpacked here: ENAMETOOLONG");
+    expect(stderr).toContain("leave --extract out");
+    expect((await stage.run(["downlink", "exp"])).code).toBe(0);
+    expect(await names()).toEqual(["exp.tar"]);
   });
 
   test("--extract of a file says so and leaves nothing", async () => {
