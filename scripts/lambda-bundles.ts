@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
 import { build, type Metafile, type Plugin } from "esbuild";
 import { apiDocument } from "#lambdas/docs/document.ts";
 
@@ -22,12 +23,18 @@ const STAND_INS = {
 const REQUIRE =
   'import{createRequire as perigeeRequire}from"node:module";const require=perigeeRequire(import.meta.url);';
 
-/** The API's document is the same in every process: made here, it costs them a file that is read when asked for. */
+/**
+ * The API's document is the same in every process: made here, it costs them a file that is read when asked for.
+ * Compressed, for it says the same of every route.
+ */
 const READY_DOCUMENT: Plugin = {
   name: "ready-document",
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]lambdas[\\/]docs[\\/]document\.ts$/ }, () => ({
-      contents: `const document = ${JSON.stringify(apiDocument())}; export const apiDocument = () => document;`,
+      contents: `import { gunzipSync } from "node:zlib";
+        const packed = "${gzipSync(JSON.stringify(apiDocument())).toString("base64")}";
+        let document;
+        export const apiDocument = () => (document ??= JSON.parse(gunzipSync(Buffer.from(packed, "base64"))));`,
     }));
   },
 };

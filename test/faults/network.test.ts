@@ -447,14 +447,11 @@ describe("while contact is lost", () => {
       const answer =
         path === "/em/files/uplink"
           ? await alice.fetch(path, { method, body })
-          : method === "GET"
-            ? await alice.fetch(`${path}?${query}`)
+          : method === "GET" || method === "HEAD"
+            ? await alice.fetch(`${path}?${query}`, { method })
             : await alice.fetch(path, { method, body: query });
-      expect([path, answer.status, await answer.json()]).toMatchObject([
-        path,
-        503,
-        { error: "EM_UNREACHABLE" },
-      ]);
+      expect([path, answer.status]).toEqual([path, 503]);
+      if (method !== "HEAD") expect(await answer.json()).toMatchObject({ error: "EM_UNREACHABLE" });
       expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
     }
     const seen = await alice.fetch(`/commands/${id}`);
