@@ -60,7 +60,10 @@ describe("bytes that no name leads to", () => {
   test.each<[what: string, script: string]>([
     ["an open file in the volume", `exec 3> /data/file; ${fill} >&3; rm /data/file`],
     ["an open file in its layer", `exec 3> /file; ${fill} >&3; rm /file`],
-    ["a file that only a child holds", `${fill} > /data/file; sleep 1000 < /data/file & rm /data/file`],
+    [
+      "a file that only a child holds",
+      `${fill} > /data/file; exec 3< /data/file; sleep 1000 <&3 & exec 3<&-; rm /data/file`,
+    ],
     [
       "a file that many hold",
       `${fill} > /data/file; exec 3< /data/file 4< /data/file; sleep 1000 & rm /data/file`,
