@@ -12,7 +12,7 @@ import { refusalOfBuilt } from "./built-image.ts";
 import { runBuild, runLoad } from "./docker-image-work.ts";
 import { writePair } from "./dockerfile-write.ts";
 import { engineCall, engineTry, isEngineError } from "./engine-call.ts";
-import { IMAGE_LABEL, IMAGE_USER_LABEL } from "./image-labels.ts";
+import { IMAGE_LABEL, IMAGE_USER_LABEL, reservedLabelOf } from "./image-labels.ts";
 import { ImageRecord } from "./image-record.ts";
 import {
   type BuildWork,
@@ -297,6 +297,13 @@ export class DockerImageStore implements ImageStore {
     }
     if (this.#record.all().some((row) => engineTag(row.user, row) === name)) {
       throw new PerigeeError("ALREADY_EXISTS", `${name} is a user's image: give it another name first`);
+    }
+    const label = reservedLabelOf(found.Config?.Labels);
+    if (label !== undefined) {
+      throw new PerigeeError(
+        "INVALID_PARAMETERS",
+        `${name} has the label ${label.slice(0, 200)}, which is reserved: no pod could run it`,
+      );
     }
     this.#record.publish(name);
   }

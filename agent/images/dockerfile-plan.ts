@@ -9,7 +9,7 @@ import { Scope } from "./dockerfile-scope.ts";
 import { readArg, writeStep } from "./dockerfile-step.ts";
 import { readTrigger } from "./dockerfile-trigger.ts";
 import { type Step, writeDockerfile } from "./dockerfile-write.ts";
-import { isReservedLabel } from "./image-labels.ts";
+import { reservedLabelOf } from "./image-labels.ts";
 import type { ImageDetails } from "./image-store.ts";
 
 /** What a Dockerfile's images mean where it is built. */
@@ -236,7 +236,7 @@ class Planner {
 
 /** An image that looks like something of the agent's is no base: what is built on it would, too. */
 function assertUsable(reference: string, { labels }: ImageDetails): void {
-  const key = Object.keys(labels).find(isReservedLabel);
+  const key = reservedLabelOf(labels);
   if (key === undefined) return;
   throw new DockerfileError(`image ${shown(reference)} has the label ${shown(key)}, which is reserved`);
 }

@@ -8,7 +8,7 @@ import type { OperationContext, OperationHandler } from "../operation.ts";
 import { ArchiveFile } from "./archive-stream.ts";
 import { emitImage } from "./emit-image.ts";
 import type { ImageDeps } from "./image-deps.ts";
-import { isOurLabel } from "./image-labels.ts";
+import { isAgentLabel } from "./image-labels.ts";
 import type { ImageStore } from "./image-store.ts";
 import type { LogTail } from "./log-tail.ts";
 import { makeImage } from "./make-image.ts";
@@ -99,7 +99,9 @@ async function verify(
   if (loaded?.os !== "linux" || (loaded.architecture !== "" && !fits.includes(loaded.architecture))) {
     throw new LoadError(`the image is not for linux/${fits.join(", linux/")}`);
   }
-  const unread = Object.keys(loaded.labels).find((key) => isOurLabel(key) && !saved.ourLabels.includes(key));
+  const unread = Object.keys(loaded.labels).find(
+    (key) => isAgentLabel(key) && !saved.ourLabels.includes(key),
+  );
   if (unread !== undefined) throw reserved(unread);
 }
 

@@ -1,5 +1,5 @@
 import type Docker from "dockerode";
-import { isReservedLabel } from "../images/image-labels.ts";
+import { reservedLabelOf } from "../images/image-labels.ts";
 import { ImageMissing, StartFailure } from "./pod-runtime.ts";
 
 const MOST_KNOWN = 1_000;
@@ -39,7 +39,7 @@ export class DockerWorkdirs {
     if (known !== undefined) return known;
     try {
       const { Config } = await this.#docker.getImage(imageId).inspect();
-      const label = Object.keys(Config?.Labels ?? {}).find(isReservedLabel);
+      const label = reservedLabelOf(Config?.Labels);
       if (label !== undefined) {
         throw new StartFailure(`the image has the label ${label.slice(0, 200)}, which is reserved`);
       }
