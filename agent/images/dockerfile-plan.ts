@@ -1,3 +1,4 @@
+import { LIMITS } from "#protocol/limits.ts";
 import type { EscapeChar } from "./dockerfile-directives.ts";
 import { DockerfileError, locate, shown } from "./dockerfile-error.ts";
 import { Expander } from "./dockerfile-expand.ts";
@@ -76,8 +77,6 @@ function heredocBefore(read: readonly Numbered[], line: string): Numbered | unde
   });
 }
 
-const STAGES = 200;
-
 type Stage = {
   name: string | undefined;
   scope: Scope;
@@ -141,7 +140,9 @@ class Planner {
     if (name !== undefined && this.#stages.some((stage) => stage.name === name)) {
       throw new DockerfileError(`duplicate name ${shown(name)}`);
     }
-    if (this.#stages.length === STAGES) throw new DockerfileError("there are over 200 stages");
+    if (this.#stages.length === LIMITS.dockerfileStages) {
+      throw new DockerfileError(`there are over ${LIMITS.dockerfileStages} stages`);
+    }
     const platform = readFlags(flags, ["platform"]).get("platform");
     if (platform !== undefined) this.#checkPlatform(this.#expander.word(platform, this.#globals));
     const base = this.#expander.word(word, this.#globals);
