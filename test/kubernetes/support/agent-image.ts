@@ -24,7 +24,6 @@ const PACKAGES = [
   "@node-rs/xxhash",
   "dockerode",
   "pino",
-  "tar-stream",
   "ulid",
   "zod",
 ];
