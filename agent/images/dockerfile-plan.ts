@@ -235,7 +235,7 @@ class Planner {
   }
 }
 
-/** An image that looks like something of the agent's is no base: what is built on it would, too. */
+/** An image with a reserved label is no base: what is built on it would have the label, too. */
 function assertUsable(reference: string, { labels }: ImageDetails): void {
   const key = reservedLabelOf(labels);
   if (key === undefined) return;

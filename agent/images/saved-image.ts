@@ -7,7 +7,7 @@ import { readOciLayout } from "./oci-layout.ts";
 import { parseReference, type Reference } from "./reference.ts";
 import { TarError } from "./tar-parser.ts";
 
-/** A layer as it lies in the archive: the how-manieth entry, its path, what its content, unpacked, must hash to. */
+/** A layer as it lies in the archive: the position of its entry, its path, and the hash that its unpacked content must have. */
 export type StoredLayer = { n: number; path: string; diffId: string };
 
 /** One image of an archive, read and checked: what of it goes to the engine. */

@@ -7,8 +7,8 @@ const MOST_KNOWN = 1_000;
 type Known = { workdir: string; volumes: readonly string[]; entrypoint: string[]; cmd: string[] };
 
 /**
- * WORKDIR, VOLUMEs and commands of images by content ID; an ID names its content for ever. An image with a label of the agent's
- * is refused, however it came here: its containers would look like something else of the agent's.
+ * WORKDIR, VOLUMEs and commands of images by content ID; an ID names its content for ever. An image with a reserved
+ * label is refused, wherever it came from: its containers would look like something else of the agent's.
  */
 export class DockerWorkdirs {
   readonly #docker: Docker;
