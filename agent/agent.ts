@@ -117,7 +117,7 @@ export async function runAgent(
       wrote: (user) => written.get(user) ?? 0,
       room: () => Math.min(volumes.room(), volumes.roomForEntries()),
       quota: () => quota,
-      evict: async (user) => pods.evict(user),
+      evict: async (user, why) => pods.evict(user, why),
       log,
     },
     config.usageMs,

@@ -26,6 +26,9 @@ export const LIMITS = {
   /** one field of an uplink's form, and how many it may have */
   fieldBytes: 64 * KiB,
   formFields: 1_000,
+  /** headers of one part of a form, and how many it may have */
+  partHeaderBytes: 16 * KiB,
+  partHeaders: 64,
   /** a path in a volume */
   pathBytes: 4 * KiB,
   /** a field that is a word: a time, a number, a node */
@@ -55,6 +58,21 @@ export const LIMITS = {
   logTailLineBytes: 4 * KiB,
   listEntries: 1_000_000,
   listDepth: 128,
+  /** a Dockerfile, and one line of it (the engine's own bound) */
+  dockerfileBytes: 1 * MiB,
+  dockerfileLineBytes: 65_535,
+  dockerfileInstructions: 10_000,
+  dockerfileStages: 200,
+  /** environment variables of one stage */
+  dockerfileVariables: 2_000,
+  /** characters of one word once its variables are expanded, and of all words */
+  dockerfileWord: 65_536,
+  dockerfileExpanded: 8 * MiB,
+  /** a `.dockerignore` */
+  ignoreFileBytes: 64 * KiB,
+  /** entries and layers of an archive that is loaded; engines stack 127 layers */
+  archiveEntries: 10_000,
+  imageLayers: 127,
   /** the config of an image that is loaded, and each other description in its archive */
   imageConfigBytes: 4 * MiB,
   /** entries of each list in an image's config: variables, labels, arguments, triggers */

@@ -148,11 +148,11 @@ describe.skipIf(!canStart)("starting an engine", () => {
     expect(await askEngine(`unix://${at.socket}`)).toHaveProperty("version");
     expect(isAlive(stranger.pid!)).toBe(true);
     expect(bridges()).toEqual(before);
-  }, 120_000);
+  });
 
   test("an engine that cannot start says why, and leaves nothing running", async () => {
     const at = { ...places(), args: ["--storage-driver=nonesuch"] };
     await expect(startEngine(at, say)).rejects.toThrow(/driver not supported/);
     expect(readPidFile(join(at.state, "dockerd.pid"))).toBeUndefined();
-  }, 120_000);
+  });
 });

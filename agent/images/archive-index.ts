@@ -7,7 +7,7 @@ const MAX_LINKS = 8;
 /** what tells an image's archive from others, and is read with the index */
 const DESCRIPTIONS = ["manifest.json", "index.json"];
 
-/** An entry and the how-manieth of the archive it is. */
+/** An entry and its position in the archive, from 0. */
 export type Located = TarEntry & { n: number };
 
 /**

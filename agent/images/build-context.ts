@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import type { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import type { Directory } from "../files/directory.ts";
 import { isMissing, openBeneath } from "../files/open-beneath.ts";
 import { packDirectory } from "../files/pack-directory.ts";
 import { hasUplinkMode } from "../files/uplink-mark.ts";
 import { ContextNotes } from "./context-notes.ts";
-import { DOCKERFILE_BYTES } from "./dockerfile-lines.ts";
-import { IGNORE_BYTES, IgnoreFile } from "./ignore-file.ts";
+import { IgnoreFile } from "./ignore-file.ts";
 import { NotReadable, readBounded } from "./read-bounded.ts";
 
 /** A build that cannot begin: `message` is a line for its log. */
@@ -35,7 +35,7 @@ export function openContext(volume: Directory | undefined, path: string): Direct
 export function readDockerfileFrom(volume: Directory, path: string): Buffer {
   const failed = `failed to read dockerfile: open ${path || "."}`;
   try {
-    return readBounded(volume, path, DOCKERFILE_BYTES);
+    return readBounded(volume, path, LIMITS.dockerfileBytes);
   } catch (error) {
     if (isMissing(error)) throw new ContextError(`${failed}: no such file or directory`);
     throw readable(error, failed);
@@ -97,7 +97,7 @@ export function packContext(context: Directory, dockerfile: string, options: Con
 
 function readIgnoreFile(context: Directory): Buffer | undefined {
   try {
-    return readBounded(context, ".dockerignore", IGNORE_BYTES);
+    return readBounded(context, ".dockerignore", LIMITS.ignoreFileBytes);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw readable(error, "failed to read .dockerignore");

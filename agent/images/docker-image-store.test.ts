@@ -73,6 +73,18 @@ describe("public images", () => {
     expect(await world.store.resolve(bob, `library/${name}`)).toEqual({ id, reference: name });
   });
 
+  test("are published only if pods may run them: without a reserved label", async () => {
+    const name = `labelled-${mark}:v1`;
+    const container = await world.docker.createContainer({ Image: busybox, Cmd: ["true"] });
+    const [repo, version] = name.split(":");
+    await container.commit({ repo, tag: version, changes: "LABEL perigee.run=x" });
+    await container.remove();
+    const failure = await failureOf(world.run("edge.publish", "_operator", { image: name }));
+    expect(failure.code).toBe("INVALID_PARAMETERS");
+    expect(failure.message).toContain("perigee.run");
+    expect(await world.store.resolve(bob, name)).toBeUndefined();
+  });
+
   test("keep their meaning when a user's name would spell the same", async () => {
     const name = `${alice}-tool:latest`;
     await tag(busybox, name);

@@ -1,6 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
 import type Docker from "dockerode";
-import type { ImageInspectInfo } from "dockerode";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "../kill-point.ts";
@@ -11,8 +10,9 @@ import { BuildSteps } from "./build-steps.ts";
 import { refusalOfBuilt } from "./built-image.ts";
 import { runBuild, runLoad } from "./docker-image-work.ts";
 import { writePair } from "./dockerfile-write.ts";
-import { engineCall, engineTry, isEngineError } from "./engine-call.ts";
-import { IMAGE_LABEL, IMAGE_USER_LABEL } from "./image-labels.ts";
+import { engineCall } from "./engine-call.ts";
+import { EngineImages } from "./engine-images.ts";
+import { IMAGE_LABEL, IMAGE_USER_LABEL, reservedLabelOf } from "./image-labels.ts";
 import { ImageRecord } from "./image-record.ts";
 import {
   type BuildWork,
@@ -63,6 +63,7 @@ export class DockerImageStore implements ImageStore {
   readonly registries: readonly string[];
   readonly #docker: Docker;
   readonly #record: ImageRecord;
+  readonly #images: EngineImages;
   readonly #options: DockerImageStoreOptions;
   readonly #temporary: string;
   /** numbers of the builds that run */
@@ -80,6 +81,12 @@ export class DockerImageStore implements ImageStore {
     this.#record = new ImageRecord(options.database);
     this.registries = [...new Set([...(options.registry ? [options.registry] : []), "localhost:5000"])];
     this.#temporary = temporaryPrefix(options.instance);
+    this.#images = new EngineImages({
+      docker: this.#docker,
+      record: this.#record,
+      instance: options.instance,
+      temporary: this.#temporary,
+    });
     this.#marks = new OwnMarks(options.home ?? options.instance);
     this.#unfinished = new Set([...(options.unfinished ?? [])].map((id) => this.temporaryName(id)));
     this.#record.begin(options.traces ?? false);
@@ -99,11 +106,11 @@ export class DockerImageStore implements ImageStore {
         const row = this.#record.get(user, candidate.own);
         if (!row) continue;
         // the user's own name never falls back to a public image
-        const found = await this.#inspect(row.id);
+        const found = await this.#images.inspect(row.id);
         return found && { id: row.id, reference: engineTag(user, candidate.own) };
       }
       if (!published.has(candidate.public)) continue;
-      const found = await this.#inspect(candidate.public);
+      const found = await this.#images.inspect(candidate.public);
       if (found?.RepoTags?.includes(candidate.public)) return { id: found.Id, reference: candidate.public };
     }
     return undefined;
@@ -113,7 +120,7 @@ export class DockerImageStore implements ImageStore {
     await this.#ready();
     const images: OwnImage[] = [];
     for (const { name, tag, id, created } of this.#record.list(user)) {
-      const found = await this.#inspect(id);
+      const found = await this.#images.inspect(id);
       if (found) images.push({ name, tag, id, size: found.Size, created });
     }
     return images;
@@ -149,7 +156,7 @@ export class DockerImageStore implements ImageStore {
     const own = this.#record.list(user).find((row) => row.id === id);
     if (own) return `${user}-${own.name}`;
     const published = this.#public.names();
-    const name = (await this.#inspect(id))?.RepoTags?.find((tag) => published.has(tag));
+    const name = (await this.#images.inspect(id))?.RepoTags?.find((tag) => published.has(tag));
     return name && parseReference(name)?.name;
   }
 
@@ -159,7 +166,7 @@ export class DockerImageStore implements ImageStore {
   }
 
   async inspect(id: string): Promise<ImageDetails | undefined> {
-    const found = await this.#inspect(id);
+    const found = await this.#images.inspect(id);
     if (!found || found.Id !== id) return undefined;
     return {
       id,
@@ -265,16 +272,16 @@ export class DockerImageStore implements ImageStore {
   async commit(user: string, image: ImageName, id: string, command: string): Promise<void> {
     this.#record.put(user, image, id, Date.now());
     killPoint("images.recorded");
-    const labels = (await this.#inspect(id))?.Config?.Labels ?? {};
+    const labels = (await this.#images.inspect(id))?.Config?.Labels ?? {};
     await this.#mark(id, engineTag(user, image), labels);
-    await this.#tag(id, engineTag(user, image));
+    await this.#images.tag(id, engineTag(user, image));
     killPoint("images.tagged");
     await this.discard(command);
   }
 
   async discard(command: string): Promise<void> {
-    await this.#untag(this.temporaryName(command));
-    await this.#collect();
+    await this.#images.untag(this.temporaryName(command));
+    await this.#images.collect();
   }
 
   async remove(user: string, image: ImageName): Promise<void> {
@@ -282,21 +289,28 @@ export class DockerImageStore implements ImageStore {
     this.#record.remove(user, image);
     killPoint("images.forgotten");
     const tag = engineTag(user, image);
-    if (!this.#public.names().has(tag)) await this.#untag(tag);
-    await this.#untag(this.#marks.of(tag));
+    if (!this.#public.names().has(tag)) await this.#images.untag(tag);
+    await this.#images.untag(this.#marks.of(tag));
     killPoint("images.untagged");
-    await this.#collect();
+    await this.#images.collect();
   }
 
   async publish(reference: string): Promise<void> {
     await this.#ready();
     const name = publicName(reference);
-    const found = name === undefined ? undefined : await this.#inspect(name);
+    const found = name === undefined ? undefined : await this.#images.inspect(name);
     if (name === undefined || !found?.RepoTags?.includes(name) || isPrivateName(name)) {
       throw new PerigeeError("IMAGE_NOT_FOUND", `The engine has no image ${reference}`);
     }
     if (this.#record.all().some((row) => engineTag(row.user, row) === name)) {
       throw new PerigeeError("ALREADY_EXISTS", `${name} is a user's image: give it another name first`);
+    }
+    const label = reservedLabelOf(found.Config?.Labels);
+    if (label !== undefined) {
+      throw new PerigeeError(
+        "INVALID_PARAMETERS",
+        `${name} has the label ${label.slice(0, 200)}, which is reserved: no pod could run it`,
+      );
     }
     this.#record.publish(name);
   }
@@ -323,16 +337,16 @@ export class DockerImageStore implements ImageStore {
       const tag = engineTag(row.user, row);
       await this.#mark(row.id, tag, labels.get(row.id) ?? {}, tags);
       // recorded and not tagged yet, or tagged over by someone: the record has it
-      if (tags.get(tag) !== row.id && !published.has(tag)) await this.#tag(row.id, tag);
+      if (tags.get(tag) !== row.id && !published.has(tag)) await this.#images.tag(row.id, tag);
     }
     await new BuildSteps(this.#docker, (parent) => isBuildParent(this.#options.instance, parent)).remove();
     for (const [tag, id] of tags) {
       if (!this.#isTemporary(tag) || this.#unfinished.has(tag)) continue;
       // a container may hold it still: it goes with the others that were let go
-      if (tag === this.#keptName(id)) this.#record.release(id);
-      else await this.#untag(tag);
+      if (tag === this.#images.keptName(id)) this.#record.release(id);
+      else await this.#images.untag(tag);
     }
-    await this.#collect();
+    await this.#images.collect();
   }
 
   /** What was loaded carries no label of ours: a mark says that its name is a user's, should this record be lost. */
@@ -344,21 +358,16 @@ export class DockerImageStore implements ImageStore {
   ): Promise<void> {
     const mark = this.#marks.of(tag);
     if (labels[IMAGE_LABEL] === undefined) {
-      if (tags?.get(mark) !== id) await this.#tag(id, mark);
-    } else if (!tags || tags.has(mark)) await this.#untag(mark);
+      if (tags?.get(mark) !== id) await this.#images.tag(id, mark);
+    } else if (!tags || tags.has(mark)) await this.#images.untag(mark);
   }
 
   #isTemporary(tag: string): boolean {
     return tag.startsWith(`${this.#temporary}/`);
   }
 
-  /** By whole ID or by a name with its tag: never by something that could be the beginning of an ID. */
-  async #inspect(name: string): Promise<ImageInspectInfo | undefined> {
-    return engineTry(() => this.#docker.getImage(name).inspect(), 404);
-  }
-
   async #idOf(name: string): Promise<string> {
-    const found = await this.#inspect(name);
+    const found = await this.#images.inspect(name);
     if (!found) throw new Error(`the engine made no image ${name}`);
     return found.Id;
   }
@@ -367,62 +376,11 @@ export class DockerImageStore implements ImageStore {
     const sized = async (names: Iterable<string>): Promise<SizedImage[]> => {
       const out: SizedImage[] = [];
       for (const name of names) {
-        const found = await this.#inspect(name);
+        const found = await this.#images.inspect(name);
         if (found) out.push({ id: found.Id, size: found.Size, layers: found.RootFS.Layers ?? [] });
       }
       return out;
     };
     return usageOf(await sized(new Set(ids)), await sized(this.#public.names()));
-  }
-
-  async #tag(id: string, name: string): Promise<void> {
-    const colon = name.lastIndexOf(":");
-    const names = { repo: name.slice(0, colon), tag: name.slice(colon + 1) };
-    await engineTry(() => this.#docker.getImage(id).tag(names), 404);
-  }
-
-  /** Takes a name away; the image goes with its last one, unless a container holds it. */
-  async #untag(name: string): Promise<void> {
-    const found = await this.#inspect(name);
-    if (!found) return;
-    try {
-      await engineTry(() => this.#docker.getImage(name).remove(), 404);
-    } catch (error) {
-      if (!isEngineError(error, 409)) throw error;
-      // an image that a container uses keeps its last name: it gets one of ours in exchange
-      await this.#tag(found.Id, this.#keptName(found.Id));
-      await engineTry(() => this.#docker.getImage(name).remove(), 404);
-      this.#record.release(found.Id);
-    }
-  }
-
-  #keptName(id: string): string {
-    return `${this.#temporary}/kept:${id.slice("sha256:".length)}`;
-  }
-
-  /** Removes images that lost their last name here, and steps of builds that nothing is built on any more. */
-  async #collect(): Promise<void> {
-    for (const id of this.#record.released()) {
-      const found = this.#record.hasId(id) ? undefined : await this.#inspect(id);
-      const others = (found?.RepoTags ?? []).filter((tag) => tag !== this.#keptName(id));
-      if (found && others.length === 0 && !(await this.#tryRemove(found.RepoTags?.[0] ?? id))) continue;
-      if (others.length > 0) await engineTry(() => this.#docker.getImage(this.#keptName(id)).remove(), 404);
-      this.#record.forgetReleased(id);
-    }
-    const filters = { dangling: ["true"], label: [`${IMAGE_LABEL}=${this.#options.instance}`] };
-    for (const { Id } of await engineCall(() => this.#docker.listImages({ filters }))) {
-      if (!this.#record.hasId(Id)) await this.#tryRemove(Id);
-    }
-  }
-
-  /** False when something still holds it. */
-  async #tryRemove(name: string): Promise<boolean> {
-    try {
-      await engineTry(() => this.#docker.getImage(name).remove(), 404);
-      return true;
-    } catch (error) {
-      if (isEngineError(error, 409)) return false;
-      throw error;
-    }
   }
 }

@@ -1,3 +1,4 @@
+import { LIMITS } from "#protocol/limits.ts";
 import { hasBlank, isBlank } from "./dockerfile-blanks.ts";
 import type { EscapeChar } from "./dockerfile-directives.ts";
 import { DockerfileError, shown } from "./dockerfile-error.ts";
@@ -5,9 +6,6 @@ import { DockerfileError, shown } from "./dockerfile-error.ts";
 export type Variables = { get(name: string): string | undefined };
 
 const NESTING = 20;
-/** characters */
-const WORD = 65_536;
-const TOTAL = 8 * 1024 * 1024;
 
 /**
  * Expands variables and takes quotes away as the engine does: `$X`, `${X}`, `${X:-word}`, `${X:+word}`,
@@ -16,7 +14,7 @@ const TOTAL = 8 * 1024 * 1024;
  */
 export class Expander {
   readonly #escape: EscapeChar;
-  #left = TOTAL;
+  #left: number = LIMITS.dockerfileExpanded;
 
   constructor(escapeChar: EscapeChar) {
     this.#escape = escapeChar;
@@ -66,7 +64,8 @@ class Expansion {
       else if (char === "$") text += words.split(this.#variable(depth));
       else if (char === this.#escape) text += words.add(this.#chars[this.#at++] ?? "");
       else text += words.split(char);
-      if (text.length > WORD) throw new DockerfileError("a word is too long after expansion");
+      if (text.length > LIMITS.dockerfileWord)
+        throw new DockerfileError("a word is too long after expansion");
     }
     if (stop) throw new DockerfileError("syntax error: missing '}'");
     return { text, words: words.end() };

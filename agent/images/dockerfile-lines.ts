@@ -1,3 +1,4 @@
+import { LIMITS, MiB } from "#protocol/limits.ts";
 import { trim, trimStart } from "./dockerfile-blanks.ts";
 import { type EscapeChar, readDirectives } from "./dockerfile-directives.ts";
 import { DockerfileError } from "./dockerfile-error.ts";
@@ -6,11 +7,6 @@ import { DockerfileError } from "./dockerfile-error.ts";
 export type LogicalLine = { number: number; text: string };
 
 export type DockerfileLines = { escapeChar: EscapeChar; lines: LogicalLine[] };
-
-export const DOCKERFILE_BYTES = 1024 * 1024;
-const INSTRUCTIONS = 10_000;
-/** the engine's scanner takes no longer line */
-const LINE_BYTES = 65_535;
 
 /** Reads the lines of a Dockerfile as the classic builder of engine 20.10 does. @throws DockerfileError */
 export function readLines(bytes: Uint8Array): DockerfileLines {
@@ -33,7 +29,11 @@ export function readLines(bytes: Uint8Array): DockerfileLines {
       part = physical[i]!;
     }
     lines.push({ number, text: parts.join("") });
-    if (lines.length > INSTRUCTIONS) throw new DockerfileError("the Dockerfile has over 10,000 instructions");
+    if (lines.length > LIMITS.dockerfileInstructions) {
+      throw new DockerfileError(
+        `the Dockerfile has over ${LIMITS.dockerfileInstructions.toLocaleString("en")} instructions`,
+      );
+    }
   }
   if (lines.length === 0) throw new DockerfileError("the Dockerfile cannot be empty");
   return { escapeChar, lines };
@@ -58,7 +58,8 @@ function endOfText(line: string): number {
 }
 
 function physicalLines(bytes: Uint8Array): string[] {
-  if (bytes.length > DOCKERFILE_BYTES) throw new DockerfileError("the Dockerfile is over 1 MiB");
+  if (bytes.length > LIMITS.dockerfileBytes)
+    throw new DockerfileError(`the Dockerfile is over ${LIMITS.dockerfileBytes / MiB} MiB`);
   let text: string;
   try {
     // a byte order mark goes
@@ -71,8 +72,10 @@ function physicalLines(bytes: Uint8Array): string[] {
   // what ends with a line end has no line after it
   if (lines.at(-1) === "") lines.pop();
   return lines.map((line, i) => {
-    if (Buffer.byteLength(line) > LINE_BYTES) {
-      throw new DockerfileError(`Dockerfile line ${i + 1}: the line is over ${LINE_BYTES} bytes`);
+    if (Buffer.byteLength(line) > LIMITS.dockerfileLineBytes) {
+      throw new DockerfileError(
+        `Dockerfile line ${i + 1}: the line is over ${LIMITS.dockerfileLineBytes} bytes`,
+      );
     }
     return line.endsWith("\r") ? line.slice(0, -1) : line;
   });

@@ -1,3 +1,4 @@
+import { LIMITS } from "#protocol/limits.ts";
 import type { EscapeChar } from "./dockerfile-directives.ts";
 import { DockerfileError, locate, shown } from "./dockerfile-error.ts";
 import { Expander } from "./dockerfile-expand.ts";
@@ -9,7 +10,7 @@ import { Scope } from "./dockerfile-scope.ts";
 import { readArg, writeStep } from "./dockerfile-step.ts";
 import { readTrigger } from "./dockerfile-trigger.ts";
 import { type Step, writeDockerfile } from "./dockerfile-write.ts";
-import { isReservedLabel } from "./image-labels.ts";
+import { reservedLabelOf } from "./image-labels.ts";
 import type { ImageDetails } from "./image-store.ts";
 
 /** What a Dockerfile's images mean where it is built. */
@@ -76,8 +77,6 @@ function heredocBefore(read: readonly Numbered[], line: string): Numbered | unde
   });
 }
 
-const STAGES = 200;
-
 type Stage = {
   name: string | undefined;
   scope: Scope;
@@ -141,7 +140,9 @@ class Planner {
     if (name !== undefined && this.#stages.some((stage) => stage.name === name)) {
       throw new DockerfileError(`duplicate name ${shown(name)}`);
     }
-    if (this.#stages.length === STAGES) throw new DockerfileError("there are over 200 stages");
+    if (this.#stages.length === LIMITS.dockerfileStages) {
+      throw new DockerfileError(`there are over ${LIMITS.dockerfileStages} stages`);
+    }
     const platform = readFlags(flags, ["platform"]).get("platform");
     if (platform !== undefined) this.#checkPlatform(this.#expander.word(platform, this.#globals));
     const base = this.#expander.word(word, this.#globals);
@@ -234,9 +235,9 @@ class Planner {
   }
 }
 
-/** An image that looks like something of the agent's is no base: what is built on it would, too. */
+/** An image with a reserved label is no base: what is built on it would have the label, too. */
 function assertUsable(reference: string, { labels }: ImageDetails): void {
-  const key = Object.keys(labels).find(isReservedLabel);
+  const key = reservedLabelOf(labels);
   if (key === undefined) return;
   throw new DockerfileError(`image ${shown(reference)} has the label ${shown(key)}, which is reserved`);
 }

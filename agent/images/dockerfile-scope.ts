@@ -1,7 +1,7 @@
+import { LIMITS } from "#protocol/limits.ts";
 import { DockerfileError } from "./dockerfile-error.ts";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const ENVIRONMENT = 2_000;
 const DEFAULT_SHELL = ["/bin/sh", "-c"];
 
 /** What a stage's instructions see: its environment, its build arguments, its shell. */
@@ -36,7 +36,11 @@ export class Scope {
   /** ENV wins over ARG. @throws DockerfileError */
   set(name: string, value: string): void {
     this.#env.set(name, value);
-    if (this.#env.size > ENVIRONMENT) throw new DockerfileError("there are over 2,000 environment variables");
+    if (this.#env.size > LIMITS.dockerfileVariables) {
+      throw new DockerfileError(
+        `there are over ${LIMITS.dockerfileVariables.toLocaleString("en")} environment variables`,
+      );
+    }
   }
 
   get(name: string): string | undefined {

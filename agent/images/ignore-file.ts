@@ -27,7 +27,6 @@ export class IgnoreError extends Error {
   override readonly name = "IgnoreError";
 }
 
-export const IGNORE_BYTES = 64 * 1024;
 /** a few seconds */
 const BUDGET = 200_000_000;
 

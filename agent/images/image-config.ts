@@ -1,6 +1,6 @@
 import { LIMITS } from "#protocol/limits.ts";
 import { parseJson } from "./archive-index.ts";
-import { isOurLabel } from "./image-labels.ts";
+import { isAgentLabel } from "./image-labels.ts";
 import { TarError } from "./tar-parser.ts";
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
@@ -36,7 +36,7 @@ export function readImageConfig(bytes: Buffer, architectures: readonly string[])
   if (!isAbsent(config)) checkConfig(config);
   const ourLabels = [config, image.container_config].flatMap((part) => {
     const { labels } = isAbsent(part) ? {} : fieldsOf(part, "config");
-    return isObject(labels) ? Object.keys(labels).filter(isOurLabel) : [];
+    return isObject(labels) ? Object.keys(labels).filter(isAgentLabel) : [];
   });
   return { diffIds: diffIdsOf(rootfs), ourLabels };
 }

@@ -3,17 +3,19 @@ export const IMAGE_LABEL = "perigee.image";
 /** Label key of the user for whom it was built. */
 export const IMAGE_USER_LABEL = "perigee.image.user";
 
-/** Is `key` one of those by which the agent marks what is its own? No Dockerfile sets one. */
+/** Does the key belong to the agent? No Dockerfile may set it, and no loaded image may have it. */
 export function isAgentLabel(key: string): boolean {
   return /^\s*perigee\./i.test(key);
 }
 
-/** Would an image with this label look like something else of the agent's? What was built onboard has ours. */
-export function isReservedLabel(key: string): boolean {
-  return isAgentLabel(key) && key !== IMAGE_LABEL && key !== IMAGE_USER_LABEL;
-}
-
-/** Is it a label that only the agent may give? */
-export function isOurLabel(key: string): boolean {
-  return key.startsWith("perigee.");
+/**
+ * The first label for which an image must not be run, built on or published: one of the agent's, other than the two
+ * that images built onboard have.
+ */
+export function reservedLabelOf(
+  labels: Readonly<Record<string, string>> | null | undefined,
+): string | undefined {
+  return Object.keys(labels ?? {}).find(
+    (key) => isAgentLabel(key) && key !== IMAGE_LABEL && key !== IMAGE_USER_LABEL,
+  );
 }

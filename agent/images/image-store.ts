@@ -92,7 +92,10 @@ export interface ImageStore {
   owns(user: string, image: ImageName): boolean;
   /** Takes the name away, and the image with its last name. May be repeated; a name that is not there is no error. */
   remove(user: string, image: ImageName): Promise<void>;
-  /** Adds an image of the engine to the public ones. @throws PerigeeError IMAGE_NOT_FOUND, ALREADY_EXISTS (a user's) */
+  /**
+   * Adds an image of the engine to the public ones.
+   * @throws PerigeeError IMAGE_NOT_FOUND, ALREADY_EXISTS (a user's), INVALID_PARAMETERS (it has a reserved label)
+   */
   publish(reference: string): Promise<void>;
   /**
    * At the agent's start: reads the public list on the first one and clears what cut commands left, except what will

@@ -2,13 +2,14 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import { isMissing, type Opened, openBeneath } from "../files/open-beneath.ts";
 import { FileShrank } from "../files/read-exactly.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import { ArchiveFile } from "./archive-stream.ts";
 import { emitImage } from "./emit-image.ts";
 import type { ImageDeps } from "./image-deps.ts";
-import { isOurLabel } from "./image-labels.ts";
+import { isAgentLabel } from "./image-labels.ts";
 import type { ImageStore } from "./image-store.ts";
 import type { LogTail } from "./log-tail.ts";
 import { makeImage } from "./make-image.ts";
@@ -22,8 +23,6 @@ type LoadContext = OperationContext<"image.load">;
 class LoadError extends Error {
   override readonly name = "LoadError";
 }
-
-const MAX_ENTRIES = 10_000;
 
 /** Loads an image from an archive in a volume. @throws PerigeeError IMAGE_LOAD_FAILED with `log_tail` */
 export function loadImage(store: ImageStore, deps: ImageDeps): OperationHandler<"image.load"> {
@@ -49,7 +48,7 @@ async function load(
   const fd = openArchive(deps, user, input.volume, input.tarfile);
   try {
     const { size } = fs.fstatSync(fd);
-    const archive = new ArchiveFile(fd, { maxBytes: deps.quota(), maxEntries: MAX_ENTRIES });
+    const archive = new ArchiveFile(fd, { maxBytes: deps.quota(), maxEntries: LIMITS.archiveEntries });
     const architectures = deps.architectures ?? [platform.architecture];
     const saved = await readSavedImage(
       archive,
@@ -99,7 +98,9 @@ async function verify(
   if (loaded?.os !== "linux" || (loaded.architecture !== "" && !fits.includes(loaded.architecture))) {
     throw new LoadError(`the image is not for linux/${fits.join(", linux/")}`);
   }
-  const unread = Object.keys(loaded.labels).find((key) => isOurLabel(key) && !saved.ourLabels.includes(key));
+  const unread = Object.keys(loaded.labels).find(
+    (key) => isAgentLabel(key) && !saved.ourLabels.includes(key),
+  );
   if (unread !== undefined) throw reserved(unread);
 }
 

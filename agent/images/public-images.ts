@@ -1,5 +1,6 @@
 import type Docker from "dockerode";
 import type { Logger } from "pino";
+import { isAgentLabel } from "./image-labels.ts";
 import type { ImageRecord } from "./image-record.ts";
 import { type OwnMarks, unmarked } from "./own-names.ts";
 import { engineTag, publicName } from "./reference.ts";
@@ -56,7 +57,7 @@ export class PublicImages {
     const recorded = new Set(this.#options.record.all().map((row) => engineTag(row.user, row)));
     const free = new Set(unmarked(tags));
     return images
-      .filter((image) => !Object.keys(image.Labels ?? {}).some((key) => key.startsWith("perigee.")))
+      .filter((image) => !Object.keys(image.Labels ?? {}).some(isAgentLabel))
       .flatMap((image) => image.RepoTags ?? [])
       .filter((tag) => tag !== "<none>:<none>" && !recorded.has(tag) && free.has(tag));
   }

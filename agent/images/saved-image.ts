@@ -1,3 +1,4 @@
+import { LIMITS } from "#protocol/limits.ts";
 import { ArchiveIndex, parseJson } from "./archive-index.ts";
 import { explainArchive } from "./archive-kind.ts";
 import type { ArchiveFile } from "./archive-stream.ts";
@@ -6,10 +7,7 @@ import { readOciLayout } from "./oci-layout.ts";
 import { parseReference, type Reference } from "./reference.ts";
 import { TarError } from "./tar-parser.ts";
 
-/** more than any engine can stack */
-const MAX_LAYERS = 127;
-
-/** A layer as it lies in the archive: the how-manieth entry, its path, what its content, unpacked, must hash to. */
+/** A layer as it lies in the archive: the position of its entry, its path, and the hash that its unpacked content must have. */
 export type StoredLayer = { n: number; path: string; diffId: string };
 
 /** One image of an archive, read and checked: what of it goes to the engine. */
@@ -55,7 +53,8 @@ export async function readSavedImage(
   const described = await describe(index, wanted);
   assertWanted(described, wanted);
   const { layers: paths } = described;
-  if (paths.length > MAX_LAYERS) throw new TarError(`the image has more than ${MAX_LAYERS} layers`);
+  if (paths.length > LIMITS.imageLayers)
+    throw new TarError(`the image has more than ${LIMITS.imageLayers} layers`);
   const config = await index.read(index.file(described.config), "the image's config");
   const { diffIds, ourLabels } = readImageConfig(config, wanted.architectures);
   if (diffIds.length !== paths.length) {

@@ -1,12 +1,10 @@
 import type Docker from "dockerode";
+import { LIMITS } from "#protocol/limits.ts";
 import { containerOf, type NodeDevices, type PodLimits } from "./docker-container.ts";
 import { dataMounts, dataVolumes } from "./docker-data-volumes.ts";
 import type { DockerWorkdirs } from "./docker-workdirs.ts";
 import { type RunSpec, StartFailure } from "./pod-runtime.ts";
 import { seccompProfile } from "./seccomp-profile.ts";
-
-/** What an image may declare: each VOLUME costs the engine a directory of its own. */
-const MOST_VOLUMES = 64;
 
 export type CreatorOptions = {
   docker: Docker;
@@ -30,8 +28,8 @@ export class DockerCreator {
   /** @throws StartFailure, ImageMissing; what the engine says: 409 when the container exists */
   async create(spec: RunSpec, network: string): Promise<void> {
     const declared = await this.#options.workdirs.volumesOf(spec.imageId);
-    if (declared.length > MOST_VOLUMES) {
-      throw new StartFailure(`the image declares more than ${MOST_VOLUMES} VOLUMEs`);
+    if (declared.length > LIMITS.imageVolumes) {
+      throw new StartFailure(`the image declares more than ${LIMITS.imageVolumes} VOLUMEs`);
     }
     const { docker, workdirs, nameOf, ...context } = this.#options;
     await docker.createContainer(

@@ -1,6 +1,6 @@
-import { posix } from "node:path";
 import type Docker from "dockerode";
 import { Directory, isErrno } from "../files/directory.ts";
+import { imagePath } from "./image-path.ts";
 import { StartFailure } from "./pod-runtime.ts";
 
 const DATA = "/data";
@@ -19,8 +19,7 @@ export type DataVolume = {
  * @param volumes as the image's configuration has them; a relative one begins at `/`, as for the engine
  */
 export function dataVolumes(volumes: readonly string[]): DataVolume[] {
-  const targets = volumes.map((volume) => posix.join("/", volume).replace(/(?<=.)\/$/, ""));
-  return [...new Set(targets)]
+  return [...new Set(volumes.map(imagePath))]
     .filter((target) => target.startsWith(`${DATA}/`))
     .map((target) => ({ target, subPath: target.slice(DATA.length + 1) }));
 }

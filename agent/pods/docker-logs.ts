@@ -1,3 +1,5 @@
+import type { Readable } from "node:stream";
+import type Docker from "dockerode";
 import type { LogFrame } from "./pod-runtime.ts";
 
 const HEADER = 8;
@@ -39,4 +41,24 @@ function frameOf(stream: number, payload: Buffer): LogFrame | undefined {
     text: Buffer.from(payload.subarray(space + 1, ends ? payload.length - 1 : payload.length)),
     partial: !whole,
   };
+}
+
+/** A container's log so far, as a stream: without `follow` dockerode would read all of it into memory. */
+export function openLogStream(
+  docker: Docker,
+  id: string,
+  options: Record<string, unknown>,
+): Promise<Readable> {
+  return new Promise((resolve, reject) => {
+    docker.modem.dial(
+      {
+        path: `/containers/${id}/logs?`,
+        method: "GET",
+        isStream: true,
+        statusCodes: { 200: true, 101: true, 404: "no such container", 500: "server error" },
+        options,
+      },
+      (error: unknown, stream: unknown) => (error ? reject(error) : resolve(stream as Readable)),
+    );
+  });
 }

@@ -1,4 +1,5 @@
 import type Docker from "dockerode";
+import { imagePath, isWithin } from "./image-path.ts";
 import { StartFailure } from "./pod-runtime.ts";
 
 const MOST_KNOWN = 1_000;
@@ -40,7 +41,7 @@ async function refusalOf(
   const data = await resolve(container, "/data");
   if (data !== "/data") return "the image has a link at /data, where the volume belongs";
   for (const declared of volumes) {
-    const path = `/${partsOf(declared).join("/")}`;
+    const path = imagePath(declared);
     const real = await resolve(container, path);
     if (real === undefined) return `the image has a VOLUME at ${path} that links lead nowhere`;
     const engines = ENGINES.find((own) => isWithin(real, own));
@@ -70,14 +71,9 @@ async function resolve(container: Docker.Container, path: string): Promise<strin
   return done || "/";
 }
 
-/** Names on the way to a path, as a cleaned one has them. */
+/** The names on the way to a path. */
 function partsOf(path: string): string[] {
-  const parts: string[] = [];
-  for (const part of path.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
-  }
-  return parts;
+  return imagePath(path).split("/").filter(Boolean);
 }
 
 /** What a link of the image leads to; undefined for anything else, and where there is nothing. */
@@ -93,8 +89,4 @@ async function linkOf(container: Docker.Container, path: string): Promise<string
     if ((error as { statusCode?: number }).statusCode === 404) return undefined;
     throw error;
   }
-}
-
-function isWithin(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(`${directory}/`);
 }

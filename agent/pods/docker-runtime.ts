@@ -10,8 +10,9 @@ import { killPoint } from "../kill-point.ts";
 import { DEFAULT_POD_LIMITS, type NodeDevices, type PodLimits } from "./docker-container.ts";
 import { DockerCreator } from "./docker-create.ts";
 import { watchEvents } from "./docker-events.ts";
+import { ignoring, isImagesFault, isPayloadsFault, messageOf, statusOf } from "./docker-faults.ts";
 import { LABEL } from "./docker-labels.ts";
-import { framesOf } from "./docker-logs.ts";
+import { framesOf, openLogStream } from "./docker-logs.ts";
 import { DockerMountPoints } from "./docker-mount-points.ts";
 import { containerName, runOfName } from "./docker-names.ts";
 import { DockerNetworks } from "./docker-networks.ts";
@@ -263,7 +264,6 @@ export class DockerRuntime implements PodRuntime {
       ...(since && { since: Math.floor(Date.parse(since) / 1000) }),
     };
     const container = this.#container(run);
-    // A stream either way: without `follow` dockerode would read all of it into memory.
     const opened = follow
       ? await container.logs({ ...options, follow: true })
       : await openLogStream(this.#docker, container.id, options);
@@ -343,64 +343,4 @@ export class DockerRuntime implements PodRuntime {
       clearTimeout(timer);
     }
   }
-}
-
-function statusOf(error: unknown): number | undefined {
-  return (error as { statusCode?: number }).statusCode;
-}
-
-function messageOf(error: unknown): string {
-  const said = (error as { json?: { message?: string } }).json?.message;
-  return said ?? (error instanceof Error ? error.message : String(error));
-}
-
-/** The engine answered, and it was about the payload: trying again would not help. */
-function isPayloadsFault(error: unknown): boolean {
-  const status = statusOf(error);
-  if (status === 400) return true;
-  return (
-    status === 500 &&
-    /OCI runtime|container process|container_linux|unable to find (user|group)|executable file not found|no such file or directory|permission denied/i.test(
-      messageOf(error),
-    )
-  );
-}
-
-/** The same for creating a container, which makes the image's WORKDIR: a 500 may also be the engine's own trouble. */
-function isImagesFault(error: unknown): boolean {
-  const status = statusOf(error);
-  if (status === 400) return true;
-  return (
-    status === 500 &&
-    /Cannot mkdir|not a directory|too many (levels of symbolic )?links|file name too long/i.test(
-      messageOf(error),
-    )
-  );
-}
-
-/** The status when it is one of those that mean "nothing to do". */
-async function ignoring(work: Promise<unknown>, ...statuses: number[]): Promise<number | undefined> {
-  try {
-    await work;
-    return undefined;
-  } catch (error) {
-    const status = statusOf(error);
-    if (status === undefined || !statuses.includes(status)) throw error;
-    return status;
-  }
-}
-
-function openLogStream(docker: Docker, id: string, options: Record<string, unknown>): Promise<Readable> {
-  return new Promise((resolve, reject) => {
-    docker.modem.dial(
-      {
-        path: `/containers/${id}/logs?`,
-        method: "GET",
-        isStream: true,
-        statusCodes: { 200: true, 101: true, 404: "no such container", 500: "server error" },
-        options,
-      },
-      (error: unknown, stream: unknown) => (error ? reject(error) : resolve(stream as Readable)),
-    );
-  });
 }

@@ -1,5 +1,5 @@
 import type Docker from "dockerode";
-import { isReservedLabel } from "../images/image-labels.ts";
+import { reservedLabelOf } from "../images/image-labels.ts";
 import { ImageMissing, StartFailure } from "./pod-runtime.ts";
 
 const MOST_KNOWN = 1_000;
@@ -7,8 +7,8 @@ const MOST_KNOWN = 1_000;
 type Known = { workdir: string; volumes: readonly string[]; entrypoint: string[]; cmd: string[] };
 
 /**
- * WORKDIR, VOLUMEs and commands of images by content ID; an ID names its content for ever. An image with a label of the agent's
- * is refused, however it came here: its containers would look like something else of the agent's.
+ * WORKDIR, VOLUMEs and commands of images by content ID; an ID names its content for ever. An image with a reserved
+ * label is refused, wherever it came from: its containers would look like something else of the agent's.
  */
 export class DockerWorkdirs {
   readonly #docker: Docker;
@@ -39,7 +39,7 @@ export class DockerWorkdirs {
     if (known !== undefined) return known;
     try {
       const { Config } = await this.#docker.getImage(imageId).inspect();
-      const label = Object.keys(Config?.Labels ?? {}).find(isReservedLabel);
+      const label = reservedLabelOf(Config?.Labels);
       if (label !== undefined) {
         throw new StartFailure(`the image has the label ${label.slice(0, 200)}, which is reserved`);
       }

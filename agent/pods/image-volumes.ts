@@ -1,4 +1,4 @@
-import { posix } from "node:path";
+import { imagePath, isWithin } from "./image-path.ts";
 
 /** Mounted in every pod, by us or by the container engine: an image cannot put a volume in their place. */
 const OURS = ["/data", "/dev", "/proc", "/sys"];
@@ -9,12 +9,7 @@ const OURS = ["/data", "/dev", "/proc", "/sys"];
  * @param paths as the image's configuration has them; a relative one begins at `/`, as for container engines
  */
 export function scratchVolumes(paths: readonly string[]): string[] {
-  const clean = paths.map((path) => posix.join("/", path).replace(/(?<=.)\/$/, ""));
-  return [...new Set(clean)]
+  return [...new Set(paths.map(imagePath))]
     .filter((path) => path !== "/" && !OURS.some((own) => isWithin(path, own)))
     .sort();
-}
-
-function isWithin(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(`${directory}/`);
 }

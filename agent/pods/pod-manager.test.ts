@@ -308,8 +308,9 @@ describe("end", () => {
     const manager = rig.manager({ graceMs: 3600_000 });
     const run = rig.sh(manager, "ada", "trap '' TERM; echo up; while :; do sleep 1; done");
     await said(run, "up");
-    manager.evict("ada");
-    expect(await endOf(manager, run)).toMatchObject({ reason: "Evicted", exitCode: 137 });
+    manager.evict("ada", "disk");
+    const message = expect.stringContaining("disk is full");
+    expect(await endOf(manager, run)).toMatchObject({ reason: "Evicted", exitCode: 137, message });
   });
 
   test("evict stops the pods of that user only", async () => {
@@ -317,8 +318,9 @@ describe("end", () => {
     const mine = rig.sh(manager, "ada", SERVER);
     const other = rig.sh(manager, "bob", SERVER);
     await Promise.all([said(mine, "up"), said(other, "up")]);
-    manager.evict("ada");
-    expect(await endOf(manager, mine)).toMatchObject({ reason: "Evicted" });
+    manager.evict("ada", "quota");
+    const message = expect.stringContaining("over the quota");
+    expect(await endOf(manager, mine)).toMatchObject({ reason: "Evicted", message });
     expect(await manager.status("bob", "default")).toHaveProperty("running");
   });
 

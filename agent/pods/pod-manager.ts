@@ -10,7 +10,7 @@ import { LogPusher, type PushLog } from "./log-pusher.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
 import { RunExecutor } from "./run-executor.ts";
 import { type Action, plan } from "./run-planner.ts";
-import { type RunInput, type RunRecord, reportOf, visibleState } from "./run-record.ts";
+import { type EVICTED, type RunInput, type RunRecord, reportOf, visibleState } from "./run-record.ts";
 import { RunStore } from "./run-store.ts";
 
 export type PodManagerOptions = {
@@ -226,12 +226,12 @@ export class PodManager {
     await this.#until(() => open.every((record) => record.phase === "ended"), undefined, signal);
   }
 
-  /** Stops the started pods of a user who is over the quota; the states say `Evicted`. */
-  evict(user: string): void {
+  /** Stops the started pods of a user; the states say `Evicted` and why. */
+  evict(user: string, why: keyof typeof EVICTED): void {
     for (const record of this.#records.values()) {
       if (record.user !== user) continue;
       if (record.phase === "starting" || record.phase === "running") {
-        this.#executor.requestStop(record, "Evicted");
+        this.#executor.requestStop(record, "Evicted", why);
       }
     }
     this.#kick();

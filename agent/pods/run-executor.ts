@@ -6,7 +6,7 @@ import { place } from "./node-placement.ts";
 import type { PodManagerOptions } from "./pod-manager.ts";
 import { ImageMissing, NotStartedYet, type PodRuntime, type RunSpec, StartFailure } from "./pod-runtime.ts";
 import { type Action, deadlineOf } from "./run-planner.ts";
-import type { RunRecord, StopReason } from "./run-record.ts";
+import { EVICTED, type RunRecord, type StopReason } from "./run-record.ts";
 import { UserTidier } from "./user-tidier.ts";
 
 type Terminated = NonNullable<RunRecord["end"]>;
@@ -79,9 +79,10 @@ export class RunExecutor {
   }
 
   /** Notes durably that the run is to end; whoever plans next stops it. */
-  requestStop(record: RunRecord, reason: StopReason): void {
+  requestStop(record: RunRecord, reason: StopReason, evictedFor?: RunRecord["evictedFor"]): void {
     if (record.phase === "ended" || record.stopReason) return;
     record.stopReason = reason;
+    if (evictedFor) record.evictedFor = evictedFor;
     record.stopAt = this.#options.now();
     this.retryAt.delete(record.run);
     this.#save(record);
@@ -307,7 +308,7 @@ export class RunExecutor {
         end.message = `Stopped after its max_duration of ${record.input.maxDuration} min`;
       } else if (record.stopReason === "Evicted") {
         end.reason = "Evicted";
-        end.message = "Stopped because its user is over the quota";
+        end.message = EVICTED[record.evictedFor ?? "quota"];
       }
     }
     this.#end(record, end, told.startedAt !== null);

@@ -13,6 +13,12 @@ export type Phase = "scheduled" | "waiting" | "starting" | "running" | "ended";
 /** Why we end a run. `Stopped` and `Replaced` keep the reason of the exit code. */
 export type StopReason = "Stopped" | "Replaced" | "DeadlineExceeded" | "Evicted";
 
+/** Why a user's pods are evicted, as the states say it. */
+export const EVICTED = {
+  quota: "Stopped because its user is over the quota",
+  disk: "Stopped to make room: the edge's disk is full",
+} as const;
+
 type Terminated = Extract<ContainerState, { terminated: unknown }>["terminated"];
 
 /** What the agent durably knows of a run. Times in ms since 1970. */
@@ -45,6 +51,8 @@ export type RunRecord = {
   /** start plus max_duration */
   deadline?: number;
   stopReason?: StopReason;
+  /** of an evicted run; older records have none, which is `quota` */
+  evictedFor?: keyof typeof EVICTED;
   /** when the stop was decided */
   stopAt?: number;
   end?: Terminated;

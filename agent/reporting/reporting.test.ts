@@ -145,13 +145,13 @@ describe("usage", () => {
     make({
       writing: () => ["bob", "alice"],
       room: () => 0,
-      evict: async (user) => {
-        evicted.push(user);
+      evict: async (user, why) => {
+        evicted.push(`${user} ${why}`);
         done.resolve();
       },
     });
     await done.promise;
-    expect(new Set(evicted)).toEqual(new Set(["alice"]));
+    expect(new Set(evicted)).toEqual(new Set(["alice disk"]));
   });
 
   const MiB = 1024 * 1024;
@@ -209,12 +209,12 @@ describe("usage", () => {
     make({
       writing: () => ["bob", "alice"],
       quota: () => 99,
-      evict: async (user) => {
-        evicted.push(user);
+      evict: async (user, why) => {
+        evicted.push(`${user} ${why}`);
         done.resolve();
       },
     });
     await done.promise;
-    expect(new Set(evicted)).toEqual(new Set(["alice"]));
+    expect(new Set(evicted)).toEqual(new Set(["alice quota"]));
   });
 });

@@ -17,8 +17,8 @@ export type UsageParts = {
   room(): number;
   /** byte quota per user, as the ground last said */
   quota(): number;
-  /** stops the user's pods, reason `Evicted` */
-  evict(user: string): Promise<void>;
+  /** stops the user's pods, reason `Evicted`: the user is over the quota, or the disk is full */
+  evict(user: string, why: "quota" | "disk"): Promise<void>;
   log: Logger;
 };
 
@@ -83,7 +83,7 @@ export class Usage {
         const bytes = await this.measure(user);
         if (bytes > this.#parts.quota()) {
           this.#parts.log.warn({ user }, "over quota: pods are stopped");
-          await this.#parts.evict(user);
+          await this.#parts.evict(user, "quota");
         } else looks.set(user, { bytes, wrote: this.#parts.wrote?.(user) ?? 0 });
       }
       const before = this.#before;
@@ -106,7 +106,7 @@ export class Usage {
     if (user === undefined) return;
     this.#unseen = 0;
     this.#parts.log.warn({ user }, "no room on the disk: pods are stopped");
-    await this.#parts.evict(user);
+    await this.#parts.evict(user, "disk");
   }
 }
 

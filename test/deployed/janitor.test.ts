@@ -7,7 +7,7 @@ let at: DeployedEdge;
 let stage: Stage;
 beforeAll(async () => {
   [at, stage] = await Promise.all([deployedEdge({}), Stage.open()]);
-}, 120_000);
+});
 afterAll(async () => {
   await at.close();
   await stage.close();
@@ -41,7 +41,7 @@ test("a round tells the metrics that the alarms look at, and deletes what nobody
     LongestSilence: expect.any(Number),
     LongestWait: expect.any(Number),
   });
-}, 120_000);
+});
 
 test("the operator's verbs see the deployment's edges", async () => {
   const { endpoint, outputs } = inject("deployed");
@@ -51,4 +51,4 @@ test("the operator's verbs see the deployment's edges", async () => {
   expect(code).toBe(0);
   const edges = JSON.parse(stdout).data as { edge: string; contact: string }[];
   expect(edges).toContainEqual(expect.objectContaining({ edge: at.edge, contact: "ok" }));
-}, 60_000);
+});

@@ -14,7 +14,7 @@ beforeAll(async () => {
       return { nodes: [] };
     },
   });
-}, 120_000);
+});
 afterAll(async () => {
   goOn.resolve();
   await at.close();
@@ -55,4 +55,4 @@ test("a Lambda that is killed while it waits loses nothing: the command goes on 
   expect(found).toMatchObject({ command_id: id, state: "succeeded", operation: "nodes.status" });
   // Nothing holds the edge any more.
   expect((await client.get("/edge")).json.data).toMatchObject({ busy: null, queued: 0 });
-}, 180_000);
+});

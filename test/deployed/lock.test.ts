@@ -23,7 +23,7 @@ beforeAll(async () => {
   // as many Lambdas as will be asked at once: what is tested is how they meet, not how they start
   const { client } = at.users[0]!;
   await Promise.all(Array.from({ length: IN_FLIGHT }, () => client.get("/healthz")));
-}, 120_000);
+});
 afterAll(() => at.close());
 
 async function history(): Promise<Command[]> {
@@ -72,4 +72,4 @@ test("200 requests through Lambda, 20 in flight: never two lock holders, the res
       { id: events[i]!.id, what: "end" },
     ]);
   }
-}, 300_000);
+});

@@ -16,7 +16,7 @@ beforeAll(async () => {
       content: await store(0, Readable.from([bytes]), bytes.length, bytes.length),
     }),
   });
-}, 120_000);
+});
 afterAll(() => at.close());
 
 test("content over what a Lambda answers is led to, signed, without the token, whole and in parts", async () => {
@@ -36,4 +36,4 @@ test("content over what a Lambda answers is led to, signed, without the token, w
   other.pathname += "x";
   expect((await fetch(other)).status).toBe(403);
   expect((await fetch(location, { method: "PUT", body: "x" })).status).toBe(403);
-}, 120_000);
+});

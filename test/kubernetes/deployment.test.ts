@@ -73,7 +73,7 @@ describe.skipIf(!own)("the agent in the cluster, by the manifests", () => {
       .remove({ force: true })
       .catch(() => {});
     rmSync(directory, { recursive: true, force: true });
-  }, 200_000);
+  });
 
   /** An overlay as an operator would write it: the image, the directories, the cluster's own settings. */
   async function deploy(url: string, tokenFile: string, reference: string): Promise<void> {
@@ -166,7 +166,7 @@ describe.skipIf(!own)("the agent in the cluster, by the manifests", () => {
       },
       about,
     );
-  }, 300_000);
+  });
 
   test("builds an image and runs it on another node, on a volume that both have", async () => {
     const dockerfile =
@@ -189,5 +189,5 @@ describe.skipIf(!own)("the agent in the cluster, by the manifests", () => {
     expect(log.text).toBe("built onboard\nfrom the ground\n");
     const answer = await client.get("/em/files/downlink", { pod_name: "work", filepath: "answer" });
     expect(answer.text).toBe("seen\n");
-  }, 300_000);
+  });
 });

@@ -139,7 +139,7 @@ describe("an image with VOLUMEs", () => {
     );
     await runtime.start(run);
     expect(await ended(run.run)).toMatchObject({ reason: "Evicted" });
-  }, 120_000);
+  });
 });
 
 test("an image's STOPSIGNAL is not asked for: a stop is SIGTERM", async () => {

@@ -215,5 +215,5 @@ describe.runIf(own)("what a cluster may lose", () => {
     expect(await endOf(manager, stays)).toMatchObject({ exitCode: 5, reason: "Error" });
     expect(pods.read("ada-stays", "count")).toBe("x\n");
     await other.cleanUp();
-  }, 240_000);
+  });
 });

@@ -62,7 +62,7 @@ describe("a payload", () => {
     const run = rig.sh("dd if=/dev/zero of=/big bs=1M count=100 2>/dev/null; echo written; sleep 1000");
     await runtime.start(run);
     expect(await ended(run.run)).toMatchObject({ reason: "Evicted", message: expect.stringContaining("64") });
-  }, 120_000);
+  });
 });
 
 describe("the files that a node gives a payload", () => {
@@ -87,7 +87,7 @@ describe("the files that a node gives a payload", () => {
     });
     await runtime.start(run);
     expect(await ended(run.run)).toMatchObject({ reason: "Evicted" });
-  }, 120_000);
+  });
 });
 
 describe("a payload's lines", () => {
@@ -232,7 +232,7 @@ describe("volumes", () => {
     expect(await rig.api.call(`/api/v1/namespaces/${namespace}`)).toMatchObject({
       status: { phase: "Active" },
     });
-  }, 120_000);
+  });
 
   test("a user whose last volume is gone leaves nothing in the cluster", async () => {
     const run = rig.sh("true", { user: "leaver", volumePath: rig.volume("leaver-default") });

@@ -9,7 +9,7 @@ export function invalid(field: string, rule: string, cause?: unknown): PerigeeEr
 }
 
 /**
- * A field as text; undefined when it is not given, empty or null. Of a field given twice the last counts.
+ * A field as text; undefined when it is not given, empty or null. It has one value: `readFields` refuses two.
  * Numbers and booleans of a JSON body are their text. @throws INVALID_PARAMETERS for a list or an object
  */
 export function textField(fields: Fields, field: string): string | undefined {

@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EmServer } from "#test/support/em-server.ts";
+import { dest, file, multipart, type Part, pod } from "#test/support/uplink-form.ts";
 
 let em: EmServer;
 beforeEach(async () => {
@@ -10,17 +11,6 @@ beforeEach(async () => {
 afterEach(() => em.stop());
 
 const PATH = "/em/files/uplink";
-type Part = { name?: string; file?: string; text: string; disposition?: string; type?: string };
-
-/** A multipart body exactly as a test wants it. */
-function multipart(parts: Part[], end = "\r\n--B--\r\n"): string {
-  const written = parts.map(({ name = "files", file, text, disposition, type }) => {
-    const header =
-      disposition ?? `form-data; name="${name}"${file === undefined ? "" : `; filename="${file}"`}`;
-    return `--B\r\nContent-Disposition: ${header}\r\n${type ? `Content-Type: ${type}\r\n` : ""}\r\n${text}`;
-  });
-  return written.join("\r\n") + end;
-}
 
 async function uplink(parts: Part[] | string | Buffer, headers: Record<string, string> = {}, query = "") {
   const response = await em.fetch(`${PATH}${query}`, {
@@ -35,9 +25,6 @@ async function uplink(parts: Part[] | string | Buffer, headers: Record<string, s
   };
 }
 
-const pod = (text: string) => ({ name: "pod_name", text });
-const dest = (text: string) => ({ name: "dest_path", text });
-const file = (name: string, text = "x") => ({ file: name, text });
 /** A field as python-requests sends one of `files=` */
 const as = (name: string, text: string, file = name) => ({ name, file, text });
 

@@ -6,6 +6,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { COMMAND_ID, EmServer } from "#test/support/em-server.ts";
 import { RawConnection } from "#test/support/raw-http.ts";
+import { dest, file, multipart, type Part, pod } from "#test/support/uplink-form.ts";
 
 let em: EmServer;
 beforeEach(async () => {
@@ -14,17 +15,6 @@ beforeEach(async () => {
 afterEach(() => em.stop());
 
 const PATH = "/em/files/uplink";
-type Part = { name?: string; file?: string; text: string; disposition?: string; type?: string };
-
-/** A multipart body exactly as a test wants it. */
-function multipart(parts: Part[], end = "\r\n--B--\r\n"): string {
-  const written = parts.map(({ name = "files", file, text, disposition, type }) => {
-    const header =
-      disposition ?? `form-data; name="${name}"${file === undefined ? "" : `; filename="${file}"`}`;
-    return `--B\r\nContent-Disposition: ${header}\r\n${type ? `Content-Type: ${type}\r\n` : ""}\r\n${text}`;
-  });
-  return written.join("\r\n") + end;
-}
 
 async function uplink(parts: Part[] | string, headers: Record<string, string> = {}) {
   const response = await em.fetch(PATH, {
@@ -40,9 +30,6 @@ async function uplink(parts: Part[] | string, headers: Record<string, string> = 
 }
 
 const paths = () => em.dispatch.uploads.at(-1)?.files.map(({ path }) => path);
-const pod = (text: string) => ({ name: "pod_name", text });
-const dest = (text: string) => ({ name: "dest_path", text });
-const file = (name: string, text = "x") => ({ file: name, text });
 
 describe("what arrives", () => {
   test("files, fields and the answer", async () => {

@@ -1,11 +1,9 @@
 import { PerigeeError } from "#protocol/errors.ts";
-import { KiB } from "#protocol/limits.ts";
+import { KiB, LIMITS } from "#protocol/limits.ts";
 
 /** Takes the content of one part, in pieces that are views of the body's own chunks. */
 export type PartSink = { data(piece: Buffer): void; end(): void };
 
-/** The header block of one part may have this many bytes. */
-const HEADER_BYTES = 16 * KiB;
 /** Blanks that may follow a boundary on its line (RFC 2046: transport padding). */
 const PADDING_BYTES = 256;
 const CRLF = Buffer.from("\r\n");
@@ -137,8 +135,10 @@ export class MultipartParser {
     const known = end < 0 ? bytes.length : end;
     const boundary = bytes.subarray(0, known).indexOf(this.#delimiter, at);
     if (boundary >= 0) throw malformed(`Part ${this.#parts} of the form ends within its headers`);
-    if (known - at > HEADER_BYTES) {
-      throw malformed(`Part ${this.#parts} of the form: its headers are over ${HEADER_BYTES / KiB} KiB`);
+    if (known - at > LIMITS.partHeaderBytes) {
+      throw malformed(
+        `Part ${this.#parts} of the form: its headers are over ${LIMITS.partHeaderBytes / KiB} KiB`,
+      );
     }
     if (end < 0) return this.#wait(bytes.length - at);
     this.#sink = this.#onPart(bytes.subarray(Math.min(at + CRLF.length, end), end), this.#parts);

@@ -1,4 +1,5 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import { decodePercent, decodeText } from "../decode-text.ts";
 import { readParameters } from "../header-parameters.ts";
 
@@ -6,7 +7,6 @@ import { readParameters } from "../header-parameters.ts";
 export type PartHeader = { name: string; fileName?: string; charset?: string };
 
 const HEADER_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*:([\s\S]*)$/;
-const LINES = 64;
 /** Encodings of the content that leave it as it is. */
 const AS_IT_IS = ["", "7bit", "8bit", "binary", "identity"];
 /** RFC 2047; what is meant by it in a form nobody can tell: some clients write it, others name files so */
@@ -56,7 +56,7 @@ function readLines(block: string): Map<string, string> {
   const headers = new Map<string, string>();
   // a line that begins with a blank goes on with the one before
   const lines = block === "" ? [] : block.split(/\r\n(?![ \t])/);
-  if (lines.length > LINES) throw new SyntaxError(`has more than ${LINES} headers`);
+  if (lines.length > LIMITS.partHeaders) throw new SyntaxError(`has more than ${LIMITS.partHeaders} headers`);
   for (const line of lines) {
     if (/\0|\n|\r/.test(line.replaceAll("\r\n", ""))) {
       throw new SyntaxError("a header holds NUL or a line end that is not CR LF");
