@@ -1,6 +1,5 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import type { ResultOf } from "#protocol/operations.ts";
-import { downlinkPrefix } from "../dispatch/staging-keys.ts";
 import { byteRange } from "../http/byte-range.ts";
 import { attachment } from "../http/content-disposition.ts";
 import type { Command } from "../ledger/command.ts";
@@ -10,6 +9,7 @@ import {
   headOfStaged,
   openStaged,
   redirectToStaged,
+  removeStaged,
   streamStaged,
 } from "./staged-content.ts";
 
@@ -53,17 +53,31 @@ export async function fileAnswer(
 /** What a HEAD of files/downlink asks of the edge in place of the whole file; of a directory all of it comes. */
 export const HEAD_RANGE = { suffix: 1 };
 
-/** The answer to HEAD of files/downlink: what GET answers, from the little that {@link HEAD_RANGE} brought. */
+/**
+ * The answer to HEAD of files/downlink: what GET answers, its `Range` included, from the little that
+ * {@link HEAD_RANGE} brought.
+ * @throws RANGE_NOT_SATISFIABLE
+ */
 export async function fileHead(
+  c: ContentContext,
   deps: ContentDeps,
   result: ResultOf<"volume.read">,
   command: Command,
   once: boolean,
 ): Promise<Response> {
-  if (once) await deps.staging.deletePrefix(downlinkPrefix(command));
+  if (once) await removeStaged(deps, command);
   const directory = result.kind === "directory";
-  const headers = { ...headersOf(result, directory), "content-length": String(result.total) };
-  return new Response(null, { headers });
+  const headers = headersOf(result, directory);
+  const part = directory ? undefined : askedPart(c, result, result.total, "The file");
+  const size = part ? part.end - part.start + 1 : result.total;
+  return new Response(null, {
+    status: part ? 206 : 200,
+    headers: {
+      ...headers,
+      "content-length": String(size),
+      ...(part && { "content-range": `bytes ${part.start}-${part.end}/${result.total}` }),
+    },
+  });
 }
 
 function described(result: ResultOf<"volume.read">) {
@@ -101,15 +115,17 @@ export function stagedFileAnswer(
   result: ResultOf<"volume.read">,
   command: Command,
 ): Promise<Response> {
-  const ifRange = c.req.header("if-range");
-  const asked = ifRange === undefined || ifRange === quoted(result.etag) ? c.req.header("range") : undefined;
-  const part = result.range ? undefined : byteRange(asked, result.content.size);
-  if (part === "unsatisfiable") {
-    throw new PerigeeError("RANGE_NOT_SATISFIABLE", `The content has ${result.content.size} bytes`, {
-      data: { total: result.content.size },
-    });
-  }
+  const part = result.range ? undefined : askedPart(c, result, result.content.size, "The content");
   return fileAnswer(c, deps, result, command, false, part);
+}
+
+/** The part that the request's `Range` and `If-Range` ask for of `size` bytes. @throws RANGE_NOT_SATISFIABLE */
+function askedPart(c: ContentContext, { etag }: ResultOf<"volume.read">, size: number, what: string) {
+  const ifRange = c.req.header("if-range");
+  const asked = ifRange === undefined || ifRange === quoted(etag) ? c.req.header("range") : undefined;
+  const part = byteRange(asked, size);
+  if (part !== "unsatisfiable") return part;
+  throw new PerigeeError("RANGE_NOT_SATISFIABLE", `${what} has ${size} bytes`, { data: { total: size } });
 }
 
 function quoted(etag: string): string {

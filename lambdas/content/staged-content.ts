@@ -119,7 +119,8 @@ export async function headOfStaged(
   return new Response(null, { status: of.range ? 206 : 200, headers });
 }
 
-async function removeStaged(deps: ContentDeps, command: Command): Promise<void> {
+/** What is staged of a command is fetched and goes; should that fail, it is swept later. */
+export async function removeStaged(deps: ContentDeps, command: Command): Promise<void> {
   await deps.staging.deletePrefix(downlinkPrefix(command)).catch((error) => {
     deps.log.warn({ err: error, command: command.id }, "staged content stays until it is swept");
   });

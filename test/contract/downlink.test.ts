@@ -53,7 +53,9 @@ describe("HEAD", () => {
 
   it("of what a command brought down, too, which stays", async () => {
     const { command_id } = (await get("large.bin", { prefer: "respond-async" })).json.data;
-    await client.get(`/commands/${command_id}`, { wait: 30 });
+    let state: string;
+    do state = (await client.get(`/commands/${command_id}`, { wait: 20 })).json.data.state;
+    while (state === "queued" || state === "running");
     const path = `/commands/${command_id}/content`;
     const head = await client.request("HEAD", path);
     expect([head.status, head.header("content-length")]).toEqual([200, String(large.length)]);

@@ -6,7 +6,7 @@ import { output, RUN_OK } from "./support/pods.ts";
 import { named, target, user } from "./support/session.ts";
 
 let client: Client;
-const volume = named("odd");
+const volume = named("odd-clients");
 
 beforeAll(async () => {
   client = await user();

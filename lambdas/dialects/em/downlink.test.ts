@@ -46,7 +46,7 @@ describe("files/downlink", () => {
   test("HEAD: as GET without the content, of which one byte comes down and goes", async () => {
     await em.stage(0, "o");
     em.dispatch.outcome = { result: { ...FILE, range: { start: 4, end: 4 }, content: { n: 0, size: 1 } } };
-    const response = await em.fetch(PATH, { method: "HEAD", headers: { range: "bytes=1-3" } });
+    const response = await em.fetch(PATH, { method: "HEAD" });
     expect(em.dispatch.requests).toMatchObject([{ input: { range: { suffix: 1 } } }]);
     expect(response.status).toBe(200);
     expect(Object.fromEntries(response.headers)).toMatchObject({
@@ -60,6 +60,23 @@ describe("files/downlink", () => {
     });
     expect(response.headers.get("content-range")).toBeNull();
     expect(await em.staged()).toEqual([]);
+  });
+
+  test.each<[headers: Record<string, string>, status: number, length: string | null, range: string | null]>([
+    [{ range: "bytes=1-3" }, 206, "3", "bytes 1-3/5"],
+    [{ range: "bytes=1-3", "if-range": '"abc"' }, 206, "3", "bytes 1-3/5"],
+    [{ range: "bytes=1-3", "if-range": '"other"' }, 200, "5", null],
+    [{ range: "bytes=5-" }, 416, null, "bytes */5"],
+  ])("HEAD with %j: as GET, still for one byte", async (headers, status, length, range) => {
+    await em.stage(0, "o");
+    em.dispatch.outcome = {
+      result: { ...FILE, range: { start: 4, end: 4 }, content: { n: 0, size: 1 } },
+    };
+    const response = await em.fetch(PATH, { method: "HEAD", headers });
+    expect(em.dispatch.requests).toMatchObject([{ input: { range: { suffix: 1 } } }]);
+    expect(response.status).toBe(status);
+    if (length) expect(response.headers.get("content-length")).toBe(length);
+    expect(response.headers.get("content-range")).toBe(range);
   });
 
   test("HEAD of a directory, and refusals of HEAD", async () => {

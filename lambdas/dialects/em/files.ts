@@ -21,7 +21,7 @@ export async function listFiles(c: EmContext, deps: EmDeps): Promise<Response> {
   });
 }
 
-/** GET, HEAD /em/files/downlink. Only a GET has a range (RFC 9110). */
+/** GET, HEAD /em/files/downlink */
 export async function downlinkFile(c: EmContext, deps: EmDeps): Promise<Response> {
   const fields = await readFields(c, [...VOLUME_FIELDS, "filepath"]);
   const path = pathInVolume("filepath", requiredField(fields, "filepath"));
@@ -37,7 +37,7 @@ export async function downlinkFile(c: EmContext, deps: EmDeps): Promise<Response
       ...(range && (ifRange?.length ?? 0) <= 200 && { range, ...(ifRange && { ifRange }) }),
     },
     respond: (result, command, once) =>
-      head ? fileHead(deps, result, command, once) : fileAnswer(c, deps, result, command, once),
+      head ? fileHead(c, deps, result, command, once) : fileAnswer(c, deps, result, command, once),
   });
 }
 

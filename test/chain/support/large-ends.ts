@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Ledger } from "#lambdas/ledger/ledger.ts";
 import { ITEM_BYTES } from "#lambdas/ports/ledger-store.ts";
 import { PerigeeError } from "#protocol/errors.ts";
-import { LIMITS } from "#protocol/limits.ts";
+import { KiB, LIMITS } from "#protocol/limits.ts";
 import type { ResultOf } from "#protocol/operations.ts";
 import type { worldOn } from "#test/support/world.ts";
 
@@ -116,25 +116,25 @@ export function largeEnds(name: string, makeWorld: () => Promise<World>): void {
     test("parameters over the bound are refused, and leave no command", async () => {
       await world.agent({});
       const alice = await world.user("alice");
-      const run = (ports: number) =>
+      const run = (more: object) =>
         alice.fetch("/em/pod/run", {
           method: "POST",
           headers: { "content-type": "application/json", prefer: "respond-async" },
-          body: JSON.stringify({
-            pod_name: "p",
-            image: "i",
-            node: "MPU",
-            max_duration: 1,
-            ports: Array.from({ length: ports }, (_, n) => n + 1),
-          }),
+          body: JSON.stringify({ pod_name: "p", image: "i", node: "MPU", max_duration: 1, ...more }),
         });
-      const refused = await run(40_000);
+      const ports = (count: number) => Array.from({ length: count }, (_, n) => n + 1);
+      const refused = await run({ ports: ports(40_000) });
       expect([refused.status, ((await refused.json()) as { error: string }).error]).toEqual([
-        413,
-        "BODY_TOO_LARGE",
+        400,
+        "INVALID_PARAMETERS",
       ]);
-      expect(await world.ground.ledger.commands("alice", { limit: 1 })).toEqual([]);
-      expect((await run(20_000)).status).toBe(202);
+      const { ledger } = world.ground;
+      const input = { text: "x".repeat(LIMITS.inputBytes) };
+      const draft = { user: "alice", edge: "em1", operation: "pod.run" as const, input };
+      await expect(ledger.submitQueued(draft)).rejects.toMatchObject({ code: "BODY_TOO_LARGE" });
+      expect(await ledger.commands("alice", { limit: 1 })).toEqual([]);
+      const large = await run({ ports: ports(64), envs: { LARGE: "x".repeat(100 * KiB) } });
+      expect(large.status).toBe(202);
     });
   });
 }
