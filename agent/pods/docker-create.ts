@@ -2,6 +2,7 @@ import type Docker from "dockerode";
 import { LIMITS } from "#protocol/limits.ts";
 import { containerOf, type NodeDevices, type PodLimits } from "./docker-container.ts";
 import { dataMounts, dataVolumes } from "./docker-data-volumes.ts";
+import { refuseUsedVolume } from "./docker-volume-use.ts";
 import type { DockerWorkdirs } from "./docker-workdirs.ts";
 import { type RunSpec, StartFailure } from "./pod-runtime.ts";
 import { seccompProfile } from "./seccomp-profile.ts";
@@ -25,13 +26,18 @@ export class DockerCreator {
     this.#options = options;
   }
 
-  /** @throws StartFailure, ImageMissing; what the engine says: 409 when the container exists */
+  /**
+   * Nothing else may start on the volume until the container has.
+   * @throws StartFailure, ImageMissing; what the engine says: 409 when the container exists
+   */
   async create(spec: RunSpec, network: string): Promise<void> {
     const declared = await this.#options.workdirs.volumesOf(spec.imageId);
     if (declared.length > LIMITS.imageVolumes) {
       throw new StartFailure(`the image declares more than ${LIMITS.imageVolumes} VOLUMEs`);
     }
     const { docker, workdirs, nameOf, ...context } = this.#options;
+    const volumes = dataVolumes(declared);
+    if (volumes.length > 0) await refuseUsedVolume(docker, spec.volumePath, nameOf(spec.run));
     await docker.createContainer(
       containerOf(spec, {
         ...context,
@@ -39,7 +45,7 @@ export class DockerCreator {
         network,
         workdir: await workdirs.of(spec.imageId),
         ...(await workdirs.commandOf(spec.imageId)),
-        mounts: dataMounts(spec.volumePath, dataVolumes(declared)),
+        mounts: dataMounts(spec.volumePath, volumes),
         seccomp: await this.#seccompProfile(),
       }),
     );

@@ -134,6 +134,30 @@ describe("an image's VOLUMEs in the user's volume", () => {
     await expect(runtime.start(blocked)).rejects.toThrow("VOLUME /data/a/b is no file or directory");
   });
 
+  test("are not mounted while another pod could put a link there, and none starts meanwhile", async () => {
+    const imageId = await image("shared", "true", { Volumes: { "/data/a": {} } });
+    const busybox = rig.images.get("busybox")!;
+    const other = { ...spec(busybox, "shared", "while :; do sleep 1; done"), pod: "other" };
+    await runtime.start(other);
+    const run = spec(imageId, "shared", "ls -d /data/a");
+    await expect(runtime.start(run)).rejects.toThrow("another pod runs on the volume");
+    await runtime.remove(run.run);
+    // Without such a VOLUME pods share a volume as ever.
+    expect(await say({ ...spec(busybox, "shared", "echo hi"), pod: "third" })).toEqual(["hi"]);
+    await runtime.stop(other.run, 0);
+
+    const mounting = spec(imageId, "shared", "while :; do sleep 1; done");
+    const late = { ...spec(busybox, "shared", "echo late"), pod: "late" };
+    const told: string[] = [];
+    const first = runtime.start(mounting).then(() => told.push("mounted"));
+    const second = runtime.start(late).then(() => told.push("late"));
+    await Promise.all([first, second]);
+    expect(told).toEqual(["mounted", "late"]);
+    // What has started is left alone when it is asked for again.
+    await runtime.start(mounting);
+    expect(await runtime.inspect(mounting.run)).toHaveProperty("running");
+  });
+
   test("more VOLUMEs than an image may declare fail the start", async () => {
     const Volumes = Object.fromEntries(Array.from({ length: 65 }, (_, n) => [`/scratch/${n}`, {}]));
     const run = spec(await image("many", "true", { Volumes }), "many", "true");

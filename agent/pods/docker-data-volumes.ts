@@ -26,7 +26,7 @@ export function dataVolumes(volumes: readonly string[]): DataVolume[] {
 
 /**
  * The mounts that put the user's own files where the image declares VOLUMEs; directories that are missing are made,
- * writable for any user id. Nobody else writes there: the pod is not started yet, and uplinks make no links.
+ * writable for any user id. Nobody may make links there meanwhile (`docker-volume-use.ts`); uplinks make none.
  * @throws StartFailure where something else than a file or directory stands
  */
 export function dataMounts(volumePath: string, volumes: readonly DataVolume[]): Docker.MountSettings[] {

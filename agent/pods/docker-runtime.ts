@@ -17,6 +17,7 @@ import { DockerMountPoints } from "./docker-mount-points.ts";
 import { containerName, runOfName } from "./docker-names.ts";
 import { DockerNetworks } from "./docker-networks.ts";
 import { cleanStartError, NEVER_RAN, stateOf, terminated } from "./docker-state.ts";
+import { VolumeTurns } from "./docker-volume-use.ts";
 import { DockerWorkdirs } from "./docker-workdirs.ts";
 import { type Sized, writtenBeside } from "./docker-written.ts";
 import {
@@ -62,6 +63,7 @@ export class DockerRuntime implements PodRuntime {
   readonly #boot: { id: string; at: number };
   readonly #workdirs: DockerWorkdirs;
   readonly #mountPoints = new DockerMountPoints();
+  readonly #turns = new VolumeTurns();
   readonly #closing = new AbortController();
   readonly #creator: DockerCreator;
 
@@ -106,7 +108,9 @@ export class DockerRuntime implements PodRuntime {
 
   async start(spec: RunSpec): Promise<{ node: string }> {
     await this.#within(
-      this.#networks.use(spec.user, (network) => this.#start(spec, network)),
+      this.#turns.inTurn(spec.volumePath, () =>
+        this.#networks.use(spec.user, (network) => this.#start(spec, network)),
+      ),
       this.#options.timeoutMs,
     );
     return { node: spec.node };

@@ -1,5 +1,5 @@
 const SHELL = /(?:^|\/)(?:sh|ash|dash|bash)$/;
-const WITH_COMMAND = /^-[a-z]*c$/;
+const WITH_COMMAND = /^-[a-zA-Z]*c[a-zA-Z]*$/;
 
 /**
  * A shell that is a container's first process never dies of SIGTERM, and hands it on to nobody. With this it ends when
@@ -26,22 +26,45 @@ const HAND_ON = [
   "kill -s TERM -- -1",
 ].join(" ");
 
-/** A shell that handles SIGTERM itself tells its children as it likes. */
-const OWN_TRAP = /\btrap\b.*\b(?:(?:SIG)?TERM|15)\b/s;
+/** A shell that handles SIGTERM itself tells its children as it likes: `trap`, what to do in one word, and signals. */
+const OWN_TRAP =
+  /\btrap\s+(?:--\s+)?(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s;&|'"\\])+(?:[ \t]+\w{1,9}){0,20}?[ \t]+(?:(?:SIG)?TERM|15)\b/is;
+
+/** Options of shells that take the next word as their value. */
+const WITH_VALUE = /^(?:[-+][a-zA-Z]*[oO][a-zA-Z]*|--rcfile|--init-file)$/;
 
 /**
  * A shell with a command (`/bin/sh -c …`) so that it ends when it is told to, together with what {@link tellAll} runs;
  * undefined for anything else, and for one that handles the signal itself.
  */
 export function stoppable(argv: readonly string[]): string[] | undefined {
-  const [shell = "", flags = "", command, ...rest] = argv;
-  if (!SHELL.test(shell) || !WITH_COMMAND.test(flags) || command === undefined) return undefined;
-  return OWN_TRAP.test(command) ? undefined : [shell, flags, END_WITH_CHILDREN + command, ...rest];
+  const at = commandAt(argv);
+  const command = at === undefined ? undefined : argv[at];
+  if (command === undefined || OWN_TRAP.test(command)) return undefined;
+  return argv.map((word, n) => (n === at ? END_WITH_CHILDREN + command : word));
+}
+
+/** Where a shell's command stands: the first word after its options, when `-c` is among them. */
+function commandAt(argv: readonly string[]): number | undefined {
+  if (!SHELL.test(argv[0] ?? "")) return undefined;
+  let at = 1;
+  let commands = false;
+  for (; /^[-+]./.test(argv[at] ?? ""); at++) {
+    const option = argv[at]!;
+    if (option === "--") {
+      at++;
+      break;
+    }
+    if (WITH_COMMAND.test(option)) commands = true;
+    if (WITH_VALUE.test(option)) at++;
+  }
+  return commands && at < argv.length ? at : undefined;
 }
 
 /** Was it made by {@link stoppable}? */
 export function isStoppable(argv: readonly string[]): boolean {
-  return argv[2]?.startsWith(END_WITH_CHILDREN) === true;
+  const at = commandAt(argv);
+  return at !== undefined && argv[at]!.startsWith(END_WITH_CHILDREN);
 }
 
 /**
