@@ -63,15 +63,17 @@ export class RegistryClient {
   async putBlob(repository: string, { digest, data }: { digest: string; data: Buffer }): Promise<void> {
     const known = await this.#ask("HEAD", `/${repository}/blobs/${digest}`, [200, 404]);
     if (known.status === 200) return;
-    const begun = await this.#ask("POST", `/${repository}/blobs/uploads/`, [202]);
+    // The protocol wants the slash at its end.
+    const begun = await this.#ask("POST", `/${repository}/blobs/uploads`, [202], { end: "/" });
     const upload = new URL(begun.headers.get("location") ?? "", this.#base);
     const own = new URL(this.#base);
     if (upload.host !== own.host || !upload.pathname.startsWith(`${own.pathname}/`)) {
       throw unavailable("it wants a blob to be sent elsewhere");
     }
     upload.searchParams.set("digest", digest);
-    const path = upload.pathname.slice(own.pathname.length) + upload.search;
-    await this.#ask("PUT", path, [201], { type: "application/octet-stream", data });
+    const path = upload.pathname.slice(own.pathname.length);
+    const body = { type: "application/octet-stream", data };
+    await this.#ask("PUT", path, [201], { end: upload.search, body });
   }
 
   /** Stores a manifest whose blobs are there, under a tag. */
@@ -80,7 +82,7 @@ export class RegistryClient {
     tag: string,
     { mediaType, data }: { mediaType: string; data: Buffer },
   ): Promise<void> {
-    await this.#ask("PUT", `/${repository}/manifests/${tag}`, [201], { type: mediaType, data });
+    await this.#ask("PUT", `/${repository}/manifests/${tag}`, [201], { body: { type: mediaType, data } });
   }
 
   /** Removes a manifest by its digest; what it needed stays until it is collected. One that is not there is no error. */
@@ -88,15 +90,16 @@ export class RegistryClient {
     await this.#ask("DELETE", `/${repository}/manifests/${digest}`, [202, 404]);
   }
 
+  /** @param end what follows the path: a slash, or the query that the registry itself has given */
   async #ask(
     method: string,
     path: string,
     statuses: readonly number[],
-    body?: { type: string; data: Buffer },
+    { end = "", body }: { end?: string; body?: { type: string; data: Buffer } } = {},
   ) {
     let answer: { status: number; headers: Headers; text: string };
     try {
-      const response = await fetch(`${this.#base}${checkedPath(path)}`, {
+      const response = await fetch(`${this.#base}${checkedPath(path)}${end}`, {
         method,
         headers: { ...this.#headers, accept: MANIFEST_TYPES, ...(body && { "content-type": body.type }) },
         ...(body && { body: new Uint8Array(body.data) }),
