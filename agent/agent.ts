@@ -82,7 +82,7 @@ export async function runAgent(
       instance,
       freeFloorBytes: config.freeFloorBytes,
       repositoryOf: ({ user, imageId }) => images.repositoryOf(user, imageId),
-      isInUse: ({ user, imageId }) => pods.runsImage(user, imageId),
+      isInUse: ({ user, imageId }) => pods.needsImage(user, imageId),
       onError: (error, about) => log.warn({ err: error, ...about }, "images: tried again"),
     });
   const runtime = await openRuntime(config, {

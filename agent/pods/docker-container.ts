@@ -2,6 +2,7 @@ import type Docker from "dockerode";
 import { MiB } from "#protocol/limits.ts";
 import type { NodeKind } from "#protocol/names.ts";
 import { IMAGE_LABEL, IMAGE_USER_LABEL } from "../images/image-labels.ts";
+import { argvOf, type ImageCommand } from "./argv-of-run.ts";
 import { LABEL } from "./docker-labels.ts";
 import type { RunSpec } from "./pod-runtime.ts";
 import { stoppable } from "./shell-stop.ts";
@@ -44,15 +45,13 @@ export function containerOf(
     instance: string;
     session: string;
     workdir: string;
-    entrypoint: readonly string[];
-    cmd: readonly string[];
     limits: PodLimits;
     devices: NodeDevices;
     /** what is mounted beside the volume */
     mounts: readonly Docker.MountSettings[];
     /** profile of system calls; undefined: the engine's own */
     seccomp: string | undefined;
-  },
+  } & ImageCommand,
 ): Docker.ContainerCreateOptions {
   const { limits } = context;
   return {
@@ -121,16 +120,10 @@ export function containerOf(
 }
 
 /** A shell is made stoppable, whoever named it: the run or its image. */
-function commandOf(
-  spec: RunSpec,
-  image: { entrypoint: readonly string[]; cmd: readonly string[] },
-): { Entrypoint?: string[]; Cmd?: string[] } {
-  const args = spec.args?.length ? spec.args : undefined;
-  const whole = spec.command?.length
-    ? [...spec.command, ...(args ?? [])]
-    : [...image.entrypoint, ...(args ?? image.cmd)];
-  const shell = stoppable(whole);
+function commandOf(spec: RunSpec, image: ImageCommand): { Entrypoint?: string[]; Cmd?: string[] } {
+  const shell = stoppable(argvOf(spec, image));
   if (shell) return { Entrypoint: shell };
+  const args = spec.args?.length ? spec.args : undefined;
   // Kubernetes' rule is the engine's: an entrypoint drops the image's CMD, a CMD alone keeps its ENTRYPOINT.
   return {
     ...(spec.command?.length && { Entrypoint: [...spec.command] }),

@@ -1,10 +1,11 @@
 import type Docker from "dockerode";
 import { reservedLabelOf } from "../images/image-labels.ts";
+import type { ImageCommand } from "./argv-of-run.ts";
 import { ImageMissing, StartFailure } from "./pod-runtime.ts";
 
 const MOST_KNOWN = 1_000;
 
-type Known = { workdir: string; volumes: readonly string[]; entrypoint: string[]; cmd: string[] };
+type Known = ImageCommand & { workdir: string; volumes: readonly string[] };
 
 /**
  * WORKDIR, VOLUMEs and commands of images by content ID; an ID names its content for ever. An image with a reserved
@@ -29,7 +30,7 @@ export class DockerWorkdirs {
   }
 
   /** The image's ENTRYPOINT and CMD; empty where it has none. @throws ImageMissing */
-  async commandOf(imageId: string): Promise<Pick<Known, "entrypoint" | "cmd">> {
+  async commandOf(imageId: string): Promise<ImageCommand> {
     return this.#look(imageId);
   }
 

@@ -32,6 +32,8 @@ const context: PodContext = {
   names,
   image: "registry:5000/ada-tool@sha256:2",
   workdir: "/",
+  entrypoint: [],
+  cmd: [],
   limits: { memory: 64 * MiB, cpus: 0.5, scratch: MiB },
   requests: { memory: 128 * MiB, cpus: 0.05 },
   kind: { labels: { gpu: "yes" }, resources: { "nvidia.com/gpu": 1 } },
@@ -102,6 +104,21 @@ describe("the pod of a run", () => {
     });
     const [plain] = specOf().containers as [{ lifecycle?: unknown }];
     expect(plain.lifecycle).toBeUndefined();
+  });
+
+  test("the same for a shell that the image names, with its CMD or the run's arguments in its place", () => {
+    type Container = { command?: string[]; args?: string[]; lifecycle?: unknown };
+    const of = (over: Partial<RunSpec>, image: Partial<PodContext>) =>
+      specOf({ command: undefined, ...over }, image).containers[0] as Container;
+    const cmd = of({}, { cmd: ["/bin/sh", "-c", "a > b"] });
+    expect(cmd.command?.[2]).toMatch(/; a > b$/);
+    expect(cmd.lifecycle).toBeDefined();
+    const args = of({ args: ["c > d"] }, { entrypoint: ["sh", "-c"], cmd: ["a > b"] });
+    expect(args.command?.[2]).toMatch(/; c > d$/);
+    expect(args.args).toBeUndefined();
+    const tool = of({ args: ["x"] }, { entrypoint: ["/tool"], cmd: ["/bin/sh", "-c", "a > b"] });
+    expect(tool).toMatchObject({ args: ["x"] });
+    expect([tool.command, tool.lifecycle]).toEqual([undefined, undefined]);
   });
 
   test("nothing of a payload's words is put in by Kubernetes; its own settings win over ours", () => {

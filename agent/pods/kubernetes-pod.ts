@@ -1,5 +1,6 @@
 import { MiB } from "#protocol/limits.ts";
 import type { NodeKind } from "#protocol/names.ts";
+import { argvOf, type ImageCommand } from "./argv-of-run.ts";
 import { DROPPED_CAPABILITIES, type PodLimits } from "./docker-container.ts";
 import { LABEL } from "./docker-labels.ts";
 import { FINALIZER, type KubernetesNames, PORTS_GATE, SERVICE_ACCOUNT } from "./kubernetes-names.ts";
@@ -43,7 +44,7 @@ export type PodContext = {
   dns: { address?: string; domain: string };
   /** how long a node may be out of reach before its pods are given up */
   nodeLostSeconds: number;
-};
+} & ImageCommand;
 
 /**
  * Kubernetes counts a pod's deadline from when its node takes it, and it cannot be raised later: this long may
@@ -117,7 +118,7 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
           name: "payload",
           image: context.image,
           imagePullPolicy: "IfNotPresent",
-          ...commandOf(spec),
+          ...commandOf(spec, context),
           env: Object.entries({ ...NO_API_SERVER, ...spec.envs }).map(([name, value]) => ({
             name,
             value: literal(value),
@@ -153,14 +154,18 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
   };
 }
 
-/** A shell of the run is made stoppable; what it runs hears of a stop before it, as nodes tell the first process only. */
-function commandOf({ command = [], args = [] }: RunSpec): object {
-  const whole = [...command, ...args];
-  const shell = command.length > 0 ? stoppable(whole) : undefined;
+/**
+ * A shell is made stoppable, whoever named it: the run or its image; what it runs hears of a stop before it, as nodes
+ * tell the first process only.
+ */
+function commandOf(spec: RunSpec, image: ImageCommand): object {
+  const { command = [], args = [] } = spec;
+  const argv = argvOf(spec, image);
+  const shell = stoppable(argv);
   if (shell) {
     return {
       command: shell.map(literal),
-      lifecycle: { preStop: { exec: { command: tellAll(whole, { first: true }) } } },
+      lifecycle: { preStop: { exec: { command: tellAll(argv, { first: true }) } } },
     };
   }
   return {

@@ -4,6 +4,7 @@ import type { NodeReport } from "#protocol/wire.ts";
 import type { ImageHandover, NeededImage } from "../images/handover/image-handover.ts";
 import { killPoint } from "../kill-point.ts";
 import { LABEL } from "./docker-labels.ts";
+import type { ImageCommand } from "./argv-of-run.ts";
 import type { KubernetesApi } from "./kubernetes-api.ts";
 import { isForGood, statusOf, unless } from "./kubernetes-errors.ts";
 import { framesOf } from "./kubernetes-logs.ts";
@@ -45,13 +46,15 @@ export type KubernetesRuntimeOptions = {
   images: ImageHandover;
   /** the image's WORKDIR @throws ImageMissing */
   workdir(imageId: string): Promise<string>;
+  /** what the image runs by itself; default: nothing is known of it @throws ImageMissing */
+  commandOf?(imageId: string): Promise<ImageCommand>;
   /** ms that a start may take before it says {@link NotStartedYet}; default 5 000 */
   startMs?: number;
   /** ms that the cluster may take to end a pod before the call fails, to be repeated; default 60 000 */
   settleMs?: number;
 };
 
-type ImageOfPod = Pick<PodContext, "image" | "workdir">;
+type ImageOfPod = Pick<PodContext, "image" | "workdir" | keyof ImageCommand>;
 
 const NODE_LOST_S = 300;
 
@@ -189,8 +192,9 @@ export class KubernetesRuntime implements PodRuntime {
 
   /** @throws ImageMissing; what the handover throws */
   async #imageOf({ user, imageId }: RunSpec): Promise<ImageOfPod> {
-    const { workdir, images } = this.#options;
+    const { workdir, commandOf, images } = this.#options;
     return {
+      ...((await commandOf?.(imageId)) ?? { entrypoint: [], cmd: [] }),
       workdir: await workdir(imageId),
       image: await images.reference({ user, imageId }),
     };

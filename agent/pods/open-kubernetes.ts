@@ -44,5 +44,6 @@ export async function openKubernetes(
     nodeLostSeconds: config.nodeLostSeconds,
     images: parts.images,
     workdir: (imageId) => workdirs.of(imageId),
+    commandOf: (imageId) => workdirs.commandOf(imageId),
   });
 }

@@ -121,6 +121,21 @@ describe("run", () => {
   });
 });
 
+test("an image is needed until the run has started with it, and no longer", async () => {
+  const manager = rig.manager({ runningPerUser: 1 });
+  const imageId = rig.images.get("busybox")!;
+  const first = rig.sh(manager, "ada", SERVER, { pod: "one" });
+  await stateWhere(manager, first, running);
+  expect(manager.needsImage("ada", imageId)).toBe(false);
+  const second = rig.sh(manager, "ada", "true", { pod: "two" });
+  await stateWhere(manager, second, waitingFor("Unschedulable"));
+  expect(manager.needsImage("ada", imageId)).toBe(true);
+  expect(manager.needsImage("bob", imageId)).toBe(false);
+  await manager.stop("ada", "one");
+  await endOf(manager, second);
+  expect(manager.needsImage("ada", imageId)).toBe(false);
+});
+
 describe("waiting", () => {
   test("an image that is not there shows as ImagePullBackOff, and starts once it is", async () => {
     const manager = rig.manager();

@@ -263,9 +263,14 @@ export class PodManager {
     });
   }
 
-  /** Does a run of the user that was begun and has not ended need the image of this ID? */
-  runsImage(user: string, imageId: string): boolean {
-    return this.#some((record) => record.user === user && record.imageId === imageId);
+  /**
+   * Does a run of the user that was begun still need the image of this ID? One that runs does not: its node has the
+   * image, and it is never started again.
+   */
+  needsImage(user: string, imageId: string): boolean {
+    return this.#some((record) => {
+      return record.user === user && record.imageId === imageId && record.phase !== "running";
+    });
   }
 
   /** An image was built, loaded or published: runs that wait for one look again. */

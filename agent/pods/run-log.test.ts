@@ -49,9 +49,13 @@ class World {
     });
   }
 
+  /** what a read without a follow has: nothing of files that were rotated */
+  rotated = false;
+
   async *#read(options: { follow: boolean; since?: string; signal: AbortSignal }): AsyncGenerator<LogFrame> {
     if (this.readsFail-- > 0) throw new Error("the engine is away");
     let at = 0;
+    if (this.rotated && !options.follow) return;
     while (!options.signal.aborted) {
       if (options.follow && this.rereads?.at === at) {
         at = this.rereads.from;
@@ -181,6 +185,32 @@ describe("RunLog", () => {
     await world.open().flush();
     const text = [...world.landed.values()].join("");
     expect(text).toMatch(/kept\n[\s\S]*older log lines were dropped\n.*new\n$/);
+  });
+
+  test.each([
+    ["a follow that was behind", true],
+    ["a follow that had all of it", false],
+  ])("at the end nothing is left of a rotated file: %s", async (_, behind) => {
+    const world = new World();
+    const text = "x".repeat(60_000);
+    // The ground takes no more than the first chunks while the run goes on.
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    if (behind) world.before = () => opened;
+    for (let n = 0; n < 40; n++) world.write(text);
+    const log = world.open();
+    while (behind ? !world.cursor : world.lines().length < 40) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    world.rotated = true;
+    const flushed = log.flush();
+    open();
+    await flushed;
+    const all = [...world.landed.values()].join("");
+    expect(all.endsWith("… the last log lines were dropped\n")).toBe(behind);
+    expect(all.includes("dropped")).toBe(behind);
   });
 
   test("a line that the engine cut exactly at its end leaves no empty line", async () => {

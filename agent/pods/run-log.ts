@@ -28,6 +28,9 @@ const ROW_OVERHEAD = 1024;
 /** Where lines were that the engine has dropped before they were taken. */
 const DROPPED = "… older log lines were dropped\n";
 
+/** In place of the lines that were still to be taken when the run had ended, and that the engine does not give any more. */
+const LOST_END = "… the last log lines were dropped\n";
+
 /**
  * Follows the log of one run and delivers it in chunks. A chunk's bounds are noted before it is delivered, so that after
  * a crash the same chunk is made again under the same number. It reads no faster than it delivers: without
@@ -46,6 +49,8 @@ export class RunLog {
   /** what the rows held at `#from` */
   #carried: Carried | undefined;
   #ended = false;
+  /** the follow was broken off while it was behind: there was more */
+  #cut = false;
   #lines: Buffer[] = [];
   #bytes = 0;
   #pushed = 0;
@@ -188,7 +193,10 @@ export class RunLog {
           await this.#take(frame);
         }
       }
-      if (signal.aborted) return;
+      if (signal.aborted) {
+        this.#cut = true;
+        return;
+      }
     }
   }
 
@@ -208,7 +216,10 @@ export class RunLog {
           found = sameAnchor(last, start);
         }
       }
-      if (found || this.#stop.signal.aborted) return;
+      if (this.#stop.signal.aborted) return;
+      // A node gives nothing of a file that it has rotated.
+      if (lost && this.#cut) await this.#dropped(LOST_END);
+      if (found) return;
       // Not there any more: the engine dropped it and all before it, so everything is new.
     }
   }
@@ -225,9 +236,9 @@ export class RunLog {
   }
 
   /** The engine has dropped lines that were not taken: what is held of lines ends here, and the log says so. */
-  async #dropped(): Promise<void> {
+  async #dropped(notice = DROPPED): Promise<void> {
     await this.#room(this.#rows.heldBytes);
-    this.#add(Buffer.concat([this.#rows.end(), Buffer.from(DROPPED)]));
+    this.#add(Buffer.concat([this.#rows.end(), Buffer.from(notice)]));
   }
 
   /** Sees to it that rows with so many bytes of text fit into the chunk. */

@@ -63,6 +63,7 @@ export class RegistryClient {
   async putBlob(repository: string, { digest, data }: { digest: string; data: Buffer }): Promise<void> {
     const known = await this.#ask("HEAD", `/${repository}/blobs/${digest}`, [200, 404]);
     if (known.status === 200) return;
+    // The protocol wants the slash at its end.
     const begun = await this.#ask("POST", `/${repository}/blobs/uploads`, [202], { suffix: "/" });
     const upload = new URL(begun.headers.get("location") ?? "", this.#base);
     const own = new URL(this.#base);
@@ -89,6 +90,7 @@ export class RegistryClient {
     await this.#ask("DELETE", `/${repository}/manifests/${digest}`, [202, 404]);
   }
 
+  /** @param end what follows the path: a slash, or the query that the registry itself has given */
   async #ask(
     method: string,
     path: string,

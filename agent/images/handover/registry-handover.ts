@@ -40,7 +40,7 @@ export type RegistryHandoverOptions = {
   collect?(signal: AbortSignal): Promise<void>;
   /** The repository that tells whose image it is: `<user>-<image>`, or a public name; undefined: it has no name any more. */
   repositoryOf(image: NeededImage): Promise<string | undefined>;
-  /** Is a run of this image under way, or may a run come back for it? Then it is never dropped. */
+  /** Does a run that has not started yet need this image? Then it is never dropped. */
   isInUse(image: NeededImage): boolean;
   onError?(error: unknown, about: { doing: string }): void;
   /** ms that one push may take; default 20 min */
