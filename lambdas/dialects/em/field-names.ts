@@ -41,7 +41,11 @@ export function namedField(name: string, fields: readonly FieldName[]): NamedFie
   const field = fields.find(
     (known) => squashed(known) === squashed(base) || squashed(known) === squashed(name),
   );
-  if (field === undefined) return undefined;
+  if (field === undefined) {
+    const meant = nearestField(name, fields);
+    if (meant !== undefined) throw invalid(name, `is not understood, the field is called ${meant}`);
+    return undefined;
+  }
   if (base !== field) throw invalid(name, `is not understood, the field is called ${field}`);
   const rest = name.slice(base.length);
   if (rest === "") return { field, brackets: [] };
@@ -56,6 +60,24 @@ export function namedField(name: string, fields: readonly FieldName[]): NamedFie
     throw invalid(name, `is not understood, write ${form} or a JSON ${kind}`);
   }
   return { field, brackets };
+}
+
+/**
+ * The field that `name` was probably meant for: in an object of its own (`data[pod_name]`), escaped for HTML or a URL,
+ * or in look-alike characters of other widths.
+ */
+export function nearestField(name: string, fields: readonly FieldName[]): FieldName | undefined {
+  const plain = unescaped(name.normalize("NFKC")).replace(/^(?:amp;)+/i, "");
+  const parts = [plain, ...plain.split(/[[\].]+/)].map(squashed);
+  return fields.find((known) => parts.includes(squashed(known)));
+}
+
+function unescaped(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
 function squashed(name: string): string {

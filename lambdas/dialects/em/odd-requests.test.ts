@@ -62,6 +62,8 @@ describe("a request that names its pod in another way than most", () => {
       [path, form("x", "pod_name[]")],
       [path, form(new Blob(["x"]), "Pod_Name", "x")],
       [path, form(new Blob([Buffer.from("caf\xe9", "latin1")]))],
+      [path, json(JSON.stringify({ ...FIELDS, data: { pod_name: "a" } }))],
+      [path, json(JSON.stringify({ ...FIELDS, data: { attributes: { pvcName: "a" } } }))],
       [path, json(`{"pod_name": "a", ${all.slice(1)}`)],
       [path, json(`{"pod_name": "\\ud800", ${JSON.stringify(FIELDS).slice(1)}`)],
       [path, { ...json(all), headers: { "content-type": encoded } }],

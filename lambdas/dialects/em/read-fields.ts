@@ -3,7 +3,7 @@ import { addField, type Fields } from "../../http/fields.ts";
 import { type Literal, NumberText } from "../../http/json-text.ts";
 import { readBody, readQuery } from "../../http/read-body.ts";
 import type { EmContext } from "./deps.ts";
-import { FIELD_KINDS, type FieldName, namedField } from "./field-names.ts";
+import { FIELD_KINDS, type FieldName, namedField, nearestField, VOLUME_FIELDS } from "./field-names.ts";
 import { invalid } from "./form-values.ts";
 
 /**
@@ -50,7 +50,10 @@ function unbracketed(source: Fields, names: readonly FieldName[]): [FieldName, u
   const dictionaries = new Map<FieldName, Map<string, unknown>>();
   for (const [name, values] of source) {
     const named = namedField(name, names);
-    if (!named) continue;
+    if (!named) {
+      for (const value of values) refuseNested(name, value);
+      continue;
+    }
     const { field, brackets } = named;
     const [inner] = brackets;
     if (inner === undefined) {
@@ -75,6 +78,16 @@ function unbracketed(source: Fields, names: readonly FieldName[]): [FieldName, u
     found.set(field, [value]);
   }
   return [...found];
+}
+
+/** A volume that is named within an unknown object would be ignored, and the default be meant. @throws INVALID_PARAMETERS */
+function refuseNested(name: string, value: unknown): void {
+  if (!(value instanceof Map)) return;
+  for (const [inner, within] of value as Map<string, unknown>) {
+    const meant = nearestField(inner, VOLUME_FIELDS);
+    if (meant !== undefined) throw invalid(name, `holds ${meant}, which belongs beside it`);
+    refuseNested(name, within);
+  }
 }
 
 /** A list of `args[]`, or of `args[0]`, `args[1]`, …; a single empty item means not given. */
