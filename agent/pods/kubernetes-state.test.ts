@@ -22,6 +22,22 @@ const ended = (over: Partial<NonNullable<State["terminated"]>> = {}): State => (
   terminated: { exitCode: 0, startedAt: START, finishedAt: END, ...over },
 });
 
+test("a container's end is not told before its pod's, which has the reason", () => {
+  const killed = ended({ exitCode: 137, reason: "Error" });
+  const early = withState(killed, { phase: "Running", startTime: START });
+  expect(stateOf(early)).toHaveProperty("running");
+  expect([hasStarted(early), hasEnded(early), isSettled(early), isRejected(early)]).toEqual([
+    true,
+    false,
+    false,
+    false,
+  ]);
+  const over = withState(killed, { phase: "Failed", reason: "Evicted", message: "The node is full" });
+  expect(stateOf(over)).toMatchObject({ terminated: { reason: "Evicted", exitCode: 137 } });
+  const deleted = withState(killed, { phase: "Running" }, { deletionTimestamp: END });
+  expect(stateOf(deleted)).toMatchObject({ terminated: { reason: "Error", exitCode: 137 } });
+});
+
 describe("state of a run from its pod", () => {
   test.each<[string, Pod, { reason: string; exitCode: number }]>([
     ["its exit code 0", withState(ended({ reason: "Completed" })), { reason: "Completed", exitCode: 0 }],

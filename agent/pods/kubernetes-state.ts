@@ -16,12 +16,17 @@ const OF_PAYLOAD = /"(?:[^"\\]|\\.)*"|\/\S+|\buser \S+/g;
 /** What the container engine says of a container that it found dead. */
 const UNKNOWN_END = /^(?:ContainerStatusUnknown|Unknown)$/;
 
+/** The runtime could not start the container. */
+const NEVER_STARTED = /^(?:StartError|ContainerCannotRun)$/;
+
 const NODE_LOST = "The node went down";
 
 /** The container's own state: without an end that its node only made up, for a container that never was. */
 function containerOf(pod: Pod): ContainerStateOfPod {
   const { terminated: end, ...others } = pod.status?.containerStatuses?.[0]?.state ?? {};
   if (!end) return others;
+  // A node holds back the pod's phase and reason (Evicted, DeadlineExceeded) until all of the pod has ended.
+  if (!NEVER_STARTED.test(end.reason ?? "") && !isOver(pod) && !pod.metadata.deletionTimestamp) return others;
   const isMadeUp = UNKNOWN_END.test(end.reason ?? "");
   return isMadeUp && (!wasThere(pod) || !isOver(pod)) ? others : { ...others, terminated: end };
 }
@@ -103,7 +108,10 @@ function pullMessage(message: string): string {
 /** The container has run, or may have: its run is never started again. */
 export function hasStarted(pod: Pod): boolean {
   const { terminated: end, running } = containerOf(pod);
-  if (running) return true;
+  const told = pod.status?.containerStatuses?.[0]?.state?.terminated;
+  const early =
+    told && !isOver(pod) && !UNKNOWN_END.test(told.reason ?? "") && stamp(told.startedAt) !== null;
+  if (running || early) return true;
   return end !== undefined && !(end.reason === "StartError" && stamp(end.startedAt) === null);
 }
 
