@@ -73,7 +73,7 @@ describe("names", () => {
     expect(() => known(text)).toThrow(refusal("is not understood, "));
   });
 
-  test.each(["user=x", "podd_name=x", "name=x", "pod=x", "[]=x", "=x", "argsx[]=1", "data[envs][A]=1"])(
+  test.each(["user=x", "podd_name=x", "name=x", "pod=x", "[]=x", "=x", "argsx[]=1"])(
     "%s is none of ours, and ignored",
     (text) => {
       expect(known(text)).toEqual(new Map());
