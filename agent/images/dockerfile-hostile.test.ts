@@ -11,7 +11,7 @@ afterAll(() => comparison.clear(), 600_000);
 
 describe("no Dockerfile sets a label of the agent's", { timeout: 600_000 }, () => {
   test.each(LABEL_ATTACKS)("$text", async ({ text, refused }) => {
-    const outcome = await comparison.ours(text);
+    const outcome = await comparison.ours(text, { labelled: true });
     if (refused)
       expect(outcome).toEqual({ failed: expect.stringMatching(/reserved|variables|isn't allowed/) });
     else expect(outcome).toMatchObject({ reserved: { "perigee.image": mark } });

@@ -44,7 +44,8 @@ export class BuildComparison {
     return this.#attempt(() => (changes === undefined ? this.#build(text) : this.#import(changes)));
   }
 
-  async ours(text: string): Promise<Outcome> {
+  /** @param labelled build with the agent's label in every stage, as the agent does (default: only where it is needed) */
+  async ours(text: string, { labelled = false } = {}): Promise<Outcome> {
     const world: PlanWorld = {
       resolve: async () => undefined,
       inspect: async () => undefined,
@@ -62,7 +63,8 @@ export class BuildComparison {
     }
     const fast = this.#changes(text) === undefined ? undefined : plan.text.replace(/^FROM scratch\n/m, "");
     // its label makes an image of nothing; elsewhere it is one step more for each stage
-    const slow = plan.steps.length > 2 ? plan.text.replaceAll(`LABEL ${this.#label}\n`, "") : plan.text;
+    const slow =
+      !labelled && plan.steps.length > 2 ? plan.text.replaceAll(`LABEL ${this.#label}\n`, "") : plan.text;
     return this.#attempt(() => (fast === undefined ? this.#build(slow) : this.#import(fast)));
   }
 
