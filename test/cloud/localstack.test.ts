@@ -2,11 +2,11 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ListTablesCommand } from "@aws-sdk/client-dynamodb";
+import { DynamoDBClient, ListTablesCommand } from "@aws-sdk/client-dynamodb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type LocalStack, startLocalStack, stopLocalStack } from "../../scripts/localstack/start.ts";
 import { commandLine, isAlive } from "../../scripts/processes.ts";
-import { awsAt, makeTable } from "./support/aws.ts";
+import { CREDENTIALS, makeTable, REGION } from "./support/aws.ts";
 
 let dir: string;
 let given: string | undefined;
@@ -29,12 +29,22 @@ const start = async (name: string) => {
   return one;
 };
 
+/** The first request starts LocalStack's database, which is silent until then, on a busy machine for a minute. */
+const patient = (endpoint: string) =>
+  new DynamoDBClient({
+    endpoint,
+    region: REGION,
+    credentials: CREDENTIALS,
+    maxAttempts: 1,
+    requestHandler: { socketTimeout: 300_000 },
+  });
+
 const tables = async (endpoint: string) => {
-  const aws = awsAt(endpoint);
+  const dynamo = patient(endpoint);
   try {
-    return (await aws.dynamo.send(new ListTablesCommand({}))).TableNames;
+    return (await dynamo.send(new ListTablesCommand({}))).TableNames;
   } finally {
-    aws.close();
+    dynamo.destroy();
   }
 };
 
@@ -42,9 +52,9 @@ describe("a LocalStack of one's own", { timeout: 720_000 }, () => {
   test("two that start at once stand side by side and know nothing of each other", async () => {
     const [one, other] = await Promise.all([start("one"), start("other")]);
     expect(one.endpoint).not.toBe(other.endpoint);
-    const aws = awsAt(one.endpoint);
-    await makeTable(aws.dynamo, "only-in-one");
-    aws.close();
+    const dynamo = patient(one.endpoint);
+    await makeTable(dynamo, "only-in-one");
+    dynamo.destroy();
     expect(await tables(one.endpoint)).toEqual(["only-in-one"]);
     expect(await tables(other.endpoint)).toEqual([]);
   });
