@@ -1,6 +1,9 @@
 import type Docker from "dockerode";
 import { engineCall, engineTry } from "./engine-call.ts";
 
+/** How long a container that is being removed is waited for, in ms. */
+const REMOVAL_MS = 30_000;
+
 /** The containers of builds: found by their cgroup parent, never by labels or names, which users write. */
 export class BuildSteps {
   readonly #docker: Docker;
@@ -33,10 +36,14 @@ export class BuildSteps {
     return ids;
   }
 
-  /** Removes those that a build left which was cut. */
+  /** Removes those that a build left which was cut; the engine may be removing them at the same time. */
   async remove(): Promise<void> {
     for (const id of await this.list()) {
-      await engineTry(() => this.#docker.getContainer(id).remove({ force: true, v: true }), 404, 409);
+      const container = this.#docker.getContainer(id);
+      await engineTry(() => container.remove({ force: true, v: true }), 404, 409);
+      const gone = { condition: "removed" as const, abortSignal: AbortSignal.timeout(REMOVAL_MS) };
+      // One that takes longer is found by the next start.
+      await container.wait(gone).catch(() => undefined);
     }
   }
 }

@@ -165,9 +165,10 @@ export class ImageWorld {
   /** All tags in the engine with this world's id in them. */
   async tags(): Promise<string[]> {
     const images = await this.docker.listImages();
+    const temporary = this.store.temporaryName("").replace(/\/.*$/, "/");
     return images
       .flatMap((image) => image.RepoTags ?? [])
-      .filter((tag) => tag.includes(this.id) || this.store.temporaryName("x").startsWith(tag.split("/")[0]!))
+      .filter((tag) => tag.includes(this.id) || tag.startsWith(temporary))
       .sort();
   }
 
