@@ -386,6 +386,22 @@ describe("what the registry keeps", () => {
     expect(collected).toBeGreaterThan(0);
   });
 
+  it("lets no user starve another by images that no run waits for", async () => {
+    const [first, second, third] = [await build("many-1"), await build("many-2"), await build("bobs")];
+    const size = (await docker.getImage(base).inspect()).Size;
+    names.set(bob, `${bob}-tool`);
+    let now = 1;
+    handover = open({ maxBytes: Math.round(size * 1.5), now: () => now++ });
+    inUse.add(`${ada} ${first}`);
+    await handover.reference(needed(ada, first));
+    await expect(handover.reference(needed(bob, third))).rejects.toMatchObject({ code: "STORAGE_FULL" });
+    // Its run has started.
+    inUse.clear();
+    await handover.reference(needed(ada, second));
+    const kept = await handover.reference(needed(bob, third));
+    expect(registry.held.map((held) => `registry.onboard:5000/${held}`)).toEqual([kept]);
+  });
+
   it("refuses when everything is in use", async () => {
     const other = await build("other");
     const size = (await docker.getImage(base).inspect()).Size;
