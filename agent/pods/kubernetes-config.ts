@@ -77,6 +77,8 @@ export const kubernetesConfig = z
         pods: z.number().int().positive().default(32),
         cpus: z.number().positive().optional(),
         memoryBytes: bytes.optional(),
+        /** device resources, by their names in `kinds` */
+        resources: z.record(z.string(), z.number().int().nonnegative()).default({}),
       })
       .strict()
       .prefault({}),

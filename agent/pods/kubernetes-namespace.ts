@@ -10,6 +10,8 @@ export type UserQuota = {
   /** CPUs and bytes, as their limits say; undefined: as many as the pods have */
   cpus?: number;
   memory?: number;
+  /** device resources, for example `{"nvidia.com/gpu": 2}`; one that is not here: as many as the pods take */
+  resources?: Readonly<Record<string, number>>;
 };
 
 /** Where pods ask for names. */
@@ -129,6 +131,10 @@ export function namespaceSteps(
             pods: String(quota.pods),
             "limits.cpu": String(quota.cpus ?? quota.pods * limits.cpus),
             "limits.memory": String(quota.memory ?? quota.pods * limits.memory),
+            // Kubernetes counts what is beyond its own resources by requests alone.
+            ...Object.fromEntries(
+              Object.entries(quota.resources ?? {}).map(([name, most]) => [`requests.${name}`, String(most)]),
+            ),
             "services.nodeports": "0",
             "services.loadbalancers": "0",
           },

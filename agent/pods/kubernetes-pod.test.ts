@@ -7,6 +7,7 @@ import {
   namespaceSteps,
   nodePathOf,
   portSteps,
+  type UserQuota,
   volumeSteps,
 } from "./kubernetes-namespace.ts";
 import { type PodContext, podOf } from "./kubernetes-pod.ts";
@@ -204,6 +205,18 @@ describe("what a user's pods share", () => {
     expect(steps[1]?.object.spec).toMatchObject({ podSelector: {}, policyTypes: ["Ingress", "Egress"] });
     expect(steps[1]?.object.spec).not.toHaveProperty("ingress");
     expect(steps[3]?.object.spec).toMatchObject({ hard: { pods: "3", "limits.cpu": "1.5" } });
+  });
+
+  test("devices are bounded as the quota says, and the others by the pods alone", () => {
+    const hardOf = (quota: UserQuota) =>
+      namespaceSteps(names, "ada", { quota, dns, limits: context.limits })[3]!.object.spec as {
+        hard: object;
+      };
+    const { quota } = kubernetesConfig.parse({
+      quota: { resources: { "nvidia.com/gpu": 2, "x.org/none": 0 } },
+    });
+    expect(hardOf(quota).hard).toMatchObject({ "requests.nvidia.com/gpu": "2", "requests.x.org/none": "0" });
+    expect(JSON.stringify(hardOf(kubernetesConfig.parse({}).quota))).not.toContain("requests.");
   });
 
   test("names are asked for at one place, and at none when none is configured", () => {

@@ -33,7 +33,12 @@ export async function openKubernetes(
     kinds: config.kinds,
     limits: { memory: parts.pod.memoryBytes, cpus: parts.pod.cpus, scratch: config.scratchBytes },
     requests: { memory: requests.memoryBytes, cpus: requests.cpus },
-    quota: { pods: quota.pods, cpus: quota.cpus, memory: quota.memoryBytes },
+    quota: {
+      pods: quota.pods,
+      cpus: quota.cpus,
+      memory: quota.memoryBytes,
+      resources: quota.resources,
+    },
     dns: config.dns,
     storage: {
       kind: storage.kind,
