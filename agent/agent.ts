@@ -10,7 +10,7 @@ import { openEngine } from "./engine/open-engine.ts";
 import { isErrno } from "./files/directory.ts";
 import { GroundClient } from "./ground/ground-client.ts";
 import { makeDoorbell } from "./ground/make-doorbell.ts";
-import { DockerImageStore } from "./images/docker-image-store.ts";
+import { DockerImageStore } from "./images/docker/image-store.ts";
 import { openHandover } from "./images/handover/open-handover.ts";
 import { imageHandlers } from "./images/image-handlers.ts";
 import { instanceOf } from "./instance.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import * as z from "zod";
 import { GiB, LIMITS } from "#protocol/limits.ts";
 import { NODE_KINDS } from "#protocol/names.ts";
-import { kubernetesConfig } from "./pods/kubernetes-config.ts";
+import { kubernetesConfig } from "./pods/kubernetes/config.ts";
 
 const HOST_PORT = /^[A-Za-z0-9.-]+:[0-9]{1,5}$/;
 

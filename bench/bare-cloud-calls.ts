@@ -1,6 +1,6 @@
 import { BatchGetItemCommand, GetItemCommand, TransactWriteItemsCommand } from "@aws-sdk/client-dynamodb";
 import { DeleteMessageCommand, ReceiveMessageCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
-import type { AwsClients } from "#lambdas/adapters/aws-clients.ts";
+import type { AwsClients } from "#lambdas/adapters/aws/aws-clients.ts";
 
 /** About what an edge's and a command's record take, as JSON. */
 const EDGE = "e".repeat(300);

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { SqliteStore } from "#lambdas/adapters/sqlite-store.ts";
+import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
 import { Ledger } from "#lambdas/ledger/ledger.ts";
 import type { LedgerStore } from "#lambdas/ports/ledger-store.ts";
@@ -58,8 +58,8 @@ async function openTable(table: string): Promise<Opened> {
   // only here: loading the client would slow every other verb
   const [{ DynamoDBClient }, { DynamoStore }, { clientSettings }] = await Promise.all([
     import("@aws-sdk/client-dynamodb"),
-    import("#lambdas/adapters/dynamo-store.ts"),
-    import("#lambdas/adapters/aws-clients.ts"),
+    import("#lambdas/adapters/dynamodb/store.ts"),
+    import("#lambdas/adapters/aws/aws-clients.ts"),
   ]);
   const client = new DynamoDBClient(clientSettings({}));
   const store = new DynamoStore({ client, table, ttl: true });

@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import type { Logger } from "pino";
 import { LIMITS, MiB } from "#protocol/limits.ts";
-import { type AwsClients, type AwsPlace, awsClients, clientSettings } from "./adapters/aws-clients.ts";
-import { DynamoStore } from "./adapters/dynamo-store.ts";
-import { S3Staging } from "./adapters/s3-staging.ts";
-import { SqsDoorbell } from "./adapters/sqs-doorbell.ts";
+import { type AwsClients, type AwsPlace, awsClients, clientSettings } from "./adapters/aws/aws-clients.ts";
+import { DynamoStore } from "./adapters/dynamodb/store.ts";
+import { S3Staging } from "./adapters/s3/staging.ts";
+import { SqsDoorbell } from "./adapters/sqs/doorbell.ts";
 import type { TokenKey } from "./auth/tokens.ts";
 import { createGround, type Ground, type GroundOptions } from "./ground.ts";
 

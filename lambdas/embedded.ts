@@ -2,11 +2,11 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
-import { DirectoryStaging } from "./adapters/directory-staging.ts";
-import { doorbellRoutes } from "./adapters/doorbell-routes.ts";
-import { MemoryDoorbell } from "./adapters/memory-doorbell.ts";
-import { SqliteStore } from "./adapters/sqlite-store.ts";
-import { stagingRoutes } from "./adapters/staging-routes.ts";
+import { DirectoryStaging } from "./adapters/directory/staging.ts";
+import { stagingRoutes } from "./adapters/directory/staging-routes.ts";
+import { doorbellRoutes } from "./adapters/long-poll/doorbell-routes.ts";
+import { MemoryDoorbell } from "./adapters/long-poll/memory-doorbell.ts";
+import { SqliteStore } from "./adapters/sqlite/store.ts";
 import { loadSecrets } from "./auth/secrets.ts";
 import { createGround, type Ground, type GroundOptions } from "./ground.ts";
 

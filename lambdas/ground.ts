@@ -12,30 +12,30 @@ import { Throttle } from "./auth/throttle.ts";
 import { type TokenKeys, Tokens } from "./auth/tokens.ts";
 import { registerCommandRoutes } from "./commands/routes.ts";
 import { registerEmRoutes } from "./dialects/em/routes.ts";
-import { registerUplinkRoutes } from "./dialects/em/uplinks/routes.ts";
-import { Allowances } from "./dispatch/allowances.ts";
 import { Changes } from "./dispatch/changes.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
-import { Janitor } from "./dispatch/janitor.ts";
-import { PodLogs } from "./dispatch/pod-logs.ts";
-import { Uploads } from "./dispatch/uploads.ts";
 import { Waiting, type WaitingOptions } from "./dispatch/waiting.ts";
 import { registerEdgeRoutes } from "./edges/routes.ts";
 import { allowedMethods } from "./http/allowed-methods.ts";
 import { answerThenDrain } from "./http/answer-then-drain.ts";
 import { incomingOf } from "./http/body-stream.ts";
+import { cachedFor } from "./http/cached-for.ts";
 import type { GroundEnv } from "./http/env.ts";
 import { errorResponse } from "./http/errors.ts";
 import { foldedPath } from "./http/fold-slashes.ts";
 import { limitOpen } from "./http/limit-open.ts";
-import { Metrics } from "./http/metrics.ts";
-import { nowAndThen } from "./http/now-and-then.ts";
 import { SAFE_HEADERS } from "./http/safe-headers.ts";
+import { Janitor } from "./janitor/janitor.ts";
 import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 import { Runs } from "./ledger/runs.ts";
+import { PodLogs } from "./logs/pod-logs.ts";
+import { Metrics } from "./metrics/metrics.ts";
 import type { Doorbell } from "./ports/doorbell.ts";
 import type { LedgerStore } from "./ports/ledger-store.ts";
 import type { Staging } from "./ports/staging.ts";
+import { Allowances } from "./quotas/allowances.ts";
+import { registerUplinkRoutes } from "./uplinks/routes.ts";
+import { Uploads } from "./uplinks/uploads.ts";
 
 /** The adapters and settings that a ground is put together from. */
 export type GroundOptions = {
@@ -52,7 +52,7 @@ export type GroundOptions = {
   limits?: LedgerOptions["limits"];
   waiting?: Partial<WaitingOptions>;
   /** what may pass through this ground, where that is bounded (Lambda); by default nothing is */
-  pass?: PassBounds;
+  pass?: GatewayLimits;
   /** bytes of an uplink over which clients are told to send it in parts (default LIMITS.partsOver) */
   partsOver?: number;
   /** ms for which what was read of an account is believed again, when a token is checked (default 0) */
@@ -66,7 +66,7 @@ export type GroundOptions = {
 };
 
 /** Bytes that pass through a ground: larger bodies take another way, which the answers name. */
-export type PassBounds = {
+export type GatewayLimits = {
   /** of a whole request: a larger uplink is told to come in parts */
   requestBytes: number;
   /** of content in an answer: larger content is redirected to */
@@ -124,7 +124,7 @@ export function createGround(options: GroundOptions): Ground {
     return { ok, lost: all.length - ok };
   };
   // a Lambda's process is one of many and soon gone: what it would say of itself means nothing
-  const metrics = new Metrics({ process: !pass }, nowAndThen(CONTACT_MS, contact));
+  const metrics = new Metrics({ process: !pass }, cachedFor(CONTACT_MS, contact));
 
   const app = new Hono<GroundEnv>({ getPath: foldedPath });
   app.onError((error, c) => answerThenDrain(errorResponse(error, { log }), incomingOf(c)));

@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type Docker from "dockerode";
-import { IMAGE_LABEL } from "#agent/images/docker-image-store.ts";
+import { IMAGE_LABEL } from "#agent/images/docker/image-store.ts";
+import { isMarkOf } from "#agent/images/docker/own-names.ts";
 import { ImageRecord } from "#agent/images/image-record.ts";
-import { isMarkOf } from "#agent/images/own-names.ts";
 import { engineTag } from "#agent/images/reference.ts";
 import { instanceOf } from "#agent/instance.ts";
 import { Journal } from "#agent/journal/journal.ts";
 import { openStateDatabase } from "#agent/journal/state-database.ts";
-import { LABEL } from "#agent/pods/docker-labels.ts";
+import { LABEL } from "#agent/pods/docker/labels.ts";
 
 /**
  * Removes from the engine what the agent with this data made there: containers, networks, images. The agent

@@ -137,7 +137,7 @@ describe.each(Object.keys(LAMBDAS) as LambdaName[])("the bundle of %s", (name) =
 });
 
 test("the stand-ins are in the bundle", () => {
-  for (const file of ["lambdas/adapters/xxh64-wasm.ts", "lambdas/adapters/lambda-log.ts"]) {
+  for (const file of ["lambdas/adapters/xxh64-wasm.ts", "lambdas/adapters/lambda/log.ts"]) {
     expect(Object.keys(bundles.inputs.api)).toContain(file);
   }
 });

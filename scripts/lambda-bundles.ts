@@ -13,10 +13,10 @@ export type LambdaName = keyof typeof LAMBDAS;
 /** What stands in for a native module, where only JavaScript goes, and for what Lambda has no use of. */
 const STAND_INS = {
   "@node-rs/xxhash": join(ROOT, "lambdas/adapters/xxh64-wasm.ts"),
-  "@aws-sdk/credential-provider-node": join(ROOT, "lambdas/adapters/lambda-credentials.ts"),
+  "@aws-sdk/credential-provider-node": join(ROOT, "lambdas/adapters/lambda/credentials.ts"),
   // an alias goes for what is beneath the name too
   "pino/browser.js": join(ROOT, "node_modules/pino/browser.js"),
-  pino: join(ROOT, "lambdas/adapters/lambda-log.ts"),
+  pino: join(ROOT, "lambdas/adapters/lambda/log.ts"),
 };
 
 /** Some libraries still say `require` of Node's own modules. */

@@ -4,8 +4,8 @@ import type { AddressInfo } from "node:net";
 import { type ServerType, serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { afterEach, describe, expect, it } from "vitest";
-import { doorbellRoutes } from "#lambdas/adapters/doorbell-routes.ts";
-import { MemoryDoorbell } from "#lambdas/adapters/memory-doorbell.ts";
+import { doorbellRoutes } from "#lambdas/adapters/long-poll/doorbell-routes.ts";
+import { MemoryDoorbell } from "#lambdas/adapters/long-poll/memory-doorbell.ts";
 import { doorbellConformance } from "#test/conformance/doorbell.ts";
 import { HttpDoorbell } from "./http-doorbell.ts";
 

@@ -1,6 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "#protocol/kill-point.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
-import { killPoint } from "../kill-point.ts";
 import type { JournalEntry } from "../operation.ts";
 import type { ImageDeps } from "./image-deps.ts";
 import type { ImageStore } from "./image-store.ts";

@@ -1,10 +1,10 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import type { OperationHandler, OperationHandlers } from "../operation.ts";
-import { buildImage } from "./build-image.ts";
+import { loadImage } from "./archive/load-image.ts";
+import { buildImage } from "./build/build-image.ts";
 import { imageNameOf } from "./image-commit.ts";
 import type { ImageDeps } from "./image-deps.ts";
 import type { ImageStore } from "./image-store.ts";
-import { loadImage } from "./load-image.ts";
 
 export type ImageHandlers = Pick<
   OperationHandlers,

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { killPoint } from "#protocol/kill-point.ts";
 import type { Outcome } from "#protocol/wire.ts";
-import { killPoint } from "../kill-point.ts";
 import type { JournalEntry } from "../operation.ts";
 
 /**

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "#protocol/kill-point.ts";
 import { isOperation, OPERATIONS } from "#protocol/operations.ts";
 import type { ClaimedCommand, Outcome } from "#protocol/wire.ts";
 import { GroundUnavailable } from "../ground/ground-client.ts";
-import { killPoint } from "../kill-point.ts";
 import { ShuttingDown } from "../operation.ts";
 import { Backoff } from "./backoff.ts";
 import { type ExecuteParts, execute, type Running } from "./execute.ts";

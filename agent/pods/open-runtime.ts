@@ -1,8 +1,8 @@
 import type Docker from "dockerode";
 import type { AgentConfig } from "../config.ts";
 import type { ImageHandover } from "../images/handover/image-handover.ts";
-import { DockerRuntime } from "./docker-runtime.ts";
-import { openKubernetes } from "./open-kubernetes.ts";
+import { DockerRuntime } from "./docker/runtime.ts";
+import { openKubernetes } from "./kubernetes/open-kubernetes.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
 
 export type RuntimeParts = {

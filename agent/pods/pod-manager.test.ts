@@ -5,9 +5,9 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MiB } from "#protocol/limits.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
 import { ended, endOf, PodRig, running, stateWhere, waitingFor } from "#test/support/pod-rig.ts";
-import { LABEL } from "./docker-labels.ts";
+import { LABEL } from "./docker/labels.ts";
 import type { PodManager } from "./pod-manager.ts";
-import { RunStore } from "./run-store.ts";
+import { RunStore } from "./runs/run-store.ts";
 
 let rig: PodRig;
 beforeEach(async () => {

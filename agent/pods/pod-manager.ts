@@ -1,17 +1,17 @@
 import type { DatabaseSync } from "node:sqlite";
 import { PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "#protocol/kill-point.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import { podQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { NodeReport, PodReport } from "#protocol/wire.ts";
-import { killPoint } from "../kill-point.ts";
-import { wholeSeconds } from "./docker-state.ts";
+import { wholeSeconds } from "./docker/state.ts";
 import { nameAndTag } from "./image-reference.ts";
-import { LogPusher, type PushLog } from "./log-pusher.ts";
+import { LogPusher, type PushLog } from "./logs/log-pusher.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
-import { RunExecutor } from "./run-executor.ts";
-import { type Action, plan } from "./run-planner.ts";
-import { type EVICTED, type RunInput, type RunRecord, reportOf, visibleState } from "./run-record.ts";
-import { RunStore } from "./run-store.ts";
+import { RunExecutor } from "./runs/run-executor.ts";
+import { type Action, plan } from "./runs/run-planner.ts";
+import { type EVICTED, type RunInput, type RunRecord, reportOf, visibleState } from "./runs/run-record.ts";
+import { RunStore } from "./runs/run-store.ts";
 
 export type PodManagerOptions = {
   /** the agent's state; the manager makes its own tables in it */

@@ -3,7 +3,7 @@ import path from "node:path";
 import { ulid } from "ulid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PodRig } from "#test/support/pod-rig.ts";
-import type { DockerRuntime } from "./docker-runtime.ts";
+import type { DockerRuntime } from "./docker/runtime.ts";
 import { isStoppable, stoppable } from "./shell-stop.ts";
 
 describe("stoppable", () => {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "#protocol/kill-point.ts";
 import { isErrno } from "../files/directory.ts";
 import { isMissing, openParent } from "../files/open-beneath.ts";
-import { killPoint } from "../kill-point.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import type { Volumes } from "./volumes.ts";
 

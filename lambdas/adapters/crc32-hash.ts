@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { ContentHash } from "./file-sink.ts";
+import type { ContentHash } from "./directory/file-sink.ts";
 
 /** CRC32 as gzip and S3 have it. */
 export class Crc32Hash implements ContentHash {

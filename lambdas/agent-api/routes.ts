@@ -2,19 +2,19 @@ import { type Context, Hono } from "hono";
 import type { Logger } from "pino";
 import type * as z from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "#protocol/kill-point.ts";
 import { GiB, LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS } from "#protocol/operations.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import * as wire from "#protocol/wire.ts";
 import type { Changes } from "../dispatch/changes.ts";
 import { boundedFailure, stageLargeResult } from "../dispatch/large-results.ts";
-import type { PodLogs } from "../dispatch/pod-logs.ts";
 import { downlinkKey, downlinkPrefix, MANIFEST } from "../dispatch/staging-keys.ts";
 import type { GroundEnv } from "../http/env.ts";
-import { killPoint } from "../kill-point.ts";
 import type { Command } from "../ledger/command.ts";
-import type { Judgement, Ledger } from "../ledger/ledger.ts";
+import type { Ending, Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
+import type { PodLogs } from "../logs/pod-logs.ts";
 import type { Staging } from "../ports/staging.ts";
 import { readBytes, readJson } from "./read.ts";
 
@@ -77,15 +77,15 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
   app.post("/report", async (c) => {
     const { epoch, user, command: id, outcome } = await body(c, wire.reportRequest, LIMITS.reportBytes);
     const edge = c.get("edge");
-    const { command, ended, more } = await ledger.conclude({ edge, user, id }, epoch, async (running) => {
+    const { command, ended, more } = await ledger.finish({ edge, user, id }, epoch, async (running) => {
       const checked = checkedOutcome(running, outcome, parts.log);
       if (running.operation === "pod.run" && checked.state === "succeeded") {
         // Whoever reads pod/run's answer finds the run, though the agent's own report of it is still under way.
         await runs.accepted(edge, running);
       }
-      const judgement = await bounded(staging, running, await believed(parts, running, checked));
+      const ending = await bounded(staging, running, await believed(parts, running, checked));
       killPoint("agent.before.report");
-      return judgement;
+      return ending;
     });
     // A repeat, whose first answer was lost, changes nothing: there is nothing to die in the middle of.
     if (ended) killPoint("agent.reported");
@@ -198,7 +198,7 @@ async function believed(
 }
 
 /** What a command's record has room for: a large result goes to staging, of a large failure the newest is kept. */
-async function bounded(staging: Staging, command: Command, outcome: wire.Outcome): Promise<Judgement> {
+async function bounded(staging: Staging, command: Command, outcome: wire.Outcome): Promise<Ending> {
   if (outcome.state === "failed") return { state: "failed", failure: boundedFailure(outcome.failure) };
   if (outcome.state === "cancelled") return outcome;
   const bytes = await stageLargeResult(staging, command, outcome.result);

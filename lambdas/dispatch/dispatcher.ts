@@ -1,15 +1,15 @@
 import { type Failure, PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { OperationName, ResultOf, StagedFile } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
-import { killPoint } from "../kill-point.ts";
 import type { Command } from "../ledger/command.ts";
 import { ahead } from "../ledger/edge-state.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Draft } from "../ledger/submissions.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
 import type { Staging } from "../ports/staging.ts";
-import type { Allowances } from "./allowances.ts";
+import type { Allowances } from "../quotas/allowances.ts";
 import type { Changes } from "./changes.ts";
 import type { Answer, Dispatch, Preference, Request, Reservation } from "./dispatch.ts";
 import { loadStagedResult } from "./large-results.ts";

@@ -3,8 +3,8 @@ import { VERSION } from "#protocol/version.ts";
 import { documentAuthRoutes } from "../auth/documentation.ts";
 import { documentCommandRoutes } from "../commands/documentation.ts";
 import { documentEmRoutes } from "../dialects/em/documentation.ts";
-import { documentUplinkRoutes } from "../dialects/em/uplinks/documentation.ts";
 import { documentEdgeRoutes } from "../edges/documentation.ts";
+import { documentUplinkRoutes } from "../uplinks/documentation.ts";
 import { documentOpenRoutes } from "./open-routes.ts";
 
 /**

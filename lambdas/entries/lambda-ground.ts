@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { cloudPlaces, createCloudGround, loadTokenKeys } from "../cloud.ts";
-import { passBounds } from "../function-url/pass-bounds.ts";
+import { gatewayLimits } from "../function-url/gateway-limits.ts";
 import { TimeLeft } from "../http/time-left.ts";
 
 /**
@@ -20,6 +20,6 @@ export const ground = createCloudGround({
   tokens: () => loadTokenKeys(environment.PERIGEE_TOKEN_SECRET ?? ""),
   log,
   timeLeftMs: () => timeLeft.ms,
-  pass: passBounds(streaming),
+  pass: gatewayLimits(streaming),
   ...(environment.PERIGEE_QUOTA && { quota: Number(environment.PERIGEE_QUOTA) }),
 });

@@ -36,10 +36,10 @@ export type Heartbeat = {
 };
 
 /** How a command ended: the agent's word, or one whose result lies in staging. */
-export type Judgement = Outcome | { state: "succeeded"; stagedResult: number };
+export type Ending = Outcome | { state: "succeeded"; stagedResult: number };
 
 /** Bytes that a reservation keeps of its user's quota, by the edge as it then is; what it throws refuses. */
-export type Hold = (state: EdgeState) => number;
+export type ReserveBytes = (state: EdgeState) => number;
 
 /** Bytes of a command's input as JSON up to which the edge's record holds the command until it is claimed. */
 const FRESH_BYTES = 1.5 * KiB;
@@ -90,16 +90,16 @@ export class Ledger {
 
   /**
    * Keeps a place for an uplink (`staging`). With `free` the edge has to be in contact and idle.
-   * @throws EM_UNREACHABLE, LOCKED, QUEUE_FULL, and what `hold` throws
+   * @throws EM_UNREACHABLE, LOCKED, QUEUE_FULL, and what `reserveBytes` throws
    */
-  async reserve(draft: Draft, free: boolean, hold: Hold = () => 0): Promise<Command> {
+  async reserve(draft: Draft, free: boolean, reserveBytes: ReserveBytes = () => 0): Promise<Command> {
     const admit: Admit = (state, place, { inContact }) => {
       if (free) {
         if (!inContact) throw unreachable();
         edges.requireFree(state, draft.user);
       }
       edges.requirePlace(state, draft.user, this.#limits);
-      return edges.reserve(state, { ...place, bytes: hold(state) });
+      return edges.reserve(state, { ...place, bytes: reserveBytes(state) });
     };
     return (await this.#submissions.submit(draft, "queue", admit, { state: "staging" })).command;
   }
@@ -108,16 +108,16 @@ export class Ledger {
    * Keeps a place for an upload in parts: for two hours from when it was last heard of ({@link extend}), and a
    * day at most. Neither a busy edge nor one out of contact is in its way.
    * @param prefix where its files are staged
-   * @throws QUEUE_FULL, IDEMPOTENCY_KEY_REUSED, and what `hold` throws
+   * @throws QUEUE_FULL, IDEMPOTENCY_KEY_REUSED, and what `reserveBytes` throws
    */
   reserveParts(
     draft: Draft,
     prefix: (command: Pick<Command, "user" | "id">) => string,
-    hold: Hold,
+    reserveBytes: ReserveBytes,
   ): Promise<{ command: Command; replayed: boolean }> {
     const admit: Admit = (state, place, { command: { until } }) => {
       edges.requirePlace(state, draft.user, this.#limits);
-      return edges.reserve(state, { ...place, bytes: hold(state), ...(until && { until }) });
+      return edges.reserve(state, { ...place, bytes: reserveBytes(state), ...(until && { until }) });
     };
     const until = this.#now() + Math.min(this.#limits.partsIdleMs, this.#limits.partsMs);
     const more = (command: Command) => ({ staged: prefix(command), until });
@@ -212,22 +212,22 @@ export class Ledger {
    * @throws STALE_EPOCH, COMMAND_NOT_FOUND
    */
   async report(edge: string, epoch: number, user: string, id: string, outcome: Outcome): Promise<Command> {
-    return (await this.conclude({ edge, user, id }, epoch, async () => outcome)).command;
+    return (await this.finish({ edge, user, id }, epoch, async () => outcome)).command;
   }
 
   /**
-   * As {@link Ledger.report}, for who has to look at the command first: `judge` gets it while it runs, perhaps
+   * As {@link Ledger.report}, for who has to look at the command first: `decide` gets it while it runs, perhaps
    * several times, and says how it ended.
    * @returns the command, whether it ended by this, and whether another one waits on its edge
    */
-  async conclude(
+  async finish(
     of: Pick<Command, "edge" | "user" | "id">,
     epoch: number,
-    judge: (command: Command) => Promise<Judgement>,
+    decide: (command: Command) => Promise<Ending>,
   ): Promise<{ command: Command; ended: boolean; more: boolean }> {
     const read = () => this.#changes.item(of.user, of.id);
-    type Concluded = { command: Command; ended: boolean; more: boolean };
-    return this.#changes.change<Concluded, Item<Command> | undefined>(of.edge, read, async (state, item) => {
+    type Finished = { command: Command; ended: boolean; more: boolean };
+    return this.#changes.change<Finished, Item<Command> | undefined>(of.edge, read, async (state, item) => {
       requireEpoch(state, epoch);
       if (!item || item.data.edge !== of.edge) throw notFound(of.id);
       const current = item.data;
@@ -236,7 +236,7 @@ export class Ledger {
         return { value: { command: current, ended: false, more: waits(state) } };
       }
       if (current.state !== "running") throw notFound(of.id);
-      const { state: ending, ...rest } = await judge(current);
+      const { state: ending, ...rest } = await decide(current);
       const command = this.#ended(current, ending, rest);
       const next = edges.release(state, of.id);
       return {

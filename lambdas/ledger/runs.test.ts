@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import type { SqliteStore } from "#lambdas/adapters/sqlite-store.ts";
+import type { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { PodReport } from "#protocol/wire.ts";
 import { temporaryStore } from "#test/support/temporary-store.ts";

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { DynamoStore } from "#lambdas/adapters/dynamo-store.ts";
+import { DynamoStore } from "#lambdas/adapters/dynamodb/store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
 import { Child, describeExit } from "../child.ts";
 import { ensureLambdaImage } from "../localstack/lambda-runtime.ts";

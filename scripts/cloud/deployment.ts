@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type AwsClients, awsClients } from "#lambdas/adapters/aws-clients.ts";
+import { type AwsClients, awsClients } from "#lambdas/adapters/aws/aws-clients.ts";
 import { cdk } from "./cdk.ts";
 import { emptyBucket } from "./empty-bucket.ts";
 import { emulatorEnv } from "./emulator-env.ts";

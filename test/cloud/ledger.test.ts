@@ -1,5 +1,5 @@
 import { inject } from "vitest";
-import type { DynamoStore } from "#lambdas/adapters/dynamo-store.ts";
+import type { DynamoStore } from "#lambdas/adapters/dynamodb/store.ts";
 import { ledgerConformance } from "#test/conformance/ledger.ts";
 import { awsAt, dropTable, makeTable } from "./support/aws.ts";
 import { openStore } from "./support/open-dynamo-store.ts";

@@ -1,5 +1,5 @@
 import { inject } from "vitest";
-import { S3Staging } from "#lambdas/adapters/s3-staging.ts";
+import { S3Staging } from "#lambdas/adapters/s3/staging.ts";
 import { podLogsConformance } from "#test/conformance/pod-logs.ts";
 import { awsAt, makeBucket } from "./support/aws.ts";
 

@@ -4,7 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { HeadObjectCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import { xxh64 } from "@node-rs/xxhash";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { S3Staging } from "#lambdas/adapters/s3-staging.ts";
+import { S3Staging } from "#lambdas/adapters/s3/staging.ts";
 import { MiB } from "#protocol/limits.ts";
 import { stagingConformance } from "#test/conformance/staging.ts";
 import { awsAt, makeBucket } from "./support/aws.ts";

@@ -1,6 +1,6 @@
 import { inject } from "vitest";
 import { SqsDoorbell as Listener } from "#agent/ground/sqs-doorbell.ts";
-import { SqsDoorbell } from "#lambdas/adapters/sqs-doorbell.ts";
+import { SqsDoorbell } from "#lambdas/adapters/sqs/doorbell.ts";
 import { doorbellConformance } from "#test/conformance/doorbell.ts";
 import { awsAt, makeQueue, uniqueName } from "./support/aws.ts";
 

@@ -1,4 +1,4 @@
-import { SqliteStore } from "#lambdas/adapters/sqlite-store.ts";
+import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
 
 /** For other processes: opens the SQLite table at `path`. */
 export async function openStore(path: string): Promise<SqliteStore> {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { PodLogs } from "#lambdas/dispatch/pod-logs.ts";
+import { PodLogs } from "#lambdas/logs/pod-logs.ts";
 import type { Staging } from "#lambdas/ports/staging.ts";
 import { KiB } from "#protocol/limits.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readConfig } from "#agent/config.ts";
 import { openHandover } from "#agent/images/handover/open-handover.ts";
 import type { RegistryHandover } from "#agent/images/handover/registry-handover.ts";
-import type { KubernetesRuntime } from "#agent/pods/kubernetes-runtime.ts";
+import type { KubernetesRuntime } from "#agent/pods/kubernetes/runtime.ts";
 import { type RunSpec, StartFailure } from "#agent/pods/pod-runtime.ts";
 import { clusterUnderTest } from "./support/cluster-under-test.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { isReady } from "#agent/pods/kubernetes-nodes.ts";
+import { isReady } from "#agent/pods/kubernetes/nodes.ts";
 import type { PodManager } from "#agent/pods/pod-manager.ts";
 import { endOf, type PodRig, running, stateWhere } from "#test/support/pod-rig.ts";
 import { Daemons } from "./cluster/daemons.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { KubernetesRuntime } from "#agent/pods/kubernetes-runtime.ts";
-import type { Pod } from "#agent/pods/kubernetes-types.ts";
+import type { KubernetesRuntime } from "#agent/pods/kubernetes/runtime.ts";
+import type { Pod } from "#agent/pods/kubernetes/types.ts";
 import { clusterUnderTest } from "./support/cluster-under-test.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";
 import { testCluster } from "./support/test-cluster.ts";

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { KubernetesRuntime } from "#agent/pods/kubernetes-runtime.ts";
-import type { Pod } from "#agent/pods/kubernetes-types.ts";
+import type { KubernetesRuntime } from "#agent/pods/kubernetes/runtime.ts";
+import type { Pod } from "#agent/pods/kubernetes/types.ts";
 import { NotStartedYet, type RunSpec, StartFailure } from "#agent/pods/pod-runtime.ts";
 import { MiB } from "#protocol/limits.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";

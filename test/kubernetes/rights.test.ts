@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { KubernetesApi } from "#agent/pods/kubernetes-api.ts";
+import { KubernetesApi } from "#agent/pods/kubernetes/api.ts";
 import { kubectl as admin, type Said } from "./support/kubectl.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";
 

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { KubernetesRuntime } from "#agent/pods/kubernetes-runtime.ts";
+import type { KubernetesRuntime } from "#agent/pods/kubernetes/runtime.ts";
 import type { RunSpec } from "#agent/pods/pod-runtime.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";
 

@@ -2,9 +2,9 @@ import { Readable } from "node:stream";
 import type Docker from "dockerode";
 import type { ImageInspectInfo } from "dockerode";
 import { pack } from "tar-stream";
-import { DockerfileError } from "#agent/images/dockerfile-error.ts";
-import { type BuildPlan, type PlanWorld, planBuild } from "#agent/images/dockerfile-plan.ts";
-import { engineEvents } from "#agent/images/engine-events.ts";
+import { engineEvents } from "#agent/images/docker/engine-events.ts";
+import { DockerfileError } from "#agent/images/dockerfile/error.ts";
+import { type BuildPlan, type PlanWorld, planBuild } from "#agent/images/dockerfile/plan.ts";
 
 /**
  * What came of a Dockerfile: why it failed, or the parts of the image's config that instructions set, and its

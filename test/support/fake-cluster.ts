@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { KubernetesApi } from "#agent/pods/kubernetes-api.ts";
-import type { Manifest, Metadata, Node, Pod } from "#agent/pods/kubernetes-types.ts";
+import { KubernetesApi } from "#agent/pods/kubernetes/api.ts";
+import type { Manifest, Metadata, Node, Pod } from "#agent/pods/kubernetes/types.ts";
 
 type Stored = { metadata: Metadata; kind?: string; spec?: object; status?: object };
 type Body = Record<string, unknown>;

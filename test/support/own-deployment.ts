@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SqliteStore } from "#lambdas/adapters/sqlite-store.ts";
+import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
 import { cleanEngine } from "../../scripts/clean-engine.ts";
 import { clientFor, findEngine } from "../../scripts/docker-engine.ts";

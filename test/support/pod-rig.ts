@@ -5,11 +5,11 @@ import { DatabaseSync } from "node:sqlite";
 import type Docker from "dockerode";
 import { ulid } from "ulid";
 import { openEngine } from "#agent/engine/open-engine.ts";
-import { LABEL } from "#agent/pods/docker-labels.ts";
-import { DockerRuntime, type DockerRuntimeOptions } from "#agent/pods/docker-runtime.ts";
-import type { LogChunk } from "#agent/pods/log-pusher.ts";
+import { LABEL } from "#agent/pods/docker/labels.ts";
+import { DockerRuntime, type DockerRuntimeOptions } from "#agent/pods/docker/runtime.ts";
+import type { LogChunk } from "#agent/pods/logs/log-pusher.ts";
 import { PodManager, type PodManagerOptions } from "#agent/pods/pod-manager.ts";
-import type { RunInput } from "#agent/pods/run-record.ts";
+import type { RunInput } from "#agent/pods/runs/run-record.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import { makeBusyboxImage } from "./base-image.ts";
 

@@ -4,8 +4,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { serve } from "@hono/node-server";
-import { DirectoryStaging } from "#lambdas/adapters/directory-staging.ts";
-import { stagingRoutes } from "#lambdas/adapters/staging-routes.ts";
+import { DirectoryStaging } from "#lambdas/adapters/directory/staging.ts";
+import { stagingRoutes } from "#lambdas/adapters/directory/staging-routes.ts";
 import type { StagingUnderTest } from "#test/conformance/staging.ts";
 
 /** A directory staging of its own whose signed URLs are served, for the suites of the port. */

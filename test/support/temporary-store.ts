@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { SqliteStore } from "#lambdas/adapters/sqlite-store.ts";
+import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
 
 /** For tests: a store in a directory of its own, gone when the test is; `another` is a second connection. */
 export async function temporaryStore(): Promise<{ store: SqliteStore; another: () => SqliteStore }> {

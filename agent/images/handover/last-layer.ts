@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { MESSAGE_DIRECTORY, MESSAGE_FILE, UP } from "../../pods/kubernetes-node-files.ts";
+import { MESSAGE_DIRECTORY, MESSAGE_FILE, UP } from "../../pods/kubernetes/node-files.ts";
 
 /** Everything that nodes mount into every container, as what it must be there for. */
 const DIRECTORIES = [MESSAGE_DIRECTORY, "data", "dev", "etc", "proc", "sys"];

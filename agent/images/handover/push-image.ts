@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import { ImageMissing } from "../../pods/pod-runtime.ts";
-import { engineCall, engineMessage, engineTry, isEngineError } from "../engine-call.ts";
-import { engineEvents } from "../engine-events.ts";
+import { engineCall, engineMessage, engineTry, isEngineError } from "../docker/engine-call.ts";
+import { engineEvents } from "../docker/engine-events.ts";
 import { unavailable } from "./registry-client.ts";
 
 /** A name of an image in the engine that makes it go to a registry: `host:port/repository` and `tag`. */

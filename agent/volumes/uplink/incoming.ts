@@ -1,8 +1,8 @@
 import fs, { fsync } from "node:fs";
 import { promisify } from "node:util";
+import { killPoint } from "#protocol/kill-point.ts";
 import type { StagedFile } from "#protocol/operations.ts";
 import { Directory, isErrno } from "../../files/directory.ts";
-import { killPoint } from "../../kill-point.ts";
 import { planOf } from "./plan.ts";
 
 const PLAN = "plan.json";

@@ -1,11 +1,11 @@
 import fs from "node:fs";
 import { promisify } from "node:util";
 import { PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "#protocol/kill-point.ts";
 import type { StagedFile } from "#protocol/operations.ts";
 import { type Directory, isErrno } from "../../files/directory.ts";
 import { openStep } from "../../files/open-beneath.ts";
 import { markUplinked, UPLINK_MODE } from "../../files/uplink-mark.ts";
-import { killPoint } from "../../kill-point.ts";
 import type { FileState } from "../listing/known-hashes.ts";
 import type { Trash } from "../trash.ts";
 import type { Incoming } from "./incoming.ts";

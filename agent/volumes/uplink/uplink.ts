@@ -1,5 +1,5 @@
+import { killPoint } from "#protocol/kill-point.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
-import { killPoint } from "../../kill-point.ts";
 import { type OperationContext, type OperationHandler, ShuttingDown } from "../../operation.ts";
 import { measureLater } from "../delete.ts";
 import type { VolumeDeps } from "../handlers.ts";

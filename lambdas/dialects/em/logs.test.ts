@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { PodLogs } from "#lambdas/dispatch/pod-logs.ts";
+import type { PodLogs } from "#lambdas/logs/pod-logs.ts";
 import { EmServer } from "#test/support/em-server.ts";
 
 let em: EmServer;

@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
-import type { PodKey, ReadLogOptions } from "../../dispatch/pod-logs.ts";
 import type { Fields } from "../../http/fields.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
+import type { PodKey, ReadLogOptions } from "../../logs/pod-logs.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
 import { booleanField, invalid, textField, wholeNumber } from "./form-values.ts";
 import { podName } from "./names.ts";

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { CreateTableCommand, DeleteTableCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { CreateBucketCommand, type S3Client } from "@aws-sdk/client-s3";
 import { CreateQueueCommand, type SQSClient } from "@aws-sdk/client-sqs";
-import { awsClients } from "#lambdas/adapters/aws-clients.ts";
+import { awsClients } from "#lambdas/adapters/aws/aws-clients.ts";
 
 export const REGION = "us-east-1";
 /** What LocalStack takes for anybody. */

@@ -1,4 +1,4 @@
-import { DynamoStore } from "#lambdas/adapters/dynamo-store.ts";
+import { DynamoStore } from "#lambdas/adapters/dynamodb/store.ts";
 import { awsAt } from "./aws.ts";
 
 /** For this and other processes: a connection of its own to the table. */

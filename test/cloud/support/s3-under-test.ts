@@ -1,4 +1,4 @@
-import { S3Staging } from "#lambdas/adapters/s3-staging.ts";
+import { S3Staging } from "#lambdas/adapters/s3/staging.ts";
 import type { StagingUnderTest } from "#test/conformance/staging.ts";
 import { awsAt, makeBucket } from "./aws.ts";
 

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { SqliteStore } from "#lambdas/adapters/sqlite-store.ts";
+import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
 import type { Client } from "#test/contract/support/client.ts";
 import { logIn } from "#test/contract/support/log-in.ts";

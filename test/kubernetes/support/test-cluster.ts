@@ -1,5 +1,5 @@
-import type { ClusterDns } from "#agent/pods/kubernetes-namespace.ts";
-import type { KindsOfNodes } from "#agent/pods/kubernetes-pod.ts";
+import type { ClusterDns } from "#agent/pods/kubernetes/namespace.ts";
+import type { KindsOfNodes } from "#agent/pods/kubernetes/pod.ts";
 
 export type TestCluster = {
   /** path */

@@ -1,0 +1,82 @@
+import { FileShrank } from "../../files/read-exactly.ts";
+import { TreeTooLarge } from "../../files/walk-tree.ts";
+import type { OperationContext, OperationHandler } from "../../operation.ts";
+import { DockerfileError } from "../dockerfile/error.ts";
+import { planBuild } from "../dockerfile/plan.ts";
+import type { ImageDeps } from "../image-deps.ts";
+import type { ImageStore } from "../image-store.ts";
+import type { LogTail } from "../log-tail.ts";
+import { makeImage } from "../make-image.ts";
+import type { ImageName } from "../reference.ts";
+import { ContextError, openContext, packContext, readDockerfileFrom } from "./build-context.ts";
+import { BuildLog } from "./build-log.ts";
+import { IgnoreError } from "./ignore-file.ts";
+
+type BuildContext = OperationContext<"image.build">;
+
+/** Builds an image from a context and a Dockerfile in a volume. @throws PerigeeError BUILD_FAILED with `log_tail` */
+export function buildImage(store: ImageStore, deps: ImageDeps): OperationHandler<"image.build"> {
+  return makeImage(store, deps, {
+    code: "BUILD_FAILED",
+    message: "Docker build failed",
+    errors: [ContextError, DockerfileError, IgnoreError, TreeTooLarge, FileShrank],
+    make: (context, image, tail, stop) => build(store, deps, context, image, tail, stop),
+  });
+}
+
+async function build(
+  store: ImageStore,
+  deps: ImageDeps,
+  { command, input, progress }: BuildContext,
+  image: ImageName,
+  tail: LogTail,
+  signal: AbortSignal,
+): Promise<string> {
+  const { user } = command;
+  progress({ phase: "preparing" });
+  using volume = deps.openVolume(user, input.volume);
+  using context = openContext(volume, input.context);
+  const dockerfile = readDockerfileFrom(volume!, input.dockerfile);
+  const plan = await planBuild(dockerfile, {
+    ...(await store.platform()),
+    resolve: (reference) => store.resolve(user, reference),
+    inspect: (id) => store.inspect(id),
+    withoutTriggers: (id) => store.withoutTriggers(user, id),
+    label: store.label(user),
+  });
+  const log = new BuildLog({
+    steps: plan.steps,
+    label: store.label(user),
+    temporaryName: store.temporaryName(command.id),
+    image: `${image.name}:${image.tag}`,
+    onLine: (line) => tail.add(line),
+    onStep: (done, total) => progress({ phase: "building", done, total, unit: "steps" }),
+  });
+  const packed = packContext(context, plan.text, {
+    signal,
+    maxBytes: deps.quota(),
+    note: (lines) => {
+      for (const line of lines) tail.keep(line);
+    },
+  });
+  // A cancel may come before anybody reads it: who reads it then is told, nobody else need be.
+  packed.stream.on("error", () => {});
+  progress({ phase: "building" });
+  const closed = new Promise((resolve) => packed.stream.once("close", resolve));
+  try {
+    return await store.build({
+      command: command.id,
+      user,
+      signal,
+      context: packed.stream,
+      dockerfile: packed.dockerfile,
+      maxBytes: deps.quota(),
+      ...(deps.measure && { measure: deps.measure }),
+      onLine: (line) => log.add(line),
+    });
+  } finally {
+    // the walker reads through the open context until then
+    packed.stream.destroy();
+    await closed;
+  }
+}

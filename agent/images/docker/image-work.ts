@@ -1,0 +1,108 @@
+import type Docker from "dockerode";
+import { type BuildWork, ImageWorkFailed, type LoadWork, type Work } from "../image-store.ts";
+import { engineMessage, isConnectionError, isEngineError, unavailable } from "./engine-call.ts";
+import { engineEvents, LineJoiner } from "./engine-events.ts";
+
+export type BuildLimits = {
+  /** name that the image is to have */
+  name: string;
+  /** bytes */
+  memory: number;
+  cpus: number;
+  /** of the steps' containers */
+  cgroupParent: string;
+};
+
+const CPU_PERIOD = 100_000;
+
+/**
+ * Builds with the engine's classic builder: no network, nothing pulled, limits on each step.
+ * @throws ImageWorkFailed, ENGINE_UNAVAILABLE, the signal's reason, the context stream's error
+ */
+export async function runBuild(docker: Docker, work: BuildWork, limits: BuildLimits): Promise<void> {
+  const rootOf = async () =>
+    (await docker.info().catch(() => undefined))?.DockerRootDir as string | undefined;
+  const options = { cgroupparent: limits.cgroupParent };
+  await follow(work, work.context, rootOf, (signal) =>
+    docker.buildImage(work.context, {
+      ...options,
+      // the classic builder: BuildKit would fetch frontends and bases by itself
+      version: "1",
+      t: limits.name,
+      dockerfile: work.dockerfile,
+      networkmode: "none",
+      rm: true,
+      forcerm: true,
+      memory: limits.memory,
+      memswap: limits.memory,
+      cpuperiod: CPU_PERIOD,
+      cpuquota: Math.round(limits.cpus * CPU_PERIOD),
+      abortSignal: signal,
+    }),
+  );
+}
+
+/** Loads an archive. @throws as {@link runBuild} */
+export async function runLoad(docker: Docker, work: LoadWork): Promise<void> {
+  await follow(work, work.archive, undefined, (signal) =>
+    docker.loadImage(work.archive, { quiet: true, abortSignal: signal }),
+  );
+}
+
+/** Sends `body` and reads every event of the answer: the engine tells a failure in the middle of a 200. */
+async function follow(
+  work: Work,
+  body: NodeJS.ReadableStream,
+  rootOf: (() => Promise<string | undefined>) | undefined,
+  send: (signal: AbortSignal) => Promise<NodeJS.ReadableStream>,
+): Promise<void> {
+  const { signal } = work;
+  const stop = new AbortController();
+  let bodyError: unknown;
+  body.once("error", (error) => {
+    bodyError = error;
+    stop.abort();
+  });
+  let root: string | undefined;
+  const say = (line: string) => work.onLine(withoutHostPaths(line, root));
+  const lines = new LineJoiner(say);
+  let failure: string | undefined;
+  try {
+    // asked only now: a body that fails while nobody listens would bring the agent down
+    root = await rootOf?.();
+    signal.throwIfAborted();
+    // leaving the connection is what makes the engine stop
+    const answer = await send(AbortSignal.any([signal, stop.signal]));
+    for await (const event of engineEvents(answer as AsyncIterable<unknown>)) {
+      if (event.stream !== undefined) lines.add(event.stream);
+      if (event.status !== undefined) lines.add(`${event.status}\n`);
+      failure ??= event.errorDetail?.message ?? event.error;
+    }
+    if ((answer as { complete?: boolean }).complete === false) throw unavailable("the answer broke off");
+  } catch (error) {
+    lines.end();
+    if (signal.aborted) throw signal.reason;
+    if (bodyError !== undefined) throw bodyError;
+    if (isEngineError(error)) failure = engineMessage(error);
+    else throw isConnectionError(error) ? unavailable(error) : error;
+  } finally {
+    (body as { destroy?: () => void }).destroy?.();
+  }
+  signal.throwIfAborted();
+  if (bodyError !== undefined) throw bodyError;
+  lines.end();
+  if (failure === undefined) return;
+  for (const line of failure.split("\n")) say(line);
+  throw new ImageWorkFailed(failure);
+}
+
+/** The engine names its own directories in some errors: nothing for users. */
+function withoutHostPaths(line: string, root: string | undefined): string {
+  if (!root || root === "/" || !line.includes(root)) return line;
+  return line
+    .split(root)
+    .map((part, i) =>
+      i === 0 ? part : part.replace(/^\/(?:tmp\/docker-builder\d+|overlay2\/[^/\s]+\/(?:merged|diff))/, ""),
+    )
+    .join("");
+}

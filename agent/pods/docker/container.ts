@@ -1,0 +1,132 @@
+import type Docker from "dockerode";
+import { MiB } from "#protocol/limits.ts";
+import type { NodeKind } from "#protocol/names.ts";
+import { IMAGE_LABEL, IMAGE_USER_LABEL } from "../../images/docker/image-labels.ts";
+import { argvOf, type ImageCommand } from "../argv-of-run.ts";
+import type { RunSpec } from "../pod-runtime.ts";
+import { stoppable } from "../shell-stop.ts";
+import { LABEL } from "./labels.ts";
+
+/** What one pod may use. */
+export type PodLimits = {
+  /** bytes, without swap; default 1 GiB */
+  memory: number;
+  /** CPUs; default 1 */
+  cpus: number;
+  /** processes and threads; default 512 */
+  pids: number;
+  /** bytes of log the engine keeps per run, in two files; default 10 MiB */
+  log: number;
+};
+
+export const DEFAULT_POD_LIMITS: PodLimits = {
+  memory: 1024 * MiB,
+  cpus: 1,
+  pids: 512,
+  log: 10 * MiB,
+};
+
+/** Device files of the host that pods on a node of a kind get, for example `{ GPU: ["/dev/dri/renderD128"] }`. */
+export type NodeDevices = Partial<Record<NodeKind, readonly string[]>>;
+
+/**
+ * Of the engine's default capabilities a pod keeps those that a root payload needs to own and read files, bind low
+ * ports, drop privileges and signal its children. NET_RAW would let it speak past the isolation (forged ARP),
+ * MKNOD would let it leave device files in the volume.
+ */
+export const DROPPED_CAPABILITIES = ["NET_RAW", "MKNOD", "SYS_CHROOT", "SETFCAP", "SETPCAP", "AUDIT_WRITE"];
+
+/** The request that creates the container of a run (pure). `workdir`, `entrypoint` and `cmd` are the image's own. */
+export function containerOf(
+  spec: RunSpec,
+  context: {
+    name: string;
+    network: string;
+    instance: string;
+    session: string;
+    workdir: string;
+    limits: PodLimits;
+    devices: NodeDevices;
+    /** what is mounted beside the volume */
+    mounts: readonly Docker.MountSettings[];
+    /** profile of system calls; undefined: the engine's own */
+    seccomp: string | undefined;
+  } & ImageCommand,
+): Docker.ContainerCreateOptions {
+  const { limits } = context;
+  return {
+    name: context.name,
+    Hostname: spec.pod,
+    Image: spec.imageId,
+    ...commandOf(spec, context),
+    Env: Object.entries(spec.envs).map(([name, value]) => `${name}=${value}`),
+    ...((context.workdir === "" || context.workdir === "/") && { WorkingDir: "/data" }),
+    // The contract says SIGTERM, whatever the image asks for.
+    StopSignal: "SIGTERM",
+    Healthcheck: { Test: ["NONE"] },
+    // All of ours: a container has its image's labels too, and these take their place.
+    Labels: {
+      [IMAGE_LABEL]: "",
+      [IMAGE_USER_LABEL]: "",
+      [LABEL.instance]: context.instance,
+      [LABEL.user]: spec.user,
+      [LABEL.pod]: spec.pod,
+      [LABEL.run]: spec.run,
+      [LABEL.session]: context.session,
+    },
+    NetworkingConfig: { EndpointsConfig: { [context.network]: { Aliases: [spec.pod] } } },
+    HostConfig: {
+      NetworkMode: context.network,
+      // The engine's DNS would forward what it does not know; in the pod's own loopback nobody answers.
+      Dns: ["127.0.0.1"],
+      DnsSearch: ["."],
+      Mounts: [
+        {
+          Type: "bind",
+          Source: spec.volumePath,
+          Target: "/data",
+          BindOptions: { Propagation: "rprivate" },
+        },
+        ...context.mounts,
+      ],
+      RestartPolicy: { Name: "no" },
+      CapDrop: DROPPED_CAPABILITIES,
+      SecurityOpt: [
+        "no-new-privileges",
+        ...(context.seccomp === undefined ? [] : [`seccomp=${context.seccomp}`]),
+      ],
+      Privileged: false,
+      IpcMode: "private",
+      Memory: limits.memory,
+      MemorySwap: limits.memory,
+      NanoCpus: Math.round(limits.cpus * 1e9),
+      PidsLimit: limits.pids,
+      // When memory is short the kernel takes a payload, not the agent or the engine.
+      OomScoreAdj: 500,
+      // Core files would fill the volume. (The engine may not be allowed to raise a limit, only to lower one.)
+      Ulimits: [{ Name: "core", Soft: 0, Hard: 0 }],
+      Devices: (context.devices[spec.kind] ?? []).map((path) => ({
+        PathOnHost: path,
+        PathInContainer: path,
+        CgroupPermissions: "rw",
+      })),
+      // It keeps bytes as they are; "json-file" replaces what is not UTF-8, as a character is that lies across its cut.
+      LogConfig: {
+        Type: "local",
+        Config: { "max-size": String(Math.ceil(limits.log / 2)), "max-file": "2", compress: "false" },
+      },
+    },
+  };
+}
+
+/** A shell is made stoppable, whoever named it: the run or its image. */
+function commandOf(spec: RunSpec, image: ImageCommand): { Entrypoint?: string[]; Cmd?: string[] } {
+  const shell = stoppable(argvOf(spec, image));
+  if (shell) return { Entrypoint: shell };
+  const args = spec.args?.length ? spec.args : undefined;
+  // Kubernetes' rule is the engine's: an entrypoint drops the image's CMD, a CMD alone keeps its ENTRYPOINT.
+  return {
+    ...(spec.command?.length && { Entrypoint: [...spec.command] }),
+    ...(args && { Cmd: [...args] }),
+  };
+}

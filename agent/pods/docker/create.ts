@@ -1,0 +1,67 @@
+import type Docker from "dockerode";
+import { LIMITS } from "#protocol/limits.ts";
+import { type RunSpec, StartFailure } from "../pod-runtime.ts";
+import { containerOf, type NodeDevices, type PodLimits } from "./container.ts";
+import { dataMounts, dataVolumes } from "./data-volumes.ts";
+import { seccompProfile } from "./seccomp-profile.ts";
+import { refuseUsedVolume } from "./volume-use.ts";
+import type { DockerWorkdirs } from "./workdirs.ts";
+
+export type CreatorOptions = {
+  docker: Docker;
+  workdirs: DockerWorkdirs;
+  nameOf(run: string): string;
+  instance: string;
+  session: string;
+  limits: PodLimits;
+  devices: NodeDevices;
+};
+
+/** Makes the containers of runs, with what of the user's volume belongs where the image declares VOLUMEs. */
+export class DockerCreator {
+  readonly #options: CreatorOptions;
+  #seccomp: Promise<string | undefined> | undefined;
+
+  constructor(options: CreatorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Nothing else may start on the volume until the container has.
+   * @throws StartFailure, ImageMissing; what the engine says: 409 when the container exists
+   */
+  async create(spec: RunSpec, network: string): Promise<void> {
+    const declared = await this.#options.workdirs.volumesOf(spec.imageId);
+    if (declared.length > LIMITS.imageVolumes) {
+      throw new StartFailure(`the image declares more than ${LIMITS.imageVolumes} VOLUMEs`);
+    }
+    const { docker, workdirs, nameOf, ...context } = this.#options;
+    const volumes = dataVolumes(declared);
+    if (volumes.length > 0) await refuseUsedVolume(docker, spec.volumePath, nameOf(spec.run));
+    await docker.createContainer(
+      containerOf(spec, {
+        ...context,
+        name: nameOf(spec.run),
+        network,
+        workdir: await workdirs.of(spec.imageId),
+        ...(await workdirs.commandOf(spec.imageId)),
+        mounts: dataMounts(spec.volumePath, volumes),
+        seccomp: await this.#seccompProfile(),
+      }),
+    );
+  }
+
+  /** Asks the engine beforehand what a creation would have to wait for. */
+  prepare(): void {
+    void this.#seccompProfile().catch(() => undefined);
+  }
+
+  /** Asked of the engine once. */
+  #seccompProfile(): Promise<string | undefined> {
+    this.#seccomp ??= this.#options.docker.info().then(seccompProfile);
+    this.#seccomp.catch(() => {
+      this.#seccomp = undefined;
+    });
+    return this.#seccomp;
+  }
+}

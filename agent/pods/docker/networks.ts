@@ -1,0 +1,163 @@
+import { createHash } from "node:crypto";
+import os from "node:os";
+import type Docker from "dockerode";
+import { Serial } from "#protocol/serial.ts";
+import { closeBridge } from "./closed-bridge.ts";
+import { LABEL } from "./labels.ts";
+
+/** How many networks (and so users with pods at the same time) the pool has room for: /24s of a /16. */
+const SLOTS = 256;
+
+export type NetworkOptions = {
+  /** label of everything that is ours */
+  instance: string;
+  /** begins the names of networks */
+  prefix: string;
+  /** first two numbers of the /16 that the networks are cut from, for example "10.191" */
+  pool: string;
+  /** the network of a user could not be closed towards this machine */
+  onOpen?(reasons: string[]): void;
+};
+
+/**
+ * One network per user with pods: internal, without an address of the host on it, and closed towards the host
+ * (closed-bridge.ts), so that its pods reach each other and nothing else. Subnets are cut from a pool of our own, because the engine's has room for about 30.
+ */
+export class DockerNetworks {
+  readonly #docker: Docker;
+  readonly #options: NetworkOptions;
+  readonly #serial = new Serial();
+  /** IDs of the networks that are known to exist, by user */
+  readonly #ready = new Map<string, string>();
+  /** starts under way by user: a network whose pod is not started yet looks unused to the engine */
+  readonly #held = new Map<string, number>();
+
+  constructor(docker: Docker, options: NetworkOptions) {
+    this.#docker = docker;
+    this.#options = options;
+  }
+
+  /** Calls `work` with the name of the user's network, which stays until it returns. */
+  async use<T>(user: string, work: (network: string) => Promise<T>): Promise<T> {
+    await this.#serial.run(user, async () => {
+      const id = this.#ready.get(user) ?? (await this.#ensure(user));
+      this.#ready.set(user, id);
+      this.#close(id);
+      this.#held.set(user, (this.#held.get(user) ?? 0) + 1);
+    });
+    try {
+      return await work(this.#name(user));
+    } finally {
+      const held = (this.#held.get(user) ?? 1) - 1;
+      if (held > 0) this.#held.set(user, held);
+      else this.#held.delete(user);
+    }
+  }
+
+  /** Closes the networks that are there already: pods may run in them that an agent before started. */
+  async closeAll(): Promise<void> {
+    const filters = { label: [`${LABEL.instance}=${this.#options.instance}`] };
+    for (const { Id } of await this.#docker.listNetworks({ filters })) this.#close(Id);
+  }
+
+  /** The network turned out to be gone: the next use makes it again. */
+  forget(user: string): void {
+    this.#ready.delete(user);
+  }
+
+  /** Removes the user's network unless a pod is being started or `used` says that one is left. */
+  async tidy(user: string, used: () => Promise<boolean>): Promise<void> {
+    await this.#serial.run(user, async () => {
+      if (this.#held.has(user) || (await used())) return;
+      this.#ready.delete(user);
+      try {
+        for (const id of await this.#find(user)) await this.#remove(id);
+      } catch (error) {
+        // Engines now and then count an endpoint that is gone until they restart: the next run takes it again.
+        if (!/active endpoints/.test(String(error))) throw error;
+      }
+    });
+  }
+
+  #close(id: string): void {
+    const reasons = closeBridge(`br-${id.slice(0, 12)}`);
+    if (reasons.length > 0) this.#options.onOpen?.(reasons);
+  }
+
+  async #ensure(user: string): Promise<string> {
+    const [keep, ...doubles] = await this.#find(user);
+    // Names are not unique in the engine: a double (the agent died in the middle) makes the name ambiguous.
+    for (const id of doubles) await this.#remove(id);
+    if (keep) return keep;
+    const start = createHash("sha256").update(`${this.#options.instance} ${user}`).digest().readUInt16BE(0);
+    for (let i = 0; i < SLOTS; i++) {
+      const subnet = `${this.#options.pool}.${(start + i) % SLOTS}`;
+      if (hostUses(subnet)) continue;
+      try {
+        return await this.#create(user, subnet);
+      } catch (error) {
+        if (!/overlap/i.test(String(error))) throw error;
+      }
+    }
+    throw new Error(`no subnet is free in ${this.#options.pool}.0.0/16`);
+  }
+
+  async #create(user: string, subnet: string): Promise<string> {
+    const { id } = await this.#docker.createNetwork({
+      Name: this.#name(user),
+      CheckDuplicate: true,
+      Driver: "bridge",
+      Internal: true,
+      EnableIPv6: false,
+      IPAM: { Driver: "default", Config: [{ Subnet: `${subnet}.0/24` }] },
+      Options: {
+        "com.docker.network.bridge.inhibit_ipv4": "true",
+        "com.docker.network.bridge.enable_icc": "true",
+        "com.docker.network.bridge.enable_ip_masquerade": "false",
+      },
+      Labels: { [LABEL.instance]: this.#options.instance, [LABEL.user]: user },
+    });
+    return id;
+  }
+
+  /** IDs of the user's networks, oldest first. */
+  async #find(user: string): Promise<string[]> {
+    const networks = await this.#docker.listNetworks({
+      filters: { label: [`${LABEL.instance}=${this.#options.instance}`, `${LABEL.user}=${user}`] },
+    });
+    return networks
+      .filter((network) => network.Name === this.#name(user))
+      .sort((a, b) => (a.Created ?? "").localeCompare(b.Created ?? ""))
+      .map((network) => network.Id);
+  }
+
+  async #remove(id: string): Promise<void> {
+    try {
+      await this.#docker.getNetwork(id).remove();
+    } catch (error) {
+      if ((error as { statusCode?: number }).statusCode !== 404) throw error;
+    }
+  }
+
+  /** Names begin alike for all agents on an engine, so the instance is in them. */
+  #name(user: string): string {
+    const instance = createHash("sha256").update(this.#options.instance).digest("hex").slice(0, 8);
+    return `${this.#options.prefix}-net-${instance}-${user}`;
+  }
+}
+
+/** Does an address of the host lie in this /24, or the /24 in a network of the host? The engine does not look. */
+function hostUses(subnet: string): boolean {
+  const base = toNumber(`${subnet}.0`);
+  return Object.values(os.networkInterfaces()).some((addresses) =>
+    addresses?.some(({ family, address, netmask }) => {
+      if (family !== "IPv4") return false;
+      const mask = Math.min(toNumber(netmask), 0xffffff00) >>> 0;
+      return (toNumber(address) & mask) >>> 0 === (base & mask) >>> 0;
+    }),
+  );
+}
+
+function toNumber(address: string): number {
+  return address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+}

@@ -1,0 +1,350 @@
+import { readFileSync } from "node:fs";
+import os from "node:os";
+import type { Readable } from "node:stream";
+import type Docker from "dockerode";
+import { killPoint } from "#protocol/kill-point.ts";
+import type { NodeKind } from "#protocol/names.ts";
+import type { ContainerState } from "#protocol/operations.ts";
+import type { NodeReport } from "#protocol/wire.ts";
+import { openEngine } from "../../engine/open-engine.ts";
+import {
+  ImageMissing,
+  type ListedRun,
+  type LogFrame,
+  type PodRuntime,
+  type RunSpec,
+  StartFailure,
+  type Written,
+} from "../pod-runtime.ts";
+import { isStoppable, tellAll } from "../shell-stop.ts";
+import { DEFAULT_POD_LIMITS, type NodeDevices, type PodLimits } from "./container.ts";
+import { DockerCreator } from "./create.ts";
+import { watchEvents } from "./events.ts";
+import { ignoring, isImagesFault, isPayloadsFault, messageOf, statusOf } from "./faults.ts";
+import { LABEL } from "./labels.ts";
+import { framesOf, openLogStream } from "./logs.ts";
+import { DockerMountPoints } from "./mount-points.ts";
+import { containerName, runOfName } from "./names.ts";
+import { DockerNetworks } from "./networks.ts";
+import { cleanStartError, NEVER_RAN, stateOf, terminated } from "./state.ts";
+import { VolumeTurns } from "./volume-use.ts";
+import { DockerWorkdirs } from "./workdirs.ts";
+import { type Sized, writtenBeside } from "./written.ts";
+
+/** A node of this edge. On Docker all nodes are one machine; they differ in kind and devices. */
+export type NodeConfig = { name: string; kind: NodeKind /** default true */; ready?: boolean };
+
+export type DockerRuntimeOptions = {
+  /** default: the engine of the environment (`DOCKER_HOST`, else the usual socket) */
+  docker?: Docker;
+  /** unique per agent: label of everything it makes */
+  instance: string;
+  /** begins the names of containers and networks; default `perigee` */
+  prefix?: string;
+  nodes: readonly NodeConfig[];
+  limits?: Partial<PodLimits>;
+  devices?: NodeDevices;
+  /** first two numbers of the /16 for the users' networks; default `10.191` */
+  networkPool?: string;
+  /** ms after which a call that the engine does not answer fails; default 60 000 */
+  timeoutMs?: number;
+  /** hears once of what keeps pods from being closed off as they should be */
+  warn?(message: string): void;
+};
+
+/** Pods as containers of a Docker engine (API 1.41 or newer) on this machine. */
+export class DockerRuntime implements PodRuntime {
+  readonly session: string;
+  readonly #docker: Docker;
+  readonly #options: Required<Omit<DockerRuntimeOptions, "docker" | "limits" | "warn">> & {
+    limits: PodLimits;
+  };
+  readonly #networks: DockerNetworks;
+  readonly #boot: { id: string; at: number };
+  readonly #workdirs: DockerWorkdirs;
+  readonly #mountPoints = new DockerMountPoints();
+  readonly #turns = new VolumeTurns();
+  readonly #closing = new AbortController();
+  readonly #creator: DockerCreator;
+
+  constructor(options: DockerRuntimeOptions) {
+    this.#docker = options.docker ?? openEngine();
+    this.#options = {
+      instance: options.instance,
+      prefix: options.prefix ?? "perigee",
+      nodes: options.nodes,
+      limits: { ...DEFAULT_POD_LIMITS, ...options.limits },
+      devices: options.devices ?? {},
+      networkPool: options.networkPool ?? "10.191",
+      timeoutMs: options.timeoutMs ?? 60_000,
+    };
+    this.#workdirs = new DockerWorkdirs(this.#docker);
+    let warned = false;
+    this.#networks = new DockerNetworks(this.#docker, {
+      instance: options.instance,
+      prefix: this.#options.prefix,
+      pool: this.#options.networkPool,
+      onOpen: (reasons) => {
+        if (!warned) options.warn?.(`datagrams of pods may reach this machine: ${reasons.join("; ")}`);
+        warned = true;
+      },
+    });
+    this.session = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    this.#creator = new DockerCreator({
+      docker: this.#docker,
+      workdirs: this.#workdirs,
+      nameOf: (run) => this.#name(run),
+      instance: options.instance,
+      session: this.session,
+      limits: this.#options.limits,
+      devices: this.#options.devices,
+    });
+    this.#boot = { id: this.session, at: Date.now() - os.uptime() * 1000 };
+  }
+
+  async prepare(): Promise<void> {
+    // The engine has the image.
+  }
+
+  async start(spec: RunSpec): Promise<{ node: string }> {
+    await this.#within(
+      this.#turns.inTurn(spec.volumePath, () =>
+        this.#networks.use(spec.user, (network) => this.#start(spec, network)),
+      ),
+      this.#options.timeoutMs,
+    );
+    return { node: spec.node };
+  }
+
+  async #start(spec: RunSpec, network: string, again = false): Promise<void> {
+    try {
+      await this.#creator.create(spec, network);
+    } catch (error) {
+      const status = statusOf(error);
+      if (status === 404) throw new ImageMissing(spec.imageId, { cause: error });
+      if (isImagesFault(error)) throw this.#startFailure(error, spec);
+      if (status !== 409) throw error;
+      // It exists from an earlier try: what has started once is not started again.
+      const state = await this.inspect(spec.run);
+      if (state === undefined || !("waiting" in state)) {
+        if (!state || !("terminated" in state) || state.terminated.reason !== "StartError") return;
+      }
+    }
+    killPoint("pods.created");
+    const volumes = await this.#workdirs.volumesOf(spec.imageId);
+    await this.#mountPoints.check(spec.imageId, this.#container(spec.run), volumes);
+    try {
+      await this.#container(spec.run).start();
+    } catch (error) {
+      if (statusOf(error) === 304) return;
+      if (!again && /network .*not found/i.test(String(error))) {
+        await this.remove(spec.run);
+        this.#networks.forget(spec.user);
+        return this.#networks.use(spec.user, (made) => this.#start(spec, made, true));
+      }
+      if (isPayloadsFault(error)) throw this.#startFailure(error, spec);
+      throw error;
+    }
+  }
+
+  #startFailure(error: unknown, spec: RunSpec): StartFailure {
+    const told = messageOf(error);
+    if (/bind source path does not exist/.test(told)) return new StartFailure("the volume does not exist");
+    const known = [...(spec.command ?? []), ...(spec.args ?? []), this.#workdirs.known(spec.imageId)];
+    return new StartFailure(cleanStartError(told, known), { cause: error });
+  }
+
+  async adopt(): Promise<void> {
+    // A container that runs has all that it was created with.
+  }
+
+  async stop(run: string, graceMs: number): Promise<void> {
+    const container = await this.#own(run);
+    if (!container) return;
+    const stopping = container.stop({ t: Math.ceil(graceMs / 1000) });
+    // Should this fail, the payload has its grace and ends all the same.
+    const telling = this.#tellAll(container).catch(() => undefined);
+    const all = Promise.all([ignoring(stopping, 304, 404), telling]);
+    await this.#within(all, graceMs + this.#options.timeoutMs);
+  }
+
+  /** The engine tells a container's first process only; a shell hands it on to nobody. */
+  async #tellAll(container: Docker.Container): Promise<void> {
+    const { Path, Args, State } = await container.inspect();
+    if (!State.Running || !isStoppable([Path, ...Args])) return;
+    const exec = await container.exec({ Cmd: tellAll([Path], { first: false }) });
+    await exec.start({ Detach: true });
+  }
+
+  async remove(run: string): Promise<void> {
+    const container = await this.#own(run);
+    if (!container) return;
+    const removed = async () => {
+      const gone = await ignoring(container.remove({ force: true, v: true }), 404, 409);
+      // 409: someone is at it already; it is gone when that is done.
+      if (gone === 409) await ignoring(container.wait({ condition: "removed" }), 404);
+    };
+    await this.#within(removed(), this.#options.timeoutMs);
+  }
+
+  async inspect(run: string): Promise<ContainerState | undefined> {
+    try {
+      const container = await this.#within(this.#container(run).inspect(), this.#options.timeoutMs);
+      if (container.Config.Labels?.[LABEL.instance] !== this.#options.instance) return undefined;
+      const state = stateOf(container, this.#boot);
+      if (!("terminated" in state) || state.terminated.reason !== "StartError") return state;
+      const known = [...(container.Config.Entrypoint ?? []), ...(container.Config.Cmd ?? [])];
+      const message = cleanStartError(state.terminated.message ?? "", known);
+      return terminated(NEVER_RAN, "StartError", null, null, message);
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async list(): Promise<ListedRun[]> {
+    const listing = this.#docker.listContainers({
+      all: true,
+      filters: { label: [`${LABEL.instance}=${this.#options.instance}`] },
+    });
+    return (await this.#within(listing, this.#options.timeoutMs)).flatMap((found) => {
+      const run = this.#runOf(found);
+      if (run === undefined) return [];
+      const { Labels, State } = found;
+      const phase =
+        State === "created"
+          ? "created"
+          : ["running", "paused", "restarting"].includes(State)
+            ? "running"
+            : "ended";
+      return [{ run, user: Labels[LABEL.user] ?? "", pod: Labels[LABEL.pod] ?? "", phase } as const];
+    });
+  }
+
+  async written(user: string): Promise<Written> {
+    const listing = this.#docker.listContainers({
+      all: true,
+      size: true,
+      filters: { label: [`${LABEL.instance}=${this.#options.instance}`, `${LABEL.user}=${user}`] },
+    });
+    const listed = (await this.#within(listing, this.#options.timeoutMs)) as Sized[];
+    const found = listed.filter((container) => this.#runOf(container) !== undefined);
+    const written = await writtenBeside(this.#docker, found);
+    const bytes = found.reduce((sum, { SizeRw = 0 }) => sum + SizeRw, 0);
+    return { ...written, bytes: written.bytes + bytes };
+  }
+
+  async *logs(
+    run: string,
+    options: { follow: boolean; since?: string; signal?: AbortSignal },
+  ): AsyncGenerator<LogFrame> {
+    const signal = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])]);
+    if (signal.aborted) return;
+    let stream: Readable;
+    try {
+      stream = await this.#openLogs(run, options.follow, options.since);
+    } catch (error) {
+      if (statusOf(error) === 404) return;
+      throw error;
+    }
+    const abort = () => stream.destroy();
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) stream.destroy();
+    try {
+      yield* framesOf(stream);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      signal.removeEventListener("abort", abort);
+      stream.destroy();
+    }
+  }
+
+  async #openLogs(run: string, follow: boolean, since: string | undefined): Promise<Readable> {
+    const options = {
+      stdout: true,
+      stderr: true,
+      timestamps: true,
+      ...(since && { since: Math.floor(Date.parse(since) / 1000) }),
+    };
+    const container = this.#container(run);
+    const opened = follow
+      ? await container.logs({ ...options, follow: true })
+      : await openLogStream(this.#docker, container.id, options);
+    return opened as Readable;
+  }
+
+  watch(hint: (run: string | undefined) => void): () => void {
+    // An engine that is not there yet has nothing that runs.
+    void this.#networks.closeAll().catch(() => undefined);
+    this.#creator.prepare();
+    const { instance, prefix } = this.#options;
+    return watchEvents(this.#docker, { instance, prefix }, hint, this.#closing.signal);
+  }
+
+  async nodes(): Promise<NodeReport[]> {
+    let alive = true;
+    try {
+      await this.#within(this.#docker.ping(), 5_000);
+    } catch {
+      alive = false;
+    }
+    return this.#options.nodes.map(({ name, kind, ready = true }) => ({
+      name,
+      kind,
+      status: ready && alive ? "True" : "False",
+    }));
+  }
+
+  async tidy(user: string): Promise<void> {
+    const used = async () => (await this.list()).some((run) => run.user === user);
+    await this.#within(this.#networks.tidy(user, used), this.#options.timeoutMs);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+  }
+
+  #name(run: string): string {
+    return containerName(this.#options.prefix, run);
+  }
+
+  /** The run of a container that is ours by its name; undefined for every other, whatever its labels say. */
+  #runOf({ Names }: Docker.ContainerInfo): string | undefined {
+    for (const name of Names) {
+      const run = runOfName(this.#options.prefix, name);
+      if (run !== undefined) return run;
+    }
+    return undefined;
+  }
+
+  #container(run: string): Docker.Container {
+    return this.#docker.getContainer(this.#name(run));
+  }
+
+  /** The run's container by its ID, if it is this agent's: nobody else's is stopped or removed, whatever its name. */
+  async #own(run: string): Promise<Docker.Container | undefined> {
+    try {
+      const { Id, Config } = await this.#within(this.#container(run).inspect(), this.#options.timeoutMs);
+      return Config.Labels?.[LABEL.instance] === this.#options.instance
+        ? this.#docker.getContainer(Id)
+        : undefined;
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /** A dead engine may take a call and never answer. */
+  async #within<T>(work: Promise<T>, ms: number): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error("the container engine does not answer")), ms);
+    });
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

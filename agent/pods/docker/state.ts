@@ -1,0 +1,75 @@
+import type Docker from "dockerode";
+import type { ContainerState } from "#protocol/operations.ts";
+import { LABEL } from "./labels.ts";
+
+/** Exit code of a run that never ran. */
+export const NEVER_RAN = 128;
+
+/** Whole seconds, UTC: `2025-11-20T12:31:12Z`. @param time ms since 1970 */
+export function wholeSeconds(time: number): string {
+  return `${new Date(Math.floor(time / 1000) * 1000).toISOString().slice(0, 19)}Z`;
+}
+
+/** The engine's time stamp; undefined for its zero time. */
+function stamp(text: string | undefined): string | undefined {
+  return !text || text.startsWith("0001-") ? undefined : wholeSeconds(Date.parse(text));
+}
+
+/**
+ * State of a run from the engine's record of its container.
+ * @param boot the machine's present boot: its id, and when it began (ms since 1970)
+ */
+export function stateOf(
+  container: Pick<Docker.ContainerInspectInfo, "State" | "Config">,
+  boot: { id: string; at: number },
+): ContainerState {
+  const { State: state } = container;
+  const startedAt = stamp(state.StartedAt);
+  const ofThisBoot = container.Config.Labels?.[LABEL.session] === boot.id;
+  if (state.Running || state.Paused || state.Restarting) {
+    return { running: { startedAt: startedAt ?? wholeSeconds(boot.at) } };
+  }
+  if (startedAt === undefined) {
+    if (state.Error) return terminated(NEVER_RAN, "StartError", null, null, state.Error);
+    return { waiting: { reason: "ContainerCreating" } };
+  }
+  const finishedAt = stamp(state.FinishedAt) ?? null;
+  // The engine finds what died with the machine only after it came up, and knows no real exit code.
+  if (!ofThisBoot && (finishedAt === null || Date.parse(finishedAt) >= boot.at - 1000)) {
+    return terminated(state.ExitCode || 255, "NodeLost", startedAt, finishedAt, "The node went down");
+  }
+  const reason = state.ExitCode === 0 ? "Completed" : state.OOMKilled ? "OOMKilled" : "Error";
+  return terminated(state.ExitCode, reason, startedAt, finishedAt);
+}
+
+/** A `terminated` state. */
+export function terminated(
+  exitCode: number,
+  reason: string,
+  startedAt: string | null,
+  finishedAt: string | null,
+  message?: string,
+): ContainerState {
+  return { terminated: { exitCode, reason, startedAt, finishedAt, ...(message && { message }) } };
+}
+
+/**
+ * What the engine said when it could not start a payload, without its own story around it and without paths of
+ * the host: a path survives only when the run itself named it (`known`).
+ */
+export function cleanStartError(message: string, known: readonly string[]): string {
+  const told = message
+    .replace(/^.*(?:unable to start container process|starting container process caused): /s, "")
+    .replace(/: unknown$/, "")
+    .replace(/^\(HTTP code \d+\)[^-]*- /, "")
+    .trim();
+  const kept = told.replace(
+    /(^|[^\w./-])(\/[\w.@+~-]+(?:\/[\w.@+~:-]*)*)/g,
+    (all, before: string, path: string) => {
+      const bare = path.replace(/[:.,]+$/, "");
+      const named = bare === "/data" || known.some((text) => text === bare || text.includes(bare));
+      return named ? all : `${before}…`;
+    },
+  );
+  return kept.slice(0, 500);
+}

@@ -1,0 +1,256 @@
+import { LABEL } from "../docker/labels.ts";
+import type { RunSpec } from "../pod-runtime.ts";
+import { type KubernetesNames, PATH, SERVICE_ACCOUNT } from "./names.ts";
+import type { Manifest, Metadata } from "./types.ts";
+
+/** What the pods of one user may use together. */
+export type UserQuota = {
+  /** pods that have not ended; default 32 */
+  pods: number;
+  /** CPUs and bytes, as their limits say; undefined: as many as the pods have */
+  cpus?: number;
+  memory?: number;
+  /** device resources, for example `{"nvidia.com/gpu": 2}`; one that is not here: as many as the pods take */
+  resources?: Readonly<Record<string, number>>;
+};
+
+/** Where pods ask for names. */
+export type ClusterDns = {
+  /** address that pods use; undefined: they have no names, and may ask nobody */
+  address?: string;
+  /** the cluster's domain */
+  domain: string;
+  /** namespace and labels of the pods behind the address */
+  namespace: string;
+  labels: Readonly<Record<string, string>>;
+};
+
+/** How the volumes' directories are reached by the nodes. */
+export type VolumeStorage = {
+  /** `shared`: every node sees them at the same path; `local`: only one node has them */
+  kind: "shared" | "local";
+  /** name of the node that has local volumes */
+  node?: string;
+  /** the agent's path of the directory of all volumes, and the nodes' path of the same */
+  agentPath: string;
+  nodePath: string;
+};
+
+/** Size of every persistent volume. Nothing holds it, and Kubernetes wants to see one: quotas are the agent's. */
+const NOMINAL = "1Ti";
+
+/** API path and object, to be applied in this order. */
+export type Step = { path: string; object: Manifest };
+
+/**
+ * A user's namespace, complete but for volumes and pods: closed in both directions before the first pod is there.
+ * Its pods reach each other (where one names ports) and the names' server, and nothing else.
+ */
+export function namespaceSteps(
+  names: KubernetesNames,
+  user: string,
+  context: {
+    quota: UserQuota;
+    dns: ClusterDns;
+    limits: { memory: number; cpus: number; scratch: number };
+  },
+): [namespace: Step, ...content: Step[]] {
+  const name = names.namespace(user);
+  const labels = names.labels(user);
+  const base = `/api/v1/namespaces/${name}`;
+  const { quota, dns, limits } = context;
+  const most = {
+    cpu: String(limits.cpus),
+    memory: String(limits.memory),
+    "ephemeral-storage": String(limits.scratch),
+  };
+  const policies = `/apis/networking.k8s.io/v1/namespaces/${name}/networkpolicies`;
+  const dnsPorts = ["UDP", "TCP"].map((protocol) => ({ protocol, port: 53 }));
+  return [
+    {
+      path: base,
+      object: {
+        apiVersion: "v1",
+        kind: "Namespace",
+        metadata: {
+          name,
+          labels: {
+            ...labels,
+            "pod-security.kubernetes.io/enforce": "baseline",
+            "pod-security.kubernetes.io/enforce-version": "latest",
+          },
+        },
+      },
+    },
+    {
+      path: `${policies}/closed`,
+      object: {
+        apiVersion: "networking.k8s.io/v1",
+        kind: "NetworkPolicy",
+        metadata: { name: "closed", labels },
+        spec: {
+          podSelector: {},
+          policyTypes: ["Ingress", "Egress"],
+          egress: [
+            { to: [{ podSelector: {} }] },
+            ...(dns.address
+              ? [
+                  {
+                    to: [
+                      { ipBlock: { cidr: `${dns.address}/32` } },
+                      {
+                        namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": dns.namespace } },
+                        podSelector: { matchLabels: { ...dns.labels } },
+                      },
+                    ],
+                    ports: dnsPorts,
+                  },
+                ]
+              : []),
+          ],
+        },
+      },
+    },
+    {
+      path: `${base}/serviceaccounts/${SERVICE_ACCOUNT}`,
+      object: {
+        apiVersion: "v1",
+        kind: "ServiceAccount",
+        metadata: { name: SERVICE_ACCOUNT, labels },
+        automountServiceAccountToken: false,
+      },
+    },
+    {
+      path: `${base}/resourcequotas/pods`,
+      object: {
+        apiVersion: "v1",
+        kind: "ResourceQuota",
+        metadata: { name: "pods", labels },
+        spec: {
+          hard: {
+            pods: String(quota.pods),
+            "limits.cpu": String(quota.cpus ?? quota.pods * limits.cpus),
+            "limits.memory": String(quota.memory ?? quota.pods * limits.memory),
+            // Kubernetes counts what is beyond its own resources by requests alone.
+            ...Object.fromEntries(
+              Object.entries(quota.resources ?? {}).map(([name, most]) => [`requests.${name}`, String(most)]),
+            ),
+            "services.nodeports": "0",
+            "services.loadbalancers": "0",
+          },
+        },
+      },
+    },
+    {
+      path: `${base}/limitranges/pods`,
+      object: {
+        apiVersion: "v1",
+        kind: "LimitRange",
+        metadata: { name: "pods", labels },
+        spec: { limits: [{ type: "Container", max: most, default: most }] },
+      },
+    },
+  ];
+}
+
+/** A volume's directory as a persistent volume that only this claim can have, and the claim. */
+export function volumeSteps(
+  names: KubernetesNames,
+  spec: Pick<RunSpec, "user" | "volume" | "volumePath">,
+  storage: VolumeStorage,
+): [volume: Step, claim: Step] {
+  const namespace = names.namespace(spec.user);
+  const volume = names.persistentVolume(spec.user, spec.volume);
+  const labels = names.labels(spec.user);
+  const path = nodePathOf(spec.volumePath, storage);
+  const shape = { accessModes: ["ReadWriteMany"], storageClassName: "", volumeMode: "Filesystem" };
+  return [
+    {
+      path: `/api/v1/persistentvolumes/${volume}`,
+      object: {
+        apiVersion: "v1",
+        kind: "PersistentVolume",
+        metadata: { name: volume, labels },
+        spec: {
+          ...shape,
+          capacity: { storage: NOMINAL },
+          // What the claim's or the volume's object does never touches the files.
+          persistentVolumeReclaimPolicy: "Retain",
+          claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name: spec.volume },
+          ...(storage.kind === "shared"
+            ? { hostPath: { path, type: "Directory" } }
+            : { local: { path }, nodeAffinity: onlyOn(storage.node ?? "") }),
+        },
+      },
+    },
+    {
+      path: `/api/v1/namespaces/${namespace}/persistentvolumeclaims/${spec.volume}`,
+      object: {
+        apiVersion: "v1",
+        kind: "PersistentVolumeClaim",
+        metadata: { name: spec.volume, labels, annotations: { [PATH]: spec.volumePath } },
+        spec: { ...shape, resources: { requests: { storage: NOMINAL } }, volumeName: volume },
+      },
+    },
+  ];
+}
+
+function onlyOn(node: string): object {
+  const hostname = { key: "kubernetes.io/hostname", operator: "In", values: [node] };
+  return { required: { nodeSelectorTerms: [{ matchExpressions: [hostname] }] } };
+}
+
+/** The nodes' path of a directory that the agent sees at `path`. */
+export function nodePathOf(path: string, storage: Pick<VolumeStorage, "agentPath" | "nodePath">): string {
+  const { agentPath, nodePath } = storage;
+  if (path !== agentPath && !path.startsWith(`${agentPath}/`)) {
+    throw new Error("the volume lies outside the directory that the nodes share");
+  }
+  return nodePath + path.slice(agentPath.length);
+}
+
+/**
+ * What lets other pods of the user reach a pod by its name, on its ports only: a policy, and a service without an
+ * address of its own. Both belong to the pod's object and go with it.
+ */
+export function portSteps(names: KubernetesNames, spec: RunSpec, pod: Metadata): Step[] {
+  if (spec.ports.length === 0) return [];
+  const namespace = names.namespace(spec.user);
+  const metadata = {
+    name: spec.pod,
+    labels: { ...names.labels(spec.user), [LABEL.pod]: spec.pod, [LABEL.run]: spec.run },
+    ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: pod.name, uid: pod.uid }],
+  };
+  const ports = [...new Set(spec.ports)];
+  const ofRun = { [LABEL.run]: spec.run };
+  return [
+    {
+      path: `/apis/networking.k8s.io/v1/namespaces/${namespace}/networkpolicies/pod-${spec.pod}`,
+      object: {
+        apiVersion: "networking.k8s.io/v1",
+        kind: "NetworkPolicy",
+        metadata: { ...metadata, name: `pod-${spec.pod}` },
+        spec: {
+          podSelector: { matchLabels: ofRun },
+          policyTypes: ["Ingress"],
+          ingress: [{ from: [{ podSelector: {} }], ports: ports.map((port) => ({ protocol: "TCP", port })) }],
+        },
+      },
+    },
+    {
+      path: `/api/v1/namespaces/${namespace}/services/${spec.pod}`,
+      object: {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata,
+        spec: {
+          clusterIP: "None",
+          // Known as soon as it has an address: who asked too early would remember that there is none.
+          publishNotReadyAddresses: true,
+          selector: ofRun,
+          ports: ports.map((port) => ({ name: `tcp-${port}`, protocol: "TCP", port, targetPort: port })),
+        },
+      },
+    },
+  ];
+}

@@ -1,0 +1,192 @@
+import { MiB } from "#protocol/limits.ts";
+import type { NodeKind } from "#protocol/names.ts";
+import { argvOf, type ImageCommand } from "../argv-of-run.ts";
+import { DROPPED_CAPABILITIES, type PodLimits } from "../docker/container.ts";
+import { LABEL } from "../docker/labels.ts";
+import type { RunSpec } from "../pod-runtime.ts";
+import { stoppable, tellAll } from "../shell-stop.ts";
+import { FINALIZER, type KubernetesNames, PORTS_GATE, SERVICE_ACCOUNT } from "./names.ts";
+import { nodeFiles, resolvConf } from "./node-files.ts";
+import type { Manifest } from "./types.ts";
+
+/** Nodes of a kind, and what pods there need. */
+export type KindOfNode = {
+  /** labels that its nodes have, all of them */
+  labels: Readonly<Record<string, string>>;
+  /** device resources that each pod gets, for example `{"nvidia.com/gpu": 1}` */
+  resources?: Readonly<Record<string, string | number>>;
+  /** taints that its pods tolerate */
+  tolerations?: readonly Toleration[];
+};
+
+export type Toleration = {
+  key?: string;
+  operator?: "Exists" | "Equal";
+  value?: string;
+  effect?: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
+};
+
+/** What one pod reserves: less than it may use, as most pods mostly idle. */
+export type PodRequests = { /** bytes */ memory: number; cpus: number };
+
+export type PodContext = {
+  names: KubernetesNames;
+  /** by digest */
+  image: string;
+  /** the image's own */
+  workdir: string;
+  limits: Pick<PodLimits, "memory" | "cpus"> & {
+    /** bytes that it may write outside its volume, its log included */
+    scratch: number;
+  };
+  requests: PodRequests;
+  kind: KindOfNode;
+  dns: { address?: string; domain: string };
+  /** how long a node may be out of reach before its pods are given up */
+  nodeLostSeconds: number;
+} & ImageCommand;
+
+/**
+ * Kubernetes counts a pod's deadline from when its node takes it, and it cannot be raised later: this long may
+ * pulling its image take, at most, before it costs the payload time.
+ */
+export const START_ALLOWANCE_S = 1800;
+
+/** Kubernetes wants to see one: the pod's own loopback, where nobody answers. */
+const NO_DNS = "127.0.0.1";
+
+/** What a pod reserves of its node's disk, bytes: most write little, and all of its limit would fill a node soon. */
+const RESERVED_SCRATCH = 64 * MiB;
+
+/** Every node tells every container where the API server is, and cannot be told not to: these names it leaves alone. */
+const NO_API_SERVER = Object.fromEntries(
+  [
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+    "KUBERNETES_SERVICE_PORT_HTTPS",
+    "KUBERNETES_PORT",
+    ...["", "_PROTO", "_PORT", "_ADDR"].map((end) => `KUBERNETES_PORT_443_TCP${end}`),
+  ].map((name) => [name, ""]),
+);
+
+/** The pod of a run (pure). */
+export function podOf(spec: RunSpec, context: PodContext): Manifest {
+  const { names, limits, requests, kind, dns } = context;
+  const namespace = names.namespace(spec.user);
+  const devices = kind.resources ?? {};
+  // Never the cluster's own: it tells by address whose pods there are, and forwards to the outside.
+  const dnsConfig = {
+    nameservers: [dns.address ?? NO_DNS],
+    searches: [`${namespace}.svc.${dns.domain}`],
+    options: [{ name: "ndots", value: "1" }],
+  };
+  const files = nodeFiles({ hostname: spec.pod, resolvConf: resolvConf(dnsConfig) });
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name: names.pod(spec.run),
+      namespace,
+      labels: { ...names.labels(spec.user), [LABEL.pod]: spec.pod, [LABEL.run]: spec.run },
+      annotations: files.annotations,
+      finalizers: [FINALIZER],
+    },
+    spec: {
+      ...(spec.ports.length > 0 && { schedulingGates: [{ name: PORTS_GATE }] }),
+      hostname: spec.pod,
+      restartPolicy: "Never",
+      serviceAccountName: SERVICE_ACCOUNT,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      activeDeadlineSeconds: Math.ceil(spec.maxMs / 1000) + START_ALLOWANCE_S,
+      terminationGracePeriodSeconds: seconds(spec.graceMs),
+      nodeSelector: { ...kind.labels },
+      tolerations: [
+        ...(kind.tolerations ?? []),
+        ...["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"].map((key) => ({
+          key,
+          operator: "Exists",
+          effect: "NoExecute",
+          tolerationSeconds: context.nodeLostSeconds,
+        })),
+      ],
+      dnsPolicy: "None",
+      dnsConfig,
+      securityContext: { seccompProfile: { type: "RuntimeDefault" } },
+      containers: [
+        {
+          name: "payload",
+          image: context.image,
+          imagePullPolicy: "IfNotPresent",
+          ...commandOf(spec, context),
+          env: Object.entries({ ...NO_API_SERVER, ...spec.envs }).map(([name, value]) => ({
+            name,
+            value: literal(value),
+          })),
+          ...((context.workdir === "" || context.workdir === "/") && { workingDir: "/data" }),
+          ports: spec.ports.map((port) => ({ containerPort: port, protocol: "TCP" })),
+          resources: {
+            requests: {
+              cpu: cpu(Math.min(requests.cpus, limits.cpus)),
+              memory: String(Math.min(requests.memory, limits.memory)),
+              // Without a word of ours it would reserve all that it may write.
+              "ephemeral-storage": String(Math.min(RESERVED_SCRATCH, limits.scratch)),
+              ...devices,
+            },
+            limits: {
+              cpu: cpu(limits.cpus),
+              memory: String(limits.memory),
+              "ephemeral-storage": String(limits.scratch),
+              ...devices,
+            },
+          },
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            privileged: false,
+            capabilities: { drop: [...DROPPED_CAPABILITIES] },
+          },
+          terminationMessagePath: files.terminationMessagePath,
+          volumeMounts: [{ name: "data", mountPath: "/data" }, ...files.mounts],
+        },
+      ],
+      volumes: [{ name: "data", persistentVolumeClaim: { claimName: spec.volume } }, files.volume],
+    },
+  };
+}
+
+/**
+ * A shell is made stoppable, whoever named it: the run or its image; what it runs hears of a stop before it, as nodes
+ * tell the first process only.
+ */
+function commandOf(spec: RunSpec, image: ImageCommand): object {
+  const { command = [], args = [] } = spec;
+  const argv = argvOf(spec, image);
+  const shell = stoppable(argv);
+  if (shell) {
+    return {
+      command: shell.map(literal),
+      lifecycle: { preStop: { exec: { command: tellAll(argv, { first: true }) } } },
+    };
+  }
+  return {
+    ...(command.length > 0 && { command: command.map(literal) }),
+    ...(args.length > 0 && { args: args.map(literal) }),
+  };
+}
+
+/** Which kinds the configuration may leave out. */
+export type KindsOfNodes = Partial<Record<NodeKind, KindOfNode>>;
+
+/** Kubernetes would put variables in place of `$(NAME)`; a doubled `$` is a plain one. */
+function literal(text: string): string {
+  return text.replaceAll("$", "$$$$");
+}
+
+/** At least one second: a pod deleted with none is forgotten before it has ended. */
+export function seconds(ms: number): number {
+  return Math.max(1, Math.ceil(ms / 1000));
+}
+
+function cpu(cpus: number): string {
+  return `${Math.ceil(cpus * 1000)}m`;
+}

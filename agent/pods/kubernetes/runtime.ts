@@ -1,0 +1,400 @@
+import { existsSync } from "node:fs";
+import { killPoint } from "#protocol/kill-point.ts";
+import type { ContainerState } from "#protocol/operations.ts";
+import type { NodeReport } from "#protocol/wire.ts";
+import type { ImageHandover, NeededImage } from "../../images/handover/image-handover.ts";
+import type { ImageCommand } from "../argv-of-run.ts";
+import { LABEL } from "../docker/labels.ts";
+import {
+  type ListedRun,
+  type LogFrame,
+  NotStartedYet,
+  type PodRuntime,
+  type RunSpec,
+  type Started,
+  StartFailure,
+} from "../pod-runtime.ts";
+import type { KubernetesApi } from "./api.ts";
+import { isForGood, statusOf, unless } from "./errors.ts";
+import { framesOf } from "./logs.ts";
+import { LostNodes } from "./lost-nodes.ts";
+import { KubernetesNames, STOPPED } from "./names.ts";
+import { type ClusterDns, portSteps, type UserQuota, type VolumeStorage } from "./namespace.ts";
+import { nodesOf } from "./nodes.ts";
+import { type KindsOfNodes, type PodContext, podOf } from "./pod.ts";
+import { CONFIRM_MS, KubernetesPods } from "./pods.ts";
+import { hasEnded, hasStarted, isSettled, startedAtOf, startFailureOf, stateOf } from "./state.ts";
+import type { Node, Pod } from "./types.ts";
+import { KubernetesUsers } from "./users.ts";
+
+export type KubernetesRuntimeOptions = {
+  api: KubernetesApi;
+  /** unique per agent: label of everything it makes */
+  instance: string;
+  /** known to nobody but the agent: names are made from it that cannot be guessed; default `instance` */
+  secret?: string;
+  /** begins the names of namespaces; default `perigee` */
+  prefix?: string;
+  kinds: KindsOfNodes;
+  limits: PodContext["limits"];
+  requests: PodContext["requests"];
+  quota: UserQuota;
+  dns: ClusterDns;
+  storage: VolumeStorage;
+  /** default 300 */
+  nodeLostSeconds?: number;
+  images: ImageHandover;
+  /** the image's WORKDIR @throws ImageMissing */
+  workdir(imageId: string): Promise<string>;
+  /** what the image runs by itself; default: nothing is known of it @throws ImageMissing */
+  commandOf?(imageId: string): Promise<ImageCommand>;
+  /** ms that a start may take before it says {@link NotStartedYet}; default 5 000 */
+  startMs?: number;
+  /** ms that the cluster may take to end a pod before the call fails, to be repeated; default 60 000 */
+  settleMs?: number;
+};
+
+type ImageOfPod = Pick<PodContext, "image" | "workdir" | keyof ImageCommand>;
+
+const NODE_LOST_S = 300;
+
+/** Kubernetes ends a run this long after the agent should have. */
+const BACKSTOP_S = 15;
+/** Many runs that begin at once look at the nodes once. */
+const NODES_MS = 1_000;
+
+/** Pods as pods of a Kubernetes cluster (1.30 or newer). */
+export class KubernetesRuntime implements PodRuntime {
+  readonly #api: KubernetesApi;
+  readonly #options: KubernetesRuntimeOptions;
+  readonly #names: KubernetesNames;
+  readonly #users: KubernetesUsers;
+  readonly #lostNodes: LostNodes;
+  readonly #pods: KubernetesPods;
+  readonly #closing = new AbortController();
+  /** runs that the cluster holds and has not started yet: every change of theirs is worth a hint */
+  readonly #unstarted = new Set<string>();
+  #nodes: { at: number; found: Node[] } | undefined;
+  #session: Promise<string> | undefined;
+  session = "";
+
+  constructor(options: KubernetesRuntimeOptions) {
+    this.#options = options;
+    this.#api = options.api;
+    const { instance, secret = instance, prefix = "perigee", settleMs = 60_000 } = options;
+    this.#names = new KubernetesNames(instance, secret, prefix);
+    this.#users = new KubernetesUsers(this.#api, this.#names, options);
+    this.#lostNodes = new LostNodes(this.#api, options.nodeLostSeconds ?? NODE_LOST_S);
+    this.#pods = new KubernetesPods(this.#api, this.#names, this.#closing.signal, {
+      lostNodes: this.#lostNodes,
+      settleMs,
+    });
+  }
+
+  async prepare(image: NeededImage): Promise<void> {
+    await this.#options.images.reference(image);
+  }
+
+  async start(spec: RunSpec): Promise<Started> {
+    // What it takes to make a pod does not matter to one that is there. A run that was never met has none.
+    const there = this.#pods.pathOf(spec.run) ? await this.#pods.find(spec.run) : undefined;
+    if (!there && !existsSync(spec.volumePath)) throw new StartFailure("the volume does not exist");
+    if (there && waitingReason(there) === "ImagePullBackOff") void this.#heal(spec);
+    const from = there ?? (await this.#imageOf(spec));
+    await this.#identify();
+    this.#pods.remember(spec.run, this.#names.namespace(spec.user));
+    this.#unstarted.delete(spec.run);
+    try {
+      return await this.#users.use(spec, () => this.#start(spec, from));
+    } catch (error) {
+      if (error instanceof NotStartedYet) this.#unstarted.add(spec.run);
+      if (statusOf(error) === 404) this.#users.forget(spec.user);
+      throw error;
+    }
+  }
+
+  /** @param from its pod, or the image to make one from */
+  async #start(spec: RunSpec, from: Pod | ImageOfPod): Promise<Started> {
+    let pod = "metadata" in from ? from : await this.#create(spec, from);
+    killPoint("pods.created");
+    const refused = await this.#admit(spec, pod);
+    if (refused) return refused;
+    const decided = (seen: Pod | undefined) =>
+      seen === undefined ||
+      isSettled(seen) ||
+      hasStarted(seen) ||
+      startFailureOf(seen) !== undefined ||
+      waitingReason(seen) !== "ContainerCreating";
+    const found = await this.#pods.until(spec.run, decided, this.#options.startMs ?? 5_000, pod);
+    if (!found?.pod) throw new NotStartedYet("ContainerCreating");
+    pod = found.pod;
+    if (hasStarted(pod)) {
+      void this.#tighten(spec, pod).catch(() => undefined);
+      return startedOf(pod, spec);
+    }
+    const failure = startFailureOf(pod);
+    if (failure === undefined && !isSettled(pod)) {
+      const state = stateOf(pod);
+      const { reason, message } = "waiting" in state ? state.waiting : { reason: "ContainerCreating" };
+      throw new NotStartedYet(reason, message);
+    }
+    // It must not begin after all while it is told that it did not: taken away first, and looked at again.
+    const last = await this.#pods.takeAway(pod, spec.run);
+    if (last && hasStarted(last)) return startedOf(last, spec);
+    if (failure !== undefined) throw new StartFailure(failure);
+    if (last) await this.#pods.drop(last, spec.run);
+    const { waiting } = stateOf(pod) as { waiting?: { reason: string; message?: string } };
+    throw new NotStartedYet(waiting?.reason ?? "ContainerCreating", waiting?.message);
+  }
+
+  async adopt(spec: RunSpec): Promise<void> {
+    const pod = await this.#pods.find(spec.run);
+    if (!pod) return;
+    await this.#openPorts(spec, pod).catch((error: unknown) => {
+      // It runs, and an earlier version let it before they were open: they stay shut.
+      if (!isForGood(error)) throw error;
+    });
+    await this.#tighten(spec, pod);
+  }
+
+  /**
+   * Opens the pod's ports, and only then lets it go to a node.
+   * @returns how it has started, where an earlier version let it before its ports were refused
+   * @throws StartFailure when they never can be opened: the pod is taken away
+   */
+  async #admit(spec: RunSpec, pod: Pod): Promise<Started | undefined> {
+    try {
+      await this.#openPorts(spec, pod);
+    } catch (error) {
+      if (!isForGood(error)) throw error;
+      const last = await this.#pods.takeAway(pod, spec.run);
+      if (last && hasStarted(last)) return startedOf(last, spec);
+      throw new StartFailure("the cluster refuses the pod's ports as they were asked for", { cause: error });
+    }
+    if (pod.spec.schedulingGates?.length) {
+      await unless(this.#pods.patch(pod, "merge", { spec: { schedulingGates: null } }), 404);
+    }
+    return undefined;
+  }
+
+  async #openPorts(spec: RunSpec, pod: Pod): Promise<void> {
+    if (hasEnded(pod)) return;
+    for (const { path, object } of portSteps(this.#names, spec, pod.metadata)) {
+      await this.#api.apply(path, object);
+    }
+  }
+
+  /** Puts into the registry what a node did not find there; it asks again by itself. */
+  async #heal({ user, imageId }: RunSpec): Promise<void> {
+    // Best effort, and not waited for: the pod says what is wrong for as long as it is.
+    await this.#options.images.reference({ user, imageId }, true).catch(() => undefined);
+  }
+
+  /** @throws ImageMissing; what the handover throws */
+  async #imageOf({ user, imageId }: RunSpec): Promise<ImageOfPod> {
+    const { workdir, commandOf, images } = this.#options;
+    return {
+      ...((await commandOf?.(imageId)) ?? { entrypoint: [], cmd: [] }),
+      workdir: await workdir(imageId),
+      image: await images.reference({ user, imageId }),
+    };
+  }
+
+  /** The pod of the run: new, or the one from an earlier try. */
+  async #create(spec: RunSpec, image: ImageOfPod): Promise<Pod> {
+    const { kinds, nodeLostSeconds = NODE_LOST_S, ...rest } = this.#options;
+    const kind = kinds[spec.kind];
+    if (!kind) throw new NotStartedYet("Unschedulable", `no node is of the kind ${spec.kind}`);
+    const manifest = podOf(spec, { ...rest, ...image, names: this.#names, kind, nodeLostSeconds });
+    const path = `/api/v1/namespaces/${manifest.metadata.namespace}/pods`;
+    try {
+      return await this.#api.call<Pod>(path, { method: "POST", body: manifest });
+    } catch (error) {
+      if (statusOf(error) === 409) {
+        const pod = await unless(this.#api.call<Pod>(`${path}/${manifest.metadata.name}`), 404);
+        if (pod) return pod;
+        throw new NotStartedYet("ContainerCreating");
+      }
+      throw refusedStart(error);
+    }
+  }
+
+  /** Kubernetes' own deadline, now that the start is known: it holds should the agent be gone by then. */
+  async #tighten(spec: RunSpec, pod: Pod): Promise<void> {
+    const state = stateOf(pod);
+    const { startTime } = pod.status ?? {};
+    if (!("running" in state) || !startTime) return;
+    const before = Math.max(0, Date.parse(state.running.startedAt) - Date.parse(startTime));
+    const most = Math.ceil((before + spec.maxMs) / 1000) + BACKSTOP_S;
+    if (most >= (pod.spec.activeDeadlineSeconds ?? Number.POSITIVE_INFINITY)) return;
+    // Best effort: what was given at its creation still holds.
+    await this.#pods.patch(pod, "merge", { spec: { activeDeadlineSeconds: most } }).catch(() => undefined);
+  }
+
+  async stop(run: string, graceMs: number): Promise<void> {
+    const pod = await this.#pods.find(run);
+    if (!pod || isSettled(pod)) return;
+    if (hasStarted(pod) && !pod.metadata.deletionTimestamp) {
+      // Ended by its deadline, and not by deleting it, it keeps its log.
+      const body = {
+        metadata: { annotations: { [STOPPED]: "true" } },
+        spec: { activeDeadlineSeconds: 1 },
+      };
+      await unless(this.#pods.patch(pod, "merge", body), 404);
+      // A node that keeps the same grace is given the time to say so.
+      const own = (pod.spec.terminationGracePeriodSeconds ?? 30) * 1000;
+      const ms = graceMs + (graceMs >= own ? CONFIRM_MS : 0);
+      if (await this.#pods.until(run, (seen) => !seen || isSettled(seen), ms)) return;
+    }
+    await this.#pods.takeAway(pod, run);
+  }
+
+  async remove(run: string): Promise<void> {
+    this.#unstarted.delete(run);
+    const pod = await this.#pods.find(run);
+    const last = pod && (await this.#pods.takeAway(pod, run));
+    if (last) await this.#pods.drop(last, run);
+  }
+
+  async inspect(run: string): Promise<ContainerState | undefined> {
+    await this.#identify();
+    const pod = await this.#pods.find(run);
+    return pod && stateOf(pod, await this.#pods.isLost(pod));
+  }
+
+  async list(): Promise<ListedRun[]> {
+    const listed: ListedRun[] = [];
+    for (const pod of await this.#pods.list()) {
+      const run = this.#names.runOf(pod.metadata);
+      if (run === undefined) continue;
+      const { [LABEL.user]: user = "", [LABEL.pod]: name = "" } = pod.metadata.labels ?? {};
+      const state = stateOf(pod, await this.#pods.isLost(pod));
+      const phase = "running" in state ? "running" : "terminated" in state ? "ended" : "created";
+      listed.push({ run, user, pod: name, phase });
+    }
+    return listed;
+  }
+
+  async *logs(
+    run: string,
+    options: { follow: boolean; since?: string; signal?: AbortSignal },
+  ): AsyncGenerator<LogFrame> {
+    const signal = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])]);
+    if (signal.aborted) return;
+    const path = this.#pods.pathOf(run) ?? ((await this.#pods.find(run)) && this.#pods.pathOf(run));
+    if (!path) return;
+    const query = {
+      container: "payload",
+      timestamps: true,
+      follow: options.follow,
+      ...(options.since && { sinceTime: `${new Date(options.since).toISOString().slice(0, 19)}Z` }),
+    };
+    try {
+      const stream = await this.#api.stream(`${path}/log`, query, signal);
+      try {
+        yield* framesOf(stream, async () => {
+          const now = await this.#pods.find(run);
+          return now === undefined || isSettled(now);
+        });
+      } finally {
+        stream.destroy();
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      const status = statusOf(error);
+      // The node has cleared it away, or the container is not there yet.
+      if (status === 404 || status === 400) return;
+      const pod = await this.#pods.find(run);
+      if (pod && !(await this.#isOutOfReach(pod))) throw error;
+    }
+  }
+
+  /** Is its log never to be had, since its node was given up, whether the run had ended there or not? */
+  async #isOutOfReach(pod: Pod): Promise<boolean> {
+    if (await this.#pods.isLost(pod)) return true;
+    const { nodeName } = pod.spec;
+    return nodeName !== undefined && (await this.#lostNodes.look(nodeName)) === "lost";
+  }
+
+  watch(hint: (run: string | undefined) => void): () => void {
+    return this.#pods.watch.listen((seen) => {
+      if (!seen) return hint(undefined);
+      const run = this.#names.runOf(seen.pod.metadata);
+      if (run === undefined) return;
+      if (seen.deleted || isSettled(seen.pod) || this.#unstarted.has(run)) hint(run);
+    });
+  }
+
+  async written(_user: string): Promise<{ bytes: number; directories: string[] }> {
+    // The nodes hold it within each pod's limit (`ephemeral-storage`); nothing here can count it.
+    return { bytes: 0, directories: [] };
+  }
+
+  async nodes(): Promise<NodeReport[]> {
+    const { kinds } = this.#options;
+    const known = this.#nodes;
+    if (known && performance.now() - known.at < NODES_MS) return nodesOf(known.found, kinds);
+    try {
+      await this.#identify();
+      const at = performance.now();
+      const { items: found } = await this.#api.list<Node>("/api/v1/nodes");
+      this.#nodes = { at, found };
+      this.#lostNodes.see(found);
+      return nodesOf(found, kinds);
+    } catch (error) {
+      // What was there is known; how it is now, nobody says.
+      if (!known) throw error;
+      return nodesOf(known.found, kinds).map((node) => ({ ...node, status: "Unknown" as const }));
+    }
+  }
+
+  async tidy(user: string): Promise<void> {
+    await this.#users.tidy(user);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#api.close();
+  }
+
+  /** The cluster's identity: the one namespace that is as old as it. */
+  async #identify(): Promise<void> {
+    this.#session ??= this.#api
+      .call<{ metadata: { uid: string } }>("/api/v1/namespaces/kube-system")
+      .then(({ metadata }) => metadata.uid);
+    try {
+      this.session = await this.#session;
+    } catch (error) {
+      this.#session = undefined;
+      throw error;
+    }
+  }
+}
+
+function startedOf(pod: Pod, spec: RunSpec): Started {
+  const startedAt = startedAtOf(pod);
+  return { node: pod.spec.nodeName ?? spec.node, ...(startedAt !== undefined && { startedAt }) };
+}
+
+function waitingReason(pod: Pod): string | undefined {
+  const state = stateOf(pod);
+  return "waiting" in state ? state.waiting.reason : undefined;
+}
+
+/** What a refused creation means: the quota is used up, it is too early, or the payload is no pod at all. */
+function refusedStart(error: unknown): unknown {
+  const status = statusOf(error);
+  const message = error instanceof Error ? error.message : "";
+  if (status === 403 && /exceeded quota/.test(message)) {
+    const told = message.replace(/^.*exceeded quota: [^,]*, /s, "");
+    return new NotStartedYet("Unschedulable", `Your pods would use more than they may together: ${told}`);
+  }
+  if (
+    status === 403 &&
+    /status unknown for quota|serviceaccount .* not found|being terminated/.test(message)
+  ) {
+    return new NotStartedYet("ContainerCreating");
+  }
+  if (isForGood(error)) return new StartFailure("the cluster refuses the pod as it was asked for");
+  return error;
+}

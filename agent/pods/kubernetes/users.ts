@@ -1,0 +1,137 @@
+import { existsSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Serial } from "#protocol/serial.ts";
+import { NotStartedYet, type RunSpec } from "../pod-runtime.ts";
+import type { KubernetesApi } from "./api.ts";
+import { unless } from "./errors.ts";
+import { type KubernetesNames, PATH } from "./names.ts";
+import {
+  type ClusterDns,
+  namespaceSteps,
+  type Step,
+  type UserQuota,
+  type VolumeStorage,
+  volumeSteps,
+} from "./namespace.ts";
+import type { Claim, Pod, Volume } from "./types.ts";
+
+export type UsersOptions = {
+  quota: UserQuota;
+  dns: ClusterDns;
+  limits: { memory: number; cpus: number; scratch: number };
+  storage: VolumeStorage;
+};
+
+/** What somebody changed by hand is put right again after this long. */
+const RENEW_MS = 10 * 60_000;
+const BIND_MS = 15_000;
+
+/** What the pods of a user share in the cluster: the namespace with its policies, and the volumes' claims. */
+export class KubernetesUsers {
+  readonly #api: KubernetesApi;
+  readonly #names: KubernetesNames;
+  readonly #options: UsersOptions;
+  readonly #serial = new Serial();
+  /** when it was last seen to be complete (monotonic ms), by namespace or persistent volume */
+  readonly #ready = new Map<string, number>();
+  /** starts under way by user: what they need stays */
+  readonly #held = new Map<string, number>();
+
+  constructor(api: KubernetesApi, names: KubernetesNames, options: UsersOptions) {
+    this.#api = api;
+    this.#names = names;
+    this.#options = options;
+  }
+
+  /** Calls `work` when namespace and claim are there; they stay until it returns. */
+  async use<T>(spec: RunSpec, work: () => Promise<T>): Promise<T> {
+    const { user } = spec;
+    this.#held.set(user, (this.#held.get(user) ?? 0) + 1);
+    try {
+      await this.#serial.run(user, () => this.#ensure(spec));
+      return await work();
+    } finally {
+      const held = (this.#held.get(user) ?? 1) - 1;
+      if (held > 0) this.#held.set(user, held);
+      else this.#held.delete(user);
+    }
+  }
+
+  /** Something was not there that should be: all of the user's is looked at again. */
+  forget(user: string): void {
+    const namespace = this.#names.namespace(user);
+    for (const name of this.#ready.keys()) if (name.startsWith(namespace)) this.#ready.delete(name);
+  }
+
+  /** Gives back claims whose directory is gone, and the namespace with the last of them; nothing while a pod is there. */
+  async tidy(user: string): Promise<void> {
+    const namespace = this.#names.namespace(user);
+    await this.#serial.run(user, async () => {
+      if (this.#held.has(user)) return;
+      const pods = await this.#api.call<{ items: Pod[] }>(`/api/v1/namespaces/${namespace}/pods`, {
+        query: { limit: 1 },
+      });
+      if (pods.items.length > 0) return;
+      const path = `/api/v1/namespaces/${namespace}/persistentvolumeclaims`;
+      const { items: claims } = await this.#api.list<Claim>(path, { labelSelector: this.#names.selector });
+      const gone = claims.filter(({ metadata }) => !existsSync(metadata.annotations?.[PATH] ?? ""));
+      for (const { metadata, spec } of gone) {
+        await this.#delete(`${path}/${metadata.name}`);
+        if (spec?.volumeName) await this.#delete(`/api/v1/persistentvolumes/${spec.volumeName}`);
+      }
+      if (gone.length > 0) this.forget(user);
+      // One that never had a volume has nothing to lose; it may also be gone already.
+      if (gone.length === claims.length) {
+        this.forget(user);
+        await this.#delete(`/api/v1/namespaces/${namespace}`);
+      }
+    });
+  }
+
+  async #ensure(spec: RunSpec): Promise<void> {
+    const namespace = this.#names.namespace(spec.user);
+    if (!this.#isReady(namespace)) {
+      const [first, ...rest] = namespaceSteps(this.#names, spec.user, this.#options);
+      await this.#apply(first);
+      await Promise.all(rest.map((step) => this.#apply(step)));
+      this.#ready.set(namespace, performance.now());
+    }
+    const name = this.#names.persistentVolume(spec.user, spec.volume);
+    if (!this.#isReady(name)) {
+      await this.#bind(spec);
+      this.#ready.set(name, performance.now());
+    }
+  }
+
+  #isReady(name: string): boolean {
+    const at = this.#ready.get(name);
+    return at !== undefined && performance.now() - at < RENEW_MS;
+  }
+
+  /** Makes persistent volume and claim, and waits until each has the other. */
+  async #bind(spec: RunSpec): Promise<void> {
+    const [volume, claim] = volumeSteps(this.#names, spec, this.#options.storage);
+    const late = performance.now() + BIND_MS;
+    for (let pause = 20; performance.now() < late; pause = Math.min(pause * 2, 500)) {
+      const there = await unless(this.#api.call<Volume>(volume.path), 404);
+      // Its claim was deleted: it remembers that one, and takes no other.
+      if (there && /^(?:Released|Failed)$/.test(there.status?.phase ?? "")) {
+        await this.#delete(volume.path);
+        continue;
+      }
+      if (!there) await this.#apply(volume);
+      const bound = await this.#api.apply<Claim>(claim.path, claim.object);
+      if (bound.status?.phase === "Bound" && !bound.metadata.deletionTimestamp) return;
+      await sleep(pause);
+    }
+    throw new NotStartedYet("ContainerCreating");
+  }
+
+  async #apply({ path, object }: Step): Promise<void> {
+    await this.#api.apply(path, object);
+  }
+
+  async #delete(path: string): Promise<void> {
+    await unless(this.#api.call(path, { method: "DELETE" }), 404, 409);
+  }
+}

@@ -1,0 +1,65 @@
+import { createHash } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import type { LogFrame } from "../pod-runtime.ts";
+import type { Carried } from "./log-rows.ts";
+
+/**
+ * Names a frame of a log by what it is, not by its place: the engine drops old lines, and its clock may step.
+ * `count` tells equal frames in a row apart.
+ */
+export type Anchor = { time: string; stream: string; hash: string; count: number };
+
+/**
+ * The chunk that was handed out last: the frames after `from` (undefined: the first) up to `to`. `carried`: beginnings
+ * of lines that were held at `from`. `ended`: the log ended in it, lines without an end included.
+ */
+export type LogCursor = { seq: number; from?: Anchor; to: Anchor; carried?: Carried; ended?: true };
+
+/** The anchor of `frame` when the frame before it was `before`. */
+export function anchorOf(frame: LogFrame, before: Anchor | undefined): Anchor {
+  const hash = createHash("sha1").update(frame.text).digest("base64url");
+  const same =
+    before !== undefined &&
+    before.time === frame.time &&
+    before.stream === frame.stream &&
+    before.hash === hash;
+  return { time: frame.time, stream: frame.stream, hash, count: same ? before.count + 1 : 1 };
+}
+
+export function sameAnchor(a: Anchor | undefined, b: Anchor | undefined): boolean {
+  return (
+    a !== undefined &&
+    b !== undefined &&
+    a.time === b.time &&
+    a.stream === b.stream &&
+    a.hash === b.hash &&
+    a.count === b.count
+  );
+}
+
+/** Durable cursors, by run. */
+export class LogCursors {
+  readonly #db: DatabaseSync;
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+    db.exec("CREATE TABLE IF NOT EXISTS pod_logs (run TEXT PRIMARY KEY, cursor TEXT NOT NULL) STRICT");
+  }
+
+  get(run: string): LogCursor | undefined {
+    const row = this.#db.prepare("SELECT cursor FROM pod_logs WHERE run = ?").get(run);
+    return row && (JSON.parse(row.cursor as string) as LogCursor);
+  }
+
+  set(run: string, cursor: LogCursor): void {
+    this.#db
+      .prepare(
+        "INSERT INTO pod_logs (run, cursor) VALUES (?, ?) ON CONFLICT DO UPDATE SET cursor = excluded.cursor",
+      )
+      .run(run, JSON.stringify(cursor));
+  }
+
+  delete(run: string): void {
+    this.#db.prepare("DELETE FROM pod_logs WHERE run = ?").run(run);
+  }
+}

@@ -1,0 +1,101 @@
+import { LIMITS } from "#protocol/limits.ts";
+import type { LogFrame } from "../pod-runtime.ts";
+
+type Stream = LogFrame["stream"];
+
+/** A line whose end the engine has not given yet. `cut`: its row is out, the rest of it is left out. */
+type Begun = { time: string; parts: Buffer[]; bytes: number; cut: boolean };
+
+/** What {@link LogRows} holds between two frames, for JSON: `text` in base64. */
+export type Carried = Partial<Record<Stream, { time: string; text: string; cut?: true }>>;
+
+/** Ends the row of a line that is longer than a row may be. */
+export const CUT = " … (line cut)";
+
+/**
+ * Puts the pieces in which an engine gives long lines together again: each line is one row
+ * `<RFC 3339 with nanoseconds> <text>\n`, with the time of its first piece. Of a line over `limit` bytes the
+ * beginning stays, without half a UTF-8 character, and a mark ends it within the limit.
+ */
+export class LogRows {
+  readonly #limit: number;
+  readonly #begun: Partial<Record<Stream, Begun>> = {};
+
+  /** Goes on where another one was that told `carried`. `limit`: default LIMITS.logLineBytes */
+  constructor(carried: Carried = {}, limit: number = LIMITS.logLineBytes) {
+    this.#limit = limit;
+    for (const stream of STREAMS) {
+      const told = carried[stream];
+      if (!told) continue;
+      const part = Buffer.from(told.text, "base64");
+      this.#begun[stream] = { time: told.time, parts: [part], bytes: part.length, cut: told.cut === true };
+    }
+  }
+
+  /** The row that the frame completes; empty while its line goes on. */
+  push(frame: LogFrame): Buffer {
+    const begun = this.#begun[frame.stream] ?? { time: frame.time, parts: [], bytes: 0, cut: false };
+    if (frame.partial) this.#begun[frame.stream] = begun;
+    else delete this.#begun[frame.stream];
+    if (begun.cut) return EMPTY;
+    begun.parts.push(frame.text);
+    begun.bytes += frame.text.length;
+    if (frame.partial && begun.bytes <= this.#limit) return EMPTY;
+    const row = this.#row(begun);
+    begun.cut = true;
+    begun.parts = [];
+    return row;
+  }
+
+  /** Rows of the lines that never ended, when the log has. */
+  end(): Buffer {
+    const rows = STREAMS.flatMap((stream) => {
+      const begun = this.#begun[stream];
+      delete this.#begun[stream];
+      return begun && !begun.cut ? [this.#row(begun)] : [];
+    });
+    return Buffer.concat(rows);
+  }
+
+  /** How many bytes of lines that have not ended are held. */
+  get heldBytes(): number {
+    return STREAMS.reduce(
+      (sum, stream) => sum + (this.#begun[stream]?.parts ?? []).reduce((n, p) => n + p.length, 0),
+      0,
+    );
+  }
+
+  /** What another one needs to go on from here; undefined when no line has begun. */
+  get carried(): Carried | undefined {
+    const carried: Carried = {};
+    for (const stream of STREAMS) {
+      const begun = this.#begun[stream];
+      if (!begun) continue;
+      const text = Buffer.concat(begun.parts).toString("base64");
+      carried[stream] = { time: begun.time, text, ...(begun.cut && { cut: true }) };
+    }
+    return Object.keys(carried).length > 0 ? carried : undefined;
+  }
+
+  #row({ time, parts }: Begun): Buffer {
+    const text = Buffer.concat(parts);
+    const stamp = Buffer.from(`${time} `, "latin1");
+    if (text.length <= this.#limit) return Buffer.concat([stamp, text, NEWLINE]);
+    const mark = Buffer.from(CUT);
+    const kept = text.subarray(0, wholeCharacters(text, this.#limit - mark.length));
+    return Buffer.concat([stamp, kept, mark, NEWLINE]);
+  }
+}
+
+const STREAMS: readonly Stream[] = ["stdout", "stderr"];
+const NEWLINE = Buffer.from("\n");
+const EMPTY: Buffer<ArrayBufferLike> = Buffer.alloc(0);
+
+/** Where at most `limit` bytes end without half a UTF-8 character. */
+function wholeCharacters(text: Buffer, limit: number): number {
+  // A continuation byte (10xxxxxx) at the cut: go back to its head, at most 3 bytes.
+  for (let end = limit; end > limit - 4 && end > 0; end--) {
+    if (((text[end] ?? 0) & 0xc0) !== 0x80) return end;
+  }
+  return limit;
+}

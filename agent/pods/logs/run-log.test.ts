@@ -1,0 +1,319 @@
+import { describe, expect, test } from "vitest";
+import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
+import type { LogFrame } from "../pod-runtime.ts";
+import type { LogCursor } from "./log-cursor.ts";
+import { RunLog } from "./run-log.ts";
+
+const BASE = Date.parse("2025-11-20T12:00:00Z");
+
+/** An engine's log, its reader's cursor and the ground's chunks: they outlive the RunLogs over them. */
+class World {
+  frames: LogFrame[] = [];
+  cursor: LogCursor | undefined;
+  /** what landed: a number sent twice lands once */
+  readonly landed = new Map<number, string>();
+  largest = 0;
+  /** called before a chunk lands; a promise that never ends is a contact that is lost */
+  before: (seq: number, text: string) => Promise<void> = async () => undefined;
+  readsFail = 0;
+  /** a follow that has come to frame `at` goes on from frame `from` again, once */
+  rereads: { at: number; from: number } | undefined;
+  readonly errors: unknown[] = [];
+  #grown: (() => void)[] = [];
+
+  write(text: string | Buffer, over: Partial<LogFrame> = {}): void {
+    const at = over.time ?? `${new Date(BASE + this.frames.length).toISOString().slice(0, -1)}000000Z`;
+    this.frames.push({ stream: "stdout", partial: false, text: Buffer.from(text), ...over, time: at });
+    for (const wake of this.#grown.splice(0)) wake();
+  }
+
+  open(): RunLog {
+    return new RunLog({
+      read: (options) => this.#read(options),
+      deliver: async (seq, data, signal) => {
+        await Promise.race([
+          this.before(seq, data.toString()),
+          new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve())),
+        ]);
+        if (signal.aborted) return;
+        this.largest = Math.max(this.largest, data.length);
+        if (!this.landed.has(seq)) this.landed.set(seq, data.toString());
+      },
+      cursor: this.cursor,
+      note: (cursor) => {
+        this.cursor = cursor;
+      },
+      flushMs: 5,
+      reopenMs: 5,
+      onError: (error) => this.errors.push(error),
+    });
+  }
+
+  /** what a read without a follow has: nothing of files that were rotated */
+  rotated = false;
+
+  async *#read(options: { follow: boolean; since?: string; signal: AbortSignal }): AsyncGenerator<LogFrame> {
+    if (this.readsFail-- > 0) throw new Error("the engine is away");
+    let at = 0;
+    if (this.rotated && !options.follow) return;
+    while (!options.signal.aborted) {
+      if (options.follow && this.rereads?.at === at) {
+        at = this.rereads.from;
+        this.rereads = undefined;
+      }
+      const frame = this.frames[at];
+      if (frame) {
+        at++;
+        if (!options.since || frame.time >= options.since) yield frame;
+      } else if (options.follow) {
+        await new Promise<void>((resolve) => {
+          this.#grown.push(resolve);
+          options.signal.addEventListener("abort", () => resolve());
+        });
+      } else return;
+    }
+  }
+
+  lines(): string[] {
+    const seqs = [...this.landed.keys()].sort((a, b) => a - b);
+    expect(seqs).toEqual(seqs.map((_, n) => n));
+    const text = seqs.map((seq) => this.landed.get(seq)).join("");
+    return text
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => line.slice(31));
+  }
+}
+
+const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => `line ${from + n}`);
+
+describe("RunLog", () => {
+  test("delivers every line once, in order, with its time stamp", async () => {
+    const world = new World();
+    for (const line of numbers(0, 100)) world.write(line);
+    const log = world.open();
+    for (const line of numbers(100, 200)) world.write(line);
+    await log.flush();
+    expect(world.lines()).toEqual(numbers(0, 200));
+    expect(world.landed.get(0)?.split("\n")[0]).toBe("2025-11-20T12:00:00.000000000Z line 0");
+  });
+
+  test("an engine that reads a file again when it rotates doubles no line", async () => {
+    const world = new World();
+    const log = world.open();
+    const doubled = new Promise<void>((resolve) => {
+      world.before = async (_seq, text) => {
+        if (text.includes("line 150")) resolve();
+      };
+    });
+    for (const line of numbers(0, 100)) world.write(line);
+    world.rereads = { at: 100, from: 60 };
+    for (const line of numbers(100, 151)) world.write(line);
+    await doubled;
+    expect(world.rereads).toBeUndefined();
+    await log.flush();
+    expect(world.lines()).toEqual(numbers(0, 151));
+  });
+
+  test("no chunk is over the bound, each line is one row", async () => {
+    const world = new World();
+    const long = "ä€𝄞x".repeat(2_000);
+    for (let n = 0; n < 60; n++) world.write(long);
+    await world.open().flush();
+    expect(world.largest).toBeLessThanOrEqual(LOG_CHUNK_BYTES);
+    expect(world.lines()).toEqual(Array.from({ length: 60 }, () => long));
+  });
+
+  test.each([true, false])(
+    "killed within a long line (its chunk landed: %s): it is one row",
+    async (landed) => {
+      const world = new World();
+      const pieces = ["a".repeat(16_384), "b".repeat(16_384), "c"];
+      world.write("first");
+      world.write(pieces[0]!, { partial: true });
+      world.write("other", { stream: "stderr" });
+      const dying = new Promise<void>((resolve) => {
+        world.before = (seq, text) => {
+          if (landed) world.landed.set(seq, text);
+          resolve();
+          return new Promise(() => undefined);
+        };
+      });
+      const first = world.open();
+      await dying;
+      first.abandon();
+      world.before = async () => undefined;
+      world.write(pieces[1]!, { partial: true });
+      const second = world.open();
+      world.write("more", { stream: "stderr" });
+      while (!world.lines().includes("more")) await new Promise((resolve) => setTimeout(resolve, 1));
+      second.abandon();
+      world.write(pieces[2]!);
+      await world.open().flush();
+      expect(world.lines()).toEqual(["first", "other", "more", pieces.join("")]);
+    },
+  );
+
+  test.each([true, false])("killed at the end of a line without an end (it landed: %s)", async (landed) => {
+    const world = new World();
+    world.write("a".repeat(16_384), { partial: true });
+    const dying = new Promise<void>((resolve) => {
+      world.before = (seq, text) => {
+        if (landed) world.landed.set(seq, text);
+        resolve();
+        return new Promise(() => undefined);
+      };
+    });
+    const first = world.open();
+    void first.flush();
+    await dying;
+    first.abandon();
+    world.before = async () => undefined;
+    await world.open().flush();
+    expect(world.lines()).toEqual(["a".repeat(16_384)]);
+  });
+
+  test("what the engine dropped before it was taken is told", async () => {
+    const world = new World();
+    world.write("kept");
+    world.write("a".repeat(16_384), { partial: true });
+    const first = world.open();
+    while (!world.cursor) await new Promise((resolve) => setTimeout(resolve, 1));
+    first.abandon();
+    world.frames = [];
+    world.write("new", { time: "2025-11-20T13:00:00.000000000Z" });
+    await world.open().flush();
+    const text = [...world.landed.values()].join("");
+    expect(text).toMatch(/kept\n[\s\S]*older log lines were dropped\n.*new\n$/);
+  });
+
+  test.each([
+    ["a follow that was behind", true],
+    ["a follow that had all of it", false],
+  ])("at the end nothing is left of a rotated file: %s", async (_, behind) => {
+    const world = new World();
+    const text = "x".repeat(60_000);
+    // The ground takes no more than the first chunks while the run goes on.
+    let open: () => void = () => undefined;
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    if (behind) world.before = () => opened;
+    for (let n = 0; n < 40; n++) world.write(text);
+    const log = world.open();
+    while (behind ? !world.cursor : world.lines().length < 40) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    world.rotated = true;
+    const flushed = log.flush();
+    open();
+    await flushed;
+    const all = [...world.landed.values()].join("");
+    expect(all.endsWith("… the last log lines were dropped\n")).toBe(behind);
+    expect(all.includes("dropped")).toBe(behind);
+  });
+
+  test("a line that the engine cut exactly at its end leaves no empty line", async () => {
+    const world = new World();
+    world.write("a".repeat(4096), { partial: true });
+    world.write("");
+    world.write("");
+    await world.open().flush();
+    expect(world.lines()).toEqual(["a".repeat(4096), ""]);
+  });
+
+  test.each([true, false])(
+    "killed while a chunk is under way (it landed: %s): nothing is lost or doubled",
+    async (landed) => {
+      const world = new World();
+      for (const line of numbers(0, 50)) world.write(line);
+      const offered: string[] = [];
+      const dying = new Promise<void>((resolve) => {
+        world.before = (seq, text) => {
+          if (seq < 1) return Promise.resolve();
+          offered.push(text);
+          if (landed) world.landed.set(seq, text);
+          resolve();
+          return new Promise(() => undefined);
+        };
+      });
+      const first = world.open();
+      while (!world.landed.has(0)) await new Promise((resolve) => setTimeout(resolve, 1));
+      for (const line of numbers(50, 80)) world.write(line);
+      await dying;
+      first.abandon();
+      world.before = async (seq, text) => void (seq === 1 && offered.push(text));
+      for (const line of numbers(80, 100)) world.write(line);
+      await world.open().flush();
+      expect(world.lines()).toEqual(numbers(0, 100));
+      expect(offered).toHaveLength(2);
+      expect(offered[1]).toBe(offered[0]);
+    },
+  );
+
+  test("identical lines with identical stamps are told apart over a restart", async () => {
+    const world = new World();
+    const time = "2025-11-20T12:00:00.000000000Z";
+    for (let n = 0; n < 5; n++) world.write("same", { time });
+    const first = world.open();
+    await first.flush();
+    for (let n = 0; n < 5; n++) world.write("same", { time });
+    await world.open().flush();
+    expect(world.lines()).toHaveLength(10);
+  });
+
+  test("a clock that steps back loses nothing", async () => {
+    const world = new World();
+    world.write("before", { time: "2025-11-20T12:00:00.000000000Z" });
+    await world.open().flush();
+    world.write("after the step", { time: "2024-01-01T00:00:00.000000000Z" });
+    await world.open().flush();
+    expect(world.lines()).toEqual(["before", "after the step"]);
+  });
+
+  test("when the engine dropped what was delivered last, all that is left is new", async () => {
+    const world = new World();
+    for (const line of numbers(0, 10)) world.write(line);
+    await world.open().flush();
+    world.frames = [];
+    for (const line of numbers(90, 95)) world.write(line);
+    await world.open().flush();
+    expect(world.lines().filter((line) => line.startsWith("line"))).toEqual([
+      ...numbers(0, 10),
+      ...numbers(90, 95),
+    ]);
+  });
+
+  test("without contact it holds two chunks at most and reads no further", async () => {
+    const world = new World();
+    world.before = () => new Promise(() => undefined);
+    let read = 0;
+    const line = "x".repeat(1_000);
+    for (let n = 0; n < 3_000; n++) world.write(line);
+    world.frames = world.frames.map((frame) => ({
+      ...frame,
+      get text() {
+        read++;
+        return frame.text;
+      },
+    }));
+    const log = world.open();
+    const flushed = log.flush();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    // The anchor and the lines of a frame each look at its text.
+    expect(read / 3).toBeLessThan((3 * LOG_CHUNK_BYTES) / 1_000);
+    log.abandon();
+    await flushed;
+  });
+
+  test("a read that fails is tried again, also at the end", async () => {
+    const world = new World();
+    world.readsFail = 3;
+    for (const line of numbers(0, 10)) world.write(line);
+    const log = world.open();
+    world.readsFail = 3;
+    await log.flush();
+    expect(world.lines()).toEqual(numbers(0, 10));
+    expect(world.errors.length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,307 @@
+import { LIMITS } from "#protocol/limits.ts";
+import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
+import type { LogFrame } from "../pod-runtime.ts";
+import { type Anchor, anchorOf, type LogCursor, sameAnchor } from "./log-cursor.ts";
+import { type Carried, LogRows } from "./log-rows.ts";
+
+export type RunLogOptions = {
+  /** Opens the engine's log. */
+  read(options: { follow: boolean; since?: string; signal: AbortSignal }): AsyncIterable<LogFrame>;
+  /** Resolves when the chunk has landed (retries are inside); rejects only when `signal` aborts. */
+  deliver(seq: number, data: Buffer, signal: AbortSignal): Promise<void>;
+  cursor: LogCursor | undefined;
+  /** Makes the cursor durable. */
+  note(cursor: LogCursor): void;
+  /** ms between pushes; ten times that once the run has pushed LIMITS.logBytes */
+  flushMs: number;
+  /** ms before a broken follow is opened again */
+  reopenMs: number;
+  onError(error: unknown): void;
+};
+
+/** How far before the anchor a follow begins: stdout and stderr are stamped apart, and may cross a little. */
+const CROSSING_MS = 5_000;
+
+/** Time stamps, marks and line ends of the rows that one frame may end. */
+const ROW_OVERHEAD = 1024;
+
+/** Where lines were that the engine has dropped before they were taken. */
+const DROPPED = "… older log lines were dropped\n";
+
+/** In place of the lines that were still to be taken when the run had ended, and that the engine does not give any more. */
+const LOST_END = "… the last log lines were dropped\n";
+
+/**
+ * Follows the log of one run and delivers it in chunks. A chunk's bounds are noted before it is delivered, so that after
+ * a crash the same chunk is made again under the same number. It reads no faster than it delivers: without
+ * contact the log stays in the engine, and here are at most two chunks.
+ */
+export class RunLog {
+  readonly #options: RunLogOptions;
+  readonly #stop = new AbortController();
+  readonly #follow = new AbortController();
+  #seq: number;
+  /** last frame that is in a chunk noted earlier */
+  #from: Anchor | undefined;
+  /** last frame taken */
+  #last: Anchor | undefined;
+  #rows: LogRows;
+  /** what the rows held at `#from` */
+  #carried: Carried | undefined;
+  #ended = false;
+  /** the follow was broken off while it was behind: there was more */
+  #cut = false;
+  #lines: Buffer[] = [];
+  #bytes = 0;
+  #pushed = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #delivery: Promise<void> = Promise.resolve();
+  readonly #following: Promise<void>;
+  #flushed: Promise<void> | undefined;
+
+  constructor(options: RunLogOptions) {
+    this.#options = options;
+    this.#seq = options.cursor?.seq ?? 0;
+    this.#from = options.cursor?.from;
+    this.#last = this.#from;
+    this.#carried = options.cursor?.carried;
+    this.#rows = new LogRows(this.#carried);
+    this.#following = this.#run().catch((error) => this.#failed(error));
+  }
+
+  /** Resolves when everything that the engine has was delivered, or when it was given up. The run has ended. */
+  flush(): Promise<void> {
+    // One that failed is tried again by who asks again.
+    this.#flushed ??= this.#drain().catch((error: unknown) => {
+      this.#flushed = undefined;
+      throw error;
+    });
+    return this.#flushed;
+  }
+
+  /** Gives up what is not delivered. */
+  abandon(): void {
+    this.#stop.abort();
+    clearTimeout(this.#timer);
+  }
+
+  async #run(): Promise<void> {
+    const { cursor } = this.#options;
+    let redone = false;
+    while (cursor && !redone && !this.#stop.signal.aborted) {
+      try {
+        await this.#redo(cursor);
+        redone = true;
+      } catch (error) {
+        this.#failed(error);
+        await pause(this.#options.reopenMs, [this.#stop.signal]);
+      }
+    }
+    while (!this.#over()) {
+      try {
+        await this.#followOn();
+      } catch (error) {
+        this.#failed(error);
+      }
+      if (!this.#over()) await pause(this.#options.reopenMs, [this.#stop.signal, this.#follow.signal]);
+    }
+  }
+
+  async #drain(): Promise<void> {
+    this.#follow.abort();
+    await this.#following;
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#catchUp();
+        break;
+      } catch (error) {
+        this.#failed(error);
+        await pause(this.#options.reopenMs, [this.#stop.signal]);
+      }
+    }
+    await this.#room(this.#rows.heldBytes);
+    this.#ended = true;
+    this.#add(this.#rows.end());
+    await this.#push();
+  }
+
+  /** Makes the chunk that was noted last again, and delivers it under its number: it lands once. */
+  async #redo(cursor: LogCursor): Promise<void> {
+    let chunk: Buffer[] = [];
+    let rows = new LogRows();
+    let bytes = 0;
+    let whole = false;
+    for (const start of [cursor.from, undefined]) {
+      let taking = start === undefined;
+      let last: Anchor | undefined;
+      const signal = this.#stop.signal;
+      chunk = [];
+      bytes = 0;
+      rows = new LogRows(cursor.carried);
+      for await (const frame of this.#options.read({ follow: false, signal })) {
+        last = anchorOf(frame, last);
+        if (taking) {
+          const row = rows.push(frame);
+          bytes += row.length;
+          if (bytes > LOG_CHUNK_BYTES) break;
+          chunk.push(row);
+        }
+        if (sameAnchor(last, start)) taking = true;
+        if (taking && sameAnchor(last, cursor.to)) {
+          whole = true;
+          break;
+        }
+      }
+      if (taking || signal.aborted) break;
+    }
+    if (whole && cursor.ended) chunk.push(rows.end());
+    if (this.#stop.signal.aborted) return;
+    const data = whole ? Buffer.concat(chunk) : Buffer.from(DROPPED);
+    this.#rows = whole ? rows : new LogRows();
+    this.#carried = this.#rows.carried;
+    this.#seq = cursor.seq + 1;
+    this.#from = cursor.to;
+    this.#last = cursor.to;
+    this.#pushed += data.length;
+    await this.#options.deliver(cursor.seq, data, this.#stop.signal);
+  }
+
+  async #followOn(): Promise<void> {
+    const anchor = this.#last;
+    // Lines that appeared before the follow begins are read first: a follow may skip when the clock steps.
+    if (anchor) await this.#catchUp();
+    const resume = this.#last;
+    const since = resume && new Date(Date.parse(resume.time) - CROSSING_MS).toISOString();
+    const limit = resume && new Date(Date.parse(resume.time) + CROSSING_MS).toISOString();
+    let found = resume === undefined;
+    let last: Anchor | undefined;
+    const signal = AbortSignal.any([this.#stop.signal, this.#follow.signal]);
+    const newest = new Map<string, string>();
+    for await (const frame of this.#options.read({ follow: true, since, signal })) {
+      if (found) {
+        // An engine may read a file again from its beginning when it rotates: then catch up from the last frame.
+        if (frame.time < (newest.get(frame.stream) ?? "")) return;
+        newest.set(frame.stream, frame.time);
+        await this.#take(frame);
+      } else {
+        last = anchorOf(frame, last);
+        found = sameAnchor(last, resume);
+        // It was dropped by the engine between the two reads.
+        if (!found && limit && frame.time > limit) {
+          found = true;
+          await this.#dropped();
+          await this.#take(frame);
+        }
+      }
+      if (signal.aborted) {
+        this.#cut = true;
+        return;
+      }
+    }
+  }
+
+  /** Takes every frame after the last one taken that the engine has now. */
+  async #catchUp(): Promise<void> {
+    const resume = this.#last;
+    for (const start of resume ? [resume, undefined] : [undefined]) {
+      let found = start === undefined;
+      let lost = found && resume !== undefined;
+      let last: Anchor | undefined;
+      for await (const frame of this.#options.read({ follow: false, signal: this.#stop.signal })) {
+        if (lost) await this.#dropped();
+        lost = false;
+        if (found) await this.#take(frame);
+        else {
+          last = anchorOf(frame, last);
+          found = sameAnchor(last, start);
+        }
+      }
+      if (this.#stop.signal.aborted) return;
+      // A node gives nothing of a file that it has rotated.
+      if (lost && this.#cut) await this.#dropped(LOST_END);
+      if (found) return;
+      // Not there any more: the engine dropped it and all before it, so everything is new.
+    }
+  }
+
+  async #take(frame: LogFrame): Promise<void> {
+    await this.#room(this.#rows.heldBytes + frame.text.length);
+    if (this.#stop.signal.aborted) return;
+    this.#last = anchorOf(frame, this.#last);
+    this.#add(this.#rows.push(frame));
+    if (this.#bytes >= LOG_CHUNK_BYTES / 2 && this.#pushed > LIMITS.logBytes && !this.#flushed) {
+      // A flood: it goes on at the pace of the timer, and the engine drops what is too much.
+      await pause(this.#options.flushMs * 10, [this.#stop.signal, this.#follow.signal]);
+    }
+  }
+
+  /** The engine has dropped lines that were not taken: what is held of lines ends here, and the log says so. */
+  async #dropped(notice = DROPPED): Promise<void> {
+    await this.#room(this.#rows.heldBytes);
+    this.#add(Buffer.concat([this.#rows.end(), Buffer.from(notice)]));
+  }
+
+  /** Sees to it that rows with so many bytes of text fit into the chunk. */
+  async #room(bytes: number): Promise<void> {
+    if (this.#bytes > 0 && this.#bytes + bytes + ROW_OVERHEAD > LOG_CHUNK_BYTES) await this.#push();
+  }
+
+  #add(rows: Buffer): void {
+    if (rows.length === 0) return;
+    this.#lines.push(rows);
+    this.#bytes += rows.length;
+    this.#timer ??= setTimeout(() => void this.#push().catch((e) => this.#failed(e)), this.#options.flushMs);
+  }
+
+  /** Hands out what is gathered, after the chunk before it has landed. */
+  #push(): Promise<void> {
+    // A note that failed keeps its lines: the next push takes them along.
+    this.#delivery = this.#delivery
+      .catch(() => undefined)
+      .then(async () => {
+        clearTimeout(this.#timer);
+        this.#timer = undefined;
+        if (this.#bytes === 0 || this.#stop.signal.aborted || !this.#last) return;
+        const data = Buffer.concat(this.#lines);
+        const seq = this.#seq;
+        this.#options.note({
+          seq,
+          from: this.#from,
+          to: this.#last,
+          ...(this.#carried && { carried: this.#carried }),
+          ...(this.#ended && { ended: true }),
+        });
+        this.#seq += 1;
+        this.#from = this.#last;
+        this.#carried = this.#rows.carried;
+        this.#lines = [];
+        this.#bytes = 0;
+        this.#pushed += data.length;
+        await this.#options.deliver(seq, data, this.#stop.signal);
+      });
+    return this.#delivery;
+  }
+
+  #over(): boolean {
+    return this.#stop.signal.aborted || this.#follow.signal.aborted;
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#stop.signal.aborted) this.#options.onError(error);
+  }
+}
+
+/** Waits `ms`, or less when one of `signals` aborts. */
+function pause(ms: number, signals: AbortSignal[]): Promise<void> {
+  return new Promise((resolve) => {
+    const signal = AbortSignal.any(signals);
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+    if (signal.aborted) end();
+  });
+}

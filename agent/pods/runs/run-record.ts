@@ -1,0 +1,85 @@
+import type { ContainerState, InputOf } from "#protocol/operations.ts";
+import type { PodReport } from "#protocol/wire.ts";
+import { wholeSeconds } from "../docker/state.ts";
+
+export type RunInput = InputOf<"pod.run">;
+
+/**
+ * scheduled: its time has not come. waiting: due, but something is missing (`reason` says what). starting: noted
+ * before the engine is asked, so the engine may have it. running: the engine said that it runs. ended: for good.
+ */
+export type Phase = "scheduled" | "waiting" | "starting" | "running" | "ended";
+
+/** Why we end a run. `Stopped` and `Replaced` keep the reason of the exit code. */
+export type StopReason = "Stopped" | "Replaced" | "DeadlineExceeded" | "Evicted";
+
+/** Why a user's pods are evicted, as the states say it. */
+export const EVICTED = {
+  quota: "Stopped because its user is over the quota",
+  disk: "Stopped to make room: the edge's disk is full",
+} as const;
+
+type Terminated = Extract<ContainerState, { terminated: unknown }>["terminated"];
+
+/** What the agent durably knows of a run. Times in ms since 1970. */
+export type RunRecord = {
+  /** order of acceptance */
+  readonly n: number;
+  /** id of the pod/run command */
+  readonly run: string;
+  readonly user: string;
+  readonly pod: string;
+  readonly volume: string;
+  /** host path of the volume */
+  readonly volumePath: string;
+  readonly input: RunInput;
+  readonly acceptedAt: number;
+  phase: Phase;
+  /** reason and message of `waiting` */
+  reason: string;
+  message?: string;
+  /** when its time had come */
+  dueAt?: number;
+  imageId?: string;
+  /** node it was placed on */
+  node?: string;
+  /** the runtime's session in which it was started */
+  session?: string;
+  /** when it was last seen not to have started, by the agent's clock as all here */
+  notStartedAt?: number;
+  startedAt?: number;
+  /** start plus max_duration */
+  deadline?: number;
+  stopReason?: StopReason;
+  /** of an evicted run; older records have none, which is `quota` */
+  evictedFor?: keyof typeof EVICTED;
+  /** when the stop was decided */
+  stopAt?: number;
+  end?: Terminated;
+  /** all of its log was pushed */
+  flushed: boolean;
+  /** the engine holds nothing of it any more */
+  removed: boolean;
+};
+
+export function hasStarted(record: RunRecord): boolean {
+  return record.startedAt !== undefined || !!record.end?.startedAt;
+}
+
+/**
+ * The state that users see. A run that ended shows as still running until its log was pushed: whoever reads
+ * `terminated` can read all of the log.
+ */
+export function visibleState(record: RunRecord): ContainerState {
+  if (record.phase === "ended" && record.flushed && record.end) return { terminated: record.end };
+  if (record.startedAt !== undefined) return { running: { startedAt: wholeSeconds(record.startedAt) } };
+  if (record.phase !== "running" && record.phase !== "ended") {
+    return { waiting: { reason: record.reason, ...(record.message && { message: record.message }) } };
+  }
+  return { waiting: { reason: "ContainerCreating" } };
+}
+
+export function reportOf(record: RunRecord): PodReport {
+  const { user, pod, run, input } = record;
+  return { user, pod, run, image: input.image, node: record.node ?? input.node, state: visibleState(record) };
+}

@@ -1,0 +1,54 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import type { Part } from "../../ports/part-uploads.ts";
+import { keyParts } from "../../ports/staging-key.ts";
+import type { UrlSignature } from "./url-signature.ts";
+
+/** What a signed part URL lets in: part `part` of an upload, or without `upload` a whole object. */
+export type PartTarget = { key: string; upload?: string; part: Part };
+
+/** Stands for "no upload" in what is signed; no upload's id is like it. */
+const WHOLE = "-";
+
+/** A URL relative to the ground's address: `/staging/<key>?upload=&part=&crc32=&expires=&max=&signature=`. */
+export function signPartUrl(signature: UrlSignature, target: PartTarget, seconds: number): string {
+  const { key, upload, part } = target;
+  const path = keyParts(key).map(encodeURIComponent).join("/");
+  const query = new URLSearchParams({
+    ...(upload !== undefined && { upload }),
+    part: String(part.number),
+    crc32: part.crc32,
+  });
+  const signed = signature.sign("PART", lines(target), seconds, part.size);
+  return `/staging/${path}?${query}&${signed}`;
+}
+
+/**
+ * Reads such a URL's query.
+ * @returns undefined when it is the URL of something else
+ * @throws PerigeeError SIGNATURE_INVALID when it was not signed so, or has expired
+ */
+export function verifyPartUrl(
+  signature: UrlSignature,
+  key: string,
+  query: URLSearchParams,
+): PartTarget | undefined {
+  const { upload, part: number = "", crc32 = "" } = Object.fromEntries(query);
+  if (!query.has("part")) return undefined;
+  // the fields are joined by line ends: none may hold one
+  const wellFormed =
+    /^\d{1,5}$/.test(number) &&
+    /^[0-9a-f]{8}$/.test(crc32) &&
+    (upload === undefined || /^[0-9a-f]{1,64}$/.test(upload));
+  if (!wellFormed) throw new PerigeeError("SIGNATURE_INVALID", "The URL is not signed for this");
+  const target: PartTarget = {
+    key,
+    ...(upload !== undefined && { upload }),
+    part: { number: Number(number), size: 0, crc32 },
+  };
+  target.part.size = signature.verify("PART", lines(target), query).maxBytes;
+  return target;
+}
+
+function lines({ key, upload, part }: PartTarget): string {
+  return [key, upload ?? WHOLE, part.number, part.crc32].join("\n");
+}

@@ -1,0 +1,82 @@
+import type { AttributeValue } from "@aws-sdk/client-dynamodb";
+import type { Item, Key } from "../../ports/ledger-store.ts";
+import type { Put } from "../steps.ts";
+
+/**
+ * How the ledger's items lie in the table: `pk`, `sk` (strings, the key), `rev` (number), `data` (JSON text,
+ * so that numbers and lone surrogates stay exact), `expiresAt` (ms, when it has one), `ttl` (the same in
+ * seconds, for DynamoDB's own cleaning), `by` (which call wrote it).
+ */
+export type Row = Record<string, AttributeValue>;
+
+export function toKey({ pk, sk }: Key): Row {
+  return { pk: { S: pk }, sk: { S: sk } };
+}
+
+export function toItem<T>(row: Row): Item<T> {
+  const item: Item<T> = {
+    pk: row.pk!.S!,
+    sk: row.sk!.S!,
+    rev: Number(row.rev!.N),
+    data: JSON.parse(row.data!.S!),
+  };
+  if (row.expiresAt) item.expiresAt = Number(row.expiresAt.N);
+  return item;
+}
+
+/** The whole row of a put whose revision is known beforehand. */
+export function toRow(step: Put, rev: number, by: string): Row {
+  return {
+    ...toKey(step.key),
+    rev: { N: String(rev) },
+    data: { S: step.data },
+    by: { S: by },
+    ...(step.expiresAt !== undefined && {
+      expiresAt: { N: String(step.expiresAt) },
+      ttl: { N: String(Math.ceil(step.expiresAt / 1000)) },
+    }),
+  };
+}
+
+/** An unconditional put as an update: only so the revision rises by one, whatever it was. */
+export function toUpdate(step: Put, by: string) {
+  const expires = step.expiresAt !== undefined;
+  return {
+    Key: toKey(step.key),
+    UpdateExpression:
+      "SET #rev = if_not_exists(#rev, :zero) + :one, #data = :data, #by = :by" +
+      (expires ? ", #expiresAt = :expiresAt, #ttl = :ttl" : " REMOVE #expiresAt, #ttl"),
+    ExpressionAttributeNames: {
+      "#rev": "rev",
+      "#data": "data",
+      "#by": "by",
+      "#expiresAt": "expiresAt",
+      "#ttl": "ttl",
+    },
+    ExpressionAttributeValues: {
+      ":zero": { N: "0" },
+      ":one": { N: "1" },
+      ":data": { S: step.data },
+      ":by": { S: by },
+      ...(expires && {
+        ":expiresAt": { N: String(step.expiresAt) },
+        ":ttl": { N: String(Math.ceil(step.expiresAt! / 1000)) },
+      }),
+    },
+  };
+}
+
+/** The condition of a write that names a revision. */
+export function toCondition(rev: number): {
+  ConditionExpression: string;
+  ExpressionAttributeNames: Record<string, string>;
+  ExpressionAttributeValues?: Row;
+} {
+  return rev === 0
+    ? { ConditionExpression: "attribute_not_exists(#pk)", ExpressionAttributeNames: { "#pk": "pk" } }
+    : {
+        ConditionExpression: "#rev = :rev",
+        ExpressionAttributeNames: { "#rev": "rev" },
+        ExpressionAttributeValues: { ":rev": { N: String(rev) } },
+      };
+}

@@ -1,0 +1,197 @@
+import type { Readable } from "node:stream";
+import {
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
+  PutObjectCommand,
+  type S3Client,
+} from "@aws-sdk/client-s3";
+import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
+import { PerigeeError } from "#protocol/errors.ts";
+import { GiB } from "#protocol/limits.ts";
+import type { ListedObject, SignedHead, Staging, StoredObject } from "../../ports/staging.ts";
+import { compareKeys, keyParts, prefixParts } from "../../ports/staging-key.ts";
+import { receive } from "../directory/receive.ts";
+import { signedFor } from "../directory/signed-for.ts";
+import { S3Parts } from "./parts.ts";
+import { S3Sink } from "./sink.ts";
+import { S3Upload } from "./upload.ts";
+
+/** What S3 lists, and deletes, in one request. */
+const PAGE = 1000;
+
+export type S3StagingOptions = {
+  /** made by awsClients(): a client with the SDK's own settings signs URLs that S3 refuses */
+  client: S3Client;
+  bucket: string;
+};
+
+/** Staging in an S3 bucket. Its lifecycle rules are behind it: they end uploads that nobody completes. */
+export class S3Staging implements Staging {
+  readonly parts: S3Parts;
+  readonly #client: S3Client;
+  readonly #bucket: string;
+
+  readonly signedPut = { lengthNeeded: true, mostBytes: 5 * GiB };
+
+  constructor(options: S3StagingOptions) {
+    this.#client = options.client;
+    this.#bucket = options.bucket;
+    this.parts = new S3Parts(options);
+  }
+
+  async put(
+    key: string,
+    body: Readable | Uint8Array,
+    options: { maxBytes: number; signal?: AbortSignal },
+  ): Promise<StoredObject> {
+    keyParts(key);
+    options.signal?.throwIfAborted();
+    const upload = new S3Upload(this.#client, this.#at(key));
+    const sink = new S3Sink(upload, options.maxBytes);
+    try {
+      await receive(body, sink, options.signal);
+    } catch (error) {
+      await upload.abort();
+      throw error;
+    }
+    return { size: sink.size, xxh64: sink.digest() };
+  }
+
+  async get(key: string, range?: { start: number; end: number }): Promise<{ body: Readable; size: number }> {
+    keyParts(key);
+    // S3 takes no notice of a range that ends before it starts
+    if (range && (range.start < 0 || range.end < range.start)) throw notSatisfiable();
+    const Range = range && `bytes=${range.start}-${range.end}`;
+    const get = new GetObjectCommand({ ...this.#at(key), ...(Range && { Range }) });
+    const { Body, ContentLength } = await this.#client.send(get).catch((error: Error) => {
+      if (error.name === "NoSuchKey") throw new PerigeeError("FILE_NOT_FOUND", "No such object in staging");
+      throw error.name === "InvalidRange" ? notSatisfiable() : error;
+    });
+    return { body: Body as Readable, size: ContentLength! };
+  }
+
+  async head(key: string): Promise<ListedObject | undefined> {
+    keyParts(key);
+    try {
+      const head = await this.#client.send(new HeadObjectCommand(this.#at(key)));
+      return { key, size: head.ContentLength!, modified: head.LastModified!.getTime() };
+    } catch (error) {
+      if ((error as Error).name === "NotFound") return undefined;
+      throw error;
+    }
+  }
+
+  async list(prefix: string, options: { after?: string; limit?: number } = {}): Promise<ListedObject[]> {
+    const { after, limit = 1000 } = options;
+    const listed: ListedObject[] = [];
+    if (limit <= 0) return listed;
+    for await (const page of this.#pages(prefix, { after, limit })) {
+      listed.push(...objectsOf(page));
+      if (listed.length >= limit) break;
+    }
+    return listed.slice(0, limit);
+  }
+
+  async listNames(prefix: string): Promise<string[]> {
+    if (prefixParts(prefix).rest !== "") {
+      throw new PerigeeError("INVALID_PATH", "The prefix does not end in a slash");
+    }
+    const names = new Set<string>();
+    for await (const page of this.#pages(prefix, { delimiter: "/" })) {
+      for (const level of page.CommonPrefixes ?? []) names.add(level.Prefix!.slice(prefix.length, -1));
+      for (const object of page.Contents ?? []) names.add(object.Key!.slice(prefix.length));
+    }
+    return [...names].sort(compareKeys);
+  }
+
+  async deletePrefix(prefix: string): Promise<void> {
+    prefixParts(prefix);
+    if (prefix === "") throw new PerigeeError("INVALID_PATH", "The prefix is empty");
+    for await (const page of this.#pages(prefix, {}))
+      await this.#delete(objectsOf(page).map(({ key }) => key));
+    await this.parts.endAll(prefix);
+  }
+
+  async usage(prefix: string): Promise<number> {
+    let bytes = 0;
+    for await (const page of this.#pages(prefix, {})) {
+      for (const { size } of objectsOf(page)) bytes += size;
+    }
+    return bytes;
+  }
+
+  async signGet(key: string, seconds: number, head?: SignedHead): Promise<string> {
+    keyParts(key);
+    const as = head && { ResponseContentType: head.type, ResponseContentDisposition: head.disposition };
+    const get = new GetObjectCommand({ ...this.#at(key), ...as });
+    return getSignedUrl(this.#client, get, signedFor(seconds));
+  }
+
+  /** `maxBytes` is not held: S3 signs an exact length or none. */
+  async signPut(key: string, seconds: number, _maxBytes: number): Promise<string> {
+    keyParts(key);
+    return getSignedUrl(this.#client, new PutObjectCommand(this.#at(key)), signedFor(seconds));
+  }
+
+  #at(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.#bucket, Key: key };
+  }
+
+  async *#pages(
+    prefix: string,
+    options: { after?: string; limit?: number; delimiter?: string },
+  ): AsyncGenerator<ListObjectsV2CommandOutput> {
+    prefixParts(prefix);
+    let token: string | undefined;
+    do {
+      const page = await this.#client.send(
+        new ListObjectsV2Command({
+          Bucket: this.#bucket,
+          Prefix: prefix,
+          MaxKeys: Math.min(PAGE, options.limit ?? PAGE),
+          ...(options.delimiter && { Delimiter: options.delimiter }),
+          ...(options.after && { StartAfter: options.after }),
+          ...(token && { ContinuationToken: token }),
+        }),
+      );
+      yield page;
+      token = page.NextContinuationToken;
+    } while (token);
+  }
+
+  async #delete(keys: string[]): Promise<void> {
+    const plain = keys.filter((key) => !NOT_IN_XML.test(key));
+    if (plain.length > 0) {
+      const { Errors } = await this.#client.send(
+        new DeleteObjectsCommand({
+          Bucket: this.#bucket,
+          Delete: { Objects: plain.map((Key) => ({ Key })), Quiet: true },
+        }),
+      );
+      const [error] = Errors ?? [];
+      if (error) throw new Error(`S3 did not delete ${error.Key}: ${error.Code} ${error.Message}`);
+    }
+    for (const key of keys.filter((key) => NOT_IN_XML.test(key))) {
+      await this.#client.send(new DeleteObjectCommand(this.#at(key)));
+    }
+  }
+}
+
+/** Characters of keys that an XML document cannot hold, not even escaped. */
+const NOT_IN_XML = /[\ufffe\uffff]/;
+
+function objectsOf(page: ListObjectsV2CommandOutput): ListedObject[] {
+  return (page.Contents ?? []).map(({ Key, Size, LastModified }) => ({
+    key: Key!,
+    size: Size!,
+    modified: LastModified!.getTime(),
+  }));
+}
+
+function notSatisfiable(): PerigeeError {
+  return new PerigeeError("RANGE_NOT_SATISFIABLE", "The range lies outside the object");
+}

@@ -1,0 +1,58 @@
+import type { MiddlewareHandler } from "hono";
+import { routePath } from "hono/route";
+import type { GroundEnv } from "../http/env.ts";
+import type { Command } from "../ledger/command.ts";
+import type { PrometheusMetrics } from "./prometheus-metrics.ts";
+
+export type EdgesByContact = { ok: number; lost: number };
+
+/**
+ * What a ground tells of itself at `/metrics`. The library is loaded when there is something to count: a process
+ * that is one of many and soon gone (a Lambda) counts nothing, and tells of the edges alone.
+ */
+export class Metrics {
+  readonly #counting: boolean;
+  readonly #contact: () => Promise<EdgesByContact>;
+  #loading: Promise<PrometheusMetrics> | undefined;
+
+  /**
+   * @param of.process count requests and commands, and tell of the process itself (memory, event loop)
+   * @param contact counts the edges in and out of contact, asked for at every scrape
+   */
+  constructor(of: { process: boolean }, contact: () => Promise<EdgesByContact>) {
+    this.#counting = of.process;
+    this.#contact = contact;
+  }
+
+  /** Counts every request under its route's pattern. */
+  middleware(): MiddlewareHandler<GroundEnv> {
+    return async (c, next) => {
+      if (!this.#counting) {
+        await next();
+        return;
+      }
+      const start = performance.now();
+      await next();
+      const of = { method: c.req.method, route: routePath(c, -1), status: c.res.status };
+      (await this.#load()).answered({ ...of, ms: performance.now() - start });
+    };
+  }
+
+  /** Counts a command that has ended. */
+  async ended(command: Command): Promise<void> {
+    if (this.#counting) (await this.#load()).ended(command);
+  }
+
+  /** What a scrape gets: the text, and its type. */
+  async scrape(): Promise<{ text: string; contentType: string }> {
+    const { registry } = await this.#load();
+    return { text: await registry.metrics(), contentType: registry.contentType };
+  }
+
+  #load(): Promise<PrometheusMetrics> {
+    this.#loading ??= import("./prometheus-metrics.ts").then(
+      ({ PrometheusMetrics }) => new PrometheusMetrics({ process: this.#counting }, this.#contact),
+    );
+    return this.#loading;
+  }
+}

@@ -1,0 +1,144 @@
+import type { Hono } from "hono";
+import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import { json } from "../dialects/em/answers.ts";
+import type { EmContext, EmDeps, EmEnv } from "../dialects/em/deps.ts";
+import { invalid } from "../dialects/em/form-values.ts";
+import { handler, inCommand, methodNotAllowed } from "../dialects/em/handler.ts";
+import { answerOf } from "../dialects/em/perform.ts";
+import { uplinked } from "../dialects/em/uplink.ts";
+import { readIdempotency } from "../http/idempotency-key.ts";
+import { readPrefer } from "../http/prefer.ts";
+import { readQuery } from "../http/read-body.ts";
+import { readJsonBody } from "./json-body.ts";
+import { parse, partsRequest, readOpenRequest } from "./request.ts";
+import type { PlannedPart } from "./upload-plan.ts";
+import { partsOf } from "./upload-plan.ts";
+import type { Upload, Uploads } from "./uploads.ts";
+import { missingView, signedPartView, uploadView, urlsExpireAt } from "./view.ts";
+
+export type UplinkDeps = Pick<EmDeps, "resolveEdge" | "log"> & {
+  uploads: Uploads;
+  /** the ground's clock, ms since 1970 */
+  now: () => number;
+};
+
+type Handle = (c: EmContext, deps: UplinkDeps) => Promise<Response>;
+
+const ROUTES: readonly (readonly [path: string, method: "GET" | "POST", handle: Handle])[] = [
+  ["/uplinks", "POST", openUplink],
+  ["/uplinks/:id", "GET", showUplink],
+  ["/uplinks/:id/parts", "POST", signParts],
+  ["/uplinks/:id/complete", "POST", completeUplink],
+];
+
+/**
+ * Uplinks whose files come in parts, straight to staging: large ones, also where no large body passes, and over
+ * connections that break. Puts the routes on an app, which needs what registerEmRoutes needs.
+ */
+export function registerUplinkRoutes<E extends EmEnv>(app: Hono<E>, deps: UplinkDeps): void {
+  for (const [path, method, handle] of ROUTES) {
+    const answer = handler(deps, [method], (c) => handle(c, deps));
+    app.on([method], [path], (c) => answer(c as unknown as EmContext));
+    const refuse = handler(deps, undefined, () => Promise.reject(methodNotAllowed([method])));
+    app.all(path, (c) => refuse(c as unknown as EmContext));
+  }
+}
+
+/** POST /uplinks */
+async function openUplink(c: EmContext, deps: UplinkDeps): Promise<Response> {
+  const user = c.get("user");
+  const key = c.req.header("idempotency-key");
+  readIdempotency(key, "uplinks", {});
+  const plan = readOpenRequest(await readJsonBody(c, LIMITS.uplinkPlanBytes), readQuery(c));
+  const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
+  const idempotency = readIdempotency(key, "uplinks", { edge, plan });
+  const upload = await deps.uploads.open({ user, edge, plan, ...(idempotency && { idempotency }) });
+  const missing = await deps.uploads.missing(upload);
+  const data = await withParts(deps, upload, missing.slice(0, LIMITS.partUrls));
+  return json({ message: "Upload opened", data: { ...data, missing: missing.length } }, 201, {
+    location: `/uplinks/${upload.command.id}`,
+  });
+}
+
+/** GET /uplinks/{id} */
+async function showUplink(c: EmContext, deps: UplinkDeps): Promise<Response> {
+  const upload = await deps.uploads.find(c.get("user"), idOf(c));
+  const missing = await deps.uploads.missing(upload);
+  const data = { ...uploadView(upload), ...(upload.plan && missingView(missing)) };
+  return json({ message: "Successfully fetched upload", data });
+}
+
+/** POST /uplinks/{id}/parts: of the parts named, or of the first that are missing. */
+async function signParts(c: EmContext, deps: UplinkDeps): Promise<Response> {
+  const asked = parse(partsRequest, (await readJsonBody(c, LIMITS.bodyBytes)) ?? {}).parts;
+  const upload = await deps.uploads.find(c.get("user"), idOf(c));
+  const message = "Successfully signed parts";
+  if (!asked) {
+    const missing = await deps.uploads.missing(upload);
+    const data = await withParts(deps, upload, missing.slice(0, LIMITS.partUrls));
+    return json({ message, data: { ...data, missing: missing.length } });
+  }
+  const named = asked.map((part, i) => namedPart(upload, part, i));
+  const files = [...new Set(named.map(({ file }) => file))];
+  const missing = new Set((await deps.uploads.missing(upload, files)).map(nameOf));
+  const wanted = new Map(named.map((part) => [nameOf(part), part]));
+  const arrived = [...wanted.values()].filter((part) => !missing.has(nameOf(part)));
+  const data = await withParts(
+    deps,
+    upload,
+    [...wanted.values()].filter((part) => missing.has(nameOf(part))),
+  );
+  return json({
+    message,
+    data: { ...data, arrived: arrived.map(({ file, number }) => ({ file: file.n, part: number })) },
+  });
+}
+
+/** POST /uplinks/{id}/complete */
+async function completeUplink(c: EmContext, deps: UplinkDeps): Promise<Response> {
+  const preferred = readPrefer(c.req.header("prefer"));
+  const upload = await deps.uploads.find(c.get("user"), idOf(c));
+  try {
+    const answer = await deps.uploads.complete(upload, preferred.preference);
+    return await answerOf(deps, answer, preferred, uplinked);
+  } catch (error) {
+    throw inCommand(error, upload.command.id);
+  }
+}
+
+async function withParts(deps: UplinkDeps, upload: Upload, parts: PlannedPart[]) {
+  const { plan } = upload;
+  if (!plan) return { ...uploadView(upload), parts: [] };
+  const expires = urlsExpireAt(deps.now());
+  const signed = await deps.uploads.sign(upload.command, parts);
+  return {
+    ...uploadView({ command: signed.command, plan }),
+    parts: signed.parts.map((part) => signedPartView(part, plan.partSize)),
+    parts_expire_at: expires,
+    // for those whose clock is another
+    parts_expire_in: LIMITS.partUrlMs / 1000,
+  };
+}
+
+/** @throws INVALID_PARAMETERS when the upload has no such part */
+function namedPart({ plan }: Upload, { file: n, part }: { file: number; part: number }, i: number) {
+  const file = plan?.files.find((file) => file.n === n);
+  const found = plan && file && partsOf(plan, file)[part - 1];
+  if (found) return found;
+  const why = plan ? "the upload has no such part" : "the upload takes no parts any more";
+  throw invalid(`parts.${i}`, why);
+}
+
+function nameOf({ file, number }: PlannedPart): string {
+  return `${file.n}.${number}`;
+}
+
+function idOf(c: EmContext): string {
+  const id = c.req.param("id") ?? "";
+  // what is no ULID is no key of the ledger either
+  if (!/^[0-9A-HJKMNP-TV-Z]{26}$/.test(id)) {
+    throw new PerigeeError("UPLINK_NOT_FOUND", "There is no such upload");
+  }
+  return id;
+}

@@ -1,0 +1,271 @@
+import { failureOf, PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "#protocol/kill-point.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import type { StagedFile } from "#protocol/operations.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
+import type { Answer, Idempotency, Preference } from "../dispatch/dispatch.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import { mapWithLimit } from "../dispatch/map-with-limit.ts";
+import { PLAN, uplinkPrefix } from "../dispatch/staging-keys.ts";
+import type { Command } from "../ledger/command.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { SignedUpload } from "../ports/part-uploads.ts";
+import type { Staging } from "../ports/staging.ts";
+import type { Allowances } from "../quotas/allowances.ts";
+import { type PlannedFile, type PlannedPart, partsOf, type UploadPlan, uploadPlan } from "./upload-plan.ts";
+
+type Parts = {
+  ledger: Ledger;
+  staging: Staging;
+  dispatch: Pick<Dispatcher, "queueStaged" | "answerQueued">;
+  allowances: Allowances;
+};
+
+/** Requests to staging that one call has under way. */
+const AT_ONCE = 16;
+const PAGE = 1000;
+/** Missing parts that a refusal names. */
+const NAMED = 100;
+const PLAN_BYTES = 2 * LIMITS.uplinkPlanBytes;
+/** Most bytes of an upload's id in a plan. */
+const UPLOAD_BYTES = 1100;
+
+/** An upload in parts. */
+export type Upload = {
+  command: Command;
+  /** absent when it takes no parts any more: complete, cancelled, expired */
+  plan?: UploadPlan;
+  /** it was opened just now: nothing can have arrived */
+  fresh?: boolean;
+};
+
+/** A part that is still to come, and how to send it. */
+export type SignedPart = PlannedPart & { signed: SignedUpload };
+
+/**
+ * Uploads in parts: an uplink whose files come straight to staging, each part by a signed URL of its own, over
+ * hours if need be. Until it is completed it is a command in `staging`; then the very same as any uplink.
+ */
+export class Uploads {
+  readonly #parts: Parts;
+  /** those that are being begun by this process, by command */
+  readonly #beginning = new Map<string, Promise<UploadPlan>>();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Opens an upload; a replayed Idempotency-Key finds the earlier one.
+   * @throws QUEUE_FULL, QUOTA_EXCEEDED, STORAGE_FULL, IDEMPOTENCY_KEY_REUSED, BODY_TOO_LARGE when the plan cannot be kept
+   */
+  async open(request: {
+    user: string;
+    edge: string;
+    plan: UploadPlan;
+    idempotency?: Idempotency;
+  }): Promise<Upload> {
+    const { ledger, staging, allowances } = this.#parts;
+    const { user, edge, plan, idempotency } = request;
+    requireKeepable(plan);
+    const bytes = plan.files.reduce((sum, file) => sum + file.size, 0);
+    const input = { volume: plan.volume, count: plan.files.length, bytes };
+    const left = await allowances.left(user, edge);
+    const { command, replayed } = await ledger.reserveParts(
+      { user, edge, operation: "volume.uplink", input, ...(idempotency && { idempotency }) },
+      (of) => uplinkPrefix(of, plan.volume),
+      (state) => {
+        if (left(state) < bytes) throw byteQuotaExceeded();
+        return bytes;
+      },
+    );
+    killPoint("uploads.reserved");
+    if (replayed) {
+      if (command.state !== "staging") return { command };
+      const known = await this.#readPlan(command);
+      if (known) return { command, plan: known };
+    }
+    const other = this.#beginning.get(command.id);
+    if (other) return { command, plan: await other };
+    const beginning = this.#begin(command, plan).finally(() => this.#beginning.delete(command.id));
+    this.#beginning.set(command.id, beginning);
+    try {
+      return { command, plan: await beginning, fresh: !replayed };
+    } catch (error) {
+      // Refused, so the key is free: as nothing was told, nothing is kept. But what another call has, stays.
+      if (!replayed && !(await this.#readPlan(command))) {
+        await ledger.endUnclaimed(command, "expired", failureOf(error));
+        await staging.deletePrefix(prefixOf(command));
+      }
+      throw error;
+    }
+  }
+
+  /** @throws UPLINK_NOT_FOUND also for another user's */
+  async find(user: string, id: string): Promise<Upload> {
+    const command = await this.#parts.ledger.command(user, id).catch((error) => {
+      throw error instanceof PerigeeError && error.code === "COMMAND_NOT_FOUND" ? notFound(id) : error;
+    });
+    if (command.until === undefined) throw notFound(id);
+    if (command.state !== "staging") return { command };
+    const plan = await this.#readPlan(command);
+    if (!plan) throw notFound(id);
+    return { command, plan };
+  }
+
+  /** The parts of these files (default: all) that have not arrived, in order. */
+  async missing(
+    { command, plan, fresh }: Upload,
+    files: PlannedFile[] = plan?.files ?? [],
+  ): Promise<PlannedPart[]> {
+    if (!plan) return [];
+    if (fresh) return files.flatMap((file) => partsOf(plan, file));
+    const objects = await this.#objects(command);
+    const missing = await mapWithLimit(AT_ONCE, files, async (file) => {
+      if (file.size === 0 || objects.get(key(command, file)) === file.size) return [];
+      if (file.upload === undefined) return partsOf(plan, file);
+      const arrived = await this.#parts.staging.parts.arrived(key(command, file), file.upload);
+      const there = new Map(arrived.map((part) => [part.number, part]));
+      const left = partsOf(plan, file).filter(({ number, size, crc32 }) => {
+        const part = there.get(number);
+        return part?.size !== size || part.crc32 !== crc32;
+      });
+      if (left.length === 0) return left;
+      // A call that completes it may have made the object just now: then the parts are no more.
+      const object = await this.#parts.staging.head(key(command, file));
+      return object?.size === file.size ? [] : left;
+    });
+    return missing.flat();
+  }
+
+  /** URLs for parts, good for an hour. Who asks goes on: the upload is kept longer. */
+  async sign(command: Command, parts: PlannedPart[]): Promise<{ command: Command; parts: SignedPart[] }> {
+    const { ledger, staging } = this.#parts;
+    const seconds = LIMITS.partUrlMs / 1000;
+    const signed = await mapWithLimit(AT_ONCE, parts, async (part): Promise<SignedPart> => {
+      const { file, number, size, crc32 } = part;
+      const at = key(command, file);
+      const url =
+        file.upload === undefined
+          ? staging.parts.signWhole(at, { size, crc32 }, seconds)
+          : staging.parts.signPart(at, file.upload, { number, size, crc32 }, seconds);
+      return { ...part, signed: await url };
+    });
+    return { command: await ledger.extend(command), parts: signed };
+  }
+
+  /**
+   * Makes the uplink's command of it, once however often it is asked, and waits as asked.
+   * @throws UPLINK_INCOMPLETE (it goes on), CANCELLED, EXPIRED
+   */
+  async complete(upload: Upload, preference: Preference): Promise<Answer<"volume.uplink">> {
+    const { dispatch } = this.#parts;
+    const { command, plan } = upload;
+    if (!plan) return dispatch.answerQueued(command, preference);
+    const missing = await this.#assemble(upload, plan);
+    if (missing.length > 0) {
+      // What another call has completed may be with the edge by now, and gone from here.
+      const now = await this.#parts.ledger.command(command.user, command.id);
+      if (now.state !== "staging") return dispatch.answerQueued(now, preference);
+      throw incomplete(missing);
+    }
+    killPoint("uploads.assembled");
+    const files = plan.files.map(({ n, path, size, xxh64 }): StagedFile => ({ n, path, size, xxh64 }));
+    return dispatch.queueStaged(command, preference, {
+      volume: plan.volume,
+      prefix: prefixOf(command),
+      files,
+    });
+  }
+
+  /** Makes the objects of files that came in parts. @returns what is missing: then it may be done again */
+  async #assemble(upload: Upload, plan: UploadPlan): Promise<PlannedPart[]> {
+    const missing = await this.missing(upload);
+    if (missing.length > 0) return missing;
+    const inParts = plan.files.filter((file) => file.upload !== undefined);
+    const left = await mapWithLimit(AT_ONCE, inParts, async (file) => {
+      const parts = partsOf(plan, file);
+      const bare = parts.map(({ number, size, crc32 }) => ({ number, size, crc32 }));
+      const at = key(upload.command, file);
+      const missing = await this.#parts.staging.parts.complete(at, file.upload!, bare);
+      return parts.filter(({ number }) => missing.includes(number));
+    });
+    return left.flat();
+  }
+
+  /** Begins what needs an upload of its own in staging, and writes the plan down: from then on it can be found. */
+  async #begin(command: Command, plan: UploadPlan): Promise<UploadPlan> {
+    const { staging } = this.#parts;
+    const { partSize } = plan;
+    const files = await mapWithLimit(AT_ONCE, plan.files, async (file): Promise<PlannedFile> => {
+      if (file.crc32.length < 2) return file;
+      return {
+        ...file,
+        upload: await staging.parts.begin(key(command, file), { size: file.size, partSize }),
+      };
+    });
+    killPoint("uploads.begun");
+    // Another process may have answered the same key: what it told stands, and for ours nobody gets URLs.
+    const told = await this.#readPlan(command);
+    if (told) return told;
+    const begun = { ...plan, files };
+    const text = Buffer.from(JSON.stringify(begun));
+    await staging.put(`${prefixOf(command)}${PLAN}`, text, { maxBytes: text.length });
+    return begun;
+  }
+
+  async #readPlan(command: Command): Promise<UploadPlan | undefined> {
+    const { staging } = this.#parts;
+    try {
+      const { body, size } = await staging.get(`${prefixOf(command)}${PLAN}`);
+      if (size > PLAN_BYTES) throw new Error("the plan of an upload is too long");
+      const chunks: Buffer[] = [];
+      for await (const chunk of body) chunks.push(chunk as Buffer);
+      return uploadPlan.parse(JSON.parse(Buffer.concat(chunks).toString("utf8")));
+    } catch (error) {
+      if (error instanceof PerigeeError && error.code === "FILE_NOT_FOUND") return undefined;
+      throw error;
+    }
+  }
+
+  /** Sizes of the objects that the upload has, by key. */
+  async #objects(command: Command): Promise<Map<string, number>> {
+    const sizes = new Map<string, number>();
+    for (let after: string | undefined; ; ) {
+      const options = { limit: PAGE, ...(after && { after }) };
+      const page = await this.#parts.staging.list(prefixOf(command), options);
+      for (const object of page) sizes.set(object.key, object.size);
+      if (page.length < PAGE) return sizes;
+      after = page.at(-1)!.key;
+    }
+  }
+}
+
+/** Long paths under a long `dest_path` make more of a plan than the request was. @throws BODY_TOO_LARGE */
+function requireKeepable(plan: UploadPlan): void {
+  const inParts = plan.files.filter((file) => file.crc32.length > 1).length;
+  if (Buffer.byteLength(JSON.stringify(plan)) + inParts * UPLOAD_BYTES <= PLAN_BYTES) return;
+  throw new PerigeeError(
+    "BODY_TOO_LARGE",
+    "files: their paths, each with dest_path before it, are too long together: send fewer files at once",
+  );
+}
+
+function incomplete(missing: PlannedPart[]): PerigeeError {
+  const named = missing.slice(0, NAMED).map(({ file, number }) => ({ file: file.n, part: number }));
+  const message = `${missing.length} parts of the upload have not arrived`;
+  return new PerigeeError("UPLINK_INCOMPLETE", message, { data: { missing: named, count: missing.length } });
+}
+
+function prefixOf(command: Command): string {
+  if (command.staged === undefined) throw new Error(`command ${command.id} is no upload in parts`);
+  return command.staged;
+}
+
+function key(command: Command, { n }: PlannedFile): string {
+  return `${prefixOf(command)}${n}`;
+}
+
+function notFound(id: string): PerigeeError {
+  return new PerigeeError("UPLINK_NOT_FOUND", `There is no upload ${id}`);
+}
