@@ -38,10 +38,28 @@ export const startRequest = z.object({
   /** what else its version can do, beyond carrying out operations */
   features: z.array(z.string().min(1).max(64)).max(100).optional(),
 });
-export const startResponse = z.object({ edge: z.string(), epoch });
+/** A lane's name: a queue of an edge with a width of its own. A dialect has one at least. */
+export const laneName = z.string().regex(/^[a-z][a-z0-9-]{0,15}$/);
 
-/** POST /agent/claim → 200 with the command, or 204 when there is nothing to do. */
-export const claimRequest = z.object({ epoch });
+/** How many commands of each lane may run at the same time on the edge, by lane. */
+const laneWidths = z.record(laneName, z.number().int().min(1).max(1000));
+
+/** A ground of version 0.2 or older names no lanes: it gives one command at a time (claimRequest without `room`). */
+export const startResponse = z.object({ edge: z.string(), epoch, lanes: laneWidths.optional() });
+
+/**
+ * POST /agent/claim. Without `room`: 200 with one command of the EM's lane, or 204 when there is nothing to do, as
+ * agents of version 0.2 and older ask. With `room`: 200 with {@link claimResponse}.
+ */
+export const claimRequest = z.object({
+  epoch,
+  /** how many new commands of each lane the agent takes now */
+  room: z.record(laneName, z.number().int().min(0).max(1000)).optional(),
+  /** counts the claims of this epoch from 1: commands of one claim are older than those of the next */
+  turn: z.number().int().positive().optional(),
+  /** ids of the running commands that the agent has: the others that run are handed out again */
+  have: z.array(commandId).max(4000).optional(),
+});
 export const claimedCommand = z.object({
   id: commandId,
   user: z.string(),
@@ -55,10 +73,63 @@ export const claimedCommand = z.object({
   cancelRequested: z.boolean(),
   /** this command has a staged manifest of files */
   hasFiles: z.boolean(),
+  /** absent from a ground of version 0.2 or older */
+  lane: laneName.optional(),
+  /**
+   * `[epoch, turn]` of the claim that handed it out first: the order in which commands get what they need on the
+   * edge. Commands of one claim follow the order of the answer.
+   */
+  order: z.tuple([z.number().int(), z.number().int()]).optional(),
 });
 export type ClaimedCommand = z.infer<typeof claimedCommand>;
 
-/** POST /agent/progress → `{cancel}`: also how the agent asks whether it should stop. */
+/** The answer to a claim with `room`. */
+export const claimResponse = z.object({
+  /** run already and are not among what the agent has, in the order of their claims: they need no room */
+  resumed: z.array(claimedCommand),
+  /** `resumed` is all of them: what the journal holds beyond it was ended by the ground */
+  complete: z.boolean(),
+  /** new ones, in the order in which the lanes gave them */
+  commands: z.array(claimedCommand),
+  /** another claim would bring more, room allowing */
+  more: z.boolean(),
+  lanes: laneWidths,
+});
+export type ClaimResponse = z.infer<typeof claimResponse>;
+
+/** What a command waits for on the edge: a resource in words, e.g. `volume data`. */
+export const waitsFor = z.object({
+  resource: z.string().max(300),
+  /** the command that holds it or is before it, when it is of the same user */
+  behind: commandId.optional(),
+});
+export type WaitsFor = z.infer<typeof waitsFor>;
+
+/**
+ * POST /agent/progress with `commands`, from agents that run many: what changed of each. The answer names those
+ * that should stop.
+ */
+export const progressManyRequest = z.object({
+  epoch,
+  commands: z
+    .array(
+      z.object({
+        user: z.string(),
+        command: commandId,
+        progress: progress.optional(),
+        /** it has all its resources: its deadline runs, and who waits for it counts, from now on */
+        granted: z.boolean().optional(),
+        waitsFor: waitsFor.optional(),
+      }),
+    )
+    .max(200),
+});
+export const progressManyResponse = z.object({ cancel: z.array(commandId) });
+
+/**
+ * POST /agent/progress of one command, from agents of version 0.2 and older → `{cancel}`: also how the agent asks
+ * whether it should stop.
+ */
 export const progressRequest = z.object({
   epoch,
   user: z.string(),

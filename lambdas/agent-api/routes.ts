@@ -1,40 +1,23 @@
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import type { Logger } from "pino";
 import type * as z from "zod";
-import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
-import { GiB, LIMITS } from "#protocol/limits.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS } from "#protocol/operations.ts";
-import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import * as wire from "#protocol/wire.ts";
-import type { Changes } from "../dispatch/changes.ts";
 import { boundedFailure, stageLargeResult } from "../dispatch/large-results.ts";
-import { downlinkKey, downlinkPrefix, MANIFEST } from "../dispatch/staging-keys.ts";
+import { downlinkKey } from "../dispatch/staging-keys.ts";
 import type { GroundEnv } from "../http/env.ts";
 import type { Command } from "../ledger/command.ts";
-import type { Ending, Ledger } from "../ledger/ledger.ts";
-import type { Runs } from "../ledger/runs.ts";
-import type { PodLogs } from "../logs/pod-logs.ts";
+import type { Ending } from "../ledger/ledger.ts";
 import type { Staging } from "../ports/staging.ts";
-import { readBytes, readJson } from "./read.ts";
-
-export type AgentApiParts = {
-  ledger: Ledger;
-  staging: Staging;
-  runs: Runs;
-  podLogs: PodLogs;
-  changes: Changes;
-  quota: number;
-  log: Logger;
-  /** for metrics: a command has ended */
-  onEnd?: (command: Command) => void;
-};
-
-/** Signed URLs live this long; the agent asks again when one has expired. */
-const URL_SECONDS = 15 * 60;
+import { body, parse } from "./body.ts";
+import type { AgentApiDeps } from "./deps.ts";
+import { readBytes } from "./read.ts";
+import { registerUrls } from "./urls.ts";
 
 /** The agent's side of the ground, under `/agent`, behind the agent's token (protocol/wire.ts). */
-export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
+export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
   const { ledger, staging, runs, podLogs, changes } = parts;
   const app = new Hono<GroundEnv>();
 
@@ -106,25 +89,7 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
     return c.json({ acknowledged: true, more } satisfies z.infer<typeof wire.reportResponse>);
   });
 
-  app.post("/urls", async (c) => {
-    const request = await body(c, wire.urlsRequest);
-    const command = await running(c, ledger, request);
-    const { staged } = command;
-    if (request.get.length > 0 && staged === undefined) {
-      throw new PerigeeError("INVALID_PARAMETERS", "get: the command has no files");
-    }
-    const get = request.get.map((n) =>
-      staging.signGet(`${staged}${n === "manifest" ? MANIFEST : n}`, URL_SECONDS),
-    );
-    const left = request.put.length > 0 ? await leftInStaging(parts, command) : 0;
-    const put = request.put.map(({ n, maxBytes, size = 0 }) => {
-      if (size > staging.signedPut.mostBytes) throw tooLargeAtOnce(staging.signedPut.mostBytes);
-      if (left <= 0 || size > left) throw byteQuotaExceeded();
-      return staging.signPut(downlinkKey(command, n), URL_SECONDS, Math.min(maxBytes, left));
-    });
-    const { lengthNeeded } = staging.signedPut;
-    return c.json({ get: await Promise.all(get), put: await Promise.all(put), lengthNeeded });
-  });
+  registerUrls(app, parts);
 
   app.post("/heartbeat", async (c) => {
     const beat = await body(c, wire.heartbeatRequest);
@@ -149,42 +114,9 @@ export function agentRoutes(parts: AgentApiParts): Hono<GroundEnv> {
   return app;
 }
 
-/** Bytes that may still come down for the command's user: what came down before stays until it is given or old. */
-async function leftInStaging({ staging, quota }: AgentApiParts, command: Command): Promise<number> {
-  const [all, own] = await Promise.all([
-    staging.usage(`downlink/${command.user}/`),
-    // of an earlier try of this command: it is written anew
-    staging.usage(downlinkPrefix(command)),
-  ]);
-  return quota - (all - own);
-}
-
-function tooLargeAtOnce(bytes: number): PerigeeError {
-  return new PerigeeError(
-    "BODY_TOO_LARGE",
-    `Over ${bytes / GiB} GiB do not come down at once: ask for the file in ranges`,
-  );
-}
-
-/** The command that this agent runs under its epoch. @throws STALE_EPOCH, COMMAND_NOT_FOUND */
-async function running(
-  c: Context<GroundEnv>,
-  ledger: Ledger,
-  of: { epoch: number; user: string; command: string },
-): Promise<Command> {
-  const [, command] = await Promise.all([
-    ledger.requireEpoch(c.get("edge"), of.epoch),
-    ledger.command(of.user, of.command),
-  ]);
-  if (command.edge !== c.get("edge") || command.state !== "running") {
-    throw new PerigeeError("COMMAND_NOT_FOUND", `There is no running command ${of.command}`);
-  }
-  return command;
-}
-
 /** Content that is not in staging as the agent says, was put there by nobody, or by somebody else. */
 async function believed(
-  { staging, log }: AgentApiParts,
+  { staging, log }: AgentApiDeps,
   command: Command,
   outcome: wire.Outcome,
 ): Promise<wire.Outcome> {
@@ -212,19 +144,4 @@ function checkedOutcome(command: Command, outcome: wire.Outcome, log: Logger): w
   if (result.success) return { state: "succeeded", result: result.data };
   log.error({ command: command.id, issues: result.error.issues }, "the agent reported a malformed result");
   return { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
-}
-
-async function body<T extends z.ZodType>(
-  c: Context<GroundEnv>,
-  schema: T,
-  max: number = LIMITS.bodyBytes,
-): Promise<z.infer<T>> {
-  return parse(schema, await readJson(c, max));
-}
-
-function parse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new PerigeeError("INVALID_PARAMETERS", `${issue?.path.join(".") || "body"}: ${issue?.message}`);
 }

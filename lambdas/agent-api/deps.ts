@@ -1,0 +1,20 @@
+import type { Logger } from "pino";
+import type { Changes } from "../dispatch/changes.ts";
+import type { Command } from "../ledger/command.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Runs } from "../ledger/runs.ts";
+import type { PodLogs } from "../logs/pod-logs.ts";
+import type { Staging } from "../ports/staging.ts";
+
+/** What the routes for the agent stand on. */
+export type AgentApiDeps = {
+  ledger: Ledger;
+  staging: Staging;
+  runs: Runs;
+  podLogs: PodLogs;
+  changes: Changes;
+  quota: number;
+  log: Logger;
+  /** for metrics: a command has ended */
+  onEnd?: (command: Command) => void;
+};
