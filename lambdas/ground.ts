@@ -10,6 +10,7 @@ import { requireUser } from "./auth/require-user.ts";
 import { registerAuthRoutes } from "./auth/routes.ts";
 import { Throttle } from "./auth/throttle.ts";
 import { type TokenKeys, Tokens } from "./auth/tokens.ts";
+import { registerCommandLog } from "./commands/log.ts";
 import { registerCommandRoutes } from "./commands/routes.ts";
 import { registerEmRoutes } from "./dialects/em/routes.ts";
 import { Changes } from "./dispatch/changes.ts";
@@ -28,6 +29,7 @@ import { SAFE_HEADERS } from "./http/safe-headers.ts";
 import { Janitor } from "./janitor/janitor.ts";
 import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 import { Runs } from "./ledger/runs.ts";
+import { CommandLogs } from "./logs/command-logs.ts";
 import { PodLogs } from "./logs/pod-logs.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { Doorbell } from "./ports/doorbell.ts";
@@ -96,6 +98,7 @@ export function createGround(options: GroundOptions): Ground {
   const tokens = new Tokens(options.tokens, { now });
   const runs = new Runs(store, now);
   const podLogs = new PodLogs(staging);
+  const commandLogs = new CommandLogs(staging);
   const changes = new Changes();
   const { timeLeftMs, pass } = options;
   const content = { staging, log, ...(pass && { passBytes: pass.answerBytes }) };
@@ -167,7 +170,17 @@ export function createGround(options: GroundOptions): Ground {
   for (const route of options.routes?.agent ?? []) agent.route("/", route);
   agent.route(
     "/",
-    agentRoutes({ ledger, staging, runs, podLogs, changes, quota, log, onEnd: (c) => metrics.ended(c) }),
+    agentRoutes({
+      ledger,
+      staging,
+      runs,
+      podLogs,
+      commandLogs,
+      changes,
+      quota,
+      log,
+      onEnd: (c) => metrics.ended(c),
+    }),
   );
   app.route("/agent", agent);
 
@@ -186,6 +199,7 @@ export function createGround(options: GroundOptions): Ground {
     requestBytes: pass?.requestBytes,
   });
   registerUplinkRoutes(app, { uploads, resolveEdge, log, now });
+  registerCommandLog(app, { ledger, runs, podLogs, commandLogs, now, timeLeftMs });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
   registerEdgeRoutes(app, { ledger, runs, resolveEdge, now });
 

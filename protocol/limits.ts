@@ -53,6 +53,8 @@ export const LIMITS = {
   logLineBytes: 64 * KiB,
   /** log kept of one run; older chunks go first */
   logBytes: 10 * MiB,
+  /** rows of a log in one answer */
+  logRows: 10_000,
   logTailLines: 100,
   /** one line of them, with its end */
   logTailLineBytes: 4 * KiB,

@@ -69,6 +69,8 @@ type Operation = {
   result: z.ZodType;
   /** Changes something on the edge: journalled, so that it takes effect once. */
   changes: boolean;
+  /** Writes a log while it works, which users read in rows. */
+  logs?: true;
   /** Deadline of the work on the edge, in seconds from the claim. */
   deadline: number;
 };
@@ -145,6 +147,7 @@ export const OPERATIONS = {
     input: z.object({ volume: label, dockerfile: volumePath, context: volumePath, image }),
     result: none,
     changes: true,
+    logs: true,
     deadline: IMAGE_S,
   },
   "image.load": {

@@ -226,4 +226,16 @@ export const logsQuery = z.object({
   run: commandId,
   seq: z.coerce.number().int().nonnegative(),
 });
+/**
+ * PUT /agent/command-logs?epoch=&user=&command=&seq=&end=: the next chunk of what a command wrote while it worked, as raw
+ * bytes: lines like those of a run's log. Grounds of version 0.2 and older answer 404.
+ */
+export const commandLogsQuery = z.object({
+  epoch: z.coerce.number().int().positive(),
+  user: z.string(),
+  command: commandId,
+  seq: z.coerce.number().int().nonnegative(),
+  /** 1: nothing follows */
+  end: z.enum(["0", "1"]),
+});
 export const LOG_CHUNK_BYTES = 256 * 1024;

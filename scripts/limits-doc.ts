@@ -40,6 +40,7 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   logLineBytes:
     "one line of a pod's log, however the engine cut it; of a longer one the beginning and ` … (line cut)`",
   logBytes: "log kept of one run; the oldest part goes first",
+  logRows: "rows of a log in one answer",
   logTailLines: "lines of a failed build's or load's log in the answer",
   logTailLineBytes: "one of those lines",
   listEntries: "entries of one listing; it says when it stopped there",

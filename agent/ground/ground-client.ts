@@ -70,10 +70,11 @@ export class GroundClient {
   }
 
   async logs(query: z.input<typeof wire.logsQuery>, data: Uint8Array): Promise<void> {
-    const parameters = new URLSearchParams(
-      Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
-    );
-    await this.#call("PUT", `agent/logs?${parameters}`, data, "application/octet-stream");
+    await this.#call("PUT", `agent/logs?${parameters(query)}`, data, "application/octet-stream");
+  }
+
+  async commandLogs(query: z.input<typeof wire.commandLogsQuery>, data: Uint8Array): Promise<void> {
+    await this.#call("PUT", `agent/command-logs?${parameters(query)}`, data, "application/octet-stream");
   }
 
   /** Opens an object by its signed URL, from byte `start`. @throws GroundUnavailable */
@@ -192,6 +193,12 @@ export class GroundClient {
     }
     return { status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") };
   }
+}
+
+function parameters(query: Record<string, unknown>): URLSearchParams {
+  return new URLSearchParams(
+    Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
+  );
 }
 
 function requireOk({ status, text }: { status: number; text: string }): void {

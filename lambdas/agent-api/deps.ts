@@ -3,6 +3,7 @@ import type { Changes } from "../dispatch/changes.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
+import type { CommandLogs } from "../logs/command-logs.ts";
 import type { PodLogs } from "../logs/pod-logs.ts";
 import type { Staging } from "../ports/staging.ts";
 
@@ -12,6 +13,7 @@ export type AgentApiDeps = {
   staging: Staging;
   runs: Runs;
   podLogs: PodLogs;
+  commandLogs: CommandLogs;
   changes: Changes;
   quota: number;
   log: Logger;

@@ -12,6 +12,7 @@ import type { Command } from "../ledger/command.ts";
 import type { Ending } from "../ledger/ledger.ts";
 import type { Staging } from "../ports/staging.ts";
 import { body, parse } from "./body.ts";
+import { registerCommandLogs } from "./command-logs.ts";
 import type { AgentApiDeps } from "./deps.ts";
 import { readBytes } from "./read.ts";
 import { registerUrls } from "./urls.ts";
@@ -90,6 +91,7 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
   });
 
   registerUrls(app, parts);
+  registerCommandLogs(app, parts);
 
   app.post("/heartbeat", async (c) => {
     const beat = await body(c, wire.heartbeatRequest);

@@ -5,7 +5,8 @@ import { partAnswer, redirectAnswer } from "../docs/content-answers.ts";
 import { commandLinks, ofAnswer } from "../docs/link.ts";
 import { refusals, WITH_TOKEN } from "../docs/refusals.ts";
 import type { Registry } from "../docs/registry.ts";
-import { MAX_PAGE, MAX_WAIT_S } from "./routes.ts";
+import { MAX_WAIT_S } from "./query.ts";
+import { MAX_PAGE } from "./routes.ts";
 
 const view = z
   .object({

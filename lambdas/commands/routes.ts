@@ -1,4 +1,4 @@
-import type { Context, Hono } from "hono";
+import type { Hono } from "hono";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { ResultOf } from "#protocol/operations.ts";
 import { isTerminal, STATES, type State } from "#protocol/state.ts";
@@ -12,6 +12,7 @@ import { SAFE_HEADERS } from "../http/safe-headers.ts";
 import type { Command } from "../ledger/command.ts";
 import { ahead } from "../ledger/edge-state.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { MAX_WAIT_S, once, wholeNumber } from "./query.ts";
 import { commandView, hasContent, type Standing } from "./view.ts";
 
 export type CommandsParts = ContentDeps & {
@@ -22,8 +23,6 @@ export type CommandsParts = ContentDeps & {
 
 const JSON_TEXT = { "content-type": "application/json", ...SAFE_HEADERS };
 
-/** The longest `wait` of GET /commands/{id}, in seconds. */
-export const MAX_WAIT_S = 60;
 export const MAX_PAGE = 200;
 /** Commands looked at for one page when a state is asked for: a page may come short, with `next` to go on. */
 const MAX_SCAN = 1000;
@@ -119,13 +118,6 @@ export function registerCommandRoutes(app: Hono<GroundEnv>, parts: CommandsParts
   }
 }
 
-/** A parameter of the query. @throws INVALID_PARAMETERS when it is given more than once */
-function once(c: Context, name: string): string | undefined {
-  const [value, ...more] = c.req.queries(name) ?? [];
-  if (more.length > 0) throw new PerigeeError("INVALID_PARAMETERS", `${name}: must be given once`);
-  return value;
-}
-
 /** @throws INVALID_PARAMETERS */
 function stateNamed(text: string | undefined): State | undefined {
   const state = STATES.find((state) => state === text);
@@ -133,13 +125,4 @@ function stateNamed(text: string | undefined): State | undefined {
     throw new PerigeeError("INVALID_PARAMETERS", `state: must be one of ${STATES.join(", ")}`);
   }
   return state;
-}
-
-/** @throws INVALID_PARAMETERS */
-export function wholeNumber(field: string, text: string, min: number, max: number): number {
-  const number = Number(text);
-  if (!/^\d{1,15}$/.test(text) || number < min || number > max) {
-    throw new PerigeeError("INVALID_PARAMETERS", `${field}: must be a whole number from ${min} to ${max}`);
-  }
-  return number;
 }

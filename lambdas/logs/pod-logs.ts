@@ -1,61 +1,29 @@
-import { Readable } from "node:stream";
-import { PerigeeError } from "#protocol/errors.ts";
-import { LIMITS } from "#protocol/limits.ts";
-import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
-import type { ListedObject, Staging } from "../ports/staging.ts";
+import type { Readable } from "node:stream";
+import type { Staging } from "../ports/staging.ts";
 import { compareKeys, joinKey } from "../ports/staging-key.ts";
+import type { RowPage } from "./log-rows.ts";
 import {
-  chunkAt,
-  chunkName,
-  type LogChunk,
-  mergeable,
-  overflow,
-  readChunks,
-  uncovered,
-} from "./log-chunks.ts";
-import { LogLines, tailStart } from "./log-lines.ts";
+  type FollowLogOptions,
+  type ReadLogOptions,
+  type ReadRowsOptions,
+  StoredLogs,
+  type StoredLogsOptions,
+} from "./stored-logs.ts";
 
 export type PodKey = { edge: string; user: string; pod: string };
 /** `run`: the ULID of the pod/run command */
 export type RunKey = PodKey & { run: string };
 
-export type ReadLogOptions = {
-  /** the last so many lines; absent: all that is kept */
-  tail?: number;
-  /** ms since 1970: no line older than this */
-  since?: number;
-  /** keep the time at the front of every line (default false) */
-  timestamps?: boolean;
-  signal?: AbortSignal;
-};
-
-export type FollowLogOptions = ReadLogOptions & {
-  /** Has the run terminated? All its log has then arrived. Asked every time before looking for more. */
-  ended: () => boolean | Promise<boolean>;
-};
-
 const RUNS_KEPT = 2;
-const POLL_MS = 1000;
-const LIST_LIMIT = 1000;
-const TAIL_ATTEMPTS = 5;
 
-/**
- * The logs of pods, in staging: what the agent pushed, over the pod's end. Each run's log is one stream of
- * bytes, stored in pieces named by their offset in it, so that pieces can be merged and the oldest dropped
- * under a reader's feet. Lines are stored as `<RFC 3339 time> <text>\n`.
- */
+/** The logs of pods, in staging: what the agent pushed, kept beyond the pod's end for the newest two runs. */
 export class PodLogs {
   readonly #staging: Staging;
-  readonly #maxBytes: number;
-  readonly #pollMs: number;
-  readonly #appending = new Map<string, Promise<unknown>>();
-  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #logs: StoredLogs;
 
-  /** `maxBytes`: kept of one run (default LIMITS.logBytes). `pollMs`: see follow (default 1000). */
-  constructor(staging: Staging, options: { maxBytes?: number; pollMs?: number } = {}) {
+  constructor(staging: Staging, options: StoredLogsOptions = {}) {
     this.#staging = staging;
-    this.#maxBytes = options.maxBytes ?? LIMITS.logBytes;
-    this.#pollMs = options.pollMs ?? POLL_MS;
+    this.#logs = new StoredLogs(staging, options);
   }
 
   /**
@@ -65,22 +33,7 @@ export class PodLogs {
    * @throws PerigeeError BODY_TOO_LARGE over 256 KiB, STORAGE_FULL, INVALID_PATH
    */
   async append(chunk: RunKey & { seq: number; data: Uint8Array }): Promise<void> {
-    const { seq, data } = chunk;
-    if (data.length > LOG_CHUNK_BYTES) {
-      throw new PerigeeError("BODY_TOO_LARGE", `A chunk of log is over ${LOG_CHUNK_BYTES} bytes`);
-    }
-    const prefix = runPrefix(chunk);
-    await this.#oneByOne(prefix, async () => {
-      const chunks = await this.#chunks(prefix);
-      const last = chunks.at(-1);
-      if (data.length === 0 || chunks.some((piece) => piece.seq >= seq)) return;
-      if (!last && !(await this.#makeRoom(chunk))) return;
-      const offset = last?.end ?? 0;
-      const key = prefix + chunkName(offset, seq);
-      await this.#staging.put(key, data, { maxBytes: LOG_CHUNK_BYTES });
-      for (const wake of this.#waiting.get(prefix) ?? []) wake();
-      await this.#tidy([...chunks, { key, offset, end: offset + data.length, seq }]);
-    });
+    await this.#logs.append(runPrefix(chunk), chunk, () => this.#makeRoom(chunk));
   }
 
   /** Runs whose log is kept, newest first. */
@@ -88,131 +41,19 @@ export class PodLogs {
     return (await this.#staging.listNames(podPrefix(pod))).sort(compareKeys).reverse();
   }
 
-  /** The log of a run as text; empty when nothing was logged or it is kept no more. */
+  /** The log of a run as text (see {@link StoredLogs.read}). */
   read(run: RunKey, options: ReadLogOptions = {}): Readable {
-    return this.#stream(run, options, () => true);
+    return this.#logs.read(runPrefix(run), options);
   }
 
-  /**
-   * Like read, then goes on with what arrives, until `ended` says so and everything was delivered, or `signal`
-   * aborts (the stream just ends). What another process appended is found within a second.
-   */
+  /** The log of a run and what arrives (see {@link StoredLogs.follow}). */
   follow(run: RunKey, options: FollowLogOptions): Readable {
-    return this.#stream(run, options, options.ended);
+    return this.#logs.follow(runPrefix(run), options);
   }
 
-  #stream(run: RunKey, options: ReadLogOptions, ended: FollowLogOptions["ended"]): Readable {
-    const closed = new AbortController();
-    const signals = [closed.signal, ...(options.signal ? [options.signal] : [])];
-    const text = this.#text(runPrefix(run), options, ended, AbortSignal.any(signals));
-    // a generator that waits cannot be told to return
-    return Readable.from(text, { objectMode: false, highWaterMark: 1 }).once("close", () => closed.abort());
-  }
-
-  async *#text(
-    prefix: string,
-    options: ReadLogOptions,
-    ended: FollowLogOptions["ended"],
-    signal: AbortSignal,
-  ): AsyncGenerator<Buffer> {
-    const lines = new LogLines(options);
-    let at = options.tail === undefined ? 0 : await this.#tailOffset(prefix, options.tail);
-    while (!signal.aborted) {
-      // both before looking: what lands while we look is seen in the next round
-      const more = this.#more(prefix, signal);
-      try {
-        const last = await ended();
-        for await (const { offset, bytes } of this.#bytes(prefix, at, signal)) {
-          if (offset > at) yield* some(lines.gap(bytes));
-          at = offset + bytes.length;
-          yield* some(lines.push(bytes));
-        }
-        if (last) {
-          yield* some(lines.end());
-          return;
-        }
-        await more.promise;
-      } finally {
-        more.cancel();
-      }
-    }
-  }
-
-  /** Everything from byte `from` on, as far as it is kept now; jumps over what was dropped. */
-  async *#bytes(
-    prefix: string,
-    from: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<{ offset: number; bytes: Buffer }> {
-    let at = from;
-    let chunks = await this.#chunks(prefix);
-    let stale = false;
-    for (;;) {
-      const chunk = chunkAt(chunks, at);
-      if (!chunk || signal.aborted) return;
-      const bytes = await this.#fetch(chunk);
-      if (!bytes) {
-        // merged or dropped since we looked; gone again at once means that the run's log was deleted
-        const fresh = await this.#chunks(prefix);
-        if (stale && fresh.some(({ key }) => key === chunk.key)) return;
-        stale = true;
-        chunks = fresh;
-        continue;
-      }
-      stale = false;
-      const skip = Math.max(0, at - chunk.offset);
-      at = Math.max(at, chunk.offset);
-      yield { offset: at, bytes: bytes.subarray(skip) };
-      at = chunk.end;
-    }
-  }
-
-  /** Where the last `lines` lines begin, 0 when there are not so many. */
-  async #tailOffset(prefix: string, lines: number): Promise<number> {
-    for (let attempt = 0; attempt < TAIL_ATTEMPTS; attempt++) {
-      const offset = await this.#searchTail(uncovered(await this.#chunks(prefix)), lines);
-      if (offset !== undefined) return offset;
-    }
-    return 0;
-  }
-
-  /** Looks at one piece at a time, from the back; undefined when one has gone (merged or dropped). */
-  async #searchTail(chunks: LogChunk[], lines: number): Promise<number | undefined> {
-    const end = chunks.at(-1)?.end ?? 0;
-    if (lines <= 0) return end;
-    let left = lines;
-    let before = end;
-    for (const chunk of chunks.reverse()) {
-      const bytes = await this.#fetch(chunk);
-      if (!bytes) return undefined;
-      const found = tailStart(bytes.subarray(0, before - chunk.offset), left, before === end);
-      if ("start" in found) return chunk.offset + found.start;
-      left = found.left;
-      before = chunk.offset;
-    }
-    return 0;
-  }
-
-  async #fetch(chunk: LogChunk): Promise<Buffer | undefined> {
-    try {
-      const { body } = await this.#staging.get(chunk.key);
-      const parts: Buffer[] = [];
-      for await (const part of body) parts.push(part as Buffer);
-      return Buffer.concat(parts);
-    } catch (error) {
-      if (error instanceof PerigeeError && error.code === "FILE_NOT_FOUND") return undefined;
-      throw error;
-    }
-  }
-
-  async #chunks(prefix: string): Promise<LogChunk[]> {
-    const objects: ListedObject[] = [];
-    for (let page = LIST_LIMIT; page === LIST_LIMIT; ) {
-      const more = await this.#staging.list(prefix, { after: objects.at(-1)?.key, limit: LIST_LIMIT });
-      objects.push(...more);
-      page = more.length;
-    }
-    return readChunks(objects);
+  /** Rows of a run's log after a cursor (see {@link StoredLogs.rows}). */
+  rows(run: RunKey, options: ReadRowsOptions): Promise<RowPage> {
+    return this.#logs.rows(runPrefix(run), options);
   }
 
   /** Before a run's first chunk: drops what is older than the newest two runs. False: the run is older itself. */
@@ -223,65 +64,6 @@ export class PodLogs {
     }
     return runs.indexOf(run.run) < RUNS_KEPT;
   }
-
-  /** Drops the oldest over the cap, leftovers of cut merges, and merges small neighbours. */
-  async #tidy(all: LogChunk[]): Promise<void> {
-    let chunks = uncovered(all);
-    const kept = new Set(chunks);
-    await this.#drop(all.filter((chunk) => !kept.has(chunk)));
-    const old = new Set(overflow(chunks, this.#maxBytes));
-    await this.#drop([...old]);
-    chunks = chunks.filter((chunk) => !old.has(chunk));
-    const group = mergeable(chunks, this.#maxBytes);
-    if (group) await this.#merge(group);
-  }
-
-  async #merge(group: LogChunk[]): Promise<void> {
-    const parts: Buffer[] = [];
-    let at = group[0]!.offset;
-    for (const chunk of group) {
-      const bytes = await this.#fetch(chunk);
-      if (!bytes || chunk.offset > at) return;
-      parts.push(bytes.subarray(at - chunk.offset));
-      at = chunk.end;
-    }
-    const data = Buffer.concat(parts);
-    const [first, last] = [group[0]!, group.at(-1)!];
-    const key = first.key.slice(0, first.key.lastIndexOf("/") + 1) + chunkName(first.offset, last.seq);
-    await this.#staging.put(key, data, { maxBytes: data.length });
-    await this.#drop(group.filter((chunk) => chunk.key !== key));
-  }
-
-  async #drop(chunks: LogChunk[]): Promise<void> {
-    for (const { key } of chunks) await this.#staging.deletePrefix(key);
-  }
-
-  /** Resolves when something may have been appended: told so, or a second is over, or aborted. */
-  #more(prefix: string, signal: AbortSignal): { promise: Promise<void>; cancel: () => void } {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, this.#pollMs);
-    const waiting = this.#waiting.get(prefix) ?? new Set();
-    this.#waiting.set(prefix, waiting.add(resolve));
-    const abort = () => resolve();
-    signal.addEventListener("abort", abort, { once: true });
-    const cancel = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", abort);
-      waiting.delete(resolve);
-      if (waiting.size === 0 && this.#waiting.get(prefix) === waiting) this.#waiting.delete(prefix);
-    };
-    return { promise, cancel };
-  }
-
-  async #oneByOne<T>(prefix: string, work: () => Promise<T>): Promise<T> {
-    const turn = (this.#appending.get(prefix) ?? Promise.resolve()).then(work, work);
-    this.#appending.set(prefix, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#appending.get(prefix) === turn) this.#appending.delete(prefix);
-    }
-  }
 }
 
 function podPrefix({ edge, user, pod }: PodKey): string {
@@ -290,8 +72,4 @@ function podPrefix({ edge, user, pod }: PodKey): string {
 
 function runPrefix(key: RunKey): string {
   return `${podPrefix(key)}${joinKey(key.run)}/`;
-}
-
-function* some(bytes: Buffer): Generator<Buffer> {
-  if (bytes.length > 0) yield bytes;
 }

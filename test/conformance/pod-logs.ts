@@ -60,6 +60,33 @@ export function podLogsConformance(
       expect(await text(logs.read(RUN))).toBe(plain(0, 2));
     });
 
+    it("gives rows after a cursor, which stays when pieces are merged and the oldest are dropped", async () => {
+      const small = new PodLogs(staging, { maxBytes: 16 * KiB });
+      const ended = () => false;
+      const seen = new Map<number, string>();
+      let next = 0;
+      for (let i = 0; i < 600; i++) {
+        await append(i, line(i), RUN, small);
+        if (i % 40 !== 39) continue;
+        const page = await small.rows(RUN, { after: next, ended });
+        expect(page.dropped).toBe(false);
+        for (const { cursor, text } of page.rows) seen.set(cursor, text);
+        next = page.next;
+      }
+      expect([...seen.values()]).toEqual(Array.from({ length: 600 }, (_, i) => `line ${i}`));
+      const left = await small.rows(RUN, { ended: () => true });
+      expect(left).toMatchObject({ dropped: true, complete: true, next });
+      for (const { cursor, text } of left.rows) expect(seen.get(cursor)).toBe(text);
+      expect(await small.rows(RUN, { after: next, ended: () => true })).toMatchObject({ rows: [], next });
+    });
+
+    it("waits for a row, also for one that another process appends", async () => {
+      const reader = new PodLogs(staging, { pollMs: 20 });
+      const waiting = [logs, reader].map((from) => from.rows(RUN, { ended: () => false, waitMs: 60_000 }));
+      await append(0, line(0));
+      for (const page of await Promise.all(waiting)) expect(page.rows).toMatchObject([{ text: "line 0" }]);
+    });
+
     it("joins lines that were cut between chunks", async () => {
       const whole = line(0) + line(1);
       for (let i = 0; i < whole.length; i += 7) await append(i / 7, whole.slice(i, i + 7));
