@@ -22,6 +22,7 @@ import type { OperationHandlers } from "./operation.ts";
 import { openRuntime } from "./pods/open-runtime.ts";
 import { podHandlers } from "./pods/pod-handlers.ts";
 import { PodManager } from "./pods/pod-manager.ts";
+import { CommandLogs } from "./reporting/command-logs/command-logs.ts";
 import { Heart } from "./reporting/heart.ts";
 import { PodReporter } from "./reporting/pod-reporter.ts";
 import { Usage } from "./reporting/usage.ts";
@@ -122,6 +123,12 @@ export async function runAgent(
     },
     config.usageMs,
   );
+  const commandLogs = new CommandLogs({
+    directory: join(environment.data, "command-logs"),
+    database,
+    send: ({ end, ...chunk }, data) => ground.commandLogs({ epoch, ...chunk, end: end ? "1" : "0" }, data),
+    log,
+  });
   const reporter = new PodReporter((reports) => ground.pods({ epoch, pods: reports }), log);
   const handlers: OperationHandlers = {
     ...volumeHandlers(volumes, {
@@ -136,6 +143,7 @@ export async function runAgent(
       isImageInUse: async (user, name, tag) => pods.isImageInUse(user, name, tag),
       room: () => volumes.room(),
       measure: (directory) => volumes.measurePath(directory),
+      openLog: (command) => commandLogs.open(command),
     }),
     ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),
   };
@@ -146,6 +154,7 @@ export async function runAgent(
     const started = await startUntil(ground, journal.id, log, signal);
     if (!started) return;
     epoch = started.epoch;
+    commandLogs.start(new Set(journal.open().flatMap((one) => (one.outcome ? [] : [one.command]))));
     // Without an engine files still come and go: only what needs it fails, until it is there.
     await startNowOrLater("the image store", () => images.start(), log, signal);
     if (handover) await startNowOrLater("the image registry", () => handover.start(), log, signal);
@@ -203,6 +212,7 @@ export async function runAgent(
     usage.close();
     doorbell.close();
     reporter.close();
+    await commandLogs.close();
     await pods.close();
     await runtime.close();
     await handover?.close();

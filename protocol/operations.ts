@@ -154,6 +154,7 @@ export const OPERATIONS = {
     input: z.object({ volume: label, tarfile: volumePath, image }),
     result: none,
     changes: true,
+    logs: true,
     deadline: IMAGE_S,
   },
   "image.list": {

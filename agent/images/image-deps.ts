@@ -10,6 +10,8 @@ export type ImageDeps = {
   usedBytes(user: string): Promise<number>;
   /** Does a pod that has not terminated run this name? */
   isImageInUse(user: string, name: string, tag: string): Promise<boolean>;
+  /** Where a command writes its log for users to read while it works; default: nowhere. */
+  openLog?(command: { id: string; user: string }): { write(text: string): void; end(): void };
   /** bytes that may still be written before the free-space floor is met; default: no floor */
   room?(): number;
   /** bytes beneath a directory of the host */

@@ -4,9 +4,16 @@ import { LIMITS } from "#protocol/limits.ts";
 export class LogTail {
   readonly #lines: string[] = [];
   readonly #kept: string[] = [];
+  readonly #onText: (text: string) => void;
+
+  /** @param onText gets all that is added, as it comes */
+  constructor(onText: (text: string) => void = () => {}) {
+    this.#onText = onText;
+  }
 
   /** Adds text that may hold several lines or none. */
   add(text: string): void {
+    this.#onText(text);
     for (const line of text.split("\n")) {
       // what a terminal would show last of a line that was drawn over
       const shown = line.split("\r").findLast((part) => part !== "") ?? "";
@@ -18,6 +25,7 @@ export class LogTail {
 
   /** Adds a line that stays at the beginning, however many follow. */
   keep(line: string): void {
+    this.#onText(line);
     this.#kept.push(`${cut(line)}\n`);
   }
 

@@ -1,6 +1,6 @@
 import { type ErrorCode, PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import type { OperationContext, OperationHandler } from "../operation.ts";
+import { type OperationContext, type OperationHandler, ShuttingDown } from "../operation.ts";
 import { imageNameOf, makeOnce } from "./image-commit.ts";
 import type { ImageDeps } from "./image-deps.ts";
 import { type ImageDetails, type ImageStore, ImageWorkFailed } from "./image-store.ts";
@@ -49,15 +49,16 @@ export function makeImage<O extends Making>(
   return async (context) => {
     const { command, journal, signal } = context as OperationContext<Making>;
     const image = imageNameOf((context as OperationContext<Making>).input.image);
-    const tail = new LogTail();
+    const log = deps.openLog?.(command);
+    const tail = new LogTail((text) => log?.write(text));
     const failed = (cause: unknown) =>
       new PerigeeError(recipe.code, recipe.message, { data: { log_tail: tail.lines() }, cause });
-    const refusal = store.refusal(command.user, image);
-    if (refusal) {
-      tail.add(refusal);
-      throw failed(undefined);
-    }
     try {
+      const refusal = store.refusal(command.user, image);
+      if (refusal) {
+        tail.add(refusal);
+        throw failed(undefined);
+      }
       await makeOnce({
         store,
         deps,
@@ -78,6 +79,9 @@ export function makeImage<O extends Making>(
         tail.add((error as Error).message);
       else if (!(error instanceof ImageWorkFailed)) throw error;
       throw failed(error);
+    } finally {
+      // One that is only interrupted goes on with its log when it is done again.
+      if (!(signal.reason instanceof ShuttingDown)) log?.end();
     }
     return {} as Awaited<ReturnType<OperationHandler<O>>>;
   };

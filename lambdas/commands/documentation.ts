@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { ErrorCode } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import { STATES } from "#protocol/state.ts";
 import { partAnswer, redirectAnswer } from "../docs/content-answers.ts";
 import { commandLinks, ofAnswer } from "../docs/link.ts";
@@ -41,6 +42,20 @@ const one = z.object({ message: z.string(), data: view });
 const id = z.object({
   id: z.string().openapi({ description: "ULID of the command", example: "01JD6Z0V3E8T4Q5R6S7T8V9W0X" }),
 });
+const logPage = z
+  .object({
+    rows: z.array(
+      z.object({
+        cursor: z.number().int(),
+        time: z.string().optional().openapi({ description: "RFC 3339; absent on notes of the agent" }),
+        text: z.string(),
+      }),
+    ),
+    next: z.number().int().openapi({ description: "`after` of the next page" }),
+    dropped: z.boolean().openapi({ description: "Rows before the first one here are kept no more" }),
+    complete: z.boolean().openapi({ description: "The log has ended and these are its last rows" }),
+  })
+  .openapi("LogPage");
 const security = [{ bearer: [] }];
 const refused = (...codes: ErrorCode[]) => refusals([...WITH_TOKEN, ...codes]);
 const bytes = z.string().openapi({ type: "string", format: "binary" });
@@ -104,6 +119,48 @@ export function documentCommandRoutes(registry: Registry): void {
       responses: {
         200: { ...json(one, "The command"), links: commandLinks("/data/command_id") },
         ...refused("INVALID_PARAMETERS", "COMMAND_NOT_FOUND"),
+      },
+    }),
+  );
+  registry.registerPath(
+    createRoute({
+      method: "get",
+      path: "/commands/{id}/log",
+      operationId: "getCommandLog",
+      tags: ["Commands"],
+      summary: "Rows of the log of a run or a build",
+      description:
+        "The log of the run that a `pod.run` command began, or what a build or load wrote while it worked. A row's `cursor` is the byte offset in the log at which it ends: it grows and never changes. Ask again with `after` = `next`.",
+      security,
+      request: {
+        params: id,
+        query: z.object({
+          after: z
+            .number()
+            .int()
+            .min(0)
+            .max(Number.MAX_SAFE_INTEGER)
+            .optional()
+            .openapi({ description: "`next` of the page before; default 0, the beginning" }),
+          limit: z
+            .number()
+            .int()
+            .min(1)
+            .max(LIMITS.logRows)
+            .optional()
+            .openapi({ description: "Rows at most, default 1000" }),
+          wait: z
+            .number()
+            .int()
+            .min(0)
+            .max(MAX_WAIT_S)
+            .optional()
+            .openapi({ description: "Seconds to wait for a row when there is none yet" }),
+        }),
+      },
+      responses: {
+        200: json(z.object({ message: z.string(), data: logPage }), "A page of rows"),
+        ...refused("INVALID_PARAMETERS", "COMMAND_NOT_FOUND", "FILE_NOT_FOUND"),
       },
     }),
   );

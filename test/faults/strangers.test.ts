@@ -259,6 +259,9 @@ const ATTEMPTS: Record<string, Attempt> = {
   "GET /commands/{id}/content": async (client, { command }, options) => [
     await told(client.get(`/commands/${command}/content`, {}, options)),
   ],
+  "GET /commands/{id}/log": async (client, { command }, options) => [
+    await told(client.get(`/commands/${command}/log`, {}, options)),
+  ],
   "DELETE /commands/{id}/content": async (client, { command }, options) => [
     await told(client.request("DELETE", `/commands/${command}/content`, options)),
   ],

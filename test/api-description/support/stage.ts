@@ -43,6 +43,7 @@ export async function stage(client: Client): Promise<Record<string, string>> {
   return {
     getCommand: command,
     getCommandContent: command,
+    getCommandLog: command,
     deleteCommandContent: done.data.command_id,
     cancelCommand: doomed,
     getUplink: upload,
