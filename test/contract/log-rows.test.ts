@@ -70,13 +70,14 @@ describe("rows of a log", () => {
     expectRefusal(refused, 404, "FILE_NOT_FOUND", "nodes.status writes no log");
     const id = await newest("image.build");
     expect((await (await other()).get(`/commands/${id}/log`, {})).json.error).toBe("COMMAND_NOT_FOUND");
-    for (const fields of [
+    const wrong: Record<string, string>[] = [
       { after: "-1" },
       { after: "x" },
       { limit: "0" },
       { limit: "10001" },
       { wait: "61" },
-    ]) {
+    ];
+    for (const fields of wrong) {
       const answer = await client.get(`/commands/${id}/log`, fields);
       expect(answer.status).toBe(400);
       expect(answer.json.message).toMatch(new RegExp(`^${Object.keys(fields)[0]}: `));
