@@ -36,7 +36,7 @@ test("an error is told with its kind, its stack, its code and its causes", () =>
   const [{ err, msg }] = entries();
   expect(msg).toBe("failed");
   expect(err).toMatchObject({ type: "Error", message: "cannot send", code: "EPIPE" });
-  expect(err.stack).toContain("lambda-log.test.ts");
+  expect(err.stack).toContain("lambda/log.test.ts");
   expect(err.cause).toMatchObject({ type: "TypeError", message: "no route" });
 });
 
