@@ -24,6 +24,7 @@ import { podHandlers } from "./pods/pod-handlers.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { CommandLogs } from "./reporting/command-logs/command-logs.ts";
 import { Heart } from "./reporting/heart.ts";
+import { InventoryReporter } from "./reporting/inventory-reporter.ts";
 import { PodReporter } from "./reporting/pod-reporter.ts";
 import { Usage } from "./reporting/usage.ts";
 import { volumeHandlers } from "./volumes/handlers.ts";
@@ -101,6 +102,12 @@ export async function runAgent(
     push: ({ data, ...chunk }) => ground.logs({ epoch, ...chunk }, data),
     onError: (error, about) => log.warn({ err: error, ...about }, "pods: tried again"),
   });
+  const inventory = new InventoryReporter({
+    images: (user) => images.list(user),
+    volumes: (user) => volumes.measured(user),
+    send: (report) => ground.inventory({ epoch, ...report }),
+    log,
+  });
   const written = new Map<string, number>();
   const usage = new Usage(
     {
@@ -119,6 +126,7 @@ export async function runAgent(
       room: () => Math.min(volumes.room(), volumes.roomForEntries()),
       quota: () => quota,
       evict: async (user, why) => pods.evict(user, why),
+      measured: (user) => inventory.changed(user),
       log,
     },
     config.usageMs,
@@ -174,6 +182,7 @@ export async function runAgent(
           nodes: nodes.map(({ name, kind, status }) => ({ name, kind, status })),
           usage: usage.all(),
           free,
+          reported: inventory.isCurrent,
         })
       ).quota;
       pods.contactRestored();
@@ -182,6 +191,7 @@ export async function runAgent(
     await beat.now();
     later("the first measurement", log, async () => {
       await usage.measureAll();
+      inventory.begun();
       await beat.now();
     });
     ready(started.edge, epoch);
@@ -213,6 +223,7 @@ export async function runAgent(
     doorbell.close();
     reporter.close();
     await commandLogs.close();
+    await inventory.close();
     await pods.close();
     await runtime.close();
     await handover?.close();

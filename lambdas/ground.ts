@@ -26,6 +26,7 @@ import { errorResponse } from "./http/errors.ts";
 import { foldedPath } from "./http/fold-slashes.ts";
 import { limitOpen } from "./http/limit-open.ts";
 import { SAFE_HEADERS } from "./http/safe-headers.ts";
+import { Inventory } from "./inventory/inventory.ts";
 import { Janitor } from "./janitor/janitor.ts";
 import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 import { Runs } from "./ledger/runs.ts";
@@ -97,6 +98,7 @@ export function createGround(options: GroundOptions): Ground {
   const recent = new RecentAccounts(accounts, { ms: options.recentAccountMs ?? 0, now });
   const tokens = new Tokens(options.tokens, { now });
   const runs = new Runs(store, now);
+  const inventory = new Inventory({ store, ledger, runs, now });
   const podLogs = new PodLogs(staging);
   const commandLogs = new CommandLogs(staging);
   const changes = new Changes();
@@ -174,6 +176,7 @@ export function createGround(options: GroundOptions): Ground {
       ledger,
       staging,
       runs,
+      inventory,
       podLogs,
       commandLogs,
       changes,
@@ -201,7 +204,7 @@ export function createGround(options: GroundOptions): Ground {
   registerUplinkRoutes(app, { uploads, resolveEdge, log, now });
   registerCommandLog(app, { ledger, runs, podLogs, commandLogs, now, timeLeftMs });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
-  registerEdgeRoutes(app, { ledger, runs, resolveEdge, now });
+  registerEdgeRoutes(app, { ledger, inventory, resolveEdge, now });
 
   const document = async () => (await import("./docs/document.ts")).apiDocument();
   app.get("/openapi.json", async (c) => c.json(await document()));

@@ -189,6 +189,35 @@ export const nodeReport = z.object({
 });
 export type NodeReport = z.infer<typeof nodeReport>;
 
+/** A user's image on the edge. */
+export const imageEntry = z.object({
+  name: z.string(),
+  tag: z.string(),
+  id: z.string(),
+  /** bytes */
+  size: z.number(),
+  /** ms since 1970 */
+  created: z.number(),
+});
+export type ImageEntry = z.infer<typeof imageEntry>;
+
+/** A user's volume on the edge; `size` in bytes as last measured, `created` in ms since 1970. */
+export const volumeEntry = z.object({ name: z.string(), size: z.number(), created: z.number() });
+export type VolumeEntry = z.infer<typeof volumeEntry>;
+
+/**
+ * POST /agent/inventory: all images and volumes of a user as they are now, when they have changed. `truncated`: there
+ * are more than are listed. Grounds of version 0.2 and older answer 404.
+ */
+export const inventoryRequest = z.object({
+  epoch,
+  user: z.string(),
+  images: z.array(imageEntry).max(1000),
+  volumes: z.array(volumeEntry).max(1000),
+  truncated: z.boolean(),
+});
+export type InventoryReport = Omit<z.infer<typeof inventoryRequest>, "epoch">;
+
 /** POST /agent/heartbeat, every 30 s. */
 export const heartbeatRequest = z.object({
   epoch,
@@ -197,6 +226,8 @@ export const heartbeatRequest = z.object({
   usage: z.record(z.string(), z.number()),
   /** bytes free where the volumes are */
   free: z.number(),
+  /** every change of images and volumes up to now was reported (inventoryRequest) */
+  reported: z.boolean().optional(),
 });
 /** Byte quota per user, for the agent to hold too. */
 export const heartbeatResponse = z.object({ quota: z.number() });

@@ -69,6 +69,10 @@ export class GroundClient {
     await this.#call("POST", "agent/pods", JSON.stringify(body));
   }
 
+  async inventory(body: z.input<typeof wire.inventoryRequest>): Promise<void> {
+    await this.#call("POST", "agent/inventory", JSON.stringify(body));
+  }
+
   async logs(query: z.input<typeof wire.logsQuery>, data: Uint8Array): Promise<void> {
     await this.#call("PUT", `agent/logs?${parameters(query)}`, data, "application/octet-stream");
   }

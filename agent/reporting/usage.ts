@@ -19,6 +19,8 @@ export type UsageParts = {
   quota(): number;
   /** stops the user's pods, reason `Evicted`: the user is over the quota, or the disk is full */
   evict(user: string, why: "quota" | "disk"): Promise<void>;
+  /** told after each measurement of a user */
+  measured?(user: string): void;
   log: Logger;
 };
 
@@ -62,6 +64,7 @@ export class Usage {
       const bytes = parts.reduce((sum, part) => sum + part, 0);
       if (bytes > 0) this.#bytes.set(user, bytes);
       else this.#bytes.delete(user);
+      this.#parts.measured?.(user);
       return bytes;
     } catch (error) {
       // The engine may be away: what was known stays known.

@@ -42,6 +42,8 @@ export class Volumes {
   readonly #measurer = new TreeWorker();
   readonly #closing = new AbortController();
   readonly #usage = new Map<string, number>();
+  /** by `<user>/<volume>`, as last measured */
+  readonly #sizes = new Map<string, number>();
   readonly #measuring = new Map<string, { running?: Promise<number>; next?: Promise<number> }>();
 
   constructor(options: VolumesOptions) {
@@ -127,6 +129,7 @@ export class Volumes {
       if (isErrno(error, "ENOENT")) return false;
       throw error;
     }
+    this.#sizes.delete(`${user}/${volume}`);
     this.#database.prepare("DELETE FROM volumes WHERE user = ? AND volume = ?").run(user, volume);
     this.hashes.forget(user, volume);
     return true;
@@ -264,6 +267,14 @@ export class Volumes {
     await Promise.all([this.#lister.close(), this.#measurer.close()]);
   }
 
+  /** The user's volumes with the sizes that were measured last; those never measured are left out. */
+  measured(user: string): VolumeInfo[] {
+    return this.#names(user).flatMap((name) => {
+      const size = this.#sizes.get(`${user}/${name}`);
+      return size === undefined ? [] : [{ name, size, created: this.#created(user, name) }];
+    });
+  }
+
   async #measureAll(user: string): Promise<number> {
     let total = 0;
     for (const name of this.#names(user)) total += chargeOf(await this.#measure(user, name));
@@ -273,8 +284,12 @@ export class Volumes {
 
   async #measure(user: string, volume: string, signal?: AbortSignal): Promise<Measure | undefined> {
     using directory = this.open(user, volume);
-    if (directory === undefined) return undefined;
+    if (directory === undefined) {
+      this.#sizes.delete(`${user}/${volume}`);
+      return undefined;
+    }
     const measured = await this.#measurer.measure(directory, signal);
+    this.#sizes.set(`${user}/${volume}`, measured.size);
     if (measured.truncated) this.log.warn({ user, volume }, "a volume is too deep to be measured whole");
     return measured;
   }

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Changes } from "../dispatch/changes.ts";
+import type { Inventory } from "../inventory/inventory.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
@@ -12,6 +13,7 @@ export type AgentApiDeps = {
   ledger: Ledger;
   staging: Staging;
   runs: Runs;
+  inventory: Pick<Inventory, "record">;
   podLogs: PodLogs;
   commandLogs: CommandLogs;
   changes: Changes;

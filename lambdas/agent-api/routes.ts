@@ -14,6 +14,7 @@ import type { Staging } from "../ports/staging.ts";
 import { body, parse } from "./body.ts";
 import { registerCommandLogs } from "./command-logs.ts";
 import type { AgentApiDeps } from "./deps.ts";
+import { registerInventory } from "./inventory.ts";
 import { readBytes } from "./read.ts";
 import { registerUrls } from "./urls.ts";
 
@@ -92,6 +93,7 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
 
   registerUrls(app, parts);
   registerCommandLogs(app, parts);
+  registerInventory(app, parts);
 
   app.post("/heartbeat", async (c) => {
     const beat = await body(c, wire.heartbeatRequest);

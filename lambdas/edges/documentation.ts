@@ -4,6 +4,13 @@ import { refusals, WITH_TOKEN } from "../docs/refusals.ts";
 import type { Registry } from "../docs/registry.ts";
 
 const age = z.number().openapi({ description: "seconds since it was reported, by the ground's clock" });
+const list = <T extends z.ZodRawShape>(entry: T) =>
+  z
+    .object({ age, truncated: z.boolean(), items: z.array(z.object(entry)) })
+    .nullable()
+    .openapi({
+      description: "as the agent last reported them, sizes in bytes; null before the first report",
+    });
 const response = z.object({
   message: z.string(),
   data: z.object({
@@ -34,6 +41,14 @@ const response = z.object({
         age,
       }),
     ),
+    images: list({
+      name: z.string(),
+      tag: z.string(),
+      id: z.string(),
+      size: z.number(),
+      created: z.string(),
+    }),
+    volumes: list({ name: z.string(), size: z.number(), created: z.string() }),
   }),
 });
 

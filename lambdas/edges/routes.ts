@@ -1,12 +1,12 @@
 import type { Hono } from "hono";
 import type { GroundEnv } from "../http/env.ts";
+import type { Inventory, Reported } from "../inventory/inventory.ts";
 import { operationsOf } from "../ledger/edge-agent.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { Runs } from "../ledger/runs.ts";
 
 export type EdgeParts = {
   ledger: Ledger;
-  runs: Runs;
+  inventory: Inventory;
   resolveEdge(user: string, header: string | undefined): Promise<string>;
   now: () => number;
 };
@@ -16,14 +16,24 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
   app.get("/edge", async (c) => {
     const user = c.get("user");
     const edge = await parts.resolveEdge(user, c.req.header("perigee-edge"));
-    const [beat, state, agent, pods, inContact] = await Promise.all([
+    const [beat, state, agent, pods, images, volumes, inContact] = await Promise.all([
       parts.ledger.lastHeartbeat(edge),
       parts.ledger.edgeState(edge),
       parts.ledger.edgeAgent(edge),
-      parts.runs.current(edge, user),
+      parts.inventory.pods(edge, user),
+      parts.inventory.images(edge, user),
+      parts.inventory.volumes(edge, user),
       parts.ledger.inContact(edge),
     ]);
     const ageOf = (at: number) => Math.max(0, Math.round((parts.now() - at) / 1000));
+    const withAge = <T extends { created: number }>(list: Reported<T> | undefined) =>
+      list
+        ? {
+            age: ageOf(list.at),
+            truncated: list.truncated,
+            items: list.items.map((one) => ({ ...one, created: new Date(one.created).toISOString() })),
+          }
+        : null;
     const { holder } = state;
     const own = holder?.user === user ? { operation: holder.operation, command_id: holder.id } : {};
     return c.json(
@@ -56,6 +66,8 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
             state: run.state,
             age: ageOf(run.at),
           })),
+          images: withAge(images),
+          volumes: withAge(volumes),
         },
       },
       200,

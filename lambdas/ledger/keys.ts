@@ -10,6 +10,8 @@ export const keys = {
   /** what the agent said of itself at its start: {@link EdgeAgent} */
   edgeAgent: (edge: string): Key => ({ pk: `edge#${edge}`, sk: "agent" }),
   heartbeat: (edge: string): Key => ({ pk: `edge#${edge}`, sk: "heartbeat" }),
+  /** images and volumes as the agent reported them last */
+  inventory: (edge: string, user: string): Key => ({ pk: `inventory#${edge}`, sk: user }),
   /** newest last, because ids are ULIDs */
   command: (user: string, id: string): Key => ({ pk: `commands#${user}`, sk: id }),
   commands: (user: string): string => `commands#${user}`,

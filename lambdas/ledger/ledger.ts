@@ -33,6 +33,8 @@ export type Heartbeat = {
   usage: Record<string, number>;
   /** bytes free on the edge */
   free: number;
+  /** every change of images and volumes up to then was reported; absent from agents of version 0.2 and older */
+  reported?: boolean | undefined;
 };
 
 /** How a command ended: the agent's word, or one whose result lies in staging. */

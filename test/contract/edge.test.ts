@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Client } from "./support/client.ts";
 import { expectData, expectRefusal } from "./support/expectations.ts";
+import { build } from "./support/images.ts";
 import { run, UNTIL_TERM, untilRunning } from "./support/pods.ts";
 import { EM_ROUTES } from "./support/routes.ts";
 import { named, other, target, user } from "./support/session.ts";
@@ -47,6 +48,28 @@ describe("GET /edge", () => {
     const theirs = (await edge(await other())).pods.map(({ pod_name }: Pod) => pod_name);
     expect(theirs).not.toContain(pod);
     await client.form("/em/pod/stop", { pod_name: pod });
+  });
+
+  it("tells the user's own images and volumes, as they were when they last changed", async () => {
+    const name = named("e-inventory");
+    await client.uplink({ file: "12345" }, { pod_name: name });
+    await build(client, name, "LABEL a=b");
+    type Entry = { name: string; size: number; created: string };
+    const find = async (of: Client, kind: "images" | "volumes"): Promise<Entry | undefined> =>
+      (await edge(of))[kind]?.items.find((one: Entry) => one.name === name);
+    await expect.poll(() => find(client, "volumes")).toBeDefined();
+    await expect.poll(() => find(client, "images")).toBeDefined();
+    const { images, volumes } = await edge();
+    expect(volumes).toEqual({ age: expect.any(Number), truncated: false, items: expect.any(Array) });
+    const listed = (await client.get("/em/pod/image/list")).json.data;
+    const own = listed.find((one: Entry) => one.name === name);
+    expect(images.items).toContainEqual(expect.objectContaining({ name, tag: "latest", size: own.size }));
+    expect(await find(await other(), "volumes")).toBeUndefined();
+    expect(await find(await other(), "images")).toBeUndefined();
+    await client.form("/em/pod/image/delete", { image: name });
+    await expect.poll(() => find(client, "images")).toBeUndefined();
+    await client.form("/em/pvc/delete", { pvc_name: name });
+    await expect.poll(() => find(client, "volumes")).toBeUndefined();
   });
 
   it("an edge may be named, and one that is not granted is 404 on every route", async () => {

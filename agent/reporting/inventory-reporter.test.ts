@@ -1,0 +1,96 @@
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { PerigeeError } from "#protocol/errors.ts";
+import type { InventoryReport, VolumeEntry } from "#protocol/wire.ts";
+import { InventoryReporter } from "./inventory-reporter.ts";
+
+describe("the reporter of images and volumes", () => {
+  let volumes: Record<string, VolumeEntry[]>;
+  let told: InventoryReport[];
+  let fault: (report: InventoryReport) => void;
+  let reporter: InventoryReporter;
+
+  const volume = (name: string, size = 1): VolumeEntry => ({ name, size, created: 5 });
+  const settled = () => expect.poll(() => reporter.isCurrent).toBe(true);
+
+  beforeEach(() => {
+    volumes = { ann: [volume("data")], bob: [] };
+    told = [];
+    fault = () => {};
+    reporter = new InventoryReporter({
+      images: async (user) => [{ name: `${user}s`, tag: "latest", id: "sha256:1", size: 7, created: 5 }],
+      volumes: (user) => volumes[user] ?? [],
+      send: async (report) => {
+        fault(report);
+        told.push(report);
+      },
+      log: pino({ level: "silent" }),
+    });
+    reporter.begun();
+  });
+  afterEach(() => reporter.close());
+
+  test("tells each user's whole lists, once as long as nothing changes", async () => {
+    reporter.changed("ann");
+    reporter.changed("bob");
+    reporter.changed("ann");
+    await settled();
+    reporter.changed("ann");
+    await settled();
+    expect(told.map(({ user }) => user)).toEqual(["ann", "bob"]);
+    expect(told[0]).toEqual({
+      user: "ann",
+      images: [{ name: "anns", tag: "latest", id: "sha256:1", size: 7, created: 5 }],
+      volumes: [volume("data")],
+      truncated: false,
+    });
+    volumes.ann = [volume("data", 2)];
+    reporter.changed("ann");
+    await settled();
+    expect(told.at(-1)?.volumes).toEqual([volume("data", 2)]);
+  });
+
+  test("without contact it waits, and then tells how things are, not how they were", async () => {
+    let tries = 0;
+    fault = () => {
+      if (tries++ < 2) throw new Error("no contact");
+    };
+    reporter.changed("ann");
+    await expect.poll(() => tries).toBeGreaterThan(0);
+    expect(reporter.isCurrent).toBe(false);
+    volumes.ann = [volume("later")];
+    await settled();
+    expect(told).toHaveLength(1);
+    expect(told[0]?.volumes).toEqual([volume("later")]);
+  });
+
+  test("is not current before everybody was looked at, nor where the ground takes no reports", async () => {
+    const fresh = new InventoryReporter({
+      images: async () => [],
+      volumes: () => [],
+      send: async () => {},
+      log: pino({ level: "silent" }),
+    });
+    expect(fresh.isCurrent).toBe(false);
+    await fresh.close();
+    let tries = 0;
+    fault = () => {
+      tries++;
+      throw new PerigeeError("NOT_FOUND", "There is no route");
+    };
+    reporter.changed("ann");
+    await expect.poll(() => tries).toBe(1);
+    reporter.changed("ann");
+    await reporter.close();
+    expect(reporter.isCurrent).toBe(false);
+    expect(tries).toBe(1);
+  });
+
+  test("says when a list is longer than a report", async () => {
+    volumes.ann = Array.from({ length: 1001 }, (_, i) => volume(`v${i}`));
+    reporter.changed("ann");
+    await settled();
+    expect(told[0]?.volumes).toHaveLength(1000);
+    expect(told[0]?.truncated).toBe(true);
+  });
+});

@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import type { Logger } from "pino";
+import { PerigeeError } from "#protocol/errors.ts";
+import type { ImageEntry, InventoryReport, VolumeEntry } from "#protocol/wire.ts";
+import { Backoff } from "../loop/backoff.ts";
+
+export type InventoryDeps = {
+  images(user: string): Promise<ImageEntry[]>;
+  volumes(user: string): VolumeEntry[];
+  send(report: InventoryReport): Promise<void>;
+  log: Logger;
+};
+
+/** entries of one kind in a report */
+const MOST = 1000;
+
+/**
+ * Tells the ground which images and volumes its users have, each user's whole list when it has changed. A list that
+ * could not be told is made anew when there is contact again, so that what waits is only names of users.
+ */
+export class InventoryReporter {
+  readonly #deps: InventoryDeps;
+  /** users whose lists may have changed since they were told */
+  readonly #changed = new Set<string>();
+  /** hash of what was told last, by user */
+  readonly #told = new Map<string, string>();
+  readonly #closed = new AbortController();
+  #sending: Promise<void> | undefined;
+  #begun = false;
+  /** the ground takes no reports */
+  #refused = false;
+
+  constructor(deps: InventoryDeps) {
+    this.#deps = deps;
+  }
+
+  /** Everybody was looked at once: from now on what is not reported has not changed. */
+  begun(): void {
+    this.#begun = true;
+  }
+
+  /** Was everything told that has changed so far? */
+  get isCurrent(): boolean {
+    return this.#begun && this.#sending === undefined && !this.#refused;
+  }
+
+  /** Something of the user may have changed. */
+  changed(user: string): void {
+    if (this.#closed.signal.aborted || this.#refused) return;
+    this.#changed.add(user);
+    this.#sending ??= this.#drain().finally(() => {
+      this.#sending = undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await this.#sending;
+  }
+
+  async #drain(): Promise<void> {
+    const { log } = this.#deps;
+    const backoff = new Backoff();
+    // In the next turn, so that what changed together is told together.
+    await Promise.resolve();
+    for (const user of this.#changed) {
+      if (this.#closed.signal.aborted) return;
+      // Taken out before it is looked at: what changes meanwhile is told again.
+      this.#changed.delete(user);
+      try {
+        await this.#tell(user);
+        backoff.reset();
+      } catch (error) {
+        if (error instanceof PerigeeError && error.code === "NOT_FOUND") {
+          log.warn("the ground takes no reports of images and volumes: it is older than this agent");
+          this.#refused = true;
+          this.#changed.clear();
+          return;
+        }
+        this.#changed.add(user);
+        if (backoff.tries === 0) log.warn({ err: error }, "images and volumes wait to be reported");
+        await backoff.wait(this.#closed.signal);
+      }
+    }
+  }
+
+  async #tell(user: string): Promise<void> {
+    const [images, volumes] = [await this.#deps.images(user), this.#deps.volumes(user)];
+    const report: InventoryReport = {
+      user,
+      images: images.slice(0, MOST),
+      volumes: volumes.slice(0, MOST),
+      truncated: images.length > MOST || volumes.length > MOST,
+    };
+    const hash = createHash("sha256").update(JSON.stringify(report)).digest("base64url");
+    if (this.#told.get(user) === hash) return;
+    await this.#deps.send(report);
+    this.#told.set(user, hash);
+  }
+}
