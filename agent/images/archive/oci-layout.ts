@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ArchiveIndex } from "./archive-index.ts";
 import { parseJson } from "./archive-index.ts";
-import type { Described } from "./saved-image.ts";
+import type { DescribedImages } from "./described-images.ts";
 import { TarError } from "./tar-parser.ts";
 
 /** indexes within indexes, and manifests that are looked at */
@@ -24,7 +24,7 @@ export async function readOciLayout(
   index: ArchiveIndex,
   bytes: Buffer,
   architectures: readonly string[],
-): Promise<Described> {
+): Promise<DescribedImages> {
   const images = manifestsOf(parseJson(bytes, "index.json")).filter((one) => !isAttestation(one));
   const tags = images.flatMap(nameOf);
   if (images.length === 0) {

@@ -2,7 +2,7 @@ import { killPoint } from "#protocol/kill-point.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { type OperationContext, type OperationHandler, ShuttingDown } from "../../operation.ts";
 import { measureLater } from "../delete.ts";
-import type { VolumeDeps } from "../handlers.ts";
+import type { VolumeDeps } from "../volume-deps.ts";
 import type { Volumes } from "../volumes.ts";
 import { checkTargets } from "./check-targets.ts";
 import { Incoming } from "./incoming.ts";
