@@ -155,5 +155,5 @@ test("an error is logged with its place in the sources, and told to nobody", asy
   expect(JSON.parse(answer.body)).toMatchObject({ error: "INTERNAL_ERROR" });
   expect(answer.body).not.toContain("AWS_ACCESS_KEY_ID");
   const entry = log.find(({ level }) => level === 50);
-  expect(entry.err.stack).toMatch(/lambdas\/adapters\/lambda-credentials\.ts:\d+:\d+/);
+  expect(entry.err.stack).toMatch(/lambdas\/adapters\/lambda\/credentials\.ts:\d+:\d+/);
 });

@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import { doublingMs } from "#protocol/backoff.ts";
 import { CliFailure, EXIT } from "../failure.ts";
 import type { LocalFile } from "../files/collect.ts";
 import { changed, openAgain } from "../files/open-again.ts";
@@ -88,7 +89,7 @@ async function sendPart(part: PartName, options: SendParts, means: Means): Promi
     const left = patience.blocked();
     if (left <= 0) throw failure;
     if (failures === 0) notice(`${failure.message}; sending that part again`);
-    await patience.pause(Math.min(left, MAX_PAUSE_MS, 250 * 2 ** failures));
+    await patience.pause(Math.min(left, doublingMs(250, MAX_PAUSE_MS, failures)));
   }
 }
 

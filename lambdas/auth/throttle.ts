@@ -1,3 +1,4 @@
+import { doublingMs } from "#protocol/backoff.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import { ConditionFailed, type LedgerStore } from "../ports/ledger-store.ts";
 import { Gate } from "./gate.ts";
@@ -78,7 +79,7 @@ export class Throttle {
   /** Ms until the next attempt is let through. */
   #delay(count: Count | undefined, free: number): number {
     if (!count || count.failures < free) return 0;
-    const delay = Math.min(MAX_DELAY_MS, 1000 * 2 ** Math.min(count.failures - free, 16));
+    const delay = doublingMs(1000, MAX_DELAY_MS, count.failures - free);
     return count.last + delay - this.#now();
   }
 

@@ -1,4 +1,5 @@
 import fs, { type Dirent } from "node:fs";
+import { LIMITS } from "#protocol/limits.ts";
 import { type Directory, isErrno } from "../../files/directory.ts";
 import { entryName } from "../../files/entry-name.ts";
 
@@ -17,9 +18,6 @@ export type Measure = {
 
 /** What an entry counts at least: empty files take no blocks, but inodes, of which a disk has only so many. */
 export const ENTRY_BYTES = 4096;
-
-/** One descriptor for each level is held. */
-const MAX_DEPTH = 800;
 
 /** Measures everything beneath `root`. Synchronous: it belongs into a worker. `check` throws to stop. */
 export function measureTree(root: Directory, check: (entries: number) => void): Measure {
@@ -53,7 +51,7 @@ export function measureTree(root: Directory, check: (entries: number) => void): 
         levels.pop()?.directory.close();
         continue;
       }
-      if (levels.length >= MAX_DEPTH) {
+      if (levels.length >= LIMITS.measuredDepth) {
         measure.truncated = true;
         continue;
       }

@@ -4,7 +4,6 @@ import { LIMITS } from "#protocol/limits.ts";
 import { type StagedFile, stagedFile } from "#protocol/operations.ts";
 
 const manifest = z.array(stagedFile).max(LIMITS.uplinkFiles);
-const NAME_BYTES = 255;
 
 /**
  * What an uplink is to put where, from its manifest: each path once, the last of a path's files counts.
@@ -28,8 +27,8 @@ export function planOf(files: unknown): StagedFile[] {
 
 function checkNames(path: string): void {
   if (path === "") throw invalid(path, "a file needs a name");
-  if (path.split("/").some((name) => Buffer.byteLength(name) > NAME_BYTES)) {
-    throw invalid(path, `a name is over ${NAME_BYTES} bytes`);
+  if (path.split("/").some((name) => Buffer.byteLength(name) > LIMITS.pathNameBytes)) {
+    throw invalid(path, `a name is over ${LIMITS.pathNameBytes} bytes`);
   }
 }
 
