@@ -20,17 +20,17 @@ export type PodKey = { edge: string; user: string; pod: string };
 export type RunKey = PodKey & { run: string };
 
 export type ReadLogOptions = {
-  /** the last so many lines; absent: all that is kept */
+  /** only the last lines; absent: everything that is kept */
   tail?: number;
-  /** ms since 1970: no line older than this */
+  /** ms since 1970: no older lines */
   since?: number;
-  /** keep the time at the front of every line (default false) */
+  /** keep the time at the beginning of every line (default false) */
   timestamps?: boolean;
   signal?: AbortSignal;
 };
 
 export type FollowLogOptions = ReadLogOptions & {
-  /** Has the run terminated? All its log has then arrived. Asked every time before looking for more. */
+  /** Has the run terminated? Then all of its log has arrived. Called before each look for more. */
   ended: () => boolean | Promise<boolean>;
 };
 
@@ -40,9 +40,9 @@ const LIST_LIMIT = 1000;
 const TAIL_ATTEMPTS = 5;
 
 /**
- * The logs of pods, in staging: what the agent pushed, over the pod's end. Each run's log is one stream of
- * bytes, stored in pieces named by their offset in it, so that pieces can be merged and the oldest dropped
- * under a reader's feet. Lines are stored as `<RFC 3339 time> <text>\n`.
+ * The logs of pods in staging, as the agent pushed them; they outlive the pod. The log of a run is one stream of
+ * bytes, stored in pieces that are named by their offset, so that pieces can be merged and the oldest dropped
+ * while somebody reads. Lines are stored as `<RFC 3339 time> <text>\n`.
  */
 export class PodLogs {
   readonly #staging: Staging;
@@ -88,14 +88,14 @@ export class PodLogs {
     return (await this.#staging.listNames(podPrefix(pod))).sort(compareKeys).reverse();
   }
 
-  /** The log of a run as text; empty when nothing was logged or it is kept no more. */
+  /** The log of a run as text; empty when nothing was logged or it is no longer kept. */
   read(run: RunKey, options: ReadLogOptions = {}): Readable {
     return this.#stream(run, options, () => true);
   }
 
   /**
-   * Like read, then goes on with what arrives, until `ended` says so and everything was delivered, or `signal`
-   * aborts (the stream just ends). What another process appended is found within a second.
+   * Like read, then continues with new bytes until `ended` is true and everything was delivered, or until `signal`
+   * aborts (the stream then ends). What another process appended is found within a second.
    */
   follow(run: RunKey, options: FollowLogOptions): Readable {
     return this.#stream(run, options, options.ended);
@@ -105,7 +105,7 @@ export class PodLogs {
     const closed = new AbortController();
     const signals = [closed.signal, ...(options.signal ? [options.signal] : [])];
     const text = this.#text(runPrefix(run), options, ended, AbortSignal.any(signals));
-    // a generator that waits cannot be told to return
+    // a generator that is waiting cannot be made to return
     return Readable.from(text, { objectMode: false, highWaterMark: 1 }).once("close", () => closed.abort());
   }
 
@@ -118,7 +118,7 @@ export class PodLogs {
     const lines = new LogLines(options);
     let at = options.tail === undefined ? 0 : await this.#tailOffset(prefix, options.tail);
     while (!signal.aborted) {
-      // both before looking: what lands while we look is seen in the next round
+      // both before reading: what arrives while we read is seen in the next round
       const more = this.#more(prefix, signal);
       try {
         const last = await ended();
@@ -138,7 +138,7 @@ export class PodLogs {
     }
   }
 
-  /** Everything from byte `from` on, as far as it is kept now; jumps over what was dropped. */
+  /** Everything from byte `from` on that is kept now; skips what was dropped. */
   async *#bytes(
     prefix: string,
     from: number,
@@ -152,7 +152,7 @@ export class PodLogs {
       if (!chunk || signal.aborted) return;
       const bytes = await this.#fetch(chunk);
       if (!bytes) {
-        // merged or dropped since we looked; gone again at once means that the run's log was deleted
+        // merged or dropped since it was listed; missing a second time means that the run's log was deleted
         const fresh = await this.#chunks(prefix);
         if (stale && fresh.some(({ key }) => key === chunk.key)) return;
         stale = true;
@@ -167,7 +167,7 @@ export class PodLogs {
     }
   }
 
-  /** Where the last `lines` lines begin, 0 when there are not so many. */
+  /** The offset of the last `lines` lines, 0 when there are fewer. */
   async #tailOffset(prefix: string, lines: number): Promise<number> {
     for (let attempt = 0; attempt < TAIL_ATTEMPTS; attempt++) {
       const offset = await this.#searchTail(uncovered(await this.#chunks(prefix)), lines);
@@ -176,7 +176,7 @@ export class PodLogs {
     return 0;
   }
 
-  /** Looks at one piece at a time, from the back; undefined when one has gone (merged or dropped). */
+  /** Searches one piece at a time, from the end; undefined when a piece has gone (merged or dropped). */
   async #searchTail(chunks: LogChunk[], lines: number): Promise<number | undefined> {
     const end = chunks.at(-1)?.end ?? 0;
     if (lines <= 0) return end;
@@ -215,7 +215,7 @@ export class PodLogs {
     return readChunks(objects);
   }
 
-  /** Before a run's first chunk: drops what is older than the newest two runs. False: the run is older itself. */
+  /** Before the first chunk of a run: drops all but the newest two runs. False when this run is older than those. */
   async #makeRoom(run: RunKey): Promise<boolean> {
     const runs = [...new Set([run.run, ...(await this.runs(run))])].sort(compareKeys).reverse();
     for (const old of runs.slice(RUNS_KEPT)) {
@@ -224,7 +224,7 @@ export class PodLogs {
     return runs.indexOf(run.run) < RUNS_KEPT;
   }
 
-  /** Drops the oldest over the cap, leftovers of cut merges, and merges small neighbours. */
+  /** Drops the oldest pieces over the bound and leftovers of interrupted merges, and merges small neighbours. */
   async #tidy(all: LogChunk[]): Promise<void> {
     let chunks = uncovered(all);
     const kept = new Set(chunks);
@@ -256,7 +256,7 @@ export class PodLogs {
     for (const { key } of chunks) await this.#staging.deletePrefix(key);
   }
 
-  /** Resolves when something may have been appended: told so, or a second is over, or aborted. */
+  /** Resolves when something may have been appended: after a notification, after a second, or when aborted. */
   #more(prefix: string, signal: AbortSignal): { promise: Promise<void>; cancel: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, this.#pollMs);

@@ -6,7 +6,7 @@ import { type StagedFile, stagedFile } from "#protocol/operations.ts";
 const manifest = z.array(stagedFile).max(LIMITS.uplinkFiles);
 
 /**
- * What an uplink is to put where, from its manifest: each path once, the last of a path's files counts.
+ * The files of an uplink with their targets, from its manifest: each path once, the last file of a path counts.
  * @throws PerigeeError INVALID_PARAMETERS for paths that cannot all be files, naming one
  */
 export function planOf(files: unknown): StagedFile[] {
@@ -37,7 +37,7 @@ export function invalid(path: string, why: string): PerigeeError {
   return new PerigeeError("INVALID_PARAMETERS", `files: ${JSON.stringify(path)}: ${why}`);
 }
 
-/** Every directory on the way to the files of the plan. */
+/** Every parent directory of the files of the plan. */
 export function directoriesOf(plan: readonly StagedFile[]): Set<string> {
   const directories = new Set<string>();
   for (const { path } of plan) {
