@@ -7,7 +7,7 @@ export type CommandView = {
   operation: string;
   edge?: string;
   state: string;
-  /** 1 = next to run; only while queued */
+  /** position in the queue, 1 = next to run; only while queued */
   position?: number;
   contact?: "ok" | "lost";
   progress?: { phase: string; done?: number; total?: number; unit?: "bytes" | "files" | "steps" };
@@ -20,7 +20,7 @@ export type CommandView = {
   input?: unknown;
   result?: Record<string, unknown>;
   error?: { code?: string; message?: string; [field: string]: unknown };
-  /** where the bytes of a downlink or listing are */
+  /** path of the bytes of a downlink or listing */
   content?: string;
 };
 
@@ -28,7 +28,7 @@ export function hasEnded(command: CommandView): boolean {
   return (STATES as readonly string[]).includes(command.state) && isTerminal(command.state as State);
 }
 
-/** The failure of a command that ended otherwise than `succeeded`. */
+/** The failure of a command that did not succeed. */
 export function failureOf(command: CommandView): CliFailure {
   const { code, message, ...fields } = command.error ?? {};
   const fallback = { cancelled: "CANCELLED", expired: "EXPIRED" }[command.state] ?? "INTERNAL_ERROR";

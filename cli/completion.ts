@@ -5,13 +5,13 @@ export type Shell = (typeof SHELLS)[number];
 
 type Word = { word: string; description: string };
 type Node = {
-  /** "" for perigee itself, "volumes rm" for a verb below a verb */
+  /** "" for perigee itself, "volumes rm" for a subcommand */
   path: string;
   verbs: Word[];
   options: Word[];
-  /** options that take a value, with the values they know; none known: a file may be meant */
+  /** options that take a value, with their possible values; without any, file names are completed */
   values: Map<string, string[]>;
-  /** values of the first argument, when it knows them */
+  /** possible values of the first argument, when they are known */
   choices: string[];
   /** its arguments name local files */
   files: boolean;
@@ -20,7 +20,7 @@ type Node = {
 const LOCAL_FILES = new Set(["uplink"]);
 const LOCAL_FILE_OPTIONS = new Set(["-o", "--output"]);
 
-/** The completion script of a shell, for the command tree as it stands. */
+/** The completion script of a shell, generated from the command tree. */
 export function completionScript(program: Command, shell: Shell): string {
   const nodes = collect(program);
   if (shell === "bash") return bash(nodes);

@@ -8,7 +8,7 @@ export const EXIT = {
   busy: 5,
   unreachable: 6,
   storage: 7,
-  /** `run --wait-for-end`: the pod ended with something other than exit code 0 */
+  /** `run --wait-for-end`: the pod ended with an exit code other than 0 */
   pod: 8,
   interrupted: 130,
   brokenPipe: 141,
@@ -16,7 +16,7 @@ export const EXIT = {
 } as const;
 
 /**
- * What ends a verb: a code (of protocol/errors.ts, or one of the CLI's own: USAGE, NOT_LOGGED_IN,
+ * The failure of a verb: a code (of protocol/errors.ts, or one of the CLI's own: USAGE, NOT_LOGGED_IN,
  * GROUND_UNREACHABLE, CONNECTION_LOST, STILL_QUEUED, LOCAL_FILE, BAD_ANSWER,
  * UPLINK_ENDED, INTERRUPTED_BY_USER), what failed, and what to do next.
  */
@@ -25,7 +25,7 @@ export class CliFailure extends Error {
   readonly code: string;
   readonly exit: number;
   readonly hint?: string;
-  /** further fields of the answer: `data`, `log_tail`, `command_id` … */
+  /** other fields of the answer: `data`, `log_tail`, `command_id` … */
   readonly fields: Record<string, unknown>;
 
   constructor(
@@ -62,7 +62,7 @@ const EXITS: Record<string, number> = {
   INTERRUPTED_BY_USER: EXIT.interrupted,
 };
 
-/** The exit code of an error code, else of the HTTP status it came with. */
+/** The exit code for an error code; for an unknown code, the one for the HTTP status. */
 export function exitOf(code: string, status = 0): number {
   const known = EXITS[code];
   if (known !== undefined) return known;
@@ -78,7 +78,7 @@ const HINTS: Record<string, string> = {
   UNAUTHORIZED: "log in again: perigee login",
   NOT_LOGGED_IN: "log in first: perigee login",
   LOCKED: "try again later, or wait longer with --wait",
-  QUEUE_FULL: "see what is queued: perigee commands; take something back: perigee cancel ID",
+  QUEUE_FULL: "see what is queued: perigee commands; cancel a command: perigee cancel ID",
   EM_UNREACHABLE: "see when it was last in contact: perigee edge",
   EXPIRED:
     "the edge never took the command, nothing was changed; try again when it is in contact: perigee edge",
@@ -100,7 +100,7 @@ const HINTS: Record<string, string> = {
   GROUND_UNREACHABLE: "check --url or PERIGEE_URL, and that the ground server runs",
 };
 
-/** A mistake in how the command was called. */
+/** The command was called with wrong arguments. */
 export function usage(message: string, hint?: string): CliFailure {
   return new CliFailure("USAGE", message, { hint });
 }

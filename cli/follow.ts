@@ -5,8 +5,8 @@ import { duration, time } from "./output/text.ts";
 import type { Patience } from "./patience.ts";
 
 /**
- * Follows a command to its end, with bars, and returns it. While it is queued or its edge is out of contact
- * the patience runs; while it runs there is no limit but the edge's own deadline.
+ * Follows a command to its end, with progress bars, and returns it. `--wait` limits the time in which it is queued
+ * or its edge is out of contact; while it runs, only the edge's own deadline does.
  * @throws CliFailure STILL_QUEUED or EM_UNREACHABLE when the wait is over (the command goes on)
  */
 export async function follow(client: Client, id: string, patience: Patience): Promise<CommandView> {
@@ -40,14 +40,14 @@ export async function follow(client: Client, id: string, patience: Patience): Pr
       output.waiting(await describeStanding(client, command), { command_id: id, state: command.state });
     }
     const unblocked = running ? Number.POSITIVE_INFINITY : patience.blocked() / 1000;
-    // The answer may come at once when the command changes all the time, or the server knows no `wait`.
+    // The answer comes at once when the command changes all the time, or when the server does not support `wait`.
     const quick = performance.now() - before < 100 && wait > 0;
     wait = Math.max(1, Math.min(running && output.live ? 2 : 20, Math.ceil(unblocked)));
     if (quick) await patience.pause(Math.min(250, patience.limitMs || 250));
   }
 }
 
-/** {@link follow}, and only a success comes back. @throws CliFailure for any other end */
+/** {@link follow}, but returns only a command that succeeded. @throws CliFailure for any other end */
 export async function followToSuccess(client: Client, id: string, patience: Patience): Promise<CommandView> {
   const command = await follow(client, id, patience);
   if (command.state !== "succeeded") throw failureOf(command);
@@ -55,7 +55,7 @@ export async function followToSuccess(client: Client, id: string, patience: Pati
   return command;
 }
 
-/** One command as it stands, or as it stands when it changes within `wait` seconds. */
+/** The present state of a command; with `wait`, after its next change or that many seconds. */
 export async function fetchCommand(client: Client, id: string, wait: number): Promise<CommandView> {
   const answer = await client.send({
     method: "GET",
@@ -66,7 +66,7 @@ export async function fetchCommand(client: Client, id: string, wait: number): Pr
   return (await readJson(answer)).data as CommandView;
 }
 
-/** Reads a 2xx that is not a download: a 202 is followed to its end, its result is shaped by `shape`. */
+/** Reads a 2xx that is not a download. A 202 is followed to its end, and `shape` makes the answer from its result. */
 export async function settle(
   client: Client,
   answer: Parameters<typeof readJson>[0],
@@ -85,7 +85,7 @@ function showProgress(client: Client, command: CommandView): void {
   output.step(label, { done: progress?.done ?? 0, total: progress?.total, unit: progress?.unit ?? "steps" });
 }
 
-/** Why a command does not run yet. Asks the ground what its edge is busy with. */
+/** Why a command does not run yet: asks the ground what its edge is busy with. */
 async function describeStanding(client: Client, command: CommandView): Promise<string> {
   const what = operationWords(command.operation);
   if (command.contact === "lost") return `the edge is out of contact; ${what} goes on when it is back`;
@@ -121,7 +121,7 @@ function outOfPatience(command: CommandView, limitMs: number): CliFailure {
     lost ? "EM_UNREACHABLE" : "STILL_QUEUED",
     `${operationWords(command.operation)} is ${lost ? "running on an edge out of contact" : "still queued"}${after}`,
     {
-      hint: `it goes on without you. Follow it: perigee commands ${id} --follow; take it back: perigee cancel ${id}`,
+      hint: `it goes on. Follow it: perigee commands ${id} --follow; cancel it: perigee cancel ${id}`,
       fields: { command_id: id },
     },
   );

@@ -1,12 +1,12 @@
 /**
- * JSON that keeps whole numbers exact: file hashes are signed 64-bit, more than a JavaScript number holds.
+ * JSON that keeps integers exact: file hashes are signed 64-bit, more than a JavaScript number can represent.
  */
 
 type Context = { source?: string };
 
-/** Parses JSON; a whole number beyond 2^53 becomes a bigint. @throws SyntaxError */
+/** Parses JSON; an integer beyond 2^53 becomes a bigint. @throws SyntaxError */
 export function parseExact(text: string): unknown {
-  // The reviver costs time on big listings: go without it where no number is long enough to need it.
+  // A reviver is slow on large listings, so it is used only when some number is long enough to need it.
   if (!/\d{16}/.test(text)) return JSON.parse(text);
   const revive = (_key: string, value: unknown, context?: Context) =>
     typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "")
@@ -17,7 +17,7 @@ export function parseExact(text: string): unknown {
 
 const rawJSON = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
 
-/** Writes JSON; bigints as the numbers they are. */
+/** Writes JSON; bigints become numbers. */
 export function stringifyExact(value: unknown, indent?: number): string {
   return JSON.stringify(
     value,

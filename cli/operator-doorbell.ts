@@ -1,8 +1,8 @@
 import { type GroundOptions, groundPlace } from "./operator-data.ts";
 
 /**
- * Is an edge of a ground in the cloud without its doorbell queue? Edges are rows of the ledger, made by the
- * operator; queues and the agents' identities come with the deployment (`-c edges=…`). Asked only where
+ * Does the doorbell queue of an edge in the cloud not exist? Edges are records of the ledger, made by the operator;
+ * queues and the agents' identities are made by the deployment (`-c edges=…`). Checked only where
  * PERIGEE_QUEUE_PREFIX says what the queues are called.
  */
 export async function lacksDoorbell(ground: GroundOptions, edge: string): Promise<boolean> {

@@ -3,7 +3,7 @@ import { parseDuration } from "./patience.ts";
 
 export type VolumeOptions = { pod?: string; volume?: string };
 
-/** `--pod` and `--volume`: which volume is meant. */
+/** Adds `--pod` and `--volume`, which choose the volume. */
 export function withVolume(command: Command): Command {
   return command
     .option("--pod <name>", "pod, and its volume (default: your default pod)")
@@ -14,19 +14,19 @@ export function withPod(command: Command): Command {
   return command.addOption(new Option("--pod <name>", "pod (default: your default pod)"));
 }
 
-/** The fields of the API that name pod and volume. */
+/** The API fields for pod and volume. */
 export function volumeFields({ pod, volume }: VolumeOptions): { pod_name?: string; pvc_name?: string } {
   return { ...(pod !== undefined && { pod_name: pod }), ...(volume !== undefined && { pvc_name: volume }) };
 }
 
-/** `?a=1&b=2` of what is given, or nothing. */
+/** `?a=1&b=2` of the values that are given; empty without any. */
 export function query(fields: Record<string, string | number | boolean | undefined>): string {
   const given = Object.entries(fields).filter(([, value]) => value !== undefined && value !== false);
   if (given.length === 0) return "";
   return `?${new URLSearchParams(given.map(([key, value]): [string, string] => [key, String(value)]))}`;
 }
 
-/** A whole number of at least `min`. */
+/** Parses an integer of at least `min`. */
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const number = Number(text);
@@ -39,7 +39,7 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: 
   };
 }
 
-/** Minutes: a plain number, or a time such as 90m or 2h. */
+/** Parses minutes: a plain number, or a duration such as 90m or 2h. */
 export function minutes(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : (parseDuration(text) ?? Number.NaN) / 60_000;
   if (!Number.isInteger(value) || value < 1) {
@@ -51,8 +51,8 @@ export function minutes(text: string): number {
 }
 
 /**
- * A moment as the API wants it, ISO 8601 with a zone: what is given so stays as it is, a time without a zone
- * is this machine's, `+10m` is from now.
+ * A time as the API wants it, ISO 8601 with a zone. A time with a zone is kept, one without is in this machine's
+ * zone, and `+10m` is relative to now.
  */
 export function moment(text: string): string {
   const from = text.startsWith("+") ? parseDuration(text.slice(1)) : undefined;
@@ -64,7 +64,7 @@ export function moment(text: string): string {
   return /T.*(Z|[+-]\d\d:?\d\d)$/i.test(text) ? text : date.toISOString();
 }
 
-/** Collects a repeated option. */
+/** Collects the values of a repeated option. */
 export function collect<T>(parse: (text: string) => T): (text: string, before?: T[]) => T[] {
   return (text, before = []) => [...before, parse(text)];
 }

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How long to wait for an edge that is busy or out of contact, over all attempts of one call. */
+/** Limits how long one call waits for an edge that is busy or out of contact, over all its attempts. */
 export class Patience {
-  /** ms; 0 = do not wait */
+  /** ms; 0 = never wait */
   readonly limitMs: number;
   readonly #signal: AbortSignal;
   #since: number | undefined;
@@ -13,13 +13,13 @@ export class Patience {
     this.#signal = signal;
   }
 
-  /** The edge does not get on with it: the clock runs from the first time on. Returns the ms left. */
+  /** The edge makes no progress: the time runs from the first such call on. Returns the ms left. */
   blocked(): number {
     this.#since ??= performance.now();
     return Math.max(0, this.limitMs - (performance.now() - this.#since));
   }
 
-  /** The edge works for us: the clock starts anew when it stops again. */
+  /** The edge makes progress: the time starts again when it stops the next time. */
   moving(): void {
     this.#since = undefined;
   }

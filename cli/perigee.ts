@@ -54,7 +54,7 @@ export function buildProgram(): Command {
 
 async function main(): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) {
-    // The reader of a pipe may leave (`| head`): end as other tools do.
+    // The reader of a pipe may close it (`| head`): end without an error, as other tools do.
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EPIPE") process.exit(EXIT.brokenPipe);
       throw error;
@@ -67,7 +67,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Says what went wrong; returns the exit code. */
+/** Prints what went wrong; returns the exit code. */
 function report(error: unknown): number {
   const output = new Output(wantsJson());
   if (error instanceof CommanderError) {

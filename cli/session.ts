@@ -8,7 +8,7 @@ import { parseDuration } from "./patience.ts";
 const DEFAULT_WAIT_MS = 10 * 60_000;
 export const DEFAULT_URL = "http://127.0.0.1:8080";
 
-/** The options of `perigee` itself, as they reach every verb. */
+/** The global options of `perigee`, which every verb gets. */
 export type Globals = {
   url?: string;
   edge?: string;
@@ -26,13 +26,13 @@ export type Session = {
   signal: AbortSignal;
 };
 
-/** Adds the options that every verb has. */
+/** Adds the options that every verb takes. */
 export function addGlobalOptions(program: Command): Command {
   return program
     .option("--url <url>", `address of the ground (default: PERIGEE_URL, else ${DEFAULT_URL})`)
-    .option("--edge <edge>", "edge to talk to, when you have several")
+    .option("--edge <edge>", "edge to use, when you have several")
     .option("--json", "results as JSON on stdout, everything else as JSON lines on stderr")
-    .option("--wide", "tables with whole cells, also where they are wider than the terminal")
+    .option("--wide", "do not cut tables to the width of the terminal")
     .addOption(
       new Option("--wait <time>", "how long to wait for a busy or unreachable edge")
         .argParser(waitOption)
@@ -43,8 +43,8 @@ export function addGlobalOptions(program: Command): Command {
 
 /**
  * Wraps the work of a verb as a commander action. `work` gets the session, the verb's arguments and all
- * options; it may return an exit code. Ctrl-C stops the waiting, never the command: the message says how to
- * find it.
+ * options; it may return an exit code. Ctrl-C ends the waiting, never the command on the edge: the message says how
+ * to find it.
  */
 export function action<A extends unknown[], O extends object>(
   work: (session: Session, arguments_: A, options: O & Globals) => Promise<number | undefined>,
@@ -83,7 +83,8 @@ export function groundUrl(option: string | undefined): string {
     throw usage(`${text} is not a URL`, `like this: --url ${DEFAULT_URL}`);
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") throw usage(`${text}: only http and https`);
-  if (url.username || url.password) throw usage("a URL holds no user or password here: use perigee login");
+  if (url.username || url.password)
+    throw usage("the URL must not contain a user or password: use perigee login");
   return `${url.origin}${url.pathname}`.replace(/\/+$/, "");
 }
 
@@ -95,8 +96,8 @@ function waitOption(text: string): number {
 
 function interrupted(signal: unknown, { current: id, resumable }: Client): CliFailure {
   const goesOn = id
-    ? `the command goes on without you. Follow it: perigee commands ${id} --follow; stop it: perigee cancel ${id}`
-    : "what the edge had taken goes on: perigee commands";
+    ? `the command goes on. Follow it: perigee commands ${id} --follow; cancel it: perigee cancel ${id}`
+    : "a command that the edge has taken goes on: perigee commands";
   return new CliFailure("INTERRUPTED_BY_USER", "interrupted", {
     exit: signal === "SIGTERM" ? EXIT.terminated : EXIT.interrupted,
     hint: resumable ?? goesOn,
@@ -104,7 +105,7 @@ function interrupted(signal: unknown, { current: id, resumable }: Client): CliFa
   });
 }
 
-/** Names the command that was under way when the connection to it broke. */
+/** Adds to a lost connection which command was under way. */
 function withCommand(error: unknown, id: string | undefined): unknown {
   if (!(error instanceof CliFailure) || !id || error.fields.command_id) return error;
   const { code, message, exit, hint, fields } = error;

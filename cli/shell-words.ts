@@ -1,4 +1,4 @@
-/** Quotes a word so that a POSIX shell, or a splitter that works like one, reads exactly it. */
+/** Quotes a word so that a POSIX shell, or a parser that works like one, reads exactly this word. */
 export function quoteWord(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -10,10 +10,10 @@ import type { Settings } from "./settings.ts";
 
 export type AlarmsProps = { settings: Settings; lambdas: Record<string, Lambda> };
 
-/** Janitor's rounds are 5 min apart: two of them, so that one that is late is no alarm. */
+/** Two rounds of the janitor, which are 5 min apart, so that a late round raises no alarm. */
 const PERIOD = Duration.minutes(10);
 
-/** What a person should hear of, and the topic that tells. */
+/** The alarms of a deployment, and the topic that they notify. */
 export class Alarms extends Construct {
   readonly topic: Topic;
 
@@ -59,7 +59,7 @@ export class Alarms extends Construct {
         `The ${id} Lambda is refused invocations: the account's concurrency is used up`,
       );
     }
-    // No round, no numbers: every other alarm would stay silent.
+    // Without the janitor's rounds there are no metrics, and no other alarm would be raised.
     const rounds = worst("JanitorRounds").with({ statistic: Stats.SUM, period: Duration.minutes(30) });
     const alarm = new Alarm(this, "JanitorStopped", {
       metric: rounds,

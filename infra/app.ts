@@ -12,6 +12,6 @@ try {
   addStacks(app, (await bundleLambdas(bundles)).folders);
   app.synth();
 } finally {
-  // the synthesized assembly has copies of its own
+  // the synthesized assembly contains copies
   rmSync(bundles, { recursive: true, force: true });
 }

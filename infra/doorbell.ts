@@ -4,7 +4,7 @@ import { Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import { acknowledge } from "./acknowledge.ts";
 
-/** Name of an edge's doorbell; with an empty edge the beginning of them all. Neither part holds a `_`. */
+/** Name of an edge's queue; with an empty edge the prefix of all of them. Neither part contains a `_`. */
 export function queueName(deployment: string, edge: string): string {
   return `${deployment}_${edge}`;
 }
@@ -21,7 +21,7 @@ export class Doorbell extends Construct {
       queueName: queueName(deployment, edge),
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
-      // a ring only says "look now": an old one says nothing
+      // a ring only means "claim now", so an old one is useless
       retentionPeriod: Duration.minutes(5),
       receiveMessageWaitTime: Duration.seconds(20),
       visibilityTimeout: Duration.seconds(30),

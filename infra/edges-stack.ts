@@ -3,7 +3,7 @@ import { type App, Stack, type StackProps } from "aws-cdk-lib";
 import { Doorbell } from "./doorbell.ts";
 import { EDGES_PER_STACK, type Settings } from "./settings.ts";
 
-/** Doorbells of edges, apart from the ground: adding an edge touches neither its code nor its data. */
+/** The doorbells of edges, separate from the ground: adding an edge changes neither its code nor its data. */
 export class EdgesStack extends Stack {
   /** @throws Error over {@link EDGES_PER_STACK} edges */
   constructor(app: App, id: string, deployment: string, edges: string[], props: StackProps) {
@@ -17,7 +17,7 @@ export class EdgesStack extends Stack {
   }
 }
 
-/** The edges of each stack. An edge's place depends on its name alone, so that edges come and go alone. */
+/** The edges of each stack. An edge's stack depends only on its name, so that other edges do not move it. */
 export function spread({ edges, edgeStacks }: Pick<Settings, "edges" | "edgeStacks">): string[][] {
   const stacks = Array.from({ length: edgeStacks }, (): string[] => []);
   for (const edge of edges) {

@@ -20,11 +20,11 @@ import type { GroundAccess } from "./ground-access.ts";
 import type { Settings } from "./settings.ts";
 import type { Storage } from "./storage.ts";
 
-/** Lambda's longest; a call waits until shortly before, then it is answered 202. */
+/** Lambda's maximum. A call waits until shortly before it, then it is answered with 202. */
 const API_TIMEOUT = Duration.minutes(15);
 const JANITOR_TIMEOUT = Duration.minutes(5);
 const JANITOR_EVERY = Duration.minutes(5);
-/** MiB. With it comes the processor: half a core hashes a password in well under a second. */
+/** MiB. It determines the share of a processor: half a core hashes a password in well under a second. */
 const API_MEMORY = 1024;
 const JANITOR_MEMORY = 512;
 
@@ -50,7 +50,7 @@ export class Functions extends Construct {
     this.api = this.#lambda("Api", bundles.api, API_MEMORY, API_TIMEOUT);
     this.janitor = this.#lambda("Janitor", bundles.janitor, JANITOR_MEMORY, JANITOR_TIMEOUT);
     this.url = this.api.addFunctionUrl({
-      // users and agents come with tokens of ours, which the app checks
+      // the app checks the tokens of users and agents
       authType: FunctionUrlAuthType.NONE,
       invokeMode: settings.streaming ? InvokeMode.RESPONSE_STREAM : InvokeMode.BUFFERED,
     });
@@ -100,7 +100,7 @@ export class Functions extends Construct {
     };
   }
 
-  /** Beginning of the URLs of the doorbells, as SQS forms them: so nobody need be asked for one. */
+  /** Prefix of the URLs of the doorbells, as SQS forms them, so that no request is needed to find one. */
   get queueUrlPrefix(): string {
     const { region, account, urlSuffix } = Stack.of(this);
     return `https://sqs.${region}.${urlSuffix}/${account}/${queueName(this.#props.settings.name, "")}`;

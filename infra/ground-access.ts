@@ -23,12 +23,12 @@ const OBJECT_ACTIONS = [
   "s3:PutObject",
 ];
 const BUCKET_ACTIONS = ["s3:ListBucket", "s3:ListBucketMultipartUploads"];
-/** The roots of staging's keys (lambdas/ports/staging.ts). */
+/** The first parts of staging's keys (lambdas/ports/staging.ts). */
 const PREFIXES = ["uplink", "downlink", "logs"];
 
 /**
- * What a ground may do, wherever it runs: its Lambdas have it, and so does the role of a container that serves
- * the same deployment.
+ * The permissions of a ground, wherever it runs: for its Lambdas, and for the role of a container that serves the same
+ * deployment.
  */
 export class GroundAccess extends Construct {
   readonly policy: ManagedPolicy;

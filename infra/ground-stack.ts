@@ -6,7 +6,7 @@ import { GroundAccess } from "./ground-access.ts";
 import type { Settings } from "./settings.ts";
 import { Storage } from "./storage.ts";
 
-/** The ground: what it remembers, its code, and what calls a person. */
+/** The ground: its storage, its functions and its alarms. */
 export class GroundStack extends Stack {
   readonly storage: Storage;
   readonly functions: Functions;

@@ -6,7 +6,7 @@ export type Settings = {
   name: string;
   /** edges that get a doorbell queue and an identity (default none) */
   edges: string[];
-  /** stacks that the edges are spread over, 90 in each at most (default 1); a change of it makes queues anew */
+  /** stacks that the edges are spread over, at most 90 in each (default 1); changing it recreates queues */
   edgeStacks: number;
   /** Lambda runtime (default nodejs24.x) */
   runtime: string;
@@ -18,11 +18,11 @@ export type Settings = {
   retain: boolean;
   /** bytes per user over volumes, images and staging (default as in the server) */
   quota?: number;
-  /** gets the alarms; asked to confirm once */
+  /** e-mail address that gets the alarms; it has to confirm once */
   alarmEmail?: string;
-  /** minutes without a word of an edge until an alarm: longer than the usual gap of contact (default 60) */
+  /** minutes without contact to an edge until an alarm: longer than the usual gap (default 60) */
   silenceMinutes: number;
-  /** minutes that a command may wait, or hold the lock, until an alarm (default 60) */
+  /** minutes that a command may wait or hold the lock until an alarm (default 60) */
   waitingMinutes: number;
   /** endpoint of every AWS service as the Lambdas see it, for emulators */
   endpoint?: string;
@@ -30,7 +30,7 @@ export type Settings = {
 
 type Context = (key: string) => unknown;
 
-/** Most edges of one stack: four resources and two outputs each, and CloudFormation takes 500 and 200. */
+/** Most edges of one stack: each has four resources and two outputs, and CloudFormation allows 500 and 200. */
 export const EDGES_PER_STACK = 90;
 
 /** @throws Error that names the context value and its rule */

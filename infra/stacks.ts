@@ -4,7 +4,7 @@ import { EdgesStack, spread } from "./edges-stack.ts";
 import { GroundStack } from "./ground-stack.ts";
 import { readSettings } from "./settings.ts";
 
-/** Puts the stacks that the context asks for into `app`, checked against AwsSolutions at synthesis. */
+/** Adds the stacks for the context's settings to `app`, checked against AwsSolutions at synthesis. */
 export function addStacks(
   app: App,
   bundles: { api: string; janitor: string },

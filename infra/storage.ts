@@ -6,15 +6,15 @@ import { Construct } from "constructs";
 import { acknowledge } from "./acknowledge.ts";
 import type { Settings } from "./settings.ts";
 
-/** Days. What the ground deletes itself goes much earlier: these are for what was forgotten. */
+/** Days. The ground itself deletes objects much earlier; these rules are for what it missed. */
 const ABANDONED_PARTS = 2;
-/** An uplink may wait in the queue of an edge without contact as long as history is kept. */
+/** An uplink may wait for contact in an edge's queue as long as history is kept. */
 const UPLINKS = 90;
 const DOWNLINKS = 2;
 const LOGS = 365;
 const ACCESS_LOGS = 90;
 
-/** What the deployment remembers: the ledger's table, staging's bucket, the secret that signs tokens. */
+/** The storage of a deployment: the ledger's table, staging's bucket, the secret that signs tokens. */
 export class Storage extends Construct {
   readonly table: Table;
   readonly bucket: Bucket;

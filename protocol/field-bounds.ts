@@ -1,14 +1,14 @@
 import { REFERENCE_LENGTH } from "./image-reference.ts";
 import { LIMITS } from "./limits.ts";
 
-/** What a field may be at most: `bytes` of UTF-8 of its text, `items` of its list or dictionary. */
+/** The bound of a field: `bytes` of its text in UTF-8, `items` of its list or dictionary. */
 export type FieldBound = { bytes: number; items?: number };
 
 const path = { bytes: LIMITS.pathBytes };
 const word = { bytes: LIMITS.wordBytes };
 const name = { bytes: 63 };
 
-/** The bound of every field that users give, on the ground and again on the edge. */
+/** The bound of every field that users send, checked on the ground and again on the edge. */
 export const FIELD_BOUNDS = {
   pod_name: name,
   pvc_name: name,
@@ -35,21 +35,21 @@ export type BoundedField = keyof typeof FIELD_BOUNDS;
 const ITEMS = { command: "words", args: "arguments", envs: "variables", ports: "ports" } as const;
 type ListField = keyof typeof ITEMS;
 
-/** The rule that a text of so many bytes breaks; undefined when it keeps it. */
+/** The rule that a text of so many bytes breaks; undefined when it breaks none. */
 export function bytesRule(field: BoundedField, bytes: number): string | undefined {
   const bound = FIELD_BOUNDS[field].bytes;
   return bytes > bound ? `must be at most ${bound} bytes` : undefined;
 }
 
-/** The rule that a list or dictionary of so many items breaks; undefined when it keeps it. */
+/** The rule that a list or dictionary of so many items breaks; undefined when it breaks none. */
 export function itemsRule(field: ListField, items: number): string | undefined {
   const bound = FIELD_BOUNDS[field].items;
   return items > bound ? `must be at most ${bound} ${ITEMS[field]}` : undefined;
 }
 
 /**
- * The rule that a pod's command, args and envs break together; undefined when they keep it. Of a single text Linux takes
- * as much as this, `NAME=value` with its end included, so that what keeps it can be started.
+ * The rule that a pod's command, args and envs break together; undefined when they break none. Linux accepts a single
+ * text of this length (`NAME=value` with its terminating zero), so a pod within the bound can be started.
  */
 export function startRule(run: {
   command?: readonly string[] | undefined;
@@ -64,7 +64,7 @@ export function startRule(run: {
 
 const encoder = new TextEncoder();
 
-/** Bytes of a text in UTF-8. */
+/** Length of a text in UTF-8 bytes. */
 export function utf8Bytes(text: string): number {
   return encoder.encode(text).length;
 }

@@ -1,3 +1,5 @@
+import { LIMITS } from "./limits.ts";
+
 /** An image's name without registry host and digest, and its tag. */
 export type ImageName = { name: string; tag: string };
 
@@ -17,11 +19,8 @@ const ONE_COMPONENT = new RegExp(`^${COMPONENT}$`);
 const NAME_LENGTH = 255;
 /** Longer than any reference; keeps the expression from long inputs. */
 export const REFERENCE_LENGTH = 2 * NAME_LENGTH + 256;
-/**
- * Characters of an own image's name. An engine counts `docker.io/library/<user>-<name>` towards the 255; a user's name
- * has at most 32.
- */
-export const OWN_NAME_LENGTH = 200;
+/** Characters of an own image's name. */
+export const OWN_NAME_LENGTH = LIMITS.ownImageName;
 
 /** Reads a distribution reference; undefined when `text` is none. */
 export function parseReference(text: string): ImageReference | undefined {

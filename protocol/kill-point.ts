@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 
 /**
- * The name of the step at which this process is to die, for tests of what survives; unset in real life.
- * `@<path>`: the name is in that file, once it is there, so that a running process can be told.
+ * The name of the kill point at which this process dies, for fault tests; unset in production.
+ * `@<path>`: the name is read from that file, once it exists, so that a test can set it while the process runs.
  */
 const killAt = process.env.PERIGEE_KILL_AT;
 
-/** A step of the code path at which a death would hurt most. Dies here, as by a power cut, if told to. */
+/** A step at which a death would hurt most. Kills the process, as a power cut would, if this one is chosen. */
 export function killPoint(name: string): void {
   if (killAt === undefined) return;
   const wanted = killAt.startsWith("@") ? nameIn(killAt.slice(1)) : killAt;

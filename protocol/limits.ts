@@ -29,8 +29,19 @@ export const LIMITS = {
   /** headers of one part of a form, and how many it may have */
   partHeaderBytes: 16 * KiB,
   partHeaders: 64,
-  /** a path in a volume */
+  /** a path in a volume, and one name in it (as file systems have it) */
   pathBytes: 4 * KiB,
+  pathNameBytes: 255,
+  /** the boundary of a multipart body; RFC 2046 allows 70, some clients write longer ones */
+  boundaryBytes: 256,
+  /** levels of nested JSON in a body, and of nested Python literals in a field */
+  jsonDepth: 64,
+  literalDepth: 32,
+  /**
+   * characters of the name of a user's own image: an engine counts `docker.io/library/<user>-<name>` towards its 255,
+   * and a user's name has at most 32
+   */
+  ownImageName: 200,
   /** a field that is a word: a time, a number, a node */
   wordBytes: 256,
   /** what a run of a pod may name */
@@ -60,6 +71,8 @@ export const LIMITS = {
   logTailLineBytes: 4 * KiB,
   listEntries: 1_000_000,
   listDepth: 128,
+  /** levels of directories that are measured, with one descriptor held for each; a deeper volume is over any quota */
+  measuredDepth: 800,
   /** a Dockerfile, and one line of it (the engine's own bound) */
   dockerfileBytes: 1 * MiB,
   dockerfileLineBytes: 65_535,
@@ -72,9 +85,14 @@ export const LIMITS = {
   dockerfileExpanded: 8 * MiB,
   /** a `.dockerignore` */
   ignoreFileBytes: 64 * KiB,
+  /** steps of matching a build context against its `.dockerignore`: a few seconds */
+  ignoreFileSteps: 200_000_000,
   /** entries and layers of an archive that is loaded; engines stack 127 layers */
   archiveEntries: 10_000,
   imageLayers: 127,
+  /** indexes within indexes in an OCI image layout, and manifests in one of them */
+  imageIndexDepth: 3,
+  imageIndexManifests: 100,
   /** the config of an image that is loaded, and each other description in its archive */
   imageConfigBytes: 4 * MiB,
   /** entries of each list in an image's config: variables, labels, arguments, triggers */

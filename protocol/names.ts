@@ -6,7 +6,7 @@ export const LABEL_RULE =
   "must be an RFC 1035 label: begins with a lower-case letter; lower-case letters, digits and '-'; ends with a letter or digit; at most 63 characters";
 export const label = z.string().regex(LABEL, LABEL_RULE);
 
-/** The name of the pod and volume that are meant when none is named. */
+/** The name of the default pod and volume, used when none is named. */
 export const DEFAULT_NAME = "default";
 
 /** User names have no `-`, so that the image prefix `<user>-` is unambiguous. */

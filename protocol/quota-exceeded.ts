@@ -1,8 +1,8 @@
 import { PerigeeError } from "./errors.ts";
 
-/** Each rule of a quota has one text here, whoever finds it broken: the ground before, the edge meanwhile. */
+/** The texts of all quota errors: ground and edge use the same ones. */
 
-/** QUOTA_EXCEEDED: of the user's bytes on ground and edge. */
+/** QUOTA_EXCEEDED for the user's bytes on ground and edge. */
 export function byteQuotaExceeded(): PerigeeError {
   return new PerigeeError(
     "QUOTA_EXCEEDED",
@@ -10,7 +10,7 @@ export function byteQuotaExceeded(): PerigeeError {
   );
 }
 
-/** QUOTA_EXCEEDED: of the user's pods, of which `open` have not terminated. */
+/** QUOTA_EXCEEDED for the user's pods, of which `open` have not terminated. */
 export function podQuotaExceeded(open: number): PerigeeError {
   return new PerigeeError(
     "QUOTA_EXCEEDED",

@@ -1,8 +1,8 @@
-/** Runs tasks of one key one after the other, tasks of different keys side by side. */
+/** Runs tasks with the same key one after the other, tasks with different keys concurrently. */
 export class Serial {
   readonly #tails = new Map<string, Promise<unknown>>();
 
-  /** Runs `task` when all earlier ones under `key` have ended, however they ended. */
+  /** Runs `task` when all earlier tasks with this `key` have ended, also by an error. */
   run<T>(key: string, task: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key);
     const result = before ? before.then(task, task) : task();

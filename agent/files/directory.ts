@@ -1,13 +1,13 @@
 import fs, { type BigIntStats, constants as c, type Dir, type Dirent, type Stats } from "node:fs";
 import type { EntryName } from "./entry-name.ts";
 
-/** open(2)'s O_PATH: a handle on whatever is there, without opening it (no device or FIFO notices). */
+/** O_PATH of open(2): a handle on an entry without opening it, so that no device or FIFO reacts. */
 const O_PATH = 0o10000000;
 
 /**
- * A directory held open by descriptor. Every entry is named relative to the descriptor, through
- * `/proc/self/fd/<fd>/<name>`, and never followed when it is a link: whoever renames or links things
- * underneath while we work cannot lead us out. Node has no openat(2); this is the same on Linux.
+ * A directory held open by a descriptor. Every entry is named relative to the descriptor, through
+ * `/proc/self/fd/<fd>/<name>`, and a link is never followed: a process that renames or links entries
+ * meanwhile cannot lead us out of the directory. Node has no openat(2); on Linux this is equivalent.
  * Calls are synchronous: each is one system call on one component.
  */
 export class Directory {
@@ -38,7 +38,7 @@ export class Directory {
   }
 
   /**
-   * Opens a file for reading. O_NONBLOCK, so that a FIFO cannot hold us: fstat what you got.
+   * Opens a file for reading, with O_NONBLOCK so that a FIFO cannot block: fstat the result.
    * @throws ENOENT, ELOOP (a link), ENXIO (a socket)
    */
   openFile(name: EntryName): number {
@@ -50,7 +50,7 @@ export class Directory {
     return fs.openSync(this.at(name), c.O_RDWR | c.O_CREAT | c.O_EXCL | c.O_NOFOLLOW, mode);
   }
 
-  /** Creates the directory if it is missing and opens it; `made` sees a new one. @throws ENOTDIR, ELOOP */
+  /** Creates the directory if it is missing and opens it; `made` gets a new one. @throws ENOTDIR, ELOOP */
   makeDirectory(name: EntryName, mode = 0o777, made?: (fd: number) => void): Directory {
     try {
       fs.mkdirSync(this.at(name), mode);
@@ -60,7 +60,7 @@ export class Directory {
     }
     const directory = this.openDirectory(name);
     made?.(directory.fd);
-    // mkdir's mode is cut by the umask
+    // mkdir applies the umask to the mode
     fs.fchmodSync(directory.fd, mode);
     return directory;
   }
@@ -74,8 +74,8 @@ export class Directory {
   }
 
   /**
-   * A handle (O_PATH descriptor) on an entry of any kind, a link itself included. Nothing is opened: fstat it,
-   * then {@link reopen} exactly what was looked at.
+   * A handle (O_PATH descriptor) on an entry of any kind, also on a link itself. Nothing is opened: fstat it,
+   * then {@link reopen} exactly the entry that was checked.
    * @throws ENOENT
    */
   handle(name: EntryName): number {
@@ -87,12 +87,12 @@ export class Directory {
     return fs.openSync(`/proc/self/fd/${handle}`, c.O_RDONLY | c.O_NONBLOCK | c.O_NOCTTY);
   }
 
-  /** Takes over a descriptor that is known to be a directory's. */
+  /** Takes over a descriptor that is known to be one of a directory. */
   static adopt(fd: number): Directory {
     return new Directory(fd);
   }
 
-  /** Another descriptor of the same directory. */
+  /** A second descriptor of the same directory. */
   duplicate(): Directory {
     return new Directory(fs.openSync(`/proc/self/fd/${this.fd}`, c.O_RDONLY | c.O_DIRECTORY));
   }
@@ -105,17 +105,17 @@ export class Directory {
     return fs.readdirSync(this.path, { withFileTypes: true });
   }
 
-  /** Entries whose `name` holds one character per byte (entry-name.ts), so that no name is lost. */
+  /** Entries whose `name` has one character per byte (entry-name.ts), so that names that are not UTF-8 are kept. */
   rawEntries(): Dirent[] {
     return fs.readdirSync(this.path, { withFileTypes: true, encoding: "latin1" });
   }
 
-  /** The same piece by piece, for directories too large to hold; close it. */
+  /** The same as a stream, for directories too large to hold in memory; close it. */
   openEntries(): Dir {
     return fs.opendirSync(this.path, { encoding: "latin1", bufferSize: 256 });
   }
 
-  /** Path of the directory itself, for this process, while it is open. */
+  /** Path of the directory itself, valid in this process while it is open. */
   get path(): string {
     return `/proc/self/fd/${this.fd}`;
   }

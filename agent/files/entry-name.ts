@@ -1,8 +1,7 @@
 import { isUtf8 } from "node:buffer";
 
 /**
- * What a system call takes as a name. Names on Linux are bytes, not text: one that is not valid UTF-8 goes
- * as a Buffer.
+ * A name as a system call takes it. Names on Linux are bytes, not text: one that is not valid UTF-8 is a Buffer.
  */
 export type EntryName = string | Buffer;
 
@@ -13,7 +12,7 @@ export function entryName(raw: string): EntryName {
   return BEYOND_ASCII.test(raw) ? Buffer.from(raw, "latin1") : raw;
 }
 
-/** The name as text, from a raw name; `exact` is false when its bytes are not UTF-8: {@link escapeName} wrote it. */
+/** The name as text, from a raw name. `exact` is false when it is not UTF-8 and was escaped by {@link escapeName}. */
 export function decodeName(raw: string): { text: string; exact: boolean } {
   if (!BEYOND_ASCII.test(raw)) return { text: raw, exact: true };
   const bytes = Buffer.from(raw, "latin1");
@@ -22,8 +21,8 @@ export function decodeName(raw: string): { text: string; exact: boolean } {
 }
 
 /**
- * Bytes as text in which nothing is lost, for comparing only: a byte that is not UTF-8 becomes a lone surrogate,
- * which no text has.
+ * Bytes as text without loss, only for comparing: a byte that is not UTF-8 becomes a lone surrogate, which no valid
+ * text contains.
  */
 export function distinctText(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString();
@@ -35,8 +34,8 @@ export function distinctText(bytes: Buffer): string {
 }
 
 /**
- * A name that is not UTF-8 as people may read it: a byte that is no text as `\\xE9`, a backslash as two. Two names
- * never look the same, but a name that is text may look like one of these.
+ * A readable form of a name that is not UTF-8: a byte that is not text as `\\xE9`, a backslash as two. Two such names
+ * never look the same, but a name that is UTF-8 may look like one of them.
  */
 export function escapeName(bytes: Buffer): string {
   return rewritten(
@@ -59,7 +58,7 @@ function rewritten(bytes: Buffer, foreign: (byte: number) => string, own: (text:
   return out;
 }
 
-/** Bytes of the character that such a byte begins; 0 when it begins none. */
+/** Length of the character that starts with this byte; 0 when no character does. */
 function lengthAt(first: number): number {
   if (first < 0x80) return 1;
   if (first < 0xc2 || first > 0xf4) return 0;

@@ -2,18 +2,18 @@ import fs, { type BigIntStats } from "node:fs";
 import { PerigeeError } from "#protocol/errors.ts";
 import { Directory, isErrno } from "./directory.ts";
 
-/** What a path led to. The caller closes `directory` or `fd`. */
+/** What is at a path. The caller closes `directory` or `fd`. */
 export type Opened =
   | { kind: "directory"; directory: Directory; stats: BigIntStats }
   | { kind: "file"; fd: number; stats: BigIntStats }
-  /** FIFO, socket or device: it was looked at, never opened */
+  /** FIFO, socket or device: it was checked with fstat, never opened */
   | { kind: "other"; stats: BigIntStats };
 
 /**
- * Opens what lies at `path` beneath `root`, component by component, never following a link.
+ * Opens what is at `path` beneath `root`, component by component, never following a link.
  * `path` is a volumePath: relative, normalised, "" for the root itself. `root` stays open.
  * @throws PerigeeError ILLEGAL_PATH when a component is a link
- * @throws ENOENT, ENOTDIR (a component on the way is no directory), ENAMETOOLONG
+ * @throws ENOENT, ENOTDIR (a parent component is not a directory), ENAMETOOLONG
  */
 export function openBeneath(root: Directory, path: string): Opened {
   if (path === "") {
@@ -29,7 +29,7 @@ export function openBeneath(root: Directory, path: string): Opened {
 }
 
 /**
- * Opens the directory that holds the last component of `path` (not ""), and gives that component.
+ * Opens the directory that contains the last component of `path` (not ""), and returns that component.
  * The caller closes `parent`.
  * @throws as {@link openBeneath}
  */
@@ -51,14 +51,14 @@ export function openParent(root: Directory, path: string): { parent: Directory; 
 }
 
 /**
- * Opens the directory `name` in `parent`; `path` is what messages name.
+ * Opens the directory `name` in `parent`; `path` is named in messages.
  * @throws PerigeeError ILLEGAL_PATH for a link; ENOENT, ENOTDIR
  */
 export function openStep(parent: Directory, name: string, path: string): Directory {
   try {
     return parent.openDirectory(name);
   } catch (error) {
-    // Linux says ENOTDIR for a link when O_DIRECTORY and O_NOFOLLOW come together
+    // Linux returns ENOTDIR for a link when O_DIRECTORY and O_NOFOLLOW are combined
     if (isErrno(error, "ELOOP") || (isErrno(error, "ENOTDIR") && isLink(parent, name))) {
       throw illegal(path);
     }
@@ -66,7 +66,7 @@ export function openStep(parent: Directory, name: string, path: string): Directo
   }
 }
 
-/** Opens the last component: what was looked at is what is opened, whatever a pod swaps meanwhile. */
+/** Opens the last component: exactly the entry that was checked, whatever a pod replaces it with meanwhile. */
 export function openEntry(parent: Directory, name: string | Buffer, path: string): Opened {
   const handle = parent.handle(name);
   try {
@@ -82,7 +82,7 @@ export function openEntry(parent: Directory, name: string | Buffer, path: string
   }
 }
 
-/** Did a walk end because there is nothing at the path? */
+/** Does the error mean that nothing is at the path? */
 export function isMissing(error: unknown): boolean {
   return isErrno(error, "ENOENT", "ENOTDIR", "ENAMETOOLONG");
 }

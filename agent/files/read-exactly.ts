@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 
 const CHUNK = 256 * 1024;
 
-/** The file became shorter while it was read: what was promised cannot be sent. */
+/** The file became shorter while it was read, so the announced length cannot be sent. */
 export class FileShrank extends Error {
   override readonly name = "FileShrank";
   constructor(missing: number) {
@@ -31,7 +31,7 @@ export function readExactly(fd: number, start: number, length: number): Readable
       const buffer = Buffer.allocUnsafe(Math.min(CHUNK, left));
       fs.read(fd, buffer, 0, buffer.length, position, (error, count) => {
         reading = false;
-        // a descriptor closed under a running read could belong to another file by then
+        // if the descriptor were closed during a read, its number could belong to another file by then
         if (closing !== undefined) return closing();
         if (error !== null) return void this.destroy(error);
         if (count === 0) return void this.destroy(new FileShrank(left));

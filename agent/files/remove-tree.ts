@@ -3,14 +3,14 @@ import { type Directory, isErrno } from "./directory.ts";
 import { type EntryName, entryName } from "./entry-name.ts";
 
 const BATCH = 64;
-/** A process that still has the directory open may add to it as we empty it; it will not win for ever. */
+/** Passes over a directory to which a process keeps adding entries, before we give up. */
 const PASSES = 1000;
 
 /**
- * Removes `name` in `holder` and everything in it; nothing there is no error. No link is followed. Any depth
- * takes two descriptors and no stack: subdirectories are first moved up into `holder`, which therefore must
- * be a directory that no pod can reach. Cut short, it leaves `name` and names beginning with `name~`: remove
- * those too.
+ * Removes `name` in `holder` with everything in it; a missing `name` is no error. No link is followed. Any depth
+ * needs two descriptors and no recursion: subdirectories are first moved up into `holder`, which therefore must
+ * be a directory that no pod can reach. When it is interrupted it leaves `name` and names beginning with `name~`:
+ * remove those too.
  * @throws the signal's reason; ENOTEMPTY when a process keeps filling a directory
  */
 export async function removeTree(holder: Directory, name: string, signal?: AbortSignal): Promise<void> {
@@ -31,7 +31,7 @@ export async function removeTree(holder: Directory, name: string, signal?: Abort
               todo.push(lifted);
               return;
             } catch (error) {
-              // left over from a removal that was cut
+              // left by a removal that was interrupted
               if (!isErrno(error, "ENOTEMPTY", "EEXIST", "ENOTDIR")) throw error;
             }
           }
@@ -50,7 +50,7 @@ export async function removeTree(holder: Directory, name: string, signal?: Abort
   }
 }
 
-/** Removes an entry that is no directory; false when it is one. */
+/** Removes an entry that is not a directory; false when it is one. */
 async function removeOther(holder: Directory, name: string): Promise<boolean> {
   try {
     await fs.promises.unlink(holder.at(name));
@@ -78,7 +78,7 @@ async function empty(
         batch.push(entry);
       }
       if (batch.length === 0) return;
-      // awaited even when all are directories: the event loop turns between batches
+      // awaited even when all are directories, so that the event loop runs between batches
       await Promise.all(
         batch.map(async (entry) => {
           const child = entryName(entry.name);
@@ -86,7 +86,7 @@ async function empty(
           try {
             await fs.promises.unlink(directory.at(child));
           } catch (error) {
-            // swapped meanwhile: the next pass sees what it is now
+            // replaced meanwhile: the next pass sees the new entry
             if (!isErrno(error, "ENOENT", "EISDIR", "EPERM")) throw error;
           }
         }),

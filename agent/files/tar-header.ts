@@ -1,12 +1,12 @@
 import { isUtf8 } from "node:buffer";
 
 const BLOCK = 512;
-/** What a header has room for in its own fields. */
+/** Bytes that fit into a header's own name field. */
 const FIELD_BYTES = 100;
 const FLAGS = { file: "0", link: "1", symlink: "2", directory: "5" } as const;
 
 export type TarHeader = {
-  /** bytes as they are on disk: a name need not be text */
+  /** bytes as they are on disk: a name may be no valid text */
   name: Buffer;
   type: keyof typeof FLAGS;
   /** bytes of content; default 0 */
@@ -15,13 +15,13 @@ export type TarHeader = {
   mode?: number;
   /** ms since 1970; default 0 */
   mtimeMs?: number;
-  /** what a link leads to */
+  /** target of a link */
   target?: Buffer;
 };
 
 /**
- * The blocks that stand before an entry's content: owner 0:0, and further headers where a name does not fit. Text
- * goes into pax records, which say that they are UTF-8; any other bytes go as GNU's tar writes them.
+ * The blocks before an entry's content: owner 0:0, and extended headers for a name that does not fit. Text is written
+ * as pax records, which are UTF-8 by definition; other bytes are written as GNU tar does.
  */
 export function tarHeader(header: TarHeader): Buffer {
   const { name, target = Buffer.alloc(0) } = header;
@@ -44,14 +44,14 @@ export function fileHeader(name: string, size: number): Buffer {
   return tarHeader({ name: Buffer.from(name), type: "file", size });
 }
 
-/** What follows a content of `size` bytes up to the next block. */
+/** The padding after a content of `size` bytes up to the next block. */
 export function paddingOf(size: number): Buffer {
   return Buffer.alloc((BLOCK - (size % BLOCK)) % BLOCK);
 }
 
 export const END_OF_TAR = Buffer.alloc(2 * BLOCK);
 
-/** The sum that a header carries. */
+/** The checksum of a header. */
 export function tarChecksum(header: Buffer): number {
   let sum = 0;
   for (let i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 0x20 : header[i]!;

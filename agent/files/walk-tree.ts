@@ -5,12 +5,12 @@ import { type Directory, isErrno } from "./directory.ts";
 import { decodeName, type EntryName, entryName } from "./entry-name.ts";
 
 export type WalkEntry = {
-  /** open while the entry is being looked at, not after the next step */
+  /** the entry's directory; open only until the next step of the walk */
   parent: Directory;
   name: EntryName;
-  /** for people: `/` between components, relative to where the walk began, escaped where names are not UTF-8 */
+  /** for people: relative to the root, `/` between components, names that are not UTF-8 escaped */
   path: string;
-  /** the same with one character for each byte: no name is lost */
+  /** the same with one character per byte, without loss */
   raw: string;
   kind: "file" | "directory" | "symlink" | "other";
 };
@@ -18,8 +18,8 @@ export type WalkEntry = {
 export type WalkOptions = {
   signal?: AbortSignal;
   /**
-   * Is the entry wanted? A directory that is not is not entered, unless it is said: `"enter"` is for what lies in it.
-   * Default: all are.
+   * Is the entry wanted? A directory that is not wanted is not entered either, unless the answer is `"enter"`: then
+   * its contents are asked for. Default: everything is wanted.
    */
   filter?: (path: string, kind: WalkEntry["kind"], raw: string) => boolean | "enter";
   /** default LIMITS.listEntries */
@@ -28,7 +28,7 @@ export type WalkOptions = {
   maxDepth?: number;
 };
 
-/** A walk met a bound: the tree has more entries, or is deeper, than allowed. */
+/** The tree has more entries, or is deeper, than the walk's bounds allow. */
 export class TreeTooLarge extends Error {
   override readonly name = "TreeTooLarge";
 }
@@ -36,8 +36,8 @@ export class TreeTooLarge extends Error {
 type Level = { directory: Directory; prefix: string; rawPrefix: string; entries: Dirent[]; next: number };
 
 /**
- * Everything beneath `root`, parents before children, siblings sorted bytewise, no link followed. What
- * vanishes meanwhile is left out. `root` stays open and is not itself an entry.
+ * Everything beneath `root`, parents before children, siblings sorted bytewise. Links are not followed, and entries
+ * that vanish meanwhile are skipped. `root` stays open and is not itself an entry.
  * @throws TreeTooLarge, the signal's reason
  */
 export async function* walkTree(root: Directory, options: WalkOptions = {}): AsyncGenerator<WalkEntry> {

@@ -1,6 +1,7 @@
 import http from "node:http";
 import https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
+import { backoffMs } from "#protocol/backoff.ts";
 import { DOORBELL_CURSOR, DOORBELL_WAIT_S, type DoorbellListener } from "#protocol/doorbell.ts";
 
 export type HttpDoorbellOptions = {
@@ -75,11 +76,9 @@ export class HttpDoorbell implements DoorbellListener {
     return false;
   }
 
-  /** Doubles with every failure up to the longest, then a random half to whole of that. */
   #pauseMs(failures: number): number {
-    const { pauseMs: { first, longest } = { first: 500, longest: 30_000 }, random = Math.random } =
-      this.#options;
-    return Math.min(longest, first * 2 ** Math.min(failures, 30)) * (0.5 + random() / 2);
+    const { pauseMs: { first, longest } = { first: 500, longest: 30_000 }, random } = this.#options;
+    return backoffMs(first, longest, failures, random);
   }
 }
 

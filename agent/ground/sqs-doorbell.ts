@@ -5,6 +5,7 @@ import {
   ReceiveMessageCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
+import { backoffMs } from "#protocol/backoff.ts";
 import { DOORBELL_WAIT_S, type DoorbellListener } from "#protocol/doorbell.ts";
 
 export type SqsDoorbellOptions = {
@@ -131,11 +132,9 @@ export class SqsDoorbell implements DoorbellListener {
     });
   }
 
-  /** Doubles with every failure up to the longest, then a random half to whole of that. */
   #pauseMs(failures: number): number {
-    const { pauseMs: { first, longest } = { first: 500, longest: 30_000 }, random = Math.random } =
-      this.#options;
-    return Math.min(longest, first * 2 ** Math.min(failures, 30)) * (0.5 + random() / 2);
+    const { pauseMs: { first, longest } = { first: 500, longest: 30_000 }, random } = this.#options;
+    return backoffMs(first, longest, failures, random);
   }
 }
 

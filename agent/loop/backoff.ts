@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { backoffMs } from "#protocol/backoff.ts";
 
-/** Waits between tries: doubling from `first` to `most` ms, each with full jitter. */
+/** Waits between tries: doubling from `first` to `most` ms, each with jitter. */
 export class Backoff {
   readonly #first: number;
   readonly #most: number;
@@ -18,10 +19,8 @@ export class Backoff {
 
   /** Resolves after the next wait, or at once when `signal` aborts. */
   async wait(signal?: AbortSignal): Promise<void> {
-    const ceiling = Math.min(this.#most, this.#first * 2 ** this.#tries++);
-    await sleep(ceiling / 2 + (Math.random() * ceiling) / 2, undefined, signal && { signal }).catch(
-      () => undefined,
-    );
+    const ms = backoffMs(this.#first, this.#most, this.#tries++);
+    await sleep(ms, undefined, signal && { signal }).catch(() => undefined);
   }
 
   reset(): void {

@@ -5,8 +5,8 @@ import type { InputOf } from "#protocol/operations.ts";
 export type AskedRange = NonNullable<InputOf<"volume.read">["range"]>;
 
 /**
- * What of a file is sent (RFC 9110, 14): undefined is all of it, both ends are inclusive. A range that is
- * malformed, or asks for the tail of an empty file, means all.
+ * The bytes of a file that are sent (RFC 9110, 14), both ends inclusive; undefined means all of it, and so does a
+ * range that is malformed or asks for the tail of an empty file.
  * @throws PerigeeError RANGE_NOT_SATISFIABLE, data {total}
  */
 export function resolveRange(
@@ -26,16 +26,16 @@ export function resolveRange(
   return { start, end: Math.min(end ?? total - 1, total - 1) };
 }
 
-/** Does `If-Range` hold (RFC 9110, 13.1.5)? Absent it does. Only strong validators do. */
+/** Is `If-Range` true (RFC 9110, 13.1.5)? It is when absent, and otherwise only for an equal, strong validator. */
 export function ifRangeHolds(ifRange: string | undefined, etag: string, modifiedMs: number): boolean {
   if (ifRange === undefined) return true;
   if (ifRange.startsWith('"')) return ifRange === etag;
   const date = Date.parse(ifRange);
-  // a date is strong only if the file was still for a while: its resolution is one second
+  // a date has a resolution of one second, so it is a strong validator only for a file unchanged for a while
   return date === Math.floor(modifiedMs / 1000) * 1000 && Date.now() - modifiedMs > 2000;
 }
 
-/** Strong validator of a file's content: any write changes its ctime. */
+/** A strong validator (ETag) of a file's content: any write changes its ctime. */
 export function etagOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return `"${[ino, size, mtimeNs, ctimeNs].map((part) => part.toString(36)).join("-")}"`;
 }

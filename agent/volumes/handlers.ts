@@ -3,17 +3,9 @@ import { deleteHandler } from "./delete.ts";
 import { listHandler } from "./list.ts";
 import { readHandler } from "./read.ts";
 import { uplinkHandler } from "./uplink/uplink.ts";
+import type { VolumeDeps } from "./volume-deps.ts";
 import { deleteVolumeHandler, listVolumesHandler } from "./volume-handlers.ts";
 import type { Volumes } from "./volumes.ts";
-
-export type VolumeDeps = {
-  /** Does a pod that has not terminated use the volume? */
-  isVolumeInUse(user: string, volume: string): boolean | Promise<boolean>;
-  /** Byte quota per user, as the ground last said. */
-  quota(): number;
-  /** Bytes of the user that count against the quota and lie elsewhere on the edge (images). Default: none. */
-  usageElsewhere?(user: string): number | Promise<number>;
-};
 
 export type VolumeOperation =
   | "volume.uplink"

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { LIMITS, MiB } from "#protocol/limits.ts";
 import type { OperationHandler } from "../operation.ts";
-import type { VolumeDeps } from "./handlers.ts";
+import type { VolumeDeps } from "./volume-deps.ts";
 import type { Volumes } from "./volumes.ts";
 
 /** A file must have been still for this long (ms) before its hash is kept: file systems' clocks tick coarsely. */

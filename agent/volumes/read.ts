@@ -12,7 +12,7 @@ import { FileShrank, readExactly } from "../files/read-exactly.ts";
 import { TreeTooLarge } from "../files/walk-tree.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import { etagOf, ifRangeHolds, resolveRange } from "./byte-range.ts";
-import type { VolumeDeps } from "./handlers.ts";
+import type { VolumeDeps } from "./volume-deps.ts";
 import type { Volumes } from "./volumes.ts";
 
 type Context = OperationContext<"volume.read">;

@@ -4,8 +4,8 @@ import type { EntryName } from "../files/entry-name.ts";
 import { removeTree } from "../files/remove-tree.ts";
 
 /**
- * Where deleted things go first: one rename takes them out of sight at once and whole, and what follows may
- * take its time, or be cut. No pod can reach it by a path.
+ * Where deleted entries are moved first: one rename removes them from the volume atomically, and deleting their
+ * contents may take long or be interrupted. No pod can reach it by a path.
  */
 export class Trash {
   readonly #path: string;
@@ -17,7 +17,7 @@ export class Trash {
 
   /**
    * Moves `name` of `from` here as `id`; durable when it returns.
-   * @throws ENOENT, EEXIST (something lies here under that id), EBUSY, EXDEV (a mount)
+   * @throws ENOENT, EEXIST (there is something with that id already), EBUSY, EXDEV (a mount)
    */
   take(from: Directory, name: EntryName, id: string): void {
     using trash = Directory.open(this.#path);
@@ -33,8 +33,8 @@ export class Trash {
   }
 
   /**
-   * Deletes what lies here under `id`. Nothing there is no error.
-   * @throws the signal's reason: the rest goes with the next {@link sweep}
+   * Deletes what is here under `id`; a missing entry is no error.
+   * @throws the signal's reason: the next {@link sweep} deletes the rest
    */
   async empty(id: string, signal?: AbortSignal): Promise<void> {
     using trash = Directory.open(this.#path);
@@ -42,9 +42,9 @@ export class Trash {
   }
 
   /**
-   * Deletes what earlier lives of the agent left, but for what belongs to the commands in `keep`. What lies
-   * here when it is called is what it looks at: it may run beside new commands.
-   * @param failed told of what could not be deleted; the rest goes on
+   * Deletes what earlier processes of the agent left, except what belongs to the commands in `keep`. It considers
+   * only what is here when it is called, so it may run beside new commands.
+   * @param failed called for each entry that could not be deleted; the others are still deleted
    */
   async sweep(
     keep: ReadonlySet<string>,

@@ -1,7 +1,7 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import type { OperationHandler } from "../operation.ts";
 import { emptyTrash, measureLater } from "./delete.ts";
-import type { VolumeDeps } from "./handlers.ts";
+import type { VolumeDeps } from "./volume-deps.ts";
 import type { Volumes } from "./volumes.ts";
 
 /** The user's volumes with their sizes. */

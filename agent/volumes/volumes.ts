@@ -7,12 +7,10 @@ import { LIMITS } from "#protocol/limits.ts";
 import { LABEL, USER } from "#protocol/names.ts";
 import { Directory, isErrno } from "../files/directory.ts";
 import { isMissing } from "../files/open-beneath.ts";
+import { UNMEASURABLE_BYTES } from "../files/unmeasurable.ts";
 import { KnownHashes } from "./listing/known-hashes.ts";
 import { type Measure, TreeWorker } from "./listing/tree-worker-client.ts";
 import { Trash } from "./trash.ts";
-
-/** More than any quota, and still a whole number on the wire. */
-const UNMEASURABLE = 2 ** 50;
 
 export type VolumesOptions = {
   /** directory of everything here: `<root>/<user>/<volume>`; made when missing */
@@ -323,7 +321,7 @@ export class Volumes {
 
 /** What a volume counts against the quota: one with depths that cannot be measured is over any. */
 function chargeOf(measured: Measure | undefined): number {
-  return measured?.truncated ? UNMEASURABLE : (measured?.allocated ?? 0);
+  return measured?.truncated ? UNMEASURABLE_BYTES : (measured?.allocated ?? 0);
 }
 
 function hasDirectory(home: Directory, name: string): boolean {

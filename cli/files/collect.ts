@@ -6,21 +6,21 @@ import { CliFailure, usage } from "../failure.ts";
 import { bytes } from "../output/text.ts";
 
 export type LocalFile = {
-  /** where it is read */
+  /** local path that it is read from */
   source: string;
-  /** where it goes, relative to the destination, `/` between components */
+  /** path in the volume, relative to the destination, with `/` between components */
   path: string;
   /** bytes */
   size: number;
-  /** named by hand: a link is followed */
+  /** named on the command line: a link is followed */
   follow: boolean;
 };
 
 /**
- * The files that `arguments_` name. A file arrives under its name; a directory with everything in it under
- * its name, or without it when it is given as `.` or `dir/.`. Links named by hand are followed, links inside
- * directories are left out with a notice, and so are sockets, devices and FIFOs.
- * @throws CliFailure for what cannot be read, two files with one target, and more than one uplink may carry
+ * The files that `arguments_` name. A file is uploaded under its name, a directory with its contents under its
+ * name, or without that name when it is given as `.` or `dir/.`. Links named on the command line are followed. Links
+ * inside directories are skipped with a notice, and so are sockets, devices and FIFOs.
+ * @throws CliFailure for a file that cannot be read, two files with one target, and more than one uplink may have
  */
 export async function collectFiles(
   arguments_: string[],
@@ -56,7 +56,8 @@ export async function collectFiles(
       await walk(argument, contents ? "" : basename(argument), add, notice);
     } else throw usage(`${argument} is neither a file nor a directory`);
   }
-  if (found.size === 0) throw new CliFailure("NO_FILES", "There are no files in what you named", { exit: 2 });
+  if (found.size === 0)
+    throw new CliFailure("NO_FILES", "There are no files in the given paths", { exit: 2 });
   return [...found.values()];
 }
 

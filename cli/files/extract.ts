@@ -10,10 +10,10 @@ import { safe } from "../output/text.ts";
 type Found = { files: number; directories: number; bytes: number };
 
 /**
- * Unpacks a tar into the new directory `target`, all or nothing: into a fresh directory beside it that is
- * renamed at the end. Names are bytes and come out as they are. Only files and directories are made; links and
- * devices are left out with a notice. A path that leads out, two entries of one name, or a name that this disk does
- * not take end it, naming the entry.
+ * Unpacks a tar into the new directory `target`, completely or not at all: into a temporary directory beside it
+ * that is renamed at the end. Names are bytes and are kept as they are. Only files and directories are made; links
+ * and devices are skipped with a notice. A path that leads out of the directory, two entries with one name, or a name
+ * that this file system refuses is an error that names the entry.
  * @throws CliFailure LOCAL_FILE, BAD_ANSWER
  */
 export async function extractTar(
@@ -25,7 +25,7 @@ export async function extractTar(
   try {
     const found = await unpack(tar, fresh, options);
     await chmod(fresh, 0o777 & ~process.umask());
-    // Fails when something has come up there meanwhile: rename replaces nothing but an empty directory.
+    // Fails when `target` was created meanwhile: a rename replaces nothing but an empty directory.
     await rename(fresh, target);
     return found;
   } catch (error) {
@@ -43,7 +43,7 @@ async function unpack(
   { notice, signal }: { notice: (text: string) => void; signal: AbortSignal },
 ): Promise<Found> {
   const found: Found = { files: 0, directories: 0, bytes: 0 };
-  // one character for each byte, except of what a pax record says, which is text
+  // latin1: one character per byte. Names in pax records are text.
   const unpacker = extract({ filenameEncoding: "latin1" } as Parameters<typeof extract>[0]);
   const reading = pipeline(createReadStream(tar, { highWaterMark: 1024 * 1024 }), unpacker, { signal });
   // The loop below sees the same error; without this it would also count as unhandled.
@@ -58,7 +58,7 @@ async function unpack(
       found.directories++;
       entry.resume();
     } else if (type === "file" || type === "contiguous-file") {
-      if (parts.length === 0) throw new CliFailure("BAD_ANSWER", "the tar holds a file without a name");
+      if (parts.length === 0) throw new CliFailure("BAD_ANSWER", "the tar contains a file without a name");
       const path = below(root, parts);
       const file = await making(name, async () => {
         await mkdir(below(root, parts.slice(0, -1)), { recursive: true });
@@ -84,12 +84,12 @@ async function unpack(
   return found;
 }
 
-/** Components of an entry's path. Nothing but files and directories of ours is below the root: no links lead out. */
+/** Components of an entry's path. Below the root is only what we made ourselves, so no link leads out. */
 function entryParts(name: Buffer): string[] {
   const text = name.toString("latin1");
   const parts = text.split("/").filter((part) => part !== "" && part !== ".");
   if (text.startsWith("/") || text.includes("\0") || parts.includes("..")) {
-    throw new CliFailure("BAD_ANSWER", `the tar holds a path that leads out: ${shown(name)}`, {
+    throw new CliFailure("BAD_ANSWER", `the tar contains a path outside of its directory: ${shown(name)}`, {
       hint: KEEP_TAR,
     });
   }
@@ -100,8 +100,8 @@ function below(root: string, parts: readonly string[]): Buffer {
   return Buffer.concat([Buffer.from(root), ...parts.map((part) => Buffer.from(`/${part}`, "latin1"))]);
 }
 
-const KEEP_TAR = "leave --extract out: the tar holds everything";
-/** What is wrong with a name and will be the next time, too. */
+const KEEP_TAR = "leave --extract out to get the tar itself";
+/** Errors that are about the name itself: trying again would not help. */
 const NAME_ERRORS = ["EEXIST", "ENOTDIR", "EISDIR", "ENAMETOOLONG", "EILSEQ", "EINVAL"];
 
 async function making<T>(name: Buffer, make: () => Promise<T>): Promise<T> {
@@ -117,7 +117,7 @@ async function making<T>(name: Buffer, make: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A name for people, whatever its bytes. */
+/** A name as text for people, whatever its bytes are. */
 function shown(name: Buffer): string {
   return safe(
     isUtf8(name) ? name.toString() : `${JSON.stringify(name.toString())} (a name that is not UTF-8)`,

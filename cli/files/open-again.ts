@@ -3,8 +3,8 @@ import { CliFailure } from "../failure.ts";
 import type { LocalFile } from "./collect.ts";
 
 /**
- * Opens a file that was found before. It may have been replaced since: what is sent is a regular file of the
- * size we promised.
+ * Opens a file that was found earlier. It may have been replaced since, so this checks that it is still a regular
+ * file of the size that was announced.
  * @throws CliFailure LOCAL_FILE
  */
 export async function openAgain(file: LocalFile): Promise<FileHandle> {

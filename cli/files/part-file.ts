@@ -2,20 +2,20 @@ import { constants, type FileHandle, open, readFile, rename, rm, writeFile } fro
 import { basename, dirname, join } from "node:path";
 import { CliFailure } from "../failure.ts";
 
-/** What a part belongs to: another source or another version must not be continued. */
+/** What a partial file belongs to: the download of another source or version must not continue it. */
 export type PartSource = { url: string; edge?: string; pod?: string; volume?: string; path: string };
 type Note = PartSource & { etag: string; pid: number };
 
 /**
- * A file that is being received: `.NAME.perigee-part` beside the target, with a note of what it is a part of.
- * It is renamed when it is whole, and kept when it is cut, so that the next run goes on from there.
+ * A file that is being received: `.NAME.perigee-part` beside the target, with a note of what it belongs to.
+ * It is renamed when it is complete, and kept when the transfer is cut, so that the next run continues it.
  */
 export class PartFile {
   readonly target: string;
   readonly path: string;
-  /** bytes that are there */
+  /** bytes received so far */
   offset: number;
-  /** version of what is there; "" when not known */
+  /** version (ETag) of those bytes; "" when not known */
   etag: string;
   readonly #source: PartSource;
   readonly #handle: FileHandle;
@@ -30,7 +30,7 @@ export class PartFile {
     this.etag = etag;
   }
 
-  /** Opens the part of `target`; what is there already counts when it is of the same source. */
+  /** Opens the partial file of `target`. Bytes of an earlier run are kept if they came from the same source. */
   static async open(target: string, source: PartSource): Promise<PartFile> {
     const path = partPath(target);
     const note = await readNote(path);
@@ -59,14 +59,14 @@ export class PartFile {
     }
   }
 
-  /** What follows is of version `etag`. */
+  /** The bytes that follow are of version `etag`. */
   async begin(etag: string): Promise<void> {
     if (etag === this.etag) return;
     this.etag = etag;
     await this.#note();
   }
 
-  /** Starts anew. */
+  /** Starts again from the first byte. */
   async restart(): Promise<void> {
     await this.#handle.truncate(0);
     this.offset = 0;
@@ -80,7 +80,7 @@ export class PartFile {
     }
   }
 
-  /** It is whole: becomes `target`. @throws CliFailure LOCAL_FILE; the part can still be kept then */
+  /** The file is complete: renames it to `target`. @throws CliFailure LOCAL_FILE; it can still be kept then */
   async finish(target = this.target): Promise<void> {
     try {
       await this.#handle.truncate(this.offset);
@@ -95,7 +95,7 @@ export class PartFile {
     await rm(notePath(this.path), { force: true });
   }
 
-  /** It is cut: kept for the next run when that can go on, else removed. Returns whether it was kept. */
+  /** The transfer was cut: keeps the file if a later run can continue it. Returns whether it was kept. */
   async leave(): Promise<boolean> {
     await this.#close();
     const useful = this.offset > 0 && this.etag !== "";

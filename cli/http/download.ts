@@ -1,27 +1,27 @@
 import type { Answer } from "./send.ts";
 
-/** Where a download goes. It can be continued by `offset`, and started anew where `restart` is possible. */
+/** The target of a download: it is continued at `offset`, or started again if it can `restart`. */
 export type Sink = {
-  /** bytes that are there */
+  /** bytes received so far */
   readonly offset: number;
-  /** version of what is there; "" when not known */
+  /** version (ETag) of those bytes; "" when not known */
   readonly etag: string;
   begin(etag: string): Promise<void>;
   restart(): Promise<void>;
   write(chunk: Buffer): Promise<void>;
 };
 
-/** `Range` and `If-Range` for what is missing. The last byte is asked for again: past the end would be a 416. */
+/** `Range` and `If-Range` for the rest, with the last byte again: a range past the end would be a 416. */
 export function rangeHeaders(sink: Sink): Record<string, string> {
   if (sink.offset === 0 || !isStrong(sink.etag)) return {};
   return { Range: `bytes=${sink.offset - 1}-`, "If-Range": sink.etag };
 }
 
 /**
- * Writes the body of a 200 or 206 to the sink, skipping what is there already. A tar that was packed anew is
- * taken from its beginning: only of the `same` object are its bytes known to be the same.
- * @throws the stream's error when it is cut (what came is in the sink), Error "ERR_STREAM_PREMATURE_CLOSE" when
- * it ends early
+ * Writes the body of a 200 or 206 to the sink, skipping the bytes that it has already. A tar that was packed again
+ * is taken from its beginning, since only for the `same` object the bytes are known to be equal.
+ * @throws the stream's error when it is cut (what was received is in the sink), Error
+ * "ERR_STREAM_PREMATURE_CLOSE" when it ends early
  */
 export async function receive(
   answer: Answer,
@@ -57,12 +57,12 @@ export async function receive(
   }
 }
 
-/** The file changed, and only a part of the new one came: ask again for all of it. */
+/** The file has changed, and the answer has only a part of the new one: request all of it. */
 export class RangeMismatch extends Error {
   override readonly name = "RangeMismatch";
 }
 
-/** Only a directory arrives as a tar: a file that is one is octets like any other. */
+/** Only a directory is sent as application/x-tar; a file that is a tar is an octet stream like any other. */
 export function isTar(headers: Answer["headers"]): boolean {
   return headers["content-type"]?.split(";")[0]?.trim() === "application/x-tar";
 }

@@ -1,12 +1,12 @@
 import type { Answer, Call } from "./send.ts";
 import { send } from "./send.ts";
 
-/** What the ground says of the bytes; the store knows them by other names. */
+/** Headers that the ground sets; the object store has other values for them. */
 const OF_THE_BYTES = ["etag", "content-disposition"];
 
 /**
- * Follows a GET's answer that leads elsewhere, once: to the object store that the ground's signed URL names.
- * The token stays here; the part that was asked for is asked for there. A relative or missing `Location` is no way.
+ * Follows the redirect of a GET once: to the object store that the ground's signed URL names. The access token is not
+ * sent there, the requested range is. A relative or missing `Location` is not followed.
  */
 export async function followRedirect(
   answer: Answer,

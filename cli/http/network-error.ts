@@ -3,12 +3,12 @@ import { CliFailure } from "../failure.ts";
 const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
 const CUT = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT", "ECONNABORTED", "ERR_STREAM_PREMATURE_CLOSE"]);
 
-/** Did the connection break after it stood? The request may or may not have arrived. */
+/** Did the connection break after it was established? The request may or may not have arrived. */
 export function isCut(error: unknown): boolean {
   return CUT.has(codeOf(error)) || (error instanceof Error && error.message === "aborted");
 }
 
-/** A network error as a failure for people; anything else as it is. */
+/** A network error as a failure for people; any other error unchanged. */
 export function networkFailure(error: unknown, url: string): unknown {
   if (error instanceof CliFailure) return error;
   const code = codeOf(error);
@@ -19,7 +19,7 @@ export function networkFailure(error: unknown, url: string): unknown {
   if (isCut(error)) {
     return new CliFailure("CONNECTION_LOST", `the connection to ${url} was lost: ${why}`, {
       cause: error,
-      hint: "what the edge had taken goes on: perigee commands",
+      hint: "a command that the edge has taken goes on: perigee commands",
     });
   }
   return error;

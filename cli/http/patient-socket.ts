@@ -1,8 +1,8 @@
 import net from "node:net";
 
 /**
- * A socket that, when a write is refused because the peer has closed, goes on reading: an answer that the
- * server gave before it closed is still in the kernel, and must not be lost to the broken pipe.
+ * A socket that goes on reading when a write fails because the peer has closed: an answer that the server sent
+ * before it closed is still in the kernel's buffer, and must not be lost to the EPIPE.
  */
 export class PatientSocket extends net.Socket {
   static open(options: net.TcpNetConnectOpts): PatientSocket {
@@ -26,7 +26,7 @@ export class PatientSocket extends net.Socket {
     return (error) => {
       const code = (error as NodeJS.ErrnoException | undefined)?.code;
       if (code !== "EPIPE" && code !== "ECONNRESET") return done(error);
-      // The read side ends soon, with the answer or without; this is only for a peer that never does.
+      // The read side ends soon, with or without an answer. The timer is for a peer that keeps it open.
       const timer = setTimeout(() => done(error), 5_000);
       this.once("close", () => clearTimeout(timer));
     };

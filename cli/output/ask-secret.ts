@@ -1,8 +1,8 @@
-/** Asks on the terminal for a line that is not echoed. @throws AbortError on Ctrl-C */
+/** Reads a line from the terminal without echoing it. @throws AbortError on Ctrl-C */
 export function askSecret(prompt: string, signal: AbortSignal): Promise<string> {
   const { stdin, stderr } = process;
-  // Raw mode echoes nothing; it also leaves Ctrl-C and editing to us. Before the prompt: who is quick to
-  // answer it (a script, a password manager) must not see it echoed either.
+  // Raw mode does not echo, and leaves Ctrl-C and editing to us. It is set before the prompt: whoever answers
+  // quickly (a script, a password manager) must not be echoed either.
   stdin.setRawMode(true);
   stderr.write(prompt);
   stdin.setEncoding("utf8");

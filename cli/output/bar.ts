@@ -6,9 +6,9 @@ export type BarState = {
   /** absent while unknown */
   total?: number;
   unit: "bytes" | "files" | "steps";
-  /** ms since the phase began */
+  /** ms since the phase started */
   elapsedMs: number;
-  /** of `done`, where this run began (a resumed transfer) */
+  /** value of `done` at which this run started (a resumed transfer) */
   from?: number;
 };
 

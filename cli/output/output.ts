@@ -9,8 +9,8 @@ import { safe, safeLines } from "./text.ts";
 export type Step = { done: number; total?: number; unit?: "bytes" | "files" | "steps"; from?: number };
 
 /**
- * Where everything for people and machines goes: results to stdout; notices, waiting and progress to
- * stderr (with `json` as one object a line, and no bars).
+ * All output: results go to stdout; notices, waiting and progress go to stderr (with `json` as one object per line,
+ * and without bars).
  */
 export class Output {
   readonly json: boolean;
@@ -22,26 +22,26 @@ export class Output {
   #phaseStart = 0;
   #waiting = "";
 
-  /** @param options.wide tables keep their whole cells, however wide the terminal is (default false) */
+  /** @param options.wide do not cut the cells of tables to the width of the terminal (default false) */
   constructor(json: boolean, options: { wide?: boolean } = {}) {
     this.json = json;
     this.#wide = options.wide === true;
     this.#live = !json && process.stderr.isTTY === true && process.env.TERM !== "dumb";
   }
 
-  /** Are bars drawn? */
+  /** Are progress bars drawn? */
   get live(): boolean {
     return this.#live;
   }
 
-  /** The result: `body` as JSON, or what `text` makes of it. */
+  /** Prints the result: `body` as JSON, or the text that `text` makes of it. */
   result(body: unknown, text: () => string): void {
     this.clear();
     const shown = this.json ? stringifyExact(body, process.stdout.isTTY ? 2 : undefined) : text();
     if (shown !== "") process.stdout.write(`${shown}\n`);
   }
 
-  /** A table for {@link result}: on a terminal no wider than that, elsewhere whole. */
+  /** A table for {@link result}: cut to the width of a terminal, complete elsewhere. */
   table(headers: string[], rows: unknown[][], options: Pick<TableOptions, "right" | "cut"> = {}): string {
     const { isTTY, columns } = process.stdout;
     const narrow = isTTY && columns > 0 && !this.#wide;
@@ -53,14 +53,14 @@ export class Output {
     process.stderr.write(this.json ? `${stringifyExact({ notice: text, ...fields })}\n` : `${safe(text)}\n`);
   }
 
-  /** Says what is waited for: on a terminal one line that is redrawn, elsewhere one line whenever it changes. */
+  /** Tells what is waited for: on a terminal one line that is redrawn, elsewhere a line per change. */
   waiting(text: string, fields: Record<string, unknown> = {}): void {
     if (this.#live) this.#draw(text);
     else if (text !== this.#waiting) this.notice(text, fields);
     this.#waiting = text;
   }
 
-  /** Progress of a phase; cheap to call for every chunk. */
+  /** Shows the progress of a phase. Cheap enough to be called for every chunk. */
   step(label: string, step: Step): void {
     const now = performance.now();
     const fresh = label !== this.#phase;
@@ -79,7 +79,7 @@ export class Output {
     this.#draw(barLine(state, (process.stderr.columns || 80) - 1));
   }
 
-  /** Takes the live line away. */
+  /** Clears the live line. */
   clear(): void {
     if (this.#shown) process.stderr.write("\r\x1b[K");
     this.#shown = false;

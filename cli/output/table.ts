@@ -3,19 +3,19 @@ import { cutToWidth, displayWidth } from "./display-width.ts";
 import { safe } from "./text.ts";
 
 export type TableOptions = {
-  /** columns of numbers, set to the right */
+  /** columns of numbers, right-aligned */
   right?: number[];
-  /** columns that are cut first when the table is too wide: those of free text */
+  /** columns that are cut first when the table is too wide, those of free text */
   cut?: number[];
-  /** columns of the terminal (default: any number, and nothing is cut) */
+  /** columns of the terminal (default: unlimited, nothing is cut) */
   width?: number;
 };
 
 const GAP = "  ";
-/** A cell is not cut to less than this, nor to less than its header. */
+/** Least width of a cut cell, if its header is not longer. */
 const LEAST = 6;
 
-/** Columns set under their headers. Cells are made safe; what does not fit is cut and ends in `…`. */
+/** Rows in columns under their headers. Cells are made safe for a terminal; long ones are cut and end in `…`. */
 export function table(headers: string[], rows: unknown[][], options: TableOptions = {}): string {
   const { right = [], cut = [], width } = options;
   const cells = rows.map((row) => row.map((cell) => safe(cell ?? "-")));
@@ -42,10 +42,10 @@ export function table(headers: string[], rows: unknown[][], options: TableOption
   return [styleText("bold", line(headers), { stream: process.stdout }), ...cells.map(line)].join("\n");
 }
 
-/** Takes from the widest of `columns` until all of `widths` fit into `room`, or each has its least. */
+/** Narrows the widest of `columns` until all of `widths` fit into `room`, or each has its least width. */
 function shrink(widths: number[], least: number[], columns: number[], room: number): void {
   for (const column of columns) {
-    // one cell of megabytes
+    // a cell may be megabytes long
     widths[column] = Math.min(widths[column]!, Math.max(room, least[column]!));
   }
   let over = widths.reduce((sum, width) => sum + width, 0) - room;
@@ -58,7 +58,7 @@ function shrink(widths: number[], least: number[], columns: number[], room: numb
   }
 }
 
-/** `key: value` lines, the keys in one column. Undefined values are left out. */
+/** `key: value` lines with aligned values. Undefined values are left out. */
 export function record(fields: Record<string, unknown>): string {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
   const width = entries.reduce((most, [key]) => Math.max(most, stripVTControlCharacters(key).length), 0);

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 
-/** Text from elsewhere (file names, messages) made safe for a terminal: control and invisible characters become visible. */
+/** Makes foreign text (file names, messages) safe for a terminal: control and invisible characters are escaped. */
 export function safe(text: unknown): string {
   return String(text).replace(
     /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}\ud800-\udfff]/gu,
@@ -8,7 +8,7 @@ export function safe(text: unknown): string {
   );
 }
 
-/** Like {@link safe}, over several lines. */
+/** Like {@link safe}, but keeps line breaks. */
 export function safeLines(text: string): string {
   return text
     .split(/\r?\n/)
@@ -16,7 +16,7 @@ export function safeLines(text: string): string {
     .join("\n");
 }
 
-/** 1536 → "1.5 KiB". Anything that is no number stays as it is. */
+/** 1536 → "1.5 KiB". Anything that is not a number stays unchanged. */
 export function bytes(value: unknown): string {
   const n = Number(value);
   if (value === undefined || value === null || value === "" || !Number.isFinite(n)) return safe(value ?? "-");

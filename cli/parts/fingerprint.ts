@@ -4,7 +4,7 @@ import { MiB } from "#protocol/limits.ts";
 import type { LocalFile } from "../files/collect.ts";
 import { changed, openAgain } from "../files/open-again.ts";
 
-/** A file as POST /uplinks wants it. */
+/** A file as POST /uplinks describes it. */
 export type Declared = {
   path: string;
   size: number;
@@ -17,8 +17,8 @@ export type Declared = {
 const CHUNK = 4 * MiB;
 
 /**
- * Reads files once and says what is in them; memory stays at one chunk.
- * @throws CliFailure LOCAL_FILE when one cannot be read or changes; the signal's reason
+ * Reads files once and returns their sizes and checksums. Memory stays at one chunk.
+ * @throws CliFailure LOCAL_FILE when a file cannot be read or changes; the signal's reason
  */
 export async function fingerprint(
   files: LocalFile[],

@@ -1,12 +1,12 @@
 import { CliFailure } from "../failure.ts";
 import type { PartName, SignedPart, UploadApi, UploadState } from "./upload-api.ts";
 
-/** Asked for at once: what is sent within the time that URLs are good. */
+/** URLs requested at a time: about as many parts as are sent while URLs are valid. */
 const BATCH = 200;
-/** Of the time that URLs are good, how much they are used: the last part sent with one has to arrive too. */
+/** Fraction of their validity in which URLs are used: the last part sent with one has to arrive in time too. */
 const USED = 0.75;
 
-/** The URLs of the parts that are still to be sent, asked for as they are needed and renewed as they age. */
+/** The URLs of the parts still to be sent, requested when they are needed and renewed as they age. */
 export class PartUrls {
   readonly #api: UploadApi;
   readonly #id: string;
@@ -24,7 +24,7 @@ export class PartUrls {
     this.#index = new Map(order.map((part, i) => [nameOf(part), i]));
   }
 
-  /** Takes URLs in that came with an answer. */
+  /** Adds the URLs that came with an answer. */
   add({ parts = [], arrived = [], parts_expire_in: seconds = 0 }: UploadState): void {
     const until = performance.now() + seconds * 1000 * USED;
     for (const signed of parts) this.#known.set(nameOf(signed), { signed, until });
@@ -32,7 +32,7 @@ export class PartUrls {
   }
 
   /**
-   * How to send a part; undefined when it has arrived. The URL is used up.
+   * Where to send a part; undefined when it has arrived already. Each URL is returned once.
    * @throws CliFailure UPLINK_ENDED when the upload takes no parts any more
    */
   async of(part: PartName): Promise<SignedPart | undefined> {
@@ -41,7 +41,7 @@ export class PartUrls {
       if (this.#arrived.has(name)) return undefined;
       const known = this.#known.get(name);
       if (known && known.until > performance.now()) return known.signed;
-      // One asks, for everybody: the parts that come next need theirs too.
+      // One request serves all senders: the next parts need their URLs too.
       this.#asking ??= this.#ask(part).finally(() => {
         this.#asking = undefined;
       });
@@ -49,7 +49,7 @@ export class PartUrls {
     }
   }
 
-  /** The part was refused: its URL may be why. */
+  /** The part was refused, perhaps because of its URL: get a new one. */
   renew(part: PartName): void {
     this.#known.delete(nameOf(part));
   }
@@ -72,7 +72,7 @@ export class PartUrls {
 
 function ended(id: string): CliFailure {
   return new CliFailure("UPLINK_ENDED", `the upload ${id} was cancelled or given up`, {
-    hint: "run the same command again: it begins anew",
+    hint: "run the same command again: it starts from the beginning",
     fields: { command_id: id },
   });
 }

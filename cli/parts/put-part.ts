@@ -3,18 +3,18 @@ import https from "node:https";
 import { KiB } from "#protocol/limits.ts";
 import { readText } from "../http/send.ts";
 
-/** Written at once, so that progress can be told within a part. */
+/** Bytes written at a time, so that progress can be shown within a part. */
 const SLICE = 512 * KiB;
-/** Nothing moves for this long (ms): the connection is given up. */
+/** A connection on which nothing moves for this long (ms) is given up. */
 const IDLE_MS = 60_000;
 const ANSWER_BYTES = 64 * KiB;
 
-/** Connections to the place where parts go, kept open from part to part. */
+/** Connections to the storage for parts, kept open between parts. */
 export class PartConnections {
   readonly #http: http.Agent;
   readonly #https: https.Agent;
 
-  /** @param most open at once */
+  /** @param most connections open at the same time */
   constructor(most: number) {
     const options = { keepAlive: true, maxSockets: most, scheduling: "lifo" } as const;
     this.#http = new http.Agent(options);
@@ -51,7 +51,7 @@ export class PartConnections {
       request.on("response", (answer: IncomingMessage) => {
         readText(answer, ANSWER_BYTES).then((text) => {
           resolve({ status: answer.statusCode ?? 0, text });
-          // Refused before all was sent: the rest is of no use to anybody.
+          // Refused before everything was sent: the rest would be discarded.
           if (!request.writableFinished) request.destroy();
         }, reject);
       });
@@ -74,5 +74,5 @@ export class PartConnections {
 }
 
 function timedOut(): Error {
-  return Object.assign(new Error("the connection stood still for too long"), { code: "ETIMEDOUT" });
+  return Object.assign(new Error("nothing was transferred for too long"), { code: "ETIMEDOUT" });
 }

@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import { doublingMs } from "#protocol/backoff.ts";
 import { CliFailure, EXIT } from "../failure.ts";
 import type { LocalFile } from "../files/collect.ts";
 import { changed, openAgain } from "../files/open-again.ts";
@@ -13,7 +14,7 @@ export const PARALLEL = 4;
 const MAX_PAUSE_MS = 15_000;
 
 export type SendParts = {
-  /** address of the ground, for URLs that are relative to it */
+  /** address of the ground, the base of relative URLs */
   ground: string;
   partSize: number;
   files: LocalFile[];
@@ -22,14 +23,14 @@ export type SendParts = {
   patience: Patience;
   signal: AbortSignal;
   notice: (text: string) => void;
-  /** bytes that have been sent, those of parts under way too; it goes back when a part has to be sent again */
+  /** bytes sent, including those of parts under way; it decreases when a part has to be sent again */
   onSent: (bytes: number) => void;
 };
 
 /**
- * Sends parts, several at once, each until it is there: a cut, a refusal or an expired URL costs that part and
- * nothing else. Memory: as many parts as are sent at once.
- * @throws CliFailure LOCAL_FILE when a file changes; when nothing gets on for as long as `--wait` says
+ * Sends parts, several at a time, each until it has arrived: a cut, a refusal or an expired URL affects that part
+ * only. Memory: as many parts as are sent at the same time.
+ * @throws CliFailure LOCAL_FILE when a file changes; when there is no progress for as long as `--wait` allows
  */
 export async function sendParts(parts: PartName[], options: SendParts): Promise<void> {
   const connections = new PartConnections(PARALLEL);
@@ -68,7 +69,7 @@ async function sendPart(part: PartName, options: SendParts, means: Means): Promi
     let failure: CliFailure;
     try {
       const signed = await urls.of(part);
-      // It had arrived, and only the answer was lost.
+      // The part had arrived, only the answer was lost.
       if (!signed) return means.sent.set(part, body.length);
       const onSent = (bytes: number) => means.sent.set(part, bytes);
       const url = absolute(signed.url, options.ground);
@@ -88,11 +89,11 @@ async function sendPart(part: PartName, options: SendParts, means: Means): Promi
     const left = patience.blocked();
     if (left <= 0) throw failure;
     if (failures === 0) notice(`${failure.message}; sending that part again`);
-    await patience.pause(Math.min(left, MAX_PAUSE_MS, 250 * 2 ** failures));
+    await patience.pause(Math.min(left, doublingMs(250, MAX_PAUSE_MS, failures)));
   }
 }
 
-/** Reads a part anew, and does not send what is not what was declared. */
+/** Reads a part again, and refuses it when it is not what was declared. */
 async function readPart({ file, part }: PartName, options: SendParts, buffer: Buffer): Promise<Buffer> {
   const source = options.files[file]!;
   const offset = (part - 1) * options.partSize;
@@ -114,7 +115,7 @@ function refusal({ status, text }: { status: number; text: string }): CliFailure
   return new CliFailure(code ?? `HTTP_${status}`, message, status === 507 ? { exit: EXIT.storage } : {});
 }
 
-/** The failure to try again after. @throws anything else */
+/** The error as a failure after which another attempt makes sense. @throws any other error */
 function transient(error: unknown, ground: string): CliFailure {
   const failure = isCut(error) ? networkFailure(error, "where parts go") : networkFailure(error, ground);
   const retried: number[] = [EXIT.unreachable, EXIT.busy];
@@ -131,7 +132,7 @@ function absolute(url: string, ground: string): URL {
   return new URL(url.startsWith("/") ? `${ground}${url}` : url);
 }
 
-/** The sum of what has been sent of each part. */
+/** Sums the bytes sent of each part. */
 class Progress {
   readonly #parts = new Map<string, number>();
   readonly #tell: (bytes: number) => void;

@@ -15,15 +15,15 @@ import { type OpenRequest, type PartName, UploadApi, type UploadState } from "./
 import { UploadRecord } from "./upload-record.ts";
 
 const PART = LIMITS.partBytes;
-/** How often parts that went missing on the ground are sent again. */
+/** How often parts that have disappeared on the ground are sent again. */
 const ROUNDS = 3;
 
 export type Target = { dest_path?: string; pod_name?: string; pvc_name?: string };
 
 /**
- * An uplink in parts: what is interrupted is gone on with by the same command, and only parts that were under
- * way are sent again.
- * @param shape the contract's answer, of a command that had to be followed
+ * An uplink in parts. Running the same command again continues an interrupted one, and sends only those parts again
+ * that were under way.
+ * @param shape makes the contract's answer from a command that had to be followed
  */
 export async function uplinkInParts(
   session: Session,
@@ -48,7 +48,7 @@ export async function uplinkInParts(
   client.resumable = resumeHint(upload.id);
   try {
     const answer = await completed(session, upload, { api, files, declared, total });
-    // From here on it is a command like any other; the same uplink again is another one.
+    // From here on it is a command like any other: the same uplink again would be another one.
     client.resumable = undefined;
     await record.forget();
     const body = await readJson(answer);
@@ -61,7 +61,7 @@ export async function uplinkInParts(
     if (isFinal(error)) {
       client.resumable = undefined;
       await record.forget();
-      // Nobody will go on with it: what it keeps of the quota and the queue is free again.
+      // Nobody will continue it: frees what it holds of the quota and the queue.
       if (error.code === "LOCAL_FILE") await api.cancel(upload.id).catch(() => undefined);
       throw error;
     }
@@ -70,7 +70,7 @@ export async function uplinkInParts(
   }
 }
 
-/** The upload that an earlier run left, if there is still something to go on with. */
+/** The upload that an earlier run left, if it can still be continued. */
 async function resumed(api: UploadApi, record: UploadRecord): Promise<UploadState | undefined> {
   if (record.id === undefined) return undefined;
   const found = await api.find(record.id);
@@ -88,7 +88,7 @@ async function opened(
   await record.keep();
   let upload = await api.open(request, record.key, patience);
   if (hasFailed(upload)) {
-    // The key's own upload has ended since.
+    // The upload that the key belongs to has ended since.
     await record.forget();
     await record.keep();
     upload = await api.open(request, record.key, patience);
@@ -102,7 +102,7 @@ async function opened(
 
 type Sending = { api: UploadApi; files: LocalFile[]; declared: Declared[]; total: number };
 
-/** Sends what is missing and completes the upload; what went missing on the ground is sent again. */
+/** Sends the missing parts and completes the upload; parts that have disappeared on the ground are sent again. */
 async function completed(session: Session, upload: UploadState, sending: Sending): Promise<Answer> {
   const patience = session.client.patience();
   const prefer: Record<string, string> = patience.limitMs ? { Prefer: "respond-async" } : {};
@@ -125,7 +125,7 @@ async function sendMissing(session: Session, state: UploadState, sending: Sendin
   const { api, files, declared, total } = sending;
   const parts = missingOf(state, declared);
   const from = total - parts.reduce((sum, part) => sum + sizeOf(part, declared), 0);
-  if (from > 0) output.notice(`going on with upload ${state.id}: ${bytes(from)} are there already`);
+  if (from > 0) output.notice(`going on with upload ${state.id}: ${bytes(from)} have arrived already`);
   const urls = new PartUrls(api, state.id, parts);
   urls.add(state);
   await sendParts(parts, {
@@ -141,7 +141,7 @@ async function sendMissing(session: Session, state: UploadState, sending: Sendin
   });
 }
 
-/** What has not arrived: the ground's own word, or everything when it was opened just now. */
+/** The parts that have not arrived, as the ground says; all of them when the upload was just opened. */
 function missingOf(state: UploadState, declared: Declared[]): PartName[] {
   if (state.missing_files) {
     return state.missing_files.flatMap(({ file, parts }) => parts.map((part) => ({ file, part })));
@@ -157,7 +157,7 @@ function hasFailed({ state }: UploadState): boolean {
   return ["failed", "cancelled", "expired"].includes(state);
 }
 
-/** Nothing can be gone on with after these. */
+/** Failures after which an upload cannot be continued. */
 function isFinal({ code, exit }: CliFailure): boolean {
   const codes = ["UPLINK_ENDED", "UPLINK_NOT_FOUND", "CANCELLED", "EXPIRED", "LOCAL_FILE"];
   return codes.includes(code) || exit === EXIT.usage;

@@ -13,7 +13,7 @@ export type UploadState = {
   id: string;
   state: string;
   parts?: SignedPart[];
-  /** seconds for which the URLs of `parts` are good */
+  /** seconds for which the URLs of `parts` are valid */
   parts_expire_in?: number;
   arrived?: PartName[];
   missing?: number;
@@ -29,7 +29,7 @@ export type OpenRequest = {
   files: Declared[];
 };
 
-/** The ground's routes for uploads in parts. Each throws CliFailure for anything but 2xx. */
+/** The ground's routes for uploads in parts. Every method throws CliFailure for any answer but 2xx. */
 export class UploadApi {
   readonly #client: Client;
 
@@ -37,7 +37,7 @@ export class UploadApi {
     this.#client = client;
   }
 
-  /** A full queue is waited out. */
+  /** Waits while the queue is full. */
   async open(request: OpenRequest, key: string, patience: Patience): Promise<UploadState> {
     const headers = { "Idempotency-Key": key };
     const call = { method: "POST", path: "/uplinks", json: request, headers } as const;
@@ -45,7 +45,7 @@ export class UploadApi {
     return stateOf(await readJson(answer));
   }
 
-  /** Undefined when the ground knows no such upload (any more). */
+  /** Undefined when the ground has no such upload (any more). */
   async find(id: string): Promise<UploadState | undefined> {
     try {
       return stateOf(await this.#client.json({ method: "GET", path: `/uplinks/${encodeURIComponent(id)}` }));
@@ -75,5 +75,5 @@ export class UploadApi {
 function stateOf(body: Body): UploadState {
   const data = body.data as Partial<UploadState> | undefined;
   if (typeof data?.id === "string" && typeof data.state === "string") return data as UploadState;
-  throw new CliFailure("BAD_ANSWER", "the ground's answer describes no upload");
+  throw new CliFailure("BAD_ANSWER", "the ground's answer does not describe an upload");
 }

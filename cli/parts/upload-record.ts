@@ -6,8 +6,8 @@ import { LIMITS } from "#protocol/limits.ts";
 type Kept = { key: string; id?: string };
 
 /**
- * What this machine remembers of an upload that is under way, so that the same command goes on with it: the key
- * that it was opened with and its id, in a file named for what is uploaded and where to.
+ * What this machine remembers of an upload, so that the same command continues it: the idempotency key that it was
+ * opened with and its id, in a file named by a hash of what is uploaded and where to.
  */
 export class UploadRecord {
   readonly #path: string;
@@ -19,7 +19,7 @@ export class UploadRecord {
   }
 
   /**
-   * @param directory of this command's own files
+   * @param directory where the command keeps its own files
    * @param what everything that makes two uploads the same: ground, edge, volume, files with their checksums
    */
   static async open(directory: string, what: unknown): Promise<UploadRecord> {
@@ -48,7 +48,7 @@ export class UploadRecord {
     await rename(beside, this.#path);
   }
 
-  /** There is nothing to go on with: the next upload is a new one. */
+  /** Forgets the upload: the next one is new. */
   async forget(): Promise<void> {
     this.#kept = { key: randomUUID() };
     await rm(this.#path, { force: true });
@@ -65,7 +65,7 @@ async function read(path: string): Promise<Kept | undefined> {
   }
 }
 
-/** Removes records of uploads that no ground keeps any more. */
+/** Removes records so old that no ground has their upload any more. */
 async function sweep(directory: string): Promise<void> {
   for (const name of await readdir(directory).catch(() => [])) {
     const path = join(directory, name);

@@ -17,10 +17,10 @@ export function registerCommands(program: Command): void {
   program
     .command("commands")
     .description("list your commands, newest first, or show one")
-    .argument("[id]", "of one command")
-    .option("--all", "all of them, not the newest only")
-    .option("--limit <count>", "how many of the newest", wholeNumber(1, 200), 20)
-    .addOption(new Option("--state <state>", "in this state only").choices([...STATES]))
+    .argument("[id]", "ID of a command")
+    .option("--all", "all of them, not only the newest")
+    .option("--limit <count>", "how many, from the newest", wholeNumber(1, 200), 20)
+    .addOption(new Option("--state <state>", "only those in this state").choices([...STATES]))
     .option("-f, --follow", "with an ID: wait until it has ended")
     .action(
       action<[string | undefined], Options>((session, [id], options) => {
@@ -48,7 +48,7 @@ async function list({ client, output }: Session, options: Options): Promise<unde
     });
     message = page.message;
     found.push(...((page.data ?? []) as CommandView[]));
-    // A page may come short although there is more: `next` says so.
+    // A page may have fewer entries than asked for although there are more: only `next` tells.
     before = typeof page.next === "string" ? page.next : undefined;
   } while (before && (options.all || found.length < options.limit));
   const shown = options.all ? found : found.slice(0, options.limit);
@@ -94,7 +94,7 @@ async function show({ client, output }: Session, id: string, options: Options): 
 async function cancel({ client, output }: Session, id: string): Promise<undefined> {
   let command = await requestCancel(client, id);
   const patience = client.patience();
-  // A running command is stopped by the edge: only its end says whether that came in time.
+  // The edge stops a running command: only its final state tells whether that was in time.
   if (command.state === "running" && patience.limitMs) command = await follow(client, id, patience);
   client.current = undefined;
   if (command.state === "succeeded" || command.state === "failed") {

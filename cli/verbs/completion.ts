@@ -1,7 +1,7 @@
 import { Argument, type Command } from "commander";
 import { completionScript, SHELLS, type Shell } from "../completion.ts";
 
-/** `perigee completion`: prints the script for a shell, made from the command tree as it is. */
+/** `perigee completion`: prints the completion script for a shell, generated from the command tree. */
 export function registerCompletion(program: Command): void {
   program
     .command("completion")

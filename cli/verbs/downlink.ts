@@ -79,7 +79,7 @@ async function downlink(session: Session, [path]: [string], options: Options): P
   }
 }
 
-/** Receives everything; a cut connection is taken up again where it broke, as long as that gets on. */
+/** Receives everything. After a cut it continues where the connection broke, as long as there is progress. */
 async function transfer(session: Session, source: Source, sink: Sink): Promise<Answer> {
   const { output, client, signal } = session;
   const from = sink.offset;
@@ -90,7 +90,7 @@ async function transfer(session: Session, source: Source, sink: Sink): Promise<A
       await receive(answer, sink, same, (done, total) => output.step("downlinking", { done, total, from }));
       client.current = undefined;
       output.clear();
-      // It would go by itself after a day: a ground that does not do it now is no failure.
+      // It expires after a day anyway, so a ground that fails to delete it now is no error.
       await source.release().catch(() => undefined);
       return answer;
     } catch (error) {
@@ -111,13 +111,13 @@ async function transfer(session: Session, source: Source, sink: Sink): Promise<A
   }
 }
 
-/** One file on the edge, fetched as often as needed; brought to the ground once where that is possible. */
+/** One file on the edge, fetched as often as needed, but brought to the ground only once if possible. */
 class Source {
   readonly #client: Client;
   readonly #path: string;
   readonly #patience: Patience;
   #content: string | undefined;
-  /** ask for the contract's own answer, which needs nothing kept on the ground */
+  /** ask for the contract's own answer, for which nothing is kept on the ground */
   #direct: boolean;
 
   constructor(client: Client, path: string, options: VolumeOptions) {
@@ -127,19 +127,19 @@ class Source {
     this.#path = `/em/files/downlink${query({ filepath: path, ...volumeFields(options) })}`;
   }
 
-  /** All of it is here: what is kept on the ground need not count towards the quota any longer. */
+  /** Everything was received: deletes the copy on the ground, so that it no longer counts towards the quota. */
   async release(): Promise<void> {
     if (!this.#content) return;
     const answer = await this.#client.send({ method: "DELETE", path: this.#content, idleMs: RELEASE_MS });
     answer.body.resume();
   }
 
-  /** What was brought to the ground does not fit: the next time it is brought anew. */
+  /** The copy on the ground is not the one that was begun: the next attempt brings the file down again. */
   forget(): void {
     this.#content = undefined;
   }
 
-  /** `same`: it is the very object that an earlier answer was cut from. */
+  /** `same`: it is the object that an earlier, cut answer was a part of. */
   async open(sink: Sink): Promise<{ answer: Answer; same: boolean }> {
     const range = rangeHeaders(sink);
     if (this.#content) {
@@ -150,7 +150,7 @@ class Source {
         idleMs: IDLE_MS,
       });
       if (answer.status === 200 || answer.status === 206) return { answer, same: true };
-      // Fetched once and gone, or only a part of it is there: bring it down again.
+      // It was fetched and deleted, or only a part of it is there: bring it down again.
       answer.body.resume();
       this.#content = undefined;
     }
@@ -181,7 +181,7 @@ function nameOf(path: string, { pod, volume }: VolumeOptions): string {
   return last === undefined || last === ".." ? (volume ?? pod ?? "default") : last;
 }
 
-/** Where it is written; a directory comes to be `NAME.tar` there, which only the answer tells. */
+/** Path to write to. A directory is written as `NAME.tar`, which only the answer tells. */
 async function targetFor(name: string, { output }: Options): Promise<string> {
   if (output === undefined) return resolve(name);
   if (output.endsWith("/") || (await isExistingDirectory(output))) {
@@ -215,7 +215,7 @@ async function isExistingDirectory(path: string): Promise<boolean> {
   );
 }
 
-/** What was written to a pipe cannot be taken back: it goes on only with the same version of the file. */
+/** Bytes written to a pipe cannot be undone: the download continues only with the same version of the file. */
 function stdoutSink(): Sink {
   const changed = () =>
     new CliFailure("CONNECTION_LOST", "the connection was lost, and the file has changed since it began", {

@@ -14,7 +14,7 @@ type Edge = {
   pods?: { pod_name: string; image?: string; node?: string; state?: PodState; age?: number }[];
 };
 
-/** `perigee edge`: what the ground knows of the edge by itself. The operator's verbs hang below it. */
+/** `perigee edge`: what the ground knows of the edge without asking it. The operator's verbs are its subcommands. */
 export function registerEdge(program: Command): void {
   program
     .command("edge")

@@ -65,7 +65,7 @@ export function registerImages(program: Command): void {
     );
 }
 
-/** Builds and loads take minutes: they are queued and followed, unless nothing is to be waited for. */
+/** Builds and loads take minutes, so they are queued and followed, unless `--no-wait` is given. */
 async function change(
   { client, output }: Session,
   path: string,

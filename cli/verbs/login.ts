@@ -12,14 +12,14 @@ import { readStdin } from "../stdin.ts";
 export function registerLogin(program: Command): void {
   program
     .command("login")
-    .description("log in; the tokens are kept for this ground, readable by you alone")
-    .argument("[user]", "user name (asked for when it is not given)")
+    .description("log in; the tokens are stored for this ground, readable only by you")
+    .argument("[user]", "user name (default: ask for it)")
     .option("--password-stdin", "read the password from stdin")
     .action(action<[string | undefined], { passwordStdin?: boolean }>(login));
   program
     .command("logout")
     .description("forget the tokens of this ground")
-    .option("--all", "of every ground")
+    .option("--all", "forget the tokens of every ground")
     .action(action<[], { all?: boolean }>(logout));
 }
 
@@ -36,7 +36,9 @@ async function login(
   }
   const { protocol, hostname } = new URL(url);
   if (protocol === "http:" && !/^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname)) {
-    output.notice(`warning: ${url} is not encrypted; password and tokens can be read on the way`);
+    output.notice(
+      `warning: ${url} is not encrypted; others on the network can read the password and the tokens`,
+    );
   }
   const username = user || (await askLine("User: ", signal));
   const password = passwordStdin
@@ -57,7 +59,7 @@ async function login(
   }
   const { access, refresh } = await readJson(answer);
   if (typeof access !== "string" || typeof refresh !== "string") {
-    throw new CliFailure("BAD_ANSWER", "the log-in was answered without tokens", {
+    throw new CliFailure("BAD_ANSWER", "the answer to the log-in has no tokens", {
       hint: "is --url the address of a Perigee ground?",
     });
   }

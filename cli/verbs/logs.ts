@@ -9,14 +9,14 @@ import { action, type Session } from "../session.ts";
 
 type Options = { pod?: string; follow?: boolean; tail?: number; since?: string; previous?: boolean };
 
-/** `perigee logs`: what a pod wrote to stdout and stderr. Takes no lock, works without contact. */
+/** `perigee logs`: what a pod wrote to stdout and stderr. Needs neither the edge's lock nor contact. */
 export function registerLogs(program: Command): void {
   const verb = program.command("logs").description("show what a pod wrote to stdout and stderr");
   withPod(verb)
-    .option("-f, --follow", "go on with what it writes until it ends")
-    .option("--tail <lines>", "the last lines only", wholeNumber(0))
-    .option("--since <time>", "what came after: ISO 8601, or a time ago such as 10m", since)
-    .option("--previous", "of the run before")
+    .option("-f, --follow", "follow the log until the pod has ended")
+    .option("--tail <lines>", "only the last lines", wholeNumber(0))
+    .option("--since <time>", "only what was written after: ISO 8601, or a time ago such as 10m", since)
+    .option("--previous", "the log of the run before")
     .action(action<[], Options>(logs));
 }
 
@@ -38,7 +38,7 @@ async function logs({ client, output, url, signal }: Session, _: [], options: Op
   await write(show(undefined));
 }
 
-/** Every line as `{"line": …}`; the last one too when it has no end. */
+/** Every line as `{"line": …}`, including a last one without a line break. */
 function linesAsJson(): (chunk: Buffer | undefined) => string {
   const decoder = new StringDecoder("utf8");
   let rest = "";

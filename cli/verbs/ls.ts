@@ -18,13 +18,13 @@ type Entry = {
 };
 type Options = VolumeOptions & { recursive?: boolean; hash?: boolean };
 
-/** `perigee ls`: what a volume holds. */
+/** `perigee ls`: lists a volume. */
 export function registerLs(program: Command): void {
   const verb = program
     .command("ls")
     .description("list a volume")
     .argument("[path]", "directory or file in it (default: its root)")
-    .option("-R, --recursive", "with everything in its directories")
+    .option("-R, --recursive", "include its subdirectories")
     .option("--hash", "show XXH64 of every file, as a signed number");
   withVolume(verb).action(action<[string | undefined], Options>(ls));
 }
@@ -57,7 +57,7 @@ async function ls(
   });
 }
 
-/** The listing of a command that ended behind a 202: in its result, or in staging when it is large. */
+/** The listing of a command that was answered with 202: in its result, or in staging when it is large. */
 async function listed(client: Client, command: CommandView): Promise<Body> {
   const message = "Successfully listed files";
   const { listing } = (command.result ?? {}) as { listing?: string };
@@ -69,15 +69,16 @@ async function listed(client: Client, command: CommandView): Promise<Body> {
   return Array.isArray(content) ? { message, data: content } : (content as Body);
 }
 
-/** The entries at `path`: a directory's contents, or the one file. @throws CliFailure FILE_NOT_FOUND */
+/** The entries at `path`: the contents of a directory, or the one file. @throws CliFailure FILE_NOT_FOUND */
 function select(entries: Entry[], path: string): Entry[] {
   let inside = entries;
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   for (const [i, part] of parts.entries()) {
     const entry = inside.find(({ name }) => name === part);
-    if (!entry) throw new CliFailure("FILE_NOT_FOUND", `there is no ${path} in the volume`);
+    if (!entry) throw new CliFailure("FILE_NOT_FOUND", `${path} does not exist in the volume`);
     if (entry.type !== "directory") {
-      if (i < parts.length - 1) throw new CliFailure("FILE_NOT_FOUND", `there is no ${path} in the volume`);
+      if (i < parts.length - 1)
+        throw new CliFailure("FILE_NOT_FOUND", `${path} does not exist in the volume`);
       return [entry];
     }
     inside = entry.contents ?? [];

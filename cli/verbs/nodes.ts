@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { settle } from "../follow.ts";
 import { action, type Session } from "../session.ts";
 
-/** `perigee nodes`: where pods can run. */
+/** `perigee nodes`: lists the nodes that pods can run on. */
 export function registerNodes(program: Command): void {
   program
     .command("nodes")

@@ -4,11 +4,11 @@ import { type VolumeOptions, volumeFields, withVolume } from "../options.ts";
 import { safe } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
 
-/** `perigee rm`: one file or directory at a time, each its own command. */
+/** `perigee rm`: deletes files and directories, each with a command of its own. */
 export function registerRm(program: Command): void {
   const verb = program
     .command("rm")
-    .description("delete files and directories (with all that is in them) of a volume")
+    .description("delete files and directories (with their contents) of a volume")
     .argument("<paths...>", "paths in the volume");
   withVolume(verb).action(action<[string[]], VolumeOptions>(rm));
 }

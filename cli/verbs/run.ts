@@ -19,7 +19,7 @@ type Options = VolumeOptions & {
   waitForEnd?: boolean;
 };
 
-/** `perigee run`: a pod from an image. */
+/** `perigee run`: runs an image as a pod. */
 export function registerRun(program: Command): void {
   const verb = program
     .command("run")
@@ -30,29 +30,25 @@ export function registerRun(program: Command): void {
       "after --: program and arguments, or one word with a command line for the shell",
     )
     .addOption(
-      new Option("--node <kind>", "where it runs, in any letter case")
+      new Option("--node <kind>", "kind of node to run it on, in any letter case")
         .choices(["FPGA", "GPU", "MPU"])
         .argParser(String)
         .makeOptionMandatory(),
     )
-    .requiredOption(
-      "--max-duration <minutes>",
-      "the pod is stopped after so many minutes (30, 90m, 2h)",
-      minutes,
-    )
+    .requiredOption("--max-duration <minutes>", "stop the pod after so many minutes (30, 90m, 2h)", minutes)
     .option(
       "--at <time>",
-      "start then (2025-05-22T12:10:00+02:00; without a zone: this machine's; +10m)",
+      "start at this time (2025-05-22T12:10:00+02:00; without a zone: this machine's; +10m)",
       moment,
     )
     .option("--port <ports>", "port that your other pods may reach; repeatable, or 80,1999", collect(ports))
     .option(
       "-e, --env <key=value>",
-      "environment variable; KEY alone passes yours on; repeatable",
+      "environment variable; KEY alone passes on your own; repeatable",
       collect(env),
     )
     .option("--arg <value>", "argument for the image's own program; repeatable", collect(String))
-    .option("--wait-for-end", "wait until the pod has ended; exit code 8 when it ended badly");
+    .option("--wait-for-end", "wait until the pod has ended; exit code 8 when it failed");
   withVolume(verb).action(action<[string, string[]], Options>(run));
 }
 
@@ -80,7 +76,7 @@ async function run(
   if (!options.waitForEnd) {
     output.result(body, () => {
       const at = options.at ? `, to start at ${options.at}` : "";
-      return `Scheduled ${safe(image)}${at}. See how it does: perigee status${podOption(options)}`;
+      return `Scheduled ${safe(image)}${at}. Check it with: perigee status${podOption(options)}`;
     });
     return;
   }
@@ -90,7 +86,7 @@ async function run(
 }
 
 /**
- * Asks for the status until the pod has ended. A busy edge is waited out like in any verb.
+ * Polls the status until the pod has ended. A busy edge is waited for as in any verb.
  */
 async function untilEnd({ client, output, signal }: Session, options: Options): Promise<PodState> {
   for (let pause = 500; ; pause = Math.min(5_000, pause * 1.5)) {
@@ -101,7 +97,7 @@ async function untilEnd({ client, output, signal }: Session, options: Options): 
   }
 }
 
-/** Nothing happens before its time: until then look once a minute. */
+/** A scheduled pod does not change before its time: until then it is polled once a minute. */
 function untilStart(at: string | undefined, signal: AbortSignal): number {
   if (!at || signal.aborted) return 0;
   return Math.min(60_000, Math.max(0, Date.parse(at) - Date.now()));
@@ -112,8 +108,8 @@ function pauseFor(client: Client, ms: number): Promise<void> {
 }
 
 /**
- * Several words are exactly that program with those arguments; one word is a command line that the edge
- * splits, or hands to a shell when it holds shell characters; `--arg` alone keeps the image's own program.
+ * Several words are a program with its arguments. One word is a command line that the edge splits, or passes to a
+ * shell when it contains shell characters. `--arg` alone keeps the image's own program.
  */
 export function commandFields(words: string[], extra: string[] = []): { command?: string; args?: string[] } {
   const [program, ...rest] = words;

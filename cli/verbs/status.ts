@@ -5,7 +5,7 @@ import { query, wholeNumber, withPod } from "../options.ts";
 import { safe, time } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
 
-/** The Kubernetes container state: one of the three is there. */
+/** A Kubernetes container state: exactly one of the three is present. */
 export type PodState = {
   waiting?: { reason?: string; message?: string };
   running?: { startedAt?: string };
@@ -19,12 +19,12 @@ export type PodState = {
 };
 type Options = { pod?: string; watch?: boolean; interval: number };
 
-/** `perigee status`: how a pod does. */
+/** `perigee status`: shows the state of a pod. */
 export function registerStatus(program: Command): void {
-  const verb = program.command("status").description("show how a pod does");
+  const verb = program.command("status").description("show the state of a pod");
   withPod(verb)
-    .option("-w, --watch", "go on until it has ended, one line for every change")
-    .option("--interval <seconds>", "with --watch: time between two looks", wholeNumber(1, 3600), 3)
+    .option("-w, --watch", "watch until the pod has ended, one line per change")
+    .option("--interval <seconds>", "with --watch: seconds between two checks", wholeNumber(1, 3600), 3)
     .action(action<[], Options>(status));
 }
 

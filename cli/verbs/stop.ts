@@ -4,9 +4,9 @@ import { withPod } from "../options.ts";
 import { safe } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
 
-/** `perigee stop`: a pod, gracefully; a scheduled one too. */
+/** `perigee stop`: stops a pod gracefully, or cancels a scheduled one. */
 export function registerStop(program: Command): void {
-  const verb = program.command("stop").description("stop a pod gracefully, or take a scheduled one back");
+  const verb = program.command("stop").description("stop a pod gracefully, or cancel a scheduled one");
   withPod(verb).action(action<[], { pod?: string }>(stop));
 }
 

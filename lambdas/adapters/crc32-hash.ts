@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { ContentHash } from "./directory/file-sink.ts";
 
-/** CRC32 as gzip and S3 have it. */
+/** CRC32 as gzip and S3 compute it. */
 export class Crc32Hash implements ContentHash {
   #value = 0;
 

@@ -1,12 +1,12 @@
 import { ITEM_BYTES, KEY_BYTES, type Key, MAX_WRITES, type Write } from "../ports/ledger-store.ts";
 
-/** A write with its data already turned into JSON, so that later changes by the caller do not reach it. */
+/** A write whose data is already JSON, so that later changes by the caller do not affect it. */
 export type Step = Put | { kind: "delete" | "check"; key: Key; if?: number };
 export type Put = { kind: "put"; key: Key; if?: number; data: string; expiresAt?: number };
 
 /**
- * Checks writes and freezes what they hold.
- * @throws RangeError, TypeError for what no adapter can hold
+ * Checks writes and serialises their data.
+ * @throws RangeError, TypeError for what no adapter can store
  */
 export function toSteps(writes: Write[]): Step[] {
   if (writes.length > MAX_WRITES) {
@@ -37,7 +37,7 @@ function checkedKey({ pk, sk }: Key): Key {
   return { pk, sk };
 }
 
-/** No adapter can hold empty and long keys (DynamoDB) and lone surrogates (UTF-8). */
+/** No adapter can store empty or long keys (DynamoDB) or lone surrogates (UTF-8). */
 export function canHold({ pk, sk }: Key): boolean {
   const fits = (part: string, most: number) =>
     part !== "" && part.isWellFormed() && Buffer.byteLength(part) <= most;

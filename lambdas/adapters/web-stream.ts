@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
 
 /**
- * A Node stream as a web stream, chunk by chunk and only when asked. With chunks of half a MiB it is as fast
- * as piping to the socket, which Readable.toWeb is not. A reader that cancels destroys the Node stream.
+ * A Node stream as a web stream, chunk by chunk and only on demand. With chunks of half a MiB it is as fast as piping
+ * to the socket, unlike Readable.toWeb. A reader that cancels destroys the Node stream.
  */
 export function webStream(body: Readable): ReadableStream<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
@@ -21,7 +21,7 @@ export function webStream(body: Readable): ReadableStream<Uint8Array> {
   );
 }
 
-/** A web stream as a Node stream; none is an empty one. */
+/** A web stream as a Node stream; an absent one is empty. */
 export function nodeStream(body: ReadableStream<Uint8Array> | null): Readable {
   return body ? Readable.from(body, { objectMode: false }) : Readable.from([], { objectMode: false });
 }

@@ -3,8 +3,8 @@ import createXxhash from "xxhash-wasm";
 const { create64 } = await createXxhash();
 
 /**
- * XXH64 with seed 0 for where native modules cannot go: the Lambdas' bundles put it in the place of
- * `@node-rs/xxhash` (scripts/lambda-bundles.ts). Constant memory.
+ * XXH64 with seed 0 where native modules cannot be used: it replaces `@node-rs/xxhash` in the Lambdas' bundles
+ * (scripts/lambda-bundles.ts). Constant memory.
  */
 export class Xxh64 {
   readonly #hash = create64(0n);

@@ -1,6 +1,6 @@
 import { Xxh64 as Native } from "@node-rs/xxhash";
 
-/** XXH64 (seed 0) of what it is fed: the one place from which the ground's adapters take the hash. */
+/** XXH64 (seed 0), the hash function of all adapters of the ground. */
 export class Xxh64 {
   readonly #hash = new Native();
 
@@ -8,7 +8,7 @@ export class Xxh64 {
     this.#hash.update(bytes);
   }
 
-  /** Of what came so far, 16 hex digits. */
+  /** The hash of what was added so far, 16 hex digits. */
   hex(): string {
     return this.#hash.digest().toString(16).padStart(16, "0");
   }

@@ -17,8 +17,8 @@ export function clientAddress(c: Context<GroundEnv>, options: ClientAddressOptio
 }
 
 /**
- * One name per client: IPv4 as it is (also when mapped into IPv6), IPv6 by its /64, which is what one
- * client is given. Undefined when it is no address.
+ * One name per client: an IPv4 address itself (also when mapped into IPv6), an IPv6 address by its /64, which is what
+ * one client usually gets. Undefined when the text is not an address.
  */
 export function countedAddress(text: string | undefined): string | undefined {
   const address = text?.replace(/^\[(.*)\]$/, "$1").replace(/%.*$/, "");

@@ -10,12 +10,12 @@ const TOKEN = /^pga_[A-Za-z0-9_-]{43}$/;
 /** An edge as the operator sees it; times in ms since 1970, `tokenCreatedAt` absent while its agent has none. */
 export type Edge = { id: string; createdAt: number; tokenCreatedAt?: number };
 
-/** One answer for an edge that does not exist and one that is not granted: nobody learns of others' edges. */
+/** The same error for an edge that does not exist and one that is not granted: nobody learns of others' edges. */
 export function edgeNotFound(): PerigeeError {
   return new PerigeeError("EDGE_NOT_FOUND", "There is no such edge");
 }
 
-/** The edges and their agents' tokens. Of a token only the SHA-256 is kept; each edge has at most one. */
+/** The edges and their agents' tokens. Only the SHA-256 of a token is stored; each edge has at most one. */
 export class Edges {
   readonly #store: LedgerStore;
   readonly #now: () => number;
@@ -43,14 +43,14 @@ export class Edges {
     return { token };
   }
 
-  /** A new token; the one before ends at once. @throws EDGE_NOT_FOUND */
+  /** Makes a new token; the old one is invalid at once. @throws EDGE_NOT_FOUND */
   async rotateToken(id: string): Promise<{ token: string }> {
     const { token, hash } = newToken();
     await this.#setToken(id, hash);
     return { token };
   }
 
-  /** Ends the agent's token; without one nothing changes. @throws EDGE_NOT_FOUND */
+  /** Revokes the agent's token, if there is one. @throws EDGE_NOT_FOUND */
   async revokeToken(id: string): Promise<void> {
     await this.#setToken(id, undefined);
   }
@@ -61,7 +61,7 @@ export class Edges {
     return (await this.#store.get<{ edge: string }>(keys.agentToken(sha256(token))))?.data.edge;
   }
 
-  /** In order of their ids. */
+  /** All edges, ordered by id. */
   async list(): Promise<Edge[]> {
     const items = await queryAll<EdgeRecord>(this.#store, { pk: keys.edges });
     return items.map(({ sk, data: { createdAt, tokenCreatedAt } }) => ({

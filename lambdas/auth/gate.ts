@@ -1,6 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
 
-/** Lets at most `width` calls run at once and at most `queue` more wait, first come, first served. */
+/** Runs at most `width` calls at the same time; at most `queue` more wait, first come, first served. */
 export class Gate {
   readonly #width: number;
   readonly #queue: number;
@@ -12,7 +12,7 @@ export class Gate {
     this.#queue = queue;
   }
 
-  /** Nothing runs and nothing waits. */
+  /** Is nothing running or waiting? */
   get idle(): boolean {
     return this.#running === 0;
   }
@@ -26,7 +26,7 @@ export class Gate {
           data: { retryAfter: 5, retry_after: 5 },
         });
       }
-      // Whoever leaves hands its place over, so that nobody slips in between.
+      // A call that ends hands its place to the next one directly, so that no new call can take it.
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     try {

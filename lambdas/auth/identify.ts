@@ -4,15 +4,15 @@ import type { Tokens, TokenUse } from "./tokens.ts";
 
 export type AuthParts = { accounts: Accounts; tokens: Tokens };
 
-/** `fits`: what the account has to be; one from memory that does not fit is no answer. */
+/** A cached account that fails the check `fits` is read again from the store. */
 export type Identifying = {
   accounts: { getUser(name: string, fits: (account: Account) => boolean): Promise<Account | undefined> };
   tokens: Tokens;
 };
 
 /**
- * The user whose token this is, as the store knows them now.
- * @throws UNAUTHORIZED also when the user was removed, made again, or has another password since
+ * The user whose token this is, as the store has them now.
+ * @throws UNAUTHORIZED, also when the user was removed, made again, or got another password since
  */
 export async function identify(parts: Identifying, token: string, use: TokenUse): Promise<Account> {
   const identity = await parts.tokens.verify(token, use);

@@ -3,7 +3,7 @@ import { ConditionFailed, type Item, type LedgerStore, type Query } from "../por
 
 const ATTEMPTS = 60;
 
-/** Repeats a read-then-conditional-write whose condition another writer made false meanwhile. */
+/** Repeats a read followed by a conditional write when another writer made the condition false. */
 export async function optimistically<R>(attempt: () => Promise<R>): Promise<R> {
   for (let n = 1; ; n++) {
     try {

@@ -6,16 +6,16 @@ import { Gate } from "./gate.ts";
 const COST = { ln: 16, r: 8, p: 1 };
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
-/** Hashes cost 64 MiB and one of Node's four worker threads each; the bound is the process' own. */
+/** A hash takes 64 MiB and one of Node's four worker threads, so their number is bounded per process. */
 const gate = new Gate(2, 200);
 
 const PHC = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
-/** What is compared when there is no such user: no password hashes to it, and it costs the same. */
+/** Compared when there is no such user: no password has this hash, and checking it takes as long. */
 const NOBODY = phc(COST, Buffer.alloc(SALT_BYTES), Buffer.alloc(HASH_BYTES));
 
 export const PASSWORD_RULE = "must be 8 to 256 characters";
 
-/** @throws INVALID_PARAMETERS when a new password breaks the rule */
+/** @throws INVALID_PARAMETERS when a new password breaks the rules */
 export function checkPassword(password: string): void {
   const length = [...password].length;
   if (length >= 8 && length <= 256 && password.isWellFormed()) return;
@@ -41,7 +41,7 @@ export async function verifyPassword(password: string, hash: string | undefined)
   if (!match) throw new Error("a stored password hash is not readable");
   const [ln, r, p] = [Number(match[1]), Number(match[2]), Number(match[3])];
   const [salt, expected] = [Buffer.from(match[4]!, "base64"), Buffer.from(match[5]!, "base64")];
-  // Cut rather than refused at once: an overlong attempt takes its time like any other.
+  // Truncated instead of refused, so that an overlong password takes as long to check as any other.
   const actual = await derive(password.slice(0, 1024), salt, { ln, r, p }, expected.length);
   return timingSafeEqual(actual, expected) && hash !== undefined && password.length <= 1024;
 }
@@ -54,7 +54,7 @@ function derive(password: string, salt: Buffer, { ln, r, p }: Cost, length: numb
   return gate.run(
     () =>
       new Promise((resolve, reject) => {
-        // One text, one password, however a keyboard composes its accents.
+        // Normalised, so that a password is the same however a keyboard composes accents.
         scrypt(password.normalize("NFC"), salt, length, options, (error, key) =>
           error ? reject(error) : resolve(key),
         );

@@ -1,12 +1,12 @@
 import type { Account, Accounts } from "./accounts.ts";
 
-/** Entries of each kind that are remembered; the oldest go first. */
+/** Cached entries of each kind; the oldest are dropped first. */
 const MOST = 10_000;
 
 /**
- * Accounts as they were up to `ms` ago, for checking tokens where each read is a request to a database. Only
- * what was found is remembered: a new account counts at once, a removed one, a changed password, a revoked grant
- * or agent's token ends within `ms`. By the wall clock, for a frozen Lambda's monotonic one stands still.
+ * A cache of accounts that are at most `ms` old, for checking tokens where each read is a request to a database. Only
+ * what was found is cached: a new account is valid at once; a removed account, a changed password, a revoked grant or
+ * agent's token is noticed within `ms`. It uses the wall clock, since a frozen Lambda's monotonic clock stands still.
  */
 export class RecentAccounts {
   readonly #accounts: Accounts;
@@ -21,7 +21,7 @@ export class RecentAccounts {
     this.#agents = new Recent(options);
   }
 
-  /** One that is remembered, but does not fit what it is asked for, is read anew. */
+  /** A cached account that fails the check is read again from the store. */
   getUser(name: string, fits?: (account: Account) => boolean): Promise<Account | undefined> {
     return this.#users.get(name, () => this.#accounts.getUser(name), fits as (value: unknown) => boolean);
   }
@@ -53,7 +53,7 @@ class Recent<V> {
   async get(key: string, read: () => Promise<V>, fits: (value: V) => boolean = () => true): Promise<V> {
     const at = this.#now();
     const known = this.#known.get(key);
-    // set back, the clock may not make an entry live on
+    // a clock that was set back must not extend the life of an entry
     if (known && at >= known.at && at - known.at < this.#ms && fits(known.value)) return known.value;
     this.#known.delete(key);
     const value = await read();

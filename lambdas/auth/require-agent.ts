@@ -4,7 +4,7 @@ import type { GroundEnv } from "../http/env.ts";
 import type { Accounts } from "./accounts.ts";
 import { bearerToken } from "./identify.ts";
 
-/** Lets a request with an agent's token through, with the id of its edge in `c.get("edge")`; else 401. */
+/** Requires an agent's token, and puts the id of its edge into `c.get("edge")`; otherwise 401. */
 export function requireAgent(parts: { accounts: Pick<Accounts, "edgeOfToken"> }) {
   return createMiddleware<GroundEnv>(async (c, next) => {
     const edge = await parts.accounts.edgeOfToken(bearerToken(c.req.header("authorization")));

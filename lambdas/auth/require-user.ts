@@ -2,7 +2,7 @@ import { createMiddleware } from "hono/factory";
 import type { GroundEnv } from "../http/env.ts";
 import { bearerToken, type Identifying, identify } from "./identify.ts";
 
-/** Lets a request with a user's access token through, with the user's name in `c.get("user")`; else 401. */
+/** Requires a user's access token, and puts the user's name into `c.get("user")`; otherwise 401. */
 export function requireUser(parts: Identifying) {
   return createMiddleware<GroundEnv>(async (c, next) => {
     const account = await identify(parts, bearerToken(c.req.header("authorization")), "access");

@@ -8,11 +8,11 @@ const SECRET_BYTES = 32;
 /** Earlier token secrets that are still accepted after a rotation. */
 const KEPT_BEFORE = 1;
 
-/** What the ground signs with. Never logged, never sent; none has a default value. */
+/** The keys that the ground signs with. They are never logged or sent, and have no default values. */
 export type Secrets = {
-  /** of the users' tokens: the current key, then the one before */
+  /** for users' tokens: the current key, then the previous one */
   tokens: TokenKey[];
-  /** of staging's signed URLs, 32 bytes */
+  /** for staging's signed URLs, 32 bytes */
   staging: Uint8Array;
 };
 
@@ -27,9 +27,9 @@ const secretsFile = z.object({
 });
 
 /**
- * The secrets of `<data>/secrets.json`; makes them (mode 0600) when there are none. Two processes that
- * start at once get the same ones.
- * @throws Error when the file is there but not readable as secrets
+ * The secrets of `<data>/secrets.json`; creates the file (mode 0600) when it is absent. Two processes that
+ * start at the same time get the same secrets.
+ * @throws Error when the file exists but is not valid
  */
 export async function loadSecrets(data: string): Promise<Secrets> {
   const path = join(data, "secrets.json");
@@ -39,14 +39,14 @@ export async function loadSecrets(data: string): Promise<Secrets> {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
   await mkdir(data, { recursive: true, mode: 0o700 });
-  // A link, unlike a rename, fails when another process was first; then its secrets are ours too.
+  // Unlike a rename, a link fails when another process was first; then its secrets are used.
   await place(data, path, { tokens: [newKey()], staging: randomBytes(SECRET_BYTES) }, link, "EEXIST");
   return read(path);
 }
 
 /**
- * Makes a new token secret: new tokens carry it, those of the one before live on until they expire or
- * until the next rotation. Servers use it from their next start.
+ * Makes a new token secret. New tokens are signed with it; tokens of the previous one stay valid until they expire or
+ * until the next rotation. Servers use it from their next start on.
  */
 export async function rotateTokenSecret(data: string): Promise<void> {
   const { tokens, staging } = await loadSecrets(data);
@@ -68,12 +68,12 @@ async function read(path: string): Promise<Secrets> {
     json = undefined;
   }
   const parsed = secretsFile.safeParse(json);
-  // Neither the text nor the parser's message, which quotes it, may reach a log.
+  // Neither the text nor the parser's message, which quotes it, may be logged.
   if (!parsed.success) throw new Error(`${path} does not hold Perigee's secrets; restore it, or remove it`);
   return { tokens: parsed.data.tokens, staging: parsed.data.staging };
 }
 
-/** Writes a whole, durable file beside `path`, then puts it there with `put`. */
+/** Writes a complete, durable file beside `path`, then puts it in place with `put`. */
 async function place(
   data: string,
   path: string,

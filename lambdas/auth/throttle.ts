@@ -1,29 +1,30 @@
+import { doublingMs } from "#protocol/backoff.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import { ConditionFailed, type LedgerStore } from "../ports/ledger-store.ts";
 import { Gate } from "./gate.ts";
 import { keys, sha256 } from "./keys.ts";
 import { optimistically } from "./optimistic.ts";
 
-/** Failures before the first delay: of one user from one address, and of one address over all users. */
+/** Failures without a delay: of one user from one address, and of one address over all users. */
 const FREE_FAILURES = { pair: 5, address: 20 };
 const MAX_DELAY_MS = 60_000;
 /** Failures are forgotten this long after the last one. */
 const MEMORY_MS = 15 * 60_000;
-/** Users remembered per address; one that fails with more of them is held up as an address anyway. */
+/** Users remembered per address; an address that fails with more of them is delayed as an address anyway. */
 const MAX_PAIRS = 64;
-/** Attempts of one address that are checked at once, and that wait: more than that is refused. */
+/** Attempts of one address that are checked at the same time, and that wait; further ones are refused. */
 const AT_ONCE = 2;
 const WAITING = 100;
 
-/** Failed attempts, and the moment of the last one in ms since 1970. */
+/** Failed attempts, and the time of the last one in ms since 1970. */
 type Count = { failures: number; last: number };
-/** Pairs by a hash of the user's name: what was typed into a form's name field may be a password. */
+/** Pairs by a hash of the user's name, since users type passwords into the name field by mistake. */
 type Attempts = { address: Count; pairs: Record<string, Count> };
 
 /**
- * Slows failed log-ins of an address, and of a user from an address, never of a user from elsewhere. One
- * expiring item per address, in the store, so that it holds over several servers; an item is written only
- * after a password was hashed, which bounds how fast they can grow in number.
+ * Delays log-ins of an address, and of a user from an address, after failures; never of that user from elsewhere.
+ * There is one expiring item per address in the store, so that it works over several servers. An item is written only
+ * after a password was hashed, which bounds how fast their number grows.
  */
 export class Throttle {
   readonly #store: LedgerStore;
@@ -37,7 +38,7 @@ export class Throttle {
   }
 
   /**
-   * What `verify` finds, which is undefined for a failed log-in; it is not even called during a delay.
+   * Returns what `verify` returns, which is undefined for a failed log-in. It is not called during a delay.
    * @throws TOO_MANY_ATTEMPTS with `retryAfter` (seconds) in its data
    */
   async attempt<R>(
@@ -68,17 +69,17 @@ export class Throttle {
     try {
       await this.#change(address, (attempts) => change(attempts, pair));
     } catch (error) {
-      // So many servers count this address at once that it must be a flood.
+      // So many servers count attempts of this address at the same time that it must be a flood.
       if (error instanceof ConditionFailed && result === undefined) throw tooMany(1);
       if (!(error instanceof ConditionFailed)) throw error;
     }
     return result;
   }
 
-  /** Ms until the next attempt is let through. */
+  /** Ms until the next attempt is allowed. */
   #delay(count: Count | undefined, free: number): number {
     if (!count || count.failures < free) return 0;
-    const delay = Math.min(MAX_DELAY_MS, 1000 * 2 ** Math.min(count.failures - free, 16));
+    const delay = doublingMs(1000, MAX_DELAY_MS, count.failures - free);
     return count.last + delay - this.#now();
   }
 
@@ -102,11 +103,11 @@ export class Throttle {
     });
   }
 
-  /** What is remembered of an address, without what is too old to count. */
+  /** The failures of an address, without those that are too old to count. */
   async #read(address: string): Promise<{ data: Attempts; rev: number }> {
     const item = await this.#store.get<Attempts>(keys.attempts(address));
     const now = this.#now();
-    // Nor what is far in the future: a clock that was set back must not lock anyone out.
+    // Without those far in the future too: a clock that was set back must not lock anybody out.
     const fresh = (count: Count | undefined) =>
       count !== undefined && count.last > now - MEMORY_MS && count.last <= now + MAX_DELAY_MS;
     return {
@@ -119,7 +120,7 @@ export class Throttle {
   }
 }
 
-/** The right password clears the pair, not the address: else one own account would free a guesser. */
+/** The right password clears the pair, not the address: otherwise an attacker's own account would clear it. */
 function succeeded({ address, pairs }: Attempts, pair: string): Attempts {
   const { [pair]: _cleared, ...others } = pairs;
   return { address, pairs: others };

@@ -11,10 +11,10 @@ const MIN_SECRET_BYTES = 32;
 export const ACCESS_SECONDS = 3600;
 export const REFRESH_SECONDS = 30 * 24 * 3600;
 
-/** A signing secret (32 bytes or more) and the key id that its tokens carry. */
+/** A signing secret (32 bytes or more) and the key id in its tokens. */
 export type TokenKey = { kid: string; secret: Uint8Array };
 export type TokenUse = "access" | "refresh";
-/** Whom a token speaks for: the name, and which record and password of that name it was made for. */
+/** The subject of a token: the user's name, and the record and password version that it was made for. */
 export type Identity = { name: string; uid: string; generation: number };
 
 const claims = z.object({
@@ -24,10 +24,10 @@ const claims = z.object({
   use: z.enum(["access", "refresh"]),
 });
 
-/** A token of an unknown key makes the keys be read anew, not more often than this (ms). */
+/** A token with an unknown key id makes the keys be read again, at most this often (ms). */
 const RELOAD_MS = 10_000;
 
-/** The keys of tokens: the current one, then earlier ones that are still accepted; or who knows them. */
+/** The keys of tokens: the current one, then earlier ones that are still accepted; or a function that reads them. */
 export type TokenKeys = readonly TokenKey[] | (() => Promise<readonly TokenKey[]>);
 
 type Keyring = { kid: string; keys: Map<string, KeyObject> };
@@ -41,8 +41,8 @@ export class Tokens {
   #reloading: Promise<Keyring | undefined> | undefined;
 
   /**
-   * @param keys asked for when the first token is made or checked, again after a failure, and when a token names
-   * a key that is not known, when they are not given at once
+   * @param keys a function is called when the first token is made or checked, again after a failure, and when a
+   * token names an unknown key
    * @param options.now clock in ms since 1970 (default Date.now)
    */
   constructor(keys: TokenKeys, options: { now?: () => number } = {}) {
@@ -66,11 +66,11 @@ export class Tokens {
   }
 
   /**
-   * Whom a token of ours speaks for; whether that user still exists is the caller's question.
+   * The subject of a valid token. The caller has to check that the user still exists.
    * @throws UNAUTHORIZED when it is malformed, forged, expired, or not for this use
    */
   async verify(token: string, use: TokenUse): Promise<Identity> {
-    // That there are no keys to check it with is not the token's fault.
+    // A failure to read the keys is not the token's fault.
     await this.#keys();
     try {
       const { payload } = await jwtVerify(token, (header) => this.#key(header.kid), {
@@ -107,7 +107,7 @@ export class Tokens {
     return key;
   }
 
-  /** Another process may have begun to sign with a new key. Anybody can name one: so seldom. */
+  /** Another process may sign with a new key. Anybody can name an unknown key, so this is done seldom. */
   #anew(): Promise<Keyring | undefined> | undefined {
     if (!this.#load || performance.now() - this.#loadedAt < RELOAD_MS) return this.#reloading;
     this.#loadedAt = performance.now();
@@ -116,7 +116,7 @@ export class Tokens {
         this.#ring = Promise.resolve(ring);
         return ring;
       })
-      // the keys that are known stay
+      // keeps the known keys
       .catch(() => undefined)
       .finally(() => {
         this.#reloading = undefined;

@@ -1,3 +1,5 @@
+import { LIMITS } from "#protocol/limits.ts";
+
 /** A number exactly as it was written: `1.10` and 2^63 stay what they are. */
 export class NumberText {
   readonly text: string;
@@ -19,9 +21,6 @@ type WithSource = (this: unknown, key: string, value: unknown, context: { source
 
 /** What JSON allows and no two readers read alike. */
 export class AmbiguousJson extends SyntaxError {}
-
-/** Deeper than anything that a route reads. */
-const MAX_DEPTH = 64;
 
 /**
  * JSON to {@link Literal}.
@@ -62,8 +61,8 @@ function checkJson(text: string): void {
       if (keys.has(value)) throw new AmbiguousJson(`the key ${JSON.stringify(value)} is given twice`);
       keys.add(value);
     } else if (token === "{" || token === "[") {
-      if (open.push(token === "{" ? new Set() : undefined) > MAX_DEPTH) {
-        throw new AmbiguousJson(`nested deeper than ${MAX_DEPTH}`);
+      if (open.push(token === "{" ? new Set() : undefined) > LIMITS.jsonDepth) {
+        throw new AmbiguousJson(`nested deeper than ${LIMITS.jsonDepth}`);
       }
     } else open.pop();
   }

@@ -1,8 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import { type ParameterisedHeader, readParameters } from "./header-parameters.ts";
-
-/** RFC 2046 allows 70; some clients write longer ones. */
-const BOUNDARY_BYTES = 256;
 
 /** A Content-Type; one that breaks the grammar has its media type and no parameters. */
 export function readMediaType(header: string | undefined): ParameterisedHeader {
@@ -23,8 +21,8 @@ export function boundaryOf(contentType: string): string {
     throw refuse((error as Error).message);
   }
   if (!boundary) throw refuse("a multipart form must name its boundary");
-  if (boundary.length > BOUNDARY_BYTES || !/^[\x20-\x7e]+$/.test(boundary)) {
-    throw refuse(`the boundary must be at most ${BOUNDARY_BYTES} printable characters`);
+  if (boundary.length > LIMITS.boundaryBytes || !/^[\x20-\x7e]+$/.test(boundary)) {
+    throw refuse(`the boundary must be at most ${LIMITS.boundaryBytes} printable characters`);
   }
   return boundary;
 }

@@ -4,7 +4,7 @@ import type { OperationName } from "#protocol/operations.ts";
 import type { Command } from "./command.ts";
 
 /**
- * The lock and the queue of one edge, and the pure rules over them (docs/architecture.md, "The lock").
+ * The lock and the queue of one edge, and the pure rules over them (docs/decisions/002-lock-and-queue-in-one-record.md).
  * The record is small because the queue is bounded; every function returns a new state.
  */
 export type Place = {

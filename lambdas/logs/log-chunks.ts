@@ -25,7 +25,7 @@ export function readChunks(objects: ListedObject[]): LogChunk[] {
     .sort((a, b) => a.offset - b.offset || b.end - a.end);
 }
 
-/** The pieces without those that others cover whole (a merge that was cut leaves such). */
+/** The pieces without those that others cover completely (an interrupted merge leaves such pieces). */
 export function uncovered(chunks: LogChunk[]): LogChunk[] {
   let end = -1;
   return chunks.filter((chunk) => {
@@ -35,25 +35,25 @@ export function uncovered(chunks: LogChunk[]): LogChunk[] {
   });
 }
 
-/** The piece that holds byte `offset`, or the first after it. */
+/** The piece that contains byte `offset`, or the first after it. */
 export function chunkAt(chunks: LogChunk[], offset: number): LogChunk | undefined {
   return chunks.find((chunk) => chunk.end > offset);
 }
 
 const SMALL_BYTES = [32 * KiB, 512 * KiB];
 const FEW = 16;
-/** bytes of one merge, which is held in memory */
+/** most bytes of one merge, which is done in memory */
 const MERGE_BYTES = 1 * MiB;
 
 /**
- * Neighbours worth merging to one: 16 under 32 KiB, or 16 under 512 KiB, so that a log of any chatter is a
- * few dozen objects. Undefined when there are none. Under a cap of `maxBytes` no piece gets over an eighth of
- * it, since the oldest go piece by piece.
+ * Neighbouring pieces worth merging: 16 under 32 KiB, or 16 under 512 KiB, so that a log is a few dozen objects however
+ * it was written. Undefined when there are none. No piece gets larger than an eighth of `maxBytes`, since the oldest
+ * are dropped piece by piece.
  */
 export function mergeable(chunks: LogChunk[], maxBytes: number): LogChunk[] | undefined {
   const bound = Math.min(MERGE_BYTES, maxBytes / 8);
   for (const limit of SMALL_BYTES) {
-    // any two that are small fit into one
+    // any two small pieces fit into one
     const small = Math.min(limit, bound / 2);
     let run: LogChunk[] = [];
     for (const chunk of chunks) {
@@ -66,7 +66,7 @@ export function mergeable(chunks: LogChunk[], maxBytes: number): LogChunk[] | un
   return undefined;
 }
 
-/** The oldest pieces to drop so that at most `bytes` stay; never the newest, which tells what has arrived. */
+/** The oldest pieces to drop so that at most `bytes` stay; never the newest, which records what has arrived. */
 export function overflow(chunks: LogChunk[], bytes: number): LogChunk[] {
   const end = chunks.at(-1)?.end ?? 0;
   return chunks.slice(0, -1).filter(({ offset }) => end - offset > bytes);

@@ -1,18 +1,18 @@
 const NEWLINE = 0x0a;
-/** `2025-11-20T12:31:12.123456789+00:00 ` and no longer */
+/** the longest time stamp: `2025-11-20T12:31:12.123456789+00:00 ` */
 const STAMP_BYTES = 36;
 const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) /;
 const EMPTY: Buffer<ArrayBufferLike> = Buffer.alloc(0);
 
 /**
  * Turns stored log bytes (lines that begin with an RFC 3339 time and a space) into what users see: the times
- * are stripped unless `timestamps`, and lines older than `since` (ms since 1970) are left out. A line without
- * a time goes the way of the line before it. Fed in chunks cut anywhere; keeps at most 36 bytes.
+ * are stripped unless `timestamps`, and lines older than `since` (ms since 1970) are skipped. A line without
+ * a time is treated like the line before it. Chunks may be cut anywhere; at most 36 bytes are buffered.
  */
 export class LogLines {
   readonly #since: number;
   readonly #timestamps: boolean;
-  /** beginning of a line, too short to tell its time */
+  /** the beginning of a line that is too short to contain its time */
   #held = EMPTY;
   #inLine = false;
   #skipLine = false;
@@ -24,7 +24,7 @@ export class LogLines {
     this.#wanted = options.since === undefined;
   }
 
-  /** What `chunk` adds to the output. */
+  /** Adds a chunk; returns the output for it. */
   push(chunk: Buffer): Buffer {
     const bytes = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk;
     this.#held = EMPTY;
@@ -47,7 +47,7 @@ export class LogLines {
     return out.length === 1 ? out[0]! : Buffer.concat(out);
   }
 
-  /** What is left when the log ends within the first bytes of a line. */
+  /** Returns the remaining output at the end of the log. */
   end(): Buffer {
     const rest = this.#held;
     this.#held = EMPTY;
@@ -55,7 +55,7 @@ export class LogLines {
     return this.#wanted ? text : EMPTY;
   }
 
-  /** Call where bytes are missing from the log: an unfinished line ends, and a line cut at its front is dropped. */
+  /** To be called where bytes are missing: an unfinished line ends, and one without its beginning is dropped. */
   gap(next: Buffer): Buffer {
     const unfinished = this.#held.length > 0 || (this.#inLine && !this.#skipLine);
     const rest = this.end();
@@ -65,7 +65,7 @@ export class LogLines {
     return ended;
   }
 
-  /** Reads the time that begins a line; returns how many bytes of it are not for the user. */
+  /** Reads the time at the beginning of a line; returns how many bytes of the line to strip. */
   #begin(line: Buffer): number {
     const [stamp, time] = STAMP.exec(line.toString("latin1", 0, STAMP_BYTES)) ?? [];
     if (!stamp || !time) return 0;
@@ -75,8 +75,8 @@ export class LogLines {
 }
 
 /**
- * Where the last `lines` lines of `bytes` begin, or how many of them lie before it: a search from the back
- * goes on in the bytes before with `left`. An end without a newline counts as a line.
+ * The offset of the last `lines` lines of `bytes`, or how many of them are before it (`left`): a search from the end
+ * continues in the preceding bytes. A last line without a newline counts.
  */
 export function tailStart(
   bytes: Buffer,
@@ -84,7 +84,7 @@ export function tailStart(
   atEnd: boolean,
 ): { start: number } | { left: number } {
   let left = lines;
-  // the newline that ends the last line begins none
+  // the newline at the end of the last line does not start another one
   let from = bytes.length - 1;
   if (atEnd && bytes[from] === NEWLINE) from--;
   for (; from >= 0; from--) {

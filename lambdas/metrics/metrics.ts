@@ -2,9 +2,7 @@ import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { GroundEnv } from "../http/env.ts";
 import type { Command } from "../ledger/command.ts";
-import type { PrometheusMetrics } from "./prometheus-metrics.ts";
-
-export type EdgesByContact = { ok: number; lost: number };
+import type { EdgesByContact, PrometheusMetrics } from "./prometheus-metrics.ts";
 
 /**
  * What a ground tells of itself at `/metrics`. The library is loaded when there is something to count: a process

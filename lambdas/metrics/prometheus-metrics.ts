@@ -1,6 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Command } from "../ledger/command.ts";
-import type { EdgesByContact } from "./metrics.ts";
+
+/** How many edges are in contact with the ground, and how many are not. */
+export type EdgesByContact = { ok: number; lost: number };
 
 /** Prometheus metrics. Labels name routes, operations and states: never users, pods, images or commands. */
 export class PrometheusMetrics {

@@ -1,12 +1,9 @@
 import { createHash } from "node:crypto";
+import { LIMITS } from "#protocol/limits.ts";
 import type { ArchiveIndex } from "./archive-index.ts";
 import { parseJson } from "./archive-index.ts";
-import type { Described } from "./saved-image.ts";
+import type { DescribedImages } from "./described-images.ts";
 import { TarError } from "./tar-parser.ts";
-
-/** indexes within indexes, and manifests that are looked at */
-const MAX_DEPTH = 3;
-const MAX_MANIFESTS = 100;
 
 type Descriptor = {
   digest: string;
@@ -24,7 +21,7 @@ export async function readOciLayout(
   index: ArchiveIndex,
   bytes: Buffer,
   architectures: readonly string[],
-): Promise<Described> {
+): Promise<DescribedImages> {
   const images = manifestsOf(parseJson(bytes, "index.json")).filter((one) => !isAttestation(one));
   const tags = images.flatMap(nameOf);
   if (images.length === 0) {
@@ -59,7 +56,7 @@ async function resolve(
   const chosen = choose(candidates, architectures);
   const content = await readBlob(index, chosen);
   if (!/index|manifest\.list/.test(chosen.mediaType) && !("manifests" in content)) return content;
-  if (depth >= MAX_DEPTH) throw new TarError("the archive has indexes within indexes");
+  if (depth >= LIMITS.imageIndexDepth) throw new TarError("the archive has indexes within indexes");
   return resolve(
     index,
     manifestsOf(content).filter((one) => !isAttestation(one)),
@@ -98,7 +95,11 @@ async function readBlob(index: ArchiveIndex, descriptor: Descriptor): Promise<ob
 
 function manifestsOf(content: unknown): Descriptor[] {
   const { manifests } = (content ?? {}) as { manifests?: unknown };
-  if (!Array.isArray(manifests) || manifests.length > MAX_MANIFESTS || !manifests.every(isDescriptor)) {
+  if (
+    !Array.isArray(manifests) ||
+    manifests.length > LIMITS.imageIndexManifests ||
+    !manifests.every(isDescriptor)
+  ) {
     throw new TarError("an index in the archive names no manifests");
   }
   return manifests;

@@ -3,6 +3,7 @@ import { parseReference, type Reference } from "../reference.ts";
 import { ArchiveIndex, parseJson } from "./archive-index.ts";
 import { explainArchive } from "./archive-kind.ts";
 import type { ArchiveFile } from "./archive-stream.ts";
+import type { DescribedImages } from "./described-images.ts";
 import { readImageConfig } from "./image-config.ts";
 import { readOciLayout } from "./oci-layout.ts";
 import { TarError } from "./tar-parser.ts";
@@ -29,11 +30,6 @@ export type Wanted = {
   expected: string;
   architectures: readonly string[];
 };
-
-/** What the archive says of its images; of one alone also where its parts lie. */
-export type Described =
-  | { images: 1; tags: string[]; config: string; layers: string[] }
-  | { images: number; tags: string[]; config?: undefined };
 
 /**
  * Reads the one image of an archive, in the form of `docker save` or as an OCI image layout.
@@ -70,7 +66,7 @@ export async function readSavedImage(
   return { config, layers: [...layers.values()], diffIds, ourLabels };
 }
 
-async function describe(index: ArchiveIndex, { architectures }: Wanted): Promise<Described> {
+async function describe(index: ArchiveIndex, { architectures }: Wanted): Promise<DescribedImages> {
   const manifest = index.descriptions.get("manifest.json");
   if (manifest) return readManifest(manifest);
   const layout = index.descriptions.get("index.json");
@@ -84,7 +80,7 @@ async function describe(index: ArchiveIndex, { architectures }: Wanted): Promise
 }
 
 /** The form of `docker save`. */
-function readManifest(bytes: Buffer): Described {
+function readManifest(bytes: Buffer): DescribedImages {
   const list = parseJson(bytes, "manifest.json");
   if (!Array.isArray(list)) {
     throw new TarError(
@@ -105,9 +101,9 @@ function readManifest(bytes: Buffer): Described {
 }
 
 function assertWanted(
-  described: Described,
+  described: DescribedImages,
   { matches, expected }: Wanted,
-): asserts described is Extract<Described, { config: string }> {
+): asserts described is Extract<DescribedImages, { config: string }> {
   const { images, tags } = described;
   const found = tags.slice(0, 10).map((name) => JSON.stringify(name.slice(0, 200)));
   if (described.config === undefined) {

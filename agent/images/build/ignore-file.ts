@@ -1,3 +1,4 @@
+import { LIMITS } from "#protocol/limits.ts";
 import { distinctText } from "../../files/entry-name.ts";
 
 /** A token of a pattern: one character of a kind, or something that may be empty. */
@@ -27,9 +28,6 @@ export class IgnoreError extends Error {
   override readonly name = "IgnoreError";
 }
 
-/** a few seconds */
-const BUDGET = 200_000_000;
-
 /**
  * A .dockerignore, matched as Docker's client does: the last pattern
  * that matches a path or a directory above it decides, where a pattern that could not have changed the decision is
@@ -44,7 +42,7 @@ export class IgnoreFile {
   #budget: number;
 
   /** `budget`: states looked at, for all paths together. @throws IgnoreError for a pattern that is none */
-  constructor(content: string | Buffer, budget = BUDGET) {
+  constructor(content: string | Buffer, budget: number = LIMITS.ignoreFileSteps) {
     this.#budget = budget;
     const text = distinctText(Buffer.from(content));
     for (const line of text.replace(/^\uFEFF/, "").split("\n")) {

@@ -1,5 +1,5 @@
 import type Docker from "dockerode";
-import { engineCall, engineTry } from "./engine-call.ts";
+import { engineCall, engineTry } from "../../engine/engine-call.ts";
 
 /** How long a container that is being removed is waited for, in ms. */
 const REMOVAL_MS = 30_000;

@@ -3,6 +3,7 @@ import type Docker from "dockerode";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
+import { engineCall } from "../../engine/engine-call.ts";
 import { writePair } from "../dockerfile/write.ts";
 import { ImageRecord } from "../image-record.ts";
 import {
@@ -20,7 +21,6 @@ import { guardBuild } from "./build-guard.ts";
 import { BuildParent, isBuildParent } from "./build-parent.ts";
 import { BuildSteps } from "./build-steps.ts";
 import { refusalOfBuilt } from "./built-image.ts";
-import { engineCall } from "./engine-call.ts";
 import { EngineImages } from "./engine-images.ts";
 import { IMAGE_LABEL, IMAGE_USER_LABEL, reservedLabelOf } from "./image-labels.ts";
 import { type SizedImage, usageOf } from "./image-usage.ts";

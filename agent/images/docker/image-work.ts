@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
+import { isConnectionError, isEngineError, messageOf, unavailable } from "../../engine/engine-call.ts";
 import { type BuildWork, ImageWorkFailed, type LoadWork, type Work } from "../image-store.ts";
-import { engineMessage, isConnectionError, isEngineError, unavailable } from "./engine-call.ts";
 import { engineEvents, LineJoiner } from "./engine-events.ts";
 
 export type BuildLimits = {
@@ -83,7 +83,7 @@ async function follow(
     lines.end();
     if (signal.aborted) throw signal.reason;
     if (bodyError !== undefined) throw bodyError;
-    if (isEngineError(error)) failure = engineMessage(error);
+    if (isEngineError(error)) failure = messageOf(error);
     else throw isConnectionError(error) ? unavailable(error) : error;
   } finally {
     (body as { destroy?: () => void }).destroy?.();

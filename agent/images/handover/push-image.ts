@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
+import { engineCall, engineTry, isEngineError, messageOf } from "../../engine/engine-call.ts";
 import { ImageMissing } from "../../pods/pod-runtime.ts";
-import { engineCall, engineMessage, engineTry, isEngineError } from "../docker/engine-call.ts";
 import { engineEvents } from "../docker/engine-events.ts";
 import { unavailable } from "./registry-client.ts";
 
@@ -53,9 +53,9 @@ async function push(
     if ((answer as { complete?: boolean }).complete === false) failure ??= "the answer broke off";
   } catch (error) {
     signal.throwIfAborted();
-    if (isEngineError(error, 404)) throw new ImageMissing(engineMessage(error));
+    if (isEngineError(error, 404)) throw new ImageMissing(messageOf(error));
     if (!isEngineError(error)) throw error;
-    failure = engineMessage(error);
+    failure = messageOf(error);
   }
   signal.throwIfAborted();
   if (failure !== undefined) throw unavailable(failure);

@@ -3,13 +3,13 @@ import { LIMITS } from "#protocol/limits.ts";
 import { type RunSpec, StartFailure } from "../pod-runtime.ts";
 import { containerOf, type NodeDevices, type PodLimits } from "./container.ts";
 import { dataMounts, dataVolumes } from "./data-volumes.ts";
+import type { ImageConfigs } from "./image-configs.ts";
 import { seccompProfile } from "./seccomp-profile.ts";
 import { refuseUsedVolume } from "./volume-use.ts";
-import type { DockerWorkdirs } from "./workdirs.ts";
 
 export type CreatorOptions = {
   docker: Docker;
-  workdirs: DockerWorkdirs;
+  imageConfigs: ImageConfigs;
   nameOf(run: string): string;
   instance: string;
   session: string;
@@ -31,11 +31,11 @@ export class DockerCreator {
    * @throws StartFailure, ImageMissing; what the engine says: 409 when the container exists
    */
   async create(spec: RunSpec, network: string): Promise<void> {
-    const declared = await this.#options.workdirs.volumesOf(spec.imageId);
+    const declared = await this.#options.imageConfigs.volumesOf(spec.imageId);
     if (declared.length > LIMITS.imageVolumes) {
       throw new StartFailure(`the image declares more than ${LIMITS.imageVolumes} VOLUMEs`);
     }
-    const { docker, workdirs, nameOf, ...context } = this.#options;
+    const { docker, imageConfigs, nameOf, ...context } = this.#options;
     const volumes = dataVolumes(declared);
     if (volumes.length > 0) await refuseUsedVolume(docker, spec.volumePath, nameOf(spec.run));
     await docker.createContainer(
@@ -43,8 +43,8 @@ export class DockerCreator {
         ...context,
         name: nameOf(spec.run),
         network,
-        workdir: await workdirs.of(spec.imageId),
-        ...(await workdirs.commandOf(spec.imageId)),
+        workdir: await imageConfigs.of(spec.imageId),
+        ...(await imageConfigs.commandOf(spec.imageId)),
         mounts: dataMounts(spec.volumePath, volumes),
         seccomp: await this.#seccompProfile(),
       }),

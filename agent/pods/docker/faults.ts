@@ -1,13 +1,4 @@
-/** The status of an answer of the engine; undefined when there was none. */
-export function statusOf(error: unknown): number | undefined {
-  return (error as { statusCode?: number }).statusCode;
-}
-
-/** What the engine said, else the error's own text. */
-export function messageOf(error: unknown): string {
-  const said = (error as { json?: { message?: string } }).json?.message;
-  return said ?? (error instanceof Error ? error.message : String(error));
-}
+import { messageOf, statusOf } from "../../engine/engine-call.ts";
 
 /** The engine answered, and it was about the payload: trying again would not help. */
 export function isPayloadsFault(error: unknown): boolean {
@@ -31,16 +22,4 @@ export function isImagesFault(error: unknown): boolean {
       messageOf(error),
     )
   );
-}
-
-/** The status when it is one of those that mean "nothing to do". */
-export async function ignoring(work: Promise<unknown>, ...statuses: number[]): Promise<number | undefined> {
-  try {
-    await work;
-    return undefined;
-  } catch (error) {
-    const status = statusOf(error);
-    if (status === undefined || !statuses.includes(status)) throw error;
-    return status;
-  }
 }

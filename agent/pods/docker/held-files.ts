@@ -1,8 +1,6 @@
 import { type BigIntStats, constants } from "node:fs";
 import { opendir, readdir, readFile, stat, statfs } from "node:fs/promises";
-
-/** More than any quota, and still a whole number on the wire: for what is too much to be looked at. */
-const UNMEASURABLE = 2 ** 50;
+import { UNMEASURABLE_BYTES } from "../../files/unmeasurable.ts";
 
 /** Entries that are looked at for one container: who opens or maps more than that hides bytes among them. */
 const MOST_LOOKS = 50_000;
@@ -47,7 +45,7 @@ export async function heldFiles(pid: number, options: { most?: number; proc?: st
         for await (const { name } of open) {
           some = true;
           await look(`${proc}/${process}/task/${thread}/fd/${name}`);
-          if (looks > most) return { bytes: UNMEASURABLE, wrote };
+          if (looks > most) return { bytes: UNMEASURABLE_BYTES, wrote };
         }
       } catch {
         // It has ended meanwhile.
@@ -64,9 +62,9 @@ export async function heldFiles(pid: number, options: { most?: number; proc?: st
       if (mapped.has(`${device} ${inode}`)) continue;
       mapped.add(`${device} ${inode}`);
       await look(`${proc}/${process}/map_files/${range}`);
-      if (looks > most) return { bytes: UNMEASURABLE, wrote };
+      if (looks > most) return { bytes: UNMEASURABLE_BYTES, wrote };
     }
-    if (looks > most) return { bytes: UNMEASURABLE, wrote };
+    if (looks > most) return { bytes: UNMEASURABLE_BYTES, wrote };
   }
   return { bytes: [...found.values()].reduce((sum, bytes) => sum + Number(bytes), 0), wrote };
 }

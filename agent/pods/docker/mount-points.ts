@@ -1,4 +1,5 @@
 import type Docker from "dockerode";
+import { isEngineError } from "../../engine/engine-call.ts";
 import { StartFailure } from "../pod-runtime.ts";
 import { imagePath, isWithin } from "./image-path.ts";
 
@@ -86,7 +87,7 @@ async function linkOf(container: Docker.Container, path: string): Promise<string
     const { mode, linkTarget } = JSON.parse(told) as { mode: number; linkTarget: string };
     return Math.floor(mode / LINK) % 2 === 1 ? linkTarget : undefined;
   } catch (error) {
-    if ((error as { statusCode?: number }).statusCode === 404) return undefined;
+    if (isEngineError(error, 404)) return undefined;
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import os from "node:os";
 import type Docker from "dockerode";
 import { Serial } from "#protocol/serial.ts";
+import { isEngineError } from "../../engine/engine-call.ts";
 import { closeBridge } from "./closed-bridge.ts";
 import { LABEL } from "./labels.ts";
 
@@ -135,7 +136,7 @@ export class DockerNetworks {
     try {
       await this.#docker.getNetwork(id).remove();
     } catch (error) {
-      if ((error as { statusCode?: number }).statusCode !== 404) throw error;
+      if (!isEngineError(error, 404)) throw error;
     }
   }
 

@@ -6,6 +6,7 @@ import { killPoint } from "#protocol/kill-point.ts";
 import type { NodeKind } from "#protocol/names.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
+import { ignoring, messageOf, statusOf } from "../../engine/engine-call.ts";
 import { openEngine } from "../../engine/open-engine.ts";
 import {
   ImageMissing,
@@ -20,7 +21,8 @@ import { isStoppable, tellAll } from "../shell-stop.ts";
 import { DEFAULT_POD_LIMITS, type NodeDevices, type PodLimits } from "./container.ts";
 import { DockerCreator } from "./create.ts";
 import { watchEvents } from "./events.ts";
-import { ignoring, isImagesFault, isPayloadsFault, messageOf, statusOf } from "./faults.ts";
+import { isImagesFault, isPayloadsFault } from "./faults.ts";
+import { ImageConfigs } from "./image-configs.ts";
 import { LABEL } from "./labels.ts";
 import { framesOf, openLogStream } from "./logs.ts";
 import { DockerMountPoints } from "./mount-points.ts";
@@ -28,7 +30,6 @@ import { containerName, runOfName } from "./names.ts";
 import { DockerNetworks } from "./networks.ts";
 import { cleanStartError, NEVER_RAN, stateOf, terminated } from "./state.ts";
 import { VolumeTurns } from "./volume-use.ts";
-import { DockerWorkdirs } from "./workdirs.ts";
 import { type Sized, writtenBeside } from "./written.ts";
 
 /** A node of this edge. On Docker all nodes are one machine; they differ in kind and devices. */
@@ -61,7 +62,7 @@ export class DockerRuntime implements PodRuntime {
   };
   readonly #networks: DockerNetworks;
   readonly #boot: { id: string; at: number };
-  readonly #workdirs: DockerWorkdirs;
+  readonly #imageConfigs: ImageConfigs;
   readonly #mountPoints = new DockerMountPoints();
   readonly #turns = new VolumeTurns();
   readonly #closing = new AbortController();
@@ -78,7 +79,7 @@ export class DockerRuntime implements PodRuntime {
       networkPool: options.networkPool ?? "10.191",
       timeoutMs: options.timeoutMs ?? 60_000,
     };
-    this.#workdirs = new DockerWorkdirs(this.#docker);
+    this.#imageConfigs = new ImageConfigs(this.#docker);
     let warned = false;
     this.#networks = new DockerNetworks(this.#docker, {
       instance: options.instance,
@@ -92,7 +93,7 @@ export class DockerRuntime implements PodRuntime {
     this.session = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     this.#creator = new DockerCreator({
       docker: this.#docker,
-      workdirs: this.#workdirs,
+      imageConfigs: this.#imageConfigs,
       nameOf: (run) => this.#name(run),
       instance: options.instance,
       session: this.session,
@@ -131,7 +132,7 @@ export class DockerRuntime implements PodRuntime {
       }
     }
     killPoint("pods.created");
-    const volumes = await this.#workdirs.volumesOf(spec.imageId);
+    const volumes = await this.#imageConfigs.volumesOf(spec.imageId);
     await this.#mountPoints.check(spec.imageId, this.#container(spec.run), volumes);
     try {
       await this.#container(spec.run).start();
@@ -150,7 +151,7 @@ export class DockerRuntime implements PodRuntime {
   #startFailure(error: unknown, spec: RunSpec): StartFailure {
     const told = messageOf(error);
     if (/bind source path does not exist/.test(told)) return new StartFailure("the volume does not exist");
-    const known = [...(spec.command ?? []), ...(spec.args ?? []), this.#workdirs.known(spec.imageId)];
+    const known = [...(spec.command ?? []), ...(spec.args ?? []), this.#imageConfigs.known(spec.imageId)];
     return new StartFailure(cleanStartError(told, known), { cause: error });
   }
 

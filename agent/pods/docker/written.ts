@@ -1,4 +1,5 @@
 import type Docker from "dockerode";
+import { isEngineError } from "../../engine/engine-call.ts";
 import type { Written } from "../pod-runtime.ts";
 import { allocatedBytes, heldFiles } from "./held-files.ts";
 
@@ -38,7 +39,7 @@ async function orGone<T>(asking: Promise<T>): Promise<T | undefined> {
   try {
     return await asking;
   } catch (error) {
-    if ((error as { statusCode?: number }).statusCode === 404) return undefined;
+    if (isEngineError(error, 404)) return undefined;
     throw error;
   }
 }

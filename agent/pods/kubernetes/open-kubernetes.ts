@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
 import type { ImageHandover } from "../../images/handover/image-handover.ts";
-import { DockerWorkdirs } from "../docker/workdirs.ts";
+import { ImageConfigs } from "../docker/image-configs.ts";
 import { KubernetesApi } from "./api.ts";
 import type { KubernetesConfig } from "./config.ts";
 import { KubernetesRuntime } from "./runtime.ts";
@@ -24,7 +24,7 @@ export async function openKubernetes(
   parts: KubernetesParts,
 ): Promise<KubernetesRuntime> {
   const { kubeconfig, context, storage, requests, quota } = config;
-  const workdirs = new DockerWorkdirs(parts.docker);
+  const imageConfigs = new ImageConfigs(parts.docker);
   return new KubernetesRuntime({
     api: await KubernetesApi.open(kubeconfig ? { kubeconfig, context } : { inCluster: true }),
     instance: parts.instance,
@@ -48,7 +48,7 @@ export async function openKubernetes(
     },
     nodeLostSeconds: config.nodeLostSeconds,
     images: parts.images,
-    workdir: (imageId) => workdirs.of(imageId),
-    commandOf: (imageId) => workdirs.commandOf(imageId),
+    workdir: (imageId) => imageConfigs.of(imageId),
+    commandOf: (imageId) => imageConfigs.commandOf(imageId),
   });
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { doublingMs } from "#protocol/backoff.ts";
 import type { PodRuntime } from "../pod-runtime.ts";
 import { LogCursors } from "./log-cursor.ts";
 import { RunLog } from "./run-log.ts";
@@ -92,7 +93,7 @@ export class LogPusher {
         return await this.#options.push({ user, pod, run, seq, data });
       } catch {
         if (signal.aborted) return;
-        await this.#pause(run, Math.min(first * 2 ** Math.min(tries, 20), most));
+        await this.#pause(run, doublingMs(first, most, tries));
       }
     }
   }

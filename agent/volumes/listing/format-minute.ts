@@ -5,10 +5,10 @@ const LAST = Date.UTC(9999, 11, 31, 23, 59);
 let minute = Number.NaN;
 let text = "";
 
-/** `YYYY-MM-DD-HH-MM` in UTC of ms since 1970; what lies outside the years 0 to 9999 is shown at their ends. */
+/** `YYYY-MM-DD-HH-MM` in UTC from ms since 1970, within the years 0 to 9999. */
 export function formatMinute(ms: number): string {
   const at = Math.floor(Math.min(Math.max(ms, FIRST), LAST) / MINUTE);
-  // neighbours were mostly written in the same minute
+  // neighbouring files were mostly written in the same minute
   if (at !== minute) {
     minute = at;
     text = new Date(at * MINUTE).toISOString().slice(0, 16).replace("T", "-").replace(":", "-");

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { xxh64 } from "@node-rs/xxhash";
 
-/** What must be the same for a known hash to hold. Times are in ms with fractions, as `fs.Stats` has them. */
+/** What must be unchanged for a known hash to be valid. Times are in ms with fractions, as in `fs.Stats`. */
 export type FileState = { ino: number; size: number; mtimeMs: number; ctimeMs: number };
 
 const MAGIC = 0x3148_5850; // "PXH1"
@@ -11,8 +11,8 @@ const FIELDS = 5;
 const RECORD = FIELDS * 8;
 
 /**
- * The content hashes of one volume by inode, in memory while a listing runs. A hash holds only while inode,
- * size, mtime and ctime are all what they were: no program can set a ctime. Inodes beyond 2^53, which a
+ * The content hashes of one volume by inode, in memory while a listing runs. A hash is valid only while inode,
+ * size, mtime and ctime are all unchanged: no program can set a ctime. Inodes beyond 2^53, which a
  * double cannot tell apart, are never kept.
  */
 export class HashTable {
@@ -69,7 +69,7 @@ export class HashTable {
     return batch;
   }
 
-  /** Reads batches, later ones on top; stops at the first that is torn or foreign. */
+  /** Reads batches, later ones override; stops at the first that is incomplete or of another format. */
   decode(file: Buffer): void {
     let at = 0;
     while (file.length - at >= HEADER && file.readUInt32LE(at) === MAGIC) {
@@ -77,7 +77,7 @@ export class HashTable {
       const end = at + HEADER + count * RECORD;
       if (end > file.length || xxh64(file.subarray(at + HEADER, end)) !== file.readBigUInt64LE(at + 8))
         return;
-      // copied, for the views want an aligned start
+      // copied, since typed arrays need an aligned start
       const body = new Uint8Array(file.subarray(at + HEADER, end)).buffer;
       const numbers = new Float64Array(body, 0, count * 4);
       const hashes = new BigInt64Array(body, count * 32, count);
@@ -101,8 +101,8 @@ export class HashTable {
 }
 
 /**
- * The hash tables on disk, one file for each volume. They may be lost or stale at any time: then files are
- * hashed again. So nothing is fsynced; a checksum guards against halves.
+ * The hash tables on disk, one file per volume. When they are lost or stale, files are hashed again. So nothing is
+ * fsynced; a checksum detects incomplete writes.
  */
 export class KnownHashes {
   readonly #directory: string;
@@ -113,7 +113,7 @@ export class KnownHashes {
   }
 
   fileOf(user: string, volume: string): string {
-    // user names have no dot, so no two volumes share a file
+    // user names contain no dot, so no two volumes share a file
     return path.join(this.#directory, `${user}.${volume}`);
   }
 
@@ -130,7 +130,7 @@ export class KnownHashes {
   }
 }
 
-/** The table in `file`; empty when there is none. Larger than `maxBytes` it is not worth its memory. */
+/** The table in `file`; empty when there is none, or when it is larger than `maxBytes`. */
 export function loadTable(file: string, maxBytes = 256 * 1024 * 1024): HashTable {
   const table = new HashTable();
   try {
@@ -141,7 +141,7 @@ export function loadTable(file: string, maxBytes = 256 * 1024 * 1024): HashTable
   return table;
 }
 
-/** Replaces the table in `file` whole. */
+/** Replaces the table in `file`. */
 export function saveTable(file: string, table: HashTable): void {
   const temporary = `${file}~`;
   fs.writeFileSync(temporary, table.encode(), { mode: 0o600 });

@@ -4,16 +4,16 @@ import { type Directory, isErrno } from "../../files/directory.ts";
 import { entryName } from "../../files/entry-name.ts";
 import { type Listing, listVolume } from "./list-volume.ts";
 
-/** A tree within this is listed in about a millisecond, by whichever thread. */
+/** A tree within these bounds is listed in about a millisecond, on any thread. */
 const SMALL = { entries: 64, depth: 4, bytes: 256 * KiB };
 
-/** One for all: it is used within a call, and a new one for each would keep the garbage collector busy. */
+/** Shared by all calls, which use it synchronously: a new one per call would keep the garbage collector busy. */
 const buffer = Buffer.allocUnsafeSlow(SMALL.bytes);
 
 class Grown extends Error {}
 
 /**
- * Lists a small volume at once, on the calling thread: handing it to another would cost more than it does.
+ * Lists a small volume on the calling thread: handing it to another thread would take longer than listing it.
  * @returns undefined when it is not small, or grows meanwhile
  */
 export function listSmall(
@@ -41,7 +41,7 @@ function isSmall(root: Directory, known: string): boolean {
   return fits(root, left, SMALL.depth);
 }
 
-/** Takes what is beneath `directory` from `left`; false when there is not enough left of it. */
+/** Subtracts what is beneath `directory` from `left`; false when `left` is not enough. */
 function fits(directory: Directory, left: { entries: number; bytes: number }, depth: number): boolean {
   if (depth === 0) return false;
   const entries = directory.openEntries();
@@ -73,7 +73,7 @@ function fitsBeneath(
     using directory = parent.openDirectory(name);
     return fits(directory, left, depth);
   } catch (error) {
-    // gone or exchanged: the listing will say what is there then
+    // removed or replaced: the listing shows what is there by then
     if (isErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) return true;
     throw error;
   }

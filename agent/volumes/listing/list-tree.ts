@@ -9,32 +9,32 @@ import { HashTable } from "./known-hashes.ts";
 export type ListOptions = {
   known: HashTable;
   /**
-   * A hash is kept only when the file had been still for this long (ms) before it was read: a write within
-   * the same tick of the file system's clock would not show.
+   * A hash is kept only when the file was unchanged for this long (ms) before it was read: a write within
+   * the same tick of the file system's clock would not be visible.
    */
   settledMs: number;
   /** Called often; throws to stop. */
   check: (entries: number, hashedBytes: number) => void;
   maxEntries?: number;
   maxDepth?: number;
-  /** bytes of text; default 256 MiB */
+  /** most bytes of JSON text; default 256 MiB */
   maxText?: number;
-  /** bytes of sparse giants that are hashed all the same; default 1 GiB */
+  /** bytes of mostly sparse files that are hashed all the same; default 1 GiB */
   sparseBytes?: number;
-  /** what files are read into; default a new one of 1 MiB */
+  /** buffer for reading files; default a new one of 1 MiB */
   buffer?: Buffer;
-  /** files are hashed for this long (ms); after it only known hashes are given; default 30 min */
+  /** after this time (ms) only known hashes are given, and no file is hashed any more; default 30 min */
   hashMs?: number;
 };
 
 export type Listed = {
   /** pieces of the JSON text of the entries array */
   pieces: string[];
-  /** stopped at a bound */
+  /** the listing stopped at a bound */
   truncated: boolean;
   /** sum of all files, bytes */
   size: number;
-  /** hashes of the files that are there now, and whether they differ from `known` */
+  /** hashes of the present files, and whether they differ from `known` */
   table: HashTable;
   changed: boolean;
 };
@@ -46,8 +46,8 @@ const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 /**
  * Lists everything beneath `root` as the JSON text of `files/list`, with the XXH64 of every regular file.
- * Synchronous: it belongs into a worker. No link is followed; nothing but regular files is opened. A name that
- * is not UTF-8 is shown as `other`, for nobody could ask for it by that name.
+ * Synchronous: call it in a worker. No link is followed, and only regular files are opened. A file whose name is not
+ * UTF-8 is shown as `other`, since nobody could ask for it by that name.
  */
 export function listTree(root: Directory, options: ListOptions): Listed {
   return new Listing(options).run(root);
@@ -95,7 +95,7 @@ class Listing {
   /** Writes `[…]` for a directory and returns the sum of its files' sizes. */
   #contents(directory: Directory, depth: number): number {
     const entries = directory.rawEntries();
-    // raw names hold one character per byte: this order is bytewise
+    // raw names have one character per byte, so this order is bytewise
     entries.sort((a, b) => (a.name < b.name ? -1 : 1));
     const prefix = `${directory.path}/`;
     const shown = shownNames(entries);
@@ -170,7 +170,7 @@ class Listing {
       throw error;
     }
     try {
-      // its size stands before its contents, and is known after them
+      // a directory's size comes before its contents in the text, but is known only after them
       this.#flush();
       const slot = this.#pieces.push("") - 1;
       let size = 0;
@@ -188,7 +188,7 @@ class Listing {
     }
   }
 
-  /** State and hash of a regular file, from what is known or by reading it. */
+  /** State and hash of a regular file: the known hash, or by reading the file. */
   #file(target: string | Buffer): { stats: Stats; hash: bigint | null } | "vanished" | "not a file" {
     if (this.#known.count > 0) {
       const stats = lstat(target);
@@ -222,7 +222,7 @@ class Listing {
     }
   }
 
-  /** Real data is bounded by the disk; what is mostly holes is bounded here. */
+  /** The disk bounds real data; this bounds the reading of holes. */
   #mayHash(stats: Stats): boolean {
     if (performance.now() > this.#hashUntil) return false;
     const holes = stats.size - stats.blocks * 512;
@@ -275,8 +275,8 @@ function lstat(target: string | Buffer): Stats | undefined {
 const NONE: ReadonlyMap<string, string> = new Map();
 
 /**
- * How names that are not UTF-8 are shown, by their raw form: escaped, and with `?` at the end as long as another entry
- * of the directory is called so.
+ * How names that are not UTF-8 are shown, by their raw form: escaped, with `?` appended as long as another entry of the
+ * directory has that name.
  */
 function shownNames(entries: readonly Dirent[]): ReadonlyMap<string, string> {
   const odd = entries.filter((entry) => !decodeName(entry.name).exact);

@@ -9,7 +9,7 @@ export type Listing = { chunks: Uint8Array[]; bytes: number; size: number; trunc
 const CHUNK = 1 * MiB;
 
 /**
- * Lists a volume with the hashes that `known` (a file) holds, and keeps there those that it has found.
+ * Lists a volume with the hashes in the file `known`, and stores the hashes that it computed there.
  * Synchronous. @throws what `check` throws
  */
 export function listVolume(
@@ -26,7 +26,7 @@ export function listVolume(
   return { chunks, bytes, size, truncated };
 }
 
-/** The text in chunks with buffers of their own, which can change threads without a copy. */
+/** The text in chunks with buffers of their own, which can be transferred to another thread without copying. */
 function encode(pieces: string[]): Uint8Array[] {
   const encoder = new TextEncoder();
   const chunks: Uint8Array[] = [];
@@ -41,7 +41,7 @@ function encode(pieces: string[]): Uint8Array[] {
   for (const [i, piece] of pieces.entries()) {
     pending.push(piece);
     length += piece.length;
-    // let go of as we go: text and bytes need not both be there whole
+    // released one by one, so that text and bytes are not both in memory completely
     pieces[i] = "";
     if (length >= CHUNK) emit();
   }

@@ -1,4 +1,5 @@
 import fs, { type Dirent } from "node:fs";
+import { LIMITS } from "#protocol/limits.ts";
 import { type Directory, isErrno } from "../../files/directory.ts";
 import { entryName } from "../../files/entry-name.ts";
 
@@ -6,8 +7,8 @@ export type Measure = {
   /** sum of the files' lengths, as a listing shows it */
   size: number;
   /**
-   * bytes on disk, directories included, holes not; a file with several names counts once, and nothing less
-   * than {@link ENTRY_BYTES}
+   * bytes on disk, including directories, without holes; a file with several names counts once, and every entry at
+   * least {@link ENTRY_BYTES}
    */
   allocated: number;
   entries: number;
@@ -15,13 +16,10 @@ export type Measure = {
   truncated: boolean;
 };
 
-/** What an entry counts at least: empty files take no blocks, but inodes, of which a disk has only so many. */
+/** What an entry counts at least: empty files take no blocks, but inodes, whose number is limited too. */
 export const ENTRY_BYTES = 4096;
 
-/** One descriptor for each level is held. */
-const MAX_DEPTH = 800;
-
-/** Measures everything beneath `root`. Synchronous: it belongs into a worker. `check` throws to stop. */
+/** Measures everything beneath `root`. Synchronous: call it in a worker. `check` throws to stop. */
 export function measureTree(root: Directory, check: (entries: number) => void): Measure {
   const measure: Measure = { size: 0, allocated: 0, entries: 0, truncated: false };
   const shared = new Set<string>();
@@ -53,7 +51,7 @@ export function measureTree(root: Directory, check: (entries: number) => void): 
         levels.pop()?.directory.close();
         continue;
       }
-      if (levels.length >= MAX_DEPTH) {
+      if (levels.length >= LIMITS.measuredDepth) {
         measure.truncated = true;
         continue;
       }

@@ -1,6 +1,6 @@
 import type { Listing } from "./list-volume.ts";
 
-/** What a tree worker is asked. `fd` is a directory that the asker holds open until the answer. */
+/** A job for the tree worker. `fd` is a directory that the caller holds open until the answer. */
 export type TreeJob =
   | { kind: "measure"; fd: number }
   | {
@@ -14,7 +14,7 @@ export type TreeJob =
       maxText?: number;
     };
 
-/** What both threads see while a job runs: 0 = stop flag, 1 = entries so far, 2 = MiB hashed so far. */
+/** Memory shared by both threads while a job runs: 0 = stop flag, 1 = entries so far, 2 = MiB hashed so far. */
 export type TreeState = Int32Array;
 export const STOP = 0;
 export const ENTRIES = 1;

@@ -16,7 +16,7 @@ export type ListJob = {
   maxText?: number;
 };
 
-/** Beside this file, or beside the bundle that this file went into. */
+/** Beside this file, or beside the bundle that contains it. */
 const WORKER = new URL(
   import.meta.url.endsWith(".ts") ? "./tree-worker.ts" : "./tree-worker.js",
   import.meta.url,
@@ -24,12 +24,12 @@ const WORKER = new URL(
 const IDLE_MS = 60_000;
 const PROGRESS_MS = 500;
 
-/** A thread that lists and measures, one job after the other: started when needed, ended when idle. */
+/** A worker thread that lists and measures, one job after the other; started when needed, ended when idle. */
 export class TreeWorker {
   #worker: Worker | undefined;
   #state: TreeState = newState();
   #queue: Promise<unknown> = Promise.resolve();
-  /** jobs asked for and not answered */
+  /** jobs without an answer yet */
   #asked = 0;
   #idle: NodeJS.Timeout | undefined;
 
@@ -40,7 +40,7 @@ export class TreeWorker {
     return answer;
   }
 
-  /** A small tree is listed at once, without the thread. @throws the signal's reason */
+  /** A small tree is listed on this thread. @throws the signal's reason */
   async list(
     directory: Directory,
     job: ListJob,
@@ -48,7 +48,7 @@ export class TreeWorker {
     progress?: (entries: number, hashedMiB: number) => void,
   ): Promise<Listing> {
     signal?.throwIfAborted();
-    // never beside a job of the thread, which may be writing the same volume's hashes
+    // not while the worker has a job: it may be writing the hashes of the same volume
     const small = this.#asked === 0 ? listSmall(directory, job) : undefined;
     if (small) return small;
     const answer = await this.#ask({ kind: "list", fd: directory.fd, ...job }, signal, progress);
@@ -121,15 +121,15 @@ export class TreeWorker {
     const worker = new Worker(WORKER, {
       workerData: this.#state,
       name: "tree-worker",
-      // the flags of a test runner or debugger are not for it
+      // without the flags of a test runner or debugger
       execArgv: [],
-      // a listing is bounded; should it not be, this thread dies and not the agent
+      // a listing is bounded; should that fail, the worker dies and not the agent
       resourceLimits: { maxOldGenerationSizeMb: 1024 },
     });
     worker.once("exit", () => {
       if (this.#worker === worker) this.#worker = undefined;
     });
-    // told to the job that runs; without this one it would end the process
+    // the running job gets the error; without a listener it would end the process
     worker.on("error", () => undefined);
     this.#worker = worker;
     return worker;

@@ -4,7 +4,7 @@ import { listVolume } from "./list-volume.ts";
 import { measureTree } from "./measure-tree.ts";
 import { ENTRIES, HASHED_MIB, STOP, type TreeAnswer, type TreeJob, type TreeState } from "./tree-job.ts";
 
-/** A thread that walks trees with synchronous calls: they are many, short, and would hold up the agent. */
+/** A worker thread that walks trees with many short synchronous calls, which would block the agent's event loop. */
 
 class Stopped extends Error {}
 

@@ -4,9 +4,9 @@ import { illegal, openStep } from "../../files/open-beneath.ts";
 import { invalid } from "./plan.ts";
 
 /**
- * Can every file of the plan be put where it is to go? Returns the bytes that it would replace.
- * @throws PerigeeError ILLEGAL_PATH for a link at or on the way to a target, INVALID_PARAMETERS where a target
- * is a directory, or a file is in the way of one
+ * Checks that every file of the plan can be put at its target. Returns the bytes that would be replaced.
+ * @throws PerigeeError ILLEGAL_PATH for a link at or on the way to a target, INVALID_PARAMETERS when a target
+ * is a directory, or when a file is where a directory has to be
  */
 export function checkTargets(root: Directory, plan: readonly StagedFile[]): number {
   let replaced = 0;

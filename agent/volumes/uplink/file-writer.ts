@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import type { Xxh64 } from "@node-rs/xxhash";
 import { MiB } from "#protocol/limits.ts";
 
-/** bytes after which what was written is sent to the disk, while more is received */
+/** after so many bytes the file is flushed to disk, while more is received */
 const SYNC_BYTES = 256 * MiB;
 
 const fdatasync = promisify(fs.fdatasync);
@@ -13,17 +13,17 @@ const writev = (fd: number, chunks: readonly Buffer[], position: number) =>
   });
 
 export type FileWriterOptions = {
-  /** where writing goes on */
+  /** offset of the next write */
   position: number;
-  /** bytes that the file may have in all */
+  /** length of the whole file in bytes */
   size: number;
-  /** of what lies before `position` */
+  /** hash of the bytes before `position` */
   hash: Xxh64;
-  /** called with the bytes that the file has now; throws to stop */
+  /** called with the present length of the file; throws to stop */
   written?: (position: number) => void;
 };
 
-/** Writes into an open file and hashes on the way. The descriptor stays open. */
+/** Writes into an open file and hashes what it writes. The descriptor stays open. */
 export class FileWriter {
   readonly #fd: number;
   readonly #options: FileWriterOptions;
@@ -42,8 +42,8 @@ export class FileWriter {
   }
 
   /**
-   * One call after the other.
-   * @throws RangeError before writing what would go past the size
+   * Call it again only when the previous call has ended.
+   * @throws RangeError, before it writes anything, for bytes beyond the size
    */
   async write(chunks: readonly Buffer[]): Promise<void> {
     let left = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
@@ -57,24 +57,24 @@ export class FileWriter {
       this.#position += count;
       this.#unsynced += count;
       left -= count;
-      // A full disk may take a part: the rest is tried again, and tells the error
+      // A full disk may take a part; writing the rest then fails with the error
       if (left > 0) rest = [Buffer.concat(rest).subarray(count)];
     }
     this.#options.written?.(this.#position);
     this.#syncAhead();
   }
 
-  /** Resolves when nothing touches the file any more: closed before, its descriptor might be another file's. */
+  /** Resolves when no operation uses the descriptor any more: only then it may be closed. */
   async idle(): Promise<void> {
     await this.#syncing;
   }
 
-  /** Keeps the disk busy while the network is, so that the last fsync has little left to do. */
+  /** Flushes while more is received, so that the last fsync has little left to do. */
   #syncAhead(): void {
     if (this.#syncing || this.#unsynced < SYNC_BYTES) return;
     this.#unsynced = 0;
     this.#syncing = fdatasync(this.#fd)
-      // its errors come again with the fsync at the end
+      // the fsync at the end reports its errors again
       .catch(() => {})
       .finally(() => {
         this.#syncing = undefined;

@@ -8,8 +8,8 @@ import { planOf } from "./plan.ts";
 const PLAN = "plan.json";
 
 /**
- * `<incoming>/<command>/`: an uplink while it is received. `plan.json` says what goes where, `<n>` is a whole
- * file (checked and durable), `<n>.part` one on its way. Only the agent can reach it.
+ * `<incoming>/<command>/`: an uplink while it is received. `plan.json` has the target of every file, `<n>` is a
+ * complete file (checked and durable), `<n>.part` one that is being received. Only the agent can reach it.
  */
 export class Incoming {
   readonly directory: Directory;
@@ -20,7 +20,7 @@ export class Incoming {
     this.plan = plan;
   }
 
-  /** What an earlier attempt left; undefined when there is nothing with a plan. */
+  /** The uplink that an earlier attempt left; undefined without one that has a plan. */
   static resume(incoming: string, command: string): Incoming | undefined {
     let directory: Directory;
     try {
@@ -44,7 +44,7 @@ export class Incoming {
     }
   }
 
-  /** Makes the place for an uplink; its plan is durable when this returns. */
+  /** Creates the directory for an uplink; its plan is durable when this returns. */
   static async begin(incoming: string, command: string, plan: StagedFile[]): Promise<Incoming> {
     using all = Directory.open(incoming);
     const directory = all.makeDirectory(command, 0o700);
@@ -67,7 +67,7 @@ export class Incoming {
     }
   }
 
-  /** Is file `n` here, whole? */
+  /** Is file `n` here completely? */
   has(n: number): boolean {
     try {
       this.directory.lstat(String(n));
@@ -78,7 +78,7 @@ export class Incoming {
     }
   }
 
-  /** Bytes that lie here, whole or in part. */
+  /** Bytes received so far, including partial files. */
   bytes(): number {
     let sum = 0;
     for (const { n } of this.plan) {

@@ -4,10 +4,9 @@ import { LIMITS } from "#protocol/limits.ts";
 import { type StagedFile, stagedFile } from "#protocol/operations.ts";
 
 const manifest = z.array(stagedFile).max(LIMITS.uplinkFiles);
-const NAME_BYTES = 255;
 
 /**
- * What an uplink is to put where, from its manifest: each path once, the last of a path's files counts.
+ * The files of an uplink with their targets, from its manifest: each path once, the last file of a path counts.
  * @throws PerigeeError INVALID_PARAMETERS for paths that cannot all be files, naming one
  */
 export function planOf(files: unknown): StagedFile[] {
@@ -28,8 +27,8 @@ export function planOf(files: unknown): StagedFile[] {
 
 function checkNames(path: string): void {
   if (path === "") throw invalid(path, "a file needs a name");
-  if (path.split("/").some((name) => Buffer.byteLength(name) > NAME_BYTES)) {
-    throw invalid(path, `a name is over ${NAME_BYTES} bytes`);
+  if (path.split("/").some((name) => Buffer.byteLength(name) > LIMITS.pathNameBytes)) {
+    throw invalid(path, `a name is over ${LIMITS.pathNameBytes} bytes`);
   }
 }
 
@@ -38,7 +37,7 @@ export function invalid(path: string, why: string): PerigeeError {
   return new PerigeeError("INVALID_PARAMETERS", `files: ${JSON.stringify(path)}: ${why}`);
 }
 
-/** Every directory on the way to the files of the plan. */
+/** Every parent directory of the files of the plan. */
 export function directoriesOf(plan: readonly StagedFile[]): Set<string> {
   const directories = new Set<string>();
   for (const { path } of plan) {

@@ -12,20 +12,20 @@ import type { Incoming } from "./incoming.ts";
 
 const fsync = promisify(fs.fsync);
 
-/** A pod that keeps putting things in the way does not hold us up for ever. */
+/** How often we try again when a pod keeps putting something in the way. */
 const TRIES = 100;
-/** ms between a file's last write and its arrival after which another write must show in its times */
+/** ms after a file's last write from which on another write is visible in its times */
 const TICK_MS = 20;
 
 export type PutInPlace = { hashes: { state: FileState; hash: bigint }[] };
 
 /**
- * Moves every file of the plan that still lies in `incoming` to its place, making directories on the way;
- * all is durable when it returns. May be repeated after a cut: what is no longer in `incoming` is in place.
+ * Moves every file of the plan that is still in `incoming` to its target, and creates directories for them;
+ * everything is durable when it returns. It may be repeated: what is no longer in `incoming` is in place.
  *
  * The targets were checked before. What a pod has put in the way since (a directory or link where a file goes,
- * a file or link where a directory goes) is moved into the trash: the uplink was accepted and must not end
- * by halves. Nothing is ever followed.
+ * a file or link where a directory goes) is moved into the trash: the uplink was accepted and must be put in place
+ * completely. Links are never followed.
  * @throws PerigeeError INTERNAL_ERROR when a pod puts something in the way again and again
  */
 export async function putInPlace(
@@ -75,7 +75,7 @@ function place(
         parent.close();
         parent = next;
       }
-      // a directory is not replaced by a rename
+      // a rename does not replace a directory
       if (isDirectory(parent, name)) aside(parent, name);
       incoming.directory.rename(String(n), parent, name);
       return stateOf(parent, name, before);
@@ -105,7 +105,7 @@ function makeStep(
     if (!isErrno(error, "ENOTDIR", "ELOOP")) throw error;
   }
   try {
-    // it may be a directory by now: then it is not to be moved away
+    // it may be a directory by now, which is not moved away
     return openStep(parent, name, path);
   } catch (error) {
     if (isErrno(error, "ENOTDIR") || (error instanceof PerigeeError && error.code === "ILLEGAL_PATH")) {
@@ -119,7 +119,7 @@ function isDirectory(parent: Directory, name: string): boolean {
   return fs.lstatSync(parent.at(name), { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** The state under which the file's hash is known; undefined when somebody may have written to it already. */
+/** The file's state for the hash cache; undefined when a pod may have written to it already. */
 function stateOf(parent: Directory, name: string, before: fs.Stats): FileState | undefined {
   const now = Date.now();
   const stats = fs.lstatSync(parent.at(name), { throwIfNoEntry: false });
@@ -127,7 +127,7 @@ function stateOf(parent: Directory, name: string, before: fs.Stats): FileState |
   return same && now - before.mtimeMs > TICK_MS ? stats : undefined;
 }
 
-/** fsyncs every directory on the way to the files, each once. */
+/** Calls fsync on every parent directory of the files, once for each. */
 async function syncDirectories(root: Directory, plan: readonly StagedFile[]): Promise<void> {
   await fsync(root.fd);
   const synced = new Set<string>();
@@ -145,7 +145,7 @@ async function syncDirectories(root: Directory, plan: readonly StagedFile[]): Pr
         synced.add(prefix);
       }
     } catch (error) {
-      // moved away by a pod since: no longer ours to keep
+      // moved away by a pod since: not ours to flush
       if (!isErrno(error, "ENOENT", "ENOTDIR") && !(error instanceof PerigeeError)) throw error;
     } finally {
       parent.close();

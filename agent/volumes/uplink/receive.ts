@@ -14,23 +14,23 @@ import type { Incoming } from "./incoming.ts";
 
 const fsync = promisify(fs.fsync);
 
-/** Files up to this size come several at once: their cost is the way, not the bytes. */
+/** Files up to this size are received several at a time: they cost round trips, not bandwidth. */
 const SMALL = 1 * MiB;
 const PARALLEL = 4;
-/** The free space is looked at again after so many bytes. */
+/** The free space is checked again after so many bytes. */
 const ROOM_BYTES = 64 * MiB;
 
 type Context = Pick<OperationContext<"volume.uplink">, "fetchInto" | "progress" | "signal">;
 
-/** A staged file came, twice, with another content than the manifest says. */
+/** A staged file was received twice, and both times its content was not the one in the manifest. */
 class WrongContent extends Error {
   override readonly name = "WrongContent";
 }
 
 /**
- * Receives every file of the plan that is not here yet; each is checked against its hash and durable when
- * this returns. A part that an earlier attempt left is gone on from.
- * @param assertRoom throws when so many bytes more would break into the free-space floor
+ * Receives every file of the plan that is missing; each is checked against its hash and durable when
+ * this returns. A partial file of an earlier attempt is continued.
+ * @param assertRoom throws when so many more bytes would go below the free-space floor
  * @throws PerigeeError STORAGE_FULL, CHECKSUM_MISMATCH; the signal's reason
  */
 export async function receive(
@@ -91,10 +91,10 @@ async function receiveFile(
       await fill(fd, file, context, progress);
     } catch (error) {
       if (!(error instanceof WrongContent)) throw error;
-      // a part from before a power cut may hold less than its length says
+      // after a power cut, a partial file may have less content than its length says
       fs.ftruncateSync(fd, 0);
       await fill(fd, file, context, progress).catch((again: unknown) => {
-        // That is what was staged: the one who sent it declared something else.
+        // The staged file itself differs: its sender declared another hash.
         throw again instanceof WrongContent
           ? new PerigeeError("CHECKSUM_MISMATCH", `files: ${again.message}`, { cause: error })
           : again;

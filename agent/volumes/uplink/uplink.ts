@@ -2,7 +2,7 @@ import { killPoint } from "#protocol/kill-point.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { type OperationContext, type OperationHandler, ShuttingDown } from "../../operation.ts";
 import { measureLater } from "../delete.ts";
-import type { VolumeDeps } from "../handlers.ts";
+import type { VolumeDeps } from "../volume-deps.ts";
 import type { Volumes } from "../volumes.ts";
 import { checkTargets } from "./check-targets.ts";
 import { Incoming } from "./incoming.ts";
@@ -12,11 +12,11 @@ import { receive } from "./receive.ts";
 
 type Context = OperationContext<"volume.uplink">;
 
-/** What an uplink may have to make beside its files and their directories: the user's and the volume's, its own, its plan. */
+/** Further entries that an uplink may create: directories of user, volume and uplink, and its plan. */
 const MADE = 4;
 
 /**
- * Puts staged files into a volume: all or none. They are received beside the volume, made durable, every
+ * Puts staged files into a volume, all or none. They are received beside the volume and made durable, every
  * target is checked, `commit` is noted, and then they are renamed into place. Before `commit` a failure leaves
  * the volume as it was; after it a restart rolls forward.
  * @throws PerigeeError INVALID_PARAMETERS, ILLEGAL_PATH, CHECKSUM_MISMATCH, QUOTA_EXCEEDED, STORAGE_FULL
@@ -29,7 +29,7 @@ export function uplinkHandler(volumes: Volumes, deps: VolumeDeps): OperationHand
       try {
         await prepare(volumes, deps, context);
       } catch (error) {
-        // a stopped agent goes on with what it has; for everybody else there was never anything
+        // an agent that is stopped continues later with what it has received; in all other cases it is removed
         if (!(error instanceof ShuttingDown)) await discard(volumes, command.id);
         throw error;
       }
@@ -44,7 +44,7 @@ export function uplinkHandler(volumes: Volumes, deps: VolumeDeps): OperationHand
   };
 }
 
-/** Everything up to `commit`. */
+/** The steps up to `commit`. */
 async function prepare(volumes: Volumes, deps: VolumeDeps, context: Context): Promise<void> {
   const { command, input, journal, signal } = context;
   const resumed = Incoming.resume(volumes.incoming, command.id);
@@ -60,7 +60,7 @@ async function prepare(volumes: Volumes, deps: VolumeDeps, context: Context): Pr
     if (!resumed) volumes.assertEntries(entries + plan.length);
     incoming ??= await Incoming.begin(volumes.incoming, command.id, [...plan]);
     await receive(incoming, context, (more) => volumes.assertRoom(more));
-    // long after the first look: a pod may have been at work
+    // again, since receiving may have taken long and a pod may have written meanwhile
     check(volumes, context, plan);
     volumes.assertEntries(entries);
     signal.throwIfAborted();
@@ -70,10 +70,10 @@ async function prepare(volumes: Volumes, deps: VolumeDeps, context: Context): Pr
   }
 }
 
-/** Everything after it: cannot be cancelled, may be repeated. */
+/** The steps after `commit`: they cannot be cancelled, and may be repeated. */
 async function commit(volumes: Volumes, { command, input, progress }: Context): Promise<void> {
   using incoming = Incoming.resume(volumes.incoming, command.id);
-  // its end was reached by an earlier attempt
+  // an earlier attempt finished it
   if (incoming === undefined) return;
   progress({ phase: "putting in place", done: 0, total: incoming.plan.length, unit: "files" });
   volumes.ensure(command.user, input.volume);
@@ -91,13 +91,13 @@ function check(volumes: Volumes, { command, input }: Context, plan: Incoming["pl
 async function assertQuota(volumes: Volumes, deps: VolumeDeps, user: string, more: number): Promise<void> {
   const elsewhere = (await deps.usageElsewhere?.(user)) ?? 0;
   const fits = () => volumes.usage(user) + elsewhere + more <= deps.quota();
-  // what was measured last may be long ago: nobody is refused for that
+  // the last measurement may be old: nobody is refused because of it alone
   if (volumes.isMeasured(user) && fits()) return;
   await volumes.measure(user);
   if (!fits()) throw byteQuotaExceeded();
 }
 
-/** Takes the received files away; they are out of the way at once. */
+/** Removes the received files: they are first moved away, then deleted. A failure is only logged. */
 async function discard(volumes: Volumes, command: string): Promise<void> {
   try {
     volumes.discardIncoming(command);

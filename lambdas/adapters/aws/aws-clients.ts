@@ -4,7 +4,7 @@ import { SQSClient } from "@aws-sdk/client-sqs";
 import { type PooledAgentsOptions, pooledAgents } from "./pooled-agents.ts";
 
 /**
- * Where AWS is and who asks. What is absent is found by the SDK's own default chain (AWS_REGION,
+ * Region, endpoint and credentials of AWS. What is absent comes from the SDK's default chain (AWS_REGION,
  * AWS_ENDPOINT_URL, the role of a Lambda or container, …).
  */
 export type AwsPlace = {
@@ -13,13 +13,13 @@ export type AwsPlace = {
   credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
 };
 
-/** A connection on which nothing moves for this long (ms) is given up, and the request tried again. */
+/** A connection on which nothing is received for this long (ms) is given up, and the request is retried. */
 const SILENCE_MS = 10_000;
 const ATTEMPTS = 4;
 
 /**
- * Settings of one client of ours: connections are kept, silence and repeats are bounded, and a request that waits
- * for a connection of its pool is not silent. Each client needs its own: it destroys its pool.
+ * Settings for one client: connections are kept alive, idle time and retries are bounded, and waiting for a connection
+ * of the pool does not count as idle time. Each client needs settings of its own, since it destroys its pool.
  */
 export function clientSettings(place: AwsPlace, pool?: PooledAgentsOptions) {
   return {
@@ -33,22 +33,22 @@ export function clientSettings(place: AwsPlace, pool?: PooledAgentsOptions) {
 
 export type AwsClients = { dynamo: DynamoDBClient; s3: S3Client; sqs: SQSClient };
 
-/** The clients of the ground's adapters; who makes them destroys them. */
+/** The clients of the ground's adapters. The caller has to destroy them. */
 export function awsClients(place: AwsPlace, env: NodeJS.ProcessEnv = process.env): AwsClients {
   const elsewhere = place.endpoint ?? env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL;
   return {
     dynamo: new DynamoDBClient(clientSettings(place)),
     s3: new S3Client({
       ...clientSettings(place),
-      // With agents of one's own the SDK would send the header and not wait for the answer.
+      // With custom agents the SDK would send `Expect: 100-continue` without waiting for the answer.
       expectContinueHeader: false,
-      // Else signed URLs would hold the checksum of an empty body, and every PUT to them would be refused.
+      // Otherwise signed URLs contain the checksum of an empty body, and S3 refuses every PUT to them.
       requestChecksumCalculation: "WHEN_REQUIRED",
       responseChecksumValidation: "WHEN_REQUIRED",
-      // bucket.endpoint is no name that anybody resolves
+      // no DNS name `<bucket>.<endpoint>` exists for a custom endpoint
       forcePathStyle: elsewhere !== undefined,
     }),
-    // The queues of a deployment are all where its client is; the host in their URLs says nothing more.
+    // All queues of a deployment are at the client's endpoint; the host in their URLs is ignored.
     sqs: new SQSClient({ ...clientSettings(place), useQueueUrlAsEndpoint: false }),
   };
 }

@@ -4,17 +4,17 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
 export type PooledAgentsOptions = {
-  /** connections to one host at once; further requests wait for one, without a time limit (default 100) */
+  /** connections to one host at the same time; further requests wait for one, without a time limit (default 100) */
   sockets?: number;
-  /** ms for finding the host's address, and again for connecting to it (TLS included; default 5,000) */
+  /** ms for resolving the host's name, and again for connecting to it, TLS included (default 5,000) */
   connectMs?: number;
 };
 
 /**
- * Agents for http and https that keep their connections and bound the time in which one is established. The time
- * runs from the connection's own start: `connectionTimeout` of the AWS SDK's handler runs from the request's, so a
- * burst of requests that merely wait for one of the pool's sockets would fail.
- * A connection that is late ends with ETIMEDOUT, which the SDK tries again.
+ * Agents for http and https that keep their connections and bound the time for establishing one. The time runs from
+ * the start of the connection: `connectionTimeout` of the AWS SDK's handler runs from the start of the request, so a
+ * burst of requests that only wait for a socket of the pool would fail.
+ * A connection that takes too long ends with ETIMEDOUT, which the SDK retries.
  */
 export function pooledAgents(options: PooledAgentsOptions = {}): {
   httpAgent: http.Agent;
@@ -40,7 +40,7 @@ function within<T extends Duplex | null | undefined>(ms: number, ready: string, 
   if (!socket) return made;
   let connected = false;
   const timer = setTimeout(() => {
-    // A process that stood still has not read yet what came in meanwhile: the connection may be there.
+    // A process that was frozen has not read its pending events yet: the connection may already be established.
     setImmediate(() => {
       if (connected || socket.destroyed) return;
       const error = new Error(`no connection to ${socket.remoteAddress ?? "the server"} within ${ms} ms`);

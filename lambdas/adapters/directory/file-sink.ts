@@ -7,7 +7,7 @@ import { BufferCollector } from "../buffer-collector.ts";
 import { Xxh64 } from "../xxh64.ts";
 
 const BATCH_BYTES = 1 * MiB;
-/** under IOV_MAX, and a bound for streams of tiny chunks */
+/** buffers of one write: below IOV_MAX, and a bound for streams of tiny chunks */
 const BATCH_CHUNKS = 512;
 const SYNC_BYTES = 256 * MiB;
 
@@ -17,28 +17,28 @@ const writev = (fd: number, buffers: Uint8Array[], position: number | null) =>
     fs.writev(fd, buffers, position, (error, written) => (error ? reject(error) : resolve(written)));
   });
 
-/** A checksum that is taken while content goes by. */
+/** A checksum that is computed while content passes. */
 export interface ContentHash {
   update(chunk: Uint8Array): unknown;
-  /** hex digits, of the length that the checksum has */
+  /** the checksum in hex, at its full length */
   hex(): string;
 }
 
 export type FileSinkOptions = {
   maxBytes: number;
-  /** may refuse a write of that many bytes by throwing */
+  /** called before a write of that many bytes; throws to refuse it */
   beforeWrite: (bytes: number) => Promise<void>;
-  /** where in the file the first byte goes (default: where the descriptor stands) */
+  /** offset of the first byte in the file (default: the descriptor's position) */
   position?: number;
   /** default XXH64 */
   hash?: ContentHash;
 };
 
 /**
- * Writes a stream to an open file, hashing and counting on the way. What has come in is written at once, while
- * it is in the processor's cache, and what comes in meanwhile is gathered, not copied, for the next write. The
- * file is flushed to disk every 256 MiB beside the writing, so that the last fsync finds little to do. The
- * file descriptor stays open and the owner's.
+ * Writes a stream to an open file, and hashes and counts the bytes. Chunks are written immediately, while they are
+ * in the processor's cache; chunks that arrive meanwhile are collected without copying for the next write. The file
+ * is flushed to disk every 256 MiB in parallel, so that the last fsync has little to do. The file descriptor stays
+ * open and belongs to the caller.
  */
 export class FileSink extends Writable {
   size = 0;
@@ -53,7 +53,7 @@ export class FileSink extends Writable {
   #unsynced = 0;
   #busy = false;
   #writing: Promise<void> = Promise.resolve();
-  /** waits for the batch to be taken */
+  /** the stream's callback that waits until the batch is written */
   #taken: ((error?: Error | null) => void) | undefined;
   #syncing: Promise<void> | undefined;
   #failure: unknown;
@@ -72,7 +72,7 @@ export class FileSink extends Writable {
     return this.#hash.hex();
   }
 
-  /** Resolves when nothing touches the file any more, whatever came before; needed before it is closed. */
+  /** Resolves when no operation uses the file any more, also after errors. Wait for it before closing the file. */
   async idle(): Promise<void> {
     await this.#writing;
     await this.#syncing;
@@ -98,7 +98,7 @@ export class FileSink extends Writable {
     this.idle().then(() => callback(this.#failure as Error | undefined), callback);
   }
 
-  /** Writes batch after batch until there is none or one fails. Never rejects. */
+  /** Writes batches until there is none or one fails. Never rejects. */
   async #drain(): Promise<void> {
     this.#busy = true;
     while (this.#batchBytes > 0 && !this.#failure && !this.destroyed) {
@@ -117,7 +117,7 @@ export class FileSink extends Writable {
     this.#more();
   }
 
-  /** Goes on with the stream when the batch that held it up was taken. */
+  /** Lets the stream continue when the batch that it waited for is written. */
   #more(): void {
     const taken = this.#taken;
     this.#taken = undefined;
@@ -138,7 +138,7 @@ export class FileSink extends Writable {
       this.#unsynced = 0;
       this.#syncing = fdatasync(this.#fd)
         .catch((error) => {
-          // the kernel tells of a failed write-back once: the last fsync would not see it again
+          // the kernel reports a failed write-back only once: the last fsync would not report it again
           this.#failure ??= error;
         })
         .finally(() => {
@@ -148,7 +148,7 @@ export class FileSink extends Writable {
   }
 }
 
-/** The buffers without their first `bytes`: a write may be short. */
+/** The buffers without their first `bytes`, for a short write. */
 function skip(buffers: Uint8Array[], bytes: number): Uint8Array[] {
   let left = bytes;
   const rest: Uint8Array[] = [];

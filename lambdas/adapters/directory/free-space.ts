@@ -6,8 +6,8 @@ const STRIDE = 16 * MiB;
 const FRESH_MS = 1000;
 
 /**
- * Guards a file system's free-space floor. It is read anew after every 16 MiB handed out and when the last
- * reading is over a second old, not with every chunk; all writers of one guard share the reading.
+ * Guards the free-space floor of a file system. The free space is read again after every 16 MiB that were granted and
+ * when the last value is over a second old, not for every chunk; all writers of one guard share the value.
  */
 export class FreeSpace {
   readonly #path: string;
@@ -15,7 +15,7 @@ export class FreeSpace {
   #left = 0;
   #readAt = Number.NEGATIVE_INFINITY;
 
-  /** `floor` in bytes: what must stay free. */
+  /** `floor`: bytes that must stay free. */
   constructor(path: string, floor: number) {
     this.#path = path;
     this.#floor = floor;

@@ -1,6 +1,6 @@
 /**
- * A key part as a file name that is safe on any file system: letters, digits, `_`, `-` and inner dots stay,
- * every other byte becomes %XX. Reversible, and never `.`, `..`, hidden, or with a slash.
+ * A part of a key as a file name that is safe on any file system: letters, digits, `_`, `-` and inner dots stay,
+ * every other byte becomes %XX. It is reversible, and never `.`, `..`, hidden, or a name with a slash.
  */
 export function encodePart(part: string): string {
   let name = "";
@@ -12,7 +12,7 @@ export function encodePart(part: string): string {
   return name;
 }
 
-/** The key part of a file name, or undefined when {@link encodePart} cannot have made it. */
+/** The key part of a file name; undefined when {@link encodePart} cannot have made the name. */
 export function decodePart(name: string): string | undefined {
   if (name === "") return undefined;
   try {
@@ -23,14 +23,14 @@ export function decodePart(name: string): string | undefined {
   }
 }
 
-/** Objects end in a character that no encoded part has, so that `a` and `a/b` can both be keys. */
+/** Names of objects end in a character that no encoded part contains, so that `a` and `a/b` can both be keys. */
 const OBJECT = "~";
 
 export function objectName(part: string): string {
   return encodePart(part) + OBJECT;
 }
 
-/** What an entry of the objects' tree stands for: an object, or a level of keys, and the key part. */
+/** What a file name in the tree of objects means: an object or a level of keys, and the key part. */
 export function readName(name: string): { object: boolean; part: string } | undefined {
   const object = name.endsWith(OBJECT);
   const part = decodePart(object ? name.slice(0, -1) : name);

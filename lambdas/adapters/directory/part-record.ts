@@ -2,14 +2,14 @@ import type { FileHandle } from "node:fs/promises";
 import { type Part, type PartLayout, partBytes, partCount } from "../../ports/part-uploads.ts";
 
 /**
- * The file beside an upload's data that says how it is cut and which parts are there. A head of 16 bytes (the
+ * The file beside an upload's data that records the part size and which parts have arrived. A head of 16 bytes (the
  * object's size and the part size, 64 and 32 bits, big-endian) and 8 bytes a part: 1 when it has arrived, and
- * its CRC32. A record lies within one sector, so that it is written whole or not.
+ * its CRC32. A record is within one sector, so that it is written completely or not at all.
  */
 const HEAD = 16;
 const RECORD = 8;
 
-/** A record file without any part. */
+/** The content of a record file without any part. */
 export function newRecord(layout: PartLayout): Buffer {
   const bytes = Buffer.alloc(HEAD + RECORD * partCount(layout));
   bytes.writeBigUInt64BE(BigInt(layout.size), 0);
@@ -34,7 +34,7 @@ export async function readRecord(file: FileHandle): Promise<{ layout: PartLayout
   return { layout, arrived };
 }
 
-/** Notes, durably, that a part has arrived with that CRC32 (hex), or with none that it is not there any more. */
+/** Records durably that a part has arrived with that CRC32 (hex); without a CRC32, that it is no longer there. */
 export async function writeRecord(file: FileHandle, number: number, crc32?: string): Promise<void> {
   const record = Buffer.alloc(RECORD);
   if (crc32 !== undefined) {

@@ -3,10 +3,10 @@ import type { Part } from "../../ports/part-uploads.ts";
 import { keyParts } from "../../ports/staging-key.ts";
 import type { UrlSignature } from "./url-signature.ts";
 
-/** What a signed part URL lets in: part `part` of an upload, or without `upload` a whole object. */
+/** What a signed part URL allows to PUT: part `part` of an upload, or without `upload` a whole object. */
 export type PartTarget = { key: string; upload?: string; part: Part };
 
-/** Stands for "no upload" in what is signed; no upload's id is like it. */
+/** Means "no upload" in the signed text; no upload has this id. */
 const WHOLE = "-";
 
 /** A URL relative to the ground's address: `/staging/<key>?upload=&part=&crc32=&expires=&max=&signature=`. */
@@ -23,8 +23,8 @@ export function signPartUrl(signature: UrlSignature, target: PartTarget, seconds
 }
 
 /**
- * Reads such a URL's query.
- * @returns undefined when it is the URL of something else
+ * Reads the query of such a URL.
+ * @returns undefined when it is a URL of another kind
  * @throws PerigeeError SIGNATURE_INVALID when it was not signed so, or has expired
  */
 export function verifyPartUrl(
@@ -34,7 +34,7 @@ export function verifyPartUrl(
 ): PartTarget | undefined {
   const { upload, part: number = "", crc32 = "" } = Object.fromEntries(query);
   if (!query.has("part")) return undefined;
-  // the fields are joined by line ends: none may hold one
+  // the fields are joined by line breaks, so none may contain one
   const wellFormed =
     /^\d{1,5}$/.test(number) &&
     /^[0-9a-f]{8}$/.test(crc32) &&

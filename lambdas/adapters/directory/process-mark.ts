@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 
 /**
- * A name for the process `pid` that no other process gets, also after a restart or a reboot: pid, start time
- * and boot. Without /proc it is the pid alone. Undefined when there is no such process.
+ * An identifier for the process `pid` that no other process gets, not even after a reboot: pid, start time
+ * and boot id. Without /proc it is the pid alone. Undefined when there is no such process.
  */
 export function processMark(pid: number): string | undefined {
   try {
-    // the command name before it is in brackets and may hold anything, spaces too
+    // the command name before it is in brackets and may contain anything, including spaces
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     const started = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").slice(0, 8);
@@ -21,7 +21,7 @@ export function processMark(pid: number): string | undefined {
   }
 }
 
-/** Does the process that got this mark still run? */
+/** Is the process with this mark still running? */
 export function isRunning(mark: string): boolean {
   const pid = Number.parseInt(mark, 10);
   return pid > 0 && processMark(pid) === mark;

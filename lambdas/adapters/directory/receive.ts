@@ -1,6 +1,6 @@
 import { finished, type Readable, type Writable } from "node:stream";
 
-/** Runs `body` into `sink` until both are done; the body is never destroyed. */
+/** Pipes `body` into `sink` until both have ended. The body is never destroyed. */
 export async function receive(
   body: Readable | Uint8Array,
   sink: Writable,

@@ -2,15 +2,15 @@ import type { FileHandle } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { KiB } from "#protocol/limits.ts";
 
-/** One is read while others are sent; together they fit into a core's cache. */
+/** Buffers: one is read into while others are sent. Together they fit into a core's cache. */
 const SLOTS = 3;
 const SLOT_BYTES = 256 * KiB;
 
 /**
- * Sends `size` bytes of a file from `start` on as the body of an answer whose head is written, and ends it.
- * A few buffers are used again and again: streams make a new one for every chunk, and collecting them costs
- * more than sending. Returns when all was handed to the system or the client has gone; the file stays open.
- * @throws when the file cannot be read, or is shorter; the answer is not ended then
+ * Sends `size` bytes of a file from `start` on as the body of a response whose head was written, and ends it.
+ * It reuses a few buffers: a stream allocates one for every chunk, and collecting them costs more than sending.
+ * Returns when everything was handed to the system or the client has gone; the file stays open.
+ * @throws when the file cannot be read, or is shorter; the response is not ended then
  */
 export async function sendFile(
   file: FileHandle,
@@ -19,7 +19,7 @@ export async function sendFile(
 ): Promise<void> {
   if (outgoing.destroyed) return;
   const gone = new Promise<void>((resolve) => outgoing.once("close", resolve));
-  // a write of a gone client tells its error to the answer too
+  // a write to a client that has gone reports its error on the response as well
   outgoing.on("error", () => {});
   const slotBytes = Math.min(SLOT_BYTES, size);
   const slots = Array.from({ length: Math.min(SLOTS, Math.ceil(size / slotBytes)) }, () => ({
@@ -38,7 +38,7 @@ export async function sendFile(
     sent = new Promise((resolve) => outgoing.write(slot.buffer.subarray(0, bytesRead), () => resolve()));
     slot.free = sent;
   }
-  // writes end in their order
+  // writes complete in order
   await Promise.race([sent, gone]);
   outgoing.end();
 }

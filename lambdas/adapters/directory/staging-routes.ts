@@ -10,7 +10,7 @@ import type { PartTarget } from "./part-url.ts";
 import { sendFile } from "./send-file.ts";
 import type { DirectoryStaging } from "./staging.ts";
 
-/** What @hono/node-server gives; elsewhere both are missing and the Fetch request has to do. */
+/** Node's request and response, from @hono/node-server; elsewhere both are absent and the Fetch request is used. */
 type Env = { Bindings: Partial<{ incoming: IncomingMessage; outgoing: ServerResponse }> };
 
 const PREFIX = "/staging/";
@@ -24,7 +24,7 @@ const PREFIX = "/staging/";
 export function stagingRoutes(
   staging: DirectoryStaging,
   options: {
-    /** told of what is not the client's doing, such as a failing disk */
+    /** called for errors that are not the client's fault, such as a failing disk */
     onError?: (error: unknown) => void;
   } = {},
 ): Hono<Env> {
@@ -78,7 +78,7 @@ async function serve(
     outgoing.writeHead(describe(size), headers);
     await sendFile(file, { start, size }, outgoing);
   } catch (error) {
-    // The head is out: only a cut tells the client
+    // The head was sent, so only closing the connection tells the client
     outgoing.destroy();
     onError?.(error);
   } finally {
@@ -95,7 +95,7 @@ async function receive(staging: DirectoryStaging, c: Context<Env>): Promise<Resp
   if (Number(c.req.header("content-length") ?? 0) > maxBytes) {
     throw new PerigeeError("BODY_TOO_LARGE", `The content is over ${maxBytes} bytes`);
   }
-  // the web stream of a Node request costs a copy and a promise for every chunk
+  // the web stream of a Node request costs a copy and a promise per chunk
   const body = c.env?.incoming ?? nodeStream(c.req.raw.body);
   const stored = await staging.put(key, body, { maxBytes });
   return c.json(stored, 200, SAFE_HEADERS);
@@ -115,7 +115,7 @@ async function receivePart(
   return c.json({ size, crc32: target.part.crc32 }, 200, SAFE_HEADERS);
 }
 
-/** The key and query of a signed URL, as it came over the wire. */
+/** The key and query of a signed URL, as they were received. */
 function target(c: Context<Env>): { key: string; query: URLSearchParams } {
   const url = new URL(c.req.url);
   try {

@@ -5,9 +5,9 @@ import { PerigeeError } from "#protocol/errors.ts";
 export type SignedMethod = "GET" | "PUT" | "PART";
 
 /**
- * Signs what a URL allows: one method on one key, until a moment (seconds since 1970), with at most so many
- * bytes. HMAC-SHA256; every field but the key is digits or letters, and the key has no control characters,
- * so lines keep the fields apart.
+ * Signs what a URL allows: one method on one key, until a time (seconds since 1970), with a bound of bytes.
+ * HMAC-SHA256 over the fields, one per line: all but the key are digits or letters, and the key has no control
+ * characters, so they cannot be confused.
  */
 export class UrlSignature {
   readonly #secret: Buffer;
@@ -20,7 +20,7 @@ export class UrlSignature {
     this.#now = now;
   }
 
-  /** The query of a URL that is good for `seconds` from now. */
+  /** The query of a URL that is valid for `seconds` from now. */
   sign(method: SignedMethod, key: string, seconds: number, maxBytes: number): URLSearchParams {
     const expires = String(Math.floor(this.#now() / 1000) + Math.ceil(seconds));
     const max = String(maxBytes);
@@ -29,8 +29,8 @@ export class UrlSignature {
   }
 
   /**
-   * Checks the query of a URL and returns the bytes it allows. The signature is looked at first, in constant
-   * time, so that nothing is learnt from how a forged URL is refused.
+   * Checks the query of a URL and returns the bytes it allows. The signature is checked first, in constant
+   * time, so that the way a forged URL is refused tells nothing.
    * @throws PerigeeError SIGNATURE_INVALID when it was not signed so, or has expired
    */
   verify(method: SignedMethod, key: string, query: URLSearchParams): { maxBytes: number } {

@@ -3,7 +3,7 @@ import type { Item, Key } from "../../ports/ledger-store.ts";
 import type { Put } from "../steps.ts";
 
 /**
- * How the ledger's items lie in the table: `pk`, `sk` (strings, the key), `rev` (number), `data` (JSON text,
+ * How the ledger's items are stored in the table: `pk`, `sk` (strings, the key), `rev` (number), `data` (JSON text,
  * so that numbers and lone surrogates stay exact), `expiresAt` (ms, when it has one), `ttl` (the same in
  * seconds, for DynamoDB's own cleaning), `by` (which call wrote it).
  */
@@ -24,7 +24,7 @@ export function toItem<T>(row: Row): Item<T> {
   return item;
 }
 
-/** The whole row of a put whose revision is known beforehand. */
+/** The complete item of a put whose revision is known beforehand. */
 export function toRow(step: Put, rev: number, by: string): Row {
   return {
     ...toKey(step.key),
@@ -38,7 +38,7 @@ export function toRow(step: Put, rev: number, by: string): Row {
   };
 }
 
-/** An unconditional put as an update: only so the revision rises by one, whatever it was. */
+/** An unconditional put as an update, which raises the revision by one whatever it was. */
 export function toUpdate(step: Put, by: string) {
   const expires = step.expiresAt !== undefined;
   return {
@@ -66,7 +66,7 @@ export function toUpdate(step: Put, by: string) {
   };
 }
 
-/** The condition of a write that names a revision. */
+/** The condition of a write on a revision. */
 export function toCondition(rev: number): {
   ConditionExpression: string;
   ExpressionAttributeNames: Record<string, string>;

@@ -4,8 +4,8 @@ const BATCH_KEYS = 100;
 type Wanted<K, V> = { key: K; resolve: (value: V) => void; reject: (error: unknown) => void };
 
 /**
- * Gathers reads: those that are asked for in one turn of the event loop go out as one batch. `read` gets at
- * most 100 keys and gives their values in the same order.
+ * Batches reads: those of one turn of the event loop are sent as one request. `read` gets at most 100 keys and
+ * returns their values in the same order.
  */
 export class ReadBatch<K, V> {
   readonly #read: (keys: K[]) => Promise<V[]>;

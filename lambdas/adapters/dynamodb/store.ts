@@ -27,7 +27,7 @@ import { type Row, toCondition, toItem, toKey, toRow, toUpdate } from "./item.ts
 import { ReadBatch } from "./read-batch.ts";
 import { sortKeyRange } from "./sort-key-range.ts";
 
-/** How long a call keeps trying while others write the same items, in ms. */
+/** How long a call retries while others write the same items, in ms. */
 const CONTENTION_MS = 20_000;
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 500;
@@ -56,7 +56,7 @@ export class DynamoStore implements LedgerStore {
   }
 
   async get<T>(key: Key): Promise<Item<T> | undefined> {
-    // In a batch it would fail the others with it.
+    // In a batch it would make the other reads fail too.
     if (!canHold(key)) return undefined;
     const row = await this.#reads.get(key);
     return row && toItem<T>(row);
@@ -83,7 +83,7 @@ export class DynamoStore implements LedgerStore {
             },
             ExpressionAttributeValues: { ":pk": { S: query.pk }, ...condition.values },
             ScanIndexForward: !query.descending,
-            // BETWEEN includes both bounds: what does not belong is left out here
+            // BETWEEN includes both bounds: what is outside of the range is removed here
             Limit: query.limit - items.length + 2,
             ...(start && { ExclusiveStartKey: start }),
           }),
@@ -134,7 +134,7 @@ export class DynamoStore implements LedgerStore {
 
   async close(): Promise<void> {}
 
-  /** Rows in the order of `keys`, at most 100. */
+  /** Items in the order of `keys`, at most 100. */
   async #read(keys: Key[]): Promise<(Row | undefined)[]> {
     if (keys.length === 1) {
       const key = toKey(keys[0]!);
@@ -143,7 +143,7 @@ export class DynamoStore implements LedgerStore {
     }
     const name = (pk: string, sk: string) => JSON.stringify([pk, sk]);
     const found = new Map<string, Row>();
-    // A batch may hold a key once only.
+    // A batch may contain a key only once.
     let wanted = [...new Map(keys.map((key) => [name(key.pk, key.sk), toKey(key)])).values()];
     const pause = pauses();
     for (;;) {
@@ -163,7 +163,7 @@ export class DynamoStore implements LedgerStore {
     await this.#patiently(() => this.#client.send(update));
   }
 
-  /** A conditional put of its own. When it is answered by a failed condition, it may be its own work, tried twice. */
+  /** A single conditional put. When the SDK sent it twice, its own first attempt may fail the second. */
   async #put(step: Put, rev: number, by: string): Promise<void> {
     const put = new PutItemCommand({
       TableName: this.#table,
@@ -184,7 +184,7 @@ export class DynamoStore implements LedgerStore {
     const pause = pauses();
     for (;;) {
       try {
-        // A new token each time: the one before was cancelled, and the SDK's own repeats carry the same.
+        // A new token for each attempt: the last one was cancelled. The SDK's own retries use the same token.
         const ClientRequestToken = randomUUID();
         const transact = new TransactWriteItemsCommand({ TransactItems: items, ClientRequestToken });
         await this.#patiently(() => this.#client.send(transact));
@@ -231,7 +231,7 @@ export class DynamoStore implements LedgerStore {
     }
   }
 
-  /** Repeats a request that met another transaction, or more load than the table takes. */
+  /** Retries a request that conflicted with another transaction, or was throttled. */
   async #patiently<R>(send: () => Promise<R>): Promise<R> {
     const pause = pauses();
     for (;;) {
@@ -245,7 +245,7 @@ export class DynamoStore implements LedgerStore {
   }
 }
 
-/** Reasons of a cancelled transaction that say "again", not "no". */
+/** Reasons of a cancelled transaction after which it can be retried. */
 const TRANSIENT = new Set(["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]);
 const BUSY = new Set([
   "TransactionConflictException",
@@ -255,7 +255,7 @@ const BUSY = new Set([
   "ThrottlingException",
 ]);
 
-/** Pauses with full jitter, longer each time; after 20 s in all it throws what it is given. */
+/** Pauses with full jitter, longer each time; after 20 s in total it throws the given error. */
 function pauses(): (error?: unknown) => Promise<void> {
   const until = performance.now() + CONTENTION_MS;
   let longest = FIRST_PAUSE_MS;
@@ -273,7 +273,7 @@ function sortKeyCondition(
 ): { expression: string; values: Record<string, AttributeValue> } {
   const low = { ":from": { S: from } };
   const high = { ":to": { S: to ?? "" } };
-  // An empty key is none to DynamoDB, and below every other.
+  // DynamoDB refuses an empty key; it would be below every other.
   if (from === "") {
     return to === undefined ? { expression: "", values: {} } : { expression: " AND #sk < :to", values: high };
   }

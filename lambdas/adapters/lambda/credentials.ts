@@ -1,8 +1,8 @@
 type Credentials = { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
 
 /**
- * Stands in for `@aws-sdk/credential-provider-node` in the Lambdas' bundles (scripts/lambda-bundles.ts): Lambda
- * puts the credentials of its role into the environment, so the ways of other places need not be carried along.
+ * Replaces `@aws-sdk/credential-provider-node` in the Lambdas' bundles (scripts/lambda-bundles.ts): Lambda puts the
+ * credentials of its role into the environment, so the other providers need not be bundled.
  */
 export function defaultProvider(): () => Promise<Credentials> {
   return async () => {

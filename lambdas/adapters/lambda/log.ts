@@ -6,10 +6,10 @@ import { mappedStack } from "./mapped-stack.ts";
 type Entry = { level: number; time: number; msg?: string; err?: unknown };
 
 /**
- * Stands in for `pino` in the Lambdas' bundles (scripts/lambda-bundles.ts): pino as browsers have it, for its
- * threads and file writers, which a Lambda has no use of, are a tenth of a Lambda's start. The same entries, one
- * JSON line each on stdout; stacks tell the places in the sources.
- * @param options.write takes a line (default stdout)
+ * Replaces `pino` in the Lambdas' bundles (scripts/lambda-bundles.ts) by pino's browser build: the threads and file
+ * writers of pino, which a Lambda does not use, take a tenth of its start. The entries are the same, one JSON line
+ * each on stdout; stacks are mapped to the sources.
+ * @param options.write writes a line (default: to stdout)
  */
 export function pino(options: {
   name: string;
@@ -32,7 +32,7 @@ function lineOf(entry: Entry & { name: string }): string {
   try {
     return JSON.stringify({ ...entry, ...(entry.err !== undefined && { err: readable(entry.err) }) });
   } catch (error) {
-    // circular, a BigInt: what can be said is said
+    // something in it cannot be serialised (a circular object, a BigInt): log the main fields
     const { level, time, name, msg } = entry;
     return JSON.stringify({ level, time, name, msg, unwritten: String(error) });
   }

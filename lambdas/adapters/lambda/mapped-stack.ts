@@ -2,15 +2,15 @@ import { readFileSync } from "node:fs";
 import type { SourceMap } from "node:module";
 import { fileURLToPath } from "node:url";
 
-/** A frame's place, as V8 writes it: file URL, line, column. */
+/** The position of a frame, as V8 writes it: file URL, line, column. */
 const PLACE = /(file:\/\/[^\s()]+):(\d+):(\d+)/g;
 
 const maps = new Map<string, SourceMap | undefined>();
 
 /**
- * A stack with the places that the source maps beside the bundles tell of. Node does the same by itself with
- * --enable-source-maps, but reads all maps at the start for it, which takes longer than all the rest of a Lambda's
- * start: here they are read with the first error that is logged.
+ * A stack with its positions mapped to the sources, by the source maps beside the bundles. Node does the same with
+ * --enable-source-maps, but reads all maps at the start, which takes longer than the rest of a Lambda's start. Here
+ * they are read when the first error is logged.
  */
 export function mappedStack(stack: string): string {
   return stack.replace(PLACE, (place, url: string, line: string, column: string) => {

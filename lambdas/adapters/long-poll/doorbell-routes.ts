@@ -2,13 +2,13 @@ import { Hono } from "hono";
 import { DOORBELL_CURSOR, DOORBELL_WAIT_S } from "#protocol/doorbell.ts";
 import type { MemoryDoorbell } from "./memory-doorbell.ts";
 
-/** `edge` is set by whoever checked the agent's token. */
+/** `edge` is set by the middleware that checks the agent's token. */
 type Env = { Variables: { edge: string } };
 
 /**
  * `GET /doorbell?wait=<seconds, at most 20>&after=<cursor>`: 200 when rung, 204 when not. A 200 carries a
- * cursor in the header `Perigee-Ring`; the client's next `after` says that it arrived. A ring whose answer
- * was lost on the way (no one can tell from here) is thus given again. Without `after` it is given once.
+ * cursor in the header `Perigee-Ring`; the client's next `after` acknowledges it. So a ring whose answer was lost,
+ * which the server cannot see, is given again. Without `after` it is given once.
  */
 export function doorbellRoutes(hub: MemoryDoorbell): Hono<Env> {
   const app = new Hono<Env>();
@@ -18,7 +18,7 @@ export function doorbellRoutes(hub: MemoryDoorbell): Hono<Env> {
     const cursor = await hub.waitAfter(edge, after ?? "", waitMs(c.req.query("wait")), c.req.raw.signal);
     if (cursor === undefined) return c.body(null, 204);
     if (after === undefined) hub.heard(edge, cursor);
-    // with its length, so that the agent can use the connection again
+    // with Content-Length, so that the agent can reuse the connection
     return c.body(null, 200, { [DOORBELL_CURSOR]: cursor, "content-length": "0" });
   });
   return app;

@@ -1,19 +1,19 @@
 import { randomBytes } from "node:crypto";
 import type { Doorbell, DoorbellListener } from "../../ports/doorbell.ts";
 
-/** More waits than this on one edge and the oldest ends: an agent that reconnects leaves dead ones behind. */
+/** Waits per edge; with more the oldest ends, since an agent that reconnects leaves dead ones behind. */
 const WAITS_PER_EDGE = 4;
 
-/** `rings` so far, `heard` of them for certain; `waits` end when told */
+/** `rings` so far, of which `heard` are acknowledged; `waits` are the callbacks that end the waits */
 type Bell = { rings: number; heard: number; waits: Set<() => void> };
 
 /**
- * The doorbell inside one process: rings reach the listeners of the same object. A ring wakes every wait of
- * its edge, since any one of them may belong to a connection that is dead already.
+ * The doorbell inside one process: rings reach the listeners of the same object. A ring wakes all waits of
+ * its edge, since any of them may belong to a dead connection.
  */
 export class MemoryDoorbell implements Doorbell {
   readonly #bells = new Map<string, Bell>();
-  /** sets the cursors of this process apart from those of the one before it */
+  /** distinguishes the cursors of this process from those of earlier ones */
   readonly #id = randomBytes(6).toString("hex");
 
   async ring(edge: string): Promise<void> {
@@ -35,9 +35,9 @@ export class MemoryDoorbell implements Doorbell {
   }
 
   /**
-   * Waits for a ring after those that were heard; returns a cursor, or undefined when there was none. The
-   * cursor that comes back as `after` (or to {@link heard}) says that it arrived; until then the ring stays.
-   * A cursor of another process counts as a ring: some may have been lost with it. "" is none yet.
+   * Waits for a ring after the acknowledged ones; returns a cursor, or undefined when there was none. Passing the
+   * cursor as `after` (or to {@link heard}) acknowledges the ring; until then it stays.
+   * A cursor of another process counts as a ring, since rings may have been lost with that process. "": no cursor yet.
    */
   async waitAfter(
     edge: string,
@@ -52,7 +52,7 @@ export class MemoryDoorbell implements Doorbell {
     return `${this.#id}.${bell.rings}`;
   }
 
-  /** Notes that the ring of this cursor arrived. False when it is none of this process's. */
+  /** Acknowledges the ring of this cursor. False for a cursor of another process. */
   heard(edge: string, cursor: string): boolean {
     if (cursor === "") return true;
     const [id, rings] = cursor.split(".");

@@ -8,8 +8,8 @@ import { partBytes, type S3Upload } from "./upload.ts";
 const FIRST_BYTES = 64 * KiB;
 
 /**
- * Gathers a stream into parts for an {@link S3Upload}, hashing and counting on the way. Parts are copied into a
- * few buffers that are used again, so that memory does not grow with the object; one that is small takes little.
+ * Collects a stream into parts for an {@link S3Upload}, and hashes and counts the bytes. Parts are copied into a few
+ * reused buffers, so that memory does not grow with the object; a small object takes little.
  */
 export class S3Sink extends Writable {
   size = 0;
@@ -18,7 +18,7 @@ export class S3Sink extends Writable {
   readonly #partBytes: number;
   readonly #hash = new Xxh64();
   readonly #garbage = new BufferCollector();
-  /** whole part buffers that are free */
+  /** free buffers of the full part size */
   readonly #free: Buffer[] = [];
   #part: Buffer = Buffer.allocUnsafeSlow(0);
   #filled = 0;
@@ -53,7 +53,7 @@ export class S3Sink extends Writable {
     this.#upload.complete(this.#part.subarray(0, this.#filled)).then(() => callback(), callback);
   }
 
-  /** A chunk that ends a part, or several. */
+  /** Adds a chunk that completes one or more parts. */
   async #take(chunk: Uint8Array): Promise<void> {
     for (let at = 0; at < chunk.length; ) {
       const piece = chunk.subarray(at, at + this.#partBytes - this.#filled);

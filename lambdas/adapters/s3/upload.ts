@@ -9,20 +9,20 @@ import {
 } from "@aws-sdk/client-s3";
 import { MiB } from "#protocol/limits.ts";
 
-/** S3 takes at most so many parts, of at least 5 MiB each but for the last. */
+/** S3 takes at most so many parts, each of at least 5 MiB except the last. */
 const MOST_PARTS = 10_000;
 const PART_BYTES = 8 * MiB;
 const PARTS_AT_ONCE = 3;
 
-/** Bytes of each part of an object of at most `maxBytes`. */
+/** Part size in bytes for an object of at most `maxBytes`. */
 export function partBytes(maxBytes: number): number {
   return Math.max(PART_BYTES, Math.ceil(maxBytes / MOST_PARTS / MiB) * MiB);
 }
 
 /**
- * One object on its way to S3: parts go up a few at a time, an object that fits into one part goes up at once
- * at the end. Nothing is to be seen of it before {@link S3Upload.complete}, and nothing stays after
- * {@link S3Upload.abort}. Buffers that are given are the upload's until it says so.
+ * The upload of one object to S3: a few parts at a time; an object that fits into one part is sent at the end with a
+ * single PUT. The object is not visible before {@link S3Upload.complete}, and nothing remains after
+ * {@link S3Upload.abort}. A buffer belongs to the upload until `sent` is called.
  */
 export class S3Upload {
   readonly #client: S3Client;
@@ -38,7 +38,7 @@ export class S3Upload {
     this.#at = at;
   }
 
-  /** Starts to send the next part; `sent` is called once its bytes are free again. */
+  /** Starts to send the next part; `sent` is called when its buffer can be reused. */
   part(bytes: Uint8Array, sent: () => void): void {
     const number = this.#parts.push({});
     this.#id ??= this.#create();
@@ -53,13 +53,13 @@ export class S3Upload {
     this.#sending.add(sending);
   }
 
-  /** Waits until another part may start. @throws what a part failed with */
+  /** Waits until another part may start. @throws the error of a part that failed */
   async room(): Promise<void> {
     while (this.#sending.size >= PARTS_AT_ONCE && !this.#failure) await Promise.race(this.#sending);
     if (this.#failure) throw this.#failure;
   }
 
-  /** The object is whole: `rest` is its last bytes, or all of it when no part went before. */
+  /** Completes the object. `rest` is its last bytes, or the whole object when no part was sent before. */
   async complete(rest: Uint8Array): Promise<void> {
     if (this.#id === undefined) {
       await this.#client.send(new PutObjectCommand({ ...this.#at, Body: rest }), this.#options());
@@ -79,7 +79,7 @@ export class S3Upload {
     await this.#client.send(complete, this.#options());
   }
 
-  /** Gives it up: what is under way ends, what went up goes. Never rejects; S3's lifecycle rule is behind it. */
+  /** Aborts the upload and deletes its parts. Never rejects; S3's lifecycle rule deletes what this cannot. */
   async abort(): Promise<void> {
     this.#over.abort();
     const id = await this.#id?.catch(() => undefined);

@@ -5,12 +5,12 @@ import { DatabaseSync } from "node:sqlite";
 /** How long opening waits for another process that is opening or migrating the same file, in ms. */
 const OPEN_TIMEOUT_MS = 10_000;
 /**
- * How long one call may hold up the event loop for another process' commit, in ms. Longer waits are done
- * asynchronously by the caller.
+ * How long one call may block the event loop for another process' commit, in ms. The caller waits longer
+ * asynchronously.
  */
 const BUSY_TIMEOUT_MS = 20;
 
-/** Each entry lifts the file by one `user_version`. Entries are never changed, only added. */
+/** Migrations: each raises the file's `user_version` by one. They are never changed, only added. */
 const MIGRATIONS = [
   `CREATE TABLE items (
      pk TEXT NOT NULL,
@@ -24,7 +24,7 @@ const MIGRATIONS = [
 ];
 
 /**
- * Opens the ledger's file (made with mode 0600 when absent), durable at every commit, at the newest layout.
+ * Opens the ledger's file, created with mode 0600 when absent, and migrates it. Every commit is durable.
  * @throws Error when the file was written by a newer version, or stays locked for 10 s
  */
 export function openSqliteFile(path: string, maxBytes?: number): DatabaseSync {
@@ -33,7 +33,7 @@ export function openSqliteFile(path: string, maxBytes?: number): DatabaseSync {
   for (;;) {
     const db = new DatabaseSync(path, { timeout: OPEN_TIMEOUT_MS });
     try {
-      // A switch to WAL that meets another one fails at once, whatever the timeout.
+      // Two processes that switch to WAL at the same time: one fails immediately, whatever the timeout.
       db.exec("PRAGMA journal_mode = WAL");
       db.exec("PRAGMA synchronous = FULL");
       migrate(db);
@@ -48,12 +48,12 @@ export function openSqliteFile(path: string, maxBytes?: number): DatabaseSync {
   }
 }
 
-/** Did SQLite refuse because another connection holds a lock? */
+/** Did SQLite fail because another connection holds a lock? */
 export function isBusy(error: unknown): boolean {
   return primaryCode(error) === 5;
 }
 
-/** Did SQLite find the disk full? */
+/** Did SQLite fail because the disk is full? */
 export function isFull(error: unknown): boolean {
   return primaryCode(error) === 13;
 }
@@ -66,11 +66,11 @@ function primaryCode(error: unknown): number | undefined {
 function createPrivate(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   try {
-    // SQLite gives its -wal and -shm files the mode of the file itself.
+    // SQLite gives its -wal and -shm files the mode of the main file.
     closeSync(openSync(path, "wx", 0o600));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    // By path: opening and closing the file would drop the locks that this process holds on it.
+    // By path: opening and closing the file would release the locks that this process holds on it.
     chmodSync(path, 0o600);
   }
 }

@@ -13,15 +13,15 @@ import { sortKeyRange } from "../dynamodb/sort-key-range.ts";
 import { type Step, toSteps } from "../steps.ts";
 import { isBusy, isFull, openSqliteFile } from "./file.ts";
 
-/** How long a call keeps trying while other processes hold the file, in ms. */
+/** How long a call retries while other processes lock the file, in ms. */
 const BUSY_LIMIT_MS = 10_000;
 
 type Row = { pk: string; sk: string; rev: number; expires_at: number | null; data: string };
 type Pending = { steps: Step[]; resolve: () => void; reject: (error: unknown) => void };
 
 /**
- * The ledger's table in one SQLite file, shared by several processes. Transactions that are asked for in
- * the same turn of the event loop share one commit, and so one fsync; each still stands or falls alone.
+ * The ledger's table in one SQLite file, shared by several processes. Transactions of the same turn of the event loop
+ * share one commit, and so one fsync; each still succeeds or fails alone.
  */
 export class SqliteStore implements LedgerStore {
   readonly #db: DatabaseSync;
@@ -39,8 +39,8 @@ export class SqliteStore implements LedgerStore {
   #closed = false;
 
   /**
-   * Opens (or makes, mode 0600) the file at `path`.
-   * @param options.maxBytes of the file; a write beyond is STORAGE_FULL (default: what the disk holds)
+   * Opens the file at `path`, or creates it with mode 0600.
+   * @param options.maxBytes bound of the file; a write beyond it is STORAGE_FULL (default: the disk)
    * @throws Error when it was written by a newer version, or stays locked by another process for 10 s
    */
   constructor(path: string, options: { maxBytes?: number } = {}) {
@@ -76,7 +76,7 @@ export class SqliteStore implements LedgerStore {
       `SELECT pk, sk, rev, expires_at, data FROM items WHERE pk = ? AND sk ${inclusive ? ">=" : ">"} ?` +
         `${to === undefined ? "" : " AND sk < ?"} ORDER BY sk ${order} LIMIT ?`,
     );
-    // A negative LIMIT would mean none at all to SQLite.
+    // For SQLite a negative LIMIT means no limit.
     const limit = Math.max(0, query.limit);
     const parameters = to === undefined ? [query.pk, from, limit] : [query.pk, from, to, limit];
     const rows = await this.#patiently(() => statement.all(...parameters) as Row[]);
@@ -97,7 +97,7 @@ export class SqliteStore implements LedgerStore {
     return Number((await this.#patiently(() => this.#sweep.run(now, Math.max(0, limit)))).changes);
   }
 
-  /** Waits for what was asked for before, then closes the file. */
+  /** Waits for earlier calls, then closes the file. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -106,7 +106,7 @@ export class SqliteStore implements LedgerStore {
   }
 
   async #flush(): Promise<void> {
-    // Everything that this turn of the event loop brings joins the commit.
+    // All transactions of this turn of the event loop join the commit.
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#pending.length > 0) {
       const batch = this.#pending;
@@ -114,7 +114,7 @@ export class SqliteStore implements LedgerStore {
       try {
         await this.#land(batch);
       } catch (error) {
-        // One that does not fit must not take down those that shared its commit.
+        // A transaction that does not fit must not fail the others of the same commit.
         if (batch.length > 1 && !isBusy(error)) for (const one of batch) await this.#landAlone(one);
         else for (const { reject } of batch) reject(this.#explained(error));
       }
@@ -135,7 +135,7 @@ export class SqliteStore implements LedgerStore {
     }
   }
 
-  /** Inside a write transaction: applies those of the batch whose conditions hold; ends the transaction. */
+  /** Inside a write transaction: applies those of the batch whose conditions hold, and ends the transaction. */
   #commitBatch(batch: Pending[]): (() => void)[] {
     const settled: (() => void)[] = [];
     let wrote = false;
@@ -151,7 +151,7 @@ export class SqliteStore implements LedgerStore {
       }
       (wrote ? this.#commit : this.#rollback).run();
     } catch (error) {
-      // Some errors have rolled back already.
+      // Some errors roll back by themselves.
       if (this.#db.isTransaction) this.#rollback.run();
       throw error;
     }
@@ -188,7 +188,7 @@ export class SqliteStore implements LedgerStore {
     }
   }
 
-  /** Repeats a statement that met another process' lock, without holding up the event loop. */
+  /** Retries a statement while another process holds a lock, without blocking the event loop. */
   async #retrying<R>(call: () => R): Promise<R> {
     let until: number | undefined;
     for (;;) {

@@ -1,21 +1,21 @@
 import { GetQueueUrlCommand, SendMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import type { Doorbell } from "../../ports/doorbell.ts";
 
-/** A bell that does not ring within this (ms) is left alone: the edge looks by itself every few seconds. */
+/** A ring that takes longer than this (ms) is given up: the agent polls every few seconds anyway. */
 const RING_MS = 3_000;
 
 export type SqsDoorbellOptions = {
   client: SQSClient;
   /**
-   * Beginning of the queues' URLs, which the edge's id completes. A beginning of their names does too: then
-   * SQS is asked once for each edge.
+   * Prefix of the queues' URLs, which the edge's id completes. A prefix of their names works too: then SQS is asked
+   * for the URL once per edge.
    */
   queuePrefix: string;
-  /** told of a ring that did not go out; must not throw */
+  /** called when a ring could not be sent; must not throw */
   onError?: (error: unknown, edge: string) => void;
 };
 
-/** The ground's end of the doorbell: one queue for each edge, and a message without content is a ring. */
+/** The ground's end of the doorbell: one queue per edge; a ring is a message without content. */
 export class SqsDoorbell implements Doorbell {
   readonly #options: SqsDoorbellOptions;
   readonly #urls = new Map<string, string>();

@@ -2,8 +2,6 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { invalid } from "./form-values.ts";
 
-const COMPONENT_BYTES = 255;
-
 /**
  * A path that a user wrote, as a path inside the volume: relative, without `.`, `..` and empty parts; "" is
  * the root. It is lexical: links are the edge's business.
@@ -25,8 +23,8 @@ export function pathInVolume(field: string, text: string, options: { slashIsRoot
       if (parts.pop() === undefined) throw illegal(field);
       continue;
     }
-    if (Buffer.byteLength(part) > COMPONENT_BYTES) {
-      throw invalid(field, `a name in a path must be at most ${COMPONENT_BYTES} bytes`);
+    if (Buffer.byteLength(part) > LIMITS.pathNameBytes) {
+      throw invalid(field, `a name in a path must be at most ${LIMITS.pathNameBytes} bytes`);
     }
     parts.push(part);
   }

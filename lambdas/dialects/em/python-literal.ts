@@ -1,6 +1,6 @@
+import { LIMITS } from "#protocol/limits.ts";
 import { type Literal, NumberText } from "../../http/json-text.ts";
 
-const MAX_DEPTH = 32;
 const NUMBER =
   /[+-]?(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|(?:\d(?:_?\d)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)/y;
 const SIMPLE: Record<string, string> = {
@@ -43,7 +43,7 @@ class Reader {
   }
 
   #value(depth: number): Literal {
-    if (depth > MAX_DEPTH) this.#fail("nested too deep");
+    if (depth > LIMITS.literalDepth) this.#fail("nested too deep");
     this.#space();
     const next = this.#text[this.#at];
     if (next === "[") return this.#list("]", depth);

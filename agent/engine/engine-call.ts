@@ -3,14 +3,22 @@ import { PerigeeError } from "#protocol/errors.ts";
 /** An answer of the engine with an error status. */
 export type EngineError = Error & { statusCode: number; json?: { message?: string } };
 
-export function isEngineError(error: unknown, ...statuses: number[]): error is EngineError {
+/** The status of the engine's answer; undefined when there was no answer. */
+export function statusOf(error: unknown): number | undefined {
   const status = (error as { statusCode?: unknown } | null)?.statusCode;
-  return typeof status === "number" && (statuses.length === 0 || statuses.includes(status));
+  return typeof status === "number" ? status : undefined;
 }
 
-/** What the engine said, without dockerode's words around it. */
-export function engineMessage(error: EngineError): string {
-  return (error.json?.message ?? error.message).trim();
+/** Did the engine answer with an error, and with one of `statuses` if any are given? */
+export function isEngineError(error: unknown, ...statuses: number[]): error is EngineError {
+  const status = statusOf(error);
+  return status !== undefined && (statuses.length === 0 || statuses.includes(status));
+}
+
+/** The engine's own message, without dockerode's words around it; otherwise the error's text. */
+export function messageOf(error: unknown): string {
+  const said = (error as Partial<EngineError> | null)?.json?.message;
+  return (said ?? (error instanceof Error ? error.message : String(error))).trim();
 }
 
 /** Calls the engine. @throws PerigeeError ENGINE_UNAVAILABLE when there is no answer; the engine's own errors as they are */
@@ -28,6 +36,17 @@ export async function engineTry<T>(call: () => Promise<T>, ...statuses: number[]
     return await engineCall(call);
   } catch (error) {
     if (isEngineError(error, ...statuses)) return undefined;
+    throw error;
+  }
+}
+
+/** The status of the engine's answer when it is one of `statuses`, undefined when `work` succeeds. @throws every other error */
+export async function ignoring(work: Promise<unknown>, ...statuses: number[]): Promise<number | undefined> {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    if (isEngineError(error, ...statuses)) return error.statusCode;
     throw error;
   }
 }

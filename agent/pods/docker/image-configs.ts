@@ -1,4 +1,5 @@
 import type Docker from "dockerode";
+import { isEngineError } from "../../engine/engine-call.ts";
 import { reservedLabelOf } from "../../images/docker/image-labels.ts";
 import type { ImageCommand } from "../argv-of-run.ts";
 import { ImageMissing, StartFailure } from "../pod-runtime.ts";
@@ -8,10 +9,11 @@ const MOST_KNOWN = 1_000;
 type Known = ImageCommand & { workdir: string; volumes: readonly string[] };
 
 /**
- * WORKDIR, VOLUMEs and commands of images by content ID; an ID names its content for ever. An image with a reserved
- * label is refused, wherever it came from: its containers would look like something else of the agent's.
+ * WORKDIR, VOLUMEs, ENTRYPOINT and CMD of images by content ID. They are kept in memory, since the content of an ID
+ * never changes. An image with a reserved label is refused, wherever it came from: its containers could be mistaken
+ * for other containers of the agent.
  */
-export class DockerWorkdirs {
+export class ImageConfigs {
   readonly #docker: Docker;
   readonly #known = new Map<string, Known>();
 
@@ -54,7 +56,7 @@ export class DockerWorkdirs {
       this.#known.set(imageId, found);
       return found;
     } catch (error) {
-      if ((error as { statusCode?: number }).statusCode === 404) {
+      if (isEngineError(error, 404)) {
         throw new ImageMissing(imageId, { cause: error });
       }
       throw error;
