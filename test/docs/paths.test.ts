@@ -45,6 +45,12 @@ describe("what documents name", () => {
     },
   );
 
+  it("the index of decisions lists every page", () => {
+    const pages = readdirSync(join(ROOT, "docs/decisions")).filter((name) => /^\d{3}-.*\.md$/.test(name));
+    expect(pages.length).toBeGreaterThan(0);
+    expect(pages.filter((page) => !linksOf(read("docs/decisions/README.md")).includes(page))).toEqual([]);
+  });
+
   it("comments name documents and sections that exist", () => {
     const broken = SOURCES.flatMap((file) =>
       referencesOf(read(file))
