@@ -491,7 +491,7 @@ describe("while contact is lost", () => {
   test("only the operator's reset gives it up; what the agent says later changes nothing", async () => {
     const { hold, call, effects, id, queuedId } = await loseContact();
     const reset = await world.ground.ledger.resetEdge("em1");
-    expect(reset).toMatchObject({ id, state: "failed", failure: { code: "INTERRUPTED" } });
+    expect(reset).toMatchObject([{ id, state: "failed", failure: { code: "INTERRUPTED" } }]);
     const answer = await call;
     expect([answer.status, await answer.json()]).toMatchObject([500, { error: "INTERRUPTED" }]);
     const before = await command(id);
