@@ -51,8 +51,8 @@ export class Dispatcher implements Dispatch {
     let allowance = 0;
     const { user, edge, lane } = request;
     const draft: Draft = { user, edge, lane, operation: "volume.uplink", input: {} };
-    const command = await ledger.reserve(draft, request.admission === "place", (current) => {
-      allowance = Math.min(left(current), wanted);
+    const command = await ledger.reserve(draft, request.admission === "place", (reserved) => {
+      allowance = Math.min(left(reserved), wanted);
       return allowance;
     });
     killPoint("dispatch.reserved");

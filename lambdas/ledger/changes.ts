@@ -27,7 +27,10 @@ export type LaneChange<T, R> = {
   attempt: (lane: Lane, read: R, tries: number) => Change<T> | Promise<Change<T>>;
   /** for the first attempt, in place of reading */
   seen?: LaneSeen;
-  /** what has an effect outside of the ledger: called once, after the first read and before the first attempt */
+  /**
+   * What has an effect outside of the ledger: called once, after the first read and before the first attempt. It has
+   * the lane's turn in this process, so it must not change the lane by itself.
+   */
   prepare?: (lane: Lane, read: R) => Promise<void>;
 };
 

@@ -1,7 +1,7 @@
 import type { OperationName } from "#protocol/operations.ts";
 import type { Write } from "../ports/ledger-store.ts";
 import type { Admission, Command } from "./command.ts";
-import type { Lane } from "./lane.ts";
+import type { Entry } from "./entry.ts";
 
 /** A command as a dialect asks for it. */
 export type Draft = {
@@ -27,8 +27,11 @@ export type Idempotency = { key: string; route: string; digest: string };
 /** A command that was written, or with `replayed` the earlier one of the same Idempotency-Key. */
 export type Submitted = { command: Command; replayed: boolean };
 
-/** Bytes that a reservation keeps of its user's quota, by the lane as it then is; what it throws refuses. */
-export type ReserveBytes = (lane: Lane) => number;
+/**
+ * Bytes that a reservation keeps of its user's quota, by what is reserved in all lanes of the edge; what it throws
+ * refuses. It decides only, as it is called again when another reservation was faster.
+ */
+export type ReserveBytes = (reserved: readonly Entry[]) => number;
 
 /** How a draft becomes a command: at once, or after its files are staged. */
 export type Entrance = {

@@ -12,6 +12,8 @@ export const keys = {
   /** what the agent said of itself at its start: {@link EdgeAgent} */
   edgeAgent: (edge: string): Key => ({ pk: `edge#${edge}`, sk: "agent" }),
   heartbeat: (edge: string): Key => ({ pk: `edge#${edge}`, sk: "heartbeat" }),
+  /** rewritten by whoever reserves bytes for the user where an edge has several lanes: {@link reservedElsewhere} */
+  reservations: (edge: string, user: string): Key => ({ pk: `edge#${edge}`, sk: `reservations#${user}` }),
   /** newest last, because ids are ULIDs */
   command: (user: string, id: string): Key => ({ pk: `commands#${user}`, sk: id }),
   commands: (user: string): string => `commands#${user}`,

@@ -4,6 +4,7 @@ import type { Item, Write } from "../ports/ledger-store.ts";
 import type { Command } from "./command.ts";
 import type { Draft, Entrance, Idempotency } from "./draft.ts";
 import { type EdgeAgent, requireOperation } from "./edge-agent.ts";
+import type { Entry } from "./entry.ts";
 import { FIRST_LANE } from "./first-lane.ts";
 import { keys } from "./keys.ts";
 import * as lanes from "./lane.ts";
@@ -21,6 +22,8 @@ export type SubmitSeen = {
   now: number;
   inContact: boolean;
   agent: EdgeAgent | undefined;
+  /** reservations in the other lanes of the edge */
+  reserved: readonly Entry[];
   /** of its Idempotency-Key */
   idempotency: Item<IdempotencyRecord> | undefined;
 };
@@ -49,7 +52,7 @@ export function planSubmit(
   }
   if (staging) {
     lanes.requireRoom(lane, draft.user, options.bounds);
-    const bytes = staging.reserveBytes(lane);
+    const bytes = staging.reserveBytes([...lane.reserved, ...seen.reserved]);
     const reservation = { ...entry, bytes, ...(command.until !== undefined && { until: command.until }) };
     return { command, lane: lanes.reserve(lane, reservation) };
   }

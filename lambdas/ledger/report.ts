@@ -27,7 +27,7 @@ type Read = Item<Command> | undefined;
 /**
  * The agent's word on how a command ended: gives its place free in the same transaction. `prepare` gets the
  * command while it runs, says how it ended, and is called once: what it does outside of the ledger stands before
- * anybody can read the end.
+ * anybody can read the end. It must not change the command's lane by itself.
  */
 export async function finish(
   deps: LedgerDeps,

@@ -12,9 +12,10 @@ import {
   planSubmit,
   requireInputFits,
 } from "./plan-submit.ts";
+import { type Elsewhere, NOTHING_ELSEWHERE, reservedElsewhere } from "./reservations.ts";
 import { ulid } from "./ulid.ts";
 
-type Read = [boolean, Item<EdgeAgent> | undefined, Item<IdempotencyRecord> | undefined];
+type Read = [boolean, Item<EdgeAgent> | undefined, Item<IdempotencyRecord> | undefined, Elsewhere];
 
 /**
  * Writes a command, or finds the earlier one of the same Idempotency-Key: reads, lets {@link planSubmit} decide,
@@ -31,12 +32,13 @@ export async function submit(deps: LedgerDeps, draft: Draft, entrance: Entrance)
       store.get<EdgeAgent>(keys.edgeAgent(edge)),
       idempotency &&
         store.get<IdempotencyRecord>(keys.idempotency(draft.user, idempotency.route, idempotency.key)),
+      entrance.staging ? reservedElsewhere(deps, draft, lane) : NOTHING_ELSEWHERE,
     ]);
   return changes.change<Submitted, Read>({
     edge,
     lane,
     read,
-    async attempt(current, [contact, agent, known]) {
+    async attempt(current, [contact, agent, known, elsewhere]) {
       const now = deps.now();
       const earlier = idempotency && earlierOf(idempotency, known, now);
       if (earlier?.command !== undefined) {
@@ -50,11 +52,13 @@ export async function submit(deps: LedgerDeps, draft: Draft, entrance: Entrance)
         now,
         inContact: contact,
         agent: agent?.data,
+        reserved: elsewhere.reserved,
         idempotency: known,
       };
       const planned = planSubmit(draft, entrance, ulid(now), seen);
       const { command } = planned;
-      const writes: Write[] = [changes.put(command, 0), ...((await draft.records?.(command)) ?? [])];
+      const records = (await draft.records?.(command)) ?? [];
+      const writes: Write[] = [changes.put(command, 0), ...elsewhere.writes, ...records];
       if (idempotency) writes.push(idempotencyWrite(draft.user, idempotency, { command: command.id }, seen));
       return { lane: planned.lane, writes, value: { command, replayed: false } };
     },

@@ -74,8 +74,8 @@ export class Uploads {
     const { command, replayed } = await ledger.reserveParts(
       { user, edge, operation: "volume.uplink", input, ...(idempotency && { idempotency }) },
       (of) => uplinkPrefix(of, plan.volume),
-      (state) => {
-        if (left(state) < bytes) throw byteQuotaExceeded();
+      (reserved) => {
+        if (left(reserved) < bytes) throw byteQuotaExceeded();
         return bytes;
       },
     );

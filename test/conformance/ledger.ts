@@ -208,7 +208,7 @@ export function ledgerConformance(
         const others = await Promise.all(
           Array.from({ length: 4 }, async () => new Ledger(await table.open(), { now: clock })),
         );
-        const hold = ({ reserved }: { reserved: { bytes?: number }[] }) => {
+        const hold = (reserved: readonly { bytes?: number }[]) => {
           if (reserved.reduce((sum, { bytes = 0 }) => sum + bytes, 0) + 30 > 100) {
             throw new PerigeeError("QUOTA_EXCEEDED", "full");
           }
