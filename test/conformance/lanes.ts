@@ -158,7 +158,8 @@ export function lanesConformance(
       ledger = await open([EM, wide]);
       await many(60, { user: "bob" });
       const have: string[] = [];
-      while (have.length < 60) have.push(...ids((await claim({ jobs: 100 }, have, have.length + 1)).commands));
+      while (have.length < 60)
+        have.push(...ids((await claim({ jobs: 100 }, have, have.length + 1)).commands));
       await submit();
       await start();
       const got: string[] = [];
@@ -206,7 +207,9 @@ export function lanesConformance(
       const waits = await submit();
       await start("journal-1", { ...AGENT, operations: ["pod.stop"] });
       const codes = await Promise.all(
-        [reads, changes, place, waits].map(async ({ id }) => (await ledger.command("alice", id)).failure?.code),
+        [reads, changes, place, waits].map(
+          async ({ id }) => (await ledger.command("alice", id)).failure?.code,
+        ),
       );
       const unknown = "UNSUPPORTED_OPERATION";
       expect(codes).toEqual([unknown, "INTERRUPTED", unknown, unknown]);

@@ -102,7 +102,7 @@ const history = fc.array(
   { maxLength: 40 },
 );
 
-test(`${RUNS} histories of lanes, claims, lost answers, deaths and epochs`, async () => {
+test(`${RUNS} histories of lanes, claims, lost answers, deaths and epochs`, { timeout: RUNS * 1200 }, async () => {
   await fc.assert(
     fc.asyncProperty(history, async (acts) => {
       const world = new LedgerWorld();
@@ -115,5 +115,4 @@ test(`${RUNS} histories of lanes, claims, lost answers, deaths and epochs`, asyn
     }),
     { numRuns: RUNS },
   );
-  expect(RUNS).toBeGreaterThan(0);
 });

@@ -23,6 +23,14 @@ export class MemoryTable {
     return new MemoryStore(this);
   }
 
+  /** Fills the table with items as another one held them. */
+  load(items: readonly Item[]): void {
+    for (const { pk, sk, rev, expiresAt, data } of items) {
+      const rows = this.#rows.get(pk) ?? new Map<string, Row>();
+      this.#rows.set(pk, rows.set(sk, { rev, expiresAt, json: JSON.stringify(data) }));
+    }
+  }
+
   get(key: Key): Row | undefined {
     return this.#rows.get(key.pk)?.get(key.sk);
   }
