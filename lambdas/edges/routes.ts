@@ -2,6 +2,7 @@ import type { Hono } from "hono";
 import type { GroundEnv } from "../http/env.ts";
 import type { Inventory, Reported } from "../inventory/inventory.ts";
 import { operationsOf } from "../ledger/edge-agent.ts";
+import { FIRST_LANE } from "../ledger/first-lane.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 
 export type EdgeParts = {
@@ -16,9 +17,9 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
   app.get("/edge", async (c) => {
     const user = c.get("user");
     const edge = await parts.resolveEdge(user, c.req.header("perigee-edge"));
-    const [beat, state, agent, pods, images, volumes, inContact] = await Promise.all([
+    const [beat, lanes, agent, pods, images, volumes, inContact] = await Promise.all([
       parts.ledger.lastHeartbeat(edge),
-      parts.ledger.edgeState(edge),
+      parts.ledger.edgeLanes(edge),
       parts.ledger.edgeAgent(edge),
       parts.inventory.pods(edge, user),
       parts.inventory.images(edge, user),
@@ -34,7 +35,9 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
             items: list.items.map((one) => ({ ...one, created: new Date(one.created).toISOString() })),
           }
         : null;
-    const { holder } = state;
+    const widths = parts.ledger.widths();
+    const first = lanes.get(FIRST_LANE);
+    const holder = first?.running[0];
     const own = holder?.user === user ? { operation: holder.operation, command_id: holder.id } : {};
     return c.json(
       {
@@ -49,7 +52,13 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
               }
             : { state: "never" as const, last: null, age: null },
           busy: holder ? { since: new Date(holder.since).toISOString(), ...own } : null,
-          queued: state.queue.length,
+          queued: first?.queue.length ?? 0,
+          lanes: [...lanes].map(([name, { running, queue }]) => ({
+            name,
+            width: widths[name] ?? null,
+            running: running.length,
+            queued: queue.length,
+          })),
           agent: agent
             ? {
                 version: agent.version,

@@ -1,6 +1,7 @@
 import type { ImageEntry, InventoryReport, VolumeEntry } from "#protocol/wire.ts";
+import type { Heartbeat } from "../ledger/contact.ts";
 import { keys } from "../ledger/keys.ts";
-import type { Heartbeat, Ledger } from "../ledger/ledger.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import type { KnownRun, Runs } from "../ledger/runs.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
 

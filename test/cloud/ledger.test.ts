@@ -1,12 +1,13 @@
 import { inject } from "vitest";
 import type { DynamoStore } from "#lambdas/adapters/dynamodb/store.ts";
+import { lanesConformance } from "#test/conformance/lanes.ts";
 import { ledgerConformance } from "#test/conformance/ledger.ts";
 import { awsAt, dropTable, makeTable } from "./support/aws.ts";
 import { openStore } from "./support/open-dynamo-store.ts";
 
 const endpoint = inject("awsEndpoint");
 
-ledgerConformance("DynamoDB", async () => {
+const emptyTable = async () => {
   const aws = awsAt(endpoint);
   const table = await makeTable(aws.dynamo);
   const opened: DynamoStore[] = [];
@@ -22,4 +23,7 @@ ledgerConformance("DynamoDB", async () => {
       aws.close();
     },
   };
-});
+};
+
+ledgerConformance("DynamoDB", emptyTable);
+lanesConformance("DynamoDB", emptyTable);

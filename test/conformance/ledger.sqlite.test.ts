@@ -2,9 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
+import { lanesConformance } from "./lanes.ts";
 import { ledgerConformance } from "./ledger.ts";
 
-ledgerConformance("SQLite", async () => {
+const makeTable = async () => {
   const directory = await mkdtemp(join(tmpdir(), "perigee-ledger-"));
   const opened: SqliteStore[] = [];
   return {
@@ -18,4 +19,7 @@ ledgerConformance("SQLite", async () => {
       await rm(directory, { recursive: true });
     },
   };
-});
+};
+
+ledgerConformance("SQLite", makeTable);
+lanesConformance("SQLite", makeTable);
