@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { contractFiles } from "./test/contract/support/shares.ts";
 import { COMMON } from "./test/support/vitest-common.ts";
 
 /** Tests against AWS' interfaces, on a LocalStack of their own: `npm run test:cloud`. `npm test` leaves them out. */
@@ -26,11 +27,11 @@ export default defineConfig({
         },
       },
       {
-        // The contract suite as it is, against what PERIGEE_URL names: the deployed cloud
+        // The cloud's share of the contract suite, against what PERIGEE_URL names
         extends: true,
         test: {
           name: "contract",
-          include: ["test/contract/**/*.test.ts"],
+          include: contractFiles("cloud"),
           globalSetup: ["test/contract/support/deployment.ts"],
           maxWorkers: 1,
           isolate: false,

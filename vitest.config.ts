@@ -1,8 +1,12 @@
 import { defineConfig } from "vitest/config";
+import { contractFiles } from "./test/contract/support/shares.ts";
 import { COMMON } from "./test/support/vitest-common.ts";
 
 /** Named in every project: one at the root would run after the setups of the projects. */
 const ENGINE = "test/support/global-setup.ts";
+const ON_KUBERNETES = process.env.PERIGEE_KUBERNETES_TEST !== undefined;
+/** These take away parts that all share: a node, the API server, what the registry holds. */
+const ALONE = ["losses", "nodes", "registry"].map((name) => `test/kubernetes/${name}.test.ts`);
 
 export default defineConfig({
   test: {
@@ -30,27 +34,26 @@ export default defineConfig({
         extends: true,
         test: {
           name: "contract",
-          include: ["test/contract/**/*.test.ts"],
+          include: contractFiles(ON_KUBERNETES ? "kubernetes" : "server"),
           globalSetup: [ENGINE, "test/contract/support/deployment.ts"],
           maxWorkers: 1,
           isolate: false,
           sequence: { groupOrder: 1 },
         },
       },
-      // Needs a cluster, which npm run test:kubernetes brings up: after the contract, one file at a time
-      ...(process.env.PERIGEE_KUBERNETES_TEST
-        ? [
-            {
-              extends: true as const,
-              test: {
-                name: "kubernetes",
-                include: ["test/kubernetes/*.test.ts"],
-                maxWorkers: 1,
-                testTimeout: 540_000,
-                sequence: { groupOrder: 2 },
-              },
+      // Need a cluster, which npm run test:kubernetes brings up: one file at a time
+      ...(ON_KUBERNETES
+        ? (["kubernetes", "kubernetes-alone"] as const).map((name, at) => ({
+            extends: true as const,
+            test: {
+              name,
+              include: at === 0 ? ["test/kubernetes/*.test.ts"] : ALONE,
+              exclude: at === 0 ? ALONE : [],
+              maxWorkers: 1,
+              testTimeout: 540_000,
+              sequence: { groupOrder: 2 + at },
             },
-          ]
+          }))
         : []),
     ],
   },

@@ -1,4 +1,5 @@
 import { type BenchStack, startBenchStack } from "./bench-stack.ts";
+import { measureCliStart } from "./cli-start.ts";
 import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
 import { measureKubernetes } from "./kubernetes.ts";
 import { measureLambdaStart } from "./lambda-start/measure.ts";
@@ -22,6 +23,7 @@ const MEASURES: Record<string, (bench: BenchStack) => Promise<Row[]>> = {
 /** These bring up what they need by themselves. */
 const ALONE: Record<string, () => Promise<Row[]>> = {
   uplinks: measureUplinks,
+  "cli-start": measureCliStart,
   "cloud-round-trip": measureCloudRoundTrip,
   kubernetes: measureKubernetes,
   "lambda-start": measureLambdaStart,

@@ -1,16 +1,11 @@
 #!/usr/bin/env node
 // Starts the CLI on any Node from 18: older ones hand over to the Node 24 that comes with the dependencies.
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { constants } from "node:os";
+import { existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-// In a clone the sources are newer than any bundle; where only bundles were installed there are none.
-const sources = join(root, "cli", "perigee.ts");
-const entry = existsSync(sources) ? sources : join(root, "dist", "perigee.mjs");
+const launcher = fileURLToPath(import.meta.url);
+const root = dirname(dirname(launcher));
 
 if (Number(process.versions.node.split(".")[0]) >= 24) {
   const emitWarning = process.emitWarning;
@@ -20,33 +15,43 @@ if (Number(process.versions.node.split(".")[0]) >= 24) {
       emitWarning.call(process, warning, ...rest);
     }
   };
+  const entry = await chooseEntry();
   process.argv[1] = entry;
   await import(pathToFileURL(entry).href);
 } else {
-  handOver();
+  const { handOver } = await import("./hand-over.mjs");
+  handOver(launcher);
 }
 
-function handOver() {
-  let node;
+/** Where only bundles were installed, those; in a clone the bundle of its sources, made now when they changed. */
+async function chooseEntry() {
+  const sources = join(root, "cli", "perigee.ts");
+  if (!existsSync(sources)) return join(root, "dist", "perigee.mjs");
+  const { freshBundle } = await import("./cli-bundle.mjs");
+  const mayWrite = isOurs(join(root, "node_modules"));
+  const bundle = freshBundle(root) ?? (mayWrite ? await makeBundle() : undefined);
+  // Compiled code is trusted as it is found: it lies where only the tree's owner writes
+  if (bundle && mayWrite) {
+    process.getBuiltinModule("node:module").enableCompileCache(join(dirname(bundle), "compiled"));
+  }
+  return bundle ?? sources;
+}
+
+async function makeBundle() {
   try {
-    node = join(dirname(createRequire(import.meta.url).resolve("node/package.json")), "bin", "node");
+    const { bundleCli } = await import("../scripts/cli-bundle.ts");
+    return await bundleCli(root);
   } catch {
-    process.stderr.write("perigee needs Node 24, or its own dependencies: run `npm ci` in its directory\n");
-    process.exit(1);
+    // No esbuild (production dependencies only), a read-only or full disk: slower, but the same command
+    return undefined;
   }
-  const args = ["--disable-warning=ExperimentalWarning", entry, ...process.argv.slice(2)];
-  if (typeof process.execve === "function" && process.platform !== "win32") {
-    process.execve(node, [node, ...args], process.env);
+}
+
+/** What another user would find of ours in its tree it could not remove: only the owner writes. */
+function isOurs(directory) {
+  try {
+    return statSync(directory).uid === process.getuid?.();
+  } catch {
+    return false;
   }
-  const child = spawn(node, args, { stdio: "inherit" });
-  // A terminal sends Ctrl-C to the whole group: forwarding it too would make it two.
-  process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"));
-  for (const signal of ["SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"]) {
-    process.on(signal, () => child.kill(signal));
-  }
-  child.on("error", (error) => {
-    process.stderr.write(`perigee: cannot start ${node}: ${error.message}\n`);
-    process.exit(1);
-  });
-  child.on("exit", (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { CommandView } from "./command-view.ts";
 import { operationWords } from "./command-view.ts";
 import type { Credentials, Tokens } from "./credentials.ts";
@@ -83,7 +82,7 @@ export class Client {
    */
   async whenFree(attempt: Attempt, patience: Patience): Promise<Answer> {
     let cuts = 0;
-    let key = randomUUID();
+    let key = crypto.randomUUID();
     for (;;) {
       const keyed: Record<string, string> = attempt.method === "POST" ? { "Idempotency-Key": key } : {};
       let answer: Answer;
@@ -104,7 +103,7 @@ export class Client {
       this.#sayWaiting(failure, left);
       await patience.pause(Math.min(left, retryAfterMs(answer.headers)));
       // Refused means that nothing was taken: this key may be bound to a command that was withdrawn.
-      key = randomUUID();
+      key = crypto.randomUUID();
     }
   }
 

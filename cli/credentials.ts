@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -56,7 +55,7 @@ export class Credentials {
 
   async #write(all: Record<string, Tokens>): Promise<void> {
     const directory = dirname(this.path);
-    const beside = `${this.path}.${randomBytes(6).toString("hex")}`;
+    const beside = `${this.path}.${crypto.randomUUID()}`;
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       await writeFile(beside, `${JSON.stringify(all, null, 2)}\n`, { mode: 0o600, flag: "wx" });

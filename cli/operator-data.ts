@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
-import { Accounts } from "#lambdas/auth/accounts.ts";
-import { Ledger } from "#lambdas/ledger/ledger.ts";
+import type { Accounts } from "#lambdas/auth/accounts.ts";
+import type { Ledger } from "#lambdas/ledger/ledger.ts";
 import type { LedgerStore } from "#lambdas/ports/ledger-store.ts";
 import { usage } from "./failure.ts";
 
@@ -35,8 +34,12 @@ export async function withLedger<T>(
   work: (parts: { accounts: Accounts; ledger: Ledger }) => Promise<T>,
 ): Promise<T> {
   const place = groundPlace(options);
-  const { store, close } = "table" in place ? await openTable(place.table) : openData(place.data, create);
+  const { store, close } = await ("table" in place ? openTable(place.table) : openData(place.data, create));
   try {
+    const [{ Accounts }, { Ledger }] = await Promise.all([
+      import("#lambdas/auth/accounts.ts"),
+      import("#lambdas/ledger/ledger.ts"),
+    ]);
     return await work({ accounts: new Accounts(store), ledger: new Ledger(store) });
   } finally {
     await close();
@@ -45,17 +48,19 @@ export async function withLedger<T>(
 
 type Opened = { store: LedgerStore; close(): Promise<void> };
 
-function openData(data: string, create: boolean): Opened {
+// What a verb needs of the ground is loaded by that verb: it would slow the start of every other one.
+
+async function openData(data: string, create: boolean): Promise<Opened> {
   const path = join(data, "ledger.sqlite");
   if (!create && !existsSync(path)) {
     throw usage(`there is no ground in ${data}`, "name its directory with --data or PERIGEE_DATA");
   }
+  const { SqliteStore } = await import("#lambdas/adapters/sqlite/store.ts");
   const store = new SqliteStore(path);
   return { store, close: () => store.close() };
 }
 
 async function openTable(table: string): Promise<Opened> {
-  // only here: loading the client would slow every other verb
   const [{ DynamoDBClient }, { DynamoStore }, { clientSettings }] = await Promise.all([
     import("@aws-sdk/client-dynamodb"),
     import("#lambdas/adapters/dynamodb/store.ts"),

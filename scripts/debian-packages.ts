@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { takeLock } from "./file-lock.ts";
 
 /** System tools that a user's PATH often leaves out. */
 const SYSTEM_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -32,20 +33,29 @@ export function canInstall(): boolean {
   return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(release);
 }
 
+/** apt-get has no lock of its own that waits: two updates at once fail. */
+const APT_LOCK = "/run/lock/perigee-apt.lock";
+
 /**
  * Installs packages without a question. `say` gets one line a step; apt's own output is shown only when it fails.
  * @throws Error with the last lines of apt when it fails
  */
 export async function installPackages(packages: string[], say: (line: string) => void): Promise<void> {
   const options = ["-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=3"];
-  say("apt-get update");
-  await run("apt-get", [...options, "-q", "update"], 5 * 60_000);
-  say(`apt-get install ${packages.join(" ")}`);
-  await run(
-    "apt-get",
-    [...options, "-q", "-y", "install", "--no-install-recommends", ...packages],
-    10 * 60_000,
-  );
+  const lock = await takeLock(APT_LOCK, 30 * 60_000);
+  if (!lock) throw new Error("another process of Perigee has been installing packages for 30 minutes");
+  try {
+    say("apt-get update");
+    await run("apt-get", [...options, "-q", "update"], 10 * 60_000);
+    say(`apt-get install ${packages.join(" ")}`);
+    await run(
+      "apt-get",
+      [...options, "-q", "-y", "install", "--no-install-recommends", ...packages],
+      20 * 60_000,
+    );
+  } finally {
+    lock.release();
+  }
 }
 
 /** Runs a program to its end, quietly. @throws Error with the end of its output when it fails or takes too long */

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { DEPLOYED_ENV } from "#test/deployed/support/deployed.ts";
+import { useCompileCache } from "#test/support/compile-cache.ts";
 import { Child } from "./child.ts";
 import { cleanEngine } from "./clean-engine.ts";
 import { type CloudStack, startCloudStack } from "./cloud/cloud-stack.ts";
@@ -24,6 +25,7 @@ const SERVER = join(ROOT, "lambdas/entries/server.ts");
 const TESTS_MS = 60 * 60_000;
 const SERVER_GRACE_MS = 30_000;
 
+useCompileCache();
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => interrupted.abort(new Error(`interrupted (${signal})`)));

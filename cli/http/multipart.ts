@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { MiB } from "#protocol/limits.ts";
 import type { LocalFile } from "../files/collect.ts";
 import { changed, openAgain } from "../files/open-again.ts";
@@ -15,7 +14,7 @@ export function multipart(
   files: LocalFile[],
   onSent: (bytes: number) => void,
 ): StreamedBody & { type: string } {
-  const boundary = `perigee-${randomBytes(18).toString("hex")}`;
+  const boundary = `perigee-${crypto.randomUUID()}`;
   let head = "";
   for (const [name, value] of Object.entries(fields)) {
     if (value !== undefined)

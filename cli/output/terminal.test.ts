@@ -30,7 +30,7 @@ afterEach(() => stage.close());
 
 /** What a terminal of COLUMNS shows: `script` (of every Debian) is one, and waits for its program. */
 async function onTerminal(...args: string[]): Promise<string> {
-  const perigee = [process.execPath, "--disable-warning=ExperimentalWarning", ENTRY, ...args].join(" ");
+  const perigee = [process.execPath, ENTRY, ...args].join(" ");
   const child = spawn("script", ["-qec", `stty cols ${COLUMNS}; exec ${perigee}`, "/dev/null"], {
     cwd: stage.dir,
     env: {

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ground, token } from "./ground.ts";
 
-export const ENTRY = fileURLToPath(new URL("../perigee.ts", import.meta.url));
+/** What users start. */
+export const ENTRY = fileURLToPath(new URL("../../bin/perigee.mjs", import.meta.url));
 
 export type Ended = { code: number | null; stdout: string; stderr: string };
 export type Running = {
@@ -45,7 +46,7 @@ export class Stage {
     args: string[],
     options: { input?: string; env?: Record<string, string>; stdin?: "pipe" } = {},
   ): Running {
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ENTRY, ...args], {
+    const child = spawn(process.execPath, [ENTRY, ...args], {
       cwd: this.dir,
       env: {
         PATH: process.env.PATH,

@@ -79,7 +79,7 @@ test("a credentials file that is no JSON is named, not overwritten", async () =>
 test("on a terminal the password is asked for and not echoed; Ctrl-C ends it", async () => {
   stage.ground.on(AUTH, TOKENS);
   const ask = async (keys: string) => {
-    const command = `${process.execPath} --disable-warning=ExperimentalWarning ${ENTRY} login alice`;
+    const command = `${process.execPath} ${ENTRY} login alice`;
     const env = { ...process.env, XDG_CONFIG_HOME: `${stage.dir}/config`, PERIGEE_URL: stage.ground.url };
     const child = spawn("script", ["-qec", command, "/dev/null"], {
       env,

@@ -4,7 +4,6 @@ import type { Command } from "commander";
 import type { Command as LedgerCommand } from "#lambdas/ledger/command.ts";
 import { FIRST_LANE } from "#lambdas/ledger/first-lane.ts";
 import type { Ledger } from "#lambdas/ledger/ledger.ts";
-import { OPERATOR } from "#protocol/names.ts";
 import { isTerminal } from "#protocol/state.ts";
 import { CliFailure } from "../failure.ts";
 import { type GroundOptions, withLedger } from "../operator-data.ts";
@@ -175,6 +174,7 @@ async function publish(
   [first, second]: [string, string | undefined],
   ground: GroundOptions,
 ): Promise<undefined> {
+  const { OPERATOR } = await import("#protocol/names.ts");
   const ended = await withLedger(ground, false, async ({ accounts, ledger }) => {
     const edges = await accounts.listEdges();
     if (second === undefined && edges.length !== 1) {

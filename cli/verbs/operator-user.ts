@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Command } from "commander";
 import { usage } from "../failure.ts";
 import { type GroundOptions, withLedger } from "../operator-data.ts";
@@ -99,6 +98,10 @@ async function remove({ output }: Session, [name]: [string], ground: GroundOptio
   );
 }
 
+function madeUp(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(15))).toString("base64url");
+}
+
 async function passwordOf(
   { signal }: Session,
   name: string,
@@ -109,7 +112,7 @@ async function passwordOf(
   }
   if (options.password !== undefined) return { password: options.password, made: false };
   if (options.passwordStdin) return { password: await readStdin(), made: false };
-  if (!process.stdin.isTTY) return { password: randomBytes(15).toString("base64url"), made: true };
+  if (!process.stdin.isTTY) return { password: madeUp(), made: true };
   const password = await askSecret(`Password for ${name}: `, signal);
   if (password !== (await askSecret("Once more: ", signal))) throw usage("the two passwords differ");
   return { password, made: false };

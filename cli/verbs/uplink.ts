@@ -8,7 +8,7 @@ import { followToSuccess } from "../follow.ts";
 import { multipart } from "../http/multipart.ts";
 import { type VolumeOptions, volumeFields, withVolume } from "../options.ts";
 import { bytes, duration } from "../output/text.ts";
-import { type Target, uplinkInParts } from "../parts/uplink-in-parts.ts";
+import type { Target } from "../parts/uplink-in-parts.ts";
 import { action, type Session } from "../session.ts";
 
 const IDLE_MS = 5 * 60_000;
@@ -44,7 +44,10 @@ async function uplink(
 
 /** In one body, or in parts where the ground asks for that or takes no such body. */
 async function sendFiles(session: Session, files: LocalFile[], target: Target, total: number): Promise<Body> {
-  const inParts = () => uplinkInParts(session, files, target, uplinked);
+  const inParts = async () => {
+    const { uplinkInParts } = await import("../parts/uplink-in-parts.ts");
+    return uplinkInParts(session, files, target, uplinked);
+  };
   if (total > ASK_OVER && total > (await partsOver(session.client))) return inParts();
   try {
     return await uplinkInOneBody(session, files, target, total);

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { removeContainer, runContainer, usableImage } from "./container-mode.ts";
 import { freePort } from "./free-port.ts";
 import { answers, startOnHost, stopOnHost } from "./host-mode.ts";
-import { isInstalled } from "./install.ts";
+import { ensureInstalled, isInstalled } from "./install.ts";
 import { ensureLambdaImage } from "./lambda-runtime.ts";
 
 export type LocalStack = {
@@ -55,6 +55,13 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Local
     `localstack: process ${pid} answers at ${endpoint} after ${Math.round(performance.now() - started)} ms`,
   );
   return { endpoint, stop: () => stopOnHost(dir) };
+}
+
+/** Makes or fetches beforehand what {@link startLocalStack} with Lambdas takes on this machine. */
+export async function prepareLocalStack(say: (line: string) => void): Promise<void> {
+  if (process.env.LOCALSTACK_ENDPOINT || (await chosenImage(say)) !== undefined) return;
+  await ensureInstalled(say);
+  await ensureLambdaImage(say);
 }
 
 /** The image to run, or undefined for host mode. */

@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { apiDocument } from "#lambdas/docs/document.ts";
 import { ensureVenv } from "../../scripts/python/ensure-venv.ts";
 import { Client } from "../contract/support/client.ts";
+import { share } from "../support/long-run.ts";
 import { type OwnDeployment, startOwnDeployment } from "../support/own-deployment.ts";
 import { stage } from "./support/stage.ts";
 
@@ -18,7 +19,9 @@ const CONFIG = join(import.meta.dirname, "support/schemathesis.toml");
 const PACKAGES = join(import.meta.dirname, "support/python-packages.txt");
 /** What the contract takes although the document does not offer it (null, other fields), and refuses by what there is. */
 const NOT_CHECKED = ["negative_data_rejection", "positive_data_acceptance"];
-const EXAMPLES = 3;
+const EXAMPLES = share(3, 1);
+/** Sequences of calls along the links. */
+const SEQUENCES = share(12, 4);
 const SEED = 20_260_101;
 
 let venv: string;
@@ -66,8 +69,11 @@ function operations(): string[] {
 }
 
 async function schemathesis(url: string, token: string, env: Record<string, string>) {
+  const config = join(directory, "schemathesis.toml");
+  const sequences = `[phases.stateful.generation]\nmax-examples = ${SEQUENCES}\n`;
+  writeFileSync(config, `${readFileSync(CONFIG, "utf8")}\n${sequences}`);
   const args = [
-    `--config-file=${CONFIG}`,
+    `--config-file=${config}`,
     "run",
     `${url}/openapi.json`,
     "--checks=all",

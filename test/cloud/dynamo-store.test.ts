@@ -1,11 +1,12 @@
 import { inject } from "vitest";
 import { ledgerStoreConformance } from "#test/conformance/ledger-store.ts";
+import { share } from "#test/support/long-run.ts";
 import { awsAt, dropTable, makeTable } from "./support/aws.ts";
 import { openStore } from "./support/open-dynamo-store.ts";
 
 const endpoint = inject("awsEndpoint");
 
-ledgerStoreConformance("DynamoDB", async () => {
+const makeStore = async () => {
   const aws = awsAt(endpoint);
   const table = await makeTable(aws.dynamo);
   return {
@@ -19,4 +20,5 @@ ledgerStoreConformance("DynamoDB", async () => {
       aws.close();
     },
   };
-});
+};
+ledgerStoreConformance("DynamoDB", makeStore, { increments: share(150, 25) });

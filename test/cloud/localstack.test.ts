@@ -3,31 +3,30 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DynamoDBClient, ListTablesCommand } from "@aws-sdk/client-dynamodb";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type LocalStack, startLocalStack, stopLocalStack } from "../../scripts/localstack/start.ts";
 import { commandLine, isAlive } from "../../scripts/processes.ts";
 import { CREDENTIALS, makeTable, REGION } from "./support/aws.ts";
 
 let dir: string;
 let given: string | undefined;
-const started: LocalStack[] = [];
+let one: LocalStack;
+let other: LocalStack;
 
-beforeEach(async () => {
+/** Two for all tests, started at once; the last test stops them. */
+beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "perigee-localstack-"));
   given = process.env.LOCALSTACK_ENDPOINT;
   delete process.env.LOCALSTACK_ENDPOINT;
-});
-afterEach(async () => {
-  for (const one of started.splice(0)) await one.stop();
+  const start = (name: string) => startLocalStack({ dir: join(dir, name) });
+  [one, other] = await Promise.all([start("one"), start("other")]);
+}, 720_000);
+afterAll(async () => {
+  await one?.stop();
+  await other?.stop();
   if (given !== undefined) process.env.LOCALSTACK_ENDPOINT = given;
   await rm(dir, { recursive: true, force: true });
-});
-
-const start = async (name: string) => {
-  const one = await startLocalStack({ dir: join(dir, name) });
-  started.push(one);
-  return one;
-};
+}, 720_000);
 
 /** The first request starts LocalStack's database, which is silent until then, on a busy machine for a minute. */
 const patient = (endpoint: string) =>
@@ -50,7 +49,6 @@ const tables = async (endpoint: string) => {
 
 describe("a LocalStack of one's own", { timeout: 720_000 }, () => {
   test("two that start at once stand side by side and know nothing of each other", async () => {
-    const [one, other] = await Promise.all([start("one"), start("other")]);
     expect(one.endpoint).not.toBe(other.endpoint);
     const dynamo = patient(one.endpoint);
     await makeTable(dynamo, "only-in-one");
@@ -59,9 +57,17 @@ describe("a LocalStack of one's own", { timeout: 720_000 }, () => {
     expect(await tables(other.endpoint)).toEqual([]);
   });
 
+  test("the one that LOCALSTACK_ENDPOINT names is used as it is, and not stopped", async () => {
+    process.env.LOCALSTACK_ENDPOINT = `${one.endpoint}/`;
+    const same = await startLocalStack({ dir: join(dir, "never") });
+    delete process.env.LOCALSTACK_ENDPOINT;
+    expect(same.endpoint).toBe(one.endpoint);
+    await same.stop();
+    expect((await fetch(`${one.endpoint}/_localstack/health`)).status).toBe(200);
+    expect(existsSync(join(dir, "never"))).toBe(false);
+  });
+
   test("leaves no process when it is stopped, also from elsewhere, and twice", async () => {
-    const one = await start("one");
-    await tables(one.endpoint);
     const pidFile = join(dir, "one/localstack.pid");
     const pid = existsSync(pidFile) ? Number(await readFile(pidFile, "utf8")) : undefined;
     await stopLocalStack(join(dir, "one"));
@@ -71,16 +77,8 @@ describe("a LocalStack of one's own", { timeout: 720_000 }, () => {
     }
     await one.stop();
     await expect(fetch(`${one.endpoint}/_localstack/health`)).rejects.toThrow();
-  });
-
-  test("the one that LOCALSTACK_ENDPOINT names is used as it is, and not stopped", async () => {
-    const one = await start("one");
-    process.env.LOCALSTACK_ENDPOINT = `${one.endpoint}/`;
-    const same = await startLocalStack({ dir: join(dir, "never") });
-    delete process.env.LOCALSTACK_ENDPOINT;
-    expect(same.endpoint).toBe(one.endpoint);
-    await same.stop();
-    expect((await fetch(`${one.endpoint}/_localstack/health`)).status).toBe(200);
-    expect(existsSync(join(dir, "never"))).toBe(false);
+    expect((await fetch(`${other.endpoint}/_localstack/health`)).status).toBe(200);
+    await other.stop();
+    await expect(fetch(`${other.endpoint}/_localstack/health`)).rejects.toThrow();
   });
 });

@@ -14,11 +14,13 @@ const AGENT = { version: "0.1.0" };
 
 /**
  * The rules of the ledger, over whatever store it is given: every adapter of LedgerStore goes through this
- * unchanged. `open` gives connections to one and the same empty table, as several servers would have.
+ * unchanged. `open` gives connections to one and the same empty table, as several servers would have;
+ * `histories` are generated.
  */
 export function ledgerConformance(
   name: string,
   makeTable: () => Promise<{ open(): Promise<LedgerStore>; close(): Promise<void> }>,
+  { histories = 40 } = {},
 ): void {
   describe(`ledger rules on ${name}`, () => {
     let table: Awaited<ReturnType<typeof makeTable>>;
@@ -508,7 +510,7 @@ export function ledgerConformance(
             }
           },
         ),
-        { numRuns: 40 },
+        { numRuns: histories },
       );
     });
   });

@@ -136,9 +136,11 @@ export function podLogsConformance(
       expect(await text(logs.read(RUN))).toBe(plain(0, 5));
     });
 
-    it.each([0, 1, 5, 39, 40, 41, 10_000])("gives the last %d lines", async (tail) => {
+    it("gives the last lines, as many as are asked for", async () => {
       await fill(40);
-      expect(await text(logs.read(RUN, { tail }))).toBe(plain(Math.max(0, 40 - tail), 40));
+      for (const tail of [0, 1, 5, 39, 40, 41, 10_000]) {
+        expect(await text(logs.read(RUN, { tail })), `${tail}`).toBe(plain(Math.max(0, 40 - tail), 40));
+      }
     });
 
     it("gives what is not older than since, also of the last lines", async () => {

@@ -46,9 +46,17 @@ async function tries(of: Client, pod: string, places: string[]): Promise<string[
   return (await output(of, pod)).trimEnd().split("\n");
 }
 
+/** The same of places that answer, asked again where the answer took longer than a try waits. */
+async function reached(of: Client, pod: string, places: string[]): Promise<string[]> {
+  for (let left = 20; ; left--) {
+    const got = await tries(of, pod, places);
+    if (left === 0 || !got.includes("nothing")) return got;
+  }
+}
+
 describe("pods of one user", () => {
   it("reach each other by pod_name on the ports", async () => {
-    expect(await tries(client, named("n-client"), [`${server} 8080 /`])).toEqual(["page"]);
+    expect(await reached(client, named("n-client"), [`${server} 8080 /`])).toEqual(["page"]);
   });
 
   it("reach each other although neither was there when the other began", async () => {
@@ -67,14 +75,14 @@ describe("nothing else", () => {
   it("is reached by another user's pods, by name or address", async () => {
     const places = [`${server} 8080 /`, `${address} 8080 /`];
     expect(await tries(theirs, named("n-spy"), places)).toEqual(["nothing", "nothing"]);
-    expect(await tries(client, named("n-friend"), places)).toEqual(["page", "page"]);
+    expect(await reached(client, named("n-friend"), places)).toEqual(["page", "page"]);
   });
 
   it("is in the way of two users' pods of one name", async () => {
     await run(theirs, server, { command: SERVE.replace("page", "their page"), ports: "[8080]" });
     await untilRunning(theirs, server);
-    expect(await tries(theirs, named("n-own"), [`${server} 8080 /`])).toEqual(["their page"]);
-    expect(await tries(client, named("n-own"), [`${server} 8080 /`])).toEqual(["page"]);
+    expect(await reached(theirs, named("n-own"), [`${server} 8080 /`])).toEqual(["their page"]);
+    expect(await reached(client, named("n-own"), [`${server} 8080 /`])).toEqual(["page"]);
     await theirs.form("/em/pod/stop", { pod_name: server });
   });
 

@@ -12,19 +12,22 @@ import { BASE_IMAGE, ensureBaseImage } from "../../scripts/ensure-base-image.ts"
 import { ensureDocker } from "../../scripts/ensure-docker.ts";
 import { EDGE } from "../../scripts/prepare-data.ts";
 import { type Stack, startStack } from "../../scripts/stack.ts";
+import { useCompileCache } from "../support/compile-cache.ts";
 import type { ClusterUnderTest } from "./support/cluster-under-test.ts";
 import { type FoundCluster, findCluster } from "./support/find-cluster.ts";
 import { pushTestImage } from "./support/push-test-image.ts";
 import type { TestCluster } from "./support/test-cluster.ts";
 
 /**
- * `npm run test:kubernetes [-- FILTER…]`: the contract suite and the tests that only a cluster can have, against
- * ground and agent of this tree with pods on a real Kubernetes; everything is taken down at the end, also
- * after Ctrl-C or a failed start. Arguments go to vitest.
+ * `npm run test:kubernetes [-- FILTER…]`: the cluster's share of the contract suite and the tests that only a cluster
+ * can have, against ground and agent of this tree with pods on a real Kubernetes; everything is taken down at the
+ * end, also after Ctrl-C or a failed start. Both run beside each other, then what takes parts of the cluster away.
+ * Arguments go to vitest, which then runs once. Environment: PERIGEE_REPORTS (directory for vitest's reports).
  */
 const ROOT = resolve(import.meta.dirname, "../..");
 const LOG_LINES = 80;
 
+useCompileCache();
 const started = performance.now();
 const say = (line: string) =>
   console.error(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${line}`);
@@ -94,31 +97,54 @@ try {
 }
 process.exitCode = passed ? 0 : 1;
 
-function runTests(url: string, env: NodeJS.ProcessEnv): Promise<boolean> {
+async function runTests(url: string, given: NodeJS.ProcessEnv): Promise<boolean> {
+  const env = {
+    ...process.env,
+    ...given,
+    PERIGEE_URL: url,
+    PERIGEE_USER: user.name,
+    PERIGEE_PASSWORD: user.password,
+    PERIGEE_USER2: other.name,
+    PERIGEE_PASSWORD2: other.password,
+  };
+  const asked = process.argv.slice(2);
+  const run = (...projects: string[]) =>
+    runVitest(
+      projects.length === 1 ? `kubernetes-${projects[0]}` : "kubernetes-asked",
+      [...projects.flatMap((project) => ["--project", project]), ...asked],
+      env,
+    );
+  if (asked.length > 0) {
+    const named = asked.some((argument) => argument.startsWith("--project"));
+    return run(...(named ? [] : ["contract", "kubernetes", "kubernetes-alone"]));
+  }
+  const beside = await Promise.all([run("contract"), run("kubernetes")]);
+  return (await run("kubernetes-alone")) && beside.every((ok) => ok);
+}
+
+/** One run of vitest. With PERIGEE_REPORTS it leaves `<name>.json` (its report) and `<name>.exit` (its exit code) there. */
+async function runVitest(name: string, args: string[], env: NodeJS.ProcessEnv): Promise<boolean> {
+  if (controller.signal.aborted) return false;
   const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
-  const given = process.argv.slice(2);
-  const both = ["--project", "contract", "--project", "kubernetes"];
-  const projects = given.some((argument) => argument.startsWith("--project")) ? [] : both;
-  const child = spawn(process.execPath, [vitest, "run", ...projects, ...given], {
+  const reports = process.env.PERIGEE_REPORTS;
+  const report = reports
+    ? ["--reporter=default", "--reporter=json", `--outputFile.json=${join(reports, `${name}.json`)}`]
+    : [];
+  const child = spawn(process.execPath, [vitest, "run", ...args, ...report], {
     cwd: ROOT,
     stdio: "inherit",
-    env: {
-      ...process.env,
-      ...env,
-      PERIGEE_URL: url,
-      PERIGEE_USER: user.name,
-      PERIGEE_PASSWORD: user.password,
-      PERIGEE_USER2: other.name,
-      PERIGEE_PASSWORD2: other.password,
-    },
+    env,
   });
   const stop = () => child.kill("SIGTERM");
   controller.signal.addEventListener("abort", stop, { once: true });
-  if (controller.signal.aborted) stop();
-  return new Promise((done, reject) => {
+  const code = await new Promise<number | null>((done, reject) => {
     child.once("error", reject);
-    child.once("close", (code) => done(code === 0 && !controller.signal.aborted));
+    child.once("close", done);
   });
+  controller.signal.removeEventListener("abort", stop);
+  say(`${name} ended with ${code}`);
+  if (reports) writeFileSync(join(reports, `${name}.exit`), `${code ?? 1}\n`);
+  return code === 0 && !controller.signal.aborted;
 }
 
 async function takeDown(): Promise<void> {

@@ -1,6 +1,9 @@
 import type { ViteUserConfig } from "vitest/config";
 import { LongRunsLast } from "../contract/support/long-runs-last.ts";
 import { CONTRACT_TAGS } from "../contract/support/tags.ts";
+import { useCompileCache } from "./compile-cache.ts";
+
+useCompileCache();
 
 /** What all our runs of vitest have in common. */
 export const COMMON = {

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { BuildComparison, type Outcome } from "#test/support/compare-builds.ts";
 import { DIFFERENT, SAME } from "#test/support/dockerfile-corpus.ts";
 import { GENERATED } from "#test/support/dockerfile-generator.ts";
+import { share } from "#test/support/long-run.ts";
 
 const comparison = new BuildComparison(new Docker(), `test-${randomBytes(4).toString("hex")}`);
 
@@ -43,7 +44,7 @@ describe("a Dockerfile means what the engine's builder makes of it", { timeout: 
   });
 
   test("in generated files", async () => {
-    const texts = fc.sample(GENERATED, { numRuns: 80, seed: 8 });
+    const texts = fc.sample(GENERATED, { numRuns: share(80, 24), seed: 8 });
     const found = await differences(texts);
     expect(found.filter(({ ours }) => !isKnown(ours))).toEqual([]);
   });

@@ -1,0 +1,49 @@
+import { LONG } from "../../support/long-run.ts";
+
+/**
+ * Which files of the contract suite a deployment is asked. Ground and agent of this tree on one machine (`npm test`)
+ * are asked all of them. What is the same code whatever it stands on is asked once, there: how requests are read
+ * and refused is the ground's, what a command does on the edge is the agent's. A long run asks everything everywhere.
+ */
+/** Lambda and its function URL, DynamoDB, S3, SQS: bodies, tokens, queues, staging, streams, and each route once. */
+const CLOUD = [
+  "auth",
+  "bodies",
+  "busy",
+  "commands",
+  "downlink",
+  "edge",
+  "list",
+  "logs",
+  "odd-clients",
+  "open-routes",
+  "paths-and-methods",
+  "two-users",
+  "uplink",
+  "uplinks",
+  "waiting",
+];
+
+/** Pods, their volumes, logs and networks, and the images that get to the nodes by another way. */
+const KUBERNETES = [
+  "command-line",
+  "image-list-delete",
+  "logs",
+  "network",
+  "nodes",
+  "pod-end",
+  "pod-run",
+  "second-run",
+  "status",
+  "stop",
+  "two-users",
+  "volumes",
+];
+
+const SHARES = { server: undefined, cloud: CLOUD, kubernetes: KUBERNETES };
+
+/** The files for one kind of deployment, as vitest's `include` takes them. */
+export function contractFiles(deployment: keyof typeof SHARES): string[] {
+  const names = LONG ? undefined : SHARES[deployment];
+  return names?.map((name) => `test/contract/${name}.test.ts`) ?? ["test/contract/**/*.test.ts"];
+}
