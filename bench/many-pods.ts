@@ -64,13 +64,10 @@ async function withManager(parts: ManyPodsParts): Promise<{ used: Used; like: Li
     workdir: async () => "",
   });
   const db = new DatabaseSync(":memory:");
-  const manager = new PodManager({
-    db,
-    runtime,
-    resolveImage: async () => ({ id: image.id }),
-    push: async () => {},
-    runningPerUser: PODS,
-  });
+  const manager = new PodManager(
+    { db, runtime, resolveImage: async () => ({ id: image.id }), push: async () => {} },
+    { runningPerUser: PODS },
+  );
   manager.start();
   try {
     const input = {

@@ -7,6 +7,7 @@ import type { NodeKind } from "#protocol/names.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
 import { openEngine } from "../../engine/open-engine.ts";
+import { NEVER_RAN, terminated } from "../container-state.ts";
 import {
   ImageMissing,
   type ListedRun,
@@ -26,7 +27,7 @@ import { framesOf, openLogStream } from "./logs.ts";
 import { DockerMountPoints } from "./mount-points.ts";
 import { containerName, runOfName } from "./names.ts";
 import { DockerNetworks } from "./networks.ts";
-import { cleanStartError, NEVER_RAN, stateOf, terminated } from "./state.ts";
+import { cleanStartError, stateOf } from "./state.ts";
 import { VolumeTurns } from "./volume-use.ts";
 import { DockerWorkdirs } from "./workdirs.ts";
 import { type Sized, writtenBeside } from "./written.ts";

@@ -3,7 +3,7 @@ import { ulid } from "ulid";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FakeRuntime } from "#test/support/fake-runtime.ts";
 import { endOf, running, stateWhere, waitingFor } from "#test/support/pod-rig.ts";
-import { PodManager, type PodManagerOptions } from "../pod-manager.ts";
+import { PodManager, type PodManagerDeps, type PodManagerOptions } from "../pod-manager.ts";
 import { ImageMissing } from "../pod-runtime.ts";
 import { RunStore } from "./run-store.ts";
 
@@ -21,17 +21,16 @@ afterEach(async () => {
   database.close();
 });
 
-function open(options: Partial<PodManagerOptions> = {}): PodManager {
-  const manager = new PodManager({
+function open(over: Partial<PodManagerDeps & PodManagerOptions> = {}): PodManager {
+  const deps: PodManagerDeps = {
     db: database,
     runtime,
     resolveImage: async () => ({ id: "sha256:1" }),
     push: async () => undefined,
-    retryMs: { first: 20, most: 20 },
-    logFlushMs: 10,
     onError: (error) => errors.push(error),
-    ...options,
-  });
+    ...over,
+  };
+  const manager = new PodManager(deps, { retryMs: { first: 20, most: 20 }, logFlushMs: 10, ...over });
   managers.push(manager);
   manager.start();
   return manager;

@@ -1,6 +1,6 @@
 import type { ContainerState, InputOf } from "#protocol/operations.ts";
 import type { PodReport } from "#protocol/wire.ts";
-import { wholeSeconds } from "../docker/state.ts";
+import { type Terminated, wholeSeconds } from "../container-state.ts";
 
 export type RunInput = InputOf<"pod.run">;
 
@@ -18,8 +18,6 @@ export const EVICTED = {
   quota: "Stopped because its user is over the quota",
   disk: "Stopped to make room: the edge's disk is full",
 } as const;
-
-type Terminated = Extract<ContainerState, { terminated: unknown }>["terminated"];
 
 /** What the agent durably knows of a run. Times in ms since 1970. */
 export type RunRecord = {

@@ -8,7 +8,7 @@ import { unless } from "#agent/pods/kubernetes/errors.ts";
 import { FINALIZER, KubernetesNames } from "#agent/pods/kubernetes/names.ts";
 import { KubernetesRuntime, type KubernetesRuntimeOptions } from "#agent/pods/kubernetes/runtime.ts";
 import type { Node, Pod } from "#agent/pods/kubernetes/types.ts";
-import type { PodManager, PodManagerOptions } from "#agent/pods/pod-manager.ts";
+import type { PodManager, PodManagerDeps, PodManagerOptions } from "#agent/pods/pod-manager.ts";
 import { ImageMissing, type RunSpec } from "#agent/pods/pod-runtime.ts";
 import { MiB } from "#protocol/limits.ts";
 import { PodRig } from "#test/support/pod-rig.ts";
@@ -71,7 +71,7 @@ export class KubernetesRig {
   }
 
   /** A manager that has started, over the pods' database and a runtime of its own. */
-  async manager(options: Partial<PodManagerOptions> = {}): Promise<PodManager> {
+  async manager(options: Partial<PodManagerDeps & PodManagerOptions> = {}): Promise<PodManager> {
     const pods = await this.pods();
     const volumes = path.join(pods.directory, "volumes");
     return pods.manager({

@@ -1,13 +1,4 @@
-import { type ImageName, parseReference } from "#protocol/image-reference.ts";
-
-/** Name and tag of a reference as users write it: registry host and digest dropped, tag `latest` when none is given. */
-export function nameAndTag(reference: string): ImageName {
-  const { host, name, tag = "latest" } = parseReference(reference) ?? { name: reference };
-  return {
-    name: host !== undefined && name.startsWith("library/") ? name.slice("library/".length) : name,
-    tag,
-  };
-}
+import { nameAndTag } from "#protocol/image-reference.ts";
 
 /** What Kubernetes says of an image that is not there. */
 export function pullBackOff(user: string, reference: string): string {
