@@ -1,10 +1,10 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { type ImageName, parseOwnImage } from "#protocol/image-reference.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { JournalEntry } from "../operation.ts";
 import type { ImageDeps } from "./image-deps.ts";
 import type { ImageStore } from "./image-store.ts";
-import { type ImageName, parseImageName } from "./reference.ts";
 
 export type Making = {
   store: ImageStore;
@@ -55,7 +55,7 @@ export async function makeOnce(making: Making): Promise<void> {
 
 /** @throws PerigeeError INVALID_PARAMETERS */
 export function imageNameOf(text: string): ImageName {
-  const image = parseImageName(text);
+  const image = parseOwnImage(text);
   if (image) return image;
   throw new PerigeeError(
     "INVALID_PARAMETERS",

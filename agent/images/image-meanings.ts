@@ -1,29 +1,4 @@
-import {
-  type ImageName,
-  isImageId,
-  parseReference as parse,
-  parseOwnImage,
-} from "#protocol/image-reference.ts";
-
-export type { ImageName };
-export { parseOwnImage as parseImageName };
-
-const HUB = ["docker.io", "index.docker.io", "registry-1.docker.io"];
-
-/** A reference as people write it. `host` is a registry's name when one stands before the first `/`. */
-export type Reference = ImageName & { host?: string };
-
-/** Reads a distribution reference without digest; undefined when it is none (a digest or an ID counts as none). */
-export function parseReference(text: string): Reference | undefined {
-  const { host, name, tag, digest } = parse(text) ?? {};
-  if (name === undefined || tag === undefined || digest !== undefined || isImageId(text)) return undefined;
-  return host === undefined ? { name, tag } : { host, name, tag };
-}
-
-/** Is `host` Docker's own registry, in one of the forms people write? */
-export function isHub(host: string): boolean {
-  return HUB.includes(host);
-}
+import { familiarName, type ImageName, isHub, parseTagged } from "#protocol/image-reference.ts";
 
 /** Tag in the engine of a user's image: no user name holds `-`, so it is read one way only. */
 export function engineTag(user: string, image: ImageName): string {
@@ -39,10 +14,10 @@ export type Candidate = { own: ImageName } | { public: string };
  * Public names are given as the engine spells RepoTags.
  */
 export function candidates(user: string, text: string, registries: readonly string[]): Candidate[] {
-  const reference = parseReference(text);
+  const reference = parseTagged(text);
   if (!reference) return [];
   const { host, name, tag } = reference;
-  const familiar = name.startsWith("library/") ? name.slice("library/".length) : name;
+  const familiar = familiarName(name);
   const onboard = host !== undefined && registries.includes(host);
   const published = [...new Set([`${familiar}:${tag}`, ...registries.map((r) => `${r}/${name}:${tag}`)])].map(
     (spelled) => ({ public: spelled }),
@@ -52,7 +27,7 @@ export function candidates(user: string, text: string, registries: readonly stri
     ? [{ own: { name: name.slice(user.length + 1), tag } }]
     : [];
   if (host === undefined) return [plain, ...published, ...prefixed];
-  if (HUB.includes(host)) return [{ public: `${familiar}:${tag}` }];
+  if (isHub(host)) return [{ public: `${familiar}:${tag}` }];
   // the onboard registry speaks of images as the engine does: with the user's prefix
   if (onboard) return [...prefixed, plain, ...published];
   return [{ public: `${host}/${name}:${tag}` }];
@@ -60,9 +35,9 @@ export function candidates(user: string, text: string, registries: readonly stri
 
 /** A public image's name as the engine spells it in RepoTags; undefined when `text` is no reference. */
 export function publicName(text: string): string | undefined {
-  const reference = parseReference(text);
+  const reference = parseTagged(text);
   if (!reference) return undefined;
   const { host, name, tag } = reference;
-  if (host !== undefined && !HUB.includes(host)) return `${host}/${name}:${tag}`;
-  return `${name.startsWith("library/") ? name.slice("library/".length) : name}:${tag}`;
+  if (host !== undefined && !isHub(host)) return `${host}/${name}:${tag}`;
+  return `${familiarName(name)}:${tag}`;
 }

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { ImageName } from "./reference.ts";
+import type { ImageName } from "#protocol/image-reference.ts";
 
 export type RecordedImage = ImageName & { user: string; id: string; created: number };
 

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { ImageName } from "./reference.ts";
+import type { ImageName } from "#protocol/image-reference.ts";
 
 /** An image found by name: run it by `id`; `reference` is the name it has in the engine. */
 export type ResolvedImage = { id: string; reference: string };

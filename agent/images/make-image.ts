@@ -1,11 +1,11 @@
 import { type ErrorCode, PerigeeError } from "#protocol/errors.ts";
+import type { ImageName } from "#protocol/image-reference.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import { imageNameOf, makeOnce } from "./image-commit.ts";
 import type { ImageDeps } from "./image-deps.ts";
 import { type ImageDetails, type ImageStore, ImageWorkFailed } from "./image-store.ts";
 import { LogTail } from "./log-tail.ts";
-import type { ImageName } from "./reference.ts";
 
 type Making = "image.build" | "image.load";
 

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
+import { type ImageName, isHub, type TaggedReference } from "#protocol/image-reference.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { isMissing, type Opened, openBeneath } from "../../files/open-beneath.ts";
 import { FileShrank } from "../../files/read-exactly.ts";
@@ -11,7 +12,6 @@ import type { ImageDeps } from "../image-deps.ts";
 import type { ImageStore } from "../image-store.ts";
 import type { LogTail } from "../log-tail.ts";
 import { makeImage } from "../make-image.ts";
-import { type ImageName, isHub, type Reference } from "../reference.ts";
 import { ArchiveFile } from "./archive-stream.ts";
 import { emitImage } from "./emit-image.ts";
 import { readSavedImage, type SavedImage } from "./saved-image.ts";
@@ -133,7 +133,7 @@ function openArchive(deps: ImageDeps, user: string, volumeName: string, path: st
  * The name used when the archive was made: as given, in Docker's long form, as podman and buildah call what they
  * built (`localhost/name`), or as the image is called onboard.
  */
-function matcher(store: ImageStore, user: string, image: ImageName): (tag: Reference) => boolean {
+function matcher(store: ImageStore, user: string, image: ImageName): (tag: TaggedReference) => boolean {
   return ({ host, name, tag }) => {
     if (tag !== image.tag) return false;
     if (host !== undefined && host !== "localhost" && !isHub(host) && !store.registries.includes(host))

@@ -1,3 +1,4 @@
+import type { ImageName } from "#protocol/image-reference.ts";
 import { FileShrank } from "../../files/read-exactly.ts";
 import { TreeTooLarge } from "../../files/walk-tree.ts";
 import type { OperationContext, OperationHandler } from "../../operation.ts";
@@ -7,7 +8,6 @@ import type { ImageDeps } from "../image-deps.ts";
 import type { ImageStore } from "../image-store.ts";
 import type { LogTail } from "../log-tail.ts";
 import { makeImage } from "../make-image.ts";
-import type { ImageName } from "../reference.ts";
 import { ContextError, openContext, packContext, readDockerfileFrom } from "./build-context.ts";
 import { BuildLog } from "./build-log.ts";
 import { IgnoreError } from "./ignore-file.ts";

@@ -2,8 +2,10 @@ import type { DatabaseSync } from "node:sqlite";
 import type Docker from "dockerode";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
+import { type ImageName, parseTagged } from "#protocol/image-reference.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { writePair } from "../dockerfile/write.ts";
+import { candidates, engineTag, publicName } from "../image-meanings.ts";
 import { ImageRecord } from "../image-record.ts";
 import {
   type BuildWork,
@@ -14,7 +16,6 @@ import {
   type OwnImage,
   type ResolvedImage,
 } from "../image-store.ts";
-import { candidates, engineTag, type ImageName, parseReference, publicName } from "../reference.ts";
 import { baseWithoutTriggers } from "./base-without-triggers.ts";
 import { guardBuild } from "./build-guard.ts";
 import { BuildParent, isBuildParent } from "./build-parent.ts";
@@ -157,7 +158,7 @@ export class DockerImageStore implements ImageStore {
     if (own) return `${user}-${own.name}`;
     const published = this.#public.names();
     const name = (await this.#images.inspect(id))?.RepoTags?.find((tag) => published.has(tag));
-    return name && parseReference(name)?.name;
+    return name && parseTagged(name)?.name;
   }
 
   /** IDs of the user's images. */

@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import type { Logger } from "pino";
+import { engineTag, publicName } from "../image-meanings.ts";
 import type { ImageRecord } from "../image-record.ts";
-import { engineTag, publicName } from "../reference.ts";
 import { isAgentLabel } from "./image-labels.ts";
 import { type OwnMarks, unmarked } from "./own-names.ts";
 
