@@ -2,6 +2,7 @@ import { mkdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
+import { FEATURES } from "#protocol/older-agents.ts";
 import { OPERATION_NAMES, type OperationName } from "#protocol/operations.ts";
 import { VERSION } from "#protocol/version.ts";
 import { later, startNowOrLater } from "./background.ts";
@@ -28,8 +29,8 @@ import { Usage } from "./reporting/usage.ts";
 import { volumeHandlers } from "./volumes/handlers.ts";
 import { Volumes } from "./volumes/volumes.ts";
 
-/** What this version can do beside its operations; nothing is named yet. */
-const AGENT_FEATURES: readonly string[] = [];
+/** What this version can do beside its operations. */
+const AGENT_FEATURES: readonly string[] = Object.values(FEATURES);
 
 /**
  * Runs the agent of one edge until `signal` aborts: pods go on running without it.

@@ -1,22 +1,16 @@
 import * as z from "zod";
-import { FIELD_BOUNDS, itemsRule, startRule } from "./field-bounds.ts";
+import { FIELD_BOUNDS } from "./field-bounds.ts";
 import { LIMITS } from "./limits.ts";
-import { label, NODE_KINDS } from "./names.ts";
+import { label } from "./names.ts";
+import { podRunInput } from "./pod-run.ts";
+import { volumePath } from "./volume-path.ts";
 
 /**
  * The operations an edge can be asked for. Inputs are neutral: whatever a dialect accepts has been read,
  * checked and turned into these shapes on the ground. The agent checks them again before it acts.
  */
 
-/** A path inside a volume: relative, `/` between components, no `.`, `..` or empty ones; "" is the root. */
-export const volumePath = z
-  .string()
-  .max(LIMITS.pathBytes)
-  .refine(
-    (path) => path === "" || path.split("/").every((part) => part !== "" && part !== "." && part !== ".."),
-    "must be relative and normalised",
-  )
-  .refine((path) => !path.includes("\0"), "must not hold NUL");
+export { volumePath };
 
 /** A staged file of a command: `n` is its number in staging, `path` where it goes in the volume. */
 export const stagedFile = z.object({
@@ -58,7 +52,6 @@ const byteRange = z.object({
 });
 
 const image = z.string().max(FIELD_BOUNDS.image.bytes);
-const words = (field: "command" | "args") => z.array(z.string()).max(FIELD_BOUNDS[field].items);
 
 const TRANSFER_S = 60 * 60;
 const IMAGE_S = 30 * 60;
@@ -72,6 +65,14 @@ type Operation = {
   /** Deadline of the work on the edge, in seconds from the claim. */
   deadline: number;
 };
+
+const fileDelete = {
+  input: z.object({ volume: label, path: volumePath }),
+  result: none,
+  changes: true,
+  deadline: SHORT_S,
+};
+const volumeRemove = { input: z.object({ volume: label }), result: none, changes: true, deadline: SHORT_S };
 
 export const OPERATIONS = {
   /** Put staged files into a volume: all or none. The manifest ({@link stagedFile}[]) is staged too. */
@@ -125,12 +126,10 @@ export const OPERATIONS = {
     changes: false,
     deadline: TRANSFER_S,
   },
-  "volume.delete": {
-    input: z.object({ volume: label, path: volumePath }),
-    result: none,
-    changes: true,
-    deadline: SHORT_S,
-  },
+  /** Delete a file, or a directory with all that is in it. */
+  "file.delete": fileDelete,
+  /** {@link OPERATIONS}["file.delete"] as versions up to 0.2 call it: a path, for ever. */
+  "volume.delete": fileDelete,
   "volumes.list": {
     input: none,
     result: z.object({
@@ -140,7 +139,10 @@ export const OPERATIONS = {
     changes: false,
     deadline: SHORT_S,
   },
-  "volumes.delete": { input: z.object({ volume: label }), result: none, changes: true, deadline: SHORT_S },
+  /** Remove a volume with everything in it. */
+  "volume.remove": volumeRemove,
+  /** {@link OPERATIONS}["volume.remove"] as versions up to 0.2 call it. */
+  "volumes.delete": volumeRemove,
   "image.build": {
     input: z.object({ volume: label, dockerfile: volumePath, context: volumePath, image }),
     result: none,
@@ -172,33 +174,8 @@ export const OPERATIONS = {
     deadline: SHORT_S,
   },
   "image.delete": { input: z.object({ image }), result: none, changes: true, deadline: SHORT_S },
-  "pod.run": {
-    input: z
-      .object({
-        pod: label,
-        volume: label,
-        /** as the user wrote it: a distribution reference, with tag `latest` meant when none is given */
-        image,
-        node: z.enum(NODE_KINDS),
-        /** minutes, from the pod's start */
-        maxDuration: z.number().int().min(1),
-        /** ms since 1970; absent: at once */
-        scheduledTime: z.number().optional(),
-        /** replaces ENTRYPOINT and CMD, as in Kubernetes */
-        command: words("command").optional(),
-        /** replaces CMD */
-        args: words("args").optional(),
-        ports: z.array(z.number().int().min(1).max(65535)).max(FIELD_BOUNDS.ports.items),
-        envs: z.record(z.string(), z.string()),
-      })
-      .check(({ value, issues }) => {
-        const rule = itemsRule("envs", Object.keys(value.envs).length) ?? startRule(value);
-        if (rule !== undefined) issues.push({ code: "custom", input: value, message: rule });
-      }),
-    result: none,
-    changes: true,
-    deadline: SHORT_S,
-  },
+  /** Takes a run: done once it is recorded. Starting it goes on after that. */
+  "pod.run": { input: podRunInput, result: none, changes: true, deadline: SHORT_S },
   "pod.status": {
     input: z.object({ pod: label }),
     result: z.object({ state: containerState }),

@@ -46,7 +46,11 @@ describe("podHandlers", () => {
 
   test("pod.run makes the volume, is durable, and does not wait for the start; again, it is the same run", async () => {
     const id = ulid();
-    const input = rig.input({ pod: "pa", volume: "va", command: ["/bin/sh", "-c", "echo x >> count"] });
+    const input = rig.input({
+      pod: "pa",
+      mounts: [{ volume: "va", at: "/data" }],
+      command: ["/bin/sh", "-c", "echo x >> count"],
+    });
     expect(await handlers["pod.run"](context("pod.run", input, { id }))).toEqual({});
     expect(ensured).toEqual(["ada/va"]);
     expect(manager.has(id)).toBe(true);

@@ -16,9 +16,11 @@ export function podHandlers(
       // Once it is recorded it takes place; a cancel after that comes too late.
       if (!manager.has(command.id)) {
         signal.throwIfAborted();
-        const volumePath = await deps.ensureVolume(command.user, input.volume);
+        const { id, user } = command;
+        const volumes: Record<string, string> = {};
+        for (const { volume } of input.mounts) volumes[volume] ??= await deps.ensureVolume(user, volume);
         signal.throwIfAborted();
-        manager.accept({ id: command.id, user: command.user, volumePath, input });
+        manager.accept({ id, user, volumes, input });
       }
       return {};
     },

@@ -3,9 +3,9 @@ import { nameAndTag } from "#protocol/image-reference.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import { podQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { NodeReport, PodReport } from "#protocol/wire.ts";
-import { wholeSeconds } from "./container-state.ts";
 import { LogPusher } from "./logs/log-pusher.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
+import { newRun } from "./runs/new-run.ts";
 import { RunBook } from "./runs/run-book.ts";
 import { RUN_DEFAULTS, type RunDeps, type RunOptions } from "./runs/run-deps.ts";
 import { RunExecutor } from "./runs/run-executor.ts";
@@ -65,40 +65,37 @@ export class PodManager {
 
   /**
    * Accepts a run: durable when it returns, starting is under way. A run that is known already is left as it is.
-   * @throws PerigeeError QUOTA_EXCEEDED when too many runs of the user have not ended
+   * @param run.volumes host paths of the volumes that it mounts, by name
+   * @throws PerigeeError QUOTA_EXCEEDED when too many runs of the user have not ended; POD_EXISTS; NOT_SUPPORTED
    */
-  accept(run: { id: string; user: string; volumePath: string; input: RunInput }): void {
+  accept(run: { id: string; user: string; volumes: RunRecord["volumes"]; input: RunInput }): void {
     if (this.#book.get(run.id)) return;
     const { user, input } = run;
+    this.#assertSupported(input);
     const open = this.#book.all().filter((record) => record.user === user && record.phase !== "ended");
+    const sameName = open.filter(({ pod }) => pod === input.pod);
+    if (input.onSameName === "refuse" && sameName.length > 0) {
+      throw new PerigeeError("POD_EXISTS", `The pod "${input.pod}" has not terminated`);
+    }
     if (open.length >= this.#options.openPerUser) throw podQuotaExceeded(open.length);
-    const now = this.#now();
-    const ahead = input.scheduledTime !== undefined && input.scheduledTime > now;
-    this.#book.add({
-      run: run.id,
-      user,
-      pod: input.pod,
-      volume: input.volume,
-      volumePath: run.volumePath,
-      input,
-      acceptedAt: now,
-      ...(ahead
-        ? {
-            phase: "scheduled",
-            reason: "Scheduled",
-            message: `Scheduled to start at ${wholeSeconds(input.scheduledTime!)}`,
-          }
-        : { phase: "waiting", reason: "ContainerCreating", dueAt: now }),
-      flushed: false,
-      removed: false,
-    });
-    for (const other of open) {
-      if (other.pod === input.pod && (other.phase === "scheduled" || other.phase === "waiting")) {
+    this.#book.add(newRun(run, this.#now()));
+    for (const other of sameName) {
+      if (other.phase === "scheduled" || other.phase === "waiting") {
         const message = "A later run took its place before it started";
         this.#executor.endings.unstarted(other, "Cancelled", message);
       }
     }
     this.#loop.kick();
+  }
+
+  /** @throws PerigeeError NOT_SUPPORTED */
+  #assertSupported({ provider, idleMs }: RunInput): void {
+    if (provider !== undefined && provider !== this.#runtime.provider) {
+      throw new PerigeeError("NOT_SUPPORTED", `The edge does not run pods with ${provider}`);
+    }
+    if (idleMs !== undefined) {
+      throw new PerigeeError("NOT_SUPPORTED", "The edge cannot tell whether a pod is idle");
+    }
   }
 
   /** Is this run recorded? */
@@ -159,7 +156,7 @@ export class PodManager {
 
   /** Does a pod that has not terminated use the volume? Scheduled ones count. */
   isVolumeInUse(user: string, volume: string): boolean {
-    return this.#book.someOpen((record) => record.user === user && record.volume === volume);
+    return this.#book.someOpen((record) => record.user === user && Object.hasOwn(record.volumes, volume));
   }
 
   /** Does a pod that has not terminated run this image of the user? Scheduled ones count. */

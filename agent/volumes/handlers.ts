@@ -1,9 +1,9 @@
 import type { OperationHandlers } from "../operation.ts";
-import { deleteHandler } from "./delete.ts";
+import { deleteHandler, type FileDelete } from "./delete.ts";
 import { listHandler } from "./list.ts";
 import { readHandler } from "./read.ts";
 import { uplinkHandler } from "./uplink/uplink.ts";
-import { deleteVolumeHandler, listVolumesHandler } from "./volume-handlers.ts";
+import { deleteVolumeHandler, listVolumesHandler, type VolumeRemove } from "./volume-handlers.ts";
 import type { Volumes } from "./volumes.ts";
 
 export type VolumeDeps = {
@@ -19,9 +19,9 @@ export type VolumeOperation =
   | "volume.uplink"
   | "volume.list"
   | "volume.read"
-  | "volume.delete"
+  | FileDelete
   | "volumes.list"
-  | "volumes.delete";
+  | VolumeRemove;
 
 /** The operations on volumes. */
 export function volumeHandlers(volumes: Volumes, deps: VolumeDeps): Pick<OperationHandlers, VolumeOperation> {
@@ -29,8 +29,10 @@ export function volumeHandlers(volumes: Volumes, deps: VolumeDeps): Pick<Operati
     "volume.uplink": uplinkHandler(volumes, deps),
     "volume.list": listHandler(volumes, deps),
     "volume.read": readHandler(volumes, deps),
+    "file.delete": deleteHandler(volumes),
     "volume.delete": deleteHandler(volumes),
     "volumes.list": listVolumesHandler(volumes),
+    "volume.remove": deleteVolumeHandler(volumes, deps),
     "volumes.delete": deleteVolumeHandler(volumes, deps),
   };
 }

@@ -19,8 +19,6 @@ export type RunDeps = {
 
 /** Defaults of {@link RunOptions}. */
 export const RUN_DEFAULTS = {
-  /** ms in a minute of max_duration */
-  minuteMs: 60_000,
   /** between SIGTERM and SIGKILL */
   graceMs: 30_000,
   /** how often the engine is compared with the records without a hint */

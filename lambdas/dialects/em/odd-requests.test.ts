@@ -31,7 +31,10 @@ describe("a request that names its pod in another way than most", () => {
     else body.append(name, pod, file);
     return { method: "POST", body };
   };
-  const named = (path: string) => (path.startsWith("/em/pod/st") ? { pod: "pod-a" } : { volume: "pod-a" });
+  const named = (path: string) => {
+    if (path.startsWith("/em/pod/st")) return { pod: "pod-a" };
+    return path === "/em/pod/run" ? { mounts: [{ volume: "pod-a", at: "/data" }] } : { volume: "pod-a" };
+  };
   const all = JSON.stringify({ ...FIELDS, pod_name: "pod-a" });
 
   test.each(PATHS)("%s acts on that pod", async (path) => {
