@@ -57,6 +57,7 @@ const WORDS: Record<string, string> = {
   "image.list": "an image listing",
   "image.delete": "an image delete",
   "pod.run": "a pod run",
+  "pod.start": "a pod start",
   "pod.status": "a pod status",
   "pod.stop": "a pod stop",
   "nodes.status": "a node status",

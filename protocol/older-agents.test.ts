@@ -58,9 +58,44 @@ describe.each([
   });
 });
 
+describe.each([
+  ["0.1", FIRST],
+  ["0.2", SECOND],
+])("builds and name spaces, for an agent of version %s", (_, agent) => {
+  const build = { dockerfile: "D", context: "", image: "tool" };
+
+  test("a build from a volume is given as it knows it, no other", () => {
+    const first = { ...build, volume: "v" };
+    const given = (input: object) => asAgentTakes({ operation: "image.build", input }, agent);
+    expect(given({ ...build, source: { volume: "v" } })).toEqual({ operation: "image.build", input: first });
+    expect(given(first)?.input).toEqual(first);
+    expect(given({ ...build, source: { staged: true } })).toBeUndefined();
+    expect(given({ ...build, source: { volume: "v" }, log: true })).toBeUndefined();
+    expect(asAgentTakes({ operation: "image.build", input: first }, NEW)?.input).toEqual({
+      ...build,
+      source: { volume: "v" },
+    });
+  });
+
+  test("what is in a space is not given: it would act outside of it", () => {
+    for (const operation of ["volume.list", "file.delete", "volumes.list", "image.delete"] as const) {
+      const input = { volume: "v", path: "a", image: "i", space: "kabuto" };
+      expect(asAgentTakes({ operation, input }, agent)).toBeUndefined();
+      expect(asAgentTakes({ operation, input }, NEW)).toEqual({ operation, input });
+    }
+    expect(asAgentTakes({ operation: "pod.run", input: { ...RUN, space: "kabuto" } }, agent)).toBeUndefined();
+    expect(
+      asAgentTakes(
+        { operation: "image.build", input: { ...build, source: { volume: "v" }, space: "a" } },
+        agent,
+      ),
+    ).toBeUndefined();
+  });
+});
+
 test("an agent of this version takes all as it is, and runs that an older ground recorded in the new shape", () => {
   for (const operation of OPERATION_NAMES) {
-    if (operation === "pod.run") continue;
+    if (operation === "pod.run" || operation === "image.build") continue;
     expect(asAgentTakes({ operation, input: {} }, NEW)).toEqual({ operation, input: {} });
   }
   expect(asAgentTakes({ operation: "pod.run", input: FIRST_RUN }, NEW)?.input).toEqual(RUN);

@@ -1,3 +1,4 @@
+import { toFirstBuild } from "./image-build.ts";
 import { FIRST_OPERATIONS, OPERATIONS, type OperationName } from "./operations.ts";
 import { toFirstRun } from "./pod-run.ts";
 
@@ -5,7 +6,32 @@ import { toFirstRun } from "./pod-run.ts";
 export const FEATURES = {
   /** `pod.run` takes mounts, durations in ms and the rest of protocol/pod-run.ts */
   podMounts: "pod-mounts",
+  /** `image.build` takes its source from a volume or from staged files, and can return its log */
+  buildSources: "build-sources",
+  /** operations on volumes and images, and runs, know name spaces */
+  spaces: "spaces",
 } as const;
+
+/** Also of a command that an older ground recorded. What is malformed is for the agent to refuse. */
+function inputFor(
+  operation: OperationName,
+  input: unknown,
+  can: (feature: string) => boolean,
+): { input: unknown } | undefined {
+  if (operation === "pod.run") {
+    const { data: run } = OPERATIONS["pod.run"].input.safeParse(input);
+    if (run === undefined || can(FEATURES.podMounts)) return { input: run ?? input };
+    const first = toFirstRun(run);
+    return first && { input: first };
+  }
+  if (operation === "image.build") {
+    const { data: build } = OPERATIONS["image.build"].input.safeParse(input);
+    if (build === undefined || can(FEATURES.buildSources)) return { input: build ?? input };
+    const first = toFirstBuild(build);
+    return first && { input: first };
+  }
+  return { input };
+}
 
 /** Names that versions up to 0.2 know these operations by. They keep their meaning for ever. */
 const FIRST_NAMES: Partial<Record<OperationName, OperationName>> = {
@@ -31,10 +57,9 @@ export function asAgentTakes(
   const first = FIRST_NAMES[operation];
   const name = knows(operation) ? operation : first !== undefined && knows(first) ? first : undefined;
   if (name === undefined) return undefined;
-  if (operation !== "pod.run") return { operation: name, input };
-  // Also one that an older ground recorded. What is malformed is for the agent to refuse.
-  const { data: run } = OPERATIONS["pod.run"].input.safeParse(input);
-  if (run === undefined) return { operation: name, input };
-  const taken = agent.features?.includes(FEATURES.podMounts) ? run : toFirstRun(run);
-  return taken && { operation: name, input: taken };
+  const can = (feature: string) => agent.features?.includes(feature) ?? false;
+  // It would act on the user's volume or image of that name outside of the space.
+  if (!can(FEATURES.spaces) && (input as { space?: unknown } | null)?.space !== undefined) return undefined;
+  const taken = inputFor(operation, input, can);
+  return taken && { operation: name, input: taken.input };
 }

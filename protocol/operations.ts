@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { FIELD_BOUNDS } from "./field-bounds.ts";
+import { imageBuildInput } from "./image-build.ts";
 import { LIMITS } from "./limits.ts";
-import { label } from "./names.ts";
+import { label, space } from "./names.ts";
 import { podRunInput } from "./pod-run.ts";
 import { volumePath } from "./volume-path.ts";
 
@@ -66,18 +67,27 @@ type Operation = {
   deadline: number;
 };
 
+/** In which name space volumes and images are; absent: in the users' own, the EM's. */
+const spaced = { space: space.optional() };
+
 const fileDelete = {
-  input: z.object({ volume: label, path: volumePath }),
+  input: z.object({ ...spaced, volume: label, path: volumePath }),
   result: none,
   changes: true,
   deadline: SHORT_S,
 };
-const volumeRemove = { input: z.object({ volume: label }), result: none, changes: true, deadline: SHORT_S };
+const volumeRemove = {
+  input: z.object({ ...spaced, volume: label }),
+  result: none,
+  changes: true,
+  deadline: SHORT_S,
+};
 
 export const OPERATIONS = {
   /** Put staged files into a volume: all or none. The manifest ({@link stagedFile}[]) is staged too. */
   "volume.uplink": {
     input: z.object({
+      ...spaced,
       volume: label,
       count: z.number().int().min(0).max(LIMITS.uplinkFiles),
       bytes: z.number().int().min(0).max(LIMITS.uplinkBytes),
@@ -92,7 +102,7 @@ export const OPERATIONS = {
    * also keeps 64-bit hashes exact.
    */
   "volume.list": {
-    input: z.object({ volume: label }),
+    input: z.object({ ...spaced, volume: label }),
     result: z.object({
       listing: z.string().optional(),
       content: stagedContent.optional(),
@@ -105,6 +115,7 @@ export const OPERATIONS = {
   /** Read a file, or a directory as a tar, into staging. `range` and `ifRange` as in RFC 9110. */
   "volume.read": {
     input: z.object({
+      ...spaced,
       volume: label,
       path: volumePath,
       range: byteRange.optional(),
@@ -131,7 +142,7 @@ export const OPERATIONS = {
   /** {@link OPERATIONS}["file.delete"] as versions up to 0.2 call it: a path, for ever. */
   "volume.delete": fileDelete,
   "volumes.list": {
-    input: none,
+    input: z.object(spaced),
     result: z.object({
       /** size in bytes, created in ms since 1970 */
       volumes: z.array(z.object({ name: z.string(), size: z.number(), created: z.number() })),
@@ -144,19 +155,22 @@ export const OPERATIONS = {
   /** {@link OPERATIONS}["volume.remove"] as versions up to 0.2 call it. */
   "volumes.delete": volumeRemove,
   "image.build": {
-    input: z.object({ volume: label, dockerfile: volumePath, context: volumePath, image }),
-    result: none,
+    input: imageBuildInput,
+    result: z.object({
+      /** the end of its log, when it was asked for: lines with their ends, at most LIMITS.logTailLines */
+      logTail: z.array(z.string()).optional(),
+    }),
     changes: true,
     deadline: IMAGE_S,
   },
   "image.load": {
-    input: z.object({ volume: label, tarfile: volumePath, image }),
+    input: z.object({ ...spaced, volume: label, tarfile: volumePath, image }),
     result: none,
     changes: true,
     deadline: IMAGE_S,
   },
   "image.list": {
-    input: none,
+    input: z.object(spaced),
     result: z.object({
       images: z.array(
         z.object({
@@ -173,9 +187,11 @@ export const OPERATIONS = {
     changes: false,
     deadline: SHORT_S,
   },
-  "image.delete": { input: z.object({ image }), result: none, changes: true, deadline: SHORT_S },
+  "image.delete": { input: z.object({ ...spaced, image }), result: none, changes: true, deadline: SHORT_S },
   /** Takes a run: done once it is recorded. Starting it goes on after that. */
   "pod.run": { input: podRunInput, result: none, changes: true, deadline: SHORT_S },
+  /** Runs a pod that has terminated once more: a new run of what its latest run was asked for, at once. */
+  "pod.start": { input: z.object({ pod: label }), result: none, changes: true, deadline: SHORT_S },
   "pod.status": {
     input: z.object({ pod: label }),
     result: z.object({ state: containerState }),

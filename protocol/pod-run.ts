@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { FIELD_BOUNDS, itemsRule, startRule } from "./field-bounds.ts";
 import { LIMITS } from "./limits.ts";
-import { label, NODE_KINDS } from "./names.ts";
+import { label, NODE_KINDS, space } from "./names.ts";
 import { volumePath } from "./volume-path.ts";
 
 /** What container engines make themselves: nothing of a user's is mounted there. */
@@ -33,6 +33,8 @@ const ms = z.number().int().min(1).max(60_000_000_000_000);
 const podRun = z
   .object({
     pod: label,
+    /** where its volumes and its image are looked for */
+    space: space.optional(),
     mounts: z.array(podMount).max(LIMITS.podMounts),
     /** as the user wrote it: a distribution reference, with tag `latest` meant when none is given */
     image: z.string().max(FIELD_BOUNDS.image.bytes),
@@ -122,12 +124,12 @@ export function fromFirstRun(run: FirstPodRun): PodRun {
 /** The same run for an agent of version 0.2 or older; undefined when it cannot do it. Pure. */
 export function toFirstRun(run: PodRun): FirstPodRun | undefined {
   const { mounts, node, kind, onSameName, maxMs, idleMs, limits, network, provider, ...rest } = run;
-  const { defaultWorkdir, scheduledAt, ...same } = rest;
+  const { defaultWorkdir, scheduledAt, space: own, ...same } = rest;
   const [mount, ...others] = mounts;
   if (mount?.at !== DATA || others.length > 0 || mount.subPath || mount.readOnly) return undefined;
   if (kind === undefined || maxMs === undefined || maxMs % MINUTE_MS !== 0) return undefined;
   if (onSameName !== "replace" || network !== "user" || defaultWorkdir !== DATA) return undefined;
-  if ([node, idleMs, limits, provider].some((more) => more !== undefined)) return undefined;
+  if ([node, idleMs, limits, provider, own].some((more) => more !== undefined)) return undefined;
   return {
     ...same,
     volume: mount.volume,

@@ -1,5 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { nameAndTag } from "#protocol/image-reference.ts";
+import { inSpace } from "#protocol/names.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import { podQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { NodeReport, PodReport } from "#protocol/wire.ts";
@@ -65,7 +66,7 @@ export class PodManager {
 
   /**
    * Accepts a run: durable when it returns, starting is under way. A run that is known already is left as it is.
-   * @param run.volumes host paths of the volumes that it mounts, by name
+   * @param run.volumes host paths of the volumes that it mounts, by name and space
    * @throws PerigeeError QUOTA_EXCEEDED when too many runs of the user have not ended; POD_EXISTS; NOT_SUPPORTED
    */
   accept(run: { id: string; user: string; volumes: RunRecord["volumes"]; input: RunInput }): void {
@@ -96,6 +97,17 @@ export class PodManager {
     if (idleMs !== undefined) {
       throw new PerigeeError("NOT_SUPPORTED", "The edge cannot tell whether a pod is idle");
     }
+  }
+
+  /**
+   * What the latest run of a pod was asked for, to be run again at once.
+   * @throws PerigeeError POD_NOT_FOUND; POD_EXISTS when it has not terminated
+   */
+  specificationOf(user: string, pod: string): RunInput {
+    const { phase, input } = this.#latest(user, pod);
+    if (phase !== "ended") throw new PerigeeError("POD_EXISTS", `The pod "${pod}" has not terminated`);
+    const { scheduledAt: _, ...run } = input;
+    return { ...run, onSameName: "refuse" };
   }
 
   /** Is this run recorded? */
@@ -154,17 +166,20 @@ export class PodManager {
     return this.#runtime.nodes();
   }
 
-  /** Does a pod that has not terminated use the volume? Scheduled ones count. */
+  /** Does a pod that has not terminated use the volume (its name with its space)? Scheduled ones count. */
   isVolumeInUse(user: string, volume: string): boolean {
     return this.#book.someOpen((record) => record.user === user && Object.hasOwn(record.volumes, volume));
   }
 
-  /** Does a pod that has not terminated run this image of the user? Scheduled ones count. */
-  isImageInUse(user: string, name: string, tag: string): boolean {
+  /**
+   * Does a pod that has not terminated run this image? Scheduled ones count.
+   * @param owner the user, with the space if the image is in one
+   */
+  isImageInUse(owner: string, name: string, tag: string): boolean {
     return this.#book.someOpen((record) => {
-      if (record.user !== user) return false;
+      if (inSpace(record.user, record.input.space) !== owner) return false;
       const used = nameAndTag(record.input.image);
-      return used.tag === tag && (used.name === name || used.name === `${user}-${name}`);
+      return used.tag === tag && (used.name === name || used.name === `${owner}-${name}`);
     });
   }
 

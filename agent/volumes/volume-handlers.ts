@@ -4,9 +4,16 @@ import { emptyTrash, measureLater } from "./delete.ts";
 import type { VolumeDeps } from "./handlers.ts";
 import type { Volumes } from "./volumes.ts";
 
-/** The user's volumes with their sizes. */
+/** The user's volumes of one space with their sizes. */
 export function listVolumesHandler(volumes: Volumes): OperationHandler<"volumes.list"> {
-  return async ({ command, signal }) => ({ volumes: await volumes.listVolumes(command.user, signal) });
+  return async ({ command, input, signal }) => {
+    const all = await volumes.listVolumes(command.user, signal);
+    const own = all.flatMap((volume) => {
+      const [name = "", space] = volume.name.split(".");
+      return space === input.space ? [{ ...volume, name }] : [];
+    });
+    return { volumes: own };
+  };
 }
 
 /** Both names of the operation: the older one is what grounds up to 0.2 send. */

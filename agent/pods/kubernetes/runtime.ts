@@ -22,6 +22,7 @@ import { type ClusterDns, portSteps, type UserQuota, type VolumeStorage } from "
 import { nodesOf } from "./nodes.ts";
 import { type KindsOfNodes, type PodContext, podOf } from "./pod.ts";
 import { CONFIRM_MS, KubernetesPods } from "./pods.ts";
+import { refusedStart } from "./refused-start.ts";
 import { assertStartable } from "./startable.ts";
 import { hasEnded, hasStarted, isSettled, startedAtOf, startFailureOf, stateOf } from "./state.ts";
 import type { Node, Pod } from "./types.ts";
@@ -380,22 +381,4 @@ function startedOf(pod: Pod, spec: RunSpec): Started {
 function waitingReason(pod: Pod): string | undefined {
   const state = stateOf(pod);
   return "waiting" in state ? state.waiting.reason : undefined;
-}
-
-/** What a refused creation means: the quota is used up, it is too early, or the payload is no pod at all. */
-function refusedStart(error: unknown): unknown {
-  const status = statusOf(error);
-  const message = error instanceof Error ? error.message : "";
-  if (status === 403 && /exceeded quota/.test(message)) {
-    const told = message.replace(/^.*exceeded quota: [^,]*, /s, "");
-    return new NotStartedYet("Unschedulable", `Your pods would use more than they may together: ${told}`);
-  }
-  if (
-    status === 403 &&
-    /status unknown for quota|serviceaccount .* not found|being terminated/.test(message)
-  ) {
-    return new NotStartedYet("ContainerCreating");
-  }
-  if (isForGood(error)) return new StartFailure("the cluster refuses the pod as it was asked for");
-  return error;
 }

@@ -28,7 +28,7 @@ export type RunRecord = {
   readonly run: string;
   readonly user: string;
   readonly pod: string;
-  /** host paths of the volumes that it mounts, by name */
+  /** host paths of the volumes that it mounts, by name and space */
   readonly volumes: Readonly<Record<string, string>>;
   /** its whole specification: enough to run it again */
   readonly input: RunInput;

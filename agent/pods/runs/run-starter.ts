@@ -1,4 +1,5 @@
 import { killPoint } from "#protocol/kill-point.ts";
+import { inSpace } from "#protocol/names.ts";
 import type { LogPusher } from "../logs/log-pusher.ts";
 import { ImageMissing, NotStartedYet, StartFailure } from "../pod-runtime.ts";
 import { pullBackOff } from "../pull-back-off.ts";
@@ -38,9 +39,9 @@ export class RunStarter {
       record.dueAt = now();
       this.#creating(record);
     }
-    const image = await this.#deps.resolveImage(user, input.image);
+    const image = await this.#deps.resolveImage(inSpace(user, input.space), input.image);
     if (!this.#stillWaiting(record)) return;
-    if (!image) return this.#wait(record, "ImagePullBackOff", pullBackOff(user, input.image));
+    if (!image) return this.#wait(record, "ImagePullBackOff", missingImage(record));
     const nodes = await runtime.nodes();
     if (!this.#stillWaiting(record)) return;
     const placed = place(input, nodes, this.#load());
@@ -120,7 +121,7 @@ export class RunStarter {
       if (error instanceof ImageMissing) {
         // With the run in its hands the engine may start it yet.
         if (!(await runtime.inspect(record.run))) return this.#withoutImage(record);
-        return this.#wait(record, "ImagePullBackOff", pullBackOff(record.user, record.input.image));
+        return this.#wait(record, "ImagePullBackOff", missingImage(record));
       }
       throw error;
     }
@@ -143,7 +144,7 @@ export class RunStarter {
 
   #withoutImage(record: RunRecord): void {
     record.phase = "waiting";
-    this.#wait(record, "ImagePullBackOff", pullBackOff(record.user, record.input.image));
+    this.#wait(record, "ImagePullBackOff", missingImage(record));
   }
 
   /** False when it was stopped or dropped while we waited for something. */
@@ -174,4 +175,8 @@ export class RunStarter {
     }
     return load;
   }
+}
+
+function missingImage({ user, input }: RunRecord): string {
+  return pullBackOff(inSpace(user, input.space), input.image);
 }

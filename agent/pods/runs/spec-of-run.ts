@@ -1,3 +1,4 @@
+import { inSpace } from "#protocol/names.ts";
 import type { RunMount, RunSpec } from "../pod-runtime.ts";
 import type { RunRecord } from "./run-record.ts";
 
@@ -8,7 +9,10 @@ export function specOfRun(record: RunRecord, graceMs: number): RunSpec {
     run: record.run,
     user: record.user,
     pod: record.pod,
-    mounts: input.mounts.map((mount): RunMount => ({ ...mount, path: record.volumes[mount.volume] ?? "" })),
+    mounts: input.mounts.map((mount): RunMount => {
+      const volume = inSpace(mount.volume, input.space);
+      return { ...mount, volume, path: record.volumes[volume] ?? "" };
+    }),
     imageId: record.imageId ?? "",
     node: record.node ?? "",
     kind: record.kind ?? input.kind ?? "MPU",

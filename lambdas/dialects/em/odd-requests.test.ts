@@ -33,7 +33,8 @@ describe("a request that names its pod in another way than most", () => {
   };
   const named = (path: string) => {
     if (path.startsWith("/em/pod/st")) return { pod: "pod-a" };
-    return path === "/em/pod/run" ? { mounts: [{ volume: "pod-a", at: "/data" }] } : { volume: "pod-a" };
+    if (path === "/em/pod/run") return { mounts: [{ volume: "pod-a", at: "/data" }] };
+    return path === "/em/pod/image/build" ? { source: { volume: "pod-a" } } : { volume: "pod-a" };
   };
   const all = JSON.stringify({ ...FIELDS, pod_name: "pod-a" });
 

@@ -368,7 +368,7 @@ describe("paths", () => {
       pod_name: "p",
     });
     expect(last()!.input).toEqual({
-      volume: "p",
+      source: { volume: "p" },
       dockerfile: "d/Dockerfile",
       context: "",
       image: "x:latest",
