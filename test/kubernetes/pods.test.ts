@@ -290,7 +290,7 @@ test("the namespace holds Pod Security and closes the network before its first p
   const policies = await rig.api.list<{ metadata: { name: string } }>(
     `/apis/networking.k8s.io/v1/namespaces/${namespace}/networkpolicies`,
   );
-  expect(policies.items.map(({ metadata }) => metadata.name)).toEqual(["closed"]);
+  expect(policies.items.map(({ metadata }) => metadata.name)).toEqual(["closed", "silent"]);
   await runtime.remove(run.run);
 });
 
