@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseOwnImage, parseReference } from "./image-reference.ts";
+import { nameAndTag, parseOwnImage, parseReference, parseTagged } from "./image-reference.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 
@@ -91,4 +91,32 @@ describe("parseOwnImage", () => {
       expect(parseOwnImage(text)).toBeUndefined();
     },
   );
+});
+
+describe("parseTagged", () => {
+  test.each([`a@${DIGEST}`, `a:1@${DIGEST}`, "0".repeat(64), "A"])(
+    "refuses %j, which names no image by tag",
+    (text) => {
+      expect(parseTagged(text)).toBeUndefined();
+    },
+  );
+
+  test("keeps the registry", () => {
+    expect(parseTagged("ghcr.io/a/b:1")).toEqual({ host: "ghcr.io", name: "a/b", tag: "1" });
+    expect(parseTagged("a")).toEqual({ name: "a", tag: "latest" });
+  });
+});
+
+describe("nameAndTag", () => {
+  test.each([
+    ["busybox", "busybox", "latest"],
+    ["python:3.11-alpine", "python", "3.11-alpine"],
+    ["team/app:v1", "team/app", "v1"],
+    ["docker.io/library/python:3", "python", "3"],
+    ["registry.local:5000/a/b", "a/b", "latest"],
+    ["localhost/x:1", "x", "1"],
+    [`x@sha256:${"0".repeat(64)}`, "x", "latest"],
+  ])("%s is %s:%s", (reference, name, tag) => {
+    expect(nameAndTag(reference)).toEqual({ name, tag });
+  });
 });

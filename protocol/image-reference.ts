@@ -44,14 +44,43 @@ export function parseReference(text: string): ImageReference | undefined {
   };
 }
 
+/** A reference by tag. `host` is a registry's name when one stands before the first `/`. */
+export type TaggedReference = ImageName & { host?: string };
+
+/** Reads a reference without digest; undefined when `text` is none (a digest or an ID counts as none). */
+export function parseTagged(text: string): TaggedReference | undefined {
+  const { host, name, tag, digest } = parseReference(text) ?? {};
+  if (name === undefined || tag === undefined || digest !== undefined || isImageId(text)) return undefined;
+  return host === undefined ? { name, tag } : { host, name, tag };
+}
+
+/** Name and tag of a reference as users write it: registry host and digest dropped, tag `latest` when none is given. */
+export function nameAndTag(reference: string): ImageName {
+  const { host, name, tag = "latest" } = parseReference(reference) ?? { name: reference };
+  return { name: host === undefined ? name : familiarName(name), tag };
+}
+
+/** A name as people write it: Docker's own registry has its official images in `library/`. */
+export function familiarName(name: string): string {
+  return name.startsWith("library/") ? name.slice("library/".length) : name;
+}
+
+const HUB = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+
+/** Is `host` Docker's own registry, in one of the forms people write? */
+export function isHub(host: string): boolean {
+  return HUB.includes(host);
+}
+
 /**
  * Reads the name of an own image, as build, load and delete take it: a reference without registry host and digest, short
- * enough to be stored as `<user>-<name>`; undefined when `text` is none.
+ * enough to be stored as `<user>-<name>`, or `<user>.<space>-<name>`; undefined when `text` is none.
  */
-export function parseOwnImage(text: string): ImageName | undefined {
+export function parseOwnImage(text: string, space?: string): ImageName | undefined {
   const { host, name, tag } = parseReference(text) ?? {};
   if (host !== undefined || name === undefined || tag === undefined || text.includes("@")) return undefined;
-  if (name.length > OWN_NAME_LENGTH || isImageId(text)) return undefined;
+  const longest = OWN_NAME_LENGTH - (space === undefined ? 0 : space.length + 1);
+  if (name.length > longest || isImageId(text)) return undefined;
   return { name, tag };
 }
 

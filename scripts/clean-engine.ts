@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type Docker from "dockerode";
 import { IMAGE_LABEL } from "#agent/images/docker/image-store.ts";
 import { isMarkOf } from "#agent/images/docker/own-names.ts";
+import { engineTag } from "#agent/images/image-meanings.ts";
 import { ImageRecord } from "#agent/images/image-record.ts";
-import { engineTag } from "#agent/images/reference.ts";
 import { instanceOf } from "#agent/instance.ts";
 import { Journal } from "#agent/journal/journal.ts";
 import { openStateDatabase } from "#agent/journal/state-database.ts";
@@ -33,7 +33,7 @@ export async function cleanEngine(docker: Docker, agentData: string): Promise<nu
     await docker.getImage(Id).remove({ force: true }).catch(ignoreNotFound);
   }
   for (const row of recorded) {
-    const name = engineTag(row.user, row);
+    const name = engineTag(row.owner, row);
     const found = await docker.getImage(name).inspect().catch(ignoreNotFound);
     if (found?.Id !== row.id) continue;
     for (const tag of found.RepoTags) {

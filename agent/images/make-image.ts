@@ -1,11 +1,12 @@
 import { type ErrorCode, PerigeeError } from "#protocol/errors.ts";
+import type { ImageName } from "#protocol/image-reference.ts";
 import { LIMITS } from "#protocol/limits.ts";
+import { inSpace } from "#protocol/names.ts";
 import { type OperationContext, type OperationHandler, ShuttingDown } from "../operation.ts";
 import { imageNameOf, makeOnce } from "./image-commit.ts";
 import type { ImageDeps } from "./image-deps.ts";
 import { type ImageDetails, type ImageStore, ImageWorkFailed } from "./image-store.ts";
 import { LogTail } from "./log-tail.ts";
-import type { ImageName } from "./reference.ts";
 
 type Making = "image.build" | "image.load";
 
@@ -48,13 +49,15 @@ export function makeImage<O extends Making>(
 ): OperationHandler<O> {
   return async (context) => {
     const { command, journal, signal } = context as OperationContext<Making>;
-    const image = imageNameOf((context as OperationContext<Making>).input.image);
-    const log = deps.openLog?.(command);
-    const tail = new LogTail((text) => log?.write(text));
+    const { input } = context as OperationContext<Making>;
+    const image = imageNameOf(input.image, input.space);
+    const owner = inSpace(command.user, input.space);
+    const written = deps.openLog?.(command);
+    const tail = new LogTail((text) => written?.write(text));
     const failed = (cause: unknown) =>
       new PerigeeError(recipe.code, recipe.message, { data: { log_tail: tail.lines() }, cause });
     try {
-      const refusal = store.refusal(command.user, image);
+      const refusal = store.refusal(owner, image);
       if (refusal) {
         tail.add(refusal);
         throw failed(undefined);
@@ -64,6 +67,7 @@ export function makeImage<O extends Making>(
         deps,
         command: command.id,
         user: command.user,
+        owner,
         image,
         journal,
         signal,
@@ -81,8 +85,9 @@ export function makeImage<O extends Making>(
       throw failed(error);
     } finally {
       // One that is only interrupted goes on with its log when it is done again.
-      if (!(signal.reason instanceof ShuttingDown)) log?.end();
+      if (!(signal.reason instanceof ShuttingDown)) written?.end();
     }
-    return {} as Awaited<ReturnType<OperationHandler<O>>>;
+    const { log } = input as { log?: boolean };
+    return (log ? { logTail: tail.lines() } : {}) as Awaited<ReturnType<OperationHandler<O>>>;
   };
 }

@@ -64,7 +64,7 @@ describe.runIf(own)("what a cluster may lose", () => {
     const asked = pods.sh(manager, "bob", ONCE, { pod: "asked" });
     const scheduled = pods.sh(manager, "bob", "echo x >> /data/count", {
       pod: "scheduled",
-      scheduledTime: Date.now() + 20_000,
+      scheduledAt: Date.now() + 20_000,
     });
     const stopped = manager.stop("bob", "stops");
     await expect.poll(statuses, { timeout: 180_000 }).toEqual(new Set(["Unknown"]));

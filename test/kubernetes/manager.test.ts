@@ -40,8 +40,8 @@ describe("the manager on a cluster", () => {
 
   test("max_duration: SIGTERM, then DeadlineExceeded, with all of the log", async () => {
     await manager.close();
-    manager = await rig.manager({ minuteMs: 2_000 });
-    const run = pods.sh(manager, "ada", ONCE, { pod: "late", maxDuration: 1 });
+    manager = await rig.manager();
+    const run = pods.sh(manager, "ada", ONCE, { pod: "late", maxMs: 2_000 });
     expect(await endOf(manager, run)).toMatchObject({ exitCode: 5, reason: "DeadlineExceeded" });
     expect(pods.lines(run)).toEqual(["up", "down"]);
   });

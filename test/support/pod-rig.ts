@@ -8,7 +8,7 @@ import { openEngine } from "#agent/engine/open-engine.ts";
 import { LABEL } from "#agent/pods/docker/labels.ts";
 import { DockerRuntime, type DockerRuntimeOptions } from "#agent/pods/docker/runtime.ts";
 import type { LogChunk } from "#agent/pods/logs/log-pusher.ts";
-import { PodManager, type PodManagerOptions } from "#agent/pods/pod-manager.ts";
+import { PodManager, type PodManagerDeps, type PodManagerOptions } from "#agent/pods/pod-manager.ts";
 import type { RunInput } from "#agent/pods/runs/run-record.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import { makeBusyboxImage } from "./base-image.ts";
@@ -63,8 +63,8 @@ export class PodRig {
   }
 
   /** A manager that has started, over the rig's database. */
-  manager(options: Partial<PodManagerOptions> = {}): PodManager {
-    const manager = new PodManager({
+  manager(over: Partial<PodManagerDeps & PodManagerOptions> = {}): PodManager {
+    const deps: PodManagerDeps = {
       db: this.db,
       runtime: this.runtime(),
       resolveImage: async (_user, reference) => {
@@ -72,12 +72,11 @@ export class PodRig {
         return id === undefined ? undefined : { id };
       },
       push: async (chunk) => this.land(chunk),
-      graceMs: 2_000,
-      logFlushMs: 50,
-      retryMs: { first: 50, most: 200 },
       onError: (error) => this.errors.push(error),
-      ...options,
-    });
+      ...over,
+    };
+    const options = { graceMs: 2_000, logFlushMs: 50, retryMs: { first: 50, most: 200 }, ...over };
+    const manager = new PodManager(deps, options);
     this.#managers.push(manager);
     manager.start();
     return manager;
@@ -134,14 +133,27 @@ export class PodRig {
 
   input(over: Partial<RunInput> = {}): RunInput {
     const pod = over.pod ?? "default";
-    return { pod, volume: pod, image: BUSYBOX, node: "MPU", maxDuration: 60, ports: [], envs: {}, ...over };
+    return {
+      pod,
+      mounts: [{ volume: pod, at: "/data" }],
+      image: BUSYBOX,
+      kind: "MPU",
+      onSameName: "replace",
+      maxMs: 3600_000,
+      network: "user",
+      defaultWorkdir: "/data",
+      ports: [],
+      envs: {},
+      ...over,
+    };
   }
 
   /** Accepts a run of busybox on the MPU; returns its id. */
   run(manager: PodManager, user: string, input: Partial<RunInput> = {}): string {
     const id = ulid();
     const whole = this.input(input);
-    manager.accept({ id, user, volumePath: this.volume(`${user}-${whole.volume}`), input: whole });
+    const volumes = whole.mounts.map(({ volume }) => [volume, this.volume(`${user}-${volume}`)]);
+    manager.accept({ id, user, volumes: Object.fromEntries(volumes), input: whole });
     return id;
   }
 

@@ -1,5 +1,5 @@
+import { parseTagged, type TaggedReference } from "#protocol/image-reference.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import { parseReference, type Reference } from "../reference.ts";
 import { ArchiveIndex, parseJson } from "./archive-index.ts";
 import { explainArchive } from "./archive-kind.ts";
 import type { ArchiveFile } from "./archive-stream.ts";
@@ -25,7 +25,7 @@ export type SavedImage = {
 
 export type Wanted = {
   /** Is this the tag that the archive must hold? */
-  matches(tag: Reference): boolean;
+  matches(tag: TaggedReference): boolean;
   /** the tag in words */
   expected: string;
   architectures: readonly string[];
@@ -113,7 +113,7 @@ function assertWanted(
   }
   const [first] = tags;
   const means = (name: string) => {
-    const tag = parseReference(name);
+    const tag = parseTagged(name);
     return tag !== undefined && matches(tag);
   };
   // some tools write one name in two spellings, with and without a host

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { wholeSeconds } from "../container-state.ts";
 import { LABEL } from "./labels.ts";
-import { cleanStartError, stateOf, wholeSeconds } from "./state.ts";
+import { cleanStartError, stateOf } from "./state.ts";
 
 const BOOT = { id: "this boot", at: Date.parse("2025-11-20T12:00:00Z") };
 const NEVER = "0001-01-01T00:00:00Z";

@@ -1,14 +1,7 @@
 import type Docker from "dockerode";
 import type { ContainerState } from "#protocol/operations.ts";
+import { NEVER_RAN, terminated, wholeSeconds } from "../container-state.ts";
 import { LABEL } from "./labels.ts";
-
-/** Exit code of a run that never ran. */
-export const NEVER_RAN = 128;
-
-/** Whole seconds, UTC: `2025-11-20T12:31:12Z`. @param time ms since 1970 */
-export function wholeSeconds(time: number): string {
-  return `${new Date(Math.floor(time / 1000) * 1000).toISOString().slice(0, 19)}Z`;
-}
 
 /** The engine's time stamp; undefined for its zero time. */
 function stamp(text: string | undefined): string | undefined {
@@ -42,17 +35,6 @@ export function stateOf(
   return terminated(state.ExitCode, reason, startedAt, finishedAt);
 }
 
-/** A `terminated` state. */
-export function terminated(
-  exitCode: number,
-  reason: string,
-  startedAt: string | null,
-  finishedAt: string | null,
-  message?: string,
-): ContainerState {
-  return { terminated: { exitCode, reason, startedAt, finishedAt, ...(message && { message }) } };
-}
-
 /**
  * What the engine said when it could not start a payload, without its own story around it and without paths of
  * the host: a path survives only when the run itself named it (`known`).
@@ -67,7 +49,7 @@ export function cleanStartError(message: string, known: readonly string[]): stri
     /(^|[^\w./-])(\/[\w.@+~-]+(?:\/[\w.@+~:-]*)*)/g,
     (all, before: string, path: string) => {
       const bare = path.replace(/[:.,]+$/, "");
-      const named = bare === "/data" || known.some((text) => text === bare || text.includes(bare));
+      const named = known.some((text) => text === bare || text.includes(bare));
       return named ? all : `${before}…`;
     },
   );

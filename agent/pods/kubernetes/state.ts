@@ -1,5 +1,6 @@
 import type { ContainerState } from "#protocol/operations.ts";
-import { cleanStartError, NEVER_RAN, terminated, wholeSeconds } from "../docker/state.ts";
+import { NEVER_RAN, terminated, wholeSeconds } from "../container-state.ts";
+import { cleanStartError } from "../docker/state.ts";
 import { STOPPED } from "./names.ts";
 import type { ContainerStateOfPod, Pod } from "./types.ts";
 
@@ -173,5 +174,7 @@ export function startFailureOf(pod: Pod): string | undefined {
 
 function startError(pod: Pod, message = "the container cannot be started"): string {
   const [container] = pod.spec.containers;
-  return cleanStartError(message, [...(container?.command ?? []), ...(container?.args ?? [])]);
+  const { command = [], args = [], workingDir = "", volumeMounts = [] } = container ?? {};
+  const places = volumeMounts.map(({ mountPath }) => mountPath);
+  return cleanStartError(message, [...command, ...args, workingDir, ...places]);
 }

@@ -3,8 +3,9 @@ import { ulid } from "ulid";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FakeRuntime } from "#test/support/fake-runtime.ts";
 import { endOf, running, stateWhere, waitingFor } from "#test/support/pod-rig.ts";
-import { PodManager, type PodManagerOptions } from "../pod-manager.ts";
+import { PodManager, type PodManagerDeps, type PodManagerOptions } from "../pod-manager.ts";
 import { ImageMissing } from "../pod-runtime.ts";
+import type { RunInput } from "./run-record.ts";
 import { RunStore } from "./run-store.ts";
 
 let database: DatabaseSync;
@@ -21,27 +22,36 @@ afterEach(async () => {
   database.close();
 });
 
-function open(options: Partial<PodManagerOptions> = {}): PodManager {
-  const manager = new PodManager({
+function open(over: Partial<PodManagerDeps & PodManagerOptions> = {}): PodManager {
+  const deps: PodManagerDeps = {
     db: database,
     runtime,
     resolveImage: async () => ({ id: "sha256:1" }),
     push: async () => undefined,
-    retryMs: { first: 20, most: 20 },
-    logFlushMs: 10,
     onError: (error) => errors.push(error),
-    ...options,
-  });
+    ...over,
+  };
+  const manager = new PodManager(deps, { retryMs: { first: 20, most: 20 }, logFlushMs: 10, ...over });
   managers.push(manager);
   manager.start();
   return manager;
 }
 
-function run(manager: PodManager, over: { maxDuration?: number } = {}): string {
+function run(manager: PodManager, over: Partial<RunInput> = {}): string {
   const id = ulid();
-  const input = { pod: "default", volume: "default", image: "tool", node: "MPU" as const, ports: [] };
-  const whole = { ...input, envs: {}, maxDuration: 60, ...over };
-  manager.accept({ id, user: "ada", volumePath: "/nowhere", input: whole });
+  const input: RunInput = {
+    pod: "default",
+    mounts: [{ volume: "default", at: "/data" }],
+    image: "tool",
+    kind: "MPU",
+    onSameName: "replace",
+    maxMs: 3600_000,
+    network: "user",
+    ports: [],
+    envs: {},
+    ...over,
+  };
+  manager.accept({ id, user: "ada", volumes: { default: "/nowhere" }, input });
   return id;
 }
 
@@ -159,8 +169,8 @@ describe("an image that takes long to reach the nodes", () => {
   });
 
   test("is waited for no longer than max_duration", async () => {
-    const manager = open({ minuteMs: 50 });
-    const id = run(manager, { maxDuration: 1 });
+    const manager = open();
+    const id = run(manager, { maxMs: 50 });
     expect(await endOf(manager, id)).toMatchObject({ reason: "DeadlineExceeded", startedAt: null });
     expect(runtime.calls).toEqual([]);
   });

@@ -1,19 +1,16 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { RunInput, RunRecord } from "./run-record.ts";
+import { openRunTable } from "./run-table.ts";
 
 /** Fields that change, kept as one JSON text: they are never searched for. */
-type Mutable = Omit<
-  RunRecord,
-  "n" | "run" | "user" | "pod" | "volume" | "volumePath" | "input" | "acceptedAt"
->;
+type Mutable = Omit<RunRecord, "n" | "run" | "user" | "pod" | "volumes" | "input" | "acceptedAt">;
 
 type Row = {
   n: number;
   run: string;
   user: string;
   pod: string;
-  volume: string;
-  volume_path: string;
+  volumes: string;
   input: string;
   accepted_at: number;
   state: string;
@@ -25,18 +22,7 @@ export class RunStore {
 
   constructor(db: DatabaseSync) {
     this.#db = db;
-    db.exec(`PRAGMA synchronous = FULL;
-      CREATE TABLE IF NOT EXISTS pod_runs (
-        n INTEGER PRIMARY KEY AUTOINCREMENT,
-        run TEXT NOT NULL UNIQUE,
-        user TEXT NOT NULL,
-        pod TEXT NOT NULL,
-        volume TEXT NOT NULL,
-        volume_path TEXT NOT NULL,
-        input TEXT NOT NULL,
-        accepted_at INTEGER NOT NULL,
-        state TEXT NOT NULL
-      ) STRICT`);
+    openRunTable(db);
   }
 
   /** All records in order of acceptance. */
@@ -47,8 +33,7 @@ export class RunStore {
       run: row.run,
       user: row.user,
       pod: row.pod,
-      volume: row.volume,
-      volumePath: row.volume_path,
+      volumes: JSON.parse(row.volumes) as RunRecord["volumes"],
       input: JSON.parse(row.input) as RunInput,
       acceptedAt: row.accepted_at,
       ...(JSON.parse(row.state) as Mutable),
@@ -56,13 +41,13 @@ export class RunStore {
   }
 
   insert(record: Omit<RunRecord, "n">): RunRecord {
-    const { run, user, pod, volume, volumePath, input, acceptedAt } = record;
+    const { run, user, pod, volumes, input, acceptedAt } = record;
     const { lastInsertRowid } = this.#db
       .prepare(
-        `INSERT INTO pod_runs (run, user, pod, volume, volume_path, input, accepted_at, state)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO pod_runs (run, user, pod, volumes, input, accepted_at, state)
+         VALUES (?, ?, ?, ?, ?, ?, ?)`,
       )
-      .run(run, user, pod, volume, volumePath, JSON.stringify(input), acceptedAt, stateText(record));
+      .run(run, user, pod, JSON.stringify(volumes), JSON.stringify(input), acceptedAt, stateText(record));
     return { ...record, n: Number(lastInsertRowid) };
   }
 
@@ -76,7 +61,7 @@ export class RunStore {
 }
 
 function stateText(record: Omit<RunRecord, "n">): string {
-  const { run, user, pod, volume, volumePath, input, acceptedAt, ...rest } = record;
+  const { run, user, pod, volumes, input, acceptedAt, ...rest } = record;
   const { n, ...state } = rest as typeof rest & { n?: number };
   return JSON.stringify(state satisfies Mutable);
 }

@@ -8,10 +8,11 @@ import { unless } from "#agent/pods/kubernetes/errors.ts";
 import { FINALIZER, KubernetesNames } from "#agent/pods/kubernetes/names.ts";
 import { KubernetesRuntime, type KubernetesRuntimeOptions } from "#agent/pods/kubernetes/runtime.ts";
 import type { Node, Pod } from "#agent/pods/kubernetes/types.ts";
-import type { PodManager, PodManagerOptions } from "#agent/pods/pod-manager.ts";
+import type { PodManager, PodManagerDeps, PodManagerOptions } from "#agent/pods/pod-manager.ts";
 import { ImageMissing, type RunSpec } from "#agent/pods/pod-runtime.ts";
 import { MiB } from "#protocol/limits.ts";
 import { PodRig } from "#test/support/pod-rig.ts";
+import { mountOf } from "#test/support/run-mounts.ts";
 import { testCluster } from "./test-cluster.ts";
 
 type Named = { metadata: { name: string; finalizers?: string[]; labels?: Record<string, string> } };
@@ -71,7 +72,7 @@ export class KubernetesRig {
   }
 
   /** A manager that has started, over the pods' database and a runtime of its own. */
-  async manager(options: Partial<PodManagerOptions> = {}): Promise<PodManager> {
+  async manager(options: Partial<PodManagerDeps & PodManagerOptions> = {}): Promise<PodManager> {
     const pods = await this.pods();
     const volumes = path.join(pods.directory, "volumes");
     return pods.manager({
@@ -88,8 +89,9 @@ export class KubernetesRig {
       run: ulid(),
       user,
       pod: "default",
-      volume: "default",
-      volumePath: this.volume(`${user}-default`),
+      mounts: [mountOf(this.volume(`${user}-default`), "default")],
+      network: "user",
+      defaultWorkdir: "/data",
       imageId: testCluster().image.id,
       node: "",
       kind: "MPU",

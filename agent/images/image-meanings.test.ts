@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { candidates, engineTag, parseImageName, parseReference, publicName } from "./reference.ts";
+import { parseOwnImage, parseTagged } from "#protocol/image-reference.ts";
+import { candidates, engineTag, publicName } from "./image-meanings.ts";
 
 const component = fc.stringMatching(/^[a-z0-9]{1,6}([._-][a-z0-9]{1,6}){0,2}$/);
 const path = fc
@@ -21,7 +22,7 @@ describe("a reference", () => {
         fc.constantFrom(undefined, "registry:5000", "ghcr.io", "localhost"),
         (name, t, host) => {
           const text = `${host ? `${host}/` : ""}${name}:${t}`;
-          expect(parseReference(text)).toEqual(host ? { host, name, tag: t } : { name, tag: t });
+          expect(parseTagged(text)).toEqual(host ? { host, name, tag: t } : { name, tag: t });
         },
       ),
     );
@@ -30,7 +31,7 @@ describe("a reference", () => {
   test("never throws and never reads anything but the grammar", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(..."aA0:/.-_@") })), (text) => {
-        const parsed = parseReference(text);
+        const parsed = parseTagged(text);
         if (parsed)
           expect(parsed.name).toMatch(
             /^[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*(\/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*$/,
@@ -55,15 +56,15 @@ describe("a reference", () => {
     "a:b:c",
     "0".repeat(64),
   ])("is not %j", (text) => {
-    expect(parseReference(text)).toBeUndefined();
+    expect(parseTagged(text)).toBeUndefined();
   });
 
   test("has the tag latest when it has none, and no host in an image's own name", () => {
-    expect(parseImageName("tool")).toEqual({ name: "tool", tag: "latest" });
-    expect(parseImageName("group/tool:v1")).toEqual({ name: "group/tool", tag: "v1" });
-    expect(parseImageName("registry:5000/tool")).toBeUndefined();
-    expect(parseImageName("localhost/tool")).toBeUndefined();
-    expect(parseImageName("ghcr.io/tool")).toBeUndefined();
+    expect(parseOwnImage("tool")).toEqual({ name: "tool", tag: "latest" });
+    expect(parseOwnImage("group/tool:v1")).toEqual({ name: "group/tool", tag: "v1" });
+    expect(parseOwnImage("registry:5000/tool")).toBeUndefined();
+    expect(parseOwnImage("localhost/tool")).toBeUndefined();
+    expect(parseOwnImage("ghcr.io/tool")).toBeUndefined();
   });
 
   test("cannot give two owners one tag in the engine", () => {

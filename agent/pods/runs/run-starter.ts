@@ -1,0 +1,182 @@
+import { killPoint } from "#protocol/kill-point.ts";
+import { inSpace } from "#protocol/names.ts";
+import type { LogPusher } from "../logs/log-pusher.ts";
+import { ImageMissing, NotStartedYet, StartFailure } from "../pod-runtime.ts";
+import { pullBackOff } from "../pull-back-off.ts";
+import { clamp } from "./clamp.ts";
+import { place } from "./node-placement.ts";
+import type { Preparations } from "./preparations.ts";
+import type { RetryTimes } from "./retry-times.ts";
+import type { RunBook } from "./run-book.ts";
+import type { RunParts } from "./run-deps.ts";
+import type { RunEndings } from "./run-endings.ts";
+import { deadlineOf } from "./run-planner.ts";
+import type { RunRecord } from "./run-record.ts";
+import { specOfRun } from "./spec-of-run.ts";
+
+export type StarterDeps = RunParts & {
+  book: RunBook;
+  logs: LogPusher;
+  retries: RetryTimes;
+  preparations: Preparations;
+  endings: RunEndings;
+};
+
+/** Brings a run that is due into the engine, and finds out what became of a start that was cut short. */
+export class RunStarter {
+  readonly #deps: StarterDeps;
+
+  constructor(deps: StarterDeps) {
+    this.#deps = deps;
+  }
+
+  /** Places the run and starts it once `replaces` have ended: the first time it only tells them to. */
+  async begin(record: RunRecord, replaces: readonly string[]): Promise<void> {
+    const { book, runtime, options, retries, endings, now } = this.#deps;
+    const { user, input } = record;
+    if (record.phase === "scheduled") {
+      record.phase = "waiting";
+      record.dueAt = now();
+      this.#creating(record);
+    }
+    const image = await this.#deps.resolveImage(inSpace(user, input.space), input.image);
+    if (!this.#stillWaiting(record)) return;
+    if (!image) return this.#wait(record, "ImagePullBackOff", missingImage(record));
+    const nodes = await runtime.nodes();
+    if (!this.#stillWaiting(record)) return;
+    const placed = place(input, nodes, this.#load());
+    if ("unschedulable" in placed) return this.#wait(record, "Unschedulable", placed.unschedulable);
+    record.imageId = image.id;
+    if (!(await this.#prepare(record))) return;
+    const mine = book
+      .all()
+      .filter((other) => other.user === user && (other.phase === "starting" || other.phase === "running"));
+    if (mine.length - replaces.length >= options.runningPerUser) {
+      const message = `${mine.length} pods of yours run already, the most there may be`;
+      return this.#wait(record, "Unschedulable", message);
+    }
+    retries.succeeded(record.run);
+    const before = replaces.map((run) => book.get(run)).filter((other) => other !== undefined);
+    if (before.some((other) => other.phase !== "ended")) {
+      for (const other of before) endings.request(other, "Replaced");
+      return this.#creating(record);
+    }
+    record.node = placed.node;
+    record.kind = placed.kind;
+    record.session = runtime.session;
+    record.notStartedAt = now();
+    record.phase = "starting";
+    this.#creating(record);
+    killPoint("pods.starting");
+    await this.#launch(record);
+  }
+
+  /** The engine may or may not have got the start that was noted. */
+  async resume(record: RunRecord): Promise<void> {
+    const { runtime, endings, now, options } = this.#deps;
+    const asked = now();
+    const state = await runtime.inspect(record.run);
+    if (state && "running" in state) {
+      await runtime.adopt(specOfRun(record, options.graceMs));
+      return this.#running(record, Date.parse(state.running.startedAt));
+    }
+    if (state && "terminated" in state) return endings.finish(record, state.terminated);
+    // The engine knows of no start. It may have forgotten one when the machine went down: then never again.
+    if (record.session !== runtime.session) return endings.lost(record);
+    if (!state && !(await this.#prepare(record))) return;
+    record.notStartedAt = state ? asked : now();
+    await this.#launch(record);
+  }
+
+  /**
+   * Waits until the run's image is where its node finds it. False when there is nothing to start any more, or not
+   * now; what goes on then serves the next run.
+   */
+  async #prepare(record: RunRecord): Promise<boolean> {
+    const { book, runtime, preparations, now } = this.#deps;
+    const { user, run, phase, imageId = "" } = record;
+    const overAt = deadlineOf(record, now());
+    let done = false;
+    try {
+      done = await preparations.wait(run, overAt - now(), runtime.prepare({ user, imageId }));
+    } catch (error) {
+      if (!(error instanceof ImageMissing)) throw error;
+      if (record.phase === phase && !record.stopReason) this.#withoutImage(record);
+      return false;
+    }
+    book.assertOpen();
+    return done && record.phase === phase && !record.stopReason && now() < overAt;
+  }
+
+  async #launch(record: RunRecord): Promise<void> {
+    const { runtime, endings, options } = this.#deps;
+    let startedAt: number | undefined;
+    try {
+      const started = await runtime.start(specOfRun(record, options.graceMs));
+      record.node = started.node;
+      startedAt = started.startedAt;
+    } catch (error) {
+      if (error instanceof NotStartedYet) return this.#wait(record, error.reason, error.message);
+      if (error instanceof StartFailure) return endings.neverRan(record, "StartError", error.message);
+      if (error instanceof ImageMissing) {
+        // With the run in its hands the engine may start it yet.
+        if (!(await runtime.inspect(record.run))) return this.#withoutImage(record);
+        return this.#wait(record, "ImagePullBackOff", missingImage(record));
+      }
+      throw error;
+    }
+    killPoint("pods.started");
+    this.#running(record, startedAt);
+  }
+
+  /** @param told when it started by its node's clock, which is believed as far as ours can bear it out */
+  #running(record: RunRecord, told = Number.NaN): void {
+    const { book, logs, retries, now } = this.#deps;
+    const earliest = record.notStartedAt ?? record.dueAt ?? record.acceptedAt;
+    record.phase = "running";
+    record.startedAt = Number.isNaN(told) ? earliest : clamp(told, earliest, now());
+    const { maxMs } = record.input;
+    record.deadline = maxMs === undefined ? undefined : record.startedAt + maxMs;
+    retries.succeeded(record.run);
+    book.save(record);
+    logs.follow(record);
+  }
+
+  #withoutImage(record: RunRecord): void {
+    record.phase = "waiting";
+    this.#wait(record, "ImagePullBackOff", missingImage(record));
+  }
+
+  /** False when it was stopped or dropped while we waited for something. */
+  #stillWaiting(record: RunRecord): boolean {
+    this.#deps.book.assertOpen();
+    return record.phase === "waiting" && record.stopReason === undefined;
+  }
+
+  /** Nothing is missing: its start is under way, or about to be. */
+  #creating(record: RunRecord): void {
+    record.reason = "ContainerCreating";
+    record.message = undefined;
+    this.#deps.book.save(record);
+  }
+
+  #wait(record: RunRecord, reason: string, message: string): void {
+    record.reason = reason;
+    record.message = message || undefined;
+    this.#deps.book.save(record);
+    this.#deps.retries.backOff(record.run);
+  }
+
+  /** Pods now on each node. */
+  #load(): Map<string, number> {
+    const load = new Map<string, number>();
+    for (const { phase, node } of this.#deps.book.all()) {
+      if (node && (phase === "starting" || phase === "running")) load.set(node, (load.get(node) ?? 0) + 1);
+    }
+    return load;
+  }
+}
+
+function missingImage({ user, input }: RunRecord): string {
+  return pullBackOff(inSpace(user, input.space), input.image);
+}
