@@ -1,7 +1,7 @@
 import type { Failure } from "#protocol/errors.ts";
 import type { InputOf, OperationName, ResultOf, StagedFile } from "#protocol/operations.ts";
 import type { Admission, Command } from "../ledger/command.ts";
-import type { Draft, Idempotency } from "../ledger/draft.ts";
+import type { Draft, Idempotency, SubmittedMany } from "../ledger/draft.ts";
 
 /** How long a caller waits for the end of its command. How the command is admitted is another matter. */
 export type Wait =
@@ -80,6 +80,8 @@ export interface Dispatch {
    * });
    */
   run<O extends OperationName>(request: Request<O>): Promise<Answer<O>>;
+  /** Queues any number of commands of one user in one lane, all or none, and waits for none of them. */
+  submitMany(drafts: readonly Draft[], idempotency?: Idempotency): Promise<SubmittedMany>;
   /** The early check of an uplink. */
   reserve(request: ReserveRequest): Promise<Reservation>;
 }

@@ -4,7 +4,7 @@ import { LIMITS } from "#protocol/limits.ts";
 import type { OperationName, ResultOf, StagedFile } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../ledger/command.ts";
-import type { Draft } from "../ledger/draft.ts";
+import type { Draft, Idempotency, SubmittedMany } from "../ledger/draft.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
 import type { Staging } from "../ports/staging.ts";
@@ -42,6 +42,13 @@ export class Dispatcher implements Dispatch {
     if (command.admission === "place") return this.#answer(await waiting.forPlace(command));
     // Of an earlier call of the same key it may have been promised that it stays.
     return this.#answer(await waiting.inQueue(command, { withdraw: !replayed && admission === "queue" }));
+  }
+
+  async submitMany(drafts: readonly Draft[], idempotency?: Idempotency): Promise<SubmittedMany> {
+    const submitted = await this.#parts.ledger.submitMany(drafts, idempotency);
+    const [first] = submitted.commands;
+    if (first) await this.#ring(first);
+    return submitted;
   }
 
   async reserve(request: ReserveRequest): Promise<Reservation> {

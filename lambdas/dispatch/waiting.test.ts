@@ -87,3 +87,73 @@ describe("how often a wait looks", () => {
     expect((await lookingFor(3600_000, { eager: { first: 100 } })).length).toBeLessThan(3620);
   });
 });
+
+describe("how long a wait lasts", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  });
+  afterEach(() => vi.useRealTimers());
+
+  /** nodes.status: two minutes of work, and ten seconds of grace */
+  const WORK_MS = 130_000;
+  const waits = (of: () => Command, more: Partial<Ledger> = {}) =>
+    new Waiting({ command: async () => of(), ...more } as unknown as Ledger, new Changes());
+  const ended = (waiting: Promise<Command>) => {
+    const seen: { state?: string; error?: unknown } = {};
+    waiting.then(
+      ({ state }) => Object.assign(seen, { state }),
+      (error: unknown) => Object.assign(seen, { error }),
+    );
+    return seen;
+  };
+
+  test("the deadline of the work counts from the claim where the agent tells of no grants", async () => {
+    const seen = ended(waits(() => command).forPlace({ ...command, state: "queued" }));
+    await vi.advanceTimersByTimeAsync(WORK_MS - 1);
+    expect(seen).toEqual({});
+    await vi.advanceTimersByTimeAsync(1100);
+    expect(seen).toEqual({ state: "running" });
+  });
+
+  test("it counts from the grant where the agent tells of grants, however long that takes", async () => {
+    let now: Command = { ...command, grants: true };
+    const seen = ended(waits(() => now).forPlace({ ...command, state: "queued" }));
+    await vi.advanceTimersByTimeAsync(10 * WORK_MS);
+    expect(seen).toEqual({});
+    now = { ...now, grantedAt: 1 };
+    await vi.advanceTimersByTimeAsync(WORK_MS - 1);
+    expect(seen).toEqual({});
+    await vi.advanceTimersByTimeAsync(2100);
+    expect(seen).toEqual({ state: "running" });
+  });
+
+  const queued: Command = { ...command, state: "queued" };
+  const expired: Command = { ...command, state: "expired" };
+
+  test("a call that queues is withdrawn when the edge does not take it although nothing is ahead", async () => {
+    let ahead = 1;
+    const ledger = {
+      ahead: async () => ahead,
+      inContact: async () => false,
+      endUnclaimed: async () => expired,
+    };
+    const seen = ended(waits(() => queued, ledger).inQueue(queued, { withdraw: true }));
+    // something is ahead: contact is lost, and it stays
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(seen).toEqual({});
+    ahead = 0;
+    await vi.advanceTimersByTimeAsync(14_000);
+    expect(seen).toEqual({});
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(seen).toMatchObject({ error: { code: "EM_UNREACHABLE" } });
+  });
+
+  test("a staged uplink is never withdrawn: without contact it is returned as it stands", async () => {
+    const endUnclaimed = vi.fn<Ledger["endUnclaimed"]>();
+    const ledger = { ahead: async () => 0, inContact: async () => false, endUnclaimed };
+    const seen = ended(waits(() => queued, ledger).inQueue(queued, { withdraw: false }));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(seen).toEqual({ state: "queued" });
+    expect(endUnclaimed).not.toHaveBeenCalled();
+  });
+});

@@ -27,6 +27,9 @@ export type Idempotency = { key: string; route: string; digest: string };
 /** A command that was written, or with `replayed` the earlier one of the same Idempotency-Key. */
 export type Submitted = { command: Command; replayed: boolean };
 
+/** The commands of a submission of many, in the order of its drafts. */
+export type SubmittedMany = { commands: Command[]; replayed: boolean };
+
 /**
  * Bytes that a reservation keeps of its user's quota, by what is reserved in all lanes of the edge; what it throws
  * refuses. It decides only, as it is called again when another reservation was faster.

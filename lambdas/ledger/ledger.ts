@@ -5,7 +5,7 @@ import { LaneChanges } from "./changes.ts";
 import { type Claimed, type ClaimRequest, claimMany, claimOne } from "./claim.ts";
 import type { Admission, Command } from "./command.ts";
 import { type Heartbeat, inContact, lastHeartbeat } from "./contact.ts";
-import type { Draft, Idempotency, ReserveBytes, Submitted } from "./draft.ts";
+import type { Draft, Idempotency, ReserveBytes, Submitted, SubmittedMany } from "./draft.ts";
 import type { EdgeAgent } from "./edge-agent.ts";
 import { epochOf } from "./edge-epoch.ts";
 import { seeEdge } from "./edge-lanes.ts";
@@ -20,7 +20,7 @@ import { requireEpoch } from "./refusals.ts";
 import { type Ending, type Finished, finish, type Reported } from "./report.ts";
 import { startAgent } from "./start.ts";
 import { submit } from "./submit.ts";
-import { type SubmittedMany, submitMany } from "./submit-many.ts";
+import { submitMany } from "./submit-many.ts";
 import { expireAbandoned, resetEdge } from "./tidy.ts";
 import { extendUpload, queueStaged } from "./uploads.ts";
 

@@ -3,7 +3,7 @@ import { LIMITS } from "#protocol/limits.ts";
 import { type Item, MAX_WRITES, type Write } from "../ports/ledger-store.ts";
 import type { Change } from "./changes.ts";
 import type { Command } from "./command.ts";
-import type { Draft, Idempotency } from "./draft.ts";
+import type { Draft, Idempotency, SubmittedMany } from "./draft.ts";
 import { type EdgeAgent, requireOperation } from "./edge-agent.ts";
 import { FIRST_LANE } from "./first-lane.ts";
 import { keys } from "./keys.ts";
@@ -22,8 +22,6 @@ import { ulid } from "./ulid.ts";
 type SubmissionHead = { ids: string[] };
 /** One of its commands, until it is queued, with its dialect's records. */
 type SubmissionPart = { command: Command; records: Write[] };
-
-export type SubmittedMany = { commands: Command[]; replayed: boolean };
 
 /** Commands in one transaction: with inputs as large as may be it stays under the 4 MB of DynamoDB. */
 const AT_ONCE = 10;

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { test } from "vitest";
 import { type Death, LedgerWorld, USERS } from "./support/ledger-world.ts";
 
 /** A short share always, and a long run on demand; a failure names the seed and path that replay it. */
@@ -102,7 +102,9 @@ const history = fc.array(
   { maxLength: 40 },
 );
 
-test(`${RUNS} histories of lanes, claims, lost answers, deaths and epochs`, { timeout: RUNS * 1200 }, async () => {
+test(`${RUNS} histories of lanes, claims, lost answers, deaths and epochs`, {
+  timeout: RUNS * 1200,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(history, async (acts) => {
       const world = new LedgerWorld();

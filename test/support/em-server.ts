@@ -49,6 +49,10 @@ export class FakeDispatch implements Dispatch {
     return this.#answer(request.operation, request as unknown as Request<OperationName>);
   }
 
+  submitMany(): ReturnType<Dispatch["submitMany"]> {
+    return Promise.reject(new Error("the EM submits one command at a time"));
+  }
+
   async reserve(request: Parameters<Dispatch["reserve"]>[0]): Promise<Reservation> {
     if (this.refusal) throw this.refusal;
     this.reservations.push(request);
