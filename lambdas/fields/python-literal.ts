@@ -1,4 +1,4 @@
-import { type Literal, NumberText } from "../../http/json-text.ts";
+import { type Literal, NumberText } from "../http/json-text.ts";
 
 const MAX_DEPTH = 32;
 const NUMBER =
