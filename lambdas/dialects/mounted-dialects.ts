@@ -1,0 +1,84 @@
+import { Hono, type MiddlewareHandler } from "hono";
+import { allowedMethods } from "../http/allowed-methods.ts";
+import { incomingOf } from "../http/body-stream.ts";
+import type { GroundEnv } from "../http/env.ts";
+import { limitOpen } from "../http/limit-open.ts";
+import { matchesPath } from "../http/path-patterns.ts";
+import type { LedgerStore } from "../ports/ledger-store.ts";
+import type { DialectCore } from "./core.ts";
+import type { Dialect, DialectContext } from "./dialect.ts";
+import { DialectPaths } from "./dialect-paths.ts";
+import { OwnRecords } from "./own-records.ts";
+
+/** A dialect with the core that it uses. */
+export type MountedDialect = { dialect: Dialect; core: DialectCore };
+
+/** Each dialect with its core: what all of them use, and the records that are its own. */
+export function coresOf(
+  dialects: readonly Dialect[],
+  store: LedgerStore,
+  shared: Omit<DialectCore, "records">,
+): MountedDialect[] {
+  return dialects.map((dialect) => ({
+    dialect,
+    core: { ...shared, records: new OwnRecords(store, dialect.name) },
+  }));
+}
+
+/**
+ * Puts the dialects on an app: in front of each one's routes, its bounds and its authentication.
+ * @param ownLimit bounds the requests of a user that Perigee's own API and these dialects have open together
+ */
+export function mountDialects(
+  app: Hono<GroundEnv>,
+  mounted: readonly MountedDialect[],
+  ownLimit: MiddlewareHandler<GroundEnv>,
+): void {
+  const guards = mounted.map(({ dialect, core }) => {
+    const { openPerUser } = dialect.bounds ?? {};
+    return { dialect, core, limit: openPerUser === undefined ? ownLimit : limitOpen(openPerUser) };
+  });
+  const paths = new DialectPaths(mounted.map(({ dialect }) => dialect));
+  app.use(async (c, next) => {
+    const dialect = paths.at(c.req.path);
+    const guard = guards.find((one) => one.dialect === dialect);
+    if (guard) cutIdleBody(c, guard.dialect);
+    if (!guard || isOpen(app, c, guard.dialect)) {
+      await next();
+      return;
+    }
+    const who = await guard.dialect.authenticate(c, guard.core);
+    if (typeof who !== "string") return who;
+    c.set("user", who);
+    return guard.limit(c, next);
+  });
+  for (const { dialect, core } of mounted) dialect.mount(app, core);
+}
+
+/** Puts the dialects' routes for the agent on the agent's app. */
+export function mountAgentRoutes(agent: Hono<GroundEnv>, mounted: readonly MountedDialect[]): void {
+  for (const { dialect, core } of mounted) {
+    if (!dialect.agentRoutes) continue;
+    const routes = new Hono<GroundEnv>();
+    dialect.agentRoutes(routes, core);
+    agent.route(`/dialects/${dialect.name}`, routes);
+  }
+}
+
+/** Needs nobody's name: open, or nothing that the dialect has and its own answer for that. */
+function isOpen(app: Hono<GroundEnv>, c: DialectContext, { open, unknown }: Dialect): boolean {
+  if (open?.some((pattern) => matchesPath(pattern, c.req.path))) return true;
+  return unknown !== undefined && !isRouted(app, c);
+}
+
+function isRouted(app: Hono<GroundEnv>, c: DialectContext): boolean {
+  const method = c.req.method === "HEAD" ? "GET" : c.req.method;
+  return allowedMethods(app.routes, c.req.path).includes(method);
+}
+
+/** The server has its own time for all; this is the dialect's, for as long as the body comes in. */
+function cutIdleBody(c: DialectContext, { bounds }: Dialect): void {
+  const incoming = incomingOf(c);
+  if (bounds?.bodyIdleMs === undefined || !incoming || incoming.complete) return;
+  incoming.setTimeout(bounds.bodyIdleMs);
+}
