@@ -15,6 +15,7 @@ import { checkDialects } from "./dialects/check-dialects.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { DIALECTS } from "./dialects/index.ts";
 import { janitorRounds } from "./dialects/janitor-round.ts";
+import { lanesOf } from "./dialects/lanes-of.ts";
 import {
   coresOf,
   type MountedDialect,
@@ -57,6 +58,8 @@ export type GroundOptions = {
   /** bytes per user over volumes, images and staging (default LIMITS.quotaBytes) */
   quota?: number;
   limits?: LedgerOptions["limits"];
+  /** how many commands of a lane may run at the same time, where the operator says so (PERIGEE_LANES) */
+  widths?: LedgerOptions["widths"];
   waiting?: Partial<WaitingOptions>;
   /** what may pass through this ground, where that is bounded (Lambda); by default nothing is */
   pass?: GatewayLimits;
@@ -70,8 +73,6 @@ export type GroundOptions = {
   timeLeftMs?: () => number;
   /** the public APIs that are on (default: every one of the list) */
   dialects?: readonly Dialect[];
-  /** how many commands of a lane run at the same time, where the operator wants another number, by lane */
-  laneWidths?: Record<string, number>;
   /** hosts by which users reach the ground (default: whatever a request names) */
   publicHosts?: readonly string[];
   /** the operator's variables, for the dialects' own settings */
@@ -108,7 +109,13 @@ export function createGround(options: GroundOptions): Ground {
   checkDialects(dialects);
   const now = options.now ?? Date.now;
   const quota = options.quota ?? LIMITS.quotaBytes;
-  const ledger = new Ledger(store, { now, ...(options.limits && { limits: options.limits }) });
+  const { limits } = options;
+  const ledger = new Ledger(store, {
+    now,
+    lanes: lanesOf(dialects, store, limits),
+    ...(options.widths && { widths: options.widths }),
+    ...(limits && { limits }),
+  });
   const accounts = new Accounts(store, { now });
   const recent = new RecentAccounts(accounts, { ms: options.recentAccountMs ?? 0, now });
   const tokens = new Tokens(options.tokens, { now });

@@ -12,7 +12,7 @@ import type { Command } from "../ledger/command.ts";
 export async function answerOf<O extends OperationName>(
   deps: { log: Logger; shape?: ErrorShape },
   answer: Answer<O>,
-  { applied, preference }: Preferred,
+  { applied, wait }: Preferred,
   respond: (result: ResultOf<O>, command: Command) => Response | Promise<Response>,
 ): Promise<Response> {
   const { command } = answer;
@@ -30,7 +30,7 @@ export async function answerOf<O extends OperationName>(
   } catch (error) {
     throw inCommand(error, command.id);
   }
-  if (applied !== undefined && (preference.kind === "wait" || answer.kind === "accepted")) {
+  if (applied !== undefined && (wait.kind === "most" || answer.kind === "accepted")) {
     response.headers.set("preference-applied", applied);
   }
   return response;

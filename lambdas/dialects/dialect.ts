@@ -5,9 +5,10 @@ import type { Registry } from "../docs/registry.ts";
 import type { GroundEnv } from "../http/env.ts";
 import type { ErrorShape } from "../http/errors.ts";
 import type { Command } from "../ledger/command.ts";
+import type { LaneOptions } from "../ledger/lane-options.ts";
 import type { Write } from "../ports/ledger-store.ts";
 import type { DialectCore } from "./core.ts";
-import type { Lane } from "./lane.ts";
+import type { OwnRecords } from "./own-records.ts";
 
 export type DialectContext = Context<GroundEnv>;
 
@@ -19,7 +20,7 @@ export type DialectContext = Context<GroundEnv>;
 export type Dialect = {
   /** also begins its records' keys and its agent routes: `[a-z][a-z0-9]{0,15}` */
   name: string;
-  lanes: readonly Lane[];
+  lanes: readonly Omit<LaneOptions, "onEnd">[];
   /**
    * Its paths: exact ones, `:name` for any one part, `/*` at the end for all beneath. What is asked there is answered
    * by its rules alone: authentication, errors, unknown paths.
@@ -74,8 +75,11 @@ export type Dialect = {
    * it succeeds, so it may be called again.
    */
   removed?(core: DialectCore, of: Removal): Promise<void>;
-  /** Its own records, written in the transaction that ends a command of its lanes. Called again when that is retried. */
-  onEnd?(core: DialectCore, command: Command): Promise<Write[]>;
+  /**
+   * Its own records, written in the transaction that ends a command of its lanes. It may be called again for one end,
+   * so it only reads.
+   */
+  onEnd?(records: OwnRecords, command: Command): Write[] | Promise<Write[]>;
   /** First parts of its keys in staging, beside those of the core. In AWS the ground has access to these alone. */
   stagingPrefixes?: readonly StagingPrefix[];
 };
@@ -85,7 +89,7 @@ export type DialectListener = {
   name: string;
   /** 0 = any free one, told in the log */
   port: number;
-  fetch(request: Request, env: GroundEnv["Bindings"]): Response | Promise<Response>;
+  app: Pick<Hono<GroundEnv>, "fetch">;
 };
 
 /** `uid` is of the removed record: the name may have been given anew. */

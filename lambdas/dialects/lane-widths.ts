@@ -1,7 +1,5 @@
+import { MAX_WIDTH } from "../ledger/lane-options.ts";
 import type { Dialect } from "./dialect.ts";
-
-/** As in protocol/wire.ts: what an agent takes. */
-const MAX_WIDTH = 1000;
 
 /**
  * The widths that the operator's PERIGEE_LANES sets, for example `kabuto=16,fpga=1`, by lane.

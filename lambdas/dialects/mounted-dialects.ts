@@ -8,6 +8,7 @@ import type { LedgerStore } from "../ports/ledger-store.ts";
 import type { DialectCore } from "./core.ts";
 import type { Dialect, DialectContext } from "./dialect.ts";
 import { DialectPaths } from "./dialect-paths.ts";
+import { ownDispatch } from "./own-dispatch.ts";
 import { OwnRecords } from "./own-records.ts";
 
 /** A dialect with the core that it uses. */
@@ -19,10 +20,10 @@ export function coresOf(
   store: LedgerStore,
   shared: Omit<DialectCore, "records">,
 ): MountedDialect[] {
-  return dialects.map((dialect) => ({
-    dialect,
-    core: { ...shared, records: new OwnRecords(store, dialect.name) },
-  }));
+  return dialects.map((dialect) => {
+    const records = new OwnRecords(store, dialect.name);
+    return { dialect, core: { ...shared, records, dispatch: ownDispatch(shared.dispatch, records) } };
+  });
 }
 
 /**

@@ -1,20 +1,12 @@
-import { LIMITS } from "#protocol/limits.ts";
 import { failureResponse } from "../../http/errors.ts";
+import { FIRST_LANE_OPTIONS } from "../../ledger/lane-options.ts";
 import type { Dialect } from "../dialect.ts";
 import { registerEmRoutes } from "./routes.ts";
 
 /** The EM API: one command at a time, and 423 for whoever does not want to wait. */
 export const em: Dialect = {
   name: "em",
-  lanes: [
-    {
-      name: "em",
-      width: 1,
-      fixedWidth: true,
-      order: "first-come",
-      bounds: { queuePerEdge: LIMITS.queuePerEdge, queuePerUser: LIMITS.queuePerUser },
-    },
-  ],
+  lanes: [FIRST_LANE_OPTIONS],
   paths: ["/em/*"],
   authenticate: async (c, core) => (await core.users.ofBearer(c)).name,
   mount: registerEmRoutes,

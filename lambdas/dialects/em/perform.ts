@@ -3,6 +3,8 @@ import { answerOf } from "../../commands/command-answer.ts";
 import { readIdempotency } from "../../http/idempotency-key.ts";
 import { readPrefer } from "../../http/prefer.ts";
 import type { Command } from "../../ledger/command.ts";
+import { FIRST_LANE } from "../../ledger/first-lane.ts";
+import { busyToUser } from "./busy.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
 
 export type Call<O extends OperationName> = {
@@ -28,14 +30,13 @@ export async function perform<O extends OperationName>(
   readIdempotency(key, route, {});
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
   const idempotency = readIdempotency(key, route, { edge, input });
-  const answer = await deps.dispatch.run({
-    user,
-    edge,
-    operation,
-    input,
-    preference: preferred.preference,
-    ...(idempotency && { idempotency }),
-  });
-  const once = preferred.preference.kind === "contract" && !idempotency;
+  const { admission, wait } = preferred;
+  const asked = { user, edge, lane: FIRST_LANE, operation, input, admission, wait };
+  const answer = await deps.dispatch
+    .run({ ...asked, ...(idempotency && { idempotency }) })
+    .catch((error: unknown) => {
+      throw busyToUser(error, user);
+    });
+  const once = wait.kind === "end" && !idempotency;
   return answerOf(deps, answer, preferred, (result, command) => respond(result, command, once));
 }

@@ -13,9 +13,11 @@ import { readPrefer } from "../../http/prefer.ts";
 import { readQuery } from "../../http/read-body.ts";
 import { refuseEncoded } from "../../http/refuse-encoded.ts";
 import { inCommand } from "../../http/route-handler.ts";
+import { FIRST_LANE } from "../../ledger/first-lane.ts";
 import { destination, placed, target, UPLINK_FIELDS } from "../../uplinks/placed.ts";
 import { noFiles, uplinkTooLarge } from "../../uplinks/uplink-refusals.ts";
 import { uplinked } from "../../uplinks/uplinked.ts";
+import { busyToUser } from "./busy.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
 import { readUplinkBody } from "./uplink-body.ts";
 
@@ -36,13 +38,20 @@ export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response>
   const user = c.get("user");
   const preferred = readPrefer(c.req.header("prefer"));
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
-  const reservation = await deps.dispatch.reserve({
-    user,
-    edge,
-    preference: preferred.preference,
-    // the files are a part of the body
-    ...(Number.isSafeInteger(length) && { bytes: length }),
-  });
+  const { admission, wait } = preferred;
+  const reservation = await deps.dispatch
+    .reserve({
+      user,
+      edge,
+      lane: FIRST_LANE,
+      admission,
+      wait,
+      // the files are a part of the body
+      ...(Number.isSafeInteger(length) && { bytes: length }),
+    })
+    .catch((error: unknown) => {
+      throw busyToUser(error, user);
+    });
   let upload: Awaited<ReturnType<typeof receive>>;
   try {
     upload = await receive(c, deps, reservation, contentType, fields);
