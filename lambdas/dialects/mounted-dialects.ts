@@ -1,6 +1,8 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { allowedMethods } from "../http/allowed-methods.ts";
+import { answerThenDrain } from "../http/answer-then-drain.ts";
 import { incomingOf } from "../http/body-stream.ts";
+import { cutIdleBody } from "../http/cut-idle-body.ts";
 import type { GroundEnv } from "../http/env.ts";
 import { limitOpen } from "../http/limit-open.ts";
 import { matchesPath } from "../http/path-patterns.ts";
@@ -43,13 +45,21 @@ export function mountDialects(
   app.use(async (c, next) => {
     const dialect = paths.at(c.req.path);
     const guard = guards.find((one) => one.dialect === dialect);
-    if (guard) cutIdleBody(c, guard.dialect);
-    if (!guard || isOpen(app, c, guard.dialect)) {
+    if (!guard) {
       await next();
       return;
     }
-    const who = await guard.dialect.authenticate(c, guard.core);
-    if (typeof who !== "string") return who;
+    const open = isOpen(app, c, guard.dialect);
+    const who = open ? undefined : await guard.dialect.authenticate(c, guard.core);
+    if (who instanceof Response) return answerThenDrain(who, incomingOf(c));
+    // counted from here, where the body will be read
+    const { bodyIdleMs } = guard.dialect.bounds ?? {};
+    const incoming = incomingOf(c);
+    if (incoming && bodyIdleMs !== undefined) cutIdleBody(incoming, bodyIdleMs);
+    if (who === undefined) {
+      await next();
+      return;
+    }
     c.set("user", who);
     return guard.limit(c, next);
   });
@@ -75,11 +85,4 @@ function isOpen(app: Hono<GroundEnv>, c: DialectContext, { open, unknown }: Dial
 function isRouted(app: Hono<GroundEnv>, c: DialectContext): boolean {
   const method = c.req.method === "HEAD" ? "GET" : c.req.method;
   return allowedMethods(app.routes, c.req.path).includes(method);
-}
-
-/** The server has its own time for all; this is the dialect's, for as long as the body comes in. */
-function cutIdleBody(c: DialectContext, { bounds }: Dialect): void {
-  const incoming = incomingOf(c);
-  if (bounds?.bodyIdleMs === undefined || !incoming || incoming.complete) return;
-  incoming.setTimeout(bounds.bodyIdleMs);
 }

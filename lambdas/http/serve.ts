@@ -3,6 +3,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from "node:
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
+import { cutIdleBody } from "./cut-idle-body.ts";
 import { honourExpectContinue } from "./expect-continue.ts";
 import type { TlsOptions } from "./tls-files.ts";
 
@@ -58,11 +59,7 @@ export async function serve(app: App, options: ServeOptions): Promise<Served> {
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
   const server = tls ? createTlsServer({ ...settings, ...tls }, listener) : createServer(settings, listener);
   server.on("request", (incoming: IncomingMessage) => {
-    // Only while a body comes in: an answer may be long in coming.
-    const { "content-length": length = "0", "transfer-encoding": encoding } = incoming.headers;
-    if (length === "0" && encoding === undefined) return;
-    incoming.setTimeout(options.idleMs ?? IDLE_MS, () => incoming.destroy());
-    incoming.once("end", () => incoming.setTimeout(0));
+    cutIdleBody(incoming, options.idleMs ?? IDLE_MS);
   });
   /** the server knows nothing of these any more */
   const upgraded = new Set<Duplex>();
