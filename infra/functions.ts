@@ -96,6 +96,9 @@ export class Functions extends Construct {
       PERIGEE_STREAMING: String(settings.streaming),
       PERIGEE_DEPLOYMENT: settings.name,
       ...(settings.quota !== undefined && { PERIGEE_QUOTA: String(settings.quota) }),
+      PERIGEE_DIALECTS: settings.dialects.map(({ name }) => name).join(),
+      ...(settings.lanes && { PERIGEE_LANES: settings.lanes }),
+      ...(settings.publicHosts && { PERIGEE_PUBLIC_HOSTS: settings.publicHosts }),
       ...(settings.endpoint && { AWS_ENDPOINT_URL: settings.endpoint }),
     };
   }

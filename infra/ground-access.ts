@@ -4,6 +4,7 @@ import type { CfnBucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { acknowledge } from "./acknowledge.ts";
 import { queueName } from "./doorbell.ts";
+import type { Settings } from "./settings.ts";
 import type { Storage } from "./storage.ts";
 
 const TABLE_ACTIONS = [
@@ -23,8 +24,8 @@ const OBJECT_ACTIONS = [
   "s3:PutObject",
 ];
 const BUCKET_ACTIONS = ["s3:ListBucket", "s3:ListBucketMultipartUploads"];
-/** The first parts of staging's keys (lambdas/ports/staging.ts). */
-const PREFIXES = ["uplink", "downlink", "logs"];
+/** The roots of staging's keys (lambdas/ports/staging.ts). */
+const OWN_PREFIXES = ["uplink", "downlink", "logs"];
 
 /**
  * The permissions of a ground, wherever it runs: for its Lambdas, and for the role of a container that serves the same
@@ -33,8 +34,13 @@ const PREFIXES = ["uplink", "downlink", "logs"];
 export class GroundAccess extends Construct {
   readonly policy: ManagedPolicy;
 
-  constructor(scope: Construct, id: string, deployment: string, storage: Storage) {
+  constructor(scope: Construct, id: string, settings: Pick<Settings, "name" | "dialects">, storage: Storage) {
     super(scope, id);
+    const { name: deployment, dialects } = settings;
+    const prefixes = [
+      ...OWN_PREFIXES,
+      ...dialects.flatMap(({ stagingPrefixes = [] }) => stagingPrefixes.map(({ prefix }) => prefix)),
+    ];
     const { table, bucket, tokenSecret } = storage;
     const stack = Stack.of(this);
     const queue = queueName(deployment, "*");
@@ -43,7 +49,7 @@ export class GroundAccess extends Construct {
       resource: queue,
       arnFormat: ArnFormat.NO_RESOURCE_NAME,
     });
-    const objects = PREFIXES.map((prefix) => bucket.arnForObjects(`${prefix}/*`));
+    const objects = prefixes.map((prefix) => bucket.arnForObjects(`${prefix}/*`));
     const allow = (actions: string[], ...resources: string[]) => new PolicyStatement({ actions, resources });
     this.policy = new ManagedPolicy(this, "Policy", {
       description: `A ground of the deployment ${deployment}: its table, staging, doorbells and token secret`,
@@ -56,7 +62,7 @@ export class GroundAccess extends Construct {
       ],
     });
     const bucketId = stack.getLogicalId(bucket.node.defaultChild as CfnBucket);
-    for (const prefix of PREFIXES) {
+    for (const prefix of prefixes) {
       acknowledge(
         this.policy,
         `IAM5[Resource::<${bucketId}.Arn>/${prefix}/*]`,

@@ -21,7 +21,7 @@ export class GroundStack extends Stack {
     super(app, id, props);
     this.storage = new Storage(this, "Storage", settings);
     const { storage } = this;
-    const access = new GroundAccess(this, "Access", settings.name, storage);
+    const access = new GroundAccess(this, "Access", settings, storage);
     this.functions = new Functions(this, "Functions", { settings, storage, access, bundles });
     const { api, janitor, url } = this.functions;
     new Alarms(this, "Alarms", { settings, lambdas: { api, janitor } });

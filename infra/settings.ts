@@ -1,3 +1,5 @@
+import type { Dialect } from "#lambdas/dialects/dialect.ts";
+import { groundSettings } from "#lambdas/ground-settings.ts";
 import { EDGE } from "#protocol/names.ts";
 
 /** What a deployment may choose; each is a CDK context value (`-c key=value`, or in cdk.json). */
@@ -18,6 +20,12 @@ export type Settings = {
   retain: boolean;
   /** bytes per user over volumes, images and staging (default as in the server) */
   quota?: number;
+  /** the public APIs that are on (default all) */
+  dialects: readonly Dialect[];
+  /** `<lane>=<width>` joined by commas, as PERIGEE_LANES */
+  lanes?: string;
+  /** hosts by which users reach the ground, joined by commas, as PERIGEE_PUBLIC_HOSTS */
+  publicHosts?: string;
   /** e-mail address that gets the alarms; it has to confirm once */
   alarmEmail?: string;
   /** minutes without contact to an edge until an alarm: longer than the usual gap (default 60) */
@@ -47,11 +55,33 @@ export function readSettings(context: Context): Settings {
     streaming: oneOf(context, "streaming", "true", /^(?:true|false)$/) === "true",
     retain: oneOf(context, "retain", "true", /^(?:true|false)$/) === "true",
     ...(quota !== undefined && { quota: whole(context, "quota", 0) }),
+    ...dialectSettings(context),
     alarmEmail: optional(context, "alarmEmail"),
     silenceMinutes: whole(context, "silenceMinutes", 60),
     waitingMinutes: whole(context, "waitingMinutes", 60),
     endpoint: optional(context, "endpoint"),
   };
+}
+
+/** What the ground would refuse at its start is refused before it is deployed. */
+function dialectSettings(context: Context): Pick<Settings, "dialects" | "lanes" | "publicHosts"> {
+  const [dialects, lanes, publicHosts] = ["dialects", "lanes", "publicHosts"].map((key) =>
+    list(context(key)).join(),
+  );
+  try {
+    const read = groundSettings({
+      PERIGEE_DIALECTS: dialects,
+      PERIGEE_LANES: lanes,
+      PERIGEE_PUBLIC_HOSTS: publicHosts,
+    });
+    return {
+      dialects: read.dialects ?? [],
+      ...(lanes && { lanes }),
+      ...(publicHosts && { publicHosts }),
+    };
+  } catch (cause) {
+    throw new Error(`-c dialects, lanes or publicHosts: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** Comma-separated text, or a list in cdk.json. */

@@ -1,12 +1,15 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { App } from "aws-cdk-lib";
+import { App, Stack } from "aws-cdk-lib";
 import { Match, Template } from "aws-cdk-lib/assertions";
 import type { CfnBucket } from "aws-cdk-lib/aws-s3";
 import { AwsSolutionsChecks } from "cdk-nag";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DIALECTS } from "#lambdas/dialects/index.ts";
+import { GroundAccess } from "./ground-access.ts";
 import { addStacks } from "./stacks.ts";
+import { Storage } from "./storage.ts";
 
 const { context: FLAGS } = JSON.parse(readFileSync(join(import.meta.dirname, "../cdk.json"), "utf8"));
 
@@ -208,6 +211,43 @@ describe("the code", () => {
     ground.hasResourceProperties("AWS::Lambda::Function", { Runtime: "nodejs24.x", Timeout: 900 });
     ground.allResourcesProperties("AWS::Logs::LogGroup", { RetentionInDays: 30 });
     ground.hasResourceProperties("AWS::Events::Rule", { ScheduleExpression: "rate(5 minutes)" });
+  });
+
+  test("dialects that are on, their widths and the public hosts are in the environment", () => {
+    const environment = (context: Record<string, unknown>) => {
+      const lambdas = Object.values(synthesize(context).ground.findResources("AWS::Lambda::Function"));
+      return lambdas.map(({ Properties }) => Properties.Environment.Variables);
+    };
+    for (const variables of environment({})) {
+      expect(variables.PERIGEE_DIALECTS).toBe(DIALECTS.map(({ name }) => name).join());
+      expect(variables).not.toHaveProperty("PERIGEE_LANES");
+      expect(variables).not.toHaveProperty("PERIGEE_PUBLIC_HOSTS");
+    }
+    const chosen = { dialects: "em", lanes: ["em=1"], publicHosts: "ground.example" };
+    for (const variables of environment(chosen)) {
+      expect(variables).toMatchObject({
+        PERIGEE_DIALECTS: "em",
+        PERIGEE_LANES: "em=1",
+        PERIGEE_PUBLIC_HOSTS: "ground.example",
+      });
+    }
+    expect(() => synthesize({ dialects: "emm" })).toThrow('there is no dialect "emm"');
+  });
+
+  test("a dialect's prefixes of staging: access to them, and an end only where it says one", () => {
+    const stack = new Stack(new App({ context: FLAGS }), "Test");
+    const dialects = [
+      { ...DIALECTS[0]!, stagingPrefixes: [{ prefix: "forever" }, { prefix: "weekly", expireDays: 7 }] },
+    ];
+    const storage = new Storage(stack, "Storage", { retain: false, dialects });
+    new GroundAccess(stack, "Access", { name: "perigee", dialects }, storage);
+    const template = Template.fromStack(stack);
+    const text = JSON.stringify(policies(template));
+    for (const prefix of ["uplink", "forever", "weekly"]) expect(text).toContain(`/${prefix}/*`);
+    const buckets = Object.values(template.findResources("AWS::S3::Bucket"));
+    const rules = buckets.flatMap(({ Properties }) => Properties.LifecycleConfiguration.Rules);
+    expect(rules).toContainEqual(expect.objectContaining({ Prefix: "weekly/", ExpirationInDays: 7 }));
+    expect(rules.filter(({ Prefix }) => Prefix === "forever/")).toEqual([]);
   });
 
   test("no custom resource: nothing in the stack needs code that is not ours", () => {

@@ -20,7 +20,7 @@ export class Storage extends Construct {
   readonly bucket: Bucket;
   readonly tokenSecret: Secret;
 
-  constructor(scope: Construct, id: string, { retain }: Pick<Settings, "retain">) {
+  constructor(scope: Construct, id: string, { retain, dialects }: Pick<Settings, "retain" | "dialects">) {
     super(scope, id);
     const removalPolicy = retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
     this.table = new Table(this, "Table", {
@@ -59,6 +59,12 @@ export class Storage extends Construct {
         forgotten("uplink", UPLINKS),
         forgotten("downlink", DOWNLINKS),
         forgotten("logs", LOGS),
+        ...dialects
+          .flatMap(({ stagingPrefixes = [] }) => stagingPrefixes)
+          // what lives as long as its owner's record has no end
+          .flatMap(({ prefix, expireDays }) =>
+            expireDays === undefined ? [] : forgotten(prefix, expireDays),
+          ),
       ],
     });
 

@@ -12,7 +12,17 @@ import { createGround, type Ground, type GroundOptions } from "./ground.ts";
 
 export type EmbeddedOptions = Pick<
   GroundOptions,
-  "quota" | "limits" | "lanes" | "widths" | "waiting" | "trustProxy" | "partsOver" | "timeLeftMs" | "now"
+  | "quota"
+  | "limits"
+  | "dialects"
+  | "widths"
+  | "publicHosts"
+  | "settings"
+  | "waiting"
+  | "trustProxy"
+  | "partsOver"
+  | "timeLeftMs"
+  | "now"
 > & {
   /** directory in which everything lives */
   data: string;

@@ -1,10 +1,10 @@
 import { Hono } from "hono";
 import type { Logger } from "pino";
-import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { agentRoutes } from "./agent-api/routes.ts";
 import { Accounts } from "./auth/accounts.ts";
 import { RecentAccounts } from "./auth/recent-accounts.ts";
+import { Removals } from "./auth/removals.ts";
 import { requireAgent } from "./auth/require-agent.ts";
 import { requireUser } from "./auth/require-user.ts";
 import { registerAuthRoutes } from "./auth/routes.ts";
@@ -12,20 +12,28 @@ import { Throttle } from "./auth/throttle.ts";
 import { type TokenKeys, Tokens } from "./auth/tokens.ts";
 import { registerCommandLog } from "./commands/log.ts";
 import { registerCommandRoutes } from "./commands/routes.ts";
-import { registerEmRoutes } from "./dialects/em/routes.ts";
+import { checkDialects } from "./dialects/check-dialects.ts";
+import type { Dialect } from "./dialects/dialect.ts";
+import { DIALECTS } from "./dialects/index.ts";
+import { janitorRounds } from "./dialects/janitor-round.ts";
+import { lanesOf } from "./dialects/lanes-of.ts";
+import {
+  coresOf,
+  type MountedDialect,
+  mountAgentRoutes,
+  mountDialects,
+} from "./dialects/mounted-dialects.ts";
+import { Users } from "./dialects/users.ts";
 import { Changes } from "./dispatch/changes.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Waiting, type WaitingOptions } from "./dispatch/waiting.ts";
+import { registerOpenRoutes } from "./docs/routes.ts";
 import { registerEdgeRoutes } from "./edges/routes.ts";
-import { allowedMethods } from "./http/allowed-methods.ts";
-import { answerThenDrain } from "./http/answer-then-drain.ts";
-import { incomingOf } from "./http/body-stream.ts";
+import { groundApp } from "./ground-app.ts";
 import { cachedFor } from "./http/cached-for.ts";
 import type { GroundEnv } from "./http/env.ts";
-import { errorResponse } from "./http/errors.ts";
-import { foldedPath } from "./http/fold-slashes.ts";
 import { limitOpen } from "./http/limit-open.ts";
-import { SAFE_HEADERS } from "./http/safe-headers.ts";
+import { PublicHosts } from "./http/public-hosts.ts";
 import { Inventory } from "./inventory/inventory.ts";
 import { Janitor } from "./janitor/janitor.ts";
 import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
@@ -53,8 +61,6 @@ export type GroundOptions = {
   /** bytes per user over volumes, images and staging (default LIMITS.quotaBytes) */
   quota?: number;
   limits?: LedgerOptions["limits"];
-  /** of all dialects (default: the EM's) */
-  lanes?: LedgerOptions["lanes"];
   /** how many commands of a lane may run at the same time, where the operator says so (PERIGEE_LANES) */
   widths?: LedgerOptions["widths"];
   waiting?: Partial<WaitingOptions>;
@@ -68,6 +74,12 @@ export type GroundOptions = {
   trustProxy?: boolean;
   /** ms that the process has for the request it is at (default: without end, as on a server) */
   timeLeftMs?: () => number;
+  /** the public APIs that are on (default: every one of the list) */
+  dialects?: readonly Dialect[];
+  /** hosts by which users reach the ground (default: whatever a request names) */
+  publicHosts?: readonly string[];
+  /** the operator's variables, for the dialects' own settings */
+  settings?: Readonly<Record<string, string | undefined>>;
   /** routes of the adapters: signed URLs, doorbell (behind the agent's token) */
   routes?: { open?: Hono[]; agent?: Hono[] };
 };
@@ -86,7 +98,9 @@ export type Ground = {
   accounts: Accounts;
   staging: Staging;
   runs: Runs;
-  janitor: Janitor;
+  janitor: { round(stagingMs?: number): Promise<void> };
+  /** those that are on, for the processes that run more of them than their routes */
+  dialects: readonly MountedDialect[];
 };
 
 /** Anybody may scrape, and each look reads every edge's heartbeat. */
@@ -94,15 +108,16 @@ const CONTACT_MS = 10_000;
 
 /** Puts the ground side together: one app for the server and for Lambda. */
 export function createGround(options: GroundOptions): Ground {
-  const { store, staging, doorbell, log } = options;
+  const { store, staging, doorbell, log, dialects = DIALECTS } = options;
+  checkDialects(dialects);
   const now = options.now ?? Date.now;
   const quota = options.quota ?? LIMITS.quotaBytes;
-  const { limits, lanes, widths } = options;
+  const { limits } = options;
   const ledger = new Ledger(store, {
     now,
+    lanes: lanesOf(dialects, store, limits),
+    ...(options.widths && { widths: options.widths }),
     ...(limits && { limits }),
-    ...(lanes && { lanes }),
-    ...(widths && { widths }),
   });
   const accounts = new Accounts(store, { now });
   const recent = new RecentAccounts(accounts, { ms: options.recentAccountMs ?? 0, now });
@@ -122,6 +137,9 @@ export function createGround(options: GroundOptions): Ground {
   const allowances = new Allowances({ staging, ledger, quota });
   const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
   const uploads = new Uploads({ ledger, staging, dispatch, allowances });
+  const throttle = new Throttle(store, { now });
+  const trustProxy = options.trustProxy ?? false;
+  const resolveEdge = (user: string, header: string | undefined) => recent.resolveEdge(user, header);
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
   const janitor = new Janitor({
     ledger,
@@ -133,6 +151,25 @@ export function createGround(options: GroundOptions): Ground {
     log,
     ...(timeLeftMs && { timeLeftMs }),
   });
+  const mounted = coresOf(dialects, store, {
+    ...content,
+    dispatch,
+    commands: {
+      command: (user, id) => ledger.command(user, id),
+      commands: (user, page) => ledger.commands(user, page),
+      inContact: (edge) => ledger.inContact(edge),
+      forChange: (command, ms) => waiting.forChange(command, ms),
+    },
+    runs,
+    podLogs,
+    users: new Users({ accounts, recent, tokens, throttle, trustProxy }),
+    resolveEdge,
+    hosts: new PublicHosts({ hosts: options.publicHosts ?? [], trustProxy }),
+    setting: (name) => options.settings?.[`PERIGEE_${name}`] || undefined,
+    now,
+    ...(pass && { requestBytes: pass.requestBytes }),
+    ...(timeLeftMs && { timeLeftMs }),
+  });
   const contact = async () => {
     const all = await Promise.all((await edges()).map((edge) => ledger.inContact(edge)));
     const ok = all.filter(Boolean).length;
@@ -141,39 +178,14 @@ export function createGround(options: GroundOptions): Ground {
   // a Lambda's process is one of many and soon gone: what it would say of itself means nothing
   const metrics = new Metrics({ process: !pass }, cachedFor(CONTACT_MS, contact));
 
-  const app = new Hono<GroundEnv>({ getPath: foldedPath });
-  app.onError((error, c) => answerThenDrain(errorResponse(error, { log }), incomingOf(c)));
-  app.notFound((c) => {
-    const { method, path } = c.req;
-    const allow = allowedMethods(app.routes, path);
-    const error =
-      allow.length === 0
-        ? new PerigeeError("NOT_FOUND", `There is no route ${method} ${path}`)
-        : new PerigeeError("METHOD_NOT_ALLOWED", `This route answers ${allow.join(" and ")} only`, {
-            data: { allow },
-          });
-    return answerThenDrain(errorResponse(error, { log }), incomingOf(c));
-  });
-  app.use(metrics.middleware());
-  app.use(async (c, next) => {
-    // set before, so that answers that are streamed pass untouched: those set it themselves
-    for (const [name, value] of Object.entries(SAFE_HEADERS)) c.header(name, value);
-    // never `return next()`: where nothing answered, Hono would send the returned context as if it were a response
-    await next();
-  });
-
-  // Open, so that a client learns how to send before it sends: no token, no edge, no body
-  const uplinks = { parts_over: options.partsOver ?? LIMITS.partsOver };
-  app.get("/healthz", (c) => c.json({ status: "ok", uplinks }));
-  app.get("/metrics", async (c) => {
-    const { text, contentType } = await metrics.scrape();
-    return c.body(text, 200, { "content-type": contentType, "x-content-type-options": "nosniff" });
-  });
+  const app = groundApp({ dialects, metrics, log });
+  const partsOver = options.partsOver ?? LIMITS.partsOver;
+  registerOpenRoutes(app, { metrics, dialects, partsOver });
   registerAuthRoutes(app, {
     accounts,
     tokens,
-    throttle: new Throttle(store, { now }),
-    trustProxy: options.trustProxy ?? false,
+    throttle,
+    trustProxy,
   });
   for (const route of options.routes?.open ?? []) app.route("/", route);
 
@@ -195,37 +207,18 @@ export function createGround(options: GroundOptions): Ground {
       onEnd: (c) => metrics.ended(c),
     }),
   );
+  mountAgentRoutes(agent, mounted);
   app.route("/agent", agent);
 
-  const fewAtOnce = limitOpen(LIMITS.openPerUser);
-  for (const path of ["/em/*", "/uplinks", "/uplinks/*", "/commands", "/commands/*", "/edge"]) {
-    app.use(path, requireUser({ accounts: recent, tokens }), fewAtOnce);
+  const ownLimit = limitOpen(LIMITS.openPerUser);
+  for (const path of ["/uplinks", "/uplinks/*", "/commands", "/commands/*", "/edge"]) {
+    app.use(path, requireUser({ accounts: recent, tokens }), ownLimit);
   }
-  const resolveEdge = (user: string, header: string | undefined) => recent.resolveEdge(user, header);
-  registerEmRoutes(app, {
-    ...content,
-    dispatch,
-    podLogs,
-    runs,
-    resolveEdge,
-    timeLeftMs,
-    requestBytes: pass?.requestBytes,
-  });
+  mountDialects(app, mounted, ownLimit);
   registerUplinkRoutes(app, { uploads, resolveEdge, log, now });
   registerCommandLog(app, { ledger, runs, podLogs, commandLogs, now, timeLeftMs });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
   registerEdgeRoutes(app, { ledger, inventory, resolveEdge, now });
-
-  const document = async () => (await import("./docs/document.ts")).apiDocument();
-  app.get("/openapi.json", async (c) => c.json(await document()));
-  app.get("/docs", async (c) => {
-    const { docsPage } = await import("./docs/page.ts");
-    return c.html(docsPage(await document()), 200, DOCS_HEADERS);
-  });
-  return { app, ledger, accounts, staging, runs, janitor };
+  const rounds = janitorRounds({ janitor, mounted, removals: new Removals(store), log });
+  return { app, ledger, accounts, staging, runs, janitor: rounds, dialects: mounted };
 }
-
-const DOCS_HEADERS = {
-  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
-  "x-content-type-options": "nosniff",
-};

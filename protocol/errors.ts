@@ -1,5 +1,6 @@
 /**
- * Every error code of Perigee, with its HTTP status on the EM dialect and what it means.
+ * Every error code of Perigee, with what it means and its HTTP status in Perigee's own API and the EM's. A status is
+ * the business of an API's error shape (lambdas/http/errors.ts): another dialect's may be any other.
  * docs/errors.md is generated from this list and checked against it.
  */
 export const ERRORS = {

@@ -39,6 +39,16 @@ const FIRST_NAMES: Partial<Record<OperationName, OperationName>> = {
   "volume.remove": "volumes.delete",
 };
 
+/**
+ * The name by which an agent knows an operation; undefined when it does not. Pure.
+ * @param known names that it told at its start
+ */
+export function nameFor(operation: string, known: readonly string[] = FIRST_OPERATIONS): string | undefined {
+  if (known.includes(operation)) return operation;
+  const first = FIRST_NAMES[operation as OperationName];
+  return first !== undefined && known.includes(first) ? first : undefined;
+}
+
 /** An operation with its input, as it is given to an agent. */
 export type Given = { operation: string; input: unknown };
 
@@ -53,9 +63,7 @@ export function asAgentTakes(
   { operation, input }: { operation: OperationName; input: unknown },
   agent: { operations?: readonly string[]; features?: readonly string[] },
 ): Given | undefined {
-  const knows = (name: string) => (agent.operations ?? FIRST_OPERATIONS).includes(name);
-  const first = FIRST_NAMES[operation];
-  const name = knows(operation) ? operation : first !== undefined && knows(first) ? first : undefined;
+  const name = nameFor(operation, agent.operations);
   if (name === undefined) return undefined;
   const can = (feature: string) => agent.features?.includes(feature) ?? false;
   // It would act on the user's volume or image of that name outside of the space.

@@ -6,6 +6,7 @@ import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DIALECTS } from "#lambdas/dialects/index.ts";
 import { apiDocument } from "#lambdas/docs/document.ts";
 import { MiB } from "#protocol/limits.ts";
 import { type Bundles, bundleLambdas, LAMBDAS, type LambdaName } from "./lambda-bundles.ts";
@@ -145,7 +146,7 @@ test("the stand-ins are in the bundle", () => {
 test("the API Lambda's document is the one that the app makes", async () => {
   const { answer } = await get("/openapi.json");
   expect(answer.statusCode).toBe(200);
-  expect(JSON.parse(answer.body)).toEqual(JSON.parse(JSON.stringify(apiDocument())));
+  expect(JSON.parse(answer.body)).toEqual(JSON.parse(JSON.stringify(await apiDocument(DIALECTS))));
 });
 
 test("an error is logged with its place in the sources, and told to nobody", async () => {

@@ -2,7 +2,8 @@ import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type Metafile, type Plugin } from "esbuild";
-import { apiDocument } from "#lambdas/docs/document.ts";
+import { DIALECTS } from "#lambdas/dialects/index.ts";
+import { documentParts } from "#lambdas/docs/document-parts.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 
@@ -24,18 +25,18 @@ const REQUIRE =
   'import{createRequire as perigeeRequire}from"node:module";const require=perigeeRequire(import.meta.url);';
 
 /**
- * The API's document is the same in every process: made here, it costs them a file that is read when asked for.
- * Compressed, for it says the same of every route.
+ * The parts of the API's document are the same in every process: made here, they cost those a file that is read when
+ * asked for. Compressed, for they say the same of every route. Nobody makes them there, so no schemas are needed.
  */
 const READY_DOCUMENT: Plugin = {
   name: "ready-document",
   setup({ onLoad }) {
-    onLoad({ filter: /[\\/]lambdas[\\/]docs[\\/]document\.ts$/ }, () => ({
+    onLoad({ filter: /[\\/]lambdas[\\/]docs[\\/]document-parts\.ts$/ }, async () => ({
       contents: `import { gunzipSync } from "node:zlib";
-        const packed = "${gzipSync(JSON.stringify(apiDocument())).toString("base64")}";
-        let document;
-        export const apiDocument = () => (document ??= JSON.parse(gunzipSync(Buffer.from(packed, "base64"))));`,
+        const packed = "${gzipSync(JSON.stringify(await documentParts(DIALECTS))).toString("base64")}";
+        export const documentParts = async () => JSON.parse(gunzipSync(Buffer.from(packed, "base64")));`,
     }));
+    onLoad({ filter: /[\\/]lambdas[\\/]dialects[\\/]\w+[\\/]documentation\.ts$/ }, () => ({ contents: "" }));
   },
 };
 

@@ -1,47 +1,54 @@
 import type { Hono } from "hono";
 import type * as z from "zod";
 import { killPoint } from "#protocol/kill-point.ts";
+import { asAgentTakes } from "#protocol/older-agents.ts";
 import { OPERATIONS } from "#protocol/operations.ts";
 import * as wire from "#protocol/wire.ts";
 import type { GroundEnv } from "../http/env.ts";
 import type { Command } from "../ledger/command.ts";
+import type { EdgeAgent } from "../ledger/edge-agent.ts";
 import { body } from "./body.ts";
 import type { AgentApiDeps } from "./deps.ts";
 
 /** POST /agent/claim: of many commands with `room`, else of one. */
 export function registerClaim(app: Hono<GroundEnv>, { ledger, changes }: AgentApiDeps): void {
-  const told = (commands: Command[]): wire.ClaimedCommand[] => {
+  const told = (commands: Command[], agent: EdgeAgent | undefined): wire.ClaimedCommand[] => {
     for (const command of commands) changes.changed(command.id);
-    return commands.map(claimedCommand);
+    return commands.map((command) => claimedCommand(command, agent ?? {}));
   };
 
   app.post("/claim", async (c) => {
     const { room, ...request } = await body(c, wire.claimRequest);
     const edge = c.get("edge");
     if (!room) {
-      const command = await ledger.claim(edge, request.epoch);
+      const [command, agent] = await Promise.all([ledger.claim(edge, request.epoch), ledger.edgeAgent(edge)]);
       if (!command) return c.body(null, 204);
       killPoint("agent.claimed");
-      return c.json(told([command])[0]);
+      return c.json(told([command], agent)[0]);
     }
-    const { resumed, commands, ...rest } = await ledger.claimMany(edge, { ...request, room });
+    const [{ resumed, commands, ...rest }, agent] = await Promise.all([
+      ledger.claimMany(edge, { ...request, room }),
+      ledger.edgeAgent(edge),
+    ]);
     killPoint("agent.claimed");
     return c.json({
       ...rest,
-      resumed: told(resumed),
-      commands: told(commands),
+      resumed: told(resumed, agent),
+      commands: told(commands, agent),
       lanes: ledger.widths(),
     } satisfies z.infer<typeof wire.claimResponse>);
   });
 }
 
-function claimedCommand(command: Command): wire.ClaimedCommand {
-  const { id, user, operation, input, attempts, lane, order } = command;
+function claimedCommand(command: Command, agent: Partial<EdgeAgent>): wire.ClaimedCommand {
+  const { id, user, operation, attempts, lane, order } = command;
+  // One that it cannot be given in any shape is for the agent to refuse.
+  const given = asAgentTakes(command, agent) ?? command;
   return {
     id,
     user,
-    operation,
-    input,
+    operation: given.operation,
+    input: given.input,
     attempts,
     deadline: OPERATIONS[operation].deadline,
     cancelRequested: command.cancelRequestedAt !== undefined,

@@ -3,7 +3,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { EDGE, USER, USER_RULE } from "#protocol/names.ts";
 import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
 import { type Edge, Edges, edgeNotFound } from "./edges.ts";
-import { keys, type UserRecord } from "./keys.ts";
+import { keys, type RemovalRecord, type UserRecord } from "./keys.ts";
 import { optimistically, queryAll } from "./optimistic.ts";
 import { hashPassword, verifyPassword } from "./password.ts";
 import type { Identity } from "./tokens.ts";
@@ -60,7 +60,11 @@ export class Accounts {
   async removeUser(name: string): Promise<void> {
     const { uid } = await optimistically(async () => {
       const item = await this.#user(name);
-      await this.#store.transact([{ delete: keys.user(name), if: item.rev }]);
+      const data: RemovalRecord = { user: name, uid: item.data.uid };
+      await this.#store.transact([
+        { delete: keys.user(name), if: item.rev },
+        { put: { ...keys.removal(data.uid), data } },
+      ]);
       return item.data;
     });
     const grants = await queryAll(this.#store, { pk: keys.grants(uid) });
@@ -131,6 +135,8 @@ export class Accounts {
       await this.#store.transact([
         { check: keys.user(user), if: rev },
         { put: { ...keys.grant(data.uid, edge), data: {} } },
+        // what was to go with an earlier grant stays
+        { delete: keys.removal(data.uid, edge) },
       ]);
     });
   }
@@ -143,11 +149,13 @@ export class Accounts {
       if (!grant) throw edgeNotFound();
       // The user's record is part of it even unchanged: it may just be getting this edge as its default.
       const { defaultEdge, ...rest } = data;
+      const removal: RemovalRecord = { user, uid: data.uid, edge };
       await this.#store.transact([
         defaultEdge === edge
           ? { put: { ...keys.user(user), data: rest }, if: rev }
           : { check: keys.user(user), if: rev },
         { delete: keys.grant(data.uid, edge), if: grant.rev },
+        { put: { ...keys.removal(data.uid, edge), data: removal } },
       ]);
     });
   }

@@ -10,6 +10,7 @@ import type { Key } from "../ports/ledger-store.ts";
  * | `grants#<uid>` | edge id | `{}`: the user with that uid may use the edge |
  * | `edges` | edge id | {@link EdgeRecord} |
  * | `agent-token#<sha256>` | `edge` | `{edge}`: whose agent the token is |
+ * | `removals` | uid, or `<uid>#<edge>` | {@link RemovalRecord}: a user or grant that is gone, until all was removed with it |
  * | `attempts#<address>` | `failed` | failed log-ins from the address (throttle.ts), expiring |
  *
  * Grants hang on the uid, so a name that is removed and made again starts with none. Edges are never
@@ -20,6 +21,11 @@ export const keys = {
   user: (name: string): Key => ({ pk: keys.users, sk: name }),
   grants: (uid: string): string => `grants#${uid}`,
   grant: (uid: string, edge: string): Key => ({ pk: keys.grants(uid), sk: edge }),
+  removals: "removals",
+  removal: (uid: string, edge?: string): Key => ({
+    pk: keys.removals,
+    sk: edge === undefined ? uid : `${uid}#${edge}`,
+  }),
   edges: "edges",
   edge: (id: string): Key => ({ pk: keys.edges, sk: id }),
   agentToken: (hash: string): Key => ({ pk: `agent-token#${hash}`, sk: "edge" }),
@@ -37,6 +43,9 @@ export type UserRecord = {
   createdAt: number;
   defaultEdge?: string;
 };
+
+/** With `edge` it was a grant, else the user. */
+export type RemovalRecord = { user: string; uid: string; edge?: string };
 
 export type EdgeRecord = {
   createdAt: number;

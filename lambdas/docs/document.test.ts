@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { DIALECTS } from "../dialects/index.ts";
 import { createEmbeddedGround } from "../embedded.ts";
 import { apiDocument } from "./document.ts";
 
@@ -14,7 +15,7 @@ type Operation = {
   requestBody?: unknown;
   responses: Record<string, unknown>;
 };
-const document = apiDocument() as {
+const document = (await apiDocument(DIALECTS)) as {
   openapi: string;
   paths: Record<string, Record<string, Operation>>;
   components: { securitySchemes: object };

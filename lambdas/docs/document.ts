@@ -1,44 +1,48 @@
-import { OpenAPIHono } from "@hono/zod-openapi";
-import { VERSION } from "#protocol/version.ts";
-import { documentAuthRoutes } from "../auth/documentation.ts";
-import { documentCommandRoutes } from "../commands/documentation.ts";
-import { documentEmRoutes } from "../dialects/em/documentation.ts";
-import { documentEdgeRoutes } from "../edges/documentation.ts";
-import { documentUplinkRoutes } from "../uplinks/documentation.ts";
-import { documentOpenRoutes } from "./open-routes.ts";
+import type { Dialect } from "../dialects/dialect.ts";
+import type { DocumentPart } from "./document-part.ts";
+import { documentParts } from "./document-parts.ts";
 
 /**
- * The OpenAPI 3.1 document. Hundreds of schemas are made for it, which would make a Lambda's start half as long
- * again: the ground imports this when it is asked for, and in the Lambdas' bundles its answer stands instead.
+ * The OpenAPI 3.1 document of Perigee's own API and these dialects. The ground imports this when it is asked for, and
+ * makes it once.
  */
-export function apiDocument(): object {
-  document ??= makeDocument();
+export async function apiDocument(dialects: readonly Dialect[]): Promise<object> {
+  const document = made.get(dialects) ?? makeDocument(dialects);
+  made.set(dialects, document);
   return document;
 }
 
-let document: object | undefined;
+const made = new WeakMap<readonly Dialect[], Promise<object>>();
 
-function makeDocument(): object {
-  const app = new OpenAPIHono();
-  const registry = app.openAPIRegistry;
-  documentAuthRoutes(registry);
-  documentEmRoutes(registry);
-  documentUplinkRoutes(registry);
-  documentCommandRoutes(registry);
-  documentEdgeRoutes(registry);
-  documentOpenRoutes(registry);
-  registry.registerComponent("securitySchemes", "bearer", {
-    type: "http",
-    scheme: "bearer",
-    bearerFormat: "JWT",
-  });
-  return app.getOpenAPI31Document({
-    openapi: "3.1.0",
-    info: {
-      title: "Perigee",
-      version: VERSION,
-      description:
-        "Ground API of an edge computer that is hard to reach. A method that a path does not have is 405 with `Allow`, a path that is none 404; both with an error body as all refusals have it. Fields and parameters that are not named here are ignored, and one that is null or empty counts as not given.",
-    },
-  });
+async function makeDocument(dialects: readonly Dialect[]): Promise<object> {
+  const { logIn, dialects: parts, own } = await documentParts(dialects);
+  return merged([logIn, ...dialects.map(({ name }) => parts[name] ?? {}), own]);
+}
+
+function merged(all: readonly DocumentPart[]): object {
+  const paths = Object.assign({}, ...all.map((part) => part.paths)) as NonNullable<DocumentPart["paths"]>;
+  const components: Record<string, Record<string, unknown>> = {};
+  for (const part of all) {
+    for (const [kind, named] of Object.entries(part.components ?? {})) {
+      components[kind] = { ...components[kind], ...named };
+    }
+  }
+  return { ...all[0], components, paths: withoutDeadLinks(paths) };
+}
+
+type Operation = { operationId?: string; responses?: Record<string, { links?: Record<string, Link> }> };
+type Link = { operationId?: string };
+
+/** What leads to operations of a dialect that is off is left out. */
+function withoutDeadLinks(paths: Record<string, Record<string, unknown>>): object {
+  const operations = Object.values(paths).flatMap((item) => Object.values(item) as Operation[]);
+  const ids = new Set(operations.map(({ operationId }) => operationId));
+  const alive = (value: object, key: string) => {
+    if (key !== "links") return value;
+    const left = Object.entries(value as Record<string, Link>).filter(([, { operationId }]) =>
+      ids.has(operationId),
+    );
+    return left.length > 0 ? Object.fromEntries(left) : undefined;
+  };
+  return JSON.parse(JSON.stringify(paths, (key, value) => alive(value, key)));
 }

@@ -1,13 +1,14 @@
 import { pino } from "pino";
 import { cloudPlaces, createCloudGround, loadTokenKeys } from "../cloud.ts";
 import { gatewayLimits } from "../function-url/gateway-limits.ts";
+import { groundSettings } from "../ground-settings.ts";
 import { TimeLeft } from "../http/time-left.ts";
 
 /**
  * The ground as Lambdas have it, made once for each process, at its start. Environment: PERIGEE_TABLE,
  * PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (the secret's ARN), PERIGEE_DEPLOYMENT (its name),
- * PERIGEE_STREAMING (true: the function URL's mode is RESPONSE_STREAM; false: BUFFERED), PERIGEE_QUOTA (bytes
- * per user), PERIGEE_LOG_LEVEL (info).
+ * PERIGEE_STREAMING (true: the function URL's mode is RESPONSE_STREAM; false: BUFFERED), PERIGEE_LOG_LEVEL
+ * (info), and what ground-settings.ts reads.
  */
 const environment = process.env;
 export const deployment = environment.PERIGEE_DEPLOYMENT ?? "perigee";
@@ -21,5 +22,5 @@ export const ground = createCloudGround({
   log,
   timeLeftMs: () => timeLeft.ms,
   pass: gatewayLimits(streaming),
-  ...(environment.PERIGEE_QUOTA && { quota: Number(environment.PERIGEE_QUOTA) }),
+  ...groundSettings(environment),
 });

@@ -1,14 +1,17 @@
 import { join } from "node:path";
 import { pino } from "pino";
-import { serve } from "../http/serve.ts";
+import { groundSettings } from "../ground-settings.ts";
+import { readTlsFiles } from "../http/tls-files.ts";
+import { serveGround } from "../serve-ground.ts";
 
 /**
  * The ground as one server, everything in one directory, or on a deployment's table, bucket and queues when
  * PERIGEE_TABLE names one (then any number of servers and Lambdas may serve it). Environment:
  * PERIGEE_DATA (./.perigee), or PERIGEE_TABLE, PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (name
  * or ARN in Secrets Manager) and what the AWS SDK reads; PERIGEE_HOST (127.0.0.1), PERIGEE_PORT (8080, 0 = any free),
- * PERIGEE_QUOTA (bytes per user), PERIGEE_TRUST_PROXY (1 = believe X-Forwarded-For), PERIGEE_LOG_LEVEL (info).
- * Says `{"msg":"ready","url":…}` when it serves; SIGTERM and SIGINT stop it.
+ * PERIGEE_TLS_CERT and PERIGEE_TLS_KEY (PEM files: every listener speaks HTTPS; SIGHUP reads them again),
+ * PERIGEE_TRUST_PROXY (1 = believe X-Forwarded-For, -Host and -Proto), PERIGEE_LOG_LEVEL (info), and what
+ * ground-settings.ts reads. Says `{"msg":"ready","url":…}` when it serves; SIGTERM and SIGINT stop it.
  */
 const JANITOR_MS = 60_000;
 const CLOUD_JANITOR_MS = 5 * 60_000;
@@ -16,11 +19,12 @@ const CLOSE_MS = 5_000;
 
 const environment = process.env;
 const log = pino({ name: "perigee-ground", level: environment.PERIGEE_LOG_LEVEL ?? "info" });
-const settings = {
+const { tls, ...settings } = orExit(() => ({
   log,
   trustProxy: environment.PERIGEE_TRUST_PROXY === "1",
-  ...(environment.PERIGEE_QUOTA && { quota: Number(environment.PERIGEE_QUOTA) }),
-};
+  tls: readTlsFiles(environment),
+  ...groundSettings(environment),
+}));
 const inCloud = Boolean(environment.PERIGEE_TABLE);
 const ground = inCloud ? await inTheCloud() : await onThisMachine();
 let sweeping = false;
@@ -34,9 +38,10 @@ const sweep = setInterval(
   },
   inCloud ? CLOUD_JANITOR_MS : JANITOR_MS,
 );
-const server = await serve(ground.app, {
+const server = await serveGround(ground, {
   host: environment.PERIGEE_HOST ?? "127.0.0.1",
   port: Number(environment.PERIGEE_PORT ?? 8080),
+  ...(tls && { tls }),
   onError: (error) => log.error({ err: error }, "a connection was not accepted"),
 });
 
@@ -67,8 +72,32 @@ const stop = async (signal: string) => {
 };
 process.on("SIGTERM", stop);
 process.on("SIGINT", stop);
+if (tls) {
+  process.on("SIGHUP", () => {
+    try {
+      server.renewTls(readTlsFiles(environment) ?? tls);
+      log.info("the certificate was read again");
+    } catch (error) {
+      log.error({ err: error }, "the certificate before it stays");
+    }
+  });
+}
+const { url, listeners } = server;
 // Whoever started us waits for this line, whatever the log level is
-pino({ name: "perigee-ground" }).info({ url: server.url }, "ready");
+pino({ name: "perigee-ground" }).info(
+  { url, ...(Object.keys(listeners).length > 0 && { listeners }) },
+  "ready",
+);
+
+/** What is wrong with a setting is told in one line, whatever the log level is. */
+function orExit<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exit(1);
+  }
+}
 
 async function onThisMachine() {
   const { createEmbeddedGround } = await import("../embedded.ts");

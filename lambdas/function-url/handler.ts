@@ -6,7 +6,7 @@ import type { GroundEnv } from "../http/env.ts";
 import { errorResponse } from "../http/errors.ts";
 import type { TimeLeft } from "../http/time-left.ts";
 import { type BufferedAnswer, bufferedAnswer, headOf, streamAnswer } from "./answer.ts";
-import { bodyBeside, requestOf } from "./request.ts";
+import { bodyBeside, requestOf, targetOf } from "./request.ts";
 
 type App = { fetch(request: Request, env: GroundEnv["Bindings"]): Response | Promise<Response> };
 type Invocation = { getRemainingTimeInMillis(): number };
@@ -61,6 +61,7 @@ async function answerTo(
   const body = bodyBeside(event);
   return app.fetch(request, {
     remoteAddress: event.requestContext.http.sourceIp,
+    target: targetOf(event),
     ...(body && { body }),
   });
 }

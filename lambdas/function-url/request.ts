@@ -16,11 +16,15 @@ export function requestOf(event: LambdaFunctionURLEvent): Request {
   }
   if (event.cookies?.length) headers.set("cookie", latin1(event.cookies.join("; ")));
   const host = headers.get("host") ?? domainName;
-  const query = event.rawQueryString ? `?${event.rawQueryString}` : "";
-  const url = `${headers.get("x-forwarded-proto") ?? "https"}://${host}${event.rawPath}${query}`;
+  const url = `${headers.get("x-forwarded-proto") ?? "https"}://${host}${targetOf(event)}`;
   const body = WITHOUT_BODY.has(http.method) ? undefined : bodyOf(event);
   if (body) headers.set("content-length", String(body.length));
   return new Request(url, { method: http.method, headers, ...(body && { body }) });
+}
+
+/** The request's target as it arrived. */
+export function targetOf({ rawPath, rawQueryString }: LambdaFunctionURLEvent): string {
+  return `${rawPath}${rawQueryString ? `?${rawQueryString}` : ""}`;
 }
 
 /** The body of a request whose method has none for `Request`, though clients send some. */

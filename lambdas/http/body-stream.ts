@@ -14,8 +14,18 @@ export function incomingOf(c: Context): IncomingMessage | undefined {
   return (c.env as NodeBindings | undefined)?.incoming;
 }
 
+/** Bodies that were read and are to be read again. */
+const kept = new WeakMap<Request, Buffer>();
+
+/** The body was read whole: {@link bodyStream} gives these bytes from now on. */
+export function keepBody(c: Context, bytes: Buffer): void {
+  kept.set(c.req.raw, bytes);
+}
+
 /** The request's body as a Node stream, without a web stream in between where there is a Node server. */
 export function bodyStream(c: Context): Readable | undefined {
+  const whole = kept.get(c.req.raw);
+  if (whole) return Readable.from([whole]);
   const incoming = incomingOf(c);
   if (incoming) return incoming;
   const beside = (c.env as NodeBindings | undefined)?.body;

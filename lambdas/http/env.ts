@@ -5,6 +5,8 @@ export type GroundEnv = {
   Bindings: Partial<HttpBindings> & {
     /** where there is no Node request (Lambda): the address that the request came from */
     remoteAddress?: string;
+    /** there too: the request's target, as it arrived */
+    target?: string;
     /** there too: the body of a GET, which no web request has */
     body?: Uint8Array;
   };

@@ -1,7 +1,11 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
+import { cutIdleBody } from "./cut-idle-body.ts";
 import { honourExpectContinue } from "./expect-continue.ts";
+import type { TlsOptions } from "./tls-files.ts";
 
 type App = { fetch: Parameters<typeof getRequestListener>[0] };
 
@@ -10,32 +14,61 @@ const IDLE_MS = 2 * 60_000;
 /** Headers must be there within this (ms). */
 const HEADERS_MS = 30_000;
 
+/** Requests that leave HTTP. */
+export type Upgrade = {
+  /** Any other is answered as a plain request, whatever its header `Upgrade` asks for. */
+  accepts(incoming: IncomingMessage): boolean;
+  handle(incoming: IncomingMessage, socket: Duplex, head: Buffer): void;
+};
+
+export type ServeOptions = {
+  host: string;
+  /** 0 = any free port */
+  port: number;
+  /** makes it speak HTTPS */
+  tls?: TlsOptions;
+  upgrades?: readonly Upgrade[];
+  /** a body on which nothing moves for this long (ms) is cut (default two minutes) */
+  idleMs?: number;
+  /** told when the server itself fails, for example when there are no descriptors for more connections */
+  onError?: (error: Error) => void;
+};
+
+export type Served = {
+  url: string;
+  server: Server;
+  /** New connections get this certificate. @throws Error where the server does not speak HTTPS */
+  renewTls(tls: TlsOptions): void;
+  close(graceMs: number): Promise<void>;
+};
+
 /**
- * Serves an app over HTTP on `host:port` (0 = any free port).
+ * Serves an app over HTTP, or HTTPS, on `host:port`.
  * There is no limit on how long a request takes (Node's own would cut a slow uplink at 300 s); a body that
  * stands still is what ends it.
  */
-export async function serve(
-  app: App,
-  options: {
-    host: string;
-    port: number;
-    /** a body on which nothing moves for this long (ms) is cut (default two minutes) */
-    idleMs?: number;
-    /** told when the server itself fails, for example when there are no descriptors for more connections */
-    onError?: (error: Error) => void;
-  },
-): Promise<{ url: string; server: Server; close(graceMs: number): Promise<void> }> {
-  const server = createServer(
-    { requestTimeout: 0, headersTimeout: HEADERS_MS, keepAliveTimeout: 65_000 },
-    getRequestListener(app.fetch, { overrideGlobalObjects: false }),
-  );
-  server.on("request", (incoming) => {
-    // Only while a body comes in: an answer may be long in coming.
-    const { "content-length": length = "0", "transfer-encoding": encoding } = incoming.headers;
-    if (length === "0" && encoding === undefined) return;
-    incoming.setTimeout(options.idleMs ?? IDLE_MS, () => incoming.destroy());
-    incoming.once("end", () => incoming.setTimeout(0));
+export async function serve(app: App, options: ServeOptions): Promise<Served> {
+  const { tls, upgrades = [] } = options;
+  const upgradeOf = (incoming: IncomingMessage) => upgrades.find((upgrade) => upgrade.accepts(incoming));
+  const settings = {
+    requestTimeout: 0,
+    headersTimeout: HEADERS_MS,
+    keepAliveTimeout: 65_000,
+    shouldUpgradeCallback: (incoming: IncomingMessage) => upgradeOf(incoming) !== undefined,
+  };
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const server = tls ? createTlsServer({ ...settings, ...tls }, listener) : createServer(settings, listener);
+  server.on("request", (incoming: IncomingMessage) => {
+    cutIdleBody(incoming, options.idleMs ?? IDLE_MS);
+  });
+  /** the server knows nothing of these any more */
+  const upgraded = new Set<Duplex>();
+  server.on("upgrade", (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    upgraded.add(socket);
+    socket.once("close", () => upgraded.delete(socket));
+    // a peer that resets the connection is no fault of ours
+    socket.on("error", () => socket.destroy());
+    upgradeOf(incoming)?.handle(incoming, socket, head);
   });
   honourExpectContinue(server);
   await new Promise<void>((resolve, reject) => {
@@ -47,11 +80,15 @@ export async function serve(
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   return {
-    url: `http://${host}:${port}`,
+    url: `${tls ? "https" : "http"}://${host}:${port}`,
     server,
+    renewTls: (renewed) => (server as TlsServer).setSecureContext(renewed),
     close: (graceMs) =>
       new Promise((resolve) => {
-        const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+        const timer = setTimeout(() => {
+          server.closeAllConnections();
+          for (const socket of upgraded) socket.destroy();
+        }, graceMs);
         server.close(() => {
           clearTimeout(timer);
           resolve();

@@ -1,5 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
-import { FIRST_OPERATIONS } from "#protocol/operations.ts";
+import { asAgentTakes } from "#protocol/older-agents.ts";
+import { FIRST_OPERATIONS, type OperationName } from "#protocol/operations.ts";
 
 /** What the agent of an edge said of itself when it started last. Written only then, together with its epoch. */
 export type EdgeAgent = {
@@ -17,14 +18,18 @@ export function operationsOf(agent: EdgeAgent): readonly string[] {
 }
 
 /**
- * Refuses an operation that the edge's agent does not know. An edge whose agent has never started refuses none:
+ * Refuses what the edge's agent cannot do, under no name and in no shape of its version. An edge whose agent has never started refuses none:
  * what waits there is checked by the agent that comes.
  * @throws UNSUPPORTED_OPERATION
  */
-export function requireOperation(edge: string, agent: EdgeAgent | undefined, operation: string): void {
-  if (agent === undefined || operationsOf(agent).includes(operation)) return;
+export function requireOperation(
+  edge: string,
+  agent: EdgeAgent | undefined,
+  command: { operation: OperationName; input: unknown },
+): void {
+  if (agent === undefined || asAgentTakes(command, agent) !== undefined) return;
   throw new PerigeeError(
     "UNSUPPORTED_OPERATION",
-    `The agent of edge ${edge} (version ${agent.version}) does not know the operation ${operation}`,
+    `The agent of edge ${edge} (version ${agent.version}) cannot do ${command.operation} as it is asked for`,
   );
 }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { nameFor } from "#protocol/older-agents.ts";
 import { isOperation, OPERATIONS } from "#protocol/operations.ts";
 import { ConditionFailed, type Write } from "../ports/ledger-store.ts";
-import { type EdgeAgent, operationsOf } from "./edge-agent.ts";
+import type { EdgeAgent } from "./edge-agent.ts";
 import { type EdgeSeen, seeEdge } from "./edge-lanes.ts";
 import type { EdgeState } from "./edge-state.ts";
 import { endGivenUp } from "./end.ts";
@@ -46,7 +47,7 @@ function startWrites({ changes }: LedgerDeps, edge: string, seen: EdgeSeen, star
   const names = [...seen.lanes.keys()];
   const grants = agent.features?.includes(GRANTS) && { grants: true };
   const state: EdgeState = { epoch, journal, ...grants, lanes: names };
-  const known = operationsOf(agent);
+  const known = (operation: string) => nameFor(operation, agent.operations) !== undefined;
   const lanes = names.map((name) => {
     const { lane, rev } = seen.lanes.get(name)!;
     const next = { ...servable(lane, known, seen.journal === journal), epoch };
@@ -64,11 +65,11 @@ function startWrites({ changes }: LedgerDeps, edge: string, seen: EdgeSeen, star
  * The lane without what the agent cannot serve: commands that it does not know, and, under another journal, those
  * that changed something, as nobody knows how far they came.
  */
-function servable(lane: Lane, known: readonly string[], sameJournal: boolean): Lane {
-  const unknown = ({ operation }: Entry) => !known.includes(operation);
+function servable(lane: Lane, known: (operation: string) => boolean, sameJournal: boolean): Lane {
+  const unknown = ({ operation }: Entry) => !known(operation);
   const interrupted = ({ claim, operation }: Entry) => {
     const changes = !isOperation(operation) || OPERATIONS[operation].changes;
-    return claim !== undefined && changes && (!sameJournal || !known.includes(operation));
+    return claim !== undefined && changes && (!sameJournal || !known(operation));
   };
   const without = giveUp(lane, lane.running.filter(interrupted), "interrupted");
   const rest = [...without.running, ...without.queue];

@@ -92,7 +92,7 @@ async function accept(
   const earlier = idempotency && earlierOf(idempotency, known, now);
   if (earlier?.submission !== undefined) return { value: earlier.submission };
   const { user, edge, lane: name, operation } = onlyLane(drafts);
-  for (const draft of drafts) requireOperation(edge, agent?.data, draft.operation);
+  for (const draft of drafts) requireOperation(edge, agent?.data, draft);
   requireRoom(lane, user, deps.lanes.require(name).bounds, drafts.length);
   const parts = await Promise.all(
     drafts.map((_, n) => deps.store.get<SubmissionPart>(keys.submitted(id, n))),

@@ -41,7 +41,7 @@ export function queueStaged(
       const command = item.data;
       if (command.queuedAt !== undefined) return { value: command };
       if (command.state !== "staging") throw endedError(command);
-      requireOperation(edge, agent?.data, command.operation);
+      requireOperation(edge, agent?.data, { ...command, input: staged.input });
       const now = deps.now();
       const next = moved(command, "queued", { queuedAt: now, staged: staged.prefix, input: staged.input });
       const writes = [changes.put(next, item.rev)];

@@ -1,5 +1,5 @@
+import type { Context } from "hono";
 import { PerigeeError } from "#protocol/errors.ts";
-import type { EmContext } from "../dialects/em/deps.ts";
 import { readJson } from "../http/json-text.ts";
 import { readMediaType } from "../http/media-type.ts";
 import { collectBody, isJson, parsedJson, wholeText } from "../http/read-body.ts";
@@ -9,7 +9,7 @@ import { refuseEncoded } from "../http/refuse-encoded.ts";
  * A JSON body of at most `maxBytes`; undefined when there is none.
  * @throws BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_PARAMETERS
  */
-export async function readJsonBody(c: EmContext, maxBytes: number): Promise<unknown> {
+export async function readJsonBody(c: Context, maxBytes: number): Promise<unknown> {
   const bytes = await collectBody(c, maxBytes);
   if (bytes.length === 0) return undefined;
   refuseEncoded(c);

@@ -1,12 +1,12 @@
 import * as z from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS, MiB } from "#protocol/limits.ts";
-import { invalid } from "../dialects/em/form-values.ts";
-import { volumeName } from "../dialects/em/names.ts";
-import { knownFields } from "../dialects/em/read-fields.ts";
-import { placed, UPLINK_FIELDS } from "../dialects/em/uplink.ts";
-import { noFiles, uplinkTooLarge } from "../dialects/em/uplink-body.ts";
+import { invalid } from "../fields/form-values.ts";
+import { volumeName } from "../fields/names.ts";
+import { knownFields } from "../fields/read-fields.ts";
 import type { Fields } from "../http/fields.ts";
+import { placed, UPLINK_FIELDS } from "./placed.ts";
+import { noFiles, uplinkTooLarge } from "./uplink-refusals.ts";
 import type { PlannedFile, UploadPlan } from "./upload-plan.ts";
 
 const DIGITS_16 = /^[0-9a-f]{16}$/i;

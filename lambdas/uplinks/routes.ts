@@ -1,29 +1,35 @@
-import type { Hono } from "hono";
+import type { Context, Hono } from "hono";
+import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import { json } from "../dialects/em/answers.ts";
-import type { EmContext, EmDeps, EmEnv } from "../dialects/em/deps.ts";
-import { invalid } from "../dialects/em/form-values.ts";
-import { handler, inCommand, methodNotAllowed } from "../dialects/em/handler.ts";
-import { answerOf } from "../dialects/em/perform.ts";
-import { uplinked } from "../dialects/em/uplink.ts";
+import { answerOf } from "../commands/command-answer.ts";
+import { invalid } from "../fields/form-values.ts";
+import type { GroundEnv } from "../http/env.ts";
 import { readIdempotency } from "../http/idempotency-key.ts";
+import { json } from "../http/json-answer.ts";
 import { readPrefer } from "../http/prefer.ts";
 import { readQuery } from "../http/read-body.ts";
+import { inCommand, registerRoute } from "../http/route-handler.ts";
 import { readJsonBody } from "./json-body.ts";
 import { parse, partsRequest, readOpenRequest } from "./request.ts";
+import { uplinked } from "./uplinked.ts";
 import type { PlannedPart } from "./upload-plan.ts";
 import { partsOf } from "./upload-plan.ts";
 import type { Upload, Uploads } from "./uploads.ts";
 import { missingView, signedPartView, uploadView, urlsExpireAt } from "./view.ts";
 
-export type UplinkDeps = Pick<EmDeps, "resolveEdge" | "log"> & {
+type UplinkContext = Context<GroundEnv>;
+
+export type UplinkDeps = {
   uploads: Uploads;
+  /** The edge meant by the header `Perigee-Edge`, or by its absence. @throws EDGE_NOT_FOUND */
+  resolveEdge(user: string, header: string | undefined): Promise<string>;
+  log: Logger;
   /** the ground's clock, ms since 1970 */
   now: () => number;
 };
 
-type Handle = (c: EmContext, deps: UplinkDeps) => Promise<Response>;
+type Handle = (c: UplinkContext, deps: UplinkDeps) => Promise<Response>;
 
 const ROUTES: readonly (readonly [path: string, method: "GET" | "POST", handle: Handle])[] = [
   ["/uplinks", "POST", openUplink],
@@ -34,19 +40,17 @@ const ROUTES: readonly (readonly [path: string, method: "GET" | "POST", handle: 
 
 /**
  * Uplinks whose files come in parts, straight to staging: large ones, also where no large body passes, and over
- * connections that break. Puts the routes on an app, which needs what registerEmRoutes needs.
+ * connections that break. The app needs, in front of these, a middleware that sets
+ * `user` or answers 401.
  */
-export function registerUplinkRoutes<E extends EmEnv>(app: Hono<E>, deps: UplinkDeps): void {
+export function registerUplinkRoutes(app: Hono<GroundEnv>, deps: UplinkDeps): void {
   for (const [path, method, handle] of ROUTES) {
-    const answer = handler(deps, [method], (c) => handle(c, deps));
-    app.on([method], [path], (c) => answer(c as unknown as EmContext));
-    const refuse = handler(deps, undefined, () => Promise.reject(methodNotAllowed([method])));
-    app.all(path, (c) => refuse(c as unknown as EmContext));
+    registerRoute(app, deps, { path, methods: [method], handle: (c) => handle(c, deps) });
   }
 }
 
 /** POST /uplinks */
-async function openUplink(c: EmContext, deps: UplinkDeps): Promise<Response> {
+async function openUplink(c: UplinkContext, deps: UplinkDeps): Promise<Response> {
   const user = c.get("user");
   const key = c.req.header("idempotency-key");
   readIdempotency(key, "uplinks", {});
@@ -62,7 +66,7 @@ async function openUplink(c: EmContext, deps: UplinkDeps): Promise<Response> {
 }
 
 /** GET /uplinks/{id} */
-async function showUplink(c: EmContext, deps: UplinkDeps): Promise<Response> {
+async function showUplink(c: UplinkContext, deps: UplinkDeps): Promise<Response> {
   const upload = await deps.uploads.find(c.get("user"), idOf(c));
   const missing = await deps.uploads.missing(upload);
   const data = { ...uploadView(upload), ...(upload.plan && missingView(missing)) };
@@ -70,7 +74,7 @@ async function showUplink(c: EmContext, deps: UplinkDeps): Promise<Response> {
 }
 
 /** POST /uplinks/{id}/parts: of the parts named, or of the first that are missing. */
-async function signParts(c: EmContext, deps: UplinkDeps): Promise<Response> {
+async function signParts(c: UplinkContext, deps: UplinkDeps): Promise<Response> {
   const asked = parse(partsRequest, (await readJsonBody(c, LIMITS.bodyBytes)) ?? {}).parts;
   const upload = await deps.uploads.find(c.get("user"), idOf(c));
   const message = "Successfully signed parts";
@@ -96,7 +100,7 @@ async function signParts(c: EmContext, deps: UplinkDeps): Promise<Response> {
 }
 
 /** POST /uplinks/{id}/complete */
-async function completeUplink(c: EmContext, deps: UplinkDeps): Promise<Response> {
+async function completeUplink(c: UplinkContext, deps: UplinkDeps): Promise<Response> {
   const preferred = readPrefer(c.req.header("prefer"));
   const upload = await deps.uploads.find(c.get("user"), idOf(c));
   try {
@@ -134,7 +138,7 @@ function nameOf({ file, number }: PlannedPart): string {
   return `${file.n}.${number}`;
 }
 
-function idOf(c: EmContext): string {
+function idOf(c: UplinkContext): string {
   const id = c.req.param("id") ?? "";
   // what is no ULID is no key of the ledger either
   if (!/^[0-9A-HJKMNP-TV-Z]{26}$/.test(id)) {

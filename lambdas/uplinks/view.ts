@@ -1,5 +1,5 @@
 import { LIMITS } from "#protocol/limits.ts";
-import { utcSeconds } from "../dialects/em/answers.ts";
+import { utcSeconds } from "../http/utc-seconds.ts";
 import type { PlannedPart } from "./upload-plan.ts";
 import type { SignedPart, Upload } from "./uploads.ts";
 

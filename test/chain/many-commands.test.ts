@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type * as z from "zod";
+import { em } from "#lambdas/dialects/em/dialect.ts";
 import { FIRST_LANE_OPTIONS } from "#lambdas/ledger/lane-options.ts";
 import { OPERATION_NAMES } from "#protocol/operations.ts";
 import * as wire from "#protocol/wire.ts";
+import { laneDialect } from "#test/support/lane-dialect.ts";
 import { makeWorld, type World } from "#test/support/world.ts";
 
 const JOBS = {
@@ -15,7 +17,7 @@ const JOBS = {
 
 let world: World;
 beforeEach(async () => {
-  world = await makeWorld({ lanes: [FIRST_LANE_OPTIONS, JOBS], widths: { jobs: 2 } });
+  world = await makeWorld({ dialects: [em, laneDialect(JOBS)], widths: { jobs: 2 } });
 });
 afterEach(() => world.close());
 

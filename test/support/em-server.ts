@@ -7,10 +7,11 @@ import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
 import pino from "pino";
 import { DirectoryStaging } from "#lambdas/adapters/directory/staging.ts";
-import type { EmDeps, EmEnv } from "#lambdas/dialects/em/deps.ts";
+import type { EmDeps } from "#lambdas/dialects/em/deps.ts";
 import { registerEmRoutes } from "#lambdas/dialects/em/routes.ts";
 import type { Answer, Dispatch, Request, Reservation } from "#lambdas/dispatch/dispatch.ts";
 import { downlinkKey, uplinkPrefix } from "#lambdas/dispatch/staging-keys.ts";
+import type { GroundEnv } from "#lambdas/http/env.ts";
 import { honourExpectContinue } from "#lambdas/http/expect-continue.ts";
 import { foldedPath } from "#lambdas/http/fold-slashes.ts";
 import type { Command } from "#lambdas/ledger/command.ts";
@@ -123,7 +124,7 @@ export class EmServer {
   readonly dispatch: FakeDispatch;
   readonly staging: DirectoryStaging;
   readonly podLogs: PodLogs;
-  readonly app: Hono<EmEnv>;
+  readonly app: Hono<GroundEnv>;
   readonly server: Server;
   readonly #directory: string;
 
@@ -132,7 +133,7 @@ export class EmServer {
     this.staging = staging;
     this.podLogs = new PodLogs(staging, { pollMs: 20 });
     this.dispatch = new FakeDispatch(() => staging);
-    this.app = new Hono<EmEnv>({ getPath: foldedPath });
+    this.app = new Hono<GroundEnv>({ getPath: foldedPath });
     this.app.use("/em/*", async (c, next) => {
       c.set("user", "client1");
       await next();

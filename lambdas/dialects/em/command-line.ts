@@ -1,4 +1,4 @@
-import { invalid } from "./form-values.ts";
+import { invalid } from "../../fields/form-values.ts";
 
 /** What only a shell understands: redirection, pipes, lists, expansion, quotes, globs, `~`, comments. */
 const SHELL = /[|&;<>()$`\\"'*?[\n]|(?:^|\s)[~#]|^\s*[A-Za-z_]\w*=/;

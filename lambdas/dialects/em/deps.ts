@@ -1,12 +1,10 @@
 import type { Context } from "hono";
 import type { ContentDeps } from "../../content/staged-content.ts";
 import type { Dispatch } from "../../dispatch/dispatch.ts";
-import type { NodeBindings } from "../../http/body-stream.ts";
+import type { GroundEnv } from "../../http/env.ts";
 import type { PodKey, PodLogs } from "../../logs/pod-logs.ts";
 
-/** What an EM route needs of the request: `user` is the authenticated user's name, set by a middleware. */
-export type EmEnv = { Variables: { user: string }; Bindings: NodeBindings };
-export type EmContext = Context<EmEnv>;
+export type EmContext = Context<GroundEnv>;
 
 /** The runs of pods as the ground knows them. */
 export interface KnownRuns {

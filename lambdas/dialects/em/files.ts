@@ -1,15 +1,15 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { fileAnswer, fileHead, HEAD_RANGE } from "../../content/file-answer.ts";
+import { VOLUME_FIELDS } from "../../fields/field-names.ts";
+import { requiredField } from "../../fields/form-values.ts";
+import { volumeName } from "../../fields/names.ts";
+import { pathInVolume } from "../../fields/path-rules.ts";
+import { readFields } from "../../fields/read-fields.ts";
+import { json } from "../../http/json-answer.ts";
 import { readRange } from "../../http/range.ts";
-import { json } from "./answers.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
-import { VOLUME_FIELDS } from "./field-names.ts";
-import { requiredField } from "./form-values.ts";
 import { listingAnswer } from "./listing.ts";
-import { volumeName } from "./names.ts";
-import { pathInVolume } from "./path-rules.ts";
 import { perform } from "./perform.ts";
-import { readFields } from "./read-fields.ts";
 
 /** GET, POST /em/files/list */
 export async function listFiles(c: EmContext, deps: EmDeps): Promise<Response> {

@@ -1,5 +1,5 @@
 import { OWN_NAME_LENGTH, parseOwnImage, parseReference } from "#protocol/image-reference.ts";
-import { invalid } from "./form-values.ts";
+import { invalid } from "../../fields/form-values.ts";
 
 /** The image of pod/run: any distribution reference, as written. @throws INVALID_PARAMETERS */
 export function runnableImage(field: string, text: string): string {

@@ -1,13 +1,14 @@
 import { type ErrorCode, PerigeeError } from "#protocol/errors.ts";
-import { json, utcSeconds } from "./answers.ts";
+import { VOLUME_FIELDS } from "../../fields/field-names.ts";
+import { requiredField } from "../../fields/form-values.ts";
+import { volumeName } from "../../fields/names.ts";
+import { pathInVolume } from "../../fields/path-rules.ts";
+import { readFields } from "../../fields/read-fields.ts";
+import { json } from "../../http/json-answer.ts";
+import { utcSeconds } from "../../http/utc-seconds.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
-import { VOLUME_FIELDS } from "./field-names.ts";
-import { requiredField } from "./form-values.ts";
 import { ownImage } from "./image-fields.ts";
-import { volumeName } from "./names.ts";
-import { pathInVolume } from "./path-rules.ts";
 import { perform } from "./perform.ts";
-import { readFields } from "./read-fields.ts";
 
 /** POST /em/pod/image/build */
 export async function buildImage(c: EmContext, deps: EmDeps): Promise<Response> {

@@ -1,13 +1,13 @@
 import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
+import { booleanField, invalid, textField, wholeNumber } from "../../fields/form-values.ts";
+import { podName } from "../../fields/names.ts";
+import { readFields } from "../../fields/read-fields.ts";
 import type { Fields } from "../../http/fields.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { PodKey } from "../../logs/pod-logs.ts";
 import type { ReadLogOptions } from "../../logs/stored-logs.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
-import { booleanField, invalid, textField, wholeNumber } from "./form-values.ts";
-import { podName } from "./names.ts";
-import { readFields } from "./read-fields.ts";
 import { scheduledTime } from "./scheduled-time.ts";
 
 /** GET /em/pod/logs: from what the agent pushed to the ground; takes no lock and reaches no edge. */

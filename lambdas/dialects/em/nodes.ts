@@ -1,7 +1,7 @@
-import { json } from "./answers.ts";
+import { readFields } from "../../fields/read-fields.ts";
+import { json } from "../../http/json-answer.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
 import { perform } from "./perform.ts";
-import { readFields } from "./read-fields.ts";
 
 /** GET, POST /em/nodes/status */
 export async function nodesStatus(c: EmContext, deps: EmDeps): Promise<Response> {

@@ -1,15 +1,11 @@
-import { ERRORS } from "#protocol/errors.ts";
 import type { InputOf, OperationName, ResultOf } from "#protocol/operations.ts";
-import type { Answer } from "../../dispatch/dispatch.ts";
-import { failureResponse } from "../../http/errors.ts";
+import { answerOf } from "../../commands/command-answer.ts";
 import { readIdempotency } from "../../http/idempotency-key.ts";
-import { type Preferred, readPrefer } from "../../http/prefer.ts";
+import { readPrefer } from "../../http/prefer.ts";
 import type { Command } from "../../ledger/command.ts";
 import { FIRST_LANE } from "../../ledger/first-lane.ts";
-import { acceptedAnswer } from "./answers.ts";
 import { busyToUser } from "./busy.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
-import { inCommand } from "./handler.ts";
 
 export type Call<O extends OperationName> = {
   operation: O;
@@ -43,32 +39,4 @@ export async function perform<O extends OperationName>(
     });
   const once = wait.kind === "end" && !idempotency;
   return answerOf(deps, answer, preferred, (result, command) => respond(result, command, once));
-}
-
-/** An {@link Answer} as a response; `Preference-Applied` says what of `Prefer` was done. */
-export async function answerOf<O extends OperationName>(
-  deps: Pick<EmDeps, "log">,
-  answer: Answer<O>,
-  { applied, wait }: Preferred,
-  respond: (result: ResultOf<O>, command: Command) => Response | Promise<Response>,
-): Promise<Response> {
-  const { command } = answer;
-  let response: Response;
-  try {
-    if (answer.kind === "succeeded") response = await respond(answer.result, command);
-    else if (answer.kind === "accepted") response = acceptedAnswer(command);
-    else {
-      const { failure } = answer;
-      if (ERRORS[failure.code][0] === 500) {
-        deps.log.error({ command: command.id, failure }, "command failed on the edge");
-      }
-      response = failureResponse(failure, command.id);
-    }
-  } catch (error) {
-    throw inCommand(error, command.id);
-  }
-  if (applied !== undefined && (wait.kind === "most" || answer.kind === "accepted")) {
-    response.headers.set("preference-applied", applied);
-  }
-  return response;
 }

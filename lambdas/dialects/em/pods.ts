@@ -1,16 +1,23 @@
 import { itemsRule, startRule } from "#protocol/field-bounds.ts";
 import { NODE_KINDS, type NodeKind } from "#protocol/names.ts";
 import type { InputOf } from "#protocol/operations.ts";
+import { type FieldName, VOLUME_FIELDS } from "../../fields/field-names.ts";
+import {
+  dictField,
+  invalid,
+  listField,
+  requiredField,
+  textField,
+  wholeNumber,
+} from "../../fields/form-values.ts";
+import { podName, volumeName } from "../../fields/names.ts";
+import { readFields } from "../../fields/read-fields.ts";
 import type { Fields } from "../../http/fields.ts";
-import { json } from "./answers.ts";
+import { json } from "../../http/json-answer.ts";
 import { commandLine } from "./command-line.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
-import { type FieldName, VOLUME_FIELDS } from "./field-names.ts";
-import { dictField, invalid, listField, requiredField, textField, wholeNumber } from "./form-values.ts";
 import { runnableImage } from "./image-fields.ts";
-import { podName, volumeName } from "./names.ts";
 import { perform } from "./perform.ts";
-import { readFields } from "./read-fields.ts";
 import { scheduledTime } from "./scheduled-time.ts";
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/;

@@ -1,7 +1,8 @@
 import type { Hono } from "hono";
-import type { EmContext, EmDeps, EmEnv } from "./deps.ts";
+import type { GroundEnv } from "../../http/env.ts";
+import { registerRoute } from "../../http/route-handler.ts";
+import type { EmContext, EmDeps } from "./deps.ts";
 import { deleteFile, downlinkFile, listFiles } from "./files.ts";
-import { handler, methodNotAllowed } from "./handler.ts";
 import { buildImage, deleteImage, listImages, loadImage } from "./images.ts";
 import { podLogs } from "./logs.ts";
 import { nodesStatus } from "./nodes.ts";
@@ -38,11 +39,8 @@ export const EM_ROUTES: readonly (readonly [path: string, methods: readonly stri
  * Puts the EM dialect's routes on an app (documentation.ts describes them). The app needs `getPath: foldedPath`
  * and, in front of these, a middleware that sets `user` or answers 401.
  */
-export function registerEmRoutes<E extends EmEnv>(app: Hono<E>, deps: EmDeps): void {
+export function registerEmRoutes(app: Hono<GroundEnv>, deps: EmDeps): void {
   for (const [path, methods, handle] of EM_ROUTES) {
-    const answer = handler(deps, methods, (c) => handle(c, deps));
-    app.on([...methods], [path], (c) => answer(c as unknown as EmContext));
-    const refuse = handler(deps, undefined, () => Promise.reject(methodNotAllowed(methods)));
-    app.all(path, (c) => refuse(c as unknown as EmContext));
+    registerRoute(app, deps, { path, methods, handle: (c) => handle(c, deps) });
   }
 }

@@ -1,4 +1,4 @@
-import { invalid } from "./form-values.ts";
+import { invalid } from "../../fields/form-values.ts";
 
 // ISO 8601, extended or basic. A blank in front of the offset is a `+` that a url-encoded form lost.
 const EXTENDED =

@@ -7,6 +7,7 @@ import { MultipartParser, type PartSink } from "../../http/multipart/multipart-p
 import { type PartHeader, partError, readPartHeader } from "../../http/multipart/part-header.ts";
 import { partText } from "../../http/multipart/read-form.ts";
 import type { StoredObject } from "../../ports/staging.ts";
+import { noFiles, uplinkTooLarge } from "../../uplinks/uplink-refusals.ts";
 
 /** Files that are being stored at once; a large one is alone, as the body brings one after another. */
 const AT_ONCE = 8;
@@ -306,14 +307,6 @@ class FileContent extends Readable {
   override _read(): void {
     this.#onWanted();
   }
-}
-
-export function uplinkTooLarge(): PerigeeError {
-  return new PerigeeError("MAX_UPLINK_SIZE_EXCEEDED", "Total upload size exceeds 2 GB");
-}
-
-export function noFiles(): PerigeeError {
-  return new PerigeeError("NO_FILES", "No files were provided for uplink!");
 }
 
 function malformed(cause: unknown): PerigeeError {

@@ -1,28 +1,25 @@
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
 import { LIMITS, MiB } from "#protocol/limits.ts";
-import type { StagedFile } from "#protocol/operations.ts";
+import { answerOf } from "../../commands/command-answer.ts";
 import type { Reservation } from "../../dispatch/dispatch.ts";
+import { namedField } from "../../fields/field-names.ts";
+import { invalid, textField } from "../../fields/form-values.ts";
+import { optionalLabel, volumeName } from "../../fields/names.ts";
+import { addText, knownFields } from "../../fields/read-fields.ts";
 import { bodyStream } from "../../http/body-stream.ts";
 import type { Fields } from "../../http/fields.ts";
 import { readMediaType } from "../../http/media-type.ts";
 import { readPrefer } from "../../http/prefer.ts";
 import { readQuery } from "../../http/read-body.ts";
 import { refuseEncoded } from "../../http/refuse-encoded.ts";
+import { inCommand } from "../../http/route-handler.ts";
 import { FIRST_LANE } from "../../ledger/first-lane.ts";
-import { json } from "./answers.ts";
+import { destination, placed, target, UPLINK_FIELDS } from "../../uplinks/placed.ts";
+import { noFiles, uplinkTooLarge } from "../../uplinks/uplink-refusals.ts";
+import { uplinked } from "../../uplinks/uplinked.ts";
 import { busyToUser } from "./busy.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
-import { type FieldName, namedField, VOLUME_FIELDS } from "./field-names.ts";
-import { invalid, textField } from "./form-values.ts";
-import { inCommand } from "./handler.ts";
-import { optionalLabel, volumeName } from "./names.ts";
-import { pathInVolume } from "./path-rules.ts";
-import { answerOf } from "./perform.ts";
-import { addText, knownFields } from "./read-fields.ts";
-import { noFiles, readUplinkBody, uplinkTooLarge } from "./uplink-body.ts";
-
-/** Fields that an uplink knows; others are ignored. */
-export const UPLINK_FIELDS: readonly FieldName[] = [...VOLUME_FIELDS, "dest_path"];
+import { readUplinkBody } from "./uplink-body.ts";
 
 /** A file name as aiohttp writes it unless told otherwise, alone among clients: who knows it by its own name? */
 const ENCODED = /^[\w.~-]*(?:%[0-9A-F]{2}[\w.~-]*)+$/;
@@ -70,14 +67,6 @@ export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response>
   } catch (error) {
     throw inCommand(error, reservation.command.id);
   }
-}
-
-/** The contract's answer to an uplink that has arrived. */
-export function uplinked({ count, bytes }: { count: number; bytes: number }): Response {
-  return json({
-    message: "Successfully uplinked files",
-    data: { file_count: count, total_size_kb: Math.round((bytes / 1024) * 100) / 100 },
-  });
 }
 
 async function receive(
@@ -144,42 +133,4 @@ function checked(fields: Fields): Fields {
 
 function namesVolume(fields: Fields): boolean {
   return (textField(fields, "pvc_name") ?? textField(fields, "pod_name")) !== undefined;
-}
-
-function destination(fields: Fields): string {
-  return pathInVolume("dest_path", textField(fields, "dest_path") ?? "");
-}
-
-/** Where a file goes: its own name, with the directories in it, under dest_path. */
-function target(fields: Fields, name: string): string {
-  if (name.startsWith("/")) return pathInVolume("files", name);
-  const path = pathInVolume("files", `${destination(fields)}/${name}`.replace(/^\//, ""));
-  if (path === "" || /(?:^|\/)\.{0,2}$/.test(name)) {
-    throw invalid("files", `${JSON.stringify(name)} names no file`);
-  }
-  return path;
-}
-
-/**
- * The manifest: of files with one target the last counts, as if they had been written one after another.
- * @throws INVALID_PARAMETERS when a file would have to be a directory for another
- */
-export function placed(
-  fields: Fields,
-  received: (Omit<StagedFile, "path"> & { name: string })[],
-): StagedFile[] {
-  const byPath = new Map<string, StagedFile>();
-  for (const { n, name, size, xxh64 } of received) {
-    const path = target(fields, name);
-    byPath.set(path, { n, path, size, xxh64 });
-  }
-  for (const path of byPath.keys()) {
-    for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
-      const directory = path.slice(0, slash);
-      if (byPath.has(directory)) {
-        throw invalid("files", `${JSON.stringify(directory)} is a file and a directory of another file`);
-      }
-    }
-  }
-  return [...byPath.values()];
 }

@@ -1,10 +1,11 @@
-import { json, utcSeconds } from "./answers.ts";
+import { VOLUME_FIELDS } from "../../fields/field-names.ts";
+import { invalid } from "../../fields/form-values.ts";
+import { optionalLabel } from "../../fields/names.ts";
+import { readFields } from "../../fields/read-fields.ts";
+import { json } from "../../http/json-answer.ts";
+import { utcSeconds } from "../../http/utc-seconds.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
-import { VOLUME_FIELDS } from "./field-names.ts";
-import { invalid } from "./form-values.ts";
-import { optionalLabel } from "./names.ts";
 import { perform } from "./perform.ts";
-import { readFields } from "./read-fields.ts";
 
 /** GET, POST /em/pvc/list */
 export async function listVolumes(c: EmContext, deps: EmDeps): Promise<Response> {

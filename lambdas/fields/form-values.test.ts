@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Fields } from "../../http/fields.ts";
-import { parseJson } from "../../http/json-text.ts";
+import type { Fields } from "../http/fields.ts";
+import { parseJson } from "../http/json-text.ts";
 import { booleanField, dictField, listField, requiredField, textField, wholeNumber } from "./form-values.ts";
 
 const form = (...values: unknown[]): Fields => new Map([["f", values]]);

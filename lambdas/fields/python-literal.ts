@@ -1,5 +1,5 @@
 import { LIMITS } from "#protocol/limits.ts";
-import { type Literal, NumberText } from "../../http/json-text.ts";
+import { type Literal, NumberText } from "../http/json-text.ts";
 
 const NUMBER =
   /[+-]?(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|(?:\d(?:_?\d)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)/y;

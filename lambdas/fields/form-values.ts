@@ -1,6 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
-import type { Fields } from "../../http/fields.ts";
-import { type Literal, NumberText, parseJson } from "../../http/json-text.ts";
+import type { Fields } from "../http/fields.ts";
+import { type Literal, NumberText, parseJson } from "../http/json-text.ts";
 import { parsePythonLiteral } from "./python-literal.ts";
 
 /** The error of a field that breaks its rule. */

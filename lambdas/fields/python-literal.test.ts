@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Literal, NumberText } from "../../http/json-text.ts";
+import { type Literal, NumberText } from "../http/json-text.ts";
 import { parsePythonLiteral } from "./python-literal.ts";
 
 const n = (text: string) => new NumberText(text);

@@ -1,5 +1,5 @@
 import { DEFAULT_NAME, LABEL, LABEL_RULE } from "#protocol/names.ts";
-import type { Fields } from "../../http/fields.ts";
+import type { Fields } from "../http/fields.ts";
 import { invalid, textField } from "./form-values.ts";
 
 /** The pod that `pod_name` names, or the default one. @throws INVALID_PARAMETERS */

@@ -1,8 +1,8 @@
+import type { Context } from "hono";
 import { bytesRule, utf8Bytes } from "#protocol/field-bounds.ts";
-import { addField, type Fields } from "../../http/fields.ts";
-import { type Literal, NumberText } from "../../http/json-text.ts";
-import { readBody, readQuery } from "../../http/read-body.ts";
-import type { EmContext } from "./deps.ts";
+import { addField, type Fields } from "../http/fields.ts";
+import { type Literal, NumberText } from "../http/json-text.ts";
+import { readBody, readQuery } from "../http/read-body.ts";
 import { FIELD_KINDS, type FieldName, namedField, nearestField, VOLUME_FIELDS } from "./field-names.ts";
 import { invalid } from "./form-values.ts";
 
@@ -10,7 +10,7 @@ import { invalid } from "./form-values.ts";
  * The `names` that a request gives, in its query, its body or both, whatever its method and the body's kind.
  * @throws BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_PARAMETERS also when a field has two values
  */
-export async function readFields(c: EmContext, names: readonly FieldName[]): Promise<Fields> {
+export async function readFields(c: Context, names: readonly FieldName[]): Promise<Fields> {
   const query = readQuery(c);
   const isField = (name: string) => namedField(name, names) !== undefined;
   return knownFields([query, await readBody(c, { isField })], names);

@@ -1,6 +1,6 @@
 import { invalid } from "./form-values.ts";
 
-/** Every field that a route of the EM API reads, and what it is. */
+/** Every field that a route of the EM API or of an upload in parts reads, and what it is. */
 export const FIELD_KINDS = {
   pod_name: "text",
   pvc_name: "text",

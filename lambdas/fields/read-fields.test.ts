@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { Fields } from "../../http/fields.ts";
-import { parseJson } from "../../http/json-text.ts";
-import { readUrlEncoded } from "../../http/url-encoded.ts";
+import type { Fields } from "../http/fields.ts";
+import { parseJson } from "../http/json-text.ts";
+import { readUrlEncoded } from "../http/url-encoded.ts";
 import type { FieldName } from "./field-names.ts";
 import { dictField, listField, textField } from "./form-values.ts";
 import { knownFields } from "./read-fields.ts";

@@ -1,0 +1,36 @@
+import type { ContentDeps } from "../content/staged-content.ts";
+import type { Dispatch } from "../dispatch/dispatch.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import type { Waiting } from "../dispatch/waiting.ts";
+import type { PublicHosts } from "../http/public-hosts.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Runs } from "../ledger/runs.ts";
+import type { PodLogs } from "../logs/pod-logs.ts";
+import type { OwnRecords } from "./own-records.ts";
+import type { Users } from "./users.ts";
+
+/** What a dialect may use of the ground. Staging, the log, and what may pass come with {@link ContentDeps}. */
+export type DialectCore = ContentDeps & {
+  /** submits and cancels commands */
+  dispatch: Dispatch & Pick<Dispatcher, "cancel">;
+  /** a user's commands as they stand */
+  commands: Pick<Ledger, "command" | "commands" | "inContact"> & Pick<Waiting, "forChange">;
+  /** runs of pods as last reported */
+  runs: Runs;
+  podLogs: PodLogs;
+  users: Users;
+  /** its own records in the store */
+  records: OwnRecords;
+  /** The edge meant by the header `Perigee-Edge`, or by its absence. @throws EDGE_NOT_FOUND, INVALID_PARAMETERS */
+  resolveEdge(user: string, header: string | undefined): Promise<string>;
+  /** where users reach the ground */
+  hosts: PublicHosts;
+  /** The operator's setting `PERIGEE_<name>`; undefined when it is not set or empty. */
+  setting(name: string): string | undefined;
+  /** the ground's clock, ms since 1970 */
+  now: () => number;
+  /** most bytes of a request's body here (default: no bound but the route's) */
+  requestBytes?: number;
+  /** ms that the process has for its request (default: without end) */
+  timeLeftMs?: () => number;
+};

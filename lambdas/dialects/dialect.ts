@@ -1,0 +1,102 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Context, Hono } from "hono";
+import type { Registry } from "../docs/registry.ts";
+import type { GroundEnv } from "../http/env.ts";
+import type { ErrorShape } from "../http/errors.ts";
+import type { Command } from "../ledger/command.ts";
+import type { LaneOptions } from "../ledger/lane-options.ts";
+import type { Write } from "../ports/ledger-store.ts";
+import type { DialectCore } from "./core.ts";
+import type { OwnRecords } from "./own-records.ts";
+
+export type DialectContext = Context<GroundEnv>;
+
+/**
+ * A public API in front of Perigee's commands: the one object that a folder `lambdas/dialects/<name>/` exports, and
+ * all that the ground knows of it (docs/decisions/030-dialect-seam.md). What is optional is left out where the ground's
+ * own way is right.
+ */
+export type Dialect = {
+  /** also begins its records' keys and its agent routes: `[a-z][a-z0-9]{0,15}` */
+  name: string;
+  lanes: readonly Omit<LaneOptions, "onEnd">[];
+  /**
+   * Its paths: exact ones, `:name` for any one part, `/*` at the end for all beneath. What is asked there is answered
+   * by its rules alone: authentication, errors, unknown paths.
+   */
+  paths: readonly string[];
+  /** Those of its paths that need no authentication. */
+  open?: readonly string[];
+  /**
+   * Who asks: the name of a Perigee user, or an answer of its own that refuses.
+   * @throws PerigeeError UNAUTHORIZED and the like, which `errors` words
+   */
+  authenticate(c: DialectContext, core: DialectCore): Promise<string | Response>;
+  /** Puts its routes on the app; behind its authentication they find `user` in the context. */
+  mount(app: Hono<GroundEnv>, core: DialectCore): void;
+  /** Statuses and bodies of failures. HTTP statuses are the dialect's: codes only have meanings. */
+  errors: ErrorShape;
+  /**
+   * Adds its part to the OpenAPI document. It is asked for when the document is, so that making schemas costs no
+   * process its start: import it then.
+   */
+  describe(): Promise<(registry: Registry) => void>;
+
+  /**
+   * Its answer where nothing is at a path (`allow` is empty) or not for the method. It is given before anybody is
+   * authenticated; without it, 404 and 405 in the error shape, behind the authentication.
+   */
+  unknown?(c: DialectContext, allow: readonly string[]): Response;
+  bounds?: {
+    /** requests that one user may have open at once (default LIMITS.openPerUser together with Perigee's own API) */
+    openPerUser?: number;
+    /** ms after which a body that stands still is cut (default: the server's two minutes) */
+    bodyIdleMs?: number;
+  };
+  /** The path that is routed, of the one that was asked for (default: doubled and trailing slashes are folded). */
+  routedPath?(path: string): string;
+  /** Further listeners of the server, opened with it; none behind a function URL. */
+  listeners?(core: DialectCore): readonly DialectListener[];
+  /** Requests of the server that leave HTTP (WebSocket); none behind a function URL. */
+  upgrade?: {
+    /** Is it one to upgrade? Any other is answered as a plain request, its header `Upgrade` ignored. */
+    accepts(incoming: IncomingMessage): boolean;
+    handle(incoming: IncomingMessage, socket: Duplex, head: Buffer, core: DialectCore): void;
+  };
+  /** Routes for the agent, at `/agent/dialects/<name>`, behind the agent's token: `edge` is in the context. */
+  agentRoutes?(app: Hono<GroundEnv>, core: DialectCore): void;
+  /** Its part of the janitor's round. Rounds may overlap and may not happen: nothing may rest on them. */
+  janitor?(core: DialectCore): Promise<void>;
+  /** Background work of a server while it serves; Lambdas have none. */
+  background?(core: DialectCore): { close(): Promise<void> };
+  /**
+   * Removes what it keeps of a user, or with `edge` of a grant that was revoked. Called by the janitor's rounds until
+   * it succeeds, so it may be called again.
+   */
+  removed?(core: DialectCore, of: Removal): Promise<void>;
+  /**
+   * Its own records, written in the transaction that ends a command of its lanes. It may be called again for one end,
+   * so it only reads.
+   */
+  onEnd?(records: OwnRecords, command: Command): Write[] | Promise<Write[]>;
+  /** First parts of its keys in staging, beside those of the core. In AWS the ground has access to these alone. */
+  stagingPrefixes?: readonly StagingPrefix[];
+};
+
+export type DialectListener = {
+  /** names it in the log */
+  name: string;
+  /** 0 = any free one, told in the log */
+  port: number;
+  app: Pick<Hono<GroundEnv>, "fetch">;
+};
+
+/** `uid` is of the removed record: the name may have been given anew. */
+export type Removal = { user: string; uid: string; edge?: string };
+
+export type StagingPrefix = {
+  prefix: string;
+  /** days after which a store deletes what was forgotten there (default never: it lives as long as its owner's record) */
+  expireDays?: number;
+};

@@ -1,0 +1,5 @@
+import type { Dialect } from "./dialect.ts";
+import { em } from "./em/dialect.ts";
+
+/** Every public API that this ground can speak. Whoever adds one adds it here, and nowhere else. */
+export const DIALECTS: readonly Dialect[] = [em];

@@ -1,0 +1,40 @@
+import type { Logger } from "pino";
+import type { Removals } from "../auth/removals.ts";
+import type { MountedDialect } from "./mounted-dialects.ts";
+
+export type JanitorRoundDeps = {
+  janitor: { round(stagingMs?: number): Promise<void> };
+  mounted: readonly MountedDialect[];
+  removals: Removals;
+  log: Logger;
+};
+
+/**
+ * The janitor's rounds with the dialects' parts in them: what goes with a removed user or grant, then what each
+ * dialect cleans. What fails for one of them keeps nobody else from theirs.
+ */
+export function janitorRounds(deps: JanitorRoundDeps): { round(stagingMs?: number): Promise<void> } {
+  const { janitor, mounted, removals, log } = deps;
+  const succeeds = async (dialect: string, part: () => Promise<void> | undefined) => {
+    try {
+      await part();
+      return true;
+    } catch (error) {
+      log.error({ err: error, dialect }, "a dialect's part of the janitor's round failed");
+      return false;
+    }
+  };
+  return {
+    async round(stagingMs) {
+      await janitor.round(stagingMs);
+      await removals.each(async (removal) => {
+        let all = true;
+        for (const { dialect, core } of mounted) {
+          all = (await succeeds(dialect.name, () => dialect.removed?.(core, removal))) && all;
+        }
+        return all;
+      });
+      for (const { dialect, core } of mounted) await succeeds(dialect.name, () => dialect.janitor?.(core));
+    },
+  };
+}

@@ -1,0 +1,31 @@
+import { chosenDialects } from "./dialects/chosen-dialects.ts";
+import { DIALECTS } from "./dialects/index.ts";
+import { laneWidths } from "./dialects/lane-widths.ts";
+import type { GroundOptions } from "./ground.ts";
+import { PublicHosts } from "./http/public-hosts.ts";
+
+export type GroundSettings = Pick<
+  GroundOptions,
+  "quota" | "dialects" | "widths" | "publicHosts" | "settings"
+>;
+
+/**
+ * The operator's settings that a server and a Lambda have in common: PERIGEE_QUOTA (bytes per user), PERIGEE_DIALECTS
+ * (names joined by commas, default all), PERIGEE_LANES (`<lane>=<width>` joined by commas), PERIGEE_PUBLIC_HOSTS
+ * (`host` or `host:port` joined by commas), and what is the dialects' own.
+ * @throws Error that names the setting and what is wrong with it
+ */
+export function groundSettings(environment: NodeJS.ProcessEnv): GroundSettings {
+  const publicHosts = (environment.PERIGEE_PUBLIC_HOSTS ?? "")
+    .split(",")
+    .flatMap((host) => host.trim() || []);
+  // its rule is checked here, as the other settings' are
+  void new PublicHosts({ hosts: publicHosts });
+  return {
+    ...(environment.PERIGEE_QUOTA && { quota: Number(environment.PERIGEE_QUOTA) }),
+    dialects: chosenDialects(DIALECTS, environment.PERIGEE_DIALECTS),
+    widths: laneWidths(DIALECTS, environment.PERIGEE_LANES),
+    publicHosts,
+    settings: environment,
+  };
+}

@@ -1,0 +1,9 @@
+import { PerigeeError } from "#protocol/errors.ts";
+
+export function uplinkTooLarge(): PerigeeError {
+  return new PerigeeError("MAX_UPLINK_SIZE_EXCEEDED", "Total upload size exceeds 2 GB");
+}
+
+export function noFiles(): PerigeeError {
+  return new PerigeeError("NO_FILES", "No files were provided for uplink!");
+}
