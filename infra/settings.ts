@@ -65,7 +65,9 @@ export function readSettings(context: Context): Settings {
 
 /** What the ground would refuse at its start is refused before it is deployed. */
 function dialectSettings(context: Context): Pick<Settings, "dialects" | "lanes" | "publicHosts"> {
-  const [dialects, lanes, publicHosts] = ["dialects", "lanes", "publicHosts"].map((key) => list(context(key)).join());
+  const [dialects, lanes, publicHosts] = ["dialects", "lanes", "publicHosts"].map((key) =>
+    list(context(key)).join(),
+  );
   try {
     const read = groundSettings({
       PERIGEE_DIALECTS: dialects,

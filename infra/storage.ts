@@ -62,7 +62,9 @@ export class Storage extends Construct {
         ...dialects
           .flatMap(({ stagingPrefixes = [] }) => stagingPrefixes)
           // what lives as long as its owner's record has no end
-          .flatMap(({ prefix, expireDays }) => (expireDays === undefined ? [] : forgotten(prefix, expireDays))),
+          .flatMap(({ prefix, expireDays }) =>
+            expireDays === undefined ? [] : forgotten(prefix, expireDays),
+          ),
       ],
     });
 

@@ -4,7 +4,8 @@ import type { Dialect } from "./dialects/dialect.ts";
 import { DIALECTS } from "./dialects/index.ts";
 import { groundSettings } from "./ground-settings.ts";
 
-const names = (environment: NodeJS.ProcessEnv) => groundSettings(environment).dialects?.map(({ name }) => name);
+const names = (environment: NodeJS.ProcessEnv) =>
+  groundSettings(environment).dialects?.map(({ name }) => name);
 
 test("all dialects are on unless some are named", () => {
   const all = DIALECTS.map(({ name }) => name);

@@ -11,7 +11,11 @@ async function seen(options: PublicHostsOptions, headers: Record<string, string>
   return (await app.request("http://inside:8080/", { headers })).json();
 }
 
-const FORWARDED = { host: "inside:8080", "x-forwarded-host": "evil.example, Outside.example", "x-forwarded-proto": "https" };
+const FORWARDED = {
+  host: "inside:8080",
+  "x-forwarded-host": "evil.example, Outside.example",
+  "x-forwarded-proto": "https",
+};
 
 test("without named hosts any is meant as it is asked for", async () => {
   expect(await seen({}, { host: "A.example:1" })).toEqual({
@@ -35,7 +39,10 @@ test("a host that is not named is known to be another, and links lead to the fir
 });
 
 test("what a proxy forwards counts when the proxy is trusted, its own entry alone", async () => {
-  expect(await seen({}, FORWARDED)).toMatchObject({ origin: "http://inside:8080", candidates: ["inside:8080"] });
+  expect(await seen({}, FORWARDED)).toMatchObject({
+    origin: "http://inside:8080",
+    candidates: ["inside:8080"],
+  });
   expect(await seen({ trustProxy: true }, FORWARDED)).toEqual({
     knows: true,
     origin: "https://outside.example",

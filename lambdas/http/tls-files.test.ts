@@ -35,5 +35,7 @@ test("what is wrong is named with its setting and file", () => {
   expect(() => read(one.cert, directory)).toThrow(`PERIGEE_TLS_KEY: ${directory} cannot be read (EISDIR)`);
   expect(() => read(text, one.key)).toThrow(`PERIGEE_TLS_CERT: ${text} holds no certificate`);
   expect(() => read(one.cert, one.cert)).toThrow(`PERIGEE_TLS_KEY: ${one.cert} holds no private key`);
-  expect(() => read(one.cert, other.key)).toThrow(`the key in ${other.key} is not of the certificate in ${one.cert}`);
+  expect(() => read(one.cert, other.key)).toThrow(
+    `the key in ${other.key} is not of the certificate in ${one.cert}`,
+  );
 });

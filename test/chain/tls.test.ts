@@ -38,12 +38,20 @@ beforeAll(async () => {
   ground = await Child.start(
     "ground",
     [join(ROOT, "lambdas/entries/server.ts")],
-    environment({ PERIGEE_DATA: data, PERIGEE_PORT: "0", PERIGEE_TLS_CERT: used.cert, PERIGEE_TLS_KEY: used.key }),
+    environment({
+      PERIGEE_DATA: data,
+      PERIGEE_PORT: "0",
+      PERIGEE_TLS_CERT: used.cert,
+      PERIGEE_TLS_KEY: used.key,
+    }),
     (line) => void log.push(line),
   );
   url = String((await ground.ready).url);
   writeFileSync(join(data, "token"), token, { mode: 0o600 });
-  writeFileSync(join(data, "agent.json"), JSON.stringify({ publicImages: [], pollMs: 200, freeFloorBytes: 0 }));
+  writeFileSync(
+    join(data, "agent.json"),
+    JSON.stringify({ publicImages: [], pollMs: 200, freeFloorBytes: 0 }),
+  );
   agent = await Child.start(
     "agent",
     [join(ROOT, "agent/entries/agent.ts")],
@@ -71,10 +79,14 @@ const environment = (more: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
 });
 
 async function perigee(args: string[], input = "", more: NodeJS.ProcessEnv = {}) {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", join(ROOT, "cli/perigee.ts"), ...args], {
-    cwd: data,
-    env: environment({ PERIGEE_URL: url, XDG_CONFIG_HOME: join(data, "config"), ...more }),
-  });
+  const child = spawn(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", join(ROOT, "cli/perigee.ts"), ...args],
+    {
+      cwd: data,
+      env: environment({ PERIGEE_URL: url, XDG_CONFIG_HOME: join(data, "config"), ...more }),
+    },
+  );
   child.stdin.end(input);
   const ended = new Promise<number | null>((end) => child.once("close", end));
   const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
