@@ -12,7 +12,10 @@ beforeAll(async () => {
 afterAll(() => tiny.stop());
 
 /** A request whose target and Host are sent as they are written here. */
-function raw(target: string, options: { method?: string; headers?: Record<string, string>; body?: string } = {}) {
+function raw(
+  target: string,
+  options: { method?: string; headers?: Record<string, string>; body?: string } = {},
+) {
   const { method = "GET", headers = {}, body } = options;
   return new Promise<{ status: number; body: string }>((resolve, reject) => {
     const { hostname, port } = new URL(tiny.url);
@@ -132,11 +135,17 @@ describe("jobs", () => {
     expect((await agent.claim({ em: 1 }, have)).commands).toMatchObject([{ lane: "em" }]);
     const [first] = commands;
     expect(await agent.report(first!)).toBe(200);
-    const jobs = (await (await tiny.as(first!.user)("/tiny/jobs")).json()) as { command: string; state: string }[];
+    const jobs = (await (await tiny.as(first!.user)("/tiny/jobs")).json()) as {
+      command: string;
+      state: string;
+    }[];
     expect(jobs.find(({ command }) => command === first!.id)).toMatchObject({ state: "succeeded" });
     const [next] = (await agent.claim({ tiny: 100 }, have)).commands;
     expect(next).toMatchObject({ user: "ada", lane: "tiny" });
-    expect(await (await tiny.as("ada")(`/tiny/jobs/${next!.id}`)).json()).toEqual({ state: "running", lane: "tiny" });
+    expect(await (await tiny.as("ada")(`/tiny/jobs/${next!.id}`)).json()).toEqual({
+      state: "running",
+      lane: "tiny",
+    });
     // nobody else's
     const answer = await tiny.as("bob")(`/tiny/jobs/${next!.id}`);
     expect(answer.status).toBe(400);
@@ -157,7 +166,9 @@ describe("jobs", () => {
   });
 
   test("a cancelled one ends in its record too", async () => {
-    const [job] = ((await (await tiny.as("bob")("/tiny/jobs")).json()) as { command: string; state: string }[])
+    const [job] = (
+      (await (await tiny.as("bob")("/tiny/jobs")).json()) as { command: string; state: string }[]
+    )
       .filter(({ state }) => state === "waiting")
       .reverse();
     const cancelled = await tiny.as("bob")(`/tiny/jobs/${job!.command}`, { method: "DELETE" });
@@ -217,7 +228,9 @@ describe("what it has beside its routes", () => {
       sent.end();
     });
     expect(said).toBe("good day\nHELLO");
-    const plain = await raw("/healthz", { headers: { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c" } });
+    const plain = await raw("/healthz", {
+      headers: { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c" },
+    });
     expect(plain.status).toBe(200);
   });
 
@@ -255,7 +268,9 @@ describe("what it has beside its routes", () => {
     const eve = tiny.as("eve");
     expect(await (await eve("/tiny/notes/n", { method: "PUT", body: "mine" })).json()).toEqual({ size: 4 });
     expect(await (await eve("/tiny/notes/n")).text()).toBe("mine");
-    expect(await (await tiny.as("ada")("/tiny/notes/n")).json()).toMatchObject({ fault: { code: "FILE_NOT_FOUND" } });
+    expect(await (await tiny.as("ada")("/tiny/notes/n")).json()).toMatchObject({
+      fault: { code: "FILE_NOT_FOUND" },
+    });
     await eve("/tiny/jobs", { method: "POST" });
     await tiny.ground.accounts.revoke("em1", "eve");
     await tiny.ground.accounts.removeUser("eve");

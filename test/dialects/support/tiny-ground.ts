@@ -44,8 +44,10 @@ export async function startTinyGround(
     core: ground.dialects.find(({ dialect }) => dialect === tiny)!.core,
 
     /** fetch as a user of the tiny dialect */
-    as: (user: string) => (path: string, init: RequestInit = {}) =>
-      fetch(`${served.url}${path}`, { ...init, headers: { authorization: basic(user), ...init.headers } }),
+    as:
+      (user: string) =>
+      (path: string, init: RequestInit = {}) =>
+        fetch(`${served.url}${path}`, { ...init, headers: { authorization: basic(user), ...init.headers } }),
 
     agent,
 

@@ -10,7 +10,10 @@ import { notes } from "./notes.ts";
 export function mount(app: Hono<GroundEnv>, core: DialectCore): void {
   app.get("/tiny/hello", (c) => {
     if (!core.hosts.knows(c)) return c.text("another host", 403);
-    return c.json({ greeting: core.setting("TINY_GREETING") ?? null, self: `${core.hosts.origin(c)}/tiny/hello` });
+    return c.json({
+      greeting: core.setting("TINY_GREETING") ?? null,
+      self: `${core.hosts.origin(c)}/tiny/hello`,
+    });
   });
   app.get("/tiny/jobs", async (c) => c.json(await jobsOf(core, c.get("user"))));
   app.post("/tiny/jobs", async (c) => {
@@ -28,7 +31,9 @@ export function mount(app: Hono<GroundEnv>, core: DialectCore): void {
   });
   app.put("/tiny/notes/:name", async (c) => {
     const body = bodyStream(c) ?? Buffer.alloc(0);
-    const { size } = await core.staging.put(keyOf(c.get("user"), c.req.param("name")), body, { maxBytes: 1000 });
+    const { size } = await core.staging.put(keyOf(c.get("user"), c.req.param("name")), body, {
+      maxBytes: 1000,
+    });
     return c.json({ size });
   });
   app.get("/tiny/notes/:name", async (c) => {
@@ -38,7 +43,10 @@ export function mount(app: Hono<GroundEnv>, core: DialectCore): void {
   // signed over the request as it was sent, and read again by the route
   app.post("/tiny/signed/*", async (c) => {
     const bytes = await rawBody(c, 1000);
-    const signature = createHmac("sha256", "key").update(`${rawTarget(c)}\n`).update(bytes).digest("hex");
+    const signature = createHmac("sha256", "key")
+      .update(`${rawTarget(c)}\n`)
+      .update(bytes)
+      .digest("hex");
     if (signature !== c.req.header("signature")) return c.text(`not signed: ${rawTarget(c)}`, 403);
     return c.text(Buffer.concat(await bodyStream(c)!.toArray()).toString());
   });
@@ -49,7 +57,9 @@ export function mount(app: Hono<GroundEnv>, core: DialectCore): void {
 
 /** On a listener of its own its routes are at the root. */
 export function mountListener(core: DialectCore): Hono<GroundEnv> {
-  return new Hono<GroundEnv>().get("/hello", (c) => c.json({ greeting: core.setting("TINY_GREETING") ?? null }));
+  return new Hono<GroundEnv>().get("/hello", (c) =>
+    c.json({ greeting: core.setting("TINY_GREETING") ?? null }),
+  );
 }
 
 const keyOf = (user: string, name: string) => `${notes}/${user}/${name}`;
