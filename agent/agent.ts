@@ -25,11 +25,12 @@ import { PodManager } from "./pods/pod-manager.ts";
 import { Heart } from "./reporting/heart.ts";
 import { PodReporter } from "./reporting/pod-reporter.ts";
 import { Usage } from "./reporting/usage.ts";
+import { createTransferTables, OutgoingStore } from "./transfers/outgoing-store.ts";
 import { volumeHandlers } from "./volumes/handlers.ts";
 import { Volumes } from "./volumes/volumes.ts";
 
-/** What this version can do beside its operations; nothing is named yet. */
-const AGENT_FEATURES: readonly string[] = [];
+/** What this version can do beside its operations. */
+const AGENT_FEATURES: readonly string[] = ["volume.read.zip"];
 
 /**
  * Runs the agent of one edge until `signal` aborts: pods go on running without it.
@@ -193,8 +194,11 @@ export async function runAgent(
         return bavail * bsize - config.freeFloorBytes;
       },
     };
+    createTransferTables(database);
+    const outgoing = new OutgoingStore(database, spool.directory);
+    outgoing.sweep();
     const loop = new AgentLoop(
-      { ground, journal, handlers, doorbell, changed, log, spool },
+      { ground, journal, handlers, doorbell, changed, log, spool, outgoing },
       { pollMs: config.pollMs },
     );
     await loop.run(epoch, signal);

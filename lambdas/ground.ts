@@ -34,6 +34,8 @@ import type { Doorbell } from "./ports/doorbell.ts";
 import type { LedgerStore } from "./ports/ledger-store.ts";
 import type { Staging } from "./ports/staging.ts";
 import { Allowances } from "./quotas/allowances.ts";
+import { TransferBudget } from "./quotas/transfer-budget.ts";
+import { Transfers } from "./transfers/transfers.ts";
 import { registerUplinkRoutes } from "./uplinks/routes.ts";
 import { Uploads } from "./uplinks/uploads.ts";
 
@@ -53,6 +55,8 @@ export type GroundOptions = {
   waiting?: Partial<WaitingOptions>;
   /** what may pass through this ground, where that is bounded (Lambda); by default nothing is */
   pass?: GatewayLimits;
+  /** bytes of the parts that the agent sends (default LIMITS.partBytes) */
+  transferPartBytes?: number;
   /** bytes of an uplink over which clients are told to send it in parts (default LIMITS.partsOver) */
   partsOver?: number;
   /** ms for which what was read of an account is believed again, when a token is checked (default 0) */
@@ -105,6 +109,11 @@ export function createGround(options: GroundOptions): Ground {
     ...(timeLeftMs && { timeLeftMs }),
   });
   const allowances = new Allowances({ staging, ledger, quota });
+  const transferBudget = new TransferBudget({ store, staging, ledger, quota, now });
+  const transfers = new Transfers(
+    { staging, budget: transferBudget },
+    options.transferPartBytes === undefined ? {} : { partBytes: options.transferPartBytes },
+  );
   const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
   const uploads = new Uploads({ ledger, staging, dispatch, allowances });
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
@@ -167,7 +176,18 @@ export function createGround(options: GroundOptions): Ground {
   for (const route of options.routes?.agent ?? []) agent.route("/", route);
   agent.route(
     "/",
-    agentRoutes({ ledger, staging, runs, podLogs, changes, quota, log, onEnd: (c) => metrics.ended(c) }),
+    agentRoutes({
+      ledger,
+      staging,
+      runs,
+      podLogs,
+      changes,
+      quota,
+      transfers,
+      transferBudget,
+      log,
+      onEnd: (c) => metrics.ended(c),
+    }),
   );
   app.route("/agent", agent);
 

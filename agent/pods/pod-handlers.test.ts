@@ -40,6 +40,7 @@ describe("podHandlers", () => {
       fetch: unexpected,
       fetchInto: unexpected,
       store: unexpected,
+      spool: unexpected,
       journal: { notes: [], note: unexpected },
     };
   }

@@ -5,6 +5,8 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
 import type { PodLogs } from "../logs/pod-logs.ts";
 import type { Staging } from "../ports/staging.ts";
+import type { TransferBudget } from "../quotas/transfer-budget.ts";
+import type { Transfers } from "../transfers/transfers.ts";
 
 /** What the routes for the agent stand on. */
 export type AgentApiDeps = {
@@ -14,6 +16,8 @@ export type AgentApiDeps = {
   podLogs: PodLogs;
   changes: Changes;
   quota: number;
+  transfers: Transfers;
+  transferBudget: TransferBudget;
   log: Logger;
   /** for metrics: a command has ended */
   onEnd?: (command: Command) => void;
