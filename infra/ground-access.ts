@@ -24,7 +24,7 @@ const OBJECT_ACTIONS = [
 ];
 const BUCKET_ACTIONS = ["s3:ListBucket", "s3:ListBucketMultipartUploads"];
 /** The roots of staging's keys (lambdas/ports/staging.ts). */
-const PREFIXES = ["uplink", "downlink", "logs"];
+const PREFIXES = ["uplink", "downlink", "logs", "kept"];
 
 /**
  * What a ground may do, wherever it runs: its Lambdas have it, and so does the role of a container that serves

@@ -59,6 +59,7 @@ export class Storage extends Construct {
         forgotten("uplink", UPLINKS),
         forgotten("downlink", DOWNLINKS),
         forgotten("logs", LOGS),
+        // what is under kept/ lives as long as its owner's record: no rule ends it
       ],
     });
 

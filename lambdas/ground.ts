@@ -84,6 +84,10 @@ export type Ground = {
   staging: Staging;
   runs: Runs;
   janitor: Janitor;
+  /** the way of commands to edges, as the dialects have it */
+  dispatch: Dispatcher;
+  /** files of commands that come in parts */
+  uploads: Uploads;
 };
 
 /** Anybody may scrape, and each look reads every edge's heartbeat. */
@@ -215,7 +219,7 @@ export function createGround(options: GroundOptions): Ground {
     const { docsPage } = await import("./docs/page.ts");
     return c.html(docsPage(await document()), 200, DOCS_HEADERS);
   });
-  return { app, ledger, accounts, staging, runs, janitor };
+  return { app, ledger, accounts, staging, runs, janitor, dispatch, uploads };
 }
 
 const DOCS_HEADERS = {

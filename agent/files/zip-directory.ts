@@ -82,7 +82,17 @@ async function fill(
     signal.addEventListener("abort", abort, { once: true });
     try {
       if (signal.aborted) abort();
-      zip.addReadStream(content, zipName(entry.raw), { mode: REGULAR | mode, mtime: new Date(mtimeMs) });
+      const attributes = { mode: REGULAR | mode, mtime: new Date(mtimeMs) };
+      if (size === 0) {
+        zip.addBuffer(Buffer.alloc(0), zipName(entry.raw), { ...attributes, compress: false });
+        continue;
+      }
+      // yazl holds what it is given until the end: of a stream that is a function that has let go of it.
+      let given: Readable | undefined = content;
+      zip.addReadStreamLazy(zipName(entry.raw), attributes, (give) => {
+        give(null, given!);
+        given = undefined;
+      });
       await finished(content);
     } finally {
       signal.removeEventListener("abort", abort);
@@ -98,7 +108,10 @@ async function fill(
 
 function addDirectory(zip: ZipFile, entry: WalkEntry): void {
   const opened = openNow(entry, {});
-  if (opened?.kind !== "directory") return release(opened, entry, {});
+  if (opened?.kind !== "directory") {
+    release(opened, entry, {});
+    return;
+  }
   opened.directory.close();
   const { mode, mtimeMs } = attributesOf(opened, entry, {});
   zip.addEmptyDirectory(`${zipName(entry.raw)}/`, { mode: DIRECTORY | mode, mtime: new Date(mtimeMs) });

@@ -1,7 +1,7 @@
 import { type Failure, PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import type { OperationName, ResultOf, StagedFile } from "#protocol/operations.ts";
+import type { OperationName, ResultOf } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../ledger/command.ts";
 import { ahead } from "../ledger/edge-state.ts";
@@ -11,7 +11,7 @@ import type { Doorbell } from "../ports/doorbell.ts";
 import type { Staging } from "../ports/staging.ts";
 import type { Allowances } from "../quotas/allowances.ts";
 import type { Changes } from "./changes.ts";
-import type { Answer, Dispatch, Preference, Request, Reservation } from "./dispatch.ts";
+import type { Answer, Dispatch, Preference, Request, Reservation, StagedUpload } from "./dispatch.ts";
 import { loadStagedResult } from "./large-results.ts";
 import { MANIFEST, uplinkPrefix } from "./staging-keys.ts";
 import { endedFailure, type Waiting } from "./waiting.ts";
@@ -46,12 +46,13 @@ export class Dispatcher implements Dispatch {
     );
   }
 
-  async reserve(request: {
+  async reserve<O extends OperationName = "volume.uplink">(request: {
     user: string;
     edge: string;
     preference: Preference;
     bytes?: number;
-  }): Promise<Reservation> {
+    operation?: O;
+  }): Promise<Reservation<O>> {
     const { ledger, staging, allowances } = this.#parts;
     const left = await allowances.left(request.user, request.edge);
     const wanted = Math.min(request.bytes ?? LIMITS.uplinkBytes, LIMITS.uplinkBytes);
@@ -59,7 +60,7 @@ export class Dispatcher implements Dispatch {
     const draft: Draft = {
       user: request.user,
       edge: request.edge,
-      operation: "volume.uplink",
+      operation: request.operation ?? "volume.uplink",
       input: {},
     };
     const command = await ledger.reserve(draft, request.preference.kind === "contract", (state) => {
@@ -78,7 +79,7 @@ export class Dispatcher implements Dispatch {
       },
       complete: async (upload) => {
         try {
-          return await this.queueStaged(command, request.preference, upload);
+          return await this.queueStaged<O>(command, request.preference, upload);
         } catch (error) {
           // Refused: nothing of it stays. Anything else may have been committed: the janitor finds out.
           if (error instanceof PerigeeError) {
@@ -106,19 +107,19 @@ export class Dispatcher implements Dispatch {
   }
 
   /**
-   * Everything of an uplink is staged: writes the manifest, queues the command and waits as asked. Doing it again
+   * Every file of a command is staged: writes the manifest, queues the command and waits as asked. Doing it again
    * queues nothing again, and waits too.
    * @throws CANCELLED, EXPIRED; whatever it throws, what is staged stays
    */
-  async queueStaged(
+  async queueStaged<O extends OperationName = "volume.uplink">(
     command: Command,
     preference: Preference,
-    upload: { volume: string; prefix: string; files: StagedFile[] },
-  ): Promise<Answer<"volume.uplink">> {
+    upload: StagedUpload,
+  ): Promise<Answer<O>> {
     const { ledger, staging } = this.#parts;
     const manifest = Buffer.from(JSON.stringify(upload.files));
     const bytes = upload.files.reduce((sum, file) => sum + file.size, 0);
-    const input = { volume: upload.volume, count: upload.files.length, bytes };
+    const input = upload.input ?? { volume: upload.volume, count: upload.files.length, bytes };
     await staging.put(`${upload.prefix}${MANIFEST}`, manifest, { maxBytes: manifest.length });
     killPoint("dispatch.staged");
     const queued = await ledger.queue(command, { prefix: upload.prefix, input });

@@ -49,7 +49,9 @@ export class FakeDispatch implements Dispatch {
     return this.#answer(request.operation, request as unknown as Request<OperationName>);
   }
 
-  async reserve(request: Parameters<Dispatch["reserve"]>[0]): Promise<Reservation> {
+  async reserve<O extends OperationName = "volume.uplink">(
+    request: Parameters<Dispatch["reserve"]>[0],
+  ): Promise<Reservation<O>> {
     if (this.refusal) throw this.refusal;
     this.reservations.push(request);
     const command = fakeCommand("volume.uplink", "staging");
@@ -67,7 +69,7 @@ export class FakeDispatch implements Dispatch {
         const bytes = upload.files.reduce((sum, file) => sum + file.size, 0);
         this.outcome =
           "result" in this.outcome ? { result: { count: upload.files.length, bytes } } : this.outcome;
-        return this.#answer("volume.uplink");
+        return (await this.#answer("volume.uplink")) as Answer<O>;
       },
       abandon: async (reason) => {
         for (const prefix of prefixes) await this.#staging().deletePrefix(prefix);
