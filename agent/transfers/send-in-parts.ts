@@ -55,7 +55,11 @@ export async function sendInParts(deps: SendDeps, of: Of): Promise<StagedContent
       if (error instanceof PerigeeError && error.code === "NOT_FOUND") return undefined;
       if (!(error instanceof BeginAnew)) throw error;
       of.source.check?.();
-      if (beginning === BEGINNINGS) throw error.cause ?? error;
+      if (beginning === BEGINNINGS) {
+        throw error.cause instanceof GroundUnavailable
+          ? error.cause
+          : new Error("not to be sent", { cause: error });
+      }
       outgoing = store.begin(command.id, of.n, of.source.pin);
     }
   }
