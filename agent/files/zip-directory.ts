@@ -77,16 +77,17 @@ async function fill(
       throw new TreeTooLarge("the files are larger together than may be sent");
     }
     const { mode, mtimeMs } = attributesOf(opened, entry, {});
+    const attributes = { mode: REGULAR | mode, mtime: new Date(mtimeMs) };
+    if (size === 0) {
+      closeSync(opened.fd);
+      zip.addBuffer(Buffer.alloc(0), zipName(entry.raw), { ...attributes, compress: false });
+      continue;
+    }
     const content = readExactly(opened.fd, 0, size);
     const abort = () => content.destroy(signal.reason as Error);
     signal.addEventListener("abort", abort, { once: true });
     try {
       if (signal.aborted) abort();
-      const attributes = { mode: REGULAR | mode, mtime: new Date(mtimeMs) };
-      if (size === 0) {
-        zip.addBuffer(Buffer.alloc(0), zipName(entry.raw), { ...attributes, compress: false });
-        continue;
-      }
       // yazl holds what it is given until the end: of a stream that is a function that has let go of it.
       let given: Readable | undefined = content;
       zip.addReadStreamLazy(zipName(entry.raw), attributes, (give) => {

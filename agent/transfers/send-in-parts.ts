@@ -87,6 +87,8 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
   if (outgoing.partBytes !== partBytes) Object.assign(outgoing, { partBytes, done: 0, crc: 0 });
   for (let round = 1; round <= REFUSALS; round++) {
     await sendParts(deps, of, outgoing);
+    // What changed while the last parts were read may be the old and the new together.
+    source.check?.();
     const { content } = await refusable(() =>
       deps.retried(() => ground.completeTransfer({ ...named(deps, of, outgoing), crc32: hex(outgoing.crc) })),
     );
