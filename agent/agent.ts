@@ -29,12 +29,13 @@ import { Heart } from "./reporting/heart.ts";
 import { InventoryReporter } from "./reporting/inventory-reporter.ts";
 import { PodReporter } from "./reporting/pod-reporter.ts";
 import { Usage } from "./reporting/usage.ts";
+import { createTransferTables, OutgoingStore } from "./transfers/outgoing-store.ts";
 import { volumeHandlers } from "./volumes/handlers.ts";
 import { receiveScratch } from "./volumes/scratch.ts";
 import { Volumes } from "./volumes/volumes.ts";
 
 /** What this version can do beside its operations. */
-const AGENT_FEATURES: readonly string[] = Object.values(FEATURES);
+const AGENT_FEATURES: readonly string[] = [...Object.values(FEATURES), "volume.read.zip"];
 
 /**
  * Runs the agent of one edge until `signal` aborts: pods go on running without it.
@@ -219,8 +220,11 @@ export async function runAgent(
         return bavail * bsize - config.freeFloorBytes;
       },
     };
+    createTransferTables(database);
+    const outgoing = new OutgoingStore(database, spool.directory);
+    outgoing.sweep();
     const loop = new AgentLoop(
-      { ground, journal, handlers, doorbell, changed, log, spool },
+      { ground, journal, handlers, doorbell, changed, log, spool, outgoing },
       { pollMs: config.pollMs },
     );
     await loop.run(epoch, signal);

@@ -1,6 +1,8 @@
 import type { Readable } from "node:stream";
-import type { InputOf, OperationName, ResultOf, StagedFile } from "#protocol/operations.ts";
+import type { InputOf, OperationName, ResultOf, StagedContent, StagedFile } from "#protocol/operations.ts";
 import type { Progress } from "#protocol/wire.ts";
+import type { RangedSource } from "./files/ranged-source.ts";
+import type { Spooled } from "./files/spool.ts";
 
 /** What an operation can ask of the world while it runs. */
 export type OperationContext<O extends OperationName = OperationName> = {
@@ -24,15 +26,19 @@ export type OperationContext<O extends OperationName = OperationName> = {
    */
   fetchInto(n: number, start: number, write: (chunks: readonly Buffer[]) => Promise<void>): Promise<void>;
   /**
-   * Puts an object into staging under number `n`; at most `maxBytes`. Not retried: the body is a stream. `size`
-   * is how many bytes it has, when that is known: else it may have to be written to disk first.
+   * Puts an object of at most `maxBytes` into staging under number `n`. It goes in parts, and what has arrived is
+   * not sent again: not after a cut, and not when the command is done again after a restart, as long as the bytes
+   * are provably the same. A stream is gathered first, to be read again.
+   * @returns what the command's result names as its content
+   * @throws SourceChanged when the source's own check says so
    */
-  store(
-    n: number,
-    body: Readable | Uint8Array,
-    maxBytes: number,
-    size?: number,
-  ): Promise<{ n: number; size: number }>;
+  store(n: number, body: Readable | Uint8Array | RangedSource, maxBytes: number): Promise<StagedContent>;
+  /**
+   * Gathers what can only be made as a stream, for `store` under the same number. An earlier try of this command that
+   * has gathered it whole is gone on with, then `make` is not called. The caller disposes it.
+   * @throws PerigeeError STORAGE_FULL, QUOTA_EXCEEDED over `maxBytes`; what the stream breaks with
+   */
+  spool(n: number, make: () => Readable, maxBytes: number): Promise<Spooled>;
   /** The journal's entry of this command; only for operations that change something. */
   readonly journal: JournalEntry;
 };

@@ -25,7 +25,7 @@ const OBJECT_ACTIONS = [
 ];
 const BUCKET_ACTIONS = ["s3:ListBucket", "s3:ListBucketMultipartUploads"];
 /** The roots of staging's keys (lambdas/ports/staging.ts). */
-const OWN_PREFIXES = ["uplink", "downlink", "logs"];
+const OWN_PREFIXES = ["uplink", "downlink", "logs", "kept"];
 
 /**
  * The permissions of a ground, wherever it runs: for its Lambdas, and for the role of a container that serves the same

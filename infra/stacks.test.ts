@@ -121,6 +121,17 @@ describe("what is remembered", () => {
     });
   });
 
+  test("no rule ends what is kept as long as its owner's record", () => {
+    const buckets = Object.values(synthesize().ground.findResources("AWS::S3::Bucket"));
+    type Rule = { Id?: string; Prefix?: string; ExpirationInDays?: number };
+    const rules = buckets
+      .flatMap(({ Properties }) => Properties.LifecycleConfiguration.Rules as Rule[])
+      .filter(({ ExpirationInDays }) => ExpirationInDays !== undefined);
+    // one without a prefix is that of the bucket of access logs
+    const prefixes = rules.flatMap(({ Prefix }) => (Prefix === undefined ? [] : [Prefix]));
+    expect(prefixes.toSorted()).toEqual(["downlink/", "logs/", "uplink/"]);
+  });
+
   test("the signing secret is generated there, and in no template, output or environment", () => {
     const { ground } = synthesize();
     ground.hasResourceProperties("AWS::SecretsManager::Secret", {
@@ -142,6 +153,7 @@ describe("least privilege", () => {
   const LISTED = [
     ['"/uplink/*"', "objects of staging"],
     ['"/downlink/*"', "objects of staging"],
+    ['"/kept/*"', "objects of staging"],
     ['"/logs/*"', "objects of staging"],
     [':perigee_*"', "doorbells of this deployment"],
   ] as const;

@@ -65,6 +65,7 @@ export class Storage extends Construct {
           .flatMap(({ prefix, expireDays }) =>
             expireDays === undefined ? [] : forgotten(prefix, expireDays),
           ),
+        // what is under kept/ lives as long as its owner's record: no rule ends it
       ],
     });
 

@@ -21,6 +21,7 @@ export type EmbeddedOptions = Pick<
   | "waiting"
   | "trustProxy"
   | "partsOver"
+  | "transferPartBytes"
   | "timeLeftMs"
   | "now"
 > & {

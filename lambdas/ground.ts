@@ -45,6 +45,8 @@ import type { Doorbell } from "./ports/doorbell.ts";
 import type { LedgerStore } from "./ports/ledger-store.ts";
 import type { Staging } from "./ports/staging.ts";
 import { Allowances } from "./quotas/allowances.ts";
+import { TransferBudget } from "./quotas/transfer-budget.ts";
+import { Transfers } from "./transfers/transfers.ts";
 import { registerUplinkRoutes } from "./uplinks/routes.ts";
 import { Uploads } from "./uplinks/uploads.ts";
 
@@ -66,6 +68,8 @@ export type GroundOptions = {
   waiting?: Partial<WaitingOptions>;
   /** what may pass through this ground, where that is bounded (Lambda); by default nothing is */
   pass?: GatewayLimits;
+  /** bytes of the parts that the agent sends (default LIMITS.partBytes) */
+  transferPartBytes?: number;
   /** bytes of an uplink over which clients are told to send it in parts (default LIMITS.partsOver) */
   partsOver?: number;
   /** ms for which what was read of an account is believed again, when a token is checked (default 0) */
@@ -101,6 +105,10 @@ export type Ground = {
   janitor: { round(stagingMs?: number): Promise<void> };
   /** those that are on, for the processes that run more of them than their routes */
   dialects: readonly MountedDialect[];
+  /** the way of commands to edges, as the dialects have it */
+  dispatch: Dispatcher;
+  /** files of commands that come in parts */
+  uploads: Uploads;
 };
 
 /** Anybody may scrape, and each look reads every edge's heartbeat. */
@@ -135,6 +143,11 @@ export function createGround(options: GroundOptions): Ground {
     ...(timeLeftMs && { timeLeftMs }),
   });
   const allowances = new Allowances({ staging, ledger, quota });
+  const transferBudget = new TransferBudget({ store, staging, ledger, quota, now });
+  const transfers = new Transfers(
+    { staging, budget: transferBudget },
+    options.transferPartBytes === undefined ? {} : { partBytes: options.transferPartBytes },
+  );
   const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
   const uploads = new Uploads({ ledger, staging, dispatch, allowances });
   const throttle = new Throttle(store, { now });
@@ -203,6 +216,8 @@ export function createGround(options: GroundOptions): Ground {
       commandLogs,
       changes,
       quota,
+      transfers,
+      transferBudget,
       log,
       onEnd: (c) => metrics.ended(c),
     }),
@@ -220,5 +235,5 @@ export function createGround(options: GroundOptions): Ground {
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
   registerEdgeRoutes(app, { ledger, inventory, resolveEdge, now });
   const rounds = janitorRounds({ janitor, mounted, removals: new Removals(store), log });
-  return { app, ledger, accounts, staging, runs, janitor: rounds, dialects: mounted };
+  return { app, ledger, accounts, staging, runs, janitor: rounds, dialects: mounted, dispatch, uploads };
 }

@@ -21,6 +21,10 @@ export const LIMITS = {
   partUrls: 500,
   /** how long the URL of a part is good */
   partUrlMs: 3600_000,
+  /** parts of an object that the agent sends, when each is an object of its own */
+  transferChunks: 65_536,
+  /** how long a part that the agent is to send may be asked for again; what nobody goes on with is forgotten then */
+  transferMs: 48 * 3600_000,
   /** a body without files */
   bodyBytes: 1 * MiB,
   /** one field of an uplink's form, and how many it may have */
@@ -78,6 +82,8 @@ export const LIMITS = {
   listDepth: 128,
   /** levels of directories that are measured, with one descriptor held for each; a deeper volume is over any quota */
   measuredDepth: 800,
+  /** entries of a directory that is read as a zip: its own directory is held in memory until the end */
+  zipEntries: 250_000,
   /** a Dockerfile, and one line of it (the engine's own bound) */
   dockerfileBytes: 1 * MiB,
   dockerfileLineBytes: 65_535,

@@ -24,8 +24,19 @@ export const stagedFile = z.object({
 });
 export type StagedFile = z.infer<typeof stagedFile>;
 
+/** Names one sending of an object in parts; the agent makes it up, and it is never all digits. */
+export const transferName = z.string().regex(/^t[0-9a-z]{16,40}$/);
+
 /** An object that the agent put into staging: `n` is its number, `size` its bytes. */
-export const stagedContent = z.object({ n: z.number().int().nonnegative(), size: z.number().int() });
+export const stagedContent = z.object({
+  n: z.number().int().nonnegative(),
+  size: z.number().int().nonnegative(),
+  /** it came in parts, under this name */
+  transfer: transferName.optional(),
+  /** each part is an object of its own, of so many bytes but for the last */
+  chunkBytes: z.number().int().positive().optional(),
+});
+export type StagedContent = z.infer<typeof stagedContent>;
 
 /** State of a pod's container in the shape of Kubernetes' ContainerState. Times are UTC, whole seconds. */
 export const containerState = z.union([
@@ -114,7 +125,10 @@ export const OPERATIONS = {
     changes: false,
     deadline: TRANSFER_S,
   },
-  /** Read a file, or a directory as a tar, into staging. `range` and `ifRange` as in RFC 9110. */
+  /**
+   * Read a file, or a directory as an archive, into staging. `range` and `ifRange` as in RFC 9110. An agent without
+   * the feature `volume.read.zip` takes no notice of `archive`.
+   */
   "volume.read": {
     input: z.object({
       ...spaced,
@@ -122,12 +136,16 @@ export const OPERATIONS = {
       path: volumePath,
       range: byteRange.optional(),
       ifRange: z.string().max(200).optional(),
+      /** how a directory is sent (default tar) */
+      archive: z.enum(["tar", "zip"]).optional(),
     }),
     result: z.object({
       kind: z.enum(["file", "directory"]),
       /** last component of the path; the volume's name for its root */
       name: z.string(),
-      /** bytes of the whole file, or of the tar */
+      /** what a directory was sent as; absent: tar */
+      archive: z.enum(["tar", "zip"]).optional(),
+      /** bytes of the whole file, or of the archive */
       total: z.number().int(),
       etag: z.string(),
       /** ms since 1970 */

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { ERRORS, type ErrorCode } from "./errors.ts";
-import { containerState } from "./operations.ts";
+import { containerState, stagedContent, transferName } from "./operations.ts";
 
 /**
  * What agent and ground say to each other, over HTTP under `/agent/`, always with the agent's bearer token.
@@ -277,3 +277,53 @@ export const commandLogsQuery = z.object({
   end: z.enum(["0", "1"]),
 });
 export const LOG_CHUNK_BYTES = 256 * 1024;
+
+/*
+ * Objects that the agent sends in parts, and takes up again after a cut, a restart or a new epoch. A ground of version
+ * 0.2 or older has none of these routes (404): the object is sent with one PUT then, see {@link urlsRequest}.
+ */
+
+const crc32 = z.string().regex(/^[0-9a-f]{8}$/);
+const signedUpload = z.object({ url: z.string(), headers: z.record(z.string(), z.string()) });
+const transferOf = {
+  epoch,
+  user: z.string(),
+  command: commandId,
+  /** number of the object */
+  n: z.number().int().nonnegative(),
+  transfer: transferName,
+};
+
+/** POST /agent/transfers: begins to send an object, or goes on: the same `transfer` with the same size is found again. */
+export const transferRequest = z.object({
+  ...transferOf,
+  size: z.number().int().nonnegative(),
+  /** of the whole object, where it is known beforehand */
+  crc32: crc32.optional(),
+});
+/** Exactly one of `whole` and `partBytes`. */
+export const transferResponse = z.object({
+  /** PUT all of it here: it needs no parts, and no completion */
+  whole: signedUpload.optional(),
+  /** bytes of every part but the last */
+  partBytes: z.number().int().positive().optional(),
+});
+
+/** POST /agent/transfers/parts: where these parts go. */
+export const transferPartsRequest = z.object({
+  ...transferOf,
+  parts: z
+    .array(z.object({ number: z.number().int().positive(), crc32 }))
+    .min(1)
+    .max(500),
+});
+/** In the order asked for; null: this part has arrived. */
+export const transferPartsResponse = z.object({ parts: z.array(signedUpload.nullable()) });
+
+/** POST /agent/transfers/complete: all parts were sent; `crc32` is that of the whole object. */
+export const transferCompleteRequest = z.object({ ...transferOf, crc32 });
+/** `content` is what the command's result names; `missing` are numbers of parts that have not arrived after all. */
+export const transferCompleteResponse = z.object({
+  content: stagedContent.optional(),
+  missing: z.array(z.number().int()).optional(),
+});

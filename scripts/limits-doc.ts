@@ -18,6 +18,9 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   partBytesMost: "largest part size that a client may name",
   partUrls: "parts in one answer of `/uplinks`",
   partUrlMs: "how long the URL of a part is good",
+  transferChunks:
+    "parts of an object that the agent sends, where each is an object of its own; larger parts then",
+  transferMs: "how long the agent may go on with an object that it has begun to send",
   bodyBytes: "a body without files; over it 413 `BODY_TOO_LARGE`",
   fieldBytes: "a field of an uplink's form; over it 400, as with all bounds of fields",
   formFields: "fields of an uplink's form",
@@ -54,6 +57,7 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   listEntries: "entries of one listing; it says when it stopped there",
   listDepth: "directories within directories in one listing; it says when it stopped there",
   measuredDepth: "levels of directories that are measured; a deeper volume counts as over any quota",
+  zipEntries: "entries of a directory that is read as a zip; over it 400 `INVALID_PATH`",
   dockerfileBytes: "a Dockerfile; over it, as over all bounds of Dockerfiles, 400 `BUILD_FAILED`",
   dockerfileLineBytes: "one line of a Dockerfile, as it stands there",
   dockerfileInstructions: "instructions of a Dockerfile",

@@ -144,12 +144,12 @@ function rawPath({ raw }: WalkEntry): Buffer {
   return Buffer.from(raw, "latin1");
 }
 
-function attributesOf({ stats }: Opened, { path }: WalkEntry, { modeOf }: PackOptions) {
+export function attributesOf({ stats }: Opened, { path }: WalkEntry, { modeOf }: PackOptions) {
   return { mode: modeOf?.(stats, path) ?? Number(stats.mode) & 0o777, mtimeMs: Number(stats.mtimeMs) };
 }
 
 /** What is there now; undefined when it vanished or became a link. */
-function openNow({ parent, name, path }: WalkEntry, { leftOut }: PackOptions): Opened | undefined {
+export function openNow({ parent, name, path }: WalkEntry, { leftOut }: PackOptions): Opened | undefined {
   try {
     return openEntry(parent, name, path);
   } catch (error) {
@@ -164,7 +164,7 @@ function isIllegal(error: unknown): boolean {
 }
 
 /** It is something else by now. */
-function release(opened: Opened | undefined, { path }: WalkEntry, { leftOut }: PackOptions): void {
+export function release(opened: Opened | undefined, { path }: WalkEntry, { leftOut }: PackOptions): void {
   if (opened === undefined) return;
   if (opened.kind === "directory") opened.directory.close();
   if (opened.kind === "file") fs.closeSync(opened.fd);

@@ -6,8 +6,9 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { MiB } from "#protocol/limits.ts";
-import { spool } from "./spool.ts";
+import { openSpooled, spool } from "./spool.ts";
 
+const whole = { maxBytes: 64 * MiB, signal: new AbortController().signal };
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "perigee-spool-"));
@@ -17,13 +18,45 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 test("it is read as often as one likes, also after a reader that stopped half way", async () => {
   const content = randomBytes(5 * MiB + 1);
   const place = { directory, room: () => 64 * MiB };
-  await using spooled = await spool(Readable.from([content]), place, new AbortController().signal);
+  using spooled = await spool(Readable.from([content]), place, whole);
   expect(spooled.size).toBe(content.length);
-  const cut = spooled.read();
+  const cut = spooled.read(0, content.length);
   await new Promise((resolve) => cut.once("data", resolve));
   const closed = new Promise((resolve) => cut.once("close", resolve));
   cut.destroy();
   await closed;
-  for (let i = 0; i < 2; i++) expect((await buffer(spooled.read())).equals(content)).toBe(true);
+  for (const start of [0, 0, 1, MiB + 3]) {
+    const rest = await buffer(spooled.read(start, content.length - start));
+    expect(rest.equals(content.subarray(start))).toBe(true);
+  }
   expect(readdirSync(directory)).toEqual([]);
+});
+
+test("in a file of its own it outlives the process, and has the same pin", async () => {
+  const content = randomBytes(5 * MiB + 1);
+  const path = join(directory, "named");
+  const place = { directory, room: () => 64 * MiB };
+  let of: { size: number; xxh64: bigint; pin: string };
+  {
+    using spooled = await spool(Readable.from([content]), place, { ...whole, path });
+    expect(spooled.inFile).toBe(true);
+    of = { size: spooled.size, xxh64: spooled.xxh64, pin: spooled.pin };
+  }
+  using again = openSpooled(path, of)!;
+  expect(again.pin).toBe(of.pin);
+  expect((await buffer(again.read(7, 100))).equals(content.subarray(7, 107))).toBe(true);
+  rmSync(path);
+  expect(openSpooled(path, of)).toBeUndefined();
+});
+
+test("what is small stays in memory, and has the pin that it would have in a file", async () => {
+  const place = { directory, room: () => 0 };
+  const signal = new AbortController().signal;
+  for (const content of [Buffer.alloc(0), randomBytes(1000)]) {
+    using spooled = await spool(Readable.from([content]), place, { maxBytes: 1000, signal });
+    expect(spooled.inFile).toBe(false);
+    expect((await buffer(spooled.read(0, content.length))).equals(content)).toBe(true);
+  }
+  const over = spool(Readable.from([randomBytes(1001)]), place, { maxBytes: 1000, signal });
+  await expect(over).rejects.toMatchObject({ code: "QUOTA_EXCEEDED" });
 });

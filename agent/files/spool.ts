@@ -1,10 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { openSync } from "node:fs";
-import { mkdir, open, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { closeSync, constants, fsyncSync, openSync } from "node:fs";
+import { type FileHandle, mkdir, open, rm, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
+import { Xxh64 } from "@node-rs/xxhash";
 import { PerigeeError } from "#protocol/errors.ts";
-import { MiB } from "#protocol/limits.ts";
+import { KiB, MiB } from "#protocol/limits.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
+import { bytesSource, contentPin, type RangedSource } from "./ranged-source.ts";
 import { readExactly } from "./read-exactly.ts";
 
 export type SpoolPlace = {
@@ -14,48 +17,109 @@ export type SpoolPlace = {
   room(): number;
 };
 
+export type SpoolOptions = {
+  maxBytes: number;
+  signal: AbortSignal;
+  /** file that stays when the process ends (default: one without a name, which goes with its descriptor) */
+  path?: string;
+};
+
+/** A stream that was gathered: it is read from any offset, as often as one likes, until it is disposed. */
+export type Spooled = RangedSource & { readonly xxh64: bigint; readonly inFile: boolean } & Disposable;
+
+/** Less than this stays in memory: it is made again quicker than it is read back. */
+const IN_MEMORY = 256 * KiB;
 /** The room is looked at each time so much was written. */
 const LOOK_BYTES = 16 * MiB;
 
 /**
- * Writes a stream to a file that has no name any more when this returns: it goes with its descriptor, whatever
- * happens to the process. `read` opens it from the beginning, as often as one likes.
- * @throws PerigeeError STORAGE_FULL; the signal's reason; what the stream breaks with
+ * Gathers a stream, a large one in a file that is on disk, whole, when this returns. What the stream breaks with is
+ * thrown as it is, and nothing stays.
+ * @throws PerigeeError STORAGE_FULL without room, QUOTA_EXCEEDED over `maxBytes`; the signal's reason
  */
-export async function spool(
-  body: Readable,
-  place: SpoolPlace,
-  signal: AbortSignal,
-): Promise<{ size: number; read(): Readable; [Symbol.asyncDispose](): Promise<void> }> {
-  await mkdir(place.directory, { recursive: true, mode: 0o700 });
-  const path = join(place.directory, `spool-${randomBytes(8).toString("hex")}`);
-  const file = await open(path, "wx+", 0o600);
+export async function spool(body: Readable, place: SpoolPlace, options: SpoolOptions): Promise<Spooled> {
+  const { signal, maxBytes, path } = options;
+  // It may break before it is read: who reads it is told then.
+  body.on("error", () => undefined);
+  const hash = new Xxh64();
+  const kept: Buffer[] = [];
+  let file: FileHandle | undefined;
+  let size = 0;
+  let left = 0;
+  const write = async (to: FileHandle, chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) {
+      if (place.room() < chunk.length + LOOK_BYTES) throw full();
+      left = LOOK_BYTES;
+    }
+    await to.appendFile(chunk);
+  };
   try {
-    await unlink(path);
-    let size = 0;
-    let left = 0;
-    for await (const chunk of body) {
+    for await (const given of body) {
       signal.throwIfAborted();
-      const bytes = chunk as Buffer;
-      left -= bytes.length;
-      if (left < 0) {
-        if (place.room() < bytes.length + LOOK_BYTES) throw full();
-        left = LOOK_BYTES;
-      }
-      await file.appendFile(bytes);
-      size += bytes.length;
+      const chunk = given as Buffer;
+      size += chunk.length;
+      if (size > maxBytes) throw byteQuotaExceeded();
+      hash.update(chunk);
+      if (file) await write(file, chunk);
+      else kept.push(chunk);
+      if (file || size <= IN_MEMORY) continue;
+      file = await openFile(place, path);
+      for (const early of kept.splice(0)) await write(file, early);
     }
     signal.throwIfAborted();
-    return {
-      size,
-      // by a descriptor of its own, which goes when a transfer is cut
-      read: () => readExactly(openSync(`/proc/self/fd/${file.fd}`, "r"), 0, size),
-      [Symbol.asyncDispose]: () => file.close(),
-    };
+    const xxh64 = hash.digest();
+    if (!file) return { ...bytesSource(kept), xxh64, inFile: false, [Symbol.dispose]: () => undefined };
+    if (path !== undefined) await makeDurable(file, path);
+    return fileSource(openSync(`/proc/self/fd/${file.fd}`, "r"), { size, xxh64 });
   } catch (error) {
-    await file.close();
+    if (file && path !== undefined) await rm(path, { force: true });
     throw (error as NodeJS.ErrnoException).code === "ENOSPC" ? full(error) : error;
+  } finally {
+    await file?.close();
   }
+}
+
+/** What was gathered in the file at `path`; undefined when it is gone. */
+export function openSpooled(path: string, of: { size: number; xxh64: bigint }): Spooled | undefined {
+  try {
+    return fileSource(openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW), of);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function openFile({ directory }: SpoolPlace, path: string | undefined): Promise<FileHandle> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND;
+  if (path !== undefined) return open(path, flags | constants.O_TRUNC, 0o600);
+  const nameless = join(directory, `spool-${randomBytes(8).toString("hex")}`);
+  const file = await open(nameless, flags | constants.O_EXCL, 0o600);
+  await unlink(nameless);
+  return file;
+}
+
+async function makeDurable(file: FileHandle, path: string): Promise<void> {
+  await file.sync();
+  const directory = openSync(dirname(path), constants.O_RDONLY);
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+function fileSource(fd: number, { size, xxh64 }: { size: number; xxh64: bigint }): Spooled {
+  return {
+    size,
+    xxh64,
+    inFile: true,
+    pin: contentPin(xxh64, size),
+    // by a descriptor of its own, which goes when a transfer is cut
+    read: (start, length) => readExactly(openSync(`/proc/self/fd/${fd}`, "r"), start, length),
+    [Symbol.dispose]: () => closeSync(fd),
+  };
 }
 
 function full(cause?: unknown): PerigeeError {

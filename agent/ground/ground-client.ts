@@ -10,6 +10,13 @@ import { ConnectionCut, download, type WriteChunks } from "./download.ts";
 /** The ground answered with something we have no rule for, or not at all: try again later. */
 export class GroundUnavailable extends Error {
   override readonly name = "GroundUnavailable";
+  /** HTTP status of the answer, when there was one */
+  readonly status?: number;
+
+  constructor(message: string, options: { cause?: unknown; status?: number } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    if (options.status !== undefined) this.status = options.status;
+  }
 }
 
 export type GroundClientOptions = {
@@ -59,6 +66,22 @@ export class GroundClient {
 
   urls(body: z.input<typeof wire.urlsRequest>): Promise<z.infer<typeof wire.urlsResponse>> {
     return this.#post("urls", body, wire.urlsResponse);
+  }
+
+  transfer(body: z.input<typeof wire.transferRequest>): Promise<z.infer<typeof wire.transferResponse>> {
+    return this.#post("transfers", body, wire.transferResponse);
+  }
+
+  transferParts(
+    body: z.input<typeof wire.transferPartsRequest>,
+  ): Promise<z.infer<typeof wire.transferPartsResponse>> {
+    return this.#post("transfers/parts", body, wire.transferPartsResponse);
+  }
+
+  completeTransfer(
+    body: z.input<typeof wire.transferCompleteRequest>,
+  ): Promise<z.infer<typeof wire.transferCompleteResponse>> {
+    return this.#post("transfers/complete", body, wire.transferCompleteResponse);
   }
 
   heartbeat(body: z.input<typeof wire.heartbeatRequest>): Promise<z.infer<typeof wire.heartbeatResponse>> {
@@ -112,12 +135,17 @@ export class GroundClient {
   }
 
   /**
-   * Writes an object by its signed URL. `size` is that of a stream, when it is known.
+   * Writes an object, or a part of one, by its signed URL. `size` is that of a stream, when it is known.
    * @throws GroundUnavailable; STORAGE_FULL, BODY_TOO_LARGE from the ground
    */
-  async put(url: string, body: Readable | Uint8Array, signal: AbortSignal, size?: number): Promise<void> {
-    const length = body instanceof Readable ? size : body.length;
-    const headers = length === undefined ? {} : { "content-length": length };
+  async put(
+    url: string,
+    body: Readable | Uint8Array,
+    signal: AbortSignal,
+    of: { size?: number; headers?: Record<string, string> } = {},
+  ): Promise<void> {
+    const length = body instanceof Readable ? of.size : body.length;
+    const headers = { ...of.headers, ...(length !== undefined && { "content-length": length }) };
     const answer = await this.#collect(await this.#request("PUT", url, { signal, headers, body }));
     requireOk(answer);
   }
@@ -217,7 +245,7 @@ function requireOk({ status, text }: { status: number; text: string }): void {
   if (isErrorCode(answer.error) && answer.error !== "INTERNAL_ERROR") {
     throw new PerigeeError(answer.error, String(answer.message ?? ""));
   }
-  throw new GroundUnavailable(`the ground answered ${status}`);
+  throw new GroundUnavailable(`the ground answered ${status}`, { status });
 }
 
 function unavailable(error: unknown): GroundUnavailable {

@@ -156,6 +156,7 @@ export class AgentLoop {
       }
     }
     killPoint(`loop.after.report.${operation}`);
+    this.#parts.outgoing?.forget(command);
     // What only read was never written down.
     const readOnly = isOperation(operation) && !OPERATIONS[operation].changes;
     if (!readOnly) this.#parts.journal.forget(command);

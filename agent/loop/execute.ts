@@ -14,6 +14,7 @@ import {
   type OperationHandlers,
   ShuttingDown,
 } from "../operation.ts";
+import type { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { Backoff } from "./backoff.ts";
 import { Transfers } from "./transfers.ts";
 
@@ -26,6 +27,8 @@ export type ExecuteParts = {
   log: Logger;
   /** where a stream of unknown length is written to, when it needs one (default: the system's temporary files) */
   spool?: SpoolPlace;
+  /** what is being sent, for the next life of this agent (default: it begins anew then) */
+  outgoing?: OutgoingStore;
 };
 
 /** A command that was begun so often without reaching an end brings the agent down each time: it ends here. */
@@ -105,6 +108,7 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
         command,
         signal: controller.signal,
         ...(parts.spool && { spool: parts.spool }),
+        ...(parts.outgoing && { outgoing: parts.outgoing }),
       });
       const context: OperationContext = {
         command: { id: command.id, user: command.user, operation: name },
@@ -116,7 +120,8 @@ export function execute(parts: ExecuteParts, command: ClaimedCommand, epoch: num
         manifest: () => transfers.manifest(),
         fetch: (n, start) => transfers.fetch(n, start),
         fetchInto: (n, start, write) => transfers.fetchInto(n, start, write),
-        store: (n, body, maxBytes, size) => transfers.store(n, body, maxBytes, size),
+        store: (n, body, maxBytes) => transfers.store(n, body, maxBytes),
+        spool: (n, make, maxBytes) => transfers.spool(n, make, maxBytes),
         journal,
       };
       const result = await attempt(parts, context, operation.changes, controller.signal);

@@ -1,12 +1,17 @@
 import { tmpdir } from "node:os";
+import { DatabaseSync } from "node:sqlite";
 import { Readable } from "node:stream";
+import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
-import type { StagedFile } from "#protocol/operations.ts";
+import type { StagedContent, StagedFile } from "#protocol/operations.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
-import { type SpoolPlace, spool } from "../files/spool.ts";
+import { bytesSource, type RangedSource } from "../files/ranged-source.ts";
+import { openSpooled, type Spooled, type SpoolPlace, spool } from "../files/spool.ts";
 import type { WriteChunks } from "../ground/download.ts";
 import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
 import { streamInto } from "../ground/stream-into.ts";
+import { createTransferTables, OutgoingStore } from "../transfers/outgoing-store.ts";
+import { sendInParts } from "../transfers/send-in-parts.ts";
 import { Backoff } from "./backoff.ts";
 
 /** URLs asked for at once, and how long (ms) one is used: less than the ground signs it for. */
@@ -23,6 +28,7 @@ type Of = {
   command: ClaimedCommand;
   signal: AbortSignal;
   spool?: SpoolPlace;
+  outgoing?: OutgoingStore;
 };
 
 /** The staged objects of one command. Cut connections are taken up again where they broke, until `signal` aborts. */
@@ -32,6 +38,7 @@ export class Transfers {
   #numbers: number[] = [];
   readonly #big = new Map<number, number>();
   #manifest: Promise<StagedFile[]> | undefined;
+  #unkept: OutgoingStore | undefined;
 
   constructor(of: Of) {
     this.#of = of;
@@ -74,45 +81,64 @@ export class Transfers {
     if (!outcome) await streamInto(await this.fetch(n, at), write, signal);
   }
 
+  /** As OperationContext.store says. */
   async store(
     n: number,
-    body: Readable | Uint8Array,
+    body: Readable | Uint8Array | RangedSource,
     maxBytes: number,
-    size = body instanceof Readable ? undefined : body.length,
-  ): Promise<{ n: number; size: number }> {
-    const { ground, signal } = this.#of;
-    // it may break while we ask for the URL
-    if (body instanceof Readable) body.on("error", () => undefined);
-    const { url, lengthNeeded } = await this.#retried(() => this.#putUrl({ n, maxBytes, size }));
-    if (body instanceof Readable && body.errored) throw body.errored;
-    if (!(body instanceof Readable)) await this.#retried(() => ground.put(url, body, signal));
-    else if (size === undefined && lengthNeeded) return this.#storeSpooled(n, body, maxBytes);
-    else {
-      const sent = counting(body);
-      await ground.put(url, body, signal, size);
-      return { n, size: sent() };
+  ): Promise<StagedContent> {
+    if (body instanceof Readable) {
+      const { spool: place = SPOOL, signal } = this.#of;
+      using spooled = await spool(body, place, { maxBytes, signal });
+      return await this.#send(n, spooled, maxBytes);
     }
-    return { n, size: body.length };
+    return this.#send(n, body instanceof Uint8Array ? bytesSource([body]) : body, maxBytes);
   }
 
-  /** Where the length has to be told before the first byte, a stream of unknown length goes to disk first. */
-  async #storeSpooled(n: number, body: Readable, maxBytes: number): Promise<{ n: number; size: number }> {
-    const { ground, signal, spool: place = SPOOL } = this.#of;
-    await using spooled = await spool(body, place, signal);
-    const { size } = spooled;
-    // on disk it can be sent again, and to a new URL: writing it may have taken longer than one lives
+  /** As OperationContext.spool says. */
+  async spool(n: number, make: () => Readable, maxBytes: number): Promise<Spooled> {
+    const { spool: place = SPOOL, signal, outgoing, command } = this.#of;
+    const known = outgoing?.spooled(command.id, n);
+    const there = known && openSpooled(known.path, known);
+    if (there) return there;
+    if (!outgoing) return spool(make(), place, { maxBytes, signal });
+    const path = outgoing.pathOf(command.id, n);
+    const spooled = await spool(make(), place, { maxBytes, signal, path });
+    if (spooled.inFile) outgoing.noteSpooled(command.id, n, spooled);
+    return spooled;
+  }
+
+  async #send(n: number, source: RangedSource, maxBytes: number): Promise<StagedContent> {
+    const { size } = source;
+    if (size > maxBytes) {
+      throw new PerigeeError("BODY_TOO_LARGE", `The content is over ${maxBytes} bytes`);
+    }
+    const retried = <T>(attempt: () => Promise<T>) => this.#retried(attempt);
+    const sent = await sendInParts({ ...this.#of, store: this.#outgoing(), retried }, { n, source });
+    return sent ?? this.#putWhole(n, source, maxBytes);
+  }
+
+  /** A ground of an earlier version takes an object in one piece: what is cut begins again at its first byte. */
+  async #putWhole(n: number, source: RangedSource, maxBytes: number): Promise<StagedContent> {
+    const { ground, epoch, command, signal } = this.#of;
+    const { size } = source;
+    const asked = { epoch, user: command.user, command: command.id, put: [{ n, maxBytes, size }] };
     await this.#retried(async () => {
-      const { url } = await this.#putUrl({ n, maxBytes, size });
-      await ground.put(url, spooled.read(), signal, size);
+      const { put } = await ground.urls(asked);
+      await ground.put(put[0]!, source.read(0, size), signal, { size });
     });
     return { n, size };
   }
 
-  async #putUrl(object: { n: number; maxBytes: number; size?: number | undefined }) {
-    const { ground, epoch, command } = this.#of;
-    const asked = { epoch, user: command.user, command: command.id, put: [object] };
-    const { put, lengthNeeded } = await ground.urls(asked);
-    return { url: put[0]!, lengthNeeded };
+  /** Notes in memory do where none are kept: within this life of the agent it goes on all the same. */
+  #outgoing(): OutgoingStore {
+    if (this.#of.outgoing) return this.#of.outgoing;
+    if (!this.#unkept) {
+      const database = new DatabaseSync(":memory:");
+      createTransferTables(database);
+      this.#unkept = new OutgoingStore(database, SPOOL.directory);
+    }
+    return this.#unkept;
   }
 
   async #readManifest(): Promise<StagedFile[]> {
@@ -191,14 +217,4 @@ export class Transfers {
       }
     }
   }
-}
-
-/** Counts a stream's bytes as they pass, without setting it in motion. */
-function counting(body: Readable): () => number {
-  let size = 0;
-  body.on("data", (chunk: Buffer) => {
-    size += chunk.length;
-  });
-  body.pause();
-  return () => size;
 }

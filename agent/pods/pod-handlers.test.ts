@@ -41,6 +41,7 @@ describe("podHandlers", () => {
       fetch: unexpected,
       fetchInto: unexpected,
       store: unexpected,
+      spool: unexpected,
       journal: { notes: [], note: unexpected },
     };
   }

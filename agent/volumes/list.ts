@@ -1,5 +1,5 @@
-import { Readable } from "node:stream";
 import { LIMITS, MiB } from "#protocol/limits.ts";
+import { bytesSource } from "../files/ranged-source.ts";
 import type { OperationHandler } from "../operation.ts";
 import type { VolumeDeps } from "./volume-deps.ts";
 import type { Volumes } from "./volumes.ts";
@@ -33,7 +33,6 @@ export function listHandler(volumes: Volumes, deps: VolumeDeps): OperationHandle
         ),
     );
     if (bytes <= LIMITS.inlineResultBytes) return { listing: Buffer.concat(chunks).toString(), truncated };
-    const body = Readable.from(chunks, { objectMode: false });
-    return { content: await store(0, body, bytes, bytes), truncated };
+    return { content: await store(0, bytesSource(chunks), bytes), truncated };
   };
 }

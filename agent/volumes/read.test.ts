@@ -1,12 +1,12 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
-import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { extract } from "tar-stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PerigeeError } from "#protocol/errors.ts";
 import { VolumeWorld } from "#test/support/volume-world.ts";
-import type { AskedRange } from "./byte-range.ts";
+import type { RangedSource } from "../files/ranged-source.ts";
+import { type AskedRange, etagOf } from "./byte-range.ts";
 import { readHandler } from "./read.ts";
 
 let world: VolumeWorld;
@@ -29,22 +29,51 @@ async function read(path: string, range?: AskedRange, ifRange?: string) {
   return { ...result, bytes: one.stored() };
 }
 
-describe("volume.read of what breaks before anybody reads it", () => {
+describe("volume.read of what changes before anybody reads it", () => {
   // A pod may do that while the agent still asks where to send the file.
   it.each(["dir/file", "dir"])("fails %s, and nothing else", async (path) => {
     const one = command(path);
     const context = one.context();
+    const change = () => fs.truncateSync(`${world.volume}/dir/file`, path === "dir" ? 2000 : 2);
     const running = readHandler(world.volumes, { isVolumeInUse: () => false, quota: () => 1000 })({
       ...context,
-      store: async (n, body, maxBytes, size) => {
-        const broken = body as Readable;
-        if (!broken.closed) await new Promise((resolve) => broken.once("close", resolve));
-        return context.store(n, body, maxBytes, size);
+      store: async (n, body, maxBytes) => {
+        change();
+        return context.store(n, body, maxBytes);
+      },
+      spool: async (n, make, maxBytes) => {
+        change();
+        const body = make();
+        if (!body.closed) await new Promise((resolve) => body.once("close", resolve));
+        return context.spool(n, () => body, maxBytes);
       },
     });
-    if (path === "dir/file") fs.truncateSync(`${world.volume}/dir/file`, 2);
-    else fs.truncateSync(`${world.volume}/dir/file`, 2_000);
     await expect(running).rejects.toMatchObject({ code: "INVALID_PATH" });
+  });
+
+  it("sends a copy of a file that changes while it is sent", async () => {
+    const one = command("dir/file");
+    const context = one.context();
+    const given: boolean[] = [];
+    const result = await readHandler(
+      world.volumes,
+      world.deps,
+    )({
+      ...context,
+      store: async (n, body, maxBytes) => {
+        given.push("pin" in body);
+        if ("pin" in body) {
+          expect(() => (body as RangedSource).check?.()).not.toThrow();
+          fs.appendFileSync(`${world.volume}/dir/file`, "more");
+          (body as RangedSource).check?.();
+        }
+        return context.store(n, body, maxBytes);
+      },
+    });
+    expect(given).toEqual([true, false]);
+    expect(String(one.stored())).toBe("0123456789more");
+    expect(result).toMatchObject({ total: 14, content: { n: 0, size: 14 } });
+    expect(result.etag).toBe(etagOf(fs.statSync(`${world.volume}/dir/file`, { bigint: true })));
   });
 });
 

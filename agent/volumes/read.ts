@@ -1,15 +1,15 @@
-import { closeSync } from "node:fs";
+import { closeSync, fstatSync, openSync } from "node:fs";
 import { Transform } from "node:stream";
-import { Xxh64 } from "@node-rs/xxhash";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { ResultOf } from "#protocol/operations.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
-import type { Progress } from "#protocol/wire.ts";
 import type { Directory } from "../files/directory.ts";
 import { isMissing, type Opened, openBeneath } from "../files/open-beneath.ts";
 import { packDirectory } from "../files/pack-directory.ts";
+import { type RangedSource, SourceChanged } from "../files/ranged-source.ts";
 import { FileShrank, readExactly } from "../files/read-exactly.ts";
 import { TreeTooLarge } from "../files/walk-tree.ts";
+import { zipDirectory } from "../files/zip-directory.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import { etagOf, ifRangeHolds, resolveRange } from "./byte-range.ts";
 import type { VolumeDeps } from "./volume-deps.ts";
@@ -18,11 +18,11 @@ import type { Volumes } from "./volumes.ts";
 type Context = OperationContext<"volume.read">;
 type Result = ResultOf<"volume.read">;
 
-/** Room for tar's own blocks beside the contents. */
-const TAR_OVERHEAD = 1.05;
+/** Room for an archive's own blocks beside the contents. */
+const ARCHIVE_OVERHEAD = 1.05;
 
 /**
- * Reads a file, or a directory as a tar, into staging; creates nothing.
+ * Reads a file, or a directory as an archive, into staging; creates nothing.
  * @throws PerigeeError FILE_NOT_FOUND, ILLEGAL_PATH, INVALID_PATH, RANGE_NOT_SATISFIABLE, QUOTA_EXCEEDED
  */
 export function readHandler(volumes: Volumes, deps: VolumeDeps): OperationHandler<"volume.read"> {
@@ -52,34 +52,50 @@ function open(root: Directory, path: string): Opened {
 
 async function sendFile(
   context: Context,
-  { fd, stats }: Opened & { kind: "file" },
+  { fd }: Opened & { kind: "file" },
   name: string,
   quota: number,
 ): Promise<Result> {
-  let handedOver = false;
   try {
-    const total = Number(stats.size);
-    const etag = etagOf(stats);
-    const modified = Number(stats.mtimeMs);
-    const asked = ifRangeHolds(context.input.ifRange, etag, modified) ? context.input.range : undefined;
-    const range = resolveRange(asked, total);
-    const { start, end } = range ?? { start: 0, end: total - 1 };
-    const length = end - start + 1;
-    if (length > quota) throw byteQuotaExceeded();
-    const body = readExactly(fd, start, length);
-    handedOver = true;
-    const counted = heard(body.pipe(meter(context, length)));
-    body.once("error", (error) => counted.destroy(error));
-    counted.once("close", () => body.destroy());
-    try {
-      const content = await context.store(0, counted, length, length);
-      return { kind: "file", name, total, etag, modified, ...(range && { range }), content };
-    } finally {
-      counted.destroy();
-    }
+    return await sendOpened(context, fd, name, quota, false);
+  } catch (error) {
+    if (!(error instanceof SourceChanged)) throw error;
+    // Who writes on and on would have it begin anew for ever: a copy does not change.
+    return await sendOpened(context, fd, name, quota, true);
   } finally {
-    if (!handedOver) closeSync(fd);
+    closeSync(fd);
   }
+}
+
+/** Sends what is asked for of a file as it is now: from the file itself, or from a copy of it. */
+async function sendOpened(
+  context: Context,
+  fd: number,
+  name: string,
+  quota: number,
+  copied: boolean,
+): Promise<Result> {
+  const stats = fstatSync(fd, { bigint: true });
+  const total = Number(stats.size);
+  const etag = etagOf(stats);
+  const modified = Number(stats.mtimeMs);
+  const asked = ifRangeHolds(context.input.ifRange, etag, modified) ? context.input.range : undefined;
+  const range = resolveRange(asked, total);
+  const { start, end } = range ?? { start: 0, end: total - 1 };
+  const length = end - start + 1;
+  if (length > quota) throw byteQuotaExceeded();
+  const source: RangedSource = {
+    size: length,
+    pin: `${etag}${start}`,
+    // by a descriptor of its own, which goes with the stream
+    read: (from, count) => readExactly(openSync(`/proc/self/fd/${fd}`, "r"), start + from, count),
+    check() {
+      if (etagOf(fstatSync(fd, { bigint: true })) !== etag) throw new SourceChanged(`${name} has changed`);
+    },
+    sent: (done) => context.progress({ phase: "sending", done, total: length, unit: "bytes" }),
+  };
+  const content = await context.store(0, copied ? source.read(0, length) : source, length);
+  return { kind: "file", name, total, etag, modified, ...(range && { range }), content };
 }
 
 async function sendDirectory(
@@ -89,46 +105,43 @@ async function sendDirectory(
   quota: number,
 ): Promise<Result> {
   using held = directory;
-  const hash = new Xxh64();
-  const tar = packDirectory(held, { signal: context.signal, maxBytes: quota });
-  const body = heard(tar.pipe(meter(context, undefined, (chunk) => hash.update(chunk))));
-  tar.once("error", (error) => body.destroy(error));
-  body.once("close", () => tar.destroy());
-  const closed = new Promise((resolve) => tar.once("close", resolve));
+  const { archive = "tar" } = context.input;
+  const most = Math.ceil(quota * ARCHIVE_OVERHEAD);
+  let closed = Promise.resolve();
+  const pack = () => {
+    const options = { signal: context.signal, maxBytes: quota };
+    const packed = archive === "zip" ? zipDirectory(held, options) : packDirectory(held, options);
+    closed = new Promise((resolve) => packed.once("close", () => resolve()));
+    const body = meter(context);
+    // It may break before it is read: who reads it is told then.
+    body.on("error", () => undefined);
+    packed.once("error", (error) => body.destroy(error));
+    body.once("close", () => packed.destroy());
+    return packed.pipe(body);
+  };
   try {
-    const content = await context.store(0, body, Math.ceil(quota * TAR_OVERHEAD));
-    // a tar has no state of its own to be recognised by: its bytes are
-    const etag = `"${hash.digest().toString(36)}-${content.size.toString(36)}"`;
-    return {
-      kind: "directory",
-      name,
-      total: content.size,
-      etag,
-      modified: Number(stats.mtimeMs),
-      content,
-    };
+    using spooled = await context.spool(0, pack, most);
+    const { size: total } = spooled;
+    const sent = (done: number) => context.progress({ phase: "sending", done, total, unit: "bytes" });
+    const content = await context.store(0, { ...spooled, sent }, most);
+    // an archive has no state of its own to be recognised by: its bytes are
+    const etag = `"${spooled.pin}"`;
+    const modified = Number(stats.mtimeMs);
+    return { kind: "directory", ...(archive !== "tar" && { archive }), name, total, etag, modified, content };
   } finally {
-    body.destroy();
     // it reads through `held`
     await closed;
   }
 }
 
-/** It may break before anybody reads it, while it is still asked where it is to go: whoever reads it then is told. */
-function heard<T extends Transform>(stream: T): T {
-  return stream.on("error", () => undefined);
-}
-
-function meter(context: Context, total?: number, see?: (chunk: Buffer) => void): Transform {
+function meter(context: Context): Transform {
   let done = 0;
   return new Transform({
     readableHighWaterMark: 512 * 1024,
     writableHighWaterMark: 512 * 1024,
     transform(chunk: Buffer, _encoding, next) {
       done += chunk.length;
-      see?.(chunk);
-      const progress: Progress = { phase: "sending", done, unit: "bytes" };
-      context.progress(total === undefined ? progress : { ...progress, total });
+      context.progress({ phase: "packing", done, unit: "bytes" });
       next(null, chunk);
     },
   });
@@ -144,9 +157,13 @@ function readable(error: unknown, { input, signal }: Context): unknown {
       });
     }
     if (cause instanceof TreeTooLarge) {
-      return new PerigeeError("INVALID_PATH", `The directory cannot be sent as a tar: ${cause.message}`, {
-        cause: error,
-      });
+      return new PerigeeError(
+        "INVALID_PATH",
+        `The directory cannot be sent as an archive: ${cause.message}`,
+        {
+          cause: error,
+        },
+      );
     }
   }
   return error;

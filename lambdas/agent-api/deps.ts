@@ -7,6 +7,8 @@ import type { Runs } from "../ledger/runs.ts";
 import type { CommandLogs } from "../logs/command-logs.ts";
 import type { PodLogs } from "../logs/pod-logs.ts";
 import type { Staging } from "../ports/staging.ts";
+import type { TransferBudget } from "../quotas/transfer-budget.ts";
+import type { Transfers } from "../transfers/transfers.ts";
 
 /** What the routes for the agent stand on. */
 export type AgentApiDeps = {
@@ -18,6 +20,8 @@ export type AgentApiDeps = {
   commandLogs: CommandLogs;
   changes: Changes;
   quota: number;
+  transfers: Transfers;
+  transferBudget: TransferBudget;
   log: Logger;
   /** for metrics: a command has ended */
   onEnd?: (command: Command) => void;

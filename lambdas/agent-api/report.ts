@@ -3,14 +3,14 @@ import type { Logger } from "pino";
 import type * as z from "zod";
 import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import { OPERATIONS } from "#protocol/operations.ts";
+import { OPERATIONS, type StagedContent } from "#protocol/operations.ts";
 import * as wire from "#protocol/wire.ts";
 import { boundedFailure, stageLargeResult } from "../dispatch/large-results.ts";
-import { downlinkKey } from "../dispatch/staging-keys.ts";
 import type { GroundEnv } from "../http/env.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ending } from "../ledger/report.ts";
 import type { Staging } from "../ports/staging.ts";
+import { storedBytes } from "../transfers/stored-bytes.ts";
 import { body } from "./body.ts";
 import type { AgentApiDeps } from "./deps.ts";
 
@@ -60,11 +60,11 @@ async function believed(
   outcome: wire.Outcome,
 ): Promise<wire.Outcome> {
   if (outcome.state !== "succeeded") return outcome;
-  const { content } = (outcome.result ?? {}) as { content?: { n: number; size: number } };
+  const { content } = (outcome.result ?? {}) as { content?: StagedContent };
   if (content === undefined) return outcome;
-  const object = await staging.head(downlinkKey(command, content.n));
-  if (object?.size === content.size) return outcome;
-  log.error({ command: command.id, content, found: object?.size }, "the content is not what the agent says");
+  const found = await storedBytes(staging, command, content);
+  if (found === content.size) return outcome;
+  log.error({ command: command.id, content, found }, "the content is not what the agent says");
   return { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
 }
 

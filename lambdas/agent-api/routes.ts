@@ -11,6 +11,7 @@ import { registerInventory } from "./inventory.ts";
 import { registerProgress } from "./progress.ts";
 import { readBytes } from "./read.ts";
 import { registerReport } from "./report.ts";
+import { registerTransfers } from "./transfers.ts";
 import { registerUrls } from "./urls.ts";
 
 /** The agent's side of the ground, under `/agent`, behind the agent's token (protocol/wire.ts). */
@@ -38,6 +39,7 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
   registerUrls(app, parts);
   registerCommandLogs(app, parts);
   registerInventory(app, parts);
+  registerTransfers(app, parts);
 
   app.post("/heartbeat", async (c) => {
     const beat = await body(c, wire.heartbeatRequest);

@@ -1,6 +1,6 @@
 import type { Hono } from "hono";
 import { PerigeeError } from "#protocol/errors.ts";
-import type { ResultOf } from "#protocol/operations.ts";
+import type { ResultOf, StagedContent } from "#protocol/operations.ts";
 import { isTerminal, STATES, type State } from "#protocol/state.ts";
 import { stagedFileAnswer } from "../content/file-answer.ts";
 import { type ContentDeps, openStaged, streamStaged } from "../content/staged-content.ts";
@@ -81,8 +81,8 @@ export function registerCommandRoutes(app: Hono<GroundEnv>, parts: CommandsParts
       if (command.operation === "volume.read") {
         return stagedFileAnswer(c, parts, command.result as ResultOf<"volume.read">, command);
       }
-      const { n } = (command.result as { content: { n: number } }).content;
-      const { body, size } = await openStaged(parts, command, n);
+      const { content } = command.result as { content: StagedContent };
+      const { body, size } = await openStaged(parts, command, content);
       const headers = { ...JSON_TEXT, "content-length": String(size) };
       return streamStaged(c, parts, command, body, { once: false, headers });
     }

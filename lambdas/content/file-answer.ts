@@ -14,7 +14,7 @@ import {
 } from "./staged-content.ts";
 
 /**
- * The answer of files/downlink: a file, a part of one (206), or a directory as a tar. Where only so much passes
+ * The answer of files/downlink: a file, a part of one (206), or a directory as an archive. Where only so much passes
  * through the ground, what is larger is a 302 to staging; of a larger part that the edge has cut out comes as much as may
  * pass, which its `Content-Range` says.
  * @param part of what is staged, when all of it was asked of the edge
@@ -28,7 +28,8 @@ export async function fileAnswer(
   part?: { start: number; end: number },
 ): Promise<Response> {
   const { directory, type, disposition, etag } = described(result);
-  const { n, size: staged } = result.content;
+  const { content } = result;
+  const { size: staged } = content;
   const headers = headersOf(result, directory && !part);
   const rangeOf = (size: number) => {
     const first = (result.range ?? part)?.start ?? 0;
@@ -37,11 +38,12 @@ export async function fileAnswer(
   const most = deps.passBytes ?? Number.POSITIVE_INFINITY;
   const wanted = part ? part.end - part.start + 1 : staged;
   if (c.req.method === "HEAD")
-    return headOfStaged(deps, command, n, { once, size: wanted, headers, range: rangeOf(wanted) });
+    return headOfStaged(deps, command, content, { once, size: wanted, headers, range: rangeOf(wanted) });
   // Where all of it is staged, whoever is led there asks for the same part of it.
-  if (wanted > most && !result.range) return redirectToStaged(deps, command, n, { type, disposition, etag });
+  if (wanted > most && !result.range)
+    return redirectToStaged(deps, command, content, { type, disposition, etag });
   const given = wanted > most ? { start: 0, end: most - 1 } : part;
-  const { body, size } = await openStaged(deps, command, n, given);
+  const { body, size } = await openStaged(deps, command, content, given);
   const range = rangeOf(size);
   return streamStaged(c, deps, command, body, {
     once,
@@ -80,12 +82,15 @@ export async function fileHead(
   });
 }
 
+const ARCHIVE_TYPES = { tar: "application/x-tar", zip: "application/zip" };
+
 function described(result: ResultOf<"volume.read">) {
   const directory = result.kind === "directory";
+  const archive = result.archive ?? "tar";
   return {
     directory,
-    type: directory ? "application/x-tar" : "application/octet-stream",
-    disposition: attachment(directory ? `${result.name}.tar` : result.name),
+    type: directory ? ARCHIVE_TYPES[archive] : "application/octet-stream",
+    disposition: attachment(directory ? `${result.name}.${archive}` : result.name),
     etag: quoted(result.etag),
   };
 }

@@ -3,10 +3,14 @@ import type { Context } from "hono";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB } from "#protocol/limits.ts";
-import { downlinkKey, downlinkPrefix } from "../dispatch/staging-keys.ts";
+import type { StagedContent } from "#protocol/operations.ts";
+import { downlinkPrefix } from "../dispatch/staging-keys.ts";
 import type { NodeBindings } from "../http/body-stream.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Staging } from "../ports/staging.ts";
+import { openChunks } from "../transfers/chunk-objects.ts";
+import { contentKey, joinedKey } from "../transfers/sent-object.ts";
+import { isStaged } from "../transfers/stored-bytes.ts";
 
 /** What streaming out of staging stands on. */
 export type ContentDeps = {
@@ -23,34 +27,39 @@ export type ContentContext = Pick<Context<{ Bindings: NodeBindings }>, "env" | "
 /** A signed URL that an answer leads to lives this long: a slow download begins, it need not end, in it. */
 const REDIRECT_SECONDS = 15 * 60;
 
-/** Opens object `n` that the agent staged for `command`. @throws FILE_NOT_FOUND when it is gone */
+/**
+ * Opens what the agent staged for `command`, in however many objects it lies.
+ * @throws FILE_NOT_FOUND when it is gone
+ */
 export async function openStaged(
-  deps: ContentDeps,
+  { staging }: Pick<ContentDeps, "staging">,
   command: Command,
-  n: number,
+  content: StagedContent,
   range?: { start: number; end: number },
 ): Promise<{ body: Readable; size: number }> {
-  return deps.staging.get(downlinkKey(command, n), range);
+  const key = contentKey(command, content);
+  const { size, chunkBytes } = content;
+  return chunkBytes === undefined
+    ? staging.get(key, range)
+    : openChunks(staging, { key, size, chunkBytes }, range);
 }
 
 /**
- * The answer that leads to object `n` in staging, with the headers that the bytes would have had here. Whoever
+ * The answer that leads to `content` in staging, with the headers that the bytes would have had here. Whoever
  * follows it leaves `Authorization` behind, as clients do at another address: the URL is signed itself.
  * @throws FILE_NOT_FOUND when the object is gone
  */
 export async function redirectToStaged(
   deps: ContentDeps,
   command: Command,
-  n: number,
+  content: StagedContent,
   head: { type: string; disposition: string; etag: string },
 ): Promise<Response> {
-  const key = downlinkKey(command, n);
-  const object = await deps.staging.head(key);
-  if (!object) throw new PerigeeError("FILE_NOT_FOUND", "The content is no longer there");
+  const key = await singleObject(deps, command, content);
   const { type, disposition, etag } = head;
   const location = await deps.staging.signGet(key, REDIRECT_SECONDS, { type, disposition });
   return new Response(
-    JSON.stringify({ message: "The content is at Location", data: { size: object.size } }),
+    JSON.stringify({ message: "The content is at Location", data: { size: content.size } }),
     {
       status: 302,
       headers: {
@@ -64,6 +73,27 @@ export async function redirectToStaged(
       },
     },
   );
+}
+
+/**
+ * Key of the one object that is `content`: a URL leads to one. What lies in chunks is joined when it is first
+ * asked for so, and the chunks stay beside it for who reads them now.
+ * @throws FILE_NOT_FOUND when it is gone
+ */
+async function singleObject(deps: ContentDeps, command: Command, content: StagedContent): Promise<string> {
+  const { staging } = deps;
+  const { size, chunkBytes } = content;
+  const key = chunkBytes === undefined ? contentKey(command, content) : joinedKey(command, content);
+  const object = await staging.head(key);
+  if (object?.size === size) return key;
+  if (chunkBytes === undefined) throw gone();
+  const { body } = await openStaged(deps, command, content);
+  try {
+    await staging.put(key, body, { maxBytes: size });
+  } finally {
+    body.destroy();
+  }
+  return key;
 }
 
 /**
@@ -99,17 +129,16 @@ export function streamStaged(
 }
 
 /**
- * The answer to HEAD: what GET's would be, without the bytes of object `n`, which with `once` go at once.
+ * The answer to HEAD: what GET's would be, without the bytes of `content`, which with `once` go at once.
  * @throws FILE_NOT_FOUND when the object is gone
  */
 export async function headOfStaged(
   deps: ContentDeps,
   command: Command,
-  n: number,
+  content: StagedContent,
   of: { once: boolean; size: number; headers: Record<string, string>; range: string | undefined },
 ): Promise<Response> {
-  const object = await deps.staging.head(downlinkKey(command, n));
-  if (!object) throw new PerigeeError("FILE_NOT_FOUND", "The content is no longer there");
+  if (!(await isStaged(deps.staging, command, content))) throw gone();
   if (of.once) await removeStaged(deps, command);
   const headers = {
     ...of.headers,
@@ -124,6 +153,10 @@ export async function removeStaged(deps: ContentDeps, command: Command): Promise
   await deps.staging.deletePrefix(downlinkPrefix(command)).catch((error) => {
     deps.log.warn({ err: error, command: command.id }, "staged content stays until it is swept");
   });
+}
+
+function gone(): PerigeeError {
+  return new PerigeeError("FILE_NOT_FOUND", "The content is no longer there");
 }
 
 const BYTES = { objectMode: false, highWaterMark: 256 * KiB };

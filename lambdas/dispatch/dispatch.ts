@@ -32,7 +32,7 @@ export type Request<O extends OperationName> = {
 };
 
 /** An uplink, before its body is read. */
-export type ReserveRequest = {
+export type ReserveRequest<O extends OperationName = "volume.uplink"> = {
   user: string;
   edge: string;
   lane: string;
@@ -41,6 +41,8 @@ export type ReserveRequest = {
   wait: Wait;
   /** what the body is known to hold at most */
   bytes?: number;
+  /** what is done with the files (default volume.uplink) */
+  operation?: O;
 };
 
 /** What a waiting dialect gets: the end of the command, or the command as it stands. */
@@ -50,8 +52,11 @@ export type Answer<O extends OperationName> =
   /** still under way: 202 with `Location: /commands/<id>` */
   | { kind: "accepted"; command: Command };
 
-/** A place kept for an uplink whose body is still being read. */
-export interface Reservation {
+/** What was staged of a command. `input` (default: an uplink's) is what the operation takes beside its files. */
+export type StagedUpload = { volume: string; prefix: string; files: StagedFile[]; input?: unknown };
+
+/** A place kept for a command whose files are still being read: an uplink, or any that comes with staged files. */
+export interface Reservation<O extends OperationName = "volume.uplink"> {
   readonly command: Command;
   /** Key prefix under which the files are to be staged, ending in `/`; `volume` is "_" while not known. */
   prefix(volume: string): string;
@@ -59,9 +64,9 @@ export interface Reservation {
   readonly allowance: number;
   /**
    * Everything is staged: writes the manifest, queues the command and waits as asked.
-   * `prefix` is the one the files were staged under.
+   * `prefix` is the one the files were staged under; `input` is that of an operation other than the uplink.
    */
-  complete(upload: { volume: string; prefix: string; files: StagedFile[] }): Promise<Answer<"volume.uplink">>;
+  complete(upload: StagedUpload): Promise<Answer<O>>;
   /** The upload ends here: the command ends as `reason` says and nothing of it stays in staging. */
   abandon(reason: Failure): Promise<void>;
 }
@@ -82,6 +87,6 @@ export interface Dispatch {
   run<O extends OperationName>(request: Request<O>): Promise<Answer<O>>;
   /** Queues any number of commands of one user in one lane, all or none, and waits for none of them. */
   submitMany(drafts: readonly Draft[], idempotency?: Idempotency): Promise<SubmittedMany>;
-  /** The early check of an uplink. */
-  reserve(request: ReserveRequest): Promise<Reservation>;
+  /** The early check of a command with files, before its body is read. */
+  reserve<O extends OperationName = "volume.uplink">(request: ReserveRequest<O>): Promise<Reservation<O>>;
 }

@@ -1,7 +1,7 @@
 import { type Failure, PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import type { OperationName, ResultOf, StagedFile } from "#protocol/operations.ts";
+import type { OperationName, ResultOf } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Draft, Idempotency, SubmittedMany } from "../ledger/draft.ts";
@@ -10,7 +10,15 @@ import type { Doorbell } from "../ports/doorbell.ts";
 import type { Staging } from "../ports/staging.ts";
 import type { Allowances } from "../quotas/allowances.ts";
 import type { Changes } from "./changes.ts";
-import type { Answer, Dispatch, Request, Reservation, ReserveRequest, Wait } from "./dispatch.ts";
+import type {
+  Answer,
+  Dispatch,
+  Request,
+  Reservation,
+  ReserveRequest,
+  StagedUpload,
+  Wait,
+} from "./dispatch.ts";
 import { loadStagedResult } from "./large-results.ts";
 import { MANIFEST, uplinkPrefix } from "./staging-keys.ts";
 import { endedFailure, type Waiting } from "./waiting.ts";
@@ -51,13 +59,15 @@ export class Dispatcher implements Dispatch {
     return submitted;
   }
 
-  async reserve(request: ReserveRequest): Promise<Reservation> {
+  async reserve<O extends OperationName = "volume.uplink">(
+    request: ReserveRequest<O>,
+  ): Promise<Reservation<O>> {
     const { ledger, staging, allowances } = this.#parts;
     const left = await allowances.left(request.user, request.edge);
     const wanted = Math.min(request.bytes ?? LIMITS.uplinkBytes, LIMITS.uplinkBytes);
     let allowance = 0;
-    const { user, edge, lane } = request;
-    const draft: Draft = { user, edge, lane, operation: "volume.uplink", input: {} };
+    const { user, edge, lane, operation = "volume.uplink" } = request;
+    const draft: Draft = { user, edge, lane, operation, input: {} };
     const command = await ledger.reserve(draft, request.admission === "place", (reserved) => {
       allowance = Math.min(left(reserved), wanted);
       return allowance;
@@ -74,7 +84,7 @@ export class Dispatcher implements Dispatch {
       },
       complete: async (upload) => {
         try {
-          return await this.queueStaged(command, request.wait, upload);
+          return await this.queueStaged<O>(command, request.wait, upload);
         } catch (error) {
           // Refused: nothing of it stays. Anything else may have been committed: the janitor finds out.
           if (error instanceof PerigeeError) {
@@ -102,19 +112,19 @@ export class Dispatcher implements Dispatch {
   }
 
   /**
-   * Everything of an uplink is staged: writes the manifest, queues the command and waits as asked. Doing it again
+   * Every file of a command is staged: writes the manifest, queues the command and waits as asked. Doing it again
    * queues nothing again, and waits too.
    * @throws CANCELLED, EXPIRED; whatever it throws, what is staged stays
    */
-  async queueStaged(
+  async queueStaged<O extends OperationName = "volume.uplink">(
     command: Command,
     wait: Wait,
-    upload: { volume: string; prefix: string; files: StagedFile[] },
-  ): Promise<Answer<"volume.uplink">> {
+    upload: StagedUpload,
+  ): Promise<Answer<O>> {
     const { ledger, staging } = this.#parts;
     const manifest = Buffer.from(JSON.stringify(upload.files));
     const bytes = upload.files.reduce((sum, file) => sum + file.size, 0);
-    const input = { volume: upload.volume, count: upload.files.length, bytes };
+    const input = upload.input ?? { volume: upload.volume, count: upload.files.length, bytes };
     await staging.put(`${upload.prefix}${MANIFEST}`, manifest, { maxBytes: manifest.length });
     killPoint("dispatch.staged");
     const queued = await ledger.queue(command, { prefix: upload.prefix, input });

@@ -6,6 +6,7 @@ import { ulid } from "ulid";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createEmbeddedGround } from "#lambdas/embedded.ts";
 import { Changes } from "../dispatch/changes.ts";
+import { keptPrefix } from "../ports/staging-key.ts";
 import { Janitor } from "./janitor.ts";
 
 /** What the agent of these tests says of itself: as one of version 0.1. */
@@ -54,6 +55,17 @@ describe("the janitor", () => {
     await ground.ledger.report("em1", epoch, "alice", command.id, { state: "cancelled" });
     await ground.janitor.round();
     expect(await there(`${prefix}0`)).toBe(false);
+  });
+
+  test("what is kept stays however old it is, and whatever is known of its owner", async () => {
+    const key = `${keptPrefix("alice", "kabuto")}jobs/1/result`;
+    await put(key);
+    now += 400 * 24 * 3600_000;
+    await ground.janitor.round();
+    await ground.janitor.round(0);
+    expect(await there(key)).toBe(true);
+    await ground.staging.deletePrefix(keptPrefix("alice", "kabuto"));
+    expect(await there(key)).toBe(false);
   });
 
   test("downlinked content that nobody fetched goes after a day", async () => {

@@ -40,6 +40,18 @@ export function prefixParts(prefix: string): { parts: string[]; rest: string } {
   return { parts: slash === -1 ? [] : keyParts(prefix.slice(0, slash)), rest };
 }
 
+/** Root of what lives as long as its owner's record: no age rule deletes it, and it counts in its user's quota. */
+export const KEPT = "kept";
+
+/**
+ * Prefix, ending in `/`, of a user's kept objects, or of those that one dialect keeps: `kept/<user>/<dialect>/`.
+ * Their owner deletes them with its record; nobody else does.
+ * @throws PerigeeError INVALID_PATH
+ */
+export function keptPrefix(user: string, dialect?: string): string {
+  return `${joinKey(KEPT, user, ...(dialect === undefined ? [] : [dialect]))}/`;
+}
+
 /**
  * Joins parts to a key; a part may hold no slash.
  * @throws PerigeeError INVALID_PATH

@@ -2,8 +2,8 @@ import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { ReserveBytes } from "../ledger/draft.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Staging } from "../ports/staging.ts";
-
-const PAGE = 1000;
+import { keptPrefix } from "../ports/staging-key.ts";
+import { stagedByCommand } from "./staged-bytes.ts";
 
 /**
  * What a user may still bring up to an edge: the quota, less what lies on the edge and in staging, less what is
@@ -27,12 +27,13 @@ export class Allowances {
    * @throws QUOTA_EXCEEDED (the function) when nothing is left
    */
   async left(user: string, edge: string): Promise<ReserveBytes> {
-    const [staged, down, beat] = await Promise.all([
-      this.#stagedByCommand(user),
+    const [staged, down, kept, beat] = await Promise.all([
+      stagedByCommand(this.#staging, "uplink", user),
       this.#staging.usage(`downlink/${user}/`),
+      this.#staging.usage(keptPrefix(user)),
       this.#ledger.lastHeartbeat(edge),
     ]);
-    const free = this.#quota - down - (beat?.usage[user] ?? 0);
+    const free = this.#quota - down - kept - (beat?.usage[user] ?? 0);
     return (reserved) => {
       const used = new Map(staged);
       for (const place of reserved) {
@@ -44,20 +45,5 @@ export class Allowances {
       if (left <= 0) throw byteQuotaExceeded();
       return left;
     };
-  }
-
-  /** Bytes of a user's uplinks that lie in staging, by command. */
-  async #stagedByCommand(user: string): Promise<Map<string, number>> {
-    const bytes = new Map<string, number>();
-    const prefix = `uplink/${user}/`;
-    for (let after: string | undefined; ; ) {
-      const page = await this.#staging.list(prefix, { limit: PAGE, ...(after && { after }) });
-      for (const { key, size } of page) {
-        const command = key.slice(prefix.length).split("/")[1] ?? "";
-        bytes.set(command, (bytes.get(command) ?? 0) + size);
-      }
-      if (page.length < PAGE) return bytes;
-      after = page.at(-1)!.key;
-    }
   }
 }

@@ -1,7 +1,7 @@
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import type { StagedFile } from "#protocol/operations.ts";
+import type { OperationName, StagedFile } from "#protocol/operations.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { Answer, Idempotency, Wait } from "../dispatch/dispatch.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
@@ -56,23 +56,37 @@ export class Uploads {
   }
 
   /**
-   * Opens an upload; a replayed Idempotency-Key finds the earlier one.
+   * Opens an upload, of an uplink unless another operation that comes with files is named. A replayed
+   * Idempotency-Key finds the earlier one.
    * @throws QUEUE_FULL, QUOTA_EXCEEDED, STORAGE_FULL, IDEMPOTENCY_KEY_REUSED, BODY_TOO_LARGE when the plan cannot be kept
    */
   async open(request: {
     user: string;
     edge: string;
     plan: UploadPlan;
+    /** default the EM's */
+    lane?: string;
+    /** default volume.uplink */
+    operation?: OperationName;
+    /** what it takes beside its files (default: an uplink's) */
+    input?: Record<string, unknown>;
     idempotency?: Idempotency;
   }): Promise<Upload> {
     const { ledger, staging, allowances } = this.#parts;
-    const { user, edge, plan, idempotency } = request;
+    const { user, edge, plan, idempotency, operation = "volume.uplink" } = request;
     requireKeepable(plan);
     const bytes = plan.files.reduce((sum, file) => sum + file.size, 0);
-    const input = { volume: plan.volume, count: plan.files.length, bytes };
+    const input = request.input ?? { volume: plan.volume, count: plan.files.length, bytes };
     const left = await allowances.left(user, edge);
     const { command, replayed } = await ledger.reserveParts(
-      { user, edge, operation: "volume.uplink", input, ...(idempotency && { idempotency }) },
+      {
+        user,
+        edge,
+        ...(request.lane && { lane: request.lane }),
+        operation,
+        input,
+        ...(idempotency && { idempotency }),
+      },
       (of) => uplinkPrefix(of, plan.volume),
       (reserved) => {
         if (left(reserved) < bytes) throw byteQuotaExceeded();
@@ -155,10 +169,10 @@ export class Uploads {
   }
 
   /**
-   * Makes the uplink's command of it, once however often it is asked, and waits as asked.
+   * Makes the command of it, once however often it is asked, and waits as asked.
    * @throws UPLINK_INCOMPLETE (it goes on), CANCELLED, EXPIRED
    */
-  async complete(upload: Upload, wait: Wait): Promise<Answer<"volume.uplink">> {
+  async complete<O extends OperationName = "volume.uplink">(upload: Upload, wait: Wait): Promise<Answer<O>> {
     const { dispatch } = this.#parts;
     const { command, plan } = upload;
     if (!plan) return dispatch.answerQueued(command, wait);
@@ -175,6 +189,7 @@ export class Uploads {
       volume: plan.volume,
       prefix: prefixOf(command),
       files,
+      input: command.input,
     });
   }
 

@@ -12,6 +12,7 @@ import {
   type SignedUpload,
 } from "#lambdas/ports/part-uploads.ts";
 import type { Staging } from "#lambdas/ports/staging.ts";
+import { chunkKey, chunksOf, openChunks } from "#lambdas/transfers/chunk-objects.ts";
 import { KiB, LIMITS, MiB } from "#protocol/limits.ts";
 import type { StagingUnderTest } from "./staging.ts";
 
@@ -156,6 +157,13 @@ export function stagingPartsConformance(name: string, make: () => Promise<Stagin
       expect(String(await read(key))).toBe("hello");
     });
 
+    it("takes an empty object whole", async () => {
+      const key = `${fresh()}0`;
+      const signed = await staging.parts.signWhole(key, { size: 0, crc32: "00000000" }, 60);
+      expect(await send(signed, Buffer.alloc(0))).toBe(200);
+      expect(await staging.head(key)).toMatchObject({ key, size: 0 });
+    });
+
     it("signs for one part, one upload, one key and a time", async () => {
       const content = randomBytes(2 * PART);
       const one = await begin(content);
@@ -256,6 +264,76 @@ export function stagingPartsConformance(name: string, make: () => Promise<Stagin
       [{ size: PART * 10_000 + 1, partSize: PART }],
     ])("refuses the layout %j", async (layout) => {
       await expect(staging.parts.begin(`${fresh()}0`, layout)).rejects.toThrow(RangeError);
+    });
+
+    describe("parts that are objects of their own", () => {
+      const CHUNK = 64 * KiB;
+      const chunked = async (content: Buffer) => {
+        const key = `${fresh()}t0123456789abcdef.0`;
+        const count = Math.ceil(content.length / CHUNK);
+        const parts = Array.from({ length: count }, (_, i) => {
+          const bytes = content.subarray(i * CHUNK, (i + 1) * CHUNK);
+          return { number: i + 1, size: bytes.length, crc32: crc(bytes) };
+        });
+        const put = async (number: number, bytes?: Buffer) => {
+          const part = parts[number - 1]!;
+          const signed = await staging.parts.signWhole(chunkKey(key, part), part, 60);
+          return send(signed, bytes ?? content.subarray((number - 1) * CHUNK, number * CHUNK));
+        };
+        const arrived = async (first?: number, last?: number) => {
+          const found: Part[] = [];
+          for await (const { number, size, crc32 } of chunksOf(staging, key, first, last)) {
+            found.push({ number, size, crc32 });
+          }
+          return found;
+        };
+        return { key, parts, put, arrived, of: { key, size: content.length, chunkBytes: CHUNK } };
+      };
+
+      it("are listed by number, with size and CRC32, and are read as one", async () => {
+        const content = randomBytes(11 * CHUNK + 17);
+        const { parts, put, arrived, of } = await chunked(content);
+        const order = [12, 3, 1, 2, 10, 11, 4, 5, 9, 6, 8, 7];
+        for (const number of order) {
+          expect(await put(number)).toBe(200);
+          expect(await put(number)).toBe(200);
+        }
+        expect(await arrived()).toEqual(parts);
+        expect(await arrived(10, 11)).toEqual(parts.slice(9, 11));
+        expect((await buffer((await openChunks(staging, of)).body)).equals(content)).toBe(true);
+        for (const [start, end] of [
+          [0, 0],
+          [CHUNK - 1, CHUNK],
+          [CHUNK, 3 * CHUNK - 1],
+          [5 * CHUNK + 3, 1e12],
+          [content.length - 1, content.length - 1],
+        ] as const) {
+          const { body, size } = await openChunks(staging, of, { start, end });
+          const part = content.subarray(start, end + 1);
+          expect(size).toBe(part.length);
+          expect((await buffer(body)).equals(part)).toBe(true);
+        }
+      });
+
+      it("are refused with other content, and what is missing is told", async () => {
+        const content = randomBytes(2 * CHUNK);
+        const { parts, put, arrived, of } = await chunked(content);
+        expect(await put(1)).toBe(200);
+        expect(await put(2, randomBytes(CHUNK))).toBeGreaterThanOrEqual(400);
+        expect(await arrived()).toEqual([parts[0]]);
+        const reading = openChunks(staging, of).then(({ body }) => buffer(body));
+        await expect(reading).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });
+      });
+
+      it("go with any beginning of their keys, and count in the usage of it", async () => {
+        const { key, put, arrived } = await chunked(randomBytes(CHUNK + 1));
+        await put(1);
+        await put(2);
+        const beginning = key.slice(0, -1);
+        expect(await staging.usage(beginning)).toBe(CHUNK + 1);
+        await staging.deletePrefix(beginning);
+        expect(await arrived()).toEqual([]);
+      });
     });
 
     it("takes parts of several sizes", async () => {

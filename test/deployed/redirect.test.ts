@@ -13,7 +13,7 @@ beforeAll(async () => {
       total: bytes.length,
       etag: '"v1"',
       modified: Date.parse("2025-11-20T12:31:12Z"),
-      content: await store(0, Readable.from([bytes]), bytes.length, bytes.length),
+      content: await store(0, Readable.from([bytes]), bytes.length),
     }),
   });
 });

@@ -54,7 +54,9 @@ export class FakeDispatch implements Dispatch {
     return Promise.reject(new Error("the EM submits one command at a time"));
   }
 
-  async reserve(request: Parameters<Dispatch["reserve"]>[0]): Promise<Reservation> {
+  async reserve<O extends OperationName = "volume.uplink">(
+    request: Parameters<Dispatch["reserve"]>[0],
+  ): Promise<Reservation<O>> {
     if (this.refusal) throw this.refusal;
     this.reservations.push(request);
     const command = fakeCommand("volume.uplink", "staging");
@@ -72,7 +74,7 @@ export class FakeDispatch implements Dispatch {
         const bytes = upload.files.reduce((sum, file) => sum + file.size, 0);
         this.outcome =
           "result" in this.outcome ? { result: { count: upload.files.length, bytes } } : this.outcome;
-        return this.#answer("volume.uplink");
+        return (await this.#answer("volume.uplink")) as Answer<O>;
       },
       abandon: async (reason) => {
         for (const prefix of prefixes) await this.#staging().deletePrefix(prefix);

@@ -122,6 +122,7 @@ export class ImageWorld {
       fetch: async () => Readable.from([]),
       fetchInto: async () => {},
       store: async (n) => ({ n, size: 0 }),
+      spool: () => Promise.reject(new Error("not expected here")),
       journal: {
         notes,
         note: (step, detail) => {

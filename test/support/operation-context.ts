@@ -4,6 +4,8 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { xxh64 } from "@node-rs/xxhash";
 import { ulid } from "ulid";
+import { bytesSource } from "#agent/files/ranged-source.ts";
+import { spool } from "#agent/files/spool.ts";
 import { streamInto } from "#agent/ground/stream-into.ts";
 import type { OperationContext } from "#agent/operation.ts";
 import type { InputOf, OperationName, StagedFile } from "#protocol/operations.ts";
@@ -67,11 +69,25 @@ export class TestCommand<O extends OperationName> {
       fetchInto: async (n, start, write) => streamInto(await fetch(n, start), write, signal),
       store: async (n, body, maxBytes) => {
         const target = path.join(this.staging, `stored-${n}`);
-        const bytes = body instanceof Readable ? body : Readable.from([Buffer.from(body)]);
-        await pipeline(bytes, fs.createWriteStream(target), { signal });
+        const source =
+          body instanceof Readable ? undefined : body instanceof Uint8Array ? bytesSource([body]) : body;
+        const bytes = source?.read(0, source.size) ?? (body as Readable);
+        let sent = 0;
+        const seen = async function* (chunks: AsyncIterable<Buffer>) {
+          for await (const chunk of chunks) {
+            sent += chunk.length;
+            source?.sent?.(sent);
+            yield chunk;
+          }
+        };
+        await pipeline(bytes, seen, fs.createWriteStream(target), { signal });
         const { size } = fs.statSync(target);
         if (size > maxBytes) throw new Error(`stored ${size} bytes instead of at most ${maxBytes}`);
         return { n, size };
+      },
+      spool: (_n, make, maxBytes) => {
+        const place = { directory: this.staging, room: () => Number.POSITIVE_INFINITY };
+        return spool(make(), place, { maxBytes, signal });
       },
       journal: {
         notes: [...this.notes],

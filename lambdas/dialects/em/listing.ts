@@ -25,7 +25,7 @@ export async function listingAnswer(
     const body = Buffer.concat([HEAD, Buffer.from(result.listing ?? "[]"), tail]);
     return new Response(body, { headers });
   }
-  const { body, size } = await openStaged(deps, command, result.content.n);
+  const { body, size } = await openStaged(deps, command, result.content);
   const spliced = Readable.from(splice(body, tail), { objectMode: false, highWaterMark: 256 * 1024 });
   return streamStaged(c, deps, command, spliced, {
     once,

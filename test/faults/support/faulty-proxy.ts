@@ -28,6 +28,8 @@ export class FaultyProxy {
   #rules: Rule[] = [];
   #held: (() => void)[] = [];
   #cut = false;
+  #window: { bytes: number; left: number } | undefined;
+  #sent = 0;
 
   private constructor(target: string) {
     const { hostname, port } = new URL(target);
@@ -66,6 +68,16 @@ export class FaultyProxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Cuts every connection each time so many more bytes have gone up: a contact window, and the next one at once. */
+  cutEvery(bytes: number): void {
+    this.#window = { bytes, left: bytes };
+  }
+
+  /** Bytes that have gone up to the server. */
+  get sentUp(): number {
+    return this.#sent;
+  }
+
   mend(): void {
     this.#cut = false;
   }
@@ -96,6 +108,16 @@ export class FaultyProxy {
         fault = this.#take(line);
       }
       if (fault === "request lost") return end();
+      this.#sent += data.length;
+      if (this.#window) {
+        this.#window.left -= data.length;
+        if (this.#window.left <= 0) {
+          this.#window.left = this.#window.bytes;
+          // what is on its way still arrives, or does not: the server hears of an end
+          for (const socket of this.#sockets) socket.destroy();
+          return;
+        }
+      }
       if (fault === "request held" && line) return this.#hold(() => server.write(data));
       server.write(data);
     });

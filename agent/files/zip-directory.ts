@@ -1,0 +1,119 @@
+import { once } from "node:events";
+import { closeSync } from "node:fs";
+import { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
+import { ZipFile } from "yazl";
+import { LIMITS } from "#protocol/limits.ts";
+import type { Directory } from "./directory.ts";
+import { attributesOf, openNow, release } from "./pack-directory.ts";
+import { readExactly } from "./read-exactly.ts";
+import { TreeTooLarge, type WalkEntry, walkTree } from "./walk-tree.ts";
+import { zipName } from "./zip-name.ts";
+
+export type ZipOptions = {
+  signal?: AbortSignal;
+  /** bytes of file content in all (default: no bound) */
+  maxBytes?: number;
+};
+
+const REGULAR = 0o100000;
+const DIRECTORY = 0o040000;
+
+/**
+ * A zip (Zip64 where it is needed) of the regular files and directories beneath `directory`, as packDirectory takes
+ * them: links and special files are left out, and what vanishes or is exchanged while it is read. The same tree gives
+ * the same bytes. The stream fails (TreeTooLarge, FileShrank, the signal's reason) rather than end with a zip that
+ * lies. `directory` must stay open until the stream closes.
+ */
+export function zipDirectory(directory: Directory, options: ZipOptions = {}): Readable {
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const zip = new ZipFile();
+  const output = zip.outputStream as Readable;
+  // yazl tells errors of its own beside the stream
+  zip.on("error", (error: Error) => output.destroy(error));
+  const stream = Readable.from(
+    (async function* () {
+      const filling = fill(zip, directory, { ...options, signal }).catch((error: Error) => {
+        output.destroy(error);
+      });
+      try {
+        yield* output as AsyncIterable<Buffer>;
+      } finally {
+        stop.abort(new Error("the reader has gone"));
+        output.destroy();
+        await filling;
+      }
+    })(),
+    { objectMode: false, highWaterMark: 1024 * 1024 },
+  );
+  // a reader that reads no more is told all the same
+  const abort = () => stream.destroy(options.signal?.reason as Error);
+  if (options.signal?.aborted) abort();
+  else options.signal?.addEventListener("abort", abort, { once: true });
+  stream.once("close", () => options.signal?.removeEventListener("abort", abort));
+  return stream;
+}
+
+/** One entry after the other, so that only one file is open and nothing but the central directory is held. */
+async function fill(
+  zip: ZipFile,
+  directory: Directory,
+  { signal, maxBytes = Number.POSITIVE_INFINITY }: ZipOptions & { signal: AbortSignal },
+): Promise<void> {
+  let left = maxBytes;
+  for await (const entry of walkTree(directory, { signal, maxEntries: LIMITS.zipEntries })) {
+    if (entry.kind === "directory") addDirectory(zip, entry);
+    if (entry.kind !== "file") continue;
+    const opened = openNow(entry, {});
+    if (opened?.kind !== "file") {
+      release(opened, entry, {});
+      continue;
+    }
+    const size = Number(opened.stats.size);
+    left -= size;
+    if (left < 0) {
+      closeSync(opened.fd);
+      throw new TreeTooLarge("the files are larger together than may be sent");
+    }
+    const { mode, mtimeMs } = attributesOf(opened, entry, {});
+    const attributes = { mode: REGULAR | mode, mtime: new Date(mtimeMs) };
+    if (size === 0) {
+      closeSync(opened.fd);
+      zip.addBuffer(Buffer.alloc(0), zipName(entry.raw), { ...attributes, compress: false });
+      continue;
+    }
+    const content = readExactly(opened.fd, 0, size);
+    const abort = () => content.destroy(signal.reason as Error);
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      if (signal.aborted) abort();
+      // yazl holds what it is given until the end: of a stream that is a function that has let go of it.
+      let given: Readable | undefined = content;
+      zip.addReadStreamLazy(zipName(entry.raw), attributes, (give) => {
+        give(null, given!);
+        given = undefined;
+      });
+      await finished(content);
+    } finally {
+      signal.removeEventListener("abort", abort);
+      if (!content.closed) {
+        const closed = once(content, "close");
+        content.destroy();
+        await closed;
+      }
+    }
+  }
+  zip.end();
+}
+
+function addDirectory(zip: ZipFile, entry: WalkEntry): void {
+  const opened = openNow(entry, {});
+  if (opened?.kind !== "directory") {
+    release(opened, entry, {});
+    return;
+  }
+  opened.directory.close();
+  const { mode, mtimeMs } = attributesOf(opened, entry, {});
+  zip.addEmptyDirectory(`${zipName(entry.raw)}/`, { mode: DIRECTORY | mode, mtime: new Date(mtimeMs) });
+}

@@ -1,0 +1,249 @@
+import type { Readable } from "node:stream";
+import { crc32 as crc32Of } from "node:zlib";
+import { PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "#protocol/kill-point.ts";
+import { MiB } from "#protocol/limits.ts";
+import type { StagedContent } from "#protocol/operations.ts";
+import type { ClaimedCommand } from "#protocol/wire.ts";
+import type { RangedSource } from "../files/ranged-source.ts";
+import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
+import { Backoff } from "../loop/backoff.ts";
+import type { Outgoing, OutgoingStore } from "./outgoing-store.ts";
+
+export type SendDeps = {
+  ground: GroundClient;
+  store: OutgoingStore;
+  command: Pick<ClaimedCommand, "id" | "user">;
+  epoch: number;
+  signal: AbortSignal;
+  /** repeats while the ground does not answer, with pauses */
+  retried<T>(attempt: () => Promise<T>): Promise<T>;
+};
+
+/** Up to so many bytes are hashed before the ground is asked, as they may turn out to be one part. */
+const HASHED_FIRST = 8 * MiB;
+/** Parts that one call signs, and about how many bytes they may have. */
+const BATCH_PARTS = 500;
+const BATCH_BYTES = 32 * MiB;
+/** Parts are sent at once as long as they are no more bytes than this together, and no more parts than that. */
+const BYTES_AT_ONCE = 1 * MiB;
+const PARTS_AT_ONCE = 8;
+/** A part that is refused so often, or an object that does not fit together so often, begins anew under another name. */
+const REFUSALS = 3;
+const BEGINNINGS = 3;
+
+type Of = { n: number; source: RangedSource };
+type Planned = { number: number; crc32: string };
+
+/** The transfer cannot go on as it is: what the ground has of it is gone, or is something else. */
+class BeginAnew extends Error {
+  override readonly name = "BeginAnew";
+}
+
+/**
+ * Sends an object in parts of the size that the ground says. What has arrived is not sent again, whatever was cut
+ * or restarted. Undefined when the ground knows no parts: it is of an earlier version.
+ * @throws SourceChanged when the source says so; PerigeeError of the ground
+ */
+export async function sendInParts(deps: SendDeps, of: Of): Promise<StagedContent | undefined> {
+  const { store, command } = deps;
+  let outgoing = store.open(command.id, of.n, of.source.pin);
+  for (let beginning = 1; ; beginning++) {
+    try {
+      return await send(deps, of, outgoing);
+    } catch (error) {
+      if (error instanceof PerigeeError && error.code === "NOT_FOUND") return undefined;
+      if (!(error instanceof BeginAnew)) throw error;
+      of.source.check?.();
+      if (beginning === BEGINNINGS) {
+        throw error.cause instanceof GroundUnavailable
+          ? error.cause
+          : new Error("not to be sent", { cause: error });
+      }
+      outgoing = store.begin(command.id, of.n, of.source.pin);
+    }
+  }
+}
+
+async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedContent> {
+  const { ground } = deps;
+  const { n, source } = of;
+  const object = { ...named(deps, of, outgoing), size: source.size };
+  const crc32 = source.size <= HASHED_FIRST ? hex(await crcOf(deps, source, 0, source.size)) : undefined;
+  const begin = () => ground.transfer({ ...object, ...(crc32 !== undefined && { crc32 }) });
+  const { whole, partBytes } = await deps.retried(begin);
+  if (whole) {
+    let signed: typeof whole | undefined = whole;
+    await deps.retried(async () => {
+      source.check?.();
+      // A URL is used once: who had to wait may be too late for it.
+      const target = signed ?? (await begin()).whole ?? whole;
+      signed = undefined;
+      await refusable(() => put(deps, source, target, 0, source.size));
+    });
+    return { n, size: source.size };
+  }
+  if (partBytes === undefined) throw new GroundUnavailable("the ground says nothing of parts");
+  if (outgoing.partBytes !== partBytes) Object.assign(outgoing, { partBytes, done: 0, crc: 0 });
+  for (let round = 1; round <= REFUSALS; round++) {
+    await sendParts(deps, of, outgoing);
+    // What changed while the last parts were read may be the old and the new together.
+    source.check?.();
+    const { content } = await refusable(() =>
+      deps.retried(() => ground.completeTransfer({ ...named(deps, of, outgoing), crc32: hex(outgoing.crc) })),
+    );
+    if (content) return content;
+    // What the ground has lost is found by asking for each part again.
+    Object.assign(outgoing, { done: 0, crc: 0 });
+  }
+  throw new BeginAnew("parts are missing each time");
+}
+
+/** Sends every part that has not arrived, and notes how far it is. */
+async function sendParts(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<void> {
+  const { source } = of;
+  const { partBytes } = outgoing;
+  const count = Math.max(1, Math.ceil(source.size / partBytes));
+  const batch = Math.max(1, Math.min(BATCH_PARTS, Math.floor(BATCH_BYTES / partBytes)));
+  while (outgoing.done < count) {
+    const planned: Planned[] = [];
+    let { crc } = outgoing;
+    for (let number = outgoing.done + 1; number <= Math.min(count, outgoing.done + batch); number++) {
+      const { start, length } = place(source.size, partBytes, number);
+      let own = 0;
+      for await (const chunk of reading(deps, source, start, length)) {
+        own = crc32Of(chunk, own);
+        crc = crc32Of(chunk, crc);
+      }
+      planned.push({ number, crc32: hex(own) });
+    }
+    await sendBatch(deps, of, outgoing, planned);
+    outgoing.done += planned.length;
+    outgoing.crc = crc;
+    deps.store.note(deps.command.id, of.n, source.pin, outgoing);
+    source.sent?.(Math.min(source.size, outgoing.done * partBytes));
+    killPoint("transfers.batch");
+  }
+}
+
+/** Asks where parts go and sends them, until each has arrived: one whose answer was lost is not sent again. */
+async function sendBatch(deps: SendDeps, of: Of, outgoing: Outgoing, planned: Planned[]): Promise<void> {
+  const { ground } = deps;
+  const { partBytes } = outgoing;
+  const atOnce = Math.max(1, Math.min(PARTS_AT_ONCE, Math.floor(BYTES_AT_ONCE / partBytes)));
+  const backoff = new Backoff();
+  let refusals = 0;
+  for (let open = planned; ; ) {
+    of.source.check?.();
+    const asked = open.map(({ number, crc32 }) => ({ number, crc32 }));
+    const { parts } = await refusable(() =>
+      deps.retried(() => ground.transferParts({ ...named(deps, of, outgoing), parts: asked })),
+    );
+    const waiting = asked.flatMap((part, i) => (parts[i] ? [{ ...part, signed: parts[i] }] : []));
+    if (waiting.length === 0) return;
+    let failed: GroundUnavailable | undefined;
+    const next = waiting.values();
+    const work = async () => {
+      for (const { number, signed } of next) {
+        if (failed) return;
+        const { start, length } = place(of.source.size, partBytes, number);
+        try {
+          await refusable(() => put(deps, of.source, signed, start, length));
+        } catch (error) {
+          if (!(error instanceof GroundUnavailable)) throw error;
+          failed = error;
+          return;
+        }
+        killPoint("transfers.part");
+      }
+    };
+    await allSettled(Array.from({ length: atOnce }, work));
+    // All were taken. They are looked at again when the object is completed.
+    if (!failed) return;
+    if (waiting.length < open.length) backoff.reset();
+    open = waiting;
+    // An answer that is a refusal, and stays one, will not become another by waiting.
+    refusals = failed.status !== undefined && failed.status < 500 ? refusals + 1 : 0;
+    if (refusals === REFUSALS) throw new BeginAnew("a part is refused", { cause: failed });
+    await backoff.wait(deps.signal);
+    deps.signal.throwIfAborted();
+  }
+}
+
+/** Sends bytes of a source by a signed URL. */
+async function put(
+  { ground, signal }: SendDeps,
+  source: RangedSource,
+  { url, headers }: { url: string; headers: Record<string, string> },
+  start: number,
+  length: number,
+): Promise<void> {
+  const body = source.read(start, length);
+  let sent = start;
+  body.on("data", (chunk: Buffer) => {
+    sent += chunk.length;
+    source.sent?.(sent);
+  });
+  body.pause();
+  try {
+    await ground.put(url, body, signal, { size: length, headers });
+  } finally {
+    body.destroy();
+  }
+}
+
+/** What the ground refuses because the transfer is gone or is something else means to begin anew. */
+async function refusable<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof PerigeeError)) throw error;
+    // Its URL is too old, or too many parts come in at once: asked for again, it goes on.
+    if (error.code === "SIGNATURE_INVALID" || error.code === "TOO_MANY_REQUESTS") {
+      throw new GroundUnavailable(error.message, { cause: error });
+    }
+    const gone = ["UPLINK_NOT_FOUND", "CHECKSUM_MISMATCH", "SIZE_MISMATCH"].includes(error.code);
+    throw gone ? new BeginAnew(error.message, { cause: error }) : error;
+  }
+}
+
+/** Waits for all; throws what the first that failed did. */
+async function allSettled(work: Promise<void>[]): Promise<void> {
+  for (const one of await Promise.allSettled(work)) if (one.status === "rejected") throw one.reason;
+}
+
+function named({ epoch, command }: SendDeps, { n }: Of, { transfer }: Outgoing) {
+  return { epoch, user: command.user, command: command.id, n, transfer };
+}
+
+function place(size: number, partBytes: number, number: number): { start: number; length: number } {
+  const start = (number - 1) * partBytes;
+  return { start, length: Math.min(partBytes, size - start) };
+}
+
+async function* reading(
+  { signal }: SendDeps,
+  source: RangedSource,
+  start: number,
+  length: number,
+): AsyncGenerator<Buffer> {
+  const body: Readable = source.read(start, length);
+  try {
+    for await (const chunk of body) {
+      signal.throwIfAborted();
+      yield chunk as Buffer;
+    }
+  } finally {
+    body.destroy();
+  }
+}
+
+async function crcOf(deps: SendDeps, source: RangedSource, start: number, length: number): Promise<number> {
+  let crc = 0;
+  for await (const chunk of reading(deps, source, start, length)) crc = crc32Of(chunk, crc);
+  return crc;
+}
+
+function hex(crc: number): string {
+  return crc.toString(16).padStart(8, "0");
+}
