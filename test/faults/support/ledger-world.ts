@@ -226,7 +226,9 @@ export class LedgerWorld {
     }));
     const stop = await this.#act(death, (ledger) => ledger.noteProgress(EDGE, this.agent.epoch, told));
     for (const id of stop ?? []) {
-      const command = this.agent.have.get(id)!;
+      const command = this.agent.have.get(id);
+      // its end was told at the same time
+      if (!command) continue;
       const now = await this.#reader.command(command.user, id);
       if (now.state !== "running") this.agent.have.delete(id);
       else expect(now.cancelRequestedAt).toBeDefined();
