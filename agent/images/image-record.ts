@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { ImageName } from "#protocol/image-reference.ts";
+import { migrate } from "../database/migrate.ts";
 
 export type RecordedImage = ImageName & { user: string; id: string; created: number };
 
@@ -9,18 +10,7 @@ export class ImageRecord {
 
   constructor(db: DatabaseSync) {
     this.#db = db;
-    db.exec(`
-      CREATE TABLE IF NOT EXISTS images (
-        user TEXT NOT NULL, name TEXT NOT NULL, tag TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL,
-        PRIMARY KEY (user, name, tag)
-      ) STRICT, WITHOUT ROWID;
-      CREATE INDEX IF NOT EXISTS images_id ON images (id);
-      CREATE TABLE IF NOT EXISTS public_images (
-        reference TEXT PRIMARY KEY, source TEXT NOT NULL
-      ) STRICT, WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS image_marks (mark TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS released_images (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-    `);
+    migrate(db);
   }
 
   get(user: string, image: ImageName): RecordedImage | undefined {
