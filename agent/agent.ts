@@ -9,6 +9,7 @@ import type { AgentConfig, AgentEnvironment } from "./config.ts";
 import { openEngine } from "./engine/open-engine.ts";
 import { isErrno } from "./files/directory.ts";
 import { GroundClient } from "./ground/ground-client.ts";
+import { GroundSession } from "./ground/ground-session.ts";
 import { makeDoorbell } from "./ground/make-doorbell.ts";
 import { DockerImageStore } from "./images/docker/image-store.ts";
 import { openHandover } from "./images/handover/open-handover.ts";
@@ -28,8 +29,11 @@ import { Usage } from "./reporting/usage.ts";
 import { volumeHandlers } from "./volumes/handlers.ts";
 import { Volumes } from "./volumes/volumes.ts";
 
-/** What this version can do beside its operations; nothing is named yet. */
-const AGENT_FEATURES: readonly string[] = [];
+/**
+ * What this version can do beside its operations: `lanes`, many commands at the same time; `grants`, it says when a
+ * command has got its resources and what it waits for.
+ */
+const AGENT_FEATURES: readonly string[] = ["lanes", "grants"];
 
 /**
  * Runs the agent of one edge until `signal` aborts: pods go on running without it.
@@ -47,12 +51,12 @@ export async function runAgent(
   const database = openStateDatabase(environment.data);
   const journal = new Journal(database);
   const ground = new GroundClient({ url: environment.ground, token: environment.token });
+  const session = new GroundSession(ground, log);
   const doorbell = await makeDoorbell(environment, config, log);
   // Containers, networks and images of this agent, and of no other on the same engine.
   const instance = instanceOf(journal.id);
   const docker = openEngine();
 
-  let epoch = 0;
   let quota: number = LIMITS.quotaBytes;
   const volumes = new Volumes({
     root: config.volumes ?? join(environment.data, "volumes"),
@@ -97,7 +101,7 @@ export async function runAgent(
     db: database,
     runtime,
     resolveImage: (user, reference) => images.resolve(user, reference),
-    push: ({ data, ...chunk }) => ground.logs({ epoch, ...chunk }, data),
+    push: ({ data, ...chunk }) => session.logs(chunk, data),
     onError: (error, about) => log.warn({ err: error, ...about }, "pods: tried again"),
   });
   const written = new Map<string, number>();
@@ -122,7 +126,7 @@ export async function runAgent(
     },
     config.usageMs,
   );
-  const reporter = new PodReporter((reports) => ground.pods({ epoch, pods: reports }), log);
+  const reporter = new PodReporter((reports) => session.pods(reports), log);
   const handlers: OperationHandlers = {
     ...volumeHandlers(volumes, {
       isVolumeInUse: (user, volume) => pods.isVolumeInUse(user, volume),
@@ -143,9 +147,7 @@ export async function runAgent(
   const heart = { close() {} };
   try {
     later("the sweep of what earlier commands left", log, () => volumes.sweepIncoming(new Set(unfinished)));
-    const started = await startUntil(ground, journal.id, log, signal);
-    if (!started) return;
-    epoch = started.epoch;
+    if (!(await startUntil(session, journal.id, log, signal))) return;
     // Without an engine files still come and go: only what needs it fails, until it is there.
     await startNowOrLater("the image store", () => images.start(), log, signal);
     if (handover) await startNowOrLater("the image registry", () => handover.start(), log, signal);
@@ -160,8 +162,7 @@ export async function runAgent(
           (config.kubernetes ? [] : config.nodes).map((node) => ({ ...node, status: "Unknown" as const })),
         );
       quota = (
-        await ground.heartbeat({
-          epoch,
+        await session.heartbeat({
           nodes: nodes.map(({ name, kind, status }) => ({ name, kind, status })),
           usage: usage.all(),
           free,
@@ -175,7 +176,7 @@ export async function runAgent(
       await usage.measureAll();
       await beat.now();
     });
-    ready(started.edge, epoch);
+    ready(session.edge, session.epoch);
     const changed = (operation: OperationName, user: string) => {
       if (operation === "pod.run" || operation === "pod.stop") return;
       if (operation === "edge.publish" || operation.startsWith("image.")) pods.imagesChanged();
@@ -194,10 +195,10 @@ export async function runAgent(
       },
     };
     const loop = new AgentLoop(
-      { ground, journal, handlers, doorbell, changed, log, spool },
+      { session, journal, handlers, doorbell, changed, log, spool },
       { pollMs: config.pollMs },
     );
-    await loop.run(epoch, signal);
+    await loop.run(signal);
   } finally {
     heart.close();
     usage.close();
@@ -222,21 +223,22 @@ async function measuredOr(otherwise: number, measuring: Promise<number>): Promis
   }
 }
 
-/** Asks for an epoch until the ground gives one; undefined when `signal` aborts first. */
-async function startUntil(ground: GroundClient, journal: string, log: Logger, signal: AbortSignal) {
+/** Asks for an epoch until the ground gives one; false when `signal` aborts first. */
+async function startUntil(session: GroundSession, journal: string, log: Logger, signal: AbortSignal) {
   const backoff = new Backoff();
   while (!signal.aborted) {
     try {
-      return await ground.start({
+      await session.start({
         journal,
         version: VERSION,
         operations: OPERATION_NAMES,
         features: [...AGENT_FEATURES],
       });
+      return true;
     } catch (error) {
       if (backoff.tries === 0) log.warn({ err: error }, "waiting for the ground");
       await backoff.wait(signal);
     }
   }
-  return undefined;
+  return false;
 }

@@ -45,6 +45,10 @@ export const LIMITS = {
   inputBytes: 192 * KiB,
   /** what the agent may say of how a command ended */
   reportBytes: 4 * MiB,
+  /** commands that one agent has at the same time, over all lanes: running, waiting for a resource, being reported */
+  agentCommands: 256,
+  /** of them in one message of their progress */
+  progressCommands: 200,
   queuePerEdge: 100,
   queuePerUser: 20,
   /** requests of one user that are open at once, waiting and streaming ones included */

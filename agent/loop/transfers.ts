@@ -5,7 +5,7 @@ import type { StagedFile } from "#protocol/operations.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { type SpoolPlace, spool } from "../files/spool.ts";
 import type { WriteChunks } from "../ground/download.ts";
-import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
+import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
 import { streamInto } from "../ground/stream-into.ts";
 import { Backoff } from "./backoff.ts";
 
@@ -18,7 +18,7 @@ const BIG = 1 * MiB;
 const SPOOL: SpoolPlace = { directory: tmpdir(), room: () => Number.POSITIVE_INFINITY };
 
 type Of = {
-  ground: GroundClient;
+  ground: GroundPort;
   epoch: number;
   command: ClaimedCommand;
   signal: AbortSignal;

@@ -109,6 +109,8 @@ export class ImageWorld {
       command: { id: command, user, operation },
       input,
       signal: options.signal ?? new AbortController().signal,
+      handleCancel: () => new AbortController().signal,
+      release: () => undefined,
       progress: (progress) => options.onProgress?.(progress),
       manifest: async () => [],
       fetch: async () => Readable.from([]),
