@@ -26,6 +26,8 @@ export type CloudOptions = CloudPlaces &
     | "tokens"
     | "quota"
     | "limits"
+    | "lanes"
+    | "widths"
     | "waiting"
     | "trustProxy"
     | "partsOver"

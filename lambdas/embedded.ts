@@ -12,7 +12,7 @@ import { createGround, type Ground, type GroundOptions } from "./ground.ts";
 
 export type EmbeddedOptions = Pick<
   GroundOptions,
-  "quota" | "limits" | "waiting" | "trustProxy" | "partsOver" | "timeLeftMs" | "now"
+  "quota" | "limits" | "lanes" | "widths" | "waiting" | "trustProxy" | "partsOver" | "timeLeftMs" | "now"
 > & {
   /** directory in which everything lives */
   data: string;

@@ -50,6 +50,10 @@ export type GroundOptions = {
   /** bytes per user over volumes, images and staging (default LIMITS.quotaBytes) */
   quota?: number;
   limits?: LedgerOptions["limits"];
+  /** of all dialects (default: the EM's) */
+  lanes?: LedgerOptions["lanes"];
+  /** how many commands of a lane may run at the same time, where the operator says so (PERIGEE_LANES) */
+  widths?: LedgerOptions["widths"];
   waiting?: Partial<WaitingOptions>;
   /** what may pass through this ground, where that is bounded (Lambda); by default nothing is */
   pass?: GatewayLimits;
@@ -90,7 +94,13 @@ export function createGround(options: GroundOptions): Ground {
   const { store, staging, doorbell, log } = options;
   const now = options.now ?? Date.now;
   const quota = options.quota ?? LIMITS.quotaBytes;
-  const ledger = new Ledger(store, { now, ...(options.limits && { limits: options.limits }) });
+  const { limits, lanes, widths } = options;
+  const ledger = new Ledger(store, {
+    now,
+    ...(limits && { limits }),
+    ...(lanes && { lanes }),
+    ...(widths && { widths }),
+  });
   const accounts = new Accounts(store, { now });
   const recent = new RecentAccounts(accounts, { ms: options.recentAccountMs ?? 0, now });
   const tokens = new Tokens(options.tokens, { now });

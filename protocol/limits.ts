@@ -51,6 +51,10 @@ export const LIMITS = {
   progressCommands: 200,
   queuePerEdge: 100,
   queuePerUser: 20,
+  /** lanes of a ground: all are raised to a new epoch in one transaction */
+  lanes: 16,
+  /** commands that one claim brings, as JSON */
+  claimBytes: 1 * MiB,
   /** requests of one user that are open at once, waiting and streaming ones included */
   openPerUser: 200,
   /** one line of a pod's log; of a longer one the beginning stays, with a mark */

@@ -14,7 +14,8 @@ export type TerminalState = "succeeded" | "failed" | "cancelled" | "expired";
 const NEXT: Record<State, readonly State[]> = {
   // A refused or abandoned upload ends from `staging`; it was never queued.
   staging: ["queued", "cancelled", "expired", "failed"],
-  queued: ["running", "cancelled", "expired"],
+  // A queued one fails when its edge gets an agent that does not know the operation.
+  queued: ["running", "cancelled", "expired", "failed"],
   running: ["succeeded", "failed", "cancelled"],
   succeeded: [],
   failed: [],

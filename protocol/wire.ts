@@ -149,7 +149,14 @@ export const outcome = z.discriminatedUnion("state", [
 export type Outcome = z.infer<typeof outcome>;
 
 /** POST /agent/report → 200 once the ledger holds it; a repeat of the same report is 200 too. */
-export const reportRequest = z.object({ epoch, user: z.string(), command: commandId, outcome });
+export const reportRequest = z.object({
+  epoch,
+  user: z.string(),
+  command: commandId,
+  outcome,
+  /** the command's, as it was claimed: it spares the ground a look; absent from agents of version 0.2 and older */
+  lane: laneName.optional(),
+});
 /** `more`: another command waits, so that the agent need not ask when there is none. */
 export const reportResponse = z.object({ acknowledged: z.literal(true), more: z.boolean() });
 

@@ -38,6 +38,8 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   progressCommands: "commands in one message of an agent about how far they are",
   queuePerEdge: "commands queued for one edge; over it 429 `QUEUE_FULL`",
   queuePerUser: "commands of one user queued for one edge; over it 429 `QUEUE_FULL`",
+  lanes: "lanes of a ground, one or more for each dialect",
+  claimBytes: "commands that an agent gets by one claim; what is over it comes with the next",
   openPerUser:
     "requests of one user open at once, waiting and streaming ones too; over it 429 `TOO_MANY_REQUESTS`",
   logLineBytes:

@@ -2,6 +2,7 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { Command as LedgerCommand } from "#lambdas/ledger/command.ts";
+import { FIRST_LANE } from "#lambdas/ledger/first-lane.ts";
 import type { Ledger } from "#lambdas/ledger/ledger.ts";
 import { OPERATOR } from "#protocol/names.ts";
 import { isTerminal } from "#protocol/state.ts";
@@ -61,7 +62,7 @@ export function registerOperatorEdge(program: Command): void {
         ),
       ),
     );
-  verb("reset", "give up the command that holds the edge; its outcome is not known")
+  verb("reset", "give up the commands that run on the edge; their outcome is not known")
     .argument("<edge>")
     .action(action<[string], GroundOptions>(reset));
   verb("publish", "make an image of the edge's engine public to all users")
@@ -102,33 +103,39 @@ async function list({ output }: Session, _: [], ground: GroundOptions): Promise<
   const edges = await withLedger(ground, false, async ({ accounts, ledger }) =>
     Promise.all(
       (await accounts.listEdges()).map(async ({ id, tokenCreatedAt }) => {
-        const [state, beat, ok] = await Promise.all([
-          ledger.edgeState(id),
+        const [lanes, beat, ok] = await Promise.all([
+          ledger.edgeLanes(id),
           ledger.lastHeartbeat(id),
           ledger.inContact(id),
         ]);
+        const all = [...lanes].map(([name, lane]) => ({ name, ...lane }));
+        const holder = lanes.get(FIRST_LANE)?.running[0];
         return {
           edge: id,
           contact: beat ? (ok ? "ok" : "lost") : "never",
           last: beat ? new Date(beat.at).toISOString() : null,
           token: tokenCreatedAt !== undefined,
-          busy: state.holder
-            ? { command_id: state.holder.id, user: state.holder.user, operation: state.holder.operation }
-            : null,
-          queued: state.queue.length,
+          busy: holder ? { command_id: holder.id, user: holder.user, operation: holder.operation } : null,
+          queued: lanes.get(FIRST_LANE)?.queue.length ?? 0,
+          lanes: all.map(({ name, running, queue }) => ({
+            name,
+            running: running.length,
+            queued: queue.length,
+          })),
         };
       }),
     ),
   );
   output.result({ message: "Edges", data: edges }, () =>
     output.table(
-      ["EDGE", "CONTACT", "LAST", "BUSY", "QUEUED"],
+      ["EDGE", "CONTACT", "LAST", "BUSY", "QUEUED", "LANES"],
       edges.map((one) => [
         one.edge,
         one.token ? one.contact : "no token",
         one.last,
         one.busy ? `${one.busy.operation} of ${one.busy.user} (${one.busy.command_id})` : "no",
         one.queued,
+        one.lanes.map(({ name, running, queued }) => `${name} ${running}+${queued}`).join(", "),
       ]),
       { right: [4], cut: [3] },
     ),
@@ -146,17 +153,21 @@ async function change(
 }
 
 async function reset({ output }: Session, [id]: [string], ground: GroundOptions): Promise<undefined> {
-  const command = await withLedger(ground, false, async ({ accounts, ledger }) => {
+  const commands = await withLedger(ground, false, async ({ accounts, ledger }) => {
     await requireEdge(accounts, id);
     return ledger.resetEdge(id);
   });
-  const message = command
-    ? `Gave up ${command.operation} ${command.id} of ${command.user}: ${command.state}`
-    : `Nothing held ${id}`;
-  output.result(
-    { message, data: command ? { command_id: command.id, state: command.state } : {} },
-    () => message,
+  const lines = commands.map(
+    (command) => `Gave up ${command.operation} ${command.id} of ${command.user}: ${command.state}`,
   );
+  const message = lines.length > 0 ? lines.join("\n") : `Nothing held ${id}`;
+  const [first] = commands;
+  const data = {
+    // as long as one command was all that an edge could run
+    ...(first && { command_id: first.id, state: first.state }),
+    commands: commands.map((command) => ({ command_id: command.id, state: command.state })),
+  };
+  output.result({ message, data }, () => message);
 }
 
 async function publish(
@@ -172,12 +183,8 @@ async function publish(
     const edge = second === undefined ? edges[0]!.id : first;
     await requireEdge(accounts, edge);
     const image = second ?? first;
-    const { command } = await ledger.submitQueued({
-      user: OPERATOR,
-      edge,
-      operation: "edge.publish",
-      input: { image },
-    });
+    const draft = { user: OPERATOR, edge, operation: "edge.publish", input: { image } } as const;
+    const { command } = await ledger.submit(draft, "queue");
     output.waiting(`waiting for ${edge} to take it`);
     return follow(ledger, command, signal);
   });

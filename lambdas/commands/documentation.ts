@@ -17,10 +17,15 @@ const view = z
     position: z.number().int().optional().openapi({ description: "1 = next to run; only while queued" }),
     contact: z.enum(["ok", "lost"]).optional().openapi({ description: "only while running" }),
     progress: z.unknown().optional(),
+    waits_for: z.object({ resource: z.string(), command_id: z.string().optional() }).optional().openapi({
+      description:
+        "what a running command still waits for on the edge; `command_id` is the one before it, if it is one's own",
+    }),
     attempts: z.number().int(),
     created_at: z.string(),
     queued_at: z.string().optional(),
     claimed_at: z.string().optional(),
+    granted_at: z.string().optional().openapi({ description: "it had all it needs on the edge" }),
     ended_at: z.string().optional(),
     cancel_requested_at: z.string().optional(),
     result: z.unknown().optional(),

@@ -10,7 +10,6 @@ import type { Waiting } from "../dispatch/waiting.ts";
 import type { GroundEnv } from "../http/env.ts";
 import { SAFE_HEADERS } from "../http/safe-headers.ts";
 import type { Command } from "../ledger/command.ts";
-import { ahead } from "../ledger/edge-state.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { commandView, hasContent, type Standing } from "./view.ts";
 
@@ -111,8 +110,7 @@ export function registerCommandRoutes(app: Hono<GroundEnv>, parts: CommandsParts
   });
 
   async function standing(command: Command): Promise<Standing> {
-    if (command.state === "queued")
-      return { ahead: ahead(await ledger.edgeState(command.edge), command.id) ?? 0 };
+    if (command.state === "queued") return { ahead: (await ledger.ahead(command)) ?? 0 };
     if (command.state === "running")
       return { contact: (await ledger.inContact(command.edge)) ? "ok" : "lost" };
     return {};

@@ -20,6 +20,7 @@ export function commandView(command: Command, standing: Standing = {}) {
     ...(standing.ahead !== undefined && { position: standing.ahead + 1 }),
     ...(standing.contact && { contact: standing.contact }),
     ...(command.progress && { progress: command.progress }),
+    ...waitsFor(command),
     attempts: command.attempts,
     created_at: iso(command.createdAt),
     ...optionalTimes(command),
@@ -37,10 +38,18 @@ export function hasContent(command: Command): boolean {
   );
 }
 
+/** What a running command waits for on the edge: which command is before it, if it is the user's own. */
+function waitsFor({ state, waitsFor }: Command) {
+  if (state !== "running" || !waitsFor) return {};
+  const { resource, behind } = waitsFor;
+  return { waits_for: { resource, ...(behind && { command_id: behind }) } };
+}
+
 function optionalTimes(command: Command): Record<string, string> {
   const times: [string, number | undefined][] = [
     ["queued_at", command.queuedAt],
     ["claimed_at", command.claimedAt],
+    ["granted_at", command.grantedAt],
     ["ended_at", command.endedAt],
     ["cancel_requested_at", command.cancelRequestedAt],
   ];

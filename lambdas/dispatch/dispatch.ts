@@ -1,26 +1,46 @@
 import type { Failure } from "#protocol/errors.ts";
 import type { InputOf, OperationName, ResultOf, StagedFile } from "#protocol/operations.ts";
-import type { Command } from "../ledger/command.ts";
+import type { Admission, Command } from "../ledger/command.ts";
+import type { Draft, Idempotency } from "../ledger/draft.ts";
 
-/** How long the caller wants to wait, from its `Prefer` header (RFC 7240). */
-export type Preference =
-  /** no Prefer: take the lock or be refused, answer as the contract says */
-  | { kind: "contract" }
-  /** `respond-async`: queue, 202 at once */
-  | { kind: "async" }
-  /** `wait=N`: queue, wait up to N seconds, then 202 */
-  | { kind: "wait"; seconds: number };
+/** How long a caller waits for the end of its command. How the command is admitted is another matter. */
+export type Wait =
+  /** as long as its work may take */
+  | { kind: "end" }
+  /** not at all: the command as it was accepted */
+  | { kind: "none" }
+  /** at most so long */
+  | { kind: "most"; ms: number };
 
-/** `route` names the route, `digest` the body: a replay with another digest is refused. */
-export type Idempotency = { key: string; route: string; digest: string };
+export type { Idempotency } from "../ledger/draft.ts";
 
 export type Request<O extends OperationName> = {
   user: string;
   edge: string;
+  /** the queue of the edge that it goes through: one of the dialect's */
+  lane: string;
   operation: O;
   input: InputOf<O>;
-  preference: Preference;
+  /** take a free place now or be refused, or queue */
+  admission: Admission;
+  wait: Wait;
+  /** any text: in a lane that goes round, a user's groups take turns */
+  group?: string;
   idempotency?: Idempotency;
+  /** the dialect's own records, written together with the command (see Draft.records) */
+  records?: Draft["records"];
+};
+
+/** An uplink, before its body is read. */
+export type ReserveRequest = {
+  user: string;
+  edge: string;
+  lane: string;
+  /** `place`: the lane has to have a free place now, and its edge to be in contact */
+  admission: Admission;
+  wait: Wait;
+  /** what the body is known to hold at most */
+  bytes?: number;
 };
 
 /** What a waiting dialect gets: the end of the command, or the command as it stands. */
@@ -47,17 +67,19 @@ export interface Reservation {
 }
 
 /**
- * The way from a dialect to the edge. Every refusal is a PerigeeError:
- * LOCKED (423, data {operation, since, command_id} or {since}; `retryAfter` in data of the error object),
- * EM_UNREACHABLE (503), QUEUE_FULL (429), IDEMPOTENCY_KEY_REUSED (422), QUOTA_EXCEEDED (507).
+ * The way from a dialect to the edge. Every refusal is a PerigeeError: LaneBusy (code LOCKED, with what holds the
+ * place: the dialect says how much of it its user may know), EM_UNREACHABLE, QUEUE_FULL, IDEMPOTENCY_KEY_REUSED,
+ * QUOTA_EXCEEDED, UNSUPPORTED_OPERATION.
  */
 export interface Dispatch {
+  /**
+   * Submits a command and waits as asked.
+   * @example
+   * const answer = await dispatch.run({
+   *   user, edge, lane: "em", operation: "nodes.status", input: {}, admission: "place", wait: { kind: "end" },
+   * });
+   */
   run<O extends OperationName>(request: Request<O>): Promise<Answer<O>>;
-  /** The early check of an uplink, before its body is read. `bytes`: what the body is known to hold at most. */
-  reserve(request: {
-    user: string;
-    edge: string;
-    preference: Preference;
-    bytes?: number;
-  }): Promise<Reservation>;
+  /** The early check of an uplink. */
+  reserve(request: ReserveRequest): Promise<Reservation>;
 }

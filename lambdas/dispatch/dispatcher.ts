@@ -4,14 +4,13 @@ import { LIMITS } from "#protocol/limits.ts";
 import type { OperationName, ResultOf, StagedFile } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../ledger/command.ts";
-import { ahead } from "../ledger/edge-state.ts";
+import type { Draft } from "../ledger/draft.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { Draft } from "../ledger/submissions.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
 import type { Staging } from "../ports/staging.ts";
 import type { Allowances } from "../quotas/allowances.ts";
 import type { Changes } from "./changes.ts";
-import type { Answer, Dispatch, Preference, Request, Reservation } from "./dispatch.ts";
+import type { Answer, Dispatch, Request, Reservation, ReserveRequest, Wait } from "./dispatch.ts";
 import { loadStagedResult } from "./large-results.ts";
 import { MANIFEST, uplinkPrefix } from "./staging-keys.ts";
 import { endedFailure, type Waiting } from "./waiting.ts";
@@ -35,35 +34,25 @@ export class Dispatcher implements Dispatch {
 
   async run<O extends OperationName>(request: Request<O>): Promise<Answer<O>> {
     const { ledger, waiting } = this.#parts;
-    const { preference } = request;
-    const contract = preference.kind === "contract";
-    const { command } = await (contract ? ledger.submitLocking(request) : ledger.submitQueued(request));
+    const { admission, wait, ...draft } = request;
+    const { command, replayed } = await ledger.submit(draft, admission);
     killPoint("dispatch.submitted");
     if (command.state === "queued") await this.#ring(command);
-    if (!contract) return this.#answer(await this.#preferred(command, preference));
-    return this.#answer(
-      await (command.entry === "lock" ? waiting.holdingLock(command) : waiting.inQueue(command)),
-    );
+    if (wait.kind !== "end") return this.#answer(await this.#waited(command, wait));
+    if (command.admission === "place") return this.#answer(await waiting.forPlace(command));
+    // Of an earlier call of the same key it may have been promised that it stays.
+    return this.#answer(await waiting.inQueue(command, { withdraw: !replayed && admission === "queue" }));
   }
 
-  async reserve(request: {
-    user: string;
-    edge: string;
-    preference: Preference;
-    bytes?: number;
-  }): Promise<Reservation> {
+  async reserve(request: ReserveRequest): Promise<Reservation> {
     const { ledger, staging, allowances } = this.#parts;
     const left = await allowances.left(request.user, request.edge);
     const wanted = Math.min(request.bytes ?? LIMITS.uplinkBytes, LIMITS.uplinkBytes);
     let allowance = 0;
-    const draft: Draft = {
-      user: request.user,
-      edge: request.edge,
-      operation: "volume.uplink",
-      input: {},
-    };
-    const command = await ledger.reserve(draft, request.preference.kind === "contract", (state) => {
-      allowance = Math.min(left(state), wanted);
+    const { user, edge, lane } = request;
+    const draft: Draft = { user, edge, lane, operation: "volume.uplink", input: {} };
+    const command = await ledger.reserve(draft, request.admission === "place", (current) => {
+      allowance = Math.min(left(current), wanted);
       return allowance;
     });
     killPoint("dispatch.reserved");
@@ -78,7 +67,7 @@ export class Dispatcher implements Dispatch {
       },
       complete: async (upload) => {
         try {
-          return await this.queueStaged(command, request.preference, upload);
+          return await this.queueStaged(command, request.wait, upload);
         } catch (error) {
           // Refused: nothing of it stays. Anything else may have been committed: the janitor finds out.
           if (error instanceof PerigeeError) {
@@ -112,7 +101,7 @@ export class Dispatcher implements Dispatch {
    */
   async queueStaged(
     command: Command,
-    preference: Preference,
+    wait: Wait,
     upload: { volume: string; prefix: string; files: StagedFile[] },
   ): Promise<Answer<"volume.uplink">> {
     const { ledger, staging } = this.#parts;
@@ -126,15 +115,15 @@ export class Dispatcher implements Dispatch {
     // Another call was faster, and what it queued has ended: this manifest is nobody's.
     if (isTerminal(queued.state)) await staging.deletePrefix(upload.prefix);
     await this.#ring(queued);
-    return this.answerQueued(queued, preference);
+    return this.answerQueued(queued, wait);
   }
 
-  /** Waits for a queued command as asked. */
-  async answerQueued<O extends OperationName>(command: Command, preference: Preference): Promise<Answer<O>> {
+  /** Waits for a command whose files are staged as asked: it stays, whoever waits. */
+  async answerQueued<O extends OperationName>(command: Command, wait: Wait): Promise<Answer<O>> {
     const ended =
-      preference.kind === "contract"
-        ? this.#parts.waiting.inQueue(command)
-        : this.#preferred(command, preference);
+      wait.kind === "end"
+        ? this.#parts.waiting.inQueue(command, { withdraw: false })
+        : this.#waited(command, wait);
     return this.#answer<O>(await ended);
   }
 
@@ -144,14 +133,12 @@ export class Dispatcher implements Dispatch {
       return answer({ ...command, result: await loadStagedResult(this.#parts.staging, command) });
     }
     if (command.state !== "queued") return answer(command);
-    const before = ahead(await this.#parts.ledger.edgeState(command.edge), command.id) ?? 0;
+    const before = (await this.#parts.ledger.ahead(command)) ?? 0;
     return { kind: "accepted", command: { ...command, position: before + 1 } };
   }
 
-  #preferred(command: Command, preference: Preference): Promise<Command> {
-    return preference.kind === "wait"
-      ? this.#parts.waiting.atMost(command, preference.seconds * 1000)
-      : Promise.resolve(command);
+  #waited(command: Command, wait: Exclude<Wait, { kind: "end" }>): Promise<Command> {
+    return wait.kind === "most" ? this.#parts.waiting.atMost(command, wait.ms) : Promise.resolve(command);
   }
 
   async #ring(command: Command): Promise<void> {

@@ -41,7 +41,7 @@ describe("how often a wait looks", () => {
   test("in the queue, too: no sooner again after each second", async () => {
     const start = performance.now();
     const ledger = {
-      edgeState: async () => ({ epoch: 1, queue: [{ id: "other" }, { id: "c" }], reserved: [] }),
+      ahead: async () => 1,
       inContact: async () => true,
       async command() {
         looks.push(Math.round(performance.now() - start));
@@ -49,7 +49,7 @@ describe("how often a wait looks", () => {
       },
     } as unknown as Ledger;
     const waiting = new Waiting(ledger, new Changes(), { eager: { first: 100 } });
-    const ended = waiting.inQueue({ ...command, state: "queued" });
+    const ended = waiting.inQueue({ ...command, state: "queued" }, { withdraw: true });
     await vi.advanceTimersByTimeAsync(25_000);
     expect((await ended).state).toBe("succeeded");
     expect(looks.slice(0, 5)).toEqual([100, 200, 300, 400, 500]);
@@ -71,7 +71,7 @@ describe("how often a wait looks", () => {
     const perform = async () => {
       start = performance.now();
       looks = [];
-      const ended = waiting.holdingLock({ ...command, state: "queued" });
+      const ended = waiting.forPlace({ ...command, state: "queued" });
       await vi.advanceTimersByTimeAsync(1000);
       expect((await ended).state).toBe("succeeded");
       return looks;

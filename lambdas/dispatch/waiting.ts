@@ -3,7 +3,6 @@ import { LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../ledger/command.ts";
-import { ahead } from "../ledger/edge-state.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { unreachable } from "../ledger/refusals.ts";
 import type { Changes } from "./changes.ts";
@@ -84,10 +83,10 @@ export class Waiting {
   }
 
   /**
-   * The wait of a call that holds the lock: unclaimed for 15 s it is withdrawn.
+   * The wait of a call whose command took a place at once: unclaimed for 15 s it is withdrawn.
    * @throws EM_UNREACHABLE when it was withdrawn
    */
-  async holdingLock(command: Command): Promise<Command> {
+  async forPlace(command: Command): Promise<Command> {
     const { operation } = command;
     const start = performance.now();
     const begun = this.#options.now();
@@ -112,24 +111,32 @@ export class Waiting {
   }
 
   /**
-   * The wait of a staged uplink: never withdrawn, it ends with the command as it stands when the edge does
-   * not take it although nothing is ahead, when contact is lost, or past the deadline of the work.
+   * The wait of a call whose command queues. Where the edge does not take it although nothing is ahead of it in its
+   * lane, it is withdrawn, or (a staged uplink, which stays) returned as it stands; so is what contact is lost for,
+   * or is past the deadline of the work.
+   * @throws EM_UNREACHABLE when it was withdrawn
    */
-  async inQueue(command: Command): Promise<Command> {
+  async inQueue(command: Command, { withdraw }: { withdraw: boolean }): Promise<Command> {
     const { withdrawMs } = this.#options;
     const start = performance.now();
     const end = start + this.#most(this.#workMs(command));
     let current = command;
     let freeSince: number | undefined;
     while (current.state === "queued") {
-      const [state, inContact] = await Promise.all([
-        this.#ledger.edgeState(command.edge),
+      const [ahead, inContact] = await Promise.all([
+        this.#ledger.ahead(command),
         this.#ledger.inContact(command.edge),
       ]);
-      freeSince = ahead(state, command.id) === 0 ? (freeSince ?? performance.now()) : undefined;
+      freeSince = ahead === 0 ? (freeSince ?? performance.now()) : undefined;
       const untaken = freeSince !== undefined && performance.now() - freeSince >= withdrawMs;
+      if (untaken && withdraw) {
+        current = await this.#ledger.endUnclaimed(current, "expired");
+        if (current.state === "expired") throw unreachable();
+        break;
+      }
       const over = performance.now() >= end;
-      if (untaken || over || !inContact) return current;
+      // Without contact nothing is known of the queue; one that can be withdrawn waits for its turn.
+      if (untaken || over || (!inContact && !withdraw)) return current;
       const until = performance.now() + this.#options.pollMs;
       current = await this.#loop(
         current,
@@ -141,10 +148,19 @@ export class Waiting {
     return this.#untilDeadline(current);
   }
 
+  /** The deadline of the work counts from the claim, or from the grant where the agent tells of grants. */
   async #untilDeadline(command: Command, looks?: Looks): Promise<Command> {
     if (isTerminal(command.state)) return command;
-    const until = performance.now() + this.#most(this.#workMs(command));
-    return this.#loop(command, () => performance.now() >= until, until, looks);
+    const last = performance.now() + this.#most(Number.POSITIVE_INFINITY);
+    let until = last;
+    const isOver = (now: Command) => {
+      if (until === last && (!now.grants || now.grantedAt !== undefined)) {
+        until = Math.min(last, performance.now() + this.#workMs(now));
+      }
+      return performance.now() >= until;
+    };
+    isOver(command);
+    return this.#loop(command, isOver, () => until, looks);
   }
 
   #most(ms: number): number {
@@ -159,7 +175,7 @@ export class Waiting {
   async #loop(
     command: Command,
     done: (now: Command) => boolean,
-    until: number,
+    until: number | (() => number),
     looks: Looks = { start: performance.now(), at: [] },
   ): Promise<Command> {
     const { eager } = this.#options;
@@ -168,7 +184,8 @@ export class Waiting {
     let now = eager ? command : await this.#ledger.command(command.user, command.id);
     for (;;) {
       if (isTerminal(now.state) || done(now)) return now;
-      await bell.next(Math.max(1, Math.min(this.#pause(looks), until - performance.now())));
+      const end = typeof until === "number" ? until : until();
+      await bell.next(Math.max(1, Math.min(this.#pause(looks), end - performance.now())));
       looks.at = [...looks.at.slice(-1), performance.now() - looks.start];
       now = await this.#ledger.command(command.user, command.id);
     }
@@ -185,7 +202,8 @@ export class Waiting {
 }
 
 function fingerprint(command: Command): string {
-  return JSON.stringify([command.state, command.attempts, command.progress, command.cancelRequestedAt]);
+  const { state, attempts, progress, waitsFor, cancelRequestedAt } = command;
+  return JSON.stringify([state, attempts, progress, waitsFor, cancelRequestedAt]);
 }
 
 /** The failure of a command that ended without an answer of its own. */

@@ -17,6 +17,16 @@ const response = z.object({
       .object({ since: z.string(), operation: z.string().optional(), command_id: z.string().optional() })
       .nullable(),
     queued: z.number().int(),
+    lanes: z
+      .array(
+        z.object({
+          name: z.string(),
+          width: z.number().int().nullable().openapi({ description: "null: its dialect is off" }),
+          running: z.number().int(),
+          queued: z.number().int(),
+        }),
+      )
+      .openapi({ description: "what each lane runs and holds back; `busy` and `queued` are of the EM's" }),
     agent: z
       .object({ version: z.string(), operations: z.array(z.string()), features: z.array(z.string()) })
       .nullable()

@@ -1,6 +1,7 @@
 import type { Hono } from "hono";
 import type { GroundEnv } from "../http/env.ts";
 import { operationsOf } from "../ledger/edge-agent.ts";
+import { FIRST_LANE } from "../ledger/first-lane.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
 
@@ -16,15 +17,17 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
   app.get("/edge", async (c) => {
     const user = c.get("user");
     const edge = await parts.resolveEdge(user, c.req.header("perigee-edge"));
-    const [beat, state, agent, pods, inContact] = await Promise.all([
+    const [beat, lanes, agent, pods, inContact] = await Promise.all([
       parts.ledger.lastHeartbeat(edge),
-      parts.ledger.edgeState(edge),
+      parts.ledger.edgeLanes(edge),
       parts.ledger.edgeAgent(edge),
       parts.runs.current(edge, user),
       parts.ledger.inContact(edge),
     ]);
     const ageOf = (at: number) => Math.max(0, Math.round((parts.now() - at) / 1000));
-    const { holder } = state;
+    const widths = parts.ledger.widths();
+    const first = lanes.get(FIRST_LANE);
+    const holder = first?.running[0];
     const own = holder?.user === user ? { operation: holder.operation, command_id: holder.id } : {};
     return c.json(
       {
@@ -39,7 +42,13 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
               }
             : { state: "never" as const, last: null, age: null },
           busy: holder ? { since: new Date(holder.since).toISOString(), ...own } : null,
-          queued: state.queue.length,
+          queued: first?.queue.length ?? 0,
+          lanes: [...lanes].map(([name, { running, queue }]) => ({
+            name,
+            width: widths[name] ?? null,
+            running: running.length,
+            queued: queue.length,
+          })),
           agent: agent
             ? {
                 version: agent.version,

@@ -3,11 +3,12 @@ import { expect, test } from "vitest";
 import { MAX_WAIT_S, readPrefer } from "./prefer.ts";
 
 const wait = (seconds: number, applied = `wait=${seconds}`) => ({
-  preference: { kind: "wait", seconds },
+  admission: "queue",
+  wait: { kind: "most", ms: seconds * 1000 },
   applied,
 });
-const contract = { preference: { kind: "contract" } };
-const async = { preference: { kind: "async" }, applied: "respond-async" };
+const contract = { admission: "place", wait: { kind: "end" } };
+const async = { admission: "queue", wait: { kind: "none" }, applied: "respond-async" };
 
 test.each<[string | undefined, unknown]>([
   [undefined, contract],
@@ -39,7 +40,8 @@ test.each<[string | undefined, unknown]>([
 test("reads any header to an end", () => {
   fc.assert(
     fc.property(fc.string(), (header) => {
-      expect(["contract", "async", "wait"]).toContain(readPrefer(header).preference.kind);
+      const { admission, wait } = readPrefer(header);
+      expect(["place end", "queue none", "queue most"]).toContain(`${admission} ${wait.kind}`);
     }),
   );
 });

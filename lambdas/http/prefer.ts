@@ -1,10 +1,15 @@
-import type { Preference } from "../dispatch/dispatch.ts";
+import type { Wait } from "../dispatch/dispatch.ts";
+import type { Admission } from "../ledger/command.ts";
 
 /** Longer waits are cut to this many seconds: no connection is held for more than a day. */
 export const MAX_WAIT_S = 86_400;
 
-/** A `Prefer` header as read: what to do, and what to say in `Preference-Applied` when it was done. */
-export type Preferred = { preference: Preference; applied?: string };
+/**
+ * A `Prefer` header as read: how the command is admitted and how long the caller waits, and what to say in
+ * `Preference-Applied` when that was done. Without it a call takes a place or is refused, and waits for the end;
+ * any preference queues.
+ */
+export type Preferred = { admission: Admission; wait: Wait; applied?: string };
 
 /**
  * Reads `Prefer` (RFC 7240): `respond-async`, `wait=N` (seconds), both, in one header or several joined by
@@ -27,12 +32,13 @@ export function readPrefer(header: string | undefined): Preferred {
   }
   if (wait !== undefined) {
     return {
-      preference: { kind: "wait", seconds: wait },
+      admission: "queue",
+      wait: { kind: "most", ms: wait * 1000 },
       applied: async ? `respond-async, wait=${wait}` : `wait=${wait}`,
     };
   }
-  if (async) return { preference: { kind: "async" }, applied: "respond-async" };
-  return { preference: { kind: "contract" } };
+  if (async) return { admission: "queue", wait: { kind: "none" }, applied: "respond-async" };
+  return { admission: "place", wait: { kind: "end" } };
 }
 
 function splitOutsideQuotes(text: string, separator: string): string[] {

@@ -57,7 +57,7 @@ describe("the janitor", () => {
   });
 
   test("downlinked content that nobody fetched goes after a day", async () => {
-    const { command } = await ground.ledger.submitQueued({ ...draft, operation: "volume.read" });
+    const { command } = await ground.ledger.submit({ ...draft, operation: "volume.read" }, "queue");
     const epoch = await ground.ledger.startAgent("em1", "j", AGENT);
     await ground.ledger.claim("em1", epoch);
     await ground.ledger.report("em1", epoch, "alice", command.id, { state: "succeeded", result: {} });
@@ -119,7 +119,7 @@ describe("the janitor", () => {
   });
 
   test("history goes 90 days after its end", async () => {
-    const { command } = await ground.ledger.submitQueued({ ...draft, operation: "nodes.status" });
+    const { command } = await ground.ledger.submit({ ...draft, operation: "nodes.status" }, "queue");
     await ground.ledger.cancel("alice", command.id);
     now += 90 * 24 * 3600_000;
     await ground.janitor.round();

@@ -1,7 +1,14 @@
 import type { Failure } from "#protocol/errors.ts";
 import type { OperationName } from "#protocol/operations.ts";
 import type { State } from "#protocol/state.ts";
-import type { Progress } from "#protocol/wire.ts";
+import type { Progress, WaitsFor } from "#protocol/wire.ts";
+import { FIRST_LANE } from "./first-lane.ts";
+
+/**
+ * How a command enters its lane: `place` takes a free place at once or is refused, and is withdrawn when nobody
+ * claims it in time; `queue` waits its turn.
+ */
+export type Admission = "place" | "queue";
 
 /** A command as the ledger holds it. All times are the ground's, in ms since 1970. */
 export type Command = {
@@ -9,23 +16,32 @@ export type Command = {
   id: string;
   user: string;
   edge: string;
+  /** the queue of its edge that it goes through */
+  lane: string;
   operation: OperationName;
   input: unknown;
   state: State;
-  /** `lock`: took the lock on acceptance and can be withdrawn; `queue`: waits its turn, never withdrawn */
-  entry: "lock" | "queue";
-  /** runs alone on its edge */
-  exclusive: boolean;
-  /** 1 = next to run; only on a command that is shown, the ledger's order is the edge's queue */
+  admission: Admission;
+  /** name of the group among its user's commands with which it takes turns, in a lane that goes round */
+  group?: string;
+  /** 1 = next to run; only on a command that is shown: the ledger's order is the lane's queue */
   position?: number;
-  /** claims so far */
+  /** epochs under which it was claimed */
   attempts: number;
   createdAt: number;
   queuedAt?: number;
   claimedAt?: number;
+  /** its agent tells when it has what it needs on the edge ({@link Command.grantedAt}): until then it waits there */
+  grants?: boolean;
+  /** it had all its resources on the edge: its deadline runs */
+  grantedAt?: number;
+  /** what it waits for on the edge */
+  waitsFor?: WaitsFor;
   endedAt?: number;
   /** epoch of the agent that claimed it last */
   epoch?: number;
+  /** `[epoch, turn]` of the claim that handed it out first */
+  order?: [epoch: number, turn: number];
   /** staging prefix of its uplinked files, ending in `/`; absent when it has none */
   staged?: string;
   /** an upload in parts: when it is given up if it is not complete then */
@@ -37,3 +53,13 @@ export type Command = {
   stagedResult?: number;
   failure?: Failure;
 };
+
+/** A command as versions 0.1 and 0.2 wrote it: in the one lane that there was. */
+type EarlierCommand = Omit<Command, "lane" | "admission"> & { entry: "lock" | "queue"; exclusive: boolean };
+
+/** A command's record, whichever version wrote it. */
+export function readCommand(stored: Command | EarlierCommand): Command {
+  if (!("entry" in stored)) return stored;
+  const { entry, exclusive: _, ...command } = stored;
+  return { ...command, lane: FIRST_LANE, admission: entry === "lock" ? "place" : "queue" };
+}

@@ -1,10 +1,9 @@
-import { PerigeeError } from "#protocol/errors.ts";
+import { type Failure, PerigeeError } from "#protocol/errors.ts";
 import type { Command } from "./command.ts";
-import type { EdgeState } from "./edge-state.ts";
 
 /** @throws STALE_EPOCH */
-export function requireEpoch(state: EdgeState, epoch: number): void {
-  if (state.epoch !== epoch) {
+export function requireEpoch(of: { epoch: number }, epoch: number): void {
+  if (of.epoch !== epoch) {
     throw new PerigeeError("STALE_EPOCH", `Epoch ${epoch} is over: a newer agent serves this edge`);
   }
 }
@@ -23,3 +22,9 @@ export function endedError(command: Command): PerigeeError {
     ? new PerigeeError("CANCELLED", "The command was cancelled")
     : new PerigeeError("EXPIRED", "The command has expired");
 }
+
+/** How a command ends that was begun, and of which nobody knows how far it came. */
+export const INTERRUPTED: Failure = {
+  code: "INTERRUPTED",
+  message: "The command was interrupted on the edge; its outcome is not known",
+};

@@ -18,9 +18,9 @@ describe("an edge's health", () => {
     const epoch = await ledger.startAgent("em1", "journal", AGENT);
     await ledger.heartbeat("em1", { ...BEAT, epoch });
     const draft = { user: "ann", edge: "em1", operation: "nodes.status", input: {} } as const;
-    await ledger.submitQueued(draft);
+    await ledger.submit(draft, "queue");
     now += 5_000;
-    await ledger.submitQueued(draft);
+    await ledger.submit(draft, "queue");
     now += 2_000;
     await ledger.claim("em1", epoch);
     now += 3_000;

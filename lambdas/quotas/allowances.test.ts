@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { type EdgeState, NEW_EDGE } from "../ledger/edge-state.ts";
+import { type Lane, newLane } from "../ledger/lane.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Staging } from "../ports/staging.ts";
 import { Allowances } from "./allowances.ts";
@@ -22,8 +22,8 @@ beforeEach(() => {
   const ledger = { lastHeartbeat: async () => ({ usage: onEdge }) } as unknown as Ledger;
   allowances = new Allowances({ staging, ledger, quota: 1000 });
 });
-const reserved = (...places: [id: string, user: string, bytes?: number][]): EdgeState => ({
-  ...NEW_EDGE,
+const reserved = (...places: [id: string, user: string, bytes?: number][]): Lane => ({
+  ...newLane(1),
   reserved: places.map(([id, user, bytes]) => ({
     id,
     user,
@@ -32,7 +32,7 @@ const reserved = (...places: [id: string, user: string, bytes?: number][]): Edge
     ...(bytes !== undefined && { bytes }),
   })),
 });
-const left = async (state: EdgeState) => (await allowances.left("alice", "em1"))(state);
+const left = async (lane: Lane) => (await allowances.left("alice", "em1"))(lane);
 
 test("what lies anywhere counts once, others' not at all", async () => {
   onEdge = { alice: 100, bob: 900 };
@@ -42,7 +42,7 @@ test("what lies anywhere counts once, others' not at all", async () => {
     { key: "uplink/alice/v/c1/manifest", size: 3 },
     { key: "uplink/bob/_/c9/0", size: 900 },
   ];
-  expect(await left(NEW_EDGE)).toBe(1000 - 100 - 50 - 23);
+  expect(await left(newLane(1))).toBe(1000 - 100 - 50 - 23);
 });
 
 test("a reservation counts whole, with what has come in of it, and whatever came in beyond it", async () => {
@@ -65,5 +65,5 @@ test("more objects than one page are all counted", async () => {
     key: `uplink/alice/_/c${i % 3}/${String(i).padStart(5, "0")}`,
     size: 0.1,
   })).sort((a, b) => (a.key < b.key ? -1 : 1));
-  expect(await left(NEW_EDGE)).toBeCloseTo(750);
+  expect(await left(newLane(1))).toBeCloseTo(750);
 });

@@ -1,5 +1,5 @@
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
-import type { EdgeState } from "../ledger/edge-state.ts";
+import type { Lane } from "../ledger/lane.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Staging } from "../ports/staging.ts";
 
@@ -26,7 +26,7 @@ export class Allowances {
    * Reads what is used, and returns how many bytes are left by an edge's reservations.
    * @throws QUOTA_EXCEEDED (the function) when nothing is left
    */
-  async left(user: string, edge: string): Promise<(state: EdgeState) => number> {
+  async left(user: string, edge: string): Promise<(lane: Pick<Lane, "reserved">) => number> {
     const [staged, down, beat] = await Promise.all([
       this.#stagedByCommand(user),
       this.#staging.usage(`downlink/${user}/`),

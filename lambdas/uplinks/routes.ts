@@ -100,7 +100,7 @@ async function completeUplink(c: EmContext, deps: UplinkDeps): Promise<Response>
   const preferred = readPrefer(c.req.header("prefer"));
   const upload = await deps.uploads.find(c.get("user"), idOf(c));
   try {
-    const answer = await deps.uploads.complete(upload, preferred.preference);
+    const answer = await deps.uploads.complete(upload, preferred.wait);
     return await answerOf(deps, answer, preferred, uplinked);
   } catch (error) {
     throw inCommand(error, upload.command.id);

@@ -3,7 +3,7 @@ import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { StagedFile } from "#protocol/operations.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
-import type { Answer, Idempotency, Preference } from "../dispatch/dispatch.ts";
+import type { Answer, Idempotency, Wait } from "../dispatch/dispatch.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import { mapWithLimit } from "../dispatch/map-with-limit.ts";
 import { PLAN, uplinkPrefix } from "../dispatch/staging-keys.ts";
@@ -158,20 +158,20 @@ export class Uploads {
    * Makes the uplink's command of it, once however often it is asked, and waits as asked.
    * @throws UPLINK_INCOMPLETE (it goes on), CANCELLED, EXPIRED
    */
-  async complete(upload: Upload, preference: Preference): Promise<Answer<"volume.uplink">> {
+  async complete(upload: Upload, wait: Wait): Promise<Answer<"volume.uplink">> {
     const { dispatch } = this.#parts;
     const { command, plan } = upload;
-    if (!plan) return dispatch.answerQueued(command, preference);
+    if (!plan) return dispatch.answerQueued(command, wait);
     const missing = await this.#assemble(upload, plan);
     if (missing.length > 0) {
       // What another call has completed may be with the edge by now, and gone from here.
       const now = await this.#parts.ledger.command(command.user, command.id);
-      if (now.state !== "staging") return dispatch.answerQueued(now, preference);
+      if (now.state !== "staging") return dispatch.answerQueued(now, wait);
       throw incomplete(missing);
     }
     killPoint("uploads.assembled");
     const files = plan.files.map(({ n, path, size, xxh64 }): StagedFile => ({ n, path, size, xxh64 }));
-    return dispatch.queueStaged(command, preference, {
+    return dispatch.queueStaged(command, wait, {
       volume: plan.volume,
       prefix: prefixOf(command),
       files,

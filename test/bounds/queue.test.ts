@@ -47,7 +47,7 @@ describe("the queue of an edge", () => {
       expect(over).toMatchObject({ status: 429, body: { error: "QUEUE_FULL" } });
       expect(Number(over.retry)).toBeGreaterThan(0);
     }
-    expect((await world.ground.ledger.edgeState("em1")).queue).toHaveLength(LIMITS.queuePerEdge);
+    expect((await world.ground.ledger.lane("em1")).queue).toHaveLength(LIMITS.queuePerEdge);
 
     // one more user, with no command of its own yet
     const late = await world.user("late");

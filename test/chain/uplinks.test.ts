@@ -21,7 +21,7 @@ test("a full disk refuses an upload in parts, and nothing of it stays: not even 
     expect(await open("x")).toEqual(full);
     // The same key again is tried again, and was not used up by the refusal.
     expect(await open("x")).toEqual(full);
-    expect((await world.ground.ledger.edgeState("em1")).reserved).toEqual([]);
+    expect((await world.ground.ledger.lane("em1")).reserved).toEqual([]);
     expect(await world.ground.staging.list("uplink/")).toEqual([]);
   } finally {
     await world.close();

@@ -71,8 +71,8 @@ describe("the lock on DynamoDB", () => {
     expect(commands).toHaveLength(statuses.filter((status) => status === 200).length);
     expect(new Set(commands.map(({ state }) => state))).toEqual(new Set(["succeeded"]));
     expectNoOverlap(commands);
-    expect(await world.ground.ledger.edgeState("em1")).toMatchObject({ queue: [], reserved: [] });
-    expect((await world.ground.ledger.edgeState("em1")).holder).toBeUndefined();
+    expect(await world.ground.ledger.lane("em1")).toMatchObject({ queue: [], reserved: [] });
+    expect((await world.ground.ledger.lane("em1")).running).toEqual([]);
   });
 
   test("commands queued from two grounds at once keep one order, and none is lost", {
@@ -146,7 +146,7 @@ describe("the doorbell on SQS", () => {
     await expect
       .poll(
         async () => {
-          await world.ground.ledger.edgeState("em1");
+          await world.ground.ledger.lane("em1");
           await act(`heard-${effects.length}`);
           return receives();
         },

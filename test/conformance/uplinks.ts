@@ -253,7 +253,7 @@ export function uplinksConformance(
       expect({ status, error: body.error }).toEqual({ status: 409, error: "CANCELLED" });
       expect((await post(`/uplinks/${id}/parts`)).body.data).toMatchObject({ state: "cancelled", parts: [] });
       expect(await world.ground.staging.list("uplink/")).toEqual([]);
-      expect((await world.ground.ledger.edgeState("em1")).reserved).toEqual([]);
+      expect((await world.ground.ledger.lane("em1")).reserved).toEqual([]);
     });
 
     test("an Idempotency-Key opens one upload, and finds what has arrived of it", async () => {
@@ -290,7 +290,7 @@ export function uplinksConformance(
       const dest_path = Array.from({ length: 4 }, () => "d".repeat(230)).join("/");
       const { status, body } = await post("/uplinks", { dest_path, files });
       expect([status, body.error]).toEqual([413, "BODY_TOO_LARGE"]);
-      expect((await world.ground.ledger.edgeState("em1")).reserved).toEqual([]);
+      expect((await world.ground.ledger.lane("em1")).reserved).toEqual([]);
       expect((await post("/uplinks", { dest_path, files: files.slice(0, 1000) })).status).toBe(201);
     });
 
@@ -351,7 +351,7 @@ export function uplinksConformance(
         await world.ground.janitor.round();
         expect(await state(id)).toBe("expired");
         expect(await world.ground.staging.list("uplink/")).toEqual([]);
-        expect((await world.ground.ledger.edgeState("em1")).reserved).toEqual([]);
+        expect((await world.ground.ledger.lane("em1")).reserved).toEqual([]);
       });
 
       test("asking for URLs is being heard of", async () => {
@@ -367,7 +367,7 @@ export function uplinksConformance(
 
       test("completing it then is 503 EXPIRED", async () => {
         const { id } = (await post("/uplinks", { files: [declared("f", Buffer.from("x"))] })).body.data;
-        await world.ground.ledger.endUnclaimed({ edge: "em1", user: "alice", id }, "expired");
+        await world.ground.ledger.endUnclaimed({ edge: "em1", lane: "em", user: "alice", id }, "expired");
         const { status, body } = await post(`/uplinks/${id}/complete`);
         expect({ status, error: body.error }).toEqual({ status: 503, error: "EXPIRED" });
       });

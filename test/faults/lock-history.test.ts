@@ -146,8 +146,8 @@ describe("a hundred clients on one edge", () => {
       expect(command.attempts).toBe(command.claimedAt === undefined ? 0 : 1);
     }
     expectNoOverlap(commands);
-    expect(await world.ground.ledger.edgeState("em1")).toMatchObject({ queue: [], reserved: [] });
-    expect((await world.ground.ledger.edgeState("em1")).holder).toBeUndefined();
+    expect(await world.ground.ledger.lane("em1")).toMatchObject({ queue: [], reserved: [] });
+    expect((await world.ground.ledger.lane("em1")).running).toEqual([]);
     expect(await world.ground.staging.list("uplink/")).toEqual([]);
   });
 
@@ -162,7 +162,7 @@ describe("a hundred clients on one edge", () => {
         clients[i % 3]!.fetch("/em/nodes/status", { headers: async202 }).then(sent),
       ),
     );
-    const { queue } = await world.ground.ledger.edgeState("em1");
+    const { queue } = await world.ground.ledger.lane("em1");
     expect(queue).toHaveLength(45);
     await world.agent(recorder.handlers("em1"));
     expectNoOverlap(await ended(users));

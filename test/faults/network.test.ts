@@ -234,12 +234,15 @@ describe("the doorbell", () => {
   test("a command that nobody rings for arrives by itself", async () => {
     const { effects, handlers } = edge();
     await start(handlers);
-    const { command: written } = await world.ground.ledger.submitQueued({
-      user: "alice",
-      edge: "em1",
-      operation: "volume.delete",
-      input: { volume: "default", path: "x" },
-    });
+    const { command: written } = await world.ground.ledger.submit(
+      {
+        user: "alice",
+        edge: "em1",
+        operation: "volume.delete",
+        input: { volume: "default", path: "x" },
+      },
+      "queue",
+    );
     await until(async () => ((await command(written.id)).state === "succeeded" ? true : undefined));
     expect(effects).toEqual(["delete x"]);
   });
@@ -322,7 +325,7 @@ describe("a superseded agent", () => {
     const state = async () =>
       JSON.stringify([
         await command(id),
-        await world.ground.ledger.edgeState("em1"),
+        await world.ground.ledger.lane("em1"),
         await world.ground.ledger.lastHeartbeat("em1"),
         await world.ground.runs.current("em1", "alice"),
         await world.ground.staging.list("logs/"),
@@ -471,8 +474,8 @@ describe("while contact is lost", () => {
     for (const hours of [1, 24, 24 * 30]) {
       clock += hours * 3600_000;
       await world.ground.janitor.round();
-      expect(await world.ground.ledger.edgeState("em1")).toMatchObject({
-        holder: { id, claimed: true },
+      expect(await world.ground.ledger.lane("em1")).toMatchObject({
+        running: [{ id, claim: expect.any(Object) }],
         queue: [{ id: queuedId }],
       });
       expect(await command(id)).toMatchObject({ state: "running", attempts: 1 });
@@ -488,7 +491,7 @@ describe("while contact is lost", () => {
   test("only the operator's reset gives it up; what the agent says later changes nothing", async () => {
     const { hold, call, effects, id, queuedId } = await loseContact();
     const reset = await world.ground.ledger.resetEdge("em1");
-    expect(reset).toMatchObject({ id, state: "failed", failure: { code: "INTERRUPTED" } });
+    expect(reset).toMatchObject([{ id, state: "failed", failure: { code: "INTERRUPTED" } }]);
     const answer = await call;
     expect([answer.status, await answer.json()]).toMatchObject([500, { error: "INTERRUPTED" }]);
     const before = await command(id);

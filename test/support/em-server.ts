@@ -107,8 +107,8 @@ export function fakeCommand(operation: OperationName, state: Command["state"]): 
     operation,
     input: {},
     state,
-    entry: "lock",
-    exclusive: true,
+    lane: "em",
+    admission: "place",
     attempts: 0,
     createdAt: 0,
   };

@@ -5,7 +5,9 @@ import { failureResponse } from "../../http/errors.ts";
 import { readIdempotency } from "../../http/idempotency-key.ts";
 import { type Preferred, readPrefer } from "../../http/prefer.ts";
 import type { Command } from "../../ledger/command.ts";
+import { FIRST_LANE } from "../../ledger/first-lane.ts";
 import { acceptedAnswer } from "./answers.ts";
+import { busyToUser } from "./busy.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
 import { inCommand } from "./handler.ts";
 
@@ -32,15 +34,14 @@ export async function perform<O extends OperationName>(
   readIdempotency(key, route, {});
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
   const idempotency = readIdempotency(key, route, { edge, input });
-  const answer = await deps.dispatch.run({
-    user,
-    edge,
-    operation,
-    input,
-    preference: preferred.preference,
-    ...(idempotency && { idempotency }),
-  });
-  const once = preferred.preference.kind === "contract" && !idempotency;
+  const { admission, wait } = preferred;
+  const asked = { user, edge, lane: FIRST_LANE, operation, input, admission, wait };
+  const answer = await deps.dispatch
+    .run({ ...asked, ...(idempotency && { idempotency }) })
+    .catch((error: unknown) => {
+      throw busyToUser(error, user);
+    });
+  const once = wait.kind === "end" && !idempotency;
   return answerOf(deps, answer, preferred, (result, command) => respond(result, command, once));
 }
 
@@ -48,7 +49,7 @@ export async function perform<O extends OperationName>(
 export async function answerOf<O extends OperationName>(
   deps: Pick<EmDeps, "log">,
   answer: Answer<O>,
-  { applied, preference }: Preferred,
+  { applied, wait }: Preferred,
   respond: (result: ResultOf<O>, command: Command) => Response | Promise<Response>,
 ): Promise<Response> {
   const { command } = answer;
@@ -66,7 +67,7 @@ export async function answerOf<O extends OperationName>(
   } catch (error) {
     throw inCommand(error, command.id);
   }
-  if (applied !== undefined && (preference.kind === "wait" || answer.kind === "accepted")) {
+  if (applied !== undefined && (wait.kind === "most" || answer.kind === "accepted")) {
     response.headers.set("preference-applied", applied);
   }
   return response;

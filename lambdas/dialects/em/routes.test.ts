@@ -89,7 +89,9 @@ describe.each(CHANGING)("POST %s", (path, fields, operation, message) => {
         user: "client1",
         edge: "cg2",
         operation,
-        preference: { kind: "contract" },
+        lane: "em",
+        admission: "place",
+        wait: { kind: "end" },
       });
       inputs.push(last()!.input);
     }
@@ -424,7 +426,7 @@ describe("answers", () => {
   test("Prefer: passed on, 202 with Location, position and Preference-Applied", async () => {
     em.dispatch.outcome = { accepted: true };
     const response = await em.fetch("/em/nodes/status", { headers: { prefer: "wait=5" } });
-    expect(last()).toMatchObject({ preference: { kind: "wait", seconds: 5 } });
+    expect(last()).toMatchObject({ admission: "queue", wait: { kind: "most", ms: 5000 } });
     expect(response.status).toBe(202);
     expect(response.headers.get("location")).toBe(`/commands/${COMMAND_ID}`);
     expect(response.headers.get("preference-applied")).toBe("wait=5");

@@ -46,7 +46,14 @@ describe("what arrives", () => {
     });
     // the body's length bounds what is kept of the quota
     expect(em.dispatch.reservations).toEqual([
-      { user: "client1", edge: "cg2", preference: { kind: "contract" }, bytes: expect.any(Number) },
+      {
+        user: "client1",
+        edge: "cg2",
+        lane: "em",
+        admission: "place",
+        wait: { kind: "end" },
+        bytes: expect.any(Number),
+      },
     ]);
     const [upload] = em.dispatch.uploads;
     expect(upload).toMatchObject({
@@ -160,7 +167,9 @@ describe("what arrives", () => {
       prefer: "respond-async",
       "perigee-edge": "cg3",
     });
-    expect(em.dispatch.reservations).toMatchObject([{ edge: "cg3", preference: { kind: "async" } }]);
+    expect(em.dispatch.reservations).toMatchObject([
+      { edge: "cg3", admission: "queue", wait: { kind: "none" } },
+    ]);
     expect(status).toBe(202);
     expect(headers.get("location")).toBe(`/commands/${COMMAND_ID}`);
     expect(headers.get("preference-applied")).toBe("respond-async");

@@ -8,7 +8,9 @@ import { readMediaType } from "../../http/media-type.ts";
 import { readPrefer } from "../../http/prefer.ts";
 import { readQuery } from "../../http/read-body.ts";
 import { refuseEncoded } from "../../http/refuse-encoded.ts";
+import { FIRST_LANE } from "../../ledger/first-lane.ts";
 import { json } from "./answers.ts";
+import { busyToUser } from "./busy.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
 import { type FieldName, namedField, VOLUME_FIELDS } from "./field-names.ts";
 import { invalid, textField } from "./form-values.ts";
@@ -39,13 +41,20 @@ export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response>
   const user = c.get("user");
   const preferred = readPrefer(c.req.header("prefer"));
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
-  const reservation = await deps.dispatch.reserve({
-    user,
-    edge,
-    preference: preferred.preference,
-    // the files are a part of the body
-    ...(Number.isSafeInteger(length) && { bytes: length }),
-  });
+  const { admission, wait } = preferred;
+  const reservation = await deps.dispatch
+    .reserve({
+      user,
+      edge,
+      lane: FIRST_LANE,
+      admission,
+      wait,
+      // the files are a part of the body
+      ...(Number.isSafeInteger(length) && { bytes: length }),
+    })
+    .catch((error: unknown) => {
+      throw busyToUser(error, user);
+    });
   let upload: Awaited<ReturnType<typeof receive>>;
   try {
     upload = await receive(c, deps, reservation, contentType, fields);

@@ -131,7 +131,7 @@ export function largeEnds(name: string, makeWorld: () => Promise<World>): void {
       const { ledger } = world.ground;
       const input = { text: "x".repeat(LIMITS.inputBytes) };
       const draft = { user: "alice", edge: "em1", operation: "pod.run" as const, input };
-      await expect(ledger.submitQueued(draft)).rejects.toMatchObject({ code: "BODY_TOO_LARGE" });
+      await expect(ledger.submit(draft, "queue")).rejects.toMatchObject({ code: "BODY_TOO_LARGE" });
       expect(await ledger.commands("alice", { limit: 1 })).toEqual([]);
       const large = await run({ ports: ports(64), envs: { LARGE: "x".repeat(100 * KiB) } });
       expect(large.status).toBe(202);

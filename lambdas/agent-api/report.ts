@@ -1,0 +1,86 @@
+import type { Hono } from "hono";
+import type { Logger } from "pino";
+import type * as z from "zod";
+import { killPoint } from "#protocol/kill-point.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import { OPERATIONS } from "#protocol/operations.ts";
+import * as wire from "#protocol/wire.ts";
+import { boundedFailure, stageLargeResult } from "../dispatch/large-results.ts";
+import { downlinkKey } from "../dispatch/staging-keys.ts";
+import type { GroundEnv } from "../http/env.ts";
+import type { Command } from "../ledger/command.ts";
+import type { Ending } from "../ledger/report.ts";
+import type { Staging } from "../ports/staging.ts";
+import { body } from "./body.ts";
+import type { AgentApiDeps } from "./deps.ts";
+
+/** POST /agent/report: how a command ended. */
+export function registerReport(app: Hono<GroundEnv>, parts: AgentApiDeps): void {
+  const { ledger, staging, changes, log } = parts;
+  app.post("/report", async (c) => {
+    const request = await body(c, wire.reportRequest, LIMITS.reportBytes);
+    const { command: id, outcome, ...of } = request;
+    const edge = c.get("edge");
+    const { command, ended, more } = await ledger.finish({ edge, id, ...of }, (running) =>
+      prepare(parts, running, outcome),
+    );
+    // A repeat, whose first answer was lost, changes nothing: there is nothing to die in the middle of.
+    if (ended) killPoint("agent.reported");
+    changes.changed(id);
+    if (ended) {
+      parts.onEnd?.(command);
+      log.info({ edge, command: id, operation: command.operation, state: command.state }, "command ended");
+    }
+    if (command.staged) {
+      await staging.deletePrefix(command.staged).catch((error: unknown) => {
+        log.warn({ err: error, command: id }, "staged files are left for the janitor");
+      });
+    }
+    if (ended) killPoint("agent.before.acknowledged");
+    return c.json({ acknowledged: true, more } satisfies z.infer<typeof wire.reportResponse>);
+  });
+}
+
+/** What stands before anybody can read the end of a command: its run, and a result that the ledger does not hold. */
+async function prepare(parts: AgentApiDeps, running: Command, outcome: wire.Outcome): Promise<Ending> {
+  const checked = checkedOutcome(running, outcome, parts.log);
+  if (running.operation === "pod.run" && checked.state === "succeeded") {
+    // Whoever reads pod/run's answer finds the run, though the agent's own report of it is still under way.
+    await parts.runs.accepted(running.edge, running);
+  }
+  const ending = await bounded(parts.staging, running, await believed(parts, running, checked));
+  killPoint("agent.before.report");
+  return ending;
+}
+
+/** Content that is not in staging as the agent says, was put there by nobody, or by somebody else. */
+async function believed(
+  { staging, log }: AgentApiDeps,
+  command: Command,
+  outcome: wire.Outcome,
+): Promise<wire.Outcome> {
+  if (outcome.state !== "succeeded") return outcome;
+  const { content } = (outcome.result ?? {}) as { content?: { n: number; size: number } };
+  if (content === undefined) return outcome;
+  const object = await staging.head(downlinkKey(command, content.n));
+  if (object?.size === content.size) return outcome;
+  log.error({ command: command.id, content, found: object?.size }, "the content is not what the agent says");
+  return { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
+}
+
+/** What a command's record has room for: a large result goes to staging, of a large failure the newest is kept. */
+async function bounded(staging: Staging, command: Command, outcome: wire.Outcome): Promise<Ending> {
+  if (outcome.state === "failed") return { state: "failed", failure: boundedFailure(outcome.failure) };
+  if (outcome.state === "cancelled") return outcome;
+  const bytes = await stageLargeResult(staging, command, outcome.result);
+  return bytes === undefined ? outcome : { state: "succeeded", stagedResult: bytes };
+}
+
+/** A result that does not have the operation's shape fails the command: users get answers we know, or none. */
+function checkedOutcome(command: Command, outcome: wire.Outcome, log: Logger): wire.Outcome {
+  if (outcome.state !== "succeeded") return outcome;
+  const result = OPERATIONS[command.operation].result.safeParse(outcome.result);
+  if (result.success) return { state: "succeeded", result: result.data };
+  log.error({ command: command.id, issues: result.error.issues }, "the agent reported a malformed result");
+  return { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
+}

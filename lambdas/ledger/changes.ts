@@ -1,0 +1,141 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { LIMITS } from "#protocol/limits.ts";
+import { Serial } from "#protocol/serial.ts";
+import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
+import { type Command, readCommand } from "./command.ts";
+import { type EarlierEdgeState, type EdgeState, laneWithin, NEW_EDGE, withLane } from "./edge-state.ts";
+import { keys } from "./keys.ts";
+import type { Lane } from "./lane.ts";
+import type { Lanes } from "./lane-options.ts";
+import { decodeLane, encodeLane, type LaneRecord } from "./lane-record.ts";
+import { notFound } from "./refusals.ts";
+import { withWaiting } from "./rotation.ts";
+
+/** A lane as it was read: `rev` 0 when it has no record, then with the edge's state, which has to name it. */
+export type LaneSeen = { lane: Lane; rev: number; state?: Item<EdgeState | EarlierEdgeState> | undefined };
+
+/** What one attempt of a change wants to write beside the lane. */
+export type Change<T> = { lane?: Lane | undefined; writes?: Write[]; value: T };
+
+/** Which lane is changed, and how one attempt goes. `read` is what it needs beside the lane. */
+export type LaneChange<T, R> = {
+  edge: string;
+  lane: string;
+  /** asked for together with the lane: one round trip */
+  read: () => Promise<R>;
+  /** Decides only: it is called again when another change was faster. */
+  attempt: (lane: Lane, read: R, tries: number) => Change<T> | Promise<Change<T>>;
+  /** for the first attempt, in place of reading */
+  seen?: LaneSeen;
+  /** what has an effect outside of the ledger: called once, after the first read and before the first attempt */
+  prepare?: (lane: Lane, read: R) => Promise<void>;
+};
+
+/** Times that a lost race is read and decided again. */
+const MOST_TRIES = 100;
+
+/**
+ * Changes of a lane's record and its commands': each is one transaction, conditional on the revisions that were
+ * read. A lost race is read and decided again; only what an attempt throws is an error.
+ */
+export class LaneChanges {
+  readonly #store: LedgerStore;
+  readonly #lanes: Lanes;
+  /** Calls of this process take turns per lane, so that they do not lose races against each other. */
+  readonly #turns = new Serial();
+
+  constructor(store: LedgerStore, lanes: Lanes) {
+    this.#store = store;
+    this.#lanes = lanes;
+  }
+
+  /** One lane, and what else is asked for in the same turn of the event loop. */
+  async see(edge: string, lane: string): Promise<LaneSeen> {
+    const item = await this.#store.get<LaneRecord>(keys.lane(edge, lane));
+    if (item) return { lane: decodeLane(item.data), rev: item.rev };
+    const state = await this.#store.get<EdgeState | EarlierEdgeState>(keys.edgeState(edge));
+    return { lane: laneWithin(state?.data ?? NEW_EDGE, lane), rev: 0, state };
+  }
+
+  /** Makes one change. @returns what the attempt that landed says */
+  async change<T, R>(change: LaneChange<T, R>): Promise<T> {
+    const { edge, lane: name, read, attempt, prepare } = change;
+    return this.#turns.run(`${edge} ${name}`, async () => {
+      for (let tries = 0; ; tries++) {
+        const first = tries === 0 ? change.seen : undefined;
+        const [seen, beside] = await Promise.all([first ?? this.see(edge, name), read()]);
+        if (tries === 0) await prepare?.(seen.lane, beside);
+        const { lane, writes = [], value } = await attempt(seen.lane, beside, tries);
+        const all = [...(lane ? this.laneWrites(edge, name, lane, seen) : []), ...writes];
+        if (all.length === 0) return value;
+        try {
+          await this.#store.transact(all);
+          return value;
+        } catch (error) {
+          if (!(error instanceof ConditionFailed) || tries >= MOST_TRIES) throw error;
+          await sleep(Math.random() * Math.min(200, 2 ** tries));
+        }
+      }
+    });
+  }
+
+  /** One conditional change of a lane's record and a command's. */
+  async changeCommand(
+    target: Pick<Command, "edge" | "lane" | "user" | "id">,
+    decide: (lane: Lane, command: Command) => Omit<Change<unknown>, "value"> & { command: Command },
+  ): Promise<Command> {
+    return this.change<Command, Item<Command> | undefined>({
+      edge: target.edge,
+      lane: target.lane,
+      read: () => this.item(target.user, target.id),
+      attempt: (current, item) => {
+        if (!item || item.data.edge !== target.edge) throw notFound(target.id);
+        const { lane, writes = [], command } = decide(current, item.data);
+        const put = command === item.data ? [] : [this.put(command, item.rev)];
+        return { lane, writes: [...put, ...writes], value: command };
+      },
+    });
+  }
+
+  /** A lane's record; its first one is named in the edge's state, so that a starting agent's epoch reaches it. */
+  laneWrites(edge: string, name: string, lane: Lane, seen: LaneSeen): Write[] {
+    const goesRound = this.#lanes.get(name)?.order === "round-robin";
+    const rotation = goesRound ? withWaiting(lane.rotation, lane.queue) : [];
+    const data = encodeLane({ ...lane, rotation });
+    const put: Write = { put: { ...keys.lane(edge, name), data }, if: seen.rev };
+    if (seen.rev > 0) return [put];
+    const state = withLane(seen.state?.data ?? NEW_EDGE, name);
+    return [put, { put: { ...keys.edgeState(edge), data: state }, if: seen.state?.rev ?? 0 }];
+  }
+
+  /** A command as it stands. */
+  async item(user: string, id: string): Promise<Item<Command> | undefined> {
+    const item = await this.#store.get<Command>(keys.command(user, id));
+    return item && { ...item, data: readCommand(item.data) };
+  }
+
+  /** As {@link item}. @throws COMMAND_NOT_FOUND */
+  async command(user: string, id: string): Promise<Command> {
+    const item = await this.item(user, id);
+    if (!item) throw notFound(id);
+    return item.data;
+  }
+
+  /** A user's commands, newest first, older than `before` (an id). */
+  async commands(user: string, page: { before?: string | undefined; limit: number }): Promise<Command[]> {
+    const { before, limit } = page;
+    const items = await this.#store.query<Command>({
+      pk: keys.commands(user),
+      descending: true,
+      limit,
+      ...(before && { before }),
+    });
+    return items.map((item) => readCommand(item.data));
+  }
+
+  /** The write of a command, on condition that it has revision `rev`. */
+  put(command: Command, rev: number): Write {
+    const ends = command.endedAt && { expiresAt: command.endedAt + LIMITS.historyMs };
+    return { put: { ...keys.command(command.user, command.id), ...ends, data: command }, if: rev };
+  }
+}

@@ -1,0 +1,24 @@
+import type { NodeReport } from "#protocol/wire.ts";
+import { keys } from "./keys.ts";
+import type { LedgerDeps } from "./ledger-deps.ts";
+
+export type Heartbeat = {
+  /** ms since 1970, the ground's */
+  at: number;
+  epoch: number;
+  nodes: NodeReport[];
+  /** bytes on the edge, by user */
+  usage: Record<string, number>;
+  /** bytes free on the edge */
+  free: number;
+};
+
+export async function lastHeartbeat({ store }: LedgerDeps, edge: string): Promise<Heartbeat | undefined> {
+  return (await store.get<Heartbeat>(keys.heartbeat(edge)))?.data;
+}
+
+/** Is the last heartbeat recent enough to expect an answer? */
+export async function inContact(deps: LedgerDeps, edge: string): Promise<boolean> {
+  const beat = await lastHeartbeat(deps, edge);
+  return beat !== undefined && deps.now() - beat.at <= deps.limits.contactMs;
+}

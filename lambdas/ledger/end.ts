@@ -1,0 +1,114 @@
+import { type Failure, PerigeeError } from "#protocol/errors.ts";
+import { isTerminal } from "#protocol/state.ts";
+import { type Item, MAX_WRITES, type Write } from "../ports/ledger-store.ts";
+import type { Change } from "./changes.ts";
+import type { Command } from "./command.ts";
+import type { EndReason, Entry } from "./entry.ts";
+import * as lanes from "./lane.ts";
+import { endWrites, type LedgerDeps } from "./ledger-deps.ts";
+import { ended } from "./move.ts";
+import { INTERRUPTED, notFound } from "./refusals.ts";
+
+type Target = Pick<Command, "edge" | "lane" | "user" | "id">;
+/** How a command ends without its agent's word. */
+export type UnclaimedEnd = { to: "cancelled" | "expired" | "failed"; failure?: Failure | undefined };
+
+/**
+ * Ends a command that no agent has claimed; one that was claimed or has ended is returned as it is. Only an
+ * upload that is still coming in can fail so.
+ */
+export async function endUnclaimed(deps: LedgerDeps, target: Target, end: UnclaimedEnd): Promise<Command> {
+  return changeWaiting(deps, target, async (lane, item) => {
+    const { state } = item.data;
+    const may = state === "staging" || (state === "queued" && end.to !== "failed");
+    return may ? endWaiting(deps, lane, item, end) : { value: item.data };
+  });
+}
+
+/**
+ * Ends a command that is not running, or asks the agent to stop a running one.
+ * @throws COMMAND_NOT_FOUND, NOT_CANCELLABLE
+ */
+export async function cancel(deps: LedgerDeps, user: string, id: string): Promise<Command> {
+  const target = await deps.changes.command(user, id);
+  return changeWaiting(deps, target, async (lane, item) => {
+    const command = item.data;
+    if (command.state === "cancelled") return { value: command };
+    if (isTerminal(command.state)) {
+      throw new PerigeeError("NOT_CANCELLABLE", `The command has already ended: ${command.state}`);
+    }
+    if (command.state !== "running") return endWaiting(deps, lane, item, { to: "cancelled" });
+    if (command.cancelRequestedAt !== undefined) return { value: command };
+    const asked = { ...command, cancelRequestedAt: deps.now() };
+    return { writes: [deps.changes.put(asked, item.rev)], value: asked };
+  });
+}
+
+function changeWaiting(
+  { changes }: LedgerDeps,
+  { edge, lane, user, id }: Target,
+  decide: (lane: lanes.Lane, item: Item<Command>) => Promise<Change<Command>>,
+): Promise<Command> {
+  return changes.change<Command, Item<Command> | undefined>({
+    edge,
+    lane,
+    read: () => changes.item(user, id),
+    attempt(current, item) {
+      if (!item || item.data.edge !== edge) throw notFound(id);
+      return decide(current, item);
+    },
+  });
+}
+
+async function endWaiting(
+  deps: LedgerDeps,
+  lane: lanes.Lane,
+  { data, rev }: Item<Command>,
+  { to, failure }: UnclaimedEnd,
+): Promise<Change<Command>> {
+  const command = ended(data, to, deps.now(), failure && { failure });
+  const writes = [deps.changes.put(command, rev), ...(await endWrites(deps, command))];
+  return { lane: lanes.release(lane, command.id), writes, value: command };
+}
+
+/** Ends the commands that a lane has given up, as many transactions as it takes. @returns those that ended by it */
+export async function endGivenUp(deps: LedgerDeps, edge: string, lane: string): Promise<Command[]> {
+  const { changes, now } = deps;
+  const all: Command[] = [];
+  // A dialect's records of two ends could be the same item.
+  const most = deps.lanes.get(lane)?.onEnd ? 1 : MAX_WRITES - 2;
+  for (;;) {
+    const done = await changes.change<Command[] | undefined, void>({
+      edge,
+      lane,
+      read: async () => {},
+      async attempt(current) {
+        const some = current.ending.slice(0, most);
+        if (some.length === 0) return { value: undefined };
+        const items = await Promise.all(some.map(({ user, id }) => changes.item(user, id)));
+        const writes: Write[] = [];
+        const value: Command[] = [];
+        for (const [i, item] of items.entries()) {
+          if (!item || isTerminal(item.data.state)) continue;
+          const command = givenUp(item.data, some[i]!, now());
+          writes.push(changes.put(command, item.rev), ...(await endWrites(deps, command)));
+          value.push(command);
+        }
+        const rest = some.reduce((left, { id }) => lanes.release(left, id), current);
+        return { lane: rest, writes, value };
+      },
+    });
+    if (!done) return all;
+    all.push(...done);
+  }
+}
+
+function givenUp(command: Command, { end, operation }: Entry, now: number): Command {
+  const reason: EndReason = end ?? "interrupted";
+  if (reason === "unsupported") {
+    const message = `The edge's agent does not know the operation ${operation} any more`;
+    return ended(command, "failed", now, { failure: { code: "UNSUPPORTED_OPERATION", message } });
+  }
+  if (command.state === "running") return ended(command, "failed", now, { failure: INTERRUPTED });
+  return ended(command, "expired", now);
+}

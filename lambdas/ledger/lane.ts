@@ -1,0 +1,171 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import type { Command } from "./command.ts";
+import { type EndReason, type Entry, type EntryClaim, groupKey } from "./entry.ts";
+import { LaneBusy } from "./lane-busy.ts";
+import type { LaneOptions, QueueBounds } from "./lane-options.ts";
+import { afterTurn, inOrder, type Rotation } from "./rotation.ts";
+
+/**
+ * One lane of an edge, and the pure rules over it (docs/decisions/010-lanes.md). Every function returns a new
+ * lane. It is small because every list of it is bounded.
+ */
+export type Lane = {
+  /** of the agent that serves the edge: raised here whenever it is in the edge's state */
+  epoch: number;
+  /** hold a place, in the order of their claims; without `claim`: a waiting call's, still to be claimed */
+  running: Entry[];
+  /** accepted, in the order in which they came */
+  queue: Entry[];
+  /** uplinks whose body is still coming in: they count towards the bounds, and block nobody */
+  reserved: Entry[];
+  /** hold nothing any more, but their commands have not ended yet: whoever comes next ends them */
+  ending: Entry[];
+  /** who gets the next free place, in a lane that goes round */
+  rotation: Rotation;
+  /** commands with a place as they were written together with it, where small: their claim need not read them */
+  fresh: Record<string, Command>;
+  /** submissions of more commands than one transaction takes: those to come are not in the queue yet */
+  pending: PendingSubmission[];
+};
+
+/** A submission that was accepted: `left` of its commands still have to be queued. */
+export type PendingSubmission = Pick<Entry, "id" | "user" | "operation" | "since"> & { left: number };
+
+export function newLane(epoch: number): Lane {
+  const lists = { running: [], queue: [], reserved: [], ending: [], pending: [] };
+  return { epoch, ...lists, rotation: [], fresh: {} };
+}
+
+/** Copies of commands that a lane's record may hold until they are claimed. */
+const MOST_FRESH = 4;
+
+/** The entry of a command that waits since `since` (ms). */
+export function entryOf(command: Command, since: number): Entry {
+  const { id, user, operation, group } = command;
+  return { id, user, operation, since, ...(group !== undefined && { group: groupKey(group) }) };
+}
+
+/** Refuses while no place is free, or while anybody waits for one. @throws LaneBusy */
+export function requireFree(lane: Lane, { name, width }: LaneOptions): void {
+  const waits = lane.queue[0] ?? lane.pending[0];
+  if (lane.running.length < width && !waits) return;
+  const busy = lane.running[0] ?? waits;
+  if (busy) throw new LaneBusy(name, busy);
+}
+
+/** Refuses when the queue has no room for `count` more commands. @throws QUEUE_FULL */
+export function requireRoom(lane: Lane, user: string, bounds: QueueBounds, count = 1): void {
+  const left = (mine: (user: string) => boolean) =>
+    lane.pending.reduce((sum, { user, left }) => (mine(user) ? sum + left : sum), 0) +
+    [...lane.queue, ...lane.reserved].filter((entry) => mine(entry.user)).length;
+  if (left(() => true) + count > bounds.queuePerEdge) {
+    throw new PerigeeError("QUEUE_FULL", `The queue of the edge is full (${bounds.queuePerEdge} commands)`);
+  }
+  if (left((other) => other === user) + count > bounds.queuePerUser) {
+    throw new PerigeeError("QUEUE_FULL", `You have ${bounds.queuePerUser} commands in the queue already`);
+  }
+}
+
+/** A command takes a place before it is claimed; `fresh` is the command, where it is small. */
+export function takePlace(lane: Lane, entry: Entry, fresh?: Command): Lane {
+  const keep = fresh && Object.keys(lane.fresh).length < MOST_FRESH;
+  return {
+    ...lane,
+    running: [...lane.running, entry],
+    ...(keep && { fresh: { ...lane.fresh, [entry.id]: fresh } }),
+  };
+}
+
+/** A place in the queue's bounds for an uplink whose body is still to come. */
+export function reserve(lane: Lane, entry: Entry): Lane {
+  return { ...lane, reserved: [...lane.reserved, entry] };
+}
+
+/** An upload in parts is given up at another time (ms since 1970). */
+export function extend(lane: Lane, id: string, until: number): Lane {
+  const moved = (entry: Entry) => (entry.id === id ? { ...entry, until } : entry);
+  return { ...lane, reserved: lane.reserved.map(moved) };
+}
+
+/** Reservations that are over: `stagingMs` old, or for an upload in parts past its own time. */
+export function overdue(lane: Lane, now: number, stagingMs: number): Entry[] {
+  return lane.reserved.filter(({ since, until }) => now >= (until ?? since + stagingMs));
+}
+
+/** Places of waiting calls that nobody claimed within `abandonedMs`: whoever waited is gone. */
+export function abandoned(lane: Lane, now: number, abandonedMs: number): Entry[] {
+  return lane.running.filter(({ claim, since }) => !claim && now - since > abandonedMs);
+}
+
+/** To the end of the queue; a reservation of the same command is used up. */
+export function enqueue(lane: Lane, entry: Entry): Lane {
+  const reserved = lane.reserved.filter((other) => other.id !== entry.id);
+  return { ...lane, reserved, queue: [...lane.queue, entry] };
+}
+
+/** Those that a claim with room for `room` gets, in order: places that wait for it first, then the queue. */
+export function nextToClaim(
+  lane: Lane,
+  { width, order }: Pick<LaneOptions, "width" | "order">,
+  room: number,
+) {
+  const places = lane.running.filter(({ claim }) => !claim).slice(0, room);
+  const free = Math.max(0, Math.min(room - places.length, width - lane.running.length));
+  return free === 0 ? places : [...places, ...waitingInOrder(lane, order).slice(0, free)];
+}
+
+/** The commands are the agent's now and hold places: from `now` (ms), if they had only queued. */
+export function claimed(lane: Lane, entries: readonly Entry[], claim: EntryClaim, now: number): Lane {
+  const ids = new Set(entries.map(({ id }) => id));
+  const held = new Set(lane.running.map(({ id }) => id));
+  const taken = entries.map(({ group: _, ...entry }) => ({
+    ...entry,
+    since: held.has(entry.id) ? entry.since : now,
+    claim,
+  }));
+  const others = ({ id }: Entry) => !ids.has(id);
+  return {
+    ...lane,
+    running: [...lane.running.filter(others), ...taken],
+    queue: lane.queue.filter(others),
+    rotation: entries.filter(({ id }) => !held.has(id)).reduce(afterTurn, lane.rotation),
+    fresh: without(lane.fresh, ids),
+  };
+}
+
+/** The command has ended: it holds nothing and waits nowhere any more. */
+export function release(lane: Lane, id: string): Lane {
+  const others = (entry: Entry) => entry.id !== id;
+  return {
+    ...lane,
+    running: lane.running.filter(others),
+    queue: lane.queue.filter(others),
+    reserved: lane.reserved.filter(others),
+    ending: lane.ending.filter(others),
+    fresh: without(lane.fresh, new Set([id])),
+  };
+}
+
+/** The commands hold nothing any more and have to be ended, for `reason`. */
+export function giveUp(lane: Lane, entries: readonly Entry[], reason: EndReason): Lane {
+  const free = entries.reduce((rest, { id }) => release(rest, id), lane);
+  return { ...free, ending: [...free.ending, ...entries.map((entry) => ({ ...entry, end: reason }))] };
+}
+
+/** How many commands come before this one: 0 = next, with a place free; undefined = it does not wait. */
+export function ahead(
+  lane: Lane,
+  id: string,
+  options: Pick<LaneOptions, "width" | "order">,
+): number | undefined {
+  const index = waitingInOrder(lane, options.order).findIndex((entry) => entry.id === id);
+  return index < 0 ? undefined : index + (lane.running.length >= options.width ? 1 : 0);
+}
+
+function waitingInOrder(lane: Lane, order: LaneOptions["order"]): readonly Entry[] {
+  return order === "first-come" ? lane.queue : inOrder(lane.rotation, lane.queue);
+}
+
+function without<T>(map: Record<string, T>, ids: ReadonlySet<string>): Record<string, T> {
+  return Object.fromEntries(Object.entries(map).filter(([id]) => !ids.has(id)));
+}

@@ -1,0 +1,88 @@
+import type { Progress, WaitsFor } from "#protocol/wire.ts";
+import { ConditionFailed, type Item } from "../ports/ledger-store.ts";
+import type { Command } from "./command.ts";
+import { epochOf } from "./edge-epoch.ts";
+import type { LedgerDeps } from "./ledger-deps.ts";
+import { requireEpoch } from "./refusals.ts";
+
+/** What an agent tells of one running command. */
+export type CommandProgress = {
+  user: string;
+  command: string;
+  progress?: Progress | undefined;
+  /** it has all its resources */
+  granted?: boolean | undefined;
+  waitsFor?: WaitsFor | undefined;
+};
+
+/** Writes of one call that are under way. */
+const AT_ONCE = 25;
+const MOST_TRIES = 10;
+
+/**
+ * Remembers how running commands get on, and tells which of them should stop: a cancel was asked for, or the
+ * command is not the agent's any more.
+ * @throws STALE_EPOCH
+ */
+export async function noteProgress(
+  deps: LedgerDeps,
+  edge: string,
+  epoch: number,
+  told: readonly CommandProgress[],
+): Promise<string[]> {
+  const [state, items] = await Promise.all([
+    epochOf(deps, edge),
+    Promise.all(told.map(({ user, command }) => deps.changes.item(user, command))),
+  ]);
+  requireEpoch({ epoch: state }, epoch);
+  const stop: string[] = [];
+  for (let from = 0; from < told.length; from += AT_ONCE) {
+    const some = told.slice(from, from + AT_ONCE);
+    const stops = await Promise.all(some.map((one, i) => note(deps, edge, one, items[from + i])));
+    stop.push(...some.filter((_, i) => stops[i]).map(({ command }) => command));
+  }
+  return stop;
+}
+
+/** @returns whether the command should stop */
+async function note(
+  { changes, store, now }: LedgerDeps,
+  edge: string,
+  told: CommandProgress,
+  seen: Item<Command> | undefined,
+): Promise<boolean> {
+  let item = seen;
+  for (let tries = 1; ; tries++) {
+    if (!item || item.data.edge !== edge || item.data.state !== "running") return true;
+    const noted = withProgress(item.data, told, now());
+    const stop = item.data.cancelRequestedAt !== undefined;
+    if (noted === item.data) return stop;
+    try {
+      await store.transact([changes.put(noted, item.rev)]);
+      return stop;
+    } catch (error) {
+      if (!(error instanceof ConditionFailed)) throw error;
+      // Somebody changed the command: that change matters. The grant does too, for its waiters.
+      if (tries >= MOST_TRIES) return stop;
+      item = await changes.item(told.user, told.command);
+    }
+  }
+}
+
+/** The command with what its agent told of it; the same when that is nothing new. */
+function withProgress(
+  command: Command,
+  { progress, granted, waitsFor }: CommandProgress,
+  now: number,
+): Command {
+  const grant = granted === true && command.grantedAt === undefined;
+  const waits = granted === true ? undefined : (waitsFor ?? command.waitsFor);
+  if (!progress && !grant && waits === command.waitsFor) return command;
+  const { waitsFor: _, ...rest } = command;
+  return {
+    ...rest,
+    ...(progress && { progress }),
+    ...(grant && { grantedAt: now }),
+    ...(waits && { waitsFor: waits }),
+  };
+}

@@ -1,0 +1,62 @@
+import type { Item, Write } from "../ports/ledger-store.ts";
+import { inContact } from "./contact.ts";
+import type { Draft, Entrance, Submitted } from "./draft.ts";
+import type { EdgeAgent } from "./edge-agent.ts";
+import { FIRST_LANE } from "./first-lane.ts";
+import { keys } from "./keys.ts";
+import type { LedgerDeps } from "./ledger-deps.ts";
+import {
+  earlierOf,
+  type IdempotencyRecord,
+  idempotencyWrite,
+  planSubmit,
+  requireInputFits,
+} from "./plan-submit.ts";
+import { ulid } from "./ulid.ts";
+
+type Read = [boolean, Item<EdgeAgent> | undefined, Item<IdempotencyRecord> | undefined];
+
+/**
+ * Writes a command, or finds the earlier one of the same Idempotency-Key: reads, lets {@link planSubmit} decide,
+ * writes; and again when another change of the lane was faster.
+ */
+export async function submit(deps: LedgerDeps, draft: Draft, entrance: Entrance): Promise<Submitted> {
+  requireInputFits(draft);
+  const { changes, store } = deps;
+  const { edge, lane = FIRST_LANE, idempotency } = draft;
+  const options = deps.lanes.require(lane);
+  const read = (): Promise<Read> =>
+    Promise.all([
+      inContact(deps, edge),
+      store.get<EdgeAgent>(keys.edgeAgent(edge)),
+      idempotency &&
+        store.get<IdempotencyRecord>(keys.idempotency(draft.user, idempotency.route, idempotency.key)),
+    ]);
+  return changes.change<Submitted, Read>({
+    edge,
+    lane,
+    read,
+    async attempt(current, [contact, agent, known]) {
+      const now = deps.now();
+      const earlier = idempotency && earlierOf(idempotency, known, now);
+      if (earlier?.command !== undefined) {
+        const command = await changes.command(draft.user, earlier.command);
+        // One that was withdrawn was in truth refused, and a refusal stores nothing.
+        if (command.state !== "expired") return { value: { command, replayed: true } };
+      }
+      const seen = {
+        lane: current,
+        options,
+        now,
+        inContact: contact,
+        agent: agent?.data,
+        idempotency: known,
+      };
+      const planned = planSubmit(draft, entrance, ulid(now), seen);
+      const { command } = planned;
+      const writes: Write[] = [changes.put(command, 0), ...((await draft.records?.(command)) ?? [])];
+      if (idempotency) writes.push(idempotencyWrite(draft.user, idempotency, { command: command.id }, seen));
+      return { lane: planned.lane, writes, value: { command, replayed: false } };
+    },
+  });
+}
