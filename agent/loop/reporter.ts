@@ -7,7 +7,14 @@ import { Backoff } from "./backoff.ts";
 import { waitOut } from "./ground-refusals.ts";
 
 /** How a command ended. `operation` only names it for tests of what survives. */
-export type Report = { id: string; user: string; operation: string; outcome: Outcome };
+export type Report = {
+  id: string;
+  user: string;
+  operation: string;
+  outcome: Outcome;
+  /** as it was claimed; undefined for what an earlier life left */
+  lane?: string | undefined;
+};
 
 export type ReporterDeps = {
   session: GroundSession;
@@ -57,11 +64,11 @@ export class Reporter {
 
   async #send(): Promise<void> {
     for (let report = this.#waiting.shift(); report; report = this.#waiting.shift()) {
-      const { id: command, user, operation, outcome } = report;
+      const { id: command, user, operation, outcome, lane } = report;
       let more = true;
       try {
         killPoint("loop.before.report");
-        more = await this.#deps.session.report({ user, command, outcome });
+        more = await this.#deps.session.report({ user, command, outcome, ...(lane && { lane }) });
         this.#backoff.reset();
       } catch (error) {
         const code = error instanceof PerigeeError ? error.code : undefined;

@@ -187,10 +187,10 @@ export class RunningSet {
   }
 
   #end(held: Held, outcome: Outcome): void {
-    const { id, user, operation } = held.command;
+    const { id, user, operation, lane } = held.command;
     held.ended = true;
     held.running = undefined;
-    this.#deps.report({ id, user, operation, outcome });
+    this.#deps.report({ id, user, operation, outcome, lane });
     this.#begin(this.#queue.remove(id));
   }
 }

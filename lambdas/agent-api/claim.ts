@@ -36,7 +36,7 @@ export function registerClaim(app: Hono<GroundEnv>, { ledger, changes }: AgentAp
 }
 
 function claimedCommand(command: Command): wire.ClaimedCommand {
-  const { id, user, operation, input, attempts, lane, order } = command;
+  const { id, user, operation, input, attempts, lane, group, order } = command;
   return {
     id,
     user,
@@ -47,6 +47,7 @@ function claimedCommand(command: Command): wire.ClaimedCommand {
     cancelRequested: command.cancelRequestedAt !== undefined,
     hasFiles: command.staged !== undefined,
     lane,
+    ...(group !== undefined && { group }),
     ...(order && { order }),
   };
 }
