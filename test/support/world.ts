@@ -16,6 +16,8 @@ import { serve } from "#lambdas/http/serve.ts";
 import type { DoorbellListener } from "#protocol/doorbell.ts";
 import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
 
+export { gate } from "./gate.ts";
+
 export type World = Awaited<ReturnType<typeof makeWorld>>;
 
 /** A ground with its real adapters on a free port, an edge or more, and users; agents are started by the test. */
@@ -192,13 +194,4 @@ function sleepUntil(ms: number, signal?: AbortSignal): Promise<boolean> {
     if (signal?.aborted) end();
     else signal?.addEventListener("abort", end);
   });
-}
-
-/** A promise to be settled by the test, for handlers that wait for it. */
-export function gate(): { open(): void; readonly passed: Promise<void> } {
-  let open = () => {};
-  const passed = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { open: () => open(), passed };
 }
