@@ -2,7 +2,9 @@ import { mkdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
+import { FEATURES } from "#protocol/older-agents.ts";
 import { OPERATION_NAMES, type OperationName } from "#protocol/operations.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { VERSION } from "#protocol/version.ts";
 import { later, startNowOrLater } from "./background.ts";
 import type { AgentConfig, AgentEnvironment } from "./config.ts";
@@ -27,13 +29,11 @@ import { Heart } from "./reporting/heart.ts";
 import { PodReporter } from "./reporting/pod-reporter.ts";
 import { Usage } from "./reporting/usage.ts";
 import { volumeHandlers } from "./volumes/handlers.ts";
+import { receiveScratch } from "./volumes/scratch.ts";
 import { Volumes } from "./volumes/volumes.ts";
 
-/**
- * What this version can do beside its operations: `lanes`, many commands at the same time; `grants`, it says when a
- * command has got its resources and what it waits for.
- */
-const AGENT_FEATURES: readonly string[] = ["lanes", "grants"];
+/** What this version can do beside its operations. */
+const AGENT_FEATURES: readonly string[] = Object.values(FEATURES);
 
 /**
  * Runs the agent of one edge until `signal` aborts: pods go on running without it.
@@ -135,6 +135,10 @@ export async function runAgent(
     }),
     ...imageHandlers(images, {
       openVolume: (user, volume) => volumes.open(user, volume),
+      receiveStaged: (context) =>
+        receiveScratch(volumes, context, async (bytes) => {
+          if ((await usage.measure(context.command.user)) + bytes > quota) throw byteQuotaExceeded();
+        }),
       quota: () => quota,
       usedBytes: (user) => usage.measure(user),
       isImageInUse: async (user, name, tag) => pods.isImageInUse(user, name, tag),
@@ -178,7 +182,7 @@ export async function runAgent(
     });
     ready(session.edge, session.epoch);
     const changed = (operation: OperationName, user: string) => {
-      if (operation === "pod.run" || operation === "pod.stop") return;
+      if (operation === "pod.run" || operation === "pod.start" || operation === "pod.stop") return;
       if (operation === "edge.publish" || operation.startsWith("image.")) pods.imagesChanged();
       later("a measurement", log, () => usage.measure(user));
       if (handover && operation.startsWith("image.")) {

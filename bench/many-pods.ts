@@ -71,17 +71,24 @@ async function withManager(parts: ManyPodsParts): Promise<{ used: Used; like: Li
   manager.start();
   try {
     const input = {
-      volume: "bench",
+      mounts: [{ volume: "bench", at: "/data" }],
       image: "busybox",
-      node: "MPU" as const,
-      maxDuration: 10,
+      kind: "MPU" as const,
+      onSameName: "replace" as const,
+      maxMs: 600_000,
+      network: "user" as const,
       ports: [],
       envs: {},
     };
     const run = async (pod: string) => {
       const id = ulid();
       const command = ["/bin/sh", "-c", "echo up; sleep 1"];
-      manager.accept({ id, user: "bench", volumePath, input: { ...input, pod, command } });
+      manager.accept({
+        id,
+        user: "bench",
+        volumes: { bench: volumePath },
+        input: { ...input, pod, command },
+      });
       await new Promise<void>((resolve) => {
         const end = manager.onChange((report) => {
           if (report.run !== id || !("terminated" in report.state)) return;
@@ -102,7 +109,7 @@ async function withManager(parts: ManyPodsParts): Promise<{ used: Used; like: Li
     manager.accept({
       id,
       user: "bench",
-      volumePath,
+      volumes: { bench: volumePath },
       input: { ...input, pod: "like", command: ["/bin/sh", "-c", "echo up; sleep 1"] },
     });
     let like: LikePod | undefined;

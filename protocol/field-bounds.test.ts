@@ -5,10 +5,11 @@ import { type InputOf, OPERATIONS, type OperationName } from "./operations.ts";
 
 const RUN: InputOf<"pod.run"> = {
   pod: "p",
-  volume: "v",
+  mounts: [{ volume: "v", at: "/data" }],
   image: "i",
-  node: "MPU",
-  maxDuration: 1,
+  kind: "MPU",
+  onSameName: "replace",
+  network: "user",
   ports: [],
   envs: {},
 };

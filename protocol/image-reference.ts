@@ -75,12 +75,13 @@ export function isHub(host: string): boolean {
 
 /**
  * Reads the name of an own image, as build, load and delete take it: a reference without registry host and digest, short
- * enough to be stored as `<user>-<name>`; undefined when `text` is none.
+ * enough to be stored as `<user>-<name>`, or `<user>.<space>-<name>`; undefined when `text` is none.
  */
-export function parseOwnImage(text: string): ImageName | undefined {
+export function parseOwnImage(text: string, space?: string): ImageName | undefined {
   const { host, name, tag } = parseReference(text) ?? {};
   if (host !== undefined || name === undefined || tag === undefined || text.includes("@")) return undefined;
-  if (name.length > OWN_NAME_LENGTH || isImageId(text)) return undefined;
+  const longest = OWN_NAME_LENGTH - (space === undefined ? 0 : space.length + 1);
+  if (name.length > longest || isImageId(text)) return undefined;
   return { name, tag };
 }
 

@@ -37,6 +37,7 @@ export const LIMITS = {
   podPorts: 64,
   podEnvs: 1_000,
   podWords: 4_096,
+  podMounts: 16,
   /** a pod's command, args and envs together, as the start of a process takes them on Linux */
   startBytes: 128 * KiB,
   /** a listing over this goes to staging, as does any result that takes twice as much as JSON */

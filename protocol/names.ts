@@ -6,6 +6,22 @@ export const LABEL_RULE =
   "must be an RFC 1035 label: begins with a lower-case letter; lower-case letters, digits and '-'; ends with a letter or digit; at most 63 characters";
 export const label = z.string().regex(LABEL, LABEL_RULE);
 
+/**
+ * A name space: what a dialect makes for itself in it, volumes and images of a user, is invisible to the other dialects.
+ * The EM has none.
+ */
+export const space = z
+  .string()
+  .regex(/^[a-z][a-z0-9]{0,15}$/, "must be 1 to 16 lower-case letters and digits");
+
+/**
+ * A user's or a volume's name, and the space it is in: `data` in `kabuto` is `data.kabuto`. Neither users nor volumes
+ * have a dot in their names, so that the names of a space can be written nowhere else. Pure.
+ */
+export function inSpace(name: string, own: string | undefined): string {
+  return own === undefined ? name : `${name}.${own}`;
+}
+
 /** The name of the pod and volume that are meant when none is named. */
 export const DEFAULT_NAME = "default";
 

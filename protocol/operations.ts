@@ -1,22 +1,17 @@
 import * as z from "zod";
-import { FIELD_BOUNDS, itemsRule, startRule } from "./field-bounds.ts";
+import { FIELD_BOUNDS } from "./field-bounds.ts";
+import { imageBuildInput } from "./image-build.ts";
 import { LIMITS } from "./limits.ts";
-import { label, NODE_KINDS } from "./names.ts";
+import { label, space } from "./names.ts";
+import { podRunInput } from "./pod-run.ts";
+import { volumePath } from "./volume-path.ts";
 
 /**
  * The operations an edge can be asked for. Inputs are neutral: whatever a dialect accepts has been read,
  * checked and turned into these shapes on the ground. The agent checks them again before it acts.
  */
 
-/** A path inside a volume: relative, `/` between components, no `.`, `..` or empty ones; "" is the root. */
-export const volumePath = z
-  .string()
-  .max(LIMITS.pathBytes)
-  .refine(
-    (path) => path === "" || path.split("/").every((part) => part !== "" && part !== "." && part !== ".."),
-    "must be relative and normalised",
-  )
-  .refine((path) => !path.includes("\0"), "must not hold NUL");
+export { volumePath };
 
 /** A staged file of a command: `n` is its number in staging, `path` where it goes in the volume. */
 export const stagedFile = z.object({
@@ -58,7 +53,6 @@ const byteRange = z.object({
 });
 
 const image = z.string().max(FIELD_BOUNDS.image.bytes);
-const words = (field: "command" | "args") => z.array(z.string()).max(FIELD_BOUNDS[field].items);
 
 const TRANSFER_S = 60 * 60;
 const IMAGE_S = 30 * 60;
@@ -73,10 +67,27 @@ type Operation = {
   deadline: number;
 };
 
+/** In which name space volumes and images are; absent: in the users' own, the EM's. */
+const spaced = { space: space.optional() };
+
+const fileDelete = {
+  input: z.object({ ...spaced, volume: label, path: volumePath }),
+  result: none,
+  changes: true,
+  deadline: SHORT_S,
+};
+const volumeRemove = {
+  input: z.object({ ...spaced, volume: label }),
+  result: none,
+  changes: true,
+  deadline: SHORT_S,
+};
+
 export const OPERATIONS = {
   /** Put staged files into a volume: all or none. The manifest ({@link stagedFile}[]) is staged too. */
   "volume.uplink": {
     input: z.object({
+      ...spaced,
       volume: label,
       count: z.number().int().min(0).max(LIMITS.uplinkFiles),
       bytes: z.number().int().min(0).max(LIMITS.uplinkBytes),
@@ -91,7 +102,7 @@ export const OPERATIONS = {
    * also keeps 64-bit hashes exact.
    */
   "volume.list": {
-    input: z.object({ volume: label }),
+    input: z.object({ ...spaced, volume: label }),
     result: z.object({
       listing: z.string().optional(),
       content: stagedContent.optional(),
@@ -104,6 +115,7 @@ export const OPERATIONS = {
   /** Read a file, or a directory as a tar, into staging. `range` and `ifRange` as in RFC 9110. */
   "volume.read": {
     input: z.object({
+      ...spaced,
       volume: label,
       path: volumePath,
       range: byteRange.optional(),
@@ -125,14 +137,12 @@ export const OPERATIONS = {
     changes: false,
     deadline: TRANSFER_S,
   },
-  "volume.delete": {
-    input: z.object({ volume: label, path: volumePath }),
-    result: none,
-    changes: true,
-    deadline: SHORT_S,
-  },
+  /** Delete a file, or a directory with all that is in it. */
+  "file.delete": fileDelete,
+  /** {@link OPERATIONS}["file.delete"] as versions up to 0.2 call it: a path, for ever. */
+  "volume.delete": fileDelete,
   "volumes.list": {
-    input: none,
+    input: z.object(spaced),
     result: z.object({
       /** size in bytes, created in ms since 1970 */
       volumes: z.array(z.object({ name: z.string(), size: z.number(), created: z.number() })),
@@ -140,21 +150,27 @@ export const OPERATIONS = {
     changes: false,
     deadline: SHORT_S,
   },
-  "volumes.delete": { input: z.object({ volume: label }), result: none, changes: true, deadline: SHORT_S },
+  /** Remove a volume with everything in it. */
+  "volume.remove": volumeRemove,
+  /** {@link OPERATIONS}["volume.remove"] as versions up to 0.2 call it. */
+  "volumes.delete": volumeRemove,
   "image.build": {
-    input: z.object({ volume: label, dockerfile: volumePath, context: volumePath, image }),
-    result: none,
+    input: imageBuildInput,
+    result: z.object({
+      /** the end of its log, when it was asked for: lines with their ends, at most LIMITS.logTailLines */
+      logTail: z.array(z.string()).optional(),
+    }),
     changes: true,
     deadline: IMAGE_S,
   },
   "image.load": {
-    input: z.object({ volume: label, tarfile: volumePath, image }),
+    input: z.object({ ...spaced, volume: label, tarfile: volumePath, image }),
     result: none,
     changes: true,
     deadline: IMAGE_S,
   },
   "image.list": {
-    input: none,
+    input: z.object(spaced),
     result: z.object({
       images: z.array(
         z.object({
@@ -171,34 +187,11 @@ export const OPERATIONS = {
     changes: false,
     deadline: SHORT_S,
   },
-  "image.delete": { input: z.object({ image }), result: none, changes: true, deadline: SHORT_S },
-  "pod.run": {
-    input: z
-      .object({
-        pod: label,
-        volume: label,
-        /** as the user wrote it: a distribution reference, with tag `latest` meant when none is given */
-        image,
-        node: z.enum(NODE_KINDS),
-        /** minutes, from the pod's start */
-        maxDuration: z.number().int().min(1),
-        /** ms since 1970; absent: at once */
-        scheduledTime: z.number().optional(),
-        /** replaces ENTRYPOINT and CMD, as in Kubernetes */
-        command: words("command").optional(),
-        /** replaces CMD */
-        args: words("args").optional(),
-        ports: z.array(z.number().int().min(1).max(65535)).max(FIELD_BOUNDS.ports.items),
-        envs: z.record(z.string(), z.string()),
-      })
-      .check(({ value, issues }) => {
-        const rule = itemsRule("envs", Object.keys(value.envs).length) ?? startRule(value);
-        if (rule !== undefined) issues.push({ code: "custom", input: value, message: rule });
-      }),
-    result: none,
-    changes: true,
-    deadline: SHORT_S,
-  },
+  "image.delete": { input: z.object({ ...spaced, image }), result: none, changes: true, deadline: SHORT_S },
+  /** Takes a run: done once it is recorded. Starting it goes on after that. */
+  "pod.run": { input: podRunInput, result: none, changes: true, deadline: SHORT_S },
+  /** Runs a pod that has terminated once more: a new run of what its latest run was asked for, at once. */
+  "pod.start": { input: z.object({ pod: label }), result: none, changes: true, deadline: SHORT_S },
   "pod.status": {
     input: z.object({ pod: label }),
     result: z.object({ state: containerState }),

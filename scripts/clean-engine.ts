@@ -33,7 +33,7 @@ export async function cleanEngine(docker: Docker, agentData: string): Promise<nu
     await docker.getImage(Id).remove({ force: true }).catch(ignoreNotFound);
   }
   for (const row of recorded) {
-    const name = engineTag(row.user, row);
+    const name = engineTag(row.owner, row);
     const found = await docker.getImage(name).inspect().catch(ignoreNotFound);
     if (found?.Id !== row.id) continue;
     for (const tag of found.RepoTags) {

@@ -1,4 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
+import { imagesInSpaces } from "../images/image-table.ts";
+import { runsWithVolumes } from "../pods/runs/run-table.ts";
 
 /**
  * The agent's database, one step after the other: a step that was released is never changed. The number of steps done
@@ -9,6 +11,8 @@ export const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
   tablesOfFirstVersion,
   sealOfHandedImages,
   attemptsInJournal,
+  runsWithVolumes,
+  imagesInSpaces,
 ];
 
 /** 1: as version 0.1.0 made them, each when its part first opened it. */

@@ -11,6 +11,8 @@ export type Making = {
   deps: ImageDeps;
   command: string;
   user: string;
+  /** whose image it will be: the user, with the space if it is in one */
+  owner: string;
   image: ImageName;
   journal: JournalEntry;
   signal: AbortSignal;
@@ -26,13 +28,13 @@ const CHECK_MS = 1000;
  * @throws PerigeeError QUOTA_EXCEEDED, STORAGE_FULL; what `make` throws; the signal's reason
  */
 export async function makeOnce(making: Making): Promise<void> {
-  const { store, deps, command, user, image, journal } = making;
+  const { store, deps, command, user, owner, image, journal } = making;
   const committed = journal.notes.findLast((note) => note.step === "commit")?.detail as
     | { id: string }
     | undefined;
   // gone only if someone else took it from the engine: then it is made again
   if (committed && (await store.inspect(committed.id))) {
-    return store.commit(user, image, committed.id, command);
+    return store.commit(owner, image, committed.id, command);
   }
   await store.discard(command);
   const used = await deps.usedBytes(user);
@@ -42,7 +44,7 @@ export async function makeOnce(making: Making): Promise<void> {
   try {
     id = await whileThereIsRoom(making);
     making.signal.throwIfAborted();
-    if (used - before + (await store.usageWith(user, image, id)) > deps.quota()) throw byteQuotaExceeded();
+    if (used - before + (await store.usageWith(owner, image, id)) > deps.quota()) throw byteQuotaExceeded();
     killPoint("images.made");
   } catch (error) {
     // what cannot be discarded now is at the next start
@@ -50,12 +52,12 @@ export async function makeOnce(making: Making): Promise<void> {
     throw error;
   }
   journal.note("commit", { id });
-  await store.commit(user, image, id, command);
+  await store.commit(owner, image, id, command);
 }
 
 /** @throws PerigeeError INVALID_PARAMETERS */
-export function imageNameOf(text: string): ImageName {
-  const image = parseOwnImage(text);
+export function imageNameOf(text: string, space?: string): ImageName {
+  const image = parseOwnImage(text, space);
   if (image) return image;
   throw new PerigeeError(
     "INVALID_PARAMETERS",

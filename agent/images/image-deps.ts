@@ -1,15 +1,20 @@
 import type { Directory } from "../files/directory.ts";
+import type { OperationContext } from "../operation.ts";
 
 /** What the image operations need to know of the rest of the agent. */
 export type ImageDeps = {
-  /** Opens a user's volume for the caller to close; undefined when there is none. */
+  /** Opens a user's volume (its name with its space) for the caller to close; undefined when there is none. */
   openVolume(user: string, volume: string): Directory | undefined;
+  /** Receives a command's staged files into a place of their own, which goes when it is disposed of. */
+  receiveStaged(
+    context: Pick<OperationContext, "command" | "manifest" | "fetchInto" | "progress" | "signal">,
+  ): Promise<AsyncDisposable & { readonly directory: Directory }>;
   /** byte quota per user */
   quota(): number;
   /** bytes of the user's images and volumes */
   usedBytes(user: string): Promise<number>;
-  /** Does a pod that has not terminated run this name? */
-  isImageInUse(user: string, name: string, tag: string): Promise<boolean>;
+  /** Does a pod that has not terminated run this name of the owner's? */
+  isImageInUse(owner: string, name: string, tag: string): Promise<boolean>;
   /** bytes that may still be written before the free-space floor is met; default: no floor */
   room?(): number;
   /** bytes beneath a directory of the host */

@@ -1,4 +1,5 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { inSpace } from "#protocol/names.ts";
 import type { OperationHandler, OperationHandlers } from "../operation.ts";
 import { loadImage } from "./archive/load-image.ts";
 import { buildImage } from "./build/build-image.ts";
@@ -16,7 +17,9 @@ export function imageHandlers(store: ImageStore, deps: ImageDeps): ImageHandlers
   return {
     "image.build": buildImage(store, deps),
     "image.load": loadImage(store, deps),
-    "image.list": async ({ command }) => ({ images: await store.list(command.user) }),
+    "image.list": async ({ command, input }) => ({
+      images: await store.list(inSpace(command.user, input.space)),
+    }),
     "image.delete": deleteImage(store, deps),
     "edge.publish": async ({ input }) => {
       await store.publish(input.image);
@@ -28,18 +31,19 @@ export function imageHandlers(store: ImageStore, deps: ImageDeps): ImageHandlers
 /** @throws PerigeeError IMAGE_NOT_FOUND, IMAGE_IN_USE */
 function deleteImage(store: ImageStore, deps: ImageDeps): OperationHandler<"image.delete"> {
   return async ({ command, input, journal }) => {
-    const image = imageNameOf(input.image);
+    const image = imageNameOf(input.image, input.space);
+    const owner = inSpace(command.user, input.space);
     const begun = journal.notes.some((note) => note.step === "commit");
     if (!begun) {
-      if (!store.owns(command.user, image)) {
+      if (!store.owns(owner, image)) {
         throw new PerigeeError("IMAGE_NOT_FOUND", `There is no image ${input.image}`);
       }
-      if (await deps.isImageInUse(command.user, image.name, image.tag)) {
+      if (await deps.isImageInUse(owner, image.name, image.tag)) {
         throw new PerigeeError("IMAGE_IN_USE", `A pod that has not terminated runs ${input.image}`);
       }
       journal.note("commit");
     }
-    await store.remove(command.user, image);
+    await store.remove(owner, image);
     return {};
   };
 }

@@ -1,19 +1,22 @@
 import { familiarName, type ImageName, isHub, parseTagged } from "#protocol/image-reference.ts";
 
-/** Tag in the engine of a user's image: no user name holds `-`, so it is read one way only. */
-export function engineTag(user: string, image: ImageName): string {
-  return `${user}-${image.name}:${image.tag}`;
+/**
+ * Tag in the engine of a user's image: neither users nor spaces have a `-` in their names, so it is read one way only.
+ * @param owner the user, with the space if the image is in one
+ */
+export function engineTag(owner: string, image: ImageName): string {
+  return `${owner}-${image.name}:${image.tag}`;
 }
 
 /** What a reference may mean, in the order in which it is looked for. */
 export type Candidate = { own: ImageName } | { public: string };
 
 /**
- * The meanings of `text` for `user`: the user's own, else public onboard, with or without the onboard
- * registry's name (one of `registries`) before it. `docker.io/…` is public only, and `library/x` is `x`.
+ * The meanings of `text` for `owner`, a user with the space if any: the owner's, else public onboard, with or without
+ * the onboard registry's name (one of `registries`) before it. `docker.io/…` is public only, and `library/x` is `x`.
  * Public names are given as the engine spells RepoTags.
  */
-export function candidates(user: string, text: string, registries: readonly string[]): Candidate[] {
+export function candidates(owner: string, text: string, registries: readonly string[]): Candidate[] {
   const reference = parseTagged(text);
   if (!reference) return [];
   const { host, name, tag } = reference;
@@ -23,8 +26,8 @@ export function candidates(user: string, text: string, registries: readonly stri
     (spelled) => ({ public: spelled }),
   );
   const plain: Candidate = { own: { name, tag } };
-  const prefixed: Candidate[] = name.startsWith(`${user}-`)
-    ? [{ own: { name: name.slice(user.length + 1), tag } }]
+  const prefixed: Candidate[] = name.startsWith(`${owner}-`)
+    ? [{ own: { name: name.slice(owner.length + 1), tag } }]
     : [];
   if (host === undefined) return [plain, ...published, ...prefixed];
   if (isHub(host)) return [{ public: `${familiar}:${tag}` }];

@@ -1,8 +1,17 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { ImageName } from "#protocol/image-reference.ts";
+import { inSpace } from "#protocol/names.ts";
 import { migrate } from "../database/migrate.ts";
 
-export type RecordedImage = ImageName & { user: string; id: string; created: number };
+export type RecordedImage = ImageName & {
+  user: string;
+  /** the user, with the space if the image is in one: who may name it */
+  owner: string;
+  id: string;
+  created: number;
+};
+
+type Row = ImageName & { space: string; user: string; id: string; created: number };
 
 /** Who owns which image and which are public: the agent's durable word on it, in its state database. */
 export class ImageRecord {
@@ -13,43 +22,59 @@ export class ImageRecord {
     migrate(db);
   }
 
-  get(user: string, image: ImageName): RecordedImage | undefined {
-    return this.#db
-      .prepare("SELECT * FROM images WHERE user = ? AND name = ? AND tag = ?")
-      .get(user, image.name, image.tag) as RecordedImage | undefined;
+  get(owner: string, image: ImageName): RecordedImage | undefined {
+    const row = this.#db
+      .prepare("SELECT * FROM images WHERE space = ? AND user = ? AND name = ? AND tag = ?")
+      .get(...partsOf(owner), image.name, image.tag) as Row | undefined;
+    return row && recorded(row);
   }
 
-  list(user: string): RecordedImage[] {
+  /** The images of one owner: of a user outside of all spaces, or in one. */
+  list(owner: string): RecordedImage[] {
     return this.#db
-      .prepare("SELECT * FROM images WHERE user = ? ORDER BY name, tag")
-      .all(user) as RecordedImage[];
+      .prepare("SELECT * FROM images WHERE space = ? AND user = ? ORDER BY name, tag")
+      .all(...partsOf(owner))
+      .map((row) => recorded(row as Row));
+  }
+
+  /** The images of a user in all spaces: they count together. */
+  listAll(user: string): RecordedImage[] {
+    return this.#db
+      .prepare("SELECT * FROM images WHERE user = ? ORDER BY space, name, tag")
+      .all(user)
+      .map((row) => recorded(row as Row));
   }
 
   all(): RecordedImage[] {
-    return this.#db.prepare("SELECT * FROM images").all() as RecordedImage[];
+    return this.#db
+      .prepare("SELECT * FROM images")
+      .all()
+      .map((row) => recorded(row as Row));
   }
 
   /** Gives the name to `id`; what had it is released in the same transaction. */
-  put(user: string, image: ImageName, id: string, created: number): void {
+  put(owner: string, image: ImageName, id: string, created: number): void {
     this.#transaction(() => {
-      const before = this.get(user, image);
+      const before = this.get(owner, image);
       if (before?.id === id) return;
       if (before) this.release(before.id);
       this.#db
-        .prepare("INSERT OR REPLACE INTO images (user, name, tag, id, created) VALUES (?, ?, ?, ?, ?)")
-        .run(user, image.name, image.tag, id, created);
+        .prepare(
+          "INSERT OR REPLACE INTO images (space, user, name, tag, id, created) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .run(...partsOf(owner), image.name, image.tag, id, created);
     });
   }
 
   /** Takes the name away and releases its image. */
-  remove(user: string, image: ImageName): void {
+  remove(owner: string, image: ImageName): void {
     this.#transaction(() => {
-      const before = this.get(user, image);
+      const before = this.get(owner, image);
       if (!before) return;
       this.release(before.id);
       this.#db
-        .prepare("DELETE FROM images WHERE user = ? AND name = ? AND tag = ?")
-        .run(user, image.name, image.tag);
+        .prepare("DELETE FROM images WHERE space = ? AND user = ? AND name = ? AND tag = ?")
+        .run(...partsOf(owner), image.name, image.tag);
     });
   }
 
@@ -140,4 +165,14 @@ export class ImageRecord {
       throw error;
     }
   }
+}
+
+/** Space and user, as the table has them: the space of what is in none is empty. */
+function partsOf(owner: string): [space: string, user: string] {
+  const [user = "", space = ""] = owner.split(".");
+  return [space, user];
+}
+
+function recorded({ space, ...row }: Row): RecordedImage {
+  return { ...row, owner: inSpace(row.user, space || undefined) };
 }

@@ -56,25 +56,31 @@ export class ImageWorkFailed extends Error {
 
 /**
  * Images on the edge: what users built and loaded, and what is public onboard. Ownership is the agent's
- * durable record, never a name's prefix. Every method throws PerigeeError ENGINE_UNAVAILABLE when the
+ * durable record, never a name's prefix: an owner is a user, or with a space `<user>.<space>` ({@link inSpace}); what is
+ * in a space is nobody else's, not even the same user's outside of it. Every method throws PerigeeError ENGINE_UNAVAILABLE when the
  * engine does not answer.
  */
 export interface ImageStore {
   /**
-   * What `reference` means for `user`: the user's own image, else a public one, else undefined. An image ID
+   * What `reference` means for `owner`: the owner's own image, else a public one, else undefined. An image ID
    * or a prefix of one matches nothing.
    */
-  resolve(user: string, reference: string): Promise<ResolvedImage | undefined>;
-  /** The user's own images by name and tag. */
-  list(user: string): Promise<OwnImage[]>;
-  /** Bytes of the user's images; what they share with each other or with public ones counts once or not. */
+  resolve(owner: string, reference: string): Promise<ResolvedImage | undefined>;
+  /** The owner's images by name and tag. */
+  list(owner: string): Promise<OwnImage[]>;
+  /** Bytes of the user's images in all spaces; what they share with each other or with public ones counts once or not. */
   usage(user: string): Promise<number>;
   /** As {@link usage}, were `id` committed as `image`. */
-  usageWith(user: string, image: ImageName, id: string): Promise<number>;
-  /** Why `image` cannot be a name of `user`'s (a public image has the engine's name of it); undefined if it can. */
-  refusal(user: string, image: ImageName): string | undefined;
+  usageWith(owner: string, image: ImageName, id: string): Promise<number>;
+  /** Why `image` cannot be a name of `owner`'s (a public image has the engine's name of it); undefined if it can. */
+  refusal(owner: string, image: ImageName): string | undefined;
   /** An image by its whole ID; undefined when the engine has none. */
   inspect(id: string): Promise<ImageDetails | undefined>;
+  /**
+   * Does `work`, a build from its plan to its name; what it leaves in the engine meanwhile is not cleaned away, however
+   * many build at once.
+   */
+  building<T>(work: () => Promise<T>): Promise<T>;
   /**
    * Builds; the image stays under a temporary name. @throws ImageWorkFailed (also for an image with labels
    * that are reserved), the signal's reason
@@ -84,14 +90,14 @@ export interface ImageStore {
   load(work: LoadWork): Promise<string>;
   /** The engine's name of a command's image until it is committed. */
   temporaryName(command: string): string;
-  /** Makes `id` the user's `image`, in place of what had the name. May be repeated. */
-  commit(user: string, image: ImageName, id: string, command: string): Promise<void>;
+  /** Makes `id` the owner's `image`, in place of what had the name. May be repeated. */
+  commit(owner: string, image: ImageName, id: string, command: string): Promise<void>;
   /** Drops what a command left that was not committed. May be repeated. */
   discard(command: string): Promise<void>;
-  /** Is `image` recorded as the user's? */
-  owns(user: string, image: ImageName): boolean;
+  /** Is `image` recorded as the owner's? */
+  owns(owner: string, image: ImageName): boolean;
   /** Takes the name away, and the image with its last name. May be repeated; a name that is not there is no error. */
-  remove(user: string, image: ImageName): Promise<void>;
+  remove(owner: string, image: ImageName): Promise<void>;
   /**
    * Adds an image of the engine to the public ones.
    * @throws PerigeeError IMAGE_NOT_FOUND, ALREADY_EXISTS (a user's), INVALID_PARAMETERS (it has a reserved label)

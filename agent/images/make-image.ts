@@ -1,6 +1,7 @@
 import { type ErrorCode, PerigeeError } from "#protocol/errors.ts";
 import type { ImageName } from "#protocol/image-reference.ts";
 import { LIMITS } from "#protocol/limits.ts";
+import { inSpace } from "#protocol/names.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import { imageNameOf, makeOnce } from "./image-commit.ts";
 import type { ImageDeps } from "./image-deps.ts";
@@ -48,11 +49,13 @@ export function makeImage<O extends Making>(
 ): OperationHandler<O> {
   return async (context) => {
     const { command, journal, signal } = context as OperationContext<Making>;
-    const image = imageNameOf((context as OperationContext<Making>).input.image);
+    const { input } = context as OperationContext<Making>;
+    const image = imageNameOf(input.image, input.space);
+    const owner = inSpace(command.user, input.space);
     const tail = new LogTail();
     const failed = (cause: unknown) =>
       new PerigeeError(recipe.code, recipe.message, { data: { log_tail: tail.lines() }, cause });
-    const refusal = store.refusal(command.user, image);
+    const refusal = store.refusal(owner, image);
     if (refusal) {
       tail.add(refusal);
       throw failed(undefined);
@@ -63,6 +66,7 @@ export function makeImage<O extends Making>(
         deps,
         command: command.id,
         user: command.user,
+        owner,
         image,
         journal,
         signal,
@@ -79,6 +83,7 @@ export function makeImage<O extends Making>(
       else if (!(error instanceof ImageWorkFailed)) throw error;
       throw failed(error);
     }
-    return {} as Awaited<ReturnType<OperationHandler<O>>>;
+    const { log } = input as { log?: boolean };
+    return (log ? { logTail: tail.lines() } : {}) as Awaited<ReturnType<OperationHandler<O>>>;
   };
 }

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { ulid } from "ulid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { InputOf, OperationName } from "#protocol/operations.ts";
@@ -48,7 +49,11 @@ describe("podHandlers", () => {
 
   test("pod.run makes the volume, is durable, and does not wait for the start; again, it is the same run", async () => {
     const id = ulid();
-    const input = rig.input({ pod: "pa", volume: "va", command: ["/bin/sh", "-c", "echo x >> count"] });
+    const input = rig.input({
+      pod: "pa",
+      mounts: [{ volume: "va", at: "/data" }],
+      command: ["/bin/sh", "-c", "echo x >> count"],
+    });
     expect(await handlers["pod.run"](context("pod.run", input, { id }))).toEqual({});
     expect(ensured).toEqual(["ada/va"]);
     expect(manager.has(id)).toBe(true);
@@ -61,6 +66,41 @@ describe("podHandlers", () => {
     expect(await handlers["pod.run"](context("pod.run", input, { id, signal: cancelled }))).toEqual({});
     expect(rig.read("ada-va", "count")).toBe("x\n");
     expect(await handlers["pod.stop"](context("pod.stop", { pod: "pa" }))).toEqual({});
+  });
+
+  test("pod.start is a new run of all that the latest was asked for, once it has terminated", async () => {
+    const first = ulid();
+    const script = "echo x >> again; while [ ! -e end ]; do sleep 0.05; done";
+    const over = { command: ["/bin/sh", "-c", script], envs: { A: "1" }, limits: { pids: 50 } };
+    const input = rig.input({ pod: "pg", mounts: [{ volume: "vg", at: "/data" }], ...over });
+    await handlers["pod.run"](context("pod.run", { ...input, scheduledAt: 1 }, { id: first }));
+    const start = (id: string) => handlers["pod.start"](context("pod.start", { pod: "pg" }, { id }));
+    await expect(start(ulid())).rejects.toMatchObject({ code: "POD_EXISTS" });
+    writeFileSync(`${rig.volume("ada-vg")}/end`, "");
+    await endOf(manager, first);
+    const id = ulid();
+    for (let again = 0; again < 2; again++) expect(await start(id)).toEqual({});
+    await endOf(manager, id);
+    expect(rig.read("ada-vg", "again")).toBe("x\nx\n");
+    const { scheduledAt: _, ...spec } = input;
+    expect(manager.specificationOf("ada", "pg")).toEqual({ ...spec, onSameName: "refuse" });
+    await expect(handlers["pod.start"](context("pod.start", { pod: "never" }))).rejects.toMatchObject({
+      code: "POD_NOT_FOUND",
+    });
+  });
+
+  test("pod.run in a space mounts the volumes of that space", async () => {
+    const id = ulid();
+    const command = ["/bin/sh", "-c", "echo x >> spaced"];
+    const input = rig.input({ pod: "ps", space: "kabuto", mounts: [{ volume: "vs", at: "/data" }], command });
+    await handlers["pod.run"](context("pod.run", input, { id }));
+    expect(ensured).toContain("ada/vs.kabuto");
+    expect(manager.isVolumeInUse("ada", "vs.kabuto")).toBe(true);
+    expect(manager.isVolumeInUse("ada", "vs")).toBe(false);
+    expect(manager.isImageInUse("ada.kabuto", "busybox", "latest")).toBe(true);
+    expect(manager.isImageInUse("ada", "busybox", "latest")).toBe(false);
+    await endOf(manager, id);
+    expect(rig.read("ada-vs.kabuto", "spaced")).toBe("x\n");
   });
 
   test("pod.run that is cancelled before it is recorded leaves nothing", async () => {

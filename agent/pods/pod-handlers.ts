@@ -1,5 +1,7 @@
+import { inSpace } from "#protocol/names.ts";
 import type { OperationHandlers } from "../operation.ts";
 import type { PodManager } from "./pod-manager.ts";
+import type { RunInput } from "./runs/run-record.ts";
 
 export type PodHandlerDeps = {
   /** Makes the volume if it is new; its host path. */
@@ -10,16 +12,30 @@ export type PodHandlerDeps = {
 export function podHandlers(
   manager: PodManager,
   deps: PodHandlerDeps,
-): Pick<OperationHandlers, "pod.run" | "pod.status" | "pod.stop" | "nodes.status"> {
+): Pick<OperationHandlers, "pod.run" | "pod.start" | "pod.status" | "pod.stop" | "nodes.status"> {
+  /** Once it is recorded it takes place; a cancel after that comes too late. */
+  const accept = async (id: string, user: string, input: RunInput, signal: AbortSignal) => {
+    if (manager.has(id)) return;
+    signal.throwIfAborted();
+    const volumes: Record<string, string> = {};
+    for (const mount of input.mounts) {
+      const volume = inSpace(mount.volume, input.space);
+      volumes[volume] ??= await deps.ensureVolume(user, volume);
+    }
+    signal.throwIfAborted();
+    manager.accept({ id, user, volumes, input });
+  };
+
   return {
     async "pod.run"({ command, input, signal }) {
-      // Once it is recorded it takes place; a cancel after that comes too late.
-      if (!manager.has(command.id)) {
-        signal.throwIfAborted();
-        const volumePath = await deps.ensureVolume(command.user, input.volume);
-        signal.throwIfAborted();
-        manager.accept({ id: command.id, user: command.user, volumePath, input });
-      }
+      await accept(command.id, command.user, input, signal);
+      return {};
+    },
+    async "pod.start"({ command, input, signal }) {
+      const { id, user } = command;
+      if (manager.has(id)) return {};
+      const run = manager.specificationOf(user, input.pod);
+      await accept(id, user, run, signal);
       return {};
     },
     async "pod.status"({ command, input, signal }) {

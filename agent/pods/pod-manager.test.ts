@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MiB } from "#protocol/limits.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
 import { ended, endOf, PodRig, running, stateWhere, waitingFor } from "#test/support/pod-rig.ts";
+import { mountOf } from "#test/support/run-mounts.ts";
 import { LABEL } from "./docker/labels.ts";
 import type { PodManager } from "./pod-manager.ts";
 import { RunStore } from "./runs/run-store.ts";
@@ -83,12 +84,51 @@ describe("run", () => {
     manager.accept({
       id: run,
       user: "ada",
-      volumePath: rig.volume("x"),
+      volumes: { second: rig.volume("x") },
       input: rig.input({ pod: "second" }),
     });
     expect(manager.reports()).toHaveLength(input);
     await endOf(manager, run);
     expect(rig.read("ada-default", "count")).toBe("x\n");
+  });
+
+  test("that is not to take the place of a name is refused until that pod has terminated", async () => {
+    const manager = rig.manager();
+    const refuse = { onSameName: "refuse" as const };
+    const first = rig.sh(manager, "ada", SERVER, refuse);
+    expect(() => rig.sh(manager, "ada", "true", refuse)).toThrow(
+      expect.objectContaining({ code: "POD_EXISTS" }),
+    );
+    await stateWhere(manager, first, running);
+    expect(() => rig.sh(manager, "ada", "true", refuse)).toThrow("has not terminated");
+    rig.sh(manager, "bob", "true", refuse);
+    await manager.stop("ada", "default");
+    const second = rig.sh(manager, "ada", "true", refuse);
+    expect(await endOf(manager, second)).toMatchObject({ reason: "Completed" });
+    const waiting = rig.sh(manager, "ada", "true", { ...refuse, scheduledAt: Date.now() + 3600_000 });
+    expect(() => rig.sh(manager, "ada", "true", refuse)).toThrow("has not terminated");
+    expect(manager.has(waiting)).toBe(true);
+  });
+
+  test.each([
+    ["a provider that the edge does not have", { provider: "qemu" }],
+    ["an end for being idle", { idleMs: 1_000 }],
+  ])("%s is refused, and nothing is recorded", (_, over) => {
+    const manager = rig.manager();
+    expect(() => rig.sh(manager, "ada", "true", over)).toThrow(
+      expect.objectContaining({ code: "NOT_SUPPORTED" }),
+    );
+    expect(manager.reports()).toEqual([]);
+  });
+
+  test("with a provider, a node and no end of its own: runs there until it is stopped", async () => {
+    const manager = rig.manager();
+    const over = { provider: "docker", kind: undefined, node: "fpga", maxMs: undefined };
+    const run = rig.sh(manager, "ada", SERVER, over);
+    await stateWhere(manager, run, running);
+    expect(manager.reports().at(-1)).toMatchObject({ node: "fpga" });
+    await manager.stop("ada", "default");
+    expect(await endOf(manager, run)).toMatchObject({ exitCode: 5 });
   });
 
   test("a command that cannot start ends as StartError with 128", async () => {
@@ -155,17 +195,17 @@ describe("waiting", () => {
   });
 
   test("it is looked for no longer than max_duration, also over a restart", async () => {
-    const first = rig.manager({ minuteMs: 800 });
-    const run = rig.sh(first, "ada", "true", { image: "never", maxDuration: 1 });
+    const first = rig.manager();
+    const run = rig.sh(first, "ada", "true", { image: "never", maxMs: 800 });
     await stateWhere(first, run, waitingFor("ImagePullBackOff"));
     await first.close();
-    const second = rig.manager({ minuteMs: 800 });
+    const second = rig.manager();
     expect(await endOf(second, run)).toMatchObject({ reason: "DeadlineExceeded", startedAt: null });
   });
 
   test("a node that is not ready, or a kind that there is none of, is Unschedulable", async () => {
     const manager = rig.manager();
-    const run = rig.sh(manager, "ada", "true", { node: "GPU" });
+    const run = rig.sh(manager, "ada", "true", { kind: "GPU" });
     const state = await stateWhere(manager, run, waitingFor("Unschedulable"));
     expect(state).toMatchObject({
       waiting: { message: expect.stringMatching(/^0\/4 nodes are available: 1 node/) },
@@ -187,7 +227,7 @@ describe("schedule", () => {
   test("a scheduled run says when, starts then, and survives a restart", async () => {
     const first = rig.manager();
     const at = Date.now() + 6_000;
-    const run = rig.sh(first, "ada", "true", { scheduledTime: at });
+    const run = rig.sh(first, "ada", "true", { scheduledAt: at });
     const when = new Date(Math.floor(at / 1000) * 1000).toISOString().replace(".000Z", "Z");
     expect(await first.status("ada", "default")).toEqual({
       waiting: { reason: "Scheduled", message: `Scheduled to start at ${when}` },
@@ -203,7 +243,7 @@ describe("schedule", () => {
 
   test("one whose time passed while the agent was off starts at once", async () => {
     const first = rig.manager();
-    const run = rig.sh(first, "ada", "true", { scheduledTime: Date.now() + 60_000 });
+    const run = rig.sh(first, "ada", "true", { scheduledAt: Date.now() + 60_000 });
     await first.close();
     const second = rig.manager({ now: () => Date.now() + 120_000 });
     expect(await endOf(second, run)).toMatchObject({ reason: "Completed" });
@@ -211,7 +251,7 @@ describe("schedule", () => {
 
   test("stopping it before its time cancels it", async () => {
     const manager = rig.manager();
-    const run = rig.sh(manager, "ada", "true", { scheduledTime: Date.now() + 3600_000 });
+    const run = rig.sh(manager, "ada", "true", { scheduledAt: Date.now() + 3600_000 });
     await manager.stop("ada", "default");
     expect(await endOf(manager, run)).toMatchObject({
       reason: "Cancelled",
@@ -239,7 +279,7 @@ describe("replacement", () => {
     const manager = rig.manager();
     const first = rig.sh(manager, "ada", SERVER);
     await said(first, "up");
-    const second = rig.sh(manager, "ada", "echo second", { scheduledTime: Date.now() + 5_000 });
+    const second = rig.sh(manager, "ada", "echo second", { scheduledAt: Date.now() + 5_000 });
     expect(await manager.status("ada", "default")).toHaveProperty("waiting.reason", "Scheduled");
     expect(manager.reports().find(({ run }) => run === first)?.state).toHaveProperty("running");
     expect(await endOf(manager, second)).toMatchObject({ reason: "Completed" });
@@ -259,7 +299,7 @@ describe("replacement", () => {
     const manager = rig.manager();
     const first = rig.sh(manager, "ada", "echo first");
     await endOf(manager, first);
-    const dropped = rig.sh(manager, "ada", "echo never >> never", { scheduledTime: Date.now() + 3600_000 });
+    const dropped = rig.sh(manager, "ada", "echo never >> never", { scheduledAt: Date.now() + 3600_000 });
     const told = stateWhere(manager, dropped, ended);
     const third = rig.sh(manager, "ada", "echo third");
     expect(await told).toMatchObject({ terminated: { reason: "Cancelled" } });
@@ -271,21 +311,21 @@ describe("replacement", () => {
 
 describe("end", () => {
   test("after max_duration: SIGTERM, then DeadlineExceeded, with all of the log", async () => {
-    const manager = rig.manager({ minuteMs: 1_000 });
-    const run = rig.sh(manager, "ada", SERVER, { maxDuration: 1 });
+    const manager = rig.manager();
+    const run = rig.sh(manager, "ada", SERVER, { maxMs: 1_000 });
     expect(await endOf(manager, run)).toMatchObject({ exitCode: 5, reason: "DeadlineExceeded" });
     expect(rig.lines(run)).toEqual(["up", "down"]);
   });
 
   test("what ignores SIGTERM is killed after the grace", async () => {
-    const manager = rig.manager({ minuteMs: 500, graceMs: 1_000 });
-    const run = rig.sh(manager, "ada", "trap '' TERM; while :; do sleep 0.05; done", { maxDuration: 1 });
+    const manager = rig.manager({ graceMs: 1_000 });
+    const run = rig.sh(manager, "ada", "trap '' TERM; while :; do sleep 0.05; done", { maxMs: 500 });
     expect(await endOf(manager, run)).toMatchObject({ exitCode: 137, reason: "DeadlineExceeded" });
   });
 
   test("it holds without contact, and an overdue pod is stopped at once by a starting agent", async () => {
     const first = rig.manager();
-    const run = rig.sh(first, "ada", SERVER, { maxDuration: 1 });
+    const run = rig.sh(first, "ada", SERVER, { maxMs: 60_000 });
     await said(run, "up");
     await first.close();
     let there = false;
@@ -409,7 +449,10 @@ describe("restart", () => {
   test("killed after the start, before it was noted: it is found, running or ended, and not started again", async () => {
     const first = rig.manager();
     const live = rig.sh(first, "ada", `echo x >> count; ${SERVER}`, { pod: "live" });
-    const dead = rig.sh(first, "ada", "echo x >> count", { pod: "dead", volume: "dead" });
+    const dead = rig.sh(first, "ada", "echo x >> count", {
+      pod: "dead",
+      mounts: [{ volume: "dead", at: "/data" }],
+    });
     rig.contact = () => {
       throw new Error("no contact");
     };
@@ -449,14 +492,14 @@ describe("restart", () => {
       run: ulid(),
       user: "ghost",
       pod: "default",
-      volumePath: rig.volume("ghost"),
+      mounts: [mountOf(rig.volume("ghost"))],
+      network: "user" as const,
       imageId: rig.images.get("busybox")!,
       node: "mpu1",
       kind: "MPU" as const,
       command: ["sleep", "1000"],
       ports: [],
       envs: {},
-      volume: "default",
       maxMs: 3600_000,
       graceMs: 30_000,
     };
@@ -502,8 +545,8 @@ describe("logs", () => {
   });
 
   test("a payload that floods its log is stopped in time, and other logs get through", async () => {
-    const manager = rig.manager({ minuteMs: 2_000 });
-    const flood = rig.sh(manager, "mallory", "yes flooooooooooooooooooood", { maxDuration: 1 });
+    const manager = rig.manager();
+    const flood = rig.sh(manager, "mallory", "yes flooooooooooooooooooood", { maxMs: 2_000 });
     await stateWhere(manager, flood, running);
     const quiet = rig.sh(manager, "ada", "echo quiet");
     expect(await endOf(manager, quiet)).toMatchObject({ reason: "Completed" });

@@ -1,11 +1,12 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { nameAndTag } from "#protocol/image-reference.ts";
+import { inSpace } from "#protocol/names.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import { podQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { NodeReport, PodReport } from "#protocol/wire.ts";
-import { wholeSeconds } from "./container-state.ts";
 import { LogPusher } from "./logs/log-pusher.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
+import { newRun } from "./runs/new-run.ts";
 import { RunBook } from "./runs/run-book.ts";
 import { RUN_DEFAULTS, type RunDeps, type RunOptions } from "./runs/run-deps.ts";
 import { RunExecutor } from "./runs/run-executor.ts";
@@ -65,40 +66,48 @@ export class PodManager {
 
   /**
    * Accepts a run: durable when it returns, starting is under way. A run that is known already is left as it is.
-   * @throws PerigeeError QUOTA_EXCEEDED when too many runs of the user have not ended
+   * @param run.volumes host paths of the volumes that it mounts, by name and space
+   * @throws PerigeeError QUOTA_EXCEEDED when too many runs of the user have not ended; POD_EXISTS; NOT_SUPPORTED
    */
-  accept(run: { id: string; user: string; volumePath: string; input: RunInput }): void {
+  accept(run: { id: string; user: string; volumes: RunRecord["volumes"]; input: RunInput }): void {
     if (this.#book.get(run.id)) return;
     const { user, input } = run;
+    this.#assertSupported(input);
     const open = this.#book.all().filter((record) => record.user === user && record.phase !== "ended");
+    const sameName = open.filter(({ pod }) => pod === input.pod);
+    if (input.onSameName === "refuse" && sameName.length > 0) {
+      throw new PerigeeError("POD_EXISTS", `The pod "${input.pod}" has not terminated`);
+    }
     if (open.length >= this.#options.openPerUser) throw podQuotaExceeded(open.length);
-    const now = this.#now();
-    const ahead = input.scheduledTime !== undefined && input.scheduledTime > now;
-    this.#book.add({
-      run: run.id,
-      user,
-      pod: input.pod,
-      volume: input.volume,
-      volumePath: run.volumePath,
-      input,
-      acceptedAt: now,
-      ...(ahead
-        ? {
-            phase: "scheduled",
-            reason: "Scheduled",
-            message: `Scheduled to start at ${wholeSeconds(input.scheduledTime!)}`,
-          }
-        : { phase: "waiting", reason: "ContainerCreating", dueAt: now }),
-      flushed: false,
-      removed: false,
-    });
-    for (const other of open) {
-      if (other.pod === input.pod && (other.phase === "scheduled" || other.phase === "waiting")) {
+    this.#book.add(newRun(run, this.#now()));
+    for (const other of sameName) {
+      if (other.phase === "scheduled" || other.phase === "waiting") {
         const message = "A later run took its place before it started";
         this.#executor.endings.unstarted(other, "Cancelled", message);
       }
     }
     this.#loop.kick();
+  }
+
+  /** @throws PerigeeError NOT_SUPPORTED */
+  #assertSupported({ provider, idleMs }: RunInput): void {
+    if (provider !== undefined && provider !== this.#runtime.provider) {
+      throw new PerigeeError("NOT_SUPPORTED", `The edge does not run pods with ${provider}`);
+    }
+    if (idleMs !== undefined) {
+      throw new PerigeeError("NOT_SUPPORTED", "The edge cannot tell whether a pod is idle");
+    }
+  }
+
+  /**
+   * What the latest run of a pod was asked for, to be run again at once.
+   * @throws PerigeeError POD_NOT_FOUND; POD_EXISTS when it has not terminated
+   */
+  specificationOf(user: string, pod: string): RunInput {
+    const { phase, input } = this.#latest(user, pod);
+    if (phase !== "ended") throw new PerigeeError("POD_EXISTS", `The pod "${pod}" has not terminated`);
+    const { scheduledAt: _, ...run } = input;
+    return { ...run, onSameName: "refuse" };
   }
 
   /** Is this run recorded? */
@@ -157,17 +166,20 @@ export class PodManager {
     return this.#runtime.nodes();
   }
 
-  /** Does a pod that has not terminated use the volume? Scheduled ones count. */
+  /** Does a pod that has not terminated use the volume (its name with its space)? Scheduled ones count. */
   isVolumeInUse(user: string, volume: string): boolean {
-    return this.#book.someOpen((record) => record.user === user && record.volume === volume);
+    return this.#book.someOpen((record) => record.user === user && Object.hasOwn(record.volumes, volume));
   }
 
-  /** Does a pod that has not terminated run this image of the user? Scheduled ones count. */
-  isImageInUse(user: string, name: string, tag: string): boolean {
+  /**
+   * Does a pod that has not terminated run this image? Scheduled ones count.
+   * @param owner the user, with the space if the image is in one
+   */
+  isImageInUse(owner: string, name: string, tag: string): boolean {
     return this.#book.someOpen((record) => {
-      if (record.user !== user) return false;
+      if (inSpace(record.user, record.input.space) !== owner) return false;
       const used = nameAndTag(record.input.image);
-      return used.tag === tag && (used.name === name || used.name === `${user}-${name}`);
+      return used.tag === tag && (used.name === name || used.name === `${owner}-${name}`);
     });
   }
 

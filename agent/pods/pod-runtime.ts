@@ -2,29 +2,53 @@ import type { NodeKind } from "#protocol/names.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
 
+/** A volume of the user's, or a part of it, in a run. */
+export type RunMount = {
+  /** the volume's name */
+  volume: string;
+  /** host path of the volume; must exist */
+  path: string;
+  /** what of the volume: relative, normalised; a directory is made where nothing is; default: all of it */
+  subPath?: string;
+  /** where in the container: absolute, normalised, in no other mount */
+  at: string;
+  readOnly?: boolean;
+};
+
+/** What a run may use: bytes, CPUs, processes and threads. */
+export type RunLimits = { memoryBytes?: number; cpus?: number; pids?: number };
+
 /** Everything that is needed to start a run; nothing in it is looked up again. */
 export type RunSpec = {
   /** id of the pod/run command: names the container, and so makes starting it idempotent */
   run: string;
   user: string;
   pod: string;
-  /** name of the user's volume */
-  volume: string;
-  /** host path of the volume, mounted at `/data`; must exist */
-  volumePath: string;
+  mounts: readonly RunMount[];
   /** content ID (`sha256:…`), never a name */
   imageId: string;
   /** name and kind of the node it was placed on */
   node: string;
   kind: NodeKind;
+  /** it must run on that very node; default: on any of the kind, where the runtime places pods itself */
+  pinned?: boolean;
   /** replaces ENTRYPOINT and CMD */
   command?: readonly string[];
   /** replaces CMD */
   args?: readonly string[];
   ports: readonly number[];
   envs: Readonly<Record<string, string>>;
-  /** its max_duration in ms: a runtime may hold it too, a little later than the agent, should the agent be gone */
-  maxMs: number;
+  /** `user`: with the user's other pods and nobody else; `none`: no network at all */
+  network: "user" | "none";
+  /** at most what every pod may have */
+  limits?: RunLimits;
+  /** working directory for an image that names none, or `/`; default: the engine's own */
+  defaultWorkdir?: string;
+  /**
+   * how long it may run: a runtime may hold it too, a little later than the agent, should the agent be gone; absent:
+   * for ever
+   */
+  maxMs?: number;
   /** between SIGTERM and SIGKILL when it is over, ms */
   graceMs: number;
 };
@@ -90,6 +114,8 @@ export interface PodRuntime {
    * another cluster). Known once any call was answered.
    */
   readonly session: string;
+  /** names this way to run pods: `docker`, `kubernetes` */
+  readonly provider: string;
   /**
    * What may take minutes before a start can be quick: brings the image to where nodes find it. May be repeated,
    * and left alone while it goes on. @throws ImageMissing
@@ -108,7 +134,7 @@ export interface PodRuntime {
   adopt(spec: RunSpec): Promise<void>;
   /** SIGTERM, SIGKILL after `graceMs`; done when it has ended. An unknown, unstarted or ended run is no error. */
   stop(run: string, graceMs: number): Promise<void>;
-  /** Removes a run and what it wrote outside `/data`, killing it if need be. An unknown run is no error. */
+  /** Removes a run and what it wrote outside its volumes, killing it if need be. An unknown run is no error. */
   remove(run: string): Promise<void>;
   /**
    * Kubernetes-shaped state: `waiting ContainerCreating` for a run that was created but never started;

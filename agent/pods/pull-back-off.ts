@@ -1,9 +1,9 @@
 import { nameAndTag } from "#protocol/image-reference.ts";
 
 /** What Kubernetes says of an image that is not there. */
-export function pullBackOff(user: string, reference: string): string {
+export function pullBackOff(owner: string, reference: string): string {
   const { name, tag } = nameAndTag(reference);
-  const own = `${user}-${name}`;
+  const own = `${owner}-${name}`;
   const full = `docker.io/library/${own}:${tag}`;
   const shown = tag === "latest" ? own : `${own}:${tag}`;
   return (

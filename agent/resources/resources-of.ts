@@ -1,4 +1,5 @@
 import { type ImageName, nameAndTag, parseOwnImage } from "#protocol/image-reference.ts";
+import { inSpace } from "#protocol/names.ts";
 import type { InputOf, OperationName } from "#protocol/operations.ts";
 import type { ResourceUse } from "./resource.ts";
 
@@ -7,13 +8,15 @@ export const EDGE_KEY = "edge";
 /** Names of public images: what makes images of users' own must not meet a name that becomes public. */
 const PUBLIC_IMAGES = "public images";
 
+/** Key of a volume, by its name with its space. */
 export const volumeKey = (user: string, volume: string) => `volume ${user}/${volume}`;
 const podKey = (user: string, pod: string) => `pod ${user}/${pod}`;
 
 type Mode = "read" | "write";
-const volume = (user: string, name: string, mode: Mode): ResourceUse => ({
-  key: volumeKey(user, name),
-  name: `volume ${name}`,
+type Spaced = { space?: string | undefined };
+const volume = (user: string, of: Spaced & { volume: string }, mode: Mode): ResourceUse => ({
+  key: volumeKey(user, inSpace(of.volume, of.space)),
+  name: `volume ${of.volume}`,
   mode,
 });
 const pod = (user: string, name: string, mode: Mode): ResourceUse => ({
@@ -21,8 +24,8 @@ const pod = (user: string, name: string, mode: Mode): ResourceUse => ({
   name: `pod ${name}`,
   mode,
 });
-const imageUse = (user: string, { name, tag }: ImageName, mode: Mode): ResourceUse => ({
-  key: `image ${user}/${name}:${tag}`,
+const imageUse = (owner: string, { name, tag }: ImageName, mode: Mode): ResourceUse => ({
+  key: `image ${owner}/${name}:${tag}`,
   name: `image ${name}:${tag}`,
   mode,
 });
@@ -31,16 +34,16 @@ const images = (user: string, mode: Mode): ResourceUse => ({ key: `images ${user
 const publicNames = (mode: Mode): ResourceUse => ({ key: PUBLIC_IMAGES, name: "the public images", mode });
 
 /** The name that a build, a load or a delete of an image changes. One that is no name fails by itself. */
-function ownImage(user: string, text: string): ResourceUse[] {
-  const image = parseOwnImage(text);
-  return image ? [imageUse(user, image, "write")] : [];
+function ownImage(user: string, { image: text, space }: Spaced & { image: string }): ResourceUse[] {
+  const image = parseOwnImage(text, space);
+  return image ? [imageUse(inSpace(user, space), image, "write")] : [];
 }
 
 /** Every own image that `text` may mean, whatever registry it names. Public ones do not change under a run. */
-function meantImages(user: string, text: string): ResourceUse[] {
+function meantImages(user: string, { image: text, space }: Spaced & { image: string }): ResourceUse[] {
   const { name, tag } = nameAndTag(text);
   const names = name.startsWith(`${user}-`) ? [name, name.slice(user.length + 1)] : [name];
-  return names.map((own) => imageUse(user, { name: own, tag }, "read"));
+  return names.map((own) => imageUse(inSpace(user, space), { name: own, tag }, "read"));
 }
 
 /**
@@ -56,32 +59,36 @@ type Declared = { [O in OperationName]: (input: InputOf<O>, user: string) => rea
  * records. Lists are pictures of a moment and wait for nothing.
  */
 const DECLARED: Declared = {
-  "volume.uplink": (input, user) => [volume(user, input.volume, "write")],
-  "volume.list": (input, user) => [volume(user, input.volume, "read")],
-  "volume.read": (input, user) => [volume(user, input.volume, "read")],
-  "volume.delete": (input, user) => [volume(user, input.volume, "write")],
+  "volume.uplink": (input, user) => [volume(user, input, "write")],
+  "volume.list": (input, user) => [volume(user, input, "read")],
+  "volume.read": (input, user) => [volume(user, input, "read")],
+  "file.delete": (input, user) => [volume(user, input, "write")],
+  "volume.delete": (input, user) => [volume(user, input, "write")],
   "volumes.list": () => [],
-  "volumes.delete": (input, user) => [volume(user, input.volume, "write")],
-  "image.build": (input, user) => [
-    volume(user, input.volume, "read"),
-    ...ownImage(user, input.image),
+  "volume.remove": (input, user) => [volume(user, input, "write")],
+  "volumes.delete": (input, user) => [volume(user, input, "write")],
+  "image.build": ({ source, space, image }, user) => [
+    ...("volume" in source ? [volume(user, { volume: source.volume, space }, "read")] : []),
+    ...ownImage(user, { image, space }),
     images(user, "read"),
     publicNames("read"),
     buildPlace,
   ],
   "image.load": (input, user) => [
-    volume(user, input.volume, "read"),
-    ...ownImage(user, input.image),
+    volume(user, input, "read"),
+    ...ownImage(user, input),
     publicNames("read"),
   ],
   "image.list": () => [],
   // a build may stand on it between two steps, when the engine would let it go
-  "image.delete": (input, user) => [...ownImage(user, input.image), images(user, "write")],
-  "pod.run": (input, user) => [
-    pod(user, input.pod, "write"),
-    volume(user, input.volume, "read"),
-    ...meantImages(user, input.image),
+  "image.delete": (input, user) => [...ownImage(user, input), images(user, "write")],
+  "pod.run": ({ space, mounts, image, pod: name }, user) => [
+    pod(user, name, "write"),
+    ...mounts.map((mount) => volume(user, { volume: mount.volume, space }, "read")),
+    ...meantImages(user, { image, space }),
   ],
+  // its volumes and its image are those of the run before it, which only the pod manager knows
+  "pod.start": (input, user) => [pod(user, input.pod, "write")],
   "pod.status": (input, user) => [pod(user, input.pod, "read")],
   "pod.stop": (input, user) => [pod(user, input.pod, "write")],
   "nodes.status": () => [],

@@ -6,7 +6,9 @@ import { isMissing, openParent } from "../files/open-beneath.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import type { Volumes } from "./volumes.ts";
 
-type Context = OperationContext<"volume.delete">;
+/** Both names of the operation: the older one is what grounds up to 0.2 send. */
+export type FileDelete = "file.delete" | "volume.delete";
+type Context = OperationContext<FileDelete>;
 
 /**
  * Deletes a file, a link (never what it points to) or a directory with all that is in it. It is out of sight
@@ -16,7 +18,7 @@ type Context = OperationContext<"volume.delete">;
  * command's id until the end. A redone delete that was moved, or finds nothing, has succeeded.
  * @throws PerigeeError DELETE_FAILED, ILLEGAL_PATH
  */
-export function deleteHandler(volumes: Volumes): OperationHandler<"volume.delete"> {
+export function deleteHandler(volumes: Volumes): OperationHandler<FileDelete> {
   return async (context) => {
     const { command, input, journal, signal } = context;
     if (input.path === "") {

@@ -1,9 +1,10 @@
-import type { OperationHandlers } from "../operation.ts";
-import { deleteHandler } from "./delete.ts";
+import { inSpace } from "#protocol/names.ts";
+import type { OperationHandler, OperationHandlers } from "../operation.ts";
+import { deleteHandler, type FileDelete } from "./delete.ts";
 import { listHandler } from "./list.ts";
 import { readHandler } from "./read.ts";
 import { uplinkHandler } from "./uplink/uplink.ts";
-import { deleteVolumeHandler, listVolumesHandler } from "./volume-handlers.ts";
+import { deleteVolumeHandler, listVolumesHandler, type VolumeRemove } from "./volume-handlers.ts";
 import type { Volumes } from "./volumes.ts";
 
 export type VolumeDeps = {
@@ -19,18 +20,30 @@ export type VolumeOperation =
   | "volume.uplink"
   | "volume.list"
   | "volume.read"
-  | "volume.delete"
+  | FileDelete
   | "volumes.list"
-  | "volumes.delete";
+  | VolumeRemove;
+
+/** The handler is given the volume by the name that it has beside those of other spaces. */
+function withSpace<O extends Exclude<VolumeOperation, "volumes.list">>(
+  handler: OperationHandler<O>,
+): OperationHandler<O> {
+  return (context) => {
+    const { volume, space } = context.input;
+    return handler({ ...context, input: { ...context.input, volume: inSpace(volume, space) } });
+  };
+}
 
 /** The operations on volumes. */
 export function volumeHandlers(volumes: Volumes, deps: VolumeDeps): Pick<OperationHandlers, VolumeOperation> {
   return {
-    "volume.uplink": uplinkHandler(volumes, deps),
-    "volume.list": listHandler(volumes, deps),
-    "volume.read": readHandler(volumes, deps),
-    "volume.delete": deleteHandler(volumes),
+    "volume.uplink": withSpace(uplinkHandler(volumes, deps)),
+    "volume.list": withSpace(listHandler(volumes, deps)),
+    "volume.read": withSpace(readHandler(volumes, deps)),
+    "file.delete": withSpace(deleteHandler(volumes)),
+    "volume.delete": withSpace(deleteHandler(volumes)),
     "volumes.list": listVolumesHandler(volumes),
-    "volumes.delete": deleteVolumeHandler(volumes, deps),
+    "volume.remove": withSpace(deleteVolumeHandler(volumes, deps)),
+    "volumes.delete": withSpace(deleteVolumeHandler(volumes, deps)),
   };
 }

@@ -4,16 +4,26 @@ import { emptyTrash, measureLater } from "./delete.ts";
 import type { VolumeDeps } from "./handlers.ts";
 import type { Volumes } from "./volumes.ts";
 
-/** The user's volumes with their sizes. */
+/** The user's volumes of one space with their sizes. */
 export function listVolumesHandler(volumes: Volumes): OperationHandler<"volumes.list"> {
-  return async ({ command, signal }) => ({ volumes: await volumes.listVolumes(command.user, signal) });
+  return async ({ command, input, signal }) => {
+    const all = await volumes.listVolumes(command.user, signal);
+    const own = all.flatMap((volume) => {
+      const [name = "", space] = volume.name.split(".");
+      return space === input.space ? [{ ...volume, name }] : [];
+    });
+    return { volumes: own };
+  };
 }
+
+/** Both names of the operation: the older one is what grounds up to 0.2 send. */
+export type VolumeRemove = "volume.remove" | "volumes.delete";
 
 /**
  * Deletes a volume with everything in it. A redone delete that finds nothing has succeeded.
  * @throws PerigeeError VOLUME_NOT_FOUND, VOLUME_IN_USE
  */
-export function deleteVolumeHandler(volumes: Volumes, deps: VolumeDeps): OperationHandler<"volumes.delete"> {
+export function deleteVolumeHandler(volumes: Volumes, deps: VolumeDeps): OperationHandler<VolumeRemove> {
   return async ({ command, input, journal, signal }) => {
     const begun = journal.notes.some(({ step }) => step === "commit");
     const moved = journal.notes.some(({ step }) => step === "moved") || volumes.trash.has(command.id);

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "#protocol/limits.ts";
+import { OPERATIONS } from "#protocol/operations.ts";
 import { VolumeWorld } from "#test/support/volume-world.ts";
 
 let world: VolumeWorld;
@@ -94,6 +95,58 @@ describe("volumes.list", () => {
     await world.run(world.uplink({ a: "one", "b/c": "four" }));
     const { volumes } = await world.run(world.command("volumes.list", {}));
     expect(volumes).toEqual([{ name: "v", size: 7, created: expect.any(Number) }]);
+  });
+});
+
+describe("a space", () => {
+  const space = "kabuto";
+
+  it("has volumes of its own, which the same names outside of it and in others do not reach", async () => {
+    await world.run(world.uplink({ f: "outside" }));
+    const uplink = world.command("volume.uplink", { volume: "v", space, count: 1, bytes: 6 });
+    uplink.stage("f", "inside");
+    await world.run(uplink);
+    expect(fs.readFileSync(`${world.volume}/f`, "utf8")).toBe("outside");
+    expect(fs.readFileSync(`${world.volume}.kabuto/f`, "utf8")).toBe("inside");
+    const names = async (own?: string) => {
+      const { volumes } = await world.run(world.command("volumes.list", { ...(own && { space: own }) }));
+      return volumes.map(({ name, size }) => [name, size]);
+    };
+    expect(await names()).toEqual([["v", 7]]);
+    expect(await names(space)).toEqual([["v", 6]]);
+    expect(await names("unik")).toEqual([]);
+    const list = async (own: string) =>
+      (await world.run(world.command("volume.list", { volume: "v", space: own }))).listing;
+    expect(await list(space)).toContain('"f"');
+    expect(await list("unik")).toBe("[]");
+
+    expect(await world.code(world.command("file.delete", { volume: "v", space: "unik", path: "f" }))).toBe(
+      "DELETE_FAILED",
+    );
+    await world.run(world.command("file.delete", { volume: "v", space, path: "f" }));
+    expect(world.tree()).toEqual({ f: "outside" });
+    await world.run(world.command("volume.remove", { volume: "v", space }));
+    expect(await names(space)).toEqual([]);
+    expect(world.tree()).toEqual({ f: "outside" });
+  });
+
+  it("counts towards its user's quota", async () => {
+    const uplink = world.command("volume.uplink", { volume: "v", space, count: 1, bytes: 4096 });
+    uplink.stage("f", "x".repeat(4096));
+    await world.run(uplink);
+    expect(await world.volumes.measure("ann")).toBeGreaterThanOrEqual(4096);
+  });
+
+  it("is no part of a name that a user may write", async () => {
+    for (const volume of ["v.kabuto", ".kabuto", "v."]) {
+      expect(OPERATIONS["volume.list"].input.safeParse({ volume }).success).toBe(false);
+    }
+    for (const own of ["", "Kabuto", "a-b", "a.b", "../x", "x".repeat(17)]) {
+      expect(OPERATIONS["volume.list"].input.safeParse({ volume: "v", space: own }).success).toBe(false);
+    }
+    for (const key of ["v.", ".kabuto", "v.a.b", "v.a-b", "v./x"]) {
+      expect(() => world.volumes.directoryOf("ann", key)).toThrow(TypeError);
+    }
   });
 });
 

@@ -4,7 +4,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import { LABEL, USER } from "#protocol/names.ts";
+import { LABEL, space, USER } from "#protocol/names.ts";
 import { migrate } from "../database/migrate.ts";
 import { Directory, isErrno } from "../files/directory.ts";
 import { isMissing } from "../files/open-beneath.ts";
@@ -29,7 +29,9 @@ export type VolumesOptions = {
 
 export type VolumeInfo = { name: string /** bytes */; size: number /** ms since 1970 */; created: number };
 
-/** The volumes of one edge: directories `<root>/<user>/<volume>`, and beside them what is coming and going. */
+/**
+ * The volumes of one edge: directories `<root>/<user>/<volume>`, in a space `<root>/<user>/<volume>.<space>`, and beside them what is coming and going.
+ */
 export class Volumes {
   readonly root: string;
   /** `.incoming/<command>/`: uplinks that are being received */
@@ -61,7 +63,7 @@ export class Volumes {
 
   /** Path of the volume for a mount, whether it exists or not. @throws TypeError for names that are none */
   directoryOf(user: string, volume: string): string {
-    if (!USER.test(user) || !LABEL.test(volume)) throw new TypeError(`no volume: ${user}/${volume}`);
+    if (!USER.test(user) || !isVolumeName(volume)) throw new TypeError(`no volume: ${user}/${volume}`);
     return path.join(this.root, user, volume);
   }
 
@@ -283,10 +285,7 @@ export class Volumes {
     try {
       using root = Directory.open(this.root);
       using home = root.openDirectory(user);
-      return home
-        .names()
-        .filter((name) => LABEL.test(name))
-        .sort();
+      return home.names().filter(isVolumeName).sort();
     } catch (error) {
       if (isMissing(error)) return [];
       throw error;
@@ -303,6 +302,12 @@ export class Volumes {
       fs.statSync(this.directoryOf(user, volume), { throwIfNoEntry: false })?.birthtimeMs ?? 0,
     );
   }
+}
+
+/** A volume's name, with its space if it is in one (`data.kabuto`). */
+function isVolumeName(name: string): boolean {
+  const [volume = "", ...spaces] = name.split(".");
+  return LABEL.test(volume) && spaces.length <= 1 && spaces.every((own) => space.safeParse(own).success);
 }
 
 /** What a volume counts against the quota: one with depths that cannot be measured is over any. */

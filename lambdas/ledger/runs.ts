@@ -54,11 +54,12 @@ export class Runs {
   /** A pod/run command succeeded: its run is known from now on, as waiting until the agent says more. */
   async accepted(edge: string, command: Command): Promise<void> {
     const { user, id: run } = command;
-    const { pod, image, node } = command.input as InputOf<"pod.run">;
+    // In a command of version 0.2 or older `node` is the kind.
+    const { pod, image, node, kind } = command.input as InputOf<"pod.run">;
     if ((await this.find({ edge, user, pod })).some((known) => known.run === run)) return;
     const state = { waiting: { reason: "ContainerCreating" } };
     try {
-      await this.#record(edge, [{ user, pod, run, image, node, state }], true);
+      await this.#record(edge, [{ user, pod, run, image, node: node ?? kind ?? "", state }], true);
     } catch (error) {
       // The agent's own report came meanwhile, and says more.
       if (!(error instanceof ConditionFailed)) throw error;

@@ -9,6 +9,7 @@ import {
   type RunSpec,
   StartFailure,
 } from "#agent/pods/pod-runtime.ts";
+import { mountOf, volumePathOf } from "#test/support/run-mounts.ts";
 
 /** What an adapter brings to its conformance test. */
 export type RuntimeFixture = {
@@ -39,13 +40,18 @@ export function podRuntimeConformance(name: string, create: () => Promise<Runtim
     });
     afterAll(() => fixture?.cleanUp());
 
+    const newMount = () => {
+      const volume = fixture.volume();
+      return mountOf(volume, `v-${path.basename(volume).toLowerCase()}`);
+    };
     const spec = (over: Partial<RunSpec> = {}): RunSpec => {
-      const volumePath = over.volumePath ?? fixture.volume();
       return {
         run: ulid(),
         user: "ada",
         pod: "default",
-        volume: `v-${path.basename(volumePath).toLowerCase()}`,
+        mounts: over.mounts ?? [newMount()],
+        network: "user",
+        defaultWorkdir: "/data",
         imageId: fixture.imageId,
         node: fixture.node.name,
         kind: fixture.node.kind,
@@ -54,7 +60,6 @@ export function podRuntimeConformance(name: string, create: () => Promise<Runtim
         maxMs: 3600_000,
         graceMs: 30_000,
         ...over,
-        volumePath,
       };
     };
     const sh = (script: string, over: Partial<RunSpec> = {}) =>
@@ -81,7 +86,7 @@ export function podRuntimeConformance(name: string, create: () => Promise<Runtim
       const said = (await frames(run.run)).map(({ stream, text }) => `${stream} ${text}`);
       const second = fixture.streamsApart ? "stderr" : "stdout";
       expect(said.sort()).toEqual([`${second} héllo wörld = x`, "stdout /data"].sort());
-      expect(readFileSync(path.join(run.volumePath, "file"), "utf8")).toBe("kept\n");
+      expect(readFileSync(path.join(volumePathOf(run), "file"), "utf8")).toBe("kept\n");
     });
 
     test("times are UTC in whole seconds, in order", async () => {
@@ -101,7 +106,7 @@ export function podRuntimeConformance(name: string, create: () => Promise<Runtim
         const failure = await runtime.start(run).catch((error) => error);
         expect(failure).toBeInstanceOf(StartFailure);
         expect(failure.message).toContain(command[0]);
-        expect(failure.message).not.toContain(run.volumePath);
+        expect(failure.message).not.toContain(volumePathOf(run));
         const state = await runtime.inspect(run.run);
         if (state) expect(state).toMatchObject({ terminated: { reason: "StartError", exitCode: 128 } });
       }
@@ -140,7 +145,7 @@ export function podRuntimeConformance(name: string, create: () => Promise<Runtim
       await finished(run.run);
       await runtime.start(run);
       await finished(run.run);
-      expect(readFileSync(path.join(run.volumePath, "count"), "utf8")).toBe("x\n");
+      expect(readFileSync(path.join(volumePathOf(run), "count"), "utf8")).toBe("x\n");
     });
 
     test("stop sends SIGTERM and lets the payload finish", async () => {

@@ -8,6 +8,7 @@ import { openHandover } from "#agent/images/handover/open-handover.ts";
 import type { RegistryHandover } from "#agent/images/handover/registry-handover.ts";
 import type { KubernetesRuntime } from "#agent/pods/kubernetes/runtime.ts";
 import { type RunSpec, StartFailure } from "#agent/pods/pod-runtime.ts";
+import { mountOf } from "#test/support/run-mounts.ts";
 import { clusterUnderTest } from "./support/cluster-under-test.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";
 import { linkedImage } from "./support/linked-image.ts";
@@ -71,8 +72,7 @@ describe("an image with links where nodes mount something", () => {
         {
           imageId,
           pod: `node-${place}`,
-          volume: place,
-          volumePath,
+          mounts: [mountOf(volumePath, place)],
         },
       );
       expect(await said(run)).toEqual(["devices", "processes"]);
@@ -94,7 +94,7 @@ describe("an image with links where nodes mount something", () => {
     const name = `own-${mark.slice(-6)}-${place}-${target.replaceAll("/", "")}`;
     const volumePath = rig.volume(name);
     mkdirSync(`${volumePath}/dev`, { recursive: true });
-    await said(rig.sh("echo x > /data/x", { imageId, pod: "own", volume: name, volumePath }));
+    await said(rig.sh("echo x > /data/x", { imageId, pod: "own", mounts: [mountOf(volumePath, name)] }));
     expect(readdirSync(volumePath).sort()).toEqual(["dev", "x"]);
     expect(readdirSync(`${volumePath}/dev`)).toEqual([]);
   });
@@ -110,8 +110,7 @@ describe("an image with VOLUMEs", () => {
     const run = rig.sh("ls /data /data/results; echo 42 > /data/results/out.txt", {
       imageId,
       pod: "beneath",
-      volume: "beneath",
-      volumePath,
+      mounts: [mountOf(volumePath, "beneath")],
     });
     expect(await said(run)).toEqual(["/data:", "results", "", "/data/results:", "in.txt"]);
     expect(readFileSync(`${volumePath}/results/out.txt`, "utf8")).toBe("42\n");
@@ -124,8 +123,7 @@ describe("an image with VOLUMEs", () => {
     const run = rig.sh("echo 42 > /v/out.txt; ls /data", {
       imageId,
       pod: "into",
-      volume: "into",
-      volumePath,
+      mounts: [mountOf(volumePath, "into")],
     });
     expect(await said(run)).toEqual(["out.txt"]);
     expect(readdirSync(volumePath)).toEqual(["out.txt"]);

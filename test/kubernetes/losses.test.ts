@@ -49,8 +49,8 @@ describe("the manager on a cluster", () => {
 
   test("max_duration: SIGTERM, then DeadlineExceeded, with all of the log", async () => {
     await manager.close();
-    manager = await rig.manager({ minuteMs: 2_000 });
-    const run = pods.sh(manager, "ada", ONCE, { pod: "late", maxDuration: 1 });
+    manager = await rig.manager();
+    const run = pods.sh(manager, "ada", ONCE, { pod: "late", maxMs: 2_000 });
     expect(await endOf(manager, run)).toMatchObject({ exitCode: 5, reason: "DeadlineExceeded" });
     expect(pods.lines(run)).toEqual(["up", "down"]);
   });
@@ -154,7 +154,7 @@ describe.runIf(own)("what a cluster may lose", () => {
     const asked = pods.sh(manager, "bob", ONCE, { pod: "asked" });
     const scheduled = pods.sh(manager, "bob", "echo x >> /data/count", {
       pod: "scheduled",
-      scheduledTime: Date.now() + 20_000,
+      scheduledAt: Date.now() + 20_000,
     });
     const stopped = manager.stop("bob", "stops");
     await expect.poll(statuses, { timeout: 180_000 }).toEqual(new Set(["Unknown"]));

@@ -4,6 +4,7 @@ import type { KubernetesRuntime } from "#agent/pods/kubernetes/runtime.ts";
 import type { Pod } from "#agent/pods/kubernetes/types.ts";
 import { NotStartedYet, type RunSpec, StartFailure } from "#agent/pods/pod-runtime.ts";
 import { MiB } from "#protocol/limits.ts";
+import { mountOf, volumePathOf } from "#test/support/run-mounts.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";
 import { testCluster } from "./support/test-cluster.ts";
 
@@ -112,7 +113,7 @@ describe("a pod with ports", () => {
     expect(await rig.lines(runtime, run.run)).toEqual(["ran"]);
     const volumePath = rig.volume("ada-refused");
     // A pod may begin with a digit, and a service may not.
-    const over = { pod: "1refused", ports: [8080], volume: "refused", volumePath };
+    const over = { pod: "1refused", ports: [8080], mounts: [mountOf(volumePath, "refused")] };
     const refused = rig.sh("echo ran > /data/ran", over);
     await expect(runtime.start(refused)).rejects.toBeInstanceOf(StartFailure);
     expect(existsSync(`${volumePath}/ran`)).toBe(false);
@@ -128,7 +129,7 @@ describe("what cannot start yet", () => {
       requests: { memory: 64 * MiB, cpus: 900 },
       limits: { memory: 64 * MiB, cpus: 900, scratch: MiB },
     });
-    const run = rig.sh("true", { user: "huge", volumePath: rig.volume("huge-default") });
+    const run = rig.sh("true", { user: "huge", mounts: [mountOf(rig.volume("huge-default"), "default")] });
     const { reason, message } = await notYet(huge, run);
     expect(reason).toBe("Unschedulable");
     expect(message).toMatch(new RegExp(`^0/${nodes.length} nodes are available: .*Insufficient cpu`));
@@ -176,8 +177,7 @@ describe("a run that has started is never started again", () => {
   test("deleted by hand it ends by its exit code, with its times", async () => {
     const run = rig.sh("trap 'exit 3' TERM; echo up; echo x >> /data/count; while :; do sleep 0.1; done", {
       pod: "byhand",
-      volume: "byhand",
-      volumePath: rig.volume("ada-byhand"),
+      mounts: [mountOf(rig.volume("ada-byhand"), "byhand")],
     });
     await runtime.start(run);
     await rig.api.call(pathOf(await rig.pod(run.run)), { method: "DELETE" });
@@ -185,7 +185,7 @@ describe("a run that has started is never started again", () => {
     expect(end).toMatchObject({ exitCode: 3, reason: "Error", startedAt: expect.stringMatching(/Z$/) });
     await runtime.start(run);
     expect(await ended(run.run)).toEqual(end);
-    expect(readFileSync(`${run.volumePath}/count`, "utf8")).toBe("x\n");
+    expect(readFileSync(`${volumePathOf(run)}/count`, "utf8")).toBe("x\n");
     expect(await runtime.list()).toContainEqual({ run: run.run, user: "ada", pod: "byhand", phase: "ended" });
     await runtime.remove(run.run);
     expect(await runtime.inspect(run.run)).toBeUndefined();
@@ -215,30 +215,33 @@ describe("volumes", () => {
   test("the claim's end, the namespace's and the volume object's never touch the files", async () => {
     const run = rig.sh("echo kept > /data/file", {
       user: "keeper",
-      volumePath: rig.volume("keeper-default"),
+      mounts: [mountOf(rig.volume("keeper-default"), "default")],
     });
     await runtime.start(run);
     await ended(run.run);
     await runtime.remove(run.run);
     const namespace = rig.names.namespace("keeper");
     await rig.api.call(`/api/v1/namespaces/${namespace}`, { method: "DELETE" });
-    const again = rig.sh("cat /data/file", { user: "keeper", volumePath: run.volumePath });
+    const again = rig.sh("cat /data/file", { user: "keeper", mounts: run.mounts });
     const later = await rig.runtime();
     await rig.until(() => later.start(again).catch(() => undefined));
     expect(await rig.lines(later, again.run)).toEqual(["kept"]);
     await later.remove(again.run);
     await later.tidy("keeper");
-    expect(existsSync(`${run.volumePath}/file`)).toBe(true);
+    expect(existsSync(`${volumePathOf(run)}/file`)).toBe(true);
     expect(await rig.api.call(`/api/v1/namespaces/${namespace}`)).toMatchObject({
       status: { phase: "Active" },
     });
   });
 
   test("a user whose last volume is gone leaves nothing in the cluster", async () => {
-    const run = rig.sh("true", { user: "leaver", volumePath: rig.volume("leaver-default") });
+    const run = rig.sh("true", {
+      user: "leaver",
+      mounts: [mountOf(rig.volume("leaver-default"), "default")],
+    });
     await runtime.start(run);
     await runtime.remove(run.run);
-    rmSync(run.volumePath, { recursive: true });
+    rmSync(volumePathOf(run), { recursive: true });
     await runtime.tidy("leaver");
     const labelSelector = `${rig.names.selector},perigee.user=leaver`;
     await rig.until(async () => {
@@ -250,7 +253,7 @@ describe("volumes", () => {
   });
 
   test("one claim is one user's: another namespace cannot bind its volume", async () => {
-    const run = rig.sh("true", { user: "owner", volumePath: rig.volume("owner-default") });
+    const run = rig.sh("true", { user: "owner", mounts: [mountOf(rig.volume("owner-default"), "default")] });
     await runtime.start(run);
     const volume = await rig.api.call(
       `/api/v1/persistentvolumes/${rig.names.persistentVolume("owner", "default")}`,

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { KubernetesRuntime } from "#agent/pods/kubernetes/runtime.ts";
 import type { RunSpec } from "#agent/pods/pod-runtime.ts";
+import { mountOf, volumePathOf } from "#test/support/run-mounts.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";
 
 let rig: KubernetesRig;
@@ -20,15 +21,15 @@ const SHELL = ["/bin/sh", "-c", "sh /data/program > /data/out"];
 async function start(pod: string, over: Partial<RunSpec> = {}): Promise<RunSpec> {
   const volumePath = rig.volume(`ada-${pod}`);
   writeFileSync(`${volumePath}/program`, PROGRAM);
-  const run = rig.sh("", { command: SHELL, pod, volume: pod, volumePath, ...over });
+  const run = rig.sh("", { command: SHELL, pod, mounts: [mountOf(volumePath, pod)], ...over });
   await runtime.start(run);
   await rig.until(async () => text(run, "out") === "up\n");
   return run;
 }
 
-function text({ volumePath }: RunSpec, name: string): string | undefined {
+function text(run: RunSpec, name: string): string | undefined {
   try {
-    return readFileSync(`${volumePath}/${name}`, "utf8");
+    return readFileSync(`${volumePathOf(run)}/${name}`, "utf8");
   } catch {
     return undefined;
   }

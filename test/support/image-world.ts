@@ -42,6 +42,8 @@ export class ImageWorld {
   readonly instance = `test-${this.id}`;
   readonly notes: { step: string; detail: unknown }[] = [];
   readonly inUse = new Set<string>();
+  /** how often a command's staged files were disposed of */
+  disposed = 0;
   quota = 1024 ** 4;
   room = 1;
   store: DockerImageStore;
@@ -58,6 +60,12 @@ export class ImageWorld {
           return undefined;
         }
       },
+      receiveStaged: async () => ({
+        directory: Directory.open(this.path("staged")),
+        [Symbol.asyncDispose]: async () => {
+          this.disposed++;
+        },
+      }),
       quota: () => this.quota,
       usedBytes: (user) => this.store.usage(user),
       isImageInUse: async (user, name, tag) => this.inUse.has(`${user}/${name}:${tag}`),
@@ -127,9 +135,14 @@ export class ImageWorld {
     return ((options.handlers ?? this.handlers)[operation] as unknown as OperationHandler<O>)(context);
   }
 
-  build(user: string, image: string, options: RunOptions & { dockerfile?: string; context?: string } = {}) {
-    const { dockerfile = "Dockerfile", context = "" } = options;
-    return this.run("image.build", user, { volume: "default", dockerfile, context, image }, options);
+  build(user: string, image: string, options: RunOptions & Partial<InputOf<"image.build">> = {}) {
+    const { dockerfile = "Dockerfile", context = "", log, space, source = { volume: "default" } } = options;
+    return this.run(
+      "image.build",
+      user,
+      { source, dockerfile, context, image, ...(log && { log }), ...(space && { space }) },
+      options,
+    );
   }
 
   /** Builds from a Dockerfile given as text. */

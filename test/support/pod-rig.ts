@@ -133,14 +133,27 @@ export class PodRig {
 
   input(over: Partial<RunInput> = {}): RunInput {
     const pod = over.pod ?? "default";
-    return { pod, volume: pod, image: BUSYBOX, node: "MPU", maxDuration: 60, ports: [], envs: {}, ...over };
+    return {
+      pod,
+      mounts: [{ volume: pod, at: "/data" }],
+      image: BUSYBOX,
+      kind: "MPU",
+      onSameName: "replace",
+      maxMs: 3600_000,
+      network: "user",
+      defaultWorkdir: "/data",
+      ports: [],
+      envs: {},
+      ...over,
+    };
   }
 
   /** Accepts a run of busybox on the MPU; returns its id. */
   run(manager: PodManager, user: string, input: Partial<RunInput> = {}): string {
     const id = ulid();
     const whole = this.input(input);
-    manager.accept({ id, user, volumePath: this.volume(`${user}-${whole.volume}`), input: whole });
+    const volumes = whole.mounts.map(({ volume }) => [volume, this.volume(`${user}-${volume}`)]);
+    manager.accept({ id, user, volumes: Object.fromEntries(volumes), input: whole });
     return id;
   }
 

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import { type ImageName, isHub, type TaggedReference } from "#protocol/image-reference.ts";
 import { LIMITS } from "#protocol/limits.ts";
+import { inSpace } from "#protocol/names.ts";
 import { isMissing, type Opened, openBeneath } from "../../files/open-beneath.ts";
 import { FileShrank } from "../../files/read-exactly.ts";
 import type { OperationContext, OperationHandler } from "../../operation.ts";
@@ -45,14 +46,18 @@ async function load(
   const { user } = command;
   progress({ phase: "checking" });
   const platform = await store.platform();
-  const fd = openArchive(deps, user, input.volume, input.tarfile);
+  const fd = openArchive(deps, user, inSpace(input.volume, input.space), input.tarfile);
   try {
     const { size } = fs.fstatSync(fd);
     const archive = new ArchiveFile(fd, { maxBytes: deps.quota(), maxEntries: LIMITS.archiveEntries });
     const architectures = deps.architectures ?? [platform.architecture];
     const saved = await readSavedImage(
       archive,
-      { matches: matcher(store, user, image), expected: `${image.name}:${image.tag}`, architectures },
+      {
+        matches: matcher(store, inSpace(user, input.space), image),
+        expected: `${image.name}:${image.tag}`,
+        architectures,
+      },
       signal,
     );
     await assertLabels(store, saved);
@@ -133,11 +138,11 @@ function openArchive(deps: ImageDeps, user: string, volumeName: string, path: st
  * The name used when the archive was made: as given, in Docker's long form, as podman and buildah call what they
  * built (`localhost/name`), or as the image is called onboard.
  */
-function matcher(store: ImageStore, user: string, image: ImageName): (tag: TaggedReference) => boolean {
+function matcher(store: ImageStore, owner: string, image: ImageName): (tag: TaggedReference) => boolean {
   return ({ host, name, tag }) => {
     if (tag !== image.tag) return false;
     if (host !== undefined && host !== "localhost" && !isHub(host) && !store.registries.includes(host))
       return false;
-    return name === image.name || name === `library/${image.name}` || name === `${user}-${image.name}`;
+    return name === image.name || name === `library/${image.name}` || name === `${owner}-${image.name}`;
   };
 }

@@ -221,9 +221,80 @@ describe("a build", () => {
     expect(failure.log).toContain("nothing");
     expect(failure.log).not.toMatch(/docker-builder|\/var\/lib|\/tmp\//);
     const elsewhere = await failureOf(
-      world.run("image.build", alice, { volume: "unused", dockerfile: "D", context: "c", image: "x" }),
+      world.run("image.build", alice, {
+        source: { volume: "unused" },
+        dockerfile: "D",
+        context: "c",
+        image: "x",
+      }),
     );
     expect(elsewhere.log).toContain('path "c" not found');
+  });
+
+  test("takes staged files in place of a volume, and disposes of them however it ends", async () => {
+    mkdirSync(world.path("staged", "ctx"), { recursive: true });
+    writeFileSync(world.path("staged", "D"), `FROM ${busybox}\nCOPY file /file\n`);
+    writeFileSync(world.path("staged", "ctx", "file"), "staged");
+    const staged = { source: { staged: true }, dockerfile: "D", context: "ctx" } as const;
+    expect(await world.build(alice, "staged", staged)).toEqual({});
+    expect(await world.store.resolve(alice, "staged")).toBeDefined();
+    await failureOf(world.build(alice, "staged", { ...staged, context: "none" }));
+    expect(world.disposed).toBe(2);
+  });
+
+  test("returns the end of its log when it is asked for", async () => {
+    await world.write(alice, { Dockerfile: `FROM ${busybox}\nRUN echo said\n` });
+    const { logTail } = await world.build(alice, "told", { log: true });
+    expect(logTail).toContain("said\n");
+    expect(logTail!.at(-1)).toMatch(/^Successfully tagged told:latest/);
+  });
+
+  test("in a space makes an image that only the space has", async () => {
+    await world.write(alice, { Dockerfile: `FROM ${busybox}\nRUN echo outside\n` });
+    await world.build(alice, "spaced");
+    mkdirSync(world.path(alice, "default.kabuto"), { recursive: true });
+    writeFileSync(world.path(alice, "default.kabuto", "Dockerfile"), `FROM ${busybox}\nRUN echo inside\n`);
+    await world.build(alice, "spaced", { space: "kabuto" });
+    const outside = await world.store.resolve(alice, "spaced");
+    const inside = await world.store.resolve(`${alice}.kabuto`, "spaced");
+    expect(inside?.reference).toBe(`${alice}.kabuto-spaced:latest`);
+    expect(inside?.id).not.toBe(outside?.id);
+    for (const name of [`${alice}.kabuto-spaced`, `kabuto-spaced`, `${alice}-spaced`]) {
+      expect((await world.store.resolve(alice, name))?.id).not.toBe(inside?.id);
+      expect((await world.store.resolve(`${alice}.unik`, name))?.id).toBeUndefined();
+    }
+    const images = async (space?: string) => {
+      const { images } = await world.run("image.list", alice, { space });
+      return images.filter(({ name }) => name === "spaced").map(({ id }) => id);
+    };
+    expect(await images()).toEqual([outside!.id]);
+    expect(await images("kabuto")).toEqual([inside!.id]);
+    expect(await images("unik")).toEqual([]);
+    await expect(world.run("image.delete", alice, { image: "spaced", space: "unik" })).rejects.toMatchObject({
+      code: "IMAGE_NOT_FOUND",
+    });
+    await world.run("image.delete", alice, { image: "spaced", space: "kabuto" });
+    expect(await images("kabuto")).toEqual([]);
+    expect(await images()).toEqual([outside!.id]);
+  });
+
+  test("two at once leave each other's steps alone, and what a third cleans too", async () => {
+    const steps = Array.from({ length: 6 }, (_, n) => `RUN sleep 0.2; echo ${n} > /file${n}`).join("\n");
+    const both = ["one", "two"].map((name) =>
+      world.buildText(alice, name, `FROM ${busybox}\nRUN echo ${name}-${world.id}\n${steps}\n`),
+    );
+    let done = false;
+    const all = Promise.all(both).finally(() => {
+      done = true;
+    });
+    while (!done) {
+      await world.store.discard("01OTHER0000000000000000000");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await all;
+    expect(await world.store.resolve(alice, "one")).toBeDefined();
+    expect(await world.store.resolve(alice, "two")).toBeDefined();
+    expect(await leftovers()).toEqual([]);
   });
 
   test("does not follow links that a pod planted", async () => {

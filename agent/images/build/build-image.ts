@@ -1,4 +1,5 @@
 import type { ImageName } from "#protocol/image-reference.ts";
+import { inSpace } from "#protocol/names.ts";
 import { FileShrank } from "../../files/read-exactly.ts";
 import { TreeTooLarge } from "../../files/walk-tree.ts";
 import type { OperationContext, OperationHandler } from "../../operation.ts";
@@ -10,36 +11,39 @@ import type { LogTail } from "../log-tail.ts";
 import { makeImage } from "../make-image.ts";
 import { ContextError, openContext, packContext, readDockerfileFrom } from "./build-context.ts";
 import { BuildLog } from "./build-log.ts";
+import { openSource } from "./build-source.ts";
 import { IgnoreError } from "./ignore-file.ts";
 
 type BuildContext = OperationContext<"image.build">;
 
-/** Builds an image from a context and a Dockerfile in a volume. @throws PerigeeError BUILD_FAILED with `log_tail` */
+/** Builds an image from a context and a Dockerfile in a volume or in staged files. @throws PerigeeError BUILD_FAILED with `log_tail` */
 export function buildImage(store: ImageStore, deps: ImageDeps): OperationHandler<"image.build"> {
   return makeImage(store, deps, {
     code: "BUILD_FAILED",
     message: "Docker build failed",
     errors: [ContextError, DockerfileError, IgnoreError, TreeTooLarge, FileShrank],
-    make: (context, image, tail, stop) => build(store, deps, context, image, tail, stop),
+    make: (context, image, tail, stop) =>
+      store.building(() => build(store, deps, context, image, tail, stop)),
   });
 }
 
 async function build(
   store: ImageStore,
   deps: ImageDeps,
-  { command, input, progress }: BuildContext,
+  building: BuildContext,
   image: ImageName,
   tail: LogTail,
   signal: AbortSignal,
 ): Promise<string> {
+  const { command, input, progress } = building;
   const { user } = command;
   progress({ phase: "preparing" });
-  using volume = deps.openVolume(user, input.volume);
-  using context = openContext(volume, input.context);
-  const dockerfile = readDockerfileFrom(volume!, input.dockerfile);
+  await using source = await openSource(deps, building);
+  using context = openContext(source.directory, input.context);
+  const dockerfile = readDockerfileFrom(source.directory!, input.dockerfile);
   const plan = await planBuild(dockerfile, {
     ...(await store.platform()),
-    resolve: (reference) => store.resolve(user, reference),
+    resolve: (reference) => store.resolve(inSpace(user, input.space), reference),
     inspect: (id) => store.inspect(id),
     withoutTriggers: (id) => store.withoutTriggers(user, id),
     label: store.label(user),

@@ -17,6 +17,7 @@ import {
   type ResolvedImage,
 } from "../image-store.ts";
 import { baseWithoutTriggers } from "./base-without-triggers.ts";
+import { BuildGate } from "./build-gate.ts";
 import { guardBuild } from "./build-guard.ts";
 import { BuildParent, isBuildParent } from "./build-parent.ts";
 import { BuildSteps } from "./build-steps.ts";
@@ -69,6 +70,7 @@ export class DockerImageStore implements ImageStore {
   readonly #temporary: string;
   /** numbers of the builds that run */
   readonly #slots = new Set<number>();
+  readonly #gate = new BuildGate();
   readonly #marks: OwnMarks;
   readonly #unfinished: ReadonlySet<string>;
   readonly #public: PublicImages;
@@ -99,16 +101,16 @@ export class DockerImageStore implements ImageStore {
     });
   }
 
-  async resolve(user: string, reference: string): Promise<ResolvedImage | undefined> {
+  async resolve(owner: string, reference: string): Promise<ResolvedImage | undefined> {
     await this.#ready();
     const published = this.#public.names();
-    for (const candidate of candidates(user, reference, this.registries)) {
+    for (const candidate of candidates(owner, reference, this.registries)) {
       if ("own" in candidate) {
-        const row = this.#record.get(user, candidate.own);
+        const row = this.#record.get(owner, candidate.own);
         if (!row) continue;
-        // the user's own name never falls back to a public image
+        // the owner's own name never falls back to a public image
         const found = await this.#images.inspect(row.id);
-        return found && { id: row.id, reference: engineTag(user, candidate.own) };
+        return found && { id: row.id, reference: engineTag(owner, candidate.own) };
       }
       if (!published.has(candidate.public)) continue;
       const found = await this.#images.inspect(candidate.public);
@@ -117,10 +119,10 @@ export class DockerImageStore implements ImageStore {
     return undefined;
   }
 
-  async list(user: string): Promise<OwnImage[]> {
+  async list(owner: string): Promise<OwnImage[]> {
     await this.#ready();
     const images: OwnImage[] = [];
-    for (const { name, tag, id, created } of this.#record.list(user)) {
+    for (const { name, tag, id, created } of this.#record.list(owner)) {
       const found = await this.#images.inspect(id);
       if (found) images.push({ name, tag, id, size: found.Size, created });
     }
@@ -129,23 +131,25 @@ export class DockerImageStore implements ImageStore {
 
   async usage(user: string): Promise<number> {
     await this.#ready();
-    return this.#usageOf(this.#record.list(user).map((row) => row.id));
+    return this.#usageOf(this.idsOf(user));
   }
 
-  async usageWith(user: string, image: ImageName, id: string): Promise<number> {
+  async usageWith(owner: string, image: ImageName, id: string): Promise<number> {
     await this.#ready();
-    const others = this.#record.list(user).filter((row) => row.name !== image.name || row.tag !== image.tag);
+    const [user = ""] = owner.split(".");
+    const tag = engineTag(owner, image);
+    const others = this.#record.listAll(user).filter((row) => engineTag(row.owner, row) !== tag);
     return this.#usageOf([...others.map((row) => row.id), id]);
   }
 
-  refusal(user: string, image: ImageName): string | undefined {
-    const tag = engineTag(user, image);
+  refusal(owner: string, image: ImageName): string | undefined {
+    const tag = engineTag(owner, image);
     if (isPrivateName(tag)) return `the name ${tag} is reserved`;
     return this.#public.names().has(tag) ? `the name ${tag} belongs to a public image` : undefined;
   }
 
-  owns(user: string, image: ImageName): boolean {
-    return this.#record.get(user, image) !== undefined;
+  owns(owner: string, image: ImageName): boolean {
+    return this.#record.get(owner, image) !== undefined;
   }
 
   /**
@@ -154,16 +158,16 @@ export class DockerImageStore implements ImageStore {
    */
   async repositoryOf(user: string, id: string): Promise<string | undefined> {
     await this.#ready();
-    const own = this.#record.list(user).find((row) => row.id === id);
-    if (own) return `${user}-${own.name}`;
+    const own = this.#record.listAll(user).find((row) => row.id === id);
+    if (own) return `${own.owner}-${own.name}`;
     const published = this.#public.names();
     const name = (await this.#images.inspect(id))?.RepoTags?.find((tag) => published.has(tag));
     return name && parseTagged(name)?.name;
   }
 
-  /** IDs of the user's images. */
+  /** IDs of the user's images, in whatever space. */
   idsOf(user: string): string[] {
-    return [...new Set(this.#record.list(user).map((row) => row.id))];
+    return [...new Set(this.#record.listAll(user).map((row) => row.id))];
   }
 
   async inspect(id: string): Promise<ImageDetails | undefined> {
@@ -206,6 +210,10 @@ export class DockerImageStore implements ImageStore {
     return this.#inSlot(async (_, cgroupParent) =>
       engineCall(() => baseWithoutTriggers(this.#docker, { id, labels, cgroupParent })),
     );
+  }
+
+  building<T>(work: () => Promise<T>): Promise<T> {
+    return this.#gate.build(work);
   }
 
   temporaryName(command: string): string {
@@ -270,30 +278,31 @@ export class DockerImageStore implements ImageStore {
     return this.#idOf(name);
   }
 
-  async commit(user: string, image: ImageName, id: string, command: string): Promise<void> {
-    this.#record.put(user, image, id, Date.now());
+  async commit(owner: string, image: ImageName, id: string, command: string): Promise<void> {
+    this.#record.put(owner, image, id, Date.now());
     killPoint("images.recorded");
     const labels = (await this.#images.inspect(id))?.Config?.Labels ?? {};
-    await this.#mark(id, engineTag(user, image), labels);
-    await this.#images.tag(id, engineTag(user, image));
+    const tag = engineTag(owner, image);
+    await this.#mark(id, tag, labels);
+    await this.#images.tag(id, tag);
     killPoint("images.tagged");
     await this.discard(command);
   }
 
   async discard(command: string): Promise<void> {
     await this.#images.untag(this.temporaryName(command));
-    await this.#images.collect();
+    await this.#collect();
   }
 
-  async remove(user: string, image: ImageName): Promise<void> {
+  async remove(owner: string, image: ImageName): Promise<void> {
     await this.#ready();
-    this.#record.remove(user, image);
+    this.#record.remove(owner, image);
     killPoint("images.forgotten");
-    const tag = engineTag(user, image);
+    const tag = engineTag(owner, image);
     if (!this.#public.names().has(tag)) await this.#images.untag(tag);
     await this.#images.untag(this.#marks.of(tag));
     killPoint("images.untagged");
-    await this.#images.collect();
+    await this.#collect();
   }
 
   async publish(reference: string): Promise<void> {
@@ -303,7 +312,7 @@ export class DockerImageStore implements ImageStore {
     if (name === undefined || !found?.RepoTags?.includes(name) || isPrivateName(name)) {
       throw new PerigeeError("IMAGE_NOT_FOUND", `The engine has no image ${reference}`);
     }
-    if (this.#record.all().some((row) => engineTag(row.user, row) === name)) {
+    if (this.#record.all().some((row) => engineTag(row.owner, row) === name)) {
       throw new PerigeeError("ALREADY_EXISTS", `${name} is a user's image: give it another name first`);
     }
     const label = reservedLabelOf(found.Config?.Labels);
@@ -335,7 +344,7 @@ export class DockerImageStore implements ImageStore {
     const labels = new Map(images.map((image) => [image.Id, image.Labels ?? {}]));
     const published = this.#public.names();
     for (const row of this.#record.all()) {
-      const tag = engineTag(row.user, row);
+      const tag = engineTag(row.owner, row);
       await this.#mark(row.id, tag, labels.get(row.id) ?? {}, tags);
       // recorded and not tagged yet, or tagged over by someone: the record has it
       if (tags.get(tag) !== row.id && !published.has(tag)) await this.#images.tag(row.id, tag);
@@ -347,7 +356,7 @@ export class DockerImageStore implements ImageStore {
       if (tag === this.#images.keptName(id)) this.#record.release(id);
       else await this.#images.untag(tag);
     }
-    await this.#images.collect();
+    await this.#collect();
   }
 
   /** What was loaded carries no label of ours: a mark says that its name is a user's, should this record be lost. */
@@ -361,6 +370,10 @@ export class DockerImageStore implements ImageStore {
     if (labels[IMAGE_LABEL] === undefined) {
       if (tags?.get(mark) !== id) await this.#images.tag(id, mark);
     } else if (!tags || tags.has(mark)) await this.#images.untag(mark);
+  }
+
+  #collect(): Promise<void> {
+    return this.#gate.clean(() => this.#images.collect());
   }
 
   #isTemporary(tag: string): boolean {

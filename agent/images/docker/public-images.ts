@@ -41,7 +41,7 @@ export class PublicImages {
   begin(images: readonly Docker.ImageInfo[]): void {
     const { record, marks, log } = this.#options;
     const tags = images.flatMap((image) => image.RepoTags ?? []);
-    const known = new Set(record.all().map((row) => marks.of(engineTag(row.user, row))));
+    const known = new Set(record.all().map((row) => marks.of(engineTag(row.owner, row))));
     if (tags.some((tag) => marks.isOurs(tag) && !known.has(tag))) record.noteEarlierLife();
     if (this.#configured || record.snapshotTaken) return;
     if (!record.earlierLife) record.saveSnapshot(this.#unowned(images, tags));
@@ -54,7 +54,7 @@ export class PublicImages {
 
   /** Tags of images that nobody here made. */
   #unowned(images: readonly Docker.ImageInfo[], tags: readonly string[]): string[] {
-    const recorded = new Set(this.#options.record.all().map((row) => engineTag(row.user, row)));
+    const recorded = new Set(this.#options.record.all().map((row) => engineTag(row.owner, row)));
     const free = new Set(unmarked(tags));
     return images
       .filter((image) => !Object.keys(image.Labels ?? {}).some(isAgentLabel))

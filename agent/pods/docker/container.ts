@@ -3,7 +3,7 @@ import { MiB } from "#protocol/limits.ts";
 import type { NodeKind } from "#protocol/names.ts";
 import { IMAGE_LABEL, IMAGE_USER_LABEL } from "../../images/docker/image-labels.ts";
 import { argvOf, type ImageCommand } from "../argv-of-run.ts";
-import type { RunSpec } from "../pod-runtime.ts";
+import type { RunLimits, RunSpec } from "../pod-runtime.ts";
 import { stoppable } from "../shell-stop.ts";
 import { LABEL } from "./labels.ts";
 
@@ -41,26 +41,28 @@ export function containerOf(
   spec: RunSpec,
   context: {
     name: string;
-    network: string;
+    /** undefined: none */
+    network: string | undefined;
     instance: string;
     session: string;
     workdir: string;
     limits: PodLimits;
     devices: NodeDevices;
-    /** what is mounted beside the volume */
     mounts: readonly Docker.MountSettings[];
     /** profile of system calls; undefined: the engine's own */
     seccomp: string | undefined;
   } & ImageCommand,
 ): Docker.ContainerCreateOptions {
-  const { limits } = context;
+  const limits = limitsOf(context.limits, spec.limits);
+  const { network } = context;
   return {
     name: context.name,
     Hostname: spec.pod,
     Image: spec.imageId,
     ...commandOf(spec, context),
     Env: Object.entries(spec.envs).map(([name, value]) => `${name}=${value}`),
-    ...((context.workdir === "" || context.workdir === "/") && { WorkingDir: "/data" }),
+    ...(spec.defaultWorkdir !== undefined &&
+      (context.workdir === "" || context.workdir === "/") && { WorkingDir: spec.defaultWorkdir }),
     // The contract says SIGTERM, whatever the image asks for.
     StopSignal: "SIGTERM",
     Healthcheck: { Test: ["NONE"] },
@@ -74,21 +76,15 @@ export function containerOf(
       [LABEL.run]: spec.run,
       [LABEL.session]: context.session,
     },
-    NetworkingConfig: { EndpointsConfig: { [context.network]: { Aliases: [spec.pod] } } },
+    ...(network !== undefined && {
+      NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: [spec.pod] } } },
+    }),
     HostConfig: {
-      NetworkMode: context.network,
+      NetworkMode: network ?? "none",
       // The engine's DNS would forward what it does not know; in the pod's own loopback nobody answers.
       Dns: ["127.0.0.1"],
       DnsSearch: ["."],
-      Mounts: [
-        {
-          Type: "bind",
-          Source: spec.volumePath,
-          Target: "/data",
-          BindOptions: { Propagation: "rprivate" },
-        },
-        ...context.mounts,
-      ],
+      Mounts: [...context.mounts],
       RestartPolicy: { Name: "no" },
       CapDrop: DROPPED_CAPABILITIES,
       SecurityOpt: [
@@ -116,6 +112,16 @@ export function containerOf(
         Config: { "max-size": String(Math.ceil(limits.log / 2)), "max-file": "2", compress: "false" },
       },
     },
+  };
+}
+
+/** What a run may use: its own limits, where they are less than those of every pod. Pure. */
+export function limitsOf(most: PodLimits, own: RunLimits = {}): PodLimits {
+  return {
+    ...most,
+    memory: Math.min(most.memory, own.memoryBytes ?? most.memory),
+    cpus: Math.min(most.cpus, own.cpus ?? most.cpus),
+    pids: Math.min(most.pids, own.pids ?? most.pids),
   };
 }
 

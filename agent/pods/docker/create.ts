@@ -1,8 +1,9 @@
 import type Docker from "dockerode";
 import { LIMITS } from "#protocol/limits.ts";
 import { type RunSpec, StartFailure } from "../pod-runtime.ts";
+import { bindVolume, partOfMount } from "./bind-volume.ts";
 import { containerOf, type NodeDevices, type PodLimits } from "./container.ts";
-import { dataMounts, dataVolumes } from "./data-volumes.ts";
+import { dataVolumes } from "./data-volumes.ts";
 import { seccompProfile } from "./seccomp-profile.ts";
 import { refuseUsedVolume } from "./volume-use.ts";
 import type { DockerWorkdirs } from "./workdirs.ts";
@@ -17,7 +18,7 @@ export type CreatorOptions = {
   devices: NodeDevices;
 };
 
-/** Makes the containers of runs, with what of the user's volume belongs where the image declares VOLUMEs. */
+/** Makes the containers of runs, with what of the user's volumes belongs where the image declares VOLUMEs. */
 export class DockerCreator {
   readonly #options: CreatorOptions;
   #seccomp: Promise<string | undefined> | undefined;
@@ -27,17 +28,17 @@ export class DockerCreator {
   }
 
   /**
-   * Nothing else may start on the volume until the container has.
+   * Nothing else may start on its volumes until the container has.
    * @throws StartFailure, ImageMissing; what the engine says: 409 when the container exists
    */
-  async create(spec: RunSpec, network: string): Promise<void> {
+  async create(spec: RunSpec, network: string | undefined): Promise<void> {
     const declared = await this.#options.workdirs.volumesOf(spec.imageId);
     if (declared.length > LIMITS.imageVolumes) {
       throw new StartFailure(`the image declares more than ${LIMITS.imageVolumes} VOLUMEs`);
     }
     const { docker, workdirs, nameOf, ...context } = this.#options;
-    const volumes = dataVolumes(declared);
-    if (volumes.length > 0) await refuseUsedVolume(docker, spec.volumePath, nameOf(spec.run));
+    const parts = [...spec.mounts.map(partOfMount), ...dataVolumes(declared, spec.mounts)];
+    await refuseUsedVolume(docker, parts, nameOf(spec.run));
     await docker.createContainer(
       containerOf(spec, {
         ...context,
@@ -45,7 +46,7 @@ export class DockerCreator {
         network,
         workdir: await workdirs.of(spec.imageId),
         ...(await workdirs.commandOf(spec.imageId)),
-        mounts: dataMounts(spec.volumePath, volumes),
+        mounts: parts.map(bindVolume),
         seccomp: await this.#seccompProfile(),
       }),
     );

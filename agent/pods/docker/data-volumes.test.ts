@@ -3,6 +3,7 @@ import path from "node:path";
 import { ulid } from "ulid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PodRig } from "#test/support/pod-rig.ts";
+import { volumePathOf } from "#test/support/run-mounts.ts";
 import type { RunSpec } from "../pod-runtime.ts";
 import { dataVolumes } from "./data-volumes.ts";
 import type { DockerRuntime } from "./runtime.ts";
@@ -21,7 +22,12 @@ describe("dataVolumes", () => {
     [["data/results"], [["/data/results", "results"]]],
     [["/database", "/var/data", "/scratch", "/data/.."], []],
   ])("%j", (paths, found) => {
-    expect(dataVolumes(paths).map(({ target, subPath }) => [target, subPath])).toEqual(found);
+    expect(
+      dataVolumes(paths, [{ volume: "v", path: "/v", at: "/data" }]).map(({ target, subPath }) => [
+        target,
+        subPath,
+      ]),
+    ).toEqual(found);
   });
 });
 
@@ -58,8 +64,9 @@ describe("an image's VOLUMEs in the user's volume", () => {
       run: ulid(),
       user: "ada",
       pod: volume,
-      volume,
-      volumePath: rig.volume(`ada-${volume}`),
+      mounts: [{ volume, path: rig.volume(`ada-${volume}`), at: "/data" }],
+      network: "user",
+      defaultWorkdir: "/data",
       imageId,
       node: "mpu1",
       kind: "MPU",
@@ -89,12 +96,12 @@ describe("an image's VOLUMEs in the user's volume", () => {
     for (const volume of ["first", "second"]) {
       const run = spec(imageId, volume, script);
       for (const directory of ["results", "deep/down"]) {
-        mkdirSync(path.join(run.volumePath, directory), { recursive: true });
-        writeFileSync(path.join(run.volumePath, directory, "in"), `${directory}\n`);
+        mkdirSync(path.join(volumePathOf(run), directory), { recursive: true });
+        writeFileSync(path.join(volumePathOf(run), directory, "in"), `${directory}\n`);
       }
       expect(await say(run)).toEqual(["results", "deep/down", "file"]);
       for (const file of ["results/out", "deep/down/out"]) {
-        expect(readFileSync(path.join(run.volumePath, file), "utf8"), file).toBe("out\n");
+        expect(readFileSync(path.join(volumePathOf(run), file), "utf8"), file).toBe("out\n");
       }
       await runtime.remove(run.run);
     }
@@ -104,14 +111,14 @@ describe("an image's VOLUMEs in the user's volume", () => {
     const imageId = await image("user", "true", { User: "65534", Volumes: { "/data/a/b": {} } });
     const run = spec(imageId, "missing", "echo mine > /data/a/b/file; echo done");
     expect(await say(run)).toEqual(["done"]);
-    expect(readFileSync(path.join(run.volumePath, "a/b/file"), "utf8")).toBe("mine\n");
+    expect(readFileSync(path.join(volumePathOf(run), "a/b/file"), "utf8")).toBe("mine\n");
   });
 
   test("a file that stands there is seen; a link is refused and never followed", async () => {
     const imageId = await image("stands", "true", { Volumes: { "/data/a/b": {} } });
     const file = spec(imageId, "file", "cat /data/a/b");
-    mkdirSync(path.join(file.volumePath, "a"));
-    writeFileSync(path.join(file.volumePath, "a/b"), "a file\n");
+    mkdirSync(path.join(volumePathOf(file), "a"));
+    writeFileSync(path.join(volumePathOf(file), "a/b"), "a file\n");
     expect(await say(file)).toEqual(["a file"]);
 
     const outside = path.join(rig.directory, "outside");
@@ -121,7 +128,7 @@ describe("an image's VOLUMEs in the user's volume", () => {
       ["last-link", "b", path.join(outside, "new")],
     ] as const) {
       const run = spec(imageId, volume, "echo escaped > /data/a/b/file");
-      const parent = at === "a" ? run.volumePath : path.join(run.volumePath, "a");
+      const parent = at === "a" ? volumePathOf(run) : path.join(volumePathOf(run), "a");
       mkdirSync(parent, { recursive: true });
       symlinkSync(to, path.join(parent, at));
       await expect(runtime.start(run)).rejects.toThrow(
@@ -130,7 +137,7 @@ describe("an image's VOLUMEs in the user's volume", () => {
       expect(readdirSync(outside)).toEqual([]);
     }
     const blocked = spec(imageId, "blocked", "true");
-    writeFileSync(path.join(blocked.volumePath, "a"), "");
+    writeFileSync(path.join(volumePathOf(blocked), "a"), "");
     await expect(runtime.start(blocked)).rejects.toThrow("VOLUME /data/a/b is no file or directory");
   });
 

@@ -5,6 +5,7 @@ import path from "node:path";
 import { ulid } from "ulid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PodRig } from "#test/support/pod-rig.ts";
+import { volumePathOf } from "#test/support/run-mounts.ts";
 import {
   inetAddress,
   resultsOf,
@@ -50,8 +51,8 @@ describe("datagrams of a pod", () => {
       run: ulid(),
       user,
       pod,
-      volume: pod,
-      volumePath: directory,
+      mounts: [{ volume: pod, path: directory, at: "/data" }],
+      network: "user",
       imageId: rig.images.get("busybox")!,
       node: "mpu1",
       kind: "MPU",
@@ -67,7 +68,7 @@ describe("datagrams of a pod", () => {
     for await (const _ of runtime.logs(spec.run, { follow: true })) {
       // it says nothing
     }
-    return resultsOf(readFileSync(path.join(spec.volumePath, "results")));
+    return resultsOf(readFileSync(path.join(volumePathOf(spec), "results")));
   }
 
   /** Everything said to the host so far has been heard. */

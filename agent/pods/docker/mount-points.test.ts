@@ -36,7 +36,7 @@ async function containerOf(entries: Record<string, string | undefined>, volumes:
 }
 
 const check = async (entries: Record<string, string | undefined>, volumes: readonly string[] = []) =>
-  new DockerMountPoints().check("sha256:1", await containerOf(entries, volumes), volumes);
+  new DockerMountPoints().check("sha256:1", await containerOf(entries, volumes), volumes, ["/data"]);
 
 describe("an image's links where something is mounted", () => {
   test.each<[Record<string, string | undefined>, string[]]>([
@@ -72,8 +72,8 @@ describe("an image's links where something is mounted", () => {
   test("are looked at once for each image", async () => {
     const points = new DockerMountPoints();
     const container = await containerOf({ data: "/dev" }, []);
-    await expect(points.check("sha256:1", container, [])).rejects.toThrow("/data");
+    await expect(points.check("sha256:1", container, [], ["/data"])).rejects.toThrow("/data");
     const gone = docker.getContainer("gone");
-    await expect(points.check("sha256:1", gone, [])).rejects.toThrow("/data");
+    await expect(points.check("sha256:1", gone, [], ["/data"])).rejects.toThrow("/data");
   });
 });

@@ -12,24 +12,31 @@ const ENGINES = ["/dev", "/proc", "/sys"];
 /**
  * Holds images to real directories where something is mounted: the engine follows a link of the image there, and so
  * would put the user's volume over `/dev`, or a volume of the image over the user's. Asked of the engine, which knows
- * the image's files, once for each image.
+ * the image's files, once for each image and its places.
  */
 export class DockerMountPoints {
-  /** why an image cannot start; undefined: it can */
+  /** why an image cannot start with mounts at these places; undefined: it can */
   readonly #known = new Map<string, string | undefined>();
 
   /**
    * @param container of the image, created and not started
    * @param volumes paths of the image's VOLUMEs, as they were written
+   * @param places where the run has its mounts
    * @throws StartFailure
    */
-  async check(imageId: string, container: Docker.Container, volumes: readonly string[]): Promise<void> {
-    if (!this.#known.has(imageId)) {
-      const refusal = await refusalOf(container, volumes);
+  async check(
+    imageId: string,
+    container: Docker.Container,
+    volumes: readonly string[],
+    places: readonly string[],
+  ): Promise<void> {
+    const key = JSON.stringify([imageId, ...places]);
+    if (!this.#known.has(key)) {
+      const refusal = await refusalOf(container, volumes, places);
       if (this.#known.size >= MOST_KNOWN) this.#known.clear();
-      this.#known.set(imageId, refusal);
+      this.#known.set(key, refusal);
     }
-    const refusal = this.#known.get(imageId);
+    const refusal = this.#known.get(key);
     if (refusal !== undefined) throw new StartFailure(refusal);
   }
 }
@@ -37,17 +44,22 @@ export class DockerMountPoints {
 async function refusalOf(
   container: Docker.Container,
   volumes: readonly string[],
+  places: readonly string[],
 ): Promise<string | undefined> {
-  const data = await resolve(container, "/data");
-  if (data !== "/data") return "the image has a link at /data, where the volume belongs";
+  for (const place of places) {
+    if ((await resolve(container, place)) !== place) {
+      return `the image has a link at ${place}, where the volume belongs`;
+    }
+  }
   for (const declared of volumes) {
     const path = imagePath(declared);
     const real = await resolve(container, path);
     if (real === undefined) return `the image has a VOLUME at ${path} that links lead nowhere`;
     const engines = ENGINES.find((own) => isWithin(real, own));
     if (engines) return `the image has a VOLUME at ${path}, which is in ${engines} of the container engine`;
-    if (real !== path && isWithin(real, "/data")) {
-      return `the image has a VOLUME at ${path}, which is a link into /data, where the volume belongs`;
+    const place = real !== path && places.find((one) => isWithin(real, one));
+    if (place) {
+      return `the image has a VOLUME at ${path}, which is a link into ${place}, where the volume belongs`;
     }
   }
   return undefined;

@@ -5,6 +5,7 @@ import { ulid } from "ulid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { podRuntimeConformance } from "#test/conformance/pod-runtime.ts";
 import { PodRig } from "#test/support/pod-rig.ts";
+import { mountOf } from "#test/support/run-mounts.ts";
 import { type RunSpec, StartFailure } from "../pod-runtime.ts";
 import type { DockerRuntime } from "./runtime.ts";
 
@@ -40,8 +41,9 @@ describe("DockerRuntime", () => {
     run: ulid(),
     user: "ada",
     pod: "default",
-    volume: "default",
-    volumePath: rig.volume("ada-default"),
+    mounts: [mountOf(rig.volume("ada-default"))],
+    network: "user",
+    defaultWorkdir: "/data",
     imageId: rig.images.get("busybox")!,
     node: "mpu1",
     kind: "MPU",
@@ -127,7 +129,11 @@ describe("DockerRuntime", () => {
     const image = await commit("volumes", { Volumes: { "/scratch": {} } });
     const megabyte = "dd if=/dev/zero bs=1024 count=1024 2>/dev/null";
     const script = `${megabyte} of=/layer; ${megabyte} of=/scratch/file; ${megabyte} of=/data/file; echo done; sleep 1000`;
-    const spec = sh(script, { user: "writer", imageId: image, volumePath: rig.volume("writer-default") });
+    const spec = sh(script, {
+      user: "writer",
+      imageId: image,
+      mounts: [mountOf(rig.volume("writer-default"))],
+    });
     await runtime.start(spec);
     for await (const { text } of runtime.logs(spec.run, { follow: true })) if (`${text}` === "done") break;
     const { bytes, directories } = await runtime.written("writer");
@@ -220,7 +226,7 @@ describe("DockerRuntime", () => {
   });
 
   test("a volume that does not exist is not made, and its path is not told", async () => {
-    const spec = sh("true", { volumePath: "/nonexistent/secret-place" });
+    const spec = sh("true", { mounts: [mountOf("/nonexistent/secret-place")] });
     await expect(runtime.start(spec)).rejects.toThrow("the volume does not exist");
   });
 });

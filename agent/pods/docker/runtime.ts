@@ -56,6 +56,7 @@ export type DockerRuntimeOptions = {
 /** Pods as containers of a Docker engine (API 1.41 or newer) on this machine. */
 export class DockerRuntime implements PodRuntime {
   readonly session: string;
+  readonly provider = "docker";
   readonly #docker: Docker;
   readonly #options: Required<Omit<DockerRuntimeOptions, "docker" | "limits" | "warn">> & {
     limits: PodLimits;
@@ -108,16 +109,17 @@ export class DockerRuntime implements PodRuntime {
   }
 
   async start(spec: RunSpec): Promise<{ node: string }> {
-    await this.#within(
-      this.#turns.inTurn(spec.volumePath, () =>
-        this.#networks.use(spec.user, (network) => this.#start(spec, network)),
-      ),
-      this.#options.timeoutMs,
+    const volumes = spec.mounts.map(({ path }) => path);
+    const starting = this.#turns.inTurn(volumes, () =>
+      spec.network === "none"
+        ? this.#start(spec, undefined)
+        : this.#networks.use(spec.user, (network) => this.#start(spec, network)),
     );
+    await this.#within(starting, this.#options.timeoutMs);
     return { node: spec.node };
   }
 
-  async #start(spec: RunSpec, network: string, again = false): Promise<void> {
+  async #start(spec: RunSpec, network: string | undefined, again = false): Promise<void> {
     try {
       await this.#creator.create(spec, network);
     } catch (error) {
@@ -133,7 +135,8 @@ export class DockerRuntime implements PodRuntime {
     }
     killPoint("pods.created");
     const volumes = await this.#workdirs.volumesOf(spec.imageId);
-    await this.#mountPoints.check(spec.imageId, this.#container(spec.run), volumes);
+    const places = spec.mounts.map(({ at }) => at);
+    await this.#mountPoints.check(spec.imageId, this.#container(spec.run), volumes, places);
     try {
       await this.#container(spec.run).start();
     } catch (error) {
@@ -151,7 +154,9 @@ export class DockerRuntime implements PodRuntime {
   #startFailure(error: unknown, spec: RunSpec): StartFailure {
     const told = messageOf(error);
     if (/bind source path does not exist/.test(told)) return new StartFailure("the volume does not exist");
-    const known = [...(spec.command ?? []), ...(spec.args ?? []), this.#workdirs.known(spec.imageId)];
+    const places = [spec.defaultWorkdir ?? "", ...spec.mounts.map(({ at }) => at)];
+    const image = this.#workdirs.known(spec.imageId);
+    const known = [...(spec.command ?? []), ...(spec.args ?? []), image, ...places];
     return new StartFailure(cleanStartError(told, known), { cause: error });
   }
 
@@ -194,7 +199,9 @@ export class DockerRuntime implements PodRuntime {
       if (container.Config.Labels?.[LABEL.instance] !== this.#options.instance) return undefined;
       const state = stateOf(container, this.#boot);
       if (!("terminated" in state) || state.terminated.reason !== "StartError") return state;
-      const known = [...(container.Config.Entrypoint ?? []), ...(container.Config.Cmd ?? [])];
+      const { Entrypoint, Cmd, WorkingDir } = container.Config;
+      const places = container.Mounts.map(({ Destination }) => Destination);
+      const known = [...[Entrypoint ?? []].flat(), ...(Cmd ?? []), WorkingDir, ...places];
       const message = cleanStartError(state.terminated.message ?? "", known);
       return terminated(NEVER_RAN, "StartError", null, null, message);
     } catch (error) {

@@ -49,7 +49,7 @@ export function cleanStartError(message: string, known: readonly string[]): stri
     /(^|[^\w./-])(\/[\w.@+~-]+(?:\/[\w.@+~:-]*)*)/g,
     (all, before: string, path: string) => {
       const bare = path.replace(/[:.,]+$/, "");
-      const named = bare === "/data" || known.some((text) => text === bare || text.includes(bare));
+      const named = known.some((text) => text === bare || text.includes(bare));
       return named ? all : `${before}…`;
     },
   );

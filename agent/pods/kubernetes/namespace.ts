@@ -1,5 +1,5 @@
 import { LABEL } from "../docker/labels.ts";
-import type { RunSpec } from "../pod-runtime.ts";
+import type { RunMount, RunSpec } from "../pod-runtime.ts";
 import { type KubernetesNames, PATH, SERVICE_ACCOUNT } from "./names.ts";
 import type { Manifest, Metadata } from "./types.ts";
 
@@ -44,7 +44,8 @@ export type Step = { path: string; object: Manifest };
 
 /**
  * A user's namespace, complete but for volumes and pods: closed in both directions before the first pod is there.
- * Its pods reach each other (where one names ports) and the names' server, and nothing else.
+ * Its pods reach each other (where one names ports) and the names' server, and nothing else; those without a network
+ * nobody at all.
  */
 export function namespaceSteps(
   names: KubernetesNames,
@@ -89,7 +90,8 @@ export function namespaceSteps(
         kind: "NetworkPolicy",
         metadata: { name: "closed", labels },
         spec: {
-          podSelector: {},
+          // Policies only add to each other: what is to have no network must not be in this one.
+          podSelector: { matchExpressions: [{ key: LABEL.network, operator: "NotIn", values: ["none"] }] },
           policyTypes: ["Ingress", "Egress"],
           egress: [
             { to: [{ podSelector: {} }] },
@@ -150,19 +152,33 @@ export function namespaceSteps(
         spec: { limits: [{ type: "Container", max: most, default: most }] },
       },
     },
+    {
+      path: `${policies}/silent`,
+      object: {
+        apiVersion: "networking.k8s.io/v1",
+        kind: "NetworkPolicy",
+        metadata: { name: "silent", labels },
+        spec: {
+          podSelector: { matchLabels: { [LABEL.network]: "none" } },
+          policyTypes: ["Ingress", "Egress"],
+        },
+      },
+    },
   ];
 }
 
 /** A volume's directory as a persistent volume that only this claim can have, and the claim. */
 export function volumeSteps(
   names: KubernetesNames,
-  spec: Pick<RunSpec, "user" | "volume" | "volumePath">,
+  user: string,
+  mount: Pick<RunMount, "volume" | "path">,
   storage: VolumeStorage,
 ): [volume: Step, claim: Step] {
-  const namespace = names.namespace(spec.user);
-  const volume = names.persistentVolume(spec.user, spec.volume);
-  const labels = names.labels(spec.user);
-  const path = nodePathOf(spec.volumePath, storage);
+  const namespace = names.namespace(user);
+  const claim = mount.volume;
+  const volume = names.persistentVolume(user, claim);
+  const labels = names.labels(user);
+  const path = nodePathOf(mount.path, storage);
   const shape = { accessModes: ["ReadWriteMany"], storageClassName: "", volumeMode: "Filesystem" };
   return [
     {
@@ -176,7 +192,7 @@ export function volumeSteps(
           capacity: { storage: NOMINAL },
           // What the claim's or the volume's object does never touches the files.
           persistentVolumeReclaimPolicy: "Retain",
-          claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name: spec.volume },
+          claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name: claim },
           ...(storage.kind === "shared"
             ? { hostPath: { path, type: "Directory" } }
             : { local: { path }, nodeAffinity: onlyOn(storage.node ?? "") }),
@@ -184,11 +200,11 @@ export function volumeSteps(
       },
     },
     {
-      path: `/api/v1/namespaces/${namespace}/persistentvolumeclaims/${spec.volume}`,
+      path: `/api/v1/namespaces/${namespace}/persistentvolumeclaims/${claim}`,
       object: {
         apiVersion: "v1",
         kind: "PersistentVolumeClaim",
-        metadata: { name: spec.volume, labels, annotations: { [PATH]: spec.volumePath } },
+        metadata: { name: claim, labels, annotations: { [PATH]: mount.path } },
         spec: { ...shape, resources: { requests: { storage: NOMINAL } }, volumeName: volume },
       },
     },
@@ -214,7 +230,7 @@ export function nodePathOf(path: string, storage: Pick<VolumeStorage, "agentPath
  * address of its own. Both belong to the pod's object and go with it.
  */
 export function portSteps(names: KubernetesNames, spec: RunSpec, pod: Metadata): Step[] {
-  if (spec.ports.length === 0) return [];
+  if (spec.ports.length === 0 || spec.network === "none") return [];
   const namespace = names.namespace(spec.user);
   const metadata = {
     name: spec.pod,

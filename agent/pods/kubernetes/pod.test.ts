@@ -18,8 +18,9 @@ const spec: RunSpec = {
   run: "01ARZ3NDEKTSV4RRFFQ69G5FAV",
   user: "ada",
   pod: "server",
-  volume: "work",
-  volumePath: "/agent/volumes/ada/work",
+  mounts: [{ volume: "work", path: "/agent/volumes/ada/work", at: "/data" }],
+  network: "user",
+  defaultWorkdir: "/data",
   imageId: "sha256:1",
   node: "",
   kind: "GPU",
@@ -180,6 +181,66 @@ describe("the pod of a run", () => {
   });
 });
 
+describe("what a run asks for beside the usual", () => {
+  test("several volumes and parts of them, by one claim each", () => {
+    const at = (volume: string, place: string, over = {}) => ({ volume, path: "/v", at: place, ...over });
+    const mounts = [
+      at("work", "/data"),
+      at("in", "/in", { readOnly: true }),
+      at("work", "/out", { subPath: "a/b" }),
+    ];
+    const { containers, volumes } = specOf({ mounts }) as Spec & { volumes: object[] };
+    expect(volumes.slice(0, 2)).toEqual([
+      { name: "data", persistentVolumeClaim: { claimName: "work" } },
+      { name: "data-1", persistentVolumeClaim: { claimName: "in" } },
+    ]);
+    expect((containers[0]!.volumeMounts as object[]).slice(0, 3)).toEqual([
+      { name: "data", mountPath: "/data" },
+      { name: "data-1", mountPath: "/in", readOnly: true },
+      { name: "data", mountPath: "/out", subPath: "a/b" },
+    ]);
+    expect(specOf({ mounts: [] }).volumes).toHaveLength(1);
+  });
+
+  test("no end of its own, one node, another working directory or its image's", () => {
+    expect(specOf({ maxMs: undefined })).not.toHaveProperty("activeDeadlineSeconds");
+    expect(JSON.stringify(specOf({ pinned: true, node: "n1" }).affinity)).toContain(
+      '{"key":"metadata.name","operator":"In","values":["n1"]}',
+    );
+    expect(specOf()).not.toHaveProperty("affinity");
+    expect(specOf({ defaultWorkdir: "/work" }).containers[0]).toMatchObject({ workingDir: "/work" });
+    expect(specOf({ defaultWorkdir: undefined }).containers[0]).not.toHaveProperty("workingDir");
+  });
+
+  test("less than every pod may have, and never more", () => {
+    const limitsOf = (limits: RunSpec["limits"]) => specOf({ limits }).containers[0]?.resources;
+    expect(limitsOf({ memoryBytes: 8 * MiB, cpus: 0.01 })).toMatchObject({
+      limits: { memory: String(8 * MiB), cpu: "10m" },
+      requests: { memory: String(8 * MiB), cpu: "10m" },
+    });
+    expect(limitsOf({ memoryBytes: 1024 * MiB, cpus: 9 })).toEqual(limitsOf(undefined));
+  });
+
+  test("no network: no policy lets it speak or be spoken to, and it asks nobody for names", () => {
+    const silent = podOf({ ...spec, network: "none" }, context);
+    expect(silent.metadata.labels).toMatchObject({ "perigee.network": "none" });
+    expect(silent.spec).toMatchObject({ dnsConfig: { nameservers: ["127.0.0.1"] } });
+    expect(portSteps(names, { ...spec, network: "none" }, silent.metadata as never)).toEqual([]);
+    const dns = { ...context.dns, namespace: "kube-system", labels: {} };
+    const policies = namespaceSteps(names, "ada", { quota: { pods: 3 }, dns, limits: context.limits })
+      .map(({ object }) => object)
+      .filter(({ kind }) => kind === "NetworkPolicy");
+    expect(
+      policies.map(({ metadata, spec }) => [metadata.name, (spec as { podSelector: object }).podSelector]),
+    ).toEqual([
+      ["closed", { matchExpressions: [{ key: "perigee.network", operator: "NotIn", values: ["none"] }] }],
+      ["silent", { matchLabels: { "perigee.network": "none" } }],
+    ]);
+    expect(policies[1]?.spec).not.toHaveProperty("egress");
+    expect(policies[1]?.spec).not.toHaveProperty("ingress");
+  });
+});
+
 describe("what a user's pods share", () => {
   const dns = { ...context.dns, namespace: "kube-system", labels: { app: "dns" } };
 
@@ -201,6 +262,7 @@ describe("what a user's pods share", () => {
       "ServiceAccount",
       "ResourceQuota",
       "LimitRange",
+      "NetworkPolicy",
     ]);
     expect(steps[1]?.object.spec).toMatchObject({ podSelector: {}, policyTypes: ["Ingress", "Egress"] });
     expect(steps[1]?.object.spec).not.toHaveProperty("ingress");
@@ -239,14 +301,14 @@ describe("what a user's pods share", () => {
 
   test("a volume is bound to one claim, on all nodes or on the one that has it", () => {
     const at = { agentPath: "/agent/volumes", nodePath: "/mnt/shared" };
-    const [shared, claim] = volumeSteps(names, spec, { kind: "shared", ...at });
+    const [shared, claim] = volumeSteps(names, "ada", spec.mounts[0]!, { kind: "shared", ...at });
     expect(shared.object.spec).toMatchObject({
       hostPath: { path: "/mnt/shared/ada/work", type: "Directory" },
       persistentVolumeReclaimPolicy: "Retain",
       claimRef: { namespace: names.namespace("ada"), name: "work" },
     });
     expect(claim.object.spec).toMatchObject({ volumeName: shared.object.metadata.name });
-    const [local] = volumeSteps(names, spec, { kind: "local", node: "node1", ...at });
+    const [local] = volumeSteps(names, "ada", spec.mounts[0]!, { kind: "local", node: "node1", ...at });
     expect(JSON.stringify(local.object.spec)).toContain('"values":["node1"]');
     expect(local.object.spec).toMatchObject({ local: { path: "/mnt/shared/ada/work" } });
   });

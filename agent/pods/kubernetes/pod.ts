@@ -5,6 +5,7 @@ import { DROPPED_CAPABILITIES, type PodLimits } from "../docker/container.ts";
 import { LABEL } from "../docker/labels.ts";
 import type { RunSpec } from "../pod-runtime.ts";
 import { stoppable, tellAll } from "../shell-stop.ts";
+import { mountsOf } from "./mounts.ts";
 import { FINALIZER, type KubernetesNames, PORTS_GATE, SERVICE_ACCOUNT } from "./names.ts";
 import { nodeFiles, resolvConf } from "./node-files.ts";
 import type { Manifest } from "./types.ts";
@@ -71,12 +72,15 @@ const NO_API_SERVER = Object.fromEntries(
 
 /** The pod of a run (pure). */
 export function podOf(spec: RunSpec, context: PodContext): Manifest {
-  const { names, limits, requests, kind, dns } = context;
+  const { names, requests, kind, dns } = context;
+  const limits = { ...context.limits, ...lessOf(context.limits, spec.limits) };
+  const { volumes, volumeMounts } = mountsOf(spec.mounts);
+  const silent = spec.network === "none";
   const namespace = names.namespace(spec.user);
   const devices = kind.resources ?? {};
   // Never the cluster's own: it tells by address whose pods there are, and forwards to the outside.
   const dnsConfig = {
-    nameservers: [dns.address ?? NO_DNS],
+    nameservers: [(silent ? undefined : dns.address) ?? NO_DNS],
     searches: [`${namespace}.svc.${dns.domain}`],
     options: [{ name: "ndots", value: "1" }],
   };
@@ -87,7 +91,12 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
     metadata: {
       name: names.pod(spec.run),
       namespace,
-      labels: { ...names.labels(spec.user), [LABEL.pod]: spec.pod, [LABEL.run]: spec.run },
+      labels: {
+        ...names.labels(spec.user),
+        [LABEL.pod]: spec.pod,
+        [LABEL.run]: spec.run,
+        ...(silent && { [LABEL.network]: "none" }),
+      },
       annotations: files.annotations,
       finalizers: [FINALIZER],
     },
@@ -98,9 +107,12 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
       serviceAccountName: SERVICE_ACCOUNT,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      activeDeadlineSeconds: Math.ceil(spec.maxMs / 1000) + START_ALLOWANCE_S,
+      ...(spec.maxMs !== undefined && {
+        activeDeadlineSeconds: Math.ceil(spec.maxMs / 1000) + START_ALLOWANCE_S,
+      }),
       terminationGracePeriodSeconds: seconds(spec.graceMs),
       nodeSelector: { ...kind.labels },
+      ...(spec.pinned && { affinity: onlyOn(spec.node) }),
       tolerations: [
         ...(kind.tolerations ?? []),
         ...["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"].map((key) => ({
@@ -123,7 +135,8 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
             name,
             value: literal(value),
           })),
-          ...((context.workdir === "" || context.workdir === "/") && { workingDir: "/data" }),
+          ...(spec.defaultWorkdir !== undefined &&
+            (context.workdir === "" || context.workdir === "/") && { workingDir: spec.defaultWorkdir }),
           ports: spec.ports.map((port) => ({ containerPort: port, protocol: "TCP" })),
           resources: {
             requests: {
@@ -146,10 +159,10 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
             capabilities: { drop: [...DROPPED_CAPABILITIES] },
           },
           terminationMessagePath: files.terminationMessagePath,
-          volumeMounts: [{ name: "data", mountPath: "/data" }, ...files.mounts],
+          volumeMounts: [...volumeMounts, ...files.mounts],
         },
       ],
-      volumes: [{ name: "data", persistentVolumeClaim: { claimName: spec.volume } }, files.volume],
+      volumes: [...volumes, files.volume],
     },
   };
 }
@@ -171,6 +184,23 @@ function commandOf(spec: RunSpec, image: ImageCommand): object {
   return {
     ...(command.length > 0 && { command: command.map(literal) }),
     ...(args.length > 0 && { args: args.map(literal) }),
+  };
+}
+
+/** The run's own limits, where they are less than those of every pod. */
+function lessOf(most: { memory: number; cpus: number }, own: RunSpec["limits"] = {}) {
+  return {
+    memory: Math.min(most.memory, own.memoryBytes ?? most.memory),
+    cpus: Math.min(most.cpus, own.cpus ?? most.cpus),
+  };
+}
+
+function onlyOn(node: string): object {
+  const name = { key: "metadata.name", operator: "In", values: [node] };
+  return {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields: [name] }] },
+    },
   };
 }
 

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { killPoint } from "#protocol/kill-point.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
@@ -23,6 +22,8 @@ import { type ClusterDns, portSteps, type UserQuota, type VolumeStorage } from "
 import { nodesOf } from "./nodes.ts";
 import { type KindsOfNodes, type PodContext, podOf } from "./pod.ts";
 import { CONFIRM_MS, KubernetesPods } from "./pods.ts";
+import { refusedStart } from "./refused-start.ts";
+import { assertStartable } from "./startable.ts";
 import { hasEnded, hasStarted, isSettled, startedAtOf, startFailureOf, stateOf } from "./state.ts";
 import type { Node, Pod } from "./types.ts";
 import { KubernetesUsers } from "./users.ts";
@@ -77,6 +78,7 @@ export class KubernetesRuntime implements PodRuntime {
   #nodes: { at: number; found: Node[] } | undefined;
   #session: Promise<string> | undefined;
   session = "";
+  readonly provider = "kubernetes";
 
   constructor(options: KubernetesRuntimeOptions) {
     this.#options = options;
@@ -98,7 +100,7 @@ export class KubernetesRuntime implements PodRuntime {
   async start(spec: RunSpec): Promise<Started> {
     // What it takes to make a pod does not matter to one that is there. A run that was never met has none.
     const there = this.#pods.pathOf(spec.run) ? await this.#pods.find(spec.run) : undefined;
-    if (!there && !existsSync(spec.volumePath)) throw new StartFailure("the volume does not exist");
+    if (!there) assertStartable(spec);
     if (there && waitingReason(there) === "ImagePullBackOff") void this.#heal(spec);
     const from = there ?? (await this.#imageOf(spec));
     await this.#identify();
@@ -223,7 +225,7 @@ export class KubernetesRuntime implements PodRuntime {
   async #tighten(spec: RunSpec, pod: Pod): Promise<void> {
     const state = stateOf(pod);
     const { startTime } = pod.status ?? {};
-    if (!("running" in state) || !startTime) return;
+    if (!("running" in state) || !startTime || spec.maxMs === undefined) return;
     const before = Math.max(0, Date.parse(state.running.startedAt) - Date.parse(startTime));
     const most = Math.ceil((before + spec.maxMs) / 1000) + BACKSTOP_S;
     if (most >= (pod.spec.activeDeadlineSeconds ?? Number.POSITIVE_INFINITY)) return;
@@ -379,22 +381,4 @@ function startedOf(pod: Pod, spec: RunSpec): Started {
 function waitingReason(pod: Pod): string | undefined {
   const state = stateOf(pod);
   return "waiting" in state ? state.waiting.reason : undefined;
-}
-
-/** What a refused creation means: the quota is used up, it is too early, or the payload is no pod at all. */
-function refusedStart(error: unknown): unknown {
-  const status = statusOf(error);
-  const message = error instanceof Error ? error.message : "";
-  if (status === 403 && /exceeded quota/.test(message)) {
-    const told = message.replace(/^.*exceeded quota: [^,]*, /s, "");
-    return new NotStartedYet("Unschedulable", `Your pods would use more than they may together: ${told}`);
-  }
-  if (
-    status === 403 &&
-    /status unknown for quota|serviceaccount .* not found|being terminated/.test(message)
-  ) {
-    return new NotStartedYet("ContainerCreating");
-  }
-  if (isForGood(error)) return new StartFailure("the cluster refuses the pod as it was asked for");
-  return error;
 }

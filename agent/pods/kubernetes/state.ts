@@ -174,5 +174,7 @@ export function startFailureOf(pod: Pod): string | undefined {
 
 function startError(pod: Pod, message = "the container cannot be started"): string {
   const [container] = pod.spec.containers;
-  return cleanStartError(message, [...(container?.command ?? []), ...(container?.args ?? [])]);
+  const { command = [], args = [], workingDir = "", volumeMounts = [] } = container ?? {};
+  const places = volumeMounts.map(({ mountPath }) => mountPath);
+  return cleanStartError(message, [...command, ...args, workingDir, ...places]);
 }

@@ -40,7 +40,12 @@ export type Pod = {
     schedulingGates?: { name: string }[];
     activeDeadlineSeconds?: number;
     terminationGracePeriodSeconds?: number;
-    containers: { command?: string[]; args?: string[] }[];
+    containers: {
+      command?: string[];
+      args?: string[];
+      workingDir?: string;
+      volumeMounts?: { mountPath: string }[];
+    }[];
   };
   status?: {
     phase?: "Pending" | "Running" | "Succeeded" | "Failed" | "Unknown";

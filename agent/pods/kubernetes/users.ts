@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Serial } from "#protocol/serial.ts";
-import { NotStartedYet, type RunSpec } from "../pod-runtime.ts";
+import { NotStartedYet, type RunMount, type RunSpec } from "../pod-runtime.ts";
 import type { KubernetesApi } from "./api.ts";
 import { unless } from "./errors.ts";
 import { type KubernetesNames, PATH } from "./names.ts";
@@ -96,9 +96,10 @@ export class KubernetesUsers {
       await Promise.all(rest.map((step) => this.#apply(step)));
       this.#ready.set(namespace, performance.now());
     }
-    const name = this.#names.persistentVolume(spec.user, spec.volume);
-    if (!this.#isReady(name)) {
-      await this.#bind(spec);
+    for (const mount of spec.mounts) {
+      const name = this.#names.persistentVolume(spec.user, mount.volume);
+      if (this.#isReady(name)) continue;
+      await this.#bind(spec.user, mount);
       this.#ready.set(name, performance.now());
     }
   }
@@ -109,8 +110,8 @@ export class KubernetesUsers {
   }
 
   /** Makes persistent volume and claim, and waits until each has the other. */
-  async #bind(spec: RunSpec): Promise<void> {
-    const [volume, claim] = volumeSteps(this.#names, spec, this.#options.storage);
+  async #bind(user: string, mount: RunMount): Promise<void> {
+    const [volume, claim] = volumeSteps(this.#names, user, mount, this.#options.storage);
     const late = performance.now() + BIND_MS;
     for (let pause = 20; performance.now() < late; pause = Math.min(pause * 2, 500)) {
       const there = await unless(this.#api.call<Volume>(volume.path), 404);

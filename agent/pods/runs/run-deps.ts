@@ -7,8 +7,8 @@ export type RunDeps = {
   /** the agent's state; the manager makes its own tables in it */
   db: DatabaseSync;
   runtime: PodRuntime;
-  /** The image that `reference` means for `user` now; undefined: there is none. */
-  resolveImage(user: string, reference: string): Promise<{ id: string } | undefined>;
+  /** The image that `reference` means now for `owner`, a user with the space if any; undefined: there is none. */
+  resolveImage(owner: string, reference: string): Promise<{ id: string } | undefined>;
   /** Sends a chunk of a run's log to the ground; throws when it did not land (it is tried again). */
   push: PushLog;
   /** Something failed and is tried again: for the agent's log. */
@@ -19,8 +19,6 @@ export type RunDeps = {
 
 /** Defaults of {@link RunOptions}. */
 export const RUN_DEFAULTS = {
-  /** ms in a minute of max_duration */
-  minuteMs: 60_000,
   /** between SIGTERM and SIGKILL */
   graceMs: 30_000,
   /** how often the engine is compared with the records without a hint */

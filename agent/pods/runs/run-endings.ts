@@ -59,7 +59,7 @@ export class RunEndings {
       // The engine holds the deadline too, should we be gone by then.
       if (record.stopReason === "DeadlineExceeded" || told.reason === "DeadlineExceeded") {
         end.reason = "DeadlineExceeded";
-        end.message = `Stopped after its max_duration of ${record.input.maxDuration} min`;
+        end.message = `Stopped after its max_duration of ${durationOf(record.input.maxMs ?? 0)}`;
       } else if (record.stopReason === "Evicted") {
         end.reason = "Evicted";
         end.message = EVICTED[record.evictedFor ?? "quota"];
@@ -93,4 +93,9 @@ export class RunEndings {
     book.save(record);
     if (log) logs.follow(record);
   }
+}
+
+/** In whole minutes, as most are given, else in seconds. */
+function durationOf(ms: number): string {
+  return ms % 60_000 === 0 ? `${ms / 60_000} min` : `${ms / 1000} s`;
 }

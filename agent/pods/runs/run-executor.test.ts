@@ -5,6 +5,7 @@ import { FakeRuntime } from "#test/support/fake-runtime.ts";
 import { endOf, running, stateWhere, waitingFor } from "#test/support/pod-rig.ts";
 import { PodManager, type PodManagerDeps, type PodManagerOptions } from "../pod-manager.ts";
 import { ImageMissing } from "../pod-runtime.ts";
+import type { RunInput } from "./run-record.ts";
 import { RunStore } from "./run-store.ts";
 
 let database: DatabaseSync;
@@ -36,11 +37,21 @@ function open(over: Partial<PodManagerDeps & PodManagerOptions> = {}): PodManage
   return manager;
 }
 
-function run(manager: PodManager, over: { maxDuration?: number } = {}): string {
+function run(manager: PodManager, over: Partial<RunInput> = {}): string {
   const id = ulid();
-  const input = { pod: "default", volume: "default", image: "tool", node: "MPU" as const, ports: [] };
-  const whole = { ...input, envs: {}, maxDuration: 60, ...over };
-  manager.accept({ id, user: "ada", volumePath: "/nowhere", input: whole });
+  const input: RunInput = {
+    pod: "default",
+    mounts: [{ volume: "default", at: "/data" }],
+    image: "tool",
+    kind: "MPU",
+    onSameName: "replace",
+    maxMs: 3600_000,
+    network: "user",
+    ports: [],
+    envs: {},
+    ...over,
+  };
+  manager.accept({ id, user: "ada", volumes: { default: "/nowhere" }, input });
   return id;
 }
 
@@ -158,8 +169,8 @@ describe("an image that takes long to reach the nodes", () => {
   });
 
   test("is waited for no longer than max_duration", async () => {
-    const manager = open({ minuteMs: 50 });
-    const id = run(manager, { maxDuration: 1 });
+    const manager = open();
+    const id = run(manager, { maxMs: 50 });
     expect(await endOf(manager, id)).toMatchObject({ reason: "DeadlineExceeded", startedAt: null });
     expect(runtime.calls).toEqual([]);
   });

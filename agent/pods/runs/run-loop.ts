@@ -72,7 +72,6 @@ export class RunLoop {
       suspects: book.suspects,
       retryAt: executor.retryAt,
       now: now(),
-      minuteMs: options.minuteMs,
       unpushedPerUser: options.unpushedPerUser,
       endedPerUser: options.endedPerUser,
     });

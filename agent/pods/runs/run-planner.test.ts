@@ -6,25 +6,26 @@ const NOW = 1_000_000;
 const MINUTE = 60_000;
 let n = 0;
 
-function record(over: Partial<RunRecord> & { scheduledTime?: number } = {}): RunRecord {
+function record(over: Partial<RunRecord> & { scheduledAt?: number } = {}): RunRecord {
   n += 1;
-  const { scheduledTime, ...rest } = over;
+  const { scheduledAt, ...rest } = over;
   return {
     n,
     run: `run-${n}`,
     user: "ada",
     pod: "default",
-    volume: "default",
-    volumePath: "/volumes/ada/default",
+    volumes: { default: "/volumes/ada/default" },
     input: {
       pod: "default",
-      volume: "default",
+      mounts: [{ volume: "default", at: "/data" }],
       image: "busybox",
-      node: "MPU",
-      maxDuration: 10,
+      kind: "MPU",
+      onSameName: "replace",
+      maxMs: 10 * MINUTE,
+      network: "user",
       ports: [],
       envs: {},
-      scheduledTime,
+      scheduledAt,
     },
     acceptedAt: NOW,
     phase: "waiting",
@@ -48,7 +49,6 @@ const planOf = (records: RunRecord[], over: Partial<World> = {}) =>
     suspects: new Set(),
     retryAt: new Map(),
     now: NOW,
-    minuteMs: MINUTE,
     unpushedPerUser: 2,
     endedPerUser: 4,
     ...over,
@@ -66,7 +66,7 @@ describe("plan", () => {
 
   test("what is due begins; what is not wakes us when it is", () => {
     expect(actionsOf([record()])).toEqual(["begin 0"]);
-    const later = record({ phase: "scheduled", scheduledTime: NOW + 5, dueAt: undefined });
+    const later = record({ phase: "scheduled", scheduledAt: NOW + 5, dueAt: undefined });
     expect(planOf([later])).toEqual({ actions: [], wakeAt: NOW + 5 });
     expect(actionsOf([later], { now: NOW + 5 })).toEqual(["begin 0"]);
   });

@@ -27,8 +27,6 @@ export type World = {
   /** not to be tried before (ms), by run */
   retryAt: ReadonlyMap<string, number>;
   now: number;
-  /** ms in a minute of max_duration */
-  minuteMs: number;
   /** most ended runs of a user that wait for their log to be pushed */
   unpushedPerUser: number;
   /** most runs of a user that are over and done with; the oldest beyond are forgotten */
@@ -77,10 +75,10 @@ function next(
     return { do: "stop", run, reason: record.stopReason };
   }
   if (record.phase === "scheduled") {
-    const at = record.input.scheduledTime ?? record.acceptedAt;
+    const at = record.input.scheduledAt ?? record.acceptedAt;
     if (at > now) return void later(at);
   }
-  const deadline = deadlineOf(record, world);
+  const deadline = deadlineOf(record, world.now);
   const inEngine = record.phase === "starting" || record.phase === "running";
   if (inEngine && retryAt > now) return void later(retryAt);
   if (deadline <= now) return { do: "stop", run, reason: "DeadlineExceeded" };
@@ -95,10 +93,10 @@ function next(
   return { do: "begin", run, replaces: replaces.map((other) => other.run) };
 }
 
-/** When max_duration is over: it counts from the start, and for a run that cannot start from when it was due. */
-export function deadlineOf(record: RunRecord, world: Pick<World, "now" | "minuteMs">): number {
+/** When `maxMs` is over: it counts from the start, and for a run that cannot start from when it was due. */
+export function deadlineOf(record: RunRecord, now: number): number {
   if (record.deadline !== undefined) return record.deadline;
-  return (record.dueAt ?? world.now) + record.input.maxDuration * world.minuteMs;
+  return (record.dueAt ?? now) + (record.input.maxMs ?? Number.POSITIVE_INFINITY);
 }
 
 /** Records of a pod that nobody can ask for: all but the latest, the one before it that ran, and live ones. */

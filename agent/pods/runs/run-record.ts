@@ -1,3 +1,4 @@
+import type { NodeKind } from "#protocol/names.ts";
 import type { ContainerState, InputOf } from "#protocol/operations.ts";
 import type { PodReport } from "#protocol/wire.ts";
 import { type Terminated, wholeSeconds } from "../container-state.ts";
@@ -27,9 +28,9 @@ export type RunRecord = {
   readonly run: string;
   readonly user: string;
   readonly pod: string;
-  readonly volume: string;
-  /** host path of the volume */
-  readonly volumePath: string;
+  /** host paths of the volumes that it mounts, by name and space */
+  readonly volumes: Readonly<Record<string, string>>;
+  /** its whole specification: enough to run it again */
   readonly input: RunInput;
   readonly acceptedAt: number;
   phase: Phase;
@@ -39,14 +40,15 @@ export type RunRecord = {
   /** when its time had come */
   dueAt?: number;
   imageId?: string;
-  /** node it was placed on */
+  /** node it was placed on, and its kind */
   node?: string;
+  kind?: NodeKind;
   /** the runtime's session in which it was started */
   session?: string;
   /** when it was last seen not to have started, by the agent's clock as all here */
   notStartedAt?: number;
   startedAt?: number;
-  /** start plus max_duration */
+  /** when it has run for as long as it may; absent: for ever */
   deadline?: number;
   stopReason?: StopReason;
   /** of an evicted run; older records have none, which is `quota` */
@@ -79,5 +81,6 @@ export function visibleState(record: RunRecord): ContainerState {
 
 export function reportOf(record: RunRecord): PodReport {
   const { user, pod, run, input } = record;
-  return { user, pod, run, image: input.image, node: record.node ?? input.node, state: visibleState(record) };
+  const node = record.node ?? input.node ?? input.kind ?? "";
+  return { user, pod, run, image: input.image, node, state: visibleState(record) };
 }

@@ -1,4 +1,5 @@
 import { killPoint } from "#protocol/kill-point.ts";
+import { inSpace } from "#protocol/names.ts";
 import type { LogPusher } from "../logs/log-pusher.ts";
 import { ImageMissing, NotStartedYet, StartFailure } from "../pod-runtime.ts";
 import { pullBackOff } from "../pull-back-off.ts";
@@ -38,12 +39,12 @@ export class RunStarter {
       record.dueAt = now();
       this.#creating(record);
     }
-    const image = await this.#deps.resolveImage(user, input.image);
+    const image = await this.#deps.resolveImage(inSpace(user, input.space), input.image);
     if (!this.#stillWaiting(record)) return;
-    if (!image) return this.#wait(record, "ImagePullBackOff", pullBackOff(user, input.image));
+    if (!image) return this.#wait(record, "ImagePullBackOff", missingImage(record));
     const nodes = await runtime.nodes();
     if (!this.#stillWaiting(record)) return;
-    const placed = place(input.node, nodes, this.#load());
+    const placed = place(input, nodes, this.#load());
     if ("unschedulable" in placed) return this.#wait(record, "Unschedulable", placed.unschedulable);
     record.imageId = image.id;
     if (!(await this.#prepare(record))) return;
@@ -61,6 +62,7 @@ export class RunStarter {
       return this.#creating(record);
     }
     record.node = placed.node;
+    record.kind = placed.kind;
     record.session = runtime.session;
     record.notStartedAt = now();
     record.phase = "starting";
@@ -75,7 +77,7 @@ export class RunStarter {
     const asked = now();
     const state = await runtime.inspect(record.run);
     if (state && "running" in state) {
-      await runtime.adopt(specOfRun(record, options));
+      await runtime.adopt(specOfRun(record, options.graceMs));
       return this.#running(record, Date.parse(state.running.startedAt));
     }
     if (state && "terminated" in state) return endings.finish(record, state.terminated);
@@ -91,9 +93,9 @@ export class RunStarter {
    * now; what goes on then serves the next run.
    */
   async #prepare(record: RunRecord): Promise<boolean> {
-    const { book, runtime, preparations, now, options } = this.#deps;
+    const { book, runtime, preparations, now } = this.#deps;
     const { user, run, phase, imageId = "" } = record;
-    const overAt = deadlineOf(record, { now: now(), minuteMs: options.minuteMs });
+    const overAt = deadlineOf(record, now());
     let done = false;
     try {
       done = await preparations.wait(run, overAt - now(), runtime.prepare({ user, imageId }));
@@ -110,7 +112,7 @@ export class RunStarter {
     const { runtime, endings, options } = this.#deps;
     let startedAt: number | undefined;
     try {
-      const started = await runtime.start(specOfRun(record, options));
+      const started = await runtime.start(specOfRun(record, options.graceMs));
       record.node = started.node;
       startedAt = started.startedAt;
     } catch (error) {
@@ -119,7 +121,7 @@ export class RunStarter {
       if (error instanceof ImageMissing) {
         // With the run in its hands the engine may start it yet.
         if (!(await runtime.inspect(record.run))) return this.#withoutImage(record);
-        return this.#wait(record, "ImagePullBackOff", pullBackOff(record.user, record.input.image));
+        return this.#wait(record, "ImagePullBackOff", missingImage(record));
       }
       throw error;
     }
@@ -129,11 +131,12 @@ export class RunStarter {
 
   /** @param told when it started by its node's clock, which is believed as far as ours can bear it out */
   #running(record: RunRecord, told = Number.NaN): void {
-    const { book, logs, retries, now, options } = this.#deps;
+    const { book, logs, retries, now } = this.#deps;
     const earliest = record.notStartedAt ?? record.dueAt ?? record.acceptedAt;
     record.phase = "running";
     record.startedAt = Number.isNaN(told) ? earliest : clamp(told, earliest, now());
-    record.deadline = record.startedAt + record.input.maxDuration * options.minuteMs;
+    const { maxMs } = record.input;
+    record.deadline = maxMs === undefined ? undefined : record.startedAt + maxMs;
     retries.succeeded(record.run);
     book.save(record);
     logs.follow(record);
@@ -141,7 +144,7 @@ export class RunStarter {
 
   #withoutImage(record: RunRecord): void {
     record.phase = "waiting";
-    this.#wait(record, "ImagePullBackOff", pullBackOff(record.user, record.input.image));
+    this.#wait(record, "ImagePullBackOff", missingImage(record));
   }
 
   /** False when it was stopped or dropped while we waited for something. */
@@ -172,4 +175,8 @@ export class RunStarter {
     }
     return load;
   }
+}
+
+function missingImage({ user, input }: RunRecord): string {
+  return pullBackOff(inSpace(user, input.space), input.image);
 }

@@ -5,18 +5,14 @@ import { putAside, storedJson } from "../../database/stored-json.ts";
 import type { RunInput, RunRecord } from "./run-record.ts";
 
 /** Fields that change, kept as one JSON text: they are never searched for. */
-type Mutable = Omit<
-  RunRecord,
-  "n" | "run" | "user" | "pod" | "volume" | "volumePath" | "input" | "acceptedAt"
->;
+type Mutable = Omit<RunRecord, "n" | "run" | "user" | "pod" | "volumes" | "input" | "acceptedAt">;
 
 type Row = {
   n: number;
   run: string;
   user: string;
   pod: string;
-  volume: string;
-  volume_path: string;
+  volumes: string;
   input: string;
   accepted_at: number;
   state: string;
@@ -24,6 +20,7 @@ type Row = {
 
 /** What must be readable of a run's record, whatever version wrote it. */
 const storedInput = z.looseObject({ image: z.string() });
+const storedVolumes = z.record(z.string(), z.string());
 const storedState = z.looseObject({
   phase: z.enum(["scheduled", "waiting", "starting", "running", "ended"]),
   reason: z.string(),
@@ -46,7 +43,8 @@ export class RunStore {
     return rows.flatMap((row) => {
       const input = storedJson(storedInput, row.input);
       const state = storedJson(storedState, row.state);
-      if (!input || !state) {
+      const volumes = storedJson(storedVolumes, row.volumes);
+      if (!input || !state || !volumes) {
         putAside(this.#db, "pod_runs", row);
         this.delete(row.run);
         return [];
@@ -56,8 +54,7 @@ export class RunStore {
         run: row.run,
         user: row.user,
         pod: row.pod,
-        volume: row.volume,
-        volumePath: row.volume_path,
+        volumes,
         input: input as unknown as RunInput,
         acceptedAt: row.accepted_at,
         ...(state as unknown as Mutable),
@@ -66,13 +63,13 @@ export class RunStore {
   }
 
   insert(record: Omit<RunRecord, "n">): RunRecord {
-    const { run, user, pod, volume, volumePath, input, acceptedAt } = record;
+    const { run, user, pod, volumes, input, acceptedAt } = record;
     const { lastInsertRowid } = this.#db
       .prepare(
-        `INSERT INTO pod_runs (run, user, pod, volume, volume_path, input, accepted_at, state)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO pod_runs (run, user, pod, volumes, input, accepted_at, state)
+         VALUES (?, ?, ?, ?, ?, ?, ?)`,
       )
-      .run(run, user, pod, volume, volumePath, JSON.stringify(input), acceptedAt, stateText(record));
+      .run(run, user, pod, JSON.stringify(volumes), JSON.stringify(input), acceptedAt, stateText(record));
     return { ...record, n: Number(lastInsertRowid) };
   }
 
@@ -86,7 +83,7 @@ export class RunStore {
 }
 
 function stateText(record: Omit<RunRecord, "n">): string {
-  const { run, user, pod, volume, volumePath, input, acceptedAt, ...rest } = record;
+  const { run, user, pod, volumes, input, acceptedAt, ...rest } = record;
   const { n, ...state } = rest as typeof rest & { n?: number };
   return JSON.stringify(state satisfies Mutable);
 }

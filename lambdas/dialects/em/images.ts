@@ -21,7 +21,7 @@ export async function buildImage(c: EmContext, deps: EmDeps): Promise<Response> 
   ]);
   return perform(c, deps, {
     operation: "image.build",
-    input: { volume, dockerfile: dockerfile!, context: context!, image },
+    input: { source: { volume }, dockerfile: dockerfile!, context: context!, image },
     respond: () => json({ message: "Docker Image built successfully" }),
   });
 }

@@ -31,7 +31,11 @@ describe("a request that names its pod in another way than most", () => {
     else body.append(name, pod, file);
     return { method: "POST", body };
   };
-  const named = (path: string) => (path.startsWith("/em/pod/st") ? { pod: "pod-a" } : { volume: "pod-a" });
+  const named = (path: string) => {
+    if (path.startsWith("/em/pod/st")) return { pod: "pod-a" };
+    if (path === "/em/pod/run") return { mounts: [{ volume: "pod-a", at: "/data" }] };
+    return path === "/em/pod/image/build" ? { source: { volume: "pod-a" } } : { volume: "pod-a" };
+  };
   const all = JSON.stringify({ ...FIELDS, pod_name: "pod-a" });
 
   test.each(PATHS)("%s acts on that pod", async (path) => {

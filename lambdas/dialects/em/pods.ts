@@ -17,6 +17,11 @@ const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 /** minutes; keeps start + duration a moment that a clock can tell */
 const MAX_DURATION = 1_000_000_000;
 
+const MINUTE_MS = 60_000;
+
+/** Where a pod has its volume, and where it works if its image does not say. */
+const DATA = "/data";
+
 const RUN_FIELDS: FieldName[] = [
   ...VOLUME_FIELDS,
   "image",
@@ -95,11 +100,14 @@ export function readRun(fields: Fields): InputOf<"pod.run"> {
   if (rule !== undefined) throw invalid("command, args, envs", rule);
   return {
     pod: podName(fields),
-    volume: volumeName(fields),
+    mounts: [{ volume: volumeName(fields), at: DATA }],
     image,
-    node,
-    maxDuration,
-    ...(time !== undefined && { scheduledTime: scheduledTime("scheduled_time", time) }),
+    kind: node,
+    onSameName: "replace",
+    maxMs: maxDuration * MINUTE_MS,
+    network: "user",
+    defaultWorkdir: DATA,
+    ...(time !== undefined && { scheduledAt: scheduledTime("scheduled_time", time) }),
     ...line,
     ports: [...new Set(ports)],
     envs: environment,

@@ -171,7 +171,7 @@ describe("which pod and volume", () => {
     ["both", { pod_name: "pod-a", pvc_name: "vol-b" }, { pod: "pod-a", volume: "vol-b" }],
   ])("%s", async (_name, fields, { pod, volume }) => {
     await em.form("/em/pod/run", { ...RUN, ...fields });
-    expect(last()!.input).toMatchObject({ pod, volume });
+    expect(last()!.input).toMatchObject({ pod, mounts: [{ volume, at: "/data" }] });
     em.dispatch.outcome = { result: { listing: "[]", truncated: false } };
     await em.fetch(`/em/files/list?${new URLSearchParams(fields)}`);
     expect(last()!.input).toEqual({ volume });
@@ -222,11 +222,14 @@ describe("pod/run", () => {
     });
     expect(last()!.input).toEqual({
       pod: "experiment-radiation",
-      volume: "experiment-radiation",
+      mounts: [{ volume: "experiment-radiation", at: "/data" }],
       image: "python:3.11-alpine",
-      node: "MPU",
-      maxDuration: 30,
-      scheduledTime: Date.parse("2025-05-22T10:10:00Z"),
+      kind: "MPU",
+      onSameName: "replace",
+      maxMs: 30 * 60_000,
+      network: "user",
+      defaultWorkdir: "/data",
+      scheduledAt: Date.parse("2025-05-22T10:10:00Z"),
       command: ["run", "a b"],
       args: ["--debug", "-f", "output.dat"],
       ports: [80, 1999, 14],
@@ -240,10 +243,13 @@ describe("pod/run", () => {
     await em.fetch("/em/pod/run", { method: "POST", body, headers: { "content-type": "application/json" } });
     expect(last()!.input).toEqual({
       pod: "p",
-      volume: "p",
+      mounts: [{ volume: "p", at: "/data" }],
       image: "x",
-      node: "GPU",
-      maxDuration: 5,
+      kind: "GPU",
+      onSameName: "replace",
+      maxMs: 5 * 60_000,
+      network: "user",
+      defaultWorkdir: "/data",
       args: ["-v"],
       ports: [80],
       envs: { A: "1.10", B: "true" },
@@ -364,7 +370,7 @@ describe("paths", () => {
       pod_name: "p",
     });
     expect(last()!.input).toEqual({
-      volume: "p",
+      source: { volume: "p" },
       dockerfile: "d/Dockerfile",
       context: "",
       image: "x:latest",

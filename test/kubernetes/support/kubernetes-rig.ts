@@ -12,6 +12,7 @@ import type { PodManager, PodManagerDeps, PodManagerOptions } from "#agent/pods/
 import { ImageMissing, type RunSpec } from "#agent/pods/pod-runtime.ts";
 import { MiB } from "#protocol/limits.ts";
 import { PodRig } from "#test/support/pod-rig.ts";
+import { mountOf } from "#test/support/run-mounts.ts";
 import { testCluster } from "./test-cluster.ts";
 
 type Named = { metadata: { name: string; finalizers?: string[]; labels?: Record<string, string> } };
@@ -88,8 +89,9 @@ export class KubernetesRig {
       run: ulid(),
       user,
       pod: "default",
-      volume: "default",
-      volumePath: this.volume(`${user}-default`),
+      mounts: [mountOf(this.volume(`${user}-default`), "default")],
+      network: "user",
+      defaultWorkdir: "/data",
       imageId: testCluster().image.id,
       node: "",
       kind: "MPU",

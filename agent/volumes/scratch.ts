@@ -1,0 +1,88 @@
+import fs from "node:fs";
+import { type Directory, isErrno } from "../files/directory.ts";
+import { type OperationContext, ShuttingDown } from "../operation.ts";
+import { Incoming } from "./uplink/incoming.ts";
+import { directoriesOf, planOf } from "./uplink/plan.ts";
+import { putInPlace } from "./uplink/put-in-place.ts";
+import { receive } from "./uplink/receive.ts";
+import type { Volumes } from "./volumes.ts";
+
+/** Staged files of one command as a tree, for as long as it runs. */
+export type Scratch = AsyncDisposable & { readonly directory: Directory };
+
+type Context = Pick<OperationContext, "command" | "manifest" | "fetchInto" | "progress" | "signal">;
+
+const TREE = "tree";
+/** Made when all files are in the tree, so that a command that is begun again need not receive them again. */
+const PLACED = "placed";
+/** What the tree takes beside its files and their directories. */
+const MADE = 4;
+
+/**
+ * Receives a command's staged files, as an uplink's are, into a place that only the agent can reach. It is gone when
+ * the command has ended; a stopping agent leaves it for its next start.
+ * @param assertQuota throws when the user may not hold so many bytes more
+ * @throws PerigeeError INVALID_PARAMETERS, CHECKSUM_MISMATCH, STORAGE_FULL; what `assertQuota` throws
+ */
+export async function receiveScratch(
+  volumes: Volumes,
+  context: Context,
+  assertQuota: (bytes: number) => Promise<void>,
+): Promise<Scratch> {
+  const { command, signal } = context;
+  const discard = async () => {
+    if (signal.reason instanceof ShuttingDown) return;
+    volumes.discardIncoming(command.id);
+    await volumes.trash.empty(`${command.id}.incoming`);
+  };
+  try {
+    const directory = await receiveTree(volumes, context, assertQuota);
+    return {
+      directory,
+      async [Symbol.asyncDispose]() {
+        directory.close();
+        await discard();
+      },
+    };
+  } catch (error) {
+    await discard();
+    throw error;
+  }
+}
+
+async function receiveTree(
+  volumes: Volumes,
+  context: Context,
+  assertQuota: (bytes: number) => Promise<void>,
+): Promise<Directory> {
+  const { command, signal } = context;
+  const resumed = Incoming.resume(volumes.incoming, command.id);
+  const plan = resumed?.plan ?? planOf(await context.manifest());
+  using incoming = resumed ?? (await Incoming.begin(volumes.incoming, command.id, [...plan]));
+  const tree = incoming.directory.makeDirectory(TREE, 0o700);
+  try {
+    if (isThere(incoming.directory, PLACED)) return tree;
+    const bytes = plan.reduce((sum, { size }) => sum + size, 0);
+    await assertQuota(bytes);
+    volumes.assertRoom(bytes - incoming.bytes());
+    volumes.assertEntries(MADE + directoriesOf(plan).size + plan.length);
+    await receive(incoming, context, (more) => volumes.assertRoom(more));
+    signal.throwIfAborted();
+    await putInPlace(tree, incoming, volumes.trash, command.id);
+    fs.writeFileSync(incoming.directory.at(PLACED), "");
+    return tree;
+  } catch (error) {
+    tree.close();
+    throw error;
+  }
+}
+
+function isThere(directory: Directory, name: string): boolean {
+  try {
+    directory.lstat(name);
+    return true;
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,69 @@
+import { toFirstBuild } from "./image-build.ts";
+import { FIRST_OPERATIONS, OPERATIONS, type OperationName } from "./operations.ts";
+import { toFirstRun } from "./pod-run.ts";
+
+/** What an agent can do beyond carrying out its operations, as it says when it starts. */
+export const FEATURES = {
+  /** `pod.run` takes mounts, durations in ms and the rest of protocol/pod-run.ts */
+  podMounts: "pod-mounts",
+  /** `image.build` takes its source from a volume or from staged files, and can return its log */
+  buildSources: "build-sources",
+  /** operations on volumes and images, and runs, know name spaces */
+  spaces: "spaces",
+  /** it has many commands at the same time, of several lanes */
+  lanes: "lanes",
+  /** it says when a command has got its resources, and what it waits for */
+  grants: "grants",
+} as const;
+
+/** Also of a command that an older ground recorded. What is malformed is for the agent to refuse. */
+function inputFor(
+  operation: OperationName,
+  input: unknown,
+  can: (feature: string) => boolean,
+): { input: unknown } | undefined {
+  if (operation === "pod.run") {
+    const { data: run } = OPERATIONS["pod.run"].input.safeParse(input);
+    if (run === undefined || can(FEATURES.podMounts)) return { input: run ?? input };
+    const first = toFirstRun(run);
+    return first && { input: first };
+  }
+  if (operation === "image.build") {
+    const { data: build } = OPERATIONS["image.build"].input.safeParse(input);
+    if (build === undefined || can(FEATURES.buildSources)) return { input: build ?? input };
+    const first = toFirstBuild(build);
+    return first && { input: first };
+  }
+  return { input };
+}
+
+/** Names that versions up to 0.2 know these operations by. They keep their meaning for ever. */
+const FIRST_NAMES: Partial<Record<OperationName, OperationName>> = {
+  "file.delete": "volume.delete",
+  "volume.remove": "volumes.delete",
+};
+
+/** An operation with its input, as it is given to an agent. */
+export type Given = { operation: string; input: unknown };
+
+/**
+ * A command as its agent takes it: an older one gets operations by their old names and inputs in their old shape.
+ * Undefined when the agent cannot do it at all. Pure.
+ * @param agent what it said when it started; one of version 0.1 said neither
+ * @example
+ * asAgentTakes({ operation: "file.delete", input }, {}) // { operation: "volume.delete", input }
+ */
+export function asAgentTakes(
+  { operation, input }: { operation: OperationName; input: unknown },
+  agent: { operations?: readonly string[]; features?: readonly string[] },
+): Given | undefined {
+  const knows = (name: string) => (agent.operations ?? FIRST_OPERATIONS).includes(name);
+  const first = FIRST_NAMES[operation];
+  const name = knows(operation) ? operation : first !== undefined && knows(first) ? first : undefined;
+  if (name === undefined) return undefined;
+  const can = (feature: string) => agent.features?.includes(feature) ?? false;
+  // It would act on the user's volume or image of that name outside of the space.
+  if (!can(FEATURES.spaces) && (input as { space?: unknown } | null)?.space !== undefined) return undefined;
+  const taken = inputFor(operation, input, can);
+  return taken && { operation: name, input: taken.input };
+}
