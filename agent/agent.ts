@@ -4,9 +4,9 @@ import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
 import { FEATURES } from "#protocol/older-agents.ts";
 import { OPERATION_NAMES, type OperationName } from "#protocol/operations.ts";
-import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { VERSION } from "#protocol/version.ts";
 import { later, startNowOrLater } from "./background.ts";
+import { Budget } from "./budget/budget.ts";
 import type { AgentConfig, AgentEnvironment } from "./config.ts";
 import { openEngine } from "./engine/open-engine.ts";
 import { isErrno } from "./files/directory.ts";
@@ -120,27 +120,34 @@ export async function runAgent(
       },
       wrote: (user) => written.get(user) ?? 0,
       room: () => Math.min(volumes.room(), volumes.roomForEntries()),
-      quota: () => quota,
+      quota: () => budget.quota,
       evict: async (user, why) => pods.evict(user, why),
       log,
     },
     config.usageMs,
   );
+  const budget = new Budget({
+    known: async (user) =>
+      volumes.isMeasured(user)
+        ? images.usage(user).then(
+            (bytes) => volumes.usage(user) + bytes,
+            () => undefined,
+          )
+        : undefined,
+    measure: (user) => usage.measure(user),
+    quota: () => quota,
+  });
   const reporter = new PodReporter((reports) => session.pods(reports), log);
   const handlers: OperationHandlers = {
     ...volumeHandlers(volumes, {
       isVolumeInUse: (user, volume) => pods.isVolumeInUse(user, volume),
-      quota: () => quota,
-      usageElsewhere: (user) => images.usage(user),
+      budget,
     }),
     ...imageHandlers(images, {
       openVolume: (user, volume) => volumes.open(user, volume),
       receiveStaged: (context) =>
-        receiveScratch(volumes, context, async (bytes) => {
-          if ((await usage.measure(context.command.user)) + bytes > quota) throw byteQuotaExceeded();
-        }),
-      quota: () => quota,
-      usedBytes: (user) => usage.measure(user),
+        receiveScratch(volumes, context, (bytes) => budget.reserve(context.command.user, bytes)),
+      budget,
       isImageInUse: async (user, name, tag) => pods.isImageInUse(user, name, tag),
       room: () => volumes.room(),
       measure: (directory) => volumes.measurePath(directory),

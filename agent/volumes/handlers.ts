@@ -1,4 +1,5 @@
 import { inSpace } from "#protocol/names.ts";
+import type { Budget } from "../budget/budget.ts";
 import type { OperationHandler, OperationHandlers } from "../operation.ts";
 import { deleteHandler, type FileDelete } from "./delete.ts";
 import { listHandler } from "./list.ts";
@@ -10,10 +11,8 @@ import type { Volumes } from "./volumes.ts";
 export type VolumeDeps = {
   /** Does a pod that has not terminated use the volume? */
   isVolumeInUse(user: string, volume: string): boolean | Promise<boolean>;
-  /** Byte quota per user, as the ground last said. */
-  quota(): number;
-  /** Bytes of the user that count against the quota and lie elsewhere on the edge (images). Default: none. */
-  usageElsewhere?(user: string): number | Promise<number>;
+  /** gives out the user's quota */
+  budget: Budget;
 };
 
 export type VolumeOperation =
