@@ -5,9 +5,11 @@ import { LIMITS } from "#protocol/limits.ts";
 import { FEATURES } from "#protocol/older-agents.ts";
 import { OPERATION_NAMES, type OperationName } from "#protocol/operations.ts";
 import { VERSION } from "#protocol/version.ts";
+import { changedBy } from "./after-change.ts";
 import { later, startNowOrLater } from "./background.ts";
 import { Budget } from "./budget/budget.ts";
 import type { AgentConfig, AgentEnvironment } from "./config.ts";
+import { countAside } from "./database/stored-json.ts";
 import { openEngine } from "./engine/open-engine.ts";
 import { isErrno } from "./files/directory.ts";
 import { GroundClient } from "./ground/ground-client.ts";
@@ -187,12 +189,14 @@ export async function runAgent(
       await usage.measureAll();
       await beat.now();
     });
+    const aside = countAside(database);
+    if (aside > 0) log.error({ rows: aside }, "rows of the state could not be read and are in broken_rows");
     ready(session.edge, session.epoch);
     const changed = (operation: OperationName, user: string) => {
-      if (operation === "pod.run" || operation === "pod.start" || operation === "pod.stop") return;
-      if (operation === "edge.publish" || operation.startsWith("image.")) pods.imagesChanged();
-      later("a measurement", log, () => usage.measure(user));
-      if (handover && operation.startsWith("image.")) {
+      const of = changedBy(operation);
+      if (of.images) pods.imagesChanged();
+      if (of.usage) later("a measurement", log, () => usage.measure(user));
+      if (handover && of.ownImages) {
         later("the handover of images", log, () =>
           handover.keepUp(images.idsOf(user).map((imageId) => ({ user, imageId }))),
         );

@@ -74,11 +74,7 @@ const DECLARED: Declared = {
     publicNames("read"),
     buildPlace,
   ],
-  "image.load": (input, user) => [
-    volume(user, input, "read"),
-    ...ownImage(user, input),
-    publicNames("read"),
-  ],
+  "image.load": (input, user) => [volume(user, input, "read"), ...ownImage(user, input), publicNames("read")],
   "image.list": () => [],
   // a build may stand on it between two steps, when the engine would let it go
   "image.delete": (input, user) => [...ownImage(user, input), images(user, "write")],

@@ -35,7 +35,10 @@ describe("volume.read of what breaks before anybody reads it", () => {
     const one = command(path);
     const context = one.context();
     world.quota = 1000;
-    const running = readHandler(world.volumes, world.deps)({
+    const running = readHandler(
+      world.volumes,
+      world.deps,
+    )({
       ...context,
       store: async (n, body, maxBytes, size) => {
         const broken = body as Readable;

@@ -64,7 +64,11 @@ export class EngineImages {
   /** As ImageStore.holdParts says. */
   holdParts(): Disposable {
     this.#held += 1;
-    return { [Symbol.dispose]: () => void (this.#held -= 1) };
+    return {
+      [Symbol.dispose]: () => {
+        this.#held -= 1;
+      },
+    };
   }
 
   /** Removes images that lost their last name here, and steps of builds that nothing is built on any more. */

@@ -28,9 +28,7 @@ export function uplinkHandler(volumes: Volumes, deps: VolumeDeps): OperationHand
     const committed = journal.notes.some(({ step }) => step === "commit");
     let room: Reservation;
     try {
-      room = committed
-        ? deps.budget.take(command.user, input.bytes)
-        : await prepare(volumes, deps, context);
+      room = committed ? deps.budget.take(command.user, input.bytes) : await prepare(volumes, deps, context);
     } catch (error) {
       // a stopped agent goes on with what it has; for everybody else there was never anything
       if (!(error instanceof ShuttingDown)) await discard(volumes, command.id);
