@@ -65,8 +65,8 @@ export class Claimer {
       sure = answer.complete;
       this.#more = answer.more;
       if (signal.aborted) return;
-      const taken = take(answer);
       if (answer.resumed.length + answer.commands.length > 0) killPoint("loop.claimed");
+      const taken = take(answer);
       look = !answer.complete || (answer.more && taken > 0);
     }
   }
