@@ -4,13 +4,16 @@ import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
 import { FEATURES } from "#protocol/older-agents.ts";
 import { OPERATION_NAMES, type OperationName } from "#protocol/operations.ts";
-import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { VERSION } from "#protocol/version.ts";
+import { changedBy } from "./after-change.ts";
 import { later, startNowOrLater } from "./background.ts";
+import { Budget } from "./budget/budget.ts";
 import type { AgentConfig, AgentEnvironment } from "./config.ts";
+import { countAside } from "./database/stored-json.ts";
 import { openEngine } from "./engine/open-engine.ts";
 import { isErrno } from "./files/directory.ts";
 import { GroundClient } from "./ground/ground-client.ts";
+import { GroundSession } from "./ground/ground-session.ts";
 import { makeDoorbell } from "./ground/make-doorbell.ts";
 import { DockerImageStore } from "./images/docker/image-store.ts";
 import { openHandover } from "./images/handover/open-handover.ts";
@@ -53,12 +56,12 @@ export async function runAgent(
   const database = openStateDatabase(environment.data);
   const journal = new Journal(database);
   const ground = new GroundClient({ url: environment.ground, token: environment.token });
+  const session = new GroundSession(ground, log);
   const doorbell = await makeDoorbell(environment, config, log);
   // Containers, networks and images of this agent, and of no other on the same engine.
   const instance = instanceOf(journal.id);
   const docker = openEngine();
 
-  let epoch = 0;
   let quota: number = LIMITS.quotaBytes;
   const volumes = new Volumes({
     root: config.volumes ?? join(environment.data, "volumes"),
@@ -103,13 +106,13 @@ export async function runAgent(
     db: database,
     runtime,
     resolveImage: (user, reference) => images.resolve(user, reference),
-    push: ({ data, ...chunk }) => ground.logs({ epoch, ...chunk }, data),
+    push: ({ data, ...chunk }) => session.logs(chunk, data),
     onError: (error, about) => log.warn({ err: error, ...about }, "pods: tried again"),
   });
   const inventory = new InventoryReporter({
     images: (user) => images.list(user),
     volumes: (user) => volumes.measured(user),
-    send: (report) => ground.inventory({ epoch, ...report }),
+    send: (report) => session.inventory(report),
     log,
   });
   const written = new Map<string, number>();
@@ -128,7 +131,7 @@ export async function runAgent(
       },
       wrote: (user) => written.get(user) ?? 0,
       room: () => Math.min(volumes.room(), volumes.roomForEntries()),
-      quota: () => quota,
+      quota: () => budget.quota,
       evict: async (user, why) => pods.evict(user, why),
       measured: (user) => inventory.changed(user),
       log,
@@ -138,24 +141,31 @@ export async function runAgent(
   const commandLogs = new CommandLogs({
     directory: join(environment.data, "command-logs"),
     database,
-    send: ({ end, ...chunk }, data) => ground.commandLogs({ epoch, ...chunk, end: end ? "1" : "0" }, data),
+    send: ({ end, ...chunk }, data) => session.commandLogs({ ...chunk, end: end ? "1" : "0" }, data),
     log,
   });
-  const reporter = new PodReporter((reports) => ground.pods({ epoch, pods: reports }), log);
+  const budget = new Budget({
+    known: async (user) =>
+      volumes.isMeasured(user)
+        ? images.usage(user).then(
+            (bytes) => volumes.usage(user) + bytes,
+            () => undefined,
+          )
+        : undefined,
+    measure: (user) => usage.measure(user),
+    quota: () => quota,
+  });
+  const reporter = new PodReporter((reports) => session.pods(reports), log);
   const handlers: OperationHandlers = {
     ...volumeHandlers(volumes, {
       isVolumeInUse: (user, volume) => pods.isVolumeInUse(user, volume),
-      quota: () => quota,
-      usageElsewhere: (user) => images.usage(user),
+      budget,
     }),
     ...imageHandlers(images, {
       openVolume: (user, volume) => volumes.open(user, volume),
       receiveStaged: (context) =>
-        receiveScratch(volumes, context, async (bytes) => {
-          if ((await usage.measure(context.command.user)) + bytes > quota) throw byteQuotaExceeded();
-        }),
-      quota: () => quota,
-      usedBytes: (user) => usage.measure(user),
+        receiveScratch(volumes, context, (bytes) => budget.reserve(context.command.user, bytes)),
+      budget,
       isImageInUse: async (user, name, tag) => pods.isImageInUse(user, name, tag),
       room: () => volumes.room(),
       measure: (directory) => volumes.measurePath(directory),
@@ -167,9 +177,7 @@ export async function runAgent(
   const heart = { close() {} };
   try {
     later("the sweep of what earlier commands left", log, () => volumes.sweepIncoming(new Set(unfinished)));
-    const started = await startUntil(ground, journal.id, log, signal);
-    if (!started) return;
-    epoch = started.epoch;
+    if (!(await startUntil(session, journal.id, log, signal))) return;
     commandLogs.start(new Set(journal.open().flatMap((one) => (one.outcome ? [] : [one.command]))));
     // Without an engine files still come and go: only what needs it fails, until it is there.
     await startNowOrLater("the image store", () => images.start(), log, signal);
@@ -185,8 +193,7 @@ export async function runAgent(
           (config.kubernetes ? [] : config.nodes).map((node) => ({ ...node, status: "Unknown" as const })),
         );
       quota = (
-        await ground.heartbeat({
-          epoch,
+        await session.heartbeat({
           nodes: nodes.map(({ name, kind, status }) => ({ name, kind, status })),
           usage: usage.all(),
           free,
@@ -202,12 +209,14 @@ export async function runAgent(
       inventory.begun();
       await beat.now();
     });
-    ready(started.edge, epoch);
+    const aside = countAside(database);
+    if (aside > 0) log.error({ rows: aside }, "rows of the state could not be read and are in broken_rows");
+    ready(session.edge, session.epoch);
     const changed = (operation: OperationName, user: string) => {
-      if (operation === "pod.run" || operation === "pod.start" || operation === "pod.stop") return;
-      if (operation === "edge.publish" || operation.startsWith("image.")) pods.imagesChanged();
-      later("a measurement", log, () => usage.measure(user));
-      if (handover && operation.startsWith("image.")) {
+      const of = changedBy(operation);
+      if (of.images) pods.imagesChanged();
+      if (of.usage) later("a measurement", log, () => usage.measure(user));
+      if (handover && of.ownImages) {
         later("the handover of images", log, () =>
           handover.keepUp(images.idsOf(user).map((imageId) => ({ user, imageId }))),
         );
@@ -224,10 +233,10 @@ export async function runAgent(
     const outgoing = new OutgoingStore(database, spool.directory);
     outgoing.sweep();
     const loop = new AgentLoop(
-      { ground, journal, handlers, doorbell, changed, log, spool, outgoing },
+      { session, journal, handlers, doorbell, changed, log, spool, outgoing },
       { pollMs: config.pollMs },
     );
-    await loop.run(epoch, signal);
+    await loop.run(signal);
   } finally {
     heart.close();
     usage.close();
@@ -254,21 +263,22 @@ async function measuredOr(otherwise: number, measuring: Promise<number>): Promis
   }
 }
 
-/** Asks for an epoch until the ground gives one; undefined when `signal` aborts first. */
-async function startUntil(ground: GroundClient, journal: string, log: Logger, signal: AbortSignal) {
+/** Asks for an epoch until the ground gives one; false when `signal` aborts first. */
+async function startUntil(session: GroundSession, journal: string, log: Logger, signal: AbortSignal) {
   const backoff = new Backoff();
   while (!signal.aborted) {
     try {
-      return await ground.start({
+      await session.start({
         journal,
         version: VERSION,
         operations: OPERATION_NAMES,
         features: [...AGENT_FEATURES],
       });
+      return true;
     } catch (error) {
       if (backoff.tries === 0) log.warn({ err: error }, "waiting for the ground");
       await backoff.wait(signal);
     }
   }
-  return undefined;
+  return false;
 }

@@ -13,6 +13,21 @@ export type OperationContext<O extends OperationName = OperationName> = {
    * shuts down (reason: ShuttingDown). An operation stops soon, cleans up what it made and throws the reason.
    */
   readonly signal: AbortSignal;
+  /**
+   * The operation ends cancels itself: from this call on a cancel, also after `commit`, aborts the signal that this
+   * gives and not {@link signal}. Whatever the operation returns then is its result.
+   *
+   * @example
+   * const cancelled = context.handleCancel();
+   * cancelled.addEventListener("abort", () => container.kill());
+   * return { exitCode: await container.exited };
+   */
+  handleCancel(): AbortSignal;
+  /**
+   * Gives a resource back before the command ends, by its key (agent/resources/resources-of.ts): who waits for it may
+   * begin.
+   */
+  release(key: string): void;
   /** For people; cheap to call often (it is thinned out before it is sent). */
   progress(progress: Progress): void;
   /** The command's staged files: empty for operations without any. */

@@ -61,6 +61,10 @@ export const LIMITS = {
   inputBytes: 192 * KiB,
   /** what the agent may say of how a command ended */
   reportBytes: 4 * MiB,
+  /** commands that one agent has at the same time, over all lanes: running, waiting for a resource, being reported */
+  agentCommands: 256,
+  /** of them in one message of their progress */
+  progressCommands: 200,
   queuePerEdge: 100,
   queuePerUser: 20,
   /** lanes of a ground: all are raised to a new epoch in one transaction */

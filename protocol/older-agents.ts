@@ -10,6 +10,10 @@ export const FEATURES = {
   buildSources: "build-sources",
   /** operations on volumes and images, and runs, know name spaces */
   spaces: "spaces",
+  /** it has many commands at the same time, of several lanes */
+  lanes: "lanes",
+  /** it says when a command has got its resources, and what it waits for */
+  grants: "grants",
 } as const;
 
 /** Also of a command that an older ground recorded. What is malformed is for the agent to refuse. */

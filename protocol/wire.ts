@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ERRORS, type ErrorCode } from "./errors.ts";
+import { LIMITS } from "./limits.ts";
 import { containerState, stagedContent, transferName } from "./operations.ts";
 
 /**
@@ -75,6 +76,8 @@ export const claimedCommand = z.object({
   hasFiles: z.boolean(),
   /** absent from a ground of version 0.2 or older */
   lane: laneName.optional(),
+  /** one of the user's queues within the lane, as the dialect named it */
+  group: z.string().max(200).optional(),
   /**
    * `[epoch, turn]` of the claim that handed it out first: the order in which commands get what they need on the
    * edge. Commands of one claim follow the order of the answer.
@@ -122,7 +125,7 @@ export const progressManyRequest = z.object({
         waitsFor: waitsFor.optional(),
       }),
     )
-    .max(200),
+    .max(LIMITS.progressCommands),
 });
 export const progressManyResponse = z.object({ cancel: z.array(commandId) });
 

@@ -42,6 +42,9 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
     "a listing kept in the ledger; a larger one goes to staging, as does any result that takes twice as much as JSON",
   inputBytes: "a command's parameters as the ledger keeps them; over it 413 `BODY_TOO_LARGE`",
   reportBytes: "an agent's report of how a command ended; over it the command fails with `INTERNAL_ERROR`",
+  agentCommands:
+    "commands that one agent has at the same time, over all lanes; the others stay in the ground's queues",
+  progressCommands: "commands in one message of an agent about how far they are",
   queuePerEdge: "commands queued for one edge; over it 429 `QUEUE_FULL`",
   queuePerUser: "commands of one user queued for one edge; over it 429 `QUEUE_FULL`",
   lanes: "lanes of a ground, one or more for each dialect",

@@ -30,6 +30,9 @@ export type GroundClientOptions = {
   idleMs?: number;
 };
 
+/** What the rest of the agent sees of the ground. */
+export type GroundPort = Pick<GroundClient, keyof GroundClient>;
+
 /** The agent's outward connection: JSON calls and streamed transfers over one pool of kept-alive sockets. */
 export class GroundClient {
   readonly #base: URL;
@@ -53,6 +56,20 @@ export class GroundClient {
   async claim(epoch: number): Promise<wire.ClaimedCommand | undefined> {
     const answer = await this.#call("POST", "agent/claim", JSON.stringify({ epoch }));
     return answer.status === 204 ? undefined : wire.claimedCommand.parse(JSON.parse(answer.text));
+  }
+
+  /** With `room`; undefined when the ground is too old to know of it. */
+  async claimMany(body: z.input<typeof wire.claimRequest>): Promise<wire.ClaimResponse | undefined> {
+    const answer = await this.#call("POST", "agent/claim", JSON.stringify(body));
+    const json: unknown = answer.status === 204 ? undefined : JSON.parse(answer.text);
+    return (json as { resumed?: unknown } | undefined)?.resumed === undefined
+      ? undefined
+      : wire.claimResponse.parse(json);
+  }
+
+  /** What changed of many commands. @returns ids of those that should stop */
+  async progressMany(body: z.input<typeof wire.progressManyRequest>): Promise<string[]> {
+    return (await this.#post("progress", body, wire.progressManyResponse)).cancel;
   }
 
   async progress(body: z.input<typeof wire.progressRequest>): Promise<boolean> {

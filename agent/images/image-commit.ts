@@ -1,7 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { type ImageName, parseOwnImage } from "#protocol/image-reference.ts";
 import { killPoint } from "#protocol/kill-point.ts";
-import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { JournalEntry } from "../operation.ts";
 import type { ImageDeps } from "./image-deps.ts";
 import type { ImageStore } from "./image-store.ts";
@@ -37,22 +36,27 @@ export async function makeOnce(making: Making): Promise<void> {
     return store.commit(owner, image, committed.id, command);
   }
   await store.discard(command);
-  const used = await deps.usedBytes(user);
-  if (used >= deps.quota()) throw byteQuotaExceeded();
-  const before = await store.usage(user);
-  let id: string;
+  // how much it will be nobody knows before it is made
+  using reserved = await deps.budget.reserve(user, undefined);
+  let noted = false;
   try {
-    id = await whileThereIsRoom(making);
+    const id = await whileThereIsRoom(making);
     making.signal.throwIfAborted();
-    if (used - before + (await store.usageWith(owner, image, id)) > deps.quota()) throw byteQuotaExceeded();
-    killPoint("images.made");
+    const name = async () => {
+      killPoint("images.made");
+      journal.note("commit", { id });
+      noted = true;
+      await store.commit(owner, image, id, command);
+    };
+    await reserved.land(
+      name,
+      async () => (await store.usageWith(owner, image, id)) - (await store.usage(user)),
+    );
   } catch (error) {
     // what cannot be discarded now is at the next start
-    await store.discard(command).catch(() => {});
+    if (!noted) await store.discard(command).catch(() => {});
     throw error;
   }
-  journal.note("commit", { id });
-  await store.commit(owner, image, id, command);
 }
 
 /** @throws PerigeeError INVALID_PARAMETERS */

@@ -1,3 +1,4 @@
+import type { Budget } from "../budget/budget.ts";
 import type { Directory } from "../files/directory.ts";
 import type { OperationContext } from "../operation.ts";
 
@@ -9,10 +10,8 @@ export type ImageDeps = {
   receiveStaged(
     context: Pick<OperationContext, "command" | "manifest" | "fetchInto" | "progress" | "signal">,
   ): Promise<AsyncDisposable & { readonly directory: Directory }>;
-  /** byte quota per user */
-  quota(): number;
-  /** bytes of the user's images and volumes */
-  usedBytes(user: string): Promise<number>;
+  /** gives out the user's quota */
+  budget: Budget;
   /** Does a pod that has not terminated run this name of the owner's? */
   isImageInUse(owner: string, name: string, tag: string): Promise<boolean>;
   /** Where a command writes its log for users to read while it works; default: nowhere. */

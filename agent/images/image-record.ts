@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { ImageName } from "#protocol/image-reference.ts";
 import { inSpace } from "#protocol/names.ts";
-import { openImageTable } from "./image-table.ts";
+import { migrate } from "../database/migrate.ts";
 
 export type RecordedImage = ImageName & {
   user: string;
@@ -19,14 +19,7 @@ export class ImageRecord {
 
   constructor(db: DatabaseSync) {
     this.#db = db;
-    openImageTable(db);
-    db.exec(`
-      CREATE TABLE IF NOT EXISTS public_images (
-        reference TEXT PRIMARY KEY, source TEXT NOT NULL
-      ) STRICT, WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS image_marks (mark TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS released_images (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-    `);
+    migrate(db);
   }
 
   get(owner: string, image: ImageName): RecordedImage | undefined {

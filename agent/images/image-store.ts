@@ -94,6 +94,11 @@ export interface ImageStore {
   commit(owner: string, image: ImageName, id: string, command: string): Promise<void>;
   /** Drops what a command left that was not committed. May be repeated. */
   discard(command: string): Promise<void>;
+  /**
+   * While this is held nothing is cleaned away that a build may stand on between two of its steps; what was to go goes
+   * with the next {@link discard} after it.
+   */
+  holdParts(): Disposable;
   /** Is `image` recorded as the owner's? */
   owns(owner: string, image: ImageName): boolean;
   /** Takes the name away, and the image with its last name. May be repeated; a name that is not there is no error. */

@@ -108,3 +108,75 @@ describe("the journal", () => {
     expect(open().status).toBe(0);
   });
 });
+
+describe("attempts that ended with the process", () => {
+  let directory: string;
+  let database: ReturnType<typeof openStateDatabase>;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "perigee-journal-"));
+    database = openStateDatabase(directory);
+  });
+  afterEach(async () => {
+    if (database.isOpen) database.close();
+    await rm(directory, { recursive: true });
+  });
+  /** The process dies, and another one opens the state. */
+  const died = () => {
+    database.close();
+    database = openStateDatabase(directory);
+    return new Journal(database);
+  };
+  const deaths = (journal: Journal, attempts = 1) => journal.earlier({ id: COMMAND.id, attempts }).deaths;
+
+  test("count from one life to the next, and not what the ground counts", () => {
+    let journal = new Journal(database);
+    expect(deaths(journal, 7)).toBe(0);
+    journal.start(COMMAND, () => {});
+    for (const count of [1, 2, 3]) {
+      journal = died();
+      expect(deaths(journal, 9)).toBe(count);
+      journal.start({ ...COMMAND, attempts: 9 }, () => {});
+    }
+  });
+
+  test("do not count when a step was noted, or the agent stopped in order", () => {
+    let journal = new Journal(database);
+    journal.start(COMMAND, () => {}).note("received");
+    journal = died();
+    expect(deaths(journal)).toBe(0);
+    journal.start(COMMAND, () => {});
+    journal.interrupted(COMMAND.id);
+    journal = died();
+    expect(deaths(journal)).toBe(0);
+    journal.start(COMMAND, () => {});
+    expect(deaths(died())).toBe(1);
+  });
+
+  test("of an entry from before they were counted are the ground's count", () => {
+    let journal = new Journal(database);
+    journal.start(COMMAND, () => {});
+    database.exec("UPDATE journal SET deaths = NULL, steps = NULL");
+    expect(deaths(journal, 4)).toBe(3);
+    journal.start({ ...COMMAND, attempts: 4 }, () => {});
+    journal = died();
+    expect(deaths(journal, 8)).toBe(4);
+  });
+
+  test("count for what only reads too, and nothing of it stays when it has ended", () => {
+    let journal = new Journal(database);
+    const entry = journal.start(COMMAND, () => {}, false);
+    expect(() => entry.note("x")).toThrow("no journal");
+    journal = died();
+    expect(deaths(journal)).toBe(1);
+    journal.start(COMMAND, () => {}, false);
+    journal.readEnded(COMMAND.id);
+    expect([deaths(journal), journal.open()]).toEqual([0, []]);
+  });
+
+  test("tell whether the command only goes forward", () => {
+    const journal = new Journal(database);
+    expect(journal.earlier(COMMAND)).toEqual({ outcome: undefined, committed: false, deaths: 0 });
+    journal.start(COMMAND, () => {}).note("commit");
+    expect(died().earlier(COMMAND)).toMatchObject({ committed: true });
+  });
+});

@@ -1,65 +1,103 @@
 import { randomUUID } from "node:crypto";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import * as z from "zod";
 import { killPoint } from "#protocol/kill-point.ts";
-import type { Outcome } from "#protocol/wire.ts";
+import { type Outcome, outcome as storedOutcome } from "#protocol/wire.ts";
+import { migrate } from "../database/migrate.ts";
+import { putAside, storedJson } from "../database/stored-json.ts";
 import type { JournalEntry } from "../operation.ts";
+import { isDiskFull } from "./state-database.ts";
+
+/** A command as the journal names it. `attempts`: the ground's count of its claims, this one included. */
+export type JournalCommand = { id: string; user: string; operation: string; attempts?: number };
+
+/** What earlier attempts of a command left. */
+export type Earlier = {
+  /** it has ended, and the ground was not told yet */
+  outcome: Outcome | undefined;
+  /** `commit` was noted: it only goes forward */
+  committed: boolean;
+  /** attempts that ended with the agent's process and noted no new step */
+  deaths: number;
+};
+
+/** What is told of a command whose outcome was noted and cannot be read any more. */
+const UNREADABLE: Outcome = {
+  state: "failed",
+  failure: {
+    code: "INTERRUPTED",
+    message: "The command has ended; the edge cannot read its note of how any more",
+  },
+};
 
 /**
  * What the agent did and is doing, on its own disk: every command that changes something is `started`
  * before and `done` with its outcome after. What was written is durable when the call returns.
- * It holds at most one started command and the outcomes whose reports were not acknowledged yet.
+ * It holds the commands that are under way, and the outcomes whose reports were not acknowledged yet.
+ *
+ * It also counts under which commands the process died: what only reads is noted for that alone, past the disk's
+ * buffers, as a power cut is no fault of the command.
  */
 export class Journal {
   /** Tells this journal from any other: a new disk is a new journal. */
   readonly id: string;
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
+  readonly #restart: StatementSync;
   readonly #finish: StatementSync;
-  readonly #outcome: StatementSync;
+  readonly #entry: StatementSync;
   readonly #note: StatementSync;
   readonly #notes: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
-    database.exec(`
-      CREATE TABLE IF NOT EXISTS journal_meta (id TEXT NOT NULL);
-      CREATE TABLE IF NOT EXISTS journal (
-        command TEXT PRIMARY KEY, user TEXT NOT NULL, operation TEXT NOT NULL, outcome TEXT
-      ) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS journal_notes (
-        command TEXT NOT NULL, n INTEGER NOT NULL, step TEXT NOT NULL, detail TEXT, PRIMARY KEY (command, n)
-      ) WITHOUT ROWID;
-    `);
+    migrate(database);
     const found = database.prepare("SELECT id FROM journal_meta").get();
     this.id = found ? String(found.id) : randomUUID();
     if (!found) database.prepare("INSERT INTO journal_meta (id) VALUES (?)").run(this.id);
     this.#insert = database.prepare(
-      "INSERT OR IGNORE INTO journal (command, user, operation) VALUES (?, ?, ?)",
+      "INSERT INTO journal (command, user, operation, deaths, steps) VALUES (?, ?, ?, 0, 0)",
     );
+    this.#restart = database.prepare("UPDATE journal SET deaths = ?, steps = ? WHERE command = ?");
     this.#finish = database.prepare("UPDATE journal SET outcome = ? WHERE command = ?");
-    this.#outcome = database.prepare("SELECT outcome FROM journal WHERE command = ?");
+    this.#entry = database.prepare("SELECT outcome, deaths, steps FROM journal WHERE command = ?");
     this.#note = database.prepare("INSERT INTO journal_notes (command, n, step, detail) VALUES (?, ?, ?, ?)");
     this.#notes = database.prepare("SELECT step, detail FROM journal_notes WHERE command = ? ORDER BY n");
+  }
+
+  /** What earlier attempts left of a command, before it is started again. */
+  earlier({ id, attempts = 1 }: Pick<JournalCommand, "id" | "attempts">): Earlier {
+    const entry = this.#entry.get(id);
+    const steps = entry ? this.#notes.all(id).map(({ step }) => step) : [];
+    return {
+      outcome: this.outcome(id),
+      committed: steps.includes("commit"),
+      deaths: entry ? deathsOf(entry, steps.length, attempts) : 0,
+    };
   }
 
   /**
    * Notes that a command begins; a second start of it finds the notes of the first.
    * @param committed called when `commit` is noted: from then on a cancel comes too late
+   * @param durable false for what changes nothing: noted so that a death of the process is counted, and no more
    */
-  start(command: { id: string; user: string; operation: string }, committed: () => void): JournalEntry {
-    const { id, user, operation } = command;
-    this.#insert.run(id, user, operation);
-    const rows = this.#notes.all(id);
-    const earlier = rows.map((row) => ({
-      step: String(row.step),
-      detail: row.detail === null ? undefined : (JSON.parse(String(row.detail)) as unknown),
-    }));
+  start(command: JournalCommand, committed: () => void, durable = true): JournalEntry {
+    const { id, user, operation, attempts = 1 } = command;
+    const entry = this.#entry.get(id);
+    const earlier = this.#readNotes(id);
     let n = earlier.length;
+    const write = () => {
+      if (!entry) this.#insert.run(id, user, operation);
+      else this.#restart.run(deathsOf(entry, n, attempts), n, id);
+    };
+    if (durable) write();
+    else this.#past(write);
     if (earlier.some(({ step }) => step === "commit")) committed();
-    killPoint("journal.started");
+    if (durable) killPoint("journal.started");
     return {
       notes: earlier,
       note: (step, detail) => {
+        if (!durable) throw new Error("an operation that changes nothing has no journal");
         killPoint(`journal.before.${step}`);
         this.#note.run(id, n++, step, detail === undefined ? null : JSON.stringify(detail));
         if (step === "commit") committed();
@@ -68,10 +106,22 @@ export class Journal {
     };
   }
 
+  /** The attempt under way ends without an outcome, as the agent stops: no death of the process. */
+  interrupted(command: string): void {
+    this.#past(() =>
+      this.#database.prepare("UPDATE journal SET steps = NULL WHERE command = ?").run(command),
+    );
+  }
+
   /** The outcome of a command that is done but whose report was not acknowledged yet. */
   outcome(command: string): Outcome | undefined {
-    const row = this.#outcome.get(command);
-    return row?.outcome ? (JSON.parse(String(row.outcome)) as Outcome) : undefined;
+    const text = this.#entry.get(command)?.outcome;
+    if (typeof text !== "string" || text === "") return undefined;
+    const outcome = storedJson(storedOutcome, text);
+    if (outcome) return outcome;
+    putAside(this.#database, "journal", { command, outcome: text });
+    this.#finish.run(JSON.stringify(UNREADABLE), command);
+    return UNREADABLE;
   }
 
   done(command: string, outcome: Outcome): void {
@@ -82,17 +132,17 @@ export class Journal {
 
   /** Every command in it: started, or done and not acknowledged. */
   open(): { command: string; user: string; outcome: Outcome | undefined }[] {
-    const rows = this.#database.prepare("SELECT command, user, outcome FROM journal ORDER BY command").all();
+    const rows = this.#database.prepare("SELECT command, user FROM journal ORDER BY command").all();
     return rows.map((row) => ({
       command: String(row.command),
       user: String(row.user),
-      outcome: row.outcome ? (JSON.parse(String(row.outcome)) as Outcome) : undefined,
+      outcome: this.outcome(String(row.command)),
     }));
   }
 
   /** The ground has the outcome, or ended the command itself: nobody will ask for it again. */
   forget(command: string): void {
-    if (!this.#outcome.get(command)) return;
+    if (!this.#entry.get(command)) return;
     this.#database.exec("BEGIN IMMEDIATE");
     try {
       this.#database.prepare("DELETE FROM journal WHERE command = ?").run(command);
@@ -103,4 +153,35 @@ export class Journal {
       throw error;
     }
   }
+
+  /** A command that changes nothing has ended, however. */
+  readEnded(command: string): void {
+    this.#past(() => this.#database.prepare("DELETE FROM journal WHERE command = ?").run(command));
+  }
+
+  #readNotes(id: string): JournalEntry["notes"] {
+    return this.#notes.all(id).map(({ step, detail }) => ({
+      step: String(step),
+      // what cannot be read is as if it had not been written: the step was taken all the same
+      detail: detail === null ? undefined : storedJson(z.unknown(), detail),
+    }));
+  }
+
+  /** Writes what survives the process, and not a power cut or a full disk: without waiting for the disk. */
+  #past(write: () => void): void {
+    this.#database.exec("PRAGMA synchronous = NORMAL");
+    try {
+      write();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    } finally {
+      this.#database.exec("PRAGMA synchronous = FULL");
+    }
+  }
+}
+
+/** Deaths so far, the attempt that never ended included; an earlier version's entry has the ground's count only. */
+function deathsOf(entry: Record<string, unknown>, notes: number, attempts: number): number {
+  if (entry.deaths === null) return Math.max(0, attempts - 1);
+  return Number(entry.deaths) + (entry.steps === notes ? 1 : 0);
 }

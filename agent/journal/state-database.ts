@@ -1,12 +1,13 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { migrate } from "../database/migrate.ts";
 
 /**
  * Opens the agent's state: journal, pods, images, volumes in one file, durable at every commit.
  * An exclusive lock of the operating system is held on it while it is open, so that one agent at a time
  * works on it; the lock goes with the process however it ends.
- * @throws Error when another agent has it open
+ * @throws Error when another agent has it open; NewerDatabase when a newer version of the agent has written it
  */
 export function openStateDatabase(directory: string): DatabaseSync {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -25,6 +26,12 @@ export function openStateDatabase(directory: string): DatabaseSync {
   } catch (error) {
     database.close();
     throw new Error(`The agent's state in ${directory} is in use by another agent`, { cause: error });
+  }
+  try {
+    migrate(database);
+  } catch (error) {
+    database.close();
+    throw error;
   }
   return database;
 }

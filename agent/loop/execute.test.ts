@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
+import { GroundSession } from "../ground/ground-session.ts";
 import { Journal } from "../journal/journal.ts";
 import { openStateDatabase } from "../journal/state-database.ts";
 import { type OperationHandler, type OperationHandlers, ShuttingDown } from "../operation.ts";
@@ -17,7 +18,7 @@ describe("execute", () => {
   let directory: string;
   let database: DatabaseSync;
   let journal: Journal;
-  const ground = new GroundClient({ url: "http://127.0.0.1:9", token: "t" });
+  const session = new GroundSession(new GroundClient({ url: "http://127.0.0.1:9", token: "t" }));
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), "perigee-execute-"));
     database = openStateDatabase(directory);
@@ -42,13 +43,12 @@ describe("execute", () => {
   const run = (handler: OperationHandler<"volume.delete">, command = deletion()) =>
     execute(
       {
-        ground,
+        session,
         journal,
         handlers: { "volume.delete": handler } as OperationHandlers,
         log: pino({ level: "silent" }),
       },
       command,
-      1,
     );
   const untilAborted: OperationHandler<"volume.delete"> = ({ signal }) =>
     new Promise((_, reject) => {
@@ -96,8 +96,8 @@ describe("execute", () => {
       throw new Error("no usage");
     };
     const handlers = { "volume.delete": async () => ({}) } as unknown as OperationHandlers;
-    const parts = { ground, journal, handlers, changed, log: pino({ level: "silent" }) };
-    expect(await execute(parts, deletion(), 1).outcome).toEqual({ state: "succeeded", result: {} });
+    const parts = { session, journal, handlers, changed, log: pino({ level: "silent" }) };
+    expect(await execute(parts, deletion()).outcome).toEqual({ state: "succeeded", result: {} });
   });
 
   test("on a full disk nothing is begun that could not be noted; with room it goes on", async () => {
@@ -192,26 +192,60 @@ describe("execute", () => {
     expect(journal.open()).toMatchObject([{ outcome: undefined }]);
   });
 
+  /** As if the process had died so often under the command. */
+  const died = (command: ClaimedCommand, times: number) => {
+    journal.start(command, () => {});
+    database.prepare("UPDATE journal SET deaths = ?, steps = NULL WHERE command = ?").run(times, command.id);
+  };
+
   test("begun too often it is given up, unless it is past its commit", async () => {
     let ran = 0;
     const handler = async () => {
       ran += 1;
       return {};
     };
+    died(deletion(), 10);
     expect(await run(handler, deletion({ attempts: 11 })).outcome).toMatchObject({
       failure: { code: "INTERRUPTED" },
     });
     const committed = deletion({ id: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8J", attempts: 11 });
+    died(committed, 10);
     journal.start(committed, () => {}).note("commit");
     expect(await run(handler, committed).outcome).toMatchObject({ state: "succeeded" });
     expect(ran).toBe(1);
+  });
+
+  test("claims alone do not give it up: it may only have waited", async () => {
+    const outcome = run(async () => ({}), deletion({ attempts: 40 })).outcome;
+    expect(await outcome).toMatchObject({ state: "succeeded" });
+  });
+
+  test("an operation that handles cancels ends as it says, also after its commit", async () => {
+    const handler: OperationHandler<"volume.delete"> = async ({ journal: entry, handleCancel, signal }) => {
+      const cancelled = handleCancel();
+      if (entry.notes.length === 0) entry.note("commit");
+      await new Promise<void>((end) => {
+        cancelled.addEventListener("abort", () => end());
+        if (cancelled.aborted) end();
+      });
+      signal.throwIfAborted();
+      return {};
+    };
+    const running = run(handler);
+    running.cancel();
+    expect(await running.outcome).toEqual({ state: "succeeded", result: {} });
+
+    // one that was asked for before the agent died counts when the operation comes to it
+    const again = deletion({ id: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8K", cancelRequested: true });
+    journal.start(again, () => {}).note("commit");
+    expect(await run(handler, again).outcome).toEqual({ state: "succeeded", result: {} });
   });
 
   test("what only reads is done again when the ground went away under it", async () => {
     let tries = 0;
     const read = execute(
       {
-        ground,
+        session,
         journal,
         handlers: {
           "nodes.status": async () => {
@@ -223,7 +257,6 @@ describe("execute", () => {
         log: pino({ level: "silent" }),
       },
       deletion({ operation: "nodes.status", input: {} }),
-      1,
     );
     expect(await read.outcome).toEqual({ state: "succeeded", result: { nodes: [] } });
     expect([tries, journal.open()]).toEqual([2, []]);

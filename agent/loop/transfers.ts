@@ -8,7 +8,7 @@ import type { ClaimedCommand } from "#protocol/wire.ts";
 import { bytesSource, type RangedSource } from "../files/ranged-source.ts";
 import { openSpooled, type Spooled, type SpoolPlace, spool } from "../files/spool.ts";
 import type { WriteChunks } from "../ground/download.ts";
-import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
+import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
 import { streamInto } from "../ground/stream-into.ts";
 import { createTransferTables, OutgoingStore } from "../transfers/outgoing-store.ts";
 import { sendInParts } from "../transfers/send-in-parts.ts";
@@ -23,7 +23,7 @@ const BIG = 1 * MiB;
 const SPOOL: SpoolPlace = { directory: tmpdir(), room: () => Number.POSITIVE_INFINITY };
 
 type Of = {
-  ground: GroundClient;
+  ground: GroundPort;
   epoch: number;
   command: ClaimedCommand;
   signal: AbortSignal;

@@ -36,6 +36,8 @@ describe("podHandlers", () => {
       command: { id: over.id ?? ulid(), user: over.user ?? "ada", operation },
       input,
       signal: over.signal ?? new AbortController().signal,
+      handleCancel: unexpected,
+      release: () => undefined,
       progress: () => undefined,
       manifest: unexpected,
       fetch: unexpected,

@@ -6,12 +6,12 @@ import { MiB } from "#protocol/limits.ts";
 import type { StagedContent } from "#protocol/operations.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import type { RangedSource } from "../files/ranged-source.ts";
-import { type GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
+import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
 import { Backoff } from "../loop/backoff.ts";
 import type { Outgoing, OutgoingStore } from "./outgoing-store.ts";
 
 export type SendDeps = {
-  ground: GroundClient;
+  ground: GroundPort;
   store: OutgoingStore;
   command: Pick<ClaimedCommand, "id" | "user">;
   epoch: number;

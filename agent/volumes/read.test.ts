@@ -35,7 +35,11 @@ describe("volume.read of what changes before anybody reads it", () => {
     const one = command(path);
     const context = one.context();
     const change = () => fs.truncateSync(`${world.volume}/dir/file`, path === "dir" ? 2000 : 2);
-    const running = readHandler(world.volumes, { isVolumeInUse: () => false, quota: () => 1000 })({
+    world.quota = 1000;
+    const running = readHandler(
+      world.volumes,
+      world.deps,
+    )({
       ...context,
       store: async (n, body, maxBytes) => {
         change();
@@ -139,7 +143,7 @@ describe("volume.read of a file", () => {
     expect(await world.code(command("link"))).toBe("ILLEGAL_PATH");
     expect(await world.code(command("etc/passwd"))).toBe("ILLEGAL_PATH");
     expect(await world.code(command("fifo"))).toBe("INVALID_PATH");
-    world.deps.quota = () => 5;
+    world.quota = 5;
     expect(await world.code(command("dir/file"))).toBe("QUOTA_EXCEEDED");
   });
 
@@ -224,7 +228,7 @@ describe("volume.read of a directory", () => {
 
   it("does not send more than the quota", async () => {
     fs.truncateSync(`${world.volume}/empty`, 2 ** 43);
-    world.deps.quota = () => 2 ** 30;
+    world.quota = 2 ** 30;
     expect(await world.code(command(""))).toBe("INVALID_PATH");
   });
 });

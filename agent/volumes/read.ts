@@ -33,8 +33,8 @@ export function readHandler(volumes: Volumes, deps: VolumeDeps): OperationHandle
     const opened = open(root, input.path);
     const name = input.path.split("/").at(-1) || input.volume;
     try {
-      if (opened.kind === "file") return await sendFile(context, opened, name, deps.quota());
-      if (opened.kind === "directory") return await sendDirectory(context, opened, name, deps.quota());
+      if (opened.kind === "file") return await sendFile(context, opened, name, deps.budget.quota);
+      if (opened.kind === "directory") return await sendDirectory(context, opened, name, deps.budget.quota);
     } catch (error) {
       throw readable(error, context);
     }

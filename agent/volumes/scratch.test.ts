@@ -24,6 +24,7 @@ const TREE = {
 const receive = (command: TestCommand<"volume.uplink">, signal?: AbortSignal, most = 1_000) =>
   receiveScratch(world.volumes, command.context(signal), async (bytes) => {
     if (bytes > most) throw new Error("over the quota");
+    return { [Symbol.dispose]() {} };
   });
 const treeOf = (command: { id: string }) =>
   world.tree(path.join(world.root, ".incoming", command.id, "tree"));

@@ -21,22 +21,27 @@ const MADE = 4;
 /**
  * Receives a command's staged files, as an uplink's are, into a place that only the agent can reach. It is gone when
  * the command has ended; a stopping agent leaves it for its next start.
- * @param assertQuota throws when the user may not hold so many bytes more
- * @throws PerigeeError INVALID_PARAMETERS, CHECKSUM_MISMATCH, STORAGE_FULL; what `assertQuota` throws
+ * @param reserve lets in so many bytes more of the user's, until they are disposed of
+ * @throws PerigeeError INVALID_PARAMETERS, CHECKSUM_MISMATCH, STORAGE_FULL; what `reserve` throws
  */
 export async function receiveScratch(
   volumes: Volumes,
   context: Context,
-  assertQuota: (bytes: number) => Promise<void>,
+  reserve: (bytes: number) => Promise<Disposable>,
 ): Promise<Scratch> {
   const { command, signal } = context;
+  let reserved: Disposable | undefined;
   const discard = async () => {
+    reserved?.[Symbol.dispose]();
     if (signal.reason instanceof ShuttingDown) return;
     volumes.discardIncoming(command.id);
     await volumes.trash.empty(`${command.id}.incoming`);
   };
   try {
-    const directory = await receiveTree(volumes, context, assertQuota);
+    const directory = await receiveTree(volumes, context, async (bytes) => {
+      reserved = await reserve(bytes);
+      return reserved;
+    });
     return {
       directory,
       async [Symbol.asyncDispose]() {
@@ -53,7 +58,7 @@ export async function receiveScratch(
 async function receiveTree(
   volumes: Volumes,
   context: Context,
-  assertQuota: (bytes: number) => Promise<void>,
+  reserve: (bytes: number) => Promise<Disposable>,
 ): Promise<Directory> {
   const { command, signal } = context;
   const resumed = Incoming.resume(volumes.incoming, command.id);
@@ -63,7 +68,7 @@ async function receiveTree(
   try {
     if (isThere(incoming.directory, PLACED)) return tree;
     const bytes = plan.reduce((sum, { size }) => sum + size, 0);
-    await assertQuota(bytes);
+    await reserve(bytes);
     volumes.assertRoom(bytes - incoming.bytes());
     volumes.assertEntries(MADE + directoriesOf(plan).size + plan.length);
     await receive(incoming, context, (more) => volumes.assertRoom(more));

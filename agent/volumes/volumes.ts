@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { LABEL, space, USER } from "#protocol/names.ts";
+import { migrate } from "../database/migrate.ts";
 import { Directory, isErrno } from "../files/directory.ts";
 import { isMissing } from "../files/open-beneath.ts";
 import { UNMEASURABLE_BYTES } from "../files/unmeasurable.ts";
@@ -57,9 +58,7 @@ export class Volumes {
     fs.mkdirSync(this.incoming, { recursive: true, mode: 0o700 });
     this.trash = new Trash(path.join(this.root, ".trash"));
     this.hashes = new KnownHashes(options.cache);
-    options.database.exec(
-      "CREATE TABLE IF NOT EXISTS volumes (user TEXT, volume TEXT, created INTEGER NOT NULL, PRIMARY KEY (user, volume)) WITHOUT ROWID",
-    );
+    migrate(options.database);
   }
 
   /** Path of the volume for a mount, whether it exists or not. @throws TypeError for names that are none */

@@ -41,7 +41,7 @@ export function registerClaim(app: Hono<GroundEnv>, { ledger, changes }: AgentAp
 }
 
 function claimedCommand(command: Command, agent: Partial<EdgeAgent>): wire.ClaimedCommand {
-  const { id, user, operation, attempts, lane, order } = command;
+  const { id, user, operation, attempts, lane, group, order } = command;
   // One that it cannot be given in any shape is for the agent to refuse.
   const given = asAgentTakes(command, agent) ?? command;
   return {
@@ -54,6 +54,7 @@ function claimedCommand(command: Command, agent: Partial<EdgeAgent>): wire.Claim
     cancelRequested: command.cancelRequestedAt !== undefined,
     hasFiles: command.staged !== undefined,
     lane,
+    ...(group !== undefined && { group }),
     ...(order && { order }),
   };
 }

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { PassThrough, Readable } from "node:stream";
 import type Docker from "dockerode";
+import { Budget } from "#agent/budget/budget.ts";
 import { openEngine } from "#agent/engine/open-engine.ts";
 import { Directory } from "#agent/files/directory.ts";
 import { DockerImageStore, type DockerImageStoreOptions } from "#agent/images/docker/image-store.ts";
@@ -66,8 +67,11 @@ export class ImageWorld {
           this.disposed++;
         },
       }),
-      quota: () => this.quota,
-      usedBytes: (user) => this.store.usage(user),
+      budget: new Budget({
+        known: async () => undefined,
+        measure: (user) => this.store.usage(user),
+        quota: () => this.quota,
+      }),
       isImageInUse: async (user, name, tag) => this.inUse.has(`${user}/${name}:${tag}`),
       room: () => this.room,
       measure: async (directory) => {
@@ -117,6 +121,8 @@ export class ImageWorld {
       command: { id: command, user, operation },
       input,
       signal: options.signal ?? new AbortController().signal,
+      handleCancel: () => new AbortController().signal,
+      release: () => undefined,
       progress: (progress) => options.onProgress?.(progress),
       manifest: async () => [],
       fetch: async () => Readable.from([]),

@@ -63,6 +63,8 @@ export class TestCommand<O extends OperationName> {
       command: { id: this.id, user: this.user, operation: this.operation },
       input: this.input,
       signal,
+      handleCancel: () => signal,
+      release: () => undefined,
       progress: (progress) => void this.progress.push(progress),
       manifest: async () => this.files,
       fetch,

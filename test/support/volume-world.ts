@@ -3,6 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pino } from "pino";
+import { Budget } from "#agent/budget/budget.ts";
 import type { OperationHandler } from "#agent/operation.ts";
 import { type VolumeOperation, volumeHandlers } from "#agent/volumes/handlers.ts";
 import type { VolumeDeps } from "#agent/volumes/volume-deps.ts";
@@ -16,7 +17,18 @@ export class VolumeWorld {
   readonly base = fs.mkdtempSync(path.join(os.tmpdir(), "volumes-"));
   readonly root = path.join(this.base, "root");
   readonly staging = path.join(this.base, "staging");
-  readonly deps: VolumeDeps = { isVolumeInUse: () => false, quota: () => 2 ** 40 };
+  /** bytes that the user may have, and has beside the volumes */
+  quota = 2 ** 40;
+  elsewhere = 0;
+  readonly deps: VolumeDeps = {
+    isVolumeInUse: () => false,
+    budget: new Budget({
+      known: async (user) =>
+        this.volumes.isMeasured(user) ? this.volumes.usage(user) + this.elsewhere : undefined,
+      measure: async (user) => (await this.volumes.measure(user)) + this.elsewhere,
+      quota: () => this.quota,
+    }),
+  };
   volumes: Volumes;
   #database = new DatabaseSync(path.join(this.base, "state.sqlite"));
 

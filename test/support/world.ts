@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { GroundClient } from "#agent/ground/ground-client.ts";
+import { GroundSession } from "#agent/ground/ground-session.ts";
 import { HttpDoorbell } from "#agent/ground/http-doorbell.ts";
 import { Journal } from "#agent/journal/journal.ts";
 import { openStateDatabase } from "#agent/journal/state-database.ts";
@@ -15,6 +16,8 @@ import type { Ground } from "#lambdas/ground.ts";
 import { serve } from "#lambdas/http/serve.ts";
 import type { DoorbellListener } from "#protocol/doorbell.ts";
 import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
+
+export { gate } from "./gate.ts";
 
 export type World = Awaited<ReturnType<typeof makeWorld>>;
 
@@ -103,7 +106,9 @@ export async function worldOn<G extends Ground & { close(): Promise<void> }>(par
       const doorbell = silentDoorbell
         ? { wait: (ms: number, signal?: AbortSignal) => sleepUntil(ms, signal) }
         : bell;
-      const { epoch } = await groundClient.start({ journal: journal.id, version: "test" });
+      const session = new GroundSession(groundClient);
+      await session.start({ journal: journal.id, version: "test" });
+      const { epoch } = session;
       const beat = () => groundClient.heartbeat({ epoch, nodes: [], usage: {}, free: 1e12 });
       await beat();
       const all = Object.fromEntries(
@@ -114,7 +119,7 @@ export async function worldOn<G extends Ground & { close(): Promise<void> }>(par
       );
       const agentLoop = new AgentLoop(
         {
-          ground: groundClient,
+          session,
           journal,
           handlers: { ...all, ...handlers } as unknown as OperationHandlers,
           doorbell,
@@ -124,7 +129,7 @@ export async function worldOn<G extends Ground & { close(): Promise<void> }>(par
         { graceMs: 0, ...loop },
       );
       const controller = new AbortController();
-      const running = agentLoop.run(epoch, controller.signal);
+      const running = agentLoop.run(controller.signal);
       running.catch(() => undefined);
       const agent = {
         epoch,
@@ -194,13 +199,4 @@ function sleepUntil(ms: number, signal?: AbortSignal): Promise<boolean> {
     if (signal?.aborted) end();
     else signal?.addEventListener("abort", end);
   });
-}
-
-/** A promise to be settled by the test, for handlers that wait for it. */
-export function gate(): { open(): void; readonly passed: Promise<void> } {
-  let open = () => {};
-  const passed = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { open: () => open(), passed };
 }

@@ -49,7 +49,7 @@ async function load(
   const fd = openArchive(deps, user, inSpace(input.volume, input.space), input.tarfile);
   try {
     const { size } = fs.fstatSync(fd);
-    const archive = new ArchiveFile(fd, { maxBytes: deps.quota(), maxEntries: LIMITS.archiveEntries });
+    const archive = new ArchiveFile(fd, { maxBytes: deps.budget.quota, maxEntries: LIMITS.archiveEntries });
     const architectures = deps.architectures ?? [platform.architecture];
     const saved = await readSavedImage(
       archive,
@@ -64,7 +64,7 @@ async function load(
     const reference = store.temporaryName(command.id);
     const emitted = emitImage(archive, saved, {
       reference,
-      maxBytes: deps.quota(),
+      maxBytes: deps.budget.quota,
       signal,
       onBytes: (done) => progress({ phase: "loading", done, total: size, unit: "bytes" }),
     });

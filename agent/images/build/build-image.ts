@@ -38,6 +38,7 @@ async function build(
   const { command, input, progress } = building;
   const { user } = command;
   progress({ phase: "preparing" });
+  using _ = store.holdParts();
   await using source = await openSource(deps, building);
   using context = openContext(source.directory, input.context);
   const dockerfile = readDockerfileFrom(source.directory!, input.dockerfile);
@@ -58,7 +59,7 @@ async function build(
   });
   const packed = packContext(context, plan.text, {
     signal,
-    maxBytes: deps.quota(),
+    maxBytes: deps.budget.quota,
     note: (lines) => {
       for (const line of lines) tail.keep(line);
     },
@@ -74,7 +75,7 @@ async function build(
       signal,
       context: packed.stream,
       dockerfile: packed.dockerfile,
-      maxBytes: deps.quota(),
+      maxBytes: deps.budget.quota,
       ...(deps.measure && { measure: deps.measure }),
       onLine: (line) => log.add(line),
     });

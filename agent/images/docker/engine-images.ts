@@ -19,6 +19,8 @@ export class EngineImages {
   readonly #record: ImageRecord;
   readonly #instance: string;
   readonly #temporary: string;
+  /** builds under way */
+  #held = 0;
 
   constructor({ docker, record, instance, temporary }: EngineImagesOptions) {
     this.#docker = docker;
@@ -59,8 +61,20 @@ export class EngineImages {
     return `${this.#temporary}/kept:${id.slice("sha256:".length)}`;
   }
 
+  /** As ImageStore.holdParts says. */
+  holdParts(): Disposable {
+    this.#held += 1;
+    return {
+      [Symbol.dispose]: () => {
+        this.#held -= 1;
+      },
+    };
+  }
+
   /** Removes images that lost their last name here, and steps of builds that nothing is built on any more. */
   async collect(): Promise<void> {
+    // Between two steps a build's latest layer is an image that nothing holds, with our label and no name.
+    if (this.#held > 0) return;
     for (const id of this.#record.released()) {
       const found = this.#record.hasId(id) ? undefined : await this.inspect(id);
       const others = (found?.RepoTags ?? []).filter((tag) => tag !== this.keptName(id));

@@ -289,6 +289,10 @@ export class DockerImageStore implements ImageStore {
     await this.discard(command);
   }
 
+  holdParts(): Disposable {
+    return this.#images.holdParts();
+  }
+
   async discard(command: string): Promise<void> {
     await this.#images.untag(this.temporaryName(command));
     await this.#collect();

@@ -1,4 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
+import * as z from "zod";
+import { migrate } from "../../database/migrate.ts";
+import { storedJson } from "../../database/stored-json.ts";
 import type { NeededImage } from "./image-handover.ts";
 import type { Blob, StoredImage } from "./registry-client.ts";
 import { SEAL } from "./sealed-image.ts";
@@ -24,24 +27,15 @@ type Row = Record<"user" | "image_id" | "repository" | "tag" | "state" | "blobs"
   used_at: number;
 };
 
+const storedBlobs = z.array(z.object({ digest: z.string(), size: z.number() }));
+
 /** What this agent has put in the registry: durable, so that nothing is forgotten there. */
 export class HandedImages {
   readonly #db: DatabaseSync;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
-    db.exec(`
-      CREATE TABLE IF NOT EXISTS handed_images (
-        user TEXT NOT NULL, image_id TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL,
-        state TEXT NOT NULL, digest TEXT, blobs TEXT NOT NULL, used_at INTEGER NOT NULL,
-        seal TEXT NOT NULL DEFAULT '', PRIMARY KEY (user, image_id)
-      ) STRICT, WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS registry_collections (since INTEGER NOT NULL) STRICT;
-    `);
-    const columns = db.prepare("SELECT name FROM pragma_table_info('handed_images')").all();
-    if (!columns.some(({ name }) => name === "seal")) {
-      db.exec("ALTER TABLE handed_images ADD COLUMN seal TEXT NOT NULL DEFAULT ''");
-    }
+    migrate(db);
   }
 
   all(): HandedImage[] {
@@ -115,7 +109,8 @@ function read(row: Row): HandedImage {
     tag: row.tag,
     state: row.state as HandedImage["state"],
     digest: row.digest ?? undefined,
-    blobs: JSON.parse(row.blobs),
+    // unreadable: its bytes are not counted until it is pushed again
+    blobs: storedJson(storedBlobs, row.blobs) ?? [],
     usedAt: row.used_at,
     seal: row.seal,
   };

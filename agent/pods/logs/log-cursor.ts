@@ -1,5 +1,8 @@
 import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
+import * as z from "zod";
+import { migrate } from "../../database/migrate.ts";
+import { storedJson } from "../../database/stored-json.ts";
 import type { LogFrame } from "../pod-runtime.ts";
 import type { Carried } from "./log-rows.ts";
 
@@ -37,18 +40,21 @@ export function sameAnchor(a: Anchor | undefined, b: Anchor | undefined): boolea
   );
 }
 
+const storedCursor = z.looseObject({ seq: z.number().int(), to: z.looseObject({ time: z.string() }) });
+
 /** Durable cursors, by run. */
 export class LogCursors {
   readonly #db: DatabaseSync;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
-    db.exec("CREATE TABLE IF NOT EXISTS pod_logs (run TEXT PRIMARY KEY, cursor TEXT NOT NULL) STRICT");
+    migrate(db);
   }
 
   get(run: string): LogCursor | undefined {
     const row = this.#db.prepare("SELECT cursor FROM pod_logs WHERE run = ?").get(run);
-    return row && (JSON.parse(row.cursor as string) as LogCursor);
+    // without a cursor the log is sent from its beginning: the ground takes each chunk once
+    return row && (storedJson(storedCursor, row.cursor) as LogCursor | undefined);
   }
 
   set(run: string, cursor: LogCursor): void {

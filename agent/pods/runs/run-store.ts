@@ -1,6 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
+import * as z from "zod";
+import { migrate } from "../../database/migrate.ts";
+import { putAside, storedJson } from "../../database/stored-json.ts";
 import type { RunInput, RunRecord } from "./run-record.ts";
-import { openRunTable } from "./run-table.ts";
 
 /** Fields that change, kept as one JSON text: they are never searched for. */
 type Mutable = Omit<RunRecord, "n" | "run" | "user" | "pod" | "volumes" | "input" | "acceptedAt">;
@@ -16,28 +18,48 @@ type Row = {
   state: string;
 };
 
+/** What must be readable of a run's record, whatever version wrote it. */
+const storedInput = z.looseObject({ image: z.string() });
+const storedVolumes = z.record(z.string(), z.string());
+const storedState = z.looseObject({
+  phase: z.enum(["scheduled", "waiting", "starting", "running", "ended"]),
+  reason: z.string(),
+  flushed: z.boolean(),
+  removed: z.boolean(),
+});
+
 /** Durable table of runs: what a call wrote survives any death from the moment it returns. */
 export class RunStore {
   readonly #db: DatabaseSync;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
-    openRunTable(db);
+    migrate(db);
   }
 
-  /** All records in order of acceptance. */
+  /** All records in order of acceptance. One that cannot be read is put aside: its run is not known any more. */
   load(): RunRecord[] {
     const rows = this.#db.prepare("SELECT * FROM pod_runs ORDER BY n").all() as Row[];
-    return rows.map((row) => ({
-      n: row.n,
-      run: row.run,
-      user: row.user,
-      pod: row.pod,
-      volumes: JSON.parse(row.volumes) as RunRecord["volumes"],
-      input: JSON.parse(row.input) as RunInput,
-      acceptedAt: row.accepted_at,
-      ...(JSON.parse(row.state) as Mutable),
-    }));
+    return rows.flatMap((row) => {
+      const input = storedJson(storedInput, row.input);
+      const state = storedJson(storedState, row.state);
+      const volumes = storedJson(storedVolumes, row.volumes);
+      if (!input || !state || !volumes) {
+        putAside(this.#db, "pod_runs", row);
+        this.delete(row.run);
+        return [];
+      }
+      return {
+        n: row.n,
+        run: row.run,
+        user: row.user,
+        pod: row.pod,
+        volumes,
+        input: input as unknown as RunInput,
+        acceptedAt: row.accepted_at,
+        ...(state as unknown as Mutable),
+      };
+    });
   }
 
   insert(record: Omit<RunRecord, "n">): RunRecord {

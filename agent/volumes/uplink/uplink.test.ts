@@ -261,17 +261,26 @@ describe("volume.uplink", () => {
   });
 
   it("holds the quota, counting what is replaced only once", async () => {
-    world.deps.quota = () => 100 * 1024;
+    world.quota = 100 * 1024;
     await world.run(world.uplink({ a: Buffer.alloc(64 * 1024) }));
     expect(await world.code(world.uplink({ b: Buffer.alloc(64 * 1024) }))).toBe("QUOTA_EXCEEDED");
     expect(world.tree()).not.toHaveProperty("b");
     expect(await world.code(world.uplink({ a: Buffer.alloc(64 * 1024, 1) }))).toBe("succeeded");
-    world.deps.usageElsewhere = () => 90 * 1024;
+    world.elsewhere = 90 * 1024;
     expect(await world.code(world.uplink({ c: "more" }))).toBe("QUOTA_EXCEEDED");
     // what a pod deleted is noticed before anybody is refused
-    world.deps.usageElsewhere = undefined;
+    world.elsewhere = 0;
     fs.rmSync(`${world.volume}/a`);
     expect(await world.code(world.uplink({ b: Buffer.alloc(64 * 1024) }))).toBe("succeeded");
+  });
+
+  it("lets in, of several at once, what fits together", async () => {
+    world.quota = 100 * 1024;
+    const uplinks = ["a", "b", "c", "d"].map((name) => world.uplink({ [name]: Buffer.alloc(40 * 1024) }));
+    const codes = await Promise.all(uplinks.map((uplink) => world.code(uplink)));
+    expect(codes.sort()).toEqual(["QUOTA_EXCEEDED", "QUOTA_EXCEEDED", "succeeded", "succeeded"]);
+    expect(world.deps.budget.reserved("ann")).toBe(0);
+    expect(world.leftovers()).toEqual([]);
   });
 
   it("stops at the free-space floor", async () => {

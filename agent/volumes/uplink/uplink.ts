@@ -1,5 +1,5 @@
 import { killPoint } from "#protocol/kill-point.ts";
-import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
+import type { Reservation } from "../../budget/budget.ts";
 import { type OperationContext, type OperationHandler, ShuttingDown } from "../../operation.ts";
 import { measureLater } from "../delete.ts";
 import type { VolumeDeps } from "../volume-deps.ts";
@@ -25,36 +25,40 @@ export function uplinkHandler(volumes: Volumes, deps: VolumeDeps): OperationHand
   return async (context) => {
     const { command, input, journal } = context;
     const result = { count: input.count, bytes: input.bytes };
-    if (!journal.notes.some(({ step }) => step === "commit")) {
-      try {
-        await prepare(volumes, deps, context);
-      } catch (error) {
-        // an agent that is stopped continues later with what it has received; in all other cases it is removed
-        if (!(error instanceof ShuttingDown)) await discard(volumes, command.id);
-        throw error;
-      }
+    const committed = journal.notes.some(({ step }) => step === "commit");
+    let room: Reservation;
+    try {
+      room = committed ? deps.budget.take(command.user, input.bytes) : await prepare(volumes, deps, context);
+    } catch (error) {
+      // a stopped agent goes on with what it has; for everybody else there was never anything
+      if (!(error instanceof ShuttingDown)) await discard(volumes, command.id);
+      throw error;
     }
-    await commit(volumes, context);
+    using reserved = room;
+    await reserved.land(async () => {
+      await commit(volumes, context);
+      volumes.count(command.user, input.bytes);
+    });
     killPoint("uplink.before.discard");
     await discard(volumes, command.id);
     killPoint("uplink.discarded");
-    volumes.count(command.user, input.bytes);
     void measureLater(volumes, command.user);
     return result;
   };
 }
 
-/** The steps up to `commit`. */
-async function prepare(volumes: Volumes, deps: VolumeDeps, context: Context): Promise<void> {
+/** Everything up to `commit`. @returns the bytes that the files will add, reserved */
+async function prepare(volumes: Volumes, deps: VolumeDeps, context: Context): Promise<Reservation> {
   const { command, input, journal, signal } = context;
   const resumed = Incoming.resume(volumes.incoming, command.id);
   const plan = resumed?.plan ?? planOf(await context.manifest());
   let incoming = resumed;
+  let reserved: Reservation | undefined;
   try {
     signal.throwIfAborted();
     const replaced = check(volumes, context, plan);
     const bytes = plan.reduce((sum, { size }) => sum + size, 0);
-    await assertQuota(volumes, deps, command.user, bytes - replaced);
+    reserved = await deps.budget.reserve(command.user, bytes - replaced);
     volumes.assertRoom(bytes - (resumed?.bytes() ?? 0));
     const entries = MADE + directoriesOf(plan).size;
     if (!resumed) volumes.assertEntries(entries + plan.length);
@@ -65,6 +69,10 @@ async function prepare(volumes: Volumes, deps: VolumeDeps, context: Context): Pr
     volumes.assertEntries(entries);
     signal.throwIfAborted();
     journal.note("commit", { volume: input.volume, files: plan.length });
+    return reserved;
+  } catch (error) {
+    reserved?.[Symbol.dispose]();
+    throw error;
   } finally {
     incoming?.close();
   }
@@ -88,16 +96,7 @@ function check(volumes: Volumes, { command, input }: Context, plan: Incoming["pl
   return root === undefined ? 0 : checkTargets(root, plan);
 }
 
-async function assertQuota(volumes: Volumes, deps: VolumeDeps, user: string, more: number): Promise<void> {
-  const elsewhere = (await deps.usageElsewhere?.(user)) ?? 0;
-  const fits = () => volumes.usage(user) + elsewhere + more <= deps.quota();
-  // the last measurement may be old: nobody is refused because of it alone
-  if (volumes.isMeasured(user) && fits()) return;
-  await volumes.measure(user);
-  if (!fits()) throw byteQuotaExceeded();
-}
-
-/** Removes the received files: they are first moved away, then deleted. A failure is only logged. */
+/** Takes the received files away; they are out of the way at once. */
 async function discard(volumes: Volumes, command: string): Promise<void> {
   try {
     volumes.discardIncoming(command);

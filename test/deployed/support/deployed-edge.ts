@@ -6,6 +6,7 @@ import { CreateQueueCommand, DeleteQueueCommand } from "@aws-sdk/client-sqs";
 import { pino } from "pino";
 import { inject } from "vitest";
 import { GroundClient } from "#agent/ground/ground-client.ts";
+import { GroundSession } from "#agent/ground/ground-session.ts";
 import { SqsDoorbell } from "#agent/ground/sqs-doorbell.ts";
 import { Journal } from "#agent/journal/journal.ts";
 import { openStateDatabase } from "#agent/journal/state-database.ts";
@@ -41,7 +42,9 @@ export async function deployedEdge(handlers: Partial<OperationHandlers>, users =
   const journal = new Journal(database);
   const ground = new GroundClient({ url, token });
   const doorbell = new SqsDoorbell({ client: clients.sqs, queueUrl });
-  const { epoch } = await ground.start({ journal: journal.id, version: "test" });
+  const session = new GroundSession(ground);
+  await session.start({ journal: journal.id, version: "test" });
+  const { epoch } = session;
   const beat = () => ground.heartbeat({ epoch, nodes: [], usage: {}, free: 1e12 });
   await beat();
   const beats = setInterval(() => void beat().catch(() => undefined), 20_000);
@@ -53,9 +56,9 @@ export async function deployedEdge(handlers: Partial<OperationHandlers>, users =
   );
   const log = pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" });
   const all = { ...unexpected, ...handlers } as unknown as OperationHandlers;
-  const loop = new AgentLoop({ ground, journal, handlers: all, doorbell, log }, { graceMs: 0 });
+  const loop = new AgentLoop({ session, journal, handlers: all, doorbell, log }, { graceMs: 0 });
   const controller = new AbortController();
-  const running = loop.run(epoch, controller.signal);
+  const running = loop.run(controller.signal);
   running.catch(() => undefined);
 
   return {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { GroundClient, GroundUnavailable } from "#agent/ground/ground-client.ts";
+import { GroundSession } from "#agent/ground/ground-session.ts";
 import { HttpDoorbell } from "#agent/ground/http-doorbell.ts";
 import { Journal } from "#agent/journal/journal.ts";
 import { openStateDatabase } from "#agent/journal/state-database.ts";
@@ -29,13 +30,15 @@ export async function startAgent(options: InProcessAgentOptions) {
   const journal = new Journal(database);
   const ground = new GroundClient({ url, token });
   const log = pino({ level: process.env.PERIGEE_TEST_LOG ? "info" : "silent" });
-  const { epoch } = await retried(() => ground.start({ journal: journal.id, version: "test" }));
+  const session = new GroundSession(ground);
+  await retried(() => session.start({ journal: journal.id, version: "test" }));
+  const { epoch } = session;
   const beat = () => ground.heartbeat({ epoch, nodes: [], usage: {}, free: 1e12 });
   await retried(beat);
   const missing = { get: (have: object, name: string) => Reflect.get(have, name) ?? unexpected(name) };
   const loop = new AgentLoop(
     {
-      ground,
+      session,
       journal,
       handlers: new Proxy(handlers, missing) as OperationHandlers,
       doorbell: options.doorbell ?? new HttpDoorbell({ ground: url, token }),
@@ -44,7 +47,7 @@ export async function startAgent(options: InProcessAgentOptions) {
     { graceMs: 0, pollMs: 200, ...options.loop },
   );
   const controller = new AbortController();
-  const running = loop.run(epoch, controller.signal);
+  const running = loop.run(controller.signal);
   running.catch(() => undefined);
   return {
     epoch,

@@ -1,0 +1,54 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import { ShuttingDown } from "../operation.ts";
+
+/**
+ * The ways in which a running command is told to stop: cancel, deadline, shutdown. After `commit` only the shutdown
+ * counts, unless the operation handles cancels itself.
+ */
+export class CommandStop {
+  readonly #controller = new AbortController();
+  #handled: AbortController | undefined;
+  #cancelled = false;
+  #committed = false;
+
+  /** Aborts when the operation is to stop; the reason is what it ends with. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get committed(): boolean {
+    return this.#committed;
+  }
+
+  /** From now on the command only goes forward. */
+  commit(): void {
+    this.#committed = true;
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    if (this.#handled) this.#handled.abort(CANCELLED());
+    else this.#stop(CANCELLED());
+  }
+
+  deadline(seconds: number): void {
+    this.#stop(new PerigeeError("DEADLINE_EXCEEDED", `The command ran into its deadline of ${seconds} s`));
+  }
+
+  shutDown(): void {
+    this.#controller.abort(new ShuttingDown("the agent is stopping"));
+  }
+
+  /** As OperationContext.handleCancel says; one that came before counts. */
+  handleCancel(): AbortSignal {
+    this.#handled ??= new AbortController();
+    if (this.#cancelled) this.#handled.abort(CANCELLED());
+    return this.#handled.signal;
+  }
+
+  #stop(reason: Error): void {
+    if (!this.#committed) this.#controller.abort(reason);
+  }
+}
+
+const CANCELLED = () => new PerigeeError("CANCELLED", "The command was cancelled");

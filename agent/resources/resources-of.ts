@@ -1,0 +1,112 @@
+import { type ImageName, nameAndTag, parseOwnImage } from "#protocol/image-reference.ts";
+import { inSpace } from "#protocol/names.ts";
+import type { InputOf, OperationName } from "#protocol/operations.ts";
+import type { ResourceUse } from "./resource.ts";
+
+/** Every command reads it; one that is to run alone writes it. */
+export const EDGE_KEY = "edge";
+/** Names of public images: what makes images of users' own must not meet a name that becomes public. */
+const PUBLIC_IMAGES = "public images";
+
+/** Key of a volume, by its name with its space. */
+export const volumeKey = (user: string, volume: string) => `volume ${user}/${volume}`;
+const podKey = (user: string, pod: string) => `pod ${user}/${pod}`;
+
+type Mode = "read" | "write";
+type Spaced = { space?: string | undefined };
+const volume = (user: string, of: Spaced & { volume: string }, mode: Mode): ResourceUse => ({
+  key: volumeKey(user, inSpace(of.volume, of.space)),
+  name: `volume ${of.volume}`,
+  mode,
+});
+const pod = (user: string, name: string, mode: Mode): ResourceUse => ({
+  key: podKey(user, name),
+  name: `pod ${name}`,
+  mode,
+});
+const imageUse = (owner: string, { name, tag }: ImageName, mode: Mode): ResourceUse => ({
+  key: `image ${owner}/${name}:${tag}`,
+  name: `image ${name}:${tag}`,
+  mode,
+});
+/** all images of the user together: who builds may build on any of them */
+const images = (user: string, mode: Mode): ResourceUse => ({ key: `images ${user}`, name: "images", mode });
+const publicNames = (mode: Mode): ResourceUse => ({ key: PUBLIC_IMAGES, name: "the public images", mode });
+
+/** The name that a build, a load or a delete of an image changes. One that is no name fails by itself. */
+function ownImage(user: string, { image: text, space }: Spaced & { image: string }): ResourceUse[] {
+  const image = parseOwnImage(text, space);
+  return image ? [imageUse(inSpace(user, space), image, "write")] : [];
+}
+
+/** Every own image that `text` may mean, whatever registry it names. Public ones do not change under a run. */
+function meantImages(user: string, { image: text, space }: Spaced & { image: string }): ResourceUse[] {
+  const { name, tag } = nameAndTag(text);
+  const names = name.startsWith(`${user}-`) ? [name, name.slice(user.length + 1)] : [name];
+  return names.map((own) => imageUse(inSpace(user, space), { name: own, tag }, "read"));
+}
+
+/**
+ * The engine builds one image at a time: what is cleaned away after a build is known by what all builds have in common.
+ */
+const buildPlace: ResourceUse = { key: "builds", name: "a place to build", mode: "place", places: 1 };
+
+type Declared = { [O in OperationName]: (input: InputOf<O>, user: string) => readonly ResourceUse[] };
+
+/**
+ * What each operation reads and writes. A run's pod goes on when its command has ended, so files are read and written
+ * beneath it as ever; what may not happen to its volume and its image while it lives is in the pod manager's own
+ * records. Lists are pictures of a moment and wait for nothing.
+ */
+const DECLARED: Declared = {
+  "volume.uplink": (input, user) => [volume(user, input, "write")],
+  "volume.list": (input, user) => [volume(user, input, "read")],
+  "volume.read": (input, user) => [volume(user, input, "read")],
+  "file.delete": (input, user) => [volume(user, input, "write")],
+  "volume.delete": (input, user) => [volume(user, input, "write")],
+  "volumes.list": () => [],
+  "volume.remove": (input, user) => [volume(user, input, "write")],
+  "volumes.delete": (input, user) => [volume(user, input, "write")],
+  "image.build": ({ source, space, image }, user) => [
+    ...("volume" in source ? [volume(user, { volume: source.volume, space }, "read")] : []),
+    ...ownImage(user, { image, space }),
+    images(user, "read"),
+    publicNames("read"),
+    buildPlace,
+  ],
+  "image.load": (input, user) => [volume(user, input, "read"), ...ownImage(user, input), publicNames("read")],
+  "image.list": () => [],
+  // a build may stand on it between two steps, when the engine would let it go
+  "image.delete": (input, user) => [...ownImage(user, input), images(user, "write")],
+  "pod.run": ({ space, mounts, image, pod: name }, user) => [
+    pod(user, name, "write"),
+    ...mounts.map((mount) => volume(user, { volume: mount.volume, space }, "read")),
+    ...meantImages(user, { image, space }),
+  ],
+  // its volumes and its image are those of the run before it, which only the pod manager knows
+  "pod.start": (input, user) => [pod(user, input.pod, "write")],
+  "pod.status": (input, user) => [pod(user, input.pod, "read")],
+  "pod.stop": (input, user) => [pod(user, input.pod, "write")],
+  "nodes.status": () => [],
+  "edge.publish": () => [publicNames("write")],
+};
+
+/**
+ * What a command reads and writes on the edge.
+ *
+ * @example
+ * resourcesOf("volume.uplink", { volume: "data", count: 1, bytes: 2 }, "ann");
+ * // → [{ key: "volume ann/data", name: "volume data", mode: "write" }]
+ */
+export function resourcesOf<O extends OperationName>(
+  operation: O,
+  input: InputOf<O>,
+  user: string,
+): readonly ResourceUse[] {
+  return (DECLARED[operation] as (input: InputOf<O>, user: string) => readonly ResourceUse[])(input, user);
+}
+
+/** What every command holds of the edge itself. @param alone nothing else may run beside it */
+export function edgeUse(alone: boolean): ResourceUse {
+  return { key: EDGE_KEY, name: alone ? "the edge to itself" : "the edge", mode: alone ? "write" : "read" };
+}
