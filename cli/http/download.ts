@@ -1,4 +1,4 @@
-import type { Answer } from "./send.ts";
+import type { Answer } from "./call.ts";
 
 /** The target of a download: it is continued at `offset`, or started again if it can `restart`. */
 export type Sink = {

@@ -1,4 +1,4 @@
-import type { Answer, Call } from "./send.ts";
+import type { Answer, Call } from "./call.ts";
 import { send } from "./send.ts";
 
 /** Headers that the ground sets; the object store has other values for them. */

@@ -1,7 +1,7 @@
 import { MiB } from "#protocol/limits.ts";
 import type { LocalFile } from "../files/collect.ts";
 import { changed, openAgain } from "../files/open-again.ts";
-import type { StreamedBody } from "./send.ts";
+import type { StreamedBody } from "./call.ts";
 
 const CHUNK = 1 * MiB;
 

@@ -1,7 +1,7 @@
 import http from "node:http";
 import type { Agent, RequestOptions } from "node:https";
+import type { Answer, Call } from "./call.ts";
 import { PatientSocket } from "./patient-socket.ts";
-import type { Answer, Call } from "./send.ts";
 
 const keepAlive = { keepAlive: true, keepAliveMsecs: 30_000 };
 const plain = { open: http.request, agent: new http.Agent(keepAlive) };

@@ -5,7 +5,7 @@ import type { CommandView } from "../command-view.ts";
 import { CliFailure, EXIT } from "../failure.ts";
 import type { LocalFile } from "../files/collect.ts";
 import { followToSuccess } from "../follow.ts";
-import type { Answer } from "../http/send.ts";
+import type { Answer } from "../http/call.ts";
 import { bytes } from "../output/text.ts";
 import type { Session } from "../session.ts";
 import { type Declared, fingerprint } from "./fingerprint.ts";

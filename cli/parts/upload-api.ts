@@ -1,6 +1,6 @@
 import { type Body, type Client, readJson } from "../client.ts";
 import { CliFailure } from "../failure.ts";
-import type { Answer } from "../http/send.ts";
+import type { Answer } from "../http/call.ts";
 import type { Patience } from "../patience.ts";
 import type { Declared } from "./fingerprint.ts";
 
