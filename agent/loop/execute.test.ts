@@ -108,8 +108,8 @@ describe("execute", () => {
       ran = true;
       return {};
     };
-    // more than a page, so that it needs a new one
-    const long = deletion({ user: "a".repeat(5000) });
+    // more than the pages that migrations left free, so that it needs new ones
+    const long = deletion({ user: "a".repeat(200_000) });
     expect(await run(handler, long).outcome).toMatchObject({ failure: { code: "STORAGE_FULL" } });
     expect(ran).toBe(false);
     database.exec("PRAGMA max_page_count = 1000000");
