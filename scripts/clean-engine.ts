@@ -8,7 +8,7 @@ import { ImageRecord } from "#agent/images/image-record.ts";
 import { instanceOf } from "#agent/instance.ts";
 import { Journal } from "#agent/journal/journal.ts";
 import { openStateDatabase } from "#agent/journal/state-database.ts";
-import { LABEL } from "#agent/pods/docker/labels.ts";
+import { LABEL } from "#agent/pods/labels.ts";
 
 /**
  * Removes from the engine what the agent with this data made there: containers, networks, images. The agent

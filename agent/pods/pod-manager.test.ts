@@ -6,7 +6,7 @@ import { MiB } from "#protocol/limits.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
 import { ended, endOf, PodRig, running, stateWhere, waitingFor } from "#test/support/pod-rig.ts";
 import { mountOf } from "#test/support/run-mounts.ts";
-import { LABEL } from "./docker/labels.ts";
+import { LABEL } from "./labels.ts";
 import type { PodManager } from "./pod-manager.ts";
 import { RunStore } from "./runs/run-store.ts";
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { LABEL } from "#agent/pods/docker/labels.ts";
+import { LABEL } from "#agent/pods/labels.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import { type Deployment, deploy, docker, type Lane } from "./support/deployment.ts";
 import { BEGIN, end, expectOne, killedAt, newest } from "./support/killed-at.ts";

@@ -1,5 +1,5 @@
 import { LIMITS } from "#protocol/limits.ts";
-import { isAgentLabel } from "../docker/image-labels.ts";
+import { isAgentLabel } from "../image-labels.ts";
 import { parseJson } from "./archive-index.ts";
 import { TarError } from "./tar-parser.ts";
 

@@ -14,8 +14,8 @@ import { markUplinked, UPLINK_MODE } from "#agent/files/uplink-mark.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { Progress } from "#protocol/wire.ts";
 import { failureOf, ImageWorld } from "#test/support/image-world.ts";
-import { IMAGE_LABEL } from "../docker/image-labels.ts";
 import { imageHandlers } from "../image-handlers.ts";
+import { IMAGE_LABEL } from "../image-labels.ts";
 
 const world = new ImageWorld();
 const { alice, bob, busybox } = world;

@@ -1,7 +1,7 @@
 import { DockerfileError, shown } from "../dockerfile/error.ts";
 import { readTrigger } from "../dockerfile/trigger.ts";
+import { isAgentLabel } from "../image-labels.ts";
 import type { ImageDetails } from "../image-store.ts";
-import { isAgentLabel } from "./image-labels.ts";
 
 /**
  * Why an image that was built must not be kept, undefined if it may: of the labels that mark what is the

@@ -1,8 +1,8 @@
 import type Docker from "dockerode";
 import type { ImageInspectInfo } from "dockerode";
 import { engineCall, engineTry, isEngineError } from "../../engine/engine-call.ts";
+import { IMAGE_LABEL } from "../image-labels.ts";
 import type { ImageRecord } from "../image-record.ts";
-import { IMAGE_LABEL } from "./image-labels.ts";
 
 export type EngineImagesOptions = {
   docker: Docker;

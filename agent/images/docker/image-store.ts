@@ -6,6 +6,7 @@ import { type ImageName, parseTagged } from "#protocol/image-reference.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { engineCall } from "../../engine/engine-call.ts";
 import { writePair } from "../dockerfile/write.ts";
+import { IMAGE_LABEL, IMAGE_USER_LABEL, reservedLabelOf } from "../image-labels.ts";
 import { candidates, engineTag, publicName } from "../image-meanings.ts";
 import { ImageRecord } from "../image-record.ts";
 import {
@@ -24,7 +25,6 @@ import { BuildParent, isBuildParent } from "./build-parent.ts";
 import { BuildSteps } from "./build-steps.ts";
 import { refusalOfBuilt } from "./built-image.ts";
 import { EngineImages } from "./engine-images.ts";
-import { IMAGE_LABEL, IMAGE_USER_LABEL, reservedLabelOf } from "./image-labels.ts";
 import { type SizedImage, usageOf } from "./image-usage.ts";
 import { runBuild, runLoad } from "./image-work.ts";
 import { isPrivateName, OwnMarks, temporaryPrefix } from "./own-names.ts";
@@ -58,7 +58,7 @@ export type DockerImageStoreOptions = {
   buildPids?: number;
 };
 
-export { IMAGE_LABEL } from "./image-labels.ts";
+export { IMAGE_LABEL } from "../image-labels.ts";
 
 /** {@link ImageStore} on a Docker engine, 20.10 or later, over its HTTP API. */
 export class DockerImageStore implements ImageStore {

@@ -1,8 +1,8 @@
 import type Docker from "dockerode";
 import type { Logger } from "pino";
+import { isAgentLabel } from "../image-labels.ts";
 import { engineTag, publicName } from "../image-meanings.ts";
 import type { ImageRecord } from "../image-record.ts";
-import { isAgentLabel } from "./image-labels.ts";
 import { type OwnMarks, unmarked } from "./own-names.ts";
 
 export type PublicImagesOptions = {

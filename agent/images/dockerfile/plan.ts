@@ -1,5 +1,5 @@
 import { LIMITS } from "#protocol/limits.ts";
-import { reservedLabelOf } from "../docker/image-labels.ts";
+import { reservedLabelOf } from "../image-labels.ts";
 import type { ImageDetails } from "../image-store.ts";
 import type { EscapeChar } from "./directives.ts";
 import { DockerfileError, locate, shown } from "./error.ts";

@@ -1,4 +1,4 @@
-import { isAgentLabel } from "../docker/image-labels.ts";
+import { isAgentLabel } from "../image-labels.ts";
 import { localSource } from "./add.ts";
 import { splitOnce, trim } from "./blanks.ts";
 import type { EscapeChar } from "./directives.ts";

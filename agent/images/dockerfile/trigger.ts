@@ -1,4 +1,4 @@
-import { isAgentLabel } from "../docker/image-labels.ts";
+import { isAgentLabel } from "../image-labels.ts";
 import { localSource } from "./add.ts";
 import { DockerfileError, located, shown } from "./error.ts";
 import { Expander } from "./expand.ts";

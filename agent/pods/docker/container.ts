@@ -1,11 +1,11 @@
 import type Docker from "dockerode";
 import { MiB } from "#protocol/limits.ts";
 import type { NodeKind } from "#protocol/names.ts";
-import { IMAGE_LABEL, IMAGE_USER_LABEL } from "../../images/docker/image-labels.ts";
+import { IMAGE_LABEL, IMAGE_USER_LABEL } from "../../images/image-labels.ts";
 import { argvOf, type ImageCommand } from "../argv-of-run.ts";
+import { LABEL } from "../labels.ts";
 import type { RunLimits, RunSpec } from "../pod-runtime.ts";
 import { stoppable } from "../shell-stop.ts";
-import { LABEL } from "./labels.ts";
 
 /** What one pod may use. */
 export type PodLimits = {

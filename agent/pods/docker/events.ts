@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
-import { LABEL } from "./labels.ts";
+import { LABEL } from "../labels.ts";
 import { runOfName } from "./names.ts";
 
 const RECONNECT_MS = 1_000;

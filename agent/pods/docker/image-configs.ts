@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
 import { isEngineError } from "../../engine/engine-call.ts";
-import { reservedLabelOf } from "../../images/docker/image-labels.ts";
+import { reservedLabelOf } from "../../images/image-labels.ts";
 import type { ImageCommand } from "../argv-of-run.ts";
 import { ImageMissing, StartFailure } from "../pod-runtime.ts";
 

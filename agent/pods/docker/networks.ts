@@ -3,8 +3,8 @@ import os from "node:os";
 import type Docker from "dockerode";
 import { Serial } from "#protocol/serial.ts";
 import { isEngineError } from "../../engine/engine-call.ts";
+import { LABEL } from "../labels.ts";
 import { closeBridge } from "./closed-bridge.ts";
-import { LABEL } from "./labels.ts";
 
 /** How many networks (and so users with pods at the same time) the pool has room for: /24s of a /16. */
 const SLOTS = 256;

@@ -9,6 +9,7 @@ import type { NodeReport } from "#protocol/wire.ts";
 import { ignoring, messageOf, statusOf } from "../../engine/engine-call.ts";
 import { openEngine } from "../../engine/open-engine.ts";
 import { NEVER_RAN, terminated } from "../container-state.ts";
+import { LABEL } from "../labels.ts";
 import {
   ImageMissing,
   type ListedRun,
@@ -24,7 +25,6 @@ import { DockerCreator } from "./create.ts";
 import { watchEvents } from "./events.ts";
 import { isImagesFault, isPayloadsFault } from "./faults.ts";
 import { ImageConfigs } from "./image-configs.ts";
-import { LABEL } from "./labels.ts";
 import { framesOf, openLogStream } from "./logs.ts";
 import { DockerMountPoints } from "./mount-points.ts";
 import { containerName, runOfName } from "./names.ts";

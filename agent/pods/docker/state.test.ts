@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { wholeSeconds } from "../container-state.ts";
-import { LABEL } from "./labels.ts";
+import { LABEL } from "../labels.ts";
 import { cleanStartError, stateOf } from "./state.ts";
 
 const BOOT = { id: "this boot", at: Date.parse("2025-11-20T12:00:00Z") };

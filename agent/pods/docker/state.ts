@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import type { ContainerState } from "#protocol/operations.ts";
 import { NEVER_RAN, terminated, wholeSeconds } from "../container-state.ts";
-import { LABEL } from "./labels.ts";
+import { LABEL } from "../labels.ts";
 
 /** The engine's time stamp; undefined for its zero time. */
 function stamp(text: string | undefined): string | undefined {

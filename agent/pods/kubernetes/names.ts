@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { LABEL } from "../docker/labels.ts";
+import { LABEL } from "../labels.ts";
 import { isRunId } from "../runs/run-id.ts";
 import type { Metadata } from "./types.ts";
 

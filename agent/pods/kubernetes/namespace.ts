@@ -1,4 +1,4 @@
-import { LABEL } from "../docker/labels.ts";
+import { LABEL } from "../labels.ts";
 import type { RunMount, RunSpec } from "../pod-runtime.ts";
 import { type KubernetesNames, PATH, SERVICE_ACCOUNT } from "./names.ts";
 import type { Manifest, Metadata } from "./types.ts";

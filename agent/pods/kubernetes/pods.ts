@@ -1,4 +1,4 @@
-import { LABEL } from "../docker/labels.ts";
+import { LABEL } from "../labels.ts";
 import type { KubernetesApi } from "./api.ts";
 import { unless } from "./errors.ts";
 import type { LostNodes } from "./lost-nodes.ts";

@@ -3,7 +3,7 @@ import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
 import type { ImageHandover, NeededImage } from "../../images/handover/image-handover.ts";
 import type { ImageCommand } from "../argv-of-run.ts";
-import { LABEL } from "../docker/labels.ts";
+import { LABEL } from "../labels.ts";
 import {
   type ListedRun,
   type LogFrame,
