@@ -69,7 +69,9 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
   const { ground } = deps;
   const { n, source } = of;
   const object = { ...named(deps, of, outgoing), size: source.size };
-  const crc32 = source.size <= HASHED_FIRST ? hex(await crcOf(deps, source, 0, source.size)) : undefined;
+  // One that goes in parts already need not be hashed as a whole first.
+  const mayBeWhole = source.size <= HASHED_FIRST && outgoing.partBytes === 0;
+  const crc32 = mayBeWhole ? hex(await crcOf(deps, source, 0, source.size)) : undefined;
   const begin = () => ground.transfer({ ...object, ...(crc32 !== undefined && { crc32 }) });
   const { whole, partBytes } = await deps.retried(begin);
   if (whole) {
@@ -84,7 +86,10 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
     return { n, size: source.size };
   }
   if (partBytes === undefined) throw new GroundUnavailable("the ground says nothing of parts");
-  if (outgoing.partBytes !== partBytes) Object.assign(outgoing, { partBytes, done: 0, crc: 0 });
+  if (outgoing.partBytes !== partBytes) {
+    Object.assign(outgoing, { partBytes, done: 0, crc: 0 });
+    deps.store.note(deps.command.id, n, source.pin, outgoing);
+  }
   for (let round = 1; round <= REFUSALS; round++) {
     await sendParts(deps, of, outgoing);
     // What changed while the last parts were read may be the old and the new together.

@@ -15,7 +15,7 @@ const AT_REST = [
   "user's ground TransactWriteItems",
   "user's ground SendMessage",
   "agent DeleteMessage",
-  "agent's ground GetItem",
+  "agent's ground BatchGetItem",
   "agent's ground TransactWriteItems",
   "agent's ground BatchGetItem",
   "agent's ground TransactWriteItems",
