@@ -173,7 +173,9 @@ test(
       await agent.stop();
       const database = openStateDatabase(agentData);
       const { Id } = await docker.getImage(`${repo}:v1`).inspect();
-      database.prepare("INSERT INTO images VALUES (?, ?, ?, ?, ?)").run(user, repo, "v1", Id, Date.now());
+      database
+        .prepare("INSERT INTO images (space, user, name, tag, id, created) VALUES ('', ?, ?, ?, ?, ?)")
+        .run(user, repo, "v1", Id, Date.now());
       database.close();
       await agent.start();
       const fields = {
