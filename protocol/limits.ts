@@ -87,7 +87,7 @@ export const LIMITS = {
   /** levels of directories that are measured, with one descriptor held for each; a deeper volume is over any quota */
   measuredDepth: 800,
   /** entries of a directory that is read as a zip: its own directory is held in memory until the end */
-  zipEntries: 250_000,
+  zipEntries: 100_000,
   /** a Dockerfile, and one line of it (the engine's own bound) */
   dockerfileBytes: 1 * MiB,
   dockerfileLineBytes: 65_535,
