@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => world.close());
 
-const INPUT = { volume: "v", dockerfile: "Dockerfile", context: "", image: "i" };
+const INPUT = { source: { staged: true }, dockerfile: "Dockerfile", context: "", image: "i" };
 const wait = { kind: "most", ms: 60_000 } as const;
 
 /** The agent's image.build notes its input and its files. */

@@ -15,7 +15,8 @@ import { createEmbeddedGround, type EmbeddedOptions } from "#lambdas/embedded.ts
 import type { Ground } from "#lambdas/ground.ts";
 import { serve } from "#lambdas/http/serve.ts";
 import type { DoorbellListener } from "#protocol/doorbell.ts";
-import { OPERATIONS, type OperationName } from "#protocol/operations.ts";
+import { FEATURES } from "#protocol/older-agents.ts";
+import { OPERATION_NAMES, OPERATIONS, type OperationName } from "#protocol/operations.ts";
 
 export { gate } from "./gate.ts";
 
@@ -107,7 +108,12 @@ export async function worldOn<G extends Ground & { close(): Promise<void> }>(par
         ? { wait: (ms: number, signal?: AbortSignal) => sleepUntil(ms, signal) }
         : bell;
       const session = new GroundSession(groundClient);
-      await session.start({ journal: journal.id, version: "test" });
+      await session.start({
+        journal: journal.id,
+        version: "test",
+        operations: OPERATION_NAMES,
+        features: Object.values(FEATURES),
+      });
       const { epoch } = session;
       const beat = () => groundClient.heartbeat({ epoch, nodes: [], usage: {}, free: 1e12 });
       await beat();
