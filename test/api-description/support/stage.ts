@@ -29,6 +29,8 @@ export async function stage(client: Client): Promise<Record<string, string>> {
   const run = { image: "busybox", max_duration: 1, node: "MPU", command: "echo hello", pod_name: POD };
   await ok(client.form("/em/pod/run", run));
 
+  // the run came last
+  const runs = await ok(client.get("/commands", { limit: 1 }));
   const filepath = "results/data.txt";
   const async = { headers: { prefer: "respond-async" } };
   const kept = await ok(client.get("/em/files/downlink", { pod_name: POD, filepath }, async));
@@ -43,7 +45,7 @@ export async function stage(client: Client): Promise<Record<string, string>> {
   return {
     getCommand: command,
     getCommandContent: command,
-    getCommandLog: command,
+    getCommandLog: runs.data[0].command_id,
     deleteCommandContent: done.data.command_id,
     cancelCommand: doomed,
     getUplink: upload,
