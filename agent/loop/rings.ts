@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { DoorbellListener } from "#protocol/doorbell.ts";
 
 /**
@@ -41,6 +42,8 @@ export class Rings {
     if (this.#listening) return;
     this.#listening = true;
     const rung = await this.#doorbell.wait(ms, signal);
+    // One that rings without end must not keep everything else from its turn.
+    await nextTurn();
     this.#listening = false;
     if (rung) this.#onRing();
     this.wake();
