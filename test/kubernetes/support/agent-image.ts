@@ -19,7 +19,7 @@ import { spawnToEnd } from "../cluster/spawn-to-end.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 /** What the agent's bundle leaves outside. */
-const PACKAGES = ["@kubernetes/client-node", "@node-rs/xxhash", "dockerode", "pino", "ulid", "zod"];
+const PACKAGES = ["@kubernetes/client-node", "@node-rs/xxhash", "dockerode", "pino", "ulid", "yazl", "zod"];
 const COMMAND_MS = 360_000;
 
 /**
