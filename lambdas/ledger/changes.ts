@@ -82,20 +82,18 @@ export class LaneChanges {
     });
   }
 
-  /** One conditional change of a lane's record and a command's. */
-  async changeCommand(
-    target: Pick<Command, "edge" | "lane" | "user" | "id">,
-    decide: (lane: Lane, command: Command) => Omit<Change<unknown>, "value"> & { command: Command },
+  /** One conditional change of a lane's record and a command's. @throws COMMAND_NOT_FOUND */
+  changeCommand(
+    { edge, lane, user, id }: Pick<Command, "edge" | "lane" | "user" | "id">,
+    decide: (lane: Lane, item: Item<Command>) => Change<Command> | Promise<Change<Command>>,
   ): Promise<Command> {
     return this.change<Command, Item<Command> | undefined>({
-      edge: target.edge,
-      lane: target.lane,
-      read: () => this.item(target.user, target.id),
-      attempt: (current, item) => {
-        if (!item || item.data.edge !== target.edge) throw notFound(target.id);
-        const { lane, writes = [], command } = decide(current, item.data);
-        const put = command === item.data ? [] : [this.put(command, item.rev)];
-        return { lane, writes: [...put, ...writes], value: command };
+      edge,
+      lane,
+      read: () => this.item(user, id),
+      attempt(current, item) {
+        if (!item || item.data.edge !== edge) throw notFound(id);
+        return decide(current, item);
       },
     });
   }

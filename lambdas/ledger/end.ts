@@ -7,7 +7,7 @@ import type { EndReason, Entry } from "./entry.ts";
 import * as lanes from "./lane.ts";
 import { endWrites, type LedgerDeps } from "./ledger-deps.ts";
 import { ended } from "./move.ts";
-import { INTERRUPTED, notFound } from "./refusals.ts";
+import { INTERRUPTED } from "./refusals.ts";
 
 type Target = Pick<Command, "edge" | "lane" | "user" | "id">;
 /** How a command ends without its agent's word. */
@@ -18,7 +18,7 @@ export type UnclaimedEnd = { to: "cancelled" | "expired" | "failed"; failure?: F
  * upload that is still coming in can fail so.
  */
 export async function endUnclaimed(deps: LedgerDeps, target: Target, end: UnclaimedEnd): Promise<Command> {
-  return changeWaiting(deps, target, async (lane, item) => {
+  return deps.changes.changeCommand(target, async (lane, item) => {
     const { state } = item.data;
     const may = state === "staging" || (state === "queued" && end.to !== "failed");
     return may ? endWaiting(deps, lane, item, end) : { value: item.data };
@@ -31,7 +31,7 @@ export async function endUnclaimed(deps: LedgerDeps, target: Target, end: Unclai
  */
 export async function cancel(deps: LedgerDeps, user: string, id: string): Promise<Command> {
   const target = await deps.changes.command(user, id);
-  return changeWaiting(deps, target, async (lane, item) => {
+  return deps.changes.changeCommand(target, async (lane, item) => {
     const command = item.data;
     if (command.state === "cancelled") return { value: command };
     if (isTerminal(command.state)) {
@@ -41,22 +41,6 @@ export async function cancel(deps: LedgerDeps, user: string, id: string): Promis
     if (command.cancelRequestedAt !== undefined) return { value: command };
     const asked = { ...command, cancelRequestedAt: deps.now() };
     return { writes: [deps.changes.put(asked, item.rev)], value: asked };
-  });
-}
-
-function changeWaiting(
-  { changes }: LedgerDeps,
-  { edge, lane, user, id }: Target,
-  decide: (lane: lanes.Lane, item: Item<Command>) => Promise<Change<Command>>,
-): Promise<Command> {
-  return changes.change<Command, Item<Command> | undefined>({
-    edge,
-    lane,
-    read: () => changes.item(user, id),
-    attempt(current, item) {
-      if (!item || item.data.edge !== edge) throw notFound(id);
-      return decide(current, item);
-    },
   });
 }
 

@@ -10,12 +10,13 @@ import { endedError, notFound } from "./refusals.ts";
 /** An upload in parts goes on: it is given up later, unless it is at its longest. */
 export function extendUpload(deps: LedgerDeps, command: Command): Promise<Command> {
   const { partsIdleMs, partsMs } = deps.limits;
-  return deps.changes.changeCommand(command, (lane, current) => {
+  return deps.changes.changeCommand(command, (lane, { data: current, rev }) => {
     const until = Math.min(current.createdAt + partsMs, deps.now() + partsIdleMs);
     // Not for every page of URLs: the lane's record is everybody's.
     const soon = until - (current.until ?? 0) < partsIdleMs / 12;
-    if (current.state !== "staging" || current.until === undefined || soon) return { command: current };
-    return { lane: extend(lane, current.id, until), command: { ...current, until } };
+    if (current.state !== "staging" || current.until === undefined || soon) return { value: current };
+    const value = { ...current, until };
+    return { lane: extend(lane, current.id, until), writes: [deps.changes.put(value, rev)], value };
   });
 }
 
