@@ -2,10 +2,11 @@ import { randomUUID } from "node:crypto";
 import { PerigeeError } from "#protocol/errors.ts";
 import { EDGE, USER, USER_RULE } from "#protocol/names.ts";
 import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
+import { optimistically } from "../ports/optimistically.ts";
 import { type Edge, Edges, edgeNotFound } from "./edges.ts";
 import { keys, type RemovalRecord, type UserRecord } from "./keys.ts";
-import { optimistically, queryAll } from "./optimistic.ts";
 import { hashPassword, verifyPassword } from "./password.ts";
+import { queryAll } from "./query-all.ts";
 import type { Identity } from "./tokens.ts";
 
 /** A user without the password; times in ms since 1970. */

@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import { PerigeeError } from "#protocol/errors.ts";
 import { EDGE, EDGE_RULE } from "#protocol/names.ts";
 import { ConditionFailed, type LedgerStore, type Write } from "../ports/ledger-store.ts";
+import { optimistically } from "../ports/optimistically.ts";
 import { type EdgeRecord, keys, sha256 } from "./keys.ts";
-import { optimistically, queryAll } from "./optimistic.ts";
+import { queryAll } from "./query-all.ts";
 
 const TOKEN = /^pga_[A-Za-z0-9_-]{43}$/;
 

@@ -1,9 +1,9 @@
 import { doublingMs } from "#protocol/backoff.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import { ConditionFailed, type LedgerStore } from "../ports/ledger-store.ts";
+import { optimistically } from "../ports/optimistically.ts";
 import { Gate } from "./gate.ts";
 import { keys, sha256 } from "./keys.ts";
-import { optimistically } from "./optimistic.ts";
 
 /** Failures without a delay: of one user from one address, and of one address over all users. */
 const FREE_FAILURES = { pair: 5, address: 20 };

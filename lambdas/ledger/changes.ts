@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { LIMITS } from "#protocol/limits.ts";
 import { Serial } from "#protocol/serial.ts";
-import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
+import type { Item, LedgerStore, Write } from "../ports/ledger-store.ts";
+import { type OptimisticOptions, optimistically } from "../ports/optimistically.ts";
 import { type Command, readCommand } from "./command.ts";
 import { type EarlierEdgeState, type EdgeState, laneWithin, NEW_EDGE, withLane } from "./edge-state.ts";
 import { keys } from "./keys.ts";
@@ -34,8 +34,8 @@ export type LaneChange<T, R> = {
   prepare?: (lane: Lane, read: R) => Promise<void>;
 };
 
-/** Times that a lost race is read and decided again. */
-const MOST_TRIES = 100;
+/** A lane is changed by everybody on its edge: lost races are more, and are decided again for longer. */
+export const LANE_RACES: OptimisticOptions = { attempts: 101, pauseMs: (n) => Math.min(200, 2 ** (n - 1)) };
 
 /**
  * Changes of a lane's record and its commands': each is one transaction, conditional on the revisions that were
@@ -63,23 +63,16 @@ export class LaneChanges {
   /** Makes one change. @returns what the attempt that landed says */
   async change<T, R>(change: LaneChange<T, R>): Promise<T> {
     const { edge, lane: name, read, attempt, prepare } = change;
-    return this.#turns.run(`${edge} ${name}`, async () => {
-      for (let tries = 0; ; tries++) {
-        const first = tries === 0 ? change.seen : undefined;
-        const [seen, beside] = await Promise.all([first ?? this.see(edge, name), read()]);
-        if (tries === 0) await prepare?.(seen.lane, beside);
-        const { lane, writes = [], value } = await attempt(seen.lane, beside, tries);
-        const all = [...(lane ? this.laneWrites(edge, name, lane, seen) : []), ...writes];
-        if (all.length === 0) return value;
-        try {
-          await this.#store.transact(all);
-          return value;
-        } catch (error) {
-          if (!(error instanceof ConditionFailed) || tries >= MOST_TRIES) throw error;
-          await sleep(Math.random() * Math.min(200, 2 ** tries));
-        }
-      }
-    });
+    const once = async (tries: number): Promise<T> => {
+      const first = tries === 0 ? change.seen : undefined;
+      const [seen, beside] = await Promise.all([first ?? this.see(edge, name), read()]);
+      if (tries === 0) await prepare?.(seen.lane, beside);
+      const { lane, writes = [], value } = await attempt(seen.lane, beside, tries);
+      const all = [...(lane ? this.laneWrites(edge, name, lane, seen) : []), ...writes];
+      if (all.length > 0) await this.#store.transact(all);
+      return value;
+    };
+    return this.#turns.run(`${edge} ${name}`, () => optimistically(once, LANE_RACES));
   }
 
   /** One conditional change of a lane's record and a command's. @throws COMMAND_NOT_FOUND */

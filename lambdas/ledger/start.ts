@@ -1,7 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { nameFor } from "#protocol/older-agents.ts";
+import { FEATURES, nameFor } from "#protocol/older-agents.ts";
 import { isOperation, OPERATIONS } from "#protocol/operations.ts";
-import { ConditionFailed, type Write } from "../ports/ledger-store.ts";
+import type { Write } from "../ports/ledger-store.ts";
+import { optimistically } from "../ports/optimistically.ts";
+import { LANE_RACES } from "./changes.ts";
 import type { EdgeAgent } from "./edge-agent.ts";
 import { type EdgeSeen, seeEdge } from "./edge-lanes.ts";
 import type { EdgeState } from "./edge-state.ts";
@@ -10,9 +11,6 @@ import type { Entry } from "./entry.ts";
 import { keys } from "./keys.ts";
 import { giveUp, type Lane } from "./lane.ts";
 import type { LedgerDeps } from "./ledger-deps.ts";
-
-/** Name of the feature of agents that tell when a command has what it needs. */
-export const GRANTS = "grants";
 
 /**
  * Issues the epoch of a starting agent: one transaction raises it in the edge's state and in all of its lanes, so
@@ -25,19 +23,14 @@ export async function startAgent(
   journal: string,
   agent: EdgeAgent,
 ): Promise<number> {
-  for (let tries = 0; ; tries++) {
+  const { epoch, lanes } = await optimistically(async () => {
     const seen = await seeEdge(deps, edge);
-    const epoch = seen.epoch + 1;
-    try {
-      await deps.store.transact(startWrites(deps, edge, seen, { epoch, journal, agent }));
-    } catch (error) {
-      if (!(error instanceof ConditionFailed) || tries >= 100) throw error;
-      await sleep(Math.random() * Math.min(200, 2 ** tries));
-      continue;
-    }
-    for (const lane of seen.lanes.keys()) await endGivenUp(deps, edge, lane);
-    return epoch;
-  }
+    const next = seen.epoch + 1;
+    await deps.store.transact(startWrites(deps, edge, seen, { epoch: next, journal, agent }));
+    return { epoch: next, lanes: seen.lanes };
+  }, LANE_RACES);
+  for (const lane of lanes.keys()) await endGivenUp(deps, edge, lane);
+  return epoch;
 }
 
 type Start = { epoch: number; journal: string; agent: EdgeAgent };
@@ -45,7 +38,7 @@ type Start = { epoch: number; journal: string; agent: EdgeAgent };
 function startWrites({ changes }: LedgerDeps, edge: string, seen: EdgeSeen, start: Start): Write[] {
   const { epoch, journal, agent } = start;
   const names = [...seen.lanes.keys()];
-  const grants = agent.features?.includes(GRANTS) && { grants: true };
+  const grants = agent.features?.includes(FEATURES.grants) && { grants: true };
   const state: EdgeState = { epoch, journal, ...grants, lanes: names };
   const known = (operation: string) => nameFor(operation, agent.operations) !== undefined;
   const lanes = names.map((name) => {
