@@ -38,7 +38,7 @@ import { receiveScratch } from "./volumes/scratch.ts";
 import { Volumes } from "./volumes/volumes.ts";
 
 /** What this version can do beside its operations. */
-const AGENT_FEATURES: readonly string[] = [...Object.values(FEATURES), "volume.read.zip"];
+const AGENT_FEATURES: readonly string[] = Object.values(FEATURES);
 
 /**
  * Runs the agent of one edge until `signal` aborts: pods go on running without it.

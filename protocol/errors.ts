@@ -92,10 +92,13 @@ export class PerigeeError extends Error {
   }
 }
 
+/** Something failed on our side: what it was is in our own log only. */
+export const INTERNAL_ERROR: Failure = { code: "INTERNAL_ERROR", message: "Internal error" };
+
 /** The failure of a command that threw `error`: a {@link PerigeeError} as it is, anything else INTERNAL_ERROR. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof PerigeeError) return error.toFailure();
-  return { code: "INTERNAL_ERROR", message: "Internal error" };
+  return INTERNAL_ERROR;
 }
 
 /** Is `code` one of {@link ERRORS}? */

@@ -10,6 +10,8 @@ export const FEATURES = {
   buildSources: "build-sources",
   /** operations on volumes and images, and runs, know name spaces */
   spaces: "spaces",
+  /** `volume.read` sends a directory as a zip when it is asked to */
+  zip: "volume.read.zip",
   /** it has many commands at the same time, of several lanes */
   lanes: "lanes",
   /** it says when a command has got its resources, and what it waits for */

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { failureOf, PerigeeError } from "#protocol/errors.ts";
+import { failureOf, INTERNAL_ERROR, PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS } from "#protocol/limits.ts";
 import type { ClaimedCommand, Outcome } from "#protocol/wire.ts";
 import { ShuttingDown } from "../operation.ts";
@@ -34,7 +34,7 @@ export function reportable(outcome: Outcome, log: Logger, command: ClaimedComman
   const bytes = Buffer.byteLength(JSON.stringify(outcome));
   if (bytes + ENVELOPE_BYTES <= LIMITS.reportBytes) return outcome;
   log.error({ command: command.id, bytes }, "the result is too large to be reported");
-  return { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
+  return { state: "failed", failure: INTERNAL_ERROR };
 }
 
 /** What an operation's error makes of its command. @throws ShuttingDown as it is: there is no outcome then */

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { PerigeeError } from "#protocol/errors.ts";
+import { INTERNAL_ERROR, PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import type { Outcome } from "#protocol/wire.ts";
 import type { GroundSession } from "../ground/ground-session.ts";
@@ -76,7 +76,7 @@ export class Reporter {
         if (code !== "COMMAND_NOT_FOUND") {
           if (code === "INVALID_PARAMETERS" || code === "BODY_TOO_LARGE") {
             this.#deps.log.error({ err: error, command }, "the ground refuses the outcome");
-            this.#waiting.unshift({ ...report, outcome: INTERNAL_ERROR });
+            this.#waiting.unshift({ ...report, outcome: { state: "failed", failure: INTERNAL_ERROR } });
             continue;
           }
           if (this.#signal.aborted && this.#backoff.tries >= LAST_TRIES) return;
@@ -90,8 +90,3 @@ export class Reporter {
     }
   }
 }
-
-const INTERNAL_ERROR: Outcome = {
-  state: "failed",
-  failure: { code: "INTERNAL_ERROR", message: "Internal error" },
-};

@@ -1,6 +1,7 @@
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import type * as z from "zod";
+import { INTERNAL_ERROR } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS, type StagedContent } from "#protocol/operations.ts";
@@ -65,7 +66,7 @@ async function believed(
   const found = await storedBytes(staging, command, content);
   if (found === content.size) return outcome;
   log.error({ command: command.id, content, found }, "the content is not what the agent says");
-  return { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
+  return { state: "failed", failure: INTERNAL_ERROR };
 }
 
 /** What a command's record has room for: a large result goes to staging, of a large failure the newest is kept. */
@@ -82,5 +83,5 @@ function checkedOutcome(command: Command, outcome: wire.Outcome, log: Logger): w
   const result = OPERATIONS[command.operation].result.safeParse(outcome.result);
   if (result.success) return { state: "succeeded", result: result.data };
   log.error({ command: command.id, issues: result.error.issues }, "the agent reported a malformed result");
-  return { state: "failed", failure: { code: "INTERNAL_ERROR", message: "Internal error" } };
+  return { state: "failed", failure: INTERNAL_ERROR };
 }
