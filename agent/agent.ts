@@ -32,7 +32,7 @@ import { Heart } from "./reporting/heart.ts";
 import { InventoryReporter } from "./reporting/inventory-reporter.ts";
 import { PodReporter } from "./reporting/pod-reporter.ts";
 import { Usage } from "./reporting/usage.ts";
-import { createTransferTables, OutgoingStore } from "./transfers/outgoing-store.ts";
+import { OutgoingStore } from "./transfers/outgoing-store.ts";
 import { volumeHandlers } from "./volumes/handlers.ts";
 import { receiveScratch } from "./volumes/scratch.ts";
 import { Volumes } from "./volumes/volumes.ts";
@@ -229,7 +229,6 @@ export async function runAgent(
         return bavail * bsize - config.freeFloorBytes;
       },
     };
-    createTransferTables(database);
     const outgoing = new OutgoingStore(database, spool.directory);
     outgoing.sweep();
     const loop = new AgentLoop(

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { MIGRATIONS } from "./migrations.ts";
+import { transaction } from "./transaction.ts";
 
 /** The database was written by a newer version of the agent. */
 export class NewerDatabase extends Error {
@@ -20,14 +21,9 @@ export function migrate(database: DatabaseSync, migrations = MIGRATIONS): void {
   }
   for (const [i, step] of migrations.entries()) {
     if (i < found) continue;
-    database.exec("BEGIN IMMEDIATE");
-    try {
+    transaction(database, () => {
       step(database);
       database.exec(`PRAGMA user_version = ${i + 1}`);
-      database.exec("COMMIT");
-    } catch (error) {
-      database.exec("ROLLBACK");
-      throw error;
-    }
+    });
   }
 }

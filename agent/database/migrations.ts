@@ -13,6 +13,7 @@ export const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
   attemptsInJournal,
   runsWithVolumes,
   imagesInSpaces,
+  whatIsSentUp,
 ];
 
 /** 1: as version 0.1.0 made them, each when its part first opened it. */
@@ -75,5 +76,37 @@ function attemptsInJournal(database: DatabaseSync): void {
     ALTER TABLE journal ADD COLUMN deaths INTEGER;
     ALTER TABLE journal ADD COLUMN steps INTEGER;
     CREATE TABLE broken_rows (source TEXT NOT NULL, row TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+  `);
+}
+
+/**
+ * 6: how far objects are that go up in parts, the streams that were gathered for them, and the logs of commands. Made
+ * only where they are missing, as they were there for a while before they were counted.
+ */
+function whatIsSentUp(database: DatabaseSync): void {
+  database.exec(`
+    CREATE TABLE IF NOT EXISTS outgoing_transfers (
+      command TEXT NOT NULL,
+      n INTEGER NOT NULL,
+      pin TEXT NOT NULL,
+      transfer TEXT NOT NULL,
+      part_bytes INTEGER NOT NULL,
+      done INTEGER NOT NULL,
+      crc INTEGER NOT NULL,
+      made INTEGER NOT NULL,
+      PRIMARY KEY (command, n)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS outgoing_spools (
+      command TEXT NOT NULL,
+      n INTEGER NOT NULL,
+      size INTEGER NOT NULL,
+      xxh64 TEXT NOT NULL,
+      made INTEGER NOT NULL,
+      PRIMARY KEY (command, n)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS command_logs (
+      command TEXT PRIMARY KEY, user TEXT NOT NULL, seq INTEGER NOT NULL, sent_from INTEGER NOT NULL,
+      sent_to INTEGER NOT NULL, ended INTEGER NOT NULL
+    ) WITHOUT ROWID, STRICT;
   `);
 }

@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { ImageName } from "#protocol/image-reference.ts";
 import { inSpace } from "#protocol/names.ts";
 import { migrate } from "../database/migrate.ts";
+import { transaction } from "../database/transaction.ts";
 
 export type RecordedImage = ImageName & {
   user: string;
@@ -54,7 +55,7 @@ export class ImageRecord {
 
   /** Gives the name to `id`; what had it is released in the same transaction. */
   put(owner: string, image: ImageName, id: string, created: number): void {
-    this.#transaction(() => {
+    transaction(this.#db, () => {
       const before = this.get(owner, image);
       if (before?.id === id) return;
       if (before) this.release(before.id);
@@ -68,7 +69,7 @@ export class ImageRecord {
 
   /** Takes the name away and releases its image. */
   remove(owner: string, image: ImageName): void {
-    this.#transaction(() => {
+    transaction(this.#db, () => {
       const before = this.get(owner, image);
       if (!before) return;
       this.release(before.id);
@@ -126,7 +127,7 @@ export class ImageRecord {
   /** Notes durably, at the record's very first use only, whether there are traces of an earlier life. */
   begin(traces: boolean): void {
     if (this.#has("begun")) return;
-    this.#transaction(() => {
+    transaction(this.#db, () => {
       if (traces && !this.snapshotTaken) this.noteEarlierLife();
       this.#mark("begun");
     });
@@ -138,7 +139,7 @@ export class ImageRecord {
 
   /** Keeps the public images of the first start for good. */
   saveSnapshot(references: readonly string[]): void {
-    this.#transaction(() => {
+    transaction(this.#db, () => {
       const insert = this.#db.prepare(
         "INSERT OR IGNORE INTO public_images (reference, source) VALUES (?, 'snapshot')",
       );
@@ -153,17 +154,6 @@ export class ImageRecord {
 
   #mark(mark: string): void {
     this.#db.prepare("INSERT OR IGNORE INTO image_marks (mark) VALUES (?)").run(mark);
-  }
-
-  #transaction(work: () => void): void {
-    this.#db.exec("BEGIN IMMEDIATE");
-    try {
-      work();
-      this.#db.exec("COMMIT");
-    } catch (error) {
-      this.#db.exec("ROLLBACK");
-      throw error;
-    }
   }
 }
 

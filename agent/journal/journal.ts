@@ -5,6 +5,7 @@ import { killPoint } from "#protocol/kill-point.ts";
 import { type Outcome, outcome as storedOutcome } from "#protocol/wire.ts";
 import { migrate } from "../database/migrate.ts";
 import { putAside, storedJson } from "../database/stored-json.ts";
+import { transaction } from "../database/transaction.ts";
 import type { JournalEntry } from "../operation.ts";
 import { isDiskFull } from "./state-database.ts";
 
@@ -143,15 +144,10 @@ export class Journal {
   /** The ground has the outcome, or ended the command itself: nobody will ask for it again. */
   forget(command: string): void {
     if (!this.#entry.get(command)) return;
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
+    transaction(this.#database, () => {
       this.#database.prepare("DELETE FROM journal WHERE command = ?").run(command);
       this.#database.prepare("DELETE FROM journal_notes WHERE command = ?").run(command);
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      this.#database.exec("ROLLBACK");
-      throw error;
-    }
+    });
   }
 
   /** A command that changes nothing has ended, however. */

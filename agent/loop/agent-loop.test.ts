@@ -10,6 +10,7 @@ import { GroundSession } from "../ground/ground-session.ts";
 import { Journal } from "../journal/journal.ts";
 import { openStateDatabase } from "../journal/state-database.ts";
 import type { OperationContext, OperationHandlers } from "../operation.ts";
+import { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { AgentLoop, Superseded } from "./agent-loop.ts";
 
 type Context = OperationContext<"volume.delete"> | OperationContext<"volume.list">;
@@ -23,10 +24,12 @@ let lives: { stop(): Promise<void> }[];
 /** ids in the order in which they began, and those that are under way */
 let begun: string[];
 let under: Set<string>;
+let outgoing: OutgoingStore;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "perigee-loop-"));
   database = openStateDatabase(directory);
+  outgoing = new OutgoingStore(database, join(directory, "outgoing"));
   [lives, begun, under] = [[], [], new Set()];
 });
 afterEach(async () => {
@@ -57,7 +60,7 @@ async function live(work: (context: Context) => Promise<void> = async () => {}, 
   } as unknown as OperationHandlers;
   const log = pino({ level: "silent" });
   const loop = new AgentLoop(
-    { session, journal, handlers, doorbell: ground.doorbell, log },
+    { session, journal, handlers, doorbell: ground.doorbell, log, outgoing },
     { graceMs: 0, pollMs: 60_000, progressMs: 20, ...options },
   );
   const controller = new AbortController();
@@ -145,7 +148,7 @@ describe("many commands", () => {
     const handlers = { "image.load": untilAborted } as unknown as OperationHandlers;
     const controller = new AbortController();
     const loop = new AgentLoop(
-      { session, journal, handlers, doorbell: ground.doorbell, log: pino({ level: "silent" }) },
+      { session, journal, handlers, doorbell: ground.doorbell, log: pino({ level: "silent" }), outgoing },
       { graceMs: 0, progressMs: 20 },
     ).run(controller.signal);
     lives.push({

@@ -59,7 +59,7 @@ export class AgentLoop {
         session,
         log,
         acknowledged: ({ id }, more) => {
-          this.#deps.outgoing?.forget(id);
+          this.#deps.outgoing.forget(id);
           journal.forget(id);
           set.acknowledged(id);
           claimer.freed(more);

@@ -11,6 +11,7 @@ import { GroundSession } from "../ground/ground-session.ts";
 import { Journal } from "../journal/journal.ts";
 import { openStateDatabase } from "../journal/state-database.ts";
 import { type OperationHandler, type OperationHandlers, ShuttingDown } from "../operation.ts";
+import { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { execute } from "./execute.ts";
 
 /** What becomes of one command; the operation is the test's, the ground is never asked. */
@@ -18,11 +19,13 @@ describe("execute", () => {
   let directory: string;
   let database: DatabaseSync;
   let journal: Journal;
+  let outgoing: OutgoingStore;
   const session = new GroundSession(new GroundClient({ url: "http://127.0.0.1:9", token: "t" }));
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), "perigee-execute-"));
     database = openStateDatabase(directory);
     journal = new Journal(database);
+    outgoing = new OutgoingStore(database, join(directory, "outgoing"));
   });
   afterEach(() => {
     database.close();
@@ -45,6 +48,7 @@ describe("execute", () => {
       {
         session,
         journal,
+        outgoing,
         handlers: { "volume.delete": handler } as OperationHandlers,
         log: pino({ level: "silent" }),
       },
@@ -96,7 +100,7 @@ describe("execute", () => {
       throw new Error("no usage");
     };
     const handlers = { "volume.delete": async () => ({}) } as unknown as OperationHandlers;
-    const parts = { session, journal, handlers, changed, log: pino({ level: "silent" }) };
+    const parts = { session, journal, outgoing, handlers, changed, log: pino({ level: "silent" }) };
     expect(await execute(parts, deletion()).outcome).toEqual({ state: "succeeded", result: {} });
   });
 
@@ -247,6 +251,7 @@ describe("execute", () => {
       {
         session,
         journal,
+        outgoing,
         handlers: {
           "nodes.status": async () => {
             tries += 1;

@@ -28,8 +28,8 @@ export type ExecuteDeps = {
   log: Logger;
   /** where a stream of unknown length is written to, when it needs one (default: the system's temporary files) */
   spool?: SpoolPlace;
-  /** what is being sent, for the next life of this agent (default: it begins anew then) */
-  outgoing?: OutgoingStore;
+  /** what is being sent, for the next life of this agent */
+  outgoing: OutgoingStore;
 };
 
 /** What the command's surroundings are told by it. */
@@ -153,7 +153,7 @@ function contextOf<O extends OperationName>(
     command,
     signal,
     ...(spool && { spool }),
-    ...(outgoing && { outgoing }),
+    outgoing,
   });
   return {
     command: { id: command.id, user: command.user, operation },

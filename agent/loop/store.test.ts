@@ -4,11 +4,13 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MiB } from "#protocol/limits.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { GroundClient } from "../ground/ground-client.ts";
+import { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { Transfers } from "./transfers.ts";
 
 const CONTENT = Buffer.from(Uint32Array.from({ length: (5 * MiB) / 4 }, (_, i) => i).buffer);
@@ -66,6 +68,7 @@ const transfers = (room = Number.POSITIVE_INFINITY) =>
     epoch: 1,
     command: { id: "c", user: "ann" } as ClaimedCommand,
     signal: abort.signal,
+    outgoing: new OutgoingStore(new DatabaseSync(":memory:"), join(directory, "outgoing")),
     spool: { directory: join(directory, "spool"), room: () => room },
   });
 const stream = () => Readable.from([CONTENT.subarray(0, MiB), CONTENT.subarray(MiB)], { objectMode: false });

@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MiB } from "#protocol/limits.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { GroundClient } from "../ground/ground-client.ts";
+import { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { Backoff } from "./backoff.ts";
 import { Transfers } from "./transfers.ts";
 
@@ -24,6 +26,8 @@ let server: http.Server;
 let ground: GroundClient;
 let abort: AbortController;
 let transfers: Transfers;
+/** nothing is sent up here */
+const outgoing = new OutgoingStore(new DatabaseSync(":memory:"), "/nowhere");
 /** `n@start` of every GET of a file, and `urls` */
 let asked: string[];
 /** answers of the next GETs; then the files are sent as they are */
@@ -65,7 +69,7 @@ beforeEach(async () => {
   ground = new GroundClient({ url: `http://127.0.0.1:${port}`, token: "t" });
   abort = new AbortController();
   const command = { id: "c", user: "ann", hasFiles: true } as ClaimedCommand;
-  transfers = new Transfers({ ground, epoch: 1, command, signal: abort.signal });
+  transfers = new Transfers({ ground, epoch: 1, command, signal: abort.signal, outgoing });
   await transfers.manifest();
   asked = [];
 });
@@ -191,7 +195,7 @@ describe("Transfers.fetchInto", () => {
 
     abort = new AbortController();
     const command = { id: "c", user: "ann", hasFiles: true } as ClaimedCommand;
-    transfers = new Transfers({ ground, epoch: 1, command, signal: abort.signal });
+    transfers = new Transfers({ ground, epoch: 1, command, signal: abort.signal, outgoing });
     await transfers.manifest();
     answers = Array.from({ length: 100 }, () => (_request, response) => {
       response.writeHead(503).end();

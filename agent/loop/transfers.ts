@@ -1,5 +1,4 @@
 import { tmpdir } from "node:os";
-import { DatabaseSync } from "node:sqlite";
 import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
@@ -10,7 +9,7 @@ import { openSpooled, type Spooled, type SpoolPlace, spool } from "../files/spoo
 import type { WriteChunks } from "../ground/download.ts";
 import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
 import { streamInto } from "../ground/stream-into.ts";
-import { createTransferTables, OutgoingStore } from "../transfers/outgoing-store.ts";
+import type { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { sendInParts } from "../transfers/send-in-parts.ts";
 import { Backoff } from "./backoff.ts";
 
@@ -28,7 +27,7 @@ type Of = {
   command: ClaimedCommand;
   signal: AbortSignal;
   spool?: SpoolPlace;
-  outgoing?: OutgoingStore;
+  outgoing: OutgoingStore;
 };
 
 /** The staged objects of one command. Cut connections are taken up again where they broke, until `signal` aborts. */
@@ -38,7 +37,6 @@ export class Transfers {
   #numbers: number[] = [];
   readonly #big = new Map<number, number>();
   #manifest: Promise<StagedFile[]> | undefined;
-  #unkept: OutgoingStore | undefined;
 
   constructor(of: Of) {
     this.#of = of;
@@ -98,10 +96,9 @@ export class Transfers {
   /** As OperationContext.spool says. */
   async spool(n: number, make: () => Readable, maxBytes: number): Promise<Spooled> {
     const { spool: place = SPOOL, signal, outgoing, command } = this.#of;
-    const known = outgoing?.spooled(command.id, n);
+    const known = outgoing.spooled(command.id, n);
     const there = known && openSpooled(known.path, known);
     if (there) return there;
-    if (!outgoing) return spool(make(), place, { maxBytes, signal });
     const path = outgoing.pathOf(command.id, n);
     const spooled = await spool(make(), place, { maxBytes, signal, path });
     if (spooled.inFile) outgoing.noteSpooled(command.id, n, spooled);
@@ -114,7 +111,7 @@ export class Transfers {
       throw new PerigeeError("BODY_TOO_LARGE", `The content is over ${maxBytes} bytes`);
     }
     const retried = <T>(attempt: () => Promise<T>) => this.#retried(attempt);
-    const sent = await sendInParts({ ...this.#of, store: this.#outgoing(), retried }, { n, source });
+    const sent = await sendInParts({ ...this.#of, store: this.#of.outgoing, retried }, { n, source });
     return sent ?? this.#putWhole(n, source, maxBytes);
   }
 
@@ -128,17 +125,6 @@ export class Transfers {
       await ground.put(put[0]!, source.read(0, size), signal, { size });
     });
     return { n, size };
-  }
-
-  /** Notes in memory do where none are kept: within this life of the agent it goes on all the same. */
-  #outgoing(): OutgoingStore {
-    if (this.#of.outgoing) return this.#of.outgoing;
-    if (!this.#unkept) {
-      const database = new DatabaseSync(":memory:");
-      createTransferTables(database);
-      this.#unkept = new OutgoingStore(database, SPOOL.directory);
-    }
-    return this.#unkept;
   }
 
   async #readManifest(): Promise<StagedFile[]> {

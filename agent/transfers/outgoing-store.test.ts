@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { LIMITS } from "#protocol/limits.ts";
-import { createTransferTables, OutgoingStore } from "./outgoing-store.ts";
+import { OutgoingStore } from "./outgoing-store.ts";
 
 const COMMAND = "01KAH8ZJ5Q4W6T8Y0B2C4D6E8F";
 const OTHER = "01KAH8ZJ5Q4W6T8Y0B2C4D6E8G";
@@ -14,7 +14,6 @@ let now: number;
 let database: DatabaseSync;
 const open = () => {
   database = new DatabaseSync(join(base, "agent.sqlite"));
-  createTransferTables(database);
   const store = new OutgoingStore(database, join(base, "outgoing"), () => now);
   store.sweep();
   return store;

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { LIMITS } from "#protocol/limits.ts";
+import { migrate } from "../database/migrate.ts";
 import { isDiskFull } from "../journal/state-database.ts";
 
 /** How far the sending of an object is. */
@@ -22,31 +23,6 @@ export type SpooledFile = { path: string; size: number; xxh64: bigint };
 
 const SPOOL = /^[0-9A-Z]{26}\.\d+$/;
 
-/** Makes the tables of {@link OutgoingStore} where they are missing. */
-export function createTransferTables(database: DatabaseSync): void {
-  database.exec(`
-    CREATE TABLE IF NOT EXISTS outgoing_transfers (
-      command TEXT NOT NULL,
-      n INTEGER NOT NULL,
-      pin TEXT NOT NULL,
-      transfer TEXT NOT NULL,
-      part_bytes INTEGER NOT NULL,
-      done INTEGER NOT NULL,
-      crc INTEGER NOT NULL,
-      made INTEGER NOT NULL,
-      PRIMARY KEY (command, n)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS outgoing_spools (
-      command TEXT NOT NULL,
-      n INTEGER NOT NULL,
-      size INTEGER NOT NULL,
-      xxh64 TEXT NOT NULL,
-      made INTEGER NOT NULL,
-      PRIMARY KEY (command, n)
-    ) STRICT, WITHOUT ROWID;
-  `);
-}
-
 /**
  * What the agent is sending up, so that it goes on after a restart: how far each object is, and the streams that
  * were gathered in files of `directory` because they cannot be read again. All of it is there to save sending
@@ -57,8 +33,8 @@ export class OutgoingStore {
   readonly #database: DatabaseSync;
   readonly #now: () => number;
 
-  /** @param database with the tables of {@link createTransferTables} */
   constructor(database: DatabaseSync, directory: string, now: () => number = Date.now) {
+    migrate(database);
     this.#database = database;
     this.directory = directory;
     this.#now = now;

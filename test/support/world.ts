@@ -10,7 +10,7 @@ import { Journal } from "#agent/journal/journal.ts";
 import { openStateDatabase } from "#agent/journal/state-database.ts";
 import { AgentLoop, type AgentLoopOptions } from "#agent/loop/agent-loop.ts";
 import type { OperationHandlers } from "#agent/operation.ts";
-import { createTransferTables, OutgoingStore } from "#agent/transfers/outgoing-store.ts";
+import { OutgoingStore } from "#agent/transfers/outgoing-store.ts";
 import { createEmbeddedGround, type EmbeddedOptions } from "#lambdas/embedded.ts";
 import type { Ground } from "#lambdas/ground.ts";
 import { serve } from "#lambdas/http/serve.ts";
@@ -99,7 +99,6 @@ export async function worldOn<G extends Ground & { close(): Promise<void> }>(par
       const token = tokens.get(edge)!;
       const database = openStateDatabase(join(data, state));
       const journal = new Journal(database);
-      createTransferTables(database);
       const outgoing = new OutgoingStore(database, join(data, state, "outgoing"));
       outgoing.sweep();
       const groundClient = new GroundClient({ url, token });

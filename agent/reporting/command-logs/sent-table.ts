@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { migrate } from "../../database/migrate.ts";
 
 /** What of a command's log was handed out last: the chunk `seq`, bytes `from` to `to`. `end`: the command has ended. */
 export type Sent = { command: string; user: string; seq: number; from: number; to: number; end: boolean };
@@ -12,7 +13,7 @@ export class SentTable {
 
   constructor(database: DatabaseSync) {
     this.#database = database;
-    createSentTable(database);
+    migrate(database);
   }
 
   all(): Sent[] {
@@ -42,14 +43,4 @@ export class SentTable {
   delete(command: string): void {
     this.#database.prepare("DELETE FROM command_logs WHERE command = ?").run(command);
   }
-}
-
-/** The table of {@link SentTable}. */
-export function createSentTable(database: DatabaseSync): void {
-  database.exec(`
-    CREATE TABLE IF NOT EXISTS command_logs (
-      command TEXT PRIMARY KEY, user TEXT NOT NULL, seq INTEGER NOT NULL, sent_from INTEGER NOT NULL,
-      sent_to INTEGER NOT NULL, ended INTEGER NOT NULL
-    ) WITHOUT ROWID, STRICT
-  `);
 }

@@ -12,6 +12,7 @@ import { Journal } from "#agent/journal/journal.ts";
 import { openStateDatabase } from "#agent/journal/state-database.ts";
 import { AgentLoop } from "#agent/loop/agent-loop.ts";
 import type { OperationHandlers } from "#agent/operation.ts";
+import { OutgoingStore } from "#agent/transfers/outgoing-store.ts";
 import { awsClients } from "#lambdas/adapters/aws/aws-clients.ts";
 import { DynamoStore } from "#lambdas/adapters/dynamodb/store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
@@ -56,7 +57,8 @@ export async function deployedEdge(handlers: Partial<OperationHandlers>, users =
   );
   const log = pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" });
   const all = { ...unexpected, ...handlers } as unknown as OperationHandlers;
-  const loop = new AgentLoop({ session, journal, handlers: all, doorbell, log }, { graceMs: 0 });
+  const outgoing = new OutgoingStore(database, join(data, "outgoing"));
+  const loop = new AgentLoop({ session, journal, handlers: all, doorbell, log, outgoing }, { graceMs: 0 });
   const controller = new AbortController();
   const running = loop.run(controller.signal);
   running.catch(() => undefined);

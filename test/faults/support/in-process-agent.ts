@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { GroundClient, GroundUnavailable } from "#agent/ground/ground-client.ts";
@@ -7,6 +8,7 @@ import { Journal } from "#agent/journal/journal.ts";
 import { openStateDatabase } from "#agent/journal/state-database.ts";
 import { AgentLoop, type AgentLoopOptions } from "#agent/loop/agent-loop.ts";
 import type { OperationHandlers } from "#agent/operation.ts";
+import { OutgoingStore } from "#agent/transfers/outgoing-store.ts";
 import type { DoorbellListener } from "#protocol/doorbell.ts";
 
 export type InProcessAgent = Awaited<ReturnType<typeof startAgent>>;
@@ -43,6 +45,7 @@ export async function startAgent(options: InProcessAgentOptions) {
       handlers: new Proxy(handlers, missing) as OperationHandlers,
       doorbell: options.doorbell ?? new HttpDoorbell({ ground: url, token }),
       log,
+      outgoing: new OutgoingStore(database, join(state, "outgoing")),
     },
     { graceMs: 0, pollMs: 200, ...options.loop },
   );
