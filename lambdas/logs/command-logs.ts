@@ -1,5 +1,5 @@
 import type { Staging } from "../ports/staging.ts";
-import { compareKeys, joinKey } from "../ports/staging-key.ts";
+import { joinKey } from "../ports/staging-key.ts";
 import type { RowPage } from "./log-rows.ts";
 import { type ReadRowsOptions, StoredLogs, type StoredLogsOptions } from "./stored-logs.ts";
 
@@ -27,7 +27,8 @@ export class CommandLogs {
    * @throws PerigeeError BODY_TOO_LARGE over 256 KiB, STORAGE_FULL, INVALID_PATH
    */
   async append(chunk: CommandLogKey & { seq: number; data: Uint8Array }): Promise<void> {
-    await this.#logs.append(commandPrefix(chunk), chunk, () => this.#makeRoom(chunk));
+    const place = { within: userPrefix(chunk), name: joinKey(chunk.command), keep: KEPT };
+    await this.#logs.append(place, chunk);
   }
 
   /** The log is whole. */
@@ -43,16 +44,6 @@ export class CommandLogs {
   /** Rows of a command's log after a cursor (see {@link StoredLogs.rows}). */
   rows(key: CommandLogKey, options: ReadRowsOptions): Promise<RowPage> {
     return this.#logs.rows(commandPrefix(key), options);
-  }
-
-  /** Drops the oldest logs of the user before a new one. False: the new one is the oldest itself. */
-  async #makeRoom(key: CommandLogKey): Promise<boolean> {
-    const names = await this.#staging.listNames(userPrefix(key));
-    const ids = [...new Set([key.command, ...names])].sort(compareKeys).reverse();
-    for (const command of ids.slice(KEPT)) {
-      if (command !== key.command) await this.#staging.deletePrefix(commandPrefix({ ...key, command }));
-    }
-    return ids.indexOf(key.command) < KEPT;
   }
 }
 

@@ -1,7 +1,6 @@
+import { STAMP_BYTES, stampOf } from "./log-stamp.ts";
+
 const NEWLINE = 0x0a;
-/** the longest time stamp: `2025-11-20T12:31:12.123456789+00:00 ` */
-const STAMP_BYTES = 36;
-const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) /;
 const EMPTY: Buffer<ArrayBufferLike> = Buffer.alloc(0);
 
 /**
@@ -60,17 +59,17 @@ export class LogLines {
     const unfinished = this.#held.length > 0 || (this.#inLine && !this.#skipLine);
     const rest = this.end();
     const ended = unfinished && this.#wanted ? Buffer.concat([rest, Buffer.from("\n")]) : rest;
-    this.#inLine = !STAMP.test(next.toString("latin1", 0, STAMP_BYTES));
+    this.#inLine = stampOf(next) === undefined;
     this.#skipLine = this.#inLine;
     return ended;
   }
 
   /** Reads the time at the beginning of a line; returns how many bytes of the line to strip. */
   #begin(line: Buffer): number {
-    const [stamp, time] = STAMP.exec(line.toString("latin1", 0, STAMP_BYTES)) ?? [];
-    if (!stamp || !time) return 0;
-    this.#wanted = this.#wanted || Date.parse(time) >= this.#since;
-    return this.#timestamps ? 0 : stamp.length;
+    const stamp = stampOf(line);
+    if (!stamp) return 0;
+    this.#wanted = this.#wanted || Date.parse(stamp.time) >= this.#since;
+    return this.#timestamps ? 0 : stamp.bytes;
   }
 }
 

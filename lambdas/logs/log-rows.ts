@@ -1,3 +1,5 @@
+import { stampOf } from "./log-stamp.ts";
+
 /** A line of a log. */
 export type LogRow = {
   /** the byte offset in the log at which the row ends: it grows and is never given to another row */
@@ -20,8 +22,6 @@ export type RowPage = {
 };
 
 const NEWLINE = 0x0a;
-const STAMP = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) /;
-const STAMP_BYTES = 36;
 
 /**
  * Cuts the bytes of a log, from a cursor on, into rows. What is fed in comes in order and may jump ahead where the
@@ -58,7 +58,7 @@ export class LogRows {
     if (offset > this.#at) {
       this.#dropped = true;
       this.#held = [];
-      this.#headless = !STAMP.test(bytes.toString("latin1", 0, STAMP_BYTES));
+      this.#headless = stampOf(bytes) === undefined;
       this.#next = offset;
     }
     for (let at = 0; at < bytes.length && !this.full; ) {
@@ -92,7 +92,7 @@ export class LogRows {
 }
 
 function rowOf(line: Buffer, cursor: number): LogRow {
-  const [stamp, time] = STAMP.exec(line.toString("latin1", 0, STAMP_BYTES)) ?? [];
-  const text = line.toString("utf8", stamp?.length ?? 0);
-  return { cursor, ...(time !== undefined && { time }), text };
+  const stamp = stampOf(line);
+  const text = line.toString("utf8", stamp?.bytes ?? 0);
+  return { cursor, ...(stamp && { time: stamp.time }), text };
 }

@@ -33,7 +33,7 @@ export class PodLogs {
    * @throws PerigeeError BODY_TOO_LARGE over 256 KiB, STORAGE_FULL, INVALID_PATH
    */
   async append(chunk: RunKey & { seq: number; data: Uint8Array }): Promise<void> {
-    await this.#logs.append(runPrefix(chunk), chunk, () => this.#makeRoom(chunk));
+    await this.#logs.append({ within: podPrefix(chunk), name: joinKey(chunk.run), keep: RUNS_KEPT }, chunk);
   }
 
   /** Runs whose log is kept, newest first. */
@@ -54,15 +54,6 @@ export class PodLogs {
   /** Rows of a run's log after a cursor (see {@link StoredLogs.rows}). */
   rows(run: RunKey, options: ReadRowsOptions): Promise<RowPage> {
     return this.#logs.rows(runPrefix(run), options);
-  }
-
-  /** Before a run's first chunk: drops what is older than the newest two runs. False: the run is older itself. */
-  async #makeRoom(run: RunKey): Promise<boolean> {
-    const runs = [...new Set([run.run, ...(await this.runs(run))])].sort(compareKeys).reverse();
-    for (const old of runs.slice(RUNS_KEPT)) {
-      if (old !== run.run) await this.#staging.deletePrefix(runPrefix({ ...run, run: old }));
-    }
-    return runs.indexOf(run.run) < RUNS_KEPT;
   }
 }
 

@@ -1,8 +1,10 @@
 import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
+import { Serial } from "#protocol/serial.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
 import type { ListedObject, Staging } from "../ports/staging.ts";
+import { compareKeys } from "../ports/staging-key.ts";
 import {
   chunkAt,
   chunkName,
@@ -42,6 +44,14 @@ export type ReadRowsOptions = {
   signal?: AbortSignal;
 };
 
+/** A log among others: they lie under `within`, which ends in `/`, and their names (ULIDs) sort by age. */
+export type LogPlace = {
+  within: string;
+  name: string;
+  /** logs that stay there */
+  keep: number;
+};
+
 export type StoredLogsOptions = {
   /** kept of one log (default LIMITS.logBytes) */
   maxBytes?: number;
@@ -64,7 +74,8 @@ export class StoredLogs {
   readonly #staging: Staging;
   readonly #maxBytes: number;
   readonly #pollMs: number;
-  readonly #appending = new Map<string, Promise<unknown>>();
+  /** one chunk of a log after the other */
+  readonly #turns = new Serial();
   readonly #waiting = new Map<string, Set<() => void>>();
 
   constructor(staging: Staging, options: StoredLogsOptions = {}) {
@@ -75,22 +86,23 @@ export class StoredLogs {
 
   /**
    * Adds the next chunk of a log. A `seq` that is not above the last one has landed before and changes nothing.
-   * @param first asked before a log's first chunk is written; false: it is not wanted any more
+   * @param place where its first chunk makes room: of the logs in the level `within`, the `keep` newest by name stay,
+   * and a log that is older than those takes nothing
    * @throws PerigeeError BODY_TOO_LARGE over 256 KiB, STORAGE_FULL
    */
   async append(
-    prefix: string,
+    { within, name, keep }: LogPlace,
     { seq, data }: { seq: number; data: Uint8Array },
-    first: () => Promise<boolean> = async () => true,
   ): Promise<void> {
+    const prefix = `${within}${name}/`;
     if (data.length > LOG_CHUNK_BYTES) {
       throw new PerigeeError("BODY_TOO_LARGE", `A chunk of log is over ${LOG_CHUNK_BYTES} bytes`);
     }
-    await this.#oneByOne(prefix, async () => {
+    await this.#turns.run(prefix, async () => {
       const chunks = await this.#chunks(prefix);
       const last = chunks.at(-1);
       if (data.length === 0 || chunks.some((piece) => piece.seq >= seq)) return;
-      if (!last && !(await first())) return;
+      if (!last && !(await this.#makeRoom({ within, name, keep }))) return;
       const offset = last?.end ?? 0;
       const key = prefix + chunkName(offset, seq);
       await this.#staging.put(key, data, { maxBytes: LOG_CHUNK_BYTES });
@@ -247,6 +259,17 @@ export class StoredLogs {
     return readChunks(objects);
   }
 
+  /** Before a log's first chunk: drops what is older than the newest ones. False: the log is older itself. */
+  async #makeRoom({ within, name, keep }: LogPlace): Promise<boolean> {
+    const names = [...new Set([name, ...(await this.#staging.listNames(within))])]
+      .sort(compareKeys)
+      .reverse();
+    for (const old of names.slice(keep)) {
+      if (old !== name) await this.#staging.deletePrefix(`${within}${old}/`);
+    }
+    return names.indexOf(name) < keep;
+  }
+
   /** Drops the oldest over the cap, leftovers of cut merges, and merges small neighbours. */
   async #tidy(all: LogChunk[]): Promise<void> {
     let chunks = uncovered(all);
@@ -298,16 +321,6 @@ export class StoredLogs {
       if (waiting.size === 0 && this.#waiting.get(prefix) === waiting) this.#waiting.delete(prefix);
     };
     return { promise, cancel };
-  }
-
-  async #oneByOne<T>(prefix: string, work: () => Promise<T>): Promise<T> {
-    const turn = (this.#appending.get(prefix) ?? Promise.resolve()).then(work, work);
-    this.#appending.set(prefix, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.#appending.get(prefix) === turn) this.#appending.delete(prefix);
-    }
   }
 }
 
