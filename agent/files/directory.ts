@@ -69,6 +69,17 @@ export class Directory {
     return fs.lstatSync(this.at(name));
   }
 
+  /** Is there an entry of that name, of whatever kind? */
+  has(name: EntryName): boolean {
+    try {
+      this.lstat(name);
+      return true;
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return false;
+      throw error;
+    }
+  }
+
   lstatBig(name: EntryName): BigIntStats {
     return fs.lstatSync(this.at(name), { bigint: true });
   }

@@ -1,4 +1,5 @@
 import { LIMITS } from "#protocol/limits.ts";
+import { cutBytes } from "../files/cut-bytes.ts";
 
 /** The last lines of a log, each at most LIMITS.logTailLineBytes with its end. */
 export class LogTail {
@@ -36,11 +37,5 @@ export class LogTail {
 }
 
 function cut(line: string): string {
-  const bytes = Buffer.from(line);
-  const room = LIMITS.logTailLineBytes - 1;
-  if (bytes.length <= room) return line;
-  let end = room;
-  // never in the middle of a character
-  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
-  return bytes.subarray(0, end).toString();
+  return cutBytes(Buffer.from(line), LIMITS.logTailLineBytes - 1).toString();
 }

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { type Directory, isErrno } from "../files/directory.ts";
+import type { Directory } from "../files/directory.ts";
 import { type OperationContext, ShuttingDown } from "../operation.ts";
 import { Incoming } from "./uplink/incoming.ts";
 import { directoriesOf, planOf } from "./uplink/plan.ts";
@@ -66,7 +66,7 @@ async function receiveTree(
   using incoming = resumed ?? (await Incoming.begin(volumes.incoming, command.id, [...plan]));
   const tree = incoming.directory.makeDirectory(TREE, 0o700);
   try {
-    if (isThere(incoming.directory, PLACED)) return tree;
+    if (incoming.directory.has(PLACED)) return tree;
     const bytes = plan.reduce((sum, { size }) => sum + size, 0);
     await reserve(bytes);
     volumes.assertRoom(bytes - incoming.bytes());
@@ -78,16 +78,6 @@ async function receiveTree(
     return tree;
   } catch (error) {
     tree.close();
-    throw error;
-  }
-}
-
-function isThere(directory: Directory, name: string): boolean {
-  try {
-    directory.lstat(name);
-    return true;
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return false;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { Directory, isErrno } from "../files/directory.ts";
+import { Directory } from "../files/directory.ts";
 import type { EntryName } from "../files/entry-name.ts";
 import { removeTree } from "../files/remove-tree.ts";
 
@@ -21,7 +21,7 @@ export class Trash {
    */
   take(from: Directory, name: EntryName, id: string): void {
     using trash = Directory.open(this.#path);
-    if (has(trash, id)) throw Object.assign(new Error(`${id} is in the trash already`), { code: "EEXIST" });
+    if (trash.has(id)) throw Object.assign(new Error(`${id} is in the trash already`), { code: "EEXIST" });
     from.rename(name, trash, id);
     trash.sync();
     from.sync();
@@ -29,7 +29,7 @@ export class Trash {
 
   has(id: string): boolean {
     using trash = Directory.open(this.#path);
-    return has(trash, id);
+    return trash.has(id);
   }
 
   /**
@@ -61,15 +61,5 @@ export class Trash {
         failed(name, error);
       }
     }
-  }
-}
-
-function has(trash: Directory, id: string): boolean {
-  try {
-    trash.lstat(id);
-    return true;
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return false;
-    throw error;
   }
 }

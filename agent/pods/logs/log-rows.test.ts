@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { CUT } from "../../files/cut-bytes.ts";
 import type { LogFrame } from "../pod-runtime.ts";
-import { type Carried, CUT, LogRows } from "./log-rows.ts";
+import { type Carried, LogRows } from "./log-rows.ts";
 
 const TIME = "2025-11-20T12:00:00.000000000Z";
 

@@ -1,4 +1,5 @@
 import { LIMITS } from "#protocol/limits.ts";
+import { CUT, cutBytes } from "../../files/cut-bytes.ts";
 import type { LogFrame } from "../pod-runtime.ts";
 
 type Stream = LogFrame["stream"];
@@ -8,9 +9,6 @@ type Begun = { time: string; parts: Buffer[]; bytes: number; cut: boolean };
 
 /** What {@link LogRows} holds between two frames, for JSON: `text` in base64. */
 export type Carried = Partial<Record<Stream, { time: string; text: string; cut?: true }>>;
-
-/** Ends the row of a line that is longer than a row may be. */
-export const CUT = " … (line cut)";
 
 /**
  * Puts the pieces in which an engine gives long lines together again: each line is one row
@@ -78,24 +76,11 @@ export class LogRows {
   }
 
   #row({ time, parts }: Begun): Buffer {
-    const text = Buffer.concat(parts);
-    const stamp = Buffer.from(`${time} `, "latin1");
-    if (text.length <= this.#limit) return Buffer.concat([stamp, text, NEWLINE]);
-    const mark = Buffer.from(CUT);
-    const kept = text.subarray(0, wholeCharacters(text, this.#limit - mark.length));
-    return Buffer.concat([stamp, kept, mark, NEWLINE]);
+    const text = cutBytes(Buffer.concat(parts), this.#limit, CUT);
+    return Buffer.concat([Buffer.from(`${time} `, "latin1"), text, NEWLINE]);
   }
 }
 
 const STREAMS: readonly Stream[] = ["stdout", "stderr"];
 const NEWLINE = Buffer.from("\n");
 const EMPTY: Buffer<ArrayBufferLike> = Buffer.alloc(0);
-
-/** Where at most `limit` bytes end without half a UTF-8 character. */
-function wholeCharacters(text: Buffer, limit: number): number {
-  // A continuation byte (10xxxxxx) at the cut: go back to its head, at most 3 bytes.
-  for (let end = limit; end > limit - 4 && end > 0; end--) {
-    if (((text[end] ?? 0) & 0xc0) !== 0x80) return end;
-  }
-  return limit;
-}

@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { LIMITS } from "#protocol/limits.ts";
+import { CUT, cutBytes } from "../../files/cut-bytes.ts";
 import { isErrno } from "../../files/directory.ts";
 
 /** What a log says in place of the lines that it has no room for. */
@@ -35,7 +36,8 @@ export class LogFile {
   write(text: string): void {
     for (const line of text.replace(/\n$/, "").split("\n")) {
       if (this.#full) return;
-      const row = `${this.#now().toISOString()} ${cut(line)}\n`;
+      const text = cutBytes(Buffer.from(line), LIMITS.logLineBytes, CUT);
+      const row = `${this.#now().toISOString()} ${text}\n`;
       this.#full = this.#bytes + Buffer.byteLength(row) > LIMITS.logBytes;
       this.#append(this.#full ? FULL : row);
     }
@@ -61,15 +63,4 @@ export class LogFile {
       this.#full = true;
     }
   }
-}
-
-const MARK = " … (line cut)";
-
-function cut(line: string): string {
-  const bytes = Buffer.from(line);
-  if (bytes.length <= LIMITS.logLineBytes) return line;
-  let end = LIMITS.logLineBytes - Buffer.byteLength(MARK);
-  // never in the middle of a character
-  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
-  return bytes.subarray(0, end).toString() + MARK;
 }

@@ -69,13 +69,7 @@ export class Incoming {
 
   /** Is file `n` here completely? */
   has(n: number): boolean {
-    try {
-      this.directory.lstat(String(n));
-      return true;
-    } catch (error) {
-      if (isErrno(error, "ENOENT")) return false;
-      throw error;
-    }
+    return this.directory.has(String(n));
   }
 
   /** Bytes received so far, including partial files. */
