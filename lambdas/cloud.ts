@@ -7,7 +7,7 @@ import { DynamoStore } from "./adapters/dynamodb/store.ts";
 import { S3Staging } from "./adapters/s3/staging.ts";
 import { SqsDoorbell } from "./adapters/sqs/doorbell.ts";
 import type { TokenKey } from "./auth/tokens.ts";
-import { createGround, type Ground, type GroundOptions } from "./ground.ts";
+import { type CommonGroundOptions, createGround, type Ground, type GroundOptions } from "./ground.ts";
 
 /** Names of what a deployment in AWS consists of. */
 export type CloudPlaces = {
@@ -21,23 +21,8 @@ export type CloudPlaces = {
 };
 
 export type CloudOptions = CloudPlaces &
-  Pick<
-    GroundOptions,
-    | "tokens"
-    | "quota"
-    | "limits"
-    | "dialects"
-    | "widths"
-    | "publicHosts"
-    | "settings"
-    | "waiting"
-    | "trustProxy"
-    | "partsOver"
-    | "timeLeftMs"
-    | "pass"
-    | "now"
-    | "routes"
-  > & {
+  CommonGroundOptions &
+  Pick<GroundOptions, "tokens" | "pass" | "routes"> & {
     log: Logger;
     /** instead of clients made for `aws`; the ground destroys them when it closes */
     clients?: AwsClients;

@@ -8,23 +8,9 @@ import { doorbellRoutes } from "./adapters/long-poll/doorbell-routes.ts";
 import { MemoryDoorbell } from "./adapters/long-poll/memory-doorbell.ts";
 import { SqliteStore } from "./adapters/sqlite/store.ts";
 import { loadSecrets } from "./auth/secrets.ts";
-import { createGround, type Ground, type GroundOptions } from "./ground.ts";
+import { type CommonGroundOptions, createGround, type Ground } from "./ground.ts";
 
-export type EmbeddedOptions = Pick<
-  GroundOptions,
-  | "quota"
-  | "limits"
-  | "dialects"
-  | "widths"
-  | "publicHosts"
-  | "settings"
-  | "waiting"
-  | "trustProxy"
-  | "partsOver"
-  | "transferPartBytes"
-  | "timeLeftMs"
-  | "now"
-> & {
+export type EmbeddedOptions = CommonGroundOptions & {
   /** directory in which everything lives */
   data: string;
   log: Logger;

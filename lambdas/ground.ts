@@ -88,6 +88,23 @@ export type GroundOptions = {
   routes?: { open?: Hono[]; agent?: Hono[] };
 };
 
+/** What is passed on to a ground by whoever puts it on its adapters. */
+export type CommonGroundOptions = Pick<
+  GroundOptions,
+  | "quota"
+  | "limits"
+  | "dialects"
+  | "widths"
+  | "publicHosts"
+  | "settings"
+  | "waiting"
+  | "trustProxy"
+  | "partsOver"
+  | "transferPartBytes"
+  | "timeLeftMs"
+  | "now"
+>;
+
 /** Bytes that pass through a ground: larger bodies take another way, which the answers name. */
 export type GatewayLimits = {
   /** of a whole request: a larger uplink is told to come in parts */
