@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { Backoff } from "./loop/backoff.ts";
+import { Backoff } from "./backoff.ts";
 
 type Log = Pick<Logger, "error" | "info">;
 

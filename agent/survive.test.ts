@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { pino } from "pino";
 import { beforeEach, describe, expect, test } from "vitest";
-import { Backoff } from "./loop/backoff.ts";
+import { Backoff } from "./backoff.ts";
 import { survive } from "./survive.ts";
 
 let uncaught: EventEmitter;

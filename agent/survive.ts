@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
+import { Backoff } from "./backoff.ts";
 import { isDiskFull } from "./journal/state-database.ts";
-import { Backoff } from "./loop/backoff.ts";
 
 /** Where Node tells what nobody caught: the process. */
 export type Uncaught = {

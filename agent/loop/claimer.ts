@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
 import { killPoint } from "#protocol/kill-point.ts";
 import type { ClaimResponse } from "#protocol/wire.ts";
+import { Backoff } from "../backoff.ts";
 import type { ClaimWish, GroundSession } from "../ground/ground-session.ts";
-import { Backoff } from "./backoff.ts";
 import { waitOut } from "./ground-refusals.ts";
 import type { Rings } from "./rings.ts";
 

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { isOperation, OPERATIONS, type OperationName } from "#protocol/operations.ts";
 import type { ClaimedCommand, Outcome, Progress } from "#protocol/wire.ts";
+import { Backoff } from "../backoff.ts";
 import type { SpoolPlace } from "../files/spool.ts";
 import { GroundUnavailable } from "../ground/ground-client.ts";
 import type { GroundSession } from "../ground/ground-session.ts";
@@ -14,7 +15,6 @@ import {
   ShuttingDown,
 } from "../operation.ts";
 import type { OutgoingStore } from "../transfers/outgoing-store.ts";
-import { Backoff } from "./backoff.ts";
 import { CommandStop } from "./command-stop.ts";
 import { INTERRUPTED, NO_ROOM, outcomeOf, reportable, unsupported } from "./outcomes.ts";
 import { Transfers } from "./transfers.ts";

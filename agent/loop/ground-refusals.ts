@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
+import type { Backoff } from "../backoff.ts";
 import { GroundUnavailable } from "../ground/ground-client.ts";
-import type { Backoff } from "./backoff.ts";
 
 /** A newer agent serves the edge: this one must not go on. */
 export class Superseded extends Error {

@@ -2,8 +2,8 @@ import type { Logger } from "pino";
 import { INTERNAL_ERROR, PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import type { Outcome } from "#protocol/wire.ts";
+import { Backoff } from "../backoff.ts";
 import type { GroundSession } from "../ground/ground-session.ts";
-import { Backoff } from "./backoff.ts";
 import { waitOut } from "./ground-refusals.ts";
 
 /** How a command ended. `operation` only names it for tests of what survives. */

@@ -6,9 +6,9 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MiB } from "#protocol/limits.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
+import { Backoff } from "../backoff.ts";
 import { GroundClient } from "../ground/ground-client.ts";
 import { OutgoingStore } from "../transfers/outgoing-store.ts";
-import { Backoff } from "./backoff.ts";
 import { Transfers } from "./transfers.ts";
 
 const BIG = Buffer.from(Uint32Array.from({ length: (3 * MiB) / 4 }, (_, i) => i).buffer);

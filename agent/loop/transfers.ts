@@ -4,6 +4,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
 import type { StagedContent, StagedFile } from "#protocol/operations.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
+import { Backoff } from "../backoff.ts";
 import { bytesSource, type RangedSource } from "../files/ranged-source.ts";
 import { openSpooled, type Spooled, type SpoolPlace, spool } from "../files/spool.ts";
 import type { WriteChunks } from "../ground/download.ts";
@@ -11,7 +12,6 @@ import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
 import { streamInto } from "../ground/stream-into.ts";
 import type { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { sendInParts } from "../transfers/send-in-parts.ts";
-import { Backoff } from "./backoff.ts";
 
 /** URLs asked for at once, and how long (ms) one is used: less than the ground signs it for. */
 const BATCH = 200;

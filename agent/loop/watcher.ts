@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LIMITS } from "#protocol/limits.ts";
+import { Backoff } from "../backoff.ts";
 import type { GroundSession } from "../ground/ground-session.ts";
-import { Backoff } from "./backoff.ts";
 import type { RunningSet } from "./running-set.ts";
 
 /** Most commands are over before anybody could ask: spare them the round trip (ms). */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { ImageEntry, InventoryReport, VolumeEntry } from "#protocol/wire.ts";
-import { Backoff } from "../loop/backoff.ts";
+import { Backoff } from "../backoff.ts";
 
 export type InventoryDeps = {
   images(user: string): Promise<ImageEntry[]>;

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { PodReport } from "#protocol/wire.ts";
-import { Backoff } from "../loop/backoff.ts";
+import { Backoff } from "../backoff.ts";
 
 const MOST_AT_ONCE = 200;
 

@@ -5,9 +5,9 @@ import { killPoint } from "#protocol/kill-point.ts";
 import { MiB } from "#protocol/limits.ts";
 import type { StagedContent } from "#protocol/operations.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
+import { Backoff } from "../backoff.ts";
 import type { RangedSource } from "../files/ranged-source.ts";
 import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
-import { Backoff } from "../loop/backoff.ts";
 import type { Outgoing, OutgoingStore } from "./outgoing-store.ts";
 
 export type SendDeps = {

@@ -4,7 +4,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
-import { Backoff } from "../../loop/backoff.ts";
+import { Backoff } from "../../backoff.ts";
 import { LogFile } from "./log-file.ts";
 import { type Sent, SentTable } from "./sent-table.ts";
 
