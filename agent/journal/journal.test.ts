@@ -10,23 +10,24 @@ import { openStateDatabase } from "./state-database.ts";
 
 const COMMAND = { id: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8F", user: "alice", operation: "volume.delete" };
 
-describe("the journal", () => {
-  let directory: string;
-  let database: ReturnType<typeof openStateDatabase>;
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), "perigee-journal-"));
-    database = openStateDatabase(directory);
-  });
-  afterEach(async () => {
-    if (database.isOpen) database.close();
-    await rm(directory, { recursive: true });
-  });
-  const reopen = () => {
-    database.close();
-    database = openStateDatabase(directory);
-    return new Journal(database);
-  };
+let directory: string;
+let database: ReturnType<typeof openStateDatabase>;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "perigee-journal-"));
+  database = openStateDatabase(directory);
+});
+afterEach(async () => {
+  if (database.isOpen) database.close();
+  await rm(directory, { recursive: true });
+});
+/** The process dies or ends, and another one opens the state. */
+const reopen = () => {
+  database.close();
+  database = openStateDatabase(directory);
+  return new Journal(database);
+};
 
+describe("the journal", () => {
   test("keeps its id over a restart, and a new disk has another", async () => {
     const { id } = new Journal(database);
     expect(reopen().id).toBe(id);
@@ -110,22 +111,6 @@ describe("the journal", () => {
 });
 
 describe("attempts that ended with the process", () => {
-  let directory: string;
-  let database: ReturnType<typeof openStateDatabase>;
-  beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), "perigee-journal-"));
-    database = openStateDatabase(directory);
-  });
-  afterEach(async () => {
-    if (database.isOpen) database.close();
-    await rm(directory, { recursive: true });
-  });
-  /** The process dies, and another one opens the state. */
-  const died = () => {
-    database.close();
-    database = openStateDatabase(directory);
-    return new Journal(database);
-  };
   const deaths = (journal: Journal, attempts = 1) => journal.earlier({ id: COMMAND.id, attempts }).deaths;
 
   test("count from one life to the next, and not what the ground counts", () => {
@@ -133,7 +118,7 @@ describe("attempts that ended with the process", () => {
     expect(deaths(journal, 7)).toBe(0);
     journal.start(COMMAND, () => {});
     for (const count of [1, 2, 3]) {
-      journal = died();
+      journal = reopen();
       expect(deaths(journal, 9)).toBe(count);
       journal.start({ ...COMMAND, attempts: 9 }, () => {});
     }
@@ -142,14 +127,14 @@ describe("attempts that ended with the process", () => {
   test("do not count when a step was noted, or the agent stopped in order", () => {
     let journal = new Journal(database);
     journal.start(COMMAND, () => {}).note("received");
-    journal = died();
+    journal = reopen();
     expect(deaths(journal)).toBe(0);
     journal.start(COMMAND, () => {});
     journal.interrupted(COMMAND.id);
-    journal = died();
+    journal = reopen();
     expect(deaths(journal)).toBe(0);
     journal.start(COMMAND, () => {});
-    expect(deaths(died())).toBe(1);
+    expect(deaths(reopen())).toBe(1);
   });
 
   test("of an entry from before they were counted are the ground's count", () => {
@@ -158,7 +143,7 @@ describe("attempts that ended with the process", () => {
     database.exec("UPDATE journal SET deaths = NULL, steps = NULL");
     expect(deaths(journal, 4)).toBe(3);
     journal.start({ ...COMMAND, attempts: 4 }, () => {});
-    journal = died();
+    journal = reopen();
     expect(deaths(journal, 8)).toBe(4);
   });
 
@@ -166,7 +151,7 @@ describe("attempts that ended with the process", () => {
     let journal = new Journal(database);
     const entry = journal.start(COMMAND, () => {}, false);
     expect(() => entry.note("x")).toThrow("no journal");
-    journal = died();
+    journal = reopen();
     expect(deaths(journal)).toBe(1);
     journal.start(COMMAND, () => {}, false);
     journal.readEnded(COMMAND.id);
@@ -177,6 +162,6 @@ describe("attempts that ended with the process", () => {
     const journal = new Journal(database);
     expect(journal.earlier(COMMAND)).toEqual({ outcome: undefined, committed: false, deaths: 0 });
     journal.start(COMMAND, () => {}).note("commit");
-    expect(died().earlier(COMMAND)).toMatchObject({ committed: true });
+    expect(reopen().earlier(COMMAND)).toMatchObject({ committed: true });
   });
 });

@@ -51,36 +51,22 @@ while :; do sleep 0.05; done
 describe("a stop reaches the program", () => {
   let rig: PodRig;
   let runtime: DockerRuntime;
-  const tags: string[] = [];
   beforeAll(async () => {
     rig = await PodRig.create();
     runtime = rig.runtime();
   });
-  afterAll(async () => {
-    await rig.cleanUp();
-    for (const tag of tags) await rig.docker.getImage(`${tag}:latest`).remove({ force: true });
-  });
+  afterAll(() => rig.cleanUp());
 
   async function stopped(name: string, over: { command?: string[]; imageId?: string }) {
     const directory = rig.volume(`ada-${name}`);
     writeFileSync(path.join(directory, "program"), GRACEFUL);
     chmodSync(path.join(directory, "program"), 0o755);
     const run = ulid();
-    await runtime.start({
-      run,
-      user: "ada",
-      pod: name,
-      mounts: [{ volume: name, path: directory, at: "/data" }],
-      network: "user" as const,
-      imageId: rig.images.get("busybox")!,
-      node: "mpu1",
-      kind: "MPU",
-      ports: [],
-      envs: {},
-      maxMs: 3600_000,
-      graceMs: 600_000,
-      ...over,
-    });
+    const { command = [], ...rest } = over;
+    const mounts = [{ volume: name, path: directory, at: "/data" }];
+    await runtime.start(
+      rig.spec(command, { run, pod: name, mounts, maxMs: 3600_000, graceMs: 600_000, ...rest }),
+    );
     while (!existsSync(path.join(directory, "ready"))) await rig.tick();
     // Far longer than the test may take: who is not reached fails it.
     await runtime.stop(run, 600_000);
@@ -123,17 +109,8 @@ describe("a stop reaches the program", () => {
   });
 
   test("from the shell of an image's own CMD", async () => {
-    const container = await rig.docker.createContainer({ Image: rig.images.get("busybox")!, Cmd: ["true"] });
-    const repo = `${rig.instance}-shell`;
-    const { Id } = (await container.commit({
-      repo,
-      Cmd: ["/bin/sh", "-c", "/data/program > /data/out"],
-    })) as { Id: string };
-    await container.remove();
-    tags.push(repo);
-    const { read, exitCode } = await stopped("image", {
-      imageId: Id.startsWith("sha256:") ? Id : `sha256:${Id}`,
-    });
+    const config = { Cmd: ["/bin/sh", "-c", "/data/program > /data/out"] };
+    const { read, exitCode } = await stopped("image", { imageId: await rig.variant("shell", config) });
     expect([read("stopped"), exitCode]).toEqual(["stopped\n", 7]);
   });
 

@@ -9,6 +9,7 @@ import { DockerRuntime, type DockerRuntimeOptions } from "#agent/pods/docker/run
 import { LABEL } from "#agent/pods/labels.ts";
 import type { LogChunk } from "#agent/pods/logs/log-pusher.ts";
 import { PodManager, type PodManagerDeps, type PodManagerOptions } from "#agent/pods/pod-manager.ts";
+import type { RunSpec } from "#agent/pods/pod-runtime.ts";
 import type { RunInput } from "#agent/pods/runs/run-record.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import { makeBusyboxImage } from "./base-image.ts";
@@ -31,6 +32,7 @@ export class PodRig {
   readonly #waiting: (() => void)[] = [];
   readonly #managers: PodManager[] = [];
   readonly #runtimes: DockerRuntime[] = [];
+  readonly #variants: string[] = [];
   #database: DatabaseSync | undefined;
 
   static async create(): Promise<PodRig> {
@@ -148,6 +150,53 @@ export class PodRig {
     };
   }
 
+  /** A run for a runtime: of busybox on the MPU, without a volume. */
+  spec(command: string[], over: Partial<RunSpec> = {}): RunSpec {
+    return {
+      run: ulid(),
+      user: "ada",
+      pod: "default",
+      mounts: [],
+      network: "user",
+      imageId: this.images.get(BUSYBOX)!,
+      node: "mpu1",
+      kind: "MPU",
+      command,
+      ports: [],
+      envs: {},
+      graceMs: 1_000,
+      ...over,
+    };
+  }
+
+  /** Starts a run; what it says until it ends. */
+  async say(runtime: DockerRuntime, spec: RunSpec): Promise<string[]> {
+    await runtime.start(spec);
+    const said: string[] = [];
+    for await (const { text } of runtime.logs(spec.run, { follow: true })) said.push(`${text}`);
+    return said;
+  }
+
+  /**
+   * A variant of busybox: with that in its configuration, after `script` has run in it. It goes with the rig.
+   * @returns its ID
+   */
+  async variant(name: string, config: object, script?: string): Promise<string> {
+    const container = await this.docker.createContainer({
+      Image: this.images.get(BUSYBOX)!,
+      Cmd: script === undefined ? ["true"] : ["/bin/sh", "-c", script],
+    });
+    if (script !== undefined) {
+      await container.start();
+      await container.wait();
+    }
+    const repo = `${this.instance}-${name}`;
+    const { Id } = (await container.commit({ repo, ...config })) as { Id: string };
+    await container.remove();
+    this.#variants.push(`${repo}:latest`);
+    return Id.startsWith("sha256:") ? Id : `sha256:${Id}`;
+  }
+
   /** Accepts a run of busybox on the MPU; returns its id. */
   run(manager: PodManager, user: string, input: Partial<RunInput> = {}): string {
     const id = ulid();
@@ -175,6 +224,7 @@ export class PodRig {
     for (const runtime of this.#runtimes) await runtime.close();
     // What was under way in the engine when the managers closed may hold a network a moment longer.
     for (let turn = 0; turn < 100 && (await this.#sweep()) > 0; turn++) await this.tick();
+    for (const variant of this.#variants) await this.docker.getImage(variant).remove({ force: true });
     this.#database?.close();
     rmSync(this.directory, { recursive: true, force: true });
   }

@@ -26,30 +26,9 @@ describe("the mounts of a run", () => {
     ...over,
   });
 
-  function sh(script: string, over: Partial<RunSpec> = {}): RunSpec {
-    return {
-      run: ulid(),
-      user: "ada",
-      pod: `p-${ulid().toLowerCase()}`,
-      mounts: [],
-      imageId: rig.images.get("busybox")!,
-      node: "mpu1",
-      kind: "MPU",
-      command: ["/bin/sh", "-c", script],
-      ports: [],
-      envs: {},
-      network: "user",
-      graceMs: 1_000,
-      ...over,
-    };
-  }
-
-  async function say(run: RunSpec): Promise<string[]> {
-    await runtime.start(run);
-    const said: string[] = [];
-    for await (const { text } of runtime.logs(run.run, { follow: true })) said.push(`${text}`);
-    return said;
-  }
+  const sh = (script: string, over: Partial<RunSpec> = {}): RunSpec =>
+    rig.spec(["/bin/sh", "-c", script], { pod: `p-${ulid().toLowerCase()}`, ...over });
+  const say = (spec: RunSpec) => rig.say(runtime, spec);
 
   test("are several volumes and parts of one, some to be read only; nothing else is there", async () => {
     writeFileSync(path.join(volume("in"), "a"), "from in\n");

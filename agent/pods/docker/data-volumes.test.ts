@@ -1,6 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { ulid } from "ulid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PodRig } from "#test/support/pod-rig.ts";
 import { volumePathOf } from "#test/support/run-mounts.ts";
@@ -34,56 +33,22 @@ describe("dataVolumes", () => {
 describe("an image's VOLUMEs in the user's volume", () => {
   let rig: PodRig;
   let runtime: DockerRuntime;
-  const tags: string[] = [];
   beforeAll(async () => {
     rig = await PodRig.create();
     runtime = rig.runtime();
   });
-  afterAll(async () => {
-    await rig.cleanUp();
-    for (const tag of tags) await rig.docker.getImage(`${tag}:latest`).remove({ force: true });
-  });
+  afterAll(() => rig.cleanUp());
 
-  /** A variant of busybox, after a command in it. */
-  async function image(name: string, command: string, config: object): Promise<string> {
-    const container = await rig.docker.createContainer({
-      Image: rig.images.get("busybox")!,
-      Cmd: ["/bin/sh", "-c", command],
-    });
-    await container.start();
-    await container.wait();
-    const repo = `${rig.instance}-${name}`;
-    const { Id } = (await container.commit({ repo, ...config })) as { Id: string };
-    await container.remove();
-    tags.push(repo);
-    return Id.startsWith("sha256:") ? Id : `sha256:${Id}`;
-  }
-
-  function spec(imageId: string, volume: string, script: string): RunSpec {
-    return {
-      run: ulid(),
-      user: "ada",
+  const image = (name: string, script: string, config: object) => rig.variant(name, config, script);
+  const spec = (imageId: string, volume: string, script: string): RunSpec =>
+    rig.spec(["/bin/sh", "-c", script], {
       pod: volume,
       mounts: [{ volume, path: rig.volume(`ada-${volume}`), at: "/data" }],
-      network: "user",
       defaultWorkdir: "/data",
       imageId,
-      node: "mpu1",
-      kind: "MPU",
-      command: ["/bin/sh", "-c", script],
-      ports: [],
-      envs: {},
       maxMs: 3600_000,
-      graceMs: 1_000,
-    };
-  }
-
-  async function say(run: RunSpec): Promise<string[]> {
-    await runtime.start(run);
-    const said: string[] = [];
-    for await (const { text } of runtime.logs(run.run, { follow: true })) said.push(`${text}`);
-    return said;
-  }
+    });
+  const say = (run: RunSpec) => rig.say(runtime, run);
 
   test("hide no file and lose none, however the image names the place", async () => {
     const imageId = await image("places", "true", {

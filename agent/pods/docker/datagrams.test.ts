@@ -47,21 +47,8 @@ describe("datagrams of a pod", () => {
     const directory = rig.volume(volume);
     writeFileSync(path.join(directory, "program"), systemCallProgram(calls));
     chmodSync(path.join(directory, "program"), 0o755);
-    return {
-      run: ulid(),
-      user,
-      pod,
-      mounts: [{ volume: pod, path: directory, at: "/data" }],
-      network: "user",
-      imageId: rig.images.get("busybox")!,
-      node: "mpu1",
-      kind: "MPU",
-      command: ["/data/program"],
-      ports: [],
-      envs: {},
-      maxMs: 3600_000,
-      graceMs: 1_000,
-    };
+    const mounts = [{ volume: pod, path: directory, at: "/data" }];
+    return rig.spec(["/data/program"], { user, pod, mounts, maxMs: 3600_000 });
   }
 
   async function end(spec: RunSpec): Promise<number[]> {

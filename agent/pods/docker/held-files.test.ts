@@ -33,21 +33,8 @@ describe("bytes that no name leads to", () => {
     prepare(volumePath);
     const run = ulid();
     const user = `u${run.toLowerCase()}`;
-    await runtime.start({
-      run,
-      user,
-      pod: "holder",
-      mounts: [{ volume: "holder", path: volumePath, at: "/data" }],
-      network: "user" as const,
-      imageId: rig.images.get("busybox")!,
-      node: "mpu1",
-      kind: "MPU",
-      command,
-      ports: [],
-      envs: {},
-      maxMs: 3600_000,
-      graceMs: 1_000,
-    });
+    const mounts = [{ volume: "holder", path: volumePath, at: "/data" }];
+    await runtime.start(rig.spec(command, { run, user, pod: "holder", mounts, maxMs: 3600_000 }));
     for await (const _ of runtime.logs(run, { follow: true })) break;
     const written = await runtime.written(user);
     await runtime.remove(run);

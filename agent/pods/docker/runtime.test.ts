@@ -30,37 +30,17 @@ describe("DockerRuntime", () => {
     rig = await PodRig.create();
     runtime = rig.runtime();
   });
-  /** tags of variants of the image */
-  const tags: string[] = [];
-  afterAll(async () => {
-    await rig.cleanUp();
-    for (const tag of tags) await rig.docker.getImage(`${tag}:latest`).remove({ force: true });
-  });
+  afterAll(() => rig.cleanUp());
 
-  const sh = (script: string, over: Partial<RunSpec> = {}): RunSpec => ({
-    run: ulid(),
-    user: "ada",
-    pod: "default",
-    mounts: [mountOf(rig.volume("ada-default"))],
-    network: "user",
-    defaultWorkdir: "/data",
-    imageId: rig.images.get("busybox")!,
-    node: "mpu1",
-    kind: "MPU",
-    command: ["/bin/sh", "-c", script],
-    ports: [],
-    envs: {},
-    maxMs: 3600_000,
-    graceMs: 30_000,
-    ...over,
-  });
-
-  async function say(spec: RunSpec): Promise<string[]> {
-    await runtime.start(spec);
-    const said: string[] = [];
-    for await (const { text } of runtime.logs(spec.run, { follow: true })) said.push(`${text}`);
-    return said;
-  }
+  const sh = (script: string, over: Partial<RunSpec> = {}): RunSpec =>
+    rig.spec(["/bin/sh", "-c", script], {
+      mounts: [mountOf(rig.volume("ada-default"))],
+      defaultWorkdir: "/data",
+      maxMs: 3600_000,
+      graceMs: 30_000,
+      ...over,
+    });
+  const say = (spec: RunSpec) => rig.say(runtime, spec);
 
   test("a pod reaches no address of the host, over IPv4 or IPv6", async () => {
     const server = createServer((socket) => socket.end("host\n"));
@@ -126,7 +106,7 @@ describe("DockerRuntime", () => {
   });
 
   test("what a run writes beside its volume is told: its own layer, and volumes that its image declares", async () => {
-    const image = await commit("volumes", { Volumes: { "/scratch": {} } });
+    const image = await rig.variant("volumes", { Volumes: { "/scratch": {} } });
     const megabyte = "dd if=/dev/zero bs=1024 count=1024 2>/dev/null";
     const script = `${megabyte} of=/layer; ${megabyte} of=/scratch/file; ${megabyte} of=/data/file; echo done; sleep 1000`;
     const spec = sh(script, {
@@ -145,7 +125,7 @@ describe("DockerRuntime", () => {
   });
 
   test("a payload that is not root reads what was uplinked and writes /data", async () => {
-    const image = await commit("nobody", { User: "65534" });
+    const image = await rig.variant("nobody", { User: "65534" });
     const said = await say(
       sh("id -u; echo mine > /data/by-nobody && cat /data/by-nobody", { imageId: image }),
     );
@@ -153,7 +133,7 @@ describe("DockerRuntime", () => {
   });
 
   test("an image's own WORKDIR, STOPSIGNAL and HEALTHCHECK: the first holds, the others do not", async () => {
-    const imageId = await commit("extras", {
+    const imageId = await rig.variant("extras", {
       WorkingDir: "/tmp",
       StopSignal: "SIGUSR1",
       Healthcheck: { Test: ["CMD", "true"], Interval: 1e9 },
@@ -168,22 +148,13 @@ describe("DockerRuntime", () => {
   });
 
   test("an image with a VOLUME in the place of the engine's devices cannot start", async () => {
-    const imageId = await commit("devices", { Volumes: { "/dev": {} } });
+    const imageId = await rig.variant("devices", { Volumes: { "/dev": {} } });
     const spec = sh("true", { imageId });
     await expect(runtime.start(spec)).rejects.toBeInstanceOf(StartFailure);
     expect(await runtime.inspect(spec.run)).toEqual({ waiting: { reason: "ContainerCreating" } });
     await runtime.remove(spec.run);
   });
 
-  /** A variant of busybox. */
-  async function commit(name: string, config: object): Promise<string> {
-    const container = await rig.docker.createContainer({ Image: rig.images.get("busybox")!, Cmd: ["true"] });
-    const repo = `${rig.instance}-${name}`;
-    const { Id } = (await container.commit({ repo, ...config })) as { Id: string };
-    await container.remove();
-    tags.push(repo);
-    return Id.startsWith("sha256:") ? Id : `sha256:${Id}`;
-  }
   test("twenty first runs of a user at once make one network, the last tidy removes it", async () => {
     const specs = Array.from({ length: 20 }, (_, n) => sh("sleep 1000", { user: "crowd", pod: `pod-${n}` }));
     await Promise.all(specs.map((spec) => runtime.start(spec)));

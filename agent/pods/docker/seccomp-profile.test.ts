@@ -1,6 +1,5 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { ulid } from "ulid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PodRig } from "#test/support/pod-rig.ts";
 import { resultsOf, type SystemCall, systemCallProgram } from "#test/support/system-call-program.ts";
@@ -36,25 +35,9 @@ describe("a payload's system calls", () => {
     writeFileSync(path.join(directory, "program"), systemCallProgram(calls));
     chmodSync(path.join(directory, "program"), 0o755);
     const runtime = rig.runtime();
-    const run = ulid();
-    await runtime.start({
-      run,
-      user: "ada",
-      pod: "calls",
-      mounts: [{ volume: "calls", path: directory, at: "/data" }],
-      network: "user" as const,
-      imageId: rig.images.get("busybox")!,
-      node: "mpu1",
-      kind: "MPU",
-      command: ["/data/program"],
-      ports: [],
-      envs: {},
-      maxMs: 3600_000,
-      graceMs: 1_000,
-    });
-    for await (const _ of runtime.logs(run, { follow: true })) {
-      // it says nothing
-    }
+    const mounts = [{ volume: "calls", path: directory, at: "/data" }];
+    // until it has ended; it says nothing
+    await rig.say(runtime, rig.spec(["/data/program"], { pod: "calls", mounts, maxMs: 3600_000 }));
     return resultsOf(readFileSync(path.join(directory, "results")));
   }
 
