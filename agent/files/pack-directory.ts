@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { Readable } from "node:stream";
+import { destroyOnAbort } from "./destroy-on-abort.ts";
 import { type Directory, isErrno } from "./directory.ts";
 import { isMissing, type Opened, openEntry } from "./open-beneath.ts";
 import { readExactly } from "./read-exactly.ts";
@@ -40,14 +41,8 @@ export function packDirectory(directory: Directory, options: PackOptions = {}): 
     objectMode: false,
     highWaterMark: 1024 * 1024,
   });
-  // a reader that reads no more is told all the same
-  const abort = () => stream.destroy(options.signal?.reason as Error);
-  if (options.signal?.aborted) abort();
-  else options.signal?.addEventListener("abort", abort, { once: true });
-  stream.once("close", () => {
-    options.signal?.removeEventListener("abort", abort);
-    stop.abort(new Error("the reader has gone"));
-  });
+  destroyOnAbort(stream, options.signal);
+  stream.once("close", () => stop.abort(new Error("the reader has gone")));
   return stream;
 }
 

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { ZipFile } from "yazl";
 import { LIMITS } from "#protocol/limits.ts";
+import { destroyOnAbort } from "./destroy-on-abort.ts";
 import type { Directory } from "./directory.ts";
 import { attributesOf, openNow, release } from "./pack-directory.ts";
 import { readExactly } from "./read-exactly.ts";
@@ -47,11 +48,7 @@ export function zipDirectory(directory: Directory, options: ZipOptions = {}): Re
     })(),
     { objectMode: false, highWaterMark: 1024 * 1024 },
   );
-  // a reader that reads no more is told all the same
-  const abort = () => stream.destroy(options.signal?.reason as Error);
-  if (options.signal?.aborted) abort();
-  else options.signal?.addEventListener("abort", abort, { once: true });
-  stream.once("close", () => options.signal?.removeEventListener("abort", abort));
+  destroyOnAbort(stream, options.signal);
   return stream;
 }
 
