@@ -14,9 +14,9 @@ export type BudgetDeps = {
 export type Reservation = Disposable & {
   readonly bytes: number;
   /**
-   * Makes the bytes the user's: what `work` does takes the place of the reservation. Nobody measures meanwhile, so that
-   * nothing is counted twice or not at all.
-   * @param bytes how many more there are of them, where that is only known now
+   * Runs `work`, which stores the bytes, and then releases the reservation. No usage is measured in between, so the
+   * bytes are never counted twice or not at all.
+   * @param bytes gives how many bytes are stored beyond the reservation, where that is only known now
    * @throws QUOTA_EXCEEDED before `work`; what either of them throws
    */
   land<T>(work: () => Promise<T>, bytes?: () => Promise<number>): Promise<T>;
@@ -47,8 +47,8 @@ export class Budget {
   }
 
   /**
-   * Lets in `bytes` more of the user's: fewer than 0 when more is replaced than comes; undefined when nobody knows yet
-   * how many, and then something has to be left.
+   * Reserves `bytes` of the user's quota. A negative number means that the command frees more than it adds; undefined
+   * means that the size is not known yet, and then at least one byte has to be free.
    * @throws PerigeeError QUOTA_EXCEEDED
    */
   reserve(user: string, bytes: number | undefined): Promise<Reservation> {
@@ -91,7 +91,7 @@ export class Budget {
   async #assertFits(user: string, more: number): Promise<void> {
     const fits = (held: number) => held + this.reserved(user) + more <= this.quota;
     const known = await this.#deps.known(user);
-    // what was measured last may be long ago: nobody is refused for that
+    // the last measurement may be old: measure again before refusing
     if (known !== undefined && fits(known)) return;
     if (!fits(await this.#deps.measure(user))) throw byteQuotaExceeded();
   }

@@ -9,7 +9,7 @@ export type RangedSource = {
    * A file's is its etag, that of anything else a hash of the content.
    */
   readonly pin: string;
-  /** Who reads destroys or drains it. */
+  /** The caller reads the stream to its end or destroys it. */
   read(start: number, length: number): Readable;
   /** @throws SourceChanged when the bytes may not be those of the pin any more */
   check?(): void;

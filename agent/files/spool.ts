@@ -39,7 +39,7 @@ const LOOK_BYTES = 16 * MiB;
  */
 export async function spool(body: Readable, place: SpoolPlace, options: SpoolOptions): Promise<Spooled> {
   const { signal, maxBytes, path } = options;
-  // It may break before it is read: who reads it is told then.
+  // It may fail before it is read: the error is then reported to the reader, and must not be unhandled until then.
   body.on("error", () => undefined);
   const hash = new Xxh64();
   const kept: Buffer[] = [];

@@ -5,7 +5,7 @@ import type { GroundPort } from "./ground-client.ts";
 
 type WithoutEpoch<S extends z.ZodType> = Omit<z.input<S>, "epoch">;
 
-/** What is told of a command that is under way. */
+/** What a progress report says about one command. */
 export type CommandNews = z.input<typeof wire.progressManyRequest>["commands"][number];
 
 /** How many new commands of each lane are wanted, and which are here already. */

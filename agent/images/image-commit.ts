@@ -36,7 +36,7 @@ export async function makeOnce(making: Making): Promise<void> {
     return store.commit(owner, image, committed.id, command);
   }
   await store.discard(command);
-  // how much it will be nobody knows before it is made
+  // the size is only known once the image is made
   using reserved = await deps.budget.reserve(user, undefined);
   let noted = false;
   try {

@@ -56,9 +56,9 @@ export class ImageWorkFailed extends Error {
 
 /**
  * Images on the edge: what users built and loaded, and what is public onboard. Ownership is the agent's
- * durable record, never a name's prefix: an owner is a user, or with a space `<user>.<space>` ({@link inSpace}); what is
- * in a space is nobody else's, not even the same user's outside of it. Every method throws PerigeeError ENGINE_UNAVAILABLE when the
- * engine does not answer.
+ * durable record, never a name's prefix. An owner is a user, or a user in a name space, `<user>.<space>` ({@link inSpace});
+ * images of a space are not visible outside of it, not even to the same user. Every method throws PerigeeError
+ * ENGINE_UNAVAILABLE when the engine does not answer.
  */
 export interface ImageStore {
   /**

@@ -22,7 +22,7 @@ export type Earlier = {
   deaths: number;
 };
 
-/** What is told of a command whose outcome was noted and cannot be read any more. */
+/** The outcome that is reported for a command whose noted outcome can no longer be read. */
 const UNREADABLE: Outcome = {
   state: "failed",
   failure: {

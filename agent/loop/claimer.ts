@@ -17,8 +17,9 @@ export type ClaimerDeps = {
 };
 
 /**
- * Asks for commands: at the start, when it rings, when a place is free and more waits, and at every poll. A claim whose
- * answer was lost is made again whatever room there is, as the ledger may have given commands that nobody has.
+ * Claims commands: at the start, at a ring of the doorbell, when a place becomes free and more commands wait, and at
+ * every poll. After a lost answer it claims again even without a free place, because the ledger may have handed out
+ * commands that never arrived.
  */
 export class Claimer {
   readonly #deps: ClaimerDeps;

@@ -2,8 +2,8 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { ShuttingDown } from "../operation.ts";
 
 /**
- * The ways in which a running command is told to stop: cancel, deadline, shutdown. After `commit` only the shutdown
- * counts, unless the operation handles cancels itself.
+ * Stops a running command: on cancel, at its deadline or at shutdown. After the note `commit` only a shutdown stops it,
+ * unless the operation handles cancels itself.
  */
 export class CommandStop {
   readonly #controller = new AbortController();

@@ -32,8 +32,8 @@ const AT_ONCE = 4;
 const LAST_TRIES = 3;
 
 /**
- * Tells the ground how commands ended, each until the ground has it. What cannot be told waits here, with one pause for
- * all, and holds up nobody else.
+ * Reports the outcomes of commands to the ground and repeats each report until it is acknowledged. Reports that cannot
+ * be delivered wait here under one shared backoff; they block neither claims nor running commands.
  */
 export class Reporter {
   readonly #deps: ReporterDeps;

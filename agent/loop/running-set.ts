@@ -98,7 +98,7 @@ export class RunningSet {
     this.#end(held, outcome);
   }
 
-  /** The ground knows how the command ended: it is no more. */
+  /** The ground has acknowledged the outcome: forgets the command. */
   acknowledged(id: string): void {
     this.#held.delete(id);
   }

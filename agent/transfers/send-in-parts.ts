@@ -25,7 +25,7 @@ const HASHED_FIRST = 8 * MiB;
 /** Parts that one call signs, and about how many bytes they may have. */
 const BATCH_PARTS = 500;
 const BATCH_BYTES = 32 * MiB;
-/** Parts are sent at once as long as they are no more bytes than this together, and no more parts than that. */
+/** Parts are sent concurrently up to this many bytes and this many parts. */
 const BYTES_AT_ONCE = 1 * MiB;
 const PARTS_AT_ONCE = 8;
 /** A part that is refused so often, or an object that does not fit together so often, begins anew under another name. */

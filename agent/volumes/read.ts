@@ -113,7 +113,7 @@ async function sendDirectory(
     const packed = archive === "zip" ? zipDirectory(held, options) : packDirectory(held, options);
     closed = new Promise((resolve) => packed.once("close", () => resolve()));
     const body = meter(context);
-    // It may break before it is read: who reads it is told then.
+    // It may fail before it is read: the error is then reported to the reader, and must not be unhandled until then.
     body.on("error", () => undefined);
     packed.once("error", (error) => body.destroy(error));
     body.once("close", () => packed.destroy());

@@ -76,7 +76,7 @@ export function mountAgentRoutes(agent: Hono<GroundEnv>, mounted: readonly Mount
   }
 }
 
-/** Needs nobody's name: open, or nothing that the dialect has and its own answer for that. */
+/** Needs no authentication: an open path, or one that the dialect does not have and answers itself. */
 function isOpen(app: Hono<GroundEnv>, c: DialectContext, { open, unknown }: Dialect): boolean {
   if (open?.some((pattern) => matchesPath(pattern, c.req.path))) return true;
   return unknown !== undefined && !isRouted(app, c);

@@ -18,7 +18,7 @@ export type Lane = {
   queue: Entry[];
   /** uplinks whose body is still coming in: they count towards the bounds, and block nobody */
   reserved: Entry[];
-  /** hold nothing any more, but their commands have not ended yet: whoever comes next ends them */
+  /** have given up their places, but their commands have not been ended yet: the next claim, start or janitor does it */
   ending: Entry[];
   /** who gets the next free place, in a lane that goes round */
   rotation: Rotation;
@@ -146,7 +146,7 @@ export function release(lane: Lane, id: string): Lane {
   };
 }
 
-/** The commands hold nothing any more and have to be ended, for `reason`. */
+/** Takes the commands' places away and marks them to be ended, for `reason`. */
 export function giveUp(lane: Lane, entries: readonly Entry[], reason: EndReason): Lane {
   const free = entries.reduce((rest, { id }) => release(rest, id), lane);
   return { ...free, ending: [...free.ending, ...entries.map((entry) => ({ ...entry, end: reason }))] };

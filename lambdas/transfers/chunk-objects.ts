@@ -90,7 +90,7 @@ async function* opened(staging: Staging, of: Chunked, start: number, end: number
       const from = Math.max(0, start - at);
       const to = Math.min(chunk.size - 1, end - at);
       const opening = staging.get(chunk.key, { start: from, end: to }).then(({ body }) => body);
-      // It is looked at when its turn comes; an error must not be nobody's until then.
+      // It is awaited later; until then its error must not count as an unhandled rejection.
       opening.catch(() => undefined);
       ahead.push(opening);
       wanted++;
