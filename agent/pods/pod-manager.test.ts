@@ -449,7 +449,8 @@ describe("restart", () => {
   test("killed after the start, before it was noted: it is found, running or ended, and not started again", async () => {
     const first = rig.manager();
     const live = rig.sh(first, "ada", `echo x >> count; ${SERVER}`, { pod: "live" });
-    const dead = rig.sh(first, "ada", "echo x >> count", {
+    // Its output waits for contact: until then it shows as running, and the engine keeps it.
+    const dead = rig.sh(first, "ada", "echo x >> count; echo out", {
       pod: "dead",
       mounts: [{ volume: "dead", at: "/data" }],
     });

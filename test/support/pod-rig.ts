@@ -250,17 +250,18 @@ export class PodRig {
   }
 }
 
-/** Resolves with the state of a pod's run as soon as `wanted` is true of it. */
+/** Resolves with the state of a pod's run as soon as `wanted` is true of it; rejects when the run ends without. */
 export function stateWhere(
   manager: PodManager,
   run: string,
   wanted: (state: ContainerState) => boolean,
 ): Promise<ContainerState> {
-  return new Promise((resolve) => {
-    const look = (report: { run: string; state: ContainerState }) => {
-      if (report.run !== run || !wanted(report.state)) return;
+  return new Promise((resolve, reject) => {
+    const look = ({ run: of, state }: { run: string; state: ContainerState }) => {
+      if (of !== run || !(wanted(state) || ended(state))) return;
       end();
-      resolve(report.state);
+      if (wanted(state)) resolve(state);
+      else reject(new Error(`the run ended first: ${JSON.stringify(state)}`));
     };
     const end = manager.onChange(look);
     for (const report of manager.reports()) look(report);
