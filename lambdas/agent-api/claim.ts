@@ -30,7 +30,7 @@ export function registerClaim(app: Hono<GroundEnv>, { ledger, changes }: AgentAp
       ledger.claimMany(edge, { ...request, room }),
       ledger.edgeAgent(edge),
     ]);
-    killPoint("agent.claimed");
+    if (commands.length > 0) killPoint("agent.claimed");
     return c.json({
       ...rest,
       resumed: told(resumed, agent),
