@@ -17,6 +17,7 @@ import { checkDialects } from "./dialects/check-dialects.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { DIALECTS } from "./dialects/index.ts";
 import { janitorRounds } from "./dialects/janitor-round.ts";
+import { keptContent } from "./dialects/kept-content.ts";
 import { lanesOf } from "./dialects/lanes-of.ts";
 import {
   coresOf,
@@ -161,8 +162,11 @@ export function createGround(options: GroundOptions): Ground {
     ...options.waiting,
     ...(timeLeftMs && { timeLeftMs }),
   });
-  const allowances = new Allowances({ staging, ledger, quota });
-  const transferBudget = new TransferBudget({ store, staging, ledger, quota, now });
+  const prefixes = dialects.flatMap(({ stagingPrefixes = [] }) =>
+    stagingPrefixes.map(({ prefix }) => prefix),
+  );
+  const allowances = new Allowances({ staging, ledger, quota, prefixes });
+  const transferBudget = new TransferBudget({ store, staging, ledger, quota, prefixes, now });
   const transfers = new Transfers(
     { staging, budget: transferBudget },
     options.transferPartBytes === undefined ? {} : { partBytes: options.transferPartBytes },
@@ -201,6 +205,7 @@ export function createGround(options: GroundOptions): Ground {
     runs,
     podLogs,
     users: new Users({ accounts, recent, tokens, throttle, trustProxy }),
+    bytesLeft: (user, edge) => allowances.bytesLeft(user, edge),
     resolveEdge,
     hosts: new PublicHosts({ hosts: options.publicHosts ?? [], trustProxy }),
     setting: (name) => options.settings?.[`PERIGEE_${name}`] || undefined,
@@ -245,6 +250,7 @@ export function createGround(options: GroundOptions): Ground {
       transferBudget,
       log,
       onEnd: (c) => metrics.ended(c),
+      keptContent: keptContent(dialects),
     }),
   );
   mountAgentRoutes(agent, mounted);

@@ -25,4 +25,6 @@ export type AgentApiDeps = {
   log: Logger;
   /** for metrics: a command has ended */
   onEnd?: (command: Command) => void;
+  /** Key under which the content of a command is kept; undefined: it ends by age. */
+  keptContent: (command: Command) => string | undefined;
 };

@@ -34,6 +34,12 @@ export type DialectCore = ContentDeps & {
   users: Users;
   /** its own records in the store */
   records: OwnRecords;
+  /**
+   * Bytes of the user's quota that are left on an edge, below 0 when it is overdrawn. Who stores something that is no
+   * command's asks before, for what it takes at most, and again afterwards: of several at once that together take too
+   * much, each then sees the others, and removes its own.
+   */
+  bytesLeft(user: string, edge: string): Promise<number>;
   /** The edge meant by the header `Perigee-Edge`, or by its absence. @throws EDGE_NOT_FOUND, INVALID_PARAMETERS */
   resolveEdge(user: string, header: string | undefined): Promise<string>;
   /** where users reach the ground */
