@@ -122,7 +122,7 @@ describe("operator verbs", () => {
     const reached = gate();
     const hold = gate();
     await world.agent({
-      "volume.delete": async () => {
+      "file.delete": async () => {
         reached.open();
         await hold.passed;
         return {};
@@ -136,7 +136,7 @@ describe("operator verbs", () => {
     const [edge] = (await json(["edge", "list"])).data as unknown as {
       busy: { operation: string; user: string };
     }[];
-    expect(edge?.busy).toMatchObject({ operation: "volume.delete", user: "alice" });
+    expect(edge?.busy).toMatchObject({ operation: "file.delete", user: "alice" });
     expect((await json(["edge", "reset", "em1"])).data).toMatchObject({ state: "failed" });
     expect(await (await call).json()).toMatchObject({ error: "INTERRUPTED" });
     expect((await json(["edge", "reset", "em1"])).message).toContain("Nothing");

@@ -12,7 +12,7 @@ beforeAll(async () => {
     "nodes.status": async () => ({ nodes: [] }),
     "volumes.list": async () => ({ volumes: [] }),
     "image.list": async () => ({ images: [] }),
-    "volume.delete": async () => ({}),
+    "file.delete": async () => ({}),
   });
 });
 afterAll(() => world?.close());

@@ -146,7 +146,7 @@ describe("the way of one command", () => {
 
   test("a failure of the edge is the contract's failure; an unknown one hides its cause", async () => {
     await world.agent({
-      "volume.delete": async () => {
+      "file.delete": async () => {
         throw new Error("secret detail");
       },
     });
@@ -229,7 +229,7 @@ describe("the way of one command", () => {
   test("an Idempotency-Key runs a request once", async () => {
     const ran: string[] = [];
     await world.agent({
-      "volume.delete": async ({ command }) => {
+      "file.delete": async ({ command }) => {
         ran.push(command.id);
         return {};
       },

@@ -34,7 +34,7 @@ const deleting = () => {
   return {
     effects,
     handlers: {
-      "volume.delete": async ({ input }: { input: { path: string } }) => {
+      "file.delete": async ({ input }: { input: { path: string } }) => {
         effects.push(input.path);
         return {};
       },

@@ -148,7 +148,7 @@ describe("a caller that hangs up", () => {
       )
       .catch((error: Error) => error.name);
     const queued = async () => (await page({ limit: 1, state: "queued" })).data[0];
-    while ((await queued())?.operation !== "volume.delete") {}
+    while ((await queued())?.operation !== "file.delete") {}
     gone.abort();
     expect(await call).toBe("AbortError");
     await busy.end();

@@ -75,7 +75,7 @@ describe("the agent dies while it works on files, and is started again", () => {
       EFFECT,
       "journal.after.moved",
       "trash.emptying",
-      ...end("volume.delete"),
+      ...end("file.delete"),
     ];
     test.each(points)("killed at %s", { concurrent: false }, async (point) => {
       const lane = deployment.lanes[1]!;
@@ -95,7 +95,7 @@ describe("the agent dies while it works on files, and is started again", () => {
       );
       expect(answer.json).toEqual({ message: "File deleted successfully" });
       expect(existsSync(directory)).toBe(late);
-      await expectOne(lane, "volume.delete", before);
+      await expectOne(lane, "file.delete", before);
       expectTidy(lane);
     });
   });
@@ -109,7 +109,7 @@ describe("the agent dies while it works on files, and is started again", () => {
       EFFECT,
       "journal.after.moved",
       "trash.emptying",
-      ...end("volumes.delete"),
+      ...end("volume.remove"),
     ];
     test.each(points)("killed at %s", { concurrent: false }, async (point) => {
       const lane = deployment.lanes[2]!;
@@ -125,7 +125,7 @@ describe("the agent dies while it works on files, and is started again", () => {
       );
       expect(answer.json).toEqual({ message: "Volume deleted successfully" });
       expect(existsSync(lane.volume(pvc_name))).toBe(false);
-      await expectOne(lane, "volumes.delete", before);
+      await expectOne(lane, "volume.remove", before);
       const listed = await lane.client.get("/em/pvc/list");
       expect(listed.json.data.map(({ name }: { name: string }) => name)).not.toContain(pvc_name);
       expectTidy(lane);

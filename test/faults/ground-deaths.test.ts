@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 const handlers: Partial<OperationHandlers> = {
-  "volume.delete": async ({ command }) => {
+  "file.delete": async ({ command }) => {
     effects.push(command.id);
     return {};
   },

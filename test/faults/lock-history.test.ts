@@ -36,7 +36,7 @@ class Recorder {
       };
     return {
       "nodes.status": noting(() => ({ nodes: [] })),
-      "volume.delete": noting(() => ({})),
+      "file.delete": noting(() => ({})),
       "volume.list": noting(() => ({ listing: "[]", truncated: false })),
       "volume.uplink": noting(({ input }) => ({ count: input.count, bytes: input.bytes })),
     };

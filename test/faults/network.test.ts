@@ -68,7 +68,7 @@ function edge() {
       effects.push("uplink");
       return { count: input.count, bytes: input.bytes };
     },
-    "volume.delete": async ({ input }) => {
+    "file.delete": async ({ input }) => {
       effects.push(`delete ${input.path}`);
       return {};
     },
@@ -104,9 +104,9 @@ describe("words that get lost between agent and ground", () => {
       await start(
         {
           ...handlers,
-          "volume.delete": async (context) => {
+          "file.delete": async (context) => {
             if (long) await met;
-            return handlers["volume.delete"]!(context);
+            return handlers["file.delete"]!(context);
           },
         },
         // nothing rests on the poll: whoever loses the word has to say or ask it again
@@ -238,7 +238,7 @@ describe("the doorbell", () => {
       {
         user: "alice",
         edge: "em1",
-        operation: "volume.delete",
+        operation: "file.delete",
         input: { volume: "default", path: "x" },
       },
       "queue",
@@ -250,7 +250,7 @@ describe("the doorbell", () => {
 
 describe("a superseded agent", () => {
   /** An agent in the middle of a command; then a second one is started, with a copy of its state or its own. */
-  async function twoAgents(operation: "nodes.status" | "volume.delete", copied: boolean) {
+  async function twoAgents(operation: "nodes.status" | "file.delete", copied: boolean) {
     const reached = gate();
     const go = gate();
     const handlers = (name: string): Partial<OperationHandlers> => ({
@@ -261,7 +261,7 @@ describe("a superseded agent", () => {
         }
         return { nodes: [{ name, status: "True" }] };
       },
-      "volume.delete": async () => {
+      "file.delete": async () => {
         if (name === "old") {
           reached.open();
           await go.passed;
@@ -295,7 +295,7 @@ describe("a superseded agent", () => {
   });
 
   test("a change under another journal is given up, and the first one's success does not land", async () => {
-    const { old, call, id, go, second } = await twoAgents("volume.delete", false);
+    const { old, call, id, go, second } = await twoAgents("file.delete", false);
     await second();
     const answer = await call;
     expect({ status: answer.status, body: await answer.json() }).toMatchObject({
@@ -404,12 +404,12 @@ describe("while contact is lost", () => {
     const { effects, handlers } = edge();
     const agent = await start({
       ...handlers,
-      "volume.delete": async (context) => {
+      "file.delete": async (context) => {
         if (context.input.path === "x") {
           reached.open();
           await hold.passed;
         }
-        return handlers["volume.delete"]!(context);
+        return handlers["file.delete"]!(context);
       },
     });
     const call = destroy("x");

@@ -53,7 +53,9 @@ export async function deleteFile(c: EmContext, deps: EmDeps): Promise<Response> 
     );
   }
   return perform(c, deps, {
-    operation: "volume.delete",
+    operation: "file.delete",
+    // keys that were sent to version 0.3 or older stay good
+    route: "volume.delete",
     input: { volume, path },
     respond: () => json({ message: "File deleted successfully" }),
   });

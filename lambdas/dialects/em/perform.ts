@@ -9,6 +9,8 @@ import type { EmContext, EmDeps } from "./deps.ts";
 
 export type Call<O extends OperationName> = {
   operation: O;
+  /** scope of its Idempotency-Key (default: the operation's name) */
+  route?: string;
   /** checked: nothing that is wrong with the request is found after this */
   input: InputOf<O>;
   /** The contract's answer. `once`: nobody can ask for this result again, so what is staged of it may go. */
@@ -23,10 +25,9 @@ export async function perform<O extends OperationName>(
 ): Promise<Response> {
   const user = c.get("user");
   const preferred = readPrefer(c.req.header("prefer"));
-  const { operation, input, respond } = call;
+  const { operation, route = operation, input, respond } = call;
   const key = c.req.header("idempotency-key");
   // before the edge: a bad request is 400 whatever edge it names
-  const route = operation;
   readIdempotency(key, route, {});
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
   const idempotency = readIdempotency(key, route, { edge, input });

@@ -28,7 +28,9 @@ export async function deleteVolume(c: EmContext, deps: EmDeps): Promise<Response
   const volume = optionalLabel(fields, "pvc_name") ?? pod;
   if (volume === undefined) throw invalid("pvc_name", "is required");
   return perform(c, deps, {
-    operation: "volumes.delete",
+    operation: "volume.remove",
+    // keys that were sent to version 0.3 or older stay good
+    route: "volumes.delete",
     input: { volume },
     respond: () => json({ message: "Volume deleted successfully" }),
   });

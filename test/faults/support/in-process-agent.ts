@@ -10,6 +10,7 @@ import { AgentLoop, type AgentLoopOptions } from "#agent/loop/agent-loop.ts";
 import type { OperationHandlers } from "#agent/operation.ts";
 import { OutgoingStore } from "#agent/transfers/outgoing-store.ts";
 import type { DoorbellListener } from "#protocol/doorbell.ts";
+import { OPERATION_NAMES } from "#protocol/operations.ts";
 
 export type InProcessAgent = Awaited<ReturnType<typeof startAgent>>;
 
@@ -33,7 +34,7 @@ export async function startAgent(options: InProcessAgentOptions) {
   const ground = new GroundClient({ url, token });
   const log = pino({ level: process.env.PERIGEE_TEST_LOG ? "info" : "silent" });
   const session = new GroundSession(ground);
-  await retried(() => session.start({ journal: journal.id, version: "test" }));
+  await retried(() => session.start({ journal: journal.id, version: "test", operations: OPERATION_NAMES }));
   const { epoch } = session;
   const beat = () => ground.heartbeat({ epoch, nodes: [], usage: {}, free: 1e12 });
   await retried(beat);
