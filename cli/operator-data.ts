@@ -36,11 +36,11 @@ export async function withLedger<T>(
   const place = groundPlace(options);
   const { store, close } = await ("table" in place ? openTable(place.table) : openData(place.data, create));
   try {
-    const [{ Accounts }, { Ledger }] = await Promise.all([
+    const [{ Accounts }, { operatorLedger }] = await Promise.all([
       import("#lambdas/auth/accounts.ts"),
-      import("#lambdas/ledger/ledger.ts"),
+      import("#lambdas/operator-ledger.ts"),
     ]);
-    return await work({ accounts: new Accounts(store), ledger: new Ledger(store) });
+    return await work({ accounts: new Accounts(store), ledger: operatorLedger(store) });
   } finally {
     await close();
   }

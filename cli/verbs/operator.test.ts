@@ -1,6 +1,7 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Ledger } from "#lambdas/ledger/ledger.ts";
 import { gate, makeWorld, type World } from "#test/support/world.ts";
 import { Stage } from "../testing/cli-process.ts";
 
@@ -141,6 +142,28 @@ describe("operator verbs", () => {
     expect(await (await call).json()).toMatchObject({ error: "INTERRUPTED" });
     expect((await json(["edge", "reset", "em1"])).message).toContain("Nothing");
     hold.open();
+  });
+
+  test("reset reaches every lane, and the list shows each", async () => {
+    await world.user("bob");
+    const { ledger } = world.ground;
+    const jobs = new Ledger(world.ground.store, {
+      lanes: [{ name: "jobs", width: 2, order: "first-come", bounds: { queuePerEdge: 9, queuePerUser: 9 } }],
+    });
+    const epoch = await jobs.startAgent("em1", "journal", { version: "t", features: ["lanes"] });
+    const draft = { user: "bob", edge: "em1", lane: "jobs", operation: "nodes.status", input: {} } as const;
+    for (let i = 0; i < 3; i++) await jobs.submit(draft, "queue");
+    const { commands } = await jobs.claimMany("em1", { epoch, turn: 1, room: { jobs: 2 } });
+    expect(commands).toHaveLength(2);
+    const [edge] = (await json(["edge", "list"])).data as unknown as { lanes: { name: string }[] }[];
+    expect(edge?.lanes).toContainEqual({ name: "jobs", running: 2, queued: 1 });
+    const reset = (await json(["edge", "reset", "em1"])).data as unknown as {
+      commands: { command_id: string; state: string }[];
+    };
+    expect(reset.commands.map(({ command_id }) => command_id).sort()).toEqual(
+      commands.map(({ id }) => id).sort(),
+    );
+    for (const { id } of commands) expect((await ledger.command("bob", id)).state).toBe("failed");
   });
 
   test("server and agent run as verbs and stop cleanly on SIGTERM", async () => {

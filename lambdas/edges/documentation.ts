@@ -31,6 +31,8 @@ const response = z.object({
           width: z.number().int().nullable().openapi({ description: "null: its dialect is off" }),
           running: z.number().int(),
           queued: z.number().int(),
+          since: z.string().nullable().openapi({ description: "since when the oldest runs" }),
+          waiting_since: z.string().nullable().openapi({ description: "since when the oldest waits" }),
         }),
       )
       .openapi({ description: "what each lane runs and holds back; `busy` and `queued` are of the EM's" }),

@@ -12,6 +12,9 @@ export type EdgeParts = {
   now: () => number;
 };
 
+const oldestOf = (entries: readonly { since: number }[]): string | null =>
+  entries.length === 0 ? null : new Date(Math.min(...entries.map(({ since }) => since))).toISOString();
+
 /** `GET /edge`: what the ground knows of the edge by itself. Takes no lock, works without contact. */
 export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void {
   app.get("/edge", async (c) => {
@@ -58,6 +61,8 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
             width: widths[name] ?? null,
             running: running.length,
             queued: queue.length,
+            since: oldestOf(running),
+            waiting_since: oldestOf(queue),
           })),
           agent: agent
             ? {

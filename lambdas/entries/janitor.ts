@@ -1,5 +1,5 @@
 import { LIMITS } from "#protocol/limits.ts";
-import { type EdgeHealth, edgeHealth, healthMetrics } from "../metrics/edge-health.ts";
+import { type EdgeHealth, edgeHealth, healthMetrics, laneMetrics } from "../metrics/edge-health.ts";
 import { embeddedMetrics } from "../metrics/embedded-metrics.ts";
 import { deployment, ground, log, timeLeft } from "./lambda-ground.ts";
 
@@ -21,6 +21,9 @@ export async function handler(
     if ((silenceMs ?? 0) > LIMITS.contactMs || waitMs > LIMITS.abandonedMs || lockMs > LIMITS.abandonedMs) {
       log.warn({ edge, silenceMs, waitMs, lockMs }, "an edge is silent or busy for long");
     }
+  }
+  for (const [lane, metrics] of laneMetrics(health)) {
+    console.log(embeddedMetrics(deployment, metrics, Date.now(), lane));
   }
   console.log(embeddedMetrics(deployment, healthMetrics(health, LIMITS.contactMs), Date.now()));
   await ground.janitor.round();
