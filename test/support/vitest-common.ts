@@ -14,6 +14,8 @@ export const COMMON = {
   pool: "forks",
   // Tests start engines, servers and agents of their own: more at once only makes each slower
   maxWorkers: 2,
+  // and more at once of one file: what waits for an engine leaves the time to two others
+  maxConcurrency: 3,
   execArgv: ["--disable-warning=ExperimentalWarning"],
   sequence: { sequencer: LongRunsLast },
   tags: CONTRACT_TAGS,
