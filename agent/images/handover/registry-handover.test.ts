@@ -14,7 +14,7 @@ afterEach(() => rig.end());
 describe("handing an image over", () => {
   it("pushes it once and names it by digest", async () => {
     const reference = await rig.handover.reference(rig.needed(ada));
-    expect(reference).toBe(`rig.registry.onboard:5000/${rig.registry.held[0]}`);
+    expect(reference).toBe(`registry.onboard:5000/${rig.registry.held[0]}`);
     expect(reference).toMatch(new RegExp(`/${ada}-tool@sha256:[0-9a-f]{64}$`));
     expect(await rig.handover.reference(rig.needed(ada))).toBe(reference);
     expect(rig.registry.pushes()).toBe(1);

@@ -87,7 +87,7 @@ describe("what the registry keeps", () => {
     rig.handover = rig.open({ maxBytes: Math.round(size * 1.5), now: () => now++ });
     await rig.handover.reference(rig.needed(ada, first));
     const kept = await rig.handover.reference(rig.needed(ada, second));
-    expect(rig.registry.held.map((held) => `rig.registry.onboard:5000/${held}`)).toEqual([kept]);
+    expect(rig.registry.held.map((held) => `registry.onboard:5000/${held}`)).toEqual([kept]);
     expect(rig.collected).toBeGreaterThan(0);
   });
 
@@ -110,7 +110,7 @@ describe("what the registry keeps", () => {
     rig.inUse.clear();
     await rig.handover.reference(rig.needed(ada, second));
     const kept = await rig.handover.reference(rig.needed(bob, third));
-    expect(rig.registry.held.map((held) => `rig.registry.onboard:5000/${held}`)).toEqual([kept]);
+    expect(rig.registry.held.map((held) => `registry.onboard:5000/${held}`)).toEqual([kept]);
   });
 
   it("refuses when everything is in use", async () => {
