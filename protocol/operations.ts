@@ -76,7 +76,10 @@ type Operation = {
   changes: boolean;
   /** Writes a log while it works, which users read in rows. */
   logs?: true;
-  /** Deadline of the work on the edge, in seconds from the claim. */
+  /**
+   * Deadline of the work on the edge, in seconds from the grant of its resources. While content is sent, or a transfer
+   * waits for contact, it stands still.
+   */
   deadline: number;
 };
 
