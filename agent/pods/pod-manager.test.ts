@@ -1,4 +1,5 @@
 import { describe, expect } from "vitest";
+import { share } from "#test/support/long-run.ts";
 import { endOf, running, SERVER, stateWhere, waitingFor } from "#test/support/pod-rig.ts";
 import { test } from "#test/support/pod-rig-test.ts";
 
@@ -111,9 +112,9 @@ describe.concurrent("run", () => {
     expect(end.message).not.toContain(rig.directory);
   });
 
-  test("twenty at once, of several users, all end well and each with its own log", async ({ rig }) => {
+  test("many at once, of several users, all end well and each with its own log", async ({ rig }) => {
     const manager = rig.manager();
-    const runs = Array.from({ length: 20 }, (_, n) =>
+    const runs = Array.from({ length: share(20, 8) }, (_, n) =>
       rig.sh(manager, `user${n % 3}`, `echo number ${n}`, { pod: `pod-${n}` }),
     );
     const ends = await Promise.all(runs.map((run) => endOf(manager, run)));

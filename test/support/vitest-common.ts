@@ -1,7 +1,7 @@
 import type { ViteUserConfig } from "vitest/config";
-import { LongRunsLast } from "../contract/support/long-runs-last.ts";
 import { CONTRACT_TAGS } from "../contract/support/tags.ts";
 import { useCompileCache } from "./compile-cache.ts";
+import { FileOrder } from "./file-order.ts";
 
 useCompileCache();
 
@@ -17,6 +17,6 @@ export const COMMON = {
   // and more at once of one file: what waits for an engine leaves the time to two others
   maxConcurrency: 3,
   execArgv: ["--disable-warning=ExperimentalWarning"],
-  sequence: { sequencer: LongRunsLast },
+  sequence: { sequencer: FileOrder },
   tags: CONTRACT_TAGS,
 } satisfies ViteUserConfig["test"];
