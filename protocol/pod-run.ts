@@ -26,7 +26,7 @@ export const podMount = z.object({
 export type PodMount = z.infer<typeof podMount>;
 
 const words = (field: "command" | "args") => z.array(z.string()).max(FIELD_BOUNDS[field].items);
-/** A bound for times and durations, so that their sum is still a valid time. */
+/** Years: a moment that a clock can tell, also when it is added to another. */
 const ms = z.number().int().min(1).max(60_000_000_000_000);
 
 /** A run of a pod, with everything that it takes to run it again. Durations and times in ms. */

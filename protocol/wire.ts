@@ -308,7 +308,7 @@ export const transferRequest = z.object({
 export const transferResponse = z.object({
   /** PUT the whole object here: no parts, and no request to complete it */
   whole: signedUpload.optional(),
-  /** bytes of every part except the last */
+  /** bytes of every part but the last */
   partBytes: z.number().int().positive().optional(),
 });
 

@@ -17,6 +17,15 @@ test("it runs out once, after its time", () => {
   expect(end).toHaveBeenCalledOnce();
 });
 
+test("it may be longer than a timer can be", () => {
+  const end = vi.fn();
+  new Deadline(2 ** 32, end);
+  vi.advanceTimersByTime(2 ** 32 - 1);
+  expect(end).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1);
+  expect(end).toHaveBeenCalledOnce();
+});
+
 test("what it is paused for does not count, also several pieces at once and one that fails", async () => {
   const end = vi.fn();
   const deadline = new Deadline(1000, end);

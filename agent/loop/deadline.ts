@@ -1,3 +1,6 @@
+/** A longer time makes Node's timers fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /**
  * Runs out after so many milliseconds of work on the edge. It stands still while at least one piece of work is paused
  * for: what takes as long as contact wants is not work.
@@ -35,10 +38,15 @@ export class Deadline {
   #run(): void {
     if (this.#closed) return;
     this.#since = performance.now();
-    this.#timer = setTimeout(() => {
-      this.close();
-      this.#end();
-    }, this.#left);
+    this.#timer = setTimeout(
+      () => {
+        this.#left -= Math.min(this.#left, LONGEST_TIMER_MS);
+        if (this.#left > 0) return this.#run();
+        this.close();
+        this.#end();
+      },
+      Math.min(this.#left, LONGEST_TIMER_MS),
+    );
   }
 
   #stand(): void {
