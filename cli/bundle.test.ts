@@ -56,10 +56,12 @@ function forAnybody(): string {
     // another file system
     cpSync(realpathSync(process.execPath), node);
   }
-  const commander = join(tree, "node_modules/commander");
-  const from = realpathSync(commander);
-  rmSync(commander);
-  cpSync(from, commander, { recursive: true });
+  for (const path of ["node_modules/commander", "lambdas", "agent"]) {
+    const link = join(tree, path);
+    const from = realpathSync(link);
+    rmSync(link);
+    cpSync(from, link, { recursive: true });
+  }
   return node;
 }
 

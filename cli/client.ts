@@ -38,7 +38,7 @@ export class Client {
   readonly options: ClientOptions;
   /** the command that is under way, once it is known */
   current: string | undefined;
-  /** how to go on with what is interrupted now, for people; undefined when there is nothing special about it */
+  /** tells people how to continue what is interrupted now; undefined when the command needs no special hint */
   resumable: string | undefined;
   readonly #base: URL;
   #tokens: Tokens | undefined;
@@ -58,7 +58,7 @@ export class Client {
    */
   async send(attempt: Attempt): Promise<Answer> {
     let tokens = await this.#signedIn();
-    // An upload is not to be sent twice for a token that we know to be at its end.
+    // Renewed before the request: an upload would otherwise be sent twice when the token expires under it.
     if (endsWithin(tokens.access, 30)) tokens = await this.#renew(tokens);
     const answer = await this.#once(attempt, tokens.access);
     if (answer.status !== 401) return answer;
@@ -77,9 +77,9 @@ export class Client {
   }
 
   /**
-   * Asks until the edge takes it: 423, 503 and a full queue are waited out (`Retry-After`, at most `--wait`),
-   * a cut connection is tried again (the Idempotency-Key makes that safe; an uplink is harmless to repeat).
-   * Returns the first answer that is 2xx. @throws CliFailure for any other, and when the wait is over
+   * Repeats the request until the edge accepts it. After 423, 503 or a full queue it waits (`Retry-After`, at most
+   * `--wait`); after a cut connection it tries again (the Idempotency-Key makes that safe; an uplink may be repeated).
+   * Returns the first 2xx answer. @throws CliFailure for any other answer, and when the wait is over
    */
   async whenFree(attempt: Attempt, patience: Patience): Promise<Answer> {
     let cuts = 0;
@@ -103,7 +103,7 @@ export class Client {
       if (left <= 0) throw patience.limitMs ? overdue(failure, patience.limitMs) : failure;
       this.#sayWaiting(failure, left);
       await patience.pause(Math.min(left, retryAfterMs(answer.headers)));
-      // Refused means that nothing was taken: this key may be bound to a command that was withdrawn.
+      // A refused request did nothing, and its key may belong to a command that was withdrawn: take a new key.
       key = crypto.randomUUID();
     }
   }
@@ -157,7 +157,7 @@ export class Client {
     const { access } = await readJson(answer);
     if (typeof access !== "string") throw new CliFailure("BAD_ANSWER", "the log-in could not be renewed");
     this.#tokens = { ...tokens, access };
-    // Another perigee may have logged in or out meanwhile: only the log-in that we renewed is replaced.
+    // Another process may have logged in or out meanwhile: replace only the log-in that was renewed here.
     if ((await credentials.get(url))?.refresh === tokens.refresh) await credentials.set(url, this.#tokens);
     return this.#tokens;
   }
@@ -166,7 +166,7 @@ export class Client {
     const { output } = this.options;
     const until = ` (waiting, ${duration(left)} left)`;
     const text = describeBusy(failure);
-    // Without a terminal a line is written when its text changes: no seconds in it then.
+    // Without a terminal a line is written for each change of the text, so it must not contain a countdown.
     output.waiting(output.live ? text + until : `${text}; waiting`, {
       waiting: failure.code,
       ...failure.fields,
@@ -185,14 +185,14 @@ export function describeBusy(failure: CliFailure): string {
   return `CG2 is busy with ${what}${data.since ? ` since ${time(data.since)}` : ""}`;
 }
 
-/** The failure that an answer outside 2xx is. Reads its body. */
+/** Turns an answer other than 2xx into a failure. Reads its body. */
 export async function failureFrom(answer: Answer): Promise<CliFailure> {
   let body: Body = {};
   try {
     const parsed = parseExact(await readText(answer.body, 4 * 1024 * 1024));
     if (typeof parsed === "object" && parsed !== null) body = parsed as Body;
   } catch {
-    // a proxy's page, or a connection that ended with the status line: the status is what we know
+    // a proxy's page, or a connection that ended after the status line: only the status is known
   }
   const { error, message, ...fields } = body;
   const code = typeof error === "string" && error ? error : `HTTP_${answer.status}`;
@@ -247,7 +247,7 @@ function overdue(failure: CliFailure, limitMs: number): CliFailure {
   });
 }
 
-/** Does the JWT end within so many seconds? Not known: no. */
+/** Does the JWT expire within so many seconds? False when its expiry cannot be read. */
 function endsWithin(token: string, seconds: number): boolean {
   try {
     const { exp } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());

@@ -35,7 +35,7 @@ COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); _perigee; printf '%s\\n' "\${COMPRE
 describe("bash", () => {
   test("verbs, at the start and after global options", () => {
     expect(offered("")).toEqual(expect.arrayContaining(["login", "uplink", "run", "commands"]));
-    expect(offered("log")).toEqual(["login", "logout", "logs"]);
+    expect(offered("log")).toEqual(["login", "logout", "logs", "log"]);
     expect(offered("--url", "http://x", "--json", "upl")).toEqual(["uplink"]);
   });
 

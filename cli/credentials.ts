@@ -6,8 +6,8 @@ import { CliFailure } from "./failure.ts";
 export type Tokens = { username: string; access: string; refresh: string };
 
 /**
- * Tokens by the ground's URL, in one file that only its owner can read (0600, in a directory 0700).
- * Every change is written beside it and renamed, so that a reader never sees half a file.
+ * The tokens of each ground, by its URL, in one file that only its owner can read (0600, in a directory 0700).
+ * A change is written to a temporary file and renamed, so that a reader never sees an incomplete file.
  */
 export class Credentials {
   readonly path: string;

@@ -48,7 +48,7 @@ export async function withLedger<T>(
 
 type Opened = { store: LedgerStore; close(): Promise<void> };
 
-// What a verb needs of the ground is loaded by that verb: it would slow the start of every other one.
+// Modules of the ground are imported when a verb needs them: they would slow down the start of all other verbs.
 
 async function openData(data: string, create: boolean): Promise<Opened> {
   const path = join(data, "ledger.sqlite");

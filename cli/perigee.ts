@@ -8,6 +8,7 @@ import { registerCompletion } from "./verbs/completion.ts";
 import { registerDownlink } from "./verbs/downlink.ts";
 import { registerEdge } from "./verbs/edge.ts";
 import { registerImages } from "./verbs/images.ts";
+import { registerLog } from "./verbs/log.ts";
 import { registerLogin } from "./verbs/login.ts";
 import { registerLogs } from "./verbs/logs.ts";
 import { registerLs } from "./verbs/ls.ts";
@@ -40,6 +41,7 @@ export function buildProgram(): Command {
     registerRun,
     registerStatus,
     registerLogs,
+    registerLog,
     registerStop,
     registerNodes,
     registerVolumes,

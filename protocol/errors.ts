@@ -92,7 +92,7 @@ export class PerigeeError extends Error {
   }
 }
 
-/** Something failed on our side: what it was is in our own log only. */
+/** An internal error: its cause is written to the log only. */
 export const INTERNAL_ERROR: Failure = { code: "INTERNAL_ERROR", message: "Internal error" };
 
 /** The failure of a command that threw `error`: a {@link PerigeeError} as it is, anything else INTERNAL_ERROR. */

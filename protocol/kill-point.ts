@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
  */
 const killAt = process.env.PERIGEE_KILL_AT;
 
-/** A step at which a death would hurt most. Kills the process, as a power cut would, if this one is chosen. */
+/** Marks a step for fault tests. If it is the chosen one, the process is killed here, as by a power cut. */
 export function killPoint(name: string): void {
   if (killAt === undefined) return;
   const wanted = killAt.startsWith("@") ? nameIn(killAt.slice(1)) : killAt;

@@ -7,8 +7,8 @@ export const LABEL_RULE =
 export const label = z.string().regex(LABEL, LABEL_RULE);
 
 /**
- * A name space: what a dialect makes for itself in it, volumes and images of a user, is invisible to the other dialects.
- * The EM has none.
+ * A name space. A user's volumes and images that a dialect makes in its space are invisible to the other dialects. The
+ * EM has none.
  */
 export const space = z
   .string()

@@ -18,7 +18,7 @@ export const FEATURES = {
   grants: "grants",
 } as const;
 
-/** Also of a command that an older ground recorded. What is malformed is for the agent to refuse. */
+/** Accepts also what an older ground recorded. The agent refuses malformed input. */
 function inputFor(
   operation: OperationName,
   input: unknown,
@@ -39,7 +39,7 @@ function inputFor(
   return { input };
 }
 
-/** Names that versions up to 0.2 know these operations by. They keep their meaning for ever. */
+/** Names of these operations in versions up to 0.2. They always keep their meaning. */
 const FIRST_NAMES: Partial<Record<OperationName, OperationName>> = {
   "file.delete": "volume.delete",
   "volume.remove": "volumes.delete",
@@ -59,8 +59,8 @@ export function nameFor(operation: string, known: readonly string[] = FIRST_OPER
 export type Given = { operation: string; input: unknown };
 
 /**
- * A command as its agent takes it: an older one gets operations by their old names and inputs in their old shape.
- * Undefined when the agent cannot do it at all. Pure.
+ * A command in the form that its agent understands: an older agent gets operations by their old names and inputs in
+ * their old shape. Undefined when the agent cannot carry it out. Pure.
  * @param agent what it said when it started; one of version 0.1 said neither
  * @example
  * asAgentTakes({ operation: "file.delete", input }, {}) // { operation: "volume.delete", input }
@@ -72,7 +72,7 @@ export function asAgentTakes(
   const name = nameFor(operation, agent.operations);
   if (name === undefined) return undefined;
   const can = (feature: string) => agent.features?.includes(feature) ?? false;
-  // It would act on the user's volume or image of that name outside of the space.
+  // An agent without spaces would act on the volume or image of that name outside of the space.
   if (!can(FEATURES.spaces) && (input as { space?: unknown } | null)?.space !== undefined) return undefined;
   const taken = inputFor(operation, input, can);
   return taken && { operation: name, input: taken.input };

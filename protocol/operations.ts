@@ -24,7 +24,7 @@ export const stagedFile = z.object({
 });
 export type StagedFile = z.infer<typeof stagedFile>;
 
-/** Names one sending of an object in parts; the agent makes it up, and it is never all digits. */
+/** Identifies one transfer of an object in parts. The agent chooses it; it is never all digits. */
 export const transferName = z.string().regex(/^t[0-9a-z]{16,40}$/);
 
 /** An object that the agent put into staging: `n` is its number, `size` its bytes. */
@@ -33,7 +33,7 @@ export const stagedContent = z.object({
   size: z.number().int().nonnegative(),
   /** it came in parts, under this name */
   transfer: transferName.optional(),
-  /** each part is an object of its own, of so many bytes but for the last */
+  /** each part is an object of its own, of this many bytes except the last */
   chunkBytes: z.number().int().positive().optional(),
 });
 export type StagedContent = z.infer<typeof stagedContent>;
@@ -76,7 +76,10 @@ type Operation = {
   changes: boolean;
   /** Writes a log while it works, which users read in rows. */
   logs?: true;
-  /** Deadline of the work on the edge, in seconds from the claim. */
+  /**
+   * Deadline of the work on the edge, in seconds from the grant of its resources. While content is sent, or a transfer
+   * waits for contact, it stands still.
+   */
   deadline: number;
 };
 
@@ -159,7 +162,7 @@ export const OPERATIONS = {
   },
   /** Delete a file, or a directory with all that is in it. */
   "file.delete": fileDelete,
-  /** {@link OPERATIONS}["file.delete"] as versions up to 0.2 call it: a path, for ever. */
+  /** The name of {@link OPERATIONS}["file.delete"] in versions up to 0.2: it always means a path. */
   "volume.delete": fileDelete,
   "volumes.list": {
     input: z.object(spaced),
@@ -210,9 +213,9 @@ export const OPERATIONS = {
     deadline: SHORT_S,
   },
   "image.delete": { input: z.object({ ...spaced, image }), result: none, changes: true, deadline: SHORT_S },
-  /** Takes a run: done once it is recorded. Starting it goes on after that. */
+  /** Accepts a run. The command ends when the run is recorded; the run is started after that. */
   "pod.run": { input: podRunInput, result: none, changes: true, deadline: SHORT_S },
-  /** Runs a pod that has terminated once more: a new run of what its latest run was asked for, at once. */
+  /** Runs a pod that has terminated again, at once: a new run with the specification of its latest one. */
   "pod.start": { input: z.object({ pod: label }), result: none, changes: true, deadline: SHORT_S },
   "pod.status": {
     input: z.object({ pod: label }),
@@ -238,7 +241,7 @@ export type ResultOf<O extends OperationName> = z.infer<(typeof OPERATIONS)[O]["
 /** Names of all operations that this version knows. */
 export const OPERATION_NAMES = Object.keys(OPERATIONS) as OperationName[];
 
-/** What agents of version 0.1 know, which do not say so when they start. Never changed. */
+/** The operations of agents of version 0.1, which do not name them when they start. Never changed. */
 export const FIRST_OPERATIONS: readonly string[] = [
   "volume.uplink",
   "volume.list",

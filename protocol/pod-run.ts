@@ -4,7 +4,7 @@ import { LIMITS } from "./limits.ts";
 import { label, NODE_KINDS, space } from "./names.ts";
 import { volumePath } from "./volume-path.ts";
 
-/** What container engines make themselves: nothing of a user's is mounted there. */
+/** Paths that container engines mount themselves: nothing of a user is mounted there. */
 const ENGINES = ["/dev", "/proc", "/sys"];
 
 /** A place in a container: absolute, normalised, not the root and not the engine's own. */
@@ -44,11 +44,11 @@ const podRun = z
     kind: z.enum(NODE_KINDS).optional(),
     /** while a pod of that name runs or waits: take its place, or be refused with POD_EXISTS */
     onSameName: z.enum(["replace", "refuse"]),
-    /** from its start; absent: it is not ended for its age */
+    /** from its start; absent: no limit */
     maxMs: ms.optional(),
     /** how long it may be idle; no provider knows idleness yet: refused with NOT_SUPPORTED */
     idleMs: ms.optional(),
-    /** less than what the operator lets every pod have; more has no effect */
+    /** below the operator's limits for every pod; values above them have no effect */
     limits: z
       .object({
         memoryBytes: z
@@ -139,10 +139,10 @@ export function toFirstRun(run: PodRun): FirstPodRun | undefined {
   };
 }
 
-/** The rule that the mounts of a run break together; undefined when they keep it. */
+/** The rule that the mounts of a run break together; undefined when they break none. */
 function mountsRule(mounts: readonly PodMount[]): string | undefined {
   const nested = mounts.some(({ at }, n) => mounts.some((other, m) => n !== m && isWithin(at, other.at)));
-  // The engine would make the inner place in the outer volume, which other pods may be changing meanwhile.
+  // The engine would make the inner mount point in the outer volume, which other pods may be changing meanwhile.
   return nested ? "mounts must not lie in one another" : undefined;
 }
 

@@ -67,7 +67,7 @@ export const claimedCommand = z.object({
   /** one of OPERATIONS, or of a newer ground's: an agent fails what it does not know, and goes on */
   operation: z.string().min(1).max(64),
   input: z.unknown(),
-  /** claims of this command so far, this one included */
+  /** how often the command was claimed, this claim included */
   attempts: z.number().int(),
   /** seconds the work may take */
   deadline: z.number(),
@@ -88,13 +88,13 @@ export type ClaimedCommand = z.infer<typeof claimedCommand>;
 
 /** The answer to a claim with `room`. */
 export const claimResponse = z.object({
-  /** run already and are not among what the agent has, in the order of their claims: they need no room */
+  /** commands that run already and that the agent does not have, in the order of their claims: they need no room */
   resumed: z.array(claimedCommand),
-  /** `resumed` is all of them: what the journal holds beyond it was ended by the ground */
+  /** `resumed` is complete: the ground has ended every other command that the agent's journal holds */
   complete: z.boolean(),
-  /** new ones, in the order in which the lanes gave them */
+  /** new commands, in the order in which their lanes gave them places */
   commands: z.array(claimedCommand),
-  /** another claim would bring more, room allowing */
+  /** another claim would bring more, if there is room */
   more: z.boolean(),
   lanes: laneWidths,
 });
@@ -154,7 +154,7 @@ export const reportRequest = z.object({
   user: z.string(),
   command: commandId,
   outcome,
-  /** the command's, as it was claimed: it spares the ground a look; absent from agents of version 0.2 and older */
+  /** the lane of the command, as claimed: it saves the ground a read; agents of version 0.2 and older do not send it */
   lane: laneName.optional(),
 });
 /** `more`: another command waits, so that the agent need not ask when there is none. */
@@ -239,7 +239,7 @@ export const heartbeatRequest = z.object({
   /** every change of images and volumes up to now was reported (inventoryRequest) */
   reported: z.boolean().optional(),
 });
-/** Byte quota per user, for the agent to hold too. */
+/** Byte quota per user, which the agent enforces too. */
 export const heartbeatResponse = z.object({ quota: z.number() });
 
 /** A run of a pod as the agent knows it; `run` is the id of the pod/run command. */
@@ -306,7 +306,7 @@ export const transferRequest = z.object({
 });
 /** Exactly one of `whole` and `partBytes`. */
 export const transferResponse = z.object({
-  /** PUT all of it here: it needs no parts, and no completion */
+  /** PUT the whole object here: no parts, and no request to complete it */
   whole: signedUpload.optional(),
   /** bytes of every part but the last */
   partBytes: z.number().int().positive().optional(),

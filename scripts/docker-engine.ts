@@ -33,13 +33,13 @@ export async function findEngine(env: NodeJS.ProcessEnv = process.env): Promise<
   return answer;
 }
 
-/** Asks one engine who it is, within five seconds. */
-export async function askEngine(host: string): Promise<Engine | NoEngine> {
+/** Asks one engine who it is, within `timeoutMs`. */
+export async function askEngine(host: string, timeoutMs = PING_MS): Promise<Engine | NoEngine> {
   const socketPath = host.startsWith("unix://") ? host.slice("unix://".length) : undefined;
   if (socketPath && !existsSync(socketPath))
     return { reason: "absent", detail: `${socketPath} is not there` };
   try {
-    const version = await withTimeout(clientFor(host).version(), PING_MS);
+    const version = await withTimeout(clientFor(host).version(), timeoutMs);
     if (version.Os !== "linux")
       return { reason: "unfit", detail: `${host} runs ${version.Os} containers, not Linux ones` };
     if (compareVersions(version.ApiVersion, OLDEST_API) < 0) {

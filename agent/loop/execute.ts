@@ -16,6 +16,7 @@ import {
 } from "../operation.ts";
 import type { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { CommandStop } from "./command-stop.ts";
+import { Deadline } from "./deadline.ts";
 import { INTERRUPTED, NO_ROOM, outcomeOf, reportable, unsupported } from "./outcomes.ts";
 import { Transfers } from "./transfers.ts";
 
@@ -101,9 +102,9 @@ export function execute(deps: ExecuteDeps, command: ClaimedCommand, hooks: Execu
     }
     // After the journal has told whether it is too late.
     if (command.cancelRequested) stop.cancel();
-    const timer = setTimeout(() => stop.deadline(command.deadline), command.deadline * 1000);
+    const deadline = new Deadline(command.deadline * 1000, () => stop.deadline(command.deadline));
     try {
-      const context = contextOf(deps, command, name, journal, stop, hooks, (progress) => {
+      const context = contextOf(deps, command, name, journal, { stop, deadline }, hooks, (progress) => {
         latest = progress;
       });
       const result = await attempt(deps, context, changes, stop.signal);
@@ -111,7 +112,7 @@ export function execute(deps: ExecuteDeps, command: ClaimedCommand, hooks: Execu
     } catch (error) {
       return outcomeOf(error, deps.log, command);
     } finally {
-      clearTimeout(timer);
+      deadline.close();
     }
   };
 
@@ -141,7 +142,7 @@ function contextOf<O extends OperationName>(
   command: ClaimedCommand,
   operation: O,
   journal: JournalEntry,
-  stop: CommandStop,
+  { stop, deadline }: { stop: CommandStop; deadline: Deadline },
   hooks: ExecuteHooks,
   progress: (progress: Progress) => void,
 ): OperationContext {
@@ -154,6 +155,7 @@ function contextOf<O extends OperationName>(
     signal,
     ...(spool && { spool }),
     outgoing,
+    deadline,
   });
   return {
     command: { id: command.id, user: command.user, operation },

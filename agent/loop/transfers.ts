@@ -12,6 +12,7 @@ import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
 import { streamInto } from "../ground/stream-into.ts";
 import type { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { sendInParts } from "../transfers/send-in-parts.ts";
+import type { Deadline } from "./deadline.ts";
 
 /** URLs asked for at once, and how long (ms) one is used: less than the ground signs it for. */
 const BATCH = 200;
@@ -28,6 +29,8 @@ type Of = {
   signal: AbortSignal;
   spool?: SpoolPlace;
   outgoing: OutgoingStore;
+  /** stands still while content is sent, and while a transfer waits for contact (default: there is none) */
+  deadline?: Pick<Deadline, "pauseDuring">;
 };
 
 /** The staged objects of one command. Cut connections are taken up again where they broke, until `signal` aborts. */
@@ -88,9 +91,10 @@ export class Transfers {
     if (body instanceof Readable) {
       const { spool: place = SPOOL, signal } = this.#of;
       using spooled = await spool(body, place, { maxBytes, signal });
-      return await this.#send(n, spooled, maxBytes);
+      return await this.#unhurried(() => this.#send(n, spooled, maxBytes));
     }
-    return this.#send(n, body instanceof Uint8Array ? bytesSource([body]) : body, maxBytes);
+    const source = body instanceof Uint8Array ? bytesSource([body]) : body;
+    return this.#unhurried(() => this.#send(n, source, maxBytes));
   }
 
   /** As OperationContext.spool says. */
@@ -156,7 +160,7 @@ export class Transfers {
         if (!(error instanceof Error)) throw error;
         // What breaks before its first byte must not be asked for again and again without a pause.
         if (at > before) backoff.reset();
-        else await backoff.wait(this.#of.signal);
+        else await this.#unhurried(() => backoff.wait(this.#of.signal));
         stream = await this.#open(n, at);
       } finally {
         if (!stream.readableEnded && this.#of.signal.aborted) stream.destroy();
@@ -191,16 +195,37 @@ export class Transfers {
   }
 
   async #retried<T>(attempt: () => Promise<T>): Promise<T> {
+    this.#of.signal.throwIfAborted();
+    try {
+      return await attempt();
+    } catch (error) {
+      this.#throwUnlessCut(error);
+    }
+    return this.#unhurried(() => this.#again(attempt));
+  }
+
+  async #again<T>(attempt: () => Promise<T>): Promise<T> {
+    const { signal } = this.#of;
     const backoff = new Backoff();
     for (;;) {
-      this.#of.signal.throwIfAborted();
+      await backoff.wait(signal);
+      signal.throwIfAborted();
       try {
         return await attempt();
       } catch (error) {
-        this.#of.signal.throwIfAborted();
-        if (!(error instanceof GroundUnavailable)) throw error;
-        await backoff.wait(this.#of.signal);
+        this.#throwUnlessCut(error);
       }
     }
+  }
+
+  #throwUnlessCut(error: unknown): void {
+    this.#of.signal.throwIfAborted();
+    if (!(error instanceof GroundUnavailable)) throw error;
+  }
+
+  /** What lasts as long as contact wants: it does not count into the command's deadline. */
+  #unhurried<T>(work: () => Promise<T>): Promise<T> {
+    const { deadline } = this.#of;
+    return deadline ? deadline.pauseDuring(work) : work();
   }
 }

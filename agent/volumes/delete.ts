@@ -11,11 +11,11 @@ export type FileDelete = "file.delete" | "volume.delete";
 type Context = OperationContext<FileDelete>;
 
 /**
- * Deletes a file, a link (never what it points to) or a directory with all that is in it. It is out of sight
- * at once and whole; what the disk needs longer for goes on when the command is over.
+ * Deletes a file, a link (never what it points to) or a directory with all that is in it. It leaves
+ * the volume at once and completely; freeing its disk space may continue after the command has ended.
  *
- * Done once: `commit` is noted before, `moved` after the move into the trash, where it lies under the
- * command's id until the end. A redone delete that was moved, or finds nothing, has succeeded.
+ * It takes effect once: `commit` is noted before the move into the trash, `moved` after it, and the entry stays there
+ * under the command's id until the command ends. A repeated delete that was moved, or finds nothing, has succeeded.
  * @throws PerigeeError DELETE_FAILED, ILLEGAL_PATH
  */
 export function deleteHandler(volumes: Volumes): OperationHandler<FileDelete> {
@@ -57,10 +57,10 @@ function move(volumes: Volumes, { command, input, journal, signal }: Context, be
   }
 }
 
-/** A command waits this long (ms) for the disk; what is out of sight then goes on disappearing by itself. */
+/** How long (ms) a command waits until disk space is freed; after that, deleting continues in the background. */
 const EMPTY_MS = 20_000;
 
-/** Deletes what was moved away, in the background if need be; what a stopping agent leaves is swept at its start. */
+/** Deletes what was moved to the trash, in the background if it takes long; the agent's next start deletes the rest. */
 export async function emptyTrash(volumes: Volumes, id: string, signal: AbortSignal): Promise<void> {
   killPoint("trash.emptying");
   const over = new AbortController();

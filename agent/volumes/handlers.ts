@@ -16,7 +16,7 @@ export type VolumeOperation =
   | "volumes.list"
   | VolumeRemove;
 
-/** The handler is given the volume by the name that it has beside those of other spaces. */
+/** Gives the handler the volume's name with its space, under which no other dialect has a volume. */
 function withSpace<O extends Exclude<VolumeOperation, "volumes.list">>(
   handler: OperationHandler<O>,
 ): OperationHandler<O> {

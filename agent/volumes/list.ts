@@ -4,7 +4,7 @@ import type { OperationHandler } from "../operation.ts";
 import type { VolumeDeps } from "./volume-deps.ts";
 import type { Volumes } from "./volumes.ts";
 
-/** A file must have been still for this long (ms) before its hash is kept: file systems' clocks tick coarsely. */
+/** A file's hash is kept only when it was unchanged for this long (ms): the time stamps of file systems are coarse. */
 const SETTLED_MS = 2000;
 /**
  * The same while a pod runs: writes through a shared mapping show in a file's times only when the page is

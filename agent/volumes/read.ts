@@ -18,7 +18,7 @@ import type { Volumes } from "./volumes.ts";
 type Context = OperationContext<"volume.read">;
 type Result = ResultOf<"volume.read">;
 
-/** Room for an archive's own blocks beside the contents. */
+/** Bytes for an archive's headers and trailers, beside the contents. */
 const ARCHIVE_OVERHEAD = 1.05;
 
 /**
@@ -60,7 +60,7 @@ async function sendFile(
     return await sendOpened(context, fd, name, quota, false);
   } catch (error) {
     if (!(error instanceof SourceChanged)) throw error;
-    // Who writes on and on would have it begin anew for ever: a copy does not change.
+    // While somebody keeps writing to the file, sending would start again and again: a copy does not change.
     return await sendOpened(context, fd, name, quota, true);
   } finally {
     closeSync(fd);
@@ -87,7 +87,7 @@ async function sendOpened(
   const source: RangedSource = {
     size: length,
     pin: `${etag}${start}`,
-    // by a descriptor of its own, which goes with the stream
+    // the stream has its own descriptor, and closes it
     read: (from, count) => readExactly(openSync(`/proc/self/fd/${fd}`, "r"), start + from, count),
     check() {
       if (etagOf(fstatSync(fd, { bigint: true })) !== etag) throw new SourceChanged(`${name} has changed`);
@@ -124,12 +124,12 @@ async function sendDirectory(
     const { size: total } = spooled;
     const sent = (done: number) => context.progress({ phase: "sending", done, total, unit: "bytes" });
     const content = await context.store(0, { ...spooled, sent }, most);
-    // an archive has no state of its own to be recognised by: its bytes are
+    // an archive has no inode or times to identify its content: its bytes do
     const etag = `"${spooled.pin}"`;
     const modified = Number(stats.mtimeMs);
     return { kind: "directory", ...(archive !== "tar" && { archive }), name, total, etag, modified, content };
   } finally {
-    // it reads through `held`
+    // the stream reads through `held` until it is closed
     await closed;
   }
 }
@@ -147,7 +147,7 @@ function meter(context: Context): Transform {
   });
 }
 
-/** What the user is told when reading broke off. */
+/** The error for the user when reading failed in the middle. */
 function readable(error: unknown, { input, signal }: Context): unknown {
   if (signal.aborted) return signal.reason;
   for (let cause = error; cause instanceof Error; cause = cause.cause) {

@@ -28,7 +28,8 @@ export type VolumesOptions = {
 export type VolumeInfo = { name: string /** bytes */; size: number /** ms since 1970 */; created: number };
 
 /**
- * The volumes of one edge: directories `<root>/<user>/<volume>`, in a space `<root>/<user>/<volume>.<space>`, and beside them what is coming and going.
+ * The volumes of one edge: directories `<root>/<user>/<volume>`, in a space `<root>/<user>/<volume>.<space>`. Beside
+ * them are uplinks that are being received and entries that are being deleted.
  */
 export class Volumes {
   readonly root: string;
@@ -116,8 +117,8 @@ export class Volumes {
   }
 
   /**
-   * Takes the volume out of sight, durably; the caller empties the trash of `id` afterwards. False when there
-   * is no such volume.
+   * Moves the volume to the trash, durably; the caller then deletes `id` from the trash. False when there is no such
+   * volume.
    */
   takeAway(user: string, volume: string, id: string): boolean {
     try {
@@ -136,7 +137,7 @@ export class Volumes {
 
   /**
    * Deletes a volume with everything in it; one that is not there is no error.
-   * @param id names it in the trash, unique to this deletion
+   * @param id its name in the trash, which no other deletion uses
    */
   async deleteVolume(user: string, volume: string, id: string): Promise<void> {
     this.directoryOf(user, volume);
@@ -155,7 +156,7 @@ export class Volumes {
     return Object.fromEntries(this.users().map((user) => [user, this.usage(user)]));
   }
 
-  /** Was the user's use ever measured in this life of the agent? */
+  /** Was the user's usage measured since this agent process started? */
   isMeasured(user: string): boolean {
     return this.#usage.has(user);
   }
@@ -165,7 +166,7 @@ export class Volumes {
     this.#usage.set(user, this.usage(user) + bytes);
   }
 
-  /** Measures all the user's volumes, off the event loop, from now: not as they were when another asked. */
+  /** Measures all the user's volumes as they are from now on, in a worker: a measurement under way is not reused. */
   measure(user: string): Promise<number> {
     const { running, next } = this.#measuring.get(user) ?? {};
     if (next !== undefined) return next;
@@ -182,7 +183,7 @@ export class Volumes {
     });
   }
 
-  /** Bytes on disk beneath a directory of the host that is no volume of ours, such as one of the engine's. */
+  /** Bytes on disk beneath a directory of the host that is not a volume, such as one of the engine's. */
   async measurePath(directory: string): Promise<number> {
     using opened = Directory.open(directory);
     return chargeOf(await this.#measurer.measure(opened));
@@ -192,16 +193,16 @@ export class Volumes {
     return fs.readdirSync(this.root).filter((name) => USER.test(name));
   }
 
-  /** Bytes that may still be written before the free-space floor is met; negative when it has been. */
+  /** Bytes that may still be written above the free-space floor; negative below it. */
   room(): number {
     const { bavail, bsize } = fs.statfsSync(this.root);
     return bavail * bsize - this.#floor;
   }
 
-  /** Files and directories that may still be made before the floor of those is met; infinite where none is set. */
+  /** Files and directories that may still be made above their floor; infinite where the file system sets no limit. */
   roomForEntries(): number {
     const { files, ffree } = fs.statfsSync(this.root);
-    // file systems that make room for entries as they come tell of none at all
+    // file systems that create inodes on demand report zero of them
     return files > 0 ? ffree - LIMITS.freeFloorEntries : Number.POSITIVE_INFINITY;
   }
 
@@ -211,7 +212,7 @@ export class Volumes {
     return bavail * bsize;
   }
 
-  /** @throws PerigeeError STORAGE_FULL when `bytes` more would break into the free-space floor */
+  /** @throws PerigeeError STORAGE_FULL when `bytes` more would leave less than the free-space floor */
   assertRoom(bytes: number): void {
     if (this.room() < bytes) {
       throw new PerigeeError("STORAGE_FULL", "The edge's disk is at its free-space floor");
@@ -221,13 +222,13 @@ export class Volumes {
   /** @throws PerigeeError STORAGE_FULL when the file system cannot hold `count` files and directories more */
   assertEntries(count: number): void {
     const { files, ffree } = fs.statfsSync(this.root);
-    // file systems that make room for entries as they come tell of none at all
+    // file systems that create inodes on demand report zero of them
     if (files > 0 && ffree < count) {
       throw new PerigeeError("STORAGE_FULL", "The edge's disk can hold no more files");
     }
   }
 
-  /** Takes what was received for `command` away, into the trash as `<command>.incoming`. */
+  /** Moves what was received for `command` to the trash, as `<command>.incoming`. */
   discardIncoming(command: string): void {
     try {
       using incoming = Directory.open(this.incoming);
@@ -310,7 +311,7 @@ export class Volumes {
       .prepare("SELECT created FROM volumes WHERE user = ? AND volume = ?")
       .get(user, volume);
     if (row !== undefined) return Number(row.created);
-    // made by hand, or before this state was: the file system remembers as well as it can
+    // made by hand, or before this database existed: the file system's time is the best there is
     return Math.floor(
       fs.statSync(this.directoryOf(user, volume), { throwIfNoEntry: false })?.birthtimeMs ?? 0,
     );
@@ -323,7 +324,7 @@ function isVolumeName(name: string): boolean {
   return LABEL.test(volume) && spaces.length <= 1 && spaces.every((own) => space.safeParse(own).success);
 }
 
-/** What a volume counts against the quota: one with depths that cannot be measured is over any. */
+/** The bytes that a volume counts against the quota: more than any quota when it is too deep to be measured. */
 function chargeOf(measured: Measure | undefined): number {
   return measured?.truncated ? UNMEASURABLE_BYTES : (measured?.allocated ?? 0);
 }

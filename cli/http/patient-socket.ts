@@ -26,7 +26,7 @@ export class PatientSocket extends net.Socket {
     return (error) => {
       const code = (error as NodeJS.ErrnoException | undefined)?.code;
       if (code !== "EPIPE" && code !== "ECONNRESET") return done(error);
-      // The read side ends soon, with or without an answer. The timer is for a peer that keeps it open.
+      // The read side ends soon, with or without an answer. The timer closes it when the peer keeps it open.
       const timer = setTimeout(() => done(error), 5_000);
       this.once("close", () => clearTimeout(timer));
     };

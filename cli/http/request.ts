@@ -6,14 +6,14 @@ import { PatientSocket } from "./patient-socket.ts";
 const keepAlive = { keepAlive: true, keepAliveMsecs: 30_000 };
 const plain = { open: http.request, agent: new http.Agent(keepAlive) };
 let tls: Promise<{ open: typeof http.request; agent: Agent }> | undefined;
-/** Loaded when it is needed first: who speaks plain HTTP need not wait for TLS. */
+/** Imported at the first HTTPS request: plain HTTP need not wait for TLS to load. */
 const overTls = () =>
   (tls ??= import("node:https").then(({ request, Agent }) => ({
     open: request,
     agent: new Agent(keepAlive),
   })));
 
-/** How long an upload waits for `100 Continue` before it sends its body unasked. */
+/** How long (ms) an upload waits for `100 Continue` before it sends its body without it. */
 const CONTINUE_MS = 2_000;
 
 /** What `send` in send.ts does. */
@@ -50,7 +50,7 @@ export async function request(base: URL, call: Call): Promise<Answer> {
     request.on("error", (error) => reject(bodyError ?? error));
     request.on("response", (body) => {
       answered = true;
-      // The rest of the upload will not be read: what is left of the connection only carries the answer.
+      // The server does not read the rest of the upload: the connection is used for its answer only.
       if (streamed) body.once("end", () => request.destroy());
       resolve({ status: body.statusCode ?? 0, headers: body.headers, body });
     });

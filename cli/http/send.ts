@@ -2,12 +2,12 @@ import type { IncomingMessage } from "node:http";
 import type { Answer, Call } from "./call.ts";
 
 /**
- * Sends one request and returns the head of its answer. A streamed body goes out after `100 Continue`, so
- * that an early refusal costs nothing; one that comes in the middle stops the sending and is returned too.
+ * Sends one request and returns the head of its answer. A streamed body is sent after `100 Continue`, so that an early
+ * refusal costs no upload; an answer that arrives during the upload stops it and is returned.
  * @throws the network's errors (ECONNREFUSED, ECONNRESET …), or the body's own
  */
 export async function send(base: URL, call: Call): Promise<Answer> {
-  // Not before there is something to send: nothing else needs Node's HTTP, which takes time to load
+  // Imported at the first request: loading Node's HTTP takes time, and verbs that send nothing do not need it
   const { request } = await import("./request.ts");
   return request(base, call);
 }

@@ -1,9 +1,9 @@
-import { once } from "node:events";
 import { StringDecoder } from "node:string_decoder";
 import { type Command, InvalidArgumentError } from "commander";
 import { failureFrom } from "../client.ts";
 import { networkFailure } from "../http/network-error.ts";
 import { query, wholeNumber, withPod } from "../options.ts";
+import { writeOut } from "../output/write-out.ts";
 import { parseDuration } from "../patience.ts";
 import { action, type Session } from "../session.ts";
 
@@ -31,11 +31,11 @@ async function logs({ client, output, url, signal }: Session, _: [], options: Op
   if (answer.status !== 200) throw await failureFrom(answer);
   const show = output.json ? linesAsJson() : (chunk: Buffer | undefined) => chunk;
   try {
-    for await (const chunk of answer.body as AsyncIterable<Buffer>) await write(show(chunk));
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) await writeOut(show(chunk));
   } catch (error) {
     throw signal.aborted ? error : networkFailure(error, url);
   }
-  await write(show(undefined));
+  await writeOut(show(undefined));
 }
 
 /** Every line as `{"line": …}`, including a last one without a line break. */
@@ -48,10 +48,6 @@ function linesAsJson(): (chunk: Buffer | undefined) => string {
     if (!chunk && rest) lines.push(rest);
     return lines.map((line) => `${JSON.stringify({ line })}\n`).join("");
   };
-}
-
-async function write(chunk: Buffer | string | undefined): Promise<void> {
-  if (chunk?.length && !process.stdout.write(chunk)) await once(process.stdout, "drain");
 }
 
 function since(text: string): string {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Deployment, deploy, type Lane } from "./support/deployment.ts";
-import { BEGIN, end, expectOne, killedAt, newest } from "./support/killed-at.ts";
+import { expectOne, killedAt, newest, pointsOf } from "./support/killed-at.ts";
 
 let deployment: Deployment;
 beforeAll(async () => {
@@ -21,18 +21,20 @@ describe("the agent dies while it works on files, and is started again", () => {
   describe.concurrent("uplink", () => {
     /** What the user, or a pod, writes after it took effect must not be taken back by a second try. */
     const EFFECT = "uplink.placed";
-    const points = [
-      ...BEGIN,
-      "uplink.planned",
-      "uplink.received",
-      "journal.before.commit",
-      "journal.after.commit",
-      "uplink.renamed",
-      EFFECT,
-      "uplink.before.discard",
-      "uplink.discarded",
-      ...end("volume.uplink"),
-    ];
+    const points = pointsOf(
+      "volume.uplink",
+      [
+        "uplink.planned",
+        "uplink.received",
+        "journal.before.commit",
+        "journal.after.commit",
+        "uplink.renamed",
+        EFFECT,
+        "uplink.before.discard",
+        "uplink.discarded",
+      ],
+      "everywhere",
+    );
     test.each(points)("killed at %s", { concurrent: false }, async (point) => {
       const lane = deployment.lanes[0]!;
       const volume = `v${points.indexOf(point)}`;
@@ -68,15 +70,11 @@ describe("the agent dies while it works on files, and is started again", () => {
 
   describe.concurrent("delete", () => {
     const EFFECT = "journal.before.moved";
-    const points = [
-      ...BEGIN,
-      "journal.before.commit",
-      "journal.after.commit",
-      EFFECT,
-      "journal.after.moved",
-      "trash.emptying",
-      ...end("file.delete"),
-    ];
+    const points = pointsOf(
+      "file.delete",
+      ["journal.before.commit", "journal.after.commit", EFFECT, "journal.after.moved", "trash.emptying"],
+      "handler",
+    );
     test.each(points)("killed at %s", { concurrent: false }, async (point) => {
       const lane = deployment.lanes[1]!;
       const directory = join(lane.volume("default"), "gone");
@@ -102,15 +100,11 @@ describe("the agent dies while it works on files, and is started again", () => {
 
   describe.concurrent("pvc delete", () => {
     const EFFECT = "journal.before.moved";
-    const points = [
-      ...BEGIN,
-      "journal.before.commit",
-      "journal.after.commit",
-      EFFECT,
-      "journal.after.moved",
-      "trash.emptying",
-      ...end("volume.remove"),
-    ];
+    const points = pointsOf(
+      "volume.remove",
+      ["journal.before.commit", "journal.after.commit", EFFECT, "journal.after.moved", "trash.emptying"],
+      "handler",
+    );
     test.each(points)("killed at %s", { concurrent: false }, async (point) => {
       const lane = deployment.lanes[2]!;
       const pvc_name = `v${points.indexOf(point)}`;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ociArchive, tarOf } from "#test/support/saved-archive.ts";
 import { type Deployment, deploy, docker, type Lane } from "./support/deployment.ts";
-import { BEGIN, end, expectOne, killedAt, newest } from "./support/killed-at.ts";
+import { expectOne, killedAt, newest, pointsOf } from "./support/killed-at.ts";
 
 let deployment: Deployment;
 beforeAll(async () => {
@@ -48,7 +48,7 @@ const unique = `t${process.pid}x${Date.now().toString(36)}`;
 
 describe("the agent dies while it works on images, and is started again", () => {
   describe.concurrent("build", () => {
-    const points = [...BEGIN, "images.built", ...MADE, ...end("image.build")];
+    const points = pointsOf("image.build", ["images.built", ...MADE], "everywhere");
     test.each(points)("killed at %s", { concurrent: false }, async (point) => {
       const lane = deployment.lanes[0]!;
       const image = `${unique}built`;
@@ -75,7 +75,7 @@ describe("the agent dies while it works on images, and is started again", () => 
   });
 
   describe.concurrent("load", () => {
-    const points = [...BEGIN, "images.loaded", ...MADE, ...end("image.load")];
+    const points = pointsOf("image.load", ["images.loaded", ...MADE], "handler");
     test.each(points)("killed at %s", { concurrent: false }, async (point) => {
       const lane = deployment.lanes[1]!;
       const image = `${unique}loaded`;
@@ -98,14 +98,11 @@ describe("the agent dies while it works on images, and is started again", () => 
   });
 
   describe.concurrent("delete", () => {
-    const points = [
-      ...BEGIN,
-      "journal.before.commit",
-      "journal.after.commit",
-      "images.forgotten",
-      "images.untagged",
-      ...end("image.delete"),
-    ];
+    const points = pointsOf(
+      "image.delete",
+      ["journal.before.commit", "journal.after.commit", "images.forgotten", "images.untagged"],
+      "handler",
+    );
     test.each(points)("killed at %s", { concurrent: false }, async (point) => {
       const lane = deployment.lanes[2]!;
       const image = `${unique}gone`;

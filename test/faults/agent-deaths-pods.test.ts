@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LABEL } from "#agent/pods/labels.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import { type Deployment, deploy, docker, type Lane } from "./support/deployment.ts";
-import { BEGIN, end, expectOne, killedAt, newest } from "./support/killed-at.ts";
+import { expectOne, killedAt, newest, pointsOf } from "./support/killed-at.ts";
 
 let deployment: Deployment;
 beforeAll(async () => {
@@ -60,16 +60,11 @@ const unique = `t${process.pid}x${Date.now().toString(36)}`;
 
 describe("the agent dies while it works on pods, and is started again", () => {
   describe.concurrent("run", () => {
-    const points = [
-      ...BEGIN,
-      "pods.recorded",
-      ...end("pod.run"),
-      "pods.starting",
-      "pods.created",
-      "pods.started",
-      "pods.flushed",
-      "pods.removed",
-    ];
+    const points = pointsOf(
+      "pod.run",
+      ["pods.recorded", "pods.starting", "pods.created", "pods.started", "pods.flushed", "pods.removed"],
+      "everywhere",
+    );
     test.each(points)("killed at %s", { concurrent: false }, async (point) => {
       const lane = deployment.lanes[0]!;
       const pod = `${unique}p${points.indexOf(point)}`;
@@ -100,7 +95,7 @@ describe("the agent dies while it works on pods, and is started again", () => {
   });
 
   describe.concurrent("stop", () => {
-    const points = [...BEGIN, "pods.stopping", "pods.stopped", ...end("pod.stop")];
+    const points = pointsOf("pod.stop", ["pods.stopping", "pods.stopped"], "handler");
     test.each(points)("killed at %s", { concurrent: false }, async (point) => {
       const lane = deployment.lanes[2]!;
       const pod = `${unique}s${points.indexOf(point)}`;

@@ -14,6 +14,9 @@ import type { RunInput } from "#agent/pods/runs/run-record.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import { makeBusyboxImage } from "./base-image.ts";
 
+/** Says "up", then runs until SIGTERM, which it answers with exit code 5. */
+export const SERVER = "trap 'echo down; exit 5' TERM; echo up; while :; do sleep 0.05; done";
+
 /** Images that exist once for all: `image` names them for the rig's `resolveImage`. */
 const BUSYBOX = "busybox";
 
@@ -99,6 +102,26 @@ export class PodRig {
       .split("\n")
       .slice(0, -1)
       .map((line) => line.slice(line.indexOf(" ") + 1));
+  }
+
+  /** Resolves when that line of a run's log has landed. */
+  async said(run: string, line: string): Promise<void> {
+    while (!this.lines(run).includes(line)) await this.landed();
+  }
+
+  /** The database still says what it said before an operation whose answer got lost. */
+  rewind(run: string, change: Record<string, unknown>): void {
+    const { state } = this.db.prepare("SELECT state FROM pod_runs WHERE run = ?").get(run) as {
+      state: string;
+    };
+    const text = JSON.stringify({ ...JSON.parse(state), ...change });
+    this.db.prepare("UPDATE pod_runs SET state = ? WHERE run = ?").run(text, run);
+  }
+
+  /** This rig's containers in the engine. */
+  containers(): Promise<Docker.ContainerInfo[]> {
+    const label = [`${LABEL.instance}=${this.instance}`];
+    return this.docker.listContainers({ all: true, filters: { label } });
   }
 
   /** Host path of a volume; it is made, writable for every user id. */

@@ -1,7 +1,7 @@
 import type { ViteUserConfig } from "vitest/config";
-import { LongRunsLast } from "../contract/support/long-runs-last.ts";
 import { CONTRACT_TAGS } from "../contract/support/tags.ts";
 import { useCompileCache } from "./compile-cache.ts";
+import { FileOrder } from "./file-order.ts";
 
 useCompileCache();
 
@@ -14,7 +14,9 @@ export const COMMON = {
   pool: "forks",
   // Tests start engines, servers and agents of their own: more at once only makes each slower
   maxWorkers: 2,
+  // and more at once of one file: what waits for an engine leaves the time to two others
+  maxConcurrency: 3,
   execArgv: ["--disable-warning=ExperimentalWarning"],
-  sequence: { sequencer: LongRunsLast },
+  sequence: { sequencer: FileOrder },
   tags: CONTRACT_TAGS,
 } satisfies ViteUserConfig["test"];

@@ -4,6 +4,7 @@ import os from "node:os";
 import { ulid } from "ulid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { podRuntimeConformance } from "#test/conformance/pod-runtime.ts";
+import { share } from "#test/support/long-run.ts";
 import { PodRig } from "#test/support/pod-rig.ts";
 import { mountOf } from "#test/support/run-mounts.ts";
 import { type RunSpec, StartFailure } from "../pod-runtime.ts";
@@ -155,8 +156,10 @@ describe("DockerRuntime", () => {
     await runtime.remove(spec.run);
   });
 
-  test("twenty first runs of a user at once make one network, the last tidy removes it", async () => {
-    const specs = Array.from({ length: 20 }, (_, n) => sh("sleep 1000", { user: "crowd", pod: `pod-${n}` }));
+  test("many first runs of a user at once make one network, the last tidy removes it", async () => {
+    const specs = Array.from({ length: share(20, 8) }, (_, n) =>
+      sh("sleep 1000", { user: "crowd", pod: `pod-${n}` }),
+    );
     await Promise.all(specs.map((spec) => runtime.start(spec)));
     const networks = () =>
       rig.docker.listNetworks({

@@ -8,8 +8,11 @@ import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
 import { ignoring, messageOf, statusOf } from "../../engine/engine-call.ts";
 import { openEngine } from "../../engine/open-engine.ts";
+import { cleanStartError } from "../clean-start-error.ts";
 import { NEVER_RAN, terminated } from "../container-state.ts";
+import { ImageConfigs } from "../image-configs.ts";
 import { LABEL } from "../labels.ts";
+import { DEFAULT_POD_LIMITS, type PodLimits } from "../pod-limits.ts";
 import {
   ImageMissing,
   type ListedRun,
@@ -20,16 +23,15 @@ import {
   type Written,
 } from "../pod-runtime.ts";
 import { isStoppable, tellAll } from "../shell-stop.ts";
-import { DEFAULT_POD_LIMITS, type NodeDevices, type PodLimits } from "./container.ts";
+import type { NodeDevices } from "./container.ts";
 import { DockerCreator } from "./create.ts";
 import { watchEvents } from "./events.ts";
 import { isImagesFault, isPayloadsFault } from "./faults.ts";
-import { ImageConfigs } from "./image-configs.ts";
 import { framesOf, openLogStream } from "./logs.ts";
 import { DockerMountPoints } from "./mount-points.ts";
 import { containerName, runOfName } from "./names.ts";
 import { DockerNetworks } from "./networks.ts";
-import { cleanStartError, stateOf } from "./state.ts";
+import { stateOf } from "./state.ts";
 import { VolumeTurns } from "./volume-use.ts";
 import { type Sized, writtenBeside } from "./written.ts";
 

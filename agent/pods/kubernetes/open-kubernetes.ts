@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
 import type { ImageHandover } from "../../images/handover/image-handover.ts";
-import { ImageConfigs } from "../docker/image-configs.ts";
+import { ImageConfigs } from "../image-configs.ts";
 import { KubernetesApi } from "./api.ts";
 import type { KubernetesConfig } from "./config.ts";
 import { KubernetesRuntime } from "./runtime.ts";

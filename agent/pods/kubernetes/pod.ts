@@ -1,8 +1,8 @@
 import { MiB } from "#protocol/limits.ts";
 import type { NodeKind } from "#protocol/names.ts";
 import { argvOf, type ImageCommand } from "../argv-of-run.ts";
-import { DROPPED_CAPABILITIES, type PodLimits } from "../docker/container.ts";
 import { LABEL } from "../labels.ts";
+import { DROPPED_CAPABILITIES, type PodLimits } from "../pod-limits.ts";
 import type { RunSpec } from "../pod-runtime.ts";
 import { stoppable, tellAll } from "../shell-stop.ts";
 import { mountsOf } from "./mounts.ts";

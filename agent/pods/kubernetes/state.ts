@@ -1,6 +1,6 @@
 import type { ContainerState } from "#protocol/operations.ts";
+import { cleanStartError } from "../clean-start-error.ts";
 import { NEVER_RAN, terminated, wholeSeconds } from "../container-state.ts";
-import { cleanStartError } from "../docker/state.ts";
 import { STOPPED } from "./names.ts";
 import type { ContainerStateOfPod, Pod } from "./types.ts";
 

@@ -30,7 +30,7 @@ export function uplinkHandler(volumes: Volumes, deps: VolumeDeps): OperationHand
     try {
       room = committed ? deps.budget.take(command.user, input.bytes) : await prepare(volumes, deps, context);
     } catch (error) {
-      // a stopped agent goes on with what it has; for everybody else there was never anything
+      // an agent that stops continues with these files at its next start; in all other cases they are removed
       if (!(error instanceof ShuttingDown)) await discard(volumes, command.id);
       throw error;
     }
@@ -96,7 +96,7 @@ function check(volumes: Volumes, { command, input }: Context, plan: Incoming["pl
   return root === undefined ? 0 : checkTargets(root, plan);
 }
 
-/** Takes the received files away; they are out of the way at once. */
+/** Moves the received files to the trash at once, and deletes them there. */
 async function discard(volumes: Volumes, command: string): Promise<void> {
   try {
     volumes.discardIncoming(command);

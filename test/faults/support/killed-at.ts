@@ -1,17 +1,27 @@
 import { expect } from "vitest";
 import type { OperationName } from "#protocol/operations.ts";
 import type { Answer } from "#test/contract/support/client.ts";
+import { LONG } from "#test/support/long-run.ts";
 import type { Lane } from "./deployment.ts";
 
-/** Steps of every command that changes something. */
-export const BEGIN = ["loop.claimed", "journal.started"] as const;
-export const end = (operation: OperationName) => [
-  "journal.before.done",
-  "journal.after.done",
-  "loop.before.report",
-  // named, because the command before may not have passed it yet when its answer is there
-  `loop.after.report.${operation}`,
-];
+/** Steps of every command that changes something, before its handler. */
+const BEFORE = ["loop.claimed", "journal.started"];
+
+/**
+ * Where an agent dies around and inside the handler of `operation`, whose own steps are `own`. What the loop does
+ * before the handler and after its end is the same code for each operation: with `handler` only a long run dies there,
+ * and every run where the handler is started again after all its steps.
+ */
+export function pointsOf(operation: OperationName, own: string[], dies: "everywhere" | "handler"): string[] {
+  const after = [
+    "journal.after.done",
+    "loop.before.report",
+    // named, because the command before may not have passed it yet when its answer is there
+    `loop.after.report.${operation}`,
+  ];
+  const inside = [...own, "journal.before.done"];
+  return LONG || dies === "everywhere" ? [...BEFORE, ...inside, ...after] : inside;
+}
 
 /**
  * Has the agent die at `point` of what `call` asks for, lets `meanwhile` happen, starts the agent again and

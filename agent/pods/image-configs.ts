@@ -1,8 +1,8 @@
 import type Docker from "dockerode";
-import { isEngineError } from "../../engine/engine-call.ts";
-import { reservedLabelOf } from "../../images/image-labels.ts";
-import type { ImageCommand } from "../argv-of-run.ts";
-import { ImageMissing, StartFailure } from "../pod-runtime.ts";
+import { isEngineError } from "../engine/engine-call.ts";
+import { reservedLabelOf } from "../images/image-labels.ts";
+import type { ImageCommand } from "./argv-of-run.ts";
+import { ImageMissing, StartFailure } from "./pod-runtime.ts";
 
 const MOST_KNOWN = 1_000;
 

@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import { expect, test } from "vitest";
-import { ImageMissing, StartFailure } from "../pod-runtime.ts";
 import { ImageConfigs } from "./image-configs.ts";
+import { ImageMissing, StartFailure } from "./pod-runtime.ts";
 
 const ID = `sha256:${"a".repeat(64)}`;
 

@@ -1,0 +1,47 @@
+import type { Logger } from "pino";
+import type { OperationName } from "#protocol/operations.ts";
+import { changedBy } from "./after-change.ts";
+import { later } from "./background.ts";
+import { imageHandlers } from "./images/image-handlers.ts";
+import type { Holdings } from "./open-holdings.ts";
+import type { Reporting } from "./open-reporting.ts";
+import type { OperationHandlers } from "./operation.ts";
+import { podHandlers } from "./pods/pod-handlers.ts";
+import { volumeHandlers } from "./volumes/handlers.ts";
+import { receiveScratch } from "./volumes/scratch.ts";
+
+/** What each operation does, of all rooms. */
+export function handlersOf({ volumes, images, pods }: Holdings, reporting: Reporting): OperationHandlers {
+  const { budget, commandLogs } = reporting;
+  return {
+    ...volumeHandlers(volumes, {
+      isVolumeInUse: (user, volume) => pods.isVolumeInUse(user, volume),
+      budget,
+    }),
+    ...imageHandlers(images, {
+      openVolume: (user, volume) => volumes.open(user, volume),
+      receiveStaged: (context) =>
+        receiveScratch(volumes, context, (bytes) => budget.reserve(context.command.user, bytes)),
+      budget,
+      isImageInUse: async (user, name, tag) => pods.isImageInUse(user, name, tag),
+      room: () => volumes.room(),
+      measure: (directory) => volumes.measurePath(directory),
+      openLog: (command) => commandLogs.open(command),
+    }),
+    ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),
+  };
+}
+
+/** What others look at again after an operation that succeeded. */
+export function afterChange({ images, handover, pods }: Holdings, { usage }: Reporting, log: Logger) {
+  return (operation: OperationName, user: string): void => {
+    const of = changedBy(operation);
+    if (of.images) pods.imagesChanged();
+    if (of.usage) later("a measurement", log, () => usage.measure(user));
+    if (handover && of.ownImages) {
+      later("the handover of images", log, () =>
+        handover.keepUp(images.idsOf(user).map((imageId) => ({ user, imageId }))),
+      );
+    }
+  };
+}

@@ -1,0 +1,99 @@
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import type { Logger } from "pino";
+import { startNowOrLater } from "./background.ts";
+import type { AgentConfig } from "./config.ts";
+import { openEngine } from "./engine/open-engine.ts";
+import type { GroundSession } from "./ground/ground-session.ts";
+import { DockerImageStore } from "./images/docker/image-store.ts";
+import { openHandover } from "./images/handover/open-handover.ts";
+import { instanceOf } from "./instance.ts";
+import type { Journal } from "./journal/journal.ts";
+import { openRuntime } from "./pods/open-runtime.ts";
+import { PodManager } from "./pods/pod-manager.ts";
+import { Volumes } from "./volumes/volumes.ts";
+
+type Deps = {
+  /** directory of the agent's data */
+  data: string;
+  config: AgentConfig;
+  database: DatabaseSync;
+  journal: Journal;
+  session: GroundSession;
+  log: Logger;
+};
+
+export type Holdings = Awaited<ReturnType<typeof openHoldings>>;
+
+/**
+ * Everything that users have on this edge: volumes, images, pods, and where their nodes get images from.
+ * @throws Error that names what the configuration lacks
+ */
+export async function openHoldings({ data, config, database, journal, session, log }: Deps) {
+  // Containers, networks and images of this agent, and of no other on the same engine.
+  const instance = instanceOf(journal.id);
+  const docker = openEngine();
+  const volumes = new Volumes({
+    root: config.volumes ?? join(data, "volumes"),
+    database,
+    cache: join(data, "hashes"),
+    log,
+    freeFloorBytes: config.freeFloorBytes,
+  });
+  const registryName = config.registry ?? config.imageRegistry?.pull;
+  const images = new DockerImageStore({
+    docker,
+    database,
+    instance,
+    unfinished: journal.open().map(({ command }) => command),
+    home: volumes.root,
+    traces: volumes.users().length > 0,
+    log,
+    ...(config.publicImages && { publicImages: config.publicImages }),
+    ...(registryName && { registry: registryName }),
+  });
+  const handover =
+    config.imageRegistry &&
+    openHandover(config.imageRegistry, {
+      docker,
+      database,
+      instance,
+      freeFloorBytes: config.freeFloorBytes,
+      repositoryOf: ({ user, imageId }) => images.repositoryOf(user, imageId),
+      isInUse: ({ user, imageId }) => pods.needsImage(user, imageId),
+      onError: (error, about) => log.warn({ err: error, ...about }, "images: tried again"),
+    });
+  const runtime = await openRuntime(config, {
+    docker,
+    instance,
+    secret: journal.id,
+    volumes: volumes.root,
+    ...(handover && { images: handover }),
+    warn: (message) => log.warn(message),
+  });
+  const pods = new PodManager({
+    db: database,
+    runtime,
+    resolveImage: (user, reference) => images.resolve(user, reference),
+    push: ({ data, ...chunk }) => session.logs(chunk, data),
+    onError: (error, about) => log.warn({ err: error, ...about }, "pods: tried again"),
+  });
+  return {
+    volumes,
+    images,
+    handover,
+    runtime,
+    pods,
+    /** Without an engine files still come and go: only what needs it fails, until it is there. */
+    async startImages(signal: AbortSignal): Promise<void> {
+      await startNowOrLater("the image store", () => images.start(), log, signal);
+      if (handover) await startNowOrLater("the image registry", () => handover.start(), log, signal);
+    },
+    async close(): Promise<void> {
+      await pods.close();
+      await runtime.close();
+      await handover?.close();
+      await volumes.close();
+    },
+  };
+}

@@ -1,0 +1,136 @@
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import type { Logger } from "pino";
+import { LIMITS } from "#protocol/limits.ts";
+import { Budget } from "./budget/budget.ts";
+import type { AgentConfig } from "./config.ts";
+import { isErrno } from "./files/directory.ts";
+import type { GroundSession } from "./ground/ground-session.ts";
+import type { Holdings } from "./open-holdings.ts";
+import { CommandLogs } from "./reporting/command-logs/command-logs.ts";
+import { Heart } from "./reporting/heart.ts";
+import { InventoryReporter } from "./reporting/inventory-reporter.ts";
+import { PodReporter } from "./reporting/pod-reporter.ts";
+import { Usage } from "./reporting/usage.ts";
+
+type Deps = {
+  /** directory of the agent's data */
+  data: string;
+  config: AgentConfig;
+  database: DatabaseSync;
+  session: GroundSession;
+  holdings: Holdings;
+  log: Logger;
+};
+
+export type Reporting = ReturnType<typeof openReporting>;
+
+/** What the ground hears beside the ends of commands, and a user's bytes: measured here, with a quota from there. */
+export function openReporting({ data, config, database, session, holdings, log }: Deps) {
+  const { volumes, images, runtime, pods } = holdings;
+  let quota: number = LIMITS.quotaBytes;
+  const inventory = new InventoryReporter({
+    images: (user) => images.list(user),
+    volumes: (user) => volumes.measured(user),
+    send: (report) => session.inventory(report),
+    log,
+  });
+  const written = new Map<string, number>();
+  const usage = new Usage(
+    {
+      users: () => volumes.users(),
+      writing: () => pods.usersWithRunningPods(),
+      measureVolumes: (user) => volumes.measure(user),
+      images: (user) => images.usage(user),
+      pods: async (user) => {
+        const { bytes, directories, wrote = 0 } = await runtime.written(user);
+        written.set(user, wrote);
+        let sum = bytes;
+        for (const directory of directories) sum += await measuredOr(0, volumes.measurePath(directory));
+        return sum;
+      },
+      wrote: (user) => written.get(user) ?? 0,
+      room: () => Math.min(volumes.room(), volumes.roomForEntries()),
+      quota: () => budget.quota,
+      evict: async (user, why) => pods.evict(user, why),
+      measured: (user) => inventory.changed(user),
+      log,
+    },
+    config.usageMs,
+  );
+  const budget = new Budget({
+    known: async (user) =>
+      volumes.isMeasured(user)
+        ? images.usage(user).then(
+            (bytes) => volumes.usage(user) + bytes,
+            () => undefined,
+          )
+        : undefined,
+    measure: (user) => usage.measure(user),
+    quota: () => quota,
+  });
+  const commandLogs = new CommandLogs({
+    directory: join(data, "command-logs"),
+    database,
+    send: ({ end, ...chunk }, data) => session.commandLogs({ ...chunk, end: end ? "1" : "0" }, data),
+    log,
+  });
+  const podReports = new PodReporter((reports) => session.pods(reports), log);
+
+  async function beat(): Promise<void> {
+    const unknown = (config.kubernetes ? [] : config.nodes).map((node) => ({
+      ...node,
+      status: "Unknown" as const,
+    }));
+    const nodes = await pods.nodes().catch(() => unknown);
+    const answer = await session.heartbeat({
+      nodes: nodes.map(({ name, kind, status }) => ({ name, kind, status })),
+      usage: usage.all(),
+      free: volumes.free(),
+      reported: inventory.isCurrent,
+    });
+    quota = answer.quota;
+    pods.contactRestored();
+  }
+
+  let heart: Heart | undefined;
+  return {
+    usage,
+    budget,
+    commandLogs,
+    /** Pods run, and how they do is told from here on. */
+    startPods(): void {
+      pods.onChange((report) => podReports.changed(report));
+      pods.start();
+      for (const report of pods.reports()) podReports.changed(report);
+    },
+    /** Beats once, then at every interval. */
+    async startHeart(): Promise<void> {
+      heart = new Heart(beat, log);
+      await heart.now();
+    },
+    /** Looks at everybody; from then on the inventory is whole. */
+    async measureAll(): Promise<void> {
+      await usage.measureAll();
+      inventory.begun();
+      await heart?.now();
+    },
+    async close(): Promise<void> {
+      heart?.close();
+      usage.close();
+      podReports.close();
+      await commandLogs.close();
+      await inventory.close();
+    },
+  };
+}
+
+/** An engine's directory may be gone by now, or out of this process's reach. */
+async function measuredOr(otherwise: number, measuring: Promise<number>): Promise<number> {
+  try {
+    return await measuring;
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "EACCES", "ENOTDIR")) return otherwise;
+    throw error;
+  }
+}

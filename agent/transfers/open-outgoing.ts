@@ -1,0 +1,18 @@
+import { statfsSync } from "node:fs";
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { OutgoingStore } from "./outgoing-store.ts";
+
+/** Where content lies that waits to be sent, and the record of it, without what nobody sends any more. */
+export function openOutgoing(database: DatabaseSync, data: string, freeFloorBytes: number) {
+  const spool = {
+    directory: join(data, "outgoing"),
+    room: () => {
+      const { bavail, bsize } = statfsSync(data);
+      return bavail * bsize - freeFloorBytes;
+    },
+  };
+  const outgoing = new OutgoingStore(database, spool.directory);
+  outgoing.sweep();
+  return { spool, outgoing };
+}
