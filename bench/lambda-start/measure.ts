@@ -50,7 +50,7 @@ export async function measureLambdaStart(): Promise<Row[]> {
         peer: `bare Hono Lambda: ${kib(theirBytes!)}`,
         ratio: ourBytes! / theirBytes!,
       },
-      row("p50", 0.5, { below: 1.5 }),
+      row("p50", 0.5, { below: 1.2 }),
       row("p90", 0.9),
     ];
   } finally {
