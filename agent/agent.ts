@@ -19,6 +19,7 @@ import { makeDoorbell } from "./ground/make-doorbell.ts";
 import { DockerImageStore } from "./images/docker/image-store.ts";
 import { openHandover } from "./images/handover/open-handover.ts";
 import { imageHandlers } from "./images/image-handlers.ts";
+import type { OwnImage } from "./images/image-store.ts";
 import { instanceOf } from "./instance.ts";
 import { Journal } from "./journal/journal.ts";
 import { openStateDatabase } from "./journal/state-database.ts";
@@ -116,12 +117,17 @@ export async function runAgent(
     log,
   });
   const written = new Map<string, number>();
+  const listed = new Map<string, OwnImage[]>();
   const usage = new Usage(
     {
       users: () => volumes.users(),
       writing: () => pods.usersWithRunningPods(),
       measureVolumes: (user) => volumes.measure(user),
-      images: (user) => images.usage(user),
+      images: async (user) => {
+        const { bytes, own } = await images.holdings(user);
+        listed.set(user, own);
+        return bytes;
+      },
       pods: async (user) => {
         const { bytes, directories, wrote = 0 } = await runtime.written(user);
         written.set(user, wrote);
@@ -133,7 +139,10 @@ export async function runAgent(
       room: () => Math.min(volumes.room(), volumes.roomForEntries()),
       quota: () => budget.quota,
       evict: async (user, why) => pods.evict(user, why),
-      measured: (user) => inventory.changed(user),
+      measured(user) {
+        inventory.changed(user, listed.get(user));
+        listed.delete(user);
+      },
       log,
     },
     config.usageMs,
