@@ -11,12 +11,12 @@ import {
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { PerigeeError } from "#protocol/errors.ts";
-import { GiB } from "#protocol/limits.ts";
 import type { ListedObject, SignedHead, Staging, StoredObject } from "../../ports/staging.ts";
 import { compareKeys, keyParts, prefixParts } from "../../ports/staging-key.ts";
 import { receive } from "../directory/receive.ts";
 import { signedFor } from "../directory/signed-for.ts";
 import { S3Parts } from "./parts.ts";
+import { SIGNED_PUT } from "./signed-put.ts";
 import { S3Sink } from "./sink.ts";
 import { S3Upload } from "./upload.ts";
 
@@ -24,7 +24,7 @@ import { S3Upload } from "./upload.ts";
 const PAGE = 1000;
 
 export type S3StagingOptions = {
-  /** made by awsClients(): a client with the SDK's own settings signs URLs that S3 refuses */
+  /** made by s3Client(): a client with the SDK's own settings signs URLs that S3 refuses */
   client: S3Client;
   bucket: string;
 };
@@ -35,7 +35,7 @@ export class S3Staging implements Staging {
   readonly #client: S3Client;
   readonly #bucket: string;
 
-  readonly signedPut = { lengthNeeded: true, mostBytes: 5 * GiB };
+  readonly signedPut = SIGNED_PUT;
 
   constructor(options: S3StagingOptions) {
     this.#client = options.client;
