@@ -7,7 +7,7 @@ import { measureLanes } from "./lanes/measure.ts";
 import { measureListing } from "./listing.ts";
 import { measurePodStart } from "./pod-start.ts";
 import { measureRoundTrip } from "./round-trip.ts";
-import { measureSubmits } from "./submits/measure.ts";
+import { measureCloudSubmits, measureSubmits } from "./submits/measure.ts";
 import { met, type Row, table } from "./table.ts";
 import { measureUplink } from "./uplink.ts";
 import { measureUplinks } from "./uplinks.ts";
@@ -31,6 +31,7 @@ const ALONE: Record<string, () => Promise<Row[]>> = {
   "lambda-start": measureLambdaStart,
   lanes: measureLanes,
   submits: measureSubmits,
+  "cloud-submits": measureCloudSubmits,
 };
 const NAMES = [...Object.keys(MEASURES), ...Object.keys(ALONE)];
 
