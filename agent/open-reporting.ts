@@ -6,6 +6,7 @@ import { Budget } from "./budget/budget.ts";
 import type { AgentConfig } from "./config.ts";
 import { isErrno } from "./files/directory.ts";
 import type { GroundSession } from "./ground/ground-session.ts";
+import type { OwnImage } from "./images/image-store.ts";
 import type { Holdings } from "./open-holdings.ts";
 import { CommandLogs } from "./reporting/command-logs/command-logs.ts";
 import { Heart } from "./reporting/heart.ts";
@@ -36,12 +37,18 @@ export function openReporting({ data, config, database, session, holdings, log }
     log,
   });
   const written = new Map<string, number>();
+  /** what a measurement saw of a user's images, until the inventory has it */
+  const listed = new Map<string, OwnImage[]>();
   const usage = new Usage(
     {
       users: () => volumes.users(),
       writing: () => pods.usersWithRunningPods(),
       measureVolumes: (user) => volumes.measure(user),
-      images: (user) => images.usage(user),
+      images: async (user) => {
+        const { bytes, own } = await images.holdings(user);
+        listed.set(user, own);
+        return bytes;
+      },
       pods: async (user) => {
         const { bytes, directories, wrote = 0 } = await runtime.written(user);
         written.set(user, wrote);
@@ -53,7 +60,10 @@ export function openReporting({ data, config, database, session, holdings, log }
       room: () => Math.min(volumes.room(), volumes.roomForEntries()),
       quota: () => budget.quota,
       evict: async (user, why) => pods.evict(user, why),
-      measured: (user) => inventory.changed(user),
+      measured(user) {
+        inventory.changed(user, listed.get(user));
+        listed.delete(user);
+      },
       log,
     },
     config.usageMs,

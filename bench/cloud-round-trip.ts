@@ -11,6 +11,7 @@ import { percentile, type Row } from "./table.ts";
 const WARM_UP = 20;
 const BLOCKS = 4;
 const PER_BLOCK = 12;
+const MOST_CALLS = 10;
 /** Before each, ms: rings that come close together are deleted together, which would be a request less. */
 const PAUSE_MS = 600;
 
@@ -46,13 +47,20 @@ export async function measureCloudRoundTrip(): Promise<Row[]> {
     }
     const calls = (world.calls.length - before) / ours.length;
     const row = (name: string, p: number, goal?: Row["goal"]): Row => ({
-      what: `nodes/status on LocalStack, ${name} (${calls.toFixed(1)} AWS requests)`,
+      what: `nodes/status on LocalStack, ${name}`,
       ours: `${percentile(ours, p).toFixed(1)} ms`,
       peer: `its requests one by one: ${percentile(peer, p).toFixed(1)} ms`,
       ratio: percentile(ours, p) / percentile(peer, p),
       ...(goal && { goal }),
     });
-    return [row("p50", 0.5, { below: 1.3 }), row("p90", 0.9)];
+    const requests: Row = {
+      what: "AWS requests of nodes/status",
+      ours: calls.toFixed(1),
+      peer: `at most ${MOST_CALLS}`,
+      ratio: calls / MOST_CALLS,
+      goal: { atMost: 1 },
+    };
+    return [row("p50", 0.5, { below: 1.05 }), row("p90", 0.9), requests];
   } finally {
     await world.close();
     await localStack.stop();

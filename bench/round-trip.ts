@@ -42,7 +42,7 @@ export async function measureRoundTrip(bench: BenchStack): Promise<Row[]> {
       ...(goal && { goal }),
     });
     // p99 has no goal of its own
-    return [row("p50", 0.5, { below: 6 }), row("p99", 0.99)];
+    return [row("p50", 0.5, { below: 4.5 }), row("p99", 0.99)];
   } finally {
     await bare.child.stop(2_000);
   }

@@ -3,9 +3,11 @@ import { measureCliStart } from "./cli-start.ts";
 import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
 import { measureKubernetes } from "./kubernetes.ts";
 import { measureLambdaStart } from "./lambda-start/measure.ts";
+import { measureLanes } from "./lanes/measure.ts";
 import { measureListing } from "./listing.ts";
 import { measurePodStart } from "./pod-start.ts";
 import { measureRoundTrip } from "./round-trip.ts";
+import { measureCloudSubmits, measureSubmits } from "./submits/measure.ts";
 import { met, type Row, table } from "./table.ts";
 import { measureUplink } from "./uplink.ts";
 import { measureUplinks } from "./uplinks.ts";
@@ -27,6 +29,9 @@ const ALONE: Record<string, () => Promise<Row[]>> = {
   "cloud-round-trip": measureCloudRoundTrip,
   kubernetes: measureKubernetes,
   "lambda-start": measureLambdaStart,
+  lanes: measureLanes,
+  submits: measureSubmits,
+  "cloud-submits": measureCloudSubmits,
 };
 const NAMES = [...Object.keys(MEASURES), ...Object.keys(ALONE)];
 

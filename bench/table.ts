@@ -4,18 +4,20 @@ export type Row = {
   ours: string;
   peer: string;
   ratio: number;
-  /** `atLeast` or `below`: what the ratio must be; none: for information */
-  goal?: { atLeast: number } | { below: number };
+  /** what the ratio must be; none: for information */
+  goal?: { atLeast: number } | { atMost: number } | { below: number };
 };
 
 export function met({ ratio, goal }: Row): boolean {
   if (!goal) return true;
-  return "atLeast" in goal ? ratio >= goal.atLeast : ratio < goal.below;
+  if ("atLeast" in goal) return ratio >= goal.atLeast;
+  return "atMost" in goal ? ratio <= goal.atMost : ratio < goal.below;
 }
 
 function goalText({ goal }: Row): string {
   if (!goal) return "";
-  return "atLeast" in goal ? `≥ ${goal.atLeast}` : `< ${goal.below}`;
+  if ("atLeast" in goal) return `≥ ${goal.atLeast}`;
+  return "atMost" in goal ? `≤ ${goal.atMost}` : `< ${goal.below}`;
 }
 
 /** The rows as a Markdown table. */

@@ -64,7 +64,7 @@ async function openTable(table: string): Promise<Opened> {
   const [{ DynamoDBClient }, { DynamoStore }, { clientSettings }] = await Promise.all([
     import("@aws-sdk/client-dynamodb"),
     import("#lambdas/adapters/dynamodb/store.ts"),
-    import("#lambdas/adapters/aws/aws-clients.ts"),
+    import("#lambdas/adapters/aws/client-settings.ts"),
   ]);
   const client = new DynamoDBClient(clientSettings({}));
   const store = new DynamoStore({ client, table, ttl: true });

@@ -10,7 +10,7 @@ export async function lacksDoorbell(ground: GroundOptions, edge: string): Promis
   if (!prefix || !("table" in groundPlace(ground))) return false;
   const [{ GetQueueUrlCommand, QueueDoesNotExist, SQSClient }, { clientSettings }] = await Promise.all([
     import("@aws-sdk/client-sqs"),
-    import("#lambdas/adapters/aws/aws-clients.ts"),
+    import("#lambdas/adapters/aws/client-settings.ts"),
   ]);
   const client = new SQSClient(clientSettings({}));
   try {

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import type { Logger } from "pino";
 import { LIMITS, MiB } from "#protocol/limits.ts";
-import { type AwsClients, type AwsPlace, awsClients, clientSettings } from "./adapters/aws/aws-clients.ts";
+import type { AwsClients } from "./adapters/aws/aws-clients.ts";
+import { type AwsPlace, clientSettings } from "./adapters/aws/client-settings.ts";
+import { clientsAtStart } from "./adapters/aws/clients-at-start.ts";
 import { DynamoStore } from "./adapters/dynamodb/store.ts";
-import { S3Staging } from "./adapters/s3/staging.ts";
+import { LateS3Staging } from "./adapters/s3/late-staging.ts";
 import { SqsDoorbell } from "./adapters/sqs/doorbell.ts";
 import type { TokenKey } from "./auth/tokens.ts";
 import { type CommonGroundOptions, createGround, type Ground, type GroundOptions } from "./ground.ts";
@@ -40,17 +41,22 @@ const FIRST_LOOK_MS = 100;
 export function createCloudGround(
   options: CloudOptions,
 ): Ground & { store: DynamoStore; close(): Promise<void> } {
-  const { table, bucket, queuePrefix, aws = {}, clients = awsClients(aws), ...rest } = options;
-  const store = new DynamoStore({ client: clients.dynamo, table, ttl: true });
+  const { table, bucket, queuePrefix, aws = {}, clients, ...rest } = options;
+  const { dynamo, sqs } = clients ?? clientsAtStart(aws);
+  const store = new DynamoStore({ client: dynamo, table, ttl: true });
+  const staging = new LateS3Staging({
+    client: async () => clients?.s3 ?? (await import("./adapters/aws/s3-client.ts")).s3Client(aws),
+    bucket,
+  });
   const ground = createGround({
     recentAccountMs: LIMITS.recentAccountMs,
     partsOver: PARTS_OVER,
     ...rest,
     waiting: { eager: { first: FIRST_LOOK_MS }, ...rest.waiting },
     store,
-    staging: new S3Staging({ client: clients.s3, bucket }),
+    staging,
     doorbell: new SqsDoorbell({
-      client: clients.sqs,
+      client: sqs,
       queuePrefix,
       onError: (error, edge) => rest.log.warn({ err: error, edge }, "the doorbell did not ring"),
     }),
@@ -60,7 +66,8 @@ export function createCloudGround(
     store,
     async close() {
       await store.close();
-      for (const client of Object.values(clients)) client.destroy();
+      await staging.close();
+      for (const client of [dynamo, sqs, clients?.s3]) client?.destroy();
     },
   };
 }
@@ -88,6 +95,7 @@ export function cloudPlaces(env: NodeJS.ProcessEnv): CloudPlaces {
  * @throws Error when there is no secret, or it is too short
  */
 export async function loadTokenKeys(secretId: string, aws: AwsPlace = {}): Promise<TokenKey[]> {
+  const { GetSecretValueCommand, SecretsManagerClient } = await import("@aws-sdk/client-secrets-manager");
   const client = new SecretsManagerClient(clientSettings(aws));
   const read = async (VersionStage: string) => {
     const get = new GetSecretValueCommand({ SecretId: secretId, VersionStage });

@@ -70,6 +70,8 @@ export interface ImageStore {
   list(owner: string): Promise<OwnImage[]>;
   /** Bytes of the user's images in all spaces; what they share with each other or with public ones counts once or not. */
   usage(user: string): Promise<number>;
+  /** {@link usage} and {@link list} of one look at the engine. */
+  holdings(user: string): Promise<{ bytes: number; own: OwnImage[] }>;
   /** As {@link usage}, were `id` committed as `image`. */
   usageWith(owner: string, image: ImageName, id: string): Promise<number>;
   /** Why `image` cannot be a name of `owner`'s (a public image has the engine's name of it); undefined if it can. */

@@ -64,6 +64,22 @@ describe("the reporter of images and volumes", () => {
     expect(told[0]?.volumes).toEqual([volume("later")]);
   });
 
+  test("what was just listed is told without listing again, unless it had to wait", async () => {
+    const listed = [{ name: "fresh", tag: "1", id: "sha256:2", size: 9, created: 6 }];
+    reporter.changed("ann", listed);
+    await settled();
+    expect(told.at(-1)?.images).toEqual(listed);
+    let tries = 0;
+    fault = () => {
+      if (tries++ < 1) throw new Error("no contact");
+    };
+    volumes.ann = [];
+    reporter.changed("ann", listed);
+    reporter.changed("bob", listed);
+    await settled();
+    expect(told.slice(1).map(({ images }) => images[0]?.name)).toEqual(["bobs", "anns"]);
+  });
+
   test("is not current before everybody was looked at, nor where the ground takes no reports", async () => {
     const fresh = new InventoryReporter({
       images: async () => [],

@@ -20,8 +20,8 @@ const MOST = 1000;
  */
 export class InventoryReporter {
   readonly #deps: InventoryDeps;
-  /** users whose lists may have changed since they were told */
-  readonly #changed = new Set<string>();
+  /** users whose lists may have changed since they were told, with their images where those were just listed */
+  readonly #changed = new Map<string, ImageEntry[] | undefined>();
   /** hash of what was told last, by user */
   readonly #told = new Map<string, string>();
   readonly #closed = new AbortController();
@@ -29,6 +29,8 @@ export class InventoryReporter {
   #begun = false;
   /** the ground takes no reports */
   #refused = false;
+  /** reports wait for contact */
+  #waiting = false;
 
   constructor(deps: InventoryDeps) {
     this.#deps = deps;
@@ -44,10 +46,10 @@ export class InventoryReporter {
     return this.#begun && this.#sending === undefined && !this.#refused;
   }
 
-  /** Something of the user may have changed. */
-  changed(user: string): void {
+  /** Something of the user may have changed. @param images what the user has of them now, if that is known */
+  changed(user: string, images?: ImageEntry[]): void {
     if (this.#closed.signal.aborted || this.#refused) return;
-    this.#changed.add(user);
+    this.#changed.set(user, this.#waiting ? undefined : images);
     this.#sending ??= this.#drain().finally(() => {
       this.#sending = undefined;
     });
@@ -63,12 +65,13 @@ export class InventoryReporter {
     const backoff = new Backoff();
     // In the next turn, so that what changed together is told together.
     await Promise.resolve();
-    for (const user of this.#changed) {
+    for (const [user, listed] of this.#changed) {
       if (this.#closed.signal.aborted) return;
       // Taken out before it is looked at: what changes meanwhile is told again.
       this.#changed.delete(user);
       try {
-        await this.#tell(user);
+        await this.#tell(user, listed);
+        this.#waiting = false;
         backoff.reset();
       } catch (error) {
         if (error instanceof PerigeeError && error.code === "NOT_FOUND") {
@@ -77,15 +80,16 @@ export class InventoryReporter {
           this.#changed.clear();
           return;
         }
-        this.#changed.add(user);
+        this.#waiting = true;
+        for (const other of [user, ...this.#changed.keys()]) this.#changed.set(other, undefined);
         if (backoff.tries === 0) log.warn({ err: error }, "images and volumes wait to be reported");
         await backoff.wait(this.#closed.signal);
       }
     }
   }
 
-  async #tell(user: string): Promise<void> {
-    const [images, volumes] = [await this.#deps.images(user), this.#deps.volumes(user)];
+  async #tell(user: string, listed: ImageEntry[] | undefined): Promise<void> {
+    const [images, volumes] = [listed ?? (await this.#deps.images(user)), this.#deps.volumes(user)];
     const report: InventoryReport = {
       user,
       images: images.slice(0, MOST),

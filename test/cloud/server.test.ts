@@ -8,7 +8,7 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { Xxh64 } from "@node-rs/xxhash";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { clientSettings } from "#lambdas/adapters/aws/aws-clients.ts";
+import { clientSettings } from "#lambdas/adapters/aws/client-settings.ts";
 import { loadTokenKeys } from "#lambdas/cloud.ts";
 import { MiB } from "#protocol/limits.ts";
 import { bigUpload, chunkOf, PATTERN } from "#test/bounds/support/big-upload.ts";

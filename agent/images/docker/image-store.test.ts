@@ -207,6 +207,10 @@ describe("usage", () => {
     expect(one).toBe(3 * 1024 ** 2);
     await world.buildText(bob, "bigger", `FROM big\nRUN dd if=/dev/zero of=/b bs=1M count=1\n`);
     expect((await world.store.usage(bob)) - before).toBe(4 * 1024 ** 2);
+    const { bytes, own } = await world.store.holdings(bob);
+    expect(bytes - before).toBe(4 * 1024 ** 2);
+    expect(own).toEqual(await world.store.list(bob));
+    expect(own.map(({ name }) => name)).toEqual(expect.arrayContaining(["big", "bigger"]));
     await world.run("image.delete", bob, { image: "big" });
     expect((await world.store.usage(bob)) - before).toBe(4 * 1024 ** 2);
     await world.run("image.delete", bob, { image: "bigger" });

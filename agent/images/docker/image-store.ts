@@ -25,7 +25,7 @@ import { BuildParent, isBuildParent } from "./build-parent.ts";
 import { BuildSteps } from "./build-steps.ts";
 import { refusalOfBuilt } from "./built-image.ts";
 import { EngineImages } from "./engine-images.ts";
-import { type SizedImage, usageOf } from "./image-usage.ts";
+import { ownImages, type SizedImage, sizedImages, usageOf } from "./image-usage.ts";
 import { runBuild, runLoad } from "./image-work.ts";
 import { isPrivateName, OwnMarks, temporaryPrefix } from "./own-names.ts";
 import { PublicImages } from "./public-images.ts";
@@ -121,17 +121,19 @@ export class DockerImageStore implements ImageStore {
 
   async list(owner: string): Promise<OwnImage[]> {
     await this.#ready();
-    const images: OwnImage[] = [];
-    for (const { name, tag, id, created } of this.#record.list(owner)) {
-      const found = await this.#images.inspect(id);
-      if (found) images.push({ name, tag, id, size: found.Size, created });
-    }
-    return images;
+    const rows = this.#record.list(owner);
+    const ids = rows.map((row) => row.id);
+    return ownImages(rows, await sizedImages(this.#images, ids));
   }
 
   async usage(user: string): Promise<number> {
+    return (await this.holdings(user)).bytes;
+  }
+
+  async holdings(user: string): Promise<{ bytes: number; own: OwnImage[] }> {
     await this.#ready();
-    return this.#usageOf(this.idsOf(user));
+    const sized = await sizedImages(this.#images, this.idsOf(user));
+    return { bytes: await this.#beyondPublic(sized), own: ownImages(this.#record.list(user), sized) };
   }
 
   async usageWith(owner: string, image: ImageName, id: string): Promise<number> {
@@ -139,7 +141,7 @@ export class DockerImageStore implements ImageStore {
     const [user = ""] = owner.split(".");
     const tag = engineTag(owner, image);
     const others = this.#record.listAll(user).filter((row) => engineTag(row.owner, row) !== tag);
-    return this.#usageOf([...others.map((row) => row.id), id]);
+    return this.#beyondPublic(await sizedImages(this.#images, [...others.map((row) => row.id), id]));
   }
 
   refusal(owner: string, image: ImageName): string | undefined {
@@ -390,15 +392,7 @@ export class DockerImageStore implements ImageStore {
     return found.Id;
   }
 
-  async #usageOf(ids: readonly string[]): Promise<number> {
-    const sized = async (names: Iterable<string>): Promise<SizedImage[]> => {
-      const out: SizedImage[] = [];
-      for (const name of names) {
-        const found = await this.#images.inspect(name);
-        if (found) out.push({ id: found.Id, size: found.Size, layers: found.RootFS.Layers ?? [] });
-      }
-      return out;
-    };
-    return usageOf(await sized(new Set(ids)), await sized(this.#public.names()));
+  async #beyondPublic(sized: readonly SizedImage[]): Promise<number> {
+    return usageOf(sized, await sizedImages(this.#images, this.#public.names()));
   }
 }

@@ -39,11 +39,12 @@ export class RunStarter {
       record.dueAt = now();
       this.#creating(record);
     }
-    const image = await this.#deps.resolveImage(inSpace(user, input.space), input.image);
+    const [image, nodes] = await Promise.all([
+      this.#deps.resolveImage(inSpace(user, input.space), input.image),
+      runtime.nodes(),
+    ]);
     if (!this.#stillWaiting(record)) return;
     if (!image) return this.#wait(record, "ImagePullBackOff", missingImage(record));
-    const nodes = await runtime.nodes();
-    if (!this.#stillWaiting(record)) return;
     const placed = place(input, nodes, this.#load());
     if ("unschedulable" in placed) return this.#wait(record, "Unschedulable", placed.unschedulable);
     record.imageId = image.id;

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, createConnection } from "node:net";
 import { GetQueueUrlCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { expect, onTestFinished, test } from "vitest";
-import { clientSettings } from "./aws-clients.ts";
+import { clientSettings } from "./client-settings.ts";
 
 const CONNECT_MS = 100;
 const place = { region: "us-east-1", credentials: { accessKeyId: "a", secretAccessKey: "b" } };

@@ -1,7 +1,10 @@
-import http from "node:http";
+import type http from "node:http";
 import https from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+
+/** An import would read all of the module's names, one of which loads a WebSocket client: a third of a Lambda's start. */
+const { Agent } = process.getBuiltinModule("node:http");
 
 export type PooledAgentsOptions = {
   /** connections to one host at the same time; further requests wait for one, without a time limit (default 100) */
@@ -22,7 +25,7 @@ export function pooledAgents(options: PooledAgentsOptions = {}): {
 } {
   const { sockets = 100, connectMs = 5_000 } = options;
   const pool = { keepAlive: true, maxSockets: sockets };
-  class HttpAgent extends http.Agent {
+  class HttpAgent extends Agent {
     override createConnection(...call: Parameters<http.Agent["createConnection"]>) {
       return within(connectMs, "connect", super.createConnection(...call));
     }

@@ -19,6 +19,7 @@ import { signedFor } from "../directory/signed-for.ts";
 import { noSuchObject } from "../no-such-object.ts";
 import { copyObject } from "./copy.ts";
 import { S3Parts } from "./parts.ts";
+import { SIGNED_PUT } from "./signed-put.ts";
 import { S3Sink } from "./sink.ts";
 import { S3Upload } from "./upload.ts";
 
@@ -26,7 +27,7 @@ import { S3Upload } from "./upload.ts";
 const PAGE = 1000;
 
 export type S3StagingOptions = {
-  /** made by awsClients(): a client with the SDK's own settings signs URLs that S3 refuses */
+  /** made by s3Client(): a client with the SDK's own settings signs URLs that S3 refuses */
   client: S3Client;
   bucket: string;
   /** bytes up to which S3 copies an object with one request (default 5 GiB, its own bound) */
@@ -40,7 +41,7 @@ export class S3Staging implements Staging {
   readonly #bucket: string;
   readonly #copyBytes: number;
 
-  readonly signedPut = { lengthNeeded: true, mostBytes: 5 * GiB };
+  readonly signedPut = SIGNED_PUT;
 
   constructor(options: S3StagingOptions) {
     this.#client = options.client;
