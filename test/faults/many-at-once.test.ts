@@ -55,8 +55,9 @@ function files(name: string, count: number, volumes: number): Asked[] {
 }
 
 function expectGone(asked: readonly Asked[]): void {
-  for (const { input } of asked as { input: { volume: string; path: string } }[]) {
-    expect(existsSync(at(input.volume, input.path))).toBe(false);
+  for (const { input } of asked) {
+    const { volume, path } = input as { volume: string; path: string };
+    expect(existsSync(at(volume, path))).toBe(false);
   }
   for (const place of [".incoming", ".trash"]) {
     expect(readdirSync(join(lane.agentData, "volumes", place))).toEqual([]);
