@@ -4,7 +4,7 @@ import type { JointWorld } from "./joint-world.ts";
 import type { LedgerWatcher } from "./ledger-watcher.ts";
 
 /** Within this (ms of virtual time) everything that was begun has ended, once nothing fails any more. */
-const MOST_MS = 4 * 3600_000;
+const MOST_MS = 2 * 3600_000;
 
 /** Lets everything come to its end, and looks at what became of it. */
 export async function expectEnd(world: JointWorld): Promise<void> {
