@@ -13,8 +13,12 @@ export function share(full: number, always: number): number {
  * @example
  * // PERIGEE_REPLAY=1418437404:12:0:3 npm test -- test/faults/joint-histories.test.ts
  */
-export function replayed(text = process.env.PERIGEE_REPLAY): { seed?: number; path?: string } {
+export function replayed(text = process.env.PERIGEE_REPLAY): {
+  seed?: number;
+  path?: string;
+  endOnFailure?: boolean;
+} {
   if (!text) return {};
   const [seed, ...path] = text.split(":");
-  return { seed: Number(seed), ...(path.length > 0 && { path: path.join(":") }) };
+  return { seed: Number(seed), ...(path.length > 0 && { path: path.join(":"), endOnFailure: true }) };
 }
