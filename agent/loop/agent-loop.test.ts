@@ -274,6 +274,7 @@ describe("another life", () => {
     await live();
     await ground.until(() => ground.ended.size === 6);
     expect(begun).toEqual(commands.map(({ id }) => id));
+    await ground.until(() => journal.open().length === 0);
     // stopped in order: no attempt counts
     expect(commands.every(({ id }) => journal.earlier({ id }).deaths === 0)).toBe(true);
   });
@@ -307,6 +308,28 @@ describe("another life", () => {
     await live();
     await ground.until(() => ground.ended.size === 1);
     expect(begun).toEqual([]);
+  });
+
+  test("does not do again what it told while the claim that hands it out was under way", async () => {
+    ground = new ScriptedGround(JOBS);
+    const [done, next] = many(2, () => ({ lane: "jobs" }));
+    ground.submit(done!);
+    const first = await live();
+    ground.faults.report.push(...Array<"lost">(20).fill("lost"));
+    await ground.until(() => ground.calls.includes("report"));
+    await first.stop();
+    // told again after a moment, when the claim has been answered
+    ground.faults.report.splice(1);
+    begun = [];
+    const claimed = gate();
+    ground.onTheWay.claim = claimed.passed;
+    await live();
+    await expect.poll(() => journal.open().length).toBe(0);
+    ground.onTheWay.claim = undefined;
+    claimed.open();
+    ground.submit(next!);
+    await ground.until(() => ground.ended.size === 2);
+    expect(begun).toEqual([next!.id]);
   });
 
   test("after the process died twice under them each runs alone, the third time; those past a commit do not", async () => {

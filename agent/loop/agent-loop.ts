@@ -97,10 +97,11 @@ export class AgentLoop {
 
   #wish(set: RunningSet): ClaimWish & { free: boolean } {
     const { lanes } = this.#deps.session;
+    const have = set.idsToClaim();
     // without lanes there is one command at a time, from its claim until the ground knows its end
     if (!lanes) return { room: {}, have: [], free: set.size === 0 };
     const room = roomOf(lanes, set.countByLane(), LIMITS.agentCommands);
-    return { room, have: set.ids, free: Object.values(room).some((places) => places > 0) };
+    return { room, have, free: Object.values(room).some((places) => places > 0) };
   }
 
   /** A started command that the ledger does not hand out again was ended there, by the operator for example. */

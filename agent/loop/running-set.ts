@@ -37,8 +37,8 @@ export type News = { readonly news: CommandNews; told(): void };
 /**
  * All commands that the agent has: waiting for resources, running, or ended and not acknowledged by the ground.
  *
- * Invariants: no command is here twice; one runs only while it has its resources, and keeps them until its end is
- * durable; once it is closed nothing begins.
+ * Invariants: no command is here twice, nor again after its end was acknowledged; one runs only while it has its
+ * resources, and keeps them until its end is durable; once it is closed nothing begins.
  */
 export class RunningSet {
   readonly #deps: RunningSetDeps;
@@ -47,6 +47,8 @@ export class RunningSet {
   readonly #queue = new ResourceQueue();
   /** each settles when its command has ended or was cut */
   readonly #ending = new Set<Promise<void>>();
+  /** acknowledged since the last claim was sent: its answer may still hand them out again */
+  readonly #acknowledged = new Set<string>();
   #claimed = 0;
   #closed = false;
 
@@ -73,9 +75,18 @@ export class RunningSet {
     return counts;
   }
 
-  /** Takes over claimed commands; those that it has are left as they are. @returns how many were new */
+  /** Ids of what it has, for a claim that is sent now: one at a time, its answer goes to {@link take}. */
+  idsToClaim(): string[] {
+    this.#acknowledged.clear();
+    return this.ids;
+  }
+
+  /**
+   * Takes over claimed commands; those that it has, or had when they were claimed, are left as they are.
+   * @returns how many were new
+   */
   take(commands: readonly ClaimedCommand[]): number {
-    const fresh = commands.filter(({ id }) => !this.#held.has(id));
+    const fresh = commands.filter(({ id }) => !this.#held.has(id) && !this.#acknowledged.has(id));
     const requests: ResourceRequest[] = [];
     for (const command of fresh) {
       this.#log.debug({ command: command.id, operation: command.operation }, "claimed");
@@ -101,6 +112,7 @@ export class RunningSet {
   /** The ground has acknowledged the outcome: forgets the command. */
   acknowledged(id: string): void {
     this.#held.delete(id);
+    this.#acknowledged.add(id);
   }
 
   /** Ends a command that waits, stops one that runs; harmless for any other. */

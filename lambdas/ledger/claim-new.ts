@@ -31,7 +31,7 @@ export async function takeNew(
   of: TakeNew,
 ): Promise<{ commands: Command[]; more: boolean }> {
   const { changes, now } = deps;
-  const { name, epoch, turn, grants } = of;
+  const { name, epoch, grants } = of;
   const options = deps.lanes.require(name);
   return changes.change<{ commands: Command[]; more: boolean }, void>({
     edge,
@@ -47,6 +47,7 @@ export async function takeNew(
         of.bytes,
       );
       const at = now();
+      const turn = latestTurn(lane, of);
       let rest = lane;
       const taken: Entry[] = [];
       const commands: Command[] = [];
@@ -79,6 +80,14 @@ export async function takeNew(
       };
     },
   });
+}
+
+/**
+ * A claim that was delayed on its way comes after claims that were made later: what it takes has not come before theirs.
+ */
+function latestTurn({ running }: Lane, { epoch, turn }: Pick<TakeNew, "epoch" | "turn">): number {
+  const turns = running.flatMap(({ claim }) => (claim?.epoch === epoch ? claim.turn : []));
+  return Math.max(turn, ...turns);
 }
 
 /** As it was written first, where the lane's record has it: if it was changed since, the condition fails. */

@@ -71,6 +71,19 @@ describe("one quota over volumes, images and staging", () => {
     expect(stack.staged()).toEqual([]);
   });
 
+  test("met by two uplinks at once: one stands, of the other nothing stays", async () => {
+    const half = Buffer.alloc(20 * MiB);
+    const uplink = (pod_name: string) =>
+      ada.uplink({ half }, { pod_name }, { headers: { prefer: "wait=120" } });
+    const both = await Promise.all([uplink("left"), uplink("right")]);
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 507]);
+    const [stands, refused] = both[0]!.status === 200 ? ["left", "right"] : ["right", "left"];
+    expect(existsSync(join(stack.volume(stands!), "half"))).toBe(true);
+    expect(existsSync(stack.volume(refused!))).toBe(false);
+    await emptied(stands!);
+    expect(stack.staged()).toEqual([]);
+  });
+
   test("what came down counts until it is deleted: another downlink over it is 507", async () => {
     const half = Buffer.alloc(12 * MiB, "x");
     expect((await ada.uplink({ half }, { pod_name: "down" })).status).toBe(200);

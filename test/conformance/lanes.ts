@@ -138,6 +138,19 @@ export function lanesConformance(
       expect(again.commands).toHaveLength(2);
     });
 
+    test("a claim that was delayed on its way takes its commands after those of the next claim", async () => {
+      await many(4);
+      const next = await claim({ jobs: 2 }, [], 2);
+      const delayed = await claim({ jobs: 2 }, ids(next.commands), 1);
+      expect(delayed.commands.map(({ order }) => order)).toEqual([
+        [epoch, 2],
+        [epoch, 2],
+      ]);
+      await start();
+      const again = await claim({ jobs: 4 });
+      expect(ids(again.resumed)).toEqual([...ids(next.commands), ...ids(delayed.commands)]);
+    });
+
     test("all that runs comes first after a start, in the order in which it was claimed", async () => {
       await many(4);
       await submit({ lane: "noted" });

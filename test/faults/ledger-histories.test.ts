@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { test } from "vitest";
+import { replayed, share } from "#test/support/long-run.ts";
 import { type Death, LedgerWorld, USERS } from "./support/ledger-world.ts";
 
-/** A short share always, and a long run on demand; a failure names the seed and path that replay it. */
-const RUNS = process.env.PERIGEE_LONG ? 10_000 : 300;
+/** A short share always, and a long run on demand; PERIGEE_REPLAY replays a failure by its seed and path. */
+const RUNS = share(10_000, 300);
 
 type Act = (world: LedgerWorld) => Promise<void>;
 
@@ -115,6 +116,6 @@ test(`${RUNS} histories of lanes, claims, lost answers, deaths and epochs`, {
       }
       await world.drain();
     }),
-    { numRuns: RUNS },
+    { numRuns: RUNS, ...replayed() },
   );
 });

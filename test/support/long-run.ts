@@ -5,3 +5,20 @@ export const LONG = process.env.PERIGEE_LONG === "1";
 export function share(full: number, always: number): number {
   return LONG ? full : always;
 }
+
+/**
+ * Parameters of fast-check that play one generated history again: a failure names its seed and path, and
+ * `PERIGEE_REPLAY=<seed>:<path>` replays it (without a path: the whole run of that seed).
+ *
+ * @example
+ * // PERIGEE_REPLAY=1418437404:12:0:3 npm test -- test/faults/joint-histories.test.ts
+ */
+export function replayed(text = process.env.PERIGEE_REPLAY): {
+  seed?: number;
+  path?: string;
+  endOnFailure?: boolean;
+} {
+  if (!text) return {};
+  const [seed, ...path] = text.split(":");
+  return { seed: Number(seed), ...(path.length > 0 && { path: path.join(":"), endOnFailure: true }) };
+}

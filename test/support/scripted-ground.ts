@@ -24,6 +24,8 @@ export class ScriptedGround {
   readonly progress: { command: string; granted?: boolean | undefined; waitsFor?: unknown }[] = [];
   /** what becomes of the next calls by name; an empty list: all is well */
   readonly faults: Record<"claim" | "report" | "progress", Fault[]> = { claim: [], report: [], progress: [] };
+  /** what the ground has answered is on its way until then, by call */
+  readonly onTheWay: Partial<Record<"claim" | "report" | "progress", Promise<void>>> = {};
   /** no call comes through */
   cut = false;
   /** resumed commands in one answer */
@@ -61,7 +63,7 @@ export class ScriptedGround {
     this.#epoch += 1;
   }
 
-  /** Resolves when `condition` holds, looked at after every call. */
+  /** Resolves when `condition` holds, looked at after every call and after its answer. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) await new Promise<void>((resolve) => this.#waiters.add(resolve));
   }
@@ -135,6 +137,9 @@ export class ScriptedGround {
     if (epoch !== this.#epoch) throw new PerigeeError("STALE_EPOCH", "a newer agent");
     const value = answer();
     this.#changed();
+    await this.onTheWay[name];
+    // and once the agent has made of it what it does
+    setImmediate(() => this.#changed());
     if (fault === "answer lost") throw new GroundUnavailable("the answer was lost");
     return value;
   }

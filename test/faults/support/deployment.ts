@@ -44,9 +44,12 @@ export type Deployment = {
 
 /**
  * A real ground process, and for each of `edges` an agent process on the engine, all with a data directory of
- * their own. With `agents: false` the agents are only prepared.
+ * their own. With `agents: false` the agents are only prepared. `program` is that of the ground (default {@link GROUND}).
  */
-export async function deploy(edges: number, options: { agents?: boolean } = {}): Promise<Deployment> {
+export async function deploy(
+  edges: number,
+  options: { agents?: boolean; program?: string } = {},
+): Promise<Deployment> {
   const data = mkdtempSync(join(tmpdir(), "perigee-faults-"));
   const store = new SqliteStore(join(data, "ledger.sqlite"));
   const accounts = new Accounts(store);
@@ -62,7 +65,7 @@ export async function deploy(edges: number, options: { agents?: boolean } = {}):
   await store.close();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const ground = new Mortal("ground", GROUND, join(data, "ground.kill"), {
+  const ground = new Mortal("ground", options.program ?? GROUND, join(data, "ground.kill"), {
     PERIGEE_DATA: data,
     PERIGEE_HOST: "127.0.0.1",
     PERIGEE_PORT: String(port),

@@ -1,0 +1,145 @@
+import type { Logger } from "pino";
+import { Backoff } from "#agent/backoff.ts";
+import type { GroundPort } from "#agent/ground/ground-client.ts";
+import { GroundSession } from "#agent/ground/ground-session.ts";
+import { Journal } from "#agent/journal/journal.ts";
+import { AgentLoop, Superseded } from "#agent/loop/agent-loop.ts";
+import type { OperationHandlers } from "#agent/operation.ts";
+import { OutgoingStore } from "#agent/transfers/outgoing-store.ts";
+import { FEATURES } from "#protocol/older-agents.ts";
+import * as wire from "#protocol/wire.ts";
+import type { Computer } from "./computer.ts";
+import { EDGE } from "./ground-process.ts";
+import type { SimNetwork } from "./sim-network.ts";
+import { SimProcess } from "./sim-process.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+export type AgentDeps = {
+  computer: Computer;
+  network: SimNetwork;
+  time: VirtualTime;
+  log: Logger;
+  handlers: OperationHandlers;
+  /** what it says that it can do */
+  operations: readonly string[];
+  /** an answer to what an agent says that is not the newest */
+  believed(epoch: number): void;
+  /** it has ended by itself: superseded, stopped, or by an error that it should not have */
+  ended(error: unknown): void;
+};
+
+const BEAT_MS = 30_000;
+const STOP_MS = 2_000;
+
+/** A life of an agent: its real loop, session and journal, on a computer's disk, over a network that fails. */
+export class AgentProcess {
+  readonly process: SimProcess;
+  readonly computer: Computer;
+  readonly #deps: AgentDeps;
+  readonly #stopping = new AbortController();
+
+  constructor(deps: AgentDeps) {
+    this.#deps = deps;
+    this.computer = deps.computer;
+    this.process = new SimProcess(`agent of ${deps.computer.name}`);
+    this.computer.begin();
+    this.process.within(() => {
+      this.#live().then(
+        () => this.#end(undefined),
+        (error: unknown) => this.#end(error instanceof Superseded ? undefined : error),
+      );
+    });
+  }
+
+  /** As an operator does it: what runs may end for a moment. */
+  stop(): void {
+    this.process.within(() => this.#stopping.abort());
+  }
+
+  /** As a power cut does it. */
+  kill(): void {
+    if (!this.process.alive) return;
+    this.computer.deaths += 1;
+    this.process.kill();
+  }
+
+  #end(error: unknown): void {
+    this.process.kill();
+    this.#deps.ended(error);
+  }
+
+  async #live(): Promise<void> {
+    const { computer, handlers, log, operations } = this.#deps;
+    const { signal } = this.#stopping;
+    const journal = new Journal(computer.database);
+    const session = new GroundSession(this.#port());
+    const backoff = new Backoff();
+    const hello = { journal: journal.id, version: "9", operations: [...operations] };
+    while (session.epoch === 0) {
+      if (signal.aborted) return;
+      try {
+        await session.start({ ...hello, features: Object.values(FEATURES) });
+      } catch {
+        await backoff.wait(signal);
+      }
+    }
+    this.#beat(session);
+    // no command of these histories sends anything: nothing is ever written there
+    const outgoing = new OutgoingStore(computer.database, "/nonexistent");
+    const deps = { session, journal, handlers, doorbell: this.#doorbell(), log, outgoing };
+    await new AgentLoop(deps, { graceMs: STOP_MS }).run(signal);
+  }
+
+  #beat(session: GroundSession): void {
+    session.heartbeat({ nodes: [], usage: {}, free: 1 }).catch(() => undefined);
+    this.#deps.time.after(BEAT_MS, () => this.#beat(session));
+  }
+
+  #doorbell() {
+    const { network, time } = this.#deps;
+    let cursor = "";
+    const wait = async (ms: number, signal?: AbortSignal): Promise<boolean> => {
+      const end = time.now + ms;
+      while (time.now < end && !signal?.aborted) {
+        const left = end - time.now;
+        const poll = network.call(
+          "doorbell",
+          ({ bell }) => bell.waitAfter(EDGE, cursor, left, signal),
+          left + 10_000,
+        );
+        const aborted = new Promise<undefined>((resolve) =>
+          signal?.addEventListener("abort", () => resolve(undefined)),
+        );
+        try {
+          const rung = await Promise.race([poll, aborted]);
+          if (rung === undefined) continue;
+          cursor = rung;
+          return true;
+        } catch {
+          await time.sleep(Math.min(500, Math.max(0, end - time.now)));
+        }
+      }
+      return false;
+    };
+    return { wait };
+  }
+
+  #port(): GroundPort {
+    const { network, believed } = this.#deps;
+    const post = (path: string, body: { epoch?: number }) => network.request(path, body, believed);
+    const unexpected = () => Promise.reject(new Error("not expected here"));
+    return {
+      start: async (body) => wire.startResponse.parse(await post("/start", body as object)),
+      claim: unexpected,
+      claimMany: async (body) => wire.claimResponse.parse(await post("/claim", body)),
+      progress: unexpected,
+      progressMany: async (body) => wire.progressManyResponse.parse(await post("/progress", body)).cancel,
+      report: async (body) => wire.reportResponse.parse(await post("/report", body)).more,
+      heartbeat: async (body) => wire.heartbeatResponse.parse(await post("/heartbeat", body)),
+      ...{ urls: unexpected, pods: unexpected, logs: unexpected, inventory: unexpected },
+      ...{ commandLogs: unexpected, transfer: unexpected, transferParts: unexpected },
+      ...{ completeTransfer: unexpected, get: unexpected, download: unexpected, put: unexpected },
+      close: () => undefined,
+    };
+  }
+}
