@@ -22,7 +22,10 @@ const PAUSE_MS = 600;
 export async function measureCloudRoundTrip(): Promise<Row[]> {
   const dir = await mkdtemp(join(tmpdir(), "perigee-bench-cloud-"));
   const localStack = await startLocalStack({ dir });
-  const world = await makeCloudWorld(localStack.endpoint);
+  const world = await makeCloudWorld(localStack.endpoint).catch(async (error: unknown) => {
+    await localStack.stop();
+    throw error;
+  });
   try {
     await world.agent({ "nodes.status": async () => ({ nodes: [{ name: "mpu1", status: "True" }] }) });
     const alice = await world.user("bench");
