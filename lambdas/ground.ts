@@ -10,6 +10,7 @@ import { requireUser } from "./auth/require-user.ts";
 import { registerAuthRoutes } from "./auth/routes.ts";
 import { Throttle } from "./auth/throttle.ts";
 import { type TokenKeys, Tokens } from "./auth/tokens.ts";
+import { type CommandRowsOptions, rowsOf } from "./commands/command-rows.ts";
 import { registerCommandLog } from "./commands/log.ts";
 import { registerCommandRoutes } from "./commands/routes.ts";
 import { checkDialects } from "./dialects/check-dialects.ts";
@@ -36,6 +37,7 @@ import { limitOpen } from "./http/limit-open.ts";
 import { PublicHosts } from "./http/public-hosts.ts";
 import { Inventory } from "./inventory/inventory.ts";
 import { Janitor } from "./janitor/janitor.ts";
+import type { Command } from "./ledger/command.ts";
 import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 import { Runs } from "./ledger/runs.ts";
 import { CommandLogs } from "./logs/command-logs.ts";
@@ -181,6 +183,8 @@ export function createGround(options: GroundOptions): Ground {
     log,
     ...(timeLeftMs && { timeLeftMs }),
   });
+  const rows = (command: Command, of: CommandRowsOptions) =>
+    rowsOf({ ledger, runs, podLogs, commandLogs, now, timeLeftMs }, command, of);
   const mounted = coresOf(dialects, store, {
     ...content,
     dispatch,
@@ -189,7 +193,11 @@ export function createGround(options: GroundOptions): Ground {
       commands: (user, page) => ledger.commands(user, page),
       inContact: (edge) => ledger.inContact(edge),
       forChange: (command, ms) => waiting.forChange(command, ms),
+      atMost: (command, ms) => waiting.atMost(command, ms),
+      rows,
     },
+    uploads,
+    inventory,
     runs,
     podLogs,
     users: new Users({ accounts, recent, tokens, throttle, trustProxy }),
@@ -248,7 +256,7 @@ export function createGround(options: GroundOptions): Ground {
   }
   mountDialects(app, mounted, ownLimit);
   registerUplinkRoutes(app, { uploads, resolveEdge, log, now });
-  registerCommandLog(app, { ledger, runs, podLogs, commandLogs, now, timeLeftMs });
+  registerCommandLog(app, { ledger, rows });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
   registerEdgeRoutes(app, { ledger, inventory, resolveEdge, now });
   const rounds = janitorRounds({ janitor, mounted, removals: new Removals(store), log });

@@ -1,11 +1,16 @@
+import type { CommandRowsOptions } from "../commands/command-rows.ts";
 import type { ContentDeps } from "../content/staged-content.ts";
 import type { Dispatch } from "../dispatch/dispatch.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { Waiting } from "../dispatch/waiting.ts";
 import type { PublicHosts } from "../http/public-hosts.ts";
+import type { Inventory } from "../inventory/inventory.ts";
+import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
+import type { RowPage } from "../logs/log-rows.ts";
 import type { PodLogs } from "../logs/pod-logs.ts";
+import type { Uploads } from "../uplinks/uploads.ts";
 import type { OwnRecords } from "./own-records.ts";
 import type { Users } from "./users.ts";
 
@@ -13,8 +18,16 @@ import type { Users } from "./users.ts";
 export type DialectCore = ContentDeps & {
   /** submits and cancels commands */
   dispatch: Dispatch & Pick<Dispatcher, "cancel">;
-  /** a user's commands as they stand */
-  commands: Pick<Ledger, "command" | "commands" | "inContact"> & Pick<Waiting, "forChange">;
+  /** a user's commands as they stand; `forChange` and `atMost` wait for them to change, or to end */
+  commands: Pick<Ledger, "command" | "commands" | "inContact"> &
+    Pick<Waiting, "forChange" | "atMost"> & {
+      /** Rows of a command's log: of its run, or of what it wrote while it worked (see rowsOf). @throws FILE_NOT_FOUND */
+      rows(command: Command, options: CommandRowsOptions): Promise<RowPage>;
+    };
+  /** files of a command that come in parts; those that come in one body go through `dispatch.reserve` */
+  uploads: Pick<Uploads, "open" | "find" | "missing" | "sign" | "complete">;
+  /** pods, images, volumes and nodes of an edge as last reported, with their age: needs no contact */
+  inventory: Pick<Inventory, "pods" | "images" | "volumes" | "nodes">;
   /** runs of pods as last reported */
   runs: Runs;
   podLogs: PodLogs;

@@ -6,7 +6,7 @@ import { volumeName } from "../fields/names.ts";
 import { knownFields } from "../fields/read-fields.ts";
 import type { Fields } from "../http/fields.ts";
 import { placed, UPLINK_FIELDS } from "./placed.ts";
-import { noFiles, uplinkTooLarge } from "./uplink-refusals.ts";
+import { noFiles, tooManyFiles, uplinkTooLarge } from "./uplink-refusals.ts";
 import type { PlannedFile, UploadPlan } from "./upload-plan.ts";
 
 const DIGITS_16 = /^[0-9a-f]{16}$/i;
@@ -68,7 +68,7 @@ export const partsRequest = z.object({
 export function readOpenRequest(body: unknown, query: Fields = new Map()): UploadPlan {
   const count = (body as { files?: unknown } | null)?.files;
   if (Array.isArray(count) && count.length > LIMITS.uplinkFiles) {
-    throw new PerigeeError("TOO_MANY_FILES", `One uplink takes at most ${LIMITS.uplinkFiles} files`);
+    throw tooManyFiles();
   }
   const { files, part_size: partSize } = parse(openRequest, body);
   if (files.length === 0) throw noFiles();

@@ -9,6 +9,7 @@ import { addText, knownFields } from "../../fields/read-fields.ts";
 import { bodyStream } from "../../http/body-stream.ts";
 import type { Fields } from "../../http/fields.ts";
 import { readMediaType } from "../../http/media-type.ts";
+import { receiveForm } from "../../http/multipart/receive-form.ts";
 import { readPrefer } from "../../http/prefer.ts";
 import { readQuery } from "../../http/read-body.ts";
 import { refuseEncoded } from "../../http/refuse-encoded.ts";
@@ -19,7 +20,7 @@ import { noFiles, uplinkTooLarge } from "../../uplinks/uplink-refusals.ts";
 import { uplinked } from "../../uplinks/uplinked.ts";
 import { busyToUser } from "./busy.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
-import { readUplinkBody } from "./uplink-body.ts";
+import { UPLINK_FORM } from "./uplink-form.ts";
 
 /** A file name as aiohttp writes it unless told otherwise, alone among clients: who knows it by its own name? */
 const ENCODED = /^[\w.~-]*(?:%[0-9A-F]{2}[\w.~-]*)+$/;
@@ -80,10 +81,10 @@ async function receive(
   if (!body) throw noFiles();
   const encodesNames = /\baiohttp\//.test(c.req.header("user-agent") ?? "");
   let prefix: string | undefined;
-  const received = await readUplinkBody(body, {
+  const received = await receiveForm(body, {
+    ...UPLINK_FORM,
     contentType,
     allowance: reservation.allowance,
-    isField: (name) => namedField(name, UPLINK_FIELDS) !== undefined,
     onField(name, value) {
       const named = namedField(name, UPLINK_FIELDS);
       if (!named) return;

@@ -2,12 +2,10 @@ import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS, MiB } from "#protocol/limits.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
-import { boundaryOf } from "../../http/media-type.ts";
-import { MultipartParser, type PartSink } from "../../http/multipart/multipart-parser.ts";
-import { type PartHeader, partError, readPartHeader } from "../../http/multipart/part-header.ts";
-import { partText } from "../../http/multipart/read-form.ts";
-import type { StoredObject } from "../../ports/staging.ts";
-import { noFiles, uplinkTooLarge } from "../../uplinks/uplink-refusals.ts";
+import { boundaryOf } from "../media-type.ts";
+import { MultipartParser, type PartSink } from "./multipart-parser.ts";
+import { type PartHeader, partError, readPartHeader } from "./part-header.ts";
+import { partText } from "./read-form.ts";
 
 /** Files that are being stored at once; a large one is alone, as the body brings one after another. */
 const AT_ONCE = 8;
@@ -15,46 +13,76 @@ const AT_ONCE = 8;
 const BACKLOG = 16;
 const FILE_BUFFER = 1 * MiB;
 
-/** Names under which clients send files; other names with a file name are files too. */
-const FILES = /^files(?:\[\d*\])*$/;
+export type ReceivedFile<T> = T & { n: number; name: string; field: string };
 
-export type ReceivedFile = StoredObject & { n: number; name: string };
-
-export type UplinkBody = {
+/** What a route takes in a form, and what it says to more. */
+export type FormOptions<T> = {
   contentType: string;
-  /** bytes that the files may have together before the user's quota is met */
-  allowance: number;
-  /** ms without a byte after which the client is given up (default 120,000) */
-  idleMs?: number;
-  /** Is this name a field, also when its part carries a file name? What it throws ends the call. */
-  isField: (name: string) => boolean;
+  /** Is the part a field? Any other is a file. What it throws ends the call. */
+  isField: (part: PartHeader) => boolean;
   /** Called for each field as it comes; what it throws ends the call. */
   onField: (name: string, value: string) => void;
-  /** Called for each file as it begins; what it throws ends the call. */
-  onFile: (name: string) => void;
+  /** Called for each file as it begins, with its file name and the name of its part; what it throws ends the call. */
+  onFile: (name: string, field: string) => void;
   /** Stores file `n`; must stop soon when `signal` aborts. */
-  store: (n: number, body: Readable, signal: AbortSignal) => Promise<StoredObject>;
+  store: (n: number, body: Readable, signal: AbortSignal) => Promise<T>;
+  most: {
+    files: number;
+    /** of the files together */
+    bytes: number;
+    /** of the whole body */
+    bodyBytes: number;
+    /** default LIMITS.formFields */
+    fields?: number;
+    /** of one field (default LIMITS.fieldBytes) */
+    fieldBytes?: number;
+  };
+  /** bytes that the files may have together before the user's quota is met (default: no bound but `most.bytes`) */
+  allowance?: number;
+  /** ms without a byte after which the client is given up (default 120,000) */
+  idleMs?: number;
+  refusals: {
+    tooLarge: () => Error;
+    tooManyFiles: () => Error;
+    /** of a form without files (default: it is taken) */
+    noFiles?: () => Error;
+  };
+  /**
+   * Takes a part that would be a file but carries no file name at all, while there are no files; `refusal` is what it
+   * throws of what it does not take (default: it is refused).
+   */
+  takeUnnamed?: (refusal: PerigeeError) => PartSink;
 };
 
 /**
- * Reads the multipart body of an uplink: fields and files in any order, each file stored while it comes in,
- * so that memory does not grow with the body. Whatever ends it early, it returns only when nothing is being
- * stored any more, and leaves `body` open, paused where it was. Files without a name and content, as
- * browsers send for an empty field, are no files. No part is left out: what is neither a field nor a file is refused.
- * @throws NO_FILES for an empty body, MAX_UPLINK_SIZE_EXCEEDED, TOO_MANY_FILES, QUOTA_EXCEEDED,
- * INVALID_PARAMETERS when the body is malformed or ends early, and whatever a callback throws
+ * Reads a multipart form with files: fields and files in any order, each file stored while it comes in, so that
+ * memory does not grow with the body. Whatever ends it early, it returns only when nothing is being stored any more,
+ * and leaves `body` open, paused where it was. Files without a name and content, as browsers send for an empty field,
+ * are no files. No part is left out: what is neither a field nor a file is refused.
+ * @throws what `refusals` says, QUOTA_EXCEEDED, INVALID_PARAMETERS when the body is malformed or ends early, and
+ * whatever a callback throws
+ * @example
+ * const files = await receiveForm(body, {
+ *   contentType,
+ *   isField: ({ fileName }) => fileName === undefined,
+ *   onField: (name, value) => fields.set(name, value),
+ *   onFile: () => {},
+ *   store: (n, file, signal) => staging.put(`${prefix}${n}`, file, { maxBytes, signal }),
+ *   most: { files: 100, bytes: maxBytes, bodyBytes: 2 * maxBytes },
+ *   refusals: { tooLarge, tooManyFiles },
+ * });
  */
-export async function readUplinkBody(body: Readable, options: UplinkBody): Promise<ReceivedFile[]> {
-  return new UplinkReader(body, options).run();
+export async function receiveForm<T>(body: Readable, options: FormOptions<T>): Promise<ReceivedFile<T>[]> {
+  return new FormReceiver(body, options).run();
 }
 
-class UplinkReader {
+class FormReceiver<T> {
   readonly #body: Readable;
-  readonly #options: UplinkBody;
+  readonly #options: FormOptions<T>;
   readonly #form: MultipartParser;
   readonly #abort = new AbortController();
   readonly #done = Promise.withResolvers<void>();
-  readonly #received: ReceivedFile[] = [];
+  readonly #received: ReceivedFile<T>[] = [];
   readonly #storing = new Set<Promise<void>>();
   /** files that have begun and wait for their turn to be stored */
   readonly #waiting: (() => void)[] = [];
@@ -74,7 +102,7 @@ class UplinkReader {
   #last: FileContent | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(body: Readable, options: UplinkBody) {
+  constructor(body: Readable, options: FormOptions<T>) {
     this.#body = body;
     this.#options = options;
     this.#form = new MultipartParser(boundaryOf(options.contentType), (block, number) =>
@@ -82,7 +110,7 @@ class UplinkReader {
     );
   }
 
-  async run(): Promise<ReceivedFile[]> {
+  async run(): Promise<ReceivedFile<T>[]> {
     this.#listen();
     try {
       await this.#done.promise;
@@ -119,11 +147,12 @@ class UplinkReader {
     clearTimeout(this.#idle);
     this.#bodyDone = true;
     this.#guard(() => {
-      if (this.#bodyBytes === 0) throw noFiles();
+      const { noFiles } = this.#options.refusals;
+      if (this.#bodyBytes === 0 && noFiles) throw noFiles();
       this.#form.end();
       // The last piece may have waited in the parser when it was counted.
       this.#checkSize();
-      if (this.#files === 0) throw noFiles();
+      if (this.#files === 0 && noFiles) throw noFiles();
     });
     if (!this.#failed) this.#done.resolve();
   };
@@ -135,15 +164,14 @@ class UplinkReader {
   /** Takes a part: a field, a file, or a file without a name, which is none as long as it is empty. */
   #part(header: PartHeader, number: number): PartSink {
     const { name, fileName } = header;
-    if (this.#options.isField(name) || (fileName === undefined && !FILES.test(name))) {
-      return this.#field(header, number);
-    }
-    if (fileName) return this.#file(fileName);
+    if (this.#options.isField(header)) return this.#field(header, number);
+    if (fileName) return this.#file(fileName, name);
     const nameless = partError(number, name, "a file must have a filename");
     if (fileName === undefined) {
-      if (this.#files > 0) throw nameless;
+      const { takeUnnamed } = this.#options;
+      if (this.#files > 0 || !takeUnnamed) throw nameless;
       this.#nameless ??= nameless;
-      return pathOnly(nameless);
+      return takeUnnamed(nameless);
     }
     return {
       data: () => {
@@ -154,9 +182,9 @@ class UplinkReader {
   }
 
   #field(header: PartHeader, number: number): PartSink {
-    const { formFields, fieldBytes } = LIMITS;
-    if (++this.#fields > formFields) {
-      throw new PerigeeError("INVALID_PARAMETERS", `The form has more than ${formFields} fields`);
+    const { fields: mostFields = LIMITS.formFields, fieldBytes = LIMITS.fieldBytes } = this.#options.most;
+    if (++this.#fields > mostFields) {
+      throw new PerigeeError("INVALID_PARAMETERS", `The form has more than ${mostFields} fields`);
     }
     const pieces: Buffer[] = [];
     let bytes = 0;
@@ -173,19 +201,17 @@ class UplinkReader {
     };
   }
 
-  #file(name: string): PartSink {
+  #file(name: string, field: string): PartSink {
     if (this.#nameless) throw this.#nameless;
-    if (this.#files === LIMITS.uplinkFiles) {
-      throw new PerigeeError("TOO_MANY_FILES", `One uplink takes at most ${LIMITS.uplinkFiles} files`);
-    }
+    if (this.#files === this.#options.most.files) throw this.#options.refusals.tooManyFiles();
     const n = this.#files++;
-    this.#options.onFile(name);
+    this.#options.onFile(name, field);
     const file = new FileContent(() => this.#wanted(file));
     file.once("close", () => this.#wanted(file));
     this.#before += this.#last?.bytes ?? 0;
     this.#last = file;
     this.#streams.add(file);
-    this.#whenThereIsRoom(() => this.#store(n, name, file));
+    this.#whenThereIsRoom(() => this.#store({ n, name, field }, file));
     return {
       data: (piece) => void (file.add(piece) || this.#full.add(file)),
       end: () => void file.push(null),
@@ -197,11 +223,11 @@ class UplinkReader {
     else this.#waiting.push(start);
   }
 
-  #store(n: number, name: string, file: FileContent): void {
+  #store(of: { n: number; name: string; field: string }, file: FileContent): void {
     const { signal } = this.#abort;
     const stored = this.#options
-      .store(n, file, signal)
-      .then((object) => void this.#received.push({ ...object, n, name }))
+      .store(of.n, file, signal)
+      .then((object) => void this.#received.push({ ...object, ...of }))
       .catch((error) => this.#fail(error))
       .finally(() => {
         this.#streams.delete(file);
@@ -223,10 +249,9 @@ class UplinkReader {
 
   #checkSize(): void {
     const bytes = this.#before + (this.#last?.bytes ?? 0);
-    if (bytes > LIMITS.uplinkBytes || this.#bodyBytes > LIMITS.uplinkBodyBytes) throw uplinkTooLarge();
-    if (bytes > this.#options.allowance) {
-      throw byteQuotaExceeded();
-    }
+    const { most, allowance = most.bytes, refusals } = this.#options;
+    if (bytes > most.bytes || this.#bodyBytes > most.bodyBytes) throw refusals.tooLarge();
+    if (bytes > allowance) throw byteQuotaExceeded();
   }
 
   #flow(): void {
@@ -273,18 +298,6 @@ class UplinkReader {
     body.on("error", () => {});
     if (!this.#bodyDone) body.pause();
   }
-}
-
-/** Some send the path of a file where the file should be, which is no file; any other content is one without a name. */
-function pathOnly(nameless: PerigeeError): PartSink {
-  let bytes = 0;
-  return {
-    data(piece) {
-      bytes += piece.length;
-      if (bytes > LIMITS.pathBytes || piece.includes(0)) throw nameless;
-    },
-    end: () => {},
-  };
 }
 
 /** A file as it comes in. */
