@@ -20,6 +20,7 @@ import { DockerImageStore } from "./images/docker/image-store.ts";
 import { openHandover } from "./images/handover/open-handover.ts";
 import { imageHandlers } from "./images/image-handlers.ts";
 import { instanceOf } from "./instance.ts";
+import { jobHandlers } from "./jobs/job-handlers.ts";
 import { Journal } from "./journal/journal.ts";
 import { openStateDatabase } from "./journal/state-database.ts";
 import { AgentLoop } from "./loop/agent-loop.ts";
@@ -171,6 +172,7 @@ export async function runAgent(
       measure: (directory) => volumes.measurePath(directory),
       openLog: (command) => commandLogs.open(command),
     }),
+    ...jobHandlers(),
     ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),
   };
 

@@ -72,6 +72,8 @@ export const claimedCommand = z.object({
   /** seconds the work may take */
   deadline: z.number(),
   cancelRequested: z.boolean(),
+  /** it is to end at once, without the time that a cancel gives; only with `cancelRequested` */
+  kill: z.boolean().optional(),
   /** this command has a staged manifest of files */
   hasFiles: z.boolean(),
   /** absent from a ground of version 0.2 or older */
@@ -127,7 +129,11 @@ export const progressManyRequest = z.object({
     )
     .max(LIMITS.progressCommands),
 });
-export const progressManyResponse = z.object({ cancel: z.array(commandId) });
+export const progressManyResponse = z.object({
+  cancel: z.array(commandId),
+  /** those of `cancel` that are to end at once */
+  kill: z.array(commandId).optional(),
+});
 
 /**
  * POST /agent/progress of one command, from agents of version 0.2 and older → `{cancel}`: also how the agent asks

@@ -87,6 +87,7 @@ const DECLARED: Declared = {
   "pod.start": (input, user) => [pod(user, input.pod, "write")],
   "pod.status": (input, user) => [pod(user, input.pod, "read")],
   "pod.stop": (input, user) => [pod(user, input.pod, "write")],
+  "job.run": () => [],
   "nodes.status": () => [],
   "edge.publish": () => [publicNames("write")],
 };
