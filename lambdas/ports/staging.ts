@@ -38,6 +38,13 @@ export interface Staging {
    */
   get(key: string, range?: { start: number; end: number }): Promise<{ body: Readable; size: number }>;
   head(key: string): Promise<ListedObject | undefined>;
+  /**
+   * Stores the content of one object under another key too, without its bytes passing through the ground; the two
+   * then live apart. Doing it again changes nothing.
+   * @returns its bytes
+   * @throws PerigeeError FILE_NOT_FOUND, STORAGE_FULL
+   */
+  copy(from: string, to: string): Promise<number>;
   /** Objects whose key begins with `prefix` in key order (bytewise), after `after`, at most `limit` (default 1000). */
   list(prefix: string, options?: { after?: string; limit?: number }): Promise<ListedObject[]>;
   /** Names one level under a prefix ending in `/`, without the slash, in order. */

@@ -7,12 +7,14 @@ import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { S3Staging } from "#lambdas/adapters/s3/staging.ts";
 import { MiB } from "#protocol/limits.ts";
 import { stagingConformance } from "#test/conformance/staging.ts";
+import { stagingCopyConformance } from "#test/conformance/staging-copy.ts";
 import { awsAt, makeBucket } from "./support/aws.ts";
 import { s3UnderTest } from "./support/s3-under-test.ts";
 
 const endpoint = inject("awsEndpoint");
 
 stagingConformance("S3", () => s3UnderTest(endpoint));
+stagingCopyConformance("S3", () => s3UnderTest(endpoint));
 
 describe("objects of several parts", () => {
   const aws = awsAt(endpoint);
@@ -46,6 +48,16 @@ describe("objects of several parts", () => {
       expect(await uploads()).toEqual([]);
     },
   );
+
+  test("are copied in parts where one request does not copy so many bytes", async () => {
+    const parts = new S3Staging({ client: aws.s3, bucket, copyBytes: 5 * MiB });
+    const content = randomBytes(11 * MiB + 1);
+    await staging.put("downlink/a/_/c/1.0", content, { maxBytes: 64 * MiB });
+    expect(await parts.copy("downlink/a/_/c/1.0", "kept/a/d/1")).toBe(content.length);
+    const { body } = await staging.get("kept/a/d/1");
+    expect((await buffer(body)).equals(content)).toBe(true);
+    expect(await uploads()).toEqual([]);
+  });
 
   test("leave no part when the body is too long, breaks, or is aborted", async () => {
     const put = (body: Readable, options = {}) =>

@@ -8,6 +8,7 @@ import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MiB } from "#protocol/limits.ts";
 import { stagingConformance } from "#test/conformance/staging.ts";
+import { stagingCopyConformance } from "#test/conformance/staging-copy.ts";
 import { servedDirectoryStaging } from "#test/support/served-directory-staging.ts";
 import { processMark } from "./process-mark.ts";
 import { DirectoryStaging, type DirectoryStagingOptions } from "./staging.ts";
@@ -15,6 +16,7 @@ import { DirectoryStaging, type DirectoryStagingOptions } from "./staging.ts";
 const SECRET = randomBytes(32);
 
 stagingConformance("directory", servedDirectoryStaging);
+stagingCopyConformance("directory", servedDirectoryStaging);
 
 describe("DirectoryStaging", () => {
   let root: string;

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import fs from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
@@ -7,12 +6,16 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS } from "#protocol/limits.ts";
 import type { ListedObject, Staging, StoredObject } from "../../ports/staging.ts";
 import { compareKeys, keyParts, prefixParts } from "../../ports/staging-key.ts";
+import { noSuchObject } from "../no-such-object.ts";
+import { isErrno, isMissing } from "./errno.ts";
 import { FileSink } from "./file-sink.ts";
 import { FreeSpace, storageFull } from "./free-space.ts";
 import { encodePart, objectName, readName } from "./key-file-name.ts";
+import { linkOrCopy } from "./link-or-copy.ts";
 import { type PartTarget, verifyPartUrl } from "./part-url.ts";
 import { isRunning, processMark } from "./process-mark.ts";
 import { receive } from "./receive.ts";
+import { syncDirectory } from "./sync-directory.ts";
 import { DirectoryUploads, uploadsIn } from "./uploads.ts";
 import { type SignedMethod, UrlSignature } from "./url-signature.ts";
 
@@ -97,6 +100,22 @@ export class DirectoryStaging implements Staging {
     }
   }
 
+  async copy(from: string, to: string): Promise<number> {
+    const [source, target] = [this.#objectPath(keyParts(from)), this.#objectPath(keyParts(to))];
+    const temp = this.#tempPath();
+    try {
+      await linkOrCopy(source, temp, (bytes) => this.#space.take(bytes));
+      const { size } = await stat(temp);
+      await this.#place(temp, target);
+      return size;
+    } catch (error) {
+      throw isMissing(error) ? noSuchObject() : error;
+    } finally {
+      // of two names of one file, renaming one to the other removes neither
+      await unlink(temp).catch(() => {});
+    }
+  }
+
   async get(key: string, range?: { start: number; end: number }): Promise<{ body: Readable; size: number }> {
     const { file, start, size } = await this.openFile(key, range);
     // an empty stream: `end` would be before `start`
@@ -110,7 +129,7 @@ export class DirectoryStaging implements Staging {
     range?: { start: number; end: number },
   ): Promise<{ file: FileHandle; start: number; size: number }> {
     const file = await open(this.#objectPath(keyParts(key)), "r").catch((error) => {
-      throw isMissing(error) ? new PerigeeError("FILE_NOT_FOUND", "No such object in staging") : error;
+      throw isMissing(error) ? noSuchObject() : error;
     });
     try {
       const { size } = await file.stat();
@@ -375,21 +394,4 @@ function requireKey(key: string): void {
   } catch (cause) {
     throw new PerigeeError("SIGNATURE_INVALID", "The URL is not signed for this", { cause });
   }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-function isErrno(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && codes.includes((error as NodeJS.ErrnoException).code ?? "");
-}
-
-function isMissing(error: unknown): boolean {
-  return isErrno(error, "ENOENT", "ENOTDIR");
 }
