@@ -19,6 +19,7 @@ import { DIALECTS } from "./dialects/index.ts";
 import { janitorRounds } from "./dialects/janitor-round.ts";
 import { lanesOf } from "./dialects/lanes-of.ts";
 import {
+  beforeEnd,
   coresOf,
   type MountedDialect,
   mountAgentRoutes,
@@ -192,10 +193,12 @@ export function createGround(options: GroundOptions): Ground {
       command: (user, id) => ledger.command(user, id),
       commands: (user, page) => ledger.commands(user, page),
       inContact: (edge) => ledger.inContact(edge),
+      ahead: (command) => ledger.ahead(command),
       forChange: (command, ms) => waiting.forChange(command, ms),
       atMost: (command, ms) => waiting.atMost(command, ms),
       rows,
     },
+    allowance: async (user, edge) => (await allowances.left(user, edge))([]),
     uploads,
     inventory,
     runs,
@@ -244,6 +247,7 @@ export function createGround(options: GroundOptions): Ground {
       transfers,
       transferBudget,
       log,
+      beforeEnd: (command, result) => beforeEnd(mounted, command, result),
       onEnd: (c) => metrics.ended(c),
     }),
   );

@@ -23,6 +23,8 @@ export type AgentApiDeps = {
   transfers: Transfers;
   transferBudget: TransferBudget;
   log: Logger;
+  /** what a command's dialect does with its result before anybody can read its end (see Dialect.beforeEnd) */
+  beforeEnd?: (command: Command, result: unknown) => Promise<void>;
   /** for metrics: a command has ended */
   onEnd?: (command: Command) => void;
 };

@@ -1,7 +1,7 @@
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import type * as z from "zod";
-import { INTERNAL_ERROR } from "#protocol/errors.ts";
+import { INTERNAL_ERROR, PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS, type StagedContent } from "#protocol/operations.ts";
@@ -48,7 +48,8 @@ async function prepare(parts: AgentApiDeps, running: Command, outcome: wire.Outc
     // Whoever reads pod/run's answer finds the run, though the agent's own report of it is still under way.
     await parts.runs.accepted(running.edge, running);
   }
-  const ending = await bounded(parts.staging, running, await believed(parts, running, checked));
+  const kept = await keptBefore(parts, running, await believed(parts, running, checked));
+  const ending = await bounded(parts.staging, running, kept);
   killPoint("agent.before.report");
   return ending;
 }
@@ -66,6 +67,22 @@ async function believed(
   if (found === content.size) return outcome;
   log.error({ command: command.id, content, found }, "the content is not what the agent says");
   return { state: "failed", failure: INTERNAL_ERROR };
+}
+
+/** What its dialect keeps of it is kept before it ends; without room for that it fails. */
+async function keptBefore(
+  { beforeEnd }: AgentApiDeps,
+  command: Command,
+  outcome: wire.Outcome,
+): Promise<wire.Outcome> {
+  if (outcome.state !== "succeeded" || !beforeEnd) return outcome;
+  try {
+    await beforeEnd(command, outcome.result);
+    return outcome;
+  } catch (error) {
+    if (!(error instanceof PerigeeError)) throw error;
+    return { state: "failed", failure: error.toFailure() };
+  }
 }
 
 /** What a command's record has room for: a large result goes to staging, of a large failure the newest is kept. */

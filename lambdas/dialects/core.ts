@@ -19,11 +19,13 @@ export type DialectCore = ContentDeps & {
   /** submits and cancels commands */
   dispatch: Dispatch & Pick<Dispatcher, "cancel">;
   /** a user's commands as they stand; `forChange` and `atMost` wait for them to change, or to end */
-  commands: Pick<Ledger, "command" | "commands" | "inContact"> &
+  commands: Pick<Ledger, "command" | "commands" | "inContact" | "ahead"> &
     Pick<Waiting, "forChange" | "atMost"> & {
       /** Rows of a command's log: of its run, or of what it wrote while it worked (see rowsOf). @throws FILE_NOT_FOUND */
       rows(command: Command, options: CommandRowsOptions): Promise<RowPage>;
     };
+  /** Bytes that a user may still keep in staging for an edge. @throws QUOTA_EXCEEDED when there are none */
+  allowance(user: string, edge: string): Promise<number>;
   /** files of a command that come in parts; those that come in one body go through `dispatch.reserve` */
   uploads: Pick<Uploads, "open" | "find" | "missing" | "sign" | "complete">;
   /** pods, images, volumes and nodes of an edge as last reported, with their age: needs no contact */

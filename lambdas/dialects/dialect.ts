@@ -76,6 +76,11 @@ export type Dialect = {
    */
   removed?(core: DialectCore, of: Removal): Promise<void>;
   /**
+   * What it keeps of a command of its lanes that succeeded: what is staged of the result goes after a day. It stands
+   * before anybody can read the end; it may be called again for one end. A PerigeeError fails the command.
+   */
+  beforeEnd?(core: DialectCore, command: Command, result: unknown): Promise<void>;
+  /**
    * Its own records, written in the transaction that ends a command of its lanes. It may be called again for one end,
    * so it only reads.
    */

@@ -1,0 +1,4 @@
+import type { Registry } from "../../docs/registry.ts";
+
+/** The routes in the OpenAPI document. */
+export function documentKabuto(_registry: Registry): void {}
