@@ -28,6 +28,8 @@ const laterId = (id: string) => `${id}${LATER}`;
 export type RunningSetDeps = ExecuteDeps & {
   /** places for jobs (default {@link JOB_PLACES}) */
   jobs?: JobPlaces;
+  /** a command has ended, and gives back its resources after this */
+  ended?(command: ClaimedCommand, outcome: Outcome): void;
   /** a command has ended: tell the ground */
   report(report: Report): void;
   /** a command cannot end: the agent cannot go on */
@@ -238,6 +240,7 @@ export class RunningSet {
     const { id, user, operation, lane } = held.command;
     held.ended = true;
     held.running = undefined;
+    this.#deps.ended?.(held.command, outcome);
     this.#deps.report({ id, user, operation, outcome, lane });
     this.#begin([...this.#queue.remove(laterId(id)), ...this.#queue.remove(id)]);
   }
