@@ -20,7 +20,9 @@ import { DockerImageStore } from "./images/docker/image-store.ts";
 import { openHandover } from "./images/handover/open-handover.ts";
 import { imageHandlers } from "./images/image-handlers.ts";
 import { instanceOf } from "./instance.ts";
-import { jobHandlers } from "./jobs/job-handlers.ts";
+import { sweepJobs } from "./jobs/discard-job.ts";
+import { FailedSubmissions } from "./jobs/failed-submissions.ts";
+import { jobHandlers, noteJobEnd } from "./jobs/job-handlers.ts";
 import { Journal } from "./journal/journal.ts";
 import { openStateDatabase } from "./journal/state-database.ts";
 import { AgentLoop } from "./loop/agent-loop.ts";
@@ -157,6 +159,7 @@ export async function runAgent(
     quota: () => quota,
   });
   const reporter = new PodReporter((reports) => session.pods(reports), log);
+  const jobs = { volumes, pods, budget, failures: new FailedSubmissions(database) };
   const handlers: OperationHandlers = {
     ...volumeHandlers(volumes, {
       isVolumeInUse: (user, volume) => pods.isVolumeInUse(user, volume),
@@ -172,7 +175,7 @@ export async function runAgent(
       measure: (directory) => volumes.measurePath(directory),
       openLog: (command) => commandLogs.open(command),
     }),
-    ...jobHandlers(),
+    ...jobHandlers(jobs),
     ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),
   };
 
@@ -233,8 +236,15 @@ export async function runAgent(
     };
     const outgoing = new OutgoingStore(database, spool.directory);
     outgoing.sweep();
+    const sweep = () =>
+      later("the sweep of what earlier jobs left", log, () => sweepJobs(jobs, journal, log));
+    sweep();
     const loop = new AgentLoop(
-      { session, journal, handlers, doorbell, changed, log, spool, outgoing },
+      {
+        ...{ session, journal, handlers, doorbell, changed, log, spool, outgoing, jobs: config.jobs },
+        ended: (command, outcome) => noteJobEnd(jobs, command, outcome),
+        forgotten: sweep,
+      },
       { pollMs: config.pollMs },
     );
     await loop.run(signal);

@@ -309,11 +309,15 @@ export const transferRequest = z.object({
   size: z.number().int().nonnegative(),
   /** of the whole object, where it is known beforehand */
   crc32: crc32.optional(),
+  /** the agent has its result name the object as the answer says: absent from agents of version 0.2 and older */
+  named: z.boolean().optional(),
 });
 /** Exactly one of `whole` and `partBytes`. */
 export const transferResponse = z.object({
   /** PUT all of it here: it needs no parts, and no completion */
   whole: signedUpload.optional(),
+  /** what the command's result names then, also when a later epoch reports it; absent: its number and size */
+  content: stagedContent.optional(),
   /** bytes of every part but the last */
   partBytes: z.number().int().positive().optional(),
 });

@@ -14,6 +14,7 @@ import {
   type OperationHandlers,
   ShuttingDown,
 } from "../operation.ts";
+import { orAborted } from "../or-aborted.ts";
 import type { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { CommandStop } from "./command-stop.ts";
 import { INTERRUPTED, NO_ROOM, outcomeOf, reportable, unsupported } from "./outcomes.ts";
@@ -37,7 +38,9 @@ export type ExecuteHooks = {
   /** `commit` was noted, now or by an earlier attempt */
   committed?(): void;
   /** it gives a resource back early */
-  release?(key: string): void;
+  release?(key?: string): void;
+  /** it is ready for its second step: resolves when it has what that takes */
+  acquire?(): Promise<void>;
 };
 
 /** A command under which the process died so often, with nothing to show for it, is given up. */
@@ -46,12 +49,16 @@ export const MOST_DEATHS = 10;
 /** An operation that does not stop within this (ms) of being told to takes the agent's process with it. */
 const STOP_MS = 60_000;
 
+/** A timer takes no more: what may take longer has no deadline. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** What the loop can tell a command that is under way. */
 export type Running = {
   readonly command: ClaimedCommand;
   /** latest word on how far it is */
   readonly progress: Progress | undefined;
-  cancel(): void;
+  /** @param kill it is to end at once */
+  cancel(kill?: boolean): void;
   shutDown(): void;
   /**
    * Rejects with {@link ShuttingDown} when it was cut by {@link Running.shutDown}: it has no outcome then.
@@ -100,8 +107,9 @@ export function execute(deps: ExecuteDeps, command: ClaimedCommand, hooks: Execu
       return NO_ROOM;
     }
     // After the journal has told whether it is too late.
-    if (command.cancelRequested) stop.cancel();
-    const timer = setTimeout(() => stop.deadline(command.deadline), command.deadline * 1000);
+    if (command.cancelRequested) stop.cancel(command.kill);
+    const ms = command.deadline * 1000;
+    const timer = ms > LONGEST_TIMER_MS ? undefined : setTimeout(() => stop.deadline(command.deadline), ms);
     try {
       const context = contextOf(deps, command, name, journal, stop, hooks, (progress) => {
         latest = progress;
@@ -130,7 +138,7 @@ export function execute(deps: ExecuteDeps, command: ClaimedCommand, hooks: Execu
     get progress() {
       return latest;
     },
-    cancel: () => stop.cancel(),
+    cancel: (kill) => stop.cancel(kill),
     shutDown: () => stop.shutDown(),
     outcome: Promise.race([finished, stuck(stop.signal, finished)]),
   };
@@ -160,6 +168,8 @@ function contextOf<O extends OperationName>(
     input: OPERATIONS[operation].input.parse(command.input) as OperationContext["input"],
     signal,
     handleCancel: () => stop.handleCancel(),
+    killed: stop.killed,
+    acquire: (other) => orAborted(hooks.acquire?.() ?? Promise.resolve(), AbortSignal.any([signal, other])),
     release: (key) => hooks.release?.(key),
     progress,
     manifest: () => transfers.manifest(),

@@ -64,6 +64,8 @@ export class TestCommand<O extends OperationName> {
       input: this.input,
       signal,
       handleCancel: () => signal,
+      killed: new AbortController().signal,
+      acquire: async () => undefined,
       release: () => undefined,
       progress: (progress) => void this.progress.push(progress),
       manifest: async () => this.files,
