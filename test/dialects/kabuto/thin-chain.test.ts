@@ -9,7 +9,7 @@ beforeAll(async () => {
 afterAll(() => ground.stop());
 
 test("from registration to rows and zip, with and without contact", async () => {
-  const user = await ground.user("me");
+  const user = await ground.registered("me");
   expect(await user.get("/")).toEqual({ hello: "world" });
   expect(await user.get(`/register/confirm/me/${user.confirmation}`)).toEqual({ registration: "success" });
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { em } from "#lambdas/dialects/em/dialect.ts";
 import { kabuto } from "#lambdas/dialects/kabuto/dialect.ts";
+import { openSession } from "#lambdas/dialects/kabuto/sessions.ts";
 import { createEmbeddedGround, type EmbeddedOptions } from "#lambdas/embedded.ts";
 import { serveGround } from "#lambdas/serve-ground.ts";
 import { startScriptedAgent } from "./scripted-agent.ts";
@@ -33,8 +34,15 @@ export async function startKabutoGround(
     agentToken: token,
     agent: () => startScriptedAgent(served.url, token),
 
-    /** A user who registered and logged in, with a client that keeps the cookie. */
-    async user(login = `user${++users}`) {
+    /** A user of the operator's with a session, which costs one password hash. */
+    async user() {
+      const account = await ground.accounts.addUser(`user${++users}`, "long enough");
+      const { core } = ground.dialects.find(({ dialect }) => dialect === kabuto)!;
+      return client(served.url, `session=${await openSession(core, account)}`, "");
+    },
+
+    /** A user who registered and logged in. */
+    async registered(login: string) {
       const body = new URLSearchParams({ login, password: "SecreT", email: `${login}@example.com` });
       const registered = await fetch(`${served.url}/register`, { method: "POST", body });
       const { token: confirmation } = (await registered.json()) as { token: string };
