@@ -17,9 +17,9 @@ import { checkDialects } from "./dialects/check-dialects.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { DIALECTS } from "./dialects/index.ts";
 import { janitorRounds } from "./dialects/janitor-round.ts";
+import { keptContent } from "./dialects/kept-content.ts";
 import { lanesOf } from "./dialects/lanes-of.ts";
 import {
-  beforeEnd,
   coresOf,
   type MountedDialect,
   mountAgentRoutes,
@@ -162,8 +162,11 @@ export function createGround(options: GroundOptions): Ground {
     ...options.waiting,
     ...(timeLeftMs && { timeLeftMs }),
   });
-  const allowances = new Allowances({ staging, ledger, quota });
-  const transferBudget = new TransferBudget({ store, staging, ledger, quota, now });
+  const prefixes = dialects.flatMap(({ stagingPrefixes = [] }) =>
+    stagingPrefixes.map(({ prefix }) => prefix),
+  );
+  const allowances = new Allowances({ staging, ledger, quota, prefixes });
+  const transferBudget = new TransferBudget({ store, staging, ledger, quota, prefixes, now });
   const transfers = new Transfers(
     { staging, budget: transferBudget },
     options.transferPartBytes === undefined ? {} : { partBytes: options.transferPartBytes },
@@ -198,12 +201,12 @@ export function createGround(options: GroundOptions): Ground {
       atMost: (command, ms) => waiting.atMost(command, ms),
       rows,
     },
-    allowance: async (user, edge) => (await allowances.left(user, edge))([]),
     uploads,
     inventory,
     runs,
     podLogs,
     users: new Users({ accounts, recent, tokens, throttle, trustProxy }),
+    bytesLeft: (user, edge) => allowances.bytesLeft(user, edge),
     resolveEdge,
     hosts: new PublicHosts({ hosts: options.publicHosts ?? [], trustProxy }),
     setting: (name) => options.settings?.[`PERIGEE_${name}`] || undefined,
@@ -247,8 +250,8 @@ export function createGround(options: GroundOptions): Ground {
       transfers,
       transferBudget,
       log,
-      beforeEnd: (command, result) => beforeEnd(mounted, command, result),
       onEnd: (c) => metrics.ended(c),
+      keptContent: keptContent(dialects),
     }),
   );
   mountAgentRoutes(agent, mounted);

@@ -23,8 +23,8 @@ export type AgentApiDeps = {
   transfers: Transfers;
   transferBudget: TransferBudget;
   log: Logger;
-  /** what a command's dialect does with its result before anybody can read its end (see Dialect.beforeEnd) */
-  beforeEnd?: (command: Command, result: unknown) => Promise<void>;
   /** for metrics: a command has ended */
   onEnd?: (command: Command) => void;
+  /** Key under which the content of a command is kept; undefined: it ends by age. */
+  keptContent: (command: Command) => string | undefined;
 };

@@ -1,11 +1,12 @@
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import type * as z from "zod";
-import { INTERNAL_ERROR, PerigeeError } from "#protocol/errors.ts";
+import { INTERNAL_ERROR } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS, type StagedContent } from "#protocol/operations.ts";
 import * as wire from "#protocol/wire.ts";
+import { keepStaged, removeKeptSource } from "../content/keep-staged.ts";
 import { boundedFailure, stageLargeResult } from "../dispatch/large-results.ts";
 import { removeUplinked } from "../dispatch/uplinked-files.ts";
 import type { GroundEnv } from "../http/env.ts";
@@ -33,6 +34,7 @@ export function registerReport(app: Hono<GroundEnv>, parts: AgentApiDeps): void 
       parts.onEnd?.(command);
       log.info({ edge, command: id, operation: command.operation, state: command.state }, "command ended");
     }
+    if (ended) await removeSource(parts, command);
     await removeUplinked(staging, command).catch((error: unknown) => {
       log.warn({ err: error, command: id }, "staged files are left for the janitor");
     });
@@ -48,8 +50,11 @@ async function prepare(parts: AgentApiDeps, running: Command, outcome: wire.Outc
     // Whoever reads pod/run's answer finds the run, though the agent's own report of it is still under way.
     await parts.runs.accepted(running.edge, running);
   }
-  const kept = await keptBefore(parts, running, await believed(parts, running, checked));
-  const ending = await bounded(parts.staging, running, kept);
+  const outcomeHere = await believed(parts, running, checked);
+  const content = contentOf(outcomeHere);
+  const kept = content && parts.keptContent(running);
+  if (kept !== undefined) await keepStaged(parts, running, content!, kept);
+  const ending = await bounded(parts.staging, running, outcomeHere);
   killPoint("agent.before.report");
   return ending;
 }
@@ -60,8 +65,7 @@ async function believed(
   command: Command,
   outcome: wire.Outcome,
 ): Promise<wire.Outcome> {
-  if (outcome.state !== "succeeded") return outcome;
-  const { content } = (outcome.result ?? {}) as { content?: StagedContent };
+  const content = contentOf(outcome);
   if (content === undefined) return outcome;
   const found = await storedBytes(staging, command, content);
   if (found === content.size) return outcome;
@@ -69,20 +73,19 @@ async function believed(
   return { state: "failed", failure: INTERNAL_ERROR };
 }
 
-/** What its dialect keeps of it is kept before it ends; without room for that it fails. */
-async function keptBefore(
-  { beforeEnd }: AgentApiDeps,
-  command: Command,
-  outcome: wire.Outcome,
-): Promise<wire.Outcome> {
-  if (outcome.state !== "succeeded" || !beforeEnd) return outcome;
-  try {
-    await beforeEnd(command, outcome.result);
-    return outcome;
-  } catch (error) {
-    if (!(error instanceof PerigeeError)) throw error;
-    return { state: "failed", failure: error.toFailure() };
-  }
+/** What an outcome says is in staging. */
+function contentOf(outcome: { state: string; result?: unknown }): StagedContent | undefined {
+  if (outcome.state !== "succeeded") return undefined;
+  return ((outcome.result ?? {}) as { content?: StagedContent }).content;
+}
+
+/** Content that is kept elsewhere counts once; what cannot be removed now ends by age. */
+async function removeSource(parts: AgentApiDeps, command: Command): Promise<void> {
+  const content = contentOf(command);
+  if (content === undefined || parts.keptContent(command) === undefined) return;
+  await removeKeptSource(parts, command, content).catch((error: unknown) => {
+    parts.log.warn({ err: error, command: command.id }, "content that is kept stays staged as well");
+  });
 }
 
 /** What a command's record has room for: a large result goes to staging, of a large failure the newest is kept. */

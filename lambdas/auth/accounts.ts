@@ -128,6 +128,7 @@ export class Accounts {
   /** A new password; tokens made before end. @throws INVALID_PARAMETERS, USER_NOT_FOUND */
   async setPassword(name: string, password: string): Promise<void> {
     await this.#user(name);
+    checkPassword(password);
     const hash = await hashPassword(password);
     await this.#changeUser(name, (user) => ({ ...user, password: hash, generation: user.generation + 1 }));
   }

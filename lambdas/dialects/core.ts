@@ -24,8 +24,6 @@ export type DialectCore = ContentDeps & {
       /** Rows of a command's log: of its run, or of what it wrote while it worked (see rowsOf). @throws FILE_NOT_FOUND */
       rows(command: Command, options: CommandRowsOptions): Promise<RowPage>;
     };
-  /** Bytes that a user may still keep in staging for an edge. @throws QUOTA_EXCEEDED when there are none */
-  allowance(user: string, edge: string): Promise<number>;
   /** files of a command that come in parts; those that come in one body go through `dispatch.reserve` */
   uploads: Pick<Uploads, "open" | "find" | "missing" | "sign" | "complete">;
   /** pods, images, volumes and nodes of an edge as last reported, with their age: needs no contact */
@@ -36,6 +34,12 @@ export type DialectCore = ContentDeps & {
   users: Users;
   /** its own records in the store */
   records: OwnRecords;
+  /**
+   * Bytes of the user's quota that are left on an edge, below 0 when it is overdrawn. Who stores something that is no
+   * command's asks before, for what it takes at most, and again afterwards: of several at once that together take too
+   * much, each then sees the others, and removes its own.
+   */
+  bytesLeft(user: string, edge: string): Promise<number>;
   /** The edge meant by the header `Perigee-Edge`, or by its absence. @throws EDGE_NOT_FOUND, INVALID_PARAMETERS */
   resolveEdge(user: string, header: string | undefined): Promise<string>;
   /** where users reach the ground */

@@ -76,15 +76,15 @@ export type Dialect = {
    */
   removed?(core: DialectCore, of: Removal): Promise<void>;
   /**
-   * What it keeps of a command of its lanes that succeeded: what is staged of the result goes after a day. It stands
-   * before anybody can read the end; it may be called again for one end. A PerigeeError fails the command.
-   */
-  beforeEnd?(core: DialectCore, command: Command, result: unknown): Promise<void>;
-  /**
    * Its own records, written in the transaction that ends a command of its lanes. It may be called again for one end,
    * so it only reads.
    */
   onEnd?(records: OwnRecords, command: Command): Write[] | Promise<Write[]>;
+  /**
+   * Key, below `keptPrefix(user, name)`, at which the content that a command of its lanes brings is kept; it stands
+   * there before anybody sees that the command has succeeded. Told by the command alone (default: content ends by age).
+   */
+  keepContent?(command: Command): string | undefined;
   /** First parts of its keys in staging, beside those of the core. In AWS the ground has access to these alone. */
   stagingPrefixes?: readonly StagingPrefix[];
 };
@@ -101,6 +101,7 @@ export type DialectListener = {
 export type Removal = { user: string; uid: string; edge?: string };
 
 export type StagingPrefix = {
+  /** Its keys are `<prefix>/<user>/…`: what is there counts in that user's quota. */
   prefix: string;
   /** days after which a store deletes what was forgotten there (default never: it lives as long as its owner's record) */
   expireDays?: number;

@@ -6,7 +6,6 @@ import { cutIdleBody } from "../http/cut-idle-body.ts";
 import type { GroundEnv } from "../http/env.ts";
 import { limitOpen } from "../http/limit-open.ts";
 import { matchesPath } from "../http/path-patterns.ts";
-import type { Command } from "../ledger/command.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
 import type { DialectCore } from "./core.ts";
 import type { Dialect, DialectContext } from "./dialect.ts";
@@ -75,16 +74,6 @@ export function mountAgentRoutes(agent: Hono<GroundEnv>, mounted: readonly Mount
     dialect.agentRoutes(routes, core);
     agent.route(`/dialects/${dialect.name}`, routes);
   }
-}
-
-/** What the dialect of a command's lane keeps of it before its end (see {@link Dialect.beforeEnd}). */
-export async function beforeEnd(
-  mounted: readonly MountedDialect[],
-  command: Command,
-  result: unknown,
-): Promise<void> {
-  const of = mounted.find(({ dialect }) => dialect.lanes.some(({ name }) => name === command.lane));
-  await of?.dialect.beforeEnd?.(of.core, command, result);
 }
 
 /** Needs no authentication: an open path, or one that the dialect does not have and answers itself. */

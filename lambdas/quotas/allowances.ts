@@ -2,8 +2,7 @@ import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { ReserveBytes } from "../ledger/draft.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Staging } from "../ports/staging.ts";
-import { keptPrefix } from "../ports/staging-key.ts";
-import { stagedByCommand } from "./staged-bytes.ts";
+import { keptBytes, stagedByCommand } from "./staged-bytes.ts";
 
 /**
  * What a user may still bring up to an edge: the quota, less what lies on the edge and in staging, less what is
@@ -14,12 +13,17 @@ export class Allowances {
   readonly #staging: Staging;
   readonly #ledger: Ledger;
   readonly #quota: number;
+  readonly #prefixes: readonly string[];
 
-  /** @param quota bytes per user over volumes, images and staging */
-  constructor(parts: { staging: Staging; ledger: Ledger; quota: number }) {
+  /**
+   * @param quota bytes per user over volumes, images and staging
+   * @param prefixes first parts of the dialects' keys in staging (default: none)
+   */
+  constructor(parts: { staging: Staging; ledger: Ledger; quota: number; prefixes?: readonly string[] }) {
     this.#staging = parts.staging;
     this.#ledger = parts.ledger;
     this.#quota = parts.quota;
+    this.#prefixes = parts.prefixes ?? [];
   }
 
   /**
@@ -27,10 +31,25 @@ export class Allowances {
    * @throws QUOTA_EXCEEDED (the function) when nothing is left
    */
   async left(user: string, edge: string): Promise<ReserveBytes> {
+    const left = await this.#left(user, edge);
+    return (reserved) => {
+      const bytes = left(reserved);
+      if (bytes <= 0) throw byteQuotaExceeded();
+      return bytes;
+    };
+  }
+
+  /** Bytes that are left now by all that is reserved on the edge; below 0 when the quota is overdrawn. */
+  async bytesLeft(user: string, edge: string): Promise<number> {
+    const [left, lanes] = await Promise.all([this.#left(user, edge), this.#ledger.edgeLanes(edge)]);
+    return left([...lanes.values()].flatMap(({ reserved }) => reserved));
+  }
+
+  async #left(user: string, edge: string): Promise<ReserveBytes> {
     const [staged, down, kept, beat] = await Promise.all([
       stagedByCommand(this.#staging, "uplink", user),
       this.#staging.usage(`downlink/${user}/`),
-      this.#staging.usage(keptPrefix(user)),
+      keptBytes(this.#staging, user, this.#prefixes),
       this.#ledger.lastHeartbeat(edge),
     ]);
     const free = this.#quota - down - kept - (beat?.usage[user] ?? 0);
@@ -41,9 +60,7 @@ export class Allowances {
         // what has come in of it is part of what is kept for it
         used.set(place.id, Math.max(place.bytes ?? 0, used.get(place.id) ?? 0));
       }
-      const left = used.values().reduce((rest, bytes) => rest - bytes, free);
-      if (left <= 0) throw byteQuotaExceeded();
-      return left;
+      return used.values().reduce((rest, bytes) => rest - bytes, free);
     };
   }
 }

@@ -1,4 +1,5 @@
 import type { Staging } from "../ports/staging.ts";
+import { joinKey, keptPrefix } from "../ports/staging-key.ts";
 
 const PAGE = 1000;
 
@@ -19,4 +20,18 @@ export async function stagedByCommand(
     if (page.length < PAGE) return bytes;
     after = page.at(-1)!.key;
   }
+}
+
+/**
+ * Bytes of a user's objects that live as long as their owner's record.
+ * @param prefixes first parts of the dialects' own keys, `<prefix>/<user>/…`
+ */
+export async function keptBytes(
+  staging: Staging,
+  user: string,
+  prefixes: readonly string[],
+): Promise<number> {
+  const roots = [keptPrefix(user), ...prefixes.map((prefix) => `${joinKey(prefix, user)}/`)];
+  const bytes = await Promise.all(roots.map((root) => staging.usage(root)));
+  return bytes.reduce((sum, one) => sum + one, 0);
 }

@@ -7,8 +7,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Item, Key, LedgerStore } from "../ports/ledger-store.ts";
 import { optimistically } from "../ports/optimistically.ts";
 import type { Staging } from "../ports/staging.ts";
-import { keptPrefix } from "../ports/staging-key.ts";
-import { stagedByCommand } from "./staged-bytes.ts";
+import { keptBytes, stagedByCommand } from "./staged-bytes.ts";
 
 /** An object that the agent sends, and the bytes that are kept for it until its command has ended. */
 export type Transfer = {
@@ -25,7 +24,15 @@ export type Transfer = {
 
 type Record = { transfers: Transfer[] };
 
-type Deps = { store: LedgerStore; staging: Staging; ledger: Ledger; quota: number; now: () => number };
+type Deps = {
+  store: LedgerStore;
+  staging: Staging;
+  ledger: Ledger;
+  quota: number;
+  /** first parts of the dialects' keys in staging (default: none) */
+  prefixes?: readonly string[];
+  now: () => number;
+};
 
 /**
  * What a user's commands may still bring down. What is being sent is written in one record per user, so that of
@@ -92,10 +99,10 @@ export class TransferBudget {
    * earlier try of the same command brought is written anew and does not count.
    */
   async #left(command: Command, live: Transfer[]): Promise<number> {
-    const { staging, quota } = this.#deps;
+    const { staging, quota, prefixes = [] } = this.#deps;
     const [used, kept] = await Promise.all([
       stagedByCommand(staging, "downlink", command.user),
-      staging.usage(keptPrefix(command.user)),
+      keptBytes(staging, command.user, prefixes),
     ]);
     used.delete(command.id);
     for (const [id, of] of Map.groupBy(live, (one) => one.command)) {

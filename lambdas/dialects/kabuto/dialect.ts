@@ -1,5 +1,5 @@
 import type { Dialect, DialectContext } from "../dialect.ts";
-import { beforeEnd, onEnd } from "./ends.ts";
+import { keepContent, onEnd } from "./ends.ts";
 import { cleanUp } from "./janitor.ts";
 import { LANES } from "./lanes.ts";
 import { authenticate } from "./log-in.ts";
@@ -18,7 +18,7 @@ export const kabuto: Dialect = {
   errors,
   describe: async () => (await import("./documentation.ts")).documentKabuto,
   unknown,
-  beforeEnd,
+  keepContent,
   onEnd,
   removed,
   janitor: cleanUp,

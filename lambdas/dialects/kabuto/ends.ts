@@ -1,19 +1,19 @@
 import type { StagedContent } from "#protocol/operations.ts";
 import type { Command } from "../../ledger/command.ts";
 import type { Write } from "../../ports/ledger-store.ts";
-import type { DialectCore } from "../core.ts";
 import type { OwnRecords } from "../own-records.ts";
 import { buildEnd } from "./build-end.ts";
 import { endOf } from "./job-state.ts";
+import { resultKey } from "./kept.ts";
 import { type BuildRecord, keys, type OfCommand, type RunRecord } from "./records.ts";
-import { keepResult } from "./results.ts";
 
-/** The zip of a job's run is kept before anybody can see that it is done. */
-export async function beforeEnd(core: DialectCore, command: Command, result: unknown): Promise<void> {
-  const of = (await core.records.get<OfCommand>(keys.ofCommand(command.id)))?.data;
-  const { content } = (result ?? {}) as { content?: StagedContent };
-  if (!of || !("job" in of) || !content) return;
-  await keepResult(core, { user: command.user, uid: of.uid }, of.job, { command, content });
+/** Where the zip of a job's run is kept, before anybody can see that it is done. */
+export function keepContent({ user, id, operation, group = "", input }: Command): string | undefined {
+  if (operation !== "job.run") return undefined;
+  // both are this dialect's own (submissions.ts)
+  const [uid = ""] = group.split("/");
+  const { pod } = input as { pod: string };
+  return resultKey({ user, uid }, Number(pod.slice(1)), id);
 }
 
 /** What this dialect writes with the end of a command: of a job's run, a build, or the removal of an image. */

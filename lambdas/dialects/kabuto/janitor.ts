@@ -3,7 +3,9 @@ import type { DialectCore } from "../core.ts";
 import { keptOf } from "./kept.ts";
 import { listObjects } from "./objects.ts";
 import type { Owner } from "./owner.ts";
+import { keys, type RunRecord } from "./records.ts";
 import { removeLeftImages } from "./removed.ts";
+import { removeEarlierResults } from "./results.ts";
 import { completeSubmission } from "./submissions.ts";
 
 /** Inboxes that are younger may be of a request that is still being read. */
@@ -38,6 +40,8 @@ async function cleanUser(core: DialectCore, owner: Owner): Promise<void> {
     if (first && now() - first.modified > YOUNG_MS) await staging.deletePrefix(`${kept}inbox/${token}/`);
   }
   for (const id of await staging.listNames(`${kept}results/`)) {
-    if (!ids.has(id)) await staging.deletePrefix(`${kept}results/${id}/`);
+    const run = ids.has(id) && (await records.get<RunRecord>(keys.run(owner.uid, Number(id))));
+    if (run) await removeEarlierResults(core, owner, Number(id), run.data.command);
+    else await staging.deletePrefix(`${kept}results/${id}/`);
   }
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { json } from "../../http/json-answer.ts";
 import type { Item, Write } from "../../ports/ledger-store.ts";
 import type { DialectCore } from "../core.ts";
@@ -187,9 +188,16 @@ async function readWithFiles(
 ) {
   const isForm = (c.req.header("content-type") ?? "").toLowerCase().startsWith("multipart/");
   if (!isForm) return { ...(await readParameters(c)), attachments: [] as Attachment[] };
-  const sink = attachmentSink(core, owner, token, await core.allowance(owner.user, edge));
+  const left = () => core.bytesLeft(owner.user, edge);
+  const sink = attachmentSink(core, owner, token, Math.max(0, await left()));
   const { given, attachments } = await readParameters(c, sink);
-  return { given, attachments: sink.numbered(attachments) };
+  const numbered = sink.numbered(attachments);
+  // of several requests at once that together take too much, each sees the others now
+  if (numbered.length > 0 && (await left()) < 0) {
+    for (const { n } of numbered) await core.staging.deletePrefix(`${inboxOf(owner, token)}${n}`);
+    throw byteQuotaExceeded();
+  }
+  return { given, attachments: numbered };
 }
 
 type Meant = { known: KnownJob; pipeline: PipelineRecord };

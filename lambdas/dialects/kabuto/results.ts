@@ -1,11 +1,7 @@
 import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
-import type { StagedContent } from "#protocol/operations.ts";
-import { openStaged } from "../../content/staged-content.ts";
 import { byteRange } from "../../http/byte-range.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
-import type { Command } from "../../ledger/command.ts";
-import { contentKey } from "../../transfers/sent-object.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { type KnownJob, stateOf } from "./job-state.ts";
@@ -17,29 +13,15 @@ const TYPE = "application/zip";
 const DISPOSITION = "attachment; filename=results.zip";
 const REDIRECT_SECONDS = 15 * 60;
 
-/**
- * Keeps the zip of a run, before anybody can read its end: what the agent sent goes after a day. That of the run before
- * goes with it.
- */
-export async function keepResult(
+/** Removes the zips of a job's runs but that of `command`, its newest. */
+export async function removeEarlierResults(
   { staging }: Pick<DialectCore, "staging">,
   owner: Owner,
   job: number,
-  of: { command: Command; content: StagedContent },
+  command: string,
 ): Promise<void> {
-  const { command, content } = of;
-  const key = resultKey(owner, job, command.id);
-  if (content.chunkBytes === undefined) await staging.copy(contentKey(command, content), key);
-  else {
-    const { body } = await openStaged({ staging }, command, content);
-    try {
-      await staging.put(key, body, { maxBytes: content.size });
-    } finally {
-      body.destroy();
-    }
-  }
   for (const name of await staging.listNames(resultsOf(owner, job))) {
-    if (name < command.id) await staging.deletePrefix(resultKey(owner, job, name));
+    if (name !== command) await staging.deletePrefix(resultKey(owner, job, name));
   }
 }
 

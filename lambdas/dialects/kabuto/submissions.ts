@@ -15,6 +15,7 @@ import { findObject } from "./objects.ts";
 import type { Owner } from "./owner.ts";
 import { type JobRecord, keys, type OfCommand, type PipelineRecord, type RunRecord } from "./records.ts";
 import { refusal, TEXTS } from "./refusals.ts";
+import { removeEarlierResults } from "./results.ts";
 import { longestMinutes } from "./settings.ts";
 
 /** A job's runs, so that the ids of its log rows stay exact in JSON. */
@@ -67,7 +68,10 @@ export async function completeSubmission(
   try {
     const drafts = await Promise.all(pending.runs.map((run) => draftOf(core, owner, pipeline, run)));
     const key = { key: pending.id, route: "kabuto.submission", digest: pending.id };
-    await core.dispatch.submitMany(drafts, key);
+    const { commands } = await core.dispatch.submitMany(drafts, key);
+    for (const [i, { job }] of pending.runs.entries()) {
+      await removeEarlierResults(core, owner, job, commands[i]!.id);
+    }
   } catch (error) {
     if (error instanceof PerigeeError) await settle(core, owner, pipeline);
     throw error;

@@ -1,0 +1,39 @@
+import type { StagedContent } from "#protocol/operations.ts";
+import type { Command } from "../ledger/command.ts";
+import type { Staging } from "../ports/staging.ts";
+import { contentKey } from "../transfers/sent-object.ts";
+import { openStaged } from "./staged-content.ts";
+
+type Deps = { staging: Staging };
+
+/**
+ * Makes one object under `key` of what the agent staged for a command, in however many objects that lies. The staged
+ * one stays; doing it again changes nothing.
+ * @throws FILE_NOT_FOUND when it is gone
+ */
+export async function keepStaged(
+  deps: Deps,
+  command: Command,
+  content: StagedContent,
+  key: string,
+): Promise<void> {
+  if (content.chunkBytes === undefined) {
+    await deps.staging.copy(contentKey(command, content), key);
+    return;
+  }
+  const { body } = await openStaged(deps, command, content);
+  try {
+    await deps.staging.put(key, body, { maxBytes: content.size });
+  } finally {
+    body.destroy();
+  }
+}
+
+/** Removes the staged objects of content that is kept elsewhere; the rest of its command's stays. */
+export async function removeKeptSource(
+  { staging }: Deps,
+  command: Command,
+  content: StagedContent,
+): Promise<void> {
+  await staging.deletePrefix(contentKey(command, content));
+}
