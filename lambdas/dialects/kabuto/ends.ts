@@ -25,7 +25,9 @@ export async function onEnd(records: OwnRecords, command: Command): Promise<Writ
     const item = await records.get<RunRecord>(keys.run(of.uid, of.job));
     if (item?.data.command !== command.id) return [done];
     const { content } = (command.result ?? {}) as { content?: StagedContent };
-    const data: RunRecord = { ...item.data, end: endOf(command, content?.size ?? null) };
+    const end = endOf(command, content?.size ?? null);
+    if (item.data.skipped && end.reason === "Cancelled") end.reason = "Skipped";
+    const data: RunRecord = { ...item.data, end };
     return [done, { put: { ...keys.run(of.uid, of.job), data }, if: item.rev }];
   }
   if ("build" in of) {

@@ -17,6 +17,7 @@ import { changePipeline } from "./pipeline-change.ts";
 import { type JobRecord, keys, type PipelineRecord } from "./records.ts";
 import { refusal, TEXTS } from "./refusals.ts";
 import { resultAnswer } from "./results.ts";
+import { skipBehind } from "./skip-behind.ts";
 import { jobsOf } from "./submissions.ts";
 import { queryOf, waitMs } from "./wait.ts";
 
@@ -160,9 +161,12 @@ export async function killJob(c: DialectContext, core: DialectCore): Promise<Res
 /** POST /pipeline/<p>/job/<j>/cancel */
 export async function cancelJob(c: DialectContext, core: DialectCore): Promise<Response> {
   const owner = await ownerOf(c, core);
-  const { known } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
+  const { known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
   if (!known.command) throw refusal(TEXTS.notCancellable);
+  const { state } = known.command;
   await core.dispatch.cancel(owner.user, known.command.id).catch(ended);
+  // the edge never learns of one that waited here: what it would skip is skipped here
+  if (state === "queued" && pipeline.onFailure === "stop") await skipBehind(core, owner, pipeline, known);
   return json({ message: "Success" });
 }
 

@@ -81,6 +81,10 @@ export type RunRecord = {
   previous?: string;
   edge: string;
   submittedAt: number;
+  /** the submission that it came in */
+  submission: string;
+  /** it is cancelled because one before it failed */
+  skipped?: true;
   end?: RunEnd;
 };
 

@@ -127,7 +127,8 @@ async function draftOf(
     group: `${uid}/${pipeline.id}`,
     ...(staged !== undefined && { staged }),
     records({ id: command, createdAt }): Write[] {
-      const data: RunRecord = { run, command, edge: pipeline.edge, submittedAt: createdAt };
+      const submission = pipeline.pending!.id;
+      const data: RunRecord = { run, command, edge: pipeline.edge, submittedAt: createdAt, submission };
       if (before && before.data.run < run) data.previous = before.data.command;
       const of: OfCommand = { uid, job: id };
       return [{ put: { ...keys.run(uid, id), data } }, { put: { ...keys.ofCommand(command), data: of } }];
