@@ -1,7 +1,8 @@
 import type { Context, Hono } from "hono";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import { OPERATIONS } from "#protocol/operations.ts";
+import { inSpace } from "#protocol/names.ts";
+import { type InputOf, OPERATIONS } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { GroundEnv } from "../http/env.ts";
 import type { Command } from "../ledger/command.ts";
@@ -56,6 +57,12 @@ async function rowsOf(
     const { pod } = command.input as { pod: string };
     const ended = () => runHasEnded(deps, command, pod);
     return deps.podLogs.rows({ edge, user, pod, run: id }, { ...options, ended });
+  }
+  if (command.operation === "job.run") {
+    const { pod, space } = command.input as InputOf<"job.run">;
+    // Its end is told when all of its log is here.
+    const ended = async () => isTerminal((await deps.ledger.command(user, id)).state);
+    return deps.podLogs.rows({ edge, user, pod: inSpace(pod, space), run: id }, { ...options, ended });
   }
   if (!("logs" in OPERATIONS[command.operation])) {
     throw new PerigeeError("FILE_NOT_FOUND", `${command.operation} writes no log`);
