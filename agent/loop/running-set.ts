@@ -207,8 +207,8 @@ export class RunningSet {
     const held = this.#held.get(id);
     if (!held) return;
     const release = (key?: string) => {
-      for (const held of [laterId(id), id]) {
-        this.#begin(key === undefined ? this.#queue.remove(held) : this.#queue.release(held, key));
+      for (const step of [laterId(id), id]) {
+        this.#begin(key === undefined ? this.#queue.remove(step) : this.#queue.release(step, key));
       }
     };
     const acquire = async () => {

@@ -45,7 +45,13 @@ export class Transfers {
    */
   async begin(
     command: Command,
-    of: { n: number; transfer: string; size: number; crc32?: string | undefined; named?: boolean | undefined },
+    of: {
+      n: number;
+      transfer: string;
+      size: number;
+      crc32?: string | undefined;
+      named?: boolean | undefined;
+    },
   ): Promise<{ whole: SignedUpload; content?: StagedContent } | { partBytes: number }> {
     const { n, transfer, size, crc32, named } = of;
     const partBytes = partBytesOf(size, this.#partBytes);

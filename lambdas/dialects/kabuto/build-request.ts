@@ -15,6 +15,7 @@ import { type Owner, ownerOf } from "./owner.ts";
 import { type Attachment, atMost, type Given, readParameters, required } from "./parameters.ts";
 import { type BuildRecord, keys, type OfCommand } from "./records.ts";
 import { parameterError, refusal, TEXTS } from "./refusals.ts";
+import { type Replay, replayOf } from "./replay.ts";
 
 const DOCKERFILE = "Dockerfile";
 const DOCKERFILE_BYTES = 64 * 1024;
@@ -59,18 +60,24 @@ async function startBuild(
     const { name } = required(given, ["name"]);
     atMost("name", name, NAME);
     const { command } = reservation;
+    const replay = replayOf(c, core, owner.uid, { given, attachments });
+    const earlier = await replay.find();
+    if (earlier) {
+      await abandon(core, reservation, new PerigeeError("CANCELLED", "It was asked for before"));
+      return json(earlier);
+    }
     const base = { name, createdAt: core.now(), edge, ...(replaces !== undefined && { replaces }) };
     const refused = refusedBuild(given, attachments);
     if (refused) {
       const id = ulid(core.now());
       const build: BuildRecord = { ...base, id, dockerfile: given.get("dockerfile") ?? "", end: refused };
-      await core.records.transact([buildWrite(owner, core, build)]);
+      await core.records.transact([buildWrite(owner, core, build), ...replay.write(answerOf(id))]);
       await abandon(core, reservation, new PerigeeError("CANCELLED", "There is nothing to build"));
-      return answer(id);
+      return json(answerOf(id));
     }
     const { files, dockerfile } = await contextOf(core, prefix, given, attachments);
     const ref = `b${randomUUID().replaceAll("-", "")}`;
-    await record(core, owner, { ...base, id: command.id, dockerfile, ref });
+    await record(core, owner, { ...base, id: command.id, dockerfile, ref }, replay);
     const input = {
       space: SPACE,
       source: { staged: true },
@@ -79,15 +86,15 @@ async function startBuild(
       image: ref,
     };
     await reservation.complete({ volume: "_", prefix, files, input });
-    return answer(command.id);
+    return json(answerOf(command.id));
   } catch (error) {
     await abandon(core, reservation, error);
     throw error;
   }
 }
 
-function answer(id: string): Response {
-  return json({ status: "Your image is being built", build_id: id });
+function answerOf(id: string): object {
+  return { status: "Your image is being built", build_id: id };
 }
 
 async function abandon(core: DialectCore, reservation: Reservation<"image.build">, error: unknown) {
@@ -138,7 +145,7 @@ async function contextOf(
 }
 
 /** A build of a new image counts as one until it has failed. @throws a refusal when there are too many */
-async function record(core: DialectCore, owner: Owner, build: BuildRecord): Promise<void> {
+async function record(core: DialectCore, owner: Owner, build: BuildRecord, replay: Replay): Promise<void> {
   const of: OfCommand = { uid: owner.uid, build: build.id };
   await optimistically(async () => {
     const counter = await readCounter(core.records, owner.uid, "image");
@@ -147,6 +154,7 @@ async function record(core: DialectCore, owner: Owner, build: BuildRecord): Prom
     await core.records.transact([
       buildWrite(owner, core, build),
       { put: { ...keys.ofCommand(build.id), data: of } },
+      ...replay.write(answerOf(build.id)),
       ...(isNew ? [counterWrite(owner.uid, "image", counter, { used: counter.used + 1 })] : []),
     ]);
   });

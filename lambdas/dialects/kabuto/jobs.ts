@@ -16,6 +16,7 @@ import { type Attachment, readParameters } from "./parameters.ts";
 import { changePipeline } from "./pipeline-change.ts";
 import { type JobRecord, keys, type PipelineRecord } from "./records.ts";
 import { refusal, TEXTS } from "./refusals.ts";
+import { replayOf } from "./replay.ts";
 import { resultAnswer } from "./results.ts";
 import { skipBehind } from "./skip-behind.ts";
 import { jobsOf } from "./submissions.ts";
@@ -36,7 +37,10 @@ export async function postJob(c: DialectContext, core: DialectCore): Promise<Res
     const image = await namedImage(core, owner.uid, pipeline.data, given.get("image_id"));
     const listed = attachments.length > 0 && (await extendInbox(core, owner, { token }, attachments));
     const of = { id: pipeline.data.id, unknown: TEXTS.noPipeline };
-    const id = await changePipeline(core, owner, of, async (current) => {
+    const replay = replayOf(c, core, owner.uid, { given, attachments });
+    const { answer, isNew } = await changePipeline(core, owner, of, async (current) => {
+      const earlier = await replay.find();
+      if (earlier) return { pipeline: current, value: { answer: earlier, isNew: false } };
       const counter = await readCounter(core.records, owner.uid, "job");
       if (current.jobs.length >= MOST_IN_PIPELINE) throw refusal(TEXTS.fullPipeline);
       if (counter.used >= MOST.job) throw refusal(TEXTS.tooManyJobs);
@@ -55,10 +59,13 @@ export async function postJob(c: DialectContext, core: DialectCore): Promise<Res
       const writes = [
         { put: { ...keys.object(owner.uid, "job", job.id), data: job }, if: 0 },
         counterWrite(owner.uid, "job", counter, { given: true, used: counter.used + 1 }),
+        ...replay.write({ id: job.id }),
       ];
-      return { pipeline: { ...current, jobs: [...current.jobs, job.id] }, writes, value: job.id };
+      const value = { answer: { id: job.id }, isNew: true };
+      return { pipeline: { ...current, jobs: [...current.jobs, job.id] }, writes, value };
     });
-    return json({ id });
+    if (!isNew) await core.staging.deletePrefix(inboxOf(owner, token));
+    return json(answer);
   } catch (error) {
     await core.staging.deletePrefix(inboxOf(owner, token)).catch(() => undefined);
     throw error;

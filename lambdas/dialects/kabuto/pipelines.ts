@@ -12,6 +12,7 @@ import { atMost, type Given, readParameters, required } from "./parameters.ts";
 import { changePipeline } from "./pipeline-change.ts";
 import { keys, type OnFailure, type PipelineRecord } from "./records.ts";
 import { parameterError, refusal, TEXTS } from "./refusals.ts";
+import { replayOf } from "./replay.ts";
 import { jobsOf, submitPipeline } from "./submissions.ts";
 
 const NAME = 128;
@@ -23,17 +24,21 @@ export async function postPipeline(c: DialectContext, core: DialectCore): Promis
   const name = atMost("name", required(given, ["name"]).name, NAME);
   const onFailure = onFailureOf(given) ?? "continue";
   const edge = await core.resolveEdge(user, c.req.header("perigee-edge"));
-  const id = await optimistically(async () => {
+  const replay = replayOf(c, core, uid, { given });
+  const answer = await optimistically(async () => {
+    const earlier = await replay.find();
+    if (earlier) return earlier;
     const counter = await readCounter(core.records, uid, "pipeline");
     if (counter.used >= MOST.pipeline) throw refusal(TEXTS.tooManyPipelines);
     const data: PipelineRecord = { id: counter.id, name, createdAt: core.now(), edge, onFailure, jobs: [] };
     await core.records.transact([
       { put: { ...keys.object(uid, "pipeline", counter.id), data }, if: 0 },
       counterWrite(uid, "pipeline", counter, { given: true, used: counter.used + 1 }),
+      ...replay.write({ id: counter.id }),
     ]);
-    return counter.id;
+    return { id: counter.id };
   });
-  return json({ id });
+  return json(answer);
 }
 
 /** GET /pipeline, /pipeline/<id> */
@@ -96,7 +101,9 @@ export async function putPipeline(c: DialectContext, core: DialectCore): Promise
 /** POST /pipeline/<id>/submit */
 export async function postSubmit(c: DialectContext, core: DialectCore): Promise<Response> {
   const owner = await ownerOf(c, core);
-  return json(await submitPipeline(core, owner, idOf(c.req.param("pipeline"))));
+  const { given } = await readParameters(c);
+  const replay = replayOf(c, core, owner.uid, { given });
+  return json(await submitPipeline(core, owner, idOf(c.req.param("pipeline")), replay));
 }
 
 /** POST /pipeline/<id>/cancel: every queued or running job of it. */

@@ -12,6 +12,7 @@ import type { Key } from "../../ports/ledger-store.ts";
  * | uid | `run#<job's id>` | {@link RunRecord}: the job's newest run |
  * | uid | `build#<build_id>` | {@link BuildRecord}, for 90 days |
  * | uid | `gone#<ref>` | {@link GoneRecord}: an image that is to be removed from the edge |
+ * | uid | `replay#<route>#<key>` | {@link ReplayRecord}, for a day |
  * | uid | `session#<made at>#<hash>` | `{}` |
  * | uid | `account` | {@link RegistrationRecord} of who registered here |
  * | `commands` | command id | {@link OfCommand} |
@@ -121,6 +122,9 @@ export type BuildRecord = {
       };
 };
 
+/** What was answered under an Idempotency-Key, to the request of that digest. */
+export type ReplayRecord = { digest: string; at: number; answer: object };
+
 export type GoneRecord = { user: string; edge: string; ref: string; command?: string };
 export type OfCommand =
   | { uid: string; build: string }
@@ -138,6 +142,7 @@ export const keys = {
   run: (uid: string, job: number): Key => ({ pk: uid, sk: `run#${number(job)}` }),
   build: (uid: string, id: string): Key => ({ pk: uid, sk: `build#${id}` }),
   gone: (uid: string, ref: string): Key => ({ pk: uid, sk: `gone#${ref}` }),
+  replay: (uid: string, route: string, key: string): Key => ({ pk: uid, sk: `replay#${route}#${key}` }),
   ofCommand: (id: string): Key => ({ pk: "commands", sk: id }),
   session: (hash: string): Key => ({ pk: "sessions", sk: hash }),
   userSession: (uid: string, at: number, hash: string): Key => ({

@@ -15,6 +15,7 @@ import { findObject } from "./objects.ts";
 import type { Owner } from "./owner.ts";
 import { type JobRecord, keys, type OfCommand, type PipelineRecord, type RunRecord } from "./records.ts";
 import { refusal, TEXTS } from "./refusals.ts";
+import type { Replay } from "./replay.ts";
 import { removeEarlierResults } from "./results.ts";
 import { longestMinutes } from "./settings.ts";
 
@@ -32,25 +33,30 @@ export async function submitPipeline(
   core: DialectCore,
   owner: Owner,
   id: number | undefined,
-): Promise<Record<string, string>> {
-  const decided = await optimistically(async () => {
+  replay: Replay,
+): Promise<object> {
+  const decided = await optimistically<{ earlier: object } | { pipeline: PipelineRecord }>(async () => {
+    const earlier = await replay.find();
+    if (earlier) return { earlier };
     const item = await findObject(core.records, owner.uid, "pipeline", id);
     if (!item) throw refusal(TEXTS.noPipeline);
-    if (item.data.pending) return item.data;
+    if (item.data.pending) return { pipeline: item.data };
     const jobs = await jobsOf(core, owner, item.data);
     const known = await knownJobs(core, owner, jobs, new Map([[item.data.id, item.data]]));
     const free = known.filter((one) => !["in_queue", "running"].includes(stateOf(one)));
-    if (free.length === 0) return item.data;
+    if (free.length === 0) return { pipeline: item.data };
     if (free.some(({ run }) => (run?.run ?? 0) >= MOST_RUNS)) throw refusal(TEXTS.tooManyRuns);
     await Promise.all(free.map(({ job }) => imageOf(core, owner, item.data, job)));
     const runs = free.map(({ job, run }) => ({ job: job.id, run: (run?.run ?? 0) + 1 }));
     const data: PipelineRecord = { ...item.data, pending: { id: ulid(core.now()), at: core.now(), runs } };
     const put = { ...keys.object(owner.uid, "pipeline", data.id), data };
-    await core.records.transact([{ put, if: item.rev }]);
-    return data;
+    const answer = known.map((one) => [one.job.id, free.includes(one) ? "in_queue" : stateOf(one)]);
+    await core.records.transact([{ put, if: item.rev }, ...replay.write(Object.fromEntries(answer))]);
+    return { pipeline: data };
   });
-  await completeSubmission(core, owner, decided);
-  const pipeline = (await findObject(core.records, owner.uid, "pipeline", decided.id))?.data;
+  if ("earlier" in decided) return decided.earlier;
+  await completeSubmission(core, owner, decided.pipeline);
+  const pipeline = (await findObject(core.records, owner.uid, "pipeline", decided.pipeline.id))?.data;
   if (!pipeline) return {};
   const jobs = await jobsOf(core, owner, pipeline);
   const known = await knownJobs(core, owner, jobs, new Map([[pipeline.id, pipeline]]));

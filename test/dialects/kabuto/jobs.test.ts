@@ -319,3 +319,33 @@ test("50 creations at once get 50 ids", async () => {
     Array.from({ length: 50 }, (_, i) => i + 1),
   );
 });
+
+test("a request that is sent again under its key gets its first answer", async () => {
+  const me = await ground.user();
+  await me.image(agent);
+  const send = async (path: string, fields: Record<string, string>, key: string) => {
+    const headers = { "idempotency-key": key };
+    return (await me.send(path, { method: "POST", headers, body: new URLSearchParams(fields) })).json();
+  };
+  const twice = async (path: string, fields: Record<string, string>) => {
+    const first = await send(path, fields, "k");
+    expect(await send(path, fields, "k")).toEqual(first);
+    expect(await send(path, { ...fields, more: "x" }, "k")).toEqual({
+      error: "The Idempotency-Key was used for another request",
+    });
+    return first;
+  };
+  expect(await twice("/pipeline", { name: "p" })).toEqual({ id: 1 });
+  expect(await twice("/pipeline/1/job", { image_id: "1" })).toEqual({ id: 1 });
+  expect(await twice("/image", { name: "i", dockerfile: "FROM busybox" })).toHaveProperty("build_id");
+  expect(await send("/pipeline/1/submit", {}, "s")).toEqual({ "1": "in_queue" });
+  await agent.work();
+  expect(await send("/pipeline/1/submit", {}, "s")).toEqual({ "1": "in_queue" });
+  expect((await me.get("/jobs"))["1"]).toMatchObject({ state: "done", run: 1 });
+  expect(Object.keys(await me.get("/image"))).toEqual(["1", "2"]);
+  const broken = await me.send("/pipeline?name=x", { method: "POST", headers: { "idempotency-key": "é" } });
+  expect([broken.status, await broken.json()]).toEqual([
+    400,
+    { message: "[Idempotency-Key]: must be 1 to 255 printable characters" },
+  ]);
+});
