@@ -8,6 +8,9 @@ import { GroundSession } from "./ground/ground-session.ts";
 import { makeDoorbell } from "./ground/make-doorbell.ts";
 import { startSession } from "./ground/start-session.ts";
 import { afterChange, handlersOf } from "./handlers.ts";
+import { sweepJobs } from "./jobs/discard-job.ts";
+import { FailedSubmissions } from "./jobs/failed-submissions.ts";
+import { noteJobEnd } from "./jobs/job-handlers.ts";
 import { Journal } from "./journal/journal.ts";
 import { openStateDatabase } from "./journal/state-database.ts";
 import { AgentLoop } from "./loop/agent-loop.ts";
@@ -36,9 +39,12 @@ export async function runAgent(
   const doorbell = await makeDoorbell(environment, config, log);
   const holdings = await openHoldings({ data, config, database, journal, session, log });
   const reporting = openReporting({ data, config, database, session, holdings, log });
+  const { volumes, pods } = holdings;
+  const jobs = { volumes, pods, budget: reporting.budget, failures: new FailedSubmissions(database) };
+  const sweep = () => later("the sweep of what earlier jobs left", log, () => sweepJobs(jobs, journal, log));
   try {
     const unfinished = new Set(journal.open().map(({ command }) => command));
-    later("the sweep of what earlier commands left", log, () => holdings.volumes.sweepIncoming(unfinished));
+    later("the sweep of what earlier commands left", log, () => volumes.sweepIncoming(unfinished));
     if (!(await startSession(session, journal.id, log, signal))) return;
     reporting.commandLogs.start(new Set(journal.open().flatMap((one) => (one.outcome ? [] : [one.command]))));
     await holdings.startImages(signal);
@@ -48,15 +54,19 @@ export async function runAgent(
     const aside = countAside(database);
     if (aside > 0) log.error({ rows: aside }, "rows of the state could not be read and are in broken_rows");
     ready(session.edge, session.epoch);
+    sweep();
     const loop = new AgentLoop(
       {
         session,
         journal,
-        handlers: handlersOf(holdings, reporting),
+        handlers: handlersOf(holdings, reporting, jobs),
         doorbell,
         changed: afterChange(holdings, reporting, log),
         log,
         ...openOutgoing(database, data, config.freeFloorBytes),
+        jobs: config.jobs,
+        ended: (command, outcome) => noteJobEnd(jobs, command, outcome),
+        forgotten: sweep,
       },
       { pollMs: config.pollMs },
     );

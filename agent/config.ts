@@ -3,6 +3,7 @@ import * as z from "zod";
 import { GiB, LIMITS } from "#protocol/limits.ts";
 import { NODE_KINDS } from "#protocol/names.ts";
 import { kubernetesConfig } from "./pods/kubernetes/config.ts";
+import { JOB_PLACES } from "./resources/resources-of.ts";
 
 const HOST_PORT = /^[A-Za-z0-9.-]+:[0-9]{1,5}$/;
 
@@ -92,6 +93,14 @@ export const agentConfig = z
           .strict(),
       ])
       .default("http"),
+    /** jobs: containers of them at the same time, and further ones whose files are fetched beforehand */
+    jobs: z
+      .object({
+        atOnce: z.number().int().min(1).max(64).default(JOB_PLACES.atOnce),
+        ahead: z.number().int().min(0).max(200).default(JOB_PLACES.ahead),
+      })
+      .strict()
+      .default(JOB_PLACES),
     /** ms between measurements of users with running pods */
     usageMs: z.number().int().min(500).default(10_000),
   })

@@ -3,6 +3,8 @@ import type { OperationName } from "#protocol/operations.ts";
 import { changedBy } from "./after-change.ts";
 import { later } from "./background.ts";
 import { imageHandlers } from "./images/image-handlers.ts";
+import type { JobDeps } from "./jobs/job-deps.ts";
+import { jobHandlers } from "./jobs/job-handlers.ts";
 import type { Holdings } from "./open-holdings.ts";
 import type { Reporting } from "./open-reporting.ts";
 import type { OperationHandlers } from "./operation.ts";
@@ -11,7 +13,11 @@ import { volumeHandlers } from "./volumes/handlers.ts";
 import { receiveScratch } from "./volumes/scratch.ts";
 
 /** What each operation does, of all rooms. */
-export function handlersOf({ volumes, images, pods }: Holdings, reporting: Reporting): OperationHandlers {
+export function handlersOf(
+  { volumes, images, pods }: Holdings,
+  reporting: Reporting,
+  jobs: JobDeps,
+): OperationHandlers {
   const { budget, commandLogs } = reporting;
   return {
     ...volumeHandlers(volumes, {
@@ -28,6 +34,7 @@ export function handlersOf({ volumes, images, pods }: Holdings, reporting: Repor
       measure: (directory) => volumes.measurePath(directory),
       openLog: (command) => commandLogs.open(command),
     }),
+    ...jobHandlers(jobs),
     ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),
   };
 }

@@ -23,11 +23,19 @@ export type OperationContext<O extends OperationName = OperationName> = {
    * return { exitCode: await container.exited };
    */
   handleCancel(): AbortSignal;
+  /** Aborts when it is to end at once, with the cancel or later than it. */
+  readonly killed: AbortSignal;
   /**
-   * Gives a resource back before the command ends, by its key (agent/resources/resources-of.ts): who waits for it may
-   * begin.
+   * Waits for what the operation needs for its second step (agent/resources/resources-of.ts): it has its place in the
+   * order since it was claimed. At once for an operation in one step.
+   * @throws the reason of `stop`
    */
-  release(key: string): void;
+  acquire(stop: AbortSignal): Promise<void>;
+  /**
+   * Gives a resource back before the command ends, by its key (agent/resources/resources-of.ts), or all of them: who
+   * waits for it may begin. Of all it notes {@link RELEASED} before.
+   */
+  release(key?: string): void;
   /** For people; cheap to call often (it is thinned out before it is sent). */
   progress(progress: Progress): void;
   /** The command's staged files: empty for operations without any. */
@@ -65,6 +73,9 @@ export type JournalEntry = {
   /** fsyncs. After `commit` was noted a cancel comes too late: the signal aborts no more for a cancel. */
   note(step: "commit" | (string & {}), detail?: unknown): void;
 };
+
+/** A note: the command holds no resources any more, in its later attempts neither. */
+export const RELEASED = "released";
 
 /**
  * Does one operation and returns its result; throws PerigeeError for a failure that the user is to see.

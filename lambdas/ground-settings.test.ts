@@ -15,6 +15,9 @@ test("all dialects are on unless some are named", () => {
   expect(() => names({ PERIGEE_DIALECTS: "em,kabutto" })).toThrow(
     `PERIGEE_DIALECTS: there is no dialect "kabutto", only ${all.join(", ")}`,
   );
+  // not whole yet: on only where it is named
+  expect(all).not.toContain("kabuto");
+  expect(names({ PERIGEE_DIALECTS: "em,kabuto" })).toEqual(["em", "kabuto"]);
 });
 
 test("widths are the operator's, but for the EM's lock", () => {

@@ -1,5 +1,5 @@
 import { chosenDialects } from "./dialects/chosen-dialects.ts";
-import { DIALECTS } from "./dialects/index.ts";
+import { DIALECTS, EARLY_DIALECTS } from "./dialects/index.ts";
 import { laneWidths } from "./dialects/lane-widths.ts";
 import type { GroundOptions } from "./ground.ts";
 import { PublicHosts } from "./http/public-hosts.ts";
@@ -21,10 +21,11 @@ export function groundSettings(environment: NodeJS.ProcessEnv): GroundSettings {
     .flatMap((host) => host.trim() || []);
   // its rule is checked here, as the other settings' are
   void new PublicHosts({ hosts: publicHosts });
+  const dialects = chosenDialects(DIALECTS, environment.PERIGEE_DIALECTS, EARLY_DIALECTS);
   return {
     ...(environment.PERIGEE_QUOTA && { quota: Number(environment.PERIGEE_QUOTA) }),
-    dialects: chosenDialects(DIALECTS, environment.PERIGEE_DIALECTS),
-    widths: laneWidths(DIALECTS, environment.PERIGEE_LANES),
+    dialects,
+    widths: laneWidths([...new Set([...DIALECTS, ...dialects])], environment.PERIGEE_LANES),
     publicHosts,
     settings: environment,
   };

@@ -88,6 +88,8 @@ export const LIMITS = {
   measuredDepth: 800,
   /** entries of a directory that is read as a zip: its own directory is held in memory until the end */
   zipEntries: 100_000,
+  /** files of a job's outbox, and their zip */
+  jobResultBytes: 2 * GiB,
   /** a Dockerfile, and one line of it (the engine's own bound) */
   dockerfileBytes: 1 * MiB,
   dockerfileLineBytes: 65_535,

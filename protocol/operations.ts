@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { FIELD_BOUNDS } from "./field-bounds.ts";
 import { imageBuildInput } from "./image-build.ts";
+import { jobEnd, jobRunInput } from "./job-run.ts";
 import { LIMITS } from "./limits.ts";
 import { label, space } from "./names.ts";
 import { podRunInput } from "./pod-run.ts";
@@ -68,6 +69,8 @@ const image = z.string().max(FIELD_BOUNDS.image.bytes);
 const TRANSFER_S = 60 * 60;
 const IMAGE_S = 30 * 60;
 const SHORT_S = 2 * 60;
+/** Years: what bounds it is in its input. */
+const UNBOUNDED_S = 1_000_000_000;
 
 type Operation = {
   input: z.ZodType;
@@ -224,6 +227,16 @@ export const OPERATIONS = {
     deadline: SHORT_S,
   },
   "pod.stop": { input: z.object({ pod: label }), result: none, changes: true, deadline: SHORT_S },
+  /**
+   * Runs a job: succeeds with every end that the agent can tell. `content` is the zip of its outbox, there when its state
+   * is `done`. A cancel after its container was made is an end like others.
+   */
+  "job.run": {
+    input: jobRunInput,
+    result: jobEnd.extend({ content: stagedContent.optional() }),
+    changes: true,
+    deadline: UNBOUNDED_S,
+  },
   "nodes.status": {
     input: none,
     result: z.object({ nodes: z.array(z.object({ name: z.string(), status: z.string() })) }),

@@ -8,7 +8,7 @@ import { volumePath } from "./volume-path.ts";
 const ENGINES = ["/dev", "/proc", "/sys"];
 
 /** A place in a container: absolute, normalised, not the root and not the engine's own. */
-const mountPoint = z
+export const mountPoint = z
   .string()
   .max(LIMITS.pathBytes)
   .refine((path) => /^(?:\/[^/]+)+$/.test(path), "must be an absolute path without a / at its end")
@@ -25,9 +25,9 @@ export const podMount = z.object({
 });
 export type PodMount = z.infer<typeof podMount>;
 
-const words = (field: "command" | "args") => z.array(z.string()).max(FIELD_BOUNDS[field].items);
+export const words = (field: "command" | "args") => z.array(z.string()).max(FIELD_BOUNDS[field].items);
 /** Years: a moment that a clock can tell, also when it is added to another. */
-const ms = z.number().int().min(1).max(60_000_000_000_000);
+export const ms = z.number().int().min(1).max(60_000_000_000_000);
 
 /** A run of a pod, with everything that it takes to run it again. Durations and times in ms. */
 const podRun = z
@@ -147,6 +147,6 @@ function mountsRule(mounts: readonly PodMount[]): string | undefined {
 }
 
 /** Is `path` the directory, or beneath it? Both are normalised. */
-function isWithin(path: string, directory: string): boolean {
+export function isWithin(path: string, directory: string): boolean {
   return path === directory || path.startsWith(`${directory}/`);
 }

@@ -72,6 +72,8 @@ export const claimedCommand = z.object({
   /** seconds the work may take */
   deadline: z.number(),
   cancelRequested: z.boolean(),
+  /** it is to end at once, without the time that a cancel gives; only with `cancelRequested` */
+  kill: z.boolean().optional(),
   /** this command has a staged manifest of files */
   hasFiles: z.boolean(),
   /** absent from a ground of version 0.2 or older */
@@ -127,7 +129,11 @@ export const progressManyRequest = z.object({
     )
     .max(LIMITS.progressCommands),
 });
-export const progressManyResponse = z.object({ cancel: z.array(commandId) });
+export const progressManyResponse = z.object({
+  cancel: z.array(commandId),
+  /** those of `cancel` that are to end at once */
+  kill: z.array(commandId).optional(),
+});
 
 /**
  * POST /agent/progress of one command, from agents of version 0.2 and older → `{cancel}`: also how the agent asks
@@ -303,11 +309,15 @@ export const transferRequest = z.object({
   size: z.number().int().nonnegative(),
   /** of the whole object, where it is known beforehand */
   crc32: crc32.optional(),
+  /** the agent has its result name the object as the answer says: absent from agents of version 0.2 and older */
+  named: z.boolean().optional(),
 });
 /** Exactly one of `whole` and `partBytes`. */
 export const transferResponse = z.object({
   /** PUT the whole object here: no parts, and no request to complete it */
   whole: signedUpload.optional(),
+  /** what the command's result names then, also when a later epoch reports it; absent: its number and size */
+  content: stagedContent.optional(),
   /** bytes of every part but the last */
   partBytes: z.number().int().positive().optional(),
 });

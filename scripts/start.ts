@@ -23,6 +23,16 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
 
 process.exitCode = await main();
 
+/** Where nobody else reaches it, users of Kabuto's API may register, unless the operator says who may. */
+function openRegistration(): NodeJS.ProcessEnv {
+  const { PERIGEE_HOST: host = "", PERIGEE_DIALECTS: dialects = "" } = environment;
+  const isOn = dialects.split(",").some((name) => name.trim() === "kabuto");
+  const isLoopback = ["", "localhost", "::1"].includes(host) || /^127\./.test(host);
+  if (!isOn || !isLoopback || environment.PERIGEE_KABUTO_REGISTRATION) return {};
+  say("Note: whoever reaches it may register; PERIGEE_KABUTO_REGISTRATION=closed ends that");
+  return { PERIGEE_KABUTO_REGISTRATION: "open" };
+}
+
 async function main(): Promise<number> {
   const port = Number(environment.PERIGEE_PORT || 8080);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
@@ -39,6 +49,7 @@ async function main(): Promise<number> {
       user: environment.PERIGEE_USER,
       password: environment.PERIGEE_PASSWORD,
       dockerHost: await prepareEngine(),
+      env: openRegistration(),
       onPrepared: ({ made, notes }) => {
         for (const note of notes) say(`Note: ${note}`);
         if (made?.password) say(`First user: ${made.name}  password: ${made.password}  (shown this once)`);

@@ -14,6 +14,7 @@ export const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
   runsWithVolumes,
   imagesInSpaces,
   whatIsSentUp,
+  failedSubmissions,
 ];
 
 /** 1: as version 0.1.0 made them, each when its part first opened it. */
@@ -108,5 +109,18 @@ function whatIsSentUp(database: DatabaseSync): void {
       command TEXT PRIMARY KEY, user TEXT NOT NULL, seq INTEGER NOT NULL, sent_from INTEGER NOT NULL,
       sent_to INTEGER NOT NULL, ended INTEGER NOT NULL
     ) WITHOUT ROWID, STRICT;
+  `);
+}
+
+/** 7: submissions of jobs of which one has failed. */
+function failedSubmissions(database: DatabaseSync): void {
+  database.exec(`
+    CREATE TABLE failed_submissions (
+      n INTEGER PRIMARY KEY AUTOINCREMENT,
+      user TEXT NOT NULL,
+      space TEXT NOT NULL,
+      submission TEXT NOT NULL,
+      UNIQUE (user, space, submission)
+    ) STRICT;
   `);
 }

@@ -15,6 +15,8 @@ export type ZipOptions = {
   signal?: AbortSignal;
   /** bytes of file content in all (default: no bound) */
   maxBytes?: number;
+  /** directories have entries of their own (default), so that empty ones are kept */
+  directories?: boolean;
 };
 
 const REGULAR = 0o100000;
@@ -56,11 +58,11 @@ export function zipDirectory(directory: Directory, options: ZipOptions = {}): Re
 async function fill(
   zip: ZipFile,
   directory: Directory,
-  { signal, maxBytes = Number.POSITIVE_INFINITY }: ZipOptions & { signal: AbortSignal },
+  { signal, maxBytes = Number.POSITIVE_INFINITY, directories = true }: ZipOptions & { signal: AbortSignal },
 ): Promise<void> {
   let left = maxBytes;
   for await (const entry of walkTree(directory, { signal, maxEntries: LIMITS.zipEntries })) {
-    if (entry.kind === "directory") addDirectory(zip, entry);
+    if (entry.kind === "directory" && directories) addDirectory(zip, entry);
     if (entry.kind !== "file") continue;
     const opened = openNow(entry, {});
     if (opened?.kind !== "file") {

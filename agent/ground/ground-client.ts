@@ -68,8 +68,10 @@ export class GroundClient {
   }
 
   /** What changed of many commands. @returns ids of those that should stop */
-  async progressMany(body: z.input<typeof wire.progressManyRequest>): Promise<string[]> {
-    return (await this.#post("progress", body, wire.progressManyResponse)).cancel;
+  progressMany(
+    body: z.input<typeof wire.progressManyRequest>,
+  ): Promise<z.infer<typeof wire.progressManyResponse>> {
+    return this.#post("progress", body, wire.progressManyResponse);
   }
 
   async progress(body: z.input<typeof wire.progressRequest>): Promise<boolean> {

@@ -75,15 +75,15 @@ export class GroundSession {
     return { resumed: [], complete: true, commands: command ? [command] : [], more: false, lanes: {} };
   }
 
-  /** Tells how far commands are. @returns ids of those that should stop */
-  async progress(commands: readonly CommandNews[]): Promise<string[]> {
+  /** Tells how far commands are. @returns ids of those that should stop, and of them those that should at once */
+  async progress(commands: readonly CommandNews[]): Promise<z.infer<typeof wire.progressManyResponse>> {
     if (this.#lanes) return this.ground.progressMany({ epoch: this.#epoch, commands: [...commands] });
-    const stop: string[] = [];
+    const cancel: string[] = [];
     for (const { user, command, progress } of commands) {
       const told = { epoch: this.#epoch, user, command, ...(progress && { progress }) };
-      if (await this.ground.progress(told)) stop.push(command);
+      if (await this.ground.progress(told)) cancel.push(command);
     }
-    return stop;
+    return { cancel };
   }
 
   /** @returns whether another command waits */

@@ -18,6 +18,8 @@ export type Earlier = {
   outcome: Outcome | undefined;
   /** `commit` was noted: it only goes forward */
   committed: boolean;
+  /** what it has noted */
+  steps: readonly string[];
   /** attempts that ended with the agent's process and noted no new step */
   deaths: number;
 };
@@ -69,10 +71,11 @@ export class Journal {
   /** What earlier attempts left of a command, before it is started again. */
   earlier({ id, attempts = 1 }: Pick<JournalCommand, "id" | "attempts">): Earlier {
     const entry = this.#entry.get(id);
-    const steps = entry ? this.#notes.all(id).map(({ step }) => step) : [];
+    const steps = entry ? this.#notes.all(id).map(({ step }) => String(step)) : [];
     return {
       outcome: this.outcome(id),
       committed: steps.includes("commit"),
+      steps,
       deaths: entry ? deathsOf(entry, steps.length, attempts) : 0,
     };
   }

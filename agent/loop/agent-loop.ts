@@ -7,12 +7,17 @@ import type { ExecuteDeps } from "./execute.ts";
 import { Reporter } from "./reporter.ts";
 import { Rings } from "./rings.ts";
 import { roomOf } from "./room.ts";
-import { RunningSet } from "./running-set.ts";
+import { RunningSet, type RunningSetDeps } from "./running-set.ts";
 import { Watcher } from "./watcher.ts";
 
 export { Superseded } from "./ground-refusals.ts";
 
-export type AgentLoopDeps = ExecuteDeps & { doorbell: DoorbellListener };
+export type AgentLoopDeps = ExecuteDeps &
+  Pick<RunningSetDeps, "jobs" | "ended"> & {
+    doorbell: DoorbellListener;
+    /** the ground has ended commands that the journal held; it holds them no more */
+    forgotten?(): void;
+  };
 
 export type AgentLoopOptions = {
   /** claim this often (ms) though nothing rang; under the 15 s after which a waiting call gives up (default 8 s) */
@@ -108,8 +113,8 @@ export class AgentLoop {
   #forgetOthers(answer: ClaimResponse, set: RunningSet): void {
     const running = new Set([...answer.resumed, ...answer.commands].map(({ id }) => id));
     for (const id of set.ids) running.add(id);
-    for (const { command } of this.#deps.journal.open()) {
-      if (!running.has(command)) this.#deps.journal.forget(command);
-    }
+    const others = this.#deps.journal.open().filter(({ command }) => !running.has(command));
+    for (const { command } of others) this.#deps.journal.forget(command);
+    if (others.length > 0) this.#deps.forgotten?.();
   }
 }

@@ -7,6 +7,7 @@ import { ShuttingDown } from "../operation.ts";
  */
 export class CommandStop {
   readonly #controller = new AbortController();
+  readonly #killed = new AbortController();
   #handled: AbortController | undefined;
   #cancelled = false;
   #committed = false;
@@ -14,6 +15,11 @@ export class CommandStop {
   /** Aborts when the operation is to stop; the reason is what it ends with. */
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** Aborts when the command is to end at once. */
+  get killed(): AbortSignal {
+    return this.#killed.signal;
   }
 
   get committed(): boolean {
@@ -25,8 +31,10 @@ export class CommandStop {
     this.#committed = true;
   }
 
-  cancel(): void {
+  /** @param kill at once: also after a cancel that gave it time */
+  cancel(kill = false): void {
     this.#cancelled = true;
+    if (kill) this.#killed.abort(CANCELLED());
     if (this.#handled) this.#handled.abort(CANCELLED());
     else this.#stop(CANCELLED());
   }

@@ -14,6 +14,7 @@ import {
   type OperationHandlers,
   ShuttingDown,
 } from "../operation.ts";
+import { orAborted } from "../or-aborted.ts";
 import type { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { CommandStop } from "./command-stop.ts";
 import { Deadline } from "./deadline.ts";
@@ -38,7 +39,9 @@ export type ExecuteHooks = {
   /** `commit` was noted, now or by an earlier attempt */
   committed?(): void;
   /** it gives a resource back early */
-  release?(key: string): void;
+  release?(key?: string): void;
+  /** it is ready for its second step: resolves when it has what that takes */
+  acquire?(): Promise<void>;
 };
 
 /** A command under which the process died so often, with nothing to show for it, is given up. */
@@ -52,7 +55,8 @@ export type Running = {
   readonly command: ClaimedCommand;
   /** latest word on how far it is */
   readonly progress: Progress | undefined;
-  cancel(): void;
+  /** @param kill it is to end at once */
+  cancel(kill?: boolean): void;
   shutDown(): void;
   /**
    * Rejects with {@link ShuttingDown} when it was cut by {@link Running.shutDown}: it has no outcome then.
@@ -101,7 +105,7 @@ export function execute(deps: ExecuteDeps, command: ClaimedCommand, hooks: Execu
       return NO_ROOM;
     }
     // After the journal has told whether it is too late.
-    if (command.cancelRequested) stop.cancel();
+    if (command.cancelRequested) stop.cancel(command.kill);
     const deadline = new Deadline(command.deadline * 1000, () => stop.deadline(command.deadline));
     try {
       const context = contextOf(deps, command, name, journal, { stop, deadline }, hooks, (progress) => {
@@ -131,7 +135,7 @@ export function execute(deps: ExecuteDeps, command: ClaimedCommand, hooks: Execu
     get progress() {
       return latest;
     },
-    cancel: () => stop.cancel(),
+    cancel: (kill) => stop.cancel(kill),
     shutDown: () => stop.shutDown(),
     outcome: Promise.race([finished, stuck(stop.signal, finished)]),
   };
@@ -162,6 +166,8 @@ function contextOf<O extends OperationName>(
     input: OPERATIONS[operation].input.parse(command.input) as OperationContext["input"],
     signal,
     handleCancel: () => stop.handleCancel(),
+    killed: stop.killed,
+    acquire: (other) => orAborted(hooks.acquire?.() ?? Promise.resolve(), AbortSignal.any([signal, other])),
     release: (key) => hooks.release?.(key),
     progress,
     manifest: () => transfers.manifest(),

@@ -3,10 +3,17 @@ import { isOperation, OPERATIONS } from "#protocol/operations.ts";
 import type { ClaimedCommand, Outcome, Progress, WaitsFor } from "#protocol/wire.ts";
 import type { CommandNews } from "../ground/ground-session.ts";
 import type { Earlier } from "../journal/journal.ts";
-import { ShuttingDown } from "../operation.ts";
+import { RELEASED, ShuttingDown } from "../operation.ts";
 import type { ResourceRequest, ResourceUse } from "../resources/resource.ts";
 import { ResourceQueue } from "../resources/resource-queue.ts";
-import { EDGE_KEY, edgeUse, resourcesOf } from "../resources/resources-of.ts";
+import {
+  EDGE_KEY,
+  edgeUse,
+  JOB_PLACES,
+  type JobPlaces,
+  laterResourcesOf,
+  resourcesOf,
+} from "../resources/resources-of.ts";
 import { type ExecuteDeps, type ExecuteHooks, execute, MOST_DEATHS, type Running } from "./execute.ts";
 import { CANCELLED } from "./outcomes.ts";
 import type { Report } from "./reporter.ts";
@@ -14,7 +21,15 @@ import type { Report } from "./reporter.ts";
 /** After so many deaths of the process under it a command runs alone, so that no neighbour is blamed for it. */
 const ALONE_AFTER_DEATHS = 2;
 
+/** In the resource queue: the second step of the command with that id. */
+const LATER = " later";
+const laterId = (id: string) => `${id}${LATER}`;
+
 export type RunningSetDeps = ExecuteDeps & {
+  /** places for jobs (default {@link JOB_PLACES}) */
+  jobs?: JobPlaces;
+  /** a command has ended, and gives back its resources after this */
+  ended?(command: ClaimedCommand, outcome: Outcome): void;
   /** a command has ended: tell the ground */
   report(report: Report): void;
   /** a command cannot end: the agent cannot go on */
@@ -26,6 +41,10 @@ type Held = {
   readonly committed: boolean;
   /** undefined while it waits for resources, and once it has ended */
   running?: Running;
+  /** resolves when it has what its second step takes */
+  readonly later: PromiseWithResolvers<void>;
+  /** it waits for that */
+  acquiring?: boolean;
   ended: boolean;
   /** what the ground knows of it */
   told: { granted?: boolean; progress?: Progress | undefined; waitsFor?: string };
@@ -91,11 +110,11 @@ export class RunningSet {
     for (const command of fresh) {
       this.#log.debug({ command: command.id, operation: command.operation }, "claimed");
       const earlier = this.#deps.journal.earlier(command);
-      const held: Held = { command, committed: earlier.committed, ended: false, told: {} };
+      const held = heldOf(command, earlier.committed);
       this.#held.set(command.id, held);
       if (earlier.outcome) this.#end(held, earlier.outcome);
       else if (command.cancelRequested && !earlier.committed) this.#end(held, CANCELLED);
-      else requests.push(this.#requestOf(command, earlier));
+      else requests.push(...this.#requestsOf(command, earlier));
     }
     this.#begin(this.#queue.add(requests));
     return fresh.length;
@@ -104,7 +123,7 @@ export class RunningSet {
   /** An earlier life's command that has ended: only to be told. */
   tell(id: string, user: string, outcome: Outcome): void {
     const command = { id, user, operation: "earlier" } as ClaimedCommand;
-    const held: Held = { command, committed: true, ended: false, told: {} };
+    const held = heldOf(command, true);
     this.#held.set(id, held);
     this.#end(held, outcome);
   }
@@ -115,13 +134,13 @@ export class RunningSet {
     this.#acknowledged.add(id);
   }
 
-  /** Ends a command that waits, stops one that runs; harmless for any other. */
-  cancel(id: string): void {
+  /** Ends a command that waits, stops one that runs; harmless for any other. @param kill at once */
+  cancel(id: string, kill = false): void {
     const held = this.#held.get(id);
     if (!held || held.ended) return;
-    if (held.running) held.running.cancel();
+    if (held.running) held.running.cancel(kill);
     // past its commit it goes forward once it has its resources
-    else if (held.committed) held.command.cancelRequested = true;
+    else if (held.committed) Object.assign(held.command, { cancelRequested: true, kill });
     else this.#end(held, CANCELLED);
   }
 
@@ -141,10 +160,19 @@ export class RunningSet {
     clearTimeout(timer);
   }
 
-  #requestOf(command: ClaimedCommand, earlier: Earlier): ResourceRequest {
+  /** For each of its steps one. */
+  #requestsOf(command: ClaimedCommand, earlier: Earlier): ResourceRequest[] {
     const { id, user, lane = "", group, order: [epoch, turn] = [this.#deps.session.epoch, 0] } = command;
     const order = [epoch, turn, this.#claimed++] as const;
-    return { id, order, lane, user, ...(group && { group }), uses: usesOf(command, earlier) };
+    const { first, later } = usesOf(command, earlier, this.#deps.jobs ?? JOB_PLACES);
+    const same = { order, lane, user, ...(group && { group }) };
+    if (later.length === 0) return [{ id, ...same, uses: first }];
+    // Its second step has begun: nobody may have a part of what it works with.
+    const had = earlier.committed;
+    return [
+      { id, ...same, uses: first, had },
+      { id: laterId(id), ...same, uses: later, had, unready: !had },
+    ];
   }
 
   #newsOf(held: Held): News {
@@ -152,7 +180,9 @@ export class RunningSet {
     const { id, user } = command;
     const granted = running !== undefined;
     const progress = running?.progress;
-    const waitsFor = granted ? undefined : this.#waitsFor(command);
+    // The word of its grant would cover it.
+    const waits = !granted || (held.acquiring && told.granted);
+    const waitsFor = waits ? this.#waitsFor(command) : undefined;
     const waiting = waitsFor && JSON.stringify(waitsFor);
     return {
       news: {
@@ -170,51 +200,82 @@ export class RunningSet {
 
   /** Of others' commands only that something is ahead. */
   #waitsFor({ id, user }: ClaimedCommand): WaitsFor | undefined {
-    const lack = this.#queue.lackOf(id);
+    const lack = this.#queue.lackOf(id) ?? this.#queue.lackOf(laterId(id));
     if (!lack) return undefined;
     const { use, behind } = lack;
-    return { resource: use.name.slice(0, 300), ...(behind?.user === user && { behind: behind.id }) };
+    const resource = use.name.slice(0, 300);
+    return { resource, ...(behind?.user === user && { behind: behind.id.replace(LATER, "") }) };
   }
 
   #begin(ids: readonly string[]): void {
     if (this.#closed) return;
-    for (const id of ids) {
-      const held = this.#held.get(id);
-      if (!held) continue;
-      const release = (key: string) => this.#begin(this.#queue.release(id, key));
-      const hooks: ExecuteHooks = { release, committed: () => queueMicrotask(() => release(EDGE_KEY)) };
-      held.running = execute(this.#deps, held.command, hooks);
-      const ending = held.running.outcome
-        .then(
-          (outcome) => this.#end(held, outcome),
-          (error: unknown) => {
-            this.#held.delete(id);
-            if (!(error instanceof ShuttingDown)) throw error;
-          },
-        )
-        .catch((error: unknown) => this.#deps.failed(error))
-        .finally(() => this.#ending.delete(ending));
-      this.#ending.add(ending);
+    for (const granted of ids) {
+      if (granted.endsWith(LATER)) this.#held.get(granted.replace(LATER, ""))?.later.resolve();
+      else this.#start(granted);
     }
+  }
+
+  #start(id: string): void {
+    const held = this.#held.get(id);
+    if (!held) return;
+    const release = (key?: string) => {
+      for (const step of [laterId(id), id]) {
+        this.#begin(key === undefined ? this.#queue.remove(step) : this.#queue.release(step, key));
+      }
+    };
+    const acquire = async () => {
+      held.acquiring = true;
+      this.#begin(this.#queue.ready(laterId(id)));
+      await held.later.promise;
+      held.acquiring = false;
+    };
+    const hooks: ExecuteHooks = {
+      release,
+      acquire,
+      committed: () => queueMicrotask(() => release(EDGE_KEY)),
+    };
+    held.running = execute(this.#deps, held.command, hooks);
+    const ending = held.running.outcome
+      .then(
+        (outcome) => this.#end(held, outcome),
+        (error: unknown) => {
+          this.#held.delete(id);
+          if (!(error instanceof ShuttingDown)) throw error;
+        },
+      )
+      .catch((error: unknown) => this.#deps.failed(error))
+      .finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
   }
 
   #end(held: Held, outcome: Outcome): void {
     const { id, user, operation, lane } = held.command;
     held.ended = true;
     held.running = undefined;
+    this.#deps.ended?.(held.command, outcome);
     this.#deps.report({ id, user, operation, outcome, lane });
-    this.#begin(this.#queue.remove(id));
+    this.#begin([...this.#queue.remove(laterId(id)), ...this.#queue.remove(id)]);
   }
 }
 
-/** What the command reads and writes, and whether it is to run alone. */
-function usesOf({ operation, input, user }: ClaimedCommand, earlier: Earlier): ResourceUse[] {
-  const { committed, deaths } = earlier;
+function heldOf(command: ClaimedCommand, committed: boolean): Held {
+  return { command, committed, ended: false, told: {}, later: Promise.withResolvers() };
+}
+
+/** What the command reads and writes in each of its steps, and whether it is to run alone. */
+function usesOf(
+  { operation, input, user, lane = "", group }: ClaimedCommand,
+  { committed, deaths, steps }: Earlier,
+  jobs: JobPlaces,
+): { first: ResourceUse[]; later: readonly ResourceUse[] } {
   // it fails without doing anything
-  if (!isOperation(operation) || (deaths >= MOST_DEATHS && !committed)) return [];
+  if (!isOperation(operation) || (deaths >= MOST_DEATHS && !committed)) return { first: [], later: [] };
   const parsed = OPERATIONS[operation].input.safeParse(input);
-  if (!parsed.success) return [];
-  const uses = resourcesOf(operation, parsed.data as never, user);
+  // it has given back what it had
+  if (!parsed.success || steps.includes(RELEASED)) return { first: [], later: [] };
+  const scope = { lane, group, jobs };
+  const uses = resourcesOf(operation, parsed.data as never, user, scope);
+  const later = laterResourcesOf(operation, parsed.data as never, user, scope);
   // past its commit it is only watched, beside whatever runs
-  return committed ? [...uses] : [...uses, edgeUse(deaths >= ALONE_AFTER_DEATHS)];
+  return { first: committed ? [...uses] : [...uses, edgeUse(deaths >= ALONE_AFTER_DEATHS)], later };
 }

@@ -70,9 +70,9 @@ export class Watcher {
     const all = this.#set.news();
     for (let at = 0; at < all.length; at += LIMITS.progressCommands) {
       const some = all.slice(at, at + LIMITS.progressCommands);
-      const stop = await this.#session.progress(some.map(({ news }) => news));
+      const { cancel, kill } = await this.#session.progress(some.map(({ news }) => news));
       for (const { told } of some) told();
-      for (const id of stop) this.#set.cancel(id);
+      for (const id of cancel) this.#set.cancel(id, kill?.includes(id));
     }
   }
 

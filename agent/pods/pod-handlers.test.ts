@@ -37,6 +37,8 @@ describe("podHandlers", () => {
       input,
       signal: over.signal ?? new AbortController().signal,
       handleCancel: unexpected,
+      killed: new AbortController().signal,
+      acquire: unexpected,
       release: () => undefined,
       progress: () => undefined,
       manifest: unexpected,

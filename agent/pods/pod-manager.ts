@@ -6,7 +6,7 @@ import { podQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { NodeReport, PodReport } from "#protocol/wire.ts";
 import { LogPusher } from "./logs/log-pusher.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
-import { newRun } from "./runs/new-run.ts";
+import { type NewRun, newRun } from "./runs/new-run.ts";
 import { RunBook } from "./runs/run-book.ts";
 import { RUN_DEFAULTS, type RunDeps, type RunOptions } from "./runs/run-deps.ts";
 import { RunExecutor } from "./runs/run-executor.ts";
@@ -51,7 +51,7 @@ export class PodManager {
   /** Takes up all recorded runs again. Call once, before commands are handled. */
   start(): void {
     const records = this.#book.all();
-    for (const record of records) if (record.phase === "running") this.#logs.follow(record);
+    for (const record of records) if (record.phase === "running") this.#executor.watch(record);
     this.#loop.start();
     for (const user of new Set(records.map((record) => record.user))) this.#executor.tidyLater(user);
   }
@@ -67,19 +67,22 @@ export class PodManager {
   /**
    * Accepts a run: durable when it returns, starting is under way. A run that is known already is left as it is.
    * @param run.volumes host paths of the volumes that it mounts, by name and space
+   * @param run.kept its command waits for its end ({@link PodManager.until}), and gives it up with {@link PodManager.letGo};
+   * its pod is then one of the space, which nobody outside of it can name
    * @throws PerigeeError QUOTA_EXCEEDED when too many runs of the user have not ended; POD_EXISTS; NOT_SUPPORTED
    */
-  accept(run: { id: string; user: string; volumes: RunRecord["volumes"]; input: RunInput }): void {
+  accept(run: Omit<NewRun, "pod">): void {
     if (this.#book.get(run.id)) return;
     const { user, input } = run;
+    const name = run.kept ? inSpace(input.pod, input.space) : input.pod;
     this.#assertSupported(input);
     const open = this.#book.all().filter((record) => record.user === user && record.phase !== "ended");
-    const sameName = open.filter(({ pod }) => pod === input.pod);
+    const sameName = open.filter(({ pod }) => pod === name);
     if (input.onSameName === "refuse" && sameName.length > 0) {
       throw new PerigeeError("POD_EXISTS", `The pod "${input.pod}" has not terminated`);
     }
-    if (open.length >= this.#options.openPerUser) throw podQuotaExceeded(open.length);
-    this.#book.add(newRun(run, this.#now()));
+    if (!run.kept && open.length >= this.#options.openPerUser) throw podQuotaExceeded(open.length);
+    this.#book.add(newRun({ ...run, pod: name }, this.#now()));
     for (const other of sameName) {
       if (other.phase === "scheduled" || other.phase === "waiting") {
         const message = "A later run took its place before it started";
@@ -149,10 +152,56 @@ export class PodManager {
     await this.#book.until(() => open.every((record) => record.phase === "ended"), undefined, signal);
   }
 
+  /** What is known of a run now; undefined when it is not known, or not any more. */
+  run(run: string): Readonly<RunRecord> | undefined {
+    return this.#book.get(run);
+  }
+
+  /** Runs that are kept for their commands. */
+  kept(): Readonly<RunRecord>[] {
+    return this.#book.all().filter(({ kept }) => kept);
+  }
+
+  /**
+   * Waits until `done` says so of a run, asked after every change.
+   * @returns the run; undefined when it is not known, or not any more
+   * @throws the reason of `signal`
+   */
+  async until(
+    run: string,
+    done: (record: Readonly<RunRecord>) => boolean,
+    signal: AbortSignal,
+  ): Promise<Readonly<RunRecord> | undefined> {
+    const over = () => {
+      const record = this.#book.get(run);
+      return !record || done(record);
+    };
+    await this.#book.until(over, undefined, signal);
+    return this.#book.get(run);
+  }
+
+  /** Ends a run; one that has ended, by itself too, stays as it is. Without `graceMs` it is killed at once. */
+  end(run: string, graceMs = 0): void {
+    const record = this.#book.get(run);
+    if (!record) return;
+    if (graceMs > 0) this.#executor.endings.request(record, "Cancelled", { graceMs });
+    else this.#executor.kill(record, this.#loop.isBusy(run));
+    this.#loop.kick();
+  }
+
+  /** The command of a kept run has ended, and with it the run if it still runs: its record goes as soon as it can. */
+  letGo(run: string): void {
+    const record = this.#book.get(run);
+    if (!record?.kept) return;
+    record.kept = false;
+    this.#book.save(record);
+    this.end(run);
+  }
+
   /** Stops the started pods of a user; the states say `Evicted` and why. */
   evict(user: string, why: keyof typeof EVICTED): void {
     for (const record of this.#started()) {
-      if (record.user === user) this.#executor.endings.request(record, "Evicted", why);
+      if (record.user === user) this.#executor.endings.request(record, "Evicted", { evictedFor: why });
     }
     this.#loop.kick();
   }

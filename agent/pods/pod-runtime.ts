@@ -94,6 +94,9 @@ export class ImageMissing extends Error {
   override readonly name = "ImageMissing";
 }
 
+/** What a run has used since it began: CPU time in ms, the peak of its memory, bytes read and written on block devices. */
+export type RunUsage = { cpuMs: number; memoryBytes: number; ioBytes: number };
+
 export type Written = {
   /** bytes on disk outside the volumes, files without a name in them included */
   bytes: number;
@@ -132,7 +135,10 @@ export interface PodRuntime {
    * repeated; an unknown or ended run is no error.
    */
   adopt(spec: RunSpec): Promise<void>;
-  /** SIGTERM, SIGKILL after `graceMs`; done when it has ended. An unknown, unstarted or ended run is no error. */
+  /**
+   * SIGTERM, SIGKILL after `graceMs`; done when it has ended. With 0 it is killed at once, where the engine can do that
+   * (Docker), and beside another stop of it. An unknown, unstarted or ended run is no error.
+   */
   stop(run: string, graceMs: number): Promise<void>;
   /** Removes a run and what it wrote outside its volumes, killing it if need be. An unknown run is no error. */
   remove(run: string): Promise<void>;
@@ -162,6 +168,8 @@ export interface PodRuntime {
    * What runs of `user` hold outside their volumes, as far as the engine or this machine counts it.
    */
   written(user: string): Promise<Written>;
+  /** What a run that runs has used; undefined when nobody counts it, or not any more. */
+  usage(run: string): Promise<RunUsage | undefined>;
   /** Nodes of this edge; `True` when a pod can be started there now. */
   nodes(): Promise<NodeReport[]>;
   /** Gives back what the runs of `user` shared, unless one of them is left or being started. */

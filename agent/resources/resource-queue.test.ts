@@ -290,3 +290,41 @@ describe("any history", () => {
     );
   });
 });
+
+describe("a second step", () => {
+  const later = (id: string, uses: ResourceUse[], over: Partial<ResourceRequest> = {}) =>
+    request(`${id} later`, uses, { unready: true, ...over });
+
+  test("keeps its place in the order until it is ready, also from one that is ready before", () => {
+    const queue = new ResourceQueue();
+    expect(queue.add([later("a", [write("group")]), later("b", [write("group")])])).toEqual([]);
+    expect(queue.ready("b later")).toEqual([]);
+    expect(queue.lackOf("b later")).toMatchObject({ use: { key: "group" }, behind: { id: "a later" } });
+    expect(queue.ready("a later")).toEqual(["a later"]);
+    expect(queue.remove("a later")).toEqual(["b later"]);
+  });
+
+  test("one that is not ready keeps no place of a counted resource from others", () => {
+    const queue = new ResourceQueue();
+    queue.add([later("a", [place()])]);
+    expect(queue.add([request("b", [place()])])).toEqual(["b"]);
+    queue.ready("a later");
+    expect(queue.remove("b")).toEqual(["a later"]);
+  });
+
+  test("one that is taken out before it was ready makes way", () => {
+    const queue = new ResourceQueue();
+    queue.add([later("a", [write("group")]), later("b", [write("group")])]);
+    queue.ready("b later");
+    expect(queue.remove("a later")).toEqual(["b later"]);
+  });
+
+  test("what an earlier life had is had at once, also over the number of places", () => {
+    const queue = new ResourceQueue();
+    expect(queue.add([request("new", [place()])])).toEqual(["new"]);
+    expect(queue.add([request("old", [place(), write("g")], { had: true })])).toEqual(["old"]);
+    expect(queue.add([request("next", [place()])])).toEqual([]);
+    expect(queue.remove("new")).toEqual([]);
+    expect(queue.remove("old")).toEqual(["next"]);
+  });
+});

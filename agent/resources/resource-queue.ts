@@ -15,7 +15,11 @@ type Holders = { readers: Map<string, ResourceRequest>; others: Map<string, Reso
  * - locks go in claim order: no command gets one while an earlier command waits that cannot have it together with it.
  *   So an earlier command waits for holders only, and there is no deadlock and no starvation;
  * - places of a counted resource go, among the commands that lack nothing else, round the lanes, the users of a lane
- *   and the groups of a user, then in claim order ({@link FairTurns}).
+ *   and the groups of a user, then in claim order ({@link FairTurns});
+ * - a request that is not ready yet keeps its place: who comes after it gets no lock that it wants.
+ *
+ * A command that works in two steps makes a request for each, the second one unready. It may then wait for the second
+ * while it holds the first, as long as nothing is wanted in both: who holds the second never waits for a first.
  *
  * @example
  * const queue = new ResourceQueue();
@@ -37,12 +41,24 @@ export class ResourceQueue {
 
   /** Puts commands in their places by claim order. @returns ids of all that got their resources by this, in order */
   add(requests: readonly ResourceRequest[]): string[] {
+    const had: string[] = [];
     for (const given of requests) {
       const request = { ...given, uses: withoutRepeats(given.uses) };
-      this.#waiting.push(request);
       for (const use of request.uses) if (use.mode === "place") this.#turnsOf(use.key).enter(pathOf(request));
+      if (request.had) {
+        this.#hold(request);
+        had.push(request.id);
+      } else this.#waiting.push(request);
     }
     this.#waiting.sort((a, b) => compareOrder(a.order, b.order));
+    return [...had, ...this.#grant()];
+  }
+
+  /** An unready request may get what it wants from now on; harmless for any other. @returns as {@link add} */
+  ready(id: string): string[] {
+    this.#waiting = this.#waiting.map((request) =>
+      request.id === id ? { ...request, unready: false } : request,
+    );
     return this.#grant();
   }
 
@@ -98,7 +114,8 @@ export class ResourceQueue {
     const lackPlacesOnly: ResourceRequest[] = [];
     for (const request of this.#waiting) {
       const locks = request.uses.filter((use) => use.mode !== "place");
-      if (locks.every((use) => this.#isFree(use) && !isBlocked(use, wanted.get(use.key)))) {
+      const may = (use: ResourceUse) => this.#isFree(use) && !isBlocked(use, wanted.get(use.key));
+      if (!request.unready && locks.every(may)) {
         if (locks.length === request.uses.length) {
           this.#hold(request);
           ids.push(request.id);

@@ -21,6 +21,10 @@ export type ResourceRequest = {
   /** one of the user's queues within the lane, for example a pipeline */
   readonly group?: string;
   readonly uses: readonly ResourceUse[];
+  /** keeps its place in the order, and gets nothing before it is said to be ready */
+  readonly unready?: boolean;
+  /** had all of it in an earlier life, and still works with it: it is not to wait for it again */
+  readonly had?: boolean;
 };
 
 /** Less than 0 when `a` was claimed before `b`. */

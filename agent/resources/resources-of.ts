@@ -51,7 +51,24 @@ function meantImages(user: string, { image: text, space }: Spaced & { image: str
  */
 const buildPlace: ResourceUse = { key: "builds", name: "a place to build", mode: "place", places: 1 };
 
-type Declared = { [O in OperationName]: (input: InputOf<O>, user: string) => readonly ResourceUse[] };
+/** Counted resources of the edge for jobs. */
+export type JobPlaces = {
+  /** containers of jobs that run at the same time */
+  atOnce: number;
+  /** further jobs whose files are fetched beforehand */
+  ahead: number;
+};
+export const JOB_PLACES: JobPlaces = { atOnce: 4, ahead: 16 };
+
+/** Where a command belongs, and what the edge has for it. */
+export type ResourceScope = { lane: string; group?: string | undefined; jobs: JobPlaces };
+
+type Declare<O extends OperationName> = (
+  input: InputOf<O>,
+  user: string,
+  scope: ResourceScope,
+) => readonly ResourceUse[];
+type Declared = { [O in OperationName]: Declare<O> };
 
 /**
  * What each operation reads and writes. A run's pod goes on when its command has ended, so files are read and written
@@ -87,6 +104,13 @@ const DECLARED: Declared = {
   "pod.start": (input, user) => [pod(user, input.pod, "write")],
   "pod.status": (input, user) => [pod(user, input.pod, "read")],
   "pod.stop": (input, user) => [pod(user, input.pod, "write")],
+  "job.run": (_input, user, { lane, group, jobs: { atOnce, ahead } }) => {
+    const one = { key: "jobs", name: "a place for a job", mode: "place", places: atOnce + ahead } as const;
+    if (group === undefined) return [one];
+    // One group alone leaves places to others, or they could not begin though there is a place to run.
+    const own = `jobs ${lane}/${user}/${group}`;
+    return [one, { key: own, name: "the earlier jobs of its group", mode: "place", places: ahead + 1 }];
+  },
   "nodes.status": () => [],
   "edge.publish": () => [publicNames("write")],
 };
@@ -102,8 +126,31 @@ export function resourcesOf<O extends OperationName>(
   operation: O,
   input: InputOf<O>,
   user: string,
+  scope: ResourceScope = { lane: "", jobs: JOB_PLACES },
 ): readonly ResourceUse[] {
-  return (DECLARED[operation] as (input: InputOf<O>, user: string) => readonly ResourceUse[])(input, user);
+  return (DECLARED[operation] as Declare<O>)(input, user, scope);
+}
+
+const RUNNING_JOBS = "running jobs";
+const groupKey = (lane: string, user: string, group: string) => `group ${lane}/${user}/${group}`;
+
+/**
+ * What an operation in two steps needs for the second one (OperationContext.acquire): a job runs after the earlier ones
+ * of its group, in one of the places that there are.
+ */
+export function laterResourcesOf<O extends OperationName>(
+  operation: O,
+  input: InputOf<O>,
+  user: string,
+  { lane, group, jobs }: ResourceScope,
+): readonly ResourceUse[] {
+  if (operation !== "job.run") return [];
+  const earlier = { name: "the earlier jobs of its group", mode: "write" } as const;
+  return [
+    ...(group === undefined ? [] : [{ ...earlier, key: groupKey(lane, user, group) }]),
+    { key: RUNNING_JOBS, name: "a place to run", mode: "place", places: jobs.atOnce },
+    ...meantImages(user, input as InputOf<"job.run">),
+  ];
 }
 
 /** What every command holds of the edge itself. @param alone nothing else may run beside it */

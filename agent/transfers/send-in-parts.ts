@@ -72,8 +72,8 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
   // One that goes in parts already need not be hashed as a whole first.
   const mayBeWhole = source.size <= HASHED_FIRST && outgoing.partBytes === 0;
   const crc32 = mayBeWhole ? hex(await crcOf(deps, source, 0, source.size)) : undefined;
-  const begin = () => ground.transfer({ ...object, ...(crc32 !== undefined && { crc32 }) });
-  const { whole, partBytes } = await deps.retried(begin);
+  const begin = () => ground.transfer({ ...object, named: true, ...(crc32 !== undefined && { crc32 }) });
+  const { whole, partBytes, content = { n, size: source.size } } = await deps.retried(begin);
   if (whole) {
     let signed: typeof whole | undefined = whole;
     await deps.retried(async () => {
@@ -83,7 +83,7 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
       signed = undefined;
       await refusable(() => put(deps, source, target, 0, source.size));
     });
-    return { n, size: source.size };
+    return content;
   }
   if (partBytes === undefined) throw new GroundUnavailable("the ground says nothing of parts");
   if (outgoing.partBytes !== partBytes) {

@@ -60,15 +60,34 @@ async function receiveTree(
   context: Context,
   reserve: (bytes: number) => Promise<Disposable>,
 ): Promise<Directory> {
+  const open = (incoming: Incoming) => incoming.directory.makeDirectory(TREE, 0o700);
+  return receiveInto(volumes, context, { open, reserve });
+}
+
+export type Target = {
+  /** opens where the files go; nobody else writes there */
+  open(incoming: Incoming): Directory | undefined;
+  /** lets in so many bytes more of the user's; not asked again for what an earlier attempt has put in place */
+  reserve(bytes: number): Promise<unknown>;
+};
+
+/**
+ * Receives a command's staged files, as an uplink's are, into a directory. Done again, it goes on with what is there,
+ * until what was received is discarded.
+ * @returns the directory, which the caller closes
+ * @throws PerigeeError INVALID_PARAMETERS, CHECKSUM_MISMATCH, STORAGE_FULL; what `reserve` throws
+ */
+export async function receiveInto(volumes: Volumes, context: Context, target: Target): Promise<Directory> {
   const { command, signal } = context;
   const resumed = Incoming.resume(volumes.incoming, command.id);
   const plan = resumed?.plan ?? planOf(await context.manifest());
   using incoming = resumed ?? (await Incoming.begin(volumes.incoming, command.id, [...plan]));
-  const tree = incoming.directory.makeDirectory(TREE, 0o700);
+  const tree = target.open(incoming);
+  if (!tree) throw new Error("there is no place for the files");
   try {
     if (incoming.directory.has(PLACED)) return tree;
     const bytes = plan.reduce((sum, { size }) => sum + size, 0);
-    await reserve(bytes);
+    await target.reserve(bytes);
     volumes.assertRoom(bytes - incoming.bytes());
     volumes.assertEntries(MADE + directoriesOf(plan).size + plan.length);
     await receive(incoming, context, (more) => volumes.assertRoom(more));

@@ -106,7 +106,7 @@ export class Volumes {
   async listVolumes(user: string, signal?: AbortSignal): Promise<VolumeInfo[]> {
     const out: VolumeInfo[] = [];
     let total = 0;
-    for (const name of this.#names(user)) {
+    for (const name of this.names(user)) {
       const measured = await this.#measure(user, name, signal);
       if (measured === undefined) continue;
       total += measured.allocated;
@@ -269,7 +269,7 @@ export class Volumes {
 
   /** The user's volumes with the sizes that were measured last; those never measured are left out. */
   measured(user: string): VolumeInfo[] {
-    return this.#names(user).flatMap((name) => {
+    return this.names(user).flatMap((name) => {
       const size = this.#sizes.get(`${user}/${name}`);
       return size === undefined ? [] : [{ name, size, created: this.#created(user, name) }];
     });
@@ -277,7 +277,7 @@ export class Volumes {
 
   async #measureAll(user: string): Promise<number> {
     let total = 0;
-    for (const name of this.#names(user)) total += chargeOf(await this.#measure(user, name));
+    for (const name of this.names(user)) total += chargeOf(await this.#measure(user, name));
     this.#usage.set(user, total);
     return total;
   }
@@ -294,7 +294,8 @@ export class Volumes {
     return measured;
   }
 
-  #names(user: string): string[] {
+  /** Names of the user's volumes, with their spaces. */
+  names(user: string): string[] {
     if (!USER.test(user)) return [];
     try {
       using root = Directory.open(this.root);

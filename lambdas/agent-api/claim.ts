@@ -52,6 +52,7 @@ function claimedCommand(command: Command, agent: Partial<EdgeAgent>): wire.Claim
     attempts,
     deadline: OPERATIONS[operation].deadline,
     cancelRequested: command.cancelRequestedAt !== undefined,
+    ...(command.kill && { kill: command.kill }),
     hasFiles: command.staged !== undefined,
     lane,
     ...(group !== undefined && { group }),

@@ -13,9 +13,9 @@ export function registerProgress(app: Hono<GroundEnv>, { ledger, changes }: Agen
     const told = await body(c, request);
     const edge = c.get("edge");
     if ("commands" in told) {
-      const cancel = await ledger.noteProgress(edge, told.epoch, told.commands);
+      const stops = await ledger.noteProgress(edge, told.epoch, told.commands);
       for (const { command } of told.commands) changes.changed(command);
-      return c.json({ cancel } satisfies z.infer<typeof wire.progressManyResponse>);
+      return c.json(stops satisfies z.infer<typeof wire.progressManyResponse>);
     }
     const cancel = await ledger.progress(edge, told.epoch, told.user, told.command, told.progress);
     changes.changed(told.command);

@@ -8,6 +8,7 @@ import { OPERATIONS, type StagedContent } from "#protocol/operations.ts";
 import * as wire from "#protocol/wire.ts";
 import { keepStaged, removeKeptSource } from "../content/keep-staged.ts";
 import { boundedFailure, stageLargeResult } from "../dispatch/large-results.ts";
+import { removeUplinked } from "../dispatch/uplinked-files.ts";
 import type { GroundEnv } from "../http/env.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ending } from "../ledger/report.ts";
@@ -34,11 +35,9 @@ export function registerReport(app: Hono<GroundEnv>, parts: AgentApiDeps): void 
       log.info({ edge, command: id, operation: command.operation, state: command.state }, "command ended");
     }
     if (ended) await removeSource(parts, command);
-    if (command.staged) {
-      await staging.deletePrefix(command.staged).catch((error: unknown) => {
-        log.warn({ err: error, command: id }, "staged files are left for the janitor");
-      });
-    }
+    await removeUplinked(staging, command).catch((error: unknown) => {
+      log.warn({ err: error, command: id }, "staged files are left for the janitor");
+    });
     if (ended) killPoint("agent.before.acknowledged");
     return c.json({ acknowledged: true, more } satisfies z.infer<typeof wire.reportResponse>);
   });

@@ -5,7 +5,7 @@ import { ConditionFailed, type Item, type LedgerStore, type Write } from "../por
 import { optimistically } from "../ports/optimistically.ts";
 import { type Edge, Edges, edgeNotFound } from "./edges.ts";
 import { keys, type RemovalRecord, type UserRecord } from "./keys.ts";
-import { hashPassword, verifyPassword } from "./password.ts";
+import { checkPassword, hashPassword, verifyPassword } from "./password.ts";
 import { queryAll } from "./query-all.ts";
 import type { Identity } from "./tokens.ts";
 
@@ -13,6 +13,8 @@ import type { Identity } from "./tokens.ts";
 export type Account = Identity & { createdAt: number; defaultEdge?: string };
 
 const MAX_WRITES = 25;
+/** Of them for what is written beside a user who registers. */
+const MOST_BESIDE = 10;
 
 /**
  * Users, edges, agents' tokens and who may use which edge (layout in keys.ts). Every change is a conditional
@@ -36,7 +38,31 @@ export class Accounts {
    */
   async addUser(name: string, password: string, options: { edges?: string[] } = {}): Promise<Account> {
     if (!USER.test(name)) throw new PerigeeError("INVALID_PARAMETERS", `user name: ${USER_RULE}`);
-    const edges = await this.#edgesToGrant(options.edges);
+    checkPassword(password);
+    return this.#add(name, password, options.edges, async () => []);
+  }
+
+  /**
+   * Makes a user who registers, with whatever password.
+   * @param options.beside what is written together with the user, on conditions; it is asked again when others changed
+   *   it meanwhile, and what it throws ends the call. At most 10 writes
+   * @throws EDGE_NOT_FOUND, ALREADY_EXISTS
+   */
+  register(
+    name: string,
+    password: string,
+    options: { edges: string[]; beside: (uid: string) => Promise<Write[]> },
+  ): Promise<Account> {
+    return this.#add(name, password, options.edges, options.beside);
+  }
+
+  async #add(
+    name: string,
+    password: string,
+    named: string[] | undefined,
+    more: (uid: string) => Promise<Write[]>,
+  ): Promise<Account> {
+    const edges = await this.#edgesToGrant(named);
     const taken = () => new PerigeeError("ALREADY_EXISTS", `There is a user ${name} already`);
     if (await this.getUser(name)) throw taken();
     const data: UserRecord = {
@@ -47,13 +73,16 @@ export class Accounts {
     };
     const grants: Write[] = edges.map((edge) => ({ put: { ...keys.grant(data.uid, edge), data: {} } }));
     // What does not fit beside the user goes before: grants of a uid that nobody has yet mean nothing.
-    const beside = grants.splice(-(MAX_WRITES - 1));
+    const beside = grants.splice(-(MAX_WRITES - 1 - MOST_BESIDE));
     while (grants.length > 0) await this.#store.transact(grants.splice(0, MAX_WRITES));
-    try {
-      await this.#store.transact([{ put: { ...keys.user(name), data }, if: 0 }, ...beside]);
-    } catch (error) {
-      throw error instanceof ConditionFailed ? taken() : error;
-    }
+    await optimistically(async () => {
+      const writes = [...beside, ...(await more(data.uid))];
+      try {
+        await this.#store.transact([{ put: { ...keys.user(name), data }, if: 0 }, ...writes]);
+      } catch (error) {
+        throw error instanceof ConditionFailed && error.index === 0 ? taken() : error;
+      }
+    });
     return toAccount(name, data);
   }
 
@@ -99,6 +128,7 @@ export class Accounts {
   /** A new password; tokens made before end. @throws INVALID_PARAMETERS, USER_NOT_FOUND */
   async setPassword(name: string, password: string): Promise<void> {
     await this.#user(name);
+    checkPassword(password);
     const hash = await hashPassword(password);
     await this.#changeUser(name, (user) => ({ ...user, password: hash, generation: user.generation + 1 }));
   }

@@ -15,19 +15,15 @@ const NOBODY = phc(COST, Buffer.alloc(SALT_BYTES), Buffer.alloc(HASH_BYTES));
 
 export const PASSWORD_RULE = "must be 8 to 256 characters";
 
-/** @throws INVALID_PARAMETERS when a new password breaks the rules */
+/** The rule for passwords that the operator sets. @throws INVALID_PARAMETERS when a new one breaks it */
 export function checkPassword(password: string): void {
   const length = [...password].length;
   if (length >= 8 && length <= 256 && password.isWellFormed()) return;
   throw new PerigeeError("INVALID_PARAMETERS", `password: ${PASSWORD_RULE}`);
 }
 
-/**
- * Hash of a new password, as `$scrypt$ln=16,r=8,p=1$<salt>$<hash>`.
- * @throws INVALID_PARAMETERS when it breaks the rule
- */
+/** Hash of a new password, as `$scrypt$ln=16,r=8,p=1$<salt>$<hash>`; who sets it has checked its rule. */
 export async function hashPassword(password: string): Promise<string> {
-  checkPassword(password);
   const salt = randomBytes(SALT_BYTES);
   return phc(COST, salt, await derive(password, salt, COST, HASH_BYTES));
 }

@@ -1,5 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
-import { OPERATIONS } from "#protocol/operations.ts";
+import { inSpace } from "#protocol/names.ts";
+import { type InputOf, OPERATIONS } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -47,6 +48,12 @@ export async function rowsOf(
     const { pod } = command.input as { pod: string };
     const ended = () => runHasEnded(deps, command, pod);
     return deps.podLogs.rows({ edge, user, pod, run: id }, { ...bounded, ended });
+  }
+  if (command.operation === "job.run") {
+    const { pod, space } = command.input as InputOf<"job.run">;
+    // Its end is told when all of its log is here.
+    const ended = async () => isTerminal((await deps.ledger.command(user, id)).state);
+    return deps.podLogs.rows({ edge, user, pod: inSpace(pod, space), run: id }, { ...bounded, ended });
   }
   if (!("logs" in OPERATIONS[command.operation])) {
     throw new PerigeeError("FILE_NOT_FOUND", `${command.operation} writes no log`);

@@ -1,18 +1,19 @@
 import type { Dispatch } from "../dispatch/dispatch.ts";
+import type { Draft } from "../ledger/draft.ts";
 import type { DialectCore } from "./core.ts";
 import type { OwnRecords } from "./own-records.ts";
 
 /** The dispatch as one dialect has it: what it writes with a submit are its own records. */
 export function ownDispatch(dispatch: DialectCore["dispatch"], own: OwnRecords): DialectCore["dispatch"] {
-  const run: Dispatch["run"] = (request) => {
-    const { records } = request;
-    if (!records) return dispatch.run(request);
-    return dispatch.run({ ...request, records: async (command) => own.writes(await records(command)) });
+  const owned = <D extends Pick<Draft, "records">>(draft: D): D => {
+    const { records } = draft;
+    return records ? { ...draft, records: async (command) => own.writes(await records(command)) } : draft;
   };
+  const run: Dispatch["run"] = (request) => dispatch.run(owned(request));
   return {
     run,
     reserve: (request) => dispatch.reserve(request),
-    submitMany: (drafts, idempotency) => dispatch.submitMany(drafts, idempotency),
-    cancel: (user, id) => dispatch.cancel(user, id),
+    submitMany: (drafts, idempotency) => dispatch.submitMany(drafts.map(owned), idempotency),
+    cancel: (user, id, options) => dispatch.cancel(user, id, options),
   };
 }

@@ -48,6 +48,16 @@ export class Users {
     return account;
   }
 
+  /** Makes a user who registers (see {@link Accounts.register}). @throws ALREADY_EXISTS, EDGE_NOT_FOUND */
+  register(...of: Parameters<Accounts["register"]>): Promise<Account> {
+    return this.#deps.accounts.register(...of);
+  }
+
+  /** The address that attempts of who asks are counted by. */
+  address(c: Context<GroundEnv>): string {
+    return clientAddress(c, { trustProxy: this.#deps.trustProxy });
+  }
+
   /** The account of this name, for a token or a session that the dialect keeps itself. */
   find(name: string): Promise<Account | undefined> {
     return this.#deps.recent.getUser(name);

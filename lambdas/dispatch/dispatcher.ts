@@ -5,6 +5,7 @@ import type { OperationName, ResultOf } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Draft, Idempotency, SubmittedMany } from "../ledger/draft.ts";
+import type { CancelOptions } from "../ledger/end.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
 import type { Staging } from "../ports/staging.ts";
@@ -21,6 +22,7 @@ import type {
 } from "./dispatch.ts";
 import { loadStagedResult } from "./large-results.ts";
 import { MANIFEST, uplinkPrefix } from "./staging-keys.ts";
+import { removeUplinked } from "./uplinked-files.ts";
 import { endedFailure, type Waiting } from "./waiting.ts";
 
 type Parts = {
@@ -102,12 +104,12 @@ export class Dispatcher implements Dispatch {
   }
 
   /** Cancels a command (own ones only). @throws COMMAND_NOT_FOUND, NOT_CANCELLABLE */
-  async cancel(user: string, id: string): Promise<Command> {
-    const command = await this.#parts.ledger.cancel(user, id);
+  async cancel(user: string, id: string, options?: CancelOptions): Promise<Command> {
+    const command = await this.#parts.ledger.cancel(user, id, options);
     killPoint("dispatch.cancelled");
     // Wakes a running command's agent to stop, and a queued one's to take the next.
     await this.#ring(command);
-    if (isTerminal(command.state) && command.staged) await this.#parts.staging.deletePrefix(command.staged);
+    if (isTerminal(command.state)) await removeUplinked(this.#parts.staging, command);
     return command;
   }
 

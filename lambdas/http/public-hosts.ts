@@ -43,6 +43,15 @@ export class PublicHosts {
     return [...new Set([...given.flatMap((host) => host?.toLowerCase() ?? []), ...this.hosts])];
   }
 
+  /** Did the client come over TLS, as the trusted proxy in front of the ground, or the function URL, says? */
+  isSecure(c: Context<GroundEnv>): boolean {
+    const behindFunctionUrl = c.env?.target !== undefined;
+    const proto = behindFunctionUrl
+      ? c.req.header("x-forwarded-proto")
+      : this.#forwarded(c, "x-forwarded-proto");
+    return proto === "https";
+  }
+
   #named(c: Context<GroundEnv>): string {
     return (this.#forwarded(c, "x-forwarded-host") ?? c.req.header("host") ?? "").toLowerCase();
   }

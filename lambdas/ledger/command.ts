@@ -42,12 +42,14 @@ export type Command = {
   epoch?: number;
   /** `[epoch, turn]` of the claim that handed it out first */
   order?: [epoch: number, turn: number];
-  /** staging prefix of its uplinked files, ending in `/`; absent when it has none */
+  /** staging prefix of its uplinked or its dialect's kept files, ending in `/`; absent when it has none */
   staged?: string;
   /** an upload in parts: when it is given up if it is not complete then */
   until?: number;
   progress?: Progress;
   cancelRequestedAt?: number;
+  /** it is to be ended at once: what it runs gets no time to end by itself */
+  kill?: true;
   result?: unknown;
   /** the result is too large for the ledger and lies in staging: its bytes as JSON */
   stagedResult?: number;

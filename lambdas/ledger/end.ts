@@ -25,11 +25,19 @@ export async function endUnclaimed(deps: LedgerDeps, target: Target, end: Unclai
   });
 }
 
+/** `kill`: what a running command runs gets no time to end by itself. */
+export type CancelOptions = { kill?: true };
+
 /**
  * Ends a command that is not running, or asks the agent to stop a running one.
  * @throws COMMAND_NOT_FOUND, NOT_CANCELLABLE
  */
-export async function cancel(deps: LedgerDeps, user: string, id: string): Promise<Command> {
+export async function cancel(
+  deps: LedgerDeps,
+  user: string,
+  id: string,
+  { kill }: CancelOptions = {},
+): Promise<Command> {
   const target = await deps.changes.command(user, id);
   return deps.changes.changeCommand(target, async (lane, item) => {
     const command = item.data;
@@ -38,8 +46,9 @@ export async function cancel(deps: LedgerDeps, user: string, id: string): Promis
       throw new PerigeeError("NOT_CANCELLABLE", `The command has already ended: ${command.state}`);
     }
     if (command.state !== "running") return endWaiting(deps, lane, item, { to: "cancelled" });
-    if (command.cancelRequestedAt !== undefined) return { value: command };
-    const asked = { ...command, cancelRequestedAt: deps.now() };
+    if (command.cancelRequestedAt !== undefined && (!kill || command.kill)) return { value: command };
+    const { cancelRequestedAt = deps.now() } = command;
+    const asked = { ...command, cancelRequestedAt, ...(kill && { kill }) };
     return { writes: [deps.changes.put(asked, item.rev)], value: asked };
   });
 }

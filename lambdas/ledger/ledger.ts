@@ -9,13 +9,13 @@ import type { Draft, Idempotency, ReserveBytes, Submitted, SubmittedMany } from 
 import type { EdgeAgent } from "./edge-agent.ts";
 import { epochOf } from "./edge-epoch.ts";
 import { seeEdge } from "./edge-lanes.ts";
-import { cancel, endUnclaimed, type UnclaimedEnd } from "./end.ts";
+import { type CancelOptions, cancel, endUnclaimed, type UnclaimedEnd } from "./end.ts";
 import { FIRST_LANE } from "./first-lane.ts";
 import { keys } from "./keys.ts";
 import { ahead, type Lane } from "./lane.ts";
 import { FIRST_LANE_OPTIONS, type LaneOptions, Lanes } from "./lane-options.ts";
 import type { LedgerDeps, LedgerLimits } from "./ledger-deps.ts";
-import { type CommandProgress, noteProgress } from "./progress.ts";
+import { type CommandProgress, noteProgress, type Stops } from "./progress.ts";
 import { requireEpoch } from "./refusals.ts";
 import { type Ending, type Finished, finish, type Reported } from "./report.ts";
 import { startAgent } from "./start.ts";
@@ -126,8 +126,8 @@ export class Ledger {
    * Ends a command that is not running, or asks the agent to stop a running one.
    * @throws COMMAND_NOT_FOUND, NOT_CANCELLABLE
    */
-  cancel(user: string, id: string): Promise<Command> {
-    return cancel(this.#deps, user, id);
+  cancel(user: string, id: string, options?: CancelOptions): Promise<Command> {
+    return cancel(this.#deps, user, id, options);
   }
 
   /**
@@ -172,11 +172,11 @@ export class Ledger {
     id: string,
     progress?: Progress,
   ): Promise<boolean> {
-    return (await this.noteProgress(edge, epoch, [{ user, command: id, progress }])).length > 0;
+    return (await this.noteProgress(edge, epoch, [{ user, command: id, progress }])).cancel.length > 0;
   }
 
-  /** Remembers how running commands get on. @returns ids of those that should stop @throws STALE_EPOCH */
-  noteProgress(edge: string, epoch: number, told: readonly CommandProgress[]): Promise<string[]> {
+  /** Remembers how running commands get on. @throws STALE_EPOCH */
+  noteProgress(edge: string, epoch: number, told: readonly CommandProgress[]): Promise<Stops> {
     return noteProgress(this.#deps, edge, epoch, told);
   }
 

@@ -66,7 +66,7 @@ export function planSubmit(
 
 /** The command of a draft, as it is when it is accepted. */
 export function commandOf(draft: Draft, { admission, staging }: Entrance, id: string, now: number): Command {
-  const { user, edge, lane = FIRST_LANE, operation, input, group } = draft;
+  const { user, edge, lane = FIRST_LANE, operation, input, group, staged } = draft;
   const command: Command = {
     id,
     user,
@@ -77,6 +77,7 @@ export function commandOf(draft: Draft, { admission, staging }: Entrance, id: st
     state: staging ? "staging" : "queued",
     admission,
     ...(group !== undefined && { group }),
+    ...(staged !== undefined && { staged }),
     attempts: 0,
     createdAt: now,
     ...(!staging && { queuedAt: now }),

@@ -15,6 +15,9 @@ export type CommandProgress = {
   waitsFor?: WaitsFor | undefined;
 };
 
+/** Ids of the commands that should stop, and those among them that should at once. */
+export type Stops = { cancel: string[]; kill: string[] };
+
 /** Writes of one call that are under way. */
 const AT_ONCE = 25;
 const MOST_TRIES = 10;
@@ -29,33 +32,37 @@ export async function noteProgress(
   edge: string,
   epoch: number,
   told: readonly CommandProgress[],
-): Promise<string[]> {
+): Promise<Stops> {
   const [state, items] = await Promise.all([
     epochOf(deps, edge),
     Promise.all(told.map(({ user, command }) => deps.changes.item(user, command))),
   ]);
   requireEpoch({ epoch: state }, epoch);
-  const stop: string[] = [];
+  const stops: Stops = { cancel: [], kill: [] };
   for (let from = 0; from < told.length; from += AT_ONCE) {
     const some = told.slice(from, from + AT_ONCE);
-    const stops = await Promise.all(some.map((one, i) => note(deps, edge, one, items[from + i])));
-    stop.push(...some.filter((_, i) => stops[i]).map(({ command }) => command));
+    const answers = await Promise.all(some.map((one, i) => note(deps, edge, one, items[from + i])));
+    for (const [i, stop] of answers.entries()) {
+      if (stop) stops.cancel.push(some[i]!.command);
+      if (stop === "kill") stops.kill.push(some[i]!.command);
+    }
   }
-  return stop;
+  return stops;
 }
 
-/** @returns whether the command should stop */
+/** @returns how the command should stop; undefined when it should not */
 async function note(
   { changes, store, now }: LedgerDeps,
   edge: string,
   told: CommandProgress,
   seen: Item<Command> | undefined,
-): Promise<boolean> {
+): Promise<"cancel" | "kill" | undefined> {
   let item = seen;
   for (let tries = 1; ; tries++) {
-    if (!item || item.data.edge !== edge || item.data.state !== "running") return true;
+    if (!item || item.data.edge !== edge || item.data.state !== "running") return "cancel";
     const noted = withProgress(item.data, told, now());
-    const stop = item.data.cancelRequestedAt !== undefined;
+    const { cancelRequestedAt, kill } = item.data;
+    const stop = cancelRequestedAt === undefined ? undefined : kill ? "kill" : "cancel";
     if (noted === item.data) return stop;
     try {
       await store.transact([changes.put(noted, item.rev)]);

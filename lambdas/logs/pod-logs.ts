@@ -51,6 +51,16 @@ export class PodLogs {
     return this.#logs.follow(runPrefix(run), options);
   }
 
+  /** Offset of the first byte of a run's log that is kept. */
+  begins(run: RunKey): Promise<number> {
+    return this.#logs.begins(runPrefix(run));
+  }
+
+  /** Deletes the logs of all runs of a pod. */
+  async remove(pod: PodKey): Promise<void> {
+    await this.#staging.deletePrefix(podPrefix(pod));
+  }
+
   /** Rows of a run's log after a cursor (see {@link StoredLogs.rows}). */
   rows(run: RunKey, options: ReadRowsOptions): Promise<RowPage> {
     return this.#logs.rows(runPrefix(run), options);

@@ -128,6 +128,11 @@ export class StoredLogs {
     return Readable.from(text, { objectMode: false, highWaterMark: 1 }).once("close", () => closed.abort());
   }
 
+  /** Offset of the first byte that is kept. */
+  async begins(prefix: string): Promise<number> {
+    return (await this.#chunks(prefix))[0]?.offset ?? 0;
+  }
+
   /** The rows after a cursor (see {@link RowPage}), at most about 1 MiB of them. */
   async rows(prefix: string, options: ReadRowsOptions): Promise<RowPage> {
     const { limit = 1000, waitMs = 0, signal = NEVER } = options;

@@ -45,14 +45,22 @@ export class Transfers {
    */
   async begin(
     command: Command,
-    of: { n: number; transfer: string; size: number; crc32?: string | undefined },
-  ): Promise<{ whole: SignedUpload } | { partBytes: number }> {
-    const { n, transfer, size, crc32 } = of;
+    of: {
+      n: number;
+      transfer: string;
+      size: number;
+      crc32?: string | undefined;
+      named?: boolean | undefined;
+    },
+  ): Promise<{ whole: SignedUpload; content?: StagedContent } | { partBytes: number }> {
+    const { n, transfer, size, crc32, named } = of;
     const partBytes = partBytesOf(size, this.#partBytes);
     if (crc32 !== undefined && size <= partBytes) {
       await this.#reserve(command, { n, size }, async () => ({}));
-      const key = downlinkKey(command, n);
-      return { whole: await this.#staging.parts.signWhole(key, { size, crc32 }, seconds()) };
+      const content = named ? { n, size, transfer } : undefined;
+      const key = content ? contentKey(command, content) : downlinkKey(command, n);
+      const whole = await this.#staging.parts.signWhole(key, { size, crc32 }, seconds());
+      return { whole, ...(content && { content }) };
     }
     const kept = await this.#reserve(command, { n, size, transfer }, async () => {
       if (partBytes < LIMITS.partBytesLeast) return { transfer, partBytes };

@@ -248,7 +248,7 @@ export function lanesConformance(
           { ...of(b), waitsFor },
           of(c),
         ]),
-      ).toEqual([c.id]);
+      ).toEqual({ cancel: [c.id], kill: [] });
       const granted = now;
       expect(await ledger.command("alice", a.id)).toMatchObject({
         grantedAt: granted,
@@ -264,6 +264,13 @@ export function lanesConformance(
       const later = await ledger.command("alice", b.id);
       expect(later.grantedAt).toBe(now);
       expect(later.waitsFor).toBeUndefined();
+      // a kill is more than the cancel that was asked for before, and a cancel after it changes nothing
+      await ledger.cancel("alice", c.id, { kill: true });
+      await ledger.cancel("alice", c.id);
+      expect(await ledger.noteProgress("em1", epoch, [of(b), of(c)])).toEqual({
+        cancel: [c.id],
+        kill: [c.id],
+      });
       // cancelled into a normal end
       expect((await report(c)).command.state).toBe("succeeded");
     });

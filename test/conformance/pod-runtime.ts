@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ulid } from "ulid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -22,6 +22,8 @@ export type RuntimeFixture = {
   node: { name: string; kind: RunSpec["kind"] };
   /** does the engine tell stdout from stderr? Else all output comes as stdout */
   streamsApart: boolean;
+  /** does anybody count what runs use? */
+  counts: boolean;
   /** path of a new, empty volume on this machine, writable by every user id */
   volume(): string;
   /** addresses at which the network reaches a running run */
@@ -163,6 +165,77 @@ export function podRuntimeConformance(name: string, create: () => Promise<Runtim
       for await (const { text } of runtime.logs(run.run, { follow: true })) if (`${text}` === "ready") break;
       await runtime.stop(run.run, 1_000);
       expect(await runtime.inspect(run.run)).toMatchObject({ terminated: { exitCode: 137 } });
+    });
+
+    test("a kill is at once: what would have handled SIGTERM is gone, also in the middle of a stop", async () => {
+      const script = "trap 'echo told' TERM; echo ready; while :; do sleep 0.05; done";
+      const ready = async (run: RunSpec) => {
+        await runtime.start(run);
+        for await (const { text } of runtime.logs(run.run, { follow: true }))
+          if (`${text}` === "ready") break;
+      };
+      const killed = sh(script, { graceMs: 1_000 });
+      await ready(killed);
+      await runtime.stop(killed.run, 0);
+      expect(await runtime.inspect(killed.run)).toMatchObject({ terminated: { exitCode: 137 } });
+      const both = sh(script, { graceMs: 1_000 });
+      await ready(both);
+      await Promise.all([runtime.stop(both.run, 600_000), runtime.stop(both.run, 0)]);
+      expect(await runtime.inspect(both.run)).toMatchObject({ terminated: { exitCode: 137 } });
+    });
+
+    test("a mount is read-only where the run says so, beside one that can be written; no /data is made", async () => {
+      const [inbox, outbox] = [newMount(), newMount()];
+      writeFileSync(path.join(inbox.path, "a"), "hello");
+      const script =
+        "cat /inbox/a > /outbox/b; touch /inbox/c 2>/dev/null || echo refused; pwd; ls -d /data 2>/dev/null";
+      const mounts = [
+        { ...inbox, at: "/inbox", readOnly: true },
+        { ...outbox, at: "/outbox" },
+      ];
+      const run = sh(`${script} || exit 5`, { mounts, network: "none" });
+      delete run.defaultWorkdir;
+      await runtime.start(run);
+      expect(await finished(run.run)).toMatchObject({ terminated: { exitCode: 5 } });
+      expect(readFileSync(path.join(outbox.path, "b"), "utf8")).toBe("hello");
+      expect(existsSync(path.join(inbox.path, "c"))).toBe(false);
+      expect((await frames(run.run)).map(({ text }) => `${text}`)).toEqual(["refused", "/"]);
+    });
+
+    test("without a network a run reaches no other, of its own user neither", async () => {
+      const user = "silent";
+      const server = sh("while :; do echo here | nc -l -p 8080; done", {
+        user,
+        pod: "server",
+        ports: [8080],
+      });
+      await runtime.start(server);
+      const [address] = await fixture.addresses(server.run);
+      const ask = async (network: "user" | "none", script: string) => {
+        const run = sh(script, { user, pod: `asks-${network}`, network });
+        await runtime.start(run);
+        await finished(run.run);
+        return (await frames(run.run)).map(({ text }) => `${text}`).at(-1);
+      };
+      const look = `nc -w 5 ${address} 8080 </dev/null`;
+      expect(await ask("user", `until ${look}; do sleep 0.1; done`)).toBe("here");
+      expect(await ask("none", `${look} 2>/dev/null || echo nobody`)).toBe("nobody");
+      await runtime.remove(server.run);
+    });
+
+    test("what a run uses grows while it runs, and is not known afterwards", async () => {
+      const run = sh("echo ready; while :; do :; done", { graceMs: 1_000 });
+      expect(await runtime.usage(run.run)).toBeUndefined();
+      await runtime.start(run);
+      if (fixture.counts) {
+        const used = async () => (await runtime.usage(run.run))!;
+        const first = await used();
+        for (let now = first; now.cpuMs <= first.cpuMs; now = await used()) {
+          expect(now.memoryBytes).toBeGreaterThan(0);
+        }
+      }
+      await runtime.remove(run.run);
+      expect(await runtime.usage(run.run)).toBeUndefined();
     });
 
     test("what is unknown is no error: stop, remove, logs, inspect", async () => {

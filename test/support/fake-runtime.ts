@@ -61,6 +61,10 @@ export class FakeRuntime implements PodRuntime {
 
   async tidy(): Promise<void> {}
 
+  async usage(): Promise<undefined> {
+    return undefined;
+  }
+
   async close(): Promise<void> {}
 
   /** The run has ended, and whoever watches hears of it. */

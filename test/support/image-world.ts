@@ -122,6 +122,8 @@ export class ImageWorld {
       input,
       signal: options.signal ?? new AbortController().signal,
       handleCancel: () => new AbortController().signal,
+      killed: new AbortController().signal,
+      acquire: async () => undefined,
       release: () => undefined,
       progress: (progress) => options.onProgress?.(progress),
       manifest: async () => [],

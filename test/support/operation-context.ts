@@ -25,8 +25,8 @@ export class TestCommand<O extends OperationName> {
   /** What a fetch gives instead of the staged bytes from `start`. */
   onFetch?: (n: number, start: number, content: Buffer) => Readable | Buffer;
   /** Called around every note: throw to crash there. */
-  beforeNote?: (step: string) => void;
-  afterNote?: (step: string) => void;
+  beforeNote?: ((step: string) => void) | undefined;
+  afterNote?: ((step: string) => void) | undefined;
 
   constructor(staging: string, user: string, operation: O, input: InputOf<O>) {
     this.staging = path.join(staging, this.id);
@@ -64,6 +64,8 @@ export class TestCommand<O extends OperationName> {
       input: this.input,
       signal,
       handleCancel: () => signal,
+      killed: new AbortController().signal,
+      acquire: async () => undefined,
       release: () => undefined,
       progress: (progress) => void this.progress.push(progress),
       manifest: async () => this.files,

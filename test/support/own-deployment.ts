@@ -23,8 +23,9 @@ export type OwnDeployment = {
 /**
  * Ground and agent of this tree as `npm start` starts them, on a free port, with the machine's engine, data of
  * their own and two users.
+ * @param env further environment of both
  */
-export async function startOwnDeployment(): Promise<OwnDeployment> {
+export async function startOwnDeployment(env: NodeJS.ProcessEnv = {}): Promise<OwnDeployment> {
   const engine = await findEngine();
   if (!("version" in engine)) throw new Error(`a deployment needs a Docker engine: ${engine.detail}`);
   const data = mkdtempSync(join(tmpdir(), "perigee-deployment-"));
@@ -43,6 +44,7 @@ export async function startOwnDeployment(): Promise<OwnDeployment> {
       user: user.name,
       password: user.password,
       dockerHost: engine.host,
+      env,
       onLine: (child, line) => {
         log.push(`${child} | ${line}`);
         if (process.env.PERIGEE_TEST_LOG) console.error(log.at(-1));

@@ -20,6 +20,8 @@ export class ScriptedGround {
   readonly running = new Map<string, Running>();
   readonly ended = new Map<string, Outcome>();
   readonly cancelled = new Set<string>();
+  /** those of them that are to end at once */
+  readonly killed = new Set<string>();
   /** everything that was told of each command, in order */
   readonly progress: { command: string; granted?: boolean | undefined; waitsFor?: unknown }[] = [];
   /** what becomes of the next calls by name; an empty list: all is well */
@@ -109,7 +111,8 @@ export class ScriptedGround {
       progressMany: (body) =>
         this.#call("progress", body.epoch, () => {
           this.progress.push(...body.commands);
-          return body.commands.map(({ command }) => command).filter((id) => this.cancelled.has(id));
+          const cancel = body.commands.map(({ command }) => command).filter((id) => this.cancelled.has(id));
+          return { cancel, kill: cancel.filter((id) => this.killed.has(id)) };
         }),
       report: (body) =>
         this.#call("report", body.epoch, () => this.#report(body.command, body.outcome as Outcome)),

@@ -17,6 +17,7 @@ podRuntimeConformance("Docker", async () => {
     imageId: rig.images.get("busybox")!,
     imageName: "perigee-test/busybox:latest",
     node: { name: "mpu1", kind: "MPU" },
+    counts: true,
     streamsApart: true,
     volume: () => rig.volume(ulid()),
     addresses: (run) => rig.addresses(run),

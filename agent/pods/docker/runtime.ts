@@ -8,6 +8,7 @@ import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
 import { ignoring, messageOf, statusOf } from "../../engine/engine-call.ts";
 import { openEngine } from "../../engine/open-engine.ts";
+import { isErrno } from "../../files/directory.ts";
 import { cleanStartError } from "../clean-start-error.ts";
 import { NEVER_RAN, terminated } from "../container-state.ts";
 import { ImageConfigs } from "../image-configs.ts";
@@ -19,10 +20,12 @@ import {
   type LogFrame,
   type PodRuntime,
   type RunSpec,
+  type RunUsage,
   StartFailure,
   type Written,
 } from "../pod-runtime.ts";
 import { isStoppable, tellAll } from "../shell-stop.ts";
+import { type Cgroup, cgroupOf, usageOf } from "./cgroup-usage.ts";
 import type { NodeDevices } from "./container.ts";
 import { DockerCreator } from "./create.ts";
 import { watchEvents } from "./events.ts";
@@ -69,6 +72,8 @@ export class DockerRuntime implements PodRuntime {
   readonly #imageConfigs: ImageConfigs;
   readonly #mountPoints = new DockerMountPoints();
   readonly #turns = new VolumeTurns();
+  /** of runs that are being measured */
+  readonly #cgroups = new Map<string, Cgroup>();
   readonly #closing = new AbortController();
   readonly #creator: DockerCreator;
 
@@ -170,6 +175,12 @@ export class DockerRuntime implements PodRuntime {
   async stop(run: string, graceMs: number): Promise<void> {
     const container = await this.#own(run);
     if (!container) return;
+    if (graceMs <= 0) {
+      const killed = ignoring(container.kill({ signal: "SIGKILL" }), 404, 409);
+      const ended = killed.then(() => ignoring(container.wait(), 404));
+      await this.#within(ended, this.#options.timeoutMs);
+      return;
+    }
     const stopping = container.stop({ t: Math.ceil(graceMs / 1000) });
     // Should this fail, the payload has its grace and ends all the same.
     const telling = this.#tellAll(container).catch(() => undefined);
@@ -243,6 +254,24 @@ export class DockerRuntime implements PodRuntime {
     const written = await writtenBeside(this.#docker, found);
     const bytes = found.reduce((sum, { SizeRw = 0 }) => sum + SizeRw, 0);
     return { ...written, bytes: written.bytes + bytes };
+  }
+
+  async usage(run: string): Promise<RunUsage | undefined> {
+    const group = this.#cgroups.get(run) ?? (await this.#cgroupOf(run));
+    const usage = group && usageOf(group);
+    if (group && usage) this.#cgroups.set(run, group);
+    else this.#cgroups.delete(run);
+    return usage;
+  }
+
+  async #cgroupOf(run: string): Promise<Cgroup | undefined> {
+    try {
+      const { State } = await this.#container(run).inspect();
+      return State.Pid > 0 ? cgroupOf(readFileSync(`/proc/${State.Pid}/cgroup`, "utf8")) : undefined;
+    } catch (error) {
+      if (statusOf(error) === 404 || isErrno(error, "ENOENT", "ESRCH")) return undefined;
+      throw error;
+    }
   }
 
   async *logs(

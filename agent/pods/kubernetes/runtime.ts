@@ -251,6 +251,11 @@ export class KubernetesRuntime implements PodRuntime {
     await this.#pods.takeAway(pod, run);
   }
 
+  /** A cluster counts nothing of its own accord: that is its metrics API's, which is not asked. */
+  async usage(): Promise<undefined> {
+    return undefined;
+  }
+
   async remove(run: string): Promise<void> {
     this.#unstarted.delete(run);
     const pod = await this.#pods.find(run);

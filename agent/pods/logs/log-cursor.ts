@@ -16,7 +16,15 @@ export type Anchor = { time: string; stream: string; hash: string; count: number
  * The chunk that was handed out last: the frames after `from` (undefined: the first) up to `to`. `carried`: beginnings
  * of lines that were held at `from`. `ended`: the log ended in it, lines without an end included.
  */
-export type LogCursor = { seq: number; from?: Anchor; to: Anchor; carried?: Carried; ended?: true };
+export type LogCursor = {
+  seq: number;
+  from?: Anchor;
+  to: Anchor;
+  carried?: Carried;
+  ended?: true;
+  /** of all chunks up to this one; earlier versions did not count them */
+  bytes?: number;
+};
 
 /** The anchor of `frame` when the frame before it was `before`. */
 export function anchorOf(frame: LogFrame, before: Anchor | undefined): Anchor {

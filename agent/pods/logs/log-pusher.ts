@@ -63,6 +63,11 @@ export class LogPusher {
     if (this.#closed) await new Promise<never>(() => undefined);
   }
 
+  /** Bytes of a run's log that were pushed. */
+  pushedBytes(run: string): number {
+    return this.#cursors.get(run)?.bytes ?? 0;
+  }
+
   /** Gives up what of a run's log was not pushed. */
   abandon(run: string): void {
     this.#logs.get(run)?.abandon();

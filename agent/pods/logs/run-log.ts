@@ -54,6 +54,8 @@ export class RunLog {
   #lines: Buffer[] = [];
   #bytes = 0;
   #pushed = 0;
+  /** of all chunks that were noted, in earlier lives too */
+  #noted: number;
   #timer: NodeJS.Timeout | undefined;
   #delivery: Promise<void> = Promise.resolve();
   readonly #following: Promise<void>;
@@ -62,6 +64,7 @@ export class RunLog {
   constructor(options: RunLogOptions) {
     this.#options = options;
     this.#seq = options.cursor?.seq ?? 0;
+    this.#noted = options.cursor?.bytes ?? 0;
     this.#from = options.cursor?.from;
     this.#last = this.#from;
     this.#carried = options.cursor?.carried;
@@ -270,7 +273,9 @@ export class RunLog {
           to: this.#last,
           ...(this.#carried && { carried: this.#carried }),
           ...(this.#ended && { ended: true }),
+          bytes: this.#noted + data.length,
         });
+        this.#noted += data.length;
         this.#seq += 1;
         this.#from = this.#last;
         this.#carried = this.#rows.carried;

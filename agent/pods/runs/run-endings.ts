@@ -14,6 +14,9 @@ export type EndingDeps = {
   now: () => number;
 };
 
+/** Exit code of what SIGKILL ended. */
+const KILLED = 137;
+
 /** Notes how runs end, and that they are to end. */
 export class RunEndings {
   readonly #deps: EndingDeps;
@@ -23,11 +26,17 @@ export class RunEndings {
   }
 
   /** Notes durably that the run is to end; whoever plans next stops it. */
-  request(record: RunRecord, reason: StopReason, evictedFor?: RunRecord["evictedFor"]): void {
-    if (record.phase === "ended" || record.stopReason) return;
+  request(
+    record: RunRecord,
+    reason: StopReason,
+    { evictedFor, graceMs }: { evictedFor?: RunRecord["evictedFor"]; graceMs?: number } = {},
+  ): void {
+    // A kill does not wait for the time that another stop gives.
+    if (record.phase === "ended" || (record.stopReason && reason !== "Killed")) return;
     const { book, retries, preparations, now } = this.#deps;
     record.stopReason = reason;
     if (evictedFor) record.evictedFor = evictedFor;
+    if (graceMs !== undefined) record.stopGraceMs = graceMs;
     record.stopAt = now();
     retries.soon(record.run);
     book.save(record);
@@ -63,6 +72,10 @@ export class RunEndings {
       } else if (record.stopReason === "Evicted") {
         end.reason = "Evicted";
         end.message = EVICTED[record.evictedFor ?? "quota"];
+      } else if (record.stopping && (record.stopReason === "Killed" || record.stopReason === "Cancelled")) {
+        end.reason = record.stopReason;
+        // whatever the process made of it, where it could
+        if (end.reason === "Killed") end.exitCode = KILLED;
       }
     }
     this.#end(record, end, told.startedAt !== null);

@@ -8,6 +8,7 @@ import { RunEndings } from "./run-endings.ts";
 import type { Action } from "./run-planner.ts";
 import type { RunRecord, StopReason } from "./run-record.ts";
 import { RunStarter } from "./run-starter.ts";
+import { UsageSampler } from "./usage-sampler.ts";
 import { UserTidier } from "./user-tidier.ts";
 
 export type ExecutorDeps = RunParts & { book: RunBook; logs: LogPusher };
@@ -25,13 +26,16 @@ export class RunExecutor {
   readonly #retries: RetryTimes;
   readonly #preparations = new Preparations();
   readonly #starter: RunStarter;
+  readonly #sampler: UsageSampler;
   readonly #tidier: UserTidier;
 
   constructor(deps: ExecutorDeps) {
     this.#deps = deps;
     const { options, now } = deps;
     this.#retries = new RetryTimes(options.retryMs, now);
-    const shared = { ...deps, retries: this.#retries, preparations: this.#preparations };
+    this.#sampler = new UsageSampler({ ...deps, now });
+    const preparations = this.#preparations;
+    const shared = { ...deps, retries: this.#retries, preparations, sampler: this.#sampler };
     this.endings = new RunEndings(shared);
     this.#starter = new RunStarter({ ...shared, endings: this.endings });
     this.#tidier = new UserTidier(options.lingerMs, (user) => this.#tidy(user));
@@ -45,7 +49,14 @@ export class RunExecutor {
   /** What is under way in the engine goes on there, but nothing is begun any more; the book is closed by then. */
   close(): void {
     this.#preparations.close();
+    this.#sampler.close();
     this.#tidier.close();
+  }
+
+  /** Takes up again what goes on while a run runs. */
+  watch(record: RunRecord): void {
+    this.#deps.logs.follow(record);
+    this.#sampler.follow(record);
   }
 
   /** Runs that wait for an image or a node look again at once. */
@@ -102,12 +113,18 @@ export class RunExecutor {
       const message = `Could not start within max_duration: ${record.message ?? record.reason}`;
       return this.endings.unstarted(record, reason, message);
     }
-    if (!decided) {
+    if (!decided || (record.kept !== undefined && !record.stopping)) {
       const state = await runtime.inspect(record.run);
-      if (state && "terminated" in state) return this.endings.finish(record, state.terminated);
-      this.endings.request(record, reason);
+      if (state && "terminated" in state) {
+        // It was faster, and ended by itself.
+        if (decided) delete record.stopReason;
+        return this.endings.finish(record, state.terminated);
+      }
+      if (!decided) this.endings.request(record, reason);
+      record.stopping = true;
+      this.#deps.book.save(record);
     }
-    const { graceMs } = options;
+    const graceMs = record.stopGraceMs ?? options.graceMs;
     const given = record.stopReason === "Evicted" ? Math.min(graceMs, EVICTED_GRACE_MS) : graceMs;
     const grace = Math.max(0, (record.stopAt ?? now()) + given - now());
     killPoint("pods.stopping");
@@ -133,6 +150,7 @@ export class RunExecutor {
     await this.#deps.logs.flush(record);
     killPoint("pods.flushed");
     record.flushed = true;
+    record.logBytes = this.#deps.logs.pushedBytes(record.run);
     this.#deps.book.save(record);
   }
 
@@ -144,6 +162,14 @@ export class RunExecutor {
     book.save(record);
     logs.forget(record.run);
     this.tidyLater(record.user);
+  }
+
+  /** Ends a run without giving it time, also while it is being stopped with some. */
+  kill(record: RunRecord, busy: boolean): void {
+    this.endings.request(record, "Killed", { graceMs: 0 });
+    if (!busy || !record.stopping) return;
+    // Best effort: the stop that is under way ends it, and later.
+    void this.#deps.runtime.stop(record.run, 0).catch(() => undefined);
   }
 
   /** Gives back what the user's runs shared when none is left, after a while. */

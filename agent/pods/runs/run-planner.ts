@@ -104,7 +104,7 @@ function outdated(records: readonly RunRecord[]): string[] {
   const latest = records.at(-1);
   const previous = records.filter((record) => record !== latest && record.startedAt !== undefined).at(-1);
   return records
-    .filter((record) => record !== latest && record !== previous)
+    .filter((record) => (record !== latest && record !== previous && !record.kept) || record.kept === false)
     .filter((record) => record.phase === "ended" && record.flushed && record.removed)
     .map((record) => record.run);
 }
@@ -113,7 +113,7 @@ function outdated(records: readonly RunRecord[]): string[] {
 function surplus(world: World): string[] {
   const done = new Map<string, RunRecord[]>();
   for (const record of world.records) {
-    if (record.phase !== "ended" || !record.flushed || !record.removed) continue;
+    if (record.phase !== "ended" || !record.flushed || !record.removed || record.kept) continue;
     const mine = done.get(record.user) ?? [];
     mine.push(record);
     done.set(record.user, mine);
@@ -126,7 +126,7 @@ function surplus(world: World): string[] {
 function overflow(world: World): Action[] {
   const unpushed = new Map<string, RunRecord[]>();
   for (const record of world.records) {
-    if (record.phase !== "ended" || record.flushed) continue;
+    if (record.phase !== "ended" || record.flushed || record.kept) continue;
     const mine = unpushed.get(record.user) ?? [];
     mine.push(record);
     unpushed.set(record.user, mine);

@@ -2,6 +2,7 @@ import type { NodeKind } from "#protocol/names.ts";
 import type { ContainerState, InputOf } from "#protocol/operations.ts";
 import type { PodReport } from "#protocol/wire.ts";
 import { type Terminated, wholeSeconds } from "../container-state.ts";
+import type { RunUsage } from "../pod-runtime.ts";
 
 export type RunInput = InputOf<"pod.run">;
 
@@ -11,8 +12,8 @@ export type RunInput = InputOf<"pod.run">;
  */
 export type Phase = "scheduled" | "waiting" | "starting" | "running" | "ended";
 
-/** Why we end a run. `Stopped` and `Replaced` keep the reason of the exit code. */
-export type StopReason = "Stopped" | "Replaced" | "DeadlineExceeded" | "Evicted";
+/** Why we end a run. `Stopped`, `Replaced` and what its command asks for (`Killed`, `Cancelled`) keep the reason of the exit code. */
+export type StopReason = "Stopped" | "Replaced" | "DeadlineExceeded" | "Evicted" | "Killed" | "Cancelled";
 
 /** Why a user's pods are evicted, as the states say it. */
 export const EVICTED = {
@@ -55,6 +56,19 @@ export type RunRecord = {
   evictedFor?: keyof typeof EVICTED;
   /** when the stop was decided */
   stopAt?: number;
+  /** ms between SIGTERM and SIGKILL, where the stop has its own */
+  stopGraceMs?: number;
+  /** the engine was asked to stop it: an end may be due to that */
+  stopping?: boolean;
+  /**
+   * A command waits for its end: nothing of it is given up. false: the command has ended, and its record goes as soon
+   * as it can. Absent: the run goes on by itself, and its pod can be asked for.
+   */
+  kept?: boolean;
+  /** as last measured; only of runs that are kept */
+  used?: RunUsage;
+  /** bytes of its log that were pushed, once that is whole */
+  logBytes?: number;
   end?: Terminated;
   /** all of its log was pushed */
   flushed: boolean;

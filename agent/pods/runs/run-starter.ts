@@ -13,12 +13,14 @@ import type { RunEndings } from "./run-endings.ts";
 import { deadlineOf } from "./run-planner.ts";
 import type { RunRecord } from "./run-record.ts";
 import { specOfRun } from "./spec-of-run.ts";
+import type { UsageSampler } from "./usage-sampler.ts";
 
 export type StarterDeps = RunParts & {
   book: RunBook;
   logs: LogPusher;
   retries: RetryTimes;
   preparations: Preparations;
+  sampler: UsageSampler;
   endings: RunEndings;
 };
 
@@ -49,10 +51,9 @@ export class RunStarter {
     if ("unschedulable" in placed) return this.#wait(record, "Unschedulable", placed.unschedulable);
     record.imageId = image.id;
     if (!(await this.#prepare(record))) return;
-    const mine = book
-      .all()
-      .filter((other) => other.user === user && (other.phase === "starting" || other.phase === "running"));
-    if (mine.length - replaces.length >= options.runningPerUser) {
+    const mine = book.all().filter((other) => other.user === user && isStarted(other) && !other.kept);
+    // Of those that commands wait for, the commands' own places are the bound.
+    if (!record.kept && mine.length - replaces.length >= options.runningPerUser) {
       const message = `${mine.length} pods of yours run already, the most there may be`;
       return this.#wait(record, "Unschedulable", message);
     }
@@ -141,6 +142,7 @@ export class RunStarter {
     retries.succeeded(record.run);
     book.save(record);
     logs.follow(record);
+    this.#deps.sampler.follow(record);
   }
 
   #withoutImage(record: RunRecord): void {
@@ -176,6 +178,10 @@ export class RunStarter {
     }
     return load;
   }
+}
+
+function isStarted({ phase }: RunRecord): boolean {
+  return phase === "starting" || phase === "running";
 }
 
 function missingImage({ user, input }: RunRecord): string {

@@ -8,7 +8,7 @@ export function specOfRun(record: RunRecord, graceMs: number): RunSpec {
   return {
     run: record.run,
     user: record.user,
-    pod: record.pod,
+    pod: input.pod,
     mounts: input.mounts.map((mount): RunMount => {
       const volume = inSpace(mount.volume, input.space);
       return { ...mount, volume, path: record.volumes[volume] ?? "" };

@@ -224,8 +224,8 @@ export class LedgerWorld {
       command: id,
       ...(granted ? { granted } : { waitsFor: { resource: "volume v" } }),
     }));
-    const stop = await this.#act(death, (ledger) => ledger.noteProgress(EDGE, this.agent.epoch, told));
-    for (const id of stop ?? []) {
+    const stops = await this.#act(death, (ledger) => ledger.noteProgress(EDGE, this.agent.epoch, told));
+    for (const id of stops?.cancel ?? []) {
       const command = this.agent.have.get(id);
       // its end was told at the same time
       if (!command) continue;

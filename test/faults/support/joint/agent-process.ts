@@ -133,7 +133,7 @@ export class AgentProcess {
       claim: unexpected,
       claimMany: async (body) => wire.claimResponse.parse(await post("/claim", body)),
       progress: unexpected,
-      progressMany: async (body) => wire.progressManyResponse.parse(await post("/progress", body)).cancel,
+      progressMany: async (body) => wire.progressManyResponse.parse(await post("/progress", body)),
       report: async (body) => wire.reportResponse.parse(await post("/report", body)).more,
       heartbeat: async (body) => wire.heartbeatResponse.parse(await post("/heartbeat", body)),
       ...{ urls: unexpected, pods: unexpected, logs: unexpected, inventory: unexpected },

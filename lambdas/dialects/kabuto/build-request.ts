@@ -1,0 +1,165 @@
+import { randomUUID } from "node:crypto";
+import { text } from "node:stream/consumers";
+import { failureOf, PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import type { StagedFile } from "#protocol/operations.ts";
+import type { Reservation } from "../../dispatch/dispatch.ts";
+import { json } from "../../http/json-answer.ts";
+import { ulid } from "../../ledger/ulid.ts";
+import { optimistically } from "../../ports/optimistically.ts";
+import type { DialectCore } from "../core.ts";
+import type { DialectContext } from "../dialect.ts";
+import { BUILD_LANE, SPACE } from "./lanes.ts";
+import { counterWrite, findObject, idOf, MOST, readCounter } from "./objects.ts";
+import { type Owner, ownerOf } from "./owner.ts";
+import { type Attachment, atMost, type Given, readParameters, required } from "./parameters.ts";
+import { type BuildRecord, keys, type OfCommand } from "./records.ts";
+import { parameterError, refusal, TEXTS } from "./refusals.ts";
+import { type Replay, replayOf } from "./replay.ts";
+
+const DOCKERFILE = "Dockerfile";
+const DOCKERFILE_BYTES = 64 * 1024;
+const NAME = 128;
+
+/** POST /image: a build, which makes an image when it succeeds. */
+export async function postImage(c: DialectContext, core: DialectCore): Promise<Response> {
+  const owner = await ownerOf(c, core);
+  return startBuild(c, core, owner, undefined);
+}
+
+/** PUT /image/<id>: a build, which replaces the image's content when it succeeds. */
+export async function putImage(c: DialectContext, core: DialectCore): Promise<Response> {
+  const owner = await ownerOf(c, core);
+  const image = await findObject(core.records, owner.uid, "image", idOf(c.req.param("image")));
+  if (!image) throw refusal(TEXTS.imageToUpdate);
+  return startBuild(c, core, owner, image.data.id);
+}
+
+async function startBuild(
+  c: DialectContext,
+  core: DialectCore,
+  owner: Owner,
+  replaces: number | undefined,
+): Promise<Response> {
+  const edge = await core.resolveEdge(owner.user, c.req.header("perigee-edge"));
+  const reservation = await core.dispatch.reserve({
+    user: owner.user,
+    edge,
+    lane: BUILD_LANE,
+    operation: "image.build",
+    admission: "queue",
+    wait: { kind: "none" },
+  });
+  try {
+    const prefix = reservation.prefix("_");
+    const { given, attachments } = await readParameters(c, {
+      allowance: reservation.allowance,
+      store: (n, body, signal) =>
+        core.staging.put(`${prefix}${n}`, body, { maxBytes: LIMITS.uplinkBytes, signal }),
+    });
+    const { name } = required(given, ["name"]);
+    atMost("name", name, NAME);
+    const { command } = reservation;
+    const replay = replayOf(c, core, owner.uid, { given, attachments });
+    const earlier = await replay.find();
+    if (earlier) {
+      await abandon(core, reservation, new PerigeeError("CANCELLED", "It was asked for before"));
+      return json(earlier);
+    }
+    const base = { name, createdAt: core.now(), edge, ...(replaces !== undefined && { replaces }) };
+    const refused = refusedBuild(given, attachments);
+    if (refused) {
+      const id = ulid(core.now());
+      const build: BuildRecord = { ...base, id, dockerfile: given.get("dockerfile") ?? "", end: refused };
+      await core.records.transact([buildWrite(owner, core, build), ...replay.write(answerOf(id))]);
+      await abandon(core, reservation, new PerigeeError("CANCELLED", "There is nothing to build"));
+      return json(answerOf(id));
+    }
+    const { files, dockerfile } = await contextOf(core, prefix, given, attachments);
+    const ref = `b${randomUUID().replaceAll("-", "")}`;
+    await record(core, owner, { ...base, id: command.id, dockerfile, ref }, replay);
+    const input = {
+      space: SPACE,
+      source: { staged: true },
+      dockerfile: DOCKERFILE,
+      context: "",
+      image: ref,
+    };
+    await reservation.complete({ volume: "_", prefix, files, input });
+    return json(answerOf(command.id));
+  } catch (error) {
+    await abandon(core, reservation, error);
+    throw error;
+  }
+}
+
+function answerOf(id: string): object {
+  return { status: "Your image is being built", build_id: id };
+}
+
+async function abandon(core: DialectCore, reservation: Reservation<"image.build">, error: unknown) {
+  await reservation.abandon(failureOf(error)).catch((failure: unknown) => {
+    core.log.error({ err: failure, command: reservation.command.id }, "a build could not be abandoned");
+  });
+}
+
+/** How a build ends that never reaches an edge. */
+function refusedBuild(given: Given, attachments: readonly Attachment[]): BuildRecord["end"] {
+  const failed = (error: string, output: string | null = null) =>
+    ({ state: "FAILED", error, output: { text: output } }) as const;
+  if (given.has("repo_url")) return failed("Could not clone repository: this ground clones none");
+  const dockerfile = given.get("dockerfile");
+  if (dockerfile === undefined) {
+    if (attachments.some(({ path }) => path === DOCKERFILE)) return undefined;
+    return failed("Must provide a dockerfile or a repository");
+  }
+  if (!/^@[/.]/.test(dockerfile)) return undefined;
+  const path = dockerfile.slice(1).trim();
+  return failed(
+    "Build failed",
+    `The dockerfile is the path of a file, not its content. Send the content, for example with curl: --data-urlencode dockerfile@${path}, or -F 'dockerfile=<${path}'\n`,
+  );
+}
+
+/** The build's staged files, with its Dockerfile among them, and the text of that. */
+async function contextOf(
+  { staging }: DialectCore,
+  prefix: string,
+  given: Given,
+  attachments: readonly Attachment[],
+): Promise<{ files: StagedFile[]; dockerfile: string }> {
+  const tooLong = () => parameterError("dockerfile", "must be at most 64 KiB");
+  const own = attachments.find(({ path }) => path === DOCKERFILE);
+  const dockerfile = given.get("dockerfile");
+  if (dockerfile === undefined) {
+    if (own!.size > DOCKERFILE_BYTES) throw tooLong();
+    const { body } = await staging.get(`${prefix}${own!.n}`);
+    return { files: [...attachments], dockerfile: await text(body) };
+  }
+  const bytes = Buffer.from(dockerfile);
+  if (bytes.length > DOCKERFILE_BYTES) throw tooLong();
+  const n = Math.max(-1, ...attachments.map((file) => file.n)) + 1;
+  const stored = await staging.put(`${prefix}${n}`, bytes, { maxBytes: bytes.length });
+  const others = attachments.filter((file) => file !== own);
+  return { files: [...others, { n, path: DOCKERFILE, ...stored }], dockerfile };
+}
+
+/** A build of a new image counts as one until it has failed. @throws a refusal when there are too many */
+async function record(core: DialectCore, owner: Owner, build: BuildRecord, replay: Replay): Promise<void> {
+  const of: OfCommand = { uid: owner.uid, build: build.id };
+  await optimistically(async () => {
+    const counter = await readCounter(core.records, owner.uid, "image");
+    const isNew = build.replaces === undefined;
+    if (isNew && counter.used >= MOST.image) throw refusal(TEXTS.tooManyImages);
+    await core.records.transact([
+      buildWrite(owner, core, build),
+      { put: { ...keys.ofCommand(build.id), data: of } },
+      ...replay.write(answerOf(build.id)),
+      ...(isNew ? [counterWrite(owner.uid, "image", counter, { used: counter.used + 1 })] : []),
+    ]);
+  });
+}
+
+function buildWrite({ uid }: Owner, { now }: DialectCore, build: BuildRecord) {
+  return { put: { ...keys.build(uid, build.id), expiresAt: now() + LIMITS.historyMs, data: build }, if: 0 };
+}

@@ -1,0 +1,39 @@
+import type { StagedContent } from "#protocol/operations.ts";
+import type { Command } from "../../ledger/command.ts";
+import type { Write } from "../../ports/ledger-store.ts";
+import type { OwnRecords } from "../own-records.ts";
+import { buildEnd } from "./build-end.ts";
+import { endOf } from "./job-state.ts";
+import { resultKey } from "./kept.ts";
+import { type BuildRecord, keys, type OfCommand, type RunRecord } from "./records.ts";
+
+/** Where the zip of a job's run is kept, before anybody can see that it is done. */
+export function keepContent({ user, id, operation, group = "", input }: Command): string | undefined {
+  if (operation !== "job.run") return undefined;
+  // both are this dialect's own (submissions.ts)
+  const [uid = ""] = group.split("/");
+  const { pod } = input as { pod: string };
+  return resultKey({ user, uid }, Number(pod.slice(1)), id);
+}
+
+/** What this dialect writes with the end of a command: of a job's run, a build, or the removal of an image. */
+export async function onEnd(records: OwnRecords, command: Command): Promise<Write[]> {
+  const of = (await records.get<OfCommand>(keys.ofCommand(command.id)))?.data;
+  if (!of) return [];
+  const done: Write = { delete: keys.ofCommand(command.id) };
+  if ("job" in of) {
+    const item = await records.get<RunRecord>(keys.run(of.uid, of.job));
+    if (item?.data.command !== command.id) return [done];
+    const { content } = (command.result ?? {}) as { content?: StagedContent };
+    const end = endOf(command, content?.size ?? null);
+    if (item.data.skipped && end.reason === "Cancelled") end.reason = "Skipped";
+    const data: RunRecord = { ...item.data, end };
+    return [done, { put: { ...keys.run(of.uid, of.job), data }, if: item.rev }];
+  }
+  if ("build" in of) {
+    const item = await records.get<BuildRecord>(keys.build(of.uid, of.build));
+    return item ? [done, ...(await buildEnd(records, of.uid, item, command))] : [done];
+  }
+  const removed = command.state === "succeeded" || command.failure?.code === "IMAGE_NOT_FOUND";
+  return removed ? [done, { delete: keys.gone(of.uid, of.gone) }] : [done];
+}

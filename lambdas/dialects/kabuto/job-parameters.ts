@@ -1,0 +1,59 @@
+import { NODE_KINDS, type NodeKind } from "#protocol/names.ts";
+import type { DialectCore } from "../core.ts";
+import { commandOf } from "./command-words.ts";
+import { findObject, idOf } from "./objects.ts";
+import type { Given } from "./parameters.ts";
+import type { ImageRecord, JobRecord, PipelineRecord } from "./records.ts";
+import { parameterError, refusal, TEXTS } from "./refusals.ts";
+import { longestMinutes } from "./settings.ts";
+
+const COMMAND_BYTES = 64 * 1024;
+
+/** What a request says of a job, checked; the image is not. @throws INVALID_PARAMETERS */
+export function jobParameters(
+  given: Given,
+  core: Pick<DialectCore, "setting">,
+): Partial<Pick<JobRecord, "command" | "maxMinutes" | "node">> {
+  const command = given.get("command");
+  const duration = given.get("max_duration");
+  const node = given.get("node");
+  return {
+    ...(command !== undefined && { command: checkedCommand(command) }),
+    ...(duration !== undefined && { maxMinutes: minutesOf(duration, longestMinutes(core)) }),
+    ...(node !== undefined && { node: nodeOf(node) }),
+  };
+}
+
+/** The image that `image_id` names. @throws a refusal when it is none of the user's, or of another edge */
+export async function namedImage(
+  { records }: Pick<DialectCore, "records">,
+  uid: string,
+  pipeline: PipelineRecord,
+  id: string | undefined,
+): Promise<ImageRecord> {
+  const image = (await findObject(records, uid, "image", idOf(id)))?.data;
+  if (!image || image.edge !== pipeline.edge) throw refusal(TEXTS.noImage);
+  return image;
+}
+
+function checkedCommand(command: string): string {
+  if (Buffer.byteLength(command) > COMMAND_BYTES) throw parameterError("command", "must be at most 64 KiB");
+  if (command.includes("\0")) throw parameterError("command", "must not hold NUL");
+  commandOf(command);
+  return command;
+}
+
+function minutesOf(text: string, most: number): number {
+  if (!/^\d{1,9}$/.test(text)) {
+    throw parameterError("max_duration", `invalid literal for int() with base 10: '${text.slice(0, 100)}'`);
+  }
+  const minutes = Number(text);
+  if (minutes >= 1 && minutes <= most) return minutes;
+  throw parameterError("max_duration", `must be from 1 to ${most} minutes`);
+}
+
+function nodeOf(text: string): NodeKind {
+  const kind = NODE_KINDS.find((one) => one === text.toUpperCase());
+  if (kind) return kind;
+  throw parameterError("node", `must be one of ${NODE_KINDS.join(", ")}`);
+}

@@ -1,0 +1,243 @@
+import { randomUUID } from "node:crypto";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
+import { json } from "../../http/json-answer.ts";
+import type { Item, Write } from "../../ports/ledger-store.ts";
+import type { DialectCore } from "../core.ts";
+import type { DialectContext } from "../dialect.ts";
+import { deleteJobs } from "./delete-jobs.ts";
+import { attachmentSink, extendInbox } from "./inbox.ts";
+import { jobParameters, namedImage } from "./job-parameters.ts";
+import { type KnownJob, stateOf } from "./job-state.ts";
+import { jobsView, knownJobs } from "./job-view.ts";
+import { inboxOf } from "./kept.ts";
+import { counterWrite, findObject, idOf, listObjects, MOST, readCounter } from "./objects.ts";
+import { type Owner, ownerOf } from "./owner.ts";
+import { type Attachment, readParameters } from "./parameters.ts";
+import { changePipeline } from "./pipeline-change.ts";
+import { type JobRecord, keys, type PipelineRecord } from "./records.ts";
+import { refusal, TEXTS } from "./refusals.ts";
+import { replayOf } from "./replay.ts";
+import { resultAnswer } from "./results.ts";
+import { skipBehind } from "./skip-behind.ts";
+import { jobsOf } from "./submissions.ts";
+import { queryOf, waitMs } from "./wait.ts";
+
+/** Jobs of one pipeline. */
+const MOST_IN_PIPELINE = 100;
+
+/** POST /pipeline/<p>/job */
+export async function postJob(c: DialectContext, core: DialectCore): Promise<Response> {
+  const owner = await ownerOf(c, core);
+  const pipeline = await findObject(core.records, owner.uid, "pipeline", idOf(c.req.param("pipeline")));
+  if (!pipeline) throw refusal(TEXTS.noPipeline);
+  const token = randomUUID();
+  try {
+    const { given, attachments } = await readWithFiles(c, core, owner, pipeline.data.edge, token);
+    const parameters = jobParameters(given, core);
+    const image = await namedImage(core, owner.uid, pipeline.data, given.get("image_id"));
+    const listed = attachments.length > 0 && (await extendInbox(core, owner, { token }, attachments));
+    const of = { id: pipeline.data.id, unknown: TEXTS.noPipeline };
+    const replay = replayOf(c, core, owner.uid, { given, attachments });
+    const { answer, isNew } = await changePipeline(core, owner, of, async (current) => {
+      const earlier = await replay.find();
+      if (earlier) return { pipeline: current, value: { answer: earlier, isNew: false } };
+      const counter = await readCounter(core.records, owner.uid, "job");
+      if (current.jobs.length >= MOST_IN_PIPELINE) throw refusal(TEXTS.fullPipeline);
+      if (counter.used >= MOST.job) throw refusal(TEXTS.tooManyJobs);
+      const job: JobRecord = {
+        id: counter.id,
+        pipeline: current.id,
+        image: image.id,
+        command: null,
+        createdAt: core.now(),
+        token,
+        maxMinutes: null,
+        node: null,
+        ...parameters,
+        ...(listed && { attachments: listed.attachments }),
+      };
+      const writes = [
+        { put: { ...keys.object(owner.uid, "job", job.id), data: job }, if: 0 },
+        counterWrite(owner.uid, "job", counter, { given: true, used: counter.used + 1 }),
+        ...replay.write({ id: job.id }),
+      ];
+      const value = { answer: { id: job.id }, isNew: true };
+      return { pipeline: { ...current, jobs: [...current.jobs, job.id] }, writes, value };
+    });
+    if (!isNew) await core.staging.deletePrefix(inboxOf(owner, token));
+    return json(answer);
+  } catch (error) {
+    await core.staging.deletePrefix(inboxOf(owner, token)).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** PUT /pipeline/<p>/job/<j>: files are added; one of the same name takes its place. */
+export async function putJob(c: DialectContext, core: DialectCore): Promise<Response> {
+  const owner = await ownerOf(c, core);
+  const { known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
+  if (isBusy(known)) throw refusal(TEXTS.jobBusy);
+  const { token, id } = known.job;
+  const { given, attachments } = await readWithFiles(c, core, owner, pipeline.edge, token);
+  const parameters = jobParameters(given, core);
+  const named = given.get("image_id");
+  const image = named === undefined ? undefined : await namedImage(core, owner.uid, pipeline, named);
+  const of = { id: pipeline.id, unknown: TEXTS.jobToUpdate };
+  const replaced = await changePipeline(core, owner, of, async (current) => {
+    const [now] = await knownIn(core, owner, current, [id]);
+    if (!now) throw refusal(TEXTS.jobToUpdate);
+    if (isBusy(now)) throw refusal(TEXTS.jobBusy);
+    const listed = attachments.length > 0 ? await extendInbox(core, owner, now.job, attachments) : undefined;
+    const job: JobRecord = {
+      ...now.job,
+      ...parameters,
+      ...(image && { image: image.id }),
+      ...(listed && { attachments: listed.attachments }),
+    };
+    const writes: Write[] = [{ put: { ...keys.object(owner.uid, "job", id), data: job } }];
+    return { pipeline: current, writes, value: listed?.replaced ?? [] };
+  });
+  for (const key of replaced) await core.staging.deletePrefix(key).catch(() => undefined);
+  return json({ id });
+}
+
+/** GET /jobs, /pipeline/<p>/job, /pipeline/<p>/job/<j>, and with `result` its zip. */
+export async function getJobs(c: DialectContext, core: DialectCore): Promise<Response> {
+  const owner = await ownerOf(c, core);
+  const job = c.req.param("job");
+  if (job === undefined) {
+    const pipelines = await pipelinesOf(c, core, owner);
+    const all = new Map(pipelines.map((pipeline) => [pipeline.id, pipeline]));
+    const jobs =
+      c.req.param("pipeline") === undefined
+        ? await listObjects(core.records, owner.uid, "job")
+        : (await Promise.all(pipelines.map((pipeline) => jobsOf(core, owner, pipeline)))).flat();
+    jobs.sort((a, b) => a.id - b.id);
+    return json(await jobsView(core, await knownJobs(core, owner, jobs, all), all));
+  }
+  const result = queryOf(c).has("result");
+  const until = core.now() + waitMs(c);
+  let before: string | undefined;
+  for (;;) {
+    const meant = await findJob(c, core, owner);
+    if (!meant) {
+      if (result) throw refusal(TEXTS.noJob);
+      return json({});
+    }
+    if (result) return resultAnswer(c, core, owner, meant.known);
+    const { command, job: shown } = meant.known;
+    const state = stateOf(meant.known);
+    const left = until - core.now();
+    if (left <= 0 || !command || state !== (before ?? state)) {
+      const view = await jobsView(core, [meant.known], new Map([[shown.pipeline, meant.pipeline]]));
+      return json(view);
+    }
+    before = state;
+    await core.commands.forChange(command, left);
+  }
+}
+
+/** DELETE /pipeline/<p>/job/<j>: a running one is killed first. */
+export async function deleteJob(c: DialectContext, core: DialectCore): Promise<Response> {
+  const owner = await ownerOf(c, core);
+  const { known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToDelete);
+  if (stateOf(known) === "in_queue") throw refusal(TEXTS.jobInQueue);
+  if (known.command) await kill(core, owner, known.command.id);
+  const of = { id: pipeline.id, unknown: TEXTS.jobToDelete };
+  const gone = await changePipeline(core, owner, of, async (current) => {
+    const jobs = await knownIn(core, owner, current, [known.job.id]);
+    if (jobs.length === 0) throw refusal(TEXTS.jobToDelete);
+    if (jobs.some((one) => stateOf(one) === "in_queue")) throw refusal(TEXTS.jobInQueue);
+    const { writes } = await deleteJobs.writes(core, owner, jobs);
+    const left = current.jobs.filter((id) => id !== known.job.id);
+    return { pipeline: { ...current, jobs: left }, writes, value: jobs };
+  });
+  await deleteJobs.objects(core, owner, gone);
+  return json({ message: "Successfully deleted job" });
+}
+
+/** GET, POST /pipeline/<p>/job/<j>/kill */
+export async function killJob(c: DialectContext, core: DialectCore): Promise<Response> {
+  const owner = await ownerOf(c, core);
+  const { known } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
+  if (stateOf(known) !== "running") throw refusal(TEXTS.notRunning);
+  await kill(core, owner, known.command!.id);
+  return json({ message: "Success" });
+}
+
+/** POST /pipeline/<p>/job/<j>/cancel */
+export async function cancelJob(c: DialectContext, core: DialectCore): Promise<Response> {
+  const owner = await ownerOf(c, core);
+  const { known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
+  if (!known.command) throw refusal(TEXTS.notCancellable);
+  const { state } = known.command;
+  await core.dispatch.cancel(owner.user, known.command.id).catch(ended);
+  // the edge never learns of one that waited here: what it would skip is skipped here
+  if (state === "queued" && pipeline.onFailure === "stop") await skipBehind(core, owner, pipeline, known);
+  return json({ message: "Success" });
+}
+
+async function kill(core: DialectCore, { user }: Owner, command: string): Promise<void> {
+  await core.dispatch.cancel(user, command, { kill: true }).catch(ended);
+}
+
+/** It ended meanwhile, which changes nothing. */
+function ended(error: unknown): void {
+  if ((error as { code?: unknown }).code !== "NOT_CANCELLABLE") throw error;
+}
+
+function isBusy(known: KnownJob): boolean {
+  return ["in_queue", "running"].includes(stateOf(known));
+}
+
+async function readWithFiles(
+  c: DialectContext,
+  core: DialectCore,
+  owner: Owner,
+  edge: string,
+  token: string,
+) {
+  const isForm = (c.req.header("content-type") ?? "").toLowerCase().startsWith("multipart/");
+  if (!isForm) return { ...(await readParameters(c)), attachments: [] as Attachment[] };
+  const left = () => core.bytesLeft(owner.user, edge);
+  const sink = attachmentSink(core, owner, token, Math.max(0, await left()));
+  const { given, attachments } = await readParameters(c, sink);
+  const numbered = sink.numbered(attachments);
+  // of several requests at once that together take too much, each sees the others now
+  if (numbered.length > 0 && (await left()) < 0) {
+    for (const { n } of numbered) await core.staging.deletePrefix(`${inboxOf(owner, token)}${n}`);
+    throw byteQuotaExceeded();
+  }
+  return { given, attachments: numbered };
+}
+
+type Meant = { known: KnownJob; pipeline: PipelineRecord };
+
+/** The job in the path. @throws `unknown` as a refusal */
+async function meantJob(c: DialectContext, core: DialectCore, owner: Owner, unknown: string): Promise<Meant> {
+  const meant = await findJob(c, core, owner);
+  if (!meant) throw refusal(unknown);
+  return meant;
+}
+
+async function findJob(c: DialectContext, core: DialectCore, owner: Owner): Promise<Meant | undefined> {
+  const [pipeline, job] = await Promise.all([
+    findObject(core.records, owner.uid, "pipeline", idOf(c.req.param("pipeline"))),
+    findObject(core.records, owner.uid, "job", idOf(c.req.param("job"))),
+  ]);
+  if (!pipeline || !job || job.data.pipeline !== pipeline.data.id) return undefined;
+  const [known] = await knownJobs(core, owner, [job.data], new Map([[pipeline.data.id, pipeline.data]]));
+  return { known: known!, pipeline: pipeline.data };
+}
+
+async function knownIn(core: DialectCore, owner: Owner, pipeline: PipelineRecord, ids: readonly number[]) {
+  const jobs = (await jobsOf(core, owner, pipeline)).filter(({ id }) => ids.includes(id));
+  return knownJobs(core, owner, jobs, new Map([[pipeline.id, pipeline]]));
+}
+
+async function pipelinesOf(c: DialectContext, core: DialectCore, { uid }: Owner): Promise<PipelineRecord[]> {
+  const named = c.req.param("pipeline");
+  if (named === undefined) return listObjects(core.records, uid, "pipeline");
+  const item: Item<PipelineRecord> | undefined = await findObject(core.records, uid, "pipeline", idOf(named));
+  return item ? [item.data] : [];
+}

@@ -1,0 +1,13 @@
+import type { LaneOptions } from "../../ledger/lane-options.ts";
+
+export const JOB_LANE = "kabuto";
+/** Builds hold no place of jobs. */
+export const BUILD_LANE = "kabuto-build";
+/** Name space of what this API makes on the edge. */
+export const SPACE = "kabuto";
+
+/** Wide, so that jobs whose results are being sent do not keep others out: the agent holds how many run. */
+export const LANES: readonly Omit<LaneOptions, "onEnd">[] = [
+  { name: JOB_LANE, width: 64, order: "round-robin", bounds: { queuePerEdge: 400, queuePerUser: 100 } },
+  { name: BUILD_LANE, width: 1, order: "round-robin", bounds: { queuePerEdge: 400, queuePerUser: 100 } },
+];

@@ -1,0 +1,156 @@
+import type { NodeKind } from "#protocol/names.ts";
+import type { Key } from "../../ports/ledger-store.ts";
+
+/**
+ * Keys of this dialect's records, each of which is a user's: of the account with that uid, so that a name made again
+ * starts empty.
+ *
+ * | pk | sk | data |
+ * | --- | --- | --- |
+ * | uid | `counter#<kind>` | {@link Counter} |
+ * | uid | `image#<id>`, `pipeline#<id>`, `job#<id>` | {@link ImageRecord}, {@link PipelineRecord}, {@link JobRecord} |
+ * | uid | `run#<job's id>` | {@link RunRecord}: the job's newest run |
+ * | uid | `build#<build_id>` | {@link BuildRecord}, for 90 days |
+ * | uid | `gone#<ref>` | {@link GoneRecord}: an image that is to be removed from the edge |
+ * | uid | `replay#<route>#<key>` | {@link ReplayRecord}, for a day |
+ * | uid | `session#<made at>#<hash>` | `{}` |
+ * | uid | `account` | {@link RegistrationRecord} of who registered here |
+ * | `commands` | command id | {@link OfCommand} |
+ * | `sessions` | SHA-256 of the cookie | {@link SessionRecord} |
+ * | `logins` | login | {@link LoginRecord} |
+ * | `emails` | e-mail, lower-case | {@link LoginRecord} |
+ * | `registrations` | `accounts`, address | how many, when |
+ *
+ * Times are ms since 1970.
+ */
+export type Kind = "image" | "pipeline" | "job";
+
+/** `last`: the id given last; `used`: how many there are, of images with the builds of new ones. */
+export type Counter = { last: number; used: number };
+
+export type ImageRecord = {
+  id: number;
+  name: string;
+  /** the text that was built */
+  dockerfile: string;
+  createdAt: number;
+  edge: string;
+  /** its name on the edge */
+  ref: string;
+};
+
+export type OnFailure = "continue" | "stop";
+
+export type PipelineRecord = {
+  id: number;
+  name: string;
+  createdAt: number;
+  edge: string;
+  onFailure: OnFailure;
+  /** ids in their order */
+  jobs: number[];
+  /** a submission that was decided and whose commands may not all be queued */
+  pending?: Submission;
+};
+
+/** `runs`: of these jobs, with the number of each one's new run. */
+export type Submission = { id: string; at: number; runs: { job: number; run: number }[] };
+
+export type JobRecord = {
+  id: number;
+  pipeline: number;
+  /** null: it was deleted */
+  image: number | null;
+  /** as given; null: the image's own */
+  command: string | null;
+  createdAt: number;
+  /** shown, and the name of the place where its attachments are kept; it opens nothing */
+  token: string;
+  maxMinutes: number | null;
+  node: NodeKind | null;
+  attachments?: Attachments;
+};
+
+/** `list`: name of the object that lists them; how many, and bytes in all. */
+export type Attachments = { list: string; count: number; bytes: number };
+
+export type RunRecord = {
+  /** how often the job was submitted */
+  run: number;
+  command: string;
+  /** command of the run before, whose log is kept too */
+  previous?: string;
+  edge: string;
+  submittedAt: number;
+  /** the submission that it came in */
+  submission: string;
+  /** it is cancelled because one before it failed */
+  skipped?: true;
+  end?: RunEnd;
+};
+
+export type RunEnd = {
+  state: "done" | "failed";
+  response: number;
+  reason: string;
+  message: string | null;
+  startedAt: number | null;
+  finishedAt: number | null;
+  used: { cpuMs: number; memoryBytes: number; ioBytes: number };
+  /** bytes of its kept zip; null: it has none */
+  resultBytes: number | null;
+};
+
+export type BuildRecord = {
+  id: string;
+  name: string;
+  dockerfile: string;
+  createdAt: number;
+  edge: string;
+  /** absent: it never reached an edge */
+  ref?: string;
+  /** it replaces the content of this image */
+  replaces?: number;
+  end?:
+    | { state: "SUCCESS"; image: number }
+    /** `output`: the log is its own; else the text, or null */
+    | {
+        state: "FAILED" | "FAILURE";
+        error: string;
+        output: "log" | { text: string | null };
+        message?: string;
+      };
+};
+
+/** What was answered under an Idempotency-Key, to the request of that digest. */
+export type ReplayRecord = { digest: string; at: number; answer: object };
+
+export type GoneRecord = { user: string; edge: string; ref: string; command?: string };
+export type OfCommand =
+  | { uid: string; build: string }
+  | { uid: string; job: number }
+  | { uid: string; gone: string };
+export type SessionRecord = { user: string; uid: string; generation: number; at: number };
+export type LoginRecord = { user: string; uid: string };
+export type RegistrationRecord = { login: string; email: string; token: string; confirmed: boolean };
+
+const number = (id: number) => String(id).padStart(15, "0");
+
+export const keys = {
+  counter: (uid: string, kind: Kind): Key => ({ pk: uid, sk: `counter#${kind}` }),
+  object: (uid: string, kind: Kind, id: number): Key => ({ pk: uid, sk: `${kind}#${number(id)}` }),
+  run: (uid: string, job: number): Key => ({ pk: uid, sk: `run#${number(job)}` }),
+  build: (uid: string, id: string): Key => ({ pk: uid, sk: `build#${id}` }),
+  gone: (uid: string, ref: string): Key => ({ pk: uid, sk: `gone#${ref}` }),
+  replay: (uid: string, route: string, key: string): Key => ({ pk: uid, sk: `replay#${route}#${key}` }),
+  ofCommand: (id: string): Key => ({ pk: "commands", sk: id }),
+  session: (hash: string): Key => ({ pk: "sessions", sk: hash }),
+  userSession: (uid: string, at: number, hash: string): Key => ({
+    pk: uid,
+    sk: `session#${number(at)}#${hash}`,
+  }),
+  account: (uid: string): Key => ({ pk: uid, sk: "account" }),
+  login: (login: string): Key => ({ pk: "logins", sk: login }),
+  email: (email: string): Key => ({ pk: "emails", sk: email.toLowerCase() }),
+  registrations: (of: string): Key => ({ pk: "registrations", sk: of }),
+};

@@ -1,0 +1,174 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import type { JobRun } from "#protocol/job-run.ts";
+import { inSpace } from "#protocol/names.ts";
+import type { Draft } from "../../ledger/draft.ts";
+import { ulid } from "../../ledger/ulid.ts";
+import type { Write } from "../../ports/ledger-store.ts";
+import { optimistically } from "../../ports/optimistically.ts";
+import type { DialectCore } from "../core.ts";
+import { commandOf } from "./command-words.ts";
+import { stageInbox } from "./inbox.ts";
+import { stateOf } from "./job-state.ts";
+import { knownJobs } from "./job-view.ts";
+import { JOB_LANE, SPACE } from "./lanes.ts";
+import { findObject } from "./objects.ts";
+import type { Owner } from "./owner.ts";
+import { type JobRecord, keys, type OfCommand, type PipelineRecord, type RunRecord } from "./records.ts";
+import { refusal, TEXTS } from "./refusals.ts";
+import type { Replay } from "./replay.ts";
+import { removeEarlierResults } from "./results.ts";
+import { longestMinutes } from "./settings.ts";
+
+/** A job's runs, so that the ids of its log rows stay exact in JSON. */
+const MOST_RUNS = 4_096;
+const MINUTE_MS = 60_000;
+
+/**
+ * Submits the jobs of a pipeline that are neither queued nor running. What is decided is written into the pipeline's
+ * record; its commands follow under an Idempotency-Key of the submission's own, so that whoever comes next completes
+ * what a crash interrupted, and nothing twice.
+ * @returns every job of the pipeline with its state
+ */
+export async function submitPipeline(
+  core: DialectCore,
+  owner: Owner,
+  id: number | undefined,
+  replay: Replay,
+): Promise<object> {
+  const decided = await optimistically<{ earlier: object } | { pipeline: PipelineRecord }>(async () => {
+    const earlier = await replay.find();
+    if (earlier) return { earlier };
+    const item = await findObject(core.records, owner.uid, "pipeline", id);
+    if (!item) throw refusal(TEXTS.noPipeline);
+    if (item.data.pending) return { pipeline: item.data };
+    const jobs = await jobsOf(core, owner, item.data);
+    const known = await knownJobs(core, owner, jobs, new Map([[item.data.id, item.data]]));
+    const free = known.filter((one) => !["in_queue", "running"].includes(stateOf(one)));
+    if (free.length === 0) return { pipeline: item.data };
+    if (free.some(({ run }) => (run?.run ?? 0) >= MOST_RUNS)) throw refusal(TEXTS.tooManyRuns);
+    await Promise.all(free.map(({ job }) => imageOf(core, owner, item.data, job)));
+    const runs = free.map(({ job, run }) => ({ job: job.id, run: (run?.run ?? 0) + 1 }));
+    const data: PipelineRecord = { ...item.data, pending: { id: ulid(core.now()), at: core.now(), runs } };
+    const put = { ...keys.object(owner.uid, "pipeline", data.id), data };
+    const answer = known.map((one) => [one.job.id, free.includes(one) ? "in_queue" : stateOf(one)]);
+    await core.records.transact([{ put, if: item.rev }, ...replay.write(Object.fromEntries(answer))]);
+    return { pipeline: data };
+  });
+  if ("earlier" in decided) return decided.earlier;
+  await completeSubmission(core, owner, decided.pipeline);
+  const pipeline = (await findObject(core.records, owner.uid, "pipeline", decided.pipeline.id))?.data;
+  if (!pipeline) return {};
+  const jobs = await jobsOf(core, owner, pipeline);
+  const known = await knownJobs(core, owner, jobs, new Map([[pipeline.id, pipeline]]));
+  return Object.fromEntries(known.map((one) => [one.job.id, stateOf(one)]));
+}
+
+/** Queues the commands of a submission that was decided, once; a refused one is taken back. @throws its refusal */
+export async function completeSubmission(
+  core: DialectCore,
+  owner: Owner,
+  pipeline: PipelineRecord,
+): Promise<void> {
+  const { pending } = pipeline;
+  if (!pending) return;
+  try {
+    const drafts = await Promise.all(pending.runs.map((run) => draftOf(core, owner, pipeline, run)));
+    const key = { key: pending.id, route: "kabuto.submission", digest: pending.id };
+    const { commands } = await core.dispatch.submitMany(drafts, key);
+    for (const [i, { job }] of pending.runs.entries()) {
+      await removeEarlierResults(core, owner, job, commands[i]!.id);
+    }
+  } catch (error) {
+    if (error instanceof PerigeeError) await settle(core, owner, pipeline);
+    throw error;
+  }
+  await settle(core, owner, pipeline);
+}
+
+/** The submission is over: queued or refused. */
+function settle({ records }: DialectCore, { uid }: Owner, pipeline: PipelineRecord): Promise<void> {
+  return optimistically(async () => {
+    const item = await findObject(records, uid, "pipeline", pipeline.id);
+    if (!item || item.data.pending?.id !== pipeline.pending?.id) return;
+    const { pending: _, ...data } = item.data;
+    await records.transact([{ put: { ...keys.object(uid, "pipeline", data.id), data }, if: item.rev }]);
+  });
+}
+
+async function draftOf(
+  core: DialectCore,
+  owner: Owner,
+  pipeline: PipelineRecord,
+  { job: id, run }: { job: number; run: number },
+): Promise<Draft> {
+  const { user, uid } = owner;
+  const job = (await findObject(core.records, uid, "job", id))?.data;
+  if (!job) throw refusal(TEXTS.noJob);
+  const [image, staged, before] = await Promise.all([
+    imageOf(core, owner, pipeline, job),
+    stageInbox(core, owner, job),
+    core.records.get<RunRecord>(keys.run(uid, id)),
+  ]);
+  const { count = 0, bytes = 0 } = job.attachments ?? {};
+  const input: JobRun = {
+    space: SPACE,
+    pod: podOf(id),
+    image,
+    inbox: "/inbox",
+    outbox: "/outbox",
+    files: { count, bytes },
+    envs: {},
+    ...(job.command !== null && commandOf(job.command)),
+    ...(job.node && { kind: job.node }),
+    maxMs: Math.min(job.maxMinutes ?? longestMinutes(core), longestMinutes(core)) * MINUTE_MS,
+    submission: pipeline.pending!.id,
+    onFailure: pipeline.onFailure,
+  };
+  return {
+    user,
+    edge: pipeline.edge,
+    lane: JOB_LANE,
+    operation: "job.run",
+    input,
+    group: `${uid}/${pipeline.id}`,
+    ...(staged !== undefined && { staged }),
+    records({ id: command, createdAt }): Write[] {
+      const submission = pipeline.pending!.id;
+      const data: RunRecord = { run, command, edge: pipeline.edge, submittedAt: createdAt, submission };
+      if (before && before.data.run < run) data.previous = before.data.command;
+      const of: OfCommand = { uid, job: id };
+      return [{ put: { ...keys.run(uid, id), data } }, { put: { ...keys.ofCommand(command), data: of } }];
+    },
+  };
+}
+
+/** Name of a job's pod on the edge, in this API's name space. */
+export function podOf(job: number): string {
+  return `j${job}`;
+}
+
+/** The name by which the ground knows a job's pod. */
+export function knownPodOf(job: number): string {
+  return inSpace(podOf(job), SPACE);
+}
+
+/** What a job runs, as it is now. @throws a refusal when it was deleted */
+async function imageOf(
+  { records }: DialectCore,
+  { uid }: Owner,
+  { edge }: PipelineRecord,
+  job: JobRecord,
+): Promise<string> {
+  const image = (await findObject(records, uid, "image", job.image ?? undefined))?.data;
+  if (!image || image.edge !== edge) throw refusal(TEXTS.noImage);
+  return image.ref;
+}
+
+export async function jobsOf(
+  { records }: Pick<DialectCore, "records">,
+  { uid }: Owner,
+  pipeline: PipelineRecord,
+): Promise<JobRecord[]> {
+  const items = await Promise.all(pipeline.jobs.map((id) => findObject(records, uid, "job", id)));
+  return items.flatMap((item) => item?.data ?? []);
+}
