@@ -65,7 +65,8 @@ async function stepsOf(deps: JobDeps, context: Context): Promise<Result> {
     killPoint("jobs.packed");
   }
   context.release();
-  return send(deps, context, packed.end, result);
+  // It is read until it was sent.
+  return await send(deps, context, packed.end, result);
 }
 
 /** Fetches its files, and waits until it may run. @throws CANCELLED and whatever fetching throws */
