@@ -162,5 +162,6 @@ export function filesOfZip(file: string): Record<string, string> {
 import json, sys, zipfile
 z = zipfile.ZipFile(sys.argv[1])
 json.dump({n: z.read(n).decode("latin1") for n in z.namelist()}, sys.stdout)`;
-  return JSON.parse(execFileSync("python3", ["-c", program, file], { encoding: "utf8" }));
+  const options = { encoding: "utf8", maxBuffer: 2 ** 26 } as const;
+  return JSON.parse(execFileSync("python3", ["-c", program, file], options));
 }
