@@ -160,7 +160,7 @@ describe("attempts that ended with the process", () => {
 
   test("tell whether the command only goes forward", () => {
     const journal = new Journal(database);
-    expect(journal.earlier(COMMAND)).toEqual({ outcome: undefined, committed: false, deaths: 0 });
+    expect(journal.earlier(COMMAND)).toEqual({ outcome: undefined, committed: false, steps: [], deaths: 0 });
     journal.start(COMMAND, () => {}).note("commit");
     expect(reopen().earlier(COMMAND)).toMatchObject({ committed: true });
   });

@@ -51,6 +51,8 @@ export class Journal {
   readonly #entry: StatementSync;
   readonly #note: StatementSync;
   readonly #notes: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #deleteNotes: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -66,6 +68,8 @@ export class Journal {
     this.#entry = database.prepare("SELECT outcome, deaths, steps FROM journal WHERE command = ?");
     this.#note = database.prepare("INSERT INTO journal_notes (command, n, step, detail) VALUES (?, ?, ?, ?)");
     this.#notes = database.prepare("SELECT step, detail FROM journal_notes WHERE command = ? ORDER BY n");
+    this.#delete = database.prepare("DELETE FROM journal WHERE command = ?");
+    this.#deleteNotes = database.prepare("DELETE FROM journal_notes WHERE command = ?");
   }
 
   /** What earlier attempts left of a command, before it is started again. */
@@ -148,14 +152,14 @@ export class Journal {
   forget(command: string): void {
     if (!this.#entry.get(command)) return;
     transaction(this.#database, () => {
-      this.#database.prepare("DELETE FROM journal WHERE command = ?").run(command);
-      this.#database.prepare("DELETE FROM journal_notes WHERE command = ?").run(command);
+      this.#delete.run(command);
+      this.#deleteNotes.run(command);
     });
   }
 
   /** A command that changes nothing has ended, however. */
   readEnded(command: string): void {
-    this.#past(() => this.#database.prepare("DELETE FROM journal WHERE command = ?").run(command));
+    this.#past(() => this.#delete.run(command));
   }
 
   #readNotes(id: string): JournalEntry["notes"] {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { LIMITS } from "#protocol/limits.ts";
 import { migrate } from "../database/migrate.ts";
 import { isDiskFull } from "../journal/state-database.ts";
@@ -31,11 +31,15 @@ const SPOOL = /^[0-9A-Z]{26}\.\d+$/;
 export class OutgoingStore {
   readonly directory: string;
   readonly #database: DatabaseSync;
+  readonly #known: StatementSync;
   readonly #now: () => number;
 
   constructor(database: DatabaseSync, directory: string, now: () => number = Date.now) {
     migrate(database);
     this.#database = database;
+    this.#known = database.prepare(
+      "SELECT 1 WHERE EXISTS (SELECT 1 FROM outgoing_transfers WHERE command = ?1) OR EXISTS (SELECT 1 FROM outgoing_spools WHERE command = ?1)",
+    );
     this.directory = directory;
     this.#now = now;
   }
@@ -93,12 +97,12 @@ export class OutgoingStore {
 
   /** The command has ended: nothing of it is needed any more. */
   forget(command: string): void {
+    // Most commands send nothing.
+    if (!this.#known.get(command)) return;
     const spools = this.#database.prepare("SELECT n FROM outgoing_spools WHERE command = ?").all(command);
     for (const { n } of spools as { n: number }[]) rmSync(this.pathOf(command, n), { force: true });
     for (const table of ["outgoing_transfers", "outgoing_spools"]) {
-      const known = this.#database.prepare(`SELECT 1 FROM ${table} WHERE command = ?`).get(command);
-      if (known)
-        unlessFull(() => this.#database.prepare(`DELETE FROM ${table} WHERE command = ?`).run(command));
+      unlessFull(() => this.#database.prepare(`DELETE FROM ${table} WHERE command = ?`).run(command));
     }
   }
 
