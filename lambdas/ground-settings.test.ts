@@ -13,7 +13,7 @@ test("all dialects are on unless some are named", () => {
   expect(names({ PERIGEE_DIALECTS: "" })).toEqual(all);
   expect(names({ PERIGEE_DIALECTS: " em, " })).toEqual(["em"]);
   expect(() => names({ PERIGEE_DIALECTS: "em,kabutto" })).toThrow(
-    `PERIGEE_DIALECTS: there is no dialect "kabutto", only ${all.join(", ")}`,
+    `PERIGEE_DIALECTS: there is no dialect "kabutto", only ${all.join(", ")}, kabuto`,
   );
   // not whole yet: on only where it is named
   expect(all).not.toContain("kabuto");

@@ -2,7 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type * as z from "zod";
+import * as z from "zod";
 import { isErrorCode, PerigeeError } from "#protocol/errors.ts";
 import * as wire from "#protocol/wire.ts";
 import { ConnectionCut, download, type WriteChunks } from "./download.ts";
@@ -33,14 +33,19 @@ export type GroundClientOptions = {
 /** What the rest of the agent sees of the ground. */
 export type GroundPort = Pick<GroundClient, keyof GroundClient>;
 
-/** The agent's outward connection: JSON calls and streamed transfers over one pool of kept-alive sockets. */
+const POOL = { keepAlive: true, maxSockets: 16 };
+
+/**
+ * The agent's outward connection: JSON calls and streamed transfers over kept-alive sockets. Transfers have a pool of
+ * their own: on a slow link they would hold every socket, and calls that wait for one are given up.
+ */
 export class GroundClient {
   readonly #base: URL;
   readonly #token: string;
   readonly #callMs: number;
   readonly #idleMs: number;
-  readonly #http = new http.Agent({ keepAlive: true, maxSockets: 16 });
-  readonly #https = new https.Agent({ keepAlive: true, maxSockets: 16 });
+  readonly #calls = { http: new http.Agent(POOL), https: new https.Agent(POOL) };
+  readonly #transfers = { http: new http.Agent(POOL), https: new https.Agent(POOL) };
 
   constructor(options: GroundClientOptions) {
     this.#base = new URL(options.url.endsWith("/") ? options.url : `${options.url}/`);
@@ -55,16 +60,15 @@ export class GroundClient {
 
   async claim(epoch: number): Promise<wire.ClaimedCommand | undefined> {
     const answer = await this.#call("POST", "agent/claim", JSON.stringify({ epoch }));
-    return answer.status === 204 ? undefined : wire.claimedCommand.parse(JSON.parse(answer.text));
+    return answer.status === 204 ? undefined : read(answer.text, wire.claimedCommand);
   }
 
   /** With `room`; undefined when the ground is too old to know of it. */
   async claimMany(body: z.input<typeof wire.claimRequest>): Promise<wire.ClaimResponse | undefined> {
     const answer = await this.#call("POST", "agent/claim", JSON.stringify(body));
-    const json: unknown = answer.status === 204 ? undefined : JSON.parse(answer.text);
-    return (json as { resumed?: unknown } | undefined)?.resumed === undefined
-      ? undefined
-      : wire.claimResponse.parse(json);
+    const one =
+      answer.status === 204 || read(answer.text, z.object({ resumed: z.unknown() })).resumed === undefined;
+    return one ? undefined : read(answer.text, wire.claimResponse);
   }
 
   /** What changed of many commands. @returns ids of those that should stop */
@@ -127,6 +131,7 @@ export class GroundClient {
   async get(url: string, start: number, signal: AbortSignal): Promise<Readable> {
     const response = await this.#request("GET", url, {
       signal,
+      pool: this.#transfers,
       headers: start > 0 ? { range: `bytes=${start}-` } : {},
     });
     const expected = start > 0 ? 206 : 200;
@@ -165,18 +170,22 @@ export class GroundClient {
   ): Promise<void> {
     const length = body instanceof Readable ? of.size : body.length;
     const headers = { ...of.headers, ...(length !== undefined && { "content-length": length }) };
-    const answer = await this.#collect(await this.#request("PUT", url, { signal, headers, body }));
+    const answer = await this.#collect(
+      await this.#request("PUT", url, { signal, headers, body, pool: this.#transfers }),
+    );
     requireOk(answer);
   }
 
   close(): void {
-    this.#http.destroy();
-    this.#https.destroy();
+    for (const pool of [this.#calls, this.#transfers]) {
+      pool.http.destroy();
+      pool.https.destroy();
+    }
   }
 
   async #post<T extends z.ZodType>(path: string, body: unknown, schema: T): Promise<z.infer<T>> {
     const answer = await this.#call("POST", `agent/${path}`, JSON.stringify(body));
-    return schema.parse(JSON.parse(answer.text));
+    return read(answer.text, schema);
   }
 
   async #call(
@@ -189,6 +198,7 @@ export class GroundClient {
     const signal = AbortSignal.timeout(this.#callMs);
     const response = await this.#request(method, path, {
       signal,
+      pool: this.#calls,
       headers: {
         "content-type": type,
         "content-length": bytes.length,
@@ -204,7 +214,12 @@ export class GroundClient {
   #request(
     method: string,
     path: string,
-    options: { signal: AbortSignal; headers: http.OutgoingHttpHeaders; body?: Readable | Uint8Array },
+    options: {
+      signal: AbortSignal;
+      pool: { http: http.Agent; https: https.Agent };
+      headers: http.OutgoingHttpHeaders;
+      body?: Readable | Uint8Array;
+    },
   ): Promise<http.IncomingMessage> {
     const url = new URL(path.replace(/^\//, ""), this.#base);
     const secure = url.protocol === "https:";
@@ -216,7 +231,7 @@ export class GroundClient {
         url,
         {
           method,
-          agent: secure ? this.#https : this.#http,
+          agent: secure ? options.pool.https : options.pool.http,
           headers: options.headers,
           signal: options.signal,
           timeout: this.#idleMs,
@@ -250,6 +265,15 @@ function parameters(query: Record<string, unknown>): URLSearchParams {
   return new URLSearchParams(
     Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]),
   );
+}
+
+/** An answer that is not of our ground, such as a proxy's page, is none. @throws GroundUnavailable */
+function read<T extends z.ZodType>(text: string, schema: T): z.infer<T> {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new GroundUnavailable("the ground's answer cannot be read", { cause: error });
+  }
 }
 
 function requireOk({ status, text }: { status: number; text: string }): void {

@@ -148,13 +148,20 @@ export class Journal {
     }));
   }
 
-  /** The ground has the outcome, or ended the command itself: nobody will ask for it again. */
+  /**
+   * The ground has the outcome, or ended the command itself: nobody will ask for it again. On a full disk it stays, and
+   * the next agent tells it once more.
+   */
   forget(command: string): void {
     if (!this.#entry.get(command)) return;
-    transaction(this.#database, () => {
-      this.#delete.run(command);
-      this.#deleteNotes.run(command);
-    });
+    try {
+      transaction(this.#database, () => {
+        this.#delete.run(command);
+        this.#deleteNotes.run(command);
+      });
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
   }
 
   /** A command that changes nothing has ended, however. */

@@ -114,7 +114,10 @@ export class AgentLoop {
     const running = new Set([...answer.resumed, ...answer.commands].map(({ id }) => id));
     for (const id of set.ids) running.add(id);
     const others = this.#deps.journal.open().filter(({ command }) => !running.has(command));
-    for (const { command } of others) this.#deps.journal.forget(command);
+    for (const { command } of others) {
+      this.#deps.outgoing.forget(command);
+      this.#deps.journal.forget(command);
+    }
     if (others.length > 0) this.#deps.forgotten?.();
   }
 }

@@ -220,7 +220,9 @@ export class Transfers {
 
   #throwUnlessCut(error: unknown): void {
     this.#of.signal.throwIfAborted();
-    if (!(error instanceof GroundUnavailable)) throw error;
+    // A token that is no longer taken is renewed by the operator: what is sent goes on then.
+    const refused = error instanceof PerigeeError && error.code === "UNAUTHORIZED";
+    if (!refused && !(error instanceof GroundUnavailable)) throw error;
   }
 
   /** What lasts as long as contact wants: it does not count into the command's deadline. */

@@ -1,4 +1,5 @@
 import { matchesPath } from "../http/path-patterns.ts";
+import { KEPT } from "../ports/staging-key.ts";
 import type { Dialect } from "./dialect.ts";
 
 const NAME = /^[a-z][a-z0-9]{0,15}$/;
@@ -14,7 +15,7 @@ const TAKEN = [
   "submissions",
   "users",
 ];
-const OWN_PREFIXES = ["uplink", "downlink", "logs"];
+const OWN_PREFIXES = ["uplink", "downlink", "logs", KEPT];
 /** Paths of Perigee's own API. */
 const OWN_PATHS = [
   "/agent/*",

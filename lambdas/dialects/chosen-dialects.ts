@@ -12,8 +12,9 @@ export function chosenDialects(
 ): readonly Dialect[] {
   const chosen = (names ?? "").split(",").flatMap((name) => name.trim() || []);
   if (chosen.length === 0) return all;
-  const known = all.map(({ name }) => name);
-  const named = [...all, ...early].filter(({ name }) => chosen.includes(name));
+  const every = [...all, ...early];
+  const known = every.map(({ name }) => name);
+  const named = every.filter(({ name }) => chosen.includes(name));
   const unknown = chosen.find((name) => !named.some((one) => one.name === name));
   if (unknown !== undefined) {
     throw new Error(

@@ -43,13 +43,10 @@ export class PublicHosts {
     return [...new Set([...given.flatMap((host) => host?.toLowerCase() ?? []), ...this.hosts])];
   }
 
-  /** Did the client come over TLS, as the trusted proxy in front of the ground, or the function URL, says? */
+  /** Did the client come over TLS: to the ground itself, to the trusted proxy in front of it, or to the function URL? */
   isSecure(c: Context<GroundEnv>): boolean {
     const behindFunctionUrl = c.env?.target !== undefined;
-    const proto = behindFunctionUrl
-      ? c.req.header("x-forwarded-proto")
-      : this.#forwarded(c, "x-forwarded-proto");
-    return proto === "https";
+    return (behindFunctionUrl ? c.req.header("x-forwarded-proto") : this.#scheme(c)) === "https";
   }
 
   #named(c: Context<GroundEnv>): string {

@@ -41,7 +41,9 @@ export async function noteProgress(
   const stops: Stops = { cancel: [], kill: [] };
   for (let from = 0; from < told.length; from += AT_ONCE) {
     const some = told.slice(from, from + AT_ONCE);
-    const answers = await Promise.all(some.map((one, i) => note(deps, edge, one, items[from + i])));
+    const answers = await Promise.all(
+      some.map((one, i) => note(deps, { edge, epoch }, one, items[from + i])),
+    );
     for (const [i, stop] of answers.entries()) {
       if (stop) stops.cancel.push(some[i]!.command);
       if (stop === "kill") stops.kill.push(some[i]!.command);
@@ -53,13 +55,15 @@ export async function noteProgress(
 /** @returns how the command should stop; undefined when it should not */
 async function note(
   { changes, store, now }: LedgerDeps,
-  edge: string,
+  { edge, epoch }: { edge: string; epoch: number },
   told: CommandProgress,
   seen: Item<Command> | undefined,
 ): Promise<"cancel" | "kill" | undefined> {
   let item = seen;
   for (let tries = 1; ; tries++) {
     if (!item || item.data.edge !== edge || item.data.state !== "running") return "cancel";
+    // A newer agent has taken it over since the epoch was checked.
+    if ((item.data.epoch ?? epoch) > epoch) return "cancel";
     const noted = withProgress(item.data, told, now());
     const { cancelRequestedAt, kill } = item.data;
     const stop = cancelRequestedAt === undefined ? undefined : kill ? "kill" : "cancel";

@@ -70,7 +70,7 @@ test("an agent that runs many: start, claim, progress and report over the wire, 
   const cancel = await bob.fetch(`/commands/${second.id}/cancel`, { method: "POST" });
   expect(cancel.status).toBe(202);
   const noted = await agent("progress", { epoch, commands: told }, wire.progressManyResponse);
-  expect(noted).toEqual({ cancel: [second.id] });
+  expect(noted).toEqual({ cancel: [second.id], kill: [] });
   const view = async (user: typeof alice, id: string) =>
     ((await (await user.fetch(`/commands/${id}`)).json()) as { data: Record<string, unknown> }).data;
   expect(await view(alice, first.id)).toMatchObject({ state: "running", granted_at: expect.any(String) });

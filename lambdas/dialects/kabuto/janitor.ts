@@ -30,16 +30,18 @@ async function cleanUser(core: DialectCore, owner: Owner): Promise<void> {
     });
   }
   await removeLeftImages(core, owner.uid);
+  const kept = keptOf(owner);
+  // Before the jobs are read: one that is made meanwhile is not taken for one that is gone.
+  const results = await staging.listNames(`${kept}results/`);
   const jobs = await listObjects(records, owner.uid, "job");
   const tokens = new Set(jobs.map(({ token }) => token));
   const ids = new Set(jobs.map(({ id }) => String(id)));
-  const kept = keptOf(owner);
   for (const token of await staging.listNames(`${kept}inbox/`)) {
     if (tokens.has(token)) continue;
     const [first] = await staging.list(`${kept}inbox/${token}/`, { limit: 1 });
     if (first && now() - first.modified > YOUNG_MS) await staging.deletePrefix(`${kept}inbox/${token}/`);
   }
-  for (const id of await staging.listNames(`${kept}results/`)) {
+  for (const id of results) {
     const run = ids.has(id) && (await records.get<RunRecord>(keys.run(owner.uid, Number(id))));
     if (run) await removeEarlierResults(core, owner, Number(id), run.data.command);
     else await staging.deletePrefix(`${kept}results/${id}/`);

@@ -75,8 +75,8 @@ export function largeEnds(name: string, makeWorld: () => Promise<World>): void {
       await world.agent({
         "volume.list": async ({ input, store }) => {
           if (input.volume === "absent") return { content: { n: 0, size: 2 }, truncated: false };
-          const { n } = await store(0, Buffer.from("[ ]"), 3);
-          return { content: { n, size: input.volume === "right" ? 3 : 2 }, truncated: false };
+          const stored = await store(0, Buffer.from("[ ]"), 3);
+          return { content: { ...stored, size: input.volume === "right" ? 3 : 2 }, truncated: false };
         },
       });
       const alice = await world.user("alice");
