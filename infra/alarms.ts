@@ -47,7 +47,7 @@ export class Alarms extends Construct {
       "LockHeld",
       worst("LongestLock"),
       waitingMinutes * 60,
-      `A command has held an edge for ${waitingMinutes} minutes`,
+      `A command has held a lane's only place for ${waitingMinutes} minutes`,
     );
     for (const [id, lambda] of Object.entries(lambdas)) {
       const title = id[0]!.toUpperCase() + id.slice(1);

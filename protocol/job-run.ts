@@ -32,7 +32,10 @@ export const jobRunInput = z
     envs: z.record(z.string(), z.string()).default({}),
     /** absent: a node of any kind */
     kind: z.enum(NODE_KINDS).optional(),
-    /** from its start; fetching its files and sending its result take as long as they take */
+    /**
+     * bounds its run: from the container's start or, while none can start, from when the run was due; fetching its files
+     * and sending its result take as long as they take
+     */
     maxMs: ms.optional(),
     /** names what was submitted together with it */
     submission: z.string().min(1).max(64),

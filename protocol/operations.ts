@@ -81,7 +81,7 @@ type Operation = {
   logs?: true;
   /**
    * Deadline of the work on the edge, in seconds from the grant of its resources. While content is sent, or a transfer
-   * waits for contact, it stands still.
+   * waits for contact, it is paused.
    */
   deadline: number;
 };

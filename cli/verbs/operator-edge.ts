@@ -159,7 +159,7 @@ async function reset({ output }: Session, [id]: [string], ground: GroundOptions)
   const lines = commands.map(
     (command) => `Gave up ${command.operation} ${command.id} of ${command.user}: ${command.state}`,
   );
-  const message = lines.length > 0 ? lines.join("\n") : `Nothing held ${id}`;
+  const message = lines.length > 0 ? lines.join("\n") : `Nothing runs on ${id}`;
   const [first] = commands;
   const data = {
     // as long as one command was all that an edge could run

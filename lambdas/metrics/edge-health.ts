@@ -41,7 +41,7 @@ export async function edgeHealth(
   return {
     edge,
     ...(beat && { silenceMs: age(beat.at) }),
-    // Behind a wide lane that is full it is in order to wait.
+    // In a wide lane that is full, waiting is expected.
     waitMs: most(
       lanes.filter((lane) => width(lane) === 1 || lane.running < width(lane)),
       ({ waitMs }) => waitMs,

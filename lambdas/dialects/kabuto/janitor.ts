@@ -13,7 +13,8 @@ const YOUNG_MS = 24 * 3600_000;
 
 /**
  * Completes submissions that a crash interrupted, removes images that were deleted, and what is kept for jobs that no
- * record names. It finds users by what is kept, and by their pipelines.
+ * record names. It finds users by what is kept of them: any other's submission is completed by the next request that
+ * submits or changes its pipeline.
  */
 export async function cleanUp(core: DialectCore): Promise<void> {
   for (const user of await core.staging.listNames(`${KEPT}/`)) {
