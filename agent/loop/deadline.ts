@@ -3,7 +3,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Runs out after so many milliseconds of work on the edge. It is paused while at least one piece of work asks
- * for: what takes as long as contact wants is not work.
+ * for that: what takes as long as there is no contact is not work.
  */
 export class Deadline {
   readonly #end: () => void;

@@ -29,7 +29,7 @@ type Of = {
   signal: AbortSignal;
   spool?: SpoolPlace;
   outgoing: OutgoingStore;
-  /** stands still while content is sent, and while a transfer waits for contact (default: there is none) */
+  /** is paused while content is sent, and while a transfer waits for contact (default: there is none) */
   deadline?: Pick<Deadline, "pauseDuring">;
 };
 

@@ -42,6 +42,18 @@ describe("the janitor", () => {
     expect((await ground.ledger.command("alice", command.id)).state).toBe("expired");
   });
 
+  test("an edge that cannot be cleaned keeps no other, and not the round", async () => {
+    await ground.accounts.addEdge("em0");
+    const command = await ground.ledger.reserve(draft, false);
+    const expire = ground.ledger.expireAbandoned.bind(ground.ledger);
+    vi.spyOn(ground.ledger, "expireAbandoned").mockImplementation(async (edge, age) => {
+      if (edge === "em0") throw new Error("broken");
+      return expire(edge, age);
+    });
+    await ground.janitor.round(0);
+    expect((await ground.ledger.command("alice", command.id)).state).toBe("expired");
+  });
+
   test("what is staged of a queued or running command stays, of an ended one it goes", async () => {
     const command = await ground.ledger.reserve(draft, false);
     const prefix = `uplink/alice/pod-a/${command.id}/`;

@@ -46,7 +46,12 @@ export class Janitor {
   async round(stagingMs?: number): Promise<void> {
     const { ledger, store, changes, now, log } = this.#parts;
     for (const edge of await this.#parts.edges()) {
-      for (const command of await ledger.expireAbandoned(edge, stagingMs)) {
+      // One edge whose records cannot be cleaned does not keep the others, nor the ground from its start.
+      const expired = await ledger.expireAbandoned(edge, stagingMs).catch((error: unknown) => {
+        log.error({ err: error, edge }, "abandoned commands of an edge are left for the next round");
+        return [];
+      });
+      for (const command of expired) {
         log.info({ edge, command: command.id }, "expired an abandoned command");
         changes.changed(command.id);
       }
