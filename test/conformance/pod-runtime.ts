@@ -184,16 +184,15 @@ export function podRuntimeConformance(name: string, create: () => Promise<Runtim
       expect(await runtime.inspect(both.run)).toMatchObject({ terminated: { exitCode: 137 } });
     });
 
-    test("a mount is read-only where the run says so, beside one that can be written; no /data is made", async () => {
+    test("a mount is read-only where the run says so, beside one that can be written; WORKDIR / stays", async () => {
       const [inbox, outbox] = [newMount(), newMount()];
       writeFileSync(path.join(inbox.path, "a"), "hello");
-      const script =
-        "cat /inbox/a > /outbox/b; touch /inbox/c 2>/dev/null || echo refused; pwd; ls -d /data 2>/dev/null";
+      const script = "cat /inbox/a > /outbox/b; touch /inbox/c 2>/dev/null || echo refused; pwd; exit 5";
       const mounts = [
         { ...inbox, at: "/inbox", readOnly: true },
         { ...outbox, at: "/outbox" },
       ];
-      const run = sh(`${script} || exit 5`, { mounts, network: "none" });
+      const run = sh(script, { mounts, network: "none" });
       delete run.defaultWorkdir;
       await runtime.start(run);
       expect(await finished(run.run)).toMatchObject({ terminated: { exitCode: 5 } });
