@@ -78,6 +78,8 @@ export class VirtualTime {
   async run(ms: number, over: () => boolean = () => false): Promise<boolean> {
     const end = this.#now + ms;
     for (;;) {
+      // all that follows from what came before has happened when the event loop comes round
+      await new Promise((resolve) => real.setImmediate(resolve));
       if (over()) return true;
       const [next] = this.#events;
       if (!next || next.at > end) {
@@ -90,8 +92,6 @@ export class VirtualTime {
       if (++this.count > MOST_EVENTS) throw new Error(`more than ${MOST_EVENTS} events: something spins`);
       if (next.owner) next.owner.within(next.run);
       else next.run();
-      // all that follows from it at once has happened when the event loop comes round
-      await new Promise((resolve) => real.setImmediate(resolve));
     }
   }
 
