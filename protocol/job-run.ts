@@ -57,6 +57,9 @@ export type JobRun = z.infer<typeof jobRunInput>;
 export const JOB_PHASES = ["fetching", "waiting", "starting", "running", "packing", "sending"] as const;
 export type JobPhase = (typeof JOB_PHASES)[number];
 
+/** Name of the resource that a job waits for behind others of its group (wire.ts, `waitsFor`). */
+export const EARLIER_JOBS = "the earlier jobs of its group";
+
 /** How a job ended. */
 export const JOB_REASONS = [
   "Completed",

@@ -33,6 +33,12 @@ export type GroundClientOptions = {
 /** What the rest of the agent sees of the ground. */
 export type GroundPort = Pick<GroundClient, keyof GroundClient>;
 
+/** The answer to a claim with `room`; undefined where a ground that is too old to know of it gave a command. */
+const CLAIMED = z.union([
+  wire.claimResponse,
+  z.object({ resumed: z.undefined().optional() }).transform(() => undefined),
+]);
+
 const POOL = { keepAlive: true, maxSockets: 16 };
 
 /**
@@ -66,9 +72,7 @@ export class GroundClient {
   /** With `room`; undefined when the ground is too old to know of it. */
   async claimMany(body: z.input<typeof wire.claimRequest>): Promise<wire.ClaimResponse | undefined> {
     const answer = await this.#call("POST", "agent/claim", JSON.stringify(body));
-    const one =
-      answer.status === 204 || read(answer.text, z.object({ resumed: z.unknown() })).resumed === undefined;
-    return one ? undefined : read(answer.text, wire.claimResponse);
+    return answer.status === 204 ? undefined : read(answer.text, CLAIMED);
   }
 
   /** What changed of many commands. @returns ids of those that should stop */

@@ -1,4 +1,5 @@
 import type { JobEnd, JobReason } from "#protocol/job-run.ts";
+import { KILLED } from "../pods/container-state.ts";
 import type { RunRecord } from "../pods/runs/run-record.ts";
 
 const MESSAGE_LENGTH = 1024;
@@ -12,9 +13,6 @@ const FAILED: readonly string[] = [
   "Evicted",
   "NodeLost",
 ] satisfies JobReason[];
-
-/** Exit code of what was killed. */
-const KILLED = 137;
 
 /** How a job ended, as its run did. Pure. @param missing its image was not there */
 export function endOfRun(record: Readonly<RunRecord>, missing: boolean): JobEnd {

@@ -2,6 +2,8 @@ import type { ContainerState } from "#protocol/operations.ts";
 
 /** Exit code of a run that never ran. */
 export const NEVER_RAN = 128;
+/** Exit code of what SIGKILL ended. */
+export const KILLED = 137;
 
 /** The `terminated` part of a container's state. */
 export type Terminated = Extract<ContainerState, { terminated: unknown }>["terminated"];

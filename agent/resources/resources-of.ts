@@ -1,4 +1,5 @@
 import { type ImageName, nameAndTag, parseOwnImage } from "#protocol/image-reference.ts";
+import { EARLIER_JOBS } from "#protocol/job-run.ts";
 import { inSpace } from "#protocol/names.ts";
 import type { InputOf, OperationName } from "#protocol/operations.ts";
 import type { ResourceUse } from "./resource.ts";
@@ -109,7 +110,7 @@ const DECLARED: Declared = {
     if (group === undefined) return [one];
     // One group alone leaves places to others, or they could not begin though there is a place to run.
     const own = `jobs ${lane}/${user}/${group}`;
-    return [one, { key: own, name: "the earlier jobs of its group", mode: "place", places: ahead + 1 }];
+    return [one, { key: own, name: EARLIER_JOBS, mode: "place", places: ahead + 1 }];
   },
   "nodes.status": () => [],
   "edge.publish": () => [publicNames("write")],
@@ -145,7 +146,7 @@ export function laterResourcesOf<O extends OperationName>(
   { lane, group, jobs }: ResourceScope,
 ): readonly ResourceUse[] {
   if (operation !== "job.run") return [];
-  const earlier = { name: "the earlier jobs of its group", mode: "write" } as const;
+  const earlier = { name: EARLIER_JOBS, mode: "write" } as const;
   return [
     ...(group === undefined ? [] : [{ ...earlier, key: groupKey(lane, user, group) }]),
     { key: RUNNING_JOBS, name: "a place to run", mode: "place", places: jobs.atOnce },

@@ -14,12 +14,11 @@ export function chosenDialects(
   if (chosen.length === 0) return all;
   const every = [...all, ...early];
   const known = every.map(({ name }) => name);
-  const named = every.filter(({ name }) => chosen.includes(name));
-  const unknown = chosen.find((name) => !named.some((one) => one.name === name));
+  const unknown = chosen.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new Error(
       `PERIGEE_DIALECTS: there is no dialect ${JSON.stringify(unknown)}, only ${known.join(", ")}`,
     );
   }
-  return named;
+  return every.filter(({ name }) => chosen.includes(name));
 }

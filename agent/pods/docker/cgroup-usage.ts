@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { isErrno } from "../../files/directory.ts";
 import type { RunUsage } from "../pod-runtime.ts";
 
 /** Where the counters of a process' control group are: each controller's own (v1), or one for all (v2). */
@@ -46,7 +47,7 @@ export function usageOf(group: Cgroup): RunUsage | undefined {
       ioBytes: sum(readOr(io, "blkio.throttle.io_service_bytes"), /^\d+:\d+ (?:Read|Write) (\d+)$/gm),
     };
   } catch (error) {
-    if (["ENOENT", "ENODEV"].includes(String((error as NodeJS.ErrnoException).code))) return undefined;
+    if (isErrno(error, "ENOENT", "ENODEV")) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { NEVER_RAN, type Terminated, wholeSeconds } from "../container-state.ts";
+import { KILLED, NEVER_RAN, type Terminated, wholeSeconds } from "../container-state.ts";
 import type { LogPusher } from "../logs/log-pusher.ts";
 import { clamp } from "./clamp.ts";
 import type { Preparations } from "./preparations.ts";
@@ -13,9 +13,6 @@ export type EndingDeps = {
   preparations: Preparations;
   now: () => number;
 };
-
-/** Exit code of what SIGKILL ended. */
-const KILLED = 137;
 
 /** Notes how runs end, and that they are to end. */
 export class RunEndings {

@@ -1,4 +1,5 @@
-import type { JobPhase } from "#protocol/job-run.ts";
+import { EARLIER_JOBS, type JobPhase } from "#protocol/job-run.ts";
+import type { ResultOf } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../../ledger/command.ts";
 import type { DialectCore } from "../core.ts";
@@ -34,6 +35,10 @@ export function stateOf({ run, command, pending }: KnownJob): JobState {
   return command?.state === "running" && hasContainer(command) ? "running" : "in_queue";
 }
 
+export function isBusy(known: KnownJob): boolean {
+  return ["in_queue", "running"].includes(stateOf(known));
+}
+
 /** Why it is in its state; null where there is nothing to say. */
 export function reasonOf(known: KnownJob, inContact: boolean): string | null {
   const { run, command, pending } = known;
@@ -44,7 +49,7 @@ export function reasonOf(known: KnownJob, inContact: boolean): string | null {
   if (command?.state !== "running") return inContact ? "Waiting" : "NoContact";
   if (phase === "packing" || phase === "sending") return "Sending";
   if (phase === "running") return null;
-  if (command.waitsFor?.resource.includes("group")) return "Pipeline";
+  if (command.waitsFor?.resource === EARLIER_JOBS) return "Pipeline";
   return phase === "fetching" ? "Fetching" : "Waiting";
 }
 
@@ -59,7 +64,6 @@ export async function liveCommand(
 
 /** How a run ended whose command is at its end. */
 export function endOf(command: Command, resultBytes: number | null): RunEnd {
-  const none = { cpuMs: 0, memoryBytes: 0, ioBytes: 0 };
   const failed = (reason: string, message: string | null): RunEnd => ({
     state: "failed",
     response: -1,
@@ -67,7 +71,7 @@ export function endOf(command: Command, resultBytes: number | null): RunEnd {
     message,
     startedAt: null,
     finishedAt: command.endedAt ?? null,
-    used: none,
+    used: { cpuMs: 0, memoryBytes: 0, ioBytes: 0 },
     resultBytes: null,
   });
   if (!isTerminal(command.state)) throw new Error(`command ${command.id} has not ended`);
@@ -77,15 +81,7 @@ export function endOf(command: Command, resultBytes: number | null): RunEnd {
     const { code, message } = command.failure ?? { code: "INTERRUPTED", message: "" };
     return failed(code === "QUOTA_EXCEEDED" || code === "STORAGE_FULL" ? "Evicted" : "Interrupted", message);
   }
-  const end = command.result as {
-    state: "done" | "failed";
-    reason: string;
-    message?: string;
-    exitCode: number | null;
-    startedAt: number | null;
-    finishedAt: number | null;
-    used?: RunEnd["used"];
-  };
+  const end = command.result as ResultOf<"job.run">;
   return {
     state: end.state,
     response: end.exitCode ?? -1,
@@ -93,7 +89,7 @@ export function endOf(command: Command, resultBytes: number | null): RunEnd {
     message: end.message ?? null,
     startedAt: end.startedAt,
     finishedAt: end.finishedAt,
-    used: end.used ?? none,
+    used: end.used,
     resultBytes: end.state === "done" ? resultBytes : null,
   };
 }
