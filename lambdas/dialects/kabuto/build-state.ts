@@ -63,11 +63,13 @@ async function outputOf(core: DialectCore, user: string, id: string): Promise<ob
       lines.push(`${text}\n`);
       bytes += Buffer.byteLength(text) + 1;
     }
-    while (bytes > OUTPUT_BYTES) {
-      const size = Buffer.byteLength(lines.shift()!);
+    let over = 0;
+    for (; bytes > OUTPUT_BYTES; over++) {
+      const size = Buffer.byteLength(lines[over]!);
       bytes -= size;
       left += size;
     }
+    lines.splice(0, over);
     if (page.complete) break;
     if (page.rows.length === 0) return undefined;
     after = page.next;

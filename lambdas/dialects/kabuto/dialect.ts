@@ -5,14 +5,14 @@ import { LANES } from "./lanes.ts";
 import { authenticate } from "./log-in.ts";
 import { errors, statusAnswer } from "./refusals.ts";
 import { removed } from "./removed.ts";
-import { mount } from "./routes.ts";
+import { mount, OPEN } from "./routes.ts";
 
 /** Kabuto's API: images from Dockerfiles, and jobs in pipelines, many at once. No answer waits for the edge. */
 export const kabuto: Dialect = {
   name: "kabuto",
   lanes: LANES,
   paths: ["/", "/register/*", "/login/*", "/logout/*", "/image/*", "/pipeline/*", "/jobs/*", "/execution/*"],
-  open: ["/register", "/register/confirm/:login/:token", "/login"],
+  open: OPEN,
   authenticate,
   mount,
   errors,

@@ -2,12 +2,9 @@ import { createRoute, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Registry } from "../../docs/registry.ts";
 import { STATUSES } from "./refusals.ts";
 import { ROUTE_DOCS, type RouteDoc } from "./route-docs.ts";
-import { ROUTES } from "./routes.ts";
+import { OPEN, ROUTES } from "./routes.ts";
 
 const COOKIE = "kabutoSession";
-
-/** Open to everybody. */
-const OPEN = ["/register", "/register/confirm/:login/:token", "/login"];
 
 /** Adds the routes to the OpenAPI document, with the cookie that a log-in sets. */
 export function documentKabuto(registry: Registry): void {

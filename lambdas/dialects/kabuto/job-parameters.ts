@@ -1,10 +1,10 @@
 import { NODE_KINDS, type NodeKind } from "#protocol/names.ts";
 import type { DialectCore } from "../core.ts";
 import { commandOf } from "./command-words.ts";
-import { findObject, idOf } from "./objects.ts";
+import { findObject } from "./objects.ts";
 import type { Given } from "./parameters.ts";
 import type { ImageRecord, JobRecord, PipelineRecord } from "./records.ts";
-import { parameterError, refusal, TEXTS } from "./refusals.ts";
+import { notAnInteger, parameterError, refusal, TEXTS } from "./refusals.ts";
 import { longestMinutes } from "./settings.ts";
 
 const COMMAND_BYTES = 64 * 1024;
@@ -24,14 +24,14 @@ export function jobParameters(
   };
 }
 
-/** The image that `image_id` names. @throws a refusal when it is none of the user's, or of another edge */
-export async function namedImage(
+/** An image for jobs of a pipeline. @throws a refusal when it is none of the user's, or of another edge */
+export async function imageFor(
   { records }: Pick<DialectCore, "records">,
   uid: string,
   pipeline: PipelineRecord,
-  id: string | undefined,
+  id: number | undefined,
 ): Promise<ImageRecord> {
-  const image = (await findObject(records, uid, "image", idOf(id)))?.data;
+  const image = (await findObject(records, uid, "image", id))?.data;
   if (!image || image.edge !== pipeline.edge) throw refusal(TEXTS.noImage);
   return image;
 }
@@ -44,9 +44,7 @@ function checkedCommand(command: string): string {
 }
 
 function minutesOf(text: string, most: number): number {
-  if (!/^\d{1,9}$/.test(text)) {
-    throw parameterError("max_duration", `invalid literal for int() with base 10: '${text.slice(0, 100)}'`);
-  }
+  if (!/^\d{1,9}$/.test(text)) throw notAnInteger("max_duration", text);
   const minutes = Number(text);
   if (minutes >= 1 && minutes <= most) return minutes;
   throw parameterError("max_duration", `must be from 1 to ${most} minutes`);

@@ -1,29 +1,7 @@
 import type { DialectCore } from "../core.ts";
 import { dateOf } from "./dates.ts";
-import { isPending, type KnownJob, liveCommand, reasonOf, stateOf } from "./job-state.ts";
-import { findObject } from "./objects.ts";
-import type { Owner } from "./owner.ts";
-import { type JobRecord, keys, type PipelineRecord, type RunRecord } from "./records.ts";
-
-/** What is known of a user's jobs, in their order. `pipelines` are those that they are in. */
-export async function knownJobs(
-  core: Pick<DialectCore, "records" | "commands">,
-  { user, uid }: Owner,
-  jobs: readonly JobRecord[],
-  pipelines: ReadonlyMap<number, PipelineRecord>,
-): Promise<KnownJob[]> {
-  const ids = [...new Set(jobs.flatMap(({ image }) => image ?? []))];
-  const found = await Promise.all(ids.map((id) => findObject(core.records, uid, "image", id)));
-  const images = new Set(found.flatMap((item) => item?.data.id ?? []));
-  return Promise.all(
-    jobs.map(async (stored) => {
-      const job = { ...stored, image: images.has(stored.image ?? 0) ? stored.image : null };
-      const run = (await core.records.get<RunRecord>(keys.run(uid, job.id)))?.data;
-      const pending = isPending(pipelines.get(job.pipeline), job, run);
-      return { job, run, pending, command: await liveCommand(core, user, run) };
-    }),
-  );
-}
+import { type KnownJob, reasonOf, stateOf } from "./job-state.ts";
+import type { PipelineRecord } from "./records.ts";
 
 /** The map of jobs that answers hold. */
 export async function jobsView(

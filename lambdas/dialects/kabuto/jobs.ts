@@ -6,21 +6,22 @@ import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { deleteJobs } from "./delete-jobs.ts";
 import { attachmentSink, extendInbox } from "./inbox.ts";
-import { jobParameters, namedImage } from "./job-parameters.ts";
-import { type KnownJob, stateOf } from "./job-state.ts";
-import { jobsView, knownJobs } from "./job-view.ts";
+import { imageFor, jobParameters } from "./job-parameters.ts";
+import { isBusy, type KnownJob, stateOf } from "./job-state.ts";
+import { jobsView } from "./job-view.ts";
 import { inboxOf } from "./kept.ts";
+import { jobsOf, knownJobs, knownJobsOf } from "./known-jobs.ts";
 import { counterWrite, findObject, idOf, listObjects, MOST, readCounter } from "./objects.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { type Attachment, readParameters } from "./parameters.ts";
 import { changePipeline } from "./pipeline-change.ts";
+import { queryOf } from "./query.ts";
 import { type JobRecord, keys, type PipelineRecord } from "./records.ts";
 import { refusal, TEXTS } from "./refusals.ts";
 import { replayOf } from "./replay.ts";
 import { resultAnswer } from "./results.ts";
 import { skipBehind } from "./skip-behind.ts";
-import { jobsOf } from "./submissions.ts";
-import { queryOf, waitMs } from "./wait.ts";
+import { waitMs } from "./wait.ts";
 
 /** Jobs of one pipeline. */
 const MOST_IN_PIPELINE = 100;
@@ -34,7 +35,7 @@ export async function postJob(c: DialectContext, core: DialectCore): Promise<Res
   try {
     const { given, attachments } = await readWithFiles(c, core, owner, pipeline.data.edge, token);
     const parameters = jobParameters(given, core);
-    const image = await namedImage(core, owner.uid, pipeline.data, given.get("image_id"));
+    const image = await imageFor(core, owner.uid, pipeline.data, idOf(given.get("image_id")));
     const listed = attachments.length > 0 && (await extendInbox(core, owner, { token }, attachments));
     const of = { id: pipeline.data.id, unknown: TEXTS.noPipeline };
     const replay = replayOf(c, core, owner.uid, { given, attachments });
@@ -81,10 +82,10 @@ export async function putJob(c: DialectContext, core: DialectCore): Promise<Resp
   const { given, attachments } = await readWithFiles(c, core, owner, pipeline.edge, token);
   const parameters = jobParameters(given, core);
   const named = given.get("image_id");
-  const image = named === undefined ? undefined : await namedImage(core, owner.uid, pipeline, named);
+  const image = named === undefined ? undefined : await imageFor(core, owner.uid, pipeline, idOf(named));
   const of = { id: pipeline.id, unknown: TEXTS.jobToUpdate };
   const replaced = await changePipeline(core, owner, of, async (current) => {
-    const [now] = await knownIn(core, owner, current, [id]);
+    const [now] = await knownJobsOf(core, owner, current, [id]);
     if (!now) throw refusal(TEXTS.jobToUpdate);
     if (isBusy(now)) throw refusal(TEXTS.jobBusy);
     const listed = attachments.length > 0 ? await extendInbox(core, owner, now.job, attachments) : undefined;
@@ -145,7 +146,7 @@ export async function deleteJob(c: DialectContext, core: DialectCore): Promise<R
   if (known.command) await kill(core, owner, known.command.id);
   const of = { id: pipeline.id, unknown: TEXTS.jobToDelete };
   const gone = await changePipeline(core, owner, of, async (current) => {
-    const jobs = await knownIn(core, owner, current, [known.job.id]);
+    const jobs = await knownJobsOf(core, owner, current, [known.job.id]);
     if (jobs.length === 0) throw refusal(TEXTS.jobToDelete);
     if (jobs.some((one) => stateOf(one) === "in_queue")) throw refusal(TEXTS.jobInQueue);
     const { writes } = await deleteJobs.writes(core, owner, jobs);
@@ -186,10 +187,6 @@ function ended(error: unknown): void {
   if ((error as { code?: unknown }).code !== "NOT_CANCELLABLE") throw error;
 }
 
-function isBusy(known: KnownJob): boolean {
-  return ["in_queue", "running"].includes(stateOf(known));
-}
-
 async function readWithFiles(
   c: DialectContext,
   core: DialectCore,
@@ -228,11 +225,6 @@ async function findJob(c: DialectContext, core: DialectCore, owner: Owner): Prom
   if (!pipeline || !job || job.data.pipeline !== pipeline.data.id) return undefined;
   const [known] = await knownJobs(core, owner, [job.data], new Map([[pipeline.data.id, pipeline.data]]));
   return { known: known!, pipeline: pipeline.data };
-}
-
-async function knownIn(core: DialectCore, owner: Owner, pipeline: PipelineRecord, ids: readonly number[]) {
-  const jobs = (await jobsOf(core, owner, pipeline)).filter(({ id }) => ids.includes(id));
-  return knownJobs(core, owner, jobs, new Map([[pipeline.id, pipeline]]));
 }
 
 async function pipelinesOf(c: DialectContext, core: DialectCore, { uid }: Owner): Promise<PipelineRecord[]> {

@@ -7,10 +7,11 @@ import type { DialectContext } from "../dialect.ts";
 import { findObject, idOf } from "./objects.ts";
 import { ownerOf } from "./owner.ts";
 import { readParameters } from "./parameters.ts";
+import { queryOf } from "./query.ts";
 import { keys, type RunRecord } from "./records.ts";
-import { parameterError, refusal, TEXTS } from "./refusals.ts";
+import { notAnInteger, parameterError, refusal, TEXTS } from "./refusals.ts";
 import { knownPodOf } from "./submissions.ts";
-import { queryOf, waitMs } from "./wait.ts";
+import { waitMs } from "./wait.ts";
 
 /** Ids of rows: `(run - 1) * RUN_BYTES` and the offset in the run's log at which the row ends. */
 const RUN_BYTES = 2 ** 40;
@@ -122,9 +123,7 @@ async function firstKept(
 }
 
 function wholeNumber(name: string, text = "0"): number {
-  if (!/^[+-]?\d{1,16}$/.test(text.trim())) {
-    throw parameterError(name, `invalid literal for int() with base 10: '${text.slice(0, 100)}'`);
-  }
+  if (!/^[+-]?\d{1,16}$/.test(text.trim())) throw notAnInteger(name, text);
   const value = Number(text);
   if (value < 0) throw parameterError(name, "must not be negative");
   return value;

@@ -3,11 +3,11 @@ import { GiB, LIMITS, MiB } from "#protocol/limits.ts";
 import { bodyStream } from "../../http/body-stream.ts";
 import { readMediaType } from "../../http/media-type.ts";
 import { type FormOptions, type ReceivedFile, receiveForm } from "../../http/multipart/receive-form.ts";
-import { rawTarget } from "../../http/raw-request.ts";
 import { collectBody, isJson } from "../../http/read-body.ts";
 import type { StoredObject } from "../../ports/staging.ts";
 import type { DialectContext } from "../dialect.ts";
 import { attachmentPath } from "./attachment-path.ts";
+import { queryOf } from "./query.ts";
 import { parameterError } from "./refusals.ts";
 
 /** What a request gives, by name: the first value that is not empty counts. */
@@ -35,8 +35,7 @@ export async function readParameters(
   sink?: AttachmentSink,
 ): Promise<{ given: Given; attachments: Attachment[] }> {
   const query = new Map<string, string>();
-  const target = Buffer.from(rawTarget(c), "latin1").toString();
-  addForm(query, /^[^?#]*\?([^#]*)/.exec(target)?.[1] ?? "");
+  addForm(query, queryOf(c));
   const type = c.req.header("content-type") ?? "";
   const { value: media } = readMediaType(type);
   const form = new Map<string, string>();
@@ -45,7 +44,7 @@ export async function readParameters(
   if (media === "multipart/form-data") attachments = await readMultipart(c, type, form, sink);
   else {
     const bytes = await collectBody(c, LIMITS.bodyBytes);
-    if (media === "application/x-www-form-urlencoded") addForm(form, bytes.toString());
+    if (media === "application/x-www-form-urlencoded") addForm(form, new URLSearchParams(bytes.toString()));
     else if (isJson(media) && bytes.length > 0) addObject(object, bytes.toString());
   }
   return { given: new Map([...form, ...query, ...object]), attachments };
@@ -71,8 +70,8 @@ function add(to: Map<string, string>, name: string, value: string): void {
   if (value !== "" && !to.has(name)) to.set(name, value);
 }
 
-function addForm(to: Map<string, string>, text: string): void {
-  for (const [name, value] of new URLSearchParams(text)) add(to, name, value);
+function addForm(to: Map<string, string>, form: URLSearchParams): void {
+  for (const [name, value] of form) add(to, name, value);
 }
 
 type WithSource = (key: string, value: unknown, context: { source?: string }) => unknown;

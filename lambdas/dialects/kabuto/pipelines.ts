@@ -4,8 +4,8 @@ import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { dateOf } from "./dates.ts";
 import { deleteJobs } from "./delete-jobs.ts";
-import { stateOf } from "./job-state.ts";
-import { knownJobs } from "./job-view.ts";
+import { isBusy, stateOf } from "./job-state.ts";
+import { knownJobsOf } from "./known-jobs.ts";
 import { counterWrite, findObject, idOf, listObjects, MOST, readCounter } from "./objects.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { atMost, type Given, readParameters, required } from "./parameters.ts";
@@ -13,7 +13,7 @@ import { changePipeline } from "./pipeline-change.ts";
 import { keys, type OnFailure, type PipelineRecord } from "./records.ts";
 import { parameterError, refusal, TEXTS } from "./refusals.ts";
 import { replayOf } from "./replay.ts";
-import { jobsOf, submitPipeline } from "./submissions.ts";
+import { submitPipeline } from "./submissions.ts";
 
 const NAME = 128;
 
@@ -57,8 +57,8 @@ export async function deletePipeline(c: DialectContext, core: DialectCore): Prom
   for (;;) {
     // as many jobs as a transaction holds; the pipeline goes with the last of them
     const jobs = await changePipeline(core, owner, of, async (pipeline) => {
-      const known = await knownOf(core, owner, pipeline);
-      if (known.some((one) => isBusy(stateOf(one)))) throw refusal(TEXTS.pipelineInUse);
+      const known = await knownJobsOf(core, owner, pipeline);
+      if (known.some((one) => isBusy(one))) throw refusal(TEXTS.pipelineInUse);
       const { gone, left, writes } = await deleteJobs.writes(core, owner, known);
       if (left.length > 0) {
         return { pipeline: { ...pipeline, jobs: left }, writes, value: { gone, last: false } };
@@ -111,11 +111,11 @@ export async function postCancel(c: DialectContext, core: DialectCore): Promise<
   const owner = await ownerOf(c, core);
   const item = await findObject(core.records, owner.uid, "pipeline", idOf(c.req.param("pipeline")));
   if (!item) throw refusal(TEXTS.noPipeline);
-  for (const { command } of (await knownOf(core, owner, item.data)).reverse()) {
+  for (const { command } of (await knownJobsOf(core, owner, item.data)).reverse()) {
     // from the last on: none is given a place that another one leaves
     if (command) await core.dispatch.cancel(owner.user, command.id).catch(() => undefined);
   }
-  const known = await knownOf(core, owner, item.data);
+  const known = await knownJobsOf(core, owner, item.data);
   return json(Object.fromEntries(known.map((one) => [one.job.id, stateOf(one)])));
 }
 
@@ -125,8 +125,8 @@ async function removeJobs(core: DialectCore, owner: Owner, of: Of, ids: readonly
   for (;;) {
     const { gone, busy, more } = await changePipeline(core, owner, of, async (pipeline) => {
       const meant = new Set(ids);
-      const known = (await knownOf(core, owner, pipeline)).filter(({ job }) => meant.has(String(job.id)));
-      const busy = known.filter((one) => isBusy(stateOf(one))).map(({ job }) => String(job.id));
+      const known = (await knownJobsOf(core, owner, pipeline)).filter(({ job }) => meant.has(String(job.id)));
+      const busy = known.filter((one) => isBusy(one)).map(({ job }) => String(job.id));
       if (busy.length > 0) return { pipeline, value: { gone: [], busy, more: false } };
       const { gone, left, writes } = await deleteJobs.writes(core, owner, known);
       const taken = new Set(gone.map(({ job }) => job.id));
@@ -149,15 +149,6 @@ function rearrange(core: DialectCore, owner: Owner, of: Of, ids: readonly string
     // that text for rearranging too
     return { pipeline: { ...pipeline, jobs: ids.map(Number) }, value: "Successfully removed jobs" };
   });
-}
-
-async function knownOf(core: DialectCore, owner: Owner, pipeline: PipelineRecord) {
-  const jobs = await jobsOf(core, owner, pipeline);
-  return knownJobs(core, owner, jobs, new Map([[pipeline.id, pipeline]]));
-}
-
-function isBusy(state: string): boolean {
-  return state === "in_queue" || state === "running";
 }
 
 function idsOf(text: string): string[] {

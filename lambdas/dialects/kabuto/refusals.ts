@@ -74,6 +74,11 @@ export function parameterError(name: string, rule: string): PerigeeError {
   return new PerigeeError("INVALID_PARAMETERS", `[${name}]: ${rule}`, { data: { kabuto: "parameter" } });
 }
 
+/** 400 for a text that should be a whole number, in Python's words. */
+export function notAnInteger(name: string, text: string): PerigeeError {
+  return parameterError(name, `invalid literal for int() with base 10: '${text.slice(0, 100)}'`);
+}
+
 /** A body of one of {@link STATUSES}. */
 export function statusAnswer(status: RefusedStatus, headers: Record<string, string> = {}): Response {
   return json({ status, message: STATUSES[status] }, status, headers);

@@ -4,6 +4,7 @@ import type { Removal } from "../dialect.ts";
 import { removeGone } from "./gone-images.ts";
 import { keptOf } from "./kept.ts";
 import { type GoneRecord, keys, type LoginRecord, type RegistrationRecord } from "./records.ts";
+import { hashIn } from "./sessions.ts";
 
 const PAGE = 20;
 
@@ -16,7 +17,7 @@ export async function removed(core: DialectCore, { user, uid, edge }: Removal): 
   for (;;) {
     const items = await records.query({ pk: uid, limit: PAGE });
     if (items.length === 0) break;
-    const sessions = items.flatMap(({ sk }) => (sk.startsWith("session#") ? [sk.split("#")[2]!] : []));
+    const sessions = items.flatMap(({ sk }) => hashIn(sk) ?? []);
     await records.transact(items.map(({ pk, sk }) => ({ delete: { pk, sk } })));
     if (sessions.length > 0) {
       await records.transact(sessions.map((hash) => ({ delete: keys.session(hash) })));

@@ -47,6 +47,9 @@ export const ROUTES: readonly (readonly [path: string, handles: Readonly<Record<
   ["/execution/:job/logs/:log", { GET: getLogs }],
 ];
 
+/** Open to everybody. */
+export const OPEN = ["/register", "/register/confirm/:login/:token", "/login"];
+
 /** Puts the dialect's routes on an app; what they throw, the ground's own handler words with `errors`. */
 export function mount(app: Hono<GroundEnv>, core: DialectCore): void {
   for (const [path, handles] of ROUTES) {

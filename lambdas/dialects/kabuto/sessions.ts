@@ -47,8 +47,13 @@ export async function endSession({ records }: Deps, cookie: string): Promise<voi
   await records.transact([{ delete: keys.session(hash) }, { delete: keys.userSession(uid, at, hash) }]);
 }
 
+/** The hash of a session's cookie, from the key under which its user has it. */
+export function hashIn(sk: string): string | undefined {
+  return sk.startsWith("session#") ? sk.split("#")[2] : undefined;
+}
+
 function endWrites(uid: string, sk: string): Write[] {
-  return [{ delete: { pk: uid, sk } }, { delete: keys.session(sk.split("#")[2]!) }];
+  return [{ delete: { pk: uid, sk } }, { delete: keys.session(hashIn(sk)!) }];
 }
 
 function hashOf(cookie: string): string {

@@ -1,10 +1,9 @@
 import { optimistically } from "../../ports/optimistically.ts";
 import type { DialectCore } from "../core.ts";
 import type { KnownJob } from "./job-state.ts";
-import { knownJobs } from "./job-view.ts";
+import { knownJobsOf } from "./known-jobs.ts";
 import type { Owner } from "./owner.ts";
 import { keys, type PipelineRecord, type RunRecord } from "./records.ts";
-import { jobsOf } from "./submissions.ts";
 
 /** Ends the jobs of a submission that wait behind one that was cancelled, as `on_failure=stop` has it. */
 export async function skipBehind(
@@ -13,8 +12,7 @@ export async function skipBehind(
   pipeline: PipelineRecord,
   cancelled: KnownJob,
 ): Promise<void> {
-  const jobs = await jobsOf(core, owner, pipeline);
-  const all = await knownJobs(core, owner, jobs, new Map([[pipeline.id, pipeline]]));
+  const all = await knownJobsOf(core, owner, pipeline);
   const at = all.findIndex(({ job }) => job.id === cancelled.job.id);
   const waiting = all
     .slice(at + 1)

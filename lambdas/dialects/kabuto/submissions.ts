@@ -8,12 +8,13 @@ import { optimistically } from "../../ports/optimistically.ts";
 import type { DialectCore } from "../core.ts";
 import { commandOf } from "./command-words.ts";
 import { stageInbox } from "./inbox.ts";
-import { stateOf } from "./job-state.ts";
-import { knownJobs } from "./job-view.ts";
+import { imageFor } from "./job-parameters.ts";
+import { isBusy, stateOf } from "./job-state.ts";
+import { knownJobsOf } from "./known-jobs.ts";
 import { JOB_LANE, SPACE } from "./lanes.ts";
 import { findObject } from "./objects.ts";
 import type { Owner } from "./owner.ts";
-import { type JobRecord, keys, type OfCommand, type PipelineRecord, type RunRecord } from "./records.ts";
+import { keys, type OfCommand, type PipelineRecord, type RunRecord } from "./records.ts";
 import { refusal, TEXTS } from "./refusals.ts";
 import type { Replay } from "./replay.ts";
 import { removeEarlierResults } from "./results.ts";
@@ -41,12 +42,11 @@ export async function submitPipeline(
     const item = await findObject(core.records, owner.uid, "pipeline", id);
     if (!item) throw refusal(TEXTS.noPipeline);
     if (item.data.pending) return { pipeline: item.data };
-    const jobs = await jobsOf(core, owner, item.data);
-    const known = await knownJobs(core, owner, jobs, new Map([[item.data.id, item.data]]));
-    const free = known.filter((one) => !["in_queue", "running"].includes(stateOf(one)));
+    const known = await knownJobsOf(core, owner, item.data);
+    const free = known.filter((one) => !isBusy(one));
     if (free.length === 0) return { pipeline: item.data };
     if (free.some(({ run }) => (run?.run ?? 0) >= MOST_RUNS)) throw refusal(TEXTS.tooManyRuns);
-    await Promise.all(free.map(({ job }) => imageOf(core, owner, item.data, job)));
+    await Promise.all(free.map(({ job }) => imageFor(core, owner.uid, item.data, job.image ?? undefined)));
     const runs = free.map(({ job, run }) => ({ job: job.id, run: (run?.run ?? 0) + 1 }));
     const data: PipelineRecord = { ...item.data, pending: { id: ulid(core.now()), at: core.now(), runs } };
     const put = { ...keys.object(owner.uid, "pipeline", data.id), data };
@@ -58,8 +58,7 @@ export async function submitPipeline(
   await completeSubmission(core, owner, decided.pipeline);
   const pipeline = (await findObject(core.records, owner.uid, "pipeline", decided.pipeline.id))?.data;
   if (!pipeline) return {};
-  const jobs = await jobsOf(core, owner, pipeline);
-  const known = await knownJobs(core, owner, jobs, new Map([[pipeline.id, pipeline]]));
+  const known = await knownJobsOf(core, owner, pipeline);
   return Object.fromEntries(known.map((one) => [one.job.id, stateOf(one)]));
 }
 
@@ -105,7 +104,7 @@ async function draftOf(
   const job = (await findObject(core.records, uid, "job", id))?.data;
   if (!job) throw refusal(TEXTS.noJob);
   const [image, staged, before] = await Promise.all([
-    imageOf(core, owner, pipeline, job),
+    imageFor(core, uid, pipeline, job.image ?? undefined),
     stageInbox(core, owner, job),
     core.records.get<RunRecord>(keys.run(uid, id)),
   ]);
@@ -113,7 +112,7 @@ async function draftOf(
   const input: JobRun = {
     space: SPACE,
     pod: podOf(id),
-    image,
+    image: image.ref,
     inbox: "/inbox",
     outbox: "/outbox",
     files: { count, bytes },
@@ -150,25 +149,4 @@ export function podOf(job: number): string {
 /** The name by which the ground knows a job's pod. */
 export function knownPodOf(job: number): string {
   return inSpace(podOf(job), SPACE);
-}
-
-/** What a job runs, as it is now. @throws a refusal when it was deleted */
-async function imageOf(
-  { records }: DialectCore,
-  { uid }: Owner,
-  { edge }: PipelineRecord,
-  job: JobRecord,
-): Promise<string> {
-  const image = (await findObject(records, uid, "image", job.image ?? undefined))?.data;
-  if (!image || image.edge !== edge) throw refusal(TEXTS.noImage);
-  return image.ref;
-}
-
-export async function jobsOf(
-  { records }: Pick<DialectCore, "records">,
-  { uid }: Owner,
-  pipeline: PipelineRecord,
-): Promise<JobRecord[]> {
-  const items = await Promise.all(pipeline.jobs.map((id) => findObject(records, uid, "job", id)));
-  return items.flatMap((item) => item?.data ?? []);
 }

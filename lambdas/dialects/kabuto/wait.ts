@@ -1,5 +1,5 @@
-import { rawTarget } from "../../http/raw-request.ts";
 import type { DialectContext } from "../dialect.ts";
+import { queryOf } from "./query.ts";
 
 const MOST_S = 25;
 
@@ -7,9 +7,4 @@ const MOST_S = 25;
 export function waitMs(c: DialectContext): number {
   const seconds = queryOf(c).get("wait") ?? "0";
   return /^\d{1,6}$/.test(seconds) ? Math.min(MOST_S, Number(seconds)) * 1000 : 0;
-}
-
-/** The query of a request, the first value of each name. */
-export function queryOf(c: DialectContext): URLSearchParams {
-  return new URLSearchParams(/^[^?#]*\?([^#]*)/.exec(rawTarget(c))?.[1] ?? "");
 }
