@@ -26,7 +26,10 @@ type Deps = {
 
 export type Reporting = ReturnType<typeof openReporting>;
 
-/** What the ground hears beside the ends of commands, and a user's bytes: measured here, with a quota from there. */
+/**
+ * The agent's reports to the ground other than outcomes of commands, and the byte budget of users, whose quota comes
+ * with the ground's answers.
+ */
 export function openReporting({ data, config, database, session, holdings, log }: Deps) {
   const { volumes, images, runtime, pods } = holdings;
   let quota: number = LIMITS.quotaBytes;
@@ -108,7 +111,7 @@ export function openReporting({ data, config, database, session, holdings, log }
     usage,
     budget,
     commandLogs,
-    /** Pods run, and how they do is told from here on. */
+    /** Starts the pod manager, and reports every change of a pod's state from here on. */
     startPods(): void {
       pods.onChange((report) => podReports.changed(report));
       pods.start();

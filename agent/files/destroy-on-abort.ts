@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 
-/** Destroys a stream with the signal's reason when it aborts, also while nobody reads: a reader learns the reason. */
+/** Destroys the stream when the signal aborts, with the signal's reason as its error, even if no reader is attached. */
 export function destroyOnAbort(stream: Readable, signal: AbortSignal | undefined): void {
   if (!signal) return;
   const abort = () => stream.destroy(signal.reason as Error);

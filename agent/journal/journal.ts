@@ -149,8 +149,8 @@ export class Journal {
   }
 
   /**
-   * The ground has the outcome, or ended the command itself: nobody will ask for it again. On a full disk it stays, and
-   * the next agent tells it once more.
+   * Deletes a command whose outcome the ground has acknowledged, or that the ground ended itself. On a full disk the
+   * row stays, and the next start of the agent reports the outcome again.
    */
   forget(command: string): void {
     if (!this.#entry.get(command)) return;

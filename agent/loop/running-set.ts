@@ -167,7 +167,7 @@ export class RunningSet {
     const { first, later } = usesOf(command, earlier, this.#deps.jobs ?? JOB_PLACES);
     const same = { order, lane, user, ...(group && { group }) };
     if (later.length === 0) return [{ id, ...same, uses: first }];
-    // Its second step has begun: nobody may have a part of what it works with.
+    // Past its commit the second step has begun: it holds its resources again at once, before any other command.
     const had = earlier.committed;
     return [
       { id, ...same, uses: first, had },

@@ -68,7 +68,7 @@ export class PodManager {
    * Accepts a run: durable when it returns, starting is under way. A run that is known already is left as it is.
    * @param run.volumes host paths of the volumes that it mounts, by name and space
    * @param run.kept its command waits for its end ({@link PodManager.until}), and gives it up with {@link PodManager.letGo};
-   * its pod is then one of the space, which nobody outside of it can name
+   * its pod is then known under its name with the space, which users of other dialects cannot name
    * @throws PerigeeError QUOTA_EXCEEDED when too many runs of the user have not ended; POD_EXISTS; NOT_SUPPORTED
    */
   accept(run: Omit<NewRun, "pod">): void {

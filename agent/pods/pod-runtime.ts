@@ -168,7 +168,7 @@ export interface PodRuntime {
    * What runs of `user` hold outside their volumes, as far as the engine or this machine counts it.
    */
   written(user: string): Promise<Written>;
-  /** What a run that runs has used; undefined when nobody counts it, or not any more. */
+  /** Resource use of a running run; undefined where the runtime does not measure it, or after the run has ended. */
   usage(run: string): Promise<RunUsage | undefined>;
   /** Nodes of this edge; `True` when a pod can be started there now. */
   nodes(): Promise<NodeReport[]>;

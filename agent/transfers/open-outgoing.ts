@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { OutgoingStore } from "./outgoing-store.ts";
 
-/** Where content lies that waits to be sent, and the record of it, without what nobody sends any more. */
+/** Opens the directory and the table of content that waits to be sent, and removes what is too old to be sent. */
 export function openOutgoing(database: DatabaseSync, data: string, freeFloorBytes: number) {
   const spool = {
     directory: join(data, "outgoing"),

@@ -65,7 +65,7 @@ async function receiveTree(
 }
 
 export type Target = {
-  /** opens where the files go; nobody else writes there */
+  /** opens the directory for the files; no other writer may have it open */
   open(incoming: Incoming): Directory | undefined;
   /** lets in so many bytes more of the user's; not asked again for what an earlier attempt has put in place */
   reserve(bytes: number): Promise<unknown>;

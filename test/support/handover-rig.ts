@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import Docker from "dockerode";
+import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import type { NeededImage } from "#agent/images/handover/image-handover.ts";
 import { RegistryHandover, type RegistryHandoverOptions } from "#agent/images/handover/registry-handover.ts";
 import { makeBusyboxImage } from "./base-image.ts";
@@ -90,4 +91,14 @@ export class HandoverRig {
   async tagsOf(imageId: string): Promise<string[]> {
     return (await this.docker.getImage(imageId).inspect()).RepoTags;
   }
+}
+
+/** A rig for the tests of one file: set up before them, with an empty registry for each. */
+export function handoverRig(): HandoverRig {
+  const rig = new HandoverRig();
+  beforeAll(() => rig.setUp());
+  afterAll(() => rig.tearDown());
+  beforeEach(() => rig.begin());
+  afterEach(() => rig.end());
+  return rig;
 }

@@ -1,12 +1,8 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { HandoverRig } from "#test/support/handover-rig.ts";
+import { describe, expect, it } from "vitest";
+import { handoverRig } from "#test/support/handover-rig.ts";
 
-const rig = new HandoverRig();
+const rig = handoverRig();
 const { ada, bob, id } = rig;
-beforeAll(() => rig.setUp());
-afterAll(() => rig.tearDown());
-beforeEach(() => rig.begin());
-afterEach(() => rig.end());
 
 describe("a registry that fails", () => {
   it("is told by a stable code, and nothing is half done", async () => {

@@ -1,15 +1,11 @@
 import { DatabaseSync } from "node:sqlite";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { HandoverRig } from "#test/support/handover-rig.ts";
+import { describe, expect, it } from "vitest";
+import { handoverRig } from "#test/support/handover-rig.ts";
 import { ImageMissing } from "../../pods/pod-runtime.ts";
 import { LAST_LAYER } from "./last-layer.ts";
 
-const rig = new HandoverRig();
+const rig = handoverRig();
 const { ada, bob, id } = rig;
-beforeAll(() => rig.setUp());
-afterAll(() => rig.tearDown());
-beforeEach(() => rig.begin());
-afterEach(() => rig.end());
 
 describe("handing an image over", () => {
   it("pushes it once and names it by digest", async () => {

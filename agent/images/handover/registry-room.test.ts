@@ -1,13 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { HandoverRig } from "#test/support/handover-rig.ts";
+import { describe, expect, it } from "vitest";
+import { handoverRig } from "#test/support/handover-rig.ts";
 import { CollectionCut } from "./collect-command.ts";
 
-const rig = new HandoverRig();
+const rig = handoverRig();
 const { ada, bob } = rig;
-beforeAll(() => rig.setUp());
-afterAll(() => rig.tearDown());
-beforeEach(() => rig.begin());
-afterEach(() => rig.end());
 
 describe("a collection that was cut short", () => {
   let ends: boolean;

@@ -12,8 +12,8 @@ const MOST_MS = 1000;
 const NOTE_MS = 5_000;
 
 /**
- * Measures what kept runs use, for as long as they run: afterwards nobody knows it. The counters only grow, so the last
- * look counts, and what an earlier life of the agent has seen is not lost.
+ * Samples the resource use of kept runs while they run: the counters go with the container. They only grow, so the
+ * last sample counts, and samples of an earlier agent process are kept.
  */
 export class UsageSampler {
   readonly #deps: UsageSamplerDeps;
@@ -29,7 +29,7 @@ export class UsageSampler {
     if (!record.kept || this.#sampled.has(record.run)) return;
     this.#sampled.add(record.run);
     void this.#sample(record)
-      // A run of which nobody tells is one without numbers.
+      // Without samples a run reports no resource use; that is no failure of the run.
       .catch(() => undefined)
       .finally(() => this.#sampled.delete(record.run));
   }
