@@ -35,6 +35,10 @@ COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); _perigee; printf '%s\\n' "\${COMPRE
 describe("bash", () => {
   test("verbs, at the start and after global options", () => {
     expect(offered("")).toEqual(expect.arrayContaining(["login", "uplink", "run", "commands"]));
+    expect(offered("kabuto", "")).toEqual(["run", "jobs", "logs", "results", "kill", "cancel"]);
+    expect(offered("kabuto", "run", "oth")).toEqual(["other"]);
+    expect(offered("kabuto", "run", ".", "--attach", "oth")).toEqual(["other"]);
+    expect(offered("kabuto", "jobs", "--state", "in")).toEqual(["in_queue"]);
     expect(offered("log")).toEqual(["login", "logout", "logs", "log"]);
     expect(offered("--url", "http://x", "--json", "upl")).toEqual(["uplink"]);
   });

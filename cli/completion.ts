@@ -17,8 +17,8 @@ type Node = {
   files: boolean;
 };
 
-const LOCAL_FILES = new Set(["uplink"]);
-const LOCAL_FILE_OPTIONS = new Set(["-o", "--output"]);
+const LOCAL_FILES = new Set(["uplink", "kabuto run"]);
+const LOCAL_FILE_OPTIONS = new Set(["-o", "--output", "--attach"]);
 
 /** The completion script of a shell, generated from the command tree. */
 export function completionScript(program: Command, shell: Shell): string {

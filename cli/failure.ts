@@ -8,7 +8,7 @@ export const EXIT = {
   busy: 5,
   unreachable: 6,
   storage: 7,
-  /** `run --wait-for-end`: the pod ended with an exit code other than 0 */
+  /** `run --wait-for-end`, `kabuto run`: pod or job ended with an exit code other than 0 */
   pod: 8,
   interrupted: 130,
   brokenPipe: 141,
@@ -18,7 +18,7 @@ export const EXIT = {
 /**
  * The failure of a verb: a code (of protocol/errors.ts, or one of the CLI's own: USAGE, NOT_LOGGED_IN,
  * GROUND_UNREACHABLE, CONNECTION_LOST, STILL_QUEUED, LOCAL_FILE, BAD_ANSWER,
- * UPLINK_ENDED, INTERRUPTED_BY_USER), what failed, and what to do next.
+ * UPLINK_ENDED, INTERRUPTED_BY_USER, JOB_NOT_FOUND, REFUSED), what failed, and what to do next.
  */
 export class CliFailure extends Error {
   override readonly name = "CliFailure";

@@ -8,6 +8,7 @@ import { registerCompletion } from "./verbs/completion.ts";
 import { registerDownlink } from "./verbs/downlink.ts";
 import { registerEdge } from "./verbs/edge.ts";
 import { registerImages } from "./verbs/images.ts";
+import { registerKabuto } from "./verbs/kabuto.ts";
 import { registerLog } from "./verbs/log.ts";
 import { registerLogin } from "./verbs/login.ts";
 import { registerLogs } from "./verbs/logs.ts";
@@ -46,6 +47,7 @@ export function buildProgram(): Command {
     registerNodes,
     registerVolumes,
     registerCommands,
+    registerKabuto,
     registerEdge,
     registerOperatorVerbs,
     registerCompletion,

@@ -99,6 +99,7 @@ export class Functions extends Construct {
       PERIGEE_DIALECTS: settings.dialects.map(({ name }) => name).join(),
       ...(settings.lanes && { PERIGEE_LANES: settings.lanes }),
       ...(settings.publicHosts && { PERIGEE_PUBLIC_HOSTS: settings.publicHosts }),
+      ...settings.own,
       ...(settings.endpoint && { AWS_ENDPOINT_URL: settings.endpoint }),
     };
   }

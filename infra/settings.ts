@@ -1,4 +1,5 @@
 import type { Dialect } from "#lambdas/dialects/dialect.ts";
+import { checkedSettings, ownSettings } from "#lambdas/dialects/own-settings.ts";
 import { groundSettings } from "#lambdas/ground-settings.ts";
 import { EDGE } from "#protocol/names.ts";
 
@@ -26,6 +27,8 @@ export type Settings = {
   lanes?: string;
   /** hosts by which users reach the ground, joined by commas, as PERIGEE_PUBLIC_HOSTS */
   publicHosts?: string;
+  /** what is set of the dialects' own settings, by variable (`-c kabutoUsers=20` is PERIGEE_KABUTO_USERS) */
+  own: Record<string, string>;
   /** e-mail address that gets the alarms; it has to confirm once */
   alarmEmail?: string;
   /** minutes without contact to an edge until an alarm: longer than the usual gap (default 60) */
@@ -64,7 +67,7 @@ export function readSettings(context: Context): Settings {
 }
 
 /** What the ground would refuse at its start is refused before it is deployed. */
-function dialectSettings(context: Context): Pick<Settings, "dialects" | "lanes" | "publicHosts"> {
+function dialectSettings(context: Context): Pick<Settings, "dialects" | "lanes" | "publicHosts" | "own"> {
   const [dialects, lanes, publicHosts] = ["dialects", "lanes", "publicHosts"].map((key) =>
     list(context(key)).join(),
   );
@@ -75,13 +78,25 @@ function dialectSettings(context: Context): Pick<Settings, "dialects" | "lanes" 
       PERIGEE_PUBLIC_HOSTS: publicHosts,
     });
     return {
-      dialects: read.dialects ?? [],
+      dialects: read.dialects,
       ...(lanes && { lanes }),
       ...(publicHosts && { publicHosts }),
+      own: givenOf(read.dialects, context),
     };
   } catch (cause) {
-    throw new Error(`-c dialects, lanes or publicHosts: ${(cause as Error).message}`, { cause });
+    throw new Error(`-c dialects, lanes, publicHosts or a dialect's own: ${(cause as Error).message}`, {
+      cause,
+    });
   }
+}
+
+/** What is set of the dialects' own settings. @throws Error that names one with a wrong value */
+function givenOf(dialects: readonly Dialect[], context: Context): Record<string, string> {
+  const values = ownSettings(dialects).map(({ variable, contextKey }) => [
+    variable,
+    list(context(contextKey)).join(),
+  ]);
+  return checkedSettings(dialects, Object.fromEntries(values));
 }
 
 /** Comma-separated text, or a list in cdk.json. */

@@ -232,6 +232,7 @@ describe("the code", () => {
     };
     for (const variables of environment({})) {
       expect(variables.PERIGEE_DIALECTS).toBe(DIALECTS.map(({ name }) => name).join());
+      expect(Object.keys(variables).filter((name) => name.startsWith("PERIGEE_KABUTO"))).toEqual([]);
       expect(variables).not.toHaveProperty("PERIGEE_LANES");
       expect(variables).not.toHaveProperty("PERIGEE_PUBLIC_HOSTS");
     }
@@ -243,6 +244,17 @@ describe("the code", () => {
         PERIGEE_PUBLIC_HOSTS: "ground.example",
       });
     }
+    const own = { kabutoRegistration: "open", kabutoEdges: ["em1", "em2"], kabutoUsers: 5 };
+    for (const variables of environment(own)) {
+      expect(variables).toMatchObject({
+        PERIGEE_KABUTO_REGISTRATION: "open",
+        PERIGEE_KABUTO_EDGES: "em1,em2",
+        PERIGEE_KABUTO_USERS: "5",
+      });
+    }
+    expect(() => synthesize({ kabutoRegistration: "opne" })).toThrow(
+      'PERIGEE_KABUTO_REGISTRATION: "opne" is none of closed, open, confirm',
+    );
     expect(() => synthesize({ dialects: "emm" })).toThrow('there is no dialect "emm"');
   });
 

@@ -1,18 +1,19 @@
 import { chosenDialects } from "./dialects/chosen-dialects.ts";
-import { DIALECTS, EARLY_DIALECTS } from "./dialects/index.ts";
+import type { Dialect } from "./dialects/dialect.ts";
+import { DIALECTS } from "./dialects/index.ts";
 import { laneWidths } from "./dialects/lane-widths.ts";
+import { checkedSettings } from "./dialects/own-settings.ts";
 import type { GroundOptions } from "./ground.ts";
 import { PublicHosts } from "./http/public-hosts.ts";
 
-export type GroundSettings = Pick<
-  GroundOptions,
-  "quota" | "dialects" | "widths" | "publicHosts" | "settings"
->;
+export type GroundSettings = Pick<GroundOptions, "quota" | "widths" | "publicHosts" | "settings"> & {
+  dialects: readonly Dialect[];
+};
 
 /**
  * The operator's settings that a server and a Lambda have in common: PERIGEE_QUOTA (bytes per user), PERIGEE_DIALECTS
  * (names joined by commas, default all), PERIGEE_LANES (`<lane>=<width>` joined by commas), PERIGEE_PUBLIC_HOSTS
- * (`host` or `host:port` joined by commas), and what is the dialects' own.
+ * (`host` or `host:port` joined by commas), and what is the dialects' own (own-settings.ts), checked as well.
  * @throws Error that names the setting and what is wrong with it
  */
 export function groundSettings(environment: NodeJS.ProcessEnv): GroundSettings {
@@ -21,11 +22,12 @@ export function groundSettings(environment: NodeJS.ProcessEnv): GroundSettings {
     .flatMap((host) => host.trim() || []);
   // its rule is checked here, as the other settings' are
   void new PublicHosts({ hosts: publicHosts });
-  const dialects = chosenDialects(DIALECTS, environment.PERIGEE_DIALECTS, EARLY_DIALECTS);
+  const dialects = chosenDialects(DIALECTS, environment.PERIGEE_DIALECTS);
+  void checkedSettings(dialects, environment);
   return {
     ...(environment.PERIGEE_QUOTA && { quota: Number(environment.PERIGEE_QUOTA) }),
     dialects,
-    widths: laneWidths([...new Set([...DIALECTS, ...dialects])], environment.PERIGEE_LANES),
+    widths: laneWidths(DIALECTS, environment.PERIGEE_LANES),
     publicHosts,
     settings: environment,
   };

@@ -2,6 +2,8 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ownSettings, settingsOnThisMachine } from "#lambdas/dialects/own-settings.ts";
+import { groundSettings } from "#lambdas/ground-settings.ts";
 import { describeExit } from "./child.ts";
 import { cleanEngine } from "./clean-engine.ts";
 import { type CloudStack, startCloudStack } from "./cloud/cloud-stack.ts";
@@ -10,7 +12,8 @@ import { ensureBaseImage } from "./ensure-base-image.ts";
 
 /**
  * `npm run deploy:local`: the cloud on this machine, for a person to try, until Ctrl-C, which takes everything
- * down again. Environment: PERIGEE_PORT (8080), PERIGEE_USER (perigee) and PERIGEE_PASSWORD (made up and shown).
+ * down again. Environment: PERIGEE_PORT (8080), PERIGEE_USER (perigee) and PERIGEE_PASSWORD (made up and shown), and the
+ * dialects' own settings.
  */
 const environment = process.env;
 const interrupted = new AbortController();
@@ -32,6 +35,7 @@ async function main(): Promise<number> {
   const dir = mkdtempSync(join(tmpdir(), "perigee-deploy-local-"));
   const name = environment.PERIGEE_USER || "perigee";
   const password = environment.PERIGEE_PASSWORD || randomBytes(15).toString("base64url");
+  const context = ownContext();
   let stack: CloudStack | undefined;
   let dead = false;
   try {
@@ -40,6 +44,7 @@ async function main(): Promise<number> {
       users: [{ name, password }],
       dockerHost: engine.host,
       port: Number(environment.PERIGEE_PORT || 8080),
+      context,
       say,
       signal: interrupted.signal,
     });
@@ -58,6 +63,20 @@ async function main(): Promise<number> {
     dead ||= !clean;
   }
   return dead ? 1 : 0;
+}
+
+/** The dialects' own settings as CDK context: the operator's, and what is right where nobody else reaches the ground. */
+function ownContext(): Record<string, string> {
+  const { dialects } = groundSettings(environment);
+  const { set, notes } = settingsOnThisMachine(dialects, environment);
+  for (const note of notes) say(`Note: ${note}`);
+  const values = { ...environment, ...set };
+  return Object.fromEntries(
+    ownSettings(dialects).flatMap(({ variable, contextKey }) => {
+      const value = values[variable];
+      return value ? [[contextKey, value]] : [];
+    }),
+  );
 }
 
 /** What a person needs to go on. */

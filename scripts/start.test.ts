@@ -97,6 +97,11 @@ test("starts both, keeps its secrets to itself, and stops both on SIGTERM", asyn
   expect(order).toEqual(["agent", "ground"]);
 });
 
+const register = async (url: string): Promise<unknown> => {
+  const body = new URLSearchParams({ login: "me", password: "SecreT", email: "me@example.com" });
+  return (await fetch(`${url}/register`, { method: "POST", body })).json();
+};
+
 test("makes up a first user and tells its password once", async () => {
   const first = start();
   const url = await ready(first);
@@ -107,6 +112,9 @@ test("makes up a first user and tells its password once", async () => {
 
   const again = start();
   const newUrl = await ready(again);
+  // nobody else reaches it, and the operator did not say who may register
+  expect(again.lines.join("\n")).toContain("PERIGEE_KABUTO_REGISTRATION=closed");
+  expect(await register(newUrl)).toMatchObject({ status: "success" });
   expect(again.lines.join("\n")).not.toContain("First user");
   expect((await logIn(newUrl, user!, password!)).status).toBe(200);
 });
@@ -149,9 +157,19 @@ test("a port that is no port is refused", async () => {
   expect(await wrong.exit).toBe(2);
 });
 
-test("becomes ready with a quiet log too", async () => {
-  const quiet = start({ PERIGEE_LOG_LEVEL: "silent", PERIGEE_USER: "ada", PERIGEE_PASSWORD: PASSWORD });
-  expect((await fetch(`${await ready(quiet)}/healthz`)).status).toBe(200);
+test("a wrong setting of a dialect is refused with its name and rule, before anything is made", async () => {
+  const wrong = start({ PERIGEE_KABUTO_REGISTRATION: "opne" });
+  expect(await wrong.exit).toBe(1);
+  expect(wrong.lines).toEqual(['PERIGEE_KABUTO_REGISTRATION: "opne" is none of closed, open, confirm']);
+});
+
+test("becomes ready with a quiet log too, and registration stays as the operator says", async () => {
+  const settings = { PERIGEE_LOG_LEVEL: "silent", PERIGEE_KABUTO_REGISTRATION: "closed" };
+  const quiet = start({ ...settings, PERIGEE_USER: "ada", PERIGEE_PASSWORD: PASSWORD });
+  const url = await ready(quiet);
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  expect(await register(url)).toMatchObject({ status: "fail" });
+  expect(quiet.lines.join("\n")).not.toContain("PERIGEE_KABUTO");
 });
 
 test("a first password that breaks its rule is refused, and the next start goes on", async () => {

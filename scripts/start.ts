@@ -1,3 +1,5 @@
+import { settingsOnThisMachine } from "#lambdas/dialects/own-settings.ts";
+import { groundSettings } from "#lambdas/ground-settings.ts";
 import { describeExit } from "./child.ts";
 import { clientFor, findEngine } from "./docker-engine.ts";
 import { ensureBaseImage } from "./ensure-base-image.ts";
@@ -23,14 +25,18 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
 
 process.exitCode = await main();
 
-/** Where nobody else reaches it, users of Kabuto's API may register, unless the operator says who may. */
-function openRegistration(): NodeJS.ProcessEnv {
-  const { PERIGEE_HOST: host = "", PERIGEE_DIALECTS: dialects = "" } = environment;
-  const isOn = dialects.split(",").some((name) => name.trim() === "kabuto");
-  const isLoopback = ["", "localhost", "::1"].includes(host) || /^127\./.test(host);
-  if (!isOn || !isLoopback || environment.PERIGEE_KABUTO_REGISTRATION) return {};
-  say("Note: whoever reaches it may register; PERIGEE_KABUTO_REGISTRATION=closed ends that");
-  return { PERIGEE_KABUTO_REGISTRATION: "open" };
+/** What the dialects set where nobody else reaches the ground, and the operator does not. @throws Error of a setting */
+function ownSettings(host: string): NodeJS.ProcessEnv {
+  // its rules are checked here, so that what is wrong is all that is said
+  const { dialects } = groundSettings(environment);
+  if (!isLoopback(host)) return {};
+  const { set, notes } = settingsOnThisMachine(dialects, environment);
+  for (const note of notes) say(`Note: ${note}`);
+  return set;
+}
+
+function isLoopback(host: string): boolean {
+  return ["localhost", "::1"].includes(host) || /^127\./.test(host);
 }
 
 async function main(): Promise<number> {
@@ -41,15 +47,17 @@ async function main(): Promise<number> {
     );
     return 2;
   }
+  const host = environment.PERIGEE_HOST || "127.0.0.1";
   try {
+    const env = ownSettings(host);
     stack = await startStack({
       data: environment.PERIGEE_DATA || ".perigee",
-      host: environment.PERIGEE_HOST || "127.0.0.1",
+      host,
       port,
       user: environment.PERIGEE_USER,
       password: environment.PERIGEE_PASSWORD,
       dockerHost: await prepareEngine(),
-      env: openRegistration(),
+      env,
       onPrepared: ({ made, notes }) => {
         for (const note of notes) say(`Note: ${note}`);
         if (made?.password) say(`First user: ${made.name}  password: ${made.password}  (shown this once)`);

@@ -9,7 +9,7 @@ export type StreamedBody = {
 };
 
 export type Call = {
-  method: "GET" | "POST" | "DELETE";
+  method: "GET" | "POST" | "PUT" | "DELETE";
   /** absolute, with its query */
   path: string;
   headers?: Record<string, string>;

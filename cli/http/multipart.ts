@@ -6,13 +6,15 @@ import type { StreamedBody } from "./call.ts";
 const CHUNK = 1 * MiB;
 
 /**
- * The multipart body of an uplink: the fields, then every file as a part `files` whose file name is its path.
+ * A multipart body: the fields, then every file as a part whose file name is its path.
  * Memory stays at two chunks whatever the files hold.
+ * @param part name of the files' parts (default `files`, those of an uplink)
  */
 export function multipart(
   fields: Record<string, string | undefined>,
   files: LocalFile[],
   onSent: (bytes: number) => void,
+  part = "files",
 ): StreamedBody & { type: string } {
   const boundary = `perigee-${crypto.randomUUID()}`;
   let head = "";
@@ -22,7 +24,7 @@ export function multipart(
   }
   const parts = files.map((file, i) => ({
     file,
-    head: Buffer.from((i ? "\r\n" : head) + partHead(boundary, file)),
+    head: Buffer.from((i ? "\r\n" : head) + partHead(boundary, part, file)),
   }));
   const end = Buffer.from(`${files.length ? "\r\n" : head}--${boundary}--\r\n`);
   return {
@@ -38,10 +40,10 @@ export function multipart(
   };
 }
 
-function partHead(boundary: string, file: LocalFile): string {
+function partHead(boundary: string, part: string, file: LocalFile): string {
   // Backslash escapes (RFC 2616 quoted-string), so that a percent sign stays a percent sign.
   const name = file.path.replace(/["\\]/g, "\\$&");
-  return `--${boundary}\r\nContent-Disposition: form-data; name="files"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n`;
+  return `--${boundary}\r\nContent-Disposition: form-data; name="${part}"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n`;
 }
 
 async function sendFile(

@@ -2,23 +2,17 @@ import type { Dialect } from "./dialect.ts";
 
 /**
  * The dialects that the operator's PERIGEE_DIALECTS names, joined by commas; all of them when it names none.
- * @param early are on only when they are named
  * @throws Error that names what is none of them
  */
-export function chosenDialects(
-  all: readonly Dialect[],
-  names: string | undefined,
-  early: readonly Dialect[] = [],
-): readonly Dialect[] {
+export function chosenDialects(all: readonly Dialect[], names: string | undefined): readonly Dialect[] {
   const chosen = (names ?? "").split(",").flatMap((name) => name.trim() || []);
   if (chosen.length === 0) return all;
-  const every = [...all, ...early];
-  const known = every.map(({ name }) => name);
+  const known = all.map(({ name }) => name);
   const unknown = chosen.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new Error(
       `PERIGEE_DIALECTS: there is no dialect ${JSON.stringify(unknown)}, only ${known.join(", ")}`,
     );
   }
-  return every.filter(({ name }) => chosen.includes(name));
+  return all.filter(({ name }) => chosen.includes(name));
 }

@@ -87,6 +87,18 @@ export type Dialect = {
   keepContent?(command: Command): string | undefined;
   /** First parts of its keys in staging, beside those of the core. In AWS the ground has access to these alone. */
   stagingPrefixes?: readonly StagingPrefix[];
+  /** The operator's settings that are its own; `core.setting` reads them. */
+  settings?: readonly DialectSetting[];
+};
+
+/** Checked when a ground starts, so that a wrong value is not first met by a request. */
+export type DialectSetting = {
+  /** of the variable behind `PERIGEE_`: `KABUTO_USERS`; in CDK's context in camel case: `kabutoUsers` */
+  name: string;
+  /** What is wrong with a value that is given (`is no whole number`); undefined when nothing is. */
+  wrong(value: string): string | undefined;
+  /** What `npm start` on a loopback address and `npm run deploy:local` set when the operator does not, and say then. */
+  onThisMachine?: { value: string; note: string };
 };
 
 export type DialectListener = {

@@ -3,7 +3,4 @@ import { em } from "./em/dialect.ts";
 import { kabuto } from "./kabuto/dialect.ts";
 
 /** Every public API that this ground can speak. Whoever adds one adds it here, and nowhere else. */
-export const DIALECTS: readonly Dialect[] = [em];
-
-/** Not whole yet: on where the operator names them (PERIGEE_DIALECTS), and only there. */
-export const EARLY_DIALECTS: readonly Dialect[] = [kabuto];
+export const DIALECTS: readonly Dialect[] = [em, kabuto];

@@ -20,6 +20,12 @@ const CONFIG = join(import.meta.dirname, "support/schemathesis.toml");
 const PACKAGES = join(import.meta.dirname, "support/python-packages.txt");
 /** What the contract takes although the document does not offer it (null, other fields), and refuses by what there is. */
 const NOT_CHECKED = ["negative_data_rejection", "positive_data_acceptance"];
+/**
+ * Kabuto's, by its contract: what is unknown or deleted is 200 with `{}`, and a wrong cookie beside the valid token that
+ * every request of the tester carries is no wrong log-in.
+ */
+const KABUTO = "Kabuto";
+const NOT_KABUTOS = ["ignored_auth", "use_after_free", "ensure_resource_availability"];
 const EXAMPLES = share(3, 1);
 /** Sequences of calls along the links. */
 const SEQUENCES = share(12, 4);
@@ -45,20 +51,29 @@ test("the ground answers as its document says, and every route was reached", {
   const credentials = { username: user.name, password: user.password };
   const { access, refresh } = (await new Client(url).form("/auth/", credentials)).json;
   const seen = join(directory, "seen");
-  const { code, output } = await schemathesis(url, access, {
+  const env = {
     PERIGEE_IDS: JSON.stringify(await stage(new Client(url, access))),
     PERIGEE_SEEN: seen,
     PERIGEE_USER: user.name,
     PERIGEE_PASSWORD: user.password,
     PERIGEE_REFRESH: refresh,
-  });
-  expect(code, output).toBe(0);
+  };
+  const most = await schemathesis(url, access, env, [`--exclude-tag=${KABUTO}`], NOT_CHECKED);
+  expect(most.code, most.output).toBe(0);
+  const kabuto = await schemathesis(
+    url,
+    access,
+    env,
+    [`--include-tag=${KABUTO}`],
+    [...NOT_CHECKED, ...NOT_KABUTOS],
+  );
+  expect(kabuto.code, kabuto.output).toBe(0);
   const answered = new Set(readFileSync(seen, "utf8").split("\n"));
   const missed = (await operations()).filter(
     (operation) => ![200, 201, 202, 206].some((ok) => answered.has(`${operation} ${ok}`)),
   );
-  expect(missed, output).toEqual([]);
-  expect(output).toMatch(/API Links: +[1-9]\d* covered/);
+  expect(missed, most.output).toEqual([]);
+  expect(most.output).toMatch(/API Links: +[1-9]\d* covered/);
 });
 
 /** All but the document itself, which the tester reads and then leaves out. */
@@ -70,7 +85,13 @@ async function operations(): Promise<string[]> {
   );
 }
 
-async function schemathesis(url: string, token: string, env: Record<string, string>) {
+async function schemathesis(
+  url: string,
+  token: string,
+  env: Record<string, string>,
+  tags: readonly string[],
+  notChecked: readonly string[],
+) {
   const config = join(directory, "schemathesis.toml");
   const sequences = `[phases.stateful.generation]\nmax-examples = ${SEQUENCES}\n`;
   writeFileSync(config, `${readFileSync(CONFIG, "utf8")}\n${sequences}`);
@@ -79,7 +100,8 @@ async function schemathesis(url: string, token: string, env: Record<string, stri
     "run",
     `${url}/openapi.json`,
     "--checks=all",
-    `--exclude-checks=${NOT_CHECKED.join(",")}`,
+    ...tags,
+    `--exclude-checks=${notChecked.join(",")}`,
     `--max-examples=${EXAMPLES}`,
     `--seed=${SEED}`,
     "--generation-database=none",

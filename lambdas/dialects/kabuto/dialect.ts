@@ -6,6 +6,7 @@ import { authenticate } from "./log-in.ts";
 import { errors, statusAnswer } from "./refusals.ts";
 import { removed } from "./removed.ts";
 import { mount, OPEN } from "./routes.ts";
+import { SETTINGS } from "./settings.ts";
 
 /** Kabuto's API: images from Dockerfiles, and jobs in pipelines, many at once. No answer waits for the edge. */
 export const kabuto: Dialect = {
@@ -22,6 +23,7 @@ export const kabuto: Dialect = {
   onEnd,
   removed,
   janitor: cleanUp,
+  settings: SETTINGS,
 };
 
 /** Nothing is at a path, or not for the method; what can be asked there is told to everybody. */

@@ -4,7 +4,7 @@ import { type OwnDeployment, startOwnDeployment } from "#test/support/own-deploy
 let deployment: OwnDeployment;
 let cookie: string;
 beforeAll(async () => {
-  deployment = await startOwnDeployment({ PERIGEE_DIALECTS: "em,kabuto" });
+  deployment = await startOwnDeployment({});
   const { name: login, password } = deployment.user;
   const body = new URLSearchParams({ login, password });
   const answer = await fetch(`${deployment.url}/login`, { method: "POST", body });
