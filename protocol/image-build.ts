@@ -11,6 +11,15 @@ const imageBuild = z.object({
   dockerfile: volumePath,
   context: volumePath,
   image: z.string().max(FIELD_BOUNDS.image.bytes),
+  /** no step is taken from the engine's cache */
+  noCache: z.boolean().optional(),
+  /**
+   * What the Dockerfile may call by a name of the dialect's, `name:tag`: an image of the space, or one that only
+   * another edge has. Other names mean the user's images outside of the space, then the public ones.
+   */
+  bases: z
+    .record(z.string(), z.union([z.object({ image: z.string() }), z.object({ edge: z.string() })]))
+    .optional(),
   /** the result is to have the end of the log */
   log: z.boolean().optional(),
 });
@@ -34,7 +43,13 @@ function fromFirstBuild({ volume, ...same }: FirstImageBuild): ImageBuild {
 }
 
 /** The same build for an agent of version 0.2 or older; undefined when it cannot do it. Pure. */
-export function toFirstBuild({ source, space: own, log, ...same }: ImageBuild): FirstImageBuild | undefined {
-  if (!("volume" in source) || own !== undefined || log) return undefined;
-  return { ...same, volume: source.volume };
+export function toFirstBuild(build: ImageBuild): FirstImageBuild | undefined {
+  const { source, space: own, log, dockerfile, context, image } = build;
+  if (!("volume" in source) || own !== undefined || log || hasBuildOptions(build)) return undefined;
+  return { volume: source.volume, dockerfile, context, image };
+}
+
+/** Does it say what agents take that have the feature `build-options`, and no others? */
+export function hasBuildOptions({ noCache, bases }: ImageBuild): boolean {
+  return noCache === true || bases !== undefined;
 }

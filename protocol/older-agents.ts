@@ -1,4 +1,4 @@
-import { toFirstBuild } from "./image-build.ts";
+import { hasBuildOptions, toFirstBuild } from "./image-build.ts";
 import { FIRST_OPERATIONS, OPERATIONS, type OperationName } from "./operations.ts";
 import { toFirstRun } from "./pod-run.ts";
 
@@ -8,6 +8,8 @@ export const FEATURES = {
   podMounts: "pod-mounts",
   /** `image.build` takes its source from a volume or from staged files, and can return its log */
   buildSources: "build-sources",
+  /** `image.build` takes `noCache` and `bases` */
+  buildOptions: "build-options",
   /** operations on volumes and images, and runs, know name spaces */
   spaces: "spaces",
   /** `volume.read` sends a directory as a zip when it is asked to */
@@ -32,6 +34,7 @@ function inputFor(
   }
   if (operation === "image.build") {
     const { data: build } = OPERATIONS["image.build"].input.safeParse(input);
+    if (build && hasBuildOptions(build) && !can(FEATURES.buildOptions)) return undefined;
     if (build === undefined || can(FEATURES.buildSources)) return { input: build ?? input };
     const first = toFirstBuild(build);
     return first && { input: first };

@@ -15,6 +15,8 @@ export type Making = {
   image: ImageName;
   journal: JournalEntry;
   signal: AbortSignal;
+  /** what `make` needs, before the quota is reserved; disposed of when the image is made */
+  prepare?(): Promise<AsyncDisposable | undefined>;
   /** makes the image under the command's temporary name; what it throws leaves nothing behind */
   make(signal: AbortSignal): Promise<string>;
 };
@@ -36,6 +38,7 @@ export async function makeOnce(making: Making): Promise<void> {
     return store.commit(owner, image, committed.id, command);
   }
   await store.discard(command);
+  await using _ = await making.prepare?.();
   // the size is only known once the image is made
   using reserved = await deps.budget.reserve(user, undefined);
   let noted = false;

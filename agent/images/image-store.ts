@@ -40,6 +40,8 @@ export type BuildWork = Work & {
   dockerfile: string;
   /** bytes that its steps may write together; over it the work ends with QUOTA_EXCEEDED */
   maxBytes: number;
+  /** no step is taken from the engine's cache (default false) */
+  noCache?: boolean;
   /** bytes beneath a directory of the host */
   measure?(directory: string): Promise<number>;
 };

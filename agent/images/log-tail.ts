@@ -30,6 +30,12 @@ export class LogTail {
     this.#kept.push(`${cut(line)}\n`);
   }
 
+  /** The last lines, as many as `text` has, which was added last: as they are shown. */
+  endOf(text: string): string {
+    const count = text.split(/[\r\n]+/).filter((line) => line !== "").length;
+    return count === 0 ? "" : this.#lines.slice(-count).join("").trimEnd();
+  }
+
   /** As `log_tail` goes to the user. */
   lines(): string[] {
     return [...this.#kept, ...this.#lines.slice(-Math.max(1, LIMITS.logTailLines - this.#kept.length))];

@@ -11,7 +11,7 @@ import { LogTail } from "./log-tail.ts";
 type Making = "image.build" | "image.load";
 
 /** What tells a build from a load. */
-export type Recipe<O extends Making> = {
+export type Recipe<O extends Making, P extends AsyncDisposable | undefined = undefined> = {
   /** the failure that users see, with `log_tail` */
   code: ErrorCode;
   message: string;
@@ -19,8 +19,16 @@ export type Recipe<O extends Making> = {
   errors: readonly (abstract new (
     ...all: never[]
   ) => Error)[];
+  /** gets what `make` needs and other commands need not wait for */
+  prepare?(context: OperationContext<O>): Promise<P>;
   /** makes the image under the command's temporary name and returns its ID */
-  make(context: OperationContext<O>, image: ImageName, tail: LogTail, stop: AbortSignal): Promise<string>;
+  make(
+    context: OperationContext<O>,
+    image: ImageName,
+    tail: LogTail,
+    stop: AbortSignal,
+    prepared: P,
+  ): Promise<string>;
 };
 
 /** An image that no run may be asked to carry. */
@@ -42,10 +50,10 @@ function assertBounds(made: ImageDetails | undefined): void {
  * The operation of a recipe: name checked, made once, its own failures told with the last lines of the log.
  * One that hangs until its deadline has failed like any other.
  */
-export function makeImage<O extends Making>(
+export function makeImage<O extends Making, P extends AsyncDisposable | undefined = undefined>(
   store: ImageStore,
   deps: ImageDeps,
-  recipe: Recipe<O>,
+  recipe: Recipe<O, P>,
 ): OperationHandler<O> {
   return async (context) => {
     const { command, journal, signal } = context as OperationContext<Making>;
@@ -54,13 +62,18 @@ export function makeImage<O extends Making>(
     const owner = inSpace(command.user, input.space);
     const written = deps.openLog?.(command);
     const tail = new LogTail((text) => written?.write(text));
-    const failed = (cause: unknown) =>
-      new PerigeeError(recipe.code, recipe.message, { data: { log_tail: tail.lines() }, cause });
+    const failed = (cause: unknown, reason: string) =>
+      new PerigeeError(recipe.code, recipe.message, {
+        // the data of a failure outside of all spaces is the EM's body, to the letter
+        data: { log_tail: tail.lines(), ...(input.space !== undefined && { reason: tail.endOf(reason) }) },
+        cause,
+      });
+    let prepared: P;
     try {
       const refusal = store.refusal(owner, image);
       if (refusal) {
         tail.add(refusal);
-        throw failed(undefined);
+        throw failed(undefined, refusal);
       }
       await makeOnce({
         store,
@@ -71,18 +84,23 @@ export function makeImage<O extends Making>(
         image,
         journal,
         signal,
+        prepare: async () => {
+          prepared = (await recipe.prepare?.(context)) as P;
+          return prepared;
+        },
         make: async (stop) => {
-          const id = await recipe.make(context, image, tail, stop);
+          const id = await recipe.make(context, image, tail, stop, prepared);
           assertBounds(await store.inspect(id));
           return id;
         },
       });
     } catch (error) {
+      if (error instanceof PerigeeError && error.code === recipe.code) throw error;
       if (error instanceof PerigeeError && error.code === "DEADLINE_EXCEEDED") tail.add(error.message);
       else if ([OutOfBounds, ...recipe.errors].some((kind) => error instanceof kind))
         tail.add((error as Error).message);
       else if (!(error instanceof ImageWorkFailed)) throw error;
-      throw failed(error);
+      throw failed(error, (error as Error).message);
     } finally {
       // One that is only interrupted goes on with its log when it is done again.
       if (!(signal.reason instanceof ShuttingDown)) written?.end();

@@ -167,7 +167,10 @@ function contextOf<O extends OperationName>(
     signal,
     handleCancel: () => stop.handleCancel(),
     killed: stop.killed,
-    acquire: (other) => orAborted(hooks.acquire?.() ?? Promise.resolve(), AbortSignal.any([signal, other])),
+    acquire: (other) =>
+      deadline.pauseDuring(() =>
+        orAborted(hooks.acquire?.() ?? Promise.resolve(), AbortSignal.any([signal, other])),
+      ),
     release: (key) => hooks.release?.(key),
     progress,
     manifest: () => transfers.manifest(),

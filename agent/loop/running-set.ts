@@ -11,6 +11,7 @@ import {
   edgeUse,
   JOB_PLACES,
   type JobPlaces,
+  keepsPlace,
   laterResourcesOf,
   resourcesOf,
 } from "../resources/resources-of.ts";
@@ -171,7 +172,7 @@ export class RunningSet {
     const had = earlier.committed;
     return [
       { id, ...same, uses: first, had },
-      { id: laterId(id), ...same, uses: later, had, unready: !had },
+      { id: laterId(id), ...same, uses: later, had, unready: !had, aside: !keepsPlace(command.operation) },
     ];
   }
 

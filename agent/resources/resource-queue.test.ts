@@ -312,6 +312,23 @@ describe("a second step", () => {
     expect(queue.remove("b")).toEqual(["a later"]);
   });
 
+  test("one that stands aside keeps nothing from others until it is ready, and then has its old place", () => {
+    const queue = new ResourceQueue();
+    const of = (id: string, n: number) =>
+      ({
+        id,
+        order: [1, 1, n],
+        lane: "l",
+        user: "u",
+        uses: [{ key: "k", name: "k", mode: "write" }],
+      }) as const;
+    expect(queue.add([{ ...of("a", 0), unready: true, aside: true }, of("b", 1), of("c", 2)])).toEqual(["b"]);
+    expect(queue.lackOf("c")?.behind?.id).toBe("b");
+    expect(queue.ready("a")).toEqual([]);
+    expect(queue.remove("b")).toEqual(["a"]);
+    expect(queue.remove("a")).toEqual(["c"]);
+  });
+
   test("one that is taken out before it was ready makes way", () => {
     const queue = new ResourceQueue();
     queue.add([later("a", [write("group")]), later("b", [write("group")])]);

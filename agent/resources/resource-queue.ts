@@ -16,7 +16,7 @@ type Holders = { readers: Map<string, ResourceRequest>; others: Map<string, Reso
  *   So an earlier command waits for holders only, and there is no deadlock and no starvation;
  * - places of a counted resource go, among the commands that lack nothing else, round the lanes, the users of a lane
  *   and the groups of a user, then in claim order ({@link FairTurns});
- * - a request that is not ready yet keeps its place: who comes after it gets no lock that it wants.
+ * - a request that is not ready yet keeps its place, unless it is `aside`: who comes after it gets no lock that it wants.
  *
  * A command that works in two steps makes a request for each, the second one unready. It may then wait for the second
  * while it holds the first, as long as nothing is wanted in both: who holds the second never waits for a first.
@@ -99,7 +99,9 @@ export class ResourceQueue {
     if (!request) return undefined;
     for (const use of request.uses) {
       if (use.mode === "place") continue;
-      const before = this.#waiting.slice(0, at).find((other) => other.uses.some((its) => conflict(its, use)));
+      const before = this.#waiting
+        .slice(0, at)
+        .find((other) => !isAside(other) && other.uses.some((its) => conflict(its, use)));
       const behind = this.#conflicting(use) ?? before;
       if (behind) return { use, behind };
     }
@@ -123,6 +125,7 @@ export class ResourceQueue {
         }
         lackPlacesOnly.push(request);
       }
+      if (isAside(request)) continue;
       for (const { key, mode } of locks) if (mode === "write" || !wanted.has(key)) wanted.set(key, mode);
     }
     ids.push(...this.#grantPlaces(lackPlacesOnly));
@@ -205,6 +208,10 @@ export class ResourceQueue {
     this.#turns.set(key, turns);
     return turns;
   }
+}
+
+function isAside({ unready, aside }: ResourceRequest): boolean {
+  return (unready && aside) ?? false;
 }
 
 function isBlocked(use: ResourceUse, wanted: "read" | "write" | undefined): boolean {

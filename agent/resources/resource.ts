@@ -23,6 +23,8 @@ export type ResourceRequest = {
   readonly uses: readonly ResourceUse[];
   /** keeps its place in the order, and gets nothing before it is said to be ready */
   readonly unready?: boolean;
+  /** while it is unready it keeps no place: others get what it wants */
+  readonly aside?: boolean;
   /** had all of it in an earlier life, and still works with it: it is not to wait for it again */
   readonly had?: boolean;
 };

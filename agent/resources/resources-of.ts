@@ -52,6 +52,13 @@ function meantImages(user: string, { image: text, space }: Spaced & { image: str
  */
 const buildPlace: ResourceUse = { key: "builds", name: "a place to build", mode: "place", places: 1 };
 
+const building = (input: InputOf<"image.build">, user: string): ResourceUse[] => [
+  ...ownImage(user, input),
+  images(user, "read"),
+  publicNames("read"),
+  buildPlace,
+];
+
 /** Counted resources of the edge for jobs. */
 export type JobPlaces = {
   /** containers of jobs that run at the same time */
@@ -85,13 +92,11 @@ const DECLARED: Declared = {
   "volumes.list": () => [],
   "volume.remove": (input, user) => [volume(user, input, "write")],
   "volumes.delete": (input, user) => [volume(user, input, "write")],
-  "image.build": ({ source, space, image }, user) => [
-    ...("volume" in source ? [volume(user, { volume: source.volume, space }, "read")] : []),
-    ...ownImage(user, { image, space }),
-    images(user, "read"),
-    publicNames("read"),
-    buildPlace,
-  ],
+  // with staged files all of it is for the second step: others build while these are fetched
+  "image.build": (input, user) =>
+    "volume" in input.source
+      ? [volume(user, { volume: input.source.volume, space: input.space }, "read"), ...building(input, user)]
+      : [],
   "image.load": (input, user) => [volume(user, input, "read"), ...ownImage(user, input), publicNames("read")],
   "image.list": () => [],
   // a build may stand on it between two steps, when the engine would let it go
@@ -137,7 +142,7 @@ const groupKey = (lane: string, user: string, group: string) => `group ${lane}/$
 
 /**
  * What an operation in two steps needs for the second one (OperationContext.acquire): a job runs after the earlier ones
- * of its group, in one of the places that there are.
+ * of its group, in one of the places that there are; a build from staged files builds once they are there.
  */
 export function laterResourcesOf<O extends OperationName>(
   operation: O,
@@ -145,6 +150,10 @@ export function laterResourcesOf<O extends OperationName>(
   user: string,
   { lane, group, jobs }: ResourceScope,
 ): readonly ResourceUse[] {
+  if (operation === "image.build") {
+    const build = input as InputOf<"image.build">;
+    return "volume" in build.source ? [] : building(build, user);
+  }
   if (operation !== "job.run") return [];
   const earlier = { name: EARLIER_JOBS, mode: "write" } as const;
   return [
@@ -152,6 +161,11 @@ export function laterResourcesOf<O extends OperationName>(
     { key: RUNNING_JOBS, name: "a place to run", mode: "place", places: jobs.atOnce },
     ...meantImages(user, input as InputOf<"job.run">),
   ];
+}
+
+/** Does the second step of an operation keep its place in the order while it is not ready? Else others go before it. */
+export function keepsPlace(operation: string): boolean {
+  return operation === "job.run";
 }
 
 /** What every command holds of the edge itself. @param alone nothing else may run beside it */

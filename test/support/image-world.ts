@@ -28,6 +28,7 @@ export type RunOptions = {
   onProgress?(progress: Progress): void;
   onNote?(step: string): void;
   handlers?: ImageHandlers;
+  acquire?(): Promise<void>;
 };
 
 /** The image operations on the real engine, with names, an instance and a directory of their own. */
@@ -123,7 +124,7 @@ export class ImageWorld {
       signal: options.signal ?? new AbortController().signal,
       handleCancel: () => new AbortController().signal,
       killed: new AbortController().signal,
-      acquire: async () => undefined,
+      acquire: options.acquire ?? (async () => undefined),
       release: () => undefined,
       progress: (progress) => options.onProgress?.(progress),
       manifest: async () => [],
@@ -143,12 +144,22 @@ export class ImageWorld {
   }
 
   build(user: string, image: string, options: RunOptions & Partial<InputOf<"image.build">> = {}) {
-    const { dockerfile = "Dockerfile", context = "", log, space, source = { volume: "default" } } = options;
+    const { dockerfile = "Dockerfile", context = "", source = { volume: "default" } } = options;
+    const { log, space, noCache, bases, acquire, ...run } = options;
     return this.run(
       "image.build",
       user,
-      { source, dockerfile, context, image, ...(log && { log }), ...(space && { space }) },
-      options,
+      {
+        source,
+        dockerfile,
+        context,
+        image,
+        ...(log && { log }),
+        ...(space && { space }),
+        ...(noCache && { noCache }),
+        ...(bases && { bases }),
+      },
+      { ...run, ...(acquire && { acquire }) },
     );
   }
 

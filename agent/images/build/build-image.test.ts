@@ -242,6 +242,59 @@ describe("a build", () => {
     expect(world.disposed).toBe(2);
   });
 
+  test("takes what building takes when its files are there, and disposes of them when it does not get it", async () => {
+    mkdirSync(world.path("staged"), { recursive: true });
+    writeFileSync(world.path("staged", "Dockerfile"), `FROM ${busybox}\n`);
+    const disposed = world.disposed;
+    const acquire = async () => {
+      expect(world.disposed).toBe(disposed);
+      throw new PerigeeError("CANCELLED", "not now");
+    };
+    const build = world.build(alice, "later", { source: { staged: true }, acquire });
+    await expect(build).rejects.toThrow("not now");
+    expect(world.disposed).toBe(disposed + 1);
+    expect(await world.store.resolve(alice, "later")).toBeUndefined();
+  });
+
+  test("without cache does every step again", async () => {
+    await world.write(alice, {
+      Dockerfile: `FROM ${busybox}\nRUN cat /proc/sys/kernel/random/uuid > /made\n`,
+    });
+    const made = async (options: { noCache?: boolean } = {}) => {
+      await world.build(alice, "fresh", options);
+      return outputOf(alice, "fresh", "cat", "/made");
+    };
+    const first = await made();
+    expect(await made()).toBe(first);
+    expect(await made({ noCache: true })).not.toBe(first);
+  });
+
+  test("stands on images by a dialect's names, in every stage, and says why a step failed", async () => {
+    await world.write(alice, { Dockerfile: `FROM ${busybox}\nRUN echo theirs > /made\n` });
+    await world.build(alice, "tool");
+    const space = "kabuto";
+    mkdirSync(world.path("staged"), { recursive: true });
+    const staged = (text: string) => writeFileSync(world.path("staged", "Dockerfile"), text);
+    const source = { staged: true } as const;
+    staged(`FROM ${busybox}\nRUN echo its > /made\n`);
+    await world.build(alice, "b1", { source, space, bases: {} });
+    const bases = { "own:latest": { image: "b1" } };
+    staged("FROM own AS a\nFROM tool\nCOPY --from=own /made /own\nCOPY --from=a /made /stage\n");
+    await world.build(alice, "b2", { source, space, bases });
+    const both = await outputOf(`${alice}.kabuto`, "b2", "cat", "/made", "/own", "/stage");
+    expect(both).toBe("theirs\nits\nits\n");
+    const reasonOf = async (text: string) => {
+      staged(text);
+      const error = await world
+        .build(alice, "b3", { source, space, bases })
+        .catch((thrown: unknown) => thrown);
+      return (error as PerigeeError).data?.reason;
+    };
+    expect(await reasonOf(`FROM ${busybox}\nRUN exit 3\n`)).toMatch(/returned a non-zero code: 3$/);
+    expect(await reasonOf("FROM own\nCOPY --from=none /a /b\n")).toContain('image "none" is not onboard');
+    expect(await reasonOf("FROM own\nADD http://example.com/a /\n")).toContain("ADD");
+  });
+
   test("returns the end of its log when it is asked for", async () => {
     await world.write(alice, { Dockerfile: `FROM ${busybox}\nRUN echo said\n` });
     const { logTail } = await world.build(alice, "told", { log: true });

@@ -1,5 +1,4 @@
 import type { ImageName } from "#protocol/image-reference.ts";
-import { inSpace } from "#protocol/names.ts";
 import { FileShrank } from "../../files/read-exactly.ts";
 import { TreeTooLarge } from "../../files/walk-tree.ts";
 import type { OperationContext, OperationHandler } from "../../operation.ts";
@@ -9,21 +8,23 @@ import type { ImageDeps } from "../image-deps.ts";
 import type { ImageStore } from "../image-store.ts";
 import type { LogTail } from "../log-tail.ts";
 import { makeImage } from "../make-image.ts";
+import { baseResolver } from "./base-resolver.ts";
 import { ContextError, openContext, packContext, readDockerfileFrom } from "./build-context.ts";
 import { BuildLog } from "./build-log.ts";
-import { openSource } from "./build-source.ts";
+import { type BuildSource, openSource } from "./build-source.ts";
 import { IgnoreError } from "./ignore-file.ts";
 
 type BuildContext = OperationContext<"image.build">;
 
 /** Builds an image from a context and a Dockerfile in a volume or in staged files. @throws PerigeeError BUILD_FAILED with `log_tail` */
 export function buildImage(store: ImageStore, deps: ImageDeps): OperationHandler<"image.build"> {
-  return makeImage(store, deps, {
+  return makeImage<"image.build", BuildSource>(store, deps, {
     code: "BUILD_FAILED",
     message: "Docker build failed",
     errors: [ContextError, DockerfileError, IgnoreError, TreeTooLarge, FileShrank],
-    make: (context, image, tail, stop) =>
-      store.building(() => build(store, deps, context, image, tail, stop)),
+    prepare: (context) => openSource(deps, context),
+    make: (context, image, tail, stop, source) =>
+      store.building(() => build(store, deps, context, image, tail, stop, source)),
   });
 }
 
@@ -34,17 +35,17 @@ async function build(
   image: ImageName,
   tail: LogTail,
   signal: AbortSignal,
+  source: BuildSource,
 ): Promise<string> {
   const { command, input, progress } = building;
   const { user } = command;
   progress({ phase: "preparing" });
   using _ = store.holdParts();
-  await using source = await openSource(deps, building);
   using context = openContext(source.directory, input.context);
   const dockerfile = readDockerfileFrom(source.directory!, input.dockerfile);
   const plan = await planBuild(dockerfile, {
     ...(await store.platform()),
-    resolve: (reference) => store.resolve(inSpace(user, input.space), reference),
+    resolve: baseResolver(store, user, input),
     inspect: (id) => store.inspect(id),
     withoutTriggers: (id) => store.withoutTriggers(user, id),
     label: store.label(user),
@@ -53,7 +54,8 @@ async function build(
     steps: plan.steps,
     label: store.label(user),
     temporaryName: store.temporaryName(command.id),
-    image: `${image.name}:${image.tag}`,
+    // what a dialect makes has names of the dialect's own
+    ...(input.space === undefined && { image: `${image.name}:${image.tag}` }),
     onLine: (line) => tail.add(line),
     onStep: (done, total) => progress({ phase: "building", done, total, unit: "steps" }),
   });
@@ -76,6 +78,7 @@ async function build(
       context: packed.stream,
       dockerfile: packed.dockerfile,
       maxBytes: deps.budget.quota,
+      noCache: input.noCache ?? false,
       ...(deps.measure && { measure: deps.measure }),
       onLine: (line) => log.add(line),
     });

@@ -49,6 +49,20 @@ describe("a build's log", () => {
     expect(steps).toEqual(["0/2", "1/2"]);
   });
 
+  test("tells no name of an image that has none of its user's", () => {
+    const shown: string[] = [];
+    const log = new BuildLog({
+      steps: [],
+      label: "perigee.image=secret",
+      temporaryName: "perigee-tmp-1/c:latest",
+      onLine: (line) => shown.push(line),
+      onStep: () => undefined,
+    });
+    for (const line of ["Successfully built 0123456789af", "Successfully tagged perigee-tmp-1/c:latest"])
+      log.add(line);
+    expect(shown).toEqual(["Successfully built 0123456789af"]);
+  });
+
   test("is not led astray by what a step writes", () => {
     const { shown, steps } = logOf([
       "Step 1/3 : FROM sha256:11",

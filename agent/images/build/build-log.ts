@@ -4,9 +4,9 @@ export type BuildLogOptions = {
   steps: readonly Step[];
   /** what the agent's own label instructions hold */
   label: string;
-  /** the name while it is built, and what the user calls it */
+  /** the name while it is built, and what the user calls it (absent: nothing, so it is not told) */
   temporaryName: string;
-  image: string;
+  image?: string;
   onLine(line: string): void;
   /** a step of the user's begins: how many are done, and of how many */
   onStep(done: number, total: number): void;
@@ -42,6 +42,7 @@ export class BuildLog {
     }
     if (line.includes(label)) return;
     if (this.#hidden && /^(?: ---> |Removing intermediate container )/.test(line)) return;
-    onLine(line.replaceAll(temporaryName, image));
+    if (image === undefined && line === `Successfully tagged ${temporaryName}`) return;
+    onLine(line.replaceAll(temporaryName, image ?? "the image"));
   }
 }

@@ -9,13 +9,25 @@ export type BuildSource = AsyncDisposable & {
   readonly directory: Directory | undefined;
 };
 
-/** Opens the volume of a build, or receives its staged files. @throws what receiving them throws */
+/**
+ * Opens the volume of a build, or receives its staged files, and then waits for what building takes. @throws what
+ * receiving them throws, the signal's reason
+ */
 export async function openSource(
   deps: ImageDeps,
   context: OperationContext<"image.build">,
 ): Promise<BuildSource> {
   const { command, input } = context;
-  if (!("volume" in input.source)) return deps.receiveStaged(context);
+  if (!("volume" in input.source)) {
+    const received = await deps.receiveStaged(context);
+    try {
+      await context.acquire(context.signal);
+      return received;
+    } catch (error) {
+      await received[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
   const directory = deps.openVolume(command.user, inSpace(input.source.volume, input.space));
   return {
     directory,

@@ -31,6 +31,7 @@ export async function runBuild(docker: Docker, work: BuildWork, limits: BuildLim
       t: limits.name,
       dockerfile: work.dockerfile,
       networkmode: "none",
+      nocache: work.noCache ?? false,
       rm: true,
       forcerm: true,
       memory: limits.memory,
