@@ -41,6 +41,16 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      {
+        // Beside one another, since no lock keeps jobs apart: after the EM's, on the same deployment when both are run
+        extends: true,
+        test: {
+          name: "contract-kabuto",
+          include: ["test/contract/kabuto/*.test.ts"],
+          globalSetup: [ENGINE, "test/contract/kabuto/support/deployment.ts"],
+          sequence: { groupOrder: 4 },
+        },
+      },
       // Need a cluster, which npm run test:kubernetes brings up: one file at a time
       ...(ON_KUBERNETES
         ? (["kubernetes", "kubernetes-alone"] as const).map((name, at) => ({

@@ -8,7 +8,8 @@ import { createInterface } from "node:readline";
  * command at a time, and leave a core to the others.
  */
 const VITEST = join(resolve(import.meta.dirname, ".."), "node_modules/vitest/vitest.mjs");
-const PROJECTS = ["parts", "contract"];
+/** Both suites of contracts ask one deployment. */
+const PROJECTS = ["parts", "contract*"];
 
 const given = process.argv.slice(2);
 if (given.length > 0) {
@@ -30,7 +31,7 @@ function start(project: string): ChildProcess {
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (line) =>
-      console.log(`${project} | ${line}`),
+      console.log(`${project.replace("*", "")} | ${line}`),
     );
   }
   return child;

@@ -1,23 +1,18 @@
 import { randomBytes } from "node:crypto";
 import type { TestProject } from "vitest/node";
-import { startOwnDeployment } from "../../support/own-deployment.ts";
 import type { Client } from "./client.ts";
 import { logIn } from "./log-in.ts";
+import { acquire, release } from "./started.ts";
 import { LONG_RUNS, type Target } from "./target.ts";
 
-/**
- * Gives the contract suite something to speak to: the deployment that PERIGEE_URL names (with PERIGEE_USER,
- * PERIGEE_PASSWORD, PERIGEE_USER2, PERIGEE_PASSWORD2), else ground and agent of this tree, started as
- * `npm start` does, on a free port with data of their own, for the whole run.
- */
+/** Gives the EM's contract suite something to speak to (see {@link acquire}), with the runs that take a minute begun. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const url = process.env.PERIGEE_URL?.replace(/\/+$/, "");
-  const own = url ? undefined : await startOwnDeployment();
+  const started = await acquire();
   try {
     const target: Target = {
-      url: url ?? own!.url,
-      user: own?.user ?? { name: required("PERIGEE_USER"), password: required("PERIGEE_PASSWORD") },
-      other: own?.other ?? { name: required("PERIGEE_USER2"), password: required("PERIGEE_PASSWORD2") },
+      url: started.url,
+      user: started.user,
+      other: started.other,
       image: process.env.PERIGEE_TEST_IMAGE || "busybox:latest",
       run: `c${randomBytes(3).toString("hex")}`,
     };
@@ -26,21 +21,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide("contract", target);
     return async () => {
       try {
-        if (!own) for (const client of clients) await tidy(client, target.run);
+        if (!started.own) for (const client of clients) await tidy(client, target.run);
       } finally {
-        await own?.stop();
+        await release();
       }
     };
   } catch (error) {
-    await own?.stop();
+    await release();
     throw error;
   }
-}
-
-function required(name: string): string {
-  const value = process.env[name];
-  if (!value) throw new Error(`PERIGEE_URL is set, so ${name} must be too`);
-  return value;
 }
 
 async function startLongRuns(client: Client, { run, image }: Target): Promise<void> {

@@ -1,0 +1,55 @@
+import { type OwnDeployment, startOwnDeployment } from "../../support/own-deployment.ts";
+import type { Credentials } from "./target.ts";
+
+/** A deployment that the contract suites ask, and two users of it. */
+export type Started = {
+  url: string;
+  user: Credentials;
+  other: Credentials;
+  /** it was started for this run alone, and goes with it */
+  own: boolean;
+};
+
+type Shared = { started: Promise<Started & { stop(): Promise<void> }>; users: number };
+
+/** Vitest evaluates this file once per project: what the projects share is the process. */
+const PLACE = globalThis as { perigeeContract?: Shared };
+
+/**
+ * What PERIGEE_URL names (with PERIGEE_USER, PERIGEE_PASSWORD, PERIGEE_USER2, PERIGEE_PASSWORD2), else ground and agent
+ * of this tree, started as `npm start` does, on a free port with data of their own. The projects of one run share it;
+ * it stops with the last {@link release}.
+ */
+export async function acquire(): Promise<Started> {
+  PLACE.perigeeContract ??= { started: start(), users: 0 };
+  PLACE.perigeeContract.users++;
+  return PLACE.perigeeContract.started;
+}
+
+/** Whoever acquired it needs it no more. */
+export async function release(): Promise<void> {
+  const shared = PLACE.perigeeContract;
+  if (!shared || --shared.users > 0) return;
+  delete PLACE.perigeeContract;
+  await (await shared.started).stop();
+}
+
+async function start(): Promise<Started & { stop(): Promise<void> }> {
+  const url = process.env.PERIGEE_URL?.replace(/\/+$/, "");
+  if (url) {
+    const user = { name: required("PERIGEE_USER"), password: required("PERIGEE_PASSWORD") };
+    const other = { name: required("PERIGEE_USER2"), password: required("PERIGEE_PASSWORD2") };
+    return { url, user, other, own: false, stop: async () => {} };
+  }
+  const own: OwnDeployment = await startOwnDeployment({
+    PERIGEE_DIALECTS: "em,kabuto",
+    PERIGEE_KABUTO_REGISTRATION: "open",
+  });
+  return { url: own.url, user: own.user, other: own.other, own: true, stop: () => own.stop() };
+}
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`PERIGEE_URL is set, so ${name} must be too`);
+  return value;
+}
