@@ -146,6 +146,12 @@ export function createGround(options: GroundOptions): Ground {
     lanes: lanesOf(dialects, store, limits),
     ...(options.widths && { widths: options.widths }),
     ...(limits && { limits }),
+    endWithoutRecords({ id, lane }, err) {
+      log.error(
+        { err, code: "END_WITHOUT_RECORDS", command: id, lane },
+        "a command ended without its dialect's records",
+      );
+    },
   });
   const accounts = new Accounts(store, { now });
   const recent = new RecentAccounts(accounts, { ms: options.recentAccountMs ?? 0, now });

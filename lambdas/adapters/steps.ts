@@ -1,4 +1,11 @@
-import { ITEM_BYTES, KEY_BYTES, type Key, MAX_WRITES, type Write } from "../ports/ledger-store.ts";
+import {
+  ITEM_BYTES,
+  KEY_BYTES,
+  type Key,
+  MAX_WRITES,
+  TRANSACTION_BYTES,
+  type Write,
+} from "../ports/ledger-store.ts";
 
 /** A write whose data is already JSON, so that later changes by the caller do not affect it. */
 export type Step = Put | { kind: "delete" | "check"; key: Key; if?: number };
@@ -14,6 +21,11 @@ export function toSteps(writes: Write[]): Step[] {
   }
   const steps = writes.map(toStep);
   const keys = new Set(steps.map(({ key }) => JSON.stringify([key.pk, key.sk])));
+  const bytes = steps.reduce(
+    (sum, step) => sum + (step.kind === "put" ? Buffer.byteLength(step.data) : 0),
+    0,
+  );
+  if (bytes > TRANSACTION_BYTES) throw new RangeError(`a transaction has at most ${TRANSACTION_BYTES} bytes`);
   if (keys.size < steps.length) throw new RangeError("each write of a transaction goes to another key");
   return steps;
 }

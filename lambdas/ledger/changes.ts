@@ -1,6 +1,6 @@
 import { LIMITS } from "#protocol/limits.ts";
 import { Serial } from "#protocol/serial.ts";
-import type { Item, LedgerStore, Write } from "../ports/ledger-store.ts";
+import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
 import { type OptimisticOptions, optimistically } from "../ports/optimistically.ts";
 import { type Command, readCommand } from "./command.ts";
 import { type EarlierEdgeState, type EdgeState, laneWithin, NEW_EDGE, withLane } from "./edge-state.ts";
@@ -15,7 +15,21 @@ import { withWaiting } from "./rotation.ts";
 export type LaneSeen = { lane: Lane; rev: number; state?: Item<EdgeState | EarlierEdgeState> | undefined };
 
 /** What one attempt of a change wants to write beside the lane. */
-export type Change<T> = { lane?: Lane | undefined; writes?: Write[]; value: T };
+export type Change<T> = {
+  lane?: Lane | undefined;
+  writes?: Write[];
+  /** a dialect's, written in the same transaction where the store takes them, else left out (see {@link EndRecords}) */
+  records?: EndRecords | undefined;
+  value: T;
+};
+
+/** A dialect's own records of an end: what they are of, and who is told when they were left out. */
+export type EndRecords = {
+  writes: Write[];
+  leftOut: (error: unknown) => void;
+  /** the dialect failed to say what they are */
+  failed?: unknown;
+};
 
 /** Which lane is changed, and how one attempt goes. `read` is what it needs beside the lane. */
 export type LaneChange<T, R> = {
@@ -36,6 +50,9 @@ export type LaneChange<T, R> = {
 
 /** A lane is changed by everybody on its edge: lost races are more, and are decided again for longer. */
 export const LANE_RACES: OptimisticOptions = { attempts: 101, pauseMs: (n) => Math.min(200, 2 ** (n - 1)) };
+
+/** Tries of a change after which records whose own conditions did not hold are left out. */
+const MOST_RECORD_TRIES = 12;
 
 /**
  * Changes of a lane's record and its commands': each is one transaction, conditional on the revisions that were
@@ -67,12 +84,32 @@ export class LaneChanges {
       const first = tries === 0 ? change.seen : undefined;
       const [seen, beside] = await Promise.all([first ?? this.see(edge, name), read()]);
       if (tries === 0) await prepare?.(seen.lane, beside);
-      const { lane, writes = [], value } = await attempt(seen.lane, beside, tries);
+      const { lane, writes = [], records, value } = await attempt(seen.lane, beside, tries);
       const all = [...(lane ? this.laneWrites(edge, name, lane, seen) : []), ...writes];
-      if (all.length > 0) await this.#store.transact(all);
+      await this.#write(all, records, tries);
       return value;
     };
     return this.#turns.run(`${edge} ${name}`, () => optimistically(once, LANE_RACES));
+  }
+
+  /** A dialect's records that the store cannot take do not keep the lane from going on. */
+  async #write(all: Write[], records: EndRecords | undefined, tries: number): Promise<void> {
+    if (!records || records.writes.length === 0) {
+      if (all.length > 0) await this.#store.transact(all);
+      if (records?.failed !== undefined) records.leftOut(records.failed);
+      return;
+    }
+    try {
+      await this.#store.transact([...all, ...records.writes]);
+    } catch (error) {
+      const never =
+        error instanceof ConditionFailed
+          ? error.index >= all.length && tries + 1 >= MOST_RECORD_TRIES
+          : error instanceof RangeError || error instanceof TypeError;
+      if (!never) throw error;
+      await this.#store.transact(all);
+      records.leftOut(error);
+    }
   }
 
   /** One conditional change of a lane's record and a command's. @throws COMMAND_NOT_FOUND */

@@ -1,11 +1,11 @@
 import { type Failure, PerigeeError } from "#protocol/errors.ts";
 import { isTerminal } from "#protocol/state.ts";
 import { type Item, MAX_WRITES, type Write } from "../ports/ledger-store.ts";
-import type { Change } from "./changes.ts";
+import type { Change, EndRecords } from "./changes.ts";
 import type { Command } from "./command.ts";
 import type { EndReason, Entry } from "./entry.ts";
 import * as lanes from "./lane.ts";
-import { endWrites, type LedgerDeps } from "./ledger-deps.ts";
+import { endRecords, type LedgerDeps } from "./ledger-deps.ts";
 import { ended } from "./move.ts";
 import { INTERRUPTED } from "./refusals.ts";
 
@@ -60,8 +60,9 @@ async function endWaiting(
   { to, failure }: UnclaimedEnd,
 ): Promise<Change<Command>> {
   const command = ended(data, to, deps.now(), failure && { failure });
-  const writes = [deps.changes.put(command, rev), ...(await endWrites(deps, command))];
-  return { lane: lanes.release(lane, command.id), writes, value: command };
+  const writes = [deps.changes.put(command, rev)];
+  const records = await endRecords(deps, command);
+  return { lane: lanes.release(lane, command.id), writes, records, value: command };
 }
 
 /** Ends the commands that a lane has given up, as many transactions as it takes. @returns those that ended by it */
@@ -81,14 +82,17 @@ export async function endGivenUp(deps: LedgerDeps, edge: string, lane: string): 
         const items = await Promise.all(some.map(({ user, id }) => changes.item(user, id)));
         const writes: Write[] = [];
         const value: Command[] = [];
+        let records: EndRecords | undefined;
         for (const [i, item] of items.entries()) {
           if (!item || isTerminal(item.data.state)) continue;
           const command = givenUp(item.data, some[i]!, now());
-          writes.push(changes.put(command, item.rev), ...(await endWrites(deps, command)));
+          writes.push(changes.put(command, item.rev));
+          // where a dialect has records, there is one command
+          records = await endRecords(deps, command);
           value.push(command);
         }
         const rest = some.reduce((left, { id }) => lanes.release(left, id), current);
-        return { lane: rest, writes, value };
+        return { lane: rest, writes, records, value };
       },
     });
     if (!done) return all;

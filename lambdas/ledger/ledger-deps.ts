@@ -1,5 +1,6 @@
-import type { LedgerStore, Write } from "../ports/ledger-store.ts";
-import type { LaneChanges } from "./changes.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ConditionFailed, type LedgerStore } from "../ports/ledger-store.ts";
+import type { EndRecords, LaneChanges } from "./changes.ts";
 import type { Command } from "./command.ts";
 import type { Lanes } from "./lane-options.ts";
 
@@ -17,9 +18,29 @@ export type LedgerDeps = {
   limits: LedgerLimits;
   /** the ground's clock, ms since 1970 */
   now: () => number;
+  /** told of an end that was written without its dialect's records */
+  endWithoutRecords: (command: Command, error: unknown) => void;
 };
 
-/** The dialect's own records for the end of a command. */
-export async function endWrites({ lanes }: LedgerDeps, command: Command): Promise<Write[]> {
-  return (await lanes.get(command.lane)?.onEnd?.(command)) ?? [];
+/** Pauses (ms) between the times that a dialect is asked for its records of one end. */
+const ASKED_AGAIN_MS = [20, 200];
+
+/**
+ * The dialect's own records for the end of a command. A dialect that fails again and again gives none: its fault must
+ * not keep the command from its end, and with it the lane from going on.
+ */
+export async function endRecords(deps: LedgerDeps, command: Command): Promise<EndRecords> {
+  const leftOut = (error: unknown) => deps.endWithoutRecords(command, error);
+  const onEnd = deps.lanes.get(command.lane)?.onEnd;
+  if (!onEnd) return { writes: [], leftOut };
+  for (let n = 0; ; n++) {
+    try {
+      return { writes: await onEnd(command), leftOut };
+    } catch (error) {
+      if (error instanceof ConditionFailed) throw error;
+      const pause = ASKED_AGAIN_MS[n];
+      if (pause === undefined) return { writes: [], leftOut, failed: error };
+      await sleep(pause);
+    }
+  }
 }

@@ -32,6 +32,8 @@ export type LedgerOptions = {
   /** the operator's widths, by lane, in place of the dialects' */
   widths?: Readonly<Record<string, number>>;
   limits?: Partial<LedgerLimits & Record<"queuePerEdge" | "queuePerUser", number>>;
+  /** told once of an end that was written without its dialect's records (default: nobody) */
+  endWithoutRecords?: LedgerDeps["endWithoutRecords"];
 };
 
 /** Characters of a ULID. */
@@ -51,7 +53,8 @@ export class Ledger {
     const first = { ...FIRST_LANE_OPTIONS, bounds: { queuePerEdge, queuePerUser } };
     const lanes = new Lanes(options.lanes ?? [first], options.widths);
     const changes = new LaneChanges(store, lanes);
-    this.#deps = { store, changes, lanes, limits, now: options.now ?? Date.now };
+    const { now = Date.now, endWithoutRecords = () => {} } = options;
+    this.#deps = { store, changes, lanes, limits, now, endWithoutRecords };
   }
 
   /**

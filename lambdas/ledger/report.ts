@@ -4,7 +4,7 @@ import type { Item } from "../ports/ledger-store.ts";
 import type { Command } from "./command.ts";
 import { FIRST_LANE } from "./first-lane.ts";
 import { type Lane, nextToClaim, release } from "./lane.ts";
-import { endWrites, type LedgerDeps } from "./ledger-deps.ts";
+import { endRecords, type LedgerDeps } from "./ledger-deps.ts";
 import { ended } from "./move.ts";
 import { notFound, requireEpoch } from "./refusals.ts";
 
@@ -58,8 +58,9 @@ export async function finish(
       const { waitsFor: _, ...last } = command;
       const next = release(current, of.id);
       const end = ended(last, state, deps.now(), rest);
-      const writes = [changes.put(end, item!.rev), ...(await endWrites(deps, end))];
-      return { lane: next, writes, value: { command: end, ended: true, more: more(next) } };
+      const writes = [changes.put(end, item!.rev)];
+      const records = await endRecords(deps, end);
+      return { lane: next, writes, records, value: { command: end, ended: true, more: more(next) } };
     },
   });
   return "lane" in done ? finish(deps, { ...of, lane: done.lane }, prepare) : done;

@@ -1,3 +1,4 @@
+import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { type Item, MAX_WRITES, type Write } from "../ports/ledger-store.ts";
@@ -43,15 +44,27 @@ export async function submitMany(
   for (const draft of drafts) requireInputFits(draft);
   const id = ulid(deps.now());
   const read = () => readSubmit(deps, { user, edge }, idempotency);
-  const [, known] = await read();
-  if (!(idempotency && earlierOf(idempotency, known, deps.now()))) await writeParts(deps, id, drafts);
+  const [seen, current] = await Promise.all([read(), deps.changes.see(edge, lane)]);
+  if (!(idempotency && earlierOf(idempotency, seen[1], deps.now()))) {
+    // one that is refused anyway writes nothing
+    requireAccepted(deps, current.lane, drafts, seen);
+    await writeParts(deps, id, drafts);
+  }
   killPoint("submissions.written");
-  const accepted = await deps.changes.change<string, Awaited<ReturnType<typeof read>>>({
-    edge,
-    lane,
-    read,
-    attempt: (current, seen) => accept(deps, current, { id, drafts, idempotency, seen }),
-  });
+  const accepted = await deps.changes
+    .change<string, Awaited<ReturnType<typeof read>>>({
+      edge,
+      lane,
+      read,
+      attempt: (now, beside) => accept(deps, now, { id, drafts, idempotency, seen: beside }),
+    })
+    .catch(async (error: unknown) => {
+      // refused for certain; of any other failure nobody knows whether it was written
+      if (error instanceof PerigeeError) await removeParts(deps, id, drafts.length).catch(() => undefined);
+      throw error;
+    });
+  // an earlier one of the same key stands
+  if (accepted !== id) await removeParts(deps, id, drafts.length);
   killPoint("submissions.accepted");
   await completeSubmissions(deps, edge, lane);
   const head = await deps.store.get<SubmissionHead>(keys.submission(accepted));
@@ -87,13 +100,12 @@ async function accept(
   of: { id: string; drafts: readonly Draft[]; idempotency: Idempotency | undefined; seen: Seen },
 ): Promise<Change<string>> {
   const { id, drafts, idempotency } = of;
-  const [agent, known] = of.seen;
+  const [, known] = of.seen;
   const now = deps.now();
   const earlier = idempotency && earlierOf(idempotency, known, now);
   if (earlier?.submission !== undefined) return { value: earlier.submission };
-  const { user, edge, lane: name, operation } = onlyLane(drafts);
-  for (const draft of drafts) requireOperation(edge, agent?.data, draft);
-  requireRoom(lane, user, deps.lanes.require(name).bounds, drafts.length);
+  const { user, operation } = onlyLane(drafts);
+  requireAccepted(deps, lane, drafts, of.seen);
   const parts = await Promise.all(
     drafts.map((_, n) => deps.store.get<SubmissionPart>(keys.submitted(id, n))),
   );
@@ -105,6 +117,18 @@ async function accept(
   }
   const pending = { id, user, operation, since: now, left: drafts.length };
   return { lane: { ...lane, pending: [...lane.pending, pending] }, writes, value: id };
+}
+
+/** @throws UNSUPPORTED_OPERATION, QUEUE_FULL */
+function requireAccepted(deps: LedgerDeps, lane: Lane, drafts: readonly Draft[], [agent]: Seen): void {
+  const { user, edge, lane: name } = onlyLane(drafts);
+  for (const draft of drafts) requireOperation(edge, agent?.data, draft);
+  requireRoom(lane, user, deps.lanes.require(name).bounds, drafts.length);
+}
+
+async function removeParts({ store }: LedgerDeps, id: string, count: number): Promise<void> {
+  const deletes = Array.from({ length: count }, (_, n): Write => ({ delete: keys.submitted(id, n) }));
+  for (let at = 0; at < count; at += MAX_WRITES) await store.transact(deletes.slice(at, at + MAX_WRITES));
 }
 
 /** The commands as they will be queued. Nobody sees them before they are accepted, and left over they expire. */

@@ -38,6 +38,9 @@ export const MAX_WRITES = 25;
 /** Most bytes of an item's data as JSON: DynamoDB holds 400 KB with keys and all. */
 export const ITEM_BYTES = 350 * 1024;
 
+/** Most bytes of all data of a transaction as JSON: DynamoDB takes 4 MB with keys and all. */
+export const TRANSACTION_BYTES = 3_800_000;
+
 /** A condition of a transaction did not hold: `index` is the first write whose condition failed. */
 export class ConditionFailed extends Error {
   override readonly name = "ConditionFailed";
@@ -59,7 +62,7 @@ export interface LedgerStore {
   /**
    * All writes or none, durable when it returns. At most {@link MAX_WRITES}, each to another key.
    * @throws ConditionFailed when a condition does not hold; a transient conflict is retried inside.
-   * @throws RangeError when data is over {@link ITEM_BYTES}, or a key over {@link KEY_BYTES} or empty
+   * @throws RangeError when data is over {@link ITEM_BYTES} or {@link TRANSACTION_BYTES}, or a key over {@link KEY_BYTES} or empty
    */
   transact(writes: Write[]): Promise<void>;
   /** Deletes items whose `expiresAt` is before `now` (ms), at most `limit`; returns how many. */

@@ -4,7 +4,7 @@ import type { Draft } from "#lambdas/ledger/draft.ts";
 import { LaneBusy } from "#lambdas/ledger/lane-busy.ts";
 import { FIRST_LANE_OPTIONS, type LaneOptions } from "#lambdas/ledger/lane-options.ts";
 import { Ledger } from "#lambdas/ledger/ledger.ts";
-import type { LedgerStore } from "#lambdas/ports/ledger-store.ts";
+import { ITEM_BYTES, type LedgerStore } from "#lambdas/ports/ledger-store.ts";
 import { OPERATION_NAMES } from "#protocol/operations.ts";
 
 const AGENT = { version: "9", operations: OPERATION_NAMES as string[], features: ["grants"] };
@@ -21,6 +21,28 @@ const NOTED: LaneOptions = {
   name: "noted",
   onEnd: ({ id, state }) => [{ put: { pk: "notes", sk: id, data: { state } } }],
 };
+
+/** Its dialect's records of an end are such as no store takes, by the command's input. */
+const BROKEN: LaneOptions = {
+  ...JOBS,
+  name: "broken",
+  async onEnd({ id, input }) {
+    const { path } = input as { path: string };
+    const note = (data: unknown) => ({ put: { pk: "notes", sk: id, data } });
+    if (path === "throws") throw new Error("the dialect's fault");
+    if (path === "large") return [note("x".repeat(ITEM_BYTES + 1))];
+    if (path === "many")
+      return Array.from({ length: 40 }, (_, i) => ({ put: { pk: "notes", sk: `${id}${i}`, data: i } }));
+    if (path === "twice") return [note(1), note(2)];
+    if (path === "together")
+      return Array.from({ length: 20 }, (_, i) => ({
+        put: { pk: "notes", sk: `${id}${i}`, data: "x".repeat(ITEM_BYTES - 10) },
+      }));
+    if (path === "condition") return [{ ...note(1), if: 7 }];
+    return [note(1)];
+  },
+};
+const FAULTS = ["throws", "large", "many", "twice", "together", "condition"];
 
 /** The rules of several lanes, over whatever store they are given: as `ledgerConformance`. */
 export function lanesConformance(
@@ -356,11 +378,89 @@ export function lanesConformance(
         expect((await ledger.lane("em1", "jobs")).queue).toHaveLength(40);
       });
 
+      test("that is refused, or meets an earlier one of its key, leaves nothing in the store", async () => {
+        const written = new Set<string>();
+        const watched = async () => {
+          const under = await table.open();
+          const transact = under.transact.bind(under);
+          under.transact = (writes) => {
+            for (const write of writes) if ("put" in write) written.add(write.put.pk);
+            return transact(writes);
+          };
+          return new Ledger(under, { now: () => now, lanes: [EM, JOBS, NOTED] });
+        };
+        const left = async () => {
+          const submissions = [...written].filter((pk) => pk.startsWith("submission#"));
+          const items = await Promise.all(submissions.map((pk) => store.query({ pk, limit: 10 })));
+          return items.flat().map(({ sk }) => sk);
+        };
+        const refused = (await watched()).submitMany(drafts(301));
+        await expect(refused).rejects.toMatchObject({ code: "QUEUE_FULL" });
+        expect(written.size).toBe(0);
+        const others = await Promise.all(Array.from({ length: 3 }, () => watched()));
+        await Promise.all(others.map((other) => other.submitMany(drafts(5), key)));
+        expect(await left()).toEqual(["head"]);
+        const racing = others.map((other) => other.submitMany(drafts(200)).catch(() => undefined));
+        await Promise.all(racing);
+        expect(await left()).toEqual(["head", "head"]);
+      });
+
       test("brings its dialect's records", async () => {
         const records = ({ id }: Command) => [{ put: { pk: "numbers", sk: id, data: 1 } }];
         const { commands } = await ledger.submitMany([draft({ records }), draft({ records })]);
         const found = await Promise.all(ids(commands).map((sk) => store.get({ pk: "numbers", sk })));
         expect(found.map((item) => item?.data)).toEqual([1, 1]);
+      });
+    });
+
+    describe("records of an end that no store takes", () => {
+      let left: string[];
+      const given = async (path: string) => {
+        left = [];
+        const endWithoutRecords = ({ id }: Command) => left.push(id);
+        ledger = new Ledger(await table.open(), { now: () => now, lanes: [EM, BROKEN], endWithoutRecords });
+        return submit({ lane: "broken", input: { volume: "v", path } });
+      };
+      const nothing = async () => {
+        const { running, queue, ending } = await ledger.lane("em1", "broken");
+        return [running, queue, ending].every((list) => list.length === 0);
+      };
+
+      test.each(FAULTS)(
+        "%s: the agent's report ends the command without them, and says so once",
+        async (path) => {
+          const command = await given(path);
+          await claim({ broken: 1 });
+          expect((await report(command)).command).toMatchObject({ state: "succeeded" });
+          expect([await ledger.command("alice", command.id), left]).toMatchObject([
+            { state: "succeeded" },
+            [command.id],
+          ]);
+          expect(await nothing()).toBe(true);
+          expect(await store.query({ pk: "notes", limit: 100 })).toEqual([]);
+        },
+      );
+
+      test.each(FAULTS)("%s: a cancel, a reset and a start with another journal end it too", async (path) => {
+        const cancelled = await given(path);
+        expect(await ledger.cancel("alice", cancelled.id)).toMatchObject({ state: "cancelled" });
+        const input = { volume: "v", path };
+        const reset = await submit({ lane: "broken", input });
+        await claim({ broken: 1 });
+        expect(await ledger.resetEdge("em1")).toMatchObject([{ id: reset.id, state: "failed" }]);
+        const lost = await submit({ lane: "broken", input });
+        await claim({ broken: 1 });
+        await start("journal-2");
+        expect(await ledger.command("alice", lost.id)).toMatchObject({ state: "failed" });
+        expect(left).toEqual([cancelled.id, reset.id, lost.id]);
+        expect(await nothing()).toBe(true);
+      });
+
+      test("a condition that holds at the next try is no fault", async () => {
+        const command = await given("none");
+        await claim({ broken: 1 });
+        await report(command);
+        expect([left, (await store.get({ pk: "notes", sk: command.id }))?.data]).toEqual([[], 1]);
       });
     });
 
