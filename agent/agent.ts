@@ -8,8 +8,9 @@ import { GroundSession } from "./ground/ground-session.ts";
 import { makeDoorbell } from "./ground/make-doorbell.ts";
 import { startSession } from "./ground/start-session.ts";
 import { afterChange, handlersOf } from "./handlers.ts";
-import { sweepJobs } from "./jobs/discard-job.ts";
+import { discardDropped, sweepJobs } from "./jobs/discard-job.ts";
 import { FailedSubmissions } from "./jobs/failed-submissions.ts";
+import { forgetReceived } from "./jobs/fetch-inbox.ts";
 import { noteJobEnd } from "./jobs/job-handlers.ts";
 import { Journal } from "./journal/journal.ts";
 import { openStateDatabase } from "./journal/state-database.ts";
@@ -40,8 +41,10 @@ export async function runAgent(
   const holdings = await openHoldings({ data, config, database, journal, session, log });
   const reporting = openReporting({ data, config, database, session, holdings, log });
   const { volumes, pods } = holdings;
-  const jobs = { volumes, pods, budget: reporting.budget, failures: new FailedSubmissions(database) };
-  const sweep = () => later("the sweep of what earlier jobs left", log, () => sweepJobs(jobs, journal, log));
+  const jobs = { volumes, pods, budget: reporting.budget, failures: new FailedSubmissions(database), log };
+  const sweep = () => later("the sweep of what earlier jobs left", log, () => sweepJobs(jobs, journal));
+  const discard = (command: Parameters<typeof discardDropped>[1]) =>
+    later("the removal of what a cancelled command left", log, () => discardDropped(jobs, command));
   try {
     const unfinished = new Set(journal.open().map(({ command }) => command));
     later("the sweep of what earlier commands left", log, () => volumes.sweepIncoming(unfinished));
@@ -66,7 +69,13 @@ export async function runAgent(
         ...openOutgoing(database, data, config.freeFloorBytes),
         jobs: config.jobs,
         ended: (command, outcome) => noteJobEnd(jobs, command, outcome),
-        forgotten: sweep,
+        dropped: discard,
+        forgotten(commands) {
+          for (const id of commands) {
+            later("the removal of what a command received", log, () => forgetReceived(jobs, id));
+          }
+          sweep();
+        },
       },
       { pollMs: config.pollMs },
     );

@@ -70,8 +70,11 @@ export type OperationContext<O extends OperationName = OperationName> = {
 export type JournalEntry = {
   /** Notes of earlier attempts, oldest first; empty on the first attempt. */
   readonly notes: readonly { step: string; detail: unknown }[];
-  /** fsyncs. After `commit` was noted a cancel comes too late: the signal aborts no more for a cancel. */
-  note(step: "commit" | (string & {}), detail?: unknown): void;
+  /**
+   * fsyncs. After `commit` was noted a cancel comes too late: the signal aborts no more for a cancel.
+   * @param also writes to the agent's database that are made together with the note, or not at all
+   */
+  note(step: "commit" | (string & {}), detail?: unknown, also?: () => void): void;
 };
 
 /** A note: the command holds no resources any more, in its later attempts neither. */

@@ -1,4 +1,6 @@
-import type { Logger } from "pino";
+import { OPERATIONS } from "#protocol/operations.ts";
+import type { ClaimedCommand } from "#protocol/wire.ts";
+import { forgetReceived } from "./fetch-inbox.ts";
 import type { JobDeps } from "./job-deps.ts";
 import { jobOfVolume, volumesOf } from "./job-volumes.ts";
 
@@ -14,16 +16,24 @@ export async function discardJob({ volumes, pods }: JobDeps, { id, user, space }
     volumes.takeAway(user, volume, `${id}.${n}`);
     await volumes.trash.empty(`${id}.${n}`);
   }
-  volumes.discardIncoming(id);
-  await volumes.trash.empty(`${id}.incoming`);
+  await forgetReceived({ volumes }, id);
+}
+
+/**
+ * Removes what earlier lives of the agent left of a command that it has not begun in this one: what was received for
+ * it, and all that there is of a job.
+ */
+export async function discardDropped(
+  deps: JobDeps,
+  { id, user, operation, input }: Pick<ClaimedCommand, "id" | "user" | "operation" | "input">,
+): Promise<void> {
+  const { data: job } = OPERATIONS["job.run"].input.safeParse(operation === "job.run" ? input : undefined);
+  if (job) await discardJob(deps, { id, user, space: job.space });
+  else await forgetReceived(deps, id);
 }
 
 /** Discards every job whose command is not in the journal: the ground has ended it, or it was given up. */
-export async function sweepJobs(
-  deps: JobDeps,
-  journal: { open(): { command: string }[] },
-  log: Logger,
-): Promise<void> {
+export async function sweepJobs(deps: JobDeps, journal: { open(): { command: string }[] }): Promise<void> {
   // All of this before anything else: a job that begins meanwhile is none of them.
   const open = new Set(journal.open().map(({ command }) => command));
   const over = new Map<string, Job>();
@@ -38,7 +48,7 @@ export async function sweepJobs(
   }
   for (const job of over.values()) {
     await discardJob(deps, job).catch((error: unknown) => {
-      log.warn({ err: error, command: job.id }, "what a job left could not be removed");
+      deps.log.warn({ err: error, command: job.id }, "what a job left could not be removed");
     });
   }
 }

@@ -30,8 +30,8 @@ export async function fetchInbox(deps: JobDeps, context: OperationContext<"job.r
   }
 }
 
-/** What was received lies in the inbox, and that is noted. */
-export async function forgetReceived({ volumes }: JobDeps, command: string): Promise<void> {
+/** What was received for a command is not needed any more: it lies in its place, and that is noted, or never will. */
+export async function forgetReceived({ volumes }: Pick<JobDeps, "volumes">, command: string): Promise<void> {
   volumes.discardIncoming(command);
   await volumes.trash.empty(`${command}.incoming`);
 }

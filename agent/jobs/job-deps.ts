@@ -1,3 +1,4 @@
+import type { Logger } from "pino";
 import type { Budget } from "../budget/budget.ts";
 import type { PodManager } from "../pods/pod-manager.ts";
 import type { Volumes } from "../volumes/volumes.ts";
@@ -10,4 +11,5 @@ export type JobDeps = {
   /** gives out the user's quota */
   budget: Budget;
   failures: FailedSubmissions;
+  log: Logger;
 };

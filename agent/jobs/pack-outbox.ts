@@ -12,6 +12,11 @@ export class ResultTooLarge extends Error {
   override readonly name = "ResultTooLarge";
 }
 
+/** The edge has no room for a job's zip now; the message is for people. */
+export class NoRoomForResult extends Error {
+  override readonly name = "NoRoomForResult";
+}
+
 /** Bytes that a result may have, and room for the zip's own. */
 export function mostOfResult({ budget }: Pick<JobDeps, "budget">): { files: number; zip: number } {
   const files = Math.min(LIMITS.jobResultBytes, budget.quota);
@@ -21,7 +26,7 @@ export function mostOfResult({ budget }: Pick<JobDeps, "budget">): { files: numb
 /**
  * The zip of a job's outbox: its regular files. One that an earlier attempt has packed is gone on with. The caller
  * disposes it.
- * @throws ResultTooLarge; the signal's reason
+ * @throws ResultTooLarge; NoRoomForResult; the signal's reason
  */
 export async function packOutbox(deps: JobDeps, context: OperationContext<"job.run">): Promise<Spooled> {
   const { command, input, signal } = context;
@@ -38,20 +43,19 @@ export async function packOutbox(deps: JobDeps, context: OperationContext<"job.r
     return await context.spool(0, make, most.zip);
   } catch (error) {
     signal.throwIfAborted();
-    throw tooLarge(error);
+    throw reasonOf(error);
   } finally {
     // it reads through the directory
     await closed;
   }
 }
 
-function tooLarge(error: unknown): unknown {
+function reasonOf(error: unknown): unknown {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof TreeTooLarge) return new ResultTooLarge(cause.message, { cause: error });
     if (!(cause instanceof PerigeeError)) continue;
-    if (cause.code === "QUOTA_EXCEEDED" || cause.code === "STORAGE_FULL") {
-      return new ResultTooLarge(cause.message, { cause: error });
-    }
+    if (cause.code === "QUOTA_EXCEEDED") return new ResultTooLarge(cause.message, { cause: error });
+    if (cause.code === "STORAGE_FULL") return new NoRoomForResult(cause.message, { cause: error });
   }
   return error;
 }

@@ -1,5 +1,6 @@
 import type { JobEnd } from "#protocol/job-run.ts";
 import { killPoint } from "#protocol/kill-point.ts";
+import { whenRoom } from "../journal/when-room.ts";
 import type { OperationContext } from "../operation.ts";
 import type { RunInput, RunRecord } from "../pods/runs/run-record.ts";
 import type { JobDeps } from "./job-deps.ts";
@@ -26,13 +27,14 @@ export async function runContainer(deps: JobDeps, context: Context): Promise<Job
     volumes.directoryOf(command.user, name),
   ]);
   if (!pods.run(run)) progress({ phase: "starting" });
-  pods.accept({
+  const accepted = {
     id: run,
     user: command.user,
     volumes: Object.fromEntries(paths),
     input: runOf(context),
     kept: true,
-  });
+  };
+  await whenRoom(() => pods.accept(accepted), { ...context, log: deps.log });
   const cancel = () => pods.end(run, CANCEL_GRACE_MS);
   const kill = () => pods.end(run);
   listen(cancelled, cancel);

@@ -1,6 +1,10 @@
-import { pino } from "pino";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { RELEASED, ShuttingDown } from "#agent/operation.ts";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { Backoff } from "#agent/backoff.ts";
+import { GroundUnavailable } from "#agent/ground/ground-client.ts";
+import { type OperationContext, RELEASED, ShuttingDown } from "#agent/operation.ts";
+import { EDGE_KEY, RUNNING_JOBS } from "#agent/resources/resources-of.ts";
+import { NotSent } from "#agent/transfers/send-in-parts.ts";
+import { PerigeeError } from "#protocol/errors.ts";
 import { JobRig } from "#test/support/job-rig.ts";
 import { sweepJobs } from "./discard-job.ts";
 
@@ -194,6 +198,106 @@ describe("the agent stops, and starts again", () => {
   });
 });
 
+describe("the ground refuses its result", () => {
+  /** Refuses so often, then takes it. */
+  async function refused(...refusals: Error[]) {
+    vi.spyOn(Backoff.prototype, "wait").mockResolvedValue();
+    const job = rig.job("echo x > /outbox/x; exit 3");
+    const store: OperationContext["store"] = async (...of) => {
+      const refusal = refusals.shift();
+      if (refusal) throw refusal;
+      return job.context().store(...of);
+    };
+    const end = await job.run(undefined, { store });
+    return { end, job, refusals };
+  }
+  afterEach(() => void vi.restoreAllMocks());
+
+  test("finally, again and again: it is sent until it is there", async () => {
+    const { end, job, refusals } = await refused(
+      new PerigeeError("NOT_FOUND", "no such upload"),
+      new PerigeeError("INTERNAL_ERROR", "a staged object is missing"),
+      new PerigeeError("STORAGE_FULL", "the ground is full"),
+      new GroundUnavailable("403", { status: 403 }),
+      new NotSent("refused each time"),
+    );
+    expect(end).toMatchObject({ state: "done", reason: "Error", exitCode: 3, content: { n: 0 } });
+    expect(refusals).toEqual([]);
+    expect(job.result()).toEqual({ x: "x\n" });
+    expect(rig.left()).toEqual(NOTHING);
+  });
+
+  test("as over the quota: that is how it ends, with its code", async () => {
+    const { end } = await refused(new PerigeeError("QUOTA_EXCEEDED", "over the quota"));
+    expect(end).toMatchObject({ state: "failed", reason: "ResultTooLarge", exitCode: 3 });
+    expect(end.content).toBeUndefined();
+  });
+
+  test("as the ground has ended it: nothing of it stays", async () => {
+    await expect(refused(new PerigeeError("COMMAND_NOT_FOUND", "ended"))).rejects.toMatchObject({
+      code: "COMMAND_NOT_FOUND",
+    });
+    expect(rig.left()).toEqual(NOTHING);
+  });
+});
+
+describe("the edge's disk is full", () => {
+  const FULL = () => Object.assign(new Error("database or disk is full"), { errcode: 13 });
+  beforeEach(() => void vi.spyOn(Backoff.prototype, "wait").mockResolvedValue());
+  afterEach(() => void vi.restoreAllMocks());
+
+  test.each(["commit", "ended", RELEASED, "sent"])(
+    "at the note %s: it is noted as soon as there is room, and ends as any",
+    async (full) => {
+      let times = 3;
+      const job = rig.job("echo x >> /outbox/starts; exit 3");
+      job.beforeNote = (step) => {
+        if (step === full && times-- > 0) throw FULL();
+      };
+      expect(await job.run()).toMatchObject({ state: "done", exitCode: 3, content: { n: 0 } });
+      expect(job.result()).toEqual({ starts: "x\n" });
+      expect(times).toBe(-1);
+      expect(job.notes.filter(({ step }) => step === full)).toHaveLength(1);
+    },
+  );
+
+  test("for its zip: it waits for room, gives others its place to run meanwhile, and comes with its result", async () => {
+    const job = rig.job("echo x > /outbox/x");
+    const released: (string | undefined)[] = [];
+    let times = 3;
+    const spool: OperationContext["spool"] = async (...of) => {
+      if (times-- > 0) throw new PerigeeError("STORAGE_FULL", "no room to gather what is to be sent");
+      return job.context().spool(...of);
+    };
+    const release = (key?: string) => void released.push(key);
+    expect(await job.run(undefined, { spool, release })).toMatchObject({ state: "done", exitCode: 0 });
+    expect(job.result()).toEqual({ x: "x\n" });
+    expect(released).toEqual([EDGE_KEY, RUNNING_JOBS, RUNNING_JOBS, RUNNING_JOBS, undefined]);
+  });
+
+  test("for its zip for too long: it ends as too large, with its code", async () => {
+    const job = rig.job("exit 3");
+    const now = vi.spyOn(performance, "now");
+    const spool = async () => {
+      now.mockReturnValue(1e12);
+      throw new PerigeeError("STORAGE_FULL", "no room");
+    };
+    const end = await job.run(undefined, { spool });
+    expect(end).toMatchObject({ state: "failed", reason: "ResultTooLarge", exitCode: 3 });
+  });
+
+  test("when what it left is to be removed: its end is the same, and it is swept later", async () => {
+    const job = rig.job("echo x > /outbox/x");
+    vi.spyOn(rig.volumes, "takeAway").mockImplementation(() => {
+      throw Object.assign(new Error("I/O error"), { code: "EIO" });
+    });
+    expect(await job.run()).toMatchObject({ state: "done", exitCode: 0, content: { n: 0 } });
+    vi.restoreAllMocks();
+    await sweepJobs(rig.deps(), { open: () => [] });
+    expect(rig.left()).toEqual(NOTHING);
+  });
+});
+
 describe("the later jobs of a submission", () => {
   test("are skipped after one that failed, where that is asked for", async () => {
     const stop = { onFailure: "stop", submission: "s" } as const;
@@ -221,7 +325,7 @@ test("what the ground has ended is swept, and its container with it; other jobs 
   await said(lost.id, "up");
   await said(other.id, "up");
   const open = () => [{ command: other.id }];
-  await sweepJobs(rig.deps(), { open }, pino({ level: "silent" }));
+  await sweepJobs(rig.deps(), { open });
   await Promise.allSettled([running[0]]);
   expect(rig.left().kept).toEqual([other.id]);
   expect(rig.volumes.names("ann").filter((name) => name.includes(lost.id.toLowerCase()))).toEqual([]);

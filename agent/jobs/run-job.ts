@@ -1,16 +1,19 @@
-import { PerigeeError } from "#protocol/errors.ts";
 import type { JobEnd } from "#protocol/job-run.ts";
 import { killPoint } from "#protocol/kill-point.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import type { ResultOf } from "#protocol/operations.ts";
+import { Backoff } from "../backoff.ts";
 import type { Spooled } from "../files/spool.ts";
-import { type OperationContext, RELEASED, ShuttingDown } from "../operation.ts";
-import { EDGE_KEY } from "../resources/resources-of.ts";
+import { whenRoom } from "../journal/when-room.ts";
+import { type JournalEntry, type OperationContext, RELEASED, ShuttingDown } from "../operation.ts";
+import { EDGE_KEY, RUNNING_JOBS } from "../resources/resources-of.ts";
 import { discardJob } from "./discard-job.ts";
 import { fetchInbox, forgetReceived } from "./fetch-inbox.ts";
 import type { JobDeps } from "./job-deps.ts";
 import { failedEnd, isFailure } from "./job-end.ts";
-import { mostOfResult, packOutbox, ResultTooLarge } from "./pack-outbox.ts";
+import { NoRoomForResult, packOutbox, ResultTooLarge } from "./pack-outbox.ts";
 import { runContainer } from "./run-container.ts";
+import { sendResult } from "./send-result.ts";
 
 type Context = OperationContext<"job.run">;
 type Result = ResultOf<"job.run">;
@@ -23,20 +26,32 @@ type Result = ResultOf<"job.run">;
  * Up to `commit` a cancel ends it without a trace; afterwards it ends the container, and the job as any other.
  */
 export async function runJob(deps: JobDeps, context: Context): Promise<Result> {
-  const { command, input, journal, signal } = context;
-  const job = { id: command.id, user: command.user, space: input.space };
+  const { journal, signal } = context;
+  const { log } = deps;
   try {
     const sent = journal.notes.find(({ step }) => step === "sent");
     const result = sent ? (sent.detail as Result) : await stepsOf(deps, context);
-    if (!sent) journal.note("sent", result);
-    await discardJob(deps, job);
+    if (!sent) await whenRoom(() => journal.note("sent", result), { ...context, log });
+    await discard(deps, context);
     killPoint("jobs.cleaned");
     return result;
   } catch (error) {
     // a stopped agent goes on with what it has
     if (signal.reason instanceof ShuttingDown) throw signal.reason;
-    await discardJob(deps, job);
+    await discard(deps, context);
     throw error;
+  }
+}
+
+/** How it ended is known: what cannot be removed now changes nothing, and is swept at the agent's next start. */
+async function discard(deps: JobDeps, { command, input, signal }: Context): Promise<void> {
+  const { log } = deps;
+  try {
+    const job = { id: command.id, user: command.user, space: input.space };
+    await whenRoom(() => discardJob(deps, job), { command, signal, log });
+  } catch (error) {
+    if (signal.reason instanceof ShuttingDown) throw signal.reason;
+    log.error({ err: error, command: command.id }, "what a job left could not be removed");
   }
 }
 
@@ -44,29 +59,31 @@ async function stepsOf(deps: JobDeps, context: Context): Promise<Result> {
   const { command, input, journal } = context;
   const noted = new Map(journal.notes.map(({ step, detail }) => [step, detail]));
   const of = { user: command.user, space: input.space, submission: input.submission };
+  const note = (...note: Parameters<JournalEntry["note"]>) =>
+    whenRoom(() => journal.note(...note), { ...context, log: deps.log });
   const skips = () => input.onFailure === "stop" && deps.failures.has(of);
   if (!noted.has("commit")) {
     if (skips()) return failedEnd("Skipped");
     await takeTurn(deps, context, noted.has("fetched"));
     if (skips()) return failedEnd("Skipped");
-    journal.note("commit");
+    await note("commit");
   }
   let end = (noted.get(RELEASED) ?? noted.get("ended")) as JobEnd | undefined;
   if (!end) {
     end = await runContainer(deps, context);
-    journal.note("ended", end);
+    await note("ended", end);
   }
   const packed = await pack(deps, context, end);
   using result = packed.result;
   if (!noted.has(RELEASED)) {
-    // Before the next of its group may begin.
-    if (input.onFailure === "stop" && isFailure(packed.end)) deps.failures.note(of);
-    journal.note(RELEASED, packed.end);
+    // Together, before the next of its group may begin.
+    const stops = input.onFailure === "stop" && isFailure(packed.end);
+    await note(RELEASED, packed.end, stops ? () => deps.failures.note(of) : undefined);
     killPoint("jobs.packed");
   }
   context.release();
   // It is read until it was sent.
-  return await send(deps, context, packed.end, result);
+  return await sendResult(deps, context, packed.end, result);
 }
 
 /** Fetches its files, and waits until it may run. @throws CANCELLED and whatever fetching throws */
@@ -93,44 +110,24 @@ async function pack(
   end: JobEnd,
 ): Promise<{ end: JobEnd; result: Spooled | undefined }> {
   if (end.state !== "done") return { end, result: undefined };
-  context.progress({ phase: "packing" });
-  try {
-    return { end, result: await packOutbox(deps, context) };
-  } catch (error) {
-    if (!(error instanceof ResultTooLarge)) throw error;
-    return { end: failedEnd("ResultTooLarge", error.message, end), result: undefined };
+  const { signal, command } = context;
+  const until = performance.now() + LIMITS.jobRoomMs;
+  const backoff = new Backoff();
+  for (;;) {
+    context.progress({ phase: "packing" });
+    try {
+      return { end, result: await packOutbox(deps, context) };
+    } catch (error) {
+      const waits = error instanceof NoRoomForResult && performance.now() < until;
+      if (error instanceof ResultTooLarge || (error instanceof NoRoomForResult && !waits)) {
+        return { end: failedEnd("ResultTooLarge", error.message, end), result: undefined };
+      }
+      if (!waits) throw error;
+      if (backoff.tries === 0) deps.log.error({ err: error, command: command.id }, "a result waits for room");
+      // Others may run meanwhile, and make room.
+      context.release(RUNNING_JOBS);
+      await backoff.wait(signal);
+      signal.throwIfAborted();
+    }
   }
-}
-
-/** Brings the result and all of the log to the ground, however long there is no contact. */
-async function send(
-  deps: JobDeps,
-  context: Context,
-  end: JobEnd,
-  result: Spooled | undefined,
-): Promise<Result> {
-  const { command, signal, progress } = context;
-  progress({ phase: "sending" });
-  const sending = async (): Promise<Partial<Result>> => {
-    if (!result) return {};
-    const { size: total } = result;
-    // Until it is on the ground it counts as the user's.
-    using _ = deps.budget.take(command.user, total);
-    const sent = (done: number) => progress({ phase: "sending", done, total, unit: "bytes" });
-    return { content: await context.store(0, { ...result, sent }, mostOfResult(deps).zip) };
-  };
-  const [sent, run] = await Promise.all([
-    sending().catch((error: unknown) => {
-      if (!hasNoRoom(error)) throw error;
-      return failedEnd("ResultTooLarge", (error as Error).message, end);
-    }),
-    deps.pods.until(command.id, ({ flushed }) => flushed, signal),
-  ]);
-  killPoint("jobs.sent");
-  return { ...end, ...sent, logBytes: run?.logBytes ?? end.logBytes };
-}
-
-/** The ground takes no more of the user's. */
-function hasNoRoom(error: unknown): boolean {
-  return error instanceof PerigeeError && ["QUOTA_EXCEEDED", "STORAGE_FULL"].includes(error.code);
 }

@@ -165,3 +165,58 @@ describe("attempts that ended with the process", () => {
     expect(reopen().earlier(COMMAND)).toMatchObject({ committed: true });
   });
 });
+
+describe("what is written together with a note", () => {
+  const other = () => database.prepare("SELECT count(*) AS n FROM failed_submissions").get()!.n;
+  const write = () =>
+    void database.exec("INSERT INTO failed_submissions (user, space, submission) VALUES ('ann', 's', 'x')");
+  const fail = () => {
+    write();
+    throw new Error("no room");
+  };
+
+  test("is there with it, or neither is", () => {
+    const entry = new Journal(database).start(COMMAND, () => {});
+    expect(() => entry.note("packed", {}, fail)).toThrow("no room");
+    expect([other(), new Journal(database).earlier(COMMAND).steps]).toEqual([0, []]);
+    entry.note("packed", {}, write);
+    const journal = reopen();
+    expect([other(), journal.earlier(COMMAND).steps]).toEqual([1, ["packed"]]);
+  });
+
+  test("also with the end", () => {
+    const journal = new Journal(database);
+    journal.start(COMMAND, () => {});
+    expect(() => journal.done(COMMAND.id, { state: "cancelled" }, fail)).toThrow("no room");
+    expect([other(), journal.outcome(COMMAND.id)]).toEqual([0, undefined]);
+    journal.done(COMMAND.id, { state: "cancelled" }, write);
+    const again = reopen();
+    expect([other(), again.outcome(COMMAND.id)]).toEqual([1, { state: "cancelled" }]);
+  });
+});
+
+describe("a command that only waits", () => {
+  const deaths = () => new Journal(database).earlier(COMMAND).deaths;
+
+  test("is not blamed for deaths of the process, however many", () => {
+    new Journal(database).start(COMMAND, () => {}).note("fetched");
+    for (let life = 0; life < 12; life++) {
+      const journal = reopen();
+      journal.start(COMMAND, () => {});
+      journal.waits(COMMAND.id);
+    }
+    expect(deaths()).toBe(0);
+  });
+
+  test("is for those after it has gone on", () => {
+    new Journal(database).start(COMMAND, () => {}).note("fetched");
+    for (let life = 1; life <= 3; life++) {
+      const journal = reopen();
+      journal.start(COMMAND, () => {});
+      journal.waits(COMMAND.id);
+      journal.goesOn(COMMAND.id);
+      reopen();
+      expect(deaths()).toBe(life);
+    }
+  });
+});

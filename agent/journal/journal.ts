@@ -51,6 +51,9 @@ export class Journal {
   readonly #entry: StatementSync;
   readonly #note: StatementSync;
   readonly #notes: StatementSync;
+  readonly #pause: StatementSync;
+  readonly #wait: StatementSync;
+  readonly #resume: StatementSync;
   readonly #delete: StatementSync;
   readonly #deleteNotes: StatementSync;
 
@@ -68,6 +71,13 @@ export class Journal {
     this.#entry = database.prepare("SELECT outcome, deaths, steps FROM journal WHERE command = ?");
     this.#note = database.prepare("INSERT INTO journal_notes (command, n, step, detail) VALUES (?, ?, ?, ?)");
     this.#notes = database.prepare("SELECT step, detail FROM journal_notes WHERE command = ? ORDER BY n");
+    this.#pause = database.prepare("UPDATE journal SET steps = NULL WHERE command = ?");
+    this.#wait = database.prepare(
+      "UPDATE journal SET steps = NULL WHERE command = ?1 AND steps = (SELECT count(*) FROM journal_notes WHERE command = ?1)",
+    );
+    this.#resume = database.prepare(
+      "UPDATE journal SET steps = (SELECT count(*) FROM journal_notes WHERE command = ?1) WHERE command = ?1",
+    );
     this.#delete = database.prepare("DELETE FROM journal WHERE command = ?");
     this.#deleteNotes = database.prepare("DELETE FROM journal_notes WHERE command = ?");
   }
@@ -104,10 +114,13 @@ export class Journal {
     if (durable) killPoint("journal.started");
     return {
       notes: earlier,
-      note: (step, detail) => {
+      note: (step, detail, also) => {
         if (!durable) throw new Error("an operation that changes nothing has no journal");
         killPoint(`journal.before.${step}`);
-        this.#note.run(id, n++, step, detail === undefined ? null : JSON.stringify(detail));
+        this.#together(() => {
+          this.#note.run(id, n, step, detail === undefined ? null : JSON.stringify(detail));
+        }, also);
+        n++;
         if (step === "commit") committed();
         killPoint(`journal.after.${step}`);
       },
@@ -116,9 +129,25 @@ export class Journal {
 
   /** The attempt under way ends without an outcome, as the agent stops: no death of the process. */
   interrupted(command: string): void {
-    this.#past(() =>
-      this.#database.prepare("UPDATE journal SET steps = NULL WHERE command = ?").run(command),
-    );
+    this.#past(() => this.#pause.run(command));
+  }
+
+  /**
+   * From now on the command only waits: a death of the process, or a power cut, is none under it, until it
+   * {@link Journal.goesOn}. Nothing is written where its attempt has noted a step: none would count anyway. Without room
+   * for the note it counts as before.
+   */
+  waits(command: string): void {
+    try {
+      this.#wait.run(command);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
+  }
+
+  /** A command that has waited works again. */
+  goesOn(command: string): void {
+    this.#past(() => this.#resume.run(command));
   }
 
   /** The outcome of a command that is done but whose report was not acknowledged yet. */
@@ -132,9 +161,10 @@ export class Journal {
     return UNREADABLE;
   }
 
-  done(command: string, outcome: Outcome): void {
+  /** @param also writes to the same database that are made together with this one, or not at all */
+  done(command: string, outcome: Outcome, also?: () => void): void {
     killPoint("journal.before.done");
-    this.#finish.run(JSON.stringify(outcome), command);
+    this.#together(() => this.#finish.run(JSON.stringify(outcome), command), also);
     killPoint("journal.after.done");
   }
 
@@ -167,6 +197,16 @@ export class Journal {
   /** A command that changes nothing has ended, however. */
   readEnded(command: string): void {
     this.#past(() => this.#delete.run(command));
+  }
+
+  #together(write: () => void, also: (() => void) | undefined): void {
+    if (!also) write();
+    else {
+      transaction(this.#database, () => {
+        write();
+        also();
+      });
+    }
   }
 
   #readNotes(id: string): JournalEntry["notes"] {

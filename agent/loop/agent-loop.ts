@@ -13,10 +13,10 @@ import { Watcher } from "./watcher.ts";
 export { Superseded } from "./ground-refusals.ts";
 
 export type AgentLoopDeps = ExecuteDeps &
-  Pick<RunningSetDeps, "jobs" | "ended"> & {
+  Pick<RunningSetDeps, "jobs" | "dropped"> & {
     doorbell: DoorbellListener;
     /** the ground has ended commands that the journal held; it holds them no more */
-    forgotten?(): void;
+    forgotten?(commands: readonly string[]): void;
   };
 
 export type AgentLoopOptions = {
@@ -118,6 +118,6 @@ export class AgentLoop {
       this.#deps.outgoing.forget(command);
       this.#deps.journal.forget(command);
     }
-    if (others.length > 0) this.#deps.forgotten?.();
+    if (others.length > 0) this.#deps.forgotten?.(others.map(({ command }) => command));
   }
 }

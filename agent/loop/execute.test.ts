@@ -85,6 +85,55 @@ describe("execute", () => {
     expect(full).toBe(-1);
   });
 
+  test("what follows from its end is noted together with it, and again as long as there is no room", async () => {
+    const noted = () => database.prepare("SELECT count(*) AS n FROM failed_submissions").get()!.n;
+    let full = 2;
+    const ended = () => {
+      database.exec("INSERT INTO failed_submissions (user, space, submission) VALUES ('ann', 's', 'x')");
+      expect(journal.outcome(deletion().id)).toEqual({ state: "succeeded", result: {} });
+      if (full-- > 0) throw Object.assign(new Error("database or disk is full"), { errcode: 13 });
+    };
+    const handlers = { "volume.delete": async () => ({}) } as unknown as OperationHandlers;
+    const parts = { session, journal, outgoing, handlers, ended, log: pino({ level: "silent" }) };
+    expect(await execute(parts, deletion()).outcome).toEqual({ state: "succeeded", result: {} });
+    expect([full, noted()]).toEqual([-1, 1]);
+  });
+
+  test("a full disk does not end what is past its commit: it goes on once it can be noted", async () => {
+    journal.start(deletion(), () => {}).note("commit");
+    let full = 2;
+    class FullJournal extends Journal {
+      override start(...of: Parameters<Journal["start"]>) {
+        if (full-- > 0) throw Object.assign(new Error("database or disk is full"), { errcode: 13 });
+        return super.start(...of);
+      }
+    }
+    journal = new FullJournal(database);
+    const running = run(async () => ({}));
+    running.cancel();
+    expect(await running.outcome).toEqual({ state: "succeeded", result: {} });
+    expect(full).toBe(-1);
+  });
+
+  test("an epoch that the ground refuses is no end of a command: a later one goes on with it", async () => {
+    const refusal = new PerigeeError("STALE_EPOCH", "a newer agent serves the edge");
+    const refusing = new GroundSession({
+      transfer: () => Promise.reject(refusal),
+    } as unknown as ConstructorParameters<typeof GroundSession>[0]);
+    const handler: OperationHandler<"volume.delete"> = async ({ journal: entry, store }) => {
+      entry.note("packed");
+      return (await store(0, Buffer.from("x"), 10)) as never;
+    };
+    const handlers = { "volume.delete": handler } as OperationHandlers;
+    const parts = { session: refusing, journal, outgoing, handlers, log: pino({ level: "silent" }) };
+    const superseded: unknown[] = [];
+    const { outcome } = execute(parts, deletion(), { superseded: (error) => superseded.push(error) });
+    await expect(outcome).rejects.toBeInstanceOf(ShuttingDown);
+    expect(superseded).toMatchObject([{ name: "Superseded", cause: refusal }]);
+    const { outcome: none, steps, deaths } = journal.earlier(deletion());
+    expect([none, steps, deaths]).toEqual([undefined, ["packed"], 0]);
+  });
+
   test("any other error of the journal is the agent's end", async () => {
     class BrokenJournal extends Journal {
       override done(): void {

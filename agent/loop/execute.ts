@@ -7,6 +7,7 @@ import { GroundUnavailable } from "../ground/ground-client.ts";
 import type { GroundSession } from "../ground/ground-session.ts";
 import type { Journal } from "../journal/journal.ts";
 import { isDiskFull } from "../journal/state-database.ts";
+import { whenRoom } from "../journal/when-room.ts";
 import {
   type JournalEntry,
   type OperationContext,
@@ -18,6 +19,7 @@ import { orAborted } from "../or-aborted.ts";
 import type { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { CommandStop } from "./command-stop.ts";
 import { Deadline } from "./deadline.ts";
+import { Superseded } from "./ground-refusals.ts";
 import { INTERRUPTED, NO_ROOM, outcomeOf, reportable, unsupported } from "./outcomes.ts";
 import { Transfers } from "./transfers.ts";
 
@@ -27,6 +29,11 @@ export type ExecuteDeps = {
   handlers: OperationHandlers;
   /** told after an operation that changes something has succeeded; what it throws changes nothing */
   changed?(operation: OperationName, user: string): void;
+  /**
+   * a command has ended. What it writes to the agent's database is noted together with the end; it may be called again
+   * for one end
+   */
+  ended?(command: ClaimedCommand, outcome: Outcome): void;
   log: Logger;
   /** where a stream of unknown length is written to, when it needs one (default: the system's temporary files) */
   spool?: SpoolPlace;
@@ -42,6 +49,8 @@ export type ExecuteHooks = {
   release?(key?: string): void;
   /** it is ready for its second step: resolves when it has what that takes */
   acquire?(): Promise<void>;
+  /** the ground has refused its epoch: another agent serves the edge */
+  superseded?(error: Superseded): void;
 };
 
 /** A command under which the process died so often, with nothing to show for it, is given up. */
@@ -88,18 +97,20 @@ export function execute(deps: ExecuteDeps, command: ClaimedCommand, hooks: Execu
       deps.log.error({ command: command.id, deaths: earlier.deaths }, "given up");
       return INTERRUPTED;
     }
+    // Before anything else: a cancel must not end it.
+    if (earlier.committed) stop.commit();
+    const committed = () => {
+      stop.commit();
+      hooks.committed?.();
+    };
+    const start = () => deps.journal.start(command, committed, changes);
     let journal: JournalEntry;
     try {
-      journal = deps.journal.start(
-        command,
-        () => {
-          stop.commit();
-          hooks.committed?.();
-        },
-        changes,
-      );
+      // What cannot be noted is not begun; what is past its commit has begun.
+      journal = earlier.committed
+        ? await whenRoom(start, { ...deps, command, signal: stop.signal })
+        : start();
     } catch (error) {
-      // What cannot be noted is not begun.
       if (!isDiskFull(error)) throw error;
       deps.log.error({ err: error, command: command.id }, "no room for the journal");
       return NO_ROOM;
@@ -160,6 +171,10 @@ function contextOf<O extends OperationName>(
     ...(spool && { spool }),
     outgoing,
     deadline,
+    superseded(error) {
+      stop.shutDown();
+      hooks.superseded?.(new Superseded("a newer agent serves this edge", { cause: error }));
+    },
   });
   return {
     command: { id: command.id, user: command.user, operation },
@@ -168,9 +183,11 @@ function contextOf<O extends OperationName>(
     handleCancel: () => stop.handleCancel(),
     killed: stop.killed,
     acquire: (other) =>
-      deadline.pauseDuring(() =>
-        orAborted(hooks.acquire?.() ?? Promise.resolve(), AbortSignal.any([signal, other])),
-      ),
+      deadline.pauseDuring(async () => {
+        deps.journal.waits(command.id);
+        await orAborted(hooks.acquire?.() ?? Promise.resolve(), AbortSignal.any([signal, other]));
+        deps.journal.goesOn(command.id);
+      }),
     release: (key) => hooks.release?.(key),
     progress,
     manifest: () => transfers.manifest(),
@@ -192,29 +209,16 @@ async function noteEnd(
   const { id, operation, user } = command;
   if (!isOperation(operation)) return;
   if (!OPERATIONS[operation].changes) return deps.journal.readEnded(id);
-  await noteDone(deps, id, outcome, signal);
+  const { ended } = deps;
+  const also = ended && (() => ended(command, outcome));
+  // A command must not be done again because its end could not be noted.
+  await whenRoom(() => deps.journal.done(id, outcome, also), { ...deps, command, signal });
   if (outcome.state !== "succeeded") return;
   try {
     deps.changed?.(operation, user);
   } catch (error) {
     // The command is done and noted, whatever becomes of this.
     deps.log.error({ err: error, command: id }, "what follows from a change failed");
-  }
-}
-
-/** Tries until the disk has room for it: a command must not be done again because its end could not be noted. */
-async function noteDone(deps: ExecuteDeps, id: string, outcome: Outcome, signal: AbortSignal): Promise<void> {
-  const backoff = new Backoff();
-  for (;;) {
-    try {
-      deps.journal.done(id, outcome);
-      return;
-    } catch (error) {
-      if (!isDiskFull(error)) throw error;
-      if (signal.reason instanceof ShuttingDown) throw signal.reason;
-      if (backoff.tries === 0) deps.log.error({ err: error, command: id }, "no room for the journal: again");
-      await backoff.wait();
-    }
   }
 }
 

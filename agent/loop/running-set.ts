@@ -1,8 +1,10 @@
 import type { Logger } from "pino";
 import { isOperation, OPERATIONS } from "#protocol/operations.ts";
 import type { ClaimedCommand, Outcome, Progress, WaitsFor } from "#protocol/wire.ts";
+import { Backoff } from "../backoff.ts";
 import type { CommandNews } from "../ground/ground-session.ts";
 import type { Earlier } from "../journal/journal.ts";
+import { isDiskFull } from "../journal/state-database.ts";
 import { RELEASED, ShuttingDown } from "../operation.ts";
 import type { ResourceRequest, ResourceUse } from "../resources/resource.ts";
 import { ResourceQueue } from "../resources/resource-queue.ts";
@@ -29,8 +31,8 @@ const laterId = (id: string) => `${id}${LATER}`;
 export type RunningSetDeps = ExecuteDeps & {
   /** places for jobs (default {@link JOB_PLACES}) */
   jobs?: JobPlaces;
-  /** a command has ended, and gives back its resources after this */
-  ended?(command: ClaimedCommand, outcome: Outcome): void;
+  /** a command has ended that this agent has not begun: what an earlier life made of it is to go */
+  dropped?(command: ClaimedCommand): void;
   /** a command has ended: tell the ground */
   report(report: Report): void;
   /** a command cannot end: the agent cannot go on */
@@ -71,6 +73,7 @@ export class RunningSet {
   readonly #acknowledged = new Set<string>();
   #claimed = 0;
   #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(deps: RunningSetDeps) {
     this.#deps = deps;
@@ -114,7 +117,7 @@ export class RunningSet {
       const held = heldOf(command, earlier.committed);
       this.#held.set(command.id, held);
       if (earlier.outcome) this.#end(held, earlier.outcome);
-      else if (command.cancelRequested && !earlier.committed) this.#end(held, CANCELLED);
+      else if (command.cancelRequested && !earlier.committed) this.#drop(held);
       else requests.push(...this.#requestsOf(command, earlier));
     }
     this.#begin(this.#queue.add(requests));
@@ -142,7 +145,7 @@ export class RunningSet {
     if (held.running) held.running.cancel(kill);
     // past its commit it goes forward once it has its resources
     else if (held.committed) Object.assign(held.command, { cancelRequested: true, kill });
-    else this.#end(held, CANCELLED);
+    else this.#drop(held);
   }
 
   /** What the ground does not know yet of each command that waits or runs. */
@@ -153,6 +156,7 @@ export class RunningSet {
   /** Lets what runs go on for `graceMs`, then cuts it; resolves when nothing runs any more. */
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
+    this.#closing.abort();
     for (const [id, { running, ended }] of this.#held) if (!running && !ended) this.#held.delete(id);
     const timer = setTimeout(() => {
       for (const { running } of this.#held.values()) running?.shutDown();
@@ -233,6 +237,7 @@ export class RunningSet {
     const hooks: ExecuteHooks = {
       release,
       acquire,
+      superseded: (error) => this.#deps.failed(error),
       committed: () => queueMicrotask(() => release(EDGE_KEY)),
     };
     held.running = execute(this.#deps, held.command, hooks);
@@ -249,11 +254,32 @@ export class RunningSet {
     this.#ending.add(ending);
   }
 
+  /** Ends a command that was not begun. It is told once what follows from that is noted. */
+  #drop(held: Held, backoff = new Backoff()): void {
+    const { command } = held;
+    held.ended = true;
+    try {
+      this.#deps.ended?.(command, CANCELLED);
+    } catch (error) {
+      if (!isDiskFull(error)) {
+        this.#deps.failed(error);
+        return;
+      }
+      if (backoff.tries === 0) this.#log.error({ err: error, command: command.id }, "no room to note an end");
+      void backoff.wait(this.#closing.signal).then(() => {
+        // the ground hands it out again
+        if (!this.#closed) this.#drop(held, backoff);
+      });
+      return;
+    }
+    this.#deps.dropped?.(command);
+    this.#end(held, CANCELLED);
+  }
+
   #end(held: Held, outcome: Outcome): void {
     const { id, user, operation, lane } = held.command;
     held.ended = true;
     held.running = undefined;
-    this.#deps.ended?.(held.command, outcome);
     this.#deps.report({ id, user, operation, outcome, lane });
     this.#begin([...this.#queue.remove(laterId(id)), ...this.#queue.remove(id)]);
   }

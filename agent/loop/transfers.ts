@@ -31,6 +31,8 @@ type Of = {
   outgoing: OutgoingStore;
   /** is paused while content is sent, and while a transfer waits for contact (default: there is none) */
   deadline?: Pick<Deadline, "pauseDuring">;
+  /** the ground refuses this epoch: aborts `signal`, so that a later one goes on with the command */
+  superseded?(error: PerigeeError): void;
 };
 
 /** The staged objects of one command. Cut connections are taken up again where they broke, until `signal` aborts. */
@@ -220,6 +222,10 @@ export class Transfers {
 
   #throwUnlessCut(error: unknown): void {
     this.#of.signal.throwIfAborted();
+    if (error instanceof PerigeeError && error.code === "STALE_EPOCH") {
+      this.#of.superseded?.(error);
+      this.#of.signal.throwIfAborted();
+    }
     // A token that is no longer taken is renewed by the operator: what is sent goes on then.
     const refused = error instanceof PerigeeError && error.code === "UNAUTHORIZED";
     if (!refused && !(error instanceof GroundUnavailable)) throw error;

@@ -137,7 +137,8 @@ export function resourcesOf<O extends OperationName>(
   return (DECLARED[operation] as Declare<O>)(input, user, scope);
 }
 
-const RUNNING_JOBS = "running jobs";
+/** Counted resource: places for containers of jobs. */
+export const RUNNING_JOBS = "running jobs";
 const groupKey = (lane: string, user: string, group: string) => `group ${lane}/${user}/${group}`;
 
 /**

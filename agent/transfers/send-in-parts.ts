@@ -32,6 +32,16 @@ const PARTS_AT_ONCE = 8;
 const REFUSALS = 3;
 const BEGINNINGS = 3;
 
+/** However often it is begun, the ground refuses the object. */
+export class NotSent extends Error {
+  override readonly name = "NotSent";
+}
+
+/** Was it the ground, and not the edge, that ended a sending? Sent again later it may arrive. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof PerigeeError || error instanceof GroundUnavailable || error instanceof NotSent;
+}
+
 type Of = { n: number; source: RangedSource };
 type Planned = { number: number; crc32: string };
 
@@ -43,7 +53,8 @@ class BeginAnew extends Error {
 /**
  * Sends an object in parts of the size that the ground says. What has arrived is not sent again, whatever was cut
  * or restarted. Undefined when the ground knows no parts: it is of an earlier version.
- * @throws SourceChanged when the source says so; PerigeeError of the ground
+ * @throws SourceChanged when the source says so; PerigeeError of the ground; GroundUnavailable and NotSent when it
+ * refuses the object each time
  */
 export async function sendInParts(deps: SendDeps, of: Of): Promise<StagedContent | undefined> {
   const { store, command } = deps;
@@ -58,7 +69,7 @@ export async function sendInParts(deps: SendDeps, of: Of): Promise<StagedContent
       if (beginning === BEGINNINGS) {
         throw error.cause instanceof GroundUnavailable
           ? error.cause
-          : new Error("not to be sent", { cause: error });
+          : new NotSent("the ground does not take it", { cause: error });
       }
       outgoing = store.begin(command.id, of.n, of.source.pin);
     }

@@ -63,6 +63,7 @@ export class JobRig {
       pods: this.manager,
       budget: new Budget({ known: async () => undefined, measure, quota: () => this.quota }),
       failures: new FailedSubmissions(this.pods.db),
+      log: pino({ level: "silent" }),
     };
   }
 

@@ -95,8 +95,9 @@ export class TestCommand<O extends OperationName> {
       },
       journal: {
         notes: [...this.notes],
-        note: (step, detail) => {
+        note: (step, detail, also) => {
           this.beforeNote?.(step);
+          also?.();
           this.notes.push({ step, detail });
           this.afterNote?.(step);
         },
