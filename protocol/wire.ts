@@ -24,6 +24,8 @@ export const progress = z.object({
   done: z.number().optional(),
   total: z.number().optional(),
   unit: z.enum(["bytes", "files", "steps"]).optional(),
+  /** when the container of a job started, ms since 1970; told once it has */
+  startedAt: z.number().optional(),
 });
 export type Progress = z.infer<typeof progress>;
 

@@ -48,7 +48,8 @@ export async function runContainer(deps: JobDeps, context: Context): Promise<Job
     }
     if (begun?.phase === "running") {
       killPoint("jobs.running");
-      progress({ phase: "running" });
+      const { startedAt } = begun;
+      progress({ phase: "running", ...(startedAt !== undefined && { startedAt }) });
     }
     const ended = await pods.until(run, ({ phase }) => phase === "ended", signal);
     if (!ended) throw new Error("the run is not known any more");

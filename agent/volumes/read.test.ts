@@ -3,11 +3,12 @@ import fs from "node:fs";
 import { buffer } from "node:stream/consumers";
 import { extract } from "tar-stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ByteRange } from "#protocol/byte-range.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import { VolumeWorld } from "#test/support/volume-world.ts";
 import type { RangedSource } from "../files/ranged-source.ts";
-import { type AskedRange, etagOf } from "./byte-range.ts";
 import { readHandler } from "./read.ts";
+import { etagOf } from "./validators.ts";
 
 let world: VolumeWorld;
 beforeEach(() => {
@@ -18,11 +19,11 @@ beforeEach(() => {
 });
 afterEach(() => world[Symbol.asyncDispose]());
 
-function command(path: string, range?: AskedRange, ifRange?: string) {
+function command(path: string, range?: ByteRange, ifRange?: string) {
   return world.command("volume.read", { volume: "v", path, range, ifRange });
 }
 
-async function read(path: string, range?: AskedRange, ifRange?: string) {
+async function read(path: string, range?: ByteRange, ifRange?: string) {
   const one = command(path, range, ifRange);
   const result = await world.run(one);
   expect(result.content.size).toBe(one.stored().length);
@@ -91,7 +92,7 @@ describe("volume.read of a file", () => {
     expect((await read("empty")).bytes).toHaveLength(0);
   });
 
-  it.each<[AskedRange, string, { start: number; end: number } | undefined]>([
+  it.each<[ByteRange, string, { start: number; end: number } | undefined]>([
     [{ start: 2, end: 4 }, "234", { start: 2, end: 4 }],
     [{ start: 7 }, "789", { start: 7, end: 9 }],
     [{ start: 7, end: 99 }, "789", { start: 7, end: 9 }],

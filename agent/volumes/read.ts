@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { Transform } from "node:stream";
+import { resolveRange } from "#protocol/byte-range.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { ResultOf } from "#protocol/operations.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
@@ -11,7 +12,7 @@ import { FileShrank, readExactly } from "../files/read-exactly.ts";
 import { TreeTooLarge } from "../files/walk-tree.ts";
 import { zipDirectory } from "../files/zip-directory.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
-import { etagOf, ifRangeHolds, resolveRange } from "./byte-range.ts";
+import { etagOf, ifRangeHolds } from "./validators.ts";
 import type { VolumeDeps } from "./volume-deps.ts";
 import type { Volumes } from "./volumes.ts";
 
@@ -81,6 +82,9 @@ async function sendOpened(
   const modified = Number(stats.mtimeMs);
   const asked = ifRangeHolds(context.input.ifRange, etag, modified) ? context.input.range : undefined;
   const range = resolveRange(asked, total);
+  if (range === "unsatisfiable") {
+    throw new PerigeeError("RANGE_NOT_SATISFIABLE", `The file has ${total} bytes`, { data: { total } });
+  }
   const { start, end } = range ?? { start: 0, end: total - 1 };
   const length = end - start + 1;
   if (length > quota) throw byteQuotaExceeded();

@@ -1,6 +1,6 @@
+import { readRange, resolveRange } from "#protocol/byte-range.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { ResultOf } from "#protocol/operations.ts";
-import { byteRange } from "../http/byte-range.ts";
 import { attachment } from "../http/content-disposition.ts";
 import type { Command } from "../ledger/command.ts";
 import {
@@ -128,7 +128,7 @@ export function stagedFileAnswer(
 function askedPart(c: ContentContext, { etag }: ResultOf<"volume.read">, size: number, what: string) {
   const ifRange = c.req.header("if-range");
   const asked = ifRange === undefined || ifRange === quoted(etag) ? c.req.header("range") : undefined;
-  const part = byteRange(asked, size);
+  const part = resolveRange(readRange(asked), size);
   if (part !== "unsatisfiable") return part;
   throw new PerigeeError("RANGE_NOT_SATISFIABLE", `${what} has ${size} bytes`, { data: { total: size } });
 }

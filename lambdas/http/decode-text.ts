@@ -3,6 +3,7 @@ const OVER_ASCII =
   /^(?:us-ascii|ascii|ansi_x3\.4-1968|iso[-_]?8859[-_]?\d+|latin-?\d+|windows-125\d|cp125\d)$/;
 const UTF_8 = /^utf-?8$/;
 
+const lossy = new TextDecoder("utf-8", { ignoreBOM: true });
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
@@ -20,6 +21,11 @@ export function decodeText(bytes: Uint8Array, charset = "utf-8"): string {
   } catch {
     throw new SyntaxError("must be UTF-8");
   }
+}
+
+/** Bytes as a text, whatever they are said to be: what is not UTF-8 becomes U+FFFD. */
+export function decodeAnyText(bytes: Uint8Array): string {
+  return lossy.decode(bytes);
 }
 
 /**

@@ -90,9 +90,11 @@ function withProgress(
   const waits = granted === true ? undefined : (waitsFor ?? command.waitsFor);
   if (!progress && !grant && waits === command.waitsFor) return command;
   const { waitsFor: _, ...rest } = command;
+  // told once, and true until the end
+  const { startedAt } = command.progress ?? {};
   return {
     ...rest,
-    ...(progress && { progress }),
+    ...(progress && { progress: { ...(startedAt !== undefined && { startedAt }), ...progress } }),
     ...(grant && { grantedAt: now }),
     ...(waits && { waitsFor: waits }),
   };

@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { readRange, resolveRange } from "#protocol/byte-range.ts";
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
-import { byteRange } from "../../http/byte-range.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import { nodeStream, webStream } from "../web-stream.ts";
 import type { PartTarget } from "./part-url.ts";
@@ -55,7 +55,7 @@ async function serve(
     "Content-Type": "application/octet-stream",
     "Accept-Ranges": "bytes",
   };
-  const range = byteRange(c.req.header("range"), object.size);
+  const range = resolveRange(readRange(c.req.header("range")), object.size);
   if (range === "unsatisfiable") {
     c.header("Content-Range", `bytes */${object.size}`);
     throw new PerigeeError("RANGE_NOT_SATISFIABLE", "The range lies outside the object");

@@ -1,3 +1,4 @@
+import { readRange } from "#protocol/byte-range.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import { fileAnswer, fileHead, HEAD_RANGE } from "../../content/file-answer.ts";
 import { VOLUME_FIELDS } from "../../fields/field-names.ts";
@@ -6,7 +7,6 @@ import { volumeName } from "../../fields/names.ts";
 import { pathInVolume } from "../../fields/path-rules.ts";
 import { readFields } from "../../fields/read-fields.ts";
 import { json } from "../../http/json-answer.ts";
-import { readRange } from "../../http/range.ts";
 import type { EmContext, EmDeps } from "./deps.ts";
 import { listingAnswer } from "./listing.ts";
 import { perform } from "./perform.ts";

@@ -48,7 +48,7 @@ function jobView(known: KnownJob, inContact: boolean, ahead: number | undefined)
     pipeline: { id: job.pipeline },
     run: pendingRun,
     submitted: timeOf(pending ? null : run?.submittedAt),
-    started: timeOf(end?.startedAt),
+    started: timeOf(end?.startedAt ?? startedOf(known)),
     finished: timeOf(end?.finishedAt),
     reason: reasonOf(known, inContact),
     message: end?.message ?? null,
@@ -57,6 +57,11 @@ function jobView(known: KnownJob, inContact: boolean, ahead: number | undefined)
     max_duration: job.maxMinutes,
     node: job.node,
   };
+}
+
+/** Of a run that has not ended. */
+function startedOf(known: KnownJob): number | undefined {
+  return stateOf(known) === "running" ? known.command?.progress?.startedAt : undefined;
 }
 
 function twoDecimals(value: number): number {

@@ -1,6 +1,7 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { GiB, LIMITS, MiB } from "#protocol/limits.ts";
 import { bodyStream } from "../../http/body-stream.ts";
+import { decodeAnyText } from "../../http/decode-text.ts";
 import { readMediaType } from "../../http/media-type.ts";
 import { type FormOptions, type ReceivedFile, receiveForm } from "../../http/multipart/receive-form.ts";
 import { collectBody, isJson } from "../../http/read-body.ts";
@@ -44,8 +45,10 @@ export async function readParameters(
   if (media === "multipart/form-data") attachments = await readMultipart(c, type, form, sink);
   else {
     const bytes = await collectBody(c, LIMITS.bodyBytes);
-    if (media === "application/x-www-form-urlencoded") addForm(form, new URLSearchParams(bytes.toString()));
-    else if (isJson(media) && bytes.length > 0) addObject(object, bytes.toString());
+    if (media === "application/x-www-form-urlencoded")
+      addForm(form, new URLSearchParams(decodeAnyText(bytes)));
+    else if (isJson(media) && bytes.length > 0)
+      addObject(object, decodeAnyText(bytes).replace(/^\ufeff/, ""));
   }
   return { given: new Map([...form, ...query, ...object]), attachments };
 }
@@ -107,6 +110,7 @@ async function readMultipart(
   const parts: string[] = [];
   const files = await receiveForm<StoredObject>(body, {
     contentType,
+    anyText: true,
     isField({ name, fileName }) {
       counts = fileName !== "" && name !== "attachments";
       return !fileName || name === "dockerfile";

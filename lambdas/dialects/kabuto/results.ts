@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
+import { readRange, resolveRange } from "#protocol/byte-range.ts";
 import { PerigeeError } from "#protocol/errors.ts";
-import { byteRange } from "../../http/byte-range.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
@@ -52,10 +52,8 @@ export async function resultAnswer(
     return new Response(null, { status: 302, headers: { ...headers, location, "content-length": "0" } });
   }
   const ifRange = c.req.header("if-range");
-  const asked = byteRange(
-    ifRange === undefined || ifRange === etag ? c.req.header("range") : undefined,
-    size,
-  );
+  const header = ifRange === undefined || ifRange === etag ? c.req.header("range") : undefined;
+  const asked = resolveRange(readRange(header), size);
   const part = asked === "unsatisfiable" ? undefined : asked;
   const length = part ? part.end - part.start + 1 : size;
   const all = {

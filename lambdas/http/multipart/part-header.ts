@@ -1,6 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import { decodePercent, decodeText } from "../decode-text.ts";
+import { decodeAnyText, decodePercent, decodeText } from "../decode-text.ts";
 import { readParameters } from "../header-parameters.ts";
 
 /** What the headers of a part say: its field, the file name when it has one, and the character set of its text. */
@@ -14,11 +14,12 @@ const ENCODED_WORD = /=\?[^?\s]+\?[bq]\?[^?]*\?=/i;
 
 /**
  * Reads the header block of part `number` of a form (RFC 7578).
+ * @param anyText what is not UTF-8 becomes U+FFFD (default: it is refused)
  * @throws INVALID_PARAMETERS that names the part and the rule that it breaks
  */
-export function readPartHeader(block: Buffer, number: number): PartHeader {
+export function readPartHeader(block: Buffer, number: number, anyText = false): PartHeader {
   try {
-    return read(decodeText(block));
+    return read(anyText ? decodeAnyText(block) : decodeText(block));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     // as far as it can be told which part is meant

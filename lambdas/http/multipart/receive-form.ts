@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS, MiB } from "#protocol/limits.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
+import { decodeAnyText } from "../decode-text.ts";
 import { boundaryOf } from "../media-type.ts";
 import { MultipartParser, type PartSink } from "./multipart-parser.ts";
 import { type PartHeader, partError, readPartHeader } from "./part-header.ts";
@@ -37,6 +38,8 @@ export type FormOptions<T> = {
     /** of one field (default LIMITS.fieldBytes) */
     fieldBytes?: number;
   };
+  /** text that is not UTF-8, also in names: U+FFFD takes its place (default: it is refused) */
+  anyText?: boolean;
   /** bytes that the files may have together before the user's quota is met (default: no bound but `most.bytes`) */
   allowance?: number;
   /** ms without a byte after which the client is given up (default 120,000) */
@@ -106,7 +109,7 @@ class FormReceiver<T> {
     this.#body = body;
     this.#options = options;
     this.#form = new MultipartParser(boundaryOf(options.contentType), (block, number) =>
-      this.#part(readPartHeader(block, number), number),
+      this.#part(readPartHeader(block, number, options.anyText), number),
     );
   }
 
@@ -195,8 +198,9 @@ class FormReceiver<T> {
         pieces.push(piece);
       },
       end: () => {
-        const text = partText(Buffer.concat(pieces), header, number, this.#options.contentType);
-        this.#options.onField(header.name, text);
+        const { anyText, contentType, onField } = this.#options;
+        const bytes = Buffer.concat(pieces);
+        onField(header.name, anyText ? decodeAnyText(bytes) : partText(bytes, header, number, contentType));
       },
     };
   }

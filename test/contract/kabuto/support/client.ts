@@ -70,7 +70,11 @@ export class KabutoClient {
   async upload(path: string, fields: Fields, files: Files, method = "POST"): Promise<any> {
     const body = new FormData();
     for (const [name, content] of Object.entries(files)) {
-      body.append("attachments", new Blob([typeof content === "string" ? content : new Uint8Array(content)]), name);
+      body.append(
+        "attachments",
+        new Blob([typeof content === "string" ? content : new Uint8Array(content)]),
+        name,
+      );
     }
     for (const [name, value] of Object.entries(fields)) body.append(name, value);
     return (await this.send(method, path, { body })).json;

@@ -19,7 +19,10 @@ export class CookieJar {
         }),
       );
       if (named.has("secure") && !this.#secure) continue;
-      this.#cookies.set(pair.slice(0, equals), { value: pair.slice(equals + 1), path: named.get("path") ?? "/" });
+      this.#cookies.set(pair.slice(0, equals), {
+        value: pair.slice(equals + 1),
+        path: named.get("path") ?? "/",
+      });
     }
   }
 

@@ -48,12 +48,12 @@ export async function startScriptedAgent(url: string, token: string) {
     },
 
     /** What the ground answers to the progress of its commands. */
-    async progress(command: ClaimedCommand, phase?: string, waitsFor?: string) {
+    async progress(command: ClaimedCommand, phase?: string, waitsFor?: string, startedAt?: number) {
       const { user, id } = command;
       const told = {
         user,
         command: id,
-        ...(phase && { progress: { phase }, granted: true }),
+        ...(phase && { progress: { phase, ...(startedAt && { startedAt }) }, granted: true }),
         ...(waitsFor && { waitsFor: { resource: waitsFor } }),
       };
       return (await call("progress", { epoch, commands: [told] })) as { cancel: string[]; kill?: string[] };
