@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Accounts } from "#lambdas/auth/accounts.ts";
 import type { Ledger } from "#lambdas/ledger/ledger.ts";
+import type { OperatorLogins } from "#lambdas/operator-logins.ts";
 import type { LedgerStore } from "#lambdas/ports/ledger-store.ts";
 import { usage } from "./failure.ts";
 
@@ -31,16 +32,22 @@ export function groundPlace({ data, table }: GroundOptions): GroundPlace {
 export async function withLedger<T>(
   options: GroundOptions,
   create: boolean,
-  work: (parts: { accounts: Accounts; ledger: Ledger }) => Promise<T>,
+  work: (parts: { accounts: Accounts; ledger: Ledger; logins: OperatorLogins }) => Promise<T>,
 ): Promise<T> {
   const place = groundPlace(options);
   const { store, close } = await ("table" in place ? openTable(place.table) : openData(place.data, create));
   try {
-    const [{ Accounts }, { operatorLedger }] = await Promise.all([
+    const [{ Accounts }, { operatorLedger }, { OperatorLogins }] = await Promise.all([
       import("#lambdas/auth/accounts.ts"),
       import("#lambdas/operator-ledger.ts"),
+      import("#lambdas/operator-logins.ts"),
     ]);
-    return await work({ accounts: new Accounts(store), ledger: operatorLedger(store) });
+    const accounts = new Accounts(store);
+    return await work({
+      accounts,
+      ledger: operatorLedger(store),
+      logins: new OperatorLogins(store, accounts),
+    });
   } finally {
     await close();
   }

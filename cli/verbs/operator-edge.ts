@@ -38,7 +38,9 @@ export function registerOperatorEdge(program: Command): void {
     .argument("<user>")
     .action(
       action<[string, string], GroundOptions>((session, [id, user], options) =>
-        change(session, options, `${user} may use ${id}`, ({ accounts }) => accounts.grant(id, user)),
+        change(session, options, `${user} may use ${id}`, async ({ accounts, logins }) =>
+          accounts.grant(id, await logins.account(user)),
+        ),
       ),
     );
   verb("revoke", "take an edge from a user")
@@ -46,8 +48,8 @@ export function registerOperatorEdge(program: Command): void {
     .argument("<user>")
     .action(
       action<[string, string], GroundOptions>((session, [id, user], options) =>
-        change(session, options, `${user} may not use ${id} any more`, ({ accounts }) =>
-          accounts.revoke(id, user),
+        change(session, options, `${user} may not use ${id} any more`, async ({ accounts, logins }) =>
+          accounts.revoke(id, await logins.account(user)),
         ),
       ),
     );
@@ -56,8 +58,8 @@ export function registerOperatorEdge(program: Command): void {
     .argument("<user>")
     .action(
       action<[string, string], GroundOptions>((session, [id, user], options) =>
-        change(session, options, `${id} is ${user}'s default`, ({ accounts }) =>
-          accounts.setDefaultEdge(user, id),
+        change(session, options, `${id} is ${user}'s default`, async ({ accounts, logins }) =>
+          accounts.setDefaultEdge(await logins.account(user), id),
         ),
       ),
     );

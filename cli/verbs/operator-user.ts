@@ -1,7 +1,9 @@
 import type { Command } from "commander";
+import type { RegisteredLogin } from "#lambdas/operator-logins.ts";
 import { usage } from "../failure.ts";
 import { type GroundOptions, withLedger } from "../operator-data.ts";
 import { askSecret } from "../output/ask-secret.ts";
+import { safe } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
 import { readStdin } from "../stdin.ts";
 
@@ -32,7 +34,9 @@ export function registerUser(program: Command): void {
   withPassword(verb("password", "set a new password; tokens made before end"))
     .argument("<name>")
     .action(action<[string], Password>(setPassword));
-  verb("list", "list users and the edges they may use").action(action<[], GroundOptions>(list));
+  verb("list", "list users, the edges they may use, and who registered under which login").action(
+    action<[], GroundOptions>(list),
+  );
   verb("remove", "remove a user; its tokens end, its volumes and images stay on the edges")
     .argument("<name>")
     .action(action<[string], GroundOptions>(remove));
@@ -66,7 +70,9 @@ async function add(
 
 async function setPassword(session: Session, [name]: [string], options: Password): Promise<undefined> {
   const { password, made } = await passwordOf(session, name, options);
-  await withLedger(options, false, ({ accounts }) => accounts.setPassword(name, password));
+  await withLedger(options, false, async ({ accounts, logins }) =>
+    accounts.setPassword(await logins.account(name), password),
+  );
   const data = { name, ...(made && { password }) };
   session.output.result({ message: "Password set", data }, () =>
     made ? `Password of ${name} (shown this once): ${password}` : `Password of ${name} set`,
@@ -74,28 +80,45 @@ async function setPassword(session: Session, [name]: [string], options: Password
 }
 
 async function list({ output }: Session, _: [], ground: GroundOptions): Promise<undefined> {
-  const users = await withLedger(ground, false, ({ accounts }) => accounts.listUsers());
-  const rows = users.map(({ name, edges, createdAt, defaultEdge }) => ({
-    name,
-    edges,
-    ...(defaultEdge && { default_edge: defaultEdge }),
-    created_at: new Date(createdAt).toISOString(),
-  }));
+  const rows = await withLedger(ground, false, async ({ accounts, logins }) =>
+    Promise.all(
+      (await accounts.listUsers()).map(async ({ name, uid, edges, defaultEdge, createdAt }) => {
+        const registered = await logins.ofAccount(uid);
+        return {
+          name,
+          edges,
+          ...(defaultEdge && { default_edge: defaultEdge }),
+          created_at: new Date(createdAt).toISOString(),
+          registered: registered.length > 0,
+          logins: registered,
+        };
+      }),
+    ),
+  );
   output.result({ message: "Users", data: rows }, () =>
     output.table(
-      ["USER", "EDGES", "CREATED"],
-      rows.map((row) => [row.name, row.edges.join(", ") || "-", row.created_at]),
-      { cut: [1] },
+      ["USER", "EDGES", "REGISTERED AS", "CREATED"],
+      rows.map((row) => [row.name, row.edges.join(", ") || "-", registeredAs(row.logins), row.created_at]),
+      { cut: [1, 2] },
     ),
   );
 }
 
+function registeredAs(logins: readonly RegisteredLogin[]): string {
+  const texts = logins.map(({ login, confirmed }) => (confirmed ? login : `${login} (not confirmed)`));
+  return texts.join(", ") || "-";
+}
+
 async function remove({ output }: Session, [name]: [string], ground: GroundOptions): Promise<undefined> {
-  await withLedger(ground, false, ({ accounts }) => accounts.removeUser(name));
-  output.result(
-    { message: "User removed", data: { name } },
-    () => `Removed user ${name}; its tokens have ended`,
-  );
+  const user = await withLedger(ground, false, async ({ accounts, logins }) => {
+    const account = await logins.account(name);
+    await accounts.removeUser(account);
+    return account;
+  });
+  const login = user === name ? {} : { login: name };
+  output.result({ message: "User removed", data: { name: user, ...login } }, () => {
+    return `Removed user ${user}${user === name ? "" : `, who logged in as ${safe(name)}`}; its tokens have ended`;
+  });
 }
 
 function madeUp(): string {

@@ -40,6 +40,53 @@ describe("operator verbs", () => {
     expect((await logIn("carol", "correct horse")).status).toBe(401);
   });
 
+  test("who registered is shown with the login, which the verbs take for the name", async () => {
+    const open = await makeWorld({ settings: { PERIGEE_KABUTO_REGISTRATION: "open" } });
+    try {
+      const env = { PERIGEE_DATA: join(open.data, "ground"), PERIGEE_URL: open.url };
+      const run = async (...args: string[]) => {
+        const { code, stdout, stderr } = await stage.run([...args, "--json"], { env, input: "another one" });
+        expect([code, stderr]).toEqual([0, ""]);
+        return JSON.parse(stdout) as { data: Record<string, unknown> & Record<string, unknown>[] };
+      };
+      const register = async (login: string): Promise<{ token: string }> => {
+        const body = new URLSearchParams({ login, password: "SecreT", email: `${login}@example.com` });
+        return (await fetch(`${open.url}/register`, { method: "POST", body })).json() as Promise<{
+          token: string;
+        }>;
+      };
+      const { token } = await register("me");
+      await fetch(`${open.url}/register/confirm/me/${token}`);
+      await register("Ada L.");
+      await run("user", "add", "carol", "--password-stdin");
+
+      const users = (await run("user", "list")).data;
+      const named = (login: string) =>
+        users.find(({ logins }) => (logins as { login: string }[])[0]?.login === login);
+      expect(named("me")).toMatchObject({
+        name: "me",
+        registered: true,
+        logins: [{ dialect: "kabuto", login: "me", confirmed: true }],
+      });
+      const ada = named("Ada L.")!;
+      expect(ada).toMatchObject({ registered: true, logins: [{ confirmed: false }] });
+      expect(users.find(({ name }) => name === "carol")).toMatchObject({ registered: false, logins: [] });
+      const { stdout } = await stage.run(["user", "list"], { env });
+      expect(stdout).toMatch(/Ada L\. \(not confirmed\)/);
+
+      await run("edge", "default", "em1", "Ada L.");
+      await run("user", "password", "Ada L.", "--password-stdin");
+      const body = new URLSearchParams({ login: "Ada L.", password: "another one" });
+      expect((await fetch(`${open.url}/login`, { method: "POST", body })).status).toBe(200);
+      expect((await run("user", "remove", "Ada L.")).data).toEqual({ name: ada.name, login: "Ada L." });
+      expect((await run("user", "list")).data.map(({ name }) => name)).toEqual(["carol", "me"]);
+      // gone, whatever is left of it until the janitor's round
+      expect((await stage.run(["user", "remove", "Ada L."], { env })).code).toBe(4);
+    } finally {
+      await open.close();
+    }
+  });
+
   test("without a password and a terminal one is made up and shown once; a new one ends the old", async () => {
     const { password } = (await json(["user", "add", "dave"])).data as { password: string };
     expect((await logIn("dave", password)).status).toBe(200);

@@ -87,9 +87,21 @@ export type Dialect = {
   keepContent?(command: Command): string | undefined;
   /** First parts of its keys in staging, beside those of the core. In AWS the ground has access to these alone. */
   stagingPrefixes?: readonly StagingPrefix[];
+  /** Names by which accounts log in here, for the operator's verbs. */
+  logins?: DialectLogins;
   /** The operator's settings that are its own; `core.setting` reads them. */
   settings?: readonly DialectSetting[];
 };
+
+export type DialectLogins = {
+  /** How the account of this uid registered itself; undefined for one that the operator made. */
+  ofAccount(records: OwnRecords, uid: string): Promise<DialectLogin | undefined>;
+  /** The account that a login stands for, or stood for: it may be gone. */
+  account(records: OwnRecords, login: string): Promise<{ user: string; uid: string } | undefined>;
+};
+
+/** `confirmed`: whether the registration was. */
+export type DialectLogin = { login: string; confirmed: boolean };
 
 /** Checked when a ground starts, so that a wrong value is not first met by a request. */
 export type DialectSetting = {

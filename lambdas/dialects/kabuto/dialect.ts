@@ -3,6 +3,7 @@ import { keepContent, onEnd } from "./ends.ts";
 import { cleanUp } from "./janitor.ts";
 import { LANES } from "./lanes.ts";
 import { authenticate } from "./log-in.ts";
+import { logins } from "./logins.ts";
 import { errors, statusAnswer } from "./refusals.ts";
 import { removed } from "./removed.ts";
 import { mount, OPEN } from "./routes.ts";
@@ -23,6 +24,7 @@ export const kabuto: Dialect = {
   onEnd,
   removed,
   janitor: cleanUp,
+  logins,
   settings: SETTINGS,
 };
 
