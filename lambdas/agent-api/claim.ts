@@ -12,8 +12,8 @@ import type { AgentApiDeps } from "./deps.ts";
 
 /** POST /agent/claim: of many commands with `room`, else of one. */
 export function registerClaim(app: Hono<GroundEnv>, { ledger, changes }: AgentApiDeps): void {
-  const told = (commands: Command[], agent: EdgeAgent | undefined): wire.ClaimedCommand[] => {
-    for (const command of commands) changes.changed(command.id);
+  const told = (commands: Command[], agent: EdgeAgent | undefined, written = true): wire.ClaimedCommand[] => {
+    for (const command of commands) changes.changed(command.id, written ? command : undefined);
     return commands.map((command) => claimedCommand(command, agent ?? {}));
   };
 
@@ -24,7 +24,7 @@ export function registerClaim(app: Hono<GroundEnv>, { ledger, changes }: AgentAp
       const [command, agent] = await Promise.all([ledger.claim(edge, request.epoch), ledger.edgeAgent(edge)]);
       if (!command) return c.body(null, 204);
       killPoint("agent.claimed");
-      return c.json(told([command], agent)[0]);
+      return c.json(told([command], agent, false)[0]);
     }
     const [{ resumed, commands, ...rest }, agent] = await Promise.all([
       ledger.claimMany(edge, { ...request, room }),
@@ -33,7 +33,8 @@ export function registerClaim(app: Hono<GroundEnv>, { ledger, changes }: AgentAp
     if (commands.length > 0) killPoint("agent.claimed");
     return c.json({
       ...rest,
-      resumed: told(resumed, agent),
+      // read, and perhaps not written: they may have ended since
+      resumed: told(resumed, agent, false),
       commands: told(commands, agent),
       lanes: ledger.widths(),
     } satisfies z.infer<typeof wire.claimResponse>);

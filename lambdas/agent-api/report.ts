@@ -29,7 +29,7 @@ export function registerReport(app: Hono<GroundEnv>, parts: AgentApiDeps): void 
     );
     // A repeat, whose first answer was lost, changes nothing: there is nothing to die in the middle of.
     if (ended) killPoint("agent.reported");
-    changes.changed(id);
+    changes.changed(id, command);
     if (ended) {
       parts.onEnd?.(command);
       log.info({ edge, command: id, operation: command.operation, state: command.state }, "command ended");

@@ -1,4 +1,7 @@
 import { EventEmitter } from "node:events";
+import type { Command } from "../ledger/command.ts";
+
+export type Listening = { next(ms: number): Promise<Command | undefined>; [Symbol.dispose](): void };
 
 /**
  * Tells waiting calls that a command may have changed. Within one process it is immediate; changes made by
@@ -12,21 +15,28 @@ export class Changes {
     this.#emitter.setMaxListeners(0);
   }
 
-  changed(id: string): void {
-    this.#emitter.emit(id);
+  /** @param command as this process has just written it, which spares the waiting calls their reads */
+  changed(id: string, command?: Command): void {
+    this.#emitter.emit(id, command);
   }
 
-  /** Starts listening now: `next(ms)` resolves at the next change, or after `ms`. */
-  listen(id: string): { next(ms: number): Promise<void>; [Symbol.dispose](): void } {
+  /**
+   * Starts listening now: `next(ms)` resolves at the next change, or after `ms`; with the command where the change
+   * came with it.
+   */
+  listen(id: string): Listening {
     let missed = false;
+    let told: Command | undefined;
     let wake: (() => void) | undefined;
-    const heard = () => {
+    const heard = (command: Command | undefined) => {
       missed = true;
+      told = command;
       wake?.();
     };
     this.#emitter.on(id, heard);
     return {
       async next(ms) {
+        told = missed ? told : undefined;
         if (!missed) {
           await new Promise<void>((resolve) => {
             const timer = setTimeout(resolve, ms);
@@ -38,6 +48,7 @@ export class Changes {
         }
         wake = undefined;
         missed = false;
+        return told;
       },
       [Symbol.dispose]: () => {
         this.#emitter.off(id, heard);

@@ -5,7 +5,7 @@ import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { unreachable } from "../ledger/refusals.ts";
-import type { Changes } from "./changes.ts";
+import type { Changes, Listening } from "./changes.ts";
 import { FirstLooks } from "./first-looks.ts";
 
 export type WaitingOptions = {
@@ -51,6 +51,9 @@ type Looks = {
   at: number[];
 };
 
+/** A wait that is under way: `bell` has been listening since the command was as it is passed. */
+type Going = { looks?: Looks; bell?: Listening };
+
 /** ms kept for the answer where the process's time is limited. */
 const ANSWER_MS = 10_000;
 
@@ -83,7 +86,8 @@ export class Waiting {
   }
 
   /**
-   * The wait of a call whose command took a place at once: unclaimed for 15 s it is withdrawn.
+   * The wait of a call whose command took a place at once: unclaimed for 15 s it is withdrawn. It is to begin in the
+   * turn of the event loop in which the command was written or read: it is not read again.
    * @throws EM_UNREACHABLE when it was withdrawn
    */
   async forPlace(command: Command): Promise<Command> {
@@ -91,18 +95,19 @@ export class Waiting {
     const start = performance.now();
     const begun = this.#options.now();
     const looks: Looks = { start, first: this.#firstLooks?.of(operation), at: [] };
+    using bell = this.#changes.listen(command.id);
     const claimed = await this.#loop(
       command,
       (now) => now.state !== "queued" || performance.now() - start >= this.#options.withdrawMs,
       start + this.#options.withdrawMs,
-      looks,
+      { looks, bell },
     );
     if (claimed.state === "queued") {
       const ended = await this.#ledger.endUnclaimed(claimed, "expired");
       if (ended.state === "expired") throw unreachable();
       return this.#untilDeadline(ended);
     }
-    const ended = await this.#untilDeadline(claimed, looks);
+    const ended = await this.#untilDeadline(claimed, { looks, bell });
     const [at, tooSoon] = looks.at.toReversed();
     if (at !== undefined && ended.endedAt !== undefined) {
       this.#firstLooks?.found(operation, { at, tooSoon, ended: ended.endedAt - begun });
@@ -142,14 +147,14 @@ export class Waiting {
         current,
         (now) => now.state !== "queued" || performance.now() >= until,
         until,
-        { start, at: [] },
+        { looks: { start, at: [] } },
       );
     }
     return this.#untilDeadline(current);
   }
 
   /** The deadline of the work counts from the claim, or from the grant where the agent tells of grants. */
-  async #untilDeadline(command: Command, looks?: Looks): Promise<Command> {
+  async #untilDeadline(command: Command, going?: Going): Promise<Command> {
     if (isTerminal(command.state)) return command;
     const last = performance.now() + this.#most(Number.POSITIVE_INFINITY);
     let until = last;
@@ -160,7 +165,7 @@ export class Waiting {
       return performance.now() >= until;
     };
     isOver(command);
-    return this.#loop(command, isOver, () => until, looks);
+    return this.#loop(command, isOver, () => until, going);
   }
 
   #most(ms: number): number {
@@ -176,18 +181,19 @@ export class Waiting {
     command: Command,
     done: (now: Command) => boolean,
     until: number | (() => number),
-    looks: Looks = { start: performance.now(), at: [] },
+    { looks = { start: performance.now(), at: [] }, bell }: Going = {},
   ): Promise<Command> {
-    const { eager } = this.#options;
-    using bell = this.#changes.listen(command.id);
-    // Nobody else's change can be missed by not looking now: the next look finds it.
-    let now = eager ? command : await this.#ledger.command(command.user, command.id);
+    using own = bell ? undefined : this.#changes.listen(command.id);
+    const changes = bell ?? own!;
+    const look = () => this.#ledger.command(command.user, command.id);
+    // Where nobody listened until now, a change may have been missed; where no changes are told, the next look finds it.
+    let now = bell || this.#options.eager ? command : await look();
     for (;;) {
       if (isTerminal(now.state) || done(now)) return now;
       const end = typeof until === "number" ? until : until();
-      await bell.next(Math.max(1, Math.min(this.#pause(looks), end - performance.now())));
+      const told = await changes.next(Math.max(1, Math.min(this.#pause(looks), end - performance.now())));
       looks.at = [...looks.at.slice(-1), performance.now() - looks.start];
-      now = await this.#ledger.command(command.user, command.id);
+      now = told ?? (await look());
     }
   }
 
