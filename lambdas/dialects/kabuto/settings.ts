@@ -32,3 +32,8 @@ export function longestMinutes(core: Pick<DialectCore, "setting">): number {
   if (/^[1-9]\d{0,7}$/.test(value)) return Number(value);
   throw new Error(`PERIGEE_KABUTO_MAX_DURATION: ${JSON.stringify(value)} is no number of minutes`);
 }
+
+/** URL prefixes, joined by commas, from which repositories are cloned; none: nothing is. */
+export function repositoryPrefixes(core: Pick<DialectCore, "setting">): string {
+  return core.setting("KABUTO_REPOSITORIES") ?? "";
+}
