@@ -218,7 +218,9 @@ describe("a repository", () => {
 
   test("is cloned within the request, and built with what it holds alone", async () => {
     const repository = await makeRepository();
-    const listing = await startKabutoGround({ settings: { PERIGEE_KABUTO_REPOSITORIES: `${repository.url}/` } });
+    const listing = await startKabutoGround({
+      settings: { PERIGEE_KABUTO_REPOSITORIES: `${repository.url}/` },
+    });
     try {
       const user = await listing.user();
       const builder = await listing.agent();
