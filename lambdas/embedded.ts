@@ -6,6 +6,7 @@ import { DirectoryStaging } from "./adapters/directory/staging.ts";
 import { stagingRoutes } from "./adapters/directory/staging-routes.ts";
 import { doorbellRoutes } from "./adapters/long-poll/doorbell-routes.ts";
 import { MemoryDoorbell } from "./adapters/long-poll/memory-doorbell.ts";
+import { MercurialFetcher } from "./adapters/mercurial/fetcher.ts";
 import { SqliteStore } from "./adapters/sqlite/store.ts";
 import { loadSecrets } from "./auth/secrets.ts";
 import { type CommonGroundOptions, createGround, type Ground } from "./ground.ts";
@@ -30,12 +31,14 @@ export async function createEmbeddedGround(
     secret: secrets.staging,
     ...(freeFloorBytes !== undefined && { freeFloorBytes }),
   });
+  const repositories = await MercurialFetcher.open(join(data, "repositories"));
   const doorbell = new MemoryDoorbell();
   const ground = createGround({
     ...rest,
     store,
     staging,
     doorbell,
+    repositories,
     tokens: secrets.tokens,
     routes: {
       open: [

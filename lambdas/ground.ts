@@ -46,6 +46,7 @@ import { PodLogs } from "./logs/pod-logs.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { Doorbell } from "./ports/doorbell.ts";
 import type { LedgerStore } from "./ports/ledger-store.ts";
+import type { RepositoryFetcher } from "./ports/repository-fetcher.ts";
 import type { Staging } from "./ports/staging.ts";
 import { Allowances } from "./quotas/allowances.ts";
 import { TransferBudget } from "./quotas/transfer-budget.ts";
@@ -85,6 +86,8 @@ export type GroundOptions = {
   dialects?: readonly Dialect[];
   /** hosts by which users reach the ground (default: whatever a request names) */
   publicHosts?: readonly string[];
+  /** fetches foreign repositories for the dialects (default: nothing does) */
+  repositories?: RepositoryFetcher;
   /** the operator's variables, for the dialects' own settings */
   settings?: Readonly<Record<string, string | undefined>>;
   /** routes of the adapters: signed URLs, doorbell (behind the agent's token) */
@@ -216,6 +219,7 @@ export function createGround(options: GroundOptions): Ground {
     resolveEdge,
     hosts: new PublicHosts({ hosts: options.publicHosts ?? [], trustProxy }),
     setting: (name) => options.settings?.[`PERIGEE_${name}`] || undefined,
+    ...(options.repositories && { repositories: options.repositories }),
     now,
     ...(pass && { requestBytes: pass.requestBytes }),
     ...(timeLeftMs && { timeLeftMs }),

@@ -10,6 +10,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
 import type { RowPage } from "../logs/log-rows.ts";
 import type { PodLogs } from "../logs/pod-logs.ts";
+import type { RepositoryFetcher } from "../ports/repository-fetcher.ts";
 import type { Uploads } from "../uplinks/uploads.ts";
 import type { OwnRecords } from "./own-records.ts";
 import type { Users } from "./users.ts";
@@ -42,6 +43,8 @@ export type DialectCore = ContentDeps & {
   bytesLeft(user: string, edge: string): Promise<number>;
   /** The edge meant by the header `Perigee-Edge`, or by its absence. @throws EDGE_NOT_FOUND, INVALID_PARAMETERS */
   resolveEdge(user: string, header: string | undefined): Promise<string>;
+  /** fetches foreign repositories; only a server can */
+  repositories?: RepositoryFetcher;
   /** where users reach the ground */
   hosts: PublicHosts;
   /** The operator's setting `PERIGEE_<name>`; undefined when it is not set or empty. */

@@ -7,6 +7,9 @@ import { goneWrite } from "./gone-images.ts";
 import { counterWrite, findObject, readCounter } from "./objects.ts";
 import { type BuildRecord, type ImageRecord, keys } from "./records.ts";
 
+/** Characters of the reason for a build's failure. */
+const MESSAGE = 4096;
+
 /** Failures of a build that are its own; any other is the edge's. */
 const OWN: readonly Failure["code"][] = [
   "BUILD_FAILED",
@@ -25,7 +28,7 @@ export async function buildEnd(
   const build = item.data;
   const counter = await readCounter(records, uid, "image");
   const ended = (end: BuildRecord["end"]): Write => {
-    const data = { ...build, ...(end && { end }) };
+    const data: BuildRecord = { ...build, dockerfile: "", ...(end && { end }) };
     const expiresAt = (command.endedAt ?? build.createdAt) + LIMITS.historyMs;
     return { put: { ...keys.build(uid, build.id), expiresAt, data }, if: item.rev };
   };
@@ -42,7 +45,13 @@ export async function buildEnd(
     }
     const before = await findObject(records, uid, "image", build.replaces);
     // deleted while it was built
-    if (!before) return [ended(failedEnd(undefined)), goneWrite(owner, { edge, ref })];
+    if (!before) {
+      const output = { text: "The image was deleted while it was built" };
+      return [
+        ended({ state: "FAILURE", error: "Docker threw an error", output }),
+        goneWrite(owner, { edge, ref }),
+      ];
+    }
     const image: ImageRecord = { ...before.data, name, dockerfile, edge, ref };
     return [
       ended({ state: "SUCCESS", image: image.id }),
@@ -57,8 +66,15 @@ export async function buildEnd(
 
 function failedEnd(failure: Failure | undefined): NonNullable<BuildRecord["end"]> {
   if (failure && OWN.includes(failure.code)) {
-    return { state: "FAILED", error: "Build failed", output: "log", message: failure.message };
+    const { reason } = failure.data ?? {};
+    const message = bounded(typeof reason === "string" && reason !== "" ? reason : failure.message);
+    return { state: "FAILED", error: "Build failed", output: "log", message };
   }
-  const text = failure?.message ?? "The build was cancelled";
+  const text = bounded(failure?.message ?? "The build was cancelled").replace(/\s*[\r\n]+\s*/g, " ");
   return { state: "FAILURE", error: "Docker threw an error", output: { text } };
+}
+
+/** The end of a text, as much as a record holds of it. */
+function bounded(text: string): string {
+  return text.slice(-MESSAGE);
 }

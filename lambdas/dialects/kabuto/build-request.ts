@@ -1,24 +1,30 @@
 import { randomUUID } from "node:crypto";
-import { text } from "node:stream/consumers";
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import type { StagedFile } from "#protocol/operations.ts";
 import type { Reservation } from "../../dispatch/dispatch.ts";
 import { json } from "../../http/json-answer.ts";
 import { ulid } from "../../ledger/ulid.ts";
 import { optimistically } from "../../ports/optimistically.ts";
+import { RepositoryFailed } from "../../ports/repository-fetcher.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
+import {
+  attachedContext,
+  type BuildContext,
+  DOCKERFILE,
+  NoDockerfile,
+  repositoryContext,
+} from "./build-context.ts";
 import { BUILD_LANE, SPACE } from "./lanes.ts";
 import { counterWrite, findObject, idOf, MOST, readCounter } from "./objects.ts";
+import { ownBases } from "./own-bases.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { type Attachment, atMost, type Given, readParameters, required } from "./parameters.ts";
 import { type BuildRecord, keys, type OfCommand } from "./records.ts";
-import { parameterError, refusal, TEXTS } from "./refusals.ts";
+import { refusal, TEXTS } from "./refusals.ts";
 import { type Replay, replayOf } from "./replay.ts";
+import { storedText } from "./stored-text.ts";
 
-const DOCKERFILE = "Dockerfile";
-const DOCKERFILE_BYTES = 64 * 1024;
 const NAME = 128;
 
 /** POST /image: a build, which makes an image when it succeeds. */
@@ -67,23 +73,26 @@ async function startBuild(
       return json(earlier);
     }
     const base = { name, createdAt: core.now(), edge, ...(replaces !== undefined && { replaces }) };
-    const refused = refusedBuild(given, attachments);
-    if (refused) {
+    const made =
+      refusedBuild(given, attachments) ?? (await contextOf(c, core, reservation, given, attachments));
+    if ("state" in made) {
       const id = ulid(core.now());
-      const build: BuildRecord = { ...base, id, dockerfile: given.get("dockerfile") ?? "", end: refused };
+      const build: BuildRecord = { ...base, id, dockerfile: "", end: made };
       await core.records.transact([buildWrite(owner, core, build), ...replay.write(answerOf(id))]);
       await abandon(core, reservation, new PerigeeError("CANCELLED", "There is nothing to build"));
       return json(answerOf(id));
     }
-    const { files, dockerfile } = await contextOf(core, prefix, given, attachments);
+    const { files, dockerfile } = made;
     const ref = `b${randomUUID().replaceAll("-", "")}`;
-    await record(core, owner, { ...base, id: command.id, dockerfile, ref }, replay);
+    await record(core, owner, { ...base, id: command.id, dockerfile: storedText(dockerfile), ref }, replay);
     const input = {
       space: SPACE,
       source: { staged: true },
       dockerfile: DOCKERFILE,
       context: "",
       image: ref,
+      bases: await ownBases(core.records, owner.uid, edge),
+      ...(given.get("nocache")?.toLowerCase() === "true" && { noCache: true }),
     };
     await reservation.complete({ volume: "_", prefix, files, input });
     return json(answerOf(command.id));
@@ -103,11 +112,36 @@ async function abandon(core: DialectCore, reservation: Reservation<"image.build"
   });
 }
 
+type BuildEnd = NonNullable<BuildRecord["end"]>;
+
+function failed(error: string, output: string | null = null): BuildEnd {
+  return { state: "FAILED", error, output: { text: output } };
+}
+
+/** What is built, from a repository or from what came with the request; or how the build ends without one. */
+async function contextOf(
+  c: DialectContext,
+  core: DialectCore,
+  { prefix, allowance }: Reservation<"image.build">,
+  given: Given,
+  attachments: readonly Attachment[],
+): Promise<BuildContext | BuildEnd> {
+  const url = given.get("repo_url");
+  if (url === undefined) return attachedContext(core, prefix("_"), given, attachments);
+  const firstNumber = Math.max(-1, ...attachments.map(({ n }) => n)) + 1;
+  try {
+    const of = { prefix: prefix("_"), allowance, firstNumber };
+    return await repositoryContext(core, url, of, c.req.raw.signal);
+  } catch (error) {
+    if (error instanceof NoDockerfile) return failed("Repository has no file named 'Dockerfile'");
+    if (error instanceof RepositoryFailed) return failed(`Could not clone repository: ${error.message}`);
+    throw error;
+  }
+}
+
 /** How a build ends that never reaches an edge. */
-function refusedBuild(given: Given, attachments: readonly Attachment[]): BuildRecord["end"] {
-  const failed = (error: string, output: string | null = null) =>
-    ({ state: "FAILED", error, output: { text: output } }) as const;
-  if (given.has("repo_url")) return failed("Could not clone repository: this ground clones none");
+function refusedBuild(given: Given, attachments: readonly Attachment[]): BuildEnd | undefined {
+  if (given.has("repo_url")) return undefined;
   const dockerfile = given.get("dockerfile");
   if (dockerfile === undefined) {
     if (attachments.some(({ path }) => path === DOCKERFILE)) return undefined;
@@ -119,29 +153,6 @@ function refusedBuild(given: Given, attachments: readonly Attachment[]): BuildRe
     "Build failed",
     `The dockerfile is the path of a file, not its content. Send the content, for example with curl: --data-urlencode dockerfile@${path}, or -F 'dockerfile=<${path}'\n`,
   );
-}
-
-/** The build's staged files, with its Dockerfile among them, and the text of that. */
-async function contextOf(
-  { staging }: DialectCore,
-  prefix: string,
-  given: Given,
-  attachments: readonly Attachment[],
-): Promise<{ files: StagedFile[]; dockerfile: string }> {
-  const tooLong = () => parameterError("dockerfile", "must be at most 64 KiB");
-  const own = attachments.find(({ path }) => path === DOCKERFILE);
-  const dockerfile = given.get("dockerfile");
-  if (dockerfile === undefined) {
-    if (own!.size > DOCKERFILE_BYTES) throw tooLong();
-    const { body } = await staging.get(`${prefix}${own!.n}`);
-    return { files: [...attachments], dockerfile: await text(body) };
-  }
-  const bytes = Buffer.from(dockerfile);
-  if (bytes.length > DOCKERFILE_BYTES) throw tooLong();
-  const n = Math.max(-1, ...attachments.map((file) => file.n)) + 1;
-  const stored = await staging.put(`${prefix}${n}`, bytes, { maxBytes: bytes.length });
-  const others = attachments.filter((file) => file !== own);
-  return { files: [...others, { n, path: DOCKERFILE, ...stored }], dockerfile };
 }
 
 /** A build of a new image counts as one until it has failed. @throws a refusal when there are too many */

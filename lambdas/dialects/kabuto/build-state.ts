@@ -2,13 +2,13 @@ import { isTerminal } from "#protocol/state.ts";
 import { json } from "../../http/json-answer.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
+import { BuildOutput } from "./build-output.ts";
 import { findObject, idOf } from "./objects.ts";
 import { ownerOf } from "./owner.ts";
 import { type BuildRecord, keys } from "./records.ts";
 import { waitMs } from "./wait.ts";
 
-/** Bytes of a build's output that are shown: the newest. */
-const OUTPUT_BYTES = 1024 * 1024;
+/** Rows of a log that are read at once. */
 const PAGE = 10_000;
 
 /** GET /image/build/<build_id>, /image/build/<build_id>/<image_id>: how a build gets on. */
@@ -45,37 +45,26 @@ async function answerOf(core: DialectCore, user: string, build: BuildRecord): Pr
   if (end.state === "FAILURE") {
     return { state: end.state, error: end.error, output: end.output === "log" ? "" : end.output.text };
   }
-  const output = await outputOf(core, user, build.id);
-  if (!output) return undefined;
-  if (end.state === "SUCCESS") return { state: end.state, id: end.image, output };
-  return { state: end.state, error: end.error, output: [...output, errorObject(end.message ?? end.error)] };
+  const log = await readOutput(core, user, build.id);
+  if (!log) return undefined;
+  if (end.state === "SUCCESS") return { state: end.state, id: end.image, output: log.objects() };
+  const message = end.message ?? end.error;
+  // the engine's last words are told as an error, and stand in the log as lines too
+  log.dropEnd(message);
+  return { state: end.state, error: end.error, output: [...log.objects(), errorObject(message)] };
 }
 
-/** A build's log as the engine's JSON objects; undefined while not all of it is here. */
-async function outputOf(core: DialectCore, user: string, id: string): Promise<object[] | undefined> {
+/** A build's log; undefined while not all of it is here. */
+async function readOutput(core: DialectCore, user: string, id: string): Promise<BuildOutput | undefined> {
   const command = await core.commands.command(user, id);
-  const lines: string[] = [];
-  let bytes = 0;
-  let left = 0;
+  const output = new BuildOutput();
   for (let after = 0; ; ) {
     const page = await core.commands.rows(command, { after, limit: PAGE });
-    for (const { text } of page.rows) {
-      lines.push(`${text}\n`);
-      bytes += Buffer.byteLength(text) + 1;
-    }
-    let over = 0;
-    for (; bytes > OUTPUT_BYTES; over++) {
-      const size = Buffer.byteLength(lines[over]!);
-      bytes -= size;
-      left += size;
-    }
-    lines.splice(0, over);
-    if (page.complete) break;
+    output.add(page);
+    if (page.complete) return output;
     if (page.rows.length === 0) return undefined;
     after = page.next;
   }
-  const first = left > 0 ? [{ stream: `[${left} bytes of output left out]\n` }] : [];
-  return [...first, ...lines.map((stream) => ({ stream }))];
 }
 
 function errorObject(text: string): object {

@@ -1,5 +1,6 @@
 import type { NodeKind } from "#protocol/names.ts";
 import type { Key } from "../../ports/ledger-store.ts";
+import type { StoredText } from "./stored-text.ts";
 
 /**
  * Keys of this dialect's records, each of which is a user's: of the account with that uid, so that a name made again
@@ -32,7 +33,7 @@ export type ImageRecord = {
   id: number;
   name: string;
   /** the text that was built */
-  dockerfile: string;
+  dockerfile: StoredText;
   createdAt: number;
   edge: string;
   /** its name on the edge */
@@ -104,7 +105,8 @@ export type RunEnd = {
 export type BuildRecord = {
   id: string;
   name: string;
-  dockerfile: string;
+  /** empty once it has ended: its image has it then */
+  dockerfile: StoredText;
   createdAt: number;
   edge: string;
   /** absent: it never reached an edge */

@@ -10,6 +10,9 @@ export type JobWork = {
 };
 type JobInput = { pod: string; space: string };
 
+/** URLs that are asked for at once. */
+const MOST_URLS = 500;
+
 /** The smallest zip: no entries. */
 export const EMPTY_ZIP = Buffer.concat([Buffer.from("PK\x05\x06"), Buffer.alloc(18)]);
 
@@ -25,7 +28,7 @@ export async function startScriptedAgent(url: string, token: string) {
     return (await answer.json()) as Record<string, unknown>;
   };
   const operations = ["image.build", "image.delete", "job.run", "volume.list"];
-  const features = ["build-sources", "spaces", "lanes", "grants", "pod-mounts"];
+  const features = ["build-sources", "build-options", "spaces", "lanes", "grants", "pod-mounts"];
   const { epoch } = (await call("start", { journal: "j", version: "t", operations, features })) as {
     epoch: number;
   };
@@ -67,7 +70,10 @@ export async function startScriptedAgent(url: string, token: string) {
       };
       const [manifest] = await urls(["manifest"]);
       const files = JSON.parse(manifest!) as { n: number; path: string }[];
-      const texts = await urls(files.map(({ n }) => n));
+      const texts: string[] = [];
+      for (let at = 0; at < files.length; at += MOST_URLS) {
+        texts.push(...(await urls(files.slice(at, at + MOST_URLS).map(({ n }) => n))));
+      }
       return Object.fromEntries(files.map(({ path }, i) => [path, texts[i]!]));
     },
 
@@ -109,7 +115,11 @@ export async function startScriptedAgent(url: string, token: string) {
       await agent.report(command, { state: "succeeded", result: { ...end, ...(content && { content }) } });
     },
 
-    async endBuild(command: ClaimedCommand, log: string[], failure?: { code: string; message: string }) {
+    async endBuild(
+      command: ClaimedCommand,
+      log: string[],
+      failure?: { code: string; message: string; data?: object },
+    ) {
       const { user, id } = command;
       const query = new URLSearchParams({ epoch: String(epoch), user, command: id, seq: "0", end: "1" });
       await call(`command-logs?${query}`, Buffer.from(log.map((line) => `${line}\n`).join("")), "PUT");

@@ -1,0 +1,182 @@
+import { constants, createReadStream } from "node:fs";
+import { access, lstat, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { PerigeeError } from "#protocol/errors.ts";
+import { MiB } from "#protocol/limits.ts";
+import {
+  type FetchedRepository,
+  type RepositoryAddress,
+  RepositoryFailed,
+  type RepositoryFetcher,
+  type RepositoryFile,
+} from "../../ports/repository-fetcher.ts";
+import { type OneHostProxyOptions, openOneHostProxy } from "./one-host-proxy.ts";
+import { type RunHgOptions, runHg } from "./run-hg.ts";
+
+export type MercurialFetcherOptions = {
+  /** the program (default: looked for in the system's directories) */
+  hg?: string;
+  /** ms for all of it (default 60 000) */
+  timeoutMs?: number;
+  /** bytes of the files together, and of what lies on disk meanwhile (default 256 MiB) */
+  bytes?: number;
+  /** files of a revision (default 10 000) */
+  files?: number;
+  /** repositories that are fetched at the same time (default 4) */
+  atOnce?: number;
+  /** bytes of address space of a process (default 1 GiB) */
+  memoryBytes?: number;
+  /** see {@link OneHostProxyOptions} */
+  resolve?: OneHostProxyOptions["resolve"];
+};
+
+const PLACES = ["/usr/local/bin/hg", "/usr/bin/hg", "/bin/hg"];
+const CHECK_MS = 100;
+/** What a clone shows when no revision is asked for. */
+const SHOWN = 'first(present("@") + present("default") + tip)';
+/** A name, a number or a hash: Mercurial has a language for revisions, which is not for strangers. */
+const REVISION = /^[\p{L}\p{N}_@][\p{L}\p{N}_.@/+ -]{0,199}$/u;
+
+/**
+ * {@link RepositoryFetcher} by Mercurial's own program, bounded in time, CPU, memory, bytes and files. Its only way out
+ * is a proxy that knows one host.
+ */
+export class MercurialFetcher implements RepositoryFetcher {
+  readonly #directory: string;
+  readonly #options: MercurialFetcherOptions;
+  #running = 0;
+
+  private constructor(directory: string, options: MercurialFetcherOptions) {
+    this.#directory = directory;
+    this.#options = options;
+  }
+
+  /** @param directory its own: what a death left there is removed */
+  static async open(directory: string, options: MercurialFetcherOptions = {}): Promise<MercurialFetcher> {
+    await rm(directory, { recursive: true, force: true });
+    return new MercurialFetcher(directory, options);
+  }
+
+  async fetch(address: RepositoryAddress, signal: AbortSignal): Promise<FetchedRepository> {
+    const { atOnce = 4, timeoutMs = 60_000 } = this.#options;
+    const { revision } = address;
+    if (revision !== undefined && !REVISION.test(revision)) {
+      throw new RepositoryFailed("the revision is no name, number or hash");
+    }
+    const hg = await this.#program();
+    if (hg === undefined) throw new RepositoryFailed("not available on this ground");
+    if (this.#running >= atOnce) throw new PerigeeError("TOO_MANY_REQUESTS", "Too many repositories at once");
+    this.#running++;
+    let directory: string | undefined;
+    const dispose = async () => {
+      this.#running--;
+      if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+    };
+    const late = AbortSignal.timeout(timeoutMs);
+    try {
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      directory = await mkdtemp(join(this.#directory, "clone-"));
+      const files = await this.#clone(directory, hg, address, AbortSignal.any([signal, late]));
+      return { files, [Symbol.asyncDispose]: dispose };
+    } catch (error) {
+      await dispose();
+      if (signal.aborted) throw signal.reason;
+      if (late.aborted) throw new RepositoryFailed(`it took over ${Math.ceil(timeoutMs / 1000)} seconds`);
+      throw error;
+    }
+  }
+
+  async #program(): Promise<string | undefined> {
+    for (const path of this.#options.hg === undefined ? PLACES : [this.#options.hg]) {
+      const found = await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      );
+      if (found) return path;
+    }
+    return undefined;
+  }
+
+  async #clone(
+    directory: string,
+    hg: string,
+    address: RepositoryAddress,
+    signal: AbortSignal,
+  ): Promise<RepositoryFile[]> {
+    const { bytes = 256 * MiB, timeoutMs = 60_000, memoryBytes = 1024 * MiB, resolve } = this.#options;
+    const { url, internal, revision } = address;
+    const port = url.port || (url.protocol === "https:" ? 443 : 80);
+    await using proxy = await openOneHostProxy({
+      host: `${url.hostname}:${port}`,
+      internal,
+      ...(resolve && { resolve }),
+    });
+    const full = new AbortController();
+    const timer = setInterval(() => {
+      void bytesBeneath(directory).then((used) => {
+        if (used > 2 * bytes) full.abort(tooLarge(bytes));
+      });
+    }, CHECK_MS);
+    const run: RunHgOptions = {
+      hg,
+      directory,
+      proxyPort: proxy.port,
+      signal: AbortSignal.any([signal, full.signal]),
+      cpuSeconds: Math.ceil(timeoutMs / 1000),
+      memoryBytes,
+      fileBytes: bytes,
+    };
+    const wanted = revision === undefined ? SHOWN : `"${revision}"`;
+    try {
+      await runHg(["clone", "--noupdate", "--pull", "--", url.href, "repository"], run);
+      const there = ["--cwd", "repository"];
+      await this.#assertBounds(await runHg(["files", ...there, `--rev=${wanted}`, "-T", "{size}\\n"], run));
+      await runHg(["archive", ...there, `--rev=${wanted}`, "--type=files", "../files"], run);
+      return await regularFiles(join(directory, "files"));
+    } catch (error) {
+      if (error instanceof RepositoryFailed && proxy.refused !== undefined) {
+        throw new RepositoryFailed(proxy.refused, { cause: error });
+      }
+      throw error;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  /** @param sizes of all files, one a line: told before any of them is written */
+  async #assertBounds(sizes: string): Promise<void> {
+    const { bytes = 256 * MiB, files = 10_000 } = this.#options;
+    const all = sizes.trim() === "" ? [] : sizes.trim().split("\n").map(Number);
+    if (all.length > files) {
+      throw new RepositoryFailed(`it has ${all.length} files, at most ${files} are taken`);
+    }
+    if (all.reduce((sum, size) => sum + size, 0) > bytes) throw tooLarge(bytes);
+  }
+}
+
+function tooLarge(bytes: number): RepositoryFailed {
+  return new RepositoryFailed(`it is over ${Math.floor(bytes / MiB)} MiB`);
+}
+
+/** All regular files beneath a directory; what it has no right to be is left out. */
+async function regularFiles(root: string): Promise<RepositoryFile[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const files: RepositoryFile[] = [];
+  for (const entry of entries) {
+    if (!entry.isFile()) continue;
+    const at = join(entry.parentPath, entry.name);
+    const { size } = await lstat(at);
+    const open = () => createReadStream(at, { flags: constants.O_RDONLY | constants.O_NOFOLLOW } as object);
+    files.push({ path: at.slice(root.length + 1), size, open });
+  }
+  return files;
+}
+
+async function bytesBeneath(root: string): Promise<number> {
+  let sum = 0;
+  for (const name of await readdir(root, { recursive: true }).catch(() => [])) {
+    const stats = await lstat(join(root, name)).catch(() => undefined);
+    sum += (stats?.blocks ?? 0) * 512;
+  }
+  return sum;
+}
