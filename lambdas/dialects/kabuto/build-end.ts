@@ -6,6 +6,7 @@ import type { OwnRecords } from "../own-records.ts";
 import { goneWrite } from "./gone-images.ts";
 import { counterWrite, findObject, readCounter } from "./objects.ts";
 import { type BuildRecord, type ImageRecord, keys } from "./records.ts";
+import { type StoredText, shortened, storedText } from "./stored-text.ts";
 
 /** Failures of a build that are its own; any other is the edge's. */
 const OWN: readonly Failure["code"][] = [
@@ -25,16 +26,21 @@ export async function buildEnd(
   const build = item.data;
   const counter = await readCounter(records, uid, "image");
   const ended = (end: BuildRecord["end"]): Write => {
-    const data = { ...build, ...(end && { end }) };
+    const { dockerfile: _, ...rest } = build;
+    const data: BuildRecord = { ...rest, ...(end && { end }) };
     const expiresAt = (command.endedAt ?? build.createdAt) + LIMITS.historyMs;
     return { put: { ...keys.build(uid, build.id), expiresAt, data }, if: item.rev };
   };
   const owner = { user: command.user, uid };
-  const { name, dockerfile, edge, ref = "" } = build;
+  const { name, edge, ref = "" } = build;
+  const text = await records.get<{ text: StoredText }>(keys.dockerfile(uid, build.id));
+  const dockerfile = text?.data.text ?? storedText(build.dockerfile ?? "");
+  const done: Write[] = text ? [{ delete: keys.dockerfile(uid, build.id) }] : [];
   if (command.state === "succeeded") {
     if (build.replaces === undefined) {
       const image: ImageRecord = { id: counter.id, name, dockerfile, createdAt: build.createdAt, edge, ref };
       return [
+        ...done,
         ended({ state: "SUCCESS", image: image.id }),
         { put: { ...keys.object(uid, "image", image.id), data: image }, if: 0 },
         counterWrite(uid, "image", counter, { given: true, used: counter.used }),
@@ -42,9 +48,10 @@ export async function buildEnd(
     }
     const before = await findObject(records, uid, "image", build.replaces);
     // deleted while it was built
-    if (!before) return [ended(failedEnd(undefined)), goneWrite(owner, { edge, ref })];
+    if (!before) return [...done, ended(failedEnd(undefined)), goneWrite(owner, { edge, ref })];
     const image: ImageRecord = { ...before.data, name, dockerfile, edge, ref };
     return [
+      ...done,
       ended({ state: "SUCCESS", image: image.id }),
       { put: { ...keys.object(uid, "image", image.id), data: image }, if: before.rev },
       goneWrite(owner, before.data),
@@ -52,13 +59,13 @@ export async function buildEnd(
   }
   const freed =
     build.replaces === undefined ? [counterWrite(uid, "image", counter, { used: counter.used - 1 })] : [];
-  return [ended(failedEnd(command.failure)), ...freed];
+  return [...done, ended(failedEnd(command.failure)), ...freed];
 }
 
 function failedEnd(failure: Failure | undefined): NonNullable<BuildRecord["end"]> {
   if (failure && OWN.includes(failure.code)) {
-    return { state: "FAILED", error: "Build failed", output: "log", message: failure.message };
+    return { state: "FAILED", error: "Build failed", output: "log", message: shortened(failure.message) };
   }
-  const text = failure?.message ?? "The build was cancelled";
+  const text = shortened(failure?.message ?? "The build was cancelled");
   return { state: "FAILURE", error: "Docker threw an error", output: { text } };
 }

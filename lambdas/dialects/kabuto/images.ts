@@ -9,6 +9,7 @@ import { counterWrite, findObject, idOf, listObjects, readCounter } from "./obje
 import { type Owner, ownerOf } from "./owner.ts";
 import { type ImageRecord, keys, type RunRecord } from "./records.ts";
 import { refusal, TEXTS } from "./refusals.ts";
+import { textOf } from "./stored-text.ts";
 
 /** GET /image, /image/<id> */
 export async function getImages(c: DialectContext, core: DialectCore): Promise<Response> {
@@ -59,7 +60,7 @@ function mapOf(images: readonly ImageRecord[]) {
   return Object.fromEntries(
     images.map(({ id, name, dockerfile, createdAt }) => [
       id,
-      { id, name, dockerfile, creation_date: dateOf(createdAt) },
+      { id, name, dockerfile: textOf(dockerfile), creation_date: dateOf(createdAt) },
     ]),
   );
 }
