@@ -86,7 +86,8 @@ export async function putJob(c: DialectContext, core: DialectCore): Promise<Resp
   const lists: string[] = [];
   try {
     const replaced = await changeJob(core, owner, { pipeline, id, given, attachments, lists });
-    for (const key of [...replaced, ...lists.slice(0, -1)]) await core.staging.deletePrefix(key).catch(() => undefined);
+    for (const key of [...replaced, ...lists.slice(0, -1)])
+      await core.staging.deletePrefix(key).catch(() => undefined);
   } catch (error) {
     // of any other failure nobody knows whether it was written
     if (error instanceof PerigeeError) {

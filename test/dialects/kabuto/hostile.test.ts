@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MOST_TEXT_BYTES } from "#lambdas/dialects/kabuto/job-bounds.ts";
 import { MOST_BUILDS } from "#lambdas/dialects/kabuto/old-builds.ts";
-import { type BuildRecord, type Counter, keys, type PipelineRecord } from "#lambdas/dialects/kabuto/records.ts";
+import {
+  type BuildRecord,
+  type Counter,
+  keys,
+  type PipelineRecord,
+} from "#lambdas/dialects/kabuto/records.ts";
 import { type KabutoGround, startKabutoGround } from "./support/kabuto-ground.ts";
 import type { ScriptedAgent } from "./support/scripted-agent.ts";
 
@@ -99,7 +104,9 @@ test("an end that lacks its record shows all the same, and the janitor notes it"
   ]);
   expect((await me.get("/jobs"))["1"]).toMatchObject({ state: "done", response: 3, reason: "Error" });
   await ground.ground.janitor.round();
-  expect((await records.get(keys.run(account.uid, 1)))!.data).toMatchObject({ end: { state: "done", response: 3 } });
+  expect((await records.get(keys.run(account.uid, 1)))!.data).toMatchObject({
+    end: { state: "done", response: 3 },
+  });
   expect(await records.get(keys.ofCommand(command!.id))).toBeUndefined();
 });
 
@@ -134,7 +141,8 @@ test("a submission that is refused leaves no answer under its Idempotency-Key", 
   await me.post("/pipeline/1/submit");
   const submit = async () =>
     (await me.send("/pipeline/2/submit", { method: "POST", headers: { "idempotency-key": "k" } })).json();
-  for (let i = 0; i < 2; i++) expect(await submit()).toEqual({ error: expect.stringMatching(/^The queue is full/) });
+  for (let i = 0; i < 2; i++)
+    expect(await submit()).toEqual({ error: expect.stringMatching(/^The queue is full/) });
   await me.post("/pipeline/1/cancel");
   const answer = await submit();
   expect(Object.keys(answer as object)).toHaveLength(60);
