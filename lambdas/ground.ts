@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
 import { agentRoutes } from "./agent-api/routes.ts";
-import { Accounts } from "./auth/accounts.ts";
+import { type Account, Accounts } from "./auth/accounts.ts";
 import { RecentAccounts } from "./auth/recent-accounts.ts";
 import { Removals } from "./auth/removals.ts";
 import { requireAgent } from "./auth/require-agent.ts";
@@ -198,6 +198,11 @@ export function createGround(options: GroundOptions): Ground {
   });
   const rows = (command: Command, of: CommandRowsOptions) =>
     rowsOf({ ledger, runs, podLogs, commandLogs, now, timeLeftMs }, command, of);
+  const admits = async (account: Account) => {
+    for (const { dialect, core } of mounted)
+      if ((await dialect.admits?.(core, account)) === false) return false;
+    return true;
+  };
   const mounted = coresOf(dialects, store, {
     ...content,
     dispatch,
@@ -214,7 +219,7 @@ export function createGround(options: GroundOptions): Ground {
     inventory,
     runs,
     podLogs,
-    users: new Users({ accounts, recent, tokens, throttle, trustProxy }),
+    users: new Users({ accounts, recent, tokens, throttle, trustProxy, admits }),
     bytesLeft: (user, edge) => allowances.bytesLeft(user, edge),
     resolveEdge,
     hosts: new PublicHosts({ hosts: options.publicHosts ?? [], trustProxy }),
@@ -240,6 +245,7 @@ export function createGround(options: GroundOptions): Ground {
     tokens,
     throttle,
     trustProxy,
+    admits,
   });
   for (const route of options.routes?.open ?? []) app.route("/", route);
 

@@ -94,6 +94,7 @@ export class Accounts {
       await this.#store.transact([
         { delete: keys.user(name), if: item.rev },
         { put: { ...keys.removal(data.uid), data } },
+        { put: { ...keys.former(name), data: { at: this.#now() } } },
       ]);
       return item.data;
     });
@@ -108,6 +109,17 @@ export class Accounts {
     return Promise.all(
       items.map(async ({ sk, data }) => ({ ...toAccount(sk, data), edges: await this.#granted(data.uid) })),
     );
+  }
+
+  /** Users in the order of their names, those after `after`. */
+  async page({ after, limit }: { after: string; limit: number }): Promise<Account[]> {
+    const items = await this.#store.query<UserRecord>({ pk: keys.users, limit, ...(after && { after }) });
+    return items.map(({ sk, data }) => toAccount(sk, data));
+  }
+
+  /** Was it the name of a user who was removed? */
+  async isFormer(name: string): Promise<boolean> {
+    return (await this.#store.get(keys.former(name))) !== undefined;
   }
 
   async getUser(name: string): Promise<Account | undefined> {

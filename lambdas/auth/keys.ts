@@ -8,6 +8,7 @@ import type { Key } from "../ports/ledger-store.ts";
  * | --- | --- | --- |
  * | `users` | user name | {@link UserRecord} |
  * | `grants#<uid>` | edge id | `{}`: the user with that uid may use the edge |
+ * | `former` | user name | `{at}`: it was a removed user's, whose volumes and history go by it |
  * | `edges` | edge id | {@link EdgeRecord} |
  * | `agent-token#<sha256>` | `edge` | `{edge}`: whose agent the token is |
  * | `removals` | uid, or `<uid>#<edge>` | {@link RemovalRecord}: a user or grant that is gone, until all was removed with it |
@@ -21,6 +22,7 @@ export const keys = {
   user: (name: string): Key => ({ pk: keys.users, sk: name }),
   grants: (uid: string): string => `grants#${uid}`,
   grant: (uid: string, edge: string): Key => ({ pk: keys.grants(uid), sk: edge }),
+  former: (name: string): Key => ({ pk: "former", sk: name }),
   removals: "removals",
   removal: (uid: string, edge?: string): Key => ({
     pk: keys.removals,

@@ -6,9 +6,9 @@ import { NumberText } from "../http/json-text.ts";
 import { readBody } from "../http/read-body.ts";
 import { type ClientAddressOptions, clientAddress } from "./client-address.ts";
 import { type AuthParts, identify } from "./identify.ts";
-import type { Throttle } from "./throttle.ts";
+import { type LogInParts, verifyLogIn } from "./verify-log-in.ts";
 
-export type AuthRouteParts = AuthParts & ClientAddressOptions & { throttle: Throttle };
+export type AuthRouteParts = AuthParts & ClientAddressOptions & LogInParts;
 
 const BODY_BYTES = 64 * KiB;
 
@@ -17,14 +17,11 @@ const BODY_BYTES = 64 * KiB;
  * Answers 400 INVALID_PARAMETERS, 401 INVALID_CREDENTIALS or UNAUTHORIZED, 413, 415, 429 TOO_MANY_ATTEMPTS.
  */
 export function registerAuthRoutes(app: Hono<GroundEnv>, parts: AuthRouteParts): void {
-  const { accounts, tokens, throttle } = parts;
+  const { tokens, admits = async () => true } = parts;
 
   app.on("POST", ["/auth", "/auth/"], async (c) => {
     const { username, password } = await readFields(c, ["username", "password"]);
-    const account = await throttle.attempt(username, clientAddress(c, parts), () =>
-      accounts.verifyPassword(username, password),
-    );
-    if (!account) throw new PerigeeError("INVALID_CREDENTIALS", "User name or password is wrong");
+    const account = await verifyLogIn(parts, { name: username, password, address: clientAddress(c, parts) });
     c.header("cache-control", "no-store");
     return c.json({
       access: await tokens.issue(account, "access"),
@@ -35,6 +32,7 @@ export function registerAuthRoutes(app: Hono<GroundEnv>, parts: AuthRouteParts):
   app.on("POST", ["/auth/refresh", "/auth/refresh/"], async (c) => {
     const fields = await readFields(c, ["refresh"]);
     const account = await identify(parts, fields.refresh, "refresh");
+    if (!(await admits(account))) throw new PerigeeError("UNAUTHORIZED", "Token is invalid or expired");
     c.header("cache-control", "no-store");
     return c.json({ access: await tokens.issue(account, "access") });
   });

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Context, Hono } from "hono";
+import type { Account } from "../auth/accounts.ts";
 import type { Registry } from "../docs/registry.ts";
 import type { GroundEnv } from "../http/env.ts";
 import type { ErrorShape } from "../http/errors.ts";
@@ -33,6 +34,11 @@ export type Dialect = {
    * @throws PerigeeError UNAUTHORIZED and the like, which `errors` words
    */
   authenticate(c: DialectContext, core: DialectCore): Promise<string | Response>;
+  /**
+   * May an account log in, through any API, whose password was right? It is refused as a wrong password is (default:
+   * any may).
+   */
+  admits?(core: DialectCore, account: Account): Promise<boolean>;
   /** Puts its routes on the app; behind its authentication they find `user` in the context. */
   mount(app: Hono<GroundEnv>, core: DialectCore): void;
   /** Statuses and bodies of failures. HTTP statuses are the dialect's: codes only have meanings. */

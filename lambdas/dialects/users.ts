@@ -1,18 +1,15 @@
 import type { Context } from "hono";
-import { PerigeeError } from "#protocol/errors.ts";
 import type { Account, Accounts } from "../auth/accounts.ts";
 import { clientAddress } from "../auth/client-address.ts";
 import { bearerToken, identify } from "../auth/identify.ts";
 import type { RecentAccounts } from "../auth/recent-accounts.ts";
-import type { Throttle } from "../auth/throttle.ts";
 import type { Tokens } from "../auth/tokens.ts";
+import { type LogInParts, verifyLogIn } from "../auth/verify-log-in.ts";
 import type { GroundEnv } from "../http/env.ts";
 
-export type UsersDeps = {
-  accounts: Accounts;
+export type UsersDeps = LogInParts & {
   recent: RecentAccounts;
   tokens: Tokens;
-  throttle: Throttle;
   trustProxy: boolean;
 };
 
@@ -40,12 +37,7 @@ export class Users {
    * @throws INVALID_CREDENTIALS, TOO_MANY_ATTEMPTS
    */
   async ofPassword(c: Context<GroundEnv>, name: string, password: string): Promise<Account> {
-    const { accounts, throttle, trustProxy } = this.#deps;
-    const account = await throttle.attempt(name, clientAddress(c, { trustProxy }), () =>
-      accounts.verifyPassword(name, password),
-    );
-    if (!account) throw new PerigeeError("INVALID_CREDENTIALS", "User name or password is wrong");
-    return account;
+    return verifyLogIn(this.#deps, { name, password, address: this.address(c) });
   }
 
   /** Makes a user who registers (see {@link Accounts.register}). @throws ALREADY_EXISTS, EDGE_NOT_FOUND */
@@ -61,5 +53,25 @@ export class Users {
   /** The account of this name, for a token or a session that the dialect keeps itself. */
   find(name: string): Promise<Account | undefined> {
     return this.#deps.recent.getUser(name);
+  }
+
+  /** As {@link find}, never from memory: for who removes what is of another account. */
+  stored(name: string): Promise<Account | undefined> {
+    return this.#deps.accounts.getUser(name);
+  }
+
+  /** Users in the order of their names, those after `after`. */
+  page(of: { after: string; limit: number }): Promise<Account[]> {
+    return this.#deps.accounts.page(of);
+  }
+
+  /** Was it the name of a user who was removed? */
+  isFormer(name: string): Promise<boolean> {
+    return this.#deps.accounts.isFormer(name);
+  }
+
+  /** Removes a user who registered. @throws USER_NOT_FOUND */
+  remove(name: string): Promise<void> {
+    return this.#deps.accounts.removeUser(name);
   }
 }

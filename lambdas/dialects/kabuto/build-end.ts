@@ -6,6 +6,7 @@ import type { OwnRecords } from "../own-records.ts";
 import { goneWrite } from "./gone-images.ts";
 import { counterWrite, findObject, readCounter } from "./objects.ts";
 import { type BuildRecord, type ImageRecord, keys } from "./records.ts";
+import { type StoredText, storedText } from "./stored-text.ts";
 
 /** Characters of the reason for a build's failure. */
 const MESSAGE = 4096;
@@ -28,16 +29,21 @@ export async function buildEnd(
   const build = item.data;
   const counter = await readCounter(records, uid, "image");
   const ended = (end: BuildRecord["end"]): Write => {
-    const data: BuildRecord = { ...build, dockerfile: "", ...(end && { end }) };
+    const { dockerfile: _, ...rest } = build;
+    const data: BuildRecord = { ...rest, ...(end && { end }) };
     const expiresAt = (command.endedAt ?? build.createdAt) + LIMITS.historyMs;
     return { put: { ...keys.build(uid, build.id), expiresAt, data }, if: item.rev };
   };
   const owner = { user: command.user, uid };
-  const { name, dockerfile, edge, ref = "" } = build;
+  const { name, edge, ref = "" } = build;
+  const text = await records.get<{ text: StoredText }>(keys.dockerfile(uid, build.id));
+  const dockerfile = text?.data.text ?? storedText(build.dockerfile ?? "");
+  const done: Write[] = text ? [{ delete: keys.dockerfile(uid, build.id) }] : [];
   if (command.state === "succeeded") {
     if (build.replaces === undefined) {
       const image: ImageRecord = { id: counter.id, name, dockerfile, createdAt: build.createdAt, edge, ref };
       return [
+        ...done,
         ended({ state: "SUCCESS", image: image.id }),
         { put: { ...keys.object(uid, "image", image.id), data: image }, if: 0 },
         counterWrite(uid, "image", counter, { given: true, used: counter.used }),
@@ -48,12 +54,14 @@ export async function buildEnd(
     if (!before) {
       const output = { text: "The image was deleted while it was built" };
       return [
+        ...done,
         ended({ state: "FAILURE", error: "Docker threw an error", output }),
         goneWrite(owner, { edge, ref }),
       ];
     }
     const image: ImageRecord = { ...before.data, name, dockerfile, edge, ref };
     return [
+      ...done,
       ended({ state: "SUCCESS", image: image.id }),
       { put: { ...keys.object(uid, "image", image.id), data: image }, if: before.rev },
       goneWrite(owner, before.data),
@@ -61,7 +69,7 @@ export async function buildEnd(
   }
   const freed =
     build.replaces === undefined ? [counterWrite(uid, "image", counter, { used: counter.used - 1 })] : [];
-  return [ended(failedEnd(command.failure)), ...freed];
+  return [...done, ended(failedEnd(command.failure)), ...freed];
 }
 
 function failedEnd(failure: Failure | undefined): NonNullable<BuildRecord["end"]> {
@@ -76,5 +84,5 @@ function failedEnd(failure: Failure | undefined): NonNullable<BuildRecord["end"]
 
 /** The end of a text, as much as a record holds of it. */
 function bounded(text: string): string {
-  return text.slice(-MESSAGE);
+  return text.slice(-MESSAGE).toWellFormed();
 }

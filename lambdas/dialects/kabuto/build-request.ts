@@ -17,6 +17,7 @@ import {
 } from "./build-context.ts";
 import { BUILD_LANE, SPACE } from "./lanes.ts";
 import { counterWrite, findObject, idOf, MOST, readCounter } from "./objects.ts";
+import { removeOldBuilds } from "./old-builds.ts";
 import { ownBases } from "./own-bases.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { type Attachment, atMost, type Given, readParameters, required } from "./parameters.ts";
@@ -77,14 +78,16 @@ async function startBuild(
       refusedBuild(given, attachments) ?? (await contextOf(c, core, reservation, given, attachments));
     if ("state" in made) {
       const id = ulid(core.now());
-      const build: BuildRecord = { ...base, id, dockerfile: "", end: made };
+      const build: BuildRecord = { ...base, id, end: made };
       await core.records.transact([buildWrite(owner, core, build), ...replay.write(answerOf(id))]);
       await abandon(core, reservation, new PerigeeError("CANCELLED", "There is nothing to build"));
+      await removeOldBuilds(core, owner);
       return json(answerOf(id));
     }
     const { files, dockerfile } = made;
     const ref = `b${randomUUID().replaceAll("-", "")}`;
-    await record(core, owner, { ...base, id: command.id, dockerfile: storedText(dockerfile), ref }, replay);
+    await record(core, owner, { ...base, id: command.id, ref }, dockerfile, replay);
+    await removeOldBuilds(core, owner);
     const input = {
       space: SPACE,
       source: { staged: true },
@@ -148,7 +151,8 @@ function refusedBuild(given: Given, attachments: readonly Attachment[]): BuildEn
     return failed("Must provide a dockerfile or a repository");
   }
   if (!/^@[/.]/.test(dockerfile)) return undefined;
-  const path = dockerfile.slice(1).trim();
+  // told back, so not without a bound
+  const path = dockerfile.slice(1, 300).trim();
   return failed(
     "Build failed",
     `The dockerfile is the path of a file, not its content. Send the content, for example with curl: --data-urlencode dockerfile@${path}, or -F 'dockerfile=<${path}'\n`,
@@ -156,7 +160,13 @@ function refusedBuild(given: Given, attachments: readonly Attachment[]): BuildEn
 }
 
 /** A build of a new image counts as one until it has failed. @throws a refusal when there are too many */
-async function record(core: DialectCore, owner: Owner, build: BuildRecord, replay: Replay): Promise<void> {
+async function record(
+  core: DialectCore,
+  owner: Owner,
+  build: BuildRecord,
+  dockerfile: string,
+  replay: Replay,
+): Promise<void> {
   const of: OfCommand = { uid: owner.uid, build: build.id };
   await optimistically(async () => {
     const counter = await readCounter(core.records, owner.uid, "image");
@@ -164,6 +174,7 @@ async function record(core: DialectCore, owner: Owner, build: BuildRecord, repla
     if (isNew && counter.used >= MOST.image) throw refusal(TEXTS.tooManyImages);
     await core.records.transact([
       buildWrite(owner, core, build),
+      dockerfileWrite(owner, core, build, dockerfile),
       { put: { ...keys.ofCommand(build.id), data: of } },
       ...replay.write(answerOf(build.id)),
       ...(isNew ? [counterWrite(owner.uid, "image", counter, { used: counter.used + 1 })] : []),
@@ -173,4 +184,10 @@ async function record(core: DialectCore, owner: Owner, build: BuildRecord, repla
 
 function buildWrite({ uid }: Owner, { now }: DialectCore, build: BuildRecord) {
   return { put: { ...keys.build(uid, build.id), expiresAt: now() + LIMITS.historyMs, data: build }, if: 0 };
+}
+
+/** Beside the build, so that the record of its end is small whatever was built. */
+function dockerfileWrite({ uid }: Owner, { now }: DialectCore, { id }: BuildRecord, dockerfile: string) {
+  const data = { text: storedText(dockerfile) };
+  return { put: { ...keys.dockerfile(uid, id), expiresAt: now() + LIMITS.historyMs, data } };
 }

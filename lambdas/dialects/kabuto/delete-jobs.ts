@@ -1,5 +1,6 @@
 import type { Write } from "../../ports/ledger-store.ts";
 import type { DialectCore } from "../core.ts";
+import { useAfter, useOf } from "./job-bounds.ts";
 import type { KnownJob } from "./job-state.ts";
 import { inboxOf, resultsOf } from "./kept.ts";
 import { counterWrite, readCounter } from "./objects.ts";
@@ -28,7 +29,8 @@ export const deleteJobs = {
       // the end of a run that goes on finds no job
       ...(run ? [{ delete: keys.ofCommand(run.command) }] : []),
     ]);
-    writes.push(counterWrite(uid, "job", counter, { used: counter.used - gone.length }));
+    const use = useAfter(counter, useOf(...gone.map(({ job }) => job)), { files: 0, textBytes: 0 });
+    writes.push(counterWrite(uid, "job", counter, { used: counter.used - gone.length, ...use }));
     return { gone, left, writes };
   },
 

@@ -1,4 +1,5 @@
 import type { Dialect, DialectContext } from "../dialect.ts";
+import { admits } from "./admits.ts";
 import { keepContent, onEnd } from "./ends.ts";
 import { cleanUp } from "./janitor.ts";
 import { LANES } from "./lanes.ts";
@@ -16,6 +17,7 @@ export const kabuto: Dialect = {
   paths: ["/", "/register/*", "/login/*", "/logout/*", "/image/*", "/pipeline/*", "/jobs/*", "/execution/*"],
   open: OPEN,
   authenticate,
+  admits,
   mount,
   errors,
   describe: async () => (await import("./documentation.ts")).documentKabuto,

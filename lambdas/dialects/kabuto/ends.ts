@@ -1,9 +1,8 @@
-import type { StagedContent } from "#protocol/operations.ts";
 import type { Command } from "../../ledger/command.ts";
 import type { Write } from "../../ports/ledger-store.ts";
 import type { OwnRecords } from "../own-records.ts";
 import { buildEnd } from "./build-end.ts";
-import { endOf } from "./job-state.ts";
+import { runEndOf } from "./job-state.ts";
 import { resultKey } from "./kept.ts";
 import { type BuildRecord, keys, type OfCommand, type RunRecord } from "./records.ts";
 
@@ -24,10 +23,7 @@ export async function onEnd(records: OwnRecords, command: Command): Promise<Writ
   if ("job" in of) {
     const item = await records.get<RunRecord>(keys.run(of.uid, of.job));
     if (item?.data.command !== command.id) return [done];
-    const { content } = (command.result ?? {}) as { content?: StagedContent };
-    const end = endOf(command, content?.size ?? null);
-    if (item.data.skipped && end.reason === "Cancelled") end.reason = "Skipped";
-    const data: RunRecord = { ...item.data, end };
+    const data: RunRecord = { ...item.data, end: runEndOf(item.data, command) };
     return [done, { put: { ...keys.run(of.uid, of.job), data }, if: item.rev }];
   }
   if ("build" in of) {

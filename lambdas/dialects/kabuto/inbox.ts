@@ -2,10 +2,12 @@ import { randomInt, randomUUID } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { MANIFEST } from "../../dispatch/staging-keys.ts";
 import type { DialectCore } from "../core.ts";
+import { MOST_FILES } from "./job-bounds.ts";
 import { inboxOf } from "./kept.ts";
 import type { Owner } from "./owner.ts";
 import type { Attachment, AttachmentSink } from "./parameters.ts";
 import type { Attachments } from "./records.ts";
+import { refusal, TEXTS } from "./refusals.ts";
 
 /** A job's attachments may have no more files than one request, and no more bytes. */
 const LIST_BYTES = 64 * 1024 * 1024;
@@ -18,15 +20,20 @@ export function attachmentSink(
   owner: Owner,
   token: string,
   allowance: number,
-): AttachmentSink & { numbered(attachments: Attachment[]): Attachment[] } {
+): AttachmentSink & { numbered(attachments: Attachment[]): Attachment[]; drop(): Promise<void> } {
   const first = randomInt(2 ** 40) * NUMBERS;
+  const stored = new Set<string>();
   return {
     allowance,
-    store: (n, body, signal) =>
-      staging.put(`${inboxOf(owner, token)}${first + n}`, body, {
-        maxBytes: Number.MAX_SAFE_INTEGER,
-        signal,
-      }),
+    store(n, body, signal) {
+      const key = `${inboxOf(owner, token)}${first + n}`;
+      stored.add(key);
+      return staging.put(key, body, { maxBytes: Number.MAX_SAFE_INTEGER, signal });
+    },
+    // the request was refused: nothing of it stays
+    async drop() {
+      for (const key of stored) await staging.deletePrefix(key).catch(() => undefined);
+    },
     numbered: (attachments) => attachments.map((file) => ({ ...file, n: first + file.n })),
   };
 }
@@ -54,6 +61,7 @@ export async function extendInbox(
 ): Promise<{ attachments: Attachments; replaced: string[] }> {
   const before = await listInbox(core, owner, of);
   const files = [...new Map([...before, ...added].map((file) => [file.path, file])).values()];
+  if (files.length > MOST_FILES.job) throw refusal(TEXTS.tooManyFilesOfJob);
   const list = `list-${randomUUID()}`;
   const prefix = inboxOf(owner, of.token);
   await putJson(core, `${prefix}${list}`, files);

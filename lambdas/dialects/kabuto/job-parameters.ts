@@ -1,3 +1,4 @@
+import { KiB, LIMITS } from "#protocol/limits.ts";
 import { NODE_KINDS, type NodeKind } from "#protocol/names.ts";
 import type { DialectCore } from "../core.ts";
 import { commandOf } from "./command-words.ts";
@@ -6,6 +7,7 @@ import type { Given } from "./parameters.ts";
 import type { ImageRecord, JobRecord, PipelineRecord } from "./records.ts";
 import { notAnInteger, parameterError, refusal, TEXTS } from "./refusals.ts";
 import { longestMinutes } from "./settings.ts";
+import { storedText } from "./stored-text.ts";
 
 const COMMAND_BYTES = 64 * 1024;
 
@@ -18,7 +20,7 @@ export function jobParameters(
   const duration = given.get("max_duration");
   const node = given.get("node");
   return {
-    ...(command !== undefined && { command: checkedCommand(command) }),
+    ...(command !== undefined && { command: storedText(checkedCommand(command)) }),
     ...(duration !== undefined && { maxMinutes: minutesOf(duration, longestMinutes(core)) }),
     ...(node !== undefined && { node: nodeOf(node) }),
   };
@@ -39,7 +41,9 @@ export async function imageFor(
 function checkedCommand(command: string): string {
   if (Buffer.byteLength(command) > COMMAND_BYTES) throw parameterError("command", "must be at most 64 KiB");
   if (command.includes("\0")) throw parameterError("command", "must not hold NUL");
-  commandOf(command);
+  // as a job is submitted with it: its JSON has a bound too
+  const input = Buffer.byteLength(JSON.stringify(commandOf(command)));
+  if (input > LIMITS.inputBytes - 8 * KiB) throw parameterError("command", "has too many control characters");
   return command;
 }
 

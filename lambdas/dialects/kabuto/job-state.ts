@@ -1,5 +1,5 @@
 import { EARLIER_JOBS, type JobPhase } from "#protocol/job-run.ts";
-import type { ResultOf } from "#protocol/operations.ts";
+import type { ResultOf, StagedContent } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../../ledger/command.ts";
 import type { DialectCore } from "../core.ts";
@@ -60,6 +60,14 @@ export async function liveCommand(
   run: RunRecord | undefined,
 ): Promise<Command | undefined> {
   return run && isLive(run) ? commands.command(user, run.command) : undefined;
+}
+
+/** How a run ended, by its command that has ended. */
+export function runEndOf(run: RunRecord, command: Command): RunEnd {
+  const { content } = (command.result ?? {}) as { content?: StagedContent };
+  const end = endOf(command, content?.size ?? null);
+  if (run.skipped && end.reason === "Cancelled") end.reason = "Skipped";
+  return end;
 }
 
 /** How a run ended whose command is at its end. */

@@ -2,6 +2,7 @@ import type { DialectCore } from "../core.ts";
 import { dateOf } from "./dates.ts";
 import { type KnownJob, reasonOf, stateOf } from "./job-state.ts";
 import type { PipelineRecord } from "./records.ts";
+import { textOf } from "./stored-text.ts";
 
 /** The map of jobs that answers hold. */
 export async function jobsView(
@@ -35,7 +36,7 @@ function jobView(known: KnownJob, inContact: boolean, ahead: number | undefined)
   const pendingRun = pending ? (run?.run ?? 0) + 1 : (run?.run ?? 0);
   return {
     id: job.id,
-    command: job.command,
+    command: job.command === null ? null : textOf(job.command),
     state: stateOf(known),
     creation_date: dateOf(job.createdAt),
     response: end ? end.response : null,

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { PerigeeError } from "#protocol/errors.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { json } from "../../http/json-answer.ts";
 import type { Item, Write } from "../../ports/ledger-store.ts";
@@ -6,6 +7,7 @@ import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { deleteJobs } from "./delete-jobs.ts";
 import { attachmentSink, extendInbox } from "./inbox.ts";
+import { useAfter, useOf } from "./job-bounds.ts";
 import { imageFor, jobParameters } from "./job-parameters.ts";
 import { isBusy, type KnownJob, stateOf } from "./job-state.ts";
 import { jobsView } from "./job-view.ts";
@@ -13,7 +15,7 @@ import { inboxOf } from "./kept.ts";
 import { jobsOf, knownJobs, knownJobsOf } from "./known-jobs.ts";
 import { counterWrite, findObject, idOf, listObjects, MOST, readCounter } from "./objects.ts";
 import { type Owner, ownerOf } from "./owner.ts";
-import { type Attachment, readParameters } from "./parameters.ts";
+import { type Attachment, type Given, readParameters } from "./parameters.ts";
 import { changePipeline } from "./pipeline-change.ts";
 import { queryOf } from "./query.ts";
 import { type JobRecord, keys, type PipelineRecord } from "./records.ts";
@@ -57,9 +59,10 @@ export async function postJob(c: DialectContext, core: DialectCore): Promise<Res
         ...parameters,
         ...(listed && { attachments: listed.attachments }),
       };
+      const use = useAfter(counter, useOf(), useOf(job));
       const writes = [
         { put: { ...keys.object(owner.uid, "job", job.id), data: job }, if: 0 },
-        counterWrite(owner.uid, "job", counter, { given: true, used: counter.used + 1 }),
+        counterWrite(owner.uid, "job", counter, { given: true, used: counter.used + 1, ...use }),
         ...replay.write({ id: job.id }),
       ];
       const value = { answer: { id: job.id }, isNew: true };
@@ -79,27 +82,59 @@ export async function putJob(c: DialectContext, core: DialectCore): Promise<Resp
   const { known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
   if (isBusy(known)) throw refusal(TEXTS.jobBusy);
   const { token, id } = known.job;
-  const { given, attachments } = await readWithFiles(c, core, owner, pipeline.edge, token);
+  const { given, attachments, drop } = await readWithFiles(c, core, owner, pipeline.edge, token);
+  const lists: string[] = [];
+  try {
+    const replaced = await changeJob(core, owner, { pipeline, id, given, attachments, lists });
+    for (const key of [...replaced, ...lists.slice(0, -1)])
+      await core.staging.deletePrefix(key).catch(() => undefined);
+  } catch (error) {
+    // of any other failure nobody knows whether it was written
+    if (error instanceof PerigeeError) {
+      await drop();
+      for (const key of lists) await core.staging.deletePrefix(key).catch(() => undefined);
+    }
+    throw error;
+  }
+  return json({ id });
+}
+
+type JobChange = {
+  pipeline: PipelineRecord;
+  id: number;
+  given: Given;
+  attachments: Attachment[];
+  /** gets the lists of files that were stored, one for each try */
+  lists: string[];
+};
+
+/** @returns the objects that are needed no more */
+async function changeJob(core: DialectCore, owner: Owner, change: JobChange): Promise<string[]> {
+  const { pipeline, id, given, attachments } = change;
   const parameters = jobParameters(given, core);
   const named = given.get("image_id");
   const image = named === undefined ? undefined : await imageFor(core, owner.uid, pipeline, idOf(named));
   const of = { id: pipeline.id, unknown: TEXTS.jobToUpdate };
-  const replaced = await changePipeline(core, owner, of, async (current) => {
+  return changePipeline(core, owner, of, async (current) => {
     const [now] = await knownJobsOf(core, owner, current, [id]);
     if (!now) throw refusal(TEXTS.jobToUpdate);
     if (isBusy(now)) throw refusal(TEXTS.jobBusy);
     const listed = attachments.length > 0 ? await extendInbox(core, owner, now.job, attachments) : undefined;
+    if (listed) change.lists.push(`${inboxOf(owner, now.job.token)}${listed.attachments.list}`);
     const job: JobRecord = {
       ...now.job,
       ...parameters,
       ...(image && { image: image.id }),
       ...(listed && { attachments: listed.attachments }),
     };
-    const writes: Write[] = [{ put: { ...keys.object(owner.uid, "job", id), data: job } }];
+    const counter = await readCounter(core.records, owner.uid, "job");
+    const use = useAfter(counter, useOf(now.job), useOf(job));
+    const writes: Write[] = [
+      { put: { ...keys.object(owner.uid, "job", id), data: job } },
+      counterWrite(owner.uid, "job", counter, { used: counter.used, ...use }),
+    ];
     return { pipeline: current, writes, value: listed?.replaced ?? [] };
   });
-  for (const key of replaced) await core.staging.deletePrefix(key).catch(() => undefined);
-  return json({ id });
 }
 
 /** GET /jobs, /pipeline/<p>/job, /pipeline/<p>/job/<j>, and with `result` its zip. */
@@ -195,17 +230,20 @@ async function readWithFiles(
   token: string,
 ) {
   const isForm = (c.req.header("content-type") ?? "").toLowerCase().startsWith("multipart/");
-  if (!isForm) return { ...(await readParameters(c)), attachments: [] as Attachment[] };
+  if (!isForm) return { ...(await readParameters(c)), attachments: [] as Attachment[], drop: async () => {} };
   const left = () => core.bytesLeft(owner.user, edge);
   const sink = attachmentSink(core, owner, token, Math.max(0, await left()));
-  const { given, attachments } = await readParameters(c, sink);
+  const { given, attachments } = await readParameters(c, sink).catch(async (error: unknown) => {
+    await sink.drop();
+    throw error;
+  });
   const numbered = sink.numbered(attachments);
   // of several requests at once that together take too much, each sees the others now
   if (numbered.length > 0 && (await left()) < 0) {
-    for (const { n } of numbered) await core.staging.deletePrefix(`${inboxOf(owner, token)}${n}`);
+    await sink.drop();
     throw byteQuotaExceeded();
   }
-  return { given, attachments: numbered };
+  return { given, attachments: numbered, drop: () => sink.drop() };
 }
 
 type Meant = { known: KnownJob; pipeline: PipelineRecord };

@@ -1,5 +1,6 @@
+import { isTerminal } from "#protocol/state.ts";
 import type { DialectCore } from "../core.ts";
-import { isPending, type KnownJob, liveCommand } from "./job-state.ts";
+import { isPending, type KnownJob, liveCommand, runEndOf } from "./job-state.ts";
 import { findObject } from "./objects.ts";
 import type { Owner } from "./owner.ts";
 import { type JobRecord, keys, type PipelineRecord, type RunRecord } from "./records.ts";
@@ -42,7 +43,12 @@ export async function knownJobs(
       const job = { ...stored, image: images.has(stored.image ?? 0) ? stored.image : null };
       const run = (await core.records.get<RunRecord>(keys.run(uid, job.id)))?.data;
       const pending = isPending(pipelines.get(job.pipeline), job, run);
-      return { job, run, pending, command: await liveCommand(core, user, run) };
+      const command = await liveCommand(core, user, run);
+      // ended since, or without this dialect's records
+      if (run && command && isTerminal(command.state)) {
+        return { job, run: { ...run, end: runEndOf(run, command) }, pending };
+      }
+      return { job, run, pending, command };
     }),
   );
 }

@@ -3,9 +3,8 @@ import { json } from "../../http/json-answer.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { readParameters, required } from "./parameters.ts";
-import { keys, type LoginRecord, type RegistrationRecord } from "./records.ts";
+import { keys, type LoginRecord } from "./records.ts";
 import { endSession, openSession, userOfSession } from "./sessions.ts";
-import { registrationOf } from "./settings.ts";
 
 const COOKIE = /(?:^|;)\s*session=([A-Za-z0-9_-]{43})\s*(?=;|$)/g;
 
@@ -27,10 +26,6 @@ export async function logIn(c: DialectContext, core: DialectCore): Promise<Respo
   const account = await core.users.ofPassword(c, alias?.user ?? name, password);
   // an alias of an account that is gone opens nothing of who has the name now
   if (alias && alias.uid !== account.uid) throw wrong();
-  if (registrationOf(core) === "confirm") {
-    const registered = await core.records.get<RegistrationRecord>(keys.account(account.uid));
-    if (registered && !registered.data.confirmed) throw wrong();
-  }
   const cookie = await openSession(core, account);
   const secure = core.hosts.isSecure(c) ? "; Secure" : "";
   const headers = { "set-cookie": `session=${cookie}; HttpOnly; Path=/; SameSite=Strict${secure}` };

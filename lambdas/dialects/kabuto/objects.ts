@@ -39,23 +39,29 @@ export async function listObjects<K extends Kind>(
   return items.map(({ data }) => data);
 }
 
+/** A counter as it was read: the next id, how many there are, and what they take together. */
+export type CounterSeen = { id: number; used: number; rev: number; files: number; textBytes: number };
+
 /** The next id of a kind, and how many there are. */
-export async function readCounter(
-  records: OwnRecords,
-  uid: string,
-  kind: Kind,
-): Promise<{ id: number; used: number; rev: number }> {
+export async function readCounter(records: OwnRecords, uid: string, kind: Kind): Promise<CounterSeen> {
   const item = await records.get<Counter>(keys.counter(uid, kind));
-  return { id: (item?.data.last ?? 0) + 1, used: item?.data.used ?? 0, rev: item?.rev ?? 0 };
+  const { last = 0, used = 0, files = 0, textBytes = 0 } = item?.data ?? {};
+  return { id: last + 1, used, rev: item?.rev ?? 0, files, textBytes };
 }
 
 /** The counter after an id was given, or `used` changed; on condition of what was read. */
 export function counterWrite(
   uid: string,
   kind: Kind,
-  read: { id: number; used: number; rev: number },
-  to: { given?: boolean; used: number },
+  read: CounterSeen,
+  to: { given?: boolean; used: number; files?: number; textBytes?: number },
 ): Write {
-  const data: Counter = { last: to.given ? read.id : read.id - 1, used: Math.max(0, to.used) };
+  const { files = read.files, textBytes = read.textBytes } = to;
+  const data: Counter = {
+    last: to.given ? read.id : read.id - 1,
+    used: Math.max(0, to.used),
+    ...(files > 0 && { files }),
+    ...(textBytes > 0 && { textBytes }),
+  };
   return { put: { ...keys.counter(uid, kind), data }, if: read.rev };
 }

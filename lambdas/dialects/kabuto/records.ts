@@ -12,6 +12,7 @@ import type { StoredText } from "./stored-text.ts";
  * | uid | `image#<id>`, `pipeline#<id>`, `job#<id>` | {@link ImageRecord}, {@link PipelineRecord}, {@link JobRecord} |
  * | uid | `run#<job's id>` | {@link RunRecord}: the job's newest run |
  * | uid | `build#<build_id>` | {@link BuildRecord}, for 90 days |
+ * | uid | `dockerfile#<build_id>` | `{text}`: what a build builds, until it has ended |
  * | uid | `gone#<ref>` | {@link GoneRecord}: an image that is to be removed from the edge |
  * | uid | `replay#<route>#<key>` | {@link ReplayRecord}, for a day |
  * | uid | `session#<made at>#<hash>` | `{}` |
@@ -21,13 +22,18 @@ import type { StoredText } from "./stored-text.ts";
  * | `logins` | login | {@link LoginRecord} |
  * | `emails` | e-mail, lower-case | {@link LoginRecord} |
  * | `registrations` | `accounts`, address | how many, when |
+ * | `removed` | `<removed at>#<uid>` | {@link RemovedRecord} |
+ * | `janitor` | what it goes through | {@link CursorRecord} |
  *
  * Times are ms since 1970.
  */
 export type Kind = "image" | "pipeline" | "job";
 
-/** `last`: the id given last; `used`: how many there are, of images with the builds of new ones. */
-export type Counter = { last: number; used: number };
+/**
+ * `last`: the id given last; `used`: how many there are, of images with the builds of new ones. Of jobs also the files
+ * that they have together, and the bytes of their commands' texts; absent in records of an earlier version.
+ */
+export type Counter = { last: number; used: number; files?: number; textBytes?: number };
 
 export type ImageRecord = {
   id: number;
@@ -55,7 +61,13 @@ export type PipelineRecord = {
 };
 
 /** `runs`: of these jobs, with the number of each one's new run. */
-export type Submission = { id: string; at: number; runs: { job: number; run: number }[] };
+export type Submission = {
+  id: string;
+  at: number;
+  runs: { job: number; run: number }[];
+  /** sort key of what its Idempotency-Key answers, which goes with a refusal */
+  replay?: string;
+};
 
 export type JobRecord = {
   id: number;
@@ -63,7 +75,7 @@ export type JobRecord = {
   /** null: it was deleted */
   image: number | null;
   /** as given; null: the image's own */
-  command: string | null;
+  command: StoredText | null;
   createdAt: number;
   /** shown, and the name of the place where its attachments are kept; it opens nothing */
   token: string;
@@ -105,8 +117,8 @@ export type RunEnd = {
 export type BuildRecord = {
   id: string;
   name: string;
-  /** empty once it has ended: its image has it then */
-  dockerfile: StoredText;
+  /** in the record of an earlier version; now beside it, see `keys.dockerfile` */
+  dockerfile?: string;
   createdAt: number;
   edge: string;
   /** absent: it never reached an edge */
@@ -134,7 +146,19 @@ export type OfCommand =
   | { uid: string; gone: string };
 export type SessionRecord = { user: string; uid: string; generation: number; at: number };
 export type LoginRecord = { user: string; uid: string };
-export type RegistrationRecord = { login: string; email: string; token: string; confirmed: boolean };
+/** `at`: when it registered, `usedAt`: its first log-in; absent in records of an earlier version. */
+export type RegistrationRecord = {
+  login: string;
+  email: string;
+  token: string;
+  confirmed: boolean;
+  at?: number;
+  usedAt?: number;
+};
+/** An account whose records were removed; once more, later, as requests may have been under way. */
+export type RemovedRecord = { user: string; uid: string; at: number };
+/** How far the janitor has come; nothing: it begins. */
+export type CursorRecord = { after?: string };
 
 const number = (id: number) => String(id).padStart(15, "0");
 
@@ -143,6 +167,7 @@ export const keys = {
   object: (uid: string, kind: Kind, id: number): Key => ({ pk: uid, sk: `${kind}#${number(id)}` }),
   run: (uid: string, job: number): Key => ({ pk: uid, sk: `run#${number(job)}` }),
   build: (uid: string, id: string): Key => ({ pk: uid, sk: `build#${id}` }),
+  dockerfile: (uid: string, id: string): Key => ({ pk: uid, sk: `dockerfile#${id}` }),
   gone: (uid: string, ref: string): Key => ({ pk: uid, sk: `gone#${ref}` }),
   replay: (uid: string, route: string, key: string): Key => ({ pk: uid, sk: `replay#${route}#${key}` }),
   ofCommand: (id: string): Key => ({ pk: "commands", sk: id }),
@@ -154,5 +179,7 @@ export const keys = {
   account: (uid: string): Key => ({ pk: uid, sk: "account" }),
   login: (login: string): Key => ({ pk: "logins", sk: login }),
   email: (email: string): Key => ({ pk: "emails", sk: email.toLowerCase() }),
+  removed: (uid: string, at: number): Key => ({ pk: "removed", sk: `${number(at)}#${uid}` }),
+  cursor: (of: string): Key => ({ pk: "janitor", sk: of }),
   registrations: (of: string): Key => ({ pk: "registrations", sk: of }),
 };

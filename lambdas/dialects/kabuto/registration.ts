@@ -4,6 +4,7 @@ import { USER } from "#protocol/names.ts";
 import { json } from "../../http/json-answer.ts";
 import { ConditionFailed, type Item, type Write } from "../../ports/ledger-store.ts";
 import { optimistically } from "../../ports/optimistically.ts";
+import { KEPT } from "../../ports/staging-key.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { loginName } from "./login-name.ts";
@@ -24,9 +25,12 @@ export async function register(c: DialectContext, core: DialectCore): Promise<Re
   const email = atMost("email", asked.email, 256);
   if (registrationOf(core) === "closed") return failed(TEXTS.noRegistration);
   if (!(await countAttempt(core, core.users.address(c)))) return failed(TEXTS.tooManyRegistrations);
-  const user = USER.test(login) ? login : `u${randomBytes(10).toString("hex")}`;
+  if (await core.users.stored(login)) return failed(TEXTS.loginInUse);
+  const isFree = USER.test(login) && !(await wasUsed(core, login));
+  const user = isFree ? login : `u${randomBytes(10).toString("hex")}`;
   const token = randomUUID();
-  const beside = (uid: string) => loginWrites(core, { user, uid }, { login, email, token, confirmed: false });
+  const beside = (uid: string) =>
+    loginWrites(core, { user, uid }, { login, email, token, confirmed: false, at: core.now() });
   try {
     await core.users.register(user, password, { edges: registrationEdges(core), beside });
   } catch (error) {
@@ -55,6 +59,20 @@ export async function confirm(c: DialectContext, core: DialectCore): Promise<Res
       return true;
     }));
   return json({ registration: confirmed ? "success" : "user or token not found" });
+}
+
+/**
+ * Was it the name of an account that is gone? Volumes, images, commands and logs go by names: who registers has another
+ * one then, and the login is its alias.
+ */
+async function wasUsed({ users, commands, staging }: DialectCore, name: string): Promise<boolean> {
+  if (await users.isFormer(name)) return true;
+  // of accounts that an earlier version removed
+  const [newest, ...objects] = await Promise.all([
+    commands.commands(name, { limit: 1 }),
+    ...["uplink", "downlink", KEPT].map((root) => staging.list(`${root}/${name}/`, { limit: 1 })),
+  ]);
+  return newest.length > 0 || objects.some((some) => some.length > 0);
 }
 
 /** What makes a login of an account. @throws a refusal */

@@ -3,7 +3,18 @@ import type { DialectCore } from "../core.ts";
 import type { Removal } from "../dialect.ts";
 import { removeGone } from "./gone-images.ts";
 import { keptOf } from "./kept.ts";
-import { type GoneRecord, keys, type LoginRecord, type RegistrationRecord } from "./records.ts";
+import { BUILD_LANE, SPACE } from "./lanes.ts";
+import type { Owner } from "./owner.ts";
+import {
+  type BuildRecord,
+  type GoneRecord,
+  type ImageRecord,
+  keys,
+  type LoginRecord,
+  type RegistrationRecord,
+  type RemovedRecord,
+  type RunRecord,
+} from "./records.ts";
 import { hashIn } from "./sessions.ts";
 
 const PAGE = 20;
@@ -11,12 +22,20 @@ const PAGE = 20;
 /** What goes with an account: its objects, its sessions, its login. With a grant goes nothing: it may be given again. */
 export async function removed(core: DialectCore, { user, uid, edge }: Removal): Promise<void> {
   if (edge !== undefined) return;
+  await removeRecords(core, { user, uid });
+  const data: RemovedRecord = { user, uid, at: core.now() };
+  await core.records.transact([{ put: { ...keys.removed(uid, data.at), data } }]);
+}
+
+/** All records and objects of an account that is gone; what it has queued or running ends. */
+export async function removeRecords(core: DialectCore, { user, uid }: Owner): Promise<void> {
   const { records } = core;
   const registration = await records.get<RegistrationRecord>(keys.account(uid));
   if (registration) await removeLogin(core, uid, registration.data);
   for (;;) {
     const items = await records.query({ pk: uid, limit: PAGE });
     if (items.length === 0) break;
+    for (const { sk, data } of items) await endOnEdge(core, user, sk, data);
     const sessions = items.flatMap(({ sk }) => hashIn(sk) ?? []);
     await records.transact(items.map(({ pk, sk }) => ({ delete: { pk, sk } })));
     if (sessions.length > 0) {
@@ -24,6 +43,24 @@ export async function removed(core: DialectCore, { user, uid, edge }: Removal): 
     }
   }
   await core.staging.deletePrefix(keptOf({ user, uid }));
+}
+
+/** Ends what a record stands for on the edge. What cannot be ended now keeps nothing from being removed. */
+async function endOnEdge(core: DialectCore, user: string, sk: string, data: unknown): Promise<void> {
+  const { dispatch, log } = core;
+  try {
+    if (sk.startsWith("run#") || sk.startsWith("build#")) {
+      const { end, command, id } = data as Partial<RunRecord & BuildRecord>;
+      if (end === undefined) await dispatch.cancel(user, command ?? id ?? "", { kill: true });
+    } else if (sk.startsWith("image#") || sk.startsWith("gone#")) {
+      const { edge, ref } = data as ImageRecord | GoneRecord;
+      const input = { space: SPACE, image: ref };
+      const of = { user, edge, lane: BUILD_LANE, operation: "image.delete", input } as const;
+      await dispatch.run({ ...of, admission: "queue", wait: { kind: "none" } });
+    }
+  } catch (error) {
+    log.warn({ err: error }, "something of a removed user stays on the edge");
+  }
 }
 
 async function removeLogin(

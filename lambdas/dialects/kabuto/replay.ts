@@ -13,6 +13,8 @@ export type Replay = {
   find(): Promise<object | undefined>;
   /** What remembers the answer, for the transaction that makes it true. After {@link find}, in one attempt. */
   write(answer: object): Write[];
+  /** sort key of its record among the user's */
+  sk?: string;
 };
 
 /** @throws INVALID_PARAMETERS for a key that is none */
@@ -32,6 +34,7 @@ export function replayOf(
   const at = keys.replay(uid, route, key);
   let rev = 0;
   return {
+    sk: at.sk,
     async find() {
       const item = await records.get<ReplayRecord>(at);
       rev = item?.rev ?? 0;

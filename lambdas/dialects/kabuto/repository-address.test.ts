@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { repositoryAddress } from "./repository-address.ts";
 
-const LISTED = "https://hg.example.com/team/, http://10.0.0.5:8000";
+const LISTED = ["https://hg.example.com/team/", "http://10.0.0.5:8000"];
 
 test.each([
   ["https://hg.example.com/team/a", "https://hg.example.com/team/a", undefined],
@@ -35,5 +35,5 @@ test.each([
 });
 
 test("where nothing is listed nothing is cloned", () => {
-  expect(() => repositoryAddress("https://hg.example.com/", "")).toThrow("this ground clones none");
+  expect(() => repositoryAddress("https://hg.example.com/", [])).toThrow("this ground clones none");
 });

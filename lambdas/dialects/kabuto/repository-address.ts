@@ -1,14 +1,13 @@
 import { type RepositoryAddress, RepositoryFailed } from "../../ports/repository-fetcher.ts";
 
 /**
- * What a user's `repo_url` means, where the operator's list of URL prefixes (PERIGEE_KABUTO_REPOSITORIES, joined by
- * commas) has it. A prefix ends where a part of its path ends. Addresses that are themselves listed may be internal.
+ * What a user's `repo_url` means, where the operator's list of URL prefixes (PERIGEE_KABUTO_REPOSITORIES) has it. A prefix ends where a part of its path ends. Addresses that are themselves listed may be internal.
  * @throws RepositoryFailed
  * @example
- * repositoryAddress("https://hg.example.com/a/b#v1", "https://hg.example.com/a/") // { url, revision: "v1", internal: [] }
+ * repositoryAddress("https://hg.example.com/a/b#v1", ["https://hg.example.com/a/"]) // { url, revision: "v1", internal: [] }
  */
-export function repositoryAddress(text: string, listed: string): RepositoryAddress {
-  const prefixes = listed.split(",").flatMap((prefix) => URL.parse(prefix.trim()) ?? []);
+export function repositoryAddress(text: string, listed: readonly string[]): RepositoryAddress {
+  const prefixes = listed.flatMap((prefix) => URL.parse(prefix) ?? []);
   if (prefixes.length === 0) throw new RepositoryFailed("this ground clones none");
   const url = URL.parse(text);
   if (!url) throw new RepositoryFailed("repo_url is no URL");

@@ -78,8 +78,3 @@ function isPrefix(text: string): boolean {
   const { protocol, username, password, search, hash } = new URL(text);
   return /^https?:$/.test(protocol) && `${username}${password}${search}${hash}` === "";
 }
-
-/** URL prefixes, joined by commas, from which repositories are cloned; none: nothing is. */
-export function repositoryPrefixes(core: Pick<DialectCore, "setting">): string {
-  return core.setting("KABUTO_REPOSITORIES") ?? "";
-}

@@ -19,6 +19,7 @@ import { refusal, TEXTS } from "./refusals.ts";
 import type { Replay } from "./replay.ts";
 import { removeEarlierResults } from "./results.ts";
 import { longestMinutes } from "./settings.ts";
+import { textOf } from "./stored-text.ts";
 
 /** A job's runs, so that the ids of its log rows stay exact in JSON. */
 const MOST_RUNS = 4_096;
@@ -37,10 +38,16 @@ export async function submitPipeline(
   replay: Replay,
 ): Promise<object> {
   const decided = await optimistically<{ earlier: object } | { pipeline: PipelineRecord }>(async () => {
-    const earlier = await replay.find();
-    if (earlier) return { earlier };
-    const item = await findObject(core.records, owner.uid, "pipeline", id);
+    const [earlier, item] = await Promise.all([
+      replay.find(),
+      findObject(core.records, owner.uid, "pipeline", id),
+    ]);
+    // what was promised under its key is not done yet, or may be refused
+    const { pending } = item?.data ?? {};
+    if (earlier && (pending?.replay === undefined || pending.replay !== replay.sk)) return { earlier };
     if (!item) throw refusal(TEXTS.noPipeline);
+    // the pipeline's edge may have been taken from the user since
+    await core.resolveEdge(owner.user, item.data.edge);
     if (item.data.pending) return { pipeline: item.data };
     const known = await knownJobsOf(core, owner, item.data);
     const free = known.filter((one) => !isBusy(one));
@@ -48,7 +55,8 @@ export async function submitPipeline(
     if (free.some(({ run }) => (run?.run ?? 0) >= MOST_RUNS)) throw refusal(TEXTS.tooManyRuns);
     await Promise.all(free.map(({ job }) => imageFor(core, owner.uid, item.data, job.image ?? undefined)));
     const runs = free.map(({ job, run }) => ({ job: job.id, run: (run?.run ?? 0) + 1 }));
-    const data: PipelineRecord = { ...item.data, pending: { id: ulid(core.now()), at: core.now(), runs } };
+    const decided = { id: ulid(core.now()), at: core.now(), runs, ...(replay.sk && { replay: replay.sk }) };
+    const data: PipelineRecord = { ...item.data, pending: decided };
     const put = { ...keys.object(owner.uid, "pipeline", data.id), data };
     const answer = known.map((one) => [one.job.id, free.includes(one) ? "in_queue" : stateOf(one)]);
     await core.records.transact([{ put, if: item.rev }, ...replay.write(Object.fromEntries(answer))]);
@@ -71,6 +79,7 @@ export async function completeSubmission(
   const { pending } = pipeline;
   if (!pending) return;
   try {
+    await core.resolveEdge(owner.user, pipeline.edge);
     const drafts = await Promise.all(pending.runs.map((run) => draftOf(core, owner, pipeline, run)));
     const key = { key: pending.id, route: "kabuto.submission", digest: pending.id };
     const { commands } = await core.dispatch.submitMany(drafts, key);
@@ -78,19 +87,28 @@ export async function completeSubmission(
       await removeEarlierResults(core, owner, job, commands[i]!.id);
     }
   } catch (error) {
-    if (error instanceof PerigeeError) await settle(core, owner, pipeline);
+    if (error instanceof PerigeeError) await settle(core, owner, pipeline, { refused: true });
     throw error;
   }
   await settle(core, owner, pipeline);
 }
 
-/** The submission is over: queued or refused. */
-function settle({ records }: DialectCore, { uid }: Owner, pipeline: PipelineRecord): Promise<void> {
+/** The submission is over: queued, or refused, and then its Idempotency-Key answers nothing. */
+function settle(
+  { records }: DialectCore,
+  { uid }: Owner,
+  pipeline: PipelineRecord,
+  { refused = false } = {},
+): Promise<void> {
   return optimistically(async () => {
     const item = await findObject(records, uid, "pipeline", pipeline.id);
-    if (!item || item.data.pending?.id !== pipeline.pending?.id) return;
-    const { pending: _, ...data } = item.data;
-    await records.transact([{ put: { ...keys.object(uid, "pipeline", data.id), data }, if: item.rev }]);
+    if (!item?.data.pending || item.data.pending.id !== pipeline.pending?.id) return;
+    const { pending, ...data } = item.data;
+    const replay = refused ? pending.replay : undefined;
+    await records.transact([
+      { put: { ...keys.object(uid, "pipeline", data.id), data }, if: item.rev },
+      ...(replay === undefined ? [] : [{ delete: { pk: uid, sk: replay } }]),
+    ]);
   });
 }
 
@@ -117,7 +135,7 @@ async function draftOf(
     outbox: "/outbox",
     files: { count, bytes },
     envs: {},
-    ...(job.command !== null && commandOf(job.command)),
+    ...(job.command !== null && commandOf(textOf(job.command))),
     ...(job.node && { kind: job.node }),
     maxMs: Math.min(job.maxMinutes ?? longestMinutes(core), longestMinutes(core)) * MINUTE_MS,
     submission: pipeline.pending!.id,
