@@ -59,9 +59,8 @@ describe.skipIf(hostname !== "127.0.0.1" || !target.url.startsWith("http:"))("on
       `${line} HTTP/1.1\r\nHost: ${host}\r\n${cookie}${CLOSE}${type}Content-Length: 0\r\n\r\n`;
     expect((await raw(start(`GET ${target.url}/jobs`))).status).toBe(200);
     expect(await nameOf(await raw(start(`POST ${target.url}/pipeline?name=absolute`)))).toBe("absolute");
-    const utf8 = Buffer.from("ü").toString("latin1");
-    expect(await nameOf(await raw(start(`POST /pipeline?name=${utf8}`)))).toBe("ü");
-    expect(await nameOf(await raw(start("POST /pipeline?name=a\xffb")))).toBe("a\ufffdb");
+    // Node's parser takes no such target, whatever the route
+    expect((await raw(start("POST /pipeline?name=a\xffb"))).status).toBe(400);
     const type = "content-type: Application/X-WWW-Form-Urlencoded;charset=ISO-8859-1\r\n";
     const body = Buffer.from("name=\xfc", "latin1");
     const head = start("POST /pipeline", type).replace("Content-Length: 0", `Content-Length: ${body.length}`);
