@@ -56,7 +56,9 @@ export async function serve(app: App, options: ServeOptions): Promise<Served> {
     keepAliveTimeout: 65_000,
     shouldUpgradeCallback: (incoming: IncomingMessage) => upgradeOf(incoming) !== undefined,
   };
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+  // of HTTP/1.0, whose requests may name no host
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, hostname: host });
   const server = tls ? createTlsServer({ ...settings, ...tls }, listener) : createServer(settings, listener);
   server.on("request", (incoming: IncomingMessage) => {
     cutIdleBody(incoming, options.idleMs ?? IDLE_MS);
@@ -78,7 +80,6 @@ export async function serve(app: App, options: ServeOptions): Promise<Served> {
   // Without a listener the second failed accept would end the process: anybody can open connections.
   server.on("error", (error) => options.onError?.(error));
   const { port } = server.address() as AddressInfo;
-  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   return {
     url: `${tls ? "https" : "http"}://${host}:${port}`,
     server,

@@ -80,7 +80,6 @@ export class KabutoClient {
     return (await this.send(method, path, { body })).json;
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: as above
   json(method: string, path: string, value: unknown): Promise<Answer> {
     const body = typeof value === "string" ? value : JSON.stringify(value);
     return this.send(method, path, { body, headers: { "content-type": "application/json" } });
