@@ -37,7 +37,8 @@ export async function measureLogs(bench: BenchStack): Promise<Row[]> {
     oldest.push(await time(() => client.rows(job, 0, PAGE)));
   }
   const ways = await lineWays(client);
-  const direct = await dockerWays(program("docker"));
+  // the kernel's clock has hundredths
+  const direct = Math.max(10, median(await dockerWays(program("docker"))));
   return [
     {
       what: `newest ${PAGE} rows of a log of ${LINES} lines, p50`,
@@ -49,8 +50,8 @@ export async function measureLogs(bench: BenchStack): Promise<Row[]> {
     {
       what: "a line's way from container to row, p50",
       ours: `${median(ways).toFixed(0)} ms`,
-      peer: `docker logs -f: ${median(direct).toFixed(0)} ms`,
-      ratio: median(ways) / median(direct),
+      peer: `docker logs -f: ${direct.toFixed(0)} ms`,
+      ratio: median(ways) / direct,
     },
   ];
 }
