@@ -1,6 +1,12 @@
 import { type BenchStack, startBenchStack } from "./bench-stack.ts";
 import { measureCliStart } from "./cli-start.ts";
 import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
+import { measureBesideEm } from "./kabuto/beside-em.ts";
+import { measureLogs } from "./kabuto/logs.ts";
+import { measureManyJobs } from "./kabuto/many-jobs.ts";
+import { measureOneJob } from "./kabuto/one-job.ts";
+import { measurePolls } from "./kabuto/polls.ts";
+import { measureResults } from "./kabuto/results.ts";
 import { measureKubernetes } from "./kubernetes.ts";
 import { measureLambdaStart } from "./lambda-start/measure.ts";
 import { measureLanes } from "./lanes/measure.ts";
@@ -14,13 +20,20 @@ import { measureUplinks } from "./uplinks.ts";
 
 /**
  * `npm run bench [-- NAME...]`: measures against a named peer on the same machine in the same run, and prints
- * a table. Exit code 1 when a goal is missed. Needs curl, xxhsum and about 5 GiB below TMPDIR.
+ * a table. Exit code 1 when a goal is missed. Needs curl, xxhsum, zip, unzip, docker's client and about 5 GiB
+ * below TMPDIR. BENCH_SCALE=0.05 makes the sizes of Kabuto's smaller, to see that they work.
  */
 const MEASURES: Record<string, (bench: BenchStack) => Promise<Row[]>> = {
   uplink: measureUplink,
   "round-trip": measureRoundTrip,
   "pod-start": measurePodStart,
   listing: measureListing,
+  "kabuto-job": measureOneJob,
+  "kabuto-jobs": measureManyJobs,
+  "kabuto-results": measureResults,
+  "kabuto-logs": measureLogs,
+  "kabuto-polls": measurePolls,
+  "kabuto-beside-em": measureBesideEm,
 };
 /** These bring up what they need by themselves. */
 const ALONE: Record<string, () => Promise<Row[]>> = {

@@ -16,6 +16,8 @@ export function errorsDoc(): string {
 Every refusal is JSON: \`{"error": CODE, "message": text}\`, some with \`data\`, \`log_tail\` or \`command_id\`
 beside them. The code is stable and made for programs; the message is for people and may change. 423, 429 and
 503 carry \`Retry-After\` (seconds). A 500 names its command: the cause is in the log under that id.
+[Kabuto's API](kabuto.md) has none of these answers: a refusal there is 200 with a text
+([164](decisions/164-refusals-of-kabuto.md)).
 
 | code | HTTP | meaning |
 | --- | --- | --- |

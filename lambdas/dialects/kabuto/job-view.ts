@@ -20,8 +20,11 @@ export async function jobsView(
     known.map(async (one) => {
       const waits = stateOf(one) === "in_queue";
       const edge = pipelines.get(one.job.pipeline)?.edge ?? one.run?.edge ?? "";
-      const inContact = !waits || (await contact(edge));
-      const ahead = one.command?.state === "queued" ? await core.commands.ahead(one.command) : undefined;
+      // begun together, so that they are one request to DynamoDB
+      const [inContact, ahead] = await Promise.all([
+        !waits || contact(edge),
+        one.command?.state === "queued" ? core.commands.ahead(one.command) : undefined,
+      ]);
       return [one.job.id, jobView(one, inContact, ahead)] as const;
     }),
   );

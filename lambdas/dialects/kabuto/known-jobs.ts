@@ -36,12 +36,16 @@ export async function knownJobs(
   pipelines: ReadonlyMap<number, PipelineRecord>,
 ): Promise<KnownJob[]> {
   const ids = [...new Set(jobs.flatMap(({ image }) => image ?? []))];
-  const found = await Promise.all(ids.map((id) => findObject(core.records, uid, "image", id)));
+  // begun together, so that they are one request to DynamoDB
+  const [found, runs] = await Promise.all([
+    Promise.all(ids.map((id) => findObject(core.records, uid, "image", id))),
+    Promise.all(jobs.map(({ id }) => core.records.get<RunRecord>(keys.run(uid, id)))),
+  ]);
   const images = new Set(found.flatMap((item) => item?.data.id ?? []));
   return Promise.all(
-    jobs.map(async (stored) => {
+    jobs.map(async (stored, n) => {
       const job = { ...stored, image: images.has(stored.image ?? 0) ? stored.image : null };
-      const run = (await core.records.get<RunRecord>(keys.run(uid, job.id)))?.data;
+      const run = runs[n]?.data;
       const pending = isPending(pipelines.get(job.pipeline), job, run);
       const command = await liveCommand(core, user, run);
       // ended since, or without this dialect's records
