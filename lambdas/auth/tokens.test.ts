@@ -152,6 +152,44 @@ describe("Tokens", () => {
     }
   });
 
+  it("are refused once their key is dropped, though their signature was checked before", async () => {
+    now = NOW;
+    const old = key("old");
+    const [token, fresh] = [
+      await new Tokens([old], { now: () => now }).issue(alice, "access"),
+      await tokens.issue(alice, "access"),
+    ];
+    const answers = [[old], [current]];
+    const clock = vi.spyOn(performance, "now").mockReturnValue(0);
+    try {
+      const warm = new Tokens(async () => answers.shift()!, { now: () => now });
+      for (let i = 0; i < 2; i++) expect(await warm.verify(token, "access")).toEqual(alice);
+      clock.mockReturnValue(20_000);
+      // names a key that is unknown so far: the keys are read anew
+      expect(await warm.verify(fresh, "access")).toEqual(alice);
+      await expect(warm.verify(token, "access")).rejects.toMatchObject(refused);
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
+  it("are checked for their time and their use each time, for their signature once", async () => {
+    now = NOW;
+    const token = await tokens.issue(alice, "access");
+    expect(await tokens.verify(token, "access")).toEqual(alice);
+    const signatures = vi.spyOn(crypto.subtle, "verify");
+    try {
+      expect(await tokens.verify(token, "access")).toEqual(alice);
+      expect(signatures).not.toHaveBeenCalled();
+      await expect(tokens.verify(token, "refresh")).rejects.toMatchObject(refused);
+      now = NOW + ACCESS_SECONDS * 1000;
+      await expect(tokens.verify(token, "access")).rejects.toMatchObject(refused);
+    } finally {
+      signatures.mockRestore();
+      now = NOW;
+    }
+  });
+
   it("are not made with a short secret, none, or two of one id", () => {
     expect(() => new Tokens([{ kid: "a", secret: randomBytes(31) }])).toThrow("32 bytes");
     expect(() => new Tokens([current, { kid: "b", secret: randomBytes(1) }])).toThrow("32 bytes");

@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
-import { jwtVerify, SignJWT } from "jose";
+import { type JWTPayload, jwtVerify, SignJWT } from "jose";
 import * as z from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
 
@@ -30,15 +30,25 @@ const RELOAD_MS = 10_000;
 /** The keys of tokens: the current one, then earlier ones that are still accepted; or a function that reads them. */
 export type TokenKeys = readonly TokenKey[] | (() => Promise<readonly TokenKey[]>);
 
+/** Tokens whose signature is remembered; the oldest are dropped first. */
+const MOST_CHECKED = 1000;
+
+/** What a signature was checked with, and what it signs: neither changes for the same token. */
+type Checked = { kid: string; key: KeyObject; payload: JWTPayload };
+
 type Keyring = { kid: string; keys: Map<string, KeyObject> };
 
-/** Makes and checks the users' tokens: JWTs, HS256. The first key signs; all of them are accepted. */
+/**
+ * Makes and checks the users' tokens: JWTs, HS256. The first key signs; all of them are accepted. A signature is
+ * checked once in a process while its key is accepted; the time is checked at every use.
+ */
 export class Tokens {
   readonly #load: (() => Promise<Keyring>) | undefined;
   readonly #now: () => number;
   #ring: Promise<Keyring> | undefined;
   #loadedAt = Number.NEGATIVE_INFINITY;
   #reloading: Promise<Keyring | undefined> | undefined;
+  readonly #checked = new Map<string, Checked>();
 
   /**
    * @param keys a function is called when the first token is made or checked, again after a failure, and when a
@@ -71,21 +81,45 @@ export class Tokens {
    */
   async verify(token: string, use: TokenUse): Promise<Identity> {
     // A failure to read the keys is not the token's fault.
-    await this.#keys();
+    const { keys } = await this.#keys();
     try {
-      const { payload } = await jwtVerify(token, (header) => this.#key(header.kid), {
-        algorithms: ["HS256"],
-        issuer: ISSUER,
-        audience: AUDIENCE,
-        requiredClaims: ["exp", "iat"],
-        currentDate: new Date(this.#now()),
-      });
+      const known = this.#checked.get(token);
+      const payload =
+        known && keys.get(known.kid) === known.key && this.#isCurrent(known.payload)
+          ? known.payload
+          : await this.#check(token);
       const { sub, uid, gen, use: usedFor } = claims.parse(payload);
       if (usedFor !== use) throw new Error(`a token for ${usedFor} was given for ${use}`);
       return { name: sub, uid, generation: gen };
     } catch {
       throw new PerigeeError("UNAUTHORIZED", "Token is invalid or expired");
     }
+  }
+
+  async #check(token: string): Promise<JWTPayload> {
+    this.#checked.delete(token);
+    let kid = "";
+    let key: KeyObject | undefined;
+    const keyOf = async (header: { kid?: string | undefined }) => {
+      kid = header.kid ?? "";
+      key = await this.#key(kid);
+      return key;
+    };
+    const { payload } = await jwtVerify(token, keyOf, {
+      algorithms: ["HS256"],
+      issuer: ISSUER,
+      audience: AUDIENCE,
+      requiredClaims: ["exp", "iat"],
+      currentDate: new Date(this.#now()),
+    });
+    this.#checked.set(token, { kid, key: key!, payload });
+    if (this.#checked.size > MOST_CHECKED) this.#checked.delete(this.#checked.keys().next().value!);
+    return payload;
+  }
+
+  /** As `jwtVerify` has it; a token that says when it begins is always left to that. */
+  #isCurrent({ exp, nbf }: JWTPayload): boolean {
+    return nbf === undefined && exp !== undefined && exp > Math.floor(this.#now() / 1000);
   }
 
   async #keys(): Promise<Keyring> {
@@ -101,7 +135,7 @@ export class Tokens {
     }
   }
 
-  async #key(kid = ""): Promise<KeyObject> {
+  async #key(kid: string): Promise<KeyObject> {
     const key = (await this.#keys()).keys.get(kid) ?? (await this.#anew())?.keys.get(kid);
     if (!key) throw new Error("unknown key id");
     return key;
