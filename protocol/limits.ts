@@ -90,6 +90,8 @@ export const LIMITS = {
   zipEntries: 100_000,
   /** files of a job's outbox, and their zip */
   jobResultBytes: 2 * GiB,
+  /** a job whose run is bounded by this may take the last place to run though its user has others */
+  jobShortMs: 3600_000,
   /** how long a job that has ended waits for room on the edge's disk for its zip */
   jobRoomMs: 3600_000,
   /** a Dockerfile, and one line of it (the engine's own bound) */

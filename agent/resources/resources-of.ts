@@ -1,5 +1,6 @@
 import { type ImageName, nameAndTag, parseOwnImage } from "#protocol/image-reference.ts";
 import { EARLIER_JOBS } from "#protocol/job-run.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import { inSpace } from "#protocol/names.ts";
 import type { InputOf, OperationName } from "#protocol/operations.ts";
 import type { ResourceUse } from "./resource.ts";
@@ -106,7 +107,8 @@ const DECLARED: Declared = {
   "pod.status": (input, user) => [pod(user, input.pod, "read")],
   "pod.stop": (input, user) => [pod(user, input.pod, "write")],
   "job.run": (_input, user, { lane, group, jobs: { atOnce, ahead } }) => {
-    const one = { key: "jobs", name: "a place for a job", mode: "place", places: atOnce + ahead } as const;
+    const places = atOnce + ahead;
+    const one = { key: "jobs", name: "a place for a job", mode: "place", places, leavesLast: true } as const;
     if (group === undefined) return [one];
     // One group alone leaves places to others, or they could not begin though there is a place to run.
     const own = `jobs ${lane}/${user}/${group}`;
@@ -147,12 +149,24 @@ export function laterResourcesOf<O extends OperationName>(
   { lane, group, jobs }: ResourceScope,
 ): readonly ResourceUse[] {
   if (operation !== "job.run") return [];
+  const job = input as InputOf<"job.run">;
   const earlier = { name: EARLIER_JOBS, mode: "write" } as const;
   return [
     ...(group === undefined ? [] : [{ ...earlier, key: groupKey(lane, user, group) }]),
-    { key: RUNNING_JOBS, name: "a place to run", mode: "place", places: jobs.atOnce },
-    ...meantImages(user, input as InputOf<"job.run">),
+    {
+      key: RUNNING_JOBS,
+      name: "a place to run",
+      mode: "place",
+      places: jobs.atOnce,
+      leavesLast: isLong(job),
+    },
+    ...meantImages(user, job),
   ];
+}
+
+/** A container is not stopped for another user's: so only what soon makes way takes the last free place. */
+function isLong({ maxMs }: InputOf<"job.run">): boolean {
+  return maxMs === undefined || maxMs > LIMITS.jobShortMs;
 }
 
 /** What every command holds of the edge itself. @param alone nothing else may run beside it */
