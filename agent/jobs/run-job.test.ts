@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Backoff } from "#agent/backoff.ts";
 import { GroundUnavailable } from "#agent/ground/ground-client.ts";
@@ -6,7 +7,7 @@ import { EDGE_KEY, RUNNING_JOBS } from "#agent/resources/resources-of.ts";
 import { NotSent } from "#agent/transfers/send-in-parts.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import { JobRig } from "#test/support/job-rig.ts";
-import { sweepJobs } from "./discard-job.ts";
+import { discardDropped, sweepJobs } from "./discard-job.ts";
 
 let rig: JobRig;
 beforeEach(async () => {
@@ -316,6 +317,16 @@ describe("the later jobs of a submission", () => {
     const acquire = async () => void (await rig.job("exit 1", { ...stop, pod: "first" }).run());
     expect(await later.run(undefined, { acquire })).toMatchObject({ state: "failed", reason: "Skipped" });
   });
+});
+
+test("one that is cancelled before the next life goes on with it leaves nothing", async () => {
+  const job = rig.job("true", {}, { a: "hello" });
+  await job.runUntil("fetched", "after");
+  await rig.restart();
+  const { incoming } = rig.volumes;
+  expect([rig.left().volumes.length, readdirSync(incoming)]).toEqual([2, [job.id]]);
+  await discardDropped(rig.deps(), job);
+  expect([rig.left(), readdirSync(incoming)]).toEqual([NOTHING, []]);
 });
 
 test("what the ground has ended is swept, and its container with it; other jobs go on", async () => {

@@ -345,3 +345,56 @@ describe("a second step", () => {
     expect(queue.remove("old")).toEqual(["next"]);
   });
 });
+
+describe("a counted resource whose last place is left to others", () => {
+  const left: ResourceUse = { key: "jobs", name: "jobs", mode: "place", places: 4, leavesLast: true };
+
+  test("one user alone gets all but one; the next user gets that at once, and a short one takes any", () => {
+    const queue = new ResourceQueue();
+    const ann = Array.from({ length: 6 }, (_, i) => request(`a${i}`, [left], { user: "ann" }));
+    expect(queue.add(ann)).toEqual(["a0", "a1", "a2"]);
+    expect(queue.lackOf("a3")).toMatchObject({ use: left, behind: { user: "ann" } });
+    expect(queue.add([request("b0", [left], { user: "bob" })])).toEqual(["b0"]);
+    expect(queue.remove("b0")).toEqual([]);
+    const short = request("short", [{ ...left, leavesLast: false }], { user: "ann" });
+    expect(queue.add([short])).toEqual(["short"]);
+    expect(queue.remove("a0")).toEqual([]);
+    expect(queue.remove("short")).toEqual(["a3"]);
+  });
+
+  test("of one place it is everybody's", () => {
+    const one = { ...left, places: 1 };
+    expect(new ResourceQueue().add([request("a", [one])])).toEqual(["a"]);
+  });
+
+  test("whoever comes and goes: no user has all, and none that has none waits while one is free", () => {
+    type Event = { user: string } | { end: number };
+    const user = fc.constantFrom("ann", "ann", "ann", "bob", "cat", "dan", "eve");
+    const event: fc.Arbitrary<Event> = fc.oneof(fc.record({ user }), fc.record({ end: fc.nat(20) }));
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 6 }), fc.array(event, { maxLength: 60 }), (places, events) => {
+        const queue = new ResourceQueue();
+        const users = new Map<string, string>();
+        const held: string[] = [];
+        for (const [i, event] of events.entries()) {
+          if ("user" in event) {
+            users.set(`${i}`, event.user);
+            held.push(...queue.add([request(`${i}`, [{ ...left, places }], event)]));
+          } else if (held.length > 0) {
+            const [id] = held.splice(event.end % held.length, 1);
+            users.delete(id!);
+            held.push(...queue.remove(id!));
+          }
+          const holders = new Set(held.map((id) => users.get(id)));
+          expect(held.length).toBeLessThanOrEqual(places);
+          if (held.length === places) expect(holders.size).toBeGreaterThan(1);
+          const newcomers = [...users].filter(([id, user]) => !held.includes(id) && !holders.has(user));
+          if (newcomers.length > 0) expect(held).toHaveLength(places);
+          // and nothing stands still: at most the one place is kept free
+          if (users.size > held.length) expect(held.length).toBeGreaterThanOrEqual(places - 1);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

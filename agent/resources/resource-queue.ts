@@ -15,7 +15,8 @@ type Holders = { readers: Map<string, ResourceRequest>; others: Map<string, Reso
  * - locks go in claim order: no command gets one while an earlier command waits that cannot have it together with it.
  *   So an earlier command waits for holders only, and there is no deadlock and no starvation;
  * - places of a counted resource go, among the commands that lack nothing else, round the lanes, the users of a lane
- *   and the groups of a user, then in claim order ({@link FairTurns});
+ *   and the groups of a user, then in claim order ({@link FairTurns}); the last free one, where it is left, to a user
+ *   that holds none;
  * - a request that is not ready yet keeps its place, unless it is `aside`: who comes after it gets no lock that it wants.
  *
  * A command that works in two steps makes a request for each, the second one unready. It may then wait for the second
@@ -105,8 +106,8 @@ export class ResourceQueue {
       const behind = this.#conflicting(use) ?? before;
       if (behind) return { use, behind };
     }
-    const place = request.uses.find((use) => use.mode === "place" && !this.#isFree(use));
-    return place && { use: place, behind: this.#conflicting(place) };
+    const place = request.uses.find((use) => use.mode === "place" && !this.#mayHold(request, use));
+    return place && { use: place, behind: this.#conflicting(place) ?? this.#ownHolder(request, place) };
   }
 
   #grant(): string[] {
@@ -138,7 +139,7 @@ export class ResourceQueue {
     for (;;) {
       let next: ResourceRequest | undefined;
       for (const request of candidates) {
-        if (this.#granted.has(request.id) || !request.uses.every((use) => this.#isFree(use))) continue;
+        if (this.#granted.has(request.id) || !this.#mayHoldAll(request)) continue;
         if (!next || this.#compareTurns(request, next) < 0) next = request;
       }
       if (!next) return ids;
@@ -186,6 +187,23 @@ export class ResourceQueue {
       turns.leave(pathOf(request), served);
       if (turns.isEmpty) this.#turns.delete(key);
     }
+  }
+
+  #mayHoldAll(request: ResourceRequest): boolean {
+    return request.uses.every((use) => this.#mayHold(request, use));
+  }
+
+  #mayHold(request: ResourceRequest, use: ResourceUse): boolean {
+    if (!this.#isFree(use)) return false;
+    if (use.mode !== "place" || !use.leavesLast) return true;
+    const held = this.#holders.get(use.key)?.others.size ?? 0;
+    return use.places - held > 1 || this.#ownHolder(request, use) === undefined;
+  }
+
+  /** A command of the same user that has a place already. */
+  #ownHolder({ lane, user }: ResourceRequest, { key }: ResourceUse): ResourceRequest | undefined {
+    const holders = this.#holders.get(key)?.others.values() ?? [];
+    return [...holders].find((other) => other.lane === lane && other.user === user);
   }
 
   #isFree(use: ResourceUse): boolean {

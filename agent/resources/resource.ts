@@ -1,10 +1,17 @@
 /**
  * A resource of the edge as a command uses it. `key` names it over all users; `name` is what its user is told of it.
- * `read` and `write` are the two sides of a lock; `place` is one of `places` holders of a counted resource.
+ * `read` and `write` are the two sides of a lock; `place` is one of `places` holders of a counted resource, whose last
+ * free place is left to users that hold none where the use `leavesLast`.
  */
 export type ResourceUse =
   | { readonly key: string; readonly name: string; readonly mode: "read" | "write" }
-  | { readonly key: string; readonly name: string; readonly mode: "place"; readonly places: number };
+  | {
+      readonly key: string;
+      readonly name: string;
+      readonly mode: "place";
+      readonly places: number;
+      readonly leavesLast?: boolean;
+    };
 
 /**
  * When a command was claimed: epoch and turn of the claim that handed it out first, and its number within that claim.

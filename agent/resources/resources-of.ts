@@ -111,7 +111,8 @@ const DECLARED: Declared = {
   "pod.status": (input, user) => [pod(user, input.pod, "read")],
   "pod.stop": (input, user) => [pod(user, input.pod, "write")],
   "job.run": (_input, user, { lane, group, jobs: { atOnce, ahead } }) => {
-    const one = { key: "jobs", name: "a place for a job", mode: "place", places: atOnce + ahead } as const;
+    const places = atOnce + ahead;
+    const one = { key: "jobs", name: "a place for a job", mode: "place", places, leavesLast: true } as const;
     if (group === undefined) return [one];
     // One group alone leaves places to others, or they could not begin though there is a place to run.
     const own = `jobs ${lane}/${user}/${group}`;
@@ -156,11 +157,12 @@ export function laterResourcesOf<O extends OperationName>(
     return "volume" in build.source ? [] : building(build, user);
   }
   if (operation !== "job.run") return [];
+  const job = input as InputOf<"job.run">;
   const earlier = { name: EARLIER_JOBS, mode: "write" } as const;
   return [
     ...(group === undefined ? [] : [{ ...earlier, key: groupKey(lane, user, group) }]),
     { key: RUNNING_JOBS, name: "a place to run", mode: "place", places: jobs.atOnce },
-    ...meantImages(user, input as InputOf<"job.run">),
+    ...meantImages(user, job),
   ];
 }
 

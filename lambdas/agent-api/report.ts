@@ -1,7 +1,7 @@
-import type { Hono } from "hono";
+import type { Context, Hono } from "hono";
 import type { Logger } from "pino";
 import type * as z from "zod";
-import { INTERNAL_ERROR } from "#protocol/errors.ts";
+import { INTERNAL_ERROR, PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { OPERATIONS, type StagedContent } from "#protocol/operations.ts";
@@ -16,6 +16,7 @@ import type { Staging } from "../ports/staging.ts";
 import { storedBytes } from "../transfers/stored-bytes.ts";
 import { body } from "./body.ts";
 import type { AgentApiDeps } from "./deps.ts";
+import { running } from "./running.ts";
 
 /** POST /agent/report: how a command ended. */
 export function registerReport(app: Hono<GroundEnv>, parts: AgentApiDeps): void {
@@ -24,8 +25,9 @@ export function registerReport(app: Hono<GroundEnv>, parts: AgentApiDeps): void 
     const request = await body(c, wire.reportRequest, LIMITS.reportBytes);
     const { command: id, outcome, ...of } = request;
     const edge = c.get("edge");
+    const joined = await joinChunks(parts, c, request);
     const { command, ended, more } = await ledger.finish({ edge, id, ...of }, (running) =>
-      prepare(parts, running, outcome),
+      prepare(parts, running, outcome, joined),
     );
     // A repeat, whose first answer was lost, changes nothing: there is nothing to die in the middle of.
     if (ended) killPoint("agent.reported");
@@ -43,8 +45,39 @@ export function registerReport(app: Hono<GroundEnv>, parts: AgentApiDeps): void 
   });
 }
 
+/**
+ * Makes one object of content that came in chunks and is kept: it takes as long as the content is large, so it is done
+ * before the end takes the turn of its lane. Done again, it changes nothing. @returns whether it stands
+ */
+async function joinChunks(
+  parts: AgentApiDeps,
+  c: Context<GroundEnv>,
+  { epoch, user, command: id, outcome }: z.infer<typeof wire.reportRequest>,
+): Promise<boolean> {
+  const content = contentOf(outcome);
+  if (content?.chunkBytes === undefined) return false;
+  let command: Command;
+  try {
+    command = await running(c, parts.ledger, { epoch, user, command: id });
+  } catch (error) {
+    // It has ended, or another agent serves the edge: the ledger says which.
+    if (error instanceof PerigeeError) return false;
+    throw error;
+  }
+  const kept = parts.keptContent(command);
+  if (kept === undefined || (await storedBytes(parts.staging, command, content)) !== content.size)
+    return false;
+  await keepStaged(parts, command, content, kept);
+  return true;
+}
+
 /** What stands before anybody can read the end of a command: its run, and a result that the ledger does not hold. */
-async function prepare(parts: AgentApiDeps, running: Command, outcome: wire.Outcome): Promise<Ending> {
+async function prepare(
+  parts: AgentApiDeps,
+  running: Command,
+  outcome: wire.Outcome,
+  joined: boolean,
+): Promise<Ending> {
   const checked = checkedOutcome(running, outcome, parts.log);
   if (running.operation === "pod.run" && checked.state === "succeeded") {
     // Whoever reads pod/run's answer finds the run, though the agent's own report of it is still under way.
@@ -53,7 +86,7 @@ async function prepare(parts: AgentApiDeps, running: Command, outcome: wire.Outc
   const outcomeHere = await believed(parts, running, checked);
   const content = contentOf(outcomeHere);
   const kept = content && parts.keptContent(running);
-  if (kept !== undefined) await keepStaged(parts, running, content!, kept);
+  if (kept !== undefined && !joined) await keepStaged(parts, running, content!, kept);
   const ending = await bounded(parts.staging, running, outcomeHere);
   killPoint("agent.before.report");
   return ending;

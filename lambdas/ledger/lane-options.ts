@@ -21,6 +21,11 @@ export type LaneOptions = {
   /** the operator may not: the width is part of the dialect's contract */
   fixedWidth?: boolean;
   order: LaneOrder;
+  /**
+   * a user gets a further place only while it holds fewer than are left, so that whoever comes new finds one though
+   * commands run long (default: whoever is next gets any that is free)
+   */
+  sharesPlaces?: boolean;
   bounds: QueueBounds;
   /**
    * The dialect's own records, written in the transaction that ends a command of the lane. It may be called again

@@ -106,12 +106,31 @@ export function enqueue(lane: Lane, entry: Entry): Lane {
 /** Those that a claim with room for `room` gets, in order: places that wait for it first, then the queue. */
 export function nextToClaim(
   lane: Lane,
-  { width, order }: Pick<LaneOptions, "width" | "order">,
+  options: Pick<LaneOptions, "width" | "order" | "sharesPlaces">,
   room: number,
 ) {
   const places = lane.running.filter(({ claim }) => !claim).slice(0, room);
-  const free = Math.max(0, Math.min(room - places.length, width - lane.running.length));
-  return free === 0 ? places : [...places, ...waitingInOrder(lane, order).slice(0, free)];
+  const free = Math.max(0, Math.min(room - places.length, options.width - lane.running.length));
+  if (free === 0) return places;
+  const waiting = waitingInOrder(lane, options.order);
+  return [
+    ...places,
+    ...(options.sharesPlaces ? withinShares(lane, waiting, options) : waiting).slice(0, free),
+  ];
+}
+
+/** Those that may have a place now, in order: their users hold fewer than there are left. */
+function withinShares(lane: Lane, waiting: readonly Entry[], { width }: Pick<LaneOptions, "width">): Entry[] {
+  const held = new Map<string, number>();
+  for (const { user } of lane.running) held.set(user, (held.get(user) ?? 0) + 1);
+  let left = width - lane.running.length;
+  return waiting.filter(({ user }) => {
+    const has = held.get(user) ?? 0;
+    if (has >= left) return false;
+    held.set(user, has + 1);
+    left--;
+    return true;
+  });
 }
 
 /** The commands are the agent's now and hold places: from `now` (ms), if they had only queued. */

@@ -12,7 +12,7 @@ import { seeEdge } from "./edge-lanes.ts";
 import { type CancelOptions, cancel, endUnclaimed, type UnclaimedEnd } from "./end.ts";
 import { FIRST_LANE } from "./first-lane.ts";
 import { keys } from "./keys.ts";
-import { ahead, type Lane } from "./lane.ts";
+import { ahead, type Lane, nextToClaim } from "./lane.ts";
 import { FIRST_LANE_OPTIONS, type LaneOptions, Lanes } from "./lane-options.ts";
 import type { LedgerDeps, LedgerLimits } from "./ledger-deps.ts";
 import { type CommandProgress, noteProgress, type Stops } from "./progress.ts";
@@ -228,6 +228,12 @@ export class Ledger {
   /** How many commands of each lane may run at the same time. */
   widths(): Record<string, number> {
     return this.#deps.lanes.widths();
+  }
+
+  /** Would a claim get one of those that wait in this lane? Of a lane whose dialect is off nobody says no. */
+  hasNext(name: string, lane: Lane): boolean {
+    const options = this.#deps.lanes.get(name);
+    return options === undefined || nextToClaim(lane, options, 1).length > 0;
   }
 
   /** One lane of an edge as it stands; an empty one where nothing was ever submitted. */

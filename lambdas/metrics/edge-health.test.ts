@@ -11,6 +11,22 @@ const AGENT = { version: "0.1.0" };
 const BEAT = { epoch: 1, nodes: [], usage: {}, free: 1 };
 
 describe("an edge's health", () => {
+  test("who waits because the places that are left are for others is as expected", async () => {
+    let now = 1_000_000;
+    const { store } = await temporaryStore();
+    const bounds = { queuePerEdge: 10, queuePerUser: 10 };
+    const shared = { name: "jobs", width: 4, order: "round-robin", sharesPlaces: true, bounds } as const;
+    const ledger = new Ledger(store, { now: () => now, lanes: [FIRST_LANE_OPTIONS, shared] });
+    const epoch = await ledger.startAgent("em1", "journal", { version: "t", features: ["lanes"] });
+    const draft = { user: "ann", edge: "em1", lane: "jobs", operation: "nodes.status", input: {} } as const;
+    for (let n = 0; n < 3; n++) await ledger.submit(draft, "queue");
+    now += 10_000;
+    expect((await edgeHealth(ledger, "em1", now)).waitMs).toBe(10_000);
+    expect((await ledger.claimMany("em1", { epoch, room: { jobs: 4 } })).commands).toHaveLength(2);
+    now += 10_000;
+    expect((await edgeHealth(ledger, "em1", now)).waitMs).toBe(0);
+  });
+
   test("silence, the oldest that waits, and how long the lock is held, by the ground's clock", async () => {
     let now = 1_000_000;
     const { store } = await temporaryStore();

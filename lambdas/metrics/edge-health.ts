@@ -20,7 +20,7 @@ export type EdgeHealth = {
 
 /** Reads one edge's state, with all of its lanes. @param now the ground's clock, ms since 1970 */
 export async function edgeHealth(
-  ledger: Pick<Ledger, "edgeLanes" | "lastHeartbeat" | "widths">,
+  ledger: Pick<Ledger, "edgeLanes" | "lastHeartbeat" | "widths" | "hasNext">,
   edge: string,
   now: number,
 ): Promise<EdgeHealth> {
@@ -41,9 +41,9 @@ export async function edgeHealth(
   return {
     edge,
     ...(beat && { silenceMs: age(beat.at) }),
-    // In a wide lane that is full, waiting is expected.
+    // In a wide lane that is full, or where the free places are left to others, waiting is expected.
     waitMs: most(
-      lanes.filter((lane) => width(lane) === 1 || lane.running < width(lane)),
+      lanes.filter((lane) => width(lane) === 1 || ledger.hasNext(lane.name, all.get(lane.name)!)),
       ({ waitMs }) => waitMs,
     ),
     lockMs: most(

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import type { RangedSource } from "#agent/files/ranged-source.ts";
 import type { Dialect } from "#lambdas/dialects/dialect.ts";
 import { DIALECTS } from "#lambdas/dialects/index.ts";
@@ -74,6 +74,38 @@ test.each([
   expect(await core.bytesLeft("alice", "em1")).toBe(QUOTA - size);
   await janitor.round();
   expect(await staging.usage(keptPrefix("alice"))).toBe(size);
+});
+
+test("while content in small parts is joined, other commands of its lane enter and leave it", async () => {
+  world = await makeWorld({ dialects: [...DIALECTS, keeps], transferPartBytes: 64 * KiB });
+  await world.user("alice");
+  const { staging, dispatch } = world.ground;
+  const joining = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const put = staging.put.bind(staging);
+  vi.spyOn(staging, "put").mockImplementation(async (key, ...of) => {
+    if (key.startsWith("kept/")) {
+      joining.resolve();
+      await go.promise;
+    }
+    return put(key, ...of);
+  });
+  const content = randomBytes(200 * KiB);
+  const brought = bring("keeps", content);
+  await joining.promise;
+  const { command: other } = await dispatch.run({
+    user: "alice",
+    edge: "em1",
+    lane: "keeps",
+    operation: "volume.read",
+    input: { volume: "v", path: "f" },
+    admission: "queue",
+    wait: { kind: "none" },
+  });
+  expect((await dispatch.cancel("alice", other.id)).state).toBe("cancelled");
+  go.resolve();
+  const command = await brought;
+  expect((await buffer((await staging.get(keyOf(command))).body)).equals(content)).toBe(true);
 });
 
 test("content of other lanes stays where it ends by age", async () => {

@@ -44,6 +44,21 @@ describe("the agent dies in the middle of a job, and is started again", () => {
     },
   );
 
+  test.each(["journal.before.released", "journal.after.released", "journal.after.done"])(
+    "killed at %s of a job that fails: the later ones of its submission are skipped",
+    async (point) => {
+      const group = `stop ${point}`;
+      const input = { onFailure: "stop", submission: point } as const;
+      jobs.agent.arm(point);
+      const first = await jobs.submit({ script: "exit 1", group, input: { ...input, pod: "first" } });
+      const later = await jobs.submit({ script: "true", group, input: { ...input, pod: "later" } });
+      await jobs.agent.death(point);
+      await jobs.agent.start();
+      expect(await jobs.end(first)).toMatchObject({ state: "done", exitCode: 1 });
+      expect(await jobs.end(later)).toMatchObject({ state: "failed", reason: "Skipped" });
+    },
+  );
+
   test("a small result is found under the next epoch, as it was noted before", async () => {
     jobs.agent.arm("journal.after.done");
     const command = await jobs.submit({ script: "echo x > /outbox/x" });
