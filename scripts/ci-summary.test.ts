@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { sumUp } from "./ci-summary.ts";
+import { slowest, sumUp } from "./ci-summary.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -84,4 +84,17 @@ test("what failed is told, and why", () => {
     "tests: a.test.ts > subtracts\nexpected 3 to be 4",
     "tests: b.test.ts\nno such module",
   ]);
+});
+
+test("files that took longest come first, over all reports that can be read", () => {
+  const took = (name: string, ms: number) => ({
+    ...file("passed", 1),
+    name,
+    startTime: 1000,
+    endTime: 1000 + ms,
+  });
+  put("parts.json", { testResults: [took("a.test.ts", 2000), took("b.test.ts", 61_000)] });
+  put("cloud.json", { testResults: [took("c.test.ts", 30_000)] });
+  put("cut.json", '{"testResults": [');
+  expect(slowest(directory, 2)).toEqual(["   61 s | parts: b.test.ts", "   30 s | cloud: c.test.ts"]);
 });

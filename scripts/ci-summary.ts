@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 export type Sum = { passed: number; failed: number; failures: string[] };
 
@@ -8,12 +8,17 @@ type VitestReport = {
   numFailedTests: number;
   testResults: {
     name?: string;
+    /** ms since 1970 */
+    startTime?: number;
+    endTime?: number;
     status: string;
     message?: string;
     assertionResults: { status?: string; fullName?: string; failureMessages?: string[] }[];
   }[];
 };
 
+/** Lines about the files that took longest */
+const SLOWEST = 30;
 /** Characters of one failure's message that are shown again: the whole stands further up. */
 const MESSAGE = 1500;
 
@@ -38,6 +43,21 @@ export function sumUp(directory: string): Sum {
     sum.failures.push(...one.failures);
   }
   return sum;
+}
+
+/** The files of tests that took longest over all reports in `directory`, a line each: seconds, run and file. */
+export function slowest(directory: string, count: number): string[] {
+  const reports = readdirSync(directory).filter((file) => file.endsWith(".json"));
+  const files = reports.flatMap((file) =>
+    (readReport(join(directory, file))?.testResults ?? []).map(({ name, startTime = 0, endTime = 0 }) => ({
+      seconds: (endTime - startTime) / 1000,
+      what: `${file.replace(/\.json$/, "")}: ${relative(process.cwd(), name ?? "")}`,
+    })),
+  );
+  return files
+    .toSorted((a, b) => b.seconds - a.seconds)
+    .slice(0, count)
+    .map(({ seconds, what }) => `${seconds.toFixed(0).padStart(5)} s | ${what}`);
 }
 
 function sumOf(name: string, report: VitestReport | undefined, code: string): Sum {
@@ -78,7 +98,9 @@ function readReport(path: string): VitestReport | undefined {
 }
 
 if (import.meta.main) {
-  const { passed, failed, failures } = sumUp(process.argv[2] ?? ".");
+  const directory = process.argv[2] ?? ".";
+  const { passed, failed, failures } = sumUp(directory);
+  for (const line of slowest(directory, SLOWEST)) console.log(line);
   // last, where they are found without a search
   for (const failure of failures) console.log(`FAILED ${failure}\n`);
   console.log(`${passed} passed, ${failed} failed`);

@@ -94,17 +94,12 @@ export class Uploads {
       },
     );
     killPoint("uploads.reserved");
-    if (replayed) {
-      if (command.state !== "staging") return { command };
-      const known = await this.#readPlan(command);
-      if (known) return { command, plan: known };
-    }
-    const other = this.#beginning.get(command.id);
-    if (other) return { command, plan: await other };
-    const beginning = this.#begin(command, plan).finally(() => this.#beginning.delete(command.id));
-    this.#beginning.set(command.id, beginning);
+    if (replayed && command.state !== "staging") return { command };
+    // Joined also by those that only look for the plan: who looked while another wrote it would begin a second one.
+    const joined = this.#beginning.get(command.id);
+    const beginning = joined ?? this.#findOrBegin(command, plan, replayed);
     try {
-      return { command, plan: await beginning, fresh: !replayed };
+      return { command, plan: await beginning, fresh: !replayed && !joined };
     } catch (error) {
       // Refused, so the key is free: as nothing was told, nothing is kept. But what another call has, stays.
       if (!replayed && !(await this.#readPlan(command))) {
@@ -206,6 +201,15 @@ export class Uploads {
       return parts.filter(({ number }) => missing.includes(number));
     });
     return left.flat();
+  }
+
+  /** The plan of a command that another call has begun, or is beginning in this process; else its beginning. */
+  #findOrBegin(command: Command, plan: UploadPlan, replayed: boolean): Promise<UploadPlan> {
+    const find = async () =>
+      (replayed ? await this.#readPlan(command) : undefined) ?? (await this.#begin(command, plan));
+    const beginning = find().finally(() => this.#beginning.delete(command.id));
+    this.#beginning.set(command.id, beginning);
+    return beginning;
   }
 
   /** Begins what needs an upload of its own in staging, and writes the plan down: from then on it can be found. */

@@ -43,7 +43,8 @@ export async function serveFunctionUrl(options: {
 }): Promise<FunctionUrl> {
   const { endpoint, functionName } = options;
   const invocations = new URL(`/2015-03-31/functions/${functionName}/invocations`, endpoint);
-  const agent = new Agent({ keepAlive: true });
+  // Kept open, the emulator may close a connection at the moment of the next invocation, which is then lost.
+  const agent = new Agent({ keepAlive: false });
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 65_000 }, (incoming, outgoing) => {
     answer(incoming, outgoing).catch((error: Error) => {
       if (outgoing.headersSent) outgoing.destroy();

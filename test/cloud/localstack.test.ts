@@ -51,10 +51,11 @@ describe("a LocalStack of one's own", { timeout: 720_000 }, () => {
   test("two that start at once stand side by side and know nothing of each other", async () => {
     expect(one.endpoint).not.toBe(other.endpoint);
     const dynamo = patient(one.endpoint);
-    await makeTable(dynamo, "only-in-one");
+    // each starts its database meanwhile
+    await Promise.all([makeTable(dynamo, "only-in-one"), tables(other.endpoint)]);
     dynamo.destroy();
-    expect(await tables(one.endpoint)).toEqual(["only-in-one"]);
-    expect(await tables(other.endpoint)).toEqual([]);
+    const all = await Promise.all([one, other].map(({ endpoint }) => tables(endpoint)));
+    expect(all).toEqual([["only-in-one"], []]);
   });
 
   test("the one that LOCALSTACK_ENDPOINT names is used as it is, and not stopped", async () => {

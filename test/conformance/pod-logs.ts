@@ -5,6 +5,7 @@ import { PodLogs } from "#lambdas/logs/pod-logs.ts";
 import type { Staging } from "#lambdas/ports/staging.ts";
 import { KiB } from "#protocol/limits.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
+import { share } from "#test/support/long-run.ts";
 
 const RUN = { edge: "e1", user: "ann", pod: "p", run: "01JD0000000000000000000001" };
 const PREFIX = "logs/e1/ann/p/01JD0000000000000000000001/";
@@ -14,11 +15,14 @@ function line(i: number, words = "line"): string {
   return `${time} ${words} ${i}\n`;
 }
 
-/** The logs of pods on any staging, which is empty each time it is made. `many`: chunks where it takes a lot. */
+/**
+ * The logs of pods on any staging, which is empty each time it is made. `many`: chunks where it takes a lot, several
+ * times the 16 that are merged; where there are fewer, they are larger.
+ */
 export function podLogsConformance(
   name: string,
   makeStaging: () => Promise<{ staging: Staging; close(): Promise<void> }>,
-  many = 300,
+  many = share(300, 120),
 ): void {
   describe(`PodLogs on ${name}`, () => {
     let made: Awaited<ReturnType<typeof makeStaging>>;
@@ -65,15 +69,17 @@ export function podLogsConformance(
       const ended = () => false;
       const seen = new Map<number, string>();
       let next = 0;
-      for (let i = 0; i < 600; i++) {
-        await append(i, line(i), RUN, small);
-        if (i % 40 !== 39) continue;
+      const count = 2 * many;
+      const words = "x".repeat(24_000 / count);
+      for (let i = 0; i < count; i++) {
+        await append(i, line(i, words), RUN, small);
+        if (i % 20 !== 19) continue;
         const page = await small.rows(RUN, { after: next, ended });
         expect(page.dropped).toBe(false);
         for (const { cursor, text } of page.rows) seen.set(cursor, text);
         next = page.next;
       }
-      expect([...seen.values()]).toEqual(Array.from({ length: 600 }, (_, i) => `line ${i}`));
+      expect([...seen.values()]).toEqual(Array.from({ length: count }, (_, i) => `${words} ${i}`));
       const left = await small.rows(RUN, { ended: () => true });
       expect(left).toMatchObject({ dropped: true, complete: true, next });
       for (const { cursor, text } of left.rows) expect(seen.get(cursor)).toBe(text);
@@ -102,23 +108,25 @@ export function podLogsConformance(
     });
 
     it("keeps many small chunks in a few objects, and loses none", async () => {
-      await fill(300);
-      expect((await staging.list(PREFIX)).length).toBeLessThan(60);
-      expect(await text(logs.read(RUN))).toBe(plain(0, 300));
-      await append(299, line(299));
-      expect(await text(logs.read(RUN))).toBe(plain(0, 300));
+      await fill(many);
+      expect((await staging.list(PREFIX)).length).toBeLessThan(Math.min(60, many / 2));
+      expect(await text(logs.read(RUN))).toBe(plain(0, many));
+      await append(many - 1, line(many - 1));
+      expect(await text(logs.read(RUN))).toBe(plain(0, many));
     });
 
     it("keeps the newest of a log over its cap, in whole lines", async () => {
       const capped = new PodLogs(staging, { maxBytes: 128 * KiB });
-      const wide = "w".repeat(1000);
-      for (let seq = 0; seq < 200; seq++) await append(seq, line(seq, wide), RUN, capped);
+      // five thirds of the cap, in no more chunks than there may be
+      const count = Math.min(200, many);
+      const wide = "w".repeat(200_000 / count);
+      for (let seq = 0; seq < count; seq++) await append(seq, line(seq, wide), RUN, capped);
       expect(await staging.usage(PREFIX)).toBeLessThanOrEqual(128 * KiB);
       const kept = (await text(capped.read(RUN))).split("\n");
       expect(kept.at(-1)).toBe("");
-      expect(kept.at(-2)).toBe(`${wide} 199`);
+      expect(kept.at(-2)).toBe(`${wide} ${count - 1}`);
       // an eighth goes at a time
-      expect(kept.length).toBeGreaterThan(100);
+      expect(kept.length).toBeGreaterThan(count / 2);
       expect(kept.slice(0, -1).every((line) => line.startsWith(`${wide} `))).toBe(true);
       await append(0, line(0), RUN, capped);
       expect(await text(capped.read(RUN))).toBe(kept.join("\n"));

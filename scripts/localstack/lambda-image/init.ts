@@ -33,7 +33,8 @@ const MEMORY_MB = env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE || "128";
 const LOG_BYTES = 512 * 1024;
 const BOOTSTRAPS = ["/var/task/bootstrap", "/opt/bootstrap", "/var/runtime/bootstrap"];
 
-const agent = new Agent({ keepAlive: true });
+// Kept open, LocalStack may close a connection at the moment of the next message, which is then lost.
+const agent = new Agent({ keepAlive: false });
 const queue: Invocation[] = [];
 let child: ChildProcess | undefined;
 let current: Current | undefined;

@@ -1,5 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { CreateTableCommand, DeleteTableCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import {
+  CreateTableCommand,
+  DeleteTableCommand,
+  type DynamoDBClient,
+  type DynamoDBServiceException,
+} from "@aws-sdk/client-dynamodb";
 import { CreateBucketCommand, type S3Client } from "@aws-sdk/client-s3";
 import { CreateQueueCommand, type SQSClient } from "@aws-sdk/client-sqs";
 import { awsClients } from "#lambdas/adapters/aws/aws-clients.ts";
@@ -26,21 +31,29 @@ export function uniqueName(what: string): string {
 
 /** Makes the ledger's table. @returns its name */
 export async function makeTable(dynamo: DynamoDBClient, name = uniqueName("table")): Promise<string> {
-  await dynamo.send(
-    new CreateTableCommand({
-      TableName: name,
-      BillingMode: "PAY_PER_REQUEST",
-      KeySchema: [
-        { AttributeName: "pk", KeyType: "HASH" },
-        { AttributeName: "sk", KeyType: "RANGE" },
-      ],
-      AttributeDefinitions: [
-        { AttributeName: "pk", AttributeType: "S" },
-        { AttributeName: "sk", AttributeType: "S" },
-      ],
-    }),
-  );
+  try {
+    await dynamo.send(createTable(name));
+  } catch (error) {
+    // The first request starts LocalStack's database: the SDK gave one up that was carried out, and sent it again.
+    const { name: what, $metadata } = error as DynamoDBServiceException;
+    if (what !== "ResourceInUseException" || ($metadata.attempts ?? 1) < 2) throw error;
+  }
   return name;
+}
+
+function createTable(name: string): CreateTableCommand {
+  return new CreateTableCommand({
+    TableName: name,
+    BillingMode: "PAY_PER_REQUEST",
+    KeySchema: [
+      { AttributeName: "pk", KeyType: "HASH" },
+      { AttributeName: "sk", KeyType: "RANGE" },
+    ],
+    AttributeDefinitions: [
+      { AttributeName: "pk", AttributeType: "S" },
+      { AttributeName: "sk", AttributeType: "S" },
+    ],
+  });
 }
 
 export async function dropTable(dynamo: DynamoDBClient, name: string): Promise<void> {

@@ -61,7 +61,8 @@ export async function startKabutoGround(
 
 export type KabutoClient = ReturnType<typeof client>;
 
-function client(url: string, cookie: string, confirmation: string) {
+/** Who asks a ground with this cookie. */
+export function client(url: string, cookie: string, confirmation = "") {
   const send = (path: string, init: RequestInit = {}) =>
     fetch(`${url}${path}`, { redirect: "manual", ...init, headers: { cookie, ...init.headers } });
   const json = async (path: string, init: RequestInit = {}): Promise<unknown> =>
