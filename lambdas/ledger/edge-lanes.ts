@@ -16,24 +16,33 @@ export type EdgeSeen = {
   lanes: ReadonlyMap<string, LaneSeen>;
 };
 
-/** Reads an edge with all of its lanes: one request, unless it has lanes that the ground does not know. */
-export async function seeEdge({ store, lanes }: LedgerDeps, edge: string): Promise<EdgeSeen> {
-  const read = (names: string[]) =>
+/**
+ * Reads an edge with all of its lanes. A lane without a record is empty and is not asked for, so a dialect that
+ * nobody uses costs nothing. One request, unless the edge has got another lane since this process looked last.
+ */
+export async function seeEdge({ store, lanes, recorded }: LedgerDeps, edge: string): Promise<EdgeSeen> {
+  const read = (names: readonly string[]) =>
     Promise.all(
       names.map(async (name) => [name, await store.get<LaneRecord>(keys.lane(edge, name))] as const),
     );
-  const known = lanes.names;
+  const likely = recorded.get(edge) ?? lanes.names;
   const [state, records] = await Promise.all([
     store.get<EdgeState | EarlierEdgeState>(keys.edgeState(edge)),
-    read(known),
+    read(likely),
   ]);
   const data = state?.data ?? NEW_EDGE;
-  records.push(...(await read(lanesOf(data).filter((name) => !known.includes(name)))));
-  records.sort(([a], [b]) => (a < b ? -1 : 1));
-  const seen = records.map(([name, item]): [string, LaneSeen] => [
-    name,
-    item ? { lane: decodeLane(item.data), rev: item.rev } : { lane: laneWithin(data, name), rev: 0, state },
-  ]);
+  const named = lanesOf(data);
+  records.push(...(await read(named.filter((name) => !likely.includes(name)))));
+  recorded.set(edge, named);
+  const found = new Map(records);
+  const names = [...new Set([...lanes.names, ...found.keys()])].sort();
+  const seen = names.map((name): [string, LaneSeen] => {
+    const item = found.get(name);
+    return [
+      name,
+      item ? { lane: decodeLane(item.data), rev: item.rev } : { lane: laneWithin(data, name), rev: 0, state },
+    ];
+  });
   const grants = "grants" in data && data.grants === true;
   return { state, epoch: data.epoch, journal: data.journal, grants, lanes: new Map(seen) };
 }

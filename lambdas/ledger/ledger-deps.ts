@@ -3,6 +3,7 @@ import { ConditionFailed, type LedgerStore } from "../ports/ledger-store.ts";
 import type { EndRecords, LaneChanges } from "./changes.ts";
 import type { Command } from "./command.ts";
 import type { Lanes } from "./lane-options.ts";
+import type { RecordedLanes } from "./recorded-lanes.ts";
 
 /** Times (ms) by which the ledger gives up what nobody goes on with. */
 export type LedgerLimits = Record<
@@ -15,6 +16,7 @@ export type LedgerDeps = {
   store: LedgerStore;
   changes: LaneChanges;
   lanes: Lanes;
+  recorded: RecordedLanes;
   limits: LedgerLimits;
   /** the ground's clock, ms since 1970 */
   now: () => number;

@@ -16,6 +16,7 @@ import { ahead, type Lane, nextToClaim } from "./lane.ts";
 import { FIRST_LANE_OPTIONS, type LaneOptions, Lanes } from "./lane-options.ts";
 import type { LedgerDeps, LedgerLimits } from "./ledger-deps.ts";
 import { type CommandProgress, noteProgress, type Stops } from "./progress.ts";
+import { RecordedLanes } from "./recorded-lanes.ts";
 import { requireEpoch } from "./refusals.ts";
 import { type Ending, type Finished, finish, type Reported } from "./report.ts";
 import { startAgent } from "./start.ts";
@@ -54,7 +55,8 @@ export class Ledger {
     const lanes = new Lanes(options.lanes ?? [first], options.widths);
     const changes = new LaneChanges(store, lanes);
     const { now = Date.now, endWithoutRecords = () => {} } = options;
-    this.#deps = { store, changes, lanes, limits, now, endWithoutRecords };
+    const recorded = new RecordedLanes();
+    this.#deps = { store, changes, lanes, recorded, limits, now, endWithoutRecords };
   }
 
   /**

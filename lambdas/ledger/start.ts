@@ -8,13 +8,14 @@ import { type EdgeSeen, seeEdge } from "./edge-lanes.ts";
 import type { EdgeState } from "./edge-state.ts";
 import { endGivenUp } from "./end.ts";
 import type { Entry } from "./entry.ts";
+import { FIRST_LANE } from "./first-lane.ts";
 import { keys } from "./keys.ts";
 import { giveUp, type Lane } from "./lane.ts";
 import type { LedgerDeps } from "./ledger-deps.ts";
 
 /**
- * Issues the epoch of a starting agent: one transaction raises it in the edge's state and in all of its lanes, so
- * that from then on each lane's revision keeps out what an older one says. Commands that this agent cannot go on
+ * Issues the epoch of a starting agent: one transaction raises it in the edge's state and in all lanes with a record,
+ * so that from then on each lane's revision keeps out what an older one says. Commands that this agent cannot go on
  * with are given up in it, and ended after it: a lane may run more of them than one transaction holds.
  */
 export async function startAgent(
@@ -37,7 +38,8 @@ type Start = { epoch: number; journal: string; agent: EdgeAgent };
 
 function startWrites({ changes }: LedgerDeps, edge: string, seen: EdgeSeen, start: Start): Write[] {
   const { epoch, journal, agent } = start;
-  const names = [...seen.lanes.keys()];
+  // others have no record, and take their epoch from the edge's state
+  const names = [...seen.lanes].flatMap(([name, { rev }]) => (name === FIRST_LANE || rev > 0 ? name : []));
   const grants = agent.features?.includes(FEATURES.grants) && { grants: true };
   const state: EdgeState = { epoch, journal, ...grants, lanes: names };
   const known = (operation: string) => nameFor(operation, agent.operations) !== undefined;

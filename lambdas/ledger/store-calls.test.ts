@@ -39,3 +39,35 @@ test("a small command of the EM touches its lane, itself and nothing that other 
   await agents.claimMany("em1", { epoch, room: { em: 1 }, turn: 1, have: [] });
   expect(agent.calls).toEqual(["get state", "get lane#em", `transact lane#em ${second.id}`]);
 });
+
+test("a claim asks for lanes that were used, by whomever, and for the others no more", async () => {
+  const table = new MemoryTable();
+  const [user, agent] = [table.open(), table.open()];
+  const bounds = { queuePerEdge: 9, queuePerUser: 9 };
+  const lanes = ["em", "quick", "slow"].map((name) => {
+    return { name, width: 1, order: "first-come" as const, bounds };
+  });
+  const [users, agents] = [new Ledger(user, { lanes }), new Ledger(agent, { lanes })];
+  const epoch = await agents.startAgent("em1", "j", { version: "0.3.0" });
+  const claim = async () => {
+    agent.calls.splice(0);
+    const { commands } = await agents.claimMany("em1", { epoch, room: { em: 1, quick: 1 } });
+    return { reads: agent.calls.filter((call) => call.startsWith("get ")), commands };
+  };
+  expect(await claim()).toEqual({ reads: ["get state", "get lane#em"], commands: [] });
+
+  // the first command of a lane, by another process
+  const draft = { user: "ann", edge: "em1", lane: "quick", operation: "nodes.status", input: {} } as const;
+  const { command } = await users.submit(draft, "queue");
+  const first = await claim();
+  expect(first.reads.slice(0, 3)).toEqual(["get state", "get lane#em", "get lane#quick"]);
+  expect(first.commands).toMatchObject([{ id: command.id, epoch }]);
+
+  // the next epoch reaches it
+  expect(await agents.startAgent("em1", "j", { version: "0.3.0" })).toBe(epoch + 1);
+  await expect(agents.claimMany("em1", { epoch, room: { quick: 1 } })).rejects.toMatchObject({
+    code: "STALE_EPOCH",
+  });
+  expect((await agents.lane("em1", "quick")).epoch).toBe(epoch + 1);
+  expect((await agents.lane("em1", "slow")).epoch).toBe(epoch + 1);
+});
