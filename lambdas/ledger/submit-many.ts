@@ -45,10 +45,11 @@ export async function submitMany(
   const id = ulid(deps.now());
   const read = () => readSubmit(deps, { user, edge }, idempotency);
   const [seen, current] = await Promise.all([read(), deps.changes.see(edge, lane)]);
+  let written: Command[] = [];
   if (!(idempotency && earlierOf(idempotency, seen[1], deps.now()))) {
     // one that is refused anyway writes nothing
     requireAccepted(deps, current.lane, drafts, seen);
-    await writeParts(deps, id, drafts);
+    written = await writeParts(deps, id, drafts);
   }
   killPoint("submissions.written");
   const accepted = await deps.changes
@@ -56,7 +57,7 @@ export async function submitMany(
       edge,
       lane,
       read,
-      attempt: (now, beside) => accept(deps, now, { id, drafts, idempotency, seen: beside }),
+      attempt: (now, beside) => accept(deps, now, { id, drafts, written, idempotency, seen: beside }),
     })
     .catch(async (error: unknown) => {
       // refused for certain; of any other failure nobody knows whether it was written
@@ -67,9 +68,11 @@ export async function submitMany(
   if (accepted !== id) await removeParts(deps, id, drafts.length);
   killPoint("submissions.accepted");
   await completeSubmissions(deps, edge, lane);
+  // as they were accepted: nobody needs to wait until they are read again
+  if (accepted === id) return { commands: written, replayed: false };
   const head = await deps.store.get<SubmissionHead>(keys.submission(accepted));
   const commands = await Promise.all((head?.data.ids ?? []).map((one) => deps.changes.command(user, one)));
-  return { commands, replayed: accepted !== id };
+  return { commands, replayed: true };
 }
 
 /** Queues the rest of the submissions that a lane has accepted. */
@@ -94,22 +97,26 @@ function readSubmit(
 }
 
 /** @returns the id of the submission that stands: this one, or an earlier one of the same key */
-async function accept(
+function accept(
   deps: LedgerDeps,
   lane: Lane,
-  of: { id: string; drafts: readonly Draft[]; idempotency: Idempotency | undefined; seen: Seen },
-): Promise<Change<string>> {
-  const { id, drafts, idempotency } = of;
+  of: {
+    id: string;
+    drafts: readonly Draft[];
+    written: readonly Command[];
+    idempotency: Idempotency | undefined;
+    seen: Seen;
+  },
+): Change<string> {
+  const { id, drafts, written, idempotency } = of;
   const [, known] = of.seen;
   const now = deps.now();
   const earlier = idempotency && earlierOf(idempotency, known, now);
   if (earlier?.submission !== undefined) return { value: earlier.submission };
   const { user, operation } = onlyLane(drafts);
   requireAccepted(deps, lane, drafts, of.seen);
-  const parts = await Promise.all(
-    drafts.map((_, n) => deps.store.get<SubmissionPart>(keys.submitted(id, n))),
-  );
-  const ids = parts.map((part) => part!.data.command.id);
+  if (written.length === 0) throw new Error("the key of an earlier submission was forgotten just now");
+  const ids = written.map((command) => command.id);
   const expiresAt = now + LIMITS.historyMs;
   const writes: Write[] = [{ put: { ...keys.submission(id), expiresAt, data: { ids } }, if: 0 }];
   if (idempotency) {
@@ -132,11 +139,12 @@ async function removeParts({ store }: LedgerDeps, id: string, count: number): Pr
 }
 
 /** The commands as they will be queued. Nobody sees them before they are accepted, and left over they expire. */
-async function writeParts(deps: LedgerDeps, id: string, drafts: readonly Draft[]): Promise<void> {
+async function writeParts(deps: LedgerDeps, id: string, drafts: readonly Draft[]): Promise<Command[]> {
   const now = deps.now();
+  const commands = drafts.map((draft) => commandOf(draft, { admission: "queue" }, ulid(now), now));
   const writes = await Promise.all(
     drafts.map(async (draft, n): Promise<Write> => {
-      const command = commandOf(draft, { admission: "queue" }, ulid(now), now);
+      const command = commands[n]!;
       const records = (await draft.records?.(command)) ?? [];
       if (records.some((write) => write.if !== undefined)) {
         throw new RangeError("records of a submission of many commands have no conditions");
@@ -147,6 +155,7 @@ async function writeParts(deps: LedgerDeps, id: string, drafts: readonly Draft[]
   );
   for (let at = 0; at < writes.length; at += AT_ONCE)
     await deps.store.transact(writes.slice(at, at + AT_ONCE));
+  return commands;
 }
 
 /** @returns whether there may be more */

@@ -7,21 +7,32 @@ import { resultKey } from "./kept.ts";
 import { type BuildRecord, keys, type OfCommand, type RunRecord } from "./records.ts";
 
 /** Where the zip of a job's run is kept, before anybody can see that it is done. */
-export function keepContent({ user, id, operation, group = "", input }: Command): string | undefined {
+export function keepContent(command: Command): string | undefined {
+  const job = jobOf(command);
+  return job && resultKey({ user: command.user, uid: job.uid }, job.id, command.id);
+}
+
+/** The job that a command runs. */
+function jobOf({ operation, group = "", input }: Command): { uid: string; id: number } | undefined {
   if (operation !== "job.run") return undefined;
   // both are this dialect's own (submissions.ts)
   const [uid = ""] = group.split("/");
   const { pod } = input as { pod: string };
-  return resultKey({ user, uid }, Number(pod.slice(1)), id);
+  return { uid, id: Number(pod.slice(1)) };
 }
 
 /** What this dialect writes with the end of a command: of a job's run, a build, or the removal of an image. */
 export async function onEnd(records: OwnRecords, command: Command): Promise<Write[]> {
-  const of = (await records.get<OfCommand>(keys.ofCommand(command.id)))?.data;
+  const job = jobOf(command);
+  // begun together, so that they are one request to DynamoDB
+  const [named, item] = await Promise.all([
+    records.get<OfCommand>(keys.ofCommand(command.id)),
+    job && records.get<RunRecord>(keys.run(job.uid, job.id)),
+  ]);
+  const of = named?.data;
   if (!of) return [];
   const done: Write = { delete: keys.ofCommand(command.id) };
   if ("job" in of) {
-    const item = await records.get<RunRecord>(keys.run(of.uid, of.job));
     if (item?.data.command !== command.id) return [done];
     const data: RunRecord = { ...item.data, end: runEndOf(item.data, command) };
     return [done, { put: { ...keys.run(of.uid, of.job), data }, if: item.rev }];

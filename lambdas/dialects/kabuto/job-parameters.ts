@@ -33,7 +33,11 @@ export async function imageFor(
   pipeline: PipelineRecord,
   id: number | undefined,
 ): Promise<ImageRecord> {
-  const image = (await findObject(records, uid, "image", id))?.data;
+  return requireImage((await findObject(records, uid, "image", id))?.data, pipeline);
+}
+
+/** The image, where jobs of the pipeline can run it. @throws a refusal when it is none, or of another edge */
+export function requireImage(image: ImageRecord | undefined, pipeline: PipelineRecord): ImageRecord {
   if (!image || image.edge !== pipeline.edge) throw refusal(TEXTS.noImage);
   return image;
 }

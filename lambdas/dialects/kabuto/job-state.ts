@@ -3,7 +3,7 @@ import type { ResultOf, StagedContent } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../../ledger/command.ts";
 import type { DialectCore } from "../core.ts";
-import type { JobRecord, PipelineRecord, RunEnd, RunRecord } from "./records.ts";
+import type { ImageRecord, JobRecord, PipelineRecord, RunEnd, RunRecord } from "./records.ts";
 
 /** The texts of `state`; no other appears. */
 export type JobState = "ready" | "in_queue" | "running" | "done" | "failed";
@@ -11,6 +11,8 @@ export type JobState = "ready" | "in_queue" | "running" | "done" | "failed";
 /** A job with what is known of its newest run. */
 export type KnownJob = {
   job: JobRecord;
+  /** absent where it was deleted, or there was none */
+  image?: ImageRecord | undefined;
   run?: RunRecord | undefined;
   /** of the run, while it has not ended */
   command?: Command | undefined;

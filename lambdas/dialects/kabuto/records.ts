@@ -15,6 +15,7 @@ import type { StoredText } from "./stored-text.ts";
  * | uid | `dockerfile#<build_id>` | `{text}`: what a build builds, until it has ended |
  * | uid | `gone#<ref>` | {@link GoneRecord}: an image that is to be removed from the edge |
  * | uid | `replay#<route>#<key>` | {@link ReplayRecord}, for a day |
+ * | uid | `replays` | {@link ReplaysRecord} |
  * | uid | `session#<made at>#<hash>` | `{}` |
  * | uid | `account` | {@link RegistrationRecord} of who registered here |
  * | `commands` | command id | {@link OfCommand} |
@@ -139,6 +140,9 @@ export type BuildRecord = {
 /** What was answered under an Idempotency-Key, to the request of that digest. */
 export type ReplayRecord = { digest: string; at: number; answer: object };
 
+/** Its revision counts the records of Idempotency-Keys that were written; `since` is that of the last look for old ones. */
+export type ReplaysRecord = { since: number };
+
 export type GoneRecord = { user: string; edge: string; ref: string; command?: string };
 export type OfCommand =
   | { uid: string; build: string }
@@ -170,6 +174,7 @@ export const keys = {
   dockerfile: (uid: string, id: string): Key => ({ pk: uid, sk: `dockerfile#${id}` }),
   gone: (uid: string, ref: string): Key => ({ pk: uid, sk: `gone#${ref}` }),
   replay: (uid: string, route: string, key: string): Key => ({ pk: uid, sk: `replay#${route}#${key}` }),
+  replays: (uid: string): Key => ({ pk: uid, sk: "replays" }),
   ofCommand: (id: string): Key => ({ pk: "commands", sk: id }),
   session: (hash: string): Key => ({ pk: "sessions", sk: hash }),
   userSession: (uid: string, at: number, hash: string): Key => ({

@@ -4,8 +4,9 @@ import { readIdempotency } from "../../http/idempotency-key.ts";
 import type { Write } from "../../ports/ledger-store.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
+import { removeOldReplays } from "./old-replays.ts";
 import type { Attachment, Given } from "./parameters.ts";
-import { keys, type ReplayRecord } from "./records.ts";
+import { keys, type ReplayRecord, type ReplaysRecord } from "./records.ts";
 
 /** What an Idempotency-Key stands for; without one there is nothing to find and to write. */
 export type Replay = {
@@ -33,18 +34,28 @@ export function replayOf(
   const { key, route, digest } = idempotency;
   const at = keys.replay(uid, route, key);
   let rev = 0;
+  let since = 0;
   return {
     sk: at.sk,
     async find() {
-      const item = await records.get<ReplayRecord>(at);
+      const [item, counted] = await Promise.all([
+        records.get<ReplayRecord>(at),
+        records.get<ReplaysRecord>(keys.replays(uid)),
+      ]);
       rev = item?.rev ?? 0;
+      since = await removeOldReplays(records, uid, counted);
       if (!item || now() - item.data.at >= LIMITS.idempotencyMs) return undefined;
       if (item.data.digest === digest) return item.data.answer;
       throw new PerigeeError("IDEMPOTENCY_KEY_REUSED", "The Idempotency-Key was used for another request");
     },
     write(answer) {
       const data: ReplayRecord = { digest, at: now(), answer };
-      return [{ put: { ...at, expiresAt: now() + LIMITS.idempotencyMs, data }, if: rev }];
+      const written: ReplaysRecord = { since };
+      return [
+        { put: { ...at, expiresAt: now() + LIMITS.idempotencyMs, data }, if: rev },
+        // without a condition, so that requests at once do not keep each other up: the store counts
+        { put: { ...keys.replays(uid), data: written } },
+      ];
     },
   };
 }

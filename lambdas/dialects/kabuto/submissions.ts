@@ -8,8 +8,8 @@ import { optimistically } from "../../ports/optimistically.ts";
 import type { DialectCore } from "../core.ts";
 import { commandOf } from "./command-words.ts";
 import { stageInbox } from "./inbox.ts";
-import { imageFor } from "./job-parameters.ts";
-import { isBusy, stateOf } from "./job-state.ts";
+import { requireImage } from "./job-parameters.ts";
+import { isBusy, type KnownJob, stateOf } from "./job-state.ts";
 import { knownJobsOf } from "./known-jobs.ts";
 import { JOB_LANE, SPACE } from "./lanes.ts";
 import { findObject } from "./objects.ts";
@@ -37,71 +37,97 @@ export async function submitPipeline(
   id: number | undefined,
   replay: Replay,
 ): Promise<object> {
-  const decided = await optimistically<{ earlier: object } | { pipeline: PipelineRecord }>(async () => {
+  const decided = await optimistically<Decided>(async () => {
     const [earlier, item] = await Promise.all([
       replay.find(),
       findObject(core.records, owner.uid, "pipeline", id),
     ]);
     // what was promised under its key is not done yet, or may be refused
     const { pending } = item?.data ?? {};
-    if (earlier && (pending?.replay === undefined || pending.replay !== replay.sk)) return { earlier };
+    if (earlier && (pending?.replay === undefined || pending.replay !== replay.sk))
+      return { answer: earlier };
     if (!item) throw refusal(TEXTS.noPipeline);
     // the pipeline's edge may have been taken from the user since
     await core.resolveEdge(owner.user, item.data.edge);
     if (item.data.pending) return { pipeline: item.data };
     const known = await knownJobsOf(core, owner, item.data);
     const free = known.filter((one) => !isBusy(one));
-    if (free.length === 0) return { pipeline: item.data };
+    if (free.length === 0) return { answer: statesOf(known) };
     if (free.some(({ run }) => (run?.run ?? 0) >= MOST_RUNS)) throw refusal(TEXTS.tooManyRuns);
-    await Promise.all(free.map(({ job }) => imageFor(core, owner.uid, item.data, job.image ?? undefined)));
+    for (const { image } of free) requireImage(image, item.data);
     const runs = free.map(({ job, run }) => ({ job: job.id, run: (run?.run ?? 0) + 1 }));
     const decided = { id: ulid(core.now()), at: core.now(), runs, ...(replay.sk && { replay: replay.sk }) };
     const data: PipelineRecord = { ...item.data, pending: decided };
     const put = { ...keys.object(owner.uid, "pipeline", data.id), data };
-    const answer = known.map((one) => [one.job.id, free.includes(one) ? "in_queue" : stateOf(one)]);
-    await core.records.transact([{ put, if: item.rev }, ...replay.write(Object.fromEntries(answer))]);
-    return { pipeline: data };
+    const answer = statesOf(known.map((one) => (free.includes(one) ? { ...one, pending: true } : one)));
+    await core.records.transact([{ put, if: item.rev }, ...replay.write(answer)]);
+    return { pipeline: data, answer, seen: { known: free, rev: item.rev + 1 } };
   });
-  if ("earlier" in decided) return decided.earlier;
-  await completeSubmission(core, owner, decided.pipeline);
+  if (!decided.pipeline) return decided.answer;
+  await completeSubmission(core, owner, decided.pipeline, decided.seen);
+  if (decided.answer) return decided.answer;
   const pipeline = (await findObject(core.records, owner.uid, "pipeline", decided.pipeline.id))?.data;
-  if (!pipeline) return {};
-  const known = await knownJobsOf(core, owner, pipeline);
+  return pipeline ? statesOf(await knownJobsOf(core, owner, pipeline)) : {};
+}
+
+/** `answer` is there where nothing has to be read for it once the submission of `pipeline` is complete. */
+type Decided =
+  | { pipeline?: undefined; answer: object; seen?: undefined }
+  | { pipeline: PipelineRecord; answer?: object; seen?: Seen };
+
+/** What whoever decided a submission has read of its jobs, and the revision that the pipeline got. */
+type Seen = { known: readonly KnownJob[]; rev: number };
+
+function statesOf(known: readonly KnownJob[]): object {
   return Object.fromEntries(known.map((one) => [one.job.id, stateOf(one)]));
 }
 
-/** Queues the commands of a submission that was decided, once; a refused one is taken back. @throws its refusal */
+/**
+ * Queues the commands of a submission that was decided, once; a refused one is taken back. While it is pending, neither
+ * its jobs nor their images change, so who decided it need not read them again (`seen`).
+ * @throws its refusal
+ */
 export async function completeSubmission(
   core: DialectCore,
   owner: Owner,
   pipeline: PipelineRecord,
+  seen?: Seen,
 ): Promise<void> {
   const { pending } = pipeline;
   if (!pending) return;
   try {
     await core.resolveEdge(owner.user, pipeline.edge);
-    const drafts = await Promise.all(pending.runs.map((run) => draftOf(core, owner, pipeline, run)));
+    const known = new Map((seen?.known ?? []).map((one) => [one.job.id, one]));
+    const drafts = await Promise.all(
+      pending.runs.map((run) => draftOf(core, owner, pipeline, run, known.get(run.job))),
+    );
     const key = { key: pending.id, route: "kabuto.submission", digest: pending.id };
     const { commands } = await core.dispatch.submitMany(drafts, key);
-    for (const [i, { job }] of pending.runs.entries()) {
-      await removeEarlierResults(core, owner, job, commands[i]!.id);
+    for (const [i, { job, run }] of pending.runs.entries()) {
+      if (run > 1) await removeEarlierResults(core, owner, job, commands[i]!.id);
     }
   } catch (error) {
-    if (error instanceof PerigeeError) await settle(core, owner, pipeline, { refused: true });
+    if (error instanceof PerigeeError) await settle(core, owner, pipeline, { refused: true, rev: seen?.rev });
     throw error;
   }
-  await settle(core, owner, pipeline);
+  await settle(core, owner, pipeline, { rev: seen?.rev });
 }
 
-/** The submission is over: queued, or refused, and then its Idempotency-Key answers nothing. */
+/**
+ * The submission is over: queued, or refused, and then its Idempotency-Key answers nothing. `rev` is the revision at
+ * which the pipeline is as given, if it was not changed since.
+ */
 function settle(
   { records }: DialectCore,
   { uid }: Owner,
   pipeline: PipelineRecord,
-  { refused = false } = {},
+  { refused = false, rev }: { refused?: boolean; rev: number | undefined },
 ): Promise<void> {
-  return optimistically(async () => {
-    const item = await findObject(records, uid, "pipeline", pipeline.id);
+  return optimistically(async (tries) => {
+    const item =
+      tries === 0 && rev !== undefined
+        ? { data: pipeline, rev }
+        : await findObject(records, uid, "pipeline", pipeline.id);
     if (!item?.data.pending || item.data.pending.id !== pipeline.pending?.id) return;
     const { pending, ...data } = item.data;
     const replay = refused ? pending.replay : undefined;
@@ -117,15 +143,14 @@ async function draftOf(
   owner: Owner,
   pipeline: PipelineRecord,
   { job: id, run }: { job: number; run: number },
+  seen: KnownJob | undefined,
 ): Promise<Draft> {
   const { user, uid } = owner;
-  const job = (await findObject(core.records, uid, "job", id))?.data;
-  if (!job) throw refusal(TEXTS.noJob);
-  const [image, staged, before] = await Promise.all([
-    imageFor(core, uid, pipeline, job.image ?? undefined),
-    stageInbox(core, owner, job),
-    core.records.get<RunRecord>(keys.run(uid, id)),
-  ]);
+  const known = seen ?? (await knownJobsOf(core, owner, pipeline, [id]))[0];
+  if (!known) throw refusal(TEXTS.noJob);
+  const { job, run: before } = known;
+  const image = requireImage(known.image, pipeline);
+  const staged = await stageInbox(core, owner, job);
   const { count = 0, bytes = 0 } = job.attachments ?? {};
   const input: JobRun = {
     space: SPACE,
@@ -152,7 +177,7 @@ async function draftOf(
     records({ id: command, createdAt }): Write[] {
       const submission = pipeline.pending!.id;
       const data: RunRecord = { run, command, edge: pipeline.edge, submittedAt: createdAt, submission };
-      if (before && before.data.run < run) data.previous = before.data.command;
+      if (before && before.run < run) data.previous = before.command;
       const of: OfCommand = { uid, job: id };
       return [{ put: { ...keys.run(uid, id), data } }, { put: { ...keys.ofCommand(command), data: of } }];
     },

@@ -9,8 +9,11 @@ beforeEach(async () => {
 });
 afterEach(() => world.stop());
 
-/** docs/cost.md counts by these. The goal for a job is 30; this holds what there is from growing. */
-const MOST_OF_A_JOB = 64;
+/**
+ * docs/cost.md counts by these: 46, and a few more where the process has forgotten who asks. The goal for a job is 30;
+ * this holds what there is from growing.
+ */
+const MOST_OF_A_JOB = 50;
 const MOST_OF_A_POLL = 4;
 /** Requests of the agent's own, past the ground: the doorbell's two, the list of files, a file, the zip. */
 const OF_THE_AGENT = ["ReceiveMessage", "DeleteMessage", "GetObject", "GetObject", "PutObject"];

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MOST_TEXT_BYTES } from "#lambdas/dialects/kabuto/job-bounds.ts";
 import { MOST_BUILDS } from "#lambdas/dialects/kabuto/old-builds.ts";
+import { MOST_REPLAYS, SPARE_REPLAYS } from "#lambdas/dialects/kabuto/old-replays.ts";
 import {
   type BuildRecord,
   type Counter,
   keys,
   type PipelineRecord,
+  type ReplayRecord,
 } from "#lambdas/dialects/kabuto/records.ts";
 import { type KabutoGround, startKabutoGround } from "./support/kabuto-ground.ts";
 import type { ScriptedAgent } from "./support/scripted-agent.ts";
@@ -196,5 +198,40 @@ describe("bounds of a user", () => {
     expect(left).toHaveLength(MOST_BUILDS);
     // one that goes on stays
     expect(left[0]!.data.id).toBe(old[0]!.id);
+  });
+
+  test("Idempotency-Keys of a day: the oldest go, and the newest answer", async () => {
+    const { me, account } = await someone();
+    const { records } = core();
+    const send = async (key: string, name: string) => {
+      const headers = { "idempotency-key": key };
+      const body = new URLSearchParams({ name });
+      return (await me.send("/pipeline", { method: "POST", headers, body })).json();
+    };
+    expect(await send("first", "p")).toEqual({ id: 1 });
+    const route = "POST /pipeline";
+    // as a client writes them that takes a new key for each request
+    for (let at = 0; at < MOST_REPLAYS + SPARE_REPLAYS; at += 20) {
+      const some = Array.from({ length: 20 }, (_, i) => {
+        const data: ReplayRecord = { digest: "x", at: now + 1 + at + i, answer: {} };
+        return { put: { ...keys.replay(account.uid, route, `key ${at + i}`), data } };
+      });
+      await records.transact(some);
+    }
+    for (let i = 1; i < SPARE_REPLAYS; i++) {
+      await records.transact([{ put: { ...keys.replays(account.uid), data: { since: 0 } } }]);
+    }
+    now += 10_000;
+    expect(await send("second", "p")).toEqual({ id: 2 });
+    const of = { pk: account.uid, prefix: "replay#", limit: 10_000 };
+    const left = await records.query<ReplayRecord>(of);
+    expect(left).toHaveLength(MOST_REPLAYS + 1);
+    expect(await send("second", "p")).toEqual({ id: 2 });
+    expect(await send(`key ${MOST_REPLAYS + SPARE_REPLAYS - 1}`, "p")).toMatchObject({
+      error: expect.anything(),
+    });
+    // forgotten: it is a new request
+    expect(await send("first", "p")).toEqual({ id: 3 });
+    expect(await records.query(of)).toHaveLength(MOST_REPLAYS + 2);
   });
 });

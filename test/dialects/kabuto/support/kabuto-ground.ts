@@ -32,7 +32,7 @@ export async function startKabutoGround(
     ...served,
     data,
     agentToken: token,
-    agent: () => startScriptedAgent(served.url, token),
+    agent: (options?: { operations: string[] }) => startScriptedAgent(served.url, token, options),
 
     /** A user of the operator's with a session, which costs one password hash. */
     async user() {

@@ -10,6 +10,8 @@ export type JobWork = {
 };
 type JobInput = { pod: string; space: string };
 
+/** What it can do, unless the test says otherwise. */
+const OPERATIONS = ["image.build", "image.delete", "job.run", "volume.list"];
 /** URLs that are asked for at once. */
 const MOST_URLS = 500;
 
@@ -17,7 +19,7 @@ const MOST_URLS = 500;
 export const EMPTY_ZIP = Buffer.concat([Buffer.from("PK\x05\x06"), Buffer.alloc(18)]);
 
 /** An agent that speaks to the ground over real HTTP; what it does is the test's. */
-export async function startScriptedAgent(url: string, token: string) {
+export async function startScriptedAgent(url: string, token: string, { operations = OPERATIONS } = {}) {
   const call = async (path: string, body: unknown, method = "POST") => {
     const answer = await fetch(`${url}/agent/${path}`, {
       method,
@@ -27,7 +29,6 @@ export async function startScriptedAgent(url: string, token: string) {
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
     return (await answer.json()) as Record<string, unknown>;
   };
-  const operations = ["image.build", "image.delete", "job.run", "volume.list"];
   const features = ["build-sources", "build-options", "spaces", "lanes", "grants", "pod-mounts"];
   const { epoch } = (await call("start", { journal: "j", version: "t", operations, features })) as {
     epoch: number;
