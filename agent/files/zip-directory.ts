@@ -10,6 +10,7 @@ import { attributesOf, openNow, release } from "./pack-directory.ts";
 import { readExactly } from "./read-exactly.ts";
 import { TreeTooLarge, type WalkEntry, walkTree } from "./walk-tree.ts";
 import { zipName } from "./zip-name.ts";
+import { ZipProgress } from "./zip-progress.ts";
 
 export type ZipOptions = {
   signal?: AbortSignal;
@@ -21,6 +22,8 @@ export type ZipOptions = {
 
 const REGULAR = 0o100000;
 const DIRECTORY = 0o040000;
+/** Bytes that a name in a zip may have. */
+const NAME_BYTES = 0xffff;
 
 /**
  * A zip (Zip64 where it is needed) of the regular files and directories beneath `directory`, as packDirectory takes
@@ -61,7 +64,9 @@ async function fill(
   { signal, maxBytes = Number.POSITIVE_INFINITY, directories = true }: ZipOptions & { signal: AbortSignal },
 ): Promise<void> {
   let left = maxBytes;
+  const progress = new ZipProgress(zip);
   for await (const entry of walkTree(directory, { signal, maxEntries: LIMITS.zipEntries })) {
+    progress.advance();
     if (entry.kind === "directory" && directories) addDirectory(zip, entry);
     if (entry.kind !== "file") continue;
     const opened = openNow(entry, {});
@@ -79,7 +84,7 @@ async function fill(
     const attributes = { mode: REGULAR | mode, mtime: new Date(mtimeMs) };
     if (size === 0) {
       closeSync(opened.fd);
-      zip.addBuffer(Buffer.alloc(0), zipName(entry.raw), { ...attributes, compress: false });
+      zip.addBuffer(Buffer.alloc(0), nameOf(entry), { ...attributes, compress: false });
       continue;
     }
     const content = readExactly(opened.fd, 0, size);
@@ -89,7 +94,7 @@ async function fill(
       if (signal.aborted) abort();
       // yazl holds what it is given until the end: of a stream that is a function that has let go of it.
       let given: Readable | undefined = content;
-      zip.addReadStreamLazy(zipName(entry.raw), attributes, (give) => {
+      zip.addReadStreamLazy(nameOf(entry), attributes, (give) => {
         give(null, given!);
         given = undefined;
       });
@@ -103,7 +108,16 @@ async function fill(
       }
     }
   }
+  progress.restore();
   zip.end();
+}
+
+/** @throws TreeTooLarge when no zip can hold it */
+function nameOf({ raw }: WalkEntry): string {
+  const name = zipName(raw);
+  // one byte for the end of a directory's
+  if (Buffer.byteLength(name) >= NAME_BYTES) throw new TreeTooLarge("a path is too long for a zip");
+  return name;
 }
 
 function addDirectory(zip: ZipFile, entry: WalkEntry): void {
@@ -114,5 +128,5 @@ function addDirectory(zip: ZipFile, entry: WalkEntry): void {
   }
   opened.directory.close();
   const { mode, mtimeMs } = attributesOf(opened, entry, {});
-  zip.addEmptyDirectory(`${zipName(entry.raw)}/`, { mode: DIRECTORY | mode, mtime: new Date(mtimeMs) });
+  zip.addEmptyDirectory(`${nameOf(entry)}/`, { mode: DIRECTORY | mode, mtime: new Date(mtimeMs) });
 }
