@@ -9,6 +9,7 @@ import { LateS3Staging } from "./adapters/s3/late-staging.ts";
 import { SqsDoorbell } from "./adapters/sqs/doorbell.ts";
 import type { TokenKey } from "./auth/tokens.ts";
 import { type CommonGroundOptions, createGround, type Ground, type GroundOptions } from "./ground.ts";
+import type { RepositoryFetcher } from "./ports/repository-fetcher.ts";
 
 /** Names of what a deployment in AWS consists of. */
 export type CloudPlaces = {
@@ -23,7 +24,7 @@ export type CloudPlaces = {
 
 export type CloudOptions = CloudPlaces &
   CommonGroundOptions &
-  Pick<GroundOptions, "tokens" | "pass" | "routes"> & {
+  Pick<GroundOptions, "tokens" | "pass" | "routes" | "repositories"> & {
     log: Logger;
     /** instead of clients made for `aws`; the ground destroys them when it closes */
     clients?: AwsClients;
@@ -70,6 +71,12 @@ export function createCloudGround(
       for (const client of [dynamo, sqs, clients?.s3]) client?.destroy();
     },
   };
+}
+
+/** Fetches repositories below a directory of its own, on a server: a Lambda has no program for that. */
+export async function cloudRepositories(directory: string): Promise<RepositoryFetcher> {
+  const { MercurialFetcher } = await import("./adapters/mercurial/fetcher.ts");
+  return MercurialFetcher.open(directory);
 }
 
 /**

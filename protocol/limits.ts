@@ -77,6 +77,8 @@ export const LIMITS = {
   logLineBytes: 64 * KiB,
   /** log kept of one run; older chunks go first */
   logBytes: 10 * MiB,
+  /** of the log of a command, such as a build, that is over that: what is kept of its end, besides its beginning */
+  logEndBytes: 2 * MiB,
   /** rows of a log in one answer */
   logRows: 10_000,
   logTailLines: 100,

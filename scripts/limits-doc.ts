@@ -54,6 +54,8 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   logLineBytes:
     "one line of a pod's log, however the engine cut it; of a longer one the beginning and ` … (line cut)`",
   logBytes: "log kept of one run; the oldest part goes first",
+  logEndBytes:
+    "of the log of a command, such as a build, that is over `logBytes`: what is kept of its end, besides its beginning",
   logRows: "rows of a log in one answer",
   logTailLines: "lines of a failed build's or load's log in the answer",
   logTailLineBytes: "one of those lines",

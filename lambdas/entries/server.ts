@@ -7,7 +7,7 @@ import { serveGround } from "../serve-ground.ts";
 /**
  * The ground as one server, everything in one directory, or on a deployment's table, bucket and queues when
  * PERIGEE_TABLE names one (then any number of servers and Lambdas may serve it). Environment:
- * PERIGEE_DATA (./.perigee), or PERIGEE_TABLE, PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (name
+ * PERIGEE_DATA (./.perigee), or, besides it, PERIGEE_TABLE, PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (name
  * or ARN in Secrets Manager) and what the AWS SDK reads; PERIGEE_HOST (127.0.0.1), PERIGEE_PORT (8080, 0 = any free),
  * PERIGEE_TLS_CERT and PERIGEE_TLS_KEY (PEM files: every listener speaks HTTPS; SIGHUP reads them again),
  * PERIGEE_TRUST_PROXY (1 = believe X-Forwarded-For, -Host and -Proto), PERIGEE_LOG_LEVEL (info), and what
@@ -25,6 +25,7 @@ const { tls, ...settings } = orExit(() => ({
   tls: readTlsFiles(environment),
   ...groundSettings(environment),
 }));
+const data = environment.PERIGEE_DATA ?? join(process.cwd(), ".perigee");
 const inCloud = Boolean(environment.PERIGEE_TABLE);
 const ground = inCloud ? await inTheCloud() : await onThisMachine();
 let sweeping = false;
@@ -103,7 +104,7 @@ async function onThisMachine() {
   const { createEmbeddedGround } = await import("../embedded.ts");
   const embedded = await createEmbeddedGround({
     ...settings,
-    data: environment.PERIGEE_DATA ?? join(process.cwd(), ".perigee"),
+    data,
   });
   // The only server of this data: uploads that an earlier one was taking are over.
   await embedded.janitor.round(0);
@@ -111,12 +112,13 @@ async function onThisMachine() {
 }
 
 async function inTheCloud() {
-  const { cloudPlaces, createCloudGround, loadTokenKeys } = await import("../cloud.ts");
+  const { cloudPlaces, cloudRepositories, createCloudGround, loadTokenKeys } = await import("../cloud.ts");
   const secret = environment.PERIGEE_TOKEN_SECRET;
   if (!secret) throw new Error("PERIGEE_TOKEN_SECRET is not set");
   return createCloudGround({
     ...settings,
     ...cloudPlaces(environment),
+    repositories: await cloudRepositories(join(data, "repositories")),
     tokens: () => loadTokenKeys(secret),
   });
 }

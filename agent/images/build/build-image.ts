@@ -63,7 +63,8 @@ async function build(
     signal,
     maxBytes: deps.budget.quota,
     note: (lines) => {
-      for (const line of lines) tail.keep(line);
+      // what a dialect shows of its builds is what the engine says
+      if (input.space === undefined) for (const line of lines) tail.keep(line);
     },
   });
   // A cancel may come before anybody reads it: who reads it then is told, nobody else need be.

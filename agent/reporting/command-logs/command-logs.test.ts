@@ -145,17 +145,49 @@ describe("the logs of commands", () => {
     log.end();
   });
 
-  test("a log over its bound takes no more and says so; a long line is cut", async () => {
+  test("of a log over its bound beginning and end stay, with a note between them; a long line is cut", async () => {
     const { logs } = start();
     const log = logs.open({ id: ID, user: "ann" });
     log.write("y".repeat(2 * LIMITS.logLineBytes));
-    for (let i = 0; i * 60 * KiB < LIMITS.logBytes; i++) log.write("z".repeat(60 * KiB));
-    log.write("too late");
+    const rows = Math.ceil((2 * LIMITS.logBytes) / (60 * KiB));
+    const padding = "z".repeat(60 * KiB);
+    for (let i = 0; i < rows; i++) log.write(`${i} ${padding}`);
+    log.write("the end");
     log.end();
+    log.write("too late");
     await whole();
-    const lines = text().split("\n");
-    expect(Buffer.byteLength(text())).toBeLessThanOrEqual(LIMITS.logBytes + KiB);
+    expect(Buffer.byteLength(text())).toBeLessThanOrEqual(LIMITS.logBytes);
+    const lines = text().split("\n").slice(0, -1);
     expect(lines[0]).toMatch(/y … \(line cut\)$/);
-    expect(lines.at(-2)).toBe("… the log is full; further lines were dropped");
+    expect(lines.at(-1)).toMatch(/Z the end$/);
+    const at = lines.findIndex((line) => line.startsWith("… "));
+    const numbers = [...lines.slice(1, at), ...lines.slice(at + 1, -1)].map((line) =>
+      Number(line.split(" ")[1]),
+    );
+    const gone = Array.from({ length: rows }, (_, i) => i).filter((i) => !numbers.includes(i));
+    expect(gone).toEqual(Array.from({ length: gone.length }, (_, i) => gone[0]! + i));
+    const bytes = gone.reduce((sum, i) => sum + `${i} ${padding}\n`.length, 0);
+    expect(lines[at]).toBe(`… ${bytes} bytes of the log were left out`);
+    const end = lines.slice(at + 1).reduce((sum, line) => sum + line.length + 1, 0);
+    expect(end).toBeGreaterThan(LIMITS.logEndBytes - 61 * KiB);
   });
+
+  test.each(["had ended", "goes on without a word"])(
+    "says that the work begins again only where it does: a command that %s",
+    async (what) => {
+      fault = () => {
+        throw new Error("no contact");
+      };
+      const first = start();
+      const log = first.logs.open({ id: ID, user: "ann" });
+      log.write("the only line");
+      if (what === "had ended") log.end();
+      await first.close();
+      fault = () => {};
+      const second = start(new Set(what === "had ended" ? [] : [ID]));
+      if (what !== "had ended") second.logs.open({ id: ID, user: "ann" }).end();
+      await whole();
+      expect(rows()).toEqual(["the only line"]);
+    },
+  );
 });

@@ -78,7 +78,9 @@ export class CommandLogs {
 
   /** The log of a command that begins, or begins again. */
   open({ id, user }: { id: string; user: string }): CommandLogWriter {
-    const open = this.#open.get(id) ?? this.#begin(id, user);
+    const before = this.#open.get(id);
+    before?.file.again();
+    const open = before ?? this.#begin(id, user);
     return {
       write: (text) => {
         if (open.ended || this.#closed.signal.aborted) return;
@@ -86,6 +88,8 @@ export class CommandLogs {
         this.#soon();
       },
       end: () => {
+        if (open.ended || this.#closed.signal.aborted) return;
+        open.file.end();
         open.ended = true;
         this.#soon();
       },

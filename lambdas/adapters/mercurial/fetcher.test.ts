@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
@@ -5,9 +6,10 @@ import { type AddressInfo, createServer as createTcpServer, type Socket } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { promisify } from "node:util";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { MiB } from "#protocol/limits.ts";
-import { makeRepository, type Repository } from "#test/support/mercurial.ts";
+import { ensureMercurial, makeRepository, type Repository } from "#test/support/mercurial.ts";
 import { MercurialFetcher, type MercurialFetcherOptions } from "./fetcher.ts";
 
 let directory: string;
@@ -97,17 +99,59 @@ describe("a repository", () => {
     expect(left()).toEqual([]);
   });
 
-  test("with sub-repositories comes without them", async () => {
-    const outer = await makeRepository();
+  test("with sub-repositories comes without them, and nobody asks for them", async () => {
+    const [outer, inner] = await Promise.all([makeRepository(), makeRepository()]);
     try {
-      await writeFile(join(outer.directory, ".hgsub"), `inner = ${repository.url}\n`);
-      await writeFile(join(outer.directory, ".hgsubstate"), `${"0".repeat(39)}1 inner\n`);
+      await writeFile(join(inner.directory, "secret"), "of the sub-repository");
+      await inner.commit();
+      await outer.hg("clone", "--quiet", inner.url, "inner");
+      await writeFile(join(outer.directory, ".hgsub"), `inner = ${inner.url}\n`);
       await writeFile(join(outer.directory, "a"), "a");
-      await outer.commit().catch(() => undefined);
+      await outer.commit();
+      // who clones it as a matter of course gets both
+      await outer.hg("clone", "--quiet", outer.url, join(directory, "plain"));
+      expect(existsSync(join(directory, "plain", "inner", "secret"))).toBe(true);
       const files = await fetched(await open(), outer.url);
-      expect(Object.keys(files).filter((path) => path.startsWith("inner"))).toEqual([]);
+      expect(Object.keys(files).sort()).toEqual([".hgsub", ".hgsubstate", "a"]);
     } finally {
       await outer.stop();
+      await inner.stop();
+    }
+  });
+
+  test("runs no hook, whatever settings the ground's own user has", async () => {
+    const marker = join(directory, "hooked");
+    const settings = join(directory, ".hgrc");
+    const commands = [
+      "archive",
+      "cat",
+      "clone",
+      "files",
+      "identify",
+      "init",
+      "log",
+      "manifest",
+      "pull",
+      "update",
+    ];
+    const hooks = commands.map((command) => `pre-${command}.test = touch ${marker}\n`).join("");
+    await writeFile(settings, `[hooks]\n${hooks}`);
+    vi.stubEnv("HOME", directory);
+    vi.stubEnv("HGRCPATH", settings);
+    try {
+      // they are good ones
+      await promisify(execFile)(await ensureMercurial(), [
+        "clone",
+        "-q",
+        repository.url,
+        join(directory, "c"),
+      ]);
+      expect(existsSync(marker)).toBe(true);
+      await rm(marker);
+      expect(await fetched(await open(), repository.url)).toMatchObject({ Dockerfile: "FROM busybox\n" });
+      expect(existsSync(marker)).toBe(false);
+    } finally {
+      vi.unstubAllEnvs();
     }
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { leftOutRow } from "#protocol/log-notes.ts";
 import { BuildOutput } from "./build-output.ts";
 
 const rowsOf = (texts: string[], more: object = {}) => ({
@@ -38,6 +39,18 @@ describe("a build's output", () => {
     const output = new BuildOutput();
     output.add({ rows: [{ cursor: 1004, time: "2026-11-27T07:00:00Z", text: "abc" }], dropped: true });
     expect(output.objects()[0]).toEqual({ stream: "[1001 bytes of output left out]\n" });
+  });
+
+  test("counts what the agent left out, and shows nothing from before that", () => {
+    const output = new BuildOutput();
+    output.add(rowsOf(["first", leftOutRow(7)]));
+    output.add(rowsOf([leftOutRow(1000)], { time: undefined }));
+    output.add(rowsOf(["last"]));
+    const counted = 1000 + Buffer.byteLength(`first\n${leftOutRow(7)}\n`);
+    expect(output.objects()).toEqual([
+      { stream: `[${counted} bytes of output left out]\n` },
+      { stream: "last\n" },
+    ]);
   });
 
   test.each([

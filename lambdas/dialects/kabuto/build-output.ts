@@ -1,3 +1,4 @@
+import { leftOutOf } from "#protocol/log-notes.ts";
 import type { RowPage } from "../../logs/log-rows.ts";
 
 /** Bytes of the objects that are shown of a build's output: the newest. */
@@ -20,7 +21,14 @@ export class BuildOutput {
     const [first] = rows;
     if (dropped && first)
       this.#leftOut = Math.max(this.#leftOut, first.cursor - Buffer.byteLength(first.text));
-    for (const { text, time } of rows) {
+    for (const row of rows) {
+      const { text, time } = row;
+      const leftOut = leftOutOf(row);
+      if (leftOut !== undefined) {
+        this.#drop(this.#lines.length);
+        this.#leftOut += leftOut;
+        continue;
+      }
       if (time === undefined && text.startsWith(AGAIN)) {
         this.#lines = [];
         this.#bytes = 0;
@@ -35,12 +43,15 @@ export class BuildOutput {
       this.#bytes += line.bytes;
     }
     let over = 0;
-    for (; this.#bytes > OUTPUT_BYTES; over++) {
-      const { text, bytes } = this.#lines[over]!;
+    for (let left = this.#bytes; left > OUTPUT_BYTES; over++) left -= this.#lines[over]!.bytes;
+    this.#drop(over);
+  }
+
+  #drop(count: number): void {
+    for (const { text, bytes } of this.#lines.splice(0, count)) {
       this.#bytes -= bytes;
       this.#leftOut += Buffer.byteLength(text);
     }
-    this.#lines.splice(0, over);
   }
 
   /** Takes away the last lines, where they are those of `text`. */

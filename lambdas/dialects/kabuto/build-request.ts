@@ -17,7 +17,7 @@ import {
 } from "./build-context.ts";
 import { BUILD_LANE, SPACE } from "./lanes.ts";
 import { counterWrite, findObject, idOf, MOST, readCounter } from "./objects.ts";
-import { removeOldBuilds } from "./old-builds.ts";
+import { tidyBuilds } from "./old-builds.ts";
 import { ownBases } from "./own-bases.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { type Attachment, atMost, type Given, readParameters, required } from "./parameters.ts";
@@ -49,6 +49,7 @@ async function startBuild(
   replaces: number | undefined,
 ): Promise<Response> {
   const edge = await core.resolveEdge(owner.user, c.req.header("perigee-edge"));
+  const later = (error: unknown) => core.log.warn({ err: error }, "old builds are left for the next round");
   const reservation = await core.dispatch.reserve({
     user: owner.user,
     edge,
@@ -81,13 +82,13 @@ async function startBuild(
       const build: BuildRecord = { ...base, id, end: made };
       await core.records.transact([buildWrite(owner, core, build), ...replay.write(answerOf(id))]);
       await abandon(core, reservation, new PerigeeError("CANCELLED", "There is nothing to build"));
-      await removeOldBuilds(core, owner);
+      await tidyBuilds(core, owner).catch(later);
       return json(answerOf(id));
     }
     const { files, dockerfile } = made;
     const ref = `b${randomUUID().replaceAll("-", "")}`;
     await record(core, owner, { ...base, id: command.id, ref }, dockerfile, replay);
-    await removeOldBuilds(core, owner);
+    await tidyBuilds(core, owner).catch(later);
     const input = {
       space: SPACE,
       source: { staged: true },

@@ -3,7 +3,7 @@ import type { DialectCore } from "../core.ts";
 import { onEnd } from "./ends.ts";
 import { keptOf } from "./kept.ts";
 import { listObjects } from "./objects.ts";
-import { removeOldBuilds } from "./old-builds.ts";
+import { tidyBuilds } from "./old-builds.ts";
 import type { Owner } from "./owner.ts";
 import { type BuildRecord, keys, type RunRecord } from "./records.ts";
 import { removeLeftImages } from "./removed.ts";
@@ -23,7 +23,7 @@ export async function cleanUser(core: DialectCore, owner: Owner): Promise<void> 
     await completeSubmission(core, owner, pipeline).catch(left(core));
   }
   await noteEnds(core, owner);
-  await removeOldBuilds(core, owner).catch(left(core));
+  await tidyBuilds(core, owner).catch(left(core));
   await removeLeftImages(core, owner.uid).catch(left(core));
   await cleanKept(core, owner);
 }

@@ -20,3 +20,8 @@ export function resultsOf(owner: Owner, job: number): string {
 export function resultKey(owner: Owner, job: number, command: string): string {
   return `${resultsOf(owner, job)}${joinKey(command)}`;
 }
+
+/** Where the outputs of builds that have ended are, ending in `/`, each under its build's id. */
+export function outputsOf(owner: Owner): string {
+  return `${keptOf(owner)}builds/`;
+}

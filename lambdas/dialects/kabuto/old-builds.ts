@@ -1,4 +1,5 @@
 import type { DialectCore } from "../core.ts";
+import { keepOutputs } from "./kept-outputs.ts";
 import type { Owner } from "./owner.ts";
 import { type BuildRecord, keys } from "./records.ts";
 
@@ -8,14 +9,21 @@ export const MOST_BUILDS = 200;
 const MOST_SEEN = MOST_BUILDS + 200;
 const AT_ONCE = 20;
 
-/** Forgets the oldest builds that have ended, so that failing ones do not pile up for 90 days. */
-export async function removeOldBuilds(
-  { records }: Pick<DialectCore, "records">,
-  { uid }: Owner,
-): Promise<void> {
-  const all = await records.query<BuildRecord>({ pk: uid, prefix: "build#", limit: MOST_SEEN });
+/**
+ * Keeps the outputs of builds that have ended, and forgets the oldest such builds, so that failing ones do not pile up
+ * for 90 days.
+ */
+export async function tidyBuilds(core: DialectCore, owner: Owner): Promise<void> {
+  const { records } = core;
+  const all = await records.query<BuildRecord>({ pk: owner.uid, prefix: "build#", limit: MOST_SEEN });
   const ended = all.filter(({ data }) => data.end !== undefined);
   const over = ended.slice(0, Math.max(0, all.length - MOST_BUILDS)).slice(0, AT_ONCE);
-  if (over.length === 0) return;
-  await records.transact(over.map(({ data }) => ({ delete: keys.build(uid, data.id) })));
+  if (over.length > 0)
+    await records.transact(over.map(({ data }) => ({ delete: keys.build(owner.uid, data.id) })));
+  const gone = new Set(over);
+  await keepOutputs(
+    core,
+    owner,
+    all.filter((item) => !gone.has(item)),
+  );
 }

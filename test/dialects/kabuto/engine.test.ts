@@ -54,3 +54,54 @@ test("a job with files, on the machine's engine", async () => {
   expect(zip.subarray(0, 4).toString("latin1")).toBe("PK\x03\x04");
   expect(zip.includes("out")).toBe(true);
 });
+
+test("a build with attachments on an own image, without cache, and one whose step fails", async () => {
+  const build = async (fields: Record<string, string>, files: Record<string, string> = {}) => {
+    const body = new FormData();
+    for (const [path, text] of Object.entries(files)) body.append("attachments", new Blob([text]), path);
+    for (const [name, value] of Object.entries(fields)) body.append(name, value);
+    const { build_id } = await json("/image", { method: "POST", body });
+    return until(`/image/build/${build_id}`, ({ state }) => state !== "PENDING");
+  };
+  const streams = ({ output }: Body) => (output as { stream?: string }[]).map(({ stream }) => stream);
+  const unknown = await build({ name: "no", dockerfile: "FROM nowhere/to-be-found\n" });
+  expect(unknown).toMatchObject({ state: "FAILED", error: "Build failed" });
+  expect(JSON.stringify(unknown.output)).toContain("nowhere/to-be-found");
+  const base = await build({ name: "tool", dockerfile: "FROM busybox\nRUN echo of the base > /base\n" });
+  expect(base).toMatchObject({ state: "SUCCESS" });
+
+  const dockerfile = "from tool\nCOPY d /d\nRUN cat /proc/sys/kernel/random/uuid > /made\n";
+  const files = { "d/in": "attached", Dockerfile: "FROM the field goes first" };
+  const made: string[] = [];
+  for (const nocache of ["false", "false", "True"]) {
+    const built = await build({ name: "on it", dockerfile, nocache }, files);
+    expect(built).toMatchObject({ state: "SUCCESS", id: expect.any(Number) });
+    const lines = streams(built);
+    expect(lines[0]).toBe("Step 1/3 : from tool\n");
+    expect(lines).toContain("Step 2/3 : COPY d /d\n");
+    expect(lines.at(-1)).toMatch(/^Successfully built [0-9a-f]{12}\n$/);
+    made.push(lines.at(-1)!);
+    const { id: pipeline } = (await post("/pipeline", { name: "p" })) as { id: number };
+    const { id: job } = (await post(`/pipeline/${pipeline}/job`, {
+      image_id: String(built.id),
+      command: "cat /base /d/in",
+    })) as { id: number };
+    await post(`/pipeline/${pipeline}/submit`);
+    await until(`/pipeline/${pipeline}/job/${job}`, (jobs) => (jobs[job] as Body).state === "done");
+    const rows = (await json(`/execution/${job}/logs`)) as unknown as { logline: string }[];
+    expect(rows.map(({ logline }) => logline)).toEqual(["of the base", "attached"]);
+  }
+  expect(made[1]).toBe(made[0]);
+  expect(made[2]).not.toBe(made[0]);
+
+  const failed = await build({
+    name: "bad",
+    dockerfile: "FROM busybox\nRUN echo said; echo wrong >&2; exit 3\n",
+  });
+  expect(failed).toMatchObject({ state: "FAILED", error: "Build failed" });
+  const text = "The command '/bin/sh -c echo said; echo wrong >&2; exit 3' returned a non-zero code: 3";
+  // errors in red, as the engine tells them
+  for (const word of ["said", "wrong"]) expect(streams(failed).join("")).toMatch(new RegExp(`${word}\n`));
+  expect((failed.output as object[]).at(-1)).toEqual({ error: text, errorDetail: { message: text } });
+  expect(streams(failed).filter((stream) => stream?.includes("non-zero"))).toEqual([]);
+}, 300_000);

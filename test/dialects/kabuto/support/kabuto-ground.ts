@@ -37,7 +37,13 @@ export async function startKabutoGround(
     /** A user of the operator's with a session, which costs one password hash. */
     async user() {
       const account = await ground.accounts.addUser(`user${++users}`, "long enough");
+      return self.session(account.name);
+    },
+
+    /** A new session of a user. */
+    async session(name: string) {
       const { core } = ground.dialects.find(({ dialect }) => dialect === kabuto)!;
+      const account = (await core.users.stored(name))!;
       return client(served.url, `session=${await openSession(core, account)}`, "");
     },
 

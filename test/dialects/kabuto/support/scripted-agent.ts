@@ -116,14 +116,18 @@ export async function startScriptedAgent(url: string, token: string, { operation
       await agent.report(command, { state: "succeeded", result: { ...end, ...(content && { content }) } });
     },
 
+    /** All of a command's log. */
+    async commandLog({ user, id }: ClaimedCommand, log: string[]) {
+      const query = new URLSearchParams({ epoch: String(epoch), user, command: id, seq: "0", end: "1" });
+      await call(`command-logs?${query}`, Buffer.from(log.map((line) => `${line}\n`).join("")), "PUT");
+    },
+
     async endBuild(
       command: ClaimedCommand,
       log: string[],
       failure?: { code: string; message: string; data?: object },
     ) {
-      const { user, id } = command;
-      const query = new URLSearchParams({ epoch: String(epoch), user, command: id, seq: "0", end: "1" });
-      await call(`command-logs?${query}`, Buffer.from(log.map((line) => `${line}\n`).join("")), "PUT");
+      await agent.commandLog(command, log);
       await agent.report(
         command,
         failure ? { state: "failed", failure } : { state: "succeeded", result: {} },
