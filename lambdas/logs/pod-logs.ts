@@ -1,13 +1,13 @@
 import type { Readable } from "node:stream";
 import type { Staging } from "../ports/staging.ts";
 import { compareKeys, joinKey } from "../ports/staging-key.ts";
-import type { RowPage } from "./log-rows.ts";
 import {
   type FollowLogOptions,
   type ReadLogOptions,
   type ReadRowsOptions,
   StoredLogs,
   type StoredLogsOptions,
+  type StoredPage,
 } from "./stored-logs.ts";
 
 export type PodKey = { edge: string; user: string; pod: string };
@@ -51,18 +51,13 @@ export class PodLogs {
     return this.#logs.follow(runPrefix(run), options);
   }
 
-  /** Offset of the first byte of a run's log that is kept. */
-  begins(run: RunKey): Promise<number> {
-    return this.#logs.begins(runPrefix(run));
-  }
-
   /** Deletes the logs of all runs of a pod. */
   async remove(pod: PodKey): Promise<void> {
     await this.#staging.deletePrefix(podPrefix(pod));
   }
 
   /** Rows of a run's log after a cursor (see {@link StoredLogs.rows}). */
-  rows(run: RunKey, options: ReadRowsOptions): Promise<RowPage> {
+  rows(run: RunKey, options: ReadRowsOptions): Promise<StoredPage> {
     return this.#logs.rows(runPrefix(run), options);
   }
 }

@@ -44,6 +44,14 @@ export type ReadRowsOptions = {
   signal?: AbortSignal;
 };
 
+/** Rows of a stored log. */
+export type StoredPage = RowPage & {
+  /** offset of the first byte of the log that is kept */
+  begins: number;
+  /** nothing more was there behind these rows, but for the beginning of one */
+  last: boolean;
+};
+
 /** A log among others: they lie under `within`, which ends in `/`, and their names (ULIDs) sort by age. */
 export type LogPlace = {
   within: string;
@@ -128,13 +136,8 @@ export class StoredLogs {
     return Readable.from(text, { objectMode: false, highWaterMark: 1 }).once("close", () => closed.abort());
   }
 
-  /** Offset of the first byte that is kept. */
-  async begins(prefix: string): Promise<number> {
-    return (await this.#chunks(prefix))[0]?.offset ?? 0;
-  }
-
   /** The rows after a cursor (see {@link RowPage}), at most about 1 MiB of them. */
-  async rows(prefix: string, options: ReadRowsOptions): Promise<RowPage> {
+  async rows(prefix: string, options: ReadRowsOptions): Promise<StoredPage> {
     const { limit = 1000, waitMs = 0, signal = NEVER } = options;
     const until = performance.now() + waitMs;
     for (;;) {
@@ -142,14 +145,17 @@ export class StoredLogs {
       const more = this.#more(prefix, signal, Math.min(this.#pollMs, Math.max(0, left)));
       try {
         const ended = await options.ended();
+        const chunks = await this.#chunks(prefix);
         const rows = new LogRows(options.after ?? 0, limit);
         let bytes = 0;
-        for await (const piece of this.#bytes(prefix, rows.from, signal)) {
+        for await (const piece of this.#bytes(prefix, rows.from, signal, chunks)) {
           rows.push(piece.offset, piece.bytes);
           bytes += piece.bytes.length;
           if (rows.full || bytes >= ROWS_BYTES) break;
         }
-        const page = rows.page(ended && bytes < ROWS_BYTES);
+        const whole = bytes < ROWS_BYTES;
+        const begins = chunks[0]?.offset ?? 0;
+        const page = { ...rows.page(ended && whole), begins, last: whole && !rows.full };
         if (page.rows.length > 0 || ended || left <= 0 || signal.aborted) return page;
         await more.promise;
       } finally {
@@ -187,14 +193,15 @@ export class StoredLogs {
     }
   }
 
-  /** Everything from byte `from` on, as far as it is kept now; jumps over what was dropped. */
+  /** Everything from byte `from` on, as far as it is kept now; jumps over what was dropped. `listed`: what is there */
   async *#bytes(
     prefix: string,
     from: number,
     signal: AbortSignal,
+    listed?: LogChunk[],
   ): AsyncGenerator<{ offset: number; bytes: Buffer }> {
     let at = from;
-    let chunks = await this.#chunks(prefix);
+    let chunks = listed ?? (await this.#chunks(prefix));
     let stale = false;
     for (;;) {
       const chunk = chunkAt(chunks, at);

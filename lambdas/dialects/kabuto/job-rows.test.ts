@@ -7,7 +7,7 @@ import { DirectoryStaging } from "../../adapters/directory/staging.ts";
 import type { Command } from "../../ledger/command.ts";
 import { PodLogs } from "../../logs/pod-logs.ts";
 import { DROPPED, jobRows, type Row, type RowsDeps, RUN_BYTES } from "./job-rows.ts";
-import { logSize } from "./log-size.ts";
+import { countedLogs } from "./log-size.ts";
 import type { LoggedJob } from "./logged-runs.ts";
 import { knownPodOf } from "./submissions.ts";
 
@@ -105,7 +105,7 @@ test("however a log is cut, merged, dropped and paged: each row once, and ids gr
       if (maxBytes === 1_000_000) expect(kept.length).toBe(known.size);
       const now = await all(jobRows(log.deps, log.during(1)));
       const text = now.map(({ logline }) => `${logline}\n`).join("");
-      expect(await logSize(log.deps, log.during(1))).toBe(Buffer.byteLength(text));
+      expect(await countedLogs(log.deps).size(log.during(1))).toBe(Buffer.byteLength(text));
     }),
     { numRuns: 25 },
   );
@@ -119,4 +119,37 @@ test("who waits for rows is not kept by a run that has none yet", async () => {
   const waiting = all(jobRows(log.deps, log.during(1), { after: rows[0]!.id, waitMs: 600_000 }));
   await log.append(1, 0, `${STAMP}of the second\n`);
   expect(await waiting).toMatchObject([{ id: RUN_BYTES + STAMP.length + 14, logline: "of the second" }]);
+});
+
+test("the size costs a reader that is up to date no read of its own, also where rows are dropped", async () => {
+  const log = loggedRuns(2_000);
+  const whole = async () =>
+    (await all(jobRows(log.deps, log.during(0)))).reduce(
+      (sum, { logline }) => sum + Buffer.byteLength(logline) + 1,
+      0,
+    );
+  let after = 0;
+  let begun = 0;
+  let reads = 0;
+  const podLogs: RowsDeps["podLogs"] = {
+    async rows(key, options) {
+      const page = await log.deps.podLogs.rows(key, options);
+      reads++;
+      begun = page.begins;
+      return page;
+    },
+  };
+  for (let seq = 0; seq < 60; seq++) {
+    await log.append(0, seq, `${STAMP}${"x".repeat(30 + seq)}\n`);
+    // as of one answer
+    const counted = countedLogs({ ...log.deps, podLogs });
+    const had = begun;
+    const rows = await all(jobRows(counted, log.during(0), { after }));
+    after = rows.at(-1)!.id;
+    const before = reads;
+    expect(await counted.size(log.during(0))).toBe(await whole());
+    // the oldest went: what is left is counted anew
+    expect(reads - before).toBe(had === begun ? 0 : 1);
+  }
+  expect(begun).toBeGreaterThan(0);
 });

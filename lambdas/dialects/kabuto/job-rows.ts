@@ -25,7 +25,7 @@ export type RowsOptions = {
 
 /** What rows are read from. */
 export type RowsDeps = {
-  podLogs: Pick<DialectCore["podLogs"], "rows" | "begins">;
+  podLogs: Pick<DialectCore["podLogs"], "rows">;
   commands: Pick<DialectCore["commands"], "command">;
 };
 
@@ -68,8 +68,7 @@ async function* runRows(deps: RowsDeps, of: LoggedJob, run: LoggedRun, part: Par
     if (!first) return;
     if (page.dropped) {
       // what is left out ends where the kept part begins
-      const begins = await deps.podLogs.begins(key);
-      yield { id: base + Math.max(1, Math.min(first.cursor - 1, begins)), job, logline: DROPPED };
+      yield { id: base + Math.max(1, Math.min(first.cursor - 1, page.begins)), job, logline: DROPPED };
     }
     for (const { cursor, text, time } of page.rows) {
       yield { id: base + cursor, job, logline: text, ...(time !== undefined && { time }) };

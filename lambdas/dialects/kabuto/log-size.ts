@@ -1,3 +1,4 @@
+import type { StoredPage } from "../../logs/stored-logs.ts";
 import { DROPPED, hasEnded, logOf, PAGE, type RowsDeps } from "./job-rows.ts";
 import type { LoggedJob, LoggedRun } from "./logged-runs.ts";
 
@@ -9,39 +10,72 @@ const MOST = 1_000;
 const MARK_BYTES = DROPPED.length + 1;
 const counts = new WeakMap<object, Map<string, Counted>>();
 
-/** Bytes of a job's rows as a text, each with a line feed. A poll counts only what came since the last one. */
-export async function logSize(deps: RowsDeps, of: LoggedJob): Promise<number> {
-  const sizes = await Promise.all(of.runs.map((run) => runSize(deps, of, run)));
-  return sizes.reduce((sum, size) => sum + size, 0);
+/** What rows are read from, which counts what is read through it. */
+export type CountedLogs = RowsDeps & {
+  /**
+   * Bytes of a job's rows as a text, each with a line feed. Reads only what was not read before: nothing, where rows
+   * up to a log's end were just read through this.
+   */
+  size(of: LoggedJob): Promise<number>;
+};
+
+/** For one answer; the counts are remembered for later ones as long as `podLogs` is. */
+export function countedLogs({ podLogs, commands }: RowsDeps): CountedLogs {
+  const known = counts.get(podLogs) ?? new Map<string, Counted>();
+  counts.set(podLogs, known);
+  /** runs that were counted to their present end */
+  const current = new Set<string>();
+
+  const rows: RowsDeps["podLogs"]["rows"] = async (key, options) => {
+    const page = await podLogs.rows(key, options);
+    const { run } = key;
+    const before = known.get(run);
+    const counted = counting(before, options.after ?? 0, page);
+    // last in its order: the oldest are forgotten first
+    if (counted || before?.begins !== page.begins) known.delete(run);
+    if (counted) known.set(run, counted);
+    if (counted && page.last) current.add(run);
+    for (const oldest of known.keys()) {
+      if (known.size <= MOST) break;
+      known.delete(oldest);
+    }
+    return page;
+  };
+
+  async function runSize(of: LoggedJob, run: LoggedRun): Promise<number> {
+    const { command } = run;
+    for (;;) {
+      const counted = known.get(command);
+      if (counted && (counted.complete || current.has(command))) return counted.bytes;
+      const after = counted?.next ?? 0;
+      const ended = hasEnded({ commands }, of.user, run);
+      const page = await rows(logOf(of, run), { after, limit: PAGE, ended });
+      // where rows were dropped meanwhile it is counted anew from the beginning
+      if (page.rows.length === 0 && (after === 0 || known.has(command)))
+        return known.get(command)?.bytes ?? 0;
+    }
+  }
+
+  return {
+    podLogs: { rows },
+    commands,
+    async size(of) {
+      const sizes = await Promise.all(of.runs.map((run) => runSize(of, run)));
+      return sizes.reduce((sum, size) => sum + size, 0);
+    },
+  };
 }
 
-async function runSize(deps: RowsDeps, of: LoggedJob, run: LoggedRun): Promise<number> {
-  const known = counts.get(deps.podLogs) ?? new Map<string, Counted>();
-  counts.set(deps.podLogs, known);
-  const before = known.get(run.command);
-  if (before?.complete) return before.bytes;
-  const counted = await count(deps, of, run, before);
-  known.delete(run.command);
-  known.set(run.command, counted);
-  for (const oldest of known.keys()) {
-    if (known.size <= MOST) break;
-    known.delete(oldest);
+/** The count with a page that was read after a cursor; undefined when the page does not follow what was counted. */
+function counting(known: Counted | undefined, after: number, page: StoredPage): Counted | undefined {
+  const { rows, begins, dropped, complete } = page;
+  const before = known?.begins === begins ? known : { begins, next: 0, bytes: 0, complete: false };
+  // the mark stands before a first row, which may be yet to come
+  if (after > before.next || (dropped && rows.length === 0)) return undefined;
+  let { bytes } = before;
+  if (dropped && before.next === 0) bytes += MARK_BYTES;
+  for (const { cursor, text } of rows) {
+    if (cursor > before.next) bytes += Buffer.byteLength(text) + 1;
   }
-  return counted.bytes;
-}
-
-async function count(deps: RowsDeps, of: LoggedJob, run: LoggedRun, before?: Counted): Promise<Counted> {
-  const { podLogs } = deps;
-  const key = logOf(of, run);
-  const begins = await podLogs.begins(key);
-  const again = before === undefined || before.begins !== begins;
-  let { next, bytes } = again ? { next: 0, bytes: 0 } : before;
-  const ended = hasEnded(deps, of.user, run);
-  for (;;) {
-    const page = await podLogs.rows(key, { after: next, limit: PAGE, ended });
-    if (page.dropped && page.rows.length > 0) bytes += MARK_BYTES;
-    for (const { text } of page.rows) bytes += Buffer.byteLength(text) + 1;
-    next = page.next;
-    if (page.complete || page.rows.length === 0) return { begins, next, bytes, complete: page.complete };
-  }
+  return { begins, next: Math.max(before.next, page.next), bytes, complete: before.complete || complete };
 }

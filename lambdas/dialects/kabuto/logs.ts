@@ -3,7 +3,7 @@ import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { jobRows, type Row } from "./job-rows.ts";
-import { logSize } from "./log-size.ts";
+import { countedLogs } from "./log-size.ts";
 import { loggedJob } from "./logged-runs.ts";
 import { readParameters } from "./parameters.ts";
 import { queryOf } from "./query.ts";
@@ -20,11 +20,12 @@ export async function getLogs(c: DialectContext, core: DialectCore): Promise<Res
   if (!/^\d{1,16}$/.test(from)) throw refusal(TEXTS.logId);
   const asked = queryOf(c).get("limit") ?? "";
   const limit = /^[1-9]\d{0,8}$/.test(asked) ? Number(asked) : Number.POSITIVE_INFINITY;
-  const rows = jobRows(core, job, { after: Number(from), limit, waitMs: waitMs(c) });
+  const logs = countedLogs(core);
+  const rows = jobRows(logs, job, { after: Number(from), limit, waitMs: waitMs(c) });
   const headers = { "content-type": "application/json" };
   // what is wrong is told while a status can be
   const first = await rows.next();
-  return answer(c, core, jsonOf(first, rows), { ...headers, "x-log-size": String(await logSize(core, job)) });
+  return answer(c, core, jsonOf(first, rows), { ...headers, "x-log-size": String(await logs.size(job)) });
 }
 
 /** POST /execution/<job>/logs: the same rows as a text, or a part of it. */
@@ -33,7 +34,7 @@ export async function postLogs(c: DialectContext, core: DialectCore): Promise<Re
   const { given } = await readParameters(c);
   const start = wholeNumber("start_byte", given.get("start_byte"));
   const size = wholeNumber("size", given.get("size"));
-  const total = await logSize(core, job);
+  const total = await countedLogs(core).size(job);
   const headers = {
     "content-type": "text/plain; charset=utf-8",
     "content-disposition": `attachment; filename=job_${job.job}_logs.txt`,

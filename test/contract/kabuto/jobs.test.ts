@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { image, me, other } from "./support/session.ts";
+import { image, me, other, target } from "./support/session.ts";
 import { begun, ended, job, pipeline, ran } from "./support/work.ts";
 
 /** Sections 6 and 7. */
@@ -179,13 +179,30 @@ test("rules of the parameters", async () => {
   }
 });
 
-test("another user sees nothing of it", async () => {
+test("another user sees nothing of it, and changes nothing", async () => {
   const of = await pipeline(me);
-  const id = await job(me, of, { image_id });
-  const theirs = await other.get("/jobs");
-  for (const path of [`${of}/job/${id}`, `${of}/job`]) {
-    const seen = await other.get(path);
-    for (const [key, value] of Object.entries(seen)) expect(theirs[key]).toEqual(value);
-  }
-  expect(await other.post(`${of}/job`, { image_id: "999999" })).toMatchObject({ error: expect.any(String) });
+  const marked = `echo ${target.run}-secret`;
+  let id = await job(me, of, { image_id, command: marked });
+  // ids are counted by user: one that the other user has none of, in a pipeline that the other user has none of
+  const theirs = Object.keys(await other.get("/jobs")).map(Number);
+  const taken = Object.keys(await other.get("/pipeline"));
+  expect(taken).not.toContain(of.split("/").at(-1));
+  while (theirs.includes(id)) id = await job(me, of, { image_id, command: marked });
+  const path = `${of}/job/${id}`;
+  expect((await me.get(path))[id]).toMatchObject({ command: marked });
+  for (const one of [path, `${of}/job`, of]) expect(await other.get(one), one).toEqual({});
+  expect(JSON.stringify(await other.get("/jobs"))).not.toContain(`${target.run}-secret`);
+  expect(await other.get(`${path}?result`)).toEqual({ error: "Job not found" });
+  expect(await other.get(`/execution/${id}/logs`)).toEqual({ error: "Job not found" });
+  const rights = (verb: string, what: string) => ({
+    error: `You either don't have the rights to ${verb} this ${what}, or it does not exist`,
+  });
+  expect(await other.put(path, { command: "theirs" })).toEqual(rights("update", "job"));
+  expect(await other.delete(path)).toEqual(rights("delete", "job"));
+  expect(await other.get(`${path}/kill`)).toEqual(rights("update", "job"));
+  expect(await other.post(`${path}/cancel`)).toEqual(rights("update", "job"));
+  expect(await other.post(`${of}/submit`)).toEqual({ error: "Pipeline not found" });
+  expect(await other.post(`${of}/job`, { image_id })).toEqual({ error: "Pipeline not found" });
+  expect(await other.delete(of)).toEqual(rights("update", "pipeline"));
+  expect((await me.get(path))[id]).toMatchObject({ command: marked, state: "ready" });
 });

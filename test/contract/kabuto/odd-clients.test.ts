@@ -69,7 +69,8 @@ describe.skipIf(hostname !== "127.0.0.1" || !target.url.startsWith("http:"))("on
 
   test("a method in lower case is none that a route has", async () => {
     const { status } = await raw(`get /jobs HTTP/1.1\r\nHost: ${host}\r\n${cookie}${CLOSE}\r\n`);
-    expect([400, 405]).toContain(status);
+    // Node's parser takes none
+    expect(status).toBe(400);
   });
 });
 

@@ -53,8 +53,10 @@ test("whoever is not logged in is 401, without WWW-Authenticate and without a co
 });
 
 test("an unknown path below the first segments is 404, also those of Kabuto's own workers", async () => {
+  // a word in an id's place is an unknown object to who is logged in
+  expect(await me.get("/image/build")).toEqual({});
+  expect((await nobody().send("GET", "/image/build")).status).toBe(401);
   for (const path of [
-    "/image/build",
     "/image/1/2",
     "/jobs/1",
     "/pipeline/1/other",
@@ -64,8 +66,6 @@ test("an unknown path below the first segments is 404, also those of Kabuto's ow
   ]) {
     for (const client of [me, nobody()]) {
       const answer = await client.send("GET", path);
-      // a word in an id's place is an unknown object to who is logged in
-      if (path === "/image/build") continue;
       expect([answer.status, answer.json], path).toEqual([404, { status: 404, message: "Not Found" }]);
     }
   }

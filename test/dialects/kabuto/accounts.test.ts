@@ -169,3 +169,23 @@ test("closed is the default, and confirm asks for it before the first log-in", a
     await Promise.all([closed.stop(), strict.stop()]);
   }
 });
+
+test("the cookie is Secure behind a trusted proxy that was asked over https, and only then", async () => {
+  const proxied = await startKabutoGround({ trustProxy: true });
+  try {
+    await proxied.ground.accounts.addUser("ada", "long enough");
+    const flagsOf = async (headers: Record<string, string>) => {
+      const body = new URLSearchParams({ login: "ada", password: "long enough" });
+      const answer = await fetch(`${proxied.url}/login`, { method: "POST", body, headers });
+      return answer.headers.get("set-cookie")!.split("; ").slice(1);
+    };
+    const always = ["HttpOnly", "Path=/", "SameSite=Strict"];
+    expect(await flagsOf({ "x-forwarded-proto": "https" })).toEqual([...always, "Secure"]);
+    // the last entry is the proxy's own
+    expect(await flagsOf({ "x-forwarded-proto": "http, https" })).toEqual([...always, "Secure"]);
+    expect(await flagsOf({ "x-forwarded-proto": "https, http" })).toEqual(always);
+    expect(await flagsOf({})).toEqual(always);
+  } finally {
+    await proxied.stop();
+  }
+});
