@@ -4,6 +4,7 @@ import { LIMITS } from "#protocol/limits.ts";
 import type { Reservation } from "../../dispatch/dispatch.ts";
 import { json } from "../../http/json-answer.ts";
 import { ulid } from "../../ledger/ulid.ts";
+import type { Write } from "../../ports/ledger-store.ts";
 import { optimistically } from "../../ports/optimistically.ts";
 import { RepositoryFailed } from "../../ports/repository-fetcher.ts";
 import type { DialectCore } from "../core.ts";
@@ -69,25 +70,30 @@ async function startBuild(
     atMost("name", name, NAME);
     const { command } = reservation;
     const replay = replayOf(c, core, owner.uid, { given, attachments });
-    const earlier = await replay.find();
-    if (earlier) {
-      await abandon(core, reservation, new PerigeeError("CANCELLED", "It was asked for before"));
+    const giveBack = (reason: string) => abandon(core, reservation, new PerigeeError("CANCELLED", reason));
+    const askedBefore = async (earlier: object) => {
+      await giveBack("It was asked for before");
       return json(earlier);
-    }
+    };
+    const earlier = await replay.find();
+    if (earlier) return askedBefore(earlier);
     const base = { name, createdAt: core.now(), edge, ...(replaces !== undefined && { replaces }) };
     const made =
       refusedBuild(given, attachments) ?? (await contextOf(c, core, reservation, given, attachments));
     if ("state" in made) {
       const id = ulid(core.now());
       const build: BuildRecord = { ...base, id, end: made };
-      await core.records.transact([buildWrite(owner, core, build), ...replay.write(answerOf(id))]);
-      await abandon(core, reservation, new PerigeeError("CANCELLED", "There is nothing to build"));
+      const meanwhile = await record(core, replay, id, async () => [buildWrite(owner, core, build)]);
+      if (meanwhile) return askedBefore(meanwhile);
+      await giveBack("There is nothing to build");
       await tidyBuilds(core, owner).catch(later);
       return json(answerOf(id));
     }
     const { files, dockerfile } = made;
     const ref = `b${randomUUID().replaceAll("-", "")}`;
-    await record(core, owner, { ...base, id: command.id, ref }, dockerfile, replay);
+    const build: BuildRecord = { ...base, id: command.id, ref };
+    const meanwhile = await record(core, replay, build.id, () => newBuild(core, owner, build, dockerfile));
+    if (meanwhile) return askedBefore(meanwhile);
     await tidyBuilds(core, owner).catch(later);
     const input = {
       space: SPACE,
@@ -160,27 +166,38 @@ function refusedBuild(given: Given, attachments: readonly Attachment[]): BuildEn
   );
 }
 
+/** Writes a build with its answer, once for its key. @returns the answer that another request wrote under it before */
+function record(
+  core: DialectCore,
+  replay: Replay,
+  id: string,
+  writes: () => Promise<Write[]>,
+): Promise<object | undefined> {
+  return optimistically(async () => {
+    const earlier = await replay.find();
+    if (earlier) return earlier;
+    await core.records.transact([...(await writes()), ...replay.write(answerOf(id))]);
+    return undefined;
+  });
+}
+
 /** A build of a new image counts as one until it has failed. @throws a refusal when there are too many */
-async function record(
+async function newBuild(
   core: DialectCore,
   owner: Owner,
   build: BuildRecord,
   dockerfile: string,
-  replay: Replay,
-): Promise<void> {
+): Promise<Write[]> {
   const of: OfCommand = { uid: owner.uid, build: build.id };
-  await optimistically(async () => {
-    const counter = await readCounter(core.records, owner.uid, "image");
-    const isNew = build.replaces === undefined;
-    if (isNew && counter.used >= MOST.image) throw refusal(TEXTS.tooManyImages);
-    await core.records.transact([
-      buildWrite(owner, core, build),
-      dockerfileWrite(owner, core, build, dockerfile),
-      { put: { ...keys.ofCommand(build.id), data: of } },
-      ...replay.write(answerOf(build.id)),
-      ...(isNew ? [counterWrite(owner.uid, "image", counter, { used: counter.used + 1 })] : []),
-    ]);
-  });
+  const counter = await readCounter(core.records, owner.uid, "image");
+  const isNew = build.replaces === undefined;
+  if (isNew && counter.used >= MOST.image) throw refusal(TEXTS.tooManyImages);
+  return [
+    buildWrite(owner, core, build),
+    dockerfileWrite(owner, core, build, dockerfile),
+    { put: { ...keys.ofCommand(build.id), data: of } },
+    ...(isNew ? [counterWrite(owner.uid, "image", counter, { used: counter.used + 1 })] : []),
+  ];
 }
 
 function buildWrite({ uid }: Owner, { now }: DialectCore, build: BuildRecord) {

@@ -349,3 +349,18 @@ test("a request that is sent again under its key gets its first answer", async (
     { message: "[Idempotency-Key]: must be 1 to 255 printable characters" },
   ]);
 });
+
+test.each([
+  ["one that is built", { name: "i", dockerfile: "FROM busybox" }],
+  ["one that there is nothing to build of", { name: "i" }],
+])("requests for an image under one key at once make one build: %s", async (_, fields) => {
+  const me = await ground.user();
+  const send = async () => {
+    const headers = { "idempotency-key": "at once" };
+    const answer = await me.send("/image", { method: "POST", headers, body: new URLSearchParams(fields) });
+    return { status: answer.status, body: await answer.json() };
+  };
+  const answers = await Promise.all(Array.from({ length: 8 }, send));
+  expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+  expect(answers[0]).toMatchObject({ status: 200, body: { status: "Your image is being built" } });
+});
