@@ -52,6 +52,11 @@ export class KubernetesPods {
     return this.#list({});
   }
 
+  /** Where the run's pod is, as far as this process has seen it. */
+  namespaceOf(run: string): string | undefined {
+    return this.#homes.get(run);
+  }
+
   /** Path of a run's pod in the API, as far as its namespace is known. */
   pathOf(run: string): string | undefined {
     const home = this.#homes.get(run);

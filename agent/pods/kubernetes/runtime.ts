@@ -10,6 +10,7 @@ import {
   NotStartedYet,
   type PodRuntime,
   type RunSpec,
+  type RunUsage,
   type Started,
   StartFailure,
 } from "../pod-runtime.ts";
@@ -21,6 +22,7 @@ import { KubernetesNames, STOPPED } from "./names.ts";
 import { type ClusterDns, portSteps, type UserQuota, type VolumeStorage } from "./namespace.ts";
 import { nodesOf } from "./nodes.ts";
 import { type KindsOfNodes, type PodContext, podOf } from "./pod.ts";
+import { PodUsages } from "./pod-usage.ts";
 import { CONFIRM_MS, KubernetesPods } from "./pods.ts";
 import { refusedStart } from "./refused-start.ts";
 import { assertStartable } from "./startable.ts";
@@ -72,6 +74,7 @@ export class KubernetesRuntime implements PodRuntime {
   readonly #users: KubernetesUsers;
   readonly #lostNodes: LostNodes;
   readonly #pods: KubernetesPods;
+  readonly #usages: PodUsages;
   readonly #closing = new AbortController();
   /** runs that the cluster holds and has not started yet: every change of theirs is worth a hint */
   readonly #unstarted = new Set<string>();
@@ -85,6 +88,7 @@ export class KubernetesRuntime implements PodRuntime {
     this.#api = options.api;
     const { instance, secret = instance, prefix = "perigee", settleMs = 60_000 } = options;
     this.#names = new KubernetesNames(instance, secret, prefix);
+    this.#usages = new PodUsages(this.#api, this.#names.selector);
     this.#users = new KubernetesUsers(this.#api, this.#names, options);
     this.#lostNodes = new LostNodes(this.#api, options.nodeLostSeconds ?? NODE_LOST_S);
     this.#pods = new KubernetesPods(this.#api, this.#names, this.#closing.signal, {
@@ -251,9 +255,9 @@ export class KubernetesRuntime implements PodRuntime {
     await this.#pods.takeAway(pod, run);
   }
 
-  /** A cluster counts nothing of its own accord: that is its metrics API's, which is not asked. */
-  async usage(): Promise<undefined> {
-    return undefined;
+  async usage(run: string): Promise<RunUsage | undefined> {
+    const namespace = this.#pods.namespaceOf(run);
+    return namespace === undefined ? undefined : this.#usages.of(namespace, this.#names.pod(run));
   }
 
   async remove(run: string): Promise<void> {
