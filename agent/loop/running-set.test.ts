@@ -102,3 +102,40 @@ test("what cannot be noted for another reason is the agent's end", () => {
   expect(failures).toEqual([broken]);
   expect(reports).toEqual([]);
 });
+
+test("one whose end waits for room gets no turn meanwhile", async () => {
+  const room = Promise.withResolvers<void>();
+  vi.spyOn(Backoff.prototype, "wait").mockReturnValue(room.promise);
+  const first = Promise.withResolvers<object>();
+  const told = Promise.withResolvers<void>();
+  const begun: string[] = [];
+  let full = false;
+  const set = setOf({
+    handlers: {
+      "volume.delete": async (context: { command: { id: string } }) => {
+        begun.push(context.command.id);
+        return first.promise;
+      },
+    } as unknown as OperationHandlers,
+    ended() {
+      if (full) throw Object.assign(new Error("full"), { errcode: 13 });
+    },
+    report(report) {
+      if (reports.push(report) === 2) told.resolve();
+    },
+  });
+  const [ahead, behind] = [claimed(), claimed()];
+  set.take([ahead, behind]);
+  full = true;
+  set.cancel(behind.id);
+  full = false;
+  first.resolve({});
+  await vi.waitFor(() => expect(reports).toHaveLength(1));
+  room.resolve();
+  await told.promise;
+  expect(begun).toEqual([ahead.id]);
+  expect(reports.map(({ id, outcome }) => [id, outcome.state])).toEqual([
+    [ahead.id, "succeeded"],
+    [behind.id, "cancelled"],
+  ]);
+});

@@ -258,6 +258,8 @@ export class RunningSet {
   #drop(held: Held, backoff = new Backoff()): void {
     const { command } = held;
     held.ended = true;
+    // else it would still get its turn while its end waits for room
+    this.#leaveQueue(command);
     try {
       this.#deps.ended?.(command, CANCELLED);
     } catch (error) {
@@ -281,6 +283,10 @@ export class RunningSet {
     held.ended = true;
     held.running = undefined;
     this.#deps.report({ id, user, operation, outcome, lane });
+    this.#leaveQueue(held.command);
+  }
+
+  #leaveQueue({ id }: ClaimedCommand): void {
     this.#begin([...this.#queue.remove(laterId(id)), ...this.#queue.remove(id)]);
   }
 }

@@ -473,7 +473,7 @@ export function lanesConformance(
       expect(ids(resumed)).toHaveLength(1);
       expect(commands).toEqual([]);
       expect((await report(resumed[0]!)).ended).toBe(true);
-      expect([...(await ledger.edgeLanes("em1")).keys()]).toEqual(["em", "jobs", "noted"]);
+      expect([...(await ledger.edgeLanes("em1")).keys()]).toEqual(["em", "jobs"]);
       await expect(submit()).rejects.toThrow(/no lane jobs/);
     });
   });
