@@ -2,6 +2,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { xxh64 } from "@node-rs/xxhash";
+import { volumesOf } from "#agent/jobs/job-volumes.ts";
+import { LABEL } from "#agent/pods/labels.ts";
 import { openStaged } from "#lambdas/content/staged-content.ts";
 import { em } from "#lambdas/dialects/em/dialect.ts";
 import type { EmbeddedOptions } from "#lambdas/embedded.ts";
@@ -10,6 +12,7 @@ import type { InputOf, ResultOf } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import { cleanEngine } from "../../scripts/clean-engine.ts";
 import { clientFor } from "../../scripts/docker-engine.ts";
+import { FaultyProxy } from "../faults/support/faulty-proxy.ts";
 import { Mortal } from "../faults/support/mortal.ts";
 import { laneDialect } from "./lane-dialect.ts";
 import { makeWorld, type UserClient, type World } from "./world.ts";
@@ -38,6 +41,8 @@ export type SubmittedJob = {
 export class JobWorld {
   readonly world: World;
   readonly agent: Mortal;
+  /** between the agent and the ground */
+  readonly contact: FaultyProxy;
   readonly client: UserClient;
   readonly #agentData: string;
 
@@ -56,22 +61,42 @@ export class JobWorld {
       ...(jobs && { jobs }),
     };
     writeFileSync(join(agentData, "config.json"), JSON.stringify(config));
+    const contact = await FaultyProxy.start(world.url);
     const agent = new Mortal("agent", AGENT, join(agentData, "kill"), {
-      PERIGEE_GROUND: world.url,
+      PERIGEE_GROUND: contact.url,
       PERIGEE_AGENT_TOKEN_FILE: join(agentData, "token"),
       PERIGEE_AGENT_DATA: agentData,
       PERIGEE_AGENT_CONFIG: join(agentData, "config.json"),
     });
     const client = await world.user("ann");
     await agent.start();
-    return new JobWorld({ world, agent, client, agentData });
+    return new JobWorld({ world, agent, contact, client, agentData });
   }
 
-  private constructor(of: { world: World; agent: Mortal; client: UserClient; agentData: string }) {
+  private constructor(of: {
+    world: World;
+    agent: Mortal;
+    contact: FaultyProxy;
+    client: UserClient;
+    agentData: string;
+  }) {
     this.world = of.world;
     this.agent = of.agent;
+    this.contact = of.contact;
     this.client = of.client;
     this.#agentData = of.agentData;
+  }
+
+  /** Where a job's outbox is on the edge, while there is one. */
+  outbox({ user, id, input }: Pick<Command, "user" | "id" | "input">): string {
+    const { space } = input as InputOf<"job.run">;
+    return join(this.#agentData, "volumes", user, volumesOf(id, space).all[1]);
+  }
+
+  /** The containers that the engine has of a job. */
+  async containers({ id }: Pick<Command, "id">): Promise<string[]> {
+    const label = [`${LABEL.run}=${id}`];
+    return (await docker.listContainers({ all: true, filters: { label } })).map(({ Id }) => Id);
   }
 
   /** Queues a job of `/bin/sh -c script`; its command. */
@@ -156,6 +181,7 @@ export class JobWorld {
   async close(): Promise<void> {
     await this.agent.stop();
     await cleanEngine(docker, this.#agentData);
+    await this.contact.close();
     await this.world.close();
   }
 }

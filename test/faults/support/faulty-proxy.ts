@@ -22,8 +22,12 @@ type Rule = { match: RegExp; fault: Fault; times: number; every: number; count: 
 export class FaultyProxy {
   /** request lines that came by, in order */
   readonly seen: string[] = [];
+  /** those of them that had no answer yet when all connections were cut */
+  readonly interrupted: string[] = [];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** the request of each connection that has no answer yet */
+  readonly #open = new Map<Socket, string>();
   #target: { host: string; port: number };
   #rules: Rule[] = [];
   #held: (() => void)[] = [];
@@ -65,7 +69,7 @@ export class FaultyProxy {
   /** No contact at all: connections end, and new ones too, until {@link mend}. */
   cut(): void {
     this.#cut = true;
-    for (const socket of this.#sockets) socket.destroy();
+    this.#cutAll();
   }
 
   /** Cuts every connection each time so many more bytes have gone up: a contact window, and the next one at once. */
@@ -89,7 +93,10 @@ export class FaultyProxy {
 
   #serve(client: Socket): void {
     this.#sockets.add(client);
-    client.once("close", () => this.#sockets.delete(client));
+    client.once("close", () => {
+      this.#sockets.delete(client);
+      this.#open.delete(client);
+    });
     client.on("error", () => {});
     if (this.#cut) return void client.destroy();
     const server = connect(this.#target);
@@ -105,6 +112,7 @@ export class FaultyProxy {
       const line = /^(?:GET|POST|PUT) [^\r]* HTTP\/1\.1/.exec(data.toString("latin1"))?.[0];
       if (line) {
         this.seen.push(line);
+        this.#open.set(client, line);
         fault = this.#take(line);
       }
       if (fault === "request lost") return end();
@@ -114,7 +122,7 @@ export class FaultyProxy {
         if (this.#window.left <= 0) {
           this.#window.left = this.#window.bytes;
           // what is on its way still arrives, or does not: the server hears of an end
-          for (const socket of this.#sockets) socket.destroy();
+          this.#cutAll();
           return;
         }
       }
@@ -122,6 +130,7 @@ export class FaultyProxy {
       server.write(data);
     });
     server.on("data", (data) => {
+      this.#open.delete(client);
       if (fault === "answer lost") return end();
       if (fault === "answer cut") return void client.write(data.subarray(0, -1), end);
       if (fault === "answer held") return this.#hold(() => client.write(data));
@@ -129,6 +138,12 @@ export class FaultyProxy {
     });
     client.once("close", () => server.destroy());
     server.once("close", () => client.destroy());
+  }
+
+  #cutAll(): void {
+    this.interrupted.push(...this.#open.values());
+    this.#open.clear();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   #hold(go: () => void): void {

@@ -26,6 +26,12 @@ export class Mortal {
 
   /** Starts it, or starts it again; it is ready when this returns. */
   async start(): Promise<void> {
+    await this.launch();
+    await this.#child!.ready;
+  }
+
+  /** The same, but it need not be ready: an agent without contact is not. */
+  async launch(): Promise<void> {
     const env = {
       ...process.env,
       PERIGEE_LOG_LEVEL: "warn",
@@ -36,7 +42,6 @@ export class Mortal {
       if (this.#log.push(line) > KEPT_LINES) this.#log.shift();
       if (process.env.PERIGEE_TEST_LOG) console.error(`${this.name} | ${line}`);
     });
-    await this.#child.ready;
   }
 
   /** Of the process that was started last. */
