@@ -1,6 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { cleanUp } from "#lambdas/dialects/kabuto/janitor.ts";
-import { type CursorRecord, keys, type PipelineRecord } from "#lambdas/dialects/kabuto/records.ts";
+import {
+  type CursorRecord,
+  keys,
+  type PipelineRecord,
+  type RegistrationRecord,
+} from "#lambdas/dialects/kabuto/records.ts";
 import { type KabutoGround, startKabutoGround } from "./support/kabuto-ground.ts";
 
 let ground: KabutoGround;
@@ -58,4 +63,20 @@ test("a round that an account takes all the time of is followed by one that star
   await cleanUp({ ...core(), timeLeftMs: () => (++looks > 2 ? 0 : 60_000) });
   expect(await pending()).toEqual([false, true, true, true]);
   expect(await cursor()).toEqual({ after: "user1" });
+});
+
+test("the first log-in is noted though the confirmation comes in between: the account is used", async () => {
+  const body = new URLSearchParams({ login: "ada", password: "SecreT", email: "ada@example.com" });
+  const registered = await fetch(`${ground.url}/register`, { method: "POST", body });
+  const { token } = (await registered.json()) as { token: string };
+  const { records } = core();
+  const transact = records.transact.bind(records);
+  vi.spyOn(records, "transact").mockImplementationOnce(async (writes) => {
+    await fetch(`${ground.url}/register/confirm/ada/${token}`);
+    return transact(writes);
+  });
+  expect((await fetch(`${ground.url}/login`, { method: "POST", body })).status).toBe(200);
+  const { uid } = (await ground.ground.accounts.getUser("ada"))!;
+  const noted = await records.get<RegistrationRecord>(keys.account(uid));
+  expect(noted!.data).toMatchObject({ confirmed: true, usedAt: expect.any(Number) });
 });
