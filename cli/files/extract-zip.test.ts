@@ -73,6 +73,21 @@ describe("a zip", () => {
     expect((await stat(join(dir, "out/empty"))).size).toBe(0);
   });
 
+  test("of many files warns of nothing", async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => void warnings.push(warning);
+    process.on("warning", note);
+    try {
+      const files = Array.from({ length: 30 }, (_, n) => ({ name: `${n}`, content: "x" }));
+      expect(await extract(zipOf(files))).toEqual({ files: 30, directories: 0, bytes: 30 });
+      // a warning is told in a later turn
+      await new Promise((done) => setImmediate(done));
+    } finally {
+      process.off("warning", note);
+    }
+    expect(warnings).toEqual([]);
+  });
+
   test("without entries is an empty directory", async () => {
     expect(await extract(zipOf([]))).toEqual({ files: 0, directories: 0, bytes: 0 });
     expect(await readdir(join(dir, "out"))).toEqual([]);

@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
-import { MiB } from "#protocol/limits.ts";
+import { KiB, MiB } from "#protocol/limits.ts";
 
 export type ZipEntry = {
   /** as bytes */
@@ -36,6 +36,7 @@ const CENTRAL = 0x02014b50;
 const CENTRAL_BYTES = 46;
 const LOCAL = 0x04034b50;
 const LOCAL_BYTES = 30;
+const CHUNK = 256 * KiB;
 const MOST_COMMENT = 0xffff;
 /** Bytes of the list of entries: 100,000 with long names are 30 MiB. */
 const MOST_CENTRAL = 512 * MiB;
@@ -132,7 +133,18 @@ async function contentOf(file: FileHandle, { offset, packed }: ZipEntry, size: n
   const start = offset + LOCAL_BYTES + head.readUInt16LE(26) + head.readUInt16LE(28);
   if (start + packed > size) throw damaged();
   if (packed === 0) return Readable.from([]);
-  return file.createReadStream({ start, end: start + packed - 1, autoClose: false });
+  return Readable.from(bytesOf(file, start, start + packed), { objectMode: false });
+}
+
+/** Of one handle for all entries: each read stream of it would listen for its end until the handle is closed. */
+async function* bytesOf(file: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {
+  for (let at = start; at < end; ) {
+    const some = await read(file, at, Math.min(end, at + CHUNK));
+    // cut since
+    if (some.length === 0) throw damaged();
+    yield some;
+    at += some.length;
+  }
 }
 
 async function read(file: FileHandle, start: number, end: number): Promise<Buffer> {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { RegisteredLogin } from "#lambdas/operator-logins.ts";
-import { usage } from "../failure.ts";
+import { CliFailure, usage } from "../failure.ts";
 import { type GroundOptions, withLedger } from "../operator-data.ts";
 import { askSecret } from "../output/ask-secret.ts";
 import { safe } from "../output/text.ts";
@@ -49,7 +49,9 @@ async function add(
 ): Promise<undefined> {
   const { output } = session;
   const { password, made } = await passwordOf(session, name, options);
-  await withLedger(options, true, async ({ accounts, ledger }) => {
+  await withLedger(options, true, async ({ accounts, ledger, logins }) => {
+    const of = await logins.account(name);
+    if (of !== name) throw isLogin(name, of);
     const earlier = await ledger.commands(name, { limit: 1 });
     await accounts.addUser(name, password, options.grant ? { edges: options.grant } : {});
     const edges = (await accounts.listUsers()).find((user) => user.name === name)?.edges ?? [];
@@ -65,6 +67,13 @@ async function add(
         ...(made ? [`Password (shown this once): ${password}`] : []),
       ].join("\n"),
     );
+  });
+}
+
+/** Whoever logged in under the name would be the other account. */
+function isLogin(name: string, of: string): CliFailure {
+  return new CliFailure("ALREADY_EXISTS", `${name} is the login under which the user ${of} registered`, {
+    hint: `choose another name, or remove that user first: perigee user remove ${of}`,
   });
 }
 

@@ -1,6 +1,10 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
+import { Accounts } from "#lambdas/auth/accounts.ts";
+import { keys } from "#lambdas/dialects/kabuto/records.ts";
+import { OwnRecords } from "#lambdas/dialects/own-records.ts";
 import { Ledger } from "#lambdas/ledger/ledger.ts";
 import { gate, makeWorld, type World } from "#test/support/world.ts";
 import { Stage } from "../testing/cli-process.ts";
@@ -73,6 +77,21 @@ describe("operator verbs", () => {
       expect(users.find(({ name }) => name === "carol")).toMatchObject({ registered: false, logins: [] });
       const { stdout } = await stage.run(["user", "list"], { env });
       expect(stdout).toMatch(/Ada L\. \(not confirmed\)/);
+
+      // a name that is somebody's login would lead to that account
+      const store = new SqliteStore(join(open.data, "ground", "ledger.sqlite"));
+      const records = new OwnRecords(store, "kabuto");
+      const { uid } = (await new Accounts(store).getUser(ada.name as string))!;
+      await records.transact([{ put: { ...keys.login("erin"), data: { user: ada.name, uid } } }]);
+      await store.close();
+      const taken = await stage.run(["user", "add", "erin", "--password-stdin"], {
+        env,
+        input: "another one",
+      });
+      expect([taken.code, taken.stderr]).toEqual([
+        1,
+        expect.stringContaining("erin is the login under which"),
+      ]);
 
       await run("edge", "default", "em1", "Ada L.");
       await run("user", "password", "Ada L.", "--password-stdin");

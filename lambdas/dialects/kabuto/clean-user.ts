@@ -1,6 +1,7 @@
 import { isTerminal } from "#protocol/state.ts";
 import type { DialectCore } from "../core.ts";
 import { onEnd } from "./ends.ts";
+import { isLate } from "./is-late.ts";
 import { keptOf } from "./kept.ts";
 import { listObjects } from "./objects.ts";
 import { tidyBuilds } from "./old-builds.ts";
@@ -14,17 +15,18 @@ import { completeSubmission } from "./submissions.ts";
 const YOUNG_MS = 24 * 3600_000;
 const PAGE = 500;
 
-/** A user's part of the janitor's round. Each step goes on with the next record when one fails. */
+/** A user's part of the janitor's round, while there is time. Each step goes on with the next record when one fails. */
 export async function cleanUser(core: DialectCore, owner: Owner): Promise<void> {
   const { records } = core;
-  const [any] = await records.query({ pk: owner.uid, limit: 1 });
-  if (!any) return;
   for (const pipeline of await listObjects(records, owner.uid, "pipeline")) {
+    if (isLate(core)) return;
     await completeSubmission(core, owner, pipeline).catch(left(core));
   }
   await noteEnds(core, owner);
+  if (isLate(core)) return;
   await tidyBuilds(core, owner).catch(left(core));
   await removeLeftImages(core, owner.uid).catch(left(core));
+  if (isLate(core)) return;
   await cleanKept(core, owner);
 }
 
@@ -41,6 +43,7 @@ async function noteEnds(core: DialectCore, owner: Owner): Promise<void> {
       });
       for (const { data } of page) {
         if (data.end) continue;
+        if (isLate(core)) return;
         await noteEnd(core, owner, "command" in data ? data.command : data.id).catch(left(core));
       }
       if (page.length < PAGE) break;
@@ -68,12 +71,14 @@ async function cleanKept(core: DialectCore, owner: Owner): Promise<void> {
   const ids = new Set(jobs.map(({ id }) => String(id)));
   for (const token of tokens) {
     if (known.has(token)) continue;
+    if (isLate(core)) return;
     const [first] = await staging.list(`${kept}inbox/${token}/`, { limit: 1 });
     if (first && now() - first.modified > YOUNG_MS) {
       await staging.deletePrefix(`${kept}inbox/${token}/`).catch(left(core));
     }
   }
   for (const id of results) {
+    if (isLate(core)) return;
     const run = ids.has(id) && (await records.get<RunRecord>(keys.run(owner.uid, Number(id))));
     if (run) await removeEarlierResults(core, owner, Number(id), run.data.command).catch(left(core));
     else await staging.deletePrefix(`${kept}results/${id}/`).catch(left(core));

@@ -26,13 +26,16 @@ export async function deleteImage(c: DialectContext, core: DialectCore): Promise
   const { records } = core;
   const id = idOf(c.req.param("image"));
   const { data: image } = await optimistically(async () => {
-    const [item, counter] = await Promise.all([
+    const [item, counter, submitted] = await Promise.all([
       findObject(records, owner.uid, "image", id),
       readCounter(records, owner.uid, "image"),
+      records.get(keys.submitted(owner.uid)),
     ]);
     if (!item) throw refusal(TEXTS.imageToUpdate);
     if (await isUsed(core, owner, item.data)) throw refusal(TEXTS.imageInUse);
     await records.transact([
+      // no submission was decided since: the next one finds the image gone
+      { check: keys.submitted(owner.uid), if: submitted?.rev ?? 0 },
       { delete: keys.object(owner.uid, "image", item.data.id), if: item.rev },
       counterWrite(owner.uid, "image", counter, { used: counter.used - 1 }),
       goneWrite(owner, item.data),

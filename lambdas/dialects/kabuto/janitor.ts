@@ -1,6 +1,7 @@
 import { KEPT, keptPrefix } from "../../ports/staging-key.ts";
 import type { DialectCore } from "../core.ts";
 import { cleanUser } from "./clean-user.ts";
+import { isLate } from "./is-late.ts";
 import { type CursorRecord, keys, type RegistrationRecord, type RemovedRecord } from "./records.ts";
 import { removeRecords } from "./removed.ts";
 
@@ -10,8 +11,6 @@ const AT_ONCE = 100;
 const LATE_MS = 24 * 3600_000;
 /** A registered account that nobody ever logged in with goes after this long. */
 const UNUSED_MS = 7 * 24 * 3600_000;
-/** A round that has less time left (ms) ends. */
-const LAST_MS = 30_000;
 
 /**
  * Goes round the accounts: completes submissions that a crash interrupted, and removes what no record names. Then what
@@ -31,14 +30,21 @@ async function cleanUsers(core: DialectCore): Promise<void> {
     if (isLate(core)) break;
     after = account.name;
     await tried(core, async () => {
+      const [any] = await core.records.query({ pk: account.uid, limit: 1 });
+      if (!any) return;
+      // before it is begun: the next round starts behind an account that takes all the time of this one
+      await moveCursor(core, { after });
       if (await removeUnused(core, account.name, account.uid)) return;
       await cleanUser(core, { user: account.name, uid: account.uid });
     });
   }
   // from the first one again after the last
-  const data: CursorRecord =
-    users.length < AT_ONCE && after === (users.at(-1)?.name ?? after) ? {} : { after };
-  await core.records.transact([{ put: { ...keys.cursor("users"), data } }]);
+  const isLast = users.length < AT_ONCE && after === (users.at(-1)?.name ?? after);
+  await moveCursor(core, isLast ? {} : { after });
+}
+
+function moveCursor(core: DialectCore, data: CursorRecord): Promise<void> {
+  return core.records.transact([{ put: { ...keys.cursor("users"), data } }]);
 }
 
 /** @returns whether it was an account that nobody uses */
@@ -81,8 +87,4 @@ async function tried(core: DialectCore, part: () => Promise<unknown>): Promise<v
   await part().catch((error: unknown) => {
     core.log.warn({ err: error }, "a part of the round is left for the next one");
   });
-}
-
-function isLate({ timeLeftMs }: DialectCore): boolean {
-  return (timeLeftMs?.() ?? Number.POSITIVE_INFINITY) < LAST_MS;
 }

@@ -16,6 +16,7 @@ import type { StoredText } from "./stored-text.ts";
  * | uid | `gone#<ref>` | {@link GoneRecord}: an image that is to be removed from the edge |
  * | uid | `replay#<route>#<key>` | {@link ReplayRecord}, for a day |
  * | uid | `replays` | {@link ReplaysRecord} |
+ * | uid | `submitted` | `{}`: its revision counts the submissions that were decided |
  * | uid | `session#<made at>#<hash>` | `{}` |
  * | uid | `account` | {@link RegistrationRecord} of who registered here |
  * | `commands` | command id | {@link OfCommand} |
@@ -175,6 +176,7 @@ export const keys = {
   gone: (uid: string, ref: string): Key => ({ pk: uid, sk: `gone#${ref}` }),
   replay: (uid: string, route: string, key: string): Key => ({ pk: uid, sk: `replay#${route}#${key}` }),
   replays: (uid: string): Key => ({ pk: uid, sk: "replays" }),
+  submitted: (uid: string): Key => ({ pk: uid, sk: "submitted" }),
   ofCommand: (id: string): Key => ({ pk: "commands", sk: id }),
   session: (hash: string): Key => ({ pk: "sessions", sk: hash }),
   userSession: (uid: string, at: number, hash: string): Key => ({

@@ -8,7 +8,7 @@ import { optimistically } from "../../ports/optimistically.ts";
 import type { DialectCore } from "../core.ts";
 import { commandOf } from "./command-words.ts";
 import { stageInbox } from "./inbox.ts";
-import { requireImage } from "./job-parameters.ts";
+import { imageFor, requireImage } from "./job-parameters.ts";
 import { isBusy, type KnownJob, stateOf } from "./job-state.ts";
 import { knownJobsOf } from "./known-jobs.ts";
 import { JOB_LANE, SPACE } from "./lanes.ts";
@@ -60,7 +60,9 @@ export async function submitPipeline(
     const data: PipelineRecord = { ...item.data, pending: decided };
     const put = { ...keys.object(owner.uid, "pipeline", data.id), data };
     const answer = statesOf(known.map((one) => (free.includes(one) ? { ...one, pending: true } : one)));
-    await core.records.transact([{ put, if: item.rev }, ...replay.write(answer)]);
+    // without a condition, so that submissions at once do not keep each other up: the store counts
+    const submitted = { put: { ...keys.submitted(owner.uid), data: {} } };
+    await core.records.transact([{ put, if: item.rev }, submitted, ...replay.write(answer)]);
     return { pipeline: data, answer, seen: { known: free, rev: item.rev + 1 } };
   });
   if (!decided.pipeline) return decided.answer;
@@ -83,8 +85,9 @@ function statesOf(known: readonly KnownJob[]): object {
 }
 
 /**
- * Queues the commands of a submission that was decided, once; a refused one is taken back. While it is pending, neither
- * its jobs nor their images change, so who decided it need not read them again (`seen`).
+ * Queues the commands of a submission that was decided, once; a refused one is taken back. While it is pending, its
+ * jobs do not change, so who decided it need not read them again (`seen`), nor are their images deleted: those that are
+ * gone by now went before it was decided.
  * @throws its refusal
  */
 export async function completeSubmission(
@@ -149,7 +152,10 @@ async function draftOf(
   const known = seen ?? (await knownJobsOf(core, owner, pipeline, [id]))[0];
   if (!known) throw refusal(TEXTS.noJob);
   const { job, run: before } = known;
-  const image = requireImage(known.image, pipeline);
+  // what was seen was read before the decision
+  const image = seen
+    ? await imageFor(core, uid, pipeline, job.image ?? undefined)
+    : requireImage(known.image, pipeline);
   const staged = await stageInbox(core, owner, job);
   const { count = 0, bytes = 0 } = job.attachments ?? {};
   const input: JobRun = {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { keys, type PipelineRecord, type RunRecord } from "#lambdas/dialects/kabuto/records.ts";
 import { type KabutoClient, type KabutoGround, startKabutoGround } from "./support/kabuto-ground.ts";
 import type { ScriptedAgent } from "./support/scripted-agent.ts";
@@ -77,6 +77,36 @@ test("one that is refused is taken back", async () => {
   expect(await me.post("/pipeline/1/submit")).toEqual({ error: "Image not found" });
   expect((await me.get("/jobs"))["1"]).toMatchObject({ state: "ready", run: 0 });
   expect(await agent.work()).toEqual([]);
+});
+
+/** Does `work` after the request that comes next has read, before it writes. */
+function beforeNextWrite(work: () => Promise<unknown>): void {
+  const { records } = core();
+  const transact = records.transact.bind(records);
+  vi.spyOn(records, "transact").mockImplementationOnce(async (writes) => {
+    await work();
+    return transact(writes);
+  });
+}
+
+test("an image is not deleted under a submission, nor run by one that was decided after", async () => {
+  const me = await ground.user();
+  await me.image(agent);
+  await me.post("/pipeline", { name: "p" });
+  await me.post("/pipeline/1/job", { image_id: "1" });
+
+  beforeNextWrite(async () => expect(await me.post("/pipeline/1/submit")).toEqual({ "1": "in_queue" }));
+  expect(await me.delete("/image/1")).toEqual({
+    error: "Cannot delete an image that a queued or running job uses",
+  });
+  expect((await agent.work()).map(({ operation }) => operation)).toEqual(["job.run"]);
+
+  beforeNextWrite(async () =>
+    expect(await me.delete("/image/1")).toEqual({ status: "Successfully deleted the image" }),
+  );
+  expect(await me.post("/pipeline/1/submit")).toEqual({ error: "Image not found" });
+  expect((await agent.work()).map(({ operation }) => operation)).toEqual(["image.delete"]);
+  expect((await me.get("/jobs"))["1"]).toMatchObject({ state: "done", run: 1 });
 });
 
 test("the jobs behind a cancelled one are skipped where that was asked for", async () => {
