@@ -24,7 +24,8 @@ export class RepositoryFailed extends Error {
 export interface RepositoryFetcher {
   /**
    * The regular files of a revision: no links, no sub-repositories.
+   * @param user who has asked: one is fetched for each at a time
    * @throws RepositoryFailed; PerigeeError TOO_MANY_REQUESTS when too many are fetched; the signal's reason
    */
-  fetch(address: RepositoryAddress, signal: AbortSignal): Promise<FetchedRepository>;
+  fetch(user: string, address: RepositoryAddress, signal: AbortSignal): Promise<FetchedRepository>;
 }

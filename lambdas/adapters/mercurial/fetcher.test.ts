@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { MiB } from "#protocol/limits.ts";
 import { ensureMercurial, makeRepository, type Repository } from "#test/support/mercurial.ts";
+import { RepositoryFailed } from "../../ports/repository-fetcher.ts";
 import { MercurialFetcher, type MercurialFetcherOptions } from "./fetcher.ts";
 
 let directory: string;
@@ -24,7 +25,9 @@ beforeAll(async () => {
   await writeFile(join(at, "Dockerfile"), "FROM busybox\n");
   await writeFile(join(at, "d", "é file"), "first");
   await symlink("/etc/passwd", join(at, "link"));
-  await symlink("/etc", join(at, "directory"));
+  await symlink("/", join(at, "directory"));
+  await symlink(".", join(at, "a"));
+  await symlink(".", join(at, "b"));
   await repository.commit();
   await repository.hg("tag", "v1");
   await writeFile(join(at, "d", "é file"), "second");
@@ -49,7 +52,7 @@ const left = () => (existsSync(join(directory, "r")) ? readdirSync(join(director
 async function fetched(fetcher: MercurialFetcher, url: string, revision?: string, signal = never) {
   const internal = [new URL(url).host];
   const address = { url: new URL(url), internal, ...(revision !== undefined && { revision }) };
-  await using got = await fetcher.fetch(address, signal);
+  await using got = await fetcher.fetch("a", address, signal);
   const texts = got.files.map(async (file) => [file.path, await text(file.open())] as const);
   return Object.fromEntries(await Promise.all(texts));
 }
@@ -85,7 +88,7 @@ describe("a repository", () => {
 
   test("with more files or bytes than are taken fails before they are written", async () => {
     const few = await open({ files: 2 });
-    await expect(fetched(few, repository.url)).rejects.toThrow("it has 5 files, at most 2 are taken");
+    await expect(fetched(few, repository.url)).rejects.toThrow("it has 7 files, at most 2 are taken");
     const large = await makeRepository();
     try {
       await writeFile(join(large.directory, "zeros"), "");
@@ -95,6 +98,19 @@ describe("a repository", () => {
       await expect(fetched(small, large.url)).rejects.toThrow("it is over 4 MiB");
     } finally {
       await large.stop();
+    }
+    expect(left()).toEqual([]);
+  });
+
+  test("with a file name that is not UTF-8 cannot be had", async () => {
+    const odd = await makeRepository();
+    try {
+      await writeFile(Buffer.concat([Buffer.from(`${odd.directory}/`), Buffer.from([0x61, 0xff])]), "a");
+      await odd.commit();
+      const failed = fetched(await open(), odd.url);
+      await expect(failed).rejects.toThrow(new RepositoryFailed("a file name is not UTF-8"));
+    } finally {
+      await odd.stop();
     }
     expect(left()).toEqual([]);
   });
@@ -170,23 +186,42 @@ describe("what is refused", () => {
     expect(asked).toEqual([]);
   });
 
+  test("a redirect to another protocol", async () => {
+    let connected = 0;
+    const other = createTcpServer((socket) => {
+      connected++;
+      socket.on("error", () => undefined).destroy();
+    });
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    try {
+      const location = `ftp://127.0.0.1:${(other.address() as AddressInfo).port}/x`;
+      const url = await listen((_, answer) => answer.writeHead(302, { location }).end());
+      await expect(fetched(await open(), url)).rejects.toThrow("the server leads to another protocol, ftp");
+      expect(connected).toBe(0);
+    } finally {
+      await new Promise((resolve) => other.close(resolve));
+    }
+  });
+
   test("a name of an internal address, unless that is listed", async () => {
     const { port } = new URL(repository.url);
     const url = new URL(`http://hg.example:${port}`);
     const fetcher = await open({ resolve: async () => ["127.0.0.1"] });
-    await expect(fetcher.fetch({ url, internal: [] }, never)).rejects.toThrow(
+    await expect(fetcher.fetch("a", { url, internal: [] }, never)).rejects.toThrow(
       "hg.example is an internal address, which this ground does not list",
     );
-    await using got = await fetcher.fetch({ url, internal: [`127.0.0.1:${port}`] }, never);
+    await using got = await fetcher.fetch("a", { url, internal: [`127.0.0.1:${port}`] }, never);
     expect(got.files.map(({ path }) => path)).toContain("Dockerfile");
   });
 
   test("a name of which only some addresses are internal, and one that there is not", async () => {
     const url = new URL("http://hg.example");
     const some = await open({ resolve: async () => ["8.8.8.8", "10.0.0.1"] });
-    await expect(some.fetch({ url, internal: [] }, never)).rejects.toThrow("is an internal address");
+    await expect(some.fetch("a", { url, internal: [] }, never)).rejects.toThrow("is an internal address");
     const none = await open({ resolve: async () => [] });
-    await expect(none.fetch({ url, internal: [] }, never)).rejects.toThrow("there is no host hg.example");
+    await expect(none.fetch("a", { url, internal: [] }, never)).rejects.toThrow(
+      "there is no host hg.example",
+    );
   });
 
   test("a program that is not there", async () => {
@@ -197,6 +232,20 @@ describe("what is refused", () => {
   test("more at once than there may be", async () => {
     const fetcher = await open({ atOnce: 0 });
     await expect(fetched(fetcher, repository.url)).rejects.toMatchObject({ code: "TOO_MANY_REQUESTS" });
+  });
+
+  test("more than one at once for the same user", async () => {
+    const fetcher = await open();
+    const url = new URL(repository.url);
+    const fetch = (user: string) => fetcher.fetch(user, { url, internal: [url.host] }, never);
+    {
+      await using first = await fetch("a");
+      await expect(fetch("a")).rejects.toMatchObject({ code: "TOO_MANY_REQUESTS" });
+      await using other = await fetch("b");
+      expect(other.files.length).toBe(first.files.length);
+    }
+    await using again = await fetch("a");
+    expect(again.files.map(({ path }) => path)).toContain("Dockerfile");
   });
 });
 

@@ -1,5 +1,6 @@
+import { isUtf8 } from "node:buffer";
 import { constants, createReadStream } from "node:fs";
-import { access, lstat, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { access, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
@@ -10,8 +11,11 @@ import {
   type RepositoryFetcher,
   type RepositoryFile,
 } from "../../ports/repository-fetcher.ts";
+import { entriesBeneath } from "./entries-beneath.ts";
 import { type OneHostProxyOptions, openOneHostProxy } from "./one-host-proxy.ts";
+import { writeOnlyHttp } from "./only-http.ts";
 import { type RunHgOptions, runHg } from "./run-hg.ts";
+import { watchBytes } from "./watch-bytes.ts";
 
 export type MercurialFetcherOptions = {
   /** the program (default: looked for in the system's directories) */
@@ -22,7 +26,7 @@ export type MercurialFetcherOptions = {
   bytes?: number;
   /** files of a revision (default 10 000) */
   files?: number;
-  /** repositories that are fetched at the same time (default 4) */
+  /** repositories that are fetched at the same time, each for another user (default 4) */
   atOnce?: number;
   /** bytes of address space of a process (default 1 GiB) */
   memoryBytes?: number;
@@ -31,7 +35,6 @@ export type MercurialFetcherOptions = {
 };
 
 const PLACES = ["/usr/local/bin/hg", "/usr/bin/hg", "/bin/hg"];
-const CHECK_MS = 100;
 /** What a clone shows when no revision is asked for. */
 const SHOWN = 'first(present("@") + present("default") + tip)';
 /** A name, a number or a hash: Mercurial has a language for revisions, which is not for strangers. */
@@ -44,7 +47,8 @@ const REVISION = /^[\p{L}\p{N}_@][\p{L}\p{N}_.@/+ -]{0,199}$/u;
 export class MercurialFetcher implements RepositoryFetcher {
   readonly #directory: string;
   readonly #options: MercurialFetcherOptions;
-  #running = 0;
+  /** the users that a repository is fetched for */
+  readonly #users = new Set<string>();
 
   private constructor(directory: string, options: MercurialFetcherOptions) {
     this.#directory = directory;
@@ -57,7 +61,7 @@ export class MercurialFetcher implements RepositoryFetcher {
     return new MercurialFetcher(directory, options);
   }
 
-  async fetch(address: RepositoryAddress, signal: AbortSignal): Promise<FetchedRepository> {
+  async fetch(user: string, address: RepositoryAddress, signal: AbortSignal): Promise<FetchedRepository> {
     const { atOnce = 4, timeoutMs = 60_000 } = this.#options;
     const { revision } = address;
     if (revision !== undefined && !REVISION.test(revision)) {
@@ -65,12 +69,17 @@ export class MercurialFetcher implements RepositoryFetcher {
     }
     const hg = await this.#program();
     if (hg === undefined) throw new RepositoryFailed("not available on this ground");
-    if (this.#running >= atOnce) throw new PerigeeError("TOO_MANY_REQUESTS", "Too many repositories at once");
-    this.#running++;
+    if (this.#users.size >= atOnce || this.#users.has(user)) {
+      throw new PerigeeError("TOO_MANY_REQUESTS", "Too many repositories at once");
+    }
+    this.#users.add(user);
     let directory: string | undefined;
     const dispose = async () => {
-      this.#running--;
-      if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+      try {
+        if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+      } finally {
+        this.#users.delete(user);
+      }
     };
     const late = AbortSignal.timeout(timeoutMs);
     try {
@@ -106,40 +115,45 @@ export class MercurialFetcher implements RepositoryFetcher {
     const { bytes = 256 * MiB, timeoutMs = 60_000, memoryBytes = 1024 * MiB, resolve } = this.#options;
     const { url, internal, revision } = address;
     const port = url.port || (url.protocol === "https:" ? 443 : 80);
+    const config = await writeOnlyHttp(directory);
     await using proxy = await openOneHostProxy({
       host: `${url.hostname}:${port}`,
       internal,
       ...(resolve && { resolve }),
     });
-    const full = new AbortController();
-    const timer = setInterval(() => {
-      void bytesBeneath(directory).then((used) => {
-        if (used > 2 * bytes) full.abort(tooLarge(bytes));
-      });
-    }, CHECK_MS);
+    const stopped = new AbortController();
+    const watched = new AbortController();
+    const watching = watchBytes(directory, 2 * bytes, AbortSignal.any([signal, watched.signal])).then(
+      (over) => over && stopped.abort(tooLarge(bytes)),
+      (error: unknown) => stopped.abort(error),
+    );
+    const running = AbortSignal.any([signal, stopped.signal]);
     const run: RunHgOptions = {
       hg,
       directory,
       proxyPort: proxy.port,
-      signal: AbortSignal.any([signal, full.signal]),
+      config,
+      signal: running,
       cpuSeconds: Math.ceil(timeoutMs / 1000),
       memoryBytes,
       fileBytes: bytes,
     };
     const wanted = revision === undefined ? SHOWN : `"${revision}"`;
     try {
-      await runHg(["clone", "--noupdate", "--pull", "--", url.href, "repository"], run);
+      const quiet = { ...run, quiet: true };
+      await runHg(["clone", "--noupdate", "--pull", "--", url.href, "repository"], quiet);
       const there = ["--cwd", "repository"];
       await this.#assertBounds(await runHg(["files", ...there, `--rev=${wanted}`, "-T", "{size}\\n"], run));
-      await runHg(["archive", ...there, `--rev=${wanted}`, "--type=files", "../files"], run);
-      return await regularFiles(join(directory, "files"));
+      await runHg(["archive", ...there, `--rev=${wanted}`, "--type=files", "../files"], quiet);
+      return await regularFiles(join(directory, "files"), running);
     } catch (error) {
       if (error instanceof RepositoryFailed && proxy.refused !== undefined) {
         throw new RepositoryFailed(proxy.refused, { cause: error });
       }
       throw error;
     } finally {
-      clearInterval(timer);
+      watched.abort();
+      await watching;
     }
   }
 
@@ -159,24 +173,14 @@ function tooLarge(bytes: number): RepositoryFailed {
 }
 
 /** All regular files beneath a directory; what it has no right to be is left out. */
-async function regularFiles(root: string): Promise<RepositoryFile[]> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+async function regularFiles(root: string, signal: AbortSignal): Promise<RepositoryFile[]> {
   const files: RepositoryFile[] = [];
-  for (const entry of entries) {
+  for await (const { at: bytes, entry, size } of entriesBeneath(root, signal)) {
     if (!entry.isFile()) continue;
-    const at = join(entry.parentPath, entry.name);
-    const { size } = await lstat(at);
+    if (!isUtf8(bytes)) throw new RepositoryFailed("a file name is not UTF-8");
+    const at = bytes.toString();
     const open = () => createReadStream(at, { flags: constants.O_RDONLY | constants.O_NOFOLLOW } as object);
     files.push({ path: at.slice(root.length + 1), size, open });
   }
   return files;
-}
-
-async function bytesBeneath(root: string): Promise<number> {
-  let sum = 0;
-  for (const name of await readdir(root, { recursive: true }).catch(() => [])) {
-    const stats = await lstat(join(root, name)).catch(() => undefined);
-    sum += (stats?.blocks ?? 0) * 512;
-  }
-  return sum;
 }

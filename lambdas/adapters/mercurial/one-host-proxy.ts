@@ -1,5 +1,11 @@
 import { lookup } from "node:dns/promises";
-import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from "node:http";
 import { type AddressInfo, connect, isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { isInternal } from "./internal-address.ts";
@@ -18,6 +24,18 @@ export type OneHostProxy = AsyncDisposable & {
   /** why something was refused: the first reason */
   readonly refused: string | undefined;
 };
+
+const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
 
 const system = async (name: string) => (await lookup(name, { all: true })).map(({ address }) => address);
 
@@ -60,19 +78,26 @@ export async function openOneHostProxy(options: OneHostProxyOptions): Promise<On
     const host = url?.protocol === "http:" ? `${url.hostname}:${url.port || 80}` : String(url?.host);
     const address = await addressFor(host);
     if (address === undefined || !url) return answer.writeHead(403).end();
-    const { "proxy-connection": _, "proxy-authorization": __, ...headers } = incoming.headers;
     const outgoing = request({
       host: address,
       port,
       method: incoming.method,
       path: `${url.pathname}${url.search}`,
-      headers: { ...headers, connection: "close" },
+      headers: { ...endToEnd(incoming.headers), connection: "close" },
     });
-    outgoing.once("error", () => answer.destroy());
+    outgoing.on("error", () => answer.destroy());
+    answer.on("error", () => outgoing.destroy());
     answer.once("close", () => outgoing.destroy());
     outgoing.once("response", (response) => {
-      answer.writeHead(response.statusCode ?? 502, response.headers);
-      response.once("error", () => answer.destroy());
+      response.on("error", () => answer.destroy());
+      try {
+        answer.writeHead(response.statusCode ?? 502, endToEnd(response.headers));
+      } catch {
+        // a status or a header that there is not
+        outgoing.destroy();
+        answer.destroy();
+        return;
+      }
       response.pipe(answer);
     });
     incoming.pipe(outgoing);
@@ -100,8 +125,12 @@ export async function openOneHostProxy(options: OneHostProxyOptions): Promise<On
     return undefined;
   };
 
-  const server = createServer((incoming, answer) => void forward(incoming, answer));
-  server.on("connect", (incoming, socket, head) => void tunnel(incoming, socket, head));
+  const server = createServer((incoming, answer) => {
+    forward(incoming, answer).catch(() => answer.destroy());
+  });
+  server.on("connect", (incoming, socket, head) => {
+    tunnel(incoming, socket, head).catch(() => socket.destroy());
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", resolve);
@@ -117,6 +146,13 @@ export async function openOneHostProxy(options: OneHostProxyOptions): Promise<On
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** Headers without those that are for one connection alone. */
+function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const named = (headers.connection ?? "").split(",").map((name) => name.trim().toLowerCase());
+  const left = new Set([...HOP_BY_HOP, ...named]);
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !left.has(name)));
 }
 
 function hostOf(address: string, port: number): string {

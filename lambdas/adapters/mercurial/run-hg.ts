@@ -8,6 +8,10 @@ export type RunHgOptions = {
   directory: string;
   /** of the one way out */
   proxyPort: number;
+  /** further settings */
+  config: Record<string, string>;
+  /** what it writes is of no interest (default false) */
+  quiet?: boolean;
   signal: AbortSignal;
   /** seconds of CPU */
   cpuSeconds: number;
@@ -17,7 +21,7 @@ export type RunHgOptions = {
   fileBytes: number;
 };
 
-/** Bytes of its output and of its errors that are kept. */
+/** Bytes of its output and of its errors that it may write. */
 const OUTPUT_BYTES = 8 * 1024 * 1024;
 const ERROR_BYTES = 64 * 1024;
 
@@ -26,7 +30,7 @@ const LIMITED =
   'ulimit -t "$1" && ulimit -v "$2" && ulimit -f "$3" && ulimit -c 0 && shift 3 && exec "$@" </dev/null';
 
 /** Nothing of the machine's or a user's settings counts, and the proxy is used for every host, this one too. */
-function configOf(port: number): string[] {
+function configOf(port: number, further: Record<string, string>): string[] {
   const config = {
     "ui.interactive": "False",
     "ui.merge": "internal:fail",
@@ -41,23 +45,26 @@ function configOf(port: number): string[] {
     "extensions.lfs": "!",
     "extensions.largefiles": "!",
     "worker.enabled": "False",
+    ...further,
   };
   return Object.entries(config).flatMap(([key, value]) => ["--config", `${key}=${value}`]);
 }
 
 /**
  * Runs Mercurial in a process group of its own, which has ended when this settles.
- * @returns what it wrote
+ * @returns what it wrote; nothing when it is quiet
  * @throws RepositoryFailed with what it said; the signal's reason
  */
 export async function runHg(args: readonly string[], options: RunHgOptions): Promise<string> {
-  const { hg, directory, proxyPort, signal, cpuSeconds, memoryBytes, fileBytes } = options;
+  const { hg, directory, proxyPort, signal, cpuSeconds, memoryBytes, fileBytes, quiet = false } = options;
   signal.throwIfAborted();
   const limits = [cpuSeconds, Math.floor(memoryBytes / 1024), Math.ceil(fileBytes / 1024)].map(String);
-  const child = spawn("/bin/sh", ["-c", LIMITED, "sh", ...limits, hg, ...configOf(proxyPort), ...args], {
+  const settings = configOf(proxyPort, options.config);
+  const command = [hg, ...settings, ...(quiet ? ["--quiet"] : []), ...args];
+  const child = spawn("/bin/sh", ["-c", LIMITED, "sh", ...limits, ...command], {
     cwd: directory,
     detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", quiet ? "ignore" : "pipe", "pipe"],
     env: {
       PATH: "/usr/local/bin:/usr/bin:/bin",
       HOME: directory,
@@ -66,6 +73,8 @@ export async function runHg(args: readonly string[], options: RunHgOptions): Pro
       HGPLAIN: "1",
       HGENCODING: "UTF-8",
       LC_ALL: "C.UTF-8",
+      ftp_proxy: `http://127.0.0.1:${proxyPort}`,
+      all_proxy: `http://127.0.0.1:${proxyPort}`,
     },
   });
   const kill = () => {
@@ -76,8 +85,8 @@ export async function runHg(args: readonly string[], options: RunHgOptions): Pro
     }
   };
   signal.addEventListener("abort", kill, { once: true });
-  const output = gather(child.stdout, OUTPUT_BYTES);
-  const errors = gather(child.stderr, ERROR_BYTES);
+  const output = gather(child.stdout, OUTPUT_BYTES, kill);
+  const errors = gather(child.stderr, ERROR_BYTES, kill);
   try {
     const [code, killedBy] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
       child.once("error", reject);
@@ -86,6 +95,7 @@ export async function runHg(args: readonly string[], options: RunHgOptions): Pro
     kill();
     await Promise.all([output.ended, errors.ended]);
     signal.throwIfAborted();
+    if (output.over || errors.over) throw new RepositoryFailed("Mercurial has too much to say about it");
     // 1 without a word: there is nothing to list
     if (code === 0 || (code === 1 && errors.text() === "")) return output.text();
     throw new RepositoryFailed(reasonOf(errors.text(), directory, killedBy));
@@ -95,15 +105,21 @@ export async function runHg(args: readonly string[], options: RunHgOptions): Pro
   }
 }
 
-/** The newest bytes of a stream. */
-function gather(stream: NodeJS.ReadableStream, most: number) {
-  let kept = Buffer.alloc(0);
-  stream.on("data", (chunk: Buffer) => {
-    kept = Buffer.concat([kept, chunk]).subarray(-most);
+/** What a stream says; `tooMuch` is called when that is over `most` bytes, and nothing more is kept. */
+function gather(stream: NodeJS.ReadableStream | null, most: number, tooMuch: () => void) {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  stream?.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes <= most) chunks.push(chunk);
+    else tooMuch();
   });
   return {
-    ended: new Promise((resolve) => stream.once("close", resolve)),
-    text: () => kept.toString(),
+    ended: stream && new Promise((resolve) => stream.once("close", resolve)),
+    get over() {
+      return bytes > most;
+    },
+    text: () => Buffer.concat(chunks).toString(),
   };
 }
 

@@ -39,18 +39,18 @@ export async function attachedContext(
 
 /**
  * The context that a repository is; attachments do not count.
- * @param of where its files are staged, how many bytes they may have, and which numbers are taken
+ * @param of whose it is, where its files are staged, how many bytes they may have, and which numbers are taken
  * @throws RepositoryFailed; QUOTA_EXCEEDED, STORAGE_FULL
  */
 export async function repositoryContext(
   core: DialectCore,
   url: string,
-  of: { prefix: string; allowance: number; firstNumber: number },
+  of: { user: string; prefix: string; allowance: number; firstNumber: number },
   signal: AbortSignal,
 ): Promise<BuildContext> {
   const address = repositoryAddress(url, repositoryPrefixes(core));
   if (!core.repositories) throw new RepositoryFailed("not available on this ground");
-  await using fetched = await core.repositories.fetch(address, signal);
+  await using fetched = await core.repositories.fetch(of.user, address, signal);
   const own = fetched.files.find(({ path }) => path === DOCKERFILE);
   if (!own) throw new NoDockerfile();
   if (own.size > DOCKERFILE_BYTES) throw new RepositoryFailed("its Dockerfile is over 64 KiB");

@@ -132,7 +132,7 @@ function failed(error: string, output: string | null = null): BuildEnd {
 async function contextOf(
   c: DialectContext,
   core: DialectCore,
-  { prefix, allowance }: Reservation<"image.build">,
+  { command, prefix, allowance }: Reservation<"image.build">,
   given: Given,
   attachments: readonly Attachment[],
 ): Promise<BuildContext | BuildEnd> {
@@ -140,7 +140,7 @@ async function contextOf(
   if (url === undefined) return attachedContext(core, prefix("_"), given, attachments);
   const firstNumber = Math.max(-1, ...attachments.map(({ n }) => n)) + 1;
   try {
-    const of = { prefix: prefix("_"), allowance, firstNumber };
+    const of = { user: command.user, prefix: prefix("_"), allowance, firstNumber };
     return await repositoryContext(core, url, of, c.req.raw.signal);
   } catch (error) {
     if (error instanceof NoDockerfile) return failed("Repository has no file named 'Dockerfile'");
