@@ -1,17 +1,17 @@
-import { lstat } from "node:fs/promises";
+import { lstat, rmdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { failureFrom } from "../client.ts";
-import { CliFailure } from "../failure.ts";
+import { CliFailure, EXIT } from "../failure.ts";
+import { mustBeFree } from "../files/must-be-free.ts";
 import { PartFile } from "../files/part-file.ts";
 import type { Unpacked } from "../files/unpack-into.ts";
-import { RangeMismatch, rangeHeaders, receive } from "../http/download.ts";
-import { isCut, networkFailure } from "../http/network-error.ts";
+import { rangeHeaders } from "../http/download.ts";
+import { type DownloadSource, receiveThroughCuts } from "../http/receive-through-cuts.ts";
 import type { Session } from "../session.ts";
 import { ask } from "./api.ts";
 import { type JobPlace, pathOf } from "./job.ts";
 
 const IDLE_MS = 120_000;
-const MAX_CUTS = 5;
 
 /** Where results came to: a directory, or with `zip` the file; neither when the job left none. */
 export type Results = Unpacked & { directory?: string; file?: string };
@@ -27,12 +27,12 @@ export async function fetchResults(
   target: string,
   zip: boolean,
 ): Promise<Results> {
-  await mustBeFree(target);
+  await mustBePlace(target);
   const { client, output, signal } = session;
   const { edge, url } = client.options;
   const part = await PartFile.open(resolve(target), { url, edge, path: `${pathOf(job)}?result` });
   try {
-    await receiveAll(session, job, part);
+    await receiveThroughCuts(session, zipOf(session, job), part, "receiving results");
     if (zip) {
       const size = part.offset;
       await part.finish();
@@ -46,39 +46,28 @@ export async function fetchResults(
     await part.discard();
     if (found.files > 0) return { ...found, directory: resolve(target) };
     // nothing was left: nor is an empty directory here
-    const { rmdir } = await import("node:fs/promises");
     await rmdir(resolve(target));
     return found;
   } catch (error) {
-    if (error instanceof CliFailure && error.exit !== 6) await part.discard();
+    if (error instanceof CliFailure && error.exit !== EXIT.unreachable) await part.discard();
     else await part.leave();
     throw error;
   }
 }
 
 /** @throws CliFailure LOCAL_FILE when something is there, or the directory around it is none */
-export async function mustBeFree(target: string): Promise<void> {
+export async function mustBePlace(target: string): Promise<void> {
   const around = dirname(resolve(target));
   const kind = await lstat(around).catch(() => undefined);
   if (!kind) throw new CliFailure("LOCAL_FILE", `there is no directory ${around}`);
-  if (!(await lstat(target).catch(() => undefined))) return;
-  throw new CliFailure("LOCAL_FILE", `${target} exists already`, {
-    hint: "move it away, or name another place with -o",
-  });
+  await mustBeFree(target);
 }
 
-async function receiveAll(session: Session, job: JobPlace, part: PartFile): Promise<void> {
-  const { client, output, signal } = session;
-  const from = part.offset;
-  for (let cuts = 0; ; ) {
-    const before = part.offset;
-    try {
-      const call = {
-        method: "GET",
-        path: `${pathOf(job)}?result`,
-        headers: rangeHeaders(part),
-        idleMs: IDLE_MS,
-      } as const;
+function zipOf({ client }: Session, job: JobPlace): DownloadSource {
+  return {
+    async open(sink) {
+      const path = `${pathOf(job)}?result`;
+      const call = { method: "GET", path, headers: rangeHeaders(sink), idleMs: IDLE_MS } as const;
       const answer = await client.send(call);
       if (answer.status >= 300) throw await failureFrom(answer);
       if (answer.headers["content-type"]?.startsWith("application/json")) {
@@ -87,20 +76,7 @@ async function receiveAll(session: Session, job: JobPlace, part: PartFile): Prom
         await ask(client, call, client.patience());
         throw new CliFailure("BAD_ANSWER", "the results are no zip");
       }
-      await receive(answer, part, true, (done, total) =>
-        output.step("receiving results", { done, total, from }),
-      );
-      output.clear();
-      return;
-    } catch (error) {
-      if (signal.aborted) throw error;
-      const unfit =
-        error instanceof RangeMismatch || (error instanceof CliFailure && error.fields.status === 416);
-      if (!isCut(error) && !unfit) throw networkFailure(error, session.url);
-      cuts = part.offset > before ? 1 : cuts + 1;
-      if (cuts > MAX_CUTS || client.options.waitMs === 0) throw networkFailure(error, session.url);
-      if (unfit && part.offset > 0) await part.restart();
-      await client.patience().pause(200 * 2 ** cuts);
-    }
-  }
+      return { answer, same: true };
+    },
+  };
 }

@@ -4,7 +4,7 @@ import { query } from "../options.ts";
 import { duration, safe } from "../output/text.ts";
 import { writeOut } from "../output/write-out.ts";
 import type { Patience } from "../patience.ts";
-import { ask, askAgain, lostContact } from "./api.ts";
+import { askAgain, lostContact } from "./api.ts";
 import { hasEnded, type Job, type JobPlace, readJob, standing } from "./job.ts";
 
 export type LogRow = { id: number; job: number; logline: string; time?: string };
@@ -79,9 +79,4 @@ async function sayStanding(client: Client, job: Job, patience: Patience): Promis
     });
   }
   client.options.output.waiting(text, { job: job.id, state: job.state });
-}
-
-/** A kill or a cancel, as the API answers it. @throws CliFailure with the text of a refusal */
-export async function endJob(client: Client, path: string, patience: Patience): Promise<void> {
-  await ask(client, { method: "POST", path }, patience);
 }

@@ -1,13 +1,13 @@
 import { Client } from "../client.ts";
 import { CliFailure, EXIT } from "../failure.ts";
 import { collectFiles } from "../files/collect.ts";
-import { bytes } from "../output/text.ts";
+import { bytes, fileCount } from "../output/text.ts";
 import type { Patience } from "../patience.ts";
 import type { Session } from "../session.ts";
 import { quoteWord } from "../shell-words.ts";
 import { ask } from "./api.ts";
-import { fetchResults, mustBeFree, type Results } from "./fetch-results.ts";
-import { endJob, followJob, rowsOnStdout, type WriteRows } from "./follow-job.ts";
+import { fetchResults, mustBePlace, type Results } from "./fetch-results.ts";
+import { followJob, rowsOnStdout, type WriteRows } from "./follow-job.ts";
 import { attached, type ImageOptions, imageOf } from "./image-of.ts";
 import { type Job, type JobPlace, pathOf, standing } from "./job.ts";
 
@@ -29,7 +29,7 @@ export async function runJob(
   options: RunOptions,
 ): Promise<number> {
   const { client, output } = session;
-  if (options.output !== undefined && options.results !== false) await mustBeFree(options.output);
+  if (options.output !== undefined && options.results !== false) await mustBePlace(options.output);
   const patience = client.patience();
   const key = options.key ?? crypto.randomUUID();
   let place: JobPlace | undefined;
@@ -131,20 +131,20 @@ function tell({ output }: Session, job: Job, results: Results | undefined): void
 }
 
 function filesText({ files, bytes: size }: Results): string {
-  return `${files === 1 ? "1 file" : `${files} files`}, ${bytes(size)},`;
+  return `${fileCount(files)}, ${bytes(size)},`;
 }
 
 const rowsAsNotices: WriteRows = async (rows) => {
   process.stderr.write(rows.map((row) => `${JSON.stringify({ row })}\n`).join(""));
 };
 
-/** Ctrl-C cancels the job; a SIGTERM, as at the end of a log-in, leaves it. @returns what its user is told */
+/** Cancels the job on SIGINT (Ctrl-C); on SIGTERM, as when a terminal closes, it runs on. @returns the message for the user */
 async function onInterrupt(client: Client, place: JobPlace): Promise<string> {
   const go = `follow it: perigee kabuto logs -f ${place.id}; cancel it: perigee kabuto cancel ${place.id}`;
   if (client.options.signal.reason === "SIGTERM") return `job ${place.id} goes on. ${go}`;
   const own = new Client({ ...client.options, signal: AbortSignal.timeout(CANCEL_MS) });
   try {
-    await endJob(own, `${pathOf(place)}/cancel`, own.patience());
+    await ask(own, { method: "POST", path: `${pathOf(place)}/cancel` }, own.patience());
     return `job ${place.id} was cancelled: perigee kabuto jobs ${place.id}`;
   } catch (error) {
     const why = error instanceof CliFailure ? error.message : "the ground does not answer";

@@ -30,6 +30,11 @@ export function bytes(value: unknown): string {
   return `${unit === 0 ? rest : rest.toFixed(1)} ${units[unit]}`;
 }
 
+/** 1 → "1 file". */
+export function fileCount(files: number): string {
+  return files === 1 ? "1 file" : `${files} files`;
+}
+
 /** 95000 ms → "1m35s". */
 export function duration(ms: number): string {
   const s = Math.max(0, Math.round(ms / 1000));

@@ -1,16 +1,17 @@
 import { once } from "node:events";
-import { lstat, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { acceptedId, type Client, failureFrom, readJson } from "../client.ts";
 import { CliFailure, usage } from "../failure.ts";
+import { mustBeFree } from "../files/must-be-free.ts";
 import { PartFile } from "../files/part-file.ts";
 import { followToSuccess } from "../follow.ts";
 import type { Answer } from "../http/call.ts";
-import { isTar, RangeMismatch, rangeHeaders, receive, type Sink } from "../http/download.ts";
-import { isCut, networkFailure } from "../http/network-error.ts";
+import { isTar, rangeHeaders, type Sink } from "../http/download.ts";
+import { type DownloadSource, receiveThroughCuts } from "../http/receive-through-cuts.ts";
 import { query, type VolumeOptions, volumeFields, withVolume } from "../options.ts";
-import { bytes, safe } from "../output/text.ts";
+import { bytes, fileCount, safe } from "../output/text.ts";
 import type { Patience } from "../patience.ts";
 import { action, type Session } from "../session.ts";
 
@@ -18,7 +19,6 @@ type Options = VolumeOptions & { output?: string; extract?: boolean };
 
 const IDLE_MS = 120_000;
 const RELEASE_MS = 10_000;
-const MAX_CUTS = 5;
 
 /** `perigee downlink`: a file, or a directory as a tar. */
 export function registerDownlink(program: Command): void {
@@ -60,7 +60,7 @@ async function downlink(session: Session, [path]: [string], options: Options): P
       await part.discard();
       const data = { path, directory: target, ...found };
       output.result({ message: "Successfully downlinked directory", data }, () => {
-        return `Unpacked ${found.files === 1 ? "1 file" : `${found.files} files`}, ${bytes(found.bytes)}, to ${safe(target)}`;
+        return `Unpacked ${fileCount(found.files)}, ${bytes(found.bytes)}, to ${safe(target)}`;
       });
       return;
     }
@@ -79,40 +79,16 @@ async function downlink(session: Session, [path]: [string], options: Options): P
   }
 }
 
-/** Receives everything. After a cut it continues where the connection broke, as long as there is progress. */
 async function transfer(session: Session, source: Source, sink: Sink): Promise<Answer> {
-  const { output, client, signal } = session;
-  const from = sink.offset;
-  for (let cuts = 0; ; ) {
-    const before = sink.offset;
-    try {
-      const { answer, same } = await source.open(sink);
-      await receive(answer, sink, same, (done, total) => output.step("downlinking", { done, total, from }));
-      client.current = undefined;
-      output.clear();
-      // It expires after a day anyway, so a ground that fails to delete it now is no error.
-      await source.release().catch(() => undefined);
-      return answer;
-    } catch (error) {
-      if (signal.aborted) throw error;
-      const unfit =
-        error instanceof RangeMismatch || (error instanceof CliFailure && error.fields.status === 416);
-      if (!isCut(error) && !unfit) throw networkFailure(error, session.url);
-      cuts = sink.offset > before ? 1 : cuts + 1;
-      if (cuts > MAX_CUTS || client.options.waitMs === 0) throw networkFailure(error, session.url);
-      if (unfit) {
-        source.forget();
-        if (sink.offset > 0) await sink.restart();
-        continue;
-      }
-      output.notice(`the connection was cut after ${bytes(sink.offset)}; going on from there`);
-      await client.patience().pause(200 * 2 ** cuts);
-    }
-  }
+  const answer = await receiveThroughCuts(session, source, sink, "downlinking");
+  session.client.current = undefined;
+  // It expires after a day anyway, so a ground that fails to delete it now is no error.
+  await source.release().catch(() => undefined);
+  return answer;
 }
 
 /** One file on the edge, fetched as often as needed, but brought to the ground only once if possible. */
-class Source {
+class Source implements DownloadSource {
   readonly #client: Client;
   readonly #path: string;
   readonly #patience: Patience;
@@ -195,17 +171,6 @@ async function targetFor(name: string, { output }: Options): Promise<string> {
 
 async function isNamedByHand({ output }: Options): Promise<boolean> {
   return output !== undefined && !(await isExistingDirectory(output));
-}
-
-async function mustBeFree(target: string): Promise<void> {
-  try {
-    await lstat(target);
-  } catch {
-    return;
-  }
-  throw new CliFailure("LOCAL_FILE", `${target} exists already`, {
-    hint: "move it away, or name another place with -o",
-  });
 }
 
 async function isExistingDirectory(path: string): Promise<boolean> {

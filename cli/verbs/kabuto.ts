@@ -1,11 +1,11 @@
 import { type Command, Option } from "commander";
-import { endJob } from "../kabuto/follow-job.ts";
+import { ask } from "../kabuto/api.ts";
 import { findJob, type Job, jobsOf, pathOf, placeOf, standing } from "../kabuto/job.ts";
 import { type RunOptions, runJob } from "../kabuto/run-job.ts";
 import { showLog } from "../kabuto/show-log.ts";
 import { minutes, wholeNumber } from "../options.ts";
 import { record } from "../output/table.ts";
-import { bytes, safe, time } from "../output/text.ts";
+import { bytes, fileCount, safe, time } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
 
 type JobsOptions = { pipeline?: number; state?: string };
@@ -144,15 +144,14 @@ async function results(
   output.result({ message: "Results", data: found }, () => {
     if (found.file) return `Wrote ${safe(found.file)}, ${bytes(found.bytes)}`;
     if (!found.directory) return "The job left no results";
-    const count = found.files === 1 ? "1 file" : `${found.files} files`;
-    return `Unpacked ${count}, ${bytes(found.bytes)}, to ${safe(found.directory)}`;
+    return `Unpacked ${fileCount(found.files)}, ${bytes(found.bytes)}, to ${safe(found.directory)}`;
   });
 }
 
 async function end({ client, output }: Session, id: number, verb: "kill" | "cancel"): Promise<undefined> {
   const patience = client.patience();
   const job = await findJob(client, id, patience);
-  await endJob(client, `${pathOf(placeOf(job))}/${verb}`, patience);
+  await ask(client, { method: "POST", path: `${pathOf(placeOf(job))}/${verb}` }, patience);
   const text =
     verb === "kill" ? `Job ${id} is killed as soon as its edge hears of it` : `Job ${id} is cancelled`;
   output.result({ message: "Success", data: { job: id } }, () => text);

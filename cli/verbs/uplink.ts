@@ -7,7 +7,7 @@ import { collectFiles, type LocalFile } from "../files/collect.ts";
 import { followToSuccess } from "../follow.ts";
 import { multipart } from "../http/multipart.ts";
 import { type VolumeOptions, volumeFields, withVolume } from "../options.ts";
-import { bytes, duration } from "../output/text.ts";
+import { bytes, duration, fileCount } from "../output/text.ts";
 import type { Target } from "../parts/uplink-in-parts.ts";
 import { action, type Session } from "../session.ts";
 
@@ -37,8 +37,7 @@ async function uplink(
   const target = { dest_path: options.dest || undefined, ...volumeFields(options) };
   const body = await sendFiles(session, files, target, total);
   output.result(body, () => {
-    const count = files.length === 1 ? "1 file" : `${files.length} files`;
-    return `Uplinked ${count}, ${bytes(total)}, in ${duration(performance.now() - began)}`;
+    return `Uplinked ${fileCount(files.length)}, ${bytes(total)}, in ${duration(performance.now() - began)}`;
   });
 }
 
