@@ -1,3 +1,4 @@
+import { commaList } from "#protocol/comma-list.ts";
 import { chosenDialects } from "./dialects/chosen-dialects.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { DIALECTS } from "./dialects/index.ts";
@@ -17,9 +18,7 @@ export type GroundSettings = Pick<GroundOptions, "quota" | "widths" | "publicHos
  * @throws Error that names the setting and what is wrong with it
  */
 export function groundSettings(environment: NodeJS.ProcessEnv): GroundSettings {
-  const publicHosts = (environment.PERIGEE_PUBLIC_HOSTS ?? "")
-    .split(",")
-    .flatMap((host) => host.trim() || []);
+  const publicHosts = commaList(environment.PERIGEE_PUBLIC_HOSTS);
   // its rule is checked here, as the other settings' are
   void new PublicHosts({ hosts: publicHosts });
   const dialects = chosenDialects(DIALECTS, environment.PERIGEE_DIALECTS);

@@ -1,3 +1,4 @@
+import { BoundedMap } from "#protocol/bounded-map.ts";
 import type { Account, Accounts } from "./accounts.ts";
 
 /** Cached entries of each kind; the oldest are dropped first. */
@@ -43,7 +44,7 @@ export class RecentAccounts {
 class Recent<V> {
   readonly #ms: number;
   readonly #now: () => number;
-  readonly #known = new Map<string, { value: V; at: number }>();
+  readonly #known = new BoundedMap<string, { value: V; at: number }>(MOST);
 
   constructor({ ms, now }: { ms: number; now: () => number }) {
     this.#ms = ms;
@@ -59,7 +60,6 @@ class Recent<V> {
     const value = await read();
     if (value === undefined) return value;
     this.#known.set(key, { value, at });
-    if (this.#known.size > MOST) this.#known.delete(this.#known.keys().next().value!);
     return value;
   }
 }

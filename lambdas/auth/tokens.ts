@@ -1,6 +1,7 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { type JWTPayload, jwtVerify, SignJWT } from "jose";
 import * as z from "zod";
+import { BoundedMap } from "#protocol/bounded-map.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 
 const ISSUER = "perigee";
@@ -48,7 +49,7 @@ export class Tokens {
   #ring: Promise<Keyring> | undefined;
   #loadedAt = Number.NEGATIVE_INFINITY;
   #reloading: Promise<Keyring | undefined> | undefined;
-  readonly #checked = new Map<string, Checked>();
+  readonly #checked = new BoundedMap<string, Checked>(MOST_CHECKED);
 
   /**
    * @param keys a function is called when the first token is made or checked, again after a failure, and when a
@@ -113,7 +114,6 @@ export class Tokens {
       currentDate: new Date(this.#now()),
     });
     this.#checked.set(token, { kid, key: key!, payload });
-    if (this.#checked.size > MOST_CHECKED) this.#checked.delete(this.#checked.keys().next().value!);
     return payload;
   }
 

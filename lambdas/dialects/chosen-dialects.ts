@@ -1,3 +1,4 @@
+import { commaList } from "#protocol/comma-list.ts";
 import type { Dialect } from "./dialect.ts";
 
 /**
@@ -5,7 +6,7 @@ import type { Dialect } from "./dialect.ts";
  * @throws Error that names what is none of them
  */
 export function chosenDialects(all: readonly Dialect[], names: string | undefined): readonly Dialect[] {
-  const chosen = (names ?? "").split(",").flatMap((name) => name.trim() || []);
+  const chosen = commaList(names);
   if (chosen.length === 0) return all;
   const known = all.map(({ name }) => name);
   const unknown = chosen.find((name) => !known.includes(name));

@@ -1,3 +1,4 @@
+import { commaList } from "#protocol/comma-list.ts";
 import { MAX_WIDTH } from "../ledger/lane-options.ts";
 import type { Dialect } from "./dialect.ts";
 
@@ -8,7 +9,7 @@ import type { Dialect } from "./dialect.ts";
 export function laneWidths(all: readonly Dialect[], text: string | undefined): Record<string, number> {
   const lanes = new Map(all.flatMap((dialect) => dialect.lanes).map((lane) => [lane.name, lane]));
   const widths = new Map<string, number>();
-  for (const item of (text ?? "").split(",").flatMap((item) => item.trim() || [])) {
+  for (const item of commaList(text)) {
     const [, name = "", digits = ""] = /^([^=]+)=(\d{1,4})$/.exec(item) ?? [];
     const width = Number(digits);
     if (name === "" || width < 1 || width > MAX_WIDTH) {

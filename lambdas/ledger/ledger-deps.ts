@@ -3,7 +3,6 @@ import { ConditionFailed, type LedgerStore } from "../ports/ledger-store.ts";
 import type { EndRecords, LaneChanges } from "./changes.ts";
 import type { Command } from "./command.ts";
 import type { Lanes } from "./lane-options.ts";
-import type { RecordedLanes } from "./recorded-lanes.ts";
 
 /** Times (ms) by which the ledger gives up what nobody goes on with. */
 export type LedgerLimits = Record<
@@ -16,7 +15,8 @@ export type LedgerDeps = {
   store: LedgerStore;
   changes: LaneChanges;
   lanes: Lanes;
-  recorded: RecordedLanes;
+  /** names of the lanes with a record, by edge, as this process saw them last: a hint of what to ask for, no more */
+  recorded: Map<string, readonly string[]>;
   limits: LedgerLimits;
   /** the ground's clock, ms since 1970 */
   now: () => number;

@@ -1,3 +1,4 @@
+import { BoundedMap } from "#protocol/bounded-map.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { Outcome, Progress } from "#protocol/wire.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
@@ -16,7 +17,6 @@ import { ahead, type Lane, nextToClaim } from "./lane.ts";
 import { FIRST_LANE_OPTIONS, type LaneOptions, Lanes } from "./lane-options.ts";
 import type { LedgerDeps, LedgerLimits } from "./ledger-deps.ts";
 import { type CommandProgress, noteProgress, type Stops } from "./progress.ts";
-import { RecordedLanes } from "./recorded-lanes.ts";
 import { requireEpoch } from "./refusals.ts";
 import { type Ending, type Finished, finish, type Reported } from "./report.ts";
 import { startAgent } from "./start.ts";
@@ -37,6 +37,9 @@ export type LedgerOptions = {
   endWithoutRecords?: LedgerDeps["endWithoutRecords"];
 };
 
+/** Edges whose lanes are remembered. */
+const MOST_REMEMBERED = 10_000;
+
 /** Characters of a ULID. */
 const ID_LENGTH = 26;
 
@@ -55,7 +58,7 @@ export class Ledger {
     const lanes = new Lanes(options.lanes ?? [first], options.widths);
     const changes = new LaneChanges(store, lanes);
     const { now = Date.now, endWithoutRecords = () => {} } = options;
-    const recorded = new RecordedLanes();
+    const recorded = new BoundedMap<string, readonly string[]>(MOST_REMEMBERED);
     this.#deps = { store, changes, lanes, recorded, limits, now, endWithoutRecords };
   }
 

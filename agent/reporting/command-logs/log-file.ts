@@ -1,12 +1,10 @@
 import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { KiB, LIMITS } from "#protocol/limits.ts";
-import { leftOutRow } from "#protocol/log-notes.ts";
+import { BEGUN_AGAIN_ROW, leftOutRow } from "#protocol/log-notes.ts";
 import { CUT, cutBytes } from "../../files/cut-bytes.ts";
 import { isErrno } from "../../files/directory.ts";
 import { LogEnd } from "./log-end.ts";
 
-/** What a log says where a command that was cut off is done again. */
-const AGAIN = "… the agent started anew, and the work begins again\n";
 /** Bytes from the beginning of a log: with its end and a note between them it is within its bound. */
 const BEGINNING = LIMITS.logBytes - LIMITS.logEndBytes - KiB;
 
@@ -46,7 +44,7 @@ export class LogFile {
 
   /** Adds text that may hold several lines. */
   write(text: string): void {
-    if (this.#again) this.#add(AGAIN);
+    if (this.#again) this.#add(`${BEGUN_AGAIN_ROW}\n`);
     this.#again = false;
     for (const line of text.replace(/\n$/, "").split("\n")) {
       const text = cutBytes(Buffer.from(line), LIMITS.logLineBytes, CUT);

@@ -1,11 +1,8 @@
-import { leftOutOf } from "#protocol/log-notes.ts";
+import { isBegunAgain, leftOutOf } from "#protocol/log-notes.ts";
 import type { RowPage } from "../../logs/log-rows.ts";
 
 /** Bytes of the objects that are shown of a build's output: the newest. */
 const OUTPUT_BYTES = 1024 * 1024;
-
-/** The agent's own note where a build that was cut off is done again (agent/reporting/command-logs/log-file.ts). */
-const AGAIN = "… the agent started anew";
 
 type Line = { text: string; bytes: number };
 
@@ -22,14 +19,14 @@ export class BuildOutput {
     if (dropped && first)
       this.#leftOut = Math.max(this.#leftOut, first.cursor - Buffer.byteLength(first.text));
     for (const row of rows) {
-      const { text, time } = row;
+      const { text } = row;
       const leftOut = leftOutOf(row);
       if (leftOut !== undefined) {
         this.#drop(this.#lines.length);
         this.#leftOut += leftOut;
         continue;
       }
-      if (time === undefined && text.startsWith(AGAIN)) {
+      if (isBegunAgain(row)) {
         this.#lines = [];
         this.#bytes = 0;
         this.#leftOut = 0;

@@ -1,3 +1,4 @@
+import { BoundedMap } from "#protocol/bounded-map.ts";
 import type { StoredPage } from "../../logs/stored-logs.ts";
 import { DROPPED, hasEnded, logOf, PAGE, type RowsDeps } from "./job-rows.ts";
 import type { LoggedJob, LoggedRun } from "./logged-runs.ts";
@@ -21,7 +22,7 @@ export type CountedLogs = RowsDeps & {
 
 /** For one answer; the counts are remembered for later ones as long as `podLogs` is. */
 export function countedLogs({ podLogs, commands }: RowsDeps): CountedLogs {
-  const known = counts.get(podLogs) ?? new Map<string, Counted>();
+  const known = counts.get(podLogs) ?? new BoundedMap<string, Counted>(MOST);
   counts.set(podLogs, known);
   /** runs that were counted to their present end */
   const current = new Set<string>();
@@ -35,10 +36,6 @@ export function countedLogs({ podLogs, commands }: RowsDeps): CountedLogs {
     if (counted || before?.begins !== page.begins) known.delete(run);
     if (counted) known.set(run, counted);
     if (counted && page.last) current.add(run);
-    for (const oldest of known.keys()) {
-      if (known.size <= MOST) break;
-      known.delete(oldest);
-    }
     return page;
   };
 

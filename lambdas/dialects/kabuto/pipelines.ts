@@ -1,3 +1,4 @@
+import { commaList } from "#protocol/comma-list.ts";
 import { json } from "../../http/json-answer.ts";
 import { optimistically } from "../../ports/optimistically.ts";
 import type { DialectCore } from "../core.ts";
@@ -91,9 +92,9 @@ export async function putPipeline(c: DialectContext, core: DialectCore): Promise
     if (name !== undefined) answer.name = "Successfully updated name";
   }
   const removed = given.get("remove_jobs");
-  if (removed !== undefined) answer.remove_jobs = await removeJobs(core, owner, of, idsOf(removed));
+  if (removed !== undefined) answer.remove_jobs = await removeJobs(core, owner, of, commaList(removed));
   const order = given.get("rearrange_jobs");
-  if (order !== undefined) answer.rearrange_jobs = await rearrange(core, owner, of, idsOf(order));
+  if (order !== undefined) answer.rearrange_jobs = await rearrange(core, owner, of, commaList(order));
   if (onFailure !== undefined) answer.on_failure = "Successfully updated on_failure";
   return json(answer);
 }
@@ -149,10 +150,6 @@ function rearrange(core: DialectCore, owner: Owner, of: Of, ids: readonly string
     // that text for rearranging too
     return { pipeline: { ...pipeline, jobs: ids.map(Number) }, value: "Successfully removed jobs" };
   });
-}
-
-function idsOf(text: string): string[] {
-  return text.split(",").flatMap((id) => id.trim() || []);
 }
 
 /** Sorted as texts: `[1, 10, 2]`. */

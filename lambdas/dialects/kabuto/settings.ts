@@ -1,3 +1,4 @@
+import { commaList } from "#protocol/comma-list.ts";
 import { EDGE } from "#protocol/names.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectSetting } from "../dialect.ts";
@@ -26,7 +27,7 @@ export const SETTINGS: readonly DialectSetting[] = [
   {
     name: "KABUTO_EDGES",
     wrong(value) {
-      const bad = list(value).find((edge) => !EDGE.test(edge));
+      const bad = commaList(value).find((edge) => !EDGE.test(edge));
       return bad === undefined ? undefined : `names ${JSON.stringify(bad)}, which cannot be an edge`;
     },
   },
@@ -37,7 +38,7 @@ export const SETTINGS: readonly DialectSetting[] = [
   {
     name: "KABUTO_REPOSITORIES",
     wrong(value) {
-      const bad = list(value).find((prefix) => !isPrefix(prefix));
+      const bad = commaList(value).find((prefix) => !isPrefix(prefix));
       return bad === undefined
         ? undefined
         : `names ${JSON.stringify(bad)}: a prefix is an http or https URL without user, password, query and fragment`;
@@ -56,7 +57,7 @@ export function mostRegistered(core: Pick<DialectCore, "setting">): number {
 
 /** Edges that a registered account is granted; none named: the only one there is. */
 export function registrationEdges(core: Pick<DialectCore, "setting">): string[] {
-  return list(core.setting("KABUTO_EDGES"));
+  return commaList(core.setting("KABUTO_EDGES"));
 }
 
 /** Minutes that a job runs at most, also when it names none. */
@@ -66,11 +67,7 @@ export function longestMinutes(core: Pick<DialectCore, "setting">): number {
 
 /** URL prefixes of the repositories that may be cloned; none: nothing is. */
 export function repositoryPrefixes(core: Pick<DialectCore, "setting">): string[] {
-  return list(core.setting("KABUTO_REPOSITORIES"));
-}
-
-function list(value: string | undefined): string[] {
-  return (value ?? "").split(",").flatMap((item) => item.trim() || []);
+  return commaList(core.setting("KABUTO_REPOSITORIES"));
 }
 
 function isPrefix(text: string): boolean {
