@@ -3,7 +3,7 @@ import type { DialectCore } from "../core.ts";
 import { onEnd } from "./ends.ts";
 import { isLate } from "./is-late.ts";
 import { keptOf } from "./kept.ts";
-import { listObjects } from "./objects.ts";
+import { listObjects, recordsOf } from "./objects.ts";
 import { tidyBuilds } from "./old-builds.ts";
 import type { Owner } from "./owner.ts";
 import { type BuildRecord, keys, type RunRecord } from "./records.ts";
@@ -13,7 +13,6 @@ import { completeSubmission } from "./submissions.ts";
 
 /** Objects that are younger may be of a request that is still being read. */
 const YOUNG_MS = 24 * 3600_000;
-const PAGE = 500;
 
 /** A user's part of the janitor's round, while there is time. Each step goes on with the next record when one fails. */
 export async function cleanUser(core: DialectCore, owner: Owner): Promise<void> {
@@ -34,20 +33,10 @@ export async function cleanUser(core: DialectCore, owner: Owner): Promise<void> 
 async function noteEnds(core: DialectCore, owner: Owner): Promise<void> {
   const { records } = core;
   for (const prefix of ["run#", "build#"]) {
-    for (let after: string | undefined; ; ) {
-      const page = await records.query<RunRecord | BuildRecord>({
-        pk: owner.uid,
-        prefix,
-        limit: PAGE,
-        ...(after !== undefined && { after }),
-      });
-      for (const { data } of page) {
-        if (data.end) continue;
-        if (isLate(core)) return;
-        await noteEnd(core, owner, "command" in data ? data.command : data.id).catch(left(core));
-      }
-      if (page.length < PAGE) break;
-      after = page.at(-1)!.sk;
+    for await (const { data } of recordsOf<RunRecord | BuildRecord>(records, owner.uid, prefix)) {
+      if (data.end) continue;
+      if (isLate(core)) return;
+      await noteEnd(core, owner, "command" in data ? data.command : data.id).catch(left(core));
     }
   }
 }

@@ -11,22 +11,29 @@ export function goneWrite({ user, uid }: Owner, { edge, ref }: Pick<ImageRecord,
   return { put: { ...keys.gone(uid, ref), data } };
 }
 
+/** The command that removes an image's content from its edge. */
+export function imageRemoval({ user, edge, ref }: Pick<GoneRecord, "user" | "edge" | "ref">) {
+  return {
+    user,
+    edge,
+    lane: BUILD_LANE,
+    operation: "image.delete",
+    input: { space: SPACE, image: ref },
+    admission: "queue",
+    wait: { kind: "none" },
+  } as const;
+}
+
 /** Queues the removal of a noted image, unless that is under way; what cannot be queued now is for the janitor. */
 export async function removeGone(core: DialectCore, uid: string, ref: string): Promise<void> {
   const { records, commands, dispatch, log } = core;
   const item = await records.get<GoneRecord>(keys.gone(uid, ref));
   if (!item) return;
-  const { user, edge, command } = item.data;
+  const { user, command } = item.data;
   try {
     if (command !== undefined && !isTerminal((await commands.command(user, command)).state)) return;
     await dispatch.run({
-      user,
-      edge,
-      lane: BUILD_LANE,
-      operation: "image.delete",
-      input: { space: SPACE, image: ref },
-      admission: "queue",
-      wait: { kind: "none" },
+      ...imageRemoval(item.data),
       records({ id }): Write[] {
         const of: OfCommand = { uid, gone: ref };
         return [

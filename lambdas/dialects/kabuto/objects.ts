@@ -39,6 +39,24 @@ export async function listObjects<K extends Kind>(
   return items.map(({ data }) => data);
 }
 
+/** Records read at once by {@link recordsOf}. */
+const PAGE = 500;
+
+/** All records of a user whose sort keys begin with `prefix`, in their order, read a page at a time. */
+export async function* recordsOf<T>(
+  records: OwnRecords,
+  uid: string,
+  prefix: string,
+): AsyncGenerator<Item<T>> {
+  for (let after: string | undefined; ; ) {
+    const of = { pk: uid, prefix, limit: PAGE, ...(after !== undefined && { after }) };
+    const page = await records.query<T>(of);
+    yield* page;
+    if (page.length < PAGE) return;
+    after = page.at(-1)!.sk;
+  }
+}
+
 /** A counter as it was read: the next id, how many there are, and what they take together. */
 export type CounterSeen = { id: number; used: number; rev: number; files: number; textBytes: number };
 

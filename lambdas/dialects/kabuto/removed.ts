@@ -1,9 +1,8 @@
 import { optimistically } from "../../ports/optimistically.ts";
 import type { DialectCore } from "../core.ts";
 import type { Removal } from "../dialect.ts";
-import { removeGone } from "./gone-images.ts";
+import { imageRemoval, removeGone } from "./gone-images.ts";
 import { keptOf } from "./kept.ts";
-import { BUILD_LANE, SPACE } from "./lanes.ts";
 import type { Owner } from "./owner.ts";
 import {
   type BuildRecord,
@@ -54,9 +53,7 @@ async function endOnEdge(core: DialectCore, user: string, sk: string, data: unkn
       if (end === undefined) await dispatch.cancel(user, command ?? id ?? "", { kill: true });
     } else if (sk.startsWith("image#") || sk.startsWith("gone#")) {
       const { edge, ref } = data as ImageRecord | GoneRecord;
-      const input = { space: SPACE, image: ref };
-      const of = { user, edge, lane: BUILD_LANE, operation: "image.delete", input } as const;
-      await dispatch.run({ ...of, admission: "queue", wait: { kind: "none" } });
+      await dispatch.run(imageRemoval({ user, edge, ref }));
     }
   } catch (error) {
     log.warn({ err: error }, "something of a removed user stays on the edge");
