@@ -5,7 +5,7 @@ import type { JournalEntry } from "../operation.ts";
 import type { ImageDeps } from "./image-deps.ts";
 import type { ImageStore } from "./image-store.ts";
 
-export type Making = {
+export type Making<P extends AsyncDisposable | undefined> = {
   store: ImageStore;
   deps: ImageDeps;
   command: string;
@@ -15,10 +15,10 @@ export type Making = {
   image: ImageName;
   journal: JournalEntry;
   signal: AbortSignal;
-  /** what `make` needs, before the quota is reserved; disposed of when the image is made */
-  prepare?(): Promise<AsyncDisposable | undefined>;
+  /** gets what `make` needs, before the quota is reserved; it is disposed of when the image is made */
+  prepare(): Promise<P>;
   /** makes the image under the command's temporary name; what it throws leaves nothing behind */
-  make(signal: AbortSignal): Promise<string>;
+  make(signal: AbortSignal, prepared: P): Promise<string>;
 };
 
 const CHECK_MS = 1000;
@@ -28,7 +28,7 @@ const CHECK_MS = 1000;
  * `commit` before anyone can see it, and from there on it only goes forward.
  * @throws PerigeeError QUOTA_EXCEEDED, STORAGE_FULL; what `make` throws; the signal's reason
  */
-export async function makeOnce(making: Making): Promise<void> {
+export async function makeOnce<P extends AsyncDisposable | undefined>(making: Making<P>): Promise<void> {
   const { store, deps, command, user, owner, image, journal } = making;
   const committed = journal.notes.findLast((note) => note.step === "commit")?.detail as
     | { id: string }
@@ -38,12 +38,12 @@ export async function makeOnce(making: Making): Promise<void> {
     return store.commit(owner, image, committed.id, command);
   }
   await store.discard(command);
-  await using _ = await making.prepare?.();
+  await using prepared = await making.prepare();
   // the size is only known once the image is made
   using reserved = await deps.budget.reserve(user, undefined);
   let noted = false;
   try {
-    const id = await whileThereIsRoom(making);
+    const id = await whileThereIsRoom(making, (signal) => making.make(signal, prepared));
     making.signal.throwIfAborted();
     const name = async () => {
       killPoint("images.made");
@@ -73,7 +73,10 @@ export function imageNameOf(text: string, space?: string): ImageName {
 }
 
 /** Stops the work when the disk is at its floor: nothing else stops a build step that writes for ever. */
-async function whileThereIsRoom({ deps, signal, make }: Making): Promise<string> {
+async function whileThereIsRoom(
+  { deps, signal }: { deps: ImageDeps; signal: AbortSignal },
+  make: (signal: AbortSignal) => Promise<string>,
+): Promise<string> {
   const full = new AbortController();
   const check = () => {
     if ((deps.room?.() ?? 1) <= 0) full.abort(storageFull());

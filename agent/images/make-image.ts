@@ -68,7 +68,6 @@ export function makeImage<O extends Making, P extends AsyncDisposable | undefine
         data: { log_tail: tail.lines(), ...(input.space !== undefined && { reason: tail.endOf(reason) }) },
         cause,
       });
-    let prepared: P;
     try {
       const refusal = store.refusal(owner, image);
       if (refusal) {
@@ -84,11 +83,9 @@ export function makeImage<O extends Making, P extends AsyncDisposable | undefine
         image,
         journal,
         signal,
-        prepare: async () => {
-          prepared = (await recipe.prepare?.(context)) as P;
-          return prepared;
-        },
-        make: async (stop) => {
+        // a recipe without it needs nothing
+        prepare: async () => (await recipe.prepare?.(context)) as P,
+        make: async (stop, prepared) => {
           const id = await recipe.make(context, image, tail, stop, prepared);
           assertBounds(await store.inspect(id));
           return id;

@@ -36,7 +36,6 @@ export class Changes {
     this.#emitter.on(id, heard);
     return {
       async next(ms) {
-        told = missed ? told : undefined;
         if (!missed) {
           await new Promise<void>((resolve) => {
             const timer = setTimeout(resolve, ms);
@@ -48,7 +47,9 @@ export class Changes {
         }
         wake = undefined;
         missed = false;
-        return told;
+        const heardOf = told;
+        told = undefined;
+        return heardOf;
       },
       [Symbol.dispose]: () => {
         this.#emitter.off(id, heard);

@@ -2,7 +2,7 @@ import type { RunUsage } from "../pod-runtime.ts";
 import type { KubernetesApi } from "./api.ts";
 import { durationMs, quantity } from "./quantity.ts";
 
-/** As metrics.k8s.io/v1beta1 tells it: the average of a window that ends at `timestamp`. */
+/** PodMetrics of metrics.k8s.io/v1beta1: averages over the `window` that ends at `timestamp`. */
 type PodMetrics = {
   metadata: { name: string; namespace: string };
   timestamp: string;
@@ -17,7 +17,7 @@ const PATH = "/apis/metrics.k8s.io/v1beta1/pods";
 const LOOK_MS = 5_000;
 /** ms until a cluster whose metrics API did not answer is asked again. */
 const ABSENT_MS = 60_000;
-/** ms for which a pod is remembered that the metrics API no longer tells of. */
+/** ms after which a pod is forgotten that the metrics API no longer lists. */
 const FORGET_MS = 600_000;
 const TIMEOUT_MS = 5_000;
 

@@ -59,7 +59,7 @@ export class KubernetesPods {
 
   /** Path of a run's pod in the API, as far as its namespace is known. */
   pathOf(run: string): string | undefined {
-    const home = this.#homes.get(run);
+    const home = this.namespaceOf(run);
     return home && `/api/v1/namespaces/${home}/pods/${this.#names.pod(run)}`;
   }
 

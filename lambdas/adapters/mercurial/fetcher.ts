@@ -34,6 +34,14 @@ export type MercurialFetcherOptions = {
   resolve?: OneHostProxyOptions["resolve"];
 };
 
+const DEFAULTS = {
+  timeoutMs: 60_000,
+  bytes: 256 * MiB,
+  files: 10_000,
+  atOnce: 4,
+  memoryBytes: 1024 * MiB,
+} satisfies MercurialFetcherOptions;
+
 const PLACES = ["/usr/local/bin/hg", "/usr/bin/hg", "/bin/hg"];
 /** What a clone shows when no revision is asked for. */
 const SHOWN = 'first(present("@") + present("default") + tip)';
@@ -46,13 +54,13 @@ const REVISION = /^[\p{L}\p{N}_@][\p{L}\p{N}_.@/+ -]{0,199}$/u;
  */
 export class MercurialFetcher implements RepositoryFetcher {
   readonly #directory: string;
-  readonly #options: MercurialFetcherOptions;
+  readonly #options: MercurialFetcherOptions & typeof DEFAULTS;
   /** the users that a repository is fetched for */
   readonly #users = new Set<string>();
 
   private constructor(directory: string, options: MercurialFetcherOptions) {
     this.#directory = directory;
-    this.#options = options;
+    this.#options = { ...DEFAULTS, ...options };
   }
 
   /** @param directory its own: what a death left there is removed */
@@ -62,7 +70,7 @@ export class MercurialFetcher implements RepositoryFetcher {
   }
 
   async fetch(user: string, address: RepositoryAddress, signal: AbortSignal): Promise<FetchedRepository> {
-    const { atOnce = 4, timeoutMs = 60_000 } = this.#options;
+    const { atOnce, timeoutMs } = this.#options;
     const { revision } = address;
     if (revision !== undefined && !REVISION.test(revision)) {
       throw new RepositoryFailed("the revision is no name, number or hash");
@@ -112,7 +120,7 @@ export class MercurialFetcher implements RepositoryFetcher {
     address: RepositoryAddress,
     signal: AbortSignal,
   ): Promise<RepositoryFile[]> {
-    const { bytes = 256 * MiB, timeoutMs = 60_000, memoryBytes = 1024 * MiB, resolve } = this.#options;
+    const { bytes, timeoutMs, memoryBytes, resolve } = this.#options;
     const { url, internal, revision } = address;
     const port = url.port || (url.protocol === "https:" ? 443 : 80);
     const config = await writeOnlyHttp(directory);
@@ -143,7 +151,7 @@ export class MercurialFetcher implements RepositoryFetcher {
       const quiet = { ...run, quiet: true };
       await runHg(["clone", "--noupdate", "--pull", "--", url.href, "repository"], quiet);
       const there = ["--cwd", "repository"];
-      await this.#assertBounds(await runHg(["files", ...there, `--rev=${wanted}`, "-T", "{size}\\n"], run));
+      this.#assertBounds(await runHg(["files", ...there, `--rev=${wanted}`, "-T", "{size}\\n"], run));
       await runHg(["archive", ...there, `--rev=${wanted}`, "--type=files", "../files"], quiet);
       return await regularFiles(join(directory, "files"), running);
     } catch (error) {
@@ -158,8 +166,8 @@ export class MercurialFetcher implements RepositoryFetcher {
   }
 
   /** @param sizes of all files, one a line: told before any of them is written */
-  async #assertBounds(sizes: string): Promise<void> {
-    const { bytes = 256 * MiB, files = 10_000 } = this.#options;
+  #assertBounds(sizes: string): void {
+    const { bytes, files } = this.#options;
     const all = sizes.trim() === "" ? [] : sizes.trim().split("\n").map(Number);
     if (all.length > files) {
       throw new RepositoryFailed(`it has ${all.length} files, at most ${files} are taken`);

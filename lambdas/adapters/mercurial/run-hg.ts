@@ -73,8 +73,6 @@ export async function runHg(args: readonly string[], options: RunHgOptions): Pro
       HGPLAIN: "1",
       HGENCODING: "UTF-8",
       LC_ALL: "C.UTF-8",
-      ftp_proxy: `http://127.0.0.1:${proxyPort}`,
-      all_proxy: `http://127.0.0.1:${proxyPort}`,
     },
   });
   const kill = () => {
