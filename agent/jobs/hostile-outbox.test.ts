@@ -49,7 +49,7 @@ describe("a hostile outbox harms its own job only", () => {
     ["more than is walked", 1_500, "d"],
     ["names that are too long together for a zip", 100, "$(head -c 255 /dev/zero | tr '\\0' '\\377')"],
   ])("a deep tree is too large: %s", async (_, levels, name) => {
-    // each level above the last, as a path as long as this one can be named by nobody
+    // level by level: the whole path is longer than PATH_MAX
     const script = `cd /outbox; n="${name}"; i=0; while [ $i -lt ${levels} ]; do
       mkdir x; mv "$n" x/ 2>/dev/null || echo deep > x/file; mv x "$n"; i=$((i+1)); done; exit 7`;
     const { end } = await besideAnother(script);

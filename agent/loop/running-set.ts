@@ -254,7 +254,7 @@ export class RunningSet {
     this.#ending.add(ending);
   }
 
-  /** Ends a command that was not begun. It is told once what follows from that is noted. */
+  /** Ends a command that has not started as cancelled. The ground is told once `ended` has written its notes. */
   #drop(held: Held, backoff = new Backoff()): void {
     const { command } = held;
     held.ended = true;

@@ -390,7 +390,7 @@ describe("a counted resource whose last place is left to others", () => {
           if (held.length === places) expect(holders.size).toBeGreaterThan(1);
           const newcomers = [...users].filter(([id, user]) => !held.includes(id) && !holders.has(user));
           if (newcomers.length > 0) expect(held).toHaveLength(places);
-          // and nothing stands still: at most the one place is kept free
+          // no idle places: at most the reserved one is free while others wait
           if (users.size > held.length) expect(held.length).toBeGreaterThanOrEqual(places - 1);
         }
       }),

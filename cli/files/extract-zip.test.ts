@@ -80,7 +80,7 @@ describe("a zip", () => {
     try {
       const files = Array.from({ length: 30 }, (_, n) => ({ name: `${n}`, content: "x" }));
       expect(await extract(zipOf(files))).toEqual({ files: 30, directories: 0, bytes: 30 });
-      // a warning is told in a later turn
+      // Node emits warnings in a later turn of the event loop
       await new Promise((done) => setImmediate(done));
     } finally {
       process.off("warning", note);

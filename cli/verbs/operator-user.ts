@@ -70,7 +70,7 @@ async function add(
   });
 }
 
-/** Whoever logged in under the name would be the other account. */
+/** Refuses a name that is another account's login: a log-in with it would reach that account. */
 function isLogin(name: string, of: string): CliFailure {
   return new CliFailure("ALREADY_EXISTS", `${name} is the login under which the user ${of} registered`, {
     hint: `choose another name, or remove that user first: perigee user remove ${of}`,

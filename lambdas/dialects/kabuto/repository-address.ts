@@ -1,7 +1,8 @@
 import { type RepositoryAddress, RepositoryFailed } from "../../ports/repository-fetcher.ts";
 
 /**
- * What a user's `repo_url` means, where the operator's list of URL prefixes (PERIGEE_KABUTO_REPOSITORIES) has it. A prefix ends where a part of its path ends. Addresses that are themselves listed may be internal.
+ * What a user's `repo_url` means, where the operator's list of URL prefixes (PERIGEE_KABUTO_REPOSITORIES) has it. A
+ * prefix ends where a part of its path ends. Addresses that are themselves listed may be internal.
  * @throws RepositoryFailed
  * @example
  * repositoryAddress("https://hg.example.com/a/b#v1", ["https://hg.example.com/a/"]) // { url, revision: "v1", internal: [] }
