@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { ERRORS, type ErrorCode } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
+import { liveWish } from "./live.ts";
 import { containerState, stagedContent, transferName } from "./operations.ts";
 
 /**
@@ -101,6 +102,10 @@ export const claimResponse = z.object({
   /** another claim would bring more, if there is room */
   more: z.boolean(),
   lanes: laneWidths,
+  /** live sockets that the ground wants; absent from one that has no live sessions for this edge */
+  live: liveWish.optional(),
+  /** counts changes of the edge's wanted pools: the agent asks for them when it differs; absent: there are none */
+  pools: z.number().int().optional(),
 });
 export type ClaimResponse = z.infer<typeof claimResponse>;
 
@@ -248,7 +253,11 @@ export const heartbeatRequest = z.object({
   reported: z.boolean().optional(),
 });
 /** Byte quota per user, which the agent enforces too. */
-export const heartbeatResponse = z.object({ quota: z.number() });
+export const heartbeatResponse = z.object({
+  quota: z.number(),
+  live: liveWish.optional(),
+  pools: z.number().int().optional(),
+});
 
 /** A run of a pod as the agent knows it; `run` is the id of the pod/run command. */
 export const podReport = z.object({

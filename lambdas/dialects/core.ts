@@ -8,9 +8,12 @@ import type { Inventory } from "../inventory/inventory.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
+import type { LiveSessions } from "../live/live-sessions.ts";
+import type { LiveTickets } from "../live/tickets.ts";
 import type { RowPage } from "../logs/log-rows.ts";
 import type { PodLogs } from "../logs/pod-logs.ts";
 import type { RepositoryFetcher } from "../ports/repository-fetcher.ts";
+import type { RunnerPools } from "../runners/runner-pools.ts";
 import type { Uploads } from "../uplinks/uploads.ts";
 import type { OwnRecords } from "./own-records.ts";
 import type { Users } from "./users.ts";
@@ -43,6 +46,10 @@ export type DialectCore = ContentDeps & {
   bytesLeft(user: string, edge: string): Promise<number>;
   /** The edge meant by the header `Perigee-Edge`, or by its absence. @throws EDGE_NOT_FOUND, INVALID_PARAMETERS */
   resolveEdge(user: string, header: string | undefined): Promise<string>;
+  /** opens live sessions with edges, and the permits for them; only a server has them */
+  live?: { sessions: LiveSessions; tickets: LiveTickets };
+  /** environments and runners of edges (only where the ground has them) */
+  runners?: RunnerPools;
   /** fetches foreign repositories; only a server can */
   repositories?: RepositoryFetcher;
   /** where users reach the ground */

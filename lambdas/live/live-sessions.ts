@@ -1,0 +1,37 @@
+import type { LiveEnd, LiveRequest, LiveTarget, TerminalSize } from "#protocol/live.ts";
+
+/** What a session's user sends into it beside bytes. */
+export type LiveControl =
+  | { type: "resize"; size: TerminalSize }
+  | { type: "signal"; signal: "SIGHUP" | "SIGTERM" | "SIGKILL" | "SIGINT" | "SIGQUIT" }
+  | { type: "eof" };
+
+export type LivePiece = { stream: "stdout" | "stderr"; data: Uint8Array };
+
+/** The ground's end of one live session. Bounded on both sides by the channel's credit. */
+export interface LiveSession {
+  readonly id: string;
+  /**
+   * Resolves when the agent has begun (the process runs; for `read` with the file's size).
+   * It rejects never: a session that could not begin has `ended` alone.
+   */
+  readonly started: Promise<{ size?: number } | undefined>;
+  /** Bytes for stdin; resolves when more may be sent. Dropped after the end. */
+  write(data: Uint8Array): Promise<void>;
+  control(control: LiveControl): void;
+  /** Output as it comes; ends before `ended` resolves. Must be read, or the session closed. */
+  readonly output: AsyncIterable<LivePiece>;
+  /** Exactly one end, after all output. Never rejects. */
+  readonly ended: Promise<LiveEnd>;
+  /** The user has gone: the agent ends what runs. May be called at any time, more than once. */
+  close(): void;
+}
+
+/** Opens live sessions with edges. Only a server has it, and only the one that holds the relay record can open them. */
+export interface LiveSessions {
+  /**
+   * Always gives a session: what goes wrong is its end (UNREACHABLE at once without contact, or when no agent took it
+   * within 30 s; TOO_MANY at a bound; UNSUPPORTED).
+   */
+  open(of: { user: string; edge: string; target: LiveTarget; request: LiveRequest }): LiveSession;
+}
