@@ -92,10 +92,9 @@ function dialectSettings(context: Context): Pick<Settings, "dialects" | "lanes" 
 
 /** What is set of the dialects' own settings. @throws Error that names one with a wrong value */
 function givenOf(dialects: readonly Dialect[], context: Context): Record<string, string> {
-  const values = ownSettings(dialects).map(({ variable, contextKey }) => [
-    variable,
-    list(context(contextKey)).join(),
-  ]);
+  const values = ownSettings(dialects)
+    .filter(({ onLoopbackOnly }) => !onLoopbackOnly)
+    .map(({ variable, contextKey }) => [variable, list(context(contextKey)).join()]);
   return checkedSettings(dialects, Object.fromEntries(values));
 }
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { pino } from "pino";
+import { checkLoopbackOnly } from "../dialects/own-settings.ts";
 import { groundSettings } from "../ground-settings.ts";
 import { readTlsFiles } from "../http/tls-files.ts";
 import { serveGround } from "../serve-ground.ts";
@@ -19,12 +20,17 @@ const CLOSE_MS = 5_000;
 
 const environment = process.env;
 const log = pino({ name: "perigee-ground", level: environment.PERIGEE_LOG_LEVEL ?? "info" });
-const { tls, ...settings } = orExit(() => ({
-  log,
-  trustProxy: environment.PERIGEE_TRUST_PROXY === "1",
-  tls: readTlsFiles(environment),
-  ...groundSettings(environment),
-}));
+const host = environment.PERIGEE_HOST ?? "127.0.0.1";
+const { tls, ...settings } = orExit(() => {
+  const common = groundSettings(environment);
+  checkLoopbackOnly(common.dialects, environment, host);
+  return {
+    log,
+    trustProxy: environment.PERIGEE_TRUST_PROXY === "1",
+    tls: readTlsFiles(environment),
+    ...common,
+  };
+});
 const data = environment.PERIGEE_DATA ?? join(process.cwd(), ".perigee");
 const inCloud = Boolean(environment.PERIGEE_TABLE);
 const ground = inCloud ? await inTheCloud() : await onThisMachine();
@@ -40,7 +46,7 @@ const sweep = setInterval(
   inCloud ? CLOUD_JANITOR_MS : JANITOR_MS,
 );
 const server = await serveGround(ground, {
-  host: environment.PERIGEE_HOST ?? "127.0.0.1",
+  host,
   port: Number(environment.PERIGEE_PORT ?? 8080),
   ...(tls && { tls }),
   onError: (error) => log.error({ err: error }, "a connection was not accepted"),
