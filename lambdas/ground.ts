@@ -50,6 +50,8 @@ import type { RepositoryFetcher } from "./ports/repository-fetcher.ts";
 import type { Staging } from "./ports/staging.ts";
 import { Allowances } from "./quotas/allowances.ts";
 import { TransferBudget } from "./quotas/transfer-budget.ts";
+import { registerRunnerRoutes } from "./runners/routes.ts";
+import { StoredRunnerPools } from "./runners/stored-runner-pools.ts";
 import { Transfers } from "./transfers/transfers.ts";
 import { registerUplinkRoutes } from "./uplinks/routes.ts";
 import { Uploads } from "./uplinks/uploads.ts";
@@ -132,6 +134,8 @@ export type Ground = {
   dispatch: Dispatcher;
   /** files of commands that come in parts */
   uploads: Uploads;
+  /** wanted pools of edges and their runners */
+  pools: StoredRunnerPools;
 };
 
 /** Anybody may scrape, and each look reads every edge's heartbeat. */
@@ -183,6 +187,17 @@ export function createGround(options: GroundOptions): Ground {
   const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
   const uploads = new Uploads({ ledger, staging, dispatch, allowances });
   const throttle = new Throttle(store, { now });
+  const pools = new StoredRunnerPools({
+    store,
+    doorbell,
+    ledger,
+    edges: async () => (await accounts.listEdges()).map(({ id }) => id),
+    now,
+    told: {
+      handedOut: () => void metrics.handedOut(),
+      refilled: (ms) => void metrics.refilled(ms),
+    },
+  });
   const trustProxy = options.trustProxy ?? false;
   const resolveEdge = (user: string, header: string | undefined) => recent.resolveEdge(user, header);
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
@@ -222,6 +237,7 @@ export function createGround(options: GroundOptions): Ground {
     users: new Users({ accounts, recent, tokens, throttle, trustProxy, admits }),
     bytesLeft: (user, edge) => allowances.bytesLeft(user, edge),
     resolveEdge,
+    runners: pools,
     hosts: new PublicHosts({ hosts: options.publicHosts ?? [], trustProxy }),
     setting: (name) => options.settings?.[`PERIGEE_${name}`] || undefined,
     ...(options.repositories && { repositories: options.repositories }),
@@ -235,7 +251,11 @@ export function createGround(options: GroundOptions): Ground {
     return { ok, lost: all.length - ok };
   };
   // a Lambda's process is one of many and soon gone: what it would say of itself means nothing
-  const metrics = new Metrics({ process: !pass }, cachedFor(CONTACT_MS, contact));
+  const metrics = new Metrics(
+    { process: !pass },
+    cachedFor(CONTACT_MS, contact),
+    cachedFor(CONTACT_MS, () => pools.idle()),
+  );
 
   const app = groundApp({ dialects, metrics, log });
   const partsOver = options.partsOver ?? LIMITS.partsOver;
@@ -265,6 +285,7 @@ export function createGround(options: GroundOptions): Ground {
       quota,
       transfers,
       transferBudget,
+      pools,
       log,
       onEnd: (c) => metrics.ended(c),
       keptContent: keptContent(dialects),
@@ -274,14 +295,26 @@ export function createGround(options: GroundOptions): Ground {
   app.route("/agent", agent);
 
   const ownLimit = limitOpen(LIMITS.openPerUser);
-  for (const path of ["/uplinks", "/uplinks/*", "/commands", "/commands/*", "/edge"]) {
+  for (const path of ["/uplinks", "/uplinks/*", "/commands", "/commands/*", "/edge", "/runners"]) {
     app.use(path, requireUser({ accounts: recent, tokens }), ownLimit);
   }
   mountDialects(app, mounted, ownLimit);
   registerUplinkRoutes(app, { uploads, resolveEdge, log, now });
   registerCommandLog(app, { ledger, rows });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
-  registerEdgeRoutes(app, { ledger, inventory, resolveEdge, now });
-  const rounds = janitorRounds({ janitor, mounted, removals: new Removals(store), log });
-  return { app, ledger, accounts, staging, runs, janitor: rounds, dialects: mounted, dispatch, uploads };
+  registerEdgeRoutes(app, { ledger, inventory, pools, resolveEdge, now });
+  registerRunnerRoutes(app, { pools });
+  const rounds = janitorRounds({ janitor, mounted, removals: new Removals(store), pools, log });
+  return {
+    app,
+    ledger,
+    accounts,
+    staging,
+    runs,
+    janitor: rounds,
+    dialects: mounted,
+    dispatch,
+    uploads,
+    pools,
+  };
 }

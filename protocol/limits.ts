@@ -148,6 +148,28 @@ export const LIMITS = {
   quotaBytes: 20 * GiB,
   /** staging and volumes stop here, so that ledger and journal can always write */
   freeFloorBytes: 512 * MiB,
+  /** environments of one edge, over all users */
+  environments: 100,
+  /** runners of one edge, idle and used (the operator may set another, not more) */
+  runners: 200,
+  /** runners in one message about pools: all of an edge, those that just ended among them */
+  runnerReports: 1000,
+  /** ports that the runners of an environment expose */
+  exposedPorts: 16,
+  /** what one runner may write outside of memory (default; the operator may set another) */
+  runnerScratchBytes: 1 * GiB,
+  /** processes and threads of one runner */
+  runnerPids: 512,
+  /** runners of an edge that are being started at once */
+  runnerStarts: 3,
+  /** pools are compared with the engine, and with the ground, this often */
+  poolCompareMs: 15_000,
+  /** the ground ends a runner by itself when it is this long past its inactivity timeout */
+  runnerLeaveMs: 60_000,
+  /** how long it is known why a runner ended */
+  runnerEndsMs: 24 * 3600_000,
+  /** how long a call waits for a runner of a pool of size 0 */
+  runnerOnDemandMs: 30_000,
   /** files and directories that the volumes' file system can still take: below, pods that write are stopped */
   freeFloorEntries: 1_000,
 } as const;

@@ -37,3 +37,11 @@ export const runnerId = z.string().regex(/^[0-9]+-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[
 
 export const mappedPort = z.object({ exposedPort: z.number().int(), hostAddress: z.string() });
 export type MappedPort = z.infer<typeof mappedPort>;
+
+/** What an agent says it can do when it keeps pools of runners (`features` of /agent/start). */
+export const RUNNERS_FEATURE = "runners";
+
+/** The environment that a runner was made from. @param id a {@link runnerId} */
+export function environmentOf(id: string): number {
+  return Number(id.slice(0, id.indexOf("-")));
+}

@@ -8,6 +8,18 @@ const END = "<!-- end of bounds -->";
 
 /** What each bound is about, and what happens at it. */
 const MEANING: Record<keyof typeof LIMITS, string> = {
+  environments: "environments of one edge, over all users; over it PUT is refused",
+  runners: "runners of one edge, idle and used; pools stay smaller then (`runners.max`, at most this)",
+  runnerReports: "runners in one message about pools",
+  exposedPorts: "exposed ports of an environment",
+  runnerScratchBytes:
+    "what one runner may write (default of `runners.scratchBytes`); over it the runner is ended",
+  runnerPids: "processes and threads of one runner",
+  runnerStarts: "runners of an edge that are being started at once",
+  poolCompareMs: "how often an agent with pools compares them with its engine, and with the ground",
+  runnerLeaveMs: "how long after its inactivity timeout the ground ends a runner by itself",
+  runnerEndsMs: "how long it is known why a runner ended",
+  runnerOnDemandMs: "how long a call waits for a runner of a pool of size 0",
   uplinkBytes: "all files of one uplink; over it 400 `MAX_UPLINK_SIZE_EXCEEDED`",
   uplinkBodyBytes: "`Content-Length` of an uplink; over it the same, unread",
   uplinkFiles: "files of one uplink; over it 400 `TOO_MANY_FILES`",

@@ -11,7 +11,7 @@ import { body } from "./body.ts";
 import type { AgentApiDeps } from "./deps.ts";
 
 /** POST /agent/claim: of many commands with `room`, else of one. */
-export function registerClaim(app: Hono<GroundEnv>, { ledger, changes }: AgentApiDeps): void {
+export function registerClaim(app: Hono<GroundEnv>, { ledger, changes, pools }: AgentApiDeps): void {
   const told = (commands: Command[], agent: EdgeAgent | undefined, written = true): wire.ClaimedCommand[] => {
     for (const command of commands) changes.changed(command.id, written ? command : undefined);
     return commands.map((command) => claimedCommand(command, agent ?? {}));
@@ -26,9 +26,10 @@ export function registerClaim(app: Hono<GroundEnv>, { ledger, changes }: AgentAp
       killPoint("agent.claimed");
       return c.json(told([command], agent, false)[0]);
     }
-    const [{ resumed, commands, ...rest }, agent] = await Promise.all([
+    const [{ resumed, commands, ...rest }, agent, counter] = await Promise.all([
       ledger.claimMany(edge, { ...request, room }),
       ledger.edgeAgent(edge),
+      pools.counter(edge),
     ]);
     if (commands.length > 0) killPoint("agent.claimed");
     return c.json({
@@ -37,6 +38,7 @@ export function registerClaim(app: Hono<GroundEnv>, { ledger, changes }: AgentAp
       resumed: told(resumed, agent, false),
       commands: told(commands, agent),
       lanes: ledger.widths(),
+      ...(counter !== undefined && { pools: counter }),
     } satisfies z.infer<typeof wire.claimResponse>);
   });
 }

@@ -8,6 +8,7 @@ import type { CommandLogs } from "../logs/command-logs.ts";
 import type { PodLogs } from "../logs/pod-logs.ts";
 import type { Staging } from "../ports/staging.ts";
 import type { TransferBudget } from "../quotas/transfer-budget.ts";
+import type { StoredRunnerPools } from "../runners/stored-runner-pools.ts";
 import type { Transfers } from "../transfers/transfers.ts";
 
 /** What the routes for the agent stand on. */
@@ -20,6 +21,8 @@ export type AgentApiDeps = {
   commandLogs: CommandLogs;
   changes: Changes;
   quota: number;
+  /** wanted pools of the edge, and their runners */
+  pools: Pick<StoredRunnerPools, "counter" | "wanted" | "exchange">;
   transfers: Transfers;
   transferBudget: TransferBudget;
   log: Logger;

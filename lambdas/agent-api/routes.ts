@@ -8,6 +8,7 @@ import { registerClaim } from "./claim.ts";
 import { registerCommandLogs } from "./command-logs.ts";
 import type { AgentApiDeps } from "./deps.ts";
 import { registerInventory } from "./inventory.ts";
+import { registerPools } from "./pools.ts";
 import { registerProgress } from "./progress.ts";
 import { readBytes } from "./read.ts";
 import { registerReport } from "./report.ts";
@@ -40,11 +41,16 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
   registerCommandLogs(app, parts);
   registerInventory(app, parts);
   registerTransfers(app, parts);
+  registerPools(app, parts);
 
   app.post("/heartbeat", async (c) => {
     const beat = await body(c, wire.heartbeatRequest);
-    await ledger.heartbeat(c.get("edge"), beat);
-    return c.json({ quota: parts.quota });
+    const edge = c.get("edge");
+    const [counter] = await Promise.all([parts.pools.counter(edge), ledger.heartbeat(edge, beat)]);
+    return c.json({
+      quota: parts.quota,
+      ...(counter !== undefined && { pools: counter }),
+    } satisfies z.infer<typeof wire.heartbeatResponse>);
   });
 
   app.post("/pods", async (c) => {

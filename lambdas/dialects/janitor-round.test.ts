@@ -21,6 +21,7 @@ test("what goes with a removed user comes again until every dialect has removed 
     }) as unknown as MountedDialect;
   const rounds = janitorRounds({
     janitor: { round: async () => void seen.push("janitor") },
+    pools: { removed: async () => undefined },
     mounted: [
       part("one", async (_core, { user, edge }) => {
         seen.push(`one ${user} ${edge}`);

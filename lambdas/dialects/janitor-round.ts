@@ -6,6 +6,8 @@ export type JanitorRoundDeps = {
   janitor: { round(stagingMs?: number): Promise<void> };
   mounted: readonly MountedDialect[];
   removals: Removals;
+  /** environments and runners go with their user, or with the grant of their edge */
+  pools: { removed(user: string, edge?: string): Promise<void> };
   log: Logger;
 };
 
@@ -14,7 +16,7 @@ export type JanitorRoundDeps = {
  * dialect cleans. What fails for one of them keeps nobody else from theirs.
  */
 export function janitorRounds(deps: JanitorRoundDeps): { round(stagingMs?: number): Promise<void> } {
-  const { janitor, mounted, removals, log } = deps;
+  const { janitor, mounted, removals, pools, log } = deps;
   const succeeds = async (dialect: string, part: () => Promise<void> | undefined) => {
     try {
       await part();
@@ -28,7 +30,7 @@ export function janitorRounds(deps: JanitorRoundDeps): { round(stagingMs?: numbe
     async round(stagingMs) {
       await janitor.round(stagingMs);
       await removals.each(async (removal) => {
-        let all = true;
+        let all = await succeeds("runners", () => pools.removed(removal.user, removal.edge));
         for (const { dialect, core } of mounted) {
           all = (await succeeds(dialect.name, () => dialect.removed?.(core, removal))) && all;
         }

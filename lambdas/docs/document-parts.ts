@@ -2,6 +2,7 @@ import { documentAuthRoutes } from "../auth/documentation.ts";
 import { documentCommandRoutes } from "../commands/documentation.ts";
 import type { Dialect } from "../dialects/dialect.ts";
 import { documentEdgeRoutes } from "../edges/documentation.ts";
+import { documentRunnerRoutes } from "../runners/documentation.ts";
 import { documentUplinkRoutes } from "../uplinks/documentation.ts";
 import { type DocumentPart, documentPart } from "./document-part.ts";
 import { documentOpenRoutes } from "./open-routes.ts";
@@ -34,6 +35,7 @@ export async function documentParts(dialects: readonly Dialect[]): Promise<Docum
       documentUplinkRoutes(registry);
       documentCommandRoutes(registry);
       documentEdgeRoutes(registry);
+      documentRunnerRoutes(registry);
       documentOpenRoutes(registry);
     }),
   };

@@ -61,6 +61,17 @@ const response = z.object({
       created: z.string(),
     }),
     volumes: list({ name: z.string(), size: z.number(), created: z.string() }),
+    runners: z
+      .array(
+        z.object({
+          environment: z.number().int(),
+          wanted: z.number().int(),
+          idle: z.number().int(),
+          used: z.number().int(),
+          reason: z.string().nullable().openapi({ description: "why the pool is smaller than wanted" }),
+        }),
+      )
+      .openapi({ description: "own pools of runners, as last reported" }),
   }),
 });
 

@@ -4,10 +4,12 @@ import type { Inventory, Reported } from "../inventory/inventory.ts";
 import { operationsOf } from "../ledger/edge-agent.ts";
 import { FIRST_LANE } from "../ledger/first-lane.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { StoredRunnerPools } from "../runners/stored-runner-pools.ts";
 
 export type EdgeParts = {
   ledger: Ledger;
   inventory: Inventory;
+  pools: Pick<StoredRunnerPools, "pools">;
   resolveEdge(user: string, header: string | undefined): Promise<string>;
   now: () => number;
 };
@@ -20,7 +22,7 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
   app.get("/edge", async (c) => {
     const user = c.get("user");
     const edge = await parts.resolveEdge(user, c.req.header("perigee-edge"));
-    const [beat, lanes, agent, pods, images, volumes, inContact] = await Promise.all([
+    const [beat, lanes, agent, pods, images, volumes, inContact, pools] = await Promise.all([
       parts.ledger.lastHeartbeat(edge),
       parts.ledger.edgeLanes(edge),
       parts.ledger.edgeAgent(edge),
@@ -28,6 +30,7 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
       parts.inventory.images(edge, user),
       parts.inventory.volumes(edge, user),
       parts.ledger.inContact(edge),
+      parts.pools.pools({ user, edge }),
     ]);
     const ageOf = (at: number) => Math.max(0, Math.round((parts.now() - at) / 1000));
     const withAge = <T extends { created: number }>(list: Reported<T> | undefined) =>
@@ -82,6 +85,13 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
           })),
           images: withAge(images),
           volumes: withAge(volumes),
+          runners: pools.map((pool) => ({
+            environment: pool.id,
+            wanted: pool.prewarmingPoolSize,
+            idle: pool.idleRunners,
+            used: pool.usedRunners,
+            reason: pool.reason ?? null,
+          })),
         },
       },
       200,

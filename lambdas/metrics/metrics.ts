@@ -13,13 +13,21 @@ export class Metrics {
   readonly #contact: () => Promise<EdgesByContact>;
   #loading: Promise<PrometheusMetrics> | undefined;
 
+  readonly #idleRunners: () => Promise<number>;
+
   /**
    * @param of.process count requests and commands, and tell of the process itself (memory, event loop)
    * @param contact counts the edges in and out of contact, asked for at every scrape
+   * @param idleRunners counts the runners of all edges that can be handed out, as last reported
    */
-  constructor(of: { process: boolean }, contact: () => Promise<EdgesByContact>) {
+  constructor(
+    of: { process: boolean },
+    contact: () => Promise<EdgesByContact>,
+    idleRunners: () => Promise<number>,
+  ) {
     this.#counting = of.process;
     this.#contact = contact;
+    this.#idleRunners = idleRunners;
   }
 
   /** Counts every request under its route's pattern. */
@@ -41,6 +49,16 @@ export class Metrics {
     if (this.#counting) (await this.#load()).ended(command);
   }
 
+  /** Counts a runner that was handed out. */
+  async handedOut(): Promise<void> {
+    if (this.#counting) (await this.#load()).handedOut();
+  }
+
+  /** A pool had a runner again `ms` after one was handed out. */
+  async refilled(ms: number): Promise<void> {
+    if (this.#counting) (await this.#load()).refilled(ms);
+  }
+
   /** What a scrape gets: the text, and its type. */
   async scrape(): Promise<{ text: string; contentType: string }> {
     const { registry } = await this.#load();
@@ -49,7 +67,8 @@ export class Metrics {
 
   #load(): Promise<PrometheusMetrics> {
     this.#loading ??= import("./prometheus-metrics.ts").then(
-      ({ PrometheusMetrics }) => new PrometheusMetrics({ process: this.#counting }, this.#contact),
+      ({ PrometheusMetrics }) =>
+        new PrometheusMetrics({ process: this.#counting }, this.#contact, this.#idleRunners),
     );
     return this.#loading;
   }

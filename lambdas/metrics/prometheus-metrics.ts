@@ -11,12 +11,19 @@ export class PrometheusMetrics {
   readonly #duration: Histogram<"method" | "route">;
   readonly #commands: Counter<"operation" | "state">;
   readonly #work: Histogram<"operation">;
+  readonly #handedOut: Counter;
+  readonly #refill: Histogram;
 
   /**
    * @param of.process the process' own metrics too (memory, event loop)
    * @param contact counts the edges in and out of contact, asked for at every scrape
+   * @param idleRunners counts the runners that can be handed out, asked for at every scrape
    */
-  constructor(of: { process: boolean }, contact: () => Promise<EdgesByContact>) {
+  constructor(
+    of: { process: boolean },
+    contact: () => Promise<EdgesByContact>,
+    idleRunners: () => Promise<number>,
+  ) {
     const registers = [this.registry];
     if (of.process) collectDefaultMetrics({ register: this.registry, prefix: "perigee_" });
     this.#requests = new Counter({
@@ -45,6 +52,25 @@ export class PrometheusMetrics {
       buckets: [0.01, 0.05, 0.2, 1, 5, 30, 120, 1800],
       registers,
     });
+    this.#handedOut = new Counter({
+      name: "perigee_runners_handed_out_total",
+      help: "Runners handed out",
+      registers,
+    });
+    this.#refill = new Histogram({
+      name: "perigee_runner_refill_seconds",
+      help: "Time from a hand-out until the pool had another runner",
+      buckets: [0.5, 1, 2, 5, 15, 60, 300],
+      registers,
+    });
+    new Gauge({
+      name: "perigee_runners_idle",
+      help: "Runners that can be handed out, over all edges",
+      registers,
+      async collect() {
+        this.set(await idleRunners());
+      },
+    });
     new Gauge({
       name: "perigee_edges",
       help: "Edges by contact",
@@ -63,6 +89,14 @@ export class PrometheusMetrics {
     const { method, route, status, ms } = of;
     this.#requests.inc({ method, route, status });
     this.#duration.observe({ method, route }, ms / 1000);
+  }
+
+  handedOut(): void {
+    this.#handedOut.inc();
+  }
+
+  refilled(ms: number): void {
+    this.#refill.observe(ms / 1000);
   }
 
   ended(command: Command): void {

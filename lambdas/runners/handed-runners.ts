@@ -1,0 +1,105 @@
+import { LIMITS } from "#protocol/limits.ts";
+import { environmentOf, runnerId } from "#protocol/runners.ts";
+import type { Item, LedgerStore, Write } from "../ports/ledger-store.ts";
+import { optimistically } from "../ports/optimistically.ts";
+import { endOf } from "./is-current.ts";
+import { type EnvironmentRecord, type HandedRecord, keys, type PoolRecord } from "./records.ts";
+import type { Runner } from "./runner-pools.ts";
+
+/** Most of a user in one listing. */
+const MOST_LISTED = 1000;
+
+/** Runners that were handed out, by user and id: until 24 h after their end. */
+export class HandedRunners {
+  readonly #store: LedgerStore;
+  readonly #now: () => number;
+
+  constructor(store: LedgerStore, now: () => number) {
+    this.#store = store;
+    this.#now = now;
+  }
+
+  /** One that is not gone. */
+  async used(user: string, id: string): Promise<Runner | undefined> {
+    const item = await this.#alive(user, id);
+    return item && runnerOf(user, id, item.data);
+  }
+
+  /** A session begins there: its inactivity starts again. */
+  async touched(user: string, id: string): Promise<void> {
+    await optimistically(async () => {
+      const item = await this.#alive(user, id);
+      if (!item || item.data.inactivityMs === undefined) return;
+      const data: HandedRecord = { ...item.data, activeAt: this.#now() };
+      await this.#store.transact([{ put: { ...keys.handedRunner(user, id), data }, if: item.rev }]);
+    });
+  }
+
+  /** @returns the edge; undefined: it never existed, or is gone */
+  async end(user: string, id: string): Promise<string | undefined> {
+    return optimistically(async () => {
+      const item = await this.#alive(user, id);
+      if (!item) return undefined;
+      const { edge } = item.data;
+      const pooled = await this.#store.get<PoolRecord>(keys.runner(edge, user, id));
+      const at = this.#now();
+      const data: HandedRecord = { ...item.data, end: "deleted", endedAt: at };
+      const expiresAt = at + LIMITS.runnerEndsMs;
+      const writes: Write[] = [{ put: { ...keys.handedRunner(user, id), data, expiresAt }, if: item.rev }];
+      if (pooled) {
+        // until the edge has it no more: it could else be taken for a new one
+        const ended: PoolRecord = { ...pooled.data, state: "ended", since: at };
+        writes.push({ put: { ...keys.runner(edge, user, id), data: ended }, if: pooled.rev });
+      }
+      await this.#store.transact(writes);
+      return edge;
+    });
+  }
+
+  /** Used ones, and those that ended within 24 h. */
+  async list(user: string): Promise<Runner[]> {
+    const items = await this.#store.query<HandedRecord>({ pk: keys.handed(user), limit: MOST_LISTED });
+    const environments = new Map<string, Promise<Item<EnvironmentRecord> | undefined>>();
+    const environmentAt = (edge: string, id: string) => {
+      const of = `${edge}#${environmentOf(id)}`;
+      const known = environments.get(of) ?? this.#environment(edge, user, id);
+      environments.set(of, known);
+      return known;
+    };
+    const now = this.#now();
+    const runners = await Promise.all(
+      items.map(async ({ sk: id, data }): Promise<Runner[]> => {
+        const gone = endOf(data, (await environmentAt(data.edge, id))?.data, now);
+        if (!gone) return [runnerOf(user, id, data)];
+        if (gone.at + LIMITS.runnerEndsMs < now) return [];
+        return [{ ...runnerOf(user, id, data), state: "gone", since: gone.at, end: gone.end }];
+      }),
+    );
+    return runners.flat();
+  }
+
+  /** A user is gone: so is what was handed out. */
+  async forget(user: string): Promise<void> {
+    for (;;) {
+      const items = await this.#store.query({ pk: keys.handed(user), limit: 25 });
+      if (items.length === 0) return;
+      await this.#store.transact(items.map(({ pk, sk }) => ({ delete: { pk, sk } })));
+    }
+  }
+
+  async #alive(user: string, id: string): Promise<Item<HandedRecord> | undefined> {
+    if (!runnerId.safeParse(id).success) return undefined;
+    const item = await this.#store.get<HandedRecord>(keys.handedRunner(user, id));
+    if (!item || item.data.end) return undefined;
+    const environment = await this.#environment(item.data.edge, user, id);
+    return endOf(item.data, environment?.data, this.#now()) ? undefined : item;
+  }
+
+  #environment(edge: string, user: string, id: string): Promise<Item<EnvironmentRecord> | undefined> {
+    return this.#store.get<EnvironmentRecord>(keys.environment(edge, user, environmentOf(id)));
+  }
+}
+
+function runnerOf(user: string, id: string, { edge, since, ports }: HandedRecord): Runner {
+  return { user, edge, id, environment: environmentOf(id), state: "used", since, mappedPorts: ports };
+}
