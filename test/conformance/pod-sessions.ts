@@ -279,7 +279,7 @@ export function podSessionsConformance(name: string, create: () => Promise<Sessi
         for (const over of [{}, APART, MERGED]) {
           const said = await bash("trap '' HUP; sleep 1000 & echo out; echo err >&2", over);
           expect(said).toMatchObject({ code: 0 });
-          expect(said.stdout + said.stderr).toMatch(/out[^]*err/);
+          expect(said.stdout + said.stderr).toMatch(/out[\s\S]*err/);
         }
         await bash("kill $(grep -lsz sleep /proc/[0-9]*/cmdline | cut -d/ -f3)", { as: "root" });
       });
