@@ -1,5 +1,6 @@
 import { settingsOnThisMachine } from "#lambdas/dialects/own-settings.ts";
 import { groundSettings } from "#lambdas/ground-settings.ts";
+import { isLoopback } from "#lambdas/http/is-loopback.ts";
 import { describeExit } from "./child.ts";
 import { clientFor, findEngine } from "./docker-engine.ts";
 import { ensureBaseImage } from "./ensure-base-image.ts";
@@ -33,10 +34,6 @@ function ownSettings(host: string): NodeJS.ProcessEnv {
   const { set, notes } = settingsOnThisMachine(dialects, environment);
   for (const note of notes) say(`Note: ${note}`);
   return set;
-}
-
-function isLoopback(host: string): boolean {
-  return ["localhost", "::1"].includes(host) || /^127\./.test(host);
 }
 
 async function main(): Promise<number> {

@@ -117,6 +117,8 @@ export type DialectSetting = {
   wrong(value: string): string | undefined;
   /** What `npm start` on a loopback address and `npm run deploy:local` set when the operator does not, and say then. */
   onThisMachine?: { value: string; note: string };
+  /** A server starts with it only when it listens on loopback addresses alone; no deployment in AWS has it. */
+  onLoopbackOnly?: true;
 };
 
 export type DialectListener = {

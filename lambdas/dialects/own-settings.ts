@@ -1,3 +1,4 @@
+import { isLoopback } from "../http/is-loopback.ts";
 import type { Dialect, DialectSetting } from "./dialect.ts";
 
 /** A dialect's setting with its names. */
@@ -37,6 +38,23 @@ export function checkedSettings(
     given[variable] = value;
   }
   return given;
+}
+
+/**
+ * A setting that is for loopback addresses only keeps a server from listening anywhere else.
+ * @throws Error that names it
+ */
+export function checkLoopbackOnly(
+  dialects: readonly Dialect[],
+  environment: Readonly<Record<string, string | undefined>>,
+  host: string,
+): void {
+  if (isLoopback(host)) return;
+  for (const { variable, onLoopbackOnly } of ownSettings(dialects)) {
+    if (onLoopbackOnly && environment[variable]) {
+      throw new Error(`${variable}: is for loopback addresses only, and the server would listen on ${host}`);
+    }
+  }
 }
 
 /** What a ground that nobody else reaches is started with, and what its operator is told of that. */

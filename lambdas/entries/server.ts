@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { pino } from "pino";
+import { checkLoopbackOnly } from "../dialects/own-settings.ts";
 import { groundSettings } from "../ground-settings.ts";
 import { readTlsFiles } from "../http/tls-files.ts";
 import { serveGround } from "../serve-ground.ts";
@@ -10,8 +11,8 @@ import { serveGround } from "../serve-ground.ts";
  * PERIGEE_DATA (./.perigee), or, besides it, PERIGEE_TABLE, PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (name
  * or ARN in Secrets Manager) and what the AWS SDK reads; PERIGEE_HOST (127.0.0.1), PERIGEE_PORT (8080, 0 = any free),
  * PERIGEE_TLS_CERT and PERIGEE_TLS_KEY (PEM files: every listener speaks HTTPS; SIGHUP reads them again),
- * PERIGEE_TRUST_PROXY (1 = believe X-Forwarded-For, -Host and -Proto), PERIGEE_LOG_LEVEL (info), and what
- * ground-settings.ts reads. Says `{"msg":"ready","url":…}` when it serves; SIGTERM and SIGINT stop it.
+ * PERIGEE_TRUST_PROXY (1 = believe X-Forwarded-For, -Host and -Proto), PERIGEE_KEEP_ALIVE_SECONDS (65; longer than a
+ * proxy in front keeps its connections), PERIGEE_LOG_LEVEL (info), and what ground-settings.ts reads. Says `{"msg":"ready","url":…}` when it serves; SIGTERM and SIGINT stop it.
  */
 const JANITOR_MS = 60_000;
 const CLOUD_JANITOR_MS = 5 * 60_000;
@@ -19,12 +20,18 @@ const CLOSE_MS = 5_000;
 
 const environment = process.env;
 const log = pino({ name: "perigee-ground", level: environment.PERIGEE_LOG_LEVEL ?? "info" });
-const { tls, ...settings } = orExit(() => ({
-  log,
-  trustProxy: environment.PERIGEE_TRUST_PROXY === "1",
-  tls: readTlsFiles(environment),
-  ...groundSettings(environment),
-}));
+const host = environment.PERIGEE_HOST ?? "127.0.0.1";
+const { tls, keepAliveMs, ...settings } = orExit(() => {
+  const common = groundSettings(environment);
+  checkLoopbackOnly(common.dialects, environment, host);
+  return {
+    log,
+    trustProxy: environment.PERIGEE_TRUST_PROXY === "1",
+    tls: readTlsFiles(environment),
+    keepAliveMs: keepAlive(environment.PERIGEE_KEEP_ALIVE_SECONDS),
+    ...common,
+  };
+});
 const data = environment.PERIGEE_DATA ?? join(process.cwd(), ".perigee");
 const inCloud = Boolean(environment.PERIGEE_TABLE);
 const ground = inCloud ? await inTheCloud() : await onThisMachine();
@@ -40,9 +47,10 @@ const sweep = setInterval(
   inCloud ? CLOUD_JANITOR_MS : JANITOR_MS,
 );
 const server = await serveGround(ground, {
-  host: environment.PERIGEE_HOST ?? "127.0.0.1",
+  host,
   port: Number(environment.PERIGEE_PORT ?? 8080),
   ...(tls && { tls }),
+  ...(keepAliveMs !== undefined && { keepAliveMs }),
   onError: (error) => log.error({ err: error }, "a connection was not accepted"),
 });
 
@@ -89,6 +97,17 @@ pino({ name: "perigee-ground" }).info(
   { url, ...(Object.keys(listeners).length > 0 && { listeners }) },
   "ready",
 );
+
+/** Seconds as ms. @throws Error that names the rule */
+function keepAlive(seconds: string | undefined): number | undefined {
+  if (!seconds) return undefined;
+  if (!/^[1-9]\d{0,4}$/.test(seconds)) {
+    throw new Error(
+      `PERIGEE_KEEP_ALIVE_SECONDS: ${JSON.stringify(seconds)} is no whole number from 1 to 99999`,
+    );
+  }
+  return Number(seconds) * 1000;
+}
 
 /** What is wrong with a setting is told in one line, whatever the log level is. */
 function orExit<T>(read: () => T): T {

@@ -10,6 +10,7 @@ const routes = [
   { method: "POST", path: "/both" },
   { method: "GET", path: "/both" },
   { method: "GET", path: "/both" },
+  { method: "PUT", path: "/numbers/:id{[0-9]+}" },
 ];
 
 describe("allowedMethods", () => {
@@ -18,14 +19,21 @@ describe("allowedMethods", () => {
     ["/commands/01", ["GET"]],
     ["/commands/01/cancel", ["POST"]],
     ["/both", ["GET", "POST"]],
+    ["/numbers/07", ["PUT"]],
   ])("%s answers %j", (path, methods) => {
     expect(allowedMethods(routes, path)).toEqual(methods);
   });
 
-  it.each(["/", "/command", "/commands/", "/commands/01/", "/commands/01/cancel/x", "/commands/01/other"])(
-    "nothing is at %s",
-    (path) => {
-      expect(allowedMethods(routes, path)).toEqual([]);
-    },
-  );
+  it.each([
+    "/",
+    "/command",
+    "/commands/",
+    "/commands/01/",
+    "/commands/01/cancel/x",
+    "/commands/01/other",
+    "/numbers/",
+    "/numbers/7a",
+  ])("nothing is at %s", (path) => {
+    expect(allowedMethods(routes, path)).toEqual([]);
+  });
 });

@@ -12,5 +12,9 @@ export function allowedMethods(routes: readonly Listed[], path: string): string[
 
 function matches(pattern: string[], parts: string[]): boolean {
   if (pattern.length !== parts.length) return false;
-  return pattern.every((piece, i) => (piece.startsWith(":") ? parts[i] !== "" : piece === parts[i]));
+  return pattern.every((piece, i) => {
+    const [, rule] = /^:\w+(?:\{(.+)\})?$/.exec(piece) ?? [];
+    if (rule !== undefined) return new RegExp(`^(?:${rule})$`).test(parts[i]!);
+    return piece.startsWith(":") ? parts[i] !== "" : piece === parts[i];
+  });
 }

@@ -13,7 +13,7 @@ export type GroundEnv = {
   Variables: {
     /** name of the authenticated user */
     user: string;
-    /** edge of the authenticated agent */
+    /** edge of the authenticated agent; or, where a dialect's `authenticate` has set it, the one that its user means */
     edge: string;
   };
 };

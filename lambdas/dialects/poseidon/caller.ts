@@ -1,0 +1,84 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import type { DialectCore } from "../core.ts";
+import type { DialectContext } from "../dialect.ts";
+import { refusal, TEXTS } from "./refusals.ts";
+import { openUser } from "./settings.ts";
+import { PoseidonTokens } from "./tokens.ts";
+
+/** Who asks, and the edge that is meant. */
+export type Caller = { user: string; edge: string };
+
+/** A header of a request by its lower-case name. */
+export type Header = (name: string) => string | undefined;
+
+const LOCAL = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d*)?$/i;
+
+/** The user of a request and, in the context as `edge`, the edge that is meant. @throws UNAUTHORIZED, 403, 500 */
+export async function authenticate(c: DialectContext, core: DialectCore): Promise<string> {
+  const { user, edge } = await callerOf(core, (name) => c.req.header(name));
+  c.set("edge", edge);
+  return user;
+}
+
+/**
+ * Who asks: the user of the header `Poseidon-Token`, or in open mode always the same one.
+ * @throws UNAUTHORIZED; 403 for a request of open mode from elsewhere; 500 UNKNOWN where no edge is meant
+ */
+export async function callerOf(core: DialectCore, header: Header): Promise<Caller> {
+  const open = openUser(core);
+  if (open !== undefined) {
+    checkLocal(header);
+    if (!(await core.users.find(open))) throw unauthorized();
+    return { user: open, edge: await edgeOf(core, open, header("perigee-edge")) };
+  }
+  const token = await new PoseidonTokens(core.records).find(header("poseidon-token") ?? "");
+  if (!token || (await core.users.find(token.user))?.uid !== token.uid) throw unauthorized();
+  // a grant that was revoked ends the tokens that name its edge
+  const own = token.edge === undefined ? undefined : await resolved(core, token.user, token.edge);
+  if (token.edge !== undefined && own === undefined) throw unauthorized();
+  return { user: token.user, edge: await edgeOf(core, token.user, header("perigee-edge"), own) };
+}
+
+/**
+ * In open mode only what this machine itself asks is answered: any web page could drive it otherwise.
+ * @throws 403
+ */
+export function checkLocal(header: Header): void {
+  const host = header("host") ?? "";
+  if (!LOCAL.test(host) || isOtherOrigin(header)) throw refusal(403, TEXTS.openMode);
+}
+
+/** Does a browser's page of another host ask? */
+export function isOtherOrigin(header: Header): boolean {
+  const origin = header("origin");
+  if (origin === undefined) return false;
+  const [, host] = /^[a-z][a-z0-9+.-]*:\/\/([^/]*)$/i.exec(origin) ?? [];
+  return host?.toLowerCase() !== (header("host") ?? "").toLowerCase();
+}
+
+async function edgeOf(
+  core: DialectCore,
+  user: string,
+  named: string | undefined,
+  own?: string,
+): Promise<string> {
+  const meant = named ? await resolved(core, user, named) : undefined;
+  const edge = meant ?? own ?? (await resolved(core, user, undefined));
+  if (edge === undefined) throw refusal(500, "no edge is granted to you, or several and none is named");
+  return edge;
+}
+
+/** The edge, when the user may use it. */
+async function resolved(core: DialectCore, user: string, edge: string | undefined) {
+  try {
+    return await core.resolveEdge(user, edge);
+  } catch (error) {
+    if (error instanceof PerigeeError && /^(?:EDGE_NOT_FOUND|INVALID_PARAMETERS)$/.test(error.code))
+      return undefined;
+    throw error;
+  }
+}
+
+function unauthorized(): PerigeeError {
+  return new PerigeeError("UNAUTHORIZED", "The header Poseidon-Token has no valid token");
+}

@@ -1,0 +1,22 @@
+import type { LiveSession } from "../../live/live-sessions.ts";
+import type { UserSocket } from "../../live/sockets/user-socket.ts";
+import { messagesOf } from "./execution-messages.ts";
+
+/** One execution between a client's socket and its session, until either ends. */
+export async function runExecution(socket: UserSocket, session: LiveSession): Promise<void> {
+  const leave = () => session.close();
+  socket.gone.addEventListener("abort", leave);
+  if (socket.gone.aborted) leave();
+  void feed(socket, session);
+  for await (const message of messagesOf(session)) await socket.send(JSON.stringify(message));
+  socket.close(1000);
+}
+
+/** Texts are bytes for stdin. A binary frame ends the input: it and what follows are dropped. */
+async function feed({ messages }: UserSocket, session: LiveSession): Promise<void> {
+  let ended = false;
+  for await (const { data, binary } of messages) {
+    ended ||= binary;
+    if (!ended) await session.write(data);
+  }
+}

@@ -1,0 +1,29 @@
+import { USER, USER_RULE } from "#protocol/names.ts";
+import type { DialectCore } from "../core.ts";
+import type { DialectSetting } from "../dialect.ts";
+
+type Settings = Pick<DialectCore, "setting">;
+
+/** Checked when the ground starts: what is read of them later keeps its rule. */
+export const SETTINGS: readonly DialectSetting[] = [
+  {
+    name: "POSEIDON_OPEN_USER",
+    wrong: (value) => (USER.test(value) ? undefined : `cannot be a user: ${USER_RULE}`),
+    onLoopbackOnly: true,
+  },
+  {
+    name: "POSEIDON_POOL_THRESHOLD",
+    wrong: (value) =>
+      /^\d+(?:\.\d+)?$/.test(value) && Number(value) <= 1 ? undefined : "is no number from 0 to 1",
+  },
+];
+
+/** The user that every request acts as; undefined: requests are authenticated by their tokens. */
+export function openUser(core: Settings): string | undefined {
+  return core.setting("POSEIDON_OPEN_USER");
+}
+
+/** Share of idle runners below which an environment's pool is depleting; 0: never. */
+export function poolThreshold(core: Settings): number {
+  return Number(core.setting("POSEIDON_POOL_THRESHOLD") ?? 0);
+}

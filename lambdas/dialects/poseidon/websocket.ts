@@ -1,0 +1,82 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { failureOf, PerigeeError } from "#protocol/errors.ts";
+import { isForeignOrigin, refuseUpgrade } from "../../live/sockets/refuse-upgrade.ts";
+import { acceptUserSocket } from "../../live/sockets/user-socket.ts";
+import type { Runner } from "../../runners/runner-pools.ts";
+import type { DialectCore } from "../core.ts";
+import type { Dialect, DialectContext } from "../dialect.ts";
+import { type Caller, callerOf } from "./caller.ts";
+import { runExecution } from "./execution.ts";
+import { notHere } from "./not-here.ts";
+import { isServed, type PoseidonCore } from "./parts.ts";
+import { queryValue, valueIn } from "./query.ts";
+import { errors, refusal, TEXTS } from "./refusals.ts";
+import { callerIn, runnerOf } from "./runner-of.ts";
+
+const PATH = /^\/api\/v1\/runners\/([^/?#]+)\/websocket(?:[?#]|$)/;
+
+/** GET /runners/{id}/websocket that asks for no upgrade: refused, after what would refuse an upgrade too. */
+export async function getWebsocket(c: DialectContext, core: PoseidonCore): Promise<Response> {
+  const caller = callerIn(c);
+  const runner = await runnerOf(core, caller, c.req.param("runner") ?? "");
+  await checkPermit(core, caller, runner, queryValue(c, "executionID"));
+  throw refusal(400, TEXTS.notAnUpgrade);
+}
+
+export const upgrade: NonNullable<Dialect["upgrade"]> = {
+  accepts: ({ method, url = "", headers }) =>
+    method === "GET" && headers.upgrade?.toLowerCase() === "websocket" && PATH.test(url),
+  handle(incoming, socket, head, core) {
+    connect(incoming, socket, head, core).catch((error: unknown) => {
+      // PerigeeErrors are answers; anything else is a fault of ours
+      if (!(error instanceof PerigeeError)) core.log.error({ err: error }, "a WebSocket failed");
+      return refuseUpgrade(socket, errors(failureOf(error)));
+    });
+  },
+};
+
+/** What is checked first is told first, and no refusal uses the execution's id up. */
+async function connect(
+  incoming: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  core: DialectCore,
+): Promise<void> {
+  if (!isServed(core)) return refuseUpgrade(socket, notHere(core));
+  const { url = "", headers } = incoming;
+  const caller = await callerOf(core, (name) => headers[name] as string | undefined);
+  const runner = await runnerOf(core, caller, PATH.exec(url)![1]!);
+  const id = await checkPermit(core, caller, runner, valueIn(url, "executionID"));
+  if (headers["sec-websocket-version"] !== "13" || !headers["sec-websocket-key"]) {
+    throw refusal(400, TEXTS.notAnUpgrade);
+  }
+  if (isForeignOrigin(incoming)) throw refusal(403, TEXTS.otherOrigin);
+  if (!(await core.commands.inContact(runner.edge))) {
+    throw refusal(500, TEXTS.unreachable, "NOMAD_UNREACHABLE");
+  }
+  const permit = await core.live.tickets.use(id);
+  if (!permit) throw refusal(404, TEXTS.unknownExecution);
+  await core.runners.touched(runner.user, runner.id);
+  const { user, edge, target, exec } = permit;
+  const accepted = await acceptUserSocket(incoming, socket, head);
+  const session = core.live.sessions.open({ user, edge, target, request: { kind: "exec", exec } });
+  await runExecution(accepted, session);
+}
+
+/** The id, when it is an unused one of this runner. @throws 404 */
+async function checkPermit(
+  core: PoseidonCore,
+  { user, edge }: Caller,
+  runner: Runner,
+  id: string | undefined,
+): Promise<string> {
+  const permit = id ? await core.live.tickets.look(id) : undefined;
+  const isOf =
+    permit?.user === user &&
+    permit.edge === edge &&
+    "runner" in permit.target &&
+    permit.target.runner === runner.id;
+  if (!id || !isOf) throw refusal(404, TEXTS.unknownExecution);
+  return id;
+}
