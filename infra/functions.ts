@@ -1,4 +1,4 @@
-import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import { Rule, Schedule } from "aws-cdk-lib/aws-events";
 import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
 import { Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
@@ -15,8 +15,8 @@ import {
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { acknowledge } from "./acknowledge.ts";
-import { queueName } from "./doorbell.ts";
 import type { GroundAccess } from "./ground-access.ts";
+import { groundEnvironment } from "./ground-environment.ts";
 import type { Settings } from "./settings.ts";
 import type { Storage } from "./storage.ts";
 
@@ -61,7 +61,7 @@ export class Functions extends Construct {
   }
 
   #lambda(id: string, directory: string, memorySize: number, timeout: Duration): Lambda {
-    const { settings, access } = this.#props;
+    const { settings, storage, access } = this.#props;
     const logGroup = new LogGroup(this, `${id}Logs`, {
       retention: RetentionDays.ONE_MONTH,
       removalPolicy: settings.retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
@@ -76,7 +76,10 @@ export class Functions extends Construct {
       timeout,
       logGroup,
       role,
-      environment: this.#environment(),
+      environment: {
+        ...groundEnvironment(settings, storage),
+        PERIGEE_STREAMING: String(settings.streaming),
+      },
     });
     logGroup.grantWrite(role);
     access.policy.attachToRole(role);
@@ -84,29 +87,5 @@ export class Functions extends Construct {
       acknowledge(lambda, "L1", "An earlier runtime was asked for with -c runtime");
     }
     return lambda;
-  }
-
-  #environment(): Record<string, string> {
-    const { settings, storage } = this.#props;
-    return {
-      PERIGEE_TABLE: storage.table.tableName,
-      PERIGEE_BUCKET: storage.bucket.bucketName,
-      PERIGEE_QUEUE_PREFIX: this.queueUrlPrefix,
-      PERIGEE_TOKEN_SECRET: storage.tokenSecret.secretArn,
-      PERIGEE_STREAMING: String(settings.streaming),
-      PERIGEE_DEPLOYMENT: settings.name,
-      ...(settings.quota !== undefined && { PERIGEE_QUOTA: String(settings.quota) }),
-      PERIGEE_DIALECTS: settings.dialects.map(({ name }) => name).join(),
-      ...(settings.lanes && { PERIGEE_LANES: settings.lanes }),
-      ...(settings.publicHosts && { PERIGEE_PUBLIC_HOSTS: settings.publicHosts }),
-      ...settings.own,
-      ...(settings.endpoint && { AWS_ENDPOINT_URL: settings.endpoint }),
-    };
-  }
-
-  /** Prefix of the URLs of the doorbells, as SQS forms them, so that no request is needed to find one. */
-  get queueUrlPrefix(): string {
-    const { region, account, urlSuffix } = Stack.of(this);
-    return `https://sqs.${region}.${urlSuffix}/${account}/${queueName(this.#props.settings.name, "")}`;
   }
 }

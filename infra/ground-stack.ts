@@ -3,13 +3,16 @@ import { Alarms } from "./alarms.ts";
 import { queueName } from "./doorbell.ts";
 import { Functions } from "./functions.ts";
 import { GroundAccess } from "./ground-access.ts";
+import { queueUrlPrefix } from "./ground-environment.ts";
 import type { Settings } from "./settings.ts";
 import { Storage } from "./storage.ts";
 
 /** The ground: its storage, its functions and its alarms. */
 export class GroundStack extends Stack {
   readonly storage: Storage;
+  readonly access: GroundAccess;
   readonly functions: Functions;
+  readonly alarms: Alarms;
 
   constructor(
     app: App,
@@ -21,10 +24,11 @@ export class GroundStack extends Stack {
     super(app, id, props);
     this.storage = new Storage(this, "Storage", settings);
     const { storage } = this;
-    const access = new GroundAccess(this, "Access", settings, storage);
+    this.access = new GroundAccess(this, "Access", settings, storage);
+    const { access } = this;
     this.functions = new Functions(this, "Functions", { settings, storage, access, bundles });
     const { api, janitor, url } = this.functions;
-    new Alarms(this, "Alarms", { settings, lambdas: { api, janitor } });
+    this.alarms = new Alarms(this, "Alarms", { settings, lambdas: { api, janitor } });
 
     const output = (name: string, value: string, description: string) =>
       new CfnOutput(this, name, { value, description }).overrideLogicalId(name);
@@ -34,7 +38,7 @@ export class GroundStack extends Stack {
     output("QueuePrefix", queueName(settings.name, ""), "Begins the name of every doorbell queue");
     output(
       "QueueUrlPrefix",
-      this.functions.queueUrlPrefix,
+      queueUrlPrefix(storage, settings.name),
       "PERIGEE_QUEUE_PREFIX of a ground in a container",
     );
     output("GroundPolicyArn", access.policy.managedPolicyArn, "For the role of a ground in a container");

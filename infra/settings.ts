@@ -35,14 +35,27 @@ export type Settings = {
   silenceMinutes: number;
   /** minutes that a command may wait or hold the lock until an alarm (default 60) */
   waitingMinutes: number;
+  /** the ground as a container too, for live sessions and big bodies (default none: `-c live=true`) */
+  live?: LiveSettings;
   /** endpoint of every AWS service as the Lambdas see it, for emulators */
   endpoint?: string;
+};
+
+export type LiveSettings = {
+  /** name by which users and agents reach the container (`-c liveHost=…`); points at the load balancer */
+  host: string;
+  /** certificate for it, of the same region (`-c certificateArn=…`) */
+  certificateArn: string;
 };
 
 type Context = (key: string) => unknown;
 
 /** Most edges of one stack: each has four resources and two outputs, and CloudFormation allows 500 and 200. */
 export const EDGES_PER_STACK = 90;
+
+/** A name of at least two labels: a certificate has no other. */
+const HOST = /^(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/;
+const CERTIFICATE = /^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate\/[A-Za-z0-9-]+$/;
 
 /** @throws Error that names the context value and its rule */
 export function readSettings(context: Context): Settings {
@@ -55,14 +68,22 @@ export function readSettings(context: Context): Settings {
     edgeStacks: whole(context, "edgeStacks", 1),
     runtime: oneOf(context, "runtime", "nodejs24.x", /^nodejs\d+\.x$/),
     architecture: oneOf(context, "architecture", "arm64", /^(?:arm64|x86_64)$/) as Settings["architecture"],
-    streaming: oneOf(context, "streaming", "true", /^(?:true|false)$/) === "true",
-    retain: oneOf(context, "retain", "true", /^(?:true|false)$/) === "true",
+    streaming: isOn(context, "streaming", "true"),
+    retain: isOn(context, "retain", "true"),
     ...(quota !== undefined && { quota: whole(context, "quota", 0) }),
     ...dialectSettings(context),
     alarmEmail: optional(context, "alarmEmail"),
     silenceMinutes: whole(context, "silenceMinutes", 60),
     waitingMinutes: whole(context, "waitingMinutes", 60),
+    ...(isOn(context, "live", "false") && { live: liveSettings(context) }),
     endpoint: optional(context, "endpoint"),
+  };
+}
+
+function liveSettings(context: Context): LiveSettings {
+  return {
+    host: oneOf(context, "liveHost", "", HOST),
+    certificateArn: oneOf(context, "certificateArn", "", CERTIFICATE),
   };
 }
 
@@ -113,6 +134,10 @@ function oneOf(context: Context, key: string, otherwise: string, rule: RegExp): 
   const value = optional(context, key) ?? otherwise;
   if (!rule.test(value)) throw wrong(key, value, String(rule));
   return value;
+}
+
+function isOn(context: Context, key: string, otherwise: "true" | "false"): boolean {
+  return oneOf(context, key, otherwise, /^(?:true|false)$/) === "true";
 }
 
 function whole(context: Context, key: string, otherwise: number): number {

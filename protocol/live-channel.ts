@@ -42,7 +42,9 @@ export class LiveChannel {
   #sending: Promise<void> = Promise.resolve();
   #creditCame: (() => void) | undefined;
   #pieceCame: (() => void) | undefined;
+  /** nothing more is read of the pieces' source */
   #ended = false;
+  #broken = false;
   #over = false;
   /** payload bytes, for the notes of a session */
   sentBytes = 0;
@@ -66,7 +68,7 @@ export class LiveChannel {
 
   /** A frame that came. */
   receive(bytes: Uint8Array): void {
-    if (this.#ended || this.#over) return;
+    if (this.#broken || this.#over) return;
     try {
       const frame = this.#reader.read(bytes);
       if (frame === undefined) return;
@@ -74,7 +76,8 @@ export class LiveChannel {
       else if (frame.kind === "credit") this.#grant(frame.bytes);
       else this.#take({ stream: frame.kind, data: frame.data });
     } catch (error) {
-      this.#ended = true;
+      this.#broken = true;
+      this.endReceiving();
       this.#deps.broken(error as Error);
     }
   }
@@ -96,7 +99,7 @@ export class LiveChannel {
     }
   }
 
-  /** Nothing more comes from the other side; what waits is still read. */
+  /** No data comes any more from the other side, and what comes is dropped; what waits is still read. */
   endReceiving(): void {
     this.#ended = true;
     this.#pieceCame?.();
@@ -129,6 +132,7 @@ export class LiveChannel {
   #take(piece: DataPiece): void {
     if (!this.#deps.accepts.includes(piece.stream)) throw new FrameError("data in the wrong direction");
     const { length } = piece.data;
+    if (this.#ended) return;
     if (length > this.#granted) throw new FrameError("more data than was allowed");
     this.#granted -= length;
     this.#held += length;

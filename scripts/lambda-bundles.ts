@@ -11,9 +11,12 @@ const ROOT = resolve(import.meta.dirname, "..");
 export const LAMBDAS = { api: "lambdas/entries/api.ts", janitor: "lambdas/entries/janitor.ts" } as const;
 export type LambdaName = keyof typeof LAMBDAS;
 
-/** What stands in for a native module, where only JavaScript goes, and for what Lambda has no use of. */
+/** What stands in for a native module, where only JavaScript goes. */
+export const WASM_XXHASH = { "@node-rs/xxhash": join(ROOT, "lambdas/adapters/xxh64-wasm.ts") };
+
+/** And for what Lambda has no use of. */
 const STAND_INS = {
-  "@node-rs/xxhash": join(ROOT, "lambdas/adapters/xxh64-wasm.ts"),
+  ...WASM_XXHASH,
   "@aws-sdk/credential-provider-node": join(ROOT, "lambdas/adapters/lambda/credentials.ts"),
   // an alias goes for what is beneath the name too
   "pino/browser.js": join(ROOT, "node_modules/pino/browser.js"),
@@ -21,14 +24,14 @@ const STAND_INS = {
 };
 
 /** Some libraries still say `require` of Node's own modules. */
-const REQUIRE =
+export const REQUIRE =
   'import{createRequire as perigeeRequire}from"node:module";const require=perigeeRequire(import.meta.url);';
 
 /**
  * The parts of the API's document are the same in every process: made here, they cost those a file that is read when
  * asked for. Compressed, for they say the same of every route. Nobody makes them there, so no schemas are needed.
  */
-const READY_DOCUMENT: Plugin = {
+export const READY_DOCUMENT: Plugin = {
   name: "ready-document",
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]lambdas[\\/]docs[\\/]document-parts\.ts$/ }, async () => ({

@@ -15,6 +15,7 @@ export const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
   imagesInSpaces,
   whatIsSentUp,
   failedSubmissions,
+  poolsOfRunners,
 ];
 
 /** 1: as version 0.1.0 made them, each when its part first opened it. */
@@ -122,5 +123,15 @@ function failedSubmissions(database: DatabaseSync): void {
       submission TEXT NOT NULL,
       UNIQUE (user, space, submission)
     ) STRICT;
+  `);
+}
+
+/** 8: the wanted pools of runners as the ground last told them, and the runners. */
+function poolsOfRunners(database: DatabaseSync): void {
+  database.exec(`
+    CREATE TABLE wanted_pools (
+      n INTEGER PRIMARY KEY CHECK (n = 1), pools INTEGER NOT NULL, environments TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE runners (id TEXT PRIMARY KEY, user TEXT NOT NULL, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `);
 }

@@ -6,6 +6,8 @@ export const LABEL = {
   pod: "perigee.pod",
   /** id of the pod/run command */
   run: "perigee.run",
+  /** a runner of an environment, and no pod; its value is empty */
+  runner: "perigee.runner",
   /** `none`: a pod of a cluster that is to have no network */
   network: "perigee.network",
   /** the machine's boot in which it was made */

@@ -51,7 +51,24 @@ export type RunSpec = {
   maxMs?: number;
   /** between SIGTERM and SIGKILL when it is over, ms */
   graceMs: number;
+  /** it is a runner of an environment and no pod: `run` is the runner's id */
+  runner?: RunnerShape;
 };
+
+/**
+ * A runner: its `command` is started by root, keeps no log and gets no device. Its CPUs may be more than those of a pod.
+ */
+export type RunnerShape = {
+  /** its weight when CPUs are short; default: the engine's own */
+  cpuShares?: number;
+  /** what it may ask a cluster's scheduler for, in thousandths of a CPU */
+  cpuMillis: number;
+  /** bytes that it may write outside of memory, where the runtime can hold it to that */
+  scratchBytes: number;
+};
+
+/** A runner that the engine holds. `bytes`: what it wrote to its own layer, where that was asked for and is known. */
+export type ListedRunner = Pick<ListedRun, "run" | "user" | "phase"> & { bytes?: number };
 
 /** `startedAt`: ms since 1970 by the clock of its node, where that may be another than ours. */
 export type Started = { node: string; startedAt?: number };
@@ -148,8 +165,10 @@ export interface PodRuntime {
    * machine; undefined when the engine does not know the run.
    */
   inspect(run: string): Promise<ContainerState | undefined>;
-  /** All runs of this instance. */
+  /** All runs of this instance, without its runners. */
   list(): Promise<ListedRun[]>;
+  /** The runners of this instance. Absent where there can be none. */
+  listRunners?(options?: { sizes?: boolean }): Promise<ListedRunner[]>;
   /**
    * Output of a run from the oldest line that the engine still has, in the order it was written; all as `stdout`
    * where the engine does not keep the streams apart. `since` (RFC 3339): older lines may be left out. Ends when the run has ended and all was read, at once without `follow`;

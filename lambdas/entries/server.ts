@@ -11,8 +11,8 @@ import { serveGround } from "../serve-ground.ts";
  * PERIGEE_DATA (./.perigee), or, besides it, PERIGEE_TABLE, PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (name
  * or ARN in Secrets Manager) and what the AWS SDK reads; PERIGEE_HOST (127.0.0.1), PERIGEE_PORT (8080, 0 = any free),
  * PERIGEE_TLS_CERT and PERIGEE_TLS_KEY (PEM files: every listener speaks HTTPS; SIGHUP reads them again),
- * PERIGEE_TRUST_PROXY (1 = believe X-Forwarded-For, -Host and -Proto), PERIGEE_LOG_LEVEL (info), and what
- * ground-settings.ts reads. Says `{"msg":"ready","url":…}` when it serves; SIGTERM and SIGINT stop it.
+ * PERIGEE_TRUST_PROXY (1 = believe X-Forwarded-For, -Host and -Proto), PERIGEE_KEEP_ALIVE_SECONDS (65; longer than a
+ * proxy in front keeps its connections), PERIGEE_LOG_LEVEL (info), and what ground-settings.ts reads. Says `{"msg":"ready","url":…}` when it serves; SIGTERM and SIGINT stop it.
  */
 const JANITOR_MS = 60_000;
 const CLOUD_JANITOR_MS = 5 * 60_000;
@@ -21,13 +21,14 @@ const CLOSE_MS = 5_000;
 const environment = process.env;
 const log = pino({ name: "perigee-ground", level: environment.PERIGEE_LOG_LEVEL ?? "info" });
 const host = environment.PERIGEE_HOST ?? "127.0.0.1";
-const { tls, ...settings } = orExit(() => {
+const { tls, keepAliveMs, ...settings } = orExit(() => {
   const common = groundSettings(environment);
   checkLoopbackOnly(common.dialects, environment, host);
   return {
     log,
     trustProxy: environment.PERIGEE_TRUST_PROXY === "1",
     tls: readTlsFiles(environment),
+    keepAliveMs: keepAlive(environment.PERIGEE_KEEP_ALIVE_SECONDS),
     ...common,
   };
 });
@@ -49,6 +50,7 @@ const server = await serveGround(ground, {
   host,
   port: Number(environment.PERIGEE_PORT ?? 8080),
   ...(tls && { tls }),
+  ...(keepAliveMs !== undefined && { keepAliveMs }),
   onError: (error) => log.error({ err: error }, "a connection was not accepted"),
 });
 
@@ -95,6 +97,17 @@ pino({ name: "perigee-ground" }).info(
   { url, ...(Object.keys(listeners).length > 0 && { listeners }) },
   "ready",
 );
+
+/** Seconds as ms. @throws Error that names the rule */
+function keepAlive(seconds: string | undefined): number | undefined {
+  if (!seconds) return undefined;
+  if (!/^[1-9]\d{0,4}$/.test(seconds)) {
+    throw new Error(
+      `PERIGEE_KEEP_ALIVE_SECONDS: ${JSON.stringify(seconds)} is no whole number from 1 to 99999`,
+    );
+  }
+  return Number(seconds) * 1000;
+}
 
 /** What is wrong with a setting is told in one line, whatever the log level is. */
 function orExit<T>(read: () => T): T {

@@ -11,6 +11,7 @@ type App = { fetch: Parameters<typeof getRequestListener>[0] };
 
 /** A connection on which nothing moves for this long (ms) is closed; long polls and waits are kept by data or answer. */
 const IDLE_MS = 2 * 60_000;
+const KEEP_ALIVE_MS = 65_000;
 /** Headers must be there within this (ms). */
 const HEADERS_MS = 30_000;
 
@@ -28,6 +29,8 @@ export type ServeOptions = {
   /** makes it speak HTTPS */
   tls?: TlsOptions;
   upgrades?: readonly Upgrade[];
+  /** an idle connection is kept for this long (ms, default 65 s): longer than what is in front keeps its own */
+  keepAliveMs?: number;
   /** a body on which nothing moves for this long (ms) is cut (default two minutes) */
   idleMs?: number;
   /** told when the server itself fails, for example when there are no descriptors for more connections */
@@ -53,7 +56,7 @@ export async function serve(app: App, options: ServeOptions): Promise<Served> {
   const settings = {
     requestTimeout: 0,
     headersTimeout: HEADERS_MS,
-    keepAliveTimeout: 65_000,
+    keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
     shouldUpgradeCallback: (incoming: IncomingMessage) => upgradeOf(incoming) !== undefined,
   };
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;

@@ -116,7 +116,7 @@ async function buildImage(docker: Docker, tag: string, programs: LambdaPrograms)
 }
 
 /** Absolute paths of the shared libraries that a program loads, the loader included. */
-async function libraries(program: string): Promise<string[]> {
+export async function libraries(program: string): Promise<string[]> {
   const { stdout } = await promisify(execFile)("ldd", [program]);
   return [...stdout.matchAll(/(?:=>\s*)?(\/\S+)/g)].map(([, path]) => path!);
 }

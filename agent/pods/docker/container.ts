@@ -29,11 +29,12 @@ export function containerOf(
 ): Docker.ContainerCreateOptions {
   const limits = limitsOf(context.limits, spec.limits);
   const { network } = context;
+  const { runner } = spec;
   return {
     name: context.name,
     Hostname: spec.pod,
     Image: spec.imageId,
-    ...commandOf(spec, context),
+    ...(runner ? { User: "0:0", Entrypoint: [...(spec.command ?? [])], Cmd: [] } : commandOf(spec, context)),
     Env: Object.entries(spec.envs).map(([name, value]) => `${name}=${value}`),
     ...(spec.defaultWorkdir !== undefined &&
       (context.workdir === "" || context.workdir === "/") && { WorkingDir: spec.defaultWorkdir }),
@@ -49,6 +50,7 @@ export function containerOf(
       [LABEL.pod]: spec.pod,
       [LABEL.run]: spec.run,
       [LABEL.session]: context.session,
+      ...(runner && { [LABEL.runner]: "" }),
     },
     ...(network !== undefined && {
       NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: [spec.pod] } } },
@@ -69,22 +71,25 @@ export function containerOf(
       IpcMode: "private",
       Memory: limits.memory,
       MemorySwap: limits.memory,
-      NanoCpus: Math.round(limits.cpus * 1e9),
+      NanoCpus: Math.round((runner ? (spec.limits?.cpus ?? limits.cpus) : limits.cpus) * 1e9),
+      ...(runner?.cpuShares !== undefined && { CpuShares: runner.cpuShares }),
       PidsLimit: limits.pids,
       // When memory is short the kernel takes a payload, not the agent or the engine.
       OomScoreAdj: 500,
       // Core files would fill the volume. (The engine may not be allowed to raise a limit, only to lower one.)
       Ulimits: [{ Name: "core", Soft: 0, Hard: 0 }],
-      Devices: (context.devices[spec.kind] ?? []).map((path) => ({
+      Devices: (runner ? [] : (context.devices[spec.kind] ?? [])).map((path) => ({
         PathOnHost: path,
         PathInContainer: path,
         CgroupPermissions: "rw",
       })),
       // It keeps bytes as they are; "json-file" replaces what is not UTF-8, as a character is that lies across its cut.
-      LogConfig: {
-        Type: "local",
-        Config: { "max-size": String(Math.ceil(limits.log / 2)), "max-file": "2", compress: "false" },
-      },
+      LogConfig: runner
+        ? { Type: "none", Config: {} }
+        : {
+            Type: "local",
+            Config: { "max-size": String(Math.ceil(limits.log / 2)), "max-file": "2", compress: "false" },
+          },
     },
   };
 }

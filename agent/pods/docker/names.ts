@@ -1,8 +1,9 @@
-import { isRunId } from "../runs/run-id.ts";
+import { isRunId, isRunnerId } from "../runs/run-id.ts";
 
-/** Name of a run's container. @throws TypeError for what is no run's id */
+/** Name of a run's, or a runner's, container. @throws TypeError for what is no run's id */
 export function containerName(prefix: string, run: string): string {
-  if (!isRunId(run)) throw new TypeError(`not a run: ${JSON.stringify(run.slice(0, 64))}`);
+  if (!isRunId(run) && !isRunnerId(run))
+    throw new TypeError(`not a run: ${JSON.stringify(run.slice(0, 64))}`);
   return `${prefix}-${run.toLowerCase()}`;
 }
 
@@ -14,6 +15,7 @@ export function runOfName(prefix: string, name: string): string | undefined {
   const bare = name.replace(/^\//, "");
   if (!bare.startsWith(`${prefix}-`)) return undefined;
   const id = bare.slice(prefix.length + 1);
+  if (isRunnerId(id)) return id;
   const run = id.toUpperCase();
   return id === id.toLowerCase() && isRunId(run) ? run : undefined;
 }

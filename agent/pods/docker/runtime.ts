@@ -17,6 +17,7 @@ import { DEFAULT_POD_LIMITS, type PodLimits } from "../pod-limits.ts";
 import {
   ImageMissing,
   type ListedRun,
+  type ListedRunner,
   type LogFrame,
   type PodRuntime,
   type RunSpec,
@@ -24,6 +25,7 @@ import {
   StartFailure,
   type Written,
 } from "../pod-runtime.ts";
+import { isRunnerId } from "../runs/run-id.ts";
 import { isStoppable, tellAll } from "../shell-stop.ts";
 import { type Cgroup, cgroupOf, usageOf } from "./cgroup-usage.ts";
 import type { NodeDevices } from "./container.ts";
@@ -231,15 +233,26 @@ export class DockerRuntime implements PodRuntime {
     });
     return (await this.#within(listing, this.#options.timeoutMs)).flatMap((found) => {
       const run = this.#runOf(found);
-      if (run === undefined) return [];
+      if (run === undefined || isRunnerId(run)) return [];
       const { Labels, State } = found;
-      const phase =
-        State === "created"
-          ? "created"
-          : ["running", "paused", "restarting"].includes(State)
-            ? "running"
-            : "ended";
-      return [{ run, user: Labels[LABEL.user] ?? "", pod: Labels[LABEL.pod] ?? "", phase } as const];
+      const pod = Labels[LABEL.pod] ?? "";
+      return [{ run, user: Labels[LABEL.user] ?? "", pod, phase: phaseOf(State) }];
+    });
+  }
+
+  async listRunners({ sizes = false }: { sizes?: boolean } = {}): Promise<ListedRunner[]> {
+    const listing = this.#docker.listContainers({
+      all: true,
+      size: sizes,
+      filters: { label: [`${LABEL.instance}=${this.#options.instance}`, LABEL.runner] },
+    });
+    return ((await this.#within(listing, this.#options.timeoutMs)) as Sized[]).flatMap((found) => {
+      const run = this.#runOf(found);
+      if (run === undefined || !isRunnerId(run)) return [];
+      const { Labels, State, SizeRw = 0 } = found;
+      return [
+        { run, user: Labels[LABEL.user] ?? "", phase: phaseOf(State), ...(sizes && { bytes: SizeRw }) },
+      ];
     });
   }
 
@@ -387,4 +400,9 @@ export class DockerRuntime implements PodRuntime {
       clearTimeout(timer);
     }
   }
+}
+
+function phaseOf(state: string): ListedRun["phase"] {
+  if (state === "created") return "created";
+  return ["running", "paused", "restarting"].includes(state) ? "running" : "ended";
 }

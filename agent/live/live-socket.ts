@@ -1,0 +1,101 @@
+import type { Socket } from "node:net";
+import type { WebSocket } from "ws";
+import { watchLeg, type LegTimes } from "#protocol/leg-watch.ts";
+import { LIVE_EPOCH } from "#protocol/live-control.ts";
+import { LIVE_LIMITS } from "#protocol/live-limits.ts";
+
+/** An open outward WebSocket to the relay, as the rest of the live client sees it. */
+export interface LiveSocket {
+  /** Puts a frame on it, in order; never waits. */
+  send(frame: Uint8Array): void;
+  onFrame(listener: (frame: Uint8Array) => void): void;
+  /** Told once when it is over, whoever ended it; at once when it is over already. */
+  onClose(listener: () => void): void;
+  /** Closes after what was sent; cut when the other side does not answer. */
+  close(): void;
+}
+
+export type LiveAddress = { url: string; token: string; epoch: number };
+
+/** ms until the relay has answered the upgrade */
+const HANDSHAKE_MS = 30_000;
+
+/**
+ * Opens a WebSocket to `<url>/agent/live` of a relay. Nothing of the edge listens.
+ * @throws Error when it cannot be opened: no answer in time, or a refusal
+ */
+export async function openLiveSocket(
+  { url, token, epoch }: LiveAddress,
+  { signal, times }: { signal: AbortSignal; times?: LegTimes },
+): Promise<LiveSocket> {
+  // an agent without live sessions never loads it
+  const { WebSocket } = await import("ws");
+  signal.throwIfAborted();
+  const ws = new WebSocket(liveUrl(url), {
+    headers: { authorization: `Bearer ${token}`, [LIVE_EPOCH]: String(epoch) },
+    perMessageDeflate: false,
+    followRedirects: false,
+    handshakeTimeout: HANDSHAKE_MS,
+    maxPayload: LIVE_LIMITS.frameBytes + 1,
+  });
+  const cut = () => ws.terminate();
+  signal.addEventListener("abort", cut);
+  try {
+    return await new Promise<LiveSocket>((resolve, reject) => {
+      let socket: Socket | undefined;
+      ws.once("upgrade", (answer) => {
+        socket = answer.socket as Socket;
+      });
+      ws.once("error", reject);
+      ws.once("close", () => reject(new Error("the relay has closed the socket")));
+      // made before anything is read of it: an offer may have come with the answer
+      ws.once("open", () => resolve(new OpenSocket(ws, socket!, times)));
+    });
+  } finally {
+    signal.removeEventListener("abort", cut);
+  }
+}
+
+/** Address of the sockets at a relay, of its base address (`https:` and `wss:` mean the same). */
+export function liveUrl(base: string): URL {
+  const url = new URL("agent/live", base.endsWith("/") ? base : `${base}/`);
+  url.protocol = url.protocol.replace(/^http/, "ws");
+  return url;
+}
+
+class OpenSocket implements LiveSocket {
+  readonly #ws: WebSocket;
+  #over = false;
+
+  constructor(ws: WebSocket, socket: Socket, times?: LegTimes) {
+    this.#ws = ws;
+    ws.on("error", () => {
+      // told by the close that follows
+    });
+    const unwatch = watchLeg(
+      { bytesRead: () => socket.bytesRead, ping: () => ws.ping(), dead: () => ws.terminate() },
+      times,
+    );
+    ws.once("close", () => {
+      this.#over = true;
+      unwatch();
+    });
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.send(frame);
+  }
+
+  onFrame(listener: (frame: Uint8Array) => void): void {
+    this.#ws.on("message", (data: Buffer, binary) => listener(binary ? data : new Uint8Array()));
+  }
+
+  onClose(listener: () => void): void {
+    if (this.#over) listener();
+    else this.#ws.once("close", listener);
+  }
+
+  close(): void {
+    this.#ws.close(1000);
+  }
+}

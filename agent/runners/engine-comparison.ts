@@ -1,0 +1,31 @@
+import type { RunnerEnd } from "#protocol/runners.ts";
+import type { ContainerState } from "#protocol/operations.ts";
+import type { PodRuntime } from "../pods/pod-runtime.ts";
+import type { RunnerBook } from "./runner-book.ts";
+
+/**
+ * Compares the records with what the engine holds: runners that died end, and containers that nobody knows are removed.
+ * @throws what the engine says: then nothing was concluded from it
+ */
+export async function compareWithEngine(book: RunnerBook, runtime: PodRuntime): Promise<void> {
+  const listed = new Map((await runtime.listRunners!()).map((runner) => [runner.run, runner]));
+  // Records are read after the list: a runner is recorded before the engine hears of it, so none looks foreign.
+  for (const record of book.all()) {
+    if (record.state !== "idle" && record.state !== "used") continue;
+    if (listed.get(record.id)?.phase === "running") continue;
+    const end = endOf(await runtime.inspect(record.id));
+    if (end) book.end(record, end);
+  }
+  for (const { run } of listed.values()) if (!book.get(run)) await runtime.remove(run);
+}
+
+/** Why a runner that should run does not; undefined: it does. */
+function endOf(state: ContainerState | undefined): RunnerEnd | undefined {
+  if (state === undefined) return "lost";
+  if ("running" in state) return undefined;
+  if (!("terminated" in state)) return "lost";
+  const { reason } = state.terminated;
+  if (reason === "OOMKilled") return "oom";
+  if (reason === "Evicted") return "evicted";
+  return reason === "NodeLost" ? "lost" : "exited";
+}

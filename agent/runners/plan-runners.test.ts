@@ -1,0 +1,115 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type PlanInput, type PlannedRunner, planRunners, type WantedPool } from "./plan-runners.ts";
+
+const KEYS = ["alice#0", "alice#1", "bob#0", "bob#7"];
+
+const wanted = fc
+  .uniqueArray(fc.constantFrom(...KEYS), { maxLength: 4 })
+  .chain((keys) =>
+    fc.tuple(
+      ...keys.map((key) =>
+        fc.record({
+          key: fc.constant(key),
+          generation: fc.integer({ min: 1, max: 2 }),
+          size: fc.integer({ min: 0, max: 30 }),
+        }),
+      ),
+    ),
+  );
+const runners = fc
+  .array(
+    fc.record({
+      pool: fc.constantFrom(...KEYS),
+      generation: fc.integer({ min: 1, max: 2 }),
+      state: fc.constantFrom("starting", "idle", "used", "ending"),
+    }),
+    { maxLength: 30 },
+  )
+  .map((list): PlannedRunner[] => list.map((one, n) => ({ ...one, id: `r${n}` })) as PlannedRunner[]);
+const input = fc.record({
+  wanted: wanted as fc.Arbitrary<WantedPool[]>,
+  runners,
+  most: fc.integer({ min: 0, max: 40 }),
+  starts: fc.constant(3),
+  blocked: fc.subarray(KEYS).map((keys) => new Set(keys)),
+});
+
+/** All that the plan asks for is done: the ground gives back what it is asked for, starts succeed. */
+function carryOut(of: PlanInput, next: { id: number }): PlanInput {
+  const plan = planRunners(of);
+  const gone = new Set([...plan.withdraw, ...plan.end.map(({ id }) => id)]);
+  const left = of.runners.flatMap((runner): PlannedRunner[] => {
+    if (gone.has(runner.id) || runner.state === "ending") return [];
+    return [runner.state === "starting" ? { ...runner, state: "idle" } : runner];
+  });
+  const started = plan.start.map((pool): PlannedRunner => {
+    const { generation } = of.wanted.find(({ key }) => key === pool)!;
+    return { id: `n${next.id++}`, pool, generation, state: "starting" };
+  });
+  return { ...of, runners: [...left, ...started] };
+}
+
+describe("the plan of pools", () => {
+  test("never exceeds the room nor the starts, and leaves alone what was handed out of the present generation", () => {
+    fc.assert(
+      fc.property(input, (of) => {
+        const plan = planRunners(of);
+        const starting = of.runners.filter(({ state }) => state === "starting").length;
+        expect(plan.start.length).toBeLessThanOrEqual(Math.max(0, of.starts - starting));
+        expect(plan.start.length).toBeLessThanOrEqual(Math.max(0, of.most - of.runners.length));
+        const generations = new Map(of.wanted.map(({ key, generation }) => [key, generation]));
+        for (const { id, why } of plan.end) {
+          const runner = of.runners.find((one) => one.id === id)!;
+          const current = generations.get(runner.pool) === runner.generation;
+          expect(why === "surplus").toBe(current);
+          if (current) expect(runner.state).toBe("starting");
+        }
+        for (const id of plan.withdraw) {
+          expect(of.runners.find((one) => one.id === id)!.state).toBe("idle");
+        }
+        for (const key of plan.start) expect(of.blocked.has(key)).toBe(false);
+      }),
+    );
+  });
+
+  test("converges from any start: outdated ones and surplus go, room is filled, and nothing is done then", () => {
+    fc.assert(
+      fc.property(input, (first) => {
+        let of: PlanInput = { ...first, blocked: new Set() };
+        const next = { id: 0 };
+        for (let round = 0; round < 200; round++) of = carryOut(of, next);
+        const plan = planRunners(of);
+        expect([plan.start, plan.end, plan.withdraw]).toEqual([[], [], []]);
+        const used = of.runners.filter(({ state }) => state === "used").length;
+        const idle = of.wanted.map(
+          ({ key }) => of.runners.filter((r) => r.pool === key && r.state === "idle").length,
+        );
+        const asked = of.wanted.reduce((sum, { size }) => sum + size, 0);
+        const filled = idle.reduce((sum, one) => sum + one, 0);
+        expect(filled).toBe(Math.min(asked, Math.max(0, of.most - used)));
+        // shared in turns: nobody has two more than another that still lacks one
+        of.wanted.forEach(({ key, size }, n) => {
+          if (idle[n]! < size) {
+            expect(Math.max(...idle)).toBeLessThanOrEqual(idle[n]! + 1);
+            expect(plan.short).toContain(key);
+          }
+        });
+      }),
+    );
+  });
+
+  test("a pool that is full gives room to one that is new", () => {
+    const pools = [
+      { key: "alice#0", generation: 1, size: 20 },
+      { key: "bob#0", generation: 2, size: 5 },
+    ];
+    const full = Array.from(
+      { length: 10 },
+      (_, n): PlannedRunner => ({ id: `r${n}`, pool: "alice#0", generation: 1, state: "idle" }),
+    );
+    const plan = planRunners({ wanted: pools, runners: full, most: 10, starts: 3, blocked: new Set() });
+    expect(plan.withdraw).toHaveLength(5);
+    expect(plan.start).toEqual([]);
+  });
+});

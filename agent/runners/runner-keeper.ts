@@ -1,0 +1,253 @@
+import { killPoint } from "#protocol/kill-point.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import type { PoolResponse, WantedPools } from "#protocol/pool-wire.ts";
+import type { PodRuntime } from "../pods/pod-runtime.ts";
+import { compareWithEngine } from "./engine-comparison.ts";
+import { type PlanInput, planRunners } from "./plan-runners.ts";
+import { PoolWaits } from "./pool-waits.ts";
+import { poolKey, poolOf, type RunnerBook } from "./runner-book.ts";
+import type { RunnerRecord } from "./runner-record.ts";
+import type { RunnerStarter } from "./runner-starter.ts";
+import { Unfit } from "./test-execution.ts";
+
+export type RunnerKeeperDeps = {
+  book: RunnerBook;
+  runtime: PodRuntime;
+  starter: RunnerStarter;
+  /** something that the ground is to hear of has changed */
+  changed(): void;
+  onError(error: unknown, about: { runner?: string; doing: string }): void;
+  /** a clock that is never set back, ms since 1970 */
+  now: () => number;
+};
+
+export type RunnerKeeperOptions = {
+  /** most runners of the edge (default LIMITS.runners) */
+  most?: number;
+  /** between comparisons with the engine, ms (default LIMITS.poolCompareMs) */
+  compareMs?: number;
+};
+
+/** A runner that does not go is tried again after this long. */
+const REMOVE_AGAIN_MS = 2_000;
+
+/**
+ * Holds the pools that are wanted against the runners that there are: asks the planner what is to be done whenever
+ * something may have changed, and compares the records with the engine. There is no timer and no engine's event until
+ * the first environment.
+ */
+export class RunnerKeeper {
+  readonly #deps: RunnerKeeperDeps;
+  readonly #options: Required<RunnerKeeperOptions>;
+  readonly #closing = new AbortController();
+  readonly #waits: PoolWaits;
+  readonly #removing = new Set<string>();
+  /** idle runners that the ground is to give back */
+  readonly #withdrawn = new Set<string>();
+  readonly #working = new Set<Promise<void>>();
+  #demand: { of: PoolResponse["demand"]; until: number } = { of: [], until: 0 };
+  #short = new Set<string>();
+  #compareTimer: NodeJS.Timeout | undefined;
+  #wakeTimer: NodeJS.Timeout | undefined;
+  #unwatch: (() => void) | undefined;
+  #comparing: Promise<boolean> | undefined;
+
+  constructor(deps: RunnerKeeperDeps, options: RunnerKeeperOptions = {}) {
+    this.#deps = deps;
+    this.#options = { most: LIMITS.runners, compareMs: LIMITS.poolCompareMs, ...options };
+    this.#waits = new PoolWaits(deps.now);
+  }
+
+  /** Takes up what an earlier life of this agent left. Call once. */
+  start(): void {
+    const { book } = this.#deps;
+    for (const record of book.all()) {
+      // How far its start came nobody knows; what ran in one that was used may still run, unseen.
+      if (record.state === "starting" || record.busy) book.end(record, "lost");
+    }
+    this.kick();
+  }
+
+  /** Whether there is anything to keep: a timer and the engine's events. */
+  get active(): boolean {
+    return this.#unwatch !== undefined;
+  }
+
+  want(wanted: WantedPools): void {
+    const { book } = this.#deps;
+    for (const { user, id, generation } of wanted.environments) {
+      const key = poolKey(user, id);
+      if (book.environment(key)?.generation !== generation) this.#waits.forget(key);
+    }
+    book.want(wanted);
+    this.kick();
+  }
+
+  /** Calls wait for runners of environments whose pool is of size 0. */
+  demand(of: PoolResponse["demand"]): void {
+    if (of.length === 0 && this.#demand.of.length === 0) return;
+    this.#demand = { of, until: this.#deps.now() + LIMITS.runnerOnDemandMs };
+    this.kick();
+  }
+
+  /** An image was built, loaded or published. */
+  imagesChanged(): void {
+    this.#waits.retry();
+    this.kick();
+  }
+
+  get withdrawn(): ReadonlySet<string> {
+    return this.#withdrawn;
+  }
+
+  /** Why pools are smaller than wanted, by pool. */
+  reasons(): Map<string, string> {
+    const reasons = new Map([...this.#short].map((pool) => [pool, `the edge runs at most ${this.#options.most} runners`]));
+    for (const [pool, reason] of this.#waits.reasons()) if (this.#deps.book.environment(pool)) reasons.set(pool, reason);
+    return reasons;
+  }
+
+  /** Looks at what is to be done. */
+  kick(): void {
+    if (this.#closing.signal.aborted) return;
+    this.#watch();
+    if (!this.active) return;
+    const plan = planRunners(this.#planInput());
+    this.#short = new Set(plan.short);
+    const { book, changed } = this.#deps;
+    for (const { id, why } of plan.end) book.end(book.get(id)!, why === "surplus" ? "lost" : why);
+    const before = this.#withdrawn.size;
+    this.#withdrawn.clear();
+    for (const id of plan.withdraw) this.#withdrawn.add(id);
+    if (this.#withdrawn.size > before) changed();
+    for (const key of plan.start) this.#work(() => this.#startOne(key));
+    for (const record of book.all()) if (record.state === "ending" && !record.removed) this.#remove(record);
+    this.#wakeAt(this.#waits.next());
+  }
+
+  /** Compares with the engine now; what was begun before does not count. @returns whether the engine answered */
+  async compare(): Promise<boolean> {
+    await this.#comparing;
+    this.#comparing ??= compareWithEngine(this.#deps.book, this.#deps.runtime)
+      .then(
+        () => true,
+        (error: unknown) => {
+          this.#tell(error, { doing: "compare" });
+          return false;
+        },
+      )
+      .finally(() => {
+        this.#comparing = undefined;
+      });
+    const answered = await this.#comparing;
+    this.kick();
+    if (answered) this.#deps.changed();
+    return answered;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    clearInterval(this.#compareTimer);
+    clearTimeout(this.#wakeTimer);
+    this.#unwatch?.();
+    await Promise.allSettled(this.#working);
+  }
+
+  #planInput(): PlanInput {
+    const { book, now } = this.#deps;
+    const asked = this.#demand.until > now() ? this.#demand.of : [];
+    const demands = new Map(asked.map(({ user, environment, count }) => [poolKey(user, environment), count]));
+    return {
+      wanted: book.wanted.environments.map(({ user, id, generation, spec }) => {
+        const key = poolKey(user, id);
+        return { key, generation, size: spec.prewarmingPoolSize || (demands.get(key) ?? 0) };
+      }),
+      runners: book
+        .all()
+        .filter(({ removed }) => !removed)
+        .map((record) => ({
+          id: record.id,
+          generation: record.generation,
+          state: record.state,
+          pool: poolOf(record),
+        })),
+      most: this.#options.most,
+      starts: LIMITS.runnerStarts,
+      blocked: this.#waits.blocked(),
+    };
+  }
+
+  async #startOne(key: string): Promise<void> {
+    const { book, starter, changed } = this.#deps;
+    const environment = book.environment(key)!;
+    try {
+      await starter.start(environment, this.#closing.signal);
+      this.#waits.forget(key);
+    } catch (error) {
+      if (this.#closing.signal.aborted || book.environment(key) !== environment) return;
+      this.#waits.failed(key, error instanceof Unfit ? error.message : "the edge's container engine failed");
+      if (!(error instanceof Unfit)) this.#tell(error, { doing: "start" });
+    }
+    changed();
+  }
+
+  #remove(record: RunnerRecord): void {
+    const { id } = record;
+    if (this.#removing.has(id)) return;
+    this.#removing.add(id);
+    const { book, runtime, changed } = this.#deps;
+    this.#work(async () => {
+      try {
+        await runtime.remove(id);
+        killPoint("runners.removed");
+        book.change(record, { removed: true });
+        changed();
+      } catch (error) {
+        this.#tell(error, { runner: id, doing: "remove" });
+        this.#wakeAt(this.#deps.now() + REMOVE_AGAIN_MS);
+      } finally {
+        this.#removing.delete(id);
+      }
+    });
+  }
+
+  #work(task: () => Promise<void>): void {
+    const work = task()
+      .catch((error: unknown) => this.#tell(error, { doing: "keep" }))
+      .finally(() => {
+        this.#working.delete(work);
+        this.kick();
+      });
+    this.#working.add(work);
+  }
+
+  /** Begins with the first environment, and ends when nothing is wanted and nothing is left. */
+  #watch(): void {
+    const { book, runtime } = this.#deps;
+    const needed = book.wanted.environments.length > 0 || book.all().length > 0;
+    if (needed === this.active) return;
+    if (!needed) {
+      clearInterval(this.#compareTimer);
+      clearTimeout(this.#wakeTimer);
+      this.#unwatch?.();
+      this.#unwatch = undefined;
+      return;
+    }
+    const compare = () => void this.compare();
+    this.#unwatch = runtime.watch((run) => {
+      if (run === undefined || book.get(run)) compare();
+    });
+    this.#compareTimer = setInterval(compare, this.#options.compareMs);
+    compare();
+  }
+
+  #wakeAt(at: number): void {
+    if (at === Number.POSITIVE_INFINITY || this.#closing.signal.aborted) return;
+    clearTimeout(this.#wakeTimer);
+    this.#wakeTimer = setTimeout(() => this.kick(), Math.max(0, at - this.#deps.now()));
+  }
+
+  #tell(error: unknown, about: { runner?: string; doing: string }): void {
+    if (!this.#closing.signal.aborted) this.#deps.onError(error, about);
+  }
+}

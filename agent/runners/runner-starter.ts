@@ -1,0 +1,96 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { killPoint } from "#protocol/kill-point.ts";
+import type { WantedEnvironment } from "#protocol/pool-wire.ts";
+import { ImageMissing, NotStartedYet, type PodRuntime, type RunSpec, StartFailure } from "../pods/pod-runtime.ts";
+import type { PodSessions } from "../sessions/pod-sessions.ts";
+import type { RunnerBook } from "./runner-book.ts";
+import type { RunnerRecord } from "./runner-record.ts";
+import { type RunnerBounds, runnerSpec } from "./runner-spec.ts";
+import { testExecution, Unfit } from "./test-execution.ts";
+
+export type RunnerStarterDeps = {
+  book: RunnerBook;
+  runtime: PodRuntime;
+  sessions: PodSessions;
+  /** content ID of the image that a user means by a name */
+  resolveImage(user: string, reference: string): Promise<{ id: string } | undefined>;
+  bounds: RunnerBounds;
+};
+
+/** A start that lasts longer is given up. */
+const START_MS = 10 * 60_000;
+/** The test execution. */
+const TEST_MS = 60_000;
+const AGAIN_MS = 500;
+
+/**
+ * Starts one runner: recorded first, so that a container is never nobody's; idle only once it has executed something.
+ * @throws Unfit with a reason for users; the engine's own errors. The record then ends.
+ */
+export class RunnerStarter {
+  readonly #deps: RunnerStarterDeps;
+
+  constructor(deps: RunnerStarterDeps) {
+    this.#deps = deps;
+  }
+
+  async start(environment: WantedEnvironment, closing: AbortSignal): Promise<RunnerRecord> {
+    const { book } = this.#deps;
+    const { user, id, generation, spec } = environment;
+    const record: RunnerRecord = {
+      id: `${id}-${randomUUID()}`,
+      user,
+      generation,
+      state: "starting",
+      image: spec.image,
+      ports: [],
+    };
+    book.add(record);
+    killPoint("runners.recorded");
+    const signal = AbortSignal.any([closing, book.ended(record), AbortSignal.timeout(START_MS)]);
+    try {
+      await this.#begin(environment, record, signal);
+      if (record.state === "starting") book.change(record, { state: "idle" });
+    } catch (error) {
+      if (!closing.aborted) book.end(record, "lost");
+      throw reasonOf(error, spec.image);
+    }
+    return record;
+  }
+
+  async #begin(environment: WantedEnvironment, record: RunnerRecord, signal: AbortSignal): Promise<void> {
+    const { book, runtime, sessions, resolveImage, bounds } = this.#deps;
+    const { user, spec } = environment;
+    const image = spec.image === "" ? undefined : await resolveImage(user, spec.image);
+    if (!image) throw new ImageMissing(spec.image);
+    book.change(record, { imageId: image.id });
+    await runtime.prepare({ user, imageId: image.id });
+    signal.throwIfAborted();
+    await startWhenItCan(runtime, runnerSpec(record.id, environment, image.id, bounds), signal);
+    killPoint("runners.started");
+    signal.throwIfAborted();
+    await testExecution(sessions, record.id, AbortSignal.any([signal, AbortSignal.timeout(TEST_MS)]));
+    killPoint("runners.tested");
+  }
+}
+
+/** A cluster may take its time: what it waits for is the reason meanwhile. */
+async function startWhenItCan(runtime: PodRuntime, spec: RunSpec, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      await runtime.start(spec);
+      return;
+    } catch (error) {
+      if (!(error instanceof NotStartedYet)) throw error;
+    }
+    await sleep(AGAIN_MS, undefined, { signal });
+  }
+}
+
+function reasonOf(error: unknown, image: string): unknown {
+  if (error instanceof ImageMissing) return new Unfit(`the image ${image} is not onboard`, { cause: error });
+  if (!(error instanceof StartFailure)) return error;
+  const noShell = /\/bin\/bash/.test(error.message);
+  return new Unfit(noShell ? `the image ${image} has no /bin/bash` : error.message, { cause: error });
+}

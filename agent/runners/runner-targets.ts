@@ -1,0 +1,53 @@
+import type { LiveTarget } from "#protocol/live.ts";
+import type { LiveTargets, OpenTarget } from "../live/live-target.ts";
+import { SessionFailure } from "../sessions/pod-sessions.ts";
+import type { RunnerBook } from "./runner-book.ts";
+import { WORKSPACE } from "./runner-spec.ts";
+
+export type RunnerTargetsDeps = { book: RunnerBook; changed(): void; now: () => number };
+
+/** Runners as sessions work in them. */
+export class RunnerTargets implements LiveTargets {
+  readonly #deps: RunnerTargetsDeps;
+  readonly #open = new Map<string, number>();
+
+  constructor(deps: RunnerTargetsDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Its inactivity starts again. One that is idle here was handed out, or nobody could name it: the ground's word of it
+   * is on its way.
+   */
+  open(user: string, target: LiveTarget): OpenTarget {
+    const { book, changed, now } = this.#deps;
+    const record = "runner" in target ? book.get(target.runner) : undefined;
+    if (!record || record.user !== user || (record.state !== "idle" && record.state !== "used")) {
+      throw new SessionFailure("GONE", "there is no such runner");
+    }
+    const { id } = record;
+    book.change(record, { state: "used", activeAt: now(), busy: true });
+    this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
+    changed();
+    let released = false;
+    return {
+      run: id,
+      defaultWorkdir: WORKSPACE,
+      ended: book.ended(record),
+      endUnstoppable: async () => {
+        book.end(record, "unstoppable");
+        changed();
+      },
+      release: () => {
+        if (released) return;
+        released = true;
+        const left = this.#open.get(id)! - 1;
+        if (left > 0) this.#open.set(id, left);
+        else {
+          this.#open.delete(id);
+          book.change(record, { busy: false });
+        }
+      },
+    };
+  }
+}

@@ -1,0 +1,44 @@
+import { type PodSessions, SessionFailure } from "../sessions/pod-sessions.ts";
+import { WORKSPACE } from "./runner-spec.ts";
+
+/** The runner cannot serve; the message says why, for users. */
+export class Unfit extends Error {
+  override readonly name = "Unfit";
+}
+
+const TOOLS = ["cat", "chmod", "chown", "head", "ls", "mkdir", "rm", "sleep", "stat", "tar", "find"];
+
+const UNFIT = 44;
+
+/** What executions and file operations need, checked by doing it; the workspace gets its mode. */
+const SCRIPT = [
+  `for tool in ${TOOLS.join(" ")}; do command -v "$tool" >/dev/null || missing="$missing $tool"; done`,
+  `[ -z "$missing" ] || { echo "the image lacks$missing"; exit ${UNFIT}; }`,
+  `find / -maxdepth 0 -printf '' 2>/dev/null || { echo "the image's find is not GNU find"; exit ${UNFIT}; }`,
+  `tar --version 2>/dev/null | head -n 1 | { read -r line; [[ $line == *GNU* ]]; } ||` +
+    ` { echo "the image's tar is not GNU tar"; exit ${UNFIT}; }`,
+  `if [[ $PWD == ${WORKSPACE} ]]; then chown 0:0 . && chmod 1777 .; fi`,
+].join("\n");
+
+/**
+ * Proves that a runner can execute, before it is handed out.
+ * @throws Unfit when its image never will; what the engine says
+ */
+export async function testExecution(sessions: PodSessions, run: string, signal: AbortSignal): Promise<void> {
+  let text = "";
+  try {
+    const argv = ["/bin/bash", "-c", SCRIPT];
+    const spec = { argv, as: "root", env: {}, defaultWorkdir: WORKSPACE } as const;
+    const execution = await sessions.exec(run, spec, { signal });
+    await execution.endInput();
+    for await (const { data } of execution.output) if (text.length < 1024) text += data;
+    const code = await execution.exit;
+    if (code === 0) return;
+    const why = text.trim().slice(0, 512);
+    if (code === UNFIT) throw new Unfit(why);
+    throw new Unfit(`the test execution ended with ${code}${why ? `: ${why}` : ""}`);
+  } catch (error) {
+    if (!(error instanceof SessionFailure) || error.code !== "CANNOT_START") throw error;
+    throw new Unfit(`nothing can be executed in it: ${error.message.slice(0, 512)}`, { cause: error });
+  }
+}

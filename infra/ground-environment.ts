@@ -1,0 +1,31 @@
+import { Stack } from "aws-cdk-lib";
+import { queueName } from "./doorbell.ts";
+import type { Settings } from "./settings.ts";
+import type { Storage } from "./storage.ts";
+
+/** What a ground of this deployment is told by its environment (lambdas/cloud.ts), wherever it runs. */
+export function groundEnvironment(settings: Settings, storage: Storage): Record<string, string> {
+  const { name, quota, dialects, lanes, publicHosts, own, live, endpoint } = settings;
+  return {
+    PERIGEE_TABLE: storage.table.tableName,
+    PERIGEE_BUCKET: storage.bucket.bucketName,
+    PERIGEE_QUEUE_PREFIX: queueUrlPrefix(storage, name),
+    PERIGEE_TOKEN_SECRET: storage.tokenSecret.secretArn,
+    PERIGEE_DEPLOYMENT: name,
+    ...(quota !== undefined && { PERIGEE_QUOTA: String(quota) }),
+    PERIGEE_DIALECTS: dialects.map((dialect) => dialect.name).join(),
+    ...(lanes && { PERIGEE_LANES: lanes }),
+    ...(publicHosts && {
+      PERIGEE_PUBLIC_HOSTS: [...publicHosts.split(","), ...(live ? [live.host] : [])].join(),
+    }),
+    ...own,
+    ...(live && { PERIGEE_LIVE_URL: `https://${live.host}` }),
+    ...(endpoint && { AWS_ENDPOINT_URL: endpoint }),
+  };
+}
+
+/** Prefix of the URLs of the doorbells, as SQS forms them, so that no request is needed to find one. */
+export function queueUrlPrefix(storage: Storage, deployment: string): string {
+  const { region, account, urlSuffix } = Stack.of(storage);
+  return `https://sqs.${region}.${urlSuffix}/${account}/${queueName(deployment, "")}`;
+}
