@@ -11,6 +11,7 @@ import { instanceOf } from "./instance.ts";
 import type { Journal } from "./journal/journal.ts";
 import { openRuntime } from "./pods/open-runtime.ts";
 import { PodManager } from "./pods/pod-manager.ts";
+import { openSessions } from "./sessions/open-sessions.ts";
 import { Volumes } from "./volumes/volumes.ts";
 
 type Deps = {
@@ -83,6 +84,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     images,
     handover,
     runtime,
+    sessions: openSessions(config, { docker, instance }),
     pods,
     /** Without an engine files still come and go: only what needs it fails, until it is there. */
     async startImages(signal: AbortSignal): Promise<void> {
