@@ -32,7 +32,12 @@ export function groundPlace({ data, table }: GroundOptions): GroundPlace {
 export async function withLedger<T>(
   options: GroundOptions,
   create: boolean,
-  work: (parts: { accounts: Accounts; ledger: Ledger; logins: OperatorLogins }) => Promise<T>,
+  work: (parts: {
+    accounts: Accounts;
+    ledger: Ledger;
+    logins: OperatorLogins;
+    store: LedgerStore;
+  }) => Promise<T>,
 ): Promise<T> {
   const place = groundPlace(options);
   const { store, close } = await ("table" in place ? openTable(place.table) : openData(place.data, create));
@@ -47,6 +52,7 @@ export async function withLedger<T>(
       accounts,
       ledger: operatorLedger(store),
       logins: new OperatorLogins(store, accounts),
+      store,
     });
   } finally {
     await close();
