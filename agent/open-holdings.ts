@@ -84,7 +84,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     images,
     handover,
     runtime,
-    sessions: openSessions(config, { docker, instance }),
+    sessions: await openSessions(config, { docker, instance }),
     pods,
     /** Without an engine files still come and go: only what needs it fails, until it is there. */
     async startImages(signal: AbortSignal): Promise<void> {

@@ -17,6 +17,8 @@ export type AgentLoopDeps = ExecuteDeps &
     doorbell: DoorbellListener;
     /** the ground has ended commands that the journal held; it holds them no more */
     forgotten?(commands: readonly string[]): void;
+    /** the doorbell rang while there is no place for a command, so that nothing is claimed */
+    rungWhileFull?(): void;
   };
 
 export type AgentLoopOptions = {
@@ -75,7 +77,10 @@ export class AgentLoop {
     );
     const set = new RunningSet({ ...this.#deps, report: (report) => reporter.add(report), failed });
     const watcher = new Watcher(session, set, this.#options.progressMs);
-    const rings = new Rings(doorbell, () => watcher.look());
+    const rings = new Rings(doorbell, () => {
+      watcher.look();
+      if (!this.#wish(set).free) this.#deps.rungWhileFull?.();
+    });
     let known = false;
     const take = (answer: ClaimResponse) => {
       if (answer.complete && !known) {
