@@ -63,6 +63,11 @@ export class LiveRelay implements LiveSessions {
     return this.#sessions.size;
   }
 
+  /** Sockets that the edge's agent has open, with and without a session. */
+  socketsOf(edge: string): number {
+    return this.#edges.get(edge)?.size ?? 0;
+  }
+
   /** May sessions be opened here? */
   get isHere(): boolean {
     return !this.#closed && this.#deps.place.held;

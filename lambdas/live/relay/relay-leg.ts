@@ -46,8 +46,8 @@ export class RelayLeg {
       window: () => this.#listener?.window() ?? 0,
       accepts: ["stdout", "stderr"],
       broken: () => {
-        this.#over({ type: "error", code: "PROTOCOL", message: "the agent sent what cannot be read" });
         ws.close(1002);
+        this.#over({ type: "error", code: "PROTOCOL", message: "the agent sent what cannot be read" });
       },
     });
     const closed = new AbortController();
