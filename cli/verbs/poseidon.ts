@@ -4,6 +4,8 @@ import { CliFailure } from "../failure.ts";
 import { type GroundOptions, withLedger } from "../operator-data.ts";
 import { action, type Session } from "../session.ts";
 
+const DIALECT = "poseidon";
+
 type AddOptions = GroundOptions & { user: string; edge?: string; tokenFile?: string };
 
 /** `perigee poseidon token add|list|remove`: the operator's verbs on the tokens of Poseidon's API. */
@@ -34,13 +36,12 @@ async function add(
   [name]: [string],
   { user, edge, tokenFile, ...ground }: AddOptions,
 ): Promise<undefined> {
-  const token = await withLedger(ground, false, async ({ accounts, logins, store }) => {
+  const token = await withLedger(ground, false, async ({ accounts, logins, tokens }) => {
     const account = await accounts.getUser(await logins.account(user));
     if (!account) throw new CliFailure("USER_NOT_FOUND", `There is no user ${user}`);
     if (edge !== undefined) await accounts.edgeOf(account, edge);
-    const tokens = await tokensIn(store);
     const of = { name, user: account.name, uid: account.uid, createdAt: Date.now() };
-    return tokens.add({ ...of, ...(edge !== undefined && { edge }) });
+    return tokens(DIALECT).add({ ...of, ...(edge !== undefined && { edge }) });
   });
   if (tokenFile) {
     writeFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
@@ -55,7 +56,7 @@ async function add(
 }
 
 async function list({ output }: Session, _: [], ground: GroundOptions): Promise<undefined> {
-  const all = await withLedger(ground, false, async ({ store }) => (await tokensIn(store)).list());
+  const all = await withLedger(ground, false, ({ tokens }) => tokens(DIALECT).list());
   const data = all.map(({ name, user, edge, createdAt }) => ({
     name,
     user,
@@ -71,17 +72,7 @@ async function list({ output }: Session, _: [], ground: GroundOptions): Promise<
 }
 
 async function remove({ output }: Session, [name]: [string], ground: GroundOptions): Promise<undefined> {
-  const there = await withLedger(ground, false, async ({ store }) => (await tokensIn(store)).remove(name));
+  const there = await withLedger(ground, false, ({ tokens }) => tokens(DIALECT).remove(name));
   if (!there) throw new CliFailure("TOKEN_NOT_FOUND", `There is no token ${name}`);
   output.result({ message: "Token removed", data: { name } }, () => `Removed token ${name}`);
-}
-
-type Store = Parameters<Parameters<typeof withLedger>[2]>[0]["store"];
-
-async function tokensIn(store: Store) {
-  const [{ OwnRecords }, { PoseidonTokens }] = await Promise.all([
-    import("#lambdas/dialects/own-records.ts"),
-    import("#lambdas/dialects/poseidon/tokens.ts"),
-  ]);
-  return new PoseidonTokens(new OwnRecords(store, "poseidon"));
 }

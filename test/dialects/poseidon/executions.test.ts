@@ -286,6 +286,15 @@ test("without contact to the edge the upgrade is refused, and the id stays good"
     { message: expect.any(String), errorCode: "NOMAD_UNREACHABLE" },
   ]);
   await ground.beat();
+  ground.live.isHere = false;
+  expect((await refused(websocketUrl, me.token))[1]).toMatchObject({ errorCode: "NOMAD_UNREACHABLE" });
+  ground.live.isHere = true;
+  ground.live.room = false;
+  expect(await refused(websocketUrl, me.token)).toEqual([
+    500,
+    { message: expect.any(String), errorCode: "NOMAD_OVERLOAD" },
+  ]);
+  ground.live.room = true;
   const { closed } = connect(websocketUrl, me.token);
   (await ground.live.next()).finish({ type: "exit", code: 0 });
   expect(await closed).toEqual([1000, ""]);
