@@ -63,6 +63,11 @@ export class LiveRelay implements LiveSessions {
     return this.#sessions.size;
   }
 
+  /** Sockets that the edge's agent has open, with and without a session. */
+  socketsOf(edge: string): number {
+    return this.#edges.get(edge)?.size ?? 0;
+  }
+
   /** May sessions be opened here? */
   get isHere(): boolean {
     return !this.#closed && this.#deps.place.held;
@@ -113,7 +118,8 @@ export class LiveRelay implements LiveSessions {
 
   /** A socket that an agent has opened; its token and epoch are checked. */
   accept(edge: string, leg: RelayLeg): void {
-    if (!this.isHere || this.#edge(edge).size >= LIVE_LIMITS.perEdge + 4 * LIVE_LIMITS.spares) leg.close(1013);
+    if (!this.isHere || this.#edge(edge).size >= LIVE_LIMITS.perEdge + 4 * LIVE_LIMITS.spares)
+      leg.close(1013);
     else this.#edge(edge).add(leg);
   }
 
