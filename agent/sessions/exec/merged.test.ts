@@ -53,13 +53,8 @@ test("one source alone may be waited for, the others stay", async () => {
 
 test("an error is a source's end", async () => {
   const merged = new Merged<string, number>();
-  // biome-ignore lint/correctness/useYield: it fails before it gives anything
-  merged.add(
-    "a",
-    (async function* (): AsyncGenerator<number> {
-      throw new Error("broken");
-    })(),
-  );
+  const broken = { next: () => Promise.reject(new Error("broken")) };
+  merged.add("a", { [Symbol.asyncIterator]: () => broken });
   expect(await merged.take()).toMatchObject({ value: undefined, error: { message: "broken" } });
   expect(merged.open).toBe(0);
 });
