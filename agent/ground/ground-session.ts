@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type * as z from "zod";
 import type { LiveWish } from "#protocol/live.ts";
+import type { PoolRequest, PoolResponse, WantedPools } from "#protocol/pool-wire.ts";
 import type * as wire from "#protocol/wire.ts";
 import type { GroundPort } from "./ground-client.ts";
 
@@ -112,6 +113,16 @@ export class GroundSession {
 
   pods(pods: wire.PodReport[]): Promise<void> {
     return this.ground.pods({ epoch: this.#epoch, pods });
+  }
+
+  /** The wanted pools of runners of this edge. */
+  wantedPools(): Promise<WantedPools> {
+    return this.ground.wantedPools(this.#epoch);
+  }
+
+  /** Tells what became of the edge's runners, and hears what became of them on the ground. */
+  tellPools(told: Omit<PoolRequest, "epoch">): Promise<PoolResponse> {
+    return this.ground.tellPools({ epoch: this.#epoch, ...told });
   }
 
   /** @throws NOT_FOUND of a ground that takes none */

@@ -19,16 +19,17 @@ export const execRequest = z
       .default(DEFAULT_COMMAND),
     tty: z.boolean().default(false),
     env: z
-      .record(
-        z.string().regex(/^[^=\0]+$/, "names hold no = and no NUL"),
-        word,
-      )
+      .record(z.string().regex(/^[^=\0]+$/, "names hold no = and no NUL"), word)
       .refine((env) => Object.keys(env).length <= LIMITS.podEnvs, "too many variables")
       .default({}),
     cwd: word.max(LIMITS.pathBytes).min(1).optional(),
     rows: cells.optional(),
     columns: cells.optional(),
-    limit_seconds: z.number().min(0).max(10 ** 9).default(0),
+    limit_seconds: z
+      .number()
+      .min(0)
+      .max(10 ** 9)
+      .default(0),
   })
   .strict();
 export type ExecRequest = z.infer<typeof execRequest>;

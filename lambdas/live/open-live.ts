@@ -11,8 +11,8 @@ import { SessionNotes } from "./records/session-notes.ts";
 import { StoredTickets } from "./records/stored-tickets.ts";
 import { LiveRelay, type LiveRelayDeps, type LiveRelayOptions } from "./relay/live-relay.ts";
 import { hasRelay, SolePlace, StoredPlace, type StoredPlaceOptions } from "./relay/relay-place.ts";
-import { MemorySocketsWanted, type SocketsWanted, StoredSocketsWanted } from "./sockets-wanted.ts";
 import type { UserSocketOptions } from "./sockets/user-socket.ts";
+import { MemorySocketsWanted, type SocketsWanted, StoredSocketsWanted } from "./sockets-wanted.ts";
 import type { LiveTickets } from "./tickets.ts";
 
 export type OpenLiveDeps = {

@@ -32,6 +32,7 @@ import type { NodeDevices } from "./container.ts";
 import { DockerCreator } from "./create.ts";
 import { watchEvents } from "./events.ts";
 import { isImagesFault, isPayloadsFault } from "./faults.ts";
+import { listedOf } from "./listed.ts";
 import { framesOf, openLogStream } from "./logs.ts";
 import { DockerMountPoints } from "./mount-points.ts";
 import { containerName, runOfName } from "./names.ts";
@@ -234,9 +235,7 @@ export class DockerRuntime implements PodRuntime {
     return (await this.#within(listing, this.#options.timeoutMs)).flatMap((found) => {
       const run = this.#runOf(found);
       if (run === undefined || isRunnerId(run)) return [];
-      const { Labels, State } = found;
-      const pod = Labels[LABEL.pod] ?? "";
-      return [{ run, user: Labels[LABEL.user] ?? "", pod, phase: phaseOf(State) }];
+      return [{ run, ...listedOf(found) }];
     });
   }
 
@@ -249,10 +248,7 @@ export class DockerRuntime implements PodRuntime {
     return ((await this.#within(listing, this.#options.timeoutMs)) as Sized[]).flatMap((found) => {
       const run = this.#runOf(found);
       if (run === undefined || !isRunnerId(run)) return [];
-      const { Labels, State, SizeRw = 0 } = found;
-      return [
-        { run, user: Labels[LABEL.user] ?? "", phase: phaseOf(State), ...(sizes && { bytes: SizeRw }) },
-      ];
+      return [{ run, ...listedOf(found), ...(sizes && { bytes: found.SizeRw ?? 0 }) }];
     });
   }
 
@@ -400,9 +396,4 @@ export class DockerRuntime implements PodRuntime {
       clearTimeout(timer);
     }
   }
-}
-
-function phaseOf(state: string): ListedRun["phase"] {
-  if (state === "created") return "created";
-  return ["running", "paused", "restarting"].includes(state) ? "running" : "ended";
 }

@@ -33,9 +33,7 @@ export class SessionNotes {
   /** The user's newest sessions first. @param now expired notes are left out, though nobody has removed them yet */
   async list(user: string, now: number): Promise<({ id: string } & SessionNote)[]> {
     const items = await this.#store.query<SessionNote>({ pk: pkOf(user), descending: true, limit: MOST });
-    return items
-      .filter(({ expiresAt = 0 }) => expiresAt > now)
-      .map(({ sk, data }) => ({ id: sk, ...data }));
+    return items.filter(({ expiresAt = 0 }) => expiresAt > now).map(({ sk, data }) => ({ id: sk, ...data }));
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { PerigeeError } from "#protocol/errors.ts";
-import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import type { LiveTarget } from "#protocol/live.ts";
+import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import { ulid } from "../../ledger/ulid.ts";
 import { ConditionFailed, type Item, type LedgerStore, type Write } from "../../ports/ledger-store.ts";
 import type { LiveTickets, Ticket } from "../tickets.ts";

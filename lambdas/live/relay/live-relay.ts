@@ -118,7 +118,8 @@ export class LiveRelay implements LiveSessions {
 
   /** A socket that an agent has opened; its token and epoch are checked. */
   accept(edge: string, leg: RelayLeg): void {
-    if (!this.isHere || this.#edge(edge).size >= LIVE_LIMITS.perEdge + 4 * LIVE_LIMITS.spares) leg.close(1013);
+    if (!this.isHere || this.#edge(edge).size >= LIVE_LIMITS.perEdge + 4 * LIVE_LIMITS.spares)
+      leg.close(1013);
     else this.#edge(edge).add(leg);
   }
 

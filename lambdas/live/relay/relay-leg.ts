@@ -3,7 +3,12 @@ import type { WebSocket } from "ws";
 import { type LegTimes, watchLeg } from "#protocol/leg-watch.ts";
 import type { LiveEnd } from "#protocol/live.ts";
 import { LiveChannel } from "#protocol/live-channel.ts";
-import { type AgentControl, agentControl, type GroundControl, type OpenMessage } from "#protocol/live-control.ts";
+import {
+  type AgentControl,
+  agentControl,
+  type GroundControl,
+  type OpenMessage,
+} from "#protocol/live-control.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 
 /** What a session hears of the socket that it was offered on. */
@@ -62,10 +67,7 @@ export class RelayLeg {
     ws.on("pong", () => {
       this.#rttMs = performance.now() - pingedAt;
     });
-    const unwatch = watchLeg(
-      { bytesRead: () => socket.bytesRead, ping, dead: () => this.cut() },
-      of.times,
-    );
+    const unwatch = watchLeg({ bytesRead: () => socket.bytesRead, ping, dead: () => this.cut() }, of.times);
     ws.once("close", () => {
       unwatch();
       this.#gone();
@@ -107,7 +109,8 @@ export class RelayLeg {
   /** @throws Error for what does not belong here */
   #control(control: AgentControl): void {
     const expected = { ready: ["offered"], started: ["ready"], end: ["offered", "ready", "started"] };
-    if (!expected[control.type].includes(this.#stage)) throw new Error(`${control.type} does not belong here`);
+    if (!expected[control.type].includes(this.#stage))
+      throw new Error(`${control.type} does not belong here`);
     if (control.type === "end") {
       this.#over(control.end);
       return;
