@@ -39,7 +39,8 @@ export async function serveExec(
   }
   leg.started();
   const ended = Promise.withResolvers<LiveEnd | undefined>();
-  const timer = limitMs === undefined ? undefined : setLimit(limitMs, () => ended.resolve({ type: "timeout" }));
+  const timer =
+    limitMs === undefined ? undefined : setLimit(limitMs, () => ended.resolve({ type: "timeout" }));
   void options.deadline?.then(() => ended.resolve({ type: "timeout" }));
   whenAborted(target.ended, () => ended.resolve(endOfTarget(target.ended)));
   whenAborted(leg.gone, () => ended.resolve(undefined));

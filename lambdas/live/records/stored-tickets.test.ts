@@ -53,7 +53,8 @@ describe("StoredTickets", () => {
     const { tickets } = open();
     const elsewhere = await tickets.create(ticket({}, "1-b"), { ...options, most: 3 });
     const texts: string[] = [];
-    for (let n = 0; n < 5; n++) texts.push(await tickets.create(ticket({ N: `${n}` }), { ...options, most: 3 }));
+    for (let n = 0; n < 5; n++)
+      texts.push(await tickets.create(ticket({ N: `${n}` }), { ...options, most: 3 }));
     const left = await Promise.all(texts.map((text) => tickets.look(text)));
     expect(left.map((one) => one?.exec.env.N)).toEqual([undefined, undefined, "2", "3", "4"]);
     expect(await tickets.look(elsewhere)).toBeDefined();
