@@ -1,5 +1,5 @@
-import type { RunnerEnd } from "#protocol/runners.ts";
 import type { ContainerState } from "#protocol/operations.ts";
+import type { RunnerEnd } from "#protocol/runners.ts";
 import type { PodRuntime } from "../pods/pod-runtime.ts";
 import type { RunnerBook } from "./runner-book.ts";
 

@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { killPoint } from "#protocol/kill-point.ts";
-import type { GroundRunner, PoolRequest, PoolResponse, RunnerReport, WantedPools } from "#protocol/pool-wire.ts";
+import type {
+  GroundRunner,
+  PoolRequest,
+  PoolResponse,
+  RunnerReport,
+  WantedPools,
+} from "#protocol/pool-wire.ts";
 import { runnerDigest } from "#protocol/runner-digest.ts";
 import { Backoff } from "../backoff.ts";
 import type { RunnerBook } from "./runner-book.ts";
@@ -91,7 +97,9 @@ export class PoolExchange {
     const all = book.all();
     const counted = all.filter((record) => counts(record) && !keeper.withdrawn.has(record.id));
     const changed = all.filter((record) => this.#isNews(record)).map(reportOf);
-    const withdraw = all.filter(({ id, state }) => state === "idle" && keeper.withdrawn.has(id)).map(({ id }) => id);
+    const withdraw = all
+      .filter(({ id, state }) => state === "idle" && keeper.withdrawn.has(id))
+      .map(({ id }) => id);
     const reasons = [...keeper.reasons()].map(([pool, reason]) => {
       const [user = "", environment] = pool.split("#");
       return { user, environment: Number(environment), reason: reason.slice(0, 1024) };

@@ -102,8 +102,11 @@ export class RunnerKeeper {
 
   /** Why pools are smaller than wanted, by pool. */
   reasons(): Map<string, string> {
-    const reasons = new Map([...this.#short].map((pool) => [pool, `the edge runs at most ${this.#options.most} runners`]));
-    for (const [pool, reason] of this.#waits.reasons()) if (this.#deps.book.environment(pool)) reasons.set(pool, reason);
+    const reasons = new Map(
+      [...this.#short].map((pool) => [pool, `the edge runs at most ${this.#options.most} runners`]),
+    );
+    for (const [pool, reason] of this.#waits.reasons())
+      if (this.#deps.book.environment(pool)) reasons.set(pool, reason);
     return reasons;
   }
 

@@ -24,7 +24,7 @@ export async function startProgram(
     control,
     signal,
     unset,
-    }: {
+  }: {
     control: Control;
     signal: AbortSignal;
     unset: readonly string[];
