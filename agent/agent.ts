@@ -78,6 +78,8 @@ export async function runAgent(
         jobs: config.jobs,
         ended: (command, outcome) => noteJobEnd(jobs, command, outcome),
         dropped: discard,
+        // it may have rung for a live session, which an answer to a claim would tell of
+        rungWhileFull: () => later("a heartbeat", log, () => reporting.beat()),
         forgotten(commands) {
           for (const id of commands) {
             later("the removal of what a command received", log, () => forgetReceived(jobs, id));

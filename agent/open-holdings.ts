@@ -72,6 +72,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     ...(handover && { images: handover }),
     warn: (message) => log.warn(message),
   });
+  const sessions = await openSessions(config, { docker, instance });
   const pods = new PodManager({
     db: database,
     runtime,
@@ -84,7 +85,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     images,
     handover,
     runtime,
-    sessions: openSessions(config, { docker, instance }),
+    sessions,
     pods,
     /** Without an engine files still come and go: only what needs it fails, until it is there. */
     async startImages(signal: AbortSignal): Promise<void> {
@@ -93,6 +94,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     },
     async close(): Promise<void> {
       await pods.close();
+      await sessions.close();
       await runtime.close();
       await handover?.close();
       await volumes.close();

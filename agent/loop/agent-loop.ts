@@ -19,6 +19,8 @@ export type AgentLoopDeps = ExecuteDeps &
     rung?(): void;
     /** the ground has ended commands that the journal held; it holds them no more */
     forgotten?(commands: readonly string[]): void;
+    /** the doorbell rang while there is no place for a command, so that nothing is claimed */
+    rungWhileFull?(): void;
   };
 
 export type AgentLoopOptions = {
@@ -80,6 +82,7 @@ export class AgentLoop {
     const rings = new Rings(doorbell, () => {
       watcher.look();
       this.#deps.rung?.();
+      if (!this.#wish(set).free) this.#deps.rungWhileFull?.();
     });
     let known = false;
     const take = (answer: ClaimResponse) => {

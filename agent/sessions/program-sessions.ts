@@ -20,8 +20,6 @@ export type ProgramSessionsOptions = {
   features?: readonly ("exec" | "files")[];
   /** variables of the container that are not the image's: programs do not see them */
   unset?: readonly string[];
-  /** words before a program that make it run as somebody, where the engine cannot */
-  drop?(as: ActingUser): readonly string[];
 };
 
 /** Sessions by programs in the container, on any engine that can start one. */
@@ -45,16 +43,11 @@ export class ProgramSessions implements PodSessions {
 
   async exec(run: string, spec: ExecSpec, options: { signal: AbortSignal }): Promise<Execution> {
     refuseIllegal(spec);
-    const { unset = [], drop = () => [] } = this.#options;
+    const { unset = [] } = this.#options;
     const late = AbortSignal.timeout(LIMITS.liveStartMs);
     const signal = AbortSignal.any([options.signal, late]);
     const start = async (control: Control) => {
-      const began = await startProgram(this.#engine, run, spec, {
-        control,
-        signal,
-        unset,
-        drop: drop(spec.as),
-      });
+      const began = await startProgram(this.#engine, run, spec, { control, signal, unset });
       // the user's next one starts the sooner
       if (spec.as !== "own") void this.#spares.prepare(run, spec.as);
       return began;

@@ -52,7 +52,15 @@ export class ControlledExecution implements Execution {
   }
 
   async endInput(): Promise<void> {
-    if (!this.#over) await this.#program.endInput();
+    if (this.#over) return;
+    try {
+      await this.#program.endInput();
+    } catch (error) {
+      // It would wait for ever.
+      this.#ended.reject(error);
+      this.#finish();
+      throw error;
+    }
   }
 
   async resize(size: TerminalSize): Promise<void> {
@@ -111,9 +119,9 @@ export class ControlledExecution implements Execution {
     }
   }
 
-  /** It ends with its input, and so what it holds of the streams. */
+  /** With it ends what it holds of the streams. */
   async #endControl(): Promise<void> {
-    await this.#control.exec.endInput().catch(() => this.#control.exec.cut());
+    await this.#control.exec.write(Buffer.from("end\n"));
   }
 
   #finish(): void {

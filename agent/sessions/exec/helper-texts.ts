@@ -6,12 +6,12 @@
 /**
  * Stays beside a program, as an execution of its own. Its stdout tells how the program fares (lines `pid`, `run`,
  * `fail`, `exit`), its stderr is the program's where that is to be apart from the terminal, and its stdin takes
- * signals as `NAME group|one PID`. It ends with its input.
+ * signals as `NAME group|one PID`. It ends at `end`, and with its input.
  *
  * A terminal's foreground group is told as the kernel does when a line hangs up: its leader too.
  */
 export const CONTROL = `echo "pid $$"
-while read -r signal whom pid; do {
+while read -r signal whom pid && [ "$signal" != end ]; do {
   set -f
   if read -r stat < "/proc/$pid/stat"; then
     if [ "$whom" = group ]; then

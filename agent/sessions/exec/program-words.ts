@@ -13,7 +13,7 @@ const OWNER = {
  */
 export function programWords(
   spec: ExecSpec,
-  { control, unset, drop }: { control: number; unset: readonly string[]; drop: readonly string[] },
+  { control, unset }: { control: number; unset: readonly string[] },
 ): string[] {
   const [program = ""] = spec.argv;
   const env = Object.entries({ ...OWNER[spec.as], ...spec.env }).map(([name, value]) => `${name}=${value}`);
@@ -22,7 +22,6 @@ export function programWords(
   const stderr = spec.terminal?.stderr === "apart" ? "apart" : "merged";
   return [
     ...["/bin/sh", "-c", PARENT, "sh", String(control), stderr],
-    ...drop,
     ...["/bin/sh", "-c", BEGIN, "sh"],
     ...[asDirectory(spec.defaultWorkdir), asDirectory(spec.cwd), program, spec.env.PATH ?? ""],
     ...unset.flatMap((name) => ["-u", name]),

@@ -24,15 +24,13 @@ export async function startProgram(
     control,
     signal,
     unset,
-    drop,
-  }: {
+    }: {
     control: Control;
     signal: AbortSignal;
     unset: readonly string[];
-    drop: readonly string[];
   },
 ): Promise<ControlledExecution> {
-  const argv = programWords(spec, { control: control.pid, unset, drop });
+  const argv = programWords(spec, { control: control.pid, unset });
   const program = await engine.start(run, { argv, as: spec.as, terminal: !!spec.terminal }, signal);
   const merged = new Merged<"program" | "control", OutputPiece>();
   const letGo = () => {

@@ -7,6 +7,8 @@ import { removalsOf } from "./removals.ts";
 /** Of what tar says, its beginning is told. */
 const WORDS = 4 * KiB;
 const PIECE = 64 * KiB;
+/** an archive of nothing */
+const EMPTY = Buffer.alloc(1024);
 
 /** Removes, then unpacks; see PodSessions.change. @throws SessionFailure */
 export async function changeFiles(
@@ -38,12 +40,13 @@ export async function changeFiles(
       sent += chunk.length;
       await exec.write(chunk);
     }
-    await exec.endInput();
+    if (sent === 0) await exec.write(EMPTY);
+    // An archive has its own end, for engines that have no end of input.
+    await exec.endInput().catch(() => undefined);
     await reading;
     signal.throwIfAborted();
     const code = await exec.exit();
-    // of an empty input tar says that it is no archive
-    if (code === 0 || sent === 0) return;
+    if (code === 0) return;
     const said = Buffer.concat(words).toString().trim();
     throw new SessionFailure("COPY_FAILED", said || `tar ended with ${code}`);
   } catch (error) {
