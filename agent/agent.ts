@@ -16,6 +16,7 @@ import { Journal } from "./journal/journal.ts";
 import { openStateDatabase } from "./journal/state-database.ts";
 import { AgentLoop } from "./loop/agent-loop.ts";
 import { openHoldings } from "./open-holdings.ts";
+import { openLive } from "./open-live.ts";
 import { openReporting } from "./open-reporting.ts";
 import { openOutgoing } from "./transfers/open-outgoing.ts";
 
@@ -40,6 +41,13 @@ export async function runAgent(
   const doorbell = await makeDoorbell(environment, config, log);
   const holdings = await openHoldings({ data, config, database, journal, session, log });
   const reporting = openReporting({ data, config, database, session, holdings, log });
+  const live = openLive({
+    ground: { url: environment.ground, token: environment.token },
+    config,
+    session,
+    holdings,
+    log,
+  });
   const { volumes, pods } = holdings;
   const jobs = { volumes, pods, budget: reporting.budget, failures: new FailedSubmissions(database), log };
   const sweep = () => later("the sweep of what earlier jobs left", log, () => sweepJobs(jobs, journal));
@@ -48,7 +56,7 @@ export async function runAgent(
   try {
     const unfinished = new Set(journal.open().map(({ command }) => command));
     later("the sweep of what earlier commands left", log, () => volumes.sweepIncoming(unfinished));
-    if (!(await startSession(session, journal.id, log, signal))) return;
+    if (!(await startSession(session, journal.id, log, signal, live.features))) return;
     reporting.commandLogs.start(new Set(journal.open().flatMap((one) => (one.outcome ? [] : [one.command]))));
     await holdings.startImages(signal);
     reporting.startPods();
@@ -70,6 +78,8 @@ export async function runAgent(
         jobs: config.jobs,
         ended: (command, outcome) => noteJobEnd(jobs, command, outcome),
         dropped: discard,
+        // it may have rung for a live session, which an answer to a claim would tell of
+        rungWhileFull: () => later("a heartbeat", log, () => reporting.beat()),
         forgotten(commands) {
           for (const id of commands) {
             later("the removal of what a command received", log, () => forgetReceived(jobs, id));
@@ -82,6 +92,7 @@ export async function runAgent(
     await loop.run(signal);
   } finally {
     doorbell.close();
+    await live.close();
     await reporting.close();
     await holdings.close();
     ground.close();

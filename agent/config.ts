@@ -101,6 +101,29 @@ export const agentConfig = z
       })
       .strict()
       .default(JOB_PLACES),
+    /** runners of environments: containers that are kept warm in pools */
+    runners: z
+      .object({
+        /** all of them, idle and used */
+        max: z.number().int().min(0).max(LIMITS.runners).default(LIMITS.runners),
+        /** CPUs that one may take */
+        maxCpus: z.number().positive().default(2),
+        /** bytes that one may write */
+        scratchBytes: z.number().int().positive().default(LIMITS.runnerScratchBytes),
+        /** `open`: those of environments with network access reach public addresses */
+        network: z.enum(["none", "open"]).default("none"),
+        /** address of this machine at which exposed ports of runners are reached */
+        hostAddress: z.union([z.ipv4(), z.ipv6()]).optional(),
+      })
+      .strict()
+      .default({
+        max: LIMITS.runners,
+        maxCpus: 2,
+        scratchBytes: LIMITS.runnerScratchBytes,
+        network: "none",
+      }),
+    /** live sessions; `exec: false`: users execute nothing in their pods here */
+    live: z.object({ exec: z.boolean().default(true) }).strict().default({ exec: true }),
     /** ms between measurements of users with running pods */
     usageMs: z.number().int().min(500).default(10_000),
   })

@@ -11,6 +11,7 @@ import { instanceOf } from "./instance.ts";
 import type { Journal } from "./journal/journal.ts";
 import { openRuntime } from "./pods/open-runtime.ts";
 import { PodManager } from "./pods/pod-manager.ts";
+import { openSessions } from "./sessions/open-sessions.ts";
 import { Volumes } from "./volumes/volumes.ts";
 
 type Deps = {
@@ -71,6 +72,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     ...(handover && { images: handover }),
     warn: (message) => log.warn(message),
   });
+  const sessions = await openSessions(config, { docker, instance });
   const pods = new PodManager({
     db: database,
     runtime,
@@ -83,6 +85,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     images,
     handover,
     runtime,
+    sessions,
     pods,
     /** Without an engine files still come and go: only what needs it fails, until it is there. */
     async startImages(signal: AbortSignal): Promise<void> {
@@ -91,6 +94,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     },
     async close(): Promise<void> {
       await pods.close();
+      await sessions.close();
       await runtime.close();
       await handover?.close();
       await volumes.close();

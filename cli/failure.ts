@@ -10,6 +10,8 @@ export const EXIT = {
   storage: 7,
   /** `run --wait-for-end`, `kabuto run`: pod or job ended with an exit code other than 0 */
   pod: 8,
+  /** `exec --limit`: its time was over */
+  timeLimit: 124,
   interrupted: 130,
   brokenPipe: 141,
   terminated: 143,
@@ -18,7 +20,7 @@ export const EXIT = {
 /**
  * The failure of a verb: a code (of protocol/errors.ts, or one of the CLI's own: USAGE, NOT_LOGGED_IN,
  * GROUND_UNREACHABLE, CONNECTION_LOST, STILL_QUEUED, LOCAL_FILE, BAD_ANSWER,
- * UPLINK_ENDED, INTERRUPTED_BY_USER, JOB_NOT_FOUND, REFUSED), what failed, and what to do next.
+ * TIME_LIMIT, those of a live session's end, UPLINK_ENDED, INTERRUPTED_BY_USER, JOB_NOT_FOUND, REFUSED), what failed, and what to do next.
  */
 export class CliFailure extends Error {
   override readonly name = "CliFailure";
@@ -55,6 +57,8 @@ const EXITS: Record<string, number> = {
   DEADLINE_EXCEEDED: EXIT.busy,
   EM_UNREACHABLE: EXIT.unreachable,
   EXPIRED: EXIT.unreachable,
+  UNREACHABLE: EXIT.unreachable,
+  TOO_MANY: EXIT.busy,
   GROUND_UNREACHABLE: EXIT.unreachable,
   CONNECTION_LOST: EXIT.unreachable,
   QUOTA_EXCEEDED: EXIT.storage,
@@ -86,6 +90,8 @@ const HINTS: Record<string, string> = {
   STORAGE_FULL: "make room: perigee rm, perigee rmi, perigee volumes rm; or ask the operator",
   FILE_NOT_FOUND: "see what is there: perigee ls",
   DELETE_FAILED: "see what is there: perigee ls",
+  POD_NOT_RUNNING: "see its state: perigee status --pod NAME",
+  LIVE_UNAVAILABLE: "see contact and features of the edge: perigee edge --json",
   POD_NOT_FOUND: "start one: perigee run IMAGE --node NODE --max-duration MINUTES",
   IMAGE_NOT_FOUND: "see your images: perigee images",
   VOLUME_NOT_FOUND: "see your volumes: perigee volumes",

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import type { Accounts } from "#lambdas/auth/accounts.ts";
 import type { Ledger } from "#lambdas/ledger/ledger.ts";
 import type { OperatorLogins } from "#lambdas/operator-logins.ts";
+import type { OperatorTokens } from "#lambdas/operator-tokens.ts";
 import type { LedgerStore } from "#lambdas/ports/ledger-store.ts";
 import { usage } from "./failure.ts";
 
@@ -32,21 +33,28 @@ export function groundPlace({ data, table }: GroundOptions): GroundPlace {
 export async function withLedger<T>(
   options: GroundOptions,
   create: boolean,
-  work: (parts: { accounts: Accounts; ledger: Ledger; logins: OperatorLogins }) => Promise<T>,
+  work: (parts: {
+    accounts: Accounts;
+    ledger: Ledger;
+    logins: OperatorLogins;
+    tokens: (dialect: string) => OperatorTokens;
+  }) => Promise<T>,
 ): Promise<T> {
   const place = groundPlace(options);
   const { store, close } = await ("table" in place ? openTable(place.table) : openData(place.data, create));
   try {
-    const [{ Accounts }, { operatorLedger }, { OperatorLogins }] = await Promise.all([
+    const [{ Accounts }, { operatorLedger }, { OperatorLogins }, { operatorTokens }] = await Promise.all([
       import("#lambdas/auth/accounts.ts"),
       import("#lambdas/operator-ledger.ts"),
       import("#lambdas/operator-logins.ts"),
+      import("#lambdas/operator-tokens.ts"),
     ]);
     const accounts = new Accounts(store);
     return await work({
       accounts,
       ledger: operatorLedger(store),
       logins: new OperatorLogins(store, accounts),
+      tokens: (dialect) => operatorTokens(store, dialect),
     });
   } finally {
     await close();

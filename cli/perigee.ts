@@ -7,6 +7,7 @@ import { registerCommands } from "./verbs/commands.ts";
 import { registerCompletion } from "./verbs/completion.ts";
 import { registerDownlink } from "./verbs/downlink.ts";
 import { registerEdge } from "./verbs/edge.ts";
+import { registerExec } from "./verbs/exec.ts";
 import { registerImages } from "./verbs/images.ts";
 import { registerKabuto } from "./verbs/kabuto.ts";
 import { registerLog } from "./verbs/log.ts";
@@ -17,6 +18,7 @@ import { registerNodes } from "./verbs/nodes.ts";
 import { registerOperatorVerbs } from "./verbs/operator.ts";
 import { registerRm } from "./verbs/rm.ts";
 import { registerRun } from "./verbs/run.ts";
+import { registerSessions } from "./verbs/sessions.ts";
 import { registerStatus } from "./verbs/status.ts";
 import { registerStop } from "./verbs/stop.ts";
 import { registerUplink } from "./verbs/uplink.ts";
@@ -44,6 +46,8 @@ export function buildProgram(): Command {
     registerLogs,
     registerLog,
     registerStop,
+    registerExec,
+    registerSessions,
     registerNodes,
     registerVolumes,
     registerCommands,

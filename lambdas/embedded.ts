@@ -40,6 +40,8 @@ export async function createEmbeddedGround(
     doorbell,
     repositories,
     tokens: secrets.tokens,
+    // the only server of this data
+    live: { relay: "sole", ...rest.live },
     routes: {
       open: [
         stagingRoutes(staging, {

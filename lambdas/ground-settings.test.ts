@@ -17,7 +17,7 @@ test("all dialects are on unless some are named", () => {
   expect(() => names({ PERIGEE_DIALECTS: "em,kabutto" })).toThrow(
     `PERIGEE_DIALECTS: there is no dialect "kabutto", only ${all.join(", ")}`,
   );
-  expect(all).toEqual(["em", "kabuto"]);
+  expect(all).toEqual(["em", "kabuto", "poseidon"]);
 });
 
 test("dialects' own settings are checked before anything is served, those of a dialect that is off are not", () => {
@@ -46,6 +46,9 @@ test("dialects' own settings are checked before anything is served, those of a d
     ],
     ["PERIGEE_KABUTO_REPOSITORIES", "https://a:b@hg.example/", "without user, password, query and fragment"],
     ["PERIGEE_KABUTO_REPOSITORIES", "hg.example", 'names "hg.example"'],
+    ["PERIGEE_POSEIDON_POOL_THRESHOLD", "1.5", "is no number from 0 to 1"],
+    ["PERIGEE_POSEIDON_POOL_THRESHOLD", "half", "is no number from 0 to 1"],
+    ["PERIGEE_POSEIDON_OPEN_USER", "A b", "cannot be a user"],
   ] as const) {
     const wrong = { [name]: value };
     expect(() => groundSettings(wrong), name).toThrow(`${name}: ${JSON.stringify(value)} `);

@@ -7,14 +7,14 @@ import { checkedSettings } from "./dialects/own-settings.ts";
 import type { GroundOptions } from "./ground.ts";
 import { PublicHosts } from "./http/public-hosts.ts";
 
-export type GroundSettings = Pick<GroundOptions, "quota" | "widths" | "publicHosts" | "settings"> & {
+export type GroundSettings = Pick<GroundOptions, "quota" | "widths" | "publicHosts" | "settings" | "live"> & {
   dialects: readonly Dialect[];
 };
 
 /**
  * The operator's settings that a server and a Lambda have in common: PERIGEE_QUOTA (bytes per user), PERIGEE_DIALECTS
  * (names joined by commas, default all), PERIGEE_LANES (`<lane>=<width>` joined by commas), PERIGEE_PUBLIC_HOSTS
- * (`host` or `host:port` joined by commas), and what is the dialects' own (own-settings.ts), checked as well.
+ * (`host` or `host:port` joined by commas), PERIGEE_LIVE_URL (address of the relay of live sessions), and what is the dialects' own (own-settings.ts), checked as well.
  * @throws Error that names the setting and what is wrong with it
  */
 export function groundSettings(environment: NodeJS.ProcessEnv): GroundSettings {
@@ -29,5 +29,14 @@ export function groundSettings(environment: NodeJS.ProcessEnv): GroundSettings {
     widths: laneWidths(DIALECTS, environment.PERIGEE_LANES),
     publicHosts,
     settings: environment,
+    ...(environment.PERIGEE_LIVE_URL && { live: { url: liveAddress(environment.PERIGEE_LIVE_URL) } }),
   };
+}
+
+/** @throws Error when it is no address of a relay */
+function liveAddress(text: string): string {
+  const url = URL.parse(text);
+  const fits = url && ["http:", "https:", "ws:", "wss:"].includes(url.protocol) && !url.search && !url.hash;
+  if (!fits || url.username) throw new Error(`PERIGEE_LIVE_URL: ${JSON.stringify(text)} is no address of a relay`);
+  return text;
 }

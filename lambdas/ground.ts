@@ -42,6 +42,8 @@ import type { Command } from "./ledger/command.ts";
 import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 import { Runs } from "./ledger/runs.ts";
 import { CommandLogs } from "./logs/command-logs.ts";
+import { type Live, type LiveOptions, openLive } from "./live/open-live.ts";
+import { registerLiveRoutes } from "./live/routes.ts";
 import { PodLogs } from "./logs/pod-logs.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { Doorbell } from "./ports/doorbell.ts";
@@ -92,6 +94,8 @@ export type GroundOptions = {
   repositories?: RepositoryFetcher;
   /** the operator's variables, for the dialects' own settings */
   settings?: Readonly<Record<string, string | undefined>>;
+  /** live sessions: whether this process can be their relay, and where the relay is (default: there is none) */
+  live?: LiveOptions;
   /** routes of the adapters: signed URLs, doorbell (behind the agent's token) */
   routes?: { open?: Hono[]; agent?: Hono[] };
 };
@@ -111,6 +115,7 @@ export type CommonGroundOptions = Pick<
   | "transferPartBytes"
   | "timeLeftMs"
   | "now"
+  | "live"
 >;
 
 /** Bytes that pass through a ground: larger bodies take another way, which the answers name. */
@@ -136,6 +141,8 @@ export type Ground = {
   uploads: Uploads;
   /** wanted pools of edges and their runners */
   pools: StoredRunnerPools;
+  /** live sessions, and the requests by which they leave HTTP */
+  live: Live;
 };
 
 /** Anybody may scrape, and each look reads every edge's heartbeat. */
@@ -200,6 +207,22 @@ export function createGround(options: GroundOptions): Ground {
   });
   const trustProxy = options.trustProxy ?? false;
   const resolveEdge = (user: string, header: string | undefined) => recent.resolveEdge(user, header);
+  const live = openLive(
+    {
+      store,
+      ledger,
+      accounts: recent,
+      resolveEdge,
+      doorbell,
+      now,
+      log,
+      told: {
+        opened: () => void metrics.sessionOpened(),
+        ended: (session) => void metrics.sessionEnded(session),
+      },
+    },
+    options.live ?? {},
+  );
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
   const janitor = new Janitor({
     ledger,
@@ -218,6 +241,7 @@ export function createGround(options: GroundOptions): Ground {
       if ((await dialect.admits?.(core, account)) === false) return false;
     return true;
   };
+  const hosts = new PublicHosts({ hosts: options.publicHosts ?? [], trustProxy });
   const mounted = coresOf(dialects, store, {
     ...content,
     dispatch,
@@ -238,7 +262,8 @@ export function createGround(options: GroundOptions): Ground {
     bytesLeft: (user, edge) => allowances.bytesLeft(user, edge),
     resolveEdge,
     runners: pools,
-    hosts: new PublicHosts({ hosts: options.publicHosts ?? [], trustProxy }),
+    ...(live.relay && { live: { sessions: live.relay, tickets: live.tickets } }),
+    hosts,
     setting: (name) => options.settings?.[`PERIGEE_${name}`] || undefined,
     ...(options.repositories && { repositories: options.repositories }),
     now,
@@ -286,6 +311,7 @@ export function createGround(options: GroundOptions): Ground {
       transfers,
       transferBudget,
       pools,
+      ...(live.wanted && { wanted: live.wanted }),
       log,
       onEnd: (c) => metrics.ended(c),
       keptContent: keptContent(dialects),
@@ -295,7 +321,7 @@ export function createGround(options: GroundOptions): Ground {
   app.route("/agent", agent);
 
   const ownLimit = limitOpen(LIMITS.openPerUser);
-  for (const path of ["/uplinks", "/uplinks/*", "/commands", "/commands/*", "/edge", "/runners"]) {
+  for (const path of ["/uplinks", "/uplinks/*", "/commands", "/commands/*", "/edge", "/runners", "/runners/*", "/pods/*", "/sessions"]) {
     app.use(path, requireUser({ accounts: recent, tokens }), ownLimit);
   }
   mountDialects(app, mounted, ownLimit);
@@ -304,6 +330,7 @@ export function createGround(options: GroundOptions): Ground {
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
   registerEdgeRoutes(app, { ledger, inventory, pools, resolveEdge, now });
   registerRunnerRoutes(app, { pools });
+  registerLiveRoutes(app, { live, ledger, runs, runners: pools, hosts, resolveEdge, now, log });
   const rounds = janitorRounds({ janitor, mounted, removals: new Removals(store), pools, log });
   return {
     app,
@@ -316,5 +343,6 @@ export function createGround(options: GroundOptions): Ground {
     dispatch,
     uploads,
     pools,
+    live,
   };
 }

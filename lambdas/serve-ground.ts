@@ -15,7 +15,7 @@ export type ServedGround = {
 
 /** A ground on a server: its app, and what its dialects have beside routes: listeners, upgrades, background work. */
 export async function serveGround(
-  ground: Pick<Ground, "app" | "dialects">,
+  ground: Pick<Ground, "app" | "dialects" | "live">,
   options: Omit<ServeOptions, "upgrades">,
 ): Promise<ServedGround> {
   const served = new Map<string, Served>();
@@ -23,6 +23,7 @@ export async function serveGround(
     await Promise.all([...served.values()].map((one) => one.close(graceMs)));
   };
   try {
+    await ground.live.start();
     const own = await serve(ground.app, { ...options, upgrades: upgradesOf(ground) });
     served.set("", own);
     for (const { dialect, core } of ground.dialects) {
@@ -42,21 +43,28 @@ export async function serveGround(
       },
       async close(graceMs) {
         await Promise.all(work.map((one) => one?.close()));
+        // sessions are told their end while their sockets still stand
+        const ended = ground.live.close();
         await close(graceMs);
+        await ended;
       },
     };
   } catch (error) {
+    await ground.live.close();
     await close(0);
     throw error;
   }
 }
 
-function upgradesOf({ dialects }: Pick<Ground, "dialects">): Upgrade[] {
-  return dialects.flatMap(({ dialect: { upgrade }, core }) => {
+function upgradesOf({ dialects, live }: Pick<Ground, "dialects" | "live">): Upgrade[] {
+  const ofDialects = dialects.flatMap(({ dialect: { upgrade }, core }): Upgrade[] => {
     if (!upgrade) return [];
-    return {
-      accepts: (incoming) => upgrade.accepts(incoming),
-      handle: (incoming, socket, head) => upgrade.handle(incoming, socket, head, core),
-    };
+    return [
+      {
+        accepts: (incoming) => upgrade.accepts(incoming),
+        handle: (incoming, socket, head) => upgrade.handle(incoming, socket, head, core),
+      },
+    ];
   });
+  return [...live.upgrades, ...ofDialects];
 }

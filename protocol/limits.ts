@@ -85,6 +85,13 @@ export const LIMITS = {
   /** one line of them, with its end */
   logTailLineBytes: 4 * KiB,
   listEntries: 1_000_000,
+  /** a listing inside a running pod ends there */
+  liveListMs: 60_000,
+  /** until a file in a running pod is open, and until a program there runs */
+  liveOpenMs: 10_000,
+  liveStartMs: 30_000,
+  /** how long a program's control waits in a running pod for its program, after the last session there */
+  liveSpareControlMs: 60_000,
   listDepth: 128,
   /** levels of directories that are measured, with one descriptor held for each; a deeper volume is over any quota */
   measuredDepth: 800,

@@ -54,6 +54,11 @@ export class LiveChannel {
     this.#deps = deps;
   }
 
+  /** Nothing that was received waits to be read. */
+  get isEmpty(): boolean {
+    return this.#held === 0;
+  }
+
   /** @throws RangeError for one that is too long */
   sendControl(message: unknown): void {
     if (this.#over) return;

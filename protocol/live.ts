@@ -110,6 +110,8 @@ export const LIVE_FAILURES = [
   "ENGINE",
   /** the edge cannot do this at all, or its operator has switched it off */
   "UNSUPPORTED",
+  /** a cluster with an old protocol cannot end a program's input without a terminal */
+  "NO_END_OF_INPUT",
   /** no agent took the session in time, or contact was lost */
   "UNREACHABLE",
   /** a bound of sessions is reached */

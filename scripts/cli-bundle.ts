@@ -54,6 +54,8 @@ export async function bundleCli(root = ROOT): Promise<string> {
     target: "node24",
     format: "esm",
     legalComments: "none",
+    // CommonJS, which asks for modules of Node by require; it lies beside the cache
+    external: ["ws"],
     logLevel: "silent",
     plugins: [outside(root, outdir), BUILT_IN, remembering(root, read)],
   });

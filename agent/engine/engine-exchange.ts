@@ -12,6 +12,8 @@ export type Meant = {
   statusCodes: Record<number, boolean | string>;
   /** the answer is given as a stream once its head is there, else as JSON or bytes once it is whole */
   isStream?: boolean;
+  /** the connection is taken over once the engine has agreed: the answer is the socket */
+  hijack?: boolean;
 };
 
 export type Told = (error: unknown, answer: unknown) => void;
@@ -48,6 +50,14 @@ export function exchange(protocol: string, asked: Asked, meant: Meant, body: unk
     return;
   }
   request.on("error", (error) => tell(error, null));
+  if (meant.hijack) {
+    request.on("upgrade", (_response, socket, head) => {
+      socket.on("error", () => undefined);
+      if (head.length > 0) socket.unshift(head);
+      if (over) socket.destroy();
+      tell(null, socket);
+    });
+  }
   if (isStream(body)) {
     body.on("error", (error) => request.destroy(error));
     body.pipe(request);

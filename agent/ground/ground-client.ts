@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as z from "zod";
 import { isErrorCode, PerigeeError } from "#protocol/errors.ts";
+import * as poolWire from "#protocol/pool-wire.ts";
 import * as wire from "#protocol/wire.ts";
 import { ConnectionCut, download, type WriteChunks } from "./download.ts";
 
@@ -117,6 +118,15 @@ export class GroundClient {
 
   async pods(body: z.input<typeof wire.podsRequest>): Promise<void> {
     await this.#call("POST", "agent/pods", JSON.stringify(body));
+  }
+
+  async wantedPools(epoch: number): Promise<poolWire.WantedPools> {
+    const answer = await this.#call("GET", `agent/pool?epoch=${epoch}`, "");
+    return read(answer.text, poolWire.wantedResponse);
+  }
+
+  tellPools(body: poolWire.PoolRequest): Promise<poolWire.PoolResponse> {
+    return this.#post("pool", body, poolWire.poolResponse);
   }
 
   async inventory(body: z.input<typeof wire.inventoryRequest>): Promise<void> {

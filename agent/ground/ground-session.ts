@@ -1,5 +1,7 @@
 import type { Logger } from "pino";
 import type * as z from "zod";
+import type { LiveWish } from "#protocol/live.ts";
+import type { PoolRequest, PoolResponse, WantedPools } from "#protocol/pool-wire.ts";
 import type * as wire from "#protocol/wire.ts";
 import type { GroundPort } from "./ground-client.ts";
 
@@ -7,6 +9,9 @@ type WithoutEpoch<S extends z.ZodType> = Omit<z.input<S>, "epoch">;
 
 /** What a progress report says about one command. */
 export type CommandNews = z.input<typeof wire.progressManyRequest>["commands"][number];
+
+/** What the ground wishes of the agent beside commands, in its answers to claims and heartbeats. */
+export type GroundWishes = { live?: LiveWish | undefined; pools?: number | undefined };
 
 /** How many new commands of each lane are wanted, and which are here already. */
 export type ClaimWish = { room: Record<string, number>; have: readonly string[] };
@@ -23,6 +28,7 @@ export class GroundSession {
   #edge = "";
   #lanes: Readonly<Record<string, number>> | undefined;
   #turn = 0;
+  readonly #listeners: ((wishes: GroundWishes) => void)[] = [];
 
   constructor(ground: GroundPort, log?: Pick<Logger, "warn">) {
     this.ground = ground;
@@ -67,6 +73,7 @@ export class GroundSession {
       const answer = await this.ground.claimMany(asked);
       if (answer) {
         this.#lanes = answer.lanes;
+        this.#told(answer);
         return answer;
       }
       this.#withoutLanes();
@@ -91,14 +98,31 @@ export class GroundSession {
     return this.ground.report({ epoch: this.#epoch, ...report });
   }
 
-  heartbeat(
+  async heartbeat(
     beat: WithoutEpoch<typeof wire.heartbeatRequest>,
   ): Promise<z.infer<typeof wire.heartbeatResponse>> {
-    return this.ground.heartbeat({ epoch: this.#epoch, ...beat });
+    const answer = await this.ground.heartbeat({ epoch: this.#epoch, ...beat });
+    this.#told(answer);
+    return answer;
+  }
+
+  /** Tells `listener` what each answer to a claim or heartbeat wishes. */
+  onWishes(listener: (wishes: GroundWishes) => void): void {
+    this.#listeners.push(listener);
   }
 
   pods(pods: wire.PodReport[]): Promise<void> {
     return this.ground.pods({ epoch: this.#epoch, pods });
+  }
+
+  /** The wanted pools of runners of this edge. */
+  wantedPools(): Promise<WantedPools> {
+    return this.ground.wantedPools(this.#epoch);
+  }
+
+  /** Tells what became of the edge's runners, and hears what became of them on the ground. */
+  tellPools(told: Omit<PoolRequest, "epoch">): Promise<PoolResponse> {
+    return this.ground.tellPools({ epoch: this.#epoch, ...told });
   }
 
   /** @throws NOT_FOUND of a ground that takes none */
@@ -116,6 +140,10 @@ export class GroundSession {
 
   logs(chunk: WithoutEpoch<typeof wire.logsQuery>, data: Uint8Array): Promise<void> {
     return this.ground.logs({ epoch: this.#epoch, ...chunk } as z.input<typeof wire.logsQuery>, data);
+  }
+
+  #told({ live, pools }: GroundWishes): void {
+    for (const listener of this.#listeners) listener({ live, pools });
   }
 
   #withoutLanes(): void {

@@ -8,12 +8,16 @@ import type { GroundSession } from "./ground-session.ts";
 /** What this version can do beside its operations. */
 const AGENT_FEATURES: readonly string[] = Object.values(FEATURES);
 
-/** Asks for an epoch until the ground gives one; false when `signal` aborts first. */
+/**
+ * Asks for an epoch until the ground gives one; false when `signal` aborts first.
+ * @param features what this edge can do beside what its version can
+ */
 export async function startSession(
   session: GroundSession,
   journal: string,
   log: Logger,
   signal: AbortSignal,
+  features: readonly string[] = [],
 ): Promise<boolean> {
   const backoff = new Backoff();
   while (!signal.aborted) {
@@ -22,7 +26,7 @@ export async function startSession(
         journal,
         version: VERSION,
         operations: OPERATION_NAMES,
-        features: [...AGENT_FEATURES],
+        features: [...AGENT_FEATURES, ...features],
       });
       return true;
     } catch (error) {

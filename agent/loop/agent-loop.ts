@@ -15,8 +15,12 @@ export { Superseded } from "./ground-refusals.ts";
 export type AgentLoopDeps = ExecuteDeps &
   Pick<RunningSetDeps, "jobs" | "dropped"> & {
     doorbell: DoorbellListener;
+    /** the doorbell rang: not only commands may be new */
+    rung?(): void;
     /** the ground has ended commands that the journal held; it holds them no more */
     forgotten?(commands: readonly string[]): void;
+    /** the doorbell rang while there is no place for a command, so that nothing is claimed */
+    rungWhileFull?(): void;
   };
 
 export type AgentLoopOptions = {
@@ -75,7 +79,11 @@ export class AgentLoop {
     );
     const set = new RunningSet({ ...this.#deps, report: (report) => reporter.add(report), failed });
     const watcher = new Watcher(session, set, this.#options.progressMs);
-    const rings = new Rings(doorbell, () => watcher.look());
+    const rings = new Rings(doorbell, () => {
+      watcher.look();
+      this.#deps.rung?.();
+      if (!this.#wish(set).free) this.#deps.rungWhileFull?.();
+    });
     let known = false;
     const take = (answer: ClaimResponse) => {
       if (answer.complete && !known) {

@@ -13,6 +13,8 @@ export type ExecSpec = {
   terminal?: { size?: TerminalSize; stderr: "apart" | "merged" };
 };
 
+export type SignalName = "SIGHUP" | "SIGTERM" | "SIGKILL" | "SIGINT" | "SIGQUIT";
+
 export type OutputPiece = { stream: "stdout" | "stderr"; data: Buffer };
 
 /** A program that runs in a container. Whoever holds it reads its output to the end, or calls {@link Execution.cut}. */
@@ -28,8 +30,11 @@ export interface Execution {
    */
   readonly output: AsyncIterable<OutputPiece>;
   resize(size: TerminalSize): Promise<void>;
-  /** To the terminal's foreground group, without a terminal to the program. One that has ended is no error. */
-  signal(signal: "SIGHUP" | "SIGTERM" | "SIGKILL" | "SIGINT" | "SIGQUIT"): Promise<void>;
+  /**
+   * To the terminal's foreground group (SIGHUP and SIGKILL to the program as well), without a terminal to the program.
+   * One that has ended is no error.
+   */
+  signal(signal: SignalName): Promise<void>;
   /** Exit code, 128 + n for a signal; known after `output` has ended. @throws SessionFailure */
   readonly exit: Promise<number>;
   /** Lets go of it: streams are closed, nothing more is read. The program may run on. */
@@ -39,7 +44,7 @@ export interface Execution {
 /** `code` is one of LiveFailure's that a runtime can tell: GONE, FILE_UNREADABLE, COPY_FAILED, CANNOT_START, ENGINE. */
 export class SessionFailure extends Error {
   override readonly name = "SessionFailure";
-  readonly code: "GONE" | "FILE_UNREADABLE" | "COPY_FAILED" | "CANNOT_START" | "ENGINE" | "UNSUPPORTED";
+  readonly code: "GONE" | "FILE_UNREADABLE" | "COPY_FAILED" | "CANNOT_START" | "ENGINE" | "UNSUPPORTED" | "NO_END_OF_INPUT";
   constructor(code: SessionFailure["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -54,9 +59,14 @@ export type SessionOptions = { signal: AbortSignal; defaultWorkdir?: string };
  * Every method throws SessionFailure.
  */
 export interface PodSessions {
-  /** What this runtime can do here and now; reported as features of the edge. */
+  /** What this runtime can do here; reported as features of the edge. */
   readonly features: readonly ("exec" | "files")[];
-  /** Starts a program; done when it runs. */
+  /** Makes ready what the next `exec` as that user needs beside its program, for a minute; that it cannot is no error. */
+  prepare(run: string, as: ActingUser): Promise<void>;
+  /**
+   * Starts a program; done when it runs. The container needs `/bin/sh` and `env`.
+   * `signal` ends the start; a program that runs is ended by {@link Execution.signal} and let go of by `cut`.
+   */
   exec(run: string, spec: ExecSpec, options: { signal: AbortSignal }): Promise<Execution>;
   /** Entries in the order in which they are shown; at most 1,000,000 and for 60 s: the list ends there. */
   list(run: string, what: ListParameters, options: SessionOptions): AsyncIterable<FileEntry>;
@@ -75,4 +85,6 @@ export interface PodSessions {
     what: { remove: readonly string[]; tar: AsyncIterable<Uint8Array> },
     options: SessionOptions,
   ): Promise<void>;
+  /** Lets go of all that is open. */
+  close(): Promise<void>;
 }

@@ -9,9 +9,10 @@ import type { Command } from "../ledger/command.ts";
 import type { EdgeAgent } from "../ledger/edge-agent.ts";
 import { body } from "./body.ts";
 import type { AgentApiDeps } from "./deps.ts";
+import { withSpares } from "./live-wish.ts";
 
 /** POST /agent/claim: of many commands with `room`, else of one. */
-export function registerClaim(app: Hono<GroundEnv>, { ledger, changes, pools }: AgentApiDeps): void {
+export function registerClaim(app: Hono<GroundEnv>, { ledger, changes, pools, wanted }: AgentApiDeps): void {
   const told = (commands: Command[], agent: EdgeAgent | undefined, written = true): wire.ClaimedCommand[] => {
     for (const command of commands) changes.changed(command.id, written ? command : undefined);
     return commands.map((command) => claimedCommand(command, agent ?? {}));
@@ -26,11 +27,13 @@ export function registerClaim(app: Hono<GroundEnv>, { ledger, changes, pools }: 
       killPoint("agent.claimed");
       return c.json(told([command], agent, false)[0]);
     }
-    const [{ resumed, commands, ...rest }, agent, counter] = await Promise.all([
+    const [{ resumed, commands, ...rest }, agent, counter, wish] = await Promise.all([
       ledger.claimMany(edge, { ...request, room }),
       ledger.edgeAgent(edge),
       pools.counter(edge),
+      wanted?.wanted(edge),
     ]);
+    const live = wanted && withSpares(wish, counter);
     if (commands.length > 0) killPoint("agent.claimed");
     return c.json({
       ...rest,
@@ -39,6 +42,7 @@ export function registerClaim(app: Hono<GroundEnv>, { ledger, changes, pools }: 
       commands: told(commands, agent),
       lanes: ledger.widths(),
       ...(counter !== undefined && { pools: counter }),
+      ...(live && { live }),
     } satisfies z.infer<typeof wire.claimResponse>);
   });
 }

@@ -4,6 +4,7 @@ import type { Inventory } from "../inventory/inventory.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Runs } from "../ledger/runs.ts";
+import type { SocketsWanted } from "../live/sockets-wanted.ts";
 import type { CommandLogs } from "../logs/command-logs.ts";
 import type { PodLogs } from "../logs/pod-logs.ts";
 import type { Staging } from "../ports/staging.ts";
@@ -23,6 +24,8 @@ export type AgentApiDeps = {
   quota: number;
   /** wanted pools of the edge, and their runners */
   pools: Pick<StoredRunnerPools, "counter" | "wanted" | "exchange">;
+  /** live sockets wanted of the edge's agent; absent where there are no live sessions */
+  wanted?: Pick<SocketsWanted, "wanted">;
   transfers: Transfers;
   transferBudget: TransferBudget;
   log: Logger;

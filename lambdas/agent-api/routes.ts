@@ -8,6 +8,7 @@ import { registerClaim } from "./claim.ts";
 import { registerCommandLogs } from "./command-logs.ts";
 import type { AgentApiDeps } from "./deps.ts";
 import { registerInventory } from "./inventory.ts";
+import { withSpares } from "./live-wish.ts";
 import { registerPools } from "./pools.ts";
 import { registerProgress } from "./progress.ts";
 import { readBytes } from "./read.ts";
@@ -46,10 +47,16 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
   app.post("/heartbeat", async (c) => {
     const beat = await body(c, wire.heartbeatRequest);
     const edge = c.get("edge");
-    const [counter] = await Promise.all([parts.pools.counter(edge), ledger.heartbeat(edge, beat)]);
+    const [counter, wish] = await Promise.all([
+      parts.pools.counter(edge),
+      parts.wanted?.wanted(edge),
+      ledger.heartbeat(edge, beat),
+    ]);
+    const live = parts.wanted && withSpares(wish, counter);
     return c.json({
       quota: parts.quota,
       ...(counter !== undefined && { pools: counter }),
+      ...(live && { live }),
     } satisfies z.infer<typeof wire.heartbeatResponse>);
   });
 

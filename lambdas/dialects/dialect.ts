@@ -95,6 +95,8 @@ export type Dialect = {
   stagingPrefixes?: readonly StagingPrefix[];
   /** Names by which accounts log in here, for the operator's verbs. */
   logins?: DialectLogins;
+  /** Tokens that the operator gives to its clients, for the operator's verbs. */
+  tokens?(records: OwnRecords): DialectTokens;
   /** The operator's settings that are its own; `core.setting` reads them. */
   settings?: readonly DialectSetting[];
 };
@@ -104,6 +106,18 @@ export type DialectLogins = {
   ofAccount(records: OwnRecords, uid: string): Promise<DialectLogin | undefined>;
   /** The account that a login stands for, or stood for: it may be gone. */
   account(records: OwnRecords, login: string): Promise<{ user: string; uid: string } | undefined>;
+};
+
+/** `uid`: of the account, so that a name that is given anew does not get its tokens. Times in ms since 1970. */
+export type DialectToken = { name: string; user: string; uid: string; edge?: string; createdAt: number };
+
+export type DialectTokens = {
+  /** Makes a token, which is shown this once. @throws INVALID_PARAMETERS for the name, ALREADY_EXISTS */
+  add(token: DialectToken): Promise<string>;
+  /** All of them, by name. */
+  list(): Promise<DialectToken[]>;
+  /** @returns whether there was one */
+  remove(name: string): Promise<boolean>;
 };
 
 /** `confirmed`: whether the registration was. */

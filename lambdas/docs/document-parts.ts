@@ -3,6 +3,7 @@ import { documentCommandRoutes } from "../commands/documentation.ts";
 import type { Dialect } from "../dialects/dialect.ts";
 import { documentEdgeRoutes } from "../edges/documentation.ts";
 import { documentRunnerRoutes } from "../runners/documentation.ts";
+import { documentLiveRoutes } from "../live/documentation.ts";
 import { documentUplinkRoutes } from "../uplinks/documentation.ts";
 import { type DocumentPart, documentPart } from "./document-part.ts";
 import { documentOpenRoutes } from "./open-routes.ts";
@@ -35,6 +36,7 @@ export async function documentParts(dialects: readonly Dialect[]): Promise<Docum
       documentUplinkRoutes(registry);
       documentCommandRoutes(registry);
       documentEdgeRoutes(registry);
+      documentLiveRoutes(registry);
       documentRunnerRoutes(registry);
       documentOpenRoutes(registry);
     }),

@@ -136,6 +136,7 @@ async function inTheCloud() {
   if (!secret) throw new Error("PERIGEE_TOKEN_SECRET is not set");
   return createCloudGround({
     ...settings,
+    live: { ...settings.live, relay: "shared" },
     ...cloudPlaces(environment),
     repositories: await cloudRepositories(join(data, "repositories")),
     tokens: () => loadTokenKeys(secret),

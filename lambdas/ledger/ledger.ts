@@ -225,6 +225,11 @@ export class Ledger {
     return inContact(this.#deps, edge);
   }
 
+  /** The epoch of the agent that serves the edge now; 0 when none ever has. */
+  epochOf(edge: string): Promise<number> {
+    return epochOf(this.#deps, edge);
+  }
+
   /** @throws STALE_EPOCH */
   async requireEpoch(edge: string, epoch: number): Promise<void> {
     requireEpoch({ epoch: await epochOf(this.#deps, edge) }, epoch);

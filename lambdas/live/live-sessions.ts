@@ -29,6 +29,10 @@ export interface LiveSession {
 
 /** Opens live sessions with edges. Only a server has it, and only the one that holds the relay record can open them. */
 export interface LiveSessions {
+  /** May sessions be opened by this server? */
+  readonly isHere: boolean;
+  /** Is there room for one more of this edge, user and target? */
+  hasRoom(of: { user: string; edge: string; target: LiveTarget }): boolean;
   /**
    * Always gives a session: what goes wrong is its end (UNREACHABLE at once without contact, or when no agent took it
    * within 30 s; TOO_MANY at a bound; UNSUPPORTED).

@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
+import type { LiveEnd } from "#protocol/live.ts";
 import type { GroundEnv } from "../http/env.ts";
 import type { Command } from "../ledger/command.ts";
 import type { EdgesByContact, PrometheusMetrics } from "./prometheus-metrics.ts";
@@ -42,6 +43,16 @@ export class Metrics {
       const of = { method: c.req.method, route: routePath(c, -1), status: c.res.status };
       (await this.#load()).answered({ ...of, ms: performance.now() - start });
     };
+  }
+
+  /** A live session was opened. */
+  async sessionOpened(): Promise<void> {
+    if (this.#counting) (await this.#load()).sessionOpened();
+  }
+
+  /** A live session has ended. */
+  async sessionEnded(session: { kind: string; end: LiveEnd; in: number; out: number }): Promise<void> {
+    if (this.#counting) (await this.#load()).sessionEnded(session);
   }
 
   /** Counts a command that has ended. */

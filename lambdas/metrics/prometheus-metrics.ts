@@ -1,8 +1,11 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { LiveEnd } from "#protocol/live.ts";
 import type { Command } from "../ledger/command.ts";
 
 /** How many edges are in contact with the ground, and how many are not. */
 export type EdgesByContact = { ok: number; lost: number };
+
+type EndedSession = { kind: string; end: LiveEnd; in: number; out: number };
 
 /** Prometheus metrics. Labels name routes, operations and states: never users, pods, images or commands. */
 export class PrometheusMetrics {
@@ -11,6 +14,9 @@ export class PrometheusMetrics {
   readonly #duration: Histogram<"method" | "route">;
   readonly #commands: Counter<"operation" | "state">;
   readonly #work: Histogram<"operation">;
+  readonly #sessions: Gauge;
+  readonly #sessionEnds: Counter<"kind" | "end">;
+  readonly #sessionBytes: Counter<"direction">;
   readonly #handedOut: Counter;
   readonly #refill: Histogram;
 
@@ -63,6 +69,23 @@ export class PrometheusMetrics {
       buckets: [0.5, 1, 2, 5, 15, 60, 300],
       registers,
     });
+    this.#sessions = new Gauge({
+      name: "perigee_live_sessions",
+      help: "Live sessions that are open",
+      registers,
+    });
+    this.#sessionEnds = new Counter({
+      name: "perigee_live_sessions_ended_total",
+      help: "Live sessions by kind and end",
+      labelNames: ["kind", "end"],
+      registers,
+    });
+    this.#sessionBytes = new Counter({
+      name: "perigee_live_bytes_total",
+      help: "Bytes in live sessions, to the edge (in) and from it (out)",
+      labelNames: ["direction"],
+      registers,
+    });
     new Gauge({
       name: "perigee_runners_idle",
       help: "Runners that can be handed out, over all edges",
@@ -89,6 +112,17 @@ export class PrometheusMetrics {
     const { method, route, status, ms } = of;
     this.#requests.inc({ method, route, status });
     this.#duration.observe({ method, route }, ms / 1000);
+  }
+
+  sessionOpened(): void {
+    this.#sessions.inc();
+  }
+
+  sessionEnded({ kind, end, in: bytesIn, out }: EndedSession): void {
+    this.#sessions.dec();
+    this.#sessionEnds.inc({ kind, end: end.type === "error" ? end.code : end.type });
+    this.#sessionBytes.inc({ direction: "in" }, bytesIn);
+    this.#sessionBytes.inc({ direction: "out" }, out);
   }
 
   handedOut(): void {

@@ -11,6 +11,7 @@ import { clientFor } from "../../scripts/docker-engine.ts";
 import { BASE_IMAGE, ensureBaseImage } from "../../scripts/ensure-base-image.ts";
 import { ensureDocker } from "../../scripts/ensure-docker.ts";
 import { EDGE } from "../../scripts/prepare-data.ts";
+import { makeRunnerImage, RUNNER_IMAGE } from "../../scripts/runner-image.ts";
 import { type Stack, startStack } from "../../scripts/stack.ts";
 import { useCompileCache } from "../support/compile-cache.ts";
 import type { ClusterUnderTest } from "./support/cluster-under-test.ts";
@@ -58,7 +59,9 @@ try {
   if (!config.kubernetes || !config.imageRegistry) throw new Error("kubernetes and imageRegistry are needed");
   const { kinds, dns } = config.kubernetes;
   const image = await pushTestImage(docker, config.imageRegistry, BASE_IMAGE);
-  const testCluster: TestCluster = { kubeconfig: cluster.kubeconfig, kinds, dns, image };
+  await makeRunnerImage(docker);
+  const runnerImage = await pushTestImage(docker, config.imageRegistry, RUNNER_IMAGE);
+  const testCluster: TestCluster = { kubeconfig: cluster.kubeconfig, kinds, dns, image, runnerImage };
   stack = await startStack({
     data,
     host: "127.0.0.1",

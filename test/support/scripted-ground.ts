@@ -120,6 +120,8 @@ export class ScriptedGround {
       heartbeat: async () => ({ quota: 1 }),
       pods: async () => undefined,
       logs: async () => undefined,
+      wantedPools: unexpected,
+      tellPools: unexpected,
       inventory: async () => undefined,
       commandLogs: async () => undefined,
       transfer: unexpected,

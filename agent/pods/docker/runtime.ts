@@ -33,6 +33,7 @@ import type { NodeDevices } from "./container.ts";
 import { DockerCreator } from "./create.ts";
 import { watchEvents } from "./events.ts";
 import { isImagesFault, isPayloadsFault } from "./faults.ts";
+import { listedOf } from "./listed.ts";
 import { framesOf, openLogStream } from "./logs.ts";
 import { DockerMountPoints } from "./mount-points.ts";
 import { containerName, runOfName } from "./names.ts";
@@ -235,9 +236,7 @@ export class DockerRuntime implements PodRuntime {
     return (await withinTime(listing, this.#options.timeoutMs)).flatMap((found) => {
       const run = this.#runOf(found);
       if (run === undefined || isRunnerId(run)) return [];
-      const { Labels, State } = found;
-      const pod = Labels[LABEL.pod] ?? "";
-      return [{ run, user: Labels[LABEL.user] ?? "", pod, phase: phaseOf(State) }];
+      return [{ run, ...listedOf(found) }];
     });
   }
 
@@ -250,10 +249,7 @@ export class DockerRuntime implements PodRuntime {
     return ((await withinTime(listing, this.#options.timeoutMs)) as Sized[]).flatMap((found) => {
       const run = this.#runOf(found);
       if (run === undefined || !isRunnerId(run)) return [];
-      const { Labels, State, SizeRw = 0 } = found;
-      return [
-        { run, user: Labels[LABEL.user] ?? "", phase: phaseOf(State), ...(sizes && { bytes: SizeRw }) },
-      ];
+      return [{ run, ...listedOf(found), ...(sizes && { bytes: found.SizeRw ?? 0 }) }];
     });
   }
 
@@ -388,9 +384,4 @@ export class DockerRuntime implements PodRuntime {
       throw error;
     }
   }
-}
-
-function phaseOf(state: string): ListedRun["phase"] {
-  if (state === "created") return "created";
-  return ["running", "paused", "restarting"].includes(state) ? "running" : "ended";
 }

@@ -1,9 +1,11 @@
 import http from "node:http";
 import https from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
+import type { WebSocket } from "ws";
 import { PerigeeError } from "#protocol/errors.ts";
 import { checkedPath } from "../../checked-path.ts";
-import { isForGood, refusalOf, unreachable } from "./errors.ts";
+import { isForGood, KubernetesRefusal, refusalOf, statusOf, unreachable } from "./errors.ts";
+import { openSocket } from "./open-socket.ts";
 
 /** Where the cluster is: a kubeconfig file, or the service account of the pod that the agent is. */
 export type KubernetesAccess = { kubeconfig: string; context?: string } | { inCluster: true };
@@ -130,6 +132,33 @@ export class KubernetesApi {
     }
   }
 
+  /**
+   * Opens a WebSocket with one of `protocols`, the first that the server knows; it is paused until its taker reads.
+   * @param query words that may be repeated
+   * @throws KubernetesRefusal; PerigeeError ENGINE_UNAVAILABLE; IllegalPath; the reason of `signal`
+   */
+  async socket(
+    path: string,
+    query: readonly (readonly [name: string, value: string])[],
+    protocols: readonly string[],
+    signal: AbortSignal,
+  ): Promise<WebSocket> {
+    const { headers, ...tls } = await this.#credentials();
+    const url = this.#urlOf(path);
+    for (const [name, value] of query) url.searchParams.append(name, value);
+    url.protocol = url.protocol === "http:" ? "ws:" : "wss:";
+    this.counts.set("SOCKET", (this.counts.get("SOCKET") ?? 0) + 1);
+    const sent = { ...(headers as Record<string, string>), "user-agent": MANAGER };
+    const late = AbortSignal.timeout(TIMEOUT_MS);
+    try {
+      return await openSocket(url, protocols, { ...tls, headers: sent }, AbortSignal.any([signal, late]));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (statusOf(error) === 401) this.#options = undefined;
+      throw error instanceof KubernetesRefusal ? error : unreachable(error);
+    }
+  }
+
   close(): void {
     this.#agent.destroy();
     this.#streams.destroy();
@@ -148,7 +177,7 @@ export class KubernetesApi {
 
   async #send(path: string, call: Call, signal: AbortSignal, kind: string): Promise<http.IncomingMessage> {
     const { headers, ...tls } = await this.#credentials();
-    const url = new URL(this.#server.pathname.replace(/\/$/, "") + checkedPath(path), this.#server);
+    const url = this.#urlOf(path);
     for (const [name, value] of Object.entries(call.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
@@ -178,6 +207,10 @@ export class KubernetesApi {
         if (!stale || tries > 0 || signal.aborted) throw stale ? error.cause : error;
       }
     }
+  }
+
+  #urlOf(path: string): URL {
+    return new URL(this.#server.pathname.replace(/\/$/, "") + checkedPath(path), this.#server);
   }
 
   #credentials(): Promise<https.RequestOptions> {

@@ -60,15 +60,14 @@ const NO_DNS = "127.0.0.1";
 const RESERVED_SCRATCH = 64 * MiB;
 
 /** Every node tells every container where the API server is, and cannot be told not to: these names it leaves alone. */
-const NO_API_SERVER = Object.fromEntries(
-  [
-    "KUBERNETES_SERVICE_HOST",
-    "KUBERNETES_SERVICE_PORT",
-    "KUBERNETES_SERVICE_PORT_HTTPS",
-    "KUBERNETES_PORT",
-    ...["", "_PROTO", "_PORT", "_ADDR"].map((end) => `KUBERNETES_PORT_443_TCP${end}`),
-  ].map((name) => [name, ""]),
-);
+export const API_SERVER_VARIABLES = [
+  "KUBERNETES_SERVICE_HOST",
+  "KUBERNETES_SERVICE_PORT",
+  "KUBERNETES_SERVICE_PORT_HTTPS",
+  "KUBERNETES_PORT",
+  ...["", "_PROTO", "_PORT", "_ADDR"].map((end) => `KUBERNETES_PORT_443_TCP${end}`),
+] as const;
+const NO_API_SERVER = Object.fromEntries(API_SERVER_VARIABLES.map((name) => [name, ""]));
 
 /** The pod of a run (pure). */
 export function podOf(spec: RunSpec, context: PodContext): Manifest {

@@ -5,6 +5,7 @@ import { errors, unknown } from "./refusals.ts";
 import { removed } from "./removed.ts";
 import { BASE, mount, OPEN } from "./routes.ts";
 import { openUser, SETTINGS } from "./settings.ts";
+import { PoseidonTokens } from "./tokens.ts";
 import { upgrade } from "./websocket.ts";
 
 /** Poseidon's API: execution environments, runners out of prewarmed pools, their files, and live executions. */
@@ -35,6 +36,7 @@ export const poseidon: Dialect = {
     return { close: () => told };
   },
   removed,
+  tokens: (records) => new PoseidonTokens(records),
   settings: SETTINGS,
 };
 

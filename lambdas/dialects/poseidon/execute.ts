@@ -11,8 +11,6 @@ import { callerIn, runnerOf } from "./runner-of.ts";
 const TICKET = { ttlMs: 3600_000, most: 100, form: "uuid" } as const;
 const COMMAND_BYTES = 128 * KiB;
 const MOST_VARIABLES = 1_000;
-/** of command and variables together, as the ledger's store holds them */
-const EXECUTION_BYTES = 320 * KiB;
 
 /** POST /runners/{id}/execute: a permit for one execution. Nothing runs before its WebSocket is opened. */
 export async function postExecute(c: DialectContext, core: PoseidonCore): Promise<Response> {
@@ -44,7 +42,7 @@ function executionIn(given: Given): ExecParameters {
   }
   const seconds = given.whole("timeLimit", { least: Number.MIN_SAFE_INTEGER });
   variables.delete("CODEOCEAN");
-  const exec: ExecParameters = {
+  return {
     argv: ["/bin/bash", "-c", command],
     as: privileged ? "root" : "user",
     // last, so that no request replaces it
@@ -53,10 +51,6 @@ function executionIn(given: Given): ExecParameters {
     ...(seconds !== 0 && { limitMs: seconds * 1000 }),
     stop: "quit",
   };
-  if (Buffer.byteLength(JSON.stringify(exec)) > EXECUTION_BYTES) {
-    throw refusal(400, "command and environment together must have at most 320 KiB");
-  }
-  return exec;
 }
 
 /** Where the client finds this server, for a WebSocket. */

@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { PerigeeError } from "#protocol/errors.ts";
 import { ConditionFailed, type Item } from "../../ports/ledger-store.ts";
+import type { DialectToken, DialectTokens } from "../dialect.ts";
 import type { OwnRecords } from "../own-records.ts";
-import { keys, type TokenRecord } from "./records.ts";
+import { keys } from "./records.ts";
 
 const TOKEN = /^pgp_[A-Za-z0-9_-]{43}$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -11,7 +12,7 @@ const PAGE = 100;
 const AT_ONCE = 12;
 
 /** The tokens of clients of this API. Only their SHA-256 is stored, and they are found by it. */
-export class PoseidonTokens {
+export class PoseidonTokens implements DialectTokens {
   readonly #records: OwnRecords;
 
   constructor(records: OwnRecords) {
@@ -22,7 +23,7 @@ export class PoseidonTokens {
    * Makes a token, which is shown this once.
    * @throws INVALID_PARAMETERS for the name, ALREADY_EXISTS
    */
-  async add(record: TokenRecord): Promise<string> {
+  async add(record: DialectToken): Promise<string> {
     const { name } = record;
     if (!NAME.test(name)) {
       throw new PerigeeError(
@@ -45,13 +46,13 @@ export class PoseidonTokens {
   }
 
   /** What a token stands for; undefined when it is none, or no longer. */
-  async find(token: string): Promise<TokenRecord | undefined> {
+  async find(token: string): Promise<DialectToken | undefined> {
     if (!TOKEN.test(token)) return undefined;
-    return (await this.#records.get<TokenRecord>(keys.token(sha256(token))))?.data;
+    return (await this.#records.get<DialectToken>(keys.token(sha256(token))))?.data;
   }
 
   /** All of them, by name. */
-  async list(): Promise<TokenRecord[]> {
+  async list(): Promise<DialectToken[]> {
     const all = (await this.#all()).map(({ data }) => data);
     return all.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
@@ -82,11 +83,11 @@ export class PoseidonTokens {
     }
   }
 
-  async #all(): Promise<Item<TokenRecord>[]> {
-    const all: Item<TokenRecord>[] = [];
+  async #all(): Promise<Item<DialectToken>[]> {
+    const all: Item<DialectToken>[] = [];
     for (;;) {
       const after = all.at(-1)?.sk;
-      const page = await this.#records.query<TokenRecord>({
+      const page = await this.#records.query<DialectToken>({
         pk: keys.tokens,
         limit: PAGE,
         ...(after !== undefined && { after }),

@@ -52,15 +52,19 @@ async function connect(
     throw refusal(400, TEXTS.notAnUpgrade);
   }
   if (isForeignOrigin(incoming)) throw refusal(403, TEXTS.otherOrigin);
-  if (!(await core.commands.inContact(runner.edge))) {
+  const { sessions, tickets } = core.live;
+  if (!sessions.hasRoom({ ...caller, target: { runner: runner.id } })) {
+    throw refusal(500, TEXTS.overloaded, "NOMAD_OVERLOAD");
+  }
+  if (!sessions.isHere || !(await core.commands.inContact(runner.edge))) {
     throw refusal(500, TEXTS.unreachable, "NOMAD_UNREACHABLE");
   }
-  const permit = await core.live.tickets.use(id);
+  const permit = await tickets.use(id);
   if (!permit) throw refusal(404, TEXTS.unknownExecution);
   await core.runners.touched(runner.user, runner.id);
   const { user, edge, target, exec } = permit;
   const accepted = await acceptUserSocket(incoming, socket, head);
-  const session = core.live.sessions.open({ user, edge, target, request: { kind: "exec", exec } });
+  const session = sessions.open({ user, edge, target, request: { kind: "exec", exec } });
   await runExecution(accepted, session);
 }
 

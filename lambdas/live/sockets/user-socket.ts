@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { MiB } from "#protocol/limits.ts";
 import { MessageQueue, type UserMessage } from "./message-queue.ts";
+import { upgradeSocket } from "./upgrade-socket.ts";
 
 export type { UserMessage } from "./message-queue.ts";
 
@@ -51,33 +52,20 @@ const SEND_BYTES = 64 * 1024;
  * Accepts a WebSocket: the answer 101 is sent when this resolves. Nothing is compressed, and no sub-protocol is chosen
  * but the one asked for. A broken upgrade is answered with 400, or 426 for another version, and rejects.
  */
-export async function acceptUserSocket(
+export function acceptUserSocket(
   incoming: IncomingMessage,
   socket: Duplex,
   head: Buffer,
   options: UserSocketOptions = {},
 ): Promise<UserSocket> {
-  const { messageBytes = DEFAULTS.messageBytes, protocol } = options;
-  // only a server gets here: a Lambda never loads the library
-  const { WebSocketServer } = await import("ws");
-  const server = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: messageBytes,
-    handleProtocols: (offered) => (protocol !== undefined && offered.has(protocol) ? protocol : false),
-  });
-  return new Promise((resolve, reject) => {
-    server.once("wsClientError", (error, refused) => {
-      refused.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-      reject(error);
-    });
-    socket.once("close", () => reject(new Error("the client has gone")));
-    // made before anything is read of it: a first message may have come with the request
-    server.handleUpgrade(incoming, socket, head, (ws) => {
-      resolve(new AcceptedSocket(ws, socket as Socket, { ...DEFAULTS, ...options }));
-    });
-  });
+  const settings = { ...DEFAULTS, ...options };
+  return upgradeSocket(
+    incoming,
+    socket,
+    head,
+    settings,
+    (ws) => new AcceptedSocket(ws, socket as Socket, settings),
+  );
 }
 
 class AcceptedSocket implements UserSocket {

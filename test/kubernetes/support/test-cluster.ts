@@ -8,6 +8,8 @@ export type TestCluster = {
   dns: ClusterDns;
   /** an image with busybox, whose WORKDIR is empty: the engine's ID, and what the nodes know it by */
   image: { id: string; reference: string };
+  /** the runners' test image */
+  runnerImage: { id: string; reference: string };
 };
 
 /** The cluster that the tests were given: `PERIGEE_TEST_CLUSTER` holds it as JSON. */

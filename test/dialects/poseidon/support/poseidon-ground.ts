@@ -117,7 +117,8 @@ export function clientOf(base: string, token?: string) {
     patch: (path: string, body: unknown) => send("PATCH", path, { body: textOf(body) }),
     /** An environment 0 and a runner of it. @returns the runner's path */
     async runner(): Promise<string> {
-      await send("PUT", "/execution-environments/0", { body: "{}" });
+      const known = await send("GET", "/execution-environments/0");
+      if (known.status === 404) await send("PUT", "/execution-environments/0", { body: "{}" });
       const { json } = await send("POST", "/runners", { body: "{}" });
       return `/runners/${(json as { runnerId: string }).runnerId}`;
     },

@@ -81,8 +81,14 @@ export class ScriptedSession implements LiveSession {
 
 /** Live sessions whose edge is the test's: `next` is the next one that the dialect opens. */
 export class ScriptedLive implements LiveSessions {
+  isHere = true;
+  room = true;
   readonly opened: ScriptedSession[] = [];
   readonly #waiting: ((session: ScriptedSession) => void)[] = [];
+
+  hasRoom(): boolean {
+    return this.room;
+  }
 
   open(of: Open): LiveSession {
     const session = new ScriptedSession(of);

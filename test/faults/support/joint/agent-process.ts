@@ -137,6 +137,7 @@ export class AgentProcess {
       report: async (body) => wire.reportResponse.parse(await post("/report", body)).more,
       heartbeat: async (body) => wire.heartbeatResponse.parse(await post("/heartbeat", body)),
       ...{ urls: unexpected, pods: unexpected, logs: unexpected, inventory: unexpected },
+      ...{ wantedPools: unexpected, tellPools: unexpected },
       ...{ commandLogs: unexpected, transfer: unexpected, transferParts: unexpected },
       ...{ completeTransfer: unexpected, get: unexpected, download: unexpected, put: unexpected },
       close: () => undefined,

@@ -1,0 +1,38 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { Logger } from "pino";
+import type { AgentConfig } from "./config.ts";
+import type { GroundSession } from "./ground/ground-session.ts";
+import type { Holdings } from "./open-holdings.ts";
+import { canRunRunners, Runners } from "./runners/runners.ts";
+
+type Deps = {
+  config: AgentConfig;
+  database: DatabaseSync;
+  session: GroundSession;
+  holdings: Pick<Holdings, "runtime" | "sessions" | "images">;
+  log: Logger;
+};
+
+/** The runners of this edge; undefined where its runtime cannot run them, or lets nobody in. */
+export function openRunners({ config, database, session, holdings, log }: Deps): Runners | undefined {
+  const { runtime, sessions, images } = holdings;
+  if (!sessions || !canRunRunners(runtime, sessions)) return undefined;
+  const { max, maxCpus, scratchBytes } = config.runners;
+  const runners = new Runners(
+    {
+      database,
+      runtime,
+      sessions,
+      resolveImage: (user, reference) => images.resolve(user, reference),
+      ground: session,
+      log,
+    },
+    {
+      most: max,
+      scratchMs: config.usageMs,
+      bounds: { memoryBytes: config.pod.memoryBytes, maxCpus, scratchBytes },
+    },
+  );
+  session.onWishes(({ pools }) => runners.heard(pools));
+  return runners;
+}

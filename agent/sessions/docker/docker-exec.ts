@@ -1,0 +1,189 @@
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import type Docker from "dockerode";
+import type { ActingUser } from "#protocol/live.ts";
+import { isConnectionError, messageOf, statusOf } from "../../engine/engine-call.ts";
+import { orAborted } from "../../or-aborted.ts";
+import { cleanStartError } from "../../pods/clean-start-error.ts";
+import { LABEL } from "../../pods/labels.ts";
+import type { ContainerExec, RawExec, RawSpec } from "../container-exec.ts";
+import { SessionFailure } from "../pod-sessions.ts";
+import { HijackedExec } from "./hijacked-exec.ts";
+
+export type DockerExecOptions = {
+  docker: Docker;
+  /** label of what this agent made: it works in nothing else */
+  instance: string;
+  /** name of a run's container */
+  nameOf(run: string): string;
+  /** ms after which a call that the engine does not answer fails; default 30 000 */
+  timeoutMs?: number;
+};
+
+const TIMEOUT_MS = 30_000;
+/** How long after the end of a program's streams the engine may take to know its exit code. */
+const EXIT_MS = 5_000;
+const NO_USER = /unable to find user user\b/;
+/** of an image that has no user `user` */
+const USER_1000 = "1000:1000";
+const MOST_KNOWN = 1_000;
+
+/** Programs by the exec API of the engine (1.41). */
+export class DockerExec implements ContainerExec {
+  readonly #options: Required<DockerExecOptions>;
+  /** what `user` is called, by container: the image may have none */
+  readonly #users = new Map<string, "user" | typeof USER_1000>();
+
+  constructor(options: DockerExecOptions) {
+    this.#options = { timeoutMs: TIMEOUT_MS, ...options };
+  }
+
+  async start(run: string, spec: RawSpec, signal: AbortSignal): Promise<RawExec> {
+    const container = await this.#container(run, signal);
+    if (spec.as !== "user") return this.#start(container, spec, nameOf(spec.as), signal);
+    const known = this.#users.get(container.id);
+    if (known) return this.#start(container, spec, known, signal);
+    const tried = await this.#start(container, spec, "user", signal);
+    try {
+      await orAborted(tried.heard(), signal);
+    } catch (error) {
+      tried.cut();
+      throw error;
+    }
+    if (tried.unheard && (await isUnknownUser(tried))) {
+      this.#know(container.id, USER_1000);
+      return this.#start(container, spec, USER_1000, signal);
+    }
+    this.#know(container.id, "user");
+    return tried;
+  }
+
+  close(): void {
+    // executions have connections of their own
+  }
+
+  async #start(
+    container: Docker.Container,
+    { argv, terminal }: RawSpec,
+    user: string | undefined,
+    signal: AbortSignal,
+  ): Promise<HijackedExec> {
+    return this.#call(signal, async (abortSignal) => {
+      const exec = await container.exec({
+        Cmd: [...argv],
+        AttachStdin: true,
+        AttachStdout: true,
+        AttachStderr: true,
+        Tty: terminal,
+        ...(user !== undefined && { User: user }),
+        abortSignal,
+      });
+      const socket = (await exec.start({ hijack: true, stdin: true, Tty: terminal })) as Duplex;
+      if (abortSignal.aborted) socket.destroy();
+      const began = new HijackedExec(socket, {
+        terminal,
+        resize: ({ rows, columns }) =>
+          this.#call(AbortSignal.timeout(this.#options.timeoutMs), () =>
+            exec.resize({ h: rows, w: columns }),
+          ),
+        exit: () => this.#exitOf(container, exec, began.beginning, argv),
+      });
+      return began;
+    });
+  }
+
+  /** The run's container by its ID, if it is this agent's and runs. */
+  async #container(run: string, signal: AbortSignal): Promise<Docker.Container> {
+    const { docker, instance, nameOf } = this.#options;
+    let name: string;
+    try {
+      name = nameOf(run);
+    } catch (error) {
+      throw gone(error);
+    }
+    const found = await this.#call(signal, () => docker.getContainer(name).inspect());
+    if (found.Config.Labels?.[LABEL.instance] !== instance || !found.State.Running) throw gone();
+    return docker.getContainer(found.Id);
+  }
+
+  async #exitOf(
+    container: Docker.Container,
+    exec: Docker.Exec,
+    beginning: Buffer,
+    argv: readonly string[],
+  ): Promise<number> {
+    const end = performance.now() + EXIT_MS;
+    for (let wait = 5; ; wait = Math.min(wait * 2, 200)) {
+      const { ExitCode, Pid, Running } = await this.#inspect(exec);
+      if (!Running && ExitCode !== null) {
+        if (!Pid) {
+          const running = await this.#isRunning(container);
+          if (!running) throw gone();
+          throw new SessionFailure("CANNOT_START", cleanStartError(beginning.toString(), argv));
+        }
+        // The engine ends what runs in a container before it says that the container has ended.
+        if (ExitCode === 137 && !(await this.#isRunning(container))) throw gone();
+        return ExitCode;
+      }
+      if (performance.now() > end) {
+        if (!(await this.#isRunning(container))) throw gone();
+        throw new SessionFailure("ENGINE", "the engine's stream broke off");
+      }
+      await sleep(wait);
+    }
+  }
+
+  #inspect(exec: Docker.Exec): Promise<Docker.ExecInspectInfo> {
+    return this.#call(AbortSignal.timeout(this.#options.timeoutMs), () => exec.inspect());
+  }
+
+  async #isRunning(container: Docker.Container): Promise<boolean> {
+    const timeout = AbortSignal.timeout(this.#options.timeoutMs);
+    return (await this.#call(timeout, () => container.inspect())).State.Running;
+  }
+
+  /** Within its time. @throws SessionFailure; the reason of `signal` */
+  async #call<T>(signal: AbortSignal, call: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+    const late = AbortSignal.timeout(this.#options.timeoutMs);
+    const either = AbortSignal.any([signal, late]);
+    try {
+      return await orAborted(call(either), either);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw failureOf(error);
+    }
+  }
+
+  #know(container: string, user: "user" | typeof USER_1000): void {
+    if (this.#users.size >= MOST_KNOWN) this.#users.clear();
+    this.#users.set(container, user);
+  }
+}
+
+/** The engine reads the container's own list of users at the start. */
+async function isUnknownUser(exec: HijackedExec): Promise<boolean> {
+  try {
+    await exec.exit();
+    return false;
+  } catch (error) {
+    return error instanceof SessionFailure && NO_USER.test(error.message);
+  }
+}
+
+function nameOf(as: ActingUser): string | undefined {
+  return as === "own" ? undefined : "0:0";
+}
+
+function gone(cause?: unknown): SessionFailure {
+  return new SessionFailure("GONE", "the container does not run", { cause });
+}
+
+function failureOf(error: unknown): Error {
+  if (error instanceof SessionFailure) return error;
+  const status = statusOf(error);
+  if (status === 404 || status === 409)
+    return new SessionFailure("GONE", "the container does not run", { cause: error });
+  const away = isConnectionError(error) || (error as Error).name === "TimeoutError";
+  const message = away ? "the container engine does not answer" : cleanStartError(messageOf(error), []);
+  return new SessionFailure("ENGINE", message, { cause: error });
+}

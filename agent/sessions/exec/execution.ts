@@ -1,0 +1,133 @@
+import { MiB } from "#protocol/limits.ts";
+import type { TerminalSize } from "#protocol/live.ts";
+import type { RawExec } from "../container-exec.ts";
+import { type Execution, type OutputPiece, SessionFailure, type SignalName } from "../pod-sessions.ts";
+import { asTerminal } from "./as-terminal.ts";
+import { type Control, signalBy } from "./control.ts";
+import type { Merged } from "./merged.ts";
+
+/** How long the streams may stay open after the program's end; time in which nobody reads does not count. */
+export const LEFT_OPEN_MS = 500;
+/** More than all buffers between a program and here hold: what comes after that is a child's, which never stops. */
+const LEFT_BYTES = 8 * MiB;
+
+type Told = "program" | "control";
+
+/** A program that has started, its control beside it. */
+export class ControlledExecution implements Execution {
+  readonly exit: Promise<number>;
+  readonly output: AsyncIterable<OutputPiece>;
+  readonly #program: RawExec;
+  readonly #control: Control;
+  readonly #pid: number;
+  readonly #terminal: "apart" | "merged" | undefined;
+  readonly #merged: Merged<Told, OutputPiece>;
+  readonly #ended = Promise.withResolvers<number>();
+  #over = false;
+
+  constructor(parts: {
+    program: RawExec;
+    control: Control;
+    merged: Merged<Told, OutputPiece>;
+    /** of the program, in its container */
+    pid: number;
+    terminal: "apart" | "merged" | undefined;
+    /** output that came before it was known to run */
+    first: OutputPiece[];
+    /** it has ended already */
+    code: number | undefined;
+  }) {
+    this.#program = parts.program;
+    this.#control = parts.control;
+    this.#merged = parts.merged;
+    this.#pid = parts.pid;
+    this.#terminal = parts.terminal;
+    this.exit = this.#ended.promise;
+    this.exit.catch(() => undefined);
+    this.output = this.#read(parts.first, parts.code);
+  }
+
+  async write(data: Uint8Array): Promise<void> {
+    if (!this.#over) await this.#program.write(data);
+  }
+
+  async endInput(): Promise<void> {
+    if (this.#over) return;
+    try {
+      await this.#program.endInput();
+    } catch (error) {
+      // It would wait for ever.
+      this.#ended.reject(error);
+      this.#finish();
+      throw error;
+    }
+  }
+
+  async resize(size: TerminalSize): Promise<void> {
+    if (!this.#over && this.#terminal) await this.#program.resize(size);
+  }
+
+  async signal(name: SignalName): Promise<void> {
+    if (!this.#over) await signalBy(this.#control, name, this.#terminal ? "group" : "one", this.#pid);
+  }
+
+  cut(): void {
+    this.#finish();
+    this.#ended.reject(new SessionFailure("ENGINE", "the execution was let go of"));
+  }
+
+  async *#read(first: OutputPiece[], known: number | undefined): AsyncGenerator<OutputPiece> {
+    let code = known;
+    let failure: unknown;
+    let [leftMs, leftBytes] = [LEFT_OPEN_MS, LEFT_BYTES];
+    let ended = false;
+    try {
+      yield* first;
+      if (code !== undefined) await this.#endControl();
+      while (this.#merged.open > 0 && leftMs > 0 && leftBytes > 0) {
+        const closing = code !== undefined || ended;
+        const before = performance.now();
+        const given = await this.#merged.take(closing ? leftMs : undefined);
+        if (closing) leftMs -= performance.now() - before;
+        if (given === "late") break;
+        if (given.value === undefined) {
+          if (given.from === "program") {
+            failure = given.error;
+            ended = true;
+            await this.#endControl();
+          }
+          continue;
+        }
+        if (closing) leftBytes -= given.value.data.length;
+        if (given.from === "program") yield given.value;
+        else if (given.value.stream === "stderr") yield asTerminal(given.value);
+        else {
+          const end = this.#control.lines.push(given.value.data).find(({ is }) => is === "exit");
+          if (end?.is !== "exit" || code !== undefined) continue;
+          code = end.number & 255;
+          await this.#endControl();
+        }
+      }
+      if (this.#over) throw new SessionFailure("ENGINE", "the execution was let go of");
+      if (code === undefined && failure !== undefined) throw failure;
+      this.#ended.resolve(code ?? (await this.#program.exit()));
+    } catch (error) {
+      this.#ended.reject(error);
+    } finally {
+      this.#finish();
+      this.#ended.reject(new SessionFailure("ENGINE", "the execution was let go of"));
+    }
+  }
+
+  /** With it ends what it holds of the streams. */
+  async #endControl(): Promise<void> {
+    await this.#control.exec.write(Buffer.from("end\n"));
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#merged.close();
+    this.#program.cut();
+    this.#control.exec.cut();
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * The only shell texts that run in containers for an execution. They are fixed: every value is an argument, so that
+ * none is ever quoted. POSIX `sh`, `env` and `/proc` are all they need.
+ */
+
+/**
+ * Stays beside a program, as an execution of its own. Its stdout tells how the program fares (lines `pid`, `run`,
+ * `fail`, `exit`), its stderr is the program's where that is to be apart from the terminal, and its stdin takes
+ * signals as `NAME group|one PID`. It ends at `end`, and with its input.
+ *
+ * A terminal's foreground group is told as the kernel does when a line hangs up: its leader too.
+ */
+export const CONTROL = `echo "pid $$"
+while read -r signal whom pid && [ "$signal" != end ]; do {
+  set -f
+  if read -r stat < "/proc/$pid/stat"; then
+    if [ "$whom" = group ]; then
+      set -- \${stat##*) }
+      [ "$6" -gt 1 ] && kill "-$signal" "-$6"
+    fi
+    case $whom$signal in one*|groupHUP|groupKILL) kill "-$signal" "$pid";; esac
+  fi
+} 2>/dev/null; done`;
+
+/**
+ * The program's parent: the terminal's session leader, which waits for it and tells how it ended. A child that the
+ * program leaves behind may hold the streams; it is never taken for the program. Arguments: the control's PID,
+ * `apart` or `merged`, and the words that begin {@link BEGIN}.
+ */
+export const PARENT = `exec 9>"/proc/$1/fd/1"
+[ "$2" = apart ] && exec 2>"/proc/$1/fd/2"
+shift 2
+exec 3>&2 2>/dev/null
+trap : HUP INT QUIT TERM
+"$@" 2>&3 3>&-
+code=$?
+echo "exit $code" >&9
+exit "$code"`;
+
+/**
+ * Becomes the program. Arguments: the directory in place of \`/\`, the directory asked for, the program and the PATH to
+ * look for it (each may be empty), and the words of \`env\`, which applies the request's variables last.
+ */
+export const BEGIN = `home=$1 directory=$2 program=$3 path=$4
+shift 4
+if [ -n "$home" ] && [ "$(pwd)" = / ]; then
+  cd "$home" 2>/dev/null || { echo "fail home" >&9; exit 126; }
+fi
+if [ -n "$directory" ]; then
+  cd "$directory" 2>/dev/null || { echo "fail directory" >&9; exit 126; }
+fi
+found() {
+  [ -z "$path" ] || PATH=$path
+  case $program in
+    */*) [ -f "$program" ] && [ -x "$program" ];;
+    *) command -v -- "$program";;
+  esac
+}
+(found) >/dev/null 2>&1 || { echo "fail program" >&9; exit 127; }
+echo "run $$" >&9
+exec env "$@" 9>&-`;

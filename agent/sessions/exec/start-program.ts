@@ -1,0 +1,122 @@
+import { KiB } from "#protocol/limits.ts";
+import type { ContainerExec, RawExec } from "../container-exec.ts";
+import { type ExecSpec, type OutputPiece, SessionFailure } from "../pod-sessions.ts";
+import { asTerminal } from "./as-terminal.ts";
+import type { Control } from "./control.ts";
+import { ControlledExecution } from "./execution.ts";
+import { Merged } from "./merged.ts";
+import { programWords } from "./program-words.ts";
+
+/** What may come before a program is known to run; no more of it is kept. */
+const FIRST_BYTES = 256 * KiB;
+
+/** Its control had ended before the program: it was started by another one's leave, or somebody killed it. */
+export class ControlLost extends Error {
+  override readonly name = "ControlLost";
+}
+
+/** Starts a program beside its control; done when it runs. @throws SessionFailure, ControlLost */
+export async function startProgram(
+  engine: ContainerExec,
+  run: string,
+  spec: ExecSpec,
+  {
+    control,
+    signal,
+    unset,
+    }: {
+    control: Control;
+    signal: AbortSignal;
+    unset: readonly string[];
+  },
+): Promise<ControlledExecution> {
+  const argv = programWords(spec, { control: control.pid, unset });
+  const program = await engine.start(run, { argv, as: spec.as, terminal: !!spec.terminal }, signal);
+  const merged = new Merged<"program" | "control", OutputPiece>();
+  const letGo = () => {
+    merged.close();
+    program.cut();
+    control.exec.cut();
+  };
+  signal.addEventListener("abort", letGo, { once: true });
+  try {
+    signal.throwIfAborted();
+    if (spec.terminal?.size) await program.resize(spec.terminal.size).catch(() => undefined);
+    merged.add("program", program.output);
+    merged.add("control", { [Symbol.asyncIterator]: () => control.output });
+    const { pid, first, code } = await running(merged, { program, control, spec, signal });
+    return new ControlledExecution({
+      ...{ program, control, merged, pid, first, code },
+      terminal: spec.terminal?.stderr,
+    });
+  } catch (error) {
+    letGo();
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", letGo);
+  }
+}
+
+async function running(
+  merged: Merged<"program" | "control", OutputPiece>,
+  {
+    program,
+    control,
+    spec,
+    signal,
+  }: {
+    program: RawExec;
+    control: Control;
+    spec: ExecSpec;
+    signal: AbortSignal;
+  },
+): Promise<{ pid: number; first: OutputPiece[]; code: number | undefined }> {
+  const first: OutputPiece[] = [];
+  let bytes = 0;
+  for (;;) {
+    const given = await merged.take();
+    signal.throwIfAborted();
+    if (given === "late") continue;
+    if (given.value === undefined) {
+      if (given.from === "control") throw new ControlLost("the control has ended");
+      if (given.error !== undefined) throw given.error;
+      // Says why, where the engine knows; else its parent found no control.
+      await program.exit();
+      throw new ControlLost("the control was not found");
+    }
+    if (given.from === "program" || given.value.stream === "stderr") {
+      bytes += given.value.data.length;
+      if (bytes <= FIRST_BYTES) {
+        first.push(given.from === "control" ? asTerminal(given.value) : given.value);
+      }
+      continue;
+    }
+    const lines = control.lines.push(given.value.data);
+    const failed = lines.find(({ is }) => is === "fail");
+    if (failed?.is === "fail") throw cannotStart(failed.what, spec);
+    const run = lines.find(({ is }) => is === "run");
+    const exit = lines.find(({ is }) => is === "exit");
+    if (run?.is === "run") {
+      return { pid: run.number, first, code: exit?.is === "exit" ? exit.number & 255 : undefined };
+    }
+    // it could not become its user, for one
+    if (exit?.is === "exit") {
+      const said = Buffer.concat(first.map(({ data }) => data))
+        .toString()
+        .trim()
+        .slice(0, 500);
+      throw new SessionFailure("CANNOT_START", said || `the container's shell ended with ${exit.number}`);
+    }
+  }
+}
+
+function cannotStart(what: "home" | "directory" | "program", spec: ExecSpec): SessionFailure {
+  const [program = ""] = spec.argv;
+  const shown = (text = "") => JSON.stringify(text.slice(0, 200));
+  if (what === "program") {
+    return new SessionFailure("CANNOT_START", `${shown(program)} is not there or cannot be executed`);
+  }
+  const directory = what === "home" ? spec.defaultWorkdir : spec.cwd;
+  return new SessionFailure("CANNOT_START", `the working directory ${shown(directory)} cannot be entered`);
+}

@@ -1,0 +1,44 @@
+import { connect, createServer, type Socket } from "node:net";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+
+/** A TCP link to `target` that can be cut, made silent, and made slow (ms each way). */
+export async function openLink(target: string) {
+  const { hostname, port } = new URL(target);
+  const pairs = new Set<[Socket, Socket]>();
+  const link = { silent: false, delayMs: 0 };
+  const server = createServer({ allowHalfOpen: true }, (near) => {
+    const far = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    const pair: [Socket, Socket] = [near, far];
+    pairs.add(pair);
+    for (const [from, to] of [pair, [far, near]] as const) {
+      from.on("error", () => to.destroy());
+      from.on("close", () => {
+        to.destroy();
+        pairs.delete(pair);
+      });
+      from.on("data", (data) => {
+        if (link.silent) return;
+        if (link.delayMs > 0) setTimeout(() => to.write(data), link.delayMs);
+        else if (!to.write(data)) {
+          from.pause();
+          to.once("drain", () => from.resume());
+        }
+      });
+      from.on("end", () => setTimeout(() => to.end(), link.delayMs));
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return Object.assign(link, {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    /** Breaks every connection. */
+    cut() {
+      for (const pair of pairs) for (const socket of pair) socket.destroy();
+    },
+    close() {
+      this.cut();
+      server.close();
+    },
+  });
+}

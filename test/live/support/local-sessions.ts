@@ -1,0 +1,104 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { open } from "node:fs/promises";
+import { type ExecSpec, type Execution, type OutputPiece, type PodSessions, SessionFailure } from "#agent/sessions/pod-sessions.ts";
+
+/** PodSessions on programs and files of this machine, in place of an engine's: no terminal, but its bytes are real. */
+export class LocalSessions implements PodSessions {
+  features: readonly ("exec" | "files")[] = ["exec", "files"];
+  /** programs that were started, by what they run */
+  readonly started: string[][] = [];
+  /** signals that were sent */
+  readonly signals: string[] = [];
+  /** programs that have not ended */
+  running = 0;
+  /** called before a program is started */
+  before: (() => Promise<void>) | undefined;
+
+  async exec(_run: string, spec: ExecSpec): Promise<Execution> {
+    await this.before?.();
+    const [program = "", ...args] = spec.argv;
+    this.started.push([...spec.argv]);
+    const child = spawn(program, args, { env: { PATH: process.env.PATH, ...spec.env }, cwd: spec.cwd });
+    const exited = new Promise<number>((resolve) => {
+      child.once("close", (code, signal) => {
+        this.running -= 1;
+        resolve(signal === null ? (code ?? 0) : 128 + { SIGTERM: 15, SIGKILL: 9, SIGHUP: 1, SIGINT: 2 }[signal as "SIGINT"]);
+      });
+    });
+    try {
+      await once(child, "spawn");
+    } catch (error) {
+      throw new SessionFailure("CANNOT_START", (error as Error).message);
+    }
+    this.running += 1;
+    child.stdin.on("error", () => {});
+    const { signals } = this;
+    return {
+      async write(data) {
+        if (child.stdin.writable && !child.stdin.write(data)) {
+          await Promise.race([once(child.stdin, "drain"), exited]);
+        }
+      },
+      async endInput() {
+        child.stdin.end();
+      },
+      output: outputOf(child.stdout, child.stderr),
+      async resize() {},
+      async signal(signal) {
+        signals.push(signal);
+        child.kill(signal);
+      },
+      exit: exited,
+      cut() {
+        child.stdout.destroy();
+        child.stderr.destroy();
+        child.stdin.destroy();
+      },
+    };
+  }
+
+  async *list(): AsyncGenerator<never> {
+    yield* [];
+  }
+
+  async read(_run: string, { path }: { path: string }) {
+    const file = await open(path).catch(() => {
+      throw new SessionFailure("FILE_UNREADABLE", "no such file");
+    });
+    const { size } = await file.stat();
+    return { size, content: file.createReadStream() as AsyncIterable<Buffer> };
+  }
+
+  /** what was written last */
+  tar: Buffer | undefined;
+  async change(_run: string, { tar }: { tar: AsyncIterable<Uint8Array> }): Promise<void> {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of tar) chunks.push(chunk);
+    this.tar = Buffer.concat(chunks);
+  }
+}
+
+async function* outputOf(
+  stdout: NodeJS.ReadableStream,
+  stderr: NodeJS.ReadableStream,
+): AsyncGenerator<OutputPiece> {
+  const sources = [
+    { stream: "stdout" as const, chunks: stdout[Symbol.asyncIterator]() },
+    { stream: "stderr" as const, chunks: stderr[Symbol.asyncIterator]() },
+  ];
+  const next = (source: (typeof sources)[number]) =>
+    source.chunks.next().then(
+      (result) => ({ source, result }),
+      () => ({ source, result: { done: true as const, value: undefined } }),
+    );
+  const waiting = new Map(sources.map((source) => [source, next(source)]));
+  while (waiting.size > 0) {
+    const { source, result } = await Promise.race(waiting.values());
+    if (result.done) waiting.delete(source);
+    else {
+      yield { stream: source.stream, data: result.value as Buffer };
+      waiting.set(source, next(source));
+    }
+  }
+}
