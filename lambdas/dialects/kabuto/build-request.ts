@@ -31,13 +31,13 @@ const NAME = 128;
 
 /** POST /image: a build, which makes an image when it succeeds. */
 export async function postImage(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   return startBuild(c, core, owner, undefined);
 }
 
 /** PUT /image/<id>: a build, which replaces the image's content when it succeeds. */
 export async function putImage(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const image = await findObject(core.records, owner.uid, "image", idOf(c.req.param("image")));
   if (!image) throw refusal(TEXTS.imageToUpdate);
   return startBuild(c, core, owner, image.data.id);

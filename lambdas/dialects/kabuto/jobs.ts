@@ -6,7 +6,7 @@ import type { Item, Write } from "../../ports/ledger-store.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { deleteJobs } from "./delete-jobs.ts";
-import { attachmentSink, extendInbox } from "./inbox.ts";
+import { attachmentSink, extendInbox, firstInbox } from "./inbox.ts";
 import { useAfter, useOf } from "./job-bounds.ts";
 import { imageFor, jobParameters } from "./job-parameters.ts";
 import { isBusy, type KnownJob, stateOf } from "./job-state.ts";
@@ -30,7 +30,7 @@ const MOST_IN_PIPELINE = 100;
 
 /** POST /pipeline/<p>/job */
 export async function postJob(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const pipeline = await findObject(core.records, owner.uid, "pipeline", idOf(c.req.param("pipeline")));
   if (!pipeline) throw refusal(TEXTS.noPipeline);
   const token = randomUUID();
@@ -38,7 +38,7 @@ export async function postJob(c: DialectContext, core: DialectCore): Promise<Res
     const { given, attachments } = await readWithFiles(c, core, owner, pipeline.data.edge, token);
     const parameters = jobParameters(given, core);
     const image = await imageFor(core, owner.uid, pipeline.data, idOf(given.get("image_id")));
-    const listed = attachments.length > 0 && (await extendInbox(core, owner, { token }, attachments));
+    const listed = attachments.length > 0 && (await firstInbox(core, owner, token, attachments));
     const of = { id: pipeline.data.id, unknown: TEXTS.noPipeline };
     const replay = replayOf(c, core, owner.uid, { given, attachments });
     const { answer, isNew } = await changePipeline(core, owner, of, async (current) => {
@@ -57,7 +57,7 @@ export async function postJob(c: DialectContext, core: DialectCore): Promise<Res
         maxMinutes: null,
         node: null,
         ...parameters,
-        ...(listed && { attachments: listed.attachments }),
+        ...(listed && { attachments: listed }),
       };
       const use = useAfter(counter, useOf(), useOf(job));
       const writes = [
@@ -78,24 +78,15 @@ export async function postJob(c: DialectContext, core: DialectCore): Promise<Res
 
 /** PUT /pipeline/<p>/job/<j>: files are added; one of the same name takes its place. */
 export async function putJob(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const { known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
   if (isBusy(known)) throw refusal(TEXTS.jobBusy);
   const { token, id } = known.job;
   const { given, attachments, drop } = await readWithFiles(c, core, owner, pipeline.edge, token);
-  const lists: string[] = [];
-  try {
-    const replaced = await changeJob(core, owner, { pipeline, id, given, attachments, lists });
-    for (const key of [...replaced, ...lists.slice(0, -1)])
-      await core.staging.deletePrefix(key).catch(() => undefined);
-  } catch (error) {
-    // of any other failure nobody knows whether it was written
-    if (error instanceof PerigeeError) {
-      await drop();
-      for (const key of lists) await core.staging.deletePrefix(key).catch(() => undefined);
-    }
-    throw error;
-  }
+  const changed = await changeJob(core, owner, { pipeline, id, given, attachments });
+  if (changed.refused) await drop();
+  for (const key of changed.unneeded) await core.staging.deletePrefix(key).catch(() => undefined);
+  if (changed.refused) throw changed.refused;
   return json({ id });
 }
 
@@ -104,13 +95,31 @@ type JobChange = {
   id: number;
   given: Given;
   attachments: Attachment[];
-  /** gets the lists of files that were stored, one for each try */
-  lists: string[];
 };
 
+/** `unneeded`: objects that are needed no more; `refused`: why nothing was changed. */
+type ChangedJob = { unneeded: string[]; refused?: PerigeeError };
+
+/** @throws what leaves open whether it was changed */
+async function changeJob(core: DialectCore, owner: Owner, change: JobChange): Promise<ChangedJob> {
+  // lists of files that were stored, one for each try
+  const lists: string[] = [];
+  try {
+    const replaced = await writeJob(core, owner, change, (list) => lists.push(list));
+    return { unneeded: [...replaced, ...lists.slice(0, -1)] };
+  } catch (error) {
+    if (error instanceof PerigeeError) return { unneeded: lists, refused: error };
+    throw error;
+  }
+}
+
 /** @returns the objects that are needed no more */
-async function changeJob(core: DialectCore, owner: Owner, change: JobChange): Promise<string[]> {
-  const { pipeline, id, given, attachments } = change;
+async function writeJob(
+  core: DialectCore,
+  owner: Owner,
+  { pipeline, id, given, attachments }: JobChange,
+  stored: (list: string) => void,
+): Promise<string[]> {
   const parameters = jobParameters(given, core);
   const named = given.get("image_id");
   const image = named === undefined ? undefined : await imageFor(core, owner.uid, pipeline, idOf(named));
@@ -120,7 +129,7 @@ async function changeJob(core: DialectCore, owner: Owner, change: JobChange): Pr
     if (!now) throw refusal(TEXTS.jobToUpdate);
     if (isBusy(now)) throw refusal(TEXTS.jobBusy);
     const listed = attachments.length > 0 ? await extendInbox(core, owner, now.job, attachments) : undefined;
-    if (listed) change.lists.push(`${inboxOf(owner, now.job.token)}${listed.attachments.list}`);
+    if (listed) stored(`${inboxOf(owner, now.job.token)}${listed.attachments.list}`);
     const job: JobRecord = {
       ...now.job,
       ...parameters,
@@ -139,7 +148,7 @@ async function changeJob(core: DialectCore, owner: Owner, change: JobChange): Pr
 
 /** GET /jobs, /pipeline/<p>/job, /pipeline/<p>/job/<j>, and with `result` its zip. */
 export async function getJobs(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const job = c.req.param("job");
   if (job === undefined) {
     const pipelines = await pipelinesOf(c, core, owner);
@@ -175,7 +184,7 @@ export async function getJobs(c: DialectContext, core: DialectCore): Promise<Res
 
 /** DELETE /pipeline/<p>/job/<j>: a running one is killed first. */
 export async function deleteJob(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const { known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToDelete);
   if (stateOf(known) === "in_queue") throw refusal(TEXTS.jobInQueue);
   if (known.command) await kill(core, owner, known.command.id);
@@ -194,7 +203,7 @@ export async function deleteJob(c: DialectContext, core: DialectCore): Promise<R
 
 /** GET, POST /pipeline/<p>/job/<j>/kill */
 export async function killJob(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const { known } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
   if (stateOf(known) !== "running") throw refusal(TEXTS.notRunning);
   await kill(core, owner, known.command!.id);
@@ -203,7 +212,7 @@ export async function killJob(c: DialectContext, core: DialectCore): Promise<Res
 
 /** POST /pipeline/<p>/job/<j>/cancel */
 export async function cancelJob(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const { known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
   if (!known.command) throw refusal(TEXTS.notCancellable);
   const { state } = known.command;

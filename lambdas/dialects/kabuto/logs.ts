@@ -5,9 +5,9 @@ import type { DialectContext } from "../dialect.ts";
 import { jobRows, type Row } from "./job-rows.ts";
 import { countedLogs } from "./log-size.ts";
 import { loggedJob } from "./logged-runs.ts";
-import { readParameters } from "./parameters.ts";
+import { type Given, readParameters, wholeNumber } from "./parameters.ts";
 import { queryOf } from "./query.ts";
-import { notAnInteger, parameterError, refusal, TEXTS } from "./refusals.ts";
+import { parameterError, refusal, TEXTS } from "./refusals.ts";
 import { waitMs } from "./wait.ts";
 
 /** Bytes that are sent at once. */
@@ -17,7 +17,7 @@ const PIECE_BYTES = 64 * 1024;
 export async function getLogs(c: DialectContext, core: DialectCore): Promise<Response> {
   const job = await loggedJob(c, core);
   const from = c.req.param("log") ?? "0";
-  if (!/^\d{1,16}$/.test(from)) throw refusal(TEXTS.logId);
+  if (!/^\d+$/.test(from)) throw refusal(TEXTS.logId);
   const asked = queryOf(c).get("limit") ?? "";
   const limit = /^[1-9]\d{0,8}$/.test(asked) ? Number(asked) : Number.POSITIVE_INFINITY;
   const logs = countedLogs(core);
@@ -32,8 +32,8 @@ export async function getLogs(c: DialectContext, core: DialectCore): Promise<Res
 export async function postLogs(c: DialectContext, core: DialectCore): Promise<Response> {
   const job = await loggedJob(c, core);
   const { given } = await readParameters(c);
-  const start = wholeNumber("start_byte", given.get("start_byte"));
-  const size = wholeNumber("size", given.get("size"));
+  const start = bytesOf(given, "start_byte");
+  const size = bytesOf(given, "size");
   const total = await countedLogs(core).size(job);
   const headers = {
     "content-type": "text/plain; charset=utf-8",
@@ -94,9 +94,8 @@ async function* inPieces(text: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncG
   if (bytes > 0) yield Buffer.concat(held);
 }
 
-function wholeNumber(name: string, text = "0"): number {
-  if (!/^[+-]?\d{1,16}$/.test(text.trim())) throw notAnInteger(name, text);
-  const value = Number(text);
+function bytesOf(given: Given, name: string): number {
+  const value = wholeNumber(name, given.get(name) ?? "0");
   if (value < 0) throw parameterError(name, "must not be negative");
   return value;
 }
