@@ -164,13 +164,17 @@ test("PUT changes what is given, adds files, and refuses an unknown image", asyn
 
 test("rules of the parameters", async () => {
   const of = await pipeline(me);
+  expect(await me.get(`${of}/job`)).toEqual({});
   expect(await me.post(`${of}/job`)).toEqual({ error: "Image not found" });
   expect(await me.post(`${of}/job`, { image_id: "abc" })).toEqual({ error: "Image not found" });
   for (const [fields, message] of [
     [{ command: "echo 'a" }, "[command]: No closing quotation"],
     [{ command: "x".repeat(65_537) }, "[command]: must be at most 64 KiB"],
     [{ max_duration: "x" }, "[max_duration]: invalid literal for int() with base 10: 'x'"],
-    [{ max_duration: "0" }, expect.stringMatching(/^\[max_duration\]: /)],
+    ...["0", "-5", "99999999999999999999"].map((max_duration) => [
+      { max_duration },
+      expect.stringMatching(/^\[max_duration\]: must be from 1 to \d+ minutes$/),
+    ]),
     [{ node: "TPU" }, expect.stringMatching(/^\[node\]: /)],
   ] as const) {
     const body = new URLSearchParams({ image_id, ...fields });
