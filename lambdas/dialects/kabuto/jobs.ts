@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { PerigeeError } from "#protocol/errors.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { json } from "../../http/json-answer.ts";
-import type { Item, Write } from "../../ports/ledger-store.ts";
+import type { Write } from "../../ports/ledger-store.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { deleteJobs } from "./delete-jobs.ts";
@@ -13,7 +13,7 @@ import { isBusy, type KnownJob, stateOf } from "./job-state.ts";
 import { jobsView } from "./job-view.ts";
 import { inboxOf } from "./kept.ts";
 import { jobsOf, knownJobs, knownJobsOf } from "./known-jobs.ts";
-import { counterWrite, findObject, idOf, listObjects, MOST, readCounter } from "./objects.ts";
+import { counterWrite, findObject, idOf, MOST, readCounter } from "./objects.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { type Attachment, type Given, readParameters } from "./parameters.ts";
 import { changePipeline } from "./pipeline-change.ts";
@@ -146,18 +146,16 @@ async function writeJob(
   });
 }
 
-/** GET /jobs, /pipeline/<p>/job, /pipeline/<p>/job/<j>, and with `result` its zip. */
+/** GET /pipeline/<p>/job, /pipeline/<p>/job/<j>, and with `result` its zip. */
 export async function getJobs(c: DialectContext, core: DialectCore): Promise<Response> {
   const owner = ownerOf(c);
   const job = c.req.param("job");
   if (job === undefined) {
-    const pipelines = await pipelinesOf(c, core, owner);
-    const all = new Map(pipelines.map((pipeline) => [pipeline.id, pipeline]));
-    const jobs =
-      c.req.param("pipeline") === undefined
-        ? await listObjects(core.records, owner.uid, "job")
-        : (await Promise.all(pipelines.map((pipeline) => jobsOf(core, owner, pipeline)))).flat();
+    const item = await findObject(core.records, owner.uid, "pipeline", idOf(c.req.param("pipeline")));
+    if (!item) return json({});
+    const jobs = await jobsOf(core, owner, item.data);
     jobs.sort((a, b) => a.id - b.id);
+    const all = new Map([[item.data.id, item.data]]);
     return json(await jobsView(core, await knownJobs(core, owner, jobs, all), all));
   }
   const result = queryOf(c).has("result");
@@ -272,11 +270,4 @@ async function findJob(c: DialectContext, core: DialectCore, owner: Owner): Prom
   if (!pipeline || !job || job.data.pipeline !== pipeline.data.id) return undefined;
   const [known] = await knownJobs(core, owner, [job.data], new Map([[pipeline.data.id, pipeline.data]]));
   return { known: known!, pipeline: pipeline.data };
-}
-
-async function pipelinesOf(c: DialectContext, core: DialectCore, { uid }: Owner): Promise<PipelineRecord[]> {
-  const named = c.req.param("pipeline");
-  if (named === undefined) return listObjects(core.records, uid, "pipeline");
-  const item: Item<PipelineRecord> | undefined = await findObject(core.records, uid, "pipeline", idOf(named));
-  return item ? [item.data] : [];
 }

@@ -1,5 +1,3 @@
-import { Readable } from "node:stream";
-import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { jobRows, type Row } from "./job-rows.ts";
@@ -8,10 +6,8 @@ import { loggedJob } from "./logged-runs.ts";
 import { type Given, readParameters, wholeNumber } from "./parameters.ts";
 import { queryOf } from "./query.ts";
 import { parameterError, refusal, TEXTS } from "./refusals.ts";
+import { streamed } from "./streamed.ts";
 import { waitMs } from "./wait.ts";
-
-/** Bytes that are sent at once. */
-const PIECE_BYTES = 64 * 1024;
 
 /** GET /execution/<job>/logs, /execution/<job>/logs/<log_id>: rows after the last one that the client has. */
 export async function getLogs(c: DialectContext, core: DialectCore): Promise<Response> {
@@ -25,7 +21,7 @@ export async function getLogs(c: DialectContext, core: DialectCore): Promise<Res
   const headers = { "content-type": "application/json" };
   // what is wrong is told while a status can be
   const first = await rows.next();
-  return answer(c, core, jsonOf(first, rows), { ...headers, "x-log-size": String(await logs.size(job)) });
+  return streamed(c, core, jsonOf(first, rows), { ...headers, "x-log-size": String(await logs.size(job)) });
 }
 
 /** POST /execution/<job>/logs: the same rows as a text, or a part of it. */
@@ -41,20 +37,7 @@ export async function postLogs(c: DialectContext, core: DialectCore): Promise<Re
     "x-log-size": String(total),
   };
   const end = size === 0 ? Number.POSITIVE_INFINITY : start + size;
-  return answer(c, core, start >= total ? [] : textOf(jobRows(core, job), start, end), headers);
-}
-
-function answer(
-  c: DialectContext,
-  core: DialectCore,
-  text: AsyncIterable<Buffer> | Iterable<Buffer>,
-  headers: Record<string, string>,
-): Response {
-  const all = { ...headers, ...SAFE_HEADERS };
-  if (c.req.method === "HEAD") return new Response(null, { headers: all });
-  const body = Readable.from(inPieces(text), { objectMode: false });
-  body.once("error", (error) => core.log.error({ err: error }, "a log was cut"));
-  return new Response(Readable.toWeb(body) as ReadableStream<Uint8Array>, { headers: all });
+  return streamed(c, core, start >= total ? [] : textOf(jobRows(core, job), start, end), headers);
 }
 
 async function* jsonOf(first: IteratorResult<Row>, rest: AsyncIterable<Row>): AsyncGenerator<Buffer> {
@@ -77,21 +60,6 @@ async function* textOf(rows: AsyncIterable<Row>, start: number, end: number): As
     if (part.length > 0) yield part;
     if (at >= end) return;
   }
-}
-
-/** Small pieces together: rows may be millions. */
-async function* inPieces(text: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer> {
-  let held: Buffer[] = [];
-  let bytes = 0;
-  for await (const piece of text) {
-    held.push(piece);
-    bytes += piece.length;
-    if (bytes < PIECE_BYTES) continue;
-    yield Buffer.concat(held);
-    held = [];
-    bytes = 0;
-  }
-  if (bytes > 0) yield Buffer.concat(held);
 }
 
 function bytesOf(given: Given, name: string): number {

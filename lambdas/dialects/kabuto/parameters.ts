@@ -111,6 +111,9 @@ async function readMultipart(
   const body = bodyStream(c);
   if (!body) return [];
   const tooLarge = () => new PerigeeError("BODY_TOO_LARGE", "The body is too large");
+  const bodyBytes = sink ? FILES_BYTES + 16 * MiB : LIMITS.bodyBytes;
+  // a client that asks before it sends is told so
+  if (Number(c.req.header("content-length") ?? 0) > bodyBytes) throw tooLarge();
   let fieldBytes = 0;
   let counts = true;
   /** the name of each file's part */
@@ -139,7 +142,7 @@ async function readMultipart(
     most: {
       files: MOST_FILES,
       bytes: sink ? FILES_BYTES : LIMITS.bodyBytes,
-      bodyBytes: sink ? FILES_BYTES + 16 * MiB : LIMITS.bodyBytes,
+      bodyBytes,
       fieldBytes: LIMITS.bodyBytes,
     },
     ...(sink && { allowance: sink.allowance }),

@@ -48,6 +48,22 @@ describe.skipIf(hostname !== "127.0.0.1" || !target.url.startsWith("http:"))("on
     expect(await nameOf(await raw(head, body))).toBe("expected");
   });
 
+  test("a form over 2 GiB is 413 before it is sent", async () => {
+    const of = await pipeline(me);
+    for (const path of ["/image", `${of}/job`]) {
+      const type = "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 2200000000\r\n";
+      const head = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${cookie}${type}Expect: 100-continue\r\n\r\n`;
+      const connection = await RawConnection.open(Number(port));
+      await connection.write(head);
+      const [, status, body] = await connection.until(/^HTTP\/1\.1 (\d+) [^]*?\r\n\r\n(\{.*\})$/);
+      connection.close();
+      expect([status, JSON.parse(body!)], path).toEqual([
+        "413",
+        { status: 413, message: "Request Entity Too Large" },
+      ]);
+    }
+  });
+
   test("a chunked multipart form without a length", async () => {
     const form = '--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nchunked\r\n--b--\r\n';
     const body = `${form.length.toString(16)}\r\n${form}\r\n0\r\n\r\n`;

@@ -2,6 +2,7 @@ import { Writable } from "node:stream";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { LANES } from "#lambdas/dialects/kabuto/lanes.ts";
+import { PAGE } from "#lambdas/dialects/kabuto/objects.ts";
 import {
   type Counter,
   type JobRecord,
@@ -199,6 +200,29 @@ describe("what a user may have", () => {
     expect(jobs).toMatchObject({ width: 64, bounds: { queuePerEdge: 400, queuePerUser: 100 } });
     expect(builds).toMatchObject({ width: 1 });
   });
+});
+
+test("of many jobs the list is sent as it is read: one JSON object with all of them, in order", async () => {
+  const { of, id } = await prepared();
+  const { records } = core();
+  const template = (await records.get<JobRecord>(keys.object(uid, "job", id)))!.data;
+  const ids = Array.from({ length: 2 * PAGE + 1 }, (_, n) => 200_000 + n);
+  for (let at = 0; at < ids.length; at += 20) {
+    const some = ids.slice(at, at + 20).map((one) => ({ ...template, id: one }));
+    await records.transact(some.map((data) => ({ put: { ...keys.object(uid, "job", data.id), data } })));
+  }
+  const answer = await me.send("/jobs");
+  expect(answer.headers.get("content-type")).toBe("application/json");
+  expect(answer.headers.get("content-length")).toBeNull();
+  const jobs = (await answer.json()) as Record<string, { id: number }>;
+  expect(Object.keys(jobs).slice(-ids.length)).toEqual(ids.map(String));
+  expect(jobs[id]).toMatchObject({ id, pipeline: { id: Number(of.split("/").at(-1)) } });
+  expect((await me.send("/jobs", { method: "HEAD" })).status).toBe(200);
+  for (let at = 0; at < ids.length; at += 20) {
+    const some = ids.slice(at, at + 20).map((one) => ({ delete: keys.object(uid, "job", one) }));
+    await records.transact(some);
+  }
+  expect(Object.keys(await me.get("/jobs"))).not.toContain("200000");
 });
 
 test("a result that storage has no more is told so; without a zip there is none", async () => {
