@@ -158,6 +158,10 @@ test("of two files of one name the later one counts; a file where another has a 
     const answer = await multipart(path, both);
     expect([answer.status, answer.json], path).toEqual([400, { message }]);
   }
+  const inDockerfile = { name: "x", dockerfile: `FROM ${target.base}\n` };
+  expect(await me.upload("/image", inDockerfile, { "Dockerfile/x": "x" })).toEqual({
+    message: '[attachments]: "Dockerfile" cannot be both a file and a directory',
+  });
   // also where the job has the other one already
   expect(await me.upload(`${of}/job/${id}`, {}, { d: "x" }, "PUT")).toEqual({ message });
   await me.post(`${of}/submit`);
