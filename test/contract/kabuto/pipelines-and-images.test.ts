@@ -122,7 +122,9 @@ test("on_failure is one of two words; PUT of an image needs its name; rearrangin
   }
   // nothing of it was done
   expect(Object.values(await me.get(of))).toMatchObject([{ name: "test", on_failure: "continue" }]);
-  const put = await me.send("PUT", `/image/${image}`, { body: new URLSearchParams({ dockerfile: "FROM x" }) });
+  const put = await me.send("PUT", `/image/${image}`, {
+    body: new URLSearchParams({ dockerfile: "FROM x" }),
+  });
   expect([put.status, put.json.message]).toEqual([400, expect.stringMatching(/^\[name\]: Missing/)]);
   const id = await job(me, of, { image_id });
   expect(await me.put(of, { rearrange_jobs: `${id},${id}` })).toEqual({
