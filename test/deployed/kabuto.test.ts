@@ -82,7 +82,7 @@ test("a whole job through the Lambdas: build, attachments, log, and a large zip 
   expect(passed.status).toBe(200);
   expect(await filesIn("small", passed.bytes)).toEqual({ one: "1\n" });
 
-  expect(await client.delete(of)).toEqual({ message: "Success" });
+  expect(await client.delete(of)).toEqual({ status: "Successfully deleted the pipeline" });
   await client.delete(`/image/${build.id}`);
   const gone = await fetch(led.headers.get("location")!);
   expect(gone.status).toBe(404);
