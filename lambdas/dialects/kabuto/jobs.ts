@@ -39,12 +39,11 @@ export async function postJob(c: DialectContext, core: DialectCore): Promise<Res
     const parameters = jobParameters(given, core);
     const image = await imageFor(core, owner.uid, pipeline.data, idOf(given.get("image_id")));
     const listed = attachments.length > 0 && (await firstInbox(core, owner, token, attachments));
-    const of = { id: pipeline.data.id, unknown: TEXTS.noPipeline };
     const replay = replayOf(c, core, owner.uid, { given, attachments });
-    const { answer, isNew } = await changePipeline(core, owner, of, async (current) => {
-      const earlier = await replay.find();
+    const beside = () => Promise.all([replay.find(), readCounter(core.records, owner.uid, "job")]);
+    const of = { id: pipeline.data.id, unknown: TEXTS.noPipeline, beside };
+    const { answer, isNew } = await changePipeline(core, owner, of, async (current, [earlier, counter]) => {
       if (earlier) return { pipeline: current, value: { answer: earlier, isNew: false } };
-      const counter = await readCounter(core.records, owner.uid, "job");
       if (current.jobs.length >= MOST_IN_PIPELINE) throw refusal(TEXTS.fullPipeline);
       if (counter.used >= MOST.job) throw refusal(TEXTS.tooManyJobs);
       const job: JobRecord = {
