@@ -123,7 +123,10 @@ export const agentConfig = z
         network: "none",
       }),
     /** live sessions; `exec: false`: users execute nothing in their pods here */
-    live: z.object({ exec: z.boolean().default(true) }).strict().default({ exec: true }),
+    live: z
+      .object({ exec: z.boolean().default(true) })
+      .strict()
+      .default({ exec: true }),
     /** ms between measurements of users with running pods */
     usageMs: z.number().int().min(500).default(10_000),
   })

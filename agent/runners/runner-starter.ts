@@ -2,7 +2,13 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { killPoint } from "#protocol/kill-point.ts";
 import type { WantedEnvironment } from "#protocol/pool-wire.ts";
-import { ImageMissing, NotStartedYet, type PodRuntime, type RunSpec, StartFailure } from "../pods/pod-runtime.ts";
+import {
+  ImageMissing,
+  NotStartedYet,
+  type PodRuntime,
+  type RunSpec,
+  StartFailure,
+} from "../pods/pod-runtime.ts";
 import type { PodSessions } from "../sessions/pod-sessions.ts";
 import type { RunnerBook } from "./runner-book.ts";
 import type { RunnerRecord } from "./runner-record.ts";
