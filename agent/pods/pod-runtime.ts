@@ -1,5 +1,6 @@
 import type { NodeKind } from "#protocol/names.ts";
 import type { ContainerState } from "#protocol/operations.ts";
+import type { MappedPort } from "#protocol/runners.ts";
 import type { NodeReport } from "#protocol/wire.ts";
 
 /** A volume of the user's, or a part of it, in a run. */
@@ -38,8 +39,11 @@ export type RunSpec = {
   args?: readonly string[];
   ports: readonly number[];
   envs: Readonly<Record<string, string>>;
-  /** `user`: with the user's other pods and nobody else; `none`: no network at all */
-  network: "user" | "none";
+  /**
+   * `user`: with the user's other pods and nobody else; `none`: no network at all; `open` (runners alone): public
+   * addresses and nobody else, and `ports` are reached from outside where the operator gave them an address
+   */
+  network: "user" | "none" | "open";
   /** at most what every pod may have */
   limits?: RunLimits;
   /** working directory for an image that names none, or `/`; default: the engine's own */
@@ -70,8 +74,11 @@ export type RunnerShape = {
 /** A runner that the engine holds. `bytes`: what it wrote to its own layer, where that was asked for and is known. */
 export type ListedRunner = Pick<ListedRun, "run" | "user" | "phase"> & { bytes?: number };
 
-/** `startedAt`: ms since 1970 by the clock of its node, where that may be another than ours. */
-export type Started = { node: string; startedAt?: number };
+/**
+ * `startedAt`: ms since 1970 by the clock of its node, where that may be another than ours. `ports`: where the ports of
+ * a runner with an open network are reached.
+ */
+export type Started = { node: string; startedAt?: number; ports?: readonly MappedPort[] };
 
 /** A run that the engine holds. `created`: it has never been started. */
 export type ListedRun = { run: string; user: string; pod: string; phase: "created" | "running" | "ended" };
@@ -104,6 +111,11 @@ export class NotStartedYet extends Error {
     super(message);
     this.reason = reason;
   }
+}
+
+/** Runners with a network cannot be started: where its rules are not, no such runner is. The message is for users. */
+export class NoRunnerNetwork extends Error {
+  override readonly name = "NoRunnerNetwork";
 }
 
 /** The engine no longer has the image of this ID. */

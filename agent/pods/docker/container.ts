@@ -10,6 +10,14 @@ import { stoppable } from "../shell-stop.ts";
 /** Device files of the host that pods on a node of a kind get, for example `{ GPU: ["/dev/dri/renderD128"] }`. */
 export type NodeDevices = Partial<Record<NodeKind, readonly string[]>>;
 
+/** What the operator gives runners that may reach public addresses. */
+export type OpenNetwork = {
+  /** address of this machine at which their ports are reached; without it they are not */
+  hostAddress?: string;
+  /** public addresses of resolvers; none: no names */
+  dns?: readonly string[];
+};
+
 /** The request that creates the container of a run (pure). `workdir`, `entrypoint` and `cmd` are the image's own. */
 export function containerOf(
   spec: RunSpec,
@@ -17,6 +25,8 @@ export function containerOf(
     name: string;
     /** undefined: none */
     network: string | undefined;
+    /** of runners with an open network */
+    open: OpenNetwork;
     instance: string;
     session: string;
     workdir: string;
@@ -30,6 +40,7 @@ export function containerOf(
   const limits = limitsOf(context.limits, spec.limits);
   const { network } = context;
   const { runner } = spec;
+  const open = spec.network === "open" ? context.open : {};
   return {
     name: context.name,
     Hostname: spec.pod,
@@ -53,12 +64,23 @@ export function containerOf(
       ...(runner && { [LABEL.runner]: "" }),
     },
     ...(network !== undefined && {
-      NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: [spec.pod] } } },
+      NetworkingConfig: {
+        EndpointsConfig: { [network]: spec.network === "open" ? {} : { Aliases: [spec.pod] } },
+      },
+    }),
+    ...(open.hostAddress !== undefined && {
+      ExposedPorts: Object.fromEntries(spec.ports.map((port) => [`${port}/tcp`, {}])),
     }),
     HostConfig: {
       NetworkMode: network ?? "none",
       // The engine's DNS would forward what it does not know; in the pod's own loopback nobody answers.
-      Dns: ["127.0.0.1"],
+      Dns: open.dns?.length ? [...open.dns] : ["127.0.0.1"],
+      ...(open.hostAddress !== undefined && {
+        PortBindings: Object.fromEntries(
+          // the engine chooses a port that is free
+          spec.ports.map((port) => [`${port}/tcp`, [{ HostIp: open.hostAddress, HostPort: "" }]]),
+        ),
+      }),
       DnsSearch: ["."],
       Mounts: [...context.mounts],
       RestartPolicy: { Name: "no" },

@@ -4,7 +4,7 @@ import type { ImageConfigs } from "../image-configs.ts";
 import type { PodLimits } from "../pod-limits.ts";
 import { type RunSpec, StartFailure } from "../pod-runtime.ts";
 import { bindVolume, partOfMount } from "./bind-volume.ts";
-import { containerOf, type NodeDevices } from "./container.ts";
+import { containerOf, type NodeDevices, type OpenNetwork } from "./container.ts";
 import { dataVolumes } from "./data-volumes.ts";
 import { seccompProfile } from "./seccomp-profile.ts";
 import { refuseUsedVolume } from "./volume-use.ts";
@@ -17,6 +17,7 @@ export type CreatorOptions = {
   session: string;
   limits: PodLimits;
   devices: NodeDevices;
+  open: OpenNetwork;
 };
 
 /** Makes the containers of runs, with what of the user's volumes belongs where the image declares VOLUMEs. */

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import os from "node:os";
 import type Docker from "dockerode";
 import { Serial } from "#protocol/serial.ts";
 import { isEngineError } from "../../engine/engine-call.ts";
 import { LABEL } from "../labels.ts";
 import { closeBridge } from "./closed-bridge.ts";
+import { hostUses } from "./host-uses.ts";
 
 /** How many networks (and so users with pods at the same time) the pool has room for: /24s of a /16. */
 const SLOTS = 256;
@@ -58,7 +58,9 @@ export class DockerNetworks {
   /** Closes the networks that are there already: pods may run in them that an agent before started. */
   async closeAll(): Promise<void> {
     const filters = { label: [`${LABEL.instance}=${this.#options.instance}`] };
-    for (const { Id } of await this.#docker.listNetworks({ filters })) this.#close(Id);
+    for (const { Id, Labels } of await this.#docker.listNetworks({ filters })) {
+      if (Labels?.[LABEL.user] !== undefined) this.#close(Id);
+    }
   }
 
   /** The network turned out to be gone: the next use makes it again. */
@@ -93,7 +95,7 @@ export class DockerNetworks {
     const start = createHash("sha256").update(`${this.#options.instance} ${user}`).digest().readUInt16BE(0);
     for (let i = 0; i < SLOTS; i++) {
       const subnet = `${this.#options.pool}.${(start + i) % SLOTS}`;
-      if (hostUses(subnet)) continue;
+      if (hostUses(`${subnet}.0`, 24)) continue;
       try {
         return await this.#create(user, subnet);
       } catch (error) {
@@ -145,20 +147,4 @@ export class DockerNetworks {
     const instance = createHash("sha256").update(this.#options.instance).digest("hex").slice(0, 8);
     return `${this.#options.prefix}-net-${instance}-${user}`;
   }
-}
-
-/** Does an address of the host lie in this /24, or the /24 in a network of the host? The engine does not look. */
-function hostUses(subnet: string): boolean {
-  const base = toNumber(`${subnet}.0`);
-  return Object.values(os.networkInterfaces()).some((addresses) =>
-    addresses?.some(({ family, address, netmask }) => {
-      if (family !== "IPv4") return false;
-      const mask = Math.min(toNumber(netmask), 0xffffff00) >>> 0;
-      return (toNumber(address) & mask) >>> 0 === (base & mask) >>> 0;
-    }),
-  );
-}
-
-function toNumber(address: string): number {
-  return address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
 }

@@ -22,6 +22,7 @@ import {
   type PodRuntime,
   type RunSpec,
   type RunUsage,
+  type Started,
   StartFailure,
   type Written,
 } from "../pod-runtime.ts";
@@ -36,9 +37,10 @@ import { listedOf } from "./listed.ts";
 import { framesOf, openLogStream } from "./logs.ts";
 import { DockerMountPoints } from "./mount-points.ts";
 import { containerName, runOfName } from "./names.ts";
-import { DockerNetworks } from "./networks.ts";
+import { mappedPorts, RunNetworks, type RunnerNetworkSettings } from "./run-networks.ts";
 import { stateOf } from "./state.ts";
 import { VolumeTurns } from "./volume-use.ts";
+import { withinTime } from "./within-time.ts";
 import { type Sized, writtenBeside } from "./written.ts";
 
 /** A node of this edge. On Docker all nodes are one machine; they differ in kind and devices. */
@@ -56,6 +58,8 @@ export type DockerRuntimeOptions = {
   devices?: NodeDevices;
   /** first two numbers of the /16 for the users' networks; default `10.191` */
   networkPool?: string;
+  /** runners may have a network; default: none may */
+  runnerNetwork?: RunnerNetworkSettings;
   /** ms after which a call that the engine does not answer fails; default 60 000 */
   timeoutMs?: number;
   /** hears once of what keeps pods from being closed off as they should be */
@@ -67,10 +71,10 @@ export class DockerRuntime implements PodRuntime {
   readonly session: string;
   readonly provider = "docker";
   readonly #docker: Docker;
-  readonly #options: Required<Omit<DockerRuntimeOptions, "docker" | "limits" | "warn">> & {
+  readonly #options: Required<Omit<DockerRuntimeOptions, "docker" | "limits" | "warn" | "runnerNetwork">> & {
     limits: PodLimits;
   };
-  readonly #networks: DockerNetworks;
+  readonly #networks: RunNetworks;
   readonly #boot: { id: string; at: number };
   readonly #imageConfigs: ImageConfigs;
   readonly #mountPoints = new DockerMountPoints();
@@ -92,15 +96,12 @@ export class DockerRuntime implements PodRuntime {
       timeoutMs: options.timeoutMs ?? 60_000,
     };
     this.#imageConfigs = new ImageConfigs(this.#docker);
-    let warned = false;
-    this.#networks = new DockerNetworks(this.#docker, {
+    this.#networks = new RunNetworks(this.#docker, {
       instance: options.instance,
       prefix: this.#options.prefix,
       pool: this.#options.networkPool,
-      onOpen: (reasons) => {
-        if (!warned) options.warn?.(`datagrams of pods may reach this machine: ${reasons.join("; ")}`);
-        warned = true;
-      },
+      open: options.runnerNetwork,
+      ...(options.warn && { warn: options.warn }),
     });
     this.session = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     this.#creator = new DockerCreator({
@@ -111,6 +112,7 @@ export class DockerRuntime implements PodRuntime {
       session: this.session,
       limits: this.#options.limits,
       devices: this.#options.devices,
+      open: options.runnerNetwork ?? {},
     });
     this.#boot = { id: this.session, at: Date.now() - os.uptime() * 1000 };
   }
@@ -119,15 +121,14 @@ export class DockerRuntime implements PodRuntime {
     // The engine has the image.
   }
 
-  async start(spec: RunSpec): Promise<{ node: string }> {
+  async start(spec: RunSpec): Promise<Started> {
     const volumes = spec.mounts.map(({ path }) => path);
     const starting = this.#turns.inTurn(volumes, () =>
-      spec.network === "none"
-        ? this.#start(spec, undefined)
-        : this.#networks.use(spec.user, (network) => this.#start(spec, network)),
+      this.#networks.use(spec, (network) => this.#start(spec, network)),
     );
-    await this.#within(starting, this.#options.timeoutMs);
-    return { node: spec.node };
+    await withinTime(starting, this.#options.timeoutMs);
+    if (spec.network !== "open") return { node: spec.node };
+    return { node: spec.node, ports: mappedPorts(await this.#container(spec.run).inspect()) };
   }
 
   async #start(spec: RunSpec, network: string | undefined, again = false): Promise<void> {
@@ -154,8 +155,8 @@ export class DockerRuntime implements PodRuntime {
       if (statusOf(error) === 304) return;
       if (!again && /network .*not found/i.test(String(error))) {
         await this.remove(spec.run);
-        this.#networks.forget(spec.user);
-        return this.#networks.use(spec.user, (made) => this.#start(spec, made, true));
+        this.#networks.forget(spec);
+        return this.#networks.use(spec, (made) => this.#start(spec, made, true));
       }
       if (isPayloadsFault(error)) throw this.#startFailure(error, spec);
       throw error;
@@ -181,14 +182,14 @@ export class DockerRuntime implements PodRuntime {
     if (graceMs <= 0) {
       const killed = ignoring(container.kill({ signal: "SIGKILL" }), 404, 409);
       const ended = killed.then(() => ignoring(container.wait(), 404));
-      await this.#within(ended, this.#options.timeoutMs);
+      await withinTime(ended, this.#options.timeoutMs);
       return;
     }
     const stopping = container.stop({ t: Math.ceil(graceMs / 1000) });
     // Should this fail, the payload has its grace and ends all the same.
     const telling = this.#tellAll(container).catch(() => undefined);
     const all = Promise.all([ignoring(stopping, 304, 404), telling]);
-    await this.#within(all, graceMs + this.#options.timeoutMs);
+    await withinTime(all, graceMs + this.#options.timeoutMs);
   }
 
   /** The engine tells a container's first process only; a shell hands it on to nobody. */
@@ -207,12 +208,12 @@ export class DockerRuntime implements PodRuntime {
       // 409: someone is at it already; it is gone when that is done.
       if (gone === 409) await ignoring(container.wait({ condition: "removed" }), 404);
     };
-    await this.#within(removed(), this.#options.timeoutMs);
+    await withinTime(removed(), this.#options.timeoutMs);
   }
 
   async inspect(run: string): Promise<ContainerState | undefined> {
     try {
-      const container = await this.#within(this.#container(run).inspect(), this.#options.timeoutMs);
+      const container = await withinTime(this.#container(run).inspect(), this.#options.timeoutMs);
       if (container.Config.Labels?.[LABEL.instance] !== this.#options.instance) return undefined;
       const state = stateOf(container, this.#boot);
       if (!("terminated" in state) || state.terminated.reason !== "StartError") return state;
@@ -232,7 +233,7 @@ export class DockerRuntime implements PodRuntime {
       all: true,
       filters: { label: [`${LABEL.instance}=${this.#options.instance}`] },
     });
-    return (await this.#within(listing, this.#options.timeoutMs)).flatMap((found) => {
+    return (await withinTime(listing, this.#options.timeoutMs)).flatMap((found) => {
       const run = this.#runOf(found);
       if (run === undefined || isRunnerId(run)) return [];
       return [{ run, ...listedOf(found) }];
@@ -245,7 +246,7 @@ export class DockerRuntime implements PodRuntime {
       size: sizes,
       filters: { label: [`${LABEL.instance}=${this.#options.instance}`, LABEL.runner] },
     });
-    return ((await this.#within(listing, this.#options.timeoutMs)) as Sized[]).flatMap((found) => {
+    return ((await withinTime(listing, this.#options.timeoutMs)) as Sized[]).flatMap((found) => {
       const run = this.#runOf(found);
       if (run === undefined || !isRunnerId(run)) return [];
       return [{ run, ...listedOf(found), ...(sizes && { bytes: found.SizeRw ?? 0 }) }];
@@ -258,7 +259,7 @@ export class DockerRuntime implements PodRuntime {
       size: true,
       filters: { label: [`${LABEL.instance}=${this.#options.instance}`, `${LABEL.user}=${user}`] },
     });
-    const listed = (await this.#within(listing, this.#options.timeoutMs)) as Sized[];
+    const listed = (await withinTime(listing, this.#options.timeoutMs)) as Sized[];
     const found = listed.filter((container) => this.#runOf(container) !== undefined);
     const written = await writtenBeside(this.#docker, found);
     const bytes = found.reduce((sum, { SizeRw = 0 }) => sum + SizeRw, 0);
@@ -324,8 +325,7 @@ export class DockerRuntime implements PodRuntime {
   }
 
   watch(hint: (run: string | undefined) => void): () => void {
-    // An engine that is not there yet has nothing that runs.
-    void this.#networks.closeAll().catch(() => undefined);
+    void this.#networks.settle();
     this.#creator.prepare();
     const { instance, prefix } = this.#options;
     return watchEvents(this.#docker, { instance, prefix }, hint, this.#closing.signal);
@@ -334,7 +334,7 @@ export class DockerRuntime implements PodRuntime {
   async nodes(): Promise<NodeReport[]> {
     let alive = true;
     try {
-      await this.#within(this.#docker.ping(), 5_000);
+      await withinTime(this.#docker.ping(), 5_000);
     } catch {
       alive = false;
     }
@@ -347,11 +347,12 @@ export class DockerRuntime implements PodRuntime {
 
   async tidy(user: string): Promise<void> {
     const used = async () => (await this.list()).some((run) => run.user === user);
-    await this.#within(this.#networks.tidy(user, used), this.#options.timeoutMs);
+    await withinTime(this.#networks.tidy(user, used), this.#options.timeoutMs);
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#networks.close();
   }
 
   #name(run: string): string {
@@ -374,26 +375,13 @@ export class DockerRuntime implements PodRuntime {
   /** The run's container by its ID, if it is this agent's: nobody else's is stopped or removed, whatever its name. */
   async #own(run: string): Promise<Docker.Container | undefined> {
     try {
-      const { Id, Config } = await this.#within(this.#container(run).inspect(), this.#options.timeoutMs);
+      const { Id, Config } = await withinTime(this.#container(run).inspect(), this.#options.timeoutMs);
       return Config.Labels?.[LABEL.instance] === this.#options.instance
         ? this.#docker.getContainer(Id)
         : undefined;
     } catch (error) {
       if (statusOf(error) === 404) return undefined;
       throw error;
-    }
-  }
-
-  /** A dead engine may take a call and never answer. */
-  async #within<T>(work: Promise<T>, ms: number): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error("the container engine does not answer")), ms);
-    });
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      clearTimeout(timer);
     }
   }
 }
