@@ -85,9 +85,6 @@ export class LocalSessions implements PodSessions {
     };
   }
 
-  async prepare(): Promise<void> {}
-  async close(): Promise<void> {}
-
   async *list(): AsyncGenerator<never> {
     yield* [];
   }
