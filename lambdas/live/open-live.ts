@@ -9,8 +9,8 @@ import { StoredTickets } from "./records/stored-tickets.ts";
 import { hasRelay } from "./relay/has-relay.ts";
 import type { LiveRelay, LiveRelayDeps, LiveRelayOptions } from "./relay/live-relay.ts";
 import type { StoredPlaceOptions } from "./relay/relay-place.ts";
-import { type SocketsWanted, StoredSocketsWanted } from "./sockets-wanted.ts";
 import type { UserSocketOptions } from "./sockets/user-socket.ts";
+import { type SocketsWanted, StoredSocketsWanted } from "./sockets-wanted.ts";
 import type { LiveTickets } from "./tickets.ts";
 
 export type OpenLiveDeps = {

@@ -24,7 +24,17 @@ export const sharedRelay: OpenRelay = (deps, options) => {
 function relayAt(place: RelayPlace, wanted: SocketsWanted, deps: Deps, { url, tuning = {} }: Options) {
   const { ledger, accounts, resolveEdge, doorbell, tickets, notes, now, log, told } = deps;
   const relay = new LiveRelay(
-    { ledger, place, wanted, notes, doorbell, ...(url !== undefined && { url }), now, log, ...(told && { told }) },
+    {
+      ledger,
+      place,
+      wanted,
+      notes,
+      doorbell,
+      ...(url !== undefined && { url }),
+      now,
+      log,
+      ...(told && { told }),
+    },
     tuning.relay,
   );
   const { times, socket } = tuning;

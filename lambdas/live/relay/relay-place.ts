@@ -77,7 +77,8 @@ export class StoredPlace implements RelayPlace {
     this.#closed = true;
     clearInterval(this.#timer);
     await this.#looking;
-    if (this.#held) await this.#store.transact([{ delete: RELAY_RECORD, if: this.#held.rev }]).catch(() => {});
+    if (this.#held)
+      await this.#store.transact([{ delete: RELAY_RECORD, if: this.#held.rev }]).catch(() => {});
     this.#held = undefined;
     this.#tell();
   }

@@ -82,9 +82,6 @@ export class LocalSessions implements PodSessions {
     };
   }
 
-  async prepare(): Promise<void> {}
-  async close(): Promise<void> {}
-
   async *list(): AsyncGenerator<never> {
     yield* [];
   }
