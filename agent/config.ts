@@ -113,7 +113,9 @@ export const agentConfig = z
         /** `open`: those of environments with network access reach public addresses */
         network: z.enum(["none", "open"]).default("none"),
         /** address of this machine at which exposed ports of runners are reached */
-        hostAddress: z.union([z.ipv4(), z.ipv6()]).optional(),
+        hostAddress: z.ipv4().optional(),
+        /** public addresses of the resolvers that runners with a network ask; none: they have no names */
+        dns: z.array(z.ipv4()).max(3).default([]),
       })
       .strict()
       .default({
@@ -121,6 +123,7 @@ export const agentConfig = z
         maxCpus: 2,
         scratchBytes: LIMITS.runnerScratchBytes,
         network: "none",
+        dns: [],
       }),
     /** live sessions; `exec: false`: users execute nothing in their pods here */
     live: z

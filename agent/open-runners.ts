@@ -17,7 +17,7 @@ type Deps = {
 export function openRunners({ config, database, session, holdings, log }: Deps): Runners | undefined {
   const { runtime, sessions, images } = holdings;
   if (!sessions || !canRunRunners(runtime, sessions)) return undefined;
-  const { max, maxCpus, scratchBytes } = config.runners;
+  const { max, maxCpus, scratchBytes, network } = config.runners;
   const runners = new Runners(
     {
       database,
@@ -30,7 +30,7 @@ export function openRunners({ config, database, session, holdings, log }: Deps):
     {
       most: max,
       scratchMs: config.usageMs,
-      bounds: { memoryBytes: config.pod.memoryBytes, maxCpus, scratchBytes },
+      bounds: { memoryBytes: config.pod.memoryBytes, maxCpus, scratchBytes, network },
     },
   );
   session.onWishes(({ pools }) => runners.heard(pools));

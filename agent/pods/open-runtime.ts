@@ -1,6 +1,7 @@
 import type Docker from "dockerode";
 import type { AgentConfig } from "../config.ts";
 import type { ImageHandover } from "../images/handover/image-handover.ts";
+import type { OpenNetwork } from "./docker/container.ts";
 import { DockerRuntime } from "./docker/runtime.ts";
 import { openKubernetes } from "./kubernetes/open-kubernetes.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
@@ -33,6 +34,11 @@ export async function openRuntime(config: AgentConfig, parts: RuntimeParts): Pro
     limits: { memory: config.pod.memoryBytes, cpus: config.pod.cpus, pids: config.pod.pids },
     devices: config.devices,
     ...(warn && { warn }),
+    ...(config.runners.network === "open" && { runnerNetwork: openNetworkOf(config.runners) }),
     ...(config.networkPool && { networkPool: config.networkPool }),
   });
+}
+
+function openNetworkOf({ hostAddress, dns }: AgentConfig["runners"]): OpenNetwork {
+  return { dns, ...(hostAddress !== undefined && { hostAddress }) };
 }

@@ -113,6 +113,11 @@ export class NotStartedYet extends Error {
   }
 }
 
+/** Runners with a network cannot be started: where its rules are not, no such runner is. The message is for users. */
+export class NoRunnerNetwork extends Error {
+  override readonly name = "NoRunnerNetwork";
+}
+
 /** The engine no longer has the image of this ID. */
 export class ImageMissing extends Error {
   override readonly name = "ImageMissing";

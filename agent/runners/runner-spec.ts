@@ -9,6 +9,8 @@ export type RunnerBounds = {
   /** CPUs that one runner may take when nobody else wants them */
   maxCpus: number;
   scratchBytes: number;
+  /** `open`: those of environments with network access reach public addresses */
+  network: "none" | "open";
 };
 
 /** The working directory where the image names none, or `/`. */
@@ -30,7 +32,8 @@ export function runnerSpec(
   imageId: string,
   bounds: RunnerBounds,
 ): RunSpec {
-  const { cpuLimit, memoryLimit } = spec;
+  const { cpuLimit, memoryLimit, networkAccess, exposedPorts } = spec;
+  const isOpen = bounds.network === "open" && networkAccess;
   const memory = memoryLimit > 0 ? Math.max(memoryLimit * MiB, LEAST_MEMORY) : bounds.memoryBytes;
   const millis = Math.round(cpuLimit > 0 ? cpuLimit : 1000);
   return {
@@ -43,9 +46,9 @@ export function runnerSpec(
     node: "",
     kind: "MPU",
     command: PROCESS_1,
-    ports: [],
+    ports: isOpen ? [...new Set(exposedPorts ?? [])] : [],
     envs: {},
-    network: "none",
+    network: isOpen ? "open" : "none",
     limits: {
       memoryBytes: Math.min(memory, bounds.memoryBytes),
       cpus: bounds.maxCpus,

@@ -4,9 +4,11 @@ import { killPoint } from "#protocol/kill-point.ts";
 import type { WantedEnvironment } from "#protocol/pool-wire.ts";
 import {
   ImageMissing,
+  NoRunnerNetwork,
   NotStartedYet,
   type PodRuntime,
   type RunSpec,
+  type Started,
   StartFailure,
 } from "../pods/pod-runtime.ts";
 import type { PodSessions } from "../sessions/pod-sessions.ts";
@@ -73,7 +75,9 @@ export class RunnerStarter {
     book.change(record, { imageId: image.id });
     await runtime.prepare({ user, imageId: image.id });
     signal.throwIfAborted();
-    await startWhenItCan(runtime, runnerSpec(record.id, environment, image.id, bounds), signal);
+    const runner = runnerSpec(record.id, environment, image.id, bounds);
+    const { ports = [] } = await startWhenItCan(runtime, runner, signal);
+    if (ports.length > 0) book.change(record, { ports: [...ports] });
     killPoint("runners.started");
     signal.throwIfAborted();
     await testExecution(sessions, record.id, AbortSignal.any([signal, AbortSignal.timeout(TEST_MS)]));
@@ -82,11 +86,10 @@ export class RunnerStarter {
 }
 
 /** A cluster may take its time: what it waits for is the reason meanwhile. */
-async function startWhenItCan(runtime: PodRuntime, spec: RunSpec, signal: AbortSignal): Promise<void> {
+async function startWhenItCan(runtime: PodRuntime, spec: RunSpec, signal: AbortSignal): Promise<Started> {
   for (;;) {
     try {
-      await runtime.start(spec);
-      return;
+      return await runtime.start(spec);
     } catch (error) {
       if (!(error instanceof NotStartedYet)) throw error;
     }
@@ -96,6 +99,7 @@ async function startWhenItCan(runtime: PodRuntime, spec: RunSpec, signal: AbortS
 
 function reasonOf(error: unknown, image: string): unknown {
   if (error instanceof ImageMissing) return new Unfit(`the image ${image} is not onboard`, { cause: error });
+  if (error instanceof NoRunnerNetwork) return new Unfit(error.message, { cause: error });
   if (!(error instanceof StartFailure)) return error;
   const noShell = /\/bin\/bash/.test(error.message);
   return new Unfit(noShell ? `the image ${image} has no /bin/bash` : error.message, { cause: error });

@@ -1,13 +1,9 @@
 import type Docker from "dockerode";
 import type { MappedPort } from "#protocol/runners.ts";
-import type { RunSpec } from "../pod-runtime.ts";
+import { NoRunnerNetwork, type RunSpec } from "../pod-runtime.ts";
 import type { OpenNetwork } from "./container.ts";
 import { DockerNetworks, type NetworkOptions } from "./networks.ts";
-import {
-  DockerRunnerNetwork,
-  NoRunnerNetwork,
-  type RunnerNetworkOptions,
-} from "./runner-network/runner-network.ts";
+import { DockerRunnerNetwork, type RunnerNetworkOptions } from "./runner-network/runner-network.ts";
 
 /** Whether runners may have a network, and what of it the operator chose. */
 export type RunnerNetworkSettings = OpenNetwork & Pick<RunnerNetworkOptions, "checkMs" | "firewall">;

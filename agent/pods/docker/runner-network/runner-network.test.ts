@@ -9,9 +9,9 @@ import { ulid } from "ulid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeNetSpace, type NetSpace } from "#test/support/net-spaces.ts";
 import { PodRig } from "#test/support/pod-rig.ts";
-import type { RunSpec } from "../../pod-runtime.ts";
+import { NoRunnerNetwork, type RunSpec } from "../../pod-runtime.ts";
 import type { DockerRuntime } from "../runtime.ts";
-import { DockerRunnerNetwork, NoRunnerNetwork } from "./runner-network.ts";
+import { DockerRunnerNetwork } from "./runner-network.ts";
 
 const run = promisify(execFile);
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;

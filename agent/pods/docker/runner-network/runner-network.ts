@@ -3,6 +3,7 @@ import type Docker from "dockerode";
 import { Serial } from "#protocol/serial.ts";
 import { isEngineError } from "../../../engine/engine-call.ts";
 import { LABEL } from "../../labels.ts";
+import { NoRunnerNetwork } from "../../pod-runtime.ts";
 import { hostUses } from "../host-uses.ts";
 import { Firewall, type FirewallOptions } from "./firewall.ts";
 
@@ -24,11 +25,6 @@ export type RunnerNetworkOptions = {
   /** the rules could not be put in place: the runners' network is down until they are */
   onDown?(reason: string): void;
 };
-
-/** Runners with a network cannot be started: where the rules are not, no such runner is. The message is for users. */
-export class NoRunnerNetwork extends Error {
-  override readonly name = "NoRunnerNetwork";
-}
 
 /**
  * The one network of the runners that may reach public addresses: a bridge of its own, and a table of rules that holds
