@@ -43,6 +43,14 @@ export const READY_DOCUMENT: Plugin = {
   },
 };
 
+/** What dialects do on a server alone is not there at all. */
+const ON_SERVER: Plugin = {
+  name: "on-server",
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]lambdas[\\/]dialects[\\/]\w+[\\/]on-server\.ts$/ }, () => ({ contents: "" }));
+  },
+};
+
 /** The folder of each Lambda, and what went into its bundle. */
 export type Bundles<N extends string> = {
   folders: Record<N, string>;
@@ -87,7 +95,7 @@ export async function bundleLambdas(
       alias: STAND_INS,
       // a Lambda leaves no request's HTTP: it never opens a WebSocket
       external: ["ws"],
-      plugins: [READY_DOCUMENT],
+      plugins: [READY_DOCUMENT, ON_SERVER],
       legalComments: "none",
       logLevel: "warning",
       metafile: true,

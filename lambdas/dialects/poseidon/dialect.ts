@@ -6,7 +6,7 @@ import { removed } from "./removed.ts";
 import { BASE, mount, OPEN } from "./routes.ts";
 import { openUser, SETTINGS } from "./settings.ts";
 import { PoseidonTokens } from "./tokens.ts";
-import { upgrade } from "./websocket.ts";
+import { upgrade } from "./upgrade.ts";
 
 /** Poseidon's API: execution environments, runners out of prewarmed pools, their files, and live executions. */
 export const poseidon: Dialect = {

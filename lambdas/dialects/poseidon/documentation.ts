@@ -14,9 +14,9 @@ export function documentPoseidon(registry: Registry): void {
     name: "Poseidon-Token",
   });
   const shapes = shapesOf();
-  for (const [path, handles] of ROUTES) {
+  for (const [path, methods] of ROUTES) {
     const plain = path.replaceAll(/\{[^}]*\}/g, "");
-    for (const method of Object.keys(handles)) {
+    for (const method of methods) {
       const doc = ROUTE_DOCS[`${method} ${plain}`];
       if (!doc) throw new Error(`${method} ${plain} is not described`);
       registry.registerPath(routeOf(method, BASE + plain, doc, shapes));

@@ -1,20 +1,16 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { failureOf, PerigeeError } from "#protocol/errors.ts";
-import { isForeignOrigin, refuseUpgrade } from "../../live/sockets/refuse-upgrade.ts";
+import { isForeignOrigin } from "../../live/sockets/refuse-upgrade.ts";
 import { acceptUserSocket } from "../../live/sockets/user-socket.ts";
 import type { Runner } from "../../runners/runner-pools.ts";
-import type { DialectCore } from "../core.ts";
-import type { Dialect, DialectContext } from "../dialect.ts";
+import type { DialectContext } from "../dialect.ts";
 import { type Caller, callerOf } from "./caller.ts";
 import { runExecution } from "./execution.ts";
-import { notHere } from "./not-here.ts";
-import { isServed, type PoseidonCore } from "./parts.ts";
+import type { PoseidonCore } from "./parts.ts";
 import { queryValue, valueIn } from "./query.ts";
-import { errors, refusal, TEXTS } from "./refusals.ts";
+import { refusal, TEXTS } from "./refusals.ts";
 import { callerIn, runnerOf } from "./runner-of.ts";
-
-const PATH = /^\/api\/v1\/runners\/([^/?#]+)\/websocket(?:[?#]|$)/;
+import { WEBSOCKET_PATH } from "./websocket-path.ts";
 
 /** GET /runners/{id}/websocket that asks for no upgrade: refused, after what would refuse an upgrade too. */
 export async function getWebsocket(c: DialectContext, core: PoseidonCore): Promise<Response> {
@@ -24,29 +20,16 @@ export async function getWebsocket(c: DialectContext, core: PoseidonCore): Promi
   throw refusal(400, TEXTS.notAnUpgrade);
 }
 
-export const upgrade: NonNullable<Dialect["upgrade"]> = {
-  accepts: ({ method, url = "", headers }) =>
-    method === "GET" && headers.upgrade?.toLowerCase() === "websocket" && PATH.test(url),
-  handle(incoming, socket, head, core) {
-    connect(incoming, socket, head, core).catch((error: unknown) => {
-      // PerigeeErrors are answers; anything else is a fault of ours
-      if (!(error instanceof PerigeeError)) core.log.error({ err: error }, "a WebSocket failed");
-      return refuseUpgrade(socket, errors(failureOf(error)));
-    });
-  },
-};
-
 /** What is checked first is told first, and no refusal uses the execution's id up. */
-async function connect(
+export async function connect(
   incoming: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  core: DialectCore,
+  core: PoseidonCore,
 ): Promise<void> {
-  if (!isServed(core)) return refuseUpgrade(socket, notHere(core));
   const { url = "", headers } = incoming;
   const caller = await callerOf(core, (name) => headers[name] as string | undefined);
-  const runner = await runnerOf(core, caller, PATH.exec(url)![1]!);
+  const runner = await runnerOf(core, caller, WEBSOCKET_PATH.exec(url)![1]!);
   const id = await checkPermit(core, caller, runner, valueIn(url, "executionID"));
   if (headers["sec-websocket-version"] !== "13" || !headers["sec-websocket-key"]) {
     throw refusal(400, TEXTS.notAnUpgrade);
