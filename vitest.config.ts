@@ -51,6 +51,16 @@ export default defineConfig({
           sequence: { groupOrder: 4 },
         },
       },
+      {
+        // As Kabuto's: nothing of it takes the lock
+        extends: true,
+        test: {
+          name: "contract-poseidon",
+          include: ["test/contract/poseidon/*.test.ts"],
+          globalSetup: [ENGINE, "test/contract/poseidon/support/deployment.ts"],
+          sequence: { groupOrder: 5 },
+        },
+      },
       // Need a cluster, which npm run test:kubernetes brings up: one file at a time
       ...(ON_KUBERNETES
         ? (["kubernetes", "kubernetes-alone"] as const).map((name, at) => ({

@@ -18,6 +18,7 @@ import { AgentLoop } from "./loop/agent-loop.ts";
 import { openHoldings } from "./open-holdings.ts";
 import { openLive } from "./open-live.ts";
 import { openReporting } from "./open-reporting.ts";
+import { openRunners } from "./open-runners.ts";
 import { openOutgoing } from "./transfers/open-outgoing.ts";
 
 /**
@@ -40,12 +41,14 @@ export async function runAgent(
   const session = new GroundSession(ground, log);
   const doorbell = await makeDoorbell(environment, config, log);
   const holdings = await openHoldings({ data, config, database, journal, session, log });
-  const reporting = openReporting({ data, config, database, session, holdings, log });
+  const runners = openRunners({ config, database, session, holdings, log });
+  const reporting = openReporting({ data, config, database, session, holdings, runners, log });
   const live = openLive({
     ground: { url: environment.ground, token: environment.token },
     config,
     session,
     holdings,
+    ...(runners && { runners: runners.targets }),
     log,
   });
   const { volumes, pods } = holdings;
@@ -56,9 +59,14 @@ export async function runAgent(
   try {
     const unfinished = new Set(journal.open().map(({ command }) => command));
     later("the sweep of what earlier commands left", log, () => volumes.sweepIncoming(unfinished));
-    if (!(await startSession(session, journal.id, log, signal, live.features))) return;
+    // pools are kept, and end, without contact too
+    runners?.start();
+    const features = [...live.features, ...(runners?.features ?? [])];
+    if (!(await startSession(session, journal.id, log, signal, features))) return;
+    runners?.connected();
     reporting.commandLogs.start(new Set(journal.open().flatMap((one) => (one.outcome ? [] : [one.command]))));
     await holdings.startImages(signal);
+    runners?.imagesChanged();
     reporting.startPods();
     await reporting.startHeart();
     later("the first measurement", log, () => reporting.measureAll());
@@ -70,9 +78,10 @@ export async function runAgent(
       {
         session,
         journal,
-        handlers: handlersOf(holdings, reporting, jobs),
+        handlers: handlersOf(holdings, reporting, jobs, runners),
         doorbell,
-        changed: afterChange(holdings, reporting, log),
+        changed: afterChange(holdings, reporting, log, runners),
+        rung: () => runners?.rung(),
         log,
         ...openOutgoing(database, data, config.freeFloorBytes),
         jobs: config.jobs,
@@ -93,6 +102,7 @@ export async function runAgent(
   } finally {
     doorbell.close();
     await live.close();
+    await runners?.close();
     await reporting.close();
     await holdings.close();
     ground.close();

@@ -9,6 +9,7 @@ import type { Holdings } from "./open-holdings.ts";
 import type { Reporting } from "./open-reporting.ts";
 import type { OperationHandlers } from "./operation.ts";
 import { podHandlers } from "./pods/pod-handlers.ts";
+import type { Runners } from "./runners/runners.ts";
 import { volumeHandlers } from "./volumes/handlers.ts";
 import { receiveScratch } from "./volumes/scratch.ts";
 
@@ -17,6 +18,7 @@ export function handlersOf(
   { volumes, images, pods }: Holdings,
   reporting: Reporting,
   jobs: JobDeps,
+  runners: Runners | undefined,
 ): OperationHandlers {
   const { budget, commandLogs } = reporting;
   return {
@@ -29,7 +31,8 @@ export function handlersOf(
       receiveStaged: (context) =>
         receiveScratch(volumes, context, (bytes) => budget.reserve(context.command.user, bytes)),
       budget,
-      isImageInUse: async (user, name, tag) => pods.isImageInUse(user, name, tag),
+      isImageInUse: async (user, name, tag) =>
+        pods.isImageInUse(user, name, tag) || (runners?.isImageInUse(user, name, tag) ?? false),
       room: () => volumes.room(),
       measure: (directory) => volumes.measurePath(directory),
       openLog: (command) => commandLogs.open(command),
@@ -40,10 +43,18 @@ export function handlersOf(
 }
 
 /** What others look at again after an operation that succeeded. */
-export function afterChange({ images, handover, pods }: Holdings, { usage }: Reporting, log: Logger) {
+export function afterChange(
+  { images, handover, pods }: Holdings,
+  { usage }: Reporting,
+  log: Logger,
+  runners: Runners | undefined,
+) {
   return (operation: OperationName, user: string): void => {
     const of = changedBy(operation);
-    if (of.images) pods.imagesChanged();
+    if (of.images) {
+      pods.imagesChanged();
+      runners?.imagesChanged();
+    }
     if (of.usage) later("a measurement", log, () => usage.measure(user));
     if (handover && of.ownImages) {
       later("the handover of images", log, () =>

@@ -24,8 +24,8 @@ type Deps = {
  */
 export function openLive({ ground, config, session, holdings, runners, log }: Deps) {
   const { pods, sessions } = holdings;
-  const can = sessions?.features ?? [];
-  if (!sessions || can.length === 0) return { features: [], close: async () => {} };
+  const can = sessions.features;
+  if (can.length === 0) return { features: [], close: async () => {} };
   const execInPods = config.live.exec && can.includes("exec");
   const client = new LiveClient({
     ground,

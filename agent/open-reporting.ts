@@ -13,6 +13,7 @@ import { Heart } from "./reporting/heart.ts";
 import { InventoryReporter } from "./reporting/inventory-reporter.ts";
 import { PodReporter } from "./reporting/pod-reporter.ts";
 import { Usage } from "./reporting/usage.ts";
+import type { Runners } from "./runners/runners.ts";
 
 type Deps = {
   /** directory of the agent's data */
@@ -21,6 +22,8 @@ type Deps = {
   database: DatabaseSync;
   session: GroundSession;
   holdings: Holdings;
+  /** where this edge has them */
+  runners?: Runners | undefined;
   log: Logger;
 };
 
@@ -30,7 +33,7 @@ export type Reporting = ReturnType<typeof openReporting>;
  * The agent's reports to the ground other than outcomes of commands, and the byte budget of users, whose quota comes
  * with the ground's answers.
  */
-export function openReporting({ data, config, database, session, holdings, log }: Deps) {
+export function openReporting({ data, config, database, session, holdings, runners, log }: Deps) {
   const { volumes, images, runtime, pods } = holdings;
   let quota: number = LIMITS.quotaBytes;
   const inventory = new InventoryReporter({
@@ -45,7 +48,7 @@ export function openReporting({ data, config, database, session, holdings, log }
   const usage = new Usage(
     {
       users: () => volumes.users(),
-      writing: () => pods.usersWithRunningPods(),
+      writing: () => [...new Set([...pods.usersWithRunningPods(), ...(runners?.users() ?? [])])],
       measureVolumes: (user) => volumes.measure(user),
       images: async (user) => {
         const { bytes, own } = await images.holdings(user);
@@ -62,7 +65,10 @@ export function openReporting({ data, config, database, session, holdings, log }
       wrote: (user) => written.get(user) ?? 0,
       room: () => Math.min(volumes.room(), volumes.roomForEntries()),
       quota: () => budget.quota,
-      evict: async (user, why) => pods.evict(user, why),
+      evict: async (user, why) => {
+        // a runner is the sooner made anew
+        if (!(await runners?.evict(user))) pods.evict(user, why);
+      },
       measured(user) {
         inventory.changed(user, listed.get(user));
         listed.delete(user);

@@ -18,6 +18,7 @@ import { registerNodes } from "./verbs/nodes.ts";
 import { registerOperatorVerbs } from "./verbs/operator.ts";
 import { registerRm } from "./verbs/rm.ts";
 import { registerRun } from "./verbs/run.ts";
+import { registerRunners } from "./verbs/runners.ts";
 import { registerSessions } from "./verbs/sessions.ts";
 import { registerStatus } from "./verbs/status.ts";
 import { registerStop } from "./verbs/stop.ts";
@@ -49,6 +50,7 @@ export function buildProgram(): Command {
     registerExec,
     registerSessions,
     registerNodes,
+    registerRunners,
     registerVolumes,
     registerCommands,
     registerKabuto,

@@ -37,6 +37,7 @@ export function groundSettings(environment: NodeJS.ProcessEnv): GroundSettings {
 function liveAddress(text: string): string {
   const url = URL.parse(text);
   const fits = url && ["http:", "https:", "ws:", "wss:"].includes(url.protocol) && !url.search && !url.hash;
-  if (!fits || url.username) throw new Error(`PERIGEE_LIVE_URL: ${JSON.stringify(text)} is no address of a relay`);
+  if (!fits || url.username)
+    throw new Error(`PERIGEE_LIVE_URL: ${JSON.stringify(text)} is no address of a relay`);
   return text;
 }

@@ -41,9 +41,9 @@ import { Janitor } from "./janitor/janitor.ts";
 import type { Command } from "./ledger/command.ts";
 import { Ledger, type LedgerOptions } from "./ledger/ledger.ts";
 import { Runs } from "./ledger/runs.ts";
-import { CommandLogs } from "./logs/command-logs.ts";
 import { type Live, type LiveOptions, openLive } from "./live/open-live.ts";
 import { registerLiveRoutes } from "./live/routes.ts";
+import { CommandLogs } from "./logs/command-logs.ts";
 import { PodLogs } from "./logs/pod-logs.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { Doorbell } from "./ports/doorbell.ts";
@@ -321,7 +321,17 @@ export function createGround(options: GroundOptions): Ground {
   app.route("/agent", agent);
 
   const ownLimit = limitOpen(LIMITS.openPerUser);
-  for (const path of ["/uplinks", "/uplinks/*", "/commands", "/commands/*", "/edge", "/runners", "/runners/*", "/pods/*", "/sessions"]) {
+  for (const path of [
+    "/uplinks",
+    "/uplinks/*",
+    "/commands",
+    "/commands/*",
+    "/edge",
+    "/runners",
+    "/runners/*",
+    "/pods/*",
+    "/sessions",
+  ]) {
     app.use(path, requireUser({ accounts: recent, tokens }), ownLimit);
   }
   mountDialects(app, mounted, ownLimit);

@@ -88,6 +88,8 @@ export const claimedCommand = z.object({
    * edge. Commands of one claim follow the order of the answer.
    */
   order: z.tuple([z.number().int(), z.number().int()]).optional(),
+  /** signed URL of its manifest, which POST /agent/urls would answer; only with new commands */
+  manifest: z.string().optional(),
 });
 export type ClaimedCommand = z.infer<typeof claimedCommand>;
 

@@ -85,6 +85,8 @@ export async function bundleLambdas(
       mainFields: ["module", "main"],
       banner: { js: REQUIRE },
       alias: STAND_INS,
+      // a Lambda leaves no request's HTTP: it never opens a WebSocket
+      external: ["ws"],
       plugins: [READY_DOCUMENT],
       legalComments: "none",
       logLevel: "warning",

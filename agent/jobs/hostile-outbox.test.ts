@@ -1,5 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { JobRig } from "#test/support/job-rig.ts";
+import { LONG, share } from "#test/support/long-run.ts";
+
+/** Files of one outbox: with their directory all that are walked. */
+const MANY = share(99_999, 5_000);
 
 let rig: JobRig;
 beforeEach(async () => {
@@ -55,6 +59,17 @@ describe("a hostile outbox harms its own job only", () => {
     const { end } = await besideAnother(script);
     expect(end).toMatchObject({ state: "failed", reason: "ResultTooLarge", exitCode: 7 });
     expect(end.content).toBeUndefined();
+  });
+
+  test(`very many files come${LONG ? ", one more is too large" : ""}`, async () => {
+    const made = (count: number) => `cd /outbox; mkdir d; cd d; seq 1 ${count} | xargs touch`;
+    const { job, end } = await besideAnother(made(MANY));
+    expect(end).toMatchObject({ state: "done", exitCode: 0 });
+    expect(Object.keys(job.result())).toHaveLength(MANY);
+    // making them takes minutes on a busy machine
+    if (!LONG) return;
+    const { end: over } = await besideAnother(made(MANY + 1));
+    expect(over).toMatchObject({ state: "failed", reason: "ResultTooLarge", exitCode: 0 });
   });
 
   test("names of any bytes come, each under its own", async () => {

@@ -1,10 +1,9 @@
-import type { Logger } from "pino";
 import type { LegTimes } from "#protocol/leg-watch.ts";
 import type { LiveWish } from "#protocol/live.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import { LiveTraffic } from "#protocol/live-traffic.ts";
-import { Backoff } from "../backoff.ts";
 import { later } from "../background.ts";
+import { Backoff } from "../backoff.ts";
 import { type LiveSessionDeps, serveSocket } from "./live-session.ts";
 import { type LiveAddress, type LiveSocket, openLiveSocket } from "./live-socket.ts";
 

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { LiveRequest } from "#protocol/live.ts";
 import type { OpenMessage } from "#protocol/live-control.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
+import type { LiveTraffic } from "#protocol/live-traffic.ts";
 import { type PodSessions, SessionFailure } from "../sessions/pod-sessions.ts";
 import type { LiveSocket } from "./live-socket.ts";
 import type { LiveTargets, OpenTarget } from "./live-target.ts";
@@ -9,7 +10,6 @@ import { serveExec } from "./serve-exec.ts";
 import { serveFiles } from "./serve-files.ts";
 import { endOf } from "./session-ends.ts";
 import { AgentLeg } from "./session-leg.ts";
-import type { LiveTraffic } from "#protocol/live-traffic.ts";
 
 export type LiveSessionDeps = {
   sessions: PodSessions;
@@ -76,6 +76,10 @@ async function serveSession(
   }
   const target: OpenTarget = await targets.open(user, of);
   try {
+    // beside the round trip for its start
+    if (request.kind === "exec" && request.exec.terminal?.stderr === "apart") {
+      void sessions.prepare(target.run, request.exec.as);
+    }
     leg.ready();
     if (!onlyReads(request) && !(await going)) return;
     if (request.kind === "exec") {

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import { watchLeg, type LegTimes } from "#protocol/leg-watch.ts";
+import { type LegTimes, watchLeg } from "#protocol/leg-watch.ts";
 import { LIVE_EPOCH } from "#protocol/live-control.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 

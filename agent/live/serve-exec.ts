@@ -8,6 +8,8 @@ import { stopProgram } from "./stop-program.ts";
 export type ServeExecOptions = {
   /** ms that a program has to end by itself once it should (default 3 s) */
   stopMs?: number;
+  /** its time is over when this resolves, as if `limitMs` were (for tests) */
+  deadline?: Promise<void>;
 };
 
 /**
@@ -37,7 +39,9 @@ export async function serveExec(
   }
   leg.started();
   const ended = Promise.withResolvers<LiveEnd | undefined>();
-  const timer = limitMs === undefined ? undefined : setLimit(limitMs, () => ended.resolve({ type: "timeout" }));
+  const timer =
+    limitMs === undefined ? undefined : setLimit(limitMs, () => ended.resolve({ type: "timeout" }));
+  void options.deadline?.then(() => ended.resolve({ type: "timeout" }));
   whenAborted(target.ended, () => ended.resolve(endOfTarget(target.ended)));
   whenAborted(leg.gone, () => ended.resolve(undefined));
   leg.onControl((control) => {

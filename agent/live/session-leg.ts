@@ -1,6 +1,12 @@
 import type { LiveEnd, TerminalSize } from "#protocol/live.ts";
 import { LiveChannel } from "#protocol/live-channel.ts";
-import { type AgentControl, type GroundControl, groundControl, type OpenMessage, type UserSignal } from "#protocol/live-control.ts";
+import {
+  type AgentControl,
+  type GroundControl,
+  groundControl,
+  type OpenMessage,
+  type UserSignal,
+} from "#protocol/live-control.ts";
 import type { LiveSocket } from "./live-socket.ts";
 
 /** The agent's end of one session, as those who serve it see it. */

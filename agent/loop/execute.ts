@@ -49,6 +49,8 @@ export type ExecuteHooks = {
   release?(key?: string): void;
   /** it is ready for its second step: resolves when it has what that takes */
   acquire?(): Promise<void>;
+  /** when it was claimed (monotonic ms): the URL that came with it is used while that is young */
+  claimedAt?: number;
   /** the ground has refused its epoch: another agent serves the edge */
   superseded?(error: Superseded): void;
 };
@@ -167,6 +169,7 @@ function contextOf<O extends OperationName>(
     ground: session.ground,
     epoch: session.epoch,
     command,
+    ...(hooks.claimedAt !== undefined && { claimedAt: hooks.claimedAt }),
     signal,
     ...(spool && { spool }),
     outgoing,

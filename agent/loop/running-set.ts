@@ -42,6 +42,8 @@ export type RunningSetDeps = ExecuteDeps & {
 type Held = {
   readonly command: ClaimedCommand;
   readonly committed: boolean;
+  /** monotonic ms */
+  readonly claimedAt: number;
   /** undefined while it waits for resources, and once it has ended */
   running?: Running;
   /** resolves when it has what its second step takes */
@@ -237,6 +239,7 @@ export class RunningSet {
     const hooks: ExecuteHooks = {
       release,
       acquire,
+      claimedAt: held.claimedAt,
       superseded: (error) => this.#deps.failed(error),
       committed: () => queueMicrotask(() => release(EDGE_KEY)),
     };
@@ -292,7 +295,8 @@ export class RunningSet {
 }
 
 function heldOf(command: ClaimedCommand, committed: boolean): Held {
-  return { command, committed, ended: false, told: {}, later: Promise.withResolvers() };
+  const claimedAt = performance.now();
+  return { command, committed, claimedAt, ended: false, told: {}, later: Promise.withResolvers() };
 }
 
 /** What the command reads and writes in each of its steps, and whether it is to run alone. */

@@ -68,11 +68,19 @@ beforeEach(async () => {
   const { port } = server.address() as AddressInfo;
   ground = new GroundClient({ url: `http://127.0.0.1:${port}`, token: "t" });
   abort = new AbortController();
-  const command = { id: "c", user: "ann", hasFiles: true } as ClaimedCommand;
-  transfers = new Transfers({ ground, epoch: 1, command, signal: abort.signal, outgoing });
+  transfers = transfersOf({});
   await transfers.manifest();
   asked = [];
 });
+const transfersOf = (command: Partial<ClaimedCommand>, claimedAt?: number) =>
+  new Transfers({
+    ground,
+    epoch: 1,
+    command: { id: "c", user: "ann", hasFiles: true, ...command } as ClaimedCommand,
+    ...(claimedAt !== undefined && { claimedAt }),
+    signal: abort.signal,
+    outgoing,
+  });
 afterEach(async () => {
   ground.close();
   server.closeAllConnections();
@@ -86,6 +94,31 @@ async function into(n: number, start = 0): Promise<Buffer> {
   });
   return Buffer.concat(chunks);
 }
+
+describe("a manifest whose URL came with the command", () => {
+  const manifest = "/manifest";
+  const OLD_MS = 11 * 60_000;
+
+  it("is read without asking for one", async () => {
+    expect(await transfersOf({ manifest }, performance.now()).manifest()).toEqual(MANIFEST);
+    expect(asked).toEqual([]);
+  });
+
+  it("is asked for where the URL may be too old, or nobody knows how old it is", async () => {
+    for (const claimedAt of [performance.now() - OLD_MS, undefined]) {
+      asked = [];
+      expect(await transfersOf({ manifest }, claimedAt).manifest()).toEqual(MANIFEST);
+      expect(asked).toEqual(["urls"]);
+    }
+  });
+
+  it("is asked for where the URL is refused", async () => {
+    const of = transfersOf({ manifest: "/0?refused" }, performance.now());
+    answers = [status(403)];
+    expect(await of.manifest()).toEqual(MANIFEST);
+    expect(asked).toEqual(["0@0", "urls"]);
+  });
+});
 
 describe("Transfers.fetch", () => {
   it("pauses before it asks again for what broke before its first byte, and not after it", async () => {

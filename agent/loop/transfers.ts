@@ -26,6 +26,8 @@ type Of = {
   ground: GroundPort;
   epoch: number;
   command: ClaimedCommand;
+  /** when it was claimed (monotonic ms), with the URL that came with it (default: that is not used) */
+  claimedAt?: number;
   signal: AbortSignal;
   spool?: SpoolPlace;
   outgoing: OutgoingStore;
@@ -45,6 +47,9 @@ export class Transfers {
 
   constructor(of: Of) {
     this.#of = of;
+    const { command, claimedAt } = of;
+    if (command.manifest === undefined || claimedAt === undefined) return;
+    this.#urls.set("manifest", { url: command.manifest, until: claimedAt + URL_MS });
   }
 
   manifest(): Promise<StagedFile[]> {

@@ -4,19 +4,17 @@ import { type PlanInput, type PlannedRunner, planRunners, type WantedPool } from
 
 const KEYS = ["alice#0", "alice#1", "bob#0", "bob#7"];
 
-const wanted = fc
-  .uniqueArray(fc.constantFrom(...KEYS), { maxLength: 4 })
-  .chain((keys) =>
-    fc.tuple(
-      ...keys.map((key) =>
-        fc.record({
-          key: fc.constant(key),
-          generation: fc.integer({ min: 1, max: 2 }),
-          size: fc.integer({ min: 0, max: 30 }),
-        }),
-      ),
+const wanted = fc.uniqueArray(fc.constantFrom(...KEYS), { maxLength: 4 }).chain((keys) =>
+  fc.tuple(
+    ...keys.map((key) =>
+      fc.record({
+        key: fc.constant(key),
+        generation: fc.integer({ min: 1, max: 2 }),
+        size: fc.integer({ min: 0, max: 30 }),
+      }),
     ),
-  );
+  ),
+);
 const runners = fc
   .array(
     fc.record({

@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { killPoint } from "#protocol/kill-point.ts";
-import type { GroundRunner, PoolRequest, PoolResponse, RunnerReport, WantedPools } from "#protocol/pool-wire.ts";
+import type {
+  GroundRunner,
+  PoolRequest,
+  PoolResponse,
+  RunnerReport,
+  WantedPools,
+} from "#protocol/pool-wire.ts";
 import { runnerDigest } from "#protocol/runner-digest.ts";
 import { Backoff } from "../backoff.ts";
 import type { RunnerBook } from "./runner-book.ts";
@@ -42,6 +48,7 @@ export class PoolExchange {
   #full = true;
   #compared: number | undefined;
   #due = false;
+  #connected = false;
   #running: Promise<void> | undefined;
 
   constructor(deps: PoolExchangeDeps, options: PoolExchangeOptions = {}) {
@@ -54,9 +61,16 @@ export class PoolExchange {
     if (pools !== undefined && pools !== this.#deps.book.wanted.pools) this.soon();
   }
 
+  /** From now on the ground is told. @param due there is something to tell */
+  connected(due: boolean): void {
+    this.#connected = true;
+    if (due || this.#due) this.soon();
+  }
+
   /** Something has changed, or may have. */
   soon(): void {
     this.#due = true;
+    if (!this.#connected) return;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
       if (this.#due && !this.#closing.signal.aborted) this.soon();
@@ -91,7 +105,9 @@ export class PoolExchange {
     const all = book.all();
     const counted = all.filter((record) => counts(record) && !keeper.withdrawn.has(record.id));
     const changed = all.filter((record) => this.#isNews(record)).map(reportOf);
-    const withdraw = all.filter(({ id, state }) => state === "idle" && keeper.withdrawn.has(id)).map(({ id }) => id);
+    const withdraw = all
+      .filter(({ id, state }) => state === "idle" && keeper.withdrawn.has(id))
+      .map(({ id }) => id);
     const reasons = [...keeper.reasons()].map(([pool, reason]) => {
       const [user = "", environment] = pool.split("#");
       return { user, environment: Number(environment), reason: reason.slice(0, 1024) };
@@ -111,13 +127,12 @@ export class PoolExchange {
     this.#toldReasons = reasonsText;
     if (compared === this.#compared) this.#compared = undefined;
     this.#acknowledged(changed);
-    if (answer.list) this.#takeIn(answer.list, counted, full);
+    const asked = all.filter(({ id }) => withdraw.includes(id));
+    if (answer.list) this.#takeIn(answer.list, counted, asked, full);
     else this.#full = false;
-    for (const id of withdraw) {
-      const record = book.get(id);
-      // neither given back nor handed out: the digest tells
-      if (record && answer.list && !answer.list.some((one) => one.id === id)) book.end(record, "lost");
-      else if (record && !answer.list) book.end(record, "lost");
+    // Without a list the ground's digest was ours, which was without them.
+    for (const record of asked) {
+      if (!answer.list?.some(({ id }) => id === record.id)) book.end(record, "lost");
     }
     keeper.demand(answer.demand);
     if (answer.pools !== book.wanted.pools) keeper.want(await ground.wantedPools());
@@ -142,10 +157,15 @@ export class PoolExchange {
   }
 
   /** @param full the ground had our whole list: what is not in its own is gone there */
-  #takeIn(list: readonly GroundRunner[], counted: readonly RunnerRecord[], full: boolean): void {
+  #takeIn(
+    list: readonly GroundRunner[],
+    counted: readonly RunnerRecord[],
+    asked: readonly RunnerRecord[],
+    full: boolean,
+  ): void {
     const { book, now } = this.#deps;
     const there = new Map(list.map((one) => [one.id, one]));
-    for (const record of counted) {
+    for (const record of [...counted, ...asked]) {
       const one = there.get(record.id);
       if (!one) {
         if (full) book.end(record, "deleted");

@@ -44,6 +44,8 @@ export class RunnerKeeper {
   readonly #removing = new Set<string>();
   /** idle runners that the ground is to give back */
   readonly #withdrawn = new Set<string>();
+  /** an engine's event named them */
+  readonly #suspects = new Set<string>();
   readonly #working = new Set<Promise<void>>();
   #demand: { of: PoolResponse["demand"]; until: number } = { of: [], until: 0 };
   #short = new Set<string>();
@@ -51,6 +53,7 @@ export class RunnerKeeper {
   #wakeTimer: NodeJS.Timeout | undefined;
   #unwatch: (() => void) | undefined;
   #comparing: Promise<boolean> | undefined;
+  #nextComparison: Promise<boolean> | undefined;
 
   constructor(deps: RunnerKeeperDeps, options: RunnerKeeperOptions = {}) {
     this.#deps = deps;
@@ -102,8 +105,11 @@ export class RunnerKeeper {
 
   /** Why pools are smaller than wanted, by pool. */
   reasons(): Map<string, string> {
-    const reasons = new Map([...this.#short].map((pool) => [pool, `the edge runs at most ${this.#options.most} runners`]));
-    for (const [pool, reason] of this.#waits.reasons()) if (this.#deps.book.environment(pool)) reasons.set(pool, reason);
+    const reasons = new Map(
+      [...this.#short].map((pool) => [pool, `the edge runs at most ${this.#options.most} runners`]),
+    );
+    for (const [pool, reason] of this.#waits.reasons())
+      if (this.#deps.book.environment(pool)) reasons.set(pool, reason);
     return reasons;
   }
 
@@ -125,24 +131,33 @@ export class RunnerKeeper {
     this.#wakeAt(this.#waits.next());
   }
 
-  /** Compares with the engine now; what was begun before does not count. @returns whether the engine answered */
-  async compare(): Promise<boolean> {
-    await this.#comparing;
-    this.#comparing ??= compareWithEngine(this.#deps.book, this.#deps.runtime)
-      .then(
-        () => true,
-        (error: unknown) => {
-          this.#tell(error, { doing: "compare" });
-          return false;
-        },
-      )
-      .finally(() => {
-        this.#comparing = undefined;
-      });
-    const answered = await this.#comparing;
+  /** Compares with the engine; a comparison that is under way does not count. @returns whether the engine answered */
+  compare(): Promise<boolean> {
+    this.#nextComparison ??= (async () => {
+      await this.#comparing;
+      this.#nextComparison = undefined;
+      this.#comparing = this.#compareOnce();
+      return this.#comparing;
+    })();
+    return this.#nextComparison;
+  }
+
+  async #compareOnce(): Promise<boolean> {
+    const { book, runtime, changed } = this.#deps;
+    if (this.#closing.signal.aborted) return false;
+    const suspects = new Set(this.#suspects);
+    this.#suspects.clear();
+    try {
+      await compareWithEngine(book, runtime, suspects);
+    } catch (error) {
+      this.#tell(error, { doing: "compare" });
+      for (const id of suspects) this.#suspects.add(id);
+      return false;
+    }
+    if (this.#closing.signal.aborted) return false;
     this.kick();
-    if (answered) this.#deps.changed();
-    return answered;
+    changed();
+    return true;
   }
 
   async close(): Promise<void> {
@@ -150,7 +165,7 @@ export class RunnerKeeper {
     clearInterval(this.#compareTimer);
     clearTimeout(this.#wakeTimer);
     this.#unwatch?.();
-    await Promise.allSettled(this.#working);
+    await Promise.allSettled([...this.#working, this.#comparing, this.#nextComparison]);
   }
 
   #planInput(): PlanInput {
@@ -235,7 +250,9 @@ export class RunnerKeeper {
     }
     const compare = () => void this.compare();
     this.#unwatch = runtime.watch((run) => {
-      if (run === undefined || book.get(run)) compare();
+      if (run !== undefined && !book.get(run)) return;
+      if (run !== undefined) this.#suspects.add(run);
+      compare();
     });
     this.#compareTimer = setInterval(compare, this.#options.compareMs);
     compare();

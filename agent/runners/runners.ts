@@ -79,12 +79,16 @@ export class Runners {
     this.targets = new RunnerTargets({ book, changed, now });
   }
 
-  /** Takes up what an earlier life of this agent left. Call once, when there is a session with the ground. */
+  /** Takes up what an earlier life of this agent left. Call once; it needs no contact. */
   start(): void {
     this.#keeper.start();
     this.#inactivity.look();
     this.#scratch.begin();
-    if (this.#keeper.active) this.#exchange.soon();
+  }
+
+  /** There is a session with the ground. */
+  connected(): void {
+    this.#exchange.connected(this.#keeper.active);
   }
 
   /** What the ground's answer to a claim or a heartbeat says of the wanted pools. */

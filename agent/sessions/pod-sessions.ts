@@ -44,7 +44,14 @@ export interface Execution {
 /** `code` is one of LiveFailure's that a runtime can tell: GONE, FILE_UNREADABLE, COPY_FAILED, CANNOT_START, ENGINE. */
 export class SessionFailure extends Error {
   override readonly name = "SessionFailure";
-  readonly code: "GONE" | "FILE_UNREADABLE" | "COPY_FAILED" | "CANNOT_START" | "ENGINE" | "UNSUPPORTED" | "NO_END_OF_INPUT";
+  readonly code:
+    | "GONE"
+    | "FILE_UNREADABLE"
+    | "COPY_FAILED"
+    | "CANNOT_START"
+    | "ENGINE"
+    | "UNSUPPORTED"
+    | "NO_END_OF_INPUT";
   constructor(code: SessionFailure["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

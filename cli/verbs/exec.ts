@@ -93,7 +93,8 @@ function asJson(): Show {
 /** @throws CliFailure for anything but an exit */
 function exitCode(end: ExecEnd): number {
   if (end.type === "exit") return end.code;
-  if (end.type === "timeout") throw new CliFailure("TIME_LIMIT", "the time limit is over", { exit: EXIT.timeLimit });
+  if (end.type === "timeout")
+    throw new CliFailure("TIME_LIMIT", "the time limit is over", { exit: EXIT.timeLimit });
   throw new CliFailure(end.code, end.message || "the execution has ended");
 }
 

@@ -339,3 +339,38 @@ describe("commands", () => {
     expect((await stage.run(["cancel", "01C"])).code).toBe(1);
   });
 });
+
+describe("runners", () => {
+  const data = [
+    {
+      id: "0-a",
+      edge: "em1",
+      environment: 0,
+      state: "idle",
+      since: "2026-01-02T03:04:05.678Z",
+      end: null,
+      ports: [],
+    },
+    {
+      id: "0-b",
+      edge: "em1",
+      environment: 0,
+      state: "gone",
+      since: "2026-01-02T03:04:06.000Z",
+      end: "oom",
+      ports: [],
+    },
+  ];
+
+  test("lists them with their ends, and as JSON as they came", async () => {
+    stage.ground.on("GET /runners", { json: { message: "Successfully fetched runners", data } });
+    const { stdout } = await stage.run(["runners"]);
+    expect(stdout.split("\n").map((line) => line.split(/ {2,}/))).toMatchObject([
+      ["RUNNER", "ENVIRONMENT", "EDGE", "STATE", "SINCE"],
+      ["0-a", "0", "em1", "idle", "2026-01-02 03:04:05Z"],
+      ["0-b", "0", "em1", "gone (oom)", "2026-01-02 03:04:06Z"],
+      [""],
+    ]);
+    expect(JSON.parse((await stage.run(["runners", "--json"])).stdout).data).toEqual(data);
+  });
+});

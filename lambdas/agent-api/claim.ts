@@ -10,9 +10,13 @@ import type { EdgeAgent } from "../ledger/edge-agent.ts";
 import { body } from "./body.ts";
 import type { AgentApiDeps } from "./deps.ts";
 import { withSpares } from "./live-wish.ts";
+import { signFiles } from "./urls.ts";
 
 /** POST /agent/claim: of many commands with `room`, else of one. */
-export function registerClaim(app: Hono<GroundEnv>, { ledger, changes, pools, wanted }: AgentApiDeps): void {
+export function registerClaim(
+  app: Hono<GroundEnv>,
+  { ledger, changes, pools, wanted, staging }: AgentApiDeps,
+): void {
   const told = (commands: Command[], agent: EdgeAgent | undefined, written = true): wire.ClaimedCommand[] => {
     for (const command of commands) changes.changed(command.id, written ? command : undefined);
     return commands.map((command) => claimedCommand(command, agent ?? {}));
@@ -35,11 +39,13 @@ export function registerClaim(app: Hono<GroundEnv>, { ledger, changes, pools, wa
     ]);
     const live = wanted && withSpares(wish, counter);
     if (commands.length > 0) killPoint("agent.claimed");
+    const given = told(commands, agent);
+    const signed = await Promise.all(commands.map((command) => signFiles(staging, command, ["manifest"])));
     return c.json({
       ...rest,
       // read, and perhaps not written: they may have ended since
       resumed: told(resumed, agent, false),
-      commands: told(commands, agent),
+      commands: given.map((command, i) => ({ ...command, ...(signed[i] && { manifest: signed[i][0] }) })),
       lanes: ledger.widths(),
       ...(counter !== undefined && { pools: counter }),
       ...(live && { live }),

@@ -83,27 +83,48 @@ async function prepare(
     // Whoever reads pod/run's answer finds the run, though the agent's own report of it is still under way.
     await parts.runs.accepted(running.edge, running);
   }
-  const outcomeHere = await believed(parts, running, checked);
-  const content = contentOf(outcomeHere);
-  const kept = content && parts.keptContent(running);
-  if (kept !== undefined && !joined) await keepStaged(parts, running, content!, kept);
+  const outcomeHere = await believed(parts, running, checked, joined);
   const ending = await bounded(parts.staging, running, outcomeHere);
   killPoint("agent.before.report");
   return ending;
 }
 
-/** Content that is not in staging as the agent says, was put there by nobody, or by somebody else. */
+/**
+ * Content that is not in staging as the agent says, was put there by nobody, or by somebody else. What is kept is in its
+ * place afterwards. @param joined it is already
+ */
 async function believed(
-  { staging, log }: AgentApiDeps,
+  parts: AgentApiDeps,
   command: Command,
   outcome: wire.Outcome,
+  joined: boolean,
 ): Promise<wire.Outcome> {
+  const { staging, log } = parts;
   const content = contentOf(outcome);
   if (content === undefined) return outcome;
-  const found = await storedBytes(staging, command, content);
-  if (found === content.size) return outcome;
+  const kept = joined ? undefined : parts.keptContent(command);
+  // An object of its own is copied with its size: it need not be looked at before.
+  const found = await (kept === undefined || content.chunkBytes !== undefined
+    ? storedBytes(staging, command, content)
+    : bytesKept(parts, command, content, kept));
+  if (found === content.size) {
+    if (kept !== undefined && content.chunkBytes !== undefined)
+      await keepStaged(parts, command, content, kept);
+    return outcome;
+  }
+  if (kept !== undefined) await staging.remove(kept);
   log.error({ command: command.id, content, found }, "the content is not what the agent says");
   return { state: "failed", failure: INTERNAL_ERROR };
+}
+
+/** Keeps it. @returns its bytes; undefined when it is not there */
+async function bytesKept(...of: Parameters<typeof keepStaged>): Promise<number | undefined> {
+  try {
+    return await keepStaged(...of);
+  } catch (error) {
+    if (error instanceof PerigeeError && error.code === "FILE_NOT_FOUND") return undefined;
+    throw error;
+  }
 }
 
 /** What an outcome says is in staging. */

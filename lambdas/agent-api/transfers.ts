@@ -11,8 +11,8 @@ export function registerTransfers(app: Hono<GroundEnv>, parts: AgentApiDeps): vo
   const { ledger, transfers } = parts;
   app.post("/transfers", async (c) => {
     const request = await body(c, wire.transferRequest);
-    const command = await running(c, ledger, request);
-    const begun = await transfers.begin(command, request);
+    const [command, item] = await Promise.all([running(c, ledger, request), transfers.look(request.user)]);
+    const begun = await transfers.begin(command, request, { item });
     return c.json(begun satisfies z.infer<typeof wire.transferResponse>);
   });
 

@@ -5,6 +5,8 @@ import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import * as wire from "#protocol/wire.ts";
 import { downlinkKey, MANIFEST } from "../dispatch/staging-keys.ts";
 import type { GroundEnv } from "../http/env.ts";
+import type { Command } from "../ledger/command.ts";
+import type { Staging } from "../ports/staging.ts";
 import { body } from "./body.ts";
 import type { AgentApiDeps } from "./deps.ts";
 import { running } from "./running.ts";
@@ -18,13 +20,10 @@ export function registerUrls(app: Hono<GroundEnv>, parts: AgentApiDeps): void {
   app.post("/urls", async (c) => {
     const request = await body(c, wire.urlsRequest);
     const command = await running(c, ledger, request);
-    const { staged } = command;
-    if (request.get.length > 0 && staged === undefined) {
+    const get = await signFiles(staging, command, request.get);
+    if (request.get.length > 0 && !get) {
       throw new PerigeeError("INVALID_PARAMETERS", "get: the command has no files");
     }
-    const get = request.get.map((n) =>
-      staging.signGet(`${staged}${n === "manifest" ? MANIFEST : n}`, URL_SECONDS),
-    );
     const left = request.put.length > 0 ? await transferBudget.left(command) : 0;
     const put = request.put.map(({ n, maxBytes, size = 0 }) => {
       if (size > staging.signedPut.mostBytes) throw tooLargeAtOnce(staging.signedPut.mostBytes);
@@ -32,8 +31,19 @@ export function registerUrls(app: Hono<GroundEnv>, parts: AgentApiDeps): void {
       return staging.signPut(downlinkKey(command, n), URL_SECONDS, Math.min(maxBytes, left));
     });
     const { lengthNeeded } = staging.signedPut;
-    return c.json({ get: await Promise.all(get), put: await Promise.all(put), lengthNeeded });
+    return c.json({ get: get ?? [], put: await Promise.all(put), lengthNeeded });
   });
+}
+
+/** URLs by which the agent reads staged files of a command; undefined of one that has none. */
+export async function signFiles(
+  staging: Pick<Staging, "signGet">,
+  { staged }: Pick<Command, "staged">,
+  wanted: readonly ("manifest" | number)[],
+): Promise<string[] | undefined> {
+  if (staged === undefined) return undefined;
+  const keys = wanted.map((n) => `${staged}${n === "manifest" ? MANIFEST : n}`);
+  return Promise.all(keys.map((key) => staging.signGet(key, URL_SECONDS)));
 }
 
 function tooLargeAtOnce(bytes: number): PerigeeError {

@@ -14,17 +14,29 @@ export class RecentAccounts {
   readonly #users: Recent<Account | undefined>;
   readonly #edges: Recent<string>;
   readonly #agents: Recent<string | undefined>;
+  readonly #sessions: Recent<unknown>;
 
   constructor(accounts: Accounts, options: { ms: number; now: () => number }) {
     this.#accounts = accounts;
     this.#users = new Recent(options);
     this.#edges = new Recent(options);
     this.#agents = new Recent(options);
+    this.#sessions = new Recent(options);
   }
 
   /** A cached account that fails the check is read again from the store. */
   getUser(name: string, fits?: (account: Account) => boolean): Promise<Account | undefined> {
     return this.#users.get(name, () => this.#accounts.getUser(name), fits as (value: unknown) => boolean);
+  }
+
+  /** A session that a dialect keeps, by its secret's hash. */
+  session<T>(hash: string, read: () => Promise<T | undefined>): Promise<T | undefined> {
+    return this.#sessions.get(hash, read) as Promise<T | undefined>;
+  }
+
+  /** It has ended, which this process need not wait to notice. */
+  forgetSession(hash: string): void {
+    this.#sessions.forget(hash);
   }
 
   edgeOfToken(token: string): Promise<string | undefined> {
@@ -61,5 +73,9 @@ class Recent<V> {
     if (value === undefined) return value;
     this.#known.set(key, { value, at });
     return value;
+  }
+
+  forget(key: string): void {
+    this.#known.delete(key);
   }
 }

@@ -9,6 +9,7 @@ type Deps = { staging: Staging };
 /**
  * Makes one object under `key` of what the agent staged for a command, in however many objects that lies. The staged
  * one stays; doing it again changes nothing.
+ * @returns its bytes
  * @throws FILE_NOT_FOUND when it is gone
  */
 export async function keepStaged(
@@ -16,14 +17,11 @@ export async function keepStaged(
   command: Command,
   content: StagedContent,
   key: string,
-): Promise<void> {
-  if (content.chunkBytes === undefined) {
-    await deps.staging.copy(contentKey(command, content), key);
-    return;
-  }
+): Promise<number> {
+  if (content.chunkBytes === undefined) return deps.staging.copy(contentKey(command, content), key);
   const { body } = await openStaged(deps, command, content);
   try {
-    await deps.staging.put(key, body, { maxBytes: content.size });
+    return (await deps.staging.put(key, body, { maxBytes: content.size })).size;
   } finally {
     body.destroy();
   }
@@ -35,5 +33,6 @@ export async function removeKeptSource(
   command: Command,
   content: StagedContent,
 ): Promise<void> {
-  await staging.deletePrefix(contentKey(command, content));
+  const key = contentKey(command, content);
+  await (content.chunkBytes === undefined ? staging.remove(key) : staging.deletePrefix(`${key}/`));
 }

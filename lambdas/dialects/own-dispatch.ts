@@ -14,6 +14,7 @@ export function ownDispatch(dispatch: DialectCore["dispatch"], own: OwnRecords):
     run,
     reserve: (request) => dispatch.reserve(request),
     submitMany: (drafts, idempotency) => dispatch.submitMany(drafts.map(owned), idempotency),
+    submitTogether: (drafts, beside) => dispatch.submitTogether(drafts.map(owned), own.writes(beside)),
     cancel: (user, id, options) => dispatch.cancel(user, id, options),
   };
 }

@@ -50,9 +50,22 @@ export class Users {
     return clientAddress(c, { trustProxy: this.#deps.trustProxy });
   }
 
-  /** The account of this name, for a token or a session that the dialect keeps itself. */
-  find(name: string): Promise<Account | undefined> {
-    return this.#deps.recent.getUser(name);
+  /**
+   * The account of this name, for a token or a session that the dialect keeps itself. One from memory that does not
+   * fit is read again from the store.
+   */
+  find(name: string, fits?: (account: Account) => boolean): Promise<Account | undefined> {
+    return this.#deps.recent.getUser(name, fits);
+  }
+
+  /** A session that the dialect keeps, as `read` finds it, or from memory as long as an account may be. */
+  session<T>(hash: string, read: () => Promise<T | undefined>): Promise<T | undefined> {
+    return this.#deps.recent.session(hash, read);
+  }
+
+  /** A session that has ended. */
+  forgetSession(hash: string): void {
+    this.#deps.recent.forgetSession(hash);
   }
 
   /** As {@link find}, never from memory: for who removes what is of another account. */

@@ -8,6 +8,7 @@ import type { Draft, Idempotency, SubmittedMany } from "../ledger/draft.ts";
 import type { CancelOptions } from "../ledger/end.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
+import type { Write } from "../ports/ledger-store.ts";
 import type { Staging } from "../ports/staging.ts";
 import type { Allowances } from "../quotas/allowances.ts";
 import type { Changes } from "./changes.ts";
@@ -59,6 +60,12 @@ export class Dispatcher implements Dispatch {
     const [first] = submitted.commands;
     if (first) await this.#ring(first);
     return submitted;
+  }
+
+  async submitTogether(drafts: readonly Draft[], beside: readonly Write[]): Promise<Command[] | undefined> {
+    const commands = await this.#parts.ledger.submitTogether(drafts, beside);
+    if (commands?.[0]) await this.#ring(commands[0]);
+    return commands;
   }
 
   async reserve<O extends OperationName = "volume.uplink">(

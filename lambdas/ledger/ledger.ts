@@ -1,7 +1,7 @@
 import { BoundedMap } from "#protocol/bounded-map.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { Outcome, Progress } from "#protocol/wire.ts";
-import type { LedgerStore } from "../ports/ledger-store.ts";
+import type { LedgerStore, Write } from "../ports/ledger-store.ts";
 import { LaneChanges } from "./changes.ts";
 import { type Claimed, type ClaimRequest, claimMany, claimOne } from "./claim.ts";
 import type { Admission, Command } from "./command.ts";
@@ -22,6 +22,7 @@ import { type Ending, type Finished, finish, type Reported } from "./report.ts";
 import { startAgent } from "./start.ts";
 import { submit } from "./submit.ts";
 import { submitMany } from "./submit-many.ts";
+import { submitTogether } from "./submit-together.ts";
 import { expireAbandoned, resetEdge } from "./tidy.ts";
 import { extendUpload, queueStaged } from "./uploads.ts";
 
@@ -79,6 +80,16 @@ export class Ledger {
    */
   submitMany(drafts: readonly Draft[], idempotency?: Idempotency): Promise<SubmittedMany> {
     return submitMany(this.#deps, drafts, idempotency);
+  }
+
+  /**
+   * Queues commands of one user in one lane with `beside` in one transaction.
+   * @returns undefined where one transaction does not hold them
+   * @throws ConditionFailed when something was changed meanwhile
+   * @throws QUEUE_FULL, BODY_TOO_LARGE, UNSUPPORTED_OPERATION
+   */
+  submitTogether(drafts: readonly Draft[], beside: readonly Write[]): Promise<Command[] | undefined> {
+    return submitTogether(this.#deps, drafts, beside);
   }
 
   /**

@@ -48,7 +48,7 @@ export async function submitMany(
   let written: Command[] = [];
   if (!(idempotency && earlierOf(idempotency, seen[1], deps.now()))) {
     // one that is refused anyway writes nothing
-    requireAccepted(deps, current.lane, drafts, seen);
+    requireAccepted(deps, current.lane, drafts, seen[0]);
     written = await writeParts(deps, id, drafts);
   }
   killPoint("submissions.written");
@@ -109,12 +109,12 @@ function accept(
   },
 ): Change<string> {
   const { id, drafts, written, idempotency } = of;
-  const [, known] = of.seen;
+  const [agent, known] = of.seen;
   const now = deps.now();
   const earlier = idempotency && earlierOf(idempotency, known, now);
   if (earlier?.submission !== undefined) return { value: earlier.submission };
   const { user, operation } = onlyLane(drafts);
-  requireAccepted(deps, lane, drafts, of.seen);
+  requireAccepted(deps, lane, drafts, agent);
   if (written.length === 0) throw new Error("the key of an earlier submission was forgotten just now");
   const ids = written.map((command) => command.id);
   const expiresAt = now + LIMITS.historyMs;
@@ -127,7 +127,12 @@ function accept(
 }
 
 /** @throws UNSUPPORTED_OPERATION, QUEUE_FULL */
-function requireAccepted(deps: LedgerDeps, lane: Lane, drafts: readonly Draft[], [agent]: Seen): void {
+export function requireAccepted(
+  deps: LedgerDeps,
+  lane: Lane,
+  drafts: readonly Draft[],
+  agent: Item<EdgeAgent> | undefined,
+): void {
   const { user, edge, lane: name } = onlyLane(drafts);
   for (const draft of drafts) requireOperation(edge, agent?.data, draft);
   requireRoom(lane, user, deps.lanes.require(name).bounds, drafts.length);
@@ -184,7 +189,8 @@ async function queueSome({ store, changes }: LedgerDeps, lane: Lane): Promise<Ch
   return { lane: { ...next, pending }, writes, value: pending.length > 0 };
 }
 
-function onlyLane(drafts: readonly Draft[]) {
+/** Where the commands of a submission go. @throws RangeError for several lanes */
+export function onlyLane(drafts: readonly Draft[]) {
   const [first] = drafts;
   if (!first) throw new RangeError("a submission has a command at least");
   const { user, edge, lane = FIRST_LANE, operation } = first;

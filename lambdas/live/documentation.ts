@@ -7,7 +7,8 @@ import { execRequest } from "./exec-request.ts";
 
 const opened = z.object({
   url: z.string().openapi({
-    description: "address of a WebSocket with the sub-protocol `perigee.exec.v1` (docs/live.md); good for one use",
+    description:
+      "address of a WebSocket with the sub-protocol `perigee.exec.v1` (docs/live.md); good for one use",
     example: "wss://ground.example/live?ticket=Zm9yLW9uZS11c2U",
   }),
   expires_in: z.number().int().openapi({ description: "seconds for which it is good", example: 60 }),
@@ -25,7 +26,10 @@ const sessions = z.object({
       began: z.string(),
       ended: z.string().nullable(),
       end: z
-        .object({ type: z.enum(["exit", "timeout", "error"]), code: z.union([z.int(), z.enum(LIVE_FAILURES)]).optional() })
+        .object({
+          type: z.enum(["exit", "timeout", "error"]),
+          code: z.union([z.int(), z.enum(LIVE_FAILURES)]).optional(),
+        })
         .nullable(),
       bytes_in: z.int().nullable().openapi({ description: "bytes of the user" }),
       bytes_out: z.int().nullable().openapi({ description: "bytes to the user" }),

@@ -107,10 +107,12 @@ export class StoredLogs {
       throw new PerigeeError("BODY_TOO_LARGE", `A chunk of log is over ${LOG_CHUNK_BYTES} bytes`);
     }
     await this.#turns.run(prefix, async () => {
-      const chunks = await this.#chunks(prefix);
+      // Of a log that begins there is nothing: the listing that makes room for it says so.
+      const logs = seq === 0 ? await this.#staging.listNames(within) : undefined;
+      const chunks = logs && !logs.includes(name) ? [] : await this.#chunks(prefix);
       const last = chunks.at(-1);
       if (data.length === 0 || chunks.some((piece) => piece.seq >= seq)) return;
-      if (!last && !(await this.#makeRoom({ within, name, keep }))) return;
+      if (!last && !(await this.#makeRoom({ within, name, keep }, logs))) return;
       const offset = last?.end ?? 0;
       const key = prefix + chunkName(offset, seq);
       await this.#staging.put(key, data, { maxBytes: LOG_CHUNK_BYTES });
@@ -272,8 +274,8 @@ export class StoredLogs {
   }
 
   /** Before a log's first chunk: drops what is older than the newest ones. False: the log is older itself. */
-  async #makeRoom({ within, name, keep }: LogPlace): Promise<boolean> {
-    const names = [...new Set([name, ...(await this.#staging.listNames(within))])]
+  async #makeRoom({ within, name, keep }: LogPlace, logs?: string[]): Promise<boolean> {
+    const names = [...new Set([name, ...(logs ?? (await this.#staging.listNames(within)))])]
       .sort(compareKeys)
       .reverse();
     for (const old of names.slice(keep)) {

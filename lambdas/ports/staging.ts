@@ -49,6 +49,8 @@ export interface Staging {
   list(prefix: string, options?: { after?: string; limit?: number }): Promise<ListedObject[]>;
   /** Names one level under a prefix ending in `/`, without the slash, in order. */
   listNames(prefix: string): Promise<string[]>;
+  /** Deletes the object of exactly this key, and nothing else; one that is not there is no error. */
+  remove(key: string): Promise<void>;
   /**
    * Deletes every object whose key begins with `prefix`, and ends the uploads in parts of such keys; nothing
    * there is no error. End it with a slash

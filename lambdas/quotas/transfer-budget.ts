@@ -24,6 +24,9 @@ export type Transfer = {
 
 type Record = { transfers: Transfer[] };
 
+/** What was being sent for a user at a look. */
+export type TransfersSeen = Item<Record> | undefined;
+
 type Deps = {
   store: LedgerStore;
   staging: Staging;
@@ -48,11 +51,12 @@ export class TransferBudget {
 
   /** What is kept for object `n` of a command under that name. */
   async find(command: Command, n: number, transfer: string): Promise<Transfer | undefined> {
-    return (await this.#read(command.user))?.data.transfers.find(isOf(command, n, transfer));
+    return (await this.look(command.user))?.data.transfers.find(isOf(command, n, transfer));
   }
 
   /**
    * Keeps bytes for an object; one that is kept under the same name and size is found again.
+   * @param seen a {@link look} at the user's from a moment ago, which the first try goes by
    * @param begin called when it is new and there is room, at most once
    * @returns what is kept now, and what was begun before and will never be anybody's content
    * @throws QUOTA_EXCEEDED
@@ -60,12 +64,15 @@ export class TransferBudget {
   async reserve(
     command: Command,
     wanted: Pick<Transfer, "n" | "size"> & { transfer?: string },
+    seen: { item: TransfersSeen } | undefined,
     begin: () => Promise<Pick<Transfer, "partBytes" | "upload" | "transfer">>,
   ): Promise<{ kept: Transfer; abandoned: Transfer[] }> {
     const { store, now } = this.#deps;
+    let first = seen;
     let begun: Promise<Pick<Transfer, "partBytes" | "upload" | "transfer">> | undefined;
     return optimistically(async () => {
-      const item = await this.#read(command.user);
+      const { item } = first ?? { item: await this.look(command.user) };
+      first = undefined;
       const before = item?.data.transfers ?? [];
       const known = wanted.transfer && before.find(isOf(command, wanted.n, wanted.transfer));
       if (known && known.size === wanted.size) return { kept: known, abandoned: [] };
@@ -87,7 +94,7 @@ export class TransferBudget {
 
   /** Bytes that may still come down for a command's user. */
   async left(command: Command): Promise<number> {
-    const others = ((await this.#read(command.user))?.data.transfers ?? []).filter(
+    const others = ((await this.look(command.user))?.data.transfers ?? []).filter(
       (one) => one.command !== command.id,
     );
     const states = await this.#states(command.user, others);
@@ -127,7 +134,8 @@ export class TransferBudget {
     }
   }
 
-  #read(user: string): Promise<Item<Record> | undefined> {
+  /** To be read with something else, in one request: what is being sent for a user. */
+  look(user: string): Promise<TransfersSeen> {
     return this.#deps.store.get<Record>(keyOf(user));
   }
 }

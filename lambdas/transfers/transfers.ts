@@ -5,7 +5,7 @@ import { downlinkKey } from "../dispatch/staging-keys.ts";
 import type { Command } from "../ledger/command.ts";
 import { MOST_PARTS, type Part, partBytes, type SignedUpload } from "../ports/part-uploads.ts";
 import type { Staging } from "../ports/staging.ts";
-import type { Transfer, TransferBudget } from "../quotas/transfer-budget.ts";
+import type { Transfer, TransferBudget, TransfersSeen } from "../quotas/transfer-budget.ts";
 import { chunkKey, chunksOf } from "./chunk-objects.ts";
 import { crc32OfParts } from "./combine-crc32.ts";
 import { contentKey } from "./sent-object.ts";
@@ -38,8 +38,14 @@ export class Transfers {
     this.#partBytes = options.partBytes ?? LIMITS.partBytes;
   }
 
+  /** To be read with the command, in one request: what {@link begin} goes by. */
+  look(user: string): Promise<TransfersSeen> {
+    return this.#budget.look(user);
+  }
+
   /**
    * Begins to take an object, or finds it again.
+   * @param seen of the command's user, from a moment ago (default: it is read)
    * @returns where to PUT it when it is one part, or the bytes of its parts
    * @throws QUOTA_EXCEEDED, STORAGE_FULL
    */
@@ -52,17 +58,18 @@ export class Transfers {
       crc32?: string | undefined;
       named?: boolean | undefined;
     },
+    seen?: { item: TransfersSeen },
   ): Promise<{ whole: SignedUpload; content?: StagedContent } | { partBytes: number }> {
     const { n, transfer, size, crc32, named } = of;
     const partBytes = partBytesOf(size, this.#partBytes);
     if (crc32 !== undefined && size <= partBytes) {
-      await this.#reserve(command, { n, size }, async () => ({}));
+      await this.#reserve(command, { n, size }, seen, async () => ({}));
       const content = named ? { n, size, transfer } : undefined;
       const key = content ? contentKey(command, content) : downlinkKey(command, n);
       const whole = await this.#staging.parts.signWhole(key, { size, crc32 }, seconds());
       return { whole, ...(content && { content }) };
     }
-    const kept = await this.#reserve(command, { n, size, transfer }, async () => {
+    const kept = await this.#reserve(command, { n, size, transfer }, seen, async () => {
       if (partBytes < LIMITS.partBytesLeast) return { transfer, partBytes };
       const key = contentKey(command, { n, transfer });
       return {

@@ -4,7 +4,7 @@ import type { Draft } from "#lambdas/ledger/draft.ts";
 import { LaneBusy } from "#lambdas/ledger/lane-busy.ts";
 import { FIRST_LANE_OPTIONS, type LaneOptions } from "#lambdas/ledger/lane-options.ts";
 import { Ledger } from "#lambdas/ledger/ledger.ts";
-import { ITEM_BYTES, type LedgerStore } from "#lambdas/ports/ledger-store.ts";
+import { ConditionFailed, ITEM_BYTES, type LedgerStore } from "#lambdas/ports/ledger-store.ts";
 import { OPERATION_NAMES } from "#protocol/operations.ts";
 
 const AGENT = { version: "9", operations: OPERATION_NAMES as string[], features: ["grants"] };
@@ -410,6 +410,46 @@ export function lanesConformance(
         const { commands } = await ledger.submitMany([draft({ records }), draft({ records })]);
         const found = await Promise.all(ids(commands).map((sk) => store.get({ pk: "numbers", sk })));
         expect(found.map((item) => item?.data)).toEqual([1, 1]);
+      });
+    });
+
+    describe("a submission that one transaction holds", () => {
+      const key = { pk: "beside", sk: "1" };
+      const beside = (rev: number) => [{ put: { ...key, data: "written" }, if: rev }];
+      const records = ({ id }: Command) => [{ put: { pk: "numbers", sk: id, data: 1 } }];
+      const drafts = (count: number) =>
+        Array.from({ length: count }, (_, n) => draft({ input: { volume: "v", path: `f${n}` }, records }));
+
+      test("is queued in order with what is written beside it", async () => {
+        const commands = (await ledger.submitTogether(drafts(5), beside(0)))!;
+        expect(commands.map(({ input }) => (input as { path: string }).path)).toEqual(
+          Array.from({ length: 5 }, (_, n) => `f${n}`),
+        );
+        expect(ids((await ledger.lane("em1", "jobs")).queue)).toEqual(ids(commands));
+        expect((await store.get(key))?.data).toBe("written");
+        const found = await Promise.all(ids(commands).map((sk) => store.get({ pk: "numbers", sk })));
+        expect(found.map((item) => item?.data)).toEqual([1, 1, 1, 1, 1]);
+      });
+
+      test("writes nothing where it does not fit, is refused, or comes behind a change", async () => {
+        await ledger.submitMany(drafts(299));
+        const before = ids((await ledger.lane("em1", "jobs")).queue);
+        expect(await ledger.submitTogether(drafts(30), beside(0))).toBeUndefined();
+        await expect(ledger.submitTogether(drafts(2), beside(0))).rejects.toMatchObject({
+          code: "QUEUE_FULL",
+        });
+        await expect(ledger.submitTogether(drafts(1), beside(7))).rejects.toBeInstanceOf(ConditionFailed);
+        expect(ids((await ledger.lane("em1", "jobs")).queue)).toEqual(before);
+        expect(await store.get(key)).toBeUndefined();
+      });
+
+      test("by several at once on one condition is one", async () => {
+        const others = await Promise.all(Array.from({ length: 3 }, () => open()));
+        const all = await Promise.allSettled(
+          others.map((other) => other.submitTogether(drafts(2), beside(0))),
+        );
+        expect(all.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+        expect((await ledger.lane("em1", "jobs")).queue).toHaveLength(2);
       });
     });
 

@@ -100,6 +100,17 @@ export function stagingConformance(name: string, makeStaging: () => Promise<Stag
         expect(digest(await buffer(body))).toBe(digest(content));
       });
 
+      it("removes one object and no other, and nothing where there is none", async () => {
+        const prefix = fresh();
+        for (const name of ["1", "12", "1.whole", "2/1"])
+          await staging.put(`${prefix}${name}`, Buffer.from(name), ROOMY);
+        await staging.remove(`${prefix}1`);
+        for (const name of ["1", "2", "3/4"]) await staging.remove(`${prefix}${name}`);
+        const left = (await staging.list(prefix)).map(({ key }) => key.slice(prefix.length));
+        expect(left.sort()).toEqual(["1.whole", "12", "2/1"]);
+        await expect(staging.remove(prefix)).rejects.toEqual(code("INVALID_PATH"));
+      });
+
       it("has no object that was never put", async () => {
         const key = `${fresh()}1`;
         await expect(staging.get(key)).rejects.toEqual(code("FILE_NOT_FOUND"));

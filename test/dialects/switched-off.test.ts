@@ -45,6 +45,8 @@ test("an unknown name stops the server's start, and says so in one line", async 
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ended = new Promise<number | null>((end) => child.once("close", end));
-  expect(await text(child.stderr)).toBe('PERIGEE_DIALECTS: there is no dialect "emm", only em, kabuto, poseidon\n');
+  expect(await text(child.stderr)).toBe(
+    'PERIGEE_DIALECTS: there is no dialect "emm", only em, kabuto, poseidon\n',
+  );
   expect(await ended).toBe(1);
 });

@@ -102,6 +102,12 @@ describe.runIf(own)("what a cluster may lose", () => {
     const hasty = await other.runtime({ nodeLostSeconds: 2 });
     const lost = other.sh(ONCE, { pod: "lost" });
     await hasty.start(lost);
+    // And a job's: its agent has records of its own.
+    const third = await KubernetesRig.create();
+    const jobs = await third.jobs({ nodeLostSeconds: 2 });
+    const job = jobs.job("echo x > /outbox/x; echo up; sleep 1000", { kind: "MPU" });
+    const jobEnd = job.run();
+    await job.comesTo("running");
     const number = node!.name.match(/\d+$/)?.[0];
     const pid = daemons().pid(`kubelet${number}`);
     const ready = async () =>
@@ -118,12 +124,14 @@ describe.runIf(own)("what a cluster may lose", () => {
     expect(await other.lines(hasty, lost.run)).toEqual([]);
     await hasty.remove(lost.run);
     expect(await hasty.inspect(lost.run)).toBeUndefined();
+    expect(await jobEnd).toMatchObject({ state: "failed", reason: "NodeLost", exitCode: null });
+    expect(jobs.left()).toEqual({ volumes: [], kept: [] });
     goOn();
     await rig.until(ready);
     expect(stateOf(stays)).toHaveProperty("running");
     await manager.stop("ada", "stays");
     expect(await endOf(manager, stays)).toMatchObject({ exitCode: 5, reason: "Error" });
     expect(pods.read("ada-stays", "count")).toBe("x\n");
-    await other.cleanUp();
+    await Promise.all([other.cleanUp(), third.cleanUp()]);
   });
 });

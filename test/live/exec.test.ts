@@ -126,7 +126,10 @@ describe("POST /pods/{pod}/exec and /live", () => {
     });
     const { url, expires_in } = (await answer.json()) as { url: string; expires_in: number };
     expect([answer.status, expires_in]).toEqual([201, 60]);
-    expect(await refusal(url, { origin: "http://evil.example" })).toEqual({ status: 403, error: "FOREIGN_ORIGIN" });
+    expect(await refusal(url, { origin: "http://evil.example" })).toEqual({
+      status: 403,
+      error: "FOREIGN_ORIGIN",
+    });
     expect(await refusal(url, { protocols: [] })).toEqual({ status: 400, error: "INVALID_PARAMETERS" });
     const client = await connectExec(url);
     client.stdin("in");
@@ -237,7 +240,7 @@ describe("GET /agent/live", () => {
     const ws = new WebSocket(url, { headers: { authorization, "perigee-epoch": String(epoch) } });
     await once(ws, "open");
     // what an agent without a session says is none of the protocol
-    ws.send(Buffer.from("\x03{\"type\":\"ready\"}"));
+    ws.send(Buffer.from('\x03{"type":"ready"}'));
     const [code] = await once(ws, "close");
     expect(code).toBe(1002);
   });

@@ -22,17 +22,20 @@ export class JobRig {
   readonly volumes: Volumes;
   /** bytes that a user may have */
   quota = 2 ** 40;
+  readonly #over: Partial<PodManagerDeps & PodManagerOptions>;
   #manager: PodManager | undefined;
 
   static async create(): Promise<JobRig> {
     return new JobRig(await PodRig.create());
   }
 
-  private constructor(pods: PodRig) {
+  /** @param over what each of its managers has; default: busybox on the engine */
+  constructor(pods: PodRig, over: Partial<PodManagerDeps & PodManagerOptions> = {}) {
     this.pods = pods;
+    this.#over = over;
     mkdirSync(this.staging);
     this.volumes = new Volumes({
-      root: path.join(pods.directory, "agent-volumes"),
+      root: JobRig.volumesOf(pods),
       database: pods.db,
       cache: path.join(pods.directory, "hashes"),
       log: pino({ level: "silent" }),
@@ -40,19 +43,24 @@ export class JobRig {
     });
   }
 
+  /** Where the volumes of jobs are, for a runtime that has to know. */
+  static volumesOf(pods: PodRig): string {
+    return path.join(pods.directory, "agent-volumes");
+  }
+
   get staging(): string {
     return path.join(this.pods.directory, "staging");
   }
 
   get manager(): PodManager {
-    this.#manager ??= this.pods.manager();
+    this.#manager ??= this.pods.manager(this.#over);
     return this.#manager;
   }
 
   /** The agent stops, and starts again on the same disk. */
   async restart(over: Partial<PodManagerDeps & PodManagerOptions> = {}): Promise<void> {
     await this.#manager?.close();
-    this.#manager = this.pods.manager(over);
+    this.#manager = this.pods.manager({ ...this.#over, ...over });
   }
 
   deps(): JobDeps {

@@ -16,6 +16,8 @@ export type OwnDeployment = {
   url: string;
   user: Credentials;
   other: Credentials;
+  /** the ground's data */
+  data: string;
   /** Ends both and removes everything. @throws Error with their last lines when one did not end cleanly */
   stop(): Promise<void>;
 };
@@ -57,6 +59,7 @@ export async function startOwnDeployment(env: NodeJS.ProcessEnv = {}): Promise<O
       url: stack.url,
       user,
       other,
+      data,
       async stop() {
         const ended = await stack.stop();
         await clean();

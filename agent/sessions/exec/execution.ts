@@ -87,7 +87,7 @@ export class ControlledExecution implements Execution {
       while (this.#merged.open > 0 && leftMs > 0 && leftBytes > 0) {
         const closing = code !== undefined || ended;
         const before = performance.now();
-        const given = await this.#merged.take(closing ? leftMs : undefined);
+        const given = await this.#merged.take(closing ? { ms: leftMs } : {});
         if (closing) leftMs -= performance.now() - before;
         if (given === "late") break;
         if (given.value === undefined) {

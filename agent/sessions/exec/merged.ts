@@ -20,21 +20,35 @@ export class Merged<K, V> {
     void this.#pump(from, source);
   }
 
-  /** The next piece or end of any source; `late` when `ms` are over first, or it is closed. Never called twice at a time. */
-  async take(ms?: number): Promise<Given<K, V> | "late"> {
-    if (this.#waiting.length === 0 && !this.#closed) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
-      await promise;
+  /**
+   * The next piece or end of any source, or of `from` alone; `late` when `ms` are over first, or it is closed. Never
+   * called twice at a time.
+   */
+  async take({ ms, from }: { ms?: number; from?: K } = {}): Promise<Given<K, V> | "late"> {
+    let over = false;
+    const late = () => {
+      over = true;
+      this.#wake?.();
+    };
+    const timer = ms === undefined ? undefined : setTimeout(late, ms);
+    try {
+      for (;;) {
+        const at = this.#waiting.findIndex(({ given }) => from === undefined || given.from === from);
+        const [next] = at < 0 ? [] : this.#waiting.splice(at, 1);
+        if (next) {
+          if (next.given.value === undefined) this.#open--;
+          next.taken();
+          return next.given;
+        }
+        if (over || this.#closed) return "late";
+        const { promise, resolve } = Promise.withResolvers<void>();
+        this.#wake = resolve;
+        await promise;
+        this.#wake = undefined;
+      }
+    } finally {
       clearTimeout(timer);
-      this.#wake = undefined;
     }
-    const next = this.#waiting.shift();
-    if (!next) return "late";
-    if (next.given.value === undefined) this.#open--;
-    next.taken();
-    return next.given;
   }
 
   /** Nothing more is taken: the sources are let go of. */

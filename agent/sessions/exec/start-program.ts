@@ -7,7 +7,7 @@ import { ControlledExecution } from "./execution.ts";
 import { Merged } from "./merged.ts";
 import { programWords } from "./program-words.ts";
 
-/** What may come before a program is known to run; no more of it is kept. */
+/** Output that may come before a program is known to run; no more of it is read until then. */
 const FIRST_BYTES = 256 * KiB;
 
 /** Its control had ended before the program: it was started by another one's leave, or somebody killed it. */
@@ -24,7 +24,7 @@ export async function startProgram(
     control,
     signal,
     unset,
-    }: {
+  }: {
     control: Control;
     signal: AbortSignal;
     unset: readonly string[];
@@ -75,9 +75,9 @@ async function running(
   const first: OutputPiece[] = [];
   let bytes = 0;
   for (;;) {
-    const given = await merged.take();
+    const given = await merged.take(bytes < FIRST_BYTES ? {} : { from: "control" });
     signal.throwIfAborted();
-    if (given === "late") continue;
+    if (given === "late") throw new ControlLost("the streams were closed");
     if (given.value === undefined) {
       if (given.from === "control") throw new ControlLost("the control has ended");
       if (given.error !== undefined) throw given.error;
@@ -87,9 +87,7 @@ async function running(
     }
     if (given.from === "program" || given.value.stream === "stderr") {
       bytes += given.value.data.length;
-      if (bytes <= FIRST_BYTES) {
-        first.push(given.from === "control" ? asTerminal(given.value) : given.value);
-      }
+      first.push(given.from === "control" ? asTerminal(given.value) : given.value);
       continue;
     }
     const lines = control.lines.push(given.value.data);

@@ -1,9 +1,9 @@
 import { KiB } from "#protocol/limits.ts";
+import { IllegalPath } from "../../checked-path.ts";
 import type { KubernetesApi } from "../../pods/kubernetes/api.ts";
 import { KubernetesRefusal, statusOf } from "../../pods/kubernetes/errors.ts";
 import type { KubernetesNames } from "../../pods/kubernetes/names.ts";
 import type { Pod } from "../../pods/kubernetes/types.ts";
-import { IllegalPath } from "../../checked-path.ts";
 import { LABEL } from "../../pods/labels.ts";
 import type { ContainerExec, RawExec, RawSpec } from "../container-exec.ts";
 import { SessionFailure } from "../pod-sessions.ts";
@@ -62,7 +62,10 @@ export class KubernetesExec implements ContainerExec {
     if (home === undefined) {
       if (!/^[0-9A-Za-z-]{1,80}$/.test(run)) throw gone();
       const labelSelector = `${this.#names.selector},${LABEL.run}=${run}`;
-      const { items } = await this.#api.call<{ items: Pod[] }>("/api/v1/pods", { query: { labelSelector }, signal });
+      const { items } = await this.#api.call<{ items: Pod[] }>("/api/v1/pods", {
+        query: { labelSelector },
+        signal,
+      });
       const found = items.find(({ metadata }) => this.#names.runOf(metadata) === run);
       home = found?.metadata.namespace;
       if (home === undefined) throw gone();
@@ -101,7 +104,9 @@ function failureOf(error: unknown): Error {
   }
   if (error.status === 404 || NOT_RUNNING.test(error.message)) return gone(error);
   if (error.status === 403) {
-    return new SessionFailure("ENGINE", "the cluster does not let the agent execute in pods", { cause: error });
+    return new SessionFailure("ENGINE", "the cluster does not let the agent execute in pods", {
+      cause: error,
+    });
   }
   return new SessionFailure("ENGINE", `the cluster refused (status ${error.status})`, { cause: error });
 }

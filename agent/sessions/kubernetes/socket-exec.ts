@@ -1,7 +1,7 @@
 import type { WebSocket } from "ws";
 import { KiB } from "#protocol/limits.ts";
-import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import type { TerminalSize } from "#protocol/live.ts";
+import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import { cleanStartError } from "../../pods/clean-start-error.ts";
 import type { RawExec } from "../container-exec.ts";
 import { type OutputPiece, SessionFailure } from "../pod-sessions.ts";
@@ -130,7 +130,10 @@ export class SocketExec implements RawExec {
 }
 
 function noEndOfInput(): SessionFailure {
-  return new SessionFailure("NO_END_OF_INPUT", "this cluster has no end of input without a terminal (v4.channel.k8s.io)");
+  return new SessionFailure(
+    "NO_END_OF_INPUT",
+    "this cluster has no end of input without a terminal (v4.channel.k8s.io)",
+  );
 }
 
 function gone(): SessionFailure {

@@ -174,6 +174,10 @@ export class DirectoryStaging implements Staging {
     return [...new Set(names)].sort(compareKeys);
   }
 
+  async remove(key: string): Promise<void> {
+    await this.#discard(this.#objectPath(keyParts(key)));
+  }
+
   async deletePrefix(prefix: string): Promise<void> {
     const { parts, rest } = prefixParts(prefix);
     if (prefix === "") throw new PerigeeError("INVALID_PATH", "The prefix is empty");

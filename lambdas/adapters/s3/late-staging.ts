@@ -59,6 +59,10 @@ export class LateS3Staging implements Staging {
     return (await this.#staging()).listNames(prefix);
   }
 
+  async remove(key: string) {
+    return (await this.#staging()).remove(key);
+  }
+
   async deletePrefix(prefix: string) {
     return (await this.#staging()).deletePrefix(prefix);
   }

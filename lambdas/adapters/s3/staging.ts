@@ -128,6 +128,11 @@ export class S3Staging implements Staging {
     return [...names].sort(compareKeys);
   }
 
+  async remove(key: string): Promise<void> {
+    keyParts(key);
+    await this.#client.send(new DeleteObjectCommand(this.#at(key)));
+  }
+
   async deletePrefix(prefix: string): Promise<void> {
     prefixParts(prefix);
     if (prefix === "") throw new PerigeeError("INVALID_PATH", "The prefix is empty");

@@ -11,6 +11,19 @@ export function attachmentPath(name: string): string {
   throw parameterError("attachments", `${JSON.stringify(name.slice(0, 200))} ${rule}`);
 }
 
+/** No file may be where another one has a directory. @throws INVALID_PARAMETERS */
+export function requireTree(paths: readonly string[]): void {
+  const files = new Set(paths);
+  for (const path of paths) {
+    for (let end = path.indexOf("/"); end >= 0; end = path.indexOf("/", end + 1)) {
+      const directory = path.slice(0, end);
+      if (!files.has(directory)) continue;
+      const name = JSON.stringify(directory.slice(0, 200));
+      throw parameterError("attachments", `${name} cannot be both a file and a directory`);
+    }
+  }
+}
+
 function brokenRule(name: string): string | undefined {
   if (name.startsWith("/")) return "must be a relative path";
   if (name.includes("\0")) return "must not hold NUL";

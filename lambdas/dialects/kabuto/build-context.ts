@@ -3,6 +3,7 @@ import type { StagedFile } from "#protocol/operations.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { RepositoryFailed } from "../../ports/repository-fetcher.ts";
 import type { DialectCore } from "../core.ts";
+import { requireTree } from "./attachment-path.ts";
 import type { Attachment, Given } from "./parameters.ts";
 import { parameterError } from "./refusals.ts";
 import { repositoryAddress } from "./repository-address.ts";
@@ -31,6 +32,7 @@ export async function attachedContext(
   }
   const bytes = Buffer.from(dockerfile);
   if (bytes.length > DOCKERFILE_BYTES) throw tooLong();
+  requireTree([...attachments.map(({ path }) => path), DOCKERFILE]);
   const n = Math.max(-1, ...attachments.map((file) => file.n)) + 1;
   const stored = await staging.put(`${prefix}${n}`, bytes, { maxBytes: bytes.length });
   const others = attachments.filter((file) => file !== own);

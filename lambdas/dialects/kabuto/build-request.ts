@@ -18,7 +18,7 @@ import {
 } from "./build-context.ts";
 import { BUILD_LANE, SPACE } from "./lanes.ts";
 import { counterWrite, findObject, idOf, MOST, readCounter } from "./objects.ts";
-import { tidyBuilds } from "./old-builds.ts";
+import { tidyBuildsBeside } from "./old-builds.ts";
 import { ownBases } from "./own-bases.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { type Attachment, atMost, type Given, readParameters, required } from "./parameters.ts";
@@ -31,13 +31,13 @@ const NAME = 128;
 
 /** POST /image: a build, which makes an image when it succeeds. */
 export async function postImage(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   return startBuild(c, core, owner, undefined);
 }
 
 /** PUT /image/<id>: a build, which replaces the image's content when it succeeds. */
 export async function putImage(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const image = await findObject(core.records, owner.uid, "image", idOf(c.req.param("image")));
   if (!image) throw refusal(TEXTS.imageToUpdate);
   return startBuild(c, core, owner, image.data.id);
@@ -50,7 +50,6 @@ async function startBuild(
   replaces: number | undefined,
 ): Promise<Response> {
   const edge = await core.resolveEdge(owner.user, c.req.header("perigee-edge"));
-  const later = (error: unknown) => core.log.warn({ err: error }, "old builds are left for the next round");
   const reservation = await core.dispatch.reserve({
     user: owner.user,
     edge,
@@ -86,7 +85,7 @@ async function startBuild(
       const meanwhile = await record(core, replay, id, async () => [buildWrite(owner, core, build)]);
       if (meanwhile) return askedBefore(meanwhile);
       await giveBack("There is nothing to build");
-      await tidyBuilds(core, owner).catch(later);
+      await tidyBuildsBeside(core, owner, id);
       return json(answerOf(id));
     }
     const { files, dockerfile } = made;
@@ -94,7 +93,7 @@ async function startBuild(
     const build: BuildRecord = { ...base, id: command.id, ref };
     const meanwhile = await record(core, replay, build.id, () => newBuild(core, owner, build, dockerfile));
     if (meanwhile) return askedBefore(meanwhile);
-    await tidyBuilds(core, owner).catch(later);
+    await tidyBuildsBeside(core, owner, build.id);
     const input = {
       space: SPACE,
       source: { staged: true },

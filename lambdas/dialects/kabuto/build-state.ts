@@ -10,7 +10,7 @@ import { waitMs } from "./wait.ts";
 
 /** GET /image/build/<build_id>, /image/build/<build_id>/<image_id>: how a build gets on. */
 export async function getBuild(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const { user, uid } = owner;
   const image = c.req.param("image");
   if (image !== undefined && !(await findObject(core.records, uid, "image", idOf(image)))) {

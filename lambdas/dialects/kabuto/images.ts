@@ -13,7 +13,7 @@ import { textOf } from "./stored-text.ts";
 
 /** GET /image, /image/<id> */
 export async function getImages(c: DialectContext, core: DialectCore): Promise<Response> {
-  const { uid } = await ownerOf(c, core);
+  const { uid } = ownerOf(c);
   const named = c.req.param("image");
   if (named === undefined) return json(mapOf(await listObjects(core.records, uid, "image")));
   const item = await findObject(core.records, uid, "image", idOf(named));
@@ -22,7 +22,7 @@ export async function getImages(c: DialectContext, core: DialectCore): Promise<R
 
 /** DELETE /image/<id>: jobs that ran it show none; the edge removes its content. */
 export async function deleteImage(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const { records } = core;
   const id = idOf(c.req.param("image"));
   const { data: image } = await optimistically(async () => {

@@ -2,6 +2,7 @@ import { randomInt, randomUUID } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { MANIFEST } from "../../dispatch/staging-keys.ts";
 import type { DialectCore } from "../core.ts";
+import { requireTree } from "./attachment-path.ts";
 import { MOST_FILES } from "./job-bounds.ts";
 import { inboxOf } from "./kept.ts";
 import type { Owner } from "./owner.ts";
@@ -62,14 +63,34 @@ export async function extendInbox(
   const before = await listInbox(core, owner, of);
   const files = [...new Map([...before, ...added].map((file) => [file.path, file])).values()];
   if (files.length > MOST_FILES.job) throw refusal(TEXTS.tooManyFilesOfJob);
-  const list = `list-${randomUUID()}`;
+  requireTree(files.map(({ path }) => path));
   const prefix = inboxOf(owner, of.token);
-  await putJson(core, `${prefix}${list}`, files);
-  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  const attachments = await putList(core, prefix, `list-${randomUUID()}`, files);
   const stays = new Set(files.map(({ n }) => n));
   const replaced = before.filter(({ n }) => !stays.has(n)).map(({ n }) => `${prefix}${n}`);
-  if (of.attachments) replaced.push(`${prefix}${of.attachments.list}`);
-  return { attachments: { list, count: files.length, bytes }, replaced };
+  // a submission may be writing that one now
+  if (of.attachments && of.attachments.list !== MANIFEST) replaced.push(`${prefix}${of.attachments.list}`);
+  return { attachments, replaced };
+}
+
+/** Lists the files of a job that is being made, as the agent fetches them unless more are added. */
+export async function firstInbox(
+  core: Pick<DialectCore, "staging">,
+  owner: Owner,
+  token: string,
+  files: readonly Attachment[],
+): Promise<Attachments> {
+  return putList(core, inboxOf(owner, token), MANIFEST, files);
+}
+
+async function putList(
+  core: Pick<DialectCore, "staging">,
+  prefix: string,
+  list: string,
+  files: readonly Attachment[],
+): Promise<Attachments> {
+  await putJson(core, `${prefix}${list}`, files);
+  return { list, count: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) };
 }
 
 /**
@@ -83,7 +104,8 @@ export async function stageInbox(
 ): Promise<string | undefined> {
   if (!of.attachments) return undefined;
   const prefix = inboxOf(owner, of.token);
-  await putJson(core, `${prefix}${MANIFEST}`, await listInbox(core, owner, of));
+  if (of.attachments.list !== MANIFEST)
+    await putJson(core, `${prefix}${MANIFEST}`, await listInbox(core, owner, of));
   return prefix;
 }
 

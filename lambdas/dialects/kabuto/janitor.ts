@@ -12,19 +12,33 @@ const LATE_MS = 24 * 3600_000;
 /** A registered account that nobody ever logged in with goes after this long. */
 const UNUSED_MS = 7 * 24 * 3600_000;
 
+type Part = readonly [name: string, clean: (core: DialectCore) => Promise<void>];
+const PARTS: readonly Part[] = [
+  ["users", cleanUsers],
+  ["removals", finishRemovals],
+  ["kept", cleanKept],
+];
+
 /**
- * Goes round the accounts: completes submissions that a crash interrupted, and removes what no record names. Then what
- * is left of accounts that are gone. What fails for one of them keeps nobody else from theirs.
+ * Goes round the accounts: completes submissions that a crash interrupted, and removes what no record names; and what
+ * is left of accounts that are gone. What fails for one of them keeps nobody else from theirs, and where time is short
+ * each part comes first in its turn.
  */
 export async function cleanUp(core: DialectCore): Promise<void> {
-  await tried(core, () => cleanUsers(core));
-  await tried(core, () => finishRemovals(core));
-  await tried(core, () => cleanKept(core));
+  for (const [, clean] of await partsInTurn(core)) await tried(core, () => clean(core));
+}
+
+/** From behind the part that the last round began with. It is noted first: a round may be killed. */
+async function partsInTurn(core: DialectCore): Promise<readonly Part[]> {
+  if (!core.timeLeftMs) return PARTS;
+  const last = await readCursor(core, "part");
+  const first = (PARTS.findIndex(([name]) => name === last) + 1) % PARTS.length;
+  await moveCursor(core, "part", PARTS[first]![0]);
+  return [...PARTS.slice(first), ...PARTS.slice(0, first)];
 }
 
 async function cleanUsers(core: DialectCore): Promise<void> {
-  const cursor = await core.records.get<CursorRecord>(keys.cursor("users"));
-  let { after = "" } = cursor?.data ?? {};
+  let after = (await readCursor(core, "users")) ?? "";
   const users = await core.users.page({ after, limit: AT_ONCE });
   for (const account of users) {
     if (isLate(core)) break;
@@ -33,18 +47,24 @@ async function cleanUsers(core: DialectCore): Promise<void> {
       const [any] = await core.records.query({ pk: account.uid, limit: 1 });
       if (!any) return;
       // before it is begun: the next round starts behind an account that takes all the time of this one
-      await moveCursor(core, { after });
+      await moveCursor(core, "users", after);
       if (await removeUnused(core, account.name, account.uid)) return;
       await cleanUser(core, { user: account.name, uid: account.uid });
     });
   }
   // from the first one again after the last
   const isLast = users.length < AT_ONCE && after === (users.at(-1)?.name ?? after);
-  await moveCursor(core, isLast ? {} : { after });
+  await moveCursor(core, "users", isLast ? undefined : after);
 }
 
-function moveCursor(core: DialectCore, data: CursorRecord): Promise<void> {
-  return core.records.transact([{ put: { ...keys.cursor("users"), data } }]);
+async function readCursor({ records }: DialectCore, of: string): Promise<string | undefined> {
+  return (await records.get<CursorRecord>(keys.cursor(of)))?.data.after;
+}
+
+/** The next round begins behind `after`; undefined: from the beginning. */
+function moveCursor({ records }: DialectCore, of: string, after: string | undefined): Promise<void> {
+  const data: CursorRecord = after === undefined ? {} : { after };
+  return records.transact([{ put: { ...keys.cursor(of), data } }]);
 }
 
 /** @returns whether it was an account that nobody uses */
@@ -72,13 +92,23 @@ async function finishRemovals(core: DialectCore): Promise<void> {
 
 /** Objects below names whose account is another one by now, or none. */
 async function cleanKept(core: DialectCore): Promise<void> {
-  for (const user of await core.staging.listNames(`${KEPT}/`)) {
-    if (isLate(core)) return;
+  const after = await readCursor(core, "kept");
+  const names = await core.staging.listNames(`${KEPT}/`);
+  const from = names.findIndex((name) => after !== undefined && name > after);
+  const inTurn = from < 0 ? names : [...names.slice(from), ...names.slice(0, from)];
+  for (const [at, user] of inTurn.entries()) {
+    if (isLate(core)) {
+      if (at > 0) await moveCursor(core, "kept", inTurn[at - 1]!);
+      return;
+    }
     await tried(core, async () => {
       const prefix = keptPrefix(user, "kabuto");
       const uids = await core.staging.listNames(prefix);
       const uid = uids.length > 0 ? (await core.users.stored(user))?.uid : undefined;
-      for (const other of uids) if (other !== uid) await core.staging.deletePrefix(`${prefix}${other}/`);
+      const gone = uids.filter((other) => other !== uid);
+      // before it is begun, as with the accounts
+      if (gone.length > 0) await moveCursor(core, "kept", user);
+      for (const other of gone) await core.staging.deletePrefix(`${prefix}${other}/`);
     });
   }
 }

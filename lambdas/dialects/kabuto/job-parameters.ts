@@ -3,9 +3,9 @@ import { NODE_KINDS, type NodeKind } from "#protocol/names.ts";
 import type { DialectCore } from "../core.ts";
 import { commandOf } from "./command-words.ts";
 import { findObject } from "./objects.ts";
-import type { Given } from "./parameters.ts";
+import { type Given, wholeNumber } from "./parameters.ts";
 import type { ImageRecord, JobRecord, PipelineRecord } from "./records.ts";
-import { notAnInteger, parameterError, refusal, TEXTS } from "./refusals.ts";
+import { parameterError, refusal, TEXTS } from "./refusals.ts";
 import { longestMinutes } from "./settings.ts";
 import { storedText } from "./stored-text.ts";
 
@@ -52,8 +52,7 @@ function checkedCommand(command: string): string {
 }
 
 function minutesOf(text: string, most: number): number {
-  if (!/^\d{1,9}$/.test(text)) throw notAnInteger("max_duration", text);
-  const minutes = Number(text);
+  const minutes = wholeNumber("max_duration", text);
   if (minutes >= 1 && minutes <= most) return minutes;
   throw parameterError("max_duration", `must be from 1 to ${most} minutes`);
 }

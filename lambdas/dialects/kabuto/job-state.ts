@@ -13,6 +13,8 @@ export type KnownJob = {
   job: JobRecord;
   /** absent where it was deleted, or there was none */
   image?: ImageRecord | undefined;
+  /** revision of its record */
+  imageRev?: number | undefined;
   run?: RunRecord | undefined;
   /** of the run, while it has not ended */
   command?: Command | undefined;

@@ -2,18 +2,18 @@ import { randomUUID } from "node:crypto";
 import { PerigeeError } from "#protocol/errors.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { json } from "../../http/json-answer.ts";
-import type { Item, Write } from "../../ports/ledger-store.ts";
+import type { Write } from "../../ports/ledger-store.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { deleteJobs } from "./delete-jobs.ts";
-import { attachmentSink, extendInbox } from "./inbox.ts";
+import { attachmentSink, extendInbox, firstInbox } from "./inbox.ts";
 import { useAfter, useOf } from "./job-bounds.ts";
 import { imageFor, jobParameters } from "./job-parameters.ts";
 import { isBusy, type KnownJob, stateOf } from "./job-state.ts";
 import { jobsView } from "./job-view.ts";
 import { inboxOf } from "./kept.ts";
 import { jobsOf, knownJobs, knownJobsOf } from "./known-jobs.ts";
-import { counterWrite, findObject, idOf, listObjects, MOST, readCounter } from "./objects.ts";
+import { counterWrite, findObject, idOf, MOST, readCounter } from "./objects.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { type Attachment, type Given, readParameters } from "./parameters.ts";
 import { changePipeline } from "./pipeline-change.ts";
@@ -30,7 +30,7 @@ const MOST_IN_PIPELINE = 100;
 
 /** POST /pipeline/<p>/job */
 export async function postJob(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const pipeline = await findObject(core.records, owner.uid, "pipeline", idOf(c.req.param("pipeline")));
   if (!pipeline) throw refusal(TEXTS.noPipeline);
   const token = randomUUID();
@@ -38,13 +38,12 @@ export async function postJob(c: DialectContext, core: DialectCore): Promise<Res
     const { given, attachments } = await readWithFiles(c, core, owner, pipeline.data.edge, token);
     const parameters = jobParameters(given, core);
     const image = await imageFor(core, owner.uid, pipeline.data, idOf(given.get("image_id")));
-    const listed = attachments.length > 0 && (await extendInbox(core, owner, { token }, attachments));
-    const of = { id: pipeline.data.id, unknown: TEXTS.noPipeline };
+    const listed = attachments.length > 0 && (await firstInbox(core, owner, token, attachments));
     const replay = replayOf(c, core, owner.uid, { given, attachments });
-    const { answer, isNew } = await changePipeline(core, owner, of, async (current) => {
-      const earlier = await replay.find();
+    const beside = () => Promise.all([replay.find(), readCounter(core.records, owner.uid, "job")]);
+    const of = { id: pipeline.data.id, unknown: TEXTS.noPipeline, beside };
+    const { answer, isNew } = await changePipeline(core, owner, of, async (current, [earlier, counter]) => {
       if (earlier) return { pipeline: current, value: { answer: earlier, isNew: false } };
-      const counter = await readCounter(core.records, owner.uid, "job");
       if (current.jobs.length >= MOST_IN_PIPELINE) throw refusal(TEXTS.fullPipeline);
       if (counter.used >= MOST.job) throw refusal(TEXTS.tooManyJobs);
       const job: JobRecord = {
@@ -57,7 +56,7 @@ export async function postJob(c: DialectContext, core: DialectCore): Promise<Res
         maxMinutes: null,
         node: null,
         ...parameters,
-        ...(listed && { attachments: listed.attachments }),
+        ...(listed && { attachments: listed }),
       };
       const use = useAfter(counter, useOf(), useOf(job));
       const writes = [
@@ -78,24 +77,15 @@ export async function postJob(c: DialectContext, core: DialectCore): Promise<Res
 
 /** PUT /pipeline/<p>/job/<j>: files are added; one of the same name takes its place. */
 export async function putJob(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const { known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
   if (isBusy(known)) throw refusal(TEXTS.jobBusy);
   const { token, id } = known.job;
   const { given, attachments, drop } = await readWithFiles(c, core, owner, pipeline.edge, token);
-  const lists: string[] = [];
-  try {
-    const replaced = await changeJob(core, owner, { pipeline, id, given, attachments, lists });
-    for (const key of [...replaced, ...lists.slice(0, -1)])
-      await core.staging.deletePrefix(key).catch(() => undefined);
-  } catch (error) {
-    // of any other failure nobody knows whether it was written
-    if (error instanceof PerigeeError) {
-      await drop();
-      for (const key of lists) await core.staging.deletePrefix(key).catch(() => undefined);
-    }
-    throw error;
-  }
+  const changed = await changeJob(core, owner, { pipeline, id, given, attachments });
+  if (changed.refused) await drop();
+  for (const key of changed.unneeded) await core.staging.deletePrefix(key).catch(() => undefined);
+  if (changed.refused) throw changed.refused;
   return json({ id });
 }
 
@@ -104,13 +94,31 @@ type JobChange = {
   id: number;
   given: Given;
   attachments: Attachment[];
-  /** gets the lists of files that were stored, one for each try */
-  lists: string[];
 };
 
+/** `unneeded`: objects that are needed no more; `refused`: why nothing was changed. */
+type ChangedJob = { unneeded: string[]; refused?: PerigeeError };
+
+/** @throws what leaves open whether it was changed */
+async function changeJob(core: DialectCore, owner: Owner, change: JobChange): Promise<ChangedJob> {
+  // lists of files that were stored, one for each try
+  const lists: string[] = [];
+  try {
+    const replaced = await writeJob(core, owner, change, (list) => lists.push(list));
+    return { unneeded: [...replaced, ...lists.slice(0, -1)] };
+  } catch (error) {
+    if (error instanceof PerigeeError) return { unneeded: lists, refused: error };
+    throw error;
+  }
+}
+
 /** @returns the objects that are needed no more */
-async function changeJob(core: DialectCore, owner: Owner, change: JobChange): Promise<string[]> {
-  const { pipeline, id, given, attachments } = change;
+async function writeJob(
+  core: DialectCore,
+  owner: Owner,
+  { pipeline, id, given, attachments }: JobChange,
+  stored: (list: string) => void,
+): Promise<string[]> {
   const parameters = jobParameters(given, core);
   const named = given.get("image_id");
   const image = named === undefined ? undefined : await imageFor(core, owner.uid, pipeline, idOf(named));
@@ -120,7 +128,7 @@ async function changeJob(core: DialectCore, owner: Owner, change: JobChange): Pr
     if (!now) throw refusal(TEXTS.jobToUpdate);
     if (isBusy(now)) throw refusal(TEXTS.jobBusy);
     const listed = attachments.length > 0 ? await extendInbox(core, owner, now.job, attachments) : undefined;
-    if (listed) change.lists.push(`${inboxOf(owner, now.job.token)}${listed.attachments.list}`);
+    if (listed) stored(`${inboxOf(owner, now.job.token)}${listed.attachments.list}`);
     const job: JobRecord = {
       ...now.job,
       ...parameters,
@@ -137,18 +145,16 @@ async function changeJob(core: DialectCore, owner: Owner, change: JobChange): Pr
   });
 }
 
-/** GET /jobs, /pipeline/<p>/job, /pipeline/<p>/job/<j>, and with `result` its zip. */
+/** GET /pipeline/<p>/job, /pipeline/<p>/job/<j>, and with `result` its zip. */
 export async function getJobs(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const job = c.req.param("job");
   if (job === undefined) {
-    const pipelines = await pipelinesOf(c, core, owner);
-    const all = new Map(pipelines.map((pipeline) => [pipeline.id, pipeline]));
-    const jobs =
-      c.req.param("pipeline") === undefined
-        ? await listObjects(core.records, owner.uid, "job")
-        : (await Promise.all(pipelines.map((pipeline) => jobsOf(core, owner, pipeline)))).flat();
+    const item = await findObject(core.records, owner.uid, "pipeline", idOf(c.req.param("pipeline")));
+    if (!item) return json({});
+    const jobs = await jobsOf(core, owner, item.data);
     jobs.sort((a, b) => a.id - b.id);
+    const all = new Map([[item.data.id, item.data]]);
     return json(await jobsView(core, await knownJobs(core, owner, jobs, all), all));
   }
   const result = queryOf(c).has("result");
@@ -175,7 +181,7 @@ export async function getJobs(c: DialectContext, core: DialectCore): Promise<Res
 
 /** DELETE /pipeline/<p>/job/<j>: a running one is killed first. */
 export async function deleteJob(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const { known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToDelete);
   if (stateOf(known) === "in_queue") throw refusal(TEXTS.jobInQueue);
   if (known.command) await kill(core, owner, known.command.id);
@@ -194,7 +200,7 @@ export async function deleteJob(c: DialectContext, core: DialectCore): Promise<R
 
 /** GET, POST /pipeline/<p>/job/<j>/kill */
 export async function killJob(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const { known } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
   if (stateOf(known) !== "running") throw refusal(TEXTS.notRunning);
   await kill(core, owner, known.command!.id);
@@ -203,7 +209,7 @@ export async function killJob(c: DialectContext, core: DialectCore): Promise<Res
 
 /** POST /pipeline/<p>/job/<j>/cancel */
 export async function cancelJob(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const { known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
   if (!known.command) throw refusal(TEXTS.notCancellable);
   const { state } = known.command;
@@ -263,11 +269,4 @@ async function findJob(c: DialectContext, core: DialectCore, owner: Owner): Prom
   if (!pipeline || !job || job.data.pipeline !== pipeline.data.id) return undefined;
   const [known] = await knownJobs(core, owner, [job.data], new Map([[pipeline.data.id, pipeline.data]]));
   return { known: known!, pipeline: pipeline.data };
-}
-
-async function pipelinesOf(c: DialectContext, core: DialectCore, { uid }: Owner): Promise<PipelineRecord[]> {
-  const named = c.req.param("pipeline");
-  if (named === undefined) return listObjects(core.records, uid, "pipeline");
-  const item: Item<PipelineRecord> | undefined = await findObject(core.records, uid, "pipeline", idOf(named));
-  return item ? [item.data] : [];
 }

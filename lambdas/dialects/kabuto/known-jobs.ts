@@ -41,19 +41,19 @@ export async function knownJobs(
     Promise.all(ids.map((id) => findObject(core.records, uid, "image", id))),
     Promise.all(jobs.map(({ id }) => core.records.get<RunRecord>(keys.run(uid, id)))),
   ]);
-  const images = new Map(found.flatMap((item) => (item ? [[item.data.id, item.data] as const] : [])));
+  const images = new Map(found.flatMap((item) => (item ? [[item.data.id, item] as const] : [])));
   return Promise.all(
     jobs.map(async (stored, n) => {
-      const image = images.get(stored.image ?? 0);
+      const { data: image, rev: imageRev } = images.get(stored.image ?? 0) ?? {};
       const job = { ...stored, image: image?.id ?? null };
       const run = runs[n]?.data;
       const pending = isPending(pipelines.get(job.pipeline), job, run);
       const command = await liveCommand(core, user, run);
       // ended since, or without this dialect's records
       if (run && command && isTerminal(command.state)) {
-        return { job, image, run: { ...run, end: runEndOf(run, command) }, pending };
+        return { job, image, imageRev, run: { ...run, end: runEndOf(run, command) }, pending };
       }
-      return { job, image, run, pending, command };
+      return { job, image, imageRev, run, pending, command };
     }),
   );
 }

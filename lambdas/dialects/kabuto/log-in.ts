@@ -2,19 +2,21 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { json } from "../../http/json-answer.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
+import { rememberOwner } from "./owner.ts";
 import { readParameters, required } from "./parameters.ts";
 import { keys, type LoginRecord } from "./records.ts";
-import { endSession, openSession, userOfSession } from "./sessions.ts";
+import { accountOfSession, endSession, openSession } from "./sessions.ts";
 
-const COOKIE = /(?:^|;)\s*session=([A-Za-z0-9_-]{43})\s*(?=;|$)/g;
+/** Some clients quote a cookie's value. */
+const COOKIE = /(?:^|;)\s*session=("?)([A-Za-z0-9_-]{43})\1\s*(?=;|$)/g;
 
 /** Who asks: by the cookie of a log-in, or an access token of Perigee's. @throws UNAUTHORIZED */
 export async function authenticate(c: DialectContext, core: DialectCore): Promise<string> {
   for (const cookie of cookiesOf(c)) {
-    const user = await userOfSession(core, cookie);
-    if (user !== undefined) return user;
+    const account = await accountOfSession(core, cookie);
+    if (account) return rememberOwner(c, account);
   }
-  return (await core.users.ofBearer(c)).name;
+  return rememberOwner(c, await core.users.ofBearer(c));
 }
 
 /** POST /login: the one answer that sets the cookie. */
@@ -40,7 +42,7 @@ export async function logOut(c: DialectContext, core: DialectCore): Promise<Resp
 
 /** Some send a cookie of the same name of another path beside ours. */
 function cookiesOf(c: DialectContext): string[] {
-  return [...(c.req.header("cookie") ?? "").matchAll(COOKIE)].map(([, value]) => value!).slice(0, 5);
+  return [...(c.req.header("cookie") ?? "").matchAll(COOKIE)].map(([, , value]) => value!).slice(0, 5);
 }
 
 function wrong(): PerigeeError {

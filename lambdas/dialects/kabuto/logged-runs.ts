@@ -11,7 +11,7 @@ export type LoggedJob = { user: string; job: number; runs: LoggedRun[] };
 
 /** The runs of the job in the path, the older one first. @throws a refusal for an unknown job */
 export async function loggedJob(c: DialectContext, core: DialectCore): Promise<LoggedJob> {
-  const { user, uid } = await ownerOf(c, core);
+  const { user, uid } = ownerOf(c);
   const item = await findObject(core.records, uid, "job", idOf(c.req.param("job")));
   if (!item) throw refusal(TEXTS.noJob);
   const job = item.data.id;

@@ -1,23 +1,19 @@
-import { Readable } from "node:stream";
-import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { jobRows, type Row } from "./job-rows.ts";
 import { countedLogs } from "./log-size.ts";
 import { loggedJob } from "./logged-runs.ts";
-import { readParameters } from "./parameters.ts";
+import { type Given, readParameters, wholeNumber } from "./parameters.ts";
 import { queryOf } from "./query.ts";
-import { notAnInteger, parameterError, refusal, TEXTS } from "./refusals.ts";
+import { parameterError, refusal, TEXTS } from "./refusals.ts";
+import { streamed } from "./streamed.ts";
 import { waitMs } from "./wait.ts";
-
-/** Bytes that are sent at once. */
-const PIECE_BYTES = 64 * 1024;
 
 /** GET /execution/<job>/logs, /execution/<job>/logs/<log_id>: rows after the last one that the client has. */
 export async function getLogs(c: DialectContext, core: DialectCore): Promise<Response> {
   const job = await loggedJob(c, core);
   const from = c.req.param("log") ?? "0";
-  if (!/^\d{1,16}$/.test(from)) throw refusal(TEXTS.logId);
+  if (!/^\d+$/.test(from)) throw refusal(TEXTS.logId);
   const asked = queryOf(c).get("limit") ?? "";
   const limit = /^[1-9]\d{0,8}$/.test(asked) ? Number(asked) : Number.POSITIVE_INFINITY;
   const logs = countedLogs(core);
@@ -25,15 +21,15 @@ export async function getLogs(c: DialectContext, core: DialectCore): Promise<Res
   const headers = { "content-type": "application/json" };
   // what is wrong is told while a status can be
   const first = await rows.next();
-  return answer(c, core, jsonOf(first, rows), { ...headers, "x-log-size": String(await logs.size(job)) });
+  return streamed(c, core, jsonOf(first, rows), { ...headers, "x-log-size": String(await logs.size(job)) });
 }
 
 /** POST /execution/<job>/logs: the same rows as a text, or a part of it. */
 export async function postLogs(c: DialectContext, core: DialectCore): Promise<Response> {
   const job = await loggedJob(c, core);
   const { given } = await readParameters(c);
-  const start = wholeNumber("start_byte", given.get("start_byte"));
-  const size = wholeNumber("size", given.get("size"));
+  const start = bytesOf(given, "start_byte");
+  const size = bytesOf(given, "size");
   const total = await countedLogs(core).size(job);
   const headers = {
     "content-type": "text/plain; charset=utf-8",
@@ -41,20 +37,7 @@ export async function postLogs(c: DialectContext, core: DialectCore): Promise<Re
     "x-log-size": String(total),
   };
   const end = size === 0 ? Number.POSITIVE_INFINITY : start + size;
-  return answer(c, core, start >= total ? [] : textOf(jobRows(core, job), start, end), headers);
-}
-
-function answer(
-  c: DialectContext,
-  core: DialectCore,
-  text: AsyncIterable<Buffer> | Iterable<Buffer>,
-  headers: Record<string, string>,
-): Response {
-  const all = { ...headers, ...SAFE_HEADERS };
-  if (c.req.method === "HEAD") return new Response(null, { headers: all });
-  const body = Readable.from(inPieces(text), { objectMode: false });
-  body.once("error", (error) => core.log.error({ err: error }, "a log was cut"));
-  return new Response(Readable.toWeb(body) as ReadableStream<Uint8Array>, { headers: all });
+  return streamed(c, core, start >= total ? [] : textOf(jobRows(core, job), start, end), headers);
 }
 
 async function* jsonOf(first: IteratorResult<Row>, rest: AsyncIterable<Row>): AsyncGenerator<Buffer> {
@@ -79,24 +62,8 @@ async function* textOf(rows: AsyncIterable<Row>, start: number, end: number): As
   }
 }
 
-/** Small pieces together: rows may be millions. */
-async function* inPieces(text: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer> {
-  let held: Buffer[] = [];
-  let bytes = 0;
-  for await (const piece of text) {
-    held.push(piece);
-    bytes += piece.length;
-    if (bytes < PIECE_BYTES) continue;
-    yield Buffer.concat(held);
-    held = [];
-    bytes = 0;
-  }
-  if (bytes > 0) yield Buffer.concat(held);
-}
-
-function wholeNumber(name: string, text = "0"): number {
-  if (!/^[+-]?\d{1,16}$/.test(text.trim())) throw notAnInteger(name, text);
-  const value = Number(text);
+function bytesOf(given: Given, name: string): number {
+  const value = wholeNumber(name, given.get(name) ?? "0");
   if (value < 0) throw parameterError(name, "must not be negative");
   return value;
 }

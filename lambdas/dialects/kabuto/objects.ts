@@ -39,19 +39,28 @@ export async function listObjects<K extends Kind>(
   return items.map(({ data }) => data);
 }
 
-/** Records read at once by {@link recordsOf}. */
-const PAGE = 500;
+/** Records read at once by {@link pagesOf}. */
+export const PAGE = 500;
 
-/** All records of a user whose sort keys begin with `prefix`, in their order, read a page at a time. */
+/** All records of a user whose sort keys begin with `prefix`, in their order. */
 export async function* recordsOf<T>(
   records: OwnRecords,
   uid: string,
   prefix: string,
 ): AsyncGenerator<Item<T>> {
+  for await (const page of pagesOf<T>(records, uid, prefix)) yield* page;
+}
+
+/** As {@link recordsOf}, as they are read: the last page may be empty. */
+export async function* pagesOf<T>(
+  records: OwnRecords,
+  uid: string,
+  prefix: string,
+): AsyncGenerator<Item<T>[]> {
   for (let after: string | undefined; ; ) {
     const of = { pk: uid, prefix, limit: PAGE, ...(after !== undefined && { after }) };
     const page = await records.query<T>(of);
-    yield* page;
+    yield page;
     if (page.length < PAGE) return;
     after = page.at(-1)!.sk;
   }

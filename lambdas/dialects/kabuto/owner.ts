@@ -1,14 +1,20 @@
-import { PerigeeError } from "#protocol/errors.ts";
-import type { DialectCore } from "../core.ts";
+import type { Account } from "../../auth/accounts.ts";
 import type { DialectContext } from "../dialect.ts";
 
 /** Whose objects a request is about. */
 export type Owner = { user: string; uid: string };
 
-/** @throws UNAUTHORIZED when the user was removed meanwhile */
-export async function ownerOf(c: DialectContext, core: DialectCore): Promise<Owner> {
-  const user = c.get("user");
-  const account = await core.users.find(user);
-  if (!account) throw new PerigeeError("UNAUTHORIZED", "The user was removed");
-  return { user, uid: account.uid };
+const owners = new WeakMap<DialectContext, Owner>();
+
+/** Notes who asks, so that no request reads the account twice. @returns the account's name */
+export function rememberOwner(c: DialectContext, { name: user, uid }: Account): string {
+  owners.set(c, { user, uid });
+  return user;
+}
+
+/** Who asks, as the authentication found out. */
+export function ownerOf(c: DialectContext): Owner {
+  const owner = owners.get(c);
+  if (!owner) throw new Error("the route has no authentication");
+  return owner;
 }

@@ -7,9 +7,9 @@ import { type FormOptions, type ReceivedFile, receiveForm } from "../../http/mul
 import { collectBody, isJson } from "../../http/read-body.ts";
 import type { StoredObject } from "../../ports/staging.ts";
 import type { DialectContext } from "../dialect.ts";
-import { attachmentPath } from "./attachment-path.ts";
+import { attachmentPath, requireTree } from "./attachment-path.ts";
 import { queryOf } from "./query.ts";
-import { parameterError } from "./refusals.ts";
+import { notAnInteger, parameterError } from "./refusals.ts";
 
 /** What a request gives, by name: the first value that is not empty counts. */
 export type Given = ReadonlyMap<string, string>;
@@ -63,6 +63,12 @@ export function required<N extends string>(given: Given, names: readonly N[]): R
   return Object.fromEntries(names.map((name) => [name, given.get(name)!])) as Record<N, string>;
 }
 
+/** A parameter that is a whole number, as Python reads one; over 2^53 it is not exact. @throws INVALID_PARAMETERS */
+export function wholeNumber(name: string, text: string): number {
+  if (/^\s*[+-]?\d+\s*$/.test(text)) return Number(text);
+  throw notAnInteger(name, text);
+}
+
 /** @throws INVALID_PARAMETERS when a value has more characters */
 export function atMost(name: string, value: string, characters: number): string {
   if ([...value].length <= characters) return value;
@@ -70,7 +76,8 @@ export function atMost(name: string, value: string, characters: number): string 
 }
 
 function add(to: Map<string, string>, name: string, value: string): void {
-  if (value !== "" && !to.has(name)) to.set(name, value);
+  // half of a surrogate pair, which JSON can say, is no text that could be stored or run
+  if (value !== "" && !to.has(name)) to.set(name, value.toWellFormed());
 }
 
 function addForm(to: Map<string, string>, form: URLSearchParams): void {
@@ -104,6 +111,9 @@ async function readMultipart(
   const body = bodyStream(c);
   if (!body) return [];
   const tooLarge = () => new PerigeeError("BODY_TOO_LARGE", "The body is too large");
+  const bodyBytes = sink ? FILES_BYTES + 16 * MiB : LIMITS.bodyBytes;
+  // a client that asks before it sends is told so
+  if (Number(c.req.header("content-length") ?? 0) > bodyBytes) throw tooLarge();
   let fieldBytes = 0;
   let counts = true;
   /** the name of each file's part */
@@ -132,7 +142,7 @@ async function readMultipart(
     most: {
       files: MOST_FILES,
       bytes: sink ? FILES_BYTES : LIMITS.bodyBytes,
-      bodyBytes: sink ? FILES_BYTES + 16 * MiB : LIMITS.bodyBytes,
+      bodyBytes,
       fieldBytes: LIMITS.bodyBytes,
     },
     ...(sink && { allowance: sink.allowance }),
@@ -141,5 +151,6 @@ async function readMultipart(
   if (!sink) return [];
   const byPath = new Map<string, ReceivedFile<StoredObject>>();
   for (const file of files) if (file.field === "attachments") byPath.set(attachmentPath(file.name), file);
+  requireTree([...byPath.keys()]);
   return [...byPath].map(([path, { n, size, xxh64 }]) => ({ n, path, size, xxh64 }));
 }

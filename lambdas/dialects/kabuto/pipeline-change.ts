@@ -10,21 +10,23 @@ import { completeSubmission } from "./submissions.ts";
 /**
  * Changes a pipeline, or jobs of it. Each change writes the pipeline's record, on condition of what was read: so they
  * follow one another, and none falls between the decision of a submission and its commands.
+ * @param of `beside` is what the change needs too: read with the pipeline, in one request
  * @param change decides only: it is called again when another change was faster
  * @throws `unknown` as a refusal when there is no such pipeline
  */
-export function changePipeline<T>(
+export function changePipeline<T, B = undefined>(
   core: DialectCore,
   owner: Owner,
-  of: { id: number | undefined; unknown: string },
+  of: { id: number | undefined; unknown: string; beside?: () => Promise<B> },
   change: (
     pipeline: PipelineRecord,
+    beside: B,
   ) => Promise<{ pipeline: PipelineRecord | null; writes?: Write[]; value: T }>,
 ): Promise<T> {
   return optimistically(async () => {
-    const item = await settledPipeline(core, owner, of.id);
+    const [item, beside] = await Promise.all([settledPipeline(core, owner, of.id), of.beside?.()]);
     if (!item) throw refusal(of.unknown);
-    const { pipeline, writes = [], value } = await change(item.data);
+    const { pipeline, writes = [], value } = await change(item.data, beside as B);
     const key = keys.object(owner.uid, "pipeline", item.data.id);
     const write: Write = pipeline
       ? { put: { ...key, data: pipeline }, if: item.rev }

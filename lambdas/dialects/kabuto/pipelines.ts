@@ -20,7 +20,7 @@ const NAME = 128;
 
 /** POST /pipeline */
 export async function postPipeline(c: DialectContext, core: DialectCore): Promise<Response> {
-  const { user, uid } = await ownerOf(c, core);
+  const { user, uid } = ownerOf(c);
   const { given } = await readParameters(c);
   const name = atMost("name", required(given, ["name"]).name, NAME);
   const onFailure = onFailureOf(given) ?? "continue";
@@ -44,7 +44,7 @@ export async function postPipeline(c: DialectContext, core: DialectCore): Promis
 
 /** GET /pipeline, /pipeline/<id> */
 export async function getPipelines(c: DialectContext, core: DialectCore): Promise<Response> {
-  const { uid } = await ownerOf(c, core);
+  const { uid } = ownerOf(c);
   const named = c.req.param("pipeline");
   if (named === undefined) return json(mapOf(await listObjects(core.records, uid, "pipeline")));
   const item = await findObject(core.records, uid, "pipeline", idOf(named));
@@ -53,7 +53,7 @@ export async function getPipelines(c: DialectContext, core: DialectCore): Promis
 
 /** DELETE /pipeline/<id>: with its jobs. */
 export async function deletePipeline(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const of = { id: idOf(c.req.param("pipeline")), unknown: TEXTS.pipelineToDelete };
   for (;;) {
     // as many jobs as a transaction holds; the pipeline goes with the last of them
@@ -75,7 +75,7 @@ export async function deletePipeline(c: DialectContext, core: DialectCore): Prom
 
 /** PUT /pipeline/<id>: name, then removal, then order. */
 export async function putPipeline(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const id = idOf(c.req.param("pipeline"));
   const of = { id, unknown: TEXTS.imageToUpdate };
   if (!(await findObject(core.records, owner.uid, "pipeline", id))) throw refusal(of.unknown);
@@ -101,15 +101,17 @@ export async function putPipeline(c: DialectContext, core: DialectCore): Promise
 
 /** POST /pipeline/<id>/submit */
 export async function postSubmit(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
+  const item = await findObject(core.records, owner.uid, "pipeline", idOf(c.req.param("pipeline")));
+  if (!item) throw refusal(TEXTS.noPipeline);
   const { given } = await readParameters(c);
   const replay = replayOf(c, core, owner.uid, { given });
-  return json(await submitPipeline(core, owner, idOf(c.req.param("pipeline")), replay));
+  return json(await submitPipeline(core, owner, item, replay));
 }
 
 /** POST /pipeline/<id>/cancel: every queued or running job of it. */
 export async function postCancel(c: DialectContext, core: DialectCore): Promise<Response> {
-  const owner = await ownerOf(c, core);
+  const owner = ownerOf(c);
   const item = await findObject(core.records, owner.uid, "pipeline", idOf(c.req.param("pipeline")));
   if (!item) throw refusal(TEXTS.noPipeline);
   for (const { command } of (await knownJobsOf(core, owner, item.data)).reverse()) {

@@ -102,7 +102,7 @@ async function loginWrites(
 /** Is what it stands for an account that is still there? */
 async function isTaken(core: DialectCore, item: Item<LoginRecord> | undefined): Promise<boolean> {
   if (!item) return false;
-  return (await core.users.find(item.data.user))?.uid === item.data.uid;
+  return (await core.users.stored(item.data.user))?.uid === item.data.uid;
 }
 
 /** @returns whether the address may register once more now */

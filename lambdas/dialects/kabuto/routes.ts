@@ -3,6 +3,7 @@ import type { GroundEnv } from "../../http/env.ts";
 import { json } from "../../http/json-answer.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
+import { getAllJobs } from "./all-jobs.ts";
 import { postImage, putImage } from "./build-request.ts";
 import { getBuild } from "./build-state.ts";
 import { deleteImage, getImages } from "./images.ts";
@@ -42,7 +43,7 @@ export const ROUTES: readonly (readonly [path: string, handles: Readonly<Record<
   ["/pipeline/:pipeline/job/:job", { GET: getJobs, PUT: putJob, DELETE: deleteJob }],
   ["/pipeline/:pipeline/job/:job/kill", { GET: killJob, POST: killJob }],
   ["/pipeline/:pipeline/job/:job/cancel", { POST: cancelJob }],
-  ["/jobs", { GET: getJobs }],
+  ["/jobs", { GET: getAllJobs }],
   ["/execution/:job/logs", { GET: getLogs, POST: postLogs }],
   ["/execution/:job/logs/:log", { GET: getLogs }],
 ];

@@ -27,20 +27,26 @@ export async function openSession({ records, now }: Deps, account: Account): Pro
   return cookie;
 }
 
-/** The user of a session that has not ended: by itself, by a log-out, a new password or the user's removal. */
-export async function userOfSession(
+/** Whose session it is, if it has not ended: by itself, by a log-out, a new password or the user's removal. */
+export async function accountOfSession(
   { records, users, now }: Deps,
   cookie: string,
-): Promise<string | undefined> {
-  const item = await records.get<SessionRecord>(keys.session(hashOf(cookie)));
-  if (!item || now() - item.data.at >= SESSION_MS) return undefined;
-  const { user, uid, generation } = item.data;
-  const account = await users.find(user);
-  return account?.uid === uid && account.generation === generation ? user : undefined;
+): Promise<Account | undefined> {
+  const hash = hashOf(cookie);
+  const session = await users.session(
+    hash,
+    async () => (await records.get<SessionRecord>(keys.session(hash)))?.data,
+  );
+  if (!session || now() - session.at >= SESSION_MS) return undefined;
+  const { user, uid, generation } = session;
+  const isMeant = (account: Account) => account.uid === uid && account.generation === generation;
+  const account = await users.find(user, isMeant);
+  return account && isMeant(account) ? account : undefined;
 }
 
-export async function endSession({ records }: Deps, cookie: string): Promise<void> {
+export async function endSession({ records, users }: Deps, cookie: string): Promise<void> {
   const hash = hashOf(cookie);
+  users.forgetSession(hash);
   const item = await records.get<SessionRecord>(keys.session(hash));
   if (!item) return;
   const { uid, at } = item.data;

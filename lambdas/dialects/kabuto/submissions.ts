@@ -3,8 +3,8 @@ import type { JobRun } from "#protocol/job-run.ts";
 import { inSpace } from "#protocol/names.ts";
 import type { Draft } from "../../ledger/draft.ts";
 import { ulid } from "../../ledger/ulid.ts";
-import type { Write } from "../../ports/ledger-store.ts";
-import { optimistically } from "../../ports/optimistically.ts";
+import type { Item, Write } from "../../ports/ledger-store.ts";
+import { type OptimisticOptions, optimistically } from "../../ports/optimistically.ts";
 import type { DialectCore } from "../core.ts";
 import { commandOf } from "./command-words.ts";
 import { stageInbox } from "./inbox.ts";
@@ -14,7 +14,7 @@ import { knownJobsOf } from "./known-jobs.ts";
 import { JOB_LANE, SPACE } from "./lanes.ts";
 import { findObject } from "./objects.ts";
 import type { Owner } from "./owner.ts";
-import { keys, type OfCommand, type PipelineRecord, type RunRecord } from "./records.ts";
+import { type ImageRecord, keys, type OfCommand, type PipelineRecord, type RunRecord } from "./records.ts";
 import { refusal, TEXTS } from "./refusals.ts";
 import type { Replay } from "./replay.ts";
 import { removeEarlierResults } from "./results.ts";
@@ -24,23 +24,28 @@ import { textOf } from "./stored-text.ts";
 /** A job's runs, so that the ids of its log rows stay exact in JSON. */
 const MOST_RUNS = 4_096;
 const MINUTE_MS = 60_000;
+/** Jobs that are tried in one transaction: it holds three records of each, and what is beside them. */
+const MOST_TOGETHER = 6;
+/** The lane that it is decided by is changed by everybody on the edge. */
+const RACES: OptimisticOptions = { attempts: 101, pauseMs: (n) => Math.min(200, 2 ** (n - 1)) };
 
 /**
- * Submits the jobs of a pipeline that are neither queued nor running. What is decided is written into the pipeline's
- * record; its commands follow under an Idempotency-Key of the submission's own, so that whoever comes next completes
- * what a crash interrupted, and nothing twice.
+ * Submits the jobs of a pipeline that are neither queued nor running: in one transaction, where that holds them all.
+ * Else what is decided is written into the pipeline's record; its commands follow under an Idempotency-Key of the
+ * submission's own, so that whoever comes next completes what a crash interrupted, and nothing twice.
+ * @param read the pipeline as the request has read it
  * @returns every job of the pipeline with its state
  */
 export async function submitPipeline(
   core: DialectCore,
   owner: Owner,
-  id: number | undefined,
+  read: Item<PipelineRecord>,
   replay: Replay,
 ): Promise<object> {
-  const decided = await optimistically<Decided>(async () => {
+  const decided = await optimistically<Decided>(async (tries) => {
     const [earlier, item] = await Promise.all([
       replay.find(),
-      findObject(core.records, owner.uid, "pipeline", id),
+      tries === 0 ? read : findObject(core.records, owner.uid, "pipeline", read.data.id),
     ]);
     // what was promised under its key is not done yet, or may be refused
     const { pending } = item?.data ?? {};
@@ -58,18 +63,56 @@ export async function submitPipeline(
     const runs = free.map(({ job, run }) => ({ job: job.id, run: (run?.run ?? 0) + 1 }));
     const decided = { id: ulid(core.now()), at: core.now(), runs, ...(replay.sk && { replay: replay.sk }) };
     const data: PipelineRecord = { ...item.data, pending: decided };
-    const put = { ...keys.object(owner.uid, "pipeline", data.id), data };
+    const key = keys.object(owner.uid, "pipeline", data.id);
     const answer = statesOf(known.map((one) => (free.includes(one) ? { ...one, pending: true } : one)));
     // without a condition, so that submissions at once do not keep each other up: the store counts
     const submitted = { put: { ...keys.submitted(owner.uid), data: {} } };
-    await core.records.transact([{ put, if: item.rev }, submitted, ...replay.write(answer)]);
+    const beside = [submitted, ...replay.write(answer)];
+    const unchanged = { put: { ...key, data: item.data }, if: item.rev };
+    if (await submitTogether(core, owner, data, free, [unchanged, ...beside])) return { answer };
+    await core.records.transact([{ put: { ...key, data }, if: item.rev }, ...beside]);
     return { pipeline: data, answer, seen: { known: free, rev: item.rev + 1 } };
-  });
+  }, RACES);
   if (!decided.pipeline) return decided.answer;
   await completeSubmission(core, owner, decided.pipeline, decided.seen);
   if (decided.answer) return decided.answer;
   const pipeline = (await findObject(core.records, owner.uid, "pipeline", decided.pipeline.id))?.data;
   return pipeline ? statesOf(await knownJobsOf(core, owner, pipeline)) : {};
+}
+
+/**
+ * Queues what `pipeline` says that was decided, and writes `beside`, where one transaction holds it all.
+ * @param known the jobs as they were seen: their images have to be there still
+ * @returns whether it is done
+ * @throws ConditionFailed when something was changed meanwhile
+ */
+async function submitTogether(
+  core: DialectCore,
+  owner: Owner,
+  pipeline: PipelineRecord,
+  known: readonly KnownJob[],
+  beside: readonly Write[],
+): Promise<boolean> {
+  if (known.length > MOST_TOGETHER) return false;
+  const drafts = await Promise.all(
+    known.map((one) => {
+      const { run = 0 } = one.run ?? {};
+      return draftOf(core, owner, pipeline, { run: run + 1, known: one, image: one.image! });
+    }),
+  );
+  const images = new Map(known.map(({ image, imageRev = 0 }) => [image!.id, imageRev]));
+  const checks = [...images].map(
+    ([id, rev]): Write => ({ check: keys.object(owner.uid, "image", id), if: rev }),
+  );
+  const commands = await core.dispatch.submitTogether(drafts, [...beside, ...checks]);
+  for (const [i, { job, run }] of known.entries()) {
+    if (!commands || !run) continue;
+    // what is left the janitor removes
+    await removeEarlierResults(core, owner, job.id, commands[i]!.id).catch((error: unknown) => {
+      core.log.warn({ err: error }, "results of an earlier run are removed later");
+    });
+  }
+  return commands !== undefined;
 }
 
 /** `answer` is there where nothing has to be read for it once the submission of `pipeline` is complete. */
@@ -100,9 +143,18 @@ export async function completeSubmission(
   if (!pending) return;
   try {
     await core.resolveEdge(owner.user, pipeline.edge);
-    const known = new Map((seen?.known ?? []).map((one) => [one.job.id, one]));
+    const seenJobs = new Map((seen?.known ?? []).map((one) => [one.job.id, one]));
     const drafts = await Promise.all(
-      pending.runs.map((run) => draftOf(core, owner, pipeline, run, known.get(run.job))),
+      pending.runs.map(async ({ job, run }) => {
+        const before = seenJobs.get(job);
+        const known = before ?? (await knownJobsOf(core, owner, pipeline, [job]))[0];
+        if (!known) throw refusal(TEXTS.noJob);
+        // what was seen was read before the decision
+        const image = before
+          ? await imageFor(core, owner.uid, pipeline, known.job.image ?? undefined)
+          : requireImage(known.image, pipeline);
+        return draftOf(core, owner, pipeline, { run, known, image });
+      }),
     );
     const key = { key: pending.id, route: "kabuto.submission", digest: pending.id };
     const { commands } = await core.dispatch.submitMany(drafts, key);
@@ -145,17 +197,11 @@ async function draftOf(
   core: DialectCore,
   owner: Owner,
   pipeline: PipelineRecord,
-  { job: id, run }: { job: number; run: number },
-  seen: KnownJob | undefined,
+  { run, known, image }: { run: number; known: KnownJob; image: ImageRecord },
 ): Promise<Draft> {
   const { user, uid } = owner;
-  const known = seen ?? (await knownJobsOf(core, owner, pipeline, [id]))[0];
-  if (!known) throw refusal(TEXTS.noJob);
   const { job, run: before } = known;
-  // what was seen was read before the decision
-  const image = seen
-    ? await imageFor(core, uid, pipeline, job.image ?? undefined)
-    : requireImage(known.image, pipeline);
+  const { id } = job;
   const staged = await stageInbox(core, owner, job);
   const { count = 0, bytes = 0 } = job.attachments ?? {};
   const input: JobRun = {

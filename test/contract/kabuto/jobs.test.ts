@@ -162,15 +162,48 @@ test("PUT changes what is given, adds files, and refuses an unknown image", asyn
   ]);
 });
 
+test("a job is one of its pipeline alone, and its id is never given again", async () => {
+  const [of, elsewhere] = [await pipeline(me), await pipeline(me)];
+  const id = await job(me, of, { image_id, command: "true" });
+  const path = `${elsewhere}/job/${id}`;
+  expect(await me.get(path)).toEqual({});
+  expect(await me.get(`${elsewhere}/job`)).toEqual({});
+  expect(await me.get(`${path}?result`)).toEqual({ error: "Job not found" });
+  const unknown = (verb: string) => ({
+    error: `You either don't have the rights to ${verb} this job, or it does not exist`,
+  });
+  expect(await me.put(path, { command: "false" })).toEqual(unknown("update"));
+  expect(await me.get(`${path}/kill`)).toEqual(unknown("update"));
+  expect(await me.post(`${path}/cancel`)).toEqual(unknown("update"));
+  expect(await me.delete(path)).toEqual(unknown("delete"));
+  expect(await me.put(elsewhere, { remove_jobs: String(id) })).toEqual({
+    remove_jobs: "Successfully removed jobs",
+  });
+  // there it is still, as it was; nothing given changes nothing, and what nobody knows is ignored
+  expect(await me.put(`${of}/job/${id}`)).toEqual({ id });
+  expect(await me.put(`${of}/job/${id}`, { state: "done", id: "7", response: "0" })).toEqual({ id });
+  expect((await me.get(`${of}/job/${id}`))[id]).toMatchObject({ id, command: "true", state: "ready" });
+  expect(await me.delete(`${of}/job/${id}`)).toEqual({ message: "Successfully deleted job" });
+  expect(await me.delete(`${of}/job/${id}`)).toEqual(unknown("delete"));
+  expect(await job(me, of, { image_id })).toBeGreaterThan(id);
+  const last = Number(elsewhere.split("/").at(-1));
+  for (const one of [of, elsewhere]) await me.delete(one);
+  expect(Number((await pipeline(me)).split("/").at(-1))).toBeGreaterThan(last);
+});
+
 test("rules of the parameters", async () => {
   const of = await pipeline(me);
+  expect(await me.get(`${of}/job`)).toEqual({});
   expect(await me.post(`${of}/job`)).toEqual({ error: "Image not found" });
   expect(await me.post(`${of}/job`, { image_id: "abc" })).toEqual({ error: "Image not found" });
   for (const [fields, message] of [
     [{ command: "echo 'a" }, "[command]: No closing quotation"],
     [{ command: "x".repeat(65_537) }, "[command]: must be at most 64 KiB"],
     [{ max_duration: "x" }, "[max_duration]: invalid literal for int() with base 10: 'x'"],
-    [{ max_duration: "0" }, expect.stringMatching(/^\[max_duration\]: /)],
+    ...["0", "-5", "99999999999999999999"].map((max_duration) => [
+      { max_duration },
+      expect.stringMatching(/^\[max_duration\]: must be from 1 to \d+ minutes$/),
+    ]),
     [{ node: "TPU" }, expect.stringMatching(/^\[node\]: /)],
   ] as const) {
     const body = new URLSearchParams({ image_id, ...fields });

@@ -28,9 +28,13 @@ test("rows, cursors, limit, and the same text as bytes", async () => {
   expect(await me.get(`/execution/${id}/logs/${rows[3]!.id}`)).toEqual([]);
   expect(await me.get(`/execution/${id}/logs?limit=2`)).toEqual(rows.slice(0, 2));
   expect(await me.get(`/execution/${id}/logs?wait=25&limit=1`)).toEqual(rows.slice(0, 1));
-  for (const wrong of ["x", "-1", "1.5"]) {
+  for (const wrong of ["x", "-1", "1.5", "1e3", "0x1", "%20", "+1"]) {
     expect(await me.get(`/execution/${id}/logs/${wrong}`)).toEqual({ error: "Log id must be a number" });
   }
+  for (const large of ["9".repeat(15), "9".repeat(17), "9".repeat(400)]) {
+    expect(await me.get(`/execution/${id}/logs/${large}`), large).toEqual([]);
+  }
+  expect(await me.get(`/execution/${id}/logs/000${rows[2]!.id}`)).toEqual(rows.slice(3));
 
   const text = rows.map(({ logline }) => `${logline}\n`).join("");
   const size = String(Buffer.byteLength(text));
@@ -49,13 +53,15 @@ test("rows, cursors, limit, and the same text as bytes", async () => {
   expect([head.status, head.text, head.headers.get("x-log-size")]).toEqual([200, "", size]);
   expect((await post({ start_byte: "2", size: "4" })).text).toBe(text.slice(2, 6));
   expect((await post({ start_byte: "4", size: "0" })).text).toBe(text.slice(4));
-  expect((await post({ start_byte: "1000" })).text).toBe("");
+  for (const start_byte of ["1000", "9".repeat(17), "9".repeat(400)])
+    expect((await post({ start_byte })).text).toBe("");
+  expect((await post({ start_byte: "2", size: "9".repeat(20) })).text).toBe(text.slice(2));
   const wrong = await post({ start_byte: "x" });
   expect([wrong.status, wrong.json]).toEqual([
     400,
     { message: "[start_byte]: invalid literal for int() with base 10: 'x'" },
   ]);
-  expect((await post({ size: "-1" })).status).toBe(400);
+  for (const name of ["size", "start_byte"]) expect((await post({ [name]: "-1" })).status).toBe(400);
 
   await me.post(`${of}/submit`);
   await ended(me, of, id);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { RawConnection } from "../../support/raw-http.ts";
+import { KabutoClient } from "./support/client.ts";
 import { me, target } from "./support/session.ts";
 import { pipeline } from "./support/work.ts";
 
@@ -45,6 +46,22 @@ describe.skipIf(hostname !== "127.0.0.1" || !target.url.startsWith("http:"))("on
     const body = "name=expected";
     const head = `POST /pipeline HTTP/1.1\r\nUser-Agent: curl/7.29.0\r\nHost: ${host}\r\nAccept: */*\r\n${cookie}${FORM}${CLOSE}Content-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`;
     expect(await nameOf(await raw(head, body))).toBe("expected");
+  });
+
+  test("a form over 2 GiB is 413 before it is sent", async () => {
+    const of = await pipeline(me);
+    for (const path of ["/image", `${of}/job`]) {
+      const type = "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 2200000000\r\n";
+      const head = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${cookie}${type}Expect: 100-continue\r\n\r\n`;
+      const connection = await RawConnection.open(Number(port));
+      await connection.write(head);
+      const [, status, body] = await connection.until(/^HTTP\/1\.1 (\d+) [^]*?\r\n\r\n(\{.*\})$/);
+      connection.close();
+      expect([status, JSON.parse(body!)], path).toEqual([
+        "413",
+        { status: 413, message: "Request Entity Too Large" },
+      ]);
+    }
   });
 
   test("a chunked multipart form without a length", async () => {
@@ -119,9 +136,43 @@ test("file names in latin-1 and filename*; text fields and empty names among att
   expect(rows).toHaveLength(2);
 });
 
+test("a cookie in quotes is the same cookie", async () => {
+  const quoted = target.user.cookie.replace("=", '="').concat('"');
+  const answer = await new KabutoClient(target.url).send("GET", "/", { headers: { cookie: quoted } });
+  expect([answer.status, answer.json]).toEqual([200, { hello: "world" }]);
+});
+
+test("of two files of one name the later one counts; a file where another has a directory is refused", async () => {
+  const of = await pipeline(me);
+  const file = (name: string, content: string) => part(`name="attachments"; filename="${name}"`, content);
+  const image_id = part('name="image_id"', String(target.user.image));
+  const command = part('name="command"', "cat /inbox/d/a");
+  const twice = await multipart(
+    `${of}/job`,
+    Buffer.concat([file("d/a", "first"), image_id, command, file("d/a", "second"), END]),
+  );
+  const { id } = twice.json;
+  const message = '[attachments]: "d" cannot be both a file and a directory';
+  const both = Buffer.concat([file("d", "x"), file("d/a", "x"), image_id, part('name="name"', "x"), END]);
+  for (const path of [`${of}/job`, "/image"]) {
+    const answer = await multipart(path, both);
+    expect([answer.status, answer.json], path).toEqual([400, { message }]);
+  }
+  const inDockerfile = { name: "x", dockerfile: `FROM ${target.base}\n` };
+  expect(await me.upload("/image", inDockerfile, { "Dockerfile/x": "x" })).toEqual({
+    message: '[attachments]: "Dockerfile" cannot be both a file and a directory',
+  });
+  // also where the job has the other one already
+  expect(await me.upload(`${of}/job/${id}`, {}, { d: "x" }, "PUT")).toEqual({ message });
+  await me.post(`${of}/submit`);
+  await me.until(`${of}/job/${id}`, (all) => ["done", "failed"].includes(all[id].state));
+  expect(await me.get(`/execution/${id}/logs`)).toMatchObject([{ logline: "second" }]);
+});
+
 test("file names that lead elsewhere are refused", async () => {
   const of = await pipeline(me);
-  for (const name of ["/etc/passwd", "../x", "a/../b", "a//b", "./a", "x".repeat(256)]) {
+  const deep = `${"d".repeat(200)}/`.repeat(21);
+  for (const name of ["/etc/passwd", "../x", "a/../b", "a//b", "./a", "a/", "x".repeat(256), `${deep}x`]) {
     const body = Buffer.concat([part(`name="attachments"; filename="${name}"`, "x"), END]);
     const answer = await multipart(`${of}/job`, body);
     expect([answer.status, answer.json.message], name).toEqual([

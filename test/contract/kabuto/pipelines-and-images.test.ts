@@ -109,6 +109,33 @@ test("submit answers for every job; on_failure=stop skips the rest; an empty pip
   expect(await me.post(`${of}/cancel`)).toEqual({ [fails]: "done", [after]: "failed" });
 });
 
+test("on_failure is one of two words; PUT of an image needs its name; rearranging twice the same is refused", async () => {
+  const of = await pipeline(me);
+  const rule = { message: "[on_failure]: must be continue or stop" };
+  for (const [method, path] of [
+    ["POST", "/pipeline"],
+    ["PUT", of],
+  ] as const) {
+    const body = new URLSearchParams({ name: "x", on_failure: "restart" });
+    const answer = await me.send(method, path, { body });
+    expect([answer.status, answer.json], method).toEqual([400, rule]);
+  }
+  // nothing of it was done
+  expect(Object.values(await me.get(of))).toMatchObject([{ name: "test", on_failure: "continue" }]);
+  const put = await me.send("PUT", `/image/${image}`, {
+    body: new URLSearchParams({ dockerfile: "FROM x" }),
+  });
+  expect([put.status, put.json.message]).toEqual([400, expect.stringMatching(/^\[name\]: Missing/)]);
+  const id = await job(me, of, { image_id });
+  expect(await me.put(of, { rearrange_jobs: `${id},${id}` })).toEqual({
+    rearrange_jobs: `Could not rearrange jobs. rearrange ids are [${id}, ${id}] while current ids are [${id}]`,
+  });
+  expect(await me.put(of, { rearrange_jobs: ` ${id} ` })).toEqual({
+    rearrange_jobs: "Successfully removed jobs",
+  });
+  await me.delete(of);
+});
+
 test("names are bounded in characters", async () => {
   for (const path of ["/pipeline", "/image"]) {
     const answer = await me.send("POST", path, { body: new URLSearchParams({ name: "ü".repeat(129) }) });

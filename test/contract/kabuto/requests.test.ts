@@ -177,6 +177,42 @@ test("an unknown object is {} to GET, and an error in its route's words to the o
   }
 });
 
+test("the path, then the log-in, then the object in the path, then parameters, then what they name", async () => {
+  const broken = { body: "{", headers: { "content-type": "application/json" } };
+  expect((await nobody().send("POST", "/pipeline/1/other", broken)).status).toBe(404);
+  expect((await nobody().send("PATCH", "/pipeline/1", broken)).status).toBe(405);
+  expect((await nobody().send("POST", "/pipeline/999999/job", broken)).status).toBe(401);
+  for (const [method, path, error] of [
+    ["POST", "/pipeline/999999/job", "Pipeline not found"],
+    ["POST", "/pipeline/999999/submit", "Pipeline not found"],
+    ["PUT", "/pipeline/999999", expect.stringContaining("update this image")],
+    ["PUT", "/pipeline/999999/job/1", expect.stringContaining("update this job")],
+    ["PUT", "/image/999999", expect.stringContaining("update this image")],
+    ["POST", "/execution/999999/logs", "Job not found"],
+  ] as const) {
+    const answer = await me.send(method, path, broken);
+    expect([answer.status, answer.json], path).toEqual([200, { error }]);
+  }
+  const { id } = await me.post("/pipeline", { name: "order" });
+  for (const path of [`/pipeline/${id}/job`, `/pipeline/${id}/submit`]) {
+    expect((await me.send("POST", path, broken)).status, path).toBe(400);
+  }
+  const body = new URLSearchParams({ image_id: "999999", command: "'" });
+  const both = await me.send("POST", `/pipeline/${id}/job`, { body });
+  expect([both.status, both.json]).toEqual([400, { message: "[command]: No closing quotation" }]);
+  await me.delete(`/pipeline/${id}`);
+});
+
+test("half of a surrogate pair, which JSON can say, becomes U+FFFD", async () => {
+  const made = await me.json("POST", "/pipeline", '{"name":"a\\ud800b","on_failure":"stop"}');
+  expect((await me.get(`/pipeline/${made.json.id}`))[made.json.id].name).toBe("a\ufffdb");
+  const login = await nobody().json("POST", "/login", '{"login":"\\udc00","password":"\\ud800"}');
+  expect([login.status, login.json]).toEqual([401, { status: 401, message: "Unauthorized" }]);
+  const long = `{"login":"\\ud800","password":"x","email":"${"x".repeat(257)}"}`;
+  expect((await nobody().json("POST", "/register", long)).status).toBe(400);
+  await me.delete(`/pipeline/${made.json.id}`);
+});
+
 test("an Idempotency-Key gives its first answer again, and refuses another request", async () => {
   const headers = { "idempotency-key": `key-${Date.now()}` };
   const post = (name: string) =>

@@ -8,6 +8,8 @@ export type Started = {
   other: Credentials;
   /** it was started for this run alone, and goes with it */
   own: boolean;
+  /** then: the ground's data */
+  data?: string;
 };
 
 type Shared = { started: Promise<Started & { stop(): Promise<void> }>; users: number };
@@ -42,10 +44,12 @@ async function start(): Promise<Started & { stop(): Promise<void> }> {
     return { url, user, other, own: false, stop: async () => {} };
   }
   const own: OwnDeployment = await startOwnDeployment({
-    PERIGEE_DIALECTS: "em,kabuto",
+    PERIGEE_DIALECTS: "em,kabuto,poseidon",
     PERIGEE_KABUTO_REGISTRATION: "open",
+    PERIGEE_RELEASE: "contract",
   });
-  return { url: own.url, user: own.user, other: own.other, own: true, stop: () => own.stop() };
+  const { url: at, user, other, data } = own;
+  return { url: at, user, other, own: true, data, stop: () => own.stop() };
 }
 
 function required(name: string): string {

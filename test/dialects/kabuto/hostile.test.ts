@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { MOST_TEXT_BYTES } from "#lambdas/dialects/kabuto/job-bounds.ts";
-import { MOST_BUILDS } from "#lambdas/dialects/kabuto/old-builds.ts";
+import { MOST_BUILDS, tidyBuildsBeside } from "#lambdas/dialects/kabuto/old-builds.ts";
 import { MOST_REPLAYS, SPARE_REPLAYS } from "#lambdas/dialects/kabuto/old-replays.ts";
 import {
   type BuildRecord,
@@ -194,10 +194,23 @@ describe("bounds of a user", () => {
     });
     for (const data of old) await records.transact([{ put: { ...keys.build(account.uid, data.id), data } }]);
     await me.post("/image", { name: "refused" });
-    const left = await records.query<BuildRecord>({ pk: account.uid, prefix: "build#", limit: 1000 });
-    expect(left).toHaveLength(MOST_BUILDS);
+    const left = () => records.query<BuildRecord>({ pk: account.uid, prefix: "build#", limit: 1000 });
+    // after the answer
+    await vi.waitFor(async () => expect(await left()).toHaveLength(MOST_BUILDS), { timeout: 60_000 });
     // one that goes on stays
-    expect(left[0]!.data.id).toBe(old[0]!.id);
+    expect((await left())[0]!.data.id).toBe(old[0]!.id);
+
+    // a Lambda freezes with its answer: one build in sixteen has to tidy before
+    const owner = { user: account.name, uid: account.uid };
+    const lambda = { ...core(), timeLeftMs: () => 60_000 };
+    for (let i = 0; i < 16; i++) {
+      const data = { ...old[1]!, id: `1${String(i).padStart(25, "0")}` };
+      await records.transact([{ put: { ...keys.build(account.uid, data.id), data } }]);
+    }
+    for (const last of "123456789ABCDEF") await tidyBuildsBeside(lambda, owner, `x${last}`);
+    expect(await left()).toHaveLength(MOST_BUILDS + 16);
+    await tidyBuildsBeside(lambda, owner, "x0");
+    expect(await left()).toHaveLength(MOST_BUILDS);
   });
 
   test("Idempotency-Keys of a day: the oldest go, and the newest answer", async () => {

@@ -65,6 +65,37 @@ test("a round that an account takes all the time of is followed by one that star
   expect(await cursor()).toEqual({ after: "user1" });
 });
 
+test("where time is short each part of a round comes first in its turn, and goes on where it ended", async () => {
+  const { staging } = ground.ground;
+  const left = async () => (await staging.list("kept/")).map(({ key }) => key.split("/")[1]);
+  for (const name of ["a", "b", "c", "d"])
+    await staging.put(`kept/${name}/kabuto/gone/inbox/t/1`, Buffer.from("x"), { maxBytes: 1 });
+  const { records } = core();
+  const uid = "00000000-0000-4000-8000-000000000000";
+  const removed = { put: { ...keys.removed(uid, 1), data: { user: "gone", uid, at: 1 } } };
+  const turn = { put: { ...keys.cursor("part"), data: { after: "kept" } } };
+  await records.transact([removed, { put: { pk: uid, sk: "submitted", data: {} } }, turn]);
+  const removalsLeft = async () => (await records.query({ pk: "removed", limit: 10 })).length;
+  /** A round that has time for as many looks at the clock. */
+  const round = (most: number) => {
+    let looks = 0;
+    return cleanUp({ ...core(), timeLeftMs: () => (++looks > most ? 0 : 60_000) });
+  };
+  // the accounts are first, and take all of it
+  await round(0);
+  expect([await left(), await removalsLeft()]).toEqual([["a", "b", "c", "d"], 1]);
+  await round(1);
+  expect([await left(), await removalsLeft()]).toEqual([["a", "b", "c", "d"], 0]);
+  await round(2);
+  expect(await left()).toEqual(["c", "d"]);
+  await staging.put("kept/a/kabuto/gone/inbox/t/1", Buffer.from("x"), { maxBytes: 1 });
+  for (let i = 0; i < 2; i++) await round(0);
+  await round(2);
+  expect(await left()).toEqual(["a"]);
+  await cleanUp(core());
+  expect(await left()).toEqual([]);
+});
+
 test("the first log-in is noted though the confirmation comes in between: the account is used", async () => {
   const body = new URLSearchParams({ login: "ada", password: "SecreT", email: "ada@example.com" });
   const registered = await fetch(`${ground.url}/register`, { method: "POST", body });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { kabuto } from "#lambdas/dialects/kabuto/dialect.ts";
 import { counterWrite, MOST, readCounter } from "#lambdas/dialects/kabuto/objects.ts";
 import { MOST_BUILDS } from "#lambdas/dialects/kabuto/old-builds.ts";
@@ -53,6 +53,9 @@ test("a build's output is there without its log, once somebody asked for it", as
 test("or when its user builds again, or in the janitor's round", async () => {
   const first = await built();
   await built();
+  // after the answer
+  const kept = () => core().staging.usage(keptPrefix(name));
+  await vi.waitFor(async () => expect(await kept()).toBeGreaterThan(0), { timeout: 60_000 });
   await dropLogs();
   expect(await me.get(first)).toMatchObject({ output: SHOWN });
   const third = await built();

@@ -81,11 +81,17 @@ test("one that is refused is taken back", async () => {
 
 /** Does `work` after the request that comes next has read, before it writes. */
 function beforeNextWrite(work: () => Promise<unknown>): void {
-  const { records } = core();
+  const { records, dispatch } = core();
   const transact = records.transact.bind(records);
   vi.spyOn(records, "transact").mockImplementationOnce(async (writes) => {
     await work();
     return transact(writes);
+  });
+  const submitTogether = dispatch.submitTogether.bind(dispatch);
+  vi.spyOn(dispatch, "submitTogether").mockImplementationOnce(async (drafts, beside) => {
+    vi.mocked(records.transact).mockRestore();
+    await work();
+    return submitTogether(drafts, beside);
   });
 }
 

@@ -11,9 +11,15 @@ import type { Node, Pod } from "#agent/pods/kubernetes/types.ts";
 import type { PodManager, PodManagerDeps, PodManagerOptions } from "#agent/pods/pod-manager.ts";
 import { ImageMissing, type RunSpec } from "#agent/pods/pod-runtime.ts";
 import { MiB } from "#protocol/limits.ts";
+import { JobRig } from "#test/support/job-rig.ts";
 import { PodRig } from "#test/support/pod-rig.ts";
 import { mountOf } from "#test/support/run-mounts.ts";
 import { testCluster } from "./test-cluster.ts";
+
+/** The one image that there is. */
+const RESOLVE: Pick<PodManagerDeps, "resolveImage"> = {
+  resolveImage: async (_user, name) => (name === "busybox" ? { id: testCluster().image.id } : undefined),
+};
 
 type Named = { metadata: { name: string; finalizers?: string[]; labels?: Record<string, string> } };
 
@@ -25,6 +31,7 @@ export class KubernetesRig {
   readonly directory = mkdtempSync(path.join(os.tmpdir(), "perigee-kubernetes-"));
   readonly #runtimes: KubernetesRuntime[] = [];
   #pods: PodRig | undefined;
+  #jobs: JobRig | undefined;
   readonly #prefix: string;
 
   private constructor(api: KubernetesApi, instance: string) {
@@ -71,13 +78,23 @@ export class KubernetesRig {
     return this.#pods;
   }
 
+  /** An agent's parts for jobs, with pods here: once for a rig. */
+  async jobs(options: Partial<KubernetesRuntimeOptions> = {}): Promise<JobRig> {
+    const pods = await this.pods();
+    const volumes = JobRig.volumesOf(pods);
+    const storage = { kind: "shared", agentPath: volumes, nodePath: volumes } as const;
+    const runtime = await this.runtime({ storage, ...options });
+    this.#jobs = new JobRig(pods, { ...RESOLVE, runtime });
+    return this.#jobs;
+  }
+
   /** A manager that has started, over the pods' database and a runtime of its own. */
   async manager(options: Partial<PodManagerDeps & PodManagerOptions> = {}): Promise<PodManager> {
     const pods = await this.pods();
     const volumes = path.join(pods.directory, "volumes");
     return pods.manager({
       runtime: await this.runtime({ storage: { kind: "shared", agentPath: volumes, nodePath: volumes } }),
-      resolveImage: async (_user, name) => (name === "busybox" ? { id: testCluster().image.id } : undefined),
+      ...RESOLVE,
       ...options,
     });
   }
@@ -147,6 +164,7 @@ export class KubernetesRig {
   }
 
   async cleanUp(): Promise<void> {
+    await this.#jobs?.manager.close();
     for (const runtime of this.#runtimes) await runtime.close();
     const labelSelector = this.names.selector;
     const { items: pods } = await this.api.list<Pod>("/api/v1/pods", { labelSelector });
@@ -168,7 +186,7 @@ export class KubernetesRig {
       return items.length === 0;
     });
     this.api.close();
-    await this.#pods?.cleanUp();
+    await (this.#jobs ?? this.#pods)?.cleanUp();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

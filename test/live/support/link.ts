@@ -1,6 +1,6 @@
-import { connect, createServer, type Socket } from "node:net";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 
 /** A TCP link to `target` that can be cut, made silent, and made slow (ms each way). */
 export async function openLink(target: string) {

@@ -12,17 +12,15 @@ import { createEmbeddedGround, type EmbeddedOptions } from "#lambdas/embedded.ts
 import { serveGround } from "#lambdas/serve-ground.ts";
 import type { ExecParameters, LiveEnd, LiveRequest } from "#protocol/live.ts";
 import { LIVE_FEATURES } from "#protocol/live-control.ts";
-import { LocalSessions } from "./local-sessions.ts";
 import { openLink } from "./link.ts";
+import { LocalSessions } from "./local-sessions.ts";
 
 export const RUN = "01JD6Z0V3E8T4Q5R6S7T8V9W0X";
 
 export type LiveWorld = Awaited<ReturnType<typeof makeLiveWorld>>;
 
 /** A served ground and an edge with live sessions on this machine's programs, joined by a link that a test can break. */
-export async function makeLiveWorld(
-  of: { live?: EmbeddedOptions["live"]; agent?: LiveClientOptions } = {},
-) {
+export async function makeLiveWorld(of: { live?: EmbeddedOptions["live"]; agent?: LiveClientOptions } = {}) {
   const data = await mkdtemp(join(tmpdir(), "perigee-live-"));
   const log = pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" });
   const ground = await createEmbeddedGround({ data, log, ...(of.live && { live: of.live }) });
@@ -118,7 +116,11 @@ export async function makeLiveWorld(
         fetch: (path: string, init: RequestInit = {}) =>
           fetch(`${server.url}${path}`, {
             ...init,
-            headers: { authorization: `Bearer ${access}`, "content-type": "application/json", ...init.headers },
+            headers: {
+              authorization: `Bearer ${access}`,
+              "content-type": "application/json",
+              ...init.headers,
+            },
           }),
       };
     },

@@ -1,7 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { type ExecSpec, type Execution, type OutputPiece, type PodSessions, SessionFailure } from "#agent/sessions/pod-sessions.ts";
+import {
+  type ExecSpec,
+  type Execution,
+  type OutputPiece,
+  type PodSessions,
+  SessionFailure,
+} from "#agent/sessions/pod-sessions.ts";
 
 /** PodSessions on programs and files of this machine, in place of an engine's: no terminal, but its bytes are real. */
 export class LocalSessions implements PodSessions {
@@ -12,8 +19,23 @@ export class LocalSessions implements PodSessions {
   readonly signals: string[] = [];
   /** programs that have not ended */
   running = 0;
+  #last: number | undefined;
+
+  /** Bytes that the program that was started last has written so far. */
+  written(): number {
+    try {
+      const io = readFileSync(`/proc/${this.#last}/io`, "utf8");
+      return Number(/^wchar: (\d+)$/m.exec(io)?.[1]);
+    } catch {
+      return -1;
+    }
+  }
+
   /** called before a program is started */
   before: (() => Promise<void>) | undefined;
+
+  async prepare(): Promise<void> {}
+  async close(): Promise<void> {}
 
   async exec(_run: string, spec: ExecSpec): Promise<Execution> {
     await this.before?.();
@@ -23,7 +45,11 @@ export class LocalSessions implements PodSessions {
     const exited = new Promise<number>((resolve) => {
       child.once("close", (code, signal) => {
         this.running -= 1;
-        resolve(signal === null ? (code ?? 0) : 128 + { SIGTERM: 15, SIGKILL: 9, SIGHUP: 1, SIGINT: 2 }[signal as "SIGINT"]);
+        resolve(
+          signal === null
+            ? (code ?? 0)
+            : 128 + { SIGTERM: 15, SIGKILL: 9, SIGHUP: 1, SIGINT: 2 }[signal as "SIGINT"],
+        );
       });
     });
     try {
@@ -32,6 +58,7 @@ export class LocalSessions implements PodSessions {
       throw new SessionFailure("CANNOT_START", (error as Error).message);
     }
     this.running += 1;
+    this.#last = child.pid;
     child.stdin.on("error", () => {});
     const { signals } = this;
     return {
@@ -57,6 +84,9 @@ export class LocalSessions implements PodSessions {
       },
     };
   }
+
+  async prepare(): Promise<void> {}
+  async close(): Promise<void> {}
 
   async *list(): AsyncGenerator<never> {
     yield* [];

@@ -88,8 +88,9 @@ export class KabutoClient {
   /** Asks until it is so; the ground waits for each change. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   async until(path: string, is: (body: any) => boolean): Promise<any> {
-    for (;;) {
-      const body = await this.get(`${path}${path.includes("?") ? "&" : "?"}wait=25`);
+    // What is so already does not change any more, perhaps: then a wait is all of its 25 s.
+    for (let at = path; ; at = `${path}${path.includes("?") ? "&" : "?"}wait=25`) {
+      const body = await this.get(at);
       if (is(body)) return body;
     }
   }

@@ -1,6 +1,8 @@
+import { crc32 } from "node:zlib";
+import type * as z from "zod";
 import type { JobEnd } from "#protocol/job-run.ts";
 import { inSpace } from "#protocol/names.ts";
-import type { ClaimedCommand, ClaimResponse } from "#protocol/wire.ts";
+import type { ClaimedCommand, ClaimResponse, transferResponse } from "#protocol/wire.ts";
 
 export type ScriptedAgent = Awaited<ReturnType<typeof startScriptedAgent>>;
 export type JobWork = {
@@ -64,13 +66,14 @@ export async function startScriptedAgent(url: string, token: string, { operation
     },
 
     /** Contents of the files that came with a command, by path. */
-    async files({ user, id }: ClaimedCommand): Promise<Record<string, string>> {
+    async files({ user, id, manifest: at }: ClaimedCommand): Promise<Record<string, string>> {
+      const textOf = async (at: string) => (await fetch(new URL(at, url))).text();
       const urls = async (get: (number | "manifest")[]) => {
         const answer = (await call("urls", { epoch, user, command: id, get })) as { get: string[] };
-        return Promise.all(answer.get.map(async (at) => (await fetch(new URL(at, url))).text()));
+        return Promise.all(answer.get.map(textOf));
       };
-      const [manifest] = await urls(["manifest"]);
-      const files = JSON.parse(manifest!) as { n: number; path: string }[];
+      const manifest = at === undefined ? (await urls(["manifest"]))[0]! : await textOf(at);
+      const files = JSON.parse(manifest) as { n: number; path: string }[];
       const texts: string[] = [];
       for (let at = 0; at < files.length; at += MOST_URLS) {
         texts.push(...(await urls(files.slice(at, at + MOST_URLS).map(({ n }) => n))));
@@ -107,11 +110,15 @@ export async function startScriptedAgent(url: string, token: string, { operation
       let content: object | undefined;
       if (end.state === "done") {
         const zip = work.zip ?? EMPTY_ZIP;
-        const put = [{ n: 0, maxBytes: zip.length, size: zip.length }];
-        const { put: urls } = (await call("urls", { epoch, user, command: id, put })) as { put: string[] };
-        const sent = await fetch(new URL(urls[0]!, url), { method: "PUT", body: new Uint8Array(zip) });
+        const object = { n: 0, transfer: `t${id.toLowerCase()}`, size: zip.length, named: true };
+        const crc = crc32(zip).toString(16).padStart(8, "0");
+        const asked = { epoch, user, command: id, ...object, crc32: crc };
+        const begun = (await call("transfers", asked)) as z.infer<typeof transferResponse>;
+        const { whole } = begun;
+        const body = new Uint8Array(zip);
+        const sent = await fetch(new URL(whole!.url, url), { method: "PUT", headers: whole!.headers, body });
         if (!sent.ok) throw new Error(`the zip: ${sent.status}`);
-        content = { n: 0, size: zip.length };
+        content = begun.content;
       }
       await agent.report(command, { state: "succeeded", result: { ...end, ...(content && { content }) } });
     },

@@ -1,0 +1,85 @@
+import { pino } from "pino";
+import { describe, expect, it } from "vitest";
+import { MemoryTable } from "#test/support/memory-store.ts";
+import { hasRelay, StoredPlace } from "./relay-place.ts";
+
+const log = pino({ level: "silent" });
+
+function open() {
+  const store = new MemoryTable().open();
+  let clock = 0;
+  const place = (id: string) =>
+    new StoredPlace(store, { id, now: () => clock, log }, { clock: () => clock, renewMs: 3_600_000 });
+  return { store, place, pass: (ms: number) => (clock += ms), now: () => clock };
+}
+
+describe("StoredPlace", () => {
+  it("is held by one, which renews it; another waits", async () => {
+    const { store, place, pass, now } = open();
+    const [a, b] = [place("a"), place("b")];
+    expect(await hasRelay(store, now())).toBe(false);
+    await Promise.all([a.look(), b.look()]);
+    expect([a.held, b.held].filter(Boolean)).toHaveLength(1);
+    const [first, second] = a.held ? [a, b] : [b, a];
+    for (let n = 0; n < 8; n++) {
+      pass(10_000);
+      await first.look();
+      await second.look();
+    }
+    expect([first.held, second.held]).toEqual([true, false]);
+    expect(await hasRelay(store, now())).toBe(true);
+  });
+
+  it("is taken over when it did not change for 30 s, and its holder notices by itself", async () => {
+    const { place, pass } = open();
+    const [a, b] = [place("a"), place("b")];
+    const told: boolean[] = [];
+    a.onChange((held) => told.push(held));
+    await a.look();
+    await b.look();
+    pass(29_999);
+    await b.look();
+    expect([a.held, b.held]).toEqual([true, false]);
+    pass(1);
+    // before anybody else can have it
+    expect(a.held).toBe(false);
+    await b.look();
+    expect(b.held).toBe(true);
+    await a.look();
+    expect([a.held, told]).toEqual([false, [true, false]]);
+    pass(10_000);
+    await b.look();
+    await a.look();
+    expect([a.held, b.held]).toEqual([false, true]);
+  });
+
+  it("is left on close, and free for the next at once", async () => {
+    const { store, place, now } = open();
+    const [a, b] = [place("a"), place("b")];
+    await a.look();
+    await a.close();
+    expect([a.held, await hasRelay(store, now())]).toEqual([false, false]);
+    await b.look();
+    expect(b.held).toBe(true);
+    await a.close();
+    expect(b.held).toBe(true);
+  });
+
+  it("survives a store that fails for a while", async () => {
+    const { store, place, pass } = open();
+    const a = place("a");
+    await a.look();
+    const { transact } = store;
+    store.transact = async () => {
+      throw new Error("away");
+    };
+    pass(20_000);
+    await a.look();
+    expect(a.held).toBe(true);
+    pass(10_000);
+    expect(a.held).toBe(false);
+    store.transact = transact;
+    await a.look();
+    expect(a.held).toBe(true);
+  });
+});
