@@ -10,6 +10,7 @@ import { MercurialFetcher } from "./adapters/mercurial/fetcher.ts";
 import { SqliteStore } from "./adapters/sqlite/store.ts";
 import { loadSecrets } from "./auth/secrets.ts";
 import { type CommonGroundOptions, createGround, type Ground } from "./ground.ts";
+import { soleRelay } from "./live/open-relay.ts";
 
 export type EmbeddedOptions = CommonGroundOptions & {
   /** directory in which everything lives */
@@ -41,7 +42,7 @@ export async function createEmbeddedGround(
     repositories,
     tokens: secrets.tokens,
     // the only server of this data
-    live: { relay: "sole", ...rest.live },
+    live: { relay: soleRelay, ...rest.live },
     routes: {
       open: [
         stagingRoutes(staging, {

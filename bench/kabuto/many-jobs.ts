@@ -1,4 +1,5 @@
-import { execFileSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { BASE_IMAGE } from "../../scripts/ensure-base-image.ts";
 import type { BenchStack } from "../bench-stack.ts";
 import { scaled } from "../scale.ts";
@@ -6,7 +7,8 @@ import { median, type Row } from "../table.ts";
 import { type Job, KabutoClient } from "./client.ts";
 import { program } from "./program.ts";
 
-const PIPELINES = scaled(16);
+/** As many at least as run at once. */
+const PIPELINES = Math.max(4, scaled(16));
 const JOBS = 4;
 const ROUNDS = scaled(3);
 
@@ -32,10 +34,12 @@ export async function measureManyJobs(bench: BenchStack): Promise<Row[]> {
 
     const numbers = jobs.map((_, n) => n).join("\n");
     const began = performance.now();
-    execFileSync("xargs", ["-P4", "-n1", docker, "run", "--rm", "--network=none", BASE_IMAGE, "true"], {
-      input: numbers,
-      stdio: ["pipe", "ignore", "inherit"],
-    });
+    // Not synchronously: connections that the ground closes meanwhile have to be noticed.
+    const run = ["-P4", "-n1", docker, "run", "--rm", "--network=none", BASE_IMAGE, "true"];
+    const xargs = spawn("xargs", run, { stdio: ["pipe", "ignore", "inherit"] });
+    xargs.stdin.end(numbers);
+    const [code] = await once(xargs, "close");
+    if (code !== 0) throw new Error(`xargs ended with ${code}`);
     peer.push((jobs.length / (performance.now() - began)) * 1000);
   }
   return [

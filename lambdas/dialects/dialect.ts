@@ -83,7 +83,7 @@ export type Dialect = {
   removed?(core: DialectCore, of: Removal): Promise<void>;
   /**
    * Its own records, written in the transaction that ends a command of its lanes. It may be called again for one end,
-   * so it only reads.
+   * so it only reads; and for several ends before any of them is written, so it decides by what it writes on condition.
    */
   onEnd?(records: OwnRecords, command: Command): Write[] | Promise<Write[]>;
   /**

@@ -132,11 +132,12 @@ async function onThisMachine() {
 
 async function inTheCloud() {
   const { cloudPlaces, cloudRepositories, createCloudGround, loadTokenKeys } = await import("../cloud.ts");
+  const { sharedRelay } = await import("../live/open-relay.ts");
   const secret = environment.PERIGEE_TOKEN_SECRET;
   if (!secret) throw new Error("PERIGEE_TOKEN_SECRET is not set");
   return createCloudGround({
     ...settings,
-    live: { ...settings.live, relay: "shared" },
+    live: { ...settings.live, relay: sharedRelay },
     ...cloudPlaces(environment),
     repositories: await cloudRepositories(join(data, "repositories")),
     tokens: () => loadTokenKeys(secret),

@@ -1,52 +1,17 @@
 import { LIMITS } from "#protocol/limits.ts";
-import { Serial } from "#protocol/serial.ts";
 import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
 import { type OptimisticOptions, optimistically } from "../ports/optimistically.ts";
 import { type Command, readCommand } from "./command.ts";
 import { type EarlierEdgeState, type EdgeState, laneWithin, NEW_EDGE, withLane } from "./edge-state.ts";
 import { keys } from "./keys.ts";
+import { landTogether } from "./land-together.ts";
 import type { Lane } from "./lane.ts";
+import type { Change, EndRecords, LaneChange, LaneSeen } from "./lane-change.ts";
 import type { Lanes } from "./lane-options.ts";
 import { decodeLane, encodeLane, type LaneRecord } from "./lane-record.ts";
+import { type AnyTurn, LaneTurns } from "./lane-turns.ts";
 import { notFound } from "./refusals.ts";
 import { withWaiting } from "./rotation.ts";
-
-/** A lane as it was read: `rev` 0 when it has no record, then with the edge's state, which has to name it. */
-export type LaneSeen = { lane: Lane; rev: number; state?: Item<EdgeState | EarlierEdgeState> | undefined };
-
-/** What one attempt of a change wants to write beside the lane. */
-export type Change<T> = {
-  lane?: Lane | undefined;
-  writes?: Write[];
-  /** a dialect's, written in the same transaction where the store takes them, else left out (see {@link EndRecords}) */
-  records?: EndRecords | undefined;
-  value: T;
-};
-
-/** A dialect's own records of an end: what they are of, and who is told when they were left out. */
-export type EndRecords = {
-  writes: Write[];
-  leftOut: (error: unknown) => void;
-  /** the dialect failed to say what they are */
-  failed?: unknown;
-};
-
-/** Which lane is changed, and how one attempt goes. `read` is what it needs beside the lane. */
-export type LaneChange<T, R> = {
-  edge: string;
-  lane: string;
-  /** asked for together with the lane: one round trip */
-  read: () => Promise<R>;
-  /** Decides only: it is called again when another change was faster. */
-  attempt: (lane: Lane, read: R, tries: number) => Change<T> | Promise<Change<T>>;
-  /** for the first attempt, in place of reading */
-  seen?: LaneSeen;
-  /**
-   * What has an effect outside of the ledger: called once, after the first read and before the first attempt. It has
-   * the lane's turn in this process, so it must not change the lane by itself.
-   */
-  prepare?: (lane: Lane, read: R) => Promise<void>;
-};
 
 /** A lane is changed by everybody on its edge: lost races are more, and are decided again for longer. */
 export const LANE_RACES: OptimisticOptions = { attempts: 101, pauseMs: (n) => Math.min(200, 2 ** (n - 1)) };
@@ -55,18 +20,22 @@ export const LANE_RACES: OptimisticOptions = { attempts: 101, pauseMs: (n) => Ma
 const MOST_RECORD_TRIES = 12;
 
 /**
- * Changes of a lane's record and its commands': each is one transaction, conditional on the revisions that were
- * read. A lost race is read and decided again; only what an attempt throws is an error.
+ * Changes of a lane's record and its commands': each is one transaction, or one together with others that waited
+ * ({@link landTogether}), conditional on the revisions that were read. A lost race is read and decided again; only
+ * what an attempt throws is an error.
  */
 export class LaneChanges {
   readonly #store: LedgerStore;
   readonly #lanes: Lanes;
   /** Calls of this process take turns per lane, so that they do not lose races against each other. */
-  readonly #turns = new Serial();
+  readonly #turns: LaneTurns;
 
   constructor(store: LedgerStore, lanes: Lanes) {
     this.#store = store;
     this.#lanes = lanes;
+    const alone = (turn: AnyTurn) => this.#alone(turn);
+    const deps = { store, changes: this, alone };
+    this.#turns = new LaneTurns({ alone, together: (turns) => landTogether(deps, turns) });
   }
 
   /** One lane, and what else is asked for in the same turn of the event loop. */
@@ -78,18 +47,24 @@ export class LaneChanges {
   }
 
   /** Makes one change. @returns what the attempt that landed says */
-  async change<T, R>(change: LaneChange<T, R>): Promise<T> {
-    const { edge, lane: name, read, attempt, prepare } = change;
-    const once = async (tries: number): Promise<T> => {
-      const first = tries === 0 ? change.seen : undefined;
+  change<T, R>(change: LaneChange<T, R>): Promise<T> {
+    return this.#turns.take(change);
+  }
+
+  /** One change in a transaction of its own: settles it. */
+  async #alone(turn: AnyTurn): Promise<void> {
+    const { edge, lane: name, read, attempt, prepare, seen: known } = turn.change;
+    const once = async (tries: number) => {
+      const first = tries === 0 ? known : undefined;
       const [seen, beside] = await Promise.all([first ?? this.see(edge, name), read()]);
-      if (tries === 0) await prepare?.(seen.lane, beside);
+      if (!turn.prepared) await prepare?.(seen.lane, beside);
+      turn.prepared = true;
       const { lane, writes = [], records, value } = await attempt(seen.lane, beside, tries);
       const all = [...(lane ? this.laneWrites(edge, name, lane, seen) : []), ...writes];
       await this.#write(all, records, tries);
       return value;
     };
-    return this.#turns.run(`${edge} ${name}`, () => optimistically(once, LANE_RACES));
+    await optimistically(once, LANE_RACES).then(turn.resolve, turn.reject);
   }
 
   /** A dialect's records that the store cannot take do not keep the lane from going on. */
@@ -130,13 +105,17 @@ export class LaneChanges {
 
   /** A lane's record; its first one is named in the edge's state, so that a starting agent's epoch reaches it. */
   laneWrites(edge: string, name: string, lane: Lane, seen: LaneSeen): Write[] {
-    const goesRound = this.#lanes.get(name)?.order === "round-robin";
-    const rotation = goesRound ? withWaiting(lane.rotation, lane.queue) : [];
-    const data = encodeLane({ ...lane, rotation });
+    const data = encodeLane(this.rotated(name, lane));
     const put: Write = { put: { ...keys.lane(edge, name), data }, if: seen.rev };
     if (seen.rev > 0) return [put];
     const state = withLane(seen.state?.data ?? NEW_EDGE, name);
     return [put, { put: { ...keys.edgeState(edge), data: state }, if: seen.state?.rev ?? 0 }];
+  }
+
+  /** The lane as it is written: whoever waits has a turn, where it goes round. */
+  rotated(name: string, lane: Lane): Lane {
+    const goesRound = this.#lanes.get(name)?.order === "round-robin";
+    return { ...lane, rotation: goesRound ? withWaiting(lane.rotation, lane.queue) : [] };
   }
 
   /** A command as it stands. */

@@ -1,10 +1,10 @@
 import { isTerminal } from "#protocol/state.ts";
 import { type Item, MAX_WRITES } from "../ports/ledger-store.ts";
-import type { LaneSeen } from "./changes.ts";
 import { fitting } from "./claim-budget.ts";
 import type { Command } from "./command.ts";
 import type { Entry } from "./entry.ts";
 import { claimed, type Lane, nextToClaim, release } from "./lane.ts";
+import type { LaneSeen } from "./lane-change.ts";
 import type { LedgerDeps } from "./ledger-deps.ts";
 import { requireEpoch } from "./refusals.ts";
 

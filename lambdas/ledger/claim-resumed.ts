@@ -1,12 +1,12 @@
 import { LIMITS } from "#protocol/limits.ts";
 import { isTerminal } from "#protocol/state.ts";
 import { type Item, MAX_WRITES, type Write } from "../ports/ledger-store.ts";
-import type { LaneSeen } from "./changes.ts";
 import { fitting } from "./claim-budget.ts";
 import type { Command } from "./command.ts";
 import type { EdgeSeen } from "./edge-lanes.ts";
 import type { Entry } from "./entry.ts";
 import { type Lane, release } from "./lane.ts";
+import type { LaneSeen } from "./lane-change.ts";
 import type { LedgerDeps } from "./ledger-deps.ts";
 import { requireEpoch } from "./refusals.ts";
 

@@ -1,7 +1,7 @@
 import type { Item } from "../ports/ledger-store.ts";
-import type { LaneSeen } from "./changes.ts";
 import { type EarlierEdgeState, type EdgeState, lanesOf, laneWithin, NEW_EDGE } from "./edge-state.ts";
 import { keys } from "./keys.ts";
+import type { LaneSeen } from "./lane-change.ts";
 import { decodeLane, type LaneRecord } from "./lane-record.ts";
 import type { LedgerDeps } from "./ledger-deps.ts";
 

@@ -1,10 +1,10 @@
 import { type Failure, PerigeeError } from "#protocol/errors.ts";
 import { isTerminal } from "#protocol/state.ts";
 import { type Item, MAX_WRITES, type Write } from "../ports/ledger-store.ts";
-import type { Change, EndRecords } from "./changes.ts";
 import type { Command } from "./command.ts";
 import type { EndReason, Entry } from "./entry.ts";
 import * as lanes from "./lane.ts";
+import type { Change, EndRecords } from "./lane-change.ts";
 import { endRecords, type LedgerDeps } from "./ledger-deps.ts";
 import { ended } from "./move.ts";
 import { INTERRUPTED } from "./refusals.ts";

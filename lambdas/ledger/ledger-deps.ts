@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConditionFailed, type LedgerStore } from "../ports/ledger-store.ts";
-import type { EndRecords, LaneChanges } from "./changes.ts";
+import type { LaneChanges } from "./changes.ts";
 import type { Command } from "./command.ts";
+import type { EndRecords } from "./lane-change.ts";
 import type { Lanes } from "./lane-options.ts";
 
 /** Times (ms) by which the ledger gives up what nobody goes on with. */

@@ -43,6 +43,7 @@ export async function finish(
     edge,
     lane,
     read: () => changes.item(of.user, of.id),
+    together: { apart: of.id },
     async prepare(current, item) {
       requireEpoch(current, epoch);
       const command = reported(of, item);

@@ -2,13 +2,13 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { type Item, MAX_WRITES, type Write } from "../ports/ledger-store.ts";
-import type { Change } from "./changes.ts";
 import type { Command } from "./command.ts";
 import type { Draft, Idempotency, SubmittedMany } from "./draft.ts";
 import { type EdgeAgent, requireOperation } from "./edge-agent.ts";
 import { FIRST_LANE } from "./first-lane.ts";
 import { keys } from "./keys.ts";
 import { enqueue, entryOf, type Lane, requireRoom } from "./lane.ts";
+import type { Change } from "./lane-change.ts";
 import type { LedgerDeps } from "./ledger-deps.ts";
 import {
   commandOf,

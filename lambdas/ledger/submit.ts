@@ -38,6 +38,8 @@ export async function submit(deps: LedgerDeps, draft: Draft, entrance: Entrance)
     edge,
     lane,
     read,
+    // what a dialect's records rest on is its own affair
+    ...(!draft.records && { together: { apart: apartOf(draft) } }),
     async attempt(current, [contact, agent, known, elsewhere]) {
       const now = deps.now();
       const earlier = idempotency && earlierOf(idempotency, known, now);
@@ -63,4 +65,9 @@ export async function submit(deps: LedgerDeps, draft: Draft, entrance: Entrance)
       return { lane: planned.lane, writes, value: { command, replayed: false } };
     },
   });
+}
+
+/** Of two calls with one key the second has to find what the first has written. */
+function apartOf({ user, idempotency }: Draft): string | undefined {
+  return idempotency && JSON.stringify([user, idempotency.route, idempotency.key]);
 }

@@ -1,18 +1,16 @@
-import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import type { LegTimes } from "#protocol/leg-watch.ts";
 import type { Upgrade } from "../http/serve.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
-import { agentUpgrade } from "./agent-upgrade.ts";
-import { execUpgrade } from "./exec-upgrade.ts";
 import { SessionNotes } from "./records/session-notes.ts";
 import { StoredTickets } from "./records/stored-tickets.ts";
-import { LiveRelay, type LiveRelayDeps, type LiveRelayOptions } from "./relay/live-relay.ts";
-import { hasRelay, SolePlace, StoredPlace, type StoredPlaceOptions } from "./relay/relay-place.ts";
+import { hasRelay } from "./relay/has-relay.ts";
+import type { LiveRelay, LiveRelayDeps, LiveRelayOptions } from "./relay/live-relay.ts";
+import type { StoredPlaceOptions } from "./relay/relay-place.ts";
 import type { UserSocketOptions } from "./sockets/user-socket.ts";
-import { MemorySocketsWanted, type SocketsWanted, StoredSocketsWanted } from "./sockets-wanted.ts";
+import { type SocketsWanted, StoredSocketsWanted } from "./sockets-wanted.ts";
 import type { LiveTickets } from "./tickets.ts";
 
 export type OpenLiveDeps = {
@@ -26,12 +24,22 @@ export type OpenLiveDeps = {
   told?: LiveRelayDeps["told"];
 };
 
+/** What a server has beside what every process has: the relay, or the chance to become it. */
+export type RelayPart = {
+  relay: LiveRelay;
+  wanted: SocketsWanted;
+  upgrades: readonly Upgrade[];
+  start(): Promise<void>;
+};
+
+export type OpenRelay = (
+  deps: OpenLiveDeps & { tickets: LiveTickets; notes: SessionNotes },
+  options: Omit<LiveOptions, "relay">,
+) => RelayPart;
+
 export type LiveOptions = {
-  /**
-   * `sole`: this process is all of the ground. `shared`: one of several servers is the relay. Absent: none is here
-   * (Lambda)
-   */
-  relay?: "sole" | "shared";
+  /** `soleRelay` or `sharedRelay` of open-relay.ts; absent: none is here, and its code is not loaded (Lambda) */
+  relay?: OpenRelay;
   /** PERIGEE_LIVE_URL: address of the relay for users and agents (default: where they reach this ground) */
   url?: string;
   /** tuning that only tests change */
@@ -59,54 +67,23 @@ export type Live = {
   close(): Promise<void>;
 };
 
-export function openLive(deps: OpenLiveDeps, { relay: where, url, tuning = {} }: LiveOptions): Live {
-  const { store, ledger, accounts, now, log } = deps;
+export function openLive(deps: OpenLiveDeps, { relay: open, ...options }: LiveOptions): Live {
+  const { store, now } = deps;
+  const { url } = options;
   const tickets = new StoredTickets(store, now);
   const notes = new SessionNotes(store);
-  const shown = url === undefined ? {} : { url };
-  if (where === undefined) {
-    return {
-      tickets,
-      notes,
-      ...shown,
-      ...(url !== undefined && { wanted: new StoredSocketsWanted(store, now) }),
-      hasRelay: async () => url !== undefined && (await hasRelay(store, now())),
-      upgrades: [],
-      start: async () => {},
-      close: async () => {},
-    };
-  }
-  const stored = where === "shared" && new StoredPlace(store, { id: randomUUID(), now, log }, tuning.place);
-  const wanted = stored ? new StoredSocketsWanted(store, now) : new MemorySocketsWanted(now);
-  const relay = new LiveRelay(
-    {
-      ledger,
-      place: stored || new SolePlace(),
-      wanted,
-      notes,
-      doorbell: deps.doorbell,
-      ...shown,
-      now,
-      log,
-      ...(deps.told && { told: deps.told }),
-    },
-    tuning.relay,
-  );
-  const { times, socket } = tuning;
+  const here = open?.({ ...deps, tickets, notes }, options);
+  const elsewhere = url === undefined ? undefined : new StoredSocketsWanted(store, now);
+  const wanted = here?.wanted ?? elsewhere;
   return {
     tickets,
     notes,
-    wanted,
-    relay,
-    ...shown,
-    hasRelay: async () => relay.isHere || (url !== undefined && (await hasRelay(store, now()))),
-    upgrades: [
-      agentUpgrade({ relay, accounts, ledger, log, ...(times && { times }) }),
-      execUpgrade({ relay, tickets, resolveEdge: deps.resolveEdge, log, ...(socket && { socket }) }),
-    ],
-    start: async () => {
-      if (stored) await stored.start();
-    },
-    close: () => relay.close(),
+    ...(url !== undefined && { url }),
+    ...(wanted && { wanted }),
+    ...(here && { relay: here.relay }),
+    hasRelay: async () => here?.relay.isHere || (url !== undefined && (await hasRelay(store, now()))),
+    upgrades: here?.upgrades ?? [],
+    start: async () => here?.start(),
+    close: async () => here?.relay.close(),
   };
 }

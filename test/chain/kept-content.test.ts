@@ -8,6 +8,7 @@ import { DIALECTS } from "#lambdas/dialects/index.ts";
 import type { Command } from "#lambdas/ledger/command.ts";
 import { keptPrefix } from "#lambdas/ports/staging-key.ts";
 import { KiB } from "#protocol/limits.ts";
+import type { StagedContent } from "#protocol/operations.ts";
 import { laneDialect } from "#test/support/lane-dialect.ts";
 import { makeWorld, type World } from "#test/support/world.ts";
 
@@ -27,8 +28,8 @@ const keeps: Dialect = {
   stagingPrefixes: [{ prefix: "keeps" }],
 };
 
-/** What a command of that lane, or of the EM's, brings is `content`. */
-async function bring(lane: string, content: Buffer): Promise<Command> {
+/** What a command of that lane, or of the EM's, brings is `content`; the agent tells of it what `told` says. */
+async function bring(lane: string, content: Buffer, told: Partial<StagedContent> = {}): Promise<Command> {
   const source: RangedSource = {
     size: content.length,
     pin: "pinned",
@@ -38,7 +39,7 @@ async function bring(lane: string, content: Buffer): Promise<Command> {
     "volume.read": async (context) => {
       const sent = await context.store(0, source, content.length);
       const [name, total] = ["f", content.length];
-      return { kind: "file" as const, name, total, etag: '"v1"', modified: 0, content: sent };
+      return { kind: "file" as const, name, total, etag: '"v1"', modified: 0, content: { ...sent, ...told } };
     },
   });
   const { command } = await world.ground.dispatch.run({
@@ -74,6 +75,17 @@ test.each([
   expect(await core.bytesLeft("alice", "em1")).toBe(QUOTA - size);
   await janitor.round();
   expect(await staging.usage(keptPrefix("alice"))).toBe(size);
+});
+
+test.each([
+  ["of another size", { size: 7 }],
+  ["under a name that nothing has", { transfer: `t${"0".repeat(20)}` }],
+])("content %s than the agent says is not kept, and fails its command", async (_what, told) => {
+  world = await makeWorld({ dialects: [...DIALECTS, keeps] });
+  await world.user("alice");
+  const command = await bring("keeps", randomBytes(50), told);
+  expect(command).toMatchObject({ state: "failed", failure: { code: "INTERNAL_ERROR" } });
+  expect(await world.ground.staging.list("kept/")).toEqual([]);
 });
 
 test("while content in small parts is joined, other commands of its lane enter and leave it", async () => {

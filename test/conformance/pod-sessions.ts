@@ -325,21 +325,20 @@ export function podSessionsConformance(name: string, create: () => Promise<Sessi
       });
 
       test("16 at once, each with a terminal of its own", async () => {
+        const script = 'tty; read line; echo "got $line"; echo "err $line" >&2';
         const all = await Promise.all(
-          Array.from({ length: 16 }, async (_, at) => {
-            const execution = await start(
-              ["/bin/bash", "-c", 'tty; read line; echo "got $line"; echo "err $line" >&2'],
-              APART,
-            );
-            const tty = await untilSaid(execution, "\n");
-            await execution.write(Buffer.from(`${at}\n`));
-            const { stdout, stderr } = await said(execution);
-            expect(stdout).toContain(`got ${at}\r\n`);
-            expect(stderr).toBe(`err ${at}\r\n`);
-            return tty;
+          Array.from({ length: 16 }, async () => {
+            const execution = await start(["/bin/bash", "-c", script], APART);
+            return { execution, tty: await untilSaid(execution, "\n") };
           }),
         );
-        expect(new Set(all).size).toBe(16);
+        expect(new Set(all.map(({ tty }) => tty)).size).toBe(16);
+        for (const [at, { execution }] of all.entries()) await execution.write(Buffer.from(`${at}\n`));
+        for (const [at, { execution }] of all.entries()) {
+          const { stdout, stderr } = await said(execution);
+          expect(stdout).toContain(`got ${at}\r\n`);
+          expect(stderr).toBe(`err ${at}\r\n`);
+        }
       });
 
       test("what a program does to the helpers of its own user hurts nobody but its runner", async () => {

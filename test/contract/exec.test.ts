@@ -63,9 +63,8 @@ describe("perigee exec", () => {
     });
     child.stdin?.write("tty && echo is-$((40 + 2))\n");
     await expect.poll(() => seen, { timeout: 60_000 }).toContain("is-42");
-    child.stdin?.write("sleep 600; echo broken-$((1 + 1))\n");
-    await expect.poll(() => seen).toContain("sleep 600");
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    child.stdin?.write("echo goes-$((3 + 4)); sleep 600; echo broken-$((1 + 1))\n");
+    await expect.poll(() => seen, { timeout: 60_000 }).toContain("goes-7");
     child.stdin?.write("\x03");
     child.stdin?.write("echo after-$((2 + 3)); exit 9\n");
     await expect.poll(() => seen, { timeout: 60_000 }).toContain("after-5");

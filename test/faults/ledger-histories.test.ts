@@ -90,6 +90,17 @@ const two = fc.tuple(one, one).map(([a, b]): Act => {
     [fc.toStringMethod]: () => `at once: ${fc.stringify(a)}; ${fc.stringify(b)}`,
   });
 });
+/** Through one ground process, which makes what waits for a lane in one transaction: acts of users and of the agent. */
+const many = fc.array(one, { minLength: 2, maxLength: 7 }).map((acts): Act => {
+  const all: Act = async (world) => {
+    world.atOnce = true;
+    await world.inOneProcess(() => Promise.all(acts.map((act) => act(world))));
+    world.atOnce = false;
+  };
+  return Object.assign(all, {
+    [fc.toStringMethod]: () => `in one process: ${acts.map((act) => fc.stringify(act)).join("; ")}`,
+  });
+});
 /** Those that change who the agent is stand alone: what an agent knows of itself is no race. */
 const alone = fc.oneof(
   act("start", fc.boolean(), (world, newJournal, dies) => world.start(newJournal, dies)),
@@ -99,7 +110,12 @@ const alone = fc.oneof(
   }),
 );
 const history = fc.array(
-  fc.oneof({ weight: 10, arbitrary: one }, { weight: 3, arbitrary: two }, { weight: 2, arbitrary: alone }),
+  fc.oneof(
+    { weight: 10, arbitrary: one },
+    { weight: 3, arbitrary: two },
+    { weight: 3, arbitrary: many },
+    { weight: 2, arbitrary: alone },
+  ),
   { maxLength: 40 },
 );
 

@@ -16,10 +16,19 @@ let rig: KubernetesRig;
 let agent: KubernetesApi;
 
 /** What the server says to an agent that wants to connect to a pod, which need not be there. */
-async function refusal(namespace: string, what: string, query: readonly [string, string][] = []): Promise<string> {
+async function refusal(
+  namespace: string,
+  what: string,
+  query: readonly [string, string][] = [],
+): Promise<string> {
   const path = `/api/v1/namespaces/${namespace}/pods/nope/${what}`;
   try {
-    const socket = await agent.socket(path, [["command", "true"], ["stdout", "true"], ...query], PROTOCOLS, signal);
+    const socket = await agent.socket(
+      path,
+      [["command", "true"], ["stdout", "true"], ...query],
+      PROTOCOLS,
+      signal,
+    );
     socket.terminate();
     return "open";
   } catch (error) {
@@ -60,7 +69,9 @@ test("with it, it executes in its own namespaces and the payload's container, an
   await rig.until(async () => (await elsewhere()).includes("namespaces with the label"));
   await rig.until(async () => (await kubernetesSessions(agent, rig.names)).features.length === 2);
   for (const namespace of ["kube-system", "perigee-system"]) {
-    expect(await refusal(namespace, "exec", [["container", "payload"]])).toContain("namespaces with the label");
+    expect(await refusal(namespace, "exec", [["container", "payload"]])).toContain(
+      "namespaces with the label",
+    );
   }
   for (const what of ["attach", "portforward", "proxy"]) {
     expect(await refusal("default", what)).toMatch(/forbidden|attaches to nothing/);
@@ -81,7 +92,11 @@ test("with it, it executes in its own namespaces and the payload's container, an
   expect(await refusal(namespace, "exec")).toContain("container payload");
   expect(await refusal(namespace, "exec", [["container", "other"]])).toContain("container payload");
   const sessions = await kubernetesSessions(agent, rig.names);
-  const execution = await sessions.exec(run.run, { argv: ["/bin/echo", "inside"], as: "own", env: {} }, { signal });
+  const execution = await sessions.exec(
+    run.run,
+    { argv: ["/bin/echo", "inside"], as: "own", env: {} },
+    { signal },
+  );
   let said = "";
   for await (const { data } of execution.output) said += data;
   expect([said, await execution.exit]).toEqual(["inside\n", 0]);

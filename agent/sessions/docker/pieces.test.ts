@@ -26,7 +26,8 @@ test("frames are told apart however the connection cuts them", async () => {
     for await (const { stream, data } of piecesOf(cut(wire, sizes), false)) {
       got[stream] = Buffer.concat([got[stream], data]);
     }
-    const of = (wanted: number) => Buffer.concat(frames.flatMap(([kind, data]) => (kind === wanted ? [data] : [])));
+    const of = (wanted: number) =>
+      Buffer.concat(frames.flatMap(([kind, data]) => (kind === wanted ? [data] : [])));
     expect(got).toEqual({ stdout: of(1), stderr: of(2) });
   });
   await fc.assert(property);
@@ -34,6 +35,7 @@ test("frames are told apart however the connection cuts them", async () => {
 
 test("a terminal's output is as it is", async () => {
   const got: unknown[] = [];
-  for await (const piece of piecesOf(cut(Buffer.from("\x01\x00ab"), [2]), true)) got.push(piece.data.toString());
+  for await (const piece of piecesOf(cut(Buffer.from("\x01\x00ab"), [2]), true))
+    got.push(piece.data.toString());
   expect(got.join("")).toBe("\x01\x00ab");
 });

@@ -6,8 +6,10 @@ import { asTerminal } from "./as-terminal.ts";
 import { type Control, signalBy } from "./control.ts";
 import type { Merged } from "./merged.ts";
 
-/** How long the streams may stay open after the program's end; time in which nobody reads does not count. */
-export const LEFT_OPEN_MS = 500;
+/** How long the streams may stay open and silent after the program's end; time in which nobody reads does not count. */
+const LEFT_OPEN_MS = 500;
+/** The same, however much comes: a child may never stop. */
+const LEFT_MOST_MS = 10_000;
 /** More than all buffers between a program and here hold: what comes after that is a child's, which never stops. */
 const LEFT_BYTES = 8 * MiB;
 
@@ -79,7 +81,7 @@ export class ControlledExecution implements Execution {
   async *#read(first: OutputPiece[], known: number | undefined): AsyncGenerator<OutputPiece> {
     let code = known;
     let failure: unknown;
-    let [leftMs, leftBytes] = [LEFT_OPEN_MS, LEFT_BYTES];
+    let [leftMs, leftBytes] = [LEFT_MOST_MS, LEFT_BYTES];
     let ended = false;
     try {
       yield* first;
@@ -87,7 +89,7 @@ export class ControlledExecution implements Execution {
       while (this.#merged.open > 0 && leftMs > 0 && leftBytes > 0) {
         const closing = code !== undefined || ended;
         const before = performance.now();
-        const given = await this.#merged.take(closing ? { ms: leftMs } : {});
+        const given = await this.#merged.take(closing ? { ms: Math.min(leftMs, LEFT_OPEN_MS) } : {});
         if (closing) leftMs -= performance.now() - before;
         if (given === "late") break;
         if (given.value === undefined) {

@@ -23,7 +23,10 @@ test("gives all of every source in its order, and each end once", async () => {
 test("reads no further ahead than one piece of each", async () => {
   const merged = new Merged<string, number>();
   let read = 0;
-  merged.add("a", counting(100, () => read++));
+  merged.add(
+    "a",
+    counting(100, () => read++),
+  );
   await merged.take();
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
   expect(read).toBeLessThanOrEqual(2);
@@ -35,10 +38,13 @@ test("one source alone may be waited for, the others stay", async () => {
   const merged = new Merged<string, number>();
   const { promise, resolve } = Promise.withResolvers<void>();
   merged.add("a", counting(3));
-  merged.add("b", (async function* () {
-    await promise;
-    yield 7;
-  })());
+  merged.add(
+    "b",
+    (async function* () {
+      await promise;
+      yield 7;
+    })(),
+  );
   const waited = merged.take({ from: "b" });
   resolve();
   expect(await waited).toEqual({ from: "b", value: 7 });
@@ -47,10 +53,8 @@ test("one source alone may be waited for, the others stay", async () => {
 
 test("an error is a source's end", async () => {
   const merged = new Merged<string, number>();
-  // biome-ignore lint/correctness/useYield: it fails before it gives anything
-  merged.add("a", (async function* (): AsyncGenerator<number> {
-    throw new Error("broken");
-  })());
+  const broken = { next: () => Promise.reject(new Error("broken")) };
+  merged.add("a", { [Symbol.asyncIterator]: () => broken });
   expect(await merged.take()).toMatchObject({ value: undefined, error: { message: "broken" } });
   expect(merged.open).toBe(0);
 });

@@ -8,10 +8,9 @@ const entries = (recursive: boolean, lines: string[]) => {
 
 test("names below the directory that they are in, its slash not doubled", () => {
   const line = '-rw-r--r-- 1 user user 5 1234567890 "x"';
-  expect(entries(true, ['"/tmp/":', "total 4", line, "", '"/tmp/a b":', line]).map(({ name }) => name)).toEqual([
-    "/tmp/x",
-    "/tmp/a b/x",
-  ]);
+  expect(
+    entries(true, ['"/tmp/":', "total 4", line, "", '"/tmp/a b":', line]).map(({ name }) => name),
+  ).toEqual(["/tmp/x", "/tmp/a b/x"]);
   expect(entries(false, ["total 4", line])).toMatchObject([{ name: "x" }]);
 });
 

@@ -62,7 +62,16 @@ test("v4 has no end of input", async () => {
 });
 
 test.each([
-  ["a container that ended with it", { status: "Failure", reason: "NonZeroExitCode", details: { causes: [{ reason: "ExitCode", message: "137" }] } }, false, "GONE"],
+  [
+    "a container that ended with it",
+    {
+      status: "Failure",
+      reason: "NonZeroExitCode",
+      details: { causes: [{ reason: "ExitCode", message: "137" }] },
+    },
+    false,
+    "GONE",
+  ],
   ["what the node could not start", { status: "Failure", message: "no such file" }, true, "CANNOT_START"],
   ["a stream that broke off", undefined, true, "ENGINE"],
   ["one whose container is gone", undefined, false, "GONE"],

@@ -19,7 +19,9 @@ export async function getRaw(c: DialectContext, core: PoseidonCore): Promise<Res
   if (path === "") throw refusal(424, TEXTS.unreadable);
   const as = lenientFlag(c, "privilegedExecution", false) ? "root" : "user";
   const session = await fileSession(c, core, runner, { kind: "read", read: { path, as } });
-  const size = (await session.started)?.size;
+  // a session that could not begin only ends
+  const begun = await Promise.race([session.started, session.ended.then(() => undefined)]);
+  const size = begun?.size;
   if (size === undefined) {
     throw fileFailure(await session.ended) ?? refusal(500, TEXTS.unknown);
   }

@@ -1,7 +1,8 @@
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { MemoryTable } from "#test/support/memory-store.ts";
-import { hasRelay, StoredPlace } from "./relay-place.ts";
+import { hasRelay } from "./has-relay.ts";
+import { StoredPlace } from "./relay-place.ts";
 
 const log = pino({ level: "silent" });
 

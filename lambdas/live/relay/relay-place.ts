@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
-import { ConditionFailed, type Key, type LedgerStore } from "../../ports/ledger-store.ts";
+import { ConditionFailed, type LedgerStore } from "../../ports/ledger-store.ts";
+import { RELAY_RECORD, type RelayRecord } from "./has-relay.ts";
 
 /** Whether this process is the deployment's one relay. */
 export interface RelayPlace {
@@ -15,19 +16,6 @@ export class SolePlace implements RelayPlace {
   readonly held = true;
   onChange(): void {}
   async close(): Promise<void> {}
-}
-
-/** `n` changes with every renewal. `at`: by the ground's clock, for those who only look. */
-type RelayRecord = { holder: string; n: number; at: number };
-
-const KEY: Key = { pk: "live", sk: "relay" };
-/** A record that was not renewed for this long (ms) is no relay's, for those who only look. */
-const LOOK_MS = 2 * LIVE_LIMITS.relayTakeOverMs;
-
-/** Does some process hold the record? By the ground's clock: good enough to refuse early, decides nothing. */
-export async function hasRelay(store: LedgerStore, now: number): Promise<boolean> {
-  const record = (await store.get<RelayRecord>(KEY))?.data;
-  return record !== undefined && now - record.at < LOOK_MS;
 }
 
 export type StoredPlaceOptions = {
@@ -89,7 +77,8 @@ export class StoredPlace implements RelayPlace {
     this.#closed = true;
     clearInterval(this.#timer);
     await this.#looking;
-    if (this.#held) await this.#store.transact([{ delete: KEY, if: this.#held.rev }]).catch(() => {});
+    if (this.#held)
+      await this.#store.transact([{ delete: RELAY_RECORD, if: this.#held.rev }]).catch(() => {});
     this.#held = undefined;
     this.#tell();
   }
@@ -113,7 +102,7 @@ export class StoredPlace implements RelayPlace {
       await this.#put(this.#held.rev, since, this.#held.n + 1);
       return;
     }
-    const item = await this.#store.get<RelayRecord>(KEY);
+    const item = await this.#store.get<RelayRecord>(RELAY_RECORD);
     if (!item) await this.#put(0, since, 1);
     else if (this.#seen?.rev !== item.rev) this.#seen = { rev: item.rev, at: since };
     else if (since - this.#seen.at >= takeOverMs) await this.#put(item.rev, since, item.data.n + 1);
@@ -122,7 +111,7 @@ export class StoredPlace implements RelayPlace {
   async #put(rev: number, since: number, n: number): Promise<void> {
     const data: RelayRecord = { holder: this.#of.id, n, at: this.#of.now() };
     try {
-      await this.#store.transact([{ put: { ...KEY, data }, if: rev }]);
+      await this.#store.transact([{ put: { ...RELAY_RECORD, data }, if: rev }]);
       this.#held = { rev: rev + 1, since, n };
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error;

@@ -55,7 +55,7 @@ describe.skipIf(hostname !== "127.0.0.1" || !target.url.startsWith("http:"))("on
       const head = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\n${cookie}${type}Expect: 100-continue\r\n\r\n`;
       const connection = await RawConnection.open(Number(port));
       await connection.write(head);
-      const [, status, body] = await connection.until(/^HTTP\/1\.1 (\d+) [^]*?\r\n\r\n(\{.*\})$/);
+      const [, status, body] = await connection.until(/^HTTP\/1\.1 (\d+) [\s\S]*?\r\n\r\n(\{.*\})$/);
       connection.close();
       expect([status, JSON.parse(body!)], path).toEqual([
         "413",

@@ -59,11 +59,15 @@ describe("one execution", () => {
   });
 
   test("variables come as they are, CODEOCEAN is forced, nothing of ours is there", async () => {
-    const variables = { A: "a b\n$HOME `x` \"q\" \\", X: "1", CODEOCEAN: "no" };
-    const execution = await me.run(path, 'printf "%s|" "$A" "$X" "$CODEOCEAN"; env -0 | tr "\\0" "\\n" | cut -d= -f1', {
-      environment: variables,
-    });
-    expect(execution.text("stdout")).toContain("a b\r\n$HOME `x` \"q\" \\|1|true|");
+    const variables = { A: 'a b\n$HOME `x` "q" \\', X: "1", CODEOCEAN: "no" };
+    const execution = await me.run(
+      path,
+      'printf "%s|" "$A" "$X" "$CODEOCEAN"; env -0 | tr "\\0" "\\n" | cut -d= -f1',
+      {
+        environment: variables,
+      },
+    );
+    expect(execution.text("stdout")).toContain('a b\r\n$HOME `x` "q" \\|1|true|');
     expect(execution.text("stdout")).not.toMatch(/^(AWS|NOMAD_|PERIGEE_|KUBERNETES_)/m);
   });
 

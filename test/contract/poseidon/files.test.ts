@@ -19,7 +19,9 @@ const names = async (query: string) => (await list(query)).map(({ name }) => nam
 describe("copies", () => {
   test("files and directories get the modes of given ones, and read back byte for byte", async () => {
     const content = "héllo\n\0bytes";
-    expect(await me.patch(path, { "made/a.txt": content, "made/dir/": "ignored", "/tmp/abs": "x" })).toMatchObject({
+    expect(
+      await me.patch(path, { "made/a.txt": content, "made/dir/": "ignored", "/tmp/abs": "x" }),
+    ).toMatchObject({
       status: 204,
       text: "",
     });
@@ -92,7 +94,7 @@ describe("lists", () => {
   });
 
   test("names, order, hidden and odd ones", async () => {
-    await me.patch(path, { "t/b/2": "", "t/b/.h": "", "t/a": "", "t/c x": "", "t/n\nl -> q\"": "" }, ["t"]);
+    await me.patch(path, { "t/b/2": "", "t/b/.h": "", "t/a": "", "t/c x": "", 't/n\nl -> q"': "" }, ["t"]);
     expect(await names("path=t&recursive=false")).toEqual(["a", "b", "c x", 'n\nl -> q"']);
     expect(await names("path=t/")).toEqual(["t/a", "t/b", "t/c x", 't/n\nl -> q"', "t/b/2"]);
     expect(await names("path=t/a")).toEqual(["t/a"]);
@@ -113,7 +115,13 @@ describe("lists", () => {
   });
 
   test("what is not there is 424", async () => {
-    for (const query of ["files?path=none", "files/raw?path=none", "files/raw?path=/tmp", "files/raw", "files/raw?path="]) {
+    for (const query of [
+      "files?path=none",
+      "files/raw?path=none",
+      "files/raw?path=/tmp",
+      "files/raw",
+      "files/raw?path=",
+    ]) {
       const { status, json } = await me.get(`${path}/${query}`);
       expect([query, status, json]).toEqual([query, 424, UNREADABLE]);
     }

@@ -23,7 +23,9 @@ test("an unknown environment, and a body that is wrong", async () => {
 test("an image that is not onboard: none at once, with the reason", async () => {
   const id = await environment({ image: "no/such-image:1" });
   await expect
-    .poll(async () => (await me.body("POST", "/runners", { executionEnvironmentId: id })).json, { timeout: 60_000 })
+    .poll(async () => (await me.body("POST", "/runners", { executionEnvironmentId: id })).json, {
+      timeout: 60_000,
+    })
     .toEqual({
       message: expect.stringMatching(/^no runners available for this execution environment: ./),
       errorCode: "NOMAD_OVERLOAD",

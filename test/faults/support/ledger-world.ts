@@ -51,6 +51,8 @@ export class LedgerWorld {
   /** two acts are under way: what one saw before it says nothing of what it meets */
   atOnce = false;
   #keys = 0;
+  /** the process through which all acts go that are under way */
+  #shared: { ledger: Ledger; store: MemoryStore } | undefined;
 
   constructor() {
     this.#reader = this.#process().ledger;
@@ -61,14 +63,28 @@ export class LedgerWorld {
     return { ledger: new Ledger(store, { now: this.#now, lanes: LANES }), store };
   }
 
-  /** Does something in a ground process of its own. @returns undefined when it died or refused */
-  async #act<T>(death: Death | undefined, work: (ledger: Ledger) => Promise<T>): Promise<T | undefined> {
-    const { ledger, store } = this.#process();
+  /** Several acts through one ground process: its death is that of all. */
+  async inOneProcess(acts: () => Promise<unknown>): Promise<void> {
+    this.#shared = this.#process();
+    await acts();
+    this.#shared = undefined;
+  }
+
+  /** Does something in a ground process of its own, or a shared one. @returns undefined when it died or refused */
+  async #act<T>(
+    death: Death | undefined,
+    work: (ledger: Ledger) => Promise<T>,
+    process = this.#shared ?? this.#process(),
+  ): Promise<T | undefined> {
+    const { ledger, store } = process;
     if (death) store.killAtTransaction(death.at, death.landed);
     try {
       return await work(ledger);
     } catch (error) {
-      if (error instanceof Killed) return undefined;
+      if (error instanceof Killed) {
+        if (this.#shared === process) this.#shared = undefined;
+        return undefined;
+      }
       if (error instanceof PerigeeError && REFUSALS.has(error.code)) return undefined;
       throw error;
     }
@@ -116,7 +132,7 @@ export class LedgerWorld {
     );
     const key = { key: `k${this.#keys++}`, route: "many", digest: "d" };
     const first = await this.#act(death, (ledger) => ledger.submitMany(drafts, key));
-    const again = await this.#act(undefined, (ledger) => ledger.submitMany(drafts, key));
+    const again = await this.#act(undefined, (ledger) => ledger.submitMany(drafts, key), this.#process());
     if (first) expect(again?.commands.map(({ id }) => id)).toEqual(first.commands.map(({ id }) => id));
     if (first) expect(again?.replayed).toBe(true);
     if (again) expect(again.commands).toHaveLength(of.count);
@@ -187,7 +203,7 @@ export class LedgerWorld {
       ledger.finish({ edge: EDGE, epoch: this.agent.epoch, user, id, lane: hint }, async () => outcome);
     const first = await this.#act(death, tell);
     if (!first || of.twice) {
-      const again = await this.#act(undefined, tell);
+      const again = await this.#act(undefined, tell, this.#process());
       if (first) expect(again).toMatchObject({ ended: false, command: { state: first.command.state } });
     }
     this.agent.have.delete(id);

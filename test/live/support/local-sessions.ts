@@ -34,9 +34,6 @@ export class LocalSessions implements PodSessions {
   /** called before a program is started */
   before: (() => Promise<void>) | undefined;
 
-  async prepare(): Promise<void> {}
-  async close(): Promise<void> {}
-
   async exec(_run: string, spec: ExecSpec): Promise<Execution> {
     await this.before?.();
     const [program = "", ...args] = spec.argv;
@@ -84,9 +81,6 @@ export class LocalSessions implements PodSessions {
       },
     };
   }
-
-  async prepare(): Promise<void> {}
-  async close(): Promise<void> {}
 
   async *list(): AsyncGenerator<never> {
     yield* [];

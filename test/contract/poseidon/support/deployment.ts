@@ -20,6 +20,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const target: PoseidonTarget = {
       url: `${started.url}/api/v1`,
       image: process.env.PERIGEE_RUNNER_IMAGE || RUNNER_IMAGE,
+      ...(started.data && { data: started.data, user: started.user.name }),
       ...(started.data
         ? await makeTokens(started.data, [started.user.name, started.other.name])
         : { token: required("PERIGEE_POSEIDON_TOKEN"), other: required("PERIGEE_POSEIDON_TOKEN2") }),

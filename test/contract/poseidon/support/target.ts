@@ -7,6 +7,9 @@ export type PoseidonTarget = {
   other: string;
   /** a public image onboard in which runners can work */
   image: string;
+  /** the ground's data, where it is this machine's, and the first user's name */
+  data?: string;
+  user?: string;
 };
 
 declare module "vitest" {

@@ -41,7 +41,6 @@ export class ScriptedSession implements LiveSession {
     this.closed = true;
     this.#over = true;
     this.#changed();
-    this.#begin.resolve(undefined);
     this.#end.resolve({ type: "error", code: "CANCELLED", message: "closed" });
   }
 
@@ -54,7 +53,6 @@ export class ScriptedSession implements LiveSession {
     this.#changed();
   }
   finish(end: LiveEnd): void {
-    this.#begin.resolve(undefined);
     this.#over = true;
     this.#changed();
     this.#end.resolve(end);
