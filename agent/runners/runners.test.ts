@@ -73,7 +73,11 @@ class Edge {
         },
         log: pino({ level: process.env.TEST_LOG ?? "silent" }),
       },
-      { bounds: { memoryBytes: 256 * MiB, maxCpus: 2, scratchBytes: 8 * MiB }, paceMs: 10, ...options },
+      {
+        bounds: { memoryBytes: 256 * MiB, maxCpus: 2, scratchBytes: 8 * MiB, network: "none" },
+        paceMs: 10,
+        ...options,
+      },
     );
     this.runners.start();
     this.runners.connected();

@@ -34,6 +34,12 @@ export class KubernetesNames {
     return `${this.#prefix}-${user}-${hash}`;
   }
 
+  /** Of the user's runners. Neither name can be guessed from the other. */
+  runnerNamespace(user: string): string {
+    const hash = createHash("sha256").update(`${this.#secret} runners ${user}`).digest("hex").slice(0, 16);
+    return `${this.#prefix}-${user}-${hash}`;
+  }
+
   /** A persistent volume belongs to no namespace: the name says whose it is. */
   persistentVolume(user: string, volume: string): string {
     return `${this.namespace(user)}-${volume}`;

@@ -42,6 +42,14 @@ const NOMINAL = "1Ti";
 /** API path and object, to be applied in this order. */
 export type Step = { path: string; object: Manifest };
 
+export type NamespaceContext = {
+  quota: UserQuota;
+  dns: ClusterDns;
+  limits: { memory: number; cpus: number; scratch: number };
+  /** default: that of the user's pods */
+  namespace?: string;
+};
+
 /**
  * A user's namespace, complete but for volumes and pods: closed in both directions before the first pod is there.
  * Its pods reach each other (where one names ports) and the names' server, and nothing else; those without a network
@@ -50,13 +58,9 @@ export type Step = { path: string; object: Manifest };
 export function namespaceSteps(
   names: KubernetesNames,
   user: string,
-  context: {
-    quota: UserQuota;
-    dns: ClusterDns;
-    limits: { memory: number; cpus: number; scratch: number };
-  },
+  context: NamespaceContext,
 ): [namespace: Step, ...content: Step[]] {
-  const name = names.namespace(user);
+  const { namespace: name = names.namespace(user) } = context;
   const labels = names.labels(user);
   const base = `/api/v1/namespaces/${name}`;
   const { quota, dns, limits } = context;
