@@ -63,6 +63,8 @@ test("storage that is full: a text, and nothing of the request stays", async () 
   await start();
   await preparedJob();
   await me.upload("/pipeline/1/job", { image_id: "1" }, { "in.txt": "in" });
+  // a list with added files is written again at the submission
+  await me.upload("/pipeline/1/job/2", {}, { "more.txt": "more" }, "PUT");
   const before = await staged();
   const { staging } = ground.ground;
   const put = staging.put.bind(staging);
