@@ -19,7 +19,7 @@ beforeAll(async () => {
   const { token } = await world.ground.accounts.addEdge(EDGE);
   agent = await startScriptedAgent(world.agentUrl, token);
 });
-afterAll(() => world.close());
+afterAll(() => world?.close());
 
 /** A user of the edge at both grounds, which share nothing but the cloud. */
 async function user(name: string) {
