@@ -4,7 +4,7 @@ import { build } from "esbuild";
 
 const ROOT = resolve(import.meta.dirname, "..");
 
-const PROGRAMS = {
+export const PROGRAMS = {
   perigee: "cli/perigee.ts",
   agent: "agent/entries/agent.ts",
   server: "lambdas/entries/server.ts",
@@ -13,12 +13,22 @@ const PROGRAMS = {
 /** Files that are started by name at run time, so they stay files of their own. */
 const WORKERS = { "tree-worker": "agent/volumes/listing/tree-worker.ts" };
 
+/** Native modules, and who loads them: they stay where they are also when all else goes inside. */
+const NATIVE = ["@node-rs/xxhash", "ssh2", "cpu-features"];
+/** Libraries in a bundle still say `require`. */
+const REQUIRE =
+  'import{createRequire as perigeeRequire}from"node:module";const require=perigeeRequire(import.meta.url);';
+
 /**
  * Bundles our own code into `outdir` (emptied first): perigee.mjs, agent.mjs, server.mjs and the workers.
  * Packages stay outside: native modules and files that libraries read at run time cannot be bundled; so
- * what is deployed is `dist/`, package.json, package-lock.json and `npm ci --omit=dev`.
+ * what is deployed is `dist/`, package.json, package-lock.json and `npm ci --omit=dev`. With `packages: "inside"`, for
+ * programs that are started often in this tree, only native modules stay outside.
  */
-export async function bundle(outdir: string): Promise<void> {
+export async function bundle(
+  outdir: string,
+  { packages = "outside" }: { packages?: "inside" | "outside" } = {},
+): Promise<void> {
   rmSync(outdir, { recursive: true, force: true });
   mkdirSync(outdir, { recursive: true });
   const common = {
@@ -28,7 +38,9 @@ export async function bundle(outdir: string): Promise<void> {
     platform: "node",
     target: "node24",
     format: "esm",
-    packages: "external",
+    ...(packages === "outside"
+      ? ({ packages: "external" } as const)
+      : { external: NATIVE, banner: { js: REQUIRE } }),
     sourcemap: true,
     legalComments: "none",
     logLevel: "warning",

@@ -6,8 +6,10 @@ import { type Prepared, prepareData } from "./prepare-data.ts";
 import { commandLine, endProcess, environmentOf, isAlive } from "./processes.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
-const GROUND = join(ROOT, "lambdas/entries/server.ts");
-const AGENT = join(ROOT, "agent/entries/agent.ts");
+const SOURCES = {
+  ground: join(ROOT, "lambdas/entries/server.ts"),
+  agent: join(ROOT, "agent/entries/agent.ts"),
+};
 
 const READY_MS = 180_000;
 /** An agent needs time to hand back what it is doing; the ground to end its requests. */
@@ -26,6 +28,8 @@ export type StackOptions = {
   dockerHost?: string;
   /** further environment for both processes */
   env?: NodeJS.ProcessEnv;
+  /** files of both programs (default: the sources) */
+  programs?: { ground: string; agent: string };
   /** the data is ready, nothing runs yet: a password that was made up is known from here on */
   onPrepared?(prepared: Prepared): void;
   /** one line of a child's log */
@@ -60,16 +64,19 @@ export type Stack = {
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const data = resolve(options.data);
+  const programs = options.programs ?? SOURCES;
   const lock = await takeLock(join(data, "start.lock"));
   if (!lock) throw new AlreadyRunning(alreadyRunning(data));
   const children: Child[] = [];
   try {
-    await endLeftovers(data);
+    await endLeftovers(data, programs);
     const prepared = await prepareData({ data, user: options.user, password: options.password });
     options.onPrepared?.(prepared);
     const env = childEnvironment(options, data);
 
-    const ground = await Child.start("ground", [GROUND], env, (line) => options.onLine("ground", line));
+    const ground = await Child.start("ground", [programs.ground], env, (line) =>
+      options.onLine("ground", line),
+    );
     children.push(ground);
     recordPids(data, children);
     const { url, port } = await within(ground.ready, "the ground", options.signal);
@@ -81,7 +88,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       PERIGEE_AGENT_TOKEN_FILE: prepared.tokenFile,
       PERIGEE_AGENT_DATA: prepared.agentData,
     };
-    const agent = await Child.start("agent", [AGENT], agentEnv, (line) => options.onLine("agent", line));
+    const agent = await Child.start("agent", [programs.agent], agentEnv, (line) =>
+      options.onLine("agent", line),
+    );
     children.push(agent);
     recordPids(data, children);
     await within(agent.ready, "the agent", options.signal);
@@ -168,10 +177,10 @@ function readPids(data: string): { start?: number; children: number[] } {
 }
 
 /** Children of a start that was killed: we hold the lock, so nobody looks after them any more. */
-async function endLeftovers(data: string): Promise<void> {
+async function endLeftovers(data: string, programs: typeof SOURCES): Promise<void> {
   for (const pid of readPids(data).children.toReversed()) {
     const command = commandLine(pid);
-    const ours = command.includes(GROUND) || command.includes(AGENT);
+    const ours = command.includes(programs.ground) || command.includes(programs.agent);
     if (isAlive(pid) && ours && environmentOf(pid, "PERIGEE_DATA") === data)
       await endProcess(pid, AGENT_GRACE_MS);
   }

@@ -5,7 +5,7 @@ import { Accounts } from "#lambdas/auth/accounts.ts";
 import { Child, describeExit } from "../child.ts";
 import { ensureLambdaImage } from "../localstack/lambda-runtime.ts";
 import { type LocalStack, startLocalStack } from "../localstack/start.ts";
-import { type Deployment, deployToEmulator } from "./deployment.ts";
+import { type Deployment, deployToEmulator, synthesize } from "./deployment.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const AGENT = join(ROOT, "agent/entries/agent.ts");
@@ -62,19 +62,23 @@ export async function startCloudStack(options: CloudStackOptions): Promise<Cloud
     }
     return clean;
   };
+  const { signal } = options;
+  const common = { dir, say, ...(signal && { signal }) };
+  const { context } = options;
+  const synthesis = synthesize({ ...common, edges: [CLOUD_EDGE], ...(context && { context }) });
+  // whoever needs it hears of it
+  synthesis.catch(() => {});
+  undo.push({ what: "synth", step: () => synthesis });
   try {
     const localStack: LocalStack = await startLocalStack({ dir: join(dir, "localstack"), say });
     undo.push({ what: "the emulator", step: () => localStack.stop() });
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     await ensureLambdaImage(say);
     const deployment = await deployToEmulator({
+      ...common,
       endpoint: localStack.endpoint,
-      dir,
-      edges: [CLOUD_EDGE],
-      say,
+      synthesis: await synthesis,
       ...(options.port !== undefined && { port: options.port }),
-      ...(options.context && { context: options.context }),
-      ...(options.signal && { signal: options.signal }),
     });
     undo.push({ what: "the deployment", step: () => deployment.destroy() });
     const token = await addUsers(deployment, options.users);
@@ -87,7 +91,7 @@ export async function startCloudStack(options: CloudStackOptions): Promise<Cloud
         if (exit.code !== 0) throw new Error(describeExit(exit));
       },
     });
-    await ready(agent, options.signal);
+    await ready(agent, signal);
     say(`the ground answers at ${deployment.url}`);
     return { url: deployment.url, endpoint: localStack.endpoint, deployment, agentData, agent, stop };
   } catch (error) {

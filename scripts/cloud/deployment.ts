@@ -6,25 +6,38 @@ import { emptyBucket } from "./empty-bucket.ts";
 import { emulatorEnv } from "./emulator-env.ts";
 import { serveFunctionUrl } from "./function-url.ts";
 
+/** Nothing listens there */
+const NOBODY = "http://127.0.0.1:9";
 const SYNTH_MS = 6 * 60_000;
 const BOOTSTRAP_MS = 9 * 60_000;
 const DEPLOY_MS = 15 * 60_000;
 const DESTROY_MS = 9 * 60_000;
 
-export type DeploymentOptions = {
-  /** of the emulator */
-  endpoint: string;
+type Common = {
   /** directory for what CDK leaves */
   dir: string;
+  say(line: string): void;
+  signal?: AbortSignal;
+};
+
+export type SynthesisOptions = Common & {
   /** begins the names of everything (default perigee) */
   name?: string;
   edges: string[];
-  /** port of the address that stands for the function URL (default: any free one) */
-  port?: number;
   /** further CDK context */
   context?: Record<string, string>;
-  say(line: string): void;
-  signal?: AbortSignal;
+};
+
+/** The stacks of this tree as CDK deploys them. */
+export type Synthesis = { name: string; assembly: string };
+
+export type DeploymentOptions = Common & {
+  /** of the emulator */
+  endpoint: string;
+  /** what to deploy ({@link synthesize}) */
+  synthesis: Synthesis;
+  /** port of the address that stands for the function URL (default: any free one) */
+  port?: number;
 };
 
 /** Outputs of the ground's stack, see infra/ground-stack.ts. */
@@ -57,13 +70,11 @@ export type Deployment = {
 };
 
 /**
- * Bootstraps an emulator and deploys the stacks of this tree to it.
+ * Makes what is deployed to an emulator: nobody is asked for it, so the emulator may start meanwhile.
  * @throws Error with the last lines of what failed
  */
-export async function deployToEmulator(options: DeploymentOptions): Promise<Deployment> {
-  const { endpoint, dir, say, signal, name = "perigee" } = options;
-  const aws = emulatorEnv(endpoint);
-  const outputsFile = join(dir, "outputs.json");
+export async function synthesize(options: SynthesisOptions): Promise<Synthesis> {
+  const { dir, name = "perigee" } = options;
   const context = {
     name,
     edges: options.edges.join(),
@@ -75,13 +86,23 @@ export async function deployToEmulator(options: DeploymentOptions): Promise<Depl
     ...options.context,
   };
   const assembly = join(dir, "cdk.out");
-  const run = async (what: string, args: string[], timeout: number, until = signal) => {
-    const start = performance.now();
-    await cdk(args, { env: { ...process.env, ...aws }, timeout, say, ...(until && { signal: until }) });
-    say(`${what}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
-  };
   const chosen = Object.entries(context).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
-  await run("synth", ["synth", "--quiet", "--output", assembly, ...chosen], SYNTH_MS);
+  const args = ["synth", "--quiet", "--output", assembly, ...chosen];
+  await timedCdk("synth", args, emulatorEnv(NOBODY), SYNTH_MS, options);
+  return { name, assembly };
+}
+
+/**
+ * Bootstraps an emulator and deploys what was synthesized to it.
+ * @throws Error with the last lines of what failed
+ */
+export async function deployToEmulator(options: DeploymentOptions): Promise<Deployment> {
+  const { endpoint, dir, say, signal } = options;
+  const { name, assembly } = options.synthesis;
+  const aws = emulatorEnv(endpoint);
+  const outputsFile = join(dir, "outputs.json");
+  const run = (what: string, args: string[], timeout: number, until = signal) =>
+    timedCdk(what, args, aws, timeout, { say, ...(until && { signal: until }) });
   // from here on what was synthesized, whatever happens to the tree meanwhile
   const app = ["--app", assembly];
   await run("bootstrap", ["bootstrap", ...app], BOOTSTRAP_MS);
@@ -124,4 +145,16 @@ export async function deployToEmulator(options: DeploymentOptions): Promise<Depl
       await run("destroy", ["destroy", "--all", "--force", ...app], DESTROY_MS, never);
     },
   };
+}
+
+async function timedCdk(
+  what: string,
+  args: string[],
+  aws: Record<string, string>,
+  timeout: number,
+  { say, signal }: Pick<Common, "say" | "signal">,
+): Promise<void> {
+  const start = performance.now();
+  await cdk(args, { env: { ...process.env, ...aws }, timeout, say, ...(signal && { signal }) });
+  say(`${what}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
 }

@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Client } from "#test/contract/support/client.ts";
 import { logIn } from "#test/contract/support/log-in.ts";
+import { program } from "#test/support/programs.ts";
 import { cleanEngine } from "../../scripts/clean-engine.ts";
 import { clientFor } from "../../scripts/docker-engine.ts";
 import { type Stack, startStack } from "../../scripts/stack.ts";
@@ -32,6 +33,7 @@ describe.each(["uplink-committed", "outcome-unreported"])("data of 0.1.0, %s", (
       host: "127.0.0.1",
       port: 0,
       dockerHost: process.env.DOCKER_HOST,
+      programs: { ground: program("server"), agent: program("agent") },
       onLine: () => {},
     });
     const password = "fixture-password-1";

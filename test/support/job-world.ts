@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { xxh64 } from "@node-rs/xxhash";
 import { volumesOf } from "#agent/jobs/job-volumes.ts";
@@ -15,9 +15,10 @@ import { clientFor } from "../../scripts/docker-engine.ts";
 import { FaultyProxy } from "../faults/support/faulty-proxy.ts";
 import { Mortal } from "../faults/support/mortal.ts";
 import { laneDialect } from "./lane-dialect.ts";
+import { program } from "./programs.ts";
 import { makeWorld, type UserClient, type World } from "./world.ts";
 
-const AGENT = resolve(import.meta.dirname, "../../agent/entries/agent.ts");
+const AGENT = program("agent");
 
 /** The engine that the tests use; the global setup found it. */
 const docker = clientFor(process.env.DOCKER_HOST ?? "unix:///var/run/docker.sock");

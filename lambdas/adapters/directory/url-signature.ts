@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import { PerigeeError } from "#protocol/errors.ts";
 
 /** `PART`: a PUT of one part, whose "key" is several lines (see part-url.ts). */
@@ -10,13 +10,15 @@ export type SignedMethod = "GET" | "PUT" | "PART";
  * characters, so they cannot be confused.
  */
 export class UrlSignature {
-  readonly #secret: Buffer;
+  /** made once: of bytes each signature would make one again, which takes several times as long as signing */
+  readonly #secret: KeyObject;
   readonly #now: () => number;
 
   /** `secret`: at least 32 bytes. `now` in ms. */
   constructor(secret: string | Uint8Array, now: () => number = Date.now) {
-    this.#secret = Buffer.from(secret);
-    if (this.#secret.length < 32) throw new TypeError("the signing secret is under 32 bytes");
+    const bytes = Buffer.from(secret);
+    if (bytes.length < 32) throw new TypeError("the signing secret is under 32 bytes");
+    this.#secret = createSecretKey(bytes);
     this.#now = now;
   }
 

@@ -7,6 +7,7 @@ import { Accounts } from "#lambdas/auth/accounts.ts";
 import type { Client } from "#test/contract/support/client.ts";
 import { logIn } from "#test/contract/support/log-in.ts";
 import { filesBeneath } from "#test/support/files-beneath.ts";
+import { program } from "#test/support/programs.ts";
 import { cleanEngine } from "../../../scripts/clean-engine.ts";
 import { clientFor } from "../../../scripts/docker-engine.ts";
 import { startStack } from "../../../scripts/stack.ts";
@@ -61,6 +62,7 @@ export async function startBoundsStack(
     port: 0,
     user: USER,
     password,
+    programs: { ground: program("server"), agent: program("agent") },
     env: { PERIGEE_LOG_LEVEL: "warn", ...options.env, PERIGEE_AGENT_CONFIG: config },
     onLine: (child, line) => {
       if (process.env.PERIGEE_TEST_LOG) console.error(`${child} | ${line}`);

@@ -29,16 +29,23 @@ export function uniqueName(what: string): string {
   return `perigee-${what}-${randomBytes(6).toString("hex")}`;
 }
 
+/** LocalStack's database starts with the first request: on a busy machine that takes longer than the SDK tries for. */
+const DATABASE_MS = 180_000;
+
 /** Makes the ledger's table. @returns its name */
 export async function makeTable(dynamo: DynamoDBClient, name = uniqueName("table")): Promise<string> {
-  try {
-    await dynamo.send(createTable(name));
-  } catch (error) {
-    // The first request starts LocalStack's database: the SDK gave one up that was carried out, and sent it again.
-    const { name: what, $metadata } = error as DynamoDBServiceException;
-    if (what !== "ResourceInUseException" || ($metadata.attempts ?? 1) < 2) throw error;
+  const end = performance.now() + DATABASE_MS;
+  for (let calls = 1; ; calls++) {
+    try {
+      await dynamo.send(createTable(name));
+      return name;
+    } catch (error) {
+      const { name: what, $metadata } = error as DynamoDBServiceException;
+      // a request that was given up was carried out, and then sent again
+      if (what === "ResourceInUseException" && (calls > 1 || ($metadata.attempts ?? 1) > 1)) return name;
+      if (what !== "TimeoutError" || performance.now() > end) throw error;
+    }
   }
-  return name;
 }
 
 function createTable(name: string): CreateTableCommand {

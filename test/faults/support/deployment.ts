@@ -2,19 +2,19 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
 import type { Client } from "#test/contract/support/client.ts";
 import { logIn } from "#test/contract/support/log-in.ts";
 import { filesBeneath } from "#test/support/files-beneath.ts";
+import { program } from "#test/support/programs.ts";
 import { cleanEngine } from "../../../scripts/clean-engine.ts";
 import { clientFor } from "../../../scripts/docker-engine.ts";
 import { Mortal } from "./mortal.ts";
 
-const ROOT = resolve(import.meta.dirname, "../../..");
-export const GROUND = join(ROOT, "lambdas/entries/server.ts");
-export const AGENT = join(ROOT, "agent/entries/agent.ts");
+export const GROUND = program("server");
+export const AGENT = program("agent");
 
 /** The engine that the tests use; the global setup found it. */
 export const docker = clientFor(process.env.DOCKER_HOST ?? "unix:///var/run/docker.sock");
