@@ -82,6 +82,9 @@ export class LocalSessions implements PodSessions {
     };
   }
 
+  async prepare(): Promise<void> {}
+  async close(): Promise<void> {}
+
   async *list(): AsyncGenerator<never> {
     yield* [];
   }
