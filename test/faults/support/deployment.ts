@@ -48,7 +48,7 @@ export type Deployment = {
  */
 export async function deploy(
   edges: number,
-  options: { agents?: boolean; program?: string } = {},
+  options: { agents?: boolean; program?: string; publicImages?: string[] } = {},
 ): Promise<Deployment> {
   const data = mkdtempSync(join(tmpdir(), "perigee-faults-"));
   const store = new SqliteStore(join(data, "ledger.sqlite"));
@@ -83,7 +83,8 @@ export async function deploy(
       const agentData = join(data, edge);
       mkdirSync(agentData);
       writeFileSync(join(agentData, "token"), token, { mode: 0o600 });
-      const config = { publicImages: ["busybox:latest"], pollMs: 200, freeFloorBytes: 0 };
+      const publicImages = options.publicImages ?? ["busybox:latest"];
+      const config = { publicImages, pollMs: 200, freeFloorBytes: 0 };
       writeFileSync(join(agentData, "config.json"), JSON.stringify(config));
       const agent = new Mortal(`agent of ${edge}`, AGENT, join(agentData, "kill"), {
         PERIGEE_GROUND: url,
