@@ -1,4 +1,5 @@
 import { mkdirSync, rmSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type Metafile, type Plugin } from "esbuild";
@@ -40,6 +41,19 @@ export const READY_DOCUMENT: Plugin = {
         export const documentParts = async () => JSON.parse(gunzipSync(Buffer.from(packed, "base64")));`,
     }));
     onLoad({ filter: /[\\/]lambdas[\\/]dialects[\\/]\w+[\\/]documentation\.ts$/ }, () => ({ contents: "" }));
+  },
+};
+
+/** What only a server serves: a Lambda mounts the answer that says where, and never calls these. */
+const SERVED_ELSEWHERE: Plugin = {
+  name: "served-elsewhere",
+  setup({ onLoad }) {
+    const handlers = "environments|execute|files-list|files-patch|files-raw|miscellaneous|runners|websocket";
+    const filter = new RegExp(`[\\\\/]lambdas[\\\\/]dialects[\\\\/]poseidon[\\\\/](?:${handlers})\\.ts$`);
+    onLoad({ filter }, async ({ path }) => {
+      const names = (await readFile(path, "utf8")).matchAll(/^export (?:async )?(?:function|const) (\w+)/gm);
+      return { contents: [...names].map(([, name]) => `export const ${name} = undefined;`).join("\n") };
+    });
   },
 };
 
@@ -87,7 +101,7 @@ export async function bundleLambdas(
       alias: STAND_INS,
       // a Lambda leaves no request's HTTP: it never opens a WebSocket
       external: ["ws"],
-      plugins: [READY_DOCUMENT],
+      plugins: [READY_DOCUMENT, SERVED_ELSEWHERE],
       legalComments: "none",
       logLevel: "warning",
       metafile: true,
