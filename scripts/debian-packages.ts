@@ -33,6 +33,17 @@ export function canInstall(): boolean {
   return /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/m.test(release);
 }
 
+/**
+ * Full path of a program that a test needs, from its Debian package where it is missing and we may install it.
+ * @throws Error when it is missing and cannot be installed here
+ */
+export async function ensureProgram(name: string, of: string, say: (line: string) => void): Promise<string> {
+  if (!findProgram(name) && canInstall()) await installPackages([of], say);
+  const path = findProgram(name);
+  if (!path) throw new Error(`There is no ${name} (Debian's package ${of}), and it cannot be installed here`);
+  return path;
+}
+
 /** apt-get has no lock of its own that waits: two updates at once fail. */
 const APT_LOCK = "/run/lock/perigee-apt.lock";
 

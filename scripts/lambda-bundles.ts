@@ -43,11 +43,12 @@ export const READY_DOCUMENT: Plugin = {
   },
 };
 
-/** What dialects do on a server alone is not there at all. */
-const ON_SERVER: Plugin = {
-  name: "on-server",
+/** What a Lambda never runs is not there at all: dialects' handlers for a server, and a parser of browsers' names. */
+const NEVER_RUN: Plugin = {
+  name: "never-run",
   setup({ onLoad }) {
-    onLoad({ filter: /[\\/]lambdas[\\/]dialects[\\/]\w+[\\/]on-server\.ts$/ }, () => ({ contents: "" }));
+    const filter = /[\\/]lambdas[\\/]dialects[\\/]\w+[\\/]on-server\.ts$|[\\/]node_modules[\\/]bowser[\\/]/;
+    onLoad({ filter }, () => ({ contents: "" }));
   },
 };
 
@@ -95,7 +96,7 @@ export async function bundleLambdas(
       alias: STAND_INS,
       // a Lambda leaves no request's HTTP: it never opens a WebSocket
       external: ["ws"],
-      plugins: [READY_DOCUMENT, ON_SERVER],
+      plugins: [READY_DOCUMENT, NEVER_RUN],
       legalComments: "none",
       logLevel: "warning",
       metafile: true,

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { promisify } from "node:util";
 import type Docker from "dockerode";
-import { findProgram } from "./debian-packages.ts";
+import { ensureProgram, findProgram } from "./debian-packages.ts";
 import { ensureImage, type TarEntry } from "./image-archive.ts";
 
 const COREUTILS =
@@ -39,6 +39,8 @@ export function makeRunnerImage(docker: Docker, tag = RUNNER_IMAGE): Promise<str
 }
 
 async function runnerLayer(): Promise<TarEntry[]> {
+  // the one that Debian's smallest installations lack
+  await ensureProgram("make", "make", console.log);
   const programs = [...COREUTILS, ...OTHERS].map((name) => {
     const path = findProgram(name);
     if (!path) throw new Error(`this machine has no ${name} for the runners' test image`);

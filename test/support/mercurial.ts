@@ -3,18 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { canInstall, findProgram, installPackages } from "../../scripts/debian-packages.ts";
+import { ensureProgram } from "../../scripts/debian-packages.ts";
 
 const run = promisify(execFile);
 const ENVIRONMENT = { ...process.env, HGRCPATH: "", HGPLAIN: "1", HGUSER: "test", LC_ALL: "C.UTF-8" };
 
 /** Mercurial's program, installed first where we may: Debian's package. */
-export async function ensureMercurial(): Promise<string> {
-  if (!findProgram("hg") && canInstall()) await installPackages(["mercurial"], console.log);
-  const hg = findProgram("hg");
-  if (hg === undefined) throw new Error("There is no hg, and it cannot be installed here");
-  return hg;
-}
+export const ensureMercurial = (): Promise<string> => ensureProgram("hg", "mercurial", console.log);
 
 export type Repository = Awaited<ReturnType<typeof makeRepository>>;
 

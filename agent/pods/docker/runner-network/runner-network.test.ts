@@ -9,6 +9,7 @@ import { ulid } from "ulid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeNetSpace, type NetSpace } from "#test/support/net-spaces.ts";
 import { PodRig } from "#test/support/pod-rig.ts";
+import { ensureProgram } from "../../../../scripts/debian-packages.ts";
 import { NoRunnerNetwork, type RunSpec } from "../../pod-runtime.ts";
 import type { DockerRuntime } from "../runtime.ts";
 import { DockerRunnerNetwork } from "./runner-network.ts";
@@ -29,6 +30,7 @@ let broken: string;
 const warnings: string[] = [];
 
 beforeAll(async () => {
+  await ensureProgram("nft", "nftables", console.log);
   rig = await PodRig.create();
   // by a route of its own each, so that it is nobody else's here
   [publicSpace, privateSpace] = await Promise.all([makeNetSpace("203.0"), makeNetSpace("10.231")]);
