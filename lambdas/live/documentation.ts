@@ -1,6 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { ErrorCode } from "#protocol/errors.ts";
 import { LIVE_FAILURES } from "#protocol/live.ts";
+import { LABEL } from "#protocol/names.ts";
 import { refusals, WITH_BODY, WITH_TOKEN } from "../docs/refusals.ts";
 import type { Registry } from "../docs/registry.ts";
 import { execRequest } from "./exec-request.ts";
@@ -78,7 +79,7 @@ export function documentLiveRoutes(registry: Registry): void {
     path: "/pods/{pod}/exec",
     operationId: "execInPod",
     summary: "Run a command in a running pod, with a live connection",
-    params: z.object({ pod: z.string() }),
+    params: z.object({ pod: z.string().regex(LABEL).openapi({ example: "pod-a" }) }),
     headers: z.object({
       "Perigee-Edge": z.string().optional().openapi({ description: "Edge meant; by default the user's own" }),
     }),

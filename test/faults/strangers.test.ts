@@ -251,6 +251,14 @@ const ATTEMPTS: Record<string, Attempt> = {
   ...both("/em/nodes/status", () => ({})),
   ...both("/em/pvc/list", () => ({})),
   "POST /em/pvc/delete": posting("/em/pvc/delete", ({ volume }) => ({ pvc_name: volume })),
+  "POST /pods/{pod}/exec": async (client, { pod }, options) => [
+    await told(client.json(`/pods/${pod}/exec`, { command: ["cat", "/data/secret.txt"] }, options)),
+  ],
+  "POST /runners/{id}/exec": async (client, { command }, options) => [
+    await told(client.json(`/runners/${command}/exec`, {}, options)),
+  ],
+  "GET /runners": getting("/runners", () => ({})),
+  "GET /sessions": getting("/sessions", () => ({})),
   "GET /commands": getting("/commands", ({ command }) => ({ before: command })),
   "GET /commands/{id}": async (client, { command }, options) => [
     await told(client.get(`/commands/${command}`, {}, options)),
@@ -315,8 +323,9 @@ async function routes(): Promise<string[]> {
   const { paths } = (await answer.json()) as { paths: Record<string, Record<string, Operation>> };
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods)
-      // open ones name nothing of anybody's; Kabuto's have test/dialects/kabuto/isolation.test.ts
-      .filter(([, { tags }]) => !tags?.includes("Open") && !tags?.includes("Kabuto"))
+      // open ones name nothing of anybody's; Kabuto's have test/dialects/kabuto/isolation.test.ts, Poseidon's
+      // test/dialects/poseidon
+      .filter(([, { tags }]) => !tags?.some((tag) => ["Open", "Kabuto", "Poseidon"].includes(tag)))
       .map(([method]) => `${method.toUpperCase()} ${path}`),
   );
 }

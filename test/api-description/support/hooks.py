@@ -48,6 +48,8 @@ def before_call(context, case, kwargs):
     name = case.operation.definition.raw.get("operationId")
     if case.path_parameters and case.path_parameters.get("id") == EXAMPLE_ID and name in IDS:
         case.path_parameters["id"] = IDS[name]
+    if case.path_parameters and case.path_parameters.get("pod") == "pod-a" and name in IDS:
+        case.path_parameters["pod"] = IDS[name]
     if isinstance(case.body, dict):
         if name in TAKEN and TAKEN[name].keys() <= case.body.keys():
             case.body.update(TAKEN[name])

@@ -3,6 +3,8 @@ import type { Client } from "../../contract/support/client.ts";
 
 /** The pod and volume of the document's examples. */
 const POD = "pod-a";
+/** And one that runs on, in which programs can be started. */
+const LIVE_POD = "pod-live";
 /** xxHash of nothing */
 const EMPTY = "ef46db3751d8e999";
 
@@ -26,7 +28,9 @@ export async function stage(client: Client): Promise<Record<string, string>> {
   };
   await ok(client.uplink(files, { pod_name: POD }));
   await ok(client.uplink({ a: "a" }, { pod_name: "pod-before" }));
-  const run = { image: "busybox", max_duration: 1, node: "MPU", command: "echo hello", pod_name: POD };
+  const of = { image: "busybox", node: "MPU" };
+  await ok(client.form("/em/pod/run", { ...of, max_duration: 10, command: "sleep 600", pod_name: LIVE_POD }));
+  const run = { ...of, max_duration: 1, command: "echo hello", pod_name: POD };
   await ok(client.form("/em/pod/run", run));
 
   // the run came last
@@ -51,6 +55,7 @@ export async function stage(client: Client): Promise<Record<string, string>> {
     getUplink: upload,
     signUplinkParts: upload,
     completeUplink: ready,
+    execInPod: LIVE_POD,
   };
 }
 
