@@ -43,6 +43,8 @@ export interface RunnerPools {
   statistics(owner: PoolOwner): Promise<Statistics[]>;
   /** Environments of all owners whose idle share is below `threshold` (0 to 1), for health. */
   depleting(threshold: number): Promise<{ owner: PoolOwner; id: number }[]>;
+  /** Users who have environments, on whatever edges. */
+  users(): Promise<string[]>;
   /** One conditional transaction: no two calls get one runner. Waits up to `waitMs` for one; 30 s for a pool of size 0. */
   handOut(
     owner: PoolOwner,

@@ -117,6 +117,16 @@ export class StoredRunnerPools implements RunnerPools {
       .map(({ owner, id }) => ({ owner, id }));
   }
 
+  async users(): Promise<string[]> {
+    const { store, edges } = this.#deps;
+    const all = await Promise.all(
+      (await edges()).map((edge) =>
+        store.query<EnvironmentRecord>({ pk: keys.pools(edge), prefix: "env#", limit: LIMITS.environments }),
+      ),
+    );
+    return [...new Set(all.flat().map(({ data }) => data.user))];
+  }
+
   async #statistics(
     edge: string,
     prefix: string,

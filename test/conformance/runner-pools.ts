@@ -302,6 +302,7 @@ export function runnerPoolsSuite(open: () => Promise<{ store: LedgerStore; anoth
       expect(await pools.depleting(0)).toEqual([]);
       expect(await pools.depleting(0.5)).toEqual([]);
       expect(await pools.depleting(0.6)).toEqual([{ owner: ALICE, id: 0 }]);
+      expect((await pools.users()).sort()).toEqual(["alice", "bob"]);
       expect(await pools.idle()).toBe(1);
     });
 

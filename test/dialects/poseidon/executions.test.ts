@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { request } from "node:http";
 import { expect, test } from "vitest";
 import { type ClientOptions, WebSocket } from "ws";
 import { type Client, type PoseidonGround, startPoseidonGround } from "./support/poseidon-ground.ts";
@@ -29,6 +30,28 @@ async function refused(url: string, token: string | undefined, options: ClientOp
   for await (const chunk of answer) text += chunk;
   socket.terminate();
   return [answer.statusCode, text === "" ? "" : JSON.parse(text)];
+}
+
+/** The answer to an upgrade whose headers are not a library's. */
+async function upgrade(url: string, token: string, headers: Record<string, string>) {
+  const { port, pathname, search } = new URL(url);
+  const sent = request({
+    port,
+    path: pathname + search,
+    headers: {
+      Connection: "Upgrade",
+      Upgrade: "websocket",
+      "Sec-WebSocket-Version": "13",
+      "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+      "Poseidon-Token": token,
+      ...headers,
+    },
+  });
+  sent.end();
+  const [answer] = await once(sent, "response");
+  let text = "";
+  for await (const chunk of answer) text += chunk;
+  return [answer.statusCode, JSON.parse(text)];
 }
 
 async function started() {
@@ -250,6 +273,14 @@ test("an id is good for one connect; a refused one does not use it up", async ()
   expect(await me.get(plain.replace(/executionID=.*/, ""))).toMatchObject({ status: 404 });
   const origin = { headers: { Origin: "http://evil.example" } };
   expect(await refused(url, me.token, origin)).toEqual([403, { message: expect.any(String) }]);
+  for (const broken of [
+    { "Sec-WebSocket-Key": "short" },
+    { "Sec-WebSocket-Version": "12" },
+    { "Sec-WebSocket-Protocol": "a,,b" },
+    { "Sec-WebSocket-Protocol": "a, a" },
+  ]) {
+    expect(await upgrade(url, me.token!, broken)).toEqual([400, { message: "websocket upgrade required" }]);
+  }
   const { closed, messages } = connect(url, me.token, {
     headers: { Origin: url.replace(/^ws/, "http").replace(/\/api.*/, "") },
   });
