@@ -61,6 +61,9 @@ export interface RunnerPools {
   list(user: string): Promise<Runner[]>;
   /** Asks the edge for a comparison of its pools and waits for it up to `ms`. */
   compare(owner: PoolOwner, ms: number): Promise<void>;
-  /** Ends all of a user's, or those on one edge whose grant was revoked. */
-  removed(user: string, edge?: string): Promise<void>;
+  /**
+   * Ends all of a user's, or those on one edge whose grant was revoked.
+   * @param before ms since 1970: what came to be later is another user's of that name, and stays
+   */
+  removed(user: string, edge?: string, before?: number): Promise<void>;
 }

@@ -273,12 +273,13 @@ test("an id is good for one connect; a refused one does not use it up", async ()
   expect(await me.get(plain.replace(/executionID=.*/, ""))).toMatchObject({ status: 404 });
   const origin = { headers: { Origin: "http://evil.example" } };
   expect(await refused(url, me.token, origin)).toEqual([403, { message: expect.any(String) }]);
-  for (const broken of [
+  const brokenUpgrades: Record<string, string>[] = [
     { "Sec-WebSocket-Key": "short" },
     { "Sec-WebSocket-Version": "12" },
     { "Sec-WebSocket-Protocol": "a,,b" },
     { "Sec-WebSocket-Protocol": "a, a" },
-  ]) {
+  ];
+  for (const broken of brokenUpgrades) {
     expect(await upgrade(url, me.token!, broken)).toEqual([400, { message: "websocket upgrade required" }]);
   }
   const { closed, messages } = connect(url, me.token, {

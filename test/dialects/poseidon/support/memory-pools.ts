@@ -17,6 +17,7 @@ export class MemoryPools implements RunnerPools {
   readonly handOuts: Parameters<RunnerPools["handOut"]>[2][] = [];
   readonly compared: number[] = [];
   readonly touches: string[] = [];
+  readonly removals: Parameters<RunnerPools["removed"]>[] = [];
   refusal: HandOutRefusal | undefined;
   full = false;
   mappedPorts: Runner["mappedPorts"] = [];
@@ -87,7 +88,9 @@ export class MemoryPools implements RunnerPools {
   async compare(_owner: PoolOwner, ms: number) {
     this.compared.push(ms);
   }
-  async removed() {}
+  async removed(...of: Parameters<RunnerPools["removed"]>) {
+    this.removals.push(of);
+  }
 
   #endAll(owner: PoolOwner, id: number): void {
     for (const runner of this.#runners.values()) {
