@@ -150,6 +150,19 @@ test("the address behind a proxy is the proxy's only where it is trusted", async
   expect((json as { websocketUrl: string }).websocketUrl).toMatch(/^ws:\/\/127\.0\.0\.1:/);
 });
 
+test("behind a trusted proxy it is the proxy's, wss where the client speaks TLS", async () => {
+  const ground = await startPoseidonGround({ trustProxy: true });
+  const me = await ground.client();
+  const path = await me.runner();
+  const address = async (headers: Record<string, string>) => {
+    const { json } = await me.send("POST", `${path}/execute`, { body: "{}", headers });
+    return new URL((json as { websocketUrl: string }).websocketUrl).origin;
+  };
+  const named = { "x-forwarded-host": "poseidon.example" };
+  expect(await address({ ...named, "x-forwarded-proto": "https" })).toBe("wss://poseidon.example");
+  expect(await address({ "x-forwarded-proto": "http" })).toBe(`ws://127.0.0.1:${ground.port}`);
+});
+
 test("start, output, one end, and a close without a reason", async () => {
   const all = await started();
   const { messages, closed, session } = await running(all);
