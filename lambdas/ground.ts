@@ -341,7 +341,7 @@ export function createGround(options: GroundOptions): Ground {
   registerEdgeRoutes(app, { ledger, inventory, pools, resolveEdge, now });
   registerRunnerRoutes(app, { pools });
   registerLiveRoutes(app, { live, ledger, runs, runners: pools, hosts, resolveEdge, now, log });
-  const rounds = janitorRounds({ janitor, mounted, removals: new Removals(store), pools, log });
+  const rounds = janitorRounds({ janitor, mounted, removals: new Removals(store), pools, accounts, log });
   return {
     app,
     ledger,

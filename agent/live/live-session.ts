@@ -74,7 +74,7 @@ async function serveSession(
   if (!sessions.features.includes(needed) || ("pod" in of && request.kind === "exec" && !execInPods)) {
     throw new SessionFailure("UNSUPPORTED", "this edge does not offer it");
   }
-  const target: OpenTarget = await targets.open(user, of);
+  const target: OpenTarget = await targets.open(user, of, request.kind);
   try {
     // beside the round trip for its start
     if (request.kind === "exec" && request.exec.terminal?.stderr === "apart") {

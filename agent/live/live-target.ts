@@ -1,4 +1,4 @@
-import type { LiveFailure, LiveTarget } from "#protocol/live.ts";
+import type { LiveFailure, LiveRequest, LiveTarget } from "#protocol/live.ts";
 
 /** Why a target ended under its sessions: told to each of them as its end. */
 export type TargetEnd = { type: "timeout" } | { type: "error"; code: LiveFailure; message: string };
@@ -22,5 +22,5 @@ export interface LiveTargets {
    * Notes that a session begins there (for a runner, its inactivity starts again).
    * @throws SessionFailure GONE: unknown, of another user, or ended
    */
-  open(user: string, target: LiveTarget): OpenTarget | Promise<OpenTarget>;
+  open(user: string, target: LiveTarget, kind: LiveRequest["kind"]): OpenTarget | Promise<OpenTarget>;
 }

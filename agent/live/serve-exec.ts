@@ -1,7 +1,7 @@
 import type { ExecParameters, LiveEnd } from "#protocol/live.ts";
 import type { Execution, PodSessions } from "../sessions/pod-sessions.ts";
 import type { OpenTarget } from "./live-target.ts";
-import { endOf, endOfTarget } from "./session-ends.ts";
+import { endIn, endOfTarget } from "./session-ends.ts";
 import type { SessionLeg } from "./session-leg.ts";
 import { stopProgram } from "./stop-program.ts";
 
@@ -34,7 +34,7 @@ export async function serveExec(
       signal: AbortSignal.any([leg.gone, target.ended]),
     });
   } catch (error) {
-    leg.end(target.ended.aborted ? endOfTarget(target.ended) : endOf(error));
+    leg.end(await endIn(target.ended, error));
     return;
   }
   leg.started();
@@ -50,7 +50,7 @@ export async function serveExec(
     done.catch(() => {});
   });
   void takeInput(execution, exec, leg);
-  const over = giveOutput(execution, leg).then((end) => ended.resolve(end));
+  const over = giveOutput(execution, target.ended, leg).then((end) => ended.resolve(end));
   const end = await ended.promise;
   clearTimeout(timer);
   if (end) leg.end(end);
@@ -71,13 +71,13 @@ function specOf(exec: ExecParameters, { defaultWorkdir }: OpenTarget) {
   };
 }
 
-async function giveOutput(execution: Execution, leg: SessionLeg): Promise<LiveEnd> {
+async function giveOutput(execution: Execution, target: AbortSignal, leg: SessionLeg): Promise<LiveEnd> {
   try {
     for await (const { stream, data } of execution.output) await leg.output(stream, data);
     return { type: "exit", code: await execution.exit };
   } catch (error) {
     execution.exit.catch(() => {});
-    return endOf(error);
+    return endIn(target, error);
   }
 }
 

@@ -22,6 +22,8 @@ export type PoolExchangeDeps = {
   };
   /** runners were handed out, or ended */
   changed(): void;
+  /** this one was handed out: it will be worked in soon */
+  handedOut(runner: string): void;
   onError(error: unknown): void;
   now: () => number;
 };
@@ -176,8 +178,10 @@ export class PoolExchange {
       const isNew = record.state === "idle" || record.inactivityMs !== inactivityMs;
       if (state !== "used" || !isNew || !counts(record)) continue;
       const activeAt = Math.max(record.activeAt ?? 0, now() - ageMs);
+      const isFirst = record.state === "idle";
       book.change(record, { state: "used", activeAt, ...(inactivityMs && { inactivityMs }) });
       killPoint("runners.handed");
+      if (isFirst) this.#deps.handedOut(record.id);
     }
     const agreed = runnerDigest(list) === runnerDigest(book.all().filter(counts));
     this.#full = !agreed;

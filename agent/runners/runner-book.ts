@@ -13,14 +13,14 @@ export function poolOf({ user, id }: Pick<RunnerRecord, "user" | "id">): string 
   return poolKey(user, environmentOf(id));
 }
 
-/** What the sessions in a runner are told when it ends. */
+/** What the sessions in a runner are told when it ends; `STOPPED` is for those that were asked to end. */
 const ENDS: Record<RunnerEnd, TargetEnd> = {
   inactive: { type: "timeout" },
   oom: { type: "error", code: "OOM_KILLED", message: "the runner was killed because it ran out of memory" },
   deleted: { type: "error", code: "STOPPED", message: "the runner was deleted" },
   replaced: { type: "error", code: "STOPPED", message: "the runner's environment was replaced" },
-  evicted: { type: "error", code: "STOPPED", message: "the runner was ended: it held too much on the disk" },
-  unstoppable: { type: "error", code: "STOPPED", message: "a program in the runner could not be stopped" },
+  evicted: { type: "error", code: "GONE", message: "the runner was ended: it held too much on the disk" },
+  unstoppable: { type: "error", code: "GONE", message: "a program in the runner could not be stopped" },
   exited: { type: "error", code: "GONE", message: "the runner has ended" },
   lost: { type: "error", code: "GONE", message: "the runner was lost" },
 };

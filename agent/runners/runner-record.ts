@@ -22,7 +22,7 @@ export const runnerRecord = z.object({
   activeAt: z.number().optional(),
   /** it ends after so long without a session */
   inactivityMs: z.number().optional(),
-  /** sessions were open there when this was written */
+  /** executions ran there when this was written: how far they come without this agent nobody knows */
   busy: z.boolean().optional(),
 });
 export type RunnerRecord = z.infer<typeof runnerRecord>;

@@ -19,6 +19,9 @@ export const WORKSPACE = "/workspace";
 /** Engines take no less. */
 const LEAST_MEMORY = 6 * MiB;
 
+/** Engines refuse more. */
+const MOST_SHARES = 262_144;
+
 /**
  * Process 1: it only waits. A shell that waits reaps every process that loses its parent; an engine's own init is often
  * not installed.
@@ -58,7 +61,9 @@ export function runnerSpec(
     graceMs: 0,
     runner: {
       // a share, not a quota: 20 MHz as a quota would stretch a second to a minute
-      ...(cpuLimit > 0 && { cpuShares: Math.max(2, Math.round((cpuLimit * 1024) / 1000)) }),
+      ...(cpuLimit > 0 && {
+        cpuShares: Math.min(MOST_SHARES, Math.max(2, Math.round((cpuLimit * 1024) / 1000))),
+      }),
       cpuMillis: Math.max(1, Math.min(millis, Math.round(bounds.maxCpus * 1000))),
       scratchBytes: bounds.scratchBytes,
     },

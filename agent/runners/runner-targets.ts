@@ -1,4 +1,4 @@
-import type { LiveTarget } from "#protocol/live.ts";
+import type { LiveRequest, LiveTarget } from "#protocol/live.ts";
 import type { LiveTargets, OpenTarget } from "../live/live-target.ts";
 import { SessionFailure } from "../sessions/pod-sessions.ts";
 import type { RunnerBook } from "./runner-book.ts";
@@ -9,6 +9,7 @@ export type RunnerTargetsDeps = { book: RunnerBook; changed(): void; now: () => 
 /** Runners as sessions work in them. */
 export class RunnerTargets implements LiveTargets {
   readonly #deps: RunnerTargetsDeps;
+  /** executions by runner */
   readonly #open = new Map<string, number>();
 
   constructor(deps: RunnerTargetsDeps) {
@@ -19,15 +20,16 @@ export class RunnerTargets implements LiveTargets {
    * Its inactivity starts again. One that is idle here was handed out, or nobody could name it: the ground's word of it
    * is on its way.
    */
-  open(user: string, target: LiveTarget): OpenTarget {
+  open(user: string, target: LiveTarget, kind: LiveRequest["kind"]): OpenTarget {
     const { book, changed, now } = this.#deps;
     const record = "runner" in target ? book.get(target.runner) : undefined;
     if (!record || record.user !== user || (record.state !== "idle" && record.state !== "used")) {
       throw new SessionFailure("GONE", "there is no such runner");
     }
     const { id } = record;
-    book.change(record, { state: "used", activeAt: now(), busy: true });
-    this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
+    const runs = kind === "exec";
+    book.change(record, { state: "used", activeAt: now(), ...(runs && { busy: true }) });
+    if (runs) this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
     changed();
     let released = false;
     return {
@@ -39,7 +41,7 @@ export class RunnerTargets implements LiveTargets {
         changed();
       },
       release: () => {
-        if (released) return;
+        if (released || !runs) return;
         released = true;
         const left = this.#open.get(id)! - 1;
         if (left > 0) this.#open.set(id, left);

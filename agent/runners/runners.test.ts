@@ -204,30 +204,30 @@ describe("runners on the engine", { timeout: 120_000 }, () => {
     await expect.poll(() => edge.idle(), WAIT).toBe(1);
     const id = await edge.take({ inactivityMs: 2_000 });
     await expect.poll(() => edge.runners.users(), WAIT).toEqual(["alice"]);
-    const opened = await edge.runners.targets.open("alice", { runner: id });
+    const opened = await edge.runners.targets.open("alice", { runner: id }, "exec");
     const at = performance.now();
     const { promise, resolve } = Promise.withResolvers<number>();
     opened.ended.addEventListener("abort", () => resolve(performance.now() - at));
     expect(await promise).toBeGreaterThanOrEqual(1_999);
     expect(opened.ended.reason).toEqual({ type: "timeout" });
     await expect.poll(() => edge.endOf(id), WAIT).toBe("inactive");
-    expect(() => edge.runners.targets.open("alice", { runner: id })).toThrow("no such runner");
+    expect(() => edge.runners.targets.open("alice", { runner: id }, "exec")).toThrow("no such runner");
   });
 
   test("nobody opens another's", async () => {
     await edge.pools.put(ALICE, { id: 0, ...SPEC, prewarmingPoolSize: 1 });
     const id = await edge.take();
-    expect(() => edge.runners.targets.open("bob", { runner: id })).toThrow("no such runner");
+    expect(() => edge.runners.targets.open("bob", { runner: id }, "exec")).toThrow("no such runner");
   });
 
   test("one that dies is told, and the sessions in it; what cannot be stopped ends it too", async () => {
     await edge.pools.put(ALICE, { id: 0, ...SPEC });
     const [killed, stuck] = [await edge.take(), await edge.take()];
-    const opened = await edge.runners.targets.open("alice", { runner: killed });
+    const opened = await edge.runners.targets.open("alice", { runner: killed }, "exec");
     await docker.getContainer(`perigee-${killed}`).kill();
     await expect.poll(() => edge.endOf(killed), WAIT).toBe("exited");
     expect(opened.ended.reason).toMatchObject({ type: "error", code: "GONE" });
-    await (await edge.runners.targets.open("alice", { runner: stuck })).endUnstoppable?.();
+    await (await edge.runners.targets.open("alice", { runner: stuck }, "exec")).endUnstoppable?.();
     await expect.poll(() => edge.endOf(stuck), WAIT).toBe("unstoppable");
   });
 
@@ -235,8 +235,9 @@ describe("runners on the engine", { timeout: 120_000 }, () => {
     await edge.pools.put(ALICE, { id: 0, ...SPEC });
     const [quiet, busy] = [await edge.take({ inactivityMs: 600_000 }), await edge.take()];
     await expect.poll(() => edge.idle(), WAIT).toBe(2);
-    await edge.runners.targets.open("alice", { runner: busy });
-    (await edge.runners.targets.open("alice", { runner: quiet })).release();
+    await edge.runners.targets.open("alice", { runner: busy }, "exec");
+    (await edge.runners.targets.open("alice", { runner: quiet }, "exec")).release();
+    await edge.runners.targets.open("alice", { runner: quiet }, "list");
     const before = (await edge.containers()).map(({ run }) => run);
     await edge.stop();
     edge.start();
@@ -245,7 +246,7 @@ describe("runners on the engine", { timeout: 120_000 }, () => {
       .poll(() => edge.containers().then((all) => all.map(({ run }) => run).sort()), WAIT)
       .toEqual(before.filter((id) => id !== busy).sort());
     expect(await edge.endOf(quiet)).toBeUndefined();
-    (await edge.runners.targets.open("alice", { runner: quiet })).release();
+    (await edge.runners.targets.open("alice", { runner: quiet }, "exec")).release();
   });
 
   test("containers that the record does not know are removed, and others' are not", async () => {

@@ -67,8 +67,10 @@ export class Runners {
     const changed = () => this.#changed();
     this.#keeper = new RunnerKeeper({ book, runtime, starter, changed: tell, onError, now }, options);
     const exchanged = () => this.#look();
+    // its first execution then takes one call of the engine and not two
+    const handedOut = (runner: string) => void sessions.prepare(runner, "user");
     this.#exchange = new PoolExchange(
-      { book, keeper: this.#keeper, ground, changed: exchanged, onError, now },
+      { book, keeper: this.#keeper, ground, changed: exchanged, handedOut, onError, now },
       options,
     );
     this.#inactivity = new Inactivity({ book, ended: changed, now });

@@ -6,7 +6,21 @@ export class Unfit extends Error {
   override readonly name = "Unfit";
 }
 
-const TOOLS = ["cat", "chmod", "chown", "head", "ls", "mkdir", "rm", "sleep", "stat", "tar", "find"];
+const TOOLS = [
+  "cat",
+  "chmod",
+  "chown",
+  "env",
+  "head",
+  "ls",
+  "mkdir",
+  "rm",
+  "sleep",
+  "stat",
+  "find",
+  "xargs",
+  "tar",
+];
 
 const UNFIT = 44;
 

@@ -7,7 +7,8 @@ export type JanitorRoundDeps = {
   mounted: readonly MountedDialect[];
   removals: Removals;
   /** environments and runners go with their user, or with the grant of their edge */
-  pools: { removed(user: string, edge?: string): Promise<void> };
+  pools: { removed(user: string, edge?: string, before?: number): Promise<void> };
+  accounts: { getUser(name: string): Promise<{ uid: string; createdAt: number } | undefined> };
   log: Logger;
 };
 
@@ -16,7 +17,7 @@ export type JanitorRoundDeps = {
  * dialect cleans. What fails for one of them keeps nobody else from theirs.
  */
 export function janitorRounds(deps: JanitorRoundDeps): { round(stagingMs?: number): Promise<void> } {
-  const { janitor, mounted, removals, pools, log } = deps;
+  const { janitor, mounted, removals, pools, accounts, log } = deps;
   const succeeds = async (dialect: string, part: () => Promise<void> | undefined) => {
     try {
       await part();
@@ -30,7 +31,12 @@ export function janitorRounds(deps: JanitorRoundDeps): { round(stagingMs?: numbe
     async round(stagingMs) {
       await janitor.round(stagingMs);
       await removals.each(async (removal) => {
-        let all = await succeeds("runners", () => pools.removed(removal.user, removal.edge));
+        let all = await succeeds("runners", async () => {
+          const { user, uid, edge } = removal;
+          const present = await accounts.getUser(user);
+          const another = present !== undefined && present.uid !== uid;
+          await pools.removed(user, edge, another ? present.createdAt : undefined);
+        });
         for (const { dialect, core } of mounted) {
           all = (await succeeds(dialect.name, () => dialect.removed?.(core, removal))) && all;
         }

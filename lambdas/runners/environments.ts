@@ -78,15 +78,18 @@ export class Environments {
     });
   }
 
-  /** @returns whether there was one */
-  remove({ user, edge }: PoolOwner, id: number): Promise<boolean> {
+  /**
+   * @param generation of the one that is meant (default: whichever there is)
+   * @returns whether there was one
+   */
+  remove({ user, edge }: PoolOwner, id: number, generation?: number): Promise<boolean> {
     return this.#change(edge, async () => {
       const key = keys.environment(edge, user, id);
       const [counter, before] = await Promise.all([
         this.#store.get<CounterRecord>(keys.counter(edge)),
         this.#store.get<EnvironmentRecord>(key),
       ]);
-      if (!before) return false;
+      if (!before || (generation !== undefined && before.data.generation !== generation)) return false;
       const { counter: last, environments } = counter?.data ?? NO_CHANGES;
       const counted: CounterRecord = { counter: last + 1, environments: Math.max(0, environments - 1) };
       await this.#store.transact([

@@ -8,6 +8,7 @@ import type { Runner } from "./runner-pools.ts";
 
 /** Most of a user in one listing. */
 const MOST_LISTED = 1000;
+const FORGOTTEN_AT_ONCE = 25;
 
 /** Runners that were handed out, by user and id: until 24 h after their end. */
 export class HandedRunners {
@@ -78,13 +79,19 @@ export class HandedRunners {
     return runners.flat();
   }
 
-  /** A user is gone: so is what was handed out. */
-  async forget(user: string): Promise<void> {
-    for (;;) {
-      const items = await this.#store.query({ pk: keys.handed(user), limit: 25 });
-      if (items.length === 0) return;
-      await this.#store.transact(items.map(({ pk, sk }) => ({ delete: { pk, sk } })));
-    }
+  /** A user is gone: so is what was handed out before that time. */
+  async forget(user: string, before: number): Promise<void> {
+    let after: string | undefined;
+    do {
+      const items: Item<HandedRecord>[] = await this.#store.query<HandedRecord>({
+        pk: keys.handed(user),
+        limit: FORGOTTEN_AT_ONCE,
+        ...(after !== undefined && { after }),
+      });
+      const old = items.filter(({ data }) => data.since < before);
+      if (old.length > 0) await this.#store.transact(old.map(({ pk, sk }) => ({ delete: { pk, sk } })));
+      after = items.length < FORGOTTEN_AT_ONCE ? undefined : items.at(-1)!.sk;
+    } while (after !== undefined);
   }
 
   async #alive(user: string, id: string): Promise<Item<HandedRecord> | undefined> {

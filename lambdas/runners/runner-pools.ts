@@ -43,6 +43,8 @@ export interface RunnerPools {
   statistics(owner: PoolOwner): Promise<Statistics[]>;
   /** Environments of all owners whose idle share is below `threshold` (0 to 1), for health. */
   depleting(threshold: number): Promise<{ owner: PoolOwner; id: number }[]>;
+  /** Users who have environments, on whatever edges. */
+  users(): Promise<string[]>;
   /** One conditional transaction: no two calls get one runner. Waits up to `waitMs` for one; 30 s for a pool of size 0. */
   handOut(
     owner: PoolOwner,
@@ -59,6 +61,9 @@ export interface RunnerPools {
   list(user: string): Promise<Runner[]>;
   /** Asks the edge for a comparison of its pools and waits for it up to `ms`. */
   compare(owner: PoolOwner, ms: number): Promise<void>;
-  /** Ends all of a user's, or those on one edge whose grant was revoked. */
-  removed(user: string, edge?: string): Promise<void>;
+  /**
+   * Ends all of a user's, or those on one edge whose grant was revoked.
+   * @param before ms since 1970: what came to be later is another user's of that name, and stays
+   */
+  removed(user: string, edge?: string, before?: number): Promise<void>;
 }

@@ -117,6 +117,16 @@ export class StoredRunnerPools implements RunnerPools {
       .map(({ owner, id }) => ({ owner, id }));
   }
 
+  async users(): Promise<string[]> {
+    const { store, edges } = this.#deps;
+    const all = await Promise.all(
+      (await edges()).map((edge) =>
+        store.query<EnvironmentRecord>({ pk: keys.pools(edge), prefix: "env#", limit: LIMITS.environments }),
+      ),
+    );
+    return [...new Set(all.flat().map(({ data }) => data.user))];
+  }
+
   async #statistics(
     edge: string,
     prefix: string,
@@ -221,15 +231,17 @@ export class StoredRunnerPools implements RunnerPools {
     }
   }
 
-  async removed(user: string, edge?: string): Promise<void> {
+  async removed(user: string, edge?: string, before = Number.POSITIVE_INFINITY): Promise<void> {
     for (const one of edge === undefined ? await this.#environments.edgesOf(user) : [edge]) {
-      for (const { id } of await this.#environments.of({ user, edge: one })) {
-        await this.#environments.remove({ user, edge: one }, id);
+      const all = await this.#environments.of({ user, edge: one });
+      const old = all.filter(({ at }) => at < before);
+      for (const { id, generation } of old) {
+        await this.#environments.remove({ user, edge: one }, id, generation);
       }
-      await this.#deps.store.transact([{ delete: keys.edgeOf(user, one) }]);
-      await this.#deps.doorbell.ring(one);
+      if (old.length === all.length) await this.#deps.store.transact([{ delete: keys.edgeOf(user, one) }]);
+      if (old.length > 0) await this.#deps.doorbell.ring(one);
     }
-    if (edge === undefined) await this.#handed.forget(user);
+    if (edge === undefined) await this.#handed.forget(user, before);
   }
 
   /** Counts the changes of an edge's pools, for the answers to claims and heartbeats; undefined: there never were any. */

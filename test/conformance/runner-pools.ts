@@ -302,6 +302,7 @@ export function runnerPoolsSuite(open: () => Promise<{ store: LedgerStore; anoth
       expect(await pools.depleting(0)).toEqual([]);
       expect(await pools.depleting(0.5)).toEqual([]);
       expect(await pools.depleting(0.6)).toEqual([{ owner: ALICE, id: 0 }]);
+      expect((await pools.users()).sort()).toEqual(["alice", "bob"]);
       expect(await pools.idle()).toBe(1);
     });
 
@@ -325,6 +326,23 @@ export function runnerPoolsSuite(open: () => Promise<{ store: LedgerStore; anoth
       await pools.removed("alice");
       expect(await pools.list("alice")).toEqual([]);
       expect(await pools.environments(BOB)).toHaveLength(1);
+    });
+
+    test("what another user of a removed one's name has stays", async () => {
+      await filled(1);
+      const id = await take();
+      now += 1_000;
+      const born = now;
+      await pools.put(ALICE, { id: 1, ...SPEC });
+      await edge.tell({ changed: [] });
+      const other = edge.idle("alice", 1, await generationOf(ALICE, 1));
+      await edge.tell();
+      const handed = await pools.handOut(ALICE, 1, {});
+      expect(handed).toMatchObject({ runner: { id: other } });
+      await pools.removed("alice", undefined, born);
+      expect((await pools.environments(ALICE)).map((one) => one.id)).toEqual([1]);
+      expect(await pools.used("alice", id)).toBeUndefined();
+      expect((await pools.list("alice")).map((one) => one.id)).toEqual([other]);
     });
   });
 }

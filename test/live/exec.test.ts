@@ -1,5 +1,8 @@
 import { once } from "node:events";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { LIVE_FEATURES } from "#protocol/live-control.ts";
+import { runnerDigest } from "#protocol/runner-digest.ts";
+import { RUNNERS_FEATURE } from "#protocol/runners.ts";
 import { connectExec, refusal } from "./support/exec-client.ts";
 import { exec, type LiveWorld, makeLiveWorld, whole } from "./support/live-world.ts";
 
@@ -188,6 +191,27 @@ describe("POST /pods/{pod}/exec and /live", () => {
     const unnamed = await fetch(`${world.url}/sessions`);
     expect(unnamed.status).toBe(401);
     expect(((await (await bob.fetch("/sessions")).json()) as { data: object[] }).data).toEqual([]);
+  });
+
+  it("keep the runner in which they are from counting as forgotten", async () => {
+    const { pools } = world.ground;
+    await world.startAgent({ features: [...Object.values(LIVE_FEATURES), RUNNERS_FEATURE] });
+    const alice = await world.user("alice");
+    const owner = { user: "alice", edge: "em1" };
+    const spec = { image: "i", prewarmingPoolSize: 1, cpuLimit: 0, memoryLimit: 0 };
+    await pools.put(owner, { id: 0, ...spec, networkAccess: false, exposedPorts: null });
+    const [environment] = (await pools.wanted("em1")).environments;
+    const id = `0-${crypto.randomUUID()}`;
+    const { generation } = environment!;
+    await pools.exchange("em1", {
+      digest: runnerDigest([{ id, state: "idle" }]),
+      changed: [{ id, user: "alice", generation, state: "idle" }],
+    });
+    expect(await pools.handOut(owner, 0, { inactivityMs: 60_000 })).toMatchObject({ runner: { id } });
+    const touched = vi.spyOn(pools, "touched");
+    const answer = await alice.fetch(`/runners/${id}/exec`, { method: "POST", body: "{}" });
+    expect(answer.status).toBe(201);
+    expect(touched.mock.calls).toEqual([["alice", id]]);
   });
 
   it("end a session whose client goes", async () => {

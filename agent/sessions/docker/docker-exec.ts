@@ -23,6 +23,9 @@ export type DockerExecOptions = {
 const TIMEOUT_MS = 30_000;
 /** How long after the end of a program's streams the engine may take to know its exit code. */
 const EXIT_MS = 5_000;
+/** After the kill of a program that nobody waited for, it may be the container's own: how often and when that is asked. */
+const ENDED_LOOKS = 5;
+const ENDED_LOOK_MS = 100;
 const NO_USER = /unable to find user user\b/;
 /** of an image that has no user `user` */
 const USER_1000 = "1000:1000";
@@ -122,7 +125,7 @@ export class DockerExec implements ContainerExec {
           throw new SessionFailure("CANNOT_START", cleanStartError(beginning.toString(), argv));
         }
         // The engine ends what runs in a container before it says that the container has ended.
-        if (ExitCode === 137 && !(await this.#isRunning(container))) throw gone();
+        if (ExitCode === 137 && (await this.#hasEnded(container))) throw gone();
         return ExitCode;
       }
       if (performance.now() > end) {
@@ -140,6 +143,15 @@ export class DockerExec implements ContainerExec {
   async #isRunning(container: Docker.Container): Promise<boolean> {
     const timeout = AbortSignal.timeout(this.#options.timeoutMs);
     return (await this.#call(timeout, () => container.inspect())).State.Running;
+  }
+
+  /** Has it ended, or does it within a moment? */
+  async #hasEnded(container: Docker.Container): Promise<boolean> {
+    for (let n = 0; await this.#isRunning(container); n++) {
+      if (n === ENDED_LOOKS) return false;
+      await sleep(ENDED_LOOK_MS);
+    }
+    return true;
   }
 
   /** Within its time. @throws SessionFailure; the reason of `signal` */

@@ -27,12 +27,16 @@ exec cat <&4 4<&-`;
 
 /**
  * Arguments: how many bytes of its input are paths to be removed, each with a NUL behind it, and \`all\` where what is
- * in the directory goes but hidden names. The rest of its input is a tar.
+ * in the directory goes but hidden names. The rest of its input is a tar. Where the directory itself was removed there
+ * is a new one: nothing could be done in the container any more. Times are the container's, whose clock the tar's maker
+ * does not know.
  */
 export const CHANGE = `${AT_HOME}
 umask 022
+here=$(pwd)
 {
   [ "$3" != all ] || find . -mindepth 1 -maxdepth 1 ! -name '.*' -exec rm -rf -- {} +
   [ "$2" = 0 ] || head -c "$2" | xargs -0 rm -rf --
+  [ -d "$here" ] || { mkdir -p -- "$here" && chmod 1777 "$here" && cd "$here"; }
 } >/dev/null 2>&1
-LC_ALL=C exec tar --extract --absolute-names --numeric-owner --same-owner --same-permissions --file=-`;
+LC_ALL=C exec tar --extract --touch --absolute-names --numeric-owner --same-owner --same-permissions --file=-`;

@@ -1,4 +1,6 @@
+import { BoundedMap } from "#protocol/bounded-map.ts";
 import { PerigeeError } from "#protocol/errors.ts";
+import type { Account } from "../../auth/accounts.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { refusal, TEXTS } from "./refusals.ts";
@@ -10,6 +12,9 @@ export type Caller = { user: string; edge: string };
 
 /** A header of a request by its lower-case name. */
 export type Header = (name: string) => string | undefined;
+
+/** accounts by uid that have nothing of an earlier one of their name */
+const settled = new BoundedMap<string, Promise<void>>(10_000);
 
 const LOCAL = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d*)?$/i;
 
@@ -28,15 +33,33 @@ export async function callerOf(core: DialectCore, header: Header): Promise<Calle
   const open = openUser(core);
   if (open !== undefined) {
     checkLocal(header);
-    if (!(await core.users.find(open))) throw unauthorized();
+    const account = await core.users.find(open);
+    if (!account) throw unauthorized();
+    await settle(core, account);
     return { user: open, edge: await edgeOf(core, open, header("perigee-edge")) };
   }
   const token = await new PoseidonTokens(core.records).find(header("poseidon-token") ?? "");
-  if (!token || (await core.users.find(token.user))?.uid !== token.uid) throw unauthorized();
+  if (!token) throw unauthorized();
+  const account = await core.users.find(token.user, ({ uid }) => uid === token.uid);
+  if (account?.uid !== token.uid) throw unauthorized();
+  await settle(core, account);
   // a grant that was revoked ends the tokens that name its edge
   const own = token.edge === undefined ? undefined : await resolved(core, token.user, token.edge);
   if (token.edge !== undefined && own === undefined) throw unauthorized();
   return { user: token.user, edge: await edgeOf(core, token.user, header("perigee-edge"), own) };
+}
+
+/**
+ * Environments go by their user's name: what an earlier user of that name had left is removed before the first request,
+ * for the janitor may not have come by yet.
+ */
+function settle(core: DialectCore, { name, uid, createdAt }: Account): Promise<void> | undefined {
+  const known = settled.get(uid);
+  if (known || !core.runners) return known;
+  const done = core.runners.removed(name, undefined, createdAt);
+  settled.set(uid, done);
+  done.catch(() => settled.delete(uid));
+  return done;
 }
 
 /**

@@ -9,7 +9,7 @@ import { fileFailure } from "./file-failure.ts";
 import { fileSession } from "./file-session.ts";
 import { linesOf } from "./lines-of.ts";
 import type { PoseidonCore } from "./parts.ts";
-import { lenientFlag, queryValue } from "./query.ts";
+import { lenientFlag, pathIn } from "./query.ts";
 import { callerIn, runnerOf } from "./runner-of.ts";
 
 /** of one entry as JSON: a path of 4 KiB, escaped, twice */
@@ -24,7 +24,7 @@ export async function getFiles(c: DialectContext, core: PoseidonCore): Promise<R
   const session = await fileSession(c, core, runner, {
     kind: "list",
     list: {
-      path: queryValue(c, "path") || "./",
+      path: pathIn(c, "./"),
       recursive: lenientFlag(c, "recursive", true),
       as: lenientFlag(c, "privilegedExecution", false) ? "root" : "user",
     },

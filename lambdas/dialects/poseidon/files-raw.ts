@@ -7,7 +7,7 @@ import { readWhole } from "./body.ts";
 import { fileFailure } from "./file-failure.ts";
 import { fileSession } from "./file-session.ts";
 import type { PoseidonCore } from "./parts.ts";
-import { lenientFlag, queryValue } from "./query.ts";
+import { lenientFlag, pathIn } from "./query.ts";
 import { refusal, TEXTS } from "./refusals.ts";
 import { callerIn, runnerOf } from "./runner-of.ts";
 
@@ -15,8 +15,7 @@ import { callerIn, runnerOf } from "./runner-of.ts";
 export async function getRaw(c: DialectContext, core: PoseidonCore): Promise<Response> {
   await readWhole(c);
   const runner = await runnerOf(core, callerIn(c), c.req.param("runner") ?? "");
-  const path = queryValue(c, "path") ?? "";
-  if (path === "") throw refusal(424, TEXTS.unreadable);
+  const path = pathIn(c, "");
   const as = lenientFlag(c, "privilegedExecution", false) ? "root" : "user";
   const session = await fileSession(c, core, runner, { kind: "read", read: { path, as } });
   // a session that could not begin only ends

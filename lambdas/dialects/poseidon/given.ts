@@ -42,7 +42,8 @@ export class Given {
   /** Not negative. */
   number(key: string): number {
     const value = this.#value(key) ?? 0;
-    if (typeof value !== "number" || value < 0) throw this.#wrong(key, "a number that is not negative");
+    if (typeof value !== "number" || value < 0 || value === Number.POSITIVE_INFINITY)
+      throw this.#wrong(key, "a number that is not negative");
     return value;
   }
 

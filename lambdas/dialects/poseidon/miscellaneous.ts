@@ -19,7 +19,7 @@ export async function getHealth(c: DialectContext, core: PoseidonCore): Promise<
   });
   const theirs = caller
     ? depleting.filter(({ owner }) => owner.user === caller.user && owner.edge === caller.edge)
-    : (await hasOneUser(core))
+    : (await core.runners.users()).length === 1
       ? depleting
       : [];
   const ids = [...new Set(theirs.map(({ id }) => id))].sort((a, b) => a - b);
@@ -41,13 +41,6 @@ export async function getStatistics(c: DialectContext, core: PoseidonCore): Prom
     return [String(id), { id, prewarmingPoolSize, idleRunners, usedRunners }] as const;
   });
   return jsonAnswer(Object.fromEntries(shown));
-}
-
-/** Every pool that is not empty on purpose is below this share. */
-const ALL = Number.MAX_VALUE;
-
-async function hasOneUser(core: PoseidonCore): Promise<boolean> {
-  return new Set((await core.runners.depleting(ALL)).map(({ owner }) => owner.user)).size === 1;
 }
 
 function checkOpenMode(c: DialectContext, core: PoseidonCore): void {

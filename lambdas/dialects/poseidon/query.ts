@@ -1,7 +1,8 @@
+import { LIMITS } from "#protocol/limits.ts";
 import { decodeAnyText } from "../../http/decode-text.ts";
 import { rawTarget } from "../../http/raw-request.ts";
 import type { DialectContext } from "../dialect.ts";
-import { refusal } from "./refusals.ts";
+import { refusal, TEXTS } from "./refusals.ts";
 
 const TRUE = new Set(["1", "t", "T", "true", "TRUE", "True"]);
 const FALSE = new Set(["0", "f", "F", "false", "FALSE", "False"]);
@@ -20,6 +21,14 @@ export function valueIn(target: string, name: string): string | undefined {
     return equals < 0 ? "" : decoded(pair.slice(equals + 1));
   }
   return undefined;
+}
+
+/** The path that a query names, `otherwise` where it names none. @throws 424 for one that no file can have */
+export function pathIn(c: DialectContext, otherwise: string): string {
+  const path = queryValue(c, "path") || otherwise;
+  const isPossible = path !== "" && !path.includes("\0") && Buffer.byteLength(path) <= LIMITS.pathBytes;
+  if (!isPossible) throw refusal(424, TEXTS.unreadable);
+  return path;
 }
 
 /** A boolean of the query; unreadable, empty or absent is `otherwise`. */

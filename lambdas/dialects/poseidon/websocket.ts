@@ -4,6 +4,7 @@ import { isForeignOrigin } from "../../live/sockets/refuse-upgrade.ts";
 import { acceptUserSocket } from "../../live/sockets/user-socket.ts";
 import type { Runner } from "../../runners/runner-pools.ts";
 import type { DialectContext } from "../dialect.ts";
+import { readWhole } from "./body.ts";
 import { type Caller, callerOf } from "./caller.ts";
 import { runExecution } from "./execution.ts";
 import type { PoseidonCore } from "./parts.ts";
@@ -12,8 +13,13 @@ import { refusal, TEXTS } from "./refusals.ts";
 import { callerIn, runnerOf } from "./runner-of.ts";
 import { WEBSOCKET_PATH } from "./websocket-path.ts";
 
+/** 16 bytes in base64 */
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+const PROTOCOL = /^[\w!#$%&'*+.^`|~-]+$/;
+
 /** GET /runners/{id}/websocket that asks for no upgrade: refused, after what would refuse an upgrade too. */
 export async function getWebsocket(c: DialectContext, core: PoseidonCore): Promise<Response> {
+  await readWhole(c);
   const caller = callerIn(c);
   const runner = await runnerOf(core, caller, c.req.param("runner") ?? "");
   await checkPermit(core, caller, runner, queryValue(c, "executionID"));
@@ -31,9 +37,7 @@ export async function connect(
   const caller = await callerOf(core, (name) => headers[name] as string | undefined);
   const runner = await runnerOf(core, caller, WEBSOCKET_PATH.exec(url)![1]!);
   const id = await checkPermit(core, caller, runner, valueIn(url, "executionID"));
-  if (headers["sec-websocket-version"] !== "13" || !headers["sec-websocket-key"]) {
-    throw refusal(400, TEXTS.notAnUpgrade);
-  }
+  if (!isWhole(headers)) throw refusal(400, TEXTS.notAnUpgrade);
   if (isForeignOrigin(incoming)) throw refusal(403, TEXTS.otherOrigin);
   const { sessions, tickets } = core.live;
   if (!sessions.hasRoom({ ...caller, target: { runner: runner.id } })) {
@@ -49,6 +53,21 @@ export async function connect(
   const accepted = await acceptUserSocket(incoming, socket, head);
   const session = sessions.open({ user, edge, target, request: { kind: "exec", exec } });
   await runExecution(accepted, session);
+}
+
+/** Would the handshake succeed? What it refuses itself comes too late: the execution's id is used up by then. */
+function isWhole(headers: IncomingMessage["headers"]): boolean {
+  const protocols = headers["sec-websocket-protocol"];
+  return (
+    headers["sec-websocket-version"] === "13" &&
+    KEY.test(headers["sec-websocket-key"] ?? "") &&
+    (protocols === undefined || areProtocols(protocols))
+  );
+}
+
+function areProtocols(text: string): boolean {
+  const all = text.split(",").map((one) => one.trim());
+  return all.every((one) => PROTOCOL.test(one)) && new Set(all).size === all.length;
 }
 
 /** The id, when it is an unused one of this runner. @throws 404 */

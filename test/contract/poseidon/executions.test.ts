@@ -71,6 +71,26 @@ describe("one execution", () => {
     expect(execution.text("stdout")).not.toMatch(/^(AWS|NOMAD_|PERIGEE_|KUBERNETES_)/m);
   });
 
+  test("names of variables are free, and a PATH is the command's alone", async () => {
+    const names = await me.run(path, "printenv a-b 1", { environment: { "a-b": "x y", "1": "z" } });
+    expect(names.text("stdout")).toBe("x y\r\nz\r\n");
+    const search = await me.run(path, "echo $PATH", { environment: { PATH: "/nowhere" } });
+    expect([search.text("stdout"), search.end]).toEqual(["/nowhere\r\n", { type: "exit", data: 0 }]);
+  });
+
+  test("stdin and stdout are a terminal without a size, stderr is none", async () => {
+    const { text } = await me
+      .run(path, "test -t 0 && test -t 1 && ! test -t 2 && tty -s && stty size")
+      .then((execution) => ({ text: execution.text("stdout") }));
+    expect(text).toBe("0 0\r\n");
+  });
+
+  test("who stays behind with the streams open is not waited for", async () => {
+    const execution = await me.run(path, "sleep 600 & echo done");
+    expect(execution.text("stdout")).toBe("done\r\n");
+    expect(execution.end).toEqual({ type: "exit", data: 0 });
+  });
+
   test("characters arrive whole", async () => {
     const execution = await me.run(path, "printf '\\342' 2>/dev/null || true".replaceAll("'", '"'));
     expect(execution.text("stdout")).toBe("\ufffd");
@@ -82,6 +102,28 @@ describe("one execution", () => {
     const all = await Promise.all(Array.from({ length: 6 }, (_, n) => me.run(path, `sleep 0.5; echo ${n}`)));
     expect(all.map((one) => one.text("stdout"))).toEqual(Array.from({ length: 6 }, (_, n) => `${n}\r\n`));
   });
+});
+
+test("16 sessions are open in one runner, and no more", async () => {
+  const own = await runner(await environment());
+  const all = await Promise.all(
+    Array.from({ length: 16 }, async () => me.connect(await me.execute(own, { command: "echo on; cat" }))),
+  );
+  await Promise.all(all.map((one) => one.until(() => one.text("stdout").includes("on"))));
+  const url = await me.execute(own, { command: "true" });
+  const over = me.connect(url);
+  await over.closed;
+  expect(over.refusal?.status).toBe(500);
+  expect(JSON.parse(over.refusal?.text ?? "")).toEqual({
+    message: expect.any(String),
+    errorCode: "NOMAD_OVERLOAD",
+  });
+  for (const one of all) one.socket.send("\u0004");
+  await Promise.all(all.map(({ closed }) => closed));
+  expect(all.map(({ end }) => end)).toEqual(Array(16).fill({ type: "exit", data: 0 }));
+  const again = me.connect(url);
+  await again.closed;
+  expect(again.end).toEqual({ type: "exit", data: 0 });
 });
 
 describe("the end of time", () => {

@@ -8,7 +8,14 @@ beforeAll(async () => {
   path = await runner(await environment());
 }, 300_000);
 
-type Entry = { name: string; entryType: string; linkTarget?: string; permissions: string; size: number };
+type Entry = {
+  name: string;
+  entryType: string;
+  linkTarget?: string;
+  permissions: string;
+  size: number;
+  modificationTime: number;
+};
 const list = async (query: string): Promise<Entry[]> => {
   const { status, json, text } = await me.get(`${path}/files?${query}`);
   if (status !== 200) throw new Error(`${status} ${text}`);
@@ -41,6 +48,35 @@ describe("copies", () => {
     expect(raw.headers.get("content-length")).toBe(String(Buffer.byteLength(content)));
     expect(raw.headers.get("content-disposition")).toBe('attachment; filename="made/a.txt"');
     expect((await me.get(`${path}/files/raw?path=/tmp/abs`)).text).toBe("x");
+  });
+
+  test("a copy has its time by the runner's clock, and its missing parents are root's", async () => {
+    const seconds = async () => Number((await me.run(path, "date +%s")).text("stdout"));
+    const before = await seconds();
+    await me.patch(path, { "new/deep/file": "" });
+    const after = await seconds();
+    const [deep] = await list("path=new&recursive=false");
+    expect(deep).toMatchObject({ name: "deep", permissions: "rwxr-xr-x", owner: "root", group: "root" });
+    const [file] = await list("path=new/deep/");
+    expect(Object.keys(file ?? {})).toEqual([
+      "name",
+      "entryType",
+      "size",
+      "modificationTime",
+      "permissions",
+      "owner",
+      "group",
+    ]);
+    expect(file?.modificationTime).toBeGreaterThanOrEqual(before);
+    expect(file?.modificationTime).toBeLessThanOrEqual(after);
+  });
+
+  test("the working directory itself can be deleted, and is there anew", async () => {
+    const own = await runner(await environment());
+    await me.patch(own, { old: "x" });
+    expect((await me.patch(own, { new: "y" }, ["/workspace"])).status).toBe(204);
+    expect((await me.get(`${own}/files?recursive=false`)).json.files).toMatchObject([{ name: "new" }]);
+    expect((await me.run(own, "touch mine && ls")).text("stdout")).toMatch(/mine\s+new/);
   });
 
   test("the user works beside the given files and cannot change them", async () => {
@@ -101,6 +137,29 @@ describe("lists", () => {
     const recursive = await names("");
     expect(recursive).toContain("./t/b/2");
     expect(await names("recursive=nonsense")).toEqual(recursive);
+  });
+
+  test("kinds and modes are as ls shows them", async () => {
+    const made = "mkdir k && cd k && touch s && chmod 7744 s && mkfifo p && ln -s s l && mkdir -m 1777 d";
+    expect((await me.run(path, made)).end).toEqual({ type: "exit", data: 0 });
+    const own = { owner: "user", group: "user" };
+    expect(await list("path=k&recursive=false")).toMatchObject([
+      { name: "d", entryType: "d", permissions: "rwxrwxrwt", ...own },
+      { name: "l", entryType: "l", linkTarget: "s", permissions: "rwxrwxrwx", size: 1, ...own },
+      { name: "p", entryType: "p", ...own },
+      { name: "s", entryType: "-", permissions: "rwsr-Sr-T", size: 0, ...own },
+    ]);
+    expect(await list("path=/dev/null")).toMatchObject([{ name: "/dev/null", entryType: "c" }]);
+    expect(await list("path=k/l")).toMatchObject([{ name: "k/l", entryType: "l" }]);
+  });
+
+  test("a link's file is read, with its own length; root reads what the user cannot", async () => {
+    await me.patch(path, { "linked/file": "content" });
+    await me.run(path, "ln -s linked/file to-it");
+    const raw = await me.get(`${path}/files/raw?path=to-it`);
+    expect([raw.status, raw.text, raw.headers.get("content-length")]).toEqual([200, "content", "7"]);
+    const privileged = await me.get(`${path}/files/raw?path=/proc/1/environ&privilegedExecution=true`);
+    expect([privileged.status, privileged.headers.get("content-length")]).toEqual([200, "0"]);
   });
 
   test("links are not followed, and what cannot be read is left out", async () => {

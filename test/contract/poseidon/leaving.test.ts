@@ -46,12 +46,15 @@ test("a client that leaves ends its program with SIGQUIT, and the runner stays",
 test("a program that does not hear SIGQUIT goes with its runner: when its client leaves, and at its limit", async () => {
   const deaf = 'trap "" QUIT; BEGIN; while :; do sleep 1; done';
   const [left, late] = [await runner(id), await runner(id)];
+  const beside = await begun(left, "BEGIN; sleep 600");
   const execution = await begun(left, deaf);
   execution.socket.terminate();
   const limited = await begun(late, deaf, { timeLimit: 2 });
   expect(await limited.closed).toEqual({ code: 1000, reason: "" });
   expect(limited.end).toEqual({ type: "timeout" });
   await isGone(left);
+  expect(await beside.closed).toEqual({ code: 1000, reason: "" });
+  expect(beside.end).toEqual({ type: "error", data: "Error executing the request" });
   await isGone(late);
   expect((await me.get(`${late}/files`)).json).toEqual(GONE);
 });

@@ -56,9 +56,13 @@ test("a runner is one user's alone; deleted it is gone on every route", async ()
 test("replacing an environment ends its runners; the pool is filled anew", async () => {
   const id = await environment();
   const path = await runner(id);
+  const running = me.connect(await me.execute(path, { command: "sleep 600" }));
+  await running.until(({ messages }) => messages.length > 0);
   const body = (await me.get(`/execution-environments/${id}`)).json;
   expect((await me.body("PUT", `/execution-environments/${id}`, body)).status).toBe(204);
   expect(await me.get(`${path}/files`)).toMatchObject({ status: 410, json: GONE });
+  expect(await running.closed).toEqual({ code: 1000, reason: "" });
+  expect(running.end).toEqual({ type: "error", data: "the allocation stopped as expected" });
   const next = await runner(id);
   expect(next).not.toBe(path);
   expect((await me.run(next, "true")).end).toEqual({ type: "exit", data: 0 });

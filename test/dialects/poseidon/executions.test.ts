@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { request } from "node:http";
 import { expect, test } from "vitest";
 import { type ClientOptions, WebSocket } from "ws";
 import { type Client, type PoseidonGround, startPoseidonGround } from "./support/poseidon-ground.ts";
@@ -29,6 +30,28 @@ async function refused(url: string, token: string | undefined, options: ClientOp
   for await (const chunk of answer) text += chunk;
   socket.terminate();
   return [answer.statusCode, text === "" ? "" : JSON.parse(text)];
+}
+
+/** The answer to an upgrade whose headers are not a library's. */
+async function upgrade(url: string, token: string, headers: Record<string, string>) {
+  const { port, pathname, search } = new URL(url);
+  const sent = request({
+    port,
+    path: pathname + search,
+    headers: {
+      Connection: "Upgrade",
+      Upgrade: "websocket",
+      "Sec-WebSocket-Version": "13",
+      "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+      "Poseidon-Token": token,
+      ...headers,
+    },
+  });
+  sent.end();
+  const [answer] = await once(sent, "response");
+  let text = "";
+  for await (const chunk of answer) text += chunk;
+  return [answer.statusCode, JSON.parse(text)];
 }
 
 async function started() {
@@ -125,6 +148,19 @@ test("the address behind a proxy is the proxy's only where it is trusted", async
     headers: { "x-forwarded-proto": "https", "x-forwarded-host": "evil.example" },
   });
   expect((json as { websocketUrl: string }).websocketUrl).toMatch(/^ws:\/\/127\.0\.0\.1:/);
+});
+
+test("behind a trusted proxy it is the proxy's, wss where the client speaks TLS", async () => {
+  const ground = await startPoseidonGround({ trustProxy: true });
+  const me = await ground.client();
+  const path = await me.runner();
+  const address = async (headers: Record<string, string>) => {
+    const { json } = await me.send("POST", `${path}/execute`, { body: "{}", headers });
+    return new URL((json as { websocketUrl: string }).websocketUrl).origin;
+  };
+  const named = { "x-forwarded-host": "poseidon.example" };
+  expect(await address({ ...named, "x-forwarded-proto": "https" })).toBe("wss://poseidon.example");
+  expect(await address({ "x-forwarded-proto": "http" })).toBe(`ws://127.0.0.1:${ground.port}`);
 });
 
 test("start, output, one end, and a close without a reason", async () => {
@@ -250,6 +286,15 @@ test("an id is good for one connect; a refused one does not use it up", async ()
   expect(await me.get(plain.replace(/executionID=.*/, ""))).toMatchObject({ status: 404 });
   const origin = { headers: { Origin: "http://evil.example" } };
   expect(await refused(url, me.token, origin)).toEqual([403, { message: expect.any(String) }]);
+  const brokenUpgrades: Record<string, string>[] = [
+    { "Sec-WebSocket-Key": "short" },
+    { "Sec-WebSocket-Version": "12" },
+    { "Sec-WebSocket-Protocol": "a,,b" },
+    { "Sec-WebSocket-Protocol": "a, a" },
+  ];
+  for (const broken of brokenUpgrades) {
+    expect(await upgrade(url, me.token!, broken)).toEqual([400, { message: "websocket upgrade required" }]);
+  }
   const { closed, messages } = connect(url, me.token, {
     headers: { Origin: url.replace(/^ws/, "http").replace(/\/api.*/, "") },
   });

@@ -85,7 +85,14 @@ test("what a list or a file fails with, before anything was sent", async () => {
       expect(await answer).toMatchObject({ status, json });
     }
   }
-  for (const rest of ["/files/raw", "/files/raw?path="]) {
+  const long = "x".repeat(4097);
+  for (const rest of [
+    "/files/raw",
+    "/files/raw?path=",
+    `/files/raw?path=${long}`,
+    `/files?path=${long}`,
+    "/files?path=a%00b",
+  ]) {
     expect(await me.get(path + rest)).toMatchObject({ status: 424, json: UNREADABLE });
   }
 });

@@ -163,14 +163,16 @@ test("a pool that depletes is an alarm, and names ids only to whom they belong",
   expect(await health(ada)).toBe(204);
   const of = (user: string, id: number) => ({ owner: { user, edge: "em1" }, id });
   pools.low = [of("ada", 10), of("ada", 9), of("bob", 4)];
-  pools.all = [...pools.low];
   const answer = (text: string) => ({ message: text, errorCode: "PREWARMING_POOL_DEPLETING" });
   expect(await health(ada)).toEqual(answer("the prewarming pool is depleting: environments 9, 10"));
   expect(await health(bob)).toEqual(answer("the prewarming pool is depleting: environments 4"));
   const nobody = await fetch(`${base}/health`);
   expect([nobody.status, await nobody.json()]).toEqual([503, answer("the prewarming pool is depleting")]);
-  pools.low = pools.all = [of("ada", 3)];
+  pools.low = [of("ada", 3)];
   expect(await (await fetch(`${base}/health`)).json()).toEqual(
     answer("the prewarming pool is depleting: environments 3"),
   );
+  // of one whose pools are all of size 0, or full
+  pools.owners = ["bob"];
+  expect(await (await fetch(`${base}/health`)).json()).toEqual(answer("the prewarming pool is depleting"));
 });

@@ -59,6 +59,19 @@ test("a name is given once, removed once, and free again", async () => {
   await token("ada");
 });
 
+test("a user whose name another had finds nothing of theirs, and its new token works at once", async () => {
+  const { token, ground, base, pools } = await startPoseidonGround();
+  const first = await token("ada");
+  expect((await clientOf(base, first).get(LIST)).status).toBe(200);
+  await ground.accounts.removeUser("ada");
+  const { createdAt } = await ground.accounts.addUser("ada", "long enough");
+  const second = await token("ada", "em1");
+  expect((await clientOf(base, second).get(LIST)).status).toBe(200);
+  expect((await clientOf(base, second).get(LIST)).status).toBe(200);
+  expect((await clientOf(base, first).get(LIST)).status).toBe(401);
+  expect(pools.removals.slice(1)).toEqual([["ada", undefined, createdAt]]);
+});
+
 test("users see only their own: environments of one id, runners, executions", async () => {
   const { client } = await startPoseidonGround();
   const [ada, bob] = [await client("ada"), await client("bob")];

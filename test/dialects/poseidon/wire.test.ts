@@ -103,6 +103,8 @@ test("bad bodies are told what is wrong with which field", async () => {
     ['{"prewarmingPoolSize":1.5}', /^prewarmingPoolSize /],
     ['{"prewarmingPoolSize":2147483648}', /^prewarmingPoolSize /],
     ['{"memoryLimit":"1"}', /^memoryLimit /],
+    ['{"cpuLimit":-0.5}', /^cpuLimit /],
+    ['{"cpuLimit":1e400}', /^cpuLimit /],
     ['{"networkAccess":"true"}', /^networkAccess /],
     ['{"exposedPorts":[0]}', /^exposedPorts\[0\] /],
     ['{"exposedPorts":[80,65536]}', /^exposedPorts\[1\] /],

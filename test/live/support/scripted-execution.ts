@@ -37,6 +37,13 @@ export class ScriptedExecution implements Execution {
     this.#wake();
   }
 
+  /** The engine loses it. */
+  fails(error: Error): void {
+    this.#over = true;
+    this.#exited.reject(error);
+    this.#wake();
+  }
+
   async write(data: Uint8Array): Promise<void> {
     if (!this.#over) this.input.push(Buffer.from(data));
   }

@@ -17,11 +17,13 @@ export class MemoryPools implements RunnerPools {
   readonly handOuts: Parameters<RunnerPools["handOut"]>[2][] = [];
   readonly compared: number[] = [];
   readonly touches: string[] = [];
+  readonly removals: Parameters<RunnerPools["removed"]>[] = [];
   refusal: HandOutRefusal | undefined;
   full = false;
   mappedPorts: Runner["mappedPorts"] = [];
   low: { owner: PoolOwner; id: number }[] = [];
-  all: { owner: PoolOwner; id: number }[] = [];
+  /** others who have environments */
+  owners: string[] = [];
 
   #of(owner: PoolOwner): Map<number, Environment> {
     const known = this.#environments.get(keyOf(owner)) ?? new Map<number, Environment>();
@@ -54,8 +56,11 @@ export class MemoryPools implements RunnerPools {
       usedRunners: [...this.#runners.values()].filter(({ environment }) => environment === id).length,
     }));
   }
-  async depleting(threshold: number) {
-    return threshold > 1 ? this.all : this.low;
+  async depleting(_threshold: number) {
+    return this.low;
+  }
+  async users() {
+    return [...new Set([...this.low.map(({ owner }) => owner.user), ...this.owners])];
   }
   async handOut(owner: PoolOwner, environment: number, options: Parameters<RunnerPools["handOut"]>[2]) {
     this.handOuts.push(options);
@@ -83,7 +88,9 @@ export class MemoryPools implements RunnerPools {
   async compare(_owner: PoolOwner, ms: number) {
     this.compared.push(ms);
   }
-  async removed() {}
+  async removed(...of: Parameters<RunnerPools["removed"]>) {
+    this.removals.push(of);
+  }
 
   #endAll(owner: PoolOwner, id: number): void {
     for (const runner of this.#runners.values()) {

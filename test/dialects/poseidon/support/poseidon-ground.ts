@@ -18,7 +18,7 @@ export type Answer = { status: number; headers: Headers; text: string; json: unk
 
 /** A real ground on a real server, whose pools and live sessions are the test's. Ends with the test. */
 export async function startPoseidonGround(
-  options: { settings?: Record<string, string>; lambda?: true } = {},
+  options: { settings?: Record<string, string>; lambda?: true; trustProxy?: true } = {},
 ) {
   const data = await mkdtemp(join(tmpdir(), "perigee-poseidon-"));
   const pools = new MemoryPools();
@@ -35,6 +35,7 @@ export async function startPoseidonGround(
       }),
     ],
     settings: options.settings ?? {},
+    ...(options.trustProxy && { trustProxy: true }),
   });
   const served = await serveGround(ground, { host: "127.0.0.1", port: 0 });
   onTestFinished(async () => {

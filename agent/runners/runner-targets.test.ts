@@ -1,0 +1,60 @@
+import { DatabaseSync } from "node:sqlite";
+import { expect, test } from "vitest";
+import { RunnerBook } from "./runner-book.ts";
+import type { RunnerRecord } from "./runner-record.ts";
+import { RunnerStore } from "./runner-store.ts";
+import { RunnerTargets } from "./runner-targets.ts";
+
+const ID = "0-3e3b7fd1-2c0c-4b9f-9a5e-1f6d0f0f0f0f";
+
+function started() {
+  const book = new RunnerBook(new RunnerStore(new DatabaseSync(":memory:")));
+  const record: RunnerRecord = {
+    id: ID,
+    user: "ada",
+    generation: 1,
+    state: "idle",
+    image: "runner",
+    ports: [],
+  };
+  book.add(record);
+  const targets = new RunnerTargets({ book, changed() {}, now: () => 7 });
+  return {
+    book,
+    record,
+    open: (kind: "exec" | "list" | "write") => targets.open("ada", { runner: ID }, kind),
+  };
+}
+
+test("a runner is busy for as long as an execution is open there, and not by its files", () => {
+  const { record, open } = started();
+  const files = open("write");
+  expect(record).toMatchObject({ state: "used", activeAt: 7 });
+  expect(record.busy).toBeUndefined();
+  const [first, second] = [open("exec"), open("exec")];
+  expect(record.busy).toBe(true);
+  first.release();
+  first.release();
+  files.release();
+  expect(record.busy).toBe(true);
+  second.release();
+  expect(record.busy).toBe(false);
+});
+
+test("only what was asked for is told as a stop", () => {
+  for (const [why, end] of [
+    ["deleted", { type: "error", code: "STOPPED" }],
+    ["replaced", { type: "error", code: "STOPPED" }],
+    ["oom", { type: "error", code: "OOM_KILLED" }],
+    ["inactive", { type: "timeout" }],
+    ["evicted", { type: "error", code: "GONE" }],
+    ["unstoppable", { type: "error", code: "GONE" }],
+    ["exited", { type: "error", code: "GONE" }],
+    ["lost", { type: "error", code: "GONE" }],
+  ] as const) {
+    const { book, record, open } = started();
+    const { ended } = open("exec");
+    book.end(record, why);
+    expect([why, ended.reason]).toEqual([why, expect.objectContaining(end)]);
+  }
+});

@@ -1,0 +1,43 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { findProgram } from "../../scripts/debian-packages.ts";
+import type { Execution, PodSessions } from "../sessions/pod-sessions.ts";
+import { testExecution } from "./test-execution.ts";
+
+const NEEDED = "cat chmod chown env head ls mkdir rm sleep stat find xargs tar".split(" ");
+
+/** A container with no programs but these. */
+async function containerOf(programs: readonly string[]): Promise<PodSessions> {
+  const path = await mkdtemp(join(tmpdir(), "perigee-tools-"));
+  onTestFinished(() => rm(path, { recursive: true, force: true }));
+  for (const name of programs) await symlink(findProgram(name)!, join(path, name));
+  const exec: PodSessions["exec"] = async (_run, { argv: [program = "", ...args] }) => {
+    const child = spawn(program, args, { cwd: path, env: { PATH: path } });
+    const closed = once(child, "close");
+    const execution: Partial<Execution> = {
+      endInput: async () => void child.stdin.end(),
+      output: (async function* () {
+        for await (const data of child.stdout) yield { stream: "stdout" as const, data };
+      })(),
+      exit: closed.then(([code]) => code as number),
+    };
+    return execution as Execution;
+  };
+  return { exec } as PodSessions;
+}
+
+const tried = async (programs: readonly string[]) =>
+  testExecution(await containerOf(programs), "r", AbortSignal.timeout(60_000));
+
+test("an image with all that sessions need serves", async () => {
+  await tried(NEEDED);
+});
+
+test("what an image lacks is named", async () => {
+  const lacking = NEEDED.filter((name) => name !== "xargs" && name !== "env");
+  await expect(tried(lacking)).rejects.toMatchObject({ name: "Unfit", message: "the image lacks env xargs" });
+});

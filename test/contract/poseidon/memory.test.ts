@@ -1,0 +1,28 @@
+import { beforeAll, expect, test } from "vitest";
+import { environment, GONE, me, runner } from "./support/session.ts";
+
+let id: number;
+beforeAll(async () => {
+  id = await environment({ prewarmingPoolSize: 2, memoryLimit: 64 });
+}, 300_000);
+
+test("a program that takes too much is killed, and its runner stays", async () => {
+  const path = await runner(id);
+  const execution = await me.run(path, "head -c 300M /dev/zero | tail > /dev/null");
+  expect(execution.text("stdout")).toBe("");
+  expect(execution.text("stderr")).toContain("Killed");
+  expect(execution.end).toEqual({ type: "exit", data: 137 });
+  expect((await me.run(path, "true")).end).toEqual({ type: "exit", data: 0 });
+});
+
+test("a runner that dies of memory as a whole says so, and not at the time limit", async () => {
+  const path = await runner(id);
+  // many that take a little each, so that the kernel chooses the runner's first process
+  const take = 'x=$(head -c 4M /dev/zero | tr "\\0" a); sleep 600';
+  const command = `echo 1000 > /proc/1/oom_score_adj; for n in $(seq 32); do (${take}) & done; wait`;
+  const execution = await me.run(path, command, { privilegedExecution: true, timeLimit: 600 });
+  expect(execution.end).toEqual({ type: "error", data: "the allocation was OOM Killed" });
+  expect(await execution.closed).toEqual({ code: 1000, reason: "" });
+  const gone = await me.get(`${path}/files`);
+  expect([gone.status, gone.json]).toEqual([410, GONE]);
+});
