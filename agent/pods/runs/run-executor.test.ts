@@ -119,6 +119,25 @@ describe("a start whose answer was lost", () => {
   });
 });
 
+test("a kept run that is over and removed is forgotten as soon as its command lets it go", async () => {
+  const manager = open();
+  const id = run(manager);
+  const { signal } = new AbortController();
+  const kept = ulid();
+  const { input } = manager.run(id)!;
+  const volumes = { default: "/nowhere" };
+  manager.accept({ id: kept, user: "ada", volumes, input: { ...input, pod: "job" }, kept: true });
+  await manager.until(kept, ({ phase }) => phase === "running", signal);
+  runtime.end(kept);
+  await manager.until(kept, ({ removed, flushed }) => removed && flushed, signal);
+  expect(recordOf(kept).kept).toBe(true);
+  // what removed it is over by then
+  await new Promise(setImmediate);
+  manager.letGo(kept);
+  expect([manager.run(kept), recordOf(kept)]).toEqual([undefined, undefined]);
+  expect(manager.run(id)).toBeDefined();
+});
+
 describe("what cannot be asked of the engine", () => {
   const message = "The engine cannot be asked for it: URI malformed";
   const failed = { reason: "StartError", startedAt: null, message };
