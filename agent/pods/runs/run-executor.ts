@@ -1,6 +1,6 @@
 import { killPoint } from "#protocol/kill-point.ts";
 import type { LogPusher } from "../logs/log-pusher.ts";
-import { isPermanentFault } from "./permanent-fault.ts";
+import { isPermanentFault, MOST_FAULTS } from "../permanent-fault.ts";
 import { Preparations } from "./preparations.ts";
 import { RetryTimes } from "./retry-times.ts";
 import { BookClosed, type RunBook } from "./run-book.ts";
@@ -19,8 +19,6 @@ export type RunAction = Exclude<Action, { do: "abandon" | "forget" }>;
 
 /** An evicted run fills the disk for as long as it may ignore SIGTERM. */
 const EVICTED_GRACE_MS = 2_000;
-/** A start that fails so often in a row by what the run asks for fails for good. */
-const MOST_FAULTS = 3;
 
 /** Carries out what the planner decided, one action per run at a time. */
 export class RunExecutor {

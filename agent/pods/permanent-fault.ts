@@ -1,4 +1,7 @@
-import { IllegalPath } from "../../checked-path.ts";
+import { IllegalPath } from "../checked-path.ts";
+
+/** What fails so often in a row by itself fails for good. */
+export const MOST_FAULTS = 3;
 
 const OURS = [TypeError, RangeError, SyntaxError, ReferenceError, URIError, IllegalPath];
 
