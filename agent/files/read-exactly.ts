@@ -1,7 +1,10 @@
 import fs from "node:fs";
 import { Readable } from "node:stream";
+import { BufferCollector } from "#protocol/buffer-collector.ts";
 
 const CHUNK = 256 * 1024;
+/** Of all reads together: large files are packed, hashed and sent at the same time. */
+const garbage = new BufferCollector();
 
 /** The file became shorter while it was read, so the announced length cannot be sent. */
 export class FileShrank extends Error {
@@ -35,6 +38,7 @@ export function readExactly(fd: number, start: number, length: number): Readable
         if (closing !== undefined) return closing();
         if (error !== null) return void this.destroy(error);
         if (count === 0) return void this.destroy(new FileShrank(left));
+        garbage.received(count);
         position += count;
         left -= count;
         this.push(count === buffer.length ? buffer : buffer.subarray(0, count));

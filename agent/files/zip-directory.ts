@@ -92,12 +92,7 @@ async function fill(
     signal.addEventListener("abort", abort, { once: true });
     try {
       if (signal.aborted) abort();
-      // yazl holds what it is given until the end: of a stream that is a function that has let go of it.
-      let given: Readable | undefined = content;
-      zip.addReadStreamLazy(nameOf(entry), attributes, (give) => {
-        give(null, given!);
-        given = undefined;
-      });
+      zip.addReadStreamLazy(nameOf(entry), attributes, givenOnce(content));
       await finished(content);
     } finally {
       signal.removeEventListener("abort", abort);
@@ -110,6 +105,18 @@ async function fill(
   }
   progress.restore();
   zip.end();
+}
+
+/**
+ * What yazl holds of a file until the end: a function that has let go of its stream. It has a scope of its own, or it
+ * would hold whatever another function of that scope refers to: about 48 KiB for each file.
+ */
+function givenOnce(content: Readable): (give: (error: null, stream: Readable) => void) => void {
+  let given: Readable | undefined = content;
+  return (give) => {
+    give(null, given!);
+    given = undefined;
+  };
 }
 
 /** @throws TreeTooLarge when no zip can hold it */

@@ -10,12 +10,11 @@ type Job = { id: string; user: string; space: string };
 /** Removes what the edge has of a job: its volumes, what was received for them, and its run, which is ended if need be. */
 export async function discardJob({ volumes, pods }: JobDeps, { id, user, space }: Job): Promise<void> {
   pods.letGo(id);
-  for (const [n, volume] of volumesOf(id, space).all.entries()) {
-    // Of an earlier try that was cut the trash may still have it.
-    await volumes.trash.empty(`${id}.${n}`);
-    volumes.takeAway(user, volume, `${id}.${n}`);
-    await volumes.trash.empty(`${id}.${n}`);
-  }
+  const taken = new Map(volumesOf(id, space).all.map((volume, n) => [volume, `${id}.${n}`]));
+  // Of an earlier try that was cut the trash may still have them.
+  for (const trash of taken.values()) await volumes.trash.empty(trash);
+  volumes.takeAllAway(user, taken);
+  for (const trash of taken.values()) await volumes.trash.empty(trash);
   await forgetReceived({ volumes }, id);
 }
 

@@ -13,7 +13,7 @@ export async function fetchInbox(deps: JobDeps, context: OperationContext<"job.r
   const { volumes, budget } = deps;
   const { command, input } = context;
   const { all } = volumesOf(command.id, input.space);
-  for (const volume of all) volumes.ensure(command.user, volume);
+  volumes.ensureAll(command.user, all);
   if (input.files.count === 0) return;
   let reserved: Reservation | undefined;
   try {

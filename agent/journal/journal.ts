@@ -6,6 +6,7 @@ import { type Outcome, outcome as storedOutcome } from "#protocol/wire.ts";
 import { migrate } from "../database/migrate.ts";
 import { putAside, storedJson } from "../database/stored-json.ts";
 import { transaction } from "../database/transaction.ts";
+import { withoutSync } from "../database/without-sync.ts";
 import type { JournalEntry } from "../operation.ts";
 import { isDiskFull } from "./state-database.ts";
 
@@ -219,13 +220,10 @@ export class Journal {
 
   /** Writes what survives the process, and not a power cut or a full disk: without waiting for the disk. */
   #past(write: () => void): void {
-    this.#database.exec("PRAGMA synchronous = NORMAL");
     try {
-      write();
+      withoutSync(this.#database, write);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-    } finally {
-      this.#database.exec("PRAGMA synchronous = FULL");
     }
   }
 }

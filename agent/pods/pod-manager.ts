@@ -193,6 +193,13 @@ export class PodManager {
   letGo(run: string): void {
     const record = this.#book.get(run);
     if (!record?.kept) return;
+    this.#book.assertOpen();
+    const { phase, flushed, removed } = record;
+    if (phase === "ended" && flushed && removed && !this.#loop.isBusy(run)) {
+      this.#book.forget(run);
+      this.#executor.forget(run);
+      return;
+    }
     record.kept = false;
     this.#book.save(record);
     this.end(run);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { LIMITS } from "#protocol/limits.ts";
 import { migrate } from "../database/migrate.ts";
+import { withoutSync } from "../database/without-sync.ts";
 import { isDiskFull } from "../journal/state-database.ts";
 
 /** How far the sending of an object is. */
@@ -61,7 +62,8 @@ export class OutgoingStore {
   /** Object `n` of a command begins anew, under another name. */
   begin(command: string, n: number, pin: string): Outgoing {
     const made = { transfer: `t${randomBytes(12).toString("hex")}`, partBytes: 0, done: 0, crc: 0 };
-    this.note(command, n, pin, made);
+    // after a power cut it begins anew, with nothing sent that counts
+    withoutSync(this.#database, () => this.note(command, n, pin, made));
     return made;
   }
 
@@ -101,9 +103,12 @@ export class OutgoingStore {
     if (!this.#known.get(command)) return;
     const spools = this.#database.prepare("SELECT n FROM outgoing_spools WHERE command = ?").all(command);
     for (const { n } of spools as { n: number }[]) rmSync(this.pathOf(command, n), { force: true });
-    for (const table of ["outgoing_transfers", "outgoing_spools"]) {
-      unlessFull(() => this.#database.prepare(`DELETE FROM ${table} WHERE command = ?`).run(command));
-    }
+    // what a power cut brings back goes by its age
+    withoutSync(this.#database, () => {
+      for (const table of ["outgoing_transfers", "outgoing_spools"]) {
+        unlessFull(() => this.#database.prepare(`DELETE FROM ${table} WHERE command = ?`).run(command));
+      }
+    });
   }
 
   /**

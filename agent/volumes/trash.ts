@@ -21,8 +21,24 @@ export class Trash {
    */
   take(from: Directory, name: EntryName, id: string): void {
     using trash = Directory.open(this.#path);
-    if (trash.has(id)) throw Object.assign(new Error(`${id} is in the trash already`), { code: "EEXIST" });
-    from.rename(name, trash, id);
+    move(from, name, trash, id);
+    trash.sync();
+    from.sync();
+  }
+
+  /**
+   * The same for several entries of `from`, which are then waited for once; a missing entry is no error.
+   * @param ids by name
+   */
+  takeAll(from: Directory, ids: ReadonlyMap<string, string>): void {
+    using trash = Directory.open(this.#path);
+    let taken = false;
+    for (const [name, id] of ids) {
+      if (!from.has(name)) continue;
+      move(from, name, trash, id);
+      taken = true;
+    }
+    if (!taken) return;
     trash.sync();
     from.sync();
   }
@@ -62,4 +78,9 @@ export class Trash {
       }
     }
   }
+}
+
+function move(from: Directory, name: EntryName, trash: Directory, id: string): void {
+  if (trash.has(id)) throw Object.assign(new Error(`${id} is in the trash already`), { code: "EEXIST" });
+  from.rename(name, trash, id);
 }

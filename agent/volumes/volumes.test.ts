@@ -30,6 +30,32 @@ describe("Volumes", () => {
     expect(world.volumes.exists("ann", "v")).toBe(true);
   });
 
+  it("makes several together and takes them away together, what is missing left out", async () => {
+    world.volumes.ensure("ann", "a");
+    fs.writeFileSync(`${world.root}/ann/a/f`, "12345");
+    world.volumes.ensureAll("ann", ["a", "b"]);
+    const made = await world.volumes.listVolumes("ann");
+    expect(made.map(({ name, size }) => [name, size])).toEqual([
+      ["a", 5],
+      ["b", 0],
+    ]);
+    expect(fs.statSync(`${world.root}/ann/b`).mode & 0o777).toBe(0o777);
+    const ids = new Map([
+      ["a", "x.0"],
+      ["b", "x.1"],
+      ["none", "x.2"],
+    ]);
+    world.volumes.takeAllAway("ann", ids);
+    expect(await world.volumes.listVolumes("ann")).toEqual([]);
+    expect([...ids.values()].map((id) => world.volumes.trash.has(id))).toEqual([true, true, false]);
+    world.volumes.takeAllAway("ann", ids);
+    world.volumes.takeAllAway("nobody", ids);
+    world.volumes.ensure("ann", "a");
+    // the trash would keep the one and lose the other
+    expect(() => world.volumes.takeAllAway("ann", ids)).toThrow(/in the trash already/);
+    expect(world.volumes.exists("ann", "a")).toBe(true);
+  });
+
   it("has no volumes but the user's own, and none by a name that is none", async () => {
     world.volumes.ensure("ann", "v");
     world.volumes.ensure("ann", "another");

@@ -6,6 +6,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { LABEL, space, USER } from "#protocol/names.ts";
 import { migrate } from "../database/migrate.ts";
+import { transaction } from "../database/transaction.ts";
 import { Directory, isErrno } from "../files/directory.ts";
 import { isMissing } from "../files/open-beneath.ts";
 import { UNMEASURABLE_BYTES } from "../files/unmeasurable.ts";
@@ -71,16 +72,26 @@ export class Volumes {
   /** Makes the volume if it is missing, writable for any uid, durable when it returns. Gives its path. */
   ensure(user: string, volume: string): string {
     const target = this.directoryOf(user, volume);
+    this.ensureAll(user, [volume]);
+    return target;
+  }
+
+  /** The same for several volumes of the user, for which the disk is then waited for once. */
+  ensureAll(user: string, volumes: readonly string[]): void {
+    for (const volume of volumes) this.directoryOf(user, volume);
     using root = Directory.open(this.root);
     using home = root.makeDirectory(user, 0o711);
-    if (hasDirectory(home, volume)) return target;
-    this.#database
-      .prepare("INSERT OR REPLACE INTO volumes (user, volume, created) VALUES (?, ?, ?)")
-      .run(user, volume, Date.now());
-    home.makeDirectory(volume, 0o777).close();
+    const missing = volumes.filter((volume) => !hasDirectory(home, volume));
+    if (missing.length === 0) return;
+    const insert = this.#database.prepare(
+      "INSERT OR REPLACE INTO volumes (user, volume, created) VALUES (?, ?, ?)",
+    );
+    transaction(this.#database, () => {
+      for (const volume of missing) insert.run(user, volume, Date.now());
+    });
+    for (const volume of missing) home.makeDirectory(volume, 0o777).close();
     home.sync();
     root.sync();
-    return target;
   }
 
   exists(user: string, volume: string): boolean {
@@ -129,10 +140,36 @@ export class Volumes {
       if (isErrno(error, "ENOENT")) return false;
       throw error;
     }
-    this.#sizes.delete(`${user}/${volume}`);
-    this.#database.prepare("DELETE FROM volumes WHERE user = ? AND volume = ?").run(user, volume);
-    this.hashes.forget(user, volume);
+    this.#forget(user, [volume]);
     return true;
+  }
+
+  /**
+   * The same for several volumes of the user, for which the disk is then waited for once; one that is not there is no
+   * error.
+   * @param ids what each is called in the trash, by its name
+   */
+  takeAllAway(user: string, ids: ReadonlyMap<string, string>): void {
+    try {
+      using root = Directory.open(this.root);
+      using home = root.openDirectory(user);
+      this.trash.takeAll(home, ids);
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return;
+      throw error;
+    }
+    this.#forget(user, [...ids.keys()]);
+  }
+
+  #forget(user: string, volumes: readonly string[]): void {
+    const row = this.#database.prepare("DELETE FROM volumes WHERE user = ? AND volume = ?");
+    transaction(this.#database, () => {
+      for (const volume of volumes) row.run(user, volume);
+    });
+    for (const volume of volumes) {
+      this.#sizes.delete(`${user}/${volume}`);
+      this.hashes.forget(user, volume);
+    }
   }
 
   /**

@@ -13,6 +13,7 @@ import { DockerImageStore, type DockerImageStoreOptions } from "#agent/images/do
 import { OwnMarks } from "#agent/images/docker/own-names.ts";
 import type { ImageDeps } from "#agent/images/image-deps.ts";
 import { type ImageHandlers, imageHandlers } from "#agent/images/image-handlers.ts";
+import { IMAGE_LABEL } from "#agent/images/image-labels.ts";
 import type { JournalEntry, OperationContext, OperationHandler } from "#agent/operation.ts";
 import type { PerigeeError } from "#protocol/errors.ts";
 import type { InputOf, ResultOf } from "#protocol/operations.ts";
@@ -171,6 +172,21 @@ export class ImageWorld {
 
   load(user: string, image: string, tarfile: string, options: RunOptions = {}) {
     return this.run("image.load", user, { volume: "default", tarfile, image }, options);
+  }
+
+  /** What a command in the user's image writes. */
+  async outputOf(user: string, image: string, ...command: string[]): Promise<string> {
+    const found = await this.store.resolve(user, image);
+    if (!found) throw new Error(`${image} was not found`);
+    return this.output(found.id, command);
+  }
+
+  /** Containers and nameless images that builds of this world left. */
+  async leftovers(): Promise<unknown[]> {
+    const label = [`${IMAGE_LABEL}=${this.instance}`];
+    const containers = await this.docker.listContainers({ all: true, filters: { label } });
+    const images = await this.docker.listImages({ filters: { label, dangling: ["true"] } });
+    return [...containers.map((c) => c.Command), ...images.map((i) => i.Id)];
   }
 
   /** What a container of the image prints. */

@@ -16,6 +16,8 @@ class World {
   /** called before a chunk lands; a promise that never ends is a contact that is lost */
   before: (seq: number, text: string) => Promise<void> = async () => undefined;
   readsFail = 0;
+  /** thrown by every read */
+  fault: Error | undefined;
   /** a follow that has come to frame `at` goes on from frame `from` again, once */
   rereads: { at: number; from: number } | undefined;
   readonly errors: unknown[] = [];
@@ -54,6 +56,7 @@ class World {
 
   async *#read(options: { follow: boolean; since?: string; signal: AbortSignal }): AsyncGenerator<LogFrame> {
     if (this.readsFail-- > 0) throw new Error("the engine is away");
+    if (this.fault) throw this.fault;
     let at = 0;
     if (this.rotated && !options.follow) return;
     while (!options.signal.aborted) {
@@ -88,6 +91,32 @@ class World {
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => `line ${from + n}`);
 
 describe("RunLog", () => {
+  test("what can never be read keeps no run from its end, in this life and the next", async () => {
+    const world = new World();
+    world.write("one");
+    const landed = Promise.withResolvers<void>();
+    world.before = async () => landed.resolve();
+    const log = world.open();
+    await landed.promise;
+    world.fault = new TypeError("what the engine gives cannot be read");
+    await log.flush();
+    const chunks = () => [...world.landed].sort(([a], [b]) => a - b).map(([, text]) => text.slice(-40));
+    const lost = "… the last log lines were dropped\n";
+    expect(chunks()).toEqual([expect.stringMatching(/one\n$/), expect.stringContaining(lost)]);
+    expect(world.errors.length).toBeLessThan(10);
+    world.landed.clear();
+    await world.open().flush();
+    expect(chunks().join("")).toContain(lost);
+  });
+
+  test("an engine that is away is asked until it is there", async () => {
+    const world = new World();
+    world.write("one");
+    world.readsFail = 10;
+    await world.open().flush();
+    expect(world.lines()).toEqual(["one"]);
+  });
+
   test("delivers every line once, in order, with its time stamp", async () => {
     const world = new World();
     for (const line of numbers(0, 100)) world.write(line);

@@ -1,5 +1,6 @@
 import { LIMITS } from "#protocol/limits.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
+import { isPermanentFault, MOST_FAULTS } from "../permanent-fault.ts";
 import type { LogFrame } from "../pod-runtime.ts";
 import { type Anchor, anchorOf, type LogCursor, sameAnchor } from "./log-cursor.ts";
 import { type Carried, LogRows } from "./log-rows.ts";
@@ -91,12 +92,14 @@ export class RunLog {
   async #run(): Promise<void> {
     const { cursor } = this.#options;
     let redone = false;
-    while (cursor && !redone && !this.#stop.signal.aborted) {
+    for (let faults = 0; cursor && !redone && !this.#stop.signal.aborted; ) {
       try {
-        await this.#redo(cursor);
+        if (faults < MOST_FAULTS) await this.#redo(cursor);
+        else await this.#goOnAfter(cursor, Buffer.from(DROPPED), new LogRows());
         redone = true;
       } catch (error) {
         this.#failed(error);
+        faults = isPermanentFault(error) ? faults + 1 : 0;
         await pause(this.#options.reopenMs, [this.#stop.signal]);
       }
     }
@@ -113,12 +116,15 @@ export class RunLog {
   async #drain(): Promise<void> {
     this.#follow.abort();
     await this.#following;
-    while (!this.#stop.signal.aborted) {
+    for (let faults = 0; !this.#stop.signal.aborted; ) {
       try {
-        await this.#catchUp();
+        if (faults < MOST_FAULTS) await this.#catchUp();
+        // Nobody will ever read it: the run's end must not wait for that.
+        else await this.#dropped(LOST_END);
         break;
       } catch (error) {
         this.#failed(error);
+        faults = isPermanentFault(error) ? faults + 1 : 0;
         await pause(this.#options.reopenMs, [this.#stop.signal]);
       }
     }
@@ -159,8 +165,13 @@ export class RunLog {
     }
     if (whole && cursor.ended) chunk.push(rows.end());
     if (this.#stop.signal.aborted) return;
-    const data = whole ? Buffer.concat(chunk) : Buffer.from(DROPPED);
-    this.#rows = whole ? rows : new LogRows();
+    if (whole) await this.#goOnAfter(cursor, Buffer.concat(chunk), rows);
+    else await this.#goOnAfter(cursor, Buffer.from(DROPPED), new LogRows());
+  }
+
+  /** Delivers what the chunk that was noted last is to be, and goes on behind it. */
+  async #goOnAfter(cursor: LogCursor, data: Buffer, rows: LogRows): Promise<void> {
+    this.#rows = rows;
     this.#carried = this.#rows.carried;
     this.#seq = cursor.seq + 1;
     this.#from = cursor.to;

@@ -119,6 +119,76 @@ describe("a start whose answer was lost", () => {
   });
 });
 
+test("a kept run that is over and removed is forgotten as soon as its command lets it go", async () => {
+  const manager = open();
+  const id = run(manager);
+  const { signal } = new AbortController();
+  const kept = ulid();
+  const { input } = manager.run(id)!;
+  const volumes = { default: "/nowhere" };
+  manager.accept({ id: kept, user: "ada", volumes, input: { ...input, pod: "job" }, kept: true });
+  await manager.until(kept, ({ phase }) => phase === "running", signal);
+  runtime.end(kept);
+  await manager.until(kept, ({ removed, flushed }) => removed && flushed, signal);
+  expect(recordOf(kept).kept).toBe(true);
+  // what removed it is over by then
+  await new Promise(setImmediate);
+  manager.letGo(kept);
+  expect([manager.run(kept), recordOf(kept)]).toEqual([undefined, undefined]);
+  expect(manager.run(id)).toBeDefined();
+});
+
+describe("what cannot be asked of the engine", () => {
+  const message = "The engine cannot be asked for it: URI malformed";
+  const failed = { reason: "StartError", startedAt: null, message };
+
+  test("ends the run before it has a place, and is not asked again and again", async () => {
+    let asked = 0;
+    const manager = open({
+      resolveImage: async () => {
+        asked++;
+        throw new URIError("URI malformed");
+      },
+    });
+    expect(await endOf(manager, run(manager))).toMatchObject(failed);
+    expect([asked, errors.length]).toEqual([3, 3]);
+    expect(runtime.calls).toEqual([]);
+  });
+
+  test("ends the run whose start was noted, and what there is of it is removed", async () => {
+    runtime.start = async (spec) => {
+      runtime.runs.set(spec.run, { spec, state: { waiting: { reason: "ContainerCreating" } } });
+      throw new URIError("URI malformed");
+    };
+    const manager = open();
+    const id = run(manager);
+    expect(await endOf(manager, id)).toMatchObject(failed);
+    await manager.until(id, ({ removed }) => removed, new AbortController().signal);
+    expect(runtime.runs.size).toBe(0);
+  });
+
+  test("lets the run go on that has started all the same", async () => {
+    const start = runtime.start.bind(runtime);
+    runtime.start = async (spec) => {
+      await start(spec);
+      throw new TypeError("what the engine answered cannot be read");
+    };
+    const manager = open();
+    await stateWhere(manager, run(manager), running);
+  });
+
+  test("is no fault of the way to the engine: that is tried until it works", async () => {
+    const start = runtime.start.bind(runtime);
+    let tries = 0;
+    runtime.start = async (spec) => {
+      if (++tries < 6) throw new TypeError("fetch failed", { cause: new Error("ECONNREFUSED") });
+      return start(spec);
+    };
+    const manager = open();
+    await stateWhere(manager, run(manager), running);
+  });
+});
+
 test("an image that is gone lets no run go that the engine holds", async () => {
   runtime.start = async (spec) => {
     runtime.runs.set(spec.run, { spec, state: { waiting: { reason: "ContainerCreating" } } });

@@ -1,5 +1,6 @@
 import { killPoint } from "#protocol/kill-point.ts";
 import type { LogPusher } from "../logs/log-pusher.ts";
+import { isPermanentFault, MOST_FAULTS } from "../permanent-fault.ts";
 import { Preparations } from "./preparations.ts";
 import { RetryTimes } from "./retry-times.ts";
 import { BookClosed, type RunBook } from "./run-book.ts";
@@ -28,6 +29,8 @@ export class RunExecutor {
   readonly #starter: RunStarter;
   readonly #sampler: UsageSampler;
   readonly #tidier: UserTidier;
+  /** permanent faults in a row, by run */
+  readonly #faults = new Map<string, number>();
 
   constructor(deps: ExecutorDeps) {
     this.#deps = deps;
@@ -71,19 +74,35 @@ export class RunExecutor {
 
   forget(run: string): void {
     this.#retries.forget(run);
+    this.#faults.delete(run);
   }
 
-  /** Does it. What fails is not to be tried again before its {@link retryAt}. */
+  /** Does it. What fails is not to be tried again before its {@link retryAt}, and never when it fails for good. */
   async perform(action: RunAction, record: RunRecord): Promise<void> {
     try {
       await this.#perform(action, record);
+      this.#faults.delete(record.run);
     } catch (error) {
       if (error instanceof BookClosed) return;
+      this.#giveUp(record, error);
       // A settle that failed is repeated by the next comparison, anything else after a pause.
       if (action.do === "settle") this.#deps.book.suspects.delete(record.run);
       else this.#retries.backOff(record.run);
       throw error;
     }
+  }
+
+  /** Ends a run that was not started, when what it asks for cannot even be asked of the engine. */
+  #giveUp(record: RunRecord, error: unknown): void {
+    const { run, phase } = record;
+    if (phase === "running" || phase === "ended") return;
+    const faults = isPermanentFault(error) ? (this.#faults.get(run) ?? 0) + 1 : 0;
+    this.#faults.set(run, faults);
+    if (faults < MOST_FAULTS) return;
+    const message = `The engine cannot be asked for it: ${(error as Error).message}`;
+    // What a start had got as far as making is removed.
+    if (phase === "starting") this.endings.neverRan(record, "StartError", message);
+    else this.endings.unstarted(record, "StartError", message);
   }
 
   #perform(action: RunAction, record: RunRecord): Promise<void> {

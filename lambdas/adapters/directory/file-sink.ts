@@ -1,9 +1,9 @@
 import fs from "node:fs";
 import { Writable } from "node:stream";
 import { promisify } from "node:util";
+import { BufferCollector } from "#protocol/buffer-collector.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
-import { BufferCollector } from "../buffer-collector.ts";
 import { Xxh64 } from "../xxh64.ts";
 
 const BATCH_BYTES = 1 * MiB;
@@ -46,7 +46,7 @@ export class FileSink extends Writable {
   readonly #maxBytes: number;
   readonly #beforeWrite: (bytes: number) => Promise<void>;
   readonly #hash: ContentHash;
-  readonly #garbage = new BufferCollector();
+  readonly #garbage = new BufferCollector({ wide: true });
   #position: number | null;
   #batch: Uint8Array[] = [];
   #batchBytes = 0;

@@ -1,7 +1,7 @@
 import { Writable } from "node:stream";
+import { BufferCollector } from "#protocol/buffer-collector.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB } from "#protocol/limits.ts";
-import { BufferCollector } from "../buffer-collector.ts";
 import { Xxh64 } from "../xxh64.ts";
 import { partBytes, type S3Upload } from "./upload.ts";
 
@@ -17,7 +17,7 @@ export class S3Sink extends Writable {
   readonly #maxBytes: number;
   readonly #partBytes: number;
   readonly #hash = new Xxh64();
-  readonly #garbage = new BufferCollector();
+  readonly #garbage = new BufferCollector({ wide: true });
   /** free buffers of the full part size */
   readonly #free: Buffer[] = [];
   #part: Buffer = Buffer.allocUnsafeSlow(0);

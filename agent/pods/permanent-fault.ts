@@ -1,0 +1,14 @@
+import { IllegalPath } from "../checked-path.ts";
+
+/** What fails so often in a row by itself fails for good. */
+export const MOST_FAULTS = 3;
+
+const OURS = [TypeError, RangeError, SyntaxError, ReferenceError, URIError, IllegalPath];
+
+/**
+ * Is it the code, given these values, and neither the engine nor the way to it? Then asking again will not help. What a
+ * client of HTTP makes of a broken connection has the connection's own error as its cause.
+ */
+export function isPermanentFault(error: unknown): boolean {
+  return OURS.some((kind) => error instanceof kind) && (error as Error).cause === undefined;
+}
