@@ -76,7 +76,7 @@ async function write(c: DialectContext, core: PoseidonCore, runner: Runner, { re
     if (ended) break;
     await session.write(piece);
   }
-  session.control({ type: "eof" });
+  void session.control({ type: "eof" });
   await said;
   const failure = fileFailure(await session.ended);
   if (failure) throw failure;
