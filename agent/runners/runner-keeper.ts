@@ -149,15 +149,15 @@ export class RunnerKeeper {
     this.#suspects.clear();
     try {
       await compareWithEngine(book, runtime, suspects);
+      if (this.#closing.signal.aborted) return false;
+      this.kick();
+      changed();
+      return true;
     } catch (error) {
       this.#tell(error, { doing: "compare" });
       for (const id of suspects) this.#suspects.add(id);
       return false;
     }
-    if (this.#closing.signal.aborted) return false;
-    this.kick();
-    changed();
-    return true;
   }
 
   async close(): Promise<void> {
@@ -215,7 +215,8 @@ export class RunnerKeeper {
       try {
         await runtime.remove(id);
         killPoint("runners.removed");
-        book.change(record, { removed: true });
+        if (record.unheard) book.forget(record);
+        else book.change(record, { removed: true });
         changed();
       } catch (error) {
         this.#tell(error, { runner: id, doing: "remove" });
