@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { KiB } from "#protocol/limits.ts";
+import { KiB, LIMITS } from "#protocol/limits.ts";
 import { type FileEntry, fileEntry } from "#protocol/live.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { LiveSession } from "../../live/live-sessions.ts";
@@ -10,6 +10,7 @@ import { fileSession } from "./file-session.ts";
 import { linesOf } from "./lines-of.ts";
 import type { PoseidonCore } from "./parts.ts";
 import { lenientFlag, queryValue } from "./query.ts";
+import { refusal, TEXTS } from "./refusals.ts";
 import { callerIn, runnerOf } from "./runner-of.ts";
 
 /** of one entry as JSON: a path of 4 KiB, escaped, twice */
@@ -21,10 +22,12 @@ const CHUNK = 16 * KiB;
 export async function getFiles(c: DialectContext, core: PoseidonCore): Promise<Response> {
   await readWhole(c);
   const runner = await runnerOf(core, callerIn(c), c.req.param("runner") ?? "");
+  const path = queryValue(c, "path") || "./";
+  if (Buffer.byteLength(path) > LIMITS.pathBytes) throw refusal(424, TEXTS.unreadable);
   const session = await fileSession(c, core, runner, {
     kind: "list",
     list: {
-      path: queryValue(c, "path") || "./",
+      path,
       recursive: lenientFlag(c, "recursive", true),
       as: lenientFlag(c, "privilegedExecution", false) ? "root" : "user",
     },

@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { LIMITS } from "#protocol/limits.ts";
 import { attachment } from "../../http/content-disposition.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { LiveSession } from "../../live/live-sessions.ts";
@@ -16,7 +17,7 @@ export async function getRaw(c: DialectContext, core: PoseidonCore): Promise<Res
   await readWhole(c);
   const runner = await runnerOf(core, callerIn(c), c.req.param("runner") ?? "");
   const path = queryValue(c, "path") ?? "";
-  if (path === "") throw refusal(424, TEXTS.unreadable);
+  if (path === "" || Buffer.byteLength(path) > LIMITS.pathBytes) throw refusal(424, TEXTS.unreadable);
   const as = lenientFlag(c, "privilegedExecution", false) ? "root" : "user";
   const session = await fileSession(c, core, runner, { kind: "read", read: { path, as } });
   // a session that could not begin only ends

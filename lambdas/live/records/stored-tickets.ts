@@ -12,6 +12,9 @@ type Head = { until: number; listed: string; of: string; data: string; parts: nu
 /** Bytes of one piece: an item holds it with room to spare, in base64. */
 const PIECE = 192 * 1024;
 
+/** Expired tickets that one new one removes, where the store has not: more than one, so that they become fewer. */
+const EXPIRED = 2;
+
 const headKey = (hash: string) => ({ pk: `live-ticket#${hash}`, sk: "head" });
 const partKey = (hash: string, n: number) => ({ pk: `live-ticket#${hash}`, sk: `part#${n}` });
 const listOf = (target: string) => `live-tickets#${target}`;
@@ -90,12 +93,13 @@ export class StoredTickets implements LiveTickets {
     return { head, hash, ticket: JSON.parse(json) as Ticket };
   }
 
-  /** Of the unused tickets of one target the oldest go, until at most `keep` are left. */
+  /** Of the unused tickets of one target the oldest go, until at most `keep` are left; expired ones too, before they hide others. */
   async #makeRoom(of: string, keep: number): Promise<void> {
     const items = await this.#store.query<{ hash: string; parts: number }>({ pk: listOf(of), limit: 1000 });
     const now = this.#now();
     const open = items.filter(({ expiresAt = 0 }) => expiresAt > now);
-    for (const { sk, data } of open.slice(0, Math.max(0, open.length - keep))) {
+    const expired = items.filter(({ expiresAt = 0 }) => expiresAt <= now).slice(0, EXPIRED);
+    for (const { sk, data } of [...expired, ...open.slice(0, Math.max(0, open.length - keep))]) {
       await this.#store.transact([
         { delete: { pk: listOf(of), sk } },
         { delete: headKey(data.hash) },
