@@ -80,8 +80,9 @@ export class RunnerKeeper {
     const { book } = this.#deps;
     for (const { user, id, generation } of wanted.environments) {
       const key = poolKey(user, id);
-      if (book.environment(key)?.generation !== generation) this.#waits.forget(key);
+      if (book.environment(key)?.generation !== generation) this.#waits.renew(key);
     }
+    this.#waits.keep(new Set(wanted.environments.map(({ user, id }) => poolKey(user, id))));
     book.want(wanted);
     this.kick();
   }
@@ -148,8 +149,9 @@ export class RunnerKeeper {
     const suspects = new Set(this.#suspects);
     this.#suspects.clear();
     try {
-      await compareWithEngine(book, runtime, suspects);
+      const died = await compareWithEngine(book, runtime, suspects);
       if (this.#closing.signal.aborted) return false;
+      for (const pool of died) this.#waits.died(pool);
       this.kick();
       changed();
       return true;
