@@ -73,6 +73,16 @@ describe("StoredTickets", () => {
     expect(await store.sweep(Number.MAX_SAFE_INTEGER, 10_000)).toBeLessThan(1_000);
   });
 
+  it("hold so much for one target: of large ones the oldest goes earlier", async () => {
+    const { store, tickets } = open();
+    const large = ticket({ A: "x".repeat(1_900_000) });
+    const texts: string[] = [];
+    for (let n = 0; n < 20; n++) texts.push(await tickets.create(large, options));
+    expect(await tickets.look(texts[0]!)).toBeUndefined();
+    expect(await tickets.look(texts.at(-5)!)).toBeDefined();
+    expect(await store.sweep(Number.MAX_SAFE_INTEGER, 1_000)).toBeLessThan(100);
+  });
+
   it("stand in the store under a hash: neither their text nor what leads to it is there", async () => {
     const { store, tickets } = open();
     const written: unknown[] = [];
