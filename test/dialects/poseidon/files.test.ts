@@ -85,7 +85,8 @@ test("what a list or a file fails with, before anything was sent", async () => {
       expect(await answer).toMatchObject({ status, json });
     }
   }
-  for (const rest of ["/files/raw", "/files/raw?path="]) {
+  const long = `path=${"x".repeat(4097)}`;
+  for (const rest of ["/files/raw", "/files/raw?path=", `/files/raw?${long}`, `/files?${long}`]) {
     expect(await me.get(path + rest)).toMatchObject({ status: 424, json: UNREADABLE });
   }
 });
@@ -238,6 +239,7 @@ test("a patch that is wrong anywhere changes nothing", async () => {
     [{ delete: "a" }, 400, /^delete /],
     [{ delete: ["a\0b"] }, 400, /path/],
     [{ delete: Array(10_001).fill("a") }, 413, /10000/],
+    [{ delete: Array(1_001).fill("a".repeat(1_048)) }, 413, /1 MiB/],
     ["", 400, /^EOF$/],
   ] as const) {
     const answer = await me.patch(`${path}/files`, body);
