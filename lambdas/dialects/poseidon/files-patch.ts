@@ -9,6 +9,7 @@ import { type Copy, copyTar } from "./copy-tar.ts";
 import { fileFailure } from "./file-failure.ts";
 import { fileSession } from "./file-session.ts";
 import { Given } from "./given.ts";
+import { hasManyValues } from "./has-many-values.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import type { PoseidonCore } from "./parts.ts";
 import { refusal, TEXTS } from "./refusals.ts";
@@ -19,6 +20,8 @@ const BODY_BYTES = 32 * MiB;
 const MOST_ENTRIES = 10_000;
 /** of the paths that are removed, together: they go to the edge in one message */
 const REMOVE_BYTES = MiB;
+/** Values of a large body, by the marks between them. */
+const MOST_VALUES = 500_000;
 /** Large bodies that this process parses at once. */
 const LARGE_BODIES = 4;
 const PATH_BYTES = LIMITS.pathBytes;
@@ -51,6 +54,9 @@ async function patchHeld(c: DialectContext, core: PoseidonCore): Promise<Respons
     ? await parsing.take(async () => {
         // what else waits gets its turn between two large ones
         await setImmediate();
+        if ("bytes" in body && hasManyValues(body.bytes, MOST_VALUES)) {
+          throw refusal(413, `the body must have at most ${MOST_VALUES} values`);
+        }
         return patchIn(givenIn(body));
       })
     : patchIn(givenIn(body));
