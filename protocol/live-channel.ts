@@ -7,6 +7,7 @@ import {
   FrameReader,
 } from "./live-frames.ts";
 import { LIVE_LIMITS } from "./live-limits.ts";
+import { type DataPiece, PieceQueue } from "./live-pieces.ts";
 
 export type ChannelDeps = {
   /** puts a frame on the socket, in order; never waits */
@@ -17,11 +18,13 @@ export type ChannelDeps = {
   window(): number;
   /** streams that the other side may send */
   accepts: readonly DataStream[];
+  /** bytes of one control message of the other side (default LIVE_LIMITS.controlBytes) */
+  controlBytes?: number;
   /** the other side sent what is not of this protocol; called once, nothing is read after it */
   broken(error: Error): void;
 };
 
-export type DataPiece = { stream: DataStream; data: Uint8Array };
+export type { DataPiece } from "./live-pieces.ts";
 
 /** Credit that both sides begin with; what is more is granted when the first bytes were consumed. */
 const FIRST_CREDIT = LIVE_LIMITS.sharedCreditBytes;
@@ -32,8 +35,8 @@ const FIRST_CREDIT = LIVE_LIMITS.sharedCreditBytes;
  */
 export class LiveChannel {
   readonly #deps: ChannelDeps;
-  readonly #reader = new FrameReader();
-  readonly #received: DataPiece[] = [];
+  readonly #reader: FrameReader;
+  readonly #received = new PieceQueue();
   /** bytes that the other side may still send, and those of it that wait here */
   #granted = FIRST_CREDIT;
   #held = 0;
@@ -44,6 +47,8 @@ export class LiveChannel {
   #pieceCame: (() => void) | undefined;
   /** nothing more is read of the pieces' source */
   #ended = false;
+  /** nothing more is sent of data */
+  #mute = false;
   #broken = false;
   #over = false;
   /** payload bytes, for the notes of a session */
@@ -52,6 +57,7 @@ export class LiveChannel {
 
   constructor(deps: ChannelDeps) {
     this.#deps = deps;
+    this.#reader = new FrameReader(deps.controlBytes);
   }
 
   /** Nothing that was received waits to be read. */
@@ -110,16 +116,22 @@ export class LiveChannel {
     this.#pieceCame?.();
   }
 
+  /** The other side takes no data any more: whoever waits to send goes on, and what is sent later is dropped. */
+  endSending(): void {
+    this.#mute = true;
+    this.#creditCame?.();
+  }
+
   /** All is over: what waits is dropped, and whoever waits goes on. */
   close(): void {
     this.#over = true;
-    this.#received.length = 0;
+    this.#received.clear();
     this.#pieceCame?.();
     this.#creditCame?.();
   }
 
   async #send(stream: DataStream, data: Uint8Array): Promise<void> {
-    for (let at = 0; at < data.length && !this.#over; ) {
+    for (let at = 0; at < data.length && !this.#over && !this.#mute; ) {
       if (this.#credit === 0) {
         await new Promise<void>((resolve) => {
           this.#creditCame = resolve;

@@ -53,6 +53,7 @@ describe("frames", () => {
       [255],
       [FRAMES.stdin],
       [FRAMES.part],
+      [FRAMES.part, 0x7b],
       [FRAMES.credit, 1],
       [FRAMES.credit, 0, 0, 0, 1, 0],
       [FRAMES.control],
@@ -145,6 +146,19 @@ describe("LiveChannel", () => {
     b.close();
     await sending;
     expect(b.sentBytes).toBeLessThan(1024 * 1024);
+  });
+
+  it("lets go of its sender when the other side takes nothing any more, and what waits is still read", async () => {
+    const { a, b } = pair();
+    const sending = b.sendData("stdout", new Uint8Array(1024 * 1024));
+    await new Promise((resolve) => setImmediate(resolve));
+    b.endSending();
+    await sending;
+    await b.sendData("stdout", new Uint8Array(10));
+    a.endReceiving();
+    let read = 0;
+    for await (const { data } of a.pieces()) read += data.length;
+    expect([read, b.sentBytes]).toEqual([LIVE_LIMITS.sharedCreditBytes, LIVE_LIMITS.sharedCreditBytes]);
   });
 
   it("follows a window that shrinks", async () => {

@@ -2,7 +2,7 @@ import { LIVE_LIMITS } from "./live-limits.ts";
 
 /**
  * Frames of a live session's socket between ground and agent: `[kind u8][payload]`, each one binary WebSocket message.
- * A control message that is longer than a frame comes as frames of kind `part` and one of kind `control` for its end;
+ * A control message that is longer than a frame comes as full frames of kind `part` and one of kind `control` for its end;
  * frames of other kinds may be between them. No I/O here.
  */
 export const FRAMES = { stdin: 0, stdout: 1, stderr: 2, control: 3, credit: 4, part: 5 } as const;
@@ -47,8 +47,14 @@ export function creditFrame(bytes: number): Uint8Array {
 
 /** Reads frames in order; it holds the parts of a control message that is not whole. */
 export class FrameReader {
+  readonly #most: number;
   #parts: Uint8Array[] = [];
   #bytes = 0;
+
+  /** @param most bytes of a control message */
+  constructor(most: number = LIVE_LIMITS.controlBytes) {
+    this.#most = most;
+  }
 
   /** @returns undefined for a part of what is not whole yet. @throws FrameError */
   read(bytes: Uint8Array): Frame | undefined {
@@ -69,8 +75,9 @@ export class FrameReader {
 
   #control(payload: Uint8Array, whole: boolean): Frame | undefined {
     this.#bytes += payload.length;
-    if (this.#bytes > LIVE_LIMITS.controlBytes) throw new FrameError("a control message is too long");
-    if (!whole && payload.length === 0) throw new FrameError("a part without data");
+    if (this.#bytes > this.#most) throw new FrameError("a control message is too long");
+    // a million parts of one byte would hold a hundred times as much
+    if (!whole && payload.length !== LIVE_LIMITS.frameBytes) throw new FrameError("a part that is not full");
     this.#parts.push(payload);
     if (!whole) return undefined;
     const text = joined(this.#parts, this.#bytes);

@@ -6,6 +6,8 @@ export const LIVE_LIMITS = {
   frameBytes: 16 * KiB,
   /** one control message, over all its frames */
   controlBytes: 8 * MiB,
+  /** one of the agent: its longest is an end with 8,192 characters */
+  agentControlBytes: 64 * KiB,
   /** what may be under way in one direction */
   creditBytes: 256 * KiB,
   /** of a file session, while an execution of the same edge is busy */

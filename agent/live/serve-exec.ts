@@ -1,5 +1,6 @@
 import type { ExecParameters, LiveEnd } from "#protocol/live.ts";
 import type { Execution, PodSessions } from "../sessions/pod-sessions.ts";
+import { controlsOf } from "./exec-controls.ts";
 import type { OpenTarget } from "./live-target.ts";
 import { endIn, endOfTarget } from "./session-ends.ts";
 import type { SessionLeg } from "./session-leg.ts";
@@ -42,17 +43,16 @@ export async function serveExec(
   const timer =
     limitMs === undefined ? undefined : setLimit(limitMs, () => ended.resolve({ type: "timeout" }));
   void options.deadline?.then(() => ended.resolve({ type: "timeout" }));
-  whenAborted(target.ended, () => ended.resolve(endOfTarget(target.ended)));
-  whenAborted(leg.gone, () => ended.resolve(undefined));
-  leg.onControl((control) => {
-    const done = "resize" in control ? execution.resize(control.resize) : execution.signal(control.signal);
-    // a program that has just ended
-    done.catch(() => {});
-  });
+  // a target may live for weeks, and hears of each session in it
+  const heard = new AbortController();
+  whenAborted(target.ended, heard.signal, () => ended.resolve(endOfTarget(target.ended)));
+  whenAborted(leg.gone, heard.signal, () => ended.resolve(undefined));
+  leg.onControl(controlsOf(execution));
   void takeInput(execution, exec, leg);
   const over = giveOutput(execution, target.ended, leg).then((end) => ended.resolve(end));
   const end = await ended.promise;
   clearTimeout(timer);
+  heard.abort();
   if (end) leg.end(end);
   const runsOn = (end === undefined || end.type === "timeout") && !target.ended.aborted;
   if (runsOn) await stopProgram(execution, { exec, target, over, stopMs: options.stopMs });
@@ -96,7 +96,7 @@ function setLimit(ms: number, over: () => void): NodeJS.Timeout | undefined {
   return ms > 2 ** 31 - 1 ? undefined : setTimeout(over, ms);
 }
 
-function whenAborted(signal: AbortSignal, then: () => void): void {
+function whenAborted(signal: AbortSignal, until: AbortSignal, then: () => void): void {
   if (signal.aborted) then();
-  else signal.addEventListener("abort", then, { once: true });
+  else signal.addEventListener("abort", then, { once: true, signal: until });
 }

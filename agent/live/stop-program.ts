@@ -24,12 +24,13 @@ export async function stopProgram(
     timer.abort();
     return !isLate;
   };
-  const tried = (work: Promise<unknown>) => work.catch(() => {});
+  // what takes no bytes would be waited for without end
+  const tried = (work: Promise<unknown>) => Promise.race([work.catch(() => {}), sleep(stopMs)]);
   if (exec.stop === "quit") {
     // to the terminal's foreground group, as the key does
-    if (exec.terminal) await tried(Promise.race([execution.write(Buffer.from([0x1c])), sleep(stopMs)]));
+    if (exec.terminal) await tried(execution.write(Buffer.from([0x1c])));
     else await tried(execution.signal("SIGQUIT"));
-    if (!(await ends())) await tried(target.endUnstoppable?.() ?? Promise.resolve());
+    if (!(await ends())) await target.endUnstoppable?.().catch(() => {});
     return;
   }
   await tried(execution.signal(exec.terminal ? "SIGHUP" : "SIGTERM"));

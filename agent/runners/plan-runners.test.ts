@@ -49,6 +49,23 @@ function carryOut(of: PlanInput, next: { id: number }): PlanInput {
 }
 
 describe("the plan of pools", () => {
+  test("one user's pools do not have all starts where there are others'", () => {
+    const pool = (key: string) => ({ key, generation: 1, size: 9 });
+    const mallory = ["0", "1", "2", "3"].map((id) => pool(`mallory#${id}`));
+    const of = (wanted: WantedPool[], starting: string[]): PlanInput => ({
+      wanted,
+      runners: starting.map((key, n) => ({ id: `r${n}`, generation: 1, state: "starting", pool: key })),
+      most: 100,
+      starts: 3,
+      blocked: new Set(),
+    });
+    expect(planRunners(of([...mallory, pool("bob#0")], [])).start).toContain("bob#0");
+    const bobIsFull = { ...pool("bob#0"), size: 0 };
+    expect(planRunners(of([...mallory, bobIsFull], ["mallory#0", "mallory#1"])).start).toEqual([]);
+    expect(planRunners(of([...mallory, pool("bob#0")], ["mallory#0", "mallory#1"])).start).toEqual(["bob#0"]);
+    expect(planRunners(of(mallory, ["mallory#0", "mallory#1"])).start).toHaveLength(1);
+  });
+
   test("never exceeds the room nor the starts, and leaves alone what was handed out of the present generation", () => {
     fc.assert(
       fc.property(input, (of) => {

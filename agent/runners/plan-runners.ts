@@ -31,7 +31,8 @@ export type RunnerPlan = {
 /**
  * What is to be done so that every pool has as many idle runners as wanted, as far as there is room. Pure.
  * It never exceeds `most`, and runners that were handed out stay. Pools share room in turns: each gets one more before
- * any gets two more.
+ * any gets two more. Where several users have pools, none has all starts: those of images that never come up would keep
+ * the others waiting.
  */
 export function planRunners({ wanted, runners, most, starts, blocked }: PlanInput): RunnerPlan {
   const pools = new Map(wanted.map((pool) => [pool.key, pool]));
@@ -71,16 +72,26 @@ export function planRunners({ wanted, runners, most, starts, blocked }: PlanInpu
 
   let room = Math.min(most - runners.length, starts - starting);
   const have = new Map(wanted.map(({ key }) => [key, count(key)]));
+  const several = new Set(wanted.map(({ key }) => userOf(key))).size > 1;
+  const mostOfOne = several ? Math.max(1, starts - 1) : starts;
+  const startsOf = new Map<string, number>();
+  const begun = (key: string) => startsOf.get(userOf(key)) ?? 0;
+  const begin = (key: string) => startsOf.set(userOf(key), begun(key) + 1);
+  for (const { pool, state } of runners) if (state === "starting") begin(pool);
   while (room > 0) {
-    const lacking = wanted.filter(({ key }) => have.get(key)! < targets.get(key)!);
-    const [next] = lacking.sort((a, b) => have.get(a.key)! - have.get(b.key)!);
+    const lacking = wanted.filter(({ key }) => have.get(key)! < targets.get(key)! && begun(key) < mostOfOne);
+    const [next] = lacking.sort((a, b) => begun(a.key) - begun(b.key) || have.get(a.key)! - have.get(b.key)!);
     if (!next) break;
     plan.start.push(next.key);
+    begin(next.key);
     have.set(next.key, have.get(next.key)! + 1);
     room--;
   }
   return plan;
 }
+
+/** @param key `<user>#<environment>` */
+const userOf = (key: string): string => key.slice(0, key.lastIndexOf("#"));
 
 const order = ({ state }: PlannedRunner): number => (state === "starting" ? 0 : 1);
 

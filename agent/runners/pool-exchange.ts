@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { killPoint } from "#protocol/kill-point.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import type {
   GroundRunner,
   PoolRequest,
@@ -106,7 +107,9 @@ export class PoolExchange {
     const { book, keeper, ground } = this.#deps;
     const all = book.all();
     const counted = all.filter((record) => counts(record) && !keeper.withdrawn.has(record.id));
-    const changed = all.filter((record) => this.#isNews(record)).map(reportOf);
+    const news = all.filter((record) => this.#isNews(record)).sort(endingLast);
+    // without contact for weeks there may be more than one message holds
+    const changed = news.slice(0, LIMITS.runnerReports).map(reportOf);
     const withdraw = all
       .filter(({ id, state }) => state === "idle" && keeper.withdrawn.has(id))
       .map(({ id }) => id);
@@ -121,7 +124,7 @@ export class PoolExchange {
       digest: runnerDigest(counted),
       changed,
       ...(withdraw.length > 0 && { withdraw }),
-      ...(full && { list: all.map(reportOf) }),
+      ...(full && { list: [...all].sort(endingLast).slice(0, LIMITS.runnerReports).map(reportOf) }),
       ...(reasonsText !== this.#toldReasons && { reasons }),
       ...(compared !== undefined && { compared }),
     });
@@ -129,6 +132,7 @@ export class PoolExchange {
     this.#toldReasons = reasonsText;
     if (compared === this.#compared) this.#compared = undefined;
     this.#acknowledged(changed);
+    if (news.length > changed.length) this.#due = true;
     const asked = all.filter(({ id }) => withdraw.includes(id));
     if (answer.list) this.#takeIn(answer.list, counted, asked, full);
     else this.#full = false;
@@ -142,7 +146,8 @@ export class PoolExchange {
     if (answer.compare !== undefined) void this.#compare(answer.compare);
   }
 
-  #isNews({ id, state, end }: RunnerRecord): boolean {
+  #isNews({ id, state, end, unheard }: RunnerRecord): boolean {
+    if (unheard) return false;
     const told = this.#told.get(id);
     if (state === "idle") return told === undefined;
     return state === "ending" && end !== undefined && told !== "gone";
@@ -194,6 +199,9 @@ export class PoolExchange {
     this.soon();
   }
 }
+
+const endingLast = (a: RunnerRecord, b: RunnerRecord) =>
+  Number(a.state === "ending") - Number(b.state === "ending");
 
 function reportOf({ id, user, generation, state, end, ports }: RunnerRecord): RunnerReport {
   const told = state === "ending" ? "gone" : state;

@@ -73,7 +73,8 @@ export class RunnerBook {
   /** It is to end: what works in it is told first. The reason that came first stays. */
   end(record: RunnerRecord, end: RunnerEnd): void {
     if (record.state === "ending") return;
-    this.change(record, { state: "ending", end });
+    const unheard = record.state === "starting";
+    this.change(record, { state: "ending", end, ...(unheard && { unheard }) });
     this.#ends.get(record.id)?.abort(ENDS[end]);
   }
 

@@ -80,8 +80,9 @@ export class RunnerKeeper {
     const { book } = this.#deps;
     for (const { user, id, generation } of wanted.environments) {
       const key = poolKey(user, id);
-      if (book.environment(key)?.generation !== generation) this.#waits.forget(key);
+      if (book.environment(key)?.generation !== generation) this.#waits.renew(key);
     }
+    this.#waits.keep(new Set(wanted.environments.map(({ user, id }) => poolKey(user, id))));
     book.want(wanted);
     this.kick();
   }
@@ -148,16 +149,17 @@ export class RunnerKeeper {
     const suspects = new Set(this.#suspects);
     this.#suspects.clear();
     try {
-      await compareWithEngine(book, runtime, suspects);
+      const died = await compareWithEngine(book, runtime, suspects);
+      if (this.#closing.signal.aborted) return false;
+      for (const pool of died) this.#waits.died(pool);
+      this.kick();
+      changed();
+      return true;
     } catch (error) {
       this.#tell(error, { doing: "compare" });
       for (const id of suspects) this.#suspects.add(id);
       return false;
     }
-    if (this.#closing.signal.aborted) return false;
-    this.kick();
-    changed();
-    return true;
   }
 
   async close(): Promise<void> {
@@ -215,7 +217,8 @@ export class RunnerKeeper {
       try {
         await runtime.remove(id);
         killPoint("runners.removed");
-        book.change(record, { removed: true });
+        if (record.unheard) book.forget(record);
+        else book.change(record, { removed: true });
         changed();
       } catch (error) {
         this.#tell(error, { runner: id, doing: "remove" });

@@ -16,6 +16,8 @@ export const runnerRecord = z.object({
   ports: z.array(mappedPort).default([]),
   /** why it ends */
   end: z.enum(RUNNER_ENDS).optional(),
+  /** it ended before it was idle: the ground never heard of it, and nothing is kept of it */
+  unheard: z.boolean().optional(),
   /** its container is gone */
   removed: z.boolean().optional(),
   /** when its last session began, or it was handed out, ms since 1970 by the agent's steady clock */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { findProgram } from "../../scripts/debian-packages.ts";
 import type { Execution, PodSessions } from "../sessions/pod-sessions.ts";
-import { testExecution } from "./test-execution.ts";
+import { testExecution, Unfit } from "./test-execution.ts";
 
 const NEEDED = "cat chmod chown env head ls mkdir rm sleep stat find xargs tar".split(" ");
 
@@ -40,4 +40,24 @@ test("an image with all that sessions need serves", async () => {
 test("what an image lacks is named", async () => {
   const lacking = NEEDED.filter((name) => name !== "xargs" && name !== "env");
   await expect(tried(lacking)).rejects.toMatchObject({ name: "Unfit", message: "the image lacks env xargs" });
+});
+
+test("an image whose tools never end is unfit, and the execution is let go of", async () => {
+  const cut = Promise.withResolvers<void>();
+  const sessions = {
+    exec: async () => ({
+      endInput: async () => {},
+      cut: () => cut.resolve(),
+      output: (async function* () {
+        await cut.promise;
+        yield* [];
+      })(),
+      exit: cut.promise.then(() => {
+        throw new Error("let go of");
+      }),
+    }),
+  } as unknown as PodSessions;
+  const tested = testExecution(sessions, "1-x", AbortSignal.timeout(10));
+  await expect(tested).rejects.toThrow(Unfit);
+  await cut.promise;
 });

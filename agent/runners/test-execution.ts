@@ -44,14 +44,26 @@ export async function testExecution(sessions: PodSessions, run: string, signal: 
     const argv = ["/bin/bash", "-c", SCRIPT];
     const spec = { argv, as: "root", env: {}, defaultWorkdir: WORKSPACE } as const;
     const execution = await sessions.exec(run, spec, { signal });
-    await execution.endInput();
-    for await (const { data } of execution.output) if (text.length < 1024) text += data;
-    const code = await execution.exit;
+    // what an image has in place of these tools may never end
+    const cut = () => execution.cut();
+    signal.addEventListener("abort", cut, { once: true });
+    let code: number;
+    try {
+      if (signal.aborted) cut();
+      await execution.endInput();
+      for await (const { data } of execution.output) if (text.length < 1024) text += data.subarray(0, 1024);
+      code = await execution.exit;
+    } finally {
+      signal.removeEventListener("abort", cut);
+    }
     if (code === 0) return;
     const why = text.trim().slice(0, 512);
     if (code === UNFIT) throw new Unfit(why);
     throw new Unfit(`the test execution ended with ${code}${why ? `: ${why}` : ""}`);
   } catch (error) {
+    if (signal.aborted && (signal.reason as Error)?.name === "TimeoutError") {
+      throw new Unfit("the test execution did not end in time", { cause: error });
+    }
     if (!(error instanceof SessionFailure) || error.code !== "CANNOT_START") throw error;
     throw new Unfit(`nothing can be executed in it: ${error.message.slice(0, 512)}`, { cause: error });
   }

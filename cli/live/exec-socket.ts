@@ -36,6 +36,8 @@ export class ExecSocket {
     const { WebSocket } = await import("ws");
     const ws = new WebSocket(url, PROTOCOL, { perMessageDeflate: false });
     signal.addEventListener("abort", () => ws.terminate());
+    // what comes with the answer waits for `messages`
+    ws.once("open", () => ws.pause());
     ws.on("unexpected-response", (_, answer) => {
       ws.emit("error", new CliFailure("LIVE_UNAVAILABLE", `the ground answered ${answer.statusCode}`));
     });

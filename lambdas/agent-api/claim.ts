@@ -31,13 +31,13 @@ export function registerClaim(
       killPoint("agent.claimed");
       return c.json(told([command], agent, false)[0]);
     }
-    const [{ resumed, commands, ...rest }, agent, counter, wish] = await Promise.all([
+    const [{ resumed, commands, ...rest }, agent, counts, wish] = await Promise.all([
       ledger.claimMany(edge, { ...request, room }),
       ledger.edgeAgent(edge),
-      pools.counter(edge),
+      pools.counts(edge),
       wanted?.wanted(edge),
     ]);
-    const live = wanted && withSpares(wish, counter);
+    const live = wanted && withSpares(wish, counts);
     if (commands.length > 0) killPoint("agent.claimed");
     const given = told(commands, agent);
     const signed = await Promise.all(commands.map((command) => signFiles(staging, command, ["manifest"])));
@@ -47,7 +47,7 @@ export function registerClaim(
       resumed: told(resumed, agent, false),
       commands: given.map((command, i) => ({ ...command, ...(signed[i] && { manifest: signed[i][0] }) })),
       lanes: ledger.widths(),
-      ...(counter !== undefined && { pools: counter }),
+      ...(counts && { pools: counts.counter }),
       ...(live && { live }),
     } satisfies z.infer<typeof wire.claimResponse>);
   });

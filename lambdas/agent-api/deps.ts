@@ -23,7 +23,7 @@ export type AgentApiDeps = {
   changes: Changes;
   quota: number;
   /** wanted pools of the edge, and their runners */
-  pools: Pick<StoredRunnerPools, "counter" | "wanted" | "exchange">;
+  pools: Pick<StoredRunnerPools, "counts" | "wanted" | "exchange">;
   /** live sockets wanted of the edge's agent; absent where there are no live sessions */
   wanted?: Pick<SocketsWanted, "wanted">;
   transfers: Transfers;

@@ -47,15 +47,15 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
   app.post("/heartbeat", async (c) => {
     const beat = await body(c, wire.heartbeatRequest);
     const edge = c.get("edge");
-    const [counter, wish] = await Promise.all([
-      parts.pools.counter(edge),
+    const [counts, wish] = await Promise.all([
+      parts.pools.counts(edge),
       parts.wanted?.wanted(edge),
       ledger.heartbeat(edge, beat),
     ]);
-    const live = parts.wanted && withSpares(wish, counter);
+    const live = parts.wanted && withSpares(wish, counts);
     return c.json({
       quota: parts.quota,
-      ...(counter !== undefined && { pools: counter }),
+      ...(counts && { pools: counts.counter }),
       ...(live && { live }),
     } satisfies z.infer<typeof wire.heartbeatResponse>);
   });

@@ -48,7 +48,7 @@ export async function joinExec(user: UserSocket, session: LiveSession): Promise<
 async function takeInput(user: UserSocket, session: LiveSession): Promise<void> {
   for await (const message of user.messages) {
     if (message.binary && message.data[0] === STDIN) await session.write(message.data.subarray(1));
-    else session.control(controlOf(message));
+    else await session.control(controlOf(message));
   }
 }
 

@@ -18,7 +18,8 @@ export interface LiveSession {
   readonly started: Promise<{ size?: number } | undefined>;
   /** Bytes for stdin; resolves when more may be sent. Dropped after the end. */
   write(data: Uint8Array): Promise<void>;
-  control(control: LiveControl): void;
+  /** Resolves when the next may be sent. Dropped after the end. */
+  control(control: LiveControl): Promise<void>;
   /** Output as it comes; ends before `ended` resolves. Must be read, or the session closed. */
   readonly output: AsyncIterable<LivePiece>;
   /** Exactly one end, after all output. Never rejects. */

@@ -64,7 +64,7 @@ async function execInRunner(c: LiveContext, deps: LiveRouteDeps): Promise<Respon
   if (!runner) throw new PerigeeError("RUNNER_NOT_FOUND", "There is no runner of this id");
   const { edge } = runner;
   await requireLive(deps, { user, edge, target: { runner: id } });
-  // the edge counts from the connect, which is at most the ticket's minute away: the ground must not say earlier that it is gone
+  // the ground would else end it by itself, though its edge counts anew from the session on
   await deps.runners.touched(user, id);
   return ticketFor(c, deps, { user, edge, target: { runner: id }, exec });
 }

@@ -22,9 +22,9 @@ export class Environments {
     this.#now = now;
   }
 
-  /** Counts the changes of an edge's pools; undefined: there never were any. */
-  async counter(edge: string): Promise<number | undefined> {
-    return (await this.#store.get<CounterRecord>(keys.counter(edge)))?.data.counter;
+  /** Changes of an edge's pools, and how many environments it has; undefined: there never were any. */
+  async counts(edge: string): Promise<CounterRecord | undefined> {
+    return (await this.#store.get<CounterRecord>(keys.counter(edge)))?.data;
   }
 
   get({ user, edge }: PoolOwner, id: number): Promise<Item<EnvironmentRecord> | undefined> {
@@ -41,7 +41,7 @@ export class Environments {
 
   /** All of an edge, as of at least the counter that comes with them. */
   async wanted(edge: string): Promise<WantedPools> {
-    const pools = (await this.counter(edge)) ?? 0;
+    const pools = (await this.counts(edge))?.counter ?? 0;
     const found = await this.#store.query<EnvironmentRecord>({
       pk: keys.pools(edge),
       prefix: "env#",

@@ -22,15 +22,19 @@ type Told = Omit<PoolRequest, "epoch">;
 /** `added`: runners that can be handed out from now on. */
 export type Exchanged = { answer: PoolResponse; added: { user: string; id: string }[] };
 
+const MOST_READ = 10_000;
+
 /** Takes in what an edge says of its runners, and says what became of them here. */
 export async function exchange(deps: ExchangeDeps, edge: string, told: Told): Promise<Exchanged> {
   return optimistically(async () => {
     const { store, now } = deps;
     const [counter, pools, items] = await Promise.all([
       store.get<CounterRecord>(keys.counter(edge)),
-      store.query<unknown>({ pk: keys.pools(edge), limit: 10_000 }),
-      store.query<PoolRecord>({ pk: keys.runners(edge), limit: 10_000 }),
+      store.query<unknown>({ pk: keys.pools(edge), limit: MOST_READ }),
+      store.query<PoolRecord>({ pk: keys.runners(edge), limit: MOST_READ }),
     ]);
+    // what was not read would be taken for what is not there, and runners end for it
+    if (Math.max(pools.length, items.length) >= MOST_READ) throw new Error("too many records of pools");
     const seen = sorted(pools);
     const known = new Map(items.map((item) => [item.data.id, item]));
     const records = new Map(items.map(({ data }) => [data.id, data]));

@@ -28,8 +28,11 @@ export type HandOutDeps = {
 
 export type HandOutOptions = { inactivityMs?: number; waitMs?: number; signal?: AbortSignal };
 
-/** A waiting call looks by itself this often (ms): another process may have heard of the runner. */
-const LOOK_MS = 300;
+/**
+ * A waiting call looks by itself this often (ms): another process may have heard of the runner. One that has waited for
+ * long looks less often: a user may have hundreds.
+ */
+const LOOK_MS = { first: 300, most: 3_000, part: 4 };
 
 /** The environment was changed between the read and the write. */
 const CHANGED = Symbol("changed");
@@ -76,10 +79,12 @@ export async function handOut(
         await store.transact([{ put: { ...demand, data, expiresAt: until } }]);
         await deps.ring(edge);
       }
-      await news.next(edge, Math.min(left, LOOK_MS), options.signal);
+      const look = Math.min(LOOK_MS.most, Math.max(LOOK_MS.first, (now() - began) / LOOK_MS.part));
+      await news.next(edge, Math.min(left, look), options.signal);
     }
   } finally {
-    if (demand) await store.transact([{ delete: demand }]);
+    // it expires by itself: what was handed out must not be lost for it
+    if (demand) await store.transact([{ delete: demand }]).catch(() => {});
   }
 }
 
@@ -92,6 +97,8 @@ async function take(
 ): Promise<Runner | typeof CHANGED | undefined> {
   const { generation, id: environmentId } = environment.data;
   const timeout = inactivityMs ? { inactivityMs } : {};
+  /** told as idle by the edge, though they were handed out before: nobody gets them twice */
+  const handedBefore = new Set<string>();
   for (;;) {
     if (signal?.aborted) return undefined;
     const items = await store.query<PoolRecord>({
@@ -99,7 +106,9 @@ async function take(
       prefix: keys.runnersOf(user, environmentId),
       limit: LIMITS.runnerReports,
     });
-    const idle = items.filter(({ data }) => data.state === "idle" && data.generation === generation);
+    const idle = items.filter(
+      ({ data }) => data.state === "idle" && data.generation === generation && !handedBefore.has(data.id),
+    );
     if (idle.length === 0) return undefined;
     // Calls of the same moment see the same runners: each begins with another.
     for (const { rev, data: pooled, pk, sk } of shuffled(idle)) {
@@ -116,6 +125,7 @@ async function take(
       } catch (error) {
         if (!(error instanceof ConditionFailed)) throw error;
         if (error.index === 0) return CHANGED;
+        if (error.index === 2) handedBefore.add(id);
         continue;
       }
       return { user, edge, id, environment: environmentId, state: "used", since: at, mappedPorts: ports };

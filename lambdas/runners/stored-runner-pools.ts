@@ -12,6 +12,7 @@ import { HandedRunners } from "./handed-runners.ts";
 import { PoolNews } from "./pool-news.ts";
 import {
   type CompareRecord,
+  type CounterRecord,
   type EnvironmentRecord,
   keys,
   type PoolRecord,
@@ -244,9 +245,14 @@ export class StoredRunnerPools implements RunnerPools {
     if (edge === undefined) await this.#handed.forget(user, before);
   }
 
-  /** Counts the changes of an edge's pools, for the answers to claims and heartbeats; undefined: there never were any. */
-  counter(edge: string): Promise<number | undefined> {
-    return this.#environments.counter(edge);
+  /** Changes of an edge's pools, and its environments, for the answers to claims and heartbeats. */
+  counts(edge: string): Promise<CounterRecord | undefined> {
+    return this.#environments.counts(edge);
+  }
+
+  /** Counts the changes of an edge's pools; undefined: there never were any. */
+  async counter(edge: string): Promise<number | undefined> {
+    return (await this.counts(edge))?.counter;
   }
 
   /** All environments of an edge, for its agent. */

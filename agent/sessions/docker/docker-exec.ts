@@ -81,6 +81,7 @@ export class DockerExec implements ContainerExec {
         ...(user !== undefined && { User: user }),
         abortSignal,
       });
+      abortSignal.throwIfAborted();
       const socket = (await exec.start({ hijack: true, stdin: true, Tty: terminal })) as Duplex;
       if (abortSignal.aborted) socket.destroy();
       const began = new HijackedExec(socket, {

@@ -29,6 +29,8 @@ export class HijackedExec implements RawExec {
   ) {
     this.#socket = socket;
     this.#calls = calls;
+    // it may break while nobody reads it; its reader hears of it all the same
+    socket.on("error", () => undefined);
     this.exit = calls.exit;
     this.#pieces = this.#read(calls.terminal);
     this.output = { [Symbol.asyncIterator]: () => this.#fromFirst() };

@@ -85,7 +85,7 @@ export class ControlledExecution implements Execution {
     let ended = false;
     try {
       yield* first;
-      if (code !== undefined) await this.#endControl();
+      if (code !== undefined) this.#endControl();
       while (this.#merged.open > 0 && leftMs > 0 && leftBytes > 0) {
         const closing = code !== undefined || ended;
         const before = performance.now();
@@ -96,7 +96,7 @@ export class ControlledExecution implements Execution {
           if (given.from === "program") {
             failure = given.error;
             ended = true;
-            await this.#endControl();
+            this.#endControl();
           }
           continue;
         }
@@ -107,7 +107,7 @@ export class ControlledExecution implements Execution {
           const end = this.#control.lines.push(given.value.data).find(({ is }) => is === "exit");
           if (end?.is !== "exit" || code !== undefined) continue;
           code = end.number & 255;
-          await this.#endControl();
+          this.#endControl();
         }
       }
       if (this.#over) throw new SessionFailure("ENGINE", "the execution was let go of");
@@ -122,8 +122,9 @@ export class ControlledExecution implements Execution {
   }
 
   /** With it ends what it holds of the streams. */
-  async #endControl(): Promise<void> {
-    await this.#control.exec.write(Buffer.from("end\n"));
+  #endControl(): void {
+    // a helper that was stopped takes nothing: the program's end does not wait for it
+    this.#control.exec.write(Buffer.from("end\n")).catch(() => undefined);
   }
 
   #finish(): void {

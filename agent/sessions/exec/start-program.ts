@@ -9,6 +9,8 @@ import { programWords } from "./program-words.ts";
 
 /** Output that may come before a program is known to run; no more of it is read until then. */
 const FIRST_BYTES = 256 * KiB;
+/** What a piece holds beside its bytes. */
+const OVERHEAD = 64;
 
 /** Its control had ended before the program: it was started by another one's leave, or somebody killed it. */
 export class ControlLost extends Error {
@@ -86,7 +88,7 @@ async function running(
       throw new ControlLost("the control was not found");
     }
     if (given.from === "program" || given.value.stream === "stderr") {
-      bytes += given.value.data.length;
+      bytes += given.value.data.length + OVERHEAD;
       first.push(given.from === "control" ? asTerminal(given.value) : given.value);
       continue;
     }

@@ -32,3 +32,22 @@ test("access lists, labels, devices, times before 1970, blanks in a name, a link
 test("what nobody may look at is left out", () => {
   expect(entries(false, ['?????????? ? ? ? ? ? "x"', "total 0", "", "ls: no"])).toEqual([]);
 });
+
+test("lines that a program in place of ls may print are read at once", () => {
+  const blanks = " ".repeat(33_000);
+  const digits = "1".repeat(8_000);
+  for (const line of [
+    `-rwxrwxrwx 1 ${blanks}`,
+    `-rwxrwxrwx 1 ${blanks}"x`,
+    `-rwxrwxrwx 1 ${" ".repeat(8_000)}${digits}${" ".repeat(8_000)}${digits}`,
+    `-rwxrwxrwx 1 ${"1, ".repeat(10_000)}"x" -> `,
+    `-rwxrwxrwx 1 a b 1 1 "${"\\".repeat(33_000)}`,
+  ]) {
+    expect(
+      entries(
+        false,
+        Array.from({ length: 200 }, () => line),
+      ),
+    ).toEqual([]);
+  }
+});

@@ -18,7 +18,10 @@ export async function fileSession(
   await core.runners.touched(user, id);
   const session = core.live.sessions.open({ user, edge, target: { runner: id }, request });
   const close = () => session.close();
-  goneSignal(c).addEventListener("abort", close);
+  const gone = goneSignal(c);
+  gone.addEventListener("abort", close);
+  // while it waited for its turn
+  if (gone.aborted) close();
   const timer = setTimeout(close, OPERATION_MS);
   void session.ended.then(() => clearTimeout(timer));
   return session;

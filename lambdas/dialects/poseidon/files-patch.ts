@@ -9,13 +9,19 @@ import { type Copy, copyTar } from "./copy-tar.ts";
 import { fileFailure } from "./file-failure.ts";
 import { fileSession } from "./file-session.ts";
 import { Given } from "./given.ts";
+import { hasManyValues } from "./has-many-values.ts";
+import { HeldBytes } from "./held-bytes.ts";
 import type { PoseidonCore } from "./parts.ts";
-import { refusal } from "./refusals.ts";
+import { refusal, TEXTS } from "./refusals.ts";
 import { callerIn, runnerOf } from "./runner-of.ts";
 import { Turns, TurnsByKey } from "./turns.ts";
 
 const BODY_BYTES = 32 * MiB;
 const MOST_ENTRIES = 10_000;
+/** of the paths that are removed, together: they go to the edge in one message */
+const REMOVE_BYTES = MiB;
+/** Values of a large body, by the marks between them. */
+const MOST_VALUES = 500_000;
 /** Large bodies that this process parses at once. */
 const LARGE_BODIES = 4;
 const PATH_BYTES = LIMITS.pathBytes;
@@ -23,11 +29,24 @@ const PATH_BYTES = LIMITS.pathBytes;
 type Patch = { remove: string[]; copies: Copy[] };
 
 const parsing = new Turns(LARGE_BODIES);
+/** Bodies are held until their files are written. */
+const held = new HeldBytes({ user: 256 * MiB, all: 1024 * MiB });
 /** Of one runner one is done after another. */
 const runners = new TurnsByKey();
 
 /** PATCH /runners/{id}/files: removes, then copies, both as root. */
 export async function patchFiles(c: DialectContext, core: PoseidonCore): Promise<Response> {
+  const bytes = Math.min(Number(c.req.header("content-length") ?? BODY_BYTES), BODY_BYTES);
+  const giveBack = held.take(callerIn(c).user, bytes);
+  if (!giveBack) throw refusal(500, TEXTS.tooMuch, "NOMAD_OVERLOAD");
+  try {
+    return await patchHeld(c, core);
+  } finally {
+    giveBack();
+  }
+}
+
+async function patchHeld(c: DialectContext, core: PoseidonCore): Promise<Response> {
   const body = await readWhole(c, BODY_BYTES);
   const runner = await runnerOf(core, callerIn(c), c.req.param("runner") ?? "");
   const isLarge = "bytes" in body && body.bytes.length > LIMITS.bodyBytes;
@@ -35,6 +54,9 @@ export async function patchFiles(c: DialectContext, core: PoseidonCore): Promise
     ? await parsing.take(async () => {
         // what else waits gets its turn between two large ones
         await setImmediate();
+        if ("bytes" in body && hasManyValues(body.bytes, MOST_VALUES)) {
+          throw refusal(413, `the body must have at most ${MOST_VALUES} values`);
+        }
         return patchIn(givenIn(body));
       })
     : patchIn(givenIn(body));
@@ -53,6 +75,9 @@ function patchIn(given: Given): Patch {
   });
   if (remove.length + copies.length > MOST_ENTRIES) {
     throw refusal(413, `delete and copy must have at most ${MOST_ENTRIES} entries together`);
+  }
+  if (remove.reduce((sum, path) => sum + Buffer.byteLength(path), 0) > REMOVE_BYTES) {
+    throw refusal(413, "the paths in delete must have at most 1 MiB together");
   }
   for (const path of [...remove, ...copies.map((copy) => copy.path)]) {
     if (path.includes("\0") || Buffer.byteLength(path) > PATH_BYTES) {
@@ -76,7 +101,7 @@ async function write(c: DialectContext, core: PoseidonCore, runner: Runner, { re
     if (ended) break;
     await session.write(piece);
   }
-  session.control({ type: "eof" });
+  void session.control({ type: "eof" });
   await said;
   const failure = fileFailure(await session.ended);
   if (failure) throw failure;

@@ -11,7 +11,7 @@ import { openUser, poolThreshold } from "./settings.ts";
 export async function getHealth(c: DialectContext, core: PoseidonCore): Promise<Response> {
   checkOpenMode(c, core);
   const threshold = poolThreshold(core);
-  const depleting = threshold > 0 ? await core.runners.depleting(threshold) : [];
+  const depleting = threshold > 0 ? await depletingIn(core, threshold) : [];
   if (depleting.length === 0) return emptyAnswer(204);
   const caller = await callerOf(core, (name) => c.req.header(name)).catch((error: unknown) => {
     if (error instanceof PerigeeError) return undefined;
@@ -41,6 +41,20 @@ export async function getStatistics(c: DialectContext, core: PoseidonCore): Prom
     return [String(id), { id, prewarmingPoolSize, idleRunners, usedRunners }] as const;
   });
   return jsonAnswer(Object.fromEntries(shown));
+}
+
+type Depleting = ReturnType<PoseidonCore["runners"]["depleting"]>;
+const looking = new WeakMap<PoseidonCore, Map<number, Depleting>>();
+
+/** Anybody may ask, and all pools of all edges are read for it: once at a time, for all who ask meanwhile. */
+function depletingIn(core: PoseidonCore, threshold: number): Depleting {
+  const now = looking.get(core) ?? new Map<number, Depleting>();
+  looking.set(core, now);
+  const found = now.get(threshold);
+  if (found) return found;
+  const look = core.runners.depleting(threshold).finally(() => now.delete(threshold));
+  now.set(threshold, look);
+  return look;
 }
 
 function checkOpenMode(c: DialectContext, core: PoseidonCore): void {

@@ -25,6 +25,7 @@ export const TEXTS = {
   unreadable: "file not found or insufficient permissions",
   unreachable: "the edge is not in contact",
   overloaded: "too many sessions are open",
+  tooMuch: "too much is being copied at once",
   unsupported: "the edge offers no runners",
   engine: "the container engine failed or did not answer",
   unknown: "the request could not be handled",

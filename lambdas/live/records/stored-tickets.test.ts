@@ -60,6 +60,29 @@ describe("StoredTickets", () => {
     expect(await tickets.look(elsewhere)).toBeDefined();
   });
 
+  it("are so many for one target also when thousands expired that nobody has removed", async () => {
+    const { store, tickets, later } = open();
+    for (let n = 0; n < 20; n++) {
+      for (let one = 0; one < 100; one++) await tickets.create(ticket(), options);
+      later(60_000);
+    }
+    const texts: string[] = [];
+    for (let n = 0; n < 5; n++) texts.push(await tickets.create(ticket(), { ...options, most: 3 }));
+    const left = await Promise.all(texts.map((text) => tickets.look(text)));
+    expect(left.filter((one) => one !== undefined)).toHaveLength(3);
+    expect(await store.sweep(Number.MAX_SAFE_INTEGER, 10_000)).toBeLessThan(1_000);
+  });
+
+  it("hold so much for one target: of large ones the oldest goes earlier", async () => {
+    const { store, tickets } = open();
+    const large = ticket({ A: "x".repeat(1_900_000) });
+    const texts: string[] = [];
+    for (let n = 0; n < 20; n++) texts.push(await tickets.create(large, options));
+    expect(await tickets.look(texts[0]!)).toBeUndefined();
+    expect(await tickets.look(texts.at(-5)!)).toBeDefined();
+    expect(await store.sweep(Number.MAX_SAFE_INTEGER, 1_000)).toBeLessThan(100);
+  });
+
   it("stand in the store under a hash: neither their text nor what leads to it is there", async () => {
     const { store, tickets } = open();
     const written: unknown[] = [];

@@ -1,6 +1,7 @@
 import type { LiveEnd } from "#protocol/live.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import { LiveTraffic } from "#protocol/live-traffic.ts";
+import { openMessageOf } from "./open-message.ts";
 import type { RelayLeg } from "./relay-leg.ts";
 import type { RelaySession } from "./relay-session.ts";
 
@@ -15,6 +16,8 @@ export class EdgeSockets {
   readonly #legs = new Set<RelayLeg>();
   /** the highest epoch that a socket was accepted of */
   #epoch = 0;
+  /** how often a session was offered */
+  readonly #offers = new WeakMap<RelaySession, number>();
 
   /** sockets of all kinds */
   get size(): number {
@@ -77,44 +80,50 @@ export class EdgeSockets {
   }
 
   #offer(leg: RelayLeg, session: RelaySession): void {
-    const { id, of } = session;
-    const { kind } = of.request;
+    const { kind } = session.of.request;
+    const offers = (this.#offers.get(session) ?? 0) + 1;
+    this.#offers.set(session, offers);
     let went = false;
     const again = () => {
       clearTimeout(timer);
       if (went || session.isOver) return;
+      if (offers >= MOST_OFFERS) {
+        session.finish(NOT_TAKEN);
+        return;
+      }
       this.#queue.unshift(session);
       this.#match();
     };
     // the agent may have died, or this socket alone
     const timer = setTimeout(() => leg.cut(), leg.readyMs);
-    leg.offer(
-      { type: "open", session: id, user: of.user, target: of.target, request: of.request },
-      {
-        ready: () => {
-          clearTimeout(timer);
-          if (session.isOver) {
-            leg.close();
-            return;
-          }
-          went = true;
-          leg.tell({ type: "go" });
-          session.took(leg);
-        },
-        started: (size) => session.begun(size),
-        end: (end) => {
-          clearTimeout(timer);
-          session.finish(end);
-        },
-        lost: () => (went ? session.finish(LOST) : again()),
-        moved: () => this.traffic.moved(kind),
-        window: () => this.traffic.window(kind),
+    leg.offer(openMessageOf(session), {
+      ready: () => {
+        clearTimeout(timer);
+        if (session.isOver) {
+          leg.close();
+          return;
+        }
+        went = true;
+        void leg.tell({ type: "go" });
+        session.took(leg);
       },
-    );
+      started: (size) => session.begun(size),
+      end: (end) => {
+        clearTimeout(timer);
+        session.finish(end);
+      },
+      lost: () => (went ? session.finish(LOST) : again()),
+      moved: () => this.traffic.moved(kind),
+      window: () => this.traffic.window(kind),
+    });
   }
 }
 
 const LOST: LiveEnd = { type: "error", code: "UNREACHABLE", message: "contact with the edge was lost" };
+
+/** A session takes no more sockets than so many from those that wait behind it. */
+const MOST_OFFERS = 16;
+const NOT_TAKEN: LiveEnd = { type: "error", code: "UNREACHABLE", message: "no agent took the session" };
 
 /** ms within which a session has to be taken */
 export const TAKEN_MS = LIVE_LIMITS.takenMs;

@@ -9,6 +9,7 @@ import type { LiveSession, LiveSessions } from "../live-sessions.ts";
 import type { SessionNote, SessionNotes } from "../records/session-notes.ts";
 import type { SocketsWanted } from "../sockets-wanted.ts";
 import { EdgeSockets } from "./edge-sockets.ts";
+import { canBeOffered, openMessageOf } from "./open-message.ts";
 import type { RelayLeg } from "./relay-leg.ts";
 import type { RelayPlace } from "./relay-place.ts";
 import { RelaySession, type SessionOf } from "./relay-session.ts";
@@ -80,6 +81,8 @@ export class LiveRelay implements LiveSessions {
   open(of: SessionOf): LiveSession {
     const session = new RelaySession(ulid(this.#deps.now()), of, (one, end) => this.#ended(one, end));
     if (!this.isHere) session.finish(failed("UNREACHABLE", "this server is not the relay"));
+    else if (!canBeOffered(openMessageOf(session)))
+      session.finish(failed("PROTOCOL", "it asks for too much"));
     else if (!this.#counts.hasRoom(of)) session.finish(failed("TOO_MANY", "too many sessions are open"));
     if (session.isOver) return session;
     this.#counts.add(of);
@@ -106,6 +109,8 @@ export class LiveRelay implements LiveSessions {
     session.onOver((end) => {
       clearTimeout(late);
       clearTimeout(tooLong);
+      // not before: who reads slowly what has ended holds its socket and its output for as long
+      this.#counts.remove(of);
       const { in: bytesIn, out: bytesOut } = session.bytes;
       noteNow({ ...note, ended: this.#deps.now(), end: shown(end), bytesIn, bytesOut });
     });
@@ -155,8 +160,18 @@ export class LiveRelay implements LiveSessions {
     edge.lastAt = this.#deps.now();
     edge.enqueue(session);
     const waits = edge.queued > 0;
-    await this.#wish(id, edge);
+    await this.#tellWish(id, edge);
     if (waits) await this.#deps.doorbell.ring(id);
+  }
+
+  /** A session that runs, or may be taken, does not end for that; told again with the next tick. */
+  async #tellWish(id: string, edge: Edge): Promise<void> {
+    try {
+      await this.#wish(id, edge);
+    } catch (error) {
+      delete edge.told;
+      this.#deps.log.warn({ err: error }, "the wish for live sockets could not be told");
+    }
   }
 
   /** Tells how many sockets are wanted, when that has changed. */
@@ -174,9 +189,7 @@ export class LiveRelay implements LiveSessions {
 
   async #tick(): Promise<void> {
     for (const [id, edge] of this.#edges) {
-      await this.#wish(id, edge).catch((error: unknown) => {
-        this.#deps.log.warn({ err: error }, "the wish for live sockets could not be told");
-      });
+      await this.#tellWish(id, edge);
       if (edge.size === 0 && edge.queued === 0 && edge.told?.sockets === 0) this.#edges.delete(id);
     }
     if (this.#edges.size > 0) return;
@@ -193,7 +206,6 @@ export class LiveRelay implements LiveSessions {
   #ended(session: RelaySession, end: LiveEnd): void {
     if (!this.#sessions.delete(session)) return;
     const { of, bytes } = session;
-    this.#counts.remove(of);
     this.#edges.get(of.edge)?.forget(session);
     this.#deps.told?.ended({ kind: of.request.kind, end, ...bytes });
   }

@@ -31,12 +31,14 @@ export class RelayLeg {
   /** Aborted when the socket is over. */
   readonly closed: AbortSignal;
   readonly #ws: WebSocket;
+  readonly #socket: Socket;
   #listener: LegListener | undefined;
   #stage: "waiting" | "offered" | "ready" | "started" | "ended" = "waiting";
   #rttMs = 0;
 
   constructor(ws: WebSocket, socket: Socket, of: { epoch: number; times?: LegTimes }) {
     this.#ws = ws;
+    this.#socket = socket;
     this.epoch = of.epoch;
     this.channel = new LiveChannel({
       send: (frame) => {
@@ -45,6 +47,7 @@ export class RelayLeg {
       control: (message) => this.#control(agentControl.parse(message)),
       window: () => this.#listener?.window() ?? 0,
       accepts: ["stdout", "stderr"],
+      controlBytes: LIVE_LIMITS.agentControlBytes,
       broken: () => {
         ws.close(1002);
         this.#over({ type: "error", code: "PROTOCOL", message: "the agent sent what cannot be read" });
@@ -89,8 +92,18 @@ export class RelayLeg {
     this.channel.sendControl(open);
   }
 
-  tell(control: Exclude<GroundControl, OpenMessage>): void {
+  /** Resolves when the next may be told: these have no credit, and a user may send them faster than the edge's link. */
+  async tell(control: Exclude<GroundControl, OpenMessage>): Promise<void> {
     this.channel.sendControl(control);
+    const socket = this.#socket;
+    if (!socket.writableNeedDrain || socket.destroyed) return;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        socket.off("drain", done).off("close", done);
+        resolve();
+      };
+      socket.on("drain", done).on("close", done);
+    });
   }
 
   /** Closes after what was sent: the agent ends what its session runs. */
@@ -123,7 +136,7 @@ export class RelayLeg {
   #over(end: LiveEnd): void {
     if (this.#stage === "ended") return;
     this.#stage = "ended";
-    this.channel.endReceiving();
+    this.#endData();
     this.#listener?.end(end);
     if (this.#ws.readyState === this.#ws.OPEN) this.#ws.close(1000);
   }
@@ -131,7 +144,12 @@ export class RelayLeg {
   #gone(): void {
     if (this.#stage === "ended") return;
     this.#stage = "ended";
-    this.channel.endReceiving();
+    this.#endData();
     this.#listener?.lost();
+  }
+
+  #endData(): void {
+    this.channel.endReceiving();
+    this.channel.endSending();
   }
 }

@@ -66,6 +66,26 @@ describe("StoredPlace", () => {
     expect(b.held).toBe(true);
   });
 
+  it("is kept when the answer to a renewal was lost", async () => {
+    const { store, place, pass } = open();
+    const a = place("a");
+    const told: boolean[] = [];
+    a.onChange((held) => told.push(held));
+    await a.look();
+    const { transact } = store;
+    store.transact = async (writes) => {
+      await transact.call(store, writes);
+      throw new Error("no answer");
+    };
+    pass(10_000);
+    await a.look();
+    store.transact = transact;
+    pass(10_000);
+    await a.look();
+    pass(29_999);
+    expect([a.held, told]).toEqual([true, [true]]);
+  });
+
   it("survives a store that fails for a while", async () => {
     const { store, place, pass } = open();
     const a = place("a");

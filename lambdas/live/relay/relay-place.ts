@@ -98,8 +98,16 @@ export class StoredPlace implements RelayPlace {
     if (this.#closed) return;
     const { clock, takeOverMs } = this.#options;
     const since = clock();
+    const { id } = this.#of;
     if (this.#held) {
-      await this.#put(this.#held.rev, since, this.#held.n + 1);
+      const { rev, n, since: before } = this.#held;
+      await this.#put(rev, since, n + 1);
+      if (this.#held) return;
+      // it may be ours: written by a renewal whose answer was lost
+      const written = await this.#store.get<RelayRecord>(RELAY_RECORD);
+      if (written?.data.holder !== id) return;
+      this.#held = { rev: written.rev, since: before, n: written.data.n };
+      await this.#put(written.rev, since, written.data.n + 1);
       return;
     }
     const item = await this.#store.get<RelayRecord>(RELAY_RECORD);

@@ -79,15 +79,16 @@ export class RelaySession implements LiveSession {
     await sent;
   }
 
-  control(control: LiveControl): void {
+  async control(control: LiveControl): Promise<void> {
     if (this.#end) return;
     // the end of input comes after the input
     const after = control.type === "eof" ? this.#input : Promise.resolve();
     const told = after.then(async () => {
       const leg = await this.#running.promise;
-      if (!this.#end) leg?.tell(control);
+      if (!this.#end) await leg?.tell(control);
     });
     if (control.type === "eof") this.#input = told;
+    await told;
   }
 
   get output(): AsyncIterable<LivePiece> {

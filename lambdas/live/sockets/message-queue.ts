@@ -3,6 +3,8 @@ export type UserMessage = { data: Buffer; binary: boolean };
 
 /** Bytes that wait here before the source is paused. */
 const MOST_BYTES = 64 * 1024;
+/** What a message holds beside its data. */
+const OVERHEAD = 64;
 
 /** Messages on their way to one reader; its source is paused while more than a little waits. */
 export class MessageQueue implements AsyncIterable<UserMessage> {
@@ -24,7 +26,7 @@ export class MessageQueue implements AsyncIterable<UserMessage> {
   push(message: UserMessage): void {
     if (this.#ended) return;
     this.#waiting.push(message);
-    this.#bytes += message.data.length + 1;
+    this.#bytes += message.data.length + OVERHEAD;
     if (this.#bytes > MOST_BYTES && !this.#paused) {
       this.#paused = true;
       this.#source.pause();
@@ -42,7 +44,7 @@ export class MessageQueue implements AsyncIterable<UserMessage> {
     for (;;) {
       const message = this.#waiting.shift();
       if (message) {
-        this.#bytes -= message.data.length + 1;
+        this.#bytes -= message.data.length + OVERHEAD;
         yield message;
       } else if (this.#ended) {
         return;

@@ -1,5 +1,6 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import { endSocket } from "./end-socket.ts";
 
 /** Answers an upgrade with a plain HTTP response, and ends the connection. */
 export async function refuseUpgrade(socket: Duplex, response: Response): Promise<void> {
@@ -10,8 +11,7 @@ export async function refuseUpgrade(socket: Duplex, response: Response): Promise
   const { status } = response;
   const lines = [`HTTP/1.1 ${status} ${response.statusText || STATUS_CODES[status] || ""}`];
   for (const [name, value] of headers) lines.push(`${name}: ${value}`);
-  if (!socket.writable) return;
-  socket.end(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), body]));
+  endSocket(socket, Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), body]));
 }
 
 /** A browser says which page it acts for: it must be one of this host. */

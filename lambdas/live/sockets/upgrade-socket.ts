@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
+import { endSocket } from "./end-socket.ts";
 
 export type UpgradeSocketOptions = {
   /** the sub-protocol that is chosen when the client offers it (default none) */
@@ -8,6 +9,9 @@ export type UpgradeSocketOptions = {
   /** bytes of one message; a longer one ends the socket with 1009 */
   messageBytes: number;
 };
+
+/** Bytes that may wait for a client that pings; over it pings get no answer. */
+const PONG_BYTES = 64 * 1024;
 
 /**
  * Makes a WebSocket of an upgrade; nothing is compressed. A broken upgrade is answered with 400, or 426 for another
@@ -27,15 +31,22 @@ export async function upgradeSocket<T>(
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
+    // it would answer, and keep the answers of, a client that takes none
+    autoPong: false,
     maxPayload: messageBytes,
     handleProtocols: (offered) => (protocol !== undefined && offered.has(protocol) ? protocol : false),
   });
   return new Promise((resolve, reject) => {
     server.once("wsClientError", (error, refused) => {
-      refused.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+      endSocket(refused, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
       reject(error);
     });
     socket.once("close", () => reject(new Error("the client has gone")));
-    server.handleUpgrade(incoming, socket, head, (ws) => resolve(make(ws)));
+    server.handleUpgrade(incoming, socket, head, (ws) => {
+      ws.on("ping", (data: Buffer) => {
+        if (ws.readyState === ws.OPEN && ws.bufferedAmount < PONG_BYTES) ws.pong(data, false, () => {});
+      });
+      resolve(make(ws));
+    });
   });
 }

@@ -112,6 +112,30 @@ describe("acceptUserSocket", () => {
     raw.destroy();
   });
 
+  it("keeps no answers to the pings of a client that takes none", async () => {
+    const { port, accepted } = await listen();
+    const raw = connect(port, "127.0.0.1");
+    raw.on("error", () => {});
+    raw.write(
+      "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    const socket = await accepted;
+    raw.pause();
+    const ping = Buffer.concat([Buffer.from([0x89, 0x80 | 125, 0, 0, 0, 0]), Buffer.alloc(125)]);
+    const many = Buffer.concat(Array.from({ length: 1000 }, () => ping));
+    for (let n = 0; n < 200; n++) if (!raw.write(many)) await once(raw, "drain");
+    raw.write(Buffer.concat([Buffer.from([0x81, 0x81, 0, 0, 0, 0]), Buffer.from("x")]));
+    expect(await next(socket)).toBeDefined();
+    void socket.send("the end");
+    let bytes = 0;
+    for await (const chunk of raw) {
+      bytes += chunk.length;
+      if (chunk.includes("the end")) break;
+    }
+    expect(bytes).toBeLessThan(200 * 1000 * 127);
+    raw.destroy();
+  });
+
   it("holds back a client whose messages nobody reads, and still sees that it goes", async () => {
     const { url, accepted } = await listen();
     const client = new WebSocket(url);

@@ -245,6 +245,7 @@ test("a patch that is wrong anywhere changes nothing", async () => {
     [{ delete: "a" }, 400, /^delete /],
     [{ delete: ["a\0b"] }, 400, /path/],
     [{ delete: Array(10_001).fill("a") }, 413, /10000/],
+    [{ delete: Array(1_001).fill("a".repeat(1_048)) }, 413, /1 MiB/],
     ["", 400, /^EOF$/],
   ] as const) {
     const answer = await me.patch(`${path}/files`, body);

@@ -33,7 +33,7 @@ export class ScriptedSession implements LiveSession {
     this.input.push(Buffer.from(data));
     this.#changed();
   }
-  control(control: LiveControl): void {
+  async control(control: LiveControl): Promise<void> {
     this.controls.push(control);
     this.#changed();
   }

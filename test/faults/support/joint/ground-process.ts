@@ -53,7 +53,7 @@ export class GroundProcess {
     const deps: AgentApiDeps = {
       ...{ ledger: this.ledger, changes, log, quota: 1, transferBudget: NONE, transfers: NONE },
       ...{ staging: NONE, runs: NONE, inventory: NONE, podLogs: NONE, commandLogs: NONE },
-      pools: { counter: async () => undefined, wanted: NONE, exchange: NONE },
+      pools: { counts: async () => undefined, wanted: NONE, exchange: NONE },
       keptContent: () => undefined,
     };
     this.#app = new Hono<GroundEnv>();

@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import { PoolWaits } from "./pool-waits.ts";
+
+test("a pool whose idle runners end again and again is filled more and more slowly, until it is another", () => {
+  let now = 0;
+  const waits = new PoolWaits(() => now);
+  const waited: number[] = [];
+  for (let n = 0; n < 9; n++) {
+    waits.died("p");
+    const until = waits.next();
+    waited.push(until === Number.POSITIVE_INFINITY ? 0 : until - now);
+    now = Math.max(now, until === Number.POSITIVE_INFINITY ? now : until) + 1;
+    waits.forget("p");
+  }
+  expect(waited).toEqual([0, 1, 2, 4, 8, 16, 32, 60, 60].map((s) => s * 1000));
+  expect([...waits.reasons().keys()]).toEqual([]);
+  waits.died("p");
+  expect([...waits.reasons().keys()]).toEqual(["p"]);
+  waits.keep(new Set(["q"]));
+  waits.died("p");
+  expect(waits.blocked().size).toBe(0);
+});

@@ -1,0 +1,62 @@
+import { pino } from "pino";
+import { expect, test } from "vitest";
+import { memorySockets } from "#test/live/support/memory-socket.ts";
+import { MemorySocketsWanted } from "../sockets-wanted.ts";
+import { LiveRelay, type LiveRelayDeps } from "./live-relay.ts";
+import { RelayLeg } from "./relay-leg.ts";
+import { SolePlace } from "./relay-place.ts";
+
+const target = { runner: "1-x" };
+const list = (path: string) => ({
+  kind: "list" as const,
+  list: { path, recursive: false, as: "user" as const },
+});
+
+function relayWith(deps: Partial<LiveRelayDeps> = {}) {
+  return new LiveRelay({
+    ledger: {
+      inContact: async () => true,
+      edgeAgent: async () => ({ features: ["live"] }) as never,
+      epochOf: async () => 1,
+    },
+    place: new SolePlace(),
+    wanted: new MemorySocketsWanted(Date.now),
+    notes: { note: async () => {} } as never,
+    doorbell: { ring: async () => {} },
+    now: Date.now,
+    log: pino({ level: "silent" }),
+    ...deps,
+  });
+}
+
+test("what no agent could read is offered to none: it would take the sockets of others", async () => {
+  const relay = relayWith();
+  const { near } = memorySockets();
+  relay.accept("e", new RelayLeg(near as never, near as never, { epoch: 1 }));
+  const remove = Array.from({ length: 10_000 }, () => "x".repeat(1000));
+  for (const request of [list("x".repeat(4097)), { kind: "write" as const, write: { remove } }]) {
+    const session = relay.open({ user: "u", edge: "e", target, request });
+    expect(await session.ended).toMatchObject({ code: "PROTOCOL" });
+  }
+  expect(relay.socketsOf("e")).toBe(1);
+  await relay.close();
+});
+
+test("a session goes on when the wish for sockets cannot be stored", async () => {
+  const tried = Promise.withResolvers<void>();
+  const relay = relayWith({
+    wanted: {
+      want: async () => {
+        tried.resolve();
+        throw new Error("away");
+      },
+      wanted: async () => undefined,
+    },
+  });
+  const session = relay.open({ user: "u", edge: "e", target, request: list("./") });
+  await tried.promise;
+  await new Promise((resolve) => setImmediate(resolve));
+  session.close();
+  expect(await session.ended).toMatchObject({ code: "CANCELLED" });
+  await relay.close();
+});

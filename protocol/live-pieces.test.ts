@@ -1,0 +1,42 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type DataPiece, PieceQueue } from "./live-pieces.ts";
+
+test("every byte comes, in the order of its stream, whatever is read in between", () => {
+  const piece = fc.record({
+    stream: fc.constantFrom("stdout" as const, "stderr" as const),
+    data: fc.uint8Array({ minLength: 1, maxLength: 2000 }),
+  });
+  fc.assert(
+    fc.property(fc.array(fc.oneof(piece, fc.constant("read" as const)), { maxLength: 200 }), (steps) => {
+      const queue = new PieceQueue();
+      const sent = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
+      const got = { stdin: [] as Uint8Array[], stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
+      const read = (): DataPiece | undefined => {
+        const one = queue.shift();
+        if (one) got[one.stream].push(one.data);
+        return one;
+      };
+      for (const step of steps) {
+        if (step === "read") read();
+        else {
+          queue.push(step);
+          sent[step.stream].push(step.data);
+        }
+      }
+      while (read());
+      for (const stream of ["stdout", "stderr"] as const) {
+        expect(Buffer.concat(got[stream]).equals(Buffer.concat(sent[stream]))).toBe(true);
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("single bytes are joined, also of two streams by turns", () => {
+  const queue = new PieceQueue();
+  for (let n = 0; n < 100_000; n++) {
+    queue.push({ stream: n % 2 ? "stdout" : "stderr", data: Uint8Array.of(n) });
+  }
+  expect(queue.length).toBeLessThan(100);
+});
