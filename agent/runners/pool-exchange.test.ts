@@ -36,6 +36,7 @@ test("what happened in weeks without contact is told in pieces, and of what neve
           return { pools: -1, demand: [] };
         },
       },
+      handedOut() {},
       changed: () => {
         if (told.length === 2) done.resolve();
       },

@@ -86,7 +86,14 @@ test("a small command takes 4 requests, 3 commits and 15 reads of the ledger", a
         ...["get users", "get users", "query grants"],
         ...["get lane#em", "get heartbeat", "get agent", "commit lane#em, commands"],
         // the count of changed pools comes in the request that brings the lanes
-        ...["get agent-token", "get state", "get lane#em", "get pools", "get agent", "commit lane#em, commands"],
+        ...[
+          "get agent-token",
+          "get state",
+          "get lane#em",
+          "get pools",
+          "get agent",
+          "commit lane#em, commands",
+        ],
         ...["get agent-token", "get lane#em", "get commands", "commit lane#em, commands"],
         // the doorbell's
         "get agent-token",

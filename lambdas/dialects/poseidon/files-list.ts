@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { KiB, LIMITS } from "#protocol/limits.ts";
+import { KiB } from "#protocol/limits.ts";
 import { type FileEntry, fileEntry } from "#protocol/live.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { LiveSession } from "../../live/live-sessions.ts";

@@ -1,5 +1,4 @@
 import { Readable } from "node:stream";
-import { LIMITS } from "#protocol/limits.ts";
 import { attachment } from "../../http/content-disposition.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { LiveSession } from "../../live/live-sessions.ts";
