@@ -20,6 +20,11 @@ export type ProgramSessionsOptions = {
   features?: readonly ("exec" | "files")[];
   /** variables of the container that are not the image's: programs do not see them */
   unset?: readonly string[];
+  /**
+   * ms for which streams that a program's children hold are waited for after its end (default 500): as long as output
+   * may be on its way from there to here
+   */
+  leftOpenMs?: number;
 };
 
 /** Sessions by programs in the container, on any engine that can start one. */
@@ -43,11 +48,11 @@ export class ProgramSessions implements PodSessions {
 
   async exec(run: string, spec: ExecSpec, options: { signal: AbortSignal }): Promise<Execution> {
     refuseIllegal(spec);
-    const { unset = [] } = this.#options;
+    const { unset = [], leftOpenMs } = this.#options;
     const late = AbortSignal.timeout(LIMITS.liveStartMs);
     const signal = AbortSignal.any([options.signal, late]);
     const start = async (control: Control) => {
-      const began = await startProgram(this.#engine, run, spec, { control, signal, unset });
+      const began = await startProgram(this.#engine, run, spec, { control, signal, unset, leftOpenMs });
       // the user's next one starts the sooner
       if (spec.as !== "own") void this.#spares.prepare(run, spec.as);
       return began;

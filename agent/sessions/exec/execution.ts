@@ -6,7 +6,7 @@ import { asTerminal } from "./as-terminal.ts";
 import { type Control, signalBy } from "./control.ts";
 import type { Merged } from "./merged.ts";
 
-/** How long the streams may stay open and silent after the program's end; time in which nobody reads does not count. */
+/** ms for which the streams may stay open and silent after the program's end, where nothing else is said. */
 const LEFT_OPEN_MS = 500;
 /** The same, however much comes: a child may never stop. */
 const LEFT_MOST_MS = 10_000;
@@ -23,6 +23,7 @@ export class ControlledExecution implements Execution {
   readonly #control: Control;
   readonly #pid: number;
   readonly #terminal: "apart" | "merged" | undefined;
+  readonly #leftOpenMs: number;
   readonly #merged: Merged<Told, OutputPiece>;
   readonly #ended = Promise.withResolvers<number>();
   #over = false;
@@ -38,12 +39,15 @@ export class ControlledExecution implements Execution {
     first: OutputPiece[];
     /** it has ended already */
     code: number | undefined;
+    /** ms for which the streams may stay open and silent after its end; time in which nobody reads does not count */
+    leftOpenMs?: number;
   }) {
     this.#program = parts.program;
     this.#control = parts.control;
     this.#merged = parts.merged;
     this.#pid = parts.pid;
     this.#terminal = parts.terminal;
+    this.#leftOpenMs = parts.leftOpenMs ?? LEFT_OPEN_MS;
     this.exit = this.#ended.promise;
     this.exit.catch(() => undefined);
     this.output = this.#read(parts.first, parts.code);
@@ -89,7 +93,7 @@ export class ControlledExecution implements Execution {
       while (this.#merged.open > 0 && leftMs > 0 && leftBytes > 0) {
         const closing = code !== undefined || ended;
         const before = performance.now();
-        const given = await this.#merged.take(closing ? { ms: Math.min(leftMs, LEFT_OPEN_MS) } : {});
+        const given = await this.#merged.take(closing ? { ms: Math.min(leftMs, this.#leftOpenMs) } : {});
         if (closing) leftMs -= performance.now() - before;
         if (given === "late") break;
         if (given.value === undefined) {

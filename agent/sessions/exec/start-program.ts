@@ -26,10 +26,12 @@ export async function startProgram(
     control,
     signal,
     unset,
+    leftOpenMs,
   }: {
     control: Control;
     signal: AbortSignal;
     unset: readonly string[];
+    leftOpenMs?: number | undefined;
   },
 ): Promise<ControlledExecution> {
   const argv = programWords(spec, { control: control.pid, unset });
@@ -50,6 +52,7 @@ export async function startProgram(
     return new ControlledExecution({
       ...{ program, control, merged, pid, first, code },
       terminal: spec.terminal?.stderr,
+      ...(leftOpenMs !== undefined && { leftOpenMs }),
     });
   } catch (error) {
     letGo();
