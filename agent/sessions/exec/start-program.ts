@@ -17,6 +17,9 @@ export class ControlLost extends Error {
   override readonly name = "ControlLost";
 }
 
+/** ms in which the control tells of a program that has ended before it ran. */
+const LAST_WORD_MS = 2000;
+
 /** Starts a program beside its control; done when it runs. @throws SessionFailure, ControlLost */
 export async function startProgram(
   engine: ContainerExec,
@@ -79,16 +82,23 @@ async function running(
 ): Promise<{ pid: number; first: OutputPiece[]; code: number | undefined }> {
   const first: OutputPiece[] = [];
   let bytes = 0;
+  let ended = false;
   for (;;) {
-    const given = await merged.take(bytes < FIRST_BYTES ? {} : { from: "control" });
+    const given = await merged.take(
+      ended ? { from: "control", ms: LAST_WORD_MS } : bytes < FIRST_BYTES ? {} : { from: "control" },
+    );
     signal.throwIfAborted();
-    if (given === "late") throw new ControlLost("the streams were closed");
+    if (given === "late") {
+      // Says why, where the engine knows; else its parent found no control.
+      if (ended) await program.exit();
+      throw new ControlLost(ended ? "the control was not found" : "the streams were closed");
+    }
     if (given.value === undefined) {
       if (given.from === "control") throw new ControlLost("the control has ended");
       if (given.error !== undefined) throw given.error;
-      // Says why, where the engine knows; else its parent found no control.
-      await program.exit();
-      throw new ControlLost("the control was not found");
+      // what the control has to say of it comes by another stream, which may be later
+      ended = true;
+      continue;
     }
     if (given.from === "program" || given.value.stream === "stderr") {
       bytes += given.value.data.length + OVERHEAD;
