@@ -87,7 +87,7 @@ export async function runAgent(
         jobs: config.jobs,
         ended: (command, outcome) => noteJobEnd(jobs, command, outcome),
         dropped: discard,
-        // it may have rung for a live session, which an answer to a claim would tell of
+        // the ring may be for a live session: with no claim due, the answer to a heartbeat carries the wish for sockets
         rungWhileFull: () => later("a heartbeat", log, () => reporting.beat()),
         forgotten(commands) {
           for (const id of commands) {

@@ -20,7 +20,7 @@ type Deps = {
 
 /**
  * Live sessions of this edge: what it can do of them, told at its start, and the sockets that the ground wishes for. An
- * edge whose runtime lets nobody in has none.
+ * edge whose runtime cannot start programs in running pods has none.
  */
 export function openLive({ ground, config, session, holdings, runners, log }: Deps) {
   const { pods, sessions } = holdings;

@@ -13,7 +13,7 @@ type Deps = {
   log: Logger;
 };
 
-/** The runners of this edge; undefined where its runtime cannot run them, or lets nobody in. */
+/** The runners of this edge; undefined where its runtime cannot run them, or cannot start programs in them. */
 export function openRunners({ config, database, session, holdings, log }: Deps): Runners | undefined {
   const { runtime, sessions, images } = holdings;
   if (!sessions || !canRunRunners(runtime, sessions)) return undefined;

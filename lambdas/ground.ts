@@ -194,11 +194,12 @@ export function createGround(options: GroundOptions): Ground {
   const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
   const uploads = new Uploads({ ledger, staging, dispatch, allowances });
   const throttle = new Throttle(store, { now });
+  const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
   const pools = new StoredRunnerPools({
     store,
     doorbell,
     ledger,
-    edges: async () => (await accounts.listEdges()).map(({ id }) => id),
+    edges,
     now,
     told: {
       handedOut: () => void metrics.handedOut(),
@@ -223,7 +224,6 @@ export function createGround(options: GroundOptions): Ground {
     },
     options.live ?? {},
   );
-  const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
   const janitor = new Janitor({
     ledger,
     store,

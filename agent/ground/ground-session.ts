@@ -120,7 +120,7 @@ export class GroundSession {
     return this.ground.wantedPools(this.#epoch);
   }
 
-  /** Tells what became of the edge's runners, and hears what became of them on the ground. */
+  /** Reports changes of the edge's runners. @returns changes of them on the ground */
   tellPools(told: Omit<PoolRequest, "epoch">): Promise<PoolResponse> {
     return this.ground.tellPools({ epoch: this.#epoch, ...told });
   }

@@ -9,7 +9,7 @@ export interface LiveSocket {
   /** Puts a frame on it, in order; never waits. */
   send(frame: Uint8Array): void;
   onFrame(listener: (frame: Uint8Array) => void): void;
-  /** Told once when it is over, whoever ended it; at once when it is over already. */
+  /** Called once when the socket is closed, by either side; at once when it is closed already. */
   onClose(listener: () => void): void;
   /** Closes after what was sent; cut when the other side does not answer. */
   close(): void;

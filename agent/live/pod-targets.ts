@@ -4,7 +4,7 @@ import type { RunRecord } from "../pods/runs/run-record.ts";
 import { SessionFailure } from "../sessions/pod-sessions.ts";
 import type { LiveTargets, OpenTarget, TargetEnd } from "./live-target.ts";
 
-/** The running pods of users, as sessions find them. Runs that belong to a command (jobs) are nobody's to enter. */
+/** Finds the running pods of users for sessions. Runs of jobs cannot be entered. */
 export class PodTargets implements LiveTargets {
   readonly #pods: Pick<PodManager, "run" | "until">;
 

@@ -43,7 +43,7 @@ export async function serveExec(
   const timer =
     limitMs === undefined ? undefined : setLimit(limitMs, () => ended.resolve({ type: "timeout" }));
   void options.deadline?.then(() => ended.resolve({ type: "timeout" }));
-  // a target may live for weeks, and hears of each session in it
+  // a target may live for weeks: a listener left on its signal for each session would leak
   const heard = new AbortController();
   whenAborted(target.ended, heard.signal, () => ended.resolve(endOfTarget(target.ended)));
   whenAborted(leg.gone, heard.signal, () => ended.resolve(undefined));

@@ -15,7 +15,7 @@ export interface SessionLeg {
   started(size?: number): void;
   /** Resolves when more may be sent; after the end, or when the ground has gone, it drops. */
   output(stream: "stdout" | "stderr", data: Uint8Array): Promise<void>;
-  /** The last that is told; what was not sent yet is dropped. Only the first counts. */
+  /** Sends the end and closes the socket; output that was not sent yet is dropped. Only the first call has an effect. */
   end(end: LiveEnd): void;
   /** Bytes of the user up to the end of input. @throws Error when the session ends before it */
   input(): AsyncIterable<Uint8Array>;

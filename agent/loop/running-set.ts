@@ -257,7 +257,7 @@ export class RunningSet {
     this.#ending.add(ending);
   }
 
-  /** Ends a command that has not started as cancelled. The ground is told once `ended` has written its notes. */
+  /** Ends a command that has not started as cancelled. The report is sent after `ended` has written its notes. */
   #drop(held: Held, backoff = new Backoff()): void {
     const { command } = held;
     held.ended = true;

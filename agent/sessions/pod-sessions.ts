@@ -58,6 +58,11 @@ export class SessionFailure extends Error {
   }
 }
 
+/** @param cause what told it, where something did */
+export function notRunning(cause?: unknown): SessionFailure {
+  return new SessionFailure("GONE", "the container does not run", { cause });
+}
+
 export type SessionOptions = { signal: AbortSignal; defaultWorkdir?: string };
 
 /**

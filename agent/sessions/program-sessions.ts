@@ -1,5 +1,6 @@
 import { LIMITS } from "#protocol/limits.ts";
 import type { ActingUser, FileEntry, ListParameters, ReadParameters } from "#protocol/live.ts";
+import { Serial } from "#protocol/serial.ts";
 import type { ContainerExec } from "./container-exec.ts";
 import { type Control, startControl } from "./exec/control.ts";
 import { SpareControls } from "./exec/spare-controls.ts";
@@ -14,7 +15,6 @@ import {
   SessionFailure,
   type SessionOptions,
 } from "./pod-sessions.ts";
-import { Turns } from "./turns.ts";
 
 export type ProgramSessionsOptions = {
   features?: readonly ("exec" | "files")[];
@@ -33,7 +33,7 @@ export class ProgramSessions implements PodSessions {
   readonly #engine: ContainerExec;
   readonly #options: ProgramSessionsOptions;
   readonly #spares: SpareControls;
-  readonly #turns = new Turns();
+  readonly #turns = new Serial();
 
   constructor(engine: ContainerExec, options: ProgramSessionsOptions = {}) {
     this.#engine = engine;
@@ -91,7 +91,7 @@ export class ProgramSessions implements PodSessions {
     what: { remove: readonly string[]; tar: AsyncIterable<Uint8Array> },
     options: SessionOptions,
   ): Promise<void> {
-    return this.#turns.inTurn(run, () => changeFiles(this.#engine, run, what, options));
+    return this.#turns.run(run, () => changeFiles(this.#engine, run, what, options));
   }
 
   async close(): Promise<void> {

@@ -9,14 +9,12 @@ import type { Command } from "../ledger/command.ts";
 import type { EdgeAgent } from "../ledger/edge-agent.ts";
 import { body } from "./body.ts";
 import type { AgentApiDeps } from "./deps.ts";
-import { withSpares } from "./live-wish.ts";
+import { wishesFor } from "./live-wish.ts";
 import { signFiles } from "./urls.ts";
 
 /** POST /agent/claim: of many commands with `room`, else of one. */
-export function registerClaim(
-  app: Hono<GroundEnv>,
-  { ledger, changes, pools, wanted, staging }: AgentApiDeps,
-): void {
+export function registerClaim(app: Hono<GroundEnv>, parts: AgentApiDeps): void {
+  const { ledger, changes, staging } = parts;
   const told = (commands: Command[], agent: EdgeAgent | undefined, written = true): wire.ClaimedCommand[] => {
     for (const command of commands) changes.changed(command.id, written ? command : undefined);
     return commands.map((command) => claimedCommand(command, agent ?? {}));
@@ -31,13 +29,11 @@ export function registerClaim(
       killPoint("agent.claimed");
       return c.json(told([command], agent, false)[0]);
     }
-    const [{ resumed, commands, ...rest }, agent, counts, wish] = await Promise.all([
+    const [{ resumed, commands, ...rest }, agent, wishes] = await Promise.all([
       ledger.claimMany(edge, { ...request, room }),
       ledger.edgeAgent(edge),
-      pools.counts(edge),
-      wanted?.wanted(edge),
+      wishesFor(parts, edge),
     ]);
-    const live = wanted && withSpares(wish, counts);
     if (commands.length > 0) killPoint("agent.claimed");
     const given = told(commands, agent);
     const signed = await Promise.all(commands.map((command) => signFiles(staging, command, ["manifest"])));
@@ -47,8 +43,7 @@ export function registerClaim(
       resumed: told(resumed, agent, false),
       commands: given.map((command, i) => ({ ...command, ...(signed[i] && { manifest: signed[i][0] }) })),
       lanes: ledger.widths(),
-      ...(counts && { pools: counts.counter }),
-      ...(live && { live }),
+      ...wishes,
     } satisfies z.infer<typeof wire.claimResponse>);
   });
 }

@@ -1,5 +1,19 @@
 import type { LiveWish } from "#protocol/live.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
+import type { AgentApiDeps } from "./deps.ts";
+
+/**
+ * What the answers to claims and heartbeats say of pools and live sockets. Read in the turn in which a claim reads its
+ * lanes, and so in the same request.
+ */
+export async function wishesFor(
+  { pools, wanted }: Pick<AgentApiDeps, "pools" | "wanted">,
+  edge: string,
+): Promise<{ pools?: number; live?: LiveWish }> {
+  const [counts, wish] = await Promise.all([pools.counts(edge), wanted?.wanted(edge)]);
+  const live = wanted && withSpares(wish, counts);
+  return { ...(counts && { pools: counts.counter }), ...(live && { live }) };
+}
 
 /**
  * What the agent is told of live sockets: an edge with pools is asked for spare ones also while nobody uses it.

@@ -8,7 +8,7 @@ import { registerClaim } from "./claim.ts";
 import { registerCommandLogs } from "./command-logs.ts";
 import type { AgentApiDeps } from "./deps.ts";
 import { registerInventory } from "./inventory.ts";
-import { withSpares } from "./live-wish.ts";
+import { wishesFor } from "./live-wish.ts";
 import { registerPools } from "./pools.ts";
 import { registerProgress } from "./progress.ts";
 import { readBytes } from "./read.ts";
@@ -47,17 +47,8 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
   app.post("/heartbeat", async (c) => {
     const beat = await body(c, wire.heartbeatRequest);
     const edge = c.get("edge");
-    const [counts, wish] = await Promise.all([
-      parts.pools.counts(edge),
-      parts.wanted?.wanted(edge),
-      ledger.heartbeat(edge, beat),
-    ]);
-    const live = parts.wanted && withSpares(wish, counts);
-    return c.json({
-      quota: parts.quota,
-      ...(counts && { pools: counts.counter }),
-      ...(live && { live }),
-    } satisfies z.infer<typeof wire.heartbeatResponse>);
+    const [wishes] = await Promise.all([wishesFor(parts, edge), ledger.heartbeat(edge, beat)]);
+    return c.json({ quota: parts.quota, ...wishes } satisfies z.infer<typeof wire.heartbeatResponse>);
   });
 
   app.post("/pods", async (c) => {

@@ -39,15 +39,21 @@ export class Environments {
     return items.map(({ data }) => data);
   }
 
-  /** All of an edge, as of at least the counter that comes with them. */
-  async wanted(edge: string): Promise<WantedPools> {
-    const pools = (await this.counts(edge))?.counter ?? 0;
-    const found = await this.#store.query<EnvironmentRecord>({
-      pk: keys.pools(edge),
+  /** All of an edge, of whatever users. */
+  async on(edge: string): Promise<EnvironmentRecord[]> {
+    const pk = keys.pools(edge);
+    const items = await this.#store.query<EnvironmentRecord>({
+      pk,
       prefix: "env#",
       limit: LIMITS.environments,
     });
-    const environments = found.map(({ data: { user, id, generation, spec } }) => ({
+    return items.map(({ data }) => data);
+  }
+
+  /** As {@link on}, as of at least the counter that comes with them. */
+  async wanted(edge: string): Promise<WantedPools> {
+    const pools = (await this.counts(edge))?.counter ?? 0;
+    const environments = (await this.on(edge)).map(({ user, id, generation, spec }) => ({
       user,
       id,
       generation,

@@ -11,8 +11,8 @@ import {
   type HandedRecord,
   keys,
   type PoolRecord,
+  poolKey,
   type ReasonsRecord,
-  reasonKey,
 } from "./records.ts";
 
 export type ExchangeDeps = { store: LedgerStore; now: () => number };
@@ -69,7 +69,7 @@ function sorted(items: readonly Item<unknown>[]): Seen {
   for (const item of items) {
     if (item.sk.startsWith("env#")) {
       const data = item.data as EnvironmentRecord;
-      seen.environments.set(reasonKey(data.user, data.id), data);
+      seen.environments.set(poolKey(data.user, data.id), data);
     } else if (item.sk.startsWith("demand#")) seen.demands.push(item.data as DemandRecord);
     else if (item.sk === "reasons") seen.reasons = item as Item<ReasonsRecord>;
     else if (item.sk === "compare") seen.compare = item as Item<CompareRecord>;
@@ -108,7 +108,7 @@ function besideWrites(edge: string, told: Told, { reasons, compare }: Seen, at: 
   const writes: Write[][] = [];
   if (told.reasons) {
     const data: ReasonsRecord = {};
-    for (const { user, environment, reason } of told.reasons) data[reasonKey(user, environment)] = reason;
+    for (const { user, environment, reason } of told.reasons) data[poolKey(user, environment)] = reason;
     if (JSON.stringify(data) !== JSON.stringify(reasons?.data ?? {})) {
       writes.push([{ put: { ...keys.reasons(edge), data }, if: reasons?.rev ?? 0 }]);
     }
@@ -136,7 +136,7 @@ function demandOf(demands: readonly DemandRecord[], now: number): PoolResponse["
   const counts = new Map<string, PoolResponse["demand"][number]>();
   for (const { user, environment, until } of demands) {
     if (until < now) continue;
-    const key = reasonKey(user, environment);
+    const key = poolKey(user, environment);
     counts.set(key, { user, environment, count: (counts.get(key)?.count ?? 0) + 1 });
   }
   return [...counts.values()];

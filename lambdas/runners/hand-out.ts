@@ -10,8 +10,8 @@ import {
   type HandedRecord,
   keys,
   type PoolRecord,
+  poolKey,
   type ReasonsRecord,
-  reasonKey,
 } from "./records.ts";
 import type { HandOutRefusal, PoolOwner, Runner } from "./runner-pools.ts";
 
@@ -69,7 +69,7 @@ export async function handOut(
       const left = began + waitMs - now();
       if (left <= 0 || options.signal?.aborted) {
         const reasons = await store.get<ReasonsRecord>(keys.reasons(edge));
-        const reason = reasons?.data[reasonKey(user, environment)];
+        const reason = reasons?.data[poolKey(user, environment)];
         return { refused: "empty", ...(reason !== undefined && { reason }) };
       }
       if (onDemand && !demand) {

@@ -13,8 +13,11 @@ export class PoolNews {
     const waiting = this.#waiting.get(edge) ?? new Set();
     this.#waiting.set(edge, waiting.add(resolve));
     const timer = setTimeout(resolve, ms);
-    signal?.addEventListener("abort", () => resolve(), { once: true });
+    const aborted = () => resolve();
+    signal?.addEventListener("abort", aborted);
     await promise;
+    // a call may wait many times with one signal
+    signal?.removeEventListener("abort", aborted);
     clearTimeout(timer);
     waiting.delete(resolve);
     if (waiting.size === 0) this.#waiting.delete(edge);

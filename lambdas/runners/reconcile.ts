@@ -1,7 +1,7 @@
 import type { GroundRunner, PoolRequest, RunnerReport } from "#protocol/pool-wire.ts";
 import { runnerDigest } from "#protocol/runner-digest.ts";
 import { environmentOf, type RunnerEnd } from "#protocol/runners.ts";
-import type { EnvironmentRecord, PoolRecord } from "./records.ts";
+import { type EnvironmentRecord, type PoolRecord, poolKey } from "./records.ts";
 
 /** What becomes of one runner in the ground's records. */
 export type RunnerChange =
@@ -22,7 +22,7 @@ type Told = Pick<PoolRequest, "digest" | "changed" | "withdraw" | "list">;
 
 /**
  * The rules by which the edge's word changes the ground's records (docs/decisions/221-comparing-runners.md). Pure.
- * @param environments by `<user>#<id>`
+ * @param environments by {@link poolKey}
  * @param known the edge's runners, by id
  */
 export function reconcile(
@@ -32,7 +32,7 @@ export function reconcile(
   now: number,
 ): Reconciled {
   const generationOf = (user: string, id: string) =>
-    environments.get(`${user}#${environmentOf(id)}`)?.generation;
+    environments.get(poolKey(user, environmentOf(id)))?.generation;
   const isCurrent = ({ user, id, generation }: Pick<PoolRecord, "user" | "id" | "generation">) =>
     generationOf(user, id) === generation;
   const changes = new Map<string, RunnerChange>();

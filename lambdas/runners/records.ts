@@ -92,4 +92,5 @@ export type HandedRecord = {
   endedAt?: number;
 };
 
-export const reasonKey = (user: string, environment: number): string => `${user}#${environment}`;
+/** Names an environment within its edge: ids are a user's own. */
+export const poolKey = (user: string, environment: number): string => `${user}#${environment}`;

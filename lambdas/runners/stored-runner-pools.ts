@@ -16,8 +16,8 @@ import {
   type EnvironmentRecord,
   keys,
   type PoolRecord,
+  poolKey,
   type ReasonsRecord,
-  reasonKey,
 } from "./records.ts";
 import { RefillTimes } from "./refill-times.ts";
 import type {
@@ -101,7 +101,7 @@ export class StoredRunnerPools implements RunnerPools {
       this.#deps.store.get<ReasonsRecord>(keys.reasons(owner.edge)),
     ]);
     return all.map((one) => {
-      const reason = reasons?.data[reasonKey(owner.user, one.id)];
+      const reason = reasons?.data[poolKey(owner.user, one.id)];
       return { ...one, ...(reason !== undefined && { reason }) };
     });
   }
@@ -119,13 +119,9 @@ export class StoredRunnerPools implements RunnerPools {
   }
 
   async users(): Promise<string[]> {
-    const { store, edges } = this.#deps;
-    const all = await Promise.all(
-      (await edges()).map((edge) =>
-        store.query<EnvironmentRecord>({ pk: keys.pools(edge), prefix: "env#", limit: LIMITS.environments }),
-      ),
-    );
-    return [...new Set(all.flat().map(({ data }) => data.user))];
+    const edges = await this.#deps.edges();
+    const all = await Promise.all(edges.map((edge) => this.#environments.on(edge)));
+    return [...new Set(all.flat().map(({ user }) => user))];
   }
 
   async #statistics(

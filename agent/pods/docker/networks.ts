@@ -1,13 +1,18 @@
 import { createHash } from "node:crypto";
 import type Docker from "dockerode";
 import { Serial } from "#protocol/serial.ts";
-import { isEngineError } from "../../engine/engine-call.ts";
 import { LABEL } from "../labels.ts";
+import {
+  findNetworks,
+  inFreeSubnet,
+  type NamedNetwork,
+  onlyNetwork,
+  removeNetwork,
+} from "./bridge-networks.ts";
 import { closeBridge } from "./closed-bridge.ts";
-import { hostUses } from "./host-uses.ts";
 
-/** How many networks (and so users with pods at the same time) the pool has room for: /24s of a /16. */
-const SLOTS = 256;
+/** The pool, a /16, has room for 256 networks, and so for as many users with pods at the same time. */
+const SUBNET_BITS = 24;
 
 export type NetworkOptions = {
   /** label of everything that is ours */
@@ -74,7 +79,8 @@ export class DockerNetworks {
       if (this.#held.has(user) || (await used())) return;
       this.#ready.delete(user);
       try {
-        for (const id of await this.#find(user)) await this.#remove(id);
+        const found = await findNetworks(this.#docker, this.#named(user));
+        for (const id of found) await removeNetwork(this.#docker, id);
       } catch (error) {
         // Engines now and then count an endpoint that is gone until they restart: the next run takes it again.
         if (!/active endpoints/.test(String(error))) throw error;
@@ -88,21 +94,11 @@ export class DockerNetworks {
   }
 
   async #ensure(user: string): Promise<string> {
-    const [keep, ...doubles] = await this.#find(user);
-    // Names are not unique in the engine: a double (the agent died in the middle) makes the name ambiguous.
-    for (const id of doubles) await this.#remove(id);
+    const keep = await onlyNetwork(this.#docker, this.#named(user));
     if (keep) return keep;
-    const start = createHash("sha256").update(`${this.#options.instance} ${user}`).digest().readUInt16BE(0);
-    for (let i = 0; i < SLOTS; i++) {
-      const subnet = `${this.#options.pool}.${(start + i) % SLOTS}`;
-      if (hostUses(`${subnet}.0`, 24)) continue;
-      try {
-        return await this.#create(user, subnet);
-      } catch (error) {
-        if (!/overlap/i.test(String(error))) throw error;
-      }
-    }
-    throw new Error(`no subnet is free in ${this.#options.pool}.0.0/16`);
+    const { pool, instance } = this.#options;
+    const start = createHash("sha256").update(`${instance} ${user}`).digest().readUInt16BE(0);
+    return inFreeSubnet({ pool, bits: SUBNET_BITS, start }, (subnet) => this.#create(user, subnet));
   }
 
   async #create(user: string, subnet: string): Promise<string> {
@@ -112,7 +108,7 @@ export class DockerNetworks {
       Driver: "bridge",
       Internal: true,
       EnableIPv6: false,
-      IPAM: { Driver: "default", Config: [{ Subnet: `${subnet}.0/24` }] },
+      IPAM: { Driver: "default", Config: [{ Subnet: subnet }] },
       Options: {
         "com.docker.network.bridge.inhibit_ipv4": "true",
         "com.docker.network.bridge.enable_icc": "true",
@@ -123,23 +119,9 @@ export class DockerNetworks {
     return id;
   }
 
-  /** IDs of the user's networks, oldest first. */
-  async #find(user: string): Promise<string[]> {
-    const networks = await this.#docker.listNetworks({
-      filters: { label: [`${LABEL.instance}=${this.#options.instance}`, `${LABEL.user}=${user}`] },
-    });
-    return networks
-      .filter((network) => network.Name === this.#name(user))
-      .sort((a, b) => (a.Created ?? "").localeCompare(b.Created ?? ""))
-      .map((network) => network.Id);
-  }
-
-  async #remove(id: string): Promise<void> {
-    try {
-      await this.#docker.getNetwork(id).remove();
-    } catch (error) {
-      if (!isEngineError(error, 404)) throw error;
-    }
+  #named(user: string): NamedNetwork {
+    const labels = [`${LABEL.instance}=${this.#options.instance}`, `${LABEL.user}=${user}`];
+    return { name: this.#name(user), labels };
   }
 
   /** Names begin alike for all agents on an engine, so the instance is in them. */

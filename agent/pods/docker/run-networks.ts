@@ -11,7 +11,7 @@ export type RunnerNetworkSettings = OpenNetwork & Pick<RunnerNetworkOptions, "ch
 export type RunNetworksOptions = Omit<NetworkOptions, "onOpen"> & {
   /** undefined: no runner has a network */
   open: RunnerNetworkSettings | undefined;
-  /** hears of each kind of trouble once */
+  /** called once for each kind of warning */
   warn?(message: string): void;
 };
 
@@ -77,7 +77,7 @@ export class RunNetworks {
   }
 }
 
-/** Where the ports of a container are reached, as the engine tells it. */
+/** Host addresses and ports of the published ports of a container, from its inspection. */
 export function mappedPorts({ NetworkSettings }: Docker.ContainerInspectInfo): MappedPort[] {
   return Object.entries(NetworkSettings.Ports ?? {}).flatMap(([port, bound]) => {
     const [first] = bound ?? [];

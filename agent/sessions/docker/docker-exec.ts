@@ -7,7 +7,7 @@ import { orAborted } from "../../or-aborted.ts";
 import { cleanStartError } from "../../pods/clean-start-error.ts";
 import { LABEL } from "../../pods/labels.ts";
 import type { ContainerExec, RawExec, RawSpec } from "../container-exec.ts";
-import { SessionFailure } from "../pod-sessions.ts";
+import { notRunning, SessionFailure } from "../pod-sessions.ts";
 import { HijackedExec } from "./hijacked-exec.ts";
 
 export type DockerExecOptions = {
@@ -103,10 +103,10 @@ export class DockerExec implements ContainerExec {
     try {
       name = nameOf(run);
     } catch (error) {
-      throw gone(error);
+      throw notRunning(error);
     }
     const found = await this.#call(signal, () => docker.getContainer(name).inspect());
-    if (found.Config.Labels?.[LABEL.instance] !== instance || !found.State.Running) throw gone();
+    if (found.Config.Labels?.[LABEL.instance] !== instance || !found.State.Running) throw notRunning();
     return docker.getContainer(found.Id);
   }
 
@@ -122,15 +122,15 @@ export class DockerExec implements ContainerExec {
       if (!Running && ExitCode !== null) {
         if (!Pid) {
           const running = await this.#isRunning(container);
-          if (!running) throw gone();
+          if (!running) throw notRunning();
           throw new SessionFailure("CANNOT_START", cleanStartError(beginning.toString(), argv));
         }
         // The engine ends what runs in a container before it says that the container has ended.
-        if (ExitCode === 137 && (await this.#hasEnded(container))) throw gone();
+        if (ExitCode === 137 && (await this.#hasEnded(container))) throw notRunning();
         return ExitCode;
       }
       if (performance.now() > end) {
-        if (!(await this.#isRunning(container))) throw gone();
+        if (!(await this.#isRunning(container))) throw notRunning();
         throw new SessionFailure("ENGINE", "the engine's stream broke off");
       }
       await sleep(wait);
@@ -187,15 +187,10 @@ function nameOf(as: ActingUser): string | undefined {
   return as === "own" ? undefined : "0:0";
 }
 
-function gone(cause?: unknown): SessionFailure {
-  return new SessionFailure("GONE", "the container does not run", { cause });
-}
-
 function failureOf(error: unknown): Error {
   if (error instanceof SessionFailure) return error;
   const status = statusOf(error);
-  if (status === 404 || status === 409)
-    return new SessionFailure("GONE", "the container does not run", { cause: error });
+  if (status === 404 || status === 409) return notRunning(error);
   const away = isConnectionError(error) || (error as Error).name === "TimeoutError";
   const message = away ? "the container engine does not answer" : cleanStartError(messageOf(error), []);
   return new SessionFailure("ENGINE", message, { cause: error });

@@ -6,7 +6,7 @@ import type { KubernetesNames } from "../../pods/kubernetes/names.ts";
 import type { Pod } from "../../pods/kubernetes/types.ts";
 import { LABEL } from "../../pods/labels.ts";
 import type { ContainerExec, RawExec, RawSpec } from "../container-exec.ts";
-import { SessionFailure } from "../pod-sessions.ts";
+import { notRunning, SessionFailure } from "../pod-sessions.ts";
 import { becoming } from "./becoming.ts";
 import { SocketExec } from "./socket-exec.ts";
 
@@ -60,7 +60,7 @@ export class KubernetesExec implements ContainerExec {
   async #pathOf(run: string, signal: AbortSignal): Promise<string> {
     let home = this.#homes.get(run);
     if (home === undefined) {
-      if (!/^[0-9A-Za-z-]{1,80}$/.test(run)) throw gone();
+      if (!/^[0-9A-Za-z-]{1,80}$/.test(run)) throw notRunning();
       const labelSelector = `${this.#names.selector},${LABEL.run}=${run}`;
       const { items } = await this.#api.call<{ items: Pod[] }>("/api/v1/pods", {
         query: { labelSelector },
@@ -68,7 +68,7 @@ export class KubernetesExec implements ContainerExec {
       });
       const found = items.find(({ metadata }) => this.#names.runOf(metadata) === run);
       home = found?.metadata.namespace;
-      if (home === undefined) throw gone();
+      if (home === undefined) throw notRunning();
       if (this.#homes.size >= MOST_KNOWN) this.#homes.clear();
       this.#homes.set(run, home);
     }
@@ -88,21 +88,17 @@ export class KubernetesExec implements ContainerExec {
   }
 }
 
-function gone(cause?: unknown): SessionFailure {
-  return new SessionFailure("GONE", "the container does not run", { cause });
-}
-
 /** What the API server and a node say of a pod whose container does not run (yet, or any more). */
 const NOT_RUNNING =
   /container not found|not found in pod|cannot exec (in|into) a (stopped|deleted)|does not have a host assigned|current phase is|is not running|not yet running/i;
 
 function failureOf(error: unknown): Error {
   if (error instanceof SessionFailure) return error;
-  if (error instanceof IllegalPath) return gone(error);
+  if (error instanceof IllegalPath) return notRunning(error);
   if (!(error instanceof KubernetesRefusal)) {
     return new SessionFailure("ENGINE", "the cluster's API server does not answer", { cause: error });
   }
-  if (error.status === 404 || NOT_RUNNING.test(error.message)) return gone(error);
+  if (error.status === 404 || NOT_RUNNING.test(error.message)) return notRunning(error);
   if (error.status === 403) {
     return new SessionFailure("ENGINE", "the cluster does not let the agent execute in pods", {
       cause: error,

@@ -4,7 +4,7 @@ import type { TerminalSize } from "#protocol/live.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import { cleanStartError } from "../../pods/clean-start-error.ts";
 import type { RawExec } from "../container-exec.ts";
-import { type OutputPiece, SessionFailure } from "../pod-sessions.ts";
+import { notRunning, type OutputPiece, SessionFailure } from "../pod-sessions.ts";
 import { statusOfExec } from "./exec-status.ts";
 
 const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
@@ -69,14 +69,14 @@ export class SocketExec implements RawExec {
     if (this.#status !== "") {
       const told = statusOfExec(this.#status);
       if ("failed" in told) {
-        if (!(await this.#isRunning())) throw gone();
+        if (!(await this.#isRunning())) throw notRunning();
         throw new SessionFailure("CANNOT_START", cleanStartError(told.failed, []));
       }
       // A container that ends takes with it what runs there, before the cluster says so.
-      if (told.exit === 137 && !(await this.#isRunning())) throw gone();
+      if (told.exit === 137 && !(await this.#isRunning())) throw notRunning();
       return told.exit;
     }
-    if (!(await this.#isRunning())) throw gone();
+    if (!(await this.#isRunning())) throw notRunning();
     throw new SessionFailure("ENGINE", "the cluster's stream broke off");
   }
 
@@ -134,8 +134,4 @@ function noEndOfInput(): SessionFailure {
     "NO_END_OF_INPUT",
     "this cluster has no end of input without a terminal (v4.channel.k8s.io)",
   );
-}
-
-function gone(): SessionFailure {
-  return new SessionFailure("GONE", "the container does not run");
 }

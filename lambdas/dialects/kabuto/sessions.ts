@@ -1,5 +1,6 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { Account } from "../../auth/accounts.ts";
+import { sha256 } from "../../auth/keys.ts";
 import type { Write } from "../../ports/ledger-store.ts";
 import type { DialectCore } from "../core.ts";
 import { keys, type SessionRecord } from "./records.ts";
@@ -12,7 +13,7 @@ type Deps = Pick<DialectCore, "records" | "users" | "now">;
 /** Opens a session of a user; the oldest over the bound end. @returns what the client's cookie holds */
 export async function openSession({ records, now }: Deps, account: Account): Promise<string> {
   const cookie = randomBytes(32).toString("base64url");
-  const hash = hashOf(cookie);
+  const hash = sha256(cookie);
   const { name: user, uid, generation } = account;
   const at = now();
   const expiresAt = at + SESSION_MS;
@@ -32,7 +33,7 @@ export async function accountOfSession(
   { records, users, now }: Deps,
   cookie: string,
 ): Promise<Account | undefined> {
-  const hash = hashOf(cookie);
+  const hash = sha256(cookie);
   const session = await users.session(
     hash,
     async () => (await records.get<SessionRecord>(keys.session(hash)))?.data,
@@ -45,7 +46,7 @@ export async function accountOfSession(
 }
 
 export async function endSession({ records, users }: Deps, cookie: string): Promise<void> {
-  const hash = hashOf(cookie);
+  const hash = sha256(cookie);
   users.forgetSession(hash);
   const item = await records.get<SessionRecord>(keys.session(hash));
   if (!item) return;
@@ -60,8 +61,4 @@ export function hashIn(sk: string): string | undefined {
 
 function endWrites(uid: string, sk: string): Write[] {
   return [{ delete: { pk: uid, sk } }, { delete: keys.session(hashIn(sk)!) }];
-}
-
-function hashOf(cookie: string): string {
-  return createHash("sha256").update(cookie).digest("hex");
 }

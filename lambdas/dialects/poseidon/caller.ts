@@ -72,7 +72,7 @@ export function checkLocal(header: Header): void {
 }
 
 /** Does a browser's page of another host ask? */
-export function isOtherOrigin(header: Header): boolean {
+function isOtherOrigin(header: Header): boolean {
   const origin = header("origin");
   if (origin === undefined) return false;
   const [, host] = /^[a-z][a-z0-9+.-]*:\/\/([^/]*)$/i.exec(origin) ?? [];

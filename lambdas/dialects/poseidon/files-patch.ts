@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { LIMITS, MiB } from "#protocol/limits.ts";
+import { Serial } from "#protocol/serial.ts";
 import type { Runner } from "../../runners/runner-pools.ts";
 import type { DialectContext } from "../dialect.ts";
 import { emptyAnswer } from "./answers.ts";
@@ -14,7 +15,7 @@ import { HeldBytes } from "./held-bytes.ts";
 import type { PoseidonCore } from "./parts.ts";
 import { refusal, TEXTS } from "./refusals.ts";
 import { callerIn, runnerOf } from "./runner-of.ts";
-import { Turns, TurnsByKey } from "./turns.ts";
+import { Turns } from "./turns.ts";
 
 const BODY_BYTES = 32 * MiB;
 const MOST_ENTRIES = 10_000;
@@ -32,7 +33,7 @@ const parsing = new Turns(LARGE_BODIES);
 /** Bodies are held until their files are written. */
 const held = new HeldBytes({ user: 256 * MiB, all: 1024 * MiB });
 /** Of one runner one is done after another. */
-const runners = new TurnsByKey();
+const runners = new Serial();
 
 /** PATCH /runners/{id}/files: removes, then copies, both as root. */
 export async function patchFiles(c: DialectContext, core: PoseidonCore): Promise<Response> {
@@ -60,7 +61,7 @@ async function patchHeld(c: DialectContext, core: PoseidonCore): Promise<Respons
         return patchIn(givenIn(body));
       })
     : patchIn(givenIn(body));
-  await runners.take(runner.id, () => write(c, core, runner, patch));
+  await runners.run(runner.id, () => write(c, core, runner, patch));
   return emptyAnswer(204);
 }
 

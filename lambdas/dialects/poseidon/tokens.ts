@@ -1,5 +1,6 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { PerigeeError } from "#protocol/errors.ts";
+import { sha256 } from "../../auth/keys.ts";
 import { ConditionFailed, type Item } from "../../ports/ledger-store.ts";
 import type { DialectToken, DialectTokens } from "../dialect.ts";
 import type { OwnRecords } from "../own-records.ts";
@@ -96,8 +97,4 @@ export class PoseidonTokens implements DialectTokens {
       if (page.length < PAGE) return all;
     }
   }
-}
-
-function sha256(token: string): string {
-  return createHash("sha256").update(token).digest("hex");
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Turns, TurnsByKey } from "./turns.ts";
+import { Turns } from "./turns.ts";
 
 test("at most so many at once, others in their order, also after one that failed", async () => {
   const turns = new Turns(2);
@@ -20,21 +20,4 @@ test("at most so many at once, others in their order, also after one that failed
   for (const { resolve } of ends) resolve();
   await Promise.allSettled(all);
   expect(begun).toEqual([0, 1, 2, 3]);
-});
-
-test("of one key one after another, of two beside each other, also after one that failed", async () => {
-  const turns = new TurnsByKey();
-  const first = Promise.withResolvers<string>();
-  const order: string[] = [];
-  const one = turns.take("a", () => first.promise);
-  const two = turns.take("a", async () => {
-    order.push("a2");
-  });
-  await turns.take("b", async () => {
-    order.push("b");
-  });
-  first.reject(new Error("failed"));
-  await expect(one).rejects.toThrow("failed");
-  await two;
-  expect(order).toEqual(["b", "a2"]);
 });

@@ -19,19 +19,3 @@ export class Turns {
     }
   }
 }
-
-/** Turns of one at a time for each key, kept as long as somebody has or waits for one. */
-export class TurnsByKey {
-  readonly #last = new Map<string, Promise<unknown>>();
-
-  async take<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#last.get(key) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    this.#last.set(key, mine);
-    try {
-      return await mine;
-    } finally {
-      if (this.#last.get(key) === mine) this.#last.delete(key);
-    }
-  }
-}

@@ -1,7 +1,8 @@
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { LiveTarget } from "#protocol/live.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
+import { sha256 } from "../../auth/keys.ts";
 import { ulid } from "../../ledger/ulid.ts";
 import { ConditionFailed, type Item, type LedgerStore, type Write } from "../../ports/ledger-store.ts";
 import type { LiveTickets, Ticket } from "../tickets.ts";
@@ -38,7 +39,7 @@ export class StoredTickets implements LiveTickets {
     { ttlMs, most, form }: { ttlMs: number; most: number; form?: "uuid" },
   ): Promise<string> {
     const text = form === "uuid" ? randomUUID() : randomBytes(32).toString("base64url");
-    const hash = hashOf(text);
+    const hash = sha256(text);
     const bytes = Buffer.from(JSON.stringify(ticket));
     if (bytes.length > LIVE_LIMITS.ticketBytes) {
       throw new PerigeeError("BODY_TOO_LARGE", "command and environment are too long together");
@@ -83,7 +84,7 @@ export class StoredTickets implements LiveTickets {
 
   async #read(text: string): Promise<{ head: Item<Head>; hash: string; ticket: Ticket } | undefined> {
     if (text.length === 0 || text.length > 64) return undefined;
-    const hash = hashOf(text);
+    const hash = sha256(text);
     const head = await this.#store.get<Head>(headKey(hash));
     if (!head || head.data.until <= this.#now()) return undefined;
     const parts = await Promise.all(
@@ -125,8 +126,6 @@ function piecesOf(bytes: Buffer): string[] {
 
 const deletesOf = (hash: string, parts: number): Write[] =>
   Array.from({ length: parts }, (_, n) => ({ delete: partKey(hash, n) }));
-
-const hashOf = (text: string) => createHash("sha256").update(text).digest("hex");
 
 function nameOf({ user, edge, target }: { user: string; edge: string; target: LiveTarget }): string {
   const name = "runner" in target ? `runner#${target.runner}` : `pod#${target.pod}#${target.run}`;

@@ -1,5 +1,4 @@
 import type { LiveEnd } from "#protocol/live.ts";
-import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import { LiveTraffic } from "#protocol/live-traffic.ts";
 import { openMessageOf } from "./open-message.ts";
 import type { RelayLeg } from "./relay-leg.ts";
@@ -124,9 +123,6 @@ const LOST: LiveEnd = { type: "error", code: "UNREACHABLE", message: "contact wi
 /** A session takes no more sockets than so many from those that wait behind it. */
 const MOST_OFFERS = 16;
 const NOT_TAKEN: LiveEnd = { type: "error", code: "UNREACHABLE", message: "no agent took the session" };
-
-/** ms within which a session has to be taken */
-export const TAKEN_MS = LIVE_LIMITS.takenMs;
 
 function remove<T>(list: T[], one: T): void {
   const at = list.indexOf(one);

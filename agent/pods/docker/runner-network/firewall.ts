@@ -8,7 +8,7 @@ const IFF_UP = 1;
 const BRIDGED = ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"];
 
 export type FirewallOptions = {
-  /** name of the table; nobody else's */
+  /** name of the nftables table, which only this agent uses */
   table: string;
   /** name of the bridge's device */
   bridge: string;

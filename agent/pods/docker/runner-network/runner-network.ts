@@ -1,14 +1,19 @@
 import { createHash } from "node:crypto";
 import type Docker from "dockerode";
 import { Serial } from "#protocol/serial.ts";
-import { isEngineError } from "../../../engine/engine-call.ts";
 import { LABEL } from "../../labels.ts";
 import { NoRunnerNetwork } from "../../pod-runtime.ts";
-import { hostUses } from "../host-uses.ts";
+import {
+  findNetworks,
+  inFreeSubnet,
+  type NamedNetwork,
+  onlyNetwork,
+  removeNetwork,
+} from "../bridge-networks.ts";
 import { Firewall, type FirewallOptions } from "./firewall.ts";
 
-/** How many /22s (1021 runners each) a /16 has. */
-const SLOTS = 64;
+/** room for 1021 runners */
+const SUBNET_BITS = 22;
 const CHECK_MS = 15_000;
 
 export type RunnerNetworkOptions = {
@@ -71,7 +76,7 @@ export class DockerRunnerNetwork {
   /** Runners of an agent before may be on it: the rules are looked at from now on, if it is there. */
   async resume(): Promise<void> {
     await this.#serial.run("", async () => {
-      if ((await this.#find()).length > 0) await this.#ensure();
+      if ((await findNetworks(this.#docker, this.#named)).length > 0) await this.#ensure();
     });
   }
 
@@ -80,7 +85,7 @@ export class DockerRunnerNetwork {
     await this.#serial.run("", async () => {
       this.close();
       this.#ready = false;
-      const found = await this.#find();
+      const found = await findNetworks(this.#docker, this.#named);
       if (found.length === 0) return;
       try {
         this.#firewall.setUp(false);
@@ -92,7 +97,7 @@ export class DockerRunnerNetwork {
         for (const container of Object.keys(Containers)) {
           await this.#docker.getNetwork(id).disconnect({ Container: container, Force: true });
         }
-        await this.#remove(id);
+        await removeNetwork(this.#docker, id);
       }
       await this.#firewall.remove();
     });
@@ -149,22 +154,10 @@ export class DockerRunnerNetwork {
   }
 
   async #ensureNetwork(): Promise<void> {
-    const [keep, ...doubles] = await this.#find();
-    // Names are not unique in the engine: a double (the agent died in the middle) makes the name ambiguous.
-    for (const id of doubles) await this.#remove(id);
-    if (keep) return;
+    if (await onlyNetwork(this.#docker, this.#named)) return;
     const { pool = "10.190", instance } = this.#options;
     const start = createHash("sha256").update(instance).digest().readUInt16BE(0);
-    for (let i = 0; i < SLOTS; i++) {
-      const subnet = `${pool}.${((start + i) % SLOTS) * 4}.0`;
-      if (hostUses(subnet, 22)) continue;
-      try {
-        return await this.#create(`${subnet}/22`);
-      } catch (error) {
-        if (!/overlap/i.test(String(error))) throw error;
-      }
-    }
-    throw new Error(`no subnet is free in ${pool}.0.0/16`);
+    await inFreeSubnet({ pool, bits: SUBNET_BITS, start }, (subnet) => this.#create(subnet));
   }
 
   async #create(subnet: string): Promise<void> {
@@ -184,20 +177,7 @@ export class DockerRunnerNetwork {
     });
   }
 
-  async #find(): Promise<string[]> {
-    const filters = { label: [`${LABEL.instance}=${this.#options.instance}`], name: [this.name] };
-    const networks = await this.#docker.listNetworks({ filters });
-    return networks
-      .filter(({ Name }) => Name === this.name)
-      .sort((a, b) => (a.Created ?? "").localeCompare(b.Created ?? ""))
-      .map(({ Id }) => Id);
-  }
-
-  async #remove(id: string): Promise<void> {
-    try {
-      await this.#docker.getNetwork(id).remove();
-    } catch (error) {
-      if (!isEngineError(error, 404)) throw error;
-    }
+  get #named(): NamedNetwork {
+    return { name: this.name, labels: [`${LABEL.instance}=${this.#options.instance}`] };
   }
 }
