@@ -44,8 +44,9 @@ test("a runner is one user's alone; deleted it is gone on every route", async ()
     }
   };
   await ask(other);
-  const running = me.connect(await me.execute(path, { command: "sleep 600" }));
-  await running.until(({ messages }) => messages.length > 0);
+  const running = me.connect(await me.execute(path, { command: "echo up; sleep 600" }));
+  // the program runs: the first message comes before that
+  await running.until(({ messages }) => messages.length > 1);
   expect(await me.delete(path)).toMatchObject({ status: 204, text: "" });
   await running.closed;
   expect(running.end).toEqual({ type: "error", data: "the allocation stopped as expected" });
@@ -56,8 +57,9 @@ test("a runner is one user's alone; deleted it is gone on every route", async ()
 test("replacing an environment ends its runners; the pool is filled anew", async () => {
   const id = await environment();
   const path = await runner(id);
-  const running = me.connect(await me.execute(path, { command: "sleep 600" }));
-  await running.until(({ messages }) => messages.length > 0);
+  const running = me.connect(await me.execute(path, { command: "echo up; sleep 600" }));
+  // the program runs: the first message comes before that
+  await running.until(({ messages }) => messages.length > 1);
   const body = (await me.get(`/execution-environments/${id}`)).json;
   expect((await me.body("PUT", `/execution-environments/${id}`, body)).status).toBe(204);
   expect(await me.get(`${path}/files`)).toMatchObject({ status: 410, json: GONE });
