@@ -120,9 +120,11 @@ describe("usage", () => {
     expect(usage.all()).toEqual({ alice: 111 });
   });
 
-  test("an engine that does not answer leaves what was known", async () => {
+  test("an engine that does not answer leaves what was known of it, and volumes are counted anew", async () => {
     let away = false;
+    let volumes = 100;
     const usage = make({
+      measureVolumes: async () => volumes,
       images: async () => {
         if (away) throw new Error("engine");
         return 5;
@@ -131,6 +133,9 @@ describe("usage", () => {
     await usage.measure("alice");
     away = true;
     expect(await usage.measure("alice")).toBe(105);
+    volumes = 0;
+    expect(await usage.measure("alice")).toBe(5);
+    expect(usage.all()).toEqual({ alice: 5 });
   });
 
   test("what pods write outside their volumes counts", async () => {

@@ -27,7 +27,8 @@ export type UsageParts = {
 /** What users hold on the edge, kept up to date, and the end of pods that write past their quota. */
 export class Usage {
   readonly #parts: UsageParts;
-  readonly #bytes = new Map<string, number>();
+  /** by user: bytes of volumes, images and pods */
+  readonly #known = new Map<string, readonly number[]>();
   readonly #timer: NodeJS.Timeout;
   /** what users with running pods held, and had written, at the last look */
   #before = new Map<string, Look>();
@@ -42,11 +43,11 @@ export class Usage {
 
   /** Bytes by user, as last measured. */
   all(): Record<string, number> {
-    return Object.fromEntries(this.#bytes);
+    return Object.fromEntries([...this.#known.keys()].map((user) => [user, this.of(user)]));
   }
 
   of(user: string): number {
-    return this.#bytes.get(user) ?? 0;
+    return (this.#known.get(user) ?? []).reduce((sum, part) => sum + part, 0);
   }
 
   /** Measures everybody: at the start. */
@@ -54,23 +55,21 @@ export class Usage {
     for (const user of this.#parts.users()) await this.measure(user);
   }
 
+  /** Where a part cannot be measured, as when the engine is away, what was known of that part stays known. */
   async measure(user: string): Promise<number> {
-    try {
-      const parts = await Promise.all([
-        this.#parts.measureVolumes(user),
-        this.#parts.images(user),
-        this.#parts.pods(user),
-      ]);
-      const bytes = parts.reduce((sum, part) => sum + part, 0);
-      if (bytes > 0) this.#bytes.set(user, bytes);
-      else this.#bytes.delete(user);
-      this.#parts.measured?.(user);
-      return bytes;
-    } catch (error) {
-      // The engine may be away: what was known stays known.
-      this.#parts.log.warn({ err: error }, "usage was not measured");
-      return this.of(user);
-    }
+    const parts = await Promise.allSettled([
+      this.#parts.measureVolumes(user),
+      this.#parts.images(user),
+      this.#parts.pods(user),
+    ]);
+    const before = this.#known.get(user) ?? [];
+    const known = parts.map((part, i) => (part.status === "fulfilled" ? part.value : (before[i] ?? 0)));
+    if (known.some((bytes) => bytes > 0)) this.#known.set(user, known);
+    else this.#known.delete(user);
+    const failed = parts.find((part) => part.status === "rejected");
+    if (failed) this.#parts.log.warn({ err: failed.reason }, "usage was not measured whole");
+    else this.#parts.measured?.(user);
+    return this.of(user);
   }
 
   close(): void {

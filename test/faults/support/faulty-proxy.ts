@@ -126,7 +126,11 @@ export class FaultyProxy {
           return;
         }
       }
-      if (fault === "request held" && line) return this.#hold(() => server.write(data));
+      if (fault === "request held" && line) {
+        // what follows of the body waits behind its head
+        server.cork();
+        this.#hold(() => server.uncork());
+      }
       server.write(data);
     });
     server.on("data", (data) => {
