@@ -312,6 +312,7 @@ export function createGround(options: GroundOptions): Ground {
       transferBudget,
       pools,
       ...(live.wanted && { wanted: live.wanted }),
+      ...(live.url !== undefined && { liveUrl: live.url }),
       log,
       onEnd: (c) => metrics.ended(c),
       keptContent: keptContent(dialects),

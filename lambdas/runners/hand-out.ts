@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 import { LIMITS } from "#protocol/limits.ts";
 import { RUNNERS_FEATURE } from "#protocol/runners.ts";
 import type { EdgeAgent } from "../ledger/edge-agent.ts";
@@ -109,33 +109,27 @@ async function take(
     const idle = items.filter(
       ({ data }) => data.state === "idle" && data.generation === generation && !handedBefore.has(data.id),
     );
-    if (idle.length === 0) return undefined;
-    // Calls of the same moment see the same runners: each begins with another.
-    for (const { rev, data: pooled, pk, sk } of shuffled(idle)) {
-      const at = now();
-      const { id, ports } = pooled;
-      const used: PoolRecord = { ...pooled, state: "used", since: at, ...timeout };
-      const handed: HandedRecord = { edge, generation, since: at, activeAt: at, ports, ...timeout };
-      try {
-        await store.transact([
-          { check: keys.environment(edge, user, environmentId), if: environment.rev },
-          { put: { pk, sk, data: used }, if: rev },
-          { put: { ...keys.handedRunner(user, id), data: handed }, if: 0 },
-        ]);
-      } catch (error) {
-        if (!(error instanceof ConditionFailed)) throw error;
-        if (error.index === 0) return CHANGED;
-        if (error.index === 2) handedBefore.add(id);
-        continue;
-      }
-      return { user, edge, id, environment: environmentId, state: "used", since: at, mappedPorts: ports };
+    // Calls of the same moment see the same runners: each tries another, and looks again when it lost, for a read costs
+    // a small part of a transaction that fails.
+    const chosen = idle[randomInt(Math.max(1, idle.length))];
+    if (!chosen) return undefined;
+    const { rev, data: pooled, pk, sk } = chosen;
+    const at = now();
+    const { id, ports } = pooled;
+    const used: PoolRecord = { ...pooled, state: "used", since: at, ...timeout };
+    const handed: HandedRecord = { edge, generation, since: at, activeAt: at, ports, ...timeout };
+    try {
+      await store.transact([
+        { check: keys.environment(edge, user, environmentId), if: environment.rev },
+        { put: { pk, sk, data: used }, if: rev },
+        { put: { ...keys.handedRunner(user, id), data: handed }, if: 0 },
+      ]);
+    } catch (error) {
+      if (!(error instanceof ConditionFailed)) throw error;
+      if (error.index === 0) return CHANGED;
+      if (error.index === 2) handedBefore.add(id);
+      continue;
     }
+    return { user, edge, id, environment: environmentId, state: "used", since: at, mappedPorts: ports };
   }
-}
-
-function shuffled<T>(list: readonly T[]): T[] {
-  return list
-    .map((one) => ({ one, at: Math.random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ one }) => one);
 }
