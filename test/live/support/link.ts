@@ -2,12 +2,13 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
 
-/** A TCP link to `target` that can be cut, made silent, and made slow (ms each way). */
+/** A TCP link to `target` that can be cut, led elsewhere, made silent, and made slow (ms each way). */
 export async function openLink(target: string) {
-  const { hostname, port } = new URL(target);
   const pairs = new Set<[Socket, Socket]>();
-  const link = { silent: false, delayMs: 0 };
+  /** `target`: of the connections from now on */
+  const link = { target, silent: false, delayMs: 0 };
   const server = createServer({ allowHalfOpen: true }, (near) => {
+    const { hostname, port } = new URL(link.target);
     const far = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     const pair: [Socket, Socket] = [near, far];
     pairs.add(pair);
