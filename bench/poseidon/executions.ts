@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
 import { scaled } from "../scale.ts";
 import { median, type Row } from "../table.ts";
@@ -6,6 +7,7 @@ import { PoseidonBench, time } from "./stack.ts";
 
 const ROUNDS = scaled(100);
 const WARM = 5;
+const PAUSE_MS = 300;
 
 /**
  * `true` on a warm runner, from the connect to its `exit`, against a terminal exec of the same command in the same
@@ -14,11 +16,11 @@ const WARM = 5;
 export async function measureExecutions(): Promise<Row[]> {
   const poseidon = await PoseidonBench.start();
   try {
-    const { client, bench } = poseidon;
-    await poseidon.pool(0, 1);
-    const runner = await poseidon.runner(0);
-    const container = bench.docker.getContainer(await poseidon.containerOf(runner));
-    await poseidon.idle(0, 1);
+    const { client } = poseidon;
+    const id = await poseidon.pool(1);
+    const runner = await poseidon.runner(id);
+    const container = poseidon.containerOf(runner);
+    await poseidon.idle(id, 1);
     const ours: number[] = [];
     const peer: number[] = [];
     for (let round = 0; round < ROUNDS + WARM; round++) {
@@ -27,7 +29,10 @@ export async function measureExecutions(): Promise<Row[]> {
         const execution = client.connect(url);
         await execution.until(({ end }) => end?.type === "exit");
       });
+      // each makes something ready afterwards, which is not to be in the other's way
+      await sleep(PAUSE_MS);
       const against = await time(() => execByEngine(container));
+      await sleep(PAUSE_MS);
       if (round < WARM) continue;
       ours.push(took);
       peer.push(against);

@@ -1,17 +1,22 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type Docker from "dockerode";
 import { PoseidonClient } from "#test/contract/poseidon/support/client.ts";
 import { makeRunnerImage, RUNNER_IMAGE } from "../../scripts/runner-image.ts";
 import { type BenchOptions, type BenchStack, startBenchStack } from "../bench-stack.ts";
 
 /** How often (ms) the pool is asked for its runners. */
 const LOOK_MS = 10;
+/** Of the names of the agent's containers. */
+const PREFIX = "perigee";
 
 /** A ground and an agent with Poseidon's API, which is open for the benchmark's user. */
 export class PoseidonBench {
   readonly bench: BenchStack;
   readonly client: PoseidonClient;
+  /** containers are named for it, and other agents use the same engine */
+  #next = process.pid * 100;
 
   private constructor(bench: BenchStack) {
     this.bench = bench;
@@ -41,12 +46,13 @@ export class PoseidonBench {
     return this.bench.stop();
   }
 
-  /** Makes or replaces an environment, and waits until all of its pool can be handed out. */
-  async pool(id: number, size: number): Promise<void> {
+  /** Makes an environment, or replaces that one, and waits until all of its pool can be handed out. @returns its id */
+  async pool(size: number, id = this.#next++): Promise<number> {
     const body = { image: RUNNER_IMAGE, prewarmingPoolSize: size, memoryLimit: 256 };
     const answer = await this.client.body("PUT", `/execution-environments/${id}`, body);
     if (answer.status >= 300) throw new Error(`environment: ${answer.status} ${answer.text}`);
     await this.idle(id, size);
+    return id;
   }
 
   /** Waits until so many runners can be handed out. */
@@ -65,18 +71,15 @@ export class PoseidonBench {
     return `/runners/${answer.json.runnerId}`;
   }
 
+  /** Removes an environment, and waits until the engine has none of its runners any more. */
   async removed(id: number): Promise<void> {
     await this.client.delete(`/execution-environments/${id}`);
+    const filters = { name: [`^/${PREFIX}-${id}-`] };
+    while ((await this.bench.docker.listContainers({ all: true, filters })).length > 0) await sleep(LOOK_MS);
   }
 
-  /** ID of a runner's container; it has the runner's id as its host name. */
-  async containerOf(path: string): Promise<string> {
-    const id = path.slice("/runners/".length);
-    for (const { Id } of await this.bench.docker.listContainers()) {
-      const { Config } = await this.bench.docker.getContainer(Id).inspect();
-      if (Config.Hostname === id || Config.Hostname === id.slice(0, 63)) return Id;
-    }
-    throw new Error(`no container of ${id}`);
+  containerOf(path: string): Docker.Container {
+    return this.bench.docker.getContainer(`${PREFIX}-${path.slice("/runners/".length)}`);
   }
 }
 
