@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LIMITS } from "#protocol/limits.ts";
 import type { PoolRequest, PoolResponse, WantedPools } from "#protocol/pool-wire.ts";
-import { environmentOf } from "#protocol/runners.ts";
+import { environmentOf, type RunnerEnd } from "#protocol/runners.ts";
 import type { EdgeAgent } from "../ledger/edge-agent.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
@@ -172,6 +172,10 @@ export class StoredRunnerPools implements RunnerPools {
 
   used(user: string, id: string): Promise<Runner | undefined> {
     return this.#handed.used(user, id);
+  }
+
+  whyGone(user: string, id: string): Promise<RunnerEnd | undefined> {
+    return this.#handed.whyGone(user, id);
   }
 
   touched(user: string, id: string): Promise<void> {

@@ -23,7 +23,10 @@ export type LiveWorld = Awaited<ReturnType<typeof makeLiveWorld>>;
 export async function makeLiveWorld(of: { live?: EmbeddedOptions["live"]; agent?: LiveClientOptions } = {}) {
   const data = await mkdtemp(join(tmpdir(), "perigee-live-"));
   const log = pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" });
-  const ground = await createEmbeddedGround({ data, log, ...(of.live && { live: of.live }) });
+  const { tuning, ...live } = of.live ?? {};
+  // most sessions here are of users who have no account
+  const relay = { usersMs: Number.POSITIVE_INFINITY, ...tuning?.relay };
+  const ground = await createEmbeddedGround({ data, log, live: { ...live, tuning: { ...tuning, relay } } });
   const server = await serveGround(ground, { host: "127.0.0.1", port: 0 });
   const { token } = await ground.accounts.addEdge("em1");
   const link = await openLink(server.url);
