@@ -127,10 +127,12 @@ describe("Poseidon on the cloud's adapters: two containers, Lambdas, and a real 
     expect((await lambda.form("/em/pod/run", { ...pod, command: "sleep 3600" })).status).toBe(200);
     const state = async () => (await lambda.get("/em/pod/status", { pod_name: "live" })).json.data.state;
     await expect.poll(state, PATIENT).toHaveProperty("running");
-    const answer = await lambda.request("POST", "/pods/live/exec", {
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ command: ["sh", "-c", "read a; echo $a-$B; exit 4"], env: { B: "b" } }),
-    });
+    const body = JSON.stringify({ command: ["sh", "-c", "read a; echo $a-$B; exit 4"], env: { B: "b" } });
+    const headers = { "content-type": "application/json" };
+    const permit = () => lambda.request("POST", "/pods/live/exec", { headers, body });
+    // the edge says so before the ground has its report
+    await expect.poll(permit, PATIENT).toMatchObject({ status: 201 });
+    const answer = await permit();
     expect([answer.status, answer.json]).toEqual([201, { url: expect.any(String), expires_in: 60 }]);
     const { url } = answer.json as { url: string };
     expect(url).toContain(`${cloud.front.url.replace("http", "ws")}/live?ticket=`);
