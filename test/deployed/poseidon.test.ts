@@ -15,6 +15,7 @@ import type { PoseidonClient } from "../contract/poseidon/support/client.ts";
 import { connectExec, refusal } from "../live/support/exec-client.ts";
 import { type LiveCloud, liveCloud } from "./support/live-cloud.ts";
 
+const UNTIL_TERM = "trap 'exit 0' TERM; sleep 3600 & wait";
 const PATIENT = { timeout: 120_000, interval: 100 };
 const GONE = { message: "no runner found with this id" };
 const UNREACHABLE = { status: 500, json: { errorCode: "NOMAD_UNREACHABLE" } };
@@ -124,7 +125,7 @@ describe("Poseidon on the cloud's adapters: two containers, Lambdas, and a real 
 
   test("a Lambda permits an execution in a pod, which is connected at the container, once", async () => {
     const pod = { pod_name: "live", image: RUNNER_IMAGE, node: "MPU", max_duration: 5 };
-    expect((await lambda.form("/em/pod/run", { ...pod, command: "sleep 3600" })).status).toBe(200);
+    expect((await lambda.form("/em/pod/run", { ...pod, command: UNTIL_TERM })).status).toBe(200);
     const state = async () => (await lambda.get("/em/pod/status", { pod_name: "live" })).json.data.state;
     await expect.poll(state, PATIENT).toHaveProperty("running");
     const body = JSON.stringify({ command: ["sh", "-c", "read a; echo $a-$B; exit 4"], env: { B: "b" } });
