@@ -1,7 +1,8 @@
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { MiB } from "#protocol/limits.ts";
 import { program } from "../program.ts";
 import { watchMemory } from "../resident-memory.ts";
@@ -12,13 +13,14 @@ import { PoseidonBench, time } from "./stack.ts";
 const RAW = scaled(100);
 const PATCHED = scaled(20);
 const ROUNDS = 5;
+const run = promisify(execFile);
 
 /**
  * A large file read with `raw` and one written with PATCH, against `docker exec` with `cat` and with `tar`, through a
  * pipe, in turns. The memory is what both processes grow by meanwhile.
  */
 export async function measureFiles(): Promise<Row[]> {
-  const docker = program("docker");
+  const [docker, curl] = [program("docker"), program("curl")];
   const poseidon = await PoseidonBench.start();
   try {
     const { client, bench } = poseidon;
@@ -33,12 +35,12 @@ export async function measureFiles(): Promise<Row[]> {
       copy: [{ path: "/tmp/ours.bin", content: randomBytes(PATCHED * MiB).toString("base64") }],
     });
     await client.run(runner, `head -c ${RAW}M /dev/urandom > /tmp/raw.bin`);
-    const read = () => drained(`${client.url}${runner}/files/raw?path=/tmp/raw.bin`);
+    const sh = async (line: string) => void (await run("/bin/sh", ["-c", line]));
+    const read = () => sh(`${curl} -sSf -o /dev/null '${client.url}${runner}/files/raw?path=/tmp/raw.bin'`);
     const write = async () => {
       const { status, text } = await client.body("PATCH", `${runner}/files`, body);
       if (status !== 204) throw new Error(`patch: ${status} ${text}`);
     };
-    const sh = async (line: string) => void execFileSync("/bin/sh", ["-c", line]);
     const { raw, patch } = {
       raw: await against(read, () => sh(`${docker} exec ${container} cat /tmp/raw.bin | cat > /dev/null`)),
       patch: await against(write, () =>
@@ -87,10 +89,4 @@ async function against(ours: () => Promise<void>, peer: () => Promise<void>): Pr
     by.push(other);
   }
   return { ours: median(took), peer: median(by) };
-}
-
-async function drained(url: string): Promise<void> {
-  const answer = await fetch(url);
-  if (answer.status !== 200) throw new Error(`raw: ${answer.status} ${await answer.text()}`);
-  for await (const _ of answer.body!);
 }
