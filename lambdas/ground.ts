@@ -218,12 +218,14 @@ export function createGround(options: GroundOptions): Ground {
       store,
       ledger,
       accounts: recent,
+      users: { find: (name) => recent.getUser(name) },
       resolveEdge,
       doorbell,
       now,
       log,
       told: {
         opened: () => void metrics.sessionOpened(),
+        started: (kind, ms) => void metrics.sessionStarted(kind, ms),
         ended: (session) => void metrics.sessionEnded(session),
       },
     },
@@ -317,6 +319,7 @@ export function createGround(options: GroundOptions): Ground {
       transferBudget,
       pools,
       ...(live.wanted && { wanted: live.wanted }),
+      ...(live.url !== undefined && { liveUrl: live.url }),
       log,
       onEnd: (c) => metrics.ended(c),
       keptContent: keptContent(dialects),
@@ -346,7 +349,15 @@ export function createGround(options: GroundOptions): Ground {
   registerEdgeRoutes(app, { ledger, inventory, pools, resolveEdge, now });
   registerRunnerRoutes(app, { pools });
   registerLiveRoutes(app, { live, ledger, runs, runners: pools, hosts, resolveEdge, now, log });
-  const rounds = janitorRounds({ janitor, mounted, removals: new Removals(store), pools, accounts, log });
+  const rounds = janitorRounds({
+    janitor,
+    mounted,
+    removals: new Removals(store),
+    pools,
+    notes: live.notes,
+    accounts,
+    log,
+  });
   return {
     app,
     ledger,

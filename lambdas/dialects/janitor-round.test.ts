@@ -23,6 +23,7 @@ test("what goes with a removed user comes again until every dialect has removed 
   const rounds = janitorRounds({
     janitor: { round: async () => void seen.push("janitor") },
     pools: { removed: async () => undefined },
+    notes: { forget: async () => undefined },
     accounts,
     mounted: [
       part("one", async (_core, { user, edge }) => {

@@ -57,6 +57,8 @@ export interface RunnerPools {
   touched(user: string, id: string): Promise<void>;
   /** Durable at once, needs no contact. @returns false: never existed, or gone */
   end(user: string, id: string): Promise<boolean>;
+  /** Why one that was handed out to the user is gone; undefined: it is not, or nobody knows any more. */
+  whyGone(user: string, id: string): Promise<RunnerEnd | undefined>;
   /** All of a user, with those that ended within 24 h. */
   list(user: string): Promise<Runner[]>;
   /** Asks the edge for a comparison of its pools and waits for it up to `ms`. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LIMITS } from "#protocol/limits.ts";
 import type { PoolRequest, PoolResponse, WantedPools } from "#protocol/pool-wire.ts";
-import { environmentOf } from "#protocol/runners.ts";
+import { environmentOf, type RunnerEnd } from "#protocol/runners.ts";
 import type { EdgeAgent } from "../ledger/edge-agent.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
@@ -28,6 +28,7 @@ import type {
   RunnerPools,
   Statistics,
 } from "./runner-pools.ts";
+import { RunnerTakes } from "./runner-takes.ts";
 
 export type StoredRunnerPoolsDeps = {
   store: LedgerStore;
@@ -56,6 +57,7 @@ export class StoredRunnerPools implements RunnerPools {
   readonly #deps: StoredRunnerPoolsDeps;
   readonly #environments: Environments;
   readonly #handed: HandedRunners;
+  readonly #takes: RunnerTakes;
   readonly #news = new PoolNews();
   readonly #refills: RefillTimes;
   #asked = 0;
@@ -64,6 +66,7 @@ export class StoredRunnerPools implements RunnerPools {
     this.#deps = deps;
     this.#environments = new Environments(deps.store, deps.now);
     this.#handed = new HandedRunners(deps.store, deps.now);
+    this.#takes = new RunnerTakes(deps.store, deps.now);
     this.#refills = new RefillTimes((ms) => deps.told?.refilled(ms));
   }
 
@@ -160,7 +163,7 @@ export class StoredRunnerPools implements RunnerPools {
   ): Promise<{ runner: Runner } | HandOutRefusal> {
     const { store, ledger, now, doorbell } = this.#deps;
     const ring = (edge: string) => doorbell.ring(edge);
-    const deps: HandOutDeps = { store, ledger, news: this.#news, ring, now };
+    const deps: HandOutDeps = { store, ledger, takes: this.#takes, news: this.#news, ring, now };
     const result = await handOut(deps, owner, environment, options);
     if ("runner" in result) {
       this.#deps.told?.handedOut();
@@ -172,6 +175,10 @@ export class StoredRunnerPools implements RunnerPools {
 
   used(user: string, id: string): Promise<Runner | undefined> {
     return this.#handed.used(user, id);
+  }
+
+  whyGone(user: string, id: string): Promise<RunnerEnd | undefined> {
+    return this.#handed.whyGone(user, id);
   }
 
   touched(user: string, id: string): Promise<void> {

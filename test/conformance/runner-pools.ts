@@ -153,8 +153,13 @@ export function runnerPoolsSuite(open: () => Promise<{ store: LedgerStore; anoth
       expect(await pools.used("bob", id)).toBeUndefined();
       expect(await pools.statistics(ALICE)).toMatchObject([{ idleRunners: 0, usedRunners: 1 }]);
       expect(await pools.end("bob", id)).toBe(false);
+      expect(await pools.whyGone("alice", id)).toBeUndefined();
       expect(await pools.end("alice", id)).toBe(true);
       expect(await pools.end("alice", id)).toBe(false);
+      expect([await pools.whyGone("alice", id), await pools.whyGone("bob", id)]).toEqual([
+        "deleted",
+        undefined,
+      ]);
       expect(await pools.used("alice", id)).toBeUndefined();
       expect(await pools.list("alice")).toMatchObject([{ id, state: "gone", end: "deleted" }]);
       now += 25 * 3600_000;

@@ -211,6 +211,24 @@ test("ends in the contract's words", async () => {
   }
 });
 
+test("where the edge cannot say why a runner is gone, the ground does", async () => {
+  const all = await started();
+  for (const [code, gone, message] of [
+    ["GONE", "deleted", { type: "error", data: "the allocation stopped as expected" }],
+    ["UNREACHABLE", "replaced", { type: "error", data: "the allocation stopped as expected" }],
+    ["GONE", "oom", { type: "error", data: "the allocation was OOM Killed" }],
+    ["GONE", "inactive", { type: "timeout" }],
+    ["GONE", "lost", { type: "error", data: "Error executing the request" }],
+    ["ENGINE", "deleted", { type: "error", data: "Error executing the request" }],
+  ] as const) {
+    const { messages, closed, session } = await running(all);
+    all.ground.pools.gone = gone;
+    session.finish({ type: "error", code, message: "m" });
+    expect(await closed).toEqual([1000, ""]);
+    expect(messages).toEqual([{ type: "start" }, message]);
+  }
+});
+
 test("characters that are cut between pieces arrive whole, of each stream; what is no character is U+FFFD", async () => {
   const { messages, closed, session } = await running(await started());
   const [euro, smile] = [Buffer.from("€"), Buffer.from("😀")];

@@ -24,11 +24,14 @@ export type LiveWorld = Awaited<ReturnType<typeof makeLiveWorld>>;
 export async function makeLiveWorld(of: { live?: EmbeddedOptions["live"]; agent?: LiveClientOptions } = {}) {
   const data = await mkdtemp(join(tmpdir(), "perigee-live-"));
   const log = pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" });
+  const { tuning, ...live } = of.live ?? {};
+  // most sessions here are of users who have no account
+  const relay = { usersMs: Number.POSITIVE_INFINITY, ...tuning?.relay };
   const ground = await createEmbeddedGround({
     data,
     log,
     passwordCost: QUICK_PASSWORDS,
-    ...(of.live && { live: of.live }),
+    live: { ...live, tuning: { ...tuning, relay } },
   });
   const server = await serveGround(ground, { host: "127.0.0.1", port: 0 });
   const { token } = await ground.accounts.addEdge("em1");
