@@ -1,23 +1,15 @@
-import { randomUUID } from "node:crypto";
-import { pino } from "pino";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { GroundClient } from "#agent/ground/ground-client.ts";
-import { GroundSession } from "#agent/ground/ground-session.ts";
-import { LiveClient } from "#agent/live/live-client.ts";
 import type { DynamoStore } from "#lambdas/adapters/dynamodb/store.ts";
 import { sharedRelay } from "#lambdas/live/open-relay.ts";
 import { SessionNotes } from "#lambdas/live/records/session-notes.ts";
 import { operatorTokens } from "#lambdas/operator-tokens.ts";
 import { type ServedGround, serveGround } from "#lambdas/serve-ground.ts";
-import { LIVE_FEATURES } from "#protocol/live-control.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
-import type { RunnerReport } from "#protocol/pool-wire.ts";
 import { runnerDigest } from "#protocol/runner-digest.ts";
-import { RUNNERS_FEATURE } from "#protocol/runners.ts";
 import { PoseidonClient } from "#test/contract/poseidon/support/client.ts";
 import { openLink } from "#test/live/support/link.ts";
-import { LocalSessions } from "#test/live/support/local-sessions.ts";
 import { type CloudWorld, makeCloudWorld } from "./support/cloud-world.ts";
+import { type LiveAgent, startLiveAgent } from "./support/live-agent.ts";
 import { openStore } from "./support/open-dynamo-store.ts";
 
 const HOUR_MS = 3600_000;
@@ -32,9 +24,7 @@ let link: Awaited<ReturnType<typeof openLink>>;
 let served: ServedGround;
 /** sees the table, and is not counted */
 let store: DynamoStore;
-let agent: GroundClient;
-let session: GroundSession;
-let live: LiveClient;
+let agent: LiveAgent;
 let client: PoseidonClient;
 beforeAll(async () => {
   const endpoint = inject("awsEndpoint");
@@ -52,39 +42,15 @@ beforeAll(async () => {
   const token = await operatorTokens(store, "poseidon").add({ name: "ada", user: "ada", uid, createdAt: 0 });
   client = new PoseidonClient(`${served.url}/api/v1`, token);
 
-  const place = { url: world.agentUrl, token: world.agentToken };
-  agent = new GroundClient(place);
-  session = new GroundSession(agent);
-  const features = [...Object.values(LIVE_FEATURES), RUNNERS_FEATURE];
-  await session.start({ journal: "j", version: "9", operations: [], features });
-  live = new LiveClient({
-    ground: place,
-    epoch: () => session.epoch,
-    sessions: new LocalSessions(),
-    targets: { open: () => ({ run: "r", ended: new AbortController().signal, release: () => {} }) },
-    execInPods: true,
-    log: pino({ level: "silent" }),
-  });
-  session.onWishes(({ live: wish }) => live.wished(wish));
+  agent = await startLiveAgent({ url: world.agentUrl, token: world.agentToken });
 });
 afterAll(async () => {
-  await live?.close();
-  agent?.close();
+  await agent?.close();
   link?.close();
   await served?.close(0);
   await store?.close();
   await world?.close();
 });
-
-/** The edge has told of so many idle runners of environment 0. */
-async function fill(count: number): Promise<void> {
-  const { epoch } = session;
-  const { generation } = (await agent.wantedPools(epoch)).environments[0]!;
-  const changed = Array.from({ length: count }, (): RunnerReport => {
-    return { id: `0-${randomUUID()}`, user: "ada", generation, state: "idle" };
-  });
-  await agent.tellPools({ epoch, digest: runnerDigest(changed), changed });
-}
 
 /** The AWS requests that something makes, by name. */
 async function requestsOf(what: () => Promise<unknown>): Promise<string[]> {
@@ -116,9 +82,9 @@ const MOST: Record<string, [reads: number, ...others: string[]]> = {
 test("docs/cost.md: the AWS requests of a runner, an execution and a file operation", async () => {
   const spec = { image: "python", prewarmingPoolSize: 3 };
   expect((await client.body("PUT", "/execution-environments/0", spec)).status).toBe(201);
-  await session.heartbeat({ nodes: [], usage: {}, free: 1e12 });
+  await agent.beat();
   await spares();
-  await fill(3);
+  await agent.fill(3);
   const take = async () => {
     const answer = await client.body("POST", "/runners", "{}");
     expect(answer.status).toBe(200);
@@ -157,9 +123,9 @@ test("docs/cost.md: the AWS requests of a runner, an execution and a file operat
   made.deleted = await requestsOf(async () => {
     expect((await client.delete(path)).status).toBe(204);
   });
-  const nothing = { epoch: session.epoch, digest: runnerDigest([]), changed: [] };
-  await agent.tellPools({ ...nothing, list: [] });
-  made.comparison = await requestsOf(() => agent.tellPools(nothing));
+  const nothing = { epoch: agent.session.epoch, digest: runnerDigest([]), changed: [] };
+  await agent.client.tellPools({ ...nothing, list: [] });
+  made.comparison = await requestsOf(() => agent.client.tellPools(nothing));
   for (const [what, [reads, ...others]] of Object.entries(MOST)) {
     const calls = made[what]!;
     expect([what, calls.filter((name) => !READ.test(name))]).toEqual([what, others]);
