@@ -32,6 +32,22 @@ export class HandedRunners {
     return item && (await this.#endOf(user, item))?.end;
   }
 
+  /**
+   * Those of an edge's runners that are gone though it did not say so: without contact the ground ends what must have
+   * ended by itself. @returns their ids
+   */
+  async overdue(pooled: readonly PoolRecord[]): Promise<Set<string>> {
+    const now = this.#now();
+    const late = pooled.filter(
+      ({ state, since, inactivityMs }) =>
+        state === "used" && inactivityMs !== undefined && now > since + inactivityMs + LIMITS.runnerLeaveMs,
+    );
+    const gone = await Promise.all(
+      late.map(async ({ user, id }) => ((await this.#alive(user, id)) ? [] : [id])),
+    );
+    return new Set(gone.flat());
+  }
+
   /** A session begins there: its inactivity starts again. */
   async touched(user: string, id: string): Promise<void> {
     await optimistically(async () => {

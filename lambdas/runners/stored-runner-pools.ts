@@ -24,6 +24,7 @@ import type {
   Environment,
   HandOutRefusal,
   PoolOwner,
+  Put,
   Runner,
   RunnerPools,
   Statistics,
@@ -79,9 +80,9 @@ export class StoredRunnerPools implements RunnerPools {
     return item && environmentFrom(item.data);
   }
 
-  async put(owner: PoolOwner, environment: Environment): Promise<"created" | "replaced" | "full"> {
-    const result = await this.#environments.put(owner, environment);
-    if (result !== "full") await this.#deps.doorbell.ring(owner.edge);
+  async put(owner: PoolOwner, environment: Environment, most?: number): Promise<Put> {
+    const result = await this.#environments.put(owner, environment, most);
+    if (result === "created" || result === "replaced") await this.#deps.doorbell.ring(owner.edge);
     return result;
   }
 
@@ -91,10 +92,10 @@ export class StoredRunnerPools implements RunnerPools {
     return removed;
   }
 
-  statistics(owner: PoolOwner): Promise<Statistics[]> {
-    return this.#statistics(owner.edge, keys.environmentsOf(owner.user), keys.runnersOf(owner.user)).then(
-      (all) => all.map(({ owner: _, ...one }) => one),
-    );
+  async statistics(owner: PoolOwner): Promise<Statistics[]> {
+    const { edge, user } = owner;
+    const all = await this.#statistics(edge, keys.environmentsOf(user), keys.runnersOf(user));
+    return all.map(({ owner: _, ...one }) => one);
   }
 
   /** As {@link statistics}, with the edge's word why a pool is smaller than wanted. */
@@ -141,9 +142,14 @@ export class StoredRunnerPools implements RunnerPools {
         ...(runnersOf && { prefix: runnersOf }),
       }),
     ]);
+    const gone = await this.#handed.overdue(runners.map(({ data }) => data));
     return environments.map(({ data: { user, id, generation, spec } }) => {
       const own = runners.filter(
-        ({ data }) => data.user === user && data.generation === generation && environmentOf(data.id) === id,
+        ({ data }) =>
+          data.user === user &&
+          data.generation === generation &&
+          environmentOf(data.id) === id &&
+          !gone.has(data.id),
       );
       const count = (state: PoolRecord["state"]) => own.filter(({ data }) => data.state === state).length;
       return {

@@ -1,6 +1,6 @@
+import { BoundedMap } from "#protocol/bounded-map.ts";
 import type { LiveEnd, LiveRequest, LiveTarget } from "#protocol/live.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
-import { BoundedMap } from "#protocol/bounded-map.ts";
 import { type Item, type LedgerStore, MAX_WRITES } from "../../ports/ledger-store.ts";
 
 /** Begin and end of one session: never what passed through it. Times in ms since 1970. */

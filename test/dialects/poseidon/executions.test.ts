@@ -125,6 +125,12 @@ test("what no execution can be is refused with the field", async () => {
     [{ command: "it's" }, /^use of forbidden character$/],
     [{ command: "a\0b" }, /command/],
     [{ command: "x".repeat(128 * 1024 + 1) }, /command/],
+    // one that Linux takes has a terminating zero in these bytes
+    [{ command: "x".repeat(128 * 1024) }, /^command must have less than 128 KiB: at most 131071 bytes/],
+    [
+      { environment: { A: "x".repeat(128 * 1024 - 2) } },
+      /^environment: a key with its value .* 131070 bytes/,
+    ],
     [{ command: 1 }, /^command /],
     [{ environment: { "a=b": "" } }, /environment/],
     [{ environment: { "": "" } }, /environment/],

@@ -39,8 +39,9 @@ export class MemoryPools implements RunnerPools {
   async environment(owner: PoolOwner, id: number) {
     return this.#of(owner).get(id);
   }
-  async put(owner: PoolOwner, environment: Environment) {
+  async put(owner: PoolOwner, environment: Environment, most = Number.POSITIVE_INFINITY) {
     if (this.full) return "full";
+    if (!this.#of(owner).has(environment.id) && this.#of(owner).size >= most) return "user-full";
     const known = this.#of(owner).has(environment.id);
     this.#endAll(owner, environment.id);
     this.#of(owner).set(environment.id, environment);
