@@ -49,7 +49,7 @@ test("a runner is not lost for a demand that cannot be removed", async () => {
 
 test("calls that come at once share a listing, and fail no transaction of each other", async () => {
   const { store, opened, idle } = await pools(1);
-  const ids = Array.from({ length: 20 }, (_, n) => `1-00000000-0000-4000-8000-${String(n).padStart(12, "0")}`);
+  const ids = Array.from({ length: 20 }, (_, n) => `${ID.slice(0, -2)}${n + 10}`);
   for (const id of ids) {
     await store.transact([{ put: { ...keys.runner("em1", "alice", id), data: { ...idle, id } } }]);
   }

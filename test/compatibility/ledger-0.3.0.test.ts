@@ -9,6 +9,8 @@ import { type EarlierData, earlierData } from "./support/earlier-data.ts";
 /** See data-0.3.0/README.md. */
 const AGENT = "pga_5iCqn-b1HvFbNhGYkFD2ee5hdHkiPmHpn4RUAaor3xs";
 
+type Json = { access: string; environments: unknown };
+
 let earlier: EarlierData;
 let ground: Awaited<ReturnType<typeof createEmbeddedGround>>;
 let served: ServedGround;
@@ -29,7 +31,7 @@ afterAll(async () => {
 async function call(path: string, init: RequestInit, token?: string) {
   const headers = { "content-type": "application/json", ...(token && { authorization: `Bearer ${token}` }) };
   const answer = await fetch(served.url + path, { ...init, headers });
-  return { status: answer.status, json: await answer.json() };
+  return { status: answer.status, json: (await answer.json()) as Json };
 }
 const post = (path: string, body: object, token?: string) =>
   call(path, { method: "POST", body: JSON.stringify(body) }, token);
