@@ -9,8 +9,13 @@ import { connect, createServer, type Socket } from "node:net";
 export async function openLink(target: string) {
   const { hostname, port } = new URL(target);
   const pairs = new Set<[Socket, Socket]>();
-  /** `up` and `down`: bytes that were taken, from connections and to them */
-  const link = { silent: false, delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY, up: 0, down: 0 };
+  /** `carried`: bytes that came out at the other end, to `target` and from it */
+  const link = {
+    silent: false,
+    delayMs: 0,
+    bytesPerSecond: Number.POSITIVE_INFINITY,
+    carried: { up: 0, down: 0 },
+  };
   /** when (ms) the last byte of this direction has been sent: bytes go one after the other, whosever they are */
   const free = { up: 0, down: 0 };
   const server = createServer({ allowHalfOpen: true }, (near) => {
@@ -31,15 +36,21 @@ export async function openLink(target: string) {
       const onItsWay: Buffer[] = [];
       from.on("data", (data) => {
         if (link.silent) return;
-        link[way] += data.length;
         const now = performance.now();
         free[way] = Math.max(free[way], now) + (data.length / link.bytesPerSecond) * 1000;
         const takes = link.delayMs + free[way] - now;
         if (takes > 0 || onItsWay.length > 0) {
           onItsWay.push(data);
           // each writes the first that is on its way: timers of different lengths need not keep the order
-          setTimeout(() => to.write(onItsWay.shift()!), takes);
-        } else if (!to.write(data)) {
+          setTimeout(() => {
+            const first = onItsWay.shift()!;
+            link.carried[way] += first.length;
+            to.write(first);
+          }, takes);
+          return;
+        }
+        link.carried[way] += data.length;
+        if (!to.write(data)) {
           from.pause();
           to.once("drain", () => from.resume());
         }
