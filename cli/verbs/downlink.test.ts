@@ -54,7 +54,7 @@ describe("a file", () => {
     const { code, stdout } = await stage.run(["downlink", "results/data.bin", "--pod", "pod-a"]);
     expect(code).toBe(0);
     expect(stdout).toContain("data.bin");
-    expect(await read("data.bin")).toEqual(bytes);
+    expect((await read("data.bin")).equals(bytes)).toBe(true);
     expect(await names()).toEqual(["data.bin"]);
     expect(stage.ground.seen[0]!.path).toBe("/em/files/downlink?filepath=results%2Fdata.bin&pod_name=pod-a");
   });
@@ -71,7 +71,7 @@ describe("a file", () => {
       file: join(stage.dir, "data.bin"),
       bytes: bytes.length,
     });
-    expect(await read("data.bin")).toEqual(bytes);
+    expect((await read("data.bin")).equals(bytes)).toBe(true);
   });
 
   test("content that is gone from the ground is asked for again, straight", async () => {
@@ -80,7 +80,7 @@ describe("a file", () => {
       .on("GET /commands/01C", command("succeeded", { content: "/commands/01C/content" }))
       .on(CONTENT, { status: 404, json: { error: "FILE_NOT_FOUND", message: "gone" } });
     expect((await stage.run(["downlink", "data.bin"])).code).toBe(0);
-    expect(await read("data.bin")).toEqual(bytes);
+    expect((await read("data.bin")).equals(bytes)).toBe(true);
     expect(stage.ground.calls(DOWNLINK).map(({ headers }) => headers.prefer)).toEqual([
       "respond-async",
       undefined,
@@ -119,7 +119,7 @@ describe("a cut connection", () => {
     const { code, stderr } = await stage.run(["downlink", "data.bin"]);
     expect(code).toBe(0);
     expect(stderr).toContain("going on from there");
-    expect(await read("data.bin")).toEqual(bytes);
+    expect((await read("data.bin")).equals(bytes)).toBe(true);
     const starts = stage.ground.calls(DOWNLINK).map(({ headers }) => Number(headers.range?.slice(6, -1)));
     // What was still on its way when the connection broke may be asked for again.
     expect(starts[0]).toBeNaN();
@@ -139,7 +139,7 @@ describe("a cut connection", () => {
         file(),
       );
     expect((await stage.run(["downlink", "data.bin"])).code).toBe(0);
-    expect(await read("data.bin")).toEqual(bytes);
+    expect((await read("data.bin")).equals(bytes)).toBe(true);
     expect(stage.ground.calls(DOWNLINK)).toHaveLength(1);
   });
 
@@ -161,7 +161,7 @@ describe("a cut connection", () => {
     stage.ground.on(DOWNLINK, ranged(changed, '"v2"'));
     expect((await stage.run(["downlink", "data.bin"])).code).toBe(0);
     expect(stage.ground.calls(DOWNLINK)[2]!.headers.range).toBe(`bytes=${second - 1}-`);
-    expect(await read("data.bin")).toEqual(changed);
+    expect((await read("data.bin")).equals(changed)).toBe(true);
     expect(await names()).toEqual(["data.bin"]);
   });
 
@@ -182,7 +182,7 @@ describe("a cut connection", () => {
     stage.ground.on(DOWNLINK, ranged(bytes, ETAG));
     expect((await stage.run(["downlink", "data.bin"])).code).toBe(0);
     expect(stage.ground.calls(DOWNLINK)[1]!.headers.range).toBe("bytes=399999-");
-    expect(await read("data.bin")).toEqual(bytes);
+    expect((await read("data.bin")).equals(bytes)).toBe(true);
   });
 
   test("the part of another file, or a weak ETag, is not gone on with", async () => {
@@ -197,7 +197,7 @@ describe("a cut connection", () => {
     stage.ground.on(DOWNLINK, file());
     expect((await stage.run(["downlink", "b/data.bin"])).code).toBe(0);
     expect(stage.ground.calls(DOWNLINK)[2]!.headers.range).toBeUndefined();
-    expect(await read("data.bin")).toEqual(bytes);
+    expect((await read("data.bin")).equals(bytes)).toBe(true);
   });
 
   test("to stdout: goes on with the same version, fails with another", async () => {
@@ -370,7 +370,7 @@ describe("content that the ground leads to", () => {
     store.on(OBJECT, cutAfter(300_000, object), object);
     const { code } = await stage.run(["downlink", "results/data.bin", "--pod", "pod-a"]);
     expect(code).toBe(0);
-    expect(await read("data.bin")).toEqual(bytes);
+    expect((await read("data.bin")).equals(bytes)).toBe(true);
     const [first, second] = store.calls(OBJECT);
     for (const { headers } of [first!, second!]) expect(headers.authorization).toBeUndefined();
     expect(Number(/^bytes=(\d+)-$/.exec(second!.headers.range ?? "")?.[1])).toBeGreaterThan(0);
@@ -382,6 +382,6 @@ describe("content that the ground leads to", () => {
     stage.ground.on(DOWNLINK, ACCEPTED, file());
     const { code } = await stage.run(["downlink", "results/data.bin", "--pod", "pod-a"]);
     expect(code).toBe(0);
-    expect(await read("data.bin")).toEqual(bytes);
+    expect((await read("data.bin")).equals(bytes)).toBe(true);
   });
 });
