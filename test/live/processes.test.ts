@@ -131,10 +131,8 @@ describe("secrets", () => {
     const tickets: string[] = [];
     const errors: string[] = [];
     const fetched = async (path: string, init: RequestInit = {}) => {
-      const answer = await fetch(`${url}${path}`, {
-        ...init,
-        headers: { authorization: `Bearer ${bearer}` },
-      });
+      const headers = { authorization: `Bearer ${bearer}`, "content-type": "application/json" };
+      const answer = await fetch(`${url}${path}`, { ...init, headers });
       return { status: answer.status, text: await answer.text() };
     };
     // an execution, whose output is made of two parts so that its command does not hold it
@@ -188,11 +186,15 @@ describe("secrets", () => {
     ];
     await expect.poll(async () => (await fetched("/sessions")).text).toContain("CANNOT_START");
     const sessions = (await fetched("/sessions")).text;
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    const edge = (await fetched("/edge")).text;
+    // the agent keeps its records to itself while it runs
+    await of.end();
     const told = {
       logs: lines.join("\n"),
-      metrics: await (await fetch(`${url}/metrics`)).text(),
+      metrics,
       sessions,
-      edge: (await fetched("/edge")).text,
+      edge,
       errors: errors.join("\n"),
       ground: everythingIn(join(data, "ledger.sqlite")),
       agent: everythingIn(join(data, "agent/agent.sqlite")),
