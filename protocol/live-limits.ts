@@ -10,6 +10,8 @@ export const LIVE_LIMITS = {
   agentControlBytes: 64 * KiB,
   /** what may be under way in one direction */
   creditBytes: 256 * KiB,
+  /** credit is granted in pieces of this size, or of a quarter of the window where that is less */
+  grantBytes: 32 * KiB,
   /** of a file session, while an execution of the same edge is busy */
   sharedCreditBytes: 32 * KiB,
   /** an execution is busy for this long after it moved a byte */

@@ -29,6 +29,7 @@ import type {
   RunnerPools,
   Statistics,
 } from "./runner-pools.ts";
+import { RunnerTakes } from "./runner-takes.ts";
 
 export type StoredRunnerPoolsDeps = {
   store: LedgerStore;
@@ -57,6 +58,7 @@ export class StoredRunnerPools implements RunnerPools {
   readonly #deps: StoredRunnerPoolsDeps;
   readonly #environments: Environments;
   readonly #handed: HandedRunners;
+  readonly #takes: RunnerTakes;
   readonly #news = new PoolNews();
   readonly #refills: RefillTimes;
   #asked = 0;
@@ -65,6 +67,7 @@ export class StoredRunnerPools implements RunnerPools {
     this.#deps = deps;
     this.#environments = new Environments(deps.store, deps.now);
     this.#handed = new HandedRunners(deps.store, deps.now);
+    this.#takes = new RunnerTakes(deps.store, deps.now);
     this.#refills = new RefillTimes((ms) => deps.told?.refilled(ms));
   }
 
@@ -166,7 +169,7 @@ export class StoredRunnerPools implements RunnerPools {
   ): Promise<{ runner: Runner } | HandOutRefusal> {
     const { store, ledger, now, doorbell } = this.#deps;
     const ring = (edge: string) => doorbell.ring(edge);
-    const deps: HandOutDeps = { store, ledger, news: this.#news, ring, now };
+    const deps: HandOutDeps = { store, ledger, takes: this.#takes, news: this.#news, ring, now };
     const result = await handOut(deps, owner, environment, options);
     if ("runner" in result) {
       this.#deps.told?.handedOut();
