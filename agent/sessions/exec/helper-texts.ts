@@ -25,7 +25,7 @@ while read -r signal whom pid && [ "$signal" != end ]; do {
 /**
  * The program's parent: the terminal's session leader, which waits for it and tells how it ended. A child that the
  * program leaves behind may hold the streams; it is never taken for the program. What bash itself says of the
- * program's end (`Killed`, as `sh` only outside its POSIX mode) goes to the control, which ends with it, without the way
+ * program's end (`Killed`, as `sh` only outside its POSIX mode) goes to the control. That ends with it, without the way
  * from here and back; a PID that is another's by now is left alone. Arguments: the control's PID,
  * `apart` or `merged`, and the words that begin {@link BEGIN}.
  */
