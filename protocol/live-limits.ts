@@ -47,4 +47,6 @@ export const LIVE_LIMITS = {
   ticketsPerTarget: 16,
   /** how long begin and end of a session are noted */
   noteMs: 7 * 24 * 3600_000,
+  /** sessions of one user that are noted: the oldest go first (up to 50 more for a while) */
+  notesPerUser: 1_000,
 } as const;

@@ -68,12 +68,15 @@ export class S3Staging implements Staging {
     return { size: sink.size, xxh64: sink.digest() };
   }
 
-  async copy(from: string, to: string): Promise<number> {
+  async copy(from: string, to: string, known?: number): Promise<number> {
+    keyParts(from);
     keyParts(to);
-    const object = await this.head(from);
-    if (!object) throw noSuchObject();
     // S3 refuses a copy onto itself
-    if (from === to) return object.size;
+    const isItself = from === to;
+    const size = isItself ? undefined : known;
+    const object = size === undefined ? await this.head(from) : { size };
+    if (!object) throw noSuchObject();
+    if (isItself) return object.size;
     const of = { bucket: this.#bucket, from, to, size: object.size };
     await copyObject(this.#client, of, this.#copyBytes).catch((error: Error) => {
       throw error.name === "NoSuchKey" ? noSuchObject() : error;

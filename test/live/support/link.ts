@@ -3,14 +3,14 @@ import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
 
 /**
- * A TCP link to `target` that can be cut, made silent, slow (ms each way) and thin (bytes a second each way, over all
+ * A TCP link to `target` that can be cut, led elsewhere, made silent, slow (ms each way) and thin (bytes a second each way, over all
  * connections).
  */
 export async function openLink(target: string) {
-  const { hostname, port } = new URL(target);
   const pairs = new Set<[Socket, Socket]>();
-  /** `carried`: bytes that came out at the other end, to `target` and from it */
+  /** `target`: of the connections from now on; `carried`: bytes that came out at the other end, to it and from it */
   const link = {
+    target,
     silent: false,
     delayMs: 0,
     bytesPerSecond: Number.POSITIVE_INFINITY,
@@ -19,6 +19,7 @@ export async function openLink(target: string) {
   /** when (ms) the last byte of this direction has been sent: bytes go one after the other, whosever they are */
   const free = { up: 0, down: 0 };
   const server = createServer({ allowHalfOpen: true }, (near) => {
+    const { hostname, port } = new URL(link.target);
     const far = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     near.setNoDelay();
     far.setNoDelay();
