@@ -41,7 +41,9 @@ describe("an agent of version 0.3, without live sessions and runners", () => {
       return (await alice.fetch("/em/files/delete", { method: "POST", body })).status;
     };
     expect(await remove("a")).toBe(200);
-    expect((await client.body("PUT", "/execution-environments/1", { prewarmingPoolSize: 2 })).status).toBe(201);
+    expect((await client.body("PUT", "/execution-environments/1", { prewarmingPoolSize: 2 })).status).toBe(
+      201,
+    );
     const handOut = await client.body("POST", "/runners", { executionEnvironmentId: 1 });
     expect([handOut.status, handOut.json.errorCode]).toEqual([500, "NOMAD_INTERNAL_SERVER_ERROR"]);
     // nothing of it exists, and that is told first

@@ -7,8 +7,8 @@ import { WebSocket } from "ws";
 import { MiB } from "#protocol/limits.ts";
 import { PoseidonClient } from "#test/contract/poseidon/support/client.ts";
 import { share } from "#test/support/long-run.ts";
-import { BASE_IMAGE } from "../../scripts/ensure-base-image.ts";
 import { watchMemory } from "../../bench/resident-memory.ts";
+import { BASE_IMAGE } from "../../scripts/ensure-base-image.ts";
 import { connectExec, refusal } from "./support/exec-client.ts";
 import { type LiveProcesses, startLiveProcesses } from "./support/live-processes.ts";
 
@@ -137,14 +137,22 @@ describe("the EM API while 20 executions run", () => {
     expect((await em("files/uplink", { method: "POST", body: files })).status).toBe(200);
     expect((await em("files/list")).text).toContain("f.txt");
     expect(await em("files/downlink?filepath=f.txt")).toEqual({ status: 200, text: "uplinked" });
-    const run = { image: BASE_IMAGE, node: "MPU", max_duration: "5", command: "sleep 600", pod_name: "beside" };
+    const run = {
+      image: BASE_IMAGE,
+      node: "MPU",
+      max_duration: "5",
+      command: "sleep 600",
+      pod_name: "beside",
+    };
     expect((await post("pod/run", run)).status).toBe(200);
     expect((await em("pod/status?pod_name=beside")).status).toBe(200);
     expect((await post("pod/stop", { pod_name: "beside" })).status).toBe(200);
     expect((await post("files/delete", { filepath: "f.txt" })).status).toBe(200);
     // they ran all the while
     for (const [n, one] of executions.entries()) one.socket.send(`${n}\n`);
-    await Promise.all(executions.map((one, n) => one.until((it) => it.text("stdout").includes(`got ${n}\r`))));
+    await Promise.all(
+      executions.map((one, n) => one.until((it) => it.text("stdout").includes(`got ${n}\r`))),
+    );
     for (const one of executions) one.socket.terminate();
     await Promise.all(executions.map((one) => one.closed));
   });

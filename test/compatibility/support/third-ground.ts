@@ -21,7 +21,12 @@ export async function serveThirdGround(url: string): Promise<Served & { missed: 
     const headers = new Headers(c.req.raw.headers);
     for (const name of ["host", "connection", "content-length", "accept-encoding"]) headers.delete(name);
     const { signal } = c.req.raw;
-    const answer = await fetch(`${url}${pathname}${search}`, { method, headers, signal, ...(body && { body }) });
+    const answer = await fetch(`${url}${pathname}${search}`, {
+      method,
+      headers,
+      signal,
+      ...(body && { body }),
+    });
     if (first !== "agent" || !answer.headers.get("content-type")?.includes("json")) return answer;
     const told = (await answer.json()) as Record<string, unknown>;
     for (const field of LATER_FIELDS) delete told[field];
