@@ -9,7 +9,7 @@ type Deps = {
   config: AgentConfig;
   database: DatabaseSync;
   session: GroundSession;
-  holdings: Pick<Holdings, "runtime" | "sessions" | "images">;
+  holdings: Pick<Holdings, "runtime" | "sessions" | "images" | "addImageUser">;
   log: Logger;
 };
 
@@ -17,7 +17,7 @@ type Deps = {
 export function openRunners({ config, database, session, holdings, log }: Deps): Runners | undefined {
   const { runtime, sessions, images } = holdings;
   if (!sessions || !canRunRunners(runtime, sessions)) return undefined;
-  const { max, maxCpus, scratchBytes, network } = config.runners;
+  const { max, maxOfUser, maxCpus, scratchBytes, network } = config.runners;
   const runners = new Runners(
     {
       database,
@@ -29,10 +29,12 @@ export function openRunners({ config, database, session, holdings, log }: Deps):
     },
     {
       most: max,
+      ...(maxOfUser !== undefined && { mostOfUser: maxOfUser }),
       scratchMs: config.usageMs,
       bounds: { memoryBytes: config.pod.memoryBytes, maxCpus, scratchBytes, network },
     },
   );
+  holdings.addImageUser((user, imageId) => runners.needsImage(user, imageId));
   session.onWishes(({ pools }) => runners.heard(pools));
   return runners;
 }

@@ -24,6 +24,8 @@ export type RunnerKeeperDeps = {
 export type RunnerKeeperOptions = {
   /** most runners of the edge (default LIMITS.runners) */
   most?: number;
+  /** most of one user, where several users have environments (default: three quarters of `most`) */
+  mostOfUser?: number;
   /** between comparisons with the engine, ms (default LIMITS.poolCompareMs) */
   compareMs?: number;
 };
@@ -57,7 +59,9 @@ export class RunnerKeeper {
 
   constructor(deps: RunnerKeeperDeps, options: RunnerKeeperOptions = {}) {
     this.#deps = deps;
-    this.#options = { most: LIMITS.runners, compareMs: LIMITS.poolCompareMs, ...options };
+    const { most = LIMITS.runners, compareMs = LIMITS.poolCompareMs } = options;
+    const { mostOfUser = Math.ceil((most * LIMITS.runnersOfUserPercent) / 100) } = options;
+    this.#options = { most, mostOfUser: Math.min(most, mostOfUser), compareMs };
     this.#waits = new PoolWaits(deps.now);
   }
 
@@ -106,9 +110,9 @@ export class RunnerKeeper {
 
   /** Why pools are smaller than wanted, by pool. */
   reasons(): Map<string, string> {
-    const reasons = new Map(
-      [...this.#short].map((pool) => [pool, `the edge runs at most ${this.#options.most} runners`]),
-    );
+    const { most, mostOfUser } = this.#options;
+    const few = `the edge runs at most ${most} runners, and of one user ${mostOfUser} while others have some`;
+    const reasons = new Map([...this.#short].map((pool) => [pool, few]));
     for (const [pool, reason] of this.#waits.reasons())
       if (this.#deps.book.environment(pool)) reasons.set(pool, reason);
     return reasons;
@@ -189,6 +193,7 @@ export class RunnerKeeper {
           pool: poolOf(record),
         })),
       most: this.#options.most,
+      mostOfUser: this.#options.mostOfUser,
       starts: LIMITS.runnerStarts,
       blocked: this.#waits.blocked(),
     };
@@ -220,6 +225,7 @@ export class RunnerKeeper {
         if (record.unheard) book.forget(record);
         else book.change(record, { removed: true });
         changed();
+        await this.#tidy(record.user);
       } catch (error) {
         this.#tell(error, { runner: id, doing: "remove" });
         this.#wakeAt(this.#deps.now() + REMOVE_AGAIN_MS);
@@ -227,6 +233,14 @@ export class RunnerKeeper {
         this.#removing.delete(id);
       }
     });
+  }
+
+  /** What the user's runners shared goes with the last of them, when no pool is to be filled again. */
+  async #tidy(user: string): Promise<void> {
+    const { book, runtime } = this.#deps;
+    if (book.wanted.environments.some((environment) => environment.user === user)) return;
+    if (book.all().some((record) => record.user === user && !record.removed)) return;
+    await runtime.tidy(user).catch((error: unknown) => this.#tell(error, { doing: "tidy" }));
   }
 
   #work(task: () => Promise<void>): void {

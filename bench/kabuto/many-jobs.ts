@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { BASE_IMAGE } from "../../scripts/ensure-base-image.ts";
 import type { BenchStack } from "../bench-stack.ts";
+import { program } from "../program.ts";
 import { scaled } from "../scale.ts";
 import { median, type Row } from "../table.ts";
 import { KabutoClient } from "./client.ts";
-import { program } from "./program.ts";
 import { submitMany } from "./submit-many.ts";
 
 /** As many at least as run at once. */

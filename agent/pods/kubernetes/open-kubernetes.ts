@@ -3,6 +3,7 @@ import type { ImageHandover } from "../../images/handover/image-handover.ts";
 import { ImageConfigs } from "../image-configs.ts";
 import { KubernetesApi } from "./api.ts";
 import type { KubernetesConfig } from "./config.ts";
+import type { RunnerSettings } from "./runner-network.ts";
 import { KubernetesRuntime } from "./runtime.ts";
 
 export type KubernetesParts = {
@@ -14,6 +15,7 @@ export type KubernetesParts = {
   secret: string;
   /** limits of one pod; memory in bytes */
   pod: { memoryBytes: number; cpus: number };
+  runners: RunnerSettings;
   /** the agent's directory of all volumes, absolute */
   volumes: string;
 };
@@ -46,6 +48,7 @@ export async function openKubernetes(
       agentPath: parts.volumes,
       nodePath: storage.path ?? parts.volumes,
     },
+    runners: parts.runners,
     nodeLostSeconds: config.nodeLostSeconds,
     images: parts.images,
     workdir: (imageId) => imageConfigs.of(imageId),

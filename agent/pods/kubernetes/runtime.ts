@@ -1,4 +1,5 @@
 import { killPoint } from "#protocol/kill-point.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
 import type { ImageHandover, NeededImage } from "../../images/handover/image-handover.ts";
@@ -6,6 +7,7 @@ import type { ImageCommand } from "../argv-of-run.ts";
 import { LABEL } from "../labels.ts";
 import {
   type ListedRun,
+  type ListedRunner,
   type LogFrame,
   NotStartedYet,
   type PodRuntime,
@@ -14,19 +16,31 @@ import {
   type Started,
   StartFailure,
 } from "../pod-runtime.ts";
+import { isRunnerId } from "../runs/run-id.ts";
 import type { KubernetesApi } from "./api.ts";
 import { isForGood, statusOf, unless } from "./errors.ts";
+import { listedPods } from "./listed.ts";
 import { framesOf } from "./logs.ts";
 import { LostNodes } from "./lost-nodes.ts";
 import { KubernetesNames, STOPPED } from "./names.ts";
-import { type ClusterDns, portSteps, type UserQuota, type VolumeStorage } from "./namespace.ts";
+import type { ClusterDns, UserQuota, VolumeStorage } from "./namespace.ts";
 import { nodesOf } from "./nodes.ts";
 import { type KindsOfNodes, type PodContext, podOf } from "./pod.ts";
 import { PodUsages } from "./pod-usage.ts";
 import { CONFIRM_MS, KubernetesPods } from "./pods.ts";
+import { portSteps } from "./ports.ts";
 import { refusedStart } from "./refused-start.ts";
+import { RunnerNetwork, type RunnerSettings } from "./runner-network.ts";
 import { assertStartable } from "./startable.ts";
-import { hasEnded, hasStarted, isSettled, startedAtOf, startFailureOf, stateOf } from "./state.ts";
+import {
+  hasEnded,
+  hasStarted,
+  isSettled,
+  startedAtOf,
+  startFailureOf,
+  stateOf,
+  waitingReason,
+} from "./state.ts";
 import type { Node, Pod } from "./types.ts";
 import { KubernetesUsers } from "./users.ts";
 
@@ -44,6 +58,8 @@ export type KubernetesRuntimeOptions = {
   quota: UserQuota;
   dns: ClusterDns;
   storage: VolumeStorage;
+  /** what runners have together and each for itself; default: that of pods, `LIMITS.runners`, and no network */
+  runners?: RunnerSettings;
   /** default 300 */
   nodeLostSeconds?: number;
   images: ImageHandover;
@@ -71,6 +87,7 @@ export class KubernetesRuntime implements PodRuntime {
   readonly #api: KubernetesApi;
   readonly #options: KubernetesRuntimeOptions;
   readonly #names: KubernetesNames;
+  readonly #network: RunnerNetwork;
   readonly #users: KubernetesUsers;
   readonly #lostNodes: LostNodes;
   readonly #pods: KubernetesPods;
@@ -89,7 +106,14 @@ export class KubernetesRuntime implements PodRuntime {
     const { instance, secret = instance, prefix = "perigee", settleMs = 60_000 } = options;
     this.#names = new KubernetesNames(instance, secret, prefix);
     this.#usages = new PodUsages(this.#api, this.#names.selector);
-    this.#users = new KubernetesUsers(this.#api, this.#names, options);
+    const { limits, runners } = options;
+    const { most = LIMITS.runners, maxCpus = limits.cpus, scratchBytes = limits.scratch } = runners ?? {};
+    this.#network = new RunnerNetwork(this.#api, this.#names, options.runners);
+    this.#users = new KubernetesUsers(this.#api, this.#names, {
+      ...options,
+      runners: { most, limits: { memory: limits.memory, cpus: maxCpus, scratch: scratchBytes } },
+      openNetwork: this.#network.rules,
+    });
     this.#lostNodes = new LostNodes(this.#api, options.nodeLostSeconds ?? NODE_LOST_S);
     this.#pods = new KubernetesPods(this.#api, this.#names, this.#closing.signal, {
       lostNodes: this.#lostNodes,
@@ -108,13 +132,14 @@ export class KubernetesRuntime implements PodRuntime {
     if (there && waitingReason(there) === "ImagePullBackOff") void this.#heal(spec);
     const from = there ?? (await this.#imageOf(spec));
     await this.#identify();
-    this.#pods.remember(spec.run, this.#names.namespace(spec.user));
+    this.#pods.remember(spec.run, this.#names.home(spec));
     this.#unstarted.delete(spec.run);
     try {
-      return await this.#users.use(spec, () => this.#start(spec, from));
+      const started = await this.#users.use(spec, () => this.#start(spec, from));
+      return { ...started, ...(await this.#network.mappedPorts(spec)) };
     } catch (error) {
       if (error instanceof NotStartedYet) this.#unstarted.add(spec.run);
-      if (statusOf(error) === 404) this.#users.forget(spec.user);
+      if (statusOf(error) === 404) this.#users.forget(spec);
       throw error;
     }
   }
@@ -184,7 +209,7 @@ export class KubernetesRuntime implements PodRuntime {
   }
 
   async #openPorts(spec: RunSpec, pod: Pod): Promise<void> {
-    if (hasEnded(pod)) return;
+    if (hasEnded(pod) || !this.#network.opensPorts(spec)) return;
     for (const { path, object } of portSteps(this.#names, spec, pod.metadata)) {
       await this.#api.apply(path, object);
     }
@@ -211,7 +236,9 @@ export class KubernetesRuntime implements PodRuntime {
     const { kinds, nodeLostSeconds = NODE_LOST_S, ...rest } = this.#options;
     const kind = kinds[spec.kind];
     if (!kind) throw new NotStartedYet("Unschedulable", `no node is of the kind ${spec.kind}`);
-    const manifest = podOf(spec, { ...rest, ...image, names: this.#names, kind, nodeLostSeconds });
+    const { open } = this.#options.runners ?? {};
+    const context = { ...rest, ...image, names: this.#names, kind, nodeLostSeconds };
+    const manifest = podOf(spec, { ...context, ...(open && { open }) });
     const path = `/api/v1/namespaces/${manifest.metadata.namespace}/pods`;
     try {
       return await this.#api.call<Pod>(path, { method: "POST", body: manifest });
@@ -274,16 +301,14 @@ export class KubernetesRuntime implements PodRuntime {
   }
 
   async list(): Promise<ListedRun[]> {
-    const listed: ListedRun[] = [];
-    for (const pod of await this.#pods.list()) {
-      const run = this.#names.runOf(pod.metadata);
-      if (run === undefined) continue;
-      const { [LABEL.user]: user = "", [LABEL.pod]: name = "" } = pod.metadata.labels ?? {};
-      const state = stateOf(pod, await this.#pods.isLost(pod));
-      const phase = "running" in state ? "running" : "terminated" in state ? "ended" : "created";
-      listed.push({ run, user, pod: name, phase });
-    }
-    return listed;
+    return (await listedPods(this.#pods, this.#names)).filter(({ run }) => !isRunnerId(run));
+  }
+
+  /** Without sizes: the nodes count them, and keep each runner to its bound by themselves. */
+  async listRunners(): Promise<ListedRunner[]> {
+    return (await listedPods(this.#pods, this.#names, { [LABEL.runner]: "" })).filter(({ run }) =>
+      isRunnerId(run),
+    );
   }
 
   async *logs(
@@ -385,9 +410,4 @@ export class KubernetesRuntime implements PodRuntime {
 function startedOf(pod: Pod, spec: RunSpec): Started {
   const startedAt = startedAtOf(pod);
   return { node: pod.spec.nodeName ?? spec.node, ...(startedAt !== undefined && { startedAt }) };
-}
-
-function waitingReason(pod: Pod): string | undefined {
-  const state = stateOf(pod);
-  return "waiting" in state ? state.waiting.reason : undefined;
 }

@@ -12,6 +12,7 @@ import type { Staging } from "#lambdas/ports/staging.ts";
 import { serveGround } from "#lambdas/serve-ground.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { MemoryTable } from "#test/support/memory-store.ts";
+import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 
 /** Requests to S3 of each method of staging; those that are not here make none. */
 const STAGING: Record<string, readonly string[]> = {
@@ -41,6 +42,7 @@ export async function startCountedGround() {
     staging: countedStaging(directory, calls),
     doorbell: { ring: async () => void calls.push("SendMessage") },
     tokens: [{ kid: "test", secret }],
+    passwordCost: QUICK_PASSWORDS,
     log: pino({ level: "silent" }),
     now: () => at,
     recentAccountMs: LIMITS.recentAccountMs,
