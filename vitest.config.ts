@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { SHARED_WORKER_FILES } from "./scripts/shared-worker.ts";
-import { contractFiles } from "./test/contract/support/shares.ts";
+import { contractFiles, poseidonFiles } from "./test/contract/support/shares.ts";
 import { COMMON } from "./test/support/vitest-common.ts";
 
 /** Named in every project: one at the root would run after the setups of the projects. */
@@ -79,7 +79,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "contract-poseidon",
-          include: ["test/contract/poseidon/*.test.ts"],
+          include: poseidonFiles(ON_KUBERNETES ? "kubernetes" : "server"),
           globalSetup: [ENGINE, "test/contract/poseidon/support/deployment.ts"],
           sequence: { groupOrder: 5 },
         },
