@@ -10,7 +10,7 @@ import { JobHistoryWorld } from "./support/histories/job-history-world.ts";
  * A short share always, and a long run on demand. A failure names the seed and path that replay it:
  * `PERIGEE_REPLAY=<seed>:<path> npm test -- test/dialects/kabuto/job-histories.test.ts`.
  */
-const RUNS = share(5_000, 25);
+const RUNS = share(5_000, 8);
 
 let beginning: Beginning;
 beforeAll(async () => {

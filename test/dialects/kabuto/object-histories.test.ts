@@ -6,7 +6,7 @@ import { type Answer, type ObjectAct, ObjectsModel } from "./support/histories/o
 import { ObjectsWorld } from "./support/histories/objects-world.ts";
 
 /** `PERIGEE_REPLAY=<seed>:<path> npm test -- test/dialects/kabuto/object-histories.test.ts` replays a failure. */
-const RUNS = share(5_000, 40);
+const RUNS = share(5_000, 25);
 
 let beginning: Beginning;
 beforeAll(async () => {
