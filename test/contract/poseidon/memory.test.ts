@@ -3,7 +3,7 @@ import { environment, GONE, me, runner } from "./support/session.ts";
 
 let id: number;
 beforeAll(async () => {
-  id = await environment({ prewarmingPoolSize: 2, memoryLimit: 64 });
+  id = await environment({ prewarmingPoolSize: 3, memoryLimit: 64 });
 }, 300_000);
 
 test("a program that takes too much is killed, and its runner stays", async () => {
@@ -13,6 +13,15 @@ test("a program that takes too much is killed, and its runner stays", async () =
   expect(execution.text("stderr")).toContain("Killed");
   expect(execution.end).toEqual({ type: "exit", data: 137 });
   expect((await me.run(path, "true")).end).toEqual({ type: "exit", data: 0 });
+});
+
+test("of a single program that is killed the shell says so, too, though it has become the program", async () => {
+  const path = await runner(id);
+  const execution = await me.run(path, "tail /dev/zero");
+  expect(execution.text("stderr")).toMatch(/Killed.*\r\n$/);
+  expect(execution.messages.slice(-1)).toEqual([{ type: "exit", data: 137 }]);
+  const other = await me.run(path, "exit 137");
+  expect([other.text("stderr"), other.end]).toEqual(["", { type: "exit", data: 137 }]);
 });
 
 test("a runner that dies of memory as a whole says so, and not at the time limit", async () => {
