@@ -91,9 +91,7 @@ test("with it, it executes in its own namespaces and the payload's container, an
   });
   const run = testRunner(runnerImage.id, "ada", { networkAccess: true, exposedPorts: [8080] });
   const { ports } = await runtime.start(run);
-  expect(ports).toEqual([
-    { exposedPort: 8080, hostAddress: expect.stringMatching(/^198\.51\.100\.7:\d+$/) },
-  ]);
+  expect(ports).toEqual([{ exposedPort: 8080, hostAddress: expect.stringMatching(/^198\.51\.100\.7:\d+$/) }]);
   expect(await runtime.inspect(run.run)).toHaveProperty("running");
   const { namespace = "" } = (await rig.pod(run.run)).metadata;
   expect(await refusal(namespace, "exec")).toContain("container payload");

@@ -129,7 +129,8 @@ async function runTests(url: string, given: NodeJS.ProcessEnv): Promise<boolean>
   // The contracts' share is the shorter; who puts rights into the cluster disturbs only who does so too
   const others = async () => {
     let ok = true;
-    for (const project of ["contract", "contract-poseidon", "kubernetes-access"]) ok = (await run(project)) && ok;
+    for (const project of ["contract", "contract-poseidon", "kubernetes-access"])
+      ok = (await run(project)) && ok;
     return ok;
   };
   const beside = await Promise.all([others(), run("kubernetes")]);

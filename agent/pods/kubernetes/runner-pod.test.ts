@@ -117,7 +117,12 @@ describe("what is the cluster's", () => {
     {
       metadata: { name: "a" },
       spec: { podCIDRs: ["203.0.113.0/24", "fd00::/64"] },
-      status: { addresses: [{ type: "Hostname", address: "a" }, { type: "ExternalIP", address: "198.51.100.4" }] },
+      status: {
+        addresses: [
+          { type: "Hostname", address: "a" },
+          { type: "ExternalIP", address: "198.51.100.4" },
+        ],
+      },
     },
   ];
   const api = (call: () => Promise<unknown>) =>

@@ -54,5 +54,7 @@ export function contractFiles(deployment: keyof typeof SHARES): string[] {
 /** The same of Poseidon's API. */
 export function poseidonFiles(deployment: "server" | "kubernetes"): string[] {
   const names = LONG || deployment === "server" ? undefined : POSEIDON_KUBERNETES;
-  return names?.map((name) => `test/contract/poseidon/${name}.test.ts`) ?? ["test/contract/poseidon/*.test.ts"];
+  return (
+    names?.map((name) => `test/contract/poseidon/${name}.test.ts`) ?? ["test/contract/poseidon/*.test.ts"]
+  );
 }
