@@ -203,7 +203,9 @@ export class RunnerKeeper {
     const { book, starter, changed } = this.#deps;
     const environment = book.environment(key)!;
     try {
-      await starter.start(environment, this.#closing.signal);
+      await starter.start(environment, this.#closing.signal, (why) => {
+        if (this.#waits.waits(key, why)) changed();
+      });
       this.#waits.forget(key);
     } catch (error) {
       if (this.#closing.signal.aborted || book.environment(key) !== environment) return;

@@ -40,7 +40,12 @@ export async function measureIdleRunners(): Promise<Row[]> {
     const [up, down] = [per(link!.carried.up, before.up), per(link!.carried.down, before.down)];
     const memory = Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
     const what = `${RUNNERS} idle runners, a minute`;
-    const told = (name: string, ours: string): Row => ({ what: `${what}: ${name}`, ours, peer: "", ratio: 0 });
+    const told = (name: string, ours: string): Row => ({
+      what: `${what}: ${name}`,
+      ours,
+      peer: "",
+      ratio: 0,
+    });
     return [
       {
         what: `${what}: bytes to the ground`,

@@ -2,7 +2,7 @@ import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
-import type { ImageHandover, NeededImage } from "../../images/handover/image-handover.ts";
+import type { NeededImage } from "../../images/handover/image-handover.ts";
 import type { ImageCommand } from "../argv-of-run.ts";
 import { LABEL } from "../labels.ts";
 import {
@@ -23,14 +23,14 @@ import { listedPods } from "./listed.ts";
 import { framesOf } from "./logs.ts";
 import { LostNodes } from "./lost-nodes.ts";
 import { KubernetesNames, STOPPED } from "./names.ts";
-import type { ClusterDns, UserQuota, VolumeStorage } from "./namespace.ts";
 import { nodesOf } from "./nodes.ts";
-import { type KindsOfNodes, type PodContext, podOf } from "./pod.ts";
+import { type PodContext, podOf } from "./pod.ts";
 import { PodUsages } from "./pod-usage.ts";
 import { CONFIRM_MS, KubernetesPods } from "./pods.ts";
 import { portSteps } from "./ports.ts";
 import { refusedStart } from "./refused-start.ts";
-import { RunnerNetwork, type RunnerSettings } from "./runner-network.ts";
+import { RunnerNetwork } from "./runner-network.ts";
+import type { KubernetesRuntimeOptions } from "./runtime-options.ts";
 import { assertStartable } from "./startable.ts";
 import {
   hasEnded,
@@ -43,35 +43,6 @@ import {
 } from "./state.ts";
 import type { Node, Pod } from "./types.ts";
 import { KubernetesUsers } from "./users.ts";
-
-export type KubernetesRuntimeOptions = {
-  api: KubernetesApi;
-  /** unique per agent: label of everything it makes */
-  instance: string;
-  /** known to nobody but the agent: names are made from it that cannot be guessed; default `instance` */
-  secret?: string;
-  /** begins the names of namespaces; default `perigee` */
-  prefix?: string;
-  kinds: KindsOfNodes;
-  limits: PodContext["limits"];
-  requests: PodContext["requests"];
-  quota: UserQuota;
-  dns: ClusterDns;
-  storage: VolumeStorage;
-  /** what runners have together and each for itself; default: that of pods, `LIMITS.runners`, and no network */
-  runners?: RunnerSettings;
-  /** default 300 */
-  nodeLostSeconds?: number;
-  images: ImageHandover;
-  /** the image's WORKDIR @throws ImageMissing */
-  workdir(imageId: string): Promise<string>;
-  /** what the image runs by itself; default: nothing is known of it @throws ImageMissing */
-  commandOf?(imageId: string): Promise<ImageCommand>;
-  /** ms that a start may take before it says {@link NotStartedYet}; default 5 000 */
-  startMs?: number;
-  /** ms that the cluster may take to end a pod before the call fails, to be repeated; default 60 000 */
-  settleMs?: number;
-};
 
 type ImageOfPod = Pick<PodContext, "image" | "workdir" | keyof ImageCommand>;
 
