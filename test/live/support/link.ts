@@ -3,12 +3,12 @@ import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
 
 /**
- * A TCP link to `target` that can be cut, led elsewhere, made silent, slow (ms each way) and thin (bytes a second each way, over all
- * connections).
+ * A TCP link to `target` that can be cut, led elsewhere, made silent, slow (ms each way) and thin (bytes a second each
+ * way, over all connections).
  */
 export async function openLink(target: string) {
   const pairs = new Set<[Socket, Socket]>();
-  /** `target`: of the connections from now on; `carried`: bytes that came out at the other end, to it and from it */
+  /** `target`: of new connections; `carried`: bytes that came out at the other end, to `target` and from it */
   const link = {
     target,
     silent: false,
