@@ -99,11 +99,21 @@ async function together(
 
 const isEqual = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
+/** So that most of what follows finds something. */
+const BEGIN: readonly Step[] = [
+  [{ kind: "make pipeline", name: "p" }],
+  [{ kind: "make pipeline", name: "q" }],
+  [{ kind: "make job", pipeline: 1, command: "echo 1", files: { a: "1" } }],
+  [{ kind: "make job", pipeline: 1, command: "", files: {} }],
+  [{ kind: "make job", pipeline: 1, command: "echo 2", files: { "d/x": "22" } }],
+  [{ kind: "make job", pipeline: 2, command: "", files: { b: "333" } }],
+];
+
 async function play(steps: readonly Step[]): Promise<void> {
   const world = new ObjectsWorld(beginning);
   await world.start();
   let model = new ObjectsModel({ pipeline: 1, job: 1 });
-  for (const one of steps) {
+  for (const one of [...BEGIN, ...steps]) {
     if (one === "claim") await claim(world, model);
     else if (one === "begin" || one === "finish") {
       await world[one]();
