@@ -100,8 +100,9 @@ export class DirectoryStaging implements Staging {
     }
   }
 
-  async copy(from: string, to: string): Promise<number> {
-    const [source, target] = [this.#objectPath(keyParts(from)), this.#objectPath(keyParts(to))];
+  /** As {@link Staging.copy}, `of` another directory too (default this one). */
+  async copy(from: string, to: string, of: DirectoryStaging = this): Promise<number> {
+    const [source, target] = [of.#objectPath(keyParts(from)), this.#objectPath(keyParts(to))];
     const temp = this.#tempPath();
     try {
       await linkOrCopy(source, temp, (bytes) => this.#space.take(bytes));

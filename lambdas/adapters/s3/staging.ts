@@ -25,6 +25,8 @@ import { S3Upload } from "./upload.ts";
 
 /** What S3 lists, and deletes, in one request. */
 const PAGE = 1000;
+/** How often content that is replaced again and again is asked for anew before a copy fails. */
+const COPIES = 20;
 
 export type S3StagingOptions = {
   /** made by s3Client(): a client with the SDK's own settings signs URLs that S3 refuses */
@@ -68,17 +70,24 @@ export class S3Staging implements Staging {
     return { size: sink.size, xxh64: sink.digest() };
   }
 
-  async copy(from: string, to: string): Promise<number> {
+  /** As {@link Staging.copy}, `of` another bucket too (default this one). Content that changes meanwhile is copied as it is then. */
+  async copy(from: string, to: string, of: S3Staging = this): Promise<number> {
     keyParts(to);
-    const object = await this.head(from);
-    if (!object) throw noSuchObject();
-    // S3 refuses a copy onto itself
-    if (from === to) return object.size;
-    const of = { bucket: this.#bucket, from, to, size: object.size };
-    await copyObject(this.#client, of, this.#copyBytes).catch((error: Error) => {
-      throw error.name === "NoSuchKey" ? noSuchObject() : error;
-    });
-    return object.size;
+    for (let attempt = 0; ; attempt++) {
+      const { etag, size } = (await of.#stat(from)) ?? {};
+      if (size === undefined) throw noSuchObject();
+      // S3 refuses a copy onto itself
+      if (from === to && of.#bucket === this.#bucket) return size;
+      const source = { bucket: this.#bucket, source: of.#bucket, from, to, size, ...(etag && { etag }) };
+      try {
+        await copyObject(this.#client, source, this.#copyBytes);
+        return size;
+      } catch (error) {
+        const { name } = error as Error;
+        if (name === "NoSuchKey") throw noSuchObject();
+        if (name !== "PreconditionFailed" || attempt === COPIES) throw error;
+      }
+    }
   }
 
   async get(key: string, range?: { start: number; end: number }): Promise<{ body: Readable; size: number }> {
@@ -95,10 +104,15 @@ export class S3Staging implements Staging {
   }
 
   async head(key: string): Promise<ListedObject | undefined> {
+    const found = await this.#stat(key);
+    return found && { key, size: found.size, modified: found.modified };
+  }
+
+  async #stat(key: string): Promise<(ListedObject & { etag: string | undefined }) | undefined> {
     keyParts(key);
     try {
       const head = await this.#client.send(new HeadObjectCommand(this.#at(key)));
-      return { key, size: head.ContentLength!, modified: head.LastModified!.getTime() };
+      return { key, size: head.ContentLength!, modified: head.LastModified!.getTime(), etag: head.ETag };
     } catch (error) {
       if ((error as Error).name === "NotFound") return undefined;
       throw error;
