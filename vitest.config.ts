@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { SHARED_WORKER_FILES } from "./scripts/shared-worker.ts";
 import { contractFiles } from "./test/contract/support/shares.ts";
 import { COMMON } from "./test/support/vitest-common.ts";
 
@@ -26,7 +27,23 @@ export default defineConfig({
             "infra/**/*.test.ts",
             "test/**/*.test.ts",
           ],
-          exclude: ["test/contract/**", "test/cloud/**", "test/deployed/**", "test/kubernetes/*.test.ts"],
+          exclude: [
+            "test/contract/**",
+            "test/cloud/**",
+            "test/deployed/**",
+            "test/kubernetes/*.test.ts",
+            ...SHARED_WORKER_FILES,
+          ],
+        },
+      },
+      {
+        // Those of the parts that need no worker of their own, with their modules loaded once
+        extends: true,
+        test: {
+          name: "parts-shared",
+          globalSetup: [ENGINE],
+          include: SHARED_WORKER_FILES,
+          isolate: false,
         },
       },
       {

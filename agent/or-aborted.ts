@@ -1,5 +1,7 @@
 /** What `promise` gives, unless `signal` aborts first. @throws the signal's reason; what the promise throws */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  // it may fail when nobody waits for it any more
+  promise.catch(() => {});
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);

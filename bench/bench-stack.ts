@@ -25,11 +25,26 @@ export type BenchStack = {
   stop(): Promise<void>;
 };
 
-/** Starts both as `npm start` does, in a directory below TMPDIR that goes with stop(). @param env of the agent */
-export async function startBenchStack(env: Record<string, string> = {}): Promise<BenchStack> {
+export type BenchOptions = {
+  /** makes what must be onboard before the agent first starts */
+  before?(docker: Docker): Promise<unknown>;
+  /** the address at which the agent reaches the ground */
+  through?(url: string): Promise<string>;
+  /** the address of the engine for the agent, as in DOCKER_HOST, of its own one */
+  engine?(host: string): Promise<string>;
+  /** writes a configuration of the agent. @returns its path */
+  config?(scratch: string): string;
+};
+
+/** Starts both as `npm start` does, in a directory below TMPDIR that goes with stop(). @param env of both */
+export async function startBenchStack(
+  env: Record<string, string> = {},
+  options: BenchOptions = {},
+): Promise<BenchStack> {
   const engine = await ensureDocker({ say: () => {} });
   const docker = clientFor(engine.host);
   await ensureBaseImage(docker, () => {});
+  await options.before?.(docker);
   const scratch = mkdtempSync(join(tmpdir(), "perigee-bench-"));
   const data = join(scratch, "data");
   const password = randomBytes(15).toString("base64url");
@@ -43,8 +58,13 @@ export async function startBenchStack(env: Record<string, string> = {}): Promise
     port: 0,
     user: "bench",
     password,
-    dockerHost: engine.host,
-    env: { PERIGEE_LOG_LEVEL: "warn", ...env },
+    dockerHost: (await options.engine?.(engine.host)) ?? engine.host,
+    ...(options.through && { through: options.through }),
+    env: {
+      PERIGEE_LOG_LEVEL: "warn",
+      ...(options.config && { PERIGEE_AGENT_CONFIG: options.config(scratch) }),
+      ...env,
+    },
     onLine: (child, line) => line.includes('"ready"') || console.error(`${child} | ${line}`),
   }).catch(async (error: unknown) => {
     await clean();

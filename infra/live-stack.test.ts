@@ -26,10 +26,19 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function synthesize(context: Record<string, unknown> = LIVE) {
+function make(context: Record<string, unknown>) {
   const app = new App({ context: { ...FLAGS, ...context }, outdir: join(folder, "out") });
   const { ground, live } = addStacks(app, code);
   return { app, ground: Template.fromStack(ground), live: live && Template.fromStack(live) };
+}
+
+const made = new Map<string, ReturnType<typeof make>>();
+/** Once for each context: the tests only read it, and a synthesis takes a second. */
+function synthesize(context: Record<string, unknown> = LIVE) {
+  const key = JSON.stringify(context);
+  const known = made.get(key) ?? make(context);
+  made.set(key, known);
+  return known;
 }
 
 function only(template: Template | undefined, type: string) {
@@ -62,7 +71,7 @@ describe("off by default", () => {
 describe("the container", () => {
   test("AwsSolutions has no finding", () => {
     for (const context of [LIVE, { ...LIVE, architecture: "x86_64", retain: "false" }]) {
-      const report = new AwsSolutionsChecks().validateScope(synthesize(context).app);
+      const report = new AwsSolutionsChecks().validateScope(make(context).app);
       expect(report.violations).toEqual([]);
       expect(report.success).toBe(true);
     }

@@ -24,10 +24,19 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function synthesize(context: Record<string, unknown> = { edges: "em1,em2" }) {
+function make(context: Record<string, unknown>) {
   const app = new App({ context: { ...FLAGS, ...context }, outdir: join(folder, "out") });
   const { ground, edges } = addStacks(app, bundles);
   return { app, ground: Template.fromStack(ground), edges: edges.map((stack) => Template.fromStack(stack)) };
+}
+
+const made = new Map<string, ReturnType<typeof make>>();
+/** Once for each context: the tests only read it, and a synthesis takes a second. */
+function synthesize(context: Record<string, unknown> = { edges: "em1,em2" }) {
+  const key = JSON.stringify(context);
+  const known = made.get(key) ?? make(context);
+  made.set(key, known);
+  return known;
 }
 
 type Statement = { Action: string | string[]; Resource: unknown; Effect: string };
@@ -49,7 +58,7 @@ describe("AwsSolutions", () => {
     ["as it is deployed", { edges: "em1,em2", alarmEmail: "ops@example.com" }],
     ["as emulators take it", { edges: "em1", runtime: "nodejs22.x", streaming: "false", retain: "false" }],
   ])("has no finding %s", (_, context) => {
-    const { app } = synthesize(context);
+    const { app } = make(context);
     const report = new AwsSolutionsChecks().validateScope(app);
     expect(report.violations).toEqual([]);
     expect(report.success).toBe(true);

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
 import { agentRoutes } from "./agent-api/routes.ts";
 import { type Account, Accounts } from "./auth/accounts.ts";
+import type { PasswordCost } from "./auth/password.ts";
 import { RecentAccounts } from "./auth/recent-accounts.ts";
 import { Removals } from "./auth/removals.ts";
 import { requireAgent } from "./auth/require-agent.ts";
@@ -68,6 +69,8 @@ export type GroundOptions = {
   log: Logger;
   /** ms since 1970 (default Date.now) */
   now?: () => number;
+  /** of the hashes of new passwords, for tests (default a quarter of a second each) */
+  passwordCost?: PasswordCost;
   /** bytes per user over volumes, images and staging (default LIMITS.quotaBytes) */
   quota?: number;
   limits?: LedgerOptions["limits"];
@@ -115,6 +118,7 @@ export type CommonGroundOptions = Pick<
   | "transferPartBytes"
   | "timeLeftMs"
   | "now"
+  | "passwordCost"
   | "live"
 >;
 
@@ -167,7 +171,8 @@ export function createGround(options: GroundOptions): Ground {
       );
     },
   });
-  const accounts = new Accounts(store, { now });
+  const { passwordCost } = options;
+  const accounts = new Accounts(store, { now, ...(passwordCost && { passwordCost }) });
   const recent = new RecentAccounts(accounts, { ms: options.recentAccountMs ?? 0, now });
   const tokens = new Tokens(options.tokens, { now });
   const runs = new Runs(store, now);
@@ -213,12 +218,14 @@ export function createGround(options: GroundOptions): Ground {
       store,
       ledger,
       accounts: recent,
+      users: { find: (name) => recent.getUser(name) },
       resolveEdge,
       doorbell,
       now,
       log,
       told: {
         opened: () => void metrics.sessionOpened(),
+        started: (kind, ms) => void metrics.sessionStarted(kind, ms),
         ended: (session) => void metrics.sessionEnded(session),
       },
     },
@@ -312,6 +319,7 @@ export function createGround(options: GroundOptions): Ground {
       transferBudget,
       pools,
       ...(live.wanted && { wanted: live.wanted }),
+      ...(live.url !== undefined && { liveUrl: live.url }),
       log,
       onEnd: (c) => metrics.ended(c),
       keptContent: keptContent(dialects),
@@ -341,7 +349,15 @@ export function createGround(options: GroundOptions): Ground {
   registerEdgeRoutes(app, { ledger, inventory, pools, resolveEdge, now });
   registerRunnerRoutes(app, { pools });
   registerLiveRoutes(app, { live, ledger, runs, runners: pools, hosts, resolveEdge, now, log });
-  const rounds = janitorRounds({ janitor, mounted, removals: new Removals(store), pools, accounts, log });
+  const rounds = janitorRounds({
+    janitor,
+    mounted,
+    removals: new Removals(store),
+    pools,
+    notes: live.notes,
+    accounts,
+    log,
+  });
   return {
     app,
     ledger,

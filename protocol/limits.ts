@@ -159,6 +159,8 @@ export const LIMITS = {
   environments: 100,
   /** runners of one edge, idle and used (the operator may set another, not more) */
   runners: 200,
+  /** part of them in percent that one user may have while others have environments there (default; the operator may set another) */
+  runnersOfUserPercent: 75,
   /** runners in one message about pools: all of an edge, those that just ended among them */
   runnerReports: 1000,
   /** ports that the runners of an environment expose */

@@ -169,7 +169,7 @@ export class LiveChannel {
     const window = this.#deps.window();
     const more = window - this.#granted - this.#held;
     // small grants would cost a frame each
-    if (this.#over || this.#ended || more < Math.min(window / 4, LIVE_LIMITS.frameBytes)) return;
+    if (this.#over || this.#ended || more < Math.min(window / 4, LIVE_LIMITS.grantBytes)) return;
     this.#granted += more;
     this.#deps.send(creditFrame(more));
   }

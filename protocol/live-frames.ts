@@ -92,7 +92,8 @@ export class FrameReader {
 }
 
 function frame(kind: number, payload: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(1 + payload.length);
+  // every byte of it is set below
+  const bytes = Buffer.allocUnsafe(1 + payload.length);
   bytes[0] = kind;
   bytes.set(payload, 1);
   return bytes;

@@ -10,6 +10,8 @@ export const LIVE_LIMITS = {
   agentControlBytes: 64 * KiB,
   /** what may be under way in one direction */
   creditBytes: 256 * KiB,
+  /** credit is granted in pieces of this size, or of a quarter of the window where that is less */
+  grantBytes: 32 * KiB,
   /** of a file session, while an execution of the same edge is busy */
   sharedCreditBytes: 32 * KiB,
   /** an execution is busy for this long after it moved a byte */
@@ -45,4 +47,6 @@ export const LIVE_LIMITS = {
   ticketsPerTarget: 16,
   /** how long begin and end of a session are noted */
   noteMs: 7 * 24 * 3600_000,
+  /** sessions of one user that are noted: the oldest go first (up to 50 more for a while) */
+  notesPerUser: 1_000,
 } as const;

@@ -10,6 +10,8 @@ const END = "<!-- end of bounds -->";
 const MEANING: Record<keyof typeof LIMITS, string> = {
   environments: "environments of one edge, over all users; over it PUT is refused",
   runners: "runners of one edge, idle and used; pools stay smaller then (`runners.max`, at most this)",
+  runnersOfUserPercent:
+    "percent of them that one user may have while others have environments there (`runners.maxOfUser`)",
   runnerReports: "runners in one message about pools",
   exposedPorts: "exposed ports of an environment",
   runnerScratchBytes:

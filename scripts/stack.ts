@@ -28,6 +28,8 @@ export type StackOptions = {
   dockerHost?: string;
   /** further environment for both processes */
   env?: NodeJS.ProcessEnv;
+  /** the address at which the agent reaches the ground, where it is another than the ground's own */
+  through?(url: string): Promise<string>;
   /** files of both programs (default: the sources) */
   programs?: { ground: string; agent: string };
   /** the data is ready, nothing runs yet: a password that was made up is known from here on */
@@ -84,7 +86,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
     const agentEnv = {
       ...env,
-      PERIGEE_GROUND: address,
+      PERIGEE_GROUND: (await options.through?.(address)) ?? address,
       PERIGEE_AGENT_TOKEN_FILE: prepared.tokenFile,
       PERIGEE_AGENT_DATA: prepared.agentData,
     };

@@ -8,8 +8,8 @@ import { createInterface } from "node:readline";
  * command at a time, and leave a core to the others.
  */
 const VITEST = join(resolve(import.meta.dirname, ".."), "node_modules/vitest/vitest.mjs");
-/** Both suites of contracts ask one deployment. */
-const PROJECTS = ["parts", "contract*"];
+/** All suites of contracts ask one deployment. */
+const PROJECTS = ["parts*", "contract*"];
 
 const given = process.argv.slice(2);
 if (given.length > 0) {

@@ -8,7 +8,7 @@ import type { LiveSocket } from "./live-socket.ts";
 import type { LiveTargets, OpenTarget } from "./live-target.ts";
 import { serveExec } from "./serve-exec.ts";
 import { serveFiles } from "./serve-files.ts";
-import { endOf } from "./session-ends.ts";
+import { endOf, endOfTarget } from "./session-ends.ts";
 import { AgentLeg } from "./session-leg.ts";
 
 export type LiveSessionDeps = {
@@ -76,6 +76,10 @@ async function serveSession(
   }
   const target: OpenTarget = await targets.open(user, of, request.kind);
   try {
+    if (target.ended.aborted) {
+      leg.end(endOfTarget(target.ended));
+      return;
+    }
     // beside the round trip for its start
     if (request.kind === "exec" && request.exec.terminal?.stderr === "apart") {
       void sessions.prepare(target.run, request.exec.as);

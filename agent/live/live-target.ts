@@ -20,7 +20,7 @@ export type OpenTarget = {
 export interface LiveTargets {
   /**
    * Notes that a session begins there (for a runner, its inactivity starts again).
-   * @throws SessionFailure GONE: unknown, of another user, or ended
+   * @throws SessionFailure GONE: unknown, of another user, or ended without anybody knowing why any more
    */
   open(user: string, target: LiveTarget, kind: LiveRequest["kind"]): OpenTarget | Promise<OpenTarget>;
 }

@@ -1,9 +1,9 @@
 import type Docker from "dockerode";
 import type { AgentConfig } from "../config.ts";
 import type { ImageHandover } from "../images/handover/image-handover.ts";
-import type { OpenNetwork } from "./docker/container.ts";
 import { DockerRuntime } from "./docker/runtime.ts";
 import { openKubernetes } from "./kubernetes/open-kubernetes.ts";
+import type { OpenNetwork } from "./open-network.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
 
 export type RuntimeParts = {
@@ -25,7 +25,16 @@ export async function openRuntime(config: AgentConfig, parts: RuntimeParts): Pro
   const { docker, instance, images, warn } = parts;
   if (config.kubernetes) {
     if (!images) throw new Error("kubernetes is configured, so imageRegistry must be too");
-    return openKubernetes(config.kubernetes, { ...parts, images, pod: config.pod });
+    const { max, maxCpus, scratchBytes, network } = config.runners;
+    return openKubernetes(config.kubernetes, {
+      ...parts,
+      images,
+      pod: config.pod,
+      runners: {
+        ...{ most: max, maxCpus, scratchBytes },
+        ...(network === "open" && { open: openNetworkOf(config.runners) }),
+      },
+    });
   }
   return new DockerRuntime({
     docker,

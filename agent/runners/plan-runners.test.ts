@@ -29,6 +29,7 @@ const input = fc.record({
   wanted: wanted as fc.Arbitrary<WantedPool[]>,
   runners,
   most: fc.integer({ min: 0, max: 40 }),
+  mostOfUser: fc.integer({ min: 0, max: 40 }),
   starts: fc.constant(3),
   blocked: fc.subarray(KEYS).map((keys) => new Set(keys)),
 });
@@ -56,6 +57,7 @@ describe("the plan of pools", () => {
       wanted,
       runners: starting.map((key, n) => ({ id: `r${n}`, generation: 1, state: "starting", pool: key })),
       most: 100,
+      mostOfUser: 100,
       starts: 3,
       blocked: new Set(),
     });
@@ -102,16 +104,46 @@ describe("the plan of pools", () => {
         );
         const asked = of.wanted.reduce((sum, { size }) => sum + size, 0);
         const filled = idle.reduce((sum, one) => sum + one, 0);
-        expect(filled).toBe(Math.min(asked, Math.max(0, of.most - used)));
-        // shared in turns: nobody has two more than another that still lacks one
+        const userOf = (pool: string) => pool.split("#")[0]!;
+        const users = [...new Set(of.wanted.map(({ key }) => userOf(key)))];
+        const mostOf = users.length > 1 ? of.mostOfUser : of.most;
+        const leftOf = (user: string) => {
+          const own = of.runners.filter(({ pool }) => userOf(pool) === user);
+          const others = own.filter(({ state }) => state !== "idle").length;
+          return { idle: own.length - others, most: Math.max(0, mostOf - others) };
+        };
+        for (const user of users) expect(leftOf(user).idle).toBeLessThanOrEqual(leftOf(user).most);
+        // no place is left that a pool could have
+        const wantedOf = (user: string) =>
+          of.wanted.reduce((sum, { key, size }) => sum + (userOf(key) === user ? size : 0), 0);
+        const could = users.reduce((sum, user) => sum + Math.min(wantedOf(user), leftOf(user).most), 0);
+        expect(filled).toBe(Math.min(asked, could, Math.max(0, of.most - used)));
+        // shared in turns: nobody has two more than another that still lacks one, and whose user may have one
         of.wanted.forEach(({ key, size }, n) => {
-          if (idle[n]! < size) {
-            expect(Math.max(...idle)).toBeLessThanOrEqual(idle[n]! + 1);
-            expect(plan.short).toContain(key);
-          }
+          if (idle[n]! >= size) return;
+          expect(plan.short).toContain(key);
+          const { idle: has, most } = leftOf(userOf(key));
+          const among = of.wanted.flatMap((other, at) =>
+            has < most || userOf(other.key) === userOf(key) ? [idle[at]!] : [],
+          );
+          expect(Math.max(...among)).toBeLessThanOrEqual(idle[n]! + 1);
         });
       }),
     );
+  });
+
+  test("a user's runners do not take all room where others have pools, and do where nobody else has one", () => {
+    const pools = [
+      { key: "alice#0", generation: 1, size: 20 },
+      { key: "bob#0", generation: 2, size: 0 },
+    ];
+    const used = Array.from(
+      { length: 8 },
+      (_, n): PlannedRunner => ({ id: `r${n}`, pool: "alice#0", generation: 1, state: "used" }),
+    );
+    const of = { runners: used, most: 12, mostOfUser: 9, starts: 3, blocked: new Set<string>() };
+    expect(planRunners({ ...of, wanted: pools })).toMatchObject({ start: ["alice#0"], short: ["alice#0"] });
+    expect(planRunners({ ...of, wanted: pools.slice(0, 1) }).start).toHaveLength(3);
   });
 
   test("a pool that is full gives room to one that is new", () => {
@@ -123,7 +155,14 @@ describe("the plan of pools", () => {
       { length: 10 },
       (_, n): PlannedRunner => ({ id: `r${n}`, pool: "alice#0", generation: 1, state: "idle" }),
     );
-    const plan = planRunners({ wanted: pools, runners: full, most: 10, starts: 3, blocked: new Set() });
+    const plan = planRunners({
+      wanted: pools,
+      runners: full,
+      most: 10,
+      mostOfUser: 10,
+      starts: 3,
+      blocked: new Set(),
+    });
     expect(plan.withdraw).toHaveLength(5);
     expect(plan.start).toEqual([]);
   });

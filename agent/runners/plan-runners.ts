@@ -11,6 +11,8 @@ export type PlanInput = {
   runners: readonly PlannedRunner[];
   /** most runners of the edge, whatever their state */
   most: number;
+  /** most of one user, where several users have pools */
+  mostOfUser: number;
   /** most of them that are being started at once */
   starts: number;
   /** pools that are not filled further at present: their image cannot serve */
@@ -24,21 +26,22 @@ export type RunnerPlan = {
   end: { id: string; why: "replaced" | "deleted" | "surplus" }[];
   /** ids of idle runners that are too many: the ground has to give them back first */
   withdraw: string[];
-  /** keys of pools that are smaller than wanted because the edge has no room */
+  /** keys of pools that are smaller than wanted because the edge, or their user, has no room */
   short: string[];
 };
 
 /**
  * What is to be done so that every pool has as many idle runners as wanted, as far as there is room. Pure.
  * It never exceeds `most`, and runners that were handed out stay. Pools share room in turns: each gets one more before
- * any gets two more. Where several users have pools, none has all starts: those of images that never come up would keep
- * the others waiting.
+ * any gets two more. Where several users have pools, none has all starts, for those of images that never come up would
+ * keep the others waiting; and no user's runners take all room, for used ones stay.
  */
-export function planRunners({ wanted, runners, most, starts, blocked }: PlanInput): RunnerPlan {
+export function planRunners({ wanted, runners, most, mostOfUser, starts, blocked }: PlanInput): RunnerPlan {
   const pools = new Map(wanted.map((pool) => [pool.key, pool]));
   const plan: RunnerPlan = { start: [], end: [], withdraw: [], short: [] };
   const filling = new Map<string, PlannedRunner[]>(wanted.map(({ key }) => [key, []]));
-  let held = 0;
+  const several = new Set(wanted.map(({ key }) => userOf(key))).size > 1;
+  const places = new Places(most, several ? mostOfUser : most);
   let starting = 0;
   for (const runner of runners) {
     const pool = pools.get(runner.pool);
@@ -48,7 +51,7 @@ export function planRunners({ wanted, runners, most, starts, blocked }: PlanInpu
       filling.get(runner.pool)!.push(runner);
       continue;
     }
-    held++;
+    places.take(runner.pool);
     if (!current && runner.state !== "ending") {
       plan.end.push({ id: runner.id, why: pool ? "replaced" : "deleted" });
     }
@@ -58,7 +61,7 @@ export function planRunners({ wanted, runners, most, starts, blocked }: PlanInpu
   const sizes = new Map(
     wanted.map(({ key, size }) => [key, blocked.has(key) ? Math.min(size, count(key)) : size]),
   );
-  const targets = shareRoom(sizes, Math.max(0, most - held), count);
+  const targets = shareRoom(sizes, places, count);
   for (const { key, size } of wanted) {
     const target = targets.get(key)!;
     if (target < Math.min(size, sizes.get(key)!)) plan.short.push(key);
@@ -72,7 +75,6 @@ export function planRunners({ wanted, runners, most, starts, blocked }: PlanInpu
 
   let room = Math.min(most - runners.length, starts - starting);
   const have = new Map(wanted.map(({ key }) => [key, count(key)]));
-  const several = new Set(wanted.map(({ key }) => userOf(key))).size > 1;
   const mostOfOne = several ? Math.max(1, starts - 1) : starts;
   const startsOf = new Map<string, number>();
   const begun = (key: string) => startsOf.get(userOf(key)) ?? 0;
@@ -95,27 +97,63 @@ const userOf = (key: string): string => key.slice(0, key.lastIndexOf("#"));
 
 const order = ({ state }: PlannedRunner): number => (state === "starting" ? 0 : 1);
 
+/** What is left of the edge's room, and of each user's part in it. */
+class Places {
+  #left: number;
+  readonly #mostOfUser: number;
+  readonly #taken = new Map<string, number>();
+
+  constructor(most: number, mostOfUser: number) {
+    this.#left = most;
+    this.#mostOfUser = mostOfUser;
+  }
+
+  get left(): number {
+    return Math.max(0, this.#left);
+  }
+
+  /** For how many more runners of a pool there are places. */
+  for(key: string): number {
+    const own = this.#mostOfUser - (this.#taken.get(userOf(key)) ?? 0);
+    return Math.max(0, Math.min(this.#left, own));
+  }
+
+  take(key: string, count = 1): void {
+    this.#left -= count;
+    this.#taken.set(userOf(key), (this.#taken.get(userOf(key)) ?? 0) + count);
+  }
+}
+
 /** Gives room out one by one in turns, until all have what they want; the last turn goes to those that have it already. */
 function shareRoom(
   sizes: ReadonlyMap<string, number>,
-  room: number,
+  places: Places,
   count: (key: string) => number,
 ): Map<string, number> {
   const shares = new Map([...sizes.keys()].map((key) => [key, 0]));
-  let left = room;
+  const give = (key: string, most: number) => {
+    const more = Math.min(most, sizes.get(key)! - shares.get(key)!, places.for(key));
+    shares.set(key, shares.get(key)! + more);
+    places.take(key, more);
+  };
   for (;;) {
-    const lacking = [...sizes.keys()].filter((key) => shares.get(key)! < sizes.get(key)!);
-    if (lacking.length === 0 || left === 0) return shares;
-    const turns = Math.floor(left / lacking.length);
-    if (turns === 0) {
-      lacking.sort((a, b) => count(b) - count(a) || (a < b ? -1 : 1));
-      for (const key of lacking.slice(0, left)) shares.set(key, shares.get(key)! + 1);
-      return shares;
+    const lacking = [...sizes.keys()].filter(
+      (key) => shares.get(key)! < sizes.get(key)! && places.for(key) > 0,
+    );
+    if (lacking.length === 0) return shares;
+    // a user's last places go round the user's pools, as the edge's do round all
+    const turns = Math.min(...lacking.map((key) => Math.floor(partOf(key, lacking, places))));
+    if (turns > 0) {
+      for (const key of lacking) give(key, turns);
+      continue;
     }
-    for (const key of lacking) {
-      const more = Math.min(turns, sizes.get(key)! - shares.get(key)!);
-      shares.set(key, shares.get(key)! + more);
-      left -= more;
-    }
+    lacking.sort((a, b) => count(b) - count(a) || (a < b ? -1 : 1));
+    for (const key of lacking) give(key, 1);
   }
+}
+
+/** How many turns there are places for. */
+function partOf(key: string, lacking: readonly string[], places: Places): number {
+  const own = lacking.filter((one) => userOf(one) === userOf(key)).length;
+  return Math.min(places.left / lacking.length, places.for(key) / own);
 }

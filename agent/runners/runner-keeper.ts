@@ -24,6 +24,8 @@ export type RunnerKeeperDeps = {
 export type RunnerKeeperOptions = {
   /** most runners of the edge (default LIMITS.runners) */
   most?: number;
+  /** most of one user, where several users have environments (default: three quarters of `most`) */
+  mostOfUser?: number;
   /** between comparisons with the engine, ms (default LIMITS.poolCompareMs) */
   compareMs?: number;
 };
@@ -57,7 +59,9 @@ export class RunnerKeeper {
 
   constructor(deps: RunnerKeeperDeps, options: RunnerKeeperOptions = {}) {
     this.#deps = deps;
-    this.#options = { most: LIMITS.runners, compareMs: LIMITS.poolCompareMs, ...options };
+    const { most = LIMITS.runners, compareMs = LIMITS.poolCompareMs } = options;
+    const { mostOfUser = Math.ceil((most * LIMITS.runnersOfUserPercent) / 100) } = options;
+    this.#options = { most, mostOfUser: Math.min(most, mostOfUser), compareMs };
     this.#waits = new PoolWaits(deps.now);
   }
 
@@ -106,9 +110,9 @@ export class RunnerKeeper {
 
   /** Why pools are smaller than wanted, by pool. */
   reasons(): Map<string, string> {
-    const reasons = new Map(
-      [...this.#short].map((pool) => [pool, `the edge runs at most ${this.#options.most} runners`]),
-    );
+    const { most, mostOfUser } = this.#options;
+    const few = `the edge runs at most ${most} runners, and of one user ${mostOfUser} while others have some`;
+    const reasons = new Map([...this.#short].map((pool) => [pool, few]));
     for (const [pool, reason] of this.#waits.reasons())
       if (this.#deps.book.environment(pool)) reasons.set(pool, reason);
     return reasons;
@@ -189,6 +193,7 @@ export class RunnerKeeper {
           pool: poolOf(record),
         })),
       most: this.#options.most,
+      mostOfUser: this.#options.mostOfUser,
       starts: LIMITS.runnerStarts,
       blocked: this.#waits.blocked(),
     };

@@ -41,6 +41,28 @@ test("a runner is busy for as long as an execution is open there, and not by its
   expect(record.busy).toBe(false);
 });
 
+test("one that is ending tells its sessions why, and is not used; nobody hears of one that never was idle", () => {
+  for (const [why, end] of [
+    ["deleted", { type: "error", code: "STOPPED" }],
+    ["inactive", { type: "timeout" }],
+  ] as const) {
+    const { book, record, open } = started();
+    book.end(record, why);
+    const { ended, release } = open("exec");
+    expect([ended.aborted, ended.reason]).toEqual([true, expect.objectContaining(end)]);
+    release();
+    expect(record).toMatchObject({ state: "ending", end: why });
+    expect([record.busy, record.activeAt]).toEqual([undefined, undefined]);
+    book.forget(record);
+    expect(() => open("exec")).toThrow("no such runner");
+  }
+  const { book, record, open } = started();
+  Object.assign(record, { state: "starting" });
+  expect(() => open("exec")).toThrow("no such runner");
+  book.end(record, "lost");
+  expect(() => open("exec")).toThrow("no such runner");
+});
+
 test("only what was asked for is told as a stop", () => {
   for (const [why, end] of [
     ["deleted", { type: "error", code: "STOPPED" }],

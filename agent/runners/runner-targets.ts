@@ -18,15 +18,16 @@ export class RunnerTargets implements LiveTargets {
 
   /**
    * Its inactivity starts again. One that is idle here was handed out, or nobody could name it: the ground's word of it
-   * is on its way.
+   * is on its way. One that is ending is opened too, as ended: its session is told why, and begins nothing.
    */
   open(user: string, target: LiveTarget, kind: LiveRequest["kind"]): OpenTarget {
     const { book, changed, now } = this.#deps;
     const record = "runner" in target ? book.get(target.runner) : undefined;
-    if (!record || record.user !== user || (record.state !== "idle" && record.state !== "used")) {
+    if (!record || record.user !== user || record.state === "starting" || record.unheard) {
       throw new SessionFailure("GONE", "there is no such runner");
     }
     const { id } = record;
+    if (record.state === "ending") return { run: id, ended: book.ended(record), release() {} };
     const runs = kind === "exec";
     book.change(record, { state: "used", activeAt: now(), ...(runs && { busy: true }) });
     if (runs) this.#open.set(id, (this.#open.get(id) ?? 0) + 1);

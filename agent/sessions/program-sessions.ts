@@ -53,8 +53,11 @@ export class ProgramSessions implements PodSessions {
     const signal = AbortSignal.any([options.signal, late]);
     const start = async (control: Control) => {
       const began = await startProgram(this.#engine, run, spec, { control, signal, unset, leftOpenMs });
-      // the user's next one starts the sooner
-      if (spec.as !== "own") void this.#spares.prepare(run, spec.as);
+      // the user's next one starts the sooner; not beside this one, which may be short
+      if (spec.as !== "own") {
+        const next = () => void this.#spares.prepare(run, spec.as);
+        began.exit.then(next, next);
+      }
       return began;
     };
     try {

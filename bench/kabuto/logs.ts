@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { BASE_IMAGE } from "../../scripts/ensure-base-image.ts";
 import type { BenchStack } from "../bench-stack.ts";
+import { program } from "../program.ts";
 import { scaled } from "../scale.ts";
 import { median, type Row } from "../table.ts";
 import { KabutoClient } from "./client.ts";
-import { program } from "./program.ts";
 
 const LINES = scaled(100_000);
 const PAGE = 100;

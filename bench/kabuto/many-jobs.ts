@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { BASE_IMAGE } from "../../scripts/ensure-base-image.ts";
 import type { BenchStack } from "../bench-stack.ts";
+import { program } from "../program.ts";
 import { scaled } from "../scale.ts";
 import { median, type Row } from "../table.ts";
 import { type Job, KabutoClient } from "./client.ts";
-import { program } from "./program.ts";
 
 /** As many at least as run at once. */
 const PIPELINES = Math.max(4, scaled(16));

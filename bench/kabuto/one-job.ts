@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { MiB } from "#protocol/limits.ts";
 import { BASE_IMAGE } from "../../scripts/ensure-base-image.ts";
 import type { BenchStack } from "../bench-stack.ts";
+import { program } from "../program.ts";
 import { scaled } from "../scale.ts";
 import { median, type Row } from "../table.ts";
 import { KabutoClient } from "./client.ts";
-import { program } from "./program.ts";
 
 const ROUNDS = scaled(9);
 const SCRIPT = "cat /inbox/in > /outbox/out";

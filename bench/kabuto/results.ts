@@ -3,12 +3,12 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { MiB } from "#protocol/limits.ts";
 import type { BenchStack } from "../bench-stack.ts";
+import { program } from "../program.ts";
 import { watchMemory } from "../resident-memory.ts";
 import { scaled } from "../scale.ts";
 import { startBareServer } from "../start-bare-server.ts";
 import type { Row } from "../table.ts";
 import { KabutoClient } from "./client.ts";
-import { program } from "./program.ts";
 
 const FILES = 1000;
 const KIB = scaled(1024);

@@ -26,6 +26,8 @@ export type AgentApiDeps = {
   pools: Pick<StoredRunnerPools, "counts" | "wanted" | "exchange">;
   /** live sockets wanted of the edge's agent; absent where there are no live sessions */
   wanted?: Pick<SocketsWanted, "wanted">;
+  /** the relay's address for agents, where it is another than the ground's own */
+  liveUrl?: string;
   transfers: Transfers;
   transferBudget: TransferBudget;
   log: Logger;

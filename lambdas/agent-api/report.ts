@@ -26,9 +26,14 @@ export function registerReport(app: Hono<GroundEnv>, parts: AgentApiDeps): void 
     const { command: id, outcome, ...of } = request;
     const edge = c.get("edge");
     const joined = await joinChunks(parts, c, request);
-    const { command, ended, more } = await ledger.finish({ edge, id, ...of }, (running) =>
-      prepare(parts, running, outcome, joined),
-    );
+    // begun with the ledger's own reading, so that they are one request to DynamoDB
+    const content = contentOf(outcome);
+    const sent = content?.transfer !== undefined && !joined ? parts.transfers.look(of.user) : undefined;
+    sent?.catch(() => {});
+    const { command, ended, more } = await ledger.finish({ edge, id, ...of }, async (running) => {
+      const known = content !== undefined && parts.transfers.isSigned(await sent, running, content);
+      return prepare(parts, running, outcome, { joined, known });
+    });
     // A repeat, whose first answer was lost, changes nothing: there is nothing to die in the middle of.
     if (ended) killPoint("agent.reported");
     changes.changed(id, command);
@@ -71,19 +76,22 @@ async function joinChunks(
   return true;
 }
 
+/** What is known of an outcome's content: it is in its place already; it has the size that the agent says, if it is there. */
+type ContentSeen = { joined: boolean; known: boolean };
+
 /** What stands before anybody can read the end of a command: its run, and a result that the ledger does not hold. */
 async function prepare(
   parts: AgentApiDeps,
   running: Command,
   outcome: wire.Outcome,
-  joined: boolean,
+  seen: ContentSeen,
 ): Promise<Ending> {
   const checked = checkedOutcome(running, outcome, parts.log);
   if (running.operation === "pod.run" && checked.state === "succeeded") {
     // Whoever reads pod/run's answer finds the run, though the agent's own report of it is still under way.
     await parts.runs.accepted(running.edge, running);
   }
-  const outcomeHere = await believed(parts, running, checked, joined);
+  const outcomeHere = await believed(parts, running, checked, seen);
   const ending = await bounded(parts.staging, running, outcomeHere);
   killPoint("agent.before.report");
   return ending;
@@ -91,13 +99,13 @@ async function prepare(
 
 /**
  * Content that is not in staging as the agent says, was put there by nobody, or by somebody else. What is kept is in its
- * place afterwards. @param joined it is already
+ * place afterwards.
  */
 async function believed(
   parts: AgentApiDeps,
   command: Command,
   outcome: wire.Outcome,
-  joined: boolean,
+  { joined, known }: ContentSeen,
 ): Promise<wire.Outcome> {
   const { staging, log } = parts;
   const content = contentOf(outcome);
@@ -106,7 +114,7 @@ async function believed(
   // An object of its own is copied with its size: it need not be looked at before.
   const found = await (kept === undefined || content.chunkBytes !== undefined
     ? storedBytes(staging, command, content)
-    : bytesKept(parts, command, content, kept));
+    : bytesKept(parts, command, content, kept, known));
   if (found === content.size) {
     if (kept !== undefined && content.chunkBytes !== undefined)
       await keepStaged(parts, command, content, kept);

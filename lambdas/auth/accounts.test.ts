@@ -1,5 +1,6 @@
 import { createHook } from "node:async_hooks";
 import { describe, expect, it } from "vitest";
+import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 import { temporaryStore } from "#test/support/temporary-store.ts";
 import { Accounts } from "./accounts.ts";
 
@@ -9,8 +10,12 @@ const notFound = { code: "EDGE_NOT_FOUND", message: "There is no such edge" };
 
 async function setUp() {
   const { store, another } = await temporaryStore();
-  const accounts = new Accounts(store, { now: () => NOW });
-  return { store, accounts, other: () => new Accounts(another(), { now: () => NOW }) };
+  const accounts = new Accounts(store, { now: () => NOW, passwordCost: QUICK_PASSWORDS });
+  return {
+    store,
+    accounts,
+    other: () => new Accounts(another(), { now: () => NOW, passwordCost: QUICK_PASSWORDS }),
+  };
 }
 
 /** How many scrypt hashes Node starts while `call` runs. */

@@ -5,7 +5,7 @@ import { ConditionFailed, type Item, type LedgerStore, type Write } from "../por
 import { optimistically } from "../ports/optimistically.ts";
 import { type Edge, Edges, edgeNotFound } from "./edges.ts";
 import { keys, type RemovalRecord, type UserRecord } from "./keys.ts";
-import { checkPassword, hashPassword, verifyPassword } from "./password.ts";
+import { checkPassword, hashPassword, type PasswordCost, verifyPassword } from "./password.ts";
 import { queryAll } from "./query-all.ts";
 import type { Identity } from "./tokens.ts";
 
@@ -23,12 +23,17 @@ const MOST_BESIDE = 10;
 export class Accounts {
   readonly #store: LedgerStore;
   readonly #now: () => number;
+  readonly #cost: PasswordCost | undefined;
   readonly #edges: Edges;
 
-  /** @param options.now clock in ms since 1970 (default Date.now) */
-  constructor(store: LedgerStore, options: { now?: () => number } = {}) {
+  /**
+   * @param options.now clock in ms since 1970 (default Date.now)
+   * @param options.passwordCost of new hashes, for tests (default a quarter of a second)
+   */
+  constructor(store: LedgerStore, options: { now?: () => number; passwordCost?: PasswordCost } = {}) {
     this.#store = store;
     this.#now = options.now ?? Date.now;
+    this.#cost = options.passwordCost;
     this.#edges = new Edges(store, this.#now);
   }
 
@@ -67,7 +72,7 @@ export class Accounts {
     if (await this.getUser(name)) throw taken();
     const data: UserRecord = {
       uid: randomUUID(),
-      password: await hashPassword(password),
+      password: await hashPassword(password, this.#cost),
       generation: 1,
       createdAt: this.#now(),
     };
@@ -133,7 +138,7 @@ export class Accounts {
    */
   async verifyPassword(name: string, password: string): Promise<Account | undefined> {
     const item = await this.#find(name);
-    const right = await verifyPassword(password, item?.data.password);
+    const right = await verifyPassword(password, item?.data.password, this.#cost);
     return right && item ? toAccount(name, item.data) : undefined;
   }
 
@@ -141,7 +146,7 @@ export class Accounts {
   async setPassword(name: string, password: string): Promise<void> {
     await this.#user(name);
     checkPassword(password);
-    const hash = await hashPassword(password);
+    const hash = await hashPassword(password, this.#cost);
     await this.#changeUser(name, (user) => ({ ...user, password: hash, generation: user.generation + 1 }));
   }
 

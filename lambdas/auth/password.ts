@@ -2,8 +2,11 @@ import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import { PerigeeError } from "#protocol/errors.ts";
 import { Gate } from "./gate.ts";
 
-/** log2 N, r and p of new hashes: 64 MiB and about a quarter of a second each. */
-const COST = { ln: 16, r: 8, p: 1 };
+/** log2 N, r and p of scrypt, kept with each hash. */
+export type PasswordCost = Readonly<{ ln: number; r: number; p: number }>;
+
+/** Of new hashes: 64 MiB and about a quarter of a second each. */
+const COST: PasswordCost = { ln: 16, r: 8, p: 1 };
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 /** A hash takes 64 MiB and one of Node's four worker threads, so their number is bounded per process. */
@@ -11,7 +14,7 @@ const gate = new Gate(2, 200);
 
 const PHC = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
 /** Compared when there is no such user: no password has this hash, and checking it takes as long. */
-const NOBODY = phc(COST, Buffer.alloc(SALT_BYTES), Buffer.alloc(HASH_BYTES));
+const nobody = (cost: PasswordCost) => phc(cost, Buffer.alloc(SALT_BYTES), Buffer.alloc(HASH_BYTES));
 
 export const PASSWORD_RULE = "must be 8 to 256 characters";
 
@@ -23,17 +26,21 @@ export function checkPassword(password: string): void {
 }
 
 /** Hash of a new password, as `$scrypt$ln=16,r=8,p=1$<salt>$<hash>`; who sets it has checked its rule. */
-export async function hashPassword(password: string): Promise<string> {
+export async function hashPassword(password: string, cost = COST): Promise<string> {
   const salt = randomBytes(SALT_BYTES);
-  return phc(COST, salt, await derive(password, salt, COST, HASH_BYTES));
+  return phc(cost, salt, await derive(password, salt, cost, HASH_BYTES));
 }
 
 /**
- * Is `password` the one of `hash`? Without a hash (no such user) it takes as long and is false.
+ * Is `password` the one of `hash`? Without a hash (no such user) it takes as long as with one of `cost` and is false.
  * @throws TOO_MANY_ATTEMPTS when 200 others wait for their turn
  */
-export async function verifyPassword(password: string, hash: string | undefined): Promise<boolean> {
-  const match = PHC.exec(hash ?? NOBODY);
+export async function verifyPassword(
+  password: string,
+  hash: string | undefined,
+  cost = COST,
+): Promise<boolean> {
+  const match = PHC.exec(hash ?? nobody(cost));
   if (!match) throw new Error("a stored password hash is not readable");
   const [ln, r, p] = [Number(match[1]), Number(match[2]), Number(match[3])];
   const [salt, expected] = [Buffer.from(match[4]!, "base64"), Buffer.from(match[5]!, "base64")];
@@ -42,9 +49,7 @@ export async function verifyPassword(password: string, hash: string | undefined)
   return timingSafeEqual(actual, expected) && hash !== undefined && password.length <= 1024;
 }
 
-type Cost = typeof COST;
-
-function derive(password: string, salt: Buffer, { ln, r, p }: Cost, length: number): Promise<Buffer> {
+function derive(password: string, salt: Buffer, { ln, r, p }: PasswordCost, length: number): Promise<Buffer> {
   const N = 2 ** ln;
   const options = { N, r, p, maxmem: 128 * r * (N + p + 2) };
   return gate.run(
@@ -58,7 +63,7 @@ function derive(password: string, salt: Buffer, { ln, r, p }: Cost, length: numb
   );
 }
 
-function phc({ ln, r, p }: Cost, salt: Buffer, hash: Buffer): string {
+function phc({ ln, r, p }: PasswordCost, salt: Buffer, hash: Buffer): string {
   const text = (bytes: Buffer) => bytes.toString("base64").replace(/=+$/, "");
   return `$scrypt$ln=${ln},r=${r},p=${p}$${text(salt)}$${text(hash)}`;
 }

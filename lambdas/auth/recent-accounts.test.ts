@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 import { temporaryStore } from "#test/support/temporary-store.ts";
 import { Accounts } from "./accounts.ts";
 import { RecentAccounts } from "./recent-accounts.ts";
@@ -20,7 +21,7 @@ async function setUp() {
       return store.query(query);
     },
   });
-  const accounts = new Accounts(store, { now });
+  const accounts = new Accounts(store, { now, passwordCost: QUICK_PASSWORDS });
   const { token } = await accounts.addEdge("em1");
   await accounts.addUser("alice", PASSWORD);
   return {

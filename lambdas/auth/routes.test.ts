@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Hono } from "hono";
 import { pino } from "pino";
 import { beforeEach, describe, expect, it } from "vitest";
+import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 import { temporaryStore } from "#test/support/temporary-store.ts";
 import type { GroundEnv } from "../http/env.ts";
 import { errorResponse } from "../http/errors.ts";
@@ -24,7 +25,7 @@ describe("auth routes", () => {
     const { store } = await temporaryStore();
     clock = { now: 1_800_000_000_000 };
     const now = () => clock.now;
-    accounts = new Accounts(store, { now });
+    accounts = new Accounts(store, { now, passwordCost: QUICK_PASSWORDS });
     const tokens = new Tokens([{ kid: "k", secret: randomBytes(32) }], { now });
     app = new Hono<GroundEnv>();
     app.onError((error) => errorResponse(error, { log }));

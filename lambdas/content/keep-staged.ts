@@ -9,6 +9,7 @@ type Deps = { staging: Staging };
 /**
  * Makes one object under `key` of what the agent staged for a command, in however many objects that lies. The staged
  * one stays; doing it again changes nothing.
+ * @param known it is one object, of the size that `content` says
  * @returns its bytes
  * @throws FILE_NOT_FOUND when it is gone
  */
@@ -17,8 +18,11 @@ export async function keepStaged(
   command: Command,
   content: StagedContent,
   key: string,
+  known = false,
 ): Promise<number> {
-  if (content.chunkBytes === undefined) return deps.staging.copy(contentKey(command, content), key);
+  if (content.chunkBytes === undefined) {
+    return deps.staging.copy(contentKey(command, content), key, known ? content.size : undefined);
+  }
   const { body } = await openStaged(deps, command, content);
   try {
     return (await deps.staging.put(key, body, { maxBytes: content.size })).size;

@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { expect, test } from "vitest";
+import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 import { temporaryStore } from "#test/support/temporary-store.ts";
 import { Accounts } from "../auth/accounts.ts";
 import { Removals } from "../auth/removals.ts";
@@ -9,7 +10,7 @@ import type { MountedDialect } from "./mounted-dialects.ts";
 
 test("what goes with a removed user comes again until every dialect has removed it", async () => {
   const { store } = await temporaryStore();
-  const accounts = new Accounts(store);
+  const accounts = new Accounts(store, { passwordCost: QUICK_PASSWORDS });
   await accounts.addEdge("em1");
   await accounts.addUser("ada", "correct horse");
   const seen: string[] = [];
@@ -22,6 +23,7 @@ test("what goes with a removed user comes again until every dialect has removed 
   const rounds = janitorRounds({
     janitor: { round: async () => void seen.push("janitor") },
     pools: { removed: async () => undefined },
+    notes: { forget: async () => undefined },
     accounts,
     mounted: [
       part("one", async (_core, { user, edge }) => {
@@ -49,7 +51,7 @@ test("what goes with a removed user comes again until every dialect has removed 
 
 test("a grant that is given again keeps what was to go with it", async () => {
   const { store } = await temporaryStore();
-  const accounts = new Accounts(store);
+  const accounts = new Accounts(store, { passwordCost: QUICK_PASSWORDS });
   const seen: unknown[] = [];
   await accounts.addEdge("em1");
   await accounts.addEdge("em2");

@@ -8,6 +8,8 @@ export type JanitorRoundDeps = {
   removals: Removals;
   /** environments and runners go with their user, or with the grant of their edge */
   pools: { removed(user: string, edge?: string, before?: number): Promise<void> };
+  /** and what is noted of live sessions with the user */
+  notes: { forget(user: string, before?: number): Promise<void> };
   accounts: { getUser(name: string): Promise<{ uid: string; createdAt: number } | undefined> };
   log: Logger;
 };
@@ -17,7 +19,7 @@ export type JanitorRoundDeps = {
  * dialect cleans. What fails for one of them keeps nobody else from theirs.
  */
 export function janitorRounds(deps: JanitorRoundDeps): { round(stagingMs?: number): Promise<void> } {
-  const { janitor, mounted, removals, pools, accounts, log } = deps;
+  const { janitor, mounted, removals, pools, notes, accounts, log } = deps;
   const succeeds = async (dialect: string, part: () => Promise<void> | undefined) => {
     try {
       await part();
@@ -35,7 +37,9 @@ export function janitorRounds(deps: JanitorRoundDeps): { round(stagingMs?: numbe
           const { user, uid, edge } = removal;
           const present = await accounts.getUser(user);
           const another = present !== undefined && present.uid !== uid;
-          await pools.removed(user, edge, another ? present.createdAt : undefined);
+          const before = another ? present.createdAt : undefined;
+          await pools.removed(user, edge, before);
+          if (edge === undefined) await notes.forget(user, before);
         });
         for (const { dialect, core } of mounted) {
           all = (await succeeds(dialect.name, () => dialect.removed?.(core, removal))) && all;

@@ -14,7 +14,9 @@ export function ownDispatch(dispatch: DialectCore["dispatch"], own: OwnRecords):
     run,
     reserve: (request) => dispatch.reserve(request),
     submitMany: (drafts, idempotency) => dispatch.submitMany(drafts.map(owned), idempotency),
-    submitTogether: (drafts, beside) => dispatch.submitTogether(drafts.map(owned), own.writes(beside)),
+    submitTogether: (drafts, beside, look) =>
+      dispatch.submitTogether(drafts.map(owned), own.writes(beside), look),
+    lookAtLane: (edge, lane) => dispatch.lookAtLane(edge, lane),
     cancel: (user, id, options) => dispatch.cancel(user, id, options),
   };
 }

@@ -2,6 +2,7 @@ import type { Failure } from "#protocol/errors.ts";
 import type { InputOf, OperationName, ResultOf, StagedFile } from "#protocol/operations.ts";
 import type { Admission, Command } from "../ledger/command.ts";
 import type { Draft, Idempotency, SubmittedMany } from "../ledger/draft.ts";
+import type { LaneLook } from "../ledger/submit-together.ts";
 import type { Write } from "../ports/ledger-store.ts";
 
 /** How long a caller waits for the end of its command. How the command is admitted is another matter. */
@@ -90,10 +91,17 @@ export interface Dispatch {
   submitMany(drafts: readonly Draft[], idempotency?: Idempotency): Promise<SubmittedMany>;
   /**
    * Queues commands of one user in one lane in the transaction that writes `beside`, the dialect's own records.
+   * @param look at the lane, from a moment ago (default: it is read)
    * @returns undefined, with nothing written, where one transaction does not hold them all
    * @throws ConditionFailed when something was changed meanwhile: who asks decides anew
    */
-  submitTogether(drafts: readonly Draft[], beside: readonly Write[]): Promise<Command[] | undefined>;
+  submitTogether(
+    drafts: readonly Draft[],
+    beside: readonly Write[],
+    look?: LaneLook,
+  ): Promise<Command[] | undefined>;
+  /** To be read together with something else, in one request: what {@link submitTogether} then goes by. */
+  lookAtLane(edge: string, lane: string): Promise<LaneLook>;
   /** The early check of a command with files, before its body is read. */
   reserve<O extends OperationName = "volume.uplink">(request: ReserveRequest<O>): Promise<Reservation<O>>;
 }

@@ -7,6 +7,7 @@ import type { Command } from "../ledger/command.ts";
 import type { Draft, Idempotency, SubmittedMany } from "../ledger/draft.ts";
 import type { CancelOptions } from "../ledger/end.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { LaneLook } from "../ledger/submit-together.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
 import type { Write } from "../ports/ledger-store.ts";
 import type { Staging } from "../ports/staging.ts";
@@ -62,8 +63,16 @@ export class Dispatcher implements Dispatch {
     return submitted;
   }
 
-  async submitTogether(drafts: readonly Draft[], beside: readonly Write[]): Promise<Command[] | undefined> {
-    const commands = await this.#parts.ledger.submitTogether(drafts, beside);
+  lookAtLane(edge: string, lane: string): Promise<LaneLook> {
+    return this.#parts.ledger.lookAtLane(edge, lane);
+  }
+
+  async submitTogether(
+    drafts: readonly Draft[],
+    beside: readonly Write[],
+    look?: LaneLook,
+  ): Promise<Command[] | undefined> {
+    const commands = await this.#parts.ledger.submitTogether(drafts, beside, look);
     if (commands?.[0]) await this.#ring(commands[0]);
     return commands;
   }

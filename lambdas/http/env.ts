@@ -13,6 +13,8 @@ export type GroundEnv = {
   Variables: {
     /** name of the authenticated user */
     user: string;
+    /** when that user was made, ms since 1970, on Perigee's own routes: an earlier one may have had the name */
+    userSince: number;
     /** edge of the authenticated agent; or, where a dialect's `authenticate` has set it, the one that its user means */
     edge: string;
   };

@@ -5,6 +5,7 @@ import { pino } from "pino";
 import { ulid } from "ulid";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createEmbeddedGround } from "#lambdas/embedded.ts";
+import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 import { Changes } from "../dispatch/changes.ts";
 import { keptPrefix } from "../ports/staging-key.ts";
 import { Janitor } from "./janitor.ts";
@@ -19,7 +20,12 @@ describe("the janitor", () => {
   beforeEach(async () => {
     data = await mkdtemp(join(tmpdir(), "perigee-janitor-"));
     now = Date.UTC(2025, 10, 20);
-    ground = await createEmbeddedGround({ data, log: pino({ level: "silent" }), now: () => now });
+    ground = await createEmbeddedGround({
+      data,
+      log: pino({ level: "silent" }),
+      now: () => now,
+      passwordCost: QUICK_PASSWORDS,
+    });
     await ground.accounts.addEdge("em1");
   });
   afterEach(async () => {

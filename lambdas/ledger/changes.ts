@@ -51,6 +51,11 @@ export class LaneChanges {
     return this.#turns.take(change);
   }
 
+  /** Are changes of the lane under way in this process? */
+  isBusy(edge: string, lane: string): boolean {
+    return this.#turns.isBusy(edge, lane);
+  }
+
   /** One change in a transaction of its own: settles it. */
   async #alone(turn: AnyTurn): Promise<void> {
     const { edge, lane: name, read, attempt, prepare, seen: known } = turn.change;

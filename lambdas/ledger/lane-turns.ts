@@ -35,11 +35,15 @@ export class LaneTurns {
   take<T, R>(change: LaneChange<T, R>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const turn = { change, prepared: false, resolve, reject } as unknown as AnyTurn;
-    const lane = `${change.edge} ${change.lane}`;
+    const lane = nameOf(change);
     const waiting = this.#waiting.get(lane);
     if (waiting) waiting.push(turn);
     else void this.#serve(lane, [turn]);
     return promise;
+  }
+
+  isBusy(edge: string, lane: string): boolean {
+    return this.#waiting.has(nameOf({ edge, lane }));
   }
 
   async #serve(lane: string, waiting: AnyTurn[]): Promise<void> {
@@ -51,6 +55,10 @@ export class LaneTurns {
     }
     this.#waiting.delete(lane);
   }
+}
+
+function nameOf({ edge, lane }: { edge: string; lane: string }): string {
+  return `${edge} ${lane}`;
 }
 
 /** How many of the first may share a transaction. */

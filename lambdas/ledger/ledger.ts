@@ -22,7 +22,7 @@ import { type Ending, type Finished, finish, type Reported } from "./report.ts";
 import { startAgent } from "./start.ts";
 import { submit } from "./submit.ts";
 import { submitMany } from "./submit-many.ts";
-import { submitTogether } from "./submit-together.ts";
+import { type LaneLook, lookAtLane, submitTogether } from "./submit-together.ts";
 import { expireAbandoned, resetEdge } from "./tidy.ts";
 import { extendUpload, queueStaged } from "./uploads.ts";
 
@@ -82,14 +82,24 @@ export class Ledger {
     return submitMany(this.#deps, drafts, idempotency);
   }
 
+  /** What {@link submitTogether} goes by, to be read together with something else. */
+  lookAtLane(edge: string, lane: string): Promise<LaneLook> {
+    return lookAtLane(this.#deps, edge, lane);
+  }
+
   /**
    * Queues commands of one user in one lane with `beside` in one transaction.
+   * @param look at the lane, from a moment ago (default: it is read)
    * @returns undefined where one transaction does not hold them
    * @throws ConditionFailed when something was changed meanwhile
    * @throws QUEUE_FULL, BODY_TOO_LARGE, UNSUPPORTED_OPERATION
    */
-  submitTogether(drafts: readonly Draft[], beside: readonly Write[]): Promise<Command[] | undefined> {
-    return submitTogether(this.#deps, drafts, beside);
+  submitTogether(
+    drafts: readonly Draft[],
+    beside: readonly Write[],
+    look?: LaneLook,
+  ): Promise<Command[] | undefined> {
+    return submitTogether(this.#deps, drafts, beside, look);
   }
 
   /**

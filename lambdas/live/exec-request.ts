@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
+import { startRule } from "#protocol/field-bounds.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { ExecParameters } from "#protocol/live.ts";
 
@@ -42,13 +43,8 @@ export function readExecRequest(body: unknown): ExecParameters {
     throw new PerigeeError("INVALID_PARAMETERS", `${issue?.path.join(".") || "body"}: ${issue?.message}`);
   }
   const { command, tty, env, cwd, rows, columns, limit_seconds } = parsed.data;
-  const bytes = [...command, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)].reduce(
-    (sum, text) => sum + Buffer.byteLength(text) + 1,
-    0,
-  );
-  if (bytes > LIMITS.startBytes) {
-    throw new PerigeeError("INVALID_PARAMETERS", `command: over ${LIMITS.startBytes} bytes with env`);
-  }
+  const broken = startRule({ command, envs: env });
+  if (broken) throw new PerigeeError("INVALID_PARAMETERS", `command and env ${broken}`);
   const size = rows !== undefined && columns !== undefined ? { rows, columns } : undefined;
   return {
     argv: command,

@@ -17,6 +17,8 @@ export type OpenLiveDeps = {
   store: LedgerStore;
   ledger: Pick<Ledger, "inContact" | "edgeAgent" | "epochOf">;
   accounts: { edgeOfToken(token: string): Promise<string | undefined> };
+  /** who may have been removed while a session of theirs is open */
+  users: { find(name: string): Promise<{ createdAt: number } | undefined> };
   resolveEdge(user: string, edge: string): Promise<string>;
   doorbell: Doorbell;
   now: () => number;

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { agentUpgrade } from "./agent-upgrade.ts";
 import { execUpgrade } from "./exec-upgrade.ts";
 import type { OpenRelay } from "./open-live.ts";
+import { isStillAllowed } from "./relay/is-still-allowed.ts";
 import { LiveRelay } from "./relay/live-relay.ts";
 import { type RelayPlace, SolePlace, StoredPlace } from "./relay/relay-place.ts";
 import { MemorySocketsWanted, type SocketsWanted, StoredSocketsWanted } from "./sockets-wanted.ts";
@@ -22,7 +23,7 @@ export const sharedRelay: OpenRelay = (deps, options) => {
 };
 
 function relayAt(place: RelayPlace, wanted: SocketsWanted, deps: Deps, { url, tuning = {} }: Options) {
-  const { ledger, accounts, resolveEdge, doorbell, tickets, notes, now, log, told } = deps;
+  const { ledger, accounts, users, resolveEdge, doorbell, tickets, notes, now, log, told } = deps;
   const relay = new LiveRelay(
     {
       ledger,
@@ -30,6 +31,7 @@ function relayAt(place: RelayPlace, wanted: SocketsWanted, deps: Deps, { url, tu
       wanted,
       notes,
       doorbell,
+      isAllowed: (session) => isStillAllowed(session, { users, resolveEdge }),
       ...(url !== undefined && { url }),
       now,
       log,

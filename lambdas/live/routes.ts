@@ -61,7 +61,8 @@ async function execInRunner(c: LiveContext, deps: LiveRouteDeps): Promise<Respon
   const id = c.req.param("id") ?? "";
   const exec = readExecRequest(await readJsonBody(c, LIMITS.bodyBytes));
   const runner = await deps.runners.used(user, id);
-  if (!runner) throw new PerigeeError("RUNNER_NOT_FOUND", "There is no runner of this id");
+  if (!runner || runner.since < c.get("userSince"))
+    throw new PerigeeError("RUNNER_NOT_FOUND", "There is no runner of this id");
   const { edge } = runner;
   await requireLive(deps, { user, edge, target: { runner: id } });
   // the ground would else end it by itself, though its edge counts anew from the session on
@@ -106,7 +107,7 @@ async function ticketFor(
 
 /** GET /sessions */
 async function sessions(c: LiveContext, { live, now }: LiveRouteDeps): Promise<Response> {
-  const notes = await live.notes.list(c.get("user"), now());
+  const notes = await live.notes.list(c.get("user"), now(), c.get("userSince"));
   return json({
     message: "Successfully fetched sessions",
     data: notes.map(({ id, edge, kind, target, began, ended, end, bytesIn, bytesOut }) => ({

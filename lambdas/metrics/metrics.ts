@@ -50,6 +50,11 @@ export class Metrics {
     if (this.#counting) (await this.#load()).sessionOpened();
   }
 
+  /** What a live session asked for runs, or is open, `ms` after it was opened. */
+  async sessionStarted(kind: string, ms: number): Promise<void> {
+    if (this.#counting) (await this.#load()).sessionStarted(kind, ms);
+  }
+
   /** A live session has ended. */
   async sessionEnded(session: { kind: string; end: LiveEnd; in: number; out: number }): Promise<void> {
     if (this.#counting) (await this.#load()).sessionEnded(session);

@@ -15,6 +15,7 @@ export class PrometheusMetrics {
   readonly #commands: Counter<"operation" | "state">;
   readonly #work: Histogram<"operation">;
   readonly #sessions: Gauge;
+  readonly #sessionStart: Histogram<"kind">;
   readonly #sessionEnds: Counter<"kind" | "end">;
   readonly #sessionBytes: Counter<"direction">;
   readonly #handedOut: Counter;
@@ -74,6 +75,13 @@ export class PrometheusMetrics {
       help: "Live sessions that are open",
       registers,
     });
+    this.#sessionStart = new Histogram({
+      name: "perigee_live_session_start_seconds",
+      help: "Time from a live session's opening until its program runs or its file is open",
+      labelNames: ["kind"],
+      buckets: [0.02, 0.05, 0.1, 0.2, 0.5, 1, 3, 10, 30],
+      registers,
+    });
     this.#sessionEnds = new Counter({
       name: "perigee_live_sessions_ended_total",
       help: "Live sessions by kind and end",
@@ -116,6 +124,10 @@ export class PrometheusMetrics {
 
   sessionOpened(): void {
     this.#sessions.inc();
+  }
+
+  sessionStarted(kind: string, ms: number): void {
+    this.#sessionStart.observe({ kind }, ms / 1000);
   }
 
   sessionEnded({ kind, end, in: bytesIn, out }: EndedSession): void {

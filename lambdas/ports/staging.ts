@@ -41,10 +41,11 @@ export interface Staging {
   /**
    * Stores the content of one object under another key too, without its bytes passing through the ground; the two
    * then live apart. Doing it again changes nothing.
+   * @param size its bytes, where they are known for certain: S3 need not be asked for them
    * @returns its bytes
    * @throws PerigeeError FILE_NOT_FOUND, STORAGE_FULL
    */
-  copy(from: string, to: string): Promise<number>;
+  copy(from: string, to: string, size?: number): Promise<number>;
   /** Objects whose key begins with `prefix` in key order (bytewise), after `after`, at most `limit` (default 1000). */
   list(prefix: string, options?: { after?: string; limit?: number }): Promise<ListedObject[]>;
   /** Names one level under a prefix ending in `/`, without the slash, in order. */

@@ -15,6 +15,8 @@ export type Transfer = {
   n: number;
   /** its name; absent: it comes whole */
   transfer?: string;
+  /** the name of one that comes whole: what lies under it has that size, since its URL takes no other */
+  whole?: string;
   size: number;
   /** bytes of every part but the last */
   partBytes?: number;
@@ -22,7 +24,12 @@ export type Transfer = {
   upload?: string;
 };
 
+type Begun = Pick<Transfer, "partBytes" | "upload" | "transfer" | "whole">;
+
 type Record = { transfers: Transfer[] };
+
+/** Entries of others' commands above which those that have ended are looked up though there is room. */
+const MOST_UNKNOWN = 8;
 
 /** What was being sent for a user at a look. */
 export type TransfersSeen = Item<Record> | undefined;
@@ -40,7 +47,8 @@ type Deps = {
 /**
  * What a user's commands may still bring down. What is being sent is written in one record per user, so that of
  * several at once each counts what the others were promised: parts under way are in no listing. An entry holds
- * until its command has ended, which is looked up when the record is next written: nobody has to release it.
+ * until its command has ended: nobody has to release it. That is looked up when the record is next written and has
+ * many of them, or leaves too little room; until then what has ended counts as well, which refuses nobody.
  */
 export class TransferBudget {
   readonly #deps: Deps;
@@ -63,13 +71,13 @@ export class TransferBudget {
    */
   async reserve(
     command: Command,
-    wanted: Pick<Transfer, "n" | "size"> & { transfer?: string },
+    wanted: Pick<Transfer, "n" | "size" | "transfer">,
     seen: { item: TransfersSeen } | undefined,
-    begin: () => Promise<Pick<Transfer, "partBytes" | "upload" | "transfer">>,
+    begin: () => Promise<Begun>,
   ): Promise<{ kept: Transfer; abandoned: Transfer[] }> {
     const { store, now } = this.#deps;
     let first = seen;
-    let begun: Promise<Pick<Transfer, "partBytes" | "upload" | "transfer">> | undefined;
+    let begun: Promise<Begun> | undefined;
     return optimistically(async () => {
       const { item } = first ?? { item: await this.look(command.user) };
       first = undefined;
@@ -78,16 +86,16 @@ export class TransferBudget {
       if (known && known.size === wanted.size) return { kept: known, abandoned: [] };
       const replaced = before.filter((one) => one.command === command.id && one.n === wanted.n);
       const others = before.filter((one) => !replaced.includes(one));
-      const states = await this.#states(command.user, others);
-      const live = others.filter(isLive(states));
-      const left = await this.#left(command, live);
-      if (left <= 0 || wanted.size > left) throw byteQuotaExceeded();
+      const fits = others.length <= MOST_UNKNOWN && (await this.#hasRoom(command, others, wanted.size));
+      const states = fits ? undefined : await this.#states(command.user, others);
+      const live = states ? others.filter(isLive(states)) : others;
+      if (states && !(await this.#hasRoom(command, live, wanted.size))) throw byteQuotaExceeded();
       begun ??= begin();
       const kept = { command: command.id, n: wanted.n, size: wanted.size, ...(await begun) };
       const data: Record = { transfers: [...live, kept] };
       const expiresAt = now() + LIMITS.transferMs;
       await store.transact([{ put: { ...keyOf(command.user), expiresAt, data }, if: item?.rev ?? 0 }]);
-      const failed = others.filter((one) => !live.includes(one) && states.get(one.command) !== "succeeded");
+      const failed = others.filter((one) => !live.includes(one) && states?.get(one.command) !== "succeeded");
       return { kept, abandoned: [...replaced, ...failed] };
     });
   }
@@ -99,6 +107,11 @@ export class TransferBudget {
     );
     const states = await this.#states(command.user, others);
     return this.#left(command, others.filter(isLive(states)));
+  }
+
+  async #hasRoom(command: Command, live: Transfer[], size: number): Promise<boolean> {
+    const left = await this.#left(command, live);
+    return left > 0 && size <= left;
   }
 
   /**

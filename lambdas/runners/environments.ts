@@ -4,7 +4,7 @@ import { Serial } from "#protocol/serial.ts";
 import type { Item, LedgerStore } from "../ports/ledger-store.ts";
 import { type OptimisticOptions, optimistically } from "../ports/optimistically.ts";
 import { type CounterRecord, type EnvironmentRecord, keys } from "./records.ts";
-import type { Environment, PoolOwner } from "./runner-pools.ts";
+import type { Environment, PoolOwner, Put } from "./runner-pools.ts";
 
 const RACES: OptimisticOptions = { attempts: 100, pauseMs: (n) => Math.min(200, 2 ** (n - 1)) };
 
@@ -62,8 +62,16 @@ export class Environments {
     return { pools, environments };
   }
 
-  /** One transaction with the counter: all runners of an earlier generation are gone with it. */
-  put({ user, edge }: PoolOwner, { id, ...spec }: Environment): Promise<"created" | "replaced" | "full"> {
+  /**
+   * @param most environments of one user on the edge
+   *
+   * One transaction with the counter: all runners of an earlier generation are gone with it.
+   */
+  put(
+    { user, edge }: PoolOwner,
+    { id, ...spec }: Environment,
+    most: number = LIMITS.environments,
+  ): Promise<Put> {
     return this.#change(edge, async () => {
       const key = keys.environment(edge, user, id);
       const [counter, before] = await Promise.all([
@@ -72,6 +80,9 @@ export class Environments {
       ]);
       const { counter: last, environments } = counter?.data ?? NO_CHANGES;
       if (!before && environments >= LIMITS.environments) return "full";
+      // counted as of the counter that is changed with it: of two calls at once one comes again
+      const isMany = !before && most < LIMITS.environments;
+      if (isMany && (await this.of({ user, edge })).length >= most) return "user-full";
       const generation = last + 1;
       const data: EnvironmentRecord = { user, id, generation, spec, at: this.#now() };
       const counted: CounterRecord = { counter: generation, environments: environments + (before ? 0 : 1) };

@@ -1,5 +1,5 @@
 import { LIMITS } from "#protocol/limits.ts";
-import { environmentOf, runnerId } from "#protocol/runners.ts";
+import { environmentOf, type RunnerEnd, runnerId } from "#protocol/runners.ts";
 import type { Item, LedgerStore, Write } from "../ports/ledger-store.ts";
 import { optimistically } from "../ports/optimistically.ts";
 import { endOf } from "./is-current.ts";
@@ -24,6 +24,28 @@ export class HandedRunners {
   async used(user: string, id: string): Promise<Runner | undefined> {
     const item = await this.#alive(user, id);
     return item && runnerOf(user, id, item.data);
+  }
+
+  /** Why it is gone; undefined: it is not, or was never handed out to the user. */
+  async whyGone(user: string, id: string): Promise<RunnerEnd | undefined> {
+    const item = await this.#handedOut(user, id);
+    return item && (await this.#endOf(user, item))?.end;
+  }
+
+  /**
+   * Those of an edge's runners that are gone though it did not say so: without contact the ground ends what must have
+   * ended by itself. @returns their ids
+   */
+  async overdue(pooled: readonly PoolRecord[]): Promise<Set<string>> {
+    const now = this.#now();
+    const late = pooled.filter(
+      ({ state, since, inactivityMs }) =>
+        state === "used" && inactivityMs !== undefined && now > since + inactivityMs + LIMITS.runnerLeaveMs,
+    );
+    const gone = await Promise.all(
+      late.map(async ({ user, id }) => ((await this.#alive(user, id)) ? [] : [id])),
+    );
+    return new Set(gone.flat());
   }
 
   /** A session begins there: its inactivity starts again. */
@@ -95,11 +117,18 @@ export class HandedRunners {
   }
 
   async #alive(user: string, id: string): Promise<Item<HandedRecord> | undefined> {
+    const item = await this.#handedOut(user, id);
+    return item && !(await this.#endOf(user, item)) ? item : undefined;
+  }
+
+  async #handedOut(user: string, id: string): Promise<Item<HandedRecord> | undefined> {
     if (!runnerId.safeParse(id).success) return undefined;
-    const item = await this.#store.get<HandedRecord>(keys.handedRunner(user, id));
-    if (!item || item.data.end) return undefined;
-    const environment = await this.#environment(item.data.edge, user, id);
-    return endOf(item.data, environment?.data, this.#now()) ? undefined : item;
+    return this.#store.get<HandedRecord>(keys.handedRunner(user, id));
+  }
+
+  async #endOf(user: string, { sk: id, data }: Item<HandedRecord>) {
+    const environment = data.end ? undefined : await this.#environment(data.edge, user, id);
+    return endOf(data, environment?.data, this.#now());
   }
 
   #environment(edge: string, user: string, id: string): Promise<Item<EnvironmentRecord> | undefined> {

@@ -17,6 +17,9 @@ export type Runner = PoolOwner & {
   end?: RunnerEnd;
 };
 
+/** `full`: the edge has as many environments as it may; `user-full`: the user has. */
+export type Put = "created" | "replaced" | "full" | "user-full";
+
 export type HandOutRefusal =
   /** there is no such environment */
   | { refused: "unknown" }
@@ -35,8 +38,11 @@ export interface RunnerPools {
   /** In order of ids. */
   environments(owner: PoolOwner): Promise<Environment[]>;
   environment(owner: PoolOwner, id: number): Promise<Environment | undefined>;
-  /** Ends all runners of an earlier generation in the same write. `full`: the edge has as many environments as it may. */
-  put(owner: PoolOwner, environment: Environment): Promise<"created" | "replaced" | "full">;
+  /**
+   * Ends all runners of an earlier generation in the same write.
+   * @param most environments of the user on the edge (default: as many as the edge may have)
+   */
+  put(owner: PoolOwner, environment: Environment, most?: number): Promise<Put>;
   /** @returns whether there was one */
   remove(owner: PoolOwner, id: number): Promise<boolean>;
   /** As last reported: answers without contact. */
@@ -57,6 +63,8 @@ export interface RunnerPools {
   touched(user: string, id: string): Promise<void>;
   /** Durable at once, needs no contact. @returns false: never existed, or gone */
   end(user: string, id: string): Promise<boolean>;
+  /** Why one that was handed out to the user is gone; undefined: it is not, or nobody knows any more. */
+  whyGone(user: string, id: string): Promise<RunnerEnd | undefined>;
   /** All of a user, with those that ended within 24 h. */
   list(user: string): Promise<Runner[]>;
   /** Asks the edge for a comparison of its pools and waits for it up to `ms`. */

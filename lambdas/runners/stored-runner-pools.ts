@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LIMITS } from "#protocol/limits.ts";
 import type { PoolRequest, PoolResponse, WantedPools } from "#protocol/pool-wire.ts";
-import { environmentOf } from "#protocol/runners.ts";
+import { environmentOf, type RunnerEnd } from "#protocol/runners.ts";
 import type { EdgeAgent } from "../ledger/edge-agent.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
@@ -24,10 +24,12 @@ import type {
   Environment,
   HandOutRefusal,
   PoolOwner,
+  Put,
   Runner,
   RunnerPools,
   Statistics,
 } from "./runner-pools.ts";
+import { RunnerTakes } from "./runner-takes.ts";
 
 export type StoredRunnerPoolsDeps = {
   store: LedgerStore;
@@ -56,6 +58,7 @@ export class StoredRunnerPools implements RunnerPools {
   readonly #deps: StoredRunnerPoolsDeps;
   readonly #environments: Environments;
   readonly #handed: HandedRunners;
+  readonly #takes: RunnerTakes;
   readonly #news = new PoolNews();
   readonly #refills: RefillTimes;
   #asked = 0;
@@ -64,6 +67,7 @@ export class StoredRunnerPools implements RunnerPools {
     this.#deps = deps;
     this.#environments = new Environments(deps.store, deps.now);
     this.#handed = new HandedRunners(deps.store, deps.now);
+    this.#takes = new RunnerTakes(deps.store, deps.now);
     this.#refills = new RefillTimes((ms) => deps.told?.refilled(ms));
   }
 
@@ -76,9 +80,9 @@ export class StoredRunnerPools implements RunnerPools {
     return item && environmentFrom(item.data);
   }
 
-  async put(owner: PoolOwner, environment: Environment): Promise<"created" | "replaced" | "full"> {
-    const result = await this.#environments.put(owner, environment);
-    if (result !== "full") await this.#deps.doorbell.ring(owner.edge);
+  async put(owner: PoolOwner, environment: Environment, most?: number): Promise<Put> {
+    const result = await this.#environments.put(owner, environment, most);
+    if (result === "created" || result === "replaced") await this.#deps.doorbell.ring(owner.edge);
     return result;
   }
 
@@ -88,10 +92,10 @@ export class StoredRunnerPools implements RunnerPools {
     return removed;
   }
 
-  statistics(owner: PoolOwner): Promise<Statistics[]> {
-    return this.#statistics(owner.edge, keys.environmentsOf(owner.user), keys.runnersOf(owner.user)).then(
-      (all) => all.map(({ owner: _, ...one }) => one),
-    );
+  async statistics(owner: PoolOwner): Promise<Statistics[]> {
+    const { edge, user } = owner;
+    const all = await this.#statistics(edge, keys.environmentsOf(user), keys.runnersOf(user));
+    return all.map(({ owner: _, ...one }) => one);
   }
 
   /** As {@link statistics}, with the edge's word why a pool is smaller than wanted. */
@@ -138,9 +142,14 @@ export class StoredRunnerPools implements RunnerPools {
         ...(runnersOf && { prefix: runnersOf }),
       }),
     ]);
+    const gone = await this.#handed.overdue(runners.map(({ data }) => data));
     return environments.map(({ data: { user, id, generation, spec } }) => {
       const own = runners.filter(
-        ({ data }) => data.user === user && data.generation === generation && environmentOf(data.id) === id,
+        ({ data }) =>
+          data.user === user &&
+          data.generation === generation &&
+          environmentOf(data.id) === id &&
+          !gone.has(data.id),
       );
       const count = (state: PoolRecord["state"]) => own.filter(({ data }) => data.state === state).length;
       return {
@@ -160,7 +169,7 @@ export class StoredRunnerPools implements RunnerPools {
   ): Promise<{ runner: Runner } | HandOutRefusal> {
     const { store, ledger, now, doorbell } = this.#deps;
     const ring = (edge: string) => doorbell.ring(edge);
-    const deps: HandOutDeps = { store, ledger, news: this.#news, ring, now };
+    const deps: HandOutDeps = { store, ledger, takes: this.#takes, news: this.#news, ring, now };
     const result = await handOut(deps, owner, environment, options);
     if ("runner" in result) {
       this.#deps.told?.handedOut();
@@ -172,6 +181,10 @@ export class StoredRunnerPools implements RunnerPools {
 
   used(user: string, id: string): Promise<Runner | undefined> {
     return this.#handed.used(user, id);
+  }
+
+  whyGone(user: string, id: string): Promise<RunnerEnd | undefined> {
+    return this.#handed.whyGone(user, id);
   }
 
   touched(user: string, id: string): Promise<void> {

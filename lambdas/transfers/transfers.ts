@@ -63,7 +63,7 @@ export class Transfers {
     const { n, transfer, size, crc32, named } = of;
     const partBytes = partBytesOf(size, this.#partBytes);
     if (crc32 !== undefined && size <= partBytes) {
-      await this.#reserve(command, { n, size }, seen, async () => ({}));
+      await this.#reserve(command, { n, size }, seen, async () => (named ? { whole: transfer } : {}));
       const content = named ? { n, size, transfer } : undefined;
       const key = content ? contentKey(command, content) : downlinkKey(command, n);
       const whole = await this.#staging.parts.signWhole(key, { size, crc32 }, seconds());
@@ -79,6 +79,12 @@ export class Transfers {
       };
     });
     return { partBytes: kept.partBytes! };
+  }
+
+  /** Is `content` an object of a size that nothing else can have, because its URL was signed for that? */
+  isSigned(seen: TransfersSeen, { id }: Command, { n, size, transfer }: StagedContent): boolean {
+    const sent = seen?.data.transfers.find((one) => one.command === id && one.n === n);
+    return sent?.whole !== undefined && sent.whole === transfer && sent.size === size;
   }
 
   /**

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
 import { makeCertificate } from "#test/support/certificate.ts";
+import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 import { Child } from "../../scripts/child.ts";
 import { cleanEngine } from "../../scripts/clean-engine.ts";
 import { clientFor } from "../../scripts/docker-engine.ts";
@@ -31,7 +32,7 @@ beforeAll(async () => {
   [used, next] = await Promise.all([makeCertificate(data, "used"), makeCertificate(data, "next")]);
   copyFileSync(used.cert, join(data, "trusted.pem"));
   const store = new SqliteStore(join(data, "ledger.sqlite"));
-  const accounts = new Accounts(store);
+  const accounts = new Accounts(store, { passwordCost: QUICK_PASSWORDS });
   const { token } = await accounts.addEdge("em1");
   await accounts.addUser("ada", PASSWORD);
   await store.close();

@@ -1,10 +1,18 @@
 import { afterEach, beforeEach, expect, inject, test } from "vitest";
+import { StoredSocketsWanted } from "#lambdas/live/sockets-wanted.ts";
+import { StoredRunnerPools } from "#lambdas/runners/stored-runner-pools.ts";
 import { type CloudWorld, makeCloudWorld } from "./support/cloud-world.ts";
+
+const LIVE_URL = "https://live.example";
 
 let world: CloudWorld;
 beforeEach(async () => {
   // The first look comes long after the answer is there: exactly one is needed.
-  world = await makeCloudWorld(inject("awsEndpoint"), { waiting: { eager: { first: 4000 } } });
+  world = await makeCloudWorld(inject("awsEndpoint"), {
+    waiting: { eager: { first: 4000 } },
+    // then claims tell of live sockets
+    live: { url: LIVE_URL },
+  });
 });
 afterEach(() => world.close());
 
@@ -29,6 +37,25 @@ const LOOK = "user's ground GetItem";
 /** Commands until one is looked at just once. */
 const TRIES = 30;
 
+const ENVIRONMENT = {
+  id: 0,
+  image: "python",
+  prewarmingPoolSize: 1,
+  cpuLimit: 0,
+  memoryLimit: 0,
+  networkAccess: false,
+  exposedPorts: null,
+};
+
+/** A claim that tells of wanted pools and of live sockets costs no more. No ring: the commands' are counted. */
+async function withPoolsAndSockets(): Promise<void> {
+  const { store, ledger } = world.ground;
+  const doorbell = { ring: async () => {} };
+  const pools = new StoredRunnerPools({ store, doorbell, ledger, edges: async () => ["em1"], now: Date.now });
+  await pools.put({ user: "alice", edge: "em1" }, ENVIRONMENT);
+  await new StoredSocketsWanted(store, Date.now).want("em1", { sockets: 5, url: LIVE_URL }, 600_000);
+}
+
 /** `calls` with at most as many calls called `name` as `expected` has. */
 function withoutFurther(name: string, calls: readonly string[], expected: readonly string[]): string[] {
   let left = expected.filter((call) => call === name).length;
@@ -38,6 +65,7 @@ function withoutFurther(name: string, calls: readonly string[], expected: readon
 test("a small command takes 10 AWS requests, all told; 12 where nothing is remembered of the accounts", async () => {
   await world.agent({ "nodes.status": async () => ({ nodes: [{ name: "mpu1", status: "True" }] }) });
   const alice = await world.user("alice");
+  await withPoolsAndSockets();
   const count = (name: string) => world.calls.filter((call) => call === `agent ${name}`).length;
   const receives = () => count("ReceiveMessage");
   let commands = 0;

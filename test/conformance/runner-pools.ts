@@ -131,6 +131,18 @@ export function runnerPoolsSuite(open: () => Promise<{ store: LedgerStore; anoth
       expect(await pools.put(ALICE, { id: 500, ...SPEC })).toBe("created");
     });
 
+    test("a user has no more than may be, also when calls meet; another's are not counted", async () => {
+      await pools.put(BOB, { id: 9, ...SPEC });
+      const processes = [pools, another(), another()];
+      const results = await Promise.all(
+        Array.from({ length: 6 }, (_, id) => processes[id % 3]!.put(ALICE, { id, ...SPEC }, 3)),
+      );
+      expect(results.sort()).toEqual([...Array(3).fill("created"), ...Array(3).fill("user-full")]);
+      const [first] = await pools.environments(ALICE);
+      expect(await pools.put(ALICE, first!, 3)).toBe("replaced");
+      expect(await pools.put(ALICE, { id: 50, ...SPEC })).toBe("created");
+    });
+
     test("200 calls over several processes get exactly the 20 runners that were there", async () => {
       const ids = await filled(20);
       const processes = [pools, another(), another(), another()];
@@ -153,8 +165,13 @@ export function runnerPoolsSuite(open: () => Promise<{ store: LedgerStore; anoth
       expect(await pools.used("bob", id)).toBeUndefined();
       expect(await pools.statistics(ALICE)).toMatchObject([{ idleRunners: 0, usedRunners: 1 }]);
       expect(await pools.end("bob", id)).toBe(false);
+      expect(await pools.whyGone("alice", id)).toBeUndefined();
       expect(await pools.end("alice", id)).toBe(true);
       expect(await pools.end("alice", id)).toBe(false);
+      expect([await pools.whyGone("alice", id), await pools.whyGone("bob", id)]).toEqual([
+        "deleted",
+        undefined,
+      ]);
       expect(await pools.used("alice", id)).toBeUndefined();
       expect(await pools.list("alice")).toMatchObject([{ id, state: "gone", end: "deleted" }]);
       now += 25 * 3600_000;
@@ -250,7 +267,11 @@ export function runnerPoolsSuite(open: () => Promise<{ store: LedgerStore; anoth
       await pools.touched("alice", id);
       now += 69_000;
       expect(await pools.used("alice", id)).toBeDefined();
+      const usedRunners = async () => (await pools.statistics(ALICE))[0]?.usedRunners;
+      expect(await usedRunners()).toBe(1);
       now += 2_000;
+      // the edge has not said so
+      expect(await usedRunners()).toBe(0);
       expect(await pools.used("alice", id)).toBeUndefined();
       expect(await pools.list("alice")).toMatchObject([{ id, state: "gone", end: "inactive" }]);
     });

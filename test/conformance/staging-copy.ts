@@ -29,10 +29,11 @@ export function stagingCopyConformance(name: string, make: () => Promise<Staging
       const content = randomBytes(size);
       await staging.put(from, content, ROOMY);
       expect(await staging.copy(from, to)).toBe(size);
+      expect(await staging.copy(from, `${to}-known`, size)).toBe(size);
       expect(await staging.head(to)).toMatchObject({ key: to, size });
       expect(await staging.usage(to)).toBe(size);
       await staging.deletePrefix(from);
-      expect((await read(to)).equals(content)).toBe(true);
+      for (const copy of [to, `${to}-known`]) expect((await read(copy)).equals(content)).toBe(true);
       expect(await staging.head(from)).toBeUndefined();
     });
 
@@ -71,7 +72,9 @@ export function stagingCopyConformance(name: string, make: () => Promise<Staging
     it("of what is not there are refused, and leave what was there", async () => {
       const to = `${kept()}result`;
       const missing = expect.objectContaining({ name: "PerigeeError", code: "FILE_NOT_FOUND" });
-      await expect(staging.copy(`${fresh()}none`, to)).rejects.toEqual(missing);
+      for (const size of [undefined, 5]) {
+        await expect(staging.copy(`${fresh()}none`, to, size)).rejects.toEqual(missing);
+      }
       expect(await staging.head(to)).toBeUndefined();
       await staging.put(to, Buffer.from("there"), ROOMY);
       await expect(staging.copy(`${fresh()}none`, to)).rejects.toEqual(missing);
@@ -83,6 +86,7 @@ export function stagingCopyConformance(name: string, make: () => Promise<Staging
       await staging.put(from, Buffer.from("x"), ROOMY);
       const invalid = expect.objectContaining({ name: "PerigeeError", code: "INVALID_PATH" });
       await expect(staging.copy(key, `${kept()}1`)).rejects.toEqual(invalid);
+      await expect(staging.copy(key, `${kept()}1`, 1)).rejects.toEqual(invalid);
       await expect(staging.copy(from, key)).rejects.toEqual(invalid);
     });
   });

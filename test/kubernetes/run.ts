@@ -13,6 +13,7 @@ import { ensureDocker } from "../../scripts/ensure-docker.ts";
 import { EDGE } from "../../scripts/prepare-data.ts";
 import { makeRunnerImage, RUNNER_IMAGE } from "../../scripts/runner-image.ts";
 import { type Stack, startStack } from "../../scripts/stack.ts";
+import { makeTokens } from "../contract/poseidon/support/make-tokens.ts";
 import { useCompileCache } from "../support/compile-cache.ts";
 import type { ClusterUnderTest } from "./support/cluster-under-test.ts";
 import { type FoundCluster, findCluster } from "./support/find-cluster.ts";
@@ -80,6 +81,7 @@ try {
   const store = new SqliteStore(join(data, "ledger.sqlite"));
   await new Accounts(store).addUser(other.name, other.password, { edges: [EDGE] });
   await store.close();
+  const [token = "", token2 = ""] = await makeTokens(join(data, "ledger.sqlite"), [user.name, other.name]);
   const told = join(data, "cluster-under-test.json");
   const { kubeconfig, kubectl, own } = cluster;
   const agentData = stack.prepared.agentData;
@@ -92,6 +94,9 @@ try {
     DOCKER_HOST: engine.host,
     PERIGEE_KUBERNETES_TEST: told,
     PERIGEE_TEST_CLUSTER: JSON.stringify(testCluster),
+    PERIGEE_POSEIDON_TOKEN: token,
+    PERIGEE_POSEIDON_TOKEN2: token2,
+    PERIGEE_RUNNER_IMAGE: RUNNER_IMAGE,
   });
 } catch (error) {
   console.error(`test:kubernetes: ${(error as Error).message}`);
@@ -119,7 +124,7 @@ async function runTests(url: string, given: NodeJS.ProcessEnv): Promise<boolean>
     );
   if (asked.length > 0) {
     const named = asked.some((argument) => argument.startsWith("--project"));
-    return run(...(named ? [] : ["contract", "kubernetes", "kubernetes-alone"]));
+    return run(...(named ? [] : ["contract", "contract-poseidon", "kubernetes", "kubernetes-alone"]));
   }
   const beside = await Promise.all([run("contract"), run("kubernetes")]);
   return (await run("kubernetes-alone")) && beside.every((ok) => ok);

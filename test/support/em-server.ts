@@ -58,6 +58,10 @@ export class FakeDispatch implements Dispatch {
     return Promise.reject(new Error("the EM submits one command at a time"));
   }
 
+  lookAtLane(): ReturnType<Dispatch["lookAtLane"]> {
+    return Promise.reject(new Error("the EM submits one command at a time"));
+  }
+
   async reserve<O extends OperationName = "volume.uplink">(
     request: Parameters<Dispatch["reserve"]>[0],
   ): Promise<Reservation<O>> {

@@ -31,6 +31,11 @@ export class MemoryTable {
     }
   }
 
+  /** Everything that it holds. */
+  items(): Item[] {
+    return [...this.#rows].flatMap(([pk, rows]) => [...rows].map(([sk, row]) => item({ pk, sk }, row)));
+  }
+
   get(key: Key): Row | undefined {
     return this.#rows.get(key.pk)?.get(key.sk);
   }

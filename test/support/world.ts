@@ -17,6 +17,7 @@ import { serve } from "#lambdas/http/serve.ts";
 import type { DoorbellListener } from "#protocol/doorbell.ts";
 import { FEATURES } from "#protocol/older-agents.ts";
 import { OPERATION_NAMES, OPERATIONS, type OperationName } from "#protocol/operations.ts";
+import { QUICK_PASSWORDS } from "./quick-passwords.ts";
 
 export { gate } from "./gate.ts";
 
@@ -26,7 +27,12 @@ export type World = Awaited<ReturnType<typeof makeWorld>>;
 export async function makeWorld(options: Partial<EmbeddedOptions> = {}) {
   const data = await mkdtemp(join(tmpdir(), "perigee-world-"));
   const log = pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" });
-  const ground = await createEmbeddedGround({ data: join(data, "ground"), log, ...options });
+  const ground = await createEmbeddedGround({
+    data: join(data, "ground"),
+    log,
+    passwordCost: QUICK_PASSWORDS,
+    ...options,
+  });
   return worldOn({ data, log, ground });
 }
 

@@ -3,20 +3,13 @@ import type { NodeKind } from "#protocol/names.ts";
 import { IMAGE_LABEL, IMAGE_USER_LABEL } from "../../images/image-labels.ts";
 import { argvOf, type ImageCommand } from "../argv-of-run.ts";
 import { LABEL } from "../labels.ts";
+import type { OpenNetwork } from "../open-network.ts";
 import { DROPPED_CAPABILITIES, limitsOf, type PodLimits } from "../pod-limits.ts";
 import type { RunSpec } from "../pod-runtime.ts";
 import { stoppable } from "../shell-stop.ts";
 
 /** Device files of the host that pods on a node of a kind get, for example `{ GPU: ["/dev/dri/renderD128"] }`. */
 export type NodeDevices = Partial<Record<NodeKind, readonly string[]>>;
-
-/** What the operator gives runners that may reach public addresses. */
-export type OpenNetwork = {
-  /** address of this machine at which their ports are reached; without it they are not */
-  hostAddress?: string;
-  /** public addresses of resolvers; none: no names */
-  dns?: readonly string[];
-};
 
 /** The request that creates the container of a run (pure). `workdir`, `entrypoint` and `cmd` are the image's own. */
 export function containerOf(

@@ -1,10 +1,11 @@
 import type Docker from "dockerode";
 import { LIMITS } from "#protocol/limits.ts";
 import type { ImageConfigs } from "../image-configs.ts";
+import type { OpenNetwork } from "../open-network.ts";
 import type { PodLimits } from "../pod-limits.ts";
 import { type RunSpec, StartFailure } from "../pod-runtime.ts";
 import { bindVolume, partOfMount } from "./bind-volume.ts";
-import { containerOf, type NodeDevices, type OpenNetwork } from "./container.ts";
+import { containerOf, type NodeDevices } from "./container.ts";
 import { dataVolumes } from "./data-volumes.ts";
 import { seccompProfile } from "./seccomp-profile.ts";
 import { refuseUsedVolume } from "./volume-use.ts";

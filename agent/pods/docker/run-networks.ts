@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import type { MappedPort } from "#protocol/runners.ts";
+import type { OpenNetwork } from "../open-network.ts";
 import { NoRunnerNetwork, type RunSpec } from "../pod-runtime.ts";
-import type { OpenNetwork } from "./container.ts";
 import { DockerNetworks, type NetworkOptions } from "./networks.ts";
 import { DockerRunnerNetwork, type RunnerNetworkOptions } from "./runner-network/runner-network.ts";
 

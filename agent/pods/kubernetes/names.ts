@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { LABEL } from "../labels.ts";
-import { isRunId } from "../runs/run-id.ts";
+import type { RunSpec } from "../pod-runtime.ts";
+import { isRunId, isRunnerId } from "../runs/run-id.ts";
 import type { Metadata } from "./types.ts";
 
 /** Keeps a pod's object, and with it how the run ended, until the agent has noted it. */
@@ -40,6 +41,11 @@ export class KubernetesNames {
     return `${this.#prefix}-${user}-${hash}`;
   }
 
+  /** Where a run's pod belongs. */
+  home({ user, runner }: Pick<RunSpec, "user" | "runner">): string {
+    return runner ? this.runnerNamespace(user) : this.namespace(user);
+  }
+
   /** A persistent volume belongs to no namespace: the name says whose it is. */
   persistentVolume(user: string, volume: string): string {
     return `${this.namespace(user)}-${volume}`;
@@ -49,10 +55,11 @@ export class KubernetesNames {
     return run.toLowerCase();
   }
 
-  /** The run whose pod this is, by its name and its label alike; undefined for what is no run's pod. */
+  /** The run or runner whose pod this is, by its name and its label alike; undefined for what is nobody's. */
   runOf({ name, labels }: Metadata): string | undefined {
     const run = labels?.[LABEL.run];
-    return run !== undefined && isRunId(run) && name === this.pod(run) ? run : undefined;
+    const isOurs = run !== undefined && (isRunId(run) || isRunnerId(run)) && name === this.pod(run);
+    return isOurs ? run : undefined;
   }
 
   labels(user?: string): Record<string, string> {

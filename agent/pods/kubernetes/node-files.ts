@@ -52,7 +52,7 @@ export function resolvConf(dns: {
   options: readonly { name: string; value: string }[];
 }): string {
   return [
-    `search ${dns.searches.join(" ")}`,
+    ...(dns.searches.length > 0 ? [`search ${dns.searches.join(" ")}`] : []),
     ...dns.nameservers.map((address) => `nameserver ${address}`),
     `options ${dns.options.map(({ name, value }) => `${name}:${value}`).join(" ")}`,
     "",

@@ -3,7 +3,7 @@ import type { ImageHandover } from "../../images/handover/image-handover.ts";
 import { ImageConfigs } from "../image-configs.ts";
 import { KubernetesApi } from "./api.ts";
 import type { KubernetesConfig } from "./config.ts";
-import { KubernetesRuntime } from "./runtime.ts";
+import { KubernetesRuntime, type RunnerSettings } from "./runtime.ts";
 
 export type KubernetesParts = {
   /** holds the images, and knows what they are like */
@@ -14,6 +14,7 @@ export type KubernetesParts = {
   secret: string;
   /** limits of one pod; memory in bytes */
   pod: { memoryBytes: number; cpus: number };
+  runners: RunnerSettings;
   /** the agent's directory of all volumes, absolute */
   volumes: string;
 };
@@ -46,6 +47,7 @@ export async function openKubernetes(
       agentPath: parts.volumes,
       nodePath: storage.path ?? parts.volumes,
     },
+    runners: parts.runners,
     nodeLostSeconds: config.nodeLostSeconds,
     images: parts.images,
     workdir: (imageId) => imageConfigs.of(imageId),

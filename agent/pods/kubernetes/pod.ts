@@ -1,13 +1,14 @@
-import { MiB } from "#protocol/limits.ts";
 import type { NodeKind } from "#protocol/names.ts";
 import { argvOf, type ImageCommand } from "../argv-of-run.ts";
 import { LABEL } from "../labels.ts";
-import { DROPPED_CAPABILITIES, type PodLimits } from "../pod-limits.ts";
+import type { OpenNetwork } from "../open-network.ts";
+import { DROPPED_CAPABILITIES } from "../pod-limits.ts";
 import type { RunSpec } from "../pod-runtime.ts";
 import { stoppable, tellAll } from "../shell-stop.ts";
 import { mountsOf } from "./mounts.ts";
 import { FINALIZER, type KubernetesNames, PORTS_GATE, SERVICE_ACCOUNT } from "./names.ts";
 import { nodeFiles, resolvConf } from "./node-files.ts";
+import { type PodBounds, type PodRequests, resourcesOf } from "./resources.ts";
 import type { Manifest } from "./types.ts";
 
 /** Nodes of a kind, and what pods there need. */
@@ -27,22 +28,18 @@ export type Toleration = {
   effect?: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
 };
 
-/** What one pod reserves: less than it may use, as most pods mostly idle. */
-export type PodRequests = { /** bytes */ memory: number; cpus: number };
-
 export type PodContext = {
   names: KubernetesNames;
   /** by digest */
   image: string;
   /** the image's own */
   workdir: string;
-  limits: Pick<PodLimits, "memory" | "cpus"> & {
-    /** bytes that it may write outside its volume, its log included */
-    scratch: number;
-  };
+  limits: PodBounds;
   requests: PodRequests;
   kind: KindOfNode;
   dns: { address?: string; domain: string };
+  /** of runners with an open network */
+  open?: Pick<OpenNetwork, "dns">;
   /** how long a node may be out of reach before its pods are given up */
   nodeLostSeconds: number;
 } & ImageCommand;
@@ -56,9 +53,6 @@ export const START_ALLOWANCE_S = 1800;
 /** Kubernetes wants to see one: the pod's own loopback, where nobody answers. */
 const NO_DNS = "127.0.0.1";
 
-/** What a pod reserves of its node's disk, bytes: most write little, and all of its limit would fill a node soon. */
-const RESERVED_SCRATCH = 64 * MiB;
-
 /** Every node tells every container where the API server is, and cannot be told not to: these names it leaves alone. */
 export const API_SERVER_VARIABLES = [
   "KUBERNETES_SERVICE_HOST",
@@ -71,18 +65,11 @@ const NO_API_SERVER = Object.fromEntries(API_SERVER_VARIABLES.map((name) => [nam
 
 /** The pod of a run (pure). */
 export function podOf(spec: RunSpec, context: PodContext): Manifest {
-  const { names, requests, kind, dns } = context;
-  const limits = { ...context.limits, ...lessOf(context.limits, spec.limits) };
+  const { names, kind } = context;
+  const { runner } = spec;
   const { volumes, volumeMounts } = mountsOf(spec.mounts);
-  const silent = spec.network === "none";
-  const namespace = names.namespace(spec.user);
-  const devices = kind.resources ?? {};
-  // Never the cluster's own: it tells by address whose pods there are, and forwards to the outside.
-  const dnsConfig = {
-    nameservers: [(silent ? undefined : dns.address) ?? NO_DNS],
-    searches: [`${namespace}.svc.${dns.domain}`],
-    options: [{ name: "ndots", value: "1" }],
-  };
+  const namespace = names.home(spec);
+  const dnsConfig = dnsOf(spec, context);
   const files = nodeFiles({ hostname: spec.pod, resolvConf: resolvConf(dnsConfig) });
   return {
     apiVersion: "v1",
@@ -94,10 +81,12 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
         ...names.labels(spec.user),
         [LABEL.pod]: spec.pod,
         [LABEL.run]: spec.run,
-        ...(silent && { [LABEL.network]: "none" }),
+        ...(spec.network !== "user" && { [LABEL.network]: spec.network }),
+        ...(runner && { [LABEL.runner]: "" }),
       },
       annotations: files.annotations,
-      finalizers: [FINALIZER],
+      // Of a runner's end nothing is told but why, and a pod that is gone is one that was lost.
+      ...(!runner && { finalizers: [FINALIZER] }),
     },
     spec: {
       ...(spec.ports.length > 0 && { schedulingGates: [{ name: PORTS_GATE }] }),
@@ -137,22 +126,9 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
           ...(spec.defaultWorkdir !== undefined &&
             (context.workdir === "" || context.workdir === "/") && { workingDir: spec.defaultWorkdir }),
           ports: spec.ports.map((port) => ({ containerPort: port, protocol: "TCP" })),
-          resources: {
-            requests: {
-              cpu: cpu(Math.min(requests.cpus, limits.cpus)),
-              memory: String(Math.min(requests.memory, limits.memory)),
-              // Without a word of ours it would reserve all that it may write.
-              "ephemeral-storage": String(Math.min(RESERVED_SCRATCH, limits.scratch)),
-              ...devices,
-            },
-            limits: {
-              cpu: cpu(limits.cpus),
-              memory: String(limits.memory),
-              "ephemeral-storage": String(limits.scratch),
-              ...devices,
-            },
-          },
+          resources: resourcesOf(spec, context),
           securityContext: {
+            ...(runner && { runAsUser: 0, runAsGroup: 0 }),
             allowPrivilegeEscalation: false,
             privileged: false,
             capabilities: { drop: [...DROPPED_CAPABILITIES] },
@@ -172,6 +148,7 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
  */
 function commandOf(spec: RunSpec, image: ImageCommand): object {
   const { command = [], args = [] } = spec;
+  if (spec.runner) return { command: command.map(literal) };
   const argv = argvOf(spec, image);
   const shell = stoppable(argv);
   if (shell) {
@@ -186,11 +163,17 @@ function commandOf(spec: RunSpec, image: ImageCommand): object {
   };
 }
 
-/** The run's own limits, where they are less than those of every pod. */
-function lessOf(most: { memory: number; cpus: number }, own: RunSpec["limits"] = {}) {
+/** Never the cluster's own server: it tells by address whose pods there are, and forwards to the outside. */
+function dnsOf(spec: RunSpec, { names, dns, open }: PodContext) {
+  const options = [{ name: "ndots", value: "1" }];
+  if (spec.network === "open") {
+    return { nameservers: open?.dns?.length ? [...open.dns] : [NO_DNS], searches: [], options };
+  }
+  const address = spec.network === "none" ? undefined : dns.address;
   return {
-    memory: Math.min(most.memory, own.memoryBytes ?? most.memory),
-    cpus: Math.min(most.cpus, own.cpus ?? most.cpus),
+    nameservers: [address ?? NO_DNS],
+    searches: [`${names.home(spec)}.svc.${dns.domain}`],
+    options,
   };
 }
 
@@ -214,8 +197,4 @@ function literal(text: string): string {
 /** At least one second: a pod deleted with none is forgotten before it has ended. */
 export function seconds(ms: number): number {
   return Math.max(1, Math.ceil(ms / 1000));
-}
-
-function cpu(cpus: number): string {
-  return `${Math.ceil(cpus * 1000)}m`;
 }

@@ -43,13 +43,13 @@ export class KubernetesPods {
   async find(run: string): Promise<Pod | undefined> {
     const path = this.pathOf(run);
     if (path) return unless(this.#api.call<Pod>(path), 404);
-    if (!/^[0-9A-Za-z]+$/.test(run)) return undefined;
+    if (!/^[0-9A-Za-z-]{1,63}$/.test(run)) return undefined;
     return (await this.#list({ [LABEL.run]: run }))[0];
   }
 
-  /** All pods of this agent. */
-  list(): Promise<Pod[]> {
-    return this.#list({});
+  /** All pods of this agent, or those that have these labels too. */
+  list(labels: Record<string, string> = {}): Promise<Pod[]> {
+    return this.#list(labels);
   }
 
   /** Where the run's pod is, as far as this process has seen it. */

@@ -6,7 +6,7 @@ import { runnerNamespaceSteps } from "./runner-namespace.ts";
 const names = new KubernetesNames("instance", "secret", "perigee");
 const limits = { memory: 2 ** 30, cpus: 2, scratch: 2 ** 30 };
 
-function steps(open: { clusterAddresses: readonly string[] } | undefined) {
+function steps(open: { clusterRanges: readonly string[] } | undefined) {
   return runnerNamespaceSteps(names, "ada", { limits, most: 200, open });
 }
 
@@ -63,9 +63,9 @@ test("a runner reaches nobody, other runners included; what was opened before is
 });
 
 test("one with an open network reaches public addresses, and none of the cluster", () => {
-  const { closed, open } = policies(steps({ clusterAddresses: ["198.51.100.4"] }));
+  const { closed, open } = policies(steps({ clusterRanges: ["198.51.100.4", "203.0.113.0/24"] }));
   expect(closed).toEqual({ podSelector: {}, policyTypes: ["Ingress", "Egress"] });
-  const except = [...FORBIDDEN_IPV4, "198.51.100.4/32"];
+  const except = [...FORBIDDEN_IPV4, "198.51.100.4/32", "203.0.113.0/24"];
   expect(except).toEqual(expect.arrayContaining(["10.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"]));
   expect(open).toEqual({
     podSelector: { matchLabels: { "perigee.network": "open" } },

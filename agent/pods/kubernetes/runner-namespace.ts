@@ -6,8 +6,8 @@ import { type NamespaceContext, namespaceSteps, type Step } from "./namespace.ts
 export type RunnerNamespaceContext = Omit<NamespaceContext, "dns" | "quota"> & {
   /** runners of the edge, idle and used: the user's may be all of them */
   most: number;
-  /** IPv4 addresses of the cluster's nodes and API server, public ones too; undefined: no runner has a network */
-  open: { clusterAddresses: readonly string[] } | undefined;
+  /** IPv4 addresses and ranges of the cluster, public ones too; undefined: no runner has a network */
+  open: { clusterRanges: readonly string[] } | undefined;
 };
 
 /**
@@ -41,7 +41,8 @@ export function runnerNamespaceSteps(
   });
   const both = { policyTypes: ["Ingress", "Egress"] };
   const closed = policy("closed", { podSelector: {}, ...both });
-  const except = [...FORBIDDEN_IPV4, ...(open?.clusterAddresses ?? []).map((address) => `${address}/32`)];
+  const cluster = (open?.clusterRanges ?? []).map((range) => (range.includes("/") ? range : `${range}/32`));
+  const except = [...FORBIDDEN_IPV4, ...cluster];
   return [
     namespace,
     closed,

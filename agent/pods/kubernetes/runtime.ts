@@ -1,11 +1,14 @@
 import { killPoint } from "#protocol/kill-point.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
 import type { ImageHandover, NeededImage } from "../../images/handover/image-handover.ts";
 import type { ImageCommand } from "../argv-of-run.ts";
 import { LABEL } from "../labels.ts";
+import type { OpenNetwork } from "../open-network.ts";
 import {
   type ListedRun,
+  type ListedRunner,
   type LogFrame,
   NotStartedYet,
   type PodRuntime,
@@ -14,7 +17,9 @@ import {
   type Started,
   StartFailure,
 } from "../pod-runtime.ts";
+import { isRunnerId } from "../runs/run-id.ts";
 import type { KubernetesApi } from "./api.ts";
+import { clusterRanges } from "./cluster-ranges.ts";
 import { isForGood, statusOf, unless } from "./errors.ts";
 import { framesOf } from "./logs.ts";
 import { LostNodes } from "./lost-nodes.ts";
@@ -44,6 +49,8 @@ export type KubernetesRuntimeOptions = {
   quota: UserQuota;
   dns: ClusterDns;
   storage: VolumeStorage;
+  /** what runners have together and each for itself; default: that of pods, `LIMITS.runners`, and no network */
+  runners?: RunnerSettings;
   /** default 300 */
   nodeLostSeconds?: number;
   images: ImageHandover;
@@ -55,6 +62,16 @@ export type KubernetesRuntimeOptions = {
   startMs?: number;
   /** ms that the cluster may take to end a pod before the call fails, to be repeated; default 60 000 */
   settleMs?: number;
+};
+
+export type RunnerSettings = {
+  /** of the edge, idle and used */
+  most: number;
+  /** CPUs and bytes of one */
+  maxCpus: number;
+  scratchBytes: number;
+  /** undefined: none has a network */
+  open?: OpenNetwork;
 };
 
 type ImageOfPod = Pick<PodContext, "image" | "workdir" | keyof ImageCommand>;
@@ -89,7 +106,19 @@ export class KubernetesRuntime implements PodRuntime {
     const { instance, secret = instance, prefix = "perigee", settleMs = 60_000 } = options;
     this.#names = new KubernetesNames(instance, secret, prefix);
     this.#usages = new PodUsages(this.#api, this.#names.selector);
-    this.#users = new KubernetesUsers(this.#api, this.#names, options);
+    const { limits, runners } = options;
+    this.#users = new KubernetesUsers(this.#api, this.#names, {
+      ...options,
+      runners: {
+        most: runners?.most ?? LIMITS.runners,
+        limits: {
+          memory: limits.memory,
+          cpus: runners?.maxCpus ?? limits.cpus,
+          scratch: runners?.scratchBytes ?? limits.scratch,
+        },
+      },
+      clusterRanges: runners?.open && (() => clusterRanges(this.#api, runners.open?.hostAddress)),
+    });
     this.#lostNodes = new LostNodes(this.#api, options.nodeLostSeconds ?? NODE_LOST_S);
     this.#pods = new KubernetesPods(this.#api, this.#names, this.#closing.signal, {
       lostNodes: this.#lostNodes,
@@ -108,13 +137,13 @@ export class KubernetesRuntime implements PodRuntime {
     if (there && waitingReason(there) === "ImagePullBackOff") void this.#heal(spec);
     const from = there ?? (await this.#imageOf(spec));
     await this.#identify();
-    this.#pods.remember(spec.run, this.#names.namespace(spec.user));
+    this.#pods.remember(spec.run, this.#names.home(spec));
     this.#unstarted.delete(spec.run);
     try {
       return await this.#users.use(spec, () => this.#start(spec, from));
     } catch (error) {
       if (error instanceof NotStartedYet) this.#unstarted.add(spec.run);
-      if (statusOf(error) === 404) this.#users.forget(spec.user);
+      if (statusOf(error) === 404) this.#users.forget(spec);
       throw error;
     }
   }
@@ -211,7 +240,9 @@ export class KubernetesRuntime implements PodRuntime {
     const { kinds, nodeLostSeconds = NODE_LOST_S, ...rest } = this.#options;
     const kind = kinds[spec.kind];
     if (!kind) throw new NotStartedYet("Unschedulable", `no node is of the kind ${spec.kind}`);
-    const manifest = podOf(spec, { ...rest, ...image, names: this.#names, kind, nodeLostSeconds });
+    const { open } = this.#options.runners ?? {};
+    const context = { ...rest, ...image, names: this.#names, kind, nodeLostSeconds };
+    const manifest = podOf(spec, { ...context, ...(open && { open }) });
     const path = `/api/v1/namespaces/${manifest.metadata.namespace}/pods`;
     try {
       return await this.#api.call<Pod>(path, { method: "POST", body: manifest });
@@ -274,8 +305,17 @@ export class KubernetesRuntime implements PodRuntime {
   }
 
   async list(): Promise<ListedRun[]> {
+    return (await this.#list()).filter(({ run }) => !isRunnerId(run));
+  }
+
+  /** Without sizes: the nodes count them, and keep each runner to its bound by themselves. */
+  async listRunners(): Promise<ListedRunner[]> {
+    return (await this.#list({ [LABEL.runner]: "" })).filter(({ run }) => isRunnerId(run));
+  }
+
+  async #list(labels: Record<string, string> = {}): Promise<ListedRun[]> {
     const listed: ListedRun[] = [];
-    for (const pod of await this.#pods.list()) {
+    for (const pod of await this.#pods.list(labels)) {
       const run = this.#names.runOf(pod.metadata);
       if (run === undefined) continue;
       const { [LABEL.user]: user = "", [LABEL.pod]: name = "" } = pod.metadata.labels ?? {};

@@ -67,8 +67,12 @@ export type Pod = {
 
 export type Node = {
   metadata: Metadata;
-  spec?: { unschedulable?: boolean; taints?: { key: string; value?: string; effect: string }[] };
-  status?: { conditions?: Condition[] };
+  spec?: {
+    unschedulable?: boolean;
+    taints?: { key: string; value?: string; effect: string }[];
+    podCIDRs?: string[];
+  };
+  status?: { conditions?: Condition[]; addresses?: { type: string; address: string }[] };
 };
 
 export type Claim = {

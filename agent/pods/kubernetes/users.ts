@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Serial } from "#protocol/serial.ts";
-import { NotStartedYet, type RunMount, type RunSpec } from "../pod-runtime.ts";
+import { NoRunnerNetwork, NotStartedYet, type RunMount, type RunSpec } from "../pod-runtime.ts";
 import type { KubernetesApi } from "./api.ts";
 import { unless } from "./errors.ts";
 import { type KubernetesNames, PATH } from "./names.ts";
@@ -13,6 +13,7 @@ import {
   type VolumeStorage,
   volumeSteps,
 } from "./namespace.ts";
+import { type RunnerNamespaceContext, runnerNamespaceSteps } from "./runner-namespace.ts";
 import type { Claim, Pod, Volume } from "./types.ts";
 
 export type UsersOptions = {
@@ -20,13 +21,20 @@ export type UsersOptions = {
   dns: ClusterDns;
   limits: { memory: number; cpus: number; scratch: number };
   storage: VolumeStorage;
+  /** of the namespaces of runners */
+  runners: Pick<RunnerNamespaceContext, "limits" | "most">;
+  /** what of the cluster runners with a network must not reach; absent: none has one @throws NoRunnerNetwork */
+  clusterRanges?: (() => Promise<readonly string[]>) | undefined;
 };
 
 /** What somebody changed by hand is put right again after this long. */
 const RENEW_MS = 10 * 60_000;
 const BIND_MS = 15_000;
 
-/** What the pods of a user share in the cluster: the namespace with its policies, and the volumes' claims. */
+/**
+ * What the pods of a user share in the cluster: the namespace with its policies, and the volumes' claims; beside it the
+ * namespace of the user's runners.
+ */
 export class KubernetesUsers {
   readonly #api: KubernetesApi;
   readonly #names: KubernetesNames;
@@ -34,7 +42,7 @@ export class KubernetesUsers {
   readonly #serial = new Serial();
   /** when it was last seen to be complete (monotonic ms), by namespace or persistent volume */
   readonly #ready = new Map<string, number>();
-  /** starts under way by user: what they need stays */
+  /** starts under way by namespace: what they need stays */
   readonly #held = new Map<string, number>();
 
   constructor(api: KubernetesApi, names: KubernetesNames, options: UsersOptions) {
@@ -43,31 +51,39 @@ export class KubernetesUsers {
     this.#options = options;
   }
 
-  /** Calls `work` when namespace and claim are there; they stay until it returns. */
+  /** Calls `work` when namespace and claim are there; they stay until it returns. @throws NoRunnerNetwork */
   async use<T>(spec: RunSpec, work: () => Promise<T>): Promise<T> {
-    const { user } = spec;
-    this.#held.set(user, (this.#held.get(user) ?? 0) + 1);
+    const home = this.#names.home(spec);
+    this.#held.set(home, (this.#held.get(home) ?? 0) + 1);
     try {
-      await this.#serial.run(user, () => this.#ensure(spec));
+      await this.#serial.run(home, () => this.#ensure(spec));
       return await work();
     } finally {
-      const held = (this.#held.get(user) ?? 1) - 1;
-      if (held > 0) this.#held.set(user, held);
-      else this.#held.delete(user);
+      const held = (this.#held.get(home) ?? 1) - 1;
+      if (held > 0) this.#held.set(home, held);
+      else this.#held.delete(home);
     }
   }
 
-  /** Something was not there that should be: all of the user's is looked at again. */
-  forget(user: string): void {
-    const namespace = this.#names.namespace(user);
+  /** Something was not there that should be: all that the run needs is looked at again. */
+  forget(spec: Pick<RunSpec, "user" | "runner">): void {
+    this.#forget(this.#names.home(spec));
+  }
+
+  /** Gives back what of the user's namespaces, that of the pods and that of the runners, nothing needs any more. */
+  async tidy(user: string): Promise<void> {
+    await this.#tidy(this.#names.namespace(user));
+    await this.#tidy(this.#names.runnerNamespace(user));
+  }
+
+  #forget(namespace: string): void {
     for (const name of this.#ready.keys()) if (name.startsWith(namespace)) this.#ready.delete(name);
   }
 
   /** Gives back claims whose directory is gone, and the namespace with the last of them; nothing while a pod is there. */
-  async tidy(user: string): Promise<void> {
-    const namespace = this.#names.namespace(user);
-    await this.#serial.run(user, async () => {
-      if (this.#held.has(user)) return;
+  async #tidy(namespace: string): Promise<void> {
+    await this.#serial.run(namespace, async () => {
+      if (this.#held.has(namespace)) return;
       const pods = await this.#api.call<{ items: Pod[] }>(`/api/v1/namespaces/${namespace}/pods`, {
         query: { limit: 1 },
       });
@@ -79,19 +95,20 @@ export class KubernetesUsers {
         await this.#delete(`${path}/${metadata.name}`);
         if (spec?.volumeName) await this.#delete(`/api/v1/persistentvolumes/${spec.volumeName}`);
       }
-      if (gone.length > 0) this.forget(user);
+      if (gone.length > 0) this.#forget(namespace);
       // One that never had a volume has nothing to lose; it may also be gone already.
       if (gone.length === claims.length) {
-        this.forget(user);
+        this.#forget(namespace);
         await this.#delete(`/api/v1/namespaces/${namespace}`);
       }
     });
   }
 
   async #ensure(spec: RunSpec): Promise<void> {
-    const namespace = this.#names.namespace(spec.user);
-    if (!this.#isReady(namespace)) {
-      const [first, ...rest] = namespaceSteps(this.#names, spec.user, this.#options);
+    const namespace = this.#names.home(spec);
+    // What a runner with a network must not reach may have changed: it starts with rules of now.
+    if (!this.#isReady(namespace) || spec.network === "open") {
+      const [first, ...rest] = await this.#stepsOf(spec);
       await this.#apply(first);
       await Promise.all(rest.map((step) => this.#apply(step)));
       this.#ready.set(namespace, performance.now());
@@ -102,6 +119,22 @@ export class KubernetesUsers {
       await this.#bind(spec.user, mount);
       this.#ready.set(name, performance.now());
     }
+  }
+
+  /** @throws NoRunnerNetwork */
+  async #stepsOf(spec: RunSpec): Promise<[namespace: Step, ...content: Step[]]> {
+    if (!spec.runner) return namespaceSteps(this.#names, spec.user, this.#options);
+    const { runners, clusterRanges } = this.#options;
+    if (spec.network === "open" && !clusterRanges) throw new NoRunnerNetwork("runners have no network here");
+    const ranges = await clusterRanges?.().catch((error: unknown) => {
+      // Others need no rules but that they reach nobody.
+      if (spec.network === "open") throw error;
+      return undefined;
+    });
+    return runnerNamespaceSteps(this.#names, spec.user, {
+      ...runners,
+      open: ranges && { clusterRanges: ranges },
+    });
   }
 
   #isReady(name: string): boolean {

@@ -34,7 +34,7 @@ const MOST_KNOWN = 1_000;
 /** Programs by the exec API of the engine (1.41). */
 export class DockerExec implements ContainerExec {
   readonly #options: Required<DockerExecOptions>;
-  /** what `user` is called, by container: the image may have none */
+  /** what `user` is called, by container's name: the image may have none */
   readonly #users = new Map<string, "user" | typeof USER_1000>();
 
   constructor(options: DockerExecOptions) {
@@ -42,11 +42,15 @@ export class DockerExec implements ContainerExec {
   }
 
   async start(run: string, spec: RawSpec, signal: AbortSignal): Promise<RawExec> {
-    const container = await this.#container(run, signal);
-    if (spec.as !== "user") return this.#start(container, spec, nameOf(spec.as), signal);
+    const container = this.#container(run);
+    // asked beside the first call for the start, which does nothing yet
+    const checked = this.#check(container, signal);
+    checked.catch(() => undefined);
+    const start = (user: string | undefined) => this.#start(container, { spec, user, checked }, signal);
+    if (spec.as !== "user") return start(nameOf(spec.as));
     const known = this.#users.get(container.id);
-    if (known) return this.#start(container, spec, known, signal);
-    const tried = await this.#start(container, spec, "user", signal);
+    if (known) return start(known);
+    const tried = await start("user");
     try {
       await orAborted(tried.heard(), signal);
     } catch (error) {
@@ -55,7 +59,7 @@ export class DockerExec implements ContainerExec {
     }
     if (tried.unheard && (await isUnknownUser(tried))) {
       this.#know(container.id, USER_1000);
-      return this.#start(container, spec, USER_1000, signal);
+      return start(USER_1000);
     }
     this.#know(container.id, "user");
     return tried;
@@ -67,12 +71,15 @@ export class DockerExec implements ContainerExec {
 
   async #start(
     container: Docker.Container,
-    { argv, terminal }: RawSpec,
-    user: string | undefined,
+    {
+      spec: { argv, terminal },
+      user,
+      checked,
+    }: { spec: RawSpec; user: string | undefined; checked: Promise<void> },
     signal: AbortSignal,
   ): Promise<HijackedExec> {
     return this.#call(signal, async (abortSignal) => {
-      const exec = await container.exec({
+      const made = container.exec({
         Cmd: [...argv],
         AttachStdin: true,
         AttachStdout: true,
@@ -81,6 +88,7 @@ export class DockerExec implements ContainerExec {
         ...(user !== undefined && { User: user }),
         abortSignal,
       });
+      const [exec] = await Promise.all([made, checked]);
       abortSignal.throwIfAborted();
       const socket = (await exec.start({ hijack: true, stdin: true, Tty: terminal })) as Duplex;
       if (abortSignal.aborted) socket.destroy();
@@ -96,18 +104,21 @@ export class DockerExec implements ContainerExec {
     });
   }
 
-  /** The run's container by its ID, if it is this agent's and runs. */
-  async #container(run: string, signal: AbortSignal): Promise<Docker.Container> {
-    const { docker, instance, nameOf } = this.#options;
-    let name: string;
+  /** The run's container, by its name: no two ever have the same. */
+  #container(run: string): Docker.Container {
+    const { docker, nameOf } = this.#options;
     try {
-      name = nameOf(run);
+      return docker.getContainer(nameOf(run));
     } catch (error) {
       throw notRunning(error);
     }
-    const found = await this.#call(signal, () => docker.getContainer(name).inspect());
-    if (found.Config.Labels?.[LABEL.instance] !== instance || !found.State.Running) throw notRunning();
-    return docker.getContainer(found.Id);
+  }
+
+  /** @throws SessionFailure unless it is this agent's and runs */
+  async #check(container: Docker.Container, signal: AbortSignal): Promise<void> {
+    const found = await this.#call(signal, () => container.inspect());
+    const mine = found.Config.Labels?.[LABEL.instance] === this.#options.instance;
+    if (!mine || !found.State.Running) throw notRunning();
   }
 
   async #exitOf(

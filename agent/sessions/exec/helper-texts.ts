@@ -24,10 +24,12 @@ while read -r signal whom pid && [ "$signal" != end ]; do {
 
 /**
  * The program's parent: the terminal's session leader, which waits for it and tells how it ended. A child that the
- * program leaves behind may hold the streams; it is never taken for the program. Arguments: the control's PID,
+ * program leaves behind may hold the streams; it is never taken for the program. The control ends with it, without the way
+ * from here and back; a PID that is another's by now is left alone. Arguments: the control's PID,
  * `apart` or `merged`, and the words that begin {@link BEGIN}.
  */
-export const PARENT = `exec 9>"/proc/$1/fd/1"
+export const PARENT = `control=$1
+exec 9>"/proc/$1/fd/1"
 [ "$2" = apart ] && exec 2>"/proc/$1/fd/2"
 shift 2
 exec 3>&2 2>/dev/null
@@ -35,6 +37,7 @@ trap : HUP INT QUIT TERM
 "$@" 2>&3 3>&-
 code=$?
 echo "exit $code" >&9
+[ "/proc/$control/fd/1" -ef "/proc/$$/fd/9" ] && kill "$control"
 exit "$code"`;
 
 /**
@@ -43,19 +46,19 @@ exit "$code"`;
  */
 export const BEGIN = `home=$1 directory=$2 program=$3 path=$4
 shift 4
-if [ -n "$home" ] && [ "$(pwd)" = / ]; then
+if [ -n "$home" ] && [ "$PWD" = / ]; then
   cd "$home" 2>/dev/null || { echo "fail home" >&9; exit 126; }
 fi
 if [ -n "$directory" ]; then
   cd "$directory" 2>/dev/null || { echo "fail directory" >&9; exit 126; }
 fi
 found() {
-  [ -z "$path" ] || PATH=$path
   case $program in
     */*) [ -f "$program" ] && [ -x "$program" ];;
     *) command -v -- "$program";;
   esac
 }
-(found) >/dev/null 2>&1 || { echo "fail program" >&9; exit 127; }
+# a PATH of the request is for this alone, and a process more
+if [ -n "$path" ]; then (PATH=$path; found); else found; fi >/dev/null 2>&1 || { echo "fail program" >&9; exit 127; }
 echo "run $$" >&9
 exec env "$@" 9>&-`;

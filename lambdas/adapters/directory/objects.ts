@@ -12,5 +12,5 @@ export async function openDirectoryObjects(
   options: DirectoryStagingOptions,
 ): Promise<ObjectSource> {
   const store = await DirectoryStaging.open(root, options);
-  return new StoredObjects({ store, copy: (from, to) => staging.copy(from, to, store) });
+  return new StoredObjects({ store, copy: (from, to) => staging.copyFrom(store, from, to) });
 }

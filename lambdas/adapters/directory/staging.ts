@@ -100,8 +100,12 @@ export class DirectoryStaging implements Staging {
     }
   }
 
-  /** As {@link Staging.copy}, `of` another directory too (default this one). */
-  async copy(from: string, to: string, of: DirectoryStaging = this): Promise<number> {
+  copy(from: string, to: string): Promise<number> {
+    return this.copyFrom(this, from, to);
+  }
+
+  /** As {@link copy}, out of another directory. @throws PerigeeError FILE_NOT_FOUND, STORAGE_FULL */
+  async copyFrom(of: DirectoryStaging, from: string, to: string): Promise<number> {
     const [source, target] = [of.#objectPath(keyParts(from)), this.#objectPath(keyParts(to))];
     const temp = this.#tempPath();
     try {

@@ -47,8 +47,8 @@ export class LateS3Staging implements Staging {
     return (await this.#staging()).head(key);
   }
 
-  async copy(from: string, to: string) {
-    return (await this.#staging()).copy(from, to);
+  async copy(from: string, to: string, size?: number) {
+    return (await this.#staging()).copy(from, to, size);
   }
 
   async list(prefix: string, options?: { after?: string; limit?: number }) {

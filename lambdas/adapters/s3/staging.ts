@@ -70,14 +70,31 @@ export class S3Staging implements Staging {
     return { size: sink.size, xxh64: sink.digest() };
   }
 
-  /** As {@link Staging.copy}, `of` another bucket too (default this one). Content that changes meanwhile is copied as it is then. */
-  async copy(from: string, to: string, of: S3Staging = this): Promise<number> {
+  async copy(from: string, to: string, known?: number): Promise<number> {
+    keyParts(from);
+    keyParts(to);
+    // S3 refuses a copy onto itself
+    const isItself = from === to;
+    const size = isItself ? undefined : known;
+    const object = size === undefined ? await this.head(from) : { size };
+    if (!object) throw noSuchObject();
+    if (isItself) return object.size;
+    const of = { bucket: this.#bucket, from, to, size: object.size };
+    await copyObject(this.#client, of, this.#copyBytes).catch((error: Error) => {
+      throw error.name === "NoSuchKey" ? noSuchObject() : error;
+    });
+    return object.size;
+  }
+
+  /**
+   * As {@link copy}, out of another bucket: of content that is replaced meanwhile, one that was there whole.
+   * @throws PerigeeError FILE_NOT_FOUND
+   */
+  async copyFrom(of: S3Staging, from: string, to: string): Promise<number> {
     keyParts(to);
     for (let attempt = 0; ; attempt++) {
       const { etag, size } = (await of.#stat(from)) ?? {};
       if (size === undefined) throw noSuchObject();
-      // S3 refuses a copy onto itself
-      if (from === to && of.#bucket === this.#bucket) return size;
       const source = { bucket: this.#bucket, source: of.#bucket, from, to, size, ...(etag && { etag }) };
       try {
         await copyObject(this.#client, source, this.#copyBytes);

@@ -2,6 +2,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import type { JobRun } from "#protocol/job-run.ts";
 import { inSpace } from "#protocol/names.ts";
 import type { Draft } from "../../ledger/draft.ts";
+import type { LaneLook } from "../../ledger/submit-together.ts";
 import { ulid } from "../../ledger/ulid.ts";
 import type { Item, Write } from "../../ports/ledger-store.ts";
 import { type OptimisticOptions, optimistically } from "../../ports/optimistically.ts";
@@ -55,7 +56,10 @@ export async function submitPipeline(
     // the pipeline's edge may have been taken from the user since
     await core.resolveEdge(owner.user, item.data.edge);
     if (item.data.pending) return { pipeline: item.data };
-    const known = await knownJobsOf(core, owner, item.data);
+    const [known, look] = await Promise.all([
+      knownJobsOf(core, owner, item.data),
+      core.dispatch.lookAtLane(item.data.edge, JOB_LANE),
+    ]);
     const free = known.filter((one) => !isBusy(one));
     if (free.length === 0) return { answer: statesOf(known) };
     if (free.some(({ run }) => (run?.run ?? 0) >= MOST_RUNS)) throw refusal(TEXTS.tooManyRuns);
@@ -69,7 +73,9 @@ export async function submitPipeline(
     const submitted = { put: { ...keys.submitted(owner.uid), data: {} } };
     const beside = [submitted, ...replay.write(answer)];
     const unchanged = { put: { ...key, data: item.data }, if: item.rev };
-    if (await submitTogether(core, owner, data, free, [unchanged, ...beside])) return { answer };
+    if (await submitTogether(core, owner, data, free, { beside: [unchanged, ...beside], look })) {
+      return { answer };
+    }
     await core.records.transact([{ put: { ...key, data }, if: item.rev }, ...beside]);
     return { pipeline: data, answer, seen: { known: free, rev: item.rev + 1 } };
   }, RACES);
@@ -91,7 +97,7 @@ async function submitTogether(
   owner: Owner,
   pipeline: PipelineRecord,
   known: readonly KnownJob[],
-  beside: readonly Write[],
+  { beside, look }: { beside: readonly Write[]; look: LaneLook },
 ): Promise<boolean> {
   if (known.length > MOST_TOGETHER) return false;
   const drafts = await Promise.all(
@@ -104,7 +110,7 @@ async function submitTogether(
   const checks = [...images].map(
     ([id, rev]): Write => ({ check: keys.object(owner.uid, "image", id), if: rev }),
   );
-  const commands = await core.dispatch.submitTogether(drafts, [...beside, ...checks]);
+  const commands = await core.dispatch.submitTogether(drafts, [...beside, ...checks], look);
   for (const [i, { job, run }] of known.entries()) {
     if (!commands || !run) continue;
     // what is left the janitor removes

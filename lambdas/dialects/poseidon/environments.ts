@@ -7,6 +7,7 @@ import type { PoseidonCore } from "./parts.ts";
 import { strictFlag } from "./query.ts";
 import { refusal } from "./refusals.ts";
 import { callerIn } from "./runner-of.ts";
+import { environmentsOfUser } from "./settings.ts";
 
 const IMAGE_CHARACTERS = 255;
 const MOST_PORTS = 16;
@@ -34,9 +35,12 @@ export async function getEnvironment(c: DialectContext, core: PoseidonCore): Pro
 export async function putEnvironment(c: DialectContext, core: PoseidonCore): Promise<Response> {
   const body = await readWhole(c);
   const environment = { id: environmentId(c), ...environmentIn(givenIn(body)) };
-  const done = await core.runners.put(callerIn(c), environment);
+  const done = await core.runners.put(callerIn(c), environment, environmentsOfUser(core));
   if (done === "full") {
     throw refusal(500, "the edge has as many execution environments as it may", "NOMAD_OVERLOAD");
+  }
+  if (done === "user-full") {
+    throw refusal(500, "you have as many execution environments as a user may", "NOMAD_OVERLOAD");
   }
   return emptyAnswer(done === "created" ? 201 : 204);
 }

@@ -1,4 +1,3 @@
-import { Readable } from "node:stream";
 import { attachment } from "../../http/content-disposition.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { LiveSession } from "../../live/live-sessions.ts";
@@ -34,8 +33,7 @@ export async function getRaw(c: DialectContext, core: PoseidonCore): Promise<Res
     session.close();
     return new Response(null, { headers });
   }
-  const content = Readable.from(exactly(session, size), { objectMode: false });
-  return new Response(Readable.toWeb(content) as ReadableStream<Uint8Array>, { headers });
+  return new Response(streamOf(exactly(session, size)), { headers });
 }
 
 /** What the file has grown since it was opened is left out. @throws Error when it has shrunk: the connection is cut */
@@ -54,4 +52,21 @@ async function* exactly(session: LiveSession, size: number): AsyncGenerator<Uint
   } finally {
     session.close();
   }
+}
+
+/** Read as fast as it is sent, and nothing ahead of that. */
+function streamOf(pieces: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await pieces.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel() {
+        await pieces.return(undefined);
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }

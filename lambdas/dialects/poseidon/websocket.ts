@@ -52,7 +52,7 @@ export async function connect(
   const { user, edge, target, exec } = permit;
   const accepted = await acceptUserSocket(incoming, socket, head);
   const session = sessions.open({ user, edge, target, request: { kind: "exec", exec } });
-  await runExecution(accepted, session);
+  await runExecution(accepted, session, () => core.runners.whyGone(runner.user, runner.id));
 }
 
 /** Would the handshake succeed? What it refuses itself comes too late: the execution's id is used up by then. */

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { expect, test } from "vitest";
 import { memorySockets } from "#test/live/support/memory-socket.ts";
 import { MemorySocketsWanted } from "../sockets-wanted.ts";
-import { LiveRelay, type LiveRelayDeps } from "./live-relay.ts";
+import { LiveRelay, type LiveRelayDeps, type LiveRelayOptions } from "./live-relay.ts";
 import { RelayLeg } from "./relay-leg.ts";
 import { SolePlace } from "./relay-place.ts";
 
@@ -12,21 +12,25 @@ const list = (path: string) => ({
   list: { path, recursive: false, as: "user" as const },
 });
 
-function relayWith(deps: Partial<LiveRelayDeps> = {}) {
-  return new LiveRelay({
-    ledger: {
-      inContact: async () => true,
-      edgeAgent: async () => ({ features: ["live"] }) as never,
-      epochOf: async () => 1,
+function relayWith(deps: Partial<LiveRelayDeps> = {}, options: LiveRelayOptions = {}) {
+  return new LiveRelay(
+    {
+      ledger: {
+        inContact: async () => true,
+        edgeAgent: async () => ({ features: ["live"] }) as never,
+        epochOf: async () => 1,
+      },
+      place: new SolePlace(),
+      wanted: new MemorySocketsWanted(Date.now),
+      notes: { note: async () => {} } as never,
+      doorbell: { ring: async () => {} },
+      isAllowed: async () => true,
+      now: Date.now,
+      log: pino({ level: "silent" }),
+      ...deps,
     },
-    place: new SolePlace(),
-    wanted: new MemorySocketsWanted(Date.now),
-    notes: { note: async () => {} } as never,
-    doorbell: { ring: async () => {} },
-    now: Date.now,
-    log: pino({ level: "silent" }),
-    ...deps,
-  });
+    options,
+  );
 }
 
 test("what no agent could read is offered to none: it would take the sockets of others", async () => {
@@ -58,5 +62,25 @@ test("a session goes on when the wish for sockets cannot be stored", async () =>
   await new Promise((resolve) => setImmediate(resolve));
   session.close();
   expect(await session.ended).toMatchObject({ code: "CANCELLED" });
+  await relay.close();
+});
+
+test("what a user has open ends when the user is removed, or may not use the edge any more", async () => {
+  const forbidden = new Set<string>();
+  const relay = relayWith(
+    {
+      isAllowed: async ({ user }) => {
+        if (user === "unread") throw new Error("away");
+        return !forbidden.has(user);
+      },
+    },
+    { tickMs: 5, usersMs: 0 },
+  );
+  const open = (user: string) => relay.open({ user, edge: "e", target, request: list("./") });
+  const [kept, unread, ended] = [open("kept"), open("unread"), open("ended")];
+  forbidden.add("ended");
+  expect(await ended.ended).toMatchObject({ type: "error", code: "STOPPED" });
+  expect(relay.size).toBe(2);
+  for (const session of [kept, unread]) session.close();
   await relay.close();
 });

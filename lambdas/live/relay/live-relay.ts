@@ -21,15 +21,27 @@ export type LiveRelayDeps = {
   wanted: SocketsWanted;
   notes: SessionNotes;
   doorbell: Doorbell;
+  /** Has its user not been removed, nor the edge taken from the user? @throws what the store says */
+  isAllowed(session: { user: string; edge: string; began: number }): Promise<boolean>;
   /** the relay's address for agents, where it is another than the ground's own */
   url?: string;
   now: () => number;
   log: Logger;
   /** for metrics */
-  told?: { opened(): void; ended(session: { kind: string; end: LiveEnd; in: number; out: number }): void };
+  told?: {
+    opened(): void;
+    started(kind: string, ms: number): void;
+    ended(session: { kind: string; end: LiveEnd; in: number; out: number }): void;
+  };
 };
 
-export type LiveRelayOptions = { takenMs?: number; sessionMs?: number; tickMs?: number };
+export type LiveRelayOptions = {
+  takenMs?: number;
+  sessionMs?: number;
+  tickMs?: number;
+  /** ms after which it is read again whether users may go on (default 10 s, and with a tick) */
+  usersMs?: number;
+};
 
 type Edge = EdgeSockets & { lastAt?: number; told?: { sockets: number; at: number } };
 
@@ -42,7 +54,9 @@ export class LiveRelay implements LiveSessions {
   readonly #options: Required<LiveRelayOptions>;
   readonly #edges = new Map<string, Edge>();
   readonly #counts = new SessionCounts();
-  readonly #sessions = new Set<RelaySession>();
+  /** the open ones, with when they were opened, ms since 1970 */
+  readonly #began = new Map<RelaySession, number>();
+  #lookedAt = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -52,6 +66,7 @@ export class LiveRelay implements LiveSessions {
       takenMs: LIVE_LIMITS.takenMs,
       sessionMs: LIVE_LIMITS.sessionMs,
       tickMs: 10_000,
+      usersMs: 10_000,
       ...options,
     };
     deps.place.onChange((held) => {
@@ -61,7 +76,7 @@ export class LiveRelay implements LiveSessions {
 
   /** sessions that are open */
   get size(): number {
-    return this.#sessions.size;
+    return this.#began.size;
   }
 
   /** Sockets that the edge's agent has open, with and without a session. */
@@ -86,9 +101,13 @@ export class LiveRelay implements LiveSessions {
     else if (!this.#counts.hasRoom(of)) session.finish(failed("TOO_MANY", "too many sessions are open"));
     if (session.isOver) return session;
     this.#counts.add(of);
-    this.#sessions.add(session);
-    this.#deps.told?.opened();
     const began = this.#deps.now();
+    this.#began.set(session, began);
+    this.#deps.told?.opened();
+    const openedAt = performance.now();
+    void session.started.then(() => {
+      this.#deps.told?.started(of.request.kind, performance.now() - openedAt);
+    });
     const note = { edge: of.edge, kind: of.request.kind, target: of.target, began };
     const late = setTimeout(
       () => session.finish(failed("UNREACHABLE", "no agent took the session in time")),
@@ -188,6 +207,11 @@ export class LiveRelay implements LiveSessions {
   }
 
   async #tick(): Promise<void> {
+    const now = this.#deps.now();
+    if (Math.abs(now - this.#lookedAt) >= this.#options.usersMs) {
+      this.#lookedAt = now;
+      await this.#endForbidden();
+    }
     for (const [id, edge] of this.#edges) {
       await this.#tellWish(id, edge);
       if (edge.size === 0 && edge.queued === 0 && edge.told?.sockets === 0) this.#edges.delete(id);
@@ -197,6 +221,23 @@ export class LiveRelay implements LiveSessions {
     this.#timer = undefined;
   }
 
+  /** Ends what users have open who were removed, or who may not use its edge any more. */
+  async #endForbidden(): Promise<void> {
+    const asked = new Map<string, Promise<boolean>>();
+    const ends = [...this.#began].map(async ([session, began]) => {
+      const { user, edge } = session.of;
+      const key = JSON.stringify([user, edge, began]);
+      const allowed = asked.get(key) ?? this.#deps.isAllowed({ user, edge, began });
+      asked.set(key, allowed);
+      if (await allowed) return;
+      session.finish(failed("STOPPED", "its user was removed, or may not use this edge any more"));
+      session.close();
+    });
+    await Promise.all(ends).catch((error: unknown) => {
+      this.#deps.log.warn({ err: error }, "whether live sessions may go on could not be read");
+    });
+  }
+
   #edge(id: string): Edge {
     const known = this.#edges.get(id) ?? new EdgeSockets();
     this.#edges.set(id, known);
@@ -204,14 +245,14 @@ export class LiveRelay implements LiveSessions {
   }
 
   #ended(session: RelaySession, end: LiveEnd): void {
-    if (!this.#sessions.delete(session)) return;
+    if (!this.#began.delete(session)) return;
     const { of, bytes } = session;
     this.#edges.get(of.edge)?.forget(session);
     this.#deps.told?.ended({ kind: of.request.kind, end, ...bytes });
   }
 
   #endAll(why: string): void {
-    for (const session of [...this.#sessions]) session.finish(failed("UNREACHABLE", why));
+    for (const session of [...this.#began.keys()]) session.finish(failed("UNREACHABLE", why));
     for (const edge of this.#edges.values()) edge.close();
     this.#edges.clear();
   }

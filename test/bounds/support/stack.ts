@@ -8,6 +8,7 @@ import type { Client } from "#test/contract/support/client.ts";
 import { logIn } from "#test/contract/support/log-in.ts";
 import { filesBeneath } from "#test/support/files-beneath.ts";
 import { program } from "#test/support/programs.ts";
+import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 import { cleanEngine } from "../../../scripts/clean-engine.ts";
 import { clientFor } from "../../../scripts/docker-engine.ts";
 import { startStack } from "../../../scripts/stack.ts";
@@ -80,7 +81,7 @@ export async function startBoundsStack(
       // as the operator does it, beside the running ground
       const store = new SqliteStore(join(data, "ledger.sqlite"));
       const secret = randomBytes(12).toString("hex");
-      await new Accounts(store).addUser(name, secret);
+      await new Accounts(store, { passwordCost: QUICK_PASSWORDS }).addUser(name, secret);
       await store.close();
       return logIn(stack.url, { name, password: secret });
     },

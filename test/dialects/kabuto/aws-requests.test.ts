@@ -9,13 +9,10 @@ beforeEach(async () => {
 });
 afterEach(() => world.stop());
 
-/**
- * docs/cost.md counts by these: 33, and a few more where the process has forgotten who asks. The goal for a job is 30;
- * this holds what there is from growing.
- */
-const MOST_OF_A_JOB = 36;
+/** docs/cost.md counts by these. */
+const MOST_OF_A_JOB = 30;
 /** Of these the submission's. */
-const MOST_OF_A_SUBMISSION = 6;
+const MOST_OF_A_SUBMISSION = 5;
 const MOST_OF_A_POLL = 4;
 /** Requests of the agent's own, past the ground: the doorbell's two, the list of files, a file, the zip. */
 const OF_THE_AGENT = ["ReceiveMessage", "DeleteMessage", "GetObject", "GetObject", "PutObject"];

@@ -125,6 +125,12 @@ test("what no execution can be is refused with the field", async () => {
     [{ command: "it's" }, /^use of forbidden character$/],
     [{ command: "a\0b" }, /command/],
     [{ command: "x".repeat(128 * 1024 + 1) }, /command/],
+    // one that Linux takes has a terminating zero in these bytes
+    [{ command: "x".repeat(128 * 1024) }, /^command must have less than 128 KiB: at most 131071 bytes/],
+    [
+      { environment: { A: "x".repeat(128 * 1024 - 2) } },
+      /^environment: a key with its value .* 131070 bytes/,
+    ],
     [{ command: 1 }, /^command /],
     [{ environment: { "a=b": "" } }, /environment/],
     [{ environment: { "": "" } }, /environment/],
@@ -206,6 +212,24 @@ test("ends in the contract's words", async () => {
   ] as const) {
     const { messages, closed, session } = await running(all);
     session.finish(end);
+    expect(await closed).toEqual([1000, ""]);
+    expect(messages).toEqual([{ type: "start" }, message]);
+  }
+});
+
+test("where the edge cannot say why a runner is gone, the ground does", async () => {
+  const all = await started();
+  for (const [code, gone, message] of [
+    ["GONE", "deleted", { type: "error", data: "the allocation stopped as expected" }],
+    ["UNREACHABLE", "replaced", { type: "error", data: "the allocation stopped as expected" }],
+    ["GONE", "oom", { type: "error", data: "the allocation was OOM Killed" }],
+    ["GONE", "inactive", { type: "timeout" }],
+    ["GONE", "lost", { type: "error", data: "Error executing the request" }],
+    ["ENGINE", "deleted", { type: "error", data: "Error executing the request" }],
+  ] as const) {
+    const { messages, closed, session } = await running(all);
+    all.ground.pools.gone = gone;
+    session.finish({ type: "error", code, message: "m" });
     expect(await closed).toEqual([1000, ""]);
     expect(messages).toEqual([{ type: "start" }, message]);
   }

@@ -41,6 +41,20 @@ test("environments come back as they were put, with the page's keys and no other
   });
 });
 
+test("a user has as many environments as the operator lets one have", async () => {
+  const settings = { PERIGEE_POSEIDON_ENVIRONMENTS_PER_USER: "2" };
+  const { client } = await startPoseidonGround({ settings });
+  const [ada, bob] = [await client("ada"), await client("bob")];
+  for (const id of [1, 2]) expect((await ada.put(`${LIST}/${id}`, "{}")).status).toBe(201);
+  const over = await ada.put(`${LIST}/3`, "{}");
+  expect([over.status, over.json]).toEqual([
+    500,
+    { message: "you have as many execution environments as a user may", errorCode: "NOMAD_OVERLOAD" },
+  ]);
+  expect((await ada.put(`${LIST}/2`, "{}")).status).toBe(204);
+  expect((await bob.put(`${LIST}/3`, "{}")).status).toBe(201);
+});
+
 test("fetch is a boolean as Go reads it, and asks the edge", async () => {
   const { client, pools } = await startPoseidonGround();
   const me = await client();

@@ -8,6 +8,7 @@ import { createEmbeddedGround, type EmbeddedOptions } from "#lambdas/embedded.ts
 import type { TlsOptions } from "#lambdas/http/tls-files.ts";
 import { serveGround } from "#lambdas/serve-ground.ts";
 import type { ClaimedCommand, ClaimResponse } from "#protocol/wire.ts";
+import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 import { tiny } from "../tiny/dialect.ts";
 
 const PASSWORD = "correct horse";
@@ -22,6 +23,7 @@ export async function startTinyGround(
   const { tls, ...rest } = options;
   const ground = await createEmbeddedGround({
     data,
+    passwordCost: QUICK_PASSWORDS,
     log: pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" }),
     dialects: [...DIALECTS, tiny],
     settings: { PERIGEE_TINY_GREETING: "good day" },

@@ -9,6 +9,7 @@ import type { Client } from "#test/contract/support/client.ts";
 import { logIn } from "#test/contract/support/log-in.ts";
 import { filesBeneath } from "#test/support/files-beneath.ts";
 import { program } from "#test/support/programs.ts";
+import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 import { cleanEngine } from "../../../scripts/clean-engine.ts";
 import { clientFor } from "../../../scripts/docker-engine.ts";
 import { Mortal } from "./mortal.ts";
@@ -52,7 +53,7 @@ export async function deploy(
 ): Promise<Deployment> {
   const data = mkdtempSync(join(tmpdir(), "perigee-faults-"));
   const store = new SqliteStore(join(data, "ledger.sqlite"));
-  const accounts = new Accounts(store);
+  const accounts = new Accounts(store, { passwordCost: QUICK_PASSWORDS });
   const prepared = await Promise.all(
     Array.from({ length: edges }, async (_, i) => {
       const edge = `edge${i}`;

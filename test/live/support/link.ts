@@ -2,30 +2,59 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
 
-/** A TCP link to `target` that can be cut, made silent, and made slow (ms each way). */
+/**
+ * A TCP link to `target` that can be cut, led elsewhere, made silent, slow (ms each way) and thin (bytes a second each way, over all
+ * connections).
+ */
 export async function openLink(target: string) {
-  const { hostname, port } = new URL(target);
   const pairs = new Set<[Socket, Socket]>();
-  const link = { silent: false, delayMs: 0 };
+  /** `target`: of the connections from now on; `up` and `down`: bytes that were taken, from connections and to them */
+  const link = {
+    target,
+    silent: false,
+    delayMs: 0,
+    bytesPerSecond: Number.POSITIVE_INFINITY,
+    up: 0,
+    down: 0,
+  };
+  /** when (ms) the last byte of this direction has been sent: bytes go one after the other, whosever they are */
+  const free = { up: 0, down: 0 };
   const server = createServer({ allowHalfOpen: true }, (near) => {
+    const { hostname, port } = new URL(link.target);
     const far = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    near.setNoDelay();
+    far.setNoDelay();
     const pair: [Socket, Socket] = [near, far];
     pairs.add(pair);
-    for (const [from, to] of [pair, [far, near]] as const) {
+    for (const [from, to, way] of [
+      [near, far, "up"],
+      [far, near, "down"],
+    ] as const) {
       from.on("error", () => to.destroy());
       from.on("close", () => {
         to.destroy();
         pairs.delete(pair);
       });
+      const onItsWay: Buffer[] = [];
       from.on("data", (data) => {
         if (link.silent) return;
-        if (link.delayMs > 0) setTimeout(() => to.write(data), link.delayMs);
-        else if (!to.write(data)) {
+        link[way] += data.length;
+        const now = performance.now();
+        free[way] = Math.max(free[way], now) + (data.length / link.bytesPerSecond) * 1000;
+        const takes = link.delayMs + free[way] - now;
+        if (takes > 0 || onItsWay.length > 0) {
+          onItsWay.push(data);
+          // each writes the first that is on its way: timers of different lengths need not keep the order
+          setTimeout(() => to.write(onItsWay.shift()!), takes);
+        } else if (!to.write(data)) {
           from.pause();
           to.once("drain", () => from.resume());
         }
       });
-      from.on("end", () => setTimeout(() => to.end(), link.delayMs));
+      from.on("end", () => {
+        const takes = link.delayMs + Math.max(0, free[way] - performance.now());
+        setTimeout(() => to.end(), takes);
+      });
     }
   });
   server.listen(0, "127.0.0.1");

@@ -12,6 +12,7 @@ import { createEmbeddedGround, type EmbeddedOptions } from "#lambdas/embedded.ts
 import { serveGround } from "#lambdas/serve-ground.ts";
 import type { ExecParameters, LiveEnd, LiveRequest } from "#protocol/live.ts";
 import { LIVE_FEATURES } from "#protocol/live-control.ts";
+import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 import { openLink } from "./link.ts";
 import { LocalSessions } from "./local-sessions.ts";
 
@@ -23,7 +24,15 @@ export type LiveWorld = Awaited<ReturnType<typeof makeLiveWorld>>;
 export async function makeLiveWorld(of: { live?: EmbeddedOptions["live"]; agent?: LiveClientOptions } = {}) {
   const data = await mkdtemp(join(tmpdir(), "perigee-live-"));
   const log = pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" });
-  const ground = await createEmbeddedGround({ data, log, ...(of.live && { live: of.live }) });
+  const { tuning, ...live } = of.live ?? {};
+  // most sessions here are of users who have no account
+  const relay = { usersMs: Number.POSITIVE_INFINITY, ...tuning?.relay };
+  const ground = await createEmbeddedGround({
+    data,
+    log,
+    passwordCost: QUICK_PASSWORDS,
+    live: { ...live, tuning: { ...tuning, relay } },
+  });
   const server = await serveGround(ground, { host: "127.0.0.1", port: 0 });
   const { token } = await ground.accounts.addEdge("em1");
   const link = await openLink(server.url);

@@ -1,11 +1,9 @@
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
-import { Accounts } from "#lambdas/auth/accounts.ts";
-import { operatorTokens } from "#lambdas/operator-tokens.ts";
 import { clientFor, findEngine } from "../../../../scripts/docker-engine.ts";
 import { makeRunnerImage, RUNNER_IMAGE } from "../../../../scripts/runner-image.ts";
 import { acquire, release } from "../../support/started.ts";
+import { makeTokens } from "./make-tokens.ts";
 import type { PoseidonTarget } from "./target.ts";
 
 /**
@@ -17,13 +15,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
   if (!process.env.PERIGEE_URL) await makeImage();
   const started = await acquire();
   try {
+    const { data } = started;
+    const [token, other] = data
+      ? await makeTokens(join(data, "ledger.sqlite"), [started.user.name, started.other.name])
+      : [required("PERIGEE_POSEIDON_TOKEN"), required("PERIGEE_POSEIDON_TOKEN2")];
     const target: PoseidonTarget = {
       url: `${started.url}/api/v1`,
       image: process.env.PERIGEE_RUNNER_IMAGE || RUNNER_IMAGE,
-      ...(started.data && { data: started.data, user: started.user.name }),
-      ...(started.data
-        ? await makeTokens(started.data, [started.user.name, started.other.name])
-        : { token: required("PERIGEE_POSEIDON_TOKEN"), other: required("PERIGEE_POSEIDON_TOKEN2") }),
+      ...(data && { data, user: started.user.name }),
+      token: token!,
+      other: other!,
     };
     project.provide("poseidon", target);
     return release;
@@ -36,23 +37,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
 async function makeImage(): Promise<void> {
   const engine = await findEngine();
   if ("version" in engine) await makeRunnerImage(clientFor(engine.host));
-}
-
-async function makeTokens(data: string, users: readonly string[]): Promise<{ token: string; other: string }> {
-  const store = new SqliteStore(join(data, "ledger.sqlite"));
-  try {
-    const accounts = new Accounts(store);
-    const tokens = operatorTokens(store, "poseidon");
-    const [token, other] = await Promise.all(
-      users.map(async (name) => {
-        const { uid } = (await accounts.getUser(name))!;
-        return tokens.add({ name: `contract-${name}`, user: name, uid, createdAt: Date.now() });
-      }),
-    );
-    return { token: token!, other: other! };
-  } finally {
-    await store.close();
-  }
 }
 
 function required(name: string): string {

@@ -7,6 +7,7 @@ import { kabuto } from "#lambdas/dialects/kabuto/dialect.ts";
 import { openSession } from "#lambdas/dialects/kabuto/sessions.ts";
 import { createEmbeddedGround, type EmbeddedOptions } from "#lambdas/embedded.ts";
 import { serveGround } from "#lambdas/serve-ground.ts";
+import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 import { startScriptedAgent } from "./scripted-agent.ts";
 
 export type KabutoGround = Awaited<ReturnType<typeof startKabutoGround>>;
@@ -19,6 +20,7 @@ export async function startKabutoGround(
   const { settings, ...rest } = options;
   const ground = await createEmbeddedGround({
     data,
+    passwordCost: QUICK_PASSWORDS,
     log: pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" }),
     dialects: [em, kabuto],
     settings: { PERIGEE_KABUTO_REGISTRATION: "open", ...settings },

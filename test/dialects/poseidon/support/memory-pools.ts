@@ -7,6 +7,7 @@ import type {
   RunnerPools,
   Statistics,
 } from "#lambdas/runners/runner-pools.ts";
+import type { RunnerEnd } from "#protocol/runners.ts";
 
 const keyOf = ({ user, edge }: PoolOwner) => `${user}@${edge}`;
 
@@ -20,6 +21,7 @@ export class MemoryPools implements RunnerPools {
   readonly removals: Parameters<RunnerPools["removed"]>[] = [];
   refusal: HandOutRefusal | undefined;
   full = false;
+  gone: RunnerEnd | undefined;
   mappedPorts: Runner["mappedPorts"] = [];
   low: { owner: PoolOwner; id: number }[] = [];
   /** others who have environments */
@@ -37,8 +39,9 @@ export class MemoryPools implements RunnerPools {
   async environment(owner: PoolOwner, id: number) {
     return this.#of(owner).get(id);
   }
-  async put(owner: PoolOwner, environment: Environment) {
+  async put(owner: PoolOwner, environment: Environment, most = Number.POSITIVE_INFINITY) {
     if (this.full) return "full";
+    if (!this.#of(owner).has(environment.id) && this.#of(owner).size >= most) return "user-full";
     const known = this.#of(owner).has(environment.id);
     this.#endAll(owner, environment.id);
     this.#of(owner).set(environment.id, environment);
@@ -75,6 +78,9 @@ export class MemoryPools implements RunnerPools {
   async used(user: string, id: string) {
     const runner = this.#runners.get(id);
     return runner?.user === user ? runner : undefined;
+  }
+  async whyGone() {
+    return this.gone;
   }
   async touched(_user: string, id: string) {
     this.touches.push(id);

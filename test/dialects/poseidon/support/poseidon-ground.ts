@@ -9,6 +9,7 @@ import { poseidon } from "#lambdas/dialects/poseidon/dialect.ts";
 import { PoseidonTokens } from "#lambdas/dialects/poseidon/tokens.ts";
 import { createEmbeddedGround } from "#lambdas/embedded.ts";
 import { serveGround } from "#lambdas/serve-ground.ts";
+import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 import { MemoryPools } from "./memory-pools.ts";
 import { MemoryTickets, ScriptedLive } from "./scripted-live.ts";
 
@@ -27,6 +28,7 @@ export async function startPoseidonGround(
   const lines: string[] = [];
   const ground = await createEmbeddedGround({
     data,
+    passwordCost: QUICK_PASSWORDS,
     log: pino({ level: "debug" }, { write: (line: string) => void lines.push(line) }),
     dialects: [
       withParts((core) => {

@@ -9,14 +9,14 @@ import { OutgoingStore } from "#agent/transfers/outgoing-store.ts";
 import { FEATURES } from "#protocol/older-agents.ts";
 import * as wire from "#protocol/wire.ts";
 import type { Computer } from "./computer.ts";
-import { EDGE } from "./ground-process.ts";
+import { EDGE, type GroundProcess } from "./ground-process.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import { SimProcess } from "./sim-process.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 export type AgentDeps = {
   computer: Computer;
-  network: SimNetwork;
+  network: SimNetwork<GroundProcess>;
   time: VirtualTime;
   log: Logger;
   handlers: OperationHandlers;

@@ -51,7 +51,7 @@ export type Asked = {
  */
 export class JointWorld {
   readonly time: VirtualTime;
-  readonly network: SimNetwork;
+  readonly network: SimNetwork<GroundProcess>;
   readonly watcher: LedgerWatcher;
   /** the second is of an earlier version: it builds no images */
   readonly computers = [new Computer("first"), new Computer("second")] as const;

@@ -1,7 +1,6 @@
 import * as z from "zod";
 import { GroundUnavailable } from "#agent/ground/ground-client.ts";
 import { isErrorCode, PerigeeError } from "#protocol/errors.ts";
-import type { GroundProcess } from "./ground-process.ts";
 import { SimProcess } from "./sim-process.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -14,10 +13,17 @@ export type Fault = "lost" | "answer lost" | "late";
 /** The agent gives a call up after this (ms), as GroundClient does. */
 const CALL_MS = 30_000;
 
+/** What calls reach: a life of the ground. */
+export type Reached = {
+  readonly process: SimProcess;
+  /** A request of an agent; `newest`: the epoch that was issued last when it came. */
+  request(path: string, body: string): Promise<{ status: number; text: string; newest: number }>;
+};
+
 /** The way between agents and ground: calls take time, come in any order, and get lost. */
-export class SimNetwork {
+export class SimNetwork<Ground extends Reached> {
   readonly #time: VirtualTime;
-  readonly #ground: () => GroundProcess | undefined;
+  readonly #ground: () => Ground | undefined;
   /** what becomes of the next calls, by path */
   readonly faults = new Map<string, Fault[]>();
   /** of a hundred calls so many go wrong by chance */
@@ -27,13 +33,13 @@ export class SimNetwork {
   /** what is delivered belongs to no process */
   readonly #wire = new SimProcess("network");
 
-  constructor(time: VirtualTime, ground: () => GroundProcess | undefined) {
+  constructor(time: VirtualTime, ground: () => Ground | undefined) {
     this.#time = time;
     this.#ground = ground;
   }
 
   /** Calls `work` at the ground for the process that asks. @throws GroundUnavailable */
-  call<T>(name: string, work: (ground: GroundProcess) => Promise<T>, limitMs = CALL_MS): Promise<T> {
+  call<T>(name: string, work: (ground: Ground) => Promise<T>, limitMs = CALL_MS): Promise<T> {
     const caller = SimProcess.current;
     const time = this.#time;
     const fault = this.#fault(name);
@@ -65,11 +71,21 @@ export class SimNetwork {
     return promise;
   }
 
-  /** One request of an agent, as JSON over HTTP. @throws as GroundClient does */
-  async request(path: string, body: { epoch?: number }, onOk: (epoch: number) => void): Promise<unknown> {
+  /**
+   * One request of an agent, as JSON over HTTP.
+   * @param ask how it is made, where it is not `body` that is posted
+   * @throws as GroundClient does
+   */
+  async request(
+    path: string,
+    body: { epoch?: number },
+    onOk: (epoch: number) => void,
+    ask: (ground: Ground, sent: string) => ReturnType<Reached["request"]> = (ground, sent) =>
+      ground.request(path, sent),
+  ): Promise<unknown> {
     const sent = JSON.stringify(body);
     const answer = await this.call(path, async (ground) => {
-      const { status, text, newest } = await ground.request(path, sent);
+      const { status, text, newest } = await ask(ground, sent);
       if (status < 300 && body.epoch !== undefined && body.epoch < newest) onOk(body.epoch);
       return { status, text };
     });

@@ -14,6 +14,8 @@ const timers = createRequire(import.meta.url)("node:timers/promises") as Record<
 const real = {
   setTimeout: globalThis.setTimeout,
   clearTimeout: globalThis.clearTimeout,
+  setInterval: globalThis.setInterval,
+  clearInterval: globalThis.clearInterval,
   setImmediate: globalThis.setImmediate,
   now: Date.now,
   performanceNow: performance.now,
@@ -23,7 +25,8 @@ const real = {
 };
 /** Of one history: one that comes near it goes round and round. */
 const MOST_EVENTS = 200_000;
-const START = Date.UTC(2025, 10, 20);
+/** ms since 1970 at which every simulated clock begins. */
+export const START = Date.UTC(2025, 10, 20);
 
 /**
  * Time that goes on only as events are due, and chance that comes from a seed: what runs in it runs the same way each
@@ -104,6 +107,8 @@ export class VirtualTime {
       Object.assign(globalThis, {
         setTimeout: real.setTimeout,
         clearTimeout: real.clearTimeout,
+        setInterval: real.setInterval,
+        clearInterval: real.clearInterval,
         setImmediate: real.setImmediate,
       });
       Date.now = real.now;
@@ -126,6 +131,12 @@ export class VirtualTime {
         if (handle && "event" in handle) this.cancel(handle.event);
         else real.clearTimeout(handle);
       },
+      setInterval: (run: Run, ms = 0, ...args: unknown[]) =>
+        simulated() ? this.#repeated(() => run(...args), ms) : real.setInterval(run, ms, ...args),
+      clearInterval: (handle?: Handle | NodeJS.Timeout) => {
+        if (handle && "event" in handle) this.cancel(handle.event);
+        else real.clearInterval(handle);
+      },
       setImmediate: (run: Run, ...args: unknown[]) =>
         simulated() ? turn(() => run(...args)) : real.setImmediate(run, ...args),
     });
@@ -146,8 +157,17 @@ export class VirtualTime {
       event,
       unref: () => handle,
       ref: () => handle,
-      [Symbol.dispose]: () => this.cancel(event),
+      [Symbol.dispose]: () => this.cancel(handle.event),
     };
+    return handle;
+  }
+
+  #repeated(run: () => void, ms: number): Handle {
+    const again = () => {
+      handle.event = this.after(ms, again);
+      run();
+    };
+    const handle = this.#handle(this.after(ms, again));
     return handle;
   }
 

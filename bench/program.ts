@@ -1,4 +1,4 @@
-import { findProgram } from "../../scripts/debian-packages.ts";
+import { findProgram } from "../scripts/debian-packages.ts";
 
 /** Path of a program that a peer needs. @throws Error that names it */
 export function program(name: string): string {

@@ -1,0 +1,56 @@
+import { globSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+const ROOT = resolve(import.meta.dirname, "..");
+const ROOMS = ["protocol", "lambdas", "agent", "cli"];
+
+/** What cannot reach from one test file into the next. */
+const NODE = [
+  ...["buffer", "crypto", "events", "fs", "fs/promises", "os", "path", "stream", "stream/consumers"],
+  ...["stream/promises", "stream/web", "timers/promises", "url", "util", "zlib"],
+];
+const PACKAGES = ["vitest", "fast-check", "zod", "hono", "pino", "tar-stream", "@node-rs/xxhash"];
+/** Directories, stores in memory and in a file, bytes to send, a dialect's routes in this process. */
+const SUPPORT = [
+  ...[
+    "em-server",
+    "fake-runtime",
+    "gate",
+    "long-run",
+    "memory-store",
+    "operation-context",
+    "quick-passwords",
+  ],
+  ...["raw-http", "saved-archive", "tar-of", "temporary-store", "uplink-form", "xxh64-of"],
+];
+const ALLOWED = new Set([
+  ...NODE.map((name) => `node:${name}`),
+  ...PACKAGES,
+  ...SUPPORT.map((name) => `#test/support/${name}.ts`),
+]);
+/** Mocks and fake timers, the environment, signals, globals: of the whole process. */
+const OF_THE_PROCESS = /\bvi\.|\bprocess\.|\bglobalThis\b/;
+const IMPORTED = /(?:from |import\()"([^"]+)"/g;
+
+/**
+ * The test files that run one after the other in one worker: unit tests that use nothing of the whole process and start
+ * none, as their imports tell. A worker of its own costs more than most of them do.
+ */
+export const SHARED_WORKER_FILES = globSync(
+  ROOMS.map((room) => `${room}/**/*.test.ts`),
+  { cwd: ROOT },
+)
+  .filter((file) => sharesWorker(readFileSync(join(ROOT, file), "utf8")))
+  .toSorted();
+
+/** May a test file with this text share its worker with others? */
+export function sharesWorker(source: string): boolean {
+  const imported = [...source.matchAll(IMPORTED)].map(([, name]) => name!);
+  return !OF_THE_PROCESS.test(source) && imported.every((name) => ALLOWED.has(name) || isOwn(name));
+}
+
+/** A neighbour, or a part of the program. */
+function isOwn(name: string): boolean {
+  if (name.startsWith(".")) return !/(^|\/)(support|testing)\//.test(name);
+  return name.startsWith("#") && !name.startsWith("#test/");
+}

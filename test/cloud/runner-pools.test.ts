@@ -1,0 +1,23 @@
+import { describe, inject, onTestFinished } from "vitest";
+import { DynamoStore } from "#lambdas/adapters/dynamodb/store.ts";
+import { runnerPoolsSuite } from "#test/conformance/runner-pools.ts";
+import { awsAt, dropTable, makeTable } from "./support/aws.ts";
+
+describe("in DynamoDB", () => {
+  runnerPoolsSuite(async () => {
+    const connections: ReturnType<typeof awsAt>[] = [];
+    const connect = () => {
+      const aws = awsAt(inject("awsEndpoint"));
+      connections.push(aws);
+      return aws;
+    };
+    const { dynamo } = connect();
+    const table = await makeTable(dynamo);
+    onTestFinished(async () => {
+      await dropTable(dynamo, table);
+      for (const aws of connections) aws.close();
+    });
+    const another = () => new DynamoStore({ client: connect().dynamo, table });
+    return { store: another(), another };
+  });
+});
