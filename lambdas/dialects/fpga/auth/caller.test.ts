@@ -94,7 +94,8 @@ function signed(of: {
   const { method = "GET", target = "/v1/x", host = `127.0.0.1:${port}`, ...rest } = of;
   const headers = { Host: host, "X-Sdk-Date": DATE };
   const authorization = signSdk({ ...key, method, target, headers, ...rest });
-  const length = of.body === undefined ? {} : { "content-length": String(Buffer.byteLength(of.body)) };
+  const length: Record<string, string> =
+    of.body === undefined ? {} : { "content-length": String(Buffer.byteLength(of.body)) };
   return { method, target, body: of.body!, headers: { ...headers, ...length, authorization } };
 }
 const ADA = { user: "ada", project: projectOf(account("ada"), "em1").id };
