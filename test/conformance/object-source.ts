@@ -124,27 +124,19 @@ export function objectSourceConformance(name: string, make: () => Promise<Object
       expect((await pinned(other)).equals(second)).toBe(true);
     });
 
-    it("that are replaced all the time are pinned as one of what was written", async () => {
+    it("that are replaced meanwhile are pinned as one of what was written", async () => {
       const of = fresh();
       const versions = Array.from({ length: 8 }, (_, n) => randomBytes(30_000 + n));
       const digest = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
       const written = new Set(versions.map(digest));
       await made.objects.put(of, versions[0]!, ROOMY);
-      let pinning = true;
-      const writer = (async () => {
-        for (let n = 1; pinning; n++) await made.objects.put(of, versions[n % versions.length]!, ROOMY);
-      })();
-      try {
-        for (let n = 0; n < 25; n++) {
-          const to = pinKey();
-          const size = await made.objects.pin(of, to);
-          const content = await pinned(to);
-          expect(content.length).toBe(size);
-          expect(written).toContain(digest(content));
-        }
-      } finally {
-        pinning = false;
-        await writer;
+      for (let n = 0; n < 10; n++) {
+        const to = pinKey();
+        const writes = [1, 2].map((m) => made.objects.put(of, versions[(n + m) % versions.length]!, ROOMY));
+        const [size] = await Promise.all([made.objects.pin(of, to), ...writes]);
+        const content = await pinned(to);
+        expect(content.length).toBe(size);
+        expect(written).toContain(digest(content));
       }
     });
   });

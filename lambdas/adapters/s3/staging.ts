@@ -98,7 +98,8 @@ export class S3Staging implements Staging {
       const source = { bucket: this.#bucket, source: of.#bucket, from, to, size, ...(etag && { etag }) };
       try {
         await copyObject(this.#client, source, this.#copyBytes);
-        return size;
+        // asked of the copy itself: not every store makes condition and copy one step
+        return (await this.#stat(to))?.size ?? size;
       } catch (error) {
         const { name } = error as Error;
         if (name === "NoSuchKey") throw noSuchObject();

@@ -139,12 +139,13 @@ it("X-Auth-Token decides alone, and a bearer token does as well", async () => {
     send({ ...request, headers: { ...request.headers, "X-Auth-Token": value } });
   expect(await both(token)).toEqual({ user: "bob", body: "" });
   expect(await both("none")).toMatchObject({ refused: "UNAUTHORIZED" });
-  for (const headers of [
+  const wrong: Record<string, string>[] = [
     {},
     { authorization: `Bearer ${key.secret}` },
     { "X-Auth-Token": key.accessKey },
     { authorization: `Basic ${token}` },
-  ]) {
+  ];
+  for (const headers of wrong) {
     expect(await send({ headers })).toMatchObject({ refused: "UNAUTHORIZED" });
   }
 });
