@@ -1,13 +1,19 @@
 import { defineConfig } from "vitest/config";
 import { SHARED_WORKER_FILES } from "./scripts/shared-worker.ts";
-import { contractFiles } from "./test/contract/support/shares.ts";
+import { contractFiles, poseidonFiles } from "./test/contract/support/shares.ts";
 import { COMMON } from "./test/support/vitest-common.ts";
 
 /** Named in every project: one at the root would run after the setups of the projects. */
 const ENGINE = "test/support/global-setup.ts";
 const ON_KUBERNETES = process.env.PERIGEE_KUBERNETES_TEST !== undefined;
-/** These take away parts that all share: a node, the API server, what the registry holds. */
-const ALONE = ["losses", "nodes", "registry"].map((name) => `test/kubernetes/${name}.test.ts`);
+const kubernetesFiles = (...names: string[]) => names.map((name) => `test/kubernetes/${name}.test.ts`);
+/** What is not run with most of the cluster's tests. */
+const APART = {
+  /** Each puts the agent's rights into the cluster and takes them away again. */
+  "kubernetes-access": kubernetesFiles("deployment", "exec-rights", "rights"),
+  /** These take away parts that all share: a node, the API server, what the registry holds. */
+  "kubernetes-alone": kubernetesFiles("losses", "nodes", "registry"),
+};
 
 export default defineConfig({
   test: {
@@ -73,24 +79,26 @@ export default defineConfig({
         extends: true,
         test: {
           name: "contract-poseidon",
-          include: ["test/contract/poseidon/*.test.ts"],
+          include: poseidonFiles(ON_KUBERNETES ? "kubernetes" : "server"),
           globalSetup: [ENGINE, "test/contract/poseidon/support/deployment.ts"],
           sequence: { groupOrder: 5 },
         },
       },
       // Need a cluster, which npm run test:kubernetes brings up: one file at a time
       ...(ON_KUBERNETES
-        ? (["kubernetes", "kubernetes-alone"] as const).map((name, at) => ({
-            extends: true as const,
-            test: {
-              name,
-              include: at === 0 ? ["test/kubernetes/*.test.ts"] : ALONE,
-              exclude: at === 0 ? ALONE : [],
-              maxWorkers: 1,
-              testTimeout: 540_000,
-              sequence: { groupOrder: 2 + at },
-            },
-          }))
+        ? [["kubernetes", ["test/kubernetes/*.test.ts"]] as const, ...Object.entries(APART)].map(
+            ([name, include], at) => ({
+              extends: true as const,
+              test: {
+                name,
+                include: [...include],
+                exclude: name === "kubernetes" ? Object.values(APART).flat() : [],
+                maxWorkers: 1,
+                testTimeout: 540_000,
+                sequence: { groupOrder: 6 + at },
+              },
+            }),
+          )
         : []),
     ],
   },

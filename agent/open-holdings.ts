@@ -43,6 +43,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     freeFloorBytes: config.freeFloorBytes,
   });
   const fpga = new FpgaStore({ root: join(data, "fpga"), log, freeFloorBytes: config.freeFloorBytes });
+  const imageUsers: ((user: string, imageId: string) => boolean)[] = [];
   const registryName = config.registry ?? config.imageRegistry?.pull;
   const images = new DockerImageStore({
     docker,
@@ -63,7 +64,8 @@ export async function openHoldings({ data, config, database, journal, session, l
       instance,
       freeFloorBytes: config.freeFloorBytes,
       repositoryOf: ({ user, imageId }) => images.repositoryOf(user, imageId),
-      isInUse: ({ user, imageId }) => pods.needsImage(user, imageId),
+      isInUse: ({ user, imageId }) =>
+        pods.needsImage(user, imageId) || imageUsers.some((needs) => needs(user, imageId)),
       onError: (error, about) => log.warn({ err: error, ...about }, "images: tried again"),
     });
   const runtime = await openRuntime(config, {
@@ -90,6 +92,10 @@ export async function openHoldings({ data, config, database, journal, session, l
     runtime,
     sessions,
     pods,
+    /** Others than pods that need images in the registry. */
+    addImageUser(needs: (user: string, imageId: string) => boolean): void {
+      imageUsers.push(needs);
+    },
     /** Without an engine files still come and go: only what needs it fails, until it is there. */
     async startImages(signal: AbortSignal): Promise<void> {
       await startNowOrLater("the image store", () => images.start(), log, signal);

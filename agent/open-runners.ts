@@ -9,7 +9,7 @@ type Deps = {
   config: AgentConfig;
   database: DatabaseSync;
   session: GroundSession;
-  holdings: Pick<Holdings, "runtime" | "sessions" | "images">;
+  holdings: Pick<Holdings, "runtime" | "sessions" | "images" | "addImageUser">;
   log: Logger;
 };
 
@@ -34,6 +34,7 @@ export function openRunners({ config, database, session, holdings, log }: Deps):
       bounds: { memoryBytes: config.pod.memoryBytes, maxCpus, scratchBytes, network },
     },
   );
+  holdings.addImageUser((user, imageId) => runners.needsImage(user, imageId));
   session.onWishes(({ pools }) => runners.heard(pools));
   return runners;
 }

@@ -9,6 +9,7 @@ import { findCluster } from "../test/kubernetes/support/find-cluster.ts";
 import { pushTestImage } from "../test/kubernetes/support/push-test-image.ts";
 import { startBenchStack } from "./bench-stack.ts";
 import { measureClusterStart } from "./cluster-start.ts";
+import { measureClusterJobs } from "./kabuto/cluster-jobs.ts";
 import { measureManyPods } from "./many-pods.ts";
 import type { Row } from "./table.ts";
 
@@ -29,7 +30,8 @@ export async function measureKubernetes(): Promise<Row[]> {
     const many = await measureManyPods({ config: config.kubernetes, image, kubectl, scratch });
     const bench = await startBenchStack({ PERIGEE_AGENT_CONFIG: file });
     try {
-      return [...(await measureClusterStart(bench, kubectl)), ...many];
+      const start = await measureClusterStart(bench, kubectl);
+      return [...start, ...many, ...(await measureClusterJobs(bench, kubectl))];
     } finally {
       await bench.stop();
     }

@@ -12,6 +12,13 @@ import { measureLambdaStart } from "./lambda-start/measure.ts";
 import { measureLanes } from "./lanes/measure.ts";
 import { measureListing } from "./listing.ts";
 import { measurePodStart } from "./pod-start.ts";
+import { measureExecutions } from "./poseidon/executions.ts";
+import { measureFiles } from "./poseidon/files.ts";
+import { measureHandOuts } from "./poseidon/hand-outs.ts";
+import { measureIdleRunners } from "./poseidon/idle-runners.ts";
+import { measureKeystrokes } from "./poseidon/keystrokes.ts";
+import { measurePools } from "./poseidon/pools.ts";
+import { measureSoak } from "./poseidon/soak.ts";
 import { measureRoundTrip } from "./round-trip.ts";
 import { measureCloudSubmits, measureSubmits } from "./submits/measure.ts";
 import { met, type Row, table } from "./table.ts";
@@ -21,7 +28,8 @@ import { measureUplinks } from "./uplinks.ts";
 /**
  * `npm run bench [-- NAME...]`: measures against a named peer on the same machine in the same run, and prints
  * a table. Exit code 1 when a goal is missed. Needs curl, xxhsum, zip, unzip, docker's client and about 5 GiB
- * below TMPDIR. BENCH_SCALE=0.05 makes the sizes of Kabuto's smaller, to see that they work.
+ * below TMPDIR, `script` for keystrokes. BENCH_SCALE=0.05 makes the sizes of Kabuto's and Poseidon's smaller, to see that
+ * they work.
  */
 const MEASURES: Record<string, (bench: BenchStack) => Promise<Row[]>> = {
   uplink: measureUplink,
@@ -45,7 +53,16 @@ const ALONE: Record<string, () => Promise<Row[]>> = {
   lanes: measureLanes,
   submits: measureSubmits,
   "cloud-submits": measureCloudSubmits,
+  "poseidon-executions": measureExecutions,
+  "poseidon-hand-outs": measureHandOuts,
+  "poseidon-pools": measurePools,
+  "poseidon-files": measureFiles,
+  "poseidon-keystrokes": measureKeystrokes,
+  "poseidon-idle": measureIdleRunners,
+  "poseidon-soak": measureSoak,
 };
+/** Takes an hour: only when it is asked for by its name. */
+const ASKED_FOR = ["poseidon-soak"];
 const NAMES = [...Object.keys(MEASURES), ...Object.keys(ALONE)];
 
 const asked = process.argv.slice(2);
@@ -57,7 +74,8 @@ if (unknown.length > 0) {
 
 const rows: Row[] = [];
 let failed = false;
-for (const name of asked.length > 0 ? asked : NAMES) {
+const usual = NAMES.filter((name) => !ASKED_FOR.includes(name));
+for (const name of asked.length > 0 ? asked : usual) {
   console.error(`measuring ${name} …`);
   try {
     rows.push(...(await (ALONE[name]?.() ?? onStack(MEASURES[name]!))));

@@ -24,7 +24,7 @@ export type CloudPlaces = {
 
 export type CloudOptions = CloudPlaces &
   CommonGroundOptions &
-  Pick<GroundOptions, "tokens" | "pass" | "routes" | "repositories"> & {
+  Pick<GroundOptions, "tokens" | "pass" | "routes" | "repositories" | "recentAccountMs"> & {
     log: Logger;
     /** instead of clients made for `aws`; the ground destroys them when it closes */
     clients?: AwsClients;

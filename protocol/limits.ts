@@ -101,6 +101,8 @@ export const LIMITS = {
   jobResultBytes: 2 * GiB,
   /** how long a job that has ended waits for room on the edge's disk for its zip */
   jobRoomMs: 3600_000,
+  /** how long the log of a run that has ended is asked for while the engine answers each time that it has an error */
+  logRefusedMs: 600_000,
   /** a Dockerfile, and one line of it (the engine's own bound) */
   dockerfileBytes: 1 * MiB,
   dockerfileLineBytes: 65_535,

@@ -81,6 +81,8 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   listDepth: "directories within directories in one listing; it says when it stopped there",
   measuredDepth: "levels of directories that are measured; a deeper volume counts as over any quota",
   jobResultBytes: "files that a job leaves in its outbox, and their zip; over it the job is `ResultTooLarge`",
+  logRefusedMs:
+    "how long the log of a run that has ended is asked for while the engine answers each time with an error; then the log ends with `… the last log lines were dropped`, and the run's end is told",
   jobRoomMs:
     "how long a job that has ended waits for room on the edge's disk for its zip; then it is `ResultTooLarge`",
   zipEntries: "entries of a directory that is read as a zip; over it 400 `INVALID_PATH`",

@@ -1,3 +1,4 @@
+import { PerigeeError } from "#protocol/errors.ts";
 import { IllegalPath } from "../checked-path.ts";
 
 /** What fails so often in a row by itself fails for good. */
@@ -11,4 +12,11 @@ const OURS = [TypeError, RangeError, SyntaxError, ReferenceError, URIError, Ille
  */
 export function isPermanentFault(error: unknown): boolean {
   return OURS.some((kind) => error instanceof kind) && (error as Error).cause === undefined;
+}
+
+/** Did the engine answer, with an error? Docker's client names its status `statusCode`, that of Kubernetes `status`. */
+export function isAnswer(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof PerigeeError) return false;
+  const { statusCode, status } = error as { statusCode?: unknown; status?: unknown };
+  return typeof statusCode === "number" || typeof status === "number";
 }

@@ -20,3 +20,13 @@ test("a pool whose idle runners end again and again is filled more and more slow
   waits.died("p");
   expect(waits.blocked().size).toBe(0);
 });
+
+test("what a start waits for is the reason meanwhile, and keeps the pool from nothing", () => {
+  const waits = new PoolWaits(() => 1);
+  expect([waits.waits("p", "no node has room"), waits.waits("p", "no node has room")]).toEqual([true, false]);
+  expect([...waits.reasons()]).toEqual([["p", "no node has room"]]);
+  expect(waits.blocked().size).toBe(0);
+  expect(waits.next()).toBe(Number.POSITIVE_INFINITY);
+  waits.forget("p");
+  expect(waits.reasons().size).toBe(0);
+});

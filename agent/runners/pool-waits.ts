@@ -23,6 +23,13 @@ export class PoolWaits {
     this.#waits.set(pool, { until: this.#now() + ms, failures, reason });
   }
 
+  /** A runner of it is being started, and waits for this. @returns whether that is news */
+  waits(pool: string, reason: string): boolean {
+    const { until = 0, failures = 0, reason: before } = this.#waits.get(pool) ?? {};
+    this.#waits.set(pool, { until, failures, reason });
+    return reason !== before;
+  }
+
   /**
    * Idle runners of it ended by themselves. The first time others take their place at once, then later and later: an
    * image whose runners come up and go down must not be all that the engine does.

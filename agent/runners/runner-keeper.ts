@@ -203,7 +203,9 @@ export class RunnerKeeper {
     const { book, starter, changed } = this.#deps;
     const environment = book.environment(key)!;
     try {
-      await starter.start(environment, this.#closing.signal);
+      await starter.start(environment, this.#closing.signal, (why) => {
+        if (this.#waits.waits(key, why)) changed();
+      });
       this.#waits.forget(key);
     } catch (error) {
       if (this.#closing.signal.aborted || book.environment(key) !== environment) return;
@@ -225,6 +227,7 @@ export class RunnerKeeper {
         if (record.unheard) book.forget(record);
         else book.change(record, { removed: true });
         changed();
+        await this.#tidy(record.user);
       } catch (error) {
         this.#tell(error, { runner: id, doing: "remove" });
         this.#wakeAt(this.#deps.now() + REMOVE_AGAIN_MS);
@@ -232,6 +235,14 @@ export class RunnerKeeper {
         this.#removing.delete(id);
       }
     });
+  }
+
+  /** What the user's runners shared goes with the last of them, when no pool is to be filled again. */
+  async #tidy(user: string): Promise<void> {
+    const { book, runtime } = this.#deps;
+    if (book.wanted.environments.some((environment) => environment.user === user)) return;
+    if (book.all().some((record) => record.user === user && !record.removed)) return;
+    await runtime.tidy(user).catch((error: unknown) => this.#tell(error, { doing: "tidy" }));
   }
 
   #work(task: () => Promise<void>): void {

@@ -43,7 +43,12 @@ export class RunnerStarter {
     this.#deps = deps;
   }
 
-  async start(environment: WantedEnvironment, closing: AbortSignal): Promise<RunnerRecord> {
+  /** @param waits hears what a cluster waits for meanwhile */
+  async start(
+    environment: WantedEnvironment,
+    closing: AbortSignal,
+    waits: (why: string) => void = () => {},
+  ): Promise<RunnerRecord> {
     const { book } = this.#deps;
     const { user, id, generation, spec } = environment;
     const record: RunnerRecord = {
@@ -58,7 +63,7 @@ export class RunnerStarter {
     killPoint("runners.recorded");
     const signal = AbortSignal.any([closing, book.ended(record), AbortSignal.timeout(START_MS)]);
     try {
-      await this.#begin(environment, record, signal);
+      await this.#begin(environment, record, { signal, waits });
       if (record.state === "starting") book.change(record, { state: "idle" });
     } catch (error) {
       if (!closing.aborted) book.end(record, "lost");
@@ -67,7 +72,11 @@ export class RunnerStarter {
     return record;
   }
 
-  async #begin(environment: WantedEnvironment, record: RunnerRecord, signal: AbortSignal): Promise<void> {
+  async #begin(
+    environment: WantedEnvironment,
+    record: RunnerRecord,
+    { signal, waits }: { signal: AbortSignal; waits: (why: string) => void },
+  ): Promise<void> {
     const { book, runtime, sessions, resolveImage, bounds } = this.#deps;
     const { user, spec } = environment;
     const image = spec.image === "" ? undefined : await resolveImage(user, spec.image);
@@ -76,7 +85,7 @@ export class RunnerStarter {
     await runtime.prepare({ user, imageId: image.id });
     signal.throwIfAborted();
     const runner = runnerSpec(record.id, environment, image.id, bounds);
-    const { ports = [] } = await startWhenItCan(runtime, runner, signal);
+    const { ports = [] } = await startWhenItCan(runtime, runner, { signal, waits });
     if (ports.length > 0) book.change(record, { ports: [...ports] });
     killPoint("runners.started");
     signal.throwIfAborted();
@@ -86,12 +95,18 @@ export class RunnerStarter {
 }
 
 /** A cluster may take its time: what it waits for is the reason meanwhile. */
-async function startWhenItCan(runtime: PodRuntime, spec: RunSpec, signal: AbortSignal): Promise<Started> {
+async function startWhenItCan(
+  runtime: PodRuntime,
+  spec: RunSpec,
+  { signal, waits }: { signal: AbortSignal; waits: (why: string) => void },
+): Promise<Started> {
   for (;;) {
     try {
       return await runtime.start(spec);
     } catch (error) {
       if (!(error instanceof NotStartedYet)) throw error;
+      // any start begins with that
+      if (error.reason !== "ContainerCreating") waits(error.message || error.reason);
     }
     await sleep(AGAIN_MS, undefined, { signal });
   }

@@ -117,6 +117,13 @@ export class Runners {
     });
   }
 
+  /** Has the user a runner that is yet to be started from the image of this ID? */
+  needsImage(user: string, imageId: string): boolean {
+    return this.#book
+      .all()
+      .some((record) => record.state === "starting" && record.user === user && record.imageId === imageId);
+  }
+
   /** Users with runners in which something may be written now. */
   users(): string[] {
     return [...new Set(this.#book.all().flatMap(({ user, state }) => (state === "used" ? [user] : [])))];

@@ -20,6 +20,8 @@ export interface RawExec {
   resize(size: TerminalSize): Promise<void>;
   /** The program's exit code, asked for after `output` has ended. @throws SessionFailure */
   exit(): Promise<number>;
+  /** Has the engine not noticed its end yet? That it cannot be asked is no error. Absent: it cannot tell. */
+  runsOn?(): Promise<boolean>;
   /** Closes the streams; the program's input ends. */
   cut(): void;
 }

@@ -5,7 +5,8 @@ import type { BenchStack } from "../bench-stack.ts";
 import { program } from "../program.ts";
 import { scaled } from "../scale.ts";
 import { median, type Row } from "../table.ts";
-import { type Job, KabutoClient } from "./client.ts";
+import { KabutoClient } from "./client.ts";
+import { submitMany } from "./submit-many.ts";
 
 /** As many at least as run at once. */
 const PIPELINES = Math.max(4, scaled(16));
@@ -19,28 +20,17 @@ export async function measureManyJobs(bench: BenchStack): Promise<Row[]> {
   const ours: number[] = [];
   const peer: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const jobs: Job[] = [];
-    const last: Job[] = [];
-    for (let n = 0; n < PIPELINES; n++) {
-      const pipeline = await client.pipeline();
-      for (let i = 0; i < JOBS; i++) jobs.push(await client.job(pipeline, "true"));
-      last.push(jobs.at(-1)!);
-    }
-    const begin = performance.now();
-    await Promise.all(last.map(({ pipeline }) => client.submit(pipeline)));
-    await Promise.all(last.map((job) => client.done(job)));
-    ours.push((jobs.length / (performance.now() - begin)) * 1000);
-    for (const job of jobs) await client.done(job);
+    ours.push(await submitMany(client, { pipelines: PIPELINES, jobs: JOBS }));
 
-    const numbers = jobs.map((_, n) => n).join("\n");
+    const numbers = Array.from({ length: PIPELINES * JOBS }, (_, n) => n);
     const began = performance.now();
     // Not synchronously: connections that the ground closes meanwhile have to be noticed.
     const run = ["-P4", "-n1", docker, "run", "--rm", "--network=none", BASE_IMAGE, "true"];
     const xargs = spawn("xargs", run, { stdio: ["pipe", "ignore", "inherit"] });
-    xargs.stdin.end(numbers);
+    xargs.stdin.end(numbers.join("\n"));
     const [code] = await once(xargs, "close");
     if (code !== 0) throw new Error(`xargs ended with ${code}`);
-    peer.push((jobs.length / (performance.now() - began)) * 1000);
+    peer.push((numbers.length / (performance.now() - began)) * 1000);
   }
   return [
     {

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -83,12 +84,13 @@ export async function measureKeystrokes(): Promise<Row[]> {
 async function typeInto({ bench }: PoseidonBench, runner: string): Promise<Typed> {
   const root = join(import.meta.dirname, "../..");
   const command = `${process.execPath} ${join(root, "bin/perigee.mjs")} exec -it ${runner} -- cat`;
+  const config = join(bench.scratch, "config");
+  mkdirSync(join(config, "perigee"), { recursive: true });
+  const access = bench.headers.authorization.slice("Bearer ".length);
+  const tokens = { [bench.url]: { username: "bench", access, refresh: access } };
+  writeFileSync(join(config, "perigee/credentials.json"), JSON.stringify(tokens), { mode: 0o600 });
   const child = spawn(program("script"), ["-qfec", command, "/dev/null"], {
-    env: {
-      ...process.env,
-      PERIGEE_URL: bench.url,
-      PERIGEE_TOKEN: bench.headers.authorization.slice("Bearer ".length),
-    },
+    env: { ...process.env, XDG_CONFIG_HOME: config, PERIGEE_URL: bench.url },
     stdio: ["pipe", "pipe", "inherit"],
   });
   let seen = "";

@@ -1,3 +1,4 @@
+import { Serial } from "#protocol/serial.ts";
 import type { Item, Key, LedgerStore, Query, Write } from "../ports/ledger-store.ts";
 
 /**
@@ -7,6 +8,7 @@ import type { Item, Key, LedgerStore, Query, Write } from "../ports/ledger-store
 export class OwnRecords {
   readonly #store: LedgerStore;
   readonly #prefix: string;
+  readonly #turns = new Serial();
 
   /** @param name of the dialect */
   constructor(store: LedgerStore, name: string) {
@@ -29,6 +31,14 @@ export class OwnRecords {
   /** As {@link LedgerStore.transact}. @throws ConditionFailed */
   transact(writes: readonly Write[]): Promise<void> {
     return this.#store.transact(this.writes(writes));
+  }
+
+  /**
+   * Changes of one record by this process take turns under its name, so that they do not lose races against each other:
+   * fifty at once would be read and tried a thousand times. Other processes still may be faster.
+   */
+  inTurn<T>(name: string, change: () => Promise<T>): Promise<T> {
+    return this.#turns.run(name, change);
   }
 
   /** The same writes as the store takes them, for a transaction of the core: a submit's, or a command's end. */

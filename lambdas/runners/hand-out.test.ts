@@ -46,3 +46,38 @@ test("a runner is not lost for a demand that cannot be removed", async () => {
   };
   expect(await opened.handOut(ALICE, 1, {})).toMatchObject({ runner: { id: ID } });
 });
+
+test("calls that come at once share a listing, and fail no transaction of each other", async () => {
+  const { store, opened, idle } = await pools(1);
+  const ids = Array.from({ length: 20 }, (_, n) => `${ID.slice(0, -2)}${n + 10}`);
+  for (const id of ids) {
+    await store.transact([{ put: { ...keys.runner("em1", "alice", id), data: { ...idle, id } } }]);
+  }
+  const { transact, query } = store;
+  const made = { transactions: 0, listings: 0 };
+  store.transact = (writes) => {
+    made.transactions += 1;
+    return transact.call(store, writes);
+  };
+  store.query = ((asked) => {
+    made.listings += 1;
+    return query.call(store, asked);
+  }) as typeof query;
+  const results = await Promise.all(Array.from({ length: 200 }, () => opened.handOut(ALICE, 1, {})));
+  const handed = results.flatMap((result) => ("runner" in result ? [result.runner.id] : []));
+  expect(handed.sort()).toEqual(ids);
+  expect(made).toEqual({ transactions: 20, listings: expect.toSatisfy((n) => n <= 3) });
+});
+
+test("a store that fails fails the calls that wait, and not those after them", async () => {
+  const { store, opened, idle } = await pools(1);
+  const { query } = store;
+  store.query = async () => {
+    throw new Error("away");
+  };
+  const results = await Promise.allSettled([1, 2, 3].map(() => opened.handOut(ALICE, 1, {})));
+  expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+  store.query = query;
+  await store.transact([{ put: { ...keys.runner("em1", "alice", ID), data: idle } }]);
+  expect(await opened.handOut(ALICE, 1, {})).toMatchObject({ runner: { id: ID } });
+});

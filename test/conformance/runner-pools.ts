@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { LedgerStore } from "#lambdas/ports/ledger-store.ts";
+import { keys } from "#lambdas/runners/records.ts";
 import { StoredRunnerPools } from "#lambdas/runners/stored-runner-pools.ts";
 import type { RunnerReport } from "#protocol/pool-wire.ts";
 import { runnerDigest } from "#protocol/runner-digest.ts";
@@ -44,13 +45,21 @@ class Edge {
   }
 }
 
-/** The rules of pools over any store. @param open connections to one table, each as a process of its own */
-export function runnerPoolsSuite(open: () => Promise<{ store: LedgerStore; another(): LedgerStore }>): void {
+/**
+ * The rules of pools over any store.
+ * @param open connections to one table, each as a process of its own
+ * @param puts of an edge's 100 environments so many are put one after the other (default all); the others are counted only
+ */
+export function runnerPoolsSuite(
+  open: () => Promise<{ store: LedgerStore; another(): LedgerStore }>,
+  { puts = 100 }: { puts?: number } = {},
+): void {
   describe("pools of runners", () => {
     let now: number;
     let contact: boolean;
     let features: string[];
     let rings: string[];
+    let opened: Awaited<ReturnType<typeof open>>;
     let another: () => StoredRunnerPools;
     let pools: StoredRunnerPools;
     let edge: Edge;
@@ -59,7 +68,7 @@ export function runnerPoolsSuite(open: () => Promise<{ store: LedgerStore; anoth
       contact = true;
       features = ["runners"];
       rings = [];
-      const opened = await open();
+      opened = await open();
       const over = (store: LedgerStore) =>
         new StoredRunnerPools({
           store,
@@ -123,11 +132,16 @@ export function runnerPoolsSuite(open: () => Promise<{ store: LedgerStore; anoth
     });
 
     test("an edge has 100 environments and no more, over all its users", async () => {
-      for (let id = 0; id < 100; id++)
+      const counted = 100 - puts;
+      if (counted > 0) {
+        const data = { counter: counted, environments: counted };
+        await opened.store.transact([{ put: { ...keys.counter("em1"), data } }]);
+      }
+      for (let id = counted; id < 100; id++)
         expect(await pools.put(id % 2 ? ALICE : BOB, { id, ...SPEC })).toBe("created");
       expect(await pools.put(ALICE, { id: 500, ...SPEC })).toBe("full");
-      expect(await pools.put(ALICE, { id: 1, ...SPEC })).toBe("replaced");
-      await pools.remove(BOB, 0);
+      expect(await pools.put(ALICE, { id: 99, ...SPEC })).toBe("replaced");
+      await pools.remove(BOB, 98);
       expect(await pools.put(ALICE, { id: 500, ...SPEC })).toBe("created");
     });
 

@@ -107,7 +107,9 @@ export function runnerRunsConformance(name: string, create: () => Promise<Runner
       );
       expect(await say("id -u; tr '\\0' ' ' < /proc/1/cmdline")).toBe(`0\n${runner.command!.join(" ")}`);
       // neither a volume nor a device of the machine
-      expect(await say("ls -d /data /dev/dri /dev/fpga* 2>/dev/null")).toBe("");
+      expect(await say("grep -E ' /(data|inbox) ' /proc/mounts; ls -d /dev/dri /dev/fpga* 2>/dev/null")).toBe(
+        "",
+      );
       // the bound of memory, with the first or the second kind of cgroups
       const memory = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null";
       expect(await say(memory)).toBe(String(64 * MiB));

@@ -11,7 +11,7 @@ import { RUNNERS_FEATURE } from "#protocol/runners.ts";
 import type { Client } from "#test/contract/support/client.ts";
 import { logIn } from "#test/contract/support/log-in.ts";
 import { RUNNER_IMAGE } from "../../scripts/runner-image.ts";
-import type { PoseidonClient } from "../contract/poseidon/support/client.ts";
+import type { Answer, PoseidonClient } from "../contract/poseidon/support/client.ts";
 import { connectExec, refusal } from "../live/support/exec-client.ts";
 import { type LiveCloud, liveCloud } from "./support/live-cloud.ts";
 

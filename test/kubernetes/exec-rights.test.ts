@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { KubernetesApi } from "#agent/pods/kubernetes/api.ts";
 import { kubernetesSessions } from "#agent/sessions/kubernetes/kubernetes-sessions.ts";
-import { MiB } from "#protocol/limits.ts";
+import { RUNNER_BOUNDS, testRunner } from "#test/conformance/runner-runs.ts";
 import { kubectl as admin } from "./support/kubectl.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";
 import { testCluster } from "./support/test-cluster.ts";
@@ -14,6 +14,8 @@ const PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 const signal = new AbortController().signal;
 let rig: KubernetesRig;
 let agent: KubernetesApi;
+/** its kubeconfig */
+let file: string;
 
 /** What the server says to an agent that wants to connect to a pod, which need not be there. */
 async function refusal(
@@ -46,7 +48,7 @@ beforeAll(async () => {
   const { text: token } = await admin(["-n", "perigee-system", "create", "token", "perigee-agent"]);
   const own = JSON.parse((await admin(["config", "view", "--raw", "--flatten", "-o", "json"])).text);
   own.users[0].user = { token };
-  const file = join(rig.directory, "agent.kubeconfig");
+  file = join(rig.directory, "agent.kubeconfig");
   writeFileSync(file, JSON.stringify(own), { mode: 0o600 });
   agent = await KubernetesApi.open({ kubeconfig: file });
 });
@@ -77,17 +79,22 @@ test("with it, it executes in its own namespaces and the payload's container, an
     expect(await refusal("default", what)).toMatch(/forbidden|attaches to nothing/);
   }
   const { runnerImage } = testCluster();
+  const { memoryBytes, maxCpus, scratchBytes } = RUNNER_BOUNDS;
   const runtime = await rig.runtime({
-    limits: { memory: 128 * MiB, cpus: 1, scratch: 64 * MiB },
+    // with no more rights than these two overlays give
+    api: await KubernetesApi.open({ kubeconfig: file }),
+    prefix: "perigee",
+    limits: { memory: memoryBytes, cpus: 1, scratch: scratchBytes },
+    runners: { most: 4, maxCpus, scratchBytes, open: { hostAddress: "198.51.100.7" } },
     images: { reference: async () => runnerImage.reference },
     workdir: async () => "",
   });
-  const run = rig.sh("", {
-    ...{ imageId: runnerImage.id, mounts: [], network: "none" },
-    command: ["/bin/bash", "-c", "while :; do sleep 1000 & wait; done"],
-  });
-  await runtime.start(run);
-  await rig.until(async () => "running" in ((await runtime.inspect(run.run)) ?? {}));
+  const run = testRunner(runnerImage.id, "ada", { networkAccess: true, exposedPorts: [8080] });
+  const { ports } = await runtime.start(run);
+  expect(ports).toEqual([
+    { exposedPort: 8080, hostAddress: expect.stringMatching(/^198\.51\.100\.7:\d+$/) },
+  ]);
+  expect(await runtime.inspect(run.run)).toHaveProperty("running");
   const { namespace = "" } = (await rig.pod(run.run)).metadata;
   expect(await refusal(namespace, "exec")).toContain("container payload");
   expect(await refusal(namespace, "exec", [["container", "other"]])).toContain("container payload");
@@ -100,4 +107,6 @@ test("with it, it executes in its own namespaces and the payload's container, an
   let said = "";
   for await (const { data } of execution.output) said += data;
   expect([said, await execution.exit]).toEqual(["inside\n", 0]);
+  await runtime.remove(run.run);
+  await runtime.tidy("ada");
 });

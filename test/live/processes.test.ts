@@ -8,6 +8,7 @@ import { MiB } from "#protocol/limits.ts";
 import { PoseidonClient } from "#test/contract/poseidon/support/client.ts";
 import { share } from "#test/support/long-run.ts";
 import { watchMemory } from "../../bench/resident-memory.ts";
+import { BASE_IMAGE } from "../../scripts/ensure-base-image.ts";
 import { connectExec, refusal } from "./support/exec-client.ts";
 import { type LiveProcesses, startLiveProcesses } from "./support/live-processes.ts";
 
@@ -113,6 +114,50 @@ describe("memory stays flat, of ground and agent", () => {
   });
 });
 
+describe("the EM API while 20 executions run", () => {
+  test("does its work as ever, and nothing of them takes its lock", { timeout: LONG }, async () => {
+    const bearer = await of.bearer();
+    const em = async (path: string, init: RequestInit = {}) => {
+      const headers = { authorization: `Bearer ${bearer}` };
+      const answer = await fetch(`${of.url}/em/${path}`, { ...init, headers });
+      return { status: answer.status, text: await answer.text() };
+    };
+    const post = (path: string, fields: Record<string, string>) =>
+      em(path, { method: "POST", body: new URLSearchParams(fields) });
+    const runners = [runner, await of.runner()];
+    const executions = await Promise.all(
+      Array.from({ length: 20 }, async (_, n) => {
+        const command = "echo began; while read -r line; do echo got $line; done";
+        return of.client.connect(await of.client.execute(runners[n % 2]!, { command }));
+      }),
+    );
+    await Promise.all(executions.map((one) => one.until((it) => it.text("stdout").includes("began"))));
+    const files = new FormData();
+    files.append("files", new Blob(["uplinked"]), "f.txt");
+    expect((await em("files/uplink", { method: "POST", body: files })).status).toBe(200);
+    expect((await em("files/list")).text).toContain("f.txt");
+    expect(await em("files/downlink?filepath=f.txt")).toEqual({ status: 200, text: "uplinked" });
+    const run = {
+      image: BASE_IMAGE,
+      node: "MPU",
+      max_duration: "5",
+      command: "sleep 600",
+      pod_name: "beside",
+    };
+    expect((await post("pod/run", run)).status).toBe(200);
+    expect((await em("pod/status?pod_name=beside")).status).toBe(200);
+    expect((await post("pod/stop", { pod_name: "beside" })).status).toBe(200);
+    expect((await post("files/delete", { filepath: "f.txt" })).status).toBe(200);
+    // they ran all the while
+    for (const [n, one] of executions.entries()) one.socket.send(`${n}\n`);
+    await Promise.all(
+      executions.map((one, n) => one.until((it) => it.text("stdout").includes(`got ${n}\r`))),
+    );
+    for (const one of executions) one.socket.terminate();
+    await Promise.all(executions.map((one) => one.closed));
+  });
+});
+
 describe("secrets", () => {
   /** What may be anywhere but with the user: each is found wherever it is. */
   const SECRET = {
@@ -131,10 +176,8 @@ describe("secrets", () => {
     const tickets: string[] = [];
     const errors: string[] = [];
     const fetched = async (path: string, init: RequestInit = {}) => {
-      const answer = await fetch(`${url}${path}`, {
-        ...init,
-        headers: { authorization: `Bearer ${bearer}` },
-      });
+      const headers = { authorization: `Bearer ${bearer}`, "content-type": "application/json" };
+      const answer = await fetch(`${url}${path}`, { ...init, headers });
       return { status: answer.status, text: await answer.text() };
     };
     // an execution, whose output is made of two parts so that its command does not hold it
@@ -188,11 +231,15 @@ describe("secrets", () => {
     ];
     await expect.poll(async () => (await fetched("/sessions")).text).toContain("CANNOT_START");
     const sessions = (await fetched("/sessions")).text;
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    const edge = (await fetched("/edge")).text;
+    // the agent keeps its records to itself while it runs
+    await of.end();
     const told = {
       logs: lines.join("\n"),
-      metrics: await (await fetch(`${url}/metrics`)).text(),
+      metrics,
       sessions,
-      edge: (await fetched("/edge")).text,
+      edge,
       errors: errors.join("\n"),
       ground: everythingIn(join(data, "ledger.sqlite")),
       agent: everythingIn(join(data, "agent/agent.sqlite")),

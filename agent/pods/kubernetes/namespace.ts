@@ -1,7 +1,7 @@
 import { LABEL } from "../labels.ts";
-import type { RunMount, RunSpec } from "../pod-runtime.ts";
+import type { RunMount } from "../pod-runtime.ts";
 import { type KubernetesNames, PATH, SERVICE_ACCOUNT } from "./names.ts";
-import type { Manifest, Metadata } from "./types.ts";
+import type { Manifest } from "./types.ts";
 
 /** What the pods of one user may use together. */
 export type UserQuota = {
@@ -12,6 +12,8 @@ export type UserQuota = {
   memory?: number;
   /** device resources, for example `{"nvidia.com/gpu": 2}`; one that is not here: as many as the pods take */
   resources?: Readonly<Record<string, number>>;
+  /** ports of the nodes; default none */
+  nodePorts?: number;
 };
 
 /** Where pods ask for names. */
@@ -141,7 +143,7 @@ export function namespaceSteps(
             ...Object.fromEntries(
               Object.entries(quota.resources ?? {}).map(([name, most]) => [`requests.${name}`, String(most)]),
             ),
-            "services.nodeports": "0",
+            "services.nodeports": String(quota.nodePorts ?? 0),
             "services.loadbalancers": "0",
           },
         },
@@ -227,50 +229,4 @@ export function nodePathOf(path: string, storage: Pick<VolumeStorage, "agentPath
     throw new Error("the volume lies outside the directory that the nodes share");
   }
   return nodePath + path.slice(agentPath.length);
-}
-
-/**
- * What lets other pods of the user reach a pod by its name, on its ports only: a policy, and a service without an
- * address of its own. Both belong to the pod's object and go with it.
- */
-export function portSteps(names: KubernetesNames, spec: RunSpec, pod: Metadata): Step[] {
-  if (spec.ports.length === 0 || spec.network === "none") return [];
-  const namespace = names.namespace(spec.user);
-  const metadata = {
-    name: spec.pod,
-    labels: { ...names.labels(spec.user), [LABEL.pod]: spec.pod, [LABEL.run]: spec.run },
-    ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: pod.name, uid: pod.uid }],
-  };
-  const ports = [...new Set(spec.ports)];
-  const ofRun = { [LABEL.run]: spec.run };
-  return [
-    {
-      path: `/apis/networking.k8s.io/v1/namespaces/${namespace}/networkpolicies/pod-${spec.pod}`,
-      object: {
-        apiVersion: "networking.k8s.io/v1",
-        kind: "NetworkPolicy",
-        metadata: { ...metadata, name: `pod-${spec.pod}` },
-        spec: {
-          podSelector: { matchLabels: ofRun },
-          policyTypes: ["Ingress"],
-          ingress: [{ from: [{ podSelector: {} }], ports: ports.map((port) => ({ protocol: "TCP", port })) }],
-        },
-      },
-    },
-    {
-      path: `/api/v1/namespaces/${namespace}/services/${spec.pod}`,
-      object: {
-        apiVersion: "v1",
-        kind: "Service",
-        metadata,
-        spec: {
-          clusterIP: "None",
-          // Known as soon as it has an address: who asked too early would remember that there is none.
-          publishNotReadyAddresses: true,
-          selector: ofRun,
-          ports: ports.map((port) => ({ name: `tcp-${port}`, protocol: "TCP", port, targetPort: port })),
-        },
-      },
-    },
-  ];
 }

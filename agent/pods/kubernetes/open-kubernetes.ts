@@ -3,7 +3,8 @@ import type { ImageHandover } from "../../images/handover/image-handover.ts";
 import { ImageConfigs } from "../image-configs.ts";
 import { KubernetesApi } from "./api.ts";
 import type { KubernetesConfig } from "./config.ts";
-import { KubernetesRuntime, type RunnerSettings } from "./runtime.ts";
+import type { RunnerSettings } from "./runner-network.ts";
+import { KubernetesRuntime } from "./runtime.ts";
 
 export type KubernetesParts = {
   /** holds the images, and knows what they are like */

@@ -3,15 +3,9 @@ import { MiB } from "#protocol/limits.ts";
 import type { RunSpec } from "../pod-runtime.ts";
 import { kubernetesConfig } from "./config.ts";
 import { KubernetesNames } from "./names.ts";
-import {
-  type ClusterDns,
-  namespaceSteps,
-  nodePathOf,
-  portSteps,
-  type UserQuota,
-  volumeSteps,
-} from "./namespace.ts";
+import { type ClusterDns, namespaceSteps, nodePathOf, type UserQuota, volumeSteps } from "./namespace.ts";
 import { type PodContext, podOf } from "./pod.ts";
+import { portSteps } from "./ports.ts";
 
 const names = new KubernetesNames("instance", "secret", "perigee");
 const spec: RunSpec = {

@@ -6,8 +6,11 @@ import { type NamespaceContext, namespaceSteps, type Step } from "./namespace.ts
 export type RunnerNamespaceContext = Omit<NamespaceContext, "dns" | "quota"> & {
   /** runners of the edge, idle and used: the user's may be all of them */
   most: number;
-  /** IPv4 addresses and ranges of the cluster, public ones too; undefined: no runner has a network */
-  open: { clusterRanges: readonly string[] } | undefined;
+  /**
+   * undefined: no runner has a network. `clusterRanges`: IPv4 addresses and ranges of the cluster, public ones too;
+   * `nodePorts`: how many ports of the nodes runners may have together (default none)
+   */
+  open: { clusterRanges: readonly string[]; nodePorts?: number } | undefined;
 };
 
 /**
@@ -36,7 +39,7 @@ export function runnerNamespaceSteps(
   const [namespace, ...content] = namespaceSteps(names, user, {
     limits,
     namespace: name,
-    quota: { pods: most },
+    quota: { pods: most, ...(open?.nodePorts !== undefined && { nodePorts: open.nodePorts }) },
     dns: { domain: "", namespace: "", labels: {} },
   });
   const both = { policyTypes: ["Ingress", "Egress"] };

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MiB } from "#protocol/limits.ts";
 import { FakeCluster } from "#test/support/fake-cluster.ts";
 import { ImageMissing, NotStartedYet, type RunSpec, StartFailure } from "../pod-runtime.ts";
-import { KubernetesRuntime, type KubernetesRuntimeOptions } from "./runtime.ts";
+import { KubernetesRuntime } from "./runtime.ts";
+import type { KubernetesRuntimeOptions } from "./runtime-options.ts";
 
 let cluster: FakeCluster;
 let missing: Error | undefined;

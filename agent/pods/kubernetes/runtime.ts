@@ -2,10 +2,9 @@ import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
-import type { ImageHandover, NeededImage } from "../../images/handover/image-handover.ts";
+import type { NeededImage } from "../../images/handover/image-handover.ts";
 import type { ImageCommand } from "../argv-of-run.ts";
 import { LABEL } from "../labels.ts";
-import type { OpenNetwork } from "../open-network.ts";
 import {
   type ListedRun,
   type ListedRunner,
@@ -19,60 +18,31 @@ import {
 } from "../pod-runtime.ts";
 import { isRunnerId } from "../runs/run-id.ts";
 import type { KubernetesApi } from "./api.ts";
-import { clusterRanges } from "./cluster-ranges.ts";
 import { isForGood, statusOf, unless } from "./errors.ts";
+import { listedPods } from "./listed.ts";
 import { framesOf } from "./logs.ts";
 import { LostNodes } from "./lost-nodes.ts";
 import { KubernetesNames, STOPPED } from "./names.ts";
-import { type ClusterDns, portSteps, type UserQuota, type VolumeStorage } from "./namespace.ts";
 import { nodesOf } from "./nodes.ts";
-import { type KindsOfNodes, type PodContext, podOf } from "./pod.ts";
+import { type PodContext, podOf } from "./pod.ts";
 import { PodUsages } from "./pod-usage.ts";
 import { CONFIRM_MS, KubernetesPods } from "./pods.ts";
+import { portSteps } from "./ports.ts";
 import { refusedStart } from "./refused-start.ts";
+import { RunnerNetwork } from "./runner-network.ts";
+import type { KubernetesRuntimeOptions } from "./runtime-options.ts";
 import { assertStartable } from "./startable.ts";
-import { hasEnded, hasStarted, isSettled, startedAtOf, startFailureOf, stateOf } from "./state.ts";
+import {
+  hasEnded,
+  hasStarted,
+  isSettled,
+  startedAtOf,
+  startFailureOf,
+  stateOf,
+  waitingReason,
+} from "./state.ts";
 import type { Node, Pod } from "./types.ts";
 import { KubernetesUsers } from "./users.ts";
-
-export type KubernetesRuntimeOptions = {
-  api: KubernetesApi;
-  /** unique per agent: label of everything it makes */
-  instance: string;
-  /** known to nobody but the agent: names are made from it that cannot be guessed; default `instance` */
-  secret?: string;
-  /** begins the names of namespaces; default `perigee` */
-  prefix?: string;
-  kinds: KindsOfNodes;
-  limits: PodContext["limits"];
-  requests: PodContext["requests"];
-  quota: UserQuota;
-  dns: ClusterDns;
-  storage: VolumeStorage;
-  /** what runners have together and each for itself; default: that of pods, `LIMITS.runners`, and no network */
-  runners?: RunnerSettings;
-  /** default 300 */
-  nodeLostSeconds?: number;
-  images: ImageHandover;
-  /** the image's WORKDIR @throws ImageMissing */
-  workdir(imageId: string): Promise<string>;
-  /** what the image runs by itself; default: nothing is known of it @throws ImageMissing */
-  commandOf?(imageId: string): Promise<ImageCommand>;
-  /** ms that a start may take before it says {@link NotStartedYet}; default 5 000 */
-  startMs?: number;
-  /** ms that the cluster may take to end a pod before the call fails, to be repeated; default 60 000 */
-  settleMs?: number;
-};
-
-export type RunnerSettings = {
-  /** of the edge, idle and used */
-  most: number;
-  /** CPUs and bytes of one */
-  maxCpus: number;
-  scratchBytes: number;
-  /** undefined: none has a network */
-  open?: OpenNetwork;
-};
 
 type ImageOfPod = Pick<PodContext, "image" | "workdir" | keyof ImageCommand>;
 
@@ -88,6 +58,7 @@ export class KubernetesRuntime implements PodRuntime {
   readonly #api: KubernetesApi;
   readonly #options: KubernetesRuntimeOptions;
   readonly #names: KubernetesNames;
+  readonly #network: RunnerNetwork;
   readonly #users: KubernetesUsers;
   readonly #lostNodes: LostNodes;
   readonly #pods: KubernetesPods;
@@ -107,17 +78,12 @@ export class KubernetesRuntime implements PodRuntime {
     this.#names = new KubernetesNames(instance, secret, prefix);
     this.#usages = new PodUsages(this.#api, this.#names.selector);
     const { limits, runners } = options;
+    const { most = LIMITS.runners, maxCpus = limits.cpus, scratchBytes = limits.scratch } = runners ?? {};
+    this.#network = new RunnerNetwork(this.#api, this.#names, options.runners);
     this.#users = new KubernetesUsers(this.#api, this.#names, {
       ...options,
-      runners: {
-        most: runners?.most ?? LIMITS.runners,
-        limits: {
-          memory: limits.memory,
-          cpus: runners?.maxCpus ?? limits.cpus,
-          scratch: runners?.scratchBytes ?? limits.scratch,
-        },
-      },
-      clusterRanges: runners?.open && (() => clusterRanges(this.#api, runners.open?.hostAddress)),
+      runners: { most, limits: { memory: limits.memory, cpus: maxCpus, scratch: scratchBytes } },
+      openNetwork: this.#network.rules,
     });
     this.#lostNodes = new LostNodes(this.#api, options.nodeLostSeconds ?? NODE_LOST_S);
     this.#pods = new KubernetesPods(this.#api, this.#names, this.#closing.signal, {
@@ -140,7 +106,8 @@ export class KubernetesRuntime implements PodRuntime {
     this.#pods.remember(spec.run, this.#names.home(spec));
     this.#unstarted.delete(spec.run);
     try {
-      return await this.#users.use(spec, () => this.#start(spec, from));
+      const started = await this.#users.use(spec, () => this.#start(spec, from));
+      return { ...started, ...(await this.#network.mappedPorts(spec)) };
     } catch (error) {
       if (error instanceof NotStartedYet) this.#unstarted.add(spec.run);
       if (statusOf(error) === 404) this.#users.forget(spec);
@@ -213,7 +180,7 @@ export class KubernetesRuntime implements PodRuntime {
   }
 
   async #openPorts(spec: RunSpec, pod: Pod): Promise<void> {
-    if (hasEnded(pod)) return;
+    if (hasEnded(pod) || !this.#network.opensPorts(spec)) return;
     for (const { path, object } of portSteps(this.#names, spec, pod.metadata)) {
       await this.#api.apply(path, object);
     }
@@ -305,25 +272,14 @@ export class KubernetesRuntime implements PodRuntime {
   }
 
   async list(): Promise<ListedRun[]> {
-    return (await this.#list()).filter(({ run }) => !isRunnerId(run));
+    return (await listedPods(this.#pods, this.#names)).filter(({ run }) => !isRunnerId(run));
   }
 
   /** Without sizes: the nodes count them, and keep each runner to its bound by themselves. */
   async listRunners(): Promise<ListedRunner[]> {
-    return (await this.#list({ [LABEL.runner]: "" })).filter(({ run }) => isRunnerId(run));
-  }
-
-  async #list(labels: Record<string, string> = {}): Promise<ListedRun[]> {
-    const listed: ListedRun[] = [];
-    for (const pod of await this.#pods.list(labels)) {
-      const run = this.#names.runOf(pod.metadata);
-      if (run === undefined) continue;
-      const { [LABEL.user]: user = "", [LABEL.pod]: name = "" } = pod.metadata.labels ?? {};
-      const state = stateOf(pod, await this.#pods.isLost(pod));
-      const phase = "running" in state ? "running" : "terminated" in state ? "ended" : "created";
-      listed.push({ run, user, pod: name, phase });
-    }
-    return listed;
+    return (await listedPods(this.#pods, this.#names, { [LABEL.runner]: "" })).filter(({ run }) =>
+      isRunnerId(run),
+    );
   }
 
   async *logs(
@@ -425,9 +381,4 @@ export class KubernetesRuntime implements PodRuntime {
 function startedOf(pod: Pod, spec: RunSpec): Started {
   const startedAt = startedAtOf(pod);
   return { node: pod.spec.nodeName ?? spec.node, ...(startedAt !== undefined && { startedAt }) };
-}
-
-function waitingReason(pod: Pod): string | undefined {
-  const state = stateOf(pod);
-  return "waiting" in state ? state.waiting.reason : undefined;
 }

@@ -81,6 +81,12 @@ function endOf(pod: Pod, end: NonNullable<ContainerStateOfPod["terminated"]>): C
   return terminated(end.exitCode, plain, startedAt, finishedAt);
 }
 
+/** Why the run waits; undefined: it does not. */
+export function waitingReason(pod: Pod): string | undefined {
+  const state = stateOf(pod);
+  return "waiting" in state ? state.waiting.reason : undefined;
+}
+
 /** Why a pod does not run yet, in words that are fit for its user. */
 function waitingOf(pod: Pod): { reason: string; message?: string } {
   const { reason = "", message } = containerOf(pod).waiting ?? {};

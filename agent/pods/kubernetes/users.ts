@@ -23,8 +23,8 @@ export type UsersOptions = {
   storage: VolumeStorage;
   /** of the namespaces of runners */
   runners: Pick<RunnerNamespaceContext, "limits" | "most">;
-  /** what of the cluster runners with a network must not reach; absent: none has one @throws NoRunnerNetwork */
-  clusterRanges?: (() => Promise<readonly string[]>) | undefined;
+  /** what runners with a network may; absent: none has one @throws NoRunnerNetwork */
+  openNetwork?: (() => Promise<NonNullable<RunnerNamespaceContext["open"]>>) | undefined;
 };
 
 /** What somebody changed by hand is put right again after this long. */
@@ -124,17 +124,14 @@ export class KubernetesUsers {
   /** @throws NoRunnerNetwork */
   async #stepsOf(spec: RunSpec): Promise<[namespace: Step, ...content: Step[]]> {
     if (!spec.runner) return namespaceSteps(this.#names, spec.user, this.#options);
-    const { runners, clusterRanges } = this.#options;
-    if (spec.network === "open" && !clusterRanges) throw new NoRunnerNetwork("runners have no network here");
-    const ranges = await clusterRanges?.().catch((error: unknown) => {
+    const { runners, openNetwork } = this.#options;
+    if (spec.network === "open" && !openNetwork) throw new NoRunnerNetwork("runners have no network here");
+    const open = await openNetwork?.().catch((error: unknown) => {
       // Others need no rules but that they reach nobody.
       if (spec.network === "open") throw error;
       return undefined;
     });
-    return runnerNamespaceSteps(this.#names, spec.user, {
-      ...runners,
-      open: ranges && { clusterRanges: ranges },
-    });
+    return runnerNamespaceSteps(this.#names, spec.user, { ...runners, open });
   }
 
   #isReady(name: string): boolean {

@@ -47,6 +47,7 @@ class World {
       },
       flushMs: 5,
       reopenMs: 5,
+      refusedMs: 20,
       onError: (error) => this.errors.push(error),
     });
   }
@@ -108,6 +109,28 @@ describe("RunLog", () => {
     await world.open().flush();
     expect(chunks().join("")).toContain(lost);
   });
+
+  test.each([
+    ["Docker", { statusCode: 500 }],
+    ["Kubernetes", { status: 403 }],
+  ])(
+    "a log of which %s always answers that it cannot be read keeps no run from its end",
+    async (_of, status) => {
+      const world = new World();
+      world.write("one");
+      const landed = Promise.withResolvers<void>();
+      world.before = async () => landed.resolve();
+      const log = world.open();
+      await landed.promise;
+      world.fault = Object.assign(new Error("an invalid character in the log"), status);
+      await log.flush();
+      expect([...world.landed.values()].join("")).toContain("one\n… the last log lines were dropped\n");
+      // and in its next life, where the chunk that was noted cannot be made again
+      world.landed.clear();
+      await world.open().flush();
+      expect([...world.landed.values()].join("")).toContain("… the last log lines were dropped\n");
+    },
+  );
 
   test("an engine that is away is asked until it is there", async () => {
     const world = new World();

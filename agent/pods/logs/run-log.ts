@@ -1,8 +1,8 @@
 import { LIMITS } from "#protocol/limits.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
-import { isPermanentFault, MOST_FAULTS } from "../permanent-fault.ts";
 import type { LogFrame } from "../pod-runtime.ts";
 import { type Anchor, anchorOf, type LogCursor, sameAnchor } from "./log-cursor.ts";
+import { LogFaults } from "./log-faults.ts";
 import { type Carried, LogRows } from "./log-rows.ts";
 
 export type RunLogOptions = {
@@ -17,6 +17,8 @@ export type RunLogOptions = {
   flushMs: number;
   /** ms before a broken follow is opened again */
   reopenMs: number;
+  /** how long (ms) an engine is asked that answers with errors (default LIMITS.logRefusedMs) */
+  refusedMs?: number;
   onError(error: unknown): void;
 };
 
@@ -92,14 +94,14 @@ export class RunLog {
   async #run(): Promise<void> {
     const { cursor } = this.#options;
     let redone = false;
-    for (let faults = 0; cursor && !redone && !this.#stop.signal.aborted; ) {
+    for (const faults = this.#faults(); cursor && !redone && !this.#stop.signal.aborted; ) {
       try {
-        if (faults < MOST_FAULTS) await this.#redo(cursor);
+        if (!faults.hopeless) await this.#redo(cursor);
         else await this.#goOnAfter(cursor, Buffer.from(DROPPED), new LogRows());
         redone = true;
       } catch (error) {
         this.#failed(error);
-        faults = isPermanentFault(error) ? faults + 1 : 0;
+        faults.failed(error);
         await pause(this.#options.reopenMs, [this.#stop.signal]);
       }
     }
@@ -116,15 +118,15 @@ export class RunLog {
   async #drain(): Promise<void> {
     this.#follow.abort();
     await this.#following;
-    for (let faults = 0; !this.#stop.signal.aborted; ) {
+    for (const faults = this.#faults(); !this.#stop.signal.aborted; ) {
       try {
-        if (faults < MOST_FAULTS) await this.#catchUp();
+        if (!faults.hopeless) await this.#catchUp();
         // Nobody will ever read it: the run's end must not wait for that.
         else await this.#dropped(LOST_END);
         break;
       } catch (error) {
         this.#failed(error);
-        faults = isPermanentFault(error) ? faults + 1 : 0;
+        faults.failed(error);
         await pause(this.#options.reopenMs, [this.#stop.signal]);
       }
     }
@@ -296,6 +298,10 @@ export class RunLog {
         await this.#options.deliver(seq, data, this.#stop.signal);
       });
     return this.#delivery;
+  }
+
+  #faults(): LogFaults {
+    return new LogFaults(this.#options.refusedMs);
   }
 
   #over(): boolean {

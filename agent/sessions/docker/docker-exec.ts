@@ -99,6 +99,11 @@ export class DockerExec implements ContainerExec {
             exec.resize({ h: rows, w: columns }),
           ),
         exit: () => this.#exitOf(container, exec, began.beginning, argv),
+        runsOn: () =>
+          this.#inspect(exec).then(
+            ({ Running }) => Running,
+            () => false,
+          ),
       });
       return began;
     });

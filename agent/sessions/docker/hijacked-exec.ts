@@ -12,6 +12,7 @@ const BEGINNING = 4 * KiB;
 export class HijackedExec implements RawExec {
   readonly output: AsyncIterable<OutputPiece>;
   readonly exit: () => Promise<number>;
+  readonly runsOn: () => Promise<boolean>;
   readonly #socket: Duplex;
   readonly #calls: { resize(size: TerminalSize): Promise<unknown> };
   readonly #pieces: AsyncGenerator<OutputPiece>;
@@ -25,6 +26,7 @@ export class HijackedExec implements RawExec {
       terminal: boolean;
       resize(size: TerminalSize): Promise<unknown>;
       exit(): Promise<number>;
+      runsOn(): Promise<boolean>;
     },
   ) {
     this.#socket = socket;
@@ -32,6 +34,7 @@ export class HijackedExec implements RawExec {
     // it may break while nobody reads it; its reader hears of it all the same
     socket.on("error", () => undefined);
     this.exit = calls.exit;
+    this.runsOn = calls.runsOn;
     this.#pieces = this.#read(calls.terminal);
     this.output = { [Symbol.asyncIterator]: () => this.#fromFirst() };
   }

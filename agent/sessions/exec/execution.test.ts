@@ -23,3 +23,42 @@ test("a program's end does not wait for a helper that takes nothing", async () =
   for await (const _ of execution.output);
   expect(await execution.exit).toBe(7);
 });
+
+/** A program whose streams stay open and silent after its end. */
+function silent(runsOn: () => Promise<boolean>) {
+  const program = { cut() {}, write: async () => {}, exit: async () => 0, runsOn } as unknown as RawExec;
+  const said = Promise.withResolvers<void>();
+  const merged = new Merged<"program" | "control", OutputPiece>();
+  merged.add(
+    "program",
+    (async function* (): AsyncGenerator<OutputPiece> {
+      await said.promise;
+      yield { stream: "stdout", data: Buffer.from("late") };
+      await new Promise(() => {});
+    })(),
+  );
+  const output = (async function* (): AsyncGenerator<OutputPiece> {})();
+  const execution = new ControlledExecution({
+    program,
+    control: { pid: 1, exec: program, output, lines: new ControlLines() },
+    merged,
+    pid: 2,
+    terminal: undefined,
+    first: [],
+    code: 0,
+    leftOpenMs: 1,
+  });
+  return { execution, say: said.resolve };
+}
+
+test("output that an engine still holds which has not noticed the end is waited for, a child is not", async () => {
+  let asked = 0;
+  const { execution, say } = silent(async () => {
+    asked++;
+    if (asked === 3) say();
+    return asked < 5;
+  });
+  const pieces: string[] = [];
+  for await (const { data } of execution.output) pieces.push(data.toString());
+  expect([pieces, asked]).toEqual([["late"], 5]);
+});

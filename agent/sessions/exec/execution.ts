@@ -13,6 +13,9 @@ const LEFT_MOST_MS = 10_000;
 /** More than all buffers between a program and here hold: what comes after that is a child's, which never stops. */
 const LEFT_BYTES = 8 * MiB;
 
+/** What a shell says of a program that was killed, where the program is all that the shell became. */
+export const KILLED: OutputPiece = { stream: "stderr", data: Buffer.from("Killed\r\n") };
+
 type Told = "program" | "control";
 
 /** A program that has started, its control beside it. */
@@ -95,7 +98,11 @@ export class ControlledExecution implements Execution {
         const before = performance.now();
         const given = await this.#merged.take(closing ? { ms: Math.min(leftMs, this.#leftOpenMs) } : {});
         if (closing) leftMs -= performance.now() - before;
-        if (given === "late") break;
+        if (given === "late") {
+          // an engine that has not noticed its end yet may still hold what it said
+          if (await this.#program.runsOn?.()) continue;
+          break;
+        }
         if (given.value === undefined) {
           if (given.from === "program") {
             failure = given.error;
@@ -108,7 +115,9 @@ export class ControlledExecution implements Execution {
         if (given.from === "program") yield given.value;
         else if (given.value.stream === "stderr") yield asTerminal(given.value);
         else {
-          const end = this.#control.lines.push(given.value.data).find(({ is }) => is === "exit");
+          const lines = this.#control.lines.push(given.value.data);
+          if (this.#terminal === "apart" && lines.some(({ is }) => is === "killed")) yield KILLED;
+          const end = lines.find(({ is }) => is === "exit");
           if (end?.is !== "exit" || code !== undefined) continue;
           code = end.number & 255;
           this.#endControl();

@@ -24,7 +24,8 @@ while read -r signal whom pid && [ "$signal" != end ]; do {
 
 /**
  * The program's parent: the terminal's session leader, which waits for it and tells how it ended. A child that the
- * program leaves behind may hold the streams; it is never taken for the program. The control ends with it, without the way
+ * program leaves behind may hold the streams; it is never taken for the program. What bash itself says of the
+ * program's end (`Killed`, as `sh` only outside its POSIX mode) goes to the control. That ends with it, without the way
  * from here and back; a PID that is another's by now is left alone. Arguments: the control's PID,
  * `apart` or `merged`, and the words that begin {@link BEGIN}.
  */
@@ -32,10 +33,12 @@ export const PARENT = `control=$1
 exec 9>"/proc/$1/fd/1"
 [ "$2" = apart ] && exec 2>"/proc/$1/fd/2"
 shift 2
-exec 3>&2 2>/dev/null
+exec 3>&2 2>&9
 trap : HUP INT QUIT TERM
+[ -z "$BASH_VERSION" ] || set +o posix
 "$@" 2>&3 3>&-
 code=$?
+exec 2>/dev/null
 echo "exit $code" >&9
 [ "/proc/$control/fd/1" -ef "/proc/$$/fd/9" ] && kill "$control"
 exit "$code"`;

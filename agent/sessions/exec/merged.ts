@@ -26,10 +26,12 @@ export class Merged<K, V> {
    */
   async take({ ms, from }: { ms?: number; from?: K } = {}): Promise<Given<K, V> | "late"> {
     let over = false;
-    const late = () => {
-      over = true;
-      this.#wake?.();
-    };
+    // what has arrived while this process did something else is read before it is late
+    const late = () =>
+      setImmediate(() => {
+        over = true;
+        this.#wake?.();
+      });
     const timer = ms === undefined ? undefined : setTimeout(late, ms);
     try {
       for (;;) {

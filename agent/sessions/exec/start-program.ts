@@ -3,7 +3,7 @@ import type { ContainerExec, RawExec } from "../container-exec.ts";
 import { type ExecSpec, type OutputPiece, SessionFailure } from "../pod-sessions.ts";
 import { asTerminal } from "./as-terminal.ts";
 import type { Control } from "./control.ts";
-import { ControlledExecution } from "./execution.ts";
+import { ControlledExecution, KILLED } from "./execution.ts";
 import { Merged } from "./merged.ts";
 import { programWords } from "./program-words.ts";
 
@@ -110,6 +110,7 @@ async function running(
     if (failed?.is === "fail") throw cannotStart(failed.what, spec);
     const run = lines.find(({ is }) => is === "run");
     const exit = lines.find(({ is }) => is === "exit");
+    if (spec.terminal?.stderr === "apart" && lines.some(({ is }) => is === "killed")) first.push(KILLED);
     if (run?.is === "run") {
       return { pid: run.number, first, code: exit?.is === "exit" ? exit.number & 255 : undefined };
     }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import { KiB } from "#protocol/limits.ts";
 import type { TerminalSize } from "#protocol/live.ts";
@@ -12,6 +13,8 @@ const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 25
 const HELD = 64 * KiB;
 /** Not larger than the API server's buffers. */
 const PIECE = 32 * KiB;
+/** A killed program is told at once, the death of its container, which is why, by way of a node's status. */
+const DEATH_MS = 3_000;
 /** of what the cluster says at the end */
 const STATUS = 16 * KiB;
 
@@ -20,6 +23,7 @@ export class SocketExec implements RawExec {
   readonly output: AsyncIterable<OutputPiece>;
   readonly #socket: WebSocket;
   readonly #isRunning: () => Promise<boolean>;
+  readonly #deathMs: number;
   readonly #pieces: OutputPiece[] = [];
   #held = 0;
   #wake: (() => void) | undefined;
@@ -28,8 +32,10 @@ export class SocketExec implements RawExec {
   #alive = true;
   readonly #ping: NodeJS.Timeout;
 
-  constructor(socket: WebSocket, isRunning: () => Promise<boolean>) {
+  /** @param deathMs within which the cluster tells that a container has died */
+  constructor(socket: WebSocket, isRunning: () => Promise<boolean>, deathMs = DEATH_MS) {
     this.#socket = socket;
+    this.#deathMs = deathMs;
     this.#isRunning = isRunning;
     this.output = this.#read();
     socket.on("message", (data: Buffer) => this.#take(data));
@@ -72,12 +78,22 @@ export class SocketExec implements RawExec {
         if (!(await this.#isRunning())) throw notRunning();
         throw new SessionFailure("CANNOT_START", cleanStartError(told.failed, []));
       }
-      // A container that ends takes with it what runs there, before the cluster says so.
-      if (told.exit === 137 && !(await this.#isRunning())) throw notRunning();
+      // A container that ends takes with it what runs there, some time before the cluster says so.
+      if (told.exit === 137 && !(await this.#staysRunning())) throw notRunning();
       return told.exit;
     }
     if (!(await this.#isRunning())) throw notRunning();
     throw new SessionFailure("ENGINE", "the cluster's stream broke off");
+  }
+
+  /** Looked at again and again: of a container that has died its node tells later. */
+  async #staysRunning(): Promise<boolean> {
+    const until = performance.now() + this.#deathMs;
+    for (;;) {
+      if (!(await this.#isRunning())) return false;
+      if (performance.now() > until) return true;
+      await sleep(Math.min(250, this.#deathMs));
+    }
   }
 
   cut(): void {

@@ -16,7 +16,7 @@ import { jobsOf, knownJobs, knownJobsOf } from "./known-jobs.ts";
 import { counterWrite, findObject, idOf, MOST, readCounter } from "./objects.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { type Attachment, type Given, readParameters } from "./parameters.ts";
-import { changePipeline } from "./pipeline-change.ts";
+import { type Change, changePipeline } from "./pipeline-change.ts";
 import { queryOf } from "./query.ts";
 import { type JobRecord, keys, type PipelineRecord } from "./records.ts";
 import { refusal, TEXTS } from "./refusals.ts";
@@ -42,7 +42,8 @@ export async function postJob(c: DialectContext, core: DialectCore): Promise<Res
     const replay = replayOf(c, core, owner.uid, { given, attachments });
     const beside = () => Promise.all([replay.find(), readCounter(core.records, owner.uid, "job")]);
     const of = { id: pipeline.data.id, unknown: TEXTS.noPipeline, beside };
-    const { answer, isNew } = await changePipeline(core, owner, of, async (current, [earlier, counter]) => {
+    type Made = { answer: object; isNew: boolean };
+    const change: Change<Made, Awaited<ReturnType<typeof beside>>> = async (current, [earlier, counter]) => {
       if (earlier) return { pipeline: current, value: { answer: earlier, isNew: false } };
       if (current.jobs.length >= MOST_IN_PIPELINE) throw refusal(TEXTS.fullPipeline);
       if (counter.used >= MOST.job) throw refusal(TEXTS.tooManyJobs);
@@ -66,7 +67,9 @@ export async function postJob(c: DialectContext, core: DialectCore): Promise<Res
       ];
       const value = { answer: { id: job.id }, isNew: true };
       return { pipeline: { ...current, jobs: [...current.jobs, job.id] }, writes, value };
-    });
+    };
+    const made = () => changePipeline(core, owner, of, change);
+    const { answer, isNew } = await core.records.inTurn(`job ${owner.uid}`, made);
     if (!isNew) await core.staging.deletePrefix(inboxOf(owner, token));
     return json(answer);
   } catch (error) {

@@ -7,6 +7,12 @@ import { keys, type PipelineRecord } from "./records.ts";
 import { refusal } from "./refusals.ts";
 import { completeSubmission } from "./submissions.ts";
 
+/** Decides how a pipeline is after a change, and what is written with it; null: it is gone. */
+export type Change<T, B> = (
+  pipeline: PipelineRecord,
+  beside: B,
+) => Promise<{ pipeline: PipelineRecord | null; writes?: Write[]; value: T }>;
+
 /**
  * Changes a pipeline, or jobs of it. Each change writes the pipeline's record, on condition of what was read: so they
  * follow one another, and none falls between the decision of a submission and its commands.
@@ -18,10 +24,7 @@ export function changePipeline<T, B = undefined>(
   core: DialectCore,
   owner: Owner,
   of: { id: number | undefined; unknown: string; beside?: () => Promise<B> },
-  change: (
-    pipeline: PipelineRecord,
-    beside: B,
-  ) => Promise<{ pipeline: PipelineRecord | null; writes?: Write[]; value: T }>,
+  change: Change<T, B>,
 ): Promise<T> {
   return optimistically(async () => {
     const [item, beside] = await Promise.all([settledPipeline(core, owner, of.id), of.beside?.()]);

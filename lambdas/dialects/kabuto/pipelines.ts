@@ -26,7 +26,7 @@ export async function postPipeline(c: DialectContext, core: DialectCore): Promis
   const onFailure = onFailureOf(given) ?? "continue";
   const edge = await core.resolveEdge(user, c.req.header("perigee-edge"));
   const replay = replayOf(c, core, uid, { given });
-  const answer = await optimistically(async () => {
+  const make = async () => {
     const earlier = await replay.find();
     if (earlier) return earlier;
     const counter = await readCounter(core.records, uid, "pipeline");
@@ -38,8 +38,8 @@ export async function postPipeline(c: DialectContext, core: DialectCore): Promis
       ...replay.write({ id: counter.id }),
     ]);
     return { id: counter.id };
-  });
-  return json(answer);
+  };
+  return json(await core.records.inTurn(`pipeline ${uid}`, () => optimistically(make)));
 }
 
 /** GET /pipeline, /pipeline/<id> */

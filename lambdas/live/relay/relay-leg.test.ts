@@ -50,3 +50,29 @@ test("who tells more than the connection takes waits until it takes it, or is ov
     leg.cut();
   }
 });
+
+test("pings and their answers are no work: only what is sent in frames is", async () => {
+  const { near, far } = memorySockets();
+  const leg = new RelayLeg(near as never, near as never, { epoch: 1 });
+  let moved = 0;
+  const open = { type: "open", session: "s", user: "u", target: { runner: "r" } } as never;
+  const nothing = () => {};
+  leg.offer(open, {
+    ready: nothing,
+    started: nothing,
+    end: nothing,
+    lost: nothing,
+    moved: () => moved++,
+    window: () => 0,
+  });
+  for (let n = 0; n < 3; n++) {
+    near.emit("ping");
+    near.emit("pong");
+  }
+  await turn();
+  expect(moved).toBe(0);
+  for (const frame of controlFrames({ type: "ready" })) far.send(frame);
+  await turn();
+  expect(moved).toBe(1);
+  leg.cut();
+});

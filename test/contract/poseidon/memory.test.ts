@@ -3,7 +3,7 @@ import { environment, GONE, me, runner } from "./support/session.ts";
 
 let id: number;
 beforeAll(async () => {
-  id = await environment({ prewarmingPoolSize: 2, memoryLimit: 64 });
+  id = await environment({ prewarmingPoolSize: 3, memoryLimit: 64 });
 }, 300_000);
 
 test("a program that takes too much is killed, and its runner stays", async () => {
@@ -15,11 +15,19 @@ test("a program that takes too much is killed, and its runner stays", async () =
   expect((await me.run(path, "true")).end).toEqual({ type: "exit", data: 0 });
 });
 
+test("of a single program that is killed the shell says so, too, though it has become the program", async () => {
+  const path = await runner(id);
+  const execution = await me.run(path, "tail /dev/zero");
+  expect(execution.text("stderr")).toMatch(/Killed.*\r\n$/);
+  expect(execution.messages.slice(-1)).toEqual([{ type: "exit", data: 137 }]);
+  const other = await me.run(path, "exit 137");
+  expect([other.text("stderr"), other.end]).toEqual(["", { type: "exit", data: 137 }]);
+});
+
 test("a runner that dies of memory as a whole says so, and not at the time limit", async () => {
   const path = await runner(id);
-  // many that take a little each, so that the kernel chooses the runner's first process
-  const take = 'x=$(head -c 4M /dev/zero | tr "\\0" a); sleep 600';
-  const command = `echo 1000 > /proc/1/oom_score_adj; for n in $(seq 32); do (${take}) & done; wait`;
+  // what lies in memory is nobody's: the kernel chooses by the rest, and so the runner's first process
+  const command = "echo 1000 > /proc/1/oom_score_adj; cat /dev/zero > /dev/shm/all; sleep 600";
   const execution = await me.run(path, command, { privilegedExecution: true, timeLimit: 600 });
   expect(execution.end).toEqual({ type: "error", data: "the allocation was OOM Killed" });
   expect(await execution.closed).toEqual({ code: 1000, reason: "" });

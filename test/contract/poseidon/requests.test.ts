@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { RawConnection } from "#test/support/raw-http.ts";
 import { PoseidonClient } from "./support/client.ts";
-import { environment, freshId, me, nobody, other, target } from "./support/session.ts";
+import { environment, freshId, me, nobody, other, runner, target } from "./support/session.ts";
 
 const LIST = "/execution-environments";
 
@@ -85,4 +85,32 @@ test("clients of other makes", async () => {
   });
   const python = `User-Agent: python-requests/2.32\r\nAccept-Encoding: gzip, deflate\r\nAccept: */*\r\nConnection: close\r\n`;
   expect(await raw(`GET /api/v1${LIST} HTTP/1.1\r\n${token}${python}\r\n`)).toMatchObject({ status: 200 });
+});
+
+test("a body over its bound is refused with 413, after it was taken", async () => {
+  const { port } = new URL(target.url);
+  const connection = await RawConnection.open(Number(port));
+  const body = JSON.stringify({ image: "x".repeat(4 * 1024 * 1024) });
+  const head = `PUT /api/v1${LIST}/${freshId()} HTTP/1.1\r\nHost: h\r\nPoseidon-Token: ${target.token}\r\n`;
+  expect(await connection.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`)).toBe(true);
+  const [, refused] = await connection.until(/\r\n\r\n(\{[^}]*\})/);
+  expect(connection.text).toMatch(/^HTTP\/1\.1 413 /);
+  expect(JSON.parse(refused!)).toEqual({ message: expect.any(String) });
+  connection.close();
+  const many = Array.from({ length: 10_001 }, () => "x");
+  const path = await runner(await environment());
+  const patch = await me.patch(path, {}, many);
+  expect([patch.status, patch.json]).toEqual([413, { message: expect.any(String) }]);
+});
+
+test("a body that stands still is cut, and nothing comes of it", { timeout: 120_000 }, async () => {
+  const { port } = new URL(target.url);
+  const path = `${LIST}/${freshId()}`;
+  const connection = await RawConnection.open(Number(port));
+  const head = `PUT /api/v1${path} HTTP/1.1\r\nHost: h\r\nPoseidon-Token: ${target.token}\r\n`;
+  await connection.write(`${head}Content-Length: 3\r\n\r\n{}`);
+  await connection.untilClosed();
+  expect(connection.text).not.toMatch(/^HTTP\/1\.1 2/);
+  connection.close();
+  expect((await me.get(path)).status).toBe(404);
 });

@@ -40,10 +40,19 @@ const KUBERNETES = [
   "volumes",
 ];
 
+/** Poseidon's, of what the edge does: what requests are like is the ground's, and was asked elsewhere. */
+const POSEIDON_KUBERNETES = ["executions", "files", "leaving", "memory", "runners"];
+
 const SHARES = { server: undefined, cloud: CLOUD, kubernetes: KUBERNETES };
 
 /** The files for one kind of deployment, as vitest's `include` takes them. */
 export function contractFiles(deployment: keyof typeof SHARES): string[] {
   const names = LONG ? undefined : SHARES[deployment];
   return names?.map((name) => `test/contract/${name}.test.ts`) ?? ["test/contract/*.test.ts"];
+}
+
+/** The same of Poseidon's API. */
+export function poseidonFiles(deployment: "server" | "kubernetes"): string[] {
+  const names = LONG || deployment === "server" ? undefined : POSEIDON_KUBERNETES;
+  return names?.map((name) => `test/contract/poseidon/${name}.test.ts`) ?? ["test/contract/poseidon/*.test.ts"];
 }

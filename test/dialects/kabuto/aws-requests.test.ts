@@ -1,6 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { kabuto } from "#lambdas/dialects/kabuto/dialect.ts";
+import { openSession } from "#lambdas/dialects/kabuto/sessions.ts";
 import { startCountedGround } from "./support/counted-ground.ts";
+import { client } from "./support/kabuto-ground.ts";
 import { startScriptedAgent } from "./support/scripted-agent.ts";
 
 let world: Awaited<ReturnType<typeof startCountedGround>>;
@@ -99,4 +102,24 @@ test("one job takes a bounded number of AWS requests from its submission to its 
   for (const one of looks.slice(3)) expect(one.length, one.join("\n")).toBeLessThanOrEqual(MOST_OF_A_POLL);
   if (process.env.PERIGEE_TEST_LOG)
     console.error([...job, "", ...looks.map((one) => one.join(", "))].join("\n"));
+});
+
+test("of creations at once in one process none loses a race against another", async () => {
+  const { url, ground, calls } = world;
+  const { token } = await ground.accounts.addEdge("em1");
+  const { core } = ground.dialects.find(({ dialect }) => dialect === kabuto)!;
+  const account = await ground.accounts.addUser("ann", "long enough");
+  const me = client(url, `session=${await openSession(core, account)}`);
+  await me.image(await startScriptedAgent(url, token));
+  await me.post("/pipeline", { name: "p" });
+  for (const [path, fields] of [
+    ["/pipeline", { name: "p" }],
+    ["/pipeline/1/job", { image_id: "1" }],
+  ] as const) {
+    const before = calls.length;
+    const made = await Promise.all(Array.from({ length: 20 }, () => me.post(path, fields)));
+    expect(new Set(made.map(({ id }) => id)).size).toBe(20);
+    const writes = calls.slice(before).filter((call) => call.startsWith("Transact"));
+    expect(writes).toHaveLength(20);
+  }
 });

@@ -49,7 +49,13 @@ export type Deployment = {
  */
 export async function deploy(
   edges: number,
-  options: { agents?: boolean; program?: string; publicImages?: string[] } = {},
+  options: {
+    agents?: boolean;
+    program?: string;
+    publicImages?: string[];
+    /** settings of the ground */
+    ground?: Record<string, string>;
+  } = {},
 ): Promise<Deployment> {
   const data = mkdtempSync(join(tmpdir(), "perigee-faults-"));
   const store = new SqliteStore(join(data, "ledger.sqlite"));
@@ -70,6 +76,7 @@ export async function deploy(
     PERIGEE_DATA: data,
     PERIGEE_HOST: "127.0.0.1",
     PERIGEE_PORT: String(port),
+    ...options.ground,
   });
   const lanes: Lane[] = [];
   const close = async () => {

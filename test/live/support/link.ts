@@ -3,19 +3,18 @@ import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
 
 /**
- * A TCP link to `target` that can be cut, led elsewhere, made silent, slow (ms each way) and thin (bytes a second each way, over all
- * connections).
+ * A TCP link to `target` that can be cut, led elsewhere, made silent, slow (ms each way) and thin (bytes a second each
+ * way, over all connections).
  */
 export async function openLink(target: string) {
   const pairs = new Set<[Socket, Socket]>();
-  /** `target`: of the connections from now on; `up` and `down`: bytes that were taken, from connections and to them */
+  /** `target`: of new connections; `carried`: bytes that came out at the other end, to `target` and from it */
   const link = {
     target,
     silent: false,
     delayMs: 0,
     bytesPerSecond: Number.POSITIVE_INFINITY,
-    up: 0,
-    down: 0,
+    carried: { up: 0, down: 0 },
   };
   /** when (ms) the last byte of this direction has been sent: bytes go one after the other, whosever they are */
   const free = { up: 0, down: 0 };
@@ -38,15 +37,21 @@ export async function openLink(target: string) {
       const onItsWay: Buffer[] = [];
       from.on("data", (data) => {
         if (link.silent) return;
-        link[way] += data.length;
         const now = performance.now();
         free[way] = Math.max(free[way], now) + (data.length / link.bytesPerSecond) * 1000;
         const takes = link.delayMs + free[way] - now;
         if (takes > 0 || onItsWay.length > 0) {
           onItsWay.push(data);
           // each writes the first that is on its way: timers of different lengths need not keep the order
-          setTimeout(() => to.write(onItsWay.shift()!), takes);
-        } else if (!to.write(data)) {
+          setTimeout(() => {
+            const first = onItsWay.shift()!;
+            link.carried[way] += first.length;
+            to.write(first);
+          }, takes);
+          return;
+        }
+        link.carried[way] += data.length;
+        if (!to.write(data)) {
           from.pause();
           to.once("drain", () => from.resume());
         }

@@ -75,6 +75,8 @@ export async function startLiveProcesses() {
           if (!answer.text.includes("no runners available")) throw new Error(answer.text);
         }
       },
+      /** Ends both processes; what they have written stays until stop(). */
+      end: () => stack.stop(),
       async stop() {
         await stack.stop();
         await clean();

@@ -89,8 +89,10 @@ export class LocalSessions implements PodSessions {
     yield* [];
   }
 
+  /** what is read whatever the path */
+  file: string | undefined;
   async read(_run: string, { path }: { path: string }) {
-    const file = await open(path).catch(() => {
+    const file = await open(this.file ?? path).catch(() => {
       throw new SessionFailure("FILE_UNREADABLE", "no such file");
     });
     const { size } = await file.stat();

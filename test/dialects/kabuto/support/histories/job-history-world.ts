@@ -258,12 +258,14 @@ export class JobHistoryWorld {
     const look = async (wait: string) => (await this.#json(`${path}${wait}`))[job.id] as JobShown;
     try {
       while (!this.#over) {
-        const wait = this.time.between(1, 4) === 1 ? "?wait=2" : "";
+        // who waits is answered at the very moment of a change
+        const wait = !this.#healed && this.time.between(1, 4) > 1 ? "?wait=25" : "";
         const asked = this.time.now;
         const shown = await look(wait);
         if (job.shows(shown)) await this.#read(path, job, shown, () => look(""));
         job.lookedAt = asked;
-        await this.time.sleep(this.#healed ? 700 : this.time.between(1, 300));
+        const isBusy = ["in_queue", "running"].includes(shown.state);
+        await this.time.sleep(this.#healed ? 700 : this.time.between(1, isBusy ? 300 : 2_000));
       }
     } catch (error) {
       this.#fail(error);

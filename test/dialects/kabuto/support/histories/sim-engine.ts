@@ -141,8 +141,8 @@ export class SimEngine {
     const container = this.#containers.get(run);
     if (!container || container.end) return;
     const { time } = this.#deps;
-    if (graceMs === 0) return this.#end(run, 137, "Error");
-    if (container.work.stubborn) time.after(graceMs, () => this.#end(run, 137, "Error"), this.#process);
+    if (graceMs === 0) this.#end(run, 137, "Error");
+    else if (container.work.stubborn) time.after(graceMs, () => this.#end(run, 137, "Error"), this.#process);
     else time.after(5, () => this.#end(run, 143, "Error"), this.#process);
   }
 

@@ -1,0 +1,114 @@
+import { readdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { MiB } from "#protocol/limits.ts";
+import { watchMemory } from "../resident-memory.ts";
+import type { Row } from "../table.ts";
+import { PoseidonBench } from "./stack.ts";
+
+const SESSIONS = 64;
+/** How many of them one runner has at once. */
+const OF_RUNNER = 16;
+/** ms for what ends late: a closing socket, a spare that nobody took (a minute). */
+const SETTLE_MS = 90_000;
+
+/**
+ * So many sessions at once, again and again for BENCH_SOAK_MINUTES (60): output, input, a time limit that ends one, a
+ * client that goes away, files. Afterwards no socket, process or FIFO may be left that was not there before.
+ */
+export async function measureSoak(): Promise<Row[]> {
+  const minutes = Number(process.env.BENCH_SOAK_MINUTES || 60);
+  if (!(minutes > 0)) throw new Error("BENCH_SOAK_MINUTES is a number above 0");
+  const poseidon = await PoseidonBench.start();
+  try {
+    const id = await poseidon.pool(SESSIONS / OF_RUNNER);
+    const runners: string[] = [];
+    for (let n = 0; n < SESSIONS / OF_RUNNER; n++) runners.push(await poseidon.runner(id));
+    await poseidon.idle(id, SESSIONS / OF_RUNNER);
+    await Promise.all(runners.map((runner) => once(poseidon, runner, 0)));
+    await sleep(SETTLE_MS);
+    const before = await left(poseidon, runners);
+    const { ground, agent } = poseidon.bench.stack;
+    const memory = { ground: watchMemory(ground.pid), agent: watchMemory(agent.pid) };
+    const end = performance.now() + minutes * 60_000;
+    let done = 0;
+    const one = async (n: number) => {
+      for (let turn = n; performance.now() < end; turn++) {
+        await once(poseidon, runners[n % runners.length]!, turn);
+        done++;
+      }
+    };
+    await Promise.all(Array.from({ length: SESSIONS }, (_, n) => one(n)));
+    const grown = { ground: memory.ground(), agent: memory.agent() };
+    await sleep(SETTLE_MS);
+    const after = await left(poseidon, runners);
+    const rows = Object.keys(before).map(
+      (what): Row => ({
+        what: `${done} sessions, ${SESSIONS} at once for ${minutes} min: ${what}`,
+        ours: String(after[what]),
+        peer: `before: ${before[what]}`,
+        ratio: after[what]! / Math.max(1, before[what]!),
+        goal: { atMost: 1 },
+      }),
+    );
+    const memories = `+${(grown.ground / MiB).toFixed(0)} and +${(grown.agent / MiB).toFixed(0)} MiB`;
+    return [...rows, { what: "memory of ground and agent meanwhile", ours: memories, peer: "", ratio: 0 }];
+  } finally {
+    await poseidon.stop();
+  }
+}
+
+const KINDS = 5;
+
+async function once({ client }: PoseidonBench, runner: string, turn: number): Promise<void> {
+  switch (turn % KINDS) {
+    case 0: {
+      const { end } = await client.run(runner, "seq 20000; echo error >&2");
+      if (end?.type !== "exit") throw new Error(`an execution ended with ${JSON.stringify(end)}`);
+      return;
+    }
+    case 1: {
+      const execution = client.connect(await client.execute(runner, { command: "read -r line; echo $line" }));
+      await execution.until(({ messages }) => messages.length > 0);
+      execution.socket.send("line\n");
+      await execution.closed;
+      return;
+    }
+    case 2:
+      await client.run(runner, "sleep 600", { timeLimit: 1 });
+      return;
+    case 3: {
+      const execution = client.connect(await client.execute(runner, { command: "echo began; sleep 600" }));
+      await execution.until((one) => one.text("stdout").includes("began"));
+      execution.socket.terminate();
+      await execution.closed;
+      return;
+    }
+    default:
+      await client.patch(runner, { "soak/file": "content" });
+      await client.get(`${runner}/files?recursive=true`);
+      await client.get(`${runner}/files/raw?path=soak/file`);
+  }
+}
+
+/** What is open or runs, of both processes and in the runners. */
+async function left(poseidon: PoseidonBench, runners: string[]): Promise<Record<string, number>> {
+  const { ground, agent } = poseidon.bench.stack;
+  let processes = 0;
+  for (const runner of runners) {
+    const { Processes } = await poseidon.containerOf(runner).top();
+    processes += Processes.length;
+  }
+  let fifos = 0;
+  for (const runner of runners) {
+    const { messages } = await poseidon.client.run(runner, "find / -xdev -type p -not -path /proc/* | wc -l");
+    fifos += Number(/\d+/.exec(JSON.stringify(messages.filter(({ type }) => type === "stdout")))?.[0] ?? 0);
+  }
+  return {
+    "descriptors of the ground": descriptors(ground.pid),
+    "descriptors of the agent": descriptors(agent.pid),
+    "processes in the runners": processes,
+    "FIFOs in the runners": fifos,
+  };
+}
+
+const descriptors = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
