@@ -22,6 +22,8 @@ const CHANGES: Partial<Record<OperationName, Changed>> = {
   "image.load": IMAGE,
   "image.delete": IMAGE,
   "edge.publish": { images: true },
+  "fpga.store": { usage: true },
+  "fpga.delete": { usage: true },
 };
 
 /** What follows from an operation; nothing for what changes neither files nor images by itself. */

@@ -51,7 +51,7 @@ export async function runAgent(
     ...(runners && { runners: runners.targets }),
     log,
   });
-  const { volumes, pods } = holdings;
+  const { volumes, pods, fpga } = holdings;
   const jobs = { volumes, pods, budget: reporting.budget, failures: new FailedSubmissions(database), log };
   const sweep = () => later("the sweep of what earlier jobs left", log, () => sweepJobs(jobs, journal));
   const discard = (command: Parameters<typeof discardDropped>[1]) =>
@@ -59,6 +59,7 @@ export async function runAgent(
   try {
     const unfinished = new Set(journal.open().map(({ command }) => command));
     later("the sweep of what earlier commands left", log, () => volumes.sweepIncoming(unfinished));
+    later("the sweep of what earlier images for FPGAs left", log, () => fpga.sweep(unfinished));
     // pools are kept, and end, without contact too
     runners?.start();
     const features = [...live.features, ...(runners?.features ?? [])];

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { OperationName } from "#protocol/operations.ts";
 import { changedBy } from "./after-change.ts";
 import { later } from "./background.ts";
+import { fpgaHandlers } from "./fpga/store/fpga-handlers.ts";
 import { imageHandlers } from "./images/image-handlers.ts";
 import type { JobDeps } from "./jobs/job-deps.ts";
 import { jobHandlers } from "./jobs/job-handlers.ts";
@@ -15,7 +16,7 @@ import { receiveScratch } from "./volumes/scratch.ts";
 
 /** What each operation does, of all rooms. */
 export function handlersOf(
-  { volumes, images, pods }: Holdings,
+  { volumes, images, pods, fpga }: Holdings,
   reporting: Reporting,
   jobs: JobDeps,
   runners: Runners | undefined,
@@ -38,6 +39,7 @@ export function handlersOf(
       openLog: (command) => commandLogs.open(command),
     }),
     ...jobHandlers(jobs),
+    ...fpgaHandlers({ store: fpga, budget }),
     ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),
   };
 }

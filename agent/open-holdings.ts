@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { startNowOrLater } from "./background.ts";
 import type { AgentConfig } from "./config.ts";
 import { openEngine } from "./engine/open-engine.ts";
+import { FpgaStore } from "./fpga/store/fpga-store.ts";
 import type { GroundSession } from "./ground/ground-session.ts";
 import { DockerImageStore } from "./images/docker/image-store.ts";
 import { openHandover } from "./images/handover/open-handover.ts";
@@ -27,7 +28,7 @@ type Deps = {
 export type Holdings = Awaited<ReturnType<typeof openHoldings>>;
 
 /**
- * Everything that users have on this edge: volumes, images, pods, and where their nodes get images from.
+ * Everything that users have on this edge: volumes, images, pods, files for FPGAs, and where their nodes get images from.
  * @throws Error that names what the configuration lacks
  */
 export async function openHoldings({ data, config, database, journal, session, log }: Deps) {
@@ -41,6 +42,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     log,
     freeFloorBytes: config.freeFloorBytes,
   });
+  const fpga = new FpgaStore({ root: join(data, "fpga"), log, freeFloorBytes: config.freeFloorBytes });
   const imageUsers: ((user: string, imageId: string) => boolean)[] = [];
   const registryName = config.registry ?? config.imageRegistry?.pull;
   const images = new DockerImageStore({
@@ -85,6 +87,7 @@ export async function openHoldings({ data, config, database, journal, session, l
   return {
     volumes,
     images,
+    fpga,
     handover,
     runtime,
     sessions,

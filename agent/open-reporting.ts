@@ -34,7 +34,7 @@ export type Reporting = ReturnType<typeof openReporting>;
  * with the ground's answers.
  */
 export function openReporting({ data, config, database, session, holdings, runners, log }: Deps) {
-  const { volumes, images, runtime, pods } = holdings;
+  const { volumes, images, fpga, runtime, pods } = holdings;
   let quota: number = LIMITS.quotaBytes;
   const inventory = new InventoryReporter({
     images: (user) => images.list(user),
@@ -47,9 +47,9 @@ export function openReporting({ data, config, database, session, holdings, runne
   const listed = new Map<string, OwnImage[]>();
   const usage = new Usage(
     {
-      users: () => volumes.users(),
+      users: () => [...new Set([...volumes.users(), ...fpga.users()])],
       writing: () => [...new Set([...pods.usersWithRunningPods(), ...(runners?.users() ?? [])])],
-      measureVolumes: (user) => volumes.measure(user),
+      measureVolumes: async (user) => (await volumes.measure(user)) + fpga.usage(user),
       images: async (user) => {
         const { bytes, own } = await images.holdings(user);
         listed.set(user, own);
@@ -81,7 +81,7 @@ export function openReporting({ data, config, database, session, holdings, runne
     known: async (user) =>
       volumes.isMeasured(user)
         ? images.usage(user).then(
-            (bytes) => volumes.usage(user) + bytes,
+            (bytes) => volumes.usage(user) + fpga.usage(user) + bytes,
             () => undefined,
           )
         : undefined,

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { FIELD_BOUNDS } from "./field-bounds.ts";
+import { fpgaImage, fpgaImageId } from "./fpga-image.ts";
 import { imageBuildInput } from "./image-build.ts";
 import { jobEnd, jobRunInput } from "./job-run.ts";
 import { LIMITS } from "./limits.ts";
@@ -68,6 +69,7 @@ const image = z.string().max(FIELD_BOUNDS.image.bytes);
 
 const TRANSFER_S = 60 * 60;
 const IMAGE_S = 30 * 60;
+const FPGA_S = 24 * 60 * 60;
 const SHORT_S = 2 * 60;
 /** Years: what bounds it is in its input. */
 const UNBOUNDED_S = 1_000_000_000;
@@ -243,6 +245,15 @@ export const OPERATIONS = {
     changes: false,
     deadline: SHORT_S,
   },
+  /** Hold a staged file, number 0, as an FPGA image. */
+  "fpga.store": {
+    input: fpgaImage,
+    result: z.object({ sha256: z.string(), bytes: z.number().int() }),
+    changes: true,
+    deadline: FPGA_S,
+  },
+  /** Hold it no longer; one that is not held is no error. */
+  "fpga.delete": { input: z.object({ image: fpgaImageId }), result: none, changes: true, deadline: SHORT_S },
   /** The operator adds an image of the engine to the public ones. */
   "edge.publish": { input: z.object({ image }), result: none, changes: true, deadline: SHORT_S },
 } as const satisfies Record<string, Operation>;

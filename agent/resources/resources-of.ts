@@ -30,6 +30,11 @@ const imageUse = (owner: string, { name, tag }: ImageName, mode: Mode): Resource
   name: `image ${name}:${tag}`,
   mode,
 });
+const fpgaImage = (user: string, image: string): ResourceUse => ({
+  key: `fpga ${user}/${image}`,
+  name: `FPGA image ${image}`,
+  mode: "write",
+});
 /** all images of the user together: who builds may build on any of them */
 const images = (user: string, mode: Mode): ResourceUse => ({ key: `images ${user}`, name: "images", mode });
 const publicNames = (mode: Mode): ResourceUse => ({ key: PUBLIC_IMAGES, name: "the public images", mode });
@@ -118,6 +123,8 @@ const DECLARED: Declared = {
     const own = `jobs ${lane}/${user}/${group}`;
     return [one, { key: own, name: EARLIER_JOBS, mode: "place", places: ahead + 1 }];
   },
+  "fpga.store": ({ image }, user) => [fpgaImage(user, image)],
+  "fpga.delete": ({ image }, user) => [fpgaImage(user, image)],
   "nodes.status": () => [],
   "edge.publish": () => [publicNames("write")],
 };

@@ -1,6 +1,5 @@
 import fs from "node:fs";
 import { promisify } from "node:util";
-import type { Xxh64 } from "@node-rs/xxhash";
 import { MiB } from "#protocol/limits.ts";
 
 /** after so many bytes the file is flushed to disk, while more is received */
@@ -17,8 +16,8 @@ export type FileWriterOptions = {
   position: number;
   /** length of the whole file in bytes */
   size: number;
-  /** hash of the bytes before `position` */
-  hash: Xxh64;
+  /** of the bytes before `position` */
+  hash: { update(chunk: Buffer): unknown };
   /** called with the present length of the file; throws to stop */
   written?: (position: number) => void;
 };

@@ -100,8 +100,13 @@ export class DirectoryStaging implements Staging {
     }
   }
 
-  async copy(from: string, to: string): Promise<number> {
-    const [source, target] = [this.#objectPath(keyParts(from)), this.#objectPath(keyParts(to))];
+  copy(from: string, to: string): Promise<number> {
+    return this.copyFrom(this, from, to);
+  }
+
+  /** As {@link copy}, out of another directory. @throws PerigeeError FILE_NOT_FOUND, STORAGE_FULL */
+  async copyFrom(of: DirectoryStaging, from: string, to: string): Promise<number> {
+    const [source, target] = [of.#objectPath(keyParts(from)), this.#objectPath(keyParts(to))];
     const temp = this.#tempPath();
     try {
       await linkOrCopy(source, temp, (bytes) => this.#space.take(bytes));

@@ -8,17 +8,26 @@ import {
   UploadPartCopyCommand,
 } from "@aws-sdk/client-s3";
 
-export type CopyOf = { bucket: string; from: string; to: string; size: number };
+/** `source`: the bucket that it is copied from (default `bucket`); `etag`: of the content that is meant (default any). */
+export type CopyOf = {
+  bucket: string;
+  from: string;
+  to: string;
+  size: number;
+  source?: string;
+  etag?: string;
+};
 
 /**
  * Copies an object inside a bucket: with one request, or where it has more than `partBytes` in parts of so many.
- * @throws NoSuchKey, as the SDK does
+ * @throws NoSuchKey, and PreconditionFailed for other content, as the SDK does
  */
 export async function copyObject(client: S3Client, of: CopyOf, partBytes: number): Promise<void> {
   const { bucket: Bucket, to: Key, size } = of;
-  const CopySource = `${Bucket}/${of.from.split("/").map(encodeURIComponent).join("/")}`;
+  const CopySource = `${of.source ?? Bucket}/${of.from.split("/").map(encodeURIComponent).join("/")}`;
+  const meant = of.etag === undefined ? {} : { CopySourceIfMatch: of.etag };
   if (size <= partBytes) {
-    await client.send(new CopyObjectCommand({ Bucket, Key, CopySource }));
+    await client.send(new CopyObjectCommand({ Bucket, Key, CopySource, ...meant }));
     return;
   }
   const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket, Key }));
@@ -34,6 +43,7 @@ export async function copyObject(client: S3Client, of: CopyOf, partBytes: number
         PartNumber,
         CopySource,
         CopySourceRange: `bytes=${start}-${end}`,
+        ...meant,
       };
       const { CopyPartResult } = await client.send(new UploadPartCopyCommand(part));
       const { ETag, ChecksumCRC32 } = CopyPartResult!;

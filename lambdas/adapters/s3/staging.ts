@@ -25,6 +25,8 @@ import { S3Upload } from "./upload.ts";
 
 /** What S3 lists, and deletes, in one request. */
 const PAGE = 1000;
+/** How often content that is replaced again and again is asked for anew before a copy fails. */
+const COPIES = 20;
 
 export type S3StagingOptions = {
   /** made by s3Client(): a client with the SDK's own settings signs URLs that S3 refuses */
@@ -84,6 +86,28 @@ export class S3Staging implements Staging {
     return object.size;
   }
 
+  /**
+   * As {@link copy}, out of another bucket: of content that is replaced meanwhile, one that was there whole.
+   * @throws PerigeeError FILE_NOT_FOUND
+   */
+  async copyFrom(of: S3Staging, from: string, to: string): Promise<number> {
+    keyParts(to);
+    for (let attempt = 0; ; attempt++) {
+      const { etag, size } = (await of.#stat(from)) ?? {};
+      if (size === undefined) throw noSuchObject();
+      const source = { bucket: this.#bucket, source: of.#bucket, from, to, size, ...(etag && { etag }) };
+      try {
+        await copyObject(this.#client, source, this.#copyBytes);
+        // asked of the copy itself: not every store makes condition and copy one step
+        return (await this.#stat(to))?.size ?? size;
+      } catch (error) {
+        const { name } = error as Error;
+        if (name === "NoSuchKey") throw noSuchObject();
+        if (name !== "PreconditionFailed" || attempt === COPIES) throw error;
+      }
+    }
+  }
+
   async get(key: string, range?: { start: number; end: number }): Promise<{ body: Readable; size: number }> {
     keyParts(key);
     // S3 takes no notice of a range that ends before it starts
@@ -98,10 +122,15 @@ export class S3Staging implements Staging {
   }
 
   async head(key: string): Promise<ListedObject | undefined> {
+    const found = await this.#stat(key);
+    return found && { key, size: found.size, modified: found.modified };
+  }
+
+  async #stat(key: string): Promise<(ListedObject & { etag: string | undefined }) | undefined> {
     keyParts(key);
     try {
       const head = await this.#client.send(new HeadObjectCommand(this.#at(key)));
-      return { key, size: head.ContentLength!, modified: head.LastModified!.getTime() };
+      return { key, size: head.ContentLength!, modified: head.LastModified!.getTime(), etag: head.ETag };
     } catch (error) {
       if ((error as Error).name === "NotFound") return undefined;
       throw error;

@@ -1,0 +1,219 @@
+import fs from "node:fs";
+import path from "node:path";
+import type { Logger } from "pino";
+import { PerigeeError } from "#protocol/errors.ts";
+import { type FpgaImage, fpgaImage } from "#protocol/fpga-image.ts";
+import { killPoint } from "#protocol/kill-point.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import { USER } from "#protocol/names.ts";
+import { Serial } from "#protocol/serial.ts";
+import { isErrno } from "../../files/directory.ts";
+
+export type FpgaStoreOptions = {
+  /** directory of everything here, made when missing; only the agent may reach it */
+  root: string;
+  log: Logger;
+  /** bytes that stay free on its file system (default LIMITS.freeFloorBytes) */
+  freeFloorBytes?: number;
+};
+
+const INCOMING = ".incoming";
+const IMAGES = "images";
+const IMAGE = /^[0-9a-f]{32}$/;
+const DIGEST = /^[0-9a-f]{64}$/;
+
+/**
+ * Files for FPGAs: `<root>/<user>/<sha256>`, kept once for each user and digest, and `<root>/<user>/images/<image>.json`,
+ * the records that refer to them. Equal files of two users are never shared, so that nobody learns what others hold.
+ *
+ * - A file is there before a record refers to it, and goes after the last of them: a record never refers to nothing.
+ * - What changes a user's records and files goes one after the other.
+ */
+export class FpgaStore {
+  readonly #root: string;
+  readonly #log: Logger;
+  readonly #floor: number;
+  readonly #turns = new Serial();
+
+  constructor({ root, log, freeFloorBytes = LIMITS.freeFloorBytes }: FpgaStoreOptions) {
+    this.#root = path.resolve(root);
+    this.#log = log;
+    this.#floor = freeFloorBytes;
+    fs.mkdirSync(path.join(this.#root, INCOMING), { recursive: true, mode: 0o700 });
+  }
+
+  /** Where a command's file is received, until it is put in place or discarded. */
+  incoming(command: string): string {
+    if (!/^[0-9A-Z]{26}$/.test(command)) throw new TypeError(`no command: ${command}`);
+    return path.join(this.#root, INCOMING, command);
+  }
+
+  discardIncoming(command: string): void {
+    fs.rmSync(this.incoming(command), { force: true });
+  }
+
+  /** Does the user have a file of this digest here, whatever image refers to it? */
+  hasFile(user: string, sha256: string): boolean {
+    return fs.existsSync(this.#file(user, sha256));
+  }
+
+  /** The user's images, by id. A record that cannot be read is left out and logged. */
+  images(user: string): FpgaImage[] {
+    return namesIn(this.#records(user))
+      .filter((name) => name.endsWith(".json"))
+      .sort()
+      .flatMap((name) => this.#read(user, name.slice(0, -".json".length)) ?? []);
+  }
+
+  /** An image and the path of its file; undefined when this edge does not hold it. */
+  find(user: string, image: string): { held: FpgaImage; file: string } | undefined {
+    const held = this.#read(user, image);
+    return held && { held, file: this.#file(user, held.sha256) };
+  }
+
+  users(): string[] {
+    return namesIn(this.#root).filter((name) => USER.test(name));
+  }
+
+  /** Bytes of the user's files, each counted once. */
+  usage(user: string): number {
+    return namesIn(this.#home(user))
+      .filter((name) => DIGEST.test(name))
+      .reduce((sum, name) => sum + (sizeOf(this.#file(user, name)) ?? 0), 0);
+  }
+
+  /** @throws PerigeeError STORAGE_FULL when so many more bytes would go below the free-space floor */
+  assertRoom(bytes: number): void {
+    const { bavail, bsize } = fs.statfsSync(this.#root);
+    if (bavail * bsize - this.#floor < bytes) {
+      throw new PerigeeError("STORAGE_FULL", "The edge's disk is at its free-space floor");
+    }
+  }
+
+  /**
+   * Makes an image of what a command received and checked, or of the file of that digest that is here already. Done
+   * again it changes nothing.
+   * @returns false when there is neither: the file has to be received (again)
+   */
+  place(user: string, command: string, held: FpgaImage): Promise<boolean> {
+    return this.#turns.run(user, async () => {
+      const received = this.incoming(command);
+      const file = this.#file(user, held.sha256);
+      makeDirectory(this.#home(user), this.#root);
+      makeDirectory(this.#records(user), this.#home(user));
+      if (this.hasFile(user, held.sha256)) fs.rmSync(received, { force: true });
+      else {
+        if (!fs.existsSync(received)) return false;
+        fs.renameSync(received, file);
+        sync(this.#home(user));
+      }
+      killPoint("fpga.placed");
+      const record = this.#record(user, held.image);
+      const part = `${record}.part`;
+      fs.writeFileSync(part, JSON.stringify(held), { mode: 0o600, flush: true });
+      fs.renameSync(part, record);
+      sync(this.#records(user));
+      killPoint("fpga.recorded");
+      return true;
+    });
+  }
+
+  /** Removes an image, and its file when no other image of the user refers to it. One that is not here is no error. */
+  remove(user: string, image: string): Promise<void> {
+    return this.#turns.run(user, async () => {
+      const record = this.#record(user, image);
+      const held = this.#read(user, image);
+      if (!fs.existsSync(record)) return;
+      fs.rmSync(record);
+      sync(this.#records(user));
+      killPoint("fpga.unrecorded");
+      if (held) this.#removeUnused(user, held.sha256);
+    });
+  }
+
+  /**
+   * Removes what commands that were cut left: files to which nothing refers, and what was received for none of
+   * `unfinished`. A command that goes on and finds its file gone receives it again.
+   */
+  async sweep(unfinished: ReadonlySet<string>): Promise<void> {
+    for (const command of namesIn(path.join(this.#root, INCOMING))) {
+      if (!unfinished.has(command)) fs.rmSync(path.join(this.#root, INCOMING, command), { force: true });
+    }
+    for (const user of this.users()) {
+      await this.#turns.run(user, async () => {
+        for (const name of namesIn(this.#records(user))) {
+          if (name.endsWith(".part")) fs.rmSync(path.join(this.#records(user), name), { force: true });
+        }
+        for (const name of namesIn(this.#home(user))) if (DIGEST.test(name)) this.#removeUnused(user, name);
+      });
+    }
+  }
+
+  #removeUnused(user: string, sha256: string): void {
+    // a record that cannot be read may be of this file
+    const names = namesIn(this.#records(user)).filter((name) => name.endsWith(".json"));
+    const images = this.images(user);
+    if (images.length < names.length || images.some((held) => held.sha256 === sha256)) return;
+    fs.rmSync(this.#file(user, sha256), { force: true });
+    sync(this.#home(user));
+  }
+
+  #read(user: string, image: string): FpgaImage | undefined {
+    const record = this.#record(user, image);
+    try {
+      return fpgaImage.parse(JSON.parse(fs.readFileSync(record, "utf8")));
+    } catch (error) {
+      if (!isErrno(error, "ENOENT"))
+        this.#log.error({ err: error, image }, "the record of an FPGA image cannot be read");
+      return undefined;
+    }
+  }
+
+  #home(user: string): string {
+    if (!USER.test(user)) throw new TypeError(`no user: ${user}`);
+    return path.join(this.#root, user);
+  }
+
+  #records(user: string): string {
+    return path.join(this.#home(user), IMAGES);
+  }
+
+  #record(user: string, image: string): string {
+    if (!IMAGE.test(image)) throw new TypeError(`no FPGA image: ${image}`);
+    return path.join(this.#records(user), `${image}.json`);
+  }
+
+  #file(user: string, sha256: string): string {
+    if (!DIGEST.test(sha256)) throw new TypeError(`no digest: ${sha256}`);
+    return path.join(this.#home(user), sha256);
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return fs.readdirSync(directory);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return [];
+    throw error;
+  }
+}
+
+function sizeOf(file: string): number | undefined {
+  return fs.lstatSync(file, { throwIfNoEntry: false })?.size;
+}
+
+function makeDirectory(directory: string, parent: string): void {
+  if (fs.existsSync(directory)) return;
+  fs.mkdirSync(directory, { mode: 0o700 });
+  sync(parent);
+}
+
+/** Makes the names in a directory durable. */
+function sync(directory: string): void {
+  const fd = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}

@@ -1,0 +1,41 @@
+import type { Readable } from "node:stream";
+
+/** A user's file in one of the user's buckets. `owner` is the account's uid; `key` is opaque, never a path. */
+export type ObjectName = { owner: string; bucket: string; key: string };
+
+/** `size` in bytes, `modified` in ms since 1970. */
+export type UserObject = { key: string; size: number; modified: number };
+
+/**
+ * Users' buckets in the deployment's own storage. Objects are there until they are removed, and appear whole or not at
+ * all. A name that breaks the rules of its parts is INVALID_PATH.
+ */
+export interface ObjectSource {
+  /**
+   * Stores an object, whole and durable when it returns; of several at once on one name the last to end stays.
+   * @throws PerigeeError BODY_TOO_LARGE over `maxBytes`, STORAGE_FULL at the free-space floor
+   */
+  put(
+    name: ObjectName,
+    body: Readable | Uint8Array,
+    options: { maxBytes: number; signal?: AbortSignal },
+  ): Promise<{ size: number }>;
+  /** Opens an object; who opens it destroys or drains it. @throws PerigeeError FILE_NOT_FOUND */
+  get(name: ObjectName): Promise<{ body: Readable; size: number }>;
+  head(name: ObjectName): Promise<UserObject | undefined>;
+  /** The objects of a bucket in the order of their keys (bytewise), at most `limit`. */
+  list(owner: string, bucket: string, limit: number): Promise<UserObject[]>;
+  /** Removes an object; one that is not there is no error. */
+  remove(name: ObjectName): Promise<void>;
+  /** Removes all that an owner has. */
+  removeAll(owner: string): Promise<void>;
+  /** Bytes of all objects of an owner. */
+  usage(owner: string): Promise<number>;
+  /**
+   * Keeps an object's content as it is now under a key of staging, without its bytes passing through the ground:
+   * whatever becomes of the object afterwards, that content is one that it had, whole.
+   * @returns its bytes; undefined when there is no such object
+   * @throws PerigeeError STORAGE_FULL
+   */
+  pin(name: ObjectName, stagingKey: string): Promise<number | undefined>;
+}
