@@ -33,7 +33,7 @@ export async function getRaw(c: DialectContext, core: PoseidonCore): Promise<Res
     session.close();
     return new Response(null, { headers });
   }
-  return new Response(streamOf(exactly(session, size)), { headers });
+  return new Response(streamOf(session, size), { headers });
 }
 
 /** What the file has grown since it was opened is left out. @throws Error when it has shrunk: the connection is cut */
@@ -55,7 +55,8 @@ async function* exactly(session: LiveSession, size: number): AsyncGenerator<Uint
 }
 
 /** Read as fast as it is sent, and nothing ahead of that. */
-function streamOf(pieces: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+function streamOf(session: LiveSession, size: number): ReadableStream<Uint8Array> {
+  const pieces = exactly(session, size);
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -63,8 +64,9 @@ function streamOf(pieces: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array
         if (done) controller.close();
         else controller.enqueue(value);
       },
-      async cancel() {
-        await pieces.return(undefined);
+      cancel() {
+        // also where nothing was read yet, and while the next piece is waited for
+        session.close();
       },
     },
     { highWaterMark: 0 },
