@@ -25,7 +25,7 @@ test("a program's end does not wait for a helper that takes nothing", async () =
 });
 
 /** A program whose streams stay open and silent after its end. */
-function silent(runsOn: () => Promise<boolean>) {
+function silent(runsOn: () => Promise<boolean>, code?: number) {
   const program = { cut() {}, write: async () => {}, exit: async () => 0, runsOn } as unknown as RawExec;
   const said = Promise.withResolvers<void>();
   const merged = new Merged<"program" | "control", OutputPiece>();
@@ -45,7 +45,7 @@ function silent(runsOn: () => Promise<boolean>) {
     pid: 2,
     terminal: undefined,
     first: [],
-    code: 0,
+    code,
     leftOpenMs: 1,
   });
   return { execution, say: said.resolve };
@@ -57,8 +57,24 @@ test("output that an engine still holds which has not noticed the end is waited 
     asked++;
     if (asked === 3) say();
     return asked < 5;
-  });
+  }, 0);
   const pieces: string[] = [];
   for await (const { data } of execution.output) pieces.push(data.toString());
   expect([pieces, asked]).toEqual([["late"], 5]);
+});
+
+test("an engine is not asked about a program that runs on after it was let go of", async () => {
+  let asked = 0;
+  const { execution, say } = silent(async () => {
+    asked++;
+    return asked < 100;
+  });
+  const output = execution.output[Symbol.asyncIterator]();
+  say();
+  expect((await output.next()).value?.data.toString()).toBe("late");
+  const next = output.next();
+  execution.cut();
+  expect((await next).done).toBe(true);
+  await expect(execution.exit).rejects.toThrow("let go of");
+  expect(asked).toBe(0);
 });

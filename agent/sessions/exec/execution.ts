@@ -99,8 +99,8 @@ export class ControlledExecution implements Execution {
         const given = await this.#merged.take(closing ? { ms: Math.min(leftMs, this.#leftOpenMs) } : {});
         if (closing) leftMs -= performance.now() - before;
         if (given === "late") {
-          // an engine that has not noticed its end yet may still hold what it said
-          if (await this.#program.runsOn?.()) continue;
+          // an engine that has not noticed its end yet may still hold what it said; let go of, there is nothing to wait for
+          if (!this.#over && (await this.#program.runsOn?.())) continue;
           break;
         }
         if (given.value === undefined) {

@@ -26,7 +26,8 @@ while read -r signal whom pid && [ "$signal" != end ]; do {
  * The program's parent: the terminal's session leader, which waits for it and tells how it ended. A child that the
  * program leaves behind may hold the streams; it is never taken for the program. What bash itself says of the
  * program's end (`Killed`, as `sh` only outside its POSIX mode) goes to the control. That ends with it, without the way
- * from here and back; a PID that is another's by now is left alone. Arguments: the control's PID,
+ * from here and back; a PID that is another's by now is left alone. (An image may have a variable BASH_VERSION and no
+ * bash: by `command` a shell survives the option that it does not know.) Arguments: the control's PID,
  * `apart` or `merged`, and the words that begin {@link BEGIN}.
  */
 export const PARENT = `control=$1
@@ -35,7 +36,7 @@ exec 9>"/proc/$1/fd/1"
 shift 2
 exec 3>&2 2>&9
 trap : HUP INT QUIT TERM
-[ -z "$BASH_VERSION" ] || set +o posix
+[ -z "$BASH_VERSION" ] || command set +o posix
 "$@" 2>&3 3>&-
 code=$?
 exec 2>/dev/null
