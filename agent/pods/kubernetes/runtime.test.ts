@@ -301,3 +301,21 @@ describe("the log of a run that ended on a node that is out of reach", () => {
     expect(await linesOf(runtime, run.run)).toEqual(["hello"]);
   });
 });
+
+test("a runner with a network that waits for a node is asked for again, the cluster for its addresses is not", async () => {
+  cluster.created = () => undefined;
+  const slice = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes";
+  cluster.objects.set(slice, { metadata: { name: "kubernetes", uid: "1", resourceVersion: "1" } });
+  const scratchBytes = 64 * MiB;
+  const runtime = await open({ runners: { most: 4, maxCpus: 1, scratchBytes, open: {} }, startMs: 20 });
+  const waiting = (run: string) =>
+    spec({
+      ...{ run, pod: run, mounts: [], network: "open", runner: { cpuMillis: 100, scratchBytes } },
+    });
+  const [one, other] = [0, 1].map((n) => waiting(`7-3e3b7fd1-2c0c-4b9f-9a5e-1f6d0f0f0f0${n}`));
+  for (let n = 0; n < 3; n++) await expect(runtime.start(one!)).rejects.toBeInstanceOf(NotStartedYet);
+  const rules = /^PATCH .*\/networkpolicies\/open$/;
+  expect([cluster.asked(rules), cluster.asked(/endpointslices/)].map(({ length }) => length)).toEqual([1, 1]);
+  await expect(runtime.start(other!)).rejects.toBeInstanceOf(NotStartedYet);
+  expect([cluster.asked(rules), cluster.asked(/endpointslices/)].map(({ length }) => length)).toEqual([2, 2]);
+});

@@ -106,7 +106,7 @@ export class KubernetesRuntime implements PodRuntime {
     this.#pods.remember(spec.run, this.#names.home(spec));
     this.#unstarted.delete(spec.run);
     try {
-      const started = await this.#users.use(spec, () => this.#start(spec, from));
+      const started = await this.#users.use(spec, () => this.#start(spec, from), !there);
       return { ...started, ...(await this.#network.mappedPorts(spec)) };
     } catch (error) {
       if (error instanceof NotStartedYet) this.#unstarted.add(spec.run);

@@ -51,12 +51,16 @@ export class KubernetesUsers {
     this.#options = options;
   }
 
-  /** Calls `work` when namespace and claim are there; they stay until it returns. @throws NoRunnerNetwork */
-  async use<T>(spec: RunSpec, work: () => Promise<T>): Promise<T> {
+  /**
+   * Calls `work` when namespace and claim are there; they stay until it returns.
+   * @param isNew its pod is yet to be made: what is to hold for it is looked at anew
+   * @throws NoRunnerNetwork
+   */
+  async use<T>(spec: RunSpec, work: () => Promise<T>, isNew = true): Promise<T> {
     const home = this.#names.home(spec);
     this.#held.set(home, (this.#held.get(home) ?? 0) + 1);
     try {
-      await this.#serial.run(home, () => this.#ensure(spec));
+      await this.#serial.run(home, () => this.#ensure(spec, isNew));
       return await work();
     } finally {
       const held = (this.#held.get(home) ?? 1) - 1;
@@ -104,10 +108,11 @@ export class KubernetesUsers {
     });
   }
 
-  async #ensure(spec: RunSpec): Promise<void> {
+  async #ensure(spec: RunSpec, isNew: boolean): Promise<void> {
     const namespace = this.#names.home(spec);
-    // What a runner with a network must not reach may have changed: it starts with rules of now.
-    if (!this.#isReady(namespace) || spec.network === "open") {
+    // What a runner with a network must not reach may have changed: it starts with rules of now. While its pod waits for
+    // a node it is asked for twice a second.
+    if (!this.#isReady(namespace) || (isNew && spec.network === "open")) {
       const [first, ...rest] = await this.#stepsOf(spec);
       await this.#apply(first);
       await Promise.all(rest.map((step) => this.#apply(step)));
