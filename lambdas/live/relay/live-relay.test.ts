@@ -84,3 +84,30 @@ test("what a user has open ends when the user is removed, or may not use the edg
   for (const session of [kept, unread]) session.close();
   await relay.close();
 });
+
+test("whether a user's sessions may go on is one question, from the oldest on: a new user of the name keeps theirs", async () => {
+  const asked: number[] = [];
+  let [at, madeAt] = [0, 0];
+  const told = Promise.withResolvers<void>();
+  const relay = relayWith(
+    {
+      now: () => ++at,
+      isAllowed: async ({ began }) => {
+        asked.push(began);
+        if (madeAt > 0 && began >= madeAt) told.resolve();
+        return began >= madeAt;
+      },
+    },
+    { tickMs: 5, usersMs: 0 },
+  );
+  const open = () => relay.open({ user: "u", edge: "e", target, request: list("./") });
+  const earlier = [open(), open(), open()];
+  madeAt = ++at;
+  const later = [open(), open()];
+  for (const { ended } of earlier) expect(await ended).toMatchObject({ code: "STOPPED" });
+  await told.promise;
+  expect(relay.size).toBe(2);
+  expect(new Set(asked).size).toBe(4);
+  for (const session of later) session.close();
+  await relay.close();
+});

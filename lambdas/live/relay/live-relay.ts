@@ -223,15 +223,16 @@ export class LiveRelay implements LiveSessions {
 
   /** Ends what users have open who were removed, or who may not use its edge any more. */
   async #endForbidden(): Promise<void> {
-    const asked = new Map<string, Promise<boolean>>();
-    const ends = [...this.#began].map(async ([session, began]) => {
-      const { user, edge } = session.of;
-      const key = JSON.stringify([user, edge, began]);
-      const allowed = asked.get(key) ?? this.#deps.isAllowed({ user, edge, began });
-      asked.set(key, allowed);
-      if (await allowed) return;
-      session.finish(failed("STOPPED", "its user was removed, or may not use this edge any more"));
-      session.close();
+    const oldestFirst = [...this.#began].sort(([, a], [, b]) => a - b);
+    const places = Map.groupBy(oldestFirst, ([{ of }]) => JSON.stringify([of.user, of.edge]));
+    const ends = [...places.values()].map(async (sessions) => {
+      for (const [session, began] of sessions) {
+        const { user, edge } = session.of;
+        // what holds for the user's oldest session there holds for all: one read for as many as there are
+        if (await this.#deps.isAllowed({ user, edge, began })) return;
+        session.finish(failed("STOPPED", "its user was removed, or may not use this edge any more"));
+        session.close();
+      }
     });
     await Promise.all(ends).catch((error: unknown) => {
       this.#deps.log.warn({ err: error }, "whether live sessions may go on could not be read");
