@@ -4,7 +4,7 @@ import { ulid } from "ulid";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MiB } from "#protocol/limits.ts";
 import { FakeCluster } from "#test/support/fake-cluster.ts";
-import { ImageMissing, NotStartedYet, type RunSpec, StartFailure } from "../pod-runtime.ts";
+import { ImageMissing, NoRunnerNetwork, NotStartedYet, type RunSpec, StartFailure } from "../pod-runtime.ts";
 import { KubernetesRuntime } from "./runtime.ts";
 import type { KubernetesRuntimeOptions } from "./runtime-options.ts";
 
@@ -302,20 +302,42 @@ describe("the log of a run that ended on a node that is out of reach", () => {
   });
 });
 
-test("a runner with a network that waits for a node is asked for again, the cluster for its addresses is not", async () => {
-  cluster.created = () => undefined;
+describe("a runner", () => {
   const slice = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes";
-  cluster.objects.set(slice, { metadata: { name: "kubernetes", uid: "1", resourceVersion: "1" } });
   const scratchBytes = 64 * MiB;
-  const runtime = await open({ runners: { most: 4, maxCpus: 1, scratchBytes, open: {} }, startMs: 20 });
-  const waiting = (run: string) =>
-    spec({
-      ...{ run, pod: run, mounts: [], network: "open", runner: { cpuMillis: 100, scratchBytes } },
-    });
-  const [one, other] = [0, 1].map((n) => waiting(`7-3e3b7fd1-2c0c-4b9f-9a5e-1f6d0f0f0f0${n}`));
-  for (let n = 0; n < 3; n++) await expect(runtime.start(one!)).rejects.toBeInstanceOf(NotStartedYet);
-  const rules = /^PATCH .*\/networkpolicies\/open$/;
-  expect([cluster.asked(rules), cluster.asked(/endpointslices/)].map(({ length }) => length)).toEqual([1, 1]);
-  await expect(runtime.start(other!)).rejects.toBeInstanceOf(NotStartedYet);
-  expect([cluster.asked(rules), cluster.asked(/endpointslices/)].map(({ length }) => length)).toEqual([2, 2]);
+  const runners = { most: 4, maxCpus: 1, scratchBytes, open: {} };
+  const runner = (n: number, network: "open" | "none" = "open") => {
+    const run = `7-3e3b7fd1-2c0c-4b9f-9a5e-1f6d0f0f0f0${n}`;
+    return spec({ run, pod: run, mounts: [], network, runner: { cpuMillis: 100, scratchBytes } });
+  };
+  beforeEach(() => {
+    cluster.objects.set(slice, { metadata: { name: "kubernetes", uid: "1", resourceVersion: "1" } });
+  });
+
+  test("with a network that waits for a node is asked for again, the cluster for its addresses is not", async () => {
+    cluster.created = () => undefined;
+    const runtime = await open({ runners, startMs: 20 });
+    const asked = () =>
+      [/^PATCH .*\/networkpolicies\/open$/, /endpointslices/].map((what) => cluster.asked(what).length);
+    for (let n = 0; n < 3; n++) await expect(runtime.start(runner(1))).rejects.toBeInstanceOf(NotStartedYet);
+    expect(asked()).toEqual([1, 1]);
+    await expect(runtime.start(runner(2))).rejects.toBeInstanceOf(NotStartedYet);
+    expect(asked()).toEqual([2, 2]);
+  });
+
+  test("keeps its network when another starts while the cluster does not tell its addresses", async () => {
+    await (await open({ runners })).start(runner(1));
+    const rules = () =>
+      [...cluster.objects]
+        .filter(([path]) => path.endsWith("/networkpolicies/open"))
+        .map(([, { spec }]) => spec);
+    expect(rules()).toMatchObject([{ egress: [{ to: [expect.anything()] }] }]);
+    const before = rules();
+    cluster.fault = (_, path) => (path === slice ? 503 : undefined);
+    // the agent has started again
+    const runtime = await open({ runners });
+    await runtime.start(runner(2, "none"));
+    expect(rules()).toEqual(before);
+    await expect(runtime.start(runner(3))).rejects.toBeInstanceOf(NoRunnerNetwork);
+  });
 });

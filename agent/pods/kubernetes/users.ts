@@ -131,12 +131,16 @@ export class KubernetesUsers {
     if (!spec.runner) return namespaceSteps(this.#names, spec.user, this.#options);
     const { runners, openNetwork } = this.#options;
     if (spec.network === "open" && !openNetwork) throw new NoRunnerNetwork("runners have no network here");
+    let unread = false;
     const open = await openNetwork?.().catch((error: unknown) => {
       // Others need no rules but that they reach nobody.
       if (spec.network === "open") throw error;
+      unread = true;
       return undefined;
     });
-    return runnerNamespaceSteps(this.#names, spec.user, { ...runners, open });
+    const [first, ...rest] = runnerNamespaceSteps(this.#names, spec.user, { ...runners, open });
+    // Runners with a network may run there: it is not taken from them because the cluster does not answer now.
+    return [first, ...rest.filter(({ path }) => !unread || !path.endsWith("/networkpolicies/open"))];
   }
 
   #isReady(name: string): boolean {
