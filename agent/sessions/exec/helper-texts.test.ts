@@ -32,7 +32,8 @@ async function told(shell: string[], env: Record<string, string>): Promise<strin
 test.for([["sh"], ["bash", "--posix"]])(
   "a program starts and ends under %j, whatever the image sets",
   async (shell) => {
-    for (const env of [{}, { BASH_VERSION: "5.2" }]) {
+    const ofImages: Record<string, string>[] = [{}, { BASH_VERSION: "5.2" }];
+  for (const env of ofImages) {
       const lines = await told(shell, env);
       expect(lines.filter((line) => /^(run|exit|fail) /.test(line))).toEqual([
         expect.stringMatching(/^run \d+$/),
