@@ -5,7 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { CONTROL } from "./helper-texts.ts";
 import { programWords } from "./program-words.ts";
+
+const SHELLS = [["sh"], ["bash"], ["bash", "--posix"]];
 
 /** What the control of a program is told when `shell` is the container's. */
 async function told(shell: string[], env: Record<string, string>): Promise<string[]> {
@@ -29,16 +32,28 @@ async function told(shell: string[], env: Record<string, string>): Promise<strin
   }
 }
 
-test.for([["sh"], ["bash", "--posix"]])(
-  "a program starts and ends under %j, whatever the image sets",
-  async (shell) => {
-    const ofImages: Record<string, string>[] = [{}, { BASH_VERSION: "5.2" }];
+test.for(SHELLS)("a program starts and ends under %j, whatever the image sets", async (shell) => {
+  const ofImages: Record<string, string>[] = [{}, { BASH_VERSION: "5.2" }];
   for (const env of ofImages) {
-      const lines = await told(shell, env);
-      expect(lines.filter((line) => /^(run|exit|fail) /.test(line))).toEqual([
-        expect.stringMatching(/^run \d+$/),
-        "exit 0",
-      ]);
-    }
+    const lines = await told(shell, env);
+    expect(lines.filter((line) => /^(run|exit|fail) /.test(line))).toEqual([
+      expect.stringMatching(/^run \d+$/),
+      "exit 0",
+    ]);
+  }
+});
+
+test.for(SHELLS)(
+  "a control that a program's parent ends under %j ends by itself, and says nothing",
+  async (shell) => {
+    const [program = "", ...args] = [...shell, "-c", CONTROL];
+    const control = spawn(program, args);
+    const said: string[] = [];
+    control.stderr.on("data", (data) => said.push(String(data)));
+    const over = once(control, "close");
+    const [pid] = await once(control.stdout, "data");
+    expect(String(pid)).toBe(`pid ${control.pid}\n`);
+    control.kill("SIGTERM");
+    expect([await over, said]).toEqual([[0, null], []]);
   },
 );

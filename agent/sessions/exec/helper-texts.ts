@@ -6,11 +6,13 @@
 /**
  * Stays beside a program, as an execution of its own. Its stdout tells how the program fares (lines `pid`, `run`,
  * `fail`, `exit`), its stderr is the program's where that is to be apart from the terminal, and its stdin takes
- * signals as `NAME group|one PID`. It ends at `end`, and with its input.
+ * signals as `NAME group|one PID`. It ends at `end`, with its input, and at SIGTERM: by itself, since what became its
+ * user (`runuser`, for one) would else say on its stderr that it was killed.
  *
  * A terminal's foreground group is told as the kernel does when a line hangs up: its leader too.
  */
-export const CONTROL = `echo "pid $$"
+export const CONTROL = `trap 'exit 0' TERM
+echo "pid $$"
 while read -r signal whom pid && [ "$signal" != end ]; do {
   set -f
   if read -r stat < "/proc/$pid/stat"; then
