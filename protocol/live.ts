@@ -65,7 +65,6 @@ export type ReadParameters = z.infer<typeof readParameters>;
  * not there is no error.
  */
 export const writeParameters = z.object({ remove: z.array(z.string().max(4096)).max(10_000) });
-export type WriteParameters = z.infer<typeof writeParameters>;
 
 export const liveRequest = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("exec"), exec: execParameters }),

@@ -27,12 +27,19 @@ describe("a worker is shared", () => {
   ])("not with %s", (name) => {
     expect(sharesWorker(importing("vitest", "./part.ts", name))).toBe(false);
     expect(sharesWorker(`const { x } = await import("${name}");`)).toBe(false);
+    expect(sharesWorker(`import "${name}";`)).toBe(false);
   });
 
-  test.each(["vi.useFakeTimers();", "process.env.A = '1';", "globalThis.fetch = x;"])(
-    "not with %s",
-    (line) => {
-      expect(sharesWorker(`${importing("vitest")}${line}\n`)).toBe(false);
-    },
-  );
+  test.each([
+    "vi.useFakeTimers();",
+    "process.env.A = '1';",
+    "globalThis.fetch = x;",
+    "Array.prototype.at = x;",
+    "expect.extend({});",
+    "fc.configureGlobal({});",
+    "fs.renameSync = x;",
+    "Date.now = () => 0;",
+  ])("not with %s", (line) => {
+    expect(sharesWorker(`${importing("vitest")}${line}\n`)).toBe(false);
+  });
 });

@@ -28,9 +28,12 @@ const ALLOWED = new Set([
   ...PACKAGES,
   ...SUPPORT.map((name) => `#test/support/${name}.ts`),
 ]);
-/** Mocks and fake timers, the environment, signals, globals: of the whole process. */
-const OF_THE_PROCESS = /\bvi\.|\bprocess\.|\bglobalThis\b/;
-const IMPORTED = /(?:from |import\()"([^"]+)"/g;
+/** Mocks and fake timers, the environment, signals, globals, what all tests of a library share: of the whole process. */
+const OF_THE_PROCESS =
+  /\bvi\.|\bprocess\.|\bglobalThis\b|\.prototype\b|\bexpect\.extend\b|\bfc\.configureGlobal\b/;
+/** A function of a built-in or of a module that is replaced by another one. */
+const REPLACED = /\b(?:fs|os|path|crypto|timers|console|Date|Math|JSON|Object|Array|Buffer)\.\w+ = /;
+const IMPORTED = /(?:from |import |import\()"([^"]+)"/g;
 
 /**
  * The test files that run one after the other in one worker: unit tests that use nothing of the whole process and start
@@ -46,7 +49,8 @@ export const SHARED_WORKER_FILES = globSync(
 /** May a test file with this text share its worker with others? */
 export function sharesWorker(source: string): boolean {
   const imported = [...source.matchAll(IMPORTED)].map(([, name]) => name!);
-  return !OF_THE_PROCESS.test(source) && imported.every((name) => ALLOWED.has(name) || isOwn(name));
+  if (OF_THE_PROCESS.test(source) || REPLACED.test(source)) return false;
+  return imported.every((name) => ALLOWED.has(name) || isOwn(name));
 }
 
 /** A neighbour, or a part of the program. */

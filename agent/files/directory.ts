@@ -1,4 +1,4 @@
-import fs, { type BigIntStats, constants as c, type Dir, type Dirent, type Stats } from "node:fs";
+import fs, { constants as c, type Dir, type Dirent, type Stats } from "node:fs";
 import type { EntryName } from "./entry-name.ts";
 
 /** O_PATH of open(2): a handle on an entry without opening it, so that no device or FIFO reacts. */
@@ -45,11 +45,6 @@ export class Directory {
     return fs.openSync(this.at(name), c.O_RDONLY | c.O_NOFOLLOW | c.O_NONBLOCK | c.O_NOCTTY);
   }
 
-  /** Creates a file that must not exist. @throws EEXIST */
-  createFile(name: EntryName, mode = 0o600): number {
-    return fs.openSync(this.at(name), c.O_RDWR | c.O_CREAT | c.O_EXCL | c.O_NOFOLLOW, mode);
-  }
-
   /** Creates the directory if it is missing and opens it; `made` gets a new one. @throws ENOTDIR, ELOOP */
   makeDirectory(name: EntryName, mode = 0o777, made?: (fd: number) => void): Directory {
     try {
@@ -78,10 +73,6 @@ export class Directory {
       if (isErrno(error, "ENOENT")) return false;
       throw error;
     }
-  }
-
-  lstatBig(name: EntryName): BigIntStats {
-    return fs.lstatSync(this.at(name), { bigint: true });
   }
 
   /**

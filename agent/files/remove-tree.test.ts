@@ -28,7 +28,7 @@ function deep(levels: number): void {
     at.close();
     at = next;
   }
-  fs.closeSync(at.createFile("bottom"));
+  fs.writeFileSync(at.at("bottom"), "");
   at.close();
 }
 

@@ -15,19 +15,3 @@ export const FORBIDDEN_IPV4: readonly string[] = [
   // multicast, and what is above it
   "224.0.0.0/3",
 ];
-
-/**
- * The same of IPv6. The last five hold IPv4 addresses, the forbidden ones among them: mapped, compatible, translated,
- * 6to4 and Teredo.
- */
-export const FORBIDDEN_IPV6: readonly string[] = [
-  "fc00::/7",
-  "fe80::/10",
-  "fec0::/10",
-  "ff00::/8",
-  "::ffff:0:0/96",
-  "::/96",
-  "64:ff9b::/32",
-  "2002::/16",
-  "2001::/32",
-];

@@ -188,11 +188,6 @@ export class Volumes {
     return this.#usage.get(user) ?? 0;
   }
 
-  /** The same for every user that has volumes, for the heartbeat. */
-  usageByUser(): Record<string, number> {
-    return Object.fromEntries(this.users().map((user) => [user, this.usage(user)]));
-  }
-
   /** Was the user's usage measured since this agent process started? */
   isMeasured(user: string): boolean {
     return this.#usage.has(user);

@@ -33,7 +33,6 @@ export const execRequest = z
       .default(0),
   })
   .strict();
-export type ExecRequest = z.infer<typeof execRequest>;
 
 /** @throws INVALID_PARAMETERS which names the field */
 export function readExecRequest(body: unknown): ExecParameters {

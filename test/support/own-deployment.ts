@@ -7,7 +7,7 @@ import { Accounts } from "#lambdas/auth/accounts.ts";
 import { cleanEngine } from "../../scripts/clean-engine.ts";
 import { clientFor, findEngine } from "../../scripts/docker-engine.ts";
 import { EDGE } from "../../scripts/prepare-data.ts";
-import { startStack } from "../../scripts/stack.ts";
+import { type Stack, startStack } from "../../scripts/stack.ts";
 import type { Credentials } from "../contract/support/target.ts";
 
 const LOG_LINES = 60;
@@ -38,8 +38,9 @@ export async function startOwnDeployment(env: NodeJS.ProcessEnv = {}): Promise<O
     await cleanEngine(clientFor(engine.host), join(data, "agent"));
     rmSync(data, { recursive: true, force: true });
   };
+  let stack: Stack | undefined;
   try {
-    const stack = await startStack({
+    const started = await startStack({
       data,
       host: "127.0.0.1",
       port: 0,
@@ -52,16 +53,17 @@ export async function startOwnDeployment(env: NodeJS.ProcessEnv = {}): Promise<O
         if (process.env.PERIGEE_TEST_LOG) console.error(log.at(-1));
       },
     });
+    stack = started;
     const store = new SqliteStore(join(data, "ledger.sqlite"));
     await new Accounts(store).addUser(other.name, other.password, { edges: [EDGE] });
     await store.close();
     return {
-      url: stack.url,
+      url: started.url,
       user,
       other,
       data,
       async stop() {
-        const ended = await stack.stop();
+        const ended = await started.stop();
         await clean();
         if (!ended) {
           throw new Error(`ground or agent did not end cleanly:\n${log.slice(-LOG_LINES).join("\n")}`);
@@ -69,6 +71,7 @@ export async function startOwnDeployment(env: NodeJS.ProcessEnv = {}): Promise<O
       },
     };
   } catch (error) {
+    await stack?.stop();
     await clean();
     throw error;
   }

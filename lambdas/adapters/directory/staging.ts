@@ -10,7 +10,7 @@ import { noSuchObject } from "../no-such-object.ts";
 import { isErrno, isMissing } from "./errno.ts";
 import { FileSink } from "./file-sink.ts";
 import { FreeSpace, storageFull } from "./free-space.ts";
-import { encodePart, objectName, readName } from "./key-file-name.ts";
+import { encodePart, objectName } from "./key-file-name.ts";
 import { linkOrCopy } from "./link-or-copy.ts";
 import { type PartTarget, verifyPartUrl } from "./part-url.ts";
 import { isRunning, processMark } from "./process-mark.ts";
@@ -18,6 +18,7 @@ import { receive } from "./receive.ts";
 import { syncDirectory } from "./sync-directory.ts";
 import { DirectoryUploads, uploadsIn } from "./uploads.ts";
 import { type SignedMethod, UrlSignature } from "./url-signature.ts";
+import { type ObjectFile, readLevel, statObject, statObjects, walkLevel } from "./walk-objects.ts";
 
 const READ_BYTES = 512 * KiB;
 const STATS_AT_ONCE = 64;
@@ -151,15 +152,15 @@ export class DirectoryStaging implements Staging {
   }
 
   async head(key: string): Promise<ListedObject | undefined> {
-    return this.#stat(key, this.#objectPath(keyParts(key)));
+    return statObject(key, this.#objectPath(keyParts(key)));
   }
 
   async list(prefix: string, options: { after?: string; limit?: number } = {}): Promise<ListedObject[]> {
     const limit = options.limit ?? 1000;
     const listed: ListedObject[] = [];
-    let batch: { key: string; file: string }[] = [];
+    let batch: ObjectFile[] = [];
     const settle = async () => {
-      listed.push(...(await this.#statAll(batch)));
+      listed.push(...(await statObjects(batch)));
       batch = [];
     };
     if (limit <= 0) return listed;
@@ -175,7 +176,7 @@ export class DirectoryStaging implements Staging {
   async listNames(prefix: string): Promise<string[]> {
     const { parts, rest } = prefixParts(prefix);
     if (rest !== "") throw new PerigeeError("INVALID_PATH", "The prefix does not end in a slash");
-    const names = (await this.#read(this.#levelPath(parts))).map(({ part }) => part);
+    const names = (await readLevel(this.#levelPath(parts))).map(({ part }) => part);
     return [...new Set(names)].sort(compareKeys);
   }
 
@@ -189,7 +190,7 @@ export class DirectoryStaging implements Staging {
     const level = this.#levelPath(parts);
     if (rest === "") await this.#discard(level);
     else {
-      for (const entry of await this.#read(level)) {
+      for (const entry of await readLevel(level)) {
         if (entry.part.startsWith(rest)) await this.#discard(path.join(level, entry.name));
       }
       for (const upload of await uploadsIn(level, rest)) await this.#discard(upload);
@@ -199,9 +200,9 @@ export class DirectoryStaging implements Staging {
 
   async usage(prefix: string): Promise<number> {
     let bytes = 0;
-    let batch: { key: string; file: string }[] = [];
+    let batch: ObjectFile[] = [];
     const settle = async () => {
-      for (const { size } of await this.#statAll(batch)) bytes += size;
+      for (const { size } of await statObjects(batch)) bytes += size;
       batch = [];
     };
     for await (const entry of this.#walk(prefix)) if (batch.push(entry) >= STATS_AT_ONCE) await settle();
@@ -337,63 +338,11 @@ export class DirectoryStaging implements Staging {
     }
   }
 
-  /** What a level holds, in key order: a level counts as `name/`, which sorts after `name-` and `name.`. */
-  async #read(level: string): Promise<{ name: string; part: string; object: boolean }[]> {
-    const entries = await readdir(level, { withFileTypes: true }).catch((error) => {
-      if (isMissing(error)) return [];
-      throw error;
-    });
-    return entries
-      .flatMap((entry) => {
-        const read = readName(entry.name);
-        const fits = read?.object ? entry.isFile() : entry.isDirectory();
-        return read && fits ? [{ ...read, name: entry.name, sort: Buffer.from(sortPart(read)) }] : [];
-      })
-      .sort((a, b) => Buffer.compare(a.sort, b.sort));
-  }
-
   /** Objects under a prefix in key order, after `after`. */
-  async *#walk(prefix: string, after?: string): AsyncGenerator<{ key: string; file: string }> {
+  async *#walk(prefix: string, after?: string): AsyncGenerator<ObjectFile> {
     const { parts, rest } = prefixParts(prefix);
-    yield* this.#walkLevel(this.#levelPath(parts), parts.map((part) => `${part}/`).join(""), rest, after);
+    yield* walkLevel(this.#levelPath(parts), parts.map((part) => `${part}/`).join(""), rest, after);
   }
-
-  async *#walkLevel(
-    level: string,
-    prefix: string,
-    rest: string,
-    after?: string,
-  ): AsyncGenerator<{ key: string; file: string }> {
-    for (const { name, part, object } of await this.#read(level)) {
-      if (!part.startsWith(rest)) continue;
-      const file = path.join(level, name);
-      const key = prefix + part;
-      if (object) {
-        if (after === undefined || compareKeys(key, after) > 0) yield { key, file };
-      } else if (after === undefined || after.startsWith(`${key}/`) || compareKeys(`${key}/`, after) > 0) {
-        yield* this.#walkLevel(file, `${key}/`, "", after);
-      }
-    }
-  }
-
-  async #statAll(entries: { key: string; file: string }[]): Promise<ListedObject[]> {
-    const all = await Promise.all(entries.map(({ key, file }) => this.#stat(key, file)));
-    return all.filter((object) => object !== undefined);
-  }
-
-  async #stat(key: string, file: string): Promise<ListedObject | undefined> {
-    try {
-      const { size, mtimeMs } = await stat(file);
-      return { key, size, modified: mtimeMs };
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
-  }
-}
-
-function sortPart({ part, object }: { part: string; object: boolean }): string {
-  return object ? part : `${part}/`;
 }
 
 /** Nobody signed what is no key, or holds the line ends that keep signed fields apart. @throws SIGNATURE_INVALID */

@@ -2,15 +2,13 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
-import { Accounts } from "#lambdas/auth/accounts.ts";
-import { operatorTokens } from "#lambdas/operator-tokens.ts";
 import { PoseidonClient } from "#test/contract/poseidon/support/client.ts";
+import { makeTokens } from "#test/contract/poseidon/support/make-tokens.ts";
 import { program } from "#test/support/programs.ts";
 import { cleanEngine } from "../../../scripts/clean-engine.ts";
 import { clientFor, findEngine } from "../../../scripts/docker-engine.ts";
 import { makeRunnerImage, RUNNER_IMAGE } from "../../../scripts/runner-image.ts";
-import { startStack } from "../../../scripts/stack.ts";
+import { type Stack, startStack } from "../../../scripts/stack.ts";
 
 export type LiveProcesses = Awaited<ReturnType<typeof startLiveProcesses>>;
 
@@ -27,8 +25,9 @@ export async function startLiveProcesses() {
     await cleanEngine(docker, join(data, "agent"));
     rmSync(data, { recursive: true, force: true });
   };
+  let stack: Stack | undefined;
   try {
-    const stack = await startStack({
+    const started = await startStack({
       data,
       host: "127.0.0.1",
       port: 0,
@@ -39,30 +38,23 @@ export async function startLiveProcesses() {
       programs: { ground: program("server"), agent: program("agent") },
       onLine: (_, line) => lines.push(line),
     });
-    const store = new SqliteStore(join(data, "ledger.sqlite"));
-    const { uid } = (await new Accounts(store).getUser("ada"))!;
-    const token = await operatorTokens(store, "poseidon").add({
-      name: "t",
-      user: "ada",
-      uid,
-      createdAt: Date.now(),
-    });
-    await store.close();
-    const client = new PoseidonClient(`${stack.url}/api/v1`, token);
+    stack = started;
+    const [token = ""] = await makeTokens(join(data, "ledger.sqlite"), ["ada"]);
+    const client = new PoseidonClient(`${started.url}/api/v1`, token);
     const body = { image: RUNNER_IMAGE, prewarmingPoolSize: 1, memoryLimit: 256 };
     await client.body("PUT", "/execution-environments/1", body);
     return {
-      url: stack.url,
+      url: started.url,
       data,
       password,
       token,
       client,
       /** every line that the two processes have logged */
       lines,
-      pids: { ground: stack.ground.pid, agent: stack.agent.pid },
+      pids: { ground: started.ground.pid, agent: started.agent.pid },
       async bearer(): Promise<string> {
         const body = new URLSearchParams({ username: "ada", password });
-        const answer = await fetch(`${stack.url}/auth/`, { method: "POST", body });
+        const answer = await fetch(`${started.url}/auth/`, { method: "POST", body });
         return ((await answer.json()) as { access: string }).access;
       },
       /** @returns the path of a runner of its own */
@@ -76,13 +68,14 @@ export async function startLiveProcesses() {
         }
       },
       /** Ends both processes; what they have written stays until stop(). */
-      end: () => stack.stop(),
+      end: () => started.stop(),
       async stop() {
-        await stack.stop();
+        await started.stop();
         await clean();
       },
     };
   } catch (error) {
+    await stack?.stop();
     await clean();
     throw error;
   }

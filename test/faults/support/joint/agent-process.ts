@@ -1,15 +1,15 @@
 import type { Logger } from "pino";
 import { Backoff } from "#agent/backoff.ts";
-import type { GroundPort } from "#agent/ground/ground-client.ts";
 import { GroundSession } from "#agent/ground/ground-session.ts";
 import { Journal } from "#agent/journal/journal.ts";
 import { AgentLoop, Superseded } from "#agent/loop/agent-loop.ts";
 import type { OperationHandlers } from "#agent/operation.ts";
 import { OutgoingStore } from "#agent/transfers/outgoing-store.ts";
 import { FEATURES } from "#protocol/older-agents.ts";
-import * as wire from "#protocol/wire.ts";
 import type { Computer } from "./computer.ts";
 import { EDGE, type GroundProcess } from "./ground-process.ts";
+import { simDoorbell } from "./sim-doorbell.ts";
+import { simGroundPort } from "./sim-ground-port.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import { SimProcess } from "./sim-process.ts";
 import type { VirtualTime } from "./virtual-time.ts";
@@ -69,10 +69,10 @@ export class AgentProcess {
   }
 
   async #live(): Promise<void> {
-    const { computer, handlers, log, operations } = this.#deps;
+    const { computer, handlers, log, network, operations, time, believed } = this.#deps;
     const { signal } = this.#stopping;
     const journal = new Journal(computer.database);
-    const session = new GroundSession(this.#port());
+    const session = new GroundSession(simGroundPort(network, believed));
     const backoff = new Backoff();
     const hello = { journal: journal.id, version: "9", operations: [...operations] };
     while (session.epoch === 0) {
@@ -86,61 +86,12 @@ export class AgentProcess {
     this.#beat(session);
     // no command of these histories sends anything: nothing is ever written there
     const outgoing = new OutgoingStore(computer.database, "/nonexistent");
-    const deps = { session, journal, handlers, doorbell: this.#doorbell(), log, outgoing };
+    const deps = { session, journal, handlers, doorbell: simDoorbell(network, time, EDGE), log, outgoing };
     await new AgentLoop(deps, { graceMs: STOP_MS }).run(signal);
   }
 
   #beat(session: GroundSession): void {
     session.heartbeat({ nodes: [], usage: {}, free: 1 }).catch(() => undefined);
     this.#deps.time.after(BEAT_MS, () => this.#beat(session));
-  }
-
-  #doorbell() {
-    const { network, time } = this.#deps;
-    let cursor = "";
-    const wait = async (ms: number, signal?: AbortSignal): Promise<boolean> => {
-      const end = time.now + ms;
-      while (time.now < end && !signal?.aborted) {
-        const left = end - time.now;
-        const poll = network.call(
-          "doorbell",
-          ({ bell }) => bell.waitAfter(EDGE, cursor, left, signal),
-          left + 10_000,
-        );
-        const aborted = new Promise<undefined>((resolve) =>
-          signal?.addEventListener("abort", () => resolve(undefined)),
-        );
-        try {
-          const rung = await Promise.race([poll, aborted]);
-          if (rung === undefined) continue;
-          cursor = rung;
-          return true;
-        } catch {
-          await time.sleep(Math.min(500, Math.max(0, end - time.now)));
-        }
-      }
-      return false;
-    };
-    return { wait };
-  }
-
-  #port(): GroundPort {
-    const { network, believed } = this.#deps;
-    const post = (path: string, body: { epoch?: number }) => network.request(path, body, believed);
-    const unexpected = () => Promise.reject(new Error("not expected here"));
-    return {
-      start: async (body) => wire.startResponse.parse(await post("/start", body as object)),
-      claim: unexpected,
-      claimMany: async (body) => wire.claimResponse.parse(await post("/claim", body)),
-      progress: unexpected,
-      progressMany: async (body) => wire.progressManyResponse.parse(await post("/progress", body)),
-      report: async (body) => wire.reportResponse.parse(await post("/report", body)).more,
-      heartbeat: async (body) => wire.heartbeatResponse.parse(await post("/heartbeat", body)),
-      ...{ urls: unexpected, pods: unexpected, logs: unexpected, inventory: unexpected },
-      ...{ wantedPools: unexpected, tellPools: unexpected },
-      ...{ commandLogs: unexpected, transfer: unexpected, transferParts: unexpected },
-      ...{ completeTransfer: unexpected, get: unexpected, download: unexpected, put: unexpected },
-      close: () => undefined,
-    };
   }
 }

@@ -19,6 +19,8 @@ import { OutgoingStore } from "#agent/transfers/outgoing-store.ts";
 import { FEATURES } from "#protocol/older-agents.ts";
 import * as wire from "#protocol/wire.ts";
 import type { Computer } from "#test/faults/support/joint/computer.ts";
+import { simDoorbell } from "#test/faults/support/joint/sim-doorbell.ts";
+import { simGroundPort } from "#test/faults/support/joint/sim-ground-port.ts";
 import type { SimNetwork } from "#test/faults/support/joint/sim-network.ts";
 import { SimProcess } from "#test/faults/support/joint/sim-process.ts";
 import type { VirtualTime } from "#test/faults/support/joint/virtual-time.ts";
@@ -72,7 +74,7 @@ export class JobAgent {
   }
 
   async #live(): Promise<void> {
-    const { computer, volumes, engine, log } = this.#deps;
+    const { computer, volumes, engine, log, network, time } = this.#deps;
     const { signal } = this.#stopping;
     const { database } = computer;
     const journal = new Journal(database);
@@ -104,7 +106,7 @@ export class JobAgent {
       const sweep = () => void sweepJobs(jobs, journal);
       sweep();
       const deps = {
-        ...{ session, journal, log, doorbell: this.#doorbell(), jobs: PLACES },
+        ...{ session, journal, log, doorbell: simDoorbell(network, time, EDGE), jobs: PLACES },
         handlers: { "job.run": (context) => runJob(jobs, this.#context(context)) } as OperationHandlers,
         outgoing: new OutgoingStore(database, "/nonexistent"),
         ended: (...of: Parameters<typeof noteJobEnd> extends [unknown, ...infer R] ? R : never) =>
@@ -141,46 +143,12 @@ export class JobAgent {
     this.#deps.time.after(BEAT_MS, () => this.#beat(session));
   }
 
-  #doorbell() {
-    const { network, time } = this.#deps;
-    let cursor = "";
-    const wait = async (ms: number, signal?: AbortSignal): Promise<boolean> => {
-      const end = time.now + ms;
-      while (time.now < end && !signal?.aborted) {
-        const left = end - time.now;
-        const poll = network.call(
-          "doorbell",
-          ({ bell }) => bell.waitAfter(EDGE, cursor, left, signal),
-          left + 10_000,
-        );
-        const aborted = new Promise<undefined>((resolve) =>
-          signal?.addEventListener("abort", () => resolve(undefined)),
-        );
-        try {
-          const rung = await Promise.race([poll, aborted]);
-          if (rung === undefined) continue;
-          cursor = rung;
-          return true;
-        } catch {
-          await time.sleep(Math.min(500, Math.max(0, end - time.now)));
-        }
-      }
-      return false;
-    };
-    return { wait };
-  }
-
   #port(): GroundPort {
     const { network, believed } = this.#deps;
-    const post = (path: string, body: { epoch?: number }) => network.request(path, body, believed);
-    const unexpected = () => Promise.reject(new Error("not expected here"));
     return {
-      start: async (body) => wire.startResponse.parse(await post("/start", body as object)),
-      claimMany: async (body) => wire.claimResponse.parse(await post("/claim", body)),
-      progressMany: async (body) => wire.progressManyResponse.parse(await post("/progress", body)),
-      report: async (body) => wire.reportResponse.parse(await post("/report", body)).more,
-      heartbeat: async (body) => wire.heartbeatResponse.parse(await post("/heartbeat", body)),
-      transfer: async (body) => wire.transferResponse.parse(await post("/transfers", body)),
+      ...simGroundPort(network, believed),
+      transfer: async (body) =>
+        wire.transferResponse.parse(await network.request("/transfers", body, believed)),
       async logs(query, data) {
         const search = new URLSearchParams(
           Object.entries(query).map(([name, value]) => [name, String(value)] as [string, string]),
@@ -195,10 +163,6 @@ export class JobAgent {
         else for await (const chunk of body) chunks.push(chunk as Buffer);
         await network.call("put", ({ staging }) => staging.upload(url, Buffer.concat(chunks)));
       },
-      ...{ claim: unexpected, progress: unexpected, urls: unexpected, pods: unexpected },
-      ...{ inventory: unexpected, wantedPools: unexpected, tellPools: unexpected },
-      ...{ commandLogs: unexpected, transferParts: unexpected, completeTransfer: unexpected },
-      ...{ get: unexpected, download: unexpected, close: () => undefined },
     };
   }
 }
