@@ -58,7 +58,8 @@ test("max_duration: its default and its cap are the operator's; node is one in a
     400,
     { message: "[max_duration]: must be from 1 to 5 minutes" },
   ]);
-  for (const fields of [{}, { max_duration: "3", node: "gPu" }, { max_duration: "4" }]) {
+  const asked: Record<string, string>[] = [{}, { max_duration: "3", node: "gPu" }, { max_duration: "4" }];
+  for (const fields of asked) {
     await me.post("/pipeline/1/job", { image_id: "1", ...fields });
   }
   // as it was given while more was allowed
@@ -67,8 +68,8 @@ test("max_duration: its default and its cap are the operator's; node is one in a
   await core().records.transact([{ put: { ...key, data: { ...data, maxMinutes: 60 } } }]);
   await me.post("/pipeline/1/submit");
   const done = await agent.work();
-  const asked = done.map(({ input }) => input as { maxMs: number; kind?: string });
-  expect(asked.map(({ maxMs, kind }) => [maxMs, kind])).toEqual([
+  const inputs = done.map(({ input }) => input as { maxMs: number; kind?: string });
+  expect(inputs.map(({ maxMs, kind }) => [maxMs, kind])).toEqual([
     [300_000, undefined],
     [180_000, "GPU"],
     [300_000, undefined],
