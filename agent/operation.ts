@@ -75,6 +75,11 @@ export type JournalEntry = {
    * @param also writes to the agent's database that are made together with the note, or not at all
    */
   note(step: "commit" | (string & {}), detail?: unknown, also?: () => void): void;
+  /**
+   * As {@link JournalEntry.note}, but does not wait for the disk: the next note takes it along, and until then a power
+   * cut may lose it. For a step that is found out again.
+   */
+  noteSoon(step: string, detail?: unknown): void;
 };
 
 /** A note: the command holds no resources any more, in its later attempts neither. */

@@ -59,8 +59,8 @@ async function stepsOf(deps: JobDeps, context: Context): Promise<Result> {
   const { command, input, journal } = context;
   const noted = new Map(journal.notes.map(({ step, detail }) => [step, detail]));
   const of = { user: command.user, space: input.space, submission: input.submission };
-  const note = (...note: Parameters<JournalEntry["note"]>) =>
-    whenRoom(() => journal.note(...note), { ...context, log: deps.log });
+  const room = { ...context, log: deps.log };
+  const note = (...note: Parameters<JournalEntry["note"]>) => whenRoom(() => journal.note(...note), room);
   const skips = () => input.onFailure === "stop" && deps.failures.has(of);
   if (!noted.has("commit")) {
     if (skips()) return failedEnd("Skipped");
@@ -70,8 +70,10 @@ async function stepsOf(deps: JobDeps, context: Context): Promise<Result> {
   }
   let end = (noted.get(RELEASED) ?? noted.get("ended")) as JobEnd | undefined;
   if (!end) {
-    end = await runContainer(deps, context);
-    await note("ended", end);
+    const ended = await runContainer(deps, context);
+    // the run's own record tells it again
+    await whenRoom(() => journal.noteSoon("ended", ended), room);
+    end = ended;
   }
   const packed = await pack(deps, context, end);
   using result = packed.result;

@@ -113,18 +113,18 @@ export class Journal {
     else this.#past(write);
     if (earlier.some(({ step }) => step === "commit")) committed();
     if (durable) killPoint("journal.started");
+    const noted = (step: string, detail: unknown, how: (write: () => void) => void) => {
+      if (!durable) throw new Error("an operation that changes nothing has no journal");
+      killPoint(`journal.before.${step}`);
+      how(() => void this.#note.run(id, n, step, detail === undefined ? null : JSON.stringify(detail)));
+      n++;
+      if (step === "commit") committed();
+      killPoint(`journal.after.${step}`);
+    };
     return {
       notes: earlier,
-      note: (step, detail, also) => {
-        if (!durable) throw new Error("an operation that changes nothing has no journal");
-        killPoint(`journal.before.${step}`);
-        this.#together(() => {
-          this.#note.run(id, n, step, detail === undefined ? null : JSON.stringify(detail));
-        }, also);
-        n++;
-        if (step === "commit") committed();
-        killPoint(`journal.after.${step}`);
-      },
+      note: (step, detail, also) => noted(step, detail, (write) => this.#together(write, also)),
+      noteSoon: (step, detail) => noted(step, detail, (write) => withoutSync(this.#database, write)),
     };
   }
 
@@ -180,19 +180,17 @@ export class Journal {
   }
 
   /**
-   * Deletes a command whose outcome the ground has acknowledged, or that the ground ended itself. On a full disk the
-   * row stays, and the next start of the agent reports the outcome again.
+   * Deletes a command whose outcome the ground has acknowledged, or that the ground ended itself. On a full disk, or
+   * with a power cut soon after, the row stays, and the next start of the agent reports the outcome again.
    */
   forget(command: string): void {
     if (!this.#entry.get(command)) return;
-    try {
+    this.#past(() => {
       transaction(this.#database, () => {
         this.#delete.run(command);
         this.#deleteNotes.run(command);
       });
-    } catch (error) {
-      if (!isDiskFull(error)) throw error;
-    }
+    });
   }
 
   /** A command that changes nothing has ended, however. */

@@ -46,7 +46,7 @@ describe("podHandlers", () => {
       fetchInto: unexpected,
       store: unexpected,
       spool: unexpected,
-      journal: { notes: [], note: unexpected },
+      journal: { notes: [], note: unexpected, noteSoon: unexpected },
     };
   }
 

@@ -65,7 +65,8 @@ export class PodManager {
   }
 
   /**
-   * Accepts a run: durable when it returns, starting is under way. A run that is known already is left as it is.
+   * Accepts a run: durable when it returns (a `kept` one before it is started), starting is under way. A run that is
+   * known already is left as it is.
    * @param run.volumes host paths of the volumes that it mounts, by name and space
    * @param run.kept its command waits for its end ({@link PodManager.until}), and gives it up with {@link PodManager.letGo};
    * its pod is then known under its name with the space, which users of other dialects cannot name

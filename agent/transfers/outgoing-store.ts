@@ -88,12 +88,11 @@ export class OutgoingStore {
     return row && { path: this.pathOf(command, n), size: row.size, xxh64: BigInt(row.xxh64) };
   }
 
-  /** The stream of object `n` lies whole at {@link OutgoingStore.pathOf}, durably. */
+  /** The stream of object `n` lies whole at {@link OutgoingStore.pathOf}, durably; without this note it is made again. */
   noteSpooled(command: string, n: number, { size, xxh64 }: Omit<SpooledFile, "path">): void {
-    unlessFull(() =>
-      this.#database
-        .prepare("INSERT OR REPLACE INTO outgoing_spools VALUES (?, ?, ?, ?, ?)")
-        .run(command, n, size, String(xxh64), this.#now()),
+    const row = this.#database.prepare("INSERT OR REPLACE INTO outgoing_spools VALUES (?, ?, ?, ?, ?)");
+    withoutSync(this.#database, () =>
+      unlessFull(() => row.run(command, n, size, String(xxh64), this.#now())),
     );
   }
 

@@ -7,6 +7,7 @@ import { LIMITS } from "#protocol/limits.ts";
 import { LABEL, space, USER } from "#protocol/names.ts";
 import { migrate } from "../database/migrate.ts";
 import { transaction } from "../database/transaction.ts";
+import { withoutSync } from "../database/without-sync.ts";
 import { Directory, isErrno } from "../files/directory.ts";
 import { isMissing } from "../files/open-beneath.ts";
 import { UNMEASURABLE_BYTES } from "../files/unmeasurable.ts";
@@ -145,8 +146,8 @@ export class Volumes {
   }
 
   /**
-   * The same for several volumes of the user, for which the disk is then waited for once; one that is not there is no
-   * error.
+   * The same for several volumes of the user, without waiting for the disk: after a power cut they may be there again,
+   * and the caller takes them away again. One that is not there is no error.
    * @param ids what each is called in the trash, by its name
    */
   takeAllAway(user: string, ids: ReadonlyMap<string, string>): void {
@@ -158,7 +159,7 @@ export class Volumes {
       if (isErrno(error, "ENOENT")) return;
       throw error;
     }
-    this.#forget(user, [...ids.keys()]);
+    withoutSync(this.#database, () => this.#forget(user, [...ids.keys()]));
   }
 
   #forget(user: string, volumes: readonly string[]): void {

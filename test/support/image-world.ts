@@ -139,6 +139,7 @@ export class ImageWorld {
           this.notes.push({ step, detail });
           options.onNote?.(step);
         },
+        noteSoon: (step, detail) => void this.notes.push({ step, detail }),
       },
     };
     return ((options.handlers ?? this.handlers)[operation] as unknown as OperationHandler<O>)(context);

@@ -101,6 +101,11 @@ export class TestCommand<O extends OperationName> {
           this.notes.push({ step, detail });
           this.afterNote?.(step);
         },
+        noteSoon: (step, detail) => {
+          this.beforeNote?.(step);
+          this.notes.push({ step, detail });
+          this.afterNote?.(step);
+        },
       },
     };
   }

@@ -3,6 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import * as z from "zod";
 import { migrate } from "../../database/migrate.ts";
 import { storedJson } from "../../database/stored-json.ts";
+import { withoutSync } from "../../database/without-sync.ts";
 import type { LogFrame } from "../pod-runtime.ts";
 import type { Carried } from "./log-rows.ts";
 
@@ -73,7 +74,8 @@ export class LogCursors {
       .run(run, JSON.stringify(cursor));
   }
 
+  /** Of a run whose log is not read again: a cursor that a power cut brings back is deleted with the run's removal. */
   delete(run: string): void {
-    this.#db.prepare("DELETE FROM pod_logs WHERE run = ?").run(run);
+    withoutSync(this.#db, () => this.#db.prepare("DELETE FROM pod_logs WHERE run = ?").run(run));
   }
 }

@@ -54,9 +54,9 @@ export class RunBook {
     return this.all().some((record) => record.phase !== "ended" && matches(record));
   }
 
-  /** Records a new run: durable when it returns. */
+  /** Records a new run: durable when it returns, or with its next record where its command would add it again. */
   add(record: Omit<RunRecord, "n">): RunRecord {
-    const added = this.#store.insert(record);
+    const added = this.#store.insert(record, { soon: record.kept === true });
     killPoint("pods.recorded");
     this.#records.set(added.run, added);
     this.#tell(added);
@@ -65,8 +65,21 @@ export class RunBook {
 
   /** Makes the record durable as it is now, and tells of it. @throws BookClosed */
   save(record: RunRecord): void {
+    this.#note(record, { soon: false });
+  }
+
+  /**
+   * As {@link RunBook.save}, but does not wait for the disk: for what the engine tells again, should a power cut lose it
+   * before the next durable write.
+   * @throws BookClosed
+   */
+  saveSoon(record: RunRecord): void {
+    this.#note(record, { soon: true });
+  }
+
+  #note(record: RunRecord, how: { soon: boolean }): void {
     this.assertOpen();
-    this.#store.update(record);
+    this.#store.update(record, how);
     this.#tell(record);
     this.#wake();
   }

@@ -100,7 +100,9 @@ export class RunEndings {
     record.flushed = !log;
     retries.forget(record.run);
     book.suspects.delete(record.run);
-    book.save(record);
+    // until its log is pushed, which is noted, the engine has it and tells its end again
+    if (log) book.saveSoon(record);
+    else book.save(record);
     if (log) logs.follow(record);
   }
 }

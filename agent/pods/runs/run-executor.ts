@@ -178,7 +178,8 @@ export class RunExecutor {
     await runtime.remove(record.run);
     killPoint("pods.removed");
     record.removed = true;
-    book.save(record);
+    // what is gone already is removed again
+    book.saveSoon(record);
     logs.forget(record.run);
     this.tidyLater(record.user);
   }

@@ -140,7 +140,8 @@ export class RunStarter {
     const { maxMs } = record.input;
     record.deadline = maxMs === undefined ? undefined : record.startedAt + maxMs;
     retries.succeeded(record.run);
-    book.save(record);
+    // that it may have been started is noted: the engine is asked again
+    book.saveSoon(record);
     logs.follow(record);
     this.#deps.sampler.follow(record);
   }

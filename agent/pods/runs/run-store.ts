@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import * as z from "zod";
 import { migrate } from "../../database/migrate.ts";
 import { putAside, storedJson } from "../../database/stored-json.ts";
+import { withoutSync } from "../../database/without-sync.ts";
 import type { RunInput, RunRecord } from "./run-record.ts";
 
 /** Fields that change, kept as one JSON text: they are never searched for. */
@@ -28,7 +29,10 @@ const storedState = z.looseObject({
   removed: z.boolean(),
 });
 
-/** Durable table of runs: what a call wrote survives any death from the moment it returns. */
+/**
+ * Durable table of runs: what a call wrote survives any death from the moment it returns. One that is told so does not
+ * wait for the disk (`soon`): the next durable write of anything takes it along, and until then a power cut may lose it.
+ */
 export class RunStore {
   readonly #db: DatabaseSync;
 
@@ -62,23 +66,29 @@ export class RunStore {
     });
   }
 
-  insert(record: Omit<RunRecord, "n">): RunRecord {
+  insert(record: Omit<RunRecord, "n">, { soon = false } = {}): RunRecord {
     const { run, user, pod, volumes, input, acceptedAt } = record;
-    const { lastInsertRowid } = this.#db
-      .prepare(
-        `INSERT INTO pod_runs (run, user, pod, volumes, input, accepted_at, state)
-         VALUES (?, ?, ?, ?, ?, ?, ?)`,
-      )
-      .run(run, user, pod, JSON.stringify(volumes), JSON.stringify(input), acceptedAt, stateText(record));
+    const row = this.#db.prepare(
+      `INSERT INTO pod_runs (run, user, pod, volumes, input, accepted_at, state)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    );
+    const state = stateText(record);
+    const write = () =>
+      row.run(run, user, pod, JSON.stringify(volumes), JSON.stringify(input), acceptedAt, state);
+    const { lastInsertRowid } = soon ? withoutSync(this.#db, write) : write();
     return { ...record, n: Number(lastInsertRowid) };
   }
 
-  update(record: RunRecord): void {
-    this.#db.prepare("UPDATE pod_runs SET state = ? WHERE run = ?").run(stateText(record), record.run);
+  update(record: RunRecord, { soon = false } = {}): void {
+    const row = this.#db.prepare("UPDATE pod_runs SET state = ? WHERE run = ?");
+    const write = () => row.run(stateText(record), record.run);
+    if (soon) withoutSync(this.#db, write);
+    else write();
   }
 
+  /** `soon`: one that comes back is deleted again. */
   delete(run: string): void {
-    this.#db.prepare("DELETE FROM pod_runs WHERE run = ?").run(run);
+    withoutSync(this.#db, () => this.#db.prepare("DELETE FROM pod_runs WHERE run = ?").run(run));
   }
 }
 

@@ -16,7 +16,7 @@ import { jobsOf, knownJobs, knownJobsOf } from "./known-jobs.ts";
 import { counterWrite, findObject, idOf, MOST, readCounter } from "./objects.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { type Attachment, type Given, readParameters } from "./parameters.ts";
-import { type Change, changePipeline } from "./pipeline-change.ts";
+import { type Change, changePipeline, settledPipeline } from "./pipeline-change.ts";
 import { queryOf } from "./query.ts";
 import { type JobRecord, keys, type PipelineRecord } from "./records.ts";
 import { refusal, TEXTS } from "./refusals.ts";
@@ -213,7 +213,12 @@ export async function killJob(c: DialectContext, core: DialectCore): Promise<Res
 /** POST /pipeline/<p>/job/<j>/cancel */
 export async function cancelJob(c: DialectContext, core: DialectCore): Promise<Response> {
   const owner = ownerOf(c);
-  const { known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
+  let { known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToUpdate);
+  if (known.pending) {
+    // decided, and its command is still to be queued: that is done first
+    await settledPipeline(core, owner, pipeline.id);
+    ({ known, pipeline } = await meantJob(c, core, owner, TEXTS.jobToUpdate));
+  }
   if (!known.command) throw refusal(TEXTS.notCancellable);
   const { state } = known.command;
   await core.dispatch.cancel(owner.user, known.command.id).catch(ended);

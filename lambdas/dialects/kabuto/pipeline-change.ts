@@ -40,7 +40,7 @@ export function changePipeline<T, B = undefined>(
 }
 
 /** A pipeline whose submissions are queued: one that a crash interrupted is completed first. */
-async function settledPipeline(
+export async function settledPipeline(
   core: DialectCore,
   owner: Owner,
   id: number | undefined,

@@ -10,7 +10,7 @@ import { knownJobsOf } from "./known-jobs.ts";
 import { counterWrite, findObject, idOf, listObjects, MOST, readCounter } from "./objects.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { atMost, type Given, readParameters, required } from "./parameters.ts";
-import { changePipeline } from "./pipeline-change.ts";
+import { changePipeline, settledPipeline } from "./pipeline-change.ts";
 import { keys, type OnFailure, type PipelineRecord } from "./records.ts";
 import { parameterError, refusal, TEXTS } from "./refusals.ts";
 import { replayOf } from "./replay.ts";
@@ -112,7 +112,7 @@ export async function postSubmit(c: DialectContext, core: DialectCore): Promise<
 /** POST /pipeline/<id>/cancel: every queued or running job of it. */
 export async function postCancel(c: DialectContext, core: DialectCore): Promise<Response> {
   const owner = ownerOf(c);
-  const item = await findObject(core.records, owner.uid, "pipeline", idOf(c.req.param("pipeline")));
+  const item = await settledPipeline(core, owner, idOf(c.req.param("pipeline")));
   if (!item) throw refusal(TEXTS.noPipeline);
   for (const { command } of (await knownJobsOf(core, owner, item.data)).reverse()) {
     // from the last on: none is given a place that another one leaves
