@@ -239,6 +239,15 @@ describe("who asks", () => {
     expect(await ground.ada("POST", checkpoint)).toMatchObject(refused(501, "Perigee\\.NOT_IMPLEMENTED"));
   });
 
+  it("finds every route in the document", async () => {
+    const { paths } = JSON.parse((await ground.send("GET", "/openapi.json")).text) as { paths: object };
+    const base = "/v1/{project}/cloudservers/fpga_image";
+    const own = ["", "/detail", "/associations", "/{image}", "/{image}/association"].map((at) => base + at);
+    expect(Object.keys(paths)).toEqual(
+      expect.arrayContaining([...own, base.replace("v1", "v2"), "/v3/auth/tokens", "/v3/projects"]),
+    );
+  });
+
   it("gets a token for a name and a password", async () => {
     const ask = (user: object, rest: object = {}, target = "/v3/auth/tokens?nocatalog") => {
       const identity = { methods: ["password"], password: { user: { domain: { name: "any" }, ...user } } };
