@@ -98,6 +98,8 @@ function dialectSettings(context: Context): Pick<Settings, "dialects" | "lanes" 
       PERIGEE_LANES: lanes,
       PERIGEE_PUBLIC_HOSTS: publicHosts,
     });
+    const own = read.dialects.find(({ onOwnStorageOnly }) => onOwnStorageOnly);
+    if (own) throw new Error(`dialect ${own.name} is for a server on its own storage only`);
     return {
       dialects: read.dialects,
       ...(lanes && { lanes }),

@@ -265,6 +265,9 @@ describe("the code", () => {
       'PERIGEE_KABUTO_REGISTRATION: "opne" is none of closed, open, confirm',
     );
     expect(() => synthesize({ dialects: "emm" })).toThrow('there is no dialect "emm"');
+    expect(() => synthesize({ dialects: "em,fpga" })).toThrow(
+      "dialect fpga is for a server on its own storage",
+    );
   });
 
   test("a dialect's prefixes of staging: access to them, and an end only where it says one", () => {

@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Hono } from "hono";
 import type { Logger } from "pino";
+import { openDirectoryObjects } from "./adapters/directory/objects.ts";
 import { DirectoryStaging } from "./adapters/directory/staging.ts";
 import { stagingRoutes } from "./adapters/directory/staging-routes.ts";
 import { doorbellRoutes } from "./adapters/long-poll/doorbell-routes.ts";
@@ -32,6 +33,12 @@ export async function createEmbeddedGround(
     secret: secrets.staging,
     ...(freeFloorBytes !== undefined && { freeFloorBytes }),
   });
+  const objects = rest.dialects?.some(({ onOwnStorageOnly }) => onOwnStorageOnly)
+    ? await openDirectoryObjects(join(data, "objects"), staging, {
+        secret: secrets.staging,
+        ...(freeFloorBytes !== undefined && { freeFloorBytes }),
+      })
+    : undefined;
   const repositories = await MercurialFetcher.open(join(data, "repositories"));
   const doorbell = new MemoryDoorbell();
   const ground = createGround({
@@ -40,6 +47,7 @@ export async function createEmbeddedGround(
     staging,
     doorbell,
     repositories,
+    ...(objects && { objects }),
     tokens: secrets.tokens,
     // the only server of this data
     live: { relay: soleRelay, ...rest.live },

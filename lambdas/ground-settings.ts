@@ -1,7 +1,7 @@
 import { commaList } from "#protocol/comma-list.ts";
 import { chosenDialects } from "./dialects/chosen-dialects.ts";
 import type { Dialect } from "./dialects/dialect.ts";
-import { DIALECTS } from "./dialects/index.ts";
+import { DIALECTS, NAMED_DIALECTS } from "./dialects/index.ts";
 import { laneWidths } from "./dialects/lane-widths.ts";
 import { checkedSettings } from "./dialects/own-settings.ts";
 import type { GroundOptions } from "./ground.ts";
@@ -21,12 +21,12 @@ export function groundSettings(environment: NodeJS.ProcessEnv): GroundSettings {
   const publicHosts = commaList(environment.PERIGEE_PUBLIC_HOSTS);
   // its rule is checked here, as the other settings' are
   void new PublicHosts({ hosts: publicHosts });
-  const dialects = chosenDialects(DIALECTS, environment.PERIGEE_DIALECTS);
+  const dialects = chosenDialects(DIALECTS, environment.PERIGEE_DIALECTS, NAMED_DIALECTS);
   void checkedSettings(dialects, environment);
   return {
     ...(environment.PERIGEE_QUOTA && { quota: Number(environment.PERIGEE_QUOTA) }),
     dialects,
-    widths: laneWidths(DIALECTS, environment.PERIGEE_LANES),
+    widths: laneWidths([...new Set([...DIALECTS, ...dialects])], environment.PERIGEE_LANES),
     publicHosts,
     settings: environment,
     ...(environment.PERIGEE_LIVE_URL && { live: { url: liveAddress(environment.PERIGEE_LIVE_URL) } }),

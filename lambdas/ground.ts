@@ -49,6 +49,7 @@ import { PodLogs } from "./logs/pod-logs.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { Doorbell } from "./ports/doorbell.ts";
 import type { LedgerStore } from "./ports/ledger-store.ts";
+import type { ObjectSource } from "./ports/object-source.ts";
 import type { RepositoryFetcher } from "./ports/repository-fetcher.ts";
 import type { Staging } from "./ports/staging.ts";
 import { Allowances } from "./quotas/allowances.ts";
@@ -93,6 +94,8 @@ export type GroundOptions = {
   dialects?: readonly Dialect[];
   /** hosts by which users reach the ground (default: whatever a request names) */
   publicHosts?: readonly string[];
+  /** users' buckets, for the dialects (default: there are none) */
+  objects?: ObjectSource;
   /** fetches foreign repositories for the dialects (default: nothing does) */
   repositories?: RepositoryFetcher;
   /** the operator's variables, for the dialects' own settings */
@@ -273,6 +276,7 @@ export function createGround(options: GroundOptions): Ground {
     hosts,
     setting: (name) => options.settings?.[`PERIGEE_${name}`] || undefined,
     ...(options.repositories && { repositories: options.repositories }),
+    ...(options.objects && { objects: options.objects }),
     now,
     ...(pass && { requestBytes: pass.requestBytes }),
     ...(timeLeftMs && { timeLeftMs }),

@@ -250,6 +250,11 @@ export class Accounts {
     return granted[0].sk;
   }
 
+  /** The edges that are granted to an account, by name. */
+  edgesOf({ uid }: Account): Promise<string[]> {
+    return this.#granted(uid);
+  }
+
   async #edgesToGrant(named: string[] | undefined): Promise<string[]> {
     if (named && named.length > 0) {
       for (const edge of named) await this.#edges.mustExist(edge);

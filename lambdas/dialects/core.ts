@@ -12,6 +12,7 @@ import type { LiveSessions } from "../live/live-sessions.ts";
 import type { LiveTickets } from "../live/tickets.ts";
 import type { RowPage } from "../logs/log-rows.ts";
 import type { PodLogs } from "../logs/pod-logs.ts";
+import type { ObjectSource } from "../ports/object-source.ts";
 import type { RepositoryFetcher } from "../ports/repository-fetcher.ts";
 import type { RunnerPools } from "../runners/runner-pools.ts";
 import type { Uploads } from "../uplinks/uploads.ts";
@@ -21,7 +22,7 @@ import type { Users } from "./users.ts";
 /** What a dialect may use of the ground. Staging, the log, and what may pass come with {@link ContentDeps}. */
 export type DialectCore = ContentDeps & {
   /** submits and cancels commands */
-  dispatch: Dispatch & Pick<Dispatcher, "cancel">;
+  dispatch: Dispatch & Pick<Dispatcher, "cancel" | "stage" | "queueKept" | "withdraw">;
   /** a user's commands as they stand; `forChange` and `atMost` wait for them to change, or to end */
   commands: Pick<Ledger, "command" | "commands" | "inContact" | "ahead"> &
     Pick<Waiting, "forChange" | "atMost"> & {
@@ -52,6 +53,8 @@ export type DialectCore = ContentDeps & {
   runners?: RunnerPools;
   /** fetches foreign repositories; only a server can */
   repositories?: RepositoryFetcher;
+  /** users' buckets (only where the ground has them) */
+  objects?: ObjectSource;
   /** where users reach the ground */
   hosts: PublicHosts;
   /** The operator's setting `PERIGEE_<name>`; undefined when it is not set or empty. */

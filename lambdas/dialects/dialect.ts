@@ -93,6 +93,8 @@ export type Dialect = {
   keepContent?(command: Command): string | undefined;
   /** First parts of its keys in staging, beside those of the core. In AWS the ground has access to these alone. */
   stagingPrefixes?: readonly StagingPrefix[];
+  /** A server on its own storage alone can have it; no deployment in AWS has it. */
+  onOwnStorageOnly?: true;
   /** Names by which accounts log in here, for the operator's verbs. */
   logins?: DialectLogins;
   /** Tokens that the operator gives to its clients, for the operator's verbs. */

@@ -17,6 +17,9 @@ export function ownDispatch(dispatch: DialectCore["dispatch"], own: OwnRecords):
     submitTogether: (drafts, beside, look) =>
       dispatch.submitTogether(drafts.map(owned), own.writes(beside), look),
     lookAtLane: (edge, lane) => dispatch.lookAtLane(edge, lane),
+    stage: (draft, kept) => dispatch.stage(owned(draft), kept),
+    queueKept: (command, input) => dispatch.queueKept(command, input),
+    withdraw: (command, failure) => dispatch.withdraw(command, failure),
     cancel: (user, id, options) => dispatch.cancel(user, id, options),
   };
 }

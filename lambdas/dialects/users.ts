@@ -45,6 +45,21 @@ export class Users {
     return this.#deps.accounts.register(...of);
   }
 
+  /** An access token for a user whose password was right, and when it ends, ms since 1970. */
+  async accessToken(account: Account): Promise<{ token: string; issuedAt: number; expiresAt: number }> {
+    const token = await this.#deps.tokens.issue(account, "access");
+    // as the token itself says it, so that both end at one moment
+    const { iat = 0, exp = 0 } = JSON.parse(
+      Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8"),
+    ) as { iat?: number; exp?: number };
+    return { token, issuedAt: iat * 1000, expiresAt: exp * 1000 };
+  }
+
+  /** The edges that an account may use, by name. */
+  edges(account: Account): Promise<string[]> {
+    return this.#deps.accounts.edgesOf(account);
+  }
+
   /** The address that attempts of who asks are counted by. */
   address(c: Context<GroundEnv>): string {
     return clientAddress(c, { trustProxy: this.#deps.trustProxy });

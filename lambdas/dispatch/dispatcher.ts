@@ -4,7 +4,7 @@ import { LIMITS } from "#protocol/limits.ts";
 import type { OperationName, ResultOf } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Command } from "../ledger/command.ts";
-import type { Draft, Idempotency, SubmittedMany } from "../ledger/draft.ts";
+import type { Draft, Idempotency, Submitted, SubmittedMany } from "../ledger/draft.ts";
 import type { CancelOptions } from "../ledger/end.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { LaneLook } from "../ledger/submit-together.ts";
@@ -117,6 +117,37 @@ export class Dispatcher implements Dispatch {
         for (const prefix of prefixes) await staging.deletePrefix(prefix);
       },
     };
+  }
+
+  /**
+   * Submits a command whose files its dialect keeps under `prefix` in staging, numbered from 0, and still looks at: it
+   * joins the queue by {@link queueKept}, and is given up at `until` (ms since 1970).
+   * @throws QUEUE_FULL, IDEMPOTENCY_KEY_REUSED
+   */
+  stage(draft: Draft, kept: { prefix: string; until: number }): Promise<Submitted> {
+    return this.#parts.ledger.stage(draft, kept);
+  }
+
+  /**
+   * A staged command joins the queue, with what its operation takes. Doing it again queues nothing again.
+   * @throws CANCELLED, EXPIRED, UNSUPPORTED_OPERATION
+   */
+  async queueKept(command: Command, input: unknown): Promise<Command> {
+    const { staged } = command;
+    if (staged === undefined) throw new Error(`command ${command.id} has no staged files`);
+    const queued = await this.#parts.ledger.queue(command, { prefix: staged, input });
+    await this.#ring(queued);
+    return queued;
+  }
+
+  /**
+   * Ends a command that no agent has claimed: cancelled, or while it is not yet queued failed as `failure` says. One that
+   * was claimed, or has ended, is returned as it is.
+   */
+  async withdraw(command: Command, failure?: Failure): Promise<Command> {
+    const ended = await this.#parts.ledger.endUnclaimed(command, failure ? "failed" : "cancelled", failure);
+    await this.#ring(ended);
+    return ended;
   }
 
   /** Cancels a command (own ones only). @throws COMMAND_NOT_FOUND, NOT_CANCELLABLE */

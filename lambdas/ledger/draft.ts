@@ -48,5 +48,7 @@ export type Entrance = {
     free?: boolean;
     /** an upload in parts: when it is given up (ms since 1970), and where its files are staged */
     parts?: { until: number; prefix: (command: Pick<Command, "user" | "id">) => string };
+    /** whether its agent knows the operation is asked when it joins the queue, and not before */
+    unasked?: true;
   };
 };

@@ -129,6 +129,19 @@ export class Ledger {
     return submit(this.#deps, draft, { admission: "queue", staging });
   }
 
+  /**
+   * Keeps a place for a command whose files lie in staging already, while its dialect looks at them: until
+   * {@link queue}, or `until` (ms since 1970). That its agent knows the operation is asked only then.
+   * @throws QUEUE_FULL, IDEMPOTENCY_KEY_REUSED
+   */
+  stage(draft: Draft, { prefix, until }: { prefix: string; until: number }): Promise<Submitted> {
+    const parts = { until, prefix: () => prefix };
+    return submit(this.#deps, draft, {
+      admission: "queue",
+      staging: { reserveBytes: () => 0, parts, unasked: true },
+    });
+  }
+
   /** An upload in parts goes on: it is given up later, unless it is at its longest. */
   extend(command: Command): Promise<Command> {
     return extendUpload(this.#deps, command);

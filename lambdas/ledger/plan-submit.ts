@@ -43,7 +43,7 @@ export function planSubmit(
 ): { command: Command; lane: lanes.Lane } {
   const { lane, options, now, inContact, agent } = seen;
   const { admission, staging } = entrance;
-  requireOperation(draft.edge, agent, draft);
+  if (!staging?.unasked) requireOperation(draft.edge, agent, draft);
   const command = commandOf(draft, entrance, id, now);
   const entry = lanes.entryOf(command, now);
   if (staging ? staging.free : admission === "place") {

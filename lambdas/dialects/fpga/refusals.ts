@@ -64,8 +64,10 @@ function kindOf({ code, data }: Parameters<ErrorShape>[0]): RefusalKind {
     case "BODY_TOO_LARGE":
       return "tooLarge";
     case "INVALID_PARAMETERS":
+    case "IDEMPOTENCY_KEY_REUSED":
       return "rule";
     case "QUOTA_EXCEEDED":
+    case "STORAGE_FULL":
       return "quota";
     case "QUEUE_FULL":
     case "TOO_MANY_REQUESTS":

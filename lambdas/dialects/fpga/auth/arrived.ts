@@ -6,12 +6,13 @@ import type { SignedRequest } from "./signed-request.ts";
 
 /**
  * The request as it arrived, before any class for URLs has changed its target. Its body can be read again afterwards.
+ * @param maxBytes of the body; undefined: it is not read
  * @throws BODY_TOO_LARGE over `maxBytes`
  */
 export async function arrived(
   c: Context<GroundEnv>,
   hosts: PublicHosts,
-  maxBytes: number,
+  maxBytes: number | undefined,
 ): Promise<SignedRequest> {
   const host = c.req.header("host");
   return {
@@ -19,7 +20,7 @@ export async function arrived(
     target: rawTarget(c),
     header: (name) => c.req.header(name),
     headersOf: (prefix) => Object.entries(c.req.header()).filter(([name]) => name.startsWith(prefix)),
-    body: await rawBody(c, maxBytes),
+    body: maxBytes === undefined ? Buffer.alloc(0) : await rawBody(c, maxBytes),
     // as the client wrote it, too: it may have signed capital letters
     hosts: [...new Set([...(host === undefined ? [] : [host]), ...hosts.candidates(c)])],
   };

@@ -130,6 +130,18 @@ it("whatever is wrong with a signature has one answer", async () => {
   expect(answers[0]).toMatchObject({ refused: "UNAUTHORIZED" });
 });
 
+it.each(["a(b", "", "\u212a"])(
+  "a signed header whose name no header can have is refused: %j",
+  async (name) => {
+    const { headers, ...rest } = signed({});
+    const named = headers.authorization.replace("SignedHeaders=", `SignedHeaders=${name};`);
+    const authorization = Buffer.from(named).toString("latin1");
+    expect(await send({ ...rest, headers: { ...headers, authorization } })).toMatchObject({
+      refused: "UNAUTHORIZED",
+    });
+  },
+);
+
 it("X-Auth-Token decides alone, and a bearer token does as well", async () => {
   const token = "token-of-bob";
   expect(await send({ headers: { "X-Auth-Token": token } })).toMatchObject({ user: "bob" });

@@ -43,6 +43,14 @@ describe("signature version 2", () => {
       `GET\n\n\n\nx-amz-acl:private\nx-amz-date:${DATE}\n/b/`,
       { target: "/b/", headers: { date: "whatever", "X-Amz-Date": DATE, "x-amz-acl": "private" } },
     ],
+    [
+      "headers of which one's name begins another's",
+      `PUT\n\n\n${DATE}\nx-amz-meta-a:1\nx-amz-meta-a-b:2\nx-amz-meta-a1:3\n/b/k.bin`,
+      {
+        method: "PUT",
+        headers: { date: DATE, "x-amz-meta-a1": "3", "x-amz-meta-a-b": "2", "x-amz-meta-a": "1" },
+      },
+    ],
     ["location", `GET\n\n\n${DATE}\n/b?location`, { target: "/b?location" }],
     ["acl, not what else is asked", `GET\n\n\n${DATE}\n/b?acl`, { target: "/b?prefix=a&acl=&max-keys=1" }],
     ["a listing", `GET\n\n\n${DATE}\n/b`, { target: "/b?prefix=a" }],

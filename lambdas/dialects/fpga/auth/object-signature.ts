@@ -45,10 +45,10 @@ export function objectSigned(
 }
 
 function amzHeaders(request: SignedRequest): string {
-  return request
-    .headersOf("x-amz-")
+  // by the names alone: with its colon, one would come behind those that it is the beginning of
+  return [...request.headersOf("x-amz-")]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
     .map(([name, value]) => `${name}:${value.trim()}\n`)
-    .sort()
     .join("");
 }
 

@@ -14,6 +14,8 @@ export type SdkAuthorization = {
 const FORM =
   /^SDK-HMAC-SHA256 +(Credential|Access)=([^,\s]+) *, *SignedHeaders=([^,\s]+) *, *Signature=([0-9a-f]{64})$/;
 const SCOPE = /^([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/sdk_request$/;
+/** what may be a header's name: asking for another one throws */
+const HEADER_NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
 /** more than any client signs */
 const MOST_HEADERS = 100;
 
@@ -23,6 +25,7 @@ export function sdkAuthorization(header: string): SdkAuthorization | undefined {
   if (form === undefined) return undefined;
   const signedHeaders = [...new Set(names.toLowerCase().split(";"))].sort();
   if (signedHeaders.length > MOST_HEADERS) return undefined;
+  if (!signedHeaders.every((name) => HEADER_NAME.test(name))) return undefined;
   const common = { signedHeaders, signature: Buffer.from(signature, "hex") };
   if (form === "Access")
     return ACCESS_KEY.test(credential) ? { accessKey: credential, ...common } : undefined;

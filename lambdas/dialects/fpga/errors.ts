@@ -1,0 +1,10 @@
+import type { ErrorShape } from "../../http/errors.ts";
+import { foldSlashes } from "../../http/fold-slashes.ts";
+import { identityErrors } from "./auth/identity-errors.ts";
+import { errors as imageErrors } from "./refusals.ts";
+
+/** Failures of `/v3` have a form of their own. */
+export const errors: ErrorShape = (failure, command, request) => {
+  const path = request ? foldSlashes(new URL(request.url).pathname) : "";
+  return path.startsWith("/v3/") ? identityErrors(failure, command) : imageErrors(failure, command);
+};

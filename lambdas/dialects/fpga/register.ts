@@ -1,0 +1,82 @@
+import { LIMITS } from "#protocol/limits.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
+import { readIdempotency } from "../../http/idempotency-key.ts";
+import { json } from "../../http/json-answer.ts";
+import { collectBody } from "../../http/read-body.ts";
+import { ulid } from "../../ledger/ulid.ts";
+import type { DialectContext } from "../dialect.ts";
+import { projectIn } from "./caller-of-request.ts";
+import { CHECK_BOUNDS } from "./checks/bounds.ts";
+import { imageIdOf } from "./images/image-id.ts";
+import { FPGA_LANE, PINS } from "./lane.ts";
+import type { FpgaParts } from "./parts.ts";
+import type { Project } from "./project.ts";
+import { readRegistration } from "./read-body.ts";
+import type { Registration } from "./rules.ts";
+import { type StoreRecord, workKeys } from "./store/work-records.ts";
+
+/** How long (ms) an image may wait until its file is with the edge's queue. */
+const STORE_MS = 7 * 24 * 60 * 60_000;
+
+/** `POST`: pins the object as it is now, and registers the image in the transaction that makes its command. */
+export async function register(c: DialectContext, parts: FpgaParts): Promise<Response> {
+  const { core, images, work } = parts;
+  const project = await projectIn(c, core);
+  const registration = readRegistration(await collectBody(c, LIMITS.bodyBytes));
+  const stands = { project: project.id, ...registration };
+  const idempotency = readIdempotency(c.req.header("idempotency-key"), "fpga.register", stands);
+  const prefix = `${PINS}/${project.user}/${ulid(core.now())}/`;
+  const { user, uid, edge } = project;
+  let isUsed = false;
+  try {
+    const bytes = await pin(parts, project, registration, `${prefix}0`);
+    const { command, replayed } = await core.dispatch.stage(
+      {
+        user,
+        edge,
+        lane: FPGA_LANE.name,
+        operation: "fpga.store",
+        input: {},
+        ...(idempotency && { idempotency }),
+        async records({ id, createdAt }) {
+          const image = imageIdOf(id);
+          const of = { user, uid, edge, project: project.id, image, prefix };
+          const store: StoreRecord = { ...of, ...(bytes !== undefined && { bytes }) };
+          return [
+            ...(await images.registered(project.id, {
+              ...registration,
+              id: image,
+              createdAt,
+              bytes: bytes ?? 0,
+            })),
+            { put: { ...workKeys.store(id), data: store }, if: 0 },
+            { put: { ...workKeys.project(uid, edge), data: {} } },
+          ];
+        },
+      },
+      { prefix, until: core.now() + STORE_MS },
+    );
+    isUsed = !replayed;
+    work.wake();
+    return json({ fpga_image: { status: "saving", id: imageIdOf(command.id) } });
+  } finally {
+    // what it cannot remove now, the janitor does
+    if (!isUsed)
+      await core.staging.deletePrefix(prefix).catch((err) => core.log.warn({ err }, "a pin stays"));
+  }
+}
+
+/** @returns the object's bytes; undefined when there is none. One that is too large is not pinned: it is refused unread. */
+async function pin(
+  { core, objects }: FpgaParts,
+  { user, uid, edge }: Project,
+  { bucket, key }: Registration,
+  to: string,
+): Promise<number | undefined> {
+  const name = { owner: uid, bucket, key };
+  const object = await objects.head(name);
+  if (!object) return undefined;
+  if (object.size > CHECK_BOUNDS.maxFile) return object.size;
+  if (object.size > (await core.bytesLeft(user, edge))) throw byteQuotaExceeded();
+  return objects.pin(name, to);
+}

@@ -1,0 +1,313 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { commandOf } from "#lambdas/dialects/fpga/images/image-id.ts";
+import { keys as imageKeys } from "#lambdas/dialects/fpga/images/image-record.ts";
+import type { ClaimedCommand } from "#protocol/wire.ts";
+import { buildRawStream } from "#test/support/fpga/build-raw-stream.ts";
+import { signSdk } from "#test/support/fpga/sign-sdk.ts";
+import { type FpgaGround, PASSWORD, startFpgaGround } from "./support/fpga-ground.ts";
+
+let ground: FpgaGround;
+beforeEach(async () => {
+  ground = await startFpgaGround();
+});
+afterEach(() => ground.stop());
+
+const UUID = "0b5ee0d5-7e2f-4f6c-9a37-6f1b0f0c2a11";
+const stored = ({ input }: ClaimedCommand) => {
+  const { sha256, bytes } = input as { sha256: string; bytes: number };
+  return { state: "succeeded", result: { sha256, bytes } } as const;
+};
+const staged = async () => (await ground.ground.staging.list("fpga/")).map(({ key }) => key);
+const code = (text: string) => (JSON.parse(text) as { error: { code: string } }).error.code;
+const pair = { body: JSON.stringify({ image: { id: UUID } }) };
+
+describe("the life of an image", () => {
+  it("goes from saving to active, is associated, and is gone when the edge has deleted it", async () => {
+    await ground.put("obs-fpga", "fpga.bin", buildRawStream());
+    const id = await ground.register({ name: "counter" });
+    // what is registered are the bytes of that moment
+    await ground.put("obs-fpga", "fpga.bin", Buffer.from("other"));
+    await ground.checked();
+    expect(await ground.detail(id)).toMatchObject({ status: "saving", message: "waiting for contact" });
+    const agent = await ground.startAgent();
+    expect(await ground.detail(id)).toMatchObject({ status: "saving", message: "sent 0 of 1 MB" });
+    const [command] = await agent.claim();
+    expect(command).toMatchObject({
+      id: commandOf(id),
+      operation: "fpga.store",
+      input: { image: id, bytes: 4096, format: "xilinx-bin-be", metadata: "{}" },
+    });
+    expect(await agent.report(command!, stored(command!))).toBe(200);
+    const shown = await ground.detail(id);
+    expect(shown).toMatchObject({ status: "active", format: "xilinx-bin-be", size: 1, protected: false });
+    expect(shown?.message).toMatch(/^NOT_CHECKED: /);
+    await ground.checked();
+    expect(await staged()).toEqual([]);
+
+    const at = `${ground.base()}/${id}/association`;
+    const done = await ground.ada("POST", at, pair);
+    expect([done.status, done.text, done.headers["content-type"]]).toEqual([204, "", undefined]);
+    expect(code((await ground.ada("POST", at, pair)).text)).toBe("Ecs.0005");
+    const groups = await ground.ada("GET", `${ground.base()}/associations?image_id=${UUID}`);
+    expect(JSON.parse(groups.text)).toMatchObject({
+      associations: [{ image_id: UUID, fpgaimages: [{ id, protected: true }] }],
+    });
+    const held = await ground.ada("DELETE", `${ground.base()}/${id}`);
+    expect([held.status, code(held.text)]).toEqual([400, "Ecs.0005"]);
+    expect((await ground.ada("DELETE", at, pair)).status).toBe(204);
+    expect(code((await ground.ada("DELETE", at, pair)).text)).toBe("Ecs.0031");
+
+    for (let n = 0; n < 2; n++) {
+      expect((await ground.ada("DELETE", `${ground.base()}/${id}`)).status).toBe(204);
+    }
+    expect(await ground.detail(id)).toMatchObject({ status: "deleting", message: null });
+    // a deletion that did not succeed is asked for again
+    const [first] = await agent.claim();
+    expect(first).toMatchObject({ operation: "fpga.delete", input: { image: id } });
+    await agent.report(first!, { state: "failed", failure: { code: "INTERNAL_ERROR", message: "x" } });
+    expect(await ground.detail(id)).toMatchObject({ status: "deleting" });
+    await ground.checked();
+    const [second] = await agent.claim();
+    await agent.report(second!, { state: "succeeded", result: {} });
+    expect(await ground.detail(id)).toBeUndefined();
+    expect((await ground.ada("DELETE", `${ground.base()}/${id}`)).status).toBe(404);
+    expect(ground.lines).toEqual([]);
+  });
+
+  it("ends in error without the edge hearing of it, when there is no such object or it is of no use", async () => {
+    await ground.put("abc", "elf.bin", Buffer.concat([Buffer.from("\x7fELF"), Buffer.alloc(100, 1)]));
+    const missing = await ground.register({ location: "abc:none.bin" });
+    const foreign = await ground.register({ location: "abc:elf.bin" });
+    await ground.checked();
+    expect(await ground.detail(missing)).toMatchObject({
+      status: "error",
+      size: 0,
+      message: "OBJECT_MISSING: logic file [abc:none.bin] does not exist",
+    });
+    expect(await ground.detail(foreign)).toMatchObject({
+      status: "error",
+      message: expect.stringMatching(/^FORMAT_FOREIGN: /),
+    });
+    const agent = await ground.startAgent();
+    expect(await agent.claim()).toEqual([]);
+    const answer = await ground.ada("POST", `${ground.base()}/${foreign}/association`, pair);
+    expect([answer.status, code(answer.text)]).toEqual([400, "Ecs.0032"]);
+    for (const id of [missing, foreign]) {
+      expect((await ground.ada("DELETE", `${ground.base()}/${id}`)).status).toBe(204);
+      expect(await ground.detail(id)).toBeUndefined();
+    }
+    await ground.checked();
+    expect(await staged()).toEqual([]);
+  });
+
+  it("is deleted at once before an agent has it, and behind its store afterwards", async () => {
+    await ground.put("obs-fpga", "fpga.bin", buildRawStream());
+    const early = await ground.register();
+    await ground.checked();
+    expect((await ground.ada("DELETE", `${ground.base()}/${early}`)).status).toBe(204);
+    expect(await ground.detail(early)).toBeUndefined();
+
+    const late = await ground.register();
+    await ground.checked();
+    const agent = await ground.startAgent();
+    const [store] = await agent.claim();
+    expect((await ground.ada("DELETE", `${ground.base()}/${late}`)).status).toBe(204);
+    expect(await ground.detail(late)).toMatchObject({ status: "deleting" });
+    // what the agent says of it late sets nothing back
+    await agent.report(store!, stored(store!));
+    expect(await ground.detail(late)).toMatchObject({ status: "deleting" });
+    const [deletion] = await agent.claim();
+    await agent.report(deletion!, { state: "succeeded", result: {} });
+    expect(await ground.detail(late)).toBeUndefined();
+  });
+
+  it("waits, and says so, while the edge's agent does not know the operation", async () => {
+    await ground.put("obs-fpga", "fpga.bin", buildRawStream());
+    await ground.startAgent(["nodes.status"]);
+    const id = await ground.register();
+    await ground.checked();
+    expect(await ground.detail(id)).toMatchObject({
+      status: "saving",
+      message: expect.stringMatching(/^waiting for a newer agent: /),
+    });
+    const agent = await ground.startAgent();
+    await ground.checked();
+    expect(await agent.claim()).toMatchObject([{ operation: "fpga.store", input: { image: id } }]);
+  });
+
+  it("is one for one Idempotency-Key, and nothing of the second stays", async () => {
+    await ground.put("obs-fpga", "fpga.bin", buildRawStream());
+    const send = (name: string) =>
+      ground.ada("POST", ground.base(), {
+        headers: { "idempotency-key": "k" },
+        body: JSON.stringify({ fpga_image: { location: "obs-fpga:fpga.bin", name, metadata: {} } }),
+      });
+    const [one, two] = [await send("a"), await send("a")];
+    expect(two).toMatchObject({ status: 200, text: one.text });
+    expect((await send("b")).status).toBe(400);
+    expect(await staged()).toHaveLength(1);
+  });
+});
+
+it("an image whose command ended without its records is ended by the next round", async () => {
+  await ground.put("obs-fpga", "fpga.bin", buildRawStream());
+  const id = await ground.register();
+  await ground.checked();
+  const before = await ground.parts.images.find(ground.project().id, id);
+  await ground.ground.dispatch.cancel("ada", commandOf(id));
+  expect(await ground.detail(id)).toMatchObject({ status: "error" });
+  const { records } = ground.core;
+  const key = imageKeys.image(ground.project().id, id);
+  await records.transact([{ put: { ...key, data: before } }]);
+  await ground.checked();
+  expect(await ground.detail(id)).toMatchObject({
+    status: "error",
+    message: expect.stringMatching(/^CANCELLED: /),
+  });
+  expect(await staged()).toEqual([]);
+});
+
+describe("who asks", () => {
+  const refused = (status: number, code: string, message?: string) => ({
+    status,
+    text: expect.stringMatching(
+      new RegExp(`^\\{"error":\\{"code":"${code}","message":"${message ?? ".*"}"\\}\\}$`),
+    ),
+  });
+
+  it("is told by a token or a signature, and refused in the API's own shape", async () => {
+    const target = `${ground.base()}/detail?`;
+    expect(await ground.send("GET", target)).toMatchObject(refused(401, "Common.0013", "Invalid token\\."));
+    const bearer = { authorization: `Bearer ${ground.token("ada")}` };
+    expect((await ground.send("GET", target, { headers: bearer })).status).toBe(200);
+    const now = Date.now();
+    const key = await ground.parts.keys.create(ground.project(), now);
+    const date = new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, "");
+    const signed = (method: string, target: string, body?: string) => {
+      const headers = { Host: `127.0.0.1:${ground.port}`, "X-Sdk-Date": date };
+      const authorization = signSdk({ ...key, method, target, headers, ...(body && { body }) });
+      return ground.send(method, target, { headers: { ...headers, authorization }, ...(body && { body }) });
+    };
+    expect((await signed("GET", target)).status).toBe(200);
+    const body = JSON.stringify({ fpga_image: { location: "abc:a.bin", name: "n", metadata: {} } });
+    expect((await signed("POST", `/${ground.base()}//`, body)).status).toBe(200);
+    // a DELETE with a body, of an image that is not there
+    const pairOf = await signed("DELETE", `${ground.base()}/${"0".repeat(32)}/association`, pair.body);
+    expect(pairOf).toMatchObject(refused(404, "Ecs\\.0031"));
+    expect(await signed("GET", `${ground.base("bob")}/detail`)).toMatchObject(refused(400, "Common.0018"));
+    const projects = await signed("GET", "/v3/projects");
+    expect(JSON.parse(projects.text)).toMatchObject({ projects: [{ id: ground.project().id }] });
+  });
+
+  it("is one project's, and another one's is refused as an unknown one is", async () => {
+    const id = await ground.register();
+    const answers = await Promise.all(
+      [ground.project("ada").id, "0".repeat(32), "x", "%2e%2e"].map((project) =>
+        ground.as("bob")("DELETE", `/v1/${project}/cloudservers/fpga_image/${id}`),
+      ),
+    );
+    for (const answer of answers.slice(0, 3)) {
+      expect(answer).toMatchObject(
+        refused(400, "Common.0018", "The project ID in the URL is different from that in the token\\."),
+      );
+    }
+    expect(answers[3]!.status).toBe(404);
+    expect(await ground.as("bob")("DELETE", `${ground.base("bob")}/${id}`)).toMatchObject(
+      refused(404, "Ecs.0031"),
+    );
+    expect((await ground.as("bob")("GET", `${ground.base("bob")}/detail`)).text).toBe(
+      '{"count":0,"fpgaimages":[]}',
+    );
+  });
+
+  it("is told what is not there, and what is not done", async () => {
+    const base = ground.base();
+    expect(await ground.send("GET", `${base}/a/b`)).toMatchObject(refused(404, "Perigee\\.NOT_FOUND"));
+    const method = await ground.send("PUT", base);
+    expect(method).toMatchObject(refused(405, "Perigee\\.METHOD_NOT_ALLOWED"));
+    expect(method.headers.allow).toBe("POST");
+    for (const [method, list] of [
+      ["DELETE", "detail"],
+      ["PUT", "associations"],
+    ] as const) {
+      const answer = await ground.send(method, `${base}/${list}`);
+      expect(answer).toMatchObject(refused(405, "Perigee\\.METHOD_NOT_ALLOWED"));
+      expect(answer.headers.allow).toBe("GET");
+    }
+    const checkpoint = base.replace("v1", "v2");
+    expect(await ground.send("POST", checkpoint)).toMatchObject(refused(401, "Common.0013"));
+    expect(await ground.ada("POST", checkpoint)).toMatchObject(refused(501, "Perigee\\.NOT_IMPLEMENTED"));
+  });
+
+  it("finds every route in the document", async () => {
+    const { paths } = JSON.parse((await ground.send("GET", "/openapi.json")).text) as { paths: object };
+    const base = "/v1/{project}/cloudservers/fpga_image";
+    const own = ["", "/detail", "/associations", "/{image}", "/{image}/association"].map((at) => base + at);
+    expect(Object.keys(paths)).toEqual(
+      expect.arrayContaining([...own, base.replace("v1", "v2"), "/v3/auth/tokens", "/v3/projects"]),
+    );
+  });
+
+  it("gets a token for a name and a password", async () => {
+    const ask = (user: object, rest: object = {}, target = "/v3/auth/tokens?nocatalog") => {
+      const identity = { methods: ["password"], password: { user: { domain: { name: "any" }, ...user } } };
+      return ground.send("POST", target, { body: JSON.stringify({ auth: { identity, ...rest } }) });
+    };
+    const ada = { name: "ada", password: PASSWORD };
+    const project = ground.project();
+    const domain = { id: project.domain, name: "ada" };
+    for (const scope of [
+      {},
+      { scope: { project: { name: "em1" } } },
+      { scope: { project: { id: project.id } } },
+    ]) {
+      const answer = await ask(ada, scope);
+      expect(answer.status).toBe(201);
+      const { token } = JSON.parse(answer.text) as { token: Record<string, unknown> };
+      expect(token).toMatchObject({
+        methods: ["password"],
+        project: { id: project.id, name: "em1", domain },
+        user: { name: "ada", domain },
+        roles: [{ name: "fpga" }],
+        catalog: [],
+      });
+      expect(token.expires_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+      const headers = { "x-auth-token": String(answer.headers["x-subject-token"]) };
+      expect((await ground.send("GET", `${ground.base()}/detail`, { headers })).status).toBe(200);
+      const named = await ground.send("GET", "/v3/projects?name=em1", { headers });
+      expect(JSON.parse(named.text)).toEqual({
+        projects: [{ id: project.id, domain_id: project.domain, name: "em1", enabled: true }],
+        links: {},
+      });
+      const none = await ground.send("GET", "/v3/projects?name=em2", { headers });
+      expect(JSON.parse(none.text)).toEqual({ projects: [], links: {} });
+    }
+    const wrong = { title: "Unauthorized", code: 401 };
+    for (const answer of [
+      await ask({ ...ada, password: "wrong" }),
+      await ask({ ...ada, name: "nobody" }),
+      await ask(ada, { scope: { project: { name: "em2" } } }),
+      await ask(ada, { scope: { project: { id: ground.project("bob").id } } }),
+      await ask(ada, { identity: { methods: ["token"] } }),
+      await ground.send("GET", "/v3/projects"),
+    ]) {
+      expect(answer.status).toBe(401);
+      expect(JSON.parse(answer.text)).toMatchObject({ error: wrong });
+    }
+    for (const body of ["", "{", "[]", "{}", '{"auth":{"identity":{"methods":"password"}}}']) {
+      const answer = await ground.send("POST", "/v3/auth/tokens", { body });
+      expect(answer.status, body).toBe(400);
+      expect(JSON.parse(answer.text)).toMatchObject({ error: { code: 400, title: "Bad Request" } });
+    }
+  });
+});
+
+it("a server goes on with what an earlier one left, and forgets what was never registered", async () => {
+  await ground.put("obs-fpga", "fpga.bin", buildRawStream());
+  const { core } = ground;
+  await core.staging.put("fpga/ada/01ARZ3NDEKTSV4RRFFQ69G5FAV/0", Buffer.from("x"), { maxBytes: 9 });
+  await ground.register();
+  await ground.ground.janitor.round(0);
+  expect((await staged()).filter((key) => key.includes("01ARZ3NDEK"))).toEqual([]);
+  expect(await staged()).toHaveLength(1);
+});
