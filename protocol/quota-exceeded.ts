@@ -17,3 +17,11 @@ export function podQuotaExceeded(open: number): PerigeeError {
     `You have ${open} pods that have not terminated, and may have no more`,
   );
 }
+
+/** QUOTA_EXCEEDED for the user's access keys, of which there are `most` for the edge. */
+export function keyQuotaExceeded(edge: string, most: number): PerigeeError {
+  return new PerigeeError(
+    "QUOTA_EXCEEDED",
+    `There are ${most} access keys for ${edge}, the most that there may be: revoke one first`,
+  );
+}

@@ -1,4 +1,4 @@
-import { PerigeeError } from "#protocol/errors.ts";
+import { keyQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { optimistically } from "../../../ports/optimistically.ts";
 import type { OwnRecords } from "../../own-records.ts";
 import type { Project } from "../project.ts";
@@ -49,10 +49,7 @@ export class AccessKeys {
     await optimistically(async () => {
       const list = await this.#list(id);
       if (list.keys.length >= MOST_ACCESS_KEYS) {
-        throw new PerigeeError(
-          "QUOTA_EXCEEDED",
-          `There are ${list.keys.length} access keys for ${edge}, the most that there may be: revoke one first`,
-        );
+        throw keyQuotaExceeded(edge, list.keys.length);
       }
       await this.#records.transact([
         { put: { ...keys.key(accessKey), data: record }, if: 0 },
