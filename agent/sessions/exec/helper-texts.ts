@@ -6,13 +6,11 @@
 /**
  * Stays beside a program, as an execution of its own. Its stdout tells how the program fares (lines `pid`, `run`,
  * `fail`, `exit`), its stderr is the program's where that is to be apart from the terminal, and its stdin takes
- * signals as `NAME group|one PID`. It ends at `end`, with its input, and at SIGTERM: by itself, since what became its
- * user (`runuser`, for one) would else say on its stderr that it was killed.
+ * signals as `NAME group|one PID`. It ends at `end`, and with its input.
  *
  * A terminal's foreground group is told as the kernel does when a line hangs up: its leader too.
  */
-export const CONTROL = `trap 'exit 0' TERM
-echo "pid $$"
+export const CONTROL = `echo "pid $$"
 while read -r signal whom pid && [ "$signal" != end ]; do {
   set -f
   if read -r stat < "/proc/$pid/stat"; then
@@ -27,13 +25,12 @@ while read -r signal whom pid && [ "$signal" != end ]; do {
 /**
  * The program's parent: the terminal's session leader, which waits for it and tells how it ended. A child that the
  * program leaves behind may hold the streams; it is never taken for the program. What bash itself says of the
- * program's end (`Killed`, as `sh` only outside its POSIX mode) goes to the control. That ends with it, without the way
- * from here and back; a PID that is another's by now is left alone. (An image may have a variable BASH_VERSION and no
- * bash: by `command` a shell survives the option that it does not know.) Arguments: the control's PID,
- * `apart` or `merged`, and the words that begin {@link BEGIN}.
+ * program's end (`Killed`, as `sh` only outside its POSIX mode) goes to the control. That is not ended from here: on a
+ * cluster its stream, the program's stderr where that is apart, would be closed over what is still on its way. (An image
+ * may have a variable BASH_VERSION and no bash: by `command` a shell survives the option that it does not know.)
+ * Arguments: the control's PID, `apart` or `merged`, and the words that begin {@link BEGIN}.
  */
-export const PARENT = `control=$1
-exec 9>"/proc/$1/fd/1"
+export const PARENT = `exec 9>"/proc/$1/fd/1"
 [ "$2" = apart ] && exec 2>"/proc/$1/fd/2"
 shift 2
 exec 3>&2 2>&9
@@ -43,7 +40,6 @@ trap : HUP INT QUIT TERM
 code=$?
 exec 2>/dev/null
 echo "exit $code" >&9
-[ "/proc/$control/fd/1" -ef "/proc/$$/fd/9" ] && kill "$control"
 exit "$code"`;
 
 /**
