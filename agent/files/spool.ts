@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, fsyncSync, openSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { type FileHandle, mkdir, open, rm, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
@@ -7,6 +7,7 @@ import { Xxh64 } from "@node-rs/xxhash";
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, MiB } from "#protocol/limits.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
+import { Directory } from "./directory.ts";
 import { bytesSource, contentPin, type RangedSource } from "./ranged-source.ts";
 import { readExactly } from "./read-exactly.ts";
 
@@ -102,12 +103,8 @@ async function openFile({ directory }: SpoolPlace, path: string | undefined): Pr
 
 async function makeDurable(file: FileHandle, path: string): Promise<void> {
   await file.sync();
-  const directory = openSync(dirname(path), constants.O_RDONLY);
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
+  using directory = Directory.open(dirname(path));
+  directory.sync();
 }
 
 function fileSource(fd: number, { size, xxh64 }: { size: number; xxh64: bigint }): Spooled {

@@ -1,6 +1,7 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { type ImageName, parseOwnImage } from "#protocol/image-reference.ts";
 import { killPoint } from "#protocol/kill-point.ts";
+import { atFreeSpaceFloor } from "../files/free-space.ts";
 import type { JournalEntry } from "../operation.ts";
 import type { ImageDeps } from "./image-deps.ts";
 import type { ImageStore } from "./image-store.ts";
@@ -79,7 +80,7 @@ async function whileThereIsRoom(
 ): Promise<string> {
   const full = new AbortController();
   const check = () => {
-    if ((deps.room?.() ?? 1) <= 0) full.abort(storageFull());
+    if ((deps.room?.() ?? 1) <= 0) full.abort(atFreeSpaceFloor());
   };
   check();
   const timer = setInterval(check, CHECK_MS);
@@ -89,8 +90,4 @@ async function whileThereIsRoom(
   } finally {
     clearInterval(timer);
   }
-}
-
-function storageFull(): PerigeeError {
-  return new PerigeeError("STORAGE_FULL", "The edge's disk is at its free-space floor");
 }

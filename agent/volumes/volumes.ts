@@ -9,6 +9,7 @@ import { migrate } from "../database/migrate.ts";
 import { transaction } from "../database/transaction.ts";
 import { withoutSync } from "../database/without-sync.ts";
 import { Directory, isErrno } from "../files/directory.ts";
+import { atFreeSpaceFloor, freeBytes } from "../files/free-space.ts";
 import { isMissing } from "../files/open-beneath.ts";
 import { UNMEASURABLE_BYTES } from "../files/unmeasurable.ts";
 import { KnownHashes } from "./listing/known-hashes.ts";
@@ -228,8 +229,7 @@ export class Volumes {
 
   /** Bytes that may still be written above the free-space floor; negative below it. */
   room(): number {
-    const { bavail, bsize } = fs.statfsSync(this.root);
-    return bavail * bsize - this.#floor;
+    return freeBytes(this.root) - this.#floor;
   }
 
   /** Files and directories that may still be made above their floor; infinite where the file system sets no limit. */
@@ -241,15 +241,12 @@ export class Volumes {
 
   /** Bytes free on the volumes' file system. */
   free(): number {
-    const { bavail, bsize } = fs.statfsSync(this.root);
-    return bavail * bsize;
+    return freeBytes(this.root);
   }
 
   /** @throws PerigeeError STORAGE_FULL when `bytes` more would leave less than the free-space floor */
   assertRoom(bytes: number): void {
-    if (this.room() < bytes) {
-      throw new PerigeeError("STORAGE_FULL", "The edge's disk is at its free-space floor");
-    }
+    if (this.room() < bytes) throw atFreeSpaceFloor();
   }
 
   /** @throws PerigeeError STORAGE_FULL when the file system cannot hold `count` files and directories more */

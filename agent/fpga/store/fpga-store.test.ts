@@ -218,7 +218,7 @@ describe("the sweep", () => {
     await store.sweep(new Set());
     expect(store.images("ann")).toEqual([]);
     expect(store.hasFile("ann", command.input.sha256)).toBe(true);
-    // it can be removed all the same, and then the file is nobody's
+    // the image can still be removed; then no record refers to the file
     await remove(1);
     await store.sweep(new Set());
     expect(store.hasFile("ann", command.input.sha256)).toBe(false);

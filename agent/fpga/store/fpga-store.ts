@@ -1,13 +1,13 @@
 import fs from "node:fs";
 import path from "node:path";
 import type { Logger } from "pino";
-import { PerigeeError } from "#protocol/errors.ts";
 import { type FpgaImage, fpgaImage } from "#protocol/fpga-image.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { USER } from "#protocol/names.ts";
 import { Serial } from "#protocol/serial.ts";
-import { isErrno } from "../../files/directory.ts";
+import { Directory, isErrno } from "../../files/directory.ts";
+import { atFreeSpaceFloor, freeBytes } from "../../files/free-space.ts";
 
 export type FpgaStoreOptions = {
   /** directory of everything here, made when missing; only the agent may reach it */
@@ -24,7 +24,8 @@ const DIGEST = /^[0-9a-f]{64}$/;
 
 /**
  * Files for FPGAs: `<root>/<user>/<sha256>`, kept once for each user and digest, and `<root>/<user>/images/<image>.json`,
- * the records that refer to them. Equal files of two users are never shared, so that nobody learns what others hold.
+ * the records that refer to them. Users never share a file, even an equal one: otherwise one could find out what another
+ * has.
  *
  * - A file is there before a record refers to it, and goes after the last of them: a record never refers to nothing.
  * - What changes a user's records and files goes one after the other.
@@ -84,10 +85,7 @@ export class FpgaStore {
 
   /** @throws PerigeeError STORAGE_FULL when so many more bytes would go below the free-space floor */
   assertRoom(bytes: number): void {
-    const { bavail, bsize } = fs.statfsSync(this.#root);
-    if (bavail * bsize - this.#floor < bytes) {
-      throw new PerigeeError("STORAGE_FULL", "The edge's disk is at its free-space floor");
-    }
+    if (freeBytes(this.#root) - this.#floor < bytes) throw atFreeSpaceFloor();
   }
 
   /**
@@ -210,10 +208,6 @@ function makeDirectory(directory: string, parent: string): void {
 
 /** Makes the names in a directory durable. */
 function sync(directory: string): void {
-  const fd = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
+  using opened = Directory.open(directory);
+  opened.sync();
 }

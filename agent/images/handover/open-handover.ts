@@ -1,5 +1,6 @@
-import { readFileSync, statfsSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { AgentConfig } from "../../config.ts";
+import { freeBytes } from "../../files/free-space.ts";
 import { collectBy } from "./collect-command.ts";
 import { RegistryHandover, type RegistryHandoverOptions } from "./registry-handover.ts";
 
@@ -23,9 +24,4 @@ export function openHandover(
     ...(storage && { room: () => freeBytes(storage) - freeFloorBytes }),
     ...(collect && { collect: (signal: AbortSignal) => collectBy(collect, signal) }),
   });
-}
-
-function freeBytes(directory: string): number {
-  const { bavail, bsize } = statfsSync(directory);
-  return bavail * bsize;
 }

@@ -5,11 +5,10 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { MiB } from "#protocol/limits.ts";
 import type { StagedFile } from "#protocol/operations.ts";
-import { isErrno } from "../../files/directory.ts";
-import { readExactly } from "../../files/read-exactly.ts";
+import { diskFullOr } from "../../files/free-space.ts";
+import { receiveContent, WrongContent } from "../../files/receive-content.ts";
 import { markUplinked, UPLINK_MODE } from "../../files/uplink-mark.ts";
 import type { OperationContext } from "../../operation.ts";
-import { FileWriter } from "./file-writer.ts";
 import type { Incoming } from "./incoming.ts";
 
 const fsync = promisify(fs.fsync);
@@ -21,11 +20,6 @@ const PARALLEL = 4;
 const ROOM_BYTES = 64 * MiB;
 
 type Context = Pick<OperationContext<"volume.uplink">, "fetchInto" | "progress" | "signal">;
-
-/** A staged file was received twice, and both times its content was not the one in the manifest. */
-class WrongContent extends Error {
-  override readonly name = "WrongContent";
-}
 
 /**
  * Receives every file of the plan that is missing; each is checked against its hash and durable when
@@ -69,81 +63,40 @@ export async function receive(
     incoming.directory.sync();
   } catch (error) {
     context.signal.throwIfAborted();
-    throw isErrno(error, "ENOSPC", "EDQUOT")
-      ? new PerigeeError("STORAGE_FULL", "The edge's disk is full", { cause: error })
-      : error;
+    throw diskFullOr(error);
   }
 }
 
 async function receiveFile(
   incoming: Incoming,
-  file: StagedFile,
+  { n, path, size, xxh64 }: StagedFile,
   context: Context,
   progress: (bytes: number) => void,
 ): Promise<void> {
   const { directory } = incoming;
-  const part = `${file.n}.part`;
+  const part = `${n}.part`;
   const fd = fs.openSync(directory.at(part), fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600);
   try {
     markUplinked(fd);
     fs.fchmodSync(fd, UPLINK_MODE);
-    try {
-      await fill(fd, file, context, progress);
-    } catch (error) {
-      if (!(error instanceof WrongContent)) throw error;
-      // after a power cut, a partial file may have less content than its length says
-      fs.ftruncateSync(fd, 0);
-      await fill(fd, file, context, progress).catch((again: unknown) => {
-        // The staged file itself differs: its sender declared another hash.
-        throw again instanceof WrongContent
-          ? new PerigeeError("CHECKSUM_MISMATCH", `files: ${again.message}`, { cause: error })
-          : again;
-      });
-    }
+    await receiveContent(fd, { n, size, hash: xxh64, makeHash }, context, progress);
     await fsync(fd);
+  } catch (error) {
+    if (!(error instanceof WrongContent)) throw error;
+    // The staged file itself differs: its sender declared another hash.
+    const message = `files: ${JSON.stringify(path)} did not arrive as it was sent: ${error.message}`;
+    throw new PerigeeError("CHECKSUM_MISMATCH", message, { cause: error });
   } finally {
     fs.closeSync(fd);
   }
   killPoint("uplink.received");
-  directory.rename(part, directory, String(file.n));
+  directory.rename(part, directory, String(n));
 }
 
-async function fill(
-  fd: number,
-  file: StagedFile,
-  { fetchInto, signal }: Context,
-  progress: (bytes: number) => void,
-): Promise<void> {
+function makeHash() {
   const hash = new Xxh64();
-  let position = fs.fstatSync(fd).size;
-  if (position > file.size) {
-    fs.ftruncateSync(fd, 0);
-    position = 0;
-  }
-  if (position > 0) {
-    const before = readExactly(fs.openSync(`/proc/self/fd/${fd}`, "r"), 0, position);
-    for await (const chunk of before) {
-      signal.throwIfAborted();
-      hash.update(chunk as Buffer);
-    }
-  }
-  if (position < file.size) {
-    const writer = new FileWriter(fd, { position, size: file.size, hash, written: progress });
-    try {
-      await fetchInto(file.n, position, (chunks) => writer.write(chunks));
-    } catch (error) {
-      if (error instanceof RangeError) throw wrong(file, error.message);
-      throw error;
-    } finally {
-      await writer.idle();
-    }
-    position = writer.position;
-  }
-  if (position !== file.size) throw wrong(file, `it has ${position} bytes instead of ${file.size}`);
-  const found = hash.digest().toString(16).padStart(16, "0");
-  if (found !== file.xxh64) throw wrong(file, `its hash is ${found} instead of ${file.xxh64}`);
-}
-
-function wrong({ path }: StagedFile, why: string): WrongContent {
-  return new WrongContent(`${JSON.stringify(path)} did not arrive as it was sent: ${why}`);
+  return {
+    update: (chunk: Buffer) => hash.update(chunk),
+    text: () => hash.digest().toString(16).padStart(16, "0"),
+  };
 }
