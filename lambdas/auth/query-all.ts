@@ -1,15 +1,14 @@
 import type { Item, LedgerStore, Query } from "../ports/ledger-store.ts";
+import { pagesOf } from "../ports/pages-of.ts";
+
+const PAGE = 1000;
 
 /** All items of a query, page by page. */
 export async function queryAll<T>(
   store: LedgerStore,
   query: Omit<Query, "limit" | "descending">,
 ): Promise<Item<T>[]> {
-  const PAGE = 1000;
   const items: Item<T>[] = [];
-  for (;;) {
-    const page = await store.query<T>({ ...query, after: items.at(-1)?.sk ?? query.after, limit: PAGE });
-    items.push(...page);
-    if (page.length < PAGE) return items;
-  }
+  for await (const page of pagesOf<T>(store, { ...query, limit: PAGE })) items.push(...page);
+  return items;
 }

@@ -1,6 +1,6 @@
-import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
 import type { DialectCore } from "../core.ts";
+import { findCommand } from "./find-command.ts";
 import { commandOf } from "./images/image-id.ts";
 import type { ImageRecord } from "./images/image-record.ts";
 import { timeText } from "./images/image-view.ts";
@@ -34,16 +34,9 @@ async function contactText({ commands, inventory }: DialectCore, edge: string): 
   return last ? `waiting for contact since ${timeText(last.at)}` : "waiting for contact";
 }
 
-async function sent(
-  { commands }: DialectCore,
-  user: string,
-  image: ImageRecord,
-): Promise<string | undefined> {
+async function sent(core: DialectCore, user: string, image: ImageRecord): Promise<string | undefined> {
   if (image.status !== "saving") return undefined;
-  const command = await commands.command(user, commandOf(image.id)).catch((error: unknown) => {
-    if (error instanceof PerigeeError && error.code === "COMMAND_NOT_FOUND") return undefined;
-    throw error;
-  });
+  const command = await findCommand(core, user, commandOf(image.id));
   const { done = 0, total = image.bytes } = command?.progress ?? {};
   return `sent ${Math.floor(done / MiB)} of ${Math.ceil(total / MiB)} MB`;
 }

@@ -1,9 +1,8 @@
-import { PerigeeError } from "#protocol/errors.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
-import type { Command } from "../../ledger/command.ts";
 import { optimistically } from "../../ports/optimistically.ts";
 import type { DialectContext } from "../dialect.ts";
 import { projectIn } from "./caller-of-request.ts";
+import { findCommand } from "./find-command.ts";
 import { commandOf } from "./images/image-id.ts";
 import type { FpgaParts } from "./parts.ts";
 import type { Project } from "./project.ts";
@@ -30,7 +29,7 @@ async function removeImage({ core, images, work }: FpgaParts, project: Project, 
   const image = await images.find(project.id, id);
   if (!image) throw REFUSALS.unknownImage(project.id, id);
   if (image.status === "deleting") return;
-  const command = await commandThatStores(core.commands, user, id);
+  const command = await findCommand(core, user, commandOf(id));
   // the image's row goes with the end of the command, unless an agent was faster
   if (command && (await images.markRemoving(project.id, id))) {
     const ended = await core.dispatch.withdraw(command);
@@ -40,25 +39,11 @@ async function removeImage({ core, images, work }: FpgaParts, project: Project, 
   const isGone = await optimistically(async () => {
     const now = await images.find(project.id, id);
     if (!now) return true;
-    const stored = await commandThatStores(core.commands, user, id);
+    const stored = await findCommand(core, user, commandOf(id));
     if (now.status !== "error" || !stored || stored.attempts > 0) return false;
     if (now.containers.length > 0) throw REFUSALS.protected(project.id, id);
     await core.records.transact(await images.deleted(project.id, id));
     return true;
   });
   if (!isGone) await submitDeletion(core, images, { user, edge, project: project.id, image: id });
-}
-
-/** Undefined when the ground has forgotten it: then the edge is asked. */
-async function commandThatStores(
-  commands: FpgaParts["core"]["commands"],
-  user: string,
-  id: string,
-): Promise<Command | undefined> {
-  try {
-    return await commands.command(user, commandOf(id));
-  } catch (error) {
-    if (error instanceof PerigeeError && error.code === "COMMAND_NOT_FOUND") return undefined;
-    throw error;
-  }
 }

@@ -1,9 +1,10 @@
 import { json } from "../../http/json-answer.ts";
+import { pagesOf } from "../../ports/pages-of.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { jobsView } from "./job-view.ts";
 import { knownJobs } from "./known-jobs.ts";
-import { listObjects, pagesOf } from "./objects.ts";
+import { listObjects, PAGE } from "./objects.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import type { JobRecord } from "./records.ts";
 import { streamed } from "./streamed.ts";
@@ -23,7 +24,7 @@ export async function getAllJobs(c: DialectContext, core: DialectCore): Promise<
 async function* viewsOf(core: DialectCore, owner: Owner): AsyncGenerator<object> {
   const pipelines = await listObjects(core.records, owner.uid, "pipeline");
   const all = new Map(pipelines.map((pipeline) => [pipeline.id, pipeline]));
-  for await (const page of pagesOf<JobRecord>(core.records, owner.uid, "job#")) {
+  for await (const page of pagesOf<JobRecord>(core.records, { pk: owner.uid, prefix: "job#", limit: PAGE })) {
     const jobs = page.map(({ data }) => data);
     if (jobs.length > 0) yield await jobsView(core, await knownJobs(core, owner, jobs, all), all);
   }

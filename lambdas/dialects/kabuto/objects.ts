@@ -1,4 +1,5 @@
 import type { Item, Write } from "../../ports/ledger-store.ts";
+import { pagesOf } from "../../ports/pages-of.ts";
 import type { OwnRecords } from "../own-records.ts";
 import {
   type Counter,
@@ -39,7 +40,7 @@ export async function listObjects<K extends Kind>(
   return items.map(({ data }) => data);
 }
 
-/** Records read at once by {@link pagesOf}. */
+/** Records read at once. */
 export const PAGE = 500;
 
 /** All records of a user whose sort keys begin with `prefix`, in their order. */
@@ -48,22 +49,7 @@ export async function* recordsOf<T>(
   uid: string,
   prefix: string,
 ): AsyncGenerator<Item<T>> {
-  for await (const page of pagesOf<T>(records, uid, prefix)) yield* page;
-}
-
-/** As {@link recordsOf}, as they are read: the last page may be empty. */
-export async function* pagesOf<T>(
-  records: OwnRecords,
-  uid: string,
-  prefix: string,
-): AsyncGenerator<Item<T>[]> {
-  for (let after: string | undefined; ; ) {
-    const of = { pk: uid, prefix, limit: PAGE, ...(after !== undefined && { after }) };
-    const page = await records.query<T>(of);
-    yield page;
-    if (page.length < PAGE) return;
-    after = page.at(-1)!.sk;
-  }
+  for await (const page of pagesOf<T>(records, { pk: uid, prefix, limit: PAGE })) yield* page;
 }
 
 /** A counter as it was read: the next id, how many there are, and what they take together. */

@@ -1,5 +1,6 @@
 import type { Item, Write } from "../../../ports/ledger-store.ts";
 import { optimistically } from "../../../ports/optimistically.ts";
+import { pagesOf } from "../../../ports/pages-of.ts";
 import type { OwnRecords } from "../../own-records.ts";
 import { REFUSALS } from "../refusals.ts";
 import type { Registration } from "../rules.ts";
@@ -32,15 +33,8 @@ export class Images {
   /** All images of a project, by the time of their registration, then by id. */
   async all(project: string): Promise<ImageRecord[]> {
     const all: ImageRecord[] = [];
-    for (;;) {
-      const after = all.at(-1)?.id;
-      const page = await this.#records.query<ImageRecord>({
-        pk: keys.images(project),
-        limit: PAGE,
-        ...(after !== undefined && { after }),
-      });
+    for await (const page of pagesOf<ImageRecord>(this.#records, { pk: keys.images(project), limit: PAGE })) {
       all.push(...page.map(({ data }) => data));
-      if (page.length < PAGE) break;
     }
     return all.sort((one, other) => one.createdAt - other.createdAt || (one.id < other.id ? -1 : 1));
   }

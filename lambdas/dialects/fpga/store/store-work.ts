@@ -5,10 +5,12 @@ import { mapWithLimit } from "../../../dispatch/map-with-limit.ts";
 import type { Command } from "../../../ledger/command.ts";
 import type { Item } from "../../../ports/ledger-store.ts";
 import { optimistically } from "../../../ports/optimistically.ts";
+import { pagesOf } from "../../../ports/pages-of.ts";
 import type { DialectCore } from "../../core.ts";
 import { CHECK_BOUNDS } from "../checks/bounds.ts";
 import { type CheckedFile, checkFile } from "../checks/check-file.ts";
 import { onEnd } from "../ends.ts";
+import { findCommand } from "../find-command.ts";
 import { commandOf } from "../images/image-id.ts";
 import type { ImageRecord } from "../images/image-record.ts";
 import type { Images } from "../images/images.ts";
@@ -73,16 +75,13 @@ export class StoreWork {
   async #each<T>(pk: string, work: (item: Item<T>) => Promise<void>): Promise<void> {
     const { records, log } = this.#core;
     try {
-      for (let after: string | undefined; ; ) {
-        const page = await records.query<T>({ pk, limit: PAGE, ...(after !== undefined && { after }) });
+      for await (const page of pagesOf<T>(records, { pk, limit: PAGE })) {
         await mapWithLimit(AT_ONCE, page, async (item) => {
           if (this.#closed) return;
           await work(item).catch((err: unknown) =>
             log.error({ err, command: item.sk }, "an FPGA image is left for the next round"),
           );
         });
-        if (page.length < PAGE) return;
-        after = page.at(-1)?.sk;
       }
     } catch (err) {
       log.error({ err }, "FPGA images are left for the next round");
@@ -92,7 +91,7 @@ export class StoreWork {
   async #store(item: Item<StoreRecord>): Promise<void> {
     const { records, staging } = this.#core;
     const { user, project, image: id, prefix } = item.data;
-    const command = await this.#command(user, item.sk);
+    const command = await findCommand(this.#core, user, item.sk);
     if (!command || isTerminal(command.state)) {
       if (command) await this.#endImage(command);
       await staging.deletePrefix(prefix);
@@ -168,20 +167,11 @@ export class StoreWork {
 
   /** A deletion that did not succeed is asked for again, as long as the image is there. */
   async #deletion({ sk, data }: Item<DeletionRecord>): Promise<void> {
-    const command = await this.#command(data.user, sk);
+    const command = await findCommand(this.#core, data.user, sk);
     if (command && !isTerminal(command.state)) return;
     const image = await this.#images.find(data.project, data.image);
     if (image?.status === "deleting") await submitDeletion(this.#core, this.#images, data, sk);
     else await this.#core.records.transact([{ delete: workKeys.deletion(sk) }]);
-  }
-
-  async #command(user: string, id: string): Promise<Command | undefined> {
-    try {
-      return await this.#core.commands.command(user, id);
-    } catch (error) {
-      if (error instanceof PerigeeError && error.code === "COMMAND_NOT_FOUND") return undefined;
-      throw error;
-    }
   }
 }
 

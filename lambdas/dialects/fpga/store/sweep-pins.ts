@@ -1,4 +1,5 @@
 import { decodeTime, isValid as isUlid } from "ulid";
+import { pagesOf } from "../../../ports/pages-of.ts";
 import type { DialectCore } from "../../core.ts";
 import { PINS } from "../lane.ts";
 import { type StoreRecord, workKeys } from "./work-records.ts";
@@ -17,15 +18,8 @@ export async function sweepPins({ staging, records, now }: DialectCore): Promise
   }
   if (old.length === 0) return;
   const used = new Set<string>();
-  for (let after: string | undefined; ; ) {
-    const page = await records.query<StoreRecord>({
-      pk: workKeys.stores,
-      limit: PAGE,
-      ...(after !== undefined && { after }),
-    });
+  for await (const page of pagesOf<StoreRecord>(records, { pk: workKeys.stores, limit: PAGE })) {
     for (const { data } of page) used.add(data.prefix);
-    if (page.length < PAGE) break;
-    after = page.at(-1)?.sk;
   }
   for (const prefix of old) if (!used.has(prefix)) await staging.deletePrefix(prefix);
 }
