@@ -7,11 +7,13 @@ export type RunnerNamespaceContext = Omit<NamespaceContext, "dns" | "quota"> & {
   /** runners of the edge, idle and used: the user's may be all of them */
   most: number;
   /**
-   * undefined: no runner has a network. `clusterRanges`: IPv4 addresses and ranges of the cluster, public ones too;
+   * undefined: no runner has a network; `unknown`: what is there stays. `clusterRanges`: IPv4 addresses and ranges of the cluster, public ones too;
    * `nodePorts`: how many ports of the nodes runners may have together (default none)
    */
-  open: { clusterRanges: readonly string[]; nodePorts?: number } | undefined;
+  open: OpenRules | "unknown" | undefined;
 };
+
+export type OpenRules = { clusterRanges: readonly string[]; nodePorts?: number };
 
 /**
  * The namespace of a user's runners, beside that of the pods, so that neither uses up the other's quota: complete but for
@@ -35,7 +37,8 @@ export function runnerNamespaceSteps(
       spec,
     },
   });
-  const { most, open, limits } = context;
+  const { most, limits } = context;
+  const open = context.open === "unknown" ? undefined : context.open;
   const [namespace, ...content] = namespaceSteps(names, user, {
     limits,
     namespace: name,
@@ -46,15 +49,16 @@ export function runnerNamespaceSteps(
   const closed = policy("closed", { podSelector: {}, ...both });
   const cluster = (open?.clusterRanges ?? []).map((range) => (range.includes("/") ? range : `${range}/32`));
   const except = [...FORBIDDEN_IPV4, ...cluster];
+  // Policies only add to each other. Without rules it takes back what an agent before may have opened.
+  const opened = policy("open", {
+    podSelector: { matchLabels: { [LABEL.network]: "open" } },
+    policyTypes: ["Egress"],
+    egress: open ? [{ to: [{ ipBlock: { cidr: "0.0.0.0/0", except } }] }] : [],
+  });
   return [
     namespace,
     closed,
     ...content.filter(({ object }) => object.kind !== "NetworkPolicy"),
-    // Policies only add to each other. Without rules it takes back what an agent before may have opened.
-    policy("open", {
-      podSelector: { matchLabels: { [LABEL.network]: "open" } },
-      policyTypes: ["Egress"],
-      egress: open ? [{ to: [{ ipBlock: { cidr: "0.0.0.0/0", except } }] }] : [],
-    }),
+    ...(context.open === "unknown" ? [] : [opened]),
   ];
 }

@@ -5,7 +5,7 @@ import type { KubernetesApi } from "./api.ts";
 import { clusterRanges } from "./cluster-ranges.ts";
 import type { KubernetesNames } from "./names.ts";
 import { mappedPorts, type PortService, servicePath } from "./ports.ts";
-import type { RunnerNamespaceContext } from "./runner-namespace.ts";
+import type { OpenRules } from "./runner-namespace.ts";
 
 /** What the operator gives runners: all of them together, and each one. */
 export type RunnerSettings = {
@@ -21,7 +21,7 @@ export type RunnerSettings = {
 /** The network of runners, as far as the operator opened it. */
 export class RunnerNetwork {
   /** for the namespaces of runners; undefined: none has a network @throws NoRunnerNetwork */
-  readonly rules: (() => Promise<NonNullable<RunnerNamespaceContext["open"]>>) | undefined;
+  readonly rules: (() => Promise<OpenRules>) | undefined;
   readonly #api: KubernetesApi;
   readonly #names: KubernetesNames;
   readonly #open: OpenNetwork | undefined;

@@ -13,7 +13,7 @@ import {
   type VolumeStorage,
   volumeSteps,
 } from "./namespace.ts";
-import { type RunnerNamespaceContext, runnerNamespaceSteps } from "./runner-namespace.ts";
+import { type OpenRules, type RunnerNamespaceContext, runnerNamespaceSteps } from "./runner-namespace.ts";
 import type { Claim, Pod, Volume } from "./types.ts";
 
 export type UsersOptions = {
@@ -24,7 +24,7 @@ export type UsersOptions = {
   /** of the namespaces of runners */
   runners: Pick<RunnerNamespaceContext, "limits" | "most">;
   /** what runners with a network may; absent: none has one @throws NoRunnerNetwork */
-  openNetwork?: (() => Promise<NonNullable<RunnerNamespaceContext["open"]>>) | undefined;
+  openNetwork?: (() => Promise<OpenRules>) | undefined;
 };
 
 /** What somebody changed by hand is put right again after this long. */
@@ -131,16 +131,12 @@ export class KubernetesUsers {
     if (!spec.runner) return namespaceSteps(this.#names, spec.user, this.#options);
     const { runners, openNetwork } = this.#options;
     if (spec.network === "open" && !openNetwork) throw new NoRunnerNetwork("runners have no network here");
-    let unread = false;
     const open = await openNetwork?.().catch((error: unknown) => {
-      // Others need no rules but that they reach nobody.
       if (spec.network === "open") throw error;
-      unread = true;
-      return undefined;
+      // Runners with a network may run there: they keep it though the cluster does not answer now.
+      return "unknown" as const;
     });
-    const [first, ...rest] = runnerNamespaceSteps(this.#names, spec.user, { ...runners, open });
-    // Runners with a network may run there: it is not taken from them because the cluster does not answer now.
-    return [first, ...rest.filter(({ path }) => !unread || !path.endsWith("/networkpolicies/open"))];
+    return runnerNamespaceSteps(this.#names, spec.user, { ...runners, open });
   }
 
   #isReady(name: string): boolean {
