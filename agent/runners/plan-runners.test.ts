@@ -49,6 +49,9 @@ function carryOut(of: PlanInput, next: { id: number }): PlanInput {
   return { ...of, runners: [...left, ...started] };
 }
 
+const ofAlice = (count: number, state: "idle" | "used"): PlannedRunner[] =>
+  Array.from({ length: count }, (_, n) => ({ id: `r${n}`, pool: "alice#0", generation: 1, state }));
+
 describe("the plan of pools", () => {
   test("one user's pools do not have all starts where there are others'", () => {
     const pool = (key: string) => ({ key, generation: 1, size: 9 });
@@ -137,11 +140,13 @@ describe("the plan of pools", () => {
       { key: "alice#0", generation: 1, size: 20 },
       { key: "bob#0", generation: 2, size: 0 },
     ];
-    const used = Array.from(
-      { length: 8 },
-      (_, n): PlannedRunner => ({ id: `r${n}`, pool: "alice#0", generation: 1, state: "used" }),
-    );
-    const of = { runners: used, most: 12, mostOfUser: 9, starts: 3, blocked: new Set<string>() };
+    const of = {
+      runners: ofAlice(8, "used"),
+      most: 12,
+      mostOfUser: 9,
+      starts: 3,
+      blocked: new Set<string>(),
+    };
     expect(planRunners({ ...of, wanted: pools })).toMatchObject({ start: ["alice#0"], short: ["alice#0"] });
     expect(planRunners({ ...of, wanted: pools.slice(0, 1) }).start).toHaveLength(3);
   });
@@ -151,13 +156,9 @@ describe("the plan of pools", () => {
       { key: "alice#0", generation: 1, size: 20 },
       { key: "bob#0", generation: 2, size: 5 },
     ];
-    const full = Array.from(
-      { length: 10 },
-      (_, n): PlannedRunner => ({ id: `r${n}`, pool: "alice#0", generation: 1, state: "idle" }),
-    );
     const plan = planRunners({
       wanted: pools,
-      runners: full,
+      runners: ofAlice(10, "idle"),
       most: 10,
       mostOfUser: 10,
       starts: 3,

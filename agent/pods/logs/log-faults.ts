@@ -26,7 +26,7 @@ export class LogFaults {
     else if (this.#answers++ === 0) this.#since = this.#now();
   }
 
-  /** Nobody will ever read it. */
+  /** Is it certain that the log cannot be read? */
   get hopeless(): boolean {
     if (this.#permanent >= MOST_FAULTS) return true;
     return this.#answers >= MOST_FAULTS && this.#now() - this.#since >= this.#refusedMs;

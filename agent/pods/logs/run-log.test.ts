@@ -91,16 +91,22 @@ class World {
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => `line ${from + n}`);
 
+/** A world whose log cannot be read any more after its first line, and which has flushed it. */
+async function unreadable(fault: Error): Promise<World> {
+  const world = new World();
+  world.write("one");
+  const landed = Promise.withResolvers<void>();
+  world.before = async () => landed.resolve();
+  const log = world.open();
+  await landed.promise;
+  world.fault = fault;
+  await log.flush();
+  return world;
+}
+
 describe("RunLog", () => {
   test("what can never be read keeps no run from its end, in this life and the next", async () => {
-    const world = new World();
-    world.write("one");
-    const landed = Promise.withResolvers<void>();
-    world.before = async () => landed.resolve();
-    const log = world.open();
-    await landed.promise;
-    world.fault = new TypeError("what the engine gives cannot be read");
-    await log.flush();
+    const world = await unreadable(new TypeError("what the engine gives cannot be read"));
     const chunks = () => [...world.landed].sort(([a], [b]) => a - b).map(([, text]) => text.slice(-40));
     const lost = "… the last log lines were dropped\n";
     expect(chunks()).toEqual([expect.stringMatching(/one\n$/), expect.stringContaining(lost)]);
@@ -116,14 +122,7 @@ describe("RunLog", () => {
   ])(
     "a log of which %s always answers that it cannot be read keeps no run from its end",
     async (_of, status) => {
-      const world = new World();
-      world.write("one");
-      const landed = Promise.withResolvers<void>();
-      world.before = async () => landed.resolve();
-      const log = world.open();
-      await landed.promise;
-      world.fault = Object.assign(new Error("an invalid character in the log"), status);
-      await log.flush();
+      const world = await unreadable(Object.assign(new Error("an invalid character in the log"), status));
       expect([...world.landed.values()].join("")).toContain("one\n… the last log lines were dropped\n");
       // and in its next life, where the chunk that was noted cannot be made again
       world.landed.clear();

@@ -93,17 +93,11 @@ export class RunLog {
 
   async #run(): Promise<void> {
     const { cursor } = this.#options;
-    let redone = false;
-    for (const faults = this.#faults(); cursor && !redone && !this.#stop.signal.aborted; ) {
-      try {
-        if (!faults.hopeless) await this.#redo(cursor);
-        else await this.#goOnAfter(cursor, Buffer.from(DROPPED), new LogRows());
-        redone = true;
-      } catch (error) {
-        this.#failed(error);
-        faults.failed(error);
-        await pause(this.#options.reopenMs, [this.#stop.signal]);
-      }
+    if (cursor) {
+      await this.#insist(
+        () => this.#redo(cursor),
+        () => this.#goOnAfter(cursor, Buffer.from(DROPPED), new LogRows()),
+      );
     }
     while (!this.#over()) {
       try {
@@ -118,22 +112,28 @@ export class RunLog {
   async #drain(): Promise<void> {
     this.#follow.abort();
     await this.#following;
-    for (const faults = this.#faults(); !this.#stop.signal.aborted; ) {
+    await this.#insist(
+      () => this.#catchUp(),
+      () => this.#dropped(LOST_END),
+    );
+    await this.#room(this.#rows.heldBytes);
+    this.#ended = true;
+    this.#add(this.#rows.end());
+    await this.#push();
+  }
+
+  /** Reads until it succeeds; a log that can never be read is given up: the run's end must not wait for it. */
+  async #insist(read: () => Promise<void>, giveUp: () => Promise<void>): Promise<void> {
+    const faults = new LogFaults(this.#options.refusedMs);
+    while (!this.#stop.signal.aborted) {
       try {
-        if (!faults.hopeless) await this.#catchUp();
-        // Nobody will ever read it: the run's end must not wait for that.
-        else await this.#dropped(LOST_END);
-        break;
+        return await (faults.hopeless ? giveUp() : read());
       } catch (error) {
         this.#failed(error);
         faults.failed(error);
         await pause(this.#options.reopenMs, [this.#stop.signal]);
       }
     }
-    await this.#room(this.#rows.heldBytes);
-    this.#ended = true;
-    this.#add(this.#rows.end());
-    await this.#push();
   }
 
   /** Makes the chunk that was noted last again, and delivers it under its number: it lands once. */
@@ -298,10 +298,6 @@ export class RunLog {
         await this.#options.deliver(seq, data, this.#stop.signal);
       });
     return this.#delivery;
-  }
-
-  #faults(): LogFaults {
-    return new LogFaults(this.#options.refusedMs);
   }
 
   #over(): boolean {
