@@ -1,6 +1,6 @@
 /** What `promise` gives, unless `signal` aborts first. @throws the signal's reason; what the promise throws */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  // it may fail when nobody waits for it any more
+  // after an abort nothing else handles its rejection
   promise.catch(() => {});
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();

@@ -71,7 +71,7 @@ async function stepsOf(deps: JobDeps, context: Context): Promise<Result> {
   let end = (noted.get(RELEASED) ?? noted.get("ended")) as JobEnd | undefined;
   if (!end) {
     const ended = await runContainer(deps, context);
-    // the run's own record tells it again
+    // not durable at once: after a power cut the run's own record has the same end
     await whenRoom(() => journal.noteSoon("ended", ended), room);
     end = ended;
   }

@@ -55,7 +55,7 @@ export class KubernetesNames {
     return run.toLowerCase();
   }
 
-  /** The run or runner whose pod this is, by its name and its label alike; undefined for what is nobody's. */
+  /** The run or runner whose pod this is, by its name and its label alike; undefined for a pod that is neither's. */
   runOf({ name, labels }: Metadata): string | undefined {
     const run = labels?.[LABEL.run];
     const isOurs = run !== undefined && (isRunId(run) || isRunnerId(run)) && name === this.pod(run);

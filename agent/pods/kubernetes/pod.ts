@@ -85,7 +85,7 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
         ...(runner && { [LABEL.runner]: "" }),
       },
       annotations: files.annotations,
-      // Of a runner's end nothing is told but why, and a pod that is gone is one that was lost.
+      // A runner needs no finalizer: of its end only the reason is reported, and one whose pod is gone is lost.
       ...(!runner && { finalizers: [FINALIZER] }),
     },
     spec: {

@@ -10,8 +10,8 @@ export type PortService = { spec?: { ports?: { port: number; nodePort?: number }
 
 /**
  * What lets others reach a pod on its ports: a policy, and a service. Both belong to the pod's object and go with it.
- * Those of a pod are for other pods of the user, by its name; those of a runner for whoever reaches a port of the nodes
- * that the cluster chooses. Pure.
+ * The ports of a pod are open to other pods of the user, under its name; those of a runner are NodePorts, which the
+ * cluster chooses, open to all who reach the nodes. Pure.
  */
 export function portSteps(names: KubernetesNames, spec: RunSpec, pod: Metadata): Step[] {
   if (spec.ports.length === 0 || spec.network === "none") return [];

@@ -9,7 +9,7 @@ export type KubernetesRuntimeOptions = {
   api: KubernetesApi;
   /** unique per agent: label of everything it makes */
   instance: string;
-  /** known to nobody but the agent: names are made from it that cannot be guessed; default `instance` */
+  /** secret from which names are derived, so that nobody can guess them; default `instance` */
   secret?: string;
   /** begins the names of namespaces; default `perigee` */
   prefix?: string;

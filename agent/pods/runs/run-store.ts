@@ -30,8 +30,8 @@ const storedState = z.looseObject({
 });
 
 /**
- * Durable table of runs: what a call wrote survives any death from the moment it returns. One that is told so does not
- * wait for the disk (`soon`): the next durable write of anything takes it along, and until then a power cut may lose it.
+ * Durable table of runs: what a call wrote survives any death from the moment it returns. A call with `soon` does not wait
+ * for the disk: what it wrote becomes durable with the next durable write, and a power cut before that may lose it.
  */
 export class RunStore {
   readonly #db: DatabaseSync;
