@@ -28,11 +28,14 @@ while read -r signal whom pid && [ "$signal" != end ]; do {
  * program's end (`Killed`, as `sh` only outside its POSIX mode) goes to the control. That is not ended from here: on a
  * cluster its stream, the program's stderr where that is apart, would be closed over what is still on its way. (An image
  * may have a variable BASH_VERSION and no bash: by `command` a shell survives the option that it does not know.)
- * Arguments: the control's PID, `apart` or `merged`, and the words that begin {@link BEGIN}.
+ * The terminal's first size is set from inside, where there is a `stty`: the engine can give it only to a program that
+ * runs already, and may look at it before. Arguments: the control's PID, `apart` or `merged`, rows and columns (each may
+ * be empty), and the words that begin {@link BEGIN}.
  */
 export const PARENT = `exec 9>"/proc/$1/fd/1"
 [ "$2" = apart ] && exec 2>"/proc/$1/fd/2"
-shift 2
+[ -z "$3" ] || stty rows "$3" cols "$4" 2>/dev/null
+shift 4
 exec 3>&2 2>&9
 trap : HUP INT QUIT TERM
 [ -z "$BASH_VERSION" ] || command set +o posix

@@ -20,8 +20,9 @@ export function programWords(
   // `env` takes every word with `=` before the program for a variable
   const argv = program.includes("=") ? ["/bin/sh", "-c", 'exec "$@"', "sh", ...spec.argv] : spec.argv;
   const stderr = spec.terminal?.stderr === "apart" ? "apart" : "merged";
+  const { rows = "", columns = "" } = spec.terminal?.size ?? {};
   return [
-    ...["/bin/sh", "-c", PARENT, "sh", String(control), stderr],
+    ...["/bin/sh", "-c", PARENT, "sh", String(control), stderr, String(rows), String(columns)],
     ...["/bin/sh", "-c", BEGIN, "sh"],
     ...[asDirectory(spec.defaultWorkdir), asDirectory(spec.cwd), program, spec.env.PATH ?? ""],
     ...unset.flatMap((name) => ["-u", name]),
