@@ -1,9 +1,11 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { replayed, share } from "#test/support/long-run.ts";
 import { expectEnd } from "./support/joint/joint-end.ts";
 import { type Asked, JointWorld, USERS } from "./support/joint/joint-world.ts";
 import { VirtualTime } from "./support/joint/virtual-time.ts";
+
+vi.mock("#lambdas/ledger/ulid.ts", () => import("./support/joint/sim-ulid.ts"));
 
 /**
  * A short share always, and a long run on demand. A failure names the seed and path that replay it:
@@ -136,7 +138,7 @@ test(`${RUNS} histories of ledger and agent together`, { timeout: RUNS * 12_000 
   await fc.assert(
     fc.asyncProperty(history, async (of) => void (await play(of))),
     // a history that waits for ever takes long to shrink: its seed and path are told in time
-    { numRuns: RUNS, interruptAfterTimeLimit: RUNS * 9_000, ...replayed() },
+    { numRuns: RUNS, interruptAfterTimeLimit: RUNS * 9_000, markInterruptAsFailure: true, ...replayed() },
   );
 });
 

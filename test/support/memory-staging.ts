@@ -24,14 +24,15 @@ export class MemoryStaging implements Staging {
     };
   }
 
-  /** A PUT to a URL of `signWhole`. */
-  async upload(url: string, bytes: Buffer): Promise<void> {
+  /** A PUT to a URL of `signWhole`. @returns the key */
+  async upload(url: string, bytes: Buffer): Promise<string> {
     await turn();
     const [key, size, crc] = JSON.parse(url) as [string, number, string];
     if (bytes.length !== size || hex(crc32(bytes)) !== crc) {
       throw new PerigeeError("CHECKSUM_MISMATCH", "That is not what the URL was signed for");
     }
     this.#objects.set(key, bytes);
+    return key;
   }
 
   async put(

@@ -1,10 +1,12 @@
 import fc from "fast-check";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import { VirtualTime } from "#test/faults/support/joint/virtual-time.ts";
 import { replayed, share } from "#test/support/long-run.ts";
 import { type Beginning, makeBeginning } from "./support/histories/job-ground.ts";
 import { expectJobsEnd } from "./support/histories/job-history-end.ts";
 import { JobHistoryWorld } from "./support/histories/job-history-world.ts";
+
+vi.mock("#lambdas/ledger/ulid.ts", () => import("#test/faults/support/joint/sim-ulid.ts"));
 
 /**
  * A short share always, and a long run on demand. A failure names the seed and path that replay it:
@@ -121,11 +123,11 @@ async function play({ seed, percentLost, pipelines, acts }: History): Promise<st
         await world.run(ms);
         world.act(() => happen(world, act));
       }
-      await expectJobsEnd(world);
+      const left = await expectJobsEnd(world);
       const ends = [...world.jobs.values()].map(
         ({ shown }) => `${shown?.run} ${shown?.state} ${shown?.reason}`,
       );
-      return `${time.count} events, ${time.now} ms: ${ends.join(", ")}`;
+      return `${time.count} events, ${time.now} ms, ${left} left to the janitor: ${ends.join(", ")}`;
     } finally {
       world.close();
     }
@@ -137,8 +139,40 @@ test(`${RUNS} histories of jobs, whose ends can be read as soon as they show`, {
 }, async () => {
   await fc.assert(
     fc.asyncProperty(history, async (of) => void (await play(of))),
-    { numRuns: RUNS, interruptAfterTimeLimit: RUNS * 9_000, ...replayed() },
+    { numRuns: RUNS, interruptAfterTimeLimit: RUNS * 9_000, markInterruptAsFailure: true, ...replayed() },
   );
+});
+
+const one: Omit<History, "acts"> = {
+  ...{ seed: 1, percentLost: 0 },
+  pipelines: [{ stop: false, jobs: [{ ms: 20, lines: 1, code: 0, stubborn: false }] }],
+};
+
+test.each<[string, History]>([
+  [
+    "a zip that comes again when its job has ended",
+    {
+      ...one,
+      acts: [
+        [0, { kind: "fault", path: "put", fault: "late", count: 1 }],
+        [0, { kind: "submit", pick: 0 }],
+        [1_000, { kind: "janitor" }],
+      ],
+    },
+  ],
+  [
+    "a job that is given up when its zip has been sent",
+    {
+      ...one,
+      acts: [
+        [0, { kind: "fault", path: "/report", fault: "lost", count: 4 }],
+        [0, { kind: "submit", pick: 0 }],
+        [300, { kind: "reset" }],
+      ],
+    },
+  ],
+])("%s stays a day and no longer", async (_, of) => {
+  expect(await play(of)).toContain("1 left to the janitor");
 });
 
 test("the same history happens the same way each time", async () => {

@@ -143,6 +143,7 @@ test(`${RUNS} histories of pipelines, jobs and attachments`, { timeout: RUNS * 6
   await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 30, size: "max" }), play), {
     numRuns: RUNS,
     interruptAfterTimeLimit: RUNS * 4_000,
+    markInterruptAsFailure: true,
     ...replayed(),
   });
 });

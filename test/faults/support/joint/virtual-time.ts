@@ -1,3 +1,4 @@
+import { type AsyncHook, createHook } from "node:async_hooks";
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import { SimProcess } from "./sim-process.ts";
 
@@ -23,6 +24,9 @@ const real = {
   sleep: timers.setTimeout,
   turn: timers.setImmediate,
 };
+/** What a library or Node waits for outside of this process' own turns: how long that takes is up to the machine. */
+const REAL =
+  /^(?!RANDOMBYTES)[A-Z0-9]+REQ(UEST)?(PROMISE|CALLBACK)?$|WRAP$|^(Timeout|Immediate|BLOBREADER|WORKER|ZLIB)$/;
 /** Of one history: one that comes near it goes round and round. */
 const MOST_EVENTS = 200_000;
 /** ms since 1970 at which every simulated clock begins. */
@@ -33,10 +37,13 @@ export const START = Date.UTC(2025, 10, 20);
  * time. One event is run after the other, each with all that follows from it at once.
  */
 export class VirtualTime {
+  /** settles when the simulation that began last has ended */
+  static #last: Promise<void> = Promise.resolve();
   readonly #events: Event[] = [];
   readonly #random: () => number;
   #now = 0;
   #seq = 0;
+  #waited: Error | undefined;
   /** events so far */
   count = 0;
 
@@ -83,6 +90,7 @@ export class VirtualTime {
     for (;;) {
       // all that follows from what came before has happened when the event loop comes round
       await new Promise((resolve) => real.setImmediate(resolve));
+      if (this.#waited) throw this.#waited;
       if (over()) return true;
       const [next] = this.#events;
       if (!next || next.at > end) {
@@ -98,12 +106,21 @@ export class VirtualTime {
     }
   }
 
-  /** Has every timer, clock and Math.random of this process be this time's while `work` runs. */
+  /**
+   * Has every timer, clock and Math.random of this process be this time's while `work` runs. One simulation waits for the
+   * one before it, also when nobody waits for that any more.
+   */
   async during<T>(work: () => Promise<T>): Promise<T> {
+    const before = VirtualTime.#last;
+    const ended = Promise.withResolvers<void>();
+    VirtualTime.#last = ended.promise;
+    await before;
+    const watch = this.#watchForReal();
     this.#install();
     try {
       return await work();
     } finally {
+      watch.disable();
       Object.assign(globalThis, {
         setTimeout: real.setTimeout,
         clearTimeout: real.clearTimeout,
@@ -116,7 +133,19 @@ export class VirtualTime {
       Math.random = real.random;
       Object.assign(timers, { setTimeout: real.sleep, setImmediate: real.turn });
       syncBuiltinESMExports();
+      ended.resolve();
     }
+  }
+
+  /** What a simulated process waits for beside events would make a history depend on how fast the machine is. */
+  #watchForReal(): AsyncHook {
+    const init = (_id: number, type: string) => {
+      if (!SimProcess.current || !REAL.test(type)) return;
+      this.#waited ??= new Error(
+        `${SimProcess.current.name} waits for something that is not simulated: ${type}`,
+      );
+    };
+    return createHook({ init, trackPromises: false }).enable();
   }
 
   /** Only for processes of the simulation: what runs the test keeps its own time and chance. */

@@ -37,6 +37,8 @@ export type JobAgentDeps = {
   log: Logger;
   /** an answer to what an agent says that is not the newest */
   believed(epoch: number): void;
+  /** bytes that it sent have arrived under this key */
+  arrived(key: string): void;
   /** it has ended by itself: superseded, stopped, or by an error that it should not have */
   ended(error: unknown): void;
 };
@@ -144,7 +146,7 @@ export class JobAgent {
   }
 
   #port(): GroundPort {
-    const { network, believed } = this.#deps;
+    const { network, believed, arrived } = this.#deps;
     return {
       ...simGroundPort(network, believed),
       transfer: async (body) =>
@@ -161,7 +163,9 @@ export class JobAgent {
         const chunks: Uint8Array[] = [];
         if (body instanceof Uint8Array) chunks.push(body);
         else for await (const chunk of body) chunks.push(chunk as Buffer);
-        await network.call("put", ({ staging }) => staging.upload(url, Buffer.concat(chunks)));
+        await network.call("put", async ({ staging }) => {
+          arrived(await staging.upload(url, Buffer.concat(chunks)));
+        });
       },
     };
   }

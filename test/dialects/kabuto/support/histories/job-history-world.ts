@@ -36,6 +36,8 @@ export class JobHistoryWorld {
   readonly computer = new Computer("edge");
   readonly volumes = new SimVolumes();
   readonly objects: MemoryObjects = new Map();
+  /** keys of what agents sent that arrived when its command had ended */
+  readonly #late = new Set<string>();
   /** by their numbers */
   readonly jobs = new Map<number, JobModel>();
   /** calls that are not answered yet */
@@ -82,11 +84,14 @@ export class JobHistoryWorld {
   }
 
   startAgent(): void {
-    if (this.#agent?.process.alive) return;
+    if (this.#over || this.#agent?.process.alive) return;
     const { computer, volumes, engine, network, time } = this;
     this.#agent = new JobAgent({
       ...{ computer, volumes, engine, network, time, log: LOG },
       believed: (epoch) => this.#fail(new Error(`the ground believed epoch ${epoch} after ${this.#epoch()}`)),
+      arrived: (key) => {
+        if (isTerminal(this.stateOf(commandOfKey(key))!)) this.#late.add(key);
+      },
       ended: (error) => {
         if (error) this.#fail(error);
         this.#restart(this.#downMs);
@@ -210,10 +215,25 @@ export class JobHistoryWorld {
     this.startAgent();
   }
 
-  /** Nobody looks any more. */
-  close(): void {
+  /** Nobody looks any more, and the edge is switched off. */
+  leave(): void {
     this.#over = true;
+    this.#agent?.process.kill();
+  }
+
+  close(): void {
+    this.leave();
     this.computer.close();
+  }
+
+  /** Objects that agents sent and that are there still. */
+  staged(): string[] {
+    return [...this.objects.keys()].filter((key) => key.startsWith("downlink/"));
+  }
+
+  /** Does only the janitor remove it? What came too late, and what a command had sent that the operator gave up. */
+  isLeftToJanitor(key: string): boolean {
+    return this.#late.has(key) || this.stateOf(commandOfKey(key)) === "failed";
   }
 
   /** State of a run's command, as the ledger has it. */
@@ -347,6 +367,11 @@ export class JobHistoryWorld {
   #fail(error: unknown): void {
     this.#violation ??= error;
   }
+}
+
+/** Whose content it is. */
+function commandOfKey(key: string): string {
+  return key.split("/")[3]!;
 }
 
 /** The number of a job, from the name of its pod, with or without its space. */
