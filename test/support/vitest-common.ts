@@ -1,9 +1,14 @@
+import { join } from "node:path";
 import type { ViteUserConfig } from "vitest/config";
+import { cacheFolder } from "../../scripts/cache-folder.ts";
 import { CONTRACT_TAGS } from "../contract/support/tags.ts";
 import { useCompileCache } from "./compile-cache.ts";
 import { FileOrder } from "./file-order.ts";
 
 useCompileCache();
+
+/** How long each file took: longest first is the best order. */
+export const CACHE = join(cacheFolder(), "tests/vite");
 
 /** What all our runs of vitest have in common. */
 export const COMMON = {
