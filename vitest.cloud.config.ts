@@ -1,9 +1,10 @@
 import { defineConfig } from "vitest/config";
 import { contractFiles } from "./test/contract/support/shares.ts";
-import { COMMON } from "./test/support/vitest-common.ts";
+import { CACHE, COMMON } from "./test/support/vitest-common.ts";
 
 /** Tests against AWS' interfaces, on a LocalStack of their own: `npm run test:cloud`. `npm test` leaves them out. */
 export default defineConfig({
+  cacheDir: CACHE,
   test: {
     ...COMMON,
     projects: [

@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 import { SHARED_WORKER_FILES } from "./scripts/shared-worker.ts";
 import { contractFiles, poseidonFiles } from "./test/contract/support/shares.ts";
-import { COMMON } from "./test/support/vitest-common.ts";
+import { CACHE, COMMON } from "./test/support/vitest-common.ts";
 
 /** Named in every project: one at the root would run after the setups of the projects. */
 const ENGINE = "test/support/global-setup.ts";
@@ -16,6 +16,7 @@ const APART = {
 };
 
 export default defineConfig({
+  cacheDir: CACHE,
   test: {
     ...COMMON,
     projects: [

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { copyFile, mkdir, rm, symlink, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cacheFolder } from "../cache-folder.ts";
 import { canInstall, findProgram, installPackages, run } from "../debian-packages.ts";
 import { takeLock } from "../file-lock.ts";
 
@@ -21,8 +21,7 @@ const DONE = "installed";
 export function installDirectory(env: NodeJS.ProcessEnv = process.env): string {
   const hash = createHash("sha256");
   for (const name of PINS) hash.update(readFileSync(join(HERE, name)));
-  const cache = env.PERIGEE_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "perigee");
-  return join(cache, `localstack-${hash.digest("hex").slice(0, 12)}`);
+  return join(cacheFolder(env), `localstack-${hash.digest("hex").slice(0, 12)}`);
 }
 
 /** Is it there already, so that {@link ensureInstalled} takes no time? */

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { cacheFolder } from "../cache-folder.ts";
 import { canInstall, findProgram, installPackages, run } from "../debian-packages.ts";
 import { takeLock } from "../file-lock.ts";
 
@@ -11,8 +11,8 @@ const DONE = "installed";
 
 /**
  * A Python environment with the pinned packages of `requirements` (a file as pip takes it, with every dependency),
- * made once for each content of that file in `~/.cache/perigee` (PERIGEE_CACHE, XDG_CACHE_HOME): one process makes
- * it, others wait. Python itself is installed where we may.
+ * made once for each content of that file in {@link cacheFolder}: one process makes it, others wait. Python itself is
+ * installed where we may.
  * @returns its directory; programs are in `bin/`
  * @throws Error that says what is missing
  */
@@ -22,8 +22,7 @@ export async function ensureVenv(
   say: (line: string) => void,
 ): Promise<string> {
   const hash = createHash("sha256").update(readFileSync(requirements)).digest("hex");
-  const cache =
-    process.env.PERIGEE_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "perigee");
+  const cache = cacheFolder();
   const directory = join(cache, `${name}-${hash.slice(0, 12)}`);
   const done = join(directory, DONE);
   if (existsSync(done)) return directory;

@@ -12,11 +12,14 @@ import {
 } from "node:fs";
 import { join, resolve } from "node:path";
 import { bundle, PROGRAMS } from "../../scripts/build.ts";
+import { COMPILED } from "./compile-cache.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const KEPT = join(ROOT, "node_modules/.cache/perigee-test-programs");
 /** A process that was started from an earlier bundle may still load a part of it. */
 const UNUSED_MS = 24 * 3600_000;
+/** Nothing says when a thing was last taken from the compile cache: a week later it is compiled anew. */
+const COMPILED_MS = 7 * 24 * 3600_000;
 const MADE = "PERIGEE_TEST_PROGRAMS";
 
 /**
@@ -40,7 +43,8 @@ export async function makePrograms(): Promise<void> {
     const hash = createHash("sha256");
     for (const file of readdirSync(part).toSorted()) hash.update(readFileSync(join(part, file)));
     const folder = join(KEPT, hash.digest("hex").slice(0, 32));
-    removeUnused();
+    removeOlder(KEPT, UNUSED_MS);
+    for (const version of foldersIn(COMPILED)) removeOlder(version, COMPILED_MS);
     publish(part, folder);
     process.env[MADE] = folder;
   } finally {
@@ -59,10 +63,15 @@ function publish(part: string, folder: string): void {
   }
 }
 
-function removeUnused(): void {
-  for (const name of readdirSync(KEPT)) {
-    const path = join(KEPT, name);
-    const used = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
-    if (Date.now() - used > UNUSED_MS) rmSync(path, { recursive: true, force: true });
+function removeOlder(folder: string, ms: number): void {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    const changed = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+    if (Date.now() - changed > ms) rmSync(path, { recursive: true, force: true });
   }
+}
+
+/** Node has one for each of its versions in its compile cache. */
+function foldersIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
 }

@@ -7,7 +7,7 @@ test("without a valid token every route is an empty 401, but health and version"
   const { base, token, tokens } = await startPoseidonGround({ settings: { PERIGEE_RELEASE: "v7" } });
   const known = await token("ada");
   const id = "/runners/0-00000000-0000-4000-8000-000000000000";
-  for (const of of [undefined, "", "wrong", `${known}x`, `pgp_${"A".repeat(43)}`, known.toUpperCase()]) {
+  for (const given of [undefined, "", "wrong", `${known}x`, `pgp_${"A".repeat(43)}`, known.toUpperCase()]) {
     for (const [method, path] of [
       ["GET", LIST],
       ["GET", `${LIST}/1`],
@@ -22,7 +22,7 @@ test("without a valid token every route is an empty 401, but health and version"
       ["POST", `${id}/execute`],
       ["GET", `${id}/websocket`],
     ] as const) {
-      const { status, text, headers } = await clientOf(base, of).send(method, path);
+      const { status, text, headers } = await clientOf(base, given).send(method, path);
       expect([method, path, status, text, headers.get("content-length")]).toEqual([
         method,
         path,

@@ -1,5 +1,5 @@
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { cacheFolder } from "../../../scripts/cache-folder.ts";
 
 /** How many throwaway clusters fit side by side on one machine. */
 export const SLOTS = 8;
@@ -15,8 +15,7 @@ export type Places = {
 
 /** Programs and images, which outlive clusters: `PERIGEE_KUBERNETES_DIR`, else below the user's cache. */
 export function baseDirectory(env: NodeJS.ProcessEnv = process.env): string {
-  if (env.PERIGEE_KUBERNETES_DIR) return env.PERIGEE_KUBERNETES_DIR;
-  return join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "perigee/kubernetes");
+  return env.PERIGEE_KUBERNETES_DIR || join(cacheFolder(env), "kubernetes");
 }
 
 export function placesOf(slot: number, base = baseDirectory()): Places {
