@@ -159,9 +159,11 @@ export const LIMITS = {
   freeFloorBytes: 512 * MiB,
   /** environments of one edge, over all users */
   environments: 100,
+  /** those of one user (default; the operator may set another) */
+  environmentsOfUser: 75,
   /** runners of one edge, idle and used (the operator may set another, not more) */
   runners: 200,
-  /** part of them in percent that one user may have while others have environments there (default; the operator may set another) */
+  /** part of them in percent that one user may have (default; the operator may set another) */
   runnersOfUserPercent: 75,
   /** runners in one message about pools: all of an edge, those that just ended among them */
   runnerReports: 1000,
@@ -177,6 +179,8 @@ export const LIMITS = {
   poolCompareMs: 15_000,
   /** the ground ends a runner by itself when it is this long past its inactivity timeout */
   runnerLeaveMs: 60_000,
+  /** runners of a user that are gone, in one listing: the newest */
+  runnersGoneListed: 1000,
   /** how long it is known why a runner ended */
   runnerEndsMs: 24 * 3600_000,
   /** how long a call waits for a runner of a pool of size 0 */

@@ -9,9 +9,11 @@ const END = "<!-- end of bounds -->";
 /** What each bound is about, and what happens at it. */
 const MEANING: Record<keyof typeof LIMITS, string> = {
   environments: "environments of one edge, over all users; over it PUT is refused",
+  environmentsOfUser:
+    "environments of one user on one edge (default of `PERIGEE_POSEIDON_ENVIRONMENTS_PER_USER`); 100 in open mode",
   runners: "runners of one edge, idle and used; pools stay smaller then (`runners.max`, at most this)",
   runnersOfUserPercent:
-    "percent of them that one user may have while others have environments there (`runners.maxOfUser`)",
+    "percent of them that one user may have (default of `runners.maxOfUser`): used ones stay, so some are kept for others",
   runnerReports: "runners in one message about pools",
   exposedPorts: "exposed ports of an environment",
   runnerScratchBytes:
@@ -20,6 +22,7 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   runnerStarts: "runners of an edge that are being started at once",
   poolCompareMs: "how often an agent with pools compares them with its engine, and with the ground",
   runnerLeaveMs: "how long after its inactivity timeout the ground ends a runner by itself",
+  runnersGoneListed: "runners that are gone in one answer of `GET /runners`: the newest",
   runnerEndsMs: "how long it is known why a runner ended",
   runnerOnDemandMs: "how long a call waits for a runner of a pool of size 0",
   uplinkBytes: "all files of one uplink; over it 400 `MAX_UPLINK_SIZE_EXCEEDED`",

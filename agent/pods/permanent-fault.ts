@@ -14,9 +14,12 @@ export function isPermanentFault(error: unknown): boolean {
   return OURS.some((kind) => error instanceof kind) && (error as Error).cause === undefined;
 }
 
+/** Too much to do, or nobody behind the proxy: says nothing of what was asked. */
+const BUSY = [429, 502, 503, 504];
+
 /** Did the engine answer, with an error? Docker's client names its status `statusCode`, that of Kubernetes `status`. */
 export function isAnswer(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof PerigeeError) return false;
   const { statusCode, status } = error as { statusCode?: unknown; status?: unknown };
-  return typeof statusCode === "number" || typeof status === "number";
+  return [statusCode, status].some((one) => typeof one === "number" && !BUSY.includes(one));
 }

@@ -16,6 +16,7 @@ export const EXEC_PROTOCOL = "perigee.exec.v1";
 export type ExecUpgradeDeps = {
   relay: LiveRelay;
   tickets: LiveTickets;
+  users: { find(name: string): Promise<{ createdAt: number } | undefined> };
   /** @throws EDGE_NOT_FOUND where the grant, or the user, is gone */
   resolveEdge(user: string, edge: string): Promise<string>;
   log: Logger;
@@ -57,7 +58,13 @@ async function admitted(incoming: IncomingMessage, deps: ExecUpgradeDeps): Promi
   if (!offered.includes(EXEC_PROTOCOL)) {
     throw new PerigeeError("INVALID_PARAMETERS", `The sub-protocol ${EXEC_PROTOCOL} is needed`);
   }
-  if ((await deps.resolveEdge(seen.user, seen.edge)) !== seen.edge) throw edgeNotFound();
+  const [edge, account] = await Promise.all([
+    deps.resolveEdge(seen.user, seen.edge),
+    deps.users.find(seen.user),
+  ]);
+  if (edge !== seen.edge) throw edgeNotFound();
+  // it may be of an earlier user of that name
+  if (account && seen.madeAt !== undefined && seen.madeAt < account.createdAt) throw noTicket();
   if (!relay.isHere) throw new PerigeeError("LIVE_UNAVAILABLE", "This server is not the relay");
   if (!relay.hasRoom(seen)) throw new PerigeeError("TOO_MANY_SESSIONS", "Too many live sessions are open");
   const ticket = await tickets.use(text);

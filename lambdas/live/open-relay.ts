@@ -45,7 +45,7 @@ function relayAt(place: RelayPlace, wanted: SocketsWanted, deps: Deps, { url, tu
     wanted,
     upgrades: [
       agentUpgrade({ relay, accounts, ledger, log, ...(times && { times }) }),
-      execUpgrade({ relay, tickets, resolveEdge, log, ...(socket && { socket }) }),
+      execUpgrade({ relay, tickets, users, resolveEdge, log, ...(socket && { socket }) }),
     ],
     start: async () => {},
   };

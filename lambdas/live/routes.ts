@@ -15,6 +15,7 @@ import type { Runs } from "../ledger/runs.ts";
 import type { RunnerPools } from "../runners/runner-pools.ts";
 import { readJsonBody } from "../uplinks/json-body.ts";
 import { readExecRequest } from "./exec-request.ts";
+import { newestRun, runningRun } from "./newest-run.ts";
 import type { Live } from "./open-live.ts";
 
 export type LiveRouteDeps = {
@@ -48,11 +49,11 @@ async function execInPod(c: LiveContext, deps: LiveRouteDeps): Promise<Response>
   const exec = readExecRequest(await readJsonBody(c, LIMITS.bodyBytes));
   if (!LABEL.test(pod)) throw invalid("pod", LABEL_RULE);
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
-  const [newest] = await deps.runs.find({ edge, user, pod });
+  const newest = await newestRun(deps.runs, { edge, user, pod });
   if (!newest) throw new PerigeeError("POD_NOT_FOUND", `A pod named ${pod} was never run`);
   await requireLive(deps, { user, edge, target: { pod, run: newest.run } });
-  if (!("running" in newest.state)) throw new PerigeeError("POD_NOT_RUNNING", `The pod ${pod} does not run`);
-  return ticketFor(c, deps, { user, edge, target: { pod, run: newest.run }, exec });
+  const { run } = await runningRun(deps.runs, { edge, user, pod }, { run: newest });
+  return ticketFor(c, deps, { user, edge, target: { pod, run }, exec });
 }
 
 /** POST /runners/{id}/exec */

@@ -1,13 +1,20 @@
 import type { ExecParameters, LiveTarget } from "#protocol/live.ts";
 
 /** What a one-use ticket stands for. */
-export type Ticket = { user: string; edge: string; target: LiveTarget; exec: ExecParameters };
+export type Ticket = {
+  user: string;
+  edge: string;
+  target: LiveTarget;
+  exec: ExecParameters;
+  /** when it was made, ms since 1970; absent: by an earlier version */
+  madeAt?: number;
+};
 
 /** One-use permits for an execution, in the ledger's store under their hash. Both Poseidon's execution ids and EM's live URLs. */
 export interface LiveTickets {
   /** `most` unused tickets of one target: the oldest goes. @returns the ticket's text */
   create(
-    ticket: Ticket,
+    ticket: Omit<Ticket, "madeAt">,
     options: {
       /** ms for which it is good */
       ttlMs: number;

@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { LIMITS } from "#protocol/limits.ts";
 import { RUNNER_ENDS } from "#protocol/runners.ts";
 import { refusals, WITH_TOKEN } from "../docs/refusals.ts";
 import type { Registry } from "../docs/registry.ts";
@@ -27,6 +28,7 @@ export function documentRunnerRoutes(registry: Registry): void {
       operationId: "listRunners",
       tags: ["Edge"],
       summary: "Own runners on all edges, as last reported",
+      description: `Of those that are gone the newest ${LIMITS.runnersGoneListed} are told.`,
       security: [{ bearer: [] }],
       responses: {
         200: {

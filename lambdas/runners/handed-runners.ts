@@ -6,8 +6,9 @@ import { endOf } from "./is-current.ts";
 import { type EnvironmentRecord, type HandedRecord, keys, type PoolRecord } from "./records.ts";
 import type { Runner } from "./runner-pools.ts";
 
-/** Most of a user in one listing. */
-const MOST_LISTED = 1000;
+const PAGE = 1000;
+/** Records of a user that one listing reads; of those that are gone it tells the newest `runnersGoneListed`. */
+const MOST_READ = 20_000;
 const FORGOTTEN_AT_ONCE = 25;
 
 /** Runners that were handed out, by user and id: until 24 h after their end. */
@@ -79,9 +80,8 @@ export class HandedRunners {
     });
   }
 
-  /** Used ones, and those that ended within 24 h. */
+  /** Used ones, and of those that ended within 24 h the newest. */
   async list(user: string): Promise<Runner[]> {
-    const items = await this.#store.query<HandedRecord>({ pk: keys.handed(user), limit: MOST_LISTED });
     const environments = new Map<string, Promise<Item<EnvironmentRecord> | undefined>>();
     const environmentAt = (edge: string, id: string) => {
       const of = `${edge}#${environmentOf(id)}`;
@@ -90,15 +90,35 @@ export class HandedRunners {
       return known;
     };
     const now = this.#now();
-    const runners = await Promise.all(
-      items.map(async ({ sk: id, data }): Promise<Runner[]> => {
-        const gone = endOf(data, (await environmentAt(data.edge, id))?.data, now);
-        if (!gone) return [runnerOf(user, id, data)];
-        if (gone.at + LIMITS.runnerEndsMs < now) return [];
-        return [{ ...runnerOf(user, id, data), state: "gone", since: gone.at, end: gone.end }];
-      }),
-    );
-    return runners.flat();
+    const runnerFrom = async ({ sk: id, data }: Item<HandedRecord>): Promise<Runner[]> => {
+      const gone = endOf(data, (await environmentAt(data.edge, id))?.data, now);
+      if (!gone) return [runnerOf(user, id, data)];
+      if (gone.at + LIMITS.runnerEndsMs < now) return [];
+      return [{ ...runnerOf(user, id, data), state: "gone", since: gone.at, end: gone.end }];
+    };
+    const used: Runner[] = [];
+    let gone: Runner[] = [];
+    for await (const page of this.#pages(user)) {
+      const runners = (await Promise.all(page.map(runnerFrom))).flat();
+      used.push(...runners.filter(({ state }) => state === "used"));
+      gone.push(...runners.filter(({ state }) => state === "gone"));
+      gone = gone.sort((a, b) => b.since - a.since).slice(0, LIMITS.runnersGoneListed);
+    }
+    return [...used, ...gone];
+  }
+
+  async *#pages(user: string): AsyncGenerator<Item<HandedRecord>[]> {
+    let after: string | undefined;
+    for (let read = 0; read < MOST_READ; read += PAGE) {
+      const page = await this.#store.query<HandedRecord>({
+        pk: keys.handed(user),
+        limit: PAGE,
+        ...(after !== undefined && { after }),
+      });
+      yield page;
+      if (page.length < PAGE) return;
+      after = page.at(-1)!.sk;
+    }
   }
 
   /** A user is gone: so is what was handed out before that time. */

@@ -65,7 +65,7 @@ export interface RunnerPools {
   end(user: string, id: string): Promise<boolean>;
   /** Why one that was handed out to the user is gone; undefined: it is not, or nobody knows any more. */
   whyGone(user: string, id: string): Promise<RunnerEnd | undefined>;
-  /** All of a user, with those that ended within 24 h. */
+  /** All of a user, with those that ended within 24 h: of these the newest, `LIMITS.runnersGoneListed` at most. */
   list(user: string): Promise<Runner[]>;
   /** Asks the edge for a comparison of its pools and waits for it up to `ms`. */
   compare(owner: PoolOwner, ms: number): Promise<void>;

@@ -188,9 +188,42 @@ describe("POST /pods/{pod}/exec and /live", () => {
     const run = { user: "alice", pod: "q", run: "01JD6Z0V3E8T4Q5R6S7T8V9W0Y", image: "i", node: "n", state };
     await world.ground.runs.record("em1", [run as never]);
     expect(await post(alice, "/pods/q/exec")).toEqual([409, "POD_NOT_RUNNING"]);
+    const waiting = { ...run, state: { waiting: { reason: "Unschedulable" } }, pod: "w" };
+    await world.ground.runs.record("em1", [waiting as never]);
+    expect(await post(alice, "/pods/w/exec")).toEqual([409, "POD_NOT_RUNNING"]);
     const unnamed = await fetch(`${world.url}/sessions`);
     expect(unnamed.status).toBe(401);
     expect(((await (await bob.fetch("/sessions")).json()) as { data: object[] }).data).toEqual([]);
+  });
+
+  it("wait for a pod that has just begun", async () => {
+    await world.startAgent();
+    const alice = await world.user("alice");
+    const run = { user: "alice", pod: "n", run: "01JD6Z0V3E8T4Q5R6S7T8V9W0Z", image: "i", node: "n" };
+    const state = { waiting: { reason: "ContainerCreating" } };
+    await world.ground.runs.record("em1", [{ ...run, state } as never]);
+    const find = vi.spyOn(world.ground.runs, "find");
+    const answer = alice.fetch("/pods/n/exec", { method: "POST", body: "{}" });
+    // it was seen as it was
+    await expect.poll(() => find.mock.results.length).toBeGreaterThan(1);
+    await world.ground.runs.record("em1", [
+      { ...run, state: { running: { startedAt: new Date().toISOString() } } } as never,
+    ]);
+    expect((await answer).status).toBe(201);
+  });
+
+  it("let no ticket in that an earlier user of the name has made", async () => {
+    await world.startAgent();
+    await world.pod("alice", "p");
+    const answer = await (await world.user("alice")).fetch("/pods/p/exec", { method: "POST", body: "{}" });
+    const { url } = (await answer.json()) as { url: string };
+    const { accounts } = world.ground;
+    await accounts.removeUser("alice");
+    const then = Date.now();
+    // a millisecond may hold both
+    await expect.poll(() => Date.now()).toBeGreaterThan(then);
+    await accounts.addUser("alice", "long enough", { edges: ["em1"] });
+    expect(await refusal(url)).toEqual({ status: 404, error: "TICKET_NOT_FOUND" });
   });
 
   it("keep the runner in which they are from counting as forgotten", async () => {

@@ -38,3 +38,13 @@ test("an engine that does not answer is asked for ever", () => {
   }
   expect(faults.hopeless).toBe(false);
 });
+
+test.for([429, 502, 503, 504])("one that answers %i has too much to do, or is not there", (status) => {
+  let now = 0;
+  const faults = new LogFaults(1_000, () => now);
+  for (let i = 0; i < 100; i++) {
+    now += 1_000_000;
+    faults.failed(Object.assign(new Error("busy"), i % 2 ? { status } : { statusCode: status }));
+  }
+  expect(faults.hopeless).toBe(false);
+});

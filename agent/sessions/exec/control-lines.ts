@@ -3,7 +3,9 @@ export type ControlLine =
   | { is: "pid" | "run" | "exit"; number: number }
   | { is: "fail"; what: "home" | "directory" | "program" }
   /** the program itself was ended by SIGKILL, as its parent's shell says: no shell of its own is left to say so */
-  | { is: "killed" };
+  | { is: "killed" }
+  /** the control's own last word, when it was asked to end */
+  | { is: "end" };
 
 /** Longer than every line of the helpers. */
 const LONGEST = 256;
@@ -25,6 +27,7 @@ export class ControlLines {
 function parsed(line: string): ControlLine | undefined {
   const number = /^(pid|run|exit) (\d{1,10})$/.exec(line);
   if (number) return { is: number[1] as "pid" | "run" | "exit", number: Number(number[2]) };
+  if (line === "end") return { is: "end" };
   if (KILLED.test(line)) return { is: "killed" };
   const fail = /^fail (home|directory|program)$/.exec(line);
   return fail ? { is: "fail", what: fail[1] as "home" | "directory" | "program" } : undefined;

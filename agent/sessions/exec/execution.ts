@@ -10,6 +10,8 @@ import type { Merged } from "./merged.ts";
 const LEFT_OPEN_MS = 500;
 /** The same, however much comes: a child may never stop. */
 const LEFT_MOST_MS = 10_000;
+/** The same while the control has not answered: what brings its word brings the program's output too, and is slow. */
+const SLOW_MS = 30_000;
 /** More than all buffers between a program and here hold: what comes after that is a child's, which never stops. */
 const LEFT_BYTES = 8 * MiB;
 
@@ -89,18 +91,23 @@ export class ControlledExecution implements Execution {
     let code = known;
     let failure: unknown;
     let [leftMs, leftBytes] = [LEFT_MOST_MS, LEFT_BYTES];
-    let ended = false;
+    let slowMs = SLOW_MS;
+    let [ended, answered] = [false, false];
     try {
       yield* first;
       if (code !== undefined) this.#endControl();
-      while (this.#merged.open > 0 && leftMs > 0 && leftBytes > 0) {
+      while (this.#merged.open > 0 && leftMs > 0 && slowMs > 0 && leftBytes > 0) {
         const closing = code !== undefined || ended;
         const before = performance.now();
         const given = await this.#merged.take(closing ? { ms: Math.min(leftMs, this.#leftOpenMs) } : {});
-        if (closing) leftMs -= performance.now() - before;
+        if (closing && answered) leftMs -= performance.now() - before;
+        else if (closing) slowMs -= performance.now() - before;
         if (given === "late") {
-          // an engine that has not noticed its end yet may still hold what it said; let go of, there is nothing to wait for
-          if (!this.#over && (await this.#program.runsOn?.())) continue;
+          // let go of, there is nothing to wait for
+          if (this.#over) break;
+          // an engine that has not noticed its end yet may still hold what it said
+          const { runsOn } = this.#program;
+          if (runsOn ? await runsOn() : !answered) continue;
           break;
         }
         if (given.value === undefined) {
@@ -108,7 +115,7 @@ export class ControlledExecution implements Execution {
             failure = given.error;
             ended = true;
             this.#endControl();
-          }
+          } else answered = true;
           continue;
         }
         if (closing) leftBytes -= given.value.data.length;
@@ -117,6 +124,7 @@ export class ControlledExecution implements Execution {
         else {
           const lines = this.#control.lines.push(given.value.data);
           if (this.#terminal === "apart" && lines.some(({ is }) => is === "killed")) yield KILLED;
+          if (lines.some(({ is }) => is === "end")) answered = true;
           const end = lines.find(({ is }) => is === "exit");
           if (end?.is !== "exit" || code !== undefined) continue;
           code = end.number & 255;
@@ -124,6 +132,7 @@ export class ControlledExecution implements Execution {
         }
       }
       if (this.#over) throw new SessionFailure("ENGINE", "the execution was let go of");
+      if (slowMs <= 0) throw new SessionFailure("ENGINE", "the end of the output did not come in time");
       if (code === undefined && failure !== undefined) throw failure;
       this.#ended.resolve(code ?? (await this.#program.exit()));
     } catch (error) {

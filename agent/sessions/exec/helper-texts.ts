@@ -6,7 +6,7 @@
 /**
  * Stays beside a program, as an execution of its own. Its stdout tells how the program fares (lines `pid`, `run`,
  * `fail`, `exit`), its stderr is the program's where that is to be apart from the terminal, and its stdin takes
- * signals as `NAME group|one PID`. It ends at `end`, and with its input.
+ * signals as `NAME group|one PID`. It ends at `end`, which it answers with a line `end`, and with its input.
  *
  * A terminal's foreground group is told as the kernel does when a line hangs up: its leader too.
  */
@@ -20,7 +20,11 @@ while read -r signal whom pid && [ "$signal" != end ]; do {
     fi
     case $whom$signal in one*|groupHUP|groupKILL) kill "-$signal" "$pid";; esac
   fi
-} 2>/dev/null; done`;
+} 2>/dev/null; done
+[ "$signal" != end ] || echo end`;
+
+/** Exit code of a {@link PARENT} that finds no control. */
+export const NO_CONTROL = 117;
 
 /**
  * The program's parent: the terminal's session leader, which waits for it and tells how it ended. A child that the
@@ -29,10 +33,12 @@ while read -r signal whom pid && [ "$signal" != end ]; do {
  * cluster its stream, the program's stderr where that is apart, would be closed over what is still on its way. (An image
  * may have a variable BASH_VERSION and no bash: by `command` a shell survives the option that it does not know.)
  * The terminal's first size is set from inside, where there is a `stty`: the engine can give it only to a program that
- * runs already, and may look at it before. Arguments: the control's PID, `apart` or `merged`, rows and columns (each may
+ * runs already, and may look at it before. A control that is gone is told by the code {@link NO_CONTROL} and no output,
+before anything of the program begins. Arguments: the control's PID, `apart` or `merged`, rows and columns (each may
  * be empty), and the words that begin {@link BEGIN}.
  */
-export const PARENT = `exec 9>"/proc/$1/fd/1"
+export const PARENT = `[ -e "/proc/$1/fd/1" ] || exit ${NO_CONTROL}
+exec 9>"/proc/$1/fd/1"
 [ "$2" = apart ] && exec 2>"/proc/$1/fd/2"
 [ -z "$3" ] || stty rows "$3" cols "$4" 2>/dev/null
 shift 4

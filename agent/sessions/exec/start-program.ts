@@ -4,6 +4,7 @@ import { type ExecSpec, type OutputPiece, SessionFailure } from "../pod-sessions
 import { asTerminal } from "./as-terminal.ts";
 import type { Control } from "./control.ts";
 import { ControlledExecution, KILLED } from "./execution.ts";
+import { NO_CONTROL } from "./helper-texts.ts";
 import { Merged } from "./merged.ts";
 import { programWords } from "./program-words.ts";
 
@@ -12,13 +13,13 @@ const FIRST_BYTES = 256 * KiB;
 /** What a piece holds beside its bytes. */
 const OVERHEAD = 64;
 
-/** Its control had ended before the program: it was started by another one's leave, or somebody killed it. */
+/** Its control had ended before the program, of which nothing has begun: it may be started beside another. */
 export class ControlLost extends Error {
   override readonly name = "ControlLost";
 }
 
-/** ms in which the control tells of a program that has ended before it ran. */
-const LAST_WORD_MS = 2000;
+/** ms in which one of both streams tells what became of the program when the other has ended first. */
+const LAST_WORD_MS = 10_000;
 
 /** Starts a program beside its control; done when it runs. @throws SessionFailure, ControlLost */
 export async function startProgram(
@@ -82,24 +83,28 @@ async function running(
 ): Promise<{ pid: number; first: OutputPiece[]; code: number | undefined }> {
   const first: OutputPiece[] = [];
   let bytes = 0;
-  let ended = false;
+  /** whose stream has ended */
+  let ended: "program" | "control" | undefined;
   for (;;) {
+    const open = ended === "program" ? "control" : "program";
     const given = await merged.take(
-      ended ? { from: "control", ms: LAST_WORD_MS } : bytes < FIRST_BYTES ? {} : { from: "control" },
+      ended ? { from: open, ms: LAST_WORD_MS } : bytes < FIRST_BYTES ? {} : { from: "control" },
     );
     signal.throwIfAborted();
-    if (given === "late") {
-      // Says why, where the engine knows; else its parent found no control.
-      if (ended) await program.exit();
-      throw new ControlLost(ended ? "the control was not found" : "the streams were closed");
-    }
+    if (given === "late") throw untold();
     if (given.value === undefined) {
-      if (given.from === "control") throw new ControlLost("the control has ended");
-      if (given.error !== undefined) throw given.error;
-      // what the control has to say of it comes by another stream, which may be later
-      ended = true;
+      if (given.from === "program") {
+        if (given.error !== undefined) throw given.error;
+        // says why it was not started, where the engine knows
+        const code = await program.exit();
+        if (code === NO_CONTROL && bytes === 0) throw new ControlLost("the control was not found");
+      }
+      if (ended) throw untold();
+      // what the other has to say comes by another stream, which may be later
+      ended = given.from;
       continue;
     }
+    if (ended === "control" && bytes >= FIRST_BYTES) throw untold();
     if (given.from === "program" || given.value.stream === "stderr") {
       bytes += given.value.data.length + OVERHEAD;
       first.push(given.from === "control" ? asTerminal(given.value) : given.value);
@@ -123,6 +128,11 @@ async function running(
       throw new SessionFailure("CANNOT_START", said || `the container's shell ended with ${exit.number}`);
     }
   }
+}
+
+/** It may have run: it is not started again. */
+function untold(): SessionFailure {
+  return new SessionFailure("ENGINE", "what became of the program was not told");
 }
 
 function cannotStart(what: "home" | "directory" | "program", spec: ExecSpec): SessionFailure {

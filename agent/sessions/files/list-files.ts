@@ -35,9 +35,10 @@ export async function* listFiles(
       if (++entries >= LIMITS.listEntries) return;
     }
     signal.throwIfAborted();
-    if (lines > 0 || late.aborted) return;
+    if (late.aborted) return;
+    // what it was read of may have broken off
     const code = await exec.exit();
-    if (code !== 0) throw unreadable();
+    if (lines === 0 && code !== 0) throw unreadable();
   } catch (error) {
     signal.throwIfAborted();
     // its streams were closed under it

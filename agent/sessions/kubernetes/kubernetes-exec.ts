@@ -1,4 +1,5 @@
 import { KiB } from "#protocol/limits.ts";
+import { Backoff } from "../../backoff.ts";
 import { IllegalPath } from "../../checked-path.ts";
 import type { KubernetesApi } from "../../pods/kubernetes/api.ts";
 import { KubernetesRefusal, statusOf } from "../../pods/kubernetes/errors.ts";
@@ -43,7 +44,10 @@ export class KubernetesExec implements ContainerExec {
     }
     try {
       const path = await this.#pathOf(run, signal);
-      const socket = await this.#api.socket(`${path}/exec`, query, PROTOCOLS, signal);
+      const socket = await whenNotBusy(
+        () => this.#api.socket(`${path}/exec`, query, PROTOCOLS, signal),
+        signal,
+      );
       return new SocketExec(socket, () => this.#isRunning(path));
     } catch (error) {
       signal.throwIfAborted();
@@ -88,6 +92,27 @@ export class KubernetesExec implements ContainerExec {
   }
 }
 
+/** It has too much to do, or is starting: nothing has begun. */
+const BUSY = [429, 503];
+/** ms for which such a server is asked again */
+const BUSY_MS = 15_000;
+/** What a proxy says of the server behind it: that may have begun it. */
+const NO_ANSWER = [502, 504];
+
+async function whenNotBusy<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  const backoff = new Backoff();
+  const until = performance.now() + BUSY_MS;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!BUSY.includes(statusOf(error) ?? 0) || performance.now() > until) throw error;
+    }
+    await backoff.wait(signal);
+    signal.throwIfAborted();
+  }
+}
+
 /** What the API server and a node say of a pod whose container does not run (yet, or any more). */
 const NOT_RUNNING =
   /container not found|not found in pod|cannot exec (in|into) a (stopped|deleted)|does not have a host assigned|current phase is|is not running|not yet running/i;
@@ -95,7 +120,7 @@ const NOT_RUNNING =
 function failureOf(error: unknown): Error {
   if (error instanceof SessionFailure) return error;
   if (error instanceof IllegalPath) return notRunning(error);
-  if (!(error instanceof KubernetesRefusal)) {
+  if (!(error instanceof KubernetesRefusal) || [...BUSY, ...NO_ANSWER].includes(error.status)) {
     return new SessionFailure("ENGINE", "the cluster's API server does not answer", { cause: error });
   }
   if (error.status === 404 || NOT_RUNNING.test(error.message)) return notRunning(error);

@@ -7,8 +7,8 @@ import { refusal, TEXTS } from "./refusals.ts";
 import { openUser } from "./settings.ts";
 import { PoseidonTokens } from "./tokens.ts";
 
-/** Who asks, and the edge that is meant. */
-export type Caller = { user: string; edge: string };
+/** Who asks, since when there is this user (ms since 1970), and the edge that is meant. */
+export type Caller = { user: string; since: number; edge: string };
 
 /** A header of a request by its lower-case name. */
 export type Header = (name: string) => string | undefined;
@@ -20,7 +20,8 @@ const LOCAL = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d*)?$/i;
 
 /** The user of a request and, in the context as `edge`, the edge that is meant. @throws UNAUTHORIZED, 403, 500 */
 export async function authenticate(c: DialectContext, core: DialectCore): Promise<string> {
-  const { user, edge } = await callerOf(core, (name) => c.req.header(name));
+  const { user, since, edge } = await callerOf(core, (name) => c.req.header(name));
+  c.set("userSince", since);
   c.set("edge", edge);
   return user;
 }
@@ -36,7 +37,11 @@ export async function callerOf(core: DialectCore, header: Header): Promise<Calle
     const account = await core.users.find(open);
     if (!account) throw unauthorized();
     await settle(core, account);
-    return { user: open, edge: await edgeOf(core, open, header("perigee-edge")) };
+    return {
+      user: open,
+      since: account.createdAt,
+      edge: await edgeOf(core, open, header("perigee-edge")),
+    };
   }
   const token = await new PoseidonTokens(core.records).find(header("poseidon-token") ?? "");
   if (!token) throw unauthorized();
@@ -46,7 +51,11 @@ export async function callerOf(core: DialectCore, header: Header): Promise<Calle
   // a grant that was revoked ends the tokens that name its edge
   const own = token.edge === undefined ? undefined : await resolved(core, token.user, token.edge);
   if (token.edge !== undefined && own === undefined) throw unauthorized();
-  return { user: token.user, edge: await edgeOf(core, token.user, header("perigee-edge"), own) };
+  return {
+    user: token.user,
+    since: account.createdAt,
+    edge: await edgeOf(core, token.user, header("perigee-edge"), own),
+  };
 }
 
 /**

@@ -35,17 +35,17 @@ export class StoredTickets implements LiveTickets {
 
   /** @throws BODY_TOO_LARGE for one that holds too much */
   async create(
-    ticket: Ticket,
+    ticket: Omit<Ticket, "madeAt">,
     { ttlMs, most, form }: { ttlMs: number; most: number; form?: "uuid" },
   ): Promise<string> {
     const text = form === "uuid" ? randomUUID() : randomBytes(32).toString("base64url");
     const hash = sha256(text);
-    const bytes = Buffer.from(JSON.stringify(ticket));
+    const now = this.#now();
+    const bytes = Buffer.from(JSON.stringify({ ...ticket, madeAt: now } satisfies Ticket));
     if (bytes.length > LIVE_LIMITS.ticketBytes) {
       throw new PerigeeError("BODY_TOO_LARGE", "command and environment are too long together");
     }
     const pieces = piecesOf(bytes);
-    const now = this.#now();
     const expiresAt = now + ttlMs;
     const listed = ulid(now);
     const of = nameOf(ticket);

@@ -72,6 +72,31 @@ test("a user whose name another had finds nothing of theirs, and its new token w
   expect(pools.removals.slice(1)).toEqual([["ada", undefined, createdAt]]);
 });
 
+test("a user whose name another had reaches no runner of theirs, though it is still known", async () => {
+  const { token, ground, base, client } = await startPoseidonGround();
+  const first = await client("ada");
+  const path = await first.runner();
+  const { json } = await first.post(`${path}/execute`, "{}");
+  const { search } = new URL((json as { websocketUrl: string }).websocketUrl);
+  await ground.accounts.removeUser("ada");
+  const then = Date.now();
+  // a millisecond may hold both
+  await expect.poll(() => Date.now()).toBeGreaterThan(then);
+  await ground.accounts.addUser("ada", "long enough");
+  const second = clientOf(base, await token("ada", "em1"));
+  for (const [method, rest] of [
+    ["GET", `/websocket${search}`],
+    ["GET", "/files"],
+    ["POST", "/execute"],
+    ["DELETE", ""],
+  ] as const) {
+    expect([
+      rest,
+      (await second.send(method, path + rest, method === "POST" ? { body: "{}" } : {})).status,
+    ]).toEqual([rest, 410]);
+  }
+});
+
 test("users see only their own: environments of one id, runners, executions", async () => {
   const { client } = await startPoseidonGround();
   const [ada, bob] = [await client("ada"), await client("bob")];

@@ -71,7 +71,7 @@ export class MemoryPools implements RunnerPools {
     if (!this.#of(owner).has(environment)) return { refused: "unknown" as const };
     const id = `${environment}-${randomUUID()}`;
     const { mappedPorts } = this;
-    const runner: Runner = { ...owner, id, environment, state: "used", since: 0, mappedPorts };
+    const runner: Runner = { ...owner, id, environment, state: "used", since: Date.now(), mappedPorts };
     this.#runners.set(id, runner);
     return { runner };
   }
