@@ -259,6 +259,7 @@ export function createGround(options: GroundOptions): Ground {
       command: (user, id) => ledger.command(user, id),
       commands: (user, page) => ledger.commands(user, page),
       inContact: (edge) => ledger.inContact(edge),
+      edgeAgent: (edge) => ledger.edgeAgent(edge),
       ahead: (command) => ledger.ahead(command),
       forChange: (command, ms) => waiting.forChange(command, ms),
       atMost: (command, ms) => waiting.atMost(command, ms),

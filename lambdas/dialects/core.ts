@@ -24,7 +24,7 @@ export type DialectCore = ContentDeps & {
   /** submits and cancels commands */
   dispatch: Dispatch & Pick<Dispatcher, "cancel" | "stage" | "queueKept" | "withdraw">;
   /** a user's commands as they stand; `forChange` and `atMost` wait for them to change, or to end */
-  commands: Pick<Ledger, "command" | "commands" | "inContact" | "ahead"> &
+  commands: Pick<Ledger, "command" | "commands" | "inContact" | "edgeAgent" | "ahead"> &
     Pick<Waiting, "forChange" | "atMost"> & {
       /** Rows of a command's log: of its run, or of what it wrote while it worked (see rowsOf). @throws FILE_NOT_FOUND */
       rows(command: Command, options: CommandRowsOptions): Promise<RowPage>;

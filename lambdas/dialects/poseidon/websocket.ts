@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { RUNNERS_FEATURE } from "#protocol/runners.ts";
 import { isForeignOrigin } from "../../live/sockets/refuse-upgrade.ts";
 import { acceptUserSocket } from "../../live/sockets/user-socket.ts";
 import type { Runner } from "../../runners/runner-pools.ts";
@@ -45,6 +46,10 @@ export async function connect(
   }
   if (!sessions.isHere || !(await core.commands.inContact(runner.edge))) {
     throw refusal(500, TEXTS.unreachable, "NOMAD_UNREACHABLE");
+  }
+  const { features } = (await core.commands.edgeAgent(runner.edge)) ?? {};
+  if (!features?.includes(RUNNERS_FEATURE)) {
+    throw refusal(500, TEXTS.unsupported, "NOMAD_INTERNAL_SERVER_ERROR");
   }
   const permit = await tickets.use(id);
   if (!permit) throw refusal(404, TEXTS.unknownExecution);

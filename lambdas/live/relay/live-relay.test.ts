@@ -17,7 +17,7 @@ function relayWith(deps: Partial<LiveRelayDeps> = {}, options: LiveRelayOptions 
     {
       ledger: {
         inContact: async () => true,
-        edgeAgent: async () => ({ features: ["live"] }) as never,
+        edgeAgent: async () => ({ features: ["live", "runners"] }) as never,
         epochOf: async () => 1,
       },
       place: new SolePlace(),

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { LiveEnd, LiveFailure } from "#protocol/live.ts";
 import { LIVE_FEATURES } from "#protocol/live-control.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
+import { RUNNERS_FEATURE } from "#protocol/runners.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { ulid } from "../../ledger/ulid.ts";
 import type { Doorbell } from "../../ports/doorbell.ts";
@@ -171,8 +172,9 @@ export class LiveRelay implements LiveSessions {
       return;
     }
     const features = agent?.features ?? [];
-    const forbidden = "pod" in target && request.kind === "exec" && !features.includes(LIVE_FEATURES.exec);
-    if (!features.includes(LIVE_FEATURES.live) || forbidden) {
+    const ofPods = request.kind === "exec" ? LIVE_FEATURES.exec : LIVE_FEATURES.live;
+    const needed = [LIVE_FEATURES.live, "pod" in target ? ofPods : RUNNERS_FEATURE];
+    if (!needed.every((feature) => features.includes(feature))) {
       session.finish(failed("UNSUPPORTED", "the edge does not offer it"));
       return;
     }

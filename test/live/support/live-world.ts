@@ -21,19 +21,25 @@ export const RUN = "01JD6Z0V3E8T4Q5R6S7T8V9W0X";
 export type LiveWorld = Awaited<ReturnType<typeof makeLiveWorld>>;
 
 /** A served ground and an edge with live sessions on this machine's programs, joined by a link that a test can break. */
-export async function makeLiveWorld(of: { live?: EmbeddedOptions["live"]; agent?: LiveClientOptions } = {}) {
+export async function makeLiveWorld(
+  of: { live?: EmbeddedOptions["live"]; agent?: LiveClientOptions; now?: () => number } = {},
+) {
   const data = await mkdtemp(join(tmpdir(), "perigee-live-"));
   const log = pino({ level: process.env.PERIGEE_LOG_LEVEL ?? "silent" });
   const { tuning, ...live } = of.live ?? {};
   // most sessions here are of users who have no account
   const relay = { usersMs: Number.POSITIVE_INFINITY, ...tuning?.relay };
-  const ground = await createEmbeddedGround({
-    data,
-    log,
-    passwordCost: QUICK_PASSWORDS,
-    live: { ...live, tuning: { ...tuning, relay } },
-  });
-  const server = await serveGround(ground, { host: "127.0.0.1", port: 0 });
+  async function serve() {
+    const ground = await createEmbeddedGround({
+      data,
+      log,
+      passwordCost: QUICK_PASSWORDS,
+      live: { ...live, tuning: { ...tuning, relay } },
+      ...(of.now && { now: of.now }),
+    });
+    return { ground, server: await serveGround(ground, { host: "127.0.0.1", port: 0 }) };
+  }
+  let { ground, server } = await serve();
   const { token } = await ground.accounts.addEdge("em1");
   const link = await openLink(server.url);
   const sessions = new LocalSessions();
@@ -93,12 +99,38 @@ export async function makeLiveWorld(of: { live?: EmbeddedOptions["live"]; agent?
   }
 
   return {
-    ground,
-    url: server.url,
+    get ground() {
+      return ground;
+    },
+    get url() {
+      return server.url;
+    },
+    /** Nothing gets through until it is plugged in again. */
+    unplug() {
+      link.target = "http://127.0.0.1:1";
+      link.cut();
+    },
+    plug() {
+      link.target = server.url;
+    },
+    /** Another process of the ground takes over the data of this one. */
+    async restartGround() {
+      this.unplug();
+      await server.close(500);
+      await ground.close();
+      ({ ground, server } = await serve());
+      this.plug();
+    },
     link,
     sessions,
     token,
     startAgent,
+    /** The user's runner of this id runs on the edge. @returns ends it */
+    runner(user: string, id: string): (end: TargetEnd) => void {
+      const ended = new AbortController();
+      targets.set(`${user}/${id}`, ended);
+      return (end) => ended.abort(end);
+    },
     /** A pod of the user that runs, on the ground as on the edge. @returns ends it */
     async pod(user: string, pod: string): Promise<(end: TargetEnd) => void> {
       const ended = new AbortController();

@@ -8,6 +8,7 @@ import {
   type OutputPiece,
   type PodSessions,
   SessionFailure,
+  type SessionOptions,
 } from "#agent/sessions/pod-sessions.ts";
 
 /** PodSessions on programs and files of this machine, in place of an engine's: no terminal, but its bytes are real. */
@@ -45,7 +46,7 @@ export class LocalSessions implements PodSessions {
         resolve(
           signal === null
             ? (code ?? 0)
-            : 128 + { SIGTERM: 15, SIGKILL: 9, SIGHUP: 1, SIGINT: 2 }[signal as "SIGINT"],
+            : 128 + { SIGQUIT: 3, SIGTERM: 15, SIGKILL: 9, SIGHUP: 1, SIGINT: 2 }[signal as "SIGINT"],
         );
       });
     });
@@ -60,7 +61,9 @@ export class LocalSessions implements PodSessions {
     const { signals } = this;
     return {
       async write(data) {
-        if (child.stdin.writable && !child.stdin.write(data)) {
+        // as a terminal takes this key
+        if (spec.terminal && data[0] === 0x1c) child.kill("SIGQUIT");
+        else if (child.stdin.writable && !child.stdin.write(data)) {
           await Promise.race([once(child.stdin, "drain"), exited]);
         }
       },
@@ -85,7 +88,7 @@ export class LocalSessions implements PodSessions {
   async prepare(): Promise<void> {}
   async close(): Promise<void> {}
 
-  async *list(): AsyncGenerator<never> {
+  async *list(_run: string, _what: object, _options: SessionOptions): AsyncGenerator<never> {
     yield* [];
   }
 
@@ -101,7 +104,11 @@ export class LocalSessions implements PodSessions {
 
   /** what was written last */
   tar: Buffer | undefined;
-  async change(_run: string, { tar }: { tar: AsyncIterable<Uint8Array> }): Promise<void> {
+  async change(
+    _run: string,
+    { tar }: { tar: AsyncIterable<Uint8Array> },
+    _options: SessionOptions,
+  ): Promise<void> {
     const chunks: Uint8Array[] = [];
     for await (const chunk of tar) chunks.push(chunk);
     this.tar = Buffer.concat(chunks);

@@ -78,7 +78,12 @@ export async function startPoseidonGround(
         });
         return (await answer.json()) as { epoch: number };
       };
-      const { epoch } = await post("start", { journal: "j", version: "t", operations: [] });
+      const { epoch } = await post("start", {
+        journal: "j",
+        version: "t",
+        operations: [],
+        features: ["live", "runners"],
+      });
       await post("heartbeat", { epoch, nodes: [], usage: {}, free: 1e12 });
     },
 
