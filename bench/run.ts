@@ -2,6 +2,7 @@ import { type BenchStack, startBenchStack } from "./bench-stack.ts";
 import { measureCliStart } from "./cli-start.ts";
 import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
 import { measureBesideEm } from "./kabuto/beside-em.ts";
+import { measureClusterJobs } from "./kabuto/cluster-jobs.ts";
 import { measureLogs } from "./kabuto/logs.ts";
 import { measureManyJobs } from "./kabuto/many-jobs.ts";
 import { measureOneJob } from "./kabuto/one-job.ts";
@@ -12,6 +13,7 @@ import { measureLambdaStart } from "./lambda-start/measure.ts";
 import { measureLanes } from "./lanes/measure.ts";
 import { measureListing } from "./listing.ts";
 import { measurePodStart } from "./pod-start.ts";
+import { measureClusterExecutions } from "./poseidon/cluster-executions.ts";
 import { measureExecutions } from "./poseidon/executions.ts";
 import { measureFiles } from "./poseidon/files.ts";
 import { measureHandOuts } from "./poseidon/hand-outs.ts";
@@ -49,6 +51,8 @@ const ALONE: Record<string, () => Promise<Row[]>> = {
   "cli-start": measureCliStart,
   "cloud-round-trip": measureCloudRoundTrip,
   kubernetes: measureKubernetes,
+  "kubernetes-jobs": measureClusterJobs,
+  "kubernetes-executions": measureClusterExecutions,
   "lambda-start": measureLambdaStart,
   lanes: measureLanes,
   submits: measureSubmits,

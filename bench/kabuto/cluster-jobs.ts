@@ -1,5 +1,5 @@
-import type { BenchStack } from "../bench-stack.ts";
 import { type Kubectl, kubectl, samePod } from "../kubectl.ts";
+import { onCluster } from "../on-cluster.ts";
 import { scaled } from "../scale.ts";
 import { median, type Row } from "../table.ts";
 import { KabutoClient } from "./client.ts";
@@ -14,8 +14,18 @@ type Pod = Parameters<typeof samePod>[0];
 type Container = { volumeMounts?: unknown; command?: unknown; args?: unknown };
 
 /** Short jobs in pipelines on a cluster, four at once, against as many pods by `kubectl`, four at once. */
-export async function measureClusterJobs(bench: BenchStack, client: Kubectl): Promise<Row[]> {
-  const kabuto = await KabutoClient.open(bench);
+export function measureClusterJobs(): Promise<Row[]> {
+  return onCluster(async ({ kubectl: client, stack }) => {
+    const bench = await stack();
+    try {
+      return await measure(await KabutoClient.open(bench), client);
+    } finally {
+      await bench.stop();
+    }
+  });
+}
+
+async function measure(kabuto: KabutoClient, client: Kubectl): Promise<Row[]> {
   const like = await podOfJob(kabuto, client);
   const ours: number[] = [];
   const peer: number[] = [];

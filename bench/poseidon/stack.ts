@@ -23,10 +23,14 @@ export class PoseidonBench {
     this.client = new PoseidonClient(`${bench.url}/api/v1`);
   }
 
-  /** @param max runners of the edge, idle and used */
-  static async start({ max, ...options }: BenchOptions & { max?: number } = {}): Promise<PoseidonBench> {
+  /** @param options `max`: runners of the edge, idle and used; `stack`: what starts ground and agent */
+  static async start({
+    max,
+    stack = startBenchStack,
+    ...options
+  }: BenchOptions & { max?: number; stack?: typeof startBenchStack } = {}): Promise<PoseidonBench> {
     const env: Record<string, string> = { PERIGEE_POSEIDON_OPEN_USER: "bench" };
-    const bench = await startBenchStack(env, {
+    const bench = await stack(env, {
       ...options,
       async before(docker) {
         await makeRunnerImage(docker);

@@ -1,12 +1,14 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { isReady } from "#agent/pods/kubernetes/nodes.ts";
+import type { Node } from "#agent/pods/kubernetes/types.ts";
 import type { PodManager } from "#agent/pods/pod-manager.ts";
 import { share } from "#test/support/long-run.ts";
 import { endOf, type PodRig, running, stateWhere } from "#test/support/pod-rig.ts";
 import { Daemons } from "./cluster/daemons.ts";
 import { clusterUnderTest } from "./support/cluster-under-test.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";
+import { RunnerEdge } from "./support/runner-edge.ts";
 
 let rig: KubernetesRig;
 let pods: PodRig;
@@ -33,6 +35,20 @@ const OUTAGE_MS = share(60_000, 25_000);
 const ONCE = "trap 'echo down; exit 5' TERM; echo x >> /data/count; echo up; while :; do sleep 0.1; done";
 
 const stateOf = (run: string) => manager.reports().find((report) => report.run === run)?.state;
+
+const RUNNERS = { timeout: 180_000, interval: 200 };
+
+/** Lets nodes take pods, or not. */
+const cordon = (nodes: readonly Node[], unschedulable: true | null) =>
+  Promise.all(
+    nodes.map(({ metadata }) =>
+      rig.api.call(`/api/v1/nodes/${metadata.name}`, {
+        method: "PATCH",
+        patch: "strategic",
+        body: { spec: { unschedulable } },
+      }),
+    ),
+  );
 
 /** processes of the cluster that a test has stopped */
 const paused = new Set<number>();
@@ -108,6 +124,20 @@ describe.runIf(own)("what a cluster may lose", () => {
     const job = jobs.job("echo x > /outbox/x; echo up; sleep 1000", { kind: "MPU" });
     const jobEnd = job.run();
     await job.comesTo("running");
+    // And the runners of one that could take other nodes, too.
+    const linux = { labels: { "kubernetes.io/os": "linux" } };
+    const edge = await RunnerEdge.start(rig.api, { nodeLostSeconds: 2, kinds: { MPU: linux } });
+    const others = (await rig.nodes()).filter(({ metadata }) => metadata.name !== node!.name);
+    await cordon(others, true);
+    await edge.want(1);
+    const runner = await edge.runner();
+    await expect.poll(() => edge.counted(), RUNNERS).toEqual({ idle: 1, used: 1, pods: 2 });
+    await cordon(others, null);
+    for (const { spec } of await edge.pods()) expect(spec.nodeName).toBe(node!.name);
+    const execution = edge.client.connect(
+      await edge.client.execute(runner, { command: "echo up; sleep 600" }),
+    );
+    await execution.until(() => execution.text("stdout") !== "");
     const number = node!.name.match(/\d+$/)?.[0];
     const pid = daemons().pid(`kubelet${number}`);
     const ready = async () =>
@@ -126,12 +156,18 @@ describe.runIf(own)("what a cluster may lose", () => {
     expect(await hasty.inspect(lost.run)).toBeUndefined();
     expect(await jobEnd).toMatchObject({ state: "failed", reason: "NodeLost", exitCode: null });
     expect(jobs.left()).toEqual({ volumes: [], kept: [] });
+    expect(await execution.closed).toEqual({ code: 1000, reason: "" });
+    expect(execution.end).toEqual({ type: "error", data: "Error executing the request" });
+    expect((await edge.client.get(`${runner}/files`)).status).toBe(410);
+    await expect.poll(() => edge.counted(), RUNNERS).toEqual({ idle: 1, used: 0, pods: 1 });
+    expect(await edge.endOf(runner)).toBe("lost");
+    expect((await edge.pods())[0]?.spec.nodeName).not.toBe(node!.name);
     goOn();
     await rig.until(ready);
     expect(stateOf(stays)).toHaveProperty("running");
     await manager.stop("ada", "stays");
     expect(await endOf(manager, stays)).toMatchObject({ exitCode: 5, reason: "Error" });
     expect(pods.read("ada-stays", "count")).toBe("x\n");
-    await Promise.all([other.cleanUp(), third.cleanUp()]);
+    await Promise.all([other.cleanUp(), third.cleanUp(), edge.close()]);
   });
 });

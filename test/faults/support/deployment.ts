@@ -55,6 +55,8 @@ export async function deploy(
     publicImages?: string[];
     /** settings of the ground */
     ground?: Record<string, string>;
+    /** further configuration of the agents */
+    agent?: object;
   } = {},
 ): Promise<Deployment> {
   const data = mkdtempSync(join(tmpdir(), "perigee-faults-"));
@@ -92,7 +94,7 @@ export async function deploy(
       mkdirSync(agentData);
       writeFileSync(join(agentData, "token"), token, { mode: 0o600 });
       const publicImages = options.publicImages ?? ["busybox:latest"];
-      const config = { publicImages, pollMs: 200, freeFloorBytes: 0 };
+      const config = { publicImages, pollMs: 200, freeFloorBytes: 0, ...options.agent };
       writeFileSync(join(agentData, "config.json"), JSON.stringify(config));
       const agent = new Mortal(`agent of ${edge}`, AGENT, join(agentData, "kill"), {
         PERIGEE_GROUND: url,
