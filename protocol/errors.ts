@@ -28,6 +28,8 @@ export const ERRORS = {
   UPLINK_NOT_FOUND: [404, "The user has no such upload in parts, or it has expired."],
   RUNNER_NOT_FOUND: [404, "The user has no such runner, or it has ended."],
   TICKET_NOT_FOUND: [404, "The address of a live session was used already, has expired, or never was one."],
+  OBJECT_NOT_FOUND: [404, "The user has no such object in a bucket."],
+  ACCESS_KEY_NOT_FOUND: [404, "The user has no such access key."],
   EDGE_NOT_FOUND: [404, "There is no such edge, or it is not granted to the user."],
   USER_NOT_FOUND: [404, "The operator named a user that does not exist."],
   METHOD_NOT_ALLOWED: [405, "The route exists, but not for this method."],

@@ -2,7 +2,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { matchesPath } from "../../http/path-patterns.ts";
 import type { DialectCore } from "../core.ts";
 import type { Dialect, DialectContext } from "../dialect.ts";
-import { BASE, CHECKPOINT, PROJECTS, TOKENS } from "./base-path.ts";
+import { BASE, CHECKPOINT, OWN, PROJECTS, TOKENS } from "./base-path.ts";
 import { authenticate as authenticated } from "./caller-of-request.ts";
 import { onEnd } from "./ends.ts";
 import { errors } from "./errors.ts";
@@ -20,7 +20,7 @@ const LISTS = ["detail", "associations"];
 export const fpga: Dialect = {
   name: "fpga",
   lanes: [FPGA_LANE],
-  paths: [`${BASE}/*`, CHECKPOINT, TOKENS, PROJECTS],
+  paths: [`${BASE}/*`, CHECKPOINT, TOKENS, PROJECTS, `${OWN}/*`],
   open: [TOKENS],
   authenticate,
   mount,
@@ -32,7 +32,7 @@ export const fpga: Dialect = {
   removed,
   async janitor(core) {
     await partsOf(core).work.round();
-    await sweepPins(core);
+    await sweepPins(core, await partsOf(core).uploads.sweep());
   },
   background(core) {
     const { work } = partsOf(core);
@@ -45,6 +45,7 @@ export const fpga: Dialect = {
       },
     };
   },
+  bytesOf: (core, user) => partsOf(core).userObjects.bytes(user),
   stagingPrefixes: [{ prefix: PINS }],
   onOwnStorageOnly: true,
 };
