@@ -7,6 +7,7 @@ import { authenticate as authenticated } from "./caller-of-request.ts";
 import { onEnd } from "./ends.ts";
 import { errors } from "./errors.ts";
 import { FPGA_LANE, PINS } from "./lane.ts";
+import { OBS_PORT, objectStoreListeners } from "./object-store/listener.ts";
 import { partsOf } from "./parts.ts";
 import { removed } from "./removed.ts";
 import { mount } from "./routes.ts";
@@ -30,6 +31,8 @@ export const fpga: Dialect = {
   bounds: { openPerUser: 200 },
   onEnd,
   removed,
+  settings: [OBS_PORT],
+  listeners: (core) => objectStoreListeners(partsOf(core)),
   async janitor(core) {
     await partsOf(core).work.round();
     await sweepPins(core, await partsOf(core).uploads.sweep());

@@ -40,7 +40,10 @@ async function removeProject(parts: FpgaParts, project: Project): Promise<void> 
       const some = image.containers.slice(at, at + MOST_AT_ONCE);
       await core.records.transact(some.map((id) => ({ delete: imageKeys.container(project.id, id) })));
     }
-    await core.records.transact([{ delete: imageKeys.image(project.id, image.id) }]);
+    await core.records.transact([
+      { delete: imageKeys.image(project.id, image.id) },
+      { delete: imageKeys.report(project.id, image.id) },
+    ]);
   }
   await core.records.transact([
     { delete: imageKeys.count(project.id) },

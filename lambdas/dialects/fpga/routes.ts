@@ -5,10 +5,11 @@ import type { DialectContext } from "../dialect.ts";
 import { associate, disassociate } from "./association.ts";
 import { createKey, listKeys, revokeKey } from "./auth/key-routes.ts";
 import { postTokens } from "./auth/post-tokens.ts";
-import { BASE, CHECKPOINT, KEYS, OBJECTS, PROJECTS, TOKENS } from "./base-path.ts";
+import { BASE, CHECKPOINT, IMAGES, KEYS, OBJECTS, PROJECTS, TOKENS } from "./base-path.ts";
 import { projectIn } from "./caller-of-request.ts";
 import { getProjects } from "./get-projects.ts";
 import { associations, detail } from "./listing.ts";
+import { getImageLog } from "./log/log-route.ts";
 import {
   completeObject,
   giveUpObject,
@@ -47,6 +48,7 @@ export const ROUTES: readonly (readonly [method: string, path: string, handle: H
   ["POST", `${OBJECTS}/:id/complete`, completeObject],
   ["DELETE", `${OBJECTS}/:id`, giveUpObject],
   ["DELETE", `${OBJECTS}/:bucket/:key`, removeObject],
+  ["GET", `${IMAGES}/:id/log`, getImageLog],
   ["POST", KEYS, createKey],
   ["GET", KEYS, listKeys],
   ["DELETE", `${KEYS}/:key`, revokeKey],
