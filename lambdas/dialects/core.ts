@@ -53,6 +53,8 @@ export type DialectCore = ContentDeps & {
   runners?: RunnerPools;
   /** fetches foreign repositories; only a server can */
   repositories?: RepositoryFetcher;
+  /** seal secrets that are kept to be read again: the current key, then earlier ones (only where the ground has them) */
+  sealKeys?: readonly Uint8Array[];
   /** users' buckets (only where the ground has them) */
   objects?: ObjectSource;
   /** where users reach the ground */

@@ -2,11 +2,12 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { matchesPath } from "../../http/path-patterns.ts";
 import type { DialectCore } from "../core.ts";
 import type { Dialect, DialectContext } from "../dialect.ts";
-import { BASE, CHECKPOINT, PROJECTS, TOKENS } from "./base-path.ts";
+import { BASE, CHECKPOINT, OWN, PROJECTS, TOKENS } from "./base-path.ts";
 import { authenticate as authenticated } from "./caller-of-request.ts";
 import { onEnd } from "./ends.ts";
 import { errors } from "./errors.ts";
 import { FPGA_LANE, PINS } from "./lane.ts";
+import { OBS_PORT, objectStoreListeners } from "./object-store/listener.ts";
 import { partsOf } from "./parts.ts";
 import { removed } from "./removed.ts";
 import { mount } from "./routes.ts";
@@ -20,7 +21,7 @@ const LISTS = ["detail", "associations"];
 export const fpga: Dialect = {
   name: "fpga",
   lanes: [FPGA_LANE],
-  paths: [`${BASE}/*`, CHECKPOINT, TOKENS, PROJECTS],
+  paths: [`${BASE}/*`, CHECKPOINT, TOKENS, PROJECTS, `${OWN}/*`],
   open: [TOKENS],
   authenticate,
   mount,
@@ -30,9 +31,11 @@ export const fpga: Dialect = {
   bounds: { openPerUser: 200 },
   onEnd,
   removed,
+  settings: [OBS_PORT],
+  listeners: (core) => objectStoreListeners(partsOf(core)),
   async janitor(core) {
     await partsOf(core).work.round();
-    await sweepPins(core);
+    await sweepPins(core, await partsOf(core).uploads.sweep());
   },
   background(core) {
     const { work } = partsOf(core);
@@ -45,6 +48,7 @@ export const fpga: Dialect = {
       },
     };
   },
+  bytesOf: (core, user) => partsOf(core).userObjects.bytes(user),
   stagingPrefixes: [{ prefix: PINS }],
   onOwnStorageOnly: true,
 };

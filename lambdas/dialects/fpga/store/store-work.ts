@@ -14,6 +14,7 @@ import { findCommand } from "../find-command.ts";
 import { commandOf } from "../images/image-id.ts";
 import type { ImageRecord } from "../images/image-record.ts";
 import type { Images } from "../images/images.ts";
+import { keepReport } from "../log/reports.ts";
 import { submitDeletion } from "./submit-deletion.ts";
 import { type DeletionRecord, type StoreRecord, workKeys } from "./work-records.ts";
 
@@ -160,6 +161,8 @@ export class StoreWork {
     if (!pinned) return "INTERNAL: what was kept of the object is gone";
     // no edge reports its devices yet: nothing is compared with them
     const checked = await checkFile(pinned.body, { key, metadata }, []);
+    const { records, now } = this.#core;
+    await keepReport(records, { project, image: id }, { report: checked.report, at: now() });
     if (checked.refused) return checked.message ?? "FORMAT_INVALID";
     const note = checked.message;
     return { input: inputOf(image, checked), ...(note !== undefined && { note }) };

@@ -21,7 +21,7 @@ export type DeletionRecord = { user: string; edge: string; project: string; imag
 export const workKeys = {
   stores: "stores",
   store: (command: string) => ({ pk: workKeys.stores, sk: command }),
-  /** edges on which an account has registered something, for its removal */
+  /** edges on which an account has registered something or made keys, for its removal */
   projects: (uid: string) => `projects#${uid}`,
   project: (uid: string, edge: string) => ({ pk: workKeys.projects(uid), sk: edge }),
   deletions: "deletions",

@@ -18,8 +18,15 @@ export type Answer = { status: number; headers: http.IncomingHttpHeaders; text: 
 export type Sent = { headers?: Record<string, string>; body?: string | Uint8Array };
 export type FpgaGround = Awaited<ReturnType<typeof startFpgaGround>>;
 
+export type FpgaGroundOptions = {
+  /** bytes of a user */
+  quota?: number;
+  /** of the object store (default: there is none) */
+  obsPort?: number;
+};
+
 /** A real ground on a real server that speaks the API for FPGA images alone; users `ada` and `bob`, one edge. */
-export async function startFpgaGround() {
+export async function startFpgaGround({ quota, obsPort }: FpgaGroundOptions = {}) {
   const data = await mkdtemp(join(tmpdir(), "perigee-fpga-"));
   const lines: string[] = [];
   let clock: number | undefined;
@@ -28,6 +35,8 @@ export async function startFpgaGround() {
     passwordCost: QUICK_PASSWORDS,
     log: pino({ level: "error" }, { write: (line: string) => void lines.push(line) }),
     dialects: [fpga],
+    ...(quota !== undefined && { quota }),
+    ...(obsPort !== undefined && { settings: { PERIGEE_OBS_PORT: String(obsPort) } }),
     now: () => clock ?? Date.now(),
   });
   const served = await serveGround(ground, { host: "127.0.0.1", port: 0 });
@@ -81,6 +90,10 @@ export async function startFpgaGround() {
     project,
     base,
     port: Number(port),
+    url: served.url,
+    objectStore: served.listeners["object store"],
+    agentToken,
+    data,
     lines,
     send,
     as,
