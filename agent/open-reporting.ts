@@ -34,11 +34,12 @@ export type Reporting = ReturnType<typeof openReporting>;
  * with the ground's answers.
  */
 export function openReporting({ data, config, database, session, holdings, runners, log }: Deps) {
-  const { volumes, images, fpga, runtime, pods } = holdings;
+  const { volumes, images, fpga, devices, runtime, pods } = holdings;
   let quota: number = LIMITS.quotaBytes;
   const inventory = new InventoryReporter({
     images: (user) => images.list(user),
     volumes: (user) => volumes.measured(user),
+    fpga: (user) => ({ images: fpga.images(user).map(({ image }) => image), loads: devices.loads(user) }),
     send: (report) => session.inventory(report),
     log,
   });
@@ -101,12 +102,14 @@ export function openReporting({ data, config, database, session, holdings, runne
       ...node,
       status: "Unknown" as const,
     }));
+    await devices.look();
     const nodes = await pods.nodes().catch(() => unknown);
     const answer = await session.heartbeat({
       nodes: nodes.map(({ name, kind, status }) => ({ name, kind, status })),
       usage: usage.all(),
       free: volumes.free(),
       reported: inventory.isCurrent,
+      fpga: devices.reports(),
     });
     quota = answer.quota;
     pods.contactRestored();
@@ -126,6 +129,10 @@ export function openReporting({ data, config, database, session, holdings, runne
     /** Beats once, then at every interval. */
     async startHeart(): Promise<void> {
       heart = new Heart(beat, log);
+      devices.onChange(() => {
+        for (const user of devices.users()) inventory.changed(user);
+        void heart?.now();
+      });
       await heart.now();
     },
     /** Beats now, for what the answer says. Never throws. */

@@ -93,7 +93,7 @@ export function containerOf(
       OomScoreAdj: 500,
       // Core files would fill the volume. (The engine may not be allowed to raise a limit, only to lower one.)
       Ulimits: [{ Name: "core", Soft: 0, Hard: 0 }],
-      Devices: (runner ? [] : (context.devices[spec.kind] ?? [])).map((path) => ({
+      Devices: (runner ? [] : [...(context.devices[spec.kind] ?? []), ...(spec.devices ?? [])]).map((path) => ({
         PathOnHost: path,
         PathInContainer: path,
         CgroupPermissions: "rw",
