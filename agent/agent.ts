@@ -2,6 +2,9 @@ import { mkdirSync } from "node:fs";
 import type { Logger } from "pino";
 import { later } from "./background.ts";
 import type { AgentConfig, AgentEnvironment } from "./config.ts";
+import { ContactPlan } from "./contact/contact-plan.ts";
+import { PlanFile } from "./contact/plan-file.ts";
+import { RestingDoorbell } from "./contact/resting-doorbell.ts";
 import { countAside } from "./database/stored-json.ts";
 import { GroundClient } from "./ground/ground-client.ts";
 import { GroundSession } from "./ground/ground-session.ts";
@@ -42,7 +45,11 @@ export async function runAgent(
   const doorbell = await makeDoorbell(environment, config, log);
   const holdings = await openHoldings({ data, config, database, journal, session, log });
   const runners = openRunners({ config, database, session, holdings, log });
-  const reporting = openReporting({ data, config, database, session, holdings, runners, log });
+  const contact = new ContactPlan(
+    { fetch: () => session.windowPlan(), file: new PlanFile(data, log), log },
+    { outsideMs: config.outsideWindowsMs },
+  );
+  const reporting = openReporting({ data, config, database, session, holdings, runners, contact, log });
   const live = openLive({
     ground: { url: environment.ground, token: environment.token },
     config,
@@ -80,13 +87,22 @@ export async function runAgent(
         session,
         journal,
         handlers: handlersOf(holdings, reporting, jobs, runners),
-        doorbell,
+        doorbell: new RestingDoorbell(doorbell, contact, {
+          awake: () => later("a heartbeat", log, () => reporting.beat()),
+        }),
         changed: afterChange(holdings, reporting, log, runners),
-        rung: () => runners?.rung(),
+        rung: () => {
+          contact.active();
+          runners?.rung();
+        },
+        took: () => contact.active(),
         log,
         ...openOutgoing(database, data, config.freeFloorBytes),
         jobs: config.jobs,
-        ended: (command, outcome) => noteJobEnd(jobs, command, outcome),
+        ended: (command, outcome) => {
+          contact.active();
+          noteJobEnd(jobs, command, outcome);
+        },
         dropped: discard,
         // the ring may be for a live session: with no claim due, the answer to a heartbeat carries the wish for sockets
         rungWhileFull: () => later("a heartbeat", log, () => reporting.beat()),
@@ -97,7 +113,7 @@ export async function runAgent(
           sweep();
         },
       },
-      { pollMs: config.pollMs },
+      { pollMs: config.pollMs, pace: (ms) => contact.pace(ms) },
     );
     await loop.run(signal);
   } finally {

@@ -78,6 +78,11 @@ export const agentConfig = z
     freeFloorBytes: z.number().int().nonnegative().default(LIMITS.freeFloorBytes),
     /** ms between claims when nothing rings; over 15 s a ring that was lost costs a waiting call its answer */
     pollMs: z.number().int().min(50).max(60_000).default(8000),
+    /**
+     * ms between two times that the ground is asked (heartbeat, claim, doorbell) outside of planned contact windows;
+     * absent: as often as inside
+     */
+    outsideWindowsMs: z.number().int().min(1000).max(3_600_000).optional(),
     /** where rings are heard: at the ground itself, or in this edge's own queue (credentials by AWS' default chain) */
     doorbell: z
       .union([

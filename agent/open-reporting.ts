@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
 import { Budget } from "./budget/budget.ts";
 import type { AgentConfig } from "./config.ts";
+import type { ContactPlan } from "./contact/contact-plan.ts";
 import { isErrno } from "./files/directory.ts";
 import type { GroundSession } from "./ground/ground-session.ts";
 import type { OwnImage } from "./images/image-store.ts";
@@ -24,6 +25,7 @@ type Deps = {
   holdings: Holdings;
   /** where this edge has them */
   runners?: Runners | undefined;
+  contact: Pick<ContactPlan, "pace" | "heard">;
   log: Logger;
 };
 
@@ -33,7 +35,7 @@ export type Reporting = ReturnType<typeof openReporting>;
  * The agent's reports to the ground other than outcomes of commands, and the byte budget of users, whose quota comes
  * with the ground's answers.
  */
-export function openReporting({ data, config, database, session, holdings, runners, log }: Deps) {
+export function openReporting({ data, config, database, session, holdings, runners, contact, log }: Deps) {
   const { volumes, images, fpga, devices, runtime, pods } = holdings;
   let quota: number = LIMITS.quotaBytes;
   const inventory = new InventoryReporter({
@@ -112,6 +114,7 @@ export function openReporting({ data, config, database, session, holdings, runne
       fpga: devices.reports(),
     });
     quota = answer.quota;
+    contact.heard(answer.windows);
     pods.contactRestored();
   }
 
@@ -126,9 +129,11 @@ export function openReporting({ data, config, database, session, holdings, runne
       pods.start();
       for (const report of pods.reports()) podReports.changed(report);
     },
-    /** Beats once, then at every interval. */
+    /** Beats once, then at every interval; outside of planned windows as rarely as the operator wants. */
     async startHeart(): Promise<void> {
-      heart = new Heart(beat, log);
+      const { heartbeatMs } = LIMITS;
+      const due = (sinceMs: number) => sinceMs + heartbeatMs > contact.pace(heartbeatMs);
+      heart = new Heart(beat, log, heartbeatMs, due);
       devices.onChange(() => {
         for (const user of devices.users()) inventory.changed(user);
         void heart?.now();

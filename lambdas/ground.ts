@@ -60,6 +60,8 @@ import { StoredRunnerPools } from "./runners/stored-runner-pools.ts";
 import { Transfers } from "./transfers/transfers.ts";
 import { registerUplinkRoutes } from "./uplinks/routes.ts";
 import { Uploads } from "./uplinks/uploads.ts";
+import { StoredWindows } from "./windows/stored-windows.ts";
+import { withNextWindow } from "./windows/with-next-window.ts";
 
 /** The adapters and settings that a ground is put together from. */
 export type GroundOptions = {
@@ -183,6 +185,7 @@ export function createGround(options: GroundOptions): Ground {
   const tokens = new Tokens(options.tokens, { now });
   const runs = new Runs(store, now);
   const inventory = new Inventory({ store, ledger, runs, now });
+  const windows = new StoredWindows({ store, now });
   const podLogs = new PodLogs(staging);
   const commandLogs = new CommandLogs(staging);
   const changes = new Changes();
@@ -208,7 +211,15 @@ export function createGround(options: GroundOptions): Ground {
     { staging, budget: transferBudget },
     options.transferPartBytes === undefined ? {} : { partBytes: options.transferPartBytes },
   );
-  const dispatch = new Dispatcher({ ledger, staging, doorbell, waiting, changes, allowances });
+  const dispatch = new Dispatcher({
+    ledger,
+    staging,
+    doorbell,
+    waiting,
+    changes,
+    allowances,
+    refusal: (error, edge) => withNextWindow(error, edge, { windows, now }),
+  });
   const uploads = new Uploads({ ledger, staging, dispatch, allowances });
   const throttle = new Throttle(store, { now });
   const edges = async () => (await accounts.listEdges()).map((edge) => edge.id);
@@ -333,6 +344,7 @@ export function createGround(options: GroundOptions): Ground {
       transfers,
       transferBudget,
       pools,
+      windows,
       ...(live.wanted && { wanted: live.wanted }),
       ...(live.url !== undefined && { liveUrl: live.url }),
       log,
@@ -361,7 +373,7 @@ export function createGround(options: GroundOptions): Ground {
   registerUplinkRoutes(app, { uploads, resolveEdge, log, now });
   registerCommandLog(app, { ledger, rows });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
-  registerEdgeRoutes(app, { ledger, inventory, pools, resolveEdge, now });
+  registerEdgeRoutes(app, { ledger, inventory, pools, windows, resolveEdge, now });
   registerRunnerRoutes(app, { pools });
   registerLiveRoutes(app, { live, ledger, runs, runners: pools, hosts, resolveEdge, now, log });
   const rounds = janitorRounds({

@@ -141,6 +141,13 @@ export const LIMITS = {
   heartbeatMs: 30_000,
   /** no heartbeat for this long: contact is lost */
   contactMs: 90_000,
+  /** planned contact windows of one edge; how far ahead one may start, and how long it may be */
+  windows: 500,
+  windowAheadMs: 400 * 24 * 3600_000,
+  /** characters of a ground station's name */
+  windowStation: 64,
+  /** bit/s that a window may promise each way */
+  windowBps: 1_000_000_000_000,
   /** a waiting command that is not claimed within this is withdrawn */
   withdrawMs: 15_000,
   /** a waiting command whose waiter died expires after this */

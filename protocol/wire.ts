@@ -265,6 +265,8 @@ export const heartbeatResponse = z.object({
   quota: z.number(),
   live: liveWish.optional(),
   pools: z.number().int().optional(),
+  /** revision of the edge's plan of contact windows: the agent asks for it when it differs; absent: there is none */
+  windows: z.number().int().optional(),
 });
 
 /** A run of a pod as the agent knows it; `run` is the id of the pod/run command. */

@@ -3,6 +3,7 @@ import https from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as z from "zod";
+import * as windowWire from "#protocol/contact-window.ts";
 import { isErrorCode, PerigeeError } from "#protocol/errors.ts";
 import * as poolWire from "#protocol/pool-wire.ts";
 import * as wire from "#protocol/wire.ts";
@@ -123,6 +124,11 @@ export class GroundClient {
   async wantedPools(epoch: number): Promise<poolWire.WantedPools> {
     const answer = await this.#call("GET", `agent/pool?epoch=${epoch}`, "");
     return read(answer.text, poolWire.wantedResponse);
+  }
+
+  async windowPlan(epoch: number): Promise<windowWire.WindowPlan> {
+    const answer = await this.#call("GET", `agent/windows?epoch=${epoch}`, "");
+    return read(answer.text, windowWire.windowPlan);
   }
 
   tellPools(body: poolWire.PoolRequest): Promise<poolWire.PoolResponse> {

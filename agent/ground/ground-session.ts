@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type * as z from "zod";
+import type { WindowPlan } from "#protocol/contact-window.ts";
 import type { LiveWish } from "#protocol/live.ts";
 import type { PoolRequest, PoolResponse, WantedPools } from "#protocol/pool-wire.ts";
 import type * as wire from "#protocol/wire.ts";
@@ -118,6 +119,11 @@ export class GroundSession {
   /** The wanted pools of runners of this edge. */
   wantedPools(): Promise<WantedPools> {
     return this.ground.wantedPools(this.#epoch);
+  }
+
+  /** The plan of contact windows of this edge. @throws NOT_FOUND without one */
+  windowPlan(): Promise<WindowPlan> {
+    return this.ground.windowPlan(this.#epoch);
   }
 
   /** Reports changes of the edge's runners. @returns changes of them on the ground */

@@ -105,6 +105,14 @@ describe("many commands", () => {
     await ground.until(() => journal.open().length === 0);
   });
 
+  test("while nothing rings the ground is asked at the pace that holds then", async () => {
+    ground = new ScriptedGround(JOBS);
+    const paced: number[] = [];
+    await live(undefined, { pace: (ms: number) => (paced.push(ms) < 3 ? 1 : ms) });
+    await ground.until(() => paced.length === 3);
+    expect(paced).toEqual([60_000, 60_000, 60_000]);
+  });
+
   test("of one volume: readers together, writers alone, in the order of their claims", async () => {
     ground = new ScriptedGround(JOBS);
     const list = { lane: "jobs", operation: "volume.list", input: { volume: "v" } };

@@ -17,6 +17,8 @@ export type AgentLoopDeps = ExecuteDeps &
     doorbell: DoorbellListener;
     /** the doorbell rang: not only commands may be new */
     rung?(): void;
+    /** a claim has brought commands */
+    took?(): void;
     /** the ground has ended commands that the journal held; it holds them no more */
     forgotten?(commands: readonly string[]): void;
     /** the doorbell rang while there is no place for a command, so that nothing is claimed */
@@ -26,6 +28,8 @@ export type AgentLoopDeps = ExecuteDeps &
 export type AgentLoopOptions = {
   /** claim this often (ms) though nothing rang; under the 15 s after which a waiting call gives up (default 8 s) */
   pollMs?: number;
+  /** how long to wait now for what is to be done every so many ms (default: as long) */
+  pace?: (ms: number) => number;
   /** tell progress and ask for cancels this often (ms, default 2 s) */
   progressMs?: number;
   /** a stopping agent lets its commands go on this long (ms, default 10 s) */
@@ -47,7 +51,7 @@ export class AgentLoop {
 
   constructor(deps: AgentLoopDeps, options: AgentLoopOptions = {}) {
     this.#deps = deps;
-    this.#options = { pollMs: 8000, progressMs: 2000, graceMs: 10_000, ...options };
+    this.#options = { pollMs: 8000, pace: (ms) => ms, progressMs: 2000, graceMs: 10_000, ...options };
   }
 
   /**
@@ -91,11 +95,15 @@ export class AgentLoop {
         this.#forgetOthers(answer, set);
       }
       const taken = set.take([...answer.resumed, ...answer.commands]);
-      if (taken > 0) watcher.begin();
+      if (taken > 0) {
+        watcher.begin();
+        this.#deps.took?.();
+      }
       return taken;
     };
     const wish = () => this.#wish(set);
-    const claimer = new Claimer({ session, rings, log, wish, take }, this.#options.pollMs);
+    const { pollMs, pace } = this.#options;
+    const claimer = new Claimer({ session, rings, log, wish, take }, () => pace(pollMs));
 
     // Outcomes that an earlier life of this agent could not tell any more.
     for (const { command, user, outcome } of journal.open()) if (outcome) set.tell(command, user, outcome);

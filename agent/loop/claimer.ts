@@ -23,11 +23,12 @@ export type ClaimerDeps = {
  */
 export class Claimer {
   readonly #deps: ClaimerDeps;
-  readonly #pollMs: number;
+  readonly #pollMs: () => number;
   /** something may wait that was not asked for yet */
   #more = true;
 
-  constructor(deps: ClaimerDeps, pollMs: number) {
+  /** @param pollMs asked before each wait */
+  constructor(deps: ClaimerDeps, pollMs: () => number) {
     this.#deps = deps;
     this.#pollMs = pollMs;
   }
@@ -44,7 +45,7 @@ export class Claimer {
     let sure = false;
     for (let look = true; !signal.aborted; ) {
       // A ring that came meanwhile ends the wait at once: the doorbell keeps it.
-      if (!look) await rings.next(this.#pollMs, signal);
+      if (!look) await rings.next(this.#pollMs(), signal);
       if (signal.aborted) return;
       const { free, ...wanted } = wish();
       if (!free && (sure || !session.lanes)) {

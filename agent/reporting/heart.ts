@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
 
 /**
- * Beats at once and then at every interval, until it is closed. A beat that fails is told in the log once;
+ * Beats at every interval at which it is `due`, until it is closed. A beat that fails is told in the log once;
  * the next one comes in its time.
  */
 export class Heart {
@@ -11,11 +11,20 @@ export class Heart {
   readonly #log: Logger;
   #beating: Promise<void> | undefined;
   #failed = false;
+  #last = Number.NEGATIVE_INFINITY;
 
-  constructor(beat: () => Promise<void>, log: Logger, intervalMs: number = LIMITS.heartbeatMs) {
+  /** @param due asked at every interval with the ms since the last beat began (default: it is) */
+  constructor(
+    beat: () => Promise<void>,
+    log: Logger,
+    intervalMs: number = LIMITS.heartbeatMs,
+    due: (sinceMs: number) => boolean = () => true,
+  ) {
     this.#beat = beat;
     this.#log = log;
-    this.#timer = setInterval(() => void this.now(), intervalMs);
+    this.#timer = setInterval(() => {
+      if (due(performance.now() - this.#last)) void this.now();
+    }, intervalMs);
   }
 
   /** One beat now; never throws. Beats do not overlap. */
@@ -31,6 +40,7 @@ export class Heart {
   }
 
   async #once(): Promise<void> {
+    this.#last = performance.now();
     try {
       await this.#beat();
       if (this.#failed) this.#log.info("contact again");

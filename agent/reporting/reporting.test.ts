@@ -91,6 +91,20 @@ describe("heart", () => {
     await heart.now();
     expect([beats, most]).toEqual([2, 1]);
   });
+
+  test("at an interval at which it is not due it does not beat", async () => {
+    const since: number[] = [];
+    const beaten = Promise.withResolvers<void>();
+    const heart = new Heart(
+      async () => beaten.resolve(),
+      log,
+      1,
+      (ms) => since.push(ms) === 3,
+    );
+    closing.push(heart);
+    await beaten.promise;
+    expect(since.slice(0, 3)).toEqual([Infinity, Infinity, Infinity]);
+  });
 });
 
 describe("usage", () => {

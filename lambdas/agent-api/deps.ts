@@ -11,6 +11,7 @@ import type { Staging } from "../ports/staging.ts";
 import type { TransferBudget } from "../quotas/transfer-budget.ts";
 import type { StoredRunnerPools } from "../runners/stored-runner-pools.ts";
 import type { Transfers } from "../transfers/transfers.ts";
+import type { StoredWindows } from "../windows/stored-windows.ts";
 
 /** What the routes for the agent stand on. */
 export type AgentApiDeps = {
@@ -24,6 +25,8 @@ export type AgentApiDeps = {
   quota: number;
   /** wanted pools of the edge, and their runners */
   pools: Pick<StoredRunnerPools, "counts" | "wanted" | "exchange">;
+  /** planned contact windows of the edge */
+  windows: Pick<StoredWindows, "revision" | "plan">;
   /** live sockets wanted of the edge's agent; absent where there are no live sessions */
   wanted?: Pick<SocketsWanted, "wanted">;
   /** the relay's address for agents, where it is another than the ground's own */

@@ -15,6 +15,7 @@ import { readBytes } from "./read.ts";
 import { registerReport } from "./report.ts";
 import { registerTransfers } from "./transfers.ts";
 import { registerUrls } from "./urls.ts";
+import { registerWindows } from "./windows.ts";
 
 /** The agent's side of the ground, under `/agent`, behind the agent's token (protocol/wire.ts). */
 export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
@@ -43,12 +44,18 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
   registerInventory(app, parts);
   registerTransfers(app, parts);
   registerPools(app, parts);
+  registerWindows(app, parts);
 
   app.post("/heartbeat", async (c) => {
     const beat = await body(c, wire.heartbeatRequest);
     const edge = c.get("edge");
-    const [wishes] = await Promise.all([wishesFor(parts, edge), ledger.heartbeat(edge, beat)]);
-    return c.json({ quota: parts.quota, ...wishes } satisfies z.infer<typeof wire.heartbeatResponse>);
+    const [wishes, windows] = await Promise.all([
+      wishesFor(parts, edge),
+      parts.windows.revision(edge),
+      ledger.heartbeat(edge, beat),
+    ]);
+    const plan = windows !== undefined && { windows };
+    return c.json({ quota: parts.quota, ...wishes, ...plan } satisfies z.infer<typeof wire.heartbeatResponse>);
   });
 
   app.post("/pods", async (c) => {

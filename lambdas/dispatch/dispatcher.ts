@@ -34,6 +34,8 @@ type Parts = {
   waiting: Waiting;
   changes: Changes;
   allowances: Allowances;
+  /** adds to what an edge was refused by what is known beside the ledger (default: it stays as it is) */
+  refusal?: (error: unknown, edge: string) => Promise<unknown>;
 };
 
 /** The one way from a dialect to the edge (see {@link Dispatch}). */
@@ -45,6 +47,14 @@ export class Dispatcher implements Dispatch {
   }
 
   async run<O extends OperationName>(request: Request<O>): Promise<Answer<O>> {
+    try {
+      return await this.#run(request);
+    } catch (error) {
+      throw await this.#refused(error, request.edge);
+    }
+  }
+
+  async #run<O extends OperationName>(request: Request<O>): Promise<Answer<O>> {
     const { ledger, waiting } = this.#parts;
     const { admission, wait, ...draft } = request;
     const { command, replayed } = await ledger.submit(draft, admission);
@@ -86,9 +96,13 @@ export class Dispatcher implements Dispatch {
     let allowance = 0;
     const { user, edge, lane, operation = "volume.uplink" } = request;
     const draft: Draft = { user, edge, lane, operation, input: {} };
-    const command = await ledger.reserve(draft, request.admission === "place", (reserved) => {
+    const free = request.admission === "place";
+    const reserveBytes = (reserved: Parameters<typeof left>[0]) => {
       allowance = Math.min(left(reserved), wanted);
       return allowance;
+    };
+    const command = await ledger.reserve(draft, free, reserveBytes).catch(async (error: unknown) => {
+      throw await this.#refused(error, edge);
     });
     killPoint("dispatch.reserved");
     const prefixes = new Set<string>();
@@ -205,6 +219,10 @@ export class Dispatcher implements Dispatch {
 
   #waited(command: Command, wait: Exclude<Wait, { kind: "end" }>): Promise<Command> {
     return wait.kind === "most" ? this.#parts.waiting.atMost(command, wait.ms) : Promise.resolve(command);
+  }
+
+  async #refused(error: unknown, edge: string): Promise<unknown> {
+    return (await this.#parts.refusal?.(error, edge)) ?? error;
   }
 
   async #ring(command: Command): Promise<void> {

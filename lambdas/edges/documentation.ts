@@ -11,6 +11,18 @@ const list = <T extends z.ZodRawShape>(entry: T) =>
     .openapi({
       description: "as the agent last reported them, sizes in bytes; null before the first report",
     });
+const window = z.object({
+  start: z.string(),
+  end: z.string(),
+  station: z.string(),
+  uplink_bps: z
+    .number()
+    .nullable()
+    .openapi({ description: "expected rate to the edge, bit/s; null: not known" }),
+  downlink_bps: z.number().nullable().openapi({ description: "expected rate from the edge, bit/s" }),
+  uplink_bytes: z.number().nullable().openapi({ description: "what fits into what is left of the window" }),
+  downlink_bytes: z.number().nullable(),
+});
 const response = z.object({
   message: z.string(),
   data: z.object({
@@ -20,6 +32,18 @@ const response = z.object({
       last: z.string().nullable(),
       age: age.nullable(),
     }),
+    windows: z
+      .object({
+        revision: z.number().int().openapi({ description: "raised by every change of the plan" }),
+        present: window.nullable(),
+        next: window.nullable(),
+        planned: z.number().int().openapi({ description: "windows that are not over yet" }),
+        windows: z.array(window).openapi({ description: "the first of them, 20 at most" }),
+      })
+      .nullable()
+      .openapi({
+        description: "when contact is expected, as the operator planned it; null: there is no plan",
+      }),
     busy: z
       .object({ since: z.string(), operation: z.string().optional(), command_id: z.string().optional() })
       .nullable(),

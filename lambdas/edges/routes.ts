@@ -5,11 +5,14 @@ import { operationsOf } from "../ledger/edge-agent.ts";
 import { FIRST_LANE } from "../ledger/first-lane.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { StoredRunnerPools } from "../runners/stored-runner-pools.ts";
+import type { StoredWindows } from "../windows/stored-windows.ts";
+import { planView } from "../windows/window-view.ts";
 
 export type EdgeParts = {
   ledger: Ledger;
   inventory: Inventory;
   pools: Pick<StoredRunnerPools, "pools">;
+  windows: Pick<StoredWindows, "plan">;
   resolveEdge(user: string, header: string | undefined): Promise<string>;
   now: () => number;
 };
@@ -22,7 +25,7 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
   app.get("/edge", async (c) => {
     const user = c.get("user");
     const edge = await parts.resolveEdge(user, c.req.header("perigee-edge"));
-    const [beat, lanes, agent, pods, images, volumes, inContact, pools] = await Promise.all([
+    const [beat, lanes, agent, pods, images, volumes, inContact, pools, plan] = await Promise.all([
       parts.ledger.lastHeartbeat(edge),
       parts.ledger.edgeLanes(edge),
       parts.ledger.edgeAgent(edge),
@@ -31,6 +34,7 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
       parts.inventory.volumes(edge, user),
       parts.ledger.inContact(edge),
       parts.pools.pools({ user, edge }),
+      parts.windows.plan(edge),
     ]);
     const ageOf = (at: number) => Math.max(0, Math.round((parts.now() - at) / 1000));
     const withAge = <T extends { created: number }>(list: Reported<T> | undefined) =>
@@ -57,6 +61,7 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
                 age: ageOf(beat.at),
               }
             : { state: "never" as const, last: null, age: null },
+          windows: plan ? planView(plan, parts.now()) : null,
           busy: holder ? { since: new Date(holder.since).toISOString(), ...own } : null,
           queued: first?.queue.length ?? 0,
           lanes: [...lanes].map(([name, { running, queue }]) => ({

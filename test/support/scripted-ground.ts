@@ -121,6 +121,7 @@ export class ScriptedGround {
       pods: async () => undefined,
       logs: async () => undefined,
       wantedPools: unexpected,
+      windowPlan: unexpected,
       tellPools: unexpected,
       inventory: async () => undefined,
       commandLogs: async () => undefined,

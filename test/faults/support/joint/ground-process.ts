@@ -54,6 +54,7 @@ export class GroundProcess {
       ...{ ledger: this.ledger, changes, log, quota: 1, transferBudget: NONE, transfers: NONE },
       ...{ staging: NONE, runs: NONE, inventory: NONE, podLogs: NONE, commandLogs: NONE },
       pools: { counts: async () => undefined, wanted: NONE, exchange: NONE },
+      windows: { revision: async () => undefined, plan: NONE },
       keptContent: () => undefined,
     };
     this.#app = new Hono<GroundEnv>();

@@ -20,6 +20,7 @@ export function simGroundPort<Ground extends Reached>(
     heartbeat: async (body) => wire.heartbeatResponse.parse(await post("/heartbeat", body)),
     ...{ claim: unexpected, progress: unexpected, urls: unexpected, pods: unexpected, logs: unexpected },
     ...{ inventory: unexpected, wantedPools: unexpected, tellPools: unexpected, commandLogs: unexpected },
+    windowPlan: unexpected,
     ...{ transfer: unexpected, transferParts: unexpected, completeTransfer: unexpected },
     ...{ get: unexpected, download: unexpected, put: unexpected, close: () => undefined },
   };
