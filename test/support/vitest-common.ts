@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { ViteUserConfig } from "vitest/config";
 import { CONTRACT_TAGS } from "../contract/support/tags.ts";
 import { useCompileCache } from "./compile-cache.ts";
@@ -11,6 +12,7 @@ export const COMMON = {
   testTimeout: 360_000,
   hookTimeout: 540_000,
   expect: { poll: { timeout: 90_000 } },
+  setupFiles: [join(import.meta.dirname, "fixed-seed.ts")],
   pool: "forks",
   // Tests start engines, servers and agents of their own: more at once only makes each slower
   maxWorkers: 2,
