@@ -16,6 +16,7 @@ export const COMMON = {
   testTimeout: 360_000,
   hookTimeout: 540_000,
   expect: { poll: { timeout: 90_000 } },
+  setupFiles: [join(import.meta.dirname, "fixed-seed.ts")],
   pool: "forks",
   // Node loads the files as it loads the programs, types stripped: no transform and no call to the main process for each.
   // What only a transform gives, mocks of modules, has no place here
