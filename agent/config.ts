@@ -114,7 +114,7 @@ export const agentConfig = z
       .object({
         /** all of them, idle and used */
         max: z.number().int().min(0).max(LIMITS.runners).default(LIMITS.runners),
-        /** those of one user while others have environments; default three quarters of them */
+        /** those of one user; default three quarters of them */
         maxOfUser: z.number().int().min(0).max(LIMITS.runners).optional(),
         /** CPUs that one may take */
         maxCpus: z.number().positive().default(2),
@@ -124,6 +124,13 @@ export const agentConfig = z
         network: z.enum(["none", "open"]).default("none"),
         /** address of this machine at which exposed ports of runners are reached */
         hostAddress: z.ipv4().optional(),
+        /** ports that all runners open there together; three quarters of them those of one user */
+        ports: z
+          .number()
+          .int()
+          .min(0)
+          .max(LIMITS.runners * LIMITS.exposedPorts)
+          .default(LIMITS.runnerPorts),
         /** public addresses of the resolvers that runners with a network ask; none: they have no names */
         dns: z.array(z.ipv4()).max(3).default([]),
       })
@@ -133,6 +140,7 @@ export const agentConfig = z
         maxCpus: 2,
         scratchBytes: LIMITS.runnerScratchBytes,
         network: "none",
+        ports: LIMITS.runnerPorts,
         dns: [],
       }),
     /** live sessions; `exec: false`: users execute nothing in their pods here */

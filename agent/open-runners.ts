@@ -17,7 +17,7 @@ type Deps = {
 export function openRunners({ config, database, session, holdings, log }: Deps): Runners | undefined {
   const { runtime, sessions, images } = holdings;
   if (!sessions || !canRunRunners(runtime, sessions)) return undefined;
-  const { max, maxOfUser, maxCpus, scratchBytes, network } = config.runners;
+  const { max, maxOfUser, maxCpus, scratchBytes, network, hostAddress, ports } = config.runners;
   const runners = new Runners(
     {
       database,
@@ -30,6 +30,7 @@ export function openRunners({ config, database, session, holdings, log }: Deps):
     {
       most: max,
       ...(maxOfUser !== undefined && { mostOfUser: maxOfUser }),
+      ...(network === "open" && hostAddress !== undefined && { mostPorts: ports }),
       scratchMs: config.usageMs,
       bounds: { memoryBytes: config.pod.memoryBytes, maxCpus, scratchBytes, network },
     },

@@ -170,12 +170,14 @@ export const LIMITS = {
   environmentsOfUser: 75,
   /** runners of one edge, idle and used (the operator may set another, not more) */
   runners: 200,
-  /** part of them in percent that one user may have (default; the operator may set another) */
+  /** part of them in percent that one user may have, and of their ports (default; the operator may set another number of runners) */
   runnersOfUserPercent: 75,
   /** runners in one message about pools: all of an edge, those that just ended among them */
   runnerReports: 1000,
   /** ports that the runners of an environment expose */
   exposedPorts: 16,
+  /** ports that the runners of an edge open together (default; the operator may set another) */
+  runnerPorts: 1000,
   /** what one runner may write outside of memory (default; the operator may set another) */
   runnerScratchBytes: 1 * GiB,
   /** processes and threads of one runner */

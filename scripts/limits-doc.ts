@@ -16,6 +16,8 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
     "percent of them that one user may have (default of `runners.maxOfUser`): used ones stay, so some are kept for others",
   runnerReports: "runners in one message about pools",
   exposedPorts: "exposed ports of an environment",
+  runnerPorts:
+    "ports that the runners of an edge open together (default of `runners.ports`), three quarters of them those of one user; pools stay smaller then",
   runnerScratchBytes:
     "what one runner may write (default of `runners.scratchBytes`); over it the runner is ended",
   runnerPids: "processes and threads of one runner",

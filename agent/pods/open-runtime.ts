@@ -25,13 +25,13 @@ export async function openRuntime(config: AgentConfig, parts: RuntimeParts): Pro
   const { docker, instance, images, warn } = parts;
   if (config.kubernetes) {
     if (!images) throw new Error("kubernetes is configured, so imageRegistry must be too");
-    const { max, maxCpus, scratchBytes, network } = config.runners;
+    const { max, maxCpus, scratchBytes, network, ports } = config.runners;
     return openKubernetes(config.kubernetes, {
       ...parts,
       images,
       pod: config.pod,
       runners: {
-        ...{ most: max, maxCpus, scratchBytes },
+        ...{ most: max, maxCpus, scratchBytes, ports },
         ...(network === "open" && { open: openNetworkOf(config.runners) }),
       },
     });

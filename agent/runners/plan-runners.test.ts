@@ -71,6 +71,48 @@ describe("the plan of pools", () => {
     expect(planRunners(of(mallory, ["mallory#0", "mallory#1"])).start).toHaveLength(1);
   });
 
+  test("starts that never come up make room for another user's", () => {
+    const pool = (key: string) => ({ key, generation: 1, size: 3 });
+    const stuck = ["r0", "r1", "r2"].map(
+      (id): PlannedRunner => ({ id, generation: 1, state: "starting", pool: "mallory#0" }),
+    );
+    const of = { runners: stuck, most: 100, mostOfUser: 75, starts: 3, blocked: new Set<string>() };
+    const alone = planRunners({ ...of, wanted: [pool("mallory#0")] });
+    expect([alone.start, alone.end]).toEqual([[], []]);
+    const both = planRunners({ ...of, wanted: [pool("mallory#0"), pool("bob#0")] });
+    expect([both.start, both.end]).toEqual([[], [{ id: "r2", why: "surplus" }]]);
+    const full = planRunners({ ...of, wanted: [pool("mallory#0"), { ...pool("bob#0"), size: 0 }] });
+    expect(full.end).toEqual([]);
+  });
+
+  test("one user's runners do not open all ports, and pools without ports are filled all the same", () => {
+    const pool = (key: string, ports: number) => ({ key, generation: 1, size: 9, ports });
+    const wanted = [pool("mallory#0", 16), pool("mallory#1", 0), pool("bob#0", 16)];
+    let of: PlanInput = {
+      ...{ wanted, runners: [], most: 100, mostOfUser: 75, starts: 3, blocked: new Set() },
+      ports: { most: 100, mostOfUser: 75 },
+    };
+    const next = { id: 0 };
+    for (let round = 0; round < 20; round++) {
+      of = carryOut(of, next);
+      // open from the first moment, and until it is gone
+      of.runners.forEach((one) => {
+        one.ports = wanted.find(({ key }) => key === one.pool)!.ports;
+      });
+      const open = of.runners.reduce((sum, { ports = 0 }) => sum + ports, 0);
+      expect(open).toBeLessThanOrEqual(100);
+    }
+    const count = (key: string) => of.runners.filter((one) => one.pool === key).length;
+    expect([count("mallory#0"), count("mallory#1"), count("bob#0")]).toEqual([3, 9, 3]);
+    expect([...planRunners(of).short]).toEqual([
+      ["mallory#0", "ports"],
+      ["bob#0", "ports"],
+    ]);
+    const used = of.runners.map((one): PlannedRunner => ({ ...one, state: "used" }));
+    const later = planRunners({ ...of, runners: used.filter((one) => one.pool !== "bob#0") });
+    expect([later.start.includes("mallory#0"), later.start.includes("bob#0")]).toEqual([true, true]);
+  });
+
   test("never exceeds the room nor the starts, and leaves alone what was handed out of the present generation", () => {
     fc.assert(
       fc.property(input, (of) => {
@@ -109,7 +151,7 @@ describe("the plan of pools", () => {
         const filled = idle.reduce((sum, one) => sum + one, 0);
         const userOf = (pool: string) => pool.split("#")[0]!;
         const users = [...new Set(of.wanted.map(({ key }) => userOf(key)))];
-        const mostOf = users.length > 1 ? of.mostOfUser : of.most;
+        const mostOf = of.mostOfUser;
         const leftOf = (user: string) => {
           const own = of.runners.filter(({ pool }) => userOf(pool) === user);
           const others = own.filter(({ state }) => state !== "idle").length;
@@ -124,7 +166,7 @@ describe("the plan of pools", () => {
         // shared in turns: nobody has two more than another that still lacks one, and whose user may have one
         of.wanted.forEach(({ key, size }, n) => {
           if (idle[n]! >= size) return;
-          expect(plan.short).toContain(key);
+          expect(plan.short.get(key)).toBe("runners");
           const { idle: has, most } = leftOf(userOf(key));
           const among = of.wanted.flatMap((other, at) =>
             has < most || userOf(other.key) === userOf(key) ? [idle[at]!] : [],
@@ -135,7 +177,7 @@ describe("the plan of pools", () => {
     );
   });
 
-  test("a user's runners do not take all room where others have pools, and do where nobody else has one", () => {
+  test("a user's runners do not take all room, also where nobody else has a pool yet: used ones stay", () => {
     const pools = [
       { key: "alice#0", generation: 1, size: 20 },
       { key: "bob#0", generation: 2, size: 0 },
@@ -147,8 +189,11 @@ describe("the plan of pools", () => {
       starts: 3,
       blocked: new Set<string>(),
     };
-    expect(planRunners({ ...of, wanted: pools })).toMatchObject({ start: ["alice#0"], short: ["alice#0"] });
-    expect(planRunners({ ...of, wanted: pools.slice(0, 1) }).start).toHaveLength(3);
+    expect(planRunners({ ...of, wanted: pools })).toMatchObject({
+      start: ["alice#0"],
+      short: new Map([["alice#0", "runners"]]),
+    });
+    expect(planRunners({ ...of, wanted: pools.slice(0, 1) }).start).toEqual(["alice#0"]);
   });
 
   test("a pool that is full gives room to one that is new", () => {

@@ -1,18 +1,24 @@
+import { Places, type Room, userOf } from "./places.ts";
 import type { RunnerRecord } from "./runner-record.ts";
 
-/** A pool: how many idle runners it is to have. */
-export type WantedPool = { key: string; generation: number; size: number };
+/** A pool: how many idle runners it is to have. `ports`: that each opens on the edge (default none). */
+export type WantedPool = { key: string; generation: number; size: number; ports?: number };
 
-/** A runner as the planner sees it: `pool` is the key of its environment. */
-export type PlannedRunner = Pick<RunnerRecord, "id" | "generation" | "state"> & { pool: string };
+/** A runner as the planner sees it: `pool` is the key of its environment, `ports` are those that it has (default none). */
+export type PlannedRunner = Pick<RunnerRecord, "id" | "generation" | "state"> & {
+  pool: string;
+  ports?: number;
+};
 
 export type PlanInput = {
   wanted: readonly WantedPool[];
   runners: readonly PlannedRunner[];
   /** most runners of the edge, whatever their state */
   most: number;
-  /** most of one user, where several users have pools */
+  /** most of one user */
   mostOfUser: number;
+  /** most ports of all runners, and of those of one user (default: without a bound) */
+  ports?: Room;
   /** most of them that are being started at once */
   starts: number;
   /** pools that are not filled further at present: their image cannot serve */
@@ -26,32 +32,37 @@ export type RunnerPlan = {
   end: { id: string; why: "replaced" | "deleted" | "surplus" }[];
   /** ids of idle runners that are too many: the ground has to give them back first */
   withdraw: string[];
-  /** keys of pools that are smaller than wanted because the edge, or their user, has no room */
-  short: string[];
+  /** keys of pools that are smaller than wanted because the edge, or their user, has no room, and what there is no room for */
+  short: Map<string, "runners" | "ports">;
 };
 
 /**
  * What is to be done so that every pool has as many idle runners as wanted, as far as there is room. Pure.
  * It never exceeds `most`, and runners that were handed out stay. Pools share room in turns: each gets one more before
- * any gets two more. Where several users have pools, none has all starts, for those of images that never come up would
- * keep the others waiting; and no user's runners take all room, for used ones stay.
+ * any gets two more. No user's runners take all room, nor all ports, for used ones stay. Where several users have pools,
+ * none has all starts, for those of images that never come up would keep the others waiting: of one who had them all
+ * while alone, the last that was begun ends.
  */
-export function planRunners({ wanted, runners, most, mostOfUser, starts, blocked }: PlanInput): RunnerPlan {
+export function planRunners({ wanted, runners, blocked, ...bounds }: PlanInput): RunnerPlan {
+  const { most, mostOfUser, starts, ports = UNBOUNDED } = bounds;
   const pools = new Map(wanted.map((pool) => [pool.key, pool]));
-  const plan: RunnerPlan = { start: [], end: [], withdraw: [], short: [] };
+  const plan: RunnerPlan = { start: [], end: [], withdraw: [], short: new Map() };
   const filling = new Map<string, PlannedRunner[]>(wanted.map(({ key }) => [key, []]));
   const several = new Set(wanted.map(({ key }) => userOf(key))).size > 1;
-  const places = new Places(most, several ? mostOfUser : most);
+  const places = new Places({ most, mostOfUser }, ports);
   let starting = 0;
+  let portsLeft = ports.most;
   for (const runner of runners) {
     const pool = pools.get(runner.pool);
     const current = pool?.generation === runner.generation;
+    const opened = (current && runner.state === "starting" ? pool.ports : runner.ports) ?? 0;
+    portsLeft -= opened;
     if (runner.state === "starting") starting++;
     if (current && (runner.state === "starting" || runner.state === "idle")) {
       filling.get(runner.pool)!.push(runner);
       continue;
     }
-    places.take(runner.pool);
+    places.take({ key: runner.pool, ports: opened });
     if (!current && runner.state !== "ending") {
       plan.end.push({ id: runner.id, why: pool ? "replaced" : "deleted" });
     }
@@ -61,10 +72,10 @@ export function planRunners({ wanted, runners, most, mostOfUser, starts, blocked
   const sizes = new Map(
     wanted.map(({ key, size }) => [key, blocked.has(key) ? Math.min(size, count(key)) : size]),
   );
-  const targets = shareRoom(sizes, places, count);
+  const targets = shareRoom(pools, sizes, places, count);
   for (const { key, size } of wanted) {
     const target = targets.get(key)!;
-    if (target < Math.min(size, sizes.get(key)!)) plan.short.push(key);
+    if (target < Math.min(size, sizes.get(key)!)) plan.short.set(key, places.lacking(pools.get(key)!));
     // one that is not ready yet goes first
     const own = [...filling.get(key)!].sort((a, b) => order(a) - order(b) || a.id.localeCompare(b.id));
     for (const { id, state } of own.slice(0, Math.max(0, own.length - target))) {
@@ -80,80 +91,52 @@ export function planRunners({ wanted, runners, most, mostOfUser, starts, blocked
   const begun = (key: string) => startsOf.get(userOf(key)) ?? 0;
   const begin = (key: string) => startsOf.set(userOf(key), begun(key) + 1);
   for (const { pool, state } of runners) if (state === "starting") begin(pool);
+  const lacks = ({ key }: WantedPool) => have.get(key)! < targets.get(key)! && begun(key) < mostOfOne;
   while (room > 0) {
-    const lacking = wanted.filter(({ key }) => have.get(key)! < targets.get(key)! && begun(key) < mostOfOne);
+    const lacking = wanted.filter((pool) => lacks(pool) && (pool.ports ?? 0) <= portsLeft);
     const [next] = lacking.sort((a, b) => begun(a.key) - begun(b.key) || have.get(a.key)! - have.get(b.key)!);
     if (!next) break;
     plan.start.push(next.key);
     begin(next.key);
     have.set(next.key, have.get(next.key)! + 1);
+    portsLeft -= next.ports ?? 0;
     room--;
   }
+  const last = runners.findLast(({ pool, state }) => state === "starting" && begun(pool) > mostOfOne);
+  const ended = plan.end.some(({ id }) => id === last?.id);
+  if (last && !ended && wanted.some(lacks)) plan.end.push({ id: last.id, why: "surplus" });
   return plan;
 }
 
-/** @param key `<user>#<environment>` */
-const userOf = (key: string): string => key.slice(0, key.lastIndexOf("#"));
+const UNBOUNDED: Room = { most: Number.POSITIVE_INFINITY, mostOfUser: Number.POSITIVE_INFINITY };
 
 const order = ({ state }: PlannedRunner): number => (state === "starting" ? 0 : 1);
 
-/** What is left of the edge's room, and of each user's part in it. */
-class Places {
-  #left: number;
-  readonly #mostOfUser: number;
-  readonly #taken = new Map<string, number>();
-
-  constructor(most: number, mostOfUser: number) {
-    this.#left = most;
-    this.#mostOfUser = mostOfUser;
-  }
-
-  get left(): number {
-    return Math.max(0, this.#left);
-  }
-
-  /** For how many more runners of a pool there are places. */
-  for(key: string): number {
-    const own = this.#mostOfUser - (this.#taken.get(userOf(key)) ?? 0);
-    return Math.max(0, Math.min(this.#left, own));
-  }
-
-  take(key: string, count = 1): void {
-    this.#left -= count;
-    this.#taken.set(userOf(key), (this.#taken.get(userOf(key)) ?? 0) + count);
-  }
-}
-
 /** Gives room out one by one in turns, until all have what they want; the last turn goes to those that have it already. */
 function shareRoom(
+  pools: ReadonlyMap<string, WantedPool>,
   sizes: ReadonlyMap<string, number>,
   places: Places,
   count: (key: string) => number,
 ): Map<string, number> {
   const shares = new Map([...sizes.keys()].map((key) => [key, 0]));
-  const give = (key: string, most: number) => {
-    const more = Math.min(most, sizes.get(key)! - shares.get(key)!, places.for(key));
+  const give = (pool: WantedPool, most: number) => {
+    const { key } = pool;
+    const more = Math.min(most, sizes.get(key)! - shares.get(key)!, places.for(pool));
     shares.set(key, shares.get(key)! + more);
-    places.take(key, more);
+    places.take(pool, more);
   };
   for (;;) {
-    const lacking = [...sizes.keys()].filter(
-      (key) => shares.get(key)! < sizes.get(key)! && places.for(key) > 0,
+    const lacking = [...pools.values()].filter(
+      (pool) => shares.get(pool.key)! < sizes.get(pool.key)! && places.for(pool) > 0,
     );
     if (lacking.length === 0) return shares;
-    // a user's last places go round the user's pools, as the edge's do round all
-    const turns = Math.min(...lacking.map((key) => Math.floor(partOf(key, lacking, places))));
+    const turns = places.turns(lacking);
     if (turns > 0) {
-      for (const key of lacking) give(key, turns);
+      for (const pool of lacking) give(pool, turns);
       continue;
     }
-    lacking.sort((a, b) => count(b) - count(a) || (a < b ? -1 : 1));
-    for (const key of lacking) give(key, 1);
+    lacking.sort((a, b) => count(b.key) - count(a.key) || (a.key < b.key ? -1 : 1));
+    for (const pool of lacking) give(pool, 1);
   }
-}
-
-/** How many turns there are places for. */
-function partOf(key: string, lacking: readonly string[], places: Places): number {
-  const own = lacking.filter((one) => userOf(one) === userOf(key)).length;
-  return Math.min(places.left / lacking.length, places.for(key) / own);
 }

@@ -3,10 +3,12 @@ import { LIMITS } from "#protocol/limits.ts";
 import type { PoolResponse, WantedPools } from "#protocol/pool-wire.ts";
 import type { PodRuntime } from "../pods/pod-runtime.ts";
 import { compareWithEngine } from "./engine-comparison.ts";
-import { type PlanInput, planRunners } from "./plan-runners.ts";
+import type { Room } from "./places.ts";
+import { type PlanInput, planRunners, type RunnerPlan } from "./plan-runners.ts";
 import { PoolWaits } from "./pool-waits.ts";
 import { poolKey, poolOf, type RunnerBook } from "./runner-book.ts";
 import type { RunnerRecord } from "./runner-record.ts";
+import { portsOf } from "./runner-spec.ts";
 import type { RunnerStarter } from "./runner-starter.ts";
 import { Unfit } from "./test-execution.ts";
 
@@ -24,8 +26,10 @@ export type RunnerKeeperDeps = {
 export type RunnerKeeperOptions = {
   /** most runners of the edge (default LIMITS.runners) */
   most?: number;
-  /** most of one user, where several users have environments (default: three quarters of `most`) */
+  /** most of one user (default: three quarters of `most`) */
   mostOfUser?: number;
+  /** most ports that runners open together, where they open any (default: none does) */
+  mostPorts?: number;
   /** between comparisons with the engine, ms (default LIMITS.poolCompareMs) */
   compareMs?: number;
 };
@@ -40,7 +44,8 @@ const REMOVE_AGAIN_MS = 2_000;
  */
 export class RunnerKeeper {
   readonly #deps: RunnerKeeperDeps;
-  readonly #options: Required<RunnerKeeperOptions>;
+  readonly #options: Required<Omit<RunnerKeeperOptions, "mostPorts">>;
+  readonly #ports: Room | undefined;
   readonly #closing = new AbortController();
   readonly #waits: PoolWaits;
   readonly #removing = new Set<string>();
@@ -50,7 +55,7 @@ export class RunnerKeeper {
   readonly #suspects = new Set<string>();
   readonly #working = new Set<Promise<void>>();
   #demand: { of: PoolResponse["demand"]; until: number } = { of: [], until: 0 };
-  #short = new Set<string>();
+  #short: RunnerPlan["short"] = new Map();
   #compareTimer: NodeJS.Timeout | undefined;
   #wakeTimer: NodeJS.Timeout | undefined;
   #unwatch: (() => void) | undefined;
@@ -60,7 +65,8 @@ export class RunnerKeeper {
   constructor(deps: RunnerKeeperDeps, options: RunnerKeeperOptions = {}) {
     this.#deps = deps;
     const { most = LIMITS.runners, compareMs = LIMITS.poolCompareMs } = options;
-    const { mostOfUser = Math.ceil((most * LIMITS.runnersOfUserPercent) / 100) } = options;
+    const { mostOfUser = partOf(most), mostPorts } = options;
+    this.#ports = mostPorts === undefined ? undefined : { most: mostPorts, mostOfUser: partOf(mostPorts) };
     this.#options = { most, mostOfUser: Math.min(most, mostOfUser), compareMs };
     this.#waits = new PoolWaits(deps.now);
   }
@@ -111,8 +117,11 @@ export class RunnerKeeper {
   /** Why pools are smaller than wanted, by pool. */
   reasons(): Map<string, string> {
     const { most, mostOfUser } = this.#options;
-    const few = `the edge runs at most ${most} runners, and of one user ${mostOfUser} while others have some`;
-    const reasons = new Map([...this.#short].map((pool) => [pool, few]));
+    const few = {
+      runners: `the edge runs at most ${most} runners (runners.max), and ${mostOfUser} of one user`,
+      ports: `runners open at most ${this.#ports?.most} ports (runners.ports), and ${this.#ports?.mostOfUser} those of one user`,
+    };
+    const reasons = new Map([...this.#short].map(([pool, of]) => [pool, few[of]]));
     for (const [pool, reason] of this.#waits.reasons())
       if (this.#deps.book.environment(pool)) reasons.set(pool, reason);
     return reasons;
@@ -124,7 +133,7 @@ export class RunnerKeeper {
     this.#watch();
     if (!this.active) return;
     const plan = planRunners(this.#planInput());
-    this.#short = new Set(plan.short);
+    this.#short = plan.short;
     const { book, changed } = this.#deps;
     for (const { id, why } of plan.end) book.end(book.get(id)!, why === "surplus" ? "lost" : why);
     const before = this.#withdrawn.size;
@@ -181,7 +190,8 @@ export class RunnerKeeper {
     return {
       wanted: book.wanted.environments.map(({ user, id, generation, spec }) => {
         const key = poolKey(user, id);
-        return { key, generation, size: spec.prewarmingPoolSize || (demands.get(key) ?? 0) };
+        const size = spec.prewarmingPoolSize || (demands.get(key) ?? 0);
+        return { key, generation, size, ports: this.#ports ? portsOf(spec) : 0 };
       }),
       runners: book
         .all()
@@ -191,7 +201,9 @@ export class RunnerKeeper {
           generation: record.generation,
           state: record.state,
           pool: poolOf(record),
+          ports: record.ports.length,
         })),
+      ...(this.#ports && { ports: this.#ports }),
       most: this.#options.most,
       mostOfUser: this.#options.mostOfUser,
       starts: LIMITS.runnerStarts,
@@ -203,10 +215,11 @@ export class RunnerKeeper {
     const { book, starter, changed } = this.#deps;
     const environment = book.environment(key)!;
     try {
-      await starter.start(environment, this.#closing.signal, (why) => {
+      const { state } = await starter.start(environment, this.#closing.signal, (why) => {
         if (this.#waits.waits(key, why)) changed();
       });
-      this.#waits.forget(key);
+      // its place was given to another pool: nothing is wrong with it
+      if (state !== "ending") this.#waits.forget(key);
     } catch (error) {
       if (this.#closing.signal.aborted || book.environment(key) !== environment) return;
       this.#waits.failed(key, error instanceof Unfit ? error.message : "the edge's container engine failed");
@@ -287,3 +300,6 @@ export class RunnerKeeper {
     if (!this.#closing.signal.aborted) this.#deps.onError(error, about);
   }
 }
+
+/** What one user may have by default: others keep some. */
+const partOf = (most: number) => Math.ceil((most * LIMITS.runnersOfUserPercent) / 100);

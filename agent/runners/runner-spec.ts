@@ -28,6 +28,11 @@ const MOST_SHARES = 262_144;
  */
 const PROCESS_1 = ["/bin/bash", "-c", "while :; do sleep 3600; done"];
 
+/** Ports that a runner with a network is to open. Pure. */
+export function portsOf({ networkAccess, exposedPorts }: WantedEnvironment["spec"]): number {
+  return networkAccess ? new Set(exposedPorts ?? []).size : 0;
+}
+
 /** What a runner of an environment is started as. Pure. */
 export function runnerSpec(
   id: string,

@@ -34,6 +34,7 @@ const AGAIN_MS = 500;
 
 /**
  * Starts one runner: recorded first, so that a container is never nobody's; idle only once it has executed something.
+ * One that the planner ended meanwhile is given back as it is, ending.
  * @throws Unfit with a reason for users; the engine's own errors. The record then ends.
  */
 export class RunnerStarter {
@@ -66,6 +67,7 @@ export class RunnerStarter {
       await this.#begin(environment, record, { signal, waits });
       if (record.state === "starting") book.change(record, { state: "idle" });
     } catch (error) {
+      if (!closing.aborted && book.ended(record).aborted) return record;
       if (!closing.aborted) book.end(record, "lost");
       throw reasonOf(error, spec.image);
     }

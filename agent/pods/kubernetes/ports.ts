@@ -1,6 +1,7 @@
 import type { MappedPort } from "#protocol/runners.ts";
 import { LABEL } from "../labels.ts";
 import type { RunSpec } from "../pod-runtime.ts";
+import { KubernetesRefusal } from "./errors.ts";
 import type { KubernetesNames } from "./names.ts";
 import type { Step } from "./namespace.ts";
 import type { Metadata } from "./types.ts";
@@ -70,6 +71,12 @@ export function mappedPorts({ spec }: PortService, hostAddress: string): MappedP
   return (spec?.ports ?? []).flatMap(({ port, nodePort }) =>
     nodePort === undefined ? [] : [{ exposedPort: port, hostAddress: `${hostAddress}:${nodePort}` }],
   );
+}
+
+/** Services of others have all ports of the nodes: the API server tells that as a failure of its own. Pure. */
+export function isPortsFull(error: unknown): boolean {
+  const { cause = error } = error as Error;
+  return cause instanceof KubernetesRefusal && /range is full/.test(cause.message);
 }
 
 /** A service's name begins with a letter. */

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { FORBIDDEN_IPV4 } from "../forbidden-ranges.ts";
 import { KubernetesNames } from "./names.ts";
-import { runnerNamespaceSteps } from "./runner-namespace.ts";
+import { type OpenRules, runnerNamespaceSteps } from "./runner-namespace.ts";
 
 const names = new KubernetesNames("instance", "secret", "perigee");
 const limits = { memory: 2 ** 30, cpus: 2, scratch: 2 ** 30 };
 
-function steps(open: { clusterRanges: readonly string[] } | undefined) {
+function steps(open: OpenRules | undefined) {
   return runnerNamespaceSteps(names, "ada", { limits, most: 200, open });
 }
 
@@ -49,6 +49,13 @@ test("has room for all runners of the edge", () => {
       },
     },
   });
+});
+
+test("opens no more ports of the nodes than the operator lets all runners have", () => {
+  const quota = steps({ clusterRanges: [], nodePorts: 1000 }).find(
+    ({ object }) => object.kind === "ResourceQuota",
+  )!;
+  expect(quota.object).toMatchObject({ spec: { hard: { "services.nodeports": "1000" } } });
 });
 
 test("a runner reaches nobody, other runners included; what was opened before is taken back", () => {

@@ -14,6 +14,8 @@ export type RunnerSettings = {
   /** CPUs and bytes of one */
   maxCpus: number;
   scratchBytes: number;
+  /** of the nodes, that all of them open together (default LIMITS.runnerPorts) */
+  ports?: number;
   /** undefined: none has a network */
   open?: OpenNetwork;
 };
@@ -29,12 +31,12 @@ export class RunnerNetwork {
   constructor(api: KubernetesApi, names: KubernetesNames, settings: RunnerSettings | undefined) {
     this.#api = api;
     this.#names = names;
-    const { open, most = 0 } = settings ?? {};
+    const { open, ports = LIMITS.runnerPorts } = settings ?? {};
     this.#open = open;
     if (!open) return;
     this.rules = async () => ({
       clusterRanges: await clusterRanges(api, open.hostAddress),
-      ...(open.hostAddress !== undefined && { nodePorts: most * LIMITS.exposedPorts }),
+      ...(open.hostAddress !== undefined && { nodePorts: ports }),
     });
   }
 

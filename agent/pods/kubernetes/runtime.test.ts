@@ -199,6 +199,7 @@ describe("a pod with ports", () => {
     [422, "Service is invalid"],
     [413, "Request entity too large: limit is 3145728"],
     [500, "etcdserver: request is too large"],
+    [500, "Internal error occurred: failed to allocate a nodePort: range is full"],
   ])(
     "is taken away when they are refused for good (%i %s): StartError, and it never ran",
     async (...refusal) => {

@@ -27,7 +27,7 @@ import { nodesOf } from "./nodes.ts";
 import { type PodContext, podOf } from "./pod.ts";
 import { PodUsages } from "./pod-usage.ts";
 import { CONFIRM_MS, KubernetesPods } from "./pods.ts";
-import { portSteps } from "./ports.ts";
+import { isPortsFull, portSteps } from "./ports.ts";
 import { refusedStart } from "./refused-start.ts";
 import { RunnerNetwork } from "./runner-network.ts";
 import type { KubernetesRuntimeOptions } from "./runtime-options.ts";
@@ -168,10 +168,14 @@ export class KubernetesRuntime implements PodRuntime {
     try {
       await this.#openPorts(spec, pod);
     } catch (error) {
-      if (!isForGood(error)) throw error;
+      const full = isPortsFull(error);
+      if (!isForGood(error) && !full) throw refusedStart(error);
       const last = await this.#pods.takeAway(pod, spec.run);
       if (last && hasStarted(last)) return startedOf(last, spec);
-      throw new StartFailure("the cluster refuses the pod's ports as they were asked for", { cause: error });
+      const why = full
+        ? "the cluster has no ports left"
+        : "the cluster refuses the pod's ports as they were asked for";
+      throw new StartFailure(why, { cause: error });
     }
     if (pod.spec.schedulingGates?.length) {
       await unless(this.#pods.patch(pod, "merge", { spec: { schedulingGates: null } }), 404);
