@@ -33,7 +33,8 @@ export function watchLeg(leg: WatchedLeg, { pingMs, deadMs }: LegTimes = LEG_TIM
         leg.ping();
       }
     },
-    Math.max(1, Math.min(pingMs, deadMs / 4)),
+    // each of the two is a multiple of it by default: pings and deaths come when they are due
+    Math.max(1, Math.min(pingMs, deadMs) / 4),
   );
   return () => clearInterval(timer);
 }

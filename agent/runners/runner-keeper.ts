@@ -49,6 +49,8 @@ export class RunnerKeeper {
   readonly #closing = new AbortController();
   readonly #waits: PoolWaits;
   readonly #removing = new Set<string>();
+  /** by runner: one that did not go is left alone until then */
+  readonly #removeAfter = new Map<string, number>();
   /** idle runners that the ground is to give back */
   readonly #withdrawn = new Set<string>();
   /** an engine's event named them */
@@ -142,7 +144,7 @@ export class RunnerKeeper {
     if (this.#withdrawn.size > before) changed();
     for (const key of plan.start) this.#work(() => this.#startOne(key));
     for (const record of book.all()) if (record.state === "ending" && !record.removed) this.#remove(record);
-    this.#wakeAt(this.#waits.next());
+    this.#wakeAt(Math.min(this.#waits.next(), ...this.#removeAfter.values()));
   }
 
   /** Compares with the engine; a comparison that is under way does not count. @returns whether the engine answered */
@@ -230,9 +232,10 @@ export class RunnerKeeper {
 
   #remove(record: RunnerRecord): void {
     const { id } = record;
-    if (this.#removing.has(id)) return;
+    const { book, runtime, changed, now } = this.#deps;
+    if (this.#removing.has(id) || (this.#removeAfter.get(id) ?? 0) > now()) return;
     this.#removing.add(id);
-    const { book, runtime, changed } = this.#deps;
+    this.#removeAfter.delete(id);
     this.#work(async () => {
       try {
         await runtime.remove(id);
@@ -243,7 +246,7 @@ export class RunnerKeeper {
         await this.#tidy(record.user);
       } catch (error) {
         this.#tell(error, { runner: id, doing: "remove" });
-        this.#wakeAt(this.#deps.now() + REMOVE_AGAIN_MS);
+        this.#removeAfter.set(id, now() + REMOVE_AGAIN_MS);
       } finally {
         this.#removing.delete(id);
       }

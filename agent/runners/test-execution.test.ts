@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { chmod, mkdtemp, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -10,10 +10,15 @@ import { testExecution, Unfit } from "./test-execution.ts";
 
 const NEEDED = "cat chmod chown env head ls mkdir rm sleep stat find xargs tar".split(" ");
 
-/** A container with no programs but these. */
-async function containerOf(programs: readonly string[]): Promise<PodSessions> {
+async function directory(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "perigee-tools-"));
   onTestFinished(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** A container with no programs but these, which works in their directory. */
+async function containerOf(programs: readonly string[], at?: string): Promise<PodSessions> {
+  const path = at ?? (await directory());
   for (const name of programs) await symlink(findProgram(name)!, join(path, name));
   const exec: PodSessions["exec"] = async (_run, { argv: [program = "", ...args] }) => {
     const child = spawn(program, args, { cwd: path, env: { PATH: path } });
@@ -35,6 +40,13 @@ const tried = async (programs: readonly string[]) =>
 
 test("an image with all that sessions need serves", async () => {
   await tried(NEEDED);
+});
+
+test("another working directory than /workspace keeps the image's mode", async () => {
+  const path = await directory();
+  await chmod(path, 0o750);
+  await testExecution(await containerOf(NEEDED, path), "r", AbortSignal.timeout(60_000));
+  expect(((await stat(path)).mode & 0o7777).toString(8)).toBe("750");
 });
 
 test("what an image lacks is named", async () => {

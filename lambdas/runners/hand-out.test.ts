@@ -6,7 +6,7 @@ import { StoredRunnerPools } from "./stored-runner-pools.ts";
 const ALICE = { user: "alice", edge: "em1" };
 const ID = "1-00000000-0000-4000-8000-000000000001";
 
-async function pools(prewarmingPoolSize: number) {
+async function pools(prewarmingPoolSize: number, now = Date.now) {
   const store = new MemoryTable().open();
   const opened = new StoredRunnerPools({
     store,
@@ -16,7 +16,7 @@ async function pools(prewarmingPoolSize: number) {
       edgeAgent: async () => ({ version: "9", features: ["runners"] }),
     },
     edges: async () => ["em1"],
-    now: Date.now,
+    now,
   });
   const spec = { image: "i", cpuLimit: 0, memoryLimit: 0, networkAccess: false, exposedPorts: null };
   await opened.put(ALICE, { id: 1, prewarmingPoolSize, ...spec });
@@ -80,4 +80,45 @@ test("a store that fails fails the calls that wait, and not those after them", a
   store.query = query;
   await store.transact([{ put: { ...keys.runner("em1", "alice", ID), data: idle } }]);
   expect(await opened.handOut(ALICE, 1, {})).toMatchObject({ runner: { id: ID } });
+});
+
+test("where the pool is of size 0 a call waits for 30 s and no longer", async () => {
+  let clock = 1_000;
+  const { store, opened } = await pools(0, () => clock);
+  const settled: unknown[] = [];
+  const call = opened.handOut(ALICE, 1, {}).then((result) => settled.push(result));
+  const demands = async () => {
+    const { pk, sk: prefix } = keys.demand("em1", "alice", 1, "");
+    const items = await store.query<{ until: number }>({ pk, prefix, limit: 10 });
+    return items.map(({ data }) => data.until);
+  };
+  await expect.poll(demands).toEqual([31_000]);
+  clock += 29_999;
+  // it looks a few times more
+  const { get } = store;
+  let looks = 0;
+  store.get = ((key) => {
+    looks += 1;
+    return get.call(store, key);
+  }) as typeof get;
+  await expect.poll(() => looks, { timeout: 20_000 }).toBeGreaterThan(1);
+  expect(settled).toEqual([]);
+  clock += 1;
+  await call;
+  expect(settled).toEqual([{ refused: "empty" }]);
+});
+
+test("a comparison that no edge makes is waited for as long as was asked", async () => {
+  let clock = 1_000;
+  const { store, opened } = await pools(1, () => clock);
+  let over = false;
+  const compared = opened.compare(ALICE, 5_000).then(() => {
+    over = true;
+  });
+  await expect.poll(() => store.get(keys.compare("em1"))).toBeDefined();
+  clock += 4_999;
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(over).toBe(false);
+  clock += 1;
+  await compared;
 });

@@ -226,6 +226,24 @@ describe("POST /pods/{pod}/exec and /live", () => {
     expect(await refusal(url)).toEqual({ status: 404, error: "TICKET_NOT_FOUND" });
   });
 
+  it("are refused where a user has 64 sessions open, before and at the connect", async () => {
+    await world.startAgent();
+    const alice = await world.user("alice");
+    await world.pod("alice", "p");
+    const post = () => alice.fetch("/pods/p/exec", { method: "POST", body: "{}" });
+    const { url } = (await (await post()).json()) as { url: string };
+    world.sessions.before = () => new Promise(() => {});
+    const open = Array.from({ length: 64 }, () => world.open("alice", "p", exec(["true"])));
+    const answer = await post();
+    expect([answer.status, await answer.json()]).toMatchObject([429, { error: "TOO_MANY_SESSIONS" }]);
+    expect(await refusal(url)).toEqual({ status: 429, error: "TOO_MANY_SESSIONS" });
+    world.sessions.before = undefined;
+    for (const session of open) session.close();
+    const client = await connectExec(url);
+    client.tell({ type: "eof" });
+    expect(await client.closed).toBe(1000);
+  });
+
   it("keep the runner in which they are from counting as forgotten", async () => {
     const { pools } = world.ground;
     await world.startAgent({ features: [...Object.values(LIVE_FEATURES), RUNNERS_FEATURE] });

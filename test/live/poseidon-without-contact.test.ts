@@ -15,13 +15,14 @@ let world: PoseidonWorld;
 let me: PoseidonClient;
 /** the ground's clock stands still but for this (ms) */
 let ahead: number;
+let began: number;
 beforeEach(() => {
   ahead = 0;
 });
 afterEach(() => world.close());
 
 async function start(of: Parameters<typeof makePoseidonWorld>[0] = {}) {
-  const began = Date.now();
+  began = Date.now();
   world = await makePoseidonWorld({ now: () => began + ahead, ...of });
   me = await world.client("ada");
   return world.startAgent({ features: WITH_RUNNERS });
@@ -202,6 +203,28 @@ describe("live routes", () => {
     world.sessions.before = undefined;
     expect((await me.run(path, "true")).end).toEqual({ type: "exit", data: 0 });
   });
+});
+
+test("a user's own runners are listed without contact, with why they ended", async () => {
+  await start();
+  const eve = await world.user("eve");
+  const client = await world.client("eve");
+  const [kept, deleted] = [
+    await world.handedOut(client, "eve"),
+    await world.handedOut(client, "eve", { id: 1 }),
+  ];
+  await world.handedOut(me, "ada");
+  world.unplug();
+  ahead = 90_001;
+  await client.delete(deleted);
+  const of = (path: string, environment: number, since: number, rest: object) => {
+    const id = path.split("/").at(-1);
+    return { id, edge: "em1", environment, since: new Date(since).toISOString(), ports: [], ...rest };
+  };
+  expect(((await (await eve.fetch("/runners")).json()) as { data: object[] }).data).toEqual([
+    of(kept, 0, began, { state: "used", end: null }),
+    of(deleted, 1, began + ahead, { state: "gone", end: "deleted" }),
+  ]);
 });
 
 test("another process of the ground: environments, hand-outs and unused ids stay, what was open ends", async () => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { MiB } from "#protocol/limits.ts";
 import { PoseidonClient } from "#test/contract/poseidon/support/client.ts";
-import { share } from "#test/support/long-run.ts";
+import { LONG as LONG_RUN, share } from "#test/support/long-run.ts";
 import { watchMemory } from "../../bench/resident-memory.ts";
 import { BASE_IMAGE } from "../../scripts/ensure-base-image.ts";
 import { connectExec, refusal } from "./support/exec-client.ts";
@@ -15,6 +15,8 @@ import { type LiveProcesses, startLiveProcesses } from "./support/live-processes
 /** What passes: had it been kept anywhere, that process would have grown by more than the bound. */
 const SIZE = share(1024, 96) * MiB;
 const BOUND = 32 * MiB;
+/** What passes before that is measured. */
+const WARM = share(384, 16) * MiB;
 /** What one session may have under way, in all buffers of all processes, the kernel's included. */
 const UNDER_WAY = 24 * MiB;
 const LONG = 540_000;
@@ -24,8 +26,8 @@ let runner: string;
 beforeAll(async () => {
   of = await startLiveProcesses();
   runner = await of.runner();
-  // what a process needs to have done this at all
-  await (await execution(16 * MiB)).drained();
+  // what a process needs to have done this at all: V8 makes its young generation larger for a long time, up to 48 MiB
+  await (await execution(WARM)).drained();
   await read(16 * MiB);
 }, 300_000);
 afterAll(() => of?.stop());
@@ -59,9 +61,10 @@ async function execution(bytes: number) {
 }
 
 async function read(bytes: number): Promise<number> {
-  await of.client.run(runner, `truncate -s ${bytes} /tmp/zeros`);
+  // in memory, and holes: on its layer a runner with so large a file has too much
+  await of.client.run(runner, `truncate -s ${bytes} /dev/shm/zeros`);
   const headers = { "Poseidon-Token": of.token };
-  const answer = await fetch(`${of.client.url}${runner}/files/raw?path=/tmp/zeros`, { headers });
+  const answer = await fetch(`${of.client.url}${runner}/files/raw?path=/dev/shm/zeros`, { headers });
   let read = 0;
   for await (const piece of answer.body!) read += piece.length;
   return read;
@@ -77,6 +80,7 @@ const watch = () => ({ ground: watchMemory(of.pids.ground), agent: watchMemory(o
 
 function expectFlat({ ground, agent }: ReturnType<typeof watch>): void {
   const grown = { ground: ground(), agent: agent() };
+  if (LONG_RUN) console.log(expect.getState().currentTestName, grown);
   expect(grown.ground, `ground grew by ${grown.ground}`).toBeLessThan(BOUND);
   expect(grown.agent, `agent grew by ${grown.agent}`).toBeLessThan(BOUND);
 }

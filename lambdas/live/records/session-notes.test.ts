@@ -46,3 +46,11 @@ test("nobody sees those of an earlier user of the name, and they go with that us
   await notes.forget("ada");
   expect(await began()).toEqual([]);
 });
+
+test("a session is noted for 7 days from its begin", async () => {
+  const { notes, note } = opened();
+  await note(1_000);
+  const days = 7 * 24 * 3600_000;
+  expect(await notes.list("ada", days + 999)).toHaveLength(1);
+  expect(await notes.list("ada", days + 1_000)).toEqual([]);
+});

@@ -1,10 +1,12 @@
 import { pino } from "pino";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { controlFrames } from "#protocol/live-frames.ts";
 import { memorySockets } from "#test/live/support/memory-socket.ts";
 import { MemorySocketsWanted } from "../sockets-wanted.ts";
 import { LiveRelay, type LiveRelayDeps, type LiveRelayOptions } from "./live-relay.ts";
 import { RelayLeg } from "./relay-leg.ts";
 import { SolePlace } from "./relay-place.ts";
+import type { RelaySession } from "./relay-session.ts";
 
 const target = { runner: "1-x" };
 const list = (path: string) => ({
@@ -109,5 +111,56 @@ test("whether a user's sessions may go on is one question, from the oldest on: a
   expect(relay.size).toBe(2);
   expect(new Set(asked).size).toBe(4);
   for (const session of later) session.close();
+  await relay.close();
+});
+
+/** Timers are the test's, of these alone: sockets have others. */
+function fakeTimers() {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
+test("a session that no agent takes is given up after 30 s", async () => {
+  fakeTimers();
+  const relay = relayWith();
+  const session = relay.open({ user: "u", edge: "e", target, request: list("./") }) as RelaySession;
+  await vi.advanceTimersByTimeAsync(29_999);
+  expect([session.isOver, relay.size]).toEqual([false, 1]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await session.ended).toMatchObject({ type: "error", code: "UNREACHABLE" });
+  await relay.close();
+});
+
+test("a socket has 3 s to say ready; then the session is offered on the next one", async () => {
+  fakeTimers();
+  const relay = relayWith();
+  const [first, second] = [memorySockets(), memorySockets()];
+  for (const { near } of [first, second]) {
+    relay.accept("e", new RelayLeg(near as never, near as never, { epoch: 1 }));
+  }
+  const session = relay.open({ user: "u", edge: "e", target, request: list("./") }) as RelaySession;
+  await vi.advanceTimersByTimeAsync(2_999);
+  expect(relay.socketsOf("e")).toBe(2);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(relay.socketsOf("e")).toBe(1);
+  for (const frame of controlFrames({ type: "ready" })) second.far.send(frame);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(session.isOver).toBe(false);
+  session.close();
+  await relay.close();
+});
+
+test("a session lasts 24 h and no longer", async () => {
+  fakeTimers();
+  const relay = relayWith();
+  const { near, far } = memorySockets();
+  relay.accept("e", new RelayLeg(near as never, near as never, { epoch: 1 }));
+  const session = relay.open({ user: "u", edge: "e", target, request: list("./") }) as RelaySession;
+  await vi.advanceTimersByTimeAsync(1);
+  for (const frame of controlFrames({ type: "ready" })) far.send(frame);
+  await vi.advanceTimersByTimeAsync(24 * 3600_000 - 2);
+  expect(session.isOver).toBe(false);
+  await vi.advanceTimersByTimeAsync(2);
+  expect(await session.ended).toMatchObject({ type: "error", code: "SESSION_TOO_LONG" });
   await relay.close();
 });

@@ -1,13 +1,14 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import { isForeignOrigin, refuseUpgrade } from "./refuse-upgrade.ts";
 import { acceptUserSocket, type UserSocket, type UserSocketOptions } from "./user-socket.ts";
 
 let server: Server | undefined;
 afterEach(() => {
+  vi.useRealTimers();
   server?.closeAllConnections();
   server?.close();
 });
@@ -87,6 +88,37 @@ describe("acceptUserSocket", () => {
       if (client.readyState !== client.OPEN) await once(client, "open");
       if (end !== "silence") client[end]();
       if (!socket.gone.aborted) await once(socket.gone, "abort");
+      server?.close();
+    }
+  });
+
+  it("does so after 5 minutes without a byte, and after 5 minutes in which nothing was taken", async () => {
+    for (const [options, fill] of [
+      [{}, false],
+      [{ silentMs: 3600_000 }, true],
+    ] as const) {
+      vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
+      const { url, accepted } = await listen(options);
+      const client = new WebSocket(url, { autoPong: false });
+      const socket = await accepted;
+      if (client.readyState !== client.OPEN) await once(client, "open");
+      if (fill) {
+        client.pause();
+        let full = false;
+        while (!full) {
+          const sent = socket.send(Buffer.alloc(1024 * 1024)).then(() => false);
+          const turns = new Promise<true>((resolve) => setTimeout(resolve, 100, true));
+          full = await Promise.race([sent, turns]);
+        }
+      }
+      // what came before is found with the first look
+      vi.advanceTimersByTime(20_000);
+      vi.advanceTimersByTime(5 * 60_000 - (fill ? 20_001 : 1));
+      expect([fill, socket.gone.aborted]).toEqual([fill, false]);
+      vi.advanceTimersByTime(20_000);
+      expect([fill, socket.gone.aborted]).toEqual([fill, true]);
+      vi.useRealTimers();
+      client.terminate();
       server?.close();
     }
   });

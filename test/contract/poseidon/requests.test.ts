@@ -39,6 +39,7 @@ test("environments: created, listed, replaced, deleted, each user's own", async 
     usedRunners: 0,
   });
   expect(await other.get(path)).toMatchObject({ status: 404, text: "" });
+  expect((await other.get("/statistics/execution-environments")).json).not.toHaveProperty(String(id));
   expect((await other.delete(path)).status).toBe(404);
   expect((await me.delete(path)).status).toBe(204);
   expect(await me.delete(path)).toMatchObject({ status: 404, text: "" });

@@ -20,17 +20,20 @@ test("an unknown environment, and a body that is wrong", async () => {
   expect((await me.body("POST", "/runners", "")).json).toEqual({ message: "EOF" });
 });
 
-test("an image that is not onboard: none at once, with the reason", async () => {
-  const id = await environment({ image: "no/such-image:1" });
-  await expect
-    .poll(async () => (await me.body("POST", "/runners", { executionEnvironmentId: id })).json, {
-      timeout: 60_000,
-    })
-    .toEqual({
-      message: expect.stringMatching(/^no runners available for this execution environment: ./),
-      errorCode: "NOMAD_OVERLOAD",
-    });
-});
+test.each(["no/such-image:1", "", "::no name::"])(
+  "the image %j is not onboard: none at once, with the reason",
+  async (image) => {
+    const id = await environment({ image });
+    await expect
+      .poll(async () => (await me.body("POST", "/runners", { executionEnvironmentId: id })).json, {
+        timeout: 60_000,
+      })
+      .toEqual({
+        message: expect.stringMatching(/^no runners available for this execution environment: ./),
+        errorCode: "NOMAD_OVERLOAD",
+      });
+  },
+);
 
 test("a runner is one user's alone; deleted it is gone on every route", async () => {
   const id = await environment();

@@ -209,6 +209,14 @@ test("ends in the contract's words", async () => {
       { type: "error", code: "ENGINE", message: "m" },
       { type: "error", data: "Error executing the request" },
     ],
+    [
+      { type: "error", code: "SESSION_TOO_LONG", message: "m" },
+      { type: "error", data: "Error executing the request" },
+    ],
+    [
+      { type: "error", code: "CANNOT_START", message: "m" },
+      { type: "error", data: "Error executing the request" },
+    ],
   ] as const) {
     const { messages, closed, session } = await running(all);
     session.finish(end);

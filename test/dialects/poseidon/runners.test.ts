@@ -14,6 +14,7 @@ const FULL = {
 test("environments come back as they were put, with the page's keys and no others, by id", async () => {
   const { client, pools } = await startPoseidonGround();
   const me = await client();
+  expect((await me.get("/statistics/execution-environments")).text).toBe("{}");
   expect((await me.put(`${LIST}/10`, { ...FULL, id: 99, more: 1 })).status).toBe(201);
   expect((await me.put(`${LIST}/9`, { ...FULL, exposedPorts: null, networkAccess: null })).status).toBe(201);
   expect((await me.put(`${LIST}/010`, { ...FULL, cpuLimit: 0, exposedPorts: [null] })).status).toBe(204);
@@ -30,6 +31,7 @@ test("environments come back as they were put, with the page's keys and no other
     10: { id: 10, prewarmingPoolSize: 2, idleRunners: 2, usedRunners: 0 },
   });
   expect((await me.delete(`${LIST}/9`)).status).toBe(204);
+  expect(Object.keys((await me.get("/statistics/execution-environments")).json as object)).toEqual(["10"]);
   const again = await me.delete(`${LIST}/9`);
   expect([again.status, again.text]).toEqual([404, ""]);
   const missing = await me.get(`${LIST}/9`);
@@ -202,4 +204,21 @@ test("a pool that depletes is an alarm, and names ids only to whom they belong",
   // of one whose pools are all of size 0, or full
   pools.owners = ["bob"];
   expect(await (await fetch(`${base}/health`)).json()).toEqual(answer("the prewarming pool is depleting"));
+});
+
+test("in open mode the alarm names the ids of its user; unless a threshold is set nothing is one", async () => {
+  const settings = { PERIGEE_POSEIDON_POOL_THRESHOLD: "0.5", PERIGEE_POSEIDON_OPEN_USER: "ada" };
+  const [open, without] = [await startPoseidonGround({ settings }), await startPoseidonGround()];
+  await open.ground.accounts.addUser("ada", "long enough");
+  const low = ["ada", "bob"].map((user) => ({ owner: { user, edge: "em1" }, id: 7 }));
+  for (const { pools } of [open, without]) pools.low = [...low];
+  const answer = await fetch(`${open.base}/health`);
+  expect([answer.status, await answer.json()]).toEqual([
+    503,
+    {
+      message: "the prewarming pool is depleting: environments 7",
+      errorCode: "PREWARMING_POOL_DEPLETING",
+    },
+  ]);
+  expect((await fetch(`${without.base}/health`)).status).toBe(204);
 });

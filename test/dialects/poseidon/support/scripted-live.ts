@@ -104,8 +104,11 @@ export class ScriptedLive implements LiveSessions {
 
 export class MemoryTickets implements LiveTickets {
   readonly #tickets = new Map<string, Ticket>();
+  /** of each that was made */
+  readonly options: Parameters<LiveTickets["create"]>[1][] = [];
 
-  async create(ticket: Ticket): Promise<string> {
+  async create(ticket: Ticket, options: Parameters<LiveTickets["create"]>[1]): Promise<string> {
+    this.options.push(options);
     const text = randomUUID();
     this.#tickets.set(hash(text), ticket);
     return text;
