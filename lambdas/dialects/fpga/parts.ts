@@ -2,6 +2,7 @@ import type { ObjectSource } from "../../ports/object-source.ts";
 import type { DialectCore } from "../core.ts";
 import { AccessKeys } from "./auth/access-keys.ts";
 import { SecretSeal } from "./auth/sealed-secret.ts";
+import { UserIds } from "./auth/user-ids.ts";
 import { Images } from "./images/images.ts";
 import { ObjectUploads } from "./objects/object-uploads.ts";
 import { UserObjects } from "./objects/user-objects.ts";
@@ -15,6 +16,7 @@ export type FpgaParts = {
   uploads: ObjectUploads;
   images: Images;
   keys: AccessKeys;
+  userIds: UserIds;
   work: StoreWork;
 };
 
@@ -42,6 +44,7 @@ export function partsOf(core: DialectCore): FpgaParts {
     uploads: new ObjectUploads(core, userObjects),
     images,
     keys,
+    userIds: new UserIds(records),
     work: new StoreWork({ core, images }),
   };
   made.set(core, parts);

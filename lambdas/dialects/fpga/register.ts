@@ -1,5 +1,5 @@
+import type { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { readIdempotency } from "../../http/idempotency-key.ts";
 import { json } from "../../http/json-answer.ts";
 import { collectBody } from "../../http/read-body.ts";
@@ -8,15 +8,13 @@ import type { DialectContext } from "../dialect.ts";
 import { projectIn } from "./caller-of-request.ts";
 import { CHECK_BOUNDS } from "./checks/bounds.ts";
 import { imageIdOf } from "./images/image-id.ts";
-import { FPGA_LANE, PINS } from "./lane.ts";
+import { FPGA_LANE, PINS, STORE_MS } from "./lane.ts";
 import type { FpgaParts } from "./parts.ts";
 import type { Project } from "./project.ts";
 import { readRegistration } from "./read-body.ts";
+import { REFUSALS } from "./refusals.ts";
 import type { Registration } from "./rules.ts";
 import { type StoreRecord, workKeys } from "./store/work-records.ts";
-
-/** How long (ms) an image may wait until its file is with the edge's queue. */
-const STORE_MS = 7 * 24 * 60 * 60_000;
 
 /** `POST`: pins the object as it is now, and registers the image in the transaction that makes its command. */
 export async function register(c: DialectContext, parts: FpgaParts): Promise<Response> {
@@ -77,6 +75,15 @@ async function pin(
   const object = await objects.head(name);
   if (!object) return undefined;
   if (object.size > CHECK_BOUNDS.maxFile) return object.size;
-  if (object.size > (await core.bytesLeft(user, edge))) throw byteQuotaExceeded();
-  return objects.pin(name, to);
+  const left = await core.bytesLeft(user, edge);
+  if (object.size > left) throw quotaRefusal(object.size, left);
+  const bytes = await objects.pin(name, to);
+  // of several at once that together take too much, each sees the others now
+  const after = await core.bytesLeft(user, edge);
+  if (after < 0 && bytes !== undefined) throw quotaRefusal(bytes, after + bytes);
+  return bytes;
+}
+
+function quotaRefusal(bytes: number, left: number): PerigeeError {
+  return REFUSALS.quota(`The object has ${bytes} bytes, and ${Math.max(0, left)} of the byte quota are left`);
 }

@@ -18,7 +18,9 @@ export async function removed(core: DialectCore, { user, uid, edge }: Removal): 
   for (const of of edge === undefined ? await projectsOf(core, uid) : [edge]) {
     await removeProject(parts, projectOf({ name: user, uid }, of));
   }
-  if (edge === undefined) await parts.userObjects.removeAll(uid);
+  if (edge !== undefined) return;
+  await parts.userIds.forget(uid);
+  await parts.userObjects.removeAll(uid);
 }
 
 /** Edges on which the account has registered something, or has keys. */

@@ -1,10 +1,21 @@
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import http from "node:http";
+import https from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { OBJECT_BOUNDS } from "#lambdas/dialects/fpga/objects/bucket-record.ts";
+import { groundSettings } from "#lambdas/ground-settings.ts";
 import { MiB } from "#protocol/limits.ts";
-import { type FpgaGround, startFpgaGround } from "#test/dialects/fpga/support/fpga-ground.ts";
+import {
+  type FpgaGround,
+  type FpgaGroundOptions,
+  startFpgaGround,
+} from "#test/dialects/fpga/support/fpga-ground.ts";
+import { makeCertificate } from "#test/support/certificate.ts";
 import { buildRawStream } from "#test/support/fpga/build-raw-stream.ts";
 import { signObjects } from "#test/support/fpga/sign-objects.ts";
 
@@ -330,4 +341,40 @@ function filesOf(tar: Buffer): Map<string, string> {
     at += 512 + Math.ceil(size / 512) * 512;
   }
   return files;
+}
+
+it("the port is the operator's, and the store speaks TLS where the ground does", async () => {
+  for (const value of ["x", "-1", "65536", "1.5"]) {
+    const environment = { PERIGEE_DIALECTS: "em,fpga", PERIGEE_OBS_PORT: value };
+    expect(() => groundSettings(environment), value).toThrow(/^PERIGEE_OBS_PORT: "/);
+  }
+  expect((await startedAndStopped({})).objectStore).toBeUndefined();
+  const directory = await mkdtemp(join(tmpdir(), "perigee-fpga-tls-"));
+  try {
+    const files = await makeCertificate(directory, "store");
+    const [cert, key] = [await readFile(files.cert, "utf8"), await readFile(files.key, "utf8")];
+    const { objectStore, status } = await startedAndStopped({ obsPort: 0, tls: { cert, key } }, cert);
+    expect(objectStore).toMatch(/^https:/);
+    expect(status).toBe(200);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+/** A ground with these options, and what its store answers to a signed request. */
+async function startedAndStopped(options: FpgaGroundOptions, ca?: string) {
+  const other = await startFpgaGround(options);
+  try {
+    const { objectStore } = other;
+    if (objectStore === undefined) return { objectStore };
+    const key = await other.parts.keys.create(other.project(), Date.now());
+    const headers = { date: new Date().toUTCString() };
+    const authorization = signObjects({ ...key, method: "GET", target: "/", headers });
+    const request = https.get(objectStore, { headers: { ...headers, authorization }, ca, agent: false });
+    const [answer] = (await once(request, "response")) as [http.IncomingMessage];
+    answer.resume();
+    return { objectStore, status: answer.statusCode };
+  } finally {
+    await other.stop();
+  }
 }

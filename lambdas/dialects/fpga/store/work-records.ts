@@ -11,6 +11,8 @@ export type StoreRecord = {
   prefix: string;
   /** of the object; absent when there was none */
   bytes?: number;
+  /** a process reads the file, until then at the latest: others leave it alone */
+  checkedUntil?: number;
   /** what the checks came to: what the edge is given, and what the image says when it is active */
   checked?: { input: FpgaImage; note?: string };
 };
