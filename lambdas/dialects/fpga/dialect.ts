@@ -4,8 +4,10 @@ import type { DialectCore } from "../core.ts";
 import type { Dialect, DialectContext } from "../dialect.ts";
 import { BASE, CHECKPOINT, PROJECTS, TOKENS } from "./base-path.ts";
 import { authenticate as authenticated } from "./caller-of-request.ts";
+import { completeRun } from "./complete-run.ts";
 import { onEnd } from "./ends.ts";
 import { errors } from "./errors.ts";
+import { heldImages } from "./held-images.ts";
 import { FPGA_LANE, PINS } from "./lane.ts";
 import { partsOf } from "./parts.ts";
 import { removed } from "./removed.ts";
@@ -30,6 +32,8 @@ export const fpga: Dialect = {
   bounds: { openPerUser: 200 },
   onEnd,
   removed,
+  completeRun,
+  agentRoutes: heldImages,
   async janitor(core) {
     await partsOf(core).work.round();
     await sweepPins(core);
