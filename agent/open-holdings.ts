@@ -11,9 +11,9 @@ import { DockerImageStore } from "./images/docker/image-store.ts";
 import { openHandover } from "./images/handover/open-handover.ts";
 import { instanceOf } from "./instance.ts";
 import type { Journal } from "./journal/journal.ts";
+import { devicesOf, runFpga } from "./open-fpga.ts";
 import { openRuntime } from "./pods/open-runtime.ts";
 import { PodManager } from "./pods/pod-manager.ts";
-import { devicesOf, runFpga } from "./open-fpga.ts";
 import { openSessions } from "./sessions/open-sessions.ts";
 import { Volumes } from "./volumes/volumes.ts";
 

@@ -13,6 +13,7 @@ import { CommandLogs } from "./reporting/command-logs/command-logs.ts";
 import { Heart } from "./reporting/heart.ts";
 import { InventoryReporter } from "./reporting/inventory-reporter.ts";
 import { PodReporter } from "./reporting/pod-reporter.ts";
+import { tellHeld } from "./reporting/tell-held.ts";
 import { Usage } from "./reporting/usage.ts";
 import type { Runners } from "./runners/runners.ts";
 
@@ -129,6 +130,17 @@ export function openReporting({ data, config, database, session, holdings, runne
       pods.start();
       for (const report of pods.reports()) podReports.changed(report);
     },
+    /** Tells which images for FPGAs are here; before the first claim. Never throws. */
+    tellHeld: (signal: AbortSignal) =>
+      tellHeld(
+        {
+          held: () =>
+            fpga.users().map((user) => ({ user, images: fpga.images(user).map(({ image }) => image) })),
+          send: (held) => session.fpgaHeld(held),
+          log,
+        },
+        signal,
+      ),
     /** Beats once, then at every interval; outside of planned windows as rarely as the operator wants. */
     async startHeart(): Promise<void> {
       const { heartbeatMs } = LIMITS;

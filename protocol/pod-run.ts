@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { fpgaImageId } from "./fpga-image.ts";
 import { FIELD_BOUNDS, itemsRule, startRule } from "./field-bounds.ts";
+import { fpgaImageId } from "./fpga-image.ts";
 import { LIMITS } from "./limits.ts";
 import { label, NODE_KINDS, space } from "./names.ts";
 import { volumePath } from "./volume-path.ts";

@@ -247,6 +247,15 @@ export const inventoryRequest = z.object({
 });
 export type InventoryReport = Omit<z.infer<typeof inventoryRequest>, "epoch">;
 
+/**
+ * POST /agent/dialects/fpga/held: the FPGA images of every user that the agent has, at its start, before it takes any
+ * command. Grounds without FPGA images answer 404.
+ */
+export const fpgaHeldRequest = z.object({
+  epoch,
+  held: z.array(z.object({ user: z.string(), images: z.array(fpgaImageId).max(1000) })).max(10_000),
+});
+
 /** POST /agent/heartbeat, every 30 s. */
 export const heartbeatRequest = z.object({
   epoch,

@@ -25,7 +25,10 @@ export const fpgaDevice = z
       .transform(Number)
       .optional(),
     /** what is loaded already of a card */
-    shell: z.object({ interfaceUuid: uuid.optional(), platform: z.string().max(64).optional() }).strict().optional(),
+    shell: z
+      .object({ interfaceUuid: uuid.optional(), platform: z.string().max(64).optional() })
+      .strict()
+      .optional(),
     /** device files that the run which holds it gets, and no other */
     devices: z.array(z.string().startsWith("/dev/")).default([]),
     /** of several managers, the device's own */

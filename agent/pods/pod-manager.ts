@@ -6,12 +6,12 @@ import { podQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { NodeReport, PodReport } from "#protocol/wire.ts";
 import { LogPusher } from "./logs/log-pusher.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
-import { NO_FPGA } from "./runs/no-fpga.ts";
 import { type NewRun, newRun } from "./runs/new-run.ts";
+import { NO_FPGA } from "./runs/no-fpga.ts";
 import { RunBook } from "./runs/run-book.ts";
 import { RUN_DEFAULTS, type RunDeps, type RunOptions } from "./runs/run-deps.ts";
-import type { RunFpga } from "./runs/run-fpga.ts";
 import { RunExecutor } from "./runs/run-executor.ts";
+import type { RunFpga } from "./runs/run-fpga.ts";
 import { RunLoop } from "./runs/run-loop.ts";
 import { type EVICTED, type RunInput, type RunRecord, reportOf, visibleState } from "./runs/run-record.ts";
 

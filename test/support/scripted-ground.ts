@@ -124,6 +124,7 @@ export class ScriptedGround {
       windowPlan: unexpected,
       tellPools: unexpected,
       inventory: async () => undefined,
+      fpgaHeld: async () => undefined,
       commandLogs: async () => undefined,
       transfer: unexpected,
       transferParts: unexpected,

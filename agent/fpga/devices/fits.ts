@@ -37,7 +37,10 @@ export function misfitOf(image: FpgaImage, device: FittedDevice): Misfit | undef
     return { code: "SHELL_MISMATCH", message: "the file is for another shell than the device has" };
   }
   if (trustedKeys && !trustedKeys.some((key) => hasSigned(key, image))) {
-    return { code: "SIGNATURE_REQUIRED", message: "the device loads only what a key that it trusts has signed" };
+    return {
+      code: "SIGNATURE_REQUIRED",
+      message: "the device loads only what a key that it trusts has signed",
+    };
   }
   return undefined;
 }

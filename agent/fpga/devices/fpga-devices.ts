@@ -38,7 +38,11 @@ type Device = {
 };
 
 /** Where an image can be loaded now; `waits`: every device that fits is held. */
-export type DeviceChoice = { node: string } | { waits: true } | Misfit | { code: "NO_DEVICE"; message: string };
+export type DeviceChoice =
+  | { node: string }
+  | { waits: true }
+  | Misfit
+  | { code: "NO_DEVICE"; message: string };
 
 const NONE: DeviceProbe = { adapter: "none", formats: [] };
 
@@ -154,7 +158,10 @@ export class FpgaDevices {
    * Programs a node's device for a run; noted before it begins.
    * @throws LoadError; then nothing may be started that relies on the device
    */
-  async load(of: { run: string; user: string; node: string; image: FpgaImage }, file: LoadFile): Promise<void> {
+  async load(
+    of: { run: string; user: string; node: string; image: FpgaImage },
+    file: LoadFile,
+  ): Promise<void> {
     const device = this.#devices.get(of.node);
     if (!device) throw new LoadError("NO_DEVICE", `the node ${of.node} has no device`);
     await this.#turn(device, () => this.#load(device, of, file)).finally(() => this.#tell());
@@ -167,7 +174,8 @@ export class FpgaDevices {
   ): Promise<void> {
     const { programmer, probe } = device;
     if (!programmer) throw new LoadError("NO_DEVICE", noDevice(node));
-    if (device.isStuck) throw new LoadError("LOAD_TIMEOUT", "the device has not answered since an earlier load");
+    if (device.isStuck)
+      throw new LoadError("LOAD_TIMEOUT", "the device has not answered since an earlier load");
     const n = this.#journal.begin({ node, adapter: probe.adapter, user, image: image.image, run });
     killPoint("fpga.loading");
     try {

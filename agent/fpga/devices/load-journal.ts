@@ -57,7 +57,9 @@ export class LoadJournal {
 
   /** Loads of a user's images, the latest first. */
   of(user: string): FpgaLoad[] {
-    const rows = this.#db.prepare("SELECT * FROM fpga_loads WHERE user = ? ORDER BY n DESC").all(user) as Row[];
+    const rows = this.#db
+      .prepare("SELECT * FROM fpga_loads WHERE user = ? ORDER BY n DESC")
+      .all(user) as Row[];
     return rows.map(({ image, run, node, adapter, at, state, message }) => {
       return { image, run, node, adapter, at, state, message };
     });
@@ -65,7 +67,10 @@ export class LoadJournal {
 
   /** Users of whom loads are known. */
   users(): string[] {
-    return this.#db.prepare("SELECT DISTINCT user FROM fpga_loads").all().map(({ user }) => String(user));
+    return this.#db
+      .prepare("SELECT DISTINCT user FROM fpga_loads")
+      .all()
+      .map(({ user }) => String(user));
   }
 
   /** The oldest of an image's beyond the bound; what a device holds stays. */

@@ -73,7 +73,8 @@ describe("a load in a process of its own", () => {
     const { mark } = childOf(device);
     const left = spawn("sleep", ["100000"], { env: { ...process.env, [LOAD_MARK]: mark } });
     await once(left, "spawn");
-    while (!loadingProcesses(mark).includes(left.pid!)) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!loadingProcesses(mark).includes(left.pid!))
+      await new Promise((resolve) => setTimeout(resolve, 5));
     expect(loadingProcesses(`${mark}0`)).toEqual([]);
     left.kill("SIGKILL");
     await once(left, "close");

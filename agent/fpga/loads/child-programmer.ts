@@ -78,7 +78,9 @@ export class ChildProgrammer implements FpgaProgrammer {
       const abort = () => end(() => reject(signal?.reason));
       signal?.addEventListener("abort", abort);
       child.on("error", (cause) =>
-        end(() => reject(new LoadError("LOAD_FAILED", `no process could be made: ${cause.message}`, { cause }))),
+        end(() =>
+          reject(new LoadError("LOAD_FAILED", `no process could be made: ${cause.message}`, { cause })),
+        ),
       );
       child.stdin.on("error", () => {});
       child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -90,12 +92,16 @@ export class ChildProgrammer implements FpgaProgrammer {
   }
 }
 
-function settled(said: string, resolve: (state: DeviceState) => void, reject: (error: LoadError) => void): void {
+function settled(
+  said: string,
+  resolve: (state: DeviceState) => void,
+  reject: (error: LoadError) => void,
+): void {
   const answer = parsed(said);
-  if (!answer) return reject(new LoadError("LOAD_FAILED", "the process of the load ended without an answer"));
-  if ("state" in answer) return resolve(answer.state);
-  const { code, message, driver } = answer;
-  reject(new LoadError(code, message, driver ? { driver } : {}));
+  if (answer && "state" in answer) resolve(answer.state);
+  else if (answer)
+    reject(new LoadError(answer.code, answer.message, answer.driver ? { driver: answer.driver } : {}));
+  else reject(new LoadError("LOAD_FAILED", "the process of the load ended without an answer"));
 }
 
 function parsed(said: string): LoadAnswer | undefined {

@@ -10,9 +10,7 @@ export type LoadTask = {
 };
 
 /** Its answer: one line of JSON on its standard output. */
-export type LoadAnswer =
-  | { state: DeviceState }
-  | { code: LoadCode; message: string; driver?: DeviceState };
+export type LoadAnswer = { state: DeviceState } | { code: LoadCode; message: string; driver?: DeviceState };
 
 /** Environment of every process that works on a load; its value names the device and the agent. */
 export const LOAD_MARK = "PERIGEE_FPGA_LOAD";

@@ -1,16 +1,16 @@
 import { killPoint } from "#protocol/kill-point.ts";
 import type { LogPusher } from "../logs/log-pusher.ts";
 import { isPermanentFault, MOST_FAULTS } from "../permanent-fault.ts";
+import { NO_FPGA } from "./no-fpga.ts";
 import { Preparations } from "./preparations.ts";
 import { RetryTimes } from "./retry-times.ts";
 import { BookClosed, type RunBook } from "./run-book.ts";
-import { NO_FPGA } from "./no-fpga.ts";
 import type { RunParts } from "./run-deps.ts";
 import { RunEndings } from "./run-endings.ts";
+import { RunLoader } from "./run-loader.ts";
 import type { Action } from "./run-planner.ts";
 import type { RunRecord, StopReason } from "./run-record.ts";
 import { RunStarter } from "./run-starter.ts";
-import { RunLoader } from "./run-loader.ts";
 import { UsageSampler } from "./usage-sampler.ts";
 import { UserTidier } from "./user-tidier.ts";
 

@@ -44,7 +44,9 @@ export function plan(world: World): { actions: Action[]; wakeAt: number } {
   };
   const forgotten = new Set<string>();
   for (const records of byPod(world.records).values()) {
-    const started = records.filter(({ phase }) => phase === "loading" || phase === "starting" || phase === "running");
+    const started = records.filter(
+      ({ phase }) => phase === "loading" || phase === "starting" || phase === "running",
+    );
     for (const record of records) {
       const action = next(record, started, world, later);
       if (action && !world.busy.has(record.run)) actions.push(action);

@@ -1,18 +1,18 @@
 import { killPoint } from "#protocol/kill-point.ts";
 import { inSpace } from "#protocol/names.ts";
+import type { NodeReport } from "#protocol/wire.ts";
 import type { LogPusher } from "../logs/log-pusher.ts";
 import { ImageMissing, NotStartedYet, StartFailure } from "../pod-runtime.ts";
 import { pullBackOff } from "../pull-back-off.ts";
 import { clamp } from "./clamp.ts";
+import { NO_FPGA } from "./no-fpga.ts";
 import { place } from "./node-placement.ts";
 import type { Preparations } from "./preparations.ts";
-import type { NodeReport } from "#protocol/wire.ts";
-import { failed } from "./run-loader.ts";
-import { NO_FPGA } from "./no-fpga.ts";
 import type { RetryTimes } from "./retry-times.ts";
 import type { RunBook } from "./run-book.ts";
 import type { RunParts } from "./run-deps.ts";
 import type { RunEndings } from "./run-endings.ts";
+import { failed } from "./run-loader.ts";
 import { deadlineOf } from "./run-planner.ts";
 import type { RunRecord } from "./run-record.ts";
 import { specOfRun } from "./spec-of-run.ts";
@@ -92,14 +92,25 @@ export class RunStarter {
   #takeDevice(record: RunRecord, nodes: readonly NodeReport[]): void {
     const { book, endings } = this.#deps;
     const { held: image } = record.fpga ?? {};
-    if (!image) return failed(endings, record, { code: "NOT_STORED", message: "the edge does not hold the image" });
+    if (!image) {
+      failed(endings, record, { code: "NOT_STORED", message: "the edge does not hold the image" });
+      return;
+    }
     const { kind, node } = record.input;
     const names = nodes
-      .filter((one) => one.status === "True" && (kind ?? one.kind) === one.kind && (node ?? one.name) === one.name)
+      .filter(
+        (one) => one.status === "True" && (kind ?? one.kind) === one.kind && (node ?? one.name) === one.name,
+      )
       .map(({ name }) => name);
     const choice = (this.#deps.fpga ?? NO_FPGA).choose(image, names, heldDevices(book.all()));
-    if ("waits" in choice) return this.#wait(record, "Unschedulable", "every FPGA that takes the image is in use");
-    if ("code" in choice) return failed(endings, record, choice);
+    if ("waits" in choice) {
+      this.#wait(record, "Unschedulable", "every FPGA that takes the image is in use");
+      return;
+    }
+    if ("code" in choice) {
+      failed(endings, record, choice);
+      return;
+    }
     record.node = choice.node;
     record.fpga = { held: image, device: choice.node };
     record.phase = "loading";
@@ -221,7 +232,8 @@ export class RunStarter {
   #load(): Map<string, number> {
     const load = new Map<string, number>();
     for (const { phase, node } of this.#deps.book.all()) {
-      if (node && (phase === "loading" || phase === "starting" || phase === "running")) load.set(node, (load.get(node) ?? 0) + 1);
+      if (node && (phase === "loading" || phase === "starting" || phase === "running"))
+        load.set(node, (load.get(node) ?? 0) + 1);
     }
     return load;
   }
@@ -233,7 +245,9 @@ function isStarted({ phase }: RunRecord): boolean {
 
 /** Nodes whose device a run holds. */
 function heldDevices(records: readonly RunRecord[]): Set<string> {
-  return new Set(records.flatMap(({ phase, fpga }) => (phase !== "ended" && fpga?.device ? [fpga.device] : [])));
+  return new Set(
+    records.flatMap(({ phase, fpga }) => (phase !== "ended" && fpga?.device ? [fpga.device] : [])),
+  );
 }
 
 function missingImage({ user, input }: RunRecord): string {

@@ -25,6 +25,7 @@ export type Lane = {
   edge: string;
   token: string;
   user: string;
+  uid: string;
   /** state of the agent, volumes */
   agentData: string;
   client: Client;
@@ -67,8 +68,8 @@ export async function deploy(
       const edge = `edge${i}`;
       const user = { name: `user${i}`, password: randomBytes(12).toString("hex") };
       const { token } = await accounts.addEdge(edge);
-      await accounts.addUser(user.name, user.password, { edges: [edge] });
-      return { edge, token, user };
+      const { uid } = await accounts.addUser(user.name, user.password, { edges: [edge] });
+      return { edge, token, user, uid };
     }),
   );
   await store.close();
@@ -89,7 +90,7 @@ export async function deploy(
   };
   try {
     await ground.start();
-    for (const { edge, token, user } of prepared) {
+    for (const { edge, token, user, uid } of prepared) {
       const agentData = join(data, edge);
       mkdirSync(agentData);
       writeFileSync(join(agentData, "token"), token, { mode: 0o600 });
@@ -106,6 +107,7 @@ export async function deploy(
         edge,
         token,
         user: user.name,
+        uid,
         agentData,
         agent,
         client: await logIn(url, user),
