@@ -10,6 +10,7 @@ import { parseExact } from "./json.ts";
 import type { Output } from "./output/output.ts";
 import { duration, time } from "./output/text.ts";
 import { Patience, retryAfterMs } from "./patience.ts";
+import { isWindow, windowText } from "./windows/window-text.ts";
 
 export type ClientOptions = {
   /** where the ground is, without a slash at the end */
@@ -165,7 +166,7 @@ export class Client {
   #sayWaiting(failure: CliFailure, left: number): void {
     const { output } = this.options;
     const until = ` (waiting, ${duration(left)} left)`;
-    const text = describeBusy(failure);
+    const text = describeBusy(failure, output.live);
     // Without a terminal a line is written for each change of the text, so it must not contain a countdown.
     output.waiting(output.live ? text + until : `${text}; waiting`, {
       waiting: failure.code,
@@ -174,9 +175,11 @@ export class Client {
   }
 }
 
-/** What a 423, 429 or 503 says about the edge, for people. */
-export function describeBusy(failure: CliFailure): string {
+/** What a 423, 429 or 503 says about the edge, for people. `countdown`: see {@link windowText}. */
+export function describeBusy(failure: CliFailure, countdown = true): string {
   if (failure.code === "QUEUE_FULL") return "the edge's queue is full";
+  const { next_window: window } = failure.fields;
+  if (isWindow(window)) return `out of contact; ${windowText(window, Date.now(), countdown)}`;
   if (failure.code !== "LOCKED") return `${failure.message || "the edge is out of contact"}`;
   const data = (failure.fields.data ?? {}) as { operation?: unknown; since?: unknown; command_id?: unknown };
   const what = data.operation

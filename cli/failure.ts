@@ -20,7 +20,7 @@ export const EXIT = {
 /**
  * The failure of a verb: a code (of protocol/errors.ts, or one of the CLI's own: USAGE, NOT_LOGGED_IN,
  * GROUND_UNREACHABLE, CONNECTION_LOST, STILL_QUEUED, LOCAL_FILE, BAD_ANSWER,
- * TIME_LIMIT, those of a live session's end, UPLINK_ENDED, INTERRUPTED_BY_USER, JOB_NOT_FOUND, REFUSED), what failed, and what to do next.
+ * TIME_LIMIT, those of a live session's end, UPLINK_ENDED, INTERRUPTED_BY_USER, JOB_NOT_FOUND, WINDOW_NOT_FOUND, REFUSED), what failed, and what to do next.
  */
 export class CliFailure extends Error {
   override readonly name = "CliFailure";

@@ -3,6 +3,7 @@ import { type CommandView, failureOf, hasEnded, operationWords } from "./command
 import { CliFailure, EXIT } from "./failure.ts";
 import { duration, time } from "./output/text.ts";
 import type { Patience } from "./patience.ts";
+import { isWindow, windowText } from "./windows/window-text.ts";
 
 /**
  * Follows a command to its end, with progress bars, and returns it. `--wait` limits the time in which it is queued
@@ -88,27 +89,39 @@ function showProgress(client: Client, command: CommandView): void {
 /** Why a command does not run yet: asks the ground what its edge is busy with. */
 async function describeStanding(client: Client, command: CommandView): Promise<string> {
   const what = operationWords(command.operation);
-  if (command.contact === "lost") return `the edge is out of contact; ${what} goes on when it is back`;
+  if (command.contact === "lost") {
+    const { window } = await edgeStanding(client);
+    return `the edge is out of contact; ${what} goes on when it is back${window}`;
+  }
   const ahead = (command.position ?? 1) - 1;
   const behind = ahead > 0 ? `; ${ahead} ahead of you` : "";
-  return `${what} is queued${behind}${await edgeStanding(client)}`;
+  const { text } = await edgeStanding(client);
+  return `${what} is queued${behind}${text}`;
 }
 
-async function edgeStanding(client: Client): Promise<string> {
+/** What the ground says of the edge: why it does nothing, and when it is expected. */
+async function edgeStanding(client: Client): Promise<{ text: string; window: string }> {
   try {
     const { data } = await client.json({ method: "GET", path: "/edge", idleMs: 10_000 });
     const edge = data as {
       contact?: { state?: string };
+      windows?: { present?: unknown; next?: unknown } | null;
       busy?: { since?: string; operation?: string; command_id?: string } | null;
     };
-    if (edge.contact?.state && edge.contact.state !== "ok") return "; the edge is out of contact";
-    if (!edge.busy) return "";
+    const expected = edge.windows?.present ?? edge.windows?.next;
+    const window = isWindow(expected)
+      ? `; ${windowText(expected, Date.now(), client.options.output.live)}`
+      : "";
+    if (edge.contact?.state && edge.contact.state !== "ok")
+      return { text: `; the edge is out of contact${window}`, window };
+    if (!edge.busy) return { text: "", window };
     const busy = edge.busy.operation
       ? `${operationWords(edge.busy.operation)} of yours (${edge.busy.command_id})`
       : "others' command";
-    return `; CG2 is busy with ${busy}${edge.busy.since ? ` since ${time(edge.busy.since)}` : ""}`;
+    const since = edge.busy.since ? ` since ${time(edge.busy.since)}` : "";
+    return { text: `; CG2 is busy with ${busy}${since}`, window };
   } catch (error) {
-    if (error instanceof CliFailure) return "";
+    if (error instanceof CliFailure) return { text: "", window: "" };
     throw error;
   }
 }

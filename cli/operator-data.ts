@@ -5,6 +5,7 @@ import type { Ledger } from "#lambdas/ledger/ledger.ts";
 import type { OperatorLogins } from "#lambdas/operator-logins.ts";
 import type { OperatorTokens } from "#lambdas/operator-tokens.ts";
 import type { LedgerStore } from "#lambdas/ports/ledger-store.ts";
+import type { StoredWindows } from "#lambdas/windows/stored-windows.ts";
 import { usage } from "./failure.ts";
 
 /** The options with which an operator's verb names its ground. */
@@ -38,23 +39,27 @@ export async function withLedger<T>(
     ledger: Ledger;
     logins: OperatorLogins;
     tokens: (dialect: string) => OperatorTokens;
+    windows: StoredWindows;
   }) => Promise<T>,
 ): Promise<T> {
   const place = groundPlace(options);
   const { store, close } = await ("table" in place ? openTable(place.table) : openData(place.data, create));
   try {
-    const [{ Accounts }, { operatorLedger }, { OperatorLogins }, { operatorTokens }] = await Promise.all([
-      import("#lambdas/auth/accounts.ts"),
-      import("#lambdas/operator-ledger.ts"),
-      import("#lambdas/operator-logins.ts"),
-      import("#lambdas/operator-tokens.ts"),
-    ]);
+    const [{ Accounts }, { operatorLedger }, { OperatorLogins }, { operatorTokens }, { StoredWindows }] =
+      await Promise.all([
+        import("#lambdas/auth/accounts.ts"),
+        import("#lambdas/operator-ledger.ts"),
+        import("#lambdas/operator-logins.ts"),
+        import("#lambdas/operator-tokens.ts"),
+        import("#lambdas/windows/stored-windows.ts"),
+      ]);
     const accounts = new Accounts(store);
     return await work({
       accounts,
       ledger: operatorLedger(store),
       logins: new OperatorLogins(store, accounts),
       tokens: (dialect) => operatorTokens(store, dialect),
+      windows: new StoredWindows({ store, now: Date.now }),
     });
   } finally {
     await close();

@@ -28,8 +28,8 @@ export function readWindow(fields: Readonly<Record<string, unknown>>, now: numbe
   const unknown = Object.keys(fields).find((name) => !WINDOW_FIELDS.includes(name as WindowField));
   if (unknown !== undefined)
     throw new WindowFieldError(unknown, `no such field (${WINDOW_FIELDS.join(", ")})`);
-  const start = time(fields, "start");
-  const end = time(fields, "end");
+  const start = readTime(fields.start, "start");
+  const end = readTime(fields.end, "end");
   if (end <= start) throw new WindowFieldError("end", "must be after start");
   if (start - now > LIMITS.windowAheadMs)
     throw new WindowFieldError("start", `must be within ${LIMITS.windowAheadMs / 86_400_000} days from now`);
@@ -47,8 +47,7 @@ export function readWindow(fields: Readonly<Record<string, unknown>>, now: numbe
 }
 
 /** A time with its zone, in ms since 1970. @throws WindowFieldError that names `field` */
-function time(fields: Readonly<Record<string, unknown>>, field: WindowField): number {
-  const value = fields[field];
+export function readTime(value: unknown, field: WindowField): number {
   if (value === undefined || value === "") throw new WindowFieldError(field, "is missing");
   if (!zoned.safeParse(value).success)
     throw new WindowFieldError(field, "must be a time with its zone, such as 2026-05-22T12:10:00Z");

@@ -3,11 +3,13 @@ import { operationWords } from "../command-view.ts";
 import { record } from "../output/table.ts";
 import { duration, time } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
+import { capacityText, isWindow, windowText } from "../windows/window-text.ts";
 import { type PodState, stateLine } from "./status.ts";
 
 type Edge = {
   edge?: string;
   contact?: { state?: string; last?: string | null; age?: number | null };
+  windows?: { present?: unknown; next?: unknown; planned?: number } | null;
   busy?: { since?: string; operation?: string; command_id?: string } | null;
   queued?: number;
   nodes?: { name: string; kind?: string; status: string }[];
@@ -25,7 +27,7 @@ export function registerEdge(program: Command): void {
 async function edge({ client, output }: Session): Promise<undefined> {
   const body = await client.json({ method: "GET", path: "/edge" });
   output.result(body, () => {
-    const { edge, contact, busy, queued, nodes = [], pods = [] } = (body.data ?? {}) as Edge;
+    const { edge, contact, windows, busy, queued, nodes = [], pods = [] } = (body.data ?? {}) as Edge;
     const what = busy?.operation
       ? `${operationWords(busy.operation)} of yours (${busy.command_id})`
       : "others' command";
@@ -33,6 +35,7 @@ async function edge({ client, output }: Session): Promise<undefined> {
       record({
         edge,
         contact: contactLine(contact),
+        ...(windows && { windows: windowsLine(windows) }),
         busy: busy ? `${what} since ${time(busy.since)}` : "no",
         queued,
       }),
@@ -62,6 +65,15 @@ async function edge({ client, output }: Session): Promise<undefined> {
 function contactLine(contact: Edge["contact"]): string {
   if (!contact?.last) return contact?.state ?? "unknown";
   return `${contact.state}, last ${time(contact.last)} (${ago(contact.age)})`;
+}
+
+/** `in a window until 20:50Z, for 4 min more (Svalbard; 9.4 KiB up); next window …; 12 planned` */
+function windowsLine({ present, next, planned = 0 }: NonNullable<Edge["windows"]>): string {
+  const shown = [present, next].filter(isWindow).map((window) => {
+    const more = [window.station, capacityText(window)].filter(Boolean).join("; ");
+    return `${windowText(window, Date.now())}${more && ` (${more})`}`;
+  });
+  return [...shown, `${planned} planned`].join("; ");
 }
 
 function ago(seconds: number | null | undefined): string {

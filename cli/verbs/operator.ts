@@ -3,12 +3,14 @@ import { dataDirectory } from "../operator-data.ts";
 import { registerOperatorEdge } from "./operator-edge.ts";
 import { registerUser } from "./operator-user.ts";
 import { registerPoseidon } from "./poseidon.ts";
+import { registerWindow } from "./window.ts";
 
 /** The operator's verbs: they act on `PERIGEE_DATA` or `PERIGEE_TABLE`, not over HTTP, also while the server runs. */
 export function registerOperatorVerbs(program: Command): void {
   registerUser(program);
   registerOperatorEdge(program);
   registerPoseidon(program);
+  registerWindow(program);
   program
     .command("server")
     .description("operator: run the ground (settings: environment, see docs/operations.md)")

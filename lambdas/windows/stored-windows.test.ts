@@ -32,6 +32,8 @@ describe("plans of contact windows", () => {
     });
     await windows.change("em1", (all) => [...all, at(120)]);
     expect(await windows.revision("em1")).toBe(1);
+    await windows.change("em3", () => []);
+    expect(await windows.revision("em3")).toBeUndefined();
     await windows.change("em1", () => []);
     expect(await windows.plan("em1")).toEqual({ revision: 2, windows: [] });
   });

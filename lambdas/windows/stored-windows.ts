@@ -43,7 +43,7 @@ export class StoredWindows {
 
   /**
    * Replaces the plan by what `change` makes of its windows, in one transaction.
-   * @returns the new plan; the old one where `change` left everything as it was
+   * @returns the new plan; the old one where `change` left everything as it was, with revision 0 where there is none
    * @throws PerigeeError INVALID_PARAMETERS for more than LIMITS.windows
    */
   change(edge: string, change: (windows: ContactWindow[]) => ContactWindow[]): Promise<WindowPlan> {
@@ -57,7 +57,7 @@ export class StoredWindows {
           `A plan has at most ${LIMITS.windows} windows; this one would have ${windows.length}`,
         );
       }
-      if (plan && JSON.stringify(windows) === JSON.stringify(before)) return plan;
+      if (JSON.stringify(windows) === JSON.stringify(before)) return plan ?? { revision: 0, windows };
       const revision = (plan?.revision ?? 0) + 1;
       await this.#store.transact([
         { put: { ...keys.head(edge), data: { revision } satisfies HeadRecord }, if: head },
