@@ -189,6 +189,21 @@ test.each<[string, number, History]>([
   expect(await play(of)).toContain(`${count} left to the janitor`);
 });
 
+test("a job that ends by itself after its time, while there is no agent, is done", async () => {
+  const jobs = [{ ms: 90_000, lines: 1, code: 0, stubborn: false } as const];
+  const acts: History["acts"] = [
+    [0, { kind: "submit", pick: 0 }],
+    [20_000, { kind: "janitor" }],
+    [20_000, { kind: "janitor" }],
+    [5_000, { kind: "janitor" }],
+    [5_000, { kind: "janitor" }],
+    [5_000, { kind: "kill agent", downMs: 40_000 }],
+    [20_000, { kind: "janitor" }],
+    [20_000, { kind: "janitor" }],
+  ];
+  expect(await play({ ...one, pipelines: [{ stop: false, jobs }], acts })).toContain("1 done Completed");
+});
+
 test("the same history happens the same way each time", async () => {
   for (const of of fc.sample(history, { numRuns: 4, seed: 7 })) expect(await play(of)).toBe(await play(of));
 });
