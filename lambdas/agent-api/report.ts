@@ -41,7 +41,8 @@ export function registerReport(app: Hono<GroundEnv>, parts: AgentApiDeps): void 
       parts.onEnd?.(command);
       log.info({ edge, command: id, operation: command.operation, state: command.state }, "command ended");
     }
-    if (ended) await removeSource(parts, command);
+    // at a repeat too: the ground may have died before it did
+    await removeSource(parts, command);
     await removeUplinked(staging, command).catch((error: unknown) => {
       log.warn({ err: error, command: id }, "staged files are left for the janitor");
     });

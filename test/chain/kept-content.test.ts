@@ -77,6 +77,26 @@ test.each([
   expect(await staging.usage(keptPrefix("alice"))).toBe(size);
 });
 
+test("content that could not be removed when it was kept goes with a repeat of the report", async () => {
+  world = await makeWorld({ dialects: [...DIALECTS, keeps] });
+  await world.user("alice");
+  const { staging } = world.ground;
+  const remove = vi.spyOn(staging, "remove").mockRejectedValue(new Error("not now"));
+  const { id, epoch, user, lane, result } = await bring("keeps", randomBytes(50));
+  await vi.waitFor(() => expect(remove).toHaveBeenCalled(), { timeout: 90_000 });
+  remove.mockRestore();
+  const staged = () => staging.list("downlink/alice/");
+  expect(await staged()).toHaveLength(1);
+  const repeat = { epoch, user, command: id, lane, outcome: { state: "succeeded", result } };
+  const answer = await fetch(`${world.url}/agent/report`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${world.agentToken}` },
+    body: JSON.stringify(repeat),
+  });
+  expect(answer.status).toBe(200);
+  expect(await staged()).toEqual([]);
+});
+
 test.each([
   ["of another size", { size: 7 }],
   ["under a name that nothing has", { transfer: `t${"0".repeat(20)}` }],

@@ -17,8 +17,11 @@ export function replayed(text = process.env.PERIGEE_REPLAY): {
   seed?: number;
   path?: string;
   endOnFailure?: boolean;
+  markInterruptAsFailure?: boolean;
 } {
   if (!text) return {};
   const [seed, ...path] = text.split(":");
-  return { seed: Number(seed), ...(path.length > 0 && { path: path.join(":"), endOnFailure: true }) };
+  if (path.length === 0) return { seed: Number(seed) };
+  // where it passes, its neighbours are played for as long as there is time
+  return { seed: Number(seed), path: path.join(":"), endOnFailure: true, markInterruptAsFailure: false };
 }

@@ -148,9 +148,10 @@ const one: Omit<History, "acts"> = {
   pipelines: [{ stop: false, jobs: [{ ms: 20, lines: 1, code: 0, stubborn: false }] }],
 };
 
-test.each<[string, History]>([
+test.each<[string, number, History]>([
   [
     "a zip that comes again when its job has ended",
+    1,
     {
       ...one,
       acts: [
@@ -161,7 +162,8 @@ test.each<[string, History]>([
     },
   ],
   [
-    "a job that is given up when its zip has been sent",
+    "the zip of a job that is given up when it has been sent",
+    1,
     {
       ...one,
       acts: [
@@ -171,8 +173,35 @@ test.each<[string, History]>([
       ],
     },
   ],
-])("%s stays a day and no longer", async (_, of) => {
-  expect(await play(of)).toContain("1 left to the janitor");
+  [
+    "what a ground that dies as it notes an end did not remove",
+    0,
+    {
+      ...one,
+      acts: [
+        [0, { kind: "submit", pick: 0 }],
+        [0, { kind: "kill ground", inTransactions: 4, landed: true, downMs: 0 }],
+        [1_000, { kind: "janitor" }],
+      ],
+    },
+  ],
+])("%s: %d stay, for a day", async (_, count, of) => {
+  expect(await play(of)).toContain(`${count} left to the janitor`);
+});
+
+test("a job that ends by itself after its time, while there is no agent, is done", async () => {
+  const jobs = [{ ms: 90_000, lines: 1, code: 0, stubborn: false } as const];
+  const acts: History["acts"] = [
+    [0, { kind: "submit", pick: 0 }],
+    [20_000, { kind: "janitor" }],
+    [20_000, { kind: "janitor" }],
+    [5_000, { kind: "janitor" }],
+    [5_000, { kind: "janitor" }],
+    [5_000, { kind: "kill agent", downMs: 40_000 }],
+    [20_000, { kind: "janitor" }],
+    [20_000, { kind: "janitor" }],
+  ];
+  expect(await play({ ...one, pipelines: [{ stop: false, jobs }], acts })).toContain("1 done Completed");
 });
 
 test("the same history happens the same way each time", async () => {

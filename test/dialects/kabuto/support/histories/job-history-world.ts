@@ -100,6 +100,7 @@ export class JobHistoryWorld {
   }
 
   #restart(downMs: number): void {
+    for (const job of this.jobs.values()) job.maybe("Unwatched");
     this.#outside.within(() => this.time.after(downMs, () => this.startAgent()));
   }
 
