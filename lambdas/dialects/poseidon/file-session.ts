@@ -15,7 +15,8 @@ export async function fileSession(
   { user, edge, id }: Runner,
   request: LiveRequest,
 ): Promise<LiveSession> {
-  await core.runners.touched(user, id);
+  const touched = core.runners.touched(user, id);
+  // its edge is asked meanwhile
   const session = core.live.sessions.open({ user, edge, target: { runner: id }, request });
   const close = () => session.close();
   const gone = goneSignal(c);
@@ -24,5 +25,9 @@ export async function fileSession(
   if (gone.aborted) close();
   const timer = setTimeout(close, OPERATION_MS);
   void session.ended.then(() => clearTimeout(timer));
+  await touched.catch((error: unknown) => {
+    close();
+    throw error;
+  });
   return session;
 }

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { RUNNERS_FEATURE } from "#protocol/runners.ts";
 import { isForeignOrigin } from "../../live/sockets/refuse-upgrade.ts";
 import { acceptUserSocket } from "../../live/sockets/user-socket.ts";
+import type { Ticket } from "../../live/tickets.ts";
 import type { Runner } from "../../runners/runner-pools.ts";
 import type { DialectContext } from "../dialect.ts";
 import { readWhole } from "./body.ts";
@@ -23,7 +24,8 @@ export async function getWebsocket(c: DialectContext, core: PoseidonCore): Promi
   await readWhole(c);
   const caller = callerIn(c);
   const runner = await runnerOf(core, caller, c.req.param("runner") ?? "");
-  await checkPermit(core, caller, runner, queryValue(c, "executionID"));
+  const id = queryValue(c, "executionID");
+  checkPermit(id && (await core.live.tickets.look(id)), caller, runner);
   throw refusal(400, TEXTS.notAnUpgrade);
 }
 
@@ -36,24 +38,27 @@ export async function connect(
 ): Promise<void> {
   const { url = "", headers } = incoming;
   const caller = await callerOf(core, (name) => headers[name] as string | undefined);
-  const runner = await runnerOf(core, caller, WEBSOCKET_PATH.exec(url)![1]!);
-  const id = await checkPermit(core, caller, runner, valueIn(url, "executionID"));
+  const { sessions, tickets } = core.live;
+  const id = valueIn(url, "executionID") ?? "";
+  // who connects waits for all that is read: what does not depend on each other is read together
+  const [runner, looked, inContact, agent] = await Promise.all([
+    runnerOf(core, caller, WEBSOCKET_PATH.exec(url)![1]!),
+    tickets.look(id),
+    core.commands.inContact(caller.edge),
+    core.commands.edgeAgent(caller.edge),
+  ]);
+  checkPermit(looked, caller, runner);
   if (!isWhole(headers)) throw refusal(400, TEXTS.notAnUpgrade);
   if (isForeignOrigin(incoming)) throw refusal(403, TEXTS.otherOrigin);
-  const { sessions, tickets } = core.live;
   if (!sessions.hasRoom({ ...caller, target: { runner: runner.id } })) {
     throw refusal(500, TEXTS.overloaded, "NOMAD_OVERLOAD");
   }
-  if (!sessions.isHere || !(await core.commands.inContact(runner.edge))) {
-    throw refusal(500, TEXTS.unreachable, "NOMAD_UNREACHABLE");
-  }
-  const { features } = (await core.commands.edgeAgent(runner.edge)) ?? {};
-  if (!features?.includes(RUNNERS_FEATURE)) {
+  if (!sessions.isHere || !inContact) throw refusal(500, TEXTS.unreachable, "NOMAD_UNREACHABLE");
+  if (!agent?.features?.includes(RUNNERS_FEATURE)) {
     throw refusal(500, TEXTS.unsupported, "NOMAD_INTERNAL_SERVER_ERROR");
   }
-  const permit = await tickets.use(id);
+  const [permit] = await Promise.all([tickets.use(id), core.runners.touched(runner.user, runner.id)]);
   if (!permit) throw refusal(404, TEXTS.unknownExecution);
-  await core.runners.touched(runner.user, runner.id);
   const { user, edge, target, exec } = permit;
   const accepted = await acceptUserSocket(incoming, socket, head);
   const session = sessions.open({ user, edge, target, request: { kind: "exec", exec } });
@@ -75,19 +80,13 @@ function areProtocols(text: string): boolean {
   return all.every((one) => PROTOCOL.test(one)) && new Set(all).size === all.length;
 }
 
-/** The id, when it is an unused one of this runner. @throws 404 */
-async function checkPermit(
-  core: PoseidonCore,
-  { user, edge }: Caller,
-  runner: Runner,
-  id: string | undefined,
-): Promise<string> {
-  const permit = id ? await core.live.tickets.look(id) : undefined;
+/** @throws 404 unless it is an unused one of this runner */
+function checkPermit(permit: Ticket | "" | undefined, { user, edge }: Caller, runner: Runner): void {
   const isOf =
-    permit?.user === user &&
+    permit &&
+    permit.user === user &&
     permit.edge === edge &&
     "runner" in permit.target &&
     permit.target.runner === runner.id;
-  if (!id || !isOf) throw refusal(404, TEXTS.unknownExecution);
-  return id;
+  if (!isOf) throw refusal(404, TEXTS.unknownExecution);
 }

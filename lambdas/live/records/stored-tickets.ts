@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { PerigeeError } from "#protocol/errors.ts";
+import { MiB } from "#protocol/limits.ts";
 import type { LiveTarget } from "#protocol/live.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import { sha256 } from "../../auth/keys.ts";
@@ -8,13 +9,14 @@ import { ConditionFailed, type Item, type LedgerStore, type Write } from "../../
 import type { LiveTickets, Ticket } from "../tickets.ts";
 
 /** `data` is the ticket as JSON, cut into the first piece here and the others in items of their own. */
+type Listed = { hash: string; parts: number /** absent: by an earlier version */; bytes?: number };
 type Head = { until: number; listed: string; of: string; data: string; parts: number };
 
 /** Bytes of one piece: an item holds it with room to spare, in base64. */
 const PIECE = 192 * 1024;
 
-/** Further pieces that the tickets of one target hold together. */
-const MOST_PARTS = 64;
+/** What the unused tickets of one target hold together: a user may have hundreds of targets, and all share the store. */
+const MOST_BYTES = 4 * MiB;
 
 /** Expired tickets that one new one removes, where the store has not: more than one, so that they become fewer. */
 const EXPIRED = 2;
@@ -50,11 +52,18 @@ export class StoredTickets implements LiveTickets {
     const listed = ulid(now);
     const of = nameOf(ticket);
     const [data = "", ...parts] = pieces;
-    await this.#makeRoom(of, { keep: most - 1, parts: parts.length });
+    await this.#makeRoom(of, { keep: most - 1, bytes: bytes.length });
     const head: Head = { until: expiresAt, listed, of, data, parts: parts.length };
     await this.#store.transact([
       { put: { ...headKey(hash), expiresAt, data: head }, if: 0 },
-      { put: { pk: listOf(of), sk: listed, expiresAt, data: { hash, parts: parts.length } } },
+      {
+        put: {
+          pk: listOf(of),
+          sk: listed,
+          expiresAt,
+          data: { hash, parts: parts.length, bytes: bytes.length },
+        },
+      },
       ...parts.map((part, n): Write => ({ put: { ...partKey(hash, n), expiresAt, data: { part } } })),
     ]);
     return text;
@@ -98,14 +107,14 @@ export class StoredTickets implements LiveTickets {
   }
 
   /** Of the unused tickets of one target the oldest go, until at most `keep` are left; expired ones too, before they hide others. */
-  async #makeRoom(of: string, { keep, parts }: { keep: number; parts: number }): Promise<void> {
-    const items = await this.#store.query<{ hash: string; parts: number }>({ pk: listOf(of), limit: 1000 });
+  async #makeRoom(of: string, { keep, bytes }: { keep: number; bytes: number }): Promise<void> {
+    const items = await this.#store.query<Listed>({ pk: listOf(of), limit: 1000 });
     const now = this.#now();
     const open = items.filter(({ expiresAt = 0 }) => expiresAt > now);
     const expired = items.filter(({ expiresAt = 0 }) => expiresAt <= now).slice(0, EXPIRED);
     let surplus = Math.max(0, open.length - keep);
-    let held = open.slice(surplus).reduce((sum, { data }) => sum + data.parts, parts);
-    for (; held > MOST_PARTS && surplus < open.length; surplus++) held -= open[surplus]!.data.parts;
+    let held = open.slice(surplus).reduce((sum, { data }) => sum + bytesOf(data), bytes);
+    for (; held > MOST_BYTES && surplus < open.length; surplus++) held -= bytesOf(open[surplus]!.data);
     for (const { sk, data } of [...expired, ...open.slice(0, surplus)]) {
       await this.#store.transact([
         { delete: { pk: listOf(of), sk } },
@@ -115,6 +124,8 @@ export class StoredTickets implements LiveTickets {
     }
   }
 }
+
+const bytesOf = ({ parts, bytes = (parts + 1) * PIECE }: Listed) => bytes;
 
 function piecesOf(bytes: Buffer): string[] {
   const pieces: string[] = [];

@@ -67,6 +67,38 @@ async function started() {
   return { ground, me, path, execute };
 }
 
+test("what a connect reads is read together, as far as it does not depend on each other", async () => {
+  const { ground, me, execute } = await started();
+  const { pools, tickets, live } = ground;
+  /** Each of the two waits until the other is asked too. */
+  const meet = <A extends unknown[], B, C extends unknown[], D>(
+    one: (...of: A) => Promise<B>,
+    other: (...of: C) => Promise<D>,
+  ) => {
+    const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    return [
+      async (...of: A) => {
+        first.resolve();
+        await second.promise;
+        return one(...of);
+      },
+      async (...of: C) => {
+        second.resolve();
+        await first.promise;
+        return other(...of);
+      },
+    ] as const;
+  };
+  const url = await execute({ command: "true" });
+  [pools.used, tickets.look] = meet(pools.used.bind(pools), tickets.look.bind(tickets));
+  [pools.touched, tickets.use] = meet(pools.touched.bind(pools), tickets.use.bind(tickets));
+  const { closed } = connect(url, me.token);
+  const session = await live.next();
+  session.begin();
+  session.finish({ type: "exit", code: 0 });
+  expect(await closed).toEqual([1000, ""]);
+});
+
 /** An execution that has begun, and the edge's end of it. */
 async function running(of: { ground: PoseidonGround; me: Client; execute(body: unknown): Promise<string> }) {
   const connection = connect(await of.execute({ command: "true" }), of.me.token);
