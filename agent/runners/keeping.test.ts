@@ -66,6 +66,7 @@ function started(options: { compareMs?: number } = {}) {
     pools,
     ring,
     ids: () => [...engine.containers.keys()].sort(),
+    isInUse: (user: string, name: string) => runners.isImageInUse(user, name, "latest"),
     open: (id: string) => runners.targets.open("ada", { runner: id }, "exec"),
     idle: async () => (await pools.statistics(ADA)).map(({ idleRunners }) => idleRunners),
     /** The agent dies and comes back, with what it had written or without. */
@@ -114,6 +115,16 @@ test("an engine or API server that is away: nothing is removed, started or lost,
   await expect.poll(idle, WAIT).toEqual([2, 1]);
   await expect.poll(ids, WAIT).not.toContain(deleted);
   expect(ids()).toEqual(expect.arrayContaining(before.filter((id) => id !== deleted)));
+});
+
+test("an image that a runner was made from is in use, by its user alone and for as long as there is one", async () => {
+  const { pools, idle, isInUse, ids } = started();
+  await pools.put(ADA, { id: 0, ...SPEC, prewarmingPoolSize: 1 });
+  await expect.poll(idle, WAIT).toEqual([1]);
+  expect([isInUse("ada", "i"), isInUse("ada", "other"), isInUse("bob", "i")]).toEqual([true, false, false]);
+  await pools.remove(ADA, 0);
+  await expect.poll(ids, WAIT).toEqual([]);
+  await expect.poll(() => isInUse("ada", "i"), WAIT).toBe(false);
 });
 
 test("an agent that has lost its state: its containers are removed, and what was handed out is lost", async () => {

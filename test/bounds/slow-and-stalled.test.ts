@@ -44,6 +44,10 @@ describe("an uplink", () => {
     expect(server.server.timeout).toBe(0);
   });
 
+  test("has 30 s for its headers", () => {
+    expect(server.server.headersTimeout).toBe(30_000);
+  });
+
   test("that is slow but moves is taken, however long it takes", async () => {
     const upload = rawUpload(client, "/em/files/uplink", HEADERS);
     await upload.write(HEAD);

@@ -205,7 +205,7 @@ describe("live routes", () => {
   });
 });
 
-test("a user's own runners are listed without contact, with why they ended", async () => {
+test("a user's own runners are listed and counted without contact, with why they ended", async () => {
   await start();
   const eve = await world.user("eve");
   const client = await world.client("eve");
@@ -224,6 +224,11 @@ test("a user's own runners are listed without contact, with why they ended", asy
   expect(((await (await eve.fetch("/runners")).json()) as { data: object[] }).data).toEqual([
     of(kept, 0, began, { state: "used", end: null }),
     of(deleted, 1, began + ahead, { state: "gone", end: "deleted" }),
+  ]);
+  const { data } = (await (await eve.fetch("/edge")).json()) as { data: { runners: object[] } };
+  expect(data.runners).toEqual([
+    { environment: 0, wanted: 1, idle: 0, used: 1, reason: null },
+    { environment: 1, wanted: 1, idle: 0, used: 0, reason: null },
   ]);
 });
 

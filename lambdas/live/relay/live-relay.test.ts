@@ -164,3 +164,25 @@ test("a session lasts 24 h and no longer", async () => {
   expect(await session.ended).toMatchObject({ type: "error", code: "SESSION_TOO_LONG" });
   await relay.close();
 });
+
+test("four spare sockets are wished for while an edge was used in the last 10 minutes, and none after that", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const wished: number[] = [];
+  const wanted = new MemorySocketsWanted(Date.now);
+  const want = wanted.want.bind(wanted);
+  wanted.want = async (edge, wish, ms) => {
+    wished.push(wish.sockets);
+    await want(edge, wish, ms);
+  };
+  const relay = relayWith({ wanted });
+  const session = relay.open({ user: "u", edge: "e", target, request: list("./") });
+  await vi.advanceTimersByTimeAsync(1);
+  expect(wished).toEqual([5]);
+  session.close();
+  await vi.advanceTimersByTimeAsync(10 * 60_000 - 11_000);
+  expect([wished.at(-1), (await wanted.wanted("e"))?.sockets]).toEqual([4, 4]);
+  await vi.advanceTimersByTimeAsync(21_000);
+  expect([wished.at(-1), await wanted.wanted("e")]).toEqual([0, undefined]);
+  await relay.close();
+});

@@ -1,8 +1,11 @@
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { afterEach, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
+import { poseidon } from "#lambdas/dialects/poseidon/dialect.ts";
 import { fileSession } from "#lambdas/dialects/poseidon/file-session.ts";
 import { errors } from "#lambdas/dialects/poseidon/refusals.ts";
+import { cutIdleBody } from "#lambdas/http/cut-idle-body.ts";
 import { ERRORS, type ErrorCode } from "#protocol/errors.ts";
 import { clientOf, startPoseidonGround } from "./support/poseidon-ground.ts";
 import { ScriptedLive } from "./support/scripted-live.ts";
@@ -171,4 +174,23 @@ test("whatever fails has a status of the page, and words that tell nothing of th
       ]),
     });
   }
+});
+
+test("a body may stand still for 15 s and be slow for as long as it moves, and an answer may be long in coming", () => {
+  expect(poseidon.bounds).toEqual({ openPerUser: 500, bodyIdleMs: 15_000 });
+  const incoming = Object.assign(new EventEmitter(), {
+    headers: { "content-length": "3" },
+    readableEnded: false,
+    destroyed: false,
+    // as Node's: the time counts from the last byte on, whatever came before
+    setTimeout: vi.fn(),
+    destroy: vi.fn(),
+  });
+  cutIdleBody(incoming as unknown as IncomingMessage, 120_000);
+  cutIdleBody(incoming as unknown as IncomingMessage, 15_000);
+  expect(incoming.setTimeout.mock.lastCall).toEqual([15_000]);
+  incoming.setTimeout.mock.calls.find(([, late]) => late)![1]();
+  expect(incoming.destroy).toHaveBeenCalledOnce();
+  incoming.emit("end");
+  expect(incoming.setTimeout.mock.lastCall).toEqual([0]);
 });

@@ -34,7 +34,8 @@ export async function startLiveProcesses() {
       user: "ada",
       password,
       dockerHost: engine.host,
-      env: { PERIGEE_LOG_LEVEL: "trace" },
+      // V8 gives what is young up to 64 MiB, the sooner the busier the machine: growth is to be what is kept
+      env: { PERIGEE_LOG_LEVEL: "trace", NODE_OPTIONS: "--max-semi-space-size=2" },
       programs: { ground: program("server"), agent: program("agent") },
       onLine: (_, line) => lines.push(line),
     });
