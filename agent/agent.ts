@@ -64,6 +64,7 @@ export async function runAgent(
     runners?.start();
     const features = [...live.features, ...(runners?.features ?? [])];
     if (!(await startSession(session, journal.id, log, signal, features))) return;
+    await reporting.tellHeld(signal);
     runners?.connected();
     reporting.commandLogs.start(new Set(journal.open().flatMap((one) => (one.outcome ? [] : [one.command]))));
     await holdings.startImages(signal);

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import * as z from "zod";
 import { GiB, LIMITS } from "#protocol/limits.ts";
 import { NODE_KINDS } from "#protocol/names.ts";
+import { fpgaDevice } from "./fpga/device-config.ts";
 import { kubernetesConfig } from "./pods/kubernetes/config.ts";
 import { JOB_PLACES } from "./resources/resources-of.ts";
 
@@ -27,6 +28,8 @@ export const agentConfig = z
       ]),
     /** host devices that pods on a kind of node get */
     devices: z.partialRecord(z.enum(NODE_KINDS), z.array(z.string().startsWith("/dev/"))).default({}),
+    /** FPGAs of nodes, where probing does not find all that is to be said of them */
+    fpga: z.array(fpgaDevice).default([]),
     /** public images, instead of what the engine holds at the agent's first start */
     publicImages: z.array(z.string()).optional(),
     /** name of the onboard registry that image names may carry, e.g. `registry:5000` */
@@ -135,7 +138,17 @@ export const agentConfig = z
     /** ms between measurements of users with running pods */
     usageMs: z.number().int().min(500).default(10_000),
   })
-  .strict();
+  .strict()
+  .check(({ value, issues }) => {
+    const nodes = value.nodes.filter(({ kind }) => kind === "FPGA").map(({ name }) => name);
+    const wrong = value.fpga.find(({ node }, n) => {
+      return !nodes.includes(node) || value.fpga.findIndex((other) => other.node === node) !== n;
+    });
+    if (wrong) {
+      const message = `${wrong.node} must be a node of kind FPGA, with one device`;
+      issues.push({ code: "custom", input: value.fpga, path: ["fpga"], message });
+    }
+  });
 export type AgentConfig = z.infer<typeof agentConfig>;
 
 /**

@@ -4,12 +4,14 @@ import type { Logger } from "pino";
 import { startNowOrLater } from "./background.ts";
 import type { AgentConfig } from "./config.ts";
 import { openEngine } from "./engine/open-engine.ts";
+import { FpgaDevices } from "./fpga/devices/fpga-devices.ts";
 import { FpgaStore } from "./fpga/store/fpga-store.ts";
 import type { GroundSession } from "./ground/ground-session.ts";
 import { DockerImageStore } from "./images/docker/image-store.ts";
 import { openHandover } from "./images/handover/open-handover.ts";
 import { instanceOf } from "./instance.ts";
 import type { Journal } from "./journal/journal.ts";
+import { devicesOf, runFpga } from "./open-fpga.ts";
 import { openRuntime } from "./pods/open-runtime.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { openSessions } from "./sessions/open-sessions.ts";
@@ -42,7 +44,14 @@ export async function openHoldings({ data, config, database, journal, session, l
     log,
     freeFloorBytes: config.freeFloorBytes,
   });
-  const fpga = new FpgaStore({ root: join(data, "fpga"), log, freeFloorBytes: config.freeFloorBytes });
+  const fpga = new FpgaStore({
+    root: join(data, "fpga"),
+    log,
+    freeFloorBytes: config.freeFloorBytes,
+    isNeeded: (user, sha256) => pods.needsFpgaFile(user, sha256),
+  });
+  const devices = new FpgaDevices({ devices: devicesOf(config), db: database, instance, log });
+  await devices.look();
   const imageUsers: ((user: string, imageId: string) => boolean)[] = [];
   const registryName = config.registry ?? config.imageRegistry?.pull;
   const images = new DockerImageStore({
@@ -80,14 +89,17 @@ export async function openHoldings({ data, config, database, journal, session, l
   const pods = new PodManager({
     db: database,
     runtime,
+    fpga: runFpga(fpga, devices, log),
     resolveImage: (user, reference) => images.resolve(user, reference),
     push: ({ data, ...chunk }) => session.logs(chunk, data),
     onError: (error, about) => log.warn({ err: error, ...about }, "pods: tried again"),
   });
+  devices.onChange(() => pods.devicesChanged());
   return {
     volumes,
     images,
     fpga,
+    devices,
     handover,
     runtime,
     sessions,

@@ -12,6 +12,7 @@ import { CommandLogs } from "./reporting/command-logs/command-logs.ts";
 import { Heart } from "./reporting/heart.ts";
 import { InventoryReporter } from "./reporting/inventory-reporter.ts";
 import { PodReporter } from "./reporting/pod-reporter.ts";
+import { tellHeld } from "./reporting/tell-held.ts";
 import { Usage } from "./reporting/usage.ts";
 import type { Runners } from "./runners/runners.ts";
 
@@ -34,11 +35,12 @@ export type Reporting = ReturnType<typeof openReporting>;
  * with the ground's answers.
  */
 export function openReporting({ data, config, database, session, holdings, runners, log }: Deps) {
-  const { volumes, images, fpga, runtime, pods } = holdings;
+  const { volumes, images, fpga, devices, runtime, pods } = holdings;
   let quota: number = LIMITS.quotaBytes;
   const inventory = new InventoryReporter({
     images: (user) => images.list(user),
     volumes: (user) => volumes.measured(user),
+    fpga: (user) => ({ images: fpga.images(user).map(({ image }) => image), loads: devices.loads(user) }),
     send: (report) => session.inventory(report),
     log,
   });
@@ -101,12 +103,14 @@ export function openReporting({ data, config, database, session, holdings, runne
       ...node,
       status: "Unknown" as const,
     }));
+    await devices.look();
     const nodes = await pods.nodes().catch(() => unknown);
     const answer = await session.heartbeat({
       nodes: nodes.map(({ name, kind, status }) => ({ name, kind, status })),
       usage: usage.all(),
       free: volumes.free(),
       reported: inventory.isCurrent,
+      fpga: devices.reports(),
     });
     quota = answer.quota;
     pods.contactRestored();
@@ -123,9 +127,24 @@ export function openReporting({ data, config, database, session, holdings, runne
       pods.start();
       for (const report of pods.reports()) podReports.changed(report);
     },
+    /** Tells which images for FPGAs are here; before the first claim. Never throws. */
+    tellHeld: (signal: AbortSignal) =>
+      tellHeld(
+        {
+          held: () =>
+            fpga.users().map((user) => ({ user, images: fpga.images(user).map(({ image }) => image) })),
+          send: (held) => session.fpgaHeld(held),
+          log,
+        },
+        signal,
+      ),
     /** Beats once, then at every interval. */
     async startHeart(): Promise<void> {
       heart = new Heart(beat, log);
+      devices.onChange(() => {
+        for (const user of devices.users()) inventory.changed(user);
+        void heart?.now();
+      });
       await heart.now();
     },
     /** Beats now, for what the answer says. Never throws. */

@@ -21,6 +21,7 @@ import { janitorRounds } from "./dialects/janitor-round.ts";
 import { keptContent } from "./dialects/kept-content.ts";
 import { lanesOf } from "./dialects/lanes-of.ts";
 import {
+  completedRun,
   coresOf,
   type MountedDialect,
   mountAgentRoutes,
@@ -275,6 +276,8 @@ export function createGround(options: GroundOptions): Ground {
     },
     uploads,
     inventory,
+    requireEpoch: (edge, epoch) => ledger.requireEpoch(edge, epoch),
+    completeRun: (asked) => completedRun(mounted, asked),
     runs,
     podLogs,
     users: new Users({ accounts, recent, tokens, throttle, trustProxy, admits }),

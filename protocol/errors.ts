@@ -36,6 +36,10 @@ export const ERRORS = {
   METHOD_NOT_ALLOWED: [405, "The route exists, but not for this method."],
   VOLUME_IN_USE: [409, "A pod that has not terminated uses the volume."],
   IMAGE_IN_USE: [409, "A pod that has not terminated runs the image."],
+  FPGA_IMAGE_NOT_ACTIVE: [
+    409,
+    "The FPGA image that the run is to have is not active: the edge cannot load it.",
+  ],
   POD_EXISTS: [409, "A pod of that name has not terminated, and the run was not to take its place."],
   POD_NOT_RUNNING: [409, "The pod does not run now: nothing can be executed in it."],
   UPLINK_INCOMPLETE: [409, "Parts of the upload are missing; `missing` names the first of them."],

@@ -21,6 +21,7 @@ export const FIELD_BOUNDS = {
   max_duration: word,
   node: word,
   scheduled_time: word,
+  fpga_image: word,
   tail: word,
   since: word,
   previous: word,

@@ -14,6 +14,8 @@ export const FEATURES = {
   spaces: "spaces",
   /** `volume.read` sends a directory as a zip when it is asked to */
   zip: "volume.read.zip",
+  /** `pod.run` takes an FPGA image, which the device is programmed with before the run starts */
+  fpgaRuns: "fpga-runs",
   /** it has many commands at the same time, of several lanes */
   lanes: "lanes",
   /** it says when a command has got its resources, and what it waits for */
@@ -28,6 +30,7 @@ function inputFor(
 ): { input: unknown } | undefined {
   if (operation === "pod.run") {
     const { data: run } = OPERATIONS["pod.run"].input.safeParse(input);
+    if (run?.fpga && !can(FEATURES.fpgaRuns)) return undefined;
     if (run === undefined || can(FEATURES.podMounts)) return { input: run ?? input };
     const first = toFirstRun(run);
     return first && { input: first };

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { FIELD_BOUNDS, itemsRule, startRule } from "./field-bounds.ts";
+import { fpgaImageId } from "./fpga-image.ts";
 import { LIMITS } from "./limits.ts";
 import { label, NODE_KINDS, space } from "./names.ts";
 import { volumePath } from "./volume-path.ts";
@@ -68,6 +69,8 @@ const podRun = z
     defaultWorkdir: mountPoint.optional(),
     /** since 1970; absent: at once */
     scheduledAt: z.number().optional(),
+    /** FPGA image that its node's device is programmed with, before its first process */
+    fpga: z.object({ image: fpgaImageId }).optional(),
     /** replaces ENTRYPOINT and CMD, as in Kubernetes */
     command: words("command").optional(),
     /** replaces CMD */
@@ -123,13 +126,13 @@ export function fromFirstRun(run: FirstPodRun): PodRun {
 
 /** The same run for an agent of version 0.2 or older; undefined when it cannot do it. Pure. */
 export function toFirstRun(run: PodRun): FirstPodRun | undefined {
-  const { mounts, node, kind, onSameName, maxMs, idleMs, limits, network, provider, ...rest } = run;
+  const { mounts, node, kind, onSameName, maxMs, idleMs, limits, network, provider, fpga, ...rest } = run;
   const { defaultWorkdir, scheduledAt, space: own, ...same } = rest;
   const [mount, ...others] = mounts;
   if (mount?.at !== DATA || others.length > 0 || mount.subPath || mount.readOnly) return undefined;
   if (kind === undefined || maxMs === undefined || maxMs % MINUTE_MS !== 0) return undefined;
   if (onSameName !== "replace" || network !== "user" || defaultWorkdir !== DATA) return undefined;
-  if ([node, idleMs, limits, provider, own].some((more) => more !== undefined)) return undefined;
+  if ([node, idleMs, limits, provider, fpga, own].some((more) => more !== undefined)) return undefined;
   return {
     ...same,
     volume: mount.volume,

@@ -1,5 +1,7 @@
 import * as z from "zod";
 import { ERRORS, type ErrorCode } from "./errors.ts";
+import { fpgaDeviceReport, fpgaLoad } from "./fpga-device.ts";
+import { fpgaImageId } from "./fpga-image.ts";
 import { LIMITS } from "./limits.ts";
 import { liveWish } from "./live.ts";
 import { containerState, stagedContent, transferName } from "./operations.ts";
@@ -239,9 +241,20 @@ export const inventoryRequest = z.object({
   user: z.string(),
   images: z.array(imageEntry).max(1000),
   volumes: z.array(volumeEntry).max(1000),
+  /** images for FPGAs that are held here, by id, and their last loads, the latest first; absent: neither was ever */
+  fpga: z.object({ images: z.array(fpgaImageId).max(1000), loads: z.array(fpgaLoad).max(1000) }).optional(),
   truncated: z.boolean(),
 });
 export type InventoryReport = Omit<z.infer<typeof inventoryRequest>, "epoch">;
+
+/**
+ * POST /agent/dialects/fpga/held: the FPGA images of every user that the agent has, at its start, before it takes any
+ * command. Grounds without FPGA images answer 404.
+ */
+export const fpgaHeldRequest = z.object({
+  epoch,
+  held: z.array(z.object({ user: z.string(), images: z.array(fpgaImageId).max(1000) })).max(10_000),
+});
 
 /** POST /agent/heartbeat, every 30 s. */
 export const heartbeatRequest = z.object({
@@ -253,6 +266,8 @@ export const heartbeatRequest = z.object({
   free: z.number(),
   /** every change of images and volumes up to now was reported (inventoryRequest) */
   reported: z.boolean().optional(),
+  /** absent from agents that know no FPGAs */
+  fpga: z.array(fpgaDeviceReport).max(100).optional(),
 });
 /** Byte quota per user, which the agent enforces too. */
 export const heartbeatResponse = z.object({

@@ -11,7 +11,10 @@ export const PROGRAMS = {
 };
 
 /** Files that are started by name at run time, so they stay files of their own. */
-const WORKERS = { "tree-worker": "agent/volumes/listing/tree-worker.ts" };
+const WORKERS = {
+  "tree-worker": "agent/volumes/listing/tree-worker.ts",
+  "load-worker": "agent/fpga/loads/load-worker.ts",
+};
 
 /** Native modules, and who loads them: they stay where they are also when all else goes inside. */
 const NATIVE = ["@node-rs/xxhash", "ssh2", "cpu-features"];
@@ -53,7 +56,8 @@ export async function bundle(
 if (import.meta.main) {
   const outdir = join(ROOT, "dist");
   await bundle(outdir);
-  for (const name of [...Object.keys(PROGRAMS).map((name) => `${name}.mjs`), "tree-worker.js"]) {
+  const workers = Object.keys(WORKERS).map((name) => `${name}.js`);
+  for (const name of [...Object.keys(PROGRAMS).map((name) => `${name}.mjs`), ...workers]) {
     console.log(`dist/${name}  ${Math.round(statSync(join(outdir, name)).size / 1024)} KiB`);
   }
 }

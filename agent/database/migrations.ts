@@ -16,6 +16,7 @@ export const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
   whatIsSentUp,
   failedSubmissions,
   poolsOfRunners,
+  loadsOfFpgas,
 ];
 
 /** 1: as version 0.1.0 made them, each when its part first opened it. */
@@ -133,5 +134,22 @@ function poolsOfRunners(database: DatabaseSync): void {
       n INTEGER PRIMARY KEY CHECK (n = 1), pools INTEGER NOT NULL, environments TEXT NOT NULL
     ) STRICT;
     CREATE TABLE runners (id TEXT PRIMARY KEY, user TEXT NOT NULL, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `);
+}
+
+/** 9: every load of an FPGA, noted before it begins. The last one of a node says what its device holds. */
+function loadsOfFpgas(database: DatabaseSync): void {
+  database.exec(`
+    CREATE TABLE fpga_loads (
+      n INTEGER PRIMARY KEY AUTOINCREMENT,
+      node TEXT NOT NULL,
+      adapter TEXT NOT NULL,
+      user TEXT NOT NULL,
+      image TEXT NOT NULL,
+      run TEXT NOT NULL,
+      at INTEGER NOT NULL,
+      state TEXT NOT NULL,
+      message TEXT NOT NULL
+    ) STRICT;
   `);
 }

@@ -133,6 +133,11 @@ export class GroundClient {
     await this.#call("POST", "agent/inventory", JSON.stringify(body));
   }
 
+  /** @throws NOT_FOUND of a ground that has no images for FPGAs */
+  async fpgaHeld(body: z.input<typeof wire.fpgaHeldRequest>): Promise<void> {
+    await this.#call("POST", "agent/dialects/fpga/held", JSON.stringify(body));
+  }
+
   async logs(query: z.input<typeof wire.logsQuery>, data: Uint8Array): Promise<void> {
     await this.#call("PUT", `agent/logs?${parameters(query)}`, data, "application/octet-stream");
   }

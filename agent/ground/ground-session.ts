@@ -130,6 +130,11 @@ export class GroundSession {
     return this.ground.inventory({ epoch: this.#epoch, ...report });
   }
 
+  /** @throws NOT_FOUND of a ground that has no images for FPGAs */
+  fpgaHeld(held: z.input<typeof wire.fpgaHeldRequest>["held"]): Promise<void> {
+    return this.ground.fpgaHeld({ epoch: this.#epoch, held });
+  }
+
   /** @throws NOT_FOUND of a ground that takes none */
   commandLogs(chunk: WithoutEpoch<typeof wire.commandLogsQuery>, data: Uint8Array): Promise<void> {
     return this.ground.commandLogs(

@@ -7,9 +7,11 @@ import type { NodeReport, PodReport } from "#protocol/wire.ts";
 import { LogPusher } from "./logs/log-pusher.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
 import { type NewRun, newRun } from "./runs/new-run.ts";
+import { NO_FPGA } from "./runs/no-fpga.ts";
 import { RunBook } from "./runs/run-book.ts";
 import { RUN_DEFAULTS, type RunDeps, type RunOptions } from "./runs/run-deps.ts";
 import { RunExecutor } from "./runs/run-executor.ts";
+import type { RunFpga } from "./runs/run-fpga.ts";
 import { RunLoop } from "./runs/run-loop.ts";
 import { type EVICTED, type RunInput, type RunRecord, reportOf, visibleState } from "./runs/run-record.ts";
 
@@ -24,6 +26,7 @@ export class PodManager {
   readonly #options: typeof RUN_DEFAULTS;
   readonly #now: () => number;
   readonly #runtime: PodRuntime;
+  readonly #fpga: RunFpga;
   readonly #book: RunBook;
   readonly #logs: LogPusher;
   readonly #executor: RunExecutor;
@@ -33,6 +36,7 @@ export class PodManager {
     this.#options = { ...RUN_DEFAULTS, ...options };
     this.#now = deps.now ?? Date.now;
     this.#runtime = deps.runtime;
+    this.#fpga = deps.fpga ?? NO_FPGA;
     this.#book = new RunBook(deps.db);
     this.#logs = new LogPusher({
       db: deps.db,
@@ -83,7 +87,8 @@ export class PodManager {
       throw new PerigeeError("POD_EXISTS", `The pod "${input.pod}" has not terminated`);
     }
     if (!run.kept && open.length >= this.#options.openPerUser) throw podQuotaExceeded(open.length);
-    this.#book.add(newRun({ ...run, pod: name }, this.#now()));
+    const held = input.fpga && this.#fpga.find(user, input.fpga.image);
+    this.#book.add(newRun({ ...run, pod: name, ...(held && { fpga: { held } }) }, this.#now()));
     for (const other of sameName) {
       if (other.phase === "scheduled" || other.phase === "waiting") {
         const message = "A later run took its place before it started";
@@ -219,8 +224,21 @@ export class PodManager {
     return [...new Set(this.#started().map(({ user }) => user))];
   }
 
-  nodes(): Promise<NodeReport[]> {
-    return this.#runtime.nodes();
+  async nodes(): Promise<NodeReport[]> {
+    return this.#fpga.usable(await this.#runtime.nodes());
+  }
+
+  /** Does a run of the user that has not started yet need the file of this digest on its FPGA? */
+  needsFpgaFile(user: string, sha256: string): boolean {
+    return this.#book.someOpen(
+      (record) => record.user === user && record.phase !== "running" && record.fpga?.held?.sha256 === sha256,
+    );
+  }
+
+  /** An FPGA has become free, or answers again: runs that wait for one look again. */
+  devicesChanged(): void {
+    this.#executor.retrySoon();
+    this.#loop.kick();
   }
 
   /** Does a pod that has not terminated use the volume (its name with its space)? Scheduled ones count. */

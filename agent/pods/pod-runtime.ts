@@ -46,6 +46,8 @@ export type RunSpec = {
   network: "user" | "none" | "open";
   /** at most what every pod may have */
   limits?: RunLimits;
+  /** device files of the host that it alone gets, beside those of its node's kind */
+  devices?: readonly string[];
   /** working directory for an image that names none, or `/`; default: the engine's own */
   defaultWorkdir?: string;
   /**

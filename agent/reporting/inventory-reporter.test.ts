@@ -20,6 +20,7 @@ describe("the reporter of images and volumes", () => {
     reporter = new InventoryReporter({
       images: async (user) => [{ name: `${user}s`, tag: "latest", id: "sha256:1", size: 7, created: 5 }],
       volumes: (user) => volumes[user] ?? [],
+      fpga: () => ({ images: [], loads: [] }),
       send: async (report) => {
         fault(report);
         told.push(report);
@@ -84,6 +85,7 @@ describe("the reporter of images and volumes", () => {
     const fresh = new InventoryReporter({
       images: async () => [],
       volumes: () => [],
+      fpga: () => ({ images: [], loads: [] }),
       send: async () => {},
       log: pino({ level: "silent" }),
     });

@@ -1,12 +1,15 @@
 import { createHash } from "node:crypto";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
+import type { FpgaLoad } from "#protocol/fpga-device.ts";
 import type { ImageEntry, InventoryReport, VolumeEntry } from "#protocol/wire.ts";
 import { Backoff } from "../backoff.ts";
 
 export type InventoryDeps = {
   images(user: string): Promise<ImageEntry[]>;
   volumes(user: string): VolumeEntry[];
+  /** images for FPGAs that are held, and loads, the latest first */
+  fpga(user: string): { images: string[]; loads: FpgaLoad[] };
   send(report: InventoryReport): Promise<void>;
   log: Logger;
 };
@@ -90,10 +93,14 @@ export class InventoryReporter {
 
   async #tell(user: string, listed: ImageEntry[] | undefined): Promise<void> {
     const [images, volumes] = [listed ?? (await this.#deps.images(user)), this.#deps.volumes(user)];
+    const fpga = this.#deps.fpga(user);
     const report: InventoryReport = {
       user,
       images: images.slice(0, MOST),
       volumes: volumes.slice(0, MOST),
+      ...(fpga.images.length + fpga.loads.length > 0 && {
+        fpga: { images: fpga.images.slice(0, MOST), loads: fpga.loads.slice(0, MOST) },
+      }),
       truncated: images.length > MOST || volumes.length > MOST,
     };
     const hash = createHash("sha256").update(JSON.stringify(report)).digest("base64url");

@@ -16,6 +16,7 @@ import type { ObjectSource } from "../ports/object-source.ts";
 import type { RepositoryFetcher } from "../ports/repository-fetcher.ts";
 import type { RunnerPools } from "../runners/runner-pools.ts";
 import type { Uploads } from "../uplinks/uploads.ts";
+import type { CompleteRun } from "./complete-run.ts";
 import type { OwnRecords } from "./own-records.ts";
 import type { Users } from "./users.ts";
 
@@ -32,7 +33,11 @@ export type DialectCore = ContentDeps & {
   /** files of a command that come in parts; those that come in one body go through `dispatch.reserve` */
   uploads: Pick<Uploads, "open" | "find" | "missing" | "sign" | "complete">;
   /** pods, images, volumes and nodes of an edge as last reported, with their age: needs no contact */
-  inventory: Pick<Inventory, "pods" | "images" | "volumes" | "nodes">;
+  inventory: Pick<Inventory, "pods" | "images" | "volumes" | "nodes" | "fpgas" | "fpgaLoads">;
+  /** @throws STALE_EPOCH for what a superseded agent says */
+  requireEpoch(edge: string, epoch: number): Promise<void>;
+  /** What a run asks for, completed by the dialects that have something for it. */
+  completeRun: CompleteRun;
   /** runs of pods as last reported */
   runs: Runs;
   podLogs: PodLogs;

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Context, Hono } from "hono";
+import type { PodRun } from "#protocol/pod-run.ts";
 import type { Account } from "../auth/accounts.ts";
 import type { Registry } from "../docs/registry.ts";
 import type { GroundEnv } from "../http/env.ts";
@@ -8,6 +9,7 @@ import type { ErrorShape } from "../http/errors.ts";
 import type { Command } from "../ledger/command.ts";
 import type { LaneOptions } from "../ledger/lane-options.ts";
 import type { Write } from "../ports/ledger-store.ts";
+import type { AskedRun } from "./complete-run.ts";
 import type { DialectCore } from "./core.ts";
 import type { OwnRecords } from "./own-records.ts";
 
@@ -72,6 +74,11 @@ export type Dialect = {
   };
   /** Routes for the agent, at `/agent/dialects/<name>`, behind the agent's token: `edge` is in the context. */
   agentRoutes?(app: Hono<GroundEnv>, core: DialectCore): void;
+  /**
+   * Adds to a run of any dialect what this one has for it (an FPGA image that its container image is associated with).
+   * @throws PerigeeError of codes that every dialect words
+   */
+  completeRun?(core: DialectCore, asked: AskedRun): Promise<PodRun>;
   /** Its part of the janitor's round. Rounds may overlap and may not happen: nothing may rest on them. */
   janitor?(core: DialectCore): Promise<void>;
   /** Background work of a server while it serves; Lambdas have none. */

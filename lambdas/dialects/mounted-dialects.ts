@@ -1,4 +1,6 @@
 import { Hono, type MiddlewareHandler } from "hono";
+import { PerigeeError } from "#protocol/errors.ts";
+import type { PodRun } from "#protocol/pod-run.ts";
 import { allowedMethods } from "../http/allowed-methods.ts";
 import { answerThenDrain } from "../http/answer-then-drain.ts";
 import { incomingOf } from "../http/body-stream.ts";
@@ -7,6 +9,7 @@ import type { GroundEnv } from "../http/env.ts";
 import { limitOpen } from "../http/limit-open.ts";
 import { matchesPath } from "../http/path-patterns.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
+import type { AskedRun } from "./complete-run.ts";
 import type { DialectCore } from "./core.ts";
 import type { Dialect, DialectContext } from "./dialect.ts";
 import { DialectPaths } from "./dialect-paths.ts";
@@ -64,6 +67,18 @@ export function mountDialects(
     return guard.limit(c, next);
   });
   for (const { dialect, core } of mounted) dialect.mount(app, core);
+}
+
+/** A run with what each dialect adds to it. @throws NOT_SUPPORTED when it names an FPGA image and no dialect has any */
+export async function completedRun(mounted: readonly MountedDialect[], asked: AskedRun): Promise<PodRun> {
+  const able = mounted.filter(({ dialect }) => dialect.completeRun !== undefined);
+  const { fpgaImage } = asked;
+  if (able.length === 0 && fpgaImage !== undefined && fpgaImage !== "none") {
+    throw new PerigeeError("NOT_SUPPORTED", "fpga_image: this ground has no FPGA images");
+  }
+  let { run } = asked;
+  for (const { dialect, core } of able) run = (await dialect.completeRun?.(core, { ...asked, run })) ?? run;
+  return run;
 }
 
 /** Puts the dialects' routes for the agent on the agent's app. */

@@ -53,6 +53,26 @@ const response = z.object({
         age,
       }),
     ),
+    fpga: z
+      .array(
+        z.object({
+          node: z.string(),
+          adapter: z.string().openapi({ description: "how it is programmed; `none`: it cannot be" }),
+          driver: z.string().optional(),
+          formats: z.array(z.string()),
+          idcode: z.number().int().optional(),
+          shell: z
+            .object({ interfaceUuid: z.string().optional(), platform: z.string().optional() })
+            .optional(),
+          state: z
+            .string()
+            .openapi({ description: "the driver's own word; `stuck`: a load does not come back" }),
+          loaded: z.object({ image: z.string(), run: z.string() }).optional().openapi({
+            description: "own image that it was programmed with last",
+          }),
+        }),
+      )
+      .openapi({ description: "FPGAs of the edge's nodes, as last reported" }),
     images: list({
       name: z.string(),
       tag: z.string(),

@@ -83,6 +83,11 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
             state: run.state,
             age: ageOf(run.at),
           })),
+          fpga: (beat?.fpga ?? []).map(({ loaded, ...device }) => ({
+            ...device,
+            // whose run has a device is nobody else's business
+            ...(loaded?.user === user && { loaded: { image: loaded.image, run: loaded.run } }),
+          })),
           images: withAge(images),
           volumes: withAge(volumes),
           runners: pools.map((pool) => ({

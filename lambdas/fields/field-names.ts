@@ -13,6 +13,7 @@ export const FIELD_KINDS = {
   max_duration: "text",
   node: "text",
   scheduled_time: "text",
+  fpga_image: "text",
   command: "text",
   ports: "list",
   args: "list",

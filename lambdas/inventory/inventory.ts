@@ -1,3 +1,4 @@
+import type { FpgaDeviceReport, FpgaLoad } from "#protocol/fpga-device.ts";
 import type { ImageEntry, InventoryReport, VolumeEntry } from "#protocol/wire.ts";
 import type { Heartbeat } from "../ledger/contact.ts";
 import { keys } from "../ledger/keys.ts";
@@ -8,7 +9,14 @@ import type { LedgerStore } from "../ports/ledger-store.ts";
 /** A list as the agent last reported it; `at` is when it was known to be so, by the ground's clock (ms since 1970). */
 export type Reported<T> = { items: T[]; truncated: boolean; at: number };
 
-type Record = { images: ImageEntry[]; volumes: VolumeEntry[]; truncated: boolean; at: number };
+type Held = NonNullable<InventoryReport["fpga"]>;
+type Record = {
+  fpga?: Held | undefined;
+  images: ImageEntry[];
+  volumes: VolumeEntry[];
+  truncated: boolean;
+  at: number;
+};
 
 /**
  * What the ground knows of an edge without asking it: images and volumes of a user, pods, nodes, each with the time
@@ -60,6 +68,18 @@ export class Inventory {
   async nodes(edge: string): Promise<Reported<Heartbeat["nodes"][number]> | undefined> {
     const beat = await this.#ledger.lastHeartbeat(edge);
     return beat && { items: beat.nodes, truncated: false, at: beat.at };
+  }
+
+  /** The FPGAs of its nodes; undefined before the first heartbeat of an agent that knows them. */
+  async fpgas(edge: string): Promise<Reported<FpgaDeviceReport> | undefined> {
+    const beat = await this.#ledger.lastHeartbeat(edge);
+    return beat?.fpga && { items: beat.fpga, truncated: false, at: beat.at };
+  }
+
+  /** Last loads of a user's FPGA images, the latest first. */
+  async fpgaLoads(edge: string, user: string): Promise<FpgaLoad[]> {
+    const item = await this.#store.get<Record>(keys.inventory(edge, user));
+    return item?.data.fpga?.loads ?? [];
   }
 
   async #reported<T>(

@@ -1,3 +1,4 @@
+import type { FpgaDeviceReport } from "#protocol/fpga-device.ts";
 import type { NodeReport } from "#protocol/wire.ts";
 import { keys } from "./keys.ts";
 import type { LedgerDeps } from "./ledger-deps.ts";
@@ -13,6 +14,8 @@ export type Heartbeat = {
   free: number;
   /** every change of images and volumes up to then was reported; absent from agents of version 0.2 and older */
   reported?: boolean | undefined;
+  /** devices of its nodes; absent from agents that know no FPGAs */
+  fpga?: FpgaDeviceReport[] | undefined;
 };
 
 export async function lastHeartbeat({ store }: LedgerDeps, edge: string): Promise<Heartbeat | undefined> {

@@ -12,6 +12,8 @@ export type ProgrammerUnderTest = {
   loads(): Buffer[];
   /** The driver's next answers: an error in the middle, or success with a device that does not work. */
   failNext(how: "error" | "silent"): void;
+  /** The device is about to be asked although nothing is loaded, where somebody has to answer for it. */
+  aboutToAsk?(): void;
   /** What stays in directories that are not the adapter's own: nothing may. */
   leftovers(): string[];
   close(): void;
@@ -71,9 +73,11 @@ export function fpgaProgrammerConformance(name: string, make: () => Promise<Prog
     });
 
     it("programs nothing of a file that ends before its payload, or is gone", async () => {
+      made.aboutToAsk?.();
       await expect(load(file(Buffer.alloc(100, 1), 50, 51))).rejects.toMatchObject({ code: "LOAD_FAILED" });
       const gone = file();
       fs.rmSync(gone.path);
+      made.aboutToAsk?.();
       await expect(load(gone)).rejects.toMatchObject({ code: "LOAD_FAILED" });
       expect(made.loads()).toEqual([]);
     });

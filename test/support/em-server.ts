@@ -157,6 +157,7 @@ export class EmServer {
         if (header === undefined || header === "cg2" || header === "cg3") return header ?? "cg2";
         throw new PerigeeError("EDGE_NOT_FOUND", "There is no such edge");
       },
+      completeRun: async ({ run }) => run,
       log: pino({ level: "silent" }),
       ...overrides,
     });

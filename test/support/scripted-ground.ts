@@ -123,6 +123,7 @@ export class ScriptedGround {
       wantedPools: unexpected,
       tellPools: unexpected,
       inventory: async () => undefined,
+      fpgaHeld: async () => undefined,
       commandLogs: async () => undefined,
       transfer: unexpected,
       transferParts: unexpected,

@@ -35,6 +35,11 @@ export class LoadError extends Error {
   }
 }
 
+/** @throws LoadError for what is no digest: it becomes a name in a directory of the system's */
+export function assertDigest({ sha256 }: LoadFile): void {
+  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new LoadError("LOAD_FAILED", "the file has no digest");
+}
+
 /** A file to program a device with: `payloadAt` and `payloadBytes` are the part of it that the device gets. */
 export type LoadFile = { path: string; sha256: string; payloadAt: number; payloadBytes: number };
 

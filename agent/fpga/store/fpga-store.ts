@@ -15,6 +15,8 @@ export type FpgaStoreOptions = {
   log: Logger;
   /** bytes that stay free on its file system (default LIMITS.freeFloorBytes) */
   freeFloorBytes?: number;
+  /** Does a run that has not started yet need a user's file of that digest? (default: none does) */
+  isNeeded?(user: string, sha256: string): boolean;
 };
 
 const INCOMING = ".incoming";
@@ -34,12 +36,15 @@ export class FpgaStore {
   readonly #root: string;
   readonly #log: Logger;
   readonly #floor: number;
+  readonly #isNeeded: (user: string, sha256: string) => boolean;
   readonly #turns = new Serial();
 
-  constructor({ root, log, freeFloorBytes = LIMITS.freeFloorBytes }: FpgaStoreOptions) {
+  constructor(options: FpgaStoreOptions) {
+    const { root, log, freeFloorBytes = LIMITS.freeFloorBytes, isNeeded = () => false } = options;
     this.#root = path.resolve(root);
     this.#log = log;
     this.#floor = freeFloorBytes;
+    this.#isNeeded = isNeeded;
     fs.mkdirSync(path.join(this.#root, INCOMING), { recursive: true, mode: 0o700 });
   }
 
@@ -64,6 +69,11 @@ export class FpgaStore {
       .filter((name) => name.endsWith(".json"))
       .sort()
       .flatMap((name) => this.#read(user, name.slice(0, -".json".length)) ?? []);
+  }
+
+  /** Path of a user's file; undefined when it is not here. */
+  fileOf(user: string, sha256: string): string | undefined {
+    return this.hasFile(user, sha256) ? this.#file(user, sha256) : undefined;
   }
 
   /** An image and the path of its file; undefined when this edge does not hold it. */
@@ -142,12 +152,20 @@ export class FpgaStore {
         for (const name of namesIn(this.#records(user))) {
           if (name.endsWith(".part")) fs.rmSync(path.join(this.#records(user), name), { force: true });
         }
-        for (const name of namesIn(this.#home(user))) if (DIGEST.test(name)) this.#removeUnused(user, name);
       });
+      await this.tidy(user);
     }
   }
 
+  /** Removes the user's files that neither an image refers to nor a run needs. */
+  tidy(user: string): Promise<void> {
+    return this.#turns.run(user, async () => {
+      for (const name of namesIn(this.#home(user))) if (DIGEST.test(name)) this.#removeUnused(user, name);
+    });
+  }
+
   #removeUnused(user: string, sha256: string): void {
+    if (this.#isNeeded(user, sha256)) return;
     // a record that cannot be read may be of this file
     const names = namesIn(this.#records(user)).filter((name) => name.endsWith(".json"));
     const images = this.images(user);

@@ -93,11 +93,13 @@ export function containerOf(
       OomScoreAdj: 500,
       // Core files would fill the volume. (The engine may not be allowed to raise a limit, only to lower one.)
       Ulimits: [{ Name: "core", Soft: 0, Hard: 0 }],
-      Devices: (runner ? [] : (context.devices[spec.kind] ?? [])).map((path) => ({
-        PathOnHost: path,
-        PathInContainer: path,
-        CgroupPermissions: "rw",
-      })),
+      Devices: (runner ? [] : [...(context.devices[spec.kind] ?? []), ...(spec.devices ?? [])]).map(
+        (path) => ({
+          PathOnHost: path,
+          PathInContainer: path,
+          CgroupPermissions: "rw",
+        }),
+      ),
       // It keeps bytes as they are; "json-file" replaces what is not UTF-8, as a character is that lies across its cut.
       LogConfig: runner
         ? { Type: "none", Config: {} }

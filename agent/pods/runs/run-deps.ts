@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { PushLog } from "../logs/log-pusher.ts";
 import type { PodRuntime } from "../pod-runtime.ts";
+import type { RunFpga } from "./run-fpga.ts";
 
 /** What runs need of the rest of the agent. */
 export type RunDeps = {
@@ -11,6 +12,8 @@ export type RunDeps = {
   resolveImage(owner: string, reference: string): Promise<{ id: string } | undefined>;
   /** Sends a chunk of a run's log to the ground; throws when it did not land (it is tried again). */
   push: PushLog;
+  /** the edge's FPGAs; without it runs with an FPGA image fail */
+  fpga?: RunFpga;
   /** Something failed and is tried again: for the agent's log. */
   onError?(error: unknown, about: { run?: string; doing: string }): void;
   /** ms since 1970; default Date.now */

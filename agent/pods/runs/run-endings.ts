@@ -12,6 +12,8 @@ export type EndingDeps = {
   retries: RetryTimes;
   preparations: Preparations;
   now: () => number;
+  /** A run with an FPGA image has ended. */
+  released(record: RunRecord): void;
 };
 
 /** Notes how runs end, and that they are to end. */
@@ -100,6 +102,7 @@ export class RunEndings {
     record.flushed = !log;
     retries.forget(record.run);
     book.suspects.delete(record.run);
+    if (record.fpga) this.#deps.released(record);
     // until its log is pushed, which is noted, the engine has it and tells its end again
     if (log) book.saveSoon(record);
     else book.save(record);

@@ -1,11 +1,13 @@
 import { killPoint } from "#protocol/kill-point.ts";
 import type { LogPusher } from "../logs/log-pusher.ts";
 import { isPermanentFault, MOST_FAULTS } from "../permanent-fault.ts";
+import { NO_FPGA } from "./no-fpga.ts";
 import { Preparations } from "./preparations.ts";
 import { RetryTimes } from "./retry-times.ts";
 import { BookClosed, type RunBook } from "./run-book.ts";
 import type { RunParts } from "./run-deps.ts";
 import { RunEndings } from "./run-endings.ts";
+import { RunLoader } from "./run-loader.ts";
 import type { Action } from "./run-planner.ts";
 import type { RunRecord, StopReason } from "./run-record.ts";
 import { RunStarter } from "./run-starter.ts";
@@ -27,6 +29,7 @@ export class RunExecutor {
   readonly #retries: RetryTimes;
   readonly #preparations = new Preparations();
   readonly #starter: RunStarter;
+  readonly #loader: RunLoader;
   readonly #sampler: UsageSampler;
   readonly #tidier: UserTidier;
   /** permanent faults in a row, by run */
@@ -39,8 +42,12 @@ export class RunExecutor {
     this.#sampler = new UsageSampler({ ...deps, now });
     const preparations = this.#preparations;
     const shared = { ...deps, retries: this.#retries, preparations, sampler: this.#sampler };
-    this.endings = new RunEndings(shared);
+    this.endings = new RunEndings({ ...shared, released: (record) => this.#released(record) });
     this.#starter = new RunStarter({ ...shared, endings: this.endings });
+    this.#loader = new RunLoader({
+      ...{ book: deps.book, endings: this.endings, fpga: deps.fpga ?? NO_FPGA },
+      launch: (record) => this.#starter.launchLoaded(record),
+    });
     this.#tidier = new UserTidier(options.lingerMs, (user) => this.#tidy(user));
   }
 
@@ -70,6 +77,12 @@ export class RunExecutor {
   /** A run that was not started yet may be by now. */
   lookSoon(run: string): void {
     if (this.#deps.book.get(run)?.phase === "starting") this.#retries.soon(run);
+  }
+
+  /** Its device is free, and its file is no longer needed. */
+  #released({ user, fpga }: RunRecord): void {
+    this.#deps.fpga?.released(user);
+    if (fpga?.device !== undefined) this.retrySoon();
   }
 
   forget(run: string): void {
@@ -109,6 +122,8 @@ export class RunExecutor {
     switch (action.do) {
       case "begin":
         return this.#starter.begin(record, action.replaces);
+      case "load":
+        return this.#loader.load(record);
       case "resume":
         return this.#starter.resume(record);
       case "stop":
@@ -125,7 +140,7 @@ export class RunExecutor {
   async #stop(record: RunRecord, reason: StopReason): Promise<void> {
     const { runtime, now, options } = this.#deps;
     const decided = record.stopReason !== undefined;
-    if (record.phase === "scheduled" || record.phase === "waiting") {
+    if (record.phase === "scheduled" || record.phase === "waiting" || record.phase === "loading") {
       if (reason !== "DeadlineExceeded") {
         return this.endings.unstarted(record, "Cancelled", "Stopped before it started");
       }
@@ -214,7 +229,7 @@ export class RunExecutor {
       .all()
       .some(
         ({ user: owner, removed, phase }) =>
-          owner === user && !removed && phase !== "scheduled" && phase !== "waiting",
+          owner === user && !removed && (phase === "starting" || phase === "running" || phase === "ended"),
       );
   }
 }

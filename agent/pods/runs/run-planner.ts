@@ -3,6 +3,8 @@ import type { RunRecord, StopReason } from "./run-record.ts";
 export type Action =
   /** its time has come: place it and start it, stopping `replaces` first */
   | { do: "begin"; run: string; replaces: string[] }
+  /** it holds its node's device: program that for it, then start it */
+  | { do: "load"; run: string }
   /** the engine may have it: find out, and go on from there */
   | { do: "resume"; run: string }
   | { do: "stop"; run: string; reason: StopReason }
@@ -42,7 +44,9 @@ export function plan(world: World): { actions: Action[]; wakeAt: number } {
   };
   const forgotten = new Set<string>();
   for (const records of byPod(world.records).values()) {
-    const started = records.filter((record) => record.phase === "starting" || record.phase === "running");
+    const started = records.filter(
+      ({ phase }) => phase === "loading" || phase === "starting" || phase === "running",
+    );
     for (const record of records) {
       const action = next(record, started, world, later);
       if (action && !world.busy.has(record.run)) actions.push(action);
@@ -85,6 +89,7 @@ function next(
   later(deadline);
   if (record.phase === "running") return undefined;
   if (retryAt > now) return void later(retryAt);
+  if (record.phase === "loading") return { do: "load", run };
   if (record.phase === "starting") return { do: "resume", run };
   const replaces = started.filter((other) => other.n < record.n);
   // Those before it are on their way out already: its turn comes when they have ended.

@@ -3,14 +3,16 @@ import type { ContainerState, InputOf } from "#protocol/operations.ts";
 import type { PodReport } from "#protocol/wire.ts";
 import { type Terminated, wholeSeconds } from "../container-state.ts";
 import type { RunUsage } from "../pod-runtime.ts";
+import type { RunOfImage } from "./run-fpga.ts";
 
 export type RunInput = InputOf<"pod.run">;
 
 /**
- * scheduled: its time has not come. waiting: due, but something is missing (`reason` says what). starting: noted
+ * scheduled: its time has not come. waiting: due, but something is missing (`reason` says what). loading: it holds the
+ * device of its node, which is to be programmed for it; the engine has not heard of it. starting: noted
  * before the engine is asked, so the engine may have it. running: the engine said that it runs. ended: for good.
  */
-export type Phase = "scheduled" | "waiting" | "starting" | "running" | "ended";
+export type Phase = "scheduled" | "waiting" | "loading" | "starting" | "running" | "ended";
 
 /** Why we end a run. `Stopped`, `Replaced` and what its command asks for (`Killed`, `Cancelled`) keep the reason of the exit code. */
 export type StopReason = "Stopped" | "Replaced" | "DeadlineExceeded" | "Evicted" | "Killed" | "Cancelled";
@@ -44,6 +46,8 @@ export type RunRecord = {
   /** node it was placed on, and its kind */
   node?: string;
   kind?: NodeKind;
+  /** of a run with an FPGA image */
+  fpga?: RunOfImage;
   /** the runtime's session in which it was started */
   session?: string;
   /** when it was last seen not to have started, by the agent's clock as all here */

@@ -1,15 +1,18 @@
 import { killPoint } from "#protocol/kill-point.ts";
 import { inSpace } from "#protocol/names.ts";
+import type { NodeReport } from "#protocol/wire.ts";
 import type { LogPusher } from "../logs/log-pusher.ts";
 import { ImageMissing, NotStartedYet, StartFailure } from "../pod-runtime.ts";
 import { pullBackOff } from "../pull-back-off.ts";
 import { clamp } from "./clamp.ts";
+import { NO_FPGA } from "./no-fpga.ts";
 import { place } from "./node-placement.ts";
 import type { Preparations } from "./preparations.ts";
 import type { RetryTimes } from "./retry-times.ts";
 import type { RunBook } from "./run-book.ts";
 import type { RunParts } from "./run-deps.ts";
 import type { RunEndings } from "./run-endings.ts";
+import { failed } from "./run-loader.ts";
 import { deadlineOf } from "./run-planner.ts";
 import type { RunRecord } from "./run-record.ts";
 import { specOfRun } from "./spec-of-run.ts";
@@ -34,7 +37,7 @@ export class RunStarter {
 
   /** Places the run and starts it once `replaces` have ended: the first time it only tells them to. */
   async begin(record: RunRecord, replaces: readonly string[]): Promise<void> {
-    const { book, runtime, options, retries, endings, now } = this.#deps;
+    const { book, runtime, options, retries, endings, now, fpga = NO_FPGA } = this.#deps;
     const { user, input } = record;
     if (record.phase === "scheduled") {
       record.phase = "waiting";
@@ -47,7 +50,8 @@ export class RunStarter {
     ]);
     if (!this.#stillWaiting(record)) return;
     if (!image) return this.#wait(record, "ImagePullBackOff", missingImage(record));
-    const placed = place(input, nodes, this.#load());
+    const ready = fpga.usable(nodes);
+    const placed = place(input, ready, this.#load());
     if ("unschedulable" in placed) return this.#wait(record, "Unschedulable", placed.unschedulable);
     record.imageId = image.id;
     if (!(await this.#prepare(record))) return;
@@ -65,12 +69,54 @@ export class RunStarter {
     }
     record.node = placed.node;
     record.kind = placed.kind;
+    if (input.fpga) return this.#takeDevice(record, ready);
+    await this.#toEngine(record);
+  }
+
+  /** A run whose device is its own and programmed goes on as any that was placed. */
+  async launchLoaded(record: RunRecord): Promise<void> {
+    await this.#toEngine(record);
+  }
+
+  async #toEngine(record: RunRecord): Promise<void> {
+    const { runtime, now } = this.#deps;
     record.session = runtime.session;
     record.notStartedAt = now();
     record.phase = "starting";
     this.#creating(record);
     killPoint("pods.starting");
     await this.#launch(record);
+  }
+
+  /** From here on the device is this run's, until it has ended; it is to be programmed next. */
+  #takeDevice(record: RunRecord, nodes: readonly NodeReport[]): void {
+    const { book, endings } = this.#deps;
+    const { held: image } = record.fpga ?? {};
+    if (!image) {
+      failed(endings, record, { code: "NOT_STORED", message: "the edge does not hold the image" });
+      return;
+    }
+    const { kind, node } = record.input;
+    const names = nodes
+      .filter(
+        (one) => one.status === "True" && (kind ?? one.kind) === one.kind && (node ?? one.name) === one.name,
+      )
+      .map(({ name }) => name);
+    const choice = (this.#deps.fpga ?? NO_FPGA).choose(image, names, heldDevices(book.all()));
+    if ("waits" in choice) {
+      this.#wait(record, "Unschedulable", "every FPGA that takes the image is in use");
+      return;
+    }
+    if ("code" in choice) {
+      failed(endings, record, choice);
+      return;
+    }
+    record.node = choice.node;
+    record.fpga = { held: image, device: choice.node };
+    record.phase = "loading";
+    record.reason = "FpgaLoading";
+    record.message = undefined;
+    book.save(record);
   }
 
   /** The engine may or may not have got the start that was noted. */
@@ -111,10 +157,19 @@ export class RunStarter {
   }
 
   async #launch(record: RunRecord): Promise<void> {
-    const { runtime, endings, options } = this.#deps;
+    const { runtime, endings, options, fpga = NO_FPGA } = this.#deps;
+    const device = record.fpga?.device;
+    // an access to logic that is not its own, or not configured, can stop the whole computer
+    if (record.input.fpga && (device === undefined || !fpga.isLoaded(device, record.run))) {
+      const message = "the last load of the device was not this run's";
+      return endings.neverRan(record, "FpgaLoadError", `LOAD_INTERRUPTED: ${message}`);
+    }
     let startedAt: number | undefined;
     try {
-      const started = await runtime.start(specOfRun(record, options.graceMs));
+      const started = await runtime.start({
+        ...specOfRun(record, options.graceMs),
+        ...(device !== undefined && { devices: fpga.filesOf(device) }),
+      });
       record.node = started.node;
       startedAt = started.startedAt;
     } catch (error) {
@@ -148,6 +203,8 @@ export class RunStarter {
 
   #withoutImage(record: RunRecord): void {
     record.phase = "waiting";
+    // another run may have the device meanwhile: it is programmed anew
+    if (record.fpga?.held) record.fpga = { held: record.fpga.held };
     this.#wait(record, "ImagePullBackOff", missingImage(record));
   }
 
@@ -175,14 +232,22 @@ export class RunStarter {
   #load(): Map<string, number> {
     const load = new Map<string, number>();
     for (const { phase, node } of this.#deps.book.all()) {
-      if (node && (phase === "starting" || phase === "running")) load.set(node, (load.get(node) ?? 0) + 1);
+      if (node && (phase === "loading" || phase === "starting" || phase === "running"))
+        load.set(node, (load.get(node) ?? 0) + 1);
     }
     return load;
   }
 }
 
 function isStarted({ phase }: RunRecord): boolean {
-  return phase === "starting" || phase === "running";
+  return phase === "loading" || phase === "starting" || phase === "running";
+}
+
+/** Nodes whose device a run holds. */
+function heldDevices(records: readonly RunRecord[]): Set<string> {
+  return new Set(
+    records.flatMap(({ phase, fpga }) => (phase !== "ended" && fpga?.device ? [fpga.device] : [])),
+  );
 }
 
 function missingImage({ user, input }: RunRecord): string {

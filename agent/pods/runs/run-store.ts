@@ -23,7 +23,7 @@ type Row = {
 const storedInput = z.looseObject({ image: z.string() });
 const storedVolumes = z.record(z.string(), z.string());
 const storedState = z.looseObject({
-  phase: z.enum(["scheduled", "waiting", "starting", "running", "ended"]),
+  phase: z.enum(["scheduled", "waiting", "loading", "starting", "running", "ended"]),
   reason: z.string(),
   flushed: z.boolean(),
   removed: z.boolean(),

@@ -3,6 +3,7 @@ import type { ContentDeps } from "../../content/staged-content.ts";
 import type { Dispatch } from "../../dispatch/dispatch.ts";
 import type { GroundEnv } from "../../http/env.ts";
 import type { PodKey, PodLogs } from "../../logs/pod-logs.ts";
+import type { CompleteRun } from "../complete-run.ts";
 
 export type EmContext = Context<GroundEnv>;
 
@@ -20,6 +21,8 @@ export type EmDeps = ContentDeps & {
   dispatch: Dispatch;
   podLogs: KnownLogs;
   runs: KnownRuns;
+  /** Adds the FPGA image that a run is to have. @throws FPGA_IMAGE_NOT_FOUND, FPGA_IMAGE_NOT_ACTIVE, INVALID_PARAMETERS */
+  completeRun: CompleteRun;
   /** The edge meant by the header `Perigee-Edge`, or by its absence. @throws EDGE_NOT_FOUND */
   resolveEdge(user: string, header: string | undefined): Promise<string>;
   /** most bytes of a request's body here (default LIMITS.uplinkBodyBytes): a larger uplink comes in parts */

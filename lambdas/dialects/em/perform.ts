@@ -13,6 +13,8 @@ export type Call<O extends OperationName> = {
   route?: string;
   /** checked: nothing that is wrong with the request is found after this */
   input: InputOf<O>;
+  /** What the input lacks, which only the edge meant tells; `asked` is all that the request says of it. */
+  complete?: { asked: unknown; by: (edge: string, user: string) => Promise<InputOf<O>> };
   /** The contract's answer. `once`: nobody can ask for this result again, so what is staged of it may go. */
   respond: (result: ResultOf<O>, command: Command, once: boolean) => Response | Promise<Response>;
 };
@@ -25,12 +27,13 @@ export async function perform<O extends OperationName>(
 ): Promise<Response> {
   const user = c.get("user");
   const preferred = readPrefer(c.req.header("prefer"));
-  const { operation, route = operation, input, respond } = call;
+  const { operation, route = operation, complete, respond } = call;
   const key = c.req.header("idempotency-key");
   // before the edge: a bad request is 400 whatever edge it names
   readIdempotency(key, route, {});
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
-  const idempotency = readIdempotency(key, route, { edge, input });
+  const idempotency = readIdempotency(key, route, { edge, input: complete?.asked ?? call.input });
+  const input = complete ? await complete.by(edge, user) : call.input;
   const { admission, wait } = preferred;
   const asked = { user, edge, lane: FIRST_LANE, operation, input, admission, wait };
   const answer = await deps.dispatch

@@ -35,6 +35,7 @@ const RUN_FIELDS: FieldName[] = [
   "max_duration",
   "node",
   "scheduled_time",
+  "fpga_image",
   "command",
   "ports",
   "envs",
@@ -43,9 +44,16 @@ const RUN_FIELDS: FieldName[] = [
 
 /** POST /em/pod/run */
 export async function runPod(c: EmContext, deps: EmDeps): Promise<Response> {
+  const fields = await readFields(c, RUN_FIELDS);
+  const input = readRun(fields);
+  const fpgaImage = textField(fields, "fpga_image");
   return perform(c, deps, {
     operation: "pod.run",
-    input: readRun(await readFields(c, RUN_FIELDS)),
+    input,
+    complete: {
+      asked: fpgaImage === undefined ? input : { ...input, fpga_image: fpgaImage },
+      by: (edge, user) => deps.completeRun({ user, edge, run: input, fpgaImage }),
+    },
     respond: () => json({ message: "Docker run scheduled successfully" }),
   });
 }

@@ -265,6 +265,10 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
         description: "ISO 8601 with a zone; in the past means at once",
         example: "2025-05-22T12:10:00+02:00",
       }),
+      fpga_image: z.string().max(FIELD_BOUNDS.fpga_image.bytes).optional().openapi({
+        description:
+          "FPGA image to program the node's device with before the first process: id, or name of one that is active; `none` for none. By default the one that the image is associated with; only where the ground has FPGA images",
+      }),
       command: z.string().max(FIELD_BOUNDS.command.bytes).optional().openapi({
         description:
           "Replaces ENTRYPOINT and CMD; by `/bin/sh -c` when it has shell characters and no `args`",
@@ -296,7 +300,13 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
         stop: { operationId: "stopPod", requestBody: samePod },
       },
     }),
-    errors: ["QUOTA_EXCEEDED", "STORAGE_FULL"],
+    errors: [
+      "QUOTA_EXCEEDED",
+      "STORAGE_FULL",
+      "FPGA_IMAGE_NOT_FOUND",
+      "FPGA_IMAGE_NOT_ACTIVE",
+      "NOT_SUPPORTED",
+    ],
   },
   "/em/pod/status": {
     id: "getPodStatus",

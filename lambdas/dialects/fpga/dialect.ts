@@ -4,8 +4,10 @@ import type { DialectCore } from "../core.ts";
 import type { Dialect, DialectContext } from "../dialect.ts";
 import { BASE, CHECKPOINT, OWN, PROJECTS, TOKENS } from "./base-path.ts";
 import { authenticate as authenticated } from "./caller-of-request.ts";
+import { completeRun } from "./complete-run.ts";
 import { onEnd } from "./ends.ts";
 import { errors } from "./errors.ts";
+import { heldImages } from "./held-images.ts";
 import { FPGA_LANE, PINS } from "./lane.ts";
 import { OBS_PORT, objectStoreListeners } from "./object-store/listener.ts";
 import { partsOf } from "./parts.ts";
@@ -33,6 +35,8 @@ export const fpga: Dialect = {
   removed,
   settings: [OBS_PORT],
   listeners: (core) => objectStoreListeners(partsOf(core)),
+  completeRun,
+  agentRoutes: heldImages,
   async janitor(core) {
     await partsOf(core).work.round();
     await sweepPins(core, await partsOf(core).uploads.sweep());

@@ -25,6 +25,7 @@ export type Lane = {
   edge: string;
   token: string;
   user: string;
+  uid: string;
   /** state of the agent, volumes */
   agentData: string;
   client: Client;
@@ -55,6 +56,8 @@ export async function deploy(
     publicImages?: string[];
     /** settings of the ground */
     ground?: Record<string, string>;
+    /** further configuration of the agents */
+    agent?: object;
   } = {},
 ): Promise<Deployment> {
   const data = mkdtempSync(join(tmpdir(), "perigee-faults-"));
@@ -65,8 +68,8 @@ export async function deploy(
       const edge = `edge${i}`;
       const user = { name: `user${i}`, password: randomBytes(12).toString("hex") };
       const { token } = await accounts.addEdge(edge);
-      await accounts.addUser(user.name, user.password, { edges: [edge] });
-      return { edge, token, user };
+      const { uid } = await accounts.addUser(user.name, user.password, { edges: [edge] });
+      return { edge, token, user, uid };
     }),
   );
   await store.close();
@@ -87,12 +90,12 @@ export async function deploy(
   };
   try {
     await ground.start();
-    for (const { edge, token, user } of prepared) {
+    for (const { edge, token, user, uid } of prepared) {
       const agentData = join(data, edge);
       mkdirSync(agentData);
       writeFileSync(join(agentData, "token"), token, { mode: 0o600 });
       const publicImages = options.publicImages ?? ["busybox:latest"];
-      const config = { publicImages, pollMs: 200, freeFloorBytes: 0 };
+      const config = { publicImages, pollMs: 200, freeFloorBytes: 0, ...options.agent };
       writeFileSync(join(agentData, "config.json"), JSON.stringify(config));
       const agent = new Mortal(`agent of ${edge}`, AGENT, join(agentData, "kill"), {
         PERIGEE_GROUND: url,
@@ -104,6 +107,7 @@ export async function deploy(
         edge,
         token,
         user: user.name,
+        uid,
         agentData,
         agent,
         client: await logIn(url, user),

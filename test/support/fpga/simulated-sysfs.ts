@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type SysfsFiles, sysfsFiles } from "#agent/fpga/programmer/xilinx-sysfs/sysfs-files.ts";
+import { type DeviceFiles, deviceFiles } from "#agent/fpga/programmer/device-files.ts";
 
 /** What the simulated driver does with the next load. */
 export type SimulatedLoad =
@@ -61,10 +61,10 @@ export class SimulatedSysfs {
   }
 
   /** The file system with this driver behind its manager's `firmware`. */
-  readonly files: SysfsFiles = {
-    ...sysfsFiles,
+  readonly files: DeviceFiles = {
+    ...deviceFiles,
     write: async (file, text) => {
-      await sysfsFiles.write(file, text);
+      await deviceFiles.write(file, text);
       if (file === path.join(this.manager, "firmware")) this.#load(text);
     },
   };

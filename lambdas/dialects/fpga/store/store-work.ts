@@ -11,6 +11,7 @@ import { CHECK_BOUNDS } from "../checks/bounds.ts";
 import { type CheckedFile, checkFile } from "../checks/check-file.ts";
 import { onEnd } from "../ends.ts";
 import { findCommand } from "../find-command.ts";
+import { fpgaNodes } from "../fpga-nodes.ts";
 import { commandOf } from "../images/image-id.ts";
 import type { ImageRecord } from "../images/image-record.ts";
 import type { Images } from "../images/images.ts";
@@ -174,7 +175,7 @@ export class StoreWork {
 
   /** @returns why the file is refused, or what the edge is given */
   async #check(
-    { project, image: id, prefix, bytes }: StoreRecord,
+    { project, image: id, prefix, bytes, edge }: StoreRecord,
     image: ImageRecord,
   ): Promise<string | NonNullable<StoreRecord["checked"]>> {
     const { bucket, key, metadata } = image;
@@ -188,8 +189,8 @@ export class StoreWork {
       throw error;
     });
     if (!pinned) return "INTERNAL: what was kept of the object is gone";
-    // no edge reports its devices yet: nothing is compared with them
-    const checked = await checkFile(pinned.body, { key, metadata }, []);
+    const nodes = await fpgaNodes(this.#core, edge);
+    const checked = await checkFile(pinned.body, { key, metadata }, nodes);
     const { records, now } = this.#core;
     await keepReport(records, { project, image: id }, { report: checked.report, at: now() });
     if (checked.refused) return checked.message ?? "FORMAT_INVALID";

@@ -19,7 +19,13 @@ export function simGroundPort<Ground extends Reached>(
     report: async (body) => wire.reportResponse.parse(await post("/report", body)).more,
     heartbeat: async (body) => wire.heartbeatResponse.parse(await post("/heartbeat", body)),
     ...{ claim: unexpected, progress: unexpected, urls: unexpected, pods: unexpected, logs: unexpected },
-    ...{ inventory: unexpected, wantedPools: unexpected, tellPools: unexpected, commandLogs: unexpected },
+    ...{
+      inventory: unexpected,
+      fpgaHeld: unexpected,
+      wantedPools: unexpected,
+      tellPools: unexpected,
+      commandLogs: unexpected,
+    },
     ...{ transfer: unexpected, transferParts: unexpected, completeTransfer: unexpected },
     ...{ get: unexpected, download: unexpected, put: unexpected, close: () => undefined },
   };

@@ -1,13 +1,19 @@
 import fs from "node:fs/promises";
 
 /**
- * What the adapter asks of the file system, so that tests can give errors that only a driver gives. Paths are absolute.
+ * What the adapters ask of the file system, so that tests can give errors that only a driver gives. Paths are absolute.
  */
-export type SysfsFiles = {
+export type DeviceFiles = {
   /** a small file's text without white space around it; undefined when it is not there */
   read(path: string): Promise<string | undefined>;
   /** writes a text at once, as sysfs wants it: no file is made */
   write(path: string, text: string): Promise<void>;
+  /** writes all of a file into another that is there, at once */
+  writeFrom(from: string, to: string): Promise<void>;
+  /** makes a directory, which the kernel fills by itself */
+  makeDirectory(path: string): Promise<void>;
+  /** removes a directory that the kernel has filled; one that is not there is no error */
+  removeDirectory(path: string): Promise<void>;
   /** makes `to` of a part of `from`, durable; what was there is replaced */
   copy(from: string, to: string, part: { start: number; bytes: number }): Promise<void>;
   remove(path: string): Promise<void>;
@@ -18,7 +24,7 @@ export type SysfsFiles = {
 /** Most of a file that is read: sysfs gives a page. */
 const READ_BYTES = 4096;
 
-export const sysfsFiles: SysfsFiles = {
+export const deviceFiles: DeviceFiles = {
   async read(path) {
     let file: fs.FileHandle;
     try {
@@ -41,6 +47,21 @@ export const sysfsFiles: SysfsFiles = {
     } finally {
       await file.close();
     }
+  },
+  async writeFrom(from, to) {
+    const content = await fs.readFile(from);
+    const file = await fs.open(to, "r+");
+    try {
+      await file.write(content, 0, content.length, null);
+    } finally {
+      await file.close();
+    }
+  },
+  makeDirectory: (path) => fs.mkdir(path),
+  async removeDirectory(path) {
+    await fs.rmdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+    });
   },
   async copy(from, to, { start, bytes }) {
     const source = await fs.open(from, "r");

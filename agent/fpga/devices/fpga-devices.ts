@@ -1,0 +1,247 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { Logger } from "pino";
+import type { FpgaDeviceReport, FpgaLoad } from "#protocol/fpga-device.ts";
+import type { FpgaImage } from "#protocol/fpga-image.ts";
+import { killPoint } from "#protocol/kill-point.ts";
+import { Serial } from "#protocol/serial.ts";
+import type { FpgaDeviceConfig } from "../device-config.ts";
+import { ChildProgrammer } from "../loads/child-programmer.ts";
+import { killLoading, loadingProcesses } from "../loads/loading-processes.ts";
+import { ADAPTERS } from "../loads/make-programmer.ts";
+import {
+  type DeviceProbe,
+  type DeviceState,
+  type FpgaProgrammer,
+  LoadError,
+  type LoadFile,
+} from "../programmer/fpga-programmer.ts";
+import { isPartial, type Misfit, misfitOf, textIn } from "./fits.ts";
+import { LoadJournal } from "./load-journal.ts";
+
+export type FpgaDevicesDeps = {
+  devices: readonly FpgaDeviceConfig[];
+  db: DatabaseSync;
+  /** of this agent, among all processes of the machine */
+  instance: string;
+  log: Logger;
+  now?: () => number;
+};
+
+type Device = {
+  config: FpgaDeviceConfig;
+  mark: string;
+  probe: DeviceProbe;
+  programmer: FpgaProgrammer | undefined;
+  state: DeviceState;
+  /** a load did not come back, and the device has not answered since */
+  isStuck: boolean;
+};
+
+/** Where an image can be loaded now; `waits`: every device that fits is held. */
+export type DeviceChoice =
+  | { node: string }
+  | { waits: true }
+  | Misfit
+  | { code: "NO_DEVICE"; message: string };
+
+const NONE: DeviceProbe = { adapter: "none", formats: [] };
+
+/** The devices of this edge: which there are, what they hold, and every load. */
+export class FpgaDevices {
+  readonly #log: Logger;
+  readonly #journal: LoadJournal;
+  readonly #devices = new Map<string, Device>();
+  readonly #turns = new Serial();
+  readonly #listeners = new Set<() => void>();
+
+  constructor({ devices, db, instance, log, now }: FpgaDevicesDeps) {
+    this.#log = log;
+    this.#journal = new LoadJournal(db, now);
+    for (const config of devices) {
+      const mark = `${instance}:${config.node}`;
+      const state = { state: "unknown" };
+      this.#devices.set(config.node, {
+        ...{ config, mark, state },
+        probe: NONE,
+        programmer: undefined,
+        // a process that an earlier agent began may still be at it
+        isStuck: killLoading(mark) > 0,
+      });
+    }
+  }
+
+  /** Looks for devices that are not there yet, or did not come back. Never throws. */
+  async look(): Promise<void> {
+    const before = JSON.stringify(this.reports());
+    const missed = [...this.#devices.values()].filter(({ programmer, isStuck }) => !programmer || isStuck);
+    await Promise.all(missed.map((device) => this.#turn(device, () => this.#look(device))));
+    if (JSON.stringify(this.reports()) !== before) this.#tell();
+  }
+
+  /** The devices as they are told to the ground; a node without a device to program is told as `none`. */
+  reports(): FpgaDeviceReport[] {
+    return [...this.#devices.values()].map((device) => {
+      const { config, probe, state, isStuck } = device;
+      const { node, idcode, shell } = config;
+      const last = this.#journal.last(node);
+      return {
+        node,
+        adapter: probe.adapter,
+        ...(probe.driver !== undefined && { driver: probe.driver }),
+        formats: [...formatsOf(device)],
+        ...(idcode !== undefined && { idcode }),
+        ...(shell && { shell }),
+        state: isStuck ? "stuck" : state.state,
+        ...(last?.state === "operating" && {
+          loaded: { user: last.user, image: last.image, run: last.run },
+        }),
+      };
+    });
+  }
+
+  /** The nodes, without those whose device does not come back from a load. */
+  usable<T extends { name: string; status: "True" | "False" | "Unknown" }>(nodes: readonly T[]): T[] {
+    return nodes.map((node) => (this.#devices.get(node.name)?.isStuck ? { ...node, status: "False" } : node));
+  }
+
+  /** Loads of a user's images, the latest first. */
+  loads(user: string): FpgaLoad[] {
+    return this.#journal.of(user);
+  }
+
+  /** Users of whom loads are known. */
+  users(): string[] {
+    return this.#journal.users();
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /**
+   * The device for an image: the first free one that takes it.
+   * @param nodes those that are ready and meant, by name
+   * @param held nodes whose device a run holds
+   */
+  choose(image: FpgaImage, nodes: readonly string[], held: ReadonlySet<string>): DeviceChoice {
+    const wanted = textIn(image.metadata, "perigee_node");
+    const there = nodes.flatMap((node) => {
+      const device = this.#devices.get(node);
+      if (!device?.programmer || (wanted !== undefined && wanted !== node)) return [];
+      return { node, misfit: misfitOf(image, { ...device.config, formats: formatsOf(device) }) };
+    });
+    if (there.length === 0) return { code: "NO_DEVICE", message: noDevice(wanted) };
+    const fitting = there.filter(({ misfit }) => misfit === undefined);
+    const misfit = there[0]?.misfit;
+    if (fitting.length === 0 && misfit) return misfit;
+    const free = fitting.find(({ node }) => !held.has(node));
+    return free ? { node: free.node } : { waits: true };
+  }
+
+  /** Device files that the run which holds a node's device gets. */
+  filesOf(node: string): readonly string[] {
+    return this.#devices.get(node)?.config.devices ?? [];
+  }
+
+  /** How many loads of a run came to no end. */
+  interruptions(run: string): number {
+    return this.#journal.interruptions(run);
+  }
+
+  /** Was the last load of a node's device this run's, and did it succeed? */
+  isLoaded(node: string, run: string): boolean {
+    const last = this.#journal.last(node);
+    return last?.run === run && last.state === "operating";
+  }
+
+  /**
+   * Programs a node's device for a run; noted before it begins.
+   * @throws LoadError; then nothing may be started that relies on the device
+   */
+  async load(
+    of: { run: string; user: string; node: string; image: FpgaImage },
+    file: LoadFile,
+  ): Promise<void> {
+    const device = this.#devices.get(of.node);
+    if (!device) throw new LoadError("NO_DEVICE", `the node ${of.node} has no device`);
+    await this.#turn(device, () => this.#load(device, of, file)).finally(() => this.#tell());
+  }
+
+  async #load(
+    device: Device,
+    { run, user, node, image }: { run: string; user: string; node: string; image: FpgaImage },
+    file: LoadFile,
+  ): Promise<void> {
+    const { programmer, probe } = device;
+    if (!programmer) throw new LoadError("NO_DEVICE", noDevice(node));
+    if (device.isStuck)
+      throw new LoadError("LOAD_TIMEOUT", "the device has not answered since an earlier load");
+    const n = this.#journal.begin({ node, adapter: probe.adapter, user, image: image.image, run });
+    killPoint("fpga.loading");
+    try {
+      const { signal } = new AbortController();
+      device.state = await programmer.load(file, { partial: isPartial(image.metadata), signal });
+    } catch (error) {
+      const failed = error instanceof LoadError ? error : unexpected(error);
+      device.state = failed.driver ?? { state: "unknown" };
+      device.isStuck = failed.code === "LOAD_TIMEOUT";
+      this.#log.warn({ err: error, node, run }, "an FPGA was not programmed");
+      this.#journal.end(n, "failed", `${failed.code}: ${failed.message}`);
+      throw failed;
+    }
+    const { state, status } = device.state;
+    killPoint("fpga.programmed");
+    this.#journal.end(n, "operating", status === undefined ? state : `${state} (${status})`);
+    killPoint("fpga.loaded");
+  }
+
+  async #look(device: Device): Promise<void> {
+    const { config, mark } = device;
+    try {
+      if (!device.programmer) await this.#probe(device);
+      if (!device.isStuck) return;
+      killLoading(mark);
+      if (loadingProcesses(mark).length > 0) return;
+      if (device.programmer) device.state = await device.programmer.current();
+      device.isStuck = false;
+      this.#log.info({ node: config.node }, "the FPGA answers");
+    } catch (err) {
+      this.#log.warn({ err, node: config.node }, "the FPGA does not answer");
+    }
+  }
+
+  async #probe(device: Device): Promise<void> {
+    const { config, mark } = device;
+    for (const adapter of config.adapter ? [config.adapter] : ADAPTERS) {
+      if (adapter === "none") continue;
+      const programmer = new ChildProgrammer({ adapter, device: config, mark });
+      const probe = await programmer.probe();
+      if (!probe) continue;
+      device.probe = probe;
+      device.programmer = programmer;
+      this.#log.info({ node: config.node, ...probe }, "an FPGA was found");
+      return;
+    }
+  }
+
+  #turn<T>(device: Device, work: () => Promise<T>): Promise<T> {
+    return this.#turns.run(device.config.node, work);
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+const formatsOf = ({ config, probe, programmer }: Device): readonly string[] =>
+  programmer ? (config.formats ?? probe.formats) : [];
+
+function noDevice(node: string | undefined): string {
+  return node === undefined
+    ? "no node of this edge has an FPGA that can be programmed"
+    : `the node ${node} has no FPGA that can be programmed`;
+}
+
+function unexpected(cause: unknown): LoadError {
+  return new LoadError("LOAD_FAILED", cause instanceof Error ? cause.message : String(cause), { cause });
+}

@@ -1,0 +1,86 @@
+import type { DatabaseSync } from "node:sqlite";
+import { type FpgaLoad, LOADS_OF_IMAGE } from "#protocol/fpga-device.ts";
+import { migrate } from "../../database/migrate.ts";
+
+/** A load as it is noted: of which run of whom, with what. */
+export type LoadOf = Pick<FpgaLoad, "image" | "run" | "node" | "adapter"> & { user: string };
+
+type Row = LoadOf & Pick<FpgaLoad, "at" | "state" | "message">;
+
+const TOLD = 500;
+
+/** Every load, durable before it begins and once it has ended: what the device holds is told by its last one alone. */
+export class LoadJournal {
+  readonly #db: DatabaseSync;
+  readonly #now: () => number;
+
+  constructor(db: DatabaseSync, now: () => number = Date.now) {
+    this.#db = db;
+    this.#now = now;
+    migrate(db);
+    // whoever began them is gone
+    db.exec("UPDATE fpga_loads SET state = 'interrupted' WHERE state = 'begun'");
+  }
+
+  /** @returns its number */
+  begin({ node, adapter, user, image, run }: LoadOf): number {
+    const { lastInsertRowid } = this.#db
+      .prepare(
+        `INSERT INTO fpga_loads (node, adapter, user, image, run, at, state, message)
+         VALUES (?, ?, ?, ?, ?, ?, 'begun', '')`,
+      )
+      .run(node, adapter, user, image, run, this.#now());
+    this.#forget(user, image);
+    return Number(lastInsertRowid);
+  }
+
+  end(n: number, state: "operating" | "failed", message: string): void {
+    this.#db
+      .prepare("UPDATE fpga_loads SET state = ?, message = ? WHERE n = ?")
+      .run(state, message.slice(0, TOLD), n);
+  }
+
+  /** How many loads of a run were begun and came to no end. */
+  interruptions(run: string): number {
+    const row = this.#db
+      .prepare("SELECT count(*) AS n FROM fpga_loads WHERE run = ? AND state = 'interrupted'")
+      .get(run);
+    return Number(row?.n);
+  }
+
+  /** The last load of a node, whatever became of it. */
+  last(node: string): Row | undefined {
+    return this.#db.prepare("SELECT * FROM fpga_loads WHERE node = ? ORDER BY n DESC LIMIT 1").get(node) as
+      | Row
+      | undefined;
+  }
+
+  /** Loads of a user's images, the latest first. */
+  of(user: string): FpgaLoad[] {
+    const rows = this.#db
+      .prepare("SELECT * FROM fpga_loads WHERE user = ? ORDER BY n DESC")
+      .all(user) as Row[];
+    return rows.map(({ image, run, node, adapter, at, state, message }) => {
+      return { image, run, node, adapter, at, state, message };
+    });
+  }
+
+  /** Users of whom loads are known. */
+  users(): string[] {
+    return this.#db
+      .prepare("SELECT DISTINCT user FROM fpga_loads")
+      .all()
+      .map(({ user }) => String(user));
+  }
+
+  /** The oldest of an image's beyond the bound; what a device holds stays. */
+  #forget(user: string, image: string): void {
+    this.#db
+      .prepare(
+        `DELETE FROM fpga_loads WHERE user = ?1 AND image = ?2
+         AND n NOT IN (SELECT n FROM fpga_loads WHERE user = ?1 AND image = ?2 ORDER BY n DESC LIMIT ?3)
+         AND n NOT IN (SELECT max(n) FROM fpga_loads GROUP BY node)`,
+      )
+      .run(user, image, LOADS_OF_IMAGE);
+  }
+}
