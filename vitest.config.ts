@@ -84,6 +84,15 @@ export default defineConfig({
           sequence: { groupOrder: 5 },
         },
       },
+      {
+        // Each file serves a ground of its own: this API is on only where it is named
+        extends: true,
+        test: {
+          name: "contract-fpga",
+          include: ["test/contract/fpga/*.test.ts"],
+          globalSetup: [ENGINE],
+        },
+      },
       // Need a cluster, which npm run test:kubernetes brings up: one file at a time
       ...(ON_KUBERNETES
         ? [["kubernetes", ["test/kubernetes/*.test.ts"]] as const, ...Object.entries(APART)].map(

@@ -49,6 +49,7 @@ export async function createEmbeddedGround(
     repositories,
     ...(objects && { objects }),
     tokens: secrets.tokens,
+    sealKeys: secrets.seals,
     // the only server of this data
     live: { relay: soleRelay, ...rest.live },
     routes: {

@@ -54,6 +54,7 @@ import type { ObjectSource } from "./ports/object-source.ts";
 import type { RepositoryFetcher } from "./ports/repository-fetcher.ts";
 import type { Staging } from "./ports/staging.ts";
 import { Allowances } from "./quotas/allowances.ts";
+import { keptBytes } from "./quotas/staged-bytes.ts";
 import { TransferBudget } from "./quotas/transfer-budget.ts";
 import { registerRunnerRoutes } from "./runners/routes.ts";
 import { StoredRunnerPools } from "./runners/stored-runner-pools.ts";
@@ -95,6 +96,8 @@ export type GroundOptions = {
   dialects?: readonly Dialect[];
   /** hosts by which users reach the ground (default: whatever a request names) */
   publicHosts?: readonly string[];
+  /** seal what dialects keep of users' secrets: the current key, then earlier ones, 32 bytes each */
+  sealKeys?: readonly Uint8Array[];
   /** users' buckets, for the dialects (default: there are none) */
   objects?: ObjectSource;
   /** fetches foreign repositories for the dialects (default: nothing does) */
@@ -194,8 +197,14 @@ export function createGround(options: GroundOptions): Ground {
   const prefixes = dialects.flatMap(({ stagingPrefixes = [] }) =>
     stagingPrefixes.map(({ prefix }) => prefix),
   );
-  const allowances = new Allowances({ staging, ledger, quota, prefixes });
-  const transferBudget = new TransferBudget({ store, staging, ledger, quota, prefixes, now });
+  // what a user keeps on the ground: in staging, and where dialects have it
+  const kept = async (user: string) => {
+    const beside = mounted.map(({ dialect, core }) => dialect.bytesOf?.(core, user) ?? 0);
+    const bytes = await Promise.all([keptBytes(staging, user, prefixes), ...beside]);
+    return bytes.reduce((sum, one) => sum + one, 0);
+  };
+  const allowances = new Allowances({ staging, ledger, quota, kept });
+  const transferBudget = new TransferBudget({ store, staging, ledger, quota, kept, now });
   const transfers = new Transfers(
     { staging, budget: transferBudget },
     options.transferPartBytes === undefined ? {} : { partBytes: options.transferPartBytes },
@@ -280,6 +289,7 @@ export function createGround(options: GroundOptions): Ground {
     setting: (name) => options.settings?.[`PERIGEE_${name}`] || undefined,
     ...(options.repositories && { repositories: options.repositories }),
     ...(options.objects && { objects: options.objects }),
+    ...(options.sealKeys && { sealKeys: options.sealKeys }),
     now,
     ...(pass && { requestBytes: pass.requestBytes }),
     ...(timeLeftMs && { timeLeftMs }),

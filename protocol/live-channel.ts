@@ -138,7 +138,7 @@ export class LiveChannel {
         });
         continue;
       }
-      const bytes = Math.min(this.#credit, LIVE_LIMITS.frameBytes, data.length - at);
+      const bytes = Math.min(this.#credit, data.length - at);
       for (const frame of dataFrames(stream, data.subarray(at, at + bytes))) this.#deps.send(frame);
       this.#credit -= bytes;
       this.sentBytes += bytes;

@@ -20,9 +20,18 @@ export type Frame =
 
 const STREAMS: readonly (DataStream | undefined)[] = ["stdin", "stdout", "stderr"];
 
+/** The frames of some data, in one piece of memory. */
 export function* dataFrames(stream: DataStream, data: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < data.length; at += LIVE_LIMITS.frameBytes) {
-    yield frame(FRAMES[stream], data.subarray(at, at + LIVE_LIMITS.frameBytes));
+  const { frameBytes } = LIVE_LIMITS;
+  // every byte of it is set below
+  const memory = Buffer.allocUnsafe(data.length + Math.ceil(data.length / frameBytes));
+  for (let at = 0, begin = 0; at < data.length; at += frameBytes) {
+    const payload = data.subarray(at, at + frameBytes);
+    const end = begin + 1 + payload.length;
+    memory[begin] = FRAMES[stream];
+    memory.set(payload, begin + 1);
+    yield memory.subarray(begin, end);
+    begin = end;
   }
 }
 

@@ -3,6 +3,7 @@ import type { WebSocket } from "ws";
 import { type LegTimes, watchLeg } from "#protocol/leg-watch.ts";
 import { LIVE_EPOCH } from "#protocol/live-control.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
+import { OneWrite } from "#protocol/one-write.ts";
 
 /** An open outward WebSocket to the relay, as the rest of the live client sees it. */
 export interface LiveSocket {
@@ -80,10 +81,12 @@ function unmasked(key: Buffer): void {
 
 class OpenSocket implements LiveSocket {
   readonly #ws: WebSocket;
+  readonly #write: OneWrite;
   #over = false;
 
   constructor(ws: WebSocket, socket: Socket, times?: LegTimes) {
     this.#ws = ws;
+    this.#write = new OneWrite(socket);
     ws.on("error", () => {
       // told by the close that follows
     });
@@ -98,7 +101,9 @@ class OpenSocket implements LiveSocket {
   }
 
   send(frame: Uint8Array): void {
-    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.send(frame);
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    this.#write.begin();
+    this.#ws.send(frame);
   }
 
   onFrame(listener: (frame: Uint8Array) => void): void {

@@ -1,5 +1,5 @@
 import { CliFailure } from "../failure.ts";
-import type { PartName, SignedPart, UploadApi, UploadState } from "./upload-api.ts";
+import type { PartName, PartsApi, SignedPart, UploadState } from "./parts-api.ts";
 
 /** URLs requested at a time: about as many parts as are sent while URLs are valid. */
 const BATCH = 200;
@@ -8,7 +8,7 @@ const USED = 0.75;
 
 /** The URLs of the parts still to be sent, requested when they are needed and renewed as they age. */
 export class PartUrls {
-  readonly #api: UploadApi;
+  readonly #api: PartsApi;
   readonly #id: string;
   readonly #order: PartName[];
   readonly #index: Map<string, number>;
@@ -17,7 +17,7 @@ export class PartUrls {
   #asking: Promise<void> | undefined;
 
   /** @param order the parts in the order in which they are sent */
-  constructor(api: UploadApi, id: string, order: PartName[]) {
+  constructor(api: PartsApi, id: string, order: PartName[]) {
     this.#api = api;
     this.#id = id;
     this.#order = order;

@@ -7,8 +7,8 @@ import { isCut, networkFailure } from "../http/network-error.ts";
 import type { Patience } from "../patience.ts";
 import type { Declared } from "./fingerprint.ts";
 import type { PartUrls } from "./part-urls.ts";
+import type { PartName } from "./parts-api.ts";
 import { PartConnections } from "./put-part.ts";
-import type { PartName } from "./upload-api.ts";
 
 export const PARALLEL = 4;
 const MAX_PAUSE_MS = 15_000;

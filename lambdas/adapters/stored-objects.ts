@@ -14,7 +14,9 @@ export type StoredObjectsDeps = {
   /** a store of its own: nothing else is in it */
   store: Pick<Staging, "put" | "get" | "head" | "list" | "remove" | "deletePrefix" | "usage">;
   /** as Staging.copy, from the store into staging */
-  copy(from: string, stagingKey: string): Promise<number>;
+  toStaging(from: string, stagingKey: string): Promise<number>;
+  /** the same from staging into the store */
+  fromStaging(stagingKey: string, to: string): Promise<number>;
 };
 
 /**
@@ -68,13 +70,21 @@ export class StoredObjects implements ObjectSource {
   }
 
   async pin(name: ObjectName, stagingKey: string): Promise<number | undefined> {
-    const from = pathOf(name);
-    try {
-      return await this.#deps.copy(from, stagingKey);
-    } catch (error) {
-      if (error instanceof PerigeeError && error.code === "FILE_NOT_FOUND") return undefined;
-      throw error;
-    }
+    return ifThere(this.#deps.toStaging(pathOf(name), stagingKey));
+  }
+
+  async adopt(name: ObjectName, stagingKey: string): Promise<number | undefined> {
+    return ifThere(this.#deps.fromStaging(stagingKey, pathOf(name)));
+  }
+}
+
+/** Undefined when there was nothing to copy. */
+async function ifThere(copied: Promise<number>): Promise<number | undefined> {
+  try {
+    return await copied;
+  } catch (error) {
+    if (error instanceof PerigeeError && error.code === "FILE_NOT_FOUND") return undefined;
+    throw error;
   }
 }
 

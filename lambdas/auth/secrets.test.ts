@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { loadSecrets, rotateTokenSecret } from "./secrets.ts";
+import { loadSecrets, rotateSealKey, rotateTokenSecret } from "./secrets.ts";
 
 describe("secrets", () => {
   let parent: string;
@@ -83,6 +83,20 @@ describe("secrets", () => {
       for (const part of bad.match(/[\w-]{43}/g) ?? []) expect(shown).not.toContain(part);
       expect(await readFile(path, "utf8")).toBe(bad);
     }
+  });
+
+  it("of a version that sealed nothing get a key that does, which lasts", async () => {
+    const { tokens, staging } = await loadSecrets(data);
+    const { seals: _, ...before } = JSON.parse(await readFile(path, "utf8"));
+    await writeFile(path, JSON.stringify(before));
+    const first = await loadSecrets(data);
+    expect(first).toEqual({ tokens, staging, seals: [expect.any(Uint8Array)] });
+    expect(await loadSecrets(data)).toEqual(first);
+    await rotateSealKey(data);
+    const { seals, ...rest } = await loadSecrets(data);
+    expect(rest).toEqual({ tokens, staging });
+    expect(seals).toHaveLength(2);
+    expect(seals[1]).toEqual(first.seals[0]);
   });
 
   it("rotate: a new token secret before the last one, staging's untouched", async () => {

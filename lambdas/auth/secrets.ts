@@ -5,7 +5,7 @@ import * as z from "zod";
 import type { TokenKey } from "./tokens.ts";
 
 const SECRET_BYTES = 32;
-/** Earlier token secrets that are still accepted after a rotation. */
+/** Earlier token secrets and sealing keys that are still accepted after a rotation. */
 const KEPT_BEFORE = 1;
 
 /** The keys that the ground signs with. They are never logged or sent, and have no default values. */
@@ -14,6 +14,8 @@ export type Secrets = {
   tokens: TokenKey[];
   /** for staging's signed URLs, 32 bytes */
   staging: Uint8Array;
+  /** seal the users' secrets that have to be read again, 32 bytes each: the current key, then the previous one */
+  seals: Uint8Array[];
 };
 
 const secret = z
@@ -24,6 +26,11 @@ const secretsFile = z.object({
   version: z.literal(1),
   tokens: z.array(z.object({ kid: z.string().min(1), secret })).min(1),
   staging: secret,
+  /** absent in files of versions that sealed nothing */
+  seals: z
+    .array(secret.refine((bytes) => bytes.length === SECRET_BYTES, "too long"))
+    .min(1)
+    .optional(),
 });
 
 /**
@@ -34,14 +41,16 @@ const secretsFile = z.object({
 export async function loadSecrets(data: string): Promise<Secrets> {
   const path = join(data, "secrets.json");
   try {
-    return await read(path);
+    const { seals, ...before } = await read(path);
+    if (seals) return { ...before, seals };
+    await place(data, path, { ...before, seals: [randomBytes(SECRET_BYTES)] }, rename);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    await mkdir(data, { recursive: true, mode: 0o700 });
+    // Unlike a rename, a link fails when another process was first; then its secrets are used.
+    await place(data, path, newSecrets(), link, "EEXIST");
   }
-  await mkdir(data, { recursive: true, mode: 0o700 });
-  // Unlike a rename, a link fails when another process was first; then its secrets are used.
-  await place(data, path, { tokens: [newKey()], staging: randomBytes(SECRET_BYTES) }, link, "EEXIST");
-  return read(path);
+  return readWhole(path);
 }
 
 /**
@@ -49,16 +58,28 @@ export async function loadSecrets(data: string): Promise<Secrets> {
  * until the next rotation. Servers use it from their next start on.
  */
 export async function rotateTokenSecret(data: string): Promise<void> {
-  const { tokens, staging } = await loadSecrets(data);
-  await place(
-    data,
-    join(data, "secrets.json"),
-    { tokens: [newKey(), ...tokens.slice(0, KEPT_BEFORE)], staging },
-    rename,
-  );
+  const before = await loadSecrets(data);
+  const tokens = [newKey(), ...before.tokens.slice(0, KEPT_BEFORE)];
+  await place(data, join(data, "secrets.json"), { ...before, tokens }, rename);
 }
 
-async function read(path: string): Promise<Secrets> {
+/**
+ * Makes a new key that seals users' secrets. What the previous one sealed opens until the next rotation. Servers use it
+ * from their next start on.
+ */
+export async function rotateSealKey(data: string): Promise<void> {
+  const before = await loadSecrets(data);
+  const seals = [randomBytes(SECRET_BYTES), ...before.seals.slice(0, KEPT_BEFORE)];
+  await place(data, join(data, "secrets.json"), { ...before, seals }, rename);
+}
+
+async function readWhole(path: string): Promise<Secrets> {
+  const { seals, ...rest } = await read(path);
+  if (!seals) throw new Error(`${path} has no key that seals secrets`);
+  return { ...rest, seals };
+}
+
+async function read(path: string): Promise<Omit<Secrets, "seals"> & { seals: Uint8Array[] | undefined }> {
   const text = await readFile(path, "utf8");
   await chmod(path, 0o600);
   let json: unknown;
@@ -70,7 +91,8 @@ async function read(path: string): Promise<Secrets> {
   const parsed = secretsFile.safeParse(json);
   // Neither the text nor the parser's message, which quotes it, may be logged.
   if (!parsed.success) throw new Error(`${path} does not hold Perigee's secrets; restore it, or remove it`);
-  return { tokens: parsed.data.tokens, staging: parsed.data.staging };
+  const { tokens, staging, seals } = parsed.data;
+  return { tokens, staging, seals };
 }
 
 /** Writes a complete, durable file beside `path`, then puts it in place with `put`. */
@@ -86,6 +108,7 @@ async function place(
     version: 1,
     tokens: secrets.tokens.map((key) => ({ kid: key.kid, secret: text(key.secret) })),
     staging: text(secrets.staging),
+    seals: secrets.seals.map(text),
   };
   const temporary = `${path}.${process.pid}.${randomBytes(6).toString("hex")}`;
   try {
@@ -108,6 +131,10 @@ async function place(
   } finally {
     await directory.close();
   }
+}
+
+function newSecrets(): Secrets {
+  return { tokens: [newKey()], staging: randomBytes(SECRET_BYTES), seals: [randomBytes(SECRET_BYTES)] };
 }
 
 function newKey(): TokenKey {

@@ -23,7 +23,7 @@ import type { Users } from "./users.ts";
 /** What a dialect may use of the ground. Staging, the log, and what may pass come with {@link ContentDeps}. */
 export type DialectCore = ContentDeps & {
   /** submits and cancels commands */
-  dispatch: Dispatch & Pick<Dispatcher, "cancel" | "stage" | "queueKept" | "withdraw">;
+  dispatch: Dispatch & Pick<Dispatcher, "cancel" | "stage" | "queueKept" | "withdraw" | "expire">;
   /** a user's commands as they stand; `forChange` and `atMost` wait for them to change, or to end */
   commands: Pick<Ledger, "command" | "commands" | "inContact" | "ahead"> &
     Pick<Waiting, "forChange" | "atMost"> & {
@@ -58,6 +58,8 @@ export type DialectCore = ContentDeps & {
   runners?: RunnerPools;
   /** fetches foreign repositories; only a server can */
   repositories?: RepositoryFetcher;
+  /** seal secrets that are kept to be read again: the current key, then earlier ones (only where the ground has them) */
+  sealKeys?: readonly Uint8Array[];
   /** users' buckets (only where the ground has them) */
   objects?: ObjectSource;
   /** where users reach the ground */

@@ -98,6 +98,8 @@ export type Dialect = {
    * there before anybody sees that the command has succeeded. Told by the command alone (default: content ends by age).
    */
   keepContent?(command: Command): string | undefined;
+  /** Bytes that it keeps of a user outside staging: they count in the quota. */
+  bytesOf?(core: DialectCore, user: string): Promise<number>;
   /** First parts of its keys in staging, beside those of the core. In AWS the ground has access to these alone. */
   stagingPrefixes?: readonly StagingPrefix[];
   /** A server on its own storage alone can have it; no deployment in AWS has it. */

@@ -20,6 +20,7 @@ export function ownDispatch(dispatch: DialectCore["dispatch"], own: OwnRecords):
     stage: (draft, kept) => dispatch.stage(owned(draft), kept),
     queueKept: (command, input) => dispatch.queueKept(command, input),
     withdraw: (command, failure) => dispatch.withdraw(command, failure),
+    expire: (command) => dispatch.expire(command),
     cancel: (user, id, options) => dispatch.cancel(user, id, options),
   };
 }

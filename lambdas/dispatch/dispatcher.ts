@@ -150,6 +150,13 @@ export class Dispatcher implements Dispatch {
     return ended;
   }
 
+  /** Ends a command that no agent has claimed in time; one that was claimed, or has ended, is returned as it is. */
+  async expire(command: Command): Promise<Command> {
+    const ended = await this.#parts.ledger.endUnclaimed(command, "expired");
+    await this.#ring(ended);
+    return ended;
+  }
+
   /** Cancels a command (own ones only). @throws COMMAND_NOT_FOUND, NOT_CANCELLABLE */
   async cancel(user: string, id: string, options?: CancelOptions): Promise<Command> {
     const command = await this.#parts.ledger.cancel(user, id, options);

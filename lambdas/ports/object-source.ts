@@ -38,4 +38,11 @@ export interface ObjectSource {
    * @throws PerigeeError STORAGE_FULL
    */
   pin(name: ObjectName, stagingKey: string): Promise<number | undefined>;
+  /**
+   * The way back: what is staged under a key becomes the object's content, whole and durable when it returns. Doing it
+   * again changes nothing.
+   * @returns its bytes; undefined when nothing is staged there
+   * @throws PerigeeError STORAGE_FULL
+   */
+  adopt(name: ObjectName, stagingKey: string): Promise<number | undefined>;
 }

@@ -3,6 +3,7 @@ import type { Entry } from "../ledger/entry.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Staging } from "../ports/staging.ts";
 import { Allowances } from "./allowances.ts";
+import { keptBytes } from "./staged-bytes.ts";
 
 let objects: { key: string; size: number }[];
 let onEdge: Record<string, number>;
@@ -20,7 +21,7 @@ beforeEach(() => {
     usage: async (prefix: string) => under(prefix).reduce((sum, { size }) => sum + size, 0),
   } as unknown as Staging;
   const ledger = { lastHeartbeat: async () => ({ usage: onEdge }) } as unknown as Ledger;
-  allowances = new Allowances({ staging, ledger, quota: 1000 });
+  allowances = new Allowances({ staging, ledger, quota: 1000, kept: (user) => keptBytes(staging, user, []) });
 });
 const reserved = (...places: [id: string, user: string, bytes?: number][]): Entry[] =>
   places.map(([id, user, bytes]) => ({

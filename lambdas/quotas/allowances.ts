@@ -2,7 +2,7 @@ import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { ReserveBytes } from "../ledger/draft.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Staging } from "../ports/staging.ts";
-import { keptBytes, stagedByCommand } from "./staged-bytes.ts";
+import { stagedByCommand } from "./staged-bytes.ts";
 
 /**
  * What a user may still bring up to an edge: the quota, less what lies on the edge and in staging, less what is
@@ -13,17 +13,22 @@ export class Allowances {
   readonly #staging: Staging;
   readonly #ledger: Ledger;
   readonly #quota: number;
-  readonly #prefixes: readonly string[];
+  readonly #kept: (user: string) => Promise<number>;
 
   /**
    * @param quota bytes per user over volumes, images and staging
-   * @param prefixes first parts of the dialects' keys in staging (default: none)
+   * @param kept bytes of a user that live as long as their owner's record
    */
-  constructor(parts: { staging: Staging; ledger: Ledger; quota: number; prefixes?: readonly string[] }) {
+  constructor(parts: {
+    staging: Staging;
+    ledger: Ledger;
+    quota: number;
+    kept: (user: string) => Promise<number>;
+  }) {
     this.#staging = parts.staging;
     this.#ledger = parts.ledger;
     this.#quota = parts.quota;
-    this.#prefixes = parts.prefixes ?? [];
+    this.#kept = parts.kept;
   }
 
   /**
@@ -49,7 +54,7 @@ export class Allowances {
     const [staged, down, kept, beat] = await Promise.all([
       stagedByCommand(this.#staging, "uplink", user),
       this.#staging.usage(`downlink/${user}/`),
-      keptBytes(this.#staging, user, this.#prefixes),
+      this.#kept(user),
       this.#ledger.lastHeartbeat(edge),
     ]);
     const free = this.#quota - down - kept - (beat?.usage[user] ?? 0);

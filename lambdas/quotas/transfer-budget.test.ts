@@ -18,6 +18,7 @@ beforeEach(() => {
     staging: { list: async () => [], usage: async () => 0 } as unknown as Staging,
     ledger: { command } as unknown as Ledger,
     quota: QUOTA,
+    kept: async () => 0,
     now: () => 0,
   });
 });

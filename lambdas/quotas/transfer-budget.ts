@@ -7,7 +7,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Item, Key, LedgerStore } from "../ports/ledger-store.ts";
 import { optimistically } from "../ports/optimistically.ts";
 import type { Staging } from "../ports/staging.ts";
-import { keptBytes, stagedByCommand } from "./staged-bytes.ts";
+import { stagedByCommand } from "./staged-bytes.ts";
 
 /** An object that the agent sends, and the bytes that are kept for it until its command has ended. */
 export type Transfer = {
@@ -39,8 +39,8 @@ type Deps = {
   staging: Staging;
   ledger: Ledger;
   quota: number;
-  /** first parts of the dialects' keys in staging (default: none) */
-  prefixes?: readonly string[];
+  /** bytes of a user that live as long as their owner's record */
+  kept: (user: string) => Promise<number>;
   now: () => number;
 };
 
@@ -119,10 +119,10 @@ export class TransferBudget {
    * earlier try of the same command brought is written anew and does not count.
    */
   async #left(command: Command, live: Transfer[]): Promise<number> {
-    const { staging, quota, prefixes = [] } = this.#deps;
+    const { staging, quota } = this.#deps;
     const [used, kept] = await Promise.all([
       stagedByCommand(staging, "downlink", command.user),
-      keptBytes(staging, command.user, prefixes),
+      this.#deps.kept(command.user),
     ]);
     used.delete(command.id);
     for (const [id, of] of Map.groupBy(live, (one) => one.command)) {

@@ -4,8 +4,8 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { volumePath } from "#protocol/operations.ts";
 import { declaredFile } from "#test/support/declared-file.ts";
+import { partsOf } from "./part-files.ts";
 import { readOpenRequest } from "./request.ts";
-import { partsOf } from "./upload-plan.ts";
 
 const file = declaredFile("f", "content");
 const read = (body: unknown) => readOpenRequest(body);

@@ -11,10 +11,10 @@ import { readPrefer } from "../http/prefer.ts";
 import { readQuery } from "../http/read-body.ts";
 import { inCommand, registerRoute } from "../http/route-handler.ts";
 import { readJsonBody } from "./json-body.ts";
+import { partsOf } from "./part-files.ts";
 import { parse, partsRequest, readOpenRequest } from "./request.ts";
 import { uplinked } from "./uplinked.ts";
 import type { PlannedPart } from "./upload-plan.ts";
-import { partsOf } from "./upload-plan.ts";
 import type { Upload, Uploads } from "./uploads.ts";
 import { missingView, signedPartView, uploadView, urlsExpireAt } from "./view.ts";
 

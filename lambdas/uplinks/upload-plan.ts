@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { stagedFile } from "#protocol/operations.ts";
-import { type Part, partBytes } from "../ports/part-uploads.ts";
+import type { PartOf } from "./part-files.ts";
 
 /** A file of an upload in parts: where it goes, and how it comes. */
 export const plannedFile = stagedFile.extend({
@@ -16,12 +16,4 @@ export const uploadPlan = z.object({ volume: z.string(), partSize: z.number(), f
 export type UploadPlan = z.infer<typeof uploadPlan>;
 
 /** A part of a plan's file, by the file's number. */
-export type PlannedPart = Part & { file: PlannedFile };
-
-export function partsOf(plan: UploadPlan, file: PlannedFile): PlannedPart[] {
-  return file.crc32.map((crc32, i) => ({ file, number: i + 1, size: sizeOf(plan, file, i + 1), crc32 }));
-}
-
-function sizeOf({ partSize }: UploadPlan, { size }: PlannedFile, number: number): number {
-  return partBytes({ size, partSize }, number);
-}
+export type PlannedPart = PartOf<PlannedFile>;

@@ -5,14 +5,13 @@ import type { OperationName, StagedFile } from "#protocol/operations.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { Answer, Idempotency, Wait } from "../dispatch/dispatch.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
-import { mapWithLimit } from "../dispatch/map-with-limit.ts";
 import { PLAN, uplinkPrefix } from "../dispatch/staging-keys.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { SignedUpload } from "../ports/part-uploads.ts";
 import type { Staging } from "../ports/staging.ts";
 import type { Allowances } from "../quotas/allowances.ts";
-import { type PlannedFile, type PlannedPart, partsOf, type UploadPlan, uploadPlan } from "./upload-plan.ts";
+import { PartFiles, partsOf, type SignedPartOf } from "./part-files.ts";
+import { type PlannedFile, type PlannedPart, type UploadPlan, uploadPlan } from "./upload-plan.ts";
 
 type Parts = {
   ledger: Ledger;
@@ -21,9 +20,6 @@ type Parts = {
   allowances: Allowances;
 };
 
-/** Requests to staging that one call has under way. */
-const AT_ONCE = 16;
-const PAGE = 1000;
 /** Missing parts that a refusal names. */
 const NAMED = 100;
 const PLAN_BYTES = 2 * LIMITS.uplinkPlanBytes;
@@ -40,7 +36,7 @@ export type Upload = {
 };
 
 /** A part that is still to come, and how to send it. */
-export type SignedPart = PlannedPart & { signed: SignedUpload };
+export type SignedPart = SignedPartOf<PlannedFile>;
 
 /**
  * Uploads in parts: an uplink whose files come straight to staging, each part by a signed URL of its own, over
@@ -48,11 +44,13 @@ export type SignedPart = PlannedPart & { signed: SignedUpload };
  */
 export class Uploads {
   readonly #parts: Parts;
+  readonly #files: PartFiles;
   /** those that are being begun by this process, by command */
   readonly #beginning = new Map<string, Promise<UploadPlan>>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#files = new PartFiles(parts.staging);
   }
 
   /**
@@ -129,37 +127,13 @@ export class Uploads {
   ): Promise<PlannedPart[]> {
     if (!plan) return [];
     if (fresh) return files.flatMap((file) => partsOf(plan, file));
-    const objects = await this.#objects(command);
-    const missing = await mapWithLimit(AT_ONCE, files, async (file) => {
-      if (file.size === 0 || objects.get(key(command, file)) === file.size) return [];
-      if (file.upload === undefined) return partsOf(plan, file);
-      const arrived = await this.#parts.staging.parts.arrived(key(command, file), file.upload);
-      const there = new Map(arrived.map((part) => [part.number, part]));
-      const left = partsOf(plan, file).filter(({ number, size, crc32 }) => {
-        const part = there.get(number);
-        return part?.size !== size || part.crc32 !== crc32;
-      });
-      if (left.length === 0) return left;
-      // A call that completes it may have made the object just now: then the parts are no more.
-      const object = await this.#parts.staging.head(key(command, file));
-      return object?.size === file.size ? [] : left;
-    });
-    return missing.flat();
+    return this.#files.missing(prefixOf(command), plan, files);
   }
 
   /** URLs for parts, good for an hour. Who asks goes on: the upload is kept longer. */
   async sign(command: Command, parts: PlannedPart[]): Promise<{ command: Command; parts: SignedPart[] }> {
-    const { ledger, staging } = this.#parts;
-    const seconds = LIMITS.partUrlMs / 1000;
-    const signed = await mapWithLimit(AT_ONCE, parts, async (part): Promise<SignedPart> => {
-      const { file, number, size, crc32 } = part;
-      const at = key(command, file);
-      const url =
-        file.upload === undefined
-          ? staging.parts.signWhole(at, { size, crc32 }, seconds)
-          : staging.parts.signPart(at, file.upload, { number, size, crc32 }, seconds);
-      return { ...part, signed: await url };
-    });
+    const { ledger } = this.#parts;
+    const signed = await this.#files.sign(prefixOf(command), parts, LIMITS.partUrlMs / 1000);
     return { command: await ledger.extend(command), parts: signed };
   }
 
@@ -171,7 +145,7 @@ export class Uploads {
     const { dispatch } = this.#parts;
     const { command, plan } = upload;
     if (!plan) return dispatch.answerQueued(command, wait);
-    const missing = await this.#assemble(upload, plan);
+    const missing = await this.#files.assemble(prefixOf(command), plan);
     if (missing.length > 0) {
       // What another call has completed may be with the edge by now, and gone from here.
       const now = await this.#parts.ledger.command(command.user, command.id);
@@ -188,21 +162,6 @@ export class Uploads {
     });
   }
 
-  /** Makes the objects of files that came in parts. @returns what is missing: then it may be done again */
-  async #assemble(upload: Upload, plan: UploadPlan): Promise<PlannedPart[]> {
-    const missing = await this.missing(upload);
-    if (missing.length > 0) return missing;
-    const inParts = plan.files.filter((file) => file.upload !== undefined);
-    const left = await mapWithLimit(AT_ONCE, inParts, async (file) => {
-      const parts = partsOf(plan, file);
-      const bare = parts.map(({ number, size, crc32 }) => ({ number, size, crc32 }));
-      const at = key(upload.command, file);
-      const missing = await this.#parts.staging.parts.complete(at, file.upload!, bare);
-      return parts.filter(({ number }) => missing.includes(number));
-    });
-    return left.flat();
-  }
-
   /** The plan of a command that another call has begun, or is beginning in this process; else its beginning. */
   #findOrBegin(command: Command, plan: UploadPlan, replayed: boolean): Promise<UploadPlan> {
     const find = async () =>
@@ -215,14 +174,7 @@ export class Uploads {
   /** Begins what needs an upload of its own in staging, and writes the plan down: from then on it can be found. */
   async #begin(command: Command, plan: UploadPlan): Promise<UploadPlan> {
     const { staging } = this.#parts;
-    const { partSize } = plan;
-    const files = await mapWithLimit(AT_ONCE, plan.files, async (file): Promise<PlannedFile> => {
-      if (file.crc32.length < 2) return file;
-      return {
-        ...file,
-        upload: await staging.parts.begin(key(command, file), { size: file.size, partSize }),
-      };
-    });
+    const files = await this.#files.begin(prefixOf(command), plan);
     killPoint("uploads.begun");
     // Another process may have answered the same key: what it told stands, and for ours nobody gets URLs.
     const told = await this.#readPlan(command);
@@ -246,18 +198,6 @@ export class Uploads {
       throw error;
     }
   }
-
-  /** Sizes of the objects that the upload has, by key. */
-  async #objects(command: Command): Promise<Map<string, number>> {
-    const sizes = new Map<string, number>();
-    for (let after: string | undefined; ; ) {
-      const options = { limit: PAGE, ...(after && { after }) };
-      const page = await this.#parts.staging.list(prefixOf(command), options);
-      for (const object of page) sizes.set(object.key, object.size);
-      if (page.length < PAGE) return sizes;
-      after = page.at(-1)!.key;
-    }
-  }
 }
 
 /** Long paths under a long `dest_path` make more of a plan than the request was. @throws BODY_TOO_LARGE */
@@ -279,10 +219,6 @@ function incomplete(missing: PlannedPart[]): PerigeeError {
 function prefixOf(command: Command): string {
   if (command.staged === undefined) throw new Error(`command ${command.id} is no upload in parts`);
   return command.staged;
-}
-
-function key(command: Command, { n }: PlannedFile): string {
-  return `${prefixOf(command)}${n}`;
 }
 
 function notFound(id: string): PerigeeError {

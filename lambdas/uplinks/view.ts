@@ -1,7 +1,7 @@
 import { LIMITS } from "#protocol/limits.ts";
 import { utcSeconds } from "../http/utc-seconds.ts";
-import type { PlannedPart } from "./upload-plan.ts";
-import type { SignedPart, Upload } from "./uploads.ts";
+import type { PartedFile, PartOf, SignedPartOf } from "./part-files.ts";
+import type { Upload } from "./uploads.ts";
 
 /** An upload in parts as its user sees it. */
 export function uploadView({ command, plan }: Upload) {
@@ -23,7 +23,10 @@ export function uploadView({ command, plan }: Upload) {
 }
 
 /** A part with the request that sends it. `offset` is where it begins in its file, in bytes. */
-export function signedPartView({ file, number, size, crc32, signed }: SignedPart, partSize: number) {
+export function signedPartView(
+  { file, number, size, crc32, signed }: SignedPartOf<PartedFile>,
+  partSize: number,
+) {
   return {
     file: file.n,
     part: number,
@@ -42,7 +45,7 @@ export function urlsExpireAt(now: number): string {
 }
 
 /** How much is still to come: parts, bytes, and the parts of each file that it is of. */
-export function missingView(missing: PlannedPart[]) {
+export function missingView(missing: PartOf<PartedFile>[]) {
   const byFile = Map.groupBy(missing, ({ file }) => file.n);
   return {
     missing: missing.length,

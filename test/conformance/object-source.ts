@@ -124,6 +124,22 @@ export function objectSourceConformance(name: string, make: () => Promise<Object
       expect((await pinned(other)).equals(second)).toBe(true);
     });
 
+    it("are made of what is staged, again if need be, and do not change with it", async () => {
+      const of = fresh("../a.bin");
+      const from = pinKey();
+      expect(await made.objects.adopt(of, from)).toBeUndefined();
+      const [first, second] = [randomBytes(70_000), randomBytes(70_001)];
+      for (const content of [first, second]) {
+        await made.staging.put(from, content, ROOMY);
+        for (let n = 0; n < 2; n++) expect(await made.objects.adopt(of, from)).toBe(content.length);
+      }
+      await made.staging.put(from, first, ROOMY);
+      await made.staging.remove(from);
+      expect((await buffer((await made.objects.get(of)).body)).equals(second)).toBe(true);
+      const bad = { ...of, key: "a~b" };
+      await expect(made.objects.adopt(bad, from)).rejects.toMatchObject({ code: "INVALID_PATH" });
+    });
+
     it("that are replaced meanwhile are pinned as one of what was written", async () => {
       const of = fresh();
       const versions = Array.from({ length: 8 }, (_, n) => randomBytes(30_000 + n));

@@ -12,5 +12,9 @@ export async function openDirectoryObjects(
   options: DirectoryStagingOptions,
 ): Promise<ObjectSource> {
   const store = await DirectoryStaging.open(root, options);
-  return new StoredObjects({ store, copy: (from, to) => staging.copyFrom(store, from, to) });
+  return new StoredObjects({
+    store,
+    toStaging: (from, to) => staging.copyFrom(store, from, to),
+    fromStaging: (from, to) => store.copyFrom(staging, from, to),
+  });
 }

@@ -4,6 +4,7 @@ import type { DialectContext } from "../dialect.ts";
 import { arrived } from "./auth/arrived.ts";
 import { type Caller, callerOf } from "./auth/caller.ts";
 import { sdkAuthorization } from "./auth/sdk-authorization.ts";
+import { isOwn } from "./base-path.ts";
 import { partsOf } from "./parts.ts";
 import { type Project, projectOf } from "./project.ts";
 import { REFUSALS } from "./refusals.ts";
@@ -13,6 +14,12 @@ const callers = new WeakMap<DialectContext, Caller>();
 /** Who asks. Only a signature is over the body: for anything else it is not read. @throws UNAUTHORIZED, BODY_TOO_LARGE */
 export async function authenticate(c: DialectContext, core: DialectCore): Promise<string> {
   const { users, resolveEdge, now, hosts } = core;
+  if (isOwn(c.req.path)) {
+    // an access key makes no others, and is for clients of the contract alone
+    const account = await users.ofBearer(c);
+    callers.set(c, { account });
+    return account.name;
+  }
   const isSigned =
     c.req.header("x-auth-token") === undefined &&
     sdkAuthorization(c.req.header("authorization") ?? "") !== undefined;

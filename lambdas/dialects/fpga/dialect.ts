@@ -2,13 +2,14 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { matchesPath } from "../../http/path-patterns.ts";
 import type { DialectCore } from "../core.ts";
 import type { Dialect, DialectContext } from "../dialect.ts";
-import { BASE, CHECKPOINT, PROJECTS, TOKENS } from "./base-path.ts";
+import { BASE, CHECKPOINT, OWN, PROJECTS, TOKENS } from "./base-path.ts";
 import { authenticate as authenticated } from "./caller-of-request.ts";
 import { completeRun } from "./complete-run.ts";
 import { onEnd } from "./ends.ts";
 import { errors } from "./errors.ts";
 import { heldImages } from "./held-images.ts";
 import { FPGA_LANE, PINS } from "./lane.ts";
+import { OBS_PORT, objectStoreListeners } from "./object-store/listener.ts";
 import { partsOf } from "./parts.ts";
 import { removed } from "./removed.ts";
 import { mount } from "./routes.ts";
@@ -22,7 +23,7 @@ const LISTS = ["detail", "associations"];
 export const fpga: Dialect = {
   name: "fpga",
   lanes: [FPGA_LANE],
-  paths: [`${BASE}/*`, CHECKPOINT, TOKENS, PROJECTS],
+  paths: [`${BASE}/*`, CHECKPOINT, TOKENS, PROJECTS, `${OWN}/*`],
   open: [TOKENS],
   authenticate,
   mount,
@@ -34,9 +35,11 @@ export const fpga: Dialect = {
   removed,
   completeRun,
   agentRoutes: heldImages,
+  settings: [OBS_PORT],
+  listeners: (core) => objectStoreListeners(partsOf(core)),
   async janitor(core) {
     await partsOf(core).work.round();
-    await sweepPins(core);
+    await sweepPins(core, await partsOf(core).uploads.sweep());
   },
   background(core) {
     const { work } = partsOf(core);
@@ -49,6 +52,7 @@ export const fpga: Dialect = {
       },
     };
   },
+  bytesOf: (core, user) => partsOf(core).userObjects.bytes(user),
   stagingPrefixes: [{ prefix: PINS }],
   onOwnStorageOnly: true,
 };

@@ -14,6 +14,16 @@ const DOCS: readonly (readonly [id: string, summary: string, status: number])[] 
   ["Checkpoint", "Make an FPGA image from a design checkpoint: not implemented", 501],
   ["Token", "An access token for a user's name and password", 201],
   ["Projects", "The caller's projects", 200],
+  ["OpenObject", "Open an upload of an object in parts, as large uplinks are", 201],
+  ["Objects", "List the user's objects", 200],
+  ["ObjectParts", "URLs for parts of an object that have not arrived", 200],
+  ["CompleteObject", "Make the object of its parts", 200],
+  ["GiveUpObject", "Give up an upload of an object", 200],
+  ["RemoveObject", "Delete an object; its key percent-encoded, slashes too", 200],
+  ["ImageLog", "The log of an FPGA image, a tar", 200],
+  ["CreateKey", "Make an access key, whose secret is shown once", 201],
+  ["Keys", "List access keys", 200],
+  ["RevokeKey", "Revoke an access key", 200],
 ];
 
 /** Adds the routes to the OpenAPI document. */

@@ -10,3 +10,6 @@ export const FPGA_LANE = {
 
 /** First part of its keys in staging: objects as they were when they were registered, `fpga/<user>/<pin>/0`. */
 export const PINS = "fpga";
+
+/** How long (ms) a file waits for its edge to take it. */
+export const STORE_MS = 7 * 24 * 60 * 60_000;

@@ -1,17 +1,22 @@
-import { randomBytes } from "node:crypto";
 import type { ObjectSource } from "../../ports/object-source.ts";
 import type { DialectCore } from "../core.ts";
 import { AccessKeys } from "./auth/access-keys.ts";
 import { SecretSeal } from "./auth/sealed-secret.ts";
+import { UserIds } from "./auth/user-ids.ts";
 import { Images } from "./images/images.ts";
+import { ObjectUploads } from "./objects/object-uploads.ts";
+import { UserObjects } from "./objects/user-objects.ts";
 import { StoreWork } from "./store/store-work.ts";
 
 /** What this dialect makes of a ground's core. */
 export type FpgaParts = {
   core: DialectCore;
   objects: ObjectSource;
+  userObjects: UserObjects;
+  uploads: ObjectUploads;
   images: Images;
   keys: AccessKeys;
+  userIds: UserIds;
   work: StoreWork;
 };
 
@@ -24,14 +29,24 @@ const made = new WeakMap<DialectCore, FpgaParts>();
 export function partsOf(core: DialectCore): FpgaParts {
   const known = made.get(core);
   if (known) return known;
-  const { objects, records } = core;
+  const { objects, records, sealKeys } = core;
   if (!objects) {
     throw new Error("PERIGEE_DIALECTS: fpga needs a server on its own storage, as users' buckets are there");
   }
+  if (!sealKeys) throw new Error("PERIGEE_DIALECTS: fpga needs keys that seal users' secrets");
   const images = new Images(records);
-  // no route makes access keys yet, and no key of the ground seals them: none outlives the process
-  const keys = new AccessKeys(records, new SecretSeal([randomBytes(32)]));
-  const parts = { core, objects, images, keys, work: new StoreWork({ core, images }) };
+  const keys = new AccessKeys(records, new SecretSeal(sealKeys));
+  const userObjects = new UserObjects(core, objects);
+  const parts: FpgaParts = {
+    core,
+    objects,
+    userObjects,
+    uploads: new ObjectUploads(core, userObjects),
+    images,
+    keys,
+    userIds: new UserIds(records),
+    work: new StoreWork({ core, images }),
+  };
   made.set(core, parts);
   return parts;
 }

@@ -7,6 +7,9 @@ const id = (text: string) => createHash("sha256").update(text).digest("hex").sli
 
 export const domainId = (uid: string): string => id(`perigee-domain:${uid}`);
 
+/** A user as clients of `/v3` name it. */
+export const userId = (uid: string): string => id(`perigee-user:${uid}`);
+
 /** The project of an account on an edge: told by both, so that nothing is stored. */
 export function projectOf(account: { name: string; uid: string }, edge: string): Project {
   const { name, uid } = account;

@@ -1,4 +1,4 @@
-import { membersOf } from "./json-members.ts";
+import { membersOf, membersOfValue } from "./json-members.ts";
 import { REFUSALS } from "./refusals.ts";
 import { type Registration, RULES, registrationOf } from "./rules.ts";
 
@@ -42,7 +42,7 @@ function memberObject(body: Uint8Array, name: string): ReadonlyMap<string, strin
     throw error;
   }
   const json = members?.get(name);
-  const object = json?.startsWith("{") ? membersOf(json) : undefined;
+  const object = json?.startsWith("{") ? membersOfValue(json) : undefined;
   if (!object) throw REFUSALS.rule(name, "is mandatory, a JSON object");
   return object;
 }

@@ -8,15 +8,12 @@ import type { DialectContext } from "../dialect.ts";
 import { projectIn } from "./caller-of-request.ts";
 import { CHECK_BOUNDS } from "./checks/bounds.ts";
 import { imageIdOf } from "./images/image-id.ts";
-import { FPGA_LANE, PINS } from "./lane.ts";
+import { FPGA_LANE, PINS, STORE_MS } from "./lane.ts";
 import type { FpgaParts } from "./parts.ts";
 import type { Project } from "./project.ts";
 import { readRegistration } from "./read-body.ts";
 import type { Registration } from "./rules.ts";
 import { type StoreRecord, workKeys } from "./store/work-records.ts";
-
-/** How long (ms) an image may wait until its file is with the edge's queue. */
-const STORE_MS = 7 * 24 * 60 * 60_000;
 
 /** `POST`: pins the object as it is now, and registers the image in the transaction that makes its command. */
 export async function register(c: DialectContext, parts: FpgaParts): Promise<Response> {

@@ -1,3 +1,4 @@
+import { pagesOf } from "../../ports/pages-of.ts";
 import type { DialectCore } from "../core.ts";
 import type { Removal } from "../dialect.ts";
 import { commandOf } from "./images/image-id.ts";
@@ -14,10 +15,21 @@ const MOST_AT_ONCE = 20;
 /** What goes with an account, its objects included, or with its grant of one edge. */
 export async function removed(core: DialectCore, { user, uid, edge }: Removal): Promise<void> {
   const parts = partsOf(core);
-  const projects = await core.records.query({ pk: workKeys.projects(uid), limit: PAGE });
-  const edges = edge === undefined ? projects.map(({ sk }) => sk) : [edge];
-  for (const of of edges) await removeProject(parts, projectOf({ name: user, uid }, of));
-  if (edge === undefined) await parts.objects.removeAll(uid);
+  for (const of of edge === undefined ? await projectsOf(core, uid) : [edge]) {
+    await removeProject(parts, projectOf({ name: user, uid }, of));
+  }
+  if (edge !== undefined) return;
+  await parts.userIds.forget(uid);
+  await parts.userObjects.removeAll(uid);
+}
+
+/** Edges on which the account has registered something, or has keys. */
+async function projectsOf({ records }: DialectCore, uid: string): Promise<string[]> {
+  const edges: string[] = [];
+  for await (const page of pagesOf(records, { pk: workKeys.projects(uid), limit: PAGE })) {
+    edges.push(...page.map(({ sk }) => sk));
+  }
+  return edges;
 }
 
 async function removeProject(parts: FpgaParts, project: Project): Promise<void> {
@@ -30,7 +42,10 @@ async function removeProject(parts: FpgaParts, project: Project): Promise<void> 
       const some = image.containers.slice(at, at + MOST_AT_ONCE);
       await core.records.transact(some.map((id) => ({ delete: imageKeys.container(project.id, id) })));
     }
-    await core.records.transact([{ delete: imageKeys.image(project.id, image.id) }]);
+    await core.records.transact([
+      { delete: imageKeys.image(project.id, image.id) },
+      { delete: imageKeys.report(project.id, image.id) },
+    ]);
   }
   await core.records.transact([
     { delete: imageKeys.count(project.id) },

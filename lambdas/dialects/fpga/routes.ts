@@ -3,11 +3,21 @@ import type { GroundEnv } from "../../http/env.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { associate, disassociate } from "./association.ts";
+import { createKey, listKeys, revokeKey } from "./auth/key-routes.ts";
 import { postTokens } from "./auth/post-tokens.ts";
-import { BASE, CHECKPOINT, PROJECTS, TOKENS } from "./base-path.ts";
+import { BASE, CHECKPOINT, IMAGES, KEYS, OBJECTS, PROJECTS, TOKENS } from "./base-path.ts";
 import { projectIn } from "./caller-of-request.ts";
 import { getProjects } from "./get-projects.ts";
 import { associations, detail } from "./listing.ts";
+import { getImageLog } from "./log/log-route.ts";
+import {
+  completeObject,
+  giveUpObject,
+  listObjects,
+  openObject,
+  removeObject,
+  signObjectParts,
+} from "./objects/object-routes.ts";
 import { type FpgaParts, partsOf } from "./parts.ts";
 import { REFUSALS } from "./refusals.ts";
 import { register } from "./register.ts";
@@ -32,6 +42,16 @@ export const ROUTES: readonly (readonly [method: string, path: string, handle: H
   ["POST", CHECKPOINT, checkpoint],
   ["POST", TOKENS, postTokens],
   ["GET", PROJECTS, getProjects],
+  ["POST", OBJECTS, openObject],
+  ["GET", OBJECTS, listObjects],
+  ["POST", `${OBJECTS}/:id/parts`, signObjectParts],
+  ["POST", `${OBJECTS}/:id/complete`, completeObject],
+  ["DELETE", `${OBJECTS}/:id`, giveUpObject],
+  ["DELETE", `${OBJECTS}/:bucket/:key`, removeObject],
+  ["GET", `${IMAGES}/:id/log`, getImageLog],
+  ["POST", KEYS, createKey],
+  ["GET", KEYS, listKeys],
+  ["DELETE", `${KEYS}/:key`, revokeKey],
 ];
 
 /**

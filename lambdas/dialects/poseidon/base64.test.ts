@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { decodeBase64, isBase64 } from "./base64.ts";
 
 test("what is base64 comes back, line ends or not", () => {
@@ -21,3 +21,18 @@ test.each(["a", "ab", "abc", "ab=", "a===", "====", "=abc", "ab==cd==", "ab-_", 
     expect(isBase64(text)).toBe(false);
   },
 );
+
+describe("a large one", () => {
+  const large = "abcd".repeat(600_000);
+
+  test.each(["", "ab==", "abc=", "aR=="])("may end in %j", (end) => {
+    expect(isBase64(large + end)).toBe(true);
+  });
+
+  test.each([4, 1024 * 1024, 2_000_000])("may have a wrong character at no place, such as %d", (at) => {
+    for (const wrong of ["=", "ab==", "!"]) {
+      const text = large.slice(0, at - wrong.length) + wrong + large.slice(at);
+      expect(isBase64(text)).toBe(false);
+    }
+  });
+});

@@ -33,7 +33,10 @@ test("input that waits for the edge is let go of when the session ends there", a
 
 test("who tells more than the connection takes waits until it takes it, or is over", async () => {
   for (const end of ["drain", "close"]) {
-    const socket = Object.assign(new EventEmitter(), { bytesRead: 0, writableNeedDrain: false });
+    const socket = Object.assign(new EventEmitter(), {
+      ...{ bytesRead: 0, writableNeedDrain: false },
+      ...{ cork: () => undefined, uncork: () => undefined },
+    });
     const ws = new MemoryWebSocket();
     const leg = new RelayLeg(ws as never, socket as never, { epoch: 1 });
     await leg.tell({ type: "eof" });

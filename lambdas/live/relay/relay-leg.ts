@@ -10,6 +10,7 @@ import {
   type OpenMessage,
 } from "#protocol/live-control.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
+import { OneWrite } from "#protocol/one-write.ts";
 
 /** What a session hears of the socket that it was offered on. */
 export type LegListener = {
@@ -40,9 +41,12 @@ export class RelayLeg {
     this.#ws = ws;
     this.#socket = socket;
     this.epoch = of.epoch;
+    const write = new OneWrite(socket);
     this.channel = new LiveChannel({
       send: (frame) => {
-        if (ws.readyState === ws.OPEN) ws.send(frame);
+        if (ws.readyState !== ws.OPEN) return;
+        write.begin();
+        ws.send(frame);
       },
       control: (message) => this.#control(agentControl.parse(message)),
       window: () => this.#listener?.window() ?? 0,

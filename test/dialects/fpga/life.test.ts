@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { commandOf } from "#lambdas/dialects/fpga/images/image-id.ts";
 import { keys as imageKeys } from "#lambdas/dialects/fpga/images/image-record.ts";
+import { StoreWork } from "#lambdas/dialects/fpga/store/store-work.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { buildRawStream } from "#test/support/fpga/build-raw-stream.ts";
 import { signSdk } from "#test/support/fpga/sign-sdk.ts";
@@ -135,6 +136,50 @@ describe("the life of an image", () => {
     expect(await agent.claim()).toMatchObject([{ operation: "fpga.store", input: { image: id } }]);
   });
 
+  it("waits for contact for seven days, and is then in error", async () => {
+    await ground.put("obs-fpga", "fpga.bin", buildRawStream());
+    const id = await ground.register();
+    await ground.checked();
+    const week = 7 * 24 * 60 * 60_000;
+    ground.setClock(Date.now() + week - 60_000);
+    await ground.checked();
+    const status = async () => (await ground.parts.images.find(ground.project().id, id))?.status;
+    expect(await status()).toBe("saving");
+    ground.setClock(Date.now() + week + 60_000);
+    await ground.checked();
+    ground.setClock(undefined);
+    expect(await ground.detail(id)).toMatchObject({
+      status: "error",
+      message: expect.stringMatching(/^EXPIRED: /),
+    });
+    expect(await staged()).toEqual([]);
+    const agent = await ground.startAgent();
+    expect(await agent.claim()).toEqual([]);
+  });
+
+  it("is read by one process, and by another when that one has died", async () => {
+    await ground.put("obs-fpga", "fpga.bin", buildRawStream());
+    const other = new StoreWork({ core: ground.core, images: ground.parts.images });
+    let reads = 0;
+    const { staging } = ground.core;
+    const get = staging.get.bind(staging);
+    const counted = vi.spyOn(staging, "get").mockImplementation((...of) => {
+      reads += 1;
+      return get(...of);
+    });
+    const id = await ground.register();
+    await Promise.all([ground.checked(), other.round()]);
+    expect(reads).toBe(1);
+    expect(await ground.detail(id)).toMatchObject({ status: "saving", message: "waiting for contact" });
+    counted.mockRejectedValueOnce(new Error("a disk that fails"));
+    const second = await ground.register();
+    await ground.checked();
+    await other.round();
+    expect(await ground.detail(second)).toMatchObject({ message: "waiting for contact" });
+    expect(ground.lines).toHaveLength(1);
+    counted.mockRestore();
+  });
+
   it("is one for one Idempotency-Key, and nothing of the second stays", async () => {
     await ground.put("obs-fpga", "fpga.bin", buildRawStream());
     const send = (name: string) =>
@@ -267,7 +312,7 @@ describe("who asks", () => {
       expect(token).toMatchObject({
         methods: ["password"],
         project: { id: project.id, name: "em1", domain },
-        user: { name: "ada", domain },
+        user: { id: expect.stringMatching(/^[0-9a-f]{32}$/), name: "ada", domain },
         roles: [{ name: "fpga" }],
         catalog: [],
       });
@@ -282,10 +327,16 @@ describe("who asks", () => {
       const none = await ground.send("GET", "/v3/projects?name=em2", { headers });
       expect(JSON.parse(none.text)).toEqual({ projects: [], links: {} });
     }
+    const { token } = JSON.parse((await ask(ada)).text) as { token: { user: { id: string } } };
+    const { id } = token.user;
+    expect((await ask({ id, password: PASSWORD })).status).toBe(201);
     const wrong = { title: "Unauthorized", code: 401 };
     for (const answer of [
       await ask({ ...ada, password: "wrong" }),
       await ask({ ...ada, name: "nobody" }),
+      await ask({ id: "ada", password: PASSWORD }),
+      await ask({ id, name: "bob", password: PASSWORD }),
+      await ask({ id: "0".repeat(32), password: PASSWORD }),
       await ask(ada, { scope: { project: { name: "em2" } } }),
       await ask(ada, { scope: { project: { id: ground.project("bob").id } } }),
       await ask(ada, { identity: { methods: ["token"] } }),

@@ -34,6 +34,10 @@ export class MemoryWebSocket extends EventEmitter {
 
   ping(): void {}
 
+  cork(): void {}
+
+  uncork(): void {}
+
   close(): void {
     if (this.readyState !== this.OPEN) return;
     this.readyState = 2;

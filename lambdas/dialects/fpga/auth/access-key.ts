@@ -6,6 +6,9 @@ const LETTERS = `${CAPITALS}abcdefghijklmnopqrstuvwxyz`;
 /** The public half of a key: `PG` and 18 capital letters and digits. */
 export const ACCESS_KEY = /^PG[A-Z0-9]{18}$/;
 
+/** What a key is remembered under. */
+export const sessionOf = (accessKey: string): string => `fpga ${accessKey}`;
+
 const random = (alphabet: string, length: number) =>
   Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join("");
 

@@ -2,6 +2,7 @@ import { keyQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { optimistically } from "../../../ports/optimistically.ts";
 import type { OwnRecords } from "../../own-records.ts";
 import type { Project } from "../project.ts";
+import { workKeys } from "../store/work-records.ts";
 import { newAccessKey, newSecret } from "./access-key.ts";
 import type { SealedSecret, SecretSeal } from "./sealed-secret.ts";
 
@@ -57,6 +58,7 @@ export class AccessKeys {
           put: { ...keys.ofProject(id), data: { keys: [...list.keys, { accessKey, createdAt: now }] } },
           if: list.rev,
         },
+        { put: { ...workKeys.project(uid, edge), data: {} } },
       ]);
     });
     return { accessKey, createdAt: now, secret };

@@ -3,7 +3,7 @@ import type { Account } from "../../../auth/accounts.ts";
 import { bearerToken } from "../../../auth/identify.ts";
 import type { DialectCore } from "../../core.ts";
 import { type Project, projectOf } from "../project.ts";
-import { newSecret } from "./access-key.ts";
+import { newSecret, sessionOf } from "./access-key.ts";
 import type { AccessKeyRecord, AccessKeys } from "./access-keys.ts";
 import { sdkAuthorization } from "./sdk-authorization.ts";
 import { isSdkSigned } from "./sdk-signature.ts";
@@ -46,7 +46,7 @@ export function findKey(
   accessKey: string,
   { users, keys }: Pick<CallerDeps, "users" | "keys">,
 ): Promise<AccessKeyRecord | undefined> {
-  return users.session(`fpga ${accessKey}`, () => keys.find(accessKey));
+  return users.session(sessionOf(accessKey), () => keys.find(accessKey));
 }
 
 /** The account and project behind a key. @throws UNAUTHORIZED when the user or the grant is gone */

@@ -6,7 +6,8 @@ import { json } from "../../../http/json-answer.ts";
 import { collectBody } from "../../../http/read-body.ts";
 import type { DialectCore } from "../../core.ts";
 import type { DialectContext } from "../../dialect.ts";
-import { domainId, type Project, projectOf } from "../project.ts";
+import type { FpgaParts } from "../parts.ts";
+import { domainId, type Project, projectOf, userId } from "../project.ts";
 
 const MOST_BYTES = 64 * KiB;
 
@@ -24,11 +25,17 @@ const tokenRequest = z.object({
 });
 
 /** `POST /v3/auth/tokens`: an access token for a name and a password. Any domain will do: the answer's is the user's. */
-export async function postTokens(c: DialectContext, { core }: { core: DialectCore }): Promise<Response> {
+export async function postTokens(
+  c: DialectContext,
+  { core, userIds }: Pick<FpgaParts, "core" | "userIds">,
+): Promise<Response> {
   const { identity, scope } = requestOf(await collectBody(c, MOST_BYTES));
   const user = identity.password?.user;
   if (!user || identity.methods.length !== 1 || identity.methods[0] !== "password") throw refused();
-  const account = await core.users.ofPassword(c, user.name ?? user.id ?? "", user.password);
+  // an id that nobody has is refused as a wrong name is, and takes as long
+  const name = user.name ?? (await userIds.nameOf(user.id ?? "")) ?? "";
+  const account = await core.users.ofPassword(c, name, user.password);
+  if (user.id !== undefined && user.id !== userId(account.uid)) throw refused();
   const project = await projectOfScope(core, account, scope?.project);
   const { token, issuedAt, expiresAt } = await core.users.accessToken(account);
   const domain = { id: domainId(account.uid), name: account.name };
@@ -37,7 +44,7 @@ export async function postTokens(c: DialectContext, { core }: { core: DialectCor
     issued_at: microseconds(issuedAt),
     expires_at: microseconds(expiresAt),
     ...(project && { project: { id: project.id, name: project.edge, domain } }),
-    user: { id: account.name, name: account.name, domain },
+    user: { id: await userIds.told(account), name: account.name, domain },
     roles: [{ id: "fpga", name: "fpga" }],
     catalog: [],
   };

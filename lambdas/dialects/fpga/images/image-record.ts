@@ -43,5 +43,7 @@ export const keys = {
   image: (project: string, id: string) => ({ pk: keys.images(project), sk: id }),
   containers: (project: string) => `containers#${project}`,
   container: (project: string, id: string) => ({ pk: keys.containers(project), sk: id }),
+  /** of what the checks of its file found */
+  report: (project: string, id: string) => ({ pk: `reports#${project}`, sk: id }),
   count: (project: string) => ({ pk: `count#${project}`, sk: "count" }),
 };

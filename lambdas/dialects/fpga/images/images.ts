@@ -235,6 +235,7 @@ export class Images {
     const deleting = count.deleting - (item.data.status === "deleting" ? 1 : 0);
     return [
       { delete: keys.image(project, item.data.id), if: item.rev },
+      { delete: keys.report(project, item.data.id) },
       this.#counted(project, rev, { rows: count.rows - 1, deleting }),
     ];
   }

@@ -3,7 +3,7 @@ import type { FpgaImage } from "#protocol/fpga-image.ts";
 import { isTerminal } from "#protocol/state.ts";
 import { mapWithLimit } from "../../../dispatch/map-with-limit.ts";
 import type { Command } from "../../../ledger/command.ts";
-import type { Item } from "../../../ports/ledger-store.ts";
+import { ConditionFailed, type Item } from "../../../ports/ledger-store.ts";
 import { optimistically } from "../../../ports/optimistically.ts";
 import { pagesOf } from "../../../ports/pages-of.ts";
 import type { DialectCore } from "../../core.ts";
@@ -15,6 +15,8 @@ import { fpgaNodes } from "../fpga-nodes.ts";
 import { commandOf } from "../images/image-id.ts";
 import type { ImageRecord } from "../images/image-record.ts";
 import type { Images } from "../images/images.ts";
+import { STORE_MS } from "../lane.ts";
+import { keepReport } from "../log/reports.ts";
 import { submitDeletion } from "./submit-deletion.ts";
 import { type DeletionRecord, type StoreRecord, workKeys } from "./work-records.ts";
 
@@ -23,6 +25,9 @@ export type StoreWorkDeps = { core: DialectCore; images: Images };
 /** Files that are read at the same time. */
 const AT_ONCE = 2;
 const PAGE = 100;
+/** A file is read within this time (ms), and this speed; after that another process may take it. */
+const LEAST_READING_MS = 30_000;
+const SLOWEST_BYTES_PER_MS = 2_000;
 /** An image's message from when its file is checked until the edge has it; what is shown is told anew each time. */
 export const QUEUED = "queued";
 
@@ -99,6 +104,10 @@ export class StoreWork {
       await records.transact([{ delete: workKeys.store(item.sk) }]);
       return;
     }
+    if (command.state === "queued" && this.#core.now() - command.createdAt > STORE_MS) {
+      await this.#core.dispatch.expire(command);
+      this.#again = true;
+    }
     if (command.state !== "staging") return;
     const image = await this.#images.find(project, id);
     if (!image || image.removing) {
@@ -118,17 +127,14 @@ export class StoreWork {
   }
 
   async #checkAndQueue(item: Item<StoreRecord>, command: Command, image: ImageRecord): Promise<void> {
-    const { dispatch, records } = this.#core;
+    const { dispatch } = this.#core;
     const { project, image: id } = item.data;
-    const found = item.data.checked ?? (await this.#check(item.data, image));
+    const found = item.data.checked ?? (await this.#checkAlone(item, image));
+    if (found === undefined) return;
     if (typeof found === "string") {
       const data = { fpga: "refused" };
       await dispatch.withdraw(command, { code: "INVALID_PARAMETERS", message: found, data });
       return;
-    }
-    if (!item.data.checked) {
-      const data: StoreRecord = { ...item.data, checked: found };
-      await records.transact([{ put: { ...workKeys.store(item.sk), data }, if: item.rev }]);
     }
     try {
       await dispatch.queueKept(command, found.input);
@@ -141,6 +147,30 @@ export class StoreWork {
       return;
     }
     await this.#images.progressed(project, id, QUEUED);
+  }
+
+  /**
+   * Of several processes on one store, one reads the file: its record says so.
+   * @returns as {@link #check}; undefined when another process has the file
+   */
+  async #checkAlone({ sk, rev, data: { checkedUntil = 0, ...data } }: Item<StoreRecord>, image: ImageRecord) {
+    const { records, now } = this.#core;
+    if (checkedUntil > now()) return undefined;
+    const put = (change: Partial<StoreRecord>, revision: number) =>
+      records.transact([{ put: { ...workKeys.store(sk), data: { ...data, ...change } }, if: revision }]);
+    try {
+      await put({ checkedUntil: now() + LEAST_READING_MS + (data.bytes ?? 0) / SLOWEST_BYTES_PER_MS }, rev);
+      const found = await this.#check(data, image).catch(async (error: unknown) => {
+        await put({}, rev + 1).catch(() => undefined);
+        throw error;
+      });
+      if (typeof found !== "string") await put({ checked: found }, rev + 1);
+      return found;
+    } catch (error) {
+      // another one was faster, or this one too slow
+      if (error instanceof ConditionFailed) return undefined;
+      throw error;
+    }
   }
 
   /** @returns why the file is refused, or what the edge is given */
@@ -161,6 +191,8 @@ export class StoreWork {
     if (!pinned) return "INTERNAL: what was kept of the object is gone";
     const nodes = await fpgaNodes(this.#core, edge);
     const checked = await checkFile(pinned.body, { key, metadata }, nodes);
+    const { records, now } = this.#core;
+    await keepReport(records, { project, image: id }, { report: checked.report, at: now() });
     if (checked.refused) return checked.message ?? "FORMAT_INVALID";
     const note = checked.message;
     return { input: inputOf(image, checked), ...(note !== undefined && { note }) };

@@ -8,8 +8,14 @@ import { type StoreRecord, workKeys } from "./work-records.ts";
 const LEFT_MS = 60 * 60_000;
 const PAGE = 100;
 
-/** Removes what was pinned for registrations that were never written. */
-export async function sweepPins({ staging, records, now }: DialectCore): Promise<void> {
+/**
+ * Removes what was pinned for registrations that were never written, and what came for objects that were never placed.
+ * @param others prefixes that are used beside those of registrations
+ */
+export async function sweepPins(
+  { staging, records, now }: DialectCore,
+  others: ReadonlySet<string>,
+): Promise<void> {
   const old: string[] = [];
   for (const user of await staging.listNames(`${PINS}/`)) {
     for (const pin of await staging.listNames(`${PINS}/${user}/`)) {
@@ -17,7 +23,7 @@ export async function sweepPins({ staging, records, now }: DialectCore): Promise
     }
   }
   if (old.length === 0) return;
-  const used = new Set<string>();
+  const used = new Set(others);
   for await (const page of pagesOf<StoreRecord>(records, { pk: workKeys.stores, limit: PAGE })) {
     for (const { data } of page) used.add(data.prefix);
   }

@@ -11,6 +11,8 @@ export type StoreRecord = {
   prefix: string;
   /** of the object; absent when there was none */
   bytes?: number;
+  /** a process reads the file, until then at the latest: others leave it alone */
+  checkedUntil?: number;
   /** what the checks came to: what the edge is given, and what the image says when it is active */
   checked?: { input: FpgaImage; note?: string };
 };
@@ -21,7 +23,7 @@ export type DeletionRecord = { user: string; edge: string; project: string; imag
 export const workKeys = {
   stores: "stores",
   store: (command: string) => ({ pk: workKeys.stores, sk: command }),
-  /** edges on which an account has registered something, for its removal */
+  /** edges on which an account has registered something or made keys, for its removal */
   projects: (uid: string) => `projects#${uid}`,
   project: (uid: string, edge: string) => ({ pk: workKeys.projects(uid), sk: edge }),
   deletions: "deletions",

@@ -8,6 +8,7 @@ import { fpga } from "#lambdas/dialects/fpga/dialect.ts";
 import { partsOf } from "#lambdas/dialects/fpga/parts.ts";
 import { projectOf } from "#lambdas/dialects/fpga/project.ts";
 import { createEmbeddedGround } from "#lambdas/embedded.ts";
+import type { TlsOptions } from "#lambdas/http/tls-files.ts";
 import { serveGround } from "#lambdas/serve-ground.ts";
 import type { ClaimedCommand, ClaimResponse, Outcome } from "#protocol/wire.ts";
 import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
@@ -16,10 +17,24 @@ export const PASSWORD = "correct horse";
 
 export type Answer = { status: number; headers: http.IncomingHttpHeaders; text: string };
 export type Sent = { headers?: Record<string, string>; body?: string | Uint8Array };
+export type PlayedAgent = {
+  claim(): Promise<ClaimedCommand[]>;
+  report(command: ClaimedCommand, outcome: Outcome): Promise<number>;
+};
 export type FpgaGround = Awaited<ReturnType<typeof startFpgaGround>>;
 
+export type FpgaGroundOptions = {
+  /** bytes of a user */
+  quota?: number;
+  /** of the object store (default: there is none) */
+  obsPort?: number;
+  /** every listener speaks HTTPS: `send` is of no use then */
+  tls?: TlsOptions;
+  publicHosts?: string[];
+};
+
 /** A real ground on a real server that speaks the API for FPGA images alone; users `ada` and `bob`, one edge. */
-export async function startFpgaGround() {
+export async function startFpgaGround({ quota, obsPort, tls, publicHosts }: FpgaGroundOptions = {}) {
   const data = await mkdtemp(join(tmpdir(), "perigee-fpga-"));
   const lines: string[] = [];
   let clock: number | undefined;
@@ -28,9 +43,12 @@ export async function startFpgaGround() {
     passwordCost: QUICK_PASSWORDS,
     log: pino({ level: "error" }, { write: (line: string) => void lines.push(line) }),
     dialects: [fpga],
+    ...(quota !== undefined && { quota }),
+    ...(publicHosts && { publicHosts }),
+    ...(obsPort !== undefined && { settings: { PERIGEE_OBS_PORT: String(obsPort) } }),
     now: () => clock ?? Date.now(),
   });
-  const served = await serveGround(ground, { host: "127.0.0.1", port: 0 });
+  const served = await serveGround(ground, { host: "127.0.0.1", port: 0, ...(tls && { tls }) });
   const { token: agentToken } = await ground.accounts.addEdge("em1");
   const { core } = ground.dialects[0]!;
   const parts = partsOf(core);
@@ -81,6 +99,10 @@ export async function startFpgaGround() {
     project,
     base,
     port: Number(port),
+    url: served.url,
+    objectStore: served.listeners["object store"],
+    agentToken,
+    data,
     lines,
     send,
     as,
@@ -103,13 +125,23 @@ export async function startFpgaGround() {
     },
     /** Every file that was registered before has been checked. */
     checked: () => parts.work.round(),
+    /** An image that is active: the agent has stored its file. */
+    async active(agent: PlayedAgent, fields: object = {}, user = "ada"): Promise<string> {
+      const id = await this.register(fields, user);
+      await parts.work.round();
+      for (const command of await agent.claim()) {
+        const { sha256, bytes } = command.input as { sha256: string; bytes: number };
+        await agent.report(command, { state: "succeeded", result: { sha256, bytes } });
+      }
+      return id;
+    },
     async detail(id: string, user = "ada") {
       const { text } = await as(user)("GET", `${base(user)}/detail?fpga_image_id=${id}`);
       return (JSON.parse(text) as { fpgaimages: Record<string, unknown>[] }).fpgaimages[0];
     },
 
     /** An agent that knows these operations: claims, and reports what the test says. */
-    async startAgent(operations = ["fpga.store", "fpga.delete"]) {
+    async startAgent(operations = ["fpga.store", "fpga.delete"]): Promise<PlayedAgent> {
       const { json } = await agent("start", { journal: "j", version: "t", operations });
       const { epoch } = json as { epoch: number };
       await agent("heartbeat", { epoch, nodes: [], usage: {}, free: 1e12 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type FpgaGround, startFpgaGround } from "./support/fpga-ground.ts";
+import { type FpgaGround, startFpgaGround } from "#test/dialects/fpga/support/fpga-ground.ts";
 
 let ground: FpgaGround;
 beforeAll(async () => {
