@@ -33,10 +33,10 @@ export const fpga: Dialect = {
   bounds: { openPerUser: 200 },
   onEnd,
   removed,
-  completeRun,
-  agentRoutes: heldImages,
   settings: [OBS_PORT],
   listeners: (core) => objectStoreListeners(partsOf(core)),
+  completeRun,
+  agentRoutes: heldImages,
   async janitor(core) {
     await partsOf(core).work.round();
     await sweepPins(core, await partsOf(core).uploads.sweep());

@@ -1,5 +1,5 @@
+import type { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { readIdempotency } from "../../http/idempotency-key.ts";
 import { json } from "../../http/json-answer.ts";
 import { collectBody } from "../../http/read-body.ts";
@@ -12,6 +12,7 @@ import { FPGA_LANE, PINS, STORE_MS } from "./lane.ts";
 import type { FpgaParts } from "./parts.ts";
 import type { Project } from "./project.ts";
 import { readRegistration } from "./read-body.ts";
+import { REFUSALS } from "./refusals.ts";
 import type { Registration } from "./rules.ts";
 import { type StoreRecord, workKeys } from "./store/work-records.ts";
 
@@ -74,6 +75,15 @@ async function pin(
   const object = await objects.head(name);
   if (!object) return undefined;
   if (object.size > CHECK_BOUNDS.maxFile) return object.size;
-  if (object.size > (await core.bytesLeft(user, edge))) throw byteQuotaExceeded();
-  return objects.pin(name, to);
+  const left = await core.bytesLeft(user, edge);
+  if (object.size > left) throw quotaRefusal(object.size, left);
+  const bytes = await objects.pin(name, to);
+  // of several at once that together take too much, each sees the others now
+  const after = await core.bytesLeft(user, edge);
+  if (after < 0 && bytes !== undefined) throw quotaRefusal(bytes, after + bytes);
+  return bytes;
+}
+
+function quotaRefusal(bytes: number, left: number): PerigeeError {
+  return REFUSALS.quota(`The object has ${bytes} bytes, and ${Math.max(0, left)} of the byte quota are left`);
 }

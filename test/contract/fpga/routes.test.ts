@@ -216,3 +216,23 @@ it("a deletion takes a body of no bytes, and one that is asked for again is done
   }
   expect(await ground.detail(id)).toMatchObject({ status: "deleting" });
 });
+
+it("registrations that together take more than the quota are refused with what is left of it", async () => {
+  const content = buildRawStream();
+  const small = await startFpgaGround({ quota: 3 * content.length });
+  try {
+    await small.put("obs-fpga", "fpga.bin", content);
+    const body = JSON.stringify({ fpga_image: { location: "obs-fpga:fpga.bin", name: "n", metadata: {} } });
+    const ask = () => small.ada("POST", small.base(), { body });
+    expect([(await ask()).status, (await ask()).status]).toEqual([200, 200]);
+    const { status, text } = await ask();
+    const message = `The object has ${content.length} bytes, and 0 of the byte quota are left`;
+    expect([status, error(text)]).toEqual([400, { code: "Ecs.0001", message }]);
+    const { text: listed } = await small.ada("GET", `${small.base()}/detail`);
+    expect(JSON.parse(listed)).toMatchObject({ count: 2 });
+    const pins = new Set((await small.ground.staging.list("fpga/")).map(({ key }) => key));
+    expect(pins.size).toBe(2);
+  } finally {
+    await small.stop();
+  }
+});
