@@ -36,7 +36,10 @@ export class FpgaApi {
     const projects = (body.projects ?? []) as { id: string; name: string }[];
     const [only, other] = projects;
     if (!only) throw new CliFailure("EDGE_NOT_FOUND", `you have no edge ${edge ?? ""}`.trim());
-    if (other) throw usage(`you have several edges: name one with --edge (${projects.map(({ name }) => name).join(", ")})`);
+    if (other)
+      throw usage(
+        `you have several edges: name one with --edge (${projects.map(({ name }) => name).join(", ")})`,
+      );
     return new FpgaApi(client, only.id);
   }
 
@@ -52,10 +55,15 @@ export class FpgaApi {
   /** The image of that id, or the only one of that name. @throws CliFailure FPGA_IMAGE_NOT_FOUND; USAGE for several */
   async image(wanted: string): Promise<FpgaImage> {
     const all = await this.images();
-    const found = ID.test(wanted) ? all.filter(({ id }) => id === wanted) : all.filter(({ name }) => name === wanted);
+    const found = ID.test(wanted)
+      ? all.filter(({ id }) => id === wanted)
+      : all.filter(({ name }) => name === wanted);
     const [only, other] = found;
     if (!only) throw new CliFailure("FPGA_IMAGE_NOT_FOUND", `you have no FPGA image ${wanted}`);
-    if (other) throw usage(`${found.length} images have this name, choose by id: ${found.map(({ id }) => id).join(", ")}`);
+    if (other)
+      throw usage(
+        `${found.length} images have this name, choose by id: ${found.map(({ id }) => id).join(", ")}`,
+      );
     return only;
   }
 

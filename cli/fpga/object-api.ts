@@ -1,4 +1,4 @@
-import { readJson, type Client } from "../client.ts";
+import { type Client, readJson } from "../client.ts";
 import { CliFailure } from "../failure.ts";
 import type { Answer } from "../http/call.ts";
 import { type Content, type PartName, type PartsApi, stateOf, type UploadState } from "../parts/parts-api.ts";
@@ -37,7 +37,9 @@ export class ObjectApi implements PartsApi {
 
   async sign(id: string, parts: PartName[]): Promise<UploadState> {
     const json = { parts: parts.map(({ part }) => ({ part })) };
-    return stateOf(await this.#client.json({ method: "POST", path: `${PATH}/${id}/parts`, json, idleMs: 60_000 }));
+    return stateOf(
+      await this.#client.json({ method: "POST", path: `${PATH}/${id}/parts`, json, idleMs: 60_000 }),
+    );
   }
 
   async cancel(id: string): Promise<void> {

@@ -6,7 +6,13 @@ import type { Session } from "../session.ts";
 import { FpgaApi, type FpgaImage } from "./fpga-api.ts";
 import { ObjectApi } from "./object-api.ts";
 
-export type Registration = { file: string; name: string; bucket: string; metadata: object; description?: string };
+export type Registration = {
+  file: string;
+  name: string;
+  bucket: string;
+  metadata: object;
+  description?: string;
+};
 
 const FIRST_PAUSE_MS = 300;
 const MOST_PAUSE_MS = 3_000;

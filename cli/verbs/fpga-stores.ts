@@ -3,12 +3,22 @@ import { record } from "../output/table.ts";
 import { bytes, safe, time } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
 
-type Device = { node: string; adapter: string; driver?: string; formats: string[]; state: string; loaded?: { image: string } };
+type Device = {
+  node: string;
+  adapter: string;
+  driver?: string;
+  formats: string[];
+  state: string;
+  loaded?: { image: string };
+};
 type Key = { access_key: string; secret_key?: string; project_id: string; domain_id: string; region: string };
 
 /** What FPGA images stand on: files in buckets, access keys of unchanged clients, devices. */
 export function registerFpgaStores(fpga: Command): void {
-  const objects = fpga.command("objects").description("list the files in your buckets").action(action<[], object>(list));
+  const objects = fpga
+    .command("objects")
+    .description("list the files in your buckets")
+    .action(action<[], object>(list));
   objects
     .command("rm")
     .description("delete a file from a bucket")
@@ -16,14 +26,20 @@ export function registerFpgaStores(fpga: Command): void {
     .argument("<key>")
     .action(action<[string, string], object>(remove));
   const keys = fpga.command("keys").description("access keys, for clients that sign their requests");
-  keys.command("create").description("make a key; its secret is shown this once").action(action<[], object>(create));
+  keys
+    .command("create")
+    .description("make a key; its secret is shown this once")
+    .action(action<[], object>(create));
   keys.command("list").description("list your keys").action(action<[], object>(listKeys));
   keys
     .command("revoke")
     .description("end a key")
     .argument("<access-key>")
     .action(action<[string], object>(revoke));
-  fpga.command("devices").description("FPGAs of the edge, as last reported").action(action<[], object>(devices));
+  fpga
+    .command("devices")
+    .description("FPGAs of the edge, as last reported")
+    .action(action<[], object>(devices));
 }
 
 async function list({ client, output }: Session): Promise<undefined> {
@@ -80,7 +96,14 @@ async function devices({ client, output }: Session): Promise<undefined> {
       ? "The edge has reported no FPGA"
       : output.table(
           ["NODE", "ADAPTER", "DRIVER", "FORMATS", "STATE", "LOADED"],
-          found.map((one) => [one.node, one.adapter, one.driver, one.formats.join(", "), one.state, one.loaded?.image]),
+          found.map((one) => [
+            one.node,
+            one.adapter,
+            one.driver,
+            one.formats.join(", "),
+            one.state,
+            one.loaded?.image,
+          ]),
         ),
   );
 }

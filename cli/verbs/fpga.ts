@@ -21,7 +21,9 @@ type RegisterOptions = {
 
 /** `perigee fpga`: FPGA images, from a file to a pod that starts on a programmed device. */
 export function registerFpga(program: Command): void {
-  const fpga = program.command("fpga").description("FPGA images: register, associate, and see what they are loaded on");
+  const fpga = program
+    .command("fpga")
+    .description("FPGA images: register, associate, and see what they are loaded on");
   fpga
     .command("register")
     .description("upload a file and register it; ends when the edge holds it (with --no-wait at once)")
@@ -44,7 +46,11 @@ export function registerFpga(program: Command): void {
     .argument("<image>")
     .option("-o, --output <file>", "where to (default: <id>_log.tar)")
     .action(action<[string], { output?: string }>(log));
-  fpga.command("rm").description("delete an image").argument("<image>").action(action<[string], object>(remove));
+  fpga
+    .command("rm")
+    .description("delete an image")
+    .argument("<image>")
+    .action(action<[string], object>(remove));
   for (const [name, method] of [
     ["associate", "POST"],
     ["dissociate", "DELETE"],
@@ -78,7 +84,10 @@ async function register(session: Session, [file]: [string], options: RegisterOpt
   const of = { file, name, bucket, metadata, ...(description !== undefined && { description }) };
   const id = await registerImage(session, of);
   if (options.wait === false) {
-    session.output.result({ fpga_image: { id, status: "saving" } }, () => `Registered ${safe(name)} as ${id}`);
+    session.output.result(
+      { fpga_image: { id, status: "saving" } },
+      () => `Registered ${safe(name)} as ${id}`,
+    );
     return EXIT.ok;
   }
   const image = await followImage(session, id);
@@ -91,7 +100,14 @@ async function list({ client, output }: Session): Promise<undefined> {
   const images = await (await FpgaApi.open(client)).images();
   output.result({ fpgaimages: images }, () => {
     if (images.length === 0) return "You have no FPGA images";
-    const rows = images.map(({ id, name, status, size, format, message }) => [id, name, status, size, format, message]);
+    const rows = images.map(({ id, name, status, size, format, message }) => [
+      id,
+      name,
+      status,
+      size,
+      format,
+      message,
+    ]);
     return output.table(["ID", "NAME", "STATUS", "MB", "FORMAT", "MESSAGE"], rows, { right: [3], cut: [5] });
   });
 }
@@ -101,13 +117,20 @@ async function show({ client, output }: Session, [wanted]: [string]): Promise<un
   output.result({ fpga_image: image }, () =>
     record(
       Object.fromEntries(
-        Object.entries(image).map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : value]),
+        Object.entries(image).map(([key, value]) => [
+          key,
+          typeof value === "object" ? JSON.stringify(value) : value,
+        ]),
       ),
     ),
   );
 }
 
-async function log({ client, output }: Session, [wanted]: [string], options: { output?: string }): Promise<undefined> {
+async function log(
+  { client, output }: Session,
+  [wanted]: [string],
+  options: { output?: string },
+): Promise<undefined> {
   const { id } = await (await FpgaApi.open(client)).image(wanted);
   const answer = await client.send({ method: "GET", path: `/fpga/images/${id}/log` });
   const chunks: Buffer[] = [];
@@ -137,7 +160,10 @@ async function relate(
   const json = { image: { id: containerImageId(fpga.project, username, container) } };
   await without(client.send({ method, path: `${fpga.base}/${id}/association`, json }));
   const what = method === "POST" ? "Associated" : "No longer associated:";
-  output.result({ fpga_image_id: id, image_id: json.image.id }, () => `${what} ${safe(wanted)} with ${safe(container)}`);
+  output.result(
+    { fpga_image_id: id, image_id: json.image.id },
+    () => `${what} ${safe(wanted)} with ${safe(container)}`,
+  );
 }
 
 async function associations({ client, output }: Session, [wanted]: [string]): Promise<undefined> {

@@ -4,7 +4,17 @@
  * names DIRECTORY as the `root` of a device.
  */
 import { execFileSync } from "node:child_process";
-import { closeSync, constants, existsSync, mkdirSync, openSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 
@@ -37,7 +47,9 @@ new Socket({ fd, readable: true, writable: false }).setEncoding("utf8").on("data
   const file = join(firmware, name);
   if (!existsSync(file)) return;
   loads++;
-  console.log(`load ${loads}: ${statSync(file).size} bytes. This device is simulated: nothing was programmed.`);
+  console.log(
+    `load ${loads}: ${statSync(file).size} bytes. This device is simulated: nothing was programmed.`,
+  );
   answer("state", "operating", loads);
   answer("status", "", loads);
 });

@@ -59,7 +59,7 @@ async function shell(line: string, input = "") {
 test("the page's commands lead from a stream to a pod on the simulated device", async () => {
   expect(COMMANDS).toHaveLength(8);
   const [lane] = deployment.lanes;
-  const log = await shell(`npx perigee login ${lane!.user}`, `${lane!.password}\n`);
+  const log = await shell(`npx perigee login ${lane!.user} --password-stdin`, `${lane!.password}\n`);
   expect(log).toMatchObject({ code: 0 });
   const said = [];
   for (const line of COMMANDS) {

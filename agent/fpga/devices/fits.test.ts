@@ -32,8 +32,12 @@ describe("what does not fit a device", () => {
 
   it("is for another shell", () => {
     const shell = { interfaceUuid: "1".repeat(32), platform: "board" };
-    expect(codeOf(xclbin({ interfaceUuid: "1".repeat(32), platform: "other" }), { formats, shell })).toBeUndefined();
-    expect(codeOf(xclbin({ interfaceUuid: "2".repeat(32), platform: "board" }), { formats, shell })).toBeUndefined();
+    expect(
+      codeOf(xclbin({ interfaceUuid: "1".repeat(32), platform: "other" }), { formats, shell }),
+    ).toBeUndefined();
+    expect(
+      codeOf(xclbin({ interfaceUuid: "2".repeat(32), platform: "board" }), { formats, shell }),
+    ).toBeUndefined();
     expect(codeOf(xclbin({ interfaceUuid: "2".repeat(32) }), { formats, shell })).toBe("SHELL_MISMATCH");
     expect(codeOf(xclbin({}), { formats, shell: {} })).toBeUndefined();
   });
@@ -42,7 +46,8 @@ describe("what does not fit a device", () => {
     const { privateKey, publicKey } = generateKeyPairSync("ed25519");
     const key = publicKey.export({ format: "der", type: "spki" }).subarray(-32).toString("base64");
     const signature = (text: string) => sign(null, Buffer.from(text), privateKey).toString("base64");
-    const signed = (text: string) => image({ metadata: JSON.stringify({ perigee_signature: signature(text) }) });
+    const signed = (text: string) =>
+      image({ metadata: JSON.stringify({ perigee_signature: signature(text) }) });
     const device = { formats, trustedKeys: [Buffer.alloc(32, 1).toString("base64"), key] };
     expect(codeOf(signed(image().sha256), device)).toBeUndefined();
     for (const other of [image(), signed("x"), image({ metadata: '{"perigee_signature":5}' })])
@@ -51,5 +56,9 @@ describe("what does not fit a device", () => {
 });
 
 it("only true asks for a part of the device to be programmed", () => {
-  expect(['{"perigee_partial":true}', '{"perigee_partial":"true"}', "{}"].map(isPartial)).toEqual([true, false, false]);
+  expect(['{"perigee_partial":true}', '{"perigee_partial":"true"}', "{}"].map(isPartial)).toEqual([
+    true,
+    false,
+    false,
+  ]);
 });

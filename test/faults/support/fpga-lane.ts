@@ -24,7 +24,12 @@ export class FpgaLane {
     const key = `${name}.bin`;
     const checksum = crc32(content).toString(16).padStart(8, "0");
     const parts = [{ size: content.length, crc32: checksum }];
-    const opened = await this.#post("/fpga/objects", { bucket: "fpga-files", key, size: content.length, parts });
+    const opened = await this.#post("/fpga/objects", {
+      bucket: "fpga-files",
+      key,
+      size: content.length,
+      parts,
+    });
     const { id: upload, parts: signed } = opened.json.data;
     const { url, headers } = signed[0];
     const put = await fetch(new URL(url, this.#lane.client.url), { method: "PUT", headers, body: content });
