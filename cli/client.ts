@@ -197,7 +197,12 @@ export async function failureFrom(answer: Answer): Promise<CliFailure> {
   } catch {
     // a proxy's page, or a connection that ended after the status line: only the status is known
   }
-  const { error, message, ...fields } = body;
+  // the API for FPGA images puts both into one object
+  const nested = typeof body.error === "object" && body.error !== null ? (body.error as Body) : {};
+  const { error, message, ...fields } = {
+    ...body,
+    ...("code" in nested && { error: nested.code, message: nested.message }),
+  };
   const code = typeof error === "string" && error ? error : `HTTP_${answer.status}`;
   const text = typeof message === "string" && message ? message : `the ground answered ${answer.status}`;
   const retry =

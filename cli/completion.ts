@@ -17,7 +17,7 @@ type Node = {
   files: boolean;
 };
 
-const LOCAL_FILES = new Set(["uplink", "kabuto run"]);
+const LOCAL_FILES = new Set(["uplink", "kabuto run", "fpga register"]);
 const LOCAL_FILE_OPTIONS = new Set(["-o", "--output", "--attach", "--tle"]);
 
 /** The completion script of a shell, generated from the command tree. */

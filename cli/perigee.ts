@@ -8,6 +8,7 @@ import { registerCompletion } from "./verbs/completion.ts";
 import { registerDownlink } from "./verbs/downlink.ts";
 import { registerEdge } from "./verbs/edge.ts";
 import { registerExec } from "./verbs/exec.ts";
+import { registerFpga } from "./verbs/fpga.ts";
 import { registerImages } from "./verbs/images.ts";
 import { registerKabuto } from "./verbs/kabuto.ts";
 import { registerLog } from "./verbs/log.ts";
@@ -53,6 +54,7 @@ export function buildProgram(): Command {
     registerRunners,
     registerVolumes,
     registerCommands,
+    registerFpga,
     registerKabuto,
     registerEdge,
     registerOperatorVerbs,

@@ -24,7 +24,7 @@ export const ERRORS = {
   VOLUME_NOT_FOUND: [404, "The user has no such volume."],
   POD_NOT_FOUND: [404, "A pod of that name was never run."],
   IMAGE_NOT_FOUND: [404, "The user has no such image."],
-  FPGA_IMAGE_NOT_FOUND: [404, "The user has no FPGA image of that id, or no active one of that name."],
+  FPGA_IMAGE_NOT_FOUND: [404, "The user has no FPGA image of that id or name, or it has no log yet."],
   COMMAND_NOT_FOUND: [404, "The user has no such command."],
   UPLINK_NOT_FOUND: [404, "The user has no such upload in parts, or it has expired."],
   RUNNER_NOT_FOUND: [404, "The user has no such runner, or it has ended."],

@@ -17,6 +17,7 @@ type Options = VolumeOptions & {
   env?: [string, string][];
   arg?: string[];
   waitForEnd?: boolean;
+  fpga?: string;
 };
 
 /** `perigee run`: runs an image as a pod. */
@@ -41,6 +42,10 @@ export function registerRun(program: Command): void {
       "start at this time (2025-05-22T12:10:00+02:00; without a zone: this machine's; +10m)",
       moment,
     )
+    .option(
+      "--fpga <image>",
+      "FPGA image to program the node's device with: id, or name of an active one; `none`: none (default: the associated one)",
+    )
     .option("--port <ports>", "port that your other pods may reach; repeatable, or 80,1999", collect(ports))
     .option(
       "-e, --env <key=value>",
@@ -63,6 +68,7 @@ async function run(
     node: options.node,
     max_duration: options.maxDuration,
     scheduled_time: options.at,
+    fpga_image: options.fpga,
     ...commandFields(words, options.arg),
     ...volumeFields(options),
     ports: options.port?.flat(),

@@ -26,7 +26,7 @@ beforeAll(async () => {
     },
   });
   [lane] = deployment.lanes as [Lane];
-  fpga = new FpgaLane(deployment, lane);
+  fpga = new FpgaLane(lane);
 });
 afterAll(async () => {
   await deployment?.close();

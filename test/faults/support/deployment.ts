@@ -25,6 +25,7 @@ export type Lane = {
   edge: string;
   token: string;
   user: string;
+  password: string;
   uid: string;
   /** state of the agent, volumes */
   agentData: string;
@@ -107,6 +108,7 @@ export async function deploy(
         edge,
         token,
         user: user.name,
+        password: user.password,
         uid,
         agentData,
         agent,

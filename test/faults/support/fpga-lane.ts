@@ -1,20 +1,17 @@
-import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { openDirectoryObjects } from "#lambdas/adapters/directory/objects.ts";
-import { DirectoryStaging } from "#lambdas/adapters/directory/staging.ts";
+import { crc32 } from "node:zlib";
 import { projectOf } from "#lambdas/dialects/fpga/project.ts";
 import type { ContainerState } from "#protocol/operations.ts";
-import type { Deployment, Lane } from "./deployment.ts";
+import type { Answer } from "#test/contract/support/client.ts";
+import type { Lane } from "./deployment.ts";
 
 /** What a test does with FPGA images through the API, as a user's client does it. */
 export class FpgaLane {
   readonly project: string;
   readonly #lane: Lane;
-  readonly #data: string;
 
-  constructor(deployment: Deployment, lane: Lane) {
+  constructor(lane: Lane) {
     this.#lane = lane;
-    this.#data = deployment.data;
     this.project = projectOf({ name: lane.user, uid: lane.uid }, lane.edge).id;
   }
 
@@ -25,21 +22,34 @@ export class FpgaLane {
   /** Puts an object, registers it, and waits until the edge holds it, or it is refused. @returns its id */
   async register(name: string, content: Buffer, metadata: object = {}): Promise<string> {
     const key = `${name}.bin`;
-    const options = { secret: "of no use" };
-    const staging = await DirectoryStaging.open(join(this.#data, "staging"), options);
-    const objects = await openDirectoryObjects(join(this.#data, "objects"), staging, options);
-    await objects.put({ owner: this.#lane.uid, bucket: "fpga-files", key }, content, { maxBytes: 1e9 });
-    const body = { fpga_image: { location: `fpga-files:${key}`, name, metadata } };
-    const answer = await this.#lane.client.request("POST", this.base, {
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
+    const checksum = crc32(content).toString(16).padStart(8, "0");
+    const parts = [{ size: content.length, crc32: checksum }];
+    const opened = await this.#post("/fpga/objects", {
+      bucket: "fpga-files",
+      key,
+      size: content.length,
+      parts,
     });
+    const { id: upload, parts: signed } = opened.json.data;
+    const { url, headers } = signed[0];
+    const put = await fetch(new URL(url, this.#lane.client.url), { method: "PUT", headers, body: content });
+    if (!put.ok) throw new Error(await put.text());
+    await this.#post(`/fpga/objects/${upload}/complete`, {});
+    const body = { fpga_image: { location: `fpga-files:${key}`, name, metadata } };
+    const answer = await this.#post(this.base, body);
     const { id } = answer.json.fpga_image as { id: string };
     for (;;) {
       const { status } = await this.detail(id);
       if (status === "active" || status === "error") return id;
       await pause(50);
     }
+  }
+
+  async #post(path: string, body: object): Promise<Answer> {
+    const headers = { "content-type": "application/json" };
+    const answer = await this.#lane.client.request("POST", path, { headers, body: JSON.stringify(body) });
+    if (answer.status >= 300) throw new Error(`${path}: ${answer.text}`);
+    return answer;
   }
 
   async detail(id: string) {

@@ -1,3 +1,4 @@
+import { LOADS_OF_IMAGE } from "#protocol/fpga-device.ts";
 import type { FpgaParts } from "../parts.ts";
 import type { Project } from "../project.ts";
 import { findReport } from "./reports.ts";
@@ -34,13 +35,19 @@ export async function imageLog(
     checked_at: checked ? timeText(checked.at) : null,
     checks: checked?.report.checks ?? [],
   };
-  const modified = checked?.at ?? createdAt;
+  const loads = (await core.inventory.fpgaLoads(project.edge, project.user))
+    .filter((load) => load.image === id)
+    .slice(0, LOADS_OF_IMAGE)
+    .map(({ run, node, adapter, at, state, message }) => {
+      return { time: timeText(at), run, node, adapter, state, message };
+    });
+  const modified = Math.max(checked?.at ?? createdAt, Date.parse(loads[0]?.time ?? "") || 0);
   const tar = tarOf(
     [
       ["report.json", jsonText(report)],
       // no agent sends any yet
       ["agent.log", Buffer.of()],
-      ["loads.json", jsonText([])],
+      ["loads.json", jsonText(loads)],
     ],
     modified,
   );

@@ -189,9 +189,9 @@ export class StoreWork {
       throw error;
     });
     if (!pinned) return "INTERNAL: what was kept of the object is gone";
-    const { records, now } = this.#core;
     const nodes = await fpgaNodes(this.#core, edge);
     const checked = await checkFile(pinned.body, { key, metadata }, nodes);
+    const { records, now } = this.#core;
     await keepReport(records, { project, image: id }, { report: checked.report, at: now() });
     if (checked.refused) return checked.message ?? "FORMAT_INVALID";
     const note = checked.message;
