@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
+import { readJson } from "../client.ts";
 import { CliFailure } from "../failure.ts";
 import { uploadInParts } from "../parts/upload-in-parts.ts";
 import type { Session } from "../session.ts";
@@ -25,11 +26,12 @@ export async function registerImage(session: Session, of: Registration): Promise
     throw new CliFailure("LOCAL_FILE", `${of.file}: ${cause.message}`, { cause });
   });
   const fpga = await FpgaApi.open(client);
-  await uploadInParts(session, [{ source: of.file, path: key, size, follow: true }], {
+  const stored = await uploadInParts(session, [{ source: of.file, path: key, size, follow: true }], {
     target: { fpga: fpga.project, bucket: of.bucket, key },
     api: new ObjectApi(client, { bucket: of.bucket, key }),
     giveUp: () => `it goes by itself, or: perigee fpga objects rm ${of.bucket} ${key}`,
   });
+  await readJson(stored);
   const { name, metadata, description } = of;
   const json = {
     fpga_image: {
