@@ -18,6 +18,8 @@ export type KnownLogs = Pick<PodLogs, "runs" | "read" | "follow">;
 /** What the EM routes stand on. */
 export type EmDeps = ContentDeps & {
   dispatch: Dispatch;
+  /** ms since 1970 */
+  now: () => number;
   podLogs: KnownLogs;
   runs: KnownRuns;
   /** The edge meant by the header `Perigee-Edge`, or by its absence. @throws EDGE_NOT_FOUND */
