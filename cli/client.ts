@@ -16,6 +16,8 @@ export type ClientOptions = {
   /** where the ground is, without a slash at the end */
   url: string;
   edge?: string;
+  /** ISO 8601: a command that the edge has not taken by then ends */
+  expires?: string | undefined;
   /** ms to wait for a busy or unreachable edge; 0 = not at all */
   waitMs: number;
   credentials: Credentials;
@@ -111,7 +113,7 @@ export class Client {
 
   async #once(attempt: Attempt, access: string): Promise<Answer> {
     const { json, stream, ...call } = attempt;
-    const { edge, url, signal } = this.options;
+    const { edge, expires, url, signal } = this.options;
     const body = stream ? stream() : json === undefined ? undefined : Buffer.from(JSON.stringify(json));
     const type = stream
       ? (body as { type?: string }).type
@@ -121,6 +123,7 @@ export class Client {
     const headers = {
       Authorization: `Bearer ${access}`,
       ...(edge && { "Perigee-Edge": edge }),
+      ...(expires && { "Perigee-Expires": expires }),
       ...(type && { "Content-Type": type }),
       ...call.headers,
     };

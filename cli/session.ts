@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { Client } from "./client.ts";
 import { Credentials } from "./credentials.ts";
 import { CliFailure, EXIT, usage } from "./failure.ts";
+import { moment } from "./options.ts";
 import { Output } from "./output/output.ts";
 import { parseDuration } from "./patience.ts";
 
@@ -15,6 +16,7 @@ export type Globals = {
   json?: boolean;
   wide?: boolean;
   wait?: number | false;
+  expires?: string;
 };
 
 export type Session = {
@@ -38,6 +40,12 @@ export function addGlobalOptions(program: Command): Command {
         .argParser(waitOption)
         .default(DEFAULT_WAIT_MS, "10m"),
     )
+    .addOption(
+      new Option(
+        "--expires <time>",
+        "give up a command that the edge has not taken by then: ISO 8601, or +2h from now",
+      ).argParser((text) => new Date(moment(text)).toISOString()),
+    )
     .option("--no-wait", "do not wait: a busy edge is a failure (exit code 5)");
 }
 
@@ -59,7 +67,8 @@ export function action<A extends unknown[], O extends object>(
     const output = new Output(options.json === true, { wide: options.wide === true });
     const credentials = new Credentials();
     const waitMs = options.wait === false ? 0 : (options.wait ?? DEFAULT_WAIT_MS);
-    const client = new Client({ url, edge: options.edge, waitMs, credentials, output, signal: stop.signal });
+    const { edge, expires } = options;
+    const client = new Client({ url, edge, expires, waitMs, credentials, output, signal: stop.signal });
     try {
       const session = { client, output, credentials, url, signal: stop.signal };
       process.exitCode = (await work(session, all.slice(0, -2) as A, options)) ?? EXIT.ok;

@@ -122,11 +122,13 @@ describe("who waits for contact", () => {
       json: { error: "EM_UNREACHABLE", message: "CG2 is not in contact", next_window: next },
     };
     stage.ground.on("GET /em/nodes/status", refused, nodes);
-    const { code, stderr } = await stage.run(["nodes"]);
+    const { code, stderr } = await stage.run(["nodes", "--expires", "2030-01-01T00:00:00+01:00"]);
     expect([code, stderr]).toEqual([
       0,
       `out of contact; next window ${next.start.slice(11, 16)}Z, for 9 min; waiting\n`,
     ]);
+    const sent = stage.ground.calls("GET /em/nodes/status").map(({ headers }) => headers["perigee-expires"]);
+    expect(sent).toEqual(["2029-12-31T23:00:00.000Z", "2029-12-31T23:00:00.000Z"]);
   });
 
   test("sees the windows of the edge", async () => {

@@ -26,6 +26,7 @@ const view = z
     attempts: z.number().int(),
     created_at: z.string(),
     queued_at: z.string().optional(),
+    expires_at: z.string().optional().openapi({ description: "expires if no edge has claimed it by then" }),
     claimed_at: z.string().optional(),
     granted_at: z.string().optional().openapi({ description: "it had all it needs on the edge" }),
     ended_at: z.string().optional(),

@@ -48,6 +48,7 @@ function waitsFor({ state, waitsFor }: Command) {
 function optionalTimes(command: Command): Record<string, string> {
   const times: [string, number | undefined][] = [
     ["queued_at", command.queuedAt],
+    ["expires_at", command.expiresAt],
     ["claimed_at", command.claimedAt],
     ["granted_at", command.grantedAt],
     ["ended_at", command.endedAt],

@@ -94,8 +94,15 @@ export class Dispatcher implements Dispatch {
     const left = await allowances.left(request.user, request.edge);
     const wanted = Math.min(request.bytes ?? LIMITS.uplinkBytes, LIMITS.uplinkBytes);
     let allowance = 0;
-    const { user, edge, lane, operation = "volume.uplink" } = request;
-    const draft: Draft = { user, edge, lane, operation, input: {} };
+    const { user, edge, lane, operation = "volume.uplink", expiresAt } = request;
+    const draft: Draft = {
+      user,
+      edge,
+      lane,
+      operation,
+      input: {},
+      ...(expiresAt !== undefined && { expiresAt }),
+    };
     const free = request.admission === "place";
     const reserveBytes = (reserved: Parameters<typeof left>[0]) => {
       allowance = Math.min(left(reserved), wanted);

@@ -3,7 +3,7 @@ import { type Item, MAX_WRITES } from "../ports/ledger-store.ts";
 import { fitting } from "./claim-budget.ts";
 import type { Command } from "./command.ts";
 import type { Entry } from "./entry.ts";
-import { claimed, type Lane, nextToClaim, release } from "./lane.ts";
+import { claimed, isOver, type Lane, nextToClaim, release } from "./lane.ts";
 import type { LaneSeen } from "./lane-change.ts";
 import type { LedgerDeps } from "./ledger-deps.ts";
 import { requireEpoch } from "./refusals.ts";
@@ -40,13 +40,13 @@ export async function takeNew(
     read: async () => {},
     async attempt(lane, _read, tries) {
       requireEpoch(lane, epoch);
-      const next = nextToClaim(lane, options, Math.min(of.room, MOST));
+      const at = now();
+      const next = nextToClaim(lane, options, Math.min(of.room, MOST)).filter((entry) => !isOver(entry, at));
       const items = await Promise.all(next.map((entry) => itemOf(deps, lane, entry, tries)));
       const count = fitting(
         items.map((item) => item?.data),
         of.bytes,
       );
-      const at = now();
       const turn = latestTurn(lane, of);
       let rest = lane;
       const taken: Entry[] = [];

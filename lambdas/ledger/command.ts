@@ -46,6 +46,8 @@ export type Command = {
   staged?: string;
   /** an upload in parts: when it is given up if it is not complete then */
   until?: number;
+  /** if no agent has claimed it by then, it expires; an upload that is still coming in has a time of its own */
+  expiresAt?: number;
   progress?: Progress;
   cancelRequestedAt?: number;
   /** it is to be ended at once: what it runs gets no time to end by itself */

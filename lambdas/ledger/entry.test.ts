@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { LIMITS } from "#protocol/limits.ts";
 import { OPERATION_NAMES } from "#protocol/operations.ts";
 import { decodeEntry, type EndReason, type Entry, encodeEntry, groupKey } from "./entry.ts";
 
@@ -17,10 +18,14 @@ const base = {
   operation: fc.constantFrom(...OPERATION_NAMES),
   since: time,
 };
-const waiting = fc.record(
-  { ...base, group: fc.string().map(groupKey) },
-  { requiredKeys: ["id", "user", "operation", "since"] },
-);
+const waiting = fc
+  .record(
+    { ...base, group: fc.string().map(groupKey), lives: fc.integer({ min: -DAY_MS, max: LIMITS.expiresMs }) },
+    { requiredKeys: ["id", "user", "operation", "since"] },
+  )
+  .map(
+    ({ lives, ...entry }): Entry => (lives === undefined ? entry : { ...entry, until: entry.since + lives }),
+  );
 const running = fc.record({ ...base, claim });
 const reserved = fc
   .record({

@@ -17,7 +17,7 @@ export type Entry = {
   claim?: EntryClaim;
   /** a reservation's: bytes kept of its user's quota */
   bytes?: number;
-  /** an upload's in parts: when it is given up, ms since 1970 */
+  /** when it is given up (ms since 1970): an upload in parts, or what was not claimed by then */
   until?: number;
   /** of what still has to be ended: how */
   end?: EndReason;

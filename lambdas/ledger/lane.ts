@@ -41,8 +41,15 @@ const MOST_FRESH = 4;
 
 /** The entry of a command that waits since `since` (ms). */
 export function entryOf(command: Command, since: number): Entry {
-  const { id, user, operation, group } = command;
-  return { id, user, operation, since, ...(group !== undefined && { group: groupKey(group) }) };
+  const { id, user, operation, group, expiresAt } = command;
+  return {
+    id,
+    user,
+    operation,
+    since,
+    ...(group !== undefined && { group: groupKey(group) }),
+    ...(expiresAt !== undefined && { until: expiresAt }),
+  };
 }
 
 /** Refuses while no place is free, or while anybody waits for one. @throws LaneBusy */
@@ -92,9 +99,19 @@ export function overdue(lane: Lane, now: number, stagingMs: number): Entry[] {
   return lane.reserved.filter(({ since, until }) => now >= (until ?? since + stagingMs));
 }
 
-/** Places of waiting calls that nobody claimed within `abandonedMs`: whoever waited is gone. */
+/** Past its time, as its user named it. */
+export function isOver({ until }: Entry, now: number): boolean {
+  return until !== undefined && now >= until;
+}
+
+/**
+ * What nobody claimed in time: places of waiting calls within `abandonedMs`, as whoever waited is gone, and what is
+ * {@link isOver}.
+ */
 export function abandoned(lane: Lane, now: number, abandonedMs: number): Entry[] {
-  return lane.running.filter(({ claim, since }) => !claim && now - since > abandonedMs);
+  const old = ({ since }: Entry) => now - since > abandonedMs;
+  const places = lane.running.filter((entry) => !entry.claim && (old(entry) || isOver(entry, now)));
+  return [...places, ...lane.queue.filter((entry) => isOver(entry, now))];
 }
 
 /** To the end of the queue; a reservation of the same command is used up. */
@@ -137,7 +154,7 @@ function withinShares(lane: Lane, waiting: readonly Entry[], { width }: Pick<Lan
 export function claimed(lane: Lane, entries: readonly Entry[], claim: EntryClaim, now: number): Lane {
   const ids = new Set(entries.map(({ id }) => id));
   const held = new Set(lane.running.map(({ id }) => id));
-  const taken = entries.map(({ group: _, ...entry }) => ({
+  const taken = entries.map(({ group: _, until: _until, ...entry }) => ({
     ...entry,
     since: held.has(entry.id) ? entry.since : now,
     claim,

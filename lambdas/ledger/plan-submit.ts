@@ -53,7 +53,9 @@ export function planSubmit(
   if (staging) {
     lanes.requireRoom(lane, draft.user, options.bounds);
     const bytes = staging.reserveBytes([...lane.reserved, ...seen.reserved]);
-    const reservation = { ...entry, bytes, ...(command.until !== undefined && { until: command.until }) };
+    // its own time begins when it has arrived
+    const { until: _, ...held } = entry;
+    const reservation = { ...held, bytes, ...(command.until !== undefined && { until: command.until }) };
     return { command, lane: lanes.reserve(lane, reservation) };
   }
   if (admission === "place") {
@@ -66,7 +68,7 @@ export function planSubmit(
 
 /** The command of a draft, as it is when it is accepted. */
 export function commandOf(draft: Draft, { admission, staging }: Entrance, id: string, now: number): Command {
-  const { user, edge, lane = FIRST_LANE, operation, input, group, staged } = draft;
+  const { user, edge, lane = FIRST_LANE, operation, input, group, staged, expiresAt } = draft;
   const command: Command = {
     id,
     user,
@@ -78,6 +80,7 @@ export function commandOf(draft: Draft, { admission, staging }: Entrance, id: st
     admission,
     ...(group !== undefined && { group }),
     ...(staged !== undefined && { staged }),
+    ...(expiresAt !== undefined && { expiresAt }),
     attempts: 0,
     createdAt: now,
     ...(!staging && { queuedAt: now }),

@@ -138,6 +138,9 @@ const DOCS: Doc[] = [
     body: openBody,
     headers: {
       "Perigee-Edge": text("Edge meant; by default the user's own"),
+      "Perigee-Expires": text(
+        "Until when the edge is to take it, once it is whole: a time with its zone, or a duration",
+      ),
       "Idempotency-Key": text("A repeat within 24 h finds the upload that the first call opened"),
     },
     ok: {

@@ -5,6 +5,7 @@ import { LIMITS } from "#protocol/limits.ts";
 import { answerOf } from "../commands/command-answer.ts";
 import { invalid } from "../fields/form-values.ts";
 import type { GroundEnv } from "../http/env.ts";
+import { readExpires } from "../http/expires.ts";
 import { readIdempotency } from "../http/idempotency-key.ts";
 import { json } from "../http/json-answer.ts";
 import { readPrefer } from "../http/prefer.ts";
@@ -54,10 +55,17 @@ async function openUplink(c: UplinkContext, deps: UplinkDeps): Promise<Response>
   const user = c.get("user");
   const key = c.req.header("idempotency-key");
   readIdempotency(key, "uplinks", {});
+  const expiresAt = readExpires(c.req.header("perigee-expires"), deps.now());
   const plan = readOpenRequest(await readJsonBody(c, LIMITS.uplinkPlanBytes), readQuery(c));
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
   const idempotency = readIdempotency(key, "uplinks", { edge, plan });
-  const upload = await deps.uploads.open({ user, edge, plan, ...(idempotency && { idempotency }) });
+  const upload = await deps.uploads.open({
+    user,
+    edge,
+    plan,
+    expiresAt,
+    ...(idempotency && { idempotency }),
+  });
   const missing = await deps.uploads.missing(upload);
   const data = await withParts(deps, upload, missing.slice(0, LIMITS.partUrls));
   return json({ message: "Upload opened", data: { ...data, missing: missing.length } }, 201, {

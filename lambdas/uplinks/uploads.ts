@@ -68,10 +68,12 @@ export class Uploads {
     operation?: OperationName;
     /** what it takes beside its files (default: an uplink's) */
     input?: Record<string, unknown>;
+    /** if no agent has claimed it by then (ms since 1970), it expires; never while its files are coming in */
+    expiresAt?: number | undefined;
     idempotency?: Idempotency;
   }): Promise<Upload> {
     const { ledger, staging, allowances } = this.#parts;
-    const { user, edge, plan, idempotency, operation = "volume.uplink" } = request;
+    const { user, edge, plan, idempotency, operation = "volume.uplink", expiresAt } = request;
     requireKeepable(plan);
     const bytes = plan.files.reduce((sum, file) => sum + file.size, 0);
     const input = request.input ?? { volume: plan.volume, count: plan.files.length, bytes };
@@ -83,6 +85,7 @@ export class Uploads {
         ...(request.lane && { lane: request.lane }),
         operation,
         input,
+        ...(expiresAt !== undefined && { expiresAt }),
         ...(idempotency && { idempotency }),
       },
       (of) => uplinkPrefix(of, plan.volume),

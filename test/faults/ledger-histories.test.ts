@@ -16,6 +16,8 @@ const lane = fc.constantFrom("em", "em", "jobs", "jobs", "few");
 const user = fc.constantFrom(...USERS);
 const group = fc.option(fc.constantFrom("x", "y"), { nil: undefined });
 const number = fc.nat({ max: 1000 });
+/** minutes, of which eleven pass at once */
+const lives = fc.option(fc.constantFrom(5, 11, 20), { nil: undefined, freq: 2 });
 const room = fc.record({
   em: fc.integer({ min: 0, max: 2 }),
   jobs: fc.integer({ min: 0, max: 4 }),
@@ -39,7 +41,7 @@ function act<T>(
 
 const submit = act(
   "submit",
-  fc.record({ lane, user, group, place: fc.boolean(), operation: number }),
+  fc.record({ lane, user, group, place: fc.boolean(), operation: number, lives }),
   (world, of, dies) => world.submit(of, dies),
 );
 const claim = act(

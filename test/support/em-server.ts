@@ -150,6 +150,7 @@ export class EmServer {
     });
     registerEmRoutes(this.app, {
       dispatch: this.dispatch,
+      now: Date.now,
       staging,
       podLogs: this.podLogs,
       runs: { find: async () => [] },

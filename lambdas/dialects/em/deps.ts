@@ -19,6 +19,8 @@ export type KnownLogs = Pick<PodLogs, "runs" | "read" | "follow">;
 /** What the EM routes stand on. */
 export type EmDeps = ContentDeps & {
   dispatch: Dispatch;
+  /** ms since 1970 */
+  now: () => number;
   podLogs: KnownLogs;
   runs: KnownRuns;
   /** Adds the FPGA image that a run is to have. @throws FPGA_IMAGE_NOT_FOUND, FPGA_IMAGE_NOT_ACTIVE, INVALID_PARAMETERS */

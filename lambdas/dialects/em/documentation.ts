@@ -38,6 +38,11 @@ const acceptedBody = z
 
 const commonHeaders = z.object({
   "Perigee-Edge": z.string().optional().openapi({ description: "Edge meant; by default the user's own" }),
+  "Perigee-Expires": z.string().optional().openapi({
+    description:
+      "Until when the edge is to take the command, else it ends as `expired`: a time with its zone, or a duration",
+    example: "2h",
+  }),
   Prefer: z.string().optional().openapi({
     description: "`respond-async`: 202 at once; `wait=N`: 202 after N seconds. Either queues the command",
     example: "wait=30",

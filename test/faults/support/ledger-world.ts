@@ -113,10 +113,22 @@ export class LedgerWorld {
   }
 
   async submit(
-    of: { lane: string; user: string; group?: string | undefined; place: boolean; operation: number },
+    of: {
+      lane: string;
+      user: string;
+      group?: string | undefined;
+      place: boolean;
+      operation: number;
+      /** minutes until it expires */
+      lives?: number | undefined;
+    },
     death?: Death,
   ): Promise<void> {
-    const draft = this.#draft(of.lane, of.user, of.group, of.operation);
+    const { lives } = of;
+    const draft = {
+      ...this.#draft(of.lane, of.user, of.group, of.operation),
+      ...(lives !== undefined && { expiresAt: this.now + lives * 60_000 }),
+    };
     const before = await this.#reader.lane(EDGE, of.lane);
     const free = before.running.length < WIDTHS.get(of.lane)! && before.queue.length === 0;
     const made = await this.#act(death, (ledger) => ledger.submit(draft, of.place ? "place" : "queue"));
@@ -160,6 +172,7 @@ export class LedgerWorld {
     if (of.old) {
       const command = await this.#act(death, (ledger) => ledger.claim(EDGE, epoch));
       if (command && !of.lost) agent.have.set(command.id, command);
+      if (command?.attempts === 1 && !before.has(command.id)) this.#checkAlive(command);
       return;
     }
     const turn = ++agent.turn;
@@ -167,6 +180,7 @@ export class LedgerWorld {
     const answer = await this.#act(death, (ledger) =>
       ledger.claimMany(EDGE, { epoch, turn, room: of.room, have }),
     );
+    for (const command of answer?.commands ?? []) this.#checkAlive(command);
     if (!answer || of.lost) return;
     const order = answer.resumed.map(({ order = [0, 0] }) => order[0] * 1e6 + order[1]);
     expect(order).toEqual(order.toSorted((a, b) => a - b));
@@ -186,6 +200,12 @@ export class LedgerWorld {
     for (const { id, state } of await this.#everything()) {
       if (state === "running") expect([...agent.have.keys()]).toContain(id);
     }
+  }
+
+  /** One that is handed out for the first time is not past its time. */
+  #checkAlive({ id, claimedAt, expiresAt }: Command): void {
+    if (claimedAt === this.now && expiresAt !== undefined && expiresAt <= this.now)
+      throw new Error(`command ${id} was handed out after it had expired`);
   }
 
   async report(of: { pick: number; outcome: number; twice: boolean }, death?: Death): Promise<void> {
@@ -266,7 +286,11 @@ export class LedgerWorld {
   }
 
   async janitor(death?: Death): Promise<void> {
-    await this.#act(death, (ledger) => ledger.expireAbandoned(EDGE));
+    const done = await this.#act(death, (ledger) => ledger.expireAbandoned(EDGE));
+    if (!done || this.atOnce) return;
+    for (const { state, expiresAt = Number.POSITIVE_INFINITY } of await this.#everything()) {
+      if (state === "queued") expect(expiresAt).toBeGreaterThan(this.now);
+    }
   }
 
   #pick(pick: number): Command | undefined {
@@ -303,6 +327,7 @@ export class LedgerWorld {
       expect(ids(waiting)).toEqual(ids(inState("queued").filter(({ id }) => !ending.has(id))));
       expect(ids(lane.reserved)).toEqual(ids(inState("staging")));
     }
+    for (const { state, attempts } of commands) if (state === "expired") expect(attempts).toBe(0);
     for (const { attempts } of commands) expect(attempts).toBeLessThanOrEqual(this.agent.epoch);
   }
 
