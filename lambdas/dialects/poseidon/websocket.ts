@@ -44,11 +44,13 @@ export async function connect(
   if (!sessions.hasRoom({ ...caller, target: { runner: runner.id } })) {
     throw refusal(500, TEXTS.overloaded, "NOMAD_OVERLOAD");
   }
-  if (!sessions.isHere || !(await core.commands.inContact(runner.edge))) {
-    throw refusal(500, TEXTS.unreachable, "NOMAD_UNREACHABLE");
-  }
-  const { features } = (await core.commands.edgeAgent(runner.edge)) ?? {};
-  if (!features?.includes(RUNNERS_FEATURE)) {
+  // read in the same turn, and so in one request
+  const [inContact, agent] = await Promise.all([
+    core.commands.inContact(runner.edge),
+    core.commands.edgeAgent(runner.edge),
+  ]);
+  if (!sessions.isHere || !inContact) throw refusal(500, TEXTS.unreachable, "NOMAD_UNREACHABLE");
+  if (!agent?.features?.includes(RUNNERS_FEATURE)) {
     throw refusal(500, TEXTS.unsupported, "NOMAD_INTERNAL_SERVER_ERROR");
   }
   const permit = await tickets.use(id);
