@@ -55,7 +55,9 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
       ledger.heartbeat(edge, beat),
     ]);
     const plan = windows !== undefined && { windows };
-    return c.json({ quota: parts.quota, ...wishes, ...plan } satisfies z.infer<typeof wire.heartbeatResponse>);
+    return c.json({ quota: parts.quota, ...wishes, ...plan } satisfies z.infer<
+      typeof wire.heartbeatResponse
+    >);
   });
 
   app.post("/pods", async (c) => {
