@@ -1,11 +1,9 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { readJson } from "../client.ts";
 import { CliFailure } from "../failure.ts";
-import { uploadInParts } from "../parts/upload-in-parts.ts";
+import { objectInParts } from "../parts/object-in-parts.ts";
 import type { Session } from "../session.ts";
 import { FpgaApi, type FpgaImage } from "./fpga-api.ts";
-import { ObjectApi } from "./object-api.ts";
 
 export type Registration = {
   file: string;
@@ -26,12 +24,8 @@ export async function registerImage(session: Session, of: Registration): Promise
     throw new CliFailure("LOCAL_FILE", `${of.file}: ${cause.message}`, { cause });
   });
   const fpga = await FpgaApi.open(client);
-  const stored = await uploadInParts(session, [{ source: of.file, path: key, size, follow: true }], {
-    target: { fpga: fpga.project, bucket: of.bucket, key },
-    api: new ObjectApi(client, { bucket: of.bucket, key }),
-    giveUp: () => `it goes by itself, or: perigee fpga objects rm ${of.bucket} ${key}`,
-  });
-  await readJson(stored);
+  const file = { source: of.file, path: key, size, follow: true };
+  await objectInParts(session, file, { bucket: of.bucket, key });
   const { name, metadata, description } = of;
   const json = {
     fpga_image: {

@@ -1,4 +1,8 @@
+import type { LambdaFunctionURLEvent } from "aws-lambda";
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bufferedHandler } from "#lambdas/function-url/handler.ts";
+import { TimeLeft } from "#lambdas/http/time-left.ts";
 import { type FpgaGround, startFpgaGround } from "#test/dialects/fpga/support/fpga-ground.ts";
 import { type SdkSigning, signSdk } from "#test/support/fpga/sign-sdk.ts";
 
@@ -113,6 +117,45 @@ describe("a scope", () => {
     const day = dateOf(Date.now()).slice(0, 8);
     for (const rest of ["em1/ecs", "x/iam"]) expect(await withScope(`${day}/${rest}`)).toBe(200);
     expect(await withScope(`${dateOf(Date.now() - 48 * 3600_000).slice(0, 8)}/em1/ecs`)).toBe(401);
+  });
+});
+
+describe("behind a function URL", () => {
+  /** The status of a request that is signed for the URL's own host, as Lambda gives it to the app. */
+  const answered = async (
+    method: string,
+    target: string,
+    { body, sent = target }: { body?: string; sent?: string },
+  ) => {
+    const handler = bufferedHandler({
+      app: ground.ground.app,
+      timeLeft: new TimeLeft(),
+      log: pino({ level: "silent" }),
+    });
+    const headers = { host: "abc.lambda-url.example", "x-sdk-date": dateOf(Date.now()) };
+    const authorization = signSdk({ ...key, method, target, headers, ...(body !== undefined && { body }) });
+    const [rawPath = "", rawQueryString = ""] = sent.split("?");
+    const event = {
+      version: "2.0",
+      rawPath,
+      rawQueryString,
+      headers: { ...headers, authorization },
+      isBase64Encoded: false,
+      requestContext: { http: { method, path: rawPath, sourceIp: "192.0.2.7" }, domainName: headers.host },
+      ...(body !== undefined && { body }),
+    } as unknown as LambdaFunctionURLEvent;
+    return (await handler(event, { getRemainingTimeInMillis: () => 60_000 })).statusCode;
+  };
+
+  it("it is the target as it arrived that is verified, and a body of DELETE too", async () => {
+    const list = `${ground.base().replaceAll("/", "//")}/detail/?size=2&page=1`;
+    expect(await answered("GET", list, {})).toBe(200);
+    expect(await answered("GET", list, { sent: list.replace("size=2", "size=3") })).toBe(401);
+    const pair = JSON.stringify({ image: { id: "0b5ee0d5-7e2f-4f6c-9a37-6f1b0f0c2a11" } });
+    const unknown = `${ground.base()}/${"0".repeat(32)}/association`;
+    expect(await answered("DELETE", unknown, { body: pair })).toBe(404);
+    const body = JSON.stringify({ fpga_image: { location: "abc:f.bin", name: "n", metadata: {} } });
+    expect(await answered("POST", ground.base(), { body })).toBe(200);
   });
 });
 
