@@ -1,7 +1,6 @@
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { CliFailure } from "../failure.ts";
-import { objectInParts } from "../parts/object-in-parts.ts";
 import type { Session } from "../session.ts";
 import { FpgaApi, type FpgaImage } from "./fpga-api.ts";
 
@@ -25,6 +24,8 @@ export async function registerImage(session: Session, of: Registration): Promise
   });
   const fpga = await FpgaApi.open(client);
   const file = { source: of.file, path: key, size, follow: true };
+  // only who uploads needs the hashes of parts
+  const { objectInParts } = await import("../parts/object-in-parts.ts");
   await objectInParts(session, file, { bucket: of.bucket, key });
   const { name, metadata, description } = of;
   const json = {
