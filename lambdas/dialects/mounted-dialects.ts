@@ -69,12 +69,12 @@ export function mountDialects(
   for (const { dialect, core } of mounted) dialect.mount(app, core);
 }
 
-/** A run with what each dialect adds to it. @throws NOT_SUPPORTED when it names an FPGA image and no dialect has any */
+/** A run with what each dialect adds to it. @throws INVALID_PARAMETERS when it names an FPGA image and no dialect has any */
 export async function completedRun(mounted: readonly MountedDialect[], asked: AskedRun): Promise<PodRun> {
   const able = mounted.filter(({ dialect }) => dialect.completeRun !== undefined);
   const { fpgaImage } = asked;
   if (able.length === 0 && fpgaImage !== undefined && fpgaImage !== "none") {
-    throw new PerigeeError("NOT_SUPPORTED", "fpga_image: this ground has no FPGA images");
+    throw new PerigeeError("INVALID_PARAMETERS", "fpga_image: this ground has no FPGA images");
   }
   let { run } = asked;
   for (const { dialect, core } of able) run = (await dialect.completeRun?.(core, { ...asked, run })) ?? run;

@@ -32,7 +32,7 @@ const POSEIDON = "Poseidon";
 const NEEDS_RUNNER = "execInRunner";
 const EXAMPLES = share(3, 1);
 /** Sequences of calls along the links. */
-const SEQUENCES = share(12, 4);
+const SEQUENCES = share(12, 8);
 const SEED = 20_260_101;
 
 let venv: string;

@@ -35,9 +35,9 @@ test("a ticket, small or as large as one may be, is used at one of two processes
     const exec = { argv: ["sh"], as: "own" as const, env: { A: "x".repeat(bytes) }, stop: "hangup" as const };
     const ticket = { user: "ada", edge: "em1", target: { runner: `1-${randomUUID()}` }, exec };
     const text = await here.create(ticket, options);
-    expect(await there.look(text)).toEqual(ticket);
+    expect(await there.look(text)).toMatchObject(ticket);
     const used = await Promise.all([here.use(text), there.use(text), here.use(text)]);
-    expect(used.filter((one) => one !== undefined)).toEqual([ticket]);
+    expect(used.filter((one) => one !== undefined)).toMatchObject([ticket]);
     expect([await here.look(text), await there.look(text)]).toEqual([undefined, undefined]);
   }
 });
