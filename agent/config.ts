@@ -114,7 +114,7 @@ export const agentConfig = z
       .object({
         /** all of them, idle and used */
         max: z.number().int().min(0).max(LIMITS.runners).default(LIMITS.runners),
-        /** those of one user; default three quarters of them */
+        /** those of one user while others have environments; default three quarters of them */
         maxOfUser: z.number().int().min(0).max(LIMITS.runners).optional(),
         /** CPUs that one may take */
         maxCpus: z.number().positive().default(2),

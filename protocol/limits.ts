@@ -168,11 +168,9 @@ export const LIMITS = {
   freeFloorBytes: 512 * MiB,
   /** environments of one edge, over all users */
   environments: 100,
-  /** those of one user (default; the operator may set another) */
-  environmentsOfUser: 75,
   /** runners of one edge, idle and used (the operator may set another, not more) */
   runners: 200,
-  /** part of them in percent that one user may have, and of their ports (default; the operator may set another number of runners) */
+  /** part of them in percent that one user may have beside others with pools, and of their ports (default; the operator may set another number of runners) */
   runnersOfUserPercent: 75,
   /** runners in one message about pools: all of an edge, those that just ended among them */
   runnerReports: 1000,

@@ -9,11 +9,9 @@ const END = "<!-- end of bounds -->";
 /** What each bound is about, and what happens at it. */
 const MEANING: Record<keyof typeof LIMITS, string> = {
   environments: "environments of one edge, over all users; over it PUT is refused",
-  environmentsOfUser:
-    "environments of one user on one edge (default of `PERIGEE_POSEIDON_ENVIRONMENTS_PER_USER`); 100 in open mode",
   runners: "runners of one edge, idle and used; pools stay smaller then (`runners.max`, at most this)",
   runnersOfUserPercent:
-    "percent of them that one user may have (default of `runners.maxOfUser`): used ones stay, so some are kept for others",
+    "percent of them that one user may have beside others with environments (default of `runners.maxOfUser`): used ones stay",
   runnerReports: "runners in one message about pools",
   exposedPorts: "exposed ports of an environment",
   runnerPorts:

@@ -15,7 +15,7 @@ export type PlanInput = {
   runners: readonly PlannedRunner[];
   /** most runners of the edge, whatever their state */
   most: number;
-  /** most of one user */
+  /** most of one user, where several users have pools */
   mostOfUser: number;
   /** most ports of all runners, and of those of one user (default: without a bound) */
   ports?: Room;
@@ -39,7 +39,7 @@ export type RunnerPlan = {
 /**
  * What is to be done so that every pool has as many idle runners as wanted, as far as there is room. Pure.
  * It never exceeds `most`, and runners that were handed out stay. Pools share room in turns: each gets one more before
- * any gets two more. No user's runners take all room, nor all ports, for used ones stay. Where several users have pools,
+ * any gets two more. Where several users have pools, no user's runners take all room, for used ones stay, and
  * none has all starts, for those of images that never come up would keep the others waiting: of one who had them all
  * while alone, the last that was begun ends.
  */
@@ -49,7 +49,7 @@ export function planRunners({ wanted, runners, blocked, ...bounds }: PlanInput):
   const plan: RunnerPlan = { start: [], end: [], withdraw: [], short: new Map() };
   const filling = new Map<string, PlannedRunner[]>(wanted.map(({ key }) => [key, []]));
   const several = new Set(wanted.map(({ key }) => userOf(key))).size > 1;
-  const places = new Places({ most, mostOfUser }, ports);
+  const places = new Places({ most, mostOfUser: several ? mostOfUser : most }, ports);
   let starting = 0;
   let portsLeft = ports.most;
   for (const runner of runners) {

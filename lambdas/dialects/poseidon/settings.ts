@@ -36,11 +36,7 @@ export function poolThreshold(core: Settings): number {
   return Number(core.setting("POSEIDON_POOL_THRESHOLD") ?? 0);
 }
 
-/**
- * Most environments of one user on one edge. Default: some stay for others; in open mode, where there are no others, all
- * that an edge may have.
- */
+/** Most environments of one user on one edge (default: all that an edge may have, as clients expect). */
 export function environmentsOfUser(core: Settings): number {
-  const most = openUser(core) === undefined ? LIMITS.environmentsOfUser : LIMITS.environments;
-  return Number(core.setting("POSEIDON_ENVIRONMENTS_PER_USER") ?? most);
+  return Number(core.setting("POSEIDON_ENVIRONMENTS_PER_USER") ?? LIMITS.environments);
 }
