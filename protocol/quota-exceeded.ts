@@ -25,3 +25,16 @@ export function keyQuotaExceeded(edge: string, most: number): PerigeeError {
     `There are ${most} access keys for ${edge}, the most that there may be: revoke one first`,
   );
 }
+
+/** QUOTA_EXCEEDED for an object of so many bytes where `left` of the byte quota are left. */
+export function objectQuotaExceeded(bytes: number, left: number): PerigeeError {
+  return new PerigeeError(
+    "QUOTA_EXCEEDED",
+    `The object has ${bytes} bytes, and ${Math.max(0, left)} of the byte quota are left`,
+  );
+}
+
+/** QUOTA_EXCEEDED for the objects of a bucket, which has `count`. */
+export function bucketQuotaExceeded(bucket: string, count: number): PerigeeError {
+  return new PerigeeError("QUOTA_EXCEEDED", `The bucket ${bucket} has ${count} objects, the most`);
+}

@@ -84,7 +84,7 @@ describe("pod/logs", () => {
 
   it("a follower that goes away disturbs nobody", { tags: ["server"] }, async () => {
     const name = named("log-gone");
-    await run(client, name, { command: "for i in 1 2 3; do echo $i; sleep 1; done" });
+    await run(client, name, { command: "echo 1; sleep 10; echo 2; echo 3" });
     await untilRunning(client, name);
     const gone = new AbortController();
     const response = await client.open("GET", `/em/pod/logs?pod_name=${name}&follow=true`, {

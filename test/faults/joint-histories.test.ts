@@ -1,11 +1,14 @@
 import fc from "fast-check";
-import { expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeUlidsBy } from "#lambdas/ledger/ulid.ts";
 import { replayed, share } from "#test/support/long-run.ts";
 import { expectEnd } from "./support/joint/joint-end.ts";
 import { type Asked, JointWorld, USERS } from "./support/joint/joint-world.ts";
+import { simulatedUlid } from "./support/joint/sim-ulid.ts";
 import { VirtualTime } from "./support/joint/virtual-time.ts";
 
-vi.mock("#lambdas/ledger/ulid.ts", () => import("./support/joint/sim-ulid.ts"));
+beforeAll(() => makeUlidsBy(simulatedUlid));
+afterAll(() => makeUlidsBy());
 
 /**
  * A short share always, and a long run on demand. A failure names the seed and path that replay it:

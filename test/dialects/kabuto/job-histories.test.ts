@@ -1,12 +1,15 @@
 import fc from "fast-check";
-import { beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeUlidsBy } from "#lambdas/ledger/ulid.ts";
+import { simulatedUlid } from "#test/faults/support/joint/sim-ulid.ts";
 import { VirtualTime } from "#test/faults/support/joint/virtual-time.ts";
 import { replayed, share } from "#test/support/long-run.ts";
 import { type Beginning, makeBeginning } from "./support/histories/job-ground.ts";
 import { expectJobsEnd } from "./support/histories/job-history-end.ts";
 import { JobHistoryWorld } from "./support/histories/job-history-world.ts";
 
-vi.mock("#lambdas/ledger/ulid.ts", () => import("#test/faults/support/joint/sim-ulid.ts"));
+beforeAll(() => makeUlidsBy(simulatedUlid));
+afterAll(() => makeUlidsBy());
 
 /**
  * A short share always, and a long run on demand. A failure names the seed and path that replay it:

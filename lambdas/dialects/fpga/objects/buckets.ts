@@ -1,4 +1,5 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { bucketQuotaExceeded, objectQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { ObjectSource } from "../../../ports/object-source.ts";
 import { optimistically } from "../../../ports/optimistically.ts";
 import type { OwnRecords } from "../../own-records.ts";
@@ -76,14 +77,11 @@ export class Buckets {
       const beside = record.arriving.filter((one) => one.bucket === bucket).map((one) => one.key);
       const names = new Set([...there.map((object) => object.key), ...beside]);
       if (!names.has(key) && names.size >= OBJECT_BOUNDS.objects) {
-        throw new PerigeeError("QUOTA_EXCEEDED", `The bucket ${bucket} has ${names.size} objects, the most`);
+        throw bucketQuotaExceeded(bucket, names.size);
       }
       const replaced = there.find((object) => object.key === key)?.size ?? 0;
       const left = (await bytesLeft()) + replaced;
-      if (bytes > left) {
-        const text = `The object has ${bytes} bytes, and ${Math.max(0, left)} of the byte quota are left`;
-        throw new PerigeeError("QUOTA_EXCEEDED", text);
-      }
+      if (bytes > left) throw objectQuotaExceeded(bytes, left);
       return { record: { ...record, arriving: [...record.arriving, arrival] }, value: arrival };
     });
   }

@@ -7,10 +7,9 @@ const others: Make = monotonicFactory();
 const ofProcess = new WeakMap<SimProcess, Make>();
 
 /**
- * In place of lambdas/ledger/ulid.ts, whose ids never run backwards in this process: each life of a simulated ground
- * makes its own, by its own clock and chance, so that no history has the ids of the one before it.
+ * For lambdas/ledger/ulid.ts, whose ids never run backwards in this process: each life of a simulated ground makes its own, by its own clock and chance, so that no history has the ids of the one before it.
  */
-export function ulid(now: number): string {
+export function simulatedUlid(now: number): string {
   const process = SimProcess.current;
   if (!process) return others(now);
   const make = ofProcess.get(process) ?? monotonicFactory(() => Math.random());
