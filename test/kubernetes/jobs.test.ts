@@ -89,14 +89,16 @@ describe("a job on the cluster", () => {
   afterAll(() => rig?.cleanUp());
 
   test("over its deadline has failed, with all of its log, and nothing of it stays", async () => {
-    const late = jobs.job("trap 'echo asked; exit 5' TERM; echo up; while :; do sleep 0.1; done", {
-      maxMs: 2_000,
+    // containerd may lose what is said at the very end while the machine is overloaded
+    const late = jobs.job("trap 'echo asked; sleep 1; exit 5' TERM; echo up; while :; do sleep 0.1; done", {
+      maxMs: 4_000,
     });
     expect(await late.run()).toMatchObject({ state: "failed", reason: "DeadlineExceeded", exitCode: null });
     expect(jobs.pods.lines(late.id)).toEqual(["up", "asked"]);
     expect(jobs.left()).toEqual({ volumes: [], kept: [] });
-    const { items } = await rig.api.list("/api/v1/pods", { labelSelector: rig.names.selector });
-    expect(items).toEqual([]);
+    const pods = async () =>
+      (await rig.api.list("/api/v1/pods", { labelSelector: rig.names.selector })).items;
+    await expect.poll(pods, { timeout: 60_000 }).toEqual([]);
   });
 
   test("goes on through a death of the agent, is not started again, and comes whole", async () => {
