@@ -28,6 +28,8 @@ test.each([
   [{ start: undefined }, "start: is missing"],
   [{ start: "2026-03-29T00:30:00" }, "start: must be a time with its zone, such as 2026-05-22T12:10:00Z"],
   [{ start: "2026-02-30T00:00:00Z" }, "start: must be a time with its zone, such as 2026-05-22T12:10:00Z"],
+  [{ start: "2026-03-28T24:00:00Z" }, "start: must be a time with its zone, such as 2026-05-22T12:10:00Z"],
+  [{ start: "2026-03-29T00:30Z" }, "start: must be a time with its zone, such as 2026-05-22T12:10:00Z"],
   [{ start: 1774744200000 }, "start: must be a time with its zone, such as 2026-05-22T12:10:00Z"],
   [{ start: "1960-01-01T00:00:00Z" }, "start: must be after 1970"],
   [{ end: "2026-03-29T00:30:00Z" }, "end: must be after start"],

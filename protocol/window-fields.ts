@@ -1,5 +1,6 @@
 import type { ContactWindow } from "./contact-window.ts";
 import { LIMITS } from "./limits.ts";
+import { zonedTime } from "./zoned-time.ts";
 
 /** The fields of a window as people write them; those of the first three are needed. */
 export const WINDOW_FIELDS = ["start", "end", "station", "uplink_bps", "downlink_bps"] as const;
@@ -14,8 +15,6 @@ export class WindowFieldError extends Error {
     this.field = field;
   }
 }
-
-const ZONED = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 
 /**
  * One window of an import or of a command's options. Times are ISO 8601 with a zone, so that no machine's zone or
@@ -48,11 +47,8 @@ export function readWindow(fields: Readonly<Record<string, unknown>>, now: numbe
 /** A time with its zone, in ms since 1970. @throws WindowFieldError that names `field` */
 export function readTime(value: unknown, field: WindowField): number {
   if (value === undefined || value === "") throw new WindowFieldError(field, "is missing");
-  const [text, day] = (typeof value === "string" && ZONED.exec(value)) || [];
-  const ms = text === undefined ? Number.NaN : Date.parse(text);
-  // Date.parse takes 30 February for a day of March
-  const isDay = day !== undefined && new Date(`${day}T00:00Z`).toJSON()?.startsWith(day);
-  if (Number.isNaN(ms) || !isDay)
+  const ms = typeof value === "string" ? zonedTime(value) : Number.NaN;
+  if (Number.isNaN(ms))
     throw new WindowFieldError(field, "must be a time with its zone, such as 2026-05-22T12:10:00Z");
   if (!(ms >= 0)) throw new WindowFieldError(field, "must be after 1970");
   return ms;

@@ -1,10 +1,9 @@
-import * as z from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
+import { zonedTime } from "#protocol/zoned-time.ts";
 
 const UNITS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const DURATION = /^(?:\d{1,9}[smhd]){1,4}$/;
-const zoned = z.iso.datetime({ offset: true });
 
 /**
  * Reads `Perigee-Expires`, until when a command is to be taken by its edge: a time with its zone, or a duration such as
@@ -14,11 +13,7 @@ const zoned = z.iso.datetime({ offset: true });
 export function readExpires(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined;
   const text = header.trim();
-  const at = DURATION.test(text)
-    ? now + durationMs(text)
-    : zoned.safeParse(text).success
-      ? Date.parse(text)
-      : Number.NaN;
+  const at = DURATION.test(text) ? now + durationMs(text) : zonedTime(text);
   if (Number.isNaN(at)) throw wrong("must be a time with its zone, or a duration such as 90s, 10m or 2h");
   if (at <= now) throw wrong("must be in the future");
   if (at - now > LIMITS.expiresMs) throw wrong(`must be within ${LIMITS.expiresMs / UNITS.d!} days`);
