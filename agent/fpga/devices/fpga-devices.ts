@@ -78,7 +78,7 @@ export class FpgaDevices {
     if (JSON.stringify(this.reports()) !== before) this.#tell();
   }
 
-  /** The devices as they are told to the ground; a node without a device to program is told as `none`. */
+  /** Reports of all devices for the ground; a node without a device to program has the adapter `none`. */
   reports(): FpgaDeviceReport[] {
     return [...this.#devices.values()].map((device) => {
       const { config, probe, state, isStuck } = device;

@@ -9,7 +9,7 @@ type Row = LoadOf & Pick<FpgaLoad, "at" | "state" | "message">;
 
 const TOLD = 500;
 
-/** Every load, durable before it begins and once it has ended: what the device holds is told by its last one alone. */
+/** A durable record of every load, written before it begins and when it has ended. The last one alone says what a device holds. */
 export class LoadJournal {
   readonly #db: DatabaseSync;
   readonly #now: () => number;
@@ -18,7 +18,7 @@ export class LoadJournal {
     this.#db = db;
     this.#now = now;
     migrate(db);
-    // whoever began them is gone
+    // the process that began them has ended
     db.exec("UPDATE fpga_loads SET state = 'interrupted' WHERE state = 'begun'");
   }
 

@@ -22,7 +22,7 @@ async function answerTo({ adapter, device, load }: LoadTask): Promise<LoadAnswer
     const programmer = makeProgrammer(adapter, device);
     if (!programmer) throw new LoadError("NO_DEVICE", `the configuration lacks what ${adapter} needs`);
     if (!load) return { state: await programmer.current() };
-    // whoever wants it to stop ends this process
+    // never aborted: to stop a load its parent kills this process
     const { signal } = new AbortController();
     return { state: await programmer.load(load.file, { partial: load.partial, signal }) };
   } catch (error) {

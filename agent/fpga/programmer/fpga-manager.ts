@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { DeviceFiles } from "./device-files.ts";
-import { type DeviceState, LoadError } from "./fpga-programmer.ts";
+import { type DeviceProbe, type DeviceState, LoadError } from "./fpga-programmer.ts";
 
 const CLASS = "sys/class/fpga_manager";
 const FIRMWARE_PATH = "sys/module/firmware_class/parameters/path";
@@ -8,6 +8,9 @@ const FIRMWARE = "lib/firmware";
 const MANAGER = /^[A-Za-z0-9_-]{1,32}$/;
 const OPERATING = "operating";
 const TOLD = 200;
+
+/** A name that leads to no other directory, and is no option of a tool. */
+export const BARE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/;
 
 /** The kernel's manager of one device, as its directory in sysfs shows it. */
 export class FpgaManager {
@@ -21,7 +24,12 @@ export class FpgaManager {
    * @param options.name default: the first by name that has every one of `needed`
    * @throws Error for what is no manager's name
    */
-  constructor(options: { root: string; name?: string; files: DeviceFiles; needed: readonly string[] }) {
+  constructor(options: {
+    root: string;
+    name?: string | undefined;
+    files: DeviceFiles;
+    needed: readonly string[];
+  }) {
     const { root, name, files, needed } = options;
     if (name !== undefined && !MANAGER.test(name))
       throw new Error(`${JSON.stringify(name)} is no FPGA manager`);
@@ -51,6 +59,18 @@ export class FpgaManager {
     if (manager === undefined)
       throw new LoadError("NO_DEVICE", `there is no FPGA manager with ${this.#needed.join(" and ")}`);
     return manager;
+  }
+
+  /** What is found of a device behind this manager. */
+  async probed(
+    manager: string,
+    {
+      adapter,
+      formats = ["xilinx-bin-be", "xilinx-bin-le"],
+    }: Pick<DeviceProbe, "adapter"> & Partial<Pick<DeviceProbe, "formats">>,
+  ): Promise<DeviceProbe> {
+    const driver = await this.driver(manager);
+    return { adapter, ...(driver !== undefined && { driver }), formats };
   }
 
   /** What the driver calls itself. */

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { type DeviceFiles, deviceFiles } from "../device-files.ts";
-import { FpgaManager } from "../fpga-manager.ts";
+import { BARE_NAME, FpgaManager } from "../fpga-manager.ts";
 import {
   type DeviceProbe,
   type DeviceState,
@@ -23,7 +23,6 @@ export type DfxMgrOptions = {
 
 const CLIENT = "dfx-mgr-client";
 const PROBE_MS = 10_000;
-const BARE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/;
 const SLOT = /slot\D{0,20}(\d{1,4})/i;
 
 /** A device behind the vendor's daemon, which loads packages of the operator's; the file in it is the user's. */
@@ -38,12 +37,7 @@ export class DfxMgr implements FpgaProgrammer {
       if (!BARE_NAME.test(name)) throw new Error(`${JSON.stringify(name)} is no bare name`);
     this.#package = own;
     this.#files = files;
-    this.#manager = new FpgaManager({
-      root,
-      files,
-      needed: ["state"],
-      ...(manager !== undefined && { name: manager }),
-    });
+    this.#manager = new FpgaManager({ root, files, needed: ["state"], name: manager });
   }
 
   async probe(): Promise<DeviceProbe | undefined> {
@@ -51,12 +45,7 @@ export class DfxMgr implements FpgaProgrammer {
     if (listed.code === "ENOENT") return undefined;
     const manager = await this.#manager.find();
     if (manager === undefined) return undefined;
-    const driver = await this.#manager.driver(manager);
-    return {
-      adapter: "dfx-mgr",
-      ...(driver !== undefined && { driver }),
-      formats: ["xilinx-bin-be", "xilinx-bin-le"],
-    };
+    return this.#manager.probed(manager, { adapter: "dfx-mgr" });
   }
 
   async load(file: LoadFile, { signal }: LoadOptions): Promise<DeviceState> {

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { type DeviceFiles, deviceFiles } from "../device-files.ts";
-import { FpgaManager } from "../fpga-manager.ts";
+import { BARE_NAME, FpgaManager } from "../fpga-manager.ts";
 import {
   type DeviceProbe,
   type DeviceState,
@@ -27,7 +27,6 @@ const REGIONS = "sys/class/fpga_region";
 /** Of ours alone: what others have applied stays. */
 const OVERLAY = "perigee";
 const APPLIED = "applied";
-const BARE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/;
 
 /**
  * A device behind an FPGA region, which the kernel programs when an overlay for it is applied. Whether a part is
@@ -42,12 +41,7 @@ export class Overlay implements FpgaProgrammer {
     if (!BARE_NAME.test(own.firmware))
       throw new Error(`${JSON.stringify(own.firmware)} is no bare file name`);
     this.#options = { root, files, ...own };
-    this.#manager = new FpgaManager({
-      root,
-      files,
-      needed: ["state"],
-      ...(manager !== undefined && { name: manager }),
-    });
+    this.#manager = new FpgaManager({ root, files, needed: ["state"], name: manager });
   }
 
   async probe(): Promise<DeviceProbe | undefined> {
@@ -56,12 +50,7 @@ export class Overlay implements FpgaProgrammer {
     const regions = await files.names(path.join(root, REGIONS));
     if (manager === undefined || regions.length === 0 || !(await files.exists(path.join(root, OVERLAYS))))
       return undefined;
-    const driver = await this.#manager.driver(manager);
-    return {
-      adapter: "overlay",
-      ...(driver !== undefined && { driver }),
-      formats: ["xilinx-bin-be", "xilinx-bin-le"],
-    };
+    return this.#manager.probed(manager, { adapter: "overlay" });
   }
 
   async load(file: LoadFile, { signal }: LoadOptions): Promise<DeviceState> {

@@ -40,7 +40,7 @@ export class XilinxSysfs implements FpgaProgrammer {
   /** @throws Error for what is no manager's name */
   constructor({ root = "/", manager, files = deviceFiles }: XilinxSysfsOptions = {}) {
     const needed = ["firmware", "flags"];
-    this.#manager = new FpgaManager({ root, files, needed, ...(manager !== undefined && { name: manager }) });
+    this.#manager = new FpgaManager({ root, files, needed, name: manager });
     this.#files = files;
   }
 

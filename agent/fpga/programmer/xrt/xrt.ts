@@ -51,8 +51,7 @@ export class Xrt implements FpgaProgrammer {
     assertDigest(file);
     signal.throwIfAborted();
     const card = await this.#found();
-    const directory = await fs.mkdtemp(path.join(tmpdir(), "perigee-xrt-"));
-    try {
+    return inScratch(async (directory) => {
       const copy = path.join(directory, `${file.sha256}.xclbin`);
       const part = { start: file.payloadAt, bytes: file.payloadBytes };
       await this.#files.copy(file.path, copy, part).catch((cause: Error) => {
@@ -71,20 +70,15 @@ export class Xrt implements FpgaProgrammer {
         "LOAD_FAILED",
         `the device reports ${loaded.join(", ") || "no design"}, not ${wanted}`,
       );
-    } finally {
-      await fs.rm(directory, { recursive: true, force: true });
-    }
+    });
   }
 
   async current(): Promise<DeviceState> {
     const card = await this.#found();
-    const directory = await fs.mkdtemp(path.join(tmpdir(), "perigee-xrt-"));
-    try {
+    return inScratch(async (directory) => {
       const [uuid] = uuidsIn(await this.#report(card, directory, {}));
       return uuid === undefined ? { state: "unknown" } : { state: "operating", status: uuid };
-    } finally {
-      await fs.rm(directory, { recursive: true, force: true });
-    }
+    });
   }
 
   /** @throws LoadError NO_DEVICE */
@@ -96,8 +90,7 @@ export class Xrt implements FpgaProgrammer {
 
   /** The tool and the card's address; undefined when there is no tool, or it names no card. */
   async #card(timeoutMs?: number): Promise<{ tool: string; bdf: string } | undefined> {
-    const directory = await fs.mkdtemp(path.join(tmpdir(), "perigee-xrt-"));
-    try {
+    return inScratch(async (directory) => {
       for (const tool of TOOLS) {
         const report = path.join(directory, `${tool}.json`);
         const args = ["examine", "--format", "JSON", "--output", report];
@@ -108,9 +101,7 @@ export class Xrt implements FpgaProgrammer {
         return bdf === undefined ? undefined : { tool, bdf };
       }
       return undefined;
-    } finally {
-      await fs.rm(directory, { recursive: true, force: true });
-    }
+    });
   }
 
   async #report(
@@ -122,6 +113,16 @@ export class Xrt implements FpgaProgrammer {
     const args = ["examine", "--device", bdf, "--report", "dynamic-regions"];
     const end = await runTool(tool, [...args, "--format", "JSON", "--output", report], options);
     return readReport(report, end);
+  }
+}
+
+/** Gives `work` a directory of its own, which is removed after it. */
+async function inScratch<T>(work: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await fs.mkdtemp(path.join(tmpdir(), "perigee-xrt-"));
+  try {
+    return await work(directory);
+  } finally {
+    await fs.rm(directory, { recursive: true, force: true });
   }
 }
 
