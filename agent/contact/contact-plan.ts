@@ -56,7 +56,7 @@ export class ContactPlan {
     const idle = now - this.#activeAt;
     if (idle >= 0 && idle < LIMITS.contactMs) return 0;
     const { present, next } = windowsAt(this.#plan.windows, now);
-    // Nobody plans further than the last window: after it, nothing is known.
+    // After its last window the plan says nothing.
     return present || !next ? 0 : next.start - now;
   }
 

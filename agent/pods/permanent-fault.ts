@@ -14,7 +14,7 @@ export function isPermanentFault(error: unknown): boolean {
   return OURS.some((kind) => error instanceof kind) && (error as Error).cause === undefined;
 }
 
-/** Too much to do, or nobody behind the proxy: says nothing of what was asked. */
+/** An overloaded server, or a proxy that reaches none: says nothing of what was asked. */
 const BUSY = [429, 502, 503, 504];
 
 /** Did the engine answer, with an error? Docker's client names its status `statusCode`, that of Kubernetes `status`. */

@@ -2,8 +2,7 @@ import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
 
 /**
- * Beats at every interval at which it is `due`, until it is closed. A beat that fails is told in the log once;
- * the next one comes in its time.
+ * Sends a heartbeat at every interval at which one is `due`, until it is closed. Of failures in a row the first is logged.
  */
 export class Heart {
   readonly #timer: NodeJS.Timeout;

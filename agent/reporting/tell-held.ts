@@ -9,7 +9,7 @@ export type HeldDeps = {
   log: Logger;
 };
 
-/** A ground that cannot take it keeps nobody from their commands. */
+/** After so many the agent starts without having told it: commands must not wait for this. */
 const TRIES = 3;
 
 /**

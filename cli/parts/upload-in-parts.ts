@@ -58,7 +58,7 @@ export async function uploadInParts(
     if (isFinal(error)) {
       client.resumable = undefined;
       await record.forget();
-      // Nobody will continue it: frees what it holds of the quota and the queue.
+      // It cannot be resumed: gives back its part of the quota and its place in the queue.
       if (error.code === "LOCAL_FILE") await api.cancel(upload.id).catch(() => undefined);
       throw error;
     }

@@ -17,7 +17,7 @@ const told = (shell: string[], env: Record<string, string>) =>
     return (await readFile(stdout, "utf8")).trim().split("\n");
   });
 
-/** @param run is given the words that start the program, and the path of what its control is told */
+/** @param run called with the argv that starts the program, and the path of the file that is its control's stdout */
 async function besideControl<T>(
   spec: ExecSpec,
   run: (words: string[], stdout: string) => Promise<T>,

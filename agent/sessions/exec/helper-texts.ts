@@ -33,8 +33,8 @@ export const NO_CONTROL = 117;
  * cluster its stream, the program's stderr where that is apart, would be closed over what is still on its way. (An image
  * may have a variable BASH_VERSION and no bash: by `command` a shell survives the option that it does not know.)
  * The terminal's first size is set from inside, where there is a `stty`: the engine can give it only to a program that
- * runs already, and may look at it before. A control that is gone is told by the code {@link NO_CONTROL} and no output,
-before anything of the program begins. Arguments: the control's PID, `apart` or `merged`, rows and columns (each may
+ * runs already, and may look at it before. Where the control has ended it exits with {@link NO_CONTROL} and without
+ * output, and starts nothing. Arguments: the control's PID, `apart` or `merged`, rows and columns (each may
  * be empty), and the words that begin {@link BEGIN}.
  */
 export const PARENT = `[ -e "/proc/$1/fd/1" ] || exit ${NO_CONTROL}
