@@ -83,10 +83,13 @@ function parsed(bytes: Buffer): unknown {
 }
 
 /** With status and message where dockerode's callers look for them. */
-function failureOf({ statusCode = 0 }: http.IncomingMessage, { statusCodes }: Meant, bytes: Buffer): Error {
+function failureOf(response: http.IncomingMessage, { statusCodes }: Meant, bytes: Buffer): Error {
   const json = parsed(bytes) as { message?: string } | Buffer;
-  const reason = statusCodes[statusCode] ?? "unexpected";
   const message = (!Buffer.isBuffer(json) && json.message) || bytes.toString();
+  // of two calls that remove or name one image at once, the engine tells the later one 500: the image is gone
+  const gone = response.statusCode === 500 && message.startsWith("unrecognized image ID");
+  const statusCode = gone ? 404 : (response.statusCode ?? 0);
+  const reason = statusCodes[statusCode] ?? "unexpected";
   return Object.assign(new Error(`(HTTP code ${statusCode}) ${reason} - ${message} `), {
     reason,
     statusCode,

@@ -117,6 +117,16 @@ describe("openEngine", () => {
     expect(asked).toHaveLength(3 * locations.length);
   });
 
+  test("an image that another call removed first is not there, though the engine says 500", async () => {
+    answer = (_, response) =>
+      response
+        .writeHead(500)
+        .end(JSON.stringify({ message: `unrecognized image ID sha256:${"a".repeat(64)}` }));
+    await expect(docker.getImage("x").remove()).rejects.toMatchObject({ statusCode: 404 });
+    answer = (_, response) => response.writeHead(500).end('{"message":"no space left"}');
+    await expect(docker.getImage("x").remove()).rejects.toMatchObject({ statusCode: 500 });
+  });
+
   test("an answer that breaks off is an error, and so is what is no HTTP", async () => {
     answer = (_, response) => {
       response.writeHead(200, { "content-length": 100 });
