@@ -18,6 +18,7 @@ export const PASSWORD = "correct horse";
 export type Answer = { status: number; headers: http.IncomingHttpHeaders; text: string };
 export type Sent = { headers?: Record<string, string>; body?: string | Uint8Array };
 export type PlayedAgent = {
+  epoch: number;
   claim(): Promise<ClaimedCommand[]>;
   report(command: ClaimedCommand, outcome: Outcome): Promise<number>;
 };
@@ -140,6 +141,9 @@ export async function startFpgaGround({ quota, obsPort, tls, publicHosts }: Fpga
       return (JSON.parse(text) as { fpgaimages: Record<string, unknown>[] }).fpgaimages[0];
     },
 
+    /** Says something else as the agent does. */
+    tell: agent,
+
     /** An agent that knows these operations: claims, and reports what the test says. */
     async startAgent(operations = ["fpga.store", "fpga.delete"]): Promise<PlayedAgent> {
       const { json } = await agent("start", { journal: "j", version: "t", operations });
@@ -147,6 +151,7 @@ export async function startFpgaGround({ quota, obsPort, tls, publicHosts }: Fpga
       await agent("heartbeat", { epoch, nodes: [], usage: {}, free: 1e12 });
       let turn = 0;
       return {
+        epoch,
         async claim(): Promise<ClaimedCommand[]> {
           const { json } = await agent("claim", { epoch, turn: ++turn, room: { fpga: 2 }, have: [] });
           return (json as ClaimResponse).commands;
