@@ -1,17 +1,7 @@
-import type { DialectListener, DialectSetting } from "../../dialect.ts";
+import type { DialectListener } from "../../dialect.ts";
+import { OBS_PORT } from "../obs-port.ts";
 import type { FpgaParts } from "../parts.ts";
 import { objectStore } from "./object-store.ts";
-
-const MOST_PORT = 65_535;
-
-/** Port of the object store; without it there is none. */
-export const OBS_PORT: DialectSetting = {
-  name: "OBS_PORT",
-  wrong: (value) =>
-    /^\d{1,5}$/.test(value) && Number(value) <= MOST_PORT
-      ? undefined
-      : `is no whole number from 0 (any free port) to ${MOST_PORT}`,
-};
 
 /** The object store's listener, where the operator wants one. */
 export function objectStoreListeners(parts: FpgaParts): DialectListener[] {
