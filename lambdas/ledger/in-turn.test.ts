@@ -24,7 +24,11 @@ const ordered = (order: (typeof ORDERS)[number], ...queue: Entry[]) =>
 
 describe.each(ORDERS)("priorities in a lane that is %s", (order) => {
   test("of those that came together the higher goes first, however long all wait", () => {
-    const [low, usual, high] = [entry("low", { priority: 0 }), entry("usual"), entry("high", { priority: 9 })];
+    const [low, usual, high] = [
+      entry("low", { priority: 0 }),
+      entry("usual"),
+      entry("high", { priority: 9 }),
+    ];
     expect(ordered(order, low, usual, high)).toBe("high usual low");
   });
 

@@ -59,11 +59,7 @@ class OfPriority {
   readonly #taken = new Set<Entry>();
 
   /** @param ahead what its priority counts as, ms of waiting */
-  constructor(
-    entries: readonly Entry[],
-    ahead: number,
-    keys: (entry: Entry) => readonly [string, string],
-  ) {
+  constructor(entries: readonly Entry[], ahead: number, keys: (entry: Entry) => readonly [string, string]) {
     this.#ahead = ahead;
     this.#byAge = entries.toSorted((a, b) => b.since - a.since);
     for (const entry of entries.toReversed()) {

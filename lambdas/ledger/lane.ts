@@ -35,6 +35,12 @@ export type Lane = {
 /** Since when (ms since 1970) the operator holds the lane, or its whole edge. */
 export type LaneHold = { lane?: number; edge?: number };
 
+/** What the operator holds of a lane: its whole edge, or the lane alone. */
+export function heldAs({ held }: Pick<Lane, "held">): "edge" | "lane" | undefined {
+  if (held?.edge !== undefined) return "edge";
+  return held?.lane === undefined ? undefined : "lane";
+}
+
 /** A submission that was accepted: `left` of its commands still have to be queued. */
 export type PendingSubmission = Pick<Entry, "id" | "user" | "operation" | "since"> & { left: number };
 
@@ -129,6 +135,27 @@ export function abandoned(lane: Lane, now: number, abandonedMs: number): Entry[]
 export function enqueue(lane: Lane, entry: Entry): Lane {
   const reserved = lane.reserved.filter((other) => other.id !== entry.id);
   return { ...lane, reserved, queue: [...lane.queue, entry] };
+}
+
+/** Its user holds what waits: it keeps its place in the queue's bounds, and gets none to run. */
+export function setAside(lane: Lane, id: string): Lane {
+  const queue = lane.queue.map((entry) => (entry.id === id ? { ...entry, held: true as const } : entry));
+  return { ...lane, queue };
+}
+
+/**
+ * What was held waits again since `now` (ms): at the end of the queue, or among its group where it was, since the
+ * commands of a group keep their order.
+ */
+export function letWait(lane: Lane, id: string, now: number): Lane {
+  const found = lane.queue.find((entry) => entry.id === id);
+  if (!found) return lane;
+  const { held: _, ...entry } = { ...found, since: now };
+  const queue =
+    entry.group === undefined
+      ? [...lane.queue.filter((other) => other !== found), entry]
+      : lane.queue.map((other) => (other === found ? entry : other));
+  return { ...lane, queue };
 }
 
 /**

@@ -4,7 +4,9 @@ import type { Entry } from "./entry.ts";
 import { inTurn } from "./in-turn.ts";
 import { afterTurn, type Rotation, withWaiting } from "./rotation.ts";
 
-const inOrder = (rotation: Rotation, queue: readonly Entry[]) => [...inTurn({ queue, rotation }, "round-robin")];
+const inOrder = (rotation: Rotation, queue: readonly Entry[]) => [
+  ...inTurn({ queue, rotation }, "round-robin"),
+];
 
 const entry = (id: string, user: string, group?: string): Entry => ({
   id,
