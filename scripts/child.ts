@@ -58,7 +58,12 @@ export class Child {
     onLine: (line: string) => void,
     behind: readonly string[] = [],
   ): Promise<Child> {
-    const [program, ...argv] = [...behind, process.execPath, "--disable-warning=ExperimentalWarning", ...args];
+    const [program, ...argv] = [
+      ...behind,
+      process.execPath,
+      "--disable-warning=ExperimentalWarning",
+      ...args,
+    ];
     const child = spawn(program!, argv, {
       env,
       stdio: ["ignore", "pipe", "pipe"],
