@@ -9,7 +9,7 @@ import { JOB_PLACES } from "./resources/resources-of.ts";
 const HOST_PORT = /^[A-Za-z0-9.-]+:[0-9]{1,5}$/;
 
 /** The agent's configuration file (JSON); every field has a default. docs/operations.md describes it. */
-export const agentConfig = z
+const fields = z
   .object({
     /** compute nodes of this edge */
     nodes: z
@@ -151,18 +151,38 @@ export const agentConfig = z
     /** ms between measurements of users with running pods */
     usageMs: z.number().int().min(500).default(10_000),
   })
-  .strict()
-  .check(({ value, issues }) => {
-    const nodes = value.nodes.filter(({ kind }) => kind === "FPGA").map(({ name }) => name);
-    const wrong = value.fpga.find(({ node }, n) => {
-      return !nodes.includes(node) || value.fpga.findIndex((other) => other.node === node) !== n;
-    });
-    if (wrong) {
-      const message = `${wrong.node} must be a node of kind FPGA, with one device`;
-      issues.push({ code: "custom", input: value.fpga, path: ["fpga"], message });
-    }
-  });
+  .strict();
+
+/** The agent's configuration, whose fields also fit together. */
+export const agentConfig = fields.check(({ value, issues }) => {
+  const message = wrongDevice(value);
+  if (message) issues.push({ code: "custom", input: value.fpga, path: ["fpga"], message });
+});
 export type AgentConfig = z.infer<typeof agentConfig>;
+
+/** What of a cluster's nodes a pod programs: the others want tools or sockets of their node. */
+const BY_POD: readonly (string | undefined)[] = [undefined, "none", "xilinx-sysfs", "overlay"];
+
+/** Why the FPGAs of a configuration are wrong. */
+function wrongDevice({
+  nodes,
+  fpga,
+  kubernetes,
+}: Pick<z.infer<typeof fields>, "nodes" | "fpga" | "kubernetes">): string | undefined {
+  const names = fpga.map(({ node }) => node);
+  const twice = names.find((name, n) => names.indexOf(name) !== n);
+  if (twice !== undefined) return `${twice} must have one device`;
+  if (!kubernetes) {
+    const kinds = new Map(nodes.map(({ name, kind }) => [name, kind]));
+    const wrong = names.find((name) => kinds.get(name) !== "FPGA");
+    return wrong === undefined ? undefined : `${wrong} must be a node of kind FPGA`;
+  }
+  for (const { node, adapter, devices } of fpga) {
+    if (!BY_POD.includes(adapter)) return `${node}: ${adapter} cannot be used from a pod`;
+    if (devices.length > 0) return `${node}: pods get device files by a resource, not by their paths`;
+  }
+  return undefined;
+}
 
 /**
  * Reads the configuration file; without a path the defaults.

@@ -11,7 +11,7 @@ import { DockerImageStore } from "./images/docker/image-store.ts";
 import { openHandover } from "./images/handover/open-handover.ts";
 import { instanceOf } from "./instance.ts";
 import type { Journal } from "./journal/journal.ts";
-import { devicesOf, runFpga } from "./open-fpga.ts";
+import { devicesOf, openLoadPlace, runFpga } from "./open-fpga.ts";
 import { openRuntime } from "./pods/open-runtime.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { openSessions } from "./sessions/open-sessions.ts";
@@ -44,13 +44,19 @@ export async function openHoldings({ data, config, database, journal, session, l
     log,
     freeFloorBytes: config.freeFloorBytes,
   });
+  const store = join(data, "fpga");
   const fpga = new FpgaStore({
-    root: join(data, "fpga"),
+    root: store,
     log,
     freeFloorBytes: config.freeFloorBytes,
     isNeeded: (user, sha256) => pods.needsFpgaFile(user, sha256),
   });
-  const devices = new FpgaDevices({ devices: devicesOf(config), db: database, instance, log });
+  const devices = new FpgaDevices({
+    devices: devicesOf(config),
+    place: await openLoadPlace(config, { instance, store }),
+    db: database,
+    log,
+  });
   await devices.look();
   const imageUsers: ((user: string, imageId: string) => boolean)[] = [];
   const registryName = config.registry ?? config.imageRegistry?.pull;
@@ -114,6 +120,7 @@ export async function openHoldings({ data, config, database, journal, session, l
       if (handover) await startNowOrLater("the image registry", () => handover.start(), log, signal);
     },
     async close(): Promise<void> {
+      devices.close();
       await pods.close();
       await sessions.close();
       await runtime.close();

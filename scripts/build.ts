@@ -14,6 +14,7 @@ export const PROGRAMS = {
 const WORKERS = {
   "tree-worker": "agent/volumes/listing/tree-worker.ts",
   "load-worker": "agent/fpga/loads/load-worker.ts",
+  "fpga-loader": "agent/fpga/loader/loader.ts",
 };
 
 /** Native modules, and who loads them: they stay where they are also when all else goes inside. */

@@ -31,6 +31,11 @@ export const fpgaDevice = z
       .optional(),
     /** device files that the run which holds it gets, and no other */
     devices: z.array(z.string().startsWith("/dev/")).default([]),
+    /** on a cluster: the device plugin's extended resource, of which that run's pod asks for one */
+    resource: z
+      .string()
+      .regex(/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/)
+      .optional(),
     /** of several managers, the device's own */
     manager: bareName.optional(),
     /** adapter `overlay`: the compiled overlay, and the `firmware-name` in it */

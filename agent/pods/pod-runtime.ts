@@ -48,6 +48,8 @@ export type RunSpec = {
   limits?: RunLimits;
   /** device files of the host that it alone gets, beside those of its node's kind */
   devices?: readonly string[];
+  /** of a cluster: one of this extended resource is for it alone, by which a device plugin gives it a device */
+  resource?: string | undefined;
   /** working directory for an image that names none, or `/`; default: the engine's own */
   defaultWorkdir?: string;
   /**

@@ -5,9 +5,6 @@ import type { FpgaImage } from "#protocol/fpga-image.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { Serial } from "#protocol/serial.ts";
 import type { FpgaDeviceConfig } from "../device-config.ts";
-import { ChildProgrammer } from "../loads/child-programmer.ts";
-import { killLoading, loadingProcesses } from "../loads/loading-processes.ts";
-import { ADAPTERS } from "../loads/make-programmer.ts";
 import {
   type DeviceProbe,
   type DeviceState,
@@ -17,30 +14,34 @@ import {
 } from "../programmer/fpga-programmer.ts";
 import { isPartial, type Misfit, misfitOf, textIn } from "./fits.ts";
 import { LoadJournal } from "./load-journal.ts";
+import type { LoadPlace } from "./load-place.ts";
 
 export type FpgaDevicesDeps = {
   devices: readonly FpgaDeviceConfig[];
   db: DatabaseSync;
-  /** of this agent, among all processes of the machine */
-  instance: string;
+  place: LoadPlace;
   log: Logger;
   now?: () => number;
 };
 
 type Device = {
   config: FpgaDeviceConfig;
-  mark: string;
   probe: DeviceProbe;
   programmer: FpgaProgrammer | undefined;
   state: DeviceState;
+  /** nothing that an earlier agent began is still at it */
+  isCleared: boolean;
+  /** ms since 1970 when it was looked for and not found; undefined: nothing is known of it yet */
+  missedAt: number | undefined;
+  isLooking: boolean;
   /** a load did not come back, and the device has not answered since */
   isStuck: boolean;
 };
 
-/** Where an image can be loaded now; `waits`: every device that fits is held. */
+/** Where an image can be loaded now; `waits`: why not now. */
 export type DeviceChoice =
   | { node: string }
-  | { waits: true }
+  | { waits: string }
   | Misfit
   | { code: "NO_DEVICE"; message: string };
 
@@ -49,23 +50,24 @@ const NONE: DeviceProbe = { adapter: "none", formats: [] };
 /** The devices of this edge: which there are, what they hold, and every load. */
 export class FpgaDevices {
   readonly #log: Logger;
+  readonly #place: LoadPlace;
+  readonly #now: () => number;
   readonly #journal: LoadJournal;
   readonly #devices = new Map<string, Device>();
   readonly #turns = new Serial();
   readonly #listeners = new Set<() => void>();
+  readonly #closing = new AbortController();
 
-  constructor({ devices, db, instance, log, now }: FpgaDevicesDeps) {
+  constructor({ devices, db, place, log, now = Date.now }: FpgaDevicesDeps) {
     this.#log = log;
+    this.#place = place;
+    this.#now = now;
     this.#journal = new LoadJournal(db, now);
     for (const config of devices) {
-      const mark = `${instance}:${config.node}`;
-      const state = { state: "unknown" };
       this.#devices.set(config.node, {
-        ...{ config, mark, state },
-        probe: NONE,
-        programmer: undefined,
-        // a process that an earlier agent began may still be at it
-        isStuck: killLoading(mark) > 0,
+        ...{ config, probe: NONE, state: { state: "unknown" } },
+        ...{ programmer: undefined, missedAt: undefined },
+        ...{ isCleared: false, isLooking: false, isStuck: false },
       });
     }
   }
@@ -73,9 +75,18 @@ export class FpgaDevices {
   /** Looks for devices that are not there yet, or did not come back. Never throws. */
   async look(): Promise<void> {
     const before = JSON.stringify(this.reports());
-    const missed = [...this.#devices.values()].filter(({ programmer, isStuck }) => !programmer || isStuck);
-    await Promise.all(missed.map((device) => this.#turn(device, () => this.#look(device))));
-    if (JSON.stringify(this.reports()) !== before) this.#tell();
+    const looks = [...this.#devices.values()]
+      .filter((device) => this.#isDue(device))
+      .map((device) => {
+        device.isLooking = true;
+        return this.#turn(device, () => this.#look(device)).finally(() => {
+          device.isLooking = false;
+        });
+      });
+    const done = Promise.all(looks).then(() => {
+      if (JSON.stringify(this.reports()) !== before) this.#tell();
+    });
+    if (!this.#place.slow) await done;
   }
 
   /** Reports of all devices for the ground; a node without a device to program has the adapter `none`. */
@@ -125,22 +136,31 @@ export class FpgaDevices {
    */
   choose(image: FpgaImage, nodes: readonly string[], held: ReadonlySet<string>): DeviceChoice {
     const wanted = textIn(image.metadata, "perigee_node");
-    const there = nodes.flatMap((node) => {
-      const device = this.#devices.get(node);
-      if (!device?.programmer || (wanted !== undefined && wanted !== node)) return [];
-      return { node, misfit: misfitOf(image, { ...device.config, formats: formatsOf(device) }) };
-    });
-    if (there.length === 0) return { code: "NO_DEVICE", message: noDevice(wanted) };
+    const meant = nodes
+      .filter((node) => wanted === undefined || wanted === node)
+      .flatMap((node) => this.#devices.get(node) ?? []);
+    const there = meant
+      .filter(({ programmer }) => programmer)
+      .map((device) => ({
+        node: device.config.node,
+        misfit: misfitOf(image, { ...device.config, formats: formatsOf(device) }),
+      }));
     const fitting = there.filter(({ misfit }) => misfit === undefined);
-    const misfit = there[0]?.misfit;
-    if (fitting.length === 0 && misfit) return misfit;
     const free = fitting.find(({ node }) => !held.has(node));
-    return free ? { node: free.node } : { waits: true };
+    if (free) return { node: free.node };
+    if (fitting.length > 0) return { waits: "every FPGA that takes the image is in use" };
+    if (meant.some((device) => !isKnown(device))) return { waits: "an FPGA is still being looked for" };
+    return there[0]?.misfit ?? { code: "NO_DEVICE", message: noDevice(wanted) };
   }
 
   /** Device files that the run which holds a node's device gets. */
   filesOf(node: string): readonly string[] {
     return this.#devices.get(node)?.config.devices ?? [];
+  }
+
+  /** What a cluster gives the run that holds a node's device, by its name. */
+  resourceOf(node: string): string | undefined {
+    return this.#devices.get(node)?.config.resource;
   }
 
   /** How many loads of a run came to no end. */
@@ -167,11 +187,20 @@ export class FpgaDevices {
     await this.#turn(device, () => this.#load(device, of, file)).finally(() => this.#tell());
   }
 
+  /** Loads that are under way fail; the next agent does them once more. */
+  close(): void {
+    this.#closing.abort(new Error("the agent ends"));
+    this.#place.close?.();
+  }
+
   async #load(
     device: Device,
     { run, user, node, image }: { run: string; user: string; node: string; image: FpgaImage },
     file: LoadFile,
   ): Promise<void> {
+    // a run goes on with its load at once when the agent is back, whether the device was found by then or not
+    if (!isKnown(device)) await this.#look(device);
+    if (!isKnown(device)) throw new Error("the device is not known yet");
     const { programmer, probe } = device;
     if (!programmer) throw new LoadError("NO_DEVICE", noDevice(node));
     if (device.isStuck)
@@ -179,9 +208,11 @@ export class FpgaDevices {
     const n = this.#journal.begin({ node, adapter: probe.adapter, user, image: image.image, run });
     killPoint("fpga.loading");
     try {
-      const { signal } = new AbortController();
+      const { signal } = this.#closing;
       device.state = await programmer.load(file, { partial: isPartial(image.metadata), signal });
     } catch (error) {
+      // it may go on: the next agent counts it as cut short
+      if (this.#closing.signal.aborted) throw error;
       const failed = error instanceof LoadError ? error : unexpected(error);
       device.state = failed.driver ?? { state: "unknown" };
       device.isStuck = failed.code === "LOAD_TIMEOUT";
@@ -195,13 +226,23 @@ export class FpgaDevices {
     killPoint("fpga.loaded");
   }
 
+  #isDue(device: Device): boolean {
+    const { programmer, isStuck, isLooking, missedAt } = device;
+    if (isLooking) return false;
+    if (programmer || missedAt === undefined) return isStuck || !isKnown(device);
+    return this.#now() - missedAt >= (this.#place.slow?.againMs ?? 0);
+  }
+
   async #look(device: Device): Promise<void> {
-    const { config, mark } = device;
+    const { config } = device;
     try {
+      if (!device.isCleared) {
+        device.isStuck = await this.#place.clear(config);
+        device.isCleared = true;
+      }
       if (!device.programmer) await this.#probe(device);
       if (!device.isStuck) return;
-      killLoading(mark);
-      if (loadingProcesses(mark).length > 0) return;
+      if (await this.#place.clear(config)) return;
       if (device.programmer) device.state = await device.programmer.current();
       device.isStuck = false;
       this.#log.info({ node: config.node }, "the FPGA answers");
@@ -211,10 +252,8 @@ export class FpgaDevices {
   }
 
   async #probe(device: Device): Promise<void> {
-    const { config, mark } = device;
-    for (const adapter of config.adapter ? [config.adapter] : ADAPTERS) {
-      if (adapter === "none") continue;
-      const programmer = new ChildProgrammer({ adapter, device: config, mark });
+    const { config } = device;
+    for (const programmer of this.#place.programmers(config)) {
       const probe = await programmer.probe();
       if (!probe) continue;
       device.probe = probe;
@@ -222,6 +261,7 @@ export class FpgaDevices {
       this.#log.info({ node: config.node, ...probe }, "an FPGA was found");
       return;
     }
+    device.missedAt = this.#now();
   }
 
   #turn<T>(device: Device, work: () => Promise<T>): Promise<T> {
@@ -235,6 +275,9 @@ export class FpgaDevices {
 
 const formatsOf = ({ config, probe, programmer }: Device): readonly string[] =>
   programmer ? (config.formats ?? probe.formats) : [];
+
+const isKnown = ({ isCleared, programmer, missedAt }: Device): boolean =>
+  isCleared && (programmer !== undefined || missedAt !== undefined);
 
 function noDevice(node: string | undefined): string {
   return node === undefined

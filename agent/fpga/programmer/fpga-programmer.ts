@@ -19,7 +19,7 @@ export type LoadOptions = {
 };
 
 /** Codes of loads that fail; the text of a failure begins with one. */
-export type LoadCode = "NO_DEVICE" | "LOAD_FAILED" | "LOAD_TIMEOUT";
+export type LoadCode = "NO_DEVICE" | "NOT_STORED" | "LOAD_FAILED" | "LOAD_TIMEOUT";
 
 /** A load that did not succeed: nothing may be started that relies on it. */
 export class LoadError extends Error {

@@ -64,6 +64,16 @@ export const kubernetesConfig = z
       .strict()
       .refine(({ kind, node }) => kind === "shared" || node !== undefined, "local volumes need a node")
       .prefault({}),
+    /** how devices on nodes are programmed (docs/fpga.md); absent: none is */
+    fpga: z
+      .object({
+        /** the agent's own, as the nodes know it; the admission policy names it too */
+        image: z.string().min(1),
+        /** where the nodes have the directory of the files for FPGAs; default: where the agent has it */
+        store: z.string().startsWith("/").optional(),
+      })
+      .strict()
+      .optional(),
     /** what each pod reserves; its limits are those of `pod` */
     requests: z
       .object({ memoryBytes: bytes.default(64 * MiB), cpus: z.number().positive().default(0.05) })

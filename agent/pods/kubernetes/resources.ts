@@ -24,7 +24,7 @@ export function resourcesOf(spec: RunSpec, context: ResourceContext): object {
   const { requests, kind } = context;
   const { runner } = spec;
   const limits = { ...context.limits, ...lessOf(context.limits, spec) };
-  const devices = runner ? {} : (kind.resources ?? {});
+  const devices = runner ? {} : { ...kind.resources, ...(spec.resource && { [spec.resource]: 1 }) };
   const share = runner?.cpuShares === undefined ? requests.cpus : runner.cpuMillis / 1000;
   return {
     requests: {

@@ -11,5 +11,6 @@ export const NO_FPGA: RunFpga = {
   load: async () => NO_DEVICE,
   isLoaded: () => false,
   filesOf: () => [],
+  resourceOf: () => undefined,
   released: () => undefined,
 };

@@ -11,14 +11,14 @@ export interface RunFpga {
   /** The nodes, without those whose device does not come back from a load. */
   usable(nodes: readonly NodeReport[]): NodeReport[];
   /**
-   * The device for an image, of the nodes that are ready and meant; `waits`: every one that takes it is held.
+   * The device for an image, of the nodes that are ready and meant; `waits`: why there is none now.
    * @param held nodes whose device a run holds
    */
   choose(
     image: FpgaImage,
     nodes: readonly string[],
     held: ReadonlySet<string>,
-  ): { node: string } | { waits: true } | LoadFailure;
+  ): { node: string } | { waits: string } | LoadFailure;
   /** How many loads of a run were begun and came to no end, as the agent died in them. */
   interruptions(run: string): number;
   /** Programs the node's device for a run, noted before it begins. @returns why it did not succeed */
@@ -27,6 +27,8 @@ export interface RunFpga {
   isLoaded(node: string, run: string): boolean;
   /** Device files of the host that the run which holds the node's device gets. */
   filesOf(node: string): readonly string[];
+  /** What the pod of that run asks its cluster for, by its name. */
+  resourceOf(node: string): string | undefined;
   /** A run of the user no longer needs its file: it goes when its image has gone. Never throws. */
   released(user: string): void;
 }

@@ -33,7 +33,9 @@ beforeEach(() => {
     ...NO_FPGA,
     find: (_user, image) => (image === IMAGE ? HELD : undefined),
     choose: (_image, nodes, held) =>
-      nodes.some((node) => !held.has(node)) ? { node: "node1" } : { waits: true },
+      nodes.some((node) => !held.has(node))
+        ? { node: "node1" }
+        : { waits: "every FPGA that takes the image is in use" },
     async load({ run }) {
       events.push(`load ${run.at(-1)}`);
       loaded = run;
@@ -41,6 +43,7 @@ beforeEach(() => {
     },
     isLoaded: (node, run) => node === "node1" && loaded === run,
     filesOf: () => ["/dev/fpga0"],
+    resourceOf: () => "vendor.test/fpga",
   };
   open();
 });

@@ -104,7 +104,7 @@ export class RunStarter {
       .map(({ name }) => name);
     const choice = (this.#deps.fpga ?? NO_FPGA).choose(image, names, heldDevices(book.all()));
     if ("waits" in choice) {
-      this.#wait(record, "Unschedulable", "every FPGA that takes the image is in use");
+      this.#wait(record, "Unschedulable", choice.waits);
       return;
     }
     if ("code" in choice) {
@@ -168,7 +168,10 @@ export class RunStarter {
     try {
       const started = await runtime.start({
         ...specOfRun(record, options.graceMs),
-        ...(device !== undefined && { devices: fpga.filesOf(device) }),
+        ...(device !== undefined && {
+          ...{ node: device, pinned: true },
+          ...{ devices: fpga.filesOf(device), resource: fpga.resourceOf(device) },
+        }),
       });
       record.node = started.node;
       startedAt = started.startedAt;
