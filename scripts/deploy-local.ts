@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ownSettings, settingsOnThisMachine } from "#lambdas/dialects/own-settings.ts";
 import { groundSettings } from "#lambdas/ground-settings.ts";
+import { groundPort } from "#lambdas/http/port.ts";
 import { describeExit } from "./child.ts";
 import { cleanEngine } from "./clean-engine.ts";
 import { type CloudStack, startCloudStack } from "./cloud/cloud-stack.ts";
@@ -43,7 +44,7 @@ async function main(): Promise<number> {
       dir,
       users: [{ name, password }],
       dockerHost: engine.host,
-      port: Number(environment.PERIGEE_PORT || 8080),
+      port: groundPort(environment),
       context,
       say,
       signal: interrupted.signal,

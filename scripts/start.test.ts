@@ -154,7 +154,8 @@ test("takes over from a start that was killed", async () => {
 
 test("a port that is no port is refused", async () => {
   const wrong = start({ PERIGEE_PORT: "http" });
-  expect(await wrong.exit).toBe(2);
+  expect(await wrong.exit).toBe(1);
+  expect(wrong.lines).toEqual(['PERIGEE_PORT: "http" is no whole number from 0 (any free port) to 65535']);
 });
 
 test("a wrong setting of a dialect is refused with its name and rule, before anything is made", async () => {

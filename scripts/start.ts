@@ -1,6 +1,7 @@
 import { settingsOnThisMachine } from "#lambdas/dialects/own-settings.ts";
 import { groundSettings } from "#lambdas/ground-settings.ts";
 import { isLoopback } from "#lambdas/http/is-loopback.ts";
+import { groundPort } from "#lambdas/http/port.ts";
 import { describeExit } from "./child.ts";
 import { clientFor, findEngine } from "./docker-engine.ts";
 import { ensureBaseImage } from "./ensure-base-image.ts";
@@ -37,15 +38,9 @@ function ownSettings(host: string): NodeJS.ProcessEnv {
 }
 
 async function main(): Promise<number> {
-  const port = Number(environment.PERIGEE_PORT || 8080);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    console.error(
-      `PERIGEE_PORT is ${environment.PERIGEE_PORT}; it must be a port number, or 0 for any free one.`,
-    );
-    return 2;
-  }
   const host = environment.PERIGEE_HOST || "127.0.0.1";
   try {
+    const port = groundPort(environment);
     const env = ownSettings(host);
     stack = await startStack({
       data: environment.PERIGEE_DATA || ".perigee",

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { checkLoopbackOnly } from "../dialects/own-settings.ts";
 import { groundSettings } from "../ground-settings.ts";
+import { groundPort } from "../http/port.ts";
 import { readTlsFiles } from "../http/tls-files.ts";
 import { serveGround } from "../serve-ground.ts";
 
@@ -21,11 +22,12 @@ const CLOSE_MS = 5_000;
 const environment = process.env;
 const log = pino({ name: "perigee-ground", level: environment.PERIGEE_LOG_LEVEL ?? "info" });
 const host = environment.PERIGEE_HOST ?? "127.0.0.1";
-const { tls, keepAliveMs, ...settings } = orExit(() => {
+const { tls, keepAliveMs, port, ...settings } = orExit(() => {
   const common = groundSettings(environment);
   checkLoopbackOnly(common.dialects, environment, host);
   return {
     log,
+    port: groundPort(environment),
     trustProxy: environment.PERIGEE_TRUST_PROXY === "1",
     tls: readTlsFiles(environment),
     keepAliveMs: keepAlive(environment.PERIGEE_KEEP_ALIVE_SECONDS),
@@ -48,11 +50,11 @@ const sweep = setInterval(
 );
 const server = await serveGround(ground, {
   host,
-  port: Number(environment.PERIGEE_PORT ?? 8080),
+  port,
   ...(tls && { tls }),
   ...(keepAliveMs !== undefined && { keepAliveMs }),
   onError: (error) => log.error({ err: error }, "a connection was not accepted"),
-});
+}).catch((error: Error) => exitWith(error));
 
 // What no request caught belongs to one of them, and must not end those of all others. The ledger's transactions
 // are whole or not, whatever becomes of who began them.
@@ -114,9 +116,13 @@ function orExit<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    console.error((error as Error).message);
-    process.exit(1);
+    return exitWith(error as Error);
   }
+}
+
+function exitWith({ message }: Error): never {
+  console.error(message);
+  process.exit(1);
 }
 
 async function onThisMachine() {

@@ -38,15 +38,16 @@ test("the document has the routes of the dialects that are on, and no link to ot
   expect(document.paths["/edge"]!.get!.responses["200"]).not.toHaveProperty("links");
 });
 
-test("an unknown name stops the server's start, and says so in one line", async () => {
+test.each([
+  [{ PERIGEE_DIALECTS: "em,emm" }, 'PERIGEE_DIALECTS: there is no dialect "emm", only em, kabuto, poseidon'],
+  [{ PERIGEE_PORT: "http" }, 'PERIGEE_PORT: "http" is no whole number from 0 (any free port) to 65535'],
+])("the wrong setting %j stops the server's start, and says so in one line", async (setting, line) => {
   const entry = join(resolve(import.meta.dirname, "../.."), "lambdas/entries/server.ts");
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry], {
-    env: { ...process.env, PERIGEE_DATA: ground.data, PERIGEE_PORT: "0", PERIGEE_DIALECTS: "em,emm" },
+    env: { ...process.env, PERIGEE_DATA: ground.data, PERIGEE_PORT: "0", ...setting },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ended = new Promise<number | null>((end) => child.once("close", end));
-  expect(await text(child.stderr)).toBe(
-    'PERIGEE_DIALECTS: there is no dialect "emm", only em, kabuto, poseidon\n',
-  );
+  expect(await text(child.stderr)).toBe(`${line}\n`);
   expect(await ended).toBe(1);
 });
