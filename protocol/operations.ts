@@ -248,7 +248,8 @@ export const OPERATIONS = {
   /** Hold a staged file, number 0, as an FPGA image. */
   "fpga.store": {
     input: fpgaImage,
-    result: z.object({ sha256: z.string(), bytes: z.number().int() }),
+    /** `log`: what the agent tells of the transfer, absent from older ones; of a failure it is in its data */
+    result: z.object({ sha256: z.string(), bytes: z.number().int(), log: z.string().max(65_536).optional() }),
     changes: true,
     deadline: FPGA_S,
   },

@@ -69,5 +69,7 @@ test("the page's commands lead from a stream to a pod on the simulated device", 
   }
   expect(said[1]).toContain("simulated ZynqMP FPGA Manager");
   expect(said[2]).toMatch(/^counter \([0-9a-f]{32}\) is active$/m);
-  expect(readFileSync(join(directory, "counter-log.tar"), "utf8")).toContain('"state": "operating"');
+  const saved = readFileSync(join(directory, "counter-log.tar"), "utf8");
+  expect(saved).toContain('"state": "operating"');
+  expect(saved).toContain("Z all of it is here, with the announced SHA-256\n");
 });

@@ -1,3 +1,4 @@
+import { PerigeeError } from "#protocol/errors.ts";
 import type { Budget } from "../../budget/budget.ts";
 import {
   type OperationContext,
@@ -7,6 +8,7 @@ import {
 } from "../../operation.ts";
 import type { FpgaStore } from "./fpga-store.ts";
 import { receiveFile } from "./receive-file.ts";
+import { TransferLog } from "./transfer-log.ts";
 
 export type FpgaDeps = { store: FpgaStore; budget: Pick<Budget, "reserve" | "take"> };
 
@@ -29,11 +31,21 @@ export function fpgaHandlers(deps: FpgaDeps): Pick<OperationHandlers, "fpga.stor
  * @throws PerigeeError CHECKSUM_MISMATCH, QUOTA_EXCEEDED, STORAGE_FULL
  */
 function storeHandler({ store, budget }: FpgaDeps): OperationHandler<"fpga.store"> {
-  return async (context) => {
-    const { command, input, journal, signal } = context;
+  return async (asked) => {
+    const { command, input, journal, signal } = asked;
     const { image, sha256, bytes } = input;
     const isCommitted = journal.notes.some(({ step }) => step === "commit");
     const added = store.hasFile(command.user, sha256) ? 0 : bytes;
+    const said = new TransferLog(journal, bytes);
+    const context: typeof asked = {
+      ...asked,
+      progress(progress) {
+        said.arrived(progress.done ?? 0);
+        asked.progress(progress);
+      },
+    };
+    said.say(said.isBegun ? "the agent started anew" : `begun: ${bytes} bytes with the SHA-256 ${sha256}`);
+    if (added === 0) said.say("an equal file is here: nothing is sent");
     try {
       using reserved = isCommitted
         ? budget.take(command.user, added)
@@ -41,6 +53,7 @@ function storeHandler({ store, budget }: FpgaDeps): OperationHandler<"fpga.store
       if (!isCommitted) {
         if (added > 0) await receive(store, context);
         signal.throwIfAborted();
+        if (added > 0) said.say("all of it is here, with the announced SHA-256");
         journal.note("commit", { image });
       }
       await reserved.land(async () => {
@@ -50,9 +63,13 @@ function storeHandler({ store, budget }: FpgaDeps): OperationHandler<"fpga.store
     } catch (error) {
       // an agent that stops goes on with what it has received at its next start
       if (!(error instanceof ShuttingDown)) store.discardIncoming(command.id);
-      throw error;
+      if (signal.aborted || !(error instanceof PerigeeError)) throw error;
+      const { code, message, cause, data } = error;
+      said.say(`${code}: ${message}`);
+      throw new PerigeeError(code, message, { cause, data: { ...data, log: said.text } });
     }
-    return { sha256, bytes };
+    said.say("stored");
+    return { sha256, bytes, log: said.text };
   };
 }
 

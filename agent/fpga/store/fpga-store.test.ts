@@ -73,7 +73,10 @@ const files = () =>
 describe("files for FPGAs", () => {
   it("are held with what is known of them, and read again after a start", async () => {
     const command = storing(1);
-    expect(await run(command)).toEqual({ sha256: command.input.sha256, bytes: CONTENT.length });
+    expect(await run(command)).toEqual({
+      ...{ sha256: command.input.sha256, bytes: CONTENT.length },
+      log: expect.stringMatching(/ begun: 307200 bytes .*all of it is here.* stored\n$/s),
+    });
     open();
     expect(store.images("ann")).toEqual([command.input]);
     expect(content(1)?.equals(CONTENT)).toBe(true);
@@ -107,7 +110,10 @@ describe("files for FPGAs", () => {
     const changed = storing(1);
     changed.onFetch = (_n, _start, bytes) =>
       Buffer.concat([bytes.subarray(0, -1), Buffer.of(bytes.at(-1)! ^ 1)]);
-    await expect(run(changed)).rejects.toMatchObject({ code: "CHECKSUM_MISMATCH" });
+    await expect(run(changed)).rejects.toMatchObject({
+      code: "CHECKSUM_MISMATCH",
+      data: { log: expect.stringMatching(/ CHECKSUM_MISMATCH: .*\n$/) },
+    });
     // once more, as the first try may have gone on with what a power cut had left
     expect(changed.fetched).toHaveLength(2);
     const longer = storing(2);

@@ -3,6 +3,7 @@ import type { Write } from "../../ports/ledger-store.ts";
 import type { OwnRecords } from "../own-records.ts";
 import type { FpgaFormat } from "./checks/content-reader.ts";
 import { Images, type StoreEnd } from "./images/images.ts";
+import { agentLogWrites } from "./log/agent-log.ts";
 import { type DeletionRecord, type StoreRecord, workKeys } from "./store/work-records.ts";
 
 /** What this dialect writes with the end of a command: of an image's store, or its deletion. */
@@ -12,7 +13,9 @@ export async function onEnd(records: OwnRecords, command: Command): Promise<Writ
     // its record stays until what is staged of it has gone
     const store = await records.get<StoreRecord>(workKeys.store(command.id));
     if (!store) return [];
-    return images.stored(store.data.project, store.data.image, endOf(store.data, command));
+    const { project, image } = store.data;
+    const writes = await images.stored(project, image, endOf(store.data, command));
+    return [...writes, ...(writes.length > 0 ? agentLogWrites({ project, image }, command) : [])];
   }
   const deletion = await records.get<DeletionRecord>(workKeys.deletion(command.id));
   // one that did not succeed is asked for again (StoreWork)
@@ -27,6 +30,7 @@ const WORDS: Readonly<Record<string, string>> = {
   QUOTA_EXCEEDED: "QUOTA_EXCEEDED",
   CHECKSUM_MISMATCH: "DIGEST_MISMATCH",
   EXPIRED: "EXPIRED",
+  DEADLINE_EXCEEDED: "EXPIRED",
   CANCELLED: "CANCELLED",
   INTERRUPTED: "ABANDONED",
 };

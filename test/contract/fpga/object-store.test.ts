@@ -315,7 +315,7 @@ it("an object that a client stored is registered, and its log is read where its 
   const { sha256, bytes } = command!.input as { sha256: string; bytes: number };
   const log = `/obs-fpga/fpga-log/${id}_log.tar`;
   expect(await send("GET", log)).toMatchObject(refused(404, "NoSuchKey"));
-  await agent.report(command!, { state: "succeeded", result: { sha256, bytes } });
+  await agent.report(command!, { state: "succeeded", result: { sha256, bytes, log: "received\nstored\n" } });
   const got = await send("GET", log);
   expect(got).toMatchObject({ status: 200, headers: { "content-length": String(got.body.length) } });
   expect((await send("HEAD", log)).headers).toMatchObject({ etag: `"${md5(got.body)}"` });
@@ -323,6 +323,7 @@ it("an object that a client stored is registered, and its log is read where its 
   expect([part.status, part.text]).toEqual([206, "report.json"]);
   const files = filesOf(got.body);
   expect([...files.keys()]).toEqual(["report.json", "agent.log", "loads.json"]);
+  expect(files.get("agent.log")).toBe("received\nstored\n");
   const report = JSON.parse(files.get("report.json")!) as { checks: unknown[] };
   expect(report).toMatchObject({
     id,
@@ -342,6 +343,7 @@ it("an object that a client stored is registered, and its log is read where its 
     message: expect.stringMatching(/^OBJECT_MISSING: /),
     checks: [],
   });
+  expect(failed.get("agent.log")).toBe("");
   for (const [target, key] of [
     [log, bob],
     [log.replace("obs-fpga", "other"), ada],

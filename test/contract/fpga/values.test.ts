@@ -142,6 +142,20 @@ describe("a registration", () => {
       expect(code(answer.text).message).toBe("The request body cannot be left blank.");
   });
 
+  it("takes a body of a mebibyte in any type, and no preference", async () => {
+    const { fpga_image } = JSON.parse(bodyWith("name", "large")) as { fpga_image: object };
+    const text = JSON.stringify({ fpga_image, pad: "" });
+    const body = text.replace('"pad":""', `"pad":"${"x".repeat(1_048_576 - text.length)}"`);
+    for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]) {
+      const headers = { "content-type": type, prefer: "respond-async, wait=1" };
+      const { status, text } = await ground.ada("POST", ground.base(), { body, headers });
+      expect([status, text], type).toEqual([
+        200,
+        expect.stringMatching(/^\{"fpga_image":\{"status":"saving"/),
+      ]);
+    }
+  });
+
   it("gives metadata back as it came", async () => {
     const metadata = '{"z":12345678901234567890,"__proto__":{"a":1.0},"a":"\\u00e9"}';
     const body = `{"other":1,"fpga_image":{"location":"abc:f.bin","name":"n","metadata": ${metadata.replaceAll(",", " , ")},"x":1}}`;

@@ -45,5 +45,7 @@ export const keys = {
   container: (project: string, id: string) => ({ pk: keys.containers(project), sk: id }),
   /** of what the checks of its file found */
   report: (project: string, id: string) => ({ pk: `reports#${project}`, sk: id }),
+  /** of what the edge's agent told of its transfer */
+  agentLog: (project: string, id: string) => ({ pk: `agent-logs#${project}`, sk: id }),
   count: (project: string) => ({ pk: `count#${project}`, sk: "count" }),
 };

@@ -236,6 +236,7 @@ export class Images {
     return [
       { delete: keys.image(project, item.data.id), if: item.rev },
       { delete: keys.report(project, item.data.id) },
+      { delete: keys.agentLog(project, item.data.id) },
       this.#counted(project, rev, { rows: count.rows - 1, deleting }),
     ];
   }

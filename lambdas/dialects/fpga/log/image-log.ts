@@ -1,6 +1,7 @@
 import { LOADS_OF_IMAGE } from "#protocol/fpga-device.ts";
 import type { FpgaParts } from "../parts.ts";
 import type { Project } from "../project.ts";
+import { findAgentLog } from "./agent-log.ts";
 import { findReport } from "./reports.ts";
 import { tarOf } from "./tar.ts";
 
@@ -45,8 +46,7 @@ export async function imageLog(
   const tar = tarOf(
     [
       ["report.json", jsonText(report)],
-      // no agent sends any yet
-      ["agent.log", Buffer.of()],
+      ["agent.log", Buffer.from(await findAgentLog(core.records, { project: project.id, image: id }))],
       ["loads.json", jsonText(loads)],
     ],
     modified,
