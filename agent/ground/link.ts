@@ -9,9 +9,9 @@ const FAR_MS = 100;
 /** A link of fewer bytes per second is slow, however near it is. */
 const SLOW = 1 * MiB;
 /** A chunk is as much as the link carries in this time (s): so little is lost with it. */
-const CHUNK_S = 0.5;
+const CHUNK_S = 0.25;
 /** The size of the first chunks over a link whose rate is not known yet. */
-const FIRST_CHUNK = 128 * KiB;
+const FIRST_CHUNK = 64 * KiB;
 /** Calls that nothing answers for so long (ms), or for six round trips, mean that contact was lost. */
 const SILENT_MS = 10_000;
 const ROUND_TRIPS = 6;

@@ -21,7 +21,7 @@ const URL_MS = 10 * 60_000;
 /** Bytes that are worth a connection of their own. */
 const BIG = 1 * MiB;
 /** Over a thin link content larger than this goes in ranges, so many at once, each of that size. */
-const RANGE_BYTES = 128 * KiB;
+const RANGE_BYTES = 64 * KiB;
 const RANGES_AT_ONCE = 8;
 
 const SPOOL: SpoolPlace = { directory: tmpdir(), room: () => Number.POSITIVE_INFINITY };
