@@ -23,6 +23,9 @@ export const LIMITS = {
   partUrlMs: 3600_000,
   /** parts of an object that the agent sends, when each is an object of its own */
   transferChunks: 65_536,
+  /** bytes of the parts that an agent may ask for, as its link is */
+  chunkBytesLeast: 64 * KiB,
+  chunkBytesMost: 8 * MiB,
   /** how long a part that the agent is to send may be asked for again; what nobody goes on with is forgotten then */
   transferMs: 48 * 3600_000,
   /** a body without files */

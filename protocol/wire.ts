@@ -341,6 +341,8 @@ export const transferRequest = z.object({
   crc32: crc32.optional(),
   /** the agent has its result name the object as the answer says: absent from agents of version 0.2 and older */
   named: z.boolean().optional(),
+  /** parts are to be no larger, as the agent's link is slow; absent from agents of version 0.3 and older */
+  partBytes: z.number().int().min(LIMITS.chunkBytesLeast).max(LIMITS.chunkBytesMost).optional(),
 });
 /** Exactly one of `whole` and `partBytes`. */
 export const transferResponse = z.object({

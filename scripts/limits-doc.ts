@@ -37,6 +37,8 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   partUrlMs: "how long the URL of a part is good",
   transferChunks:
     "parts of an object that the agent sends, where each is an object of its own; larger parts then",
+  chunkBytesLeast: "smallest part in which an agent sends an object over a slow link",
+  chunkBytesMost: "largest part that an agent may ask for",
   transferMs: "how long the agent may go on with an object that it has begun to send",
   bodyBytes: "a body without files; over it 413 `BODY_TOO_LARGE`",
   fieldBytes: "a field of an uplink's form; over it 400, as with all bounds of fields",

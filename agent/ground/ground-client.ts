@@ -1,5 +1,6 @@
 import http from "node:http";
 import https from "node:https";
+import type net from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as z from "zod";
@@ -8,6 +9,7 @@ import { isErrorCode, PerigeeError } from "#protocol/errors.ts";
 import * as poolWire from "#protocol/pool-wire.ts";
 import * as wire from "#protocol/wire.ts";
 import { ConnectionCut, download, type WriteChunks } from "./download.ts";
+import { Link } from "./link.ts";
 
 /** The ground answered with something we have no rule for, or not at all: try again later. */
 export class GroundUnavailable extends Error {
@@ -41,6 +43,12 @@ const CLAIMED = z.union([
   z.object({ resumed: z.undefined().optional() }).transform(() => undefined),
 ]);
 
+/** A connection is given up after this (ms), or after six round trips, but not sooner than the last. */
+const CONNECT_MS = 30_000;
+const CONNECT_LEAST_MS = 5_000;
+/** A call's body has the time that it takes over a link of so many bytes per ms. */
+const SLOWEST = 0.5;
+
 const POOL = { keepAlive: true, maxSockets: 16 };
 
 /**
@@ -52,6 +60,9 @@ export class GroundClient {
   readonly #token: string;
   readonly #callMs: number;
   readonly #idleMs: number;
+  /** what is known of the link from what this client moved over it */
+  readonly link = new Link();
+  readonly #underWay = new Set<{ request: http.ClientRequest; since: number }>();
   readonly #calls = { http: new http.Agent(POOL), https: new https.Agent(POOL) };
   readonly #transfers = { http: new http.Agent(POOL), https: new https.Agent(POOL) };
 
@@ -60,6 +71,7 @@ export class GroundClient {
     this.#token = options.token;
     this.#callMs = options.callMs ?? 30_000;
     this.#idleMs = options.idleMs ?? 60_000;
+    this.link.onContact((lost) => this.#dropOlderThan(lost));
   }
 
   start(body: z.input<typeof wire.startRequest>): Promise<z.infer<typeof wire.startResponse>> {
@@ -152,14 +164,15 @@ export class GroundClient {
     await this.#call("PUT", `agent/command-logs?${parameters(query)}`, data, "application/octet-stream");
   }
 
-  /** Opens an object by its signed URL, from byte `start`. @throws GroundUnavailable */
-  async get(url: string, start: number, signal: AbortSignal): Promise<Readable> {
+  /** Opens an object by its signed URL, from byte `start` to before `end`. @throws GroundUnavailable */
+  async get(url: string, start: number, signal: AbortSignal, end?: number): Promise<Readable> {
+    const ranged = start > 0 || end !== undefined;
     const response = await this.#request("GET", url, {
       signal,
       pool: this.#transfers,
-      headers: start > 0 ? { range: `bytes=${start}-` } : {},
+      headers: ranged ? { range: `bytes=${start}-${end === undefined ? "" : end - 1}` } : {},
     });
-    const expected = start > 0 ? 206 : 200;
+    const expected = ranged ? 206 : 200;
     if (response.statusCode !== expected) {
       response.resume();
       if (response.statusCode === 404) throw new PerigeeError("INTERNAL_ERROR", "A staged object is missing");
@@ -220,7 +233,9 @@ export class GroundClient {
     type = "application/json",
   ): Promise<{ status: number; text: string }> {
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    const signal = AbortSignal.timeout(this.#callMs);
+    const signal = AbortSignal.timeout(this.link.atLeast(this.#callMs) + Math.ceil(bytes.length / SLOWEST));
+    const asked = performance.now();
+    this.link.asked();
     const response = await this.#request(method, path, {
       signal,
       pool: this.#calls,
@@ -232,8 +247,19 @@ export class GroundClient {
       body: bytes,
     });
     const answer = await this.#collect(response);
+    this.link.answered(performance.now() - asked);
     requireOk(answer);
     return answer;
+  }
+
+  /**
+   * What was under way when contact was lost: TCP would try it again only in as long as it has tried already, and a
+   * new connection is there after a round trip.
+   */
+  #dropOlderThan(lost: number): void {
+    for (const { request, since } of this.#underWay) {
+      if (since <= lost) request.destroy(new Error("contact was lost meanwhile"));
+    }
   }
 
   #request(
@@ -259,10 +285,24 @@ export class GroundClient {
           agent: secure ? options.pool.https : options.pool.http,
           headers: options.headers,
           signal: options.signal,
-          timeout: this.#idleMs,
+          timeout: this.link.atLeast(this.#idleMs),
         },
-        resolve,
+        (response) => {
+          const heard = () => {
+            // It is not among what was lost with the contact.
+            entry.since = performance.now();
+            this.link.heard();
+          };
+          heard();
+          // Who reads it lets it flow.
+          response.on("data", heard).pause();
+          resolve(response);
+        },
       );
+      const entry = { request, since: performance.now() };
+      this.#underWay.add(entry);
+      request.once("close", () => this.#underWay.delete(entry));
+      request.once("socket", (socket) => this.#boundConnecting(request, socket));
       request.once("timeout", () => request.destroy(new Error("no byte for too long")));
       request.on("error", fail);
       if (options.body instanceof Readable) {
@@ -273,6 +313,15 @@ export class GroundClient {
         request.end(options.body);
       }
     });
+  }
+
+  /** A connection that does not come about is begun anew: TCP asks for it less and less often. */
+  #boundConnecting(request: http.ClientRequest, socket: net.Socket): void {
+    if (!socket.connecting) return;
+    const { link } = this;
+    const ms = link.roundTripMs === undefined ? CONNECT_MS : link.atLeast(CONNECT_LEAST_MS);
+    const timer = setTimeout(() => request.destroy(new Error("no connection")), ms);
+    for (const event of ["connect", "close"]) socket.once(event, () => clearTimeout(timer));
   }
 
   async #collect(response: http.IncomingMessage): Promise<{ status: number; text: string }> {

@@ -58,7 +58,7 @@ export class Claimer {
         answer = await session.claim(wanted);
       } catch (error) {
         sure = false;
-        await waitOut(error, backoff, log, signal);
+        await waitOut(error, backoff, { log, session }, signal);
         // The ring that brought us here was heard: it will not come again.
         look = true;
         continue;

@@ -8,6 +8,7 @@ import { OPERATIONS } from "#protocol/operations.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
 import { GroundSession } from "../ground/ground-session.ts";
+import { Link } from "../ground/link.ts";
 import { Journal } from "../journal/journal.ts";
 import { openStateDatabase } from "../journal/state-database.ts";
 import type { OperationHandler, OperationHandlers } from "../operation.ts";
@@ -43,7 +44,7 @@ const command: ClaimedCommand = {
 
 function run(put: () => Promise<void>, handler: OperationHandler<"volume.read">) {
   const whole = { url: "/object", headers: {} };
-  const ground = { transfer: async () => ({ whole }), put } as unknown as GroundPort;
+  const ground = { link: new Link(), transfer: async () => ({ whole }), put } as unknown as GroundPort;
   const handlers = { "volume.read": handler } as OperationHandlers;
   const outgoing = new OutgoingStore(database, join(directory, "outgoing"));
   const journal = new Journal(database);

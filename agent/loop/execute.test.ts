@@ -8,6 +8,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { GroundClient, GroundUnavailable } from "../ground/ground-client.ts";
 import { GroundSession } from "../ground/ground-session.ts";
+import { Link } from "../ground/link.ts";
 import { Journal } from "../journal/journal.ts";
 import { openStateDatabase } from "../journal/state-database.ts";
 import { type OperationHandler, type OperationHandlers, ShuttingDown } from "../operation.ts";
@@ -118,6 +119,7 @@ describe("execute", () => {
   test("an epoch that the ground refuses is no end of a command: a later one goes on with it", async () => {
     const refusal = new PerigeeError("STALE_EPOCH", "a newer agent serves the edge");
     const refusing = new GroundSession({
+      link: new Link(),
       transfer: () => Promise.reject(refusal),
     } as unknown as ConstructorParameters<typeof GroundSession>[0]);
     const handler: OperationHandler<"volume.delete"> = async ({ journal: entry, store }) => {

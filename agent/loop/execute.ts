@@ -241,7 +241,7 @@ async function attempt(
     } catch (error) {
       if (changes || signal.aborted || !(error instanceof GroundUnavailable)) throw error;
       deps.log.warn({ err: error, command: context.command.id }, "contact lost under a command; again");
-      await backoff.wait(signal);
+      await deps.session.ground.link.pause(backoff, signal);
     }
   }
 }

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { Backoff } from "../backoff.ts";
 import { GroundUnavailable } from "../ground/ground-client.ts";
+import type { GroundSession } from "../ground/ground-session.ts";
 
 /** A newer agent serves the edge: this one must not go on. */
 export class Superseded extends Error {
@@ -15,7 +16,7 @@ export class Superseded extends Error {
 export async function waitOut(
   error: unknown,
   backoff: Backoff,
-  log: Logger,
+  { log, session }: { log: Logger; session: Pick<GroundSession, "ground"> },
   signal?: AbortSignal,
 ): Promise<void> {
   if (signal?.aborted) return;
@@ -24,5 +25,5 @@ export async function waitOut(
   }
   if (!(error instanceof GroundUnavailable)) log.error({ err: error }, "the ground refuses the agent");
   else if (backoff.tries === 0) log.warn({ err: error }, "no contact with the ground");
-  await backoff.wait(signal);
+  await session.ground.link.pause(backoff, signal);
 }

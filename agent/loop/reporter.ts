@@ -80,7 +80,7 @@ export class Reporter {
             continue;
           }
           if (this.#signal.aborted && this.#backoff.tries >= LAST_TRIES) return;
-          await waitOut(error, this.#backoff, this.#deps.log);
+          await waitOut(error, this.#backoff, this.#deps);
           this.#waiting.push(report);
           continue;
         }

@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
-import { MiB } from "#protocol/limits.ts";
+import { KiB, MiB } from "#protocol/limits.ts";
 import type { StagedContent, StagedFile } from "#protocol/operations.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { Backoff } from "../backoff.ts";
@@ -10,6 +10,7 @@ import { openSpooled, type Spooled, type SpoolPlace, spool } from "../files/spoo
 import type { WriteChunks } from "../ground/download.ts";
 import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
 import { streamInto } from "../ground/stream-into.ts";
+import { fetchInRanges } from "../transfers/fetch-in-ranges.ts";
 import type { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { sendInParts } from "../transfers/send-in-parts.ts";
 import type { Deadline } from "./deadline.ts";
@@ -19,6 +20,9 @@ const BATCH = 200;
 const URL_MS = 10 * 60_000;
 /** Bytes that are worth a connection of their own. */
 const BIG = 1 * MiB;
+/** Over a thin link content larger than this goes in ranges, so many at once, each of that size. */
+const RANGE_BYTES = 64 * KiB;
+const RANGES_AT_ONCE = 8;
 
 const SPOOL: SpoolPlace = { directory: tmpdir(), room: () => Number.POSITIVE_INFINITY };
 
@@ -42,7 +46,8 @@ export class Transfers {
   readonly #of: Of;
   readonly #urls = new Map<number | "manifest", { url: string; until: number }>();
   #numbers: number[] = [];
-  readonly #big = new Map<number, number>();
+  /** of those that are not small */
+  readonly #sizes = new Map<number, number>();
   #manifest: Promise<StagedFile[]> | undefined;
 
   constructor(of: Of) {
@@ -66,12 +71,18 @@ export class Transfers {
   /** As OperationContext.fetchInto says. */
   async fetchInto(n: number, start: number, write: WriteChunks): Promise<void> {
     const { ground, signal } = this.#of;
+    const size = this.#sizes.get(n) ?? 0;
+    if (ground.link.thin && size - start > RANGE_BYTES) {
+      const read = (from: number, end: number) => this.#range(n, from, end);
+      const sizes = { rangeBytes: RANGE_BYTES, atOnce: RANGES_AT_ONCE };
+      return fetchInRanges({ start, size, ...sizes, read, write, signal });
+    }
     let at = start;
     const counted: WriteChunks = async (chunks) => {
       await write(chunks);
       for (const { length } of chunks) at += length;
     };
-    let outcome: boolean | "cut" = (this.#big.get(n) ?? 0) - start > BIG && "cut";
+    let outcome: boolean | "cut" = size - start > BIG && "cut";
     while (outcome === "cut") {
       outcome = await this.#retried(async () => {
         const before = at;
@@ -145,11 +156,20 @@ export class Transfers {
       chunks.push(chunk);
     const files = JSON.parse(Buffer.concat(chunks).toString("utf8")) as StagedFile[];
     this.#numbers = files.map((file) => file.n);
-    for (const { n, size } of files) if (size > BIG) this.#big.set(n, size);
+    for (const { n, size } of files) if (size > RANGE_BYTES) this.#sizes.set(n, size);
     return files;
   }
 
-  async *#resumed(n: number | "manifest", start: number, first: Readable): AsyncGenerator<Buffer> {
+  async *#range(n: number, start: number, end: number): AsyncGenerator<Buffer> {
+    yield* this.#resumed(n, start, await this.#open(n, start, end), end);
+  }
+
+  async *#resumed(
+    n: number | "manifest",
+    start: number,
+    first: Readable,
+    end?: number,
+  ): AsyncGenerator<Buffer> {
     let at = start;
     let stream = first;
     const backoff = new Backoff();
@@ -167,19 +187,20 @@ export class Transfers {
         if (!(error instanceof Error)) throw error;
         // What breaks before its first byte must not be asked for again and again without a pause.
         if (at > before) backoff.reset();
-        else await this.#unhurried(() => backoff.wait(this.#of.signal));
-        stream = await this.#open(n, at);
+        else await this.#unhurried(() => this.#of.ground.link.pause(backoff, this.#of.signal));
+        if (at === end) return;
+        stream = await this.#open(n, at, end);
       } finally {
         if (!stream.readableEnded && this.#of.signal.aborted) stream.destroy();
       }
     }
   }
 
-  #open(n: number | "manifest", start: number): Promise<Readable> {
+  #open(n: number | "manifest", start: number, end?: number): Promise<Readable> {
     return this.#retried(async () => {
       const url = await this.#url(n);
       try {
-        return await this.#of.ground.get(url, start, this.#of.signal);
+        return await this.#of.ground.get(url, start, this.#of.signal, end);
       } catch (error) {
         this.#urls.delete(n);
         throw error;
@@ -212,10 +233,10 @@ export class Transfers {
   }
 
   async #again<T>(attempt: () => Promise<T>): Promise<T> {
-    const { signal } = this.#of;
+    const { signal, ground } = this.#of;
     const backoff = new Backoff();
     for (;;) {
-      await backoff.wait(signal);
+      await ground.link.pause(backoff, signal);
       signal.throwIfAborted();
       try {
         return await attempt();

@@ -81,9 +81,16 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
   const { n, source } = of;
   const object = { ...named(deps, of, outgoing), size: source.size };
   // One that goes in parts already need not be hashed as a whole first.
-  const mayBeWhole = source.size <= HASHED_FIRST && outgoing.partBytes === 0;
+  const { chunkBytes } = ground.link;
+  const mayBeWhole = source.size <= (chunkBytes ?? HASHED_FIRST) && outgoing.partBytes === 0;
   const crc32 = mayBeWhole ? hex(await crcOf(deps, source, 0, source.size)) : undefined;
-  const begin = () => ground.transfer({ ...object, named: true, ...(crc32 !== undefined && { crc32 }) });
+  const begin = () =>
+    ground.transfer({
+      ...object,
+      named: true,
+      ...(crc32 !== undefined && { crc32 }),
+      ...(chunkBytes !== undefined && { partBytes: chunkBytes }),
+    });
   const { whole, partBytes, content = { n, size: source.size } } = await deps.retried(begin);
   if (whole) {
     let signed: typeof whole | undefined = whole;
@@ -158,6 +165,8 @@ async function sendBatch(deps: SendDeps, of: Of, outgoing: Outgoing, planned: Pl
     const waiting = asked.flatMap((part, i) => (parts[i] ? [{ ...part, signed: parts[i] }] : []));
     if (waiting.length === 0) return;
     let failed: GroundUnavailable | undefined;
+    const began = performance.now();
+    let bytes = 0;
     const next = waiting.values();
     const work = async () => {
       for (const { number, signed } of next) {
@@ -165,6 +174,7 @@ async function sendBatch(deps: SendDeps, of: Of, outgoing: Outgoing, planned: Pl
         const { start, length } = place(of.source.size, partBytes, number);
         try {
           await refusable(() => put(deps, of.source, signed, start, length));
+          bytes += length;
         } catch (error) {
           if (!(error instanceof GroundUnavailable)) throw error;
           failed = error;
@@ -174,6 +184,7 @@ async function sendBatch(deps: SendDeps, of: Of, outgoing: Outgoing, planned: Pl
       }
     };
     await allSettled(Array.from({ length: atOnce }, work));
+    if (!failed) ground.link.sent(bytes, performance.now() - began);
     // All were taken. They are looked at again when the object is completed.
     if (!failed) return;
     if (waiting.length < open.length) backoff.reset();
@@ -181,7 +192,7 @@ async function sendBatch(deps: SendDeps, of: Of, outgoing: Outgoing, planned: Pl
     // An answer that is a refusal, and stays one, will not become another by waiting.
     refusals = failed.status !== undefined && failed.status < 500 ? refusals + 1 : 0;
     if (refusals === REFUSALS) throw new BeginAnew("a part is refused", { cause: failed });
-    await backoff.wait(deps.signal);
+    await ground.link.pause(backoff, deps.signal);
     deps.signal.throwIfAborted();
   }
 }

@@ -57,11 +57,13 @@ export class Transfers {
       size: number;
       crc32?: string | undefined;
       named?: boolean | undefined;
+      /** parts are to be no larger, where that is possible */
+      partBytes?: number | undefined;
     },
     seen?: { item: TransfersSeen },
   ): Promise<{ whole: SignedUpload; content?: StagedContent } | { partBytes: number }> {
     const { n, transfer, size, crc32, named } = of;
-    const partBytes = partBytesOf(size, this.#partBytes);
+    const partBytes = partBytesOf(size, Math.min(this.#partBytes, of.partBytes ?? this.#partBytes));
     if (crc32 !== undefined && size <= partBytes) {
       await this.#reserve(command, { n, size }, seen, async () => (named ? { whole: transfer } : {}));
       const content = named ? { n, size, transfer } : undefined;

@@ -1,4 +1,5 @@
 import { type GroundPort, GroundUnavailable } from "#agent/ground/ground-client.ts";
+import { Link } from "#agent/ground/link.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { ClaimedCommand, ClaimResponse, Outcome } from "#protocol/wire.ts";
 
@@ -92,6 +93,7 @@ export class ScriptedGround {
   get port(): GroundPort {
     const unexpected = () => Promise.reject(new Error("not expected here"));
     return {
+      link: new Link(),
       start: async () => {
         this.#called("start");
         this.#epoch += 1;

@@ -1,4 +1,5 @@
 import type { GroundPort } from "#agent/ground/ground-client.ts";
+import { Link } from "#agent/ground/link.ts";
 import * as wire from "#protocol/wire.ts";
 import type { Reached, SimNetwork } from "./sim-network.ts";
 
@@ -13,6 +14,7 @@ export function simGroundPort<Ground extends Reached>(
   const post = (path: string, body: { epoch?: number }) => network.request(path, body, believed);
   const unexpected = () => Promise.reject(new Error("not expected here"));
   return {
+    link: new Link(),
     start: async (body) => wire.startResponse.parse(await post("/start", body as object)),
     claimMany: async (body) => wire.claimResponse.parse(await post("/claim", body)),
     progressMany: async (body) => wire.progressManyResponse.parse(await post("/progress", body)),
