@@ -12,6 +12,8 @@ export const ERRORS = {
   CHECKSUM_MISMATCH: [400, "The content does not have the checksum that was declared for it."],
   INVALID_PATH: [400, "The path names something that cannot be read as a file or directory."],
   DELETE_FAILED: [400, "There is nothing to delete at that path, or it could not be deleted."],
+  SOURCES_REFUSED: [400, "The archive of sources or data cannot be unpacked; the message says why."],
+  DATA_TOO_LARGE: [400, "The data does not fit into the size that the volume is to have."],
   BUILD_FAILED: [400, "The image build failed; `log_tail` holds the last 100 lines of its log."],
   IMAGE_LOAD_FAILED: [400, "The archive could not be loaded as that image; `log_tail` says why."],
   UNAUTHORIZED: [401, "The token is missing, malformed, expired or not for this use."],
@@ -34,6 +36,7 @@ export const ERRORS = {
   EDGE_NOT_FOUND: [404, "There is no such edge, or it is not granted to the user."],
   USER_NOT_FOUND: [404, "The operator named a user that does not exist."],
   METHOD_NOT_ALLOWED: [405, "The route exists, but not for this method."],
+  VOLUME_EXISTS: [409, "The user has a volume of that name."],
   VOLUME_IN_USE: [409, "A pod that has not terminated uses the volume."],
   IMAGE_IN_USE: [409, "A pod that has not terminated runs the image."],
   FPGA_IMAGE_NOT_ACTIVE: [

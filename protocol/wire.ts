@@ -292,6 +292,8 @@ export const podReport = z.object({
   state: containerState,
   /** by which it is reached while it runs, where it has one for itself */
   address: z.string().max(64).optional(),
+  /** it ended since its user stopped it, whatever its process made of that */
+  stopped: z.boolean().optional(),
 });
 export type PodReport = z.infer<typeof podReport>;
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
+import { loadSecrets } from "#lambdas/auth/secrets.ts";
 import { keys } from "#lambdas/dialects/kabuto/records.ts";
 import { OwnRecords } from "#lambdas/dialects/own-records.ts";
 import { Ledger } from "#lambdas/ledger/ledger.ts";
@@ -42,6 +43,19 @@ describe("operator verbs", () => {
     await json(["user", "remove", "carol"]);
     expect((await commands()).status).toBe(401);
     expect((await logIn("carol", "correct horse")).status).toBe(401);
+  });
+
+  test("a new key of tokens keeps who is logged in, and the one after it does not", async () => {
+    const data = join(world.data, "ground");
+    const kids = async () => (await loadSecrets(data)).tokens.map(({ kid }) => kid);
+    const [first] = await kids();
+    expect((await json(["secret", "rotate", "tokens"])).data).toEqual({ which: "tokens" });
+    expect((await kids())[1]).toBe(first);
+    await json(["secret", "rotate", "tokens"]);
+    expect(await kids()).toHaveLength(2);
+    expect(await kids()).not.toContain(first);
+    expect((await perigee(["secret", "rotate", "all"])).code).toBe(2);
+    expect((await perigee(["secret", "rotate", "seals", "--data", "/nowhere"])).code).toBe(2);
   });
 
   test("who registered is shown with the login, which the verbs take for the name", async () => {

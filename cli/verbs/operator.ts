@@ -3,6 +3,7 @@ import { dataDirectory } from "../operator-data.ts";
 import { registerOperatorEdge } from "./operator-edge.ts";
 import { registerUser } from "./operator-user.ts";
 import { registerPoseidon } from "./poseidon.ts";
+import { registerSecret } from "./secret.ts";
 import { registerWindow } from "./window.ts";
 
 /** The operator's verbs: they act on `PERIGEE_DATA` or `PERIGEE_TABLE`, not over HTTP, also while the server runs. */
@@ -11,6 +12,7 @@ export function registerOperatorVerbs(program: Command): void {
   registerOperatorEdge(program);
   registerPoseidon(program);
   registerWindow(program);
+  registerSecret(program);
   program
     .command("server")
     .description("operator: run the ground (settings: environment, see docs/operations.md)")

@@ -11,6 +11,7 @@ const routes = [
   { method: "GET", path: "/both" },
   { method: "GET", path: "/both" },
   { method: "PUT", path: "/numbers/:id{[0-9]+}" },
+  { method: "HEAD", path: "/trees/:id/*" },
 ];
 
 describe("allowedMethods", () => {
@@ -20,6 +21,8 @@ describe("allowedMethods", () => {
     ["/commands/01/cancel", ["POST"]],
     ["/both", ["GET", "POST"]],
     ["/numbers/07", ["PUT"]],
+    ["/trees/1/", ["HEAD"]],
+    ["/trees/1/a/b/c", ["HEAD"]],
   ])("%s answers %j", (path, methods) => {
     expect(allowedMethods(routes, path)).toEqual(methods);
   });
@@ -33,6 +36,8 @@ describe("allowedMethods", () => {
     "/commands/01/other",
     "/numbers/",
     "/numbers/7a",
+    "/trees/1",
+    "/trees//a",
   ])("nothing is at %s", (path) => {
     expect(allowedMethods(routes, path)).toEqual([]);
   });

@@ -11,6 +11,10 @@ export function allowedMethods(routes: readonly Listed[], path: string): string[
 }
 
 function matches(pattern: string[], parts: string[]): boolean {
+  if (pattern.at(-1) === "*") {
+    const before = pattern.slice(0, -1);
+    return parts.length >= pattern.length && matches(before, parts.slice(0, before.length));
+  }
   if (pattern.length !== parts.length) return false;
   return pattern.every((piece, i) => {
     const [, rule] = /^:\w+(?:\{(.+)\})?$/.exec(piece) ?? [];

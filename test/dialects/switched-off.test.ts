@@ -39,10 +39,7 @@ test("the document has the routes of the dialects that are on, and no link to ot
 });
 
 test.each([
-  [
-    { PERIGEE_DIALECTS: "em,emm" },
-    'PERIGEE_DIALECTS: there is no dialect "emm", only em, kabuto, poseidon',
-  ],
+  [{ PERIGEE_DIALECTS: "em,emm" }, 'PERIGEE_DIALECTS: there is no dialect "emm", only em, kabuto, poseidon'],
   [{ PERIGEE_PORT: "http" }, 'PERIGEE_PORT: "http" is no whole number from 0 (any free port) to 65535'],
 ])("the wrong setting %j stops the server's start, and says so in one line", async (setting, line) => {
   const entry = join(resolve(import.meta.dirname, "../.."), "lambdas/entries/server.ts");
