@@ -18,6 +18,8 @@ const CHANGES: Partial<Record<OperationName, Changed>> = {
   "volume.delete": { usage: true },
   "volume.remove": { usage: true },
   "volumes.delete": { usage: true },
+  "volume.create": { usage: true },
+  "image.compile": IMAGE,
   "image.build": IMAGE,
   "image.load": IMAGE,
   "image.delete": IMAGE,

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { PerigeeError } from "#protocol/errors.ts";
 import type { OperationName } from "#protocol/operations.ts";
 import { changedBy } from "./after-change.ts";
 import { later } from "./background.ts";
@@ -34,14 +35,22 @@ export function handlersOf(
       budget,
       isImageInUse: async (user, name, tag) =>
         pods.isImageInUse(user, name, tag) || (runners?.isImageInUse(user, name, tag) ?? false),
+      removePod: (user, pod, signal) => pods.remove(user, pod, signal),
       room: () => volumes.room(),
       measure: (directory) => volumes.measurePath(directory),
       openLog: (command) => commandLogs.open(command),
     }),
+    "volume.create": notYet,
+    "image.compile": notYet,
     ...jobHandlers(jobs),
     ...fpgaHandlers({ store: fpga, budget }),
     ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),
   };
+}
+
+/** @throws PerigeeError NOT_SUPPORTED always */
+async function notYet(): Promise<never> {
+  throw new PerigeeError("NOT_SUPPORTED", "The edge cannot do this yet");
 }
 
 /** What others look at again after an operation that succeeded. */

@@ -56,6 +56,8 @@ export const LIMITS = {
   podEnvs: 1_000,
   podWords: 4_096,
   podMounts: 16,
+  /** what a volume may be limited to, and how large a disk in one may be */
+  volumeBytes: 1024 * GiB,
   /** a pod's command, args and envs together, as the start of a process takes them on Linux */
   startBytes: 128 * KiB,
   /** a listing over this goes to staging, as does any result that takes twice as much as JSON */

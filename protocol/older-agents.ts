@@ -16,6 +16,8 @@ export const FEATURES = {
   zip: "volume.read.zip",
   /** `pod.run` takes an FPGA image, which the device is programmed with before the run starts */
   fpgaRuns: "fpga-runs",
+  /** `pod.run` takes a host name and a space of its image, `pod.start` takes mounts */
+  instances: "instances",
   /** it has many commands at the same time, of several lanes */
   lanes: "lanes",
   /** it says when a command has got its resources, and what it waits for */
@@ -31,9 +33,14 @@ function inputFor(
   if (operation === "pod.run") {
     const { data: run } = OPERATIONS["pod.run"].input.safeParse(input);
     if (run?.fpga && !can(FEATURES.fpgaRuns)) return undefined;
+    if ((run?.hostname ?? run?.imageSpace) !== undefined && !can(FEATURES.instances)) return undefined;
     if (run === undefined || can(FEATURES.podMounts)) return { input: run ?? input };
     const first = toFirstRun(run);
     return first && { input: first };
+  }
+  if (operation === "pod.start") {
+    const { data: start } = OPERATIONS["pod.start"].input.safeParse(input);
+    return start?.mounts && !can(FEATURES.instances) ? undefined : { input };
   }
   if (operation === "image.build") {
     const { data: build } = OPERATIONS["image.build"].input.safeParse(input);

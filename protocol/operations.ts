@@ -2,10 +2,12 @@ import * as z from "zod";
 import { FIELD_BOUNDS } from "./field-bounds.ts";
 import { fpgaImage, fpgaImageId } from "./fpga-image.ts";
 import { imageBuildInput } from "./image-build.ts";
+import { compiledImage, imageCompile } from "./image-compile.ts";
 import { jobEnd, jobRunInput } from "./job-run.ts";
 import { LIMITS } from "./limits.ts";
 import { label, space } from "./names.ts";
-import { podRunInput } from "./pod-run.ts";
+import { podMounts, podRunInput } from "./pod-run.ts";
+import { volumeCreate } from "./volume-create.ts";
 import { volumePath } from "./volume-path.ts";
 
 /**
@@ -182,6 +184,22 @@ export const OPERATIONS = {
   "volume.remove": volumeRemove,
   /** {@link OPERATIONS}["volume.remove"] as versions up to 0.2 call it. */
   "volumes.delete": volumeRemove,
+  /** A new volume, also from staged data: all of it or nothing. Once it is there, repeating the command changes nothing. */
+  "volume.create": {
+    input: volumeCreate,
+    /** what is in it */
+    result: z.object({ bytes: z.number().int().nonnegative() }),
+    changes: true,
+    deadline: IMAGE_S,
+  },
+  /** Makes an image from staged sources with a compiler that the edge offers (protocol/edge-offer.ts). */
+  "image.compile": {
+    input: imageCompile,
+    result: compiledImage,
+    changes: true,
+    logs: true,
+    deadline: IMAGE_S,
+  },
   "image.build": {
     input: imageBuildInput,
     result: z.object({
@@ -217,11 +235,31 @@ export const OPERATIONS = {
     changes: false,
     deadline: SHORT_S,
   },
-  "image.delete": { input: z.object({ ...spaced, image }), result: none, changes: true, deadline: SHORT_S },
+  "image.delete": {
+    input: z.object({
+      ...spaced,
+      image,
+      /** killed and forgotten before it */
+      pods: z.array(label).max(1000).optional(),
+    }),
+    result: none,
+    changes: true,
+    deadline: SHORT_S,
+  },
   /** Accepts a run. The command ends when the run is recorded; the run is started after that. */
   "pod.run": { input: podRunInput, result: none, changes: true, deadline: SHORT_S },
-  /** Runs a pod that has terminated again, at once: a new run with the specification of its latest one. */
-  "pod.start": { input: z.object({ pod: label }), result: none, changes: true, deadline: SHORT_S },
+  /**
+   * Runs a pod that has terminated again, at once: a new run with the specification of its latest one, and the content
+   * of its image. `mounts`: in place of those it had.
+   */
+  "pod.start": {
+    input: z.object({ pod: label, mounts: podMounts.optional() }),
+    result: none,
+    changes: true,
+    deadline: SHORT_S,
+  },
+  /** Kills a pod and forgets its runs and their logs; one that is not there is no error. Its volumes stay. */
+  "pod.remove": { input: z.object({ pod: label }), result: none, changes: true, deadline: SHORT_S },
   "pod.status": {
     input: z.object({ pod: label }),
     result: z.object({ state: containerState }),

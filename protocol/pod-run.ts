@@ -25,6 +25,14 @@ export const podMount = z.object({
   readOnly: z.boolean().optional(),
 });
 export type PodMount = z.infer<typeof podMount>;
+/** Those of one run: none lies in another. */
+export const podMounts = z
+  .array(podMount)
+  .max(LIMITS.podMounts)
+  .check(({ value, issues }) => {
+    const rule = mountsRule(value);
+    if (rule !== undefined) issues.push({ code: "custom", input: value, message: rule });
+  });
 
 export const words = (field: "command" | "args") => z.array(z.string()).max(FIELD_BOUNDS[field].items);
 /** Years: a moment that a clock can tell, also when it is added to another. */
@@ -36,7 +44,11 @@ const podRun = z
     pod: label,
     /** where its volumes and its image are looked for */
     space: space.optional(),
-    mounts: z.array(podMount).max(LIMITS.podMounts),
+    /** where its image is looked for, if elsewhere */
+    imageSpace: space.optional(),
+    /** a further name by which the user's other pods reach it */
+    hostname: label.optional(),
+    mounts: podMounts,
     /** as the user wrote it: a distribution reference, with tag `latest` meant when none is given */
     image: z.string().max(FIELD_BOUNDS.image.bytes),
     /** name of the node that it must run on; absent: any node of `kind` */
@@ -79,8 +91,7 @@ const podRun = z
     envs: z.record(z.string(), z.string()),
   })
   .check(({ value, issues }) => {
-    const rule =
-      itemsRule("envs", Object.keys(value.envs).length) ?? startRule(value) ?? mountsRule(value.mounts);
+    const rule = itemsRule("envs", Object.keys(value.envs).length) ?? startRule(value);
     if (rule !== undefined) issues.push({ code: "custom", input: value, message: rule });
   });
 export type PodRun = z.infer<typeof podRun>;
@@ -127,12 +138,13 @@ export function fromFirstRun(run: FirstPodRun): PodRun {
 /** The same run for an agent of version 0.2 or older; undefined when it cannot do it. Pure. */
 export function toFirstRun(run: PodRun): FirstPodRun | undefined {
   const { mounts, node, kind, onSameName, maxMs, idleMs, limits, network, provider, fpga, ...rest } = run;
-  const { defaultWorkdir, scheduledAt, space: own, ...same } = rest;
+  const { defaultWorkdir, scheduledAt, space: own, imageSpace, hostname, ...same } = rest;
   const [mount, ...others] = mounts;
   if (mount?.at !== DATA || others.length > 0 || mount.subPath || mount.readOnly) return undefined;
   if (kind === undefined || maxMs === undefined || maxMs % MINUTE_MS !== 0) return undefined;
   if (onSameName !== "replace" || network !== "user" || defaultWorkdir !== DATA) return undefined;
-  if ([node, idleMs, limits, provider, fpga, own].some((more) => more !== undefined)) return undefined;
+  if ([node, idleMs, limits, provider, fpga, own, imageSpace, hostname].some((more) => more !== undefined))
+    return undefined;
   return {
     ...same,
     volume: mount.volume,

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { edgeOffer } from "./edge-offer.ts";
 import { ERRORS, type ErrorCode } from "./errors.ts";
 import { fpgaDeviceReport, fpgaLoad } from "./fpga-device.ts";
 import { fpgaImageId } from "./fpga-image.ts";
@@ -247,6 +248,9 @@ export const inventoryRequest = z.object({
 });
 export type InventoryReport = Omit<z.infer<typeof inventoryRequest>, "epoch">;
 
+/** POST /agent/offer: what the edge can do, at the agent's start and when it changes. Older grounds answer 404. */
+export const offerRequest = z.object({ epoch, offer: edgeOffer });
+
 /**
  * POST /agent/dialects/fpga/held: the FPGA images of every user that the agent has, at its start, before it takes any
  * command. Grounds without FPGA images answer 404.
@@ -286,6 +290,10 @@ export const podReport = z.object({
   image: z.string(),
   node: z.string(),
   state: containerState,
+  /** by which it is reached while it runs, where it has one for itself */
+  address: z.string().max(64).optional(),
+  /** it ended since its user stopped it, whatever its process made of that */
+  stopped: z.boolean().optional(),
 });
 export type PodReport = z.infer<typeof podReport>;
 

@@ -56,6 +56,7 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   podEnvs: "entries of a run's `envs`",
   podWords: "words of a run's `command`, and entries of its `args`",
   podMounts: "volumes, or parts of them, that a run mounts",
+  volumeBytes: "what a volume may be limited to",
   startBytes: "a run's `command`, `args` and `envs` together",
   inlineResultBytes:
     "a listing kept in the ledger; a larger one goes to staging, as does any result that takes twice as much as JSON",

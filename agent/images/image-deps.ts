@@ -14,6 +14,8 @@ export type ImageDeps = {
   budget: Budget;
   /** Does a pod that has not terminated run this name of the owner's? */
   isImageInUse(owner: string, name: string, tag: string): Promise<boolean>;
+  /** Kills a pod and forgets it; one that is not there is no error. */
+  removePod(user: string, pod: string, signal: AbortSignal): Promise<void>;
   /** Where a command writes its log for users to read while it works; default: nowhere. */
   openLog?(command: { id: string; user: string }): { write(text: string): void; end(): void };
   /** bytes that may still be written before the free-space floor is met; default: no floor */

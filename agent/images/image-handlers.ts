@@ -30,9 +30,10 @@ export function imageHandlers(store: ImageStore, deps: ImageDeps): ImageHandlers
 
 /** @throws PerigeeError IMAGE_NOT_FOUND, IMAGE_IN_USE */
 function deleteImage(store: ImageStore, deps: ImageDeps): OperationHandler<"image.delete"> {
-  return async ({ command, input, journal }) => {
+  return async ({ command, input, journal, signal }) => {
     const image = imageNameOf(input.image, input.space);
     const owner = inSpace(command.user, input.space);
+    for (const pod of input.pods ?? []) await deps.removePod(command.user, pod, signal);
     const begun = journal.notes.some((note) => note.step === "commit");
     if (!begun) {
       if (!store.owns(owner, image)) {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { InputOf, OperationName } from "#protocol/operations.ts";
 import { endOf, PodRig } from "#test/support/pod-rig.ts";
 import type { OperationContext } from "../operation.ts";
+import { LABEL } from "./labels.ts";
 import { podHandlers } from "./pod-handlers.ts";
 import type { PodManager } from "./pod-manager.ts";
 
@@ -86,10 +87,71 @@ describe("podHandlers", () => {
     await endOf(manager, id);
     expect(rig.read("ada-vg", "again")).toBe("x\nx\n");
     const { scheduledAt: _, ...spec } = input;
-    expect(manager.specificationOf("ada", "pg")).toEqual({ ...spec, onSameName: "refuse" });
+    expect(manager.specificationOf("ada", "pg")).toEqual({
+      input: { ...spec, onSameName: "refuse" },
+      pinnedImage: rig.images.get(spec.image),
+    });
     await expect(handlers["pod.start"](context("pod.start", { pod: "never" }))).rejects.toMatchObject({
       code: "POD_NOT_FOUND",
     });
+  });
+
+  test("pod.start mounts what it is told to, and runs the image that the first run had, whatever has its name now", async () => {
+    const command = ["/bin/sh", "-c", "echo y >> /data/seen"];
+    const input = rig.input({ pod: "ph", mounts: [{ volume: "vh", at: "/data" }], image: "named", command });
+    rig.images.set("named", rig.images.get("busybox")!);
+    const first = ulid();
+    await handlers["pod.run"](context("pod.run", input, { id: first }));
+    await endOf(manager, first);
+    rig.images.delete("named");
+    const id = ulid();
+    const mounts = [{ volume: "vi", at: "/data" }];
+    await handlers["pod.start"](context("pod.start", { pod: "ph", mounts }, { id }));
+    expect(await endOf(manager, id)).toMatchObject({ reason: "Completed" });
+    expect([rig.read("ada-vh", "seen"), rig.read("ada-vi", "seen")]).toEqual(["y\n", "y\n"]);
+  });
+
+  test("pod.remove kills the pod and forgets its runs, without contact too; again, it is no error", async () => {
+    const ended = ulid();
+    const input = rig.input({ pod: "pr", command: ["/bin/sh", "-c", "echo once"] });
+    await handlers["pod.run"](context("pod.run", input, { id: ended }));
+    await endOf(manager, ended);
+    rig.contact = () => {
+      throw new Error("no contact");
+    };
+    try {
+      const id = ulid();
+      const command = ["/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done"];
+      await handlers["pod.run"](context("pod.run", { ...input, command }, { id }));
+      await manager.until(id, ({ phase }) => phase === "running", new AbortController().signal);
+      for (let again = 0; again < 2; again++) {
+        expect(await handlers["pod.remove"](context("pod.remove", { pod: "pr" }))).toEqual({});
+      }
+      expect([manager.has(ended), manager.has(id)]).toEqual([false, false]);
+      expect((await rig.containers()).filter(({ Labels }) => Labels[LABEL.pod] === "pr")).toEqual([]);
+    } finally {
+      rig.contact = () => undefined;
+    }
+    await expect(handlers["pod.status"](context("pod.status", { pod: "pr" }))).rejects.toMatchObject({
+      code: "POD_NOT_FOUND",
+    });
+  });
+
+  test("a pod with a host name is reached by it, and tells its address while it runs", async () => {
+    const id = ulid();
+    const command = ["/bin/sh", "-c", "nc -l -p 80 -e echo hello"];
+    const input = rig.input({ pod: "pn", hostname: "web", command });
+    await handlers["pod.run"](context("pod.run", input, { id }));
+    const report = () => manager.reports().find(({ run }) => run === id);
+    await manager.until(id, ({ phase }) => phase === "running", new AbortController().signal);
+    expect([report()?.address]).toEqual(await rig.addresses(id));
+    const other = ulid();
+    const ask = ["/bin/sh", "-c", "until nc web 80 > got; do sleep 0.05; done"];
+    await handlers["pod.run"](context("pod.run", rig.input({ pod: "po", command: ask }), { id: other }));
+    await endOf(manager, other);
+    expect(rig.read("ada-po", "got")).toBe("hello\n");
+    await endOf(manager, id);
+    expect(report()).not.toHaveProperty("address");
   });
 
   test("pod.run in a space mounts the volumes of that space", async () => {

@@ -12,9 +12,18 @@ export type PodHandlerDeps = {
 export function podHandlers(
   manager: PodManager,
   deps: PodHandlerDeps,
-): Pick<OperationHandlers, "pod.run" | "pod.start" | "pod.status" | "pod.stop" | "nodes.status"> {
+): Pick<
+  OperationHandlers,
+  "pod.run" | "pod.start" | "pod.remove" | "pod.status" | "pod.stop" | "nodes.status"
+> {
   /** Once it is recorded it takes place; a cancel after that comes too late. */
-  const accept = async (id: string, user: string, input: RunInput, signal: AbortSignal) => {
+  const accept = async (
+    id: string,
+    user: string,
+    input: RunInput,
+    signal: AbortSignal,
+    pinnedImage?: string,
+  ) => {
     if (manager.has(id)) return;
     signal.throwIfAborted();
     const volumes: Record<string, string> = {};
@@ -23,7 +32,7 @@ export function podHandlers(
       volumes[volume] ??= await deps.ensureVolume(user, volume);
     }
     signal.throwIfAborted();
-    manager.accept({ id, user, volumes, input });
+    manager.accept({ id, user, volumes, input, ...(pinnedImage !== undefined && { pinnedImage }) });
   };
 
   return {
@@ -34,8 +43,12 @@ export function podHandlers(
     async "pod.start"({ command, input, signal }) {
       const { id, user } = command;
       if (manager.has(id)) return {};
-      const run = manager.specificationOf(user, input.pod);
-      await accept(id, user, run, signal);
+      const { input: last, pinnedImage } = manager.specificationOf(user, input.pod);
+      await accept(id, user, { ...last, mounts: input.mounts ?? last.mounts }, signal, pinnedImage);
+      return {};
+    },
+    async "pod.remove"({ command, input, signal }) {
+      await manager.remove(command.user, input.pod, signal);
       return {};
     },
     async "pod.status"({ command, input, signal }) {

@@ -1,5 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { nameAndTag } from "#protocol/image-reference.ts";
+import { killPoint } from "#protocol/kill-point.ts";
 import { inSpace } from "#protocol/names.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import { podQuotaExceeded } from "#protocol/quota-exceeded.ts";
@@ -109,14 +110,14 @@ export class PodManager {
   }
 
   /**
-   * What the latest run of a pod was asked for, to be run again at once.
+   * What the latest run of a pod was asked for, to be run again at once, with the content of its image if it had one.
    * @throws PerigeeError POD_NOT_FOUND; POD_EXISTS when it has not terminated
    */
-  specificationOf(user: string, pod: string): RunInput {
-    const { phase, input } = this.#latest(user, pod);
+  specificationOf(user: string, pod: string): { input: RunInput; pinnedImage?: string | undefined } {
+    const { phase, input, imageId, pinnedImage = imageId } = this.#latest(user, pod);
     if (phase !== "ended") throw new PerigeeError("POD_EXISTS", `The pod "${pod}" has not terminated`);
     const { scheduledAt: _, ...run } = input;
-    return { ...run, onSameName: "refuse" };
+    return { input: { ...run, onSameName: "refuse" }, pinnedImage };
   }
 
   /** Is this run recorded? */
@@ -156,6 +157,25 @@ export class PodManager {
     for (const record of open) this.#executor.endings.request(record, "Stopped");
     this.#loop.kick();
     await this.#book.until(() => open.every((record) => record.phase === "ended"), undefined, signal);
+  }
+
+  /**
+   * Kills every run of a pod and forgets them with their logs; done when the engine holds nothing of them. A pod that
+   * is not there is no error.
+   * @throws the reason of `signal`
+   */
+  async remove(user: string, pod: string, signal?: AbortSignal): Promise<void> {
+    const runs = this.#book.ofPod(user, pod).filter(({ kept }) => kept === undefined);
+    for (const record of runs) {
+      if (!record.dropped) {
+        record.dropped = true;
+        this.#book.save(record);
+      }
+      killPoint("pods.dropped");
+      if (record.phase !== "ended") this.#executor.kill(record, this.#loop.isBusy(record.run));
+    }
+    this.#loop.kick();
+    await this.#book.until(() => runs.every(({ run }) => !this.#book.get(run)), undefined, signal);
   }
 
   /** What is known of a run now; undefined when it is not known, or not any more. */
@@ -252,7 +272,8 @@ export class PodManager {
    */
   isImageInUse(owner: string, name: string, tag: string): boolean {
     return this.#book.someOpen((record) => {
-      if (inSpace(record.user, record.input.space) !== owner) return false;
+      const { imageSpace = record.input.space } = record.input;
+      if (inSpace(record.user, imageSpace) !== owner) return false;
       const used = nameAndTag(record.input.image);
       return used.tag === tag && (used.name === name || used.name === `${owner}-${name}`);
     });
@@ -300,7 +321,7 @@ export class PodManager {
   }
 
   #latest(user: string, pod: string): RunRecord {
-    const record = this.#book.ofPod(user, pod).at(-1);
+    const record = this.#book.ofPod(user, pod).findLast(({ dropped }) => !dropped);
     if (!record) throw new PerigeeError("POD_NOT_FOUND", `No pod "${pod}" was ever run`);
     return record;
   }

@@ -25,6 +25,8 @@ export type RunSpec = {
   run: string;
   user: string;
   pod: string;
+  /** a further name by which the user's other pods reach it */
+  hostname?: string;
   mounts: readonly RunMount[];
   /** content ID (`sha256:…`), never a name */
   imageId: string;
@@ -181,6 +183,8 @@ export interface PodRuntime {
    * machine; undefined when the engine does not know the run.
    */
   inspect(run: string): Promise<ContainerState | undefined>;
+  /** Where the user's other runs reach a running run; undefined where it has no address, or does not run. */
+  addressOf(run: string): Promise<string | undefined>;
   /** All runs of this instance, without its runners. */
   list(): Promise<ListedRun[]>;
   /** The runners of this instance. Absent where there can be none. */

@@ -57,7 +57,7 @@ function meantImages(user: string, { image: text, space }: Spaced & { image: str
  */
 const buildPlace: ResourceUse = { key: "builds", name: "a place to build", mode: "place", places: 1 };
 
-const building = (input: InputOf<"image.build">, user: string): ResourceUse[] => [
+const building = (input: Spaced & { image: string }, user: string): ResourceUse[] => [
   ...ownImage(user, input),
   images(user, "read"),
   publicNames("read"),
@@ -97,6 +97,9 @@ const DECLARED: Declared = {
   "volumes.list": () => [],
   "volume.remove": (input, user) => [volume(user, input, "write")],
   "volumes.delete": (input, user) => [volume(user, input, "write")],
+  "volume.create": (input, user) => [volume(user, input, "write")],
+  // all of it is for the second step: others build while its sources are fetched
+  "image.compile": () => [],
   // with staged files all of it is for the second step: others build while these are fetched
   "image.build": (input, user) =>
     "volume" in input.source
@@ -105,14 +108,22 @@ const DECLARED: Declared = {
   "image.load": (input, user) => [volume(user, input, "read"), ...ownImage(user, input), publicNames("read")],
   "image.list": () => [],
   // a build may stand on it between two steps, when the engine would let it go
-  "image.delete": (input, user) => [...ownImage(user, input), images(user, "write")],
-  "pod.run": ({ space, mounts, image, pod: name }, user) => [
+  "image.delete": (input, user) => [
+    ...ownImage(user, input),
+    images(user, "write"),
+    ...(input.pods ?? []).map((name) => pod(user, name, "write")),
+  ],
+  "pod.run": ({ space, imageSpace, mounts, image, pod: name }, user) => [
     pod(user, name, "write"),
     ...mounts.map((mount) => volume(user, { volume: mount.volume, space }, "read")),
-    ...meantImages(user, { image, space }),
+    ...meantImages(user, { image, space: imageSpace ?? space }),
   ],
-  // its volumes and its image are those of the run before it, which only the pod manager knows
-  "pod.start": (input, user) => [pod(user, input.pod, "write")],
+  // its image, and its volumes unless others are named, are those of the run before it, which only the pod manager knows
+  "pod.start": (input, user) => [
+    pod(user, input.pod, "write"),
+    ...(input.mounts ?? []).map((mount) => volume(user, { volume: mount.volume }, "read")),
+  ],
+  "pod.remove": (input, user) => [pod(user, input.pod, "write")],
   "pod.status": (input, user) => [pod(user, input.pod, "read")],
   "pod.stop": (input, user) => [pod(user, input.pod, "write")],
   "job.run": (_input, user, { lane, group, jobs: { atOnce, ahead } }) => {
@@ -162,6 +173,12 @@ export function laterResourcesOf<O extends OperationName>(
   if (operation === "image.build") {
     const build = input as InputOf<"image.build">;
     return "volume" in build.source ? [] : building(build, user);
+  }
+  if (operation === "image.compile") {
+    const { replaces, ...compile } = input as InputOf<"image.compile">;
+    const old = replaces?.image === undefined ? [] : ownImage(user, { ...compile, image: replaces.image });
+    const pods = (replaces?.pods ?? []).map((name) => pod(user, name, "write"));
+    return [...building(compile, user), ...old, ...pods];
   }
   if (operation !== "job.run") return [];
   const job = input as InputOf<"job.run">;

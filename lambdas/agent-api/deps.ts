@@ -18,7 +18,7 @@ export type AgentApiDeps = {
   ledger: Ledger;
   staging: Staging;
   runs: Runs;
-  inventory: Pick<Inventory, "record">;
+  inventory: Pick<Inventory, "record" | "recordOffer">;
   podLogs: PodLogs;
   commandLogs: CommandLogs;
   changes: Changes;

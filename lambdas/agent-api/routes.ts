@@ -9,6 +9,7 @@ import { registerCommandLogs } from "./command-logs.ts";
 import type { AgentApiDeps } from "./deps.ts";
 import { registerInventory } from "./inventory.ts";
 import { wishesFor } from "./live-wish.ts";
+import { registerOffer } from "./offer.ts";
 import { registerPools } from "./pools.ts";
 import { registerProgress } from "./progress.ts";
 import { readBytes } from "./read.ts";
@@ -42,6 +43,7 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
   registerUrls(app, parts);
   registerCommandLogs(app, parts);
   registerInventory(app, parts);
+  registerOffer(app, parts);
   registerTransfers(app, parts);
   registerPools(app, parts);
   registerWindows(app, parts);

@@ -1,3 +1,4 @@
+import type { EdgeOffer } from "#protocol/edge-offer.ts";
 import type { FpgaDeviceReport, FpgaLoad } from "#protocol/fpga-device.ts";
 import type { ImageEntry, InventoryReport, VolumeEntry } from "#protocol/wire.ts";
 import type { Heartbeat } from "../ledger/contact.ts";
@@ -47,6 +48,16 @@ export class Inventory {
   async record(edge: string, { user, ...lists }: InventoryReport): Promise<void> {
     const data: Record = { ...lists, at: this.#now() };
     await this.#store.transact([{ put: { ...keys.inventory(edge, user), data } }]);
+  }
+
+  /** Takes in what the edge can do, in place of what it said before. */
+  async recordOffer(edge: string, offer: EdgeOffer): Promise<void> {
+    await this.#store.transact([{ put: { ...keys.offer(edge), data: offer } }]);
+  }
+
+  /** What the edge can do; undefined when its agent has never told it. */
+  async offer(edge: string): Promise<EdgeOffer | undefined> {
+    return (await this.#store.get<EdgeOffer>(keys.offer(edge)))?.data;
   }
 
   /** The user's images; undefined when none were ever reported. */

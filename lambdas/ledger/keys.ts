@@ -12,6 +12,8 @@ export const keys = {
   /** what the agent said of itself at its start: {@link EdgeAgent} */
   edgeAgent: (edge: string): Key => ({ pk: `edge#${edge}`, sk: "agent" }),
   heartbeat: (edge: string): Key => ({ pk: `edge#${edge}`, sk: "heartbeat" }),
+  /** what the edge can do, as its agent said last */
+  offer: (edge: string): Key => ({ pk: `edge#${edge}`, sk: "offer" }),
   /** images and volumes as the agent reported them last */
   inventory: (edge: string, user: string): Key => ({ pk: `inventory#${edge}`, sk: user }),
   /** rewritten by whoever reserves bytes for the user where an edge has several lanes: {@link reservedElsewhere} */

@@ -37,6 +37,10 @@ export class FakeRuntime implements PodRuntime {
     return this.runs.get(run)?.state;
   }
 
+  async addressOf(run: string): Promise<string | undefined> {
+    return this.runs.has(run) ? "10.0.0.2" : undefined;
+  }
+
   async list(): Promise<ListedRun[]> {
     return [...this.runs.values()].map(({ spec: { run, user, pod }, state }) => {
       const phase = "running" in state ? "running" : "terminated" in state ? "ended" : "created";

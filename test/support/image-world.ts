@@ -45,6 +45,8 @@ export class ImageWorld {
   readonly instance = `test-${this.id}`;
   readonly notes: { step: string; detail: unknown }[] = [];
   readonly inUse = new Set<string>();
+  /** pods that were removed, as `user/pod` */
+  readonly removedPods: string[] = [];
   /** how often a command's staged files were disposed of */
   disposed = 0;
   quota = 1024 ** 4;
@@ -75,6 +77,7 @@ export class ImageWorld {
         quota: () => this.quota,
       }),
       isImageInUse: async (user, name, tag) => this.inUse.has(`${user}/${name}:${tag}`),
+      removePod: async (user, pod) => void this.removedPods.push(`${user}/${pod}`),
       room: () => this.room,
       measure: async (directory) => {
         const names = readdirSync(directory, { recursive: true, encoding: "utf8" });

@@ -36,7 +36,7 @@ export function containerOf(
   const open = spec.network === "open" ? context.open : {};
   return {
     name: context.name,
-    Hostname: spec.pod,
+    Hostname: spec.hostname ?? spec.pod,
     Image: spec.imageId,
     ...(runner ? { User: "0:0", Entrypoint: [...(spec.command ?? [])], Cmd: [] } : commandOf(spec, context)),
     Env: Object.entries(spec.envs).map(([name, value]) => `${name}=${value}`),
@@ -58,7 +58,12 @@ export function containerOf(
     },
     ...(network !== undefined && {
       NetworkingConfig: {
-        EndpointsConfig: { [network]: spec.network === "open" ? {} : { Aliases: [spec.pod] } },
+        EndpointsConfig: {
+          [network]:
+            spec.network === "open"
+              ? {}
+              : { Aliases: [spec.pod, ...(spec.hostname === undefined ? [] : [spec.hostname])] },
+        },
       },
     }),
     ...(open.hostAddress !== undefined && {

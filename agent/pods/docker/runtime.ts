@@ -228,6 +228,16 @@ export class DockerRuntime implements PodRuntime {
     }
   }
 
+  async addressOf(run: string): Promise<string | undefined> {
+    try {
+      const { NetworkSettings } = await withinTime(this.#container(run).inspect(), this.#options.timeoutMs);
+      return Object.values(NetworkSettings.Networks).find(({ IPAddress }) => IPAddress)?.IPAddress;
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  }
+
   async list(): Promise<ListedRun[]> {
     const listing = this.#docker.listContainers({
       all: true,

@@ -275,6 +275,10 @@ export class KubernetesRuntime implements PodRuntime {
     return pod && stateOf(pod, await this.#pods.isLost(pod));
   }
 
+  async addressOf(run: string): Promise<string | undefined> {
+    return (await this.#pods.find(run))?.status?.podIP;
+  }
+
   async list(): Promise<ListedRun[]> {
     return (await listedPods(this.#pods, this.#names)).filter(({ run }) => !isRunnerId(run));
   }

@@ -95,6 +95,7 @@ export class RunBook {
     this.#records.delete(run);
     this.#told.delete(run);
     this.suspects.delete(run);
+    this.#wake();
   }
 
   /** Tells `listener` of every change that users can see. @returns a function that ends it */

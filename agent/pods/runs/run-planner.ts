@@ -12,7 +12,7 @@ export type Action =
   | { do: "settle"; run: string }
   /** it ended: push the rest of its log */
   | { do: "flush"; run: string }
-  /** too many ended runs of its user wait for contact: give up its log */
+  /** too many ended runs of its user wait for contact, or its pod is removed: give up its log */
   | { do: "abandon"; run: string }
   /** its log is safe: remove it from the engine */
   | { do: "remove"; run: string }
@@ -109,7 +109,10 @@ function outdated(records: readonly RunRecord[]): string[] {
   const latest = records.at(-1);
   const previous = records.filter((record) => record !== latest && record.startedAt !== undefined).at(-1);
   return records
-    .filter((record) => (record !== latest && record !== previous && !record.kept) || record.kept === false)
+    .filter(
+      (record) =>
+        (record !== latest && record !== previous && !record.kept) || record.kept === false || record.dropped,
+    )
     .filter((record) => record.phase === "ended" && record.flushed && record.removed)
     .map((record) => record.run);
 }
@@ -131,16 +134,18 @@ function surplus(world: World): string[] {
 function overflow(world: World): Action[] {
   const unpushed = new Map<string, RunRecord[]>();
   for (const record of world.records) {
-    if (record.phase !== "ended" || record.flushed || record.kept) continue;
+    if (record.phase !== "ended" || record.flushed || record.kept || record.dropped) continue;
     const mine = unpushed.get(record.user) ?? [];
     mine.push(record);
     unpushed.set(record.user, mine);
   }
-  return [...unpushed.values()].flatMap((records) =>
-    records
-      .slice(0, Math.max(0, records.length - world.unpushedPerUser))
-      .map(({ run }): Action => ({ do: "abandon", run })),
+  const dropped = world.records.filter(
+    ({ phase, flushed, dropped }) => dropped && phase === "ended" && !flushed,
   );
+  const surplus = [...unpushed.values()].flatMap((records) =>
+    records.slice(0, Math.max(0, records.length - world.unpushedPerUser)),
+  );
+  return [...dropped, ...surplus].map(({ run }): Action => ({ do: "abandon", run }));
 }
 
 function byPod(records: readonly RunRecord[]): Map<string, RunRecord[]> {

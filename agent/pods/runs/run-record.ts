@@ -43,6 +43,8 @@ export type RunRecord = {
   /** when its time had come */
   dueAt?: number;
   imageId?: string;
+  /** content ID of the run before it, of which it is another: its image is not looked for by name */
+  pinnedImage?: string;
   /** node it was placed on, and its kind */
   node?: string;
   kind?: NodeKind;
@@ -53,6 +55,8 @@ export type RunRecord = {
   /** when it was last seen not to have started, by the agent's clock as all here */
   notStartedAt?: number;
   startedAt?: number;
+  /** by which others in its network reach it; known of runs with a host name of their own */
+  address?: string;
   /** when it has run for as long as it may; absent: for ever */
   deadline?: number;
   stopReason?: StopReason;
@@ -69,6 +73,8 @@ export type RunRecord = {
    * as it can. Absent: the run goes on by itself, and its pod can be asked for.
    */
   kept?: boolean;
+  /** its pod is removed: its log is given up, and its record goes as soon as the engine holds nothing of it */
+  dropped?: boolean;
   /** as last measured; only of runs that are kept */
   used?: RunUsage;
   /** bytes of its log that were pushed, once that is whole */
@@ -98,7 +104,12 @@ export function visibleState(record: RunRecord): ContainerState {
 }
 
 export function reportOf(record: RunRecord): PodReport {
-  const { user, pod, run, input } = record;
+  const { user, pod, run, input, phase, stopReason, address } = record;
   const node = record.node ?? input.node ?? input.kind ?? "";
-  return { user, pod, run, image: input.image, node, state: visibleState(record) };
+  const state = visibleState(record);
+  return {
+    ...{ user, pod, run, image: input.image, node, state },
+    ...("running" in state && address !== undefined && { address }),
+    ...(phase === "ended" && stopReason === "Stopped" && { stopped: true }),
+  };
 }

@@ -45,7 +45,9 @@ export class RunStarter {
       this.#creating(record);
     }
     const [image, nodes] = await Promise.all([
-      this.#deps.resolveImage(inSpace(user, input.space), input.image),
+      record.pinnedImage === undefined
+        ? this.#deps.resolveImage(inSpace(user, input.imageSpace ?? input.space), input.image)
+        : { id: record.pinnedImage },
       runtime.nodes(),
     ]);
     if (!this.#stillWaiting(record)) return;
@@ -126,6 +128,7 @@ export class RunStarter {
     const state = await runtime.inspect(record.run);
     if (state && "running" in state) {
       await runtime.adopt(specOfRun(record, options.graceMs));
+      await this.#findAddress(record);
       return this.#running(record, Date.parse(state.running.startedAt));
     }
     if (state && "terminated" in state) return endings.finish(record, state.terminated);
@@ -186,7 +189,14 @@ export class RunStarter {
       throw error;
     }
     killPoint("pods.started");
+    await this.#findAddress(record);
     this.#running(record, startedAt);
+  }
+
+  /** Who gave the run a name of its own wants its address too. */
+  async #findAddress(record: RunRecord): Promise<void> {
+    if (record.input.hostname === undefined) return;
+    record.address = await this.#deps.runtime.addressOf(record.run);
   }
 
   /** @param told when it started by its node's clock, which is believed as far as ours can bear it out */
@@ -254,5 +264,5 @@ function heldDevices(records: readonly RunRecord[]): Set<string> {
 }
 
 function missingImage({ user, input }: RunRecord): string {
-  return pullBackOff(inSpace(user, input.space), input.image);
+  return pullBackOff(inSpace(user, input.imageSpace ?? input.space), input.image);
 }

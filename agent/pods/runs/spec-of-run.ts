@@ -9,6 +9,7 @@ export function specOfRun(record: RunRecord, graceMs: number): RunSpec {
     run: record.run,
     user: record.user,
     pod: input.pod,
+    hostname: input.hostname,
     mounts: input.mounts.map((mount): RunMount => {
       const volume = inSpace(mount.volume, input.space);
       return { ...mount, volume, path: record.volumes[volume] ?? "" };

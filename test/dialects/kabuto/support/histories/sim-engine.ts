@@ -71,6 +71,7 @@ export class SimEngine {
       provider: "sim",
       prepare: () => this.#asked(() => undefined),
       start: (spec) => this.#asked(() => this.#start(spec)),
+      addressOf: async () => undefined,
       adopt: () => this.#asked(() => undefined),
       stop: async (run, graceMs) => {
         await this.#asked(() => this.#stop(run, graceMs));

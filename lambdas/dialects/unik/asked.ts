@@ -1,0 +1,16 @@
+import type { DialectCore } from "../core.ts";
+import type { DialectContext } from "../dialect.ts";
+import type { Owner } from "./owner.ts";
+
+/** A request whose route and owner are known. */
+export type Asked = {
+  c: DialectContext;
+  core: DialectCore;
+  owner: Owner;
+  /** what the route's pattern names in the path, decoded */
+  named: Readonly<Record<string, string>>;
+  /** the first value of each parameter */
+  query: ReadonlyMap<string, string>;
+};
+
+export type Handle = (asked: Asked) => Promise<Response>;

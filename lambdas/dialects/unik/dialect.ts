@@ -1,0 +1,23 @@
+import type { Dialect } from "../dialect.ts";
+import { authenticate } from "./caller.ts";
+import { errors } from "./errors.ts";
+import { UNIK_LANE } from "./lane.ts";
+import { OPEN, unikListeners } from "./listener.ts";
+import { BASE, mount } from "./routes.ts";
+import { UNIK_PORT } from "./settings.ts";
+
+/** UniK's API: images out of sources, instances that stop and start again, volumes. Off unless it is named. */
+export const unik: Dialect = {
+  name: "unik",
+  lanes: [UNIK_LANE],
+  paths: [`${BASE}/*`],
+  authenticate,
+  mount,
+  errors,
+  describe: async () => (await import("./documentation.ts")).documentUnik,
+  bounds: { openPerUser: OPEN },
+  // a doubled slash is no path here
+  routedPath: (path) => path,
+  settings: [UNIK_PORT],
+  listeners: unikListeners,
+};

@@ -1,0 +1,11 @@
+/**
+ * Does a page of another host ask? Browsers send Basic credentials on their own, so such a request is nobody's wish.
+ * @param header a header of the request by its lower-case name
+ */
+export function isForeignPage(header: (name: string) => string | undefined): boolean {
+  if (/^(?:cross-site|same-site)$/i.test(header("sec-fetch-site") ?? "")) return true;
+  const origin = header("origin");
+  if (origin === undefined) return false;
+  const [, host] = /^[a-z][a-z0-9+.-]*:\/\/([^/]*)$/i.exec(origin) ?? [];
+  return host?.toLowerCase() !== (header("host") ?? "").toLowerCase();
+}

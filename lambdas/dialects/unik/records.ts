@@ -1,0 +1,95 @@
+import type { Key } from "../../ports/ledger-store.ts";
+import type { Owner } from "./owner.ts";
+
+/** How instances of an image are run. */
+export type Provider = "docker" | "kubernetes" | "qemu";
+
+/** What an image is once it is made. Times in ms since 1970. */
+export type ImageContent = {
+  /** the command that made it: instances belong to this, and go when another takes its place */
+  version: string;
+  /** what the edge knows it by */
+  ref: string;
+  provider: Provider;
+  compiler: string;
+  createdAt: number;
+  bytes: number;
+  /** in the order in which they were given */
+  mountPoints: string[];
+  ports: number[];
+};
+
+export type ImageRecord = {
+  name: string;
+  /** absent: it is being made for the first time */
+  content?: ImageContent;
+  /** the command that is making it, or making it anew */
+  making?: string;
+};
+
+export type InstanceRecord = {
+  id: string;
+  name: string;
+  image: string;
+  version: string;
+  provider: Provider;
+  createdAt: number;
+  pod: string;
+  /** the command of its latest run */
+  run: string;
+  /** the edge has taken that run in: from then on it tells of it */
+  accepted?: true;
+  /** the run that was stopped by a call */
+  stopped?: string;
+  /** volumes by the mount points of its image; absent: none is attached there now */
+  mounts: { at: string; volume?: string }[];
+  memoryMb: number;
+  env: Record<string, string>;
+};
+
+export type VolumeRecord = {
+  name: string;
+  /** what the edge knows it by */
+  volume: string;
+  provider: Provider;
+  createdAt: number;
+  /** its limit; absent: its content counts */
+  sizeMb?: number;
+  /** the command that is making it */
+  making?: string;
+};
+
+/** What a command is for; it is there until the command has ended. */
+export type OfCommand = Owner &
+  (
+    | { does: "create"; name: string; content: Omit<ImageContent, "bytes" | "ports" | "createdAt"> }
+    | { does: "removeImage"; name: string; version: string }
+    | { does: "run" | "removeInstance"; instance: string }
+    | { does: "start"; instance: string; before: string }
+    | { does: "createVolume" | "removeVolume"; name: string }
+  );
+
+/**
+ * | pk | sk | data |
+ * | --- | --- | --- |
+ * | `own#<uid>#<edge>` | `turn` | `{}`: written with every change of what is beneath the key, so that none is decided by what has changed |
+ * | | `image#<name>`, `instance#<id>`, `volume#<name>` | the record |
+ * | `edges#<uid>` | edge | `{user}`: the user has something there |
+ * | `command#<id>` | `of` | {@link OfCommand} |
+ * | `leases` | instance's id | {@link LeaseRecord} |
+ */
+export const keys = {
+  own: ({ uid, edge }: Pick<Owner, "uid" | "edge">) => `own#${uid}#${edge}`,
+  turn: (owner: Owner): Key => ({ pk: keys.own(owner), sk: "turn" }),
+  image: (owner: Owner, name: string): Key => ({ pk: keys.own(owner), sk: `image#${name}` }),
+  instance: (owner: Owner, id: string): Key => ({ pk: keys.own(owner), sk: `instance#${id}` }),
+  volume: (owner: Owner, name: string): Key => ({ pk: keys.own(owner), sk: `volume#${name}` }),
+  edges: (uid: string) => `edges#${uid}`,
+  edge: ({ uid, edge }: Owner): Key => ({ pk: keys.edges(uid), sk: edge }),
+  command: (id: string): Key => ({ pk: `command#${id}`, sk: "of" }),
+  leases: "leases",
+  lease: (instance: string): Key => ({ pk: keys.leases, sk: instance }),
+};
+
+/** The stream that holds it was there at `at`: whoever reads its log last takes its instance along. */
+export type LeaseRecord = Owner & { instance: string; at: number };

@@ -1,0 +1,55 @@
+import type { Hono } from "hono";
+import { PerigeeError } from "#protocol/errors.ts";
+import { incomingOf } from "../../http/body-stream.ts";
+import type { GroundEnv } from "../../http/env.ts";
+import { readQuery } from "../../http/read-body.ts";
+import type { DialectCore } from "../core.ts";
+import type { DialectContext } from "../dialect.ts";
+import type { Handle } from "./asked.ts";
+import { ownerIn } from "./caller.ts";
+import { describeCompiler, getCompilers, getProviders } from "./get-compilers.ts";
+import { getImage, getImages, getInstance, getInstances, getVolume, getVolumes } from "./get-objects.ts";
+import { matchRoute, type Route } from "./match-route.ts";
+import { readPath } from "./path.ts";
+
+export const BASE = "/unik";
+
+/** Every route beneath {@link BASE} or `/unik/<edge>`: of two that a path is of, the first answers. */
+export const ROUTES: readonly Route<Handle>[] = [
+  ["GET", "/available_compilers", getCompilers],
+  ["GET", "/describe_compiler", describeCompiler],
+  ["GET", "/available_providers", getProviders],
+  ["GET", "/images", getImages],
+  ["GET", "/images/:image", getImage],
+  ["GET", "/instances", getInstances],
+  ["GET", "/instances/:instance", getInstance],
+  ["GET", "/volumes", getVolumes],
+  ["GET", "/volumes/:volume", getVolume],
+];
+
+/** Puts the dialect on an app; what its routes throw, the ground's own handler words with `errors`. */
+export function mount(app: Hono<GroundEnv>, core: DialectCore): void {
+  app.all(`${BASE}/*`, (c) => answer(c, core, BASE));
+}
+
+/** @param base of the paths: the listener of its own has none */
+export async function answer(c: DialectContext, core: DialectCore, base: string): Promise<Response> {
+  const path = sentPath(c);
+  const read = readPath(path, base);
+  const route = read && matchRoute(ROUTES, c.req.method, read.parts);
+  if (!route) {
+    throw new PerigeeError(
+      "NOT_FOUND",
+      `there is no ${c.req.method} ${path}; what there is: ${base}/… in /openapi.json`,
+    );
+  }
+  const owner = await ownerIn(c, core, read.edge);
+  const query = new Map([...readQuery(c)].map(([name, [value]]) => [name, String(value)]));
+  return route.handle({ c, core, owner, named: route.named, query });
+}
+
+/** The path as it was sent, before anything was decoded or folded in it. */
+function sentPath(c: DialectContext): string {
+  const target = incomingOf(c)?.url ?? c.env?.target ?? c.req.url;
+  return /^(?:https?:\/\/[^/?#]*)?([^?#]*)/i.exec(target)?.[1] ?? "";
+}

@@ -1,0 +1,34 @@
+import * as z from "zod";
+import { FIELD_BOUNDS } from "./field-bounds.ts";
+import { LIMITS } from "./limits.ts";
+import { label, space } from "./names.ts";
+import { mountPoint } from "./pod-run.ts";
+
+/** One part of a compiler's name `base-language-provider`. */
+const part = z.string().regex(/^[a-z]{1,16}$/);
+
+/** The input of `image.compile`: staged file 0 is an archive of sources (tar; gzip or zstd of one), of any path. */
+export const imageCompile = z.object({
+  space: space.optional(),
+  /** the name of what comes out */
+  image: z.string().max(FIELD_BOUNDS.image.bytes),
+  base: part,
+  language: part,
+  provider: part,
+  /** directories that the image is to have, for volumes */
+  mountPoints: z.array(mountPoint).max(LIMITS.podMounts),
+  /** of the application, split as a shell splits words, with nothing expanded */
+  args: z.string().max(LIMITS.startBytes),
+  /** pods, and their image, that the new image takes the place of: removed once it is there, and not before */
+  replaces: z
+    .object({ image: z.string().max(FIELD_BOUNDS.image.bytes).optional(), pods: z.array(label).max(1000) })
+    .optional(),
+});
+export type ImageCompile = z.infer<typeof imageCompile>;
+
+export const compiledImage = z.object({
+  /** what the image takes on the edge */
+  bytes: z.number().int().nonnegative(),
+  /** that the application listens on, as it says */
+  ports: z.array(z.number().int().min(1).max(65535)),
+});
