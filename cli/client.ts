@@ -18,6 +18,8 @@ export type ClientOptions = {
   edge?: string;
   /** ISO 8601: a command that the edge has not taken by then ends */
   expires?: string | undefined;
+  /** `Perigee-Priority` of what is submitted */
+  priority?: number | undefined;
   /** ms to wait for a busy or unreachable edge; 0 = not at all */
   waitMs: number;
   credentials: Credentials;
@@ -113,7 +115,7 @@ export class Client {
 
   async #once(attempt: Attempt, access: string): Promise<Answer> {
     const { json, stream, ...call } = attempt;
-    const { edge, expires, url, signal } = this.options;
+    const { edge, expires, priority, url, signal } = this.options;
     const body = stream ? stream() : json === undefined ? undefined : Buffer.from(stringifyExact(json));
     const type = stream
       ? (body as { type?: string }).type
@@ -124,6 +126,7 @@ export class Client {
       Authorization: `Bearer ${access}`,
       ...(edge && { "Perigee-Edge": edge }),
       ...(expires && { "Perigee-Expires": expires }),
+      ...(priority !== undefined && { "Perigee-Priority": String(priority) }),
       ...(type && { "Content-Type": type }),
       ...call.headers,
     };

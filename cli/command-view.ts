@@ -9,6 +9,9 @@ export type CommandView = {
   state: string;
   /** position in the queue, 1 = next to run; only while queued */
   position?: number;
+  priority?: number;
+  /** who holds it while it waits: its user, or the operator its lane or edge */
+  held?: "user" | "lane" | "edge";
   contact?: "ok" | "lost";
   progress?: { phase: string; done?: number; total?: number; unit?: "bytes" | "files" | "steps" };
   attempts?: number;

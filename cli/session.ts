@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { Client } from "./client.ts";
 import { Credentials } from "./credentials.ts";
 import { CliFailure, EXIT, usage } from "./failure.ts";
-import { moment } from "./options.ts";
+import { moment, wholeNumber } from "./options.ts";
 import { Output } from "./output/output.ts";
 import { parseDuration } from "./patience.ts";
 
@@ -17,6 +17,7 @@ export type Globals = {
   wide?: boolean;
   wait?: number | false;
   expires?: string;
+  priority?: number;
 };
 
 export type Session = {
@@ -46,6 +47,7 @@ export function addGlobalOptions(program: Command): Command {
         "give up a command that the edge has not taken by then: ISO 8601, or +2h from now",
       ).argParser((text) => new Date(moment(text)).toISOString()),
     )
+    .option("--priority <number>", "of a command: 0 to 9, where 9 goes first", wholeNumber(0, 9))
     .option("--no-wait", "do not wait: a busy edge is a failure (exit code 5)");
 }
 
@@ -67,8 +69,17 @@ export function action<A extends unknown[], O extends object>(
     const output = new Output(options.json === true, { wide: options.wide === true });
     const credentials = new Credentials();
     const waitMs = options.wait === false ? 0 : (options.wait ?? DEFAULT_WAIT_MS);
-    const { edge, expires } = options;
-    const client = new Client({ url, edge, expires, waitMs, credentials, output, signal: stop.signal });
+    const { edge, expires, priority } = options;
+    const client = new Client({
+      url,
+      edge,
+      expires,
+      priority,
+      waitMs,
+      credentials,
+      output,
+      signal: stop.signal,
+    });
     try {
       const session = { client, output, credentials, url, signal: stop.signal };
       process.exitCode = (await work(session, all.slice(0, -2) as A, options)) ?? EXIT.ok;

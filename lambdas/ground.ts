@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
 import { agentRoutes } from "./agent-api/routes.ts";
 import { type Account, Accounts } from "./auth/accounts.ts";
+import { commandOrder } from "./auth/command-order.ts";
 import type { PasswordCost } from "./auth/password.ts";
 import { RecentAccounts } from "./auth/recent-accounts.ts";
 import { Removals } from "./auth/removals.ts";
@@ -273,6 +274,7 @@ export function createGround(options: GroundOptions): Ground {
     return true;
   };
   const hosts = new PublicHosts({ hosts: options.publicHosts ?? [], trustProxy });
+  const orderOf = commandOrder({ accounts: recent, now });
   const mounted = coresOf(dialects, store, {
     ...content,
     dispatch,
@@ -295,6 +297,7 @@ export function createGround(options: GroundOptions): Ground {
     users: new Users({ accounts, recent, tokens, throttle, trustProxy, admits }),
     bytesLeft: (user, edge) => allowances.bytesLeft(user, edge),
     resolveEdge,
+    orderOf,
     runners: pools,
     ...(live.relay && { live: { sessions: live.relay, tickets: live.tickets } }),
     hosts,
@@ -373,7 +376,7 @@ export function createGround(options: GroundOptions): Ground {
     app.use(path, requireUser({ accounts: recent, tokens }), ownLimit);
   }
   mountDialects(app, mounted, ownLimit);
-  registerUplinkRoutes(app, { uploads, resolveEdge, log, now });
+  registerUplinkRoutes(app, { uploads, resolveEdge, orderOf, log, now });
   registerCommandLog(app, { ledger, rows });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
   registerEdgeRoutes(app, { ledger, inventory, pools, windows, resolveEdge, now });

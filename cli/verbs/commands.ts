@@ -12,7 +12,7 @@ import { action, type Session } from "../session.ts";
 
 type Options = { all?: boolean; limit: number; state?: string; follow?: boolean };
 
-/** `perigee commands` and `perigee cancel`. */
+/** `perigee commands`, `perigee cancel`, `perigee hold` and `perigee release`. */
 export function registerCommands(program: Command): void {
   program
     .command("commands")
@@ -34,6 +34,16 @@ export function registerCommands(program: Command): void {
     .description("cancel a command; a running one is stopped where that is still possible")
     .argument("<id>")
     .action(action<[string], object>((session, [id]) => cancel(session, id)));
+  program
+    .command("hold")
+    .description("hold a command that waits: the edge does not get it until it is released")
+    .argument("<id>")
+    .action(action<[string], object>((session, [id]) => setHeld(session, id, "hold")));
+  program
+    .command("release")
+    .description("release a held command: it waits again, as one that came just now")
+    .argument("<id>")
+    .action(action<[string], object>((session, [id]) => setHeld(session, id, "release")));
 }
 
 async function list({ client, output }: Session, options: Options): Promise<undefined> {
@@ -76,6 +86,7 @@ async function show({ client, output }: Session, id: string, options: Options): 
         [progress.phase, progress.done, progress.total && `of ${progress.total}`, progress.unit]
           .filter((part) => part !== undefined)
           .join(" "),
+      priority: command.priority,
       attempts: command.attempts,
       created: time(command.created_at),
       queued: command.queued_at && time(command.queued_at),
@@ -117,7 +128,20 @@ async function requestCancel(client: Client, id: string): Promise<CommandView> {
   return (await readJson(answer)).data as CommandView;
 }
 
-function standing({ state, position, contact }: CommandView): string {
+async function setHeld(
+  { client, output }: Session,
+  id: string,
+  verb: "hold" | "release",
+): Promise<undefined> {
+  const body = await client.json({ method: "POST", path: `/commands/${encodeURIComponent(id)}/${verb}` });
+  client.current = undefined;
+  const done = verb === "hold" ? "Held" : "Released";
+  output.result(body, () => `${done} ${id}: ${standing(body.data as CommandView)}`);
+}
+
+function standing({ state, position, contact, held }: CommandView): string {
+  if (held === "user") return `${state} (held)`;
+  if (held) return `${state} (${position ? `${position}, ` : ""}${held} held by the operator)`;
   if (state === "queued" && position) return `queued (${position})`;
   return contact === "lost" ? `${state} (out of contact)` : state;
 }

@@ -10,6 +10,8 @@ type Edge = {
   edge?: string;
   contact?: { state?: string; last?: string | null; age?: number | null };
   windows?: { present?: unknown; next?: unknown; planned?: number } | null;
+  held?: { since?: string } | null;
+  lanes?: { name: string; held_since?: string | null }[];
   busy?: { since?: string; operation?: string; command_id?: string } | null;
   queued?: number;
   nodes?: { name: string; kind?: string; status: string }[];
@@ -27,7 +29,17 @@ export function registerEdge(program: Command): void {
 async function edge({ client, output }: Session): Promise<undefined> {
   const body = await client.json({ method: "GET", path: "/edge" });
   output.result(body, () => {
-    const { edge, contact, windows, busy, queued, nodes = [], pods = [] } = (body.data ?? {}) as Edge;
+    const {
+      edge,
+      contact,
+      windows,
+      busy,
+      queued,
+      held,
+      lanes = [],
+      nodes = [],
+      pods = [],
+    } = (body.data ?? {}) as Edge;
     const what = busy?.operation
       ? `${operationWords(busy.operation)} of yours (${busy.command_id})`
       : "others' command";
@@ -38,6 +50,7 @@ async function edge({ client, output }: Session): Promise<undefined> {
         ...(windows && { windows: windowsLine(windows) }),
         busy: busy ? `${what} since ${time(busy.since)}` : "no",
         queued,
+        ...heldLine(held, lanes),
       }),
     ];
     if (nodes.length) {
@@ -60,6 +73,14 @@ async function edge({ client, output }: Session): Promise<undefined> {
     }
     return parts.join("\n\n");
   });
+}
+
+/** What the operator holds: the edge, or some of its lanes. */
+function heldLine(held: Edge["held"], lanes: NonNullable<Edge["lanes"]>): { held?: string } {
+  if (held) return { held: `by its operator since ${time(held.since)}` };
+  const some = lanes.filter((lane) => lane.held_since);
+  if (some.length === 0) return {};
+  return { held: some.map(({ name, held_since }) => `lane ${name} since ${time(held_since)}`).join(", ") };
 }
 
 function contactLine(contact: Edge["contact"]): string {

@@ -66,6 +66,21 @@ export function registerOperatorEdge(program: Command): void {
   verb("reset", "give up the commands that run on the edge; their outcome is not known")
     .argument("<edge>")
     .action(action<[string], GroundOptions>(reset));
+  for (const name of ["hold", "release"] as const) {
+    verb(
+      name,
+      name === "hold"
+        ? "hold what waits on an edge: it takes commands, and runs none of them"
+        : "let what waits on a held edge run",
+    )
+      .argument("<edge>")
+      .option("--lane <lane>", "one lane of the edge only")
+      .action(
+        action<[string], GroundOptions & { lane?: string }>((session, [id], options) =>
+          setHeld(session, id, options, name === "hold"),
+        ),
+      );
+  }
   verb("publish", "make an image of the edge's engine public to all users")
     .argument("<edge>")
     .argument("[image]", "image; with one argument it is the image, on the only edge")
@@ -118,10 +133,12 @@ async function list({ output }: Session, _: [], ground: GroundOptions): Promise<
           token: tokenCreatedAt !== undefined,
           busy: holder ? { command_id: holder.id, user: holder.user, operation: holder.operation } : null,
           queued: lanes.get(FIRST_LANE)?.queue.length ?? 0,
-          lanes: all.map(({ name, running, queue }) => ({
+          held: all.some(({ held }) => held?.edge !== undefined),
+          lanes: all.map(({ name, running, queue, held }) => ({
             name,
             running: running.length,
             queued: queue.length,
+            held: held !== undefined,
           })),
         };
       }),
@@ -136,7 +153,9 @@ async function list({ output }: Session, _: [], ground: GroundOptions): Promise<
         one.last,
         one.busy ? `${one.busy.operation} of ${one.busy.user} (${one.busy.command_id})` : "no",
         one.queued,
-        one.lanes.map(({ name, running, queued }) => `${name} ${running}+${queued}`).join(", "),
+        one.lanes
+          .map(({ name, running, queued, held }) => `${name} ${running}+${queued}${held ? " held" : ""}`)
+          .join(", "),
       ]),
       { right: [4], cut: [3] },
     ),
@@ -169,6 +188,25 @@ async function reset({ output }: Session, [id]: [string], ground: GroundOptions)
     commands: commands.map((command) => ({ command_id: command.id, state: command.state })),
   };
   output.result({ message, data }, () => message);
+}
+
+async function setHeld(
+  { output }: Session,
+  edge: string,
+  { lane, ...ground }: GroundOptions & { lane?: string },
+  hold: boolean,
+): Promise<undefined> {
+  await withLedger(ground, false, async ({ accounts, ledger }) => {
+    await requireEdge(accounts, edge);
+    const lanes = Object.keys(ledger.widths());
+    if (lane !== undefined && !lanes.includes(lane)) {
+      throw new CliFailure("USAGE", `there is no lane ${lane}: ${lanes.join(", ")}`);
+    }
+    await ledger.holdEdge({ edge, lane, hold });
+  });
+  const what = lane === undefined ? edge : `lane ${lane} of ${edge}`;
+  const message = hold ? `Held ${what}` : `Released ${what}`;
+  output.result({ message, data: { edge, ...(lane !== undefined && { lane }), held: hold } }, () => message);
 }
 
 async function publish(

@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import type { RegisteredLogin } from "#lambdas/operator-logins.ts";
+import { PRIORITY, type PriorityBounds } from "#protocol/priority.ts";
 import { CliFailure, usage } from "../failure.ts";
 import { type GroundOptions, withLedger } from "../operator-data.ts";
+import { wholeNumber } from "../options.ts";
 import { askSecret } from "../output/ask-secret.ts";
 import { safe } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
@@ -34,6 +36,15 @@ export function registerUser(program: Command): void {
   withPassword(verb("password", "set a new password; tokens made before end"))
     .argument("<name>")
     .action(action<[string], Password>(setPassword));
+  verb("priority", "say which priorities a user may give commands; without options all")
+    .argument("<name>")
+    .option("--least <number>", "0 to 9", wholeNumber(PRIORITY.least, PRIORITY.most), PRIORITY.least)
+    .option("--most <number>", "0 to 9", wholeNumber(PRIORITY.least, PRIORITY.most), PRIORITY.most)
+    .action(action<[string], GroundOptions & PriorityBounds>(setPriority));
+  verb("operator", "let a user change plans of contact windows over HTTP, of the edges that are granted")
+    .argument("<name>")
+    .option("--off", "no more")
+    .action(action<[string], GroundOptions & { off?: boolean }>(setOperator));
   verb("list", "list users, the edges they may use, and who registered under which login").action(
     action<[], GroundOptions>(list),
   );
@@ -88,20 +99,52 @@ async function setPassword(session: Session, [name]: [string], options: Password
   );
 }
 
+async function setPriority(
+  { output }: Session,
+  [name]: [string],
+  { least, most, ...ground }: GroundOptions & PriorityBounds,
+): Promise<undefined> {
+  if (least > most) throw usage("--least must not be over --most");
+  await withLedger(ground, false, async ({ accounts, logins }) =>
+    accounts.setPriority(await logins.account(name), { least, most }),
+  );
+  const data = { name, priority: { least, most } };
+  output.result(
+    { message: "Priorities set", data },
+    () => `${name} may give priorities from ${least} to ${most}`,
+  );
+}
+
+async function setOperator(
+  { output }: Session,
+  [name]: [string],
+  { off = false, ...ground }: GroundOptions & { off?: boolean },
+): Promise<undefined> {
+  await withLedger(ground, false, async ({ accounts, logins }) =>
+    accounts.setOperator(await logins.account(name), !off),
+  );
+  const message = `${name} is ${off ? "no operator any more" : "an operator of the edges that are granted"}`;
+  output.result({ message, data: { name, operator: !off } }, () => message);
+}
+
 async function list({ output }: Session, _: [], ground: GroundOptions): Promise<undefined> {
   const rows = await withLedger(ground, false, async ({ accounts, logins }) =>
     Promise.all(
-      (await accounts.listUsers()).map(async ({ name, uid, edges, defaultEdge, createdAt }) => {
-        const registered = await logins.ofAccount(uid);
-        return {
-          name,
-          edges,
-          ...(defaultEdge && { default_edge: defaultEdge }),
-          created_at: new Date(createdAt).toISOString(),
-          registered: registered.length > 0,
-          logins: registered,
-        };
-      }),
+      (await accounts.listUsers()).map(
+        async ({ name, uid, edges, defaultEdge, createdAt, priority, operator }) => {
+          const registered = await logins.ofAccount(uid);
+          return {
+            name,
+            edges,
+            ...(defaultEdge && { default_edge: defaultEdge }),
+            ...(priority && { priority }),
+            ...(operator && { operator }),
+            created_at: new Date(createdAt).toISOString(),
+            registered: registered.length > 0,
+            logins: registered,
+          };
+        },
+      ),
     ),
   );
   output.result({ message: "Users", data: rows }, () =>

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { PerigeeError } from "#protocol/errors.ts";
 import { EDGE, USER, USER_RULE } from "#protocol/names.ts";
+import { PRIORITY, type PriorityBounds } from "#protocol/priority.ts";
 import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
 import { optimistically } from "../ports/optimistically.ts";
 import { type Edge, Edges, edgeNotFound } from "./edges.ts";
@@ -10,7 +11,7 @@ import { queryAll } from "./query-all.ts";
 import type { Identity } from "./tokens.ts";
 
 /** A user without the password; times in ms since 1970. */
-export type Account = Identity & { createdAt: number; defaultEdge?: string };
+export type Account = Identity & Pick<UserRecord, "createdAt" | "defaultEdge" | "priority" | "operator">;
 
 const MAX_WRITES = 25;
 /** Of them for what is written beside a user who registers. */
@@ -148,6 +149,27 @@ export class Accounts {
     checkPassword(password);
     const hash = await hashPassword(password, this.#cost);
     await this.#changeUser(name, (user) => ({ ...user, password: hash, generation: user.generation + 1 }));
+  }
+
+  /**
+   * The priorities that a user may ask for.
+   * @throws INVALID_PARAMETERS when `least` is over `most`, or one is no priority; USER_NOT_FOUND
+   */
+  async setPriority(name: string, bounds: PriorityBounds): Promise<void> {
+    const { least, most } = bounds;
+    const known = [least, most].every(
+      (n) => Number.isInteger(n) && n >= PRIORITY.least && n <= PRIORITY.most,
+    );
+    if (!known || least > most) {
+      const rule = `from ${PRIORITY.least} to ${PRIORITY.most}, the least not over the most`;
+      throw new PerigeeError("INVALID_PARAMETERS", `priorities: must be whole numbers ${rule}`);
+    }
+    await this.#changeUser(name, (user) => ({ ...user, priority: { least, most } }));
+  }
+
+  /** Lets a user change plans of contact windows over HTTP, or no more. @throws USER_NOT_FOUND */
+  async setOperator(name: string, operator: boolean): Promise<void> {
+    await this.#changeUser(name, ({ operator: _, ...user }) => ({ ...user, ...(operator && { operator }) }));
   }
 
   /** Makes an edge; its agent's token is shown this once. @throws INVALID_PARAMETERS, ALREADY_EXISTS */
@@ -290,6 +312,6 @@ export class Accounts {
   }
 }
 
-function toAccount(name: string, { uid, generation, createdAt, defaultEdge }: UserRecord): Account {
-  return { name, uid, generation, createdAt, ...(defaultEdge !== undefined && { defaultEdge }) };
+function toAccount(name: string, { password: _, ...user }: UserRecord): Account {
+  return { name, ...user };
 }

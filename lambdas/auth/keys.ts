@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { PriorityBounds } from "#protocol/priority.ts";
 import type { Key } from "../ports/ledger-store.ts";
 
 /**
@@ -44,6 +45,10 @@ export type UserRecord = {
   generation: number;
   createdAt: number;
   defaultEdge?: string;
+  /** priorities of commands that the user may ask for (default: all) */
+  priority?: PriorityBounds;
+  /** changes plans of contact windows over HTTP, of the edges that are granted */
+  operator?: true;
 };
 
 /** With `edge` it was a grant, else the user. */

@@ -16,7 +16,16 @@ const view = z
     edge: z.string(),
     state: z.enum(STATES),
     input: z.unknown(),
-    position: z.number().int().optional().openapi({ description: "1 = next to run; only while queued" }),
+    position: z
+      .number()
+      .int()
+      .optional()
+      .openapi({ description: "1 = next to run; only while queued and not held by its user" }),
+    priority: z.number().int().openapi({ description: "0 to 9; of those that came together 9 goes first" }),
+    held: z.enum(["user", "lane", "edge"]).optional().openapi({
+      description: "only while it waits: its user holds it, or the operator its lane or edge",
+    }),
+    held_at: z.string().optional().openapi({ description: "since when its user holds it" }),
     contact: z.enum(["ok", "lost"]).optional().openapi({ description: "only while running" }),
     progress: z.unknown().optional(),
     waits_for: z.object({ resource: z.string(), command_id: z.string().optional() }).optional().openapi({
@@ -223,4 +232,34 @@ export function documentCommandRoutes(registry: Registry): void {
       },
     }),
   );
+  const holds = [
+    {
+      verb: "hold",
+      operationId: "holdCommand",
+      summary: "Hold a command that waits",
+      description:
+        "It gets no place until it is released, and expires as any. It counts as waiting, and is in nobody's way. What is behind it in its pipeline waits with it.",
+      codes: ["COMMAND_NOT_FOUND", "NOT_HOLDABLE"],
+    },
+    {
+      verb: "release",
+      operationId: "releaseCommand",
+      summary: "Release a held command",
+      description: "It waits again, as one that came just now. One that is not held stays as it is.",
+      codes: ["COMMAND_NOT_FOUND"],
+    },
+  ] as const;
+  for (const { verb, codes, ...of } of holds) {
+    registry.registerPath(
+      createRoute({
+        method: "post",
+        path: `/commands/{id}/${verb}`,
+        tags: ["Commands"],
+        ...of,
+        security,
+        request: { params: id },
+        responses: { 200: json(one, "The command as it stands"), ...refused(...codes) },
+      }),
+    );
+  }
 }

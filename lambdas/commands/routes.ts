@@ -16,7 +16,7 @@ import { commandView, hasContent, type Standing } from "./view.ts";
 
 export type CommandsParts = ContentDeps & {
   ledger: Ledger;
-  dispatch: Pick<Dispatcher, "cancel">;
+  dispatch: Pick<Dispatcher, "cancel" | "hold" | "release">;
   waiting: Waiting;
 };
 
@@ -108,8 +108,18 @@ export function registerCommandRoutes(app: Hono<GroundEnv>, parts: CommandsParts
       : c.json({ message: "Command cancelled", data }, 200);
   });
 
+  app.post("/commands/:id/hold", async (c) => {
+    const command = await dispatch.hold(c.get("user"), c.req.param("id"));
+    return c.json({ message: "Command held", data: commandView(command, await standing(command)) }, 200);
+  });
+
+  app.post("/commands/:id/release", async (c) => {
+    const command = await dispatch.release(c.get("user"), c.req.param("id"));
+    return c.json({ message: "Command released", data: commandView(command, await standing(command)) }, 200);
+  });
+
   async function standing(command: Command): Promise<Standing> {
-    if (command.state === "queued") return { ahead: (await ledger.ahead(command)) ?? 0 };
+    if (command.state === "queued") return ledger.waits(command);
     if (command.state === "running")
       return { contact: (await ledger.inContact(command.edge)) ? "ok" : "lost" };
     return {};

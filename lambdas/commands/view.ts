@@ -1,9 +1,12 @@
+import { PRIORITY } from "#protocol/priority.ts";
 import type { Command } from "../ledger/command.ts";
 
 /** What only the ledger knows beside the command itself. */
 export type Standing = {
-  /** commands ahead of a queued one */
+  /** commands ahead of a queued one; absent while its user holds it */
   ahead?: number;
+  /** what of its edge the operator holds, of one that waits */
+  held?: "lane" | "edge";
   /** of a running one: does its edge still answer? */
   contact?: "ok" | "lost";
 };
@@ -17,7 +20,9 @@ export function commandView(command: Command, standing: Standing = {}) {
     edge: command.edge,
     state: command.state,
     input: command.input,
+    priority: command.priority ?? PRIORITY.usual,
     ...(standing.ahead !== undefined && { position: standing.ahead + 1 }),
+    ...heldBy(command, standing),
     ...(standing.contact && { contact: standing.contact }),
     ...(command.progress && { progress: command.progress }),
     ...waitsFor(command),
@@ -43,6 +48,13 @@ function waitsFor({ state, waitsFor }: Command) {
   if (state !== "running" || !waitsFor) return {};
   const { resource, behind } = waitsFor;
   return { waits_for: { resource, ...(behind && { command_id: behind }) } };
+}
+
+/** Who holds one that waits. */
+function heldBy({ state, heldAt }: Command, { held }: Standing) {
+  if (state !== "queued" && state !== "staging") return {};
+  if (heldAt !== undefined) return { held: "user", held_at: iso(heldAt) };
+  return held ? { held } : {};
 }
 
 function optionalTimes(command: Command): Record<string, string> {

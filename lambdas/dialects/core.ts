@@ -1,3 +1,4 @@
+import type { ReadCommandOrder } from "../auth/command-order.ts";
 import type { CommandRowsOptions } from "../commands/command-rows.ts";
 import type { ContentDeps } from "../content/staged-content.ts";
 import type { Dispatch } from "../dispatch/dispatch.ts";
@@ -62,6 +63,8 @@ export type DialectCore = ContentDeps & {
   sealKeys?: readonly Uint8Array[];
   /** users' buckets (only where the ground has them) */
   objects?: ObjectSource;
+  /** When the command of a request is to be taken, as its headers say: a part of its draft. @throws INVALID_PARAMETERS */
+  orderOf: ReadCommandOrder;
   /** where users reach the ground */
   hosts: PublicHosts;
   /** The operator's setting `PERIGEE_<name>`; undefined when it is not set or empty. */

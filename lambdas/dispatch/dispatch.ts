@@ -28,6 +28,8 @@ export type Request<O extends OperationName> = {
   wait: Wait;
   /** any text: in a lane that goes round, a user's groups take turns */
   group?: string;
+  /** default: the usual one */
+  priority?: number;
   /** if no agent has claimed it by then (ms since 1970), it expires */
   expiresAt?: number;
   idempotency?: Idempotency;
@@ -43,6 +45,8 @@ export type ReserveRequest<O extends OperationName = "volume.uplink"> = {
   /** `place`: the lane has to have a free place now, and its edge to be in contact */
   admission: Admission;
   wait: Wait;
+  /** default: the usual one */
+  priority?: number;
   /** if no agent has claimed it by then (ms since 1970), it expires; never while its body is coming in */
   expiresAt?: number;
   /** what the body is known to hold at most */

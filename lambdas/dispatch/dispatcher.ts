@@ -94,13 +94,14 @@ export class Dispatcher implements Dispatch {
     const left = await allowances.left(request.user, request.edge);
     const wanted = Math.min(request.bytes ?? LIMITS.uplinkBytes, LIMITS.uplinkBytes);
     let allowance = 0;
-    const { user, edge, lane, operation = "volume.uplink", expiresAt } = request;
+    const { user, edge, lane, operation = "volume.uplink", expiresAt, priority } = request;
     const draft: Draft = {
       user,
       edge,
       lane,
       operation,
       input: {},
+      ...(priority !== undefined && { priority }),
       ...(expiresAt !== undefined && { expiresAt }),
     };
     const free = request.admission === "place";
@@ -188,6 +189,20 @@ export class Dispatcher implements Dispatch {
     return command;
   }
 
+  /** Its user holds a command that waits. @throws COMMAND_NOT_FOUND, NOT_HOLDABLE */
+  async hold(user: string, id: string): Promise<Command> {
+    const command = await this.#parts.ledger.hold(user, id);
+    this.#parts.changes.changed(command.id);
+    return command;
+  }
+
+  /** A held command waits again. @throws COMMAND_NOT_FOUND */
+  async release(user: string, id: string): Promise<Command> {
+    const command = await this.#parts.ledger.release(user, id);
+    if (command.state === "queued") await this.#ring(command);
+    return command;
+  }
+
   /**
    * Every file of a command is staged: writes the manifest, queues the command and waits as asked. Doing it again
    * queues nothing again, and waits too.
@@ -227,8 +242,11 @@ export class Dispatcher implements Dispatch {
       return answer({ ...command, result: await loadStagedResult(this.#parts.staging, command) });
     }
     if (command.state !== "queued") return answer(command);
-    const before = (await this.#parts.ledger.ahead(command)) ?? 0;
-    return { kind: "accepted", command: { ...command, position: before + 1 } };
+    const before = await this.#parts.ledger.ahead(command);
+    return {
+      kind: "accepted",
+      command: { ...command, ...(before !== undefined && { position: before + 1 }) },
+    };
   }
 
   #waited(command: Command, wait: Exclude<Wait, { kind: "end" }>): Promise<Command> {

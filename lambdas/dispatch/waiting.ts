@@ -118,7 +118,7 @@ export class Waiting {
   /**
    * The wait of a call whose command queues. Where the edge does not take it although nothing is ahead of it in its
    * lane, it is withdrawn, or (a staged uplink, which stays) returned as it stands; so is what contact is lost for,
-   * or is past the deadline of the work.
+   * or is past the deadline of the work, or is held.
    * @throws EM_UNREACHABLE when it was withdrawn
    */
   async inQueue(command: Command, { withdraw }: { withdraw: boolean }): Promise<Command> {
@@ -128,11 +128,14 @@ export class Waiting {
     let current = command;
     let freeSince: number | undefined;
     while (current.state === "queued") {
-      const [ahead, inContact] = await Promise.all([
-        this.#ledger.ahead(command),
+      const [{ ahead, held }, inContact] = await Promise.all([
+        this.#ledger.waits(command),
         this.#ledger.inContact(command.edge),
       ]);
-      freeSince = ahead === 0 ? (freeSince ?? performance.now()) : undefined;
+      // held, or its lane is: nobody knows until when
+      const isHeld = held !== undefined || current.heldAt !== undefined;
+      if (isHeld && !withdraw) return current;
+      freeSince = ahead === 0 && !isHeld ? (freeSince ?? performance.now()) : undefined;
       const untaken = freeSince !== undefined && performance.now() - freeSince >= withdrawMs;
       if (untaken && withdraw) {
         current = await this.#ledger.endUnclaimed(current, "expired");
@@ -208,8 +211,8 @@ export class Waiting {
 }
 
 function fingerprint(command: Command): string {
-  const { state, attempts, progress, waitsFor, cancelRequestedAt } = command;
-  return JSON.stringify([state, attempts, progress, waitsFor, cancelRequestedAt]);
+  const { state, attempts, progress, waitsFor, cancelRequestedAt, heldAt } = command;
+  return JSON.stringify([state, attempts, progress, waitsFor, cancelRequestedAt, heldAt]);
 }
 
 /** The failure of a command that ended without an answer of its own. */

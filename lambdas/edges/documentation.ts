@@ -44,6 +44,9 @@ const response = z.object({
       .openapi({
         description: "when contact is expected, as the operator planned it; null: there is no plan",
       }),
+    held: z.object({ since: z.string() }).nullable().openapi({
+      description: "the operator holds the edge: it takes commands, and none of those that wait gets a place",
+    }),
     busy: z
       .object({ since: z.string(), operation: z.string().optional(), command_id: z.string().optional() })
       .nullable(),
@@ -55,6 +58,10 @@ const response = z.object({
           width: z.number().int().nullable().openapi({ description: "null: its dialect is off" }),
           running: z.number().int(),
           queued: z.number().int(),
+          held: z.number().int().openapi({ description: "of them, by their users" }),
+          held_since: z.string().nullable().openapi({
+            description: "since when the operator holds it or its edge",
+          }),
           since: z.string().nullable().openapi({ description: "since when the oldest runs" }),
           waiting_since: z.string().nullable().openapi({ description: "since when the oldest waits" }),
         }),

@@ -47,6 +47,7 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
         : null;
     const widths = parts.ledger.widths();
     const first = lanes.get(FIRST_LANE);
+    const heldSince = [...lanes.values()].find(({ held }) => held?.edge !== undefined)?.held?.edge;
     const holder = first?.running[0];
     const own = holder?.user === user ? { operation: holder.operation, command_id: holder.id } : {};
     return c.json(
@@ -62,13 +63,16 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
               }
             : { state: "never" as const, last: null, age: null },
           windows: plan ? planView(plan, parts.now()) : null,
+          held: heldSince === undefined ? null : { since: new Date(heldSince).toISOString() },
           busy: holder ? { since: new Date(holder.since).toISOString(), ...own } : null,
           queued: first?.queue.length ?? 0,
-          lanes: [...lanes].map(([name, { running, queue }]) => ({
+          lanes: [...lanes].map(([name, { running, queue, held }]) => ({
             name,
             width: widths[name] ?? null,
             running: running.length,
             queued: queue.length,
+            held: queue.filter((entry) => entry.held).length,
+            held_since: held ? new Date(held.edge ?? held.lane ?? 0).toISOString() : null,
             since: oldestOf(running),
             waiting_since: oldestOf(queue),
           })),

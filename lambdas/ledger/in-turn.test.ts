@@ -63,6 +63,17 @@ test("within one priority places go round the users, and a turn is a turn in any
   expect(ordered("round-robin", ...queue)).toBe("b9 a1 b1 a2 b2");
 });
 
+test("a group keeps its order, by the priority of its first", () => {
+  const queue = [
+    entry("x1", { group: "x", priority: 2 }),
+    entry("x2", { group: "x", priority: 9 }),
+    entry("y1", { group: "y" }),
+    entry("y2", { group: "y", priority: 0 }),
+    entry("y3", { group: "y", priority: 7 }),
+  ];
+  expect(ordered("round-robin", ...queue)).toBe("y1 x1 x2 y2 y3");
+});
+
 const someone = fc.record({
   user: fc.constantFrom("ann", "bob", "cat"),
   group: fc.option(fc.constantFrom("x", "y"), { nil: undefined }),

@@ -141,6 +141,7 @@ const DOCS: Doc[] = [
       "Perigee-Expires": text(
         "Until when the edge is to take it, once it is whole: a time with its zone, or a duration",
       ),
+      "Perigee-Priority": text("0 to 9, as on the commands of the EM API; default 5"),
       "Idempotency-Key": text("A repeat within 24 h finds the upload that the first call opened"),
     },
     ok: {

@@ -2,10 +2,10 @@ import type { Context, Hono } from "hono";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
+import type { ReadCommandOrder } from "../auth/command-order.ts";
 import { answerOf } from "../commands/command-answer.ts";
 import { invalid } from "../fields/form-values.ts";
 import type { GroundEnv } from "../http/env.ts";
-import { readExpires } from "../http/expires.ts";
 import { readIdempotency } from "../http/idempotency-key.ts";
 import { json } from "../http/json-answer.ts";
 import { readPrefer } from "../http/prefer.ts";
@@ -25,6 +25,7 @@ export type UplinkDeps = {
   uploads: Uploads;
   /** The edge meant by the header `Perigee-Edge`, or by its absence. @throws EDGE_NOT_FOUND */
   resolveEdge(user: string, header: string | undefined): Promise<string>;
+  orderOf: ReadCommandOrder;
   log: Logger;
   /** the ground's clock, ms since 1970 */
   now: () => number;
@@ -55,7 +56,7 @@ async function openUplink(c: UplinkContext, deps: UplinkDeps): Promise<Response>
   const user = c.get("user");
   const key = c.req.header("idempotency-key");
   readIdempotency(key, "uplinks", {});
-  const expiresAt = readExpires(c.req.header("perigee-expires"), deps.now());
+  const order = await deps.orderOf(c, user);
   const plan = readOpenRequest(await readJsonBody(c, LIMITS.uplinkPlanBytes), readQuery(c));
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
   const idempotency = readIdempotency(key, "uplinks", { edge, plan });
@@ -63,7 +64,7 @@ async function openUplink(c: UplinkContext, deps: UplinkDeps): Promise<Response>
     user,
     edge,
     plan,
-    expiresAt,
+    ...order,
     ...(idempotency && { idempotency }),
   });
   const missing = await deps.uploads.missing(upload);

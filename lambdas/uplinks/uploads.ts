@@ -69,11 +69,13 @@ export class Uploads {
     /** what it takes beside its files (default: an uplink's) */
     input?: Record<string, unknown>;
     /** if no agent has claimed it by then (ms since 1970), it expires; never while its files are coming in */
-    expiresAt?: number | undefined;
+    expiresAt?: number;
+    /** default: the usual one */
+    priority?: number;
     idempotency?: Idempotency;
   }): Promise<Upload> {
     const { ledger, staging, allowances } = this.#parts;
-    const { user, edge, plan, idempotency, operation = "volume.uplink", expiresAt } = request;
+    const { user, edge, plan, idempotency, operation = "volume.uplink", expiresAt, priority } = request;
     requireKeepable(plan);
     const bytes = plan.files.reduce((sum, file) => sum + file.size, 0);
     const input = request.input ?? { volume: plan.volume, count: plan.files.length, bytes };
@@ -85,6 +87,7 @@ export class Uploads {
         ...(request.lane && { lane: request.lane }),
         operation,
         input,
+        ...(priority !== undefined && { priority }),
         ...(expiresAt !== undefined && { expiresAt }),
         ...(idempotency && { idempotency }),
       },

@@ -7,6 +7,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
 import pino from "pino";
 import { DirectoryStaging } from "#lambdas/adapters/directory/staging.ts";
+import { commandOrder } from "#lambdas/auth/command-order.ts";
 import type { EmDeps } from "#lambdas/dialects/em/deps.ts";
 import { registerEmRoutes } from "#lambdas/dialects/em/routes.ts";
 import type { Answer, Dispatch, Request, Reservation } from "#lambdas/dispatch/dispatch.ts";
@@ -158,6 +159,7 @@ export class EmServer {
         if (header === undefined || header === "cg2" || header === "cg3") return header ?? "cg2";
         throw new PerigeeError("EDGE_NOT_FOUND", "There is no such edge");
       },
+      orderOf: commandOrder({ accounts: { getUser: async () => undefined }, now: Date.now }),
       completeRun: async ({ run }) => run,
       log: pino({ level: "silent" }),
       ...overrides,

@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import type { ReadCommandOrder } from "../../auth/command-order.ts";
 import type { ContentDeps } from "../../content/staged-content.ts";
 import type { Dispatch } from "../../dispatch/dispatch.ts";
 import type { GroundEnv } from "../../http/env.ts";
@@ -27,6 +28,8 @@ export type EmDeps = ContentDeps & {
   completeRun: CompleteRun;
   /** The edge meant by the header `Perigee-Edge`, or by its absence. @throws EDGE_NOT_FOUND */
   resolveEdge(user: string, header: string | undefined): Promise<string>;
+  /** when the command of a request is to be taken, as its headers say. @throws INVALID_PARAMETERS */
+  orderOf: ReadCommandOrder;
   /** most bytes of a request's body here (default LIMITS.uplinkBodyBytes): a larger uplink comes in parts */
   requestBytes?: number;
   /** ms that the process has for its request (default: without end): a followed log ends before */

@@ -43,6 +43,11 @@ const commonHeaders = z.object({
       "Until when the edge is to take the command, else it ends as `expired`: a time with its zone, or a duration",
     example: "2h",
   }),
+  "Perigee-Priority": z.string().optional().openapi({
+    description:
+      "0 to 9, within what the operator lets the user have; default 5. Of those that came together 9 goes first",
+    example: "7",
+  }),
   Prefer: z.string().optional().openapi({
     description: "`respond-async`: 202 at once; `wait=N`: 202 after N seconds. Either queues the command",
     example: "wait=30",

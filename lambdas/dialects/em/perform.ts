@@ -1,6 +1,5 @@
 import type { InputOf, OperationName, ResultOf } from "#protocol/operations.ts";
 import { answerOf } from "../../commands/command-answer.ts";
-import { readExpires } from "../../http/expires.ts";
 import { readIdempotency } from "../../http/idempotency-key.ts";
 import { readPrefer } from "../../http/prefer.ts";
 import type { Command } from "../../ledger/command.ts";
@@ -30,7 +29,7 @@ export async function perform<O extends OperationName>(
   const preferred = readPrefer(c.req.header("prefer"));
   const { operation, route = operation, complete, respond } = call;
   const key = c.req.header("idempotency-key");
-  const expiresAt = readExpires(c.req.header("perigee-expires"), deps.now());
+  const order = await deps.orderOf(c, user);
   // before the edge: a bad request is 400 whatever edge it names
   readIdempotency(key, route, {});
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
@@ -39,7 +38,7 @@ export async function perform<O extends OperationName>(
   const { admission, wait } = preferred;
   const asked = { user, edge, lane: FIRST_LANE, operation, input, admission, wait };
   const answer = await deps.dispatch
-    .run({ ...asked, ...(idempotency && { idempotency }), ...(expiresAt !== undefined && { expiresAt }) })
+    .run({ ...asked, ...order, ...(idempotency && { idempotency }) })
     .catch((error: unknown) => {
       throw busyToUser(error, user);
     });

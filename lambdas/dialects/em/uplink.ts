@@ -7,7 +7,6 @@ import { invalid, textField } from "../../fields/form-values.ts";
 import { optionalLabel, volumeName } from "../../fields/names.ts";
 import { addText, knownFields } from "../../fields/read-fields.ts";
 import { bodyStream } from "../../http/body-stream.ts";
-import { readExpires } from "../../http/expires.ts";
 import type { Fields } from "../../http/fields.ts";
 import { readMediaType } from "../../http/media-type.ts";
 import { receiveForm } from "../../http/multipart/receive-form.ts";
@@ -39,7 +38,7 @@ export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response>
   if (length > (deps.requestBytes ?? length)) throw inPartsOnly(deps.requestBytes!);
   const user = c.get("user");
   const preferred = readPrefer(c.req.header("prefer"));
-  const expiresAt = readExpires(c.req.header("perigee-expires"), deps.now());
+  const order = await deps.orderOf(c, user);
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
   const { admission, wait } = preferred;
   const reservation = await deps.dispatch
@@ -49,7 +48,7 @@ export async function uplinkFiles(c: EmContext, deps: EmDeps): Promise<Response>
       lane: FIRST_LANE,
       admission,
       wait,
-      ...(expiresAt !== undefined && { expiresAt }),
+      ...order,
       // the files are a part of the body
       ...(Number.isSafeInteger(length) && { bytes: length }),
     })

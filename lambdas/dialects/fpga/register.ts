@@ -22,6 +22,7 @@ export async function register(c: DialectContext, parts: FpgaParts): Promise<Res
   const project = await projectIn(c, core);
   const registration = readRegistration(await collectBody(c, LIMITS.bodyBytes));
   const stands = { project: project.id, ...registration };
+  const order = await core.orderOf(c, project.user);
   const idempotency = readIdempotency(c.req.header("idempotency-key"), "fpga.register", stands);
   const prefix = `${PINS}/${project.user}/${ulid(core.now())}/`;
   const { user, uid, edge } = project;
@@ -35,6 +36,7 @@ export async function register(c: DialectContext, parts: FpgaParts): Promise<Res
         lane: FPGA_LANE.name,
         operation: "fpga.store",
         input: {},
+        ...order,
         ...(idempotency && { idempotency }),
         async records({ id, createdAt }) {
           const image = imageIdOf(id);

@@ -49,6 +49,7 @@ async function startBuild(
   owner: Owner,
   replaces: number | undefined,
 ): Promise<Response> {
+  const order = await core.orderOf(c, owner.user);
   const edge = await core.resolveEdge(owner.user, c.req.header("perigee-edge"));
   const reservation = await core.dispatch.reserve({
     user: owner.user,
@@ -57,6 +58,7 @@ async function startBuild(
     operation: "image.build",
     admission: "queue",
     wait: { kind: "none" },
+    ...order,
   });
   try {
     const prefix = reservation.prefix("_");

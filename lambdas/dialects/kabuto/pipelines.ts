@@ -106,7 +106,8 @@ export async function postSubmit(c: DialectContext, core: DialectCore): Promise<
   if (!item) throw refusal(TEXTS.noPipeline);
   const { given } = await readParameters(c);
   const replay = replayOf(c, core, owner.uid, { given });
-  return json(await submitPipeline(core, owner, item, replay));
+  const order = await core.orderOf(c, owner.user);
+  return json(await submitPipeline(core, owner, item, { replay, order }));
 }
 
 /** POST /pipeline/<id>/cancel: every queued or running job of it. */

@@ -1,4 +1,5 @@
 import type { NodeKind } from "#protocol/names.ts";
+import type { CommandOrder } from "../../auth/command-order.ts";
 import type { Key } from "../../ports/ledger-store.ts";
 import type { StoredText } from "./stored-text.ts";
 
@@ -63,7 +64,7 @@ export type PipelineRecord = {
 };
 
 /** `runs`: of these jobs, with the number of each one's new run. */
-export type Submission = {
+export type Submission = CommandOrder & {
   id: string;
   at: number;
   runs: { job: number; run: number }[];

@@ -1,6 +1,7 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import type { JobRun } from "#protocol/job-run.ts";
 import { inSpace } from "#protocol/names.ts";
+import type { CommandOrder } from "../../auth/command-order.ts";
 import type { Draft } from "../../ledger/draft.ts";
 import type { LaneLook } from "../../ledger/submit-together.ts";
 import { ulid } from "../../ledger/ulid.ts";
@@ -41,7 +42,7 @@ export async function submitPipeline(
   core: DialectCore,
   owner: Owner,
   read: Item<PipelineRecord>,
-  replay: Replay,
+  { replay, order }: { replay: Replay; order: CommandOrder },
 ): Promise<object> {
   const decided = await optimistically<Decided>(async (tries) => {
     const [earlier, item] = await Promise.all([
@@ -65,7 +66,13 @@ export async function submitPipeline(
     if (free.some(({ run }) => (run?.run ?? 0) >= MOST_RUNS)) throw refusal(TEXTS.tooManyRuns);
     for (const { image } of free) requireImage(image, item.data);
     const runs = free.map(({ job, run }) => ({ job: job.id, run: (run?.run ?? 0) + 1 }));
-    const decided = { id: ulid(core.now()), at: core.now(), runs, ...(replay.sk && { replay: replay.sk }) };
+    const decided = {
+      id: ulid(core.now()),
+      at: core.now(),
+      runs,
+      ...(replay.sk && { replay: replay.sk }),
+      ...order,
+    };
     const data: PipelineRecord = { ...item.data, pending: decided };
     const key = keys.object(owner.uid, "pipeline", data.id);
     const answer = statesOf(known.map((one) => (free.includes(one) ? { ...one, pending: true } : one)));
@@ -208,6 +215,7 @@ async function draftOf(
   const { user, uid } = owner;
   const { job, run: before } = known;
   const { id } = job;
+  const { priority, expiresAt } = pipeline.pending!;
   const staged = await stageInbox(core, owner, job);
   const { count = 0, bytes = 0 } = job.attachments ?? {};
   const input: JobRun = {
@@ -231,6 +239,8 @@ async function draftOf(
     operation: "job.run",
     input,
     group: `${uid}/${pipeline.id}`,
+    ...(priority !== undefined && { priority }),
+    ...(expiresAt !== undefined && { expiresAt }),
     ...(staged !== undefined && { staged }),
     records({ id: command, createdAt }): Write[] {
       const submission = pipeline.pending!.id;

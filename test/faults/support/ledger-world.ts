@@ -193,6 +193,13 @@ export class LedgerWorld {
       if (this.atOnce || command.admission === "place" || !lanes.get(command.lane)?.held) continue;
       throw new Error(`command ${command.id} was handed out though its lane is held`);
     }
+    for (const name of ["em", "few"]) {
+      const first = answer?.commands.find(({ lane, admission }) => lane === name && admission === "queue");
+      const lane = lanes.get(name);
+      // what a submission still adds is not seen yet
+      if (this.atOnce || !first || lane?.pending.length !== 0) continue;
+      expect(first.id).toBe(this.#nextInLine(lane.queue));
+    }
     if (!answer || of.lost) return;
     const order = answer.resumed.map(({ order = [0, 0] }) => order[0] * 1e6 + order[1]);
     expect(order).toEqual(order.toSorted((a, b) => a - b));
@@ -331,7 +338,12 @@ export class LedgerWorld {
    * for each of its steps.
    */
   #nextInLine(queue: readonly Entry[]): string | undefined {
-    const waiting = queue.filter(({ until = Number.POSITIVE_INFINITY }) => until > this.now);
+    const waiting = queue.filter(({ user, group, held, until = Number.POSITIVE_INFINITY }, n) => {
+      const behind = queue
+        .slice(0, n)
+        .some((one) => group && one.held && one.user === user && one.group === group);
+      return !held && !behind && until > this.now;
+    });
     const waited = (priority: number) => {
       const oldest = Math.min(
         ...waiting.flatMap((one) => ((one.priority ?? 5) === priority ? one.since : [])),
