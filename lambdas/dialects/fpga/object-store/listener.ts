@@ -1,13 +1,7 @@
-import { wrongPort } from "../../../http/port.ts";
-import type { DialectListener, DialectSetting } from "../../dialect.ts";
+import type { DialectListener } from "../../dialect.ts";
+import { OBS_PORT } from "../obs-port.ts";
 import type { FpgaParts } from "../parts.ts";
 import { objectStore } from "./object-store.ts";
-
-/** Port of the object store; without it there is none. */
-export const OBS_PORT: DialectSetting = {
-  name: "OBS_PORT",
-  wrong: wrongPort,
-};
 
 /** The object store's listener, where the operator wants one. */
 export function objectStoreListeners(parts: FpgaParts): DialectListener[] {
