@@ -12,6 +12,8 @@ export type AlarmsProps = { settings: Settings; lambdas: Record<string, Lambda> 
 
 /** Two rounds of the janitor, which are 5 min apart, so that a late round raises no alarm. */
 const PERIOD = Duration.minutes(10);
+/** CloudWatch looks at a day at the most. */
+const MOST_PERIODS = Duration.days(1).toMinutes() / PERIOD.toMinutes();
 
 /** The alarms of a deployment, and the topic that they notify. */
 export class Alarms extends Construct {
@@ -49,6 +51,16 @@ export class Alarms extends Construct {
       waitingMinutes * 60,
       `A command has held a lane's only place for ${waitingMinutes} minutes`,
     );
+    if (settings.objects) {
+      // in every period, so that what has waited for contact has time when it comes
+      this.#over(
+        "ImagesSaving",
+        worst("LongestSaving"),
+        waitingMinutes * 60,
+        `An FPGA image has been saving for ${waitingMinutes} minutes and more, while its edge was in contact`,
+        Math.min(Math.ceil(waitingMinutes / PERIOD.toMinutes()), MOST_PERIODS),
+      );
+    }
     for (const [id, lambda] of Object.entries(lambdas)) {
       const title = id[0]!.toUpperCase() + id.slice(1);
       this.#over(`${title}Errors`, lambda.metricErrors({ period: PERIOD }), 0, `The ${id} Lambda fails`);
@@ -72,11 +84,11 @@ export class Alarms extends Construct {
     alarm.addAlarmAction(new SnsAction(this.topic));
   }
 
-  #over(id: string, metric: Metric, threshold: number, alarmDescription: string): void {
+  #over(id: string, metric: Metric, threshold: number, alarmDescription: string, periods = 1): void {
     const alarm = new Alarm(this, id, {
       metric,
       threshold,
-      evaluationPeriods: 1,
+      evaluationPeriods: periods,
       comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
       treatMissingData: TreatMissingData.NOT_BREACHING,
       alarmDescription,

@@ -1,5 +1,6 @@
 import { ArnFormat, Stack } from "aws-cdk-lib";
 import { ManagedPolicy, PolicyStatement } from "aws-cdk-lib/aws-iam";
+import type { Function as Lambda } from "aws-cdk-lib/aws-lambda";
 import type { CfnBucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { acknowledge } from "./acknowledge.ts";
@@ -41,7 +42,7 @@ export class GroundAccess extends Construct {
       ...OWN_PREFIXES,
       ...dialects.flatMap(({ stagingPrefixes = [] }) => stagingPrefixes.map(({ prefix }) => prefix)),
     ];
-    const { table, bucket, tokenSecret } = storage;
+    const { table, bucket, tokenSecret, objects: beside } = storage;
     const stack = Stack.of(this);
     const queue = queueName(deployment, "*");
     const doorbells = stack.formatArn({
@@ -58,9 +59,26 @@ export class GroundAccess extends Construct {
         allow(BUCKET_ACTIONS, bucket.bucketArn),
         allow(OBJECT_ACTIONS, ...objects),
         allow(["sqs:SendMessage"], doorbells),
-        allow(["secretsmanager:GetSecretValue"], tokenSecret.secretArn),
+        allow(
+          ["secretsmanager:GetSecretValue"],
+          tokenSecret.secretArn,
+          ...(beside ? [beside.sealSecret.secretArn] : []),
+        ),
+        ...(beside
+          ? [
+              allow(BUCKET_ACTIONS, beside.bucket.bucketArn),
+              allow(OBJECT_ACTIONS, beside.bucket.arnForObjects("*")),
+            ]
+          : []),
       ],
     });
+    if (beside) {
+      acknowledge(
+        this.policy,
+        `IAM5[Resource::<${stack.getLogicalId(beside.bucket.node.defaultChild as CfnBucket)}.Arn>/*]`,
+        "The bucket holds users' objects alone, by user: none of them is known before",
+      );
+    }
     const bucketId = stack.getLogicalId(bucket.node.defaultChild as CfnBucket);
     for (const prefix of prefixes) {
       acknowledge(
@@ -74,5 +92,11 @@ export class GroundAccess extends Construct {
       `IAM5[Resource::arn:<AWS::Partition>:sqs:<AWS::Region>:<AWS::AccountId>:${queue}]`,
       "Rings the doorbell of any edge of this deployment, those to come too; it may only send",
     );
+  }
+
+  /** Every ground may wake the worker. */
+  allowWaking(worker: Lambda): void {
+    const wake = { actions: ["lambda:InvokeFunction"], resources: [worker.functionArn] };
+    this.policy.addStatements(new PolicyStatement(wake));
   }
 }

@@ -1,4 +1,5 @@
 import { Stack } from "aws-cdk-lib";
+import type { Function as Lambda } from "aws-cdk-lib/aws-lambda";
 import { queueName } from "./doorbell.ts";
 import type { Settings } from "./settings.ts";
 import type { Storage } from "./storage.ts";
@@ -21,7 +22,19 @@ export function groundEnvironment(settings: Settings, storage: Storage): Record<
     ...own,
     ...(live && { PERIGEE_LIVE_URL: `https://${live.host}` }),
     ...(endpoint && { AWS_ENDPOINT_URL: endpoint }),
+    ...(storage.objects && {
+      PERIGEE_OBJECTS: storage.objects.bucket.bucketName,
+      PERIGEE_SEAL_SECRET: storage.objects.sealSecret.secretArn,
+    }),
   };
+}
+
+/** What a ground is told that has its background work done by `worker`. */
+export function workerEnvironment(worker: Lambda | undefined): Record<string, string> {
+  if (!worker) return {};
+  const { region, urlSuffix } = Stack.of(worker);
+  const path = `2015-03-31/functions/${worker.functionName}/invocations`;
+  return { PERIGEE_WORKER: `https://lambda.${region}.${urlSuffix}/${path}` };
 }
 
 /** Prefix of the URLs of the doorbells, as SQS forms them, so that no request is needed to find one. */

@@ -1,9 +1,9 @@
 import { type App, CfnOutput, Stack, type StackProps } from "aws-cdk-lib";
 import { Alarms } from "./alarms.ts";
 import { queueName } from "./doorbell.ts";
-import { Functions } from "./functions.ts";
+import { Functions, type GroundBundles } from "./functions.ts";
 import { GroundAccess } from "./ground-access.ts";
-import { queueUrlPrefix } from "./ground-environment.ts";
+import { queueUrlPrefix, workerEnvironment } from "./ground-environment.ts";
 import type { Settings } from "./settings.ts";
 import { Storage } from "./storage.ts";
 
@@ -14,21 +14,18 @@ export class GroundStack extends Stack {
   readonly functions: Functions;
   readonly alarms: Alarms;
 
-  constructor(
-    app: App,
-    id: string,
-    settings: Settings,
-    bundles: { api: string; janitor: string },
-    props: StackProps,
-  ) {
+  constructor(app: App, id: string, settings: Settings, bundles: GroundBundles, props: StackProps) {
     super(app, id, props);
     this.storage = new Storage(this, "Storage", settings);
     const { storage } = this;
     this.access = new GroundAccess(this, "Access", settings, storage);
     const { access } = this;
     this.functions = new Functions(this, "Functions", { settings, storage, access, bundles });
-    const { api, janitor, url } = this.functions;
-    this.alarms = new Alarms(this, "Alarms", { settings, lambdas: { api, janitor } });
+    const { api, janitor, worker, url } = this.functions;
+    this.alarms = new Alarms(this, "Alarms", {
+      settings,
+      lambdas: { api, janitor, ...(worker && { worker }) },
+    });
 
     const output = (name: string, value: string, description: string) =>
       new CfnOutput(this, name, { value, description }).overrideLogicalId(name);
@@ -51,5 +48,16 @@ export class GroundStack extends Stack {
       janitor.logGroup.logGroupName,
       "Log of the janitor, with the edges that alarms are about",
     );
+    if (storage.objects && worker) {
+      output("ObjectsBucketName", storage.objects.bucket.bucketName, "Users' buckets: PERIGEE_OBJECTS");
+      output("SealSecretArn", storage.objects.sealSecret.secretArn, "The secret that seals access keys");
+      output("WorkerFunction", worker.functionName, "The Lambda that checks users' files");
+      output("WorkerLogs", worker.logGroup.logGroupName, "Log of the worker");
+      output(
+        "WorkerUrl",
+        workerEnvironment(worker).PERIGEE_WORKER!,
+        "PERIGEE_WORKER of a ground in a container that leaves the work to the Lambda",
+      );
+    }
   }
 }

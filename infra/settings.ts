@@ -27,6 +27,8 @@ export type Settings = {
   lanes?: string;
   /** hosts by which users reach the ground, joined by commas, as PERIGEE_PUBLIC_HOSTS */
   publicHosts?: string;
+  /** a dialect that is on keeps users' objects: there are a bucket for them, a secret that seals users', and a worker */
+  objects: boolean;
   /** what is set of the dialects' own settings, by variable (`-c kabutoUsers=20` is PERIGEE_KABUTO_USERS) */
   own: Record<string, string>;
   /** e-mail address that gets the alarms; it has to confirm once */
@@ -88,7 +90,9 @@ function liveSettings(context: Context): LiveSettings {
 }
 
 /** What the ground would refuse at its start is refused before it is deployed. */
-function dialectSettings(context: Context): Pick<Settings, "dialects" | "lanes" | "publicHosts" | "own"> {
+function dialectSettings(
+  context: Context,
+): Pick<Settings, "dialects" | "objects" | "lanes" | "publicHosts" | "own"> {
   const [dialects, lanes, publicHosts] = ["dialects", "lanes", "publicHosts"].map((key) =>
     list(context(key)).join(),
   );
@@ -98,10 +102,9 @@ function dialectSettings(context: Context): Pick<Settings, "dialects" | "lanes" 
       PERIGEE_LANES: lanes,
       PERIGEE_PUBLIC_HOSTS: publicHosts,
     });
-    const own = read.dialects.find(({ onOwnStorageOnly }) => onOwnStorageOnly);
-    if (own) throw new Error(`dialect ${own.name} is for a server on its own storage only`);
     return {
       dialects: read.dialects,
+      objects: read.dialects.some(({ keepsObjects }) => keepsObjects),
       ...(lanes && { lanes }),
       ...(publicHosts && { publicHosts }),
       own: givenOf(read.dialects, context),

@@ -7,6 +7,7 @@ import type { CfnBucket } from "aws-cdk-lib/aws-s3";
 import { AwsSolutionsChecks } from "cdk-nag";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DIALECTS } from "#lambdas/dialects/index.ts";
+import type { GroundBundles } from "./functions.ts";
 import { GroundAccess } from "./ground-access.ts";
 import { addStacks } from "./stacks.ts";
 import { Storage } from "./storage.ts";
@@ -17,13 +18,13 @@ const { context: FLAGS } = JSON.parse(readFileSync(join(import.meta.dirname, "..
 process.env.CDK_VALIDATION = "false";
 
 let folder: string;
-let bundles: { api: string; janitor: string };
+let bundles: GroundBundles;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "perigee-infra-"));
   const code = join(folder, "code");
   mkdirSync(code);
   writeFileSync(join(code, "index.mjs"), "export const handler = () => {};\n");
-  bundles = { api: code, janitor: code };
+  bundles = { api: code, janitor: code, worker: code };
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -42,6 +43,8 @@ function synthesize(context: Record<string, unknown> = { edges: "em1,em2" }) {
   return known;
 }
 
+const WITH_OBJECTS = { edges: "em1", dialects: "em,fpga" };
+
 type Statement = { Action: string | string[]; Resource: unknown; Effect: string };
 type Policies = { name: string; statements: Statement[] }[];
 
@@ -59,6 +62,7 @@ function policies(template: Template): Policies {
 describe("AwsSolutions", () => {
   test.each([
     ["as it is deployed", { edges: "em1,em2", alarmEmail: "ops@example.com" }],
+    ["with users' objects", WITH_OBJECTS],
     ["as emulators take it", { edges: "em1", runtime: "nodejs22.x", streaming: "false", retain: "false" }],
   ])("has no finding %s", (_, context) => {
     const { app } = make(context);
@@ -94,10 +98,13 @@ describe("what is remembered", () => {
     });
   });
 
-  test("every bucket is encrypted, shut to the public and to plain HTTP", () => {
-    const { ground } = synthesize();
+  test.each([
+    [2, undefined],
+    [3, WITH_OBJECTS],
+  ])("every one of %i buckets is encrypted, shut to the public and to plain HTTP", (count, context) => {
+    const { ground } = synthesize(context);
     const buckets = ground.findResources("AWS::S3::Bucket");
-    expect(Object.keys(buckets)).toHaveLength(2);
+    expect(Object.keys(buckets)).toHaveLength(count);
     for (const [id, { Properties }] of Object.entries(buckets)) {
       expect(Properties.PublicAccessBlockConfiguration).toEqual({
         BlockPublicAcls: true,
@@ -168,10 +175,12 @@ describe("least privilege", () => {
     ['"/kept/*"', "objects of staging"],
     ['"/logs/*"', "objects of staging"],
     [':perigee_*"', "doorbells of this deployment"],
+    ['"/fpga/*"', "objects of staging"],
+    ['"/*"', "users' objects"],
   ] as const;
 
   test("no action is a wildcard, no resource but the listed ones", () => {
-    const { ground, edges } = synthesize();
+    const { ground, edges } = synthesize(WITH_OBJECTS);
     for (const { name, statements } of [ground, ...edges].flatMap(policies)) {
       for (const { Action, Resource, Effect } of statements) {
         expect(Effect).toBe("Allow");
@@ -268,9 +277,6 @@ describe("the code", () => {
       'PERIGEE_KABUTO_REGISTRATION: "opne" is none of closed, open, confirm',
     );
     expect(() => synthesize({ dialects: "emm" })).toThrow('there is no dialect "emm"');
-    expect(() => synthesize({ dialects: "em,fpga" })).toThrow(
-      "dialect fpga is for a server on its own storage",
-    );
   });
 
   test("a dialect's prefixes of staging: access to them, and an end only where it says one", () => {
@@ -278,7 +284,7 @@ describe("the code", () => {
     const dialects = [
       { ...DIALECTS[0]!, stagingPrefixes: [{ prefix: "forever" }, { prefix: "weekly", expireDays: 7 }] },
     ];
-    const storage = new Storage(stack, "Storage", { retain: false, dialects });
+    const storage = new Storage(stack, "Storage", { retain: false, dialects, objects: false });
     new GroundAccess(stack, "Access", { name: "perigee", dialects }, storage);
     const template = Template.fromStack(stack);
     const text = JSON.stringify(policies(template));
@@ -295,6 +301,60 @@ describe("the code", () => {
     for (const stack of [ground, ...edges]) {
       const types = Object.values(stack.toJSON().Resources as Record<string, { Type: string }>);
       expect(types.filter(({ Type }) => /^Custom::|CloudFormation::CustomResource/.test(Type))).toEqual([]);
+    }
+  });
+
+  test("where a dialect keeps users' objects there are a bucket, a secret, a worker and an alarm, and not elsewhere", () => {
+    const { ground } = synthesize(WITH_OBJECTS);
+    const buckets = Object.entries(ground.findResources("AWS::S3::Bucket"));
+    const [[objects] = []] = buckets.filter(([id]) => /Objects/.test(id));
+    const rules = buckets.find(([id]) => id === objects)?.[1].Properties.LifecycleConfiguration.Rules;
+    expect(rules).toEqual([
+      {
+        Id: "abandoned-parts",
+        Status: "Enabled",
+        AbortIncompleteMultipartUpload: { DaysAfterInitiation: 2 },
+      },
+    ]);
+    ground.resourceCountIs("AWS::SecretsManager::Secret", 2);
+    const lambdas = Object.entries(ground.findResources("AWS::Lambda::Function"));
+    expect(lambdas).toHaveLength(3);
+    const [seals] = Object.keys(ground.findResources("AWS::SecretsManager::Secret")).filter((id) =>
+      /SealSecret/.test(id),
+    );
+    for (const [id, { Properties }] of lambdas) {
+      const { Variables } = Properties.Environment;
+      expect(Variables).toMatchObject({
+        PERIGEE_OBJECTS: { Ref: objects },
+        PERIGEE_SEAL_SECRET: { Ref: seals },
+      });
+      // who does the work itself has nobody to wake
+      expect("PERIGEE_WORKER" in Variables, id).toBe(!/Worker/.test(id));
+    }
+    ground.hasResourceProperties("AWS::Lambda::Function", {
+      Timeout: 900,
+      ReservedConcurrentExecutions: 2,
+    });
+    ground.hasResourceProperties("AWS::Lambda::EventInvokeConfig", { MaximumRetryAttempts: 0 });
+    const [access] = policies(ground).filter(({ name }) => /^Access/.test(name));
+    const [worker] = lambdas.find(([id]) => /Worker/.test(id)) ?? [];
+    expect(access?.statements).toContainEqual({
+      Effect: "Allow",
+      Action: "lambda:InvokeFunction",
+      Resource: { "Fn::GetAtt": [worker, "Arn"] },
+    });
+    ground.hasResourceProperties("AWS::CloudWatch::Alarm", {
+      MetricName: "LongestSaving",
+      Threshold: 3600,
+      EvaluationPeriods: 6,
+    });
+
+    const without = synthesize().ground;
+    without.resourceCountIs("AWS::SecretsManager::Secret", 1);
+    without.resourceCountIs("AWS::Lambda::Function", 2);
+    const text = JSON.stringify(without.toJSON());
+    for (const word of ["LongestSaving", "PERIGEE_OBJECTS", "PERIGEE_WORKER"]) {
+      expect(text).not.toContain(word);
     }
   });
 

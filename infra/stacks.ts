@@ -1,12 +1,13 @@
 import { type App, Validations } from "aws-cdk-lib";
 import { AwsSolutionsChecks } from "cdk-nag";
 import { EdgesStack, spread } from "./edges-stack.ts";
+import type { GroundBundles } from "./functions.ts";
 import { GroundStack } from "./ground-stack.ts";
 import { LiveStack } from "./live-stack.ts";
 import { readSettings } from "./settings.ts";
 
 /** Directories of what the ground runs: the Lambdas' bundles, each an `index.mjs`, and what its image is made of. */
-export type GroundCode = { api: string; janitor: string; image?: string };
+export type GroundCode = GroundBundles & { image?: string };
 
 /** Adds the stacks for the context's settings to `app`, checked against AwsSolutions at synthesis. */
 export function addStacks(

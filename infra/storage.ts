@@ -14,13 +14,21 @@ const DOWNLINKS = 2;
 const LOGS = 365;
 const ACCESS_LOGS = 90;
 
+/** What dialects that keep users' objects have beside: the objects' bucket, and the secret that seals users' secrets. */
+export type ObjectStorage = { bucket: Bucket; sealSecret: Secret };
+
 /** The storage of a deployment: the ledger's table, staging's bucket, the secret that signs tokens. */
 export class Storage extends Construct {
   readonly table: Table;
   readonly bucket: Bucket;
   readonly tokenSecret: Secret;
+  readonly objects?: ObjectStorage;
 
-  constructor(scope: Construct, id: string, { retain, dialects }: Pick<Settings, "retain" | "dialects">) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { retain, dialects, objects }: Pick<Settings, "retain" | "dialects" | "objects">,
+  ) {
     super(scope, id);
     const removalPolicy = retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
     this.table = new Table(this, "Table", {
@@ -45,6 +53,10 @@ export class Storage extends Construct {
       ...secure,
       lifecycleRules: [{ expiration: Duration.days(ACCESS_LOGS) }],
     });
+    const abandonedParts = {
+      id: "abandoned-parts",
+      abortIncompleteMultipartUploadAfter: Duration.days(ABANDONED_PARTS),
+    };
     const forgotten = (prefix: string, days: number) => ({
       id: `forgotten-${prefix}`,
       prefix: `${prefix}/`,
@@ -55,7 +67,7 @@ export class Storage extends Construct {
       serverAccessLogsBucket: accessLogs,
       serverAccessLogsPrefix: "staging/",
       lifecycleRules: [
-        { id: "abandoned-parts", abortIncompleteMultipartUploadAfter: Duration.days(ABANDONED_PARTS) },
+        abandonedParts,
         forgotten("uplink", UPLINKS),
         forgotten("downlink", DOWNLINKS),
         forgotten("logs", LOGS),
@@ -69,16 +81,31 @@ export class Storage extends Construct {
       ],
     });
 
-    this.tokenSecret = new Secret(this, "TokenSecret", {
-      description:
-        "Signs the tokens of Perigee's users. Put a new value to rotate it; the one before stays valid",
-      generateSecretString: { passwordLength: 64, excludePunctuation: true },
-      removalPolicy,
-    });
-    acknowledge(
-      this.tokenSecret,
-      "SMG4",
-      "Rotated by putting a new value (docs/deploy.md): rotation needs no code of its own, as AWSPREVIOUS is still accepted",
-    );
+    const secret = (name: string, description: string) => {
+      const made = new Secret(this, name, {
+        description: `${description}. Put a new value to rotate it; the one before stays valid`,
+        generateSecretString: { passwordLength: 64, excludePunctuation: true },
+        removalPolicy,
+      });
+      acknowledge(
+        made,
+        "SMG4",
+        "Rotated by putting a new value (docs/deploy.md): rotation needs no code of its own, as AWSPREVIOUS is still accepted",
+      );
+      return made;
+    };
+    this.tokenSecret = secret("TokenSecret", "Signs the tokens of Perigee's users");
+    if (objects) {
+      this.objects = {
+        bucket: new Bucket(this, "Objects", {
+          ...secure,
+          serverAccessLogsBucket: accessLogs,
+          serverAccessLogsPrefix: "objects/",
+          // an object is there until its user removes it
+          lifecycleRules: [abandonedParts],
+        }),
+        sealSecret: secret("SealSecret", "Seals the secrets of Perigee's access keys"),
+      };
+    }
   }
 }

@@ -1,11 +1,13 @@
-import { createHash } from "node:crypto";
+import { createHash, hkdfSync } from "node:crypto";
 import type { Logger } from "pino";
 import { LIMITS, MiB } from "#protocol/limits.ts";
 import type { AwsClients } from "./adapters/aws/aws-clients.ts";
 import { type AwsPlace, clientSettings } from "./adapters/aws/client-settings.ts";
 import { clientsAtStart } from "./adapters/aws/clients-at-start.ts";
 import { DynamoStore } from "./adapters/dynamodb/store.ts";
+import { InvokedWorker } from "./adapters/lambda/invoked-worker.ts";
 import { LateS3Staging } from "./adapters/s3/late-staging.ts";
+import { s3Objects } from "./adapters/s3/objects.ts";
 import { SqsDoorbell } from "./adapters/sqs/doorbell.ts";
 import type { TokenKey } from "./auth/tokens.ts";
 import { type CommonGroundOptions, createGround, type Ground, type GroundOptions } from "./ground.ts";
@@ -19,12 +21,16 @@ export type CloudPlaces = {
   bucket: string;
   /** beginning of the edges' queues: of their URLs (then nobody need be asked), or of their names */
   queuePrefix: string;
+  /** bucket of users' objects, where a dialect has them */
+  objects?: string;
+  /** address of the invocations of the Lambda that does the dialects' background work, where there is one */
+  worker?: string;
   aws?: AwsPlace;
 };
 
 export type CloudOptions = CloudPlaces &
   CommonGroundOptions &
-  Pick<GroundOptions, "tokens" | "pass" | "routes" | "repositories" | "recentAccountMs"> & {
+  Pick<GroundOptions, "tokens" | "sealKeys" | "pass" | "routes" | "repositories" | "recentAccountMs"> & {
     log: Logger;
     /** instead of clients made for `aws`; the ground destroys them when it closes */
     clients?: AwsClients;
@@ -42,13 +48,17 @@ const FIRST_LOOK_MS = 100;
 export function createCloudGround(
   options: CloudOptions,
 ): Ground & { store: DynamoStore; close(): Promise<void> } {
-  const { table, bucket, queuePrefix, aws = {}, clients, ...rest } = options;
+  const { table, bucket, queuePrefix, objects, worker, aws = {}, clients, ...rest } = options;
   const { dynamo, sqs } = clients ?? clientsAtStart(aws);
+  const elsewhere = aws.endpoint ?? process.env.AWS_ENDPOINT_URL;
   const store = new DynamoStore({ client: dynamo, table, ttl: true });
-  const staging = new LateS3Staging({
-    client: async () => clients?.s3 ?? (await import("./adapters/aws/s3-client.ts")).s3Client(aws),
-    bucket,
-  });
+  const inBucket = (name: string) =>
+    new LateS3Staging({
+      client: async () => clients?.s3 ?? (await import("./adapters/aws/s3-client.ts")).s3Client(aws),
+      bucket: name,
+    });
+  const staging = inBucket(bucket);
+  const stored = objects === undefined ? undefined : inBucket(objects);
   const ground = createGround({
     recentAccountMs: LIMITS.recentAccountMs,
     partsOver: PARTS_OVER,
@@ -56,10 +66,19 @@ export function createCloudGround(
     waiting: { eager: { first: FIRST_LOOK_MS }, ...rest.waiting },
     store,
     staging,
+    ...(stored && { objects: s3Objects(stored, staging) }),
     doorbell: new SqsDoorbell({
       client: sqs,
       queuePrefix,
       onError: (error, edge) => rest.log.warn({ err: error, edge }, "the doorbell did not ring"),
+    }),
+    ...(worker !== undefined && {
+      worker: new InvokedWorker({
+        client: sqs,
+        url: worker,
+        ...(elsewhere && { endpoint: elsewhere }),
+        onError: (error) => rest.log.warn({ err: error }, "the worker was not woken"),
+      }),
     }),
   });
   return {
@@ -67,7 +86,7 @@ export function createCloudGround(
     store,
     async close() {
       await store.close();
-      await staging.close();
+      await Promise.all([staging.close(), stored?.close()]);
       for (const client of [dynamo, sqs, clients?.s3]) client?.destroy();
     },
   };
@@ -80,7 +99,8 @@ export async function cloudRepositories(directory: string): Promise<RepositoryFe
 }
 
 /**
- * PERIGEE_TABLE, PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX; region, endpoint and credentials as the SDK finds them.
+ * PERIGEE_TABLE, PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_OBJECTS and PERIGEE_WORKER, the last two where there are any;
+ * region, endpoint and credentials as the SDK finds them.
  * @throws Error that names what is missing
  */
 export function cloudPlaces(env: NodeJS.ProcessEnv): CloudPlaces {
@@ -93,6 +113,20 @@ export function cloudPlaces(env: NodeJS.ProcessEnv): CloudPlaces {
     table: required("PERIGEE_TABLE"),
     bucket: required("PERIGEE_BUCKET"),
     queuePrefix: required("PERIGEE_QUEUE_PREFIX"),
+    ...(env.PERIGEE_OBJECTS && { objects: env.PERIGEE_OBJECTS }),
+    ...(env.PERIGEE_WORKER && { worker: env.PERIGEE_WORKER }),
+  };
+}
+
+/**
+ * The secrets that a ground reads when it first needs them, of the environment's PERIGEE_TOKEN_SECRET and, where users'
+ * secrets are sealed, PERIGEE_SEAL_SECRET: names or ARNs in Secrets Manager.
+ */
+export function cloudSecrets(env: NodeJS.ProcessEnv): Pick<CloudOptions, "tokens" | "sealKeys"> {
+  const { PERIGEE_TOKEN_SECRET: tokens = "", PERIGEE_SEAL_SECRET: seals } = env;
+  return {
+    tokens: () => loadTokenKeys(tokens),
+    ...(seals && { sealKeys: () => loadSealKeys(seals) }),
   };
 }
 
@@ -102,6 +136,16 @@ export function cloudPlaces(env: NodeJS.ProcessEnv): CloudPlaces {
  * @throws Error when there is no secret, or it is too short
  */
 export async function loadTokenKeys(secretId: string, aws: AwsPlace = {}): Promise<TokenKey[]> {
+  return (await readSecret(secretId, aws)).map(tokenKey);
+}
+
+/** The keys that seal users' secrets, made of the values of a secret, as {@link loadTokenKeys}. */
+export async function loadSealKeys(secretId: string, aws: AwsPlace = {}): Promise<Uint8Array[]> {
+  return (await readSecret(secretId, aws)).map(sealKey);
+}
+
+/** Its current value, then the one before where there is one. */
+async function readSecret(secretId: string, aws: AwsPlace): Promise<string[]> {
   const { GetSecretValueCommand, SecretsManagerClient } = await import("@aws-sdk/client-secrets-manager");
   const client = new SecretsManagerClient(clientSettings(aws));
   const read = async (VersionStage: string) => {
@@ -116,7 +160,7 @@ export async function loadTokenKeys(secretId: string, aws: AwsPlace = {}): Promi
         throw error;
       }),
     ]);
-    return [current, ...(before === undefined ? [] : [before])].map(tokenKey);
+    return [current, ...(before === undefined ? [] : [before])];
   } finally {
     client.destroy();
   }
@@ -125,4 +169,10 @@ export async function loadTokenKeys(secretId: string, aws: AwsPlace = {}): Promi
 function tokenKey(text: string): TokenKey {
   const kid = createHash("sha256").update(`kid of ${text}`).digest("hex").slice(0, 16);
   return { kid, secret: Buffer.from(text) };
+}
+
+/** @throws Error when the text is too short to make a key of */
+function sealKey(text: string): Uint8Array {
+  if (Buffer.byteLength(text) < 32) throw new Error("a secret that seals others has at least 32 bytes");
+  return new Uint8Array(hkdfSync("sha256", text, "", "perigee seal", 32));
 }

@@ -33,7 +33,7 @@ export async function createEmbeddedGround(
     secret: secrets.staging,
     ...(freeFloorBytes !== undefined && { freeFloorBytes }),
   });
-  const objects = rest.dialects?.some(({ onOwnStorageOnly }) => onOwnStorageOnly)
+  const objects = rest.dialects?.some(({ keepsObjects }) => keepsObjects)
     ? await openDirectoryObjects(join(data, "objects"), staging, {
         secret: secrets.staging,
         ...(freeFloorBytes !== undefined && { freeFloorBytes }),

@@ -10,6 +10,7 @@ import { Removals } from "./auth/removals.ts";
 import { requireAgent } from "./auth/require-agent.ts";
 import { requireUser } from "./auth/require-user.ts";
 import { registerAuthRoutes } from "./auth/routes.ts";
+import type { SealKeys } from "./auth/seal-keys.ts";
 import { Throttle } from "./auth/throttle.ts";
 import { type TokenKeys, Tokens } from "./auth/tokens.ts";
 import { type CommandRowsOptions, rowsOf } from "./commands/command-rows.ts";
@@ -54,6 +55,7 @@ import type { LedgerStore } from "./ports/ledger-store.ts";
 import type { ObjectSource } from "./ports/object-source.ts";
 import type { RepositoryFetcher } from "./ports/repository-fetcher.ts";
 import type { Staging } from "./ports/staging.ts";
+import type { Worker } from "./ports/worker.ts";
 import { Allowances } from "./quotas/allowances.ts";
 import { keptBytes } from "./quotas/staged-bytes.ts";
 import { TransferBudget } from "./quotas/transfer-budget.ts";
@@ -99,10 +101,12 @@ export type GroundOptions = {
   dialects?: readonly Dialect[];
   /** hosts by which users reach the ground (default: whatever a request names) */
   publicHosts?: readonly string[];
-  /** seal what dialects keep of users' secrets: the current key, then earlier ones, 32 bytes each */
-  sealKeys?: readonly Uint8Array[];
+  /** seal what dialects keep of users' secrets */
+  sealKeys?: SealKeys;
   /** users' buckets, for the dialects (default: there are none) */
   objects?: ObjectSource;
+  /** does the dialects' background work (default: a server does its own) */
+  worker?: Worker;
   /** fetches foreign repositories for the dialects (default: nothing does) */
   repositories?: RepositoryFetcher;
   /** the operator's variables, for the dialects' own settings */
@@ -305,6 +309,7 @@ export function createGround(options: GroundOptions): Ground {
     ...(options.repositories && { repositories: options.repositories }),
     ...(options.objects && { objects: options.objects }),
     ...(options.sealKeys && { sealKeys: options.sealKeys }),
+    ...(options.worker && { worker: options.worker }),
     now,
     ...(pass && { requestBytes: pass.requestBytes }),
     ...(timeLeftMs && { timeLeftMs }),

@@ -27,7 +27,7 @@ export async function serveGround(
     const own = await serve(ground.app, { ...options, upgrades: upgradesOf(ground) });
     served.set("", own);
     for (const { dialect, core } of ground.dialects) {
-      for (const { name, port, app } of dialect.listeners?.(core) ?? []) {
+      for (const { name, port, app } of (await dialect.listeners?.(core)) ?? []) {
         served.set(name, await serve(app, { ...options, port }));
       }
     }

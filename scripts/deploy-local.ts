@@ -13,8 +13,8 @@ import { ensureBaseImage } from "./ensure-base-image.ts";
 
 /**
  * `npm run deploy:local`: the cloud on this machine, for a person to try, until Ctrl-C, which takes everything
- * down again. Environment: PERIGEE_PORT (8080), PERIGEE_USER (perigee) and PERIGEE_PASSWORD (made up and shown), and the
- * dialects' own settings.
+ * down again. Environment: PERIGEE_PORT (8080), PERIGEE_USER (perigee) and PERIGEE_PASSWORD (made up and shown),
+ * PERIGEE_DIALECTS, and the dialects' own settings.
  */
 const environment = process.env;
 const interrupted = new AbortController();
@@ -66,18 +66,20 @@ async function main(): Promise<number> {
   return dead ? 1 : 0;
 }
 
-/** The dialects' own settings as CDK context: the operator's, and what is right where nobody else reaches the ground. */
+/** The dialects and their own settings as CDK context: the operator's, and what is right where nobody else reaches the ground. */
 function ownContext(): Record<string, string> {
   const { dialects } = groundSettings(environment);
   const { set, notes } = settingsOnThisMachine(dialects, environment);
   for (const note of notes) say(`Note: ${note}`);
   const values = { ...environment, ...set };
-  return Object.fromEntries(
+  const named = environment.PERIGEE_DIALECTS;
+  const own = Object.fromEntries(
     ownSettings(dialects).flatMap(({ variable, contextKey }) => {
       const value = values[variable];
       return value ? [[contextKey, value]] : [];
     }),
   );
+  return { ...(named && { dialects: named }), ...own };
 }
 
 /** What a person needs to go on. */

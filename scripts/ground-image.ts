@@ -1,7 +1,8 @@
 import { copyFileSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { build, type Metafile } from "esbuild";
-import { READY_DOCUMENT, REQUIRE, WASM_XXHASH } from "./lambda-bundles.ts";
+import { DIALECTS, NAMED_DIALECTS } from "#lambdas/dialects/index.ts";
+import { REQUIRE, readyDocument, WASM_XXHASH } from "./lambda-bundles.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 
@@ -34,7 +35,7 @@ export async function bundleServer(outdir: string): Promise<Metafile["inputs"]> 
     mainFields: ["module", "main"],
     banner: { js: REQUIRE },
     alias: WASM_XXHASH,
-    plugins: [READY_DOCUMENT],
+    plugins: [readyDocument([...DIALECTS, ...NAMED_DIALECTS])],
     // ws does without them
     external: ["bufferutil", "utf-8-validate"],
     legalComments: "none",

@@ -15,7 +15,7 @@ let directory: string;
 let bundles: Bundles<LambdaName>;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "perigee-bundles-"));
-  bundles = await bundleLambdas(directory);
+  bundles = await bundleLambdas(directory, LAMBDAS);
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

@@ -1,8 +1,9 @@
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync } from "node:zlib";
 import { build, type Metafile, type Plugin } from "esbuild";
-import { DIALECTS } from "#lambdas/dialects/index.ts";
+import type { Dialect } from "#lambdas/dialects/dialect.ts";
+import { DIALECTS, NAMED_DIALECTS } from "#lambdas/dialects/index.ts";
 import { documentParts } from "#lambdas/docs/document-parts.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
@@ -10,6 +11,9 @@ const ROOT = resolve(import.meta.dirname, "..");
 /** The Lambdas, each a folder with `index.mjs`, what that loads later, and the source maps. */
 export const LAMBDAS = { api: "lambdas/entries/api.ts", janitor: "lambdas/entries/janitor.ts" } as const;
 export type LambdaName = keyof typeof LAMBDAS;
+/** With dialects that are on only where they are named, which have a worker. */
+export const NAMED_LAMBDAS = { ...LAMBDAS, worker: "lambdas/entries/worker.ts" } as const;
+export type NamedLambdaName = keyof typeof NAMED_LAMBDAS;
 
 /** What stands in for a native module, where only JavaScript goes. */
 export const WASM_XXHASH = { "@node-rs/xxhash": join(ROOT, "lambdas/adapters/xxh64-wasm.ts") };
@@ -31,26 +35,37 @@ export const REQUIRE =
  * The parts of the API's document are the same in every process: made here, they cost those a file that is read when
  * asked for. Compressed, for they say the same of every route. Nobody makes them there, so no schemas are needed.
  */
-export const READY_DOCUMENT: Plugin = {
+export const readyDocument = (dialects: readonly Dialect[]): Plugin => ({
   name: "ready-document",
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]lambdas[\\/]docs[\\/]document-parts\.ts$/ }, async () => ({
-      contents: `import { gunzipSync } from "node:zlib";
-        const packed = "${gzipSync(JSON.stringify(await documentParts(DIALECTS))).toString("base64")}";
-        export const documentParts = async () => JSON.parse(gunzipSync(Buffer.from(packed, "base64")));`,
+      contents: `import { brotliDecompressSync } from "node:zlib";
+        const packed = "${brotliCompressSync(JSON.stringify(await documentParts(dialects))).toString("base64")}";
+        export const documentParts = async () => JSON.parse(brotliDecompressSync(Buffer.from(packed, "base64")));`,
     }));
     onLoad({ filter: /[\\/]lambdas[\\/]dialects[\\/]\w+[\\/]documentation\.ts$/ }, () => ({ contents: "" }));
   },
-};
+});
 
-/** What a Lambda never runs is not there at all: dialects' handlers for a server, and a parser of browsers' names. */
-const NEVER_RUN: Plugin = {
-  name: "never-run",
+/**
+ * What a Lambda never runs is not there at all: dialects' handlers for a server, what clones repositories, a parser of
+ * browsers' names, and of the metrics' library what a process says of itself.
+ */
+const NEVER_RUN = [
+  /[\\/]lambdas[\\/]dialects[\\/]\w+[\\/]on-server\.ts$/,
+  /[\\/]lambdas[\\/]adapters[\\/]mercurial[\\/]fetcher\.ts$/,
+  /[\\/]node_modules[\\/](?:bowser|tdigest)[\\/]/,
+  /[\\/]node_modules[\\/]prom-client[\\/]lib[\\/](?:cluster|defaultMetrics|pushgateway)\.js$/,
+];
+/** Nor the dialects that are on only where they are named, where none is. */
+const NAMED = /[\\/]lambdas[\\/]dialects[\\/]named-dialects\.ts$/;
+
+const without = (files: readonly RegExp[]): Plugin => ({
+  name: "without",
   setup({ onLoad }) {
-    const filter = /[\\/]lambdas[\\/]dialects[\\/]\w+[\\/]on-server\.ts$|[\\/]node_modules[\\/]bowser[\\/]/;
-    onLoad({ filter }, () => ({ contents: "" }));
+    for (const filter of files) onLoad({ filter }, () => ({ contents: "" }));
   },
-};
+});
 
 /** The folder of each Lambda, and what went into its bundle. */
 export type Bundles<N extends string> = {
@@ -61,20 +76,21 @@ export type Bundles<N extends string> = {
 /**
  * Bundles the Lambdas into folders of `outdir` (emptied first) and returns those. Everything is inside, the
  * AWS clients too: what runs is what was tested, and few files start faster than many.
+ * @param options.named with the dialects that are on only where they are named
  */
-export async function bundleLambdas(outdir: string): Promise<Bundles<LambdaName>>;
 export async function bundleLambdas<N extends string>(
   outdir: string,
   entries: Record<N, string>,
-): Promise<Bundles<N>>;
-export async function bundleLambdas(
-  outdir: string,
-  entries: Record<string, string> = LAMBDAS,
-): Promise<Bundles<string>> {
+  { named = false }: { named?: boolean } = {},
+): Promise<Bundles<N>> {
   rmSync(outdir, { recursive: true, force: true });
-  const folders: Record<string, string> = {};
-  const inputs: Record<string, Metafile["inputs"]> = {};
-  for (const [name, entry] of Object.entries(entries)) {
+  const folders = {} as Record<N, string>;
+  const inputs = {} as Record<N, Metafile["inputs"]>;
+  const plugins = [
+    readyDocument(named ? [...DIALECTS, ...NAMED_DIALECTS] : DIALECTS),
+    without(named ? NEVER_RUN : [...NEVER_RUN, NAMED]),
+  ];
+  for (const [name, entry] of Object.entries(entries) as [N, string][]) {
     const folder = join(outdir, name);
     mkdirSync(folder, { recursive: true });
     const { metafile } = await build({
@@ -96,7 +112,7 @@ export async function bundleLambdas(
       alias: STAND_INS,
       // a Lambda leaves no request's HTTP: it never opens a WebSocket
       external: ["ws"],
-      plugins: [READY_DOCUMENT, NEVER_RUN],
+      plugins,
       legalComments: "none",
       logLevel: "warning",
       metafile: true,
@@ -109,7 +125,7 @@ export async function bundleLambdas(
 
 if (import.meta.main) {
   const outdir = join(ROOT, "dist/lambda");
-  const { folders } = await bundleLambdas(outdir);
+  const { folders } = await bundleLambdas(outdir, LAMBDAS);
   for (const name of Object.keys(LAMBDAS) as LambdaName[]) {
     console.log(
       `dist/lambda/${name}  ${Math.round(statSync(join(folders[name], "index.mjs")).size / 1024)} KiB`,

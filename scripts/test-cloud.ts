@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { DEPLOYED_ENV } from "#test/deployed/support/deployed.ts";
+import { CONTEXT, DEPLOYED_ENV } from "#test/deployed/support/deployed.ts";
 import { useCompileCache } from "#test/support/compile-cache.ts";
 import { Child } from "./child.ts";
 import { cleanEngine } from "./clean-engine.ts";
@@ -49,7 +49,14 @@ async function main(): Promise<number> {
   const users = ["client1", "client2"].map((name) => ({ name, password: password() }));
   let stack: CloudStack | undefined;
   try {
-    stack = await startCloudStack({ dir, users, dockerHost: engine.host, say, signal: interrupted.signal });
+    stack = await startCloudStack({
+      dir,
+      users,
+      dockerHost: engine.host,
+      context: CONTEXT,
+      say,
+      signal: interrupted.signal,
+    });
     const code = await runTests(stack, users);
     say(`the tests ended with ${code}; taking everything down`);
     return code;

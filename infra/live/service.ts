@@ -15,7 +15,7 @@ import { ManagedPolicy } from "aws-cdk-lib/aws-iam";
 import type { LogGroup } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { acknowledge } from "../acknowledge.ts";
-import { groundEnvironment } from "../ground-environment.ts";
+import { groundEnvironment, workerEnvironment } from "../ground-environment.ts";
 import type { GroundStack } from "../ground-stack.ts";
 import type { Settings } from "../settings.ts";
 import { IDLE } from "./balancer.ts";
@@ -69,6 +69,7 @@ export class LiveService extends Construct {
       stopTimeout: STOP,
       environment: {
         ...groundEnvironment(settings, ground.storage),
+        ...workerEnvironment(ground.functions.worker),
         AWS_REGION: Stack.of(this).region,
         PERIGEE_PORT: String(SERVER_PORT),
         // a connection that the load balancer believes to be open must be: it ends them first

@@ -3,6 +3,7 @@ import { type JWTPayload, jwtVerify, SignJWT } from "jose";
 import * as z from "zod";
 import { BoundedMap } from "#protocol/bounded-map.ts";
 import { PerigeeError } from "#protocol/errors.ts";
+import { ReadAgain } from "./read-again.ts";
 
 const ISSUER = "perigee";
 const AUDIENCE = "perigee";
@@ -25,9 +26,6 @@ const claims = z.object({
   use: z.enum(["access", "refresh"]),
 });
 
-/** A token with an unknown key id makes the keys be read again, at most this often (ms). */
-const RELOAD_MS = 10_000;
-
 /** The keys of tokens: the current one, then earlier ones that are still accepted; or a function that reads them. */
 export type TokenKeys = readonly TokenKey[] | (() => Promise<readonly TokenKey[]>);
 
@@ -44,11 +42,8 @@ type Keyring = { kid: string; keys: Map<string, KeyObject> };
  * checked once in a process while its key is accepted; the time is checked at every use.
  */
 export class Tokens {
-  readonly #load: (() => Promise<Keyring>) | undefined;
+  readonly #ring: ReadAgain<Keyring>;
   readonly #now: () => number;
-  #ring: Promise<Keyring> | undefined;
-  #loadedAt = Number.NEGATIVE_INFINITY;
-  #reloading: Promise<Keyring | undefined> | undefined;
   readonly #checked = new BoundedMap<string, Checked>(MOST_CHECKED);
 
   /**
@@ -57,14 +52,16 @@ export class Tokens {
    * @param options.now clock in ms since 1970 (default Date.now)
    */
   constructor(keys: TokenKeys, options: { now?: () => number } = {}) {
-    if (typeof keys === "function") this.#load = async () => keyring(await keys());
-    else this.#ring = Promise.resolve(keyring(keys));
+    const given = typeof keys === "function" ? undefined : keyring(keys);
+    this.#ring = new ReadAgain(
+      async () => given ?? keyring(await (keys as () => Promise<readonly TokenKey[]>)()),
+    );
     this.#now = options.now ?? Date.now;
   }
 
   /** A token for `identity`: access lives an hour, refresh 30 days. */
   async issue(identity: Identity, use: TokenUse): Promise<string> {
-    const { kid, keys } = await this.#keys();
+    const { kid, keys } = await this.#ring.get();
     const issued = Math.floor(this.#now() / 1000);
     return new SignJWT({ uid: identity.uid, gen: identity.generation, use })
       .setProtectedHeader({ alg: "HS256", typ: "JWT", kid })
@@ -82,7 +79,7 @@ export class Tokens {
    */
   async verify(token: string, use: TokenUse): Promise<Identity> {
     // A failure to read the keys is not the token's fault.
-    const { keys } = await this.#keys();
+    const { keys } = await this.#ring.get();
     try {
       const known = this.#checked.get(token);
       const payload =
@@ -122,40 +119,10 @@ export class Tokens {
     return nbf === undefined && exp !== undefined && exp > Math.floor(this.#now() / 1000);
   }
 
-  async #keys(): Promise<Keyring> {
-    if (!this.#ring) {
-      this.#loadedAt = performance.now();
-      this.#ring = this.#load!();
-    }
-    try {
-      return await this.#ring;
-    } catch (error) {
-      this.#ring = undefined;
-      throw error;
-    }
-  }
-
   async #key(kid: string): Promise<KeyObject> {
-    const key = (await this.#keys()).keys.get(kid) ?? (await this.#anew())?.keys.get(kid);
+    const key = (await this.#ring.get()).keys.get(kid) ?? (await this.#ring.again())?.keys.get(kid);
     if (!key) throw new Error("unknown key id");
     return key;
-  }
-
-  /** Another process may sign with a new key. Anybody can name an unknown key, so this is done seldom. */
-  #anew(): Promise<Keyring | undefined> | undefined {
-    if (!this.#load || performance.now() - this.#loadedAt < RELOAD_MS) return this.#reloading;
-    this.#loadedAt = performance.now();
-    this.#reloading ??= this.#load()
-      .then((ring) => {
-        this.#ring = Promise.resolve(ring);
-        return ring;
-      })
-      // keeps the known keys
-      .catch(() => undefined)
-      .finally(() => {
-        this.#reloading = undefined;
-      });
-    return this.#reloading;
   }
 }
 

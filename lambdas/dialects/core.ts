@@ -1,4 +1,5 @@
 import type { ReadCommandOrder } from "../auth/command-order.ts";
+import type { SealKeys } from "../auth/seal-keys.ts";
 import type { CommandRowsOptions } from "../commands/command-rows.ts";
 import type { ContentDeps } from "../content/staged-content.ts";
 import type { Dispatch } from "../dispatch/dispatch.ts";
@@ -15,6 +16,7 @@ import type { RowPage } from "../logs/log-rows.ts";
 import type { PodLogs } from "../logs/pod-logs.ts";
 import type { ObjectSource } from "../ports/object-source.ts";
 import type { RepositoryFetcher } from "../ports/repository-fetcher.ts";
+import type { Worker } from "../ports/worker.ts";
 import type { RunnerPools } from "../runners/runner-pools.ts";
 import type { Uploads } from "../uplinks/uploads.ts";
 import type { CompleteRun } from "./complete-run.ts";
@@ -59,12 +61,14 @@ export type DialectCore = ContentDeps & {
   runners?: RunnerPools;
   /** fetches foreign repositories; only a server can */
   repositories?: RepositoryFetcher;
-  /** seal secrets that are kept to be read again: the current key, then earlier ones (only where the ground has them) */
-  sealKeys?: readonly Uint8Array[];
+  /** seal secrets that are kept to be read again (only where the ground has them) */
+  sealKeys?: SealKeys;
   /** users' buckets (only where the ground has them) */
   objects?: ObjectSource;
   /** When the command of a request is to be taken, as its headers say: a part of its draft. @throws INVALID_PARAMETERS */
   orderOf: ReadCommandOrder;
+  /** does this ground's background work, where its own processes live no longer than a request; none on a server of its own */
+  worker?: Worker;
   /** where users reach the ground */
   hosts: PublicHosts;
   /** The operator's setting `PERIGEE_<name>`; undefined when it is not set or empty. */

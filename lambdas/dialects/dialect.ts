@@ -8,6 +8,7 @@ import type { GroundEnv } from "../http/env.ts";
 import type { ErrorShape } from "../http/errors.ts";
 import type { Command } from "../ledger/command.ts";
 import type { LaneOptions } from "../ledger/lane-options.ts";
+import type { MetricValue } from "../metrics/embedded-metrics.ts";
 import type { Write } from "../ports/ledger-store.ts";
 import type { AskedRun } from "./complete-run.ts";
 import type { DialectCore } from "./core.ts";
@@ -65,7 +66,7 @@ export type Dialect = {
   /** The path that is routed, of the one that was asked for (default: doubled and trailing slashes are folded). */
   routedPath?(path: string): string;
   /** Further listeners of the server, opened with it; none behind a function URL. */
-  listeners?(core: DialectCore): readonly DialectListener[];
+  listeners?(core: DialectCore): readonly DialectListener[] | Promise<readonly DialectListener[]>;
   /** Requests of the server that leave HTTP (WebSocket); none behind a function URL. */
   upgrade?: {
     /** Is it one to upgrade? Any other is answered as a plain request, its header `Upgrade` ignored. */
@@ -81,8 +82,10 @@ export type Dialect = {
   completeRun?(core: DialectCore, asked: AskedRun): Promise<PodRun>;
   /** Its part of the janitor's round. Rounds may overlap and may not happen: nothing may rest on them. */
   janitor?(core: DialectCore): Promise<void>;
-  /** Background work of a server while it serves; Lambdas have none. */
+  /** Background work of a server while it serves; beside Lambdas a worker has it, if there is one (`core.worker`). */
   background?(core: DialectCore): { close(): Promise<void> };
+  /** What is to do now of it, until it is done or time is up: the worker's whole work. Rounds may overlap. */
+  work?(core: DialectCore): Promise<void>;
   /**
    * Removes what it keeps of a user, or with `edge` of a grant that was revoked. Called by the janitor's rounds until
    * it succeeds, so it may be called again.
@@ -102,8 +105,10 @@ export type Dialect = {
   bytesOf?(core: DialectCore, user: string): Promise<number>;
   /** First parts of its keys in staging, beside those of the core. In AWS the ground has access to these alone. */
   stagingPrefixes?: readonly StagingPrefix[];
-  /** A server on its own storage alone can have it; no deployment in AWS has it. */
-  onOwnStorageOnly?: true;
+  /** It keeps users' buckets, and secrets of users that it has to read again. */
+  keepsObjects?: true;
+  /** What the operator's alarms look at, by metric; asked before each of a Lambda's rounds. */
+  health?(core: DialectCore): Promise<Record<string, MetricValue>>;
   /** Names by which accounts log in here, for the operator's verbs. */
   logins?: DialectLogins;
   /** Tokens that the operator gives to its clients, for the operator's verbs. */

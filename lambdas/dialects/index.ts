@@ -1,12 +1,11 @@
 import type { Dialect } from "./dialect.ts";
 import { em } from "./em/dialect.ts";
-import * as ofFpga from "./fpga/on-server.ts";
 import { kabuto } from "./kabuto/dialect.ts";
+import * as named from "./named-dialects.ts";
 import { poseidon } from "./poseidon/dialect.ts";
-import { unik } from "./unik/dialect.ts";
 
 /** The public APIs of a ground whose operator names none. Whoever adds one adds it here, or below, and nowhere else. */
 export const DIALECTS: readonly Dialect[] = [em, kabuto, poseidon];
 
-/** Those that are on only where the operator names them. A Lambda has none of FPGAs': that module is empty there. */
-export const NAMED_DIALECTS: readonly Dialect[] = [...Object.values<Dialect>(ofFpga), unik];
+/** Those that are on only where the operator names them. */
+export const NAMED_DIALECTS: readonly Dialect[] = Object.values<Dialect>(named);

@@ -26,6 +26,14 @@ export async function handler(
     console.log(embeddedMetrics(deployment, metrics, Date.now(), lane));
   }
   console.log(embeddedMetrics(deployment, healthMetrics(health, LIMITS.contactMs), Date.now()));
+  for (const { dialect, core } of ground.dialects) {
+    try {
+      const metrics = await dialect.health?.(core);
+      if (metrics) console.log(embeddedMetrics(deployment, metrics, Date.now()));
+    } catch (err) {
+      log.error({ err, dialect: dialect.name }, "a dialect's metrics cannot be told");
+    }
+  }
   await ground.janitor.round();
   console.log(embeddedMetrics(deployment, { JanitorRounds: { value: 1, unit: "Count" } }, Date.now()));
 }

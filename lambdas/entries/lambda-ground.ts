@@ -1,12 +1,13 @@
 import { pino } from "pino";
-import { cloudPlaces, createCloudGround, loadTokenKeys } from "../cloud.ts";
+import { cloudPlaces, cloudSecrets, createCloudGround } from "../cloud.ts";
 import { gatewayLimits } from "../function-url/gateway-limits.ts";
 import { groundSettings } from "../ground-settings.ts";
 import { TimeLeft } from "../http/time-left.ts";
 
 /**
  * The ground as Lambdas have it, made once for each process, at its start. Environment: PERIGEE_TABLE,
- * PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (the secret's ARN), PERIGEE_DEPLOYMENT (its name),
+ * PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (the secret's ARN), where FPGA images are on PERIGEE_OBJECTS,
+ * PERIGEE_SEAL_SECRET and PERIGEE_WORKER (cloud.ts), PERIGEE_DEPLOYMENT (its name),
  * PERIGEE_STREAMING (true: the function URL's mode is RESPONSE_STREAM; false: BUFFERED), PERIGEE_LOG_LEVEL
  * (info), and what ground-settings.ts reads.
  */
@@ -18,7 +19,7 @@ export const timeLeft = new TimeLeft();
 export const ground = createCloudGround({
   ...cloudPlaces(environment),
   // not at the start: an agent's requests need no key, and a start that waits for it is longer
-  tokens: () => loadTokenKeys(environment.PERIGEE_TOKEN_SECRET ?? ""),
+  ...cloudSecrets(environment),
   log,
   timeLeftMs: () => timeLeft.ms,
   pass: gatewayLimits(streaming),

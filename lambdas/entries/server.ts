@@ -10,7 +10,8 @@ import { serveGround } from "../serve-ground.ts";
  * The ground as one server, everything in one directory, or on a deployment's table, bucket and queues when
  * PERIGEE_TABLE names one (then any number of servers and Lambdas may serve it). Environment:
  * PERIGEE_DATA (./.perigee), or, besides it, PERIGEE_TABLE, PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (name
- * or ARN in Secrets Manager) and what the AWS SDK reads; PERIGEE_HOST (127.0.0.1), PERIGEE_PORT (8080, 0 = any free),
+ * or ARN in Secrets Manager), with FPGA images PERIGEE_OBJECTS, PERIGEE_SEAL_SECRET and, where there is one, PERIGEE_WORKER
+ * (cloud.ts), and what the AWS SDK reads; PERIGEE_HOST (127.0.0.1), PERIGEE_PORT (8080, 0 = any free),
  * PERIGEE_TLS_CERT and PERIGEE_TLS_KEY (PEM files: every listener speaks HTTPS; SIGHUP reads them again),
  * PERIGEE_TRUST_PROXY (1 = believe X-Forwarded-For, -Host and -Proto), PERIGEE_KEEP_ALIVE_SECONDS (65; longer than a
  * proxy in front keeps its connections), PERIGEE_LOG_LEVEL (info), and what ground-settings.ts reads. Says `{"msg":"ready","url":…}` when it serves; SIGTERM and SIGINT stop it.
@@ -36,7 +37,7 @@ const { tls, keepAliveMs, port, ...settings } = orExit(() => {
 });
 const data = environment.PERIGEE_DATA ?? join(process.cwd(), ".perigee");
 const inCloud = Boolean(environment.PERIGEE_TABLE);
-const ground = inCloud ? await inTheCloud() : await onThisMachine();
+const ground = await (inCloud ? inTheCloud() : onThisMachine()).catch((error: Error) => exitWith(error));
 let sweeping = false;
 const sweep = setInterval(
   async () => {
@@ -137,15 +138,14 @@ async function onThisMachine() {
 }
 
 async function inTheCloud() {
-  const { cloudPlaces, cloudRepositories, createCloudGround, loadTokenKeys } = await import("../cloud.ts");
+  const { cloudPlaces, cloudRepositories, cloudSecrets, createCloudGround } = await import("../cloud.ts");
   const { sharedRelay } = await import("../live/open-relay.ts");
-  const secret = environment.PERIGEE_TOKEN_SECRET;
-  if (!secret) throw new Error("PERIGEE_TOKEN_SECRET is not set");
+  if (!environment.PERIGEE_TOKEN_SECRET) throw new Error("PERIGEE_TOKEN_SECRET is not set");
   return createCloudGround({
     ...settings,
     live: { ...settings.live, relay: sharedRelay },
     ...cloudPlaces(environment),
     repositories: await cloudRepositories(join(data, "repositories")),
-    tokens: () => loadTokenKeys(secret),
+    ...cloudSecrets(environment),
   });
 }

@@ -53,7 +53,11 @@ export type GroundOutputs = Record<
   | "ApiLogs"
   | "JanitorLogs",
   string
->;
+> &
+  // where a dialect keeps users' objects
+  Partial<
+    Record<"ObjectsBucketName" | "SealSecretArn" | "WorkerFunction" | "WorkerLogs" | "WorkerUrl", string>
+  >;
 
 export type Deployment = {
   /** address of the API on this machine */
@@ -139,7 +143,8 @@ export async function deployToEmulator(options: DeploymentOptions): Promise<Depl
     async destroy() {
       await api.close();
       const { s3 } = clients();
-      await emptyBucket(s3, outputs.BucketName).finally(() => s3.destroy());
+      const buckets = [outputs.BucketName, outputs.ObjectsBucketName].filter((name) => name !== undefined);
+      await Promise.all(buckets.map((name) => emptyBucket(s3, name))).finally(() => s3.destroy());
       // also when the run itself was given up
       const never = new AbortController().signal;
       await run("destroy", ["destroy", "--all", "--force", ...app], DESTROY_MS, never);

@@ -79,6 +79,12 @@ export class LateS3Staging implements Staging {
     return (await this.#staging()).signPut(key, seconds, maxBytes);
   }
 
+  /** As {@link S3Staging.copyFrom}. */
+  async copyFrom(of: LateS3Staging, from: string, to: string): Promise<number> {
+    const [source, own] = await Promise.all([of.#staging(), this.#staging()]);
+    return own.copyFrom(source, from, to);
+  }
+
   async close(): Promise<void> {
     (await this.#loading)?.client.destroy();
   }

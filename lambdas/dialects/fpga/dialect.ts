@@ -8,8 +8,8 @@ import { completeRun } from "./complete-run.ts";
 import { onEnd } from "./ends.ts";
 import { errors } from "./errors.ts";
 import { heldImages } from "./held-images.ts";
+import { imageHealth } from "./image-health.ts";
 import { FPGA_LANE, PINS } from "./lane.ts";
-import { objectStoreListeners } from "./object-store/listener.ts";
 import { OBS_PORT } from "./obs-port.ts";
 import { partsOf } from "./parts.ts";
 import { removed } from "./removed.ts";
@@ -20,7 +20,7 @@ import { sweepPins } from "./store/sweep-pins.ts";
 const LOOK_MS = 60_000;
 const LISTS = ["detail", "associations"];
 
-/** The API for FPGA images. Off unless it is named, and only for a server on its own storage. */
+/** The API for FPGA images. Off unless it is named. */
 export const fpga: Dialect = {
   name: "fpga",
   lanes: [FPGA_LANE],
@@ -35,7 +35,7 @@ export const fpga: Dialect = {
   onEnd,
   removed,
   settings: [OBS_PORT],
-  listeners: (core) => objectStoreListeners(partsOf(core)),
+  listeners: async (core) => (await import("./on-server.ts")).objectStoreListeners(partsOf(core)),
   completeRun,
   agentRoutes: heldImages,
   async janitor(core) {
@@ -44,8 +44,8 @@ export const fpga: Dialect = {
   },
   background(core) {
     const { work } = partsOf(core);
-    work.wake();
-    const timer = setInterval(() => work.wake(), LOOK_MS);
+    void work.wake();
+    const timer = setInterval(() => void work.wake(), LOOK_MS);
     return {
       close() {
         clearInterval(timer);
@@ -55,7 +55,9 @@ export const fpga: Dialect = {
   },
   bytesOf: (core, user) => partsOf(core).userObjects.bytes(user),
   stagingPrefixes: [{ prefix: PINS }],
-  onOwnStorageOnly: true,
+  work: (core) => partsOf(core).work.round(),
+  health: imageHealth,
+  keepsObjects: true,
 };
 
 /** Who asks; before that, the lists are told apart from images: their paths look alike. */

@@ -1,2 +1,2 @@
-/** This dialect is for servers: the Lambdas' bundles have nothing in its place (scripts/lambda-bundles.ts). */
-export { fpga } from "./dialect.ts";
+/** What only a server does: it is not in the Lambdas' bundles (scripts/lambda-bundles.ts). */
+export { objectStoreListeners } from "./object-store/listener.ts";

@@ -30,10 +30,10 @@ export function partsOf(core: DialectCore): FpgaParts {
   const known = made.get(core);
   if (known) return known;
   const { objects, records, sealKeys } = core;
-  if (!objects) {
-    throw new Error("PERIGEE_DIALECTS: fpga needs a server on its own storage, as users' buckets are there");
+  if (!objects) throw new Error("PERIGEE_DIALECTS: fpga needs a bucket for users' objects (PERIGEE_OBJECTS)");
+  if (!sealKeys) {
+    throw new Error("PERIGEE_DIALECTS: fpga needs keys that seal users' secrets (PERIGEE_SEAL_SECRET)");
   }
-  if (!sealKeys) throw new Error("PERIGEE_DIALECTS: fpga needs keys that seal users' secrets");
   const images = new Images(records);
   const keys = new AccessKeys(records, new SecretSeal(sealKeys));
   const userObjects = new UserObjects(core, objects);

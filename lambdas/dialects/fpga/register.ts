@@ -57,7 +57,7 @@ export async function register(c: DialectContext, parts: FpgaParts): Promise<Res
       { prefix, until: core.now() + STORE_MS },
     );
     isUsed = !replayed;
-    work.wake();
+    await work.wake();
     return json({ fpga_image: { status: "saving", id: imageIdOf(command.id) } });
   } finally {
     // what it cannot remove now, the janitor does

@@ -33,7 +33,7 @@ async function removeImage({ core, images, work }: FpgaParts, project: Project, 
   // the image's row goes with the end of the command, unless an agent was faster
   if (command && (await images.markRemoving(project.id, id))) {
     const ended = await core.dispatch.withdraw(command);
-    work.wake();
+    await work.wake();
     if (ended.state === "cancelled") return;
   }
   const isGone = await optimistically(async () => {

@@ -51,7 +51,7 @@ async function removeProject(parts: FpgaParts, project: Project): Promise<void> 
     { delete: imageKeys.count(project.id) },
     { delete: workKeys.project(project.uid, project.edge) },
   ]);
-  work.wake();
+  await work.wake();
 }
 
 /** What cannot be ended now keeps nothing from being removed. */

@@ -6,7 +6,7 @@ import { cleanEngine } from "../../../scripts/clean-engine.ts";
 import { startCloudStack } from "../../../scripts/cloud/cloud-stack.ts";
 import { clientFor, findEngine } from "../../../scripts/docker-engine.ts";
 import { ensureBaseImage } from "../../../scripts/ensure-base-image.ts";
-import { DEPLOYED_ENV, type Deployed } from "./deployed.ts";
+import { CONTEXT, DEPLOYED_ENV, type Deployed } from "./deployed.ts";
 
 /** The cloud that was brought up for the run, or one of these tests' own. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -21,7 +21,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const docker = clientFor(engine.host);
   await ensureBaseImage(docker, say);
   const dir = await mkdtemp(join(tmpdir(), "perigee-deployed-"));
-  const stack = await startCloudStack({ dir, users: [], dockerHost: engine.host, say });
+  const stack = await startCloudStack({ dir, users: [], dockerHost: engine.host, context: CONTEXT, say });
   const { url, endpoint, deployment } = stack;
   project.provide("deployed", { url, endpoint, outputs: deployment.outputs });
   return async () => {

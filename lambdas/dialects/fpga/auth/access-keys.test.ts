@@ -27,7 +27,7 @@ describe("access keys", () => {
     const record = await keys.find(made.accessKey);
     expect(record).toMatchObject({ user: "ada", uid: "uid-a", edge: "em1", project: ada.id });
     expect(JSON.stringify(record)).not.toContain(made.secret);
-    expect(keys.secretOf(made.accessKey, record!)).toBe(made.secret);
+    expect(await keys.secretOf(made.accessKey, record!)).toBe(made.secret);
   });
 
   it("open under the previous key of the ground and no longer, for their own project and key alone", async () => {
@@ -35,13 +35,13 @@ describe("access keys", () => {
     const made = await keys.create(ada, 0);
     const record = (await keys.find(made.accessKey))!;
     const next = randomBytes(32);
-    expect(store([next, key], table).keys.secretOf(made.accessKey, record)).toBe(made.secret);
-    expect(store([next], table).keys.secretOf(made.accessKey, record)).toBeUndefined();
+    expect(await store([next, key], table).keys.secretOf(made.accessKey, record)).toBe(made.secret);
+    expect(await store([next], table).keys.secretOf(made.accessKey, record)).toBeUndefined();
     const other = await keys.create(bob, 0);
-    expect(keys.secretOf(other.accessKey, record)).toBeUndefined();
-    expect(keys.secretOf(made.accessKey, { ...record, project: bob.id })).toBeUndefined();
+    expect(await keys.secretOf(other.accessKey, record)).toBeUndefined();
+    expect(await keys.secretOf(made.accessKey, { ...record, project: bob.id })).toBeUndefined();
     for (const sealed of ["", "AAAA", `${record.sealed.slice(0, -2)}AA`]) {
-      expect(keys.secretOf(made.accessKey, { ...record, sealed })).toBeUndefined();
+      expect(await keys.secretOf(made.accessKey, { ...record, sealed })).toBeUndefined();
     }
   });
 

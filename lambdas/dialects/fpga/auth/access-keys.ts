@@ -45,7 +45,7 @@ export class AccessKeys {
   async create({ id, user, uid, edge }: Project, now: number): Promise<AccessKeyRow & { secret: string }> {
     const accessKey = newAccessKey();
     const secret = newSecret();
-    const sealed = this.#seal.seal(secret, { accessKey, project: id });
+    const sealed = await this.#seal.seal(secret, { accessKey, project: id });
     const record: AccessKeyRecord = { user, uid, edge, project: id, sealed };
     await optimistically(async () => {
       const list = await this.#list(id);
@@ -101,7 +101,7 @@ export class AccessKeys {
   }
 
   /** Its secret; undefined when no present key of the ground opens it. */
-  secretOf(accessKey: string, { project, sealed }: AccessKeyRecord): string | undefined {
+  secretOf(accessKey: string, { project, sealed }: AccessKeyRecord): Promise<string | undefined> {
     return this.#seal.open(sealed, { accessKey, project });
   }
 

@@ -33,7 +33,7 @@ export async function callerOf(request: SignedRequest, deps: CallerDeps): Promis
   const { accessKey } = authorization;
   const record = await findKey(accessKey, deps);
   // a key that nobody has is verified as any other is, against a secret that nobody knows
-  const secret = (record && deps.keys.secretOf(accessKey, record)) ?? newSecret();
+  const secret = (record && (await deps.keys.secretOf(accessKey, record))) ?? newSecret();
   if (!isSdkSigned(request, authorization, secret, deps.now()) || !record) throw refused();
   return callerOfKey(record, deps);
 }

@@ -1,4 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { ReadAgain } from "../../../auth/read-again.ts";
+import type { SealKeys } from "../../../auth/seal-keys.ts";
 
 /** A secret under AES-256-GCM: nonce, tag and ciphertext in Base64url. */
 export type SealedSecret = string;
@@ -14,39 +16,52 @@ export type SealedFor = { accessKey: string; project: string };
  * Keys are 32 bytes each: the first seals, all of them open, so that one may be replaced by a new one in front of it.
  */
 export class SecretSeal {
-  readonly #keys: readonly Uint8Array[];
+  readonly #keys: ReadAgain<readonly Uint8Array[]>;
 
-  constructor(keys: readonly Uint8Array[]) {
-    if (keys.length === 0 || keys.some((key) => key.length !== 32)) {
-      throw new Error("a key that seals secrets has 32 bytes");
-    }
-    this.#keys = keys;
+  /** @param keys a function is called when the first secret is sealed or opened, and when none of its keys opens one */
+  constructor(keys: SealKeys) {
+    if (typeof keys !== "function") checked(keys);
+    this.#keys = new ReadAgain(async () => checked(typeof keys === "function" ? await keys() : keys));
   }
 
-  seal(secret: string, of: SealedFor): SealedSecret {
+  async seal(secret: string, of: SealedFor): Promise<SealedSecret> {
+    const [key] = await this.#keys.get();
     const nonce = randomBytes(NONCE);
-    const cipher = createCipheriv("aes-256-gcm", this.#keys[0]!, nonce).setAAD(boundTo(of));
+    const cipher = createCipheriv("aes-256-gcm", key!, nonce).setAAD(boundTo(of));
     const text = Buffer.concat([cipher.update(secret, "utf8"), cipher.final()]);
     return Buffer.concat([nonce, cipher.getAuthTag(), text]).toString("base64url");
   }
 
   /** @returns undefined when no key opens it, it was changed, or it belongs to another key or project */
-  open(sealed: SealedSecret, of: SealedFor): string | undefined {
+  async open(sealed: SealedSecret, of: SealedFor): Promise<string | undefined> {
     const bytes = Buffer.from(sealed, "base64url");
     if (bytes.length < NONCE + TAG) return undefined;
-    for (const key of this.#keys) {
-      const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, NONCE), { authTagLength: TAG });
-      decipher.setAAD(boundTo(of)).setAuthTag(bytes.subarray(NONCE, NONCE + TAG));
-      try {
-        return Buffer.concat([decipher.update(bytes.subarray(NONCE + TAG)), decipher.final()]).toString(
-          "utf8",
-        );
-      } catch {
-        // sealed with another key, perhaps the previous one
-      }
-    }
-    return undefined;
+    // another process may seal with a newer key
+    return (
+      openedBy(await this.#keys.get(), bytes, of) ?? openedBy((await this.#keys.again()) ?? [], bytes, of)
+    );
   }
+}
+
+function openedBy(keys: readonly Uint8Array[], bytes: Buffer, of: SealedFor): string | undefined {
+  for (const key of keys) {
+    const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, NONCE), { authTagLength: TAG });
+    decipher.setAAD(boundTo(of)).setAuthTag(bytes.subarray(NONCE, NONCE + TAG));
+    try {
+      return Buffer.concat([decipher.update(bytes.subarray(NONCE + TAG)), decipher.final()]).toString("utf8");
+    } catch {
+      // sealed with another key, perhaps the previous one
+    }
+  }
+  return undefined;
+}
+
+/** @throws Error when there is none, or one of another length */
+function checked(keys: readonly Uint8Array[]): readonly Uint8Array[] {
+  if (keys.length === 0 || keys.some((key) => key.length !== 32)) {
+    throw new Error("a key that seals secrets has 32 bytes");
+  }
+  return keys;
 }
 
 const boundTo = ({ accessKey, project }: SealedFor) => Buffer.from(`${accessKey}:${project}`);

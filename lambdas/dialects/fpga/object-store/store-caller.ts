@@ -29,7 +29,7 @@ export async function storeCaller(c: DialectContext, { core, keys }: FpgaParts):
   if (!record) throw unknownKey();
   const authorization = objectAuthorization(header);
   if (!authorization) throw new StoreRefusal(...REFUSALS["other-signature"]);
-  const secret = keys.secretOf(accessKey, record) ?? newSecret();
+  const secret = (await keys.secretOf(accessKey, record)) ?? newSecret();
   const request = await arrived(c, core.hosts, undefined);
   const signed = objectSigned(request, authorization, secret, core.now());
   if (signed !== "signed") {

@@ -41,6 +41,8 @@ export class StoreWork {
   readonly #images: Images;
   #round: Promise<void> | undefined;
   #again = false;
+  /** there are files to read, which is the worker's */
+  #unread = false;
   #closed = false;
 
   constructor({ core, images }: StoreWorkDeps) {
@@ -48,9 +50,14 @@ export class StoreWork {
     this.#images = images;
   }
 
-  /** There may be something to do: it is begun, or done again after what is under way. Nobody waits for it. */
-  wake(): void {
-    void this.round();
+  /**
+   * There may be something to do: where there is a worker it is told, elsewhere it is begun here, or done again after
+   * what is under way. Nobody waits for it.
+   */
+  async wake(): Promise<void> {
+    const { worker } = this.#core;
+    if (worker) await worker.wake();
+    else void this.round();
   }
 
   /** One round, which ends after everything that was there when it was asked for. It never throws. */
@@ -72,8 +79,10 @@ export class StoreWork {
   async #rounds(): Promise<void> {
     while (this.#again && !this.#closed) {
       this.#again = false;
+      this.#unread = false;
       await this.#each<StoreRecord>(workKeys.stores, (item) => this.#store(item));
       await this.#each<DeletionRecord>(workKeys.deletions, (item) => this.#deletion(item));
+      if (this.#unread) await this.#core.worker?.wake();
     }
   }
 
@@ -156,10 +165,17 @@ export class StoreWork {
   async #checkAlone({ sk, rev, data: { checkedUntil = 0, ...data } }: Item<StoreRecord>, image: ImageRecord) {
     const { records, now } = this.#core;
     if (checkedUntil > now()) return undefined;
+    if (this.#core.worker) {
+      this.#unread = true;
+      return undefined;
+    }
+    const lease = LEAST_READING_MS + (data.bytes ?? 0) / SLOWEST_BYTES_PER_MS;
+    // a process that ended with it would keep others from it until then
+    if ((this.#core.timeLeftMs?.() ?? lease) < lease) return undefined;
     const put = (change: Partial<StoreRecord>, revision: number) =>
       records.transact([{ put: { ...workKeys.store(sk), data: { ...data, ...change } }, if: revision }]);
     try {
-      await put({ checkedUntil: now() + LEAST_READING_MS + (data.bytes ?? 0) / SLOWEST_BYTES_PER_MS }, rev);
+      await put({ checkedUntil: now() + lease }, rev);
       const found = await this.#check(data, image).catch(async (error: unknown) => {
         await put({}, rev + 1).catch(() => undefined);
         throw error;
