@@ -4,6 +4,7 @@ import { gzipSync } from "node:zlib";
 import { build, type Metafile, type Plugin } from "esbuild";
 import { DIALECTS } from "#lambdas/dialects/index.ts";
 import { documentParts } from "#lambdas/docs/document-parts.ts";
+import { bundleConsole } from "./console-bundle.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 
@@ -103,6 +104,8 @@ export async function bundleLambdas(
     });
     folders[name] = folder;
     inputs[name] = metafile.inputs;
+    // files beside the bundle, read when a browser asks
+    if (name === "api") await bundleConsole(join(folder, "console"));
   }
   return { folders, inputs };
 }

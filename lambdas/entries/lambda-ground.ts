@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { cloudPlaces, createCloudGround, loadTokenKeys } from "../cloud.ts";
+import { consoleFolder } from "../console/console-folder.ts";
 import { gatewayLimits } from "../function-url/gateway-limits.ts";
 import { groundSettings } from "../ground-settings.ts";
 import { TimeLeft } from "../http/time-left.ts";
@@ -8,7 +9,7 @@ import { TimeLeft } from "../http/time-left.ts";
  * The ground as Lambdas have it, made once for each process, at its start. Environment: PERIGEE_TABLE,
  * PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (the secret's ARN), PERIGEE_DEPLOYMENT (its name),
  * PERIGEE_STREAMING (true: the function URL's mode is RESPONSE_STREAM; false: BUFFERED), PERIGEE_LOG_LEVEL
- * (info), and what ground-settings.ts reads.
+ * (info), PERIGEE_CONSOLE (on; off), and what ground-settings.ts reads.
  */
 const environment = process.env;
 export const deployment = environment.PERIGEE_DEPLOYMENT ?? "perigee";
@@ -21,6 +22,7 @@ export const ground = createCloudGround({
   tokens: () => loadTokenKeys(environment.PERIGEE_TOKEN_SECRET ?? ""),
   log,
   timeLeftMs: () => timeLeft.ms,
+  console: consoleFolder(environment, import.meta.dirname),
   pass: gatewayLimits(streaming),
   ...groundSettings(environment),
 });
