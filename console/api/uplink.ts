@@ -35,11 +35,15 @@ export async function uplink(
   const total = planned.reduce((sum, { file }) => sum + file.size, 0);
   const files = [];
   let hashed = 0;
+  const read = (size: number) => {
+    hashed += size;
+    progress("hashing", hashed, total);
+  };
   for (const { path, file } of planned) {
     files.push({
       path,
       size: file.size,
-      ...(await digests(file, (size) => progress("hashing", (hashed += size), total))),
+      ...(await digests(file, read)),
     });
     signal.throwIfAborted();
   }
@@ -95,7 +99,7 @@ async function sendPart(
 }
 
 async function digests(file: File, read: (bytes: number) => void) {
-  const { create64 } = await (hasher ??= xxhash());
+  const { create64 } = await hasher();
   const hash = create64();
   const parts: string[] = [];
   for (let at = 0; at < file.size; at += PART_BYTES) {
@@ -107,11 +111,17 @@ async function digests(file: File, read: (bytes: number) => void) {
   return { checksum: hash.digest().toString(16).padStart(16, "0"), crc32: parts };
 }
 
-let hasher: ReturnType<typeof xxhash> | undefined;
+let loaded: ReturnType<typeof xxhash> | undefined;
+
+/** Loaded when the first files are sent. */
+function hasher() {
+  loaded ??= xxhash();
+  return loaded;
+}
 
 /** Under what name the key of an uplink of just these files is kept. Its files are not told by it. */
 async function keyOf(body: string): Promise<string> {
-  const { create64 } = await (hasher ??= xxhash());
+  const { create64 } = await hasher();
   return KEPT + create64().update(`${session.value?.user}\n${body}`).digest().toString(16);
 }
 

@@ -32,7 +32,10 @@ export async function start(what: string, call: () => Promise<string>): Promise<
 }
 
 export function reasonOf(error: unknown): string {
-  if (error instanceof ApiError) return `${error.message} (${error.code})`;
+  if (error instanceof ApiError) {
+    const said = error.logTail.at(-1)?.trim();
+    return `${error.message}${said ? `: ${said}` : ""} (${error.code})`;
+  }
   return (error as Error).message;
 }
 

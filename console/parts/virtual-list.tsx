@@ -52,13 +52,17 @@ export function VirtualList<T>(props: Props<T>) {
       role="region"
       aria-label={label}
     >
-      <ul style={{ height: items.length * rowHeight }}>
+      <ul style={{ height: px(items.length * rowHeight) }}>
         {items.slice(first, last).map((item, i) => (
-          <li key={first + i} style={{ top: (first + i) * rowHeight, height: rowHeight }}>
+          <li key={first + i} style={{ top: px((first + i) * rowHeight), height: px(rowHeight) }}>
             {row(item, first + i)}
           </li>
         ))}
       </ul>
     </div>
   );
+}
+
+function px(length: number): string {
+  return `${length}px`;
 }

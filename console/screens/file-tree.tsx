@@ -53,7 +53,7 @@ function FileRow({ row: { entry, path, depth, open }, volume, fold, again }: Row
   };
   return (
     <div class="row file-row">
-      <span class="indent" style={{ width: depth * 18 }} />
+      <span class="indent" style={{ width: `${depth * 18}px` }} />
       {entry.type === "directory" ? (
         <button type="button" class="file-name" aria-expanded={open} onClick={() => fold(path)}>
           <span class={`fold${open ? " open" : ""}`}>

@@ -27,8 +27,8 @@ export function BuildImage() {
         {
           name: "context",
           label: "Context",
-          hint: "The directory that it builds from; / is all of it",
-          start: "/",
+          hint: "The directory that it builds from; a full stop is all of it",
+          start: ".",
         },
       ]}
     />

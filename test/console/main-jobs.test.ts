@@ -4,7 +4,7 @@ import { logIn, openBrowser, openPage, openScreen, type Seen, screenshot } from 
 
 const target = inject("console");
 const POD = "console-job";
-const DOCKERFILE = `FROM ${process.env.PERIGEE_TEST_IMAGE || "busybox:latest"}\nRUN echo built-here\nCMD ["sh", "-c", "for i in 1 2 3; do echo line $i; done; cat /data/docs/read-me.txt; sleep 600"]\n`;
+const DOCKERFILE = `FROM ${process.env.PERIGEE_TEST_IMAGE || "busybox:latest"}\nRUN echo built-here\nCMD ["sh", "-c", "for i in 1 2 3; do echo line $i; done; cat /data/read-me.txt; sleep 600"]\n`;
 
 let browser: Browser;
 let seen: Seen;
