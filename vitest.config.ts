@@ -30,6 +30,7 @@ export default defineConfig({
             "lambdas/**/*.test.ts",
             "agent/**/*.test.ts",
             "cli/**/*.test.ts",
+            "console/**/*.test.ts",
             "scripts/**/*.test.ts",
             "infra/**/*.test.ts",
             "test/**/*.test.ts",
@@ -37,6 +38,7 @@ export default defineConfig({
           exclude: [
             "test/contract/**",
             "test/cloud/**",
+            "test/console/**",
             "test/deployed/**",
             "test/kubernetes/*.test.ts",
             ...SHARED_WORKER_FILES,
@@ -51,6 +53,17 @@ export default defineConfig({
           globalSetup: [ENGINE],
           include: SHARED_WORKER_FILES,
           isolate: false,
+        },
+      },
+      {
+        // One deployment and one browser at a time
+        extends: true,
+        test: {
+          name: "parts-console",
+          globalSetup: [ENGINE, "test/console/support/deployment.ts"],
+          include: ["test/console/*.test.ts"],
+          maxWorkers: 1,
+          sequence: { groupOrder: 7 },
         },
       },
       {

@@ -16,6 +16,8 @@ import { type TokenKeys, Tokens } from "./auth/tokens.ts";
 import { type CommandRowsOptions, rowsOf } from "./commands/command-rows.ts";
 import { registerCommandLog } from "./commands/log.ts";
 import { registerCommandRoutes } from "./commands/routes.ts";
+import { registerConsoleEvents } from "./console/events.ts";
+import { registerConsole } from "./console/routes.ts";
 import { checkDialects } from "./dialects/check-dialects.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { DIALECTS } from "./dialects/index.ts";
@@ -113,6 +115,8 @@ export type GroundOptions = {
   settings?: Readonly<Record<string, string | undefined>>;
   /** live sessions: whether this process can be their relay, and where the relay is (default: there is none) */
   live?: LiveOptions;
+  /** folder with the console's files (default: there is no console) */
+  console?: string | undefined;
   /** routes of the adapters: signed URLs, doorbell (behind the agent's token) */
   routes?: { open?: Hono[]; agent?: Hono[] };
 };
@@ -134,6 +138,7 @@ export type CommonGroundOptions = Pick<
   | "now"
   | "passwordCost"
   | "live"
+  | "console"
 >;
 
 /** Bytes that pass through a ground: larger bodies take another way, which the answers name. */
@@ -367,12 +372,22 @@ export function createGround(options: GroundOptions): Ground {
   app.route("/agent", agent);
 
   const ownLimit = limitOpen(LIMITS.openPerUser);
+  const edgeParts = { ledger, inventory, pools, windows, resolveEdge, now };
+  if (options.console !== undefined) {
+    // a Lambda is paid by the time that it answers: there the console asks again and again
+    if (!pass) {
+      app.use("/console/events", requireUser({ accounts: recent, tokens }), ownLimit);
+      registerConsoleEvents(app, edgeParts);
+    }
+    registerConsole(app, options.console);
+  }
   for (const path of [
     "/uplinks",
     "/uplinks/*",
     "/commands",
     "/commands/*",
     "/edge",
+    "/edges",
     "/runners",
     "/runners/*",
     "/pods/*",
@@ -384,7 +399,7 @@ export function createGround(options: GroundOptions): Ground {
   registerUplinkRoutes(app, { uploads, resolveEdge, orderOf, log, now });
   registerCommandLog(app, { ledger, rows });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
-  registerEdgeRoutes(app, { ledger, inventory, pools, windows, resolveEdge, now });
+  registerEdgeRoutes(app, { ...edgeParts, grantedEdges: (user) => accounts.grantedEdges(user) });
   registerRunnerRoutes(app, { pools });
   registerLiveRoutes(app, { live, ledger, runs, runners: pools, hosts, resolveEdge, now, log });
   const rounds = janitorRounds({

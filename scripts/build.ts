@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
+import { bundleConsole } from "./console-bundle.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 
@@ -24,7 +25,7 @@ const REQUIRE =
   'import{createRequire as perigeeRequire}from"node:module";const require=perigeeRequire(import.meta.url);';
 
 /**
- * Bundles our own code into `outdir` (emptied first): perigee.mjs, agent.mjs, server.mjs and the workers.
+ * Bundles our own code into `outdir` (emptied first): perigee.mjs, agent.mjs, server.mjs, the workers and the console.
  * Packages stay outside: native modules and files that libraries read at run time cannot be bundled; so
  * what is deployed is `dist/`, package.json, package-lock.json and `npm ci --omit=dev`. With `packages: "inside"`, for
  * programs that are started often in this tree, only native modules stay outside.
@@ -51,6 +52,7 @@ export async function bundle(
   } as const;
   await build({ ...common, entryPoints: PROGRAMS, splitting: true, outExtension: { ".js": ".mjs" } });
   await build({ ...common, entryPoints: WORKERS });
+  await bundleConsole(join(outdir, "console"));
   writeFileSync(join(outdir, "package.json"), '{ "type": "module" }\n');
 }
 

@@ -5,6 +5,7 @@ import { build, type Metafile, type Plugin } from "esbuild";
 import type { Dialect } from "#lambdas/dialects/dialect.ts";
 import { DIALECTS, NAMED_DIALECTS } from "#lambdas/dialects/index.ts";
 import { documentParts } from "#lambdas/docs/document-parts.ts";
+import { bundleConsole } from "./console-bundle.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 
@@ -119,6 +120,8 @@ export async function bundleLambdas<N extends string>(
     });
     folders[name] = folder;
     inputs[name] = metafile.inputs;
+    // files beside the bundle, read when a browser asks
+    if (name === "api") await bundleConsole(join(folder, "console"));
   }
   return { folders, inputs };
 }

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 const ROOT = resolve(import.meta.dirname, "..");
-const ROOMS = ["protocol", "lambdas", "agent", "cli", "test/dialects"];
+const ROOMS = ["protocol", "lambdas", "agent", "cli", "console", "test/dialects"];
 
 /** What cannot reach from one test file into the next. */
 const NODE = [

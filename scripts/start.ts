@@ -1,8 +1,10 @@
+import { resolve } from "node:path";
 import { settingsOnThisMachine } from "#lambdas/dialects/own-settings.ts";
 import { groundSettings } from "#lambdas/ground-settings.ts";
 import { isLoopback } from "#lambdas/http/is-loopback.ts";
 import { groundPort } from "#lambdas/http/port.ts";
 import { describeExit } from "./child.ts";
+import { bundleConsole } from "./console-bundle.ts";
 import { clientFor, findEngine } from "./docker-engine.ts";
 import { ensureBaseImage } from "./ensure-base-image.ts";
 import { AlreadyRunning, type Stack, startStack } from "./stack.ts";
@@ -42,6 +44,7 @@ async function main(): Promise<number> {
   try {
     const port = groundPort(environment);
     const env = ownSettings(host);
+    await bundleConsole(resolve(import.meta.dirname, "../dist/console"));
     stack = await startStack({
       data: environment.PERIGEE_DATA || ".perigee",
       host,

@@ -272,6 +272,14 @@ export class Accounts {
     return granted[0].sk;
   }
 
+  /** The edges granted to a user, by name; `default` is the one that a request means that names none. */
+  async grantedEdges(user: string): Promise<{ edges: string[]; default?: string | undefined }> {
+    const account = await this.getUser(user);
+    if (!account) return { edges: [] };
+    const edges = await this.edgesOf(account);
+    return { edges, default: account.defaultEdge ?? (edges.length === 1 ? edges[0] : undefined) };
+  }
+
   /** The edges that are granted to an account, by name. */
   edgesOf({ uid }: Account): Promise<string[]> {
     return this.#granted(uid);

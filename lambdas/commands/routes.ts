@@ -12,7 +12,8 @@ import { SAFE_HEADERS } from "../http/safe-headers.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { MAX_WAIT_S, once, wholeNumber } from "./query.ts";
-import { commandView, hasContent, type Standing } from "./view.ts";
+import { standingOf } from "./standing.ts";
+import { commandView, hasContent } from "./view.ts";
 
 export type CommandsParts = ContentDeps & {
   ledger: Ledger;
@@ -29,6 +30,7 @@ const MAX_SCAN = 1000;
 /** Commands as a resource: what the user's calls became, by any dialect. Takes no lock. */
 export function registerCommandRoutes(app: Hono<GroundEnv>, parts: CommandsParts): void {
   const { ledger, waiting, dispatch } = parts;
+  const standing = (command: Command) => standingOf(ledger, command);
 
   app.get("/commands", async (c) => {
     const limit = wholeNumber("limit", once(c, "limit") ?? "50", 1, MAX_PAGE);
@@ -117,13 +119,6 @@ export function registerCommandRoutes(app: Hono<GroundEnv>, parts: CommandsParts
     const command = await dispatch.release(c.get("user"), c.req.param("id"));
     return c.json({ message: "Command released", data: commandView(command, await standing(command)) }, 200);
   });
-
-  async function standing(command: Command): Promise<Standing> {
-    if (command.state === "queued") return ledger.waits(command);
-    if (command.state === "running")
-      return { contact: (await ledger.inContact(command.edge)) ? "ok" : "lost" };
-    return {};
-  }
 }
 
 /** @throws INVALID_PARAMETERS */

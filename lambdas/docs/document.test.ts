@@ -36,8 +36,8 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Not for users: the agents' side, and signed URLs. */
-const OTHERS = /^\/($|\*|agent\/|staging\/)/;
+/** Not of the API: the agents' side, signed URLs, the console's files. */
+const OTHERS = /^\/($|\*|agent\/|staging\/|console)/;
 
 test("it has the routes that the app answers, and no other", () => {
   const answered = ground.app.routes

@@ -23,15 +23,26 @@ const window = z.object({
   uplink_bytes: z.number().nullable().openapi({ description: "what fits into what is left of the window" }),
   downlink_bytes: z.number().nullable(),
 });
+const contact = z.object({
+  state: z.enum(["ok", "lost", "never"]),
+  last: z.string().nullable(),
+  age: age.nullable(),
+});
+const edges = z.object({
+  message: z.string(),
+  data: z.array(
+    z.object({
+      edge: z.string(),
+      default: z.boolean().openapi({ description: "meant where a request names no edge" }),
+      contact,
+    }),
+  ),
+});
 const response = z.object({
   message: z.string(),
   data: z.object({
     edge: z.string(),
-    contact: z.object({
-      state: z.enum(["ok", "lost", "never"]),
-      last: z.string().nullable(),
-      age: age.nullable(),
-    }),
+    contact,
     windows: z
       .object({
         revision: z.number().int().openapi({ description: "raised by every change of the plan" }),
@@ -126,8 +137,22 @@ const response = z.object({
   }),
 });
 
-/** Adds `GET /edge` to an OpenAPI document. */
+/** Adds `GET /edge` and `GET /edges` to an OpenAPI document. */
 export function documentEdgeRoutes(registry: Registry): void {
+  registry.registerPath(
+    createRoute({
+      method: "get",
+      path: "/edges",
+      operationId: "listEdges",
+      tags: ["Edge"],
+      summary: "The edges that are granted to you, each with its contact",
+      security: [{ bearer: [] }],
+      responses: {
+        200: { description: "The edges, by name", content: { "application/json": { schema: edges } } },
+        ...refusals([...WITH_TOKEN]),
+      },
+    }),
+  );
   registry.registerPath(
     createRoute({
       method: "get",

@@ -1,114 +1,30 @@
 import type { Hono } from "hono";
 import type { GroundEnv } from "../http/env.ts";
-import type { Inventory, Reported } from "../inventory/inventory.ts";
-import { operationsOf } from "../ledger/edge-agent.ts";
-import { FIRST_LANE } from "../ledger/first-lane.ts";
-import type { Ledger } from "../ledger/ledger.ts";
-import type { StoredRunnerPools } from "../runners/stored-runner-pools.ts";
-import type { StoredWindows } from "../windows/stored-windows.ts";
-import { planView } from "../windows/window-view.ts";
+import { contactView, type EdgeViewParts, edgeView } from "./edge-view.ts";
 
-export type EdgeParts = {
-  ledger: Ledger;
-  inventory: Inventory;
-  pools: Pick<StoredRunnerPools, "pools">;
-  windows: Pick<StoredWindows, "plan">;
+export type EdgeParts = EdgeViewParts & {
   resolveEdge(user: string, header: string | undefined): Promise<string>;
-  now: () => number;
+  /** the edges granted to a user, by name; `default` is meant where none is named */
+  grantedEdges(user: string): Promise<{ edges: string[]; default?: string | undefined }>;
 };
 
-const oldestOf = (entries: readonly { since: number }[]): string | null =>
-  entries.length === 0 ? null : new Date(Math.min(...entries.map(({ since }) => since))).toISOString();
-
-/** `GET /edge`: what the ground knows of the edge by itself. Takes no lock, works without contact. */
+/** `GET /edge` and `GET /edges`: what the ground knows of edges by itself. They take no lock, and work without contact. */
 export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void {
   app.get("/edge", async (c) => {
     const user = c.get("user");
     const edge = await parts.resolveEdge(user, c.req.header("perigee-edge"));
-    const [beat, lanes, agent, pods, images, volumes, inContact, pools, plan] = await Promise.all([
-      parts.ledger.lastHeartbeat(edge),
-      parts.ledger.edgeLanes(edge),
-      parts.ledger.edgeAgent(edge),
-      parts.inventory.pods(edge, user),
-      parts.inventory.images(edge, user),
-      parts.inventory.volumes(edge, user),
-      parts.ledger.inContact(edge),
-      parts.pools.pools({ user, edge }),
-      parts.windows.plan(edge),
-    ]);
-    const ageOf = (at: number) => Math.max(0, Math.round((parts.now() - at) / 1000));
-    const withAge = <T extends { created: number }>(list: Reported<T> | undefined) =>
-      list
-        ? {
-            age: ageOf(list.at),
-            truncated: list.truncated,
-            items: list.items.map((one) => ({ ...one, created: new Date(one.created).toISOString() })),
-          }
-        : null;
-    const widths = parts.ledger.widths();
-    const first = lanes.get(FIRST_LANE);
-    const heldSince = [...lanes.values()].find(({ held }) => held?.edge !== undefined)?.held?.edge;
-    const holder = first?.running[0];
-    const own = holder?.user === user ? { operation: holder.operation, command_id: holder.id } : {};
-    return c.json(
-      {
-        message: "Successfully fetched edge",
-        data: {
-          edge,
-          contact: beat
-            ? {
-                state: inContact ? ("ok" as const) : ("lost" as const),
-                last: new Date(beat.at).toISOString(),
-                age: ageOf(beat.at),
-              }
-            : { state: "never" as const, last: null, age: null },
-          windows: plan ? planView(plan, parts.now()) : null,
-          held: heldSince === undefined ? null : { since: new Date(heldSince).toISOString() },
-          busy: holder ? { since: new Date(holder.since).toISOString(), ...own } : null,
-          queued: first?.queue.length ?? 0,
-          lanes: [...lanes].map(([name, { running, queue, held }]) => ({
-            name,
-            width: widths[name] ?? null,
-            running: running.length,
-            queued: queue.length,
-            held: queue.filter((entry) => entry.held).length,
-            held_since: held ? new Date(held.edge ?? held.lane ?? 0).toISOString() : null,
-            since: oldestOf(running),
-            waiting_since: oldestOf(queue),
-          })),
-          agent: agent
-            ? {
-                version: agent.version,
-                operations: [...operationsOf(agent)],
-                features: agent.features ?? [],
-              }
-            : null,
-          nodes: beat?.nodes ?? [],
-          pods: pods.map((run) => ({
-            pod_name: run.pod,
-            image: run.image,
-            node: run.node,
-            run: run.run,
-            state: run.state,
-            age: ageOf(run.at),
-          })),
-          fpga: (beat?.fpga ?? []).map(({ loaded, ...device }) => ({
-            ...device,
-            // whose run has a device is nobody else's business
-            ...(loaded?.user === user && { loaded: { image: loaded.image, run: loaded.run } }),
-          })),
-          images: withAge(images),
-          volumes: withAge(volumes),
-          runners: pools.map((pool) => ({
-            environment: pool.id,
-            wanted: pool.prewarmingPoolSize,
-            idle: pool.idleRunners,
-            used: pool.usedRunners,
-            reason: pool.reason ?? null,
-          })),
-        },
-      },
-      200,
+    return c.json({ message: "Successfully fetched edge", data: await edgeView(parts, user, edge) }, 200);
+  });
+
+  app.get("/edges", async (c) => {
+    const granted = await parts.grantedEdges(c.get("user"));
+    const data = await Promise.all(
+      granted.edges.map(async (edge) => ({
+        edge,
+        default: edge === granted.default,
+        contact: await contactView(parts, edge),
+      })),
     );
+    return c.json({ message: "Successfully listed edges", data }, 200);
   });
 }

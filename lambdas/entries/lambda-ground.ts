@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { cloudPlaces, cloudSecrets, createCloudGround } from "../cloud.ts";
+import { consoleFolder } from "../console/console-folder.ts";
 import { gatewayLimits } from "../function-url/gateway-limits.ts";
 import { groundSettings } from "../ground-settings.ts";
 import { TimeLeft } from "../http/time-left.ts";
@@ -9,7 +10,7 @@ import { TimeLeft } from "../http/time-left.ts";
  * PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_TOKEN_SECRET (the secret's ARN), where FPGA images are on PERIGEE_OBJECTS,
  * PERIGEE_SEAL_SECRET and PERIGEE_WORKER (cloud.ts), PERIGEE_DEPLOYMENT (its name),
  * PERIGEE_STREAMING (true: the function URL's mode is RESPONSE_STREAM; false: BUFFERED), PERIGEE_LOG_LEVEL
- * (info), and what ground-settings.ts reads.
+ * (info), PERIGEE_CONSOLE (on; off), and what ground-settings.ts reads.
  */
 const environment = process.env;
 export const deployment = environment.PERIGEE_DEPLOYMENT ?? "perigee";
@@ -22,6 +23,7 @@ export const ground = createCloudGround({
   ...cloudSecrets(environment),
   log,
   timeLeftMs: () => timeLeft.ms,
+  console: consoleFolder(environment, import.meta.dirname),
   pass: gatewayLimits(streaming),
   ...groundSettings(environment),
 });

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { pino } from "pino";
+import { consoleFolder } from "../console/console-folder.ts";
 import { checkLoopbackOnly } from "../dialects/own-settings.ts";
 import { groundSettings } from "../ground-settings.ts";
 import { groundPort } from "../http/port.ts";
@@ -14,7 +15,7 @@ import { serveGround } from "../serve-ground.ts";
  * (cloud.ts), and what the AWS SDK reads; PERIGEE_HOST (127.0.0.1), PERIGEE_PORT (8080, 0 = any free),
  * PERIGEE_TLS_CERT and PERIGEE_TLS_KEY (PEM files: every listener speaks HTTPS; SIGHUP reads them again),
  * PERIGEE_TRUST_PROXY (1 = believe X-Forwarded-For, -Host and -Proto), PERIGEE_KEEP_ALIVE_SECONDS (65; longer than a
- * proxy in front keeps its connections), PERIGEE_LOG_LEVEL (info), and what ground-settings.ts reads. Says `{"msg":"ready","url":…}` when it serves; SIGTERM and SIGINT stop it.
+ * proxy in front keeps its connections), PERIGEE_LOG_LEVEL (info), PERIGEE_CONSOLE (on; off), and what ground-settings.ts reads. Says `{"msg":"ready","url":…}` when it serves; SIGTERM and SIGINT stop it.
  */
 const JANITOR_MS = 60_000;
 const CLOUD_JANITOR_MS = 5 * 60_000;
@@ -31,6 +32,7 @@ const { tls, keepAliveMs, port, ...settings } = orExit(() => {
     port: groundPort(environment),
     trustProxy: environment.PERIGEE_TRUST_PROXY === "1",
     tls: readTlsFiles(environment),
+    console: consoleFolder(environment, import.meta.dirname),
     keepAliveMs: keepAlive(environment.PERIGEE_KEEP_ALIVE_SECONDS),
     ...common,
   };

@@ -7,7 +7,7 @@ import { Accounts } from "#lambdas/auth/accounts.ts";
 import { cleanEngine } from "../../scripts/clean-engine.ts";
 import { clientFor, findEngine } from "../../scripts/docker-engine.ts";
 import { EDGE } from "../../scripts/prepare-data.ts";
-import { type Stack, startStack } from "../../scripts/stack.ts";
+import { type Stack, type StackOptions, startStack } from "../../scripts/stack.ts";
 import type { Credentials } from "../contract/support/target.ts";
 
 const LOG_LINES = 60;
@@ -26,8 +26,12 @@ export type OwnDeployment = {
  * Ground and agent of this tree as `npm start` starts them, on a free port, with the machine's engine, data of
  * their own and two users.
  * @param env further environment of both
+ * @param programs files of both, where the sources are not meant
  */
-export async function startOwnDeployment(env: NodeJS.ProcessEnv = {}): Promise<OwnDeployment> {
+export async function startOwnDeployment(
+  env: NodeJS.ProcessEnv = {},
+  programs?: StackOptions["programs"],
+): Promise<OwnDeployment> {
   const engine = await findEngine();
   if (!("version" in engine)) throw new Error(`a deployment needs a Docker engine: ${engine.detail}`);
   const data = mkdtempSync(join(tmpdir(), "perigee-deployment-"));
@@ -48,6 +52,7 @@ export async function startOwnDeployment(env: NodeJS.ProcessEnv = {}): Promise<O
       password: user.password,
       dockerHost: engine.host,
       env,
+      ...(programs && { programs }),
       onLine: (child, line) => {
         log.push(`${child} | ${line}`);
         if (process.env.PERIGEE_TEST_LOG) console.error(log.at(-1));

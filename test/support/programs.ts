@@ -41,7 +41,10 @@ export async function makePrograms(): Promise<void> {
   try {
     await bundle(part, { packages: "inside" });
     const hash = createHash("sha256");
-    for (const file of readdirSync(part).toSorted()) hash.update(readFileSync(join(part, file)));
+    const files = readdirSync(part, { recursive: true, encoding: "utf8", withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    for (const file of files.toSorted()) hash.update(readFileSync(file));
     const folder = join(KEPT, hash.digest("hex").slice(0, 32));
     removeOlder(KEPT, UNUSED_MS);
     for (const version of foldersIn(COMPILED)) removeOlder(version, COMPILED_MS);

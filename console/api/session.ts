@@ -1,0 +1,35 @@
+import { signal } from "@preact/signals";
+
+export type Session = { user: string; access: string; refresh: string };
+
+const KEPT = "perigee.session";
+const EDGE = "perigee.edge";
+
+/** Who is logged in: kept for this tab alone, and gone with it. */
+export const session = signal<Session | undefined>(read(KEPT));
+/** The edge that is looked at; undefined: the user's default. */
+export const chosenEdge = signal<string | undefined>(read(EDGE));
+
+export function keepSession(value: Session | undefined): void {
+  session.value = value;
+  keep(KEPT, value);
+  if (value === undefined) chooseEdge(undefined);
+}
+
+export function chooseEdge(value: string | undefined): void {
+  chosenEdge.value = value;
+  keep(EDGE, value);
+}
+
+function keep(key: string, value: unknown): void {
+  if (value === undefined) sessionStorage.removeItem(key);
+  else sessionStorage.setItem(key, JSON.stringify(value));
+}
+
+function read<T>(key: string): T | undefined {
+  try {
+    return JSON.parse(sessionStorage.getItem(key) ?? "") as T;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,39 @@
+const WORDS: Record<string, string> = {
+  "volume.uplink": "Uplink",
+  "volume.list": "List files",
+  "volume.read": "Downlink",
+  "file.delete": "Delete file",
+  "volume.delete": "Delete file",
+  "volumes.list": "List volumes",
+  "volume.remove": "Remove volume",
+  "volumes.delete": "Remove volume",
+  "image.build": "Build image",
+  "image.load": "Load image",
+  "image.list": "List images",
+  "image.delete": "Delete image",
+  "pod.run": "Run pod",
+  "pod.status": "Pod status",
+  "pod.stop": "Stop pod",
+  "nodes.status": "Node status",
+  "job.run": "Run job",
+};
+
+export function operationWord(operation: string): string {
+  return WORDS[operation] ?? operation;
+}
+
+/** What a command is about, from its input: a pod, an image, a path in a volume. */
+export function subject(input: Record<string, unknown>): string {
+  const text = (name: string) => (typeof input[name] === "string" ? (input[name] as string) : undefined);
+  const volume = text("volume");
+  const path = text("path") ?? text("tarfile");
+  if (volume !== undefined && path !== undefined) return `${volume}/${path}`;
+  const count =
+    typeof input.count === "number" ? `${input.count} file${input.count === 1 ? "" : "s"} to ` : "";
+  return text("pod") ?? text("image") ?? (volume === undefined ? "" : `${count}${volume}`);
+}
+
+/** Those with a log that can be read in rows. */
+export function hasLog(operation: string): boolean {
+  return ["pod.run", "image.build", "image.load", "job.run"].includes(operation);
+}

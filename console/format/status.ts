@@ -1,0 +1,48 @@
+import type { State } from "#protocol/state.ts";
+import type { Contact, ContainerState } from "../api/types.ts";
+
+/** The six levels of Astro UXDS, worst first. */
+export type Level = "critical" | "serious" | "caution" | "normal" | "standby" | "off";
+export type Status = { level: Level; word: string };
+
+const STATES: Record<State, Status> = {
+  staging: { level: "standby", word: "Receiving" },
+  queued: { level: "standby", word: "Queued" },
+  running: { level: "normal", word: "Running" },
+  succeeded: { level: "normal", word: "Succeeded" },
+  failed: { level: "critical", word: "Failed" },
+  cancelled: { level: "off", word: "Cancelled" },
+  expired: { level: "serious", word: "Expired" },
+};
+
+export function commandStatus(command: {
+  state: State;
+  contact?: "ok" | "lost";
+  cancel_requested_at?: string;
+}): Status {
+  const { state, contact, cancel_requested_at: cancelled } = command;
+  if (state === "running" && contact === "lost") return { level: "caution", word: "Out of contact" };
+  if (state === "running" && cancelled) return { level: "caution", word: "Cancelling" };
+  return STATES[state] ?? { level: "off", word: String(state) };
+}
+
+export function podStatus({ waiting, running, terminated }: ContainerState): Status {
+  if (running) return { level: "normal", word: "Running" };
+  if (waiting) return { level: "standby", word: waiting.reason };
+  if (!terminated) return { level: "off", word: "Unknown" };
+  if (terminated.exitCode === 0) return { level: "off", word: "Completed" };
+  return { level: "critical", word: `Exit ${terminated.exitCode}` };
+}
+
+export function contactStatus({ state }: Pick<Contact, "state">): Status {
+  if (state === "ok") return { level: "normal", word: "In contact" };
+  if (state === "lost") return { level: "caution", word: "Out of contact" };
+  return { level: "off", word: "Never heard" };
+}
+
+export function nodeStatus(status: string): Status {
+  if (status === "True") return { level: "normal", word: "Ready" };
+  return status === "False"
+    ? { level: "critical", word: "Not ready" }
+    : { level: "caution", word: "Unknown" };
+}

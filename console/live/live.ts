@@ -1,0 +1,197 @@
+import { computed, signal } from "@preact/signals";
+import { ApiError, ask, data } from "../api/client.ts";
+import { chosenEdge, session } from "../api/session.ts";
+import type { Command, Edge, GrantedEdge } from "../api/types.ts";
+import { clock } from "./clock.ts";
+import { ServerEvents } from "./server-events.ts";
+
+export type Link = "connecting" | "live" | "polling" | "cut";
+
+/** How the ground is heard. */
+export const link = signal<Link>("connecting");
+/** When it was heard last, ms since 1970. */
+export const heardAt = signal<number | undefined>(undefined);
+export const edge = signal<Edge | undefined>(undefined);
+/** When `edge` was fetched: the ages in it are of then. */
+export const edgeAt = signal(0);
+export const edges = signal<GrantedEdge[]>([]);
+/** What the ground refuses to tell, and why. */
+export const refusal = signal<ApiError | undefined>(undefined);
+/** There are older commands than those that are known here. */
+export const older = signal<string | undefined>(undefined);
+
+const known = signal<ReadonlyMap<string, Command>>(new Map());
+/** The user's commands, newest first. */
+export const commands = computed(() =>
+  [...known.value.values()].sort((a, b) => (a.command_id < b.command_id ? 1 : -1)),
+);
+/** Of the edge that is looked at. */
+export const edgeCommands = computed(() => {
+  const name = edge.value?.edge;
+  return name === undefined ? commands.value : commands.value.filter((one) => one.edge === name);
+});
+
+/** Nothing heard for this long (ms): the connection is cut. */
+const SILENCE_MS = 4000;
+const POLL_MS = 2000;
+const RETRY_MS = [500, 1000, 2000];
+const PAGE = 200;
+
+export function learn(some: readonly Command[]): void {
+  if (some.length === 0) return;
+  const next = new Map(known.value);
+  for (const one of some) next.set(one.command_id, one);
+  known.value = next;
+}
+
+/** Fetches one command anew, and knows it from then on. */
+export async function refresh(id: string): Promise<void> {
+  learn([await data<Command>(`/commands/${encodeURIComponent(id)}`)]);
+}
+
+/** The page of commands before those that are known. */
+export async function loadOlder(): Promise<void> {
+  if (older.value === undefined) return;
+  const page = await commandPage(older.value);
+  learn(page.data);
+  older.value = page.next;
+}
+
+/** Follows the ground until `signal` ends it. It heals by itself. */
+export async function follow(signal: AbortSignal): Promise<void> {
+  known.value = new Map();
+  edge.value = undefined;
+  older.value = undefined;
+  link.value = "connecting";
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      await begin(signal);
+      failures = 0;
+      const streams = await stream(signal);
+      if (!streams) await poll(signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      const refused = error instanceof ApiError && error.status >= 400 && error.status < 500;
+      refusal.value = refused ? error : undefined;
+      link.value = "cut";
+      await pause(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]!, signal);
+    }
+  }
+}
+
+async function begin(signal: AbortSignal): Promise<void> {
+  const granted = await within(signal, (either) => data<GrantedEdge[]>("/edges", { signal: either }));
+  edges.value = granted;
+  const first = granted.find((one) => one.default) ?? granted[0];
+  if (chosenEdge.peek() === undefined && first && !granted.some((one) => one.default)) {
+    chosenEdge.value = first.edge;
+  }
+  const page = await within(signal, (either) => commandPage(undefined, either));
+  learn(page.data);
+  if (known.peek().size <= page.data.length) older.value = page.next;
+  refusal.value = undefined;
+  hear();
+}
+
+/** @returns false where the ground does not stream */
+async function stream(signal: AbortSignal): Promise<boolean> {
+  const silent = new AbortController();
+  const either = AbortSignal.any([signal, silent.signal]);
+  let timer = setTimeout(() => silent.abort(), SILENCE_MS);
+  try {
+    const headers = { accept: "text/event-stream" };
+    const response = await ask("/console/events", { headers, signal: either }).catch((error: unknown) => {
+      if (error instanceof ApiError && (error.status === 404 || error.status === 429)) return undefined;
+      throw error;
+    });
+    if (!response?.body) return false;
+    const events = new ServerEvents();
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return true;
+      clearTimeout(timer);
+      timer = setTimeout(() => silent.abort(), SILENCE_MS);
+      for (const event of events.push(value)) take(event.event, JSON.parse(event.data));
+      link.value = "live";
+      hear();
+    }
+  } finally {
+    clearTimeout(timer);
+    silent.abort();
+  }
+}
+
+function take(event: string, value: unknown): void {
+  if (event === "commands") learn(value as Command[]);
+  if (event === "edge") setEdge(value as Edge);
+}
+
+/** Until it fails; a hidden page asks less often. */
+async function poll(signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const [page, seen] = await within(signal, (either) =>
+      Promise.all([commandPage(undefined, either), data<Edge>("/edge", { signal: either })]),
+    );
+    learn(page.data);
+    setEdge(seen);
+    link.value = "polling";
+    hear();
+    await pause(document.hidden ? POLL_MS * 15 : POLL_MS, signal);
+  }
+}
+
+async function commandPage(before: string | undefined, signal?: AbortSignal) {
+  const query = new URLSearchParams({ limit: String(PAGE), ...(before && { before }) });
+  const response = await ask(`/commands?${query}`, { ...(signal && { signal }) });
+  return (await response.json()) as { data: Command[]; next?: string };
+}
+
+function setEdge(value: Edge): void {
+  edge.value = value;
+  edgeAt.value = Date.now();
+  edges.value = edges.value.map((one) =>
+    one.edge === value.edge ? { ...one, contact: value.contact } : one,
+  );
+}
+
+function hear(): void {
+  heardAt.value = Date.now();
+  clock.value = Date.now();
+}
+
+/** An answer that does not come is a cut too. */
+function within<T>(signal: AbortSignal, call: (either: AbortSignal) => Promise<T>): Promise<T> {
+  return call(AbortSignal.any([signal, AbortSignal.timeout(SILENCE_MS)]));
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    const end = () => {
+      clearTimeout(timer);
+      done();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end, { once: true });
+  });
+}
+
+/** Follows as long as somebody is logged in, anew for each user and edge. */
+export function followSession(): () => void {
+  let stop: AbortController | undefined;
+  let at = "";
+  const renew = () => {
+    const now = `${session.value?.user ?? ""}\n${chosenEdge.value ?? ""}`;
+    if (now === at) return;
+    at = now;
+    stop?.abort();
+    stop = session.value ? new AbortController() : undefined;
+    if (stop) void follow(stop.signal);
+  };
+  const ends = [session.subscribe(renew), chosenEdge.subscribe(renew)];
+  return () => {
+    for (const end of ends) end();
+    stop?.abort();
+  };
+}

@@ -1,0 +1,77 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { followLog, type LogLine } from "../live/log-follow.ts";
+import { Icon } from "./icons.tsx";
+import { save } from "./save.ts";
+import { VirtualList } from "./virtual-list.tsx";
+
+const ROW_PX = 20;
+const WORDS = {
+  waiting: "Waiting for the first line",
+  following: "Following",
+  complete: "Complete",
+  cut: "Cut; trying again",
+};
+
+/** The log of a run or of a build, live. Long lines scroll sideways. */
+export function LogView({ command, name }: { command: string; name: string }) {
+  const log = useMemo(() => followLog(command), [command]);
+  useEffect(() => log.stop, [log]);
+  const [follow, setFollow] = useState(true);
+  const [text, setText] = useState("");
+  const { value } = log.lines;
+  const lines = value.all;
+  const wanted = text.toLowerCase();
+  const shown = useMemo(
+    () => (wanted === "" ? lines : lines.filter((line) => line.text.toLowerCase().includes(wanted))),
+    [value, wanted],
+  );
+  const download = () => {
+    const body = lines.map((line) => `${line.time ? `${line.time} ` : ""}${line.text}\n`);
+    save(new Blob(body, { type: "application/octet-stream" }), `${name}.log`);
+  };
+  return (
+    <section class="log" aria-label={`Log of ${name}`}>
+      <div class="log-bar">
+        <label class="search">
+          <Icon name="search" />
+          <input
+            type="search"
+            placeholder="Search the log"
+            aria-label="Search the log"
+            value={text}
+            onInput={(event) => setText(event.currentTarget.value)}
+          />
+        </label>
+        <span class="muted" role="status">
+          {WORDS[log.state.value]} · <span class="num">{shown.length.toLocaleString("en")}</span>
+          {wanted && ` of ${lines.length.toLocaleString("en")}`} lines
+        </span>
+        <span class="spring" />
+        <button type="button" class="button small" aria-pressed={follow} onClick={() => setFollow(!follow)}>
+          Follow
+        </button>
+        <button type="button" class="button small" onClick={download} disabled={lines.length === 0}>
+          <Icon name="down" /> Download
+        </button>
+      </div>
+      <VirtualList
+        class="log-lines"
+        label="Lines of the log"
+        items={shown}
+        rowHeight={ROW_PX}
+        row={lineOf}
+        follow={follow}
+        onFollow={setFollow}
+      />
+    </section>
+  );
+}
+
+function lineOf({ time, text }: LogLine) {
+  return (
+    <>
+      <span class="log-time">{time?.slice(11, 23) ?? ""}</span>
+      <span>{text}</span>
+    </>
+  );
+}

@@ -1,0 +1,128 @@
+import { signal } from "@preact/signals";
+import { STATES } from "#protocol/state.ts";
+import { NO_FILTER, passes } from "../format/command-filter.ts";
+import { operationWord } from "../format/operations.ts";
+import { edgeCommands, loadOlder, older } from "../live/live.ts";
+import { cancel } from "../parts/cancel.ts";
+import { CommandRow } from "../parts/command-row.tsx";
+import { confirmed } from "../parts/confirm.tsx";
+import { Empty } from "../parts/empty.tsx";
+import { Icon } from "../parts/icons.tsx";
+import { isNarrow } from "../parts/narrow.ts";
+import { notify, reasonOf } from "../parts/notices.tsx";
+import { VirtualList } from "../parts/virtual-list.tsx";
+import { route, to } from "../route.ts";
+import { CommandDetail } from "./command-detail.tsx";
+
+const filter = signal(NO_FILTER);
+
+export function CommandsScreen() {
+  const chosen = route.value.rest[0];
+  const all = edgeCommands.value;
+  const shown = all.filter((command) => passes(command, filter.value));
+  return (
+    <div class={`split${chosen ? " with-detail" : ""}`}>
+      <section class="panel list-panel" aria-labelledby="commands-title">
+        <header class="panel-head">
+          <h1 id="commands-title">Commands</h1>
+          <Filters shown={shown.length} />
+        </header>
+        {shown.length > 0 && (
+          <VirtualList
+            label="Commands, newest first"
+            items={shown}
+            rowHeight={isNarrow.value ? 60 : 44}
+            row={(command) => <CommandRow command={command} current={command.command_id === chosen} />}
+          />
+        )}
+        {shown.length === 0 && all.length === 0 && (
+          <Empty icon="commands" title="No commands yet">
+            Everything you ask of the edge becomes one: <a href={to("files")}>send files</a> to begin.
+          </Empty>
+        )}
+        {shown.length === 0 && all.length > 0 && (
+          <Empty icon="search" title="No command fits the filter">
+            <button type="button" class="button" onClick={clear}>
+              Show all
+            </button>
+          </Empty>
+        )}
+        {older.value !== undefined && (
+          <button
+            type="button"
+            class="more"
+            onClick={() => loadOlder().catch((error) => notify("critical", reasonOf(error)))}
+          >
+            Load older commands
+          </button>
+        )}
+      </section>
+      {chosen && <CommandDetail id={chosen} />}
+    </div>
+  );
+}
+
+function clear() {
+  filter.value = NO_FILTER;
+}
+
+function Filters({ shown }: { shown: number }) {
+  const { state, operation, text } = filter.value;
+  const operations = [...new Set(edgeCommands.value.map((command) => command.operation))].sort();
+  const set = (some: Partial<typeof NO_FILTER>) => {
+    filter.value = { ...filter.value, ...some };
+  };
+  const cancellable = edgeCommands.value.filter(
+    (command) => passes(command, filter.value) && ["staging", "queued", "running"].includes(command.state),
+  );
+  const cancelAll = async () => {
+    const text = `${cancellable.length} commands are under way in this list.`;
+    if (!(await confirmed("Cancel all of them?", text, "Cancel them"))) return;
+    for (const command of cancellable) await cancel(command.command_id);
+  };
+  return (
+    <div class="filters">
+      <label class="search">
+        <Icon name="search" />
+        <input
+          type="search"
+          aria-label="Search commands"
+          placeholder="Search"
+          value={text}
+          onInput={(event) => set({ text: event.currentTarget.value })}
+        />
+      </label>
+      <select
+        aria-label="State"
+        value={state}
+        onChange={(event) => set({ state: event.currentTarget.value })}
+      >
+        <option value="">any state</option>
+        <option value="open">under way</option>
+        {STATES.map((one) => (
+          <option key={one}>{one}</option>
+        ))}
+      </select>
+      <select
+        aria-label="Operation"
+        value={operation}
+        onChange={(event) => set({ operation: event.currentTarget.value })}
+      >
+        <option value="">any operation</option>
+        {operations.map((one) => (
+          <option key={one} value={one}>
+            {operationWord(one)}
+          </option>
+        ))}
+      </select>
+      <span class="muted num" role="status">
+        {shown.toLocaleString("en")} shown
+      </span>
+      {cancellable.length > 1 && (
+        <button type="button" class="button small" onClick={cancelAll}>
+          Cancel {cancellable.length}
+        </button>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,112 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { logIn, openBrowser, openPage, openScreen, type Seen, screenshot } from "./support/browser.ts";
+
+const target = inject("console");
+const POD = "console-job";
+const DOCKERFILE = `FROM ${process.env.PERIGEE_TEST_IMAGE || "busybox:latest"}\nRUN echo built-here\nCMD ["sh", "-c", "for i in 1 2 3; do echo line $i; done; cat /data/read-me.txt; sleep 600"]\n`;
+
+let browser: Browser;
+let seen: Seen;
+beforeAll(async () => {
+  browser = await openBrowser(target);
+  seen = await openPage(browser, target.url);
+});
+afterAll(async () => {
+  // what was seen last, for whoever looks for why a test failed
+  if (seen) await screenshot(seen.page, "last");
+  await browser?.close();
+});
+
+test("the whole way: files up, an image, a pod with its log, files down, all of it deleted", async () => {
+  const { page } = seen;
+  await page.goto("/");
+  expect(page.url()).toBe(`${target.url}/console`);
+  await screenshot(page, "log-in");
+  await page.getByLabel("User").fill(target.user.name);
+  await page.getByLabel("Password").fill("wrong");
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByText("User or password is wrong.").waitFor();
+  await logIn(page, target.user);
+  await page.getByRole("heading", { name: "Under way" }).waitFor();
+
+  await openScreen(page, "Files");
+  await page.getByLabel("Name of a new volume").fill(POD);
+  await page.getByRole("button", { name: "Add" }).click();
+  await page.getByTestId("uplink-files").setInputFiles([
+    { name: "Dockerfile", mimeType: "text/plain", buffer: Buffer.from(DOCKERFILE) },
+    { name: "read-me.txt", mimeType: "text/plain", buffer: Buffer.from("hello, orbit\n") },
+  ]);
+  const files = page.getByRole("region", { name: `Files of ${POD}` });
+  await files.getByText("Dockerfile").waitFor();
+  await files.getByText("read-me.txt").click();
+  await page.getByRole("button", { name: "Bring it down" }).click();
+  await page.getByText("hello, orbit").waitFor();
+  await screenshot(page, "files");
+
+  await openScreen(page, "Images");
+  await page.getByRole("link", { name: "Build", exact: true }).click();
+  await page.getByRole("button", { name: "Build it" }).click();
+  await page.getByText("This is needed").first().waitFor();
+  await page.getByLabel("Volume").fill(POD);
+  await page.getByLabel("Name of the image").fill("console-image");
+  await page.getByRole("button", { name: "Build it" }).click();
+  await page.getByRole("region", { name: "Lines of the log" }).getByText("built-here").first().waitFor();
+  const detail = page.getByRole("region", { name: "Build image" });
+  await detail.getByText("Succeeded").first().waitFor();
+  await screenshot(page, "build");
+
+  await openScreen(page, "Images");
+  await page.getByRole("link", { name: "Run console-image:latest" }).click();
+  await page.getByRole("button", { name: "Run it" }).click();
+  await page.getByText("Small letters, digits and hyphens").waitFor();
+  await page.getByLabel("Pod", { exact: true }).fill(POD);
+  await page.getByRole("button", { name: "Run it" }).click();
+  const lines = page.getByRole("region", { name: "Lines of the log" });
+  await lines.getByText("line 3").waitFor();
+  await page.getByRole("region", { name: POD }).getByText("Running").first().waitFor();
+  await screenshot(page, "pod");
+
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.getByRole("button", { name: "Stop it" }).click();
+  await page
+    .getByRole("region", { name: POD })
+    .getByText(/^Exit \d+$|Completed/)
+    .waitFor();
+
+  await openScreen(page, "Images");
+  await page.getByRole("button", { name: "Delete console-image:latest" }).click();
+  await page.getByRole("button", { name: "Delete it" }).click();
+  await page.getByText("You have no images on this edge").waitFor();
+
+  await openScreen(page, "Files");
+  await page.getByLabel("Volume", { exact: true }).selectOption(POD);
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download read-me.txt" }).click();
+  expect((await download).suggestedFilename()).toBe("read-me.txt");
+  await page.getByRole("button", { name: "Delete read-me.txt" }).click();
+  await page.getByRole("button", { name: "Delete it" }).click();
+  await files.getByText("read-me.txt").waitFor({ state: "detached" });
+
+  await openScreen(page, "Commands");
+  const list = page.getByRole("region", { name: "Commands, newest first" });
+  await list.getByText("Build image").waitFor();
+  await page.getByLabel("Operation").selectOption("image.build");
+  await page.getByText("1 shown").waitFor();
+  await list.getByText("Build image").click();
+  await page.getByText("Taken by the edge").waitFor();
+  await screenshot(page, "commands");
+
+  await openScreen(page, "Timeline");
+  await page
+    .getByRole("link", { name: `Run pod ${POD}: Succeeded` })
+    .first()
+    .waitFor();
+  await screenshot(page, "timeline");
+  await openScreen(page, "Overview");
+  await screenshot(page, "overview");
+  expect(seen.complaints).toEqual([]);
+  expect(
+    seen.asked.filter((address) => !address.startsWith(`${target.url}/`) && !address.startsWith("blob:")),
+  ).toEqual([]);
+});

@@ -1,0 +1,68 @@
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Credentials } from "../../contract/support/target.ts";
+import type { ConsoleTarget } from "./target.ts";
+
+const DEADLINE_MS = Number(process.env.DL ?? 90_000);
+/** Where a person looks at the screens. */
+export const SCREENSHOTS = resolve(
+  process.env.PERIGEE_SCREENSHOTS ?? join(import.meta.dirname, "../../../.tmp/console"),
+);
+
+/** A browser as root on a machine without a screen needs it. */
+export function openBrowser({ chromium: executablePath }: ConsoleTarget): Promise<Browser> {
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+}
+
+export type Seen = {
+  page: Page;
+  /** what the page complained of: refused by its policy, or thrown by its script */
+  complaints: string[];
+  /** every address that was asked */
+  asked: string[];
+  close(): Promise<void>;
+};
+
+/** A window of its own, with nothing kept from another. */
+export async function openPage(
+  browser: Browser,
+  url: string,
+  options: BrowserContextOptions = {},
+): Promise<Seen> {
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    ...options,
+    baseURL: url,
+  });
+  context.setDefaultTimeout(DEADLINE_MS);
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  const asked: string[] = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    if (/Content.Security.Policy/i.test(message.text())) complaints.push(message.text());
+  });
+  page.on("request", (request) => asked.push(request.url()));
+  return { page, complaints, asked, close: () => context.close() };
+}
+
+/** Logs in as people do, and waits until the ground is heard. */
+export async function logIn(page: Page, who: Credentials): Promise<void> {
+  await page.goto("/console");
+  await page.getByLabel("User").fill(who.name);
+  await page.getByLabel("Password").fill(who.password);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("banner").getByText("Live", { exact: true }).waitFor();
+}
+
+/** Opens a screen as its link does. */
+export async function openScreen(page: Page, name: string): Promise<void> {
+  await page.getByRole("navigation", { name: "Screens" }).getByRole("link", { name }).click();
+  await page.getByRole("main", { name }).waitFor();
+}
+
+export async function screenshot(page: Page, name: string): Promise<void> {
+  mkdirSync(SCREENSHOTS, { recursive: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+}

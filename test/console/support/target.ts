@@ -1,0 +1,15 @@
+import type { Credentials } from "../../contract/support/target.ts";
+
+export type ConsoleTarget = {
+  url: string;
+  user: Credentials;
+  other: Credentials;
+  /** path of the browser */
+  chromium: string;
+};
+
+declare module "vitest" {
+  interface ProvidedContext {
+    console: ConsoleTarget;
+  }
+}
