@@ -10,7 +10,7 @@ const kubernetesFiles = (...names: string[]) => names.map((name) => `test/kubern
 /** What is not run with most of the cluster's tests. */
 const APART = {
   /** Each puts the agent's rights into the cluster and takes them away again. */
-  "kubernetes-access": kubernetesFiles("deployment", "exec-rights", "rights"),
+  "kubernetes-access": kubernetesFiles("deployment", "exec-rights", "fpga", "rights"),
   /** These take away parts that all share: a node, the API server, what the registry holds. */
   "kubernetes-alone": kubernetesFiles("losses", "nodes", "registry"),
 };

@@ -21,7 +21,7 @@ const MANIFESTS = resolve(import.meta.dirname, "../../infra/kubernetes");
 const GROUND = resolve(import.meta.dirname, "../../lambdas/entries/server.ts");
 const NAMESPACE = ["-n", "perigee-system"];
 const READY_MS = 540_000;
-const { own, agentConfig } = clusterUnderTest();
+const { own, agentConfig, agentImage: image } = clusterUnderTest();
 
 /** Asks until it is so. @throws Error that tells what was seen last */
 async function until<T>(
@@ -41,7 +41,6 @@ async function until<T>(
 describe.skipIf(!own)("the agent in the cluster, by the manifests", () => {
   const docker = new Docker();
   const user = { name: "dora", password: randomBytes(15).toString("base64url") };
-  const image = `perigee-test/agent-${randomBytes(4).toString("hex")}:latest`;
   let directory: string;
   let ground: Child;
   let relay: LoopbackRelay;
@@ -68,10 +67,6 @@ describe.skipIf(!own)("the agent in the cluster, by the manifests", () => {
     await relay?.close();
     await ground?.stop(10_000);
     await cleanEngine(docker, join(directory, "edge/agent"));
-    await docker
-      .getImage(image)
-      .remove({ force: true })
-      .catch(() => {});
     rmSync(directory, { recursive: true, force: true });
   });
 

@@ -1,9 +1,9 @@
-import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { KubernetesApi } from "#agent/pods/kubernetes/api.ts";
 import { kubernetesSessions } from "#agent/sessions/kubernetes/kubernetes-sessions.ts";
 import { RUNNER_BOUNDS, testRunner } from "#test/conformance/runner-runs.ts";
+import { agentKubeconfig } from "./support/agent-kubeconfig.ts";
 import { kubectl as admin } from "./support/kubectl.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";
 import { testCluster } from "./support/test-cluster.ts";
@@ -45,11 +45,7 @@ beforeAll(async () => {
   const patch = JSON.stringify([{ op: "replace", path: "/spec/variables/0/expression", value }]);
   const policy = ["validatingadmissionpolicy", "perigee-agent"];
   expect(await admin(["patch", ...policy, "--type=json", "-p", patch])).toMatchObject({ ok: true });
-  const { text: token } = await admin(["-n", "perigee-system", "create", "token", "perigee-agent"]);
-  const own = JSON.parse((await admin(["config", "view", "--raw", "--flatten", "-o", "json"])).text);
-  own.users[0].user = { token };
-  file = join(rig.directory, "agent.kubeconfig");
-  writeFileSync(file, JSON.stringify(own), { mode: 0o600 });
+  file = await agentKubeconfig(rig.directory);
   agent = await KubernetesApi.open({ kubeconfig: file });
 });
 afterAll(async () => {

@@ -1,13 +1,17 @@
-import { writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loaderPod } from "#agent/fpga/kubernetes/loader-pod.ts";
+import { argsOf } from "#agent/fpga/loader/loader-task.ts";
 import { KubernetesApi } from "#agent/pods/kubernetes/api.ts";
+import { agentKubeconfig } from "./support/agent-kubeconfig.ts";
 import { kubectl as admin, type Said } from "./support/kubectl.ts";
 import { KubernetesRig } from "./support/kubernetes-rig.ts";
+import { applyLoaderWorld, removeLoaderWorld } from "./support/loader-world.ts";
 
-const ACCESS = resolve(import.meta.dirname, "../../infra/kubernetes/access");
 const AGENT = "system:serviceaccount:perigee-system:perigee-agent";
 let rig: KubernetesRig;
+let overlay: string;
+/** of the agent, with no rights but its own */
+let kubeconfig: string;
 
 const agent = (args: string[], input?: string) => admin(["--as", AGENT, ...args], input);
 /** Would the server take it? Nothing is changed. */
@@ -17,6 +21,12 @@ const create = (object: object) =>
 const LABELS = { "perigee.instance": "someone" };
 const BASELINE = { ...LABELS, "pod-security.kubernetes.io/enforce": "baseline" };
 const HOME = "perigee-rights-test";
+const LOADERS = {
+  image: "registry.test:5000/agent@sha256:0123",
+  nodes: { "perigee.test/kind": "fpga" },
+  root: "/srv/device",
+  store: "/srv/store",
+};
 const pod = (namespace: string, spec: object = {}, labels: object = LABELS) => ({
   kind: "Pod",
   metadata: { name: "p", namespace, labels },
@@ -35,11 +45,9 @@ const volume = (path: string) => ({
 
 beforeAll(async () => {
   rig = await KubernetesRig.create();
-  expect(await admin(["apply", "-k", ACCESS])).toMatchObject({ ok: true });
-  const value = `'${rig.directory}'`;
-  const patch = JSON.stringify([{ op: "replace", path: "/spec/variables/0/expression", value }]);
-  const policy = ["validatingadmissionpolicy", "perigee-agent"];
-  expect(await admin(["patch", ...policy, "--type=json", "-p", patch])).toMatchObject({ ok: true });
+  const volumes = rig.directory;
+  overlay = await applyLoaderWorld(volumes, { ...LOADERS, volumes, agent: {} });
+  kubeconfig = await agentKubeconfig(volumes);
   const home = { apiVersion: "v1", kind: "Namespace", metadata: { name: HOME, labels: BASELINE } };
   expect(await admin(["apply", "-f", "-"], JSON.stringify(home))).toMatchObject({ ok: true });
   const account = { kind: "ServiceAccount", metadata: { name: "perigee-pod", namespace: HOME } };
@@ -49,9 +57,9 @@ beforeAll(async () => {
   await rig.until(async () => !(await create(volume("/etc"))).ok && (await create(allowed)).ok);
 });
 afterAll(async () => {
-  await rig?.cleanUp();
   await admin(["delete", "--ignore-not-found", "namespace", HOME]);
-  await admin(["delete", "--ignore-not-found", "-k", ACCESS]);
+  if (overlay) await removeLoaderWorld(overlay);
+  await rig?.cleanUp();
 });
 
 describe("the agent's role", () => {
@@ -163,14 +171,139 @@ describe("the admission policy", () => {
   });
 });
 
+describe("a loader's pod", () => {
+  // biome-ignore lint/suspicious/noExplicitAny: fields of an object, as a test spoils them
+  type Fields = Record<string, any>;
+  const loader = (): { metadata: Fields; spec: Fields } => {
+    const { image, nodes, root, store } = LOADERS;
+    const task = { user: "ada", sha256: "ab".repeat(32), payloadAt: 0, payloadBytes: 9, partial: false };
+    const args = argsOf({ do: "load", adapter: "xilinx-sysfs", ...task });
+    const context = { instance: "someone", image, store, kind: { labels: nodes } };
+    return structuredClone(loaderPod({ node: "node1", root }, args, 60, context)) as ReturnType<
+      typeof loader
+    >;
+  };
+  let api: KubernetesApi;
+  beforeAll(async () => {
+    api = await KubernetesApi.open({ kubeconfig });
+  });
+  afterAll(() => api?.close());
+  const made = (pod: object, namespace = "perigee-fpga") =>
+    api.call(`/api/v1/namespaces/${namespace}/pods`, {
+      ...{ method: "POST", query: { dryRun: "All" }, body: pod },
+    });
+
+  test("may be made as the agent makes it, for every task", async () => {
+    await made(loader());
+    for (const args of [["probe"], argsOf({ do: "current", adapter: "overlay" })]) {
+      const pod = loader();
+      pod.spec.containers[0].args = args;
+      await made(pod);
+    }
+  });
+
+  const container = (change: (one: Fields) => void) => (spec: Fields) => change(spec.containers[0]);
+  const security = (more: object) => container((one) => Object.assign(one.securityContext, more));
+  const field = (more: object) => (spec: Fields) => Object.assign(spec, more);
+  const ofContainer = (more: object) => container((one) => Object.assign(one, more));
+  const volume = (n: number, more: object) => (spec: Fields) => Object.assign(spec.volumes[n], more);
+  const mount = (n: number, more: object) => container((one) => Object.assign(one.volumeMounts[n], more));
+  const exec = { exec: { command: ["sh"] } };
+  const other = { name: "other", image: LOADERS.image, command: ["sh"] };
+  const deviations: [string, (spec: Fields) => void][] = [
+    ["image", ofContainer({ image: "busybox" })],
+    ["pull policy", ofContainer({ imagePullPolicy: "Always" })],
+    ["command", ofContainer({ command: ["sh"] })],
+    ["program", ofContainer({ command: ["node", "/store/ada/program.js"] })],
+    ["no command", container((one) => delete one.command)],
+    ["argument with an option", ofContainer({ args: ["--require=/store/x"] })],
+    ["argument that leads elsewhere", ofContainer({ args: ["load", "xilinx-sysfs", "../../etc/shadow"] })],
+    ["variable", container((one) => one.env.push({ name: "NODE_OPTIONS", value: "--import=/store/x" }))],
+    ["no variable", container((one) => delete one.env)],
+    ["variables from elsewhere", ofContainer({ envFrom: [{ configMapRef: { name: "x" } }] })],
+    ["working directory", ofContainer({ workingDir: "/store" })],
+    ["hook", ofContainer({ lifecycle: { postStart: exec } })],
+    ["liveness probe", ofContainer({ livenessProbe: exec })],
+    ["startup probe", ofContainer({ startupProbe: exec })],
+    ["readiness probe", ofContainer({ readinessProbe: exec })],
+    ["port of the node", ofContainer({ ports: [{ containerPort: 80, hostPort: 80 }] })],
+    ["input", ofContainer({ stdin: true })],
+    ["place of its message", ofContainer({ terminationMessagePath: "/host/sys/x" })],
+    ["privileged", security({ privileged: true, allowPrivilegeEscalation: true })],
+    ["escalation", security({ allowPrivilegeEscalation: true })],
+    ["capability", security({ capabilities: { drop: ["ALL"], add: ["SYS_ADMIN"] } })],
+    ["kept capabilities", security({ capabilities: {} })],
+    ["writable root", security({ readOnlyRootFilesystem: false })],
+    ["seccomp", security({ seccompProfile: { type: "Unconfined" } })],
+    ["masks", security({ procMount: "Unmasked" })],
+    ["security", container((one) => delete one.securityContext)],
+    ["another container", (spec) => spec.containers.push(other)],
+    ["container before it", field({ initContainers: [other] })],
+    ["node's network", field({ hostNetwork: true })],
+    ["node's processes", field({ hostPID: true })],
+    ["node's memory", field({ hostIPC: true })],
+    ["shared processes", field({ shareProcessNamespace: true })],
+    ["sysctl", field({ securityContext: { sysctls: [{ name: "kernel.shm_rmid_forced", value: "0" }] } })],
+    ["group", field({ securityContext: { supplementalGroups: [6] } })],
+    ["account", field({ serviceAccountName: "default", serviceAccount: "default" })],
+    ["token", field({ automountServiceAccountToken: true })],
+    ["node by name", field({ nodeName: "node1" })],
+    ["labels of its node", field({ nodeSelector: {} })],
+    ["nodes of another kind", field({ nodeSelector: { "perigee.test/kind": "gpu" } })],
+    ["restarts", field({ restartPolicy: "Always" })],
+    ["runtime", field({ runtimeClassName: "other" })],
+    ["names of hosts", field({ hostAliases: [{ ip: "10.0.0.1", hostnames: ["x"] }] })],
+    ["secret for images", field({ imagePullSecrets: [{ name: "x" }] })],
+    ["directory of the kernel", volume(0, { hostPath: { path: "/", type: "Directory" } })],
+    ["the node's own device", volume(0, { hostPath: { path: "/sys", type: "Directory" } })],
+    ["directory of the firmware", volume(1, { hostPath: { path: "/etc", type: "DirectoryOrCreate" } })],
+    ["store", volume(2, { hostPath: { path: "/srv", type: "DirectoryOrCreate" } })],
+    ["type of a directory", volume(2, { hostPath: { path: LOADERS.store, type: "File" } })],
+    ["configuration", volume(3, { configMap: { name: "other" } })],
+    ["secret", (spec) => spec.volumes.push({ name: "x", secret: { secretName: "x" } })],
+    ["token of its own", (spec) => spec.volumes.push({ name: "x", projected: { sources: [] } })],
+    ["place of the store", mount(2, { mountPath: "/opt/perigee/dist" })],
+    ["writable store", mount(2, { readOnly: false })],
+    ["part of a directory", mount(0, { subPath: "x" })],
+    ["propagation", mount(0, { mountPropagation: "HostToContainer" })],
+    ["another mount", container((one) => one.volumeMounts.push({ name: "sys", mountPath: "/opt" }))],
+  ];
+
+  test("is refused when it differs in one field", async () => {
+    const accepted = await Promise.all(
+      deviations.map(async ([name, change]) => {
+        const pod = loader();
+        change(pod.spec);
+        return made(pod).then(
+          () => `${name}: accepted`,
+          (error: Error) => (/a loader|no token/.test(error.message) ? [] : `${name}: ${error.message}`),
+        );
+      }),
+    );
+    expect(accepted.flat()).toEqual([]);
+  });
+
+  test("is refused without the label, and in a namespace of users", async () => {
+    const pod = loader();
+    delete pod.metadata.labels;
+    await expect(made(pod)).rejects.toThrow("touches only what carries the label");
+    const elsewhere = loader();
+    elsewhere.metadata.namespace = HOME;
+    await expect(made(elsewhere, HOME)).rejects.toThrow("violates PodSecurity");
+  });
+
+  test("its namespace takes nothing else, and is nobody's to change", async () => {
+    const account = { kind: "ServiceAccount", metadata: { name: "perigee-pod", labels: LABELS } };
+    const claim = { ...account, metadata: { ...account.metadata, namespace: "perigee-fpga", name: "other" } };
+    expect(await create(claim)).toMatchObject({ ok: false });
+    const label = ["label", "--dry-run=server", "namespace", "perigee-fpga", "perigee.instance=mine"];
+    expect((await agent(label)).text).toContain("touches only what carries the label");
+  });
+});
+
 test("with no more than that, a run starts, tells its log and ends", async () => {
-  const { text: token } = await admin(["-n", "perigee-system", "create", "token", "perigee-agent"]);
-  const own = JSON.parse((await admin(["config", "view", "--raw", "--flatten", "-o", "json"])).text);
-  own.users[0].user = { token };
-  const file = join(rig.directory, "agent.kubeconfig");
-  writeFileSync(file, JSON.stringify(own), { mode: 0o600 });
   const runtime = await rig.runtime({
-    api: await KubernetesApi.open({ kubeconfig: file }),
+    api: await KubernetesApi.open({ kubeconfig }),
     prefix: "perigee",
   });
   const run = rig.sh("echo from inside; echo kept > /data/file", { pod: "rights", ports: [8080] });

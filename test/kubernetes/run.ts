@@ -44,6 +44,7 @@ const users = ["client1", "client2"].map((name) => ({
 }));
 const [user, other] = users as [(typeof users)[0], (typeof users)[0]];
 const data = mkdtempSync(join(tmpdir(), "perigee-kubernetes-"));
+const agentImage = `perigee-test/agent-${randomBytes(4).toString("hex")}:latest`;
 const log: string[] = [];
 let cluster: FoundCluster | undefined;
 let stack: Stack | undefined;
@@ -87,7 +88,9 @@ try {
   const agentData = stack.prepared.agentData;
   writeFileSync(
     told,
-    JSON.stringify({ kubeconfig, kubectl, own, agentConfig, agentData } satisfies ClusterUnderTest),
+    JSON.stringify({
+      ...{ kubeconfig, kubectl, own, agentConfig, agentData, agentImage },
+    } satisfies ClusterUnderTest),
   );
   say(`ground and agent ready at ${stack.url}`);
   passed = await runTests(stack.url, {
@@ -173,6 +176,10 @@ async function takeDown(): Promise<void> {
   const logs = passed || !cluster ? undefined : mkdtempSync(join(tmpdir(), "perigee-kubernetes-log-"));
   await cluster?.down(logs);
   if (logs) say(`logs of the cluster: ${logs}`);
+  await docker
+    ?.getImage(agentImage)
+    .remove({ force: true })
+    .catch(() => {});
   if (docker) await cleanEngine(docker, join(data, "agent"));
   rmSync(data, { recursive: true, force: true });
   say("all down");

@@ -24,9 +24,10 @@ const COMMAND_MS = 360_000;
 
 /**
  * Makes the image of infra/kubernetes/agent.Dockerfile without a base image: this Node, its libraries, the
- * registry's program and the agent's bundle, from this machine.
+ * registry's program and the agent's bundle, from this machine. One that is there is left as it is.
  */
 export async function makeAgentImage(docker: Docker, name: string, registryProgram: string): Promise<void> {
+  if ((await docker.listImages({ filters: { reference: [name] } })).length > 0) return;
   const stage = mkdtempSync(join(tmpdir(), "perigee-agent-image-"));
   try {
     for (const directory of ["etc", "tmp", "usr/bin", "var/lib/perigee", "var/run"]) {

@@ -9,6 +9,8 @@ export type ClusterUnderTest = {
   agentConfig: string;
   /** the agent's own directory */
   agentData: string;
+  /** name of its image in the engine, made by the first test that wants it and removed with the cluster */
+  agentImage: string;
   /** the throwaway cluster, whose parts tests may stop and start; absent on a cluster of somebody else's */
   own?: {
     /** directory of the cluster, for `Daemons` */
