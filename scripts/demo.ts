@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { styleText } from "node:util";
 import { cleanEngine } from "./clean-engine.ts";
 import { DemoClient } from "./demo-client.ts";
+import { type SimulatedDevice, showFpga, startSimulatedDevice } from "./demo-fpga.ts";
 import { doMainJob } from "./demo-steps.ts";
 import { clientFor } from "./docker-engine.ts";
 import { ensureBaseImage } from "./ensure-base-image.ts";
@@ -13,8 +14,8 @@ import { startStack } from "./stack.ts";
 
 /**
  * `npm run demo`: sets up what is missing, starts ground and agent on a free port with data of their own,
- * does the main job on examples/echo-test and shows every request with its real answer; then stops and
- * removes what it started and made. Exit code 0 only when all was as it must be.
+ * does the main job on examples/echo-test and shows every request with its real answer, and a run on the simulated device
+ * of examples/fpga; then stops and removes what it started and made. Exit code 0 only when all was as it must be.
  */
 const DEADLINE_MS = 15 * 60_000;
 const LOG_LINES = 30;
@@ -37,11 +38,14 @@ async function main(): Promise<number> {
     const docker = clientFor(engine.host);
     await ensureBaseImage(docker, say);
     const data = mkdtempSync(join(tmpdir(), "perigee-demo-"));
+    const own = mkdtempSync(join(tmpdir(), "perigee-demo-fpga-"));
+    const device = await startSimulatedDevice(own, say);
     try {
-      await onStack(data, engine.host, log);
+      await onStack({ data, own, dockerHost: engine.host, device, log });
     } finally {
+      await device.stop();
       await cleanEngine(docker, join(data, "agent"));
-      rmSync(data, { recursive: true, force: true });
+      for (const directory of [data, own]) rmSync(directory, { recursive: true, force: true });
     }
     step("✓ The demo did what it should; nothing of it is left");
     if (engine.startedPid)
@@ -56,7 +60,16 @@ async function main(): Promise<number> {
   }
 }
 
-async function onStack(data: string, dockerHost: string, log: string[]): Promise<void> {
+type DemoStack = {
+  data: string;
+  /** directory of what is shown with an FPGA */
+  own: string;
+  dockerHost: string;
+  device: SimulatedDevice;
+  log: string[];
+};
+
+async function onStack({ data, own, dockerHost, device, log }: DemoStack): Promise<void> {
   step("Start ground and agent, two processes");
   const deadline = AbortSignal.any([interrupted.signal, AbortSignal.timeout(DEADLINE_MS)]);
   const password = randomBytes(15).toString("base64url");
@@ -67,6 +80,7 @@ async function onStack(data: string, dockerHost: string, log: string[]): Promise
     user: "demo",
     password,
     dockerHost,
+    env: device.env,
     onLine: (child, line) => void log.push(`${child} | ${line}`),
     signal: deadline,
   });
@@ -81,6 +95,11 @@ async function onStack(data: string, dockerHost: string, log: string[]): Promise
       throw new Error(`the ${child.name} ended in the middle`);
     });
     await Promise.race([doMainJob(client, step, deadline), dead]);
+    step(
+      "Program an FPGA before a pod starts. The device is simulated: nothing is programmed, whatever is printed",
+    );
+    const fpga = { device, url: stack.url, user: "demo", password, directory: own, say, signal: deadline };
+    await Promise.race([showFpga(fpga), dead]);
     step("Stop agent and ground");
     stopped = true;
     if (!(await stack.stop())) throw new Error("ground or agent did not stop cleanly");

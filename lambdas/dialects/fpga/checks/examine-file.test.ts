@@ -268,6 +268,41 @@ describe("whatever the bytes are", () => {
       ),
   );
 
+  it("no number in it decides how much memory is taken, up to 2^64 - 1", () => {
+    const edges = [
+      0n,
+      1n,
+      455n,
+      2n ** 31n - 1n,
+      2n ** 31n,
+      2n ** 32n - 1n,
+      2n ** 53n,
+      2n ** 63n,
+      2n ** 64n - 1n,
+    ];
+    const number = fc.oneof(fc.constantFrom(...edges), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }));
+    // total, and of the first section offset and size; then how many sections
+    const long = [304, 456 + 24, 456 + 32];
+    const most = 16 * 1024 * 1024;
+    const taken = (bytes: Buffer) => {
+      const before = process.memoryUsage().arrayBuffers;
+      examine(bytes, { pieces: [400, 64] });
+      return process.memoryUsage().arrayBuffers - before;
+    };
+    fc.assert(
+      fc.property(fc.array(number, { minLength: 4, maxLength: 4 }), (numbers) => {
+        const [sections = 0n] = numbers;
+        const withLong = long.reduce((bytes, at, n) => patched(bytes, at, u64le(numbers[n + 1]!)), XCLBIN);
+        const xclbin = patched(withLong, 448, u32le(Number(BigInt.asUintN(32, sections))));
+        const aei = Buffer.from(AEI);
+        aei.writeInt32BE(Number(BigInt.asIntN(32, numbers[1]!)), 8);
+        aei.writeInt32BE(Number(BigInt.asIntN(32, numbers[2]!)), 12);
+        for (const bytes of [xclbin, aei]) expect(taken(bytes)).toBeLessThan(most);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   it("there is a report, and the same one however the bytes arrive", () => {
     fc.assert(
       fc.property(
