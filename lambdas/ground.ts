@@ -62,6 +62,7 @@ import { StoredRunnerPools } from "./runners/stored-runner-pools.ts";
 import { Transfers } from "./transfers/transfers.ts";
 import { registerUplinkRoutes } from "./uplinks/routes.ts";
 import { Uploads } from "./uplinks/uploads.ts";
+import { registerWindowRoutes } from "./windows/routes.ts";
 import { StoredWindows } from "./windows/stored-windows.ts";
 import { withNextWindow } from "./windows/with-next-window.ts";
 
@@ -368,6 +369,7 @@ export function createGround(options: GroundOptions): Ground {
     "/commands",
     "/commands/*",
     "/edge",
+    "/edges/*",
     "/runners",
     "/runners/*",
     "/pods/*",
@@ -380,6 +382,7 @@ export function createGround(options: GroundOptions): Ground {
   registerCommandLog(app, { ledger, rows });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
   registerEdgeRoutes(app, { ledger, inventory, pools, windows, resolveEdge, now });
+  registerWindowRoutes(app, { windows, accounts: recent, resolveEdge, log, now });
   registerRunnerRoutes(app, { pools });
   registerLiveRoutes(app, { live, ledger, runs, runners: pools, hosts, resolveEdge, now, log });
   const rounds = janitorRounds({

@@ -7,7 +7,8 @@ import { action, type Session } from "../session.ts";
 import { checkedOption } from "../windows/checked-option.ts";
 import { readElements } from "../windows/elements.ts";
 import { type Station, station } from "../windows/station.ts";
-import { planCsv, windowFields } from "../windows/write-plan.ts";
+import { windowFields } from "#protocol/window-fields.ts";
+import { planCsv } from "../windows/write-plan.ts";
 
 type PredictOptions = {
   tle: string;
