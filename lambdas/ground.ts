@@ -380,7 +380,7 @@ export function createGround(options: GroundOptions): Ground {
   mountDialects(app, mounted, ownLimit);
   registerUplinkRoutes(app, { uploads, resolveEdge, orderOf, log, now });
   registerCommandLog(app, { ledger, rows });
-  registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
+  registerCommandRoutes(app, { ...content, ledger, waiting, dispatch, windows, now });
   registerEdgeRoutes(app, { ledger, inventory, pools, windows, resolveEdge, now });
   registerWindowRoutes(app, { windows, accounts: recent, resolveEdge, log, now });
   registerRunnerRoutes(app, { pools });
