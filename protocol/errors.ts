@@ -47,7 +47,10 @@ export const ERRORS = {
   CANCELLED: [409, "The command was cancelled before it ended."],
   NOT_CANCELLABLE: [409, "The command has already ended, or is past the point where it can be undone."],
   NOT_HOLDABLE: [409, "The command does not wait in a queue: it has a place, runs, or has ended."],
-  PLAN_CHANGED: [409, "The edge's plan of contact windows has another revision; `revision` is the present one."],
+  PLAN_CHANGED: [
+    409,
+    "The edge's plan of contact windows has another revision; `revision` is the present one.",
+  ],
   ALREADY_EXISTS: [409, "The name is taken."],
   STALE_EPOCH: [409, "A newer agent serves this edge; what an older one says is refused."],
   BODY_TOO_LARGE: [413, "A body without files is over 1 MiB, or a command's parameters are over 192 KiB."],

@@ -52,7 +52,9 @@ async function replacePlan(c: WindowContext, deps: WindowRouteDeps): Promise<Res
   const { windows, revision } = readBody(await readJsonBody(c, LIMITS.bodyBytes), deps.now());
   const plan = await deps.windows.change(edge, (_before, current) => {
     if (revision === undefined || revision === current) return windows;
-    throw new PerigeeError("PLAN_CHANGED", `The plan has revision ${current}`, { data: { revision: current } });
+    throw new PerigeeError("PLAN_CHANGED", `The plan has revision ${current}`, {
+      data: { revision: current },
+    });
   });
   return json({ message: "Windows replaced", data: planFields(edge, plan) });
 }
@@ -71,7 +73,10 @@ function readBody(body: unknown, now: number): { windows: ContactWindow[]; revis
   if (!known && !(Number.isSafeInteger(revision) && Number(revision) >= 0)) {
     throw invalid("revision", "must be a whole number");
   }
-  return { windows: windows.map((one, i) => windowOf(one, i, now)), ...(!known && { revision: Number(revision) }) };
+  return {
+    windows: windows.map((one, i) => windowOf(one, i, now)),
+    ...(!known && { revision: Number(revision) }),
+  };
 }
 
 function windowOf(fields: unknown, i: number, now: number): ContactWindow {

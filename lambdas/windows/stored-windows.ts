@@ -46,7 +46,10 @@ export class StoredWindows {
    * @returns the new plan; the old one where `change` left everything as it was, with revision 0 where there is none
    * @throws PerigeeError INVALID_PARAMETERS for more than LIMITS.windows
    */
-  change(edge: string, change: (windows: ContactWindow[], revision: number) => ContactWindow[]): Promise<WindowPlan> {
+  change(
+    edge: string,
+    change: (windows: ContactWindow[], revision: number) => ContactWindow[],
+  ): Promise<WindowPlan> {
     return optimistically(async () => {
       const { plan, head, rev } = await this.#read(edge);
       const before = plan?.windows ?? [];

@@ -47,13 +47,19 @@ test("an operator replaces a plan as it is shown; a revision that is not the pla
 });
 
 describe("who may not", () => {
-  test.each(["em2", "none", "%2e%2e", "em1%00", "EM1"])("an edge that is not granted is not there: %s", async (edge) => {
-    if (edge === "em2") await world.ground.accounts.addEdge("em2");
-    await world.ground.accounts.setOperator("alice", true);
-    for (const answer of [await put([window], alice, `/edges/${edge}/windows`), await alice.fetch(`/edges/${edge}/windows`)]) {
-      expect(answer.status).toBe(404);
-    }
-  });
+  test.each(["em2", "none", "%2e%2e", "em1%00", "EM1"])(
+    "an edge that is not granted is not there: %s",
+    async (edge) => {
+      if (edge === "em2") await world.ground.accounts.addEdge("em2");
+      await world.ground.accounts.setOperator("alice", true);
+      for (const answer of [
+        await put([window], alice, `/edges/${edge}/windows`),
+        await alice.fetch(`/edges/${edge}/windows`),
+      ]) {
+        expect(answer.status).toBe(404);
+      }
+    },
+  );
 
   test("a user is no operator, nor again, and nobody is without a token", async () => {
     const refused = [403, { error: "OPERATOR_ONLY" }];
@@ -97,7 +103,10 @@ test("what breaks a rule is refused whole, by the window and the field", async (
   ];
   for (const [body, message] of cases) {
     const [status, answer] = await told(await put(body));
-    expect([status, answer]).toMatchObject([400, { error: "INVALID_PARAMETERS", message: expect.stringContaining(message) }]);
+    expect([status, answer]).toMatchObject([
+      400,
+      { error: "INVALID_PARAMETERS", message: expect.stringContaining(message) },
+    ]);
   }
   expect((await put(" ".repeat(LIMITS.bodyBytes + 1))).status).toBe(413);
   expect((await alice.fetch(PATH, { method: "PUT", body: "[]" })).status).toBe(415);
