@@ -14,6 +14,8 @@ export type CommandView = {
   held?: "user" | "lane" | "edge";
   contact?: "ok" | "lost";
   progress?: { phase: string; done?: number; total?: number; unit?: "bytes" | "files" | "steps" };
+  /** of a transfer: what is left, and when it is expected to end */
+  transfer?: { bytes_left: number; ends_at?: string | null; window?: unknown };
   attempts?: number;
   created_at?: string;
   queued_at?: string;

@@ -66,6 +66,7 @@ import { StoredRunnerPools } from "./runners/stored-runner-pools.ts";
 import { Transfers } from "./transfers/transfers.ts";
 import { registerUplinkRoutes } from "./uplinks/routes.ts";
 import { Uploads } from "./uplinks/uploads.ts";
+import { registerWindowRoutes } from "./windows/routes.ts";
 import { StoredWindows } from "./windows/stored-windows.ts";
 import { withNextWindow } from "./windows/with-next-window.ts";
 
@@ -388,6 +389,7 @@ export function createGround(options: GroundOptions): Ground {
     "/commands/*",
     "/edge",
     "/edges",
+    "/edges/*",
     "/runners",
     "/runners/*",
     "/pods/*",
@@ -398,8 +400,9 @@ export function createGround(options: GroundOptions): Ground {
   mountDialects(app, mounted, ownLimit);
   registerUplinkRoutes(app, { uploads, resolveEdge, orderOf, log, now });
   registerCommandLog(app, { ledger, rows });
-  registerCommandRoutes(app, { ...content, ledger, waiting, dispatch });
+  registerCommandRoutes(app, { ...content, ledger, waiting, dispatch, windows, now });
   registerEdgeRoutes(app, { ...edgeParts, grantedEdges: (user) => accounts.grantedEdges(user) });
+  registerWindowRoutes(app, { windows, accounts: recent, resolveEdge, log, now });
   registerRunnerRoutes(app, { pools });
   registerLiveRoutes(app, { live, ledger, runs, runners: pools, hosts, resolveEdge, now, log });
   const rounds = janitorRounds({

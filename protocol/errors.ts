@@ -21,6 +21,7 @@ export const ERRORS = {
   ILLEGAL_PATH: [403, "The path leads out of the volume."],
   SIGNATURE_INVALID: [403, "The signed URL was altered, is not for this, or has expired."],
   FOREIGN_ORIGIN: [403, "A web page of another host asked for a live session."],
+  OPERATOR_ONLY: [403, "Only an operator of the edge may do this."],
   NOT_FOUND: [404, "There is no such route."],
   FILE_NOT_FOUND: [404, "There is no such file in the volume."],
   VOLUME_NOT_FOUND: [404, "The user has no such volume."],
@@ -49,6 +50,10 @@ export const ERRORS = {
   CANCELLED: [409, "The command was cancelled before it ended."],
   NOT_CANCELLABLE: [409, "The command has already ended, or is past the point where it can be undone."],
   NOT_HOLDABLE: [409, "The command does not wait in a queue: it has a place, runs, or has ended."],
+  PLAN_CHANGED: [
+    409,
+    "The edge's plan of contact windows has another revision; `revision` is the present one.",
+  ],
   ALREADY_EXISTS: [409, "The name is taken."],
   AMBIGUOUS_NAME: [409, "The text begins the names of several objects; the message names them."],
   WRONG_STATE: [409, "What is to be changed is not in the state that this needs; the message says which."],

@@ -6,6 +6,21 @@ import { zonedTime } from "./zoned-time.ts";
 export const WINDOW_FIELDS = ["start", "end", "station", "uplink_bps", "downlink_bps"] as const;
 export type WindowField = (typeof WINDOW_FIELDS)[number];
 
+/** A window in the fields in which people write it. */
+export type WindowFields = Record<WindowField, string | number | null>;
+
+export function windowFields({ start, end, station, uplinkBps, downlinkBps }: ContactWindow): WindowFields {
+  // whole seconds, as people write them
+  const time = (ms: number) => new Date(ms).toISOString().replace(".000Z", "Z");
+  return {
+    start: time(start),
+    end: time(end),
+    station,
+    uplink_bps: uplinkBps ?? null,
+    downlink_bps: downlinkBps ?? null,
+  };
+}
+
 /** A window that breaks a rule: which field, and the rule, for people. */
 export class WindowFieldError extends Error {
   override readonly name = "WindowFieldError";
@@ -68,7 +83,11 @@ function rate(fields: Readonly<Record<string, unknown>>, field: WindowField): nu
   const value = fields[field];
   if (value === undefined || value === null || value === "") return undefined;
   const number =
-    typeof value === "number" ? value : /^\d+(\.\d+)?$/.test(String(value)) ? Number(value) : Number.NaN;
+    typeof value === "number"
+      ? value
+      : typeof value === "string" && /^\d+(\.\d+)?$/.test(value)
+        ? Number(value)
+        : Number.NaN;
   if (!(number > 0 && number <= LIMITS.windowBps))
     throw new WindowFieldError(field, `must be a rate in bit/s, over 0 and at most ${LIMITS.windowBps}`);
   return number;

@@ -7,8 +7,9 @@ import { fetchCommand, follow } from "../follow.ts";
 import { stringifyExact } from "../json.ts";
 import { query, wholeNumber } from "../options.ts";
 import { record } from "../output/table.ts";
-import { time } from "../output/text.ts";
+import { bytes, time } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
+import { isWindow, windowText } from "../windows/window-text.ts";
 
 type Options = { all?: boolean; limit: number; state?: string; follow?: boolean };
 
@@ -86,6 +87,7 @@ async function show({ client, output }: Session, id: string, options: Options): 
         [progress.phase, progress.done, progress.total && `of ${progress.total}`, progress.unit]
           .filter((part) => part !== undefined)
           .join(" "),
+      transfer: command.transfer && transferLine(command.transfer),
       priority: command.priority,
       attempts: command.attempts,
       created: time(command.created_at),
@@ -100,6 +102,13 @@ async function show({ client, output }: Session, id: string, options: Options): 
   });
   if (!options.follow || command.state === "succeeded") return EXIT.ok;
   throw failureOf(command);
+}
+
+/** `1.2 MiB left, ends 20:44Z in a window until 20:50Z …`, as far as the plan tells. */
+function transferLine({ bytes_left, ends_at, window }: NonNullable<CommandView["transfer"]>): string {
+  const left = `${bytes(bytes_left)} left`;
+  if (!ends_at || !isWindow(window)) return `${left}; no planned window tells when it ends`;
+  return `${left}; ends about ${time(ends_at)} (${windowText(window, Date.now())})`;
 }
 
 async function cancel({ client, output }: Session, id: string): Promise<undefined> {

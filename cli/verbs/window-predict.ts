@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
-import { readWindow, WINDOW_FIELDS } from "#protocol/window-fields.ts";
+import { readWindow, WINDOW_FIELDS, windowFields } from "#protocol/window-fields.ts";
 import { CliFailure } from "../failure.ts";
 import { collect, moment, wholeNumber } from "../options.ts";
 import { action, type Session } from "../session.ts";
 import { checkedOption } from "../windows/checked-option.ts";
 import { readElements } from "../windows/elements.ts";
 import { type Station, station } from "../windows/station.ts";
-import { planCsv, windowFields } from "../windows/write-plan.ts";
+import { planCsv } from "../windows/write-plan.ts";
 
 type PredictOptions = {
   tle: string;

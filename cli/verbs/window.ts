@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import type { ContactWindow } from "#protocol/contact-window.ts";
-import { readTime, readWindow } from "#protocol/window-fields.ts";
+import { readTime, readWindow, windowFields } from "#protocol/window-fields.ts";
 import { CliFailure, usage } from "../failure.ts";
 import { type GroundOptions, withLedger } from "../operator-data.ts";
 import { action, type Session } from "../session.ts";
 import { checkedOption } from "../windows/checked-option.ts";
 import { readPlan } from "../windows/read-plan.ts";
-import { planCsv, windowFields } from "../windows/write-plan.ts";
+import { planCsv } from "../windows/write-plan.ts";
 import { registerPredict } from "./window-predict.ts";
 
 type AddOptions = GroundOptions & {

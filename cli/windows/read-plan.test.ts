@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { windowFields } from "#protocol/window-fields.ts";
 import { CliFailure } from "../failure.ts";
 import { readPlan } from "./read-plan.ts";
-import { planCsv, windowFields } from "./write-plan.ts";
+import { planCsv } from "./write-plan.ts";
 
 const NOW = Date.parse("2026-05-22T20:00:00Z");
 const head = "start,end,station,uplink_bps,downlink_bps";

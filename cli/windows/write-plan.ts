@@ -1,20 +1,5 @@
 import type { ContactWindow } from "#protocol/contact-window.ts";
-import { WINDOW_FIELDS, type WindowField } from "#protocol/window-fields.ts";
-
-/** A window in the fields in which an import takes it. */
-export type WindowFields = Record<WindowField, string | number | null>;
-
-export function windowFields({ start, end, station, uplinkBps, downlinkBps }: ContactWindow): WindowFields {
-  // whole seconds, as people write them
-  const time = (ms: number) => new Date(ms).toISOString().replace(".000Z", "Z");
-  return {
-    start: time(start),
-    end: time(end),
-    station,
-    uplink_bps: uplinkBps ?? null,
-    downlink_bps: downlinkBps ?? null,
-  };
-}
+import { WINDOW_FIELDS, windowFields } from "#protocol/window-fields.ts";
 
 /** A CSV file that an import takes. */
 export function planCsv(windows: readonly ContactWindow[]): string {

@@ -6,6 +6,7 @@ import { partAnswer, redirectAnswer } from "../docs/content-answers.ts";
 import { commandLinks, ofAnswer } from "../docs/link.ts";
 import { refusals, WITH_TOKEN } from "../docs/refusals.ts";
 import type { Registry } from "../docs/registry.ts";
+import { window } from "../edges/documentation.ts";
 import { MAX_WAIT_S } from "./query.ts";
 import { MAX_PAGE } from "./routes.ts";
 
@@ -28,6 +29,18 @@ const view = z
     held_at: z.string().optional().openapi({ description: "since when its user holds it" }),
     contact: z.enum(["ok", "lost"]).optional().openapi({ description: "only while running" }),
     progress: z.unknown().optional(),
+    transfer: z
+      .object({
+        direction: z.enum(["uplink", "downlink"]),
+        bytes_left: z.number(),
+        ends_at: z.string().nullable(),
+        window: window.nullable(),
+      })
+      .optional()
+      .openapi({
+        description:
+          "only in `GET /commands/{id}`, of an uplink that waits and of bytes that cross the link: when they are expected to be over, and in which contact window; null where the edge's plan does not tell",
+      }),
     waits_for: z.object({ resource: z.string(), command_id: z.string().optional() }).optional().openapi({
       description:
         "what a running command still waits for on the edge; `command_id` is the one before it, if it is one's own",

@@ -11,14 +11,21 @@ import type { GroundEnv } from "../http/env.ts";
 import { SAFE_HEADERS } from "../http/safe-headers.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { StoredWindows } from "../windows/stored-windows.ts";
+import { transferEnd } from "../windows/transfer-end.ts";
+import { windowView } from "../windows/window-view.ts";
 import { MAX_WAIT_S, once, wholeNumber } from "./query.ts";
 import { standingOf } from "./standing.ts";
-import { commandView, hasContent } from "./view.ts";
+import { transferLeft } from "./transfer-left.ts";
+import { commandView, hasContent, type TransferView } from "./view.ts";
 
 export type CommandsParts = ContentDeps & {
   ledger: Ledger;
   dispatch: Pick<Dispatcher, "cancel" | "hold" | "release">;
   waiting: Waiting;
+  windows: Pick<StoredWindows, "plan">;
+  /** the ground's clock, ms since 1970 */
+  now: () => number;
 };
 
 const JSON_TEXT = { "content-type": "application/json", ...SAFE_HEADERS };
@@ -66,10 +73,9 @@ export function registerCommandRoutes(app: Hono<GroundEnv>, parts: CommandsParts
     const wait = wholeNumber("wait", once(c, "wait") ?? "0", 0, MAX_WAIT_S);
     let command = await ledger.command(c.get("user"), c.req.param("id"));
     if (wait > 0 && !isTerminal(command.state)) command = await waiting.forChange(command, wait * 1000);
-    return c.json(
-      { message: "Successfully fetched command", data: commandView(command, await standing(command)) },
-      200,
-    );
+    const [stands, transfer] = await Promise.all([standing(command), transferOf(parts, command)]);
+    const data = commandView(command, { ...stands, ...(transfer && { transfer }) });
+    return c.json({ message: "Successfully fetched command", data }, 200);
   });
 
   app.get("/commands/:id/content", async (c) => {
@@ -119,6 +125,23 @@ export function registerCommandRoutes(app: Hono<GroundEnv>, parts: CommandsParts
     const command = await dispatch.release(c.get("user"), c.req.param("id"));
     return c.json({ message: "Command released", data: commandView(command, await standing(command)) }, 200);
   });
+}
+
+/** What is left of a command's transfer, and in which window it is expected to end. */
+async function transferOf(
+  { windows, now }: Pick<CommandsParts, "windows" | "now">,
+  command: Command,
+): Promise<TransferView | undefined> {
+  const left = transferLeft(command);
+  if (!left) return undefined;
+  const at = now();
+  const end = transferEnd((await windows.plan(command.edge))?.windows ?? [], at, left);
+  return {
+    direction: left.direction,
+    bytes_left: left.bytes,
+    ends_at: end ? new Date(end.at).toISOString() : null,
+    window: end ? windowView(end.window, at) : null,
+  };
 }
 
 /** @throws INVALID_PARAMETERS */

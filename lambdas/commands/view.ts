@@ -1,5 +1,6 @@
 import { PRIORITY } from "#protocol/priority.ts";
 import type { Command } from "../ledger/command.ts";
+import type { WindowView } from "../windows/window-view.ts";
 
 /** What only the ledger knows beside the command itself. */
 export type Standing = {
@@ -7,8 +8,18 @@ export type Standing = {
   ahead?: number;
   /** what of its edge the operator holds, of one that waits */
   held?: "lane" | "edge";
+  /** of one with a transfer: when that is expected to end */
+  transfer?: TransferView;
   /** of a running one: does its edge still answer? */
   contact?: "ok" | "lost";
+};
+
+/** `ends_at` in `window`; both null where the edge's plan does not tell. */
+export type TransferView = {
+  direction: "uplink" | "downlink";
+  bytes_left: number;
+  ends_at: string | null;
+  window: WindowView | null;
 };
 
 /** A command as its user sees it: `GET /commands/{id}`. Times are ISO 8601, UTC. */
@@ -25,6 +36,7 @@ export function commandView(command: Command, standing: Standing = {}) {
     ...heldBy(command, standing),
     ...(standing.contact && { contact: standing.contact }),
     ...(command.progress && { progress: command.progress }),
+    ...(standing.transfer && { transfer: standing.transfer }),
     ...waitsFor(command),
     attempts: command.attempts,
     created_at: iso(command.createdAt),

@@ -5,6 +5,7 @@ import { documentEdgeRoutes } from "../edges/documentation.ts";
 import { documentLiveRoutes } from "../live/documentation.ts";
 import { documentRunnerRoutes } from "../runners/documentation.ts";
 import { documentUplinkRoutes } from "../uplinks/documentation.ts";
+import { documentWindowRoutes } from "../windows/documentation.ts";
 import { type DocumentPart, documentPart } from "./document-part.ts";
 import { documentOpenRoutes } from "./open-routes.ts";
 
@@ -36,6 +37,7 @@ export async function documentParts(dialects: readonly Dialect[]): Promise<Docum
       documentUplinkRoutes(registry);
       documentCommandRoutes(registry);
       documentEdgeRoutes(registry);
+      documentWindowRoutes(registry);
       documentLiveRoutes(registry);
       documentRunnerRoutes(registry);
       documentOpenRoutes(registry);

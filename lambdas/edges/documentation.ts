@@ -11,7 +11,8 @@ const list = <T extends z.ZodRawShape>(entry: T) =>
     .openapi({
       description: "as the agent last reported them, sizes in bytes; null before the first report",
     });
-const window = z.object({
+/** A window as answers show it. */
+export const window = z.object({
   start: z.string(),
   end: z.string(),
   station: z.string(),

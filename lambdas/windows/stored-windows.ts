@@ -42,15 +42,18 @@ export class StoredWindows {
   }
 
   /**
-   * Replaces the plan by what `change` makes of its windows, in one transaction.
+   * Replaces the plan by what `change` makes of its windows and revision (0: there is none), in one transaction.
    * @returns the new plan; the old one where `change` left everything as it was, with revision 0 where there is none
    * @throws PerigeeError INVALID_PARAMETERS for more than LIMITS.windows
    */
-  change(edge: string, change: (windows: ContactWindow[]) => ContactWindow[]): Promise<WindowPlan> {
+  change(
+    edge: string,
+    change: (windows: ContactWindow[], revision: number) => ContactWindow[],
+  ): Promise<WindowPlan> {
     return optimistically(async () => {
       const { plan, head, rev } = await this.#read(edge);
       const before = plan?.windows ?? [];
-      const windows = arrangeWindows(change(before), this.#now());
+      const windows = arrangeWindows(change(before, plan?.revision ?? 0), this.#now());
       if (windows.length > LIMITS.windows) {
         throw new PerigeeError(
           "INVALID_PARAMETERS",

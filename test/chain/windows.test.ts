@@ -62,6 +62,29 @@ describe("a plan of contact windows on the ground", () => {
     expect((await alice.fetch("/em/nodes/status")).status).toBe(200);
   });
 
+  test("an uplink that waits says in which window it is expected to end", async () => {
+    const form = new FormData();
+    form.append("files", new Blob(["x".repeat(3000)]), "a");
+    const headers = { prefer: "respond-async" };
+    const answer = await alice.fetch("/em/files/uplink", { method: "POST", headers, body: form });
+    const { command_id } = ((await answer.json()) as { data: { command_id: string } }).data;
+    const transfer = async () =>
+      ((await (await alice.fetch(`/commands/${command_id}`)).json()) as { data: { transfer: unknown } }).data
+        .transfer;
+    now = Date.parse("2026-05-22T20:00:00Z");
+    const left = { direction: "uplink", bytes_left: 3000 };
+    expect(await transfer()).toEqual({ ...left, ends_at: null, window: null });
+    const slow = { ...window, uplinkBps: 40 };
+    const later = { ...slow, start: window.start + 90 * MINUTE, end: window.end + 90 * MINUTE };
+    await windows.change("em1", () => [slow, later]);
+    // 2700 bytes fit into the first
+    expect(await transfer()).toMatchObject({
+      ...left,
+      ends_at: "2026-05-22T22:12:00.000Z",
+      window: { uplink_bytes: 2700 },
+    });
+  });
+
   test("GET /edge shows what is planned, and null without a plan", async () => {
     now = Date.parse("2026-05-22T20:45:00Z");
     const shown = async () => {
