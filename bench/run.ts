@@ -1,6 +1,7 @@
 import { type BenchStack, startBenchStack } from "./bench-stack.ts";
 import { measureCliStart } from "./cli-start.ts";
 import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
+import { measureGoodput } from "./contact/goodput.ts";
 import { measureChecks } from "./fpga/checks.ts";
 import { measureDelivery } from "./fpga/delivery.ts";
 import { measureDetail } from "./fpga/detail.ts";
@@ -53,6 +54,7 @@ const MEASURES: Record<string, (bench: BenchStack) => Promise<Row[]>> = {
 /** These bring up what they need by themselves. */
 const ALONE: Record<string, () => Promise<Row[]>> = {
   uplinks: measureUplinks,
+  "contact-goodput": measureGoodput,
   "cli-start": measureCliStart,
   "cloud-round-trip": measureCloudRoundTrip,
   kubernetes: measureKubernetes,

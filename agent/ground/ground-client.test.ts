@@ -47,3 +47,34 @@ test("calls get through while transfers hold every socket of theirs", async () =
   stop.abort();
   await ended;
 });
+
+test("goes through the proxy that the environment names, but not to what it excepts", async () => {
+  const asked: (string | undefined)[] = [];
+  const url = await ground((request, response) => {
+    asked.push(request.url);
+    response.end("{}");
+  });
+  client.close();
+  const far = "http://ground.test:8080";
+  client = new GroundClient({ url: far, token: "t", proxies: { http_proxy: url } });
+  const { signal } = new AbortController();
+  await client.put("/staging/x", Buffer.from("x"), signal);
+  expect(await client.download("/staging/x", 0, signal, async () => undefined)).toBe(false);
+  client.close();
+  client = new GroundClient({ url, token: "t", proxies: { HTTP_PROXY: far, NO_PROXY: "127.0.0.1" } });
+  await client.put("/staging/y", Buffer.from("y"), signal);
+  expect(asked).toEqual([`${far}/staging/x`, "/staging/y"]);
+});
+
+test("an object is opened from one byte to another", async () => {
+  const ranges: (string | undefined)[] = [];
+  const url = await ground((request, response) => {
+    ranges.push(request.headers.range);
+    response.writeHead(request.headers.range ? 206 : 200).end("x");
+  });
+  const { signal } = new AbortController();
+  for (const [start, end] of [[0], [5], [0, 4], [5, 6]] as const) {
+    (await client.get(`${url}/o`, start, signal, end)).resume();
+  }
+  expect(ranges).toEqual([undefined, "bytes=5-", "bytes=0-3", "bytes=5-5"]);
+});

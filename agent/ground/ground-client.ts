@@ -8,6 +8,7 @@ import * as windowWire from "#protocol/contact-window.ts";
 import { isErrorCode, PerigeeError } from "#protocol/errors.ts";
 import * as poolWire from "#protocol/pool-wire.ts";
 import * as wire from "#protocol/wire.ts";
+import { hasProxy, type OutwardAgents, outwardAgents, type ProxyEnvironment } from "../outward-agents.ts";
 import { ConnectionCut, download, type WriteChunks } from "./download.ts";
 import { Link } from "./link.ts";
 
@@ -32,6 +33,8 @@ export type GroundClientOptions = {
   callMs?: number;
   /** ms without a byte after which a transfer is given up (default 60 s) */
   idleMs?: number;
+  /** names the proxies (default: the process's environment) */
+  proxies?: ProxyEnvironment;
 };
 
 /** What the rest of the agent sees of the ground. */
@@ -49,8 +52,6 @@ const CONNECT_LEAST_MS = 5_000;
 /** A call's body has the time that it takes over a link of so many bytes per ms. */
 const SLOWEST = 0.5;
 
-const POOL = { keepAlive: true, maxSockets: 16 };
-
 /**
  * The agent's outward connection: JSON calls and streamed transfers over kept-alive sockets. Transfers have a pool of
  * their own: on a slow link they would hold every socket, and calls that wait for one are given up.
@@ -63,14 +64,18 @@ export class GroundClient {
   /** what is known of the link from what this client moved over it */
   readonly link = new Link();
   readonly #underWay = new Set<{ request: http.ClientRequest; since: number }>();
-  readonly #calls = { http: new http.Agent(POOL), https: new https.Agent(POOL) };
-  readonly #transfers = { http: new http.Agent(POOL), https: new https.Agent(POOL) };
+  readonly #proxies: ProxyEnvironment;
+  readonly #calls: OutwardAgents;
+  readonly #transfers: OutwardAgents;
 
   constructor(options: GroundClientOptions) {
     this.#base = new URL(options.url.endsWith("/") ? options.url : `${options.url}/`);
     this.#token = options.token;
     this.#callMs = options.callMs ?? 30_000;
     this.#idleMs = options.idleMs ?? 60_000;
+    this.#proxies = options.proxies ?? process.env;
+    this.#calls = outwardAgents(this.#proxies);
+    this.#transfers = outwardAgents(this.#proxies);
     this.link.onContact((lost) => this.#dropOlderThan(lost));
   }
 
@@ -183,12 +188,13 @@ export class GroundClient {
 
   /**
    * Gives an object from byte `start` on to `write`, quicker than `get`. False, and nothing written, when that
-   * is not possible and `get` has to do: https, or an answer that is not a plain one.
+   * is not possible and `get` has to do: https, a proxy, or an answer that is not a plain one.
    * @throws GroundUnavailable for a cut connection; what `write` throws; the signal's reason
    */
   async download(url: string, start: number, signal: AbortSignal, write: WriteChunks): Promise<boolean> {
     const target = new URL(url.replace(/^\//, ""), this.#base);
     if (target.protocol !== "http:" || target.username !== "" || target.password !== "") return false;
+    if (hasProxy("http", this.#proxies)) return false;
     try {
       return await download({ url: target, start, idleMs: this.#idleMs, signal, write });
     } catch (error) {
@@ -267,7 +273,7 @@ export class GroundClient {
     path: string,
     options: {
       signal: AbortSignal;
-      pool: { http: http.Agent; https: https.Agent };
+      pool: OutwardAgents;
       headers: http.OutgoingHttpHeaders;
       body?: Readable | Uint8Array;
     },

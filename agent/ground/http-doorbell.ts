@@ -3,6 +3,7 @@ import https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { backoffMs } from "#protocol/backoff.ts";
 import { DOORBELL_CURSOR, DOORBELL_WAIT_S, type DoorbellListener } from "#protocol/doorbell.ts";
+import { outwardAgents } from "../outward-agents.ts";
 
 export type HttpDoorbellOptions = {
   /** address of the ground, for example `https://ground.example` (a path before `/agent` is kept) */
@@ -10,7 +11,7 @@ export type HttpDoorbellOptions = {
   token: string | (() => string);
   /** first and longest pause after an error, in ms (default 500 and 30,000) */
   pauseMs?: { first: number; longest: number };
-  /** grace over the wait before a silent connection is given up, in ms (default 10,000) */
+  /** grace over the wait before a silent connection is given up, in ms (default 30,000) */
   graceMs?: number;
   /** told of every failed poll; must not throw */
   onError?: (error: Error) => void;
@@ -29,6 +30,7 @@ const EARLY = 0.5;
 export class HttpDoorbell implements DoorbellListener {
   readonly #url: string;
   readonly #options: HttpDoorbellOptions;
+  readonly #agents = outwardAgents();
   #failures = 0;
   /** of the last ring that arrived */
   #cursor = "";
@@ -56,11 +58,13 @@ export class HttpDoorbell implements DoorbellListener {
 
   /** One long poll. Throws for anything but an honest 200 or 204. */
   async #poll(ms: number, signal?: AbortSignal): Promise<boolean> {
-    const { token, graceMs = 10_000 } = this.#options;
+    const { token, graceMs = 30_000 } = this.#options;
     const started = performance.now();
     const timeout = AbortSignal.timeout(Math.ceil(ms + graceMs));
     const query = new URLSearchParams({ wait: (ms / 1000).toFixed(3), after: this.#cursor });
-    const response = await headOf(`${this.#url}?${query}`, {
+    const url = new URL(`${this.#url}?${query}`);
+    const response = await headOf(url, {
+      agent: url.protocol === "https:" ? this.#agents.https : this.#agents.http,
       headers: { Authorization: `Bearer ${typeof token === "string" ? token : token()}` },
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
@@ -87,10 +91,9 @@ export class HttpDoorbell implements DoorbellListener {
  * and not fetch, which takes several times as long: every command waits for this answer.
  */
 function headOf(
-  address: string,
-  options: { headers: http.OutgoingHttpHeaders; signal: AbortSignal },
+  url: URL,
+  options: { headers: http.OutgoingHttpHeaders; signal: AbortSignal; agent: http.Agent },
 ): Promise<{ status: number; headers: http.IncomingHttpHeaders }> {
-  const url = new URL(address);
   return new Promise((resolve, reject) => {
     const client = url.protocol === "https:" ? https : http;
     const request = client.get(url, options, (response) => {

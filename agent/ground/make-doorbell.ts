@@ -4,8 +4,8 @@ import type { AgentConfig, AgentEnvironment } from "../config.ts";
 import { HttpDoorbell } from "./http-doorbell.ts";
 
 /** A connection on which nothing moves for this long (ms) is dead: longer than a long poll's silence. */
-const SILENCE_MS = DOORBELL_WAIT_S * 1000 + 10_000;
-const CONNECT_MS = 10_000;
+const SILENCE_MS = DOORBELL_WAIT_S * 1000 + 30_000;
+const CONNECT_MS = 30_000;
 
 /** The doorbell that the configuration names. */
 export async function makeDoorbell(
@@ -31,8 +31,8 @@ export async function makeDoorbell(
       connectionTimeout: CONNECT_MS,
       socketTimeout: SILENCE_MS,
       // The SDK counts waiting for a socket as connecting. Here few are open, so that none need be waited for.
-      httpAgent: { maxSockets: Number.POSITIVE_INFINITY },
-      httpsAgent: { maxSockets: Number.POSITIVE_INFINITY },
+      httpAgent: { maxSockets: Number.POSITIVE_INFINITY, proxyEnv: { ...process.env } },
+      httpsAgent: { maxSockets: Number.POSITIVE_INFINITY, proxyEnv: { ...process.env } },
     },
   });
   const bell = new SqsDoorbell({ client, queueUrl, onError });

@@ -13,7 +13,7 @@ export type SqsDoorbellOptions = {
   queueUrl: string;
   /** first and longest pause after an error, in ms (default 500 and 30,000) */
   pauseMs?: { first: number; longest: number };
-  /** grace over the wait before a silent connection is given up, in ms (default 10,000) */
+  /** grace over the wait before a silent connection is given up, in ms (default 30,000) */
   graceMs?: number;
   /** after which what was heard is deleted, in ms (default 500) */
   forgetMs?: number;
@@ -27,6 +27,8 @@ export type SqsDoorbellOptions = {
 const RINGS_AT_ONCE = 10;
 /** A ring that was given to a process which died comes again after this many seconds. */
 const HIDDEN_S = 5;
+/** A deletion is given up after this (ms). One that comes late costs a claim. */
+const DELETE_MS = 30_000;
 /** What was heard is deleted after this (ms), together: just now the agent has a command to claim. */
 const FORGET_MS = 500;
 
@@ -77,7 +79,7 @@ export class SqsDoorbell implements DoorbellListener {
 
   /** One long poll, or a pause after an error. Never rejects. */
   async #listen(): Promise<void> {
-    const { client, queueUrl, graceMs = 10_000, onError } = this.#options;
+    const { client, queueUrl, graceMs = 30_000, onError } = this.#options;
     const closed = this.#closed.signal;
     const pause = this.#sleepUntil - performance.now();
     if (pause > 0) {
@@ -115,7 +117,7 @@ export class SqsDoorbell implements DoorbellListener {
 
   async #delete(handles: string[]): Promise<void> {
     const { client, queueUrl, onError } = this.#options;
-    const abortSignal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(HIDDEN_S * 1000)]);
+    const abortSignal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(DELETE_MS)]);
     const [only] = handles;
     const remove =
       handles.length === 1

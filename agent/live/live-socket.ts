@@ -1,9 +1,11 @@
+import https from "node:https";
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import { type LegTimes, watchLeg } from "#protocol/leg-watch.ts";
 import { LIVE_EPOCH } from "#protocol/live-control.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import { OneWrite } from "#protocol/one-write.ts";
+import { hasProxy } from "../outward-agents.ts";
 
 /** An open outward WebSocket to the relay, as the rest of the live client sees it. */
 export interface LiveSocket {
@@ -38,6 +40,9 @@ export async function openLiveSocket(
     perMessageDeflate: false,
     followRedirects: false,
     handshakeTimeout: HANDSHAKE_MS,
+    // a tunnel through the proxy, where the environment names one
+    ...(address.protocol === "wss:" &&
+      hasProxy("https") && { agent: new https.Agent({ proxyEnv: { ...process.env } }) }),
     maxPayload: LIVE_LIMITS.frameBytes + 1,
     ...(nobodyBetween(address) && { generateMask: unmasked }),
   });
