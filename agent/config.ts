@@ -3,6 +3,7 @@ import * as z from "zod";
 import { GiB, LIMITS } from "#protocol/limits.ts";
 import { NODE_KINDS } from "#protocol/names.ts";
 import { fpgaDevice } from "./fpga/device-config.ts";
+import { LOADER_ADAPTERS } from "./fpga/loader/loader-task.ts";
 import { kubernetesConfig } from "./pods/kubernetes/config.ts";
 import { JOB_PLACES } from "./resources/resources-of.ts";
 
@@ -160,9 +161,6 @@ export const agentConfig = fields.check(({ value, issues }) => {
 });
 export type AgentConfig = z.infer<typeof agentConfig>;
 
-/** What of a cluster's nodes a pod programs: the others want tools or sockets of their node. */
-const BY_POD: readonly (string | undefined)[] = [undefined, "none", "xilinx-sysfs", "overlay"];
-
 /** Why the FPGAs of a configuration are wrong. */
 function wrongDevice({
   nodes,
@@ -178,7 +176,8 @@ function wrongDevice({
     return wrong === undefined ? undefined : `${wrong} must be a node of kind FPGA`;
   }
   for (const { node, adapter, devices } of fpga) {
-    if (!BY_POD.includes(adapter)) return `${node}: ${adapter} cannot be used from a pod`;
+    if (adapter && adapter !== "none" && !LOADER_ADAPTERS.includes(adapter))
+      return `${node}: ${adapter} cannot be used from a pod`;
     if (devices.length > 0) return `${node}: pods get device files by a resource, not by their paths`;
   }
   return undefined;

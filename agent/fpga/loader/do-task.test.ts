@@ -8,8 +8,13 @@ import { doTask } from "./do-task.ts";
 import { argsOf, type LoaderTask, taskOf } from "./loader-task.ts";
 
 const LOAD = {
-  ...{ do: "load", adapter: "xilinx-sysfs", user: "ada", sha256: "ab".repeat(32) },
-  ...{ payloadAt: 3, payloadBytes: 4, partial: true },
+  do: "load",
+  adapter: "xilinx-sysfs",
+  user: "ada",
+  sha256: "ab".repeat(32),
+  payloadAt: 3,
+  payloadBytes: 4,
+  partial: true,
 } as const;
 
 describe("the arguments of a loader", () => {
@@ -22,6 +27,7 @@ describe("the arguments of a loader", () => {
     ["sh"],
     ["probe", "more"],
     ["current", "sh"],
+    ["current", "xrt"],
     ["load", "xilinx-sysfs", `../${LOAD.sha256}`, "0", "1", "full"],
     ["load", "xilinx-sysfs", `ada/../${LOAD.sha256}`, "0", "1", "full"],
     ["load", "xilinx-sysfs", `ada/${LOAD.sha256}`, "-1", "1", "full"],

@@ -4,9 +4,9 @@ import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import * as z from "zod";
 import { type FpgaDeviceConfig, fpgaDevice } from "../device-config.ts";
-import { ADAPTERS, type AdapterName, makeProgrammer } from "../loads/make-programmer.ts";
+import { type AdapterName, makeProgrammer } from "../loads/make-programmer.ts";
 import { type FpgaProgrammer, LoadError, type LoadFile } from "../programmer/fpga-programmer.ts";
-import type { LoaderAnswer, LoaderTask } from "./loader-task.ts";
+import { LOADER_ADAPTERS, type LoaderAnswer, type LoaderTask } from "./loader-task.ts";
 
 /** Where a loader finds what it needs. */
 export type LoaderPlaces = {
@@ -42,8 +42,8 @@ function deviceOf({ node, config, root }: LoaderPlaces): FpgaDeviceConfig {
 }
 
 async function probed(device: FpgaDeviceConfig) {
-  for (const adapter of device.adapter ? [device.adapter] : ADAPTERS) {
-    if (adapter === "none") continue;
+  for (const adapter of LOADER_ADAPTERS) {
+    if (adapter !== (device.adapter ?? adapter)) continue;
     const probe = await makeProgrammer(adapter, device)?.probe();
     if (probe) return probe;
   }

@@ -1,6 +1,8 @@
 import type { AdapterName } from "../loads/make-programmer.ts";
-import { ADAPTERS } from "../loads/make-programmer.ts";
 import type { DeviceProbe, DeviceState, LoadCode } from "../programmer/fpga-programmer.ts";
+
+/** Those that need nothing of a node but the kernel's files, in the order in which they are looked for. */
+export const LOADER_ADAPTERS: readonly AdapterName[] = ["overlay", "xilinx-sysfs"];
 
 /** What a loader is to do with the device of its node; it is told in the arguments of its program. */
 export type LoaderTask =
@@ -50,5 +52,5 @@ export function taskOf(args: readonly string[]): LoaderTask {
 }
 
 function isAdapter(name: string | undefined): name is AdapterName {
-  return (ADAPTERS as readonly (string | undefined)[]).includes(name);
+  return (LOADER_ADAPTERS as readonly (string | undefined)[]).includes(name);
 }
