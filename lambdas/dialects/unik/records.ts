@@ -39,8 +39,6 @@ export type InstanceRecord = {
   run: string;
   /** the edge has taken that run in: from then on it tells of it */
   accepted?: true;
-  /** the run that was stopped by a call */
-  stopped?: string;
   /** volumes by the mount points of its image; absent: none is attached there now */
   mounts: { at: string; volume?: string }[];
   memoryMb: number;
@@ -65,7 +63,8 @@ export type OfCommand = Owner &
     | { does: "create"; name: string; content: Omit<ImageContent, "bytes" | "ports" | "createdAt"> }
     | { does: "removeImage"; name: string; version: string }
     | { does: "run" | "removeInstance"; instance: string }
-    | { does: "start"; instance: string; before: string }
+    | { does: "start"; instance: string; before: InstanceRecord }
+    | { does: "stop"; instance: string }
     | { does: "createVolume" | "removeVolume"; name: string }
   );
 
