@@ -3,7 +3,6 @@ import { type Failure, PerigeeError } from "#protocol/errors.ts";
 import type { InputOf, OperationName, ResultOf } from "#protocol/operations.ts";
 import { answerOf } from "../../commands/command-answer.ts";
 import type { Answer } from "../../dispatch/dispatch.ts";
-import { readIdempotency } from "../../http/idempotency-key.ts";
 import { type Preferred, readPrefer } from "../../http/prefer.ts";
 import type { Command } from "../../ledger/command.ts";
 import { ConditionFailed, type Write } from "../../ports/ledger-store.ts";
@@ -11,6 +10,7 @@ import type { Asked } from "./asked.ts";
 import { errors } from "./errors.ts";
 import { seenBy } from "./get-objects.ts";
 import { turnWrites } from "./holdings.ts";
+import { earlierBy, type Keyed, keyedBy, keyWrite } from "./keyed.ts";
 import { UNIK_LANE } from "./lane.ts";
 import { keys, type OfCommand } from "./records.ts";
 
@@ -48,13 +48,16 @@ export async function change<O extends OperationName>(
   reword: Reword = (failure) => failure,
 ): Promise<Response> {
   const preferred = preferredBy(asked);
+  const keyed = await keyedBy(asked);
   for (;;) {
+    const earlier = keyed && (await earlierBy<O>(asked, keyed, preferred));
+    if (earlier) return answered(asked, earlier, preferred, respond, reword);
     const seen = await seenBy(asked);
     const plan = await decide(seen);
     if (plan instanceof Response) return plan;
     await requireContact(asked, preferred);
     try {
-      const answer = await submit(asked, plan, seen.holdings.turn, preferred);
+      const answer = await submit(asked, plan, { turn: seen.holdings.turn, keyed, ...preferred });
       return await answered(asked, answer, preferred, respond, reword);
     } catch (error) {
       if (!(error instanceof Stale || error instanceof ConditionFailed)) throw outOfContact(asked, error);
@@ -89,13 +92,11 @@ export function preferredBy({ c }: Pick<Asked, "c">): Preferred {
 }
 
 async function submit<O extends OperationName>(
-  { c, core, owner }: Asked,
+  { core, owner }: Asked,
   { operation, input, of, writes }: Plan<O>,
-  turn: number,
-  { admission, wait }: Preferred,
+  { turn, keyed, admission, wait }: Preferred & { turn: number; keyed: Keyed | undefined },
 ): Promise<Answer<O>> {
   const { user, edge } = owner;
-  const idempotency = readIdempotency(c.req.header("idempotency-key"), `unik.${operation}`, { edge, ...of });
   return core.dispatch.run<O>({
     user,
     edge,
@@ -104,12 +105,12 @@ async function submit<O extends OperationName>(
     input,
     admission,
     wait,
-    ...(idempotency && { idempotency }),
     async records(command) {
       if (((await core.records.get(keys.turn(owner)))?.rev ?? 0) !== turn) throw new Stale();
       return [
         ...turnWrites(owner, turn),
         { put: { ...keys.command(command.id), data: of } },
+        ...(keyed ? [keyWrite(keyed, command.id, core.now())] : []),
         ...(writes?.(command) ?? []),
       ];
     },

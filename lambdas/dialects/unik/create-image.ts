@@ -13,6 +13,7 @@ import { offerOf } from "./offer.ts";
 import { Parameters } from "./parameters.ts";
 import { SPACE } from "./pod-of.ts";
 import { type ImageRecord, keys, type Provider } from "./records.ts";
+import { tidyLeft } from "./tidy-left.ts";
 import { changeWithArchive } from "./with-archive.ts";
 
 const IN_QUERY = ["provider", "base", "lang", "force"];
@@ -73,6 +74,7 @@ export const createImage: Handle = async (asked) => {
       };
     },
     async respond() {
+      await tidyLeft(asked);
       const [{ images }, { mostMemoryMb }] = await Promise.all([
         readHoldings(core.records, owner),
         offerOf(core, owner.edge),

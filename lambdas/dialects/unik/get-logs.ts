@@ -78,10 +78,7 @@ async function* withFirst(first: string, log: AsyncIterable<Uint8Array>): AsyncG
 }
 
 /** The stream's end, for whatever reason, is the lease's. */
-async function* leased(
-  lines: AsyncIterable<Buffer>,
-  lease: Lease | undefined,
-): AsyncGenerator<Buffer> {
+async function* leased(lines: AsyncIterable<Buffer>, lease: Lease | undefined): AsyncGenerator<Buffer> {
   try {
     yield* lines;
   } finally {

@@ -6,11 +6,11 @@ import { whole } from "./holdings.ts";
 import { isTrue } from "./json-object.ts";
 import { lookup } from "./lookup.ts";
 import { SPACE } from "./pod-of.ts";
+import { tidyLeft } from "./tidy-left.ts";
 
 /** `DELETE /images/{x}`: with `force` its instances go with it, in one step */
 export const deleteImage: Handle = async (asked) => {
-  const { core, owner, named, query } = asked;
-  let pods: string[] = [];
+  const { owner, named, query } = asked;
   return change<"image.delete">(
     asked,
     ({ holdings }) => {
@@ -27,7 +27,7 @@ export const deleteImage: Handle = async (asked) => {
       if (image.making !== undefined) {
         throw new PerigeeError("IMAGE_IN_USE", `image ${image.name} is being made anew; try again later`);
       }
-      pods = users.map(({ pod }) => pod);
+      const pods = users.map(({ pod }) => pod);
       const { version, ref } = image.content;
       return {
         operation: "image.delete",
@@ -36,7 +36,7 @@ export const deleteImage: Handle = async (asked) => {
       };
     },
     async () => {
-      await Promise.all(pods.map((pod) => core.podLogs.remove({ ...owner, pod })));
+      await tidyLeft(asked);
       return noContent();
     },
   );

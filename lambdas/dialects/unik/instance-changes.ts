@@ -1,9 +1,10 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import type { InputOf } from "#protocol/operations.ts";
 import { noContent, textAnswer } from "./answers.ts";
 import type { Asked, Handle } from "./asked.ts";
 import { requireRoom } from "./bounds.ts";
 import { change, type Seen } from "./change.ts";
-import { whole } from "./holdings.ts";
+import { readHoldings, whole } from "./holdings.ts";
 import { type State, stateOf } from "./instance-view.ts";
 import { isTrue } from "./json-object.ts";
 import { lookup } from "./lookup.ts";
@@ -22,7 +23,6 @@ export const isOpen = (state: State) => state === "running" || state === "pendin
 /** `POST /instances/{x}/start`: a new run of the recorded specification */
 export const startInstance: Handle = async (asked) => {
   const { core, owner } = asked;
-  let pod = "";
   return change<"pod.run">(
     asked,
     (seen) => {
@@ -32,7 +32,6 @@ export const startInstance: Handle = async (asked) => {
       if (bare) throw new PerigeeError("WRONG_STATE", `required mount point missing from input: ${bare.at}`);
       requireRoom("running", openOnes(seen).length);
       const image = whole(seen.holdings.images).find(({ name }) => name === instance.image)!;
-      pod = instance.pod;
       const { accepted: _, ...same } = instance;
       return {
         operation: "pod.run",
@@ -48,7 +47,8 @@ export const startInstance: Handle = async (asked) => {
         ],
       };
     },
-    async (_result, { id }) => {
+    async (_result, { id, input }) => {
+      const { pod } = input as InputOf<"pod.run">;
       const why = whyNotStarted(await whenStarted(core, { ...owner, pod, run: id }));
       if (why !== undefined) throw new PerigeeError("START_FAILED", `instance could not be started: ${why}`);
       return textAnswer("");
@@ -63,21 +63,22 @@ export function openOnes({ holdings, runs }: Seen): InstanceRecord[] {
 /** `POST /instances/{x}/stop` */
 export const stopInstance: Handle = async (asked) => {
   const { core, owner } = asked;
-  let meant: InstanceRecord | undefined;
   return change<"pod.stop">(
     asked,
     (seen) => {
       const { instance, state } = meantBy(asked, seen);
       if (!isOpen(state)) return textAnswer("");
-      meant = instance;
       return {
         operation: "pod.stop",
         input: { pod: instance.pod },
         of: { ...owner, does: "stop", instance: instance.id },
       };
     },
-    async () => {
-      await whenEnded(core, { ...owner, pod: meant!.pod, run: meant!.run });
+    async (_result, { input }) => {
+      const { pod } = input as InputOf<"pod.stop">;
+      const { instances } = await readHoldings(core.records, owner);
+      const instance = instances.find((one) => one.pod === pod);
+      if (instance) await whenEnded(core, { ...owner, pod, run: instance.run });
       return textAnswer("");
     },
   );
@@ -86,7 +87,6 @@ export const stopInstance: Handle = async (asked) => {
 /** `DELETE /instances/{x}` */
 export const deleteInstance: Handle = async (asked) => {
   const { core, owner, query } = asked;
-  let pod = "";
   return change<"pod.remove">(
     asked,
     (seen) => {
@@ -97,14 +97,14 @@ export const deleteInstance: Handle = async (asked) => {
           `instance ${instance.name} is still running. try again with --force or power off instance first`,
         );
       }
-      pod = instance.pod;
       return {
         operation: "pod.remove",
-        input: { pod },
+        input: { pod: instance.pod },
         of: { ...owner, does: "removeInstance", instance: instance.id },
       };
     },
-    async () => {
+    async (_result, { input }) => {
+      const { pod } = input as InputOf<"pod.remove">;
       await core.podLogs.remove({ ...owner, pod });
       return noContent();
     },

@@ -1,12 +1,13 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
+import type { InputOf } from "#protocol/operations.ts";
 import { collectBody } from "../../http/read-body.ts";
 import { ulid } from "../../ledger/ulid.ts";
 import { jsonAnswer } from "./answers.ts";
 import type { Asked, Handle } from "./asked.ts";
 import { requireRoom } from "./bounds.ts";
 import { change, type Plan, type Seen } from "./change.ts";
-import { attachedTo, whole } from "./holdings.ts";
+import { attachedTo, readHoldings, whole } from "./holdings.ts";
 import { openOnes } from "./instance-changes.ts";
 import { instanceView } from "./instance-view.ts";
 import { lookup, notFound } from "./lookup.ts";
@@ -22,17 +23,15 @@ export const runInstance: Handle = async (asked) => {
   const { c, core, owner } = asked;
   const body = readRunBody(await collectBody(c, LIMITS.bodyBytes));
   const id = ulid(core.now());
-  let made: InstanceRecord | undefined;
   return change<"pod.run">(
     asked,
-    (seen) => {
-      const { plan, instance } = planRun(asked, body, id, seen);
-      made = instance;
-      return plan;
-    },
+    (seen) => planRun(asked, body, id, seen),
     async (_result, command) => {
-      const instance: InstanceRecord = { ...made!, run: command.id, accepted: true };
-      const run = await whenStarted(core, { ...owner, pod: instance.pod, run: command.id });
+      const { pod } = command.input as InputOf<"pod.run">;
+      const { instances } = await readHoldings(core.records, owner);
+      const instance = instances.find((one) => one.pod === pod);
+      if (!instance) throw notFound("instance", body.name || pod);
+      const run = await whenStarted(core, { ...owner, pod, run: command.id });
       const why = whyNotStarted(run);
       if (why === undefined) return jsonAnswer(instanceView(instance, new Map(run && [[run.run, run]])), 201);
       if (!body.keepsFailed) await withoutFailed(asked, instance);
@@ -42,12 +41,7 @@ export const runInstance: Handle = async (asked) => {
 };
 
 /** What a body asks for, checked in the order of the contract. */
-function planRun(
-  { core, owner }: Asked,
-  body: RunBody,
-  id: string,
-  seen: Seen,
-): { plan: Plan<"pod.run">; instance: InstanceRecord } {
+function planRun({ core, owner }: Asked, body: RunBody, id: string, seen: Seen): Plan<"pod.run"> {
   const { holdings, offer, runs, volumes } = seen;
   if (body.image === "") throw invalid("image must be named");
   const images = whole(holdings.images).map((image) => ({ ...image, id: image.name }));
@@ -105,7 +99,7 @@ function planRun(
     memoryMb,
     env: body.env,
   };
-  const plan: Plan<"pod.run"> = {
+  return {
     operation: "pod.run",
     input: runOf(instance, image.content, volumes),
     of: { ...owner, does: "run", instance: id },
@@ -113,7 +107,6 @@ function planRun(
       { put: { ...keys.instance(owner, id), data: { ...instance, run: command.id } }, if: 0 },
     ],
   };
-  return { plan, instance };
 }
 
 function missingMount(at: string): PerigeeError {

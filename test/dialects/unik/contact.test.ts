@@ -11,7 +11,8 @@ const QUERY = "provider=docker&base=docker&lang=native";
 const form = () => formOf([["tarfile", "x", "t"]]);
 const run = (name?: string) => ({ body: JSON.stringify({ ImageName: "app", InstanceName: name }) });
 const RUN = "/unik/instances/run";
-const instances = async () => JSON.parse((await ground.ada("GET", "/unik/instances")).text) as { Name: string }[];
+const instances = async () =>
+  JSON.parse((await ground.ada("GET", "/unik/instances")).text) as { Name: string }[];
 
 beforeEach(async () => {
   ground = await startUnikGround();
@@ -28,7 +29,14 @@ describe("without contact", () => {
   it("reading routes answer, changing ones are 503 at once with nothing done", async () => {
     await edge.stop();
     ground.setClock(Date.now() + 120_000);
-    for (const path of ["images", "images/app", "instances", "instances/one", "volumes", "available_compilers"]) {
+    for (const path of [
+      "images",
+      "images/app",
+      "instances",
+      "instances/one",
+      "volumes",
+      "available_compilers",
+    ]) {
       expect((await ground.ada("GET", `/unik/${path}`)).status).toBe(200);
     }
     for (const [method, path, sent] of [
@@ -54,31 +62,41 @@ describe("without contact", () => {
     expect([status, headers.location]).toEqual([202, expect.stringMatching(/^\/commands\//)]);
     expect(await instances()).toContainEqual(expect.objectContaining({ Name: "later", State: "pending" }));
     edge = new PlayedEdge(await ground.startAgent()).start();
-    while (!(await instances()).some((one) => (one as { State?: string }).State === "running" && one.Name === "later"))
-      await sleep(5);
+    while (
+      !(await instances()).some(
+        (one) => (one as { State?: string }).State === "running" && one.Name === "later",
+      )
+    )
+      await sleep(20);
   });
 });
 
-/** A request whose connection is cut once the edge has its command, or before the answer. */
-function cut(method: string, path: string, body: string): Promise<void> {
-  return new Promise((resolve) => {
-    const request = http.request({
-      host: "127.0.0.1",
-      port: new URL(ground.url).port,
-      method,
-      path,
-      headers: { authorization: basic("ada", PASSWORD), "content-length": Buffer.byteLength(body) },
-    });
-    request.once("error", () => resolve()).once("close", () => resolve());
-    request.end(body, () => setTimeout(() => request.destroy(), 15));
+/** A request whose connection is cut once its command is there. */
+async function cut(method: string, path: string, body: string, operation: string): Promise<void> {
+  const request = http.request({
+    host: "127.0.0.1",
+    port: new URL(ground.url).port,
+    method,
+    path,
+    headers: { authorization: basic("ada", PASSWORD), "content-length": Buffer.byteLength(body) },
   });
+  const closed = new Promise<void>((resolve) => {
+    request.once("error", () => resolve()).once("close", () => resolve());
+  });
+  request.end(body);
+  const newest = async () => (await ground.core.commands.commands("ada", { limit: 1 }))[0];
+  for (let now = await newest(); now?.operation !== operation || now.state !== "queued"; now = await newest()) await sleep(20);
+  request.destroy();
+  await closed;
+  // the server, which is this process too, has its turns
+  await sleep(50);
 }
 
 describe("repeats", () => {
   it("of a call whose answer nobody got are that call", async () => {
     const { body } = run();
     await edge.stop();
-    await cut("POST", RUN, body);
+    await cut("POST", RUN, body, "pod.run");
     const repeats = Promise.all([1, 2, 3, 4, 5].map(() => ground.ada("POST", RUN, { body })));
     await sleep(50);
     edge = new PlayedEdge(await ground.startAgent()).start();
@@ -95,7 +113,7 @@ describe("repeats", () => {
     const path = "/unik/instances/one?force=true";
     await ground.ada("POST", RUN, run("one2"));
     await edge.stop();
-    await cut("DELETE", path, "null");
+    await cut("DELETE", path, "null", "pod.remove");
     const repeated = ground.ada("DELETE", path, { body: "null" });
     await sleep(20);
     edge = new PlayedEdge(await ground.startAgent()).start();
@@ -105,12 +123,30 @@ describe("repeats", () => {
   });
 });
 
+describe("an Idempotency-Key", () => {
+  it("is of one request: its repeats are that one, though what it has done refuses another", async () => {
+    const sent = (key: string) => ({ ...run("keyed"), headers: { "idempotency-key": key } });
+    const first = await ground.ada("POST", RUN, sent("k"));
+    const again = await ground.ada("POST", RUN, sent("k"));
+    expect([first.status, again.status, again.text]).toEqual([201, 201, first.text]);
+    expect((await ground.ada("POST", RUN, sent("other"))).status).toBe(409);
+    const reused = { ...run("third"), headers: { "idempotency-key": "k" } };
+    expect((await ground.ada("POST", RUN, reused)).status).toBe(422);
+    expect(await instances()).toHaveLength(2);
+  });
+});
+
 describe("bounds", () => {
   it("no more than 16 instances run", async () => {
-    const made = await Promise.all(Array.from({ length: 15 }, (_, n) => ground.ada("POST", RUN, run(`n${n}`))));
+    const made = await Promise.all(
+      Array.from({ length: 15 }, (_, n) => ground.ada("POST", RUN, run(`n${n}`))),
+    );
     expect(new Set(made.map(({ status }) => status))).toEqual(new Set([201]));
     const { status, text } = await ground.ada("POST", RUN, run("more"));
-    expect([status, text]).toEqual([429, "there are 16 instances that run or are pending already: at most 16 on one edge"]);
+    expect([status, text]).toEqual([
+      429,
+      "there are 16 instances that run or are pending already: at most 16 on one edge",
+    ]);
   });
 
   it("of many calls for one name one gets it", async () => {

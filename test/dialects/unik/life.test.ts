@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readHoldings } from "#lambdas/dialects/unik/holdings.ts";
 import { formOf } from "./support/form-of.ts";
 import { ended, PlayedEdge, RUNNING } from "./support/played-edge.ts";
 import { type Answer, startUnikGround, type UnikGround } from "./support/unik-ground.ts";
@@ -19,12 +20,18 @@ const told = ({ status, text }: Answer) => [status, text];
 const object = ({ text }: Answer) => JSON.parse(text) as Fields;
 const DOCKER = "provider=docker&base=docker&lang=native";
 const create = (name: string, query = DOCKER, more: [string, string][] = []) =>
-  ground.ada("POST", `/unik/images/${encodeURIComponent(name)}/create?${query}`, formOf([["tarfile", "x", "/a/b.tar"], ...more]));
+  ground.ada(
+    "POST",
+    `/unik/images/${encodeURIComponent(name)}/create?${query}`,
+    formOf([["tarfile", "x", "/a/b.tar"], ...more]),
+  );
 const run = (body: unknown) => ground.ada("POST", "/unik/instances/run", { body: JSON.stringify(body) });
-const post = (path: string, body?: string) => ground.ada("POST", `/unik/${path}`, body === undefined ? {} : { body });
+const post = (path: string, body?: string) =>
+  ground.ada("POST", `/unik/${path}`, body === undefined ? {} : { body });
 const get = (path: string) => ground.ada("GET", `/unik/${path}`);
 const remove = (path: string) => ground.ada("DELETE", `/unik/${path}`, { body: "null" });
-const names = async (path: string) => (JSON.parse((await get(path)).text) as { Name: string }[]).map(({ Name }) => Name);
+const names = async (path: string) =>
+  (JSON.parse((await get(path)).text) as { Name: string }[]).map(({ Name }) => Name);
 
 describe("images", () => {
   it("are made with parameters of the query and the form, in any order", async () => {
@@ -66,7 +73,10 @@ describe("images", () => {
         Compiler: "docker-native-docker",
       },
     });
-    expect(edge.inputs("image.compile").at(-1)).toMatchObject({ args: "a b", mountPoints: ["/data", "/logs"] });
+    expect(edge.inputs("image.compile").at(-1)).toMatchObject({
+      args: "a b",
+      mountPoints: ["/data", "/logs"],
+    });
     expect(object(await get("images/app%20o"))).toEqual(object(made));
     expect(told(await remove("images/app%20one"))).toEqual([204, ""]);
     expect(await names("images")).toEqual([]);
@@ -97,7 +107,10 @@ describe("images", () => {
 
   it("that do not compile are 422, with the end of the log and the command, and are not there", async () => {
     const data = { reason: "no Dockerfile", log_tail: Array.from({ length: 60 }, (_, n) => `line ${n}\n`) };
-    edge.next.set("image.compile", { state: "failed", failure: { code: "BUILD_FAILED", message: "m", data } });
+    edge.next.set("image.compile", {
+      state: "failed",
+      failure: { code: "BUILD_FAILED", message: "m", data },
+    });
     const { status, text, headers } = await create("bad");
     const [first, second, ...rest] = text.split("\n");
     expect([status, first, second, rest.length, headers["perigee-error"]]).toEqual([
@@ -128,6 +141,9 @@ describe("images", () => {
       replaces: { image: expect.any(String), pods: [`i${String(instance.Id).toLowerCase()}`] },
     });
     expect((await get("instances")).text).toBe("[]");
+    const { uid } = (await ground.ground.accounts.getUser("ada"))!;
+    const owner = { user: "ada", uid, edge: "em1" };
+    expect((await readHoldings(ground.core.records, owner)).left).toEqual([]);
     expect(told(await remove("images/same"))).toEqual([204, ""]);
   });
 });
@@ -136,7 +152,13 @@ describe("instances", () => {
   beforeAll(async () => void (await create("app")));
 
   it("run, stop, start and go", async () => {
-    const answer = await run({ InstanceName: "web", ImageName: "app", Mounts: null, Env: { A: "b" }, MemoryMb: 64.0 });
+    const answer = await run({
+      InstanceName: "web",
+      ImageName: "app",
+      Mounts: null,
+      Env: { A: "b" },
+      MemoryMb: 64.0,
+    });
     expect(answer.status).toBe(201);
     const web = object(answer);
     expect(web).toEqual({
@@ -148,7 +170,12 @@ describe("instances", () => {
       Infrastructure: "DOCKER",
       Created: expect.stringMatching(/Z$/),
     });
-    expect(edge.inputs("pod.run").at(-1)).toMatchObject({ envs: { A: "b" }, hostname: "web", ports: [80], imageSpace: "unik" });
+    expect(edge.inputs("pod.run").at(-1)).toMatchObject({
+      envs: { A: "b" },
+      hostname: "web",
+      ports: [80],
+      imageSpace: "unik",
+    });
     expect(JSON.parse((await get("instances")).text)).toEqual([web]);
     expect(object(await get(`instances/${String(web.Id).slice(0, 5)}`))).toEqual(web);
     expect((await ground.bob("GET", "/unik/instances/web")).status).toBe(404);
@@ -158,16 +185,23 @@ describe("instances", () => {
       "instance web is still running. try again with --force or power off instance first",
     ]);
     expect(told(await post("instances/web/stop", "null"))).toEqual([200, ""]);
-    expect(object(await get("instances/web"))).toEqual({ ...web, State: "stopped", IpAddress: "", ExitCode: 143 });
+    expect(object(await get("instances/web"))).toEqual({
+      ...web,
+      State: "stopped",
+      IpAddress: "",
+      ExitCode: 143,
+    });
     expect(told(await post("instances/web/stop"))).toEqual([200, ""]);
     const started = await post("instances/web/start", "whatever");
     expect([...told(started), started.headers["content-length"]]).toEqual([200, "", "0"]);
     expect(object(await get("instances/web"))).toEqual(web);
     expect(told(await post("instances/web/start"))).toEqual([200, ""]);
-    expect(edge.inputs("pod.run").slice(-2).map((input) => (input as Fields).pod)).toEqual([
-      `i${String(web.Id).toLowerCase()}`,
-      `i${String(web.Id).toLowerCase()}`,
-    ]);
+    expect(
+      edge
+        .inputs("pod.run")
+        .slice(-2)
+        .map((input) => (input as Fields).pod),
+    ).toEqual([`i${String(web.Id).toLowerCase()}`, `i${String(web.Id).toLowerCase()}`]);
     expect(told(await remove("images/app"))).toEqual([
       409,
       "instance web found which uses image app; try again with force=true",
@@ -250,15 +284,25 @@ describe("volumes", () => {
         Created: expect.stringMatching(/Z$/),
       },
     ]);
-    const form = formOf([["provider", "docker"], ["tarfile", "x", "d"], ["type", "EXT2"]]);
+    const form = formOf([
+      ["provider", "docker"],
+      ["tarfile", "x", "d"],
+      ["type", "EXT2"],
+    ]);
     expect((await ground.ada("POST", "/unik/volumes/More%20data", form)).status).toBe(201);
     expect(edge.inputs("volume.create")).toMatchObject([
       { volume: "data", kind: "directory", source: "empty", sizeBytes: 5 * 1024 * 1024 },
       { volume: expect.stringMatching(/^u[0-9a-z]{26}$/), source: "tar" },
     ]);
     await create("disk", `${DOCKER}&mounts=/d`);
-    expect(told(await run({ ImageName: "disk" }))).toEqual([400, "required mount point missing from input: /d"]);
-    expect(told(await run({ ImageName: "disk", Mounts: { "/d": "x" } }))).toEqual([404, "volume x not found"]);
+    expect(told(await run({ ImageName: "disk" }))).toEqual([
+      400,
+      "required mount point missing from input: /d",
+    ]);
+    expect(told(await run({ ImageName: "disk", Mounts: { "/d": "x" } }))).toEqual([
+      404,
+      "volume x not found",
+    ]);
     const instance = object(await run({ ImageName: "disk", InstanceName: "i", Mounts: { "/d": "data" } }));
     expect(object(await get("volumes/data")).Attachment).toBe(instance.Id);
     const busy = [409, "volume data is attached to instance i"];
@@ -271,15 +315,24 @@ describe("volumes", () => {
     await post("instances/i/stop");
     expect(told(await post("volumes/data/attach/i?mount=/d"))).toEqual(busy);
     const detached = await post("volumes/data/detach", "null");
-    expect([...told(detached), detached.headers["content-type"]]).toEqual([202, "data", "text/plain; charset=utf-8"]);
+    expect([...told(detached), detached.headers["content-type"]]).toEqual([
+      202,
+      "data",
+      "text/plain; charset=utf-8",
+    ]);
     expect(told(await post("volumes/data/detach"))).toEqual([409, "volume has no attachment"]);
-    expect(told(await post("instances/i/start"))).toEqual([409, "required mount point missing from input: /d"]);
+    expect(told(await post("instances/i/start"))).toEqual([
+      409,
+      "required mount point missing from input: /d",
+    ]);
     expect(told(await post("volumes/data/attach/i"))).toEqual([400, "must provide 'mount' parameter"]);
     expect((await post("volumes/data/attach/i?mount=/e")).status).toBe(400);
     expect(told(await post("volumes/More%20data/attach/i?mount=/d"))).toEqual([202, "More data"]);
     expect((await post("volumes/data/attach/i?mount=/d")).status).toBe(409);
     expect((await post("instances/i/start")).status).toBe(200);
-    expect(edge.inputs("pod.run").at(-1)).toMatchObject({ mounts: [{ at: "/d", volume: expect.stringMatching(/^u/) }] });
+    expect(edge.inputs("pod.run").at(-1)).toMatchObject({
+      mounts: [{ at: "/d", volume: expect.stringMatching(/^u/) }],
+    });
     expect(told(await remove("volumes/More%20data?force=true"))).toEqual([204, ""]);
     expect(object(await get("instances/i")).State).toBe("stopped");
     expect(told(await remove("volumes/data"))).toEqual([204, ""]);

@@ -41,10 +41,18 @@ function followed(path: string) {
   const { promise: end, resolve } = Promise.withResolvers<void>();
   const { promise: headers, resolve: tell } = Promise.withResolvers<http.IncomingHttpHeaders>();
   const request = http.get(
-    { host: "127.0.0.1", port: new URL(ground.url).port, path, headers: { authorization: basic("ada", PASSWORD) } },
+    {
+      host: "127.0.0.1",
+      port: new URL(ground.url).port,
+      path,
+      headers: { authorization: basic("ada", PASSWORD) },
+    },
     (response) => {
       tell(response.headers);
-      response.on("data", (piece: Buffer) => came.push(piece)).on("close", resolve).on("error", () => {});
+      response
+        .on("data", (piece: Buffer) => came.push(piece))
+        .on("close", resolve)
+        .on("error", () => {});
     },
   );
   request.on("error", () => resolve());
@@ -55,7 +63,7 @@ function followed(path: string) {
     text,
     cut: () => request.destroy(),
     async has(wanted: string) {
-      while (!text().includes(wanted)) await sleep(5);
+      while (!text().includes(wanted)) await sleep(20);
     },
   };
 }
@@ -93,7 +101,9 @@ it("the log of the run before the last start is kept", async () => {
   const { pod, log } = await running("twice");
   await log(`${line("first")}\n`);
   await edge.tell(pod, ended(0, "Completed"));
-  expect((await ground.ada("GET", "/unik/instances/twice/logs?previous=true")).text).toBe("getting logs for twice...\n");
+  expect((await ground.ada("GET", "/unik/instances/twice/logs?previous=true")).text).toBe(
+    "getting logs for twice...\n",
+  );
   await ground.ada("POST", "/unik/instances/twice/start");
   const { id } = edge.did.findLast(({ operation }) => operation === "pod.run")!;
   await log(`${line("second")}\n`, id);
@@ -102,7 +112,7 @@ it("the log of the run before the last start is kept", async () => {
 });
 
 const gone = async (name: string) => {
-  while ((await status(`/unik/instances/${name}`)) === 200) await sleep(5);
+  while ((await status(`/unik/instances/${name}`)) === 200) await sleep(20);
 };
 
 it("delete=true takes the instance along when the connection is cut", async () => {
@@ -129,10 +139,14 @@ it("and when the ground that streamed has died", async () => {
   const { uid } = (await ground.ground.accounts.getUser("ada"))!;
   const instance = pod.slice(1).toUpperCase();
   const of = { user: "ada", uid, edge: "em1", instance };
-  await core.records.transact([{ put: { ...keys.lease(instance), data: { ...of, at: core.now() - 110_000 } } }]);
+  await core.records.transact([
+    { put: { ...keys.lease(instance), data: { ...of, at: core.now() - 110_000 } } },
+  ]);
   await endLeases(core);
   expect(await status("/unik/instances/left")).toBe(200);
-  await core.records.transact([{ put: { ...keys.lease(instance), data: { ...of, at: core.now() - 130_000 } } }]);
+  await core.records.transact([
+    { put: { ...keys.lease(instance), data: { ...of, at: core.now() - 130_000 } } },
+  ]);
   await endLeases(core);
   await gone("left");
   expect(await core.records.get(keys.lease(instance))).toBeUndefined();

@@ -4,7 +4,8 @@ const BOUNDARY = "X-boundary";
 export function formOf(parts: readonly (readonly [name: string, value: string, fileName?: string])[]) {
   const body = parts
     .map(([name, value, fileName]) => {
-      const file = fileName === undefined ? "" : `; filename="${fileName}"\r\nContent-Type: application/octet-stream`;
+      const file =
+        fileName === undefined ? "" : `; filename="${fileName}"\r\nContent-Type: application/octet-stream`;
       return `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"${file}\r\n\r\n${value}\r\n`;
     })
     .join("");

@@ -33,7 +33,7 @@ export class PlayedEdge {
     this.#loop = (async () => {
       while (this.#isOpen) {
         for (const command of await this.#agent.claim()) await this.#do(command);
-        await sleep(5);
+        await sleep(20);
       }
     })();
     return this;
@@ -70,7 +70,14 @@ export class PlayedEdge {
     if (operation === "pod.stop") await this.tell(input.pod, ended(143, "Error"), { stopped: true });
     await this.#agent.report(command, { state: "succeeded", result });
     if (operation !== "pod.run") return;
-    this.#runs.set(input.pod, { user, pod: input.pod, run: id, image: input.image, node: "", state: this.starts });
+    this.#runs.set(input.pod, {
+      user,
+      pod: input.pod,
+      run: id,
+      image: input.image,
+      node: "",
+      state: this.starts,
+    });
     await this.tell(input.pod, this.starts, { address: "127.88.0.2" });
   }
 }

@@ -100,7 +100,12 @@ export async function startUnikGround({ port }: { port?: number } = {}) {
 
     /** An agent that tells what its edge can do, claims, and reports what the test says. */
     async startAgent(offer: EdgeOffer = OFFER) {
-      const { epoch } = await agent("start", { journal: "j", version: "t", operations: OPERATION_NAMES, features: Object.values(FEATURES) });
+      const { epoch } = await agent("start", {
+        journal: "j",
+        version: "t",
+        operations: OPERATION_NAMES,
+        features: Object.values(FEATURES),
+      });
       const beat = () => agent("heartbeat", { epoch, nodes: [], usage: {}, free: 1e12 });
       await beat();
       await agent("offer", { epoch, offer });
