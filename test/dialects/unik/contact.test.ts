@@ -84,8 +84,11 @@ async function cut(method: string, path: string, body: string, operation: string
     request.once("error", () => resolve()).once("close", () => resolve());
   });
   request.end(body);
-  const newest = async () => (await ground.core.commands.commands("ada", { limit: 1 }))[0];
-  for (let now = await newest(); now?.operation !== operation || now.state !== "queued"; now = await newest()) await sleep(20);
+  const isThere = async () => {
+    const [newest] = await ground.core.commands.commands("ada", { limit: 1 });
+    return newest?.operation === operation && newest.state === "queued";
+  };
+  while (!(await isThere())) await sleep(20);
   request.destroy();
   await closed;
   // the server, which is this process too, has its turns

@@ -26,7 +26,8 @@ it("what a removed user had goes, and is not that of who gets the name", async (
       edge: "em1",
     });
     expect([images, instances, left, volumes]).toEqual([[], [], [], []]);
-    for (const what of ["images", "instances"]) expect((await ground.ada("GET", `/unik/${what}`)).text).toBe("[]");
+    for (const what of ["images", "instances"])
+      expect((await ground.ada("GET", `/unik/${what}`)).text).toBe("[]");
   } finally {
     await edge.stop();
     await ground.stop();
