@@ -40,7 +40,6 @@ export function handlersOf(
       measure: (directory) => volumes.measurePath(directory),
       openLog: (command) => commandLogs.open(command),
     }),
-    "volume.create": notYet,
     "image.compile": notYet,
     ...jobHandlers(jobs),
     ...fpgaHandlers({ store: fpga, budget }),

@@ -124,6 +124,8 @@ export const LIMITS = {
   ignoreFileSteps: 200_000_000,
   /** entries and layers of an archive that is loaded; engines stack 127 layers */
   archiveEntries: 10_000,
+  /** entries of an archive of sources, or of the first data of a volume */
+  unpackEntries: 100_000,
   imageLayers: 127,
   /** indexes within indexes in an OCI image layout, and manifests in one of them */
   imageIndexDepth: 3,

@@ -102,6 +102,7 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   ignoreFileBytes: "a `.dockerignore`; over it 400 `BUILD_FAILED`",
   ignoreFileSteps: "steps of matching a context against its `.dockerignore`; over it 400 `BUILD_FAILED`",
   archiveEntries: "entries of an archive that is loaded; over it 400 `IMAGE_LOAD_FAILED`",
+  unpackEntries: "entries of an archive of sources that is compiled, or of the first data of a volume",
   imageLayers: "layers of an image that is loaded; over it the same",
   imageIndexDepth: "indexes within indexes in an OCI image layout; over it the same",
   imageIndexManifests: "manifests in one of those indexes; over it the same",

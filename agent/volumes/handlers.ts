@@ -1,5 +1,6 @@
 import { inSpace } from "#protocol/names.ts";
 import type { OperationHandler, OperationHandlers } from "../operation.ts";
+import { createHandler } from "./create.ts";
 import { deleteHandler, type FileDelete } from "./delete.ts";
 import { listHandler } from "./list.ts";
 import { readHandler } from "./read.ts";
@@ -12,6 +13,7 @@ export type VolumeOperation =
   | "volume.uplink"
   | "volume.list"
   | "volume.read"
+  | "volume.create"
   | FileDelete
   | "volumes.list"
   | VolumeRemove;
@@ -32,6 +34,7 @@ export function volumeHandlers(volumes: Volumes, deps: VolumeDeps): Pick<Operati
     "volume.uplink": withSpace(uplinkHandler(volumes, deps)),
     "volume.list": withSpace(listHandler(volumes, deps)),
     "volume.read": withSpace(readHandler(volumes, deps)),
+    "volume.create": withSpace(createHandler(volumes, deps)),
     "file.delete": withSpace(deleteHandler(volumes)),
     "volume.delete": withSpace(deleteHandler(volumes)),
     "volumes.list": listVolumesHandler(volumes),

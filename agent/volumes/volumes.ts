@@ -96,6 +96,19 @@ export class Volumes {
     root.sync();
   }
 
+  /** Makes a directory, `name` in `from`, the volume, which does not exist yet; durable when it returns. */
+  adopt(user: string, volume: string, from: Directory, name: string): void {
+    this.directoryOf(user, volume);
+    using root = Directory.open(this.root);
+    using home = root.makeDirectory(user, 0o711);
+    this.#database
+      .prepare("INSERT OR REPLACE INTO volumes (user, volume, created) VALUES (?, ?, ?)")
+      .run(user, volume, Date.now());
+    from.rename(name, home, volume);
+    home.sync();
+    root.sync();
+  }
+
   exists(user: string, volume: string): boolean {
     const directory = this.open(user, volume);
     directory?.close();

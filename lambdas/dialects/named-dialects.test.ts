@@ -6,12 +6,13 @@ import { DIALECTS, NAMED_DIALECTS } from "./index.ts";
 const names = (environment: NodeJS.ProcessEnv) =>
   groundSettings(environment).dialects.map(({ name }) => name);
 
-test("the API for FPGA images is on only where it is named, and stands beside all others", () => {
-  expect(NAMED_DIALECTS.map(({ name }) => name)).toEqual(["fpga"]);
+test("the APIs for FPGA images and of UniK are on only where they are named, and stand beside all others", () => {
+  expect(NAMED_DIALECTS.map(({ name }) => name)).toEqual(["fpga", "unik"]);
   for (const none of [{}, { PERIGEE_DIALECTS: "" }, { PERIGEE_DIALECTS: "em,kabuto" }]) {
-    expect(names(none)).not.toContain("fpga");
+    for (const { name } of NAMED_DIALECTS) expect(names(none)).not.toContain(name);
   }
   expect(names({ PERIGEE_DIALECTS: "em,fpga" })).toEqual(["em", "fpga"]);
+  expect(names({ PERIGEE_DIALECTS: "unik,em" })).toEqual(["em", "unik"]);
   checkDialects([...DIALECTS, ...NAMED_DIALECTS]);
 });
 

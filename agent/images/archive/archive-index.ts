@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { LIMITS } from "#protocol/limits.ts";
+import { type TarEntry, TarError } from "../../files/tar-parser.ts";
 import type { ArchiveFile } from "./archive-stream.ts";
-import { type TarEntry, TarError } from "./tar-parser.ts";
 
 const MAX_LINKS = 8;
 /** what tells an image's archive from others, and is read with the index */

@@ -1,4 +1,4 @@
-import { type TarEntry, TarError } from "./tar-parser.ts";
+import { type TarEntry, TarError } from "../../files/tar-parser.ts";
 
 /** what a root file system has at its top; a few of them are enough */
 const ROOT = ["bin", "dev", "etc", "home", "lib", "opt", "proc", "root", "sbin", "sys", "tmp", "usr", "var"];

@@ -2,8 +2,8 @@ import fs from "node:fs";
 import { addAbortSignal, pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { readExactly } from "../../files/read-exactly.ts";
+import { type TarEntry, TarError, TarParser } from "../../files/tar-parser.ts";
 import { kindOf } from "./archive-kind.ts";
-import { type TarEntry, TarError, TarParser } from "./tar-parser.ts";
 
 export type ArchiveEvent = { entry: TarEntry } | { data: Buffer };
 

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type ArchiveEntry, ociArchive, sha256, tarOf } from "#test/support/saved-archive.ts";
+import { TarError, TarParser } from "../../files/tar-parser.ts";
 import { ArchiveFile } from "./archive-stream.ts";
 import { emitImage } from "./emit-image.ts";
 import { readSavedImage, type SavedImage } from "./saved-image.ts";
-import { TarError, TarParser } from "./tar-parser.ts";
 
 const wanted = {
   matches: () => true,

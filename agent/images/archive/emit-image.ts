@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { createGunzip, type Gunzip } from "node:zlib";
 import { LIMITS } from "#protocol/limits.ts";
 import { END_OF_TAR, fileHeader, paddingOf } from "../../files/tar-header.ts";
+import { TarError, TarParser } from "../../files/tar-parser.ts";
 import { kindOf } from "./archive-kind.ts";
 import { type ArchiveFile, isGzip } from "./archive-stream.ts";
 import type { SavedImage, StoredLayer } from "./saved-image.ts";
-import { TarError, TarParser } from "./tar-parser.ts";
 
 export type EmitOptions = {
   /** the one tag of what is sent */

@@ -1,7 +1,7 @@
 import { LIMITS } from "#protocol/limits.ts";
+import { TarError } from "../../files/tar-parser.ts";
 import { isAgentLabel } from "../image-labels.ts";
 import { parseJson } from "./archive-index.ts";
-import { TarError } from "./tar-parser.ts";
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 

@@ -7,6 +7,7 @@ import { LIMITS } from "#protocol/limits.ts";
 import { inSpace } from "#protocol/names.ts";
 import { isMissing, type Opened, openBeneath } from "../../files/open-beneath.ts";
 import { FileShrank } from "../../files/read-exactly.ts";
+import { TarError } from "../../files/tar-parser.ts";
 import type { OperationContext, OperationHandler } from "../../operation.ts";
 import type { ImageDeps } from "../image-deps.ts";
 import { isAgentLabel } from "../image-labels.ts";
@@ -16,7 +17,6 @@ import { makeImage } from "../make-image.ts";
 import { ArchiveFile } from "./archive-stream.ts";
 import { emitImage } from "./emit-image.ts";
 import { readSavedImage, type SavedImage } from "./saved-image.ts";
-import { TarError } from "./tar-parser.ts";
 
 type LoadContext = OperationContext<"image.load">;
 

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { LIMITS } from "#protocol/limits.ts";
+import { TarError } from "../../files/tar-parser.ts";
 import type { ArchiveIndex } from "./archive-index.ts";
 import { parseJson } from "./archive-index.ts";
 import type { DescribedImages } from "./described-images.ts";
-import { TarError } from "./tar-parser.ts";
 
 type Descriptor = {
   digest: string;

@@ -14,10 +14,10 @@ import {
   sha256,
   tarOf,
 } from "#test/support/saved-archive.ts";
+import { TarError, TarParser } from "../../files/tar-parser.ts";
 import { ArchiveFile } from "./archive-stream.ts";
 import { emitImage } from "./emit-image.ts";
 import { readSavedImage } from "./saved-image.ts";
-import { TarError, TarParser } from "./tar-parser.ts";
 
 const ARCH = process.arch === "x64" ? "amd64" : process.arch;
 const signal = new AbortController().signal;

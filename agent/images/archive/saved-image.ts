@@ -1,12 +1,12 @@
 import { parseTagged, type TaggedReference } from "#protocol/image-reference.ts";
 import { LIMITS } from "#protocol/limits.ts";
+import { TarError } from "../../files/tar-parser.ts";
 import { ArchiveIndex, parseJson } from "./archive-index.ts";
 import { explainArchive } from "./archive-kind.ts";
 import type { ArchiveFile } from "./archive-stream.ts";
 import type { DescribedImages } from "./described-images.ts";
 import { readImageConfig } from "./image-config.ts";
 import { readOciLayout } from "./oci-layout.ts";
-import { TarError } from "./tar-parser.ts";
 
 /** A layer as it lies in the archive: the position of its entry, its path, and the hash that its unpacked content must have. */
 export type StoredLayer = { n: number; path: string; diffId: string };

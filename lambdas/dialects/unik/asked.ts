@@ -7,6 +7,8 @@ export type Asked = {
   c: DialectContext;
   core: DialectCore;
   owner: Owner;
+  /** segments of the path behind the edge, decoded */
+  path: readonly string[];
   /** what the route's pattern names in the path, decoded */
   named: Readonly<Record<string, string>>;
   /** the first value of each parameter */

@@ -1,8 +1,11 @@
 import type { Dialect } from "../dialect.ts";
 import { authenticate } from "./caller.ts";
+import { onEnd } from "./ends.ts";
 import { errors } from "./errors.ts";
 import { UNIK_LANE } from "./lane.ts";
+import { endLeases } from "./lease.ts";
 import { OPEN, unikListeners } from "./listener.ts";
+import { removed } from "./removed.ts";
 import { BASE, mount } from "./routes.ts";
 import { UNIK_PORT } from "./settings.ts";
 
@@ -18,6 +21,9 @@ export const unik: Dialect = {
   bounds: { openPerUser: OPEN },
   // a doubled slash is no path here
   routedPath: (path) => path,
+  onEnd,
+  removed,
+  janitor: endLeases,
   settings: [UNIK_PORT],
   listeners: unikListeners,
 };

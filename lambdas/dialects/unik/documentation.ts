@@ -24,6 +24,47 @@ const DOCS: Readonly<Record<string, Doc>> = {
   "GET /instances/:instance": { id: "Instance", summary: "Describe an instance", status: 200 },
   "GET /volumes": { id: "Volumes", summary: "List volumes", status: 200 },
   "GET /volumes/:volume": { id: "Volume", summary: "Describe a volume", status: 200 },
+  "POST /images/:image/create": {
+    id: "CreateImage",
+    summary: "Make an image from sources; the parameters in the query or in the multipart form",
+    status: 201,
+    query: ["provider", "base", "lang", "force", "mounts", "args", "no_cleanup"],
+  },
+  "DELETE /images/:image": { id: "DeleteImage", summary: "Delete an image", status: 204, query: ["force"] },
+  "POST /instances/run": { id: "Run", summary: "Run an instance of an image", status: 201 },
+  "GET /instances/:instance/logs": {
+    id: "Logs",
+    summary: "The log of an instance, also as it is written",
+    status: 200,
+    query: ["follow", "delete", "previous"],
+  },
+  "POST /instances/:instance/start": { id: "Start", summary: "Start an instance again", status: 200 },
+  "POST /instances/:instance/stop": { id: "Stop", summary: "Stop an instance", status: 200 },
+  "DELETE /instances/:instance": {
+    id: "DeleteInstance",
+    summary: "Delete an instance",
+    status: 204,
+    query: ["force"],
+  },
+  "POST /volumes/:volume": {
+    id: "CreateVolume",
+    summary: "Make a volume, empty or with data",
+    status: 201,
+    query: ["provider", "type", "raw", "size", "no_cleanup"],
+  },
+  "DELETE /volumes/:volume": {
+    id: "DeleteVolume",
+    summary: "Delete a volume",
+    status: 204,
+    query: ["force"],
+  },
+  "POST /volumes/:volume/attach/:instance": {
+    id: "Attach",
+    summary: "Attach a volume to an instance that is stopped",
+    status: 202,
+    query: ["mount"],
+  },
+  "POST /volumes/:volume/detach": { id: "Detach", summary: "Detach a volume from its instance", status: 202 },
 };
 
 /** Adds the routes to the OpenAPI document. */

@@ -14,6 +14,8 @@ const STATUSES: Partial<Record<ErrorCode, number>> = {
   MAX_UPLINK_SIZE_EXCEEDED: 413,
   INTERRUPTED: 500,
 };
+/** Of a build's log that a refusal has. */
+const LINES = 50;
 const RETRY_AFTER: Readonly<Record<number, number>> = { 429: 10, 503: 30 };
 const UNAUTHORIZED = "unauthorized: send a user and password, or an access token";
 
@@ -39,10 +41,10 @@ export const errors: ErrorShape = (failure, commandId, request) => {
 function textOf(status: number, { code, message, data }: Failure): string {
   if (status === 401) return UNAUTHORIZED;
   if (code === "NOT_FOUND" || code === "METHOD_NOT_ALLOWED") return `404 page not found\n${message}`;
-  const tail = data?.logTail;
-  return Array.isArray(tail)
-    ? [message, ...tail.map((line) => String(line).replace(/\n$/, ""))].join("\n")
-    : message;
+  if (code !== "BUILD_FAILED") return message;
+  const { reason, log_tail: tail } = data ?? {};
+  const lines = Array.isArray(tail) ? tail.slice(-LINES).map((line) => String(line).replace(/\n$/, "")) : [];
+  return [`compilation failed: ${typeof reason === "string" ? reason : message}`, ...lines].join("\n");
 }
 
 function retryAfter(given: unknown, otherwise: number): string {

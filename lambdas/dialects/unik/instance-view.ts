@@ -10,17 +10,15 @@ export type StateOf = { State: State; Reason?: string; ExitCode?: number };
  * of the signal.
  */
 export function stateOf(
-  { stopped, run: own }: Pick<InstanceRecord, "stopped" | "run">,
-  run: Pick<KnownRun, "state"> | undefined,
-  isAccepted = true,
+  { accepted }: Pick<InstanceRecord, "accepted">,
+  run: Pick<KnownRun, "state" | "stopped"> | undefined,
 ): StateOf {
-  if (!run) return isAccepted ? { State: "unknown" } : { State: "pending", Reason: "Queued" };
+  if (!run) return accepted ? { State: "unknown" } : { State: "pending", Reason: "Queued" };
   const { state } = run;
   if ("running" in state) return { State: "running" };
   if ("waiting" in state) return { State: "pending", Reason: state.waiting.reason };
   const { exitCode, reason, startedAt } = state.terminated;
-  if (startedAt !== null && (exitCode === 0 || stopped === own))
-    return { State: "stopped", ExitCode: exitCode };
+  if (startedAt !== null && (exitCode === 0 || run.stopped)) return { State: "stopped", ExitCode: exitCode };
   return { State: "error", Reason: reason, ...(startedAt !== null && { ExitCode: exitCode }) };
 }
 
@@ -29,7 +27,7 @@ export type RunsBy = ReadonlyMap<string, KnownRun>;
 
 export function instanceView(instance: InstanceRecord, runs: RunsBy): object {
   const run = runs.get(instance.run);
-  const of = stateOf(instance, run, instance.accepted === true);
+  const of = stateOf(instance, run);
   return {
     Id: instance.id,
     Name: instance.name,

@@ -39,8 +39,6 @@ export type InstanceRecord = {
   run: string;
   /** the edge has taken that run in: from then on it tells of it */
   accepted?: true;
-  /** the run that was stopped by a call */
-  stopped?: string;
   /** volumes by the mount points of its image; absent: none is attached there now */
   mounts: { at: string; volume?: string }[];
   memoryMb: number;
@@ -64,8 +62,10 @@ export type OfCommand = Owner &
   (
     | { does: "create"; name: string; content: Omit<ImageContent, "bytes" | "ports" | "createdAt"> }
     | { does: "removeImage"; name: string; version: string }
-    | { does: "run" | "removeInstance"; instance: string }
-    | { does: "start"; instance: string; before: string }
+    | { does: "run"; instance: string }
+    | { does: "removeInstance"; instance: string }
+    | { does: "start"; instance: string; before: InstanceRecord }
+    | { does: "stop"; instance: string }
     | { does: "createVolume" | "removeVolume"; name: string }
   );
 
@@ -76,6 +76,7 @@ export type OfCommand = Owner &
  * | | `image#<name>`, `instance#<id>`, `volume#<name>` | the record |
  * | `edges#<uid>` | edge | `{user}`: the user has something there |
  * | `command#<id>` | `of` | {@link OfCommand} |
+ * | `key#<uid>` | edge and Idempotency-Key | {@link KeyRecord} |
  * | `leases` | instance's id | {@link LeaseRecord} |
  */
 export const keys = {
@@ -87,9 +88,13 @@ export const keys = {
   edges: (uid: string) => `edges#${uid}`,
   edge: ({ uid, edge }: Owner): Key => ({ pk: keys.edges(uid), sk: edge }),
   command: (id: string): Key => ({ pk: `command#${id}`, sk: "of" }),
+  key: ({ uid, edge }: Owner, key: string): Key => ({ pk: `key#${uid}`, sk: `${edge}#${key}` }),
   leases: "leases",
   lease: (instance: string): Key => ({ pk: keys.leases, sk: instance }),
 };
 
 /** The stream that holds it was there at `at`: whoever reads its log last takes its instance along. */
 export type LeaseRecord = Owner & { instance: string; at: number };
+
+/** What an Idempotency-Key was used for, and when. */
+export type KeyRecord = { digest: string; command: string; at: number };

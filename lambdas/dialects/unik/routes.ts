@@ -7,10 +7,18 @@ import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import type { Handle } from "./asked.ts";
 import { ownerIn } from "./caller.ts";
+import { createImage } from "./create-image.ts";
+import { createVolume } from "./create-volume.ts";
 import { describeCompiler, getCompilers, getProviders } from "./get-compilers.ts";
+import { getLogs } from "./get-logs.ts";
 import { getImage, getImages, getInstance, getInstances, getVolume, getVolumes } from "./get-objects.ts";
+import { deleteImage } from "./image-changes.ts";
+import { deleteInstance, startInstance, stopInstance } from "./instance-changes.ts";
+import { joined } from "./joined.ts";
 import { matchRoute, type Route } from "./match-route.ts";
 import { readPath } from "./path.ts";
+import { runInstance } from "./run-instance.ts";
+import { attachVolume, deleteVolume, detachVolume } from "./volume-changes.ts";
 
 export const BASE = "/unik";
 
@@ -25,6 +33,18 @@ export const ROUTES: readonly Route<Handle>[] = [
   ["GET", "/instances/:instance", getInstance],
   ["GET", "/volumes", getVolumes],
   ["GET", "/volumes/:volume", getVolume],
+  // before the hub's: `/images/push/create` makes an image called push
+  ["POST", "/images/:image/create", createImage],
+  ["DELETE", "/images/:image", joined(deleteImage)],
+  ["POST", "/instances/run", joined(runInstance)],
+  ["GET", "/instances/:instance/logs", getLogs],
+  ["POST", "/instances/:instance/start", joined(startInstance)],
+  ["POST", "/instances/:instance/stop", joined(stopInstance)],
+  ["DELETE", "/instances/:instance", joined(deleteInstance)],
+  ["POST", "/volumes/:volume", joined(createVolume)],
+  ["DELETE", "/volumes/:volume", joined(deleteVolume)],
+  ["POST", "/volumes/:volume/attach/:instance", joined(attachVolume)],
+  ["POST", "/volumes/:volume/detach", joined(detachVolume)],
 ];
 
 /** Puts the dialect on an app; what its routes throw, the ground's own handler words with `errors`. */
@@ -45,7 +65,7 @@ export async function answer(c: DialectContext, core: DialectCore, base: string)
   }
   const owner = await ownerIn(c, core, read.edge);
   const query = new Map([...readQuery(c)].map(([name, [value]]) => [name, String(value)]));
-  return route.handle({ c, core, owner, named: route.named, query });
+  return route.handle({ c, core, owner, path: read.parts, named: route.named, query });
 }
 
 /** The path as it was sent, before anything was decoded or folded in it. */

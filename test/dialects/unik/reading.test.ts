@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ROUTES } from "#lambdas/dialects/unik/routes.ts";
 import { basic, PASSWORD, startUnikGround, type UnikGround } from "./support/unik-ground.ts";
 
 let ground: UnikGround;
@@ -105,6 +106,15 @@ describe("paths", () => {
     expect([(await at("//images")).status, (await at("/unik/em1/images")).status]).toEqual([404, 404]);
     expect((await ground.send("GET", "/images", {}, ground.ownUrl)).status).toBe(401);
   });
+});
+
+it("every route is in the document, once", async () => {
+  const { paths } = JSON.parse((await ground.send("GET", "/openapi.json")).text) as {
+    paths: Record<string, Record<string, { operationId: string }>>;
+  };
+  const own = Object.entries(paths).filter(([path]) => path.startsWith("/unik/"));
+  const ids = own.flatMap(([, methods]) => Object.values(methods).map(({ operationId }) => operationId));
+  expect([ids.length, new Set(ids).size]).toEqual([ROUTES.length, ROUTES.length]);
 });
 
 describe("errors", () => {

@@ -8,6 +8,7 @@ import { unik } from "#lambdas/dialects/unik/dialect.ts";
 import { createEmbeddedGround } from "#lambdas/embedded.ts";
 import { serveGround } from "#lambdas/serve-ground.ts";
 import type { EdgeOffer } from "#protocol/edge-offer.ts";
+import { FEATURES } from "#protocol/older-agents.ts";
 import { OPERATION_NAMES } from "#protocol/operations.ts";
 import type { ClaimedCommand, ClaimResponse, Outcome, PodReport } from "#protocol/wire.ts";
 import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
@@ -99,7 +100,12 @@ export async function startUnikGround({ port }: { port?: number } = {}) {
 
     /** An agent that tells what its edge can do, claims, and reports what the test says. */
     async startAgent(offer: EdgeOffer = OFFER) {
-      const { epoch } = await agent("start", { journal: "j", version: "t", operations: OPERATION_NAMES });
+      const { epoch } = await agent("start", {
+        journal: "j",
+        version: "t",
+        operations: OPERATION_NAMES,
+        features: Object.values(FEATURES),
+      });
       const beat = () => agent("heartbeat", { epoch, nodes: [], usage: {}, free: 1e12 });
       await beat();
       await agent("offer", { epoch, offer });

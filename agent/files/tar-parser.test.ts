@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type ArchiveEntry, tarOf } from "#test/support/saved-archive.ts";
-import { END_OF_TAR, fileHeader, paddingOf } from "../../files/tar-header.ts";
+import { END_OF_TAR, fileHeader, paddingOf } from "./tar-header.ts";
 import { type TarEntry, TarError, TarParser } from "./tar-parser.ts";
 
 /** Reads a tar that comes in pieces of `size` bytes. */
@@ -81,7 +81,14 @@ describe("a tar", () => {
             END_OF_TAR,
           ]);
           expect(read(bytes)).toEqual([
-            { name, type: "file", size: body.length, linkname: "", content: body.toString("latin1") },
+            {
+              name,
+              type: "file",
+              size: body.length,
+              linkname: "",
+              executable: false,
+              content: body.toString("latin1"),
+            },
           ]);
         },
       ),

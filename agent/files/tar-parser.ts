@@ -1,4 +1,4 @@
-import { tarChecksum } from "../../files/tar-header.ts";
+import { tarChecksum } from "./tar-header.ts";
 
 /** What a tar's entry is, by its type flag. */
 export type TarEntry = {
@@ -8,6 +8,8 @@ export type TarEntry = {
   /** bytes of content that follow */
   size: number;
   linkname: string;
+  /** may it be executed, by whoever? */
+  executable: boolean;
 };
 
 export type TarEvent = { entry: TarEntry } | { data: Buffer };
@@ -137,6 +139,7 @@ export class TarParser {
       type,
       size: this.#left,
       linkname: linkpath ?? text(block, 157, 100),
+      executable: (numberAt(block, 100, 8) & 0o111) !== 0,
     };
   }
 

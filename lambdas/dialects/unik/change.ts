@@ -1,0 +1,168 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Failure, PerigeeError } from "#protocol/errors.ts";
+import type { InputOf, OperationName, ResultOf } from "#protocol/operations.ts";
+import { answerOf } from "../../commands/command-answer.ts";
+import type { Answer } from "../../dispatch/dispatch.ts";
+import { type Preferred, readPrefer } from "../../http/prefer.ts";
+import type { Command } from "../../ledger/command.ts";
+import { ConditionFailed, type Write } from "../../ports/ledger-store.ts";
+import type { Asked } from "./asked.ts";
+import { errors } from "./errors.ts";
+import { seenBy } from "./get-objects.ts";
+import { turnWrites } from "./holdings.ts";
+import { earlierBy, type Keyed, keyedBy, keyWrite } from "./keyed.ts";
+import { UNIK_LANE } from "./lane.ts";
+import { keys, type OfCommand } from "./records.ts";
+
+export type Seen = Awaited<ReturnType<typeof seenBy>>;
+
+/** What is asked of the edge, with what is written of it in the same transaction. */
+export type Plan<O extends OperationName> = {
+  operation: O;
+  input: InputOf<O>;
+  of: OfCommand;
+  writes?: (command: Command) => Write[];
+};
+
+/** The answer to what has succeeded, or was found to be so already. */
+export type Respond<O extends OperationName> = (
+  result: ResultOf<O>,
+  command: Command,
+) => Response | Promise<Response>;
+
+/** Words a failure of the edge's (default: as it is). */
+export type Reword = (failure: Failure) => Failure;
+
+/** Something else was changed meanwhile. */
+class Stale extends Error {}
+
+/**
+ * Decides by what the user has on the edge, asks the edge for what was decided, and answers. What is decided rests on
+ * nothing that changes until it is written: else it is decided anew.
+ * @param decide returns an answer where there is nothing to do; what it throws is the refusal
+ */
+export async function change<O extends OperationName>(
+  asked: Asked,
+  decide: (seen: Seen) => Plan<O> | Response | Promise<Plan<O> | Response>,
+  respond: Respond<O>,
+  reword: Reword = (failure) => failure,
+): Promise<Response> {
+  const preferred = preferredBy(asked);
+  const keyed = await keyedBy(asked);
+  for (;;) {
+    const earlier = keyed && (await earlierBy<O>(asked, keyed, preferred));
+    if (earlier) return answered(asked, earlier, preferred, respond, reword);
+    const seen = await seenBy(asked);
+    const plan = await decide(seen);
+    if (plan instanceof Response) return plan;
+    await requireContact(asked, preferred);
+    try {
+      const answer = await submit(asked, plan, { turn: seen.holdings.turn, keyed, ...preferred });
+      return await answered(asked, answer, preferred, respond, reword);
+    } catch (error) {
+      if (!(error instanceof Stale || error instanceof ConditionFailed)) throw outOfContact(asked, error);
+      await sleep(Math.random() * 20);
+    }
+  }
+}
+
+/** What is changed of the ground's records alone. @param decide as {@link change}'s; returns what is written */
+export async function changeHere(
+  asked: Asked,
+  decide: (seen: Seen) => Write[] | Promise<Write[]>,
+): Promise<void> {
+  const { core, owner } = asked;
+  for (;;) {
+    const seen = await seenBy(asked);
+    const writes = await decide(seen);
+    await requireContact(asked, preferredBy(asked));
+    try {
+      await core.records.transact([...turnWrites(owner, seen.holdings.turn), ...writes]);
+      return;
+    } catch (error) {
+      if (!(error instanceof ConditionFailed)) throw error;
+      await sleep(Math.random() * 20);
+    }
+  }
+}
+
+/** How a call is admitted, and how long it waits: it always queues. */
+export function preferredBy({ c }: Pick<Asked, "c">): Preferred {
+  return { ...readPrefer(c.req.header("prefer")), admission: "queue" };
+}
+
+async function submit<O extends OperationName>(
+  { core, owner }: Asked,
+  { operation, input, of, writes }: Plan<O>,
+  { turn, keyed, admission, wait }: Preferred & { turn: number; keyed: Keyed | undefined },
+): Promise<Answer<O>> {
+  const { user, edge } = owner;
+  return core.dispatch.run<O>({
+    user,
+    edge,
+    lane: UNIK_LANE.name,
+    operation,
+    input,
+    admission,
+    wait,
+    async records(command) {
+      if (((await core.records.get(keys.turn(owner)))?.rev ?? 0) !== turn) throw new Stale();
+      return [
+        ...turnWrites(owner, turn),
+        { put: { ...keys.command(command.id), data: of } },
+        ...(keyed ? [keyWrite(keyed, command.id, core.now())] : []),
+        ...(writes?.(command) ?? []),
+      ];
+    },
+  });
+}
+
+/** @throws EM_UNREACHABLE at once for a call that waits for its end, DEADLINE_EXCEEDED where the edge has not said how it ended */
+export async function answered<O extends OperationName>(
+  { c, core, owner }: Pick<Asked, "c" | "core" | "owner">,
+  answer: Answer<O>,
+  preferred: Preferred,
+  respond: Respond<O>,
+  reword: Reword = (failure) => failure,
+): Promise<Response> {
+  if (answer.kind === "accepted" && preferred.wait.kind === "end") {
+    const { id } = answer.command;
+    throw new PerigeeError(
+      "DEADLINE_EXCEEDED",
+      `edge ${owner.edge} has taken this as command ${id} and has not answered yet`,
+      { data: { command: id } },
+    );
+  }
+  const shape: typeof errors = (failure, id) => errors(reword(failure), id, c.req.raw);
+  return answerOf({ log: core.log, shape }, answer, preferred, async (result, command) => {
+    const response = await respond(result, command);
+    response.headers.set("perigee-command", command.id);
+    return response;
+  });
+}
+
+/** @throws EM_UNREACHABLE when who waits for the end would wait for an edge that is not there */
+export async function requireContact(
+  { core, owner }: Pick<Asked, "core" | "owner">,
+  { wait }: Preferred,
+): Promise<void> {
+  if (wait.kind !== "end" || (await core.commands.inContact(owner.edge))) return;
+  throw unreachable(owner.edge);
+}
+
+/** Words the refusal of an edge that did not take a command. */
+export function outOfContact({ owner }: Pick<Asked, "owner">, error: unknown): unknown {
+  if (!(error instanceof PerigeeError)) return error;
+  return error.code === "EM_UNREACHABLE" ? unreachable(owner.edge, error) : error;
+}
+
+function unreachable(
+  edge: string,
+  { data }: { data?: Record<string, unknown> | undefined } = {},
+): PerigeeError {
+  return new PerigeeError(
+    "EM_UNREACHABLE",
+    `edge ${edge} is out of contact; nothing was done`,
+    data ? { data } : {},
+  );
+}

@@ -1,0 +1,73 @@
+import type { Command } from "../../ledger/command.ts";
+import type { Write } from "../../ports/ledger-store.ts";
+import type { OwnRecords } from "../own-records.ts";
+import { turnWrites } from "./holdings.ts";
+import { portsOf } from "./ports-of.ts";
+import { type ImageRecord, type InstanceRecord, keys, type OfCommand, type VolumeRecord } from "./records.ts";
+
+/** What this dialect writes with the end of a command: each end is written whatever was changed meanwhile. */
+export async function onEnd(records: OwnRecords, command: Command): Promise<Write[]> {
+  const of = (await records.get<OfCommand>(keys.command(command.id)))?.data;
+  if (!of) return [];
+  return [...turnWrites(of), { delete: keys.command(command.id) }, ...(await endOf(records, of, command))];
+}
+
+async function endOf(records: OwnRecords, of: OfCommand, command: Command): Promise<Write[]> {
+  const { state, failure } = command;
+  const isDone = state === "succeeded";
+  switch (of.does) {
+    case "create": {
+      const key = keys.image(of, of.name);
+      const now = (await records.get<ImageRecord>(key))?.data;
+      if (now?.making !== command.id) return [];
+      const { making: _, ...before } = now;
+      if (!isDone) return [before.content ? { put: { ...key, data: before } } : { delete: key }];
+      const { bytes, ports } = command.result as { bytes: number; ports: number[] };
+      const createdAt = command.endedAt ?? command.createdAt;
+      const data: ImageRecord = {
+        name: of.name,
+        content: { ...of.content, bytes, ports: portsOf(ports), createdAt },
+      };
+      return [{ put: { ...key, data } }];
+    }
+    case "removeImage": {
+      const isGone = isDone || failure?.code === "IMAGE_NOT_FOUND";
+      const key = keys.image(of, of.name);
+      const now = (await records.get<ImageRecord>(key))?.data;
+      return isGone && now?.content?.version === of.version ? [{ delete: key }] : [];
+    }
+    case "removeInstance": {
+      const isGone = isDone || failure?.code === "POD_NOT_FOUND";
+      return isGone ? [{ delete: keys.instance(of, of.instance) }, { delete: keys.lease(of.instance) }] : [];
+    }
+    case "createVolume": {
+      const key = keys.volume(of, of.name);
+      const now = (await records.get<VolumeRecord>(key))?.data;
+      if (now?.making !== command.id) return [];
+      const { making: _, ...made } = now;
+      const data: VolumeRecord = { ...made, createdAt: command.endedAt ?? command.createdAt };
+      return [isDone ? { put: { ...key, data } } : { delete: key }];
+    }
+    case "removeVolume": {
+      const isGone = isDone || failure?.code === "VOLUME_NOT_FOUND";
+      return isGone ? [{ delete: keys.volume(of, of.name) }] : [];
+    }
+    case "stop":
+      return [];
+    default:
+      return endOfRun(records, of, command, isDone);
+  }
+}
+
+async function endOfRun(
+  records: OwnRecords,
+  of: Extract<OfCommand, { does: "run" | "start" }>,
+  { id }: Command,
+  isDone: boolean,
+): Promise<Write[]> {
+  const key = keys.instance(of, of.instance);
+  const now = (await records.get<InstanceRecord>(key))?.data;
+  if (now?.run !== id) return [];
+  if (isDone) return [{ put: { ...key, data: { ...now, accepted: true } satisfies InstanceRecord } }];
+  return [of.does === "run" ? { delete: key } : { put: { ...key, data: of.before } }];
+}

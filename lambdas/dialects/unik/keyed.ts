@@ -1,0 +1,55 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import type { OperationName } from "#protocol/operations.ts";
+import type { Answer } from "../../dispatch/dispatch.ts";
+import { answer } from "../../dispatch/dispatcher.ts";
+import { readIdempotency } from "../../http/idempotency-key.ts";
+import type { Preferred } from "../../http/prefer.ts";
+import { collectBody } from "../../http/read-body.ts";
+import type { Write } from "../../ports/ledger-store.ts";
+import type { Asked } from "./asked.ts";
+import { type KeyRecord, keys } from "./records.ts";
+
+const DAY_MS = 24 * 60 * 60_000;
+/** ms: longer than any deadline here */
+const MOST_MS = 60 * 60_000;
+
+/** What an `Idempotency-Key` stands for: it is found before anything is decided, as its own effect would refuse it. */
+export type Keyed = { digest: string; key: ReturnType<typeof keys.key> };
+
+/** @throws INVALID_PARAMETERS for what is no key */
+export async function keyedBy({ c, owner, path, query }: Asked): Promise<Keyed | undefined> {
+  const header = c.req.header("idempotency-key");
+  if (header === undefined) return undefined;
+  const body = (await collectBody(c, LIMITS.bodyBytes)).toString("base64");
+  const request = { method: c.req.method, path, query: [...query], body };
+  const { digest, key } = readIdempotency(header, "unik", request)!;
+  return { digest, key: keys.key(owner, key) };
+}
+
+/**
+ * The answer of the command that the key was used for, waited for as this call asks.
+ * @throws IDEMPOTENCY_KEY_REUSED when it was for another request
+ */
+export async function earlierBy<O extends OperationName>(
+  { core, owner }: Asked,
+  { digest, key }: Keyed,
+  { wait }: Preferred,
+): Promise<Answer<O> | undefined> {
+  const earlier = (await core.records.get<KeyRecord>(key))?.data;
+  if (!earlier || core.now() - earlier.at > DAY_MS) return undefined;
+  if (earlier.digest !== digest) {
+    throw new PerigeeError("IDEMPOTENCY_KEY_REUSED", "the Idempotency-Key was used for another request");
+  }
+  const command = await core.commands.command(owner.user, earlier.command);
+  // one that was withdrawn was in truth refused
+  if (command.state === "expired") return undefined;
+  if (wait.kind === "none") return answer<O>(command);
+  return answer<O>(await core.commands.atMost(command, wait.kind === "most" ? wait.ms : MOST_MS));
+}
+
+/** Written with the command. */
+export function keyWrite({ digest, key }: Keyed, command: string, now: number): Write {
+  const data: KeyRecord = { digest, command, at: now };
+  return { put: { ...key, expiresAt: now + DAY_MS, data } };
+}

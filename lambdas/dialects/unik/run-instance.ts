@@ -1,0 +1,116 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
+import type { InputOf } from "#protocol/operations.ts";
+import { collectBody } from "../../http/read-body.ts";
+import { ulid } from "../../ledger/ulid.ts";
+import { jsonAnswer } from "./answers.ts";
+import type { Asked, Handle } from "./asked.ts";
+import { requireRoom } from "./bounds.ts";
+import { change, type Plan, type Seen } from "./change.ts";
+import { attachedTo, readHoldings, whole } from "./holdings.ts";
+import { openOnes } from "./instance-changes.ts";
+import { instanceView } from "./instance-view.ts";
+import { lookup, notFound } from "./lookup.ts";
+import { checkName, nameFor } from "./names.ts";
+import { podNameOf, runOf } from "./pod-of.ts";
+import { type InstanceRecord, keys } from "./records.ts";
+import { checkEnv, memoryOf, type RunBody, readRunBody } from "./run-body.ts";
+import { whenStarted, whyNotStarted } from "./started.ts";
+import { withoutFailed } from "./without-failed.ts";
+
+/** `POST /instances/run` */
+export const runInstance: Handle = async (asked) => {
+  const { c, core, owner } = asked;
+  const body = readRunBody(await collectBody(c, LIMITS.bodyBytes));
+  const id = ulid(core.now());
+  return change<"pod.run">(
+    asked,
+    (seen) => planRun(asked, body, id, seen),
+    async (_result, command) => {
+      const { pod } = command.input as InputOf<"pod.run">;
+      const { instances } = await readHoldings(core.records, owner);
+      const instance = instances.find((one) => one.pod === pod);
+      if (!instance) throw notFound("instance", body.name || pod);
+      const run = await whenStarted(core, { ...owner, pod, run: command.id });
+      const why = whyNotStarted(run);
+      if (why === undefined) return jsonAnswer(instanceView(instance, new Map(run && [[run.run, run]])), 201);
+      if (!body.keepsFailed) await withoutFailed(asked, instance);
+      throw new PerigeeError("START_FAILED", `instance could not be started: ${why}`);
+    },
+  );
+};
+
+/** What a body asks for, checked in the order of the contract. */
+function planRun({ core, owner }: Asked, body: RunBody, id: string, seen: Seen): Plan<"pod.run"> {
+  const { holdings, offer, runs, volumes } = seen;
+  if (body.image === "") throw invalid("image must be named");
+  const images = whole(holdings.images).map((image) => ({ ...image, id: image.name }));
+  const image = lookup("image", images, body.image, true);
+  if (body.name !== "") checkName("instance", body.name);
+  const name = body.name || nameFor(image.name, id);
+  const isTaken =
+    holdings.instances.some((one) => one.name === name) ||
+    // others reach it by its name, as they reach a pod of that name
+    [...runs.values()].some(({ pod, state }) => pod === name && !("terminated" in state));
+  if (isTaken) throw new PerigeeError("ALREADY_EXISTS", `instance with name '${name}' already exists`);
+  const given = new Map(body.mounts);
+  const { mountPoints } = image.content;
+  for (const at of mountPoints) if (!given.has(at)) throw missingMount(at);
+  for (const at of given.keys()) {
+    if (!mountPoints.includes(at)) throw invalid(`mount point ${at} does not exist for image ${image.name}`);
+  }
+  const mounts = mountPoints.map((at) => {
+    const volume = volumes.find((one) => one.name === given.get(at));
+    if (!volume) throw notFound("volume", given.get(at)!);
+    if (volume.provider !== image.content.provider) {
+      const { provider } = image.content;
+      throw invalid(
+        `volume ${volume.name} is for ${volume.provider}, and image ${image.name} for ${provider}`,
+      );
+    }
+    const user = attachedTo(holdings, volume.name);
+    if (user)
+      throw new PerigeeError("VOLUME_IN_USE", `volume ${volume.name} is attached to instance ${user.name}`);
+    return { at, volume: volume.name };
+  });
+  const twice = mounts.find(({ volume }, n) => mounts.findIndex((one) => one.volume === volume) !== n);
+  if (twice) throw new PerigeeError("VOLUME_IN_USE", `volume ${twice.volume} is given for two mount points`);
+  const memoryMb = memoryOf(body.memoryMb, image, offer.mostMemoryMb);
+  checkEnv(body.env);
+  if (body.debug) {
+    throw new PerigeeError(
+      "NOT_SUPPORTED",
+      "debug mode is not offered: nothing on the edge listens for a debugger",
+    );
+  }
+  requireRoom("instances", holdings.instances.length);
+  requireRoom("running", openOnes(seen).length);
+  const { version, provider } = image.content;
+  const instance: InstanceRecord = {
+    id,
+    name,
+    image: image.name,
+    version,
+    provider,
+    createdAt: core.now(),
+    pod: podNameOf(id),
+    run: "",
+    mounts,
+    memoryMb,
+    env: body.env,
+  };
+  return {
+    operation: "pod.run",
+    input: runOf(instance, image.content, volumes),
+    of: { ...owner, does: "run", instance: id },
+    writes: (command) => [
+      { put: { ...keys.instance(owner, id), data: { ...instance, run: command.id } }, if: 0 },
+    ],
+  };
+}
+
+function missingMount(at: string): PerigeeError {
+  return invalid(`required mount point missing from input: ${at}`);
+}
+
+const invalid = (message: string) => new PerigeeError("INVALID_PARAMETERS", message);

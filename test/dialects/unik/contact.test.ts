@@ -1,0 +1,159 @@
+import http from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { formOf } from "./support/form-of.ts";
+import { PlayedEdge } from "./support/played-edge.ts";
+import { basic, PASSWORD, startUnikGround, type UnikGround } from "./support/unik-ground.ts";
+
+let ground: UnikGround;
+let edge: PlayedEdge;
+const QUERY = "provider=docker&base=docker&lang=native";
+const form = () => formOf([["tarfile", "x", "t"]]);
+const run = (name?: string) => ({ body: JSON.stringify({ ImageName: "app", InstanceName: name }) });
+const RUN = "/unik/instances/run";
+const instances = async () =>
+  JSON.parse((await ground.ada("GET", "/unik/instances")).text) as { Name: string }[];
+
+beforeEach(async () => {
+  ground = await startUnikGround();
+  edge = new PlayedEdge(await ground.startAgent()).start();
+  await ground.ada("POST", `/unik/images/app/create?${QUERY}`, form());
+  await ground.ada("POST", RUN, run("one"));
+});
+afterEach(async () => {
+  await edge.stop();
+  await ground.stop();
+});
+
+describe("without contact", () => {
+  it("reading routes answer, changing ones are 503 at once with nothing done", async () => {
+    await edge.stop();
+    ground.setClock(Date.now() + 120_000);
+    for (const path of [
+      "images",
+      "images/app",
+      "instances",
+      "instances/one",
+      "volumes",
+      "available_compilers",
+    ]) {
+      expect((await ground.ada("GET", `/unik/${path}`)).status).toBe(200);
+    }
+    for (const [method, path, sent] of [
+      ["POST", RUN, run("two")],
+      ["POST", `/unik/images/b/create?${QUERY}`, form()],
+      ["DELETE", "/unik/images/app?force=true", {}],
+      ["POST", "/unik/instances/one/stop", {}],
+      ["DELETE", "/unik/instances/one?force=true", {}],
+      ["POST", "/unik/volumes/v?provider=docker&size=1", {}],
+    ] as const) {
+      const { status, text, headers } = await ground.ada(method, path, sent);
+      expect([path, status, text]).toEqual([path, 503, "edge em1 is out of contact; nothing was done"]);
+      expect(headers["retry-after"]).toMatch(/^\d+$/);
+    }
+    expect((await instances()).map(({ Name }) => Name)).toEqual(["one"]);
+    expect(JSON.parse((await ground.ada("GET", "/unik/images")).text)).toHaveLength(1);
+  });
+
+  it("who does not wait is answered by a command, which is done later", async () => {
+    const sent = { ...run("later"), headers: { prefer: "respond-async" } };
+    await edge.stop();
+    const { status, headers } = await ground.ada("POST", RUN, sent);
+    expect([status, headers.location]).toEqual([202, expect.stringMatching(/^\/commands\//)]);
+    expect(await instances()).toContainEqual(expect.objectContaining({ Name: "later", State: "pending" }));
+    edge = new PlayedEdge(await ground.startAgent()).start();
+    while (
+      !(await instances()).some(
+        (one) => (one as { State?: string }).State === "running" && one.Name === "later",
+      )
+    )
+      await sleep(20);
+  });
+});
+
+/** A request whose connection is cut once its command is there. */
+async function cut(method: string, path: string, body: string, operation: string): Promise<void> {
+  const request = http.request({
+    host: "127.0.0.1",
+    port: new URL(ground.url).port,
+    method,
+    path,
+    headers: { authorization: basic("ada", PASSWORD), "content-length": Buffer.byteLength(body) },
+  });
+  const closed = new Promise<void>((resolve) => {
+    request.once("error", () => resolve()).once("close", () => resolve());
+  });
+  request.end(body);
+  const isThere = async () => {
+    const [newest] = await ground.core.commands.commands("ada", { limit: 1 });
+    return newest?.operation === operation && newest.state === "queued";
+  };
+  while (!(await isThere())) await sleep(20);
+  request.destroy();
+  await closed;
+  // the server, which is this process too, has its turns
+  await sleep(50);
+}
+
+describe("repeats", () => {
+  it("of a call whose answer nobody got are that call", async () => {
+    const { body } = run();
+    await edge.stop();
+    await cut("POST", RUN, body, "pod.run");
+    const repeats = Promise.all([1, 2, 3, 4, 5].map(() => ground.ada("POST", RUN, { body })));
+    await sleep(50);
+    edge = new PlayedEdge(await ground.startAgent()).start();
+    const answers = await repeats;
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201, 201]);
+    expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+    expect(await instances()).toHaveLength(2);
+    // delivered: the next is another
+    expect((await ground.ada("POST", RUN, { body })).status).toBe(201);
+    expect(await instances()).toHaveLength(3);
+  });
+
+  it("of a deletion are the same deletion, and of another's name none", async () => {
+    const path = "/unik/instances/one?force=true";
+    await ground.ada("POST", RUN, run("one2"));
+    await edge.stop();
+    await cut("DELETE", path, "null", "pod.remove");
+    const repeated = ground.ada("DELETE", path, { body: "null" });
+    await sleep(20);
+    edge = new PlayedEdge(await ground.startAgent()).start();
+    expect((await repeated).status).toBe(204);
+    expect((await ground.ada("DELETE", path, { body: "null" })).status).toBe(404);
+    expect((await instances()).map(({ Name }) => Name)).toEqual(["one2"]);
+  });
+});
+
+describe("an Idempotency-Key", () => {
+  it("is of one request: its repeats are that one, though what it has done refuses another", async () => {
+    const sent = (key: string) => ({ ...run("keyed"), headers: { "idempotency-key": key } });
+    const first = await ground.ada("POST", RUN, sent("k"));
+    const again = await ground.ada("POST", RUN, sent("k"));
+    expect([first.status, again.status, again.text]).toEqual([201, 201, first.text]);
+    expect((await ground.ada("POST", RUN, sent("other"))).status).toBe(409);
+    const reused = { ...run("third"), headers: { "idempotency-key": "k" } };
+    expect((await ground.ada("POST", RUN, reused)).status).toBe(422);
+    expect(await instances()).toHaveLength(2);
+  });
+});
+
+describe("bounds", () => {
+  it("no more than 16 instances run", async () => {
+    const made = await Promise.all(
+      Array.from({ length: 15 }, (_, n) => ground.ada("POST", RUN, run(`n${n}`))),
+    );
+    expect(new Set(made.map(({ status }) => status))).toEqual(new Set([201]));
+    const { status, text } = await ground.ada("POST", RUN, run("more"));
+    expect([status, text]).toEqual([
+      429,
+      "there are 16 instances that run or are pending already: at most 16 on one edge",
+    ]);
+  });
+
+  it("of many calls for one name one gets it", async () => {
+    const answers = await Promise.all(Array.from({ length: 6 }, () => ground.ada("POST", RUN, run("same"))));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409, 409, 409]);
+  });
+});
