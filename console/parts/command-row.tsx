@@ -31,11 +31,11 @@ export function CommandRow({ command, current }: { command: Command; current?: b
 }
 
 /** What is most worth knowing beyond the state. */
-function note({ error, position, progress, waits_for: waits }: Command): string {
+function note({ error, position, progress, ended_at: ended, waits_for: waits }: Command): string {
   if (error) return error.code;
   if (position !== undefined) return position === 1 ? "next" : `number ${position} in its lane`;
   if (waits) return `waits for ${waits.resource}`;
-  if (!progress) return "";
+  if (!progress || ended) return "";
   const { phase, done, total } = progress;
   return done !== undefined && total ? `${phase} ${Math.floor((100 * done) / total)} %` : phase;
 }

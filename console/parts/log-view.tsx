@@ -58,6 +58,7 @@ export function LogView({ command, name }: { command: string; name: string }) {
         class="log-lines"
         label="Lines of the log"
         items={shown}
+        length={shown.length}
         rowHeight={ROW_PX}
         row={lineOf}
         follow={follow}

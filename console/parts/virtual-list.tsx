@@ -5,6 +5,8 @@ const OVERSCAN = 8;
 
 type Props<T> = {
   items: readonly T[];
+  /** how many there are, where `items` is one array that grows */
+  length?: number;
   /** px of each row: all are the same */
   rowHeight: number;
   row: (item: T, index: number) => ComponentChildren;
@@ -17,7 +19,7 @@ type Props<T> = {
 
 /** A list of which only the rows in sight are in the page, however long it is. */
 export function VirtualList<T>(props: Props<T>) {
-  const { items, rowHeight, row, label, follow } = props;
+  const { items, rowHeight, row, label, follow, length = items.length } = props;
   const box = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 600 });
   const measure = () => {
@@ -35,14 +37,14 @@ export function VirtualList<T>(props: Props<T>) {
   }, []);
   useLayoutEffect(() => {
     if (follow) box.current!.scrollTop = box.current!.scrollHeight;
-  }, [items.length, follow, view.height]);
+  }, [length, follow, view.height]);
   const scrolled = () => {
     measure();
     const { scrollTop, clientHeight, scrollHeight } = box.current!;
     props.onFollow?.(scrollTop + clientHeight >= scrollHeight - rowHeight);
   };
   const first = Math.max(0, Math.floor(view.top / rowHeight) - OVERSCAN);
-  const last = Math.min(items.length, Math.ceil((view.top + view.height) / rowHeight) + OVERSCAN);
+  const last = Math.min(length, Math.ceil((view.top + view.height) / rowHeight) + OVERSCAN);
   return (
     <div
       ref={box}
@@ -52,7 +54,7 @@ export function VirtualList<T>(props: Props<T>) {
       role="region"
       aria-label={label}
     >
-      <ul style={{ height: px(items.length * rowHeight) }}>
+      <ul style={{ height: px(length * rowHeight) }}>
         {items.slice(first, last).map((item, i) => (
           <li key={first + i} style={{ top: px((first + i) * rowHeight), height: px(rowHeight) }}>
             {row(item, first + i)}
