@@ -1,6 +1,11 @@
 import { type BenchStack, startBenchStack } from "./bench-stack.ts";
 import { measureCliStart } from "./cli-start.ts";
 import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
+import { measureChecks } from "./fpga/checks.ts";
+import { measureDelivery } from "./fpga/delivery.ts";
+import { measureDetail } from "./fpga/detail.ts";
+import { measureObjectPut } from "./fpga/object-put.ts";
+import { measureRunStart } from "./fpga/run-start.ts";
 import { measureBesideEm } from "./kabuto/beside-em.ts";
 import { measureClusterJobs } from "./kabuto/cluster-jobs.ts";
 import { measureLogs } from "./kabuto/logs.ts";
@@ -30,8 +35,8 @@ import { measureUplinks } from "./uplinks.ts";
 /**
  * `npm run bench [-- NAME...]`: measures against a named peer on the same machine in the same run, and prints
  * a table. Exit code 1 when a goal is missed. Needs curl, xxhsum, zip, unzip, docker's client and about 5 GiB
- * below TMPDIR, `script` for keystrokes. BENCH_SCALE=0.05 makes the sizes of Kabuto's and Poseidon's smaller, to see that
- * they work.
+ * below TMPDIR, `script` for keystrokes. BENCH_SCALE=0.05 makes the sizes of Kabuto's, Poseidon's and FPGA images' smaller, to
+ * see that they work.
  */
 const MEASURES: Record<string, (bench: BenchStack) => Promise<Row[]>> = {
   uplink: measureUplink,
@@ -64,6 +69,11 @@ const ALONE: Record<string, () => Promise<Row[]>> = {
   "poseidon-keystrokes": measureKeystrokes,
   "poseidon-idle": measureIdleRunners,
   "poseidon-soak": measureSoak,
+  "fpga-delivery": measureDelivery,
+  "fpga-checks": measureChecks,
+  "fpga-put": measureObjectPut,
+  "fpga-detail": measureDetail,
+  "fpga-run": measureRunStart,
 };
 /** Takes an hour: only when it is asked for by its name. */
 const ASKED_FOR = ["poseidon-soak"];

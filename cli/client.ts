@@ -6,7 +6,7 @@ import type { Answer, Call } from "./http/call.ts";
 import { followRedirect } from "./http/follow-redirect.ts";
 import { isCut, networkFailure } from "./http/network-error.ts";
 import { readText, send } from "./http/send.ts";
-import { parseExact } from "./json.ts";
+import { parseExact, stringifyExact } from "./json.ts";
 import type { Output } from "./output/output.ts";
 import { duration, time } from "./output/text.ts";
 import { Patience, retryAfterMs } from "./patience.ts";
@@ -114,7 +114,7 @@ export class Client {
   async #once(attempt: Attempt, access: string): Promise<Answer> {
     const { json, stream, ...call } = attempt;
     const { edge, expires, url, signal } = this.options;
-    const body = stream ? stream() : json === undefined ? undefined : Buffer.from(JSON.stringify(json));
+    const body = stream ? stream() : json === undefined ? undefined : Buffer.from(stringifyExact(json));
     const type = stream
       ? (body as { type?: string }).type
       : json === undefined

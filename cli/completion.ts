@@ -18,7 +18,7 @@ type Node = {
 };
 
 const LOCAL_FILES = new Set(["uplink", "kabuto run", "fpga register"]);
-const LOCAL_FILE_OPTIONS = new Set(["-o", "--output", "--attach", "--tle"]);
+const LOCAL_FILE_OPTIONS = new Set(["-o", "--output", "--attach", "--tle", "--sign", "--metadata-file"]);
 
 /** The completion script of a shell, generated from the command tree. */
 export function completionScript(program: Command, shell: Shell): string {

@@ -152,6 +152,8 @@ export const LIMITS = {
   withdrawMs: 15_000,
   /** a waiting command whose waiter died expires after this */
   abandonedMs: 10 * 60_000,
+  /** waiting that each step of a command's priority counts as */
+  priorityStepMs: 3600_000,
   /** how far ahead a command may expire */
   expiresMs: 30 * 24 * 3600_000,
   /** an upload that never completed */

@@ -47,14 +47,24 @@ export class Child {
     this.ready.catch(() => {});
   }
 
-  /** Starts `node ...args` with exactly the environment `env`. Secrets go in `env` or in files, never in `args`. */
+  /**
+   * Starts `node ...args` with exactly the environment `env`. Secrets go in `env` or in files, never in `args`.
+   * @param behind begin of the command line, of a program that becomes the one behind it
+   */
   static async start(
     name: string,
     args: readonly string[],
     env: NodeJS.ProcessEnv,
     onLine: (line: string) => void,
+    behind: readonly string[] = [],
   ): Promise<Child> {
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...args], {
+    const [program, ...argv] = [
+      ...behind,
+      process.execPath,
+      "--disable-warning=ExperimentalWarning",
+      ...args,
+    ];
+    const child = spawn(program!, argv, {
       env,
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,

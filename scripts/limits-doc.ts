@@ -121,6 +121,7 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   windowBps: "bit/s that a planned window may promise each way",
   withdrawMs: "a waiting command that the edge has not taken by then is withdrawn: 503",
   abandonedMs: "a waiting command whose waiter died expires after this",
+  priorityStepMs: "waiting that each step of a command's priority counts as",
   expiresMs: "how far ahead `Perigee-Expires` may be",
   stagingMs: "an upload that never completed is removed after this",
   partsIdleMs: "an upload in parts is removed when no URLs were asked for in this time",

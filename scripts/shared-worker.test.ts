@@ -18,7 +18,6 @@ describe("a worker is shared", () => {
     "node:child_process",
     "node:process",
     "node:async_hooks",
-    "node:net",
     "dockerode",
     "#test/support/world.ts",
     "#test/faults/support/deployment.ts",

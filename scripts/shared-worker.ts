@@ -2,31 +2,63 @@ import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 const ROOT = resolve(import.meta.dirname, "..");
-const ROOMS = ["protocol", "lambdas", "agent", "cli"];
+const ROOMS = ["protocol", "lambdas", "agent", "cli", "test/dialects"];
 
 /** What cannot reach from one test file into the next. */
 const NODE = [
-  ...["buffer", "crypto", "events", "fs", "fs/promises", "os", "path", "stream", "stream/consumers"],
-  ...["stream/promises", "stream/web", "timers/promises", "url", "util", "zlib"],
+  ...["buffer", "crypto", "dgram", "events", "fs", "fs/promises", "http", "net", "os", "path", "path/posix"],
+  ...[
+    "sqlite",
+    "stream",
+    "stream/consumers",
+    "stream/promises",
+    "stream/web",
+    "timers/promises",
+    "tls",
+    "url",
+  ],
+  ...["util", "zlib"],
 ];
-const PACKAGES = ["vitest", "fast-check", "zod", "hono", "pino", "tar-stream", "@node-rs/xxhash"];
-/** Directories, stores in memory and in a file, bytes to send, a dialect's routes in this process. */
+const PACKAGES = [
+  ...["vitest", "fast-check", "zod", "hono", "@hono/node-server", "pino", "tar-stream", "@node-rs/xxhash"],
+  ...["jose", "ulid", "ws", "yazl"],
+];
+/** Directories, stores in memory and in a file, bytes to send, a ground or a dialect's routes in this process. */
 const SUPPORT = [
   ...[
+    "certificate",
+    "declared-file",
     "em-server",
     "fake-runtime",
+    "fpga/arrived-request",
+    "fpga/build-aei",
+    "fpga/build-bit",
+    "fpga/build-raw-stream",
+    "fpga/build-xclbin",
+    "fpga/sign-sdk",
     "gate",
+    "lane-dialect",
     "long-run",
+    "memory-runners",
     "memory-store",
     "operation-context",
     "quick-passwords",
   ],
-  ...["raw-http", "saved-archive", "tar-of", "temporary-store", "uplink-form", "xxh64-of"],
+  ...["raw-http", "saved-archive", "scripted-ground", "tar-of", "temporary-store", "uplink-form", "xxh64-of"],
 ];
 const ALLOWED = new Set([
   ...NODE.map((name) => `node:${name}`),
   ...PACKAGES,
   ...SUPPORT.map((name) => `#test/support/${name}.ts`),
+  ...["memory-socket", "scripted-execution"].map((name) => `#test/live/support/${name}.ts`),
+  ...[
+    "fpga-ground",
+    "kabuto-ground",
+    "poseidon-ground",
+    "scripted-agent",
+    "scripted-live",
+    "tiny-ground",
+  ].map((name) => `./support/${name}.ts`),
 ]);
 /** Mocks and fake timers, the environment, signals, globals, what all tests of a library share: of the whole process. */
 const OF_THE_PROCESS =

@@ -30,6 +30,8 @@ export type StackOptions = {
   env?: NodeJS.ProcessEnv;
   /** the address at which the agent reaches the ground, where it is another than the ground's own */
   through?(url: string): Promise<string>;
+  /** begin of the command line that runs the agent: it ends up as the same process (default: Node alone) */
+  agentBehind?: readonly string[];
   /** files of both programs (default: the sources) */
   programs?: { ground: string; agent: string };
   /** the data is ready, nothing runs yet: a password that was made up is known from here on */
@@ -90,8 +92,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       PERIGEE_AGENT_TOKEN_FILE: prepared.tokenFile,
       PERIGEE_AGENT_DATA: prepared.agentData,
     };
-    const agent = await Child.start("agent", [programs.agent], agentEnv, (line) =>
-      options.onLine("agent", line),
+    const agent = await Child.start(
+      "agent",
+      [programs.agent],
+      agentEnv,
+      (line) => options.onLine("agent", line),
+      options.agentBehind,
     );
     children.push(agent);
     recordPids(data, children);

@@ -1,15 +1,22 @@
-import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { CliFailure } from "../failure.ts";
+import { commandOf } from "#lambdas/fields/fpga-image-id.ts";
+import type { CommandView } from "../command-view.ts";
+import { usage } from "../failure.ts";
 import type { Session } from "../session.ts";
 import { FpgaApi, type FpgaImage } from "./fpga-api.ts";
+import { prepareFile } from "./prepared-file.ts";
+import { isWithoutContact, progressText } from "./progress-text.ts";
 
 export type Registration = {
   file: string;
   name: string;
   bucket: string;
-  metadata: object;
+  metadata: Record<string, unknown>;
   description?: string;
+  /** the bytes of every word go in the other order */
+  swapWords?: boolean | undefined;
+  /** path of the private key that signs the file */
+  key?: string | undefined;
 };
 
 const FIRST_PAUSE_MS = 300;
@@ -18,21 +25,25 @@ const MOST_PAUSE_MS = 3_000;
 /** Uploads a file into a bucket and registers it. @returns the image's id */
 export async function registerImage(session: Session, of: Registration): Promise<string> {
   const { client } = session;
+  const { bucket, name, description } = of;
   const key = basename(of.file);
-  const { size } = await stat(of.file).catch((cause: Error) => {
-    throw new CliFailure("LOCAL_FILE", `${of.file}: ${cause.message}`, { cause });
-  });
   const fpga = await FpgaApi.open(client);
-  const file = { source: of.file, path: key, size, follow: true };
-  // only who uploads needs the hashes of parts
-  const { objectInParts } = await import("../parts/object-in-parts.ts");
-  await objectInParts(session, file, { bucket: of.bucket, key });
-  const { name, metadata, description } = of;
+  const file = await prepareFile(of.file, of);
+  try {
+    const given = Object.keys(file.metadata).find((field) => Object.hasOwn(of.metadata, field));
+    if (given !== undefined) throw usage(`${given} is given in the metadata already`);
+    const { path: source, size } = file;
+    // only who uploads needs the hashes of parts
+    const { objectInParts } = await import("../parts/object-in-parts.ts");
+    await objectInParts(session, { source, path: key, size, follow: true }, { bucket, key });
+  } finally {
+    await file.dispose();
+  }
   const json = {
     fpga_image: {
-      location: `${of.bucket}:${key}`,
+      location: `${bucket}:${key}`,
       name,
-      metadata,
+      metadata: { ...of.metadata, ...file.metadata },
       ...(description !== undefined && { description }),
     },
   };
@@ -46,7 +57,13 @@ export async function followImage({ client, output }: Session, id: string): Prom
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(MOST_PAUSE_MS, pause * 1.5)) {
     const image = await fpga.image(id);
     if (image.status !== "saving") return image;
-    output.waiting(`${image.name}: ${image.message ?? "saving"}`, { image: id, message: image.message });
+    const text = isWithoutContact(image) ? await withProgress(client, image) : (image.message ?? "saving");
+    output.waiting(`${image.name}: ${text}`, { image: id, message: image.message });
     await client.patience().pause(pause);
   }
+}
+
+async function withProgress(client: Session["client"], image: FpgaImage): Promise<string> {
+  const body = await client.json({ method: "GET", path: `/commands/${commandOf(image.id)}` });
+  return progressText(image, body.data as CommandView, Date.now());
 }

@@ -11,7 +11,17 @@ type Device = {
   state: string;
   loaded?: { image: string };
 };
-type Key = { access_key: string; secret_key?: string; project_id: string; domain_id: string; region: string };
+type Key = {
+  access_key: string;
+  secret_key?: string;
+  project_id: string;
+  domain_id: string;
+  region: string;
+  object_store_port?: number | null;
+};
+
+/** Bucket that files are put into when none is named. */
+export const DEFAULT_BUCKET = "fpga-images";
 
 /** What FPGA images stand on: files in buckets, access keys of unchanged clients, devices. */
 export function registerFpgaStores(fpga: Command): void {
@@ -61,12 +71,18 @@ async function remove({ client, output }: Session, [bucket, key]: [string, strin
   output.result(await client.json({ method: "DELETE", path }), () => `Deleted ${safe(bucket)}:${safe(key)}`);
 }
 
+/** Shows everything that the configuration of a client asks for. */
 async function create({ client, output, url }: Session): Promise<undefined> {
   const body = await client.json({ method: "POST", path: "/fpga/keys" });
-  const { access_key, secret_key, project_id, domain_id, region } = body.data as Key;
-  const { host } = new URL(url);
-  output.result({ ...body, endpoint: host }, () =>
-    record({ access_key, secret_key, region, project_id, domain_id, endpoint: host }),
+  const { access_key, secret_key, project_id, domain_id, region, object_store_port: port } = body.data as Key;
+  const { hostname, protocol, port: own } = new URL(url);
+  const endpoint = `${hostname}:${own || (protocol === "https:" ? 443 : 80)}`;
+  const endpoints = { endpoint, object_store: port ? `${hostname}:${port}` : null };
+  output.result({ ...body, ...endpoints, bucket: DEFAULT_BUCKET }, () =>
+    record({
+      ...{ access_key, secret_key, region, project_id, domain_id, bucket: DEFAULT_BUCKET, endpoint },
+      object_store: endpoints.object_store ?? "none: PERIGEE_OBS_PORT names no port",
+    }),
   );
 }
 

@@ -4,11 +4,12 @@ import { containerImageId } from "#lambdas/fields/container-image-id.ts";
 import { CliFailure, EXIT, usage } from "../failure.ts";
 import { FpgaApi } from "../fpga/fpga-api.ts";
 import { followImage, registerImage } from "../fpga/register-image.ts";
+import { parseExact } from "../json.ts";
 import { collect } from "../options.ts";
 import { record } from "../output/table.ts";
 import { safe } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
-import { registerFpgaStores } from "./fpga-stores.ts";
+import { DEFAULT_BUCKET, registerFpgaStores } from "./fpga-stores.ts";
 
 type RegisterOptions = {
   name: string;
@@ -16,6 +17,8 @@ type RegisterOptions = {
   metadataFile?: string;
   description?: string;
   bucket: string;
+  swapWords?: boolean;
+  sign?: string;
   wait?: number | false;
 };
 
@@ -32,7 +35,12 @@ export function registerFpga(program: Command): void {
     .option("--meta <key=value>", "metadata, as text; repeatable", collect(pair))
     .option("--metadata-file <file>", "metadata as a JSON object")
     .option("--description <text>", "what it is")
-    .option("--bucket <bucket>", "bucket that the file is put into", "fpga-images")
+    .option("--bucket <bucket>", "bucket that the file is put into", DEFAULT_BUCKET)
+    .option(
+      "--swap-words",
+      "turn round the bytes of every word before the upload: for a device of the other byte order",
+    )
+    .option("--sign <key>", "sign the file with this Ed25519 private key (PEM), for devices that trust it")
     .action(action<[string], RegisterOptions>(register));
   fpga.command("list").description("list your FPGA images").action(action<[], object>(list));
   fpga
@@ -79,9 +87,12 @@ export function registerFpga(program: Command): void {
 }
 
 async function register(session: Session, [file]: [string], options: RegisterOptions): Promise<number> {
-  const { name, bucket, description } = options;
+  const { name, bucket, description, swapWords, sign: key } = options;
   const metadata = await metadataOf(options);
-  const of = { file, name, bucket, metadata, ...(description !== undefined && { description }) };
+  const of = {
+    ...{ file, name, bucket, metadata, swapWords, key },
+    ...(description !== undefined && { description }),
+  };
   const id = await registerImage(session, of);
   if (options.wait === false) {
     session.output.result(
@@ -182,14 +193,18 @@ async function without(sent: ReturnType<Session["client"]["send"]>): Promise<voi
   answer.body.resume();
 }
 
-async function metadataOf({ meta = [], metadataFile }: RegisterOptions): Promise<object> {
+async function metadataOf({ meta = [], metadataFile }: RegisterOptions): Promise<Record<string, unknown>> {
   if (metadataFile === undefined) return Object.fromEntries(meta);
   if (meta.length > 0) throw usage("--meta and --metadata-file exclude each other");
+  let metadata: unknown;
   try {
-    return JSON.parse(await readFile(metadataFile, "utf8")) as object;
+    metadata = parseExact(await readFile(metadataFile, "utf8"));
   } catch (cause) {
     throw new CliFailure("LOCAL_FILE", `${metadataFile}: ${(cause as Error).message}`, { cause });
   }
+  if (typeof metadata === "object" && metadata !== null && !Array.isArray(metadata))
+    return metadata as Record<string, unknown>;
+  throw usage(`${metadataFile} holds no JSON object`);
 }
 
 function pair(text: string): [string, string] {

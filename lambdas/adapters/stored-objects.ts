@@ -39,8 +39,8 @@ export class StoredObjects implements ObjectSource {
     return { size };
   }
 
-  get(name: ObjectName): Promise<{ body: Readable; size: number }> {
-    return this.#deps.store.get(pathOf(name));
+  get(name: ObjectName, range?: { start: number; end: number }): Promise<{ body: Readable; size: number }> {
+    return this.#deps.store.get(pathOf(name), range);
   }
 
   async head(name: ObjectName): Promise<UserObject | undefined> {

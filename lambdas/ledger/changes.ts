@@ -3,6 +3,7 @@ import { ConditionFailed, type Item, type LedgerStore, type Write } from "../por
 import { type OptimisticOptions, optimistically } from "../ports/optimistically.ts";
 import { type Command, readCommand } from "./command.ts";
 import { type EarlierEdgeState, type EdgeState, laneWithin, NEW_EDGE, withLane } from "./edge-state.ts";
+import { waitingOf } from "./in-turn.ts";
 import { keys } from "./keys.ts";
 import { landTogether } from "./land-together.ts";
 import type { Lane } from "./lane.ts";
@@ -120,7 +121,7 @@ export class LaneChanges {
   /** The lane as it is written: whoever waits has a turn, where it goes round. */
   rotated(name: string, lane: Lane): Lane {
     const goesRound = this.#lanes.get(name)?.order === "round-robin";
-    return { ...lane, rotation: goesRound ? withWaiting(lane.rotation, lane.queue) : [] };
+    return { ...lane, rotation: goesRound ? withWaiting(lane.rotation, waitingOf(lane.queue)) : [] };
   }
 
   /** A command as it stands. */

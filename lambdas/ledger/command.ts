@@ -24,6 +24,10 @@ export type Command = {
   admission: Admission;
   /** name of the group among its user's commands with which it takes turns, in a lane that goes round */
   group?: string;
+  /** absent: the usual one (protocol/priority.ts) */
+  priority?: number;
+  /** its user holds it since then: it waits for no place */
+  heldAt?: number;
   /** 1 = next to run; only on a command that is shown: the ledger's order is the lane's queue */
   position?: number;
   /** epochs under which it was claimed */

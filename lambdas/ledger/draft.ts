@@ -13,6 +13,8 @@ export type Draft = {
   input: unknown;
   /** any text: in a lane that goes round, a user's groups take turns */
   group?: string;
+  /** default: the usual one */
+  priority?: number;
   /** if no agent has claimed it by then (ms since 1970), it expires */
   expiresAt?: number;
   /** staging prefix of files that its dialect keeps, ending in `/`, with their manifest: they outlive the command */

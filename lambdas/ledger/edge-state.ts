@@ -11,6 +11,8 @@ export type EdgeState = {
   journal?: string;
   /** the agent of this epoch tells when a command has what it needs on the edge */
   grants?: boolean;
+  /** since when the operator holds the edge: said in each lane's record too, and to be taken by its first one */
+  heldAt?: number;
   /** names of the lanes that have a record */
   lanes: string[];
 };
@@ -19,6 +21,7 @@ export type EdgeState = {
 export type EarlierEdgeState = {
   epoch: number;
   journal?: string;
+  heldAt?: number;
   /** lanes that got a record since */
   lanes?: string[];
   holder?: EarlierPlace & { claimed: boolean };
@@ -37,7 +40,8 @@ export function lanesOf(state: EdgeState | EarlierEdgeState): string[] {
 
 /** A lane that has no record of its own yet: an empty one, or what an earlier version wrote. */
 export function laneWithin(state: EdgeState | EarlierEdgeState, name: string): Lane {
-  const lane = newLane(state.epoch);
+  const { heldAt } = state;
+  const lane = { ...newLane(state.epoch), ...(heldAt !== undefined && { held: { edge: heldAt } }) };
   if (name !== FIRST_LANE || !isEarlier(state)) return lane;
   const { holder, queue, reserved } = state;
   if (!holder) return { ...lane, queue, reserved };

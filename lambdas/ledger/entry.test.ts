@@ -20,7 +20,13 @@ const base = {
 };
 const waiting = fc
   .record(
-    { ...base, group: fc.string().map(groupKey), lives: fc.integer({ min: -DAY_MS, max: LIMITS.expiresMs }) },
+    {
+      ...base,
+      group: fc.string().map(groupKey),
+      priority: fc.integer({ min: 0, max: 9 }),
+      held: fc.constant(true as const),
+      lives: fc.integer({ min: -DAY_MS, max: LIMITS.expiresMs }),
+    },
     { requiredKeys: ["id", "user", "operation", "since"] },
   )
   .map(
@@ -40,12 +46,12 @@ const ending = fc.record({
   end: fc.constantFrom<EndReason>("interrupted", "unsupported", "expired", "reset"),
 });
 
-test("whatever an entry holds comes back, and takes at most 100 bytes", () => {
+test("whatever an entry holds comes back, and takes at most 106 bytes", () => {
   fc.assert(
     fc.property(fc.oneof(waiting, running, reserved), (entry: Entry) => {
       const text = encodeEntry(entry);
       expect(decodeEntry(text)).toEqual(entry);
-      expect(Buffer.byteLength(JSON.stringify(text))).toBeLessThanOrEqual(100);
+      expect(Buffer.byteLength(JSON.stringify(text))).toBeLessThanOrEqual(106);
     }),
   );
 });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 
 /**
  * A command in a lane's record: what lanes are decided by. All else is in the command. As text it takes at most
- * 100 bytes (a user has at most 32 characters, an operation of this version 13), because a lane's record is
+ * 106 bytes (a user has at most 32 characters, an operation of this version 13), because a lane's record is
  * written for every change and a database charges by its size.
  */
 export type Entry = {
@@ -13,6 +13,10 @@ export type Entry = {
   since: number;
   /** hash of the group that it belongs to among its user's ({@link groupKey}) */
   group?: string;
+  /** absent: the usual one */
+  priority?: number;
+  /** its user holds it: it waits for no place */
+  held?: true;
   /** an agent has it; absent from one that only waits, or holds a place until it is claimed */
   claim?: EntryClaim;
   /** a reservation's: bytes kept of its user's quota */
@@ -46,9 +50,11 @@ export function groupKey(group: string): string {
 
 /** `<id> <user> <operation> <since>`, then fields that begin with a letter; numbers to the base 36. */
 export function encodeEntry(entry: Entry): string {
-  const { id, user, operation, since, group, claim, bytes, until, end } = entry;
+  const { id, user, operation, since, group, priority, held, claim, bytes, until, end } = entry;
   const fields = [id, user, operation, text(since)];
   if (group !== undefined) fields.push(`g${group}`);
+  if (priority !== undefined) fields.push(`p${text(priority)}`);
+  if (held) fields.push("h");
   if (claim) {
     const by = claim.by === claim.epoch ? [] : [claim.by];
     fields.push(`c${[claim.epoch, claim.turn, ...by].map(text).join(".")}`);
@@ -66,6 +72,8 @@ export function decodeEntry(stored: string): Entry {
   for (const field of fields) {
     const value = field.slice(1);
     if (field[0] === "g") entry.group = value;
+    else if (field[0] === "p") entry.priority = number(value);
+    else if (field[0] === "h") entry.held = true;
     else if (field[0] === "c") entry.claim = claimOf(value);
     else if (field[0] === "b") entry.bytes = number(value);
     else if (field[0] === "u") entry.until = entry.since + number(value);

@@ -1,6 +1,6 @@
 import { type Command, readCommand } from "./command.ts";
 import { decodeEntry, encodeEntry } from "./entry.ts";
-import { type Lane, newLane, type PendingSubmission } from "./lane.ts";
+import { type Lane, type LaneHold, newLane, type PendingSubmission } from "./lane.ts";
 import type { Rotation } from "./rotation.ts";
 
 /** A lane as the store holds it: entries as text, empty lists left out. */
@@ -13,10 +13,11 @@ export type LaneRecord = {
   rotation?: Rotation;
   fresh?: Record<string, Command>;
   pending?: PendingSubmission[];
+  held?: LaneHold;
 };
 
 export function encodeLane(lane: Lane): LaneRecord {
-  const { epoch, running, queue, reserved, ending, rotation, fresh, pending } = lane;
+  const { epoch, running, queue, reserved, ending, rotation, fresh, pending, held } = lane;
   return {
     epoch,
     running: running.map(encodeEntry),
@@ -26,6 +27,7 @@ export function encodeLane(lane: Lane): LaneRecord {
     ...(rotation.length > 0 && { rotation }),
     ...(Object.keys(fresh).length > 0 && { fresh }),
     ...(pending.length > 0 && { pending }),
+    ...(held && { held }),
   };
 }
 
@@ -40,5 +42,6 @@ export function decodeLane(record: LaneRecord): Lane {
     rotation: record.rotation ?? [],
     fresh: Object.fromEntries(fresh),
     pending: record.pending ?? [],
+    ...(record.held && { held: record.held }),
   };
 }

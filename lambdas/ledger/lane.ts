@@ -1,9 +1,11 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import type { Command } from "./command.ts";
 import { type EndReason, type Entry, type EntryClaim, groupKey } from "./entry.ts";
+import { inTurn } from "./in-turn.ts";
 import { LaneBusy } from "./lane-busy.ts";
 import type { LaneOptions, QueueBounds } from "./lane-options.ts";
-import { afterTurn, inOrder, type Rotation } from "./rotation.ts";
+import { heldByOperator } from "./refusals.ts";
+import { afterTurn, type Rotation } from "./rotation.ts";
 
 /**
  * One lane of an edge, and the pure rules over it (docs/decisions/010-lanes.md). Every function returns a new
@@ -24,9 +26,20 @@ export type Lane = {
   rotation: Rotation;
   /** commands with a place as they were written together with it, where small: their claim need not read them */
   fresh: Record<string, Command>;
+  /** the operator holds what waits in it */
+  held?: LaneHold;
   /** submissions of more commands than one transaction takes: those to come are not in the queue yet */
   pending: PendingSubmission[];
 };
+
+/** Since when (ms since 1970) the operator holds the lane, or its whole edge. */
+export type LaneHold = { lane?: number; edge?: number };
+
+/** What the operator holds of a lane: its whole edge, or the lane alone. */
+export function heldAs({ held }: Pick<Lane, "held">): "edge" | "lane" | undefined {
+  if (held?.edge !== undefined) return "edge";
+  return held?.lane === undefined ? undefined : "lane";
+}
 
 /** A submission that was accepted: `left` of its commands still have to be queued. */
 export type PendingSubmission = Pick<Entry, "id" | "user" | "operation" | "since"> & { left: number };
@@ -41,20 +54,24 @@ const MOST_FRESH = 4;
 
 /** The entry of a command that waits since `since` (ms). */
 export function entryOf(command: Command, since: number): Entry {
-  const { id, user, operation, group, expiresAt } = command;
+  const { id, user, operation, group, expiresAt, priority, heldAt } = command;
   return {
     id,
     user,
     operation,
     since,
     ...(group !== undefined && { group: groupKey(group) }),
+    ...(priority !== undefined && { priority }),
+    ...(heldAt !== undefined && { held: true }),
     ...(expiresAt !== undefined && { until: expiresAt }),
   };
 }
 
-/** Refuses while no place is free, or while anybody waits for one. @throws LaneBusy */
-export function requireFree(lane: Lane, { name, width }: LaneOptions): void {
-  const waits = lane.queue[0] ?? lane.pending[0];
+/** Refuses while no place is free, while anybody waits for one, or while the lane is held. @throws LaneBusy, LOCKED */
+export function requireFree(lane: Lane, { name, width, order }: LaneOptions): void {
+  const heldSince = lane.held?.edge ?? lane.held?.lane;
+  if (heldSince !== undefined) throw heldByOperator(heldSince);
+  const waits = inTurn(lane, order).next().value ?? lane.pending[0];
   if (lane.running.length < width && !waits) return;
   const busy = lane.running[0] ?? waits;
   if (busy) throw new LaneBusy(name, busy);
@@ -120,7 +137,31 @@ export function enqueue(lane: Lane, entry: Entry): Lane {
   return { ...lane, reserved, queue: [...lane.queue, entry] };
 }
 
-/** Those that a claim with room for `room` gets, in order: places that wait for it first, then the queue. */
+/** Its user holds what waits: it keeps its place in the queue's bounds, and gets none to run. */
+export function setAside(lane: Lane, id: string): Lane {
+  const queue = lane.queue.map((entry) => (entry.id === id ? { ...entry, held: true as const } : entry));
+  return { ...lane, queue };
+}
+
+/**
+ * What was held waits again since `now` (ms): at the end of the queue, or among its group where it was, since the
+ * commands of a group keep their order.
+ */
+export function letWait(lane: Lane, id: string, now: number): Lane {
+  const found = lane.queue.find((entry) => entry.id === id);
+  if (!found) return lane;
+  const { held: _, ...entry } = { ...found, since: now };
+  const queue =
+    entry.group === undefined
+      ? [...lane.queue.filter((other) => other !== found), entry]
+      : lane.queue.map((other) => (other === found ? entry : other));
+  return { ...lane, queue };
+}
+
+/**
+ * Those that a claim with room for `room` gets, in order: places that wait for it first, then the queue, unless the
+ * operator holds it.
+ */
 export function nextToClaim(
   lane: Lane,
   options: Pick<LaneOptions, "width" | "order" | "sharesPlaces">,
@@ -128,16 +169,17 @@ export function nextToClaim(
 ) {
   const places = lane.running.filter(({ claim }) => !claim).slice(0, room);
   const free = Math.max(0, Math.min(room - places.length, options.width - lane.running.length));
-  if (free === 0) return places;
-  const waiting = waitingInOrder(lane, options.order);
-  return [
-    ...places,
-    ...(options.sharesPlaces ? withinShares(lane, waiting, options) : waiting).slice(0, free),
-  ];
+  if (free === 0 || lane.held) return places;
+  const waiting = inTurn(lane, options.order);
+  return [...places, ...(options.sharesPlaces ? withinShares(lane, waiting, options) : waiting).take(free)];
 }
 
 /** Those that may have a place now, in order: their users hold fewer than there are left. */
-function withinShares(lane: Lane, waiting: readonly Entry[], { width }: Pick<LaneOptions, "width">): Entry[] {
+function withinShares(
+  lane: Lane,
+  waiting: Generator<Entry>,
+  { width }: Pick<LaneOptions, "width">,
+): IteratorObject<Entry> {
   const held = new Map<string, number>();
   for (const { user } of lane.running) held.set(user, (held.get(user) ?? 0) + 1);
   let left = width - lane.running.length;
@@ -154,7 +196,7 @@ function withinShares(lane: Lane, waiting: readonly Entry[], { width }: Pick<Lan
 export function claimed(lane: Lane, entries: readonly Entry[], claim: EntryClaim, now: number): Lane {
   const ids = new Set(entries.map(({ id }) => id));
   const held = new Set(lane.running.map(({ id }) => id));
-  const taken = entries.map(({ group: _, until: _until, ...entry }) => ({
+  const taken = entries.map(({ group: _, until: _until, priority: _priority, ...entry }) => ({
     ...entry,
     since: held.has(entry.id) ? entry.since : now,
     claim,
@@ -188,18 +230,14 @@ export function giveUp(lane: Lane, entries: readonly Entry[], reason: EndReason)
   return { ...free, ending: [...free.ending, ...entries.map((entry) => ({ ...entry, end: reason }))] };
 }
 
-/** How many commands come before this one: 0 = next, with a place free; undefined = it does not wait. */
+/** How many commands come before this one: 0 = next, with a place free; undefined = it waits for no place. */
 export function ahead(
   lane: Lane,
   id: string,
   options: Pick<LaneOptions, "width" | "order">,
 ): number | undefined {
-  const index = waitingInOrder(lane, options.order).findIndex((entry) => entry.id === id);
+  const index = [...inTurn(lane, options.order)].findIndex((entry) => entry.id === id);
   return index < 0 ? undefined : index + (lane.running.length >= options.width ? 1 : 0);
-}
-
-function waitingInOrder(lane: Lane, order: LaneOptions["order"]): readonly Entry[] {
-  return order === "first-come" ? lane.queue : inOrder(lane.rotation, lane.queue);
 }
 
 function without<T>(map: Record<string, T>, ids: ReadonlySet<string>): Record<string, T> {

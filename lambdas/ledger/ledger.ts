@@ -12,8 +12,9 @@ import { epochOf } from "./edge-epoch.ts";
 import { seeEdge } from "./edge-lanes.ts";
 import { type CancelOptions, cancel, endUnclaimed, type UnclaimedEnd } from "./end.ts";
 import { FIRST_LANE } from "./first-lane.ts";
+import { holdCommand, holdEdge, releaseCommand } from "./hold.ts";
 import { keys } from "./keys.ts";
-import { ahead, type Lane, nextToClaim } from "./lane.ts";
+import { ahead, heldAs, type Lane, nextToClaim } from "./lane.ts";
 import { FIRST_LANE_OPTIONS, type LaneOptions, Lanes } from "./lane-options.ts";
 import type { LedgerDeps, LedgerLimits } from "./ledger-deps.ts";
 import { type CommandProgress, noteProgress, type Stops } from "./progress.ts";
@@ -172,6 +173,24 @@ export class Ledger {
     return cancel(this.#deps, user, id, options);
   }
 
+  /** Its user holds a command that waits: see {@link release}. @throws COMMAND_NOT_FOUND, NOT_HOLDABLE */
+  hold(user: string, id: string): Promise<Command> {
+    return holdCommand(this.#deps, user, id);
+  }
+
+  /** A held command waits again, as one that came just now. @throws COMMAND_NOT_FOUND */
+  release(user: string, id: string): Promise<Command> {
+    return releaseCommand(this.#deps, user, id);
+  }
+
+  /**
+   * The operator holds, or releases, an edge or one lane of it: what waits there gets no place.
+   * @throws RangeError for a lane that the ground does not have
+   */
+  holdEdge(of: Parameters<typeof holdEdge>[1]): Promise<void> {
+    return holdEdge(this.#deps, of);
+  }
+
   /**
    * The claim of an agent that runs one command at a time: of the EM's lane.
    * @throws STALE_EPOCH
@@ -293,9 +312,18 @@ export class Ledger {
 
   /** How many commands come before one that is queued: 0 = it is next. Undefined when it does not wait. */
   async ahead(command: Pick<Command, "edge" | "lane" | "id">): Promise<number | undefined> {
+    return (await this.waits(command)).ahead;
+  }
+
+  /** How a command waits: how many come before it, and what of its edge the operator holds. */
+  async waits(
+    command: Pick<Command, "edge" | "lane" | "id">,
+  ): Promise<{ ahead?: number; held?: "lane" | "edge" }> {
     const { lanes } = this.#deps;
     const lane = await this.lane(command.edge, command.lane);
-    return ahead(lane, command.id, lanes.get(command.lane) ?? FIRST_LANE_OPTIONS);
+    const before = ahead(lane, command.id, lanes.get(command.lane) ?? FIRST_LANE_OPTIONS);
+    const held = heldAs(lane);
+    return { ...(before !== undefined && { ahead: before }), ...(held && { held }) };
   }
 
   /** What the agent said of itself at its last start; undefined when none has ever started. */

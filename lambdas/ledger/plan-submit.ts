@@ -1,5 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, LIMITS } from "#protocol/limits.ts";
+import { PRIORITY } from "#protocol/priority.ts";
 import type { Item, Write } from "../ports/ledger-store.ts";
 import type { Command } from "./command.ts";
 import type { Draft, Entrance, Idempotency } from "./draft.ts";
@@ -68,7 +69,7 @@ export function planSubmit(
 
 /** The command of a draft, as it is when it is accepted. */
 export function commandOf(draft: Draft, { admission, staging }: Entrance, id: string, now: number): Command {
-  const { user, edge, lane = FIRST_LANE, operation, input, group, staged, expiresAt } = draft;
+  const { user, edge, lane = FIRST_LANE, operation, input, group, staged, expiresAt, priority } = draft;
   const command: Command = {
     id,
     user,
@@ -80,6 +81,7 @@ export function commandOf(draft: Draft, { admission, staging }: Entrance, id: st
     admission,
     ...(group !== undefined && { group }),
     ...(staged !== undefined && { staged }),
+    ...(priority !== undefined && priority !== PRIORITY.usual && { priority }),
     ...(expiresAt !== undefined && { expiresAt }),
     attempts: 0,
     createdAt: now,

@@ -12,6 +12,12 @@ export function notFound(id: string): PerigeeError {
   return new PerigeeError("COMMAND_NOT_FOUND", `There is no command ${id}`);
 }
 
+/** A call that wants a place at once, in a lane that the operator holds since `since` (ms since 1970). */
+export function heldByOperator(since: number): PerigeeError {
+  const data = { data: { held: true, since: new Date(since).toISOString() } };
+  return new PerigeeError("LOCKED", "CG2 is held by its operator", { data });
+}
+
 export function unreachable(): PerigeeError {
   return new PerigeeError("EM_UNREACHABLE", "CG2 is not in contact");
 }

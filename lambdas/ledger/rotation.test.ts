@@ -1,7 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Entry } from "./entry.ts";
-import { afterTurn, inOrder, type Rotation, withWaiting } from "./rotation.ts";
+import { inTurn } from "./in-turn.ts";
+import { afterTurn, type Rotation, withWaiting } from "./rotation.ts";
+
+const inOrder = (rotation: Rotation, queue: readonly Entry[]) => [
+  ...inTurn({ queue, rotation }, "round-robin"),
+];
 
 const entry = (id: string, user: string, group?: string): Entry => ({
   id,

@@ -27,31 +27,6 @@ export function withWaiting(rotation: Rotation, queue: readonly Entry[]): Rotati
   });
 }
 
-/** All that wait, in the order in which free places go to them if nobody else comes. */
-export function inOrder(rotation: Rotation, queue: readonly Entry[]): Entry[] {
-  const order: Entry[] = [];
-  const lists = new Map<string, Entry[]>();
-  for (const entry of queue) {
-    const key = listOf(entry.user, entry.group);
-    const list = lists.get(key);
-    if (list) list.push(entry);
-    else lists.set(key, [entry]);
-  }
-  for (const list of lists.values()) list.reverse();
-  // each round gives one place to each user, and each user's place to the group whose turn it is
-  let round = withWaiting(rotation, queue).map(([user, ...groups]) => ({ user, groups }));
-  while (round.length > 0) {
-    for (const turn of round) {
-      const group = turn.groups.shift()!;
-      const list = lists.get(listOf(turn.user, group))!;
-      order.push(list.pop()!);
-      if (list.length > 0) turn.groups.push(group);
-    }
-    round = round.filter(({ groups }) => groups.length > 0);
-  }
-  return order;
-}
-
 /** The rotation after `entry` got a place: its user, and the group of its user's, have had their turn. */
 export function afterTurn(rotation: Rotation, { user, group = "" }: Entry): Rotation {
   const turn = rotation.find(([other]) => other === user);
@@ -59,8 +34,4 @@ export function afterTurn(rotation: Rotation, { user, group = "" }: Entry): Rota
   const [, ...groups] = turn;
   const rest = groups.filter((other) => other !== group);
   return [...rotation.filter((other) => other !== turn), [user, ...rest, group]];
-}
-
-function listOf(user: string, group = ""): string {
-  return `${user} ${group}`;
 }

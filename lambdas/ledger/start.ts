@@ -41,7 +41,14 @@ function startWrites({ changes }: LedgerDeps, edge: string, seen: EdgeSeen, star
   // others have no record, and take their epoch from the edge's state
   const names = [...seen.lanes].flatMap(([name, { rev }]) => (name === FIRST_LANE || rev > 0 ? name : []));
   const grants = agent.features?.includes(FEATURES.grants) && { grants: true };
-  const state: EdgeState = { epoch, journal, ...grants, lanes: names };
+  const heldAt = seen.state?.data.heldAt;
+  const state: EdgeState = {
+    epoch,
+    journal,
+    ...grants,
+    ...(heldAt !== undefined && { heldAt }),
+    lanes: names,
+  };
   const known = (operation: string) => nameFor(operation, agent.operations) !== undefined;
   const lanes = names.map((name) => {
     const { lane, rev } = seen.lanes.get(name)!;

@@ -20,8 +20,12 @@ export interface ObjectSource {
     body: Readable | Uint8Array,
     options: { maxBytes: number; signal?: AbortSignal },
   ): Promise<{ size: number }>;
-  /** Opens an object; who opens it destroys or drains it. @throws PerigeeError FILE_NOT_FOUND */
-  get(name: ObjectName): Promise<{ body: Readable; size: number }>;
+  /**
+   * Opens an object, or a part of it (`start`, `end` inclusive; an `end` past the object is cut); `size` is how many bytes
+   * `body` will give. Who opens it destroys or drains it.
+   * @throws PerigeeError FILE_NOT_FOUND, RANGE_NOT_SATISFIABLE when `start` is not inside the object
+   */
+  get(name: ObjectName, range?: { start: number; end: number }): Promise<{ body: Readable; size: number }>;
   head(name: ObjectName): Promise<UserObject | undefined>;
   /** The objects of a bucket in the order of their keys (bytewise), at most `limit`. */
   list(owner: string, bucket: string, limit: number): Promise<UserObject[]>;

@@ -100,6 +100,20 @@ export function objectSourceConformance(name: string, make: () => Promise<Object
       expect(await made.objects.list(of.owner, "other", 100)).toEqual([]);
     });
 
+    it("are read in parts", async () => {
+      const of = fresh();
+      await made.objects.put(of, Buffer.from("0123456789"), ROOMY);
+      const part = async (start: number, end: number) => {
+        const { body, size } = await made.objects.get(of, { start, end });
+        return [size, String(await buffer(body))];
+      };
+      expect(await part(2, 5)).toEqual([4, "2345"]);
+      expect(await part(8, 99)).toEqual([2, "89"]);
+      await expect(made.objects.get(of, { start: 10, end: 11 })).rejects.toMatchObject({
+        code: "RANGE_NOT_SATISFIABLE",
+      });
+    });
+
     it("are put whole or not at all", async () => {
       const of = fresh();
       await expect(made.objects.put(of, Buffer.alloc(11), { maxBytes: 10 })).rejects.toMatchObject({

@@ -16,8 +16,9 @@ const lane = fc.constantFrom("em", "em", "jobs", "jobs", "few");
 const user = fc.constantFrom(...USERS);
 const group = fc.option(fc.constantFrom("x", "y"), { nil: undefined });
 const number = fc.nat({ max: 1000 });
-/** minutes, of which eleven pass at once */
+/** minutes, of which eleven pass at once, or two hours */
 const lives = fc.option(fc.constantFrom(5, 11, 20), { nil: undefined, freq: 2 });
+const priority = fc.option(fc.constantFrom(0, 4, 6, 9), { nil: undefined, freq: 3 });
 const room = fc.record({
   em: fc.integer({ min: 0, max: 2 }),
   jobs: fc.integer({ min: 0, max: 4 }),
@@ -41,7 +42,7 @@ function act<T>(
 
 const submit = act(
   "submit",
-  fc.record({ lane, user, group, place: fc.boolean(), operation: number, lives }),
+  fc.record({ lane, user, group, place: fc.boolean(), operation: number, lives, priority }),
   (world, of, dies) => world.submit(of, dies),
 );
 const claim = act(
@@ -78,6 +79,20 @@ const one = fc.oneof(
     weight: 1,
     arbitrary: act("progress", fc.boolean(), (world, granted, dies) => world.progress(granted, dies)),
   },
+  {
+    weight: 2,
+    arbitrary: act("hold", fc.record({ pick: number, hold: fc.boolean() }), (world, of, dies) =>
+      world.hold(of, dies),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: act(
+      "holdEdge",
+      fc.record({ lane: fc.option(lane, { nil: undefined }), hold: fc.boolean() }),
+      (world, of, dies) => world.holdEdge(of, dies),
+    ),
+  },
   { weight: 1, arbitrary: act("reset", fc.constant(null), (world, _, dies) => world.reset(dies)) },
   { weight: 1, arbitrary: act("janitor", fc.constant(null), (world, _, dies) => world.janitor(dies)) },
 );
@@ -107,7 +122,7 @@ const many = fc.array(one, { minLength: 2, maxLength: 7 }).map((acts): Act => {
 const alone = fc.oneof(
   act("start", fc.boolean(), (world, newJournal, dies) => world.start(newJournal, dies)),
   act("stale", number, (world, pick) => world.stale(pick)),
-  act("minutes", fc.constant(11), async (world, minutes) => {
+  act("minutes", fc.constantFrom(11, 11, 130), async (world, minutes) => {
     world.now += minutes * 60_000;
   }),
 );

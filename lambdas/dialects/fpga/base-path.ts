@@ -9,6 +9,7 @@ export const OWN = "/fpga";
 export const OBJECTS = `${OWN}/objects`;
 export const KEYS = `${OWN}/keys`;
 export const IMAGES = `${OWN}/images`;
+export const CONTAINER_IMAGES = `${OWN}/container-images`;
 
 /** Is it Perigee's own way, with its own authentication and errors? */
 export const isOwn = (path: string): boolean => path.startsWith(`${OWN}/`);

@@ -21,6 +21,7 @@ const DOCS: readonly (readonly [id: string, summary: string, status: number])[] 
   ["GiveUpObject", "Give up an upload of an object", 200],
   ["RemoveObject", "Delete an object; its key percent-encoded, slashes too", 200],
   ["ImageLog", "The log of an FPGA image, a tar", 200],
+  ["ContainerImages", "Container images of the edge, with the ids by which they are associated", 200],
   ["CreateKey", "Make an access key, whose secret is shown once", 201],
   ["Keys", "List access keys", 200],
   ["RevokeKey", "Revoke an access key", 200],

@@ -1,7 +1,7 @@
 import { MiB } from "#protocol/limits.ts";
+import { commandOf } from "../../fields/fpga-image-id.ts";
 import type { DialectCore } from "../core.ts";
 import { findCommand } from "./find-command.ts";
-import { commandOf } from "./images/image-id.ts";
 import type { ImageRecord } from "./images/image-record.ts";
 import { timeText } from "./images/image-view.ts";
 import type { Project } from "./project.ts";

@@ -1,5 +1,6 @@
 import type { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
+import { imageIdOf } from "../../fields/fpga-image-id.ts";
 import { readIdempotency } from "../../http/idempotency-key.ts";
 import { json } from "../../http/json-answer.ts";
 import { collectBody } from "../../http/read-body.ts";
@@ -7,7 +8,6 @@ import { ulid } from "../../ledger/ulid.ts";
 import type { DialectContext } from "../dialect.ts";
 import { projectIn } from "./caller-of-request.ts";
 import { CHECK_BOUNDS } from "./checks/bounds.ts";
-import { imageIdOf } from "./images/image-id.ts";
 import { FPGA_LANE, PINS, STORE_MS } from "./lane.ts";
 import type { FpgaParts } from "./parts.ts";
 import type { Project } from "./project.ts";

@@ -1,9 +1,9 @@
+import { commandOf } from "../../fields/fpga-image-id.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import { optimistically } from "../../ports/optimistically.ts";
 import type { DialectContext } from "../dialect.ts";
 import { projectIn } from "./caller-of-request.ts";
 import { findCommand } from "./find-command.ts";
-import { commandOf } from "./images/image-id.ts";
 import type { FpgaParts } from "./parts.ts";
 import type { Project } from "./project.ts";
 import { readImageId } from "./read-query.ts";

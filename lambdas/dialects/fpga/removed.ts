@@ -1,7 +1,7 @@
+import { commandOf } from "../../fields/fpga-image-id.ts";
 import { pagesOf } from "../../ports/pages-of.ts";
 import type { DialectCore } from "../core.ts";
 import type { Removal } from "../dialect.ts";
-import { commandOf } from "./images/image-id.ts";
 import { type ImageRecord, keys as imageKeys } from "./images/image-record.ts";
 import { FPGA_LANE } from "./lane.ts";
 import { type FpgaParts, partsOf } from "./parts.ts";

@@ -5,8 +5,9 @@ import type { DialectContext } from "../dialect.ts";
 import { associate, disassociate } from "./association.ts";
 import { createKey, listKeys, revokeKey } from "./auth/key-routes.ts";
 import { postTokens } from "./auth/post-tokens.ts";
-import { BASE, CHECKPOINT, IMAGES, KEYS, OBJECTS, PROJECTS, TOKENS } from "./base-path.ts";
+import { BASE, CHECKPOINT, CONTAINER_IMAGES, IMAGES, KEYS, OBJECTS, PROJECTS, TOKENS } from "./base-path.ts";
 import { projectIn } from "./caller-of-request.ts";
+import { listContainerImages } from "./container-images.ts";
 import { getProjects } from "./get-projects.ts";
 import { associations, detail } from "./listing.ts";
 import { getImageLog } from "./log/log-route.ts";
@@ -49,6 +50,7 @@ export const ROUTES: readonly (readonly [method: string, path: string, handle: H
   ["DELETE", `${OBJECTS}/:id`, giveUpObject],
   ["DELETE", `${OBJECTS}/:bucket/:key`, removeObject],
   ["GET", `${IMAGES}/:id/log`, getImageLog],
+  ["GET", CONTAINER_IMAGES, listContainerImages],
   ["POST", KEYS, createKey],
   ["GET", KEYS, listKeys],
   ["DELETE", `${KEYS}/:key`, revokeKey],

@@ -167,6 +167,27 @@ describe("an object", () => {
     expect(await send("GET", "/objects/c", { key: bob })).toMatchObject(refused(404, "NoSuchBucket"));
   });
 
+  it("is read in parts", async () => {
+    const content = Buffer.from("0123456789");
+    const { headers } = await send("PUT", "/objects/parts.bin", { body: content });
+    const etag = String(headers.etag);
+    const get = async (headers: Record<string, string>, method = "GET") => {
+      const got = await send(method, "/objects/parts.bin", { headers });
+      return [got.status, got.headers["content-range"], got.text];
+    };
+    const all = [200, undefined, "0123456789"];
+    expect(await get({ range: "bytes=2-5" })).toEqual([206, "bytes 2-5/10", "2345"]);
+    expect(await get({ range: "bytes=8-" })).toEqual([206, "bytes 8-9/10", "89"]);
+    expect(await get({ range: "bytes=-3", "if-range": etag })).toEqual([206, "bytes 7-9/10", "789"]);
+    expect(await get({ range: "bytes=2-5", "if-range": '"other"' })).toEqual(all);
+    for (const range of ["bytes=5-2", "bytes=0-1,3-4", "lines=1-2"])
+      expect(await get({ range })).toEqual(all);
+    expect((await get({ range: "bytes=2-5" }, "HEAD")).slice(0, 2)).toEqual([200, undefined]);
+    const behind = await send("GET", "/objects/parts.bin", { headers: { range: "bytes=10-" } });
+    expect(behind).toMatchObject(refused(416, "InvalidRange"));
+    expect(behind.headers["content-range"]).toBe("bytes */10");
+  });
+
   it.each(["../a.bin", "/a.bin", "a//b.bin", "a/../../b.bin", "..", ".", "/", ".".repeat(64), "%2e%2e/x"])(
     "has the key %s, which leads nowhere",
     async (key) => {
@@ -298,6 +319,8 @@ it("an object that a client stored is registered, and its log is read where its 
   const got = await send("GET", log);
   expect(got).toMatchObject({ status: 200, headers: { "content-length": String(got.body.length) } });
   expect((await send("HEAD", log)).headers).toMatchObject({ etag: `"${md5(got.body)}"` });
+  const part = await send("GET", log, { headers: { range: "bytes=0-10" } });
+  expect([part.status, part.text]).toEqual([206, "report.json"]);
   const files = filesOf(got.body);
   expect([...files.keys()]).toEqual(["report.json", "agent.log", "loads.json"]);
   const report = JSON.parse(files.get("report.json")!) as { checks: unknown[] };

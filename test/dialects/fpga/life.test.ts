@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { commandOf } from "#lambdas/dialects/fpga/images/image-id.ts";
 import { keys as imageKeys } from "#lambdas/dialects/fpga/images/image-record.ts";
 import { StoreWork } from "#lambdas/dialects/fpga/store/store-work.ts";
+import { commandOf } from "#lambdas/fields/fpga-image-id.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { buildRawStream } from "#test/support/fpga/build-raw-stream.ts";
 import { signSdk } from "#test/support/fpga/sign-sdk.ts";

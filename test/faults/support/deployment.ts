@@ -59,6 +59,8 @@ export async function deploy(
     ground?: Record<string, string>;
     /** further configuration of the agents */
     agent?: object;
+    /** the ground's address, and how the agents run behind it (default: all on this machine) */
+    link?: { ground: string; onEdge: readonly string[] };
   } = {},
 ): Promise<Deployment> {
   const data = mkdtempSync(join(tmpdir(), "perigee-faults-"));
@@ -75,10 +77,11 @@ export async function deploy(
   );
   await store.close();
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  const host = options.link?.ground ?? "127.0.0.1";
+  const url = `http://${host}:${port}`;
   const ground = new Mortal("ground", options.program ?? GROUND, join(data, "ground.kill"), {
     PERIGEE_DATA: data,
-    PERIGEE_HOST: "127.0.0.1",
+    PERIGEE_HOST: host,
     PERIGEE_PORT: String(port),
     ...options.ground,
   });
@@ -98,12 +101,14 @@ export async function deploy(
       const publicImages = options.publicImages ?? ["busybox:latest"];
       const config = { publicImages, pollMs: 200, freeFloorBytes: 0, ...options.agent };
       writeFileSync(join(agentData, "config.json"), JSON.stringify(config));
-      const agent = new Mortal(`agent of ${edge}`, AGENT, join(agentData, "kill"), {
+      const env = {
         PERIGEE_GROUND: url,
         PERIGEE_AGENT_TOKEN_FILE: join(agentData, "token"),
         PERIGEE_AGENT_DATA: agentData,
         PERIGEE_AGENT_CONFIG: join(agentData, "config.json"),
-      });
+      };
+      const killFile = join(agentData, "kill");
+      const agent = new Mortal(`agent of ${edge}`, AGENT, killFile, env, options.link?.onEdge);
       lanes.push({
         edge,
         token,

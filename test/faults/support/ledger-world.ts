@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { Command } from "#lambdas/ledger/command.ts";
 import type { Draft } from "#lambdas/ledger/draft.ts";
+import type { Entry } from "#lambdas/ledger/entry.ts";
 import { FIRST_LANE_OPTIONS, type LaneOptions } from "#lambdas/ledger/lane-options.ts";
 import { Ledger } from "#lambdas/ledger/ledger.ts";
 import { type ErrorCode, PerigeeError } from "#protocol/errors.ts";
@@ -22,8 +23,11 @@ const REFUSALS = new Set<ErrorCode>([
   "CANCELLED",
   "EXPIRED",
   "NOT_CANCELLABLE",
+  "NOT_HOLDABLE",
 ]);
 const WIDTHS = new Map(LANES.map(({ name, width }) => [name, width]));
+/** What a step of priority counts as. */
+const HOUR_MS = 3600_000;
 /** Operations of which one only reads: under another journal it goes on. */
 const OPERATIONS = ["volume.delete", "nodes.status"] as const;
 
@@ -121,16 +125,19 @@ export class LedgerWorld {
       operation: number;
       /** minutes until it expires */
       lives?: number | undefined;
+      priority?: number | undefined;
     },
     death?: Death,
   ): Promise<void> {
-    const { lives } = of;
+    const { lives, priority } = of;
     const draft = {
       ...this.#draft(of.lane, of.user, of.group, of.operation),
+      ...(priority !== undefined && { priority }),
       ...(lives !== undefined && { expiresAt: this.now + lives * 60_000 }),
     };
     const before = await this.#reader.lane(EDGE, of.lane);
-    const free = before.running.length < WIDTHS.get(of.lane)! && before.queue.length === 0;
+    const nobody = before.queue.every(({ held }) => held);
+    const free = before.running.length < WIDTHS.get(of.lane)! && nobody && !before.held;
     const made = await this.#act(death, (ledger) => ledger.submit(draft, of.place ? "place" : "queue"));
     // the EM's 423, whatever other lanes do
     if (of.place && made && !death && !this.atOnce) expect(free).toBe(true);
@@ -177,10 +184,15 @@ export class LedgerWorld {
     }
     const turn = ++agent.turn;
     const have = [...before];
+    const lanes = await this.#reader.edgeLanes(EDGE);
     const answer = await this.#act(death, (ledger) =>
       ledger.claimMany(EDGE, { epoch, turn, room: of.room, have }),
     );
-    for (const command of answer?.commands ?? []) this.#checkAlive(command);
+    for (const command of answer?.commands ?? []) {
+      this.#checkAlive(command);
+      if (this.atOnce || command.admission === "place" || !lanes.get(command.lane)?.held) continue;
+      throw new Error(`command ${command.id} was handed out though its lane is held`);
+    }
     if (!answer || of.lost) return;
     const order = answer.resumed.map(({ order = [0, 0] }) => order[0] * 1e6 + order[1]);
     expect(order).toEqual(order.toSorted((a, b) => a - b));
@@ -202,8 +214,9 @@ export class LedgerWorld {
     }
   }
 
-  /** One that is handed out for the first time is not past its time. */
-  #checkAlive({ id, claimedAt, expiresAt }: Command): void {
+  /** One that is handed out for the first time is neither held nor past its time. */
+  #checkAlive({ id, claimedAt, expiresAt, heldAt }: Command): void {
+    if (heldAt !== undefined) throw new Error(`command ${id} was handed out while it was held`);
     if (claimedAt === this.now && expiresAt !== undefined && expiresAt <= this.now)
       throw new Error(`command ${id} was handed out after it had expired`);
   }
@@ -281,6 +294,26 @@ export class LedgerWorld {
     if (command) await this.#act(death, (ledger) => ledger.endUnclaimed(command, "expired"));
   }
 
+  async hold(of: { pick: number; hold: boolean }, death?: Death): Promise<void> {
+    const command = this.#pick(of.pick);
+    if (!command) return;
+    const { user, id } = command;
+    const done = await this.#act(death, (ledger) =>
+      of.hold ? ledger.hold(user, id) : ledger.release(user, id),
+    );
+    if (done && !this.atOnce && !isTerminal(done.state)) expect(done.heldAt !== undefined).toBe(of.hold);
+  }
+
+  /** Without a lane the whole edge. */
+  async holdEdge(of: { lane: string | undefined; hold: boolean }, death?: Death): Promise<void> {
+    await this.#act(death, (ledger) => ledger.holdEdge({ edge: EDGE, ...of }));
+    if (death || this.atOnce || of.lane !== undefined) return;
+    // also in lanes that have no record yet
+    for (const { held } of (await this.#reader.edgeLanes(EDGE)).values()) {
+      expect(held?.edge !== undefined).toBe(of.hold);
+    }
+  }
+
   async reset(death?: Death): Promise<void> {
     await this.#act(death, (ledger) => ledger.resetEdge(EDGE));
   }
@@ -291,6 +324,24 @@ export class LedgerWorld {
     for (const { state, expiresAt = Number.POSITIVE_INFINITY } of await this.#everything()) {
       if (state === "queued") expect(expiresAt).toBeGreaterThan(this.now);
     }
+  }
+
+  /**
+   * The model of ageing, of a lane in which whoever came first goes first: each priority's oldest has waited a step more
+   * for each of its steps.
+   */
+  #nextInLine(queue: readonly Entry[]): string | undefined {
+    const waiting = queue.filter(({ until = Number.POSITIVE_INFINITY }) => until > this.now);
+    const waited = (priority: number) => {
+      const oldest = Math.min(
+        ...waiting.flatMap((one) => ((one.priority ?? 5) === priority ? one.since : [])),
+      );
+      return this.now - oldest + priority * HOUR_MS;
+    };
+    const priorities = [9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
+    const most = Math.max(...priorities.map(waited));
+    const chosen = priorities.find((priority) => waited(priority) === most);
+    return waiting.find(({ priority = 5 }) => priority === chosen)?.id;
   }
 
   #pick(pick: number): Command | undefined {
@@ -321,11 +372,14 @@ export class LedgerWorld {
       expect(running.length).toBeLessThanOrEqual(WIDTHS.get(name)! + lane.ending.length);
       expect(lane.running.length).toBeLessThanOrEqual(WIDTHS.get(name)!);
       const ending = new Set(lane.ending.map(({ id }) => id));
-      const held = lane.running.filter(({ claim }) => claim);
-      expect(ids(held)).toEqual(ids(running.filter(({ id }) => !ending.has(id))));
+      const claimed = lane.running.filter(({ claim }) => claim);
+      expect(ids(claimed)).toEqual(ids(running.filter(({ id }) => !ending.has(id))));
       const waiting = [...lane.queue, ...lane.running.filter(({ claim }) => !claim)];
       expect(ids(waiting)).toEqual(ids(inState("queued").filter(({ id }) => !ending.has(id))));
       expect(ids(lane.reserved)).toEqual(ids(inState("staging")));
+      const held = lane.queue.filter((entry) => entry.held);
+      const heldCommands = inState("queued").filter(({ heldAt }) => heldAt !== undefined);
+      expect(ids(held)).toEqual(ids(heldCommands.filter(({ id }) => !ending.has(id))));
     }
     for (const { state, attempts } of commands) if (state === "expired") expect(attempts).toBe(0);
     for (const { attempts } of commands) expect(attempts).toBeLessThanOrEqual(this.agent.epoch);
@@ -334,16 +388,18 @@ export class LedgerWorld {
   /** Nobody dies any more, and nothing is lost: everything that was acknowledged comes to its end, in order. */
   async drain(): Promise<void> {
     await this.start(false);
+    for (const { user, id } of this.known.values()) await this.#reader.release(user, id);
+    for (const lane of [undefined, ...WIDTHS.keys()]) await this.holdEdge({ lane, hold: false });
     const { epoch, have } = this.agent;
     const room = { em: 1, jobs: 3, few: 2 };
     for (let rounds = 0; ; rounds++) {
       expect(rounds).toBeLessThan(500);
-      const queue = (await this.#reader.lane(EDGE, "em")).queue.map(({ id }) => id);
+      const next = this.#nextInLine((await this.#reader.lane(EDGE, "em")).queue);
       const turn = ++this.agent.turn;
       const answer = await this.#reader.claimMany(EDGE, { epoch, turn, room, have: [...have.keys()] });
       const taken = [...answer.resumed, ...answer.commands];
       for (const { id, lane, admission } of answer.commands) {
-        if (lane === "em" && admission === "queue" && queue.length > 0) expect(id).toBe(queue[0]);
+        if (lane === "em" && admission === "queue") expect(id).toBe(next ?? id);
       }
       for (const command of taken) have.set(command.id, command);
       if (have.size === 0 && !answer.more) break;

@@ -13,15 +13,26 @@ export class Mortal {
   readonly #program: string;
   readonly #killFile: string;
   readonly #env: NodeJS.ProcessEnv;
+  readonly #behind: readonly string[];
   readonly #log: string[] = [];
   #child: Child | undefined;
 
-  /** @param killFile path of the file that names the point to die at */
-  constructor(name: string, program: string, killFile: string, env: NodeJS.ProcessEnv) {
+  /**
+   * @param killFile path of the file that names the point to die at
+   * @param behind begin of its command line (default: Node alone)
+   */
+  constructor(
+    name: string,
+    program: string,
+    killFile: string,
+    env: NodeJS.ProcessEnv,
+    behind: readonly string[] = [],
+  ) {
     this.name = name;
     this.#program = program;
     this.#killFile = killFile;
     this.#env = env;
+    this.#behind = behind;
   }
 
   /** Starts it, or starts it again; it is ready when this returns. */
@@ -38,10 +49,11 @@ export class Mortal {
       ...this.#env,
       PERIGEE_KILL_AT: `@${this.#killFile}`,
     };
-    this.#child = await Child.start(this.name, [this.#program], env, (line) => {
+    const heard = (line: string) => {
       if (this.#log.push(line) > KEPT_LINES) this.#log.shift();
       if (process.env.PERIGEE_TEST_LOG) console.error(`${this.name} | ${line}`);
-    });
+    };
+    this.#child = await Child.start(this.name, [this.#program], env, heard, this.#behind);
   }
 
   /** Of the process that was started last. */

@@ -3,6 +3,7 @@ import { json } from "../../../http/json-answer.ts";
 import { utcSeconds } from "../../../http/utc-seconds.ts";
 import type { DialectContext } from "../../dialect.ts";
 import { callerIn } from "../caller-of-request.ts";
+import { OBS_PORT } from "../obs-port.ts";
 import type { FpgaParts } from "../parts.ts";
 import { type Project, projectOf } from "../project.ts";
 import { sessionOf } from "./access-key.ts";
@@ -12,7 +13,9 @@ import type { AccessKeyRow } from "./access-keys.ts";
 export async function createKey(c: DialectContext, parts: FpgaParts): Promise<Response> {
   const project = await projectOfEdge(c, parts);
   const { secret, ...row } = await parts.keys.create(project, parts.core.now());
-  const data = { ...keyView(row, project), secret_key: secret };
+  // any free port is known to who reads the server's output alone
+  const object_store_port = Number(parts.core.setting(OBS_PORT.name)) || null;
+  const data = { ...keyView(row, project), secret_key: secret, object_store_port };
   return json({ message: "Access key made: its secret is shown this once", data }, 201);
 }
 

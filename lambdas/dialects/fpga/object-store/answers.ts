@@ -22,9 +22,9 @@ export function done(status: number, headers: Record<string, string> = {}): Resp
 }
 
 /** What is refused; of HEAD only the status is told. */
-export function refusal({ status, code, message }: StoreRefusal, method: string): Response {
+export function refusal({ status, code, message, headers: own }: StoreRefusal, method: string): Response {
   const id = newId();
-  const headers = { "x-amz-request-id": id, ...SAFE_HEADERS };
+  const headers = { "x-amz-request-id": id, ...SAFE_HEADERS, ...own };
   if (method === "HEAD") return new Response(null, { status, headers });
   return new Response(errorDocument(code, message, id), {
     status,

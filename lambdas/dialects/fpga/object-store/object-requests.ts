@@ -1,5 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { Readable } from "node:stream";
+import { readRange, resolveRange } from "#protocol/byte-range.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { bodyStream } from "../../../http/body-stream.ts";
 import { SAFE_HEADERS } from "../../../http/safe-headers.ts";
@@ -73,15 +74,21 @@ export async function getObject(
   const { userObjects } = parts;
   const { uid } = project;
   const isHead = c.req.method === "HEAD";
-  if (at.key.startsWith(LOGS)) return getLog(project, at, parts, isHead);
+  if (at.key.startsWith(LOGS)) return getLog(c, project, at, parts, isHead);
   requireKey(at.key);
   await requireBucket(uid, at.bucket, userObjects);
   const object = await userObjects.find(uid, at.bucket, at.key);
   if (!object) throw new StoreRefusal("NoSuchKey", `There is no object ${at.key}`);
   if (isHead) return new Response(null, { headers: headersOf(object) });
-  const { body, size } = await userObjects.open(uid, at.bucket, at.key);
-  const headers = headersOf({ ...object, size });
-  return new Response(Readable.toWeb(body) as ReadableStream<Uint8Array>, { headers });
+  const part = partAsked(c, object);
+  const { body, size } = await userObjects.open(uid, at.bucket, at.key, part);
+  if (part && size !== part.end - part.start + 1) {
+    body.destroy();
+    throw new StoreRefusal("ServiceUnavailable", "The object is replaced at this moment");
+  }
+  const headers = { ...headersOf({ ...object, size }), ...rangeOf(part, object.size) };
+  const status = part ? 206 : 200;
+  return new Response(Readable.toWeb(body) as ReadableStream<Uint8Array>, { status, headers });
 }
 
 /** `DELETE /{bucket}/{key}`: one that is not there is no error. */
@@ -97,6 +104,7 @@ export async function removeObject(
 }
 
 async function getLog(
+  c: DialectContext,
   project: Project,
   { bucket, key }: ObjectAt,
   parts: FpgaParts,
@@ -106,13 +114,32 @@ async function getLog(
   const log = id === undefined ? undefined : await imageLog(parts, project, id);
   if (!log || log.bucket !== bucket) throw new StoreRefusal("NoSuchKey", `There is no object ${key}`);
   const etag = createHash("md5").update(log.tar).digest("hex");
-  const headers = headersOf({ size: log.tar.length, modified: log.modified, etag });
-  return new Response(isHead ? null : new Uint8Array(log.tar), { headers });
+  const size = log.tar.length;
+  const part = isHead ? undefined : partAsked(c, { size, etag });
+  const bytes = part ? log.tar.subarray(part.start, part.end + 1) : log.tar;
+  const shown = headersOf({ size: bytes.length, modified: log.modified, etag });
+  const headers = { ...shown, ...rangeOf(part, size) };
+  return new Response(isHead ? null : new Uint8Array(bytes), { status: part ? 206 : 200, headers });
+}
+
+/** The part that `Range` and `If-Range` ask for. @throws StoreRefusal InvalidRange */
+function partAsked(c: DialectContext, { size, etag }: Pick<ShownObject, "size" | "etag">) {
+  const ifRange = c.req.header("if-range");
+  const asked = ifRange === undefined || ifRange === `"${etag}"` ? c.req.header("range") : undefined;
+  const part = resolveRange(readRange(asked), size);
+  if (part !== "unsatisfiable") return part;
+  const headers = { "content-range": `bytes */${size}` };
+  throw new StoreRefusal("InvalidRange", `The object has ${size} bytes`, { headers });
+}
+
+function rangeOf(part: { start: number; end: number } | undefined, size: number): Record<string, string> {
+  return part ? { "content-range": `bytes ${part.start}-${part.end}/${size}` } : {};
 }
 
 function headersOf({ size, modified, etag }: Pick<ShownObject, "size" | "modified" | "etag">) {
   return {
     ...SAFE_HEADERS,
+    "accept-ranges": "bytes",
     "content-type": "application/octet-stream",
     "content-length": String(size),
     etag: `"${etag}"`,

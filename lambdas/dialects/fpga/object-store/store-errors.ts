@@ -12,6 +12,7 @@ const STATUSES = {
   InvalidArgument: 400,
   InvalidBucketName: 400,
   InvalidDigest: 400,
+  InvalidRange: 416,
   InvalidRequest: 400,
   MalformedXML: 400,
   MissingContentLength: 411,
@@ -31,10 +32,17 @@ export type StoreCode = keyof typeof STATUSES;
 /** A refusal of the object store. */
 export class StoreRefusal extends Error {
   readonly code: StoreCode;
+  /** of the answer, beside those that every refusal has */
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(code: StoreCode, message: string, options?: ErrorOptions) {
+  constructor(
+    code: StoreCode,
+    message: string,
+    { headers = {}, ...options }: ErrorOptions & { headers?: Record<string, string> } = {},
+  ) {
     super(message, options);
     this.code = code;
+    this.headers = headers;
   }
 
   get status(): number {
@@ -58,6 +66,8 @@ export function refusalOf(error: unknown): StoreRefusal {
       return new StoreRefusal("SlowDown", message);
     case "BODY_TOO_LARGE":
       return new StoreRefusal("EntityTooLarge", message);
+    case "RANGE_NOT_SATISFIABLE":
+      return new StoreRefusal("InvalidRange", message);
     case "FILE_NOT_FOUND":
       return new StoreRefusal("NoSuchKey", "There is no such object");
     default:

@@ -72,9 +72,14 @@ export class UserObjects {
     return shown(bucket, object, digest?.data);
   }
 
-  /** @throws FILE_NOT_FOUND */
-  open(uid: string, bucket: string, key: string): ReturnType<ObjectSource["get"]> {
-    return this.#objects.get({ owner: uid, bucket, key });
+  /** @param range of its bytes, both ends inclusive. @throws FILE_NOT_FOUND, RANGE_NOT_SATISFIABLE */
+  open(
+    uid: string,
+    bucket: string,
+    key: string,
+    range?: { start: number; end: number },
+  ): ReturnType<ObjectSource["get"]> {
+    return this.#objects.get({ owner: uid, bucket, key }, range);
   }
 
   /** All of a bucket, in the order of their keys. */

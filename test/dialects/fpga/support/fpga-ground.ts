@@ -4,12 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pino } from "pino";
+import type { Dialect } from "#lambdas/dialects/dialect.ts";
 import { fpga } from "#lambdas/dialects/fpga/dialect.ts";
 import { partsOf } from "#lambdas/dialects/fpga/parts.ts";
 import { projectOf } from "#lambdas/dialects/fpga/project.ts";
 import { createEmbeddedGround } from "#lambdas/embedded.ts";
 import type { TlsOptions } from "#lambdas/http/tls-files.ts";
 import { serveGround } from "#lambdas/serve-ground.ts";
+import { FEATURES } from "#protocol/older-agents.ts";
 import type { ClaimedCommand, ClaimResponse, Outcome } from "#protocol/wire.ts";
 import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 
@@ -18,7 +20,9 @@ export const PASSWORD = "correct horse";
 export type Answer = { status: number; headers: http.IncomingHttpHeaders; text: string };
 export type Sent = { headers?: Record<string, string>; body?: string | Uint8Array };
 export type PlayedAgent = {
-  claim(): Promise<ClaimedCommand[]>;
+  epoch: number;
+  /** @param room of lanes (default two places of this dialect's) */
+  claim(room?: Record<string, number>): Promise<ClaimedCommand[]>;
   report(command: ClaimedCommand, outcome: Outcome): Promise<number>;
 };
 export type FpgaGround = Awaited<ReturnType<typeof startFpgaGround>>;
@@ -31,10 +35,13 @@ export type FpgaGroundOptions = {
   /** every listener speaks HTTPS: `send` is of no use then */
   tls?: TlsOptions;
   publicHosts?: string[];
+  /** beside this one (default none) */
+  dialects?: readonly Dialect[];
 };
 
 /** A real ground on a real server that speaks the API for FPGA images alone; users `ada` and `bob`, one edge. */
-export async function startFpgaGround({ quota, obsPort, tls, publicHosts }: FpgaGroundOptions = {}) {
+export async function startFpgaGround(options: FpgaGroundOptions = {}) {
+  const { quota, obsPort, tls, publicHosts, dialects = [] } = options;
   const data = await mkdtemp(join(tmpdir(), "perigee-fpga-"));
   const lines: string[] = [];
   let clock: number | undefined;
@@ -42,7 +49,7 @@ export async function startFpgaGround({ quota, obsPort, tls, publicHosts }: Fpga
     data,
     passwordCost: QUICK_PASSWORDS,
     log: pino({ level: "error" }, { write: (line: string) => void lines.push(line) }),
-    dialects: [fpga],
+    dialects: [fpga, ...dialects],
     ...(quota !== undefined && { quota }),
     ...(publicHosts && { publicHosts }),
     ...(obsPort !== undefined && { settings: { PERIGEE_OBS_PORT: String(obsPort) } }),
@@ -140,15 +147,21 @@ export async function startFpgaGround({ quota, obsPort, tls, publicHosts }: Fpga
       return (JSON.parse(text) as { fpgaimages: Record<string, unknown>[] }).fpgaimages[0];
     },
 
+    /** Says something else as the agent does. */
+    tell: agent,
+
     /** An agent that knows these operations: claims, and reports what the test says. */
     async startAgent(operations = ["fpga.store", "fpga.delete"]): Promise<PlayedAgent> {
-      const { json } = await agent("start", { journal: "j", version: "t", operations });
+      const { json } = await agent("start", {
+        ...{ journal: "j", version: "t", operations, features: Object.values(FEATURES) },
+      });
       const { epoch } = json as { epoch: number };
       await agent("heartbeat", { epoch, nodes: [], usage: {}, free: 1e12 });
       let turn = 0;
       return {
-        async claim(): Promise<ClaimedCommand[]> {
-          const { json } = await agent("claim", { epoch, turn: ++turn, room: { fpga: 2 }, have: [] });
+        epoch,
+        async claim(room = { fpga: 2 }): Promise<ClaimedCommand[]> {
+          const { json } = await agent("claim", { epoch, turn: ++turn, room, have: [] });
           return (json as ClaimResponse).commands;
         },
         async report({ user, id, lane }: ClaimedCommand, outcome: Outcome) {

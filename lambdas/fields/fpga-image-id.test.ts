@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { commandOf, imageIdOf } from "./image-id.ts";
+import { commandOf, imageIdOf } from "./fpga-image-id.ts";
 
 it("an image's id and its command's are one value", () => {
   expect(imageIdOf("00000000000000000000000000")).toBe("0".repeat(32));
