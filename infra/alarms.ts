@@ -8,7 +8,12 @@ import { Construct } from "constructs";
 import { METRICS_NAMESPACE } from "#lambdas/metrics/embedded-metrics.ts";
 import type { Settings } from "./settings.ts";
 
-export type AlarmsProps = { settings: Settings; lambdas: Record<string, Lambda> };
+export type AlarmsProps = {
+  settings: Settings;
+  lambdas: Record<string, Lambda>;
+  /** works at a bounded concurrency: that it is throttled is no fault */
+  worker?: Lambda;
+};
 
 /** Two rounds of the janitor, which are 5 min apart, so that a late round raises no alarm. */
 const PERIOD = Duration.minutes(10);
@@ -19,7 +24,7 @@ const MOST_PERIODS = Duration.days(1).toMinutes() / PERIOD.toMinutes();
 export class Alarms extends Construct {
   readonly topic: Topic;
 
-  constructor(scope: Construct, id: string, { settings, lambdas }: AlarmsProps) {
+  constructor(scope: Construct, id: string, { settings, lambdas, worker }: AlarmsProps) {
     super(scope, id);
     this.topic = new Topic(this, "Topic", { enforceSSL: true });
     if (settings.alarmEmail) this.topic.addSubscription(new EmailSubscription(settings.alarmEmail));
@@ -51,7 +56,8 @@ export class Alarms extends Construct {
       waitingMinutes * 60,
       `A command has held a lane's only place for ${waitingMinutes} minutes`,
     );
-    if (settings.objects) {
+    if (worker) {
+      this.#over("WorkerErrors", worker.metricErrors({ period: PERIOD }), 0, "The worker Lambda fails");
       // in every period, so that what has waited for contact has time when it comes
       this.#over(
         "ImagesSaving",

@@ -24,7 +24,8 @@ export class GroundStack extends Stack {
     const { api, janitor, worker, url } = this.functions;
     this.alarms = new Alarms(this, "Alarms", {
       settings,
-      lambdas: { api, janitor, ...(worker && { worker }) },
+      lambdas: { api, janitor },
+      ...(worker && { worker }),
     });
 
     const output = (name: string, value: string, description: string) =>

@@ -9,13 +9,22 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DIALECTS } from "#lambdas/dialects/index.ts";
 import { apiDocument } from "#lambdas/docs/document.ts";
 import { MiB } from "#protocol/limits.ts";
-import { type Bundles, bundleLambdas, LAMBDAS, type LambdaName } from "./lambda-bundles.ts";
+import {
+  type Bundles,
+  bundleLambdas,
+  LAMBDAS,
+  type LambdaName,
+  NAMED_LAMBDAS,
+  type NamedLambdaName,
+} from "./lambda-bundles.ts";
 
 let directory: string;
 let bundles: Bundles<LambdaName>;
+let named: Bundles<NamedLambdaName>;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "perigee-bundles-"));
-  bundles = await bundleLambdas(directory, LAMBDAS);
+  bundles = await bundleLambdas(join(directory, "all"), LAMBDAS);
+  named = await bundleLambdas(join(directory, "named"), NAMED_LAMBDAS, { named: true });
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -139,6 +148,19 @@ describe.each(Object.keys(LAMBDAS) as LambdaName[])("the bundle of %s", (name) =
     expect(start).not.toContain("worker_threads");
   });
 });
+
+test.each(Object.keys(NAMED_LAMBDAS) as NamedLambdaName[])(
+  "the bundle of %s is under 1 MiB too with the dialects that are named, which it has there alone",
+  (name) => {
+    const folder = named.folders[name];
+    const files = readdirSync(folder).filter((file) => file.endsWith(".mjs"));
+    expect(files.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0)).toBeLessThan(MiB);
+    const has = (all: object) => Object.keys(all).some((file) => /dialects\/fpga\/routes/.test(file));
+    expect([has(named.inputs[name]), has(bundles.inputs.api)]).toEqual([true, false]);
+    // what only a server has
+    expect(Object.keys(named.inputs[name]).filter((file) => /object-store/.test(file))).toEqual([]);
+  },
+);
 
 test("the stand-ins are in the bundle", () => {
   for (const file of ["lambdas/adapters/xxh64-wasm.ts", "lambdas/adapters/lambda/log.ts"]) {

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import { request } from "node:http";
 import { crc32 } from "node:zlib";
 import { beforeAll, expect, inject, test } from "vitest";
 import { awsClients } from "#lambdas/adapters/aws/aws-clients.ts";
@@ -8,6 +9,7 @@ import { CREDENTIALS, REGION } from "#test/cloud/support/aws.ts";
 import type { Client } from "#test/contract/support/client.ts";
 import { logIn } from "#test/contract/support/log-in.ts";
 import { buildRawStream } from "#test/support/fpga/build-raw-stream.ts";
+import { signSdk } from "#test/support/fpga/sign-sdk.ts";
 import { CLOUD_EDGE } from "../../scripts/cloud/cloud-stack.ts";
 
 const name = `f${randomBytes(5).toString("hex")}`;
@@ -80,4 +82,43 @@ test("an image goes from the function URL over the worker to the edge, and away 
     });
   for (const id of [good, bad]) expect((await ask("DELETE", `${base}/${id}`)).status).toBe(204);
   await expect.poll(async () => (await client.get(`${base}/detail`)).json.count).toBe(0);
+});
+
+/** Sends a target as it is given, signed with an access key. */
+function signed(key: Key, method: string, target: string, body?: string, sent = target): Promise<number> {
+  const at = new URL(inject("deployed").url);
+  const date = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "");
+  const headers = { host: at.host, "x-sdk-date": date };
+  const authorization = signSdk({
+    accessKey: key.access_key,
+    secret: key.secret_key,
+    method,
+    target,
+    headers,
+    ...(body !== undefined && { body }),
+  });
+  return new Promise((resolve, reject) => {
+    const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+    const options = { host: at.hostname, port: at.port, method, path: sent };
+    const outgoing = request({ ...options, headers: { ...headers, ...length, authorization } }, (answer) => {
+      answer.resume().once("end", () => resolve(answer.statusCode ?? 0));
+    });
+    outgoing.once("error", reject).end(body);
+  });
+}
+type Key = { access_key: string; secret_key: string };
+
+test("requests are verified as they arrived at the function URL, with a key that the deployment's secret seals", async () => {
+  const made = await ask("POST", "/fpga/keys");
+  expect(made.status).toBe(201);
+  const key: Key = made.json.data;
+  const list = `${base.replaceAll("/", "//")}/detail/?size=2&page=1`;
+  const pair = JSON.stringify({ image: { id: "0b5ee0d5-7e2f-4f6c-9a37-6f1b0f0c2a11" } });
+  const unknown = `${base}/${"0".repeat(32)}/association`;
+  expect(await signed(key, "GET", list)).toBe(200);
+  expect(await signed(key, "GET", list, undefined, list.replace("size=2", "size=3"))).toBe(401);
+  expect(await signed({ ...key, secret_key: "x".repeat(40) }, "GET", list)).toBe(401);
+  // a body of DELETE is signed, too
+  expect(await signed(key, "DELETE", unknown, pair)).toBe(404);
+  expect((await ask("DELETE", `/fpga/keys/${key.access_key}`)).status).toBe(200);
 });

@@ -26,7 +26,9 @@ export class InvokedWorker implements Worker {
   async wake(): Promise<void> {
     const { client, url, endpoint, onError } = this.#options;
     try {
-      const at = endpoint === undefined ? new URL(url) : new URL(new URL(url).pathname, endpoint);
+      // the host that an emulator's stack names may be no host
+      const path = url.replace(/^https?:\/\/[^/]*/, "");
+      const at = endpoint === undefined ? new URL(url) : new URL(path, endpoint);
       const signer = await client.config.signer();
       const { method, headers, body } = await signer.sign(
         {

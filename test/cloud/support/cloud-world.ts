@@ -106,7 +106,7 @@ type AnyClient = {
 };
 
 /** Tells of every request a client sends, for example "GetItem". Innermost: what is sent again, counts again. */
-function onRequest(client: unknown, tell: (command: string) => void): void {
+export function onRequest(client: unknown, tell: (command: string) => void): void {
   (client as AnyClient).middlewareStack.add(
     (next, { commandName = "" }) => {
       return (args) => {

@@ -1,11 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { MemoryTable } from "#test/support/memory-store.ts";
 import { OwnRecords } from "../../own-records.ts";
 import { projectOf } from "../project.ts";
 import { ACCESS_KEY } from "./access-key.ts";
 import { AccessKeys, MOST_ACCESS_KEYS } from "./access-keys.ts";
 import { SecretSeal } from "./sealed-secret.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const key = randomBytes(32);
 const ada = projectOf({ name: "ada", uid: "uid-a" }, "em1");
@@ -43,6 +47,25 @@ describe("access keys", () => {
     for (const sealed of ["", "AAAA", `${record.sealed.slice(0, -2)}AA`]) {
       expect(await keys.secretOf(made.accessKey, { ...record, sealed })).toBeUndefined();
     }
+  });
+
+  it("open under a newer key that another process seals with, once the keys are read again", async () => {
+    vi.spyOn(performance, "now").mockReturnValue(0);
+    const [old, next] = [randomBytes(32), randomBytes(32)];
+    let now: Uint8Array[] = [old];
+    const table = new MemoryTable();
+    const records = new OwnRecords(table.open(), "fpga");
+    const keys = new AccessKeys(records, new SecretSeal(async () => now));
+    const first = await keys.create(ada, 0);
+    now = [next, old];
+    const made = await store(now, table).keys.create(ada, 0);
+    const record = (await keys.find(made.accessKey))!;
+    expect(await keys.secretOf(made.accessKey, record)).toBeUndefined();
+    // anybody can make that needed, so it is done seldom
+    vi.spyOn(performance, "now").mockReturnValue(10_000);
+    expect(await keys.secretOf(made.accessKey, record)).toBe(made.secret);
+    const before = (await keys.find(first.accessKey))!;
+    expect(await keys.secretOf(first.accessKey, before)).toBe(first.secret);
   });
 
   it("are five for each project, however many are made at once", async () => {
