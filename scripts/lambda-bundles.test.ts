@@ -150,11 +150,11 @@ describe.each(Object.keys(LAMBDAS) as LambdaName[])("the bundle of %s", (name) =
 });
 
 test.each(Object.keys(NAMED_LAMBDAS) as NamedLambdaName[])(
-  "the bundle of %s is under 1 MiB too with the dialects that are named, which it has there alone",
+  "with the dialects that are named, which it has there alone, the bundle of %s grows by 10 percent at most",
   (name) => {
     const folder = named.folders[name];
     const files = readdirSync(folder).filter((file) => file.endsWith(".mjs"));
-    expect(files.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0)).toBeLessThan(MiB);
+    expect(files.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0)).toBeLessThan(1.1 * MiB);
     const has = (all: object) => Object.keys(all).some((file) => /dialects\/fpga\/routes/.test(file));
     expect([has(named.inputs[name]), has(bundles.inputs.api)]).toEqual([true, false]);
     // what only a server has

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 import { build, type Metafile, type Plugin } from "esbuild";
 import type { Dialect } from "#lambdas/dialects/dialect.ts";
-import { DIALECTS, NAMED_DIALECTS } from "#lambdas/dialects/index.ts";
+import { DIALECTS, NAMED_ON_LAMBDAS } from "#lambdas/dialects/index.ts";
 import { documentParts } from "#lambdas/docs/document-parts.ts";
 import { bundleConsole } from "./console-bundle.ts";
 
@@ -53,7 +53,7 @@ export const readyDocument = (dialects: readonly Dialect[]): Plugin => ({
  * browsers' names, and of the metrics' library what a process says of itself.
  */
 const NEVER_RUN = [
-  /[\\/]lambdas[\\/]dialects[\\/]\w+[\\/]on-server\.ts$/,
+  /[\\/]lambdas[\\/]dialects[\\/](?:\w+[\\/]on-server|server-dialects)\.ts$/,
   /[\\/]lambdas[\\/]adapters[\\/]mercurial[\\/]fetcher\.ts$/,
   /[\\/]node_modules[\\/](?:bowser|tdigest)[\\/]/,
   /[\\/]node_modules[\\/]prom-client[\\/]lib[\\/](?:cluster|defaultMetrics|pushgateway)\.js$/,
@@ -88,7 +88,7 @@ export async function bundleLambdas<N extends string>(
   const folders = {} as Record<N, string>;
   const inputs = {} as Record<N, Metafile["inputs"]>;
   const plugins = [
-    readyDocument(named ? [...DIALECTS, ...NAMED_DIALECTS] : DIALECTS),
+    readyDocument(named ? [...DIALECTS, ...NAMED_ON_LAMBDAS] : DIALECTS),
     without(named ? NEVER_RUN : [...NEVER_RUN, NAMED]),
   ];
   for (const [name, entry] of Object.entries(entries) as [N, string][]) {

@@ -5,7 +5,7 @@ import { Directory } from "../files/directory.ts";
 import { withOnlyFile } from "../files/only-file.ts";
 import { syncTree } from "../files/sync-tree.ts";
 import { unpack } from "../files/unpack.ts";
-import { type OperationContext, type OperationHandler } from "../operation.ts";
+import type { OperationContext, OperationHandler } from "../operation.ts";
 import { measureLater } from "./delete.ts";
 import { receiveScratch } from "./scratch.ts";
 import type { VolumeDeps } from "./volume-deps.ts";

@@ -1,3 +1,2 @@
 /** A Lambda's bundle has of these only what its deployment names (scripts/lambda-bundles.ts). */
 export { fpga } from "./fpga/dialect.ts";
-export { unik } from "./unik/dialect.ts";
