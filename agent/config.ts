@@ -33,6 +33,13 @@ const fields = z
     fpga: z.array(fpgaDevice).default([]),
     /** public images, instead of what the engine holds at the agent's first start */
     publicImages: z.array(z.string()).optional(),
+    /** IDs of images with the tools that sources are compiled with, or run by */
+    toolchains: z
+      .partialRecord(
+        z.enum(["go", "nodejs", "python", "java", "c"]),
+        z.string().regex(/^sha256:[0-9a-f]{64}$/),
+      )
+      .default({}),
     /** name of the onboard registry that image names may carry, e.g. `registry:5000` */
     registry: z.string().optional(),
     /** the registry onboard that a cluster's nodes pull from; needed where pods run on Kubernetes */

@@ -1,9 +1,10 @@
 import type { Logger } from "pino";
-import { PerigeeError } from "#protocol/errors.ts";
 import type { OperationName } from "#protocol/operations.ts";
 import { changedBy } from "./after-change.ts";
 import { later } from "./background.ts";
+import { compileImage } from "./compilers/compile-image.ts";
 import { fpgaHandlers } from "./fpga/store/fpga-handlers.ts";
+import type { ImageDeps } from "./images/image-deps.ts";
 import { imageHandlers } from "./images/image-handlers.ts";
 import type { JobDeps } from "./jobs/job-deps.ts";
 import { jobHandlers } from "./jobs/job-handlers.ts";
@@ -17,39 +18,35 @@ import { receiveScratch } from "./volumes/scratch.ts";
 
 /** What each operation does, of all rooms. */
 export function handlersOf(
-  { volumes, images, pods, fpga }: Holdings,
+  { volumes, images, pods, fpga, toolchains }: Holdings,
   reporting: Reporting,
   jobs: JobDeps,
   runners: Runners | undefined,
 ): OperationHandlers {
   const { budget, commandLogs } = reporting;
+  const imageDeps: ImageDeps = {
+    openVolume: (user, volume) => volumes.open(user, volume),
+    receiveStaged: (context) =>
+      receiveScratch(volumes, context, (bytes) => budget.reserve(context.command.user, bytes)),
+    budget,
+    isImageInUse: async (user, name, tag) =>
+      pods.isImageInUse(user, name, tag) || (runners?.isImageInUse(user, name, tag) ?? false),
+    removePod: (user, pod, signal) => pods.remove(user, pod, signal),
+    room: () => volumes.room(),
+    measure: (directory) => volumes.measurePath(directory),
+    openLog: (command) => commandLogs.open(command),
+  };
   return {
     ...volumeHandlers(volumes, {
       isVolumeInUse: (user, volume) => pods.isVolumeInUse(user, volume),
       budget,
     }),
-    ...imageHandlers(images, {
-      openVolume: (user, volume) => volumes.open(user, volume),
-      receiveStaged: (context) =>
-        receiveScratch(volumes, context, (bytes) => budget.reserve(context.command.user, bytes)),
-      budget,
-      isImageInUse: async (user, name, tag) =>
-        pods.isImageInUse(user, name, tag) || (runners?.isImageInUse(user, name, tag) ?? false),
-      removePod: (user, pod, signal) => pods.remove(user, pod, signal),
-      room: () => volumes.room(),
-      measure: (directory) => volumes.measurePath(directory),
-      openLog: (command) => commandLogs.open(command),
-    }),
-    "image.compile": notYet,
+    ...imageHandlers(images, imageDeps),
+    "image.compile": compileImage(images, { ...imageDeps, toolchains }),
     ...jobHandlers(jobs),
     ...fpgaHandlers({ store: fpga, budget }),
     ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),
   };
-}
-
-/** @throws PerigeeError NOT_SUPPORTED always */
-async function notYet(): Promise<never> {
-  throw new PerigeeError("NOT_SUPPORTED", "The edge cannot do this yet");
 }
 
 /** What others look at again after an operation that succeeded. */

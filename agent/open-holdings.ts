@@ -110,6 +110,8 @@ export async function openHoldings({ data, config, database, journal, session, l
     runtime,
     sessions,
     pods,
+    /** images with the tools of compilers */
+    toolchains: config.toolchains,
     /** Others than pods that need images in the registry. */
     addImageUser(needs: (user: string, imageId: string) => boolean): void {
       imageUsers.push(needs);

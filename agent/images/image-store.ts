@@ -19,6 +19,8 @@ export type ImageDetails = {
   env: string[];
   /** paths at which each container gets a volume of its own */
   volumes: string[];
+  /** TCP ports that it says it listens on */
+  ports: number[];
   labels: Record<string, string>;
   /** of SHELL; empty: the engine's default */
   shell: string[];

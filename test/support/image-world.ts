@@ -14,13 +14,13 @@ import { OwnMarks } from "#agent/images/docker/own-names.ts";
 import type { ImageDeps } from "#agent/images/image-deps.ts";
 import { type ImageHandlers, imageHandlers } from "#agent/images/image-handlers.ts";
 import { IMAGE_LABEL } from "#agent/images/image-labels.ts";
-import type { JournalEntry, OperationContext, OperationHandler } from "#agent/operation.ts";
+import type { JournalEntry, OperationContext, OperationHandler, OperationHandlers } from "#agent/operation.ts";
 import type { PerigeeError } from "#protocol/errors.ts";
 import type { InputOf, ResultOf } from "#protocol/operations.ts";
 import type { Progress } from "#protocol/wire.ts";
 import { makeBusyboxImage } from "./base-image.ts";
 
-type ImageOperation = keyof ImageHandlers;
+type ImageOperation = keyof ImageHandlers | "image.compile";
 
 export type RunOptions = {
   command?: string;
@@ -28,7 +28,7 @@ export type RunOptions = {
   signal?: AbortSignal;
   onProgress?(progress: Progress): void;
   onNote?(step: string): void;
-  handlers?: ImageHandlers;
+  handlers?: Partial<OperationHandlers>;
   acquire?(): Promise<void>;
 };
 

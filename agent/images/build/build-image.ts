@@ -1,4 +1,5 @@
 import type { ImageName } from "#protocol/image-reference.ts";
+import type { Directory } from "../../files/directory.ts";
 import { FileShrank } from "../../files/read-exactly.ts";
 import { TreeTooLarge } from "../../files/walk-tree.ts";
 import type { OperationContext, OperationHandler } from "../../operation.ts";
@@ -14,38 +15,66 @@ import { BuildLog } from "./build-log.ts";
 import { type BuildSource, openSource } from "./build-source.ts";
 import { IgnoreError } from "./ignore-file.ts";
 
-type BuildContext = OperationContext<"image.build">;
+/** Errors of a build that are the payload's own. */
+export const BUILD_ERRORS = [ContextError, DockerfileError, IgnoreError, TreeTooLarge, FileShrank];
 
 /** Builds an image from a context and a Dockerfile in a volume or in staged files. @throws PerigeeError BUILD_FAILED with `log_tail` */
 export function buildImage(store: ImageStore, deps: ImageDeps): OperationHandler<"image.build"> {
   return makeImage<"image.build", BuildSource>(store, deps, {
     code: "BUILD_FAILED",
     message: "Docker build failed",
-    errors: [ContextError, DockerfileError, IgnoreError, TreeTooLarge, FileShrank],
+    errors: BUILD_ERRORS,
     prepare: (context) => openSource(deps, context),
-    make: (context, image, tail, stop, source) =>
-      store.building(() => build(store, deps, context, image, tail, stop, source)),
+    make: ({ command, input, progress }, image, tail, signal, { directory }) =>
+      store.building(() =>
+        buildFrom(
+          { store, deps, tail, signal, image },
+          {
+            command,
+            input,
+            progress,
+            directory,
+            context: input.context,
+            resolve: baseResolver(store, command.user, input),
+          },
+        ),
+      ),
   });
 }
 
-async function build(
-  store: ImageStore,
-  deps: ImageDeps,
-  building: BuildContext,
-  image: ImageName,
-  tail: LogTail,
-  signal: AbortSignal,
-  source: BuildSource,
-): Promise<string> {
-  const { command, input, progress } = building;
+type BuildParts = {
+  store: ImageStore;
+  deps: ImageDeps;
+  tail: LogTail;
+  signal: AbortSignal;
+  image: ImageName;
+};
+
+/** What is built: a Dockerfile given as bytes, or one in the directory. */
+type BuildJob = Pick<OperationContext, "progress"> & {
+  command: { id: string; user: string };
+  input: { space?: string | undefined; noCache?: boolean | undefined; dockerfile?: string };
+  dockerfile?: Buffer;
+  /** undefined: there is none */
+  directory: Directory | undefined;
+  /** in the directory */
+  context: string;
+  /** what a name in the Dockerfile means */
+  resolve(reference: string): Promise<{ id: string } | undefined>;
+};
+
+/** Builds an image under the command's temporary name. @returns its ID */
+export async function buildFrom(parts: BuildParts, job: BuildJob): Promise<string> {
+  const { store, deps, tail, signal, image } = parts;
+  const { command, input, progress, directory } = job;
   const { user } = command;
   progress({ phase: "preparing" });
   using _ = store.holdParts();
-  using context = openContext(source.directory, input.context);
-  const dockerfile = readDockerfileFrom(source.directory!, input.dockerfile);
+  using context = openContext(directory, job.context);
+  const dockerfile = job.dockerfile ?? readDockerfileFrom(directory!, input.dockerfile ?? "Dockerfile");
   const plan = await planBuild(dockerfile, {
     ...(await store.platform()),
-    resolve: baseResolver(store, user, input),
+    resolve: job.resolve,
     inspect: (id) => store.inspect(id),
     withoutTriggers: (id) => store.withoutTriggers(user, id),
     label: store.label(user),

@@ -183,6 +183,10 @@ export class DockerImageStore implements ImageStore {
       onBuild: (found.Config?.OnBuild as string[] | null) ?? [],
       env: found.Config?.Env ?? [],
       volumes: Object.keys(found.Config?.Volumes ?? {}),
+      ports: Object.keys(found.Config?.ExposedPorts ?? {}).flatMap((port) => {
+        const [number, kind] = port.split("/");
+        return kind === "tcp" ? [Number(number)] : [];
+      }),
       labels: found.Config?.Labels ?? {},
       shell: (found.Config as { Shell?: string[] | null } | undefined)?.Shell ?? [],
     };

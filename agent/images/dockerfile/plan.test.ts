@@ -22,6 +22,7 @@ function worldOf(onBuild: string[] = [], labels: Record<string, string> = {}): P
       onBuild,
       env: ["HOSTILE=http://x/y"],
       volumes: [],
+      ports: [],
       labels,
       shell: [],
     }),

@@ -1,0 +1,141 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { pack } from "tar-stream";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ImageCompile } from "#protocol/image-compile.ts";
+import { ImageWorld } from "#test/support/image-world.ts";
+import { makeNodeImage } from "#test/support/node-image.ts";
+import { compileImage } from "./compile-image.ts";
+
+const world = new ImageWorld();
+const { alice, busybox } = world;
+let nodejs: string;
+
+beforeAll(async () => {
+  await world.setUp();
+  world.room = 2 ** 40;
+  nodejs = (await world.docker.getImage(await makeNodeImage(world.docker)).inspect()).Id;
+});
+afterAll(() => world.tearDown());
+
+type File = { content: string | Buffer; mode?: number };
+
+async function stage(files: Record<string, string | File>): Promise<void> {
+  const packed = pack();
+  for (const [name, file] of Object.entries(files)) {
+    const { content, mode = 0o644 } = typeof file === "string" ? { content: file } : file;
+    packed.entry({ name, mode, size: content.length }, content as string);
+  }
+  packed.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of packed) chunks.push(chunk as Buffer);
+  const staged = world.path("staged");
+  rmSync(staged, { recursive: true, force: true });
+  mkdirSync(staged, { recursive: true });
+  writeFileSync(`${staged}/sources.tar.gz`, Buffer.concat(chunks));
+}
+
+async function compile(
+  files: Record<string, string | File>,
+  over: Partial<ImageCompile> & Pick<ImageCompile, "language" | "image">,
+) {
+  await stage(files);
+  const input = { base: "docker", provider: "docker", space: "unik", mountPoints: [], args: "", ...over };
+  const handler = compileImage(world.store, { ...world.deps, toolchains: { nodejs } });
+  const handlers = { ...world.handlers, "image.compile": handler };
+  return world.run("image.compile", alice, input, { handlers });
+}
+
+const owner = `${alice}.unik`;
+const output = async (image: string) => {
+  const container = await world.docker.createContainer({
+    Image: (await world.store.resolve(owner, image))!.id,
+    HostConfig: { NetworkMode: "none" },
+    Tty: true,
+  });
+  await container.start();
+  await container.wait();
+  const said = String(await container.logs({ stdout: true, stderr: true }));
+  await container.remove();
+  return said.trim();
+};
+
+describe("image.compile", () => {
+  test("nodejs: starts the main file in the sources' root, with both kinds of arguments", async () => {
+    const made = await compile(
+      {
+        "manifest.yaml": "main_file: main.js\nruntime_args: --title 'a b'\nports: [80, 9000]\n",
+        "main.js":
+          "console.log(JSON.stringify([process.cwd(), process.title, require('fs').existsSync('/data'), ...process.argv.slice(2)]))",
+      },
+      { language: "nodejs", image: "web", mountPoints: ["/data"], args: 'one "two three"' },
+    );
+    expect(made).toEqual({ bytes: expect.any(Number), ports: [80, 9000] });
+    expect(await output("web")).toBe('["/app","a b",true,"one","two three"]');
+    expect(await world.leftovers()).toEqual([]);
+  });
+
+  test("native: starts the only executable at the root; nothing of another base is in the image", async () => {
+    const content = readFileSync("/bin/busybox");
+    await compile(
+      { busybox: { content, mode: 0o755 }, "data.txt": "data" },
+      {
+        ...{ language: "native", image: "tool", args: "cat data.txt" },
+      },
+    );
+    expect(await output("tool")).toBe("data");
+  });
+
+  test("native: a Dockerfile finds the user's images and the public ones; what it replaces goes once it is there", async () => {
+    const files = {
+      Dockerfile: `FROM ${busybox}\nCOPY x /x\nEXPOSE 53/udp 70\nENTRYPOINT ["cat"]\n`,
+      x: "old",
+    };
+    expect(await compile(files, { language: "native", image: "old", args: "/x" })).toMatchObject({
+      ports: [70],
+    });
+    await compile(
+      { Dockerfile: "FROM old\nRUN echo new > /x\n" },
+      { language: "native", image: "new", args: "/x", replaces: { image: "old", pods: ["p1"] } },
+    );
+    expect(await output("new")).toBe("new");
+    expect(await world.store.resolve(owner, "old")).toBeUndefined();
+    expect(world.removedPods).toEqual([`${alice}/p1`]);
+  });
+
+  test("sources that do not compile are BUILD_FAILED with their log, and what was to be replaced stays", async () => {
+    await compile({ Dockerfile: `FROM ${busybox}\n` }, { language: "native", image: "kept" });
+    const failing = compile(
+      { Dockerfile: `FROM ${busybox}\nRUN echo because; false\n` },
+      { language: "native", image: "bad", replaces: { image: "kept", pods: [] } },
+    );
+    await expect(failing).rejects.toMatchObject({
+      code: "BUILD_FAILED",
+      data: { log_tail: expect.arrayContaining(["because\n"]), reason: expect.any(String) },
+    });
+    expect(await world.store.resolve(owner, "kept")).toBeDefined();
+    expect(await world.leftovers()).toEqual([]);
+  });
+
+  test.each<[string, Record<string, string>, RegExp]>([
+    ["aliases", { "manifest.yaml": "main_file: &a x.js\nbinary_name: *a\n" }, /manifest\.yaml: /],
+    ["a main file outside", { "manifest.yaml": "main_file: ../../x\n" }, /main_file: must be/],
+    ["no main file", { "x.js": "" }, /main_file: is needed/],
+    ["a field of the wrong kind", { "manifest.yaml": "main_file: x\nports: many\n" }, /ports: /],
+  ])("refuses a manifest with %s", async (_, files, message) => {
+    await expect(compile(files, { language: "nodejs", image: "no" })).rejects.toMatchObject({
+      code: "SOURCES_REFUSED",
+      message: expect.stringMatching(message),
+    });
+    expect(await world.store.resolve(owner, "no")).toBeUndefined();
+  });
+
+  test.each([
+    { language: "c" },
+    { language: "nodejs", provider: "qemu" },
+    { language: "nodejs", base: "linux" },
+  ])("what the edge has no compiler or no tools for is NOT_SUPPORTED: $language $provider", async (over) => {
+    await expect(compile({ "x.c": "" }, { image: "no", ...over })).rejects.toMatchObject({
+      code: "NOT_SUPPORTED",
+    });
+  });
+});

@@ -1,0 +1,137 @@
+import { PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "#protocol/kill-point.ts";
+import { inSpace } from "#protocol/names.ts";
+import type { Directory } from "../files/directory.ts";
+import { atFreeSpaceFloor } from "../files/free-space.ts";
+import { withOnlyFile } from "../files/only-file.ts";
+import { removeTree } from "../files/remove-tree.ts";
+import { unpack } from "../files/unpack.ts";
+import { BUILD_ERRORS, buildFrom } from "../images/build/build-image.ts";
+import { imageNameOf } from "../images/image-commit.ts";
+import type { ImageDeps } from "../images/image-deps.ts";
+import type { ImageStore } from "../images/image-store.ts";
+import { makeImage } from "../images/make-image.ts";
+import type { OperationContext, OperationHandler } from "../operation.ts";
+import { type Compiler, TOOLCHAIN, type Toolchain } from "./compiler.ts";
+import { COMPILERS } from "./compilers.ts";
+import { openSources } from "./open-sources.ts";
+
+type Context = OperationContext<"image.compile">;
+type Unpacked = AsyncDisposable & { directory: Directory; leftOut: readonly string[] };
+
+export type CompileDeps = ImageDeps & {
+  /** IDs of the images with the tools, as the agent's configuration names them */
+  toolchains: Partial<Record<Toolchain, string | undefined>>;
+};
+
+/** Beside the archive, in the place of the command. */
+const SOURCES = ".perigee-sources";
+/** Of what is left out of an archive, so many lines are in the log. */
+const MOST_LINES = 50;
+
+/**
+ * Makes an image from staged sources: a compiler turns them into a Dockerfile, which is built as any other. Once it has
+ * its name, what it takes the place of is removed.
+ * @throws PerigeeError NOT_SUPPORTED, SOURCES_REFUSED; BUILD_FAILED with `log_tail` and `reason`
+ */
+export function compileImage(store: ImageStore, deps: CompileDeps): OperationHandler<"image.compile"> {
+  const make = makeImage<"image.compile", Unpacked>(store, deps, {
+    code: "BUILD_FAILED",
+    message: "The sources do not compile",
+    errors: BUILD_ERRORS,
+    prepare: (context) => unpackSources(deps, context),
+    async make(context, image, tail, signal, { directory, leftOut }) {
+      const { input, command } = context;
+      const compiler = compilerOf(input);
+      for (const line of leftOut) tail.keep(line);
+      const dockerfile = Buffer.from(compiler.dockerfile(openSources(directory, input)));
+      const toolchain = await toolchainOf(store, deps, compiler);
+      killPoint("compile.unpacked");
+      return store.building(() =>
+        buildFrom(
+          { store, deps, tail, signal, image },
+          {
+            ...{ command, input: { ...input, noCache: false }, dockerfile },
+            ...{ directory, context: "", progress: context.progress },
+            resolve: async (reference) =>
+              reference === TOOLCHAIN
+                ? toolchain
+                : ((await store.resolve(inSpace(command.user, input.space), reference)) ??
+                  (await store.resolve(command.user, reference))),
+          },
+        ),
+      );
+    },
+  });
+  return async (context) => {
+    const { command, input, signal } = context;
+    compilerOf(input);
+    const owner = inSpace(command.user, input.space);
+    await make(context);
+    const made = await store.resolve(owner, input.image);
+    const details = made && (await store.inspect(made.id));
+    if (!details) throw new Error("the image that was made is not there");
+    killPoint("compile.made");
+    for (const pod of input.replaces?.pods ?? []) await deps.removePod(command.user, pod, signal);
+    if (input.replaces?.image !== undefined) {
+      await store.remove(owner, imageNameOf(input.replaces.image, input.space));
+    }
+    return { bytes: details.size, ports: details.ports };
+  };
+}
+
+/** @throws PerigeeError NOT_SUPPORTED */
+function compilerOf({ base, language, provider }: Context["input"]): Compiler {
+  const found = COMPILERS.find((one) => one.base === base && one.language === language);
+  if (found?.providers.includes(provider)) return found;
+  throw new PerigeeError("NOT_SUPPORTED", `The edge has no compiler ${base}-${language}-${provider}`);
+}
+
+/** @throws PerigeeError NOT_SUPPORTED */
+async function toolchainOf(store: ImageStore, { toolchains }: CompileDeps, { toolchain }: Compiler) {
+  if (toolchain === undefined) return undefined;
+  const id = toolchains[toolchain];
+  if (id !== undefined && (await store.inspect(id))) return { id };
+  throw new PerigeeError("NOT_SUPPORTED", `The edge has no image with the tools for ${toolchain}`);
+}
+
+/** Receives and unpacks the sources, and then waits for what building takes. */
+async function unpackSources(deps: CompileDeps, context: Context): Promise<Unpacked> {
+  const staged = await deps.receiveStaged(context);
+  let directory: Directory | undefined;
+  try {
+    // of an attempt that was cut short
+    await removeTree(staged.directory, SOURCES, context.signal);
+    const leftOut: string[] = [];
+    const made = await withOnlyFile(staged.directory, async (fd) => {
+      const target = staged.directory.makeDirectory(SOURCES, 0o700);
+      directory = target;
+      context.progress({ phase: "unpacking" });
+      await unpack(fd, target, {
+        signal: context.signal,
+        maxBytes: deps.budget.quota,
+        access: "own",
+        leftOut: (line) => {
+          if (leftOut.length < MOST_LINES) leftOut.push(line);
+        },
+        assertRoom: (bytes) => {
+          if ((deps.room?.() ?? Number.POSITIVE_INFINITY) < bytes) throw atFreeSpaceFloor();
+        },
+      });
+      return target;
+    });
+    await context.acquire(context.signal);
+    return {
+      directory: made,
+      leftOut,
+      async [Symbol.asyncDispose]() {
+        made.close();
+        await staged[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    directory?.close();
+    await staged[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,23 @@
+import { type Compiler, TOOLCHAIN } from "./compiler.ts";
+import { directories, needed, started } from "./lines.ts";
+
+export const dockerNodejs: Compiler = {
+  base: "docker",
+  language: "nodejs",
+  providers: ["docker", "kubernetes"],
+  toolchain: "nodejs",
+  description: `
+HOW TO PREPARE APPLICATION\t
+Pack the sources with their node_modules: nothing is installed or downloaded.
+
+CONFIGURATION FILES
+------ /manifest.yaml ------
+main_file: <file that node starts>
+runtime_args: <arguments of node> (optional)
+ports: <list of ports that the application listens on> (optional)
+`,
+  dockerfile(sources) {
+    const words = ["node", ...sources.manifest.runtime_args, needed("main_file", sources)];
+    return `FROM ${TOOLCHAIN}\n${directories(sources)}COPY . ./\n${started(words, sources)}`;
+  },
+};
