@@ -65,12 +65,12 @@ describe("image.compile", () => {
       {
         "manifest.yaml": "main_file: main.js\nruntime_args: --title 'a b'\nports: [80, 9000]\n",
         "main.js":
-          "console.log(JSON.stringify([process.cwd(), process.title, require('fs').existsSync('/data'), ...process.argv.slice(2)]))",
+          "console.log('started', JSON.stringify([process.cwd(), process.title, require('fs').existsSync('/data'), ...process.argv.slice(2)]))",
       },
       { language: "nodejs", image: "web", mountPoints: ["/data"], args: 'one "two three"' },
     );
     expect(made).toEqual({ bytes: expect.any(Number), ports: [80, 9000] });
-    expect(await output("web")).toBe('["/app","a b",true,"one","two three"]');
+    expect(await output("web")).toBe('started ["/app","a b",true,"one","two three"]');
     expect(await world.leftovers()).toEqual([]);
   });
 

@@ -14,7 +14,12 @@ import { OwnMarks } from "#agent/images/docker/own-names.ts";
 import type { ImageDeps } from "#agent/images/image-deps.ts";
 import { type ImageHandlers, imageHandlers } from "#agent/images/image-handlers.ts";
 import { IMAGE_LABEL } from "#agent/images/image-labels.ts";
-import type { JournalEntry, OperationContext, OperationHandler, OperationHandlers } from "#agent/operation.ts";
+import type {
+  JournalEntry,
+  OperationContext,
+  OperationHandler,
+  OperationHandlers,
+} from "#agent/operation.ts";
 import type { PerigeeError } from "#protocol/errors.ts";
 import type { InputOf, ResultOf } from "#protocol/operations.ts";
 import type { Progress } from "#protocol/wire.ts";
@@ -145,7 +150,8 @@ export class ImageWorld {
         noteSoon: (step, detail) => void this.notes.push({ step, detail }),
       },
     };
-    return ((options.handlers ?? this.handlers)[operation] as unknown as OperationHandler<O>)(context);
+    const handlers: Partial<OperationHandlers> = options.handlers ?? this.handlers;
+    return (handlers[operation] as OperationHandler<O>)(context);
   }
 
   build(user: string, image: string, options: RunOptions & Partial<InputOf<"image.build">> = {}) {
