@@ -24,7 +24,7 @@ export function spansOf(command: Command, now: number): { waits: Span; works?: S
   };
 }
 
-const STEPS_MIN = [1, 2, 5, 10, 30, 60, 120, 360, 720, 1440];
+const STEPS_MIN = [1, 2, 5, 10, 30, 60, 120, 180, 360, 720, 1440];
 
 /** Full times to write at the axis: 10 at most. */
 export function ticks({ from, to }: Span): number[] {

@@ -4,7 +4,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from "p
 import type { Credentials } from "../../contract/support/target.ts";
 import type { ConsoleTarget } from "./target.ts";
 
-const DEADLINE_MS = Number(process.env.DL ?? 90_000);
+const DEADLINE_MS = 90_000;
 /** Where a person looks at the screens. */
 export const SCREENSHOTS = resolve(
   process.env.PERIGEE_SCREENSHOTS ?? join(import.meta.dirname, "../../../.tmp/console"),
