@@ -1,8 +1,9 @@
 import { render } from "preact";
 import { App } from "./app.tsx";
+import { forgetListings } from "./live/listings.ts";
 import { followSession } from "./live/live.ts";
 import { applyTheme } from "./parts/theme.ts";
 
 applyTheme();
-followSession();
+followSession(forgetListings);
 render(<App />, document.getElementById("app")!);

@@ -59,9 +59,6 @@ export async function loadOlder(): Promise<void> {
 
 /** Follows the ground until `signal` ends it. It heals by itself. */
 export async function follow(signal: AbortSignal): Promise<void> {
-  known.value = new Map();
-  edge.value = undefined;
-  older.value = undefined;
   link.value = "connecting";
   let failures = 0;
   while (!signal.aborted) {
@@ -78,6 +75,13 @@ export async function follow(signal: AbortSignal): Promise<void> {
       await pause(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]!, signal);
     }
   }
+}
+
+function drop(): void {
+  known.value = new Map();
+  edge.value = undefined;
+  if (!session.value) edges.value = [];
+  older.value = undefined;
 }
 
 async function begin(signal: AbortSignal): Promise<void> {
@@ -177,8 +181,11 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Follows as long as somebody is logged in, anew for each user and edge. */
-export function followSession(): () => void {
+/**
+ * Follows as long as somebody is logged in, anew for each user and edge.
+ * @param forget drops what else is known of the user and edge before
+ */
+export function followSession(forget: () => void): () => void {
   let stop: AbortController | undefined;
   let at = "";
   const renew = () => {
@@ -186,6 +193,8 @@ export function followSession(): () => void {
     if (now === at) return;
     at = now;
     stop?.abort();
+    drop();
+    forget();
     stop = session.value ? new AbortController() : undefined;
     if (stop) void follow(stop.signal);
   };

@@ -80,7 +80,7 @@ test("the whole way: files up, an image, a pod with its log, files down, all of 
   await page.getByText("You have no images on this edge").waitFor();
 
   await openScreen(page, "Files");
-  await page.getByLabel("Volume", { exact: true }).selectOption(POD);
+  await page.getByRole("combobox", { name: "Volume" }).selectOption(POD);
   const download = page.waitForEvent("download");
   await page.getByRole("button", { name: "Download read-me.txt" }).click();
   expect((await download).suggestedFilename()).toBe("read-me.txt");

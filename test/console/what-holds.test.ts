@@ -46,7 +46,7 @@ test("nothing that a user or a pod has written becomes a part of the page", asyn
   const { page, complaints } = seen;
   await logIn(page, target.user);
   await openScreen(page, "Files");
-  await page.getByLabel("Volume", { exact: true }).selectOption(VOLUME);
+  await page.getByRole("combobox", { name: "Volume" }).selectOption(VOLUME);
   await page.getByRole("button", { name: "List them" }).click();
   const files = page.getByRole("region", { name: `Files of ${VOLUME}` });
   for (const name of HOSTILE) await files.getByText(name, { exact: true }).waitFor();

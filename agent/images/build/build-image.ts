@@ -6,7 +6,7 @@ import type { OperationContext, OperationHandler } from "../../operation.ts";
 import { DockerfileError } from "../dockerfile/error.ts";
 import { planBuild } from "../dockerfile/plan.ts";
 import type { ImageDeps } from "../image-deps.ts";
-import type { ImageStore } from "../image-store.ts";
+import { type ImageStore, ImageWorkFailed } from "../image-store.ts";
 import type { LogTail } from "../log-tail.ts";
 import { makeImage } from "../make-image.ts";
 import { baseResolver } from "./base-resolver.ts";
@@ -63,8 +63,25 @@ type BuildJob = Pick<OperationContext, "progress"> & {
   resolve(reference: string): Promise<{ id: string } | undefined>;
 };
 
+/** A step that the engine had in its cache went away under the build: another agent of this engine has removed it. */
+const LOST_STEP = /^unable to find image "sha256:/;
+
 /** Builds an image under the command's temporary name. @returns its ID */
 export async function buildFrom(parts: BuildParts, job: BuildJob): Promise<string> {
+  const first = { noCache: job.input.noCache ?? false, notes: true };
+  try {
+    return await buildOnce(parts, job, first);
+  } catch (error) {
+    if (first.noCache || !(error instanceof ImageWorkFailed) || !LOST_STEP.test(error.message)) throw error;
+    return buildOnce(parts, job, { noCache: true, notes: false });
+  }
+}
+
+async function buildOnce(
+  parts: BuildParts,
+  job: BuildJob,
+  { noCache, notes }: { noCache: boolean; notes: boolean },
+): Promise<string> {
   const { store, deps, tail, signal, image } = parts;
   const { command, input, progress, directory } = job;
   const { user } = command;
@@ -93,7 +110,7 @@ export async function buildFrom(parts: BuildParts, job: BuildJob): Promise<strin
     maxBytes: deps.budget.quota,
     note: (lines) => {
       // what a dialect shows of its builds is what the engine says
-      if (input.space === undefined) for (const line of lines) tail.keep(line);
+      if (notes && input.space === undefined) for (const line of lines) tail.keep(line);
     },
   });
   // A cancel may come before anybody reads it: who reads it then is told, nobody else need be.
@@ -108,7 +125,7 @@ export async function buildFrom(parts: BuildParts, job: BuildJob): Promise<strin
       context: packed.stream,
       dockerfile: packed.dockerfile,
       maxBytes: deps.budget.quota,
-      noCache: input.noCache ?? false,
+      noCache,
       ...(deps.measure && { measure: deps.measure }),
       onLine: (line) => log.add(line),
     });
