@@ -30,7 +30,7 @@ beforeAll(async () => {
     image: process.env.PERIGEE_TEST_IMAGE || "busybox:latest",
     node: "MPU",
     max_duration: "5",
-    "envs[MARKUP]": MARKUP,
+    envs: JSON.stringify({ MARKUP }),
     command: 'sh -c "echo \\"$MARKUP\\"; echo the-end; sleep 300"',
   });
   browser = await openBrowser(target);
