@@ -5,7 +5,7 @@ import type { OperationContext, OperationHandler } from "../../operation.ts";
 import { DockerfileError } from "../dockerfile/error.ts";
 import { planBuild } from "../dockerfile/plan.ts";
 import type { ImageDeps } from "../image-deps.ts";
-import type { ImageStore } from "../image-store.ts";
+import { type ImageStore, ImageWorkFailed } from "../image-store.ts";
 import type { LogTail } from "../log-tail.ts";
 import { makeImage } from "../make-image.ts";
 import { baseResolver } from "./base-resolver.ts";
@@ -28,7 +28,22 @@ export function buildImage(store: ImageStore, deps: ImageDeps): OperationHandler
   });
 }
 
+/** A step that the engine had in its cache went away under the build: another agent of this engine has removed it. */
+const LOST_STEP = /^unable to find image "sha256:/;
+
 async function build(
+  ...work: [ImageStore, ImageDeps, BuildContext, ImageName, LogTail, AbortSignal, BuildSource]
+): Promise<string> {
+  const noCache = work[2].input.noCache ?? false;
+  try {
+    return await buildOnce(...work, { noCache, notes: true });
+  } catch (error) {
+    if (noCache || !(error instanceof ImageWorkFailed) || !LOST_STEP.test(error.message)) throw error;
+    return buildOnce(...work, { noCache: true, notes: false });
+  }
+}
+
+async function buildOnce(
   store: ImageStore,
   deps: ImageDeps,
   building: BuildContext,
@@ -36,6 +51,7 @@ async function build(
   tail: LogTail,
   signal: AbortSignal,
   source: BuildSource,
+  { noCache, notes }: { noCache: boolean; notes: boolean },
 ): Promise<string> {
   const { command, input, progress } = building;
   const { user } = command;
@@ -64,7 +80,7 @@ async function build(
     maxBytes: deps.budget.quota,
     note: (lines) => {
       // what a dialect shows of its builds is what the engine says
-      if (input.space === undefined) for (const line of lines) tail.keep(line);
+      if (notes && input.space === undefined) for (const line of lines) tail.keep(line);
     },
   });
   // A cancel may come before anybody reads it: who reads it then is told, nobody else need be.
@@ -79,7 +95,7 @@ async function build(
       context: packed.stream,
       dockerfile: packed.dockerfile,
       maxBytes: deps.budget.quota,
-      noCache: input.noCache ?? false,
+      noCache,
       ...(deps.measure && { measure: deps.measure }),
       onLine: (line) => log.add(line),
     });
