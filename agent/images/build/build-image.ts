@@ -24,35 +24,36 @@ export function buildImage(store: ImageStore, deps: ImageDeps): OperationHandler
     errors: [ContextError, DockerfileError, IgnoreError, TreeTooLarge, FileShrank],
     prepare: (context) => openSource(deps, context),
     make: (context, image, tail, stop, source) =>
-      store.building(() => build(store, deps, context, image, tail, stop, source)),
+      store.building(() => build({ store, deps, building: context, image, tail, signal: stop, source })),
   });
 }
 
 /** A step that the engine had in its cache went away under the build: another agent of this engine has removed it. */
 const LOST_STEP = /^unable to find image "sha256:/;
 
-async function build(
-  ...work: [ImageStore, ImageDeps, BuildContext, ImageName, LogTail, AbortSignal, BuildSource]
-): Promise<string> {
-  const noCache = work[2].input.noCache ?? false;
+type BuildWork = {
+  store: ImageStore;
+  deps: ImageDeps;
+  building: BuildContext;
+  image: ImageName;
+  tail: LogTail;
+  signal: AbortSignal;
+  source: BuildSource;
+};
+
+async function build(work: BuildWork): Promise<string> {
   try {
-    return await buildOnce(...work, { noCache, notes: true });
+    return await buildOnce(work, { again: false });
   } catch (error) {
-    if (noCache || !(error instanceof ImageWorkFailed) || !LOST_STEP.test(error.message)) throw error;
-    return buildOnce(...work, { noCache: true, notes: false });
+    const lostStep = error instanceof ImageWorkFailed && LOST_STEP.test(error.message);
+    if (!lostStep || work.building.input.noCache) throw error;
+    return buildOnce(work, { again: true });
   }
 }
 
-async function buildOnce(
-  store: ImageStore,
-  deps: ImageDeps,
-  building: BuildContext,
-  image: ImageName,
-  tail: LogTail,
-  signal: AbortSignal,
-  source: BuildSource,
-  { noCache, notes }: { noCache: boolean; notes: boolean },
-): Promise<string> {
+/** @param options.again without the engine's cache; what is noted of the context was noted the first time */
+async function buildOnce(work: BuildWork, { again }: { again: boolean }): Promise<string> {
+  const { store, deps, building, image, tail, signal, source } = work;
   const { command, input, progress } = building;
   const { user } = command;
   progress({ phase: "preparing" });
@@ -80,7 +81,7 @@ async function buildOnce(
     maxBytes: deps.budget.quota,
     note: (lines) => {
       // what a dialect shows of its builds is what the engine says
-      if (notes && input.space === undefined) for (const line of lines) tail.keep(line);
+      if (!again && input.space === undefined) for (const line of lines) tail.keep(line);
     },
   });
   // A cancel may come before anybody reads it: who reads it then is told, nobody else need be.
@@ -95,7 +96,7 @@ async function buildOnce(
       context: packed.stream,
       dockerfile: packed.dockerfile,
       maxBytes: deps.budget.quota,
-      noCache,
+      noCache: again || (input.noCache ?? false),
       ...(deps.measure && { measure: deps.measure }),
       onLine: (line) => log.add(line),
     });
