@@ -68,20 +68,17 @@ const LOST_STEP = /^unable to find image "sha256:/;
 
 /** Builds an image under the command's temporary name. @returns its ID */
 export async function buildFrom(parts: BuildParts, job: BuildJob): Promise<string> {
-  const first = { noCache: job.input.noCache ?? false, notes: true };
   try {
-    return await buildOnce(parts, job, first);
+    return await buildOnce(parts, job, { again: false });
   } catch (error) {
-    if (first.noCache || !(error instanceof ImageWorkFailed) || !LOST_STEP.test(error.message)) throw error;
-    return buildOnce(parts, job, { noCache: true, notes: false });
+    const lostStep = error instanceof ImageWorkFailed && LOST_STEP.test(error.message);
+    if (!lostStep || job.input.noCache) throw error;
+    return buildOnce(parts, job, { again: true });
   }
 }
 
-async function buildOnce(
-  parts: BuildParts,
-  job: BuildJob,
-  { noCache, notes }: { noCache: boolean; notes: boolean },
-): Promise<string> {
+/** @param options.again without the engine's cache; what is noted of the context was noted the first time */
+async function buildOnce(parts: BuildParts, job: BuildJob, { again }: { again: boolean }): Promise<string> {
   const { store, deps, tail, signal, image } = parts;
   const { command, input, progress, directory } = job;
   const { user } = command;
@@ -110,7 +107,7 @@ async function buildOnce(
     maxBytes: deps.budget.quota,
     note: (lines) => {
       // what a dialect shows of its builds is what the engine says
-      if (notes && input.space === undefined) for (const line of lines) tail.keep(line);
+      if (!again && input.space === undefined) for (const line of lines) tail.keep(line);
     },
   });
   // A cancel may come before anybody reads it: who reads it then is told, nobody else need be.
@@ -125,7 +122,7 @@ async function buildOnce(
       context: packed.stream,
       dockerfile: packed.dockerfile,
       maxBytes: deps.budget.quota,
-      noCache,
+      noCache: again || (input.noCache ?? false),
       ...(deps.measure && { measure: deps.measure }),
       onLine: (line) => log.add(line),
     });
