@@ -18,7 +18,8 @@ const HOSTILE = [
   "'-alert(1)-'{{constructor.constructor('alert(1)')()}}.html",
   "\u202egnp.exe",
 ];
-const MARKUP = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">";
+/** Without double quotes, which the text of a command would take away. */
+const MARKUP = "<script>document.title='owned'</script><img src=x onerror=document.title='owned'>";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 let browser: Browser;
@@ -58,8 +59,9 @@ test("nothing that a user or a pod has written becomes a part of the page", asyn
   await page.getByRole("heading", { name: "Input" }).waitFor();
   await openScreen(page, "Pods");
   await page.getByText(POD, { exact: true }).click();
-  await page.getByText("the-end").waitFor();
-  await page.getByRole("region", { name: "Lines of the log" }).getByText(MARKUP, { exact: true }).waitFor();
+  const log = page.getByRole("region", { name: "Lines of the log" });
+  await log.getByText("the-end", { exact: true }).waitFor();
+  await log.getByText(MARKUP, { exact: true }).waitFor();
   expect(await page.title()).toBe("Pods · Perigee");
   expect(await page.locator("main script, main iframe, img[src=x], svg[onload]").count()).toBe(0);
   expect(complaints).toEqual([]);
