@@ -1,4 +1,5 @@
 import type { HttpBindings } from "@hono/node-server";
+import type { PriorityBounds } from "#protocol/priority.ts";
 
 /** What routes find in Hono's context: the Node request under the server or who is behind a function URL, the user or edge after their check. */
 export type GroundEnv = {
@@ -15,6 +16,8 @@ export type GroundEnv = {
     user: string;
     /** when that user was made, ms since 1970, on Perigee's own routes: an earlier one may have had the name */
     userSince: number;
+    /** the priorities that the user may ask for, where the check of the caller has read them */
+    priorities?: PriorityBounds;
     /** edge of the authenticated agent; or, where a dialect's `authenticate` has set it, the one that its user means */
     edge: string;
   };
