@@ -3,8 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
+import { Accounts } from "#lambdas/auth/accounts.ts";
 import { DIALECTS } from "#lambdas/dialects/index.ts";
 import { apiDocument } from "#lambdas/docs/document.ts";
+import { EDGE } from "../../scripts/prepare-data.ts";
 import { ensureVenv } from "../../scripts/python/ensure-venv.ts";
 import { Client } from "../contract/support/client.ts";
 import { share } from "../support/long-run.ts";
@@ -56,6 +59,7 @@ test("the ground answers as its document says, and every route was reached", {
   const { access, refresh } = (await new Client(url).form("/auth/", credentials)).json;
   const seen = join(directory, "seen");
   const env = {
+    PERIGEE_PLANNED_EDGE: await planEdge(deployment),
     PERIGEE_IDS: JSON.stringify(await stage(new Client(url, access))),
     PERIGEE_SEEN: seen,
     PERIGEE_USER: user.name,
@@ -85,6 +89,21 @@ test("the ground answers as its document says, and every route was reached", {
   expect(missed, most.output).toEqual([]);
   expect(most.output).toMatch(/API Links: +[1-9]\d* covered/);
 });
+
+/** An edge without an agent, of whose windows the user may make a plan. */
+async function planEdge({ data, user }: OwnDeployment): Promise<string> {
+  const store = new SqliteStore(join(data, "ledger.sqlite"));
+  try {
+    const accounts = new Accounts(store);
+    await accounts.addEdge("planned");
+    await accounts.grant("planned", user.name);
+    await accounts.setDefaultEdge(user.name, EDGE);
+    await accounts.setOperator(user.name, true);
+  } finally {
+    await store.close();
+  }
+  return "planned";
+}
 
 /** All but the document itself, which the tester reads and then leaves out. */
 async function operations(): Promise<string[]> {

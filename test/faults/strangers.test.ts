@@ -276,6 +276,12 @@ const ATTEMPTS: Record<string, Attempt> = {
   "POST /commands/{id}/cancel": async (client, { command }, options) => [
     await told(client.request("POST", `/commands/${command}/cancel`, options)),
   ],
+  "POST /commands/{id}/hold": async (client, { command }, options) => [
+    await told(client.request("POST", `/commands/${command}/hold`, options)),
+  ],
+  "POST /commands/{id}/release": async (client, { command }, options) => [
+    await told(client.request("POST", `/commands/${command}/release`, options)),
+  ],
   "GET /uplinks/{id}": async (client, { upload }, options) => [
     await told(client.get(`/uplinks/${upload}`, {}, options)),
   ],
@@ -290,6 +296,13 @@ const ATTEMPTS: Record<string, Attempt> = {
     if (answer.status !== 200) return [`${answer.status} ${answer.text}`];
     return [JSON.stringify(answer.json.data.pods.map(({ pod_name }: { pod_name: string }) => pod_name))];
   },
+  "GET /edges": getting("/edges", () => ({})),
+  "GET /edges/{edge}/windows": async (client, { edge }, options) => [
+    await told(client.get(`/edges/${edge}/windows`, {}, options)),
+  ],
+  "PUT /edges/{edge}/windows": async (client, { edge }, options) => [
+    await told(client.request("PUT", `/edges/${edge}/windows`, { ...options, body: "[]" })),
+  ],
   "POST /uplinks": async (client, { volume, file, user }, options) => {
     const own = await opening(client, { volume, file }, options);
     const out = [await told(opening(client, { volume, file: `../../${user}/${volume}/${file}` }, options))];

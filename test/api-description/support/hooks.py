@@ -50,6 +50,11 @@ def before_call(context, case, kwargs):
         case.path_parameters["id"] = IDS[name]
     if case.path_parameters and case.path_parameters.get("pod") == "pod-a" and name in IDS:
         case.path_parameters["pod"] = IDS[name]
+    if name == "putWindows" and case.meta and case.meta.phase.name != "fuzzing":
+        case.path_parameters["edge"] = os.environ["PERIGEE_PLANNED_EDGE"]
+    # an answer to what is held comes at the end of the wait
+    if name == "getCommand" and case.query and case.query.get("wait") in (59, 60, "59", "60"):
+        case.query["wait"] = 1
     # any text is tried in the other phases; a sequence is to get further
     if case.meta and case.meta.phase.name == "stateful" and "Perigee-Expires" in (case.headers or {}):
         case.headers["Perigee-Expires"] = "2h"

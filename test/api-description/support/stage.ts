@@ -45,13 +45,14 @@ export async function stage(client: Client): Promise<Record<string, string>> {
     const file = { path: "in-parts", size, checksum: EMPTY, crc32: size > 0 ? ["00000000"] : [] };
     return (await ok(client.json("/uplinks", { pod_name: POD, files: [file] }))).data.id as string;
   };
-  const [upload, ready, doomed] = [await open(1), await open(0), await open(1)];
+  const [upload, ready, doomed, held] = [await open(1), await open(0), await open(1), await open(1)];
   return {
     getCommand: command,
     getCommandContent: command,
     getCommandLog: runs.data[0].command_id,
     deleteCommandContent: done.data.command_id,
     cancelCommand: doomed,
+    holdCommand: held,
     getUplink: upload,
     signUplinkParts: upload,
     completeUplink: ready,
