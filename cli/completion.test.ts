@@ -45,7 +45,7 @@ describe("bash", () => {
 
   test("verbs below a verb", () => {
     expect(offered("volumes", "")).toContain("rm");
-    expect(offered("volumes", "rm", "--p")).toEqual([]);
+    expect(offered("volumes", "rm", "--p")).toEqual(["--priority"]);
   });
 
   test("options of the verb and global ones", () => {
@@ -63,7 +63,7 @@ describe("bash", () => {
 
   test("-f takes a value where it does, and none where it does not", () => {
     expect(offered("build", "-f", "--p")).toEqual([]);
-    expect(offered("logs", "-f", "--p")).toEqual(["--pod", "--previous"]);
+    expect(offered("logs", "-f", "--p")).toEqual(["--pod", "--previous", "--priority"]);
   });
 
   test("local files where a local file is meant, and only there", () => {

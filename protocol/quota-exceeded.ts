@@ -34,6 +34,11 @@ export function objectQuotaExceeded(bytes: number, left: number): PerigeeError {
   );
 }
 
+/** QUOTA_EXCEEDED for an archive that unpacks to more than is left. */
+export function unpackedQuotaExceeded(): PerigeeError {
+  return new PerigeeError("QUOTA_EXCEEDED", "The archive unpacks to more than the user may have");
+}
+
 /** QUOTA_EXCEEDED for the objects of a bucket, which has `count`. */
 export function bucketQuotaExceeded(bucket: string, count: number): PerigeeError {
   return new PerigeeError("QUOTA_EXCEEDED", `The bucket ${bucket} has ${count} objects, the most`);

@@ -4,6 +4,7 @@ import { addAbortSignal, pipeline, type Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
+import { unpackedQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { type Directory, isErrno } from "./directory.ts";
 import { openParent } from "./open-beneath.ts";
 import { readExactly } from "./read-exactly.ts";
@@ -103,7 +104,7 @@ class Unpacking {
     if (entry.type === "symlink") return void this.#link(parent, base, at, entry.linkname);
     if (entry.type === "link") return void this.#hardLink(parent, base, at, entry.linkname);
     if (this.bytes + entry.size > this.#options.maxBytes) {
-      throw new PerigeeError("QUOTA_EXCEEDED", "The archive unpacks to more than the user may have");
+      throw unpackedQuotaExceeded();
     }
     this.#options.assertRoom(entry.size);
     const { own, all } = { own: [0o644, 0o755], all: [0o666, 0o777] } as const;

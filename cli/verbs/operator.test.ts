@@ -236,7 +236,7 @@ describe("operator verbs", () => {
     const { commands } = await jobs.claimMany("em1", { epoch, turn: 1, room: { jobs: 2 } });
     expect(commands).toHaveLength(2);
     const [edge] = (await json(["edge", "list"])).data as unknown as { lanes: { name: string }[] }[];
-    expect(edge?.lanes).toContainEqual({ name: "jobs", running: 2, queued: 1 });
+    expect(edge?.lanes).toContainEqual({ name: "jobs", running: 2, queued: 1, held: false });
     const reset = (await json(["edge", "reset", "em1"])).data as unknown as {
       commands: { command_id: string; state: string }[];
     };

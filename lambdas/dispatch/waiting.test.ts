@@ -41,7 +41,7 @@ describe("how often a wait looks", () => {
   test("in the queue, too: no sooner again after each second", async () => {
     const start = performance.now();
     const ledger = {
-      ahead: async () => 1,
+      waits: async () => ({ ahead: 1 }),
       inContact: async () => true,
       async command() {
         looks.push(Math.round(performance.now() - start));
@@ -133,7 +133,7 @@ describe("how long a wait lasts", () => {
   test("a call that queues is withdrawn when the edge does not take it although nothing is ahead", async () => {
     let ahead = 1;
     const ledger = {
-      ahead: async () => ahead,
+      waits: async () => ({ ahead }),
       inContact: async () => false,
       endUnclaimed: async () => expired,
     };
@@ -150,7 +150,7 @@ describe("how long a wait lasts", () => {
 
   test("a staged uplink is never withdrawn: without contact it is returned as it stands", async () => {
     const endUnclaimed = vi.fn<Ledger["endUnclaimed"]>();
-    const ledger = { ahead: async () => 0, inContact: async () => false, endUnclaimed };
+    const ledger = { waits: async () => ({ ahead: 0 }), inContact: async () => false, endUnclaimed };
     const seen = ended(waits(() => queued, ledger).inQueue(queued, { withdraw: false }));
     await vi.advanceTimersByTimeAsync(0);
     expect(seen).toEqual({ state: "queued" });
