@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { build } from "esbuild";
+import { build, type Metafile } from "esbuild";
 import { bundleConsole } from "./console-bundle.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
@@ -29,11 +29,12 @@ const REQUIRE =
  * Packages stay outside: native modules and files that libraries read at run time cannot be bundled; so
  * what is deployed is `dist/`, package.json, package-lock.json and `npm ci --omit=dev`. With `packages: "inside"`, for
  * programs that are started often in this tree, only native modules stay outside.
+ * @returns what each output of our programs and workers imports
  */
 export async function bundle(
   outdir: string,
   { packages = "outside" }: { packages?: "inside" | "outside" } = {},
-): Promise<void> {
+): Promise<Metafile["outputs"]> {
   rmSync(outdir, { recursive: true, force: true });
   mkdirSync(outdir, { recursive: true });
   const common = {
@@ -49,11 +50,14 @@ export async function bundle(
     sourcemap: true,
     legalComments: "none",
     logLevel: "warning",
+    metafile: true,
   } as const;
-  await build({ ...common, entryPoints: PROGRAMS, splitting: true, outExtension: { ".js": ".mjs" } });
-  await build({ ...common, entryPoints: WORKERS });
+  const outExtension = { ".js": ".mjs" };
+  const programs = await build({ ...common, entryPoints: PROGRAMS, splitting: true, outExtension });
+  const workers = await build({ ...common, entryPoints: WORKERS });
   await bundleConsole(join(outdir, "console"));
   writeFileSync(join(outdir, "package.json"), '{ "type": "module" }\n');
+  return { ...programs.metafile.outputs, ...workers.metafile.outputs };
 }
 
 if (import.meta.main) {

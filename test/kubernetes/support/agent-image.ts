@@ -11,6 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { isBuiltin } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type Docker from "dockerode";
@@ -18,8 +19,8 @@ import { bundle } from "../../../scripts/build.ts";
 import { spawnToEnd } from "../cluster/spawn-to-end.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
-/** What the agent's bundle leaves outside. */
-const PACKAGES = ["@kubernetes/client-node", "@node-rs/xxhash", "dockerode", "pino", "ulid", "yazl", "zod"];
+/** Of the bundle, what the agent's pods and its loaders start. */
+const STARTED = /\/(?:agent\.mjs|[\w-]+\.js)$/;
 const COMMAND_MS = 360_000;
 
 /**
@@ -37,9 +38,9 @@ export async function makeAgentImage(docker: Docker, name: string, registryProgr
     await addProgram(stage, registryProgram, "/usr/bin/docker-registry");
     writeFileSync(join(stage, "etc/passwd"), "root:x:0:0:root:/:/bin/false\n");
     const target = join(stage, "opt/perigee");
-    await bundle(join(target, "dist"));
+    const packages = packagesOf(await bundle(join(target, "dist")));
     cpSync(join(ROOT, "package.json"), join(target, "package.json"));
-    for (const directory of packageDirectories()) {
+    for (const directory of packageDirectories(packages)) {
       cpSync(join(ROOT, directory), join(target, directory), { recursive: true });
       for (const file of readdirSync(join(ROOT, directory))) {
         if (file.endsWith(".node")) await addLibraries(stage, join(ROOT, directory, file));
@@ -65,8 +66,24 @@ async function addLibraries(stage: string, program: string): Promise<void> {
   }
 }
 
+/** What the bundle of the agent leaves outside. */
+function packagesOf(outputs: Awaited<ReturnType<typeof bundle>>): Set<string> {
+  const packages = new Set<string>();
+  const read = new Set<string>();
+  const visit = (output: string) => {
+    if (read.has(output)) return;
+    read.add(output);
+    for (const { path, external } of outputs[output]?.imports ?? []) {
+      if (!external) visit(path);
+      else if (!isBuiltin(path)) packages.add(/^(?:@[^/]+\/)?[^/]+/.exec(path)![0]);
+    }
+  };
+  for (const output of Object.keys(outputs)) if (STARTED.test(output)) visit(output);
+  return packages;
+}
+
 /** Directories below the root of the packages and of all that they need. */
-function packageDirectories(): string[] {
+function packageDirectories(packages: Iterable<string>): string[] {
   const found = new Set<string>();
   const visit = (name: string, from: string) => {
     for (let at = from; at.startsWith(ROOT); at = dirname(at)) {
@@ -81,7 +98,7 @@ function packageDirectories(): string[] {
       return;
     }
   };
-  for (const name of PACKAGES) visit(name, ROOT);
+  for (const name of packages) visit(name, ROOT);
   return [...found].map((directory) => directory.slice(ROOT.length + 1));
 }
 
