@@ -40,3 +40,19 @@ test("single bytes are joined, also of two streams by turns", () => {
   }
   expect(queue.length).toBeLessThan(100);
 });
+
+test("what waits of one stream is read as one, up to 64 KiB, and never beyond a piece of the other", () => {
+  const queue = new PieceQueue();
+  const KiB16 = 16 * 1024;
+  for (let n = 0; n < 6; n++) queue.push({ stream: "stdout", data: new Uint8Array(KiB16).fill(n) });
+  queue.push({ stream: "stderr", data: Uint8Array.of(9) });
+  queue.push({ stream: "stdout", data: Uint8Array.of(7) });
+  const read = [queue.shift(), queue.shift(), queue.shift(), queue.shift(), queue.shift()];
+  expect(read.map((one) => one && [one.stream, one.data.length])).toEqual([
+    ["stdout", 4 * KiB16],
+    ["stdout", 2 * KiB16],
+    ["stderr", 1],
+    ["stdout", 1],
+    undefined,
+  ]);
+});

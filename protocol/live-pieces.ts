@@ -8,6 +8,8 @@ const LOOSE = 16;
 const SMALL = 1024;
 /** Bytes that are joined. */
 const ROOM = 4096;
+/** Bytes of pieces of one stream that wait when they are read, and are read as one: a frame each would cost a write each. */
+const READ = 64 * 1024;
 
 type Held = { stream: DataStream; data: Uint8Array; used: number };
 
@@ -42,7 +44,23 @@ export class PieceQueue {
     this.#waiting.push(held);
   }
 
+  /** The first that waits, with those of its stream behind it. */
   shift(): DataPiece | undefined {
+    const first = this.#take();
+    if (!first) return undefined;
+    const { stream } = first;
+    const all = [first.data];
+    for (let bytes = first.data.length; ; ) {
+      const next = this.#waiting[0];
+      if (!next || next.stream !== stream || bytes + next.used > READ) break;
+      const { data } = this.#take()!;
+      all.push(data);
+      bytes += data.length;
+    }
+    return all.length === 1 ? first : { stream, data: Buffer.concat(all) };
+  }
+
+  #take(): DataPiece | undefined {
     const held = this.#waiting.shift();
     if (!held) return undefined;
     const { stream, data, used } = held;
