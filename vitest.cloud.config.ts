@@ -39,6 +39,18 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
+      {
+        // That of FPGA images, whole
+        extends: true,
+        test: {
+          name: "contract-fpga",
+          include: ["test/contract/fpga/*.test.ts"],
+          globalSetup: ["test/contract/fpga/support/deployment.ts"],
+          maxWorkers: 1,
+          isolate: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
     ],
   },
 });
