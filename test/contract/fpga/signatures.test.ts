@@ -137,7 +137,7 @@ describe("X-Auth-Token", () => {
       expect((await bare("GET", `${me.base}/detail`, { headers })).status).toBe(401);
     }
     const headers = { host: ownHost, "x-sdk-date": dateOf(Date.now()) };
-    for (const target of ["/commands", "/edge", "/fpga/keys", "/fpga/objects"]) {
+    for (const target of ["/commands", "/edge", "/em/nodes/status", "/fpga/keys", "/fpga/objects"]) {
       const authorization = signSdk({ ...key, method: "GET", target, headers });
       const answer = await bare("GET", target, { headers: { ...headers, authorization } });
       expect(answer.status, target).toBe(401);
