@@ -75,6 +75,11 @@ describe("paths", () => {
     expect([status, headers.allow, error(text).code]).toEqual([405, allow, "Perigee.METHOD_NOT_ALLOWED"]);
   });
 
+  it("a project of dots leads nowhere", async () => {
+    const { status } = await me.ask("DELETE", `${base.replace(me.project, "%2e%2e")}/${NONE}`);
+    expect(status).toBe(404);
+  });
+
   it.each(["/a/b", `/${NONE}/associations`, "/detail/x"])("%s is 404", async (path) => {
     const { status, text } = await me.ask("GET", `${base}${path}`);
     expect([status, error(text).code]).toEqual([404, "Perigee.NOT_FOUND"]);
@@ -177,6 +182,24 @@ describe("refusals", () => {
       }
     },
   );
+
+  it("of credentials that are none, and of a project that is not the caller's, are one answer each", async () => {
+    const invalid = { code: "Common.0013", message: "Invalid token." };
+    const none: Record<string, string>[] = [
+      {},
+      { "x-auth-token": "x" },
+      { authorization: "SDK-HMAC-SHA256 x" },
+    ];
+    for (const headers of none) {
+      const { status, text } = await bare("GET", `${base}/detail`, { headers });
+      expect([status, error(text)]).toEqual([401, invalid]);
+    }
+    const message = "The project ID in the URL is different from that in the token.";
+    for (const project of [they.project, NONE, "x"]) {
+      const { status, text } = await me.ask("GET", `${base.replace(me.project, project)}/detail`);
+      expect([status, error(text)]).toEqual([400, { code: "Common.0018", message }]);
+    }
+  });
 
   it("of an empty body are the same for all that take one", async () => {
     const blank = [400, "Common.0002", "The request body cannot be left blank."];

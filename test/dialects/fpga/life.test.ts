@@ -4,7 +4,6 @@ import { StoreWork } from "#lambdas/dialects/fpga/store/store-work.ts";
 import { commandOf } from "#lambdas/fields/fpga-image-id.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { buildRawStream } from "#test/support/fpga/build-raw-stream.ts";
-import { signSdk } from "#test/support/fpga/sign-sdk.ts";
 import { type FpgaGround, PASSWORD, startFpgaGround } from "./support/fpga-ground.ts";
 
 let ground: FpgaGround;
@@ -200,58 +199,6 @@ it("an image whose command ended without its records is ended by the next round"
 });
 
 describe("who asks", () => {
-  const refused = (status: number, code: string, message?: string) => ({
-    status,
-    text: expect.stringMatching(
-      new RegExp(`^\\{"error":\\{"code":"${code}","message":"${message ?? ".*"}"\\}\\}$`),
-    ),
-  });
-
-  it("is told by a token or a signature, and refused in the API's own shape", async () => {
-    const target = `${ground.base()}/detail?`;
-    expect(await ground.send("GET", target)).toMatchObject(refused(401, "Common.0013", "Invalid token\\."));
-    const bearer = { authorization: `Bearer ${ground.token("ada")}` };
-    expect((await ground.send("GET", target, { headers: bearer })).status).toBe(200);
-    const now = Date.now();
-    const key = await ground.parts.keys.create(ground.project(), now);
-    const date = new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, "");
-    const signed = (method: string, target: string, body?: string) => {
-      const headers = { Host: `127.0.0.1:${ground.port}`, "X-Sdk-Date": date };
-      const authorization = signSdk({ ...key, method, target, headers, ...(body && { body }) });
-      return ground.send(method, target, { headers: { ...headers, authorization }, ...(body && { body }) });
-    };
-    expect((await signed("GET", target)).status).toBe(200);
-    const body = JSON.stringify({ fpga_image: { location: "abc:a.bin", name: "n", metadata: {} } });
-    expect((await signed("POST", `/${ground.base()}//`, body)).status).toBe(200);
-    // a DELETE with a body, of an image that is not there
-    const pairOf = await signed("DELETE", `${ground.base()}/${"0".repeat(32)}/association`, pair.body);
-    expect(pairOf).toMatchObject(refused(404, "Ecs\\.0031"));
-    expect(await signed("GET", `${ground.base("bob")}/detail`)).toMatchObject(refused(400, "Common.0018"));
-    const projects = await signed("GET", "/v3/projects");
-    expect(JSON.parse(projects.text)).toMatchObject({ projects: [{ id: ground.project().id }] });
-  });
-
-  it("is one project's, and another one's is refused as an unknown one is", async () => {
-    const id = await ground.register();
-    const answers = await Promise.all(
-      [ground.project("ada").id, "0".repeat(32), "x", "%2e%2e"].map((project) =>
-        ground.as("bob")("DELETE", `/v1/${project}/cloudservers/fpga_image/${id}`),
-      ),
-    );
-    for (const answer of answers.slice(0, 3)) {
-      expect(answer).toMatchObject(
-        refused(400, "Common.0018", "The project ID in the URL is different from that in the token\\."),
-      );
-    }
-    expect(answers[3]!.status).toBe(404);
-    expect(await ground.as("bob")("DELETE", `${ground.base("bob")}/${id}`)).toMatchObject(
-      refused(404, "Ecs.0031"),
-    );
-    expect((await ground.as("bob")("GET", `${ground.base("bob")}/detail`)).text).toBe(
-      '{"count":0,"fpgaimages":[]}',
-    );
-  });
-
   it("finds every route in the document", async () => {
     const { paths } = JSON.parse((await ground.send("GET", "/openapi.json")).text) as { paths: object };
     const base = "/v1/{project}/cloudservers/fpga_image";
