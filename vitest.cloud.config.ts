@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
-import { contractFiles } from "./test/contract/support/shares.ts";
+import { contractFiles, fpgaFiles } from "./test/contract/support/shares.ts";
 import { CACHE, COMMON } from "./test/support/vitest-common.ts";
 
 /** Tests against AWS' interfaces, on a LocalStack of their own: `npm run test:cloud`. `npm test` leaves them out. */
@@ -40,11 +40,11 @@ export default defineConfig({
         },
       },
       {
-        // That of FPGA images, whole
+        // The same of FPGA images
         extends: true,
         test: {
           name: "contract-fpga",
-          include: ["test/contract/fpga/*.test.ts"],
+          include: fpgaFiles("cloud"),
           globalSetup: ["test/contract/fpga/support/deployment.ts"],
           maxWorkers: 1,
           isolate: false,

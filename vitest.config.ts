@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { SHARED_WORKER_FILES } from "./scripts/shared-worker.ts";
-import { contractFiles, poseidonFiles } from "./test/contract/support/shares.ts";
+import { contractFiles, fpgaFiles, poseidonFiles } from "./test/contract/support/shares.ts";
 import { CACHE, COMMON } from "./test/support/vitest-common.ts";
 
 /** Named in every project: one at the root would run after the setups of the projects. */
@@ -103,7 +103,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "contract-fpga",
-          include: ["test/contract/fpga/*.test.ts"],
+          include: fpgaFiles("server"),
           globalSetup: [ENGINE, "test/contract/fpga/support/deployment.ts"],
           maxWorkers: 1,
           isolate: false,
