@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
-import { contractFiles } from "./test/contract/support/shares.ts";
+import { contractFiles, fpgaFiles } from "./test/contract/support/shares.ts";
 import { CACHE, COMMON } from "./test/support/vitest-common.ts";
 
 /** Tests against AWS' interfaces, on a LocalStack of their own: `npm run test:cloud`. `npm test` leaves them out. */
@@ -37,6 +37,18 @@ export default defineConfig({
           maxWorkers: 1,
           isolate: false,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        // The same of FPGA images
+        extends: true,
+        test: {
+          name: "contract-fpga",
+          include: fpgaFiles("cloud"),
+          globalSetup: ["test/contract/fpga/support/deployment.ts"],
+          maxWorkers: 1,
+          isolate: false,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

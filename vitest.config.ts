@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { SHARED_WORKER_FILES } from "./scripts/shared-worker.ts";
-import { contractFiles, poseidonFiles } from "./test/contract/support/shares.ts";
+import { contractFiles, fpgaFiles, poseidonFiles } from "./test/contract/support/shares.ts";
 import { CACHE, COMMON } from "./test/support/vitest-common.ts";
 
 /** Named in every project: one at the root would run after the setups of the projects. */
@@ -99,12 +99,15 @@ export default defineConfig({
         },
       },
       {
-        // Each file serves a ground of its own: this API is on only where it is named
+        // On the same deployment, file after file: each looks at all that its users have
         extends: true,
         test: {
           name: "contract-fpga",
-          include: ["test/contract/fpga/*.test.ts"],
-          globalSetup: [ENGINE],
+          include: fpgaFiles("server"),
+          globalSetup: [ENGINE, "test/contract/fpga/support/deployment.ts"],
+          maxWorkers: 1,
+          isolate: false,
+          sequence: { groupOrder: 2 },
         },
       },
       // Need a cluster, which npm run test:kubernetes brings up: one file at a time

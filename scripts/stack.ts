@@ -50,6 +50,8 @@ export class AlreadyRunning extends Error {
 export type Stack = {
   /** `http://host:port` of the ground */
   url: string;
+  /** addresses of what else it serves, by name */
+  listeners: Record<string, string>;
   ground: Child;
   agent: Child;
   prepared: Prepared;
@@ -83,7 +85,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     );
     children.push(ground);
     recordPids(data, children);
-    const { url, port } = await within(ground.ready, "the ground", options.signal);
+    const { url, port, listeners } = await within(ground.ready, "the ground", options.signal);
     const address = typeof url === "string" ? url : `http://${options.host}:${port ?? options.port}`;
 
     const agentEnv = {
@@ -106,6 +108,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     let stopping: Promise<boolean> | undefined;
     return {
       url: address,
+      listeners: (listeners ?? {}) as Record<string, string>,
       ground,
       agent,
       prepared,

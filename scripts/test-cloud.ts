@@ -90,23 +90,32 @@ async function runTests(stack: CloudStack, users: { name: string; password: stri
   // What a function URL cannot be asked, on the same deployment through a server.
   const server = await startServer(deployment);
   try {
-    const { url: served } = (await server.ready) as { url: string };
+    const { url: served, listeners } = (await server.ready) as ServerReady;
     say(`a server of the same deployment answers at ${served}`);
-    const whole = ["--project=contract", "--tagsFilter=server"];
-    const throughServer = await vitest("cloud-server", whole, { ...env, PERIGEE_URL: served });
+    const whole = ["--project=contract", "--project=contract-fpga", "--tagsFilter=server"];
+    const throughServer = await vitest("cloud-server", whole, {
+      ...{ ...env, PERIGEE_URL: served, PERIGEE_OBJECT_STORE: listeners["object store"] },
+    });
     return behindUrl || throughServer;
   } finally {
     await server.stop(SERVER_GRACE_MS);
   }
 }
 
-/** `perigee server` on what was deployed. */
+type ServerReady = { url: string; listeners: { "object store": string } };
+
+/** `perigee server` on what was deployed, with the object store that Lambdas do not have. */
 function startServer({ env, outputs }: Deployment): Promise<Child> {
   const own = {
     PERIGEE_TABLE: outputs.TableName,
     PERIGEE_BUCKET: outputs.BucketName,
     PERIGEE_QUEUE_PREFIX: outputs.QueueUrlPrefix,
     PERIGEE_TOKEN_SECRET: outputs.TokenSecretArn,
+    PERIGEE_DIALECTS: CONTEXT.dialects,
+    PERIGEE_OBJECTS: outputs.ObjectsBucketName,
+    PERIGEE_SEAL_SECRET: outputs.SealSecretArn,
+    PERIGEE_WORKER: outputs.WorkerUrl,
+    PERIGEE_OBS_PORT: "0",
     PERIGEE_HOST: "127.0.0.1",
     PERIGEE_PORT: "0",
   };

@@ -144,3 +144,15 @@ test("a registration, its check and what clears it away take a known number of A
   expect(check).toEqual(CHECK);
   expect(clearing).toEqual(CLEARING);
 });
+
+test("the janitor wakes a worker that was lost, and nobody when all is read", async () => {
+  const { core } = world.ground.dialects[0]!;
+  woken.length = 0;
+  await register();
+  await fpga.janitor!(core);
+  expect(woken).toHaveLength(2);
+  await work();
+  await expect.poll(async () => (await status()).includes("saving")).toBe(false);
+  await fpga.janitor!(core);
+  expect(woken).toHaveLength(2);
+});

@@ -14,6 +14,8 @@ const LOG_LINES = 60;
 
 export type OwnDeployment = {
   url: string;
+  /** addresses of what else the ground serves, by name */
+  listeners: Record<string, string>;
   user: Credentials;
   other: Credentials;
   /** the ground's data */
@@ -64,6 +66,7 @@ export async function startOwnDeployment(
     await store.close();
     return {
       url: started.url,
+      listeners: started.listeners,
       user,
       other,
       data,

@@ -1,19 +1,20 @@
-import type { LambdaFunctionURLEvent } from "aws-lambda";
-import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bufferedHandler } from "#lambdas/function-url/handler.ts";
-import { TimeLeft } from "#lambdas/http/time-left.ts";
-import { type FpgaGround, startFpgaGround } from "#test/dialects/fpga/support/fpga-ground.ts";
 import { type SdkSigning, signSdk } from "#test/support/fpga/sign-sdk.ts";
+import { removeImages } from "./support/images.ts";
+import { type Key, makeKey, revokeKey } from "./support/keys.ts";
+import { bare, other, host as ownHost, type User, user } from "./support/session.ts";
 
-type Key = { accessKey: string; secret: string };
-let ground: FpgaGround;
+let me: User;
+let they: User;
 let key: Key;
 beforeAll(async () => {
-  ground = await startFpgaGround({ publicHosts: ["ground.example:8443"] });
-  key = await ground.parts.keys.create(ground.project(), Date.now());
+  [me, they] = await Promise.all([user(), other()]);
+  key = await makeKey(me);
 });
-afterAll(() => ground.stop());
+afterAll(async () => {
+  await revokeKey(me, key);
+  await removeImages(me);
+});
 
 const dateOf = (ms: number) => new Date(ms).toISOString().replaceAll(/[-:]|\.\d+/g, "");
 type Asked = Partial<SdkSigning> & {
@@ -24,18 +25,17 @@ type Asked = Partial<SdkSigning> & {
 };
 
 /** One request in each form; the same status is expected of both. */
-async function status({ host, at = Date.now(), sent = {}, ...of }: Asked = {}): Promise<number> {
-  const { method = "GET", target = `${ground.base()}/detail`, body } = of;
-  const signedHost = host ?? `127.0.0.1:${ground.port}`;
+async function status({ host = ownHost, at = Date.now(), sent = {}, ...of }: Asked = {}): Promise<number> {
+  const { method = "GET", target = `${me.base}/detail`, body } = of;
   const date = dateOf(at);
-  const headers = { host: signedHost, "x-sdk-date": date, ...of.headers };
+  const headers = { host, "x-sdk-date": date, ...of.headers };
   const found: number[] = [];
   for (const scope of [undefined, `${date.slice(0, 8)}/anywhere/ecs`]) {
     const signing = { ...key, method, target, headers, ...of, ...(of.headers && { headers }) };
     const authorization = signSdk({ ...signing, ...(scope !== undefined && { scope: of.scope ?? scope }) });
     const bytes = sent.body ?? body;
-    const answer = await ground.send(sent.method ?? method, sent.target ?? target, {
-      headers: { ...headers, host: `127.0.0.1:${ground.port}`, authorization, ...sent.headers },
+    const answer = await bare(sent.method ?? method, sent.target ?? target, {
+      headers: { ...headers, host: ownHost, authorization, ...sent.headers },
       ...(bytes !== undefined && { body: bytes }),
     });
     found.push(answer.status);
@@ -58,19 +58,20 @@ describe("a request that is signed over what arrives", () => {
     "/detail?x=a%20b&x=A&y",
     "/detail?x=%7e*'()&%41=1",
   ])("is accepted at %s", async (path) => {
-    expect(await status({ target: `${ground.base()}${path}` })).toBe(200);
+    expect(await status({ target: `${me.base}${path}` })).toBe(200);
   });
 
   it("has its body signed, of POST and of DELETE, and its headers", async () => {
-    expect(await status({ method: "POST", target: ground.base(), body })).toBe(200);
+    for (const target of [me.base, `/${me.base}//`]) {
+      expect(await status({ method: "POST", target, body })).toBe(200);
+    }
     const pair = JSON.stringify({ image: { id: "0b5ee0d5-7e2f-4f6c-9a37-6f1b0f0c2a11" } });
-    const target = `${ground.base()}/${"0".repeat(32)}/association`;
+    const target = `${me.base}/${"0".repeat(32)}/association`;
     expect(await status({ method: "DELETE", target, body: pair })).toBe(404);
     expect(await status({ headers: { "content-type": "application/json", "x-project-id": " a  b " } })).toBe(
       200,
     );
-    expect(await status({ host: "ground.example:8443" })).toBe(200);
-    expect(await status({ target: "/v3/projects?name=em1" })).toBe(200);
+    expect(await status({ target: `/v3/projects?name=${me.edge}` })).toBe(200);
   });
 
   it.each<[string, Asked]>([
@@ -78,7 +79,7 @@ describe("a request that is signed over what arrives", () => {
     ["another query", { sent: { target: "/v3/projects?name=em2" }, target: "/v3/projects?name=em1" }],
     ["another body", { method: "POST", body: "{}", sent: { body: "{ }" } }],
     ["a body that was none", { method: "POST", sent: { body: "{}" } }],
-    ["a host without its port", { host: "127.0.0.1" }],
+    ["a host with another port", { host: `${ownHost.replace(/:\d+$/, "")}:1` }],
     ["another host", { host: "other.example" }],
     ["a clock that is late", { at: Date.now() - 16 * 60_000 }],
     ["a clock that is early", { at: Date.now() + 16 * 60_000 }],
@@ -88,7 +89,7 @@ describe("a request that is signed over what arrives", () => {
     ["no signed date", { signed: ["host"] }],
     ["a signed header that was changed", { headers: { "x-a": "1" }, sent: { headers: { "x-a": "2" } } }],
   ])("is refused with %s", async (_, asked) => {
-    const target = asked.target ?? (asked.method === "POST" ? ground.base() : undefined);
+    const target = asked.target ?? (asked.method === "POST" ? me.base : undefined);
     const got = await status({ ...asked, ...(target !== undefined && { target }) });
     // a method that the route does not have is told before anybody is authenticated
     expect(got).toBe(asked.sent?.method === "POST" ? 405 : 401);
@@ -101,16 +102,16 @@ describe("a request that is signed over what arrives", () => {
   });
 
   it("is of its key's project alone", async () => {
-    expect(await status({ target: `${ground.base("bob")}/detail` })).toBe(400);
+    expect(await status({ target: `${they.base}/detail` })).toBe(400);
   });
 });
 
 describe("a scope", () => {
   const withScope = async (scope: string) => {
-    const target = `${ground.base()}/detail`;
-    const headers = { host: `127.0.0.1:${ground.port}`, "x-sdk-date": dateOf(Date.now()) };
+    const target = `${me.base}/detail`;
+    const headers = { host: ownHost, "x-sdk-date": dateOf(Date.now()) };
     const authorization = signSdk({ ...key, method: "GET", target, headers, scope });
-    return (await ground.send("GET", target, { headers: { ...headers, authorization } })).status;
+    return (await bare("GET", target, { headers: { ...headers, authorization } })).status;
   };
 
   it("is of the date, in any region and service", async () => {
@@ -120,66 +121,27 @@ describe("a scope", () => {
   });
 });
 
-describe("behind a function URL", () => {
-  /** The status of a request that is signed for the URL's own host, as Lambda gives it to the app. */
-  const answered = async (
-    method: string,
-    target: string,
-    { body, sent = target }: { body?: string; sent?: string },
-  ) => {
-    const handler = bufferedHandler({
-      app: ground.ground.app,
-      timeLeft: new TimeLeft(),
-      log: pino({ level: "silent" }),
-    });
-    const headers = { host: "abc.lambda-url.example", "x-sdk-date": dateOf(Date.now()) };
-    const authorization = signSdk({ ...key, method, target, headers, ...(body !== undefined && { body }) });
-    const [rawPath = "", rawQueryString = ""] = sent.split("?");
-    const event = {
-      version: "2.0",
-      rawPath,
-      rawQueryString,
-      headers: { ...headers, authorization },
-      isBase64Encoded: false,
-      requestContext: { http: { method, path: rawPath, sourceIp: "192.0.2.7" }, domainName: headers.host },
-      ...(body !== undefined && { body }),
-    } as unknown as LambdaFunctionURLEvent;
-    return (await handler(event, { getRemainingTimeInMillis: () => 60_000 })).statusCode;
-  };
-
-  it("it is the target as it arrived that is verified, and a body of DELETE too", async () => {
-    const list = `${ground.base().replaceAll("/", "//")}/detail/?size=2&page=1`;
-    expect(await answered("GET", list, {})).toBe(200);
-    expect(await answered("GET", list, { sent: list.replace("size=2", "size=3") })).toBe(401);
-    const pair = JSON.stringify({ image: { id: "0b5ee0d5-7e2f-4f6c-9a37-6f1b0f0c2a11" } });
-    const unknown = `${ground.base()}/${"0".repeat(32)}/association`;
-    expect(await answered("DELETE", unknown, { body: pair })).toBe(404);
-    const body = JSON.stringify({ fpga_image: { location: "abc:f.bin", name: "n", metadata: {} } });
-    expect(await answered("POST", ground.base(), { body })).toBe(200);
-  });
-});
-
 describe("X-Auth-Token", () => {
   it("decides alone", async () => {
-    const bearer = { authorization: `Bearer ${ground.token("ada")}` };
+    const bearer = { authorization: `Bearer ${me.token}` };
     const ask = async (headers: Record<string, string>) =>
-      (await ground.send("GET", `${ground.base()}/detail`, { headers })).status;
+      (await bare("GET", `${me.base}/detail`, { headers })).status;
     expect(await ask(bearer)).toBe(200);
     expect(await ask({ ...bearer, "x-auth-token": "x" })).toBe(401);
     expect(await ask({ ...bearer, "x-auth-token": "" })).toBe(401);
-    expect(await ask({ authorization: "x", "x-auth-token": ground.token("ada") })).toBe(200);
-    expect(await ask({ ...bearer, "x-auth-token": ground.token("bob") })).toBe(400);
+    expect(await ask({ authorization: "x", "x-auth-token": me.token })).toBe(200);
+    expect(await ask({ ...bearer, "x-auth-token": they.token })).toBe(400);
   });
 
   it("is no access key, and an access key no token, nor good for another API", async () => {
     for (const token of [key.accessKey, key.secret]) {
       const headers = { authorization: `Bearer ${token}` };
-      expect((await ground.send("GET", `${ground.base()}/detail`, { headers })).status).toBe(401);
+      expect((await bare("GET", `${me.base}/detail`, { headers })).status).toBe(401);
     }
-    const headers = { host: `127.0.0.1:${ground.port}`, "x-sdk-date": dateOf(Date.now()) };
-    for (const target of ["/commands", "/edge", "/fpga/keys", "/fpga/objects"]) {
+    const headers = { host: ownHost, "x-sdk-date": dateOf(Date.now()) };
+    for (const target of ["/commands", "/edge", "/em/nodes/status", "/fpga/keys", "/fpga/objects"]) {
       const authorization = signSdk({ ...key, method: "GET", target, headers });
-      const answer = await ground.send("GET", target, { headers: { ...headers, authorization } });
+      const answer = await bare("GET", target, { headers: { ...headers, authorization } });
       expect(answer.status, target).toBe(401);
     }
   });

@@ -43,6 +43,9 @@ const KUBERNETES = [
 /** Poseidon's, of what the edge does: what requests are like is the ground's, and was asked elsewhere. */
 const POSEIDON_KUBERNETES = ["executions", "files", "leaving", "memory", "runners"];
 
+/** That of FPGA images: what comes through Lambda as it was sent, and what worker, buckets and agent do. */
+const FPGA_CLOUD = ["life", "object-store", "routes", "signatures", "tokens"];
+
 const SHARES = { server: undefined, cloud: CLOUD, kubernetes: KUBERNETES };
 
 /** The files for one kind of deployment, as vitest's `include` takes them. */
@@ -57,4 +60,10 @@ export function poseidonFiles(deployment: "server" | "kubernetes"): string[] {
   return (
     names?.map((name) => `test/contract/poseidon/${name}.test.ts`) ?? ["test/contract/poseidon/*.test.ts"]
   );
+}
+
+/** The same of the API for FPGA images. */
+export function fpgaFiles(deployment: "server" | "cloud"): string[] {
+  const names = LONG || deployment === "server" ? undefined : FPGA_CLOUD;
+  return names?.map((name) => `test/contract/fpga/${name}.test.ts`) ?? ["test/contract/fpga/*.test.ts"];
 }

@@ -10,6 +10,8 @@ export type Started = {
   own: boolean;
   /** then: the ground's data */
   data?: string;
+  /** address of the object store for FPGA images, where there is one */
+  objectStore?: string;
 };
 
 type Shared = { started: Promise<Started & { stop(): Promise<void> }>; users: number };
@@ -18,8 +20,8 @@ type Shared = { started: Promise<Started & { stop(): Promise<void> }>; users: nu
 const PLACE = globalThis as { perigeeContract?: Shared };
 
 /**
- * What PERIGEE_URL names (with PERIGEE_USER, PERIGEE_PASSWORD, PERIGEE_USER2, PERIGEE_PASSWORD2), else ground and agent
- * of this tree, started as `npm start` does, on a free port with data of their own. The projects of one run share it;
+ * What PERIGEE_URL names (with PERIGEE_USER, PERIGEE_PASSWORD, PERIGEE_USER2, PERIGEE_PASSWORD2, and PERIGEE_OBJECT_STORE
+ * where it has an object store), else ground and agent of this tree, started as `npm start` does, on a free port with data of their own. The projects of one run share it;
  * it stops with the last {@link release}.
  */
 export async function acquire(): Promise<Started> {
@@ -41,15 +43,21 @@ async function start(): Promise<Started & { stop(): Promise<void> }> {
   if (url) {
     const user = { name: required("PERIGEE_USER"), password: required("PERIGEE_PASSWORD") };
     const other = { name: required("PERIGEE_USER2"), password: required("PERIGEE_PASSWORD2") };
-    return { url, user, other, own: false, stop: async () => {} };
+    const objectStore = process.env.PERIGEE_OBJECT_STORE;
+    return { url, user, other, own: false, ...(objectStore && { objectStore }), stop: async () => {} };
   }
   const own: OwnDeployment = await startOwnDeployment({
-    PERIGEE_DIALECTS: "em,kabuto,poseidon",
+    PERIGEE_DIALECTS: "em,kabuto,poseidon,fpga",
+    PERIGEE_OBS_PORT: "0",
     PERIGEE_KABUTO_REGISTRATION: "open",
     PERIGEE_RELEASE: "contract",
   });
-  const { url: at, user, other, data } = own;
-  return { url: at, user, other, own: true, data, stop: () => own.stop() };
+  const { url: at, user, other, data, listeners } = own;
+  const objectStore = listeners["object store"];
+  return {
+    ...{ url: at, user, other, own: true, data, stop: () => own.stop() },
+    ...(objectStore !== undefined && { objectStore }),
+  };
 }
 
 function required(name: string): string {

@@ -79,3 +79,17 @@ describe("an object", () => {
     expect(await open("other", "one-more.bin")).toEqual([201, undefined]);
   });
 });
+
+it("registrations that together take more than the quota are refused with what is left of it", async () => {
+  const content = buildRawStream();
+  ground = await startFpgaGround({ quota: 3 * content.length });
+  await ground.put("obs-fpga", "fpga.bin", content);
+  expect([(await register()).status, (await register()).status]).toEqual([200, 200]);
+  const { status, error } = await register();
+  const message = `The object has ${content.length} bytes, and 0 of the byte quota are left`;
+  expect([status, error]).toEqual([400, { code: "Ecs.0001", message }]);
+  const { text } = await ground.ada("GET", `${ground.base()}/detail`);
+  expect(JSON.parse(text)).toMatchObject({ count: 2 });
+  const pins = new Set((await ground.ground.staging.list("fpga/")).map(({ key }) => key));
+  expect(pins.size).toBe(2);
+});

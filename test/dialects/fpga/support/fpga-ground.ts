@@ -23,6 +23,8 @@ export type PlayedAgent = {
   epoch: number;
   /** @param room of lanes (default two places of this dialect's) */
   claim(room?: Record<string, number>): Promise<ClaimedCommand[]>;
+  /** as an agent that holds nothing: what was claimed and has not ended comes again, before what is new */
+  claimAgain(): Promise<ClaimedCommand[]>;
   report(command: ClaimedCommand, outcome: Outcome): Promise<number>;
 };
 export type FpgaGround = Awaited<ReturnType<typeof startFpgaGround>>;
@@ -158,11 +160,16 @@ export async function startFpgaGround(options: FpgaGroundOptions = {}) {
       const { epoch } = json as { epoch: number };
       await agent("heartbeat", { epoch, nodes: [], usage: {}, free: 1e12 });
       let turn = 0;
+      const claim = async (room: Record<string, number> = { fpga: 2 }) => {
+        const { json } = await agent("claim", { epoch, turn: ++turn, room, have: [] });
+        return json as ClaimResponse;
+      };
       return {
         epoch,
-        async claim(room = { fpga: 2 }): Promise<ClaimedCommand[]> {
-          const { json } = await agent("claim", { epoch, turn: ++turn, room, have: [] });
-          return (json as ClaimResponse).commands;
+        claim: async (room) => (await claim(room)).commands,
+        async claimAgain() {
+          const { resumed, commands } = await claim();
+          return [...resumed, ...commands];
         },
         async report({ user, id, lane }: ClaimedCommand, outcome: Outcome) {
           return (await agent("report", { epoch, user, command: id, lane, outcome })).status;
