@@ -3,6 +3,7 @@ import { measureCliStart } from "./cli-start.ts";
 import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
 import { measureGoodput } from "./contact/goodput.ts";
 import { measureChecks } from "./fpga/checks.ts";
+import { measureCloudRegistrations } from "./fpga/cloud-registrations.ts";
 import { measureDelivery } from "./fpga/delivery.ts";
 import { measureDetail } from "./fpga/detail.ts";
 import { measureObjectPut } from "./fpga/object-put.ts";
@@ -76,6 +77,7 @@ const ALONE: Record<string, () => Promise<Row[]>> = {
   "fpga-put": measureObjectPut,
   "fpga-detail": measureDetail,
   "fpga-run": measureRunStart,
+  "fpga-cloud": measureCloudRegistrations,
 };
 /** Takes an hour: only when it is asked for by its name. */
 const ASKED_FOR = ["poseidon-soak"];

@@ -37,6 +37,12 @@ export interface Staging {
    * @throws PerigeeError FILE_NOT_FOUND, RANGE_NOT_SATISFIABLE when `start` is not inside the object
    */
   get(key: string, range?: { start: number; end: number }): Promise<{ body: Readable; size: number }>;
+  /**
+   * Opens an object for who is done with each piece of it before he asks for the next, as that may overwrite it: whatever
+   * the object's size, it takes no more memory than a few pieces. Who leaves it early ends it (`return`).
+   * @throws PerigeeError FILE_NOT_FOUND
+   */
+  pieces(key: string): Promise<AsyncIterable<Uint8Array>>;
   head(key: string): Promise<ListedObject | undefined>;
   /**
    * Stores the content of one object under another key too, without its bytes passing through the ground; the two

@@ -46,8 +46,21 @@ export function stagingConformance(name: string, makeStaging: () => Promise<Stag
           const { body, size: told } = await staging.get(key);
           expect(told).toBe(size);
           expect((await buffer(body)).equals(content)).toBe(true);
+          const pieces: Buffer[] = [];
+          for await (const piece of await staging.pieces(key)) pieces.push(Buffer.from(piece));
+          expect(Buffer.concat(pieces).equals(content)).toBe(true);
         },
       );
+
+      it("stops reading an object whose pieces are not wanted any more", async () => {
+        const key = `${fresh()}1`;
+        await staging.put(key, randomBytes(2 * MiB), ROOMY);
+        for await (const piece of await staging.pieces(key)) {
+          expect(piece.length).toBeGreaterThan(0);
+          break;
+        }
+        expect((await staging.head(key))?.size).toBe(2 * MiB);
+      });
 
       it("takes bytes as they are", async () => {
         const key = `${fresh()}1`;
@@ -114,6 +127,7 @@ export function stagingConformance(name: string, makeStaging: () => Promise<Stag
       it("has no object that was never put", async () => {
         const key = `${fresh()}1`;
         await expect(staging.get(key)).rejects.toEqual(code("FILE_NOT_FOUND"));
+        await expect(staging.pieces(key)).rejects.toEqual(code("FILE_NOT_FOUND"));
         expect(await staging.head(key)).toBeUndefined();
       });
 

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -8,6 +9,9 @@ import { FpgaLane } from "./support/fpga-lane.ts";
 
 const NODE = `fpga${process.pid}`;
 const IDCODE = 0x03822093;
+/** Stands for the device's own file: it answers as /dev/null does. */
+const DEVICE_FILE = `/dev/perigee-fpga-${process.pid}`;
+const DEADLINE_MS = 8_000;
 
 let device: FifoDevice;
 let deployment: Deployment;
@@ -15,6 +19,7 @@ let lane: Lane;
 let fpga: FpgaLane;
 beforeAll(async () => {
   device = new FifoDevice();
+  execFileSync("mknod", [DEVICE_FILE, "c", "1", "3"]);
   deployment = await deploy(1, {
     ground: { PERIGEE_DIALECTS: "em,fpga" },
     agent: {
@@ -22,7 +27,12 @@ beforeAll(async () => {
         { name: NODE, kind: "FPGA" },
         { name: "mpu1", kind: "MPU" },
       ],
-      fpga: [{ node: NODE, root: device.root, idcode: "0x03822093" }],
+      fpga: [
+        {
+          ...{ node: NODE, root: device.root, idcode: "0x03822093" },
+          ...{ devices: [DEVICE_FILE], deadlineMs: DEADLINE_MS },
+        },
+      ],
     },
   });
   [lane] = deployment.lanes as [Lane];
@@ -31,6 +41,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await deployment?.close();
   device?.close();
+  rmSync(DEVICE_FILE, { force: true });
 });
 
 /** Its payload prints how many loads its device has had when it begins. */
@@ -80,6 +91,35 @@ test("an image goes to the edge, is compared with its device, and is loaded befo
   expect(await fpga.run(without, "true", { fpga_image: "counter", node: "MPU" })).toMatchObject({
     status: 400,
   });
+});
+
+test("the run that holds a device has its files, and no other run has them", async () => {
+  const look = `[ -c ${DEVICE_FILE} ] && echo there || echo none`;
+  const [holds, without, elsewhere] = [pod(), pod(), pod()];
+  await fpga.run(holds, look, { fpga_image: "counter" });
+  await fpga.run(without, look, { fpga_image: "none" });
+  await fpga.run(elsewhere, look, { node: "MPU" });
+  for (const name of [holds, without, elsewhere]) await fpga.end(name);
+  expect(await fpga.log(holds)).toBe("there\n");
+  for (const name of [without, elsewhere]) expect(await fpga.log(name)).toBe("none\n");
+});
+
+test("a device whose driver does not come back starts nothing, until it answers again", async () => {
+  const seen = async () => (await lane.client.get("/edge")).json.data.fpga[0].state;
+  device.block();
+  const name = pod();
+  await fpga.run(name, COUNTS, { fpga_image: "counter" });
+  expect(await fpga.end(name)).toMatchObject({
+    ...{ exitCode: 128, reason: "FpgaLoadError", startedAt: null },
+    message: `LOAD_TIMEOUT: the driver did not answer within ${DEADLINE_MS} ms`,
+  });
+  await expect.poll(seen).toBe("stuck");
+  device.unblock();
+  await expect.poll(seen, { timeout: 60_000 }).toBe("operating");
+  const next = pod();
+  await fpga.run(next, COUNTS, { fpga_image: "counter" });
+  expect(await fpga.end(next)).toMatchObject({ exitCode: 0 });
+  expect(await fpga.log(next)).toBe(`${device.loads.length}\n`);
 });
 
 test("a device that does not work after the load starts nothing", async () => {

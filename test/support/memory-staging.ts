@@ -53,6 +53,10 @@ export class MemoryStaging implements Staging {
     return { body: Readable.from([bytes], { objectMode: false }), size: bytes.length };
   }
 
+  async pieces(key: string): Promise<AsyncIterable<Uint8Array>> {
+    return (await this.get(key)).body;
+  }
+
   async head(key: string): Promise<ListedObject | undefined> {
     await turn();
     const bytes = this.#objects.get(key);

@@ -7,8 +7,8 @@ export interface LoadPlace {
   programmers(device: FpgaDeviceConfig): Iterable<FpgaProgrammer>;
   /** Ends what still works on the device, also for an agent that has died. @returns is any of it still at it? */
   clear(device: FpgaDeviceConfig): Promise<boolean>;
-  /** Looking for a device takes seconds, and is done beside everything else; after it found none not for so long, ms. */
   /** What is under way fails, and no other agent takes harm from it. */
   close?(): void;
+  /** Looking for a device takes seconds, and is done beside everything else; after it found none not for so long, ms. */
   readonly slow?: { againMs: number };
 }

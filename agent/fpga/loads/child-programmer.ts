@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { FpgaDeviceConfig } from "../device-config.ts";
 import {
@@ -27,9 +28,15 @@ export type ChildProgrammerOptions = {
   mark: string;
 };
 
-/** A programmer whose loads are processes of their own, each with a deadline. */
+type Child = ChildProcessByStdio<Writable, Readable, null>;
+
+/**
+ * A programmer whose loads are done in another process, each with a deadline. The process is there before it is needed,
+ * as its start takes longer than most loads, and goes on to the next load; one that did not come back gets no other.
+ */
 export class ChildProgrammer implements FpgaProgrammer {
   readonly #options: ChildProgrammerOptions;
+  #child: Child | undefined;
 
   constructor(options: ChildProgrammerOptions) {
     this.#options = options;
@@ -37,7 +44,9 @@ export class ChildProgrammer implements FpgaProgrammer {
 
   async probe(): Promise<DeviceProbe | undefined> {
     const { adapter, device } = this.#options;
-    return makeProgrammer(adapter, device)?.probe();
+    const probe = await makeProgrammer(adapter, device)?.probe();
+    if (probe) this.#ready();
+    return probe;
   }
 
   load(file: LoadFile, { partial, signal }: LoadOptions): Promise<DeviceState> {
@@ -49,47 +58,80 @@ export class ChildProgrammer implements FpgaProgrammer {
     return this.#ask({}, ASK_MS);
   }
 
-  /** @throws LoadError, LOAD_TIMEOUT after `ms`; the reason of `signal` */
-  async #ask(task: Pick<LoadTask, "load">, ms: number, signal?: AbortSignal): Promise<DeviceState> {
-    const { adapter, device, mark } = this.#options;
-    signal?.throwIfAborted();
+  /** Nothing is done any more: what is under way gets no end. */
+  close(): void {
+    this.#child = undefined;
+    killLoading(this.#options.mark);
+  }
+
+  /** A process that waits for its task, and keeps no program from its end. */
+  #ready(): Child {
+    if (this.#child) return this.#child;
     const child = spawn(process.execPath, [fileURLToPath(WORKER)], {
-      env: { ...process.env, [LOAD_MARK]: mark },
+      env: { ...process.env, [LOAD_MARK]: this.#options.mark },
       stdio: ["pipe", "pipe", "ignore"],
       // a group of its own, which ends with its tools
       detached: true,
     });
+    const gone = () => {
+      if (this.#child === child) this.#child = undefined;
+    };
+    // asked anew it tells why
+    child.on("error", gone).on("exit", gone);
+    child.stdin.on("error", () => {});
+    child.stdout.setEncoding("utf8");
+    keepsAwake(child, false);
+    this.#child = child;
+    return child;
+  }
+
+  /** @throws LoadError, LOAD_TIMEOUT after `ms`; the reason of `signal` */
+  async #ask(task: Pick<LoadTask, "load">, ms: number, signal?: AbortSignal): Promise<DeviceState> {
+    const { adapter, device, mark } = this.#options;
+    signal?.throwIfAborted();
+    const child = this.#ready();
+    keepsAwake(child, true);
     return new Promise((resolve, reject) => {
       let said = "";
-      let isOver = false;
-      const end = (settle: () => void) => {
-        // its close comes after its deadline too, when the device may have its next load
-        if (isOver) return;
-        isOver = true;
+      const end = (settle: () => void, { isFree = false } = {}) => {
         clearTimeout(timer);
         signal?.removeEventListener("abort", abort);
-        killLoading(mark);
-        child.stdout.destroy();
+        child.stdout.off("data", hear);
+        child.off("error", failed).off("close", closed);
+        keepsAwake(child, false);
+        if (!isFree && this.#child === child) this.#child = undefined;
+        // also what a tool of it has left
+        killLoading(mark, isFree ? child.pid : undefined);
         settle();
       };
       const timer = setTimeout(() => {
         end(() => reject(new LoadError("LOAD_TIMEOUT", `the driver did not answer within ${ms} ms`)));
       }, ms);
       const abort = () => end(() => reject(signal?.reason));
-      signal?.addEventListener("abort", abort);
-      child.on("error", (cause) =>
+      const failed = (cause: Error) =>
         end(() =>
           reject(new LoadError("LOAD_FAILED", `no process could be made: ${cause.message}`, { cause })),
-        ),
-      );
-      child.stdin.on("error", () => {});
-      child.stdout.setEncoding("utf8").on("data", (text: string) => {
+        );
+      const closed = () => end(() => settled(said, resolve, reject));
+      const hear = (text: string) => {
         said += text;
-      });
-      child.on("close", () => end(() => settled(said, resolve, reject)));
+        if (said.endsWith("\n")) end(() => settled(said, resolve, reject), { isFree: true });
+      };
+      signal?.addEventListener("abort", abort);
+      child.on("error", failed).on("close", closed);
+      child.stdout.on("data", hear);
       child.stdin.write(`${JSON.stringify({ adapter, device, ...task } satisfies LoadTask)}\n`);
     });
   }
+}
+
+/** Does this program stay for what the process says? */
+function keepsAwake(child: Child, does: boolean): void {
+  const verb = does ? "ref" : "unref";
+  child[verb]();
+  // they are sockets
+  for (const stream of [child.stdin, child.stdout] as unknown as Record<typeof verb, () => void>[])
+    stream[verb]();
 }
 
 function settled(

@@ -4,17 +4,16 @@ import type { LoadAnswer, LoadTask } from "./load-task.ts";
 import { makeProgrammer } from "./make-programmer.ts";
 
 /*
- * A process of its own for each load: a write into sysfs may never come back, and nothing in the process that made it can
- * end it then. It leads a process group, with the vendor's tools in it, and ends with the agent that began it.
+ * The process in which one device's loads are done: a write into sysfs may never come back, and nothing in the process that
+ * made it can end it then. It leads a process group, with the vendor's tools in it, and ends with the agent that began it.
  */
 
 const lines = createInterface({ input: process.stdin });
-lines.once("line", (line) => void work(JSON.parse(line) as LoadTask));
+lines.on("line", (line) => void work(JSON.parse(line) as LoadTask));
 lines.once("close", () => process.kill(-process.pid, "SIGKILL"));
 
 async function work(task: LoadTask): Promise<void> {
-  const answer = await answerTo(task);
-  process.stdout.write(`${JSON.stringify(answer)}\n`, () => process.exit(0));
+  process.stdout.write(`${JSON.stringify(await answerTo(task))}\n`);
 }
 
 async function answerTo({ adapter, device, load }: LoadTask): Promise<LoadAnswer> {

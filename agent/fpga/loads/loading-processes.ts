@@ -13,9 +13,9 @@ export function loadingProcesses(mark: string): number[] {
     .map(Number);
 }
 
-/** Ends them as far as they can be ended. @returns how many there were */
-export function killLoading(mark: string): number {
-  const found = loadingProcesses(mark);
+/** Ends them as far as they can be ended. @param but not this one @returns how many there were */
+export function killLoading(mark: string, but?: number): number {
+  const found = loadingProcesses(mark).filter((pid) => pid !== but);
   for (const pid of found) {
     try {
       process.kill(pid, "SIGKILL");

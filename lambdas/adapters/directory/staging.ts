@@ -13,6 +13,7 @@ import { FreeSpace, storageFull } from "./free-space.ts";
 import { encodePart, objectName } from "./key-file-name.ts";
 import { linkOrCopy } from "./link-or-copy.ts";
 import { type PartTarget, verifyPartUrl } from "./part-url.ts";
+import { piecesOf } from "./pieces.ts";
 import { isRunning, processMark } from "./process-mark.ts";
 import { receive } from "./receive.ts";
 import { syncDirectory } from "./sync-directory.ts";
@@ -127,6 +128,10 @@ export class DirectoryStaging implements Staging {
     // an empty stream: `end` would be before `start`
     const part = size === 0 ? {} : { start, end: start + size - 1 };
     return { body: file.createReadStream({ ...part, highWaterMark: READ_BYTES }), size };
+  }
+
+  async pieces(key: string): Promise<AsyncIterable<Uint8Array>> {
+    return piecesOf((await this.openFile(key)).file);
   }
 
   /** As get(), for who reads the file himself: `size` bytes from `start` on. Who opens it closes it. */

@@ -43,6 +43,10 @@ export class LateS3Staging implements Staging {
     return (await this.#staging()).get(key, range);
   }
 
+  async pieces(key: string) {
+    return (await this.#staging()).pieces(key);
+  }
+
   async head(key: string) {
     return (await this.#staging()).head(key);
   }

@@ -121,6 +121,10 @@ export class S3Staging implements Staging {
     return { body: Body as Readable, size: ContentLength! };
   }
 
+  async pieces(key: string): Promise<AsyncIterable<Uint8Array>> {
+    return (await this.get(key)).body;
+  }
+
   async head(key: string): Promise<ListedObject | undefined> {
     const found = await this.#stat(key);
     return found && { key, size: found.size, modified: found.modified };

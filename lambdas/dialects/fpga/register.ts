@@ -1,4 +1,4 @@
-import type { PerigeeError } from "#protocol/errors.ts";
+import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { imageIdOf } from "../../fields/fpga-image-id.ts";
 import { readIdempotency } from "../../http/idempotency-key.ts";
@@ -26,7 +26,7 @@ export async function register(c: DialectContext, parts: FpgaParts): Promise<Res
   const idempotency = readIdempotency(c.req.header("idempotency-key"), "fpga.register", stands);
   const prefix = `${PINS}/${project.user}/${ulid(core.now())}/`;
   const { user, uid, edge } = project;
-  let isUsed = false;
+  let isUnused = false;
   try {
     const bytes = await pin(parts, project, registration, `${prefix}0`);
     const { command, replayed } = await core.dispatch.stage(
@@ -56,12 +56,16 @@ export async function register(c: DialectContext, parts: FpgaParts): Promise<Res
       },
       { prefix, until: core.now() + STORE_MS },
     );
-    isUsed = !replayed;
+    isUnused = replayed;
     await work.wake();
     return json({ fpga_image: { status: "saving", id: imageIdOf(command.id) } });
+  } catch (error) {
+    // after any other error the transaction may have landed, and the image needs what was kept
+    isUnused = error instanceof PerigeeError;
+    throw error;
   } finally {
     // what it cannot remove now, the janitor does
-    if (!isUsed)
+    if (isUnused)
       await core.staging.deletePrefix(prefix).catch((err) => core.log.warn({ err }, "a pin stays"));
   }
 }

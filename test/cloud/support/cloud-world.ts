@@ -19,11 +19,19 @@ export async function makeCloudWorld(
     /** of the ground that serves the agents, where it differs */
     agentGround?: Partial<CloudOptions>;
     edges?: string[];
+    /** hears of each of `calls`, with its input */
+    onCall?: (who: string, command: string, input: object) => void;
     /** where the doorbells' requests go instead: the grounds' rings, and the agents' waits */
     bellEndpoint?: string;
   } = {},
 ) {
-  const { agentGround: forAgents = {}, edges = ["em1"], bellEndpoint = endpoint, ...forUsers } = options;
+  const {
+    agentGround: forAgents = {},
+    edges = ["em1"],
+    bellEndpoint = endpoint,
+    onCall,
+    ...forUsers
+  } = options;
   const aws = awsAt(endpoint);
   const table = await makeTable(aws.dynamo);
   const bucket = await makeBucket(aws.s3);
@@ -37,7 +45,10 @@ export async function makeCloudWorld(
   const counted = (at: string, who: string) => {
     const clients = awsAt(at);
     for (const client of [clients.dynamo, clients.s3, clients.sqs]) {
-      onRequest(client, (command) => calls.push(`${who} ${command}`));
+      onRequest(client, (command, input) => {
+        calls.push(`${who} ${command}`);
+        onCall?.(who, command, input);
+      });
     }
     return clients;
   };
@@ -105,12 +116,12 @@ type AnyClient = {
   };
 };
 
-/** Tells of every request a client sends, for example "GetItem". Innermost: what is sent again, counts again. */
-export function onRequest(client: unknown, tell: (command: string) => void): void {
+/** Tells of every request a client sends, for example "GetItem", and its input. Innermost: what is sent again, counts again. */
+export function onRequest(client: unknown, tell: (command: string, input: object) => void): void {
   (client as AnyClient).middlewareStack.add(
     (next, { commandName = "" }) => {
       return (args) => {
-        tell(commandName.replace(/Command$/, ""));
+        tell(commandName.replace(/Command$/, ""), (args as { input: object }).input);
         return next(args);
       };
     },

@@ -148,10 +148,10 @@ describe("the life of an image", () => {
     const other = new StoreWork({ core: ground.core, images: ground.parts.images });
     let reads = 0;
     const { staging } = ground.core;
-    const get = staging.get.bind(staging);
-    const counted = vi.spyOn(staging, "get").mockImplementation((...of) => {
+    const pieces = staging.pieces.bind(staging);
+    const counted = vi.spyOn(staging, "pieces").mockImplementation((...of) => {
       reads += 1;
-      return get(...of);
+      return pieces(...of);
     });
     const id = await ground.register();
     await Promise.all([ground.checked(), other.round()]);

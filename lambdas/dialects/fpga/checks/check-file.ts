@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import type { CheckResult } from "./check-result.ts";
 import { compareNodes, type FpgaNode } from "./compare-nodes.ts";
 import { type Examined, FileExamination } from "./examine-file.ts";
@@ -12,18 +11,18 @@ export type CheckedFile = { report: FileReport; refused: boolean; message?: stri
 
 /**
  * Reads a file once, to its end or until it is too large, and compares it with the nodes of its edge. Whatever the bytes
- * are, it throws only what reading does.
+ * are, it throws only what reading does. Of a piece nothing is used once the next has been asked for.
  * @param options.maxFile most bytes of a file (default CHECK_BOUNDS.maxFile)
  */
 export async function checkFile(
-  body: Readable,
+  pieces: AsyncIterable<Uint8Array>,
   examined: Examined,
   nodes: readonly FpgaNode[],
   options: { maxFile?: number } = {},
 ): Promise<CheckedFile> {
   const examination = new FileExamination(examined, options);
-  // leaving the loop destroys the stream
-  for await (const chunk of body) if (!examination.push(chunk as Buffer)) break;
+  // leaving the loop ends the reading
+  for await (const piece of pieces) if (!examination.push(piece)) break;
   const report = examination.finish();
   if (report.finding) return refusal(report, report.finding);
   const { checks, finding, note } = compareNodes(report, nodes);

@@ -200,13 +200,13 @@ export class StoreWork {
       return `OBJECT_TOO_LARGE: the file has ${bytes} bytes, more than ${CHECK_BOUNDS.maxFile}`;
     }
     await this.#images.progressed(project, id, "checking");
-    const pinned = await this.#core.staging.get(`${prefix}0`).catch((error: unknown) => {
+    const nodes = await fpgaNodes(this.#core, edge);
+    const pinned = await this.#core.staging.pieces(`${prefix}0`).catch((error: unknown) => {
       if (error instanceof PerigeeError && error.code === "FILE_NOT_FOUND") return undefined;
       throw error;
     });
     if (!pinned) return "INTERNAL: what was kept of the object is gone";
-    const nodes = await fpgaNodes(this.#core, edge);
-    const checked = await checkFile(pinned.body, { key, metadata }, nodes);
+    const checked = await checkFile(pinned, { key, metadata }, nodes);
     const { records, now } = this.#core;
     await keepReport(records, { project, image: id }, { report: checked.report, at: now() });
     if (checked.refused) return checked.message ?? "FORMAT_INVALID";

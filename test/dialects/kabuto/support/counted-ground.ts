@@ -18,6 +18,7 @@ import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 const STAGING: Record<string, readonly string[]> = {
   put: ["PutObject"],
   get: ["GetObject"],
+  pieces: ["GetObject"],
   head: ["HeadObject"],
   remove: ["DeleteObject"],
   list: ["ListObjectsV2"],
