@@ -91,11 +91,14 @@ export class Link {
     if (this.#durations.length > LATEST) this.#durations.shift();
   }
 
-  /** Contact may be back, as a window opens. Where it was not lost this changes nothing. */
-  expectContact(): void {
+  /**
+   * Contact may be back, as a window opens. Where it was not lost this changes nothing.
+   * @param lost what was begun until then is begun anew (by `now`; default: what is older than a silence)
+   */
+  expectContact(lost: number = this.#now() - SILENT_MS): void {
     const since = this.#silentSince;
     if (since === undefined || this.#now() - since < this.atLeast(SILENT_MS)) return;
-    for (const listener of [...this.#listeners]) listener(this.#now() - SILENT_MS);
+    for (const listener of [...this.#listeners]) listener(lost);
   }
 
   /** A pause of `backoff` that ends early when contact is back. */
