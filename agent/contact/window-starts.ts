@@ -1,8 +1,9 @@
 import type { Link } from "../ground/link.ts";
 import type { ContactPlan } from "./contact-plan.ts";
 
-/** The plan and the clock are looked at this often (ms) at least. */
-const LOOK_MS = 1_000;
+/** The plan and the clock are looked at this often (ms) at least, and in a window. */
+const LOOK_MS = 5_000;
+const OPEN_LOOK_MS = 1_000;
 /** So often after a window opened what is under way is begun anew after two round trips: it may have been too early. */
 const QUICK_TRIES = 4;
 const LEAST_MS = 1_000;
@@ -39,7 +40,8 @@ export class WindowStarts {
   /** Looks at every start of a window from now on. */
   run(): void {
     this.look();
-    const ms = Math.min(LOOK_MS, this.#deps.plan.untilNextMs() ?? LOOK_MS);
+    const look = this.#start === undefined ? LOOK_MS : OPEN_LOOK_MS;
+    const ms = Math.min(look, this.#deps.plan.untilNextMs() ?? look);
     this.#timer = setTimeout(() => this.run(), Math.max(1, ms)).unref();
   }
 
