@@ -54,6 +54,11 @@ export class Link {
     return (this.roundTripMs ?? 0) >= FAR_MS || (this.#bytesPerSecond ?? SLOW) < SLOW;
   }
 
+  /** Content that a thin link carries to the ground, bit/s; undefined where it is not thin, or not known. */
+  get contentBps(): number | undefined {
+    return this.thin && this.#contentPerSecond !== undefined ? this.#contentPerSecond * 8 : undefined;
+  }
+
   /** Bytes of the chunks in which content is to be sent; undefined: as the ground wants them. */
   get chunkBytes(): number | undefined {
     if (!this.thin) return undefined;
