@@ -5,6 +5,7 @@ import type { AgentConfig, AgentEnvironment } from "./config.ts";
 import { ContactPlan } from "./contact/contact-plan.ts";
 import { PlanFile } from "./contact/plan-file.ts";
 import { RestingDoorbell } from "./contact/resting-doorbell.ts";
+import { WindowStarts } from "./contact/window-starts.ts";
 import { countAside } from "./database/stored-json.ts";
 import { GroundClient } from "./ground/ground-client.ts";
 import { GroundSession } from "./ground/ground-session.ts";
@@ -59,6 +60,7 @@ export async function runAgent(
     log,
   });
   const { volumes, pods, fpga } = holdings;
+  const beat = () => later("a heartbeat", log, () => reporting.beat());
   const jobs = { volumes, pods, budget: reporting.budget, failures: new FailedSubmissions(database), log };
   const sweep = () => later("the sweep of what earlier jobs left", log, () => sweepJobs(jobs, journal));
   const discard = (command: Parameters<typeof discardDropped>[1]) =>
@@ -83,14 +85,23 @@ export async function runAgent(
     if (aside > 0) log.error({ rows: aside }, "rows of the state could not be read and are in broken_rows");
     ready(session.edge, session.epoch);
     sweep();
+    const bell = new RestingDoorbell(doorbell, contact, { awake: beat });
+    const stopListening = ground.link.onContact(() => bell.expectContact());
+    const starts = new WindowStarts({
+      plan: contact,
+      link: ground.link,
+      opened() {
+        bell.expectContact();
+        beat();
+      },
+    });
+    starts.run();
     const loop = new AgentLoop(
       {
         session,
         journal,
         handlers: handlersOf(holdings, reporting, jobs, runners),
-        doorbell: new RestingDoorbell(doorbell, contact, {
-          awake: () => later("a heartbeat", log, () => reporting.beat()),
-        }),
+        doorbell: bell,
         changed: afterChange(holdings, reporting, log, runners),
         rung: () => {
           contact.active();
@@ -106,7 +117,7 @@ export async function runAgent(
         },
         dropped: discard,
         // the ring may be for a live session: with no claim due, the answer to a heartbeat carries the wish for sockets
-        rungWhileFull: () => later("a heartbeat", log, () => reporting.beat()),
+        rungWhileFull: beat,
         forgotten(commands) {
           for (const id of commands) {
             later("the removal of what a command received", log, () => forgetReceived(jobs, id));
@@ -116,7 +127,10 @@ export async function runAgent(
       },
       { pollMs: config.pollMs, pace: (ms) => contact.pace(ms) },
     );
-    await loop.run(signal);
+    await loop.run(signal).finally(() => {
+      starts.close();
+      stopListening();
+    });
   } finally {
     doorbell.close();
     await live.close();

@@ -113,6 +113,7 @@ export function openReporting({ data, config, database, session, holdings, runne
       free: volumes.free(),
       reported: inventory.isCurrent,
       fpga: devices.reports(),
+      downlinkBps: session.ground.link.contentBps,
     });
     quota = answer.quota;
     contact.heard(answer.windows);

@@ -2,6 +2,8 @@
 export interface DoorbellListener {
   /** True when rung, false after `ms` or when `signal` aborts. Never throws. */
   wait(ms: number, signal?: AbortSignal): Promise<boolean>;
+  /** Contact may be back: what outlives a wait is begun anew, and a pause ends. */
+  again?(): void;
 }
 
 /** Longest wait of one long poll, in seconds: the maximum of SQS, and below the idle timeouts of common proxies. */

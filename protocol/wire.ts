@@ -91,6 +91,8 @@ export const claimedCommand = z.object({
    * edge. Commands of one claim follow the order of the answer.
    */
   order: z.tuple([z.number().int(), z.number().int()]).optional(),
+  /** its content goes to the ground in this order; absent from a ground of version 0.3 or older, and of the usual one */
+  priority: z.number().int().optional(),
   /** signed URL of its manifest, which POST /agent/urls would answer; only with new commands */
   manifest: z.string().optional(),
 });
@@ -272,6 +274,8 @@ export const heartbeatRequest = z.object({
   reported: z.boolean().optional(),
   /** absent from agents that know no FPGAs */
   fpga: z.array(fpgaDeviceReport).max(100).optional(),
+  /** content from the edge, as measured over a thin link, bit/s; absent while unknown, and from version 0.3 or older */
+  downlinkBps: z.number().positive().optional(),
 });
 /** Byte quota per user, which the agent enforces too. */
 export const heartbeatResponse = z.object({
@@ -331,7 +335,12 @@ export const LOG_CHUNK_BYTES = 256 * 1024;
  */
 
 const crc32 = z.string().regex(/^[0-9a-f]{8}$/);
-const signedUpload = z.object({ url: z.string(), headers: z.record(z.string(), z.string()) });
+const signedUpload = z.object({
+  url: z.string(),
+  headers: z.record(z.string(), z.string()),
+  /** the body may be compressed (link-encoding.ts); absent where nobody decodes it, as in S3, and from version 0.3 */
+  zstd: z.boolean().optional(),
+});
 const transferOf = {
   epoch,
   user: z.string(),

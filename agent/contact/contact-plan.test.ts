@@ -59,7 +59,9 @@ describe("the agent's plan of contact windows", () => {
     const plan = open();
     await told(plan, 1);
     expect([plan.restMs(), plan.pace(8000)]).toEqual([42 * MINUTE, OUTSIDE]);
+    expect([plan.untilNextMs(), plan.present()]).toEqual([42 * MINUTE, undefined]);
     now += 42 * MINUTE;
+    expect([plan.untilNextMs(), plan.present()?.start]).toEqual([undefined, now]);
     expect([plan.restMs(), plan.pace(8000)]).toEqual([0, 8000]);
     now += 9 * MINUTE;
     expect([plan.restMs(), plan.pace(8000)]).toEqual([0, 8000]);
@@ -151,5 +153,18 @@ describe("resting doorbell", () => {
     stop.abort();
     expect(await waiting).toBe(false);
     expect(inner.asked).toEqual([]);
+  });
+
+  test("when contact may be back, a wait at the doorbell ends as if nothing had rung, and is begun anew", async () => {
+    const again = vi.fn();
+    const wait = (_ms: number, signal?: AbortSignal) =>
+      new Promise<boolean>((resolve) => signal?.addEventListener("abort", () => resolve(false)));
+    const resting = new RestingDoorbell({ wait, again }, { restMs: () => 0 });
+    for (const signal of [undefined, new AbortController().signal]) {
+      const waiting = resting.wait(3_600_000, signal);
+      resting.expectContact();
+      expect(await waiting).toBe(false);
+    }
+    expect(again).toHaveBeenCalledTimes(2);
   });
 });

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { type WindowPlan, windowsAt } from "#protocol/contact-window.ts";
+import { type ContactWindow, type WindowPlan, windowsAt } from "#protocol/contact-window.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { PlanFile } from "./plan-file.ts";
 
@@ -58,6 +58,18 @@ export class ContactPlan {
     const { present, next } = windowsAt(this.#plan.windows, now);
     // After its last window the plan says nothing.
     return present || !next ? 0 : next.start - now;
+  }
+
+  /** The window that is open by the plan. */
+  present(): ContactWindow | undefined {
+    return windowsAt(this.#plan?.windows ?? [], this.#now()).present;
+  }
+
+  /** ms until the next window opens; undefined: none is planned. */
+  untilNextMs(): number | undefined {
+    const now = this.#now();
+    const { next } = windowsAt(this.#plan?.windows ?? [], now);
+    return next && next.start - now;
   }
 
   /** How long to wait now for what is done every `ms` in a window. */

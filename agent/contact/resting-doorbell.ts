@@ -17,6 +17,7 @@ export class RestingDoorbell implements DoorbellListener {
   readonly #doorbell: DoorbellListener;
   readonly #plan: Pick<ContactPlan, "restMs">;
   readonly #options: RestingDoorbellOptions;
+  #asked = new AbortController();
 
   constructor(
     doorbell: DoorbellListener,
@@ -28,8 +29,21 @@ export class RestingDoorbell implements DoorbellListener {
     this.#options = options;
   }
 
+  /**
+   * Contact may be back: who waits at the doorbell since it was lost would hear nothing. The present wait ends as if
+   * nothing had rung, so that the ground is asked at once, and the next one begins anew.
+   */
+  expectContact(): void {
+    this.#doorbell.again?.();
+    this.#asked.abort();
+    this.#asked = new AbortController();
+  }
+
   async wait(ms: number, signal?: AbortSignal): Promise<boolean> {
-    if (this.#plan.restMs() === 0) return this.#doorbell.wait(ms, signal);
+    const asked = this.#asked.signal;
+    if (this.#plan.restMs() === 0) {
+      return this.#doorbell.wait(ms, signal ? AbortSignal.any([signal, asked]) : asked);
+    }
     const { awake, lookMs = 5_000 } = this.#options;
     const end = performance.now() + ms;
     while (!signal?.aborted) {

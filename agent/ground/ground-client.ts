@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import * as z from "zod";
 import * as windowWire from "#protocol/contact-window.ts";
 import { isErrorCode, PerigeeError } from "#protocol/errors.ts";
+import { KiB } from "#protocol/limits.ts";
 import * as poolWire from "#protocol/pool-wire.ts";
 import * as wire from "#protocol/wire.ts";
 import { hasProxy, type OutwardAgents, outwardAgents, type ProxyEnvironment } from "../outward-agents.ts";
@@ -49,6 +50,8 @@ const CLAIMED = z.union([
 /** A connection is given up after this (ms), or after six round trips, but not sooner than the last. */
 const CONNECT_MS = 30_000;
 const CONNECT_LEAST_MS = 5_000;
+/** A call with a larger body (bytes) is more than the first packets of a connection: content waits for it. */
+const SMALL_CALL = 16 * KiB;
 /** A call's body has the time that it takes over a link of so many bytes per ms. */
 const SLOWEST = 0.5;
 
@@ -63,6 +66,7 @@ export class GroundClient {
   readonly #idleMs: number;
   /** what is known of the link from what this client moved over it */
   readonly link = new Link();
+  readonly #logs = this.link.turns.sender("logs");
   readonly #underWay = new Set<{ request: http.ClientRequest; since: number }>();
   readonly #proxies: ProxyEnvironment;
   readonly #calls: OutwardAgents;
@@ -162,11 +166,11 @@ export class GroundClient {
   }
 
   async logs(query: z.input<typeof wire.logsQuery>, data: Uint8Array): Promise<void> {
-    await this.#call("PUT", `agent/logs?${parameters(query)}`, data, "application/octet-stream");
+    await this.#sendLog(`agent/logs?${parameters(query)}`, data);
   }
 
   async commandLogs(query: z.input<typeof wire.commandLogsQuery>, data: Uint8Array): Promise<void> {
-    await this.#call("PUT", `agent/command-logs?${parameters(query)}`, data, "application/octet-stream");
+    await this.#sendLog(`agent/command-logs?${parameters(query)}`, data);
   }
 
   /** Opens an object by its signed URL, from byte `start` to before `end`. @throws GroundUnavailable */
@@ -232,13 +236,22 @@ export class GroundClient {
     return read(answer.text, schema);
   }
 
-  async #call(
+  #sendLog(path: string, data: Uint8Array): Promise<unknown> {
+    return this.#logs.turn(data.length, () => this.#exchange("PUT", path, data, "application/octet-stream"));
+  }
+
+  #call(method: string, path: string, body: string): Promise<{ status: number; text: string }> {
+    const bytes = Buffer.from(body);
+    const exchange = () => this.#exchange(method, path, bytes, "application/json");
+    return bytes.length > SMALL_CALL ? this.link.turns.before(exchange) : exchange();
+  }
+
+  async #exchange(
     method: string,
     path: string,
-    body: string | Uint8Array,
-    type = "application/json",
+    bytes: Uint8Array,
+    type: string,
   ): Promise<{ status: number; text: string }> {
-    const bytes = typeof body === "string" ? Buffer.from(body) : body;
     const signal = AbortSignal.timeout(this.link.atLeast(this.#callMs) + Math.ceil(bytes.length / SLOWEST));
     const asked = performance.now();
     this.link.asked();

@@ -45,6 +45,17 @@ describe("how content is moved", () => {
     expect(link.chunkBytes).toBe(chunk);
   });
 
+  test("what is compressed makes chunks larger, and the link no quicker", () => {
+    answers(2000, 2000, 2000);
+    expect(link.contentBps).toBeUndefined();
+    link.sent(64 * KiB * 10, 1000, 0.25);
+    expect([link.thin, link.chunkBytes, link.contentBps]).toEqual([true, 512 * KiB, 2560 * KiB * 8]);
+    answers(...Array(16).fill(2));
+    expect([link.thin, link.contentBps]).toEqual([true, 2560 * KiB * 8]);
+    for (let n = 0; n < 9; n++) link.sent(64 * MiB, 1000);
+    expect([link.thin, link.contentBps]).toEqual([false, undefined]);
+  });
+
   test("near and slow is thin too", () => {
     answers(2, 2, 2);
     link.sent(1 * MiB, 10_000);

@@ -1,5 +1,6 @@
 import { KiB, LIMITS, MiB } from "#protocol/limits.ts";
 import type { Backoff } from "../backoff.ts";
+import { SendTurns } from "./send-turns.ts";
 
 /** Calls whose least duration counts as a round trip: later ones may wait behind content. */
 const LATEST = 16;
@@ -21,9 +22,13 @@ const ROUND_TRIPS = 6;
  * whether contact was lost meanwhile. It makes no request of its own.
  */
 export class Link {
+  /** who sends next, where the link is thin */
+  readonly turns: SendTurns;
   readonly #now: () => number;
   readonly #durations: number[] = [];
   #bytesPerSecond: number | undefined;
+  /** of content: where it is compressed more of it crosses */
+  #contentPerSecond: number | undefined;
   /** since when calls wait and nothing is heard */
   #silentSince: number | undefined;
   readonly #listeners = new Set<(lost: number) => void>();
@@ -31,6 +36,7 @@ export class Link {
   /** @param now monotonic ms (default performance.now) */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
+    this.turns = new SendTurns(() => this.thin, now);
   }
 
   /** ms; undefined before the first answers: one of them may have been slow for another reason */
@@ -48,21 +54,29 @@ export class Link {
     return (this.roundTripMs ?? 0) >= FAR_MS || (this.#bytesPerSecond ?? SLOW) < SLOW;
   }
 
+  /** Content that a thin link carries to the ground, bit/s; undefined where it is not thin, or not known. */
+  get contentBps(): number | undefined {
+    return this.thin && this.#contentPerSecond !== undefined ? this.#contentPerSecond * 8 : undefined;
+  }
+
   /** Bytes of the chunks in which content is to be sent; undefined: as the ground wants them. */
   get chunkBytes(): number | undefined {
     if (!this.thin) return undefined;
-    if (this.#bytesPerSecond === undefined) return FIRST_CHUNK;
-    const wanted = 2 ** Math.floor(Math.log2(this.#bytesPerSecond * CHUNK_S));
+    if (this.#contentPerSecond === undefined) return FIRST_CHUNK;
+    const wanted = 2 ** Math.floor(Math.log2(this.#contentPerSecond * CHUNK_S));
     return Math.min(LIMITS.chunkBytesMost, Math.max(LIMITS.chunkBytesLeast, wanted));
   }
 
-  /** So many bytes of content arrived at the ground in `ms`. */
-  sent(bytes: number, ms: number): void {
+  /**
+   * So many bytes arrived at the ground in `ms`.
+   * @param ratio what of the content they were, where it was compressed
+   */
+  sent(bytes: number, ms: number, ratio = 1): void {
     // Less is over before a connection is at its speed.
-    if (bytes < LIMITS.chunkBytesLeast || ms <= 0) return;
+    if (bytes / ratio < LIMITS.chunkBytesLeast || ms <= 0) return;
     const measured = (bytes / ms) * 1000;
-    this.#bytesPerSecond =
-      this.#bytesPerSecond === undefined ? measured : (this.#bytesPerSecond + measured) / 2;
+    this.#bytesPerSecond = half(this.#bytesPerSecond, measured);
+    this.#contentPerSecond = half(this.#contentPerSecond, measured / ratio);
   }
 
   /** A call goes out. */
@@ -82,11 +96,14 @@ export class Link {
     if (this.#durations.length > LATEST) this.#durations.shift();
   }
 
-  /** Contact may be back, as a window opens. Where it was not lost this changes nothing. */
-  expectContact(): void {
+  /**
+   * Contact may be back, as a window opens. Where it was not lost this changes nothing.
+   * @param lost what was begun until then is begun anew (by `now`; default: what is older than a silence)
+   */
+  expectContact(lost: number = this.#now() - SILENT_MS): void {
     const since = this.#silentSince;
     if (since === undefined || this.#now() - since < this.atLeast(SILENT_MS)) return;
-    for (const listener of [...this.#listeners]) listener(this.#now() - SILENT_MS);
+    for (const listener of [...this.#listeners]) listener(lost);
   }
 
   /** A pause of `backoff` that ends early when contact is back. */
@@ -109,4 +126,8 @@ export class Link {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
+}
+
+function half(before: number | undefined, now: number): number {
+  return before === undefined ? now : (before + now) / 2;
 }

@@ -38,6 +38,7 @@ export async function makeDoorbell(
   const bell = new SqsDoorbell({ client, queueUrl, onError });
   return {
     wait: (ms, signal) => bell.wait(ms, signal),
+    again: () => bell.again(),
     close() {
       bell.close();
       client.destroy();

@@ -47,6 +47,7 @@ beforeEach(() => {
     pauseMs: { first: 40, longest: 10_000 },
     random: () => 1,
     forgetMs: 50,
+    youngMs: 30,
     onError: (error) => errors.push(error),
   });
 });
@@ -116,6 +117,38 @@ describe("SqsDoorbell", () => {
     polls[0]!.answer(new Error("QueueDoesNotExist"));
     await expect.poll(() => polls.length).toBe(2);
     polls[1]!.answer(ring("a"));
+    expect(await waiting).toBe(true);
+  });
+
+  test("when contact may be back, an old poll is begun anew, a young one is not", async () => {
+    const waiting = bell.wait(30_000);
+    bell.again();
+    expect(polls).toHaveLength(1);
+    await expect
+      .poll(() => {
+        bell.again();
+        return polls.length;
+      })
+      .toBeGreaterThan(1);
+    expect(polls[0]!.aborted).toBe(true);
+    expect(polls.at(-1)!.aborted).toBe(false);
+    polls.at(-1)!.answer(ring("a"));
+    expect(await waiting).toBe(true);
+    expect(errors).toEqual([]);
+  });
+
+  test("when contact may be back, a pause after errors ends", async () => {
+    const waiting = bell.wait(30_000);
+    for (let tries = 1; tries <= 9; tries++) {
+      polls.at(-1)!.answer(new Error("no contact"));
+      await expect
+        .poll(() => {
+          bell.again();
+          return polls.length;
+        })
+        .toBe(tries + 1);
+    }
+    polls.at(-1)!.answer(ring("a"));
     expect(await waiting).toBe(true);
   });
 

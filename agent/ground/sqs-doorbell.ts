@@ -15,6 +15,8 @@ export type SqsDoorbellOptions = {
   pauseMs?: { first: number; longest: number };
   /** grace over the wait before a silent connection is given up, in ms (default 30,000) */
   graceMs?: number;
+  /** a poll is not begun anew before this, in ms (default 10,000) */
+  youngMs?: number;
   /** after which what was heard is deleted, in ms (default 500) */
   forgetMs?: number;
   /** told of every failed poll; must not throw */
@@ -27,6 +29,7 @@ export type SqsDoorbellOptions = {
 const RINGS_AT_ONCE = 10;
 /** A ring that was given to a process which died comes again after this many seconds. */
 const HIDDEN_S = 5;
+const YOUNG_MS = 10_000;
 /** A deletion is given up after this (ms). One that comes late costs a claim. */
 const DELETE_MS = 30_000;
 /** What was heard is deleted after this (ms), together: just now the agent has a command to claim. */
@@ -43,6 +46,9 @@ export class SqsDoorbell implements DoorbellListener {
   readonly #closed = new AbortController();
   #rung = false;
   #poll: Promise<void> | undefined;
+  /** ends the present poll, or its pause */
+  #anew = new AbortController();
+  #askedAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
   #sleepUntil = 0;
   /** receipts of what was heard and is not deleted yet */
@@ -71,6 +77,18 @@ export class SqsDoorbell implements DoorbellListener {
     return false;
   }
 
+  /**
+   * Contact may be back: a poll that is old may never be answered. A younger one is left alone: each is a request, and
+   * the queue is not the ground. A ring that the poll was given comes again.
+   */
+  again(): void {
+    this.#failures = 0;
+    this.#sleepUntil = 0;
+    if (performance.now() - this.#askedAt < (this.#options.youngMs ?? YOUNG_MS)) return;
+    this.#anew.abort();
+    this.#anew = new AbortController();
+  }
+
   /** Ends the poll that is under way; every wait is over. A ring that is not deleted yet is heard once more. */
   close(): void {
     clearTimeout(this.#forgetting);
@@ -81,11 +99,14 @@ export class SqsDoorbell implements DoorbellListener {
   async #listen(): Promise<void> {
     const { client, queueUrl, graceMs = 30_000, onError } = this.#options;
     const closed = this.#closed.signal;
+    const over = AbortSignal.any([closed, this.#anew.signal]);
     const pause = this.#sleepUntil - performance.now();
     if (pause > 0) {
-      await sleep(pause, undefined, { signal: closed }).catch(() => {});
+      this.#askedAt = Number.NEGATIVE_INFINITY;
+      await sleep(pause, undefined, { signal: over }).catch(() => {});
       return;
     }
+    this.#askedAt = performance.now();
     try {
       const receive = new ReceiveMessageCommand({
         QueueUrl: queueUrl,
@@ -94,7 +115,7 @@ export class SqsDoorbell implements DoorbellListener {
         VisibilityTimeout: HIDDEN_S,
       });
       const late = AbortSignal.timeout(DOORBELL_WAIT_S * 1000 + graceMs);
-      const { Messages = [] } = await client.send(receive, { abortSignal: AbortSignal.any([closed, late]) });
+      const { Messages = [] } = await client.send(receive, { abortSignal: AbortSignal.any([over, late]) });
       this.#failures = 0;
       if (Messages.length === 0) return;
       this.#rung = true;
@@ -102,7 +123,7 @@ export class SqsDoorbell implements DoorbellListener {
       if (this.#heard.length >= RINGS_AT_ONCE) this.#forget();
       else this.#forgetting ??= setTimeout(() => this.#forget(), this.#options.forgetMs ?? FORGET_MS);
     } catch (error) {
-      if (closed.aborted) return;
+      if (over.aborted) return;
       onError?.(error as Error);
       this.#sleepUntil = performance.now() + this.#pauseMs(this.#failures++);
     }

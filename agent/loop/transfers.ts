@@ -2,13 +2,14 @@ import { tmpdir } from "node:os";
 import { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, MiB } from "#protocol/limits.ts";
-import type { StagedContent, StagedFile } from "#protocol/operations.ts";
+import type { OperationName, StagedContent, StagedFile } from "#protocol/operations.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { Backoff } from "../backoff.ts";
 import { bytesSource, type RangedSource } from "../files/ranged-source.ts";
 import { openSpooled, type Spooled, type SpoolPlace, spool } from "../files/spool.ts";
 import type { WriteChunks } from "../ground/download.ts";
 import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
+import type { Sender } from "../ground/send-turns.ts";
 import { streamInto } from "../ground/stream-into.ts";
 import { fetchInRanges } from "../transfers/fetch-in-ranges.ts";
 import type { OutgoingStore } from "../transfers/outgoing-store.ts";
@@ -23,6 +24,9 @@ const BIG = 1 * MiB;
 /** Over a thin link content larger than this goes in ranges, so many at once, each of that size. */
 const RANGE_BYTES = 64 * KiB;
 const RANGES_AT_ONCE = 8;
+
+/** Operations whose content is files that somebody asked for. That of others is their result. */
+const FILES_ASKED_FOR: ReadonlySet<string> = new Set<OperationName>(["volume.read"]);
 
 const SPOOL: SpoolPlace = { directory: tmpdir(), room: () => Number.POSITIVE_INFINITY };
 
@@ -133,18 +137,21 @@ export class Transfers {
       throw new PerigeeError("BODY_TOO_LARGE", `The content is over ${maxBytes} bytes`);
     }
     const retried = <T>(attempt: () => Promise<T>) => this.#retried(attempt);
-    const sent = await sendInParts({ ...this.#of, store: this.#of.outgoing, retried }, { n, source });
-    return sent ?? this.#putWhole(n, source, maxBytes);
+    const { ground, command, outgoing } = this.#of;
+    const asked = FILES_ASKED_FOR.has(command.operation);
+    const sender = ground.link.turns.sender({ priority: command.priority, asked });
+    const sent = await sendInParts({ ...this.#of, store: outgoing, retried, sender }, { n, source });
+    return sent ?? this.#putWhole(n, source, maxBytes, sender);
   }
 
   /** A ground of an earlier version takes an object in one piece: what is cut begins again at its first byte. */
-  async #putWhole(n: number, source: RangedSource, maxBytes: number): Promise<StagedContent> {
+  async #putWhole(n: number, source: RangedSource, maxBytes: number, sender: Sender): Promise<StagedContent> {
     const { ground, epoch, command, signal } = this.#of;
     const { size } = source;
     const asked = { epoch, user: command.user, command: command.id, put: [{ n, maxBytes, size }] };
     await this.#retried(async () => {
       const { put } = await ground.urls(asked);
-      await ground.put(put[0]!, source.read(0, size), signal, { size });
+      await sender.turn(size, () => ground.put(put[0]!, source.read(0, size), signal, { size }), signal);
     });
     return { n, size };
   }

@@ -3,11 +3,14 @@ import { crc32 as crc32Of } from "node:zlib";
 import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { MiB } from "#protocol/limits.ts";
+import { LINK_ENCODING } from "#protocol/link-encoding.ts";
 import type { StagedContent } from "#protocol/operations.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { Backoff } from "../backoff.ts";
 import type { RangedSource } from "../files/ranged-source.ts";
 import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
+import type { Sender } from "../ground/send-turns.ts";
+import { Compression } from "./compression.ts";
 import type { Outgoing, OutgoingStore } from "./outgoing-store.ts";
 
 export type SendDeps = {
@@ -16,6 +19,8 @@ export type SendDeps = {
   command: Pick<ClaimedCommand, "id" | "user">;
   epoch: number;
   signal: AbortSignal;
+  /** sends each piece when it is its turn */
+  sender: Sender;
   /** repeats while the ground does not answer, with pauses */
   retried<T>(attempt: () => Promise<T>): Promise<T>;
 };
@@ -25,7 +30,7 @@ const HASHED_FIRST = 8 * MiB;
 /** Parts that one call signs, and about how many bytes they may have. */
 const BATCH_PARTS = 500;
 const BATCH_BYTES = 32 * MiB;
-/** Parts are sent concurrently up to this many bytes and this many parts. */
+/** Parts of an object are sent concurrently up to this many bytes and this many parts. */
 const BYTES_AT_ONCE = 1 * MiB;
 const PARTS_AT_ONCE = 8;
 /** A part that is refused so often, or an object that does not fit together so often, begins anew under another name. */
@@ -42,7 +47,8 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof PerigeeError || error instanceof GroundUnavailable || error instanceof NotSent;
 }
 
-type Of = { n: number; source: RangedSource };
+type Of = { n: number; source: RangedSource; compression: Compression };
+type SignedUpload = { url: string; headers: Record<string, string>; zstd?: boolean | undefined };
 type Planned = { number: number; crc32: string };
 
 /** The transfer cannot go on as it is: what the ground has of it is gone, or is something else. */
@@ -56,8 +62,12 @@ class BeginAnew extends Error {
  * @throws SourceChanged when the source says so; PerigeeError of the ground; GroundUnavailable and NotSent when it
  * refuses the object each time
  */
-export async function sendInParts(deps: SendDeps, of: Of): Promise<StagedContent | undefined> {
+export async function sendInParts(
+  deps: SendDeps,
+  object: Pick<Of, "n" | "source">,
+): Promise<StagedContent | undefined> {
   const { store, command } = deps;
+  const of = { ...object, compression: new Compression() };
   let outgoing = store.open(command.id, of.n, of.source.pin);
   for (let beginning = 1; ; beginning++) {
     try {
@@ -99,7 +109,7 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
       // A URL is used once: who had to wait may be too late for it.
       const target = signed ?? (await begin()).whole ?? whole;
       signed = undefined;
-      await refusable(() => put(deps, source, target, 0, source.size));
+      await refusable(() => put(deps, of, target, 0, source.size));
     });
     return content;
   }
@@ -153,7 +163,9 @@ async function sendParts(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<vo
 async function sendBatch(deps: SendDeps, of: Of, outgoing: Outgoing, planned: Planned[]): Promise<void> {
   const { ground } = deps;
   const { partBytes } = outgoing;
-  const atOnce = Math.max(1, Math.min(PARTS_AT_ONCE, Math.floor(BYTES_AT_ONCE / partBytes)));
+  const fitting = Math.floor(BYTES_AT_ONCE / partBytes);
+  // Over a thin link turns hold the bound, by what crosses. Some wait for one, so that nobody else gets the next.
+  const atOnce = ground.link.thin ? 2 * PARTS_AT_ONCE : Math.max(1, Math.min(PARTS_AT_ONCE, fitting));
   const backoff = new Backoff();
   let refusals = 0;
   for (let open = planned; ; ) {
@@ -166,15 +178,15 @@ async function sendBatch(deps: SendDeps, of: Of, outgoing: Outgoing, planned: Pl
     if (waiting.length === 0) return;
     let failed: GroundUnavailable | undefined;
     const began = performance.now();
-    let bytes = 0;
+    const { turns } = ground.link;
+    const { arrived } = turns;
     const next = waiting.values();
     const work = async () => {
       for (const { number, signed } of next) {
         if (failed) return;
         const { start, length } = place(of.source.size, partBytes, number);
         try {
-          await refusable(() => put(deps, of.source, signed, start, length));
-          bytes += length;
+          await refusable(() => put(deps, of, signed, start, length));
         } catch (error) {
           if (!(error instanceof GroundUnavailable)) throw error;
           failed = error;
@@ -184,7 +196,7 @@ async function sendBatch(deps: SendDeps, of: Of, outgoing: Outgoing, planned: Pl
       }
     };
     await allSettled(Array.from({ length: atOnce }, work));
-    if (!failed) ground.link.sent(bytes, performance.now() - began);
+    if (!failed) ground.link.sent(turns.arrived - arrived, performance.now() - began, of.compression.ratio);
     // All were taken. They are looked at again when the object is completed.
     if (!failed) return;
     if (waiting.length < open.length) backoff.reset();
@@ -197,11 +209,18 @@ async function sendBatch(deps: SendDeps, of: Of, outgoing: Outgoing, planned: Pl
   }
 }
 
-/** Sends bytes of a source by a signed URL. */
-async function put(
+/** Sends bytes of a source by a signed URL, when it is their turn. */
+function put(deps: SendDeps, of: Of, to: SignedUpload, start: number, length: number): Promise<void> {
+  const compressed = to.zstd && deps.ground.link.thin;
+  const crossing = compressed ? Math.ceil(length * of.compression.ratio) : length;
+  const send = compressed ? putCompressed : putPlain;
+  return deps.sender.turn(crossing, () => send(deps, of, to, start, length), deps.signal);
+}
+
+async function putPlain(
   { ground, signal }: SendDeps,
-  source: RangedSource,
-  { url, headers }: { url: string; headers: Record<string, string> },
+  { source }: Of,
+  { url, headers }: SignedUpload,
   start: number,
   length: number,
 ): Promise<void> {
@@ -217,6 +236,24 @@ async function put(
   } finally {
     body.destroy();
   }
+}
+
+/** Over a thin link a part is small: it is compressed in memory. */
+async function putCompressed(
+  deps: SendDeps,
+  of: Of,
+  to: SignedUpload,
+  start: number,
+  length: number,
+): Promise<void> {
+  const { source, compression } = of;
+  const chunks: Buffer[] = [];
+  for await (const chunk of reading(deps, source, start, length)) chunks.push(chunk);
+  const piece = Buffer.concat(chunks);
+  const made = await compression.of(piece);
+  const headers = { ...to.headers, ...(made && { [LINK_ENCODING.header]: LINK_ENCODING.zstd }) };
+  await deps.ground.put(to.url, made ?? piece, deps.signal, { headers });
+  source.sent?.(start + length);
 }
 
 /** What the ground refuses because the transfer is gone or is something else means to begin anew. */

@@ -49,7 +49,7 @@ export function registerClaim(app: Hono<GroundEnv>, parts: AgentApiDeps): void {
 }
 
 function claimedCommand(command: Command, agent: Partial<EdgeAgent>): wire.ClaimedCommand {
-  const { id, user, operation, attempts, lane, group, order } = command;
+  const { id, user, operation, attempts, lane, group, order, priority } = command;
   // One that it cannot be given in any shape is for the agent to refuse.
   const given = asAgentTakes(command, agent) ?? command;
   return {
@@ -65,5 +65,6 @@ function claimedCommand(command: Command, agent: Partial<EdgeAgent>): wire.Claim
     lane,
     ...(group !== undefined && { group }),
     ...(order && { order }),
+    ...(priority !== undefined && { priority }),
   };
 }

@@ -129,13 +129,15 @@ export function registerCommandRoutes(app: Hono<GroundEnv>, parts: CommandsParts
 
 /** What is left of a command's transfer, and in which window it is expected to end. */
 async function transferOf(
-  { windows, now }: Pick<CommandsParts, "windows" | "now">,
+  { ledger, windows, now }: Pick<CommandsParts, "ledger" | "windows" | "now">,
   command: Command,
 ): Promise<TransferView | undefined> {
   const left = transferLeft(command);
   if (!left) return undefined;
   const at = now();
-  const end = transferEnd((await windows.plan(command.edge))?.windows ?? [], at, left);
+  const [plan, beat] = await Promise.all([windows.plan(command.edge), ledger.lastHeartbeat(command.edge)]);
+  const measuredBps = left.direction === "downlink" ? beat?.downlinkBps : undefined;
+  const end = transferEnd(plan?.windows ?? [], at, { ...left, measuredBps });
   return {
     direction: left.direction,
     bytes_left: left.bytes,

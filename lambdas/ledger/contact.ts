@@ -16,6 +16,8 @@ export type Heartbeat = {
   reported?: boolean | undefined;
   /** devices of its nodes; absent from agents that know no FPGAs */
   fpga?: FpgaDeviceReport[] | undefined;
+  /** content from the edge, as its agent measured it; absent while unknown */
+  downlinkBps?: number | undefined;
 };
 
 export async function lastHeartbeat({ store }: LedgerDeps, edge: string): Promise<Heartbeat | undefined> {

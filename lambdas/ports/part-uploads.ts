@@ -19,6 +19,8 @@ export const MOST_PARTS = 10_000;
  * and no usage. {@link Staging.deletePrefix} ends the uploads of the keys it deletes.
  */
 export interface PartUploads {
+  /** What is PUT to its URLs may be compressed (protocol/link-encoding.ts); size and CRC32 are of what it stands for. */
+  readonly zstd?: boolean;
   /**
    * Begins an upload and returns its id (letters, digits, `.`, `_`, `-`, at most 1024).
    * @throws RangeError for a layout that {@link partCount} refuses; PerigeeError STORAGE_FULL

@@ -20,6 +20,9 @@ export type TransfersOptions = {
   partBytes?: number;
 };
 
+/** Where the agent PUTs a part; `zstd`: it may be compressed. */
+type AgentUpload = SignedUpload & { zstd?: boolean };
+
 /** Missing parts that an answer names. */
 const NAMED = 500;
 
@@ -61,7 +64,7 @@ export class Transfers {
       partBytes?: number | undefined;
     },
     seen?: { item: TransfersSeen },
-  ): Promise<{ whole: SignedUpload; content?: StagedContent } | { partBytes: number }> {
+  ): Promise<{ whole: AgentUpload; content?: StagedContent } | { partBytes: number }> {
     const { n, transfer, size, crc32, named } = of;
     const partBytes = partBytesOf(size, Math.min(this.#partBytes, of.partBytes ?? this.#partBytes));
     if (crc32 !== undefined && size <= partBytes) {
@@ -69,7 +72,7 @@ export class Transfers {
       const content = named ? { n, size, transfer } : undefined;
       const key = content ? contentKey(command, content) : downlinkKey(command, n);
       const whole = await this.#staging.parts.signWhole(key, { size, crc32 }, seconds());
-      return { whole, ...(content && { content }) };
+      return { whole: this.#announced(whole), ...(content && { content }) };
     }
     const kept = await this.#reserve(command, { n, size, transfer }, seen, async () => {
       if (partBytes < LIMITS.partBytesLeast) return { transfer, partBytes };
@@ -96,7 +99,7 @@ export class Transfers {
   async sign(
     command: Command,
     of: { n: number; transfer: string; parts: { number: number; crc32: string }[] },
-  ): Promise<(SignedUpload | null)[]> {
+  ): Promise<(AgentUpload | null)[]> {
     const known = await this.#find(command, of);
     const count = countOf(known);
     const numbers = of.parts.map(({ number }) => number);
@@ -109,12 +112,15 @@ export class Transfers {
     );
     const isObject = there.size === 0 && (await this.#isObject(command, known));
     return Promise.all(
-      of.parts.map(({ number, crc32 }) => {
+      of.parts.map(async ({ number, crc32 }) => {
         const part = { number, crc32, size: sizeOf(known, number) };
         if (isObject || there.has(nameOf(part))) return null;
-        return known.upload === undefined
-          ? this.#staging.parts.signWhole(chunkKey(key, part), part, seconds())
-          : this.#staging.parts.signPart(key, known.upload, part, seconds());
+        const { parts } = this.#staging;
+        return this.#announced(
+          await (known.upload === undefined
+            ? parts.signWhole(chunkKey(key, part), part, seconds())
+            : parts.signPart(key, known.upload, part, seconds())),
+        );
       }),
     );
   }
@@ -145,6 +151,11 @@ export class Transfers {
     if (known.upload === undefined) return { content: { ...content, chunkBytes: known.partBytes! } };
     const left = await this.#staging.parts.complete(contentKey(command, of), known.upload, parts);
     return left.length > 0 ? { missing: left.slice(0, NAMED) } : { content };
+  }
+
+  /** Says so where it may be compressed. */
+  #announced(signed: SignedUpload): AgentUpload {
+    return this.#staging.parts.zstd ? { ...signed, zstd: true } : signed;
   }
 
   async #reserve(...of: Parameters<TransferBudget["reserve"]>): Promise<Transfer> {

@@ -26,6 +26,14 @@ test("where nothing is known, nothing is told", () => {
   expect(transferEnd([window(1, 2, 8000), window(3, 4)], 0, up(2000))).toBeUndefined();
 });
 
+test("the measured rate is that of the open window, and of those without a planned one", () => {
+  const measured = (bytes: number, bps: number) => ({ ...up(bytes), measuredBps: bps });
+  expect(transferEnd(plan, 105_000, measured(10_000, 16_000))).toEqual({ at: 110_000, window: plan[1] });
+  expect(transferEnd(plan, 105_000, measured(10_000, 800))).toEqual({ at: 209_500, window: plan[0] });
+  const open = window(3, 14);
+  expect(transferEnd([open], 0, measured(10_000, 8000))).toEqual({ at: 13_000, window: open });
+});
+
 test("windows that overlap are not counted twice, and what fits by then is what was to go", () => {
   const windows = fc.array(
     fc

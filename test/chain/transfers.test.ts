@@ -285,3 +285,17 @@ test("a ground of an earlier version takes it in one piece", async () => {
   expect(proxy.seen.filter((line) => line.startsWith("POST /agent/urls"))).toHaveLength(1);
   expect(partsPut(proxy)).toBe(1);
 });
+
+test("over a thin link what can be compressed is, and arrives as it was, cut or not", async () => {
+  const { world, proxy } = await worldOf();
+  const noise = randomBytes(256 * KiB);
+  const content = Buffer.concat([Buffer.from("a line of a log\n".repeat(128 * 1024)), noise]);
+  const options = { url: proxy.url, silentDoorbell: true, pollMs: 50 };
+  const agent = await world.agent({ "volume.read": sends(content) }, options);
+  agent.ground.link.sent(256 * KiB, 100_000);
+  const before = proxy.sentUp;
+  proxy.cutEvery(200 * KiB);
+  expect(sha(await asked(await world.user("alice")))).toBe(sha(content));
+  // of 2.25 MiB
+  expect(proxy.sentUp - before).toBeLessThan(MiB);
+});

@@ -84,6 +84,17 @@ const act = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant("cut" as const), ms: fc.integer({ min: 1, max: 120_000 }) }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("plan" as const),
+      // over, too early, too late, absent, overlapping
+      windows: fc.array(
+        fc.record({ from: fc.integer({ min: -900, max: 1800 }), length: fc.integer({ min: 1, max: 900 }) }),
+        { maxLength: 5 },
+      ),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("reset" as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("janitor" as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("minutes" as const), minutes: fc.constant(11) }) },
@@ -110,6 +121,7 @@ async function happen(world: JointWorld, act: Act): Promise<void> {
     if (act.kind === "fault") world.fault(act.path, act.fault, act.count);
     if (act.kind === "rings") world.rings = [...act.heard];
     if (act.kind === "cut") world.network.cutUntil = world.time.now + act.ms;
+    if (act.kind === "plan") world.plan(act.windows);
     if (act.kind === "reset") world.reset();
     if (act.kind === "janitor") world.janitor();
   });

@@ -4,8 +4,10 @@ import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { readRange, resolveRange } from "#protocol/byte-range.ts";
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
+import { LINK_ENCODING } from "#protocol/link-encoding.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import { nodeStream, webStream } from "../web-stream.ts";
+import { decodedBody, undecodable } from "./decoded-body.ts";
 import type { PartTarget } from "./part-url.ts";
 import { sendFile } from "./send-file.ts";
 import type { DirectoryStaging } from "./staging.ts";
@@ -107,11 +109,19 @@ async function receivePart(
   target: PartTarget,
 ): Promise<Response> {
   const { size } = target.part;
-  const length = c.req.header("content-length");
-  if (length !== undefined && Number(length) !== size) {
+  const compressed = c.req.header(LINK_ENCODING.header) === LINK_ENCODING.zstd;
+  const length = Number(c.req.header("content-length") ?? size);
+  // what is compressed is sent so only where it is smaller
+  if (compressed ? length > size : length !== size) {
     throw new PerigeeError("SIZE_MISMATCH", `The content must have ${size} bytes`);
   }
-  await staging.parts.write(target, c.env?.incoming ?? nodeStream(c.req.raw.body));
+  const body = c.env?.incoming ?? nodeStream(c.req.raw.body);
+  if (!compressed) await staging.parts.write(target, body);
+  else {
+    await staging.parts.write(target, decodedBody(body)).catch((error) => {
+      throw undecodable(error);
+    });
+  }
   return c.json({ size, crc32: target.part.crc32 }, 200, SAFE_HEADERS);
 }
 

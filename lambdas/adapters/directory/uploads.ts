@@ -53,6 +53,7 @@ export function uploadOf(entry: string): string | undefined {
  * durable. So memory stays constant, nothing is copied at the end, and deleting a level takes its uploads along.
  */
 export class DirectoryUploads implements PartUploads {
+  readonly zstd = true;
   readonly #home: UploadsHome;
   /** parts that are being written by this process: the newest of a part ends the others */
   readonly #writing = new Map<string, { abort: AbortController; done: Promise<unknown> }>();

@@ -1,10 +1,14 @@
 import type { Logger } from "pino";
 import { Backoff } from "#agent/backoff.ts";
+import { ContactPlan } from "#agent/contact/contact-plan.ts";
+import { RestingDoorbell } from "#agent/contact/resting-doorbell.ts";
+import { WindowStarts } from "#agent/contact/window-starts.ts";
 import { GroundSession } from "#agent/ground/ground-session.ts";
 import { Journal } from "#agent/journal/journal.ts";
 import { AgentLoop, Superseded } from "#agent/loop/agent-loop.ts";
 import type { OperationHandlers } from "#agent/operation.ts";
 import { OutgoingStore } from "#agent/transfers/outgoing-store.ts";
+import type { WindowPlan } from "#protocol/contact-window.ts";
 import { FEATURES } from "#protocol/older-agents.ts";
 import type { Computer } from "./computer.ts";
 import { EDGE, type GroundProcess } from "./ground-process.ts";
@@ -20,6 +24,8 @@ export type AgentDeps = {
   time: VirtualTime;
   log: Logger;
   handlers: OperationHandlers;
+  /** the plan of contact windows that the ground has now */
+  plan(): WindowPlan | undefined;
   /** what it says that it can do */
   operations: readonly string[];
   /** an answer to what an agent says that is not the newest */
@@ -83,15 +89,49 @@ export class AgentProcess {
         await backoff.wait(signal);
       }
     }
-    this.#beat(session);
+    const contact = new ContactPlan(
+      {
+        fetch: () =>
+          network.call("windows", async () => this.#deps.plan() ?? Promise.reject(new Error("none"))),
+        file: {
+          read: () => computer.plan,
+          write: (plan) => {
+            computer.plan = plan;
+          },
+        },
+        log,
+      },
+      { outsideMs: computer.outsideMs },
+    );
+    const beat = () => this.#beat(session, contact);
+    const again = () => {
+      beat();
+      this.#deps.time.after(contact.pace(BEAT_MS), again);
+    };
+    again();
+    const doorbell = new RestingDoorbell(simDoorbell(network, time, EDGE), contact, { awake: beat });
+    const { link } = session.ground;
+    link.onContact(() => doorbell.expectContact());
+    const opened = () => {
+      doorbell.expectContact();
+      beat();
+    };
+    const starts = new WindowStarts({ plan: contact, link, opened });
+    starts.run();
     // no command of these histories sends anything: nothing is ever written there
     const outgoing = new OutgoingStore(computer.database, "/nonexistent");
-    const deps = { session, journal, handlers, doorbell: simDoorbell(network, time, EDGE), log, outgoing };
-    await new AgentLoop(deps, { graceMs: STOP_MS }).run(signal);
+    const active = () => contact.active();
+    const told = { rung: active, took: active, ended: active };
+    const deps = { session, journal, handlers, doorbell, log, outgoing, ...told };
+    await new AgentLoop(deps, { graceMs: STOP_MS, pace: (ms) => contact.pace(ms) })
+      .run(signal)
+      .finally(() => starts.close());
   }
 
-  #beat(session: GroundSession): void {
-    session.heartbeat({ nodes: [], usage: {}, free: 1 }).catch(() => undefined);
-    this.#deps.time.after(BEAT_MS, () => this.#beat(session));
+  #beat(session: GroundSession, contact: ContactPlan): void {
+    session.heartbeat({ nodes: [], usage: {}, free: 1 }).then(
+      () => contact.heard(this.#deps.plan()?.revision),
+      () => undefined,
+    );
   }
 }

@@ -1,6 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import type { ResourceUse } from "#agent/resources/resource.ts";
 import type { Command } from "#lambdas/ledger/command.ts";
+import type { WindowPlan } from "#protocol/contact-window.ts";
 import { isTerminal } from "#protocol/state.ts";
 
 /** What changed on the disk, volume by volume and image by image: by which command, in order. */
@@ -11,13 +12,18 @@ export class Computer {
   readonly name: string;
   #database: DatabaseSync | undefined;
   readonly effects: Effect[] = [];
+  /** the plan of contact windows that its agent keeps */
+  plan: WindowPlan | undefined;
+  /** its operator has the agent rest outside of windows, and ask only so often (ms) */
+  readonly outsideMs: number | undefined;
   /** deaths of its agent */
   deaths = 0;
   /** who uses what in the present life of the agent */
   #using = new Map<string, readonly ResourceUse[]>();
 
-  constructor(name: string) {
+  constructor(name: string, outsideMs?: number) {
     this.name = name;
+    this.outsideMs = outsideMs;
   }
 
   /** The agent's database: journal and what is being sent. */

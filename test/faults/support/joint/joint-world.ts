@@ -4,6 +4,7 @@ import type { Answer, Request } from "#lambdas/dispatch/dispatch.ts";
 import type { Command } from "#lambdas/ledger/command.ts";
 import type { Draft } from "#lambdas/ledger/draft.ts";
 import { FIRST_LANE_OPTIONS, type LaneOptions } from "#lambdas/ledger/lane-options.ts";
+import type { WindowPlan } from "#protocol/contact-window.ts";
 import { type ErrorCode, PerigeeError } from "#protocol/errors.ts";
 import type { OperationName } from "#protocol/operations.ts";
 import { isTerminal } from "#protocol/state.ts";
@@ -15,7 +16,7 @@ import { type Fault, SimNetwork } from "./sim-network.ts";
 import { SimProcess } from "./sim-process.ts";
 import { WatchedTable } from "./sim-store.ts";
 import { handlersOn, NATURES, OPERATIONS_ASKED } from "./sim-work.ts";
-import type { VirtualTime } from "./virtual-time.ts";
+import { START, type VirtualTime } from "./virtual-time.ts";
 
 export const LANES: readonly LaneOptions[] = [
   { ...FIRST_LANE_OPTIONS, bounds: { queuePerEdge: 12, queuePerUser: 8 } },
@@ -34,6 +35,8 @@ const REFUSALS = new Set<ErrorCode>([
 ]);
 /** A connection of a user lasts at most so long (ms). */
 const USER_MS = 3 * 3600_000;
+/** How often an agent that rests asks the ground (ms). */
+const OUTSIDE_MS = 5 * 60_000;
 const LOG = pino({ level: process.env.PERIGEE_TEST_LOG ? "info" : "silent" });
 
 export type Asked = {
@@ -53,8 +56,8 @@ export class JointWorld {
   readonly time: VirtualTime;
   readonly network: SimNetwork<GroundProcess>;
   readonly watcher: LedgerWatcher;
-  /** the second is of an earlier version: it builds no images */
-  readonly computers = [new Computer("first"), new Computer("second")] as const;
+  /** the second is of an earlier version: it builds no images; the first rests outside of planned windows */
+  readonly computers = [new Computer("first", OUTSIDE_MS), new Computer("second")] as const;
   readonly #table: WatchedTable;
   readonly #outside = new SimProcess("outside");
   readonly #agents = new Map<Computer, AgentProcess>();
@@ -67,6 +70,7 @@ export class JointWorld {
   #current = 0;
   #downMs = 0;
   #keys = 0;
+  #plan: WindowPlan | undefined;
   #violation: unknown;
   /** how often the next rings are heard */
   rings: number[] = [];
@@ -120,6 +124,7 @@ export class JointWorld {
     const agent = new AgentProcess({
       ...{ computer, network, time, log: LOG },
       handlers: handlersOn({ computer, time, known, violated }),
+      plan: () => this.#plan,
       operations: OPERATIONS_ASKED.filter((name) => build || name !== "image.build"),
       believed: (epoch) =>
         violated(
@@ -155,6 +160,21 @@ export class JointWorld {
   replace(): void {
     this.#current = 1 - this.#current;
     this.startAgent();
+  }
+
+  /**
+   * The operator replaces the plan of contact windows, which says nothing of when there is contact here.
+   * @param windows their starts from now on, and their lengths (s)
+   */
+  plan(windows: readonly { from: number; length: number }[]): void {
+    const now = START + this.time.now;
+    this.#plan = {
+      revision: (this.#plan?.revision ?? 0) + 1,
+      windows: windows.map(({ from, length }) => {
+        const start = now + from * 1000;
+        return { start, end: start + length * 1000, station: "S" };
+      }),
+    };
   }
 
   submit(of: Asked & { place: boolean; wait: "end" | "none" | number; key: boolean }): void {

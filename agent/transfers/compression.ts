@@ -1,0 +1,33 @@
+import { promisify } from "node:util";
+import { zstdCompress } from "node:zlib";
+
+const compress = promisify(zstdCompress);
+
+/** It pays where at least a tenth is saved. */
+const WORTH = 0.9;
+/** Where it did not, so many pieces go as they are before one is tried again. */
+const PAUSE = 16;
+
+/** Compresses the pieces of one content for the link, as long as that pays: the first tells, and later ones again. */
+export class Compression {
+  #ratio = 1;
+  #pause = 0;
+
+  /** How much of the content has to cross, as far as is known: 1 is all. */
+  get ratio(): number {
+    return this.#ratio;
+  }
+
+  /** The piece as it is to be sent; undefined: as it is. */
+  async of(piece: Buffer): Promise<Buffer | undefined> {
+    if (this.#pause > 0) {
+      this.#pause--;
+      return undefined;
+    }
+    const made = await compress(piece);
+    const pays = made.length <= piece.length * WORTH;
+    this.#ratio = pays ? made.length / piece.length : 1;
+    this.#pause = pays ? 0 : PAUSE;
+    return pays ? made : undefined;
+  }
+}

@@ -1,0 +1,8 @@
+/**
+ * Content that is compressed between agent and ground alone: the body is what zstd makes of the bytes that are meant.
+ * `Content-Encoding` would mean other content of the object, and those who pass it on may act by it.
+ */
+export const LINK_ENCODING = { header: "Perigee-Encoding", zstd: "zstd" } as const;
+
+/** Log2 of the memory that a decoder takes at most: a part is no larger. */
+export const ZSTD_WINDOW_LOG = 23;
