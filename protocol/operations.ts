@@ -7,6 +7,7 @@ import { jobEnd, jobRunInput } from "./job-run.ts";
 import { LIMITS } from "./limits.ts";
 import { label, space } from "./names.ts";
 import { podMounts, podRunInput } from "./pod-run.ts";
+import { listingId } from "./volume-changes.ts";
 import { volumeCreate } from "./volume-create.ts";
 import { volumePath } from "./volume-path.ts";
 
@@ -148,6 +149,11 @@ export const OPERATIONS = {
       ifRange: z.string().max(200).optional(),
       /** how a directory is sent (default tar) */
       archive: z.enum(["tar", "zip"]).optional(),
+      /**
+       * a directory's tar begins with a manifest (protocol/volume-changes.ts), and has only what is new or changed since
+       * the downlink with this listing; all when that is not known. Older agents take no notice of it.
+       */
+      since: listingId.optional(),
     }),
     result: z.object({
       kind: z.enum(["file", "directory"]),
@@ -158,6 +164,10 @@ export const OPERATIONS = {
       /** bytes of the whole file, or of the archive */
       total: z.number().int(),
       etag: z.string(),
+      /** of what a directory's tar has brought */
+      listing: listingId.optional(),
+      /** the tar has what changed since that listing; absent: everything */
+      since: listingId.optional(),
       /** ms since 1970 */
       modified: z.number(),
       /** what of a file was sent, inclusive; absent: all of it */

@@ -84,6 +84,12 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   liveOpenMs: "how long the opening of a file in a running pod may take",
   liveStartMs: "how long the start of a program in a running pod may take",
   liveSpareControlMs: "how long a helper of the next program stays in a running pod after a session there",
+  listingEntries:
+    "files and directories of one downlink of a directory that the edge notes; of more, all is sent the next time",
+  listingBytes: "the note of one downlink of a directory; over it, all is sent the next time",
+  listings: "noted downlinks of a volume; the oldest goes",
+  listingsBytes: "what the edge has noted of one user's downlinks; the oldest goes",
+  listingMs: "how long the edge knows what a downlink of a directory has brought",
   listDepth: "directories within directories in one listing; it says when it stopped there",
   measuredDepth: "levels of directories that are measured; a deeper volume counts as over any quota",
   jobResultBytes: "files that a job leaves in its outbox, and their zip; over it the job is `ResultTooLarge`",
