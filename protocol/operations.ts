@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { deltaTarget } from "./chunking/delta.ts";
 import { FIELD_BOUNDS } from "./field-bounds.ts";
 import { fpgaImage, fpgaImageId } from "./fpga-image.ts";
 import { imageBuildInput } from "./image-build.ts";
@@ -118,6 +119,38 @@ export const OPERATIONS = {
     }),
     result: z.object({ count: z.number().int(), bytes: z.number().int() }),
     changes: true,
+    deadline: TRANSFER_S,
+  },
+  /**
+   * Put a file together of the one at its path and a staged delta (protocol/chunking/delta.ts), as an uplink of it. The
+   * manifest names the delta, as file 0.
+   */
+  "volume.patch": {
+    input: z.object({
+      ...spaced,
+      volume: label,
+      path: volumePath,
+      count: z.literal(1),
+      /** of the whole file, as the rest */
+      bytes: deltaTarget.shape.size,
+      sha256: deltaTarget.shape.sha256,
+      xxh64: deltaTarget.shape.xxh64,
+    }),
+    result: z.object({ count: z.number().int(), bytes: z.number().int() }),
+    changes: true,
+    deadline: TRANSFER_S,
+  },
+  /** List the chunks of a file, into staging (protocol/chunking/chunk-list.ts). */
+  "volume.chunks": {
+    input: z.object({ ...spaced, volume: label, path: volumePath }),
+    result: z.object({
+      /** bytes of the file */
+      size: z.number().int().nonnegative(),
+      /** how it is cut */
+      chunker: z.string().max(40),
+      content: stagedContent,
+    }),
+    changes: false,
     deadline: TRANSFER_S,
   },
   /**

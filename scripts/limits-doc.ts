@@ -29,6 +29,9 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   uplinkBodyBytes: "`Content-Length` of an uplink; over it the same, unread",
   uplinkFiles: "files of one uplink; over it 400 `TOO_MANY_FILES`",
   uplinkPlanBytes: "the JSON body of `POST /uplinks`; over it 413 `BODY_TOO_LARGE`",
+  deltaPieces:
+    "pieces that a file is put together from when its delta is uplinked; over it 400 `DELTA_INVALID`",
+  deltaManifestBytes: "the manifest of a delta; over it 400 `DELTA_INVALID`",
   partsOver: "bytes of an uplink over which the command sends it in parts, where the ground says no other",
   partBytes: "part of an upload in parts, unless the client names another size",
   partBytesLeast: "least part size that a client may name; a file's last part may be smaller",
