@@ -14,6 +14,7 @@ const IMAGE: Changed = { usage: true, images: true, ownImages: true };
 
 const CHANGES: Partial<Record<OperationName, Changed>> = {
   "volume.uplink": { usage: true },
+  "volume.patch": { usage: true },
   "file.delete": { usage: true },
   "volume.delete": { usage: true },
   "volume.remove": { usage: true },

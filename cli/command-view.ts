@@ -50,6 +50,8 @@ const ENDS: Record<string, string> = {
 
 const WORDS: Record<string, string> = {
   "volume.uplink": "an uplink",
+  "volume.patch": "an uplink of what changed",
+  "volume.chunks": "a list of chunks",
   "volume.list": "a file listing",
   "volume.read": "a downlink",
   "file.delete": "a delete",

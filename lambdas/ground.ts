@@ -398,7 +398,7 @@ export function createGround(options: GroundOptions): Ground {
     app.use(path, requireUser({ accounts: recent, tokens }), ownLimit);
   }
   mountDialects(app, mounted, ownLimit);
-  registerUplinkRoutes(app, { uploads, resolveEdge, orderOf, log, now });
+  registerUplinkRoutes(app, { uploads, dispatch, resolveEdge, orderOf, log, now });
   registerCommandLog(app, { ledger, rows });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch, windows, now });
   registerEdgeRoutes(app, { ...edgeParts, grantedEdges: (user) => accounts.grantedEdges(user) });

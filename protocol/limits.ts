@@ -11,6 +11,9 @@ export const LIMITS = {
   uplinkFiles: 10_000,
   /** the JSON that describes an upload in parts */
   uplinkPlanBytes: 4 * MiB,
+  /** of a delta: pieces that the file is put together from, and bytes of the manifest that names them */
+  deltaPieces: 50_000,
+  deltaManifestBytes: 8 * MiB,
   /** over this an uplink is better sent in parts, as `/healthz` says (a ground may have another bound) */
   partsOver: 64 * MiB,
   /** parts of an upload, unless the client asks for others */
@@ -98,6 +101,13 @@ export const LIMITS = {
   /** how long a program's control waits in a running pod for its program, after the last session there */
   liveSpareControlMs: 60_000,
   listDepth: 128,
+  /** what downlinks of directories have sent, noted on the edge: paths and bytes of one, how many of a volume, */
+  listingEntries: 100_000,
+  listingBytes: 16 * MiB,
+  listings: 8,
+  /** bytes of a user's, and how long one is good */
+  listingsBytes: 64 * MiB,
+  listingMs: 30 * 24 * 3600_000,
   /** levels of directories that are measured, with one descriptor held for each; a deeper volume is over any quota */
   measuredDepth: 800,
   /** entries of a directory that is read as a zip: its own directory is held in memory until the end */

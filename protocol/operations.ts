@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { deltaTarget } from "./chunking/delta.ts";
 import { FIELD_BOUNDS } from "./field-bounds.ts";
 import { fpgaImage, fpgaImageId } from "./fpga-image.ts";
 import { imageBuildInput } from "./image-build.ts";
@@ -7,6 +8,7 @@ import { jobEnd, jobRunInput } from "./job-run.ts";
 import { LIMITS } from "./limits.ts";
 import { label, space } from "./names.ts";
 import { podMounts, podRunInput } from "./pod-run.ts";
+import { listingId } from "./volume-changes.ts";
 import { volumeCreate } from "./volume-create.ts";
 import { volumePath } from "./volume-path.ts";
 
@@ -120,6 +122,38 @@ export const OPERATIONS = {
     deadline: TRANSFER_S,
   },
   /**
+   * Put a file together of the one at its path and a staged delta (protocol/chunking/delta.ts), as an uplink of it. The
+   * manifest names the delta, as file 0.
+   */
+  "volume.patch": {
+    input: z.object({
+      ...spaced,
+      volume: label,
+      path: volumePath,
+      count: z.literal(1),
+      /** of the whole file, as the rest */
+      bytes: deltaTarget.shape.size,
+      sha256: deltaTarget.shape.sha256,
+      xxh64: deltaTarget.shape.xxh64,
+    }),
+    result: z.object({ count: z.number().int(), bytes: z.number().int() }),
+    changes: true,
+    deadline: TRANSFER_S,
+  },
+  /** List the chunks of a file, into staging (protocol/chunking/chunk-list.ts). */
+  "volume.chunks": {
+    input: z.object({ ...spaced, volume: label, path: volumePath }),
+    result: z.object({
+      /** bytes of the file */
+      size: z.number().int().nonnegative(),
+      /** how it is cut */
+      chunker: z.string().max(40),
+      content: stagedContent,
+    }),
+    changes: false,
+    deadline: TRANSFER_S,
+  },
+  /**
    * List a volume. `listing` is the JSON text of the entries array (small ones), `content` the same text in
    * staging (large ones): it is written once, at the edge, and streamed through the ground untouched, which
    * also keeps 64-bit hashes exact.
@@ -148,6 +182,11 @@ export const OPERATIONS = {
       ifRange: z.string().max(200).optional(),
       /** how a directory is sent (default tar) */
       archive: z.enum(["tar", "zip"]).optional(),
+      /**
+       * a directory's tar begins with a manifest (protocol/volume-changes.ts), and has only what is new or changed since
+       * the downlink with this listing; all when that is not known. Older agents take no notice of it.
+       */
+      since: listingId.optional(),
     }),
     result: z.object({
       kind: z.enum(["file", "directory"]),
@@ -158,6 +197,10 @@ export const OPERATIONS = {
       /** bytes of the whole file, or of the archive */
       total: z.number().int(),
       etag: z.string(),
+      /** of what a directory's tar has brought */
+      listing: listingId.optional(),
+      /** the tar has what changed since that listing; absent: everything */
+      since: listingId.optional(),
       /** ms since 1970 */
       modified: z.number(),
       /** what of a file was sent, inclusive; absent: all of it */

@@ -29,6 +29,9 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   uplinkBodyBytes: "`Content-Length` of an uplink; over it the same, unread",
   uplinkFiles: "files of one uplink; over it 400 `TOO_MANY_FILES`",
   uplinkPlanBytes: "the JSON body of `POST /uplinks`; over it 413 `BODY_TOO_LARGE`",
+  deltaPieces:
+    "pieces that a file is put together from when its delta is uplinked; over it 400 `DELTA_INVALID`",
+  deltaManifestBytes: "the manifest of a delta; over it 400 `DELTA_INVALID`",
   partsOver: "bytes of an uplink over which the command sends it in parts, where the ground says no other",
   partBytes: "part of an upload in parts, unless the client names another size",
   partBytesLeast: "least part size that a client may name; a file's last part may be smaller",
@@ -84,6 +87,12 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   liveOpenMs: "how long the opening of a file in a running pod may take",
   liveStartMs: "how long the start of a program in a running pod may take",
   liveSpareControlMs: "how long a helper of the next program stays in a running pod after a session there",
+  listingEntries:
+    "files and directories of one downlink of a directory that the edge notes; of more, all is sent the next time",
+  listingBytes: "the note of one downlink of a directory; over it, all is sent the next time",
+  listings: "noted downlinks of a volume; the oldest goes",
+  listingsBytes: "what the edge has noted of one user's downlinks; the oldest goes",
+  listingMs: "how long the edge knows what a downlink of a directory has brought",
   listDepth: "directories within directories in one listing; it says when it stopped there",
   measuredDepth: "levels of directories that are measured; a deeper volume counts as over any quota",
   jobResultBytes: "files that a job leaves in its outbox, and their zip; over it the job is `ResultTooLarge`",

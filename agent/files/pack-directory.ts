@@ -19,11 +19,17 @@ export type PackOptions = WalkOptions & {
   modeOf?: (stats: Opened["stats"], path: string) => number;
   /** Told of each entry that is not in the tar although the filter wanted it. */
   leftOut?: (path: string, why: string) => void;
+  /** Told of each file and directory of the tree that is put into the tar, before its content is read. */
+  packed?: (entry: WalkEntry, opened: Opened) => void;
   /** Called when the tree is in the tar whole. */
   finish?: () => void;
   /** Further files after the tree's, for example a Dockerfile from elsewhere. */
-  extra?: readonly { path: string; content: Uint8Array }[];
+  extra?: readonly OwnFile[];
+  /** And before them. */
+  first?: readonly OwnFile[];
 };
+
+type OwnFile = { path: string; content: Uint8Array };
 
 type Budget = { left: number };
 
@@ -52,6 +58,7 @@ async function* blocks(
 ): AsyncGenerator<Buffer> {
   const budget = { left: options.maxBytes ?? Number.POSITIVE_INFINITY };
   const names = new Map<string, Buffer>();
+  yield* ownBlocks(options.first);
   for await (const entry of walkTree(directory, options)) {
     if (entry.kind === "directory") yield* directoryBlocks(entry, options);
     else if (entry.kind === "file") yield* fileBlocks(entry, options, budget, names);
@@ -60,18 +67,23 @@ async function* blocks(
       options.leftOut?.(entry.path, entry.kind === "symlink" ? "a link" : "neither a file nor a directory");
   }
   options.finish?.();
-  for (const { path, content } of options.extra ?? []) {
+  yield* ownBlocks(options.extra);
+  yield END_OF_TAR;
+}
+
+function* ownBlocks(files: readonly OwnFile[] = []): Generator<Buffer> {
+  for (const { path, content } of files) {
     yield fileHeader(path, content.length);
     yield Buffer.from(content);
     yield paddingOf(content.length);
   }
-  yield END_OF_TAR;
 }
 
 function* directoryBlocks(entry: WalkEntry, options: PackOptions): Generator<Buffer> {
   const opened = openNow(entry, options);
   if (opened?.kind !== "directory") return release(opened, entry, options);
   opened.directory.close();
+  options.packed?.(entry, opened);
   yield tarHeader({
     name: Buffer.concat([rawPath(entry), Buffer.from("/")]),
     type: "directory",
@@ -120,6 +132,7 @@ async function* fileBlocks(
     fs.closeSync(opened.fd);
     throw new TreeTooLarge("the files are larger together than may be sent");
   }
+  options.packed?.(entry, opened);
   const content = readExactly(opened.fd, 0, size);
   try {
     yield tarHeader({ name, type: "file", size, ...attributesOf(opened, entry, options) });

@@ -90,6 +90,8 @@ type Declared = { [O in OperationName]: Declare<O> };
  */
 const DECLARED: Declared = {
   "volume.uplink": (input, user) => [volume(user, input, "write")],
+  "volume.patch": (input, user) => [volume(user, input, "write")],
+  "volume.chunks": (input, user) => [volume(user, input, "read")],
   "volume.list": (input, user) => [volume(user, input, "read")],
   "volume.read": (input, user) => [volume(user, input, "read")],
   "file.delete": (input, user) => [volume(user, input, "write")],

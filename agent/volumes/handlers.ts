@@ -1,9 +1,11 @@
 import { inSpace } from "#protocol/names.ts";
 import type { OperationHandler, OperationHandlers } from "../operation.ts";
+import { chunksHandler } from "./chunks.ts";
 import { createHandler } from "./create.ts";
 import { deleteHandler, type FileDelete } from "./delete.ts";
 import { listHandler } from "./list.ts";
 import { readHandler } from "./read.ts";
+import { patchHandler } from "./uplink/patch.ts";
 import { uplinkHandler } from "./uplink/uplink.ts";
 import type { VolumeDeps } from "./volume-deps.ts";
 import { deleteVolumeHandler, listVolumesHandler, type VolumeRemove } from "./volume-handlers.ts";
@@ -11,6 +13,8 @@ import type { Volumes } from "./volumes.ts";
 
 export type VolumeOperation =
   | "volume.uplink"
+  | "volume.patch"
+  | "volume.chunks"
   | "volume.list"
   | "volume.read"
   | "volume.create"
@@ -32,6 +36,8 @@ function withSpace<O extends Exclude<VolumeOperation, "volumes.list">>(
 export function volumeHandlers(volumes: Volumes, deps: VolumeDeps): Pick<OperationHandlers, VolumeOperation> {
   return {
     "volume.uplink": withSpace(uplinkHandler(volumes, deps)),
+    "volume.patch": withSpace(patchHandler(volumes, deps)),
+    "volume.chunks": withSpace(chunksHandler(volumes)),
     "volume.list": withSpace(listHandler(volumes, deps)),
     "volume.read": withSpace(readHandler(volumes, deps)),
     "volume.create": withSpace(createHandler(volumes, deps)),

@@ -12,6 +12,7 @@ import { FileShrank, readExactly } from "../files/read-exactly.ts";
 import { TreeTooLarge } from "../files/walk-tree.ts";
 import { zipDirectory } from "../files/zip-directory.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
+import { notedTar } from "./changes/noted-tar.ts";
 import { etagOf, ifRangeHolds } from "./validators.ts";
 import type { VolumeDeps } from "./volume-deps.ts";
 import type { Volumes } from "./volumes.ts";
@@ -35,7 +36,8 @@ export function readHandler(volumes: Volumes, deps: VolumeDeps): OperationHandle
     const name = input.path.split("/").at(-1) || input.volume;
     try {
       if (opened.kind === "file") return await sendFile(context, opened, name, deps.budget.quota);
-      if (opened.kind === "directory") return await sendDirectory(context, opened, name, deps.budget.quota);
+      if (opened.kind === "directory")
+        return await sendDirectory(context, opened, name, deps.budget.quota, volumes);
     } catch (error) {
       throw readable(error, context);
     }
@@ -107,14 +109,16 @@ async function sendDirectory(
   { directory, stats }: Opened & { kind: "directory" },
   name: string,
   quota: number,
+  volumes: Volumes,
 ): Promise<Result> {
   using held = directory;
   const { archive = "tar" } = context.input;
   const most = Math.ceil(quota * ARCHIVE_OVERHEAD);
+  const noted = archive === "tar" ? await notedTar(context, held, volumes) : undefined;
   let closed = Promise.resolve();
   const pack = () => {
     const options = { signal: context.signal, maxBytes: quota };
-    const packed = archive === "zip" ? zipDirectory(held, options) : packDirectory(held, options);
+    const packed = noted ? packDirectory(held, { ...noted.pack, ...options }) : zipDirectory(held, options);
     closed = new Promise((resolve) => packed.once("close", () => resolve()));
     const body = meter(context);
     // It may fail before it is read: the error is then reported to the reader, and must not be unhandled until then.
@@ -126,12 +130,14 @@ async function sendDirectory(
   try {
     using spooled = await context.spool(0, pack, most);
     const { size: total } = spooled;
+    const told = noted?.told();
     const sent = (done: number) => context.progress({ phase: "sending", done, total, unit: "bytes" });
     const content = await context.store(0, { ...spooled, sent }, most);
     // an archive has no inode or times to identify its content: its bytes do
     const etag = `"${spooled.pin}"`;
     const modified = Number(stats.mtimeMs);
-    return { kind: "directory", ...(archive !== "tar" && { archive }), name, total, etag, modified, content };
+    const as = told ?? { archive };
+    return { kind: "directory", ...as, name, total, etag, modified, content };
   } finally {
     // the stream reads through `held` until it is closed
     await closed;

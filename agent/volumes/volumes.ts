@@ -12,6 +12,7 @@ import { Directory, isErrno } from "../files/directory.ts";
 import { atFreeSpaceFloor, freeBytes } from "../files/free-space.ts";
 import { isMissing } from "../files/open-beneath.ts";
 import { UNMEASURABLE_BYTES } from "../files/unmeasurable.ts";
+import { Listings } from "./changes/listings.ts";
 import { KnownHashes } from "./listing/known-hashes.ts";
 import { type Measure, TreeWorker } from "./listing/tree-worker-client.ts";
 import { Trash } from "./trash.ts";
@@ -21,7 +22,7 @@ export type VolumesOptions = {
   root: string;
   /** the agent's state; holds when each volume was made */
   database: DatabaseSync;
-  /** directory for the hash caches; losing it costs time only */
+  /** directory for hashes and listings; losing it costs time only */
   cache: string;
   log: Logger;
   /** bytes that stay free on the volumes' file system (default LIMITS.freeFloorBytes) */
@@ -40,6 +41,7 @@ export class Volumes {
   readonly incoming: string;
   readonly trash: Trash;
   readonly hashes: KnownHashes;
+  readonly listings: Listings;
   readonly log: Logger;
   readonly #database: DatabaseSync;
   readonly #floor: number;
@@ -62,6 +64,8 @@ export class Volumes {
     fs.mkdirSync(this.incoming, { recursive: true, mode: 0o700 });
     this.trash = new Trash(path.join(this.root, ".trash"));
     this.hashes = new KnownHashes(options.cache);
+    // user names contain no dot, and a volume's hashes do: they share no name
+    this.listings = new Listings(path.join(options.cache, "listings"));
     migrate(options.database);
   }
 
@@ -184,6 +188,7 @@ export class Volumes {
     for (const volume of volumes) {
       this.#sizes.delete(`${user}/${volume}`);
       this.hashes.forget(user, volume);
+      this.listings.forget(user, volume);
     }
   }
 

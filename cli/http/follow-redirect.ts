@@ -1,8 +1,8 @@
 import type { Answer, Call } from "./call.ts";
 import { send } from "./send.ts";
 
-/** Headers that the ground sets; the object store has other values for them. */
-const OF_THE_BYTES = ["etag", "content-disposition"];
+/** Headers that the ground sets; the object store has other values for them, or none. */
+const OF_THE_BYTES = ["etag", "content-disposition", "perigee-listing", "perigee-since"];
 
 /**
  * Follows the redirect of a GET once: to the object store that the ground's signed URL names. The access token is not

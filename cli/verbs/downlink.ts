@@ -2,23 +2,16 @@ import { once } from "node:events";
 import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
-import { acceptedId, type Client, failureFrom, readJson } from "../client.ts";
 import { CliFailure, usage } from "../failure.ts";
 import { mustBeFree } from "../files/must-be-free.ts";
 import { PartFile } from "../files/part-file.ts";
-import { followToSuccess } from "../follow.ts";
-import type { Answer } from "../http/call.ts";
-import { isTar, rangeHeaders, type Sink } from "../http/download.ts";
-import { type DownloadSource, receiveThroughCuts } from "../http/receive-through-cuts.ts";
-import { query, type VolumeOptions, volumeFields, withVolume } from "../options.ts";
+import { isTar, type Sink } from "../http/download.ts";
+import { EdgeFile, transfer } from "../http/edge-file.ts";
+import { type VolumeOptions, withVolume } from "../options.ts";
 import { bytes, fileCount, safe } from "../output/text.ts";
-import type { Patience } from "../patience.ts";
 import { action, type Session } from "../session.ts";
 
-type Options = VolumeOptions & { output?: string; extract?: boolean };
-
-const IDLE_MS = 120_000;
-const RELEASE_MS = 10_000;
+type Options = VolumeOptions & { output?: string; extract?: boolean; changed?: boolean; delete?: boolean };
 
 /** `perigee downlink`: a file, or a directory as a tar. */
 export function registerDownlink(program: Command): void {
@@ -30,13 +23,25 @@ export function registerDownlink(program: Command): void {
       "-o, --output <path>",
       "file or directory to write to, or - for stdout (default: here, under its name)",
     )
-    .option("-x, --extract", "unpack a directory instead of leaving its tar");
+    .option("-x, --extract", "unpack a directory instead of leaving its tar")
+    .option(
+      "--changed",
+      "keep a directory here as it is on the edge: fetch what is new or changed since the last time",
+    )
+    .option("--delete", "with --changed: remove here what is gone on the edge");
   withVolume(verb).action(action<[string], Options>(downlink));
 }
 
 async function downlink(session: Session, [path]: [string], options: Options): Promise<undefined> {
   const { client, output, signal } = session;
-  const source = new Source(client, path, options);
+  if (options.delete && !options.changed) throw usage("--delete goes with --changed");
+  if (options.changed) {
+    if (options.output === "-") throw usage("--changed needs a directory, not stdout");
+    const target = await targetFor(nameOf(path, options), options);
+    const { downlinkChanges } = await import("../changes/downlink-changes.ts");
+    return downlinkChanges(session, path, target, options);
+  }
+  const source = new EdgeFile(client, path, options);
   if (options.output === "-") {
     if (options.extract) throw usage("--extract needs a directory to unpack to, not stdout");
     if (output.json && process.stdout.isTTY) throw usage("--json and -o - both want stdout");
@@ -76,76 +81,6 @@ async function downlink(session: Session, [path]: [string], options: Options): P
       output.notice(`${bytes(part.offset)} are kept; the same command goes on from there`);
     }
     throw error;
-  }
-}
-
-async function transfer(session: Session, source: Source, sink: Sink): Promise<Answer> {
-  const answer = await receiveThroughCuts(session, source, sink, "downlinking");
-  session.client.current = undefined;
-  // It expires after a day anyway, so a ground that fails to delete it now is no error.
-  await source.release().catch(() => undefined);
-  return answer;
-}
-
-/** One file on the edge, fetched as often as needed, but brought to the ground only once if possible. */
-class Source implements DownloadSource {
-  readonly #client: Client;
-  readonly #path: string;
-  readonly #patience: Patience;
-  #content: string | undefined;
-  /** ask for the contract's own answer, for which nothing is kept on the ground */
-  #direct: boolean;
-
-  constructor(client: Client, path: string, options: VolumeOptions) {
-    this.#client = client;
-    this.#patience = client.patience();
-    this.#direct = this.#patience.limitMs === 0;
-    this.#path = `/em/files/downlink${query({ filepath: path, ...volumeFields(options) })}`;
-  }
-
-  /** Everything was received: deletes the copy on the ground, so that it no longer counts towards the quota. */
-  async release(): Promise<void> {
-    if (!this.#content) return;
-    const answer = await this.#client.send({ method: "DELETE", path: this.#content, idleMs: RELEASE_MS });
-    answer.body.resume();
-  }
-
-  /** The copy on the ground is not the one that was begun: the next attempt brings the file down again. */
-  forget(): void {
-    this.#content = undefined;
-  }
-
-  /** `same`: it is the object that an earlier, cut answer was a part of. */
-  async open(sink: Sink): Promise<{ answer: Answer; same: boolean }> {
-    const range = rangeHeaders(sink);
-    if (this.#content) {
-      const answer = await this.#client.send({
-        method: "GET",
-        path: this.#content,
-        headers: range,
-        idleMs: IDLE_MS,
-      });
-      if (answer.status === 200 || answer.status === 206) return { answer, same: true };
-      // It was fetched and deleted, or only a part of it is there: bring it down again.
-      answer.body.resume();
-      this.#content = undefined;
-    }
-    const prefer: Record<string, string> = this.#direct ? {} : { Prefer: "respond-async" };
-    const call = { method: "GET", path: this.#path, headers: { ...range, ...prefer } } as const;
-    const answer = await this.#client.whenFree(call, this.#patience);
-    if (answer.status !== 202) return { answer, same: false };
-    const id = acceptedId(answer, await readJson(answer));
-    const command = await followToSuccess(this.#client, id, this.#patience);
-    const content = command.content ?? `/commands/${id}/content`;
-    const fetched = await this.#client.send({ method: "GET", path: content, idleMs: IDLE_MS });
-    if (fetched.status === 404 && !this.#direct) {
-      fetched.body.resume();
-      this.#direct = true;
-      return this.open(sink);
-    }
-    if (fetched.status >= 300) throw await failureFrom(fetched);
-    this.#content = content;
-    return { answer: fetched, same: false };
   }
 }
 

@@ -1,5 +1,7 @@
 const WORDS: Record<string, string> = {
   "volume.uplink": "Uplink",
+  "volume.patch": "Uplink of changes",
+  "volume.chunks": "List chunks",
   "volume.list": "List files",
   "volume.read": "Downlink",
   "file.delete": "Delete file",

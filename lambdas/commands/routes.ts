@@ -29,6 +29,7 @@ export type CommandsParts = ContentDeps & {
 };
 
 const JSON_TEXT = { "content-type": "application/json", ...SAFE_HEADERS };
+const BYTES = { "content-type": "application/octet-stream", ...SAFE_HEADERS };
 
 export const MAX_PAGE = 200;
 /** Commands looked at for one page when a state is asked for: a page may come short, with `next` to go on. */
@@ -91,7 +92,8 @@ export function registerCommandRoutes(app: Hono<GroundEnv>, parts: CommandsParts
       }
       const { content } = command.result as { content: StagedContent };
       const { body, size } = await openStaged(parts, command, content);
-      const headers = { ...JSON_TEXT, "content-length": String(size) };
+      const type = command.operation === "volume.chunks" ? BYTES : JSON_TEXT;
+      const headers = { ...type, "content-length": String(size) };
       return streamStaged(c, parts, command, body, { once: false, headers });
     }
     const { listing } = (command.result ?? {}) as { listing?: string };
@@ -101,7 +103,8 @@ export function registerCommandRoutes(app: Hono<GroundEnv>, parts: CommandsParts
 
   app.delete("/commands/:id/content", async (c) => {
     const command = await ledger.command(c.get("user"), c.req.param("id"));
-    if (command.operation !== "volume.read" || !hasContent(command)) {
+    const brought = command.operation === "volume.read" || command.operation === "volume.chunks";
+    if (!brought || !hasContent(command)) {
       throw new PerigeeError("FILE_NOT_FOUND", "The command brought nothing down, or not yet");
     }
     await parts.staging.deletePrefix(downlinkPrefix(command));

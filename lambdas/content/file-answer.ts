@@ -41,7 +41,7 @@ export async function fileAnswer(
     return headOfStaged(deps, command, content, { once, size: wanted, headers, range: rangeOf(wanted) });
   // Where all of it is staged, whoever is led there asks for the same part of it.
   if (wanted > most && !result.range)
-    return redirectToStaged(deps, command, content, { type, disposition, etag });
+    return redirectToStaged(deps, command, content, { type, disposition, etag, more: listed(result) });
   const given = wanted > most ? { start: 0, end: most - 1 } : part;
   const { body, size } = await openStaged(deps, command, content, given);
   const range = rangeOf(size);
@@ -106,7 +106,13 @@ function headersOf(result: ResultOf<"volume.read">, whole: boolean): Record<stri
     "accept-ranges": whole ? "none" : "bytes",
     "cache-control": "private, no-cache",
     "x-content-type-options": "nosniff",
+    ...listed(result),
   };
+}
+
+/** Of a directory: what its archive has brought, and since when, if not all. */
+function listed({ listing, since }: ResultOf<"volume.read">): Record<string, string> {
+  return { ...(listing && { "perigee-listing": listing }), ...(since && { "perigee-since": since }) };
 }
 
 /**

@@ -53,10 +53,10 @@ export async function redirectToStaged(
   deps: ContentDeps,
   command: Command,
   content: StagedContent,
-  head: { type: string; disposition: string; etag: string },
+  head: { type: string; disposition: string; etag: string; more?: Record<string, string> },
 ): Promise<Response> {
   const key = await singleObject(deps, command, content);
-  const { type, disposition, etag } = head;
+  const { type, disposition, etag, more } = head;
   const location = await deps.staging.signGet(key, REDIRECT_SECONDS, { type, disposition });
   return new Response(
     JSON.stringify({ message: "The content is at Location", data: { size: content.size } }),
@@ -70,6 +70,7 @@ export async function redirectToStaged(
         "cache-control": "no-store",
         "referrer-policy": "no-referrer",
         "x-content-type-options": "nosniff",
+        ...more,
       },
     },
   );

@@ -8,6 +8,20 @@ import type { Registry } from "../docs/registry.ts";
 
 const hours = (ms: number) => `${ms / 3600_000} h`;
 
+const hash = (name: string, digits: number) =>
+  z.string().regex(new RegExp(`^[0-9a-fA-F]{${digits}}$`)).openapi({ description: `${name}, ${digits} hex digits` });
+const deltaBody = z
+  .object({
+    size: z.number().int().min(0).max(LIMITS.uplinkBytes),
+    checksum: hash("XXH64 (seed 0)", 16),
+    sha256: hash("SHA-256", 64),
+  })
+  .optional()
+  .openapi({
+    description:
+      "The one file that comes is a delta of the file at its path, and this is what that file is to be: the length of a manifest (4 bytes, little-endian), the manifest `{\"version\":1,\"pieces\":[{\"at\":0,\"bytes\":9,\"sha256\":\"…\"}]}`, and the bytes of those pieces that have no `at`, an offset in the old file, one after another. Each piece and the whole are checked; nothing changes unless all is right.",
+  });
+
 const openBody = z.object({
   pod_name: z
     .string()
@@ -47,6 +61,7 @@ const openBody = z.object({
       }),
     }),
   ),
+  delta: deltaBody,
 });
 
 const signedPart = z.object({
@@ -128,6 +143,33 @@ function uploadLinks() {
 const text = (description: string) => z.string().optional().openapi({ description });
 
 const DOCS: Doc[] = [
+  {
+    path: "/uplinks/base",
+    method: "post",
+    operationId: "listChunks",
+    summary: "List the chunks of a file on the edge",
+    description:
+      "For an upload with `delta`. It queues. The command's result has `size` and `chunker`, and its content a record of each chunk in order: its bytes less one (2 bytes, little-endian), and the first 8 bytes of its SHA-256.",
+    body: z.object({
+      pod_name: z.string().optional().openapi({ example: "pod-a" }),
+      pvc_name: z.string().optional().openapi({ description: "Names the volume instead of `pod_name`" }),
+      filepath: z.string().openapi({ description: "Path in the volume", example: "models/net.bin" }),
+    }),
+    headers: {
+      "Perigee-Edge": text("Edge meant; by default the user's own"),
+      "Perigee-Expires": text("Until when the edge is to take it: a time with its zone, or a duration"),
+      "Perigee-Priority": text("0 to 9, as on the commands of the EM API; default 5"),
+    },
+    ok: {
+      202: {
+        description: "The command is under way; `Location` says where to ask for it.",
+        schema: z.object({ command_id: z.string(), state: z.string(), position: z.number().int().optional() }),
+        headers: z.object({ Location: z.string(), "Preference-Applied": z.string().optional() }),
+        links: commandLinks("/data/command_id"),
+      },
+    },
+    errors: ["ILLEGAL_PATH", "EDGE_NOT_FOUND", "QUEUE_FULL", "EM_UNREACHABLE"],
+  },
   {
     path: "/uplinks",
     method: "post",
@@ -241,6 +283,8 @@ const DOCS: Doc[] = [
       "UPLINK_NOT_FOUND",
       "UPLINK_INCOMPLETE",
       "CHECKSUM_MISMATCH",
+      "DELTA_INVALID",
+      "DELTA_BASE_CHANGED",
       "EDGE_NOT_FOUND",
       "LOCKED",
       "QUEUE_FULL",

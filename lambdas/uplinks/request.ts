@@ -1,8 +1,11 @@
 import * as z from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS, MiB } from "#protocol/limits.ts";
+import type { InputOf } from "#protocol/operations.ts";
+import { VOLUME_FIELDS } from "../fields/field-names.ts";
 import { invalid } from "../fields/form-values.ts";
 import { volumeName } from "../fields/names.ts";
+import { pathInVolume } from "../fields/path-rules.ts";
 import { knownFields } from "../fields/read-fields.ts";
 import type { Fields } from "../http/fields.ts";
 import { placed, UPLINK_FIELDS } from "./placed.ts";
@@ -30,6 +33,14 @@ const file = z.object({
     .default([]),
 });
 
+const SHA_RULE = "must be the SHA-256 of the file, 64 hex digits";
+/** What one file is when the content that comes is a delta of it: as in `files`. */
+const delta = z.object({
+  size: file.shape.size.max(LIMITS.uplinkBytes, `must be at most ${LIMITS.uplinkBytes}`),
+  checksum: file.shape.checksum,
+  sha256: z.string(SHA_RULE).regex(/^[0-9a-f]{64}$/i, SHA_RULE),
+});
+
 /** The body of POST /uplinks. */
 export const openRequest = z.object({
   pod_name: optionalText,
@@ -42,6 +53,7 @@ export const openRequest = z.object({
     .max(LIMITS.partBytesMost, PART_SIZE_RULE)
     .default(LIMITS.partBytes),
   files: z.array(file, "must be a list of files").default([]),
+  delta: delta.optional(),
 });
 
 const NUMBER_RULE = "must be a whole number";
@@ -91,6 +103,40 @@ export function readOpenRequest(body: unknown, query: Fields = new Map()): Uploa
     return { ...staged, crc32: files[staged.n]!.crc32.map((crc) => crc.toLowerCase()) };
   });
   return { volume, partSize, files: planned };
+}
+
+/**
+ * What the file of an upload is to be when its content is a delta; undefined when it is the file itself.
+ * @throws INVALID_PARAMETERS for a delta of several files
+ */
+export function readDelta(body: unknown, plan: UploadPlan): InputOf<"volume.patch"> | undefined {
+  const { delta } = parse(openRequest, body);
+  if (delta === undefined) return undefined;
+  const [only, ...others] = plan.files;
+  if (only === undefined || others.length > 0) throw invalid("delta", "is of one file");
+  const { size, checksum, sha256 } = delta;
+  return {
+    volume: plan.volume,
+    path: only.path,
+    count: 1,
+    bytes: size,
+    sha256: sha256.toLowerCase(),
+    xxh64: checksum.toLowerCase(),
+  };
+}
+
+const baseRequest = z.object({
+  pod_name: optionalText,
+  pvc_name: optionalText,
+  filepath: z.string("must be a text").min(1, "is required"),
+});
+
+/** The body of POST /uplinks/base. @throws INVALID_PARAMETERS, ILLEGAL_PATH */
+export function readBaseRequest(body: unknown): InputOf<"volume.chunks"> {
+  const { filepath } = parse(baseRequest, body);
+  const given: Fields = new Map(Object.entries(body as object).map(([name, value]) => [name, [value]]));
+  const volume = volumeName(knownFields([given], VOLUME_FIELDS));
+  return { volume, path: pathInVolume("filepath", filepath) };
 }
 
 /** @throws INVALID_PARAMETERS, naming the first field that breaks its rule */

@@ -4,6 +4,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { ReadCommandOrder } from "../auth/command-order.ts";
 import { answerOf } from "../commands/command-answer.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import { invalid } from "../fields/form-values.ts";
 import type { GroundEnv } from "../http/env.ts";
 import { readIdempotency } from "../http/idempotency-key.ts";
@@ -11,18 +12,22 @@ import { json } from "../http/json-answer.ts";
 import { readPrefer } from "../http/prefer.ts";
 import { readQuery } from "../http/read-body.ts";
 import { inCommand, registerRoute } from "../http/route-handler.ts";
+import { FIRST_LANE } from "../ledger/first-lane.ts";
 import { readJsonBody } from "./json-body.ts";
 import { partsOf } from "./part-files.ts";
-import { parse, partsRequest, readOpenRequest } from "./request.ts";
+import { parse, partsRequest, readBaseRequest, readDelta, readOpenRequest } from "./request.ts";
 import { uplinked } from "./uplinked.ts";
 import type { PlannedPart } from "./upload-plan.ts";
 import type { Upload, Uploads } from "./uploads.ts";
 import { missingView, signedPartView, uploadView, urlsExpireAt } from "./view.ts";
 
+const ALWAYS_QUEUED = readPrefer("respond-async");
+
 type UplinkContext = Context<GroundEnv>;
 
 export type UplinkDeps = {
   uploads: Uploads;
+  dispatch: Pick<Dispatcher, "run">;
   /** The edge meant by the header `Perigee-Edge`, or by its absence. @throws EDGE_NOT_FOUND */
   resolveEdge(user: string, header: string | undefined): Promise<string>;
   orderOf: ReadCommandOrder;
@@ -35,6 +40,7 @@ type Handle = (c: UplinkContext, deps: UplinkDeps) => Promise<Response>;
 
 const ROUTES: readonly (readonly [path: string, method: "GET" | "POST", handle: Handle])[] = [
   ["/uplinks", "POST", openUplink],
+  ["/uplinks/base", "POST", askForBase],
   ["/uplinks/:id", "GET", showUplink],
   ["/uplinks/:id/parts", "POST", signParts],
   ["/uplinks/:id/complete", "POST", completeUplink],
@@ -57,14 +63,17 @@ async function openUplink(c: UplinkContext, deps: UplinkDeps): Promise<Response>
   const key = c.req.header("idempotency-key");
   readIdempotency(key, "uplinks", {});
   const order = await deps.orderOf(c, user);
-  const plan = readOpenRequest(await readJsonBody(c, LIMITS.uplinkPlanBytes), readQuery(c));
+  const body = await readJsonBody(c, LIMITS.uplinkPlanBytes);
+  const plan = readOpenRequest(body, readQuery(c));
+  const input = readDelta(body, plan);
   const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
-  const idempotency = readIdempotency(key, "uplinks", { edge, plan });
+  const idempotency = readIdempotency(key, "uplinks", { edge, plan, ...(input && { input }) });
   const upload = await deps.uploads.open({
     user,
     edge,
     plan,
     ...order,
+    ...(input && { operation: "volume.patch", input }),
     ...(idempotency && { idempotency }),
   });
   const missing = await deps.uploads.missing(upload);
@@ -72,6 +81,19 @@ async function openUplink(c: UplinkContext, deps: UplinkDeps): Promise<Response>
   return json({ message: "Upload opened", data: { ...data, missing: missing.length } }, 201, {
     location: `/uplinks/${upload.command.id}`,
   });
+}
+
+/** POST /uplinks/base: lists the chunks of a file on the edge, of which a delta is then made. */
+async function askForBase(c: UplinkContext, deps: UplinkDeps): Promise<Response> {
+  const user = c.get("user");
+  const order = await deps.orderOf(c, user);
+  const input = readBaseRequest(await readJsonBody(c, LIMITS.bodyBytes));
+  const edge = await deps.resolveEdge(user, c.req.header("perigee-edge"));
+  const { admission, wait } = ALWAYS_QUEUED;
+  const asked = { user, edge, lane: FIRST_LANE, operation: "volume.chunks" as const, input, admission, wait };
+  const answer = await deps.dispatch.run({ ...asked, ...order });
+  // nobody waits here for its end
+  return answerOf(deps, answer, ALWAYS_QUEUED, (result) => json({ message: "Chunks listed", data: result }));
 }
 
 /** GET /uplinks/{id} */

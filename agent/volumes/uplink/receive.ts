@@ -19,7 +19,7 @@ const PARALLEL = 4;
 /** The free space is checked again after so many bytes. */
 const ROOM_BYTES = 64 * MiB;
 
-type Context = Pick<OperationContext<"volume.uplink">, "fetchInto" | "progress" | "signal">;
+type Context = Pick<OperationContext, "fetchInto" | "progress" | "signal">;
 
 /**
  * Receives every file of the plan that is missing; each is checked against its hash and durable when
@@ -52,7 +52,7 @@ export async function receive(
     account(file.n, file.size);
   };
 
-  try {
+  await receiving(context, async () => {
     const small = plan.filter(({ size }) => size <= SMALL).values();
     const lane = async () => {
       for (const file of small) await one(file);
@@ -61,13 +61,24 @@ export async function receive(
     for (const result of lanes) if (result.status === "rejected") throw result.reason;
     for (const file of plan) if (file.size > SMALL) await one(file);
     incoming.directory.sync();
+  });
+}
+
+/** What goes wrong in `work` is thrown as its user is to see it. */
+export async function receiving(
+  { signal }: Pick<Context, "signal">,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
   } catch (error) {
-    context.signal.throwIfAborted();
+    signal.throwIfAborted();
     throw diskFullOr(error);
   }
 }
 
-async function receiveFile(
+/** Receives one staged file, checked and durable, as `<n>`. @throws PerigeeError CHECKSUM_MISMATCH */
+export async function receiveFile(
   incoming: Incoming,
   { n, path, size, xxh64 }: StagedFile,
   context: Context,

@@ -1,4 +1,5 @@
 import { killPoint } from "#protocol/kill-point.ts";
+import type { StagedFile } from "#protocol/operations.ts";
 import type { Reservation } from "../../budget/budget.ts";
 import { type OperationContext, type OperationHandler, ShuttingDown } from "../../operation.ts";
 import { measureLater } from "../delete.ts";
@@ -10,7 +11,23 @@ import { directoriesOf, planOf } from "./plan.ts";
 import { putInPlace } from "./put-in-place.ts";
 import { receive } from "./receive.ts";
 
-type Context = OperationContext<"volume.uplink">;
+type Uplinking = "volume.uplink" | "volume.patch";
+type Context<O extends Uplinking = Uplinking> = OperationContext<O>;
+
+export type Received<O extends Uplinking> = {
+  incoming: Incoming;
+  context: Context<O>;
+  /** throws when so many more bytes would go below the free-space floor */
+  assertRoom: (bytes: number) => void;
+};
+
+/** Where the files of an uplink come from. */
+type Source<O extends Uplinking> = {
+  /** the files that are put in place */
+  plan(context: Context<O>): Promise<StagedFile[]>;
+  /** makes all of them complete in `incoming`; may be repeated */
+  receive(received: Received<O>): Promise<void>;
+};
 
 /** Further entries that an uplink may create: directories of user, volume and uplink, and its plan. */
 const MADE = 4;
@@ -22,13 +39,25 @@ const MADE = 4;
  * @throws PerigeeError INVALID_PARAMETERS, ILLEGAL_PATH, CHECKSUM_MISMATCH, QUOTA_EXCEEDED, STORAGE_FULL
  */
 export function uplinkHandler(volumes: Volumes, deps: VolumeDeps): OperationHandler<"volume.uplink"> {
+  return landing(volumes, deps, {
+    plan: async (context) => planOf(await context.manifest()),
+    receive: ({ incoming, context, assertRoom }) => receive(incoming, context, assertRoom),
+  });
+}
+
+/** Puts the files of `source` in place, all or none. */
+export function landing<O extends Uplinking>(
+  volumes: Volumes,
+  deps: VolumeDeps,
+  source: Source<O>,
+): (context: Context<O>) => Promise<{ count: number; bytes: number }> {
   return async (context) => {
     const { command, input, journal } = context;
     const result = { count: input.count, bytes: input.bytes };
     const committed = journal.notes.some(({ step }) => step === "commit");
     let room: Reservation;
     try {
-      room = committed ? deps.budget.take(command.user, input.bytes) : await prepare(volumes, deps, context);
+      room = committed ? deps.budget.take(command.user, input.bytes) : await prepare(volumes, deps, context, source);
     } catch (error) {
       // an agent that stops continues with these files at its next start; in all other cases they are removed
       if (!(error instanceof ShuttingDown)) await discard(volumes, command.id);
@@ -48,10 +77,15 @@ export function uplinkHandler(volumes: Volumes, deps: VolumeDeps): OperationHand
 }
 
 /** Everything up to `commit`. @returns the bytes that the files will add, reserved */
-async function prepare(volumes: Volumes, deps: VolumeDeps, context: Context): Promise<Reservation> {
+async function prepare<O extends Uplinking>(
+  volumes: Volumes,
+  deps: VolumeDeps,
+  context: Context<O>,
+  source: Source<O>,
+): Promise<Reservation> {
   const { command, input, journal, signal } = context;
   const resumed = Incoming.resume(volumes.incoming, command.id);
-  const plan = resumed?.plan ?? planOf(await context.manifest());
+  const plan = resumed?.plan ?? (await source.plan(context));
   let incoming = resumed;
   let reserved: Reservation | undefined;
   try {
@@ -63,7 +97,7 @@ async function prepare(volumes: Volumes, deps: VolumeDeps, context: Context): Pr
     const entries = MADE + directoriesOf(plan).size;
     if (!resumed) volumes.assertEntries(entries + plan.length);
     incoming ??= await Incoming.begin(volumes.incoming, command.id, [...plan]);
-    await receive(incoming, context, (more) => volumes.assertRoom(more));
+    await source.receive({ incoming, context, assertRoom: (more) => volumes.assertRoom(more) });
     // again, since receiving may have taken long and a pod may have written meanwhile
     check(volumes, context, plan);
     volumes.assertEntries(entries);

@@ -1,8 +1,9 @@
 import { readRange } from "#protocol/byte-range.ts";
 import { PerigeeError } from "#protocol/errors.ts";
+import { listingId } from "#protocol/volume-changes.ts";
 import { fileAnswer, fileHead, HEAD_RANGE } from "../../content/file-answer.ts";
 import { VOLUME_FIELDS } from "../../fields/field-names.ts";
-import { requiredField } from "../../fields/form-values.ts";
+import { invalid, requiredField } from "../../fields/form-values.ts";
 import { volumeName } from "../../fields/names.ts";
 import { pathInVolume } from "../../fields/path-rules.ts";
 import { readFields } from "../../fields/read-fields.ts";
@@ -35,10 +36,19 @@ export async function downlinkFile(c: EmContext, deps: EmDeps): Promise<Response
       path,
       // A validator that is too long to be ours matches nothing: then the whole file is meant.
       ...(range && (ifRange?.length ?? 0) <= 200 && { range, ...(ifRange && { ifRange }) }),
+      ...sinceOf(c.req.header("perigee-since")),
     },
     respond: (result, command, once) =>
       head ? fileHead(c, deps, result, command, once) : fileAnswer(c, deps, result, command, once),
   });
+}
+
+/** @throws PerigeeError INVALID_PARAMETERS for what no `Perigee-Listing` ever was */
+function sinceOf(header: string | undefined): { since?: string } {
+  if (header === undefined) return {};
+  const { success, data } = listingId.safeParse(header);
+  if (!success) throw invalid("Perigee-Since", "must be what Perigee-Listing of an earlier downlink said");
+  return { since: data };
 }
 
 /** POST /em/files/delete */

@@ -152,11 +152,17 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
   "/em/files/downlink": {
     id: "downlinkFile",
     summary: "Download a file, or a directory as a tar",
-    description: "HEAD answers the same without the content.",
+    description:
+      "HEAD answers the same without the content. Of a directory with `Perigee-Since`, the first entry of the tar is `.perigee-changes.json`: `since` (null when the tar has everything, as the edge does not know that listing, or no more), `listing`, and `gone`, the paths that are there no more.",
     fields: { filepath: relative("Path in the volume", "./results/data.txt"), ...volume },
     headers: z.object({
       Range: z.string().optional().openapi({ example: "bytes=0-1023" }),
       "If-Range": z.string().optional().openapi({ description: "The `ETag` that the range is of" }),
+      "Perigee-Since": z.string().optional().openapi({
+        description:
+          "`Perigee-Listing` of an earlier downlink of this directory: only what is new or changed since comes",
+        example: "01JD6Z0V3E8T4Q5R6S7T8V9W0X",
+      }),
     }),
     ok: {
       description: "The content",
@@ -164,6 +170,14 @@ export const ROUTE_DOCS: Record<string, RouteDoc> = {
         "Content-Length": z.string(),
         "Content-Disposition": z.string().openapi({ example: 'attachment; filename="data.txt"' }),
         ETag: z.string(),
+        "Perigee-Listing": z
+          .string()
+          .optional()
+          .openapi({ description: "Of a directory: names what was brought, for `Perigee-Since`" }),
+        "Perigee-Since": z
+          .string()
+          .optional()
+          .openapi({ description: "The tar has only what changed since that listing" }),
       }),
       content: { "application/octet-stream": { schema: bytes }, "application/x-tar": { schema: bytes } },
     },

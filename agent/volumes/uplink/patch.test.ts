@@ -1,0 +1,124 @@
+import { createHash, randomBytes } from "node:crypto";
+import fs from "node:fs";
+import { xxh64 } from "@node-rs/xxhash";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readChunkList } from "#protocol/chunking/chunk-list.ts";
+import { CHUNK, CHUNKER } from "#protocol/chunking/chunker.ts";
+import { type DeltaPiece, deltaHead } from "#protocol/chunking/delta.ts";
+import { VolumeWorld } from "#test/support/volume-world.ts";
+import { ShuttingDown } from "../../operation.ts";
+
+let world: VolumeWorld;
+const OLD = randomBytes(50_000);
+beforeEach(() => {
+  world = new VolumeWorld().make();
+  fs.writeFileSync(`${world.volume}/f`, OLD);
+});
+afterEach(() => world[Symbol.asyncDispose]());
+
+const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
+const kept = (at: number, bytes: number): DeltaPiece => {
+  return { at, bytes, sha256: sha256(OLD.subarray(at, at + bytes)) };
+};
+const fresh = (bytes: Buffer): DeltaPiece => ({ bytes: bytes.length, sha256: sha256(bytes) });
+const NEW = Buffer.from("new in the middle");
+const WANTED = Buffer.concat([OLD.subarray(0, 20_000), NEW, OLD.subarray(30_000)]);
+const PIECES = [kept(0, 20_000), fresh(NEW), kept(30_000, 20_000)];
+
+function patch(delta: Buffer, wanted = WANTED, more: { sha256?: string; path?: string } = {}) {
+  const input = { volume: "v", path: "f", count: 1 as const, bytes: wanted.length, sha256: sha256(wanted) };
+  const command = world.command("volume.patch", { ...input, xxh64: xxh64(wanted).toString(16).padStart(16, "0"), ...more });
+  return command.stage(more.path ?? "f", delta);
+}
+const deltaOf = (pieces: DeltaPiece[], bytes = NEW) => Buffer.concat([deltaHead(pieces), bytes]);
+const now = () => fs.readFileSync(`${world.volume}/f`);
+
+it("puts a file together of what is there and what came", async () => {
+  const result = await world.run(patch(deltaOf(PIECES)));
+  expect(result).toEqual({ count: 1, bytes: WANTED.length });
+  expect(now().equals(WANTED)).toBe(true);
+  expect(fs.statSync(`${world.volume}/f`).mode & 0o777).toBe(0o777);
+  expect(world.leftovers()).toEqual([]);
+});
+
+it("lists the chunks of a file", async () => {
+  const command = world.command("volume.chunks", { volume: "v", path: "f" });
+  expect(await world.run(command)).toMatchObject({ size: OLD.length, chunker: CHUNKER });
+  const chunks = readChunkList(command.stored(), OLD.length);
+  expect(chunks.every(({ length }) => length <= CHUNK.most)).toBe(true);
+  for (const { offset, length, key } of chunks) {
+    const digest = createHash("sha256").update(OLD.subarray(offset, offset + length)).digest();
+    expect(Buffer.from(key, "latin1").subarray(2).equals(digest.subarray(0, 8))).toBe(true);
+  }
+  expect(await world.code(world.command("volume.chunks", { volume: "v", path: "none" }))).toBe("FILE_NOT_FOUND");
+  expect(await world.code(world.command("volume.chunks", { volume: "v", path: "" }))).toBe("INVALID_PATH");
+});
+
+describe("what is refused changes nothing", () => {
+  const head = (text: string) => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(text.length);
+    return Buffer.concat([length, Buffer.from(text)]);
+  };
+  const long = Buffer.alloc(4);
+  long.writeUInt32LE(0xffff_ffff);
+  const huge = { at: 0, bytes: 2 ** 40, sha256: "0".repeat(64) };
+  const wrong = (piece: DeltaPiece) => ({ ...piece, sha256: "0".repeat(64) });
+  it.each<[what: string, code: string, delta: Buffer]>([
+    ["nothing", "DELTA_INVALID", Buffer.alloc(0)],
+    ["a manifest of 4 GiB", "DELTA_INVALID", long],
+    ["no JSON", "DELTA_INVALID", head("{")],
+    ["another version", "DELTA_INVALID", head('{"version":2,"pieces":[]}')],
+    ["an unknown field", "DELTA_INVALID", head('{"version":1,"pieces":[],"from":"/etc/shadow"}')],
+    ["a piece of a terabyte", "DELTA_INVALID", deltaOf([huge])],
+    ["a negative offset", "DELTA_INVALID", deltaOf([{ ...PIECES[0]!, at: -1 }])],
+    ["very many pieces", "DELTA_INVALID", deltaOf(Array.from({ length: 50_001 }, () => kept(0, 1)))],
+    ["pieces of another length", "DELTA_INVALID", deltaOf([kept(0, 20_001), ...PIECES.slice(1)])],
+    ["fewer new bytes than named", "DELTA_INVALID", deltaOf(PIECES, NEW.subarray(1))],
+    ["more new bytes than named", "DELTA_INVALID", deltaOf(PIECES, Buffer.concat([NEW, NEW]))],
+    ["new bytes of another hash", "DELTA_INVALID", deltaOf([PIECES[0]!, wrong(PIECES[1]!), PIECES[2]!])],
+    ["old bytes of another hash", "DELTA_BASE_CHANGED", deltaOf([...PIECES.slice(0, 2), wrong(PIECES[2]!)])],
+    ["old bytes past the end", "DELTA_BASE_CHANGED", deltaOf([kept(0, 20_000), PIECES[1]!, { ...kept(30_000, 20_000), at: 30_001 }])],
+    ["a piece twice", "CHECKSUM_MISMATCH", deltaOf([PIECES[0]!, PIECES[1]!, kept(0, 20_000)])],
+  ])("%s", async (_what, code, delta) => {
+    expect(await world.code(patch(delta))).toBe(code);
+    expect(now().equals(OLD)).toBe(true);
+    expect(world.leftovers()).toEqual([]);
+  });
+
+  it("an old file that is not there, is another user's, or is behind a link", async () => {
+    fs.mkdirSync(`${world.root}/bob/v`, { recursive: true });
+    fs.writeFileSync(`${world.root}/bob/v/secret`, OLD);
+    fs.symlinkSync("../../bob/v/secret", `${world.volume}/link`);
+    expect(await world.code(patch(deltaOf(PIECES), WANTED, { path: "secret" }))).toBe("DELTA_BASE_CHANGED");
+    expect(await world.code(patch(deltaOf(PIECES), WANTED, { path: "link" }))).toBe("ILLEGAL_PATH");
+    expect(world.leftovers()).toEqual([]);
+  });
+
+  it("more than the user may have", async () => {
+    world.quota = 10_000;
+    expect(await world.code(patch(deltaOf(PIECES)))).toBe("QUOTA_EXCEEDED");
+    expect(now().equals(OLD)).toBe(true);
+  });
+});
+
+it("is gone on with after a death before and after it is decided", async () => {
+  const command = patch(deltaOf(PIECES));
+  command.beforeNote = () => {
+    throw new ShuttingDown();
+  };
+  await expect(world.run(command)).rejects.toThrow(ShuttingDown);
+  expect(now().equals(OLD)).toBe(true);
+  await world.restart();
+  command.beforeNote = undefined;
+  command.afterNote = () => {
+    throw new ShuttingDown();
+  };
+  await expect(world.run(command)).rejects.toThrow(ShuttingDown);
+  await world.restart();
+  command.afterNote = undefined;
+  await world.run(command);
+  expect(now().equals(WANTED)).toBe(true);
+  expect(command.fetched).toHaveLength(1);
+  expect(world.leftovers()).toEqual([]);
+});
