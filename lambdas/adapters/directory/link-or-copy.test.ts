@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -36,4 +36,35 @@ test("where there can be no second name it is copied, if there is room", async (
   };
   await expect(linkOrCopy(source, path.join(here, "c"), full)).rejects.toThrow("full");
   await expect(stat(path.join(here, "c"))).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("a file that is replaced all the time is never taken for one that is missing", async () => {
+  const source = path.join(here, "a");
+  await writeFile(source, "0");
+  let isDone = false;
+  const writers = ["1", "2"].map(async (name) => {
+    while (!isDone) {
+      await writeFile(path.join(here, name), name);
+      await rename(path.join(here, name), source);
+    }
+  });
+  try {
+    for (let n = 0; n < 200; n++) {
+      const target = path.join(here, `t${n}`);
+      await linkOrCopy(source, target, take);
+      expect(["0", "1", "2"]).toContain(await readFile(target, "utf8"));
+    }
+  } finally {
+    isDone = true;
+    await Promise.all(writers);
+  }
+  expect(taken).toEqual([]);
+});
+
+test("what is missing is told", async () => {
+  const [missing, there] = [path.join(here, "missing"), path.join(here, "there")];
+  await writeFile(there, "x");
+  const none = { code: "ENOENT" };
+  await expect(linkOrCopy(missing, path.join(here, "b"), take)).rejects.toMatchObject(none);
+  await expect(linkOrCopy(there, path.join(here, "no", "b"), take)).rejects.toMatchObject(none);
 });
