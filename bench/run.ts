@@ -1,6 +1,7 @@
 import { type BenchStack, startBenchStack } from "./bench-stack.ts";
 import { measureCliStart } from "./cli-start.ts";
 import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
+import { measureFirstCommand } from "./contact/first-command.ts";
 import { measureGoodput } from "./contact/goodput.ts";
 import { measureChecks } from "./fpga/checks.ts";
 import { measureCloudRegistrations } from "./fpga/cloud-registrations.ts";
@@ -56,6 +57,7 @@ const MEASURES: Record<string, (bench: BenchStack) => Promise<Row[]>> = {
 const ALONE: Record<string, () => Promise<Row[]>> = {
   uplinks: measureUplinks,
   "contact-goodput": measureGoodput,
+  "contact-first-command": measureFirstCommand,
   "cli-start": measureCliStart,
   "cloud-round-trip": measureCloudRoundTrip,
   kubernetes: measureKubernetes,
