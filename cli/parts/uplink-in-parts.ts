@@ -7,6 +7,8 @@ import { UplinkApi } from "./uplink-api.ts";
 import { uploadInParts } from "./upload-in-parts.ts";
 
 export type Target = { dest_path?: string; pod_name?: string; pvc_name?: string };
+/** What the one file makes on the edge, which is a delta itself. */
+export type DeltaOf = { delta: { size: number; sha256: string; checksum: string } };
 
 /**
  * An uplink in parts.
@@ -15,7 +17,7 @@ export type Target = { dest_path?: string; pod_name?: string; pvc_name?: string 
 export async function uplinkInParts(
   session: Session,
   files: LocalFile[],
-  target: Target,
+  target: Target | (Target & DeltaOf),
   shape: (command: CommandView) => Body,
 ): Promise<Body> {
   const { client } = session;

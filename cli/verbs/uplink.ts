@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { MiB } from "#protocol/limits.ts";
 import { acceptedId, type Body, type Client, readJson } from "../client.ts";
 import type { CommandView } from "../command-view.ts";
-import { CliFailure } from "../failure.ts";
+import { CliFailure, usage } from "../failure.ts";
 import { collectFiles, type LocalFile } from "../files/collect.ts";
 import { followToSuccess } from "../follow.ts";
 import { multipart } from "../http/multipart.ts";
@@ -15,30 +15,45 @@ const IDLE_MS = 5 * 60_000;
 /** Up to so many bytes every ground takes as one body: no question is worth it. */
 const ASK_OVER = 1 * MiB;
 
+type Options = VolumeOptions & { dest?: string; delta?: boolean };
+
 /** `perigee uplink`: files and directories into a volume. All arrive or none. */
 export function registerUplink(program: Command): void {
   const verb = program
     .command("uplink")
     .description("send files and directories to a volume; all arrive or none")
     .argument("<files...>", "files, and directories with all that is in them (`dir/.`: without its own name)")
-    .option("--dest <path>", "directory in the volume to put them into (default: its root)");
-  withVolume(verb).action(action<[string[]], VolumeOptions & { dest?: string }>(uplink));
+    .option("--dest <path>", "directory in the volume to put them into (default: its root)")
+    .option("--delta", "send of one file only what differs from the edge's");
+  withVolume(verb).action(action<[string[]], Options>(uplink));
 }
 
-async function uplink(
-  session: Session,
-  [sources]: [string[]],
-  options: VolumeOptions & { dest?: string },
-): Promise<undefined> {
+async function uplink(session: Session, [sources]: [string[]], options: Options): Promise<undefined> {
   const { output } = session;
   const files = await collectFiles(sources, (text) => output.notice(text));
   const total = files.reduce((sum, file) => sum + file.size, 0);
   const began = performance.now();
   const target = { dest_path: options.dest || undefined, ...volumeFields(options) };
-  const body = await sendFiles(session, files, target, total);
+  const body =
+    (await sendDelta(session, files, target, options.delta)) ??
+    (await sendFiles(session, files, target, total));
   output.result(body, () => {
     return `Uplinked ${fileCount(files.length)}, ${bytes(total)}, in ${duration(performance.now() - began)}`;
   });
+}
+
+/** One file as what differs from the edge's; undefined when that is not to be had, or not worth it. */
+async function sendDelta(
+  session: Session,
+  files: LocalFile[],
+  target: Target,
+  wanted: boolean | undefined,
+): Promise<Body | undefined> {
+  const [file, ...others] = files;
+  if (!wanted || file === undefined) return undefined;
+  if (others.length > 0) throw usage("--delta takes one file");
+  const { uplinkDelta } = await import("../delta/uplink-delta.ts");
+  return uplinkDelta(session, file, target, uplinked);
 }
 
 /** In one body, or in parts where the ground asks for that or takes no such body. */

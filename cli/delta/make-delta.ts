@@ -1,0 +1,99 @@
+import { createHash, type Hash } from "node:crypto";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { finished } from "node:stream/promises";
+import { Xxh64 } from "@node-rs/xxhash";
+import { chunkKey, type ListedChunk } from "#protocol/chunking/chunk-list.ts";
+import { Chunker } from "#protocol/chunking/chunker.ts";
+import { type DeltaPiece, deltaHead } from "#protocol/chunking/delta.ts";
+import { MiB } from "#protocol/limits.ts";
+import type { LocalFile } from "../files/collect.ts";
+import { changed, openAgain } from "../files/open-again.ts";
+
+const BLOCK = 4 * MiB;
+
+export type Delta = {
+  size: number;
+  sha256: string;
+  /** XXH64 */
+  checksum: string;
+  /** of them new */
+  fresh: number;
+};
+
+type Run = { at: number | undefined; bytes: number; start: number; hash: Hash };
+
+/**
+ * Writes to `path` what makes `file` of a content with these chunks. Memory stays at one block, and the manifest.
+ * @throws CliFailure LOCAL_FILE; the signal's reason
+ */
+export async function makeDelta(
+  file: LocalFile,
+  base: ListedChunk[],
+  path: string,
+  signal: AbortSignal,
+): Promise<Delta> {
+  const known = new Map(base.map((chunk) => [chunk.key, chunk.offset]));
+  const runs: Run[] = [];
+  const sums = { whole: createHash("sha256"), xxh64: new Xxh64() };
+  const take = (start: number, chunk: Buffer) => {
+    const last = runs.at(-1);
+    const follows = last?.at === undefined ? undefined : last.at + last.bytes;
+    const key = chunkKey(chunk.length, createHash("sha256").update(chunk).digest());
+    // what goes on where the last run ends is one piece with it, also when the same chunk is elsewhere too
+    const at = follows !== undefined && keysAt.get(follows) === key ? follows : known.get(key);
+    const joins = last && (at === undefined ? last.at === undefined : at === follows);
+    const run = joins ? last : { at, bytes: 0, start, hash: createHash("sha256") };
+    if (!joins) runs.push(run);
+    run.hash.update(chunk);
+    run.bytes += chunk.length;
+  };
+  const keysAt = new Map(base.map(({ offset, key }) => [offset, key]));
+  await using handle = await openAgain(file);
+  const chunker = new Chunker();
+  const block = Buffer.allocUnsafe(BLOCK);
+  let rest: Buffer = Buffer.alloc(0);
+  for (let at = 0; at < file.size; ) {
+    signal.throwIfAborted();
+    const { bytesRead } = await handle.read(block, 0, BLOCK, at);
+    if (bytesRead === 0) throw changed(file);
+    const bytes = block.subarray(0, bytesRead);
+    sums.whole.update(bytes);
+    sums.xxh64.update(bytes);
+    let from = 0;
+    chunker.push(bytes, (end) => {
+      const part = bytes.subarray(from, end);
+      take(at + from - rest.length, rest.length > 0 ? Buffer.concat([rest, part]) : part);
+      rest = Buffer.alloc(0);
+      from = end;
+    });
+    rest = Buffer.concat([rest, bytes.subarray(from)]);
+    at += bytesRead;
+  }
+  if (rest.length > 0) take(file.size - rest.length, rest);
+  const pieces = runs.map(({ at, bytes, hash }): DeltaPiece => {
+    return { ...(at !== undefined && { at }), bytes, sha256: hash.digest("hex") };
+  });
+  const out = createWriteStream(path, { flags: "wx", mode: 0o600 });
+  await send(out, deltaHead(pieces));
+  let fresh = 0;
+  for (const { at, bytes, start } of runs) {
+    if (at !== undefined) continue;
+    fresh += bytes;
+    for (let done = 0; done < bytes; ) {
+      signal.throwIfAborted();
+      const { bytesRead } = await handle.read(block, 0, Math.min(BLOCK, bytes - done), start + done);
+      if (bytesRead === 0) throw changed(file);
+      await send(out, Buffer.from(block.subarray(0, bytesRead)));
+      done += bytesRead;
+    }
+  }
+  out.end();
+  await finished(out);
+  const checksum = sums.xxh64.digest().toString(16).padStart(16, "0");
+  return { size: file.size, sha256: sums.whole.digest("hex"), checksum, fresh };
+}
+
+async function send(out: ReturnType<typeof createWriteStream>, bytes: Buffer): Promise<void> {
+  if (!out.write(bytes)) await once(out, "drain");
+}
