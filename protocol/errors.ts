@@ -10,7 +10,10 @@ export const ERRORS = {
   INVALID_PARAMETERS: [400, "A field is missing or breaks its rule; the message names both."],
   SIZE_MISMATCH: [400, "The content is not as long as was declared for it."],
   CHECKSUM_MISMATCH: [400, "The content does not have the checksum that was declared for it."],
-  DELTA_INVALID: [400, "The delta is none: its manifest names what cannot be, or its bytes are not those declared."],
+  DELTA_INVALID: [
+    400,
+    "The delta is none: its manifest names what cannot be, or its bytes are not those declared.",
+  ],
   INVALID_PATH: [400, "The path names something that cannot be read as a file or directory."],
   DELETE_FAILED: [400, "There is nothing to delete at that path, or it could not be deleted."],
   SOURCES_REFUSED: [400, "The archive of sources or data cannot be unpacked; the message says why."],
@@ -38,7 +41,10 @@ export const ERRORS = {
   EDGE_NOT_FOUND: [404, "There is no such edge, or it is not granted to the user."],
   USER_NOT_FOUND: [404, "The operator named a user that does not exist."],
   METHOD_NOT_ALLOWED: [405, "The route exists, but not for this method."],
-  DELTA_BASE_CHANGED: [409, "The edge's file is not the one that the delta was made for; nothing has changed."],
+  DELTA_BASE_CHANGED: [
+    409,
+    "The edge's file is not the one that the delta was made for; nothing has changed.",
+  ],
   VOLUME_EXISTS: [409, "The user has a volume of that name."],
   VOLUME_IN_USE: [409, "A pod that has not terminated uses the volume."],
   IMAGE_IN_USE: [409, "A pod that has not terminated runs the image."],

@@ -9,7 +9,10 @@ import type { Registry } from "../docs/registry.ts";
 const hours = (ms: number) => `${ms / 3600_000} h`;
 
 const hash = (name: string, digits: number) =>
-  z.string().regex(new RegExp(`^[0-9a-fA-F]{${digits}}$`)).openapi({ description: `${name}, ${digits} hex digits` });
+  z
+    .string()
+    .regex(new RegExp(`^[0-9a-fA-F]{${digits}}$`))
+    .openapi({ description: `${name}, ${digits} hex digits` });
 const deltaBody = z
   .object({
     size: z.number().int().min(0).max(LIMITS.uplinkBytes),
@@ -19,7 +22,7 @@ const deltaBody = z
   .optional()
   .openapi({
     description:
-      "The one file that comes is a delta of the file at its path, and this is what that file is to be: the length of a manifest (4 bytes, little-endian), the manifest `{\"version\":1,\"pieces\":[{\"at\":0,\"bytes\":9,\"sha256\":\"…\"}]}`, and the bytes of those pieces that have no `at`, an offset in the old file, one after another. Each piece and the whole are checked; nothing changes unless all is right.",
+      'The one file that comes is a delta of the file at its path, and this is what that file is to be: the length of a manifest (4 bytes, little-endian), the manifest `{"version":1,"pieces":[{"at":0,"bytes":9,"sha256":"…"}]}`, and the bytes of those pieces that have no `at`, an offset in the old file, one after another. Each piece and the whole are checked; nothing changes unless all is right.',
   });
 
 const openBody = z.object({
@@ -163,7 +166,11 @@ const DOCS: Doc[] = [
     ok: {
       202: {
         description: "The command is under way; `Location` says where to ask for it.",
-        schema: z.object({ command_id: z.string(), state: z.string(), position: z.number().int().optional() }),
+        schema: z.object({
+          command_id: z.string(),
+          state: z.string(),
+          position: z.number().int().optional(),
+        }),
         headers: z.object({ Location: z.string(), "Preference-Applied": z.string().optional() }),
         links: commandLinks("/data/command_id"),
       },

@@ -27,7 +27,11 @@ const PIECES = [kept(0, 20_000), fresh(NEW), kept(30_000, 20_000)];
 
 function patch(delta: Buffer, wanted = WANTED, more: { sha256?: string; path?: string } = {}) {
   const input = { volume: "v", path: "f", count: 1 as const, bytes: wanted.length, sha256: sha256(wanted) };
-  const command = world.command("volume.patch", { ...input, xxh64: xxh64(wanted).toString(16).padStart(16, "0"), ...more });
+  const command = world.command("volume.patch", {
+    ...input,
+    xxh64: xxh64(wanted).toString(16).padStart(16, "0"),
+    ...more,
+  });
   return command.stage(more.path ?? "f", delta);
 }
 const deltaOf = (pieces: DeltaPiece[], bytes = NEW) => Buffer.concat([deltaHead(pieces), bytes]);
@@ -47,10 +51,14 @@ it("lists the chunks of a file", async () => {
   const chunks = readChunkList(command.stored(), OLD.length);
   expect(chunks.every(({ length }) => length <= CHUNK.most)).toBe(true);
   for (const { offset, length, key } of chunks) {
-    const digest = createHash("sha256").update(OLD.subarray(offset, offset + length)).digest();
+    const digest = createHash("sha256")
+      .update(OLD.subarray(offset, offset + length))
+      .digest();
     expect(Buffer.from(key, "latin1").subarray(2).equals(digest.subarray(0, 8))).toBe(true);
   }
-  expect(await world.code(world.command("volume.chunks", { volume: "v", path: "none" }))).toBe("FILE_NOT_FOUND");
+  expect(await world.code(world.command("volume.chunks", { volume: "v", path: "none" }))).toBe(
+    "FILE_NOT_FOUND",
+  );
   expect(await world.code(world.command("volume.chunks", { volume: "v", path: "" }))).toBe("INVALID_PATH");
 });
 
@@ -78,7 +86,11 @@ describe("what is refused changes nothing", () => {
     ["more new bytes than named", "DELTA_INVALID", deltaOf(PIECES, Buffer.concat([NEW, NEW]))],
     ["new bytes of another hash", "DELTA_INVALID", deltaOf([PIECES[0]!, wrong(PIECES[1]!), PIECES[2]!])],
     ["old bytes of another hash", "DELTA_BASE_CHANGED", deltaOf([...PIECES.slice(0, 2), wrong(PIECES[2]!)])],
-    ["old bytes past the end", "DELTA_BASE_CHANGED", deltaOf([kept(0, 20_000), PIECES[1]!, { ...kept(30_000, 20_000), at: 30_001 }])],
+    [
+      "old bytes past the end",
+      "DELTA_BASE_CHANGED",
+      deltaOf([kept(0, 20_000), PIECES[1]!, { ...kept(30_000, 20_000), at: 30_001 }]),
+    ],
     ["a piece twice", "CHECKSUM_MISMATCH", deltaOf([PIECES[0]!, PIECES[1]!, kept(0, 20_000)])],
   ])("%s", async (_what, code, delta) => {
     expect(await world.code(patch(delta))).toBe(code);

@@ -51,7 +51,8 @@ async function receivePatch(volumes: Volumes, received: Received<"volume.patch">
     try {
       markUplinked(into);
       fs.fchmodSync(into, UPLINK_MODE);
-      const written = (done: number) => progress({ phase: "rebuilding", done, total: input.bytes, unit: "bytes" });
+      const written = (done: number) =>
+        progress({ phase: "rebuilding", done, total: input.bytes, unit: "bytes" });
       const { bytes: size, sha256, xxh64 } = input;
       await rebuild({ delta: from, old: old.fd, into, target: { size, sha256, xxh64 }, signal, written });
       await fsync(into);

@@ -59,7 +59,10 @@ export async function rebuild({ delta, old, into, target, signal, written }: Reb
   }
   const same = whole.digest("hex") === target.sha256;
   if (same && known.digest().toString(16).padStart(16, "0") === target.xxh64) return;
-  throw new PerigeeError("CHECKSUM_MISMATCH", "The file that the delta makes is not the one that was declared");
+  throw new PerigeeError(
+    "CHECKSUM_MISMATCH",
+    "The file that the delta makes is not the one that was declared",
+  );
 }
 
 function readManifest(delta: number): { pieces: DeltaPiece[]; start: number } {

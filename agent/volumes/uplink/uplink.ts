@@ -57,7 +57,9 @@ export function landing<O extends Uplinking>(
     const committed = journal.notes.some(({ step }) => step === "commit");
     let room: Reservation;
     try {
-      room = committed ? deps.budget.take(command.user, input.bytes) : await prepare(volumes, deps, context, source);
+      room = committed
+        ? deps.budget.take(command.user, input.bytes)
+        : await prepare(volumes, deps, context, source);
     } catch (error) {
       // an agent that stops continues with these files at its next start; in all other cases they are removed
       if (!(error instanceof ShuttingDown)) await discard(volumes, command.id);
