@@ -208,7 +208,9 @@ export function testPrograms(rig: SessionsRig): void {
 
     test("a terminal has the size it was given, and another later", async () => {
       const size = { rows: 33, columns: 99 };
-      const execution = await start(["/bin/bash", "-c", "stty size; read x; stty size"], {
+      // a cluster takes sizes and input by ways of their own: the input may be there first
+      const later = "until [ \"$(stty size)\" != '33 99' ]; do sleep 0.02; done; stty size";
+      const execution = await start(["/bin/bash", "-c", `stty size; read x; ${later}`], {
         terminal: { stderr: "apart", size },
       });
       expect(await untilSaid(execution, "\n")).toBe("33 99\r\n");
