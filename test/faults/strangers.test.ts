@@ -296,6 +296,16 @@ const ATTEMPTS: Record<string, Attempt> = {
     if (answer.status !== 200) return [`${answer.status} ${answer.text}`];
     return [JSON.stringify(answer.json.data.pods.map(({ pod_name }: { pod_name: string }) => pod_name))];
   },
+  "POST /uplinks/base": async (client, { volume, file }, options) => {
+    const { status, text, json } = await client.json(
+      "/uplinks/base",
+      { pod_name: volume, filepath: file },
+      options,
+    );
+    if (status !== 202) return [`${status} ${text}`];
+    const ended = await client.get(`/commands/${json.data.command_id}`, { wait: 30 });
+    return [`${status}`, `${ended.json.data.state} ${JSON.stringify(ended.json.data.error)}`];
+  },
   "GET /edges": getting("/edges", () => ({})),
   "GET /edges/{edge}/windows": async (client, { edge }, options) => [
     await told(client.get(`/edges/${edge}/windows`, {}, options)),
