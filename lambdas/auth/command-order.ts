@@ -18,7 +18,6 @@ export function commandOrder(deps: {
 }): ReadCommandOrder {
   return async (c, user) => {
     const expiresAt = readExpires(c.req.header("perigee-expires"), deps.now());
-    // where the check of the caller has read them, they are not read again
     const bounds = c.get("priorities") ?? (await deps.accounts.getUser(user))?.priority;
     const priority = readPriority(c.req.header("perigee-priority"), bounds);
     return {

@@ -1,4 +1,7 @@
+import type { Context } from "hono";
 import { PerigeeError } from "#protocol/errors.ts";
+import { PRIORITY } from "#protocol/priority.ts";
+import type { GroundEnv } from "../http/env.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import type { Tokens, TokenUse } from "./tokens.ts";
 
@@ -22,6 +25,17 @@ export async function identify(parts: Identifying, token: string, use: TokenUse)
   if (!account || !isMeant(account)) {
     throw new PerigeeError("UNAUTHORIZED", "Token is invalid or expired");
   }
+  return account;
+}
+
+/**
+ * The user whose access token a request carries. What that user's commands may ask for is noted with the request, so
+ * that it is not read again.
+ * @throws UNAUTHORIZED
+ */
+export async function identifyBearer(parts: Identifying, c: Context<GroundEnv>): Promise<Account> {
+  const account = await identify(parts, bearerToken(c.req.header("authorization")), "access");
+  c.set("priorities", account.priority ?? PRIORITY);
   return account;
 }
 

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { Account, Accounts } from "../auth/accounts.ts";
 import { clientAddress } from "../auth/client-address.ts";
-import { bearerToken, identify } from "../auth/identify.ts";
+import { type Identifying, identify, identifyBearer } from "../auth/identify.ts";
 import type { RecentAccounts } from "../auth/recent-accounts.ts";
 import type { Tokens } from "../auth/tokens.ts";
 import { type LogInParts, verifyLogIn } from "../auth/verify-log-in.ts";
@@ -22,13 +22,17 @@ export class Users {
   }
 
   /** The user whose access token `Authorization: Bearer` carries. @throws UNAUTHORIZED */
-  async ofBearer(c: Context<GroundEnv>): Promise<Account> {
-    return this.ofToken(bearerToken(c.req.header("authorization")));
+  ofBearer(c: Context<GroundEnv>): Promise<Account> {
+    return identifyBearer(this.#identifying, c);
   }
 
   /** The user whose access token it is. @throws UNAUTHORIZED */
   ofToken(token: string): Promise<Account> {
-    return identify({ accounts: this.#deps.recent, tokens: this.#deps.tokens }, token, "access");
+    return identify(this.#identifying, token, "access");
+  }
+
+  get #identifying(): Identifying {
+    return { accounts: this.#deps.recent, tokens: this.#deps.tokens };
   }
 
   /**

@@ -16,7 +16,7 @@ export type GroundEnv = {
     user: string;
     /** when that user was made, ms since 1970, on Perigee's own routes: an earlier one may have had the name */
     userSince: number;
-    /** the priorities that the user may ask for, where the check of the caller has read them */
+    /** the priorities that the user may ask for, where an access token told who asks */
     priorities?: PriorityBounds;
     /** edge of the authenticated agent; or, where a dialect's `authenticate` has set it, the one that its user means */
     edge: string;

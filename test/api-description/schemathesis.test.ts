@@ -59,8 +59,10 @@ test("the ground answers as its document says, and every route was reached", {
   const { access, refresh } = (await new Client(url).form("/auth/", credentials)).json;
   const seen = join(directory, "seen");
   const env = {
-    PERIGEE_PLANNED_EDGE: await planEdge(deployment),
-    PERIGEE_IDS: JSON.stringify(await stage(new Client(url, access))),
+    PERIGEE_IDS: JSON.stringify({
+      ...(await stage(new Client(url, access))),
+      putWindows: await planEdge(deployment),
+    }),
     PERIGEE_SEEN: seen,
     PERIGEE_USER: user.name,
     PERIGEE_PASSWORD: user.password,

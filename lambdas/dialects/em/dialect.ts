@@ -1,4 +1,3 @@
-import { PRIORITY } from "#protocol/priority.ts";
 import { failureResponse } from "../../http/errors.ts";
 import { FIRST_LANE_OPTIONS } from "../../ledger/lane-options.ts";
 import type { Dialect } from "../dialect.ts";
@@ -9,11 +8,7 @@ export const em: Dialect = {
   name: "em",
   lanes: [FIRST_LANE_OPTIONS],
   paths: ["/em/*"],
-  authenticate: async (c, core) => {
-    const { name, priority } = await core.users.ofBearer(c);
-    c.set("priorities", priority ?? PRIORITY);
-    return name;
-  },
+  authenticate: async (c, core) => (await core.users.ofBearer(c)).name,
   mount: registerEmRoutes,
   errors: failureResponse,
   describe: async () => (await import("./documentation.ts")).documentEmRoutes,

@@ -51,7 +51,7 @@ def before_call(context, case, kwargs):
     if case.path_parameters and case.path_parameters.get("pod") == "pod-a" and name in IDS:
         case.path_parameters["pod"] = IDS[name]
     if name == "putWindows" and case.meta and case.meta.phase.name != "fuzzing":
-        case.path_parameters["edge"] = os.environ["PERIGEE_PLANNED_EDGE"]
+        case.path_parameters["edge"] = IDS[name]
     # an answer to what is held comes at the end of the wait
     if name == "getCommand" and case.query and case.query.get("wait") in (59, 60, "59", "60"):
         case.query["wait"] = 1
