@@ -50,7 +50,7 @@ describe("the lock on DynamoDB", () => {
     timeout: LONG,
   }, async () => {
     const world = open(await makeCloudWorld(endpoint));
-    await world.agent({ "nodes.status": async () => ({ nodes: [] }) });
+    await world.agent({ "nodes.status": async () => ({ nodes: [] }) }, { beats: true });
     const alice = await world.user("alice");
     const statuses: number[] = [];
     let next = 0;
@@ -96,7 +96,7 @@ describe("the lock on DynamoDB", () => {
       ),
     );
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
-    await world.agent(handlers, { pollMs: 500 });
+    await world.agent(handlers, { pollMs: 500, beats: true });
     const commands = [...(await ended(world, "alice")), ...(await ended(world, "bob"))];
     expect(effects.toSorted()).toEqual(wanted);
     expectNoOverlap(commands);
@@ -117,7 +117,7 @@ describe("the doorbell on SQS", () => {
       return action.startsWith("DeleteMessage") && heard % 3 === 0 ? "answer lost" : undefined;
     };
     const { effects, handlers } = deleting();
-    await world.agent(handlers, { pollMs: 400 });
+    await world.agent(handlers, { pollMs: 400, beats: true });
     const alice = await world.user("alice");
     const wanted = names(30);
     for (const name of wanted) expect((await destroy(alice, name)).status).toBe(200);
@@ -130,7 +130,7 @@ describe("the doorbell on SQS", () => {
   test("a queue that is deleted and made again loses and doubles nothing", { timeout: LONG }, async () => {
     const world = open(await makeCloudWorld(endpoint));
     const { effects, handlers } = deleting();
-    await world.agent(handlers, { pollMs: 400 });
+    await world.agent(handlers, { pollMs: 400, beats: true });
     const alice = await world.user("alice");
     const { url, name } = world.queue("em1");
     const act = async (file: string) => expect((await destroy(alice, file)).status).toBe(200);

@@ -8,6 +8,7 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { Xxh64 } from "@node-rs/xxhash";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import type { OperationHandlers } from "#agent/operation.ts";
 import { clientSettings } from "#lambdas/adapters/aws/client-settings.ts";
 import { loadTokenKeys } from "#lambdas/cloud.ts";
 import { MiB } from "#protocol/limits.ts";
@@ -66,7 +67,7 @@ beforeAll(async () => {
   const { url } = (await server.ready) as { url: string };
   await world.ground.accounts.addUser("ada", "correct horse");
   client = await logIn(url, { name: "ada", password: "correct horse" });
-  await world.agent({
+  const handlers: Partial<OperationHandlers> = {
     "nodes.status": async () => {
       begun.open();
       await finish.passed;
@@ -82,7 +83,8 @@ beforeAll(async () => {
       }
       return { count: input.count, bytes: input.bytes };
     },
-  });
+  };
+  await world.agent(handlers, { beats: true });
 });
 afterAll(async () => {
   await server?.stop(10_000);

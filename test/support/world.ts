@@ -10,6 +10,7 @@ import { Journal } from "#agent/journal/journal.ts";
 import { openStateDatabase } from "#agent/journal/state-database.ts";
 import { AgentLoop, type AgentLoopOptions } from "#agent/loop/agent-loop.ts";
 import type { OperationHandlers } from "#agent/operation.ts";
+import { Heart } from "#agent/reporting/heart.ts";
 import { OutgoingStore } from "#agent/transfers/outgoing-store.ts";
 import { createEmbeddedGround, type EmbeddedOptions } from "#lambdas/embedded.ts";
 import type { Ground } from "#lambdas/ground.ts";
@@ -91,6 +92,8 @@ export async function worldOn<G extends Ground & { close(): Promise<void> }>(par
         /** directory of its journal; default: one of its edge's own */
         state?: string;
         silentDoorbell?: boolean;
+        /** beats on, as real agents do: for tests that may last longer than contact holds after the one beat at the start */
+        beats?: boolean;
         /** where it finds the ground, if not at the ground's own address */
         url?: string;
       } = {},
@@ -99,6 +102,7 @@ export async function worldOn<G extends Ground & { close(): Promise<void> }>(par
         edge = "em1",
         state = `agent-${edge}`,
         silentDoorbell,
+        beats = false,
         url = agentServer.url,
         ...loop
       } = options;
@@ -122,6 +126,7 @@ export async function worldOn<G extends Ground & { close(): Promise<void> }>(par
       const { epoch } = session;
       const beat = () => groundClient.heartbeat({ epoch, nodes: [], usage: {}, free: 1e12 });
       await beat();
+      const heart = beats ? new Heart(async () => void (await beat()), log) : undefined;
       const all = Object.fromEntries(
         (Object.keys(OPERATIONS) as OperationName[]).map((name) => [
           name,
@@ -151,11 +156,13 @@ export async function worldOn<G extends Ground & { close(): Promise<void> }>(par
         /** Forgets it as it is, in the middle of whatever: a machine that is gone. */
         abandon() {
           agents.splice(agents.indexOf(agent), 1);
+          heart?.close();
           groundClient.close();
           if (database.isOpen) database.close();
         },
         async stop() {
           controller.abort();
+          heart?.close();
           await running.catch(() => undefined);
           groundClient.close();
           if (database.isOpen) database.close();
