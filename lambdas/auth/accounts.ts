@@ -13,6 +13,9 @@ import type { Identity } from "./tokens.ts";
 /** A user without the password; times in ms since 1970. */
 export type Account = Identity & Pick<UserRecord, "createdAt" | "defaultEdge" | "priority" | "operator">;
 
+/** What tells which edge an account means. */
+export type EdgeUser = Pick<Account, "uid" | "defaultEdge">;
+
 const MAX_WRITES = 25;
 /** Of them for what is written beside a user who registers. */
 const MOST_BESIDE = 10;
@@ -254,8 +257,8 @@ export class Accounts {
     return this.edgeOf(account, header);
   }
 
-  /** As {@link Accounts.resolveEdge}, for an account that was just read. */
-  async edgeOf(account: Account, header: string | undefined): Promise<string> {
+  /** As {@link Accounts.resolveEdge}, for an account that is known. */
+  async edgeOf(account: EdgeUser, header: string | undefined): Promise<string> {
     const named = header || account.defaultEdge;
     if (named !== undefined) {
       if (!(await this.#grant(account.uid, named))) throw edgeNotFound();

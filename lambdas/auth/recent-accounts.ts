@@ -1,5 +1,5 @@
 import { BoundedMap } from "#protocol/bounded-map.ts";
-import type { Account, Accounts } from "./accounts.ts";
+import type { Account, Accounts, EdgeUser } from "./accounts.ts";
 
 /** Cached entries of each kind; the oldest are dropped first. */
 const MOST = 10_000;
@@ -47,6 +47,11 @@ export class RecentAccounts {
   async resolveEdge(name: string, header: string | undefined): Promise<string> {
     const account = await this.getUser(name);
     if (!account) return this.#accounts.resolveEdge(name, header);
+    return this.edgeOf(account, header);
+  }
+
+  /** As {@link Accounts.edgeOf}. */
+  edgeOf(account: EdgeUser, header: string | undefined): Promise<string> {
     return this.#edges.get(JSON.stringify([account.uid, account.defaultEdge, header]), () =>
       this.#accounts.edgeOf(account, header),
     );

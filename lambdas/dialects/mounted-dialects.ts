@@ -1,7 +1,7 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { PodRun } from "#protocol/pod-run.ts";
-import { allowedMethods } from "../http/allowed-methods.ts";
+import { hasRoute } from "../http/allowed-methods.ts";
 import { answerThenDrain } from "../http/answer-then-drain.ts";
 import { incomingOf } from "../http/body-stream.ts";
 import { cutIdleBody } from "../http/cut-idle-body.ts";
@@ -99,5 +99,5 @@ function isOpen(app: Hono<GroundEnv>, c: DialectContext, { open, unknown }: Dial
 
 function isRouted(app: Hono<GroundEnv>, c: DialectContext): boolean {
   const method = c.req.method === "HEAD" ? "GET" : c.req.method;
-  return allowedMethods(app.routes, c.req.path).includes(method);
+  return hasRoute(app.routes, { method, path: c.req.path });
 }

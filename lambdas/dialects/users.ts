@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { Account, Accounts } from "../auth/accounts.ts";
+import type { Account, Accounts, EdgeUser } from "../auth/accounts.ts";
 import { clientAddress } from "../auth/client-address.ts";
 import { type Identifying, identify, identifyBearer } from "../auth/identify.ts";
 import type { RecentAccounts } from "../auth/recent-accounts.ts";
@@ -62,6 +62,11 @@ export class Users {
   /** The edges that an account may use, by name. */
   edges(account: Account): Promise<string[]> {
     return this.#deps.accounts.edgesOf(account);
+  }
+
+  /** As the core's `resolveEdge`, for an account that is known: it is not read. @throws EDGE_NOT_FOUND, INVALID_PARAMETERS */
+  edgeOf(account: EdgeUser, header: string | undefined): Promise<string> {
+    return this.#deps.recent.edgeOf(account, header);
   }
 
   /** The address that attempts of who asks are counted by. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { allowedMethods } from "./allowed-methods.ts";
+import { allowedMethods, hasRoute } from "./allowed-methods.ts";
 
 const routes = [
   { method: "ALL", path: "/*" },
@@ -25,6 +25,9 @@ describe("allowedMethods", () => {
     ["/trees/1/a/b/c", ["HEAD"]],
   ])("%s answers %j", (path, methods) => {
     expect(allowedMethods(routes, path)).toEqual(methods);
+    for (const method of ["GET", "HEAD", "POST", "PUT", "ALL"]) {
+      expect(hasRoute(routes, { method, path })).toBe(methods.includes(method));
+    }
   });
 
   it.each([

@@ -10,6 +10,15 @@ export function allowedMethods(routes: readonly Listed[], path: string): string[
   return [...new Set(methods)].sort();
 }
 
+/** Does some route answer this method at `path`? */
+export function hasRoute(
+  routes: readonly Listed[],
+  { method, path }: { method: string; path: string },
+): boolean {
+  const parts = path.split("/");
+  return routes.some((route) => route.method === method && matches(route.path.split("/"), parts));
+}
+
 function matches(pattern: string[], parts: string[]): boolean {
   if (pattern.at(-1) === "*") {
     const before = pattern.slice(0, -1);

@@ -61,7 +61,7 @@ export async function serve(app: App, options: ServeOptions): Promise<Served> {
   };
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   // of HTTP/1.0, whose requests may name no host
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, hostname: host });
+  const listener = getRequestListener(app.fetch, { hostname: host });
   const server = tls ? createTlsServer({ ...settings, ...tls }, listener) : createServer(settings, listener);
   server.on("request", (incoming: IncomingMessage) => {
     cutIdleBody(incoming, options.idleMs ?? IDLE_MS);

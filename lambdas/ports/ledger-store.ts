@@ -29,6 +29,11 @@ export type Query = {
   before?: string;
   descending?: boolean;
   limit: number;
+  /**
+   * What the caller remembers of an item at this revision, undefined where it is nothing: given as it is, it is not read
+   * from the item's text again. For keys that are never used again after they were deleted, as revisions begin anew then.
+   */
+  known?: (sk: string, rev: number) => unknown;
 };
 
 /** Most bytes of a key's parts: what DynamoDB holds. Nothing is found under a longer one, or an empty one. */

@@ -297,6 +297,25 @@ export function ledgerStoreConformance(
         );
       });
 
+      it("give what the caller remembers of a revision, and what is stored of others", async () => {
+        await store.transact([put("ka", "changed")]);
+        const remembered = new Map([
+          ["k", { sk: "k", rev: 1, data: { of: "k" } }],
+          ["ka", { sk: "ka", rev: 1, data: { of: "ka" } }],
+        ]);
+        const known = (sk: string, rev: number) => {
+          const one = remembered.get(sk);
+          return one?.rev === rev ? one.data : undefined;
+        };
+        const found = await store.query({ pk: "p", limit: 3, known });
+        expect(found.map(({ rev, data }) => [rev, data])).toEqual([
+          [1, { of: "k" }],
+          [2, "changed"],
+          [1, "ka/"],
+        ]);
+        expect(found[0]?.data).toBe(remembered.get("k")?.data);
+      });
+
       it("go on page by page after the last key seen", async () => {
         const seen: string[] = [];
         for (let page = await sks({ limit: 3 }); page.length > 0; ) {

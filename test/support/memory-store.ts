@@ -99,7 +99,7 @@ export class MemoryStore implements LedgerStore {
     return row && item<T>(key, row);
   }
 
-  async query<T>({ pk, prefix = "", after, before, descending, limit }: Query): Promise<Item<T>[]> {
+  async query<T>({ pk, prefix = "", after, before, descending, limit, known }: Query): Promise<Item<T>[]> {
     await this.#turn(`query ${pk}`);
     const bytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
     const rows = this.#table
@@ -108,7 +108,10 @@ export class MemoryStore implements LedgerStore {
       .filter(([sk]) => after === undefined || bytes(sk, after) > 0)
       .filter(([sk]) => before === undefined || bytes(sk, before) < 0);
     if (descending) rows.reverse();
-    return rows.slice(0, Math.max(0, limit)).map(([sk, row]) => item<T>({ pk, sk }, row));
+    return rows.slice(0, Math.max(0, limit)).map(([sk, row]) => {
+      const one = item<T>({ pk, sk }, row);
+      return { ...one, data: (known?.(sk, row.rev) as T | undefined) ?? one.data };
+    });
   }
 
   async transact(writes: Write[]): Promise<void> {

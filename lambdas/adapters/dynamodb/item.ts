@@ -1,5 +1,5 @@
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
-import type { Item, Key } from "../../ports/ledger-store.ts";
+import type { Item, Key, Query } from "../../ports/ledger-store.ts";
 import type { Put } from "../steps.ts";
 
 /**
@@ -13,13 +13,12 @@ export function toKey({ pk, sk }: Key): Row {
   return { pk: { S: pk }, sk: { S: sk } };
 }
 
-export function toItem<T>(row: Row): Item<T> {
-  const item: Item<T> = {
-    pk: row.pk!.S!,
-    sk: row.sk!.S!,
-    rev: Number(row.rev!.N),
-    data: JSON.parse(row.data!.S!),
-  };
+/** @param known as a query's */
+export function toItem<T>(row: Row, known?: Query["known"]): Item<T> {
+  const sk = row.sk!.S!;
+  const rev = Number(row.rev!.N);
+  const data = (known?.(sk, rev) ?? JSON.parse(row.data!.S!)) as T;
+  const item: Item<T> = { pk: row.pk!.S!, sk, rev, data };
   if (row.expiresAt) item.expiresAt = Number(row.expiresAt.N);
   return item;
 }

@@ -92,7 +92,7 @@ export class DynamoStore implements LedgerStore {
       for (const row of page.Items ?? []) {
         const sk = row.sk!.S!;
         const outside = sk === to || (!inclusive && sk === from);
-        if (!outside && items.length < query.limit) items.push(toItem<T>(row));
+        if (!outside && items.length < query.limit) items.push(toItem<T>(row, query.known));
       }
       start = page.LastEvaluatedKey;
     } while (start && items.length < query.limit);

@@ -16,7 +16,9 @@ import { isBusy, isFull, openSqliteFile } from "./file.ts";
 /** How long a call retries while other processes lock the file, in ms. */
 const BUSY_LIMIT_MS = 10_000;
 
-type Row = { pk: string; sk: string; rev: number; expires_at: number | null; data: string };
+type Row = { rev: number; expires_at: number | null; data: string };
+/** As lists are read: without names for each of them. */
+type ListedRow = [sk: string, rev: number, expiresAt: number | null, data: string];
 type Pending = { steps: Step[]; resolve: () => void; reject: (error: unknown) => void };
 
 /**
@@ -63,24 +65,25 @@ export class SqliteStore implements LedgerStore {
   }
 
   async get<T>(key: Key): Promise<Item<T> | undefined> {
-    const row = await this.#patiently(
-      () => this.#get.get(key.pk, key.sk) as Omit<Row, "pk" | "sk"> | undefined,
-    );
-    return row && toItem<T>({ pk: key.pk, sk: key.sk, ...row });
+    const row = await this.#patiently(() => this.#get.get(key.pk, key.sk) as Row | undefined);
+    return row && toItem<T>(key, row.rev, row.expires_at, JSON.parse(row.data));
   }
 
   async query<T>(query: Query): Promise<Item<T>[]> {
     const { from, inclusive, to } = sortKeyRange(query);
     const order = query.descending ? "DESC" : "ASC";
     const statement = this.#prepared(
-      `SELECT pk, sk, rev, expires_at, data FROM items WHERE pk = ? AND sk ${inclusive ? ">=" : ">"} ?` +
+      `SELECT sk, rev, expires_at, data FROM items WHERE pk = ? AND sk ${inclusive ? ">=" : ">"} ?` +
         `${to === undefined ? "" : " AND sk < ?"} ORDER BY sk ${order} LIMIT ?`,
     );
     // For SQLite a negative LIMIT means no limit.
     const limit = Math.max(0, query.limit);
     const parameters = to === undefined ? [query.pk, from, limit] : [query.pk, from, to, limit];
-    const rows = await this.#patiently(() => statement.all(...parameters) as Row[]);
-    return rows.map((row) => toItem<T>(row));
+    const rows = await this.#patiently(() => statement.all(...parameters) as unknown as ListedRow[]);
+    const { pk, known } = query;
+    return rows.map(([sk, rev, expiresAt, data]) =>
+      toItem<T>({ pk, sk }, rev, expiresAt, known?.(sk, rev) ?? JSON.parse(data)),
+    );
   }
 
   async transact(writes: Write[]): Promise<void> {
@@ -175,6 +178,7 @@ export class SqliteStore implements LedgerStore {
     const known = this.#queries.get(sql);
     if (known) return known;
     const statement = this.#db.prepare(sql);
+    statement.setReturnArrays(true);
     this.#queries.set(sql, statement);
     return statement;
   }
@@ -213,8 +217,8 @@ export class SqliteStore implements LedgerStore {
   }
 }
 
-function toItem<T>(row: Row): Item<T> {
-  const item: Item<T> = { pk: row.pk, sk: row.sk, rev: row.rev, data: JSON.parse(row.data) };
-  if (row.expires_at !== null) item.expiresAt = row.expires_at;
+function toItem<T>({ pk, sk }: Key, rev: number, expiresAt: number | null, data: unknown): Item<T> {
+  const item: Item<T> = { pk, sk, rev, data: data as T };
+  if (expiresAt !== null) item.expiresAt = expiresAt;
   return item;
 }

@@ -1,4 +1,5 @@
 import { LIMITS } from "#protocol/limits.ts";
+import { PRIORITY } from "#protocol/priority.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import { arrived } from "./auth/arrived.ts";
@@ -13,7 +14,7 @@ const callers = new WeakMap<DialectContext, Caller>();
 
 /** Who asks. Only a signature is over the body: for anything else it is not read. @throws UNAUTHORIZED, BODY_TOO_LARGE */
 export async function authenticate(c: DialectContext, core: DialectCore): Promise<string> {
-  const { users, resolveEdge, now, hosts } = core;
+  const { users, now, hosts } = core;
   if (isOwn(c.req.path)) {
     // an access key makes no others, and is for clients of the contract alone
     const account = await users.ofBearer(c);
@@ -24,8 +25,10 @@ export async function authenticate(c: DialectContext, core: DialectCore): Promis
     c.req.header("x-auth-token") === undefined &&
     sdkAuthorization(c.req.header("authorization") ?? "") !== undefined;
   const request = await arrived(c, hosts, isSigned ? LIMITS.bodyBytes : undefined);
-  const caller = await callerOf(request, { users, resolveEdge, now, keys: partsOf(core).keys });
+  const caller = await callerOf(request, { users, now, keys: partsOf(core).keys });
   callers.set(c, caller);
+  // what its commands may ask for is not read again
+  c.set("priorities", caller.account.priority ?? PRIORITY);
   return caller.account.name;
 }
 

@@ -38,11 +38,11 @@ const deps: CallerDeps = {
     },
     find: async (name) => accounts.get(name),
     session: (_hash, read) => read(),
-  },
-  resolveEdge: async (user, edge) => {
-    if (edge === undefined || !grants.has(`${user} ${edge}`))
-      throw new PerigeeError("EDGE_NOT_FOUND", "no such edge");
-    return edge;
+    edgeOf: async ({ uid }, edge) => {
+      if (edge === undefined || !grants.has(`${uid} ${edge}`))
+        throw new PerigeeError("EDGE_NOT_FOUND", "no such edge");
+      return edge;
+    },
   },
   keys,
   now: () => NOW,
@@ -63,7 +63,7 @@ beforeAll(async () => {
   await once(server, "listening");
   port = (server.address() as { port: number }).port;
   for (const name of ["ada", "bob"]) accounts.set(name, account(name));
-  grants.add("ada em1");
+  grants.add("uid-ada em1");
   key = await keys.create(projectOf(account("ada"), "em1"), NOW);
 });
 afterAll(() => new Promise((closed) => server.close(closed)));
@@ -163,9 +163,9 @@ it("X-Auth-Token decides alone, and a bearer token does as well", async () => {
 });
 
 it("a key ends with its grant, its user, and its revocation", async () => {
-  grants.delete("ada em1");
+  grants.delete("uid-ada em1");
   expect(await send(signed({}))).toMatchObject({ refused: "UNAUTHORIZED" });
-  grants.add("ada em1");
+  grants.add("uid-ada em1");
   // the name was given anew
   accounts.set("ada", account("ada", "uid-other"));
   expect(await send(signed({}))).toMatchObject({ refused: "UNAUTHORIZED" });

@@ -13,9 +13,7 @@ import type { SignedRequest } from "./signed-request.ts";
 export type Caller = { account: Account; project?: Project };
 
 export type CallerDeps = {
-  users: Pick<DialectCore["users"], "ofToken" | "find" | "session">;
-  /** as the core's: throws EDGE_NOT_FOUND when the user may not use the edge any more */
-  resolveEdge: DialectCore["resolveEdge"];
+  users: Pick<DialectCore["users"], "ofToken" | "find" | "session" | "edgeOf">;
   keys: Pick<AccessKeys, "find" | "secretOf">;
   now: () => number;
 };
@@ -51,13 +49,16 @@ export function findKey(
 
 /** The account and project behind a key. @throws UNAUTHORIZED when the user or the grant is gone */
 export async function callerOfKey(
-  record: AccessKeyRecord,
-  { users, resolveEdge }: Pick<CallerDeps, "users" | "resolveEdge">,
+  { user, uid, edge }: AccessKeyRecord,
+  { users }: Pick<CallerDeps, "users">,
 ): Promise<Caller> {
-  const account = await users.find(record.user, ({ uid }) => uid === record.uid);
-  if (account?.uid !== record.uid) throw refused();
   try {
-    const edge = await resolveEdge(record.user, record.edge);
+    // at once: where each read is a request to a database, they share one
+    const [account] = await Promise.all([
+      users.find(user, (account) => account.uid === uid),
+      users.edgeOf({ uid }, edge),
+    ]);
+    if (account?.uid !== uid) throw refused();
     return { account, project: projectOf(account, edge) };
   } catch (error) {
     if (error instanceof PerigeeError && error.code === "EDGE_NOT_FOUND") throw refused();

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { BoundedMap } from "#protocol/bounded-map.ts";
 import { ReadAgain } from "../../../auth/read-again.ts";
 import type { SealKeys } from "../../../auth/seal-keys.ts";
 
@@ -7,6 +8,8 @@ export type SealedSecret = string;
 
 const NONCE = 12;
 const TAG = 16;
+/** Secrets that a process remembers: each request that one has signed needs it. */
+const MOST_REMEMBERED = 1000;
 
 /** What a sealed secret belongs to: it opens for nothing else. */
 export type SealedFor = { accessKey: string; project: string };
@@ -17,6 +20,8 @@ export type SealedFor = { accessKey: string; project: string };
  */
 export class SecretSeal {
   readonly #keys: ReadAgain<readonly Uint8Array[]>;
+  /** what was opened, by what it was sealed as and for */
+  readonly #opened = new BoundedMap<string, string>(MOST_REMEMBERED);
 
   /** @param keys a function is called when the first secret is sealed or opened, and when none of its keys opens one */
   constructor(keys: SealKeys) {
@@ -34,12 +39,16 @@ export class SecretSeal {
 
   /** @returns undefined when no key opens it, it was changed, or it belongs to another key or project */
   async open(sealed: SealedSecret, of: SealedFor): Promise<string | undefined> {
+    const name = `${boundTo(of)}:${sealed}`;
+    const known = this.#opened.get(name);
+    if (known !== undefined) return known;
     const bytes = Buffer.from(sealed, "base64url");
     if (bytes.length < NONCE + TAG) return undefined;
     // another process may seal with a newer key
-    return (
-      openedBy(await this.#keys.get(), bytes, of) ?? openedBy((await this.#keys.again()) ?? [], bytes, of)
-    );
+    const secret =
+      openedBy(await this.#keys.get(), bytes, of) ?? openedBy((await this.#keys.again()) ?? [], bytes, of);
+    if (secret !== undefined) this.#opened.set(name, secret);
+    return secret;
   }
 }
 

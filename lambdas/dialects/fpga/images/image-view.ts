@@ -7,11 +7,22 @@ export function timeText(ms: number): string {
   return new Date(ms).toISOString().slice(0, 19).replace("T", " ");
 }
 
+/** of records that are as they were when they were printed: none is ever changed in place */
+const printed = new WeakMap<ImageRecord, string>();
+
 /**
  * The JSON text of an image as lists hold it. Text, as its metadata goes out as it came: no number is printed anew and
  * no key changes its place.
  */
 export function imageJson(image: ImageRecord): string {
+  const known = printed.get(image);
+  if (known !== undefined) return known;
+  const text = print(image);
+  printed.set(image, text);
+  return text;
+}
+
+function print(image: ImageRecord): string {
   const before = {
     id: image.id,
     name: image.name,

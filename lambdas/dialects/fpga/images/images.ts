@@ -1,6 +1,6 @@
+import { BoundedMap } from "#protocol/bounded-map.ts";
 import type { Item, Write } from "../../../ports/ledger-store.ts";
 import { optimistically } from "../../../ports/optimistically.ts";
-import { pagesOf } from "../../../ports/pages-of.ts";
 import type { OwnRecords } from "../../own-records.ts";
 import { REFUSALS } from "../refusals.ts";
 import type { Registration } from "../rules.ts";
@@ -17,7 +17,8 @@ export type StoreEnd =
   | { status: "active"; sha256: string; format: NonNullable<ImageRecord["format"]>; note?: string }
   | { status: "error"; message: string };
 
-const PAGE = 100;
+/** Images of all projects that a process remembers, so that a list parses and prints again only what has changed. */
+const MOST_REMEMBERED = 2000;
 
 /**
  * The images of projects. What belongs to a command's transaction is returned as writes, each on the condition of what
@@ -25,6 +26,8 @@ const PAGE = 100;
  */
 export class Images {
   readonly #records: OwnRecords;
+  /** by ids, which no later image has; by their revisions they are what is stored */
+  readonly #remembered = new BoundedMap<string, { rev: number; image: ImageRecord }>(MOST_REMEMBERED);
 
   constructor(records: OwnRecords) {
     this.#records = records;
@@ -32,11 +35,20 @@ export class Images {
 
   /** All images of a project, by the time of their registration, then by id. */
   async all(project: string): Promise<ImageRecord[]> {
-    const all: ImageRecord[] = [];
-    for await (const page of pagesOf<ImageRecord>(this.#records, { pk: keys.images(project), limit: PAGE })) {
-      all.push(...page.map(({ data }) => data));
+    const items = await this.#records.query<ImageRecord>({
+      pk: keys.images(project),
+      limit: IMAGE_BOUNDS.rows,
+      known: (id, rev) => {
+        const one = this.#remembered.get(id);
+        return one?.rev === rev ? one.image : undefined;
+      },
+    });
+    for (const { sk, rev, data } of items) {
+      if (this.#remembered.get(sk)?.rev !== rev) this.#remembered.set(sk, { rev, image: data });
     }
-    return all.sort((one, other) => one.createdAt - other.createdAt || (one.id < other.id ? -1 : 1));
+    return items
+      .map(({ data }) => data)
+      .sort((one, other) => one.createdAt - other.createdAt || (one.id < other.id ? -1 : 1));
   }
 
   async find(project: string, id: string): Promise<ImageRecord | undefined> {
