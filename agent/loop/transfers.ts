@@ -21,9 +21,13 @@ const BATCH = 200;
 const URL_MS = 10 * 60_000;
 /** Bytes that are worth a connection of their own. */
 const BIG = 1 * MiB;
-/** Over a thin link content larger than this goes in ranges, so many at once, each of that size. */
-const RANGE_BYTES = 64 * KiB;
-const RANGES_AT_ONCE = 8;
+/**
+ * Over a thin link content larger than this goes in ranges of that size, so many at once, and so many from the first on
+ * that is not written: what is in memory is fetched again by the next life of an agent that dies.
+ */
+const RANGE_BYTES = 32 * KiB;
+const RANGES_AT_ONCE = 12;
+const RANGES_AHEAD = 16;
 
 /** Operations whose content is files that somebody asked for. That of others is their result. */
 const FILES_ASKED_FOR: ReadonlySet<string> = new Set<OperationName>(["volume.read"]);
@@ -53,6 +57,8 @@ export class Transfers {
   /** of those that are not small */
   readonly #sizes = new Map<number, number>();
   #manifest: Promise<StagedFile[]> | undefined;
+  /** a question for URLs that is under way */
+  #asking: Promise<unknown> | undefined;
 
   constructor(of: Of) {
     this.#of = of;
@@ -78,7 +84,7 @@ export class Transfers {
     const size = this.#sizes.get(n) ?? 0;
     if (ground.link.thin && size - start > RANGE_BYTES) {
       const read = (from: number, end: number) => this.#range(n, from, end);
-      const sizes = { rangeBytes: RANGE_BYTES, atOnce: RANGES_AT_ONCE };
+      const sizes = { rangeBytes: RANGE_BYTES, atOnce: RANGES_AT_ONCE, ahead: RANGES_AHEAD };
       return fetchInRanges({ start, size, ...sizes, read, write, signal });
     }
     let at = start;
@@ -216,17 +222,32 @@ export class Transfers {
   }
 
   async #url(n: number | "manifest"): Promise<string> {
-    const known = this.#urls.get(n);
-    if (known && known.until > performance.now()) return known.url;
+    for (;;) {
+      const known = this.#urls.get(n);
+      if (known && known.until > performance.now()) return known.url;
+      const asking = this.#asking;
+      if (!asking) return this.#ask(n);
+      // Ranges of one file begin together: one question is enough.
+      await asking;
+    }
+  }
+
+  async #ask(n: number | "manifest"): Promise<string> {
     const { ground, epoch, command } = this.#of;
     const at = n === "manifest" ? -1 : this.#numbers.indexOf(n);
     const wanted = at < 0 ? [n] : this.#numbers.slice(at, at + BATCH);
-    const { get } = await ground.urls({ epoch, user: command.user, command: command.id, get: wanted });
-    const until = performance.now() + URL_MS;
-    // Bounded: a batch is all that is ever held.
-    this.#urls.clear();
-    for (const [i, number] of wanted.entries()) this.#urls.set(number, { url: get[i]!, until });
-    return this.#urls.get(n)!.url;
+    const asking = ground.urls({ epoch, user: command.user, command: command.id, get: wanted });
+    this.#asking = asking;
+    try {
+      const { get } = await asking;
+      const until = performance.now() + URL_MS;
+      // Bounded: a batch is all that is ever held.
+      this.#urls.clear();
+      for (const [i, number] of wanted.entries()) this.#urls.set(number, { url: get[i]!, until });
+      return this.#urls.get(n)!.url;
+    } finally {
+      this.#asking = undefined;
+    }
   }
 
   async #retried<T>(attempt: () => Promise<T>): Promise<T> {

@@ -6,8 +6,13 @@ export type RangesOptions = {
   /** of the whole */
   size: number;
   rangeBytes: number;
-  /** ranges that are fetched concurrently; so many are in memory at most */
+  /** ranges that are fetched concurrently */
   atOnce: number;
+  /**
+   * So many ranges from the first that is not written on may be in memory (default `atOnce`): while one connection repeats
+   * what was lost, the others go on
+   */
+  ahead?: number;
   /** the bytes from `start` to before `end`, whatever is cut meanwhile */
   read(start: number, end: number): AsyncIterable<Buffer>;
   /** is given all of them in order, one call after the other */
@@ -23,7 +28,7 @@ type Range = { chunks: Buffer[]; whole: boolean };
  * @throws RangeError when it is shorter or longer than its size; the signal's reason; what `read` and `write` throw
  */
 export async function fetchInRanges(options: RangesOptions): Promise<void> {
-  const { start, size, rangeBytes, atOnce, read, write, signal } = options;
+  const { start, size, rangeBytes, atOnce, ahead = atOnce, read, write, signal } = options;
   const ranges: Range[] = [];
   const count = Math.ceil((size - start) / rangeBytes);
   const failing = new AbortController();
@@ -75,7 +80,7 @@ export async function fetchInRanges(options: RangesOptions): Promise<void> {
   const lane = async () => {
     while (next < count && !failing.signal.aborted) {
       const index = next++;
-      while (index >= written + atOnce && !failing.signal.aborted) await freed.promise;
+      while (index >= written + ahead && !failing.signal.aborted) await freed.promise;
       if (failing.signal.aborted) return;
       await fetchOne(index);
     }

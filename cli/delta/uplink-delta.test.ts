@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CHUNKER } from "#protocol/chunking/chunker.ts";
+import { MiB } from "#protocol/limits.ts";
 import { Stage } from "../testing/cli-process.ts";
-import { ACCEPTED, command } from "../testing/ground.ts";
+import { ACCEPTED, command, type Reply } from "../testing/ground.ts";
 
 const UPLINK = "POST /em/files/uplink";
 const DONE = { json: { message: "Successfully uplinked files", data: { file_count: 1, total_size_kb: 1 } } };
@@ -21,6 +22,10 @@ test.each([
   [
     "a ground that knows no deltas",
     [["POST /uplinks/base", { status: 404, json: { error: "NOT_FOUND", message: "no" } }]],
+  ],
+  [
+    "an agent that knows no deltas",
+    [["POST /uplinks/base", { status: 501, json: { error: "UNSUPPORTED_OPERATION", message: "no" } }]],
   ],
   [
     "an edge without the file",
@@ -54,4 +59,41 @@ test.each([
 test("--delta takes one file", async () => {
   await writeFile(join(stage.dir, "g"), "x");
   expect((await stage.run(["uplink", "f", "g", "--delta"])).code).toBe(2);
+});
+
+describe("without being asked for", () => {
+  const edge = (state: string, operations: string[]) => ({
+    json: { data: { contact: { state }, agent: { operations } } },
+  });
+  const able = edge("ok", ["volume.chunks", "volume.patch"]);
+  const failed = command("failed", { error: { code: "FILE_NOT_FOUND", message: "none" } });
+  const run = async (bytes: number, ...args: string[]) => {
+    await writeFile(join(stage.dir, "f"), randomBytes(bytes));
+    stage.ground.on(UPLINK, DONE).on("POST /uplinks/base", ACCEPTED).on("GET /commands/01C", failed);
+    expect(await stage.run(["uplink", "f", ...args])).toMatchObject({ code: 0 });
+    expect(stage.ground.calls(UPLINK)).toHaveLength(1);
+    return stage.ground.calls("POST /uplinks/base").length;
+  };
+
+  test.each<[what: string, asks: number, edge: Reply, bytes: number, args: string[]]>([
+    ["a large file of an edge in contact", 1, able, 2 * MiB, []],
+    ["a small one", 0, able, 1 * MiB, []],
+    ["an edge that is out of contact", 0, edge("lost", ["volume.chunks", "volume.patch"]), 2 * MiB, []],
+    ["an older agent", 0, edge("ok", ["volume.uplink"]), 2 * MiB, []],
+    ["--no-delta", 0, able, 2 * MiB, ["--no-delta"]],
+    ["--no-wait", 0, able, 2 * MiB, ["--no-wait"]],
+  ])("%s", async (_what, asks, answer, bytes, args) => {
+    stage.ground.on("GET /edge", answer);
+    expect(await run(bytes, ...args)).toBe(asks);
+  });
+
+  test("an edge that does not tell is not waited for longer than for any command, and all is sent", async () => {
+    stage.ground.on("GET /edge", able).on("POST /commands/01C/cancel", { json: {} });
+    stage.ground.on(UPLINK, DONE).on("POST /uplinks/base", ACCEPTED);
+    stage.ground.on("GET /commands/01C", command("queued"));
+    await writeFile(join(stage.dir, "f"), randomBytes(2 * MiB));
+    expect(await stage.run(["uplink", "f", "--wait", "1s"])).toMatchObject({ code: 0 });
+    expect(stage.ground.calls("POST /commands/01C/cancel")).toHaveLength(1);
+    expect(stage.ground.calls(UPLINK)).toHaveLength(1);
+  });
 });

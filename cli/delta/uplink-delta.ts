@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { type ListedChunk, readChunkList } from "#protocol/chunking/chunk-list.ts";
 import { CHUNKER } from "#protocol/chunking/chunker.ts";
-import { acceptedId, type Body, failureFrom, readJson } from "../client.ts";
+import { acceptedId, type Body, type Client, failureFrom, readJson } from "../client.ts";
 import type { CommandView } from "../command-view.ts";
 import { CliFailure } from "../failure.ts";
 import type { LocalFile } from "../files/collect.ts";
@@ -18,20 +18,45 @@ const IDLE_MS = 120_000;
 /** A delta of more than this part of the file is not worth its risk of having to send it whole afterwards. */
 const WORTH = 0.8;
 /** Why there is no delta: the ground, the edge or the file has none to offer, or the file has changed meanwhile. */
-const WITHOUT = ["NOT_FOUND", "FILE_NOT_FOUND", "METHOD_NOT_ALLOWED", "UPLINK_NOT_FOUND", "INVALID_PATH"];
+const WITHOUT = [
+  "NOT_FOUND",
+  "FILE_NOT_FOUND",
+  "METHOD_NOT_ALLOWED",
+  "UNSUPPORTED_OPERATION",
+  "UPLINK_NOT_FOUND",
+  "INVALID_PATH",
+];
+
+/** Is the edge in contact, and does its agent tell chunks and take deltas? Asks the ground only. */
+export async function tellsChunks(client: Client): Promise<boolean> {
+  if (client.options.waitMs === 0) return false;
+  try {
+    const { data } = await client.json({ method: "GET", path: "/edge", idleMs: 30_000 });
+    const { contact, agent } = data as {
+      contact?: { state?: string };
+      agent?: { operations?: string[] } | null;
+    };
+    const known = agent?.operations ?? [];
+    return contact?.state === "ok" && known.includes("volume.chunks") && known.includes("volume.patch");
+  } catch (error) {
+    if (error instanceof CliFailure) return false;
+    throw error;
+  }
+}
 
 /**
  * Sends a file as what differs from the one that is at its path on the edge.
+ * @param asked for by the user; otherwise whatever keeps the edge from telling means that the file is sent whole
  * @returns the uplink's answer; undefined when the file is to be sent whole
  */
 export async function uplinkDelta(
   session: Session,
   file: LocalFile,
-  target: Target,
+  { target, asked }: { target: Target; asked: boolean },
   shape: (command: CommandView) => Body,
 ): Promise<Body | undefined> {
   const { output, signal } = session;
-  const base = await baseOf(session, file, target);
+  const base = await baseOf(session, file, target, asked);
   if (base === undefined) return undefined;
   const place = await mkdtemp(join(tmpdir(), "perigee-delta-"));
   try {
@@ -55,6 +80,7 @@ async function baseOf(
   { client }: Session,
   file: LocalFile,
   { dest_path, ...volume }: Target,
+  asked: boolean,
 ): Promise<ListedChunk[] | undefined> {
   const patience = client.patience();
   const filepath = dest_path ? `${dest_path}/${file.path}` : file.path;
@@ -72,9 +98,23 @@ async function baseOf(
     client.current = undefined;
     return chunks;
   } catch (error) {
+    const { current } = client;
     client.current = undefined;
     if (error instanceof RangeError) return undefined;
-    if (error instanceof CliFailure && WITHOUT.includes(error.code)) return undefined;
-    throw error;
+    if (!(error instanceof CliFailure)) throw error;
+    if (WITHOUT.includes(error.code)) return undefined;
+    if (asked || error.code === "CANCELLED") throw error;
+    if (current !== undefined) await giveUp(client, current);
+    return undefined;
   }
+}
+
+/** Cancels what still waits to tell the chunks. */
+async function giveUp(client: Client, id: string): Promise<void> {
+  const call = {
+    method: "POST",
+    path: `/commands/${encodeURIComponent(id)}/cancel`,
+    idleMs: IDLE_MS,
+  } as const;
+  await client.json(call).catch(() => undefined);
 }

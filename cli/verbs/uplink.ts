@@ -14,6 +14,8 @@ import { action, type Session } from "../session.ts";
 const IDLE_MS = 5 * 60_000;
 /** Up to so many bytes every ground takes as one body: no question is worth it. */
 const ASK_OVER = 1 * MiB;
+/** Of a larger file only what differs is sent, where the edge can tell. */
+const DELTA_OVER = 1 * MiB;
 
 type Options = VolumeOptions & { dest?: string; delta?: boolean };
 
@@ -24,7 +26,14 @@ export function registerUplink(program: Command): void {
     .description("send files and directories to a volume; all arrive or none")
     .argument("<files...>", "files, and directories with all that is in them (`dir/.`: without its own name)")
     .option("--dest <path>", "directory in the volume to put them into (default: its root)")
-    .option("--delta", "send of one file only what differs from the edge's");
+    .option(
+      "--delta",
+      "send of one file only what differs from the edge's, however small it is or long it takes to ask",
+    )
+    .option(
+      "--no-delta",
+      "send all of it (default: what differs, of one file over 1 MiB, while the edge is in contact)",
+    );
   withVolume(verb).action(action<[string[]], Options>(uplink));
 }
 
@@ -50,10 +59,12 @@ async function sendDelta(
   wanted: boolean | undefined,
 ): Promise<Body | undefined> {
   const [file, ...others] = files;
-  if (!wanted || file === undefined) return undefined;
-  if (others.length > 0) throw usage("--delta takes one file");
-  const { uplinkDelta } = await import("../delta/uplink-delta.ts");
-  return uplinkDelta(session, file, target, uplinked);
+  if (wanted === false || file === undefined) return undefined;
+  if (wanted && others.length > 0) throw usage("--delta takes one file");
+  if (!wanted && (others.length > 0 || file.size <= DELTA_OVER)) return undefined;
+  const { tellsChunks, uplinkDelta } = await import("../delta/uplink-delta.ts");
+  if (!wanted && !(await tellsChunks(session.client))) return undefined;
+  return uplinkDelta(session, file, { target, asked: wanted === true }, uplinked);
 }
 
 /** In one body, or in parts where the ground asks for that or takes no such body. */
