@@ -4,6 +4,8 @@ export type ConsoleTarget = {
   url: string;
   user: Credentials;
   other: Credentials;
+  /** origins beside the deployment's own to which its signed URLs lead (default none) */
+  signed?: string[];
   /** path of the browser */
   chromium: string;
 };
