@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
+import type { NodeReport } from "#protocol/wire.ts";
 import { Budget } from "./budget/budget.ts";
 import type { AgentConfig } from "./config.ts";
 import type { ContactPlan } from "./contact/contact-plan.ts";
@@ -37,7 +38,7 @@ export type Reporting = ReturnType<typeof openReporting>;
  * with the ground's answers.
  */
 export function openReporting({ data, config, database, session, holdings, runners, contact, log }: Deps) {
-  const { volumes, images, fpga, devices, runtime, pods } = holdings;
+  const { volumes, images, fpga, devices, runtimes, pods } = holdings;
   let quota: number = LIMITS.quotaBytes;
   const inventory = new InventoryReporter({
     images: (user) => images.list(user),
@@ -60,7 +61,7 @@ export function openReporting({ data, config, database, session, holdings, runne
         return bytes;
       },
       pods: async (user) => {
-        const { bytes, directories, wrote = 0 } = await runtime.written(user);
+        const { bytes, directories, wrote = 0 } = await runtimes.written(user);
         written.set(user, wrote);
         let sum = bytes;
         for (const directory of directories) sum += await measuredOr(0, volumes.measurePath(directory));
@@ -101,12 +102,10 @@ export function openReporting({ data, config, database, session, holdings, runne
   const podReports = new PodReporter((reports) => session.pods(reports), log);
 
   async function beat(): Promise<void> {
-    const unknown = (config.kubernetes ? [] : config.nodes).map((node) => ({
-      ...node,
-      status: "Unknown" as const,
-    }));
     await devices.look();
-    const nodes = await pods.nodes().catch(() => unknown);
+    const nodes = await pods.nodes().catch((): NodeReport[] => []);
+    const told = new Set(nodes.map(({ name }) => name));
+    for (const node of config.nodes) if (!told.has(node.name)) nodes.push({ ...node, status: "Unknown" });
     const answer = await session.heartbeat({
       nodes: nodes.map(({ name, kind, status }) => ({ name, kind, status })),
       usage: usage.all(),
