@@ -4,6 +4,9 @@ import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
 import type { NodeReport } from "#protocol/wire.ts";
 import { Budget } from "./budget/budget.ts";
+import { COMPILERS } from "./compilers/compilers.ts";
+import { edgeOffer } from "./compilers/edge-offer.ts";
+import { ToolChecks } from "./compilers/tool-checks.ts";
 import type { AgentConfig } from "./config.ts";
 import type { ContactPlan } from "./contact/contact-plan.ts";
 import { isErrno } from "./files/directory.ts";
@@ -13,6 +16,7 @@ import type { Holdings } from "./open-holdings.ts";
 import { CommandLogs } from "./reporting/command-logs/command-logs.ts";
 import { Heart } from "./reporting/heart.ts";
 import { InventoryReporter } from "./reporting/inventory-reporter.ts";
+import { OfferReporter } from "./reporting/offer-reporter.ts";
 import { PodReporter } from "./reporting/pod-reporter.ts";
 import { tellHeld } from "./reporting/tell-held.ts";
 import { Usage } from "./reporting/usage.ts";
@@ -99,6 +103,16 @@ export function openReporting({ data, config, database, session, holdings, runne
     send: ({ end, ...chunk }, data) => session.commandLogs({ ...chunk, end: end ? "1" : "0" }, data),
     log,
   });
+  const tools = new ToolChecks(images, config.toolchains);
+  const offers = new OfferReporter({
+    offer: () =>
+      edgeOffer({
+        ...{ runtimes: runtimes.all(), compilers: COMPILERS, tools },
+        instanceMemoryBytes: config.pod.memoryBytes,
+      }),
+    send: (offer) => session.offer(offer),
+    log,
+  });
   const podReports = new PodReporter((reports) => session.pods(reports), log);
 
   async function beat(): Promise<void> {
@@ -117,6 +131,7 @@ export function openReporting({ data, config, database, session, holdings, runne
     quota = answer.quota;
     contact.heard(answer.windows);
     pods.contactRestored();
+    void offers.look();
   }
 
   let heart: Heart | undefined;
