@@ -24,6 +24,14 @@ describe("the agent's configuration", () => {
     ]);
   });
 
+  test("beside a cluster the engine has no nodes but those that are named", () => {
+    const kubernetes = {};
+    const nodes = (more: object) =>
+      readConfig(file("c.json", JSON.stringify({ kubernetes, ...more }))).nodes.map(({ name }) => name);
+    expect(nodes({})).toEqual([]);
+    expect(nodes({ nodes: [{ name: "here", kind: "MPU" }] })).toEqual(["here"]);
+  });
+
   test.each([
     ['{"nodes":[{"name":"x","kind":"TPU"}]}', "nodes.0.kind"],
     ['{"nodes":[{"name":"X_","kind":"GPU"}]}', "nodes.0.name"],

@@ -9,10 +9,16 @@ import { JOB_PLACES } from "./resources/resources-of.ts";
 
 const HOST_PORT = /^[A-Za-z0-9.-]+:[0-9]{1,5}$/;
 
+const DEFAULT_NODES = [
+  { name: "fpga", kind: "FPGA" as const, ready: true },
+  { name: "gpu", kind: "GPU" as const, ready: true },
+  { name: "mpu1", kind: "MPU" as const, ready: true },
+];
+
 /** The agent's configuration file (JSON); every field has a default. docs/operations.md describes it. */
 const fields = z
   .object({
-    /** compute nodes of this edge */
+    /** compute nodes in the Docker engine; beside a cluster none but those that are named here */
     nodes: z
       .array(
         z.object({
@@ -22,11 +28,7 @@ const fields = z
           ready: z.boolean().default(true),
         }),
       )
-      .default([
-        { name: "fpga", kind: "FPGA", ready: true },
-        { name: "gpu", kind: "GPU", ready: true },
-        { name: "mpu1", kind: "MPU", ready: true },
-      ]),
+      .optional(),
     /** host devices that pods on a kind of node get */
     devices: z.partialRecord(z.enum(NODE_KINDS), z.array(z.string().startsWith("/dev/"))).default({}),
     /** FPGAs of nodes, where probing does not find all that is to be said of them */
@@ -162,15 +164,17 @@ const fields = z
   .strict();
 
 /** The agent's configuration, whose fields also fit together. */
-export const agentConfig = fields.check(({ value, issues }) => {
-  const message = wrongDevice(value);
-  if (message) issues.push({ code: "custom", input: value.fpga, path: ["fpga"], message });
-});
+export const agentConfig = fields
+  .check(({ value, issues }) => {
+    const message = wrongDevice(value);
+    if (message) issues.push({ code: "custom", input: value.fpga, path: ["fpga"], message });
+  })
+  .transform((value) => ({ ...value, nodes: value.nodes ?? (value.kubernetes ? [] : DEFAULT_NODES) }));
 export type AgentConfig = z.infer<typeof agentConfig>;
 
 /** Why the FPGAs of a configuration are wrong. */
 function wrongDevice({
-  nodes,
+  nodes = DEFAULT_NODES,
   fpga,
   kubernetes,
 }: Pick<z.infer<typeof fields>, "nodes" | "fpga" | "kubernetes">): string | undefined {

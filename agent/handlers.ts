@@ -18,7 +18,7 @@ import { receiveScratch } from "./volumes/scratch.ts";
 
 /** What each operation does, of all rooms. */
 export function handlersOf(
-  { volumes, images, pods, fpga, toolchains }: Holdings,
+  { volumes, images, pods, runtimes, fpga, toolchains }: Holdings,
   reporting: Reporting,
   jobs: JobDeps,
   runners: Runners | undefined,
@@ -42,7 +42,11 @@ export function handlersOf(
       budget,
     }),
     ...imageHandlers(images, imageDeps),
-    "image.compile": compileImage(images, { ...imageDeps, toolchains }),
+    "image.compile": compileImage(images, {
+      ...imageDeps,
+      toolchains,
+      hasProvider: (provider) => runtimes.has(provider),
+    }),
     ...jobHandlers(jobs),
     ...fpgaHandlers({ store: fpga, budget }),
     ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),

@@ -12,7 +12,7 @@ import { openHandover } from "./images/handover/open-handover.ts";
 import { instanceOf } from "./instance.ts";
 import type { Journal } from "./journal/journal.ts";
 import { devicesOf, openLoadPlace, runFpga } from "./open-fpga.ts";
-import { openRuntime } from "./pods/open-runtime.ts";
+import { openRuntimes } from "./pods/open-runtime.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { openSessions } from "./sessions/open-sessions.ts";
 import { Volumes } from "./volumes/volumes.ts";
@@ -83,7 +83,7 @@ export async function openHoldings({ data, config, database, journal, session, l
         pods.needsImage(user, imageId) || imageUsers.some((needs) => needs(user, imageId)),
       onError: (error, about) => log.warn({ err: error, ...about }, "images: tried again"),
     });
-  const runtime = await openRuntime(config, {
+  const runtimes = await openRuntimes(config, {
     docker,
     instance,
     secret: journal.id,
@@ -94,7 +94,7 @@ export async function openHoldings({ data, config, database, journal, session, l
   const sessions = await openSessions(config, { docker, instance });
   const pods = new PodManager({
     db: database,
-    runtime,
+    runtimes,
     fpga: runFpga(fpga, devices, log),
     resolveImage: (user, reference) => images.resolve(user, reference),
     push: ({ data, ...chunk }) => session.logs(chunk, data),
@@ -107,7 +107,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     fpga,
     devices,
     handover,
-    runtime,
+    runtimes,
     sessions,
     pods,
     /** images with the tools of compilers */
@@ -125,7 +125,7 @@ export async function openHoldings({ data, config, database, journal, session, l
       devices.close();
       await pods.close();
       await sessions.close();
-      await runtime.close();
+      await runtimes.close();
       await handover?.close();
       await volumes.close();
     },

@@ -2,7 +2,11 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { Logger } from "pino";
 import { LIMITS } from "#protocol/limits.ts";
+import type { NodeReport } from "#protocol/wire.ts";
 import { Budget } from "./budget/budget.ts";
+import { COMPILERS } from "./compilers/compilers.ts";
+import { edgeOffer } from "./compilers/edge-offer.ts";
+import { ToolChecks } from "./compilers/tool-checks.ts";
 import type { AgentConfig } from "./config.ts";
 import type { ContactPlan } from "./contact/contact-plan.ts";
 import { isErrno } from "./files/directory.ts";
@@ -12,6 +16,7 @@ import type { Holdings } from "./open-holdings.ts";
 import { CommandLogs } from "./reporting/command-logs/command-logs.ts";
 import { Heart } from "./reporting/heart.ts";
 import { InventoryReporter } from "./reporting/inventory-reporter.ts";
+import { OfferReporter } from "./reporting/offer-reporter.ts";
 import { PodReporter } from "./reporting/pod-reporter.ts";
 import { tellHeld } from "./reporting/tell-held.ts";
 import { Usage } from "./reporting/usage.ts";
@@ -37,7 +42,7 @@ export type Reporting = ReturnType<typeof openReporting>;
  * with the ground's answers.
  */
 export function openReporting({ data, config, database, session, holdings, runners, contact, log }: Deps) {
-  const { volumes, images, fpga, devices, runtime, pods } = holdings;
+  const { volumes, images, fpga, devices, runtimes, pods } = holdings;
   let quota: number = LIMITS.quotaBytes;
   const inventory = new InventoryReporter({
     images: (user) => images.list(user),
@@ -60,7 +65,7 @@ export function openReporting({ data, config, database, session, holdings, runne
         return bytes;
       },
       pods: async (user) => {
-        const { bytes, directories, wrote = 0 } = await runtime.written(user);
+        const { bytes, directories, wrote = 0 } = await runtimes.written(user);
         written.set(user, wrote);
         let sum = bytes;
         for (const directory of directories) sum += await measuredOr(0, volumes.measurePath(directory));
@@ -98,15 +103,23 @@ export function openReporting({ data, config, database, session, holdings, runne
     send: ({ end, ...chunk }, data) => session.commandLogs({ ...chunk, end: end ? "1" : "0" }, data),
     log,
   });
+  const tools = new ToolChecks(images, config.toolchains);
+  const offers = new OfferReporter({
+    offer: () =>
+      edgeOffer({
+        ...{ runtimes: runtimes.all(), compilers: COMPILERS, tools },
+        instanceMemoryBytes: config.pod.memoryBytes,
+      }),
+    send: (offer) => session.offer(offer),
+    log,
+  });
   const podReports = new PodReporter((reports) => session.pods(reports), log);
 
   async function beat(): Promise<void> {
-    const unknown = (config.kubernetes ? [] : config.nodes).map((node) => ({
-      ...node,
-      status: "Unknown" as const,
-    }));
     await devices.look();
-    const nodes = await pods.nodes().catch(() => unknown);
+    const nodes = await pods.nodes().catch((): NodeReport[] => []);
+    const told = new Set(nodes.map(({ name }) => name));
+    for (const node of config.nodes) if (!told.has(node.name)) nodes.push({ ...node, status: "Unknown" });
     const answer = await session.heartbeat({
       nodes: nodes.map(({ name, kind, status }) => ({ name, kind, status })),
       usage: usage.all(),
@@ -118,6 +131,7 @@ export function openReporting({ data, config, database, session, holdings, runne
     quota = answer.quota;
     contact.heard(answer.windows);
     pods.contactRestored();
+    void offers.look();
   }
 
   let heart: Heart | undefined;

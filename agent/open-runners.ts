@@ -9,13 +9,14 @@ type Deps = {
   config: AgentConfig;
   database: DatabaseSync;
   session: GroundSession;
-  holdings: Pick<Holdings, "runtime" | "sessions" | "images" | "addImageUser">;
+  holdings: Pick<Holdings, "runtimes" | "sessions" | "images" | "addImageUser">;
   log: Logger;
 };
 
 /** The runners of this edge; undefined where its runtime cannot run them, or cannot start programs in them. */
 export function openRunners({ config, database, session, holdings, log }: Deps): Runners | undefined {
-  const { runtime, sessions, images } = holdings;
+  const { sessions, images } = holdings;
+  const runtime = holdings.runtimes.main;
   if (!sessions || !canRunRunners(runtime, sessions)) return undefined;
   const { max, maxOfUser, maxCpus, scratchBytes, network, hostAddress, ports } = config.runners;
   const runners = new Runners(

@@ -6,6 +6,7 @@ import { KubernetesApi } from "#agent/pods/kubernetes/api.ts";
 import type { KubernetesConfig } from "#agent/pods/kubernetes/config.ts";
 import { KubernetesRuntime } from "#agent/pods/kubernetes/runtime.ts";
 import { PodManager } from "#agent/pods/pod-manager.ts";
+import { Runtimes } from "#agent/pods/runtimes.ts";
 import { MiB } from "#protocol/limits.ts";
 import { type Kubectl, kubectl, samePod } from "./kubectl.ts";
 import type { Row } from "./table.ts";
@@ -65,7 +66,12 @@ async function withManager(parts: ManyPodsParts): Promise<{ used: Used; like: Li
   });
   const db = new DatabaseSync(":memory:");
   const manager = new PodManager(
-    { db, runtime, resolveImage: async () => ({ id: image.id }), push: async () => {} },
+    {
+      db,
+      runtimes: new Runtimes(runtime),
+      resolveImage: async () => ({ id: image.id }),
+      push: async () => {},
+    },
     { runningPerUser: PODS },
   );
   manager.start();

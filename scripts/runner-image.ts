@@ -71,7 +71,7 @@ function copies(paths: string[], placeOf: (path: string) => string): Promise<Tar
 }
 
 /** The loader and all libraries, as `ldd` names them. */
-async function librariesOf(programs: string[]): Promise<string[]> {
+export async function librariesOf(programs: string[]): Promise<string[]> {
   const { stdout } = await promisify(execFile)("ldd", programs, { maxBuffer: 16 * 1024 * 1024 });
   const paths = [...stdout.matchAll(/(?:=> |^\s+)(\/\S+) \(0x/gm)].map(([, path]) => path ?? "");
   // where `/lib` is a link, one library has two paths

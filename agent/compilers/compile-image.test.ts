@@ -40,7 +40,11 @@ async function compile(
 ) {
   await stage(files);
   const input = { base: "docker", provider: "docker", space: "unik", mountPoints: [], args: "", ...over };
-  const handler = compileImage(world.store, { ...world.deps, toolchains: { nodejs } });
+  const handler = compileImage(world.store, {
+    ...world.deps,
+    toolchains: { nodejs },
+    hasProvider: (provider) => provider === "docker",
+  });
   const handlers = { ...world.handlers, "image.compile": handler };
   return world.run("image.compile", alice, input, { handlers });
 }
@@ -132,6 +136,7 @@ describe("image.compile", () => {
   test.each([
     { language: "c" },
     { language: "nodejs", provider: "qemu" },
+    { language: "nodejs", provider: "kubernetes" },
     { language: "nodejs", base: "linux" },
   ])("what the edge has no compiler or no tools for is NOT_SUPPORTED: $language $provider", async (over) => {
     await expect(compile({ "x.c": "" }, { image: "no", ...over })).rejects.toMatchObject({

@@ -12,7 +12,7 @@ import type { ImageDeps } from "../images/image-deps.ts";
 import type { ImageStore } from "../images/image-store.ts";
 import { makeImage } from "../images/make-image.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
-import { type Compiler, TOOLCHAIN, type Toolchain } from "./compiler.ts";
+import { type Compiler, TOOLCHAIN, type Toolchains } from "./compiler.ts";
 import { COMPILERS } from "./compilers.ts";
 import { openSources } from "./open-sources.ts";
 
@@ -21,7 +21,9 @@ type Unpacked = AsyncDisposable & { directory: Directory; leftOut: readonly stri
 
 export type CompileDeps = ImageDeps & {
   /** IDs of the images with the tools, as the agent's configuration names them */
-  toolchains: Partial<Record<Toolchain, string | undefined>>;
+  toolchains: Toolchains;
+  /** does this edge run pods with the provider? */
+  hasProvider(provider: string): boolean;
 };
 
 /** Beside the archive, in the place of the command. */
@@ -42,7 +44,7 @@ export function compileImage(store: ImageStore, deps: CompileDeps): OperationHan
     prepare: (context) => unpackSources(deps, context),
     async make(context, image, tail, signal, { directory, leftOut }) {
       const { input, command } = context;
-      const compiler = compilerOf(input);
+      const compiler = compilerOf(input, deps);
       for (const line of leftOut) tail.keep(line);
       const dockerfile = Buffer.from(compiler.dockerfile(openSources(directory, input)));
       const toolchain = await toolchainOf(store, deps, compiler);
@@ -65,7 +67,7 @@ export function compileImage(store: ImageStore, deps: CompileDeps): OperationHan
   });
   return async (context) => {
     const { command, input, signal } = context;
-    compilerOf(input);
+    compilerOf(input, deps);
     const owner = inSpace(command.user, input.space);
     await make(context);
     const made = await store.resolve(owner, input.image);
@@ -81,9 +83,9 @@ export function compileImage(store: ImageStore, deps: CompileDeps): OperationHan
 }
 
 /** @throws PerigeeError NOT_SUPPORTED */
-function compilerOf({ base, language, provider }: Context["input"]): Compiler {
+function compilerOf({ base, language, provider }: Context["input"], deps: CompileDeps): Compiler {
   const found = COMPILERS.find((one) => one.base === base && one.language === language);
-  if (found?.providers.includes(provider)) return found;
+  if (found?.providers.includes(provider) && deps.hasProvider(provider)) return found;
   throw new PerigeeError("NOT_SUPPORTED", `The edge has no compiler ${base}-${language}-${provider}`);
 }
 

@@ -3,11 +3,16 @@ import type { Manifest } from "./manifest.ts";
 /** Images with the tools of a language, as the agent's configuration names them. */
 export type Toolchain = "go" | "nodejs" | "python" | "java" | "c";
 
+/** IDs of the images with the tools, by language. */
+export type Toolchains = Partial<Record<Toolchain, string | undefined>>;
+
 /** What a compiler sees of the sources. */
 export type Sources = {
   manifest: Manifest;
   /** what is at the root, directories with a slash at their end */
   names: readonly string[];
+  /** what is in a directory, as {@link names}; nothing when there is no such directory */
+  namesIn(path: string): readonly string[];
   /** a file's beginning; undefined when there is no such file */
   read(path: string): Buffer | undefined;
   /** may the file be executed? */
@@ -27,6 +32,8 @@ export type Compiler = {
   description: string;
   /** what it needs on the edge */
   toolchain?: Toolchain;
+  /** program that ends well in the toolchain's image when that is fit for it */
+  check?: readonly string[];
   /** The Dockerfile that makes the image, with the sources as its context. @throws PerigeeError SOURCES_REFUSED */
   dockerfile(sources: Sources): string;
 };

@@ -1,12 +1,17 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { type Compiler, ROOT, TOOLCHAIN } from "./compiler.ts";
-import { directories, needed, started } from "./lines.ts";
+import { directories, needed, started, VOLUMES } from "./lines.ts";
 
 export const dockerC: Compiler = {
   base: "docker",
   language: "c",
   providers: ["docker", "kubernetes"],
   toolchain: "c",
+  check: [
+    "sh",
+    "-c",
+    "echo 'int main(void) { return 0; }' > /tmp/x.c && cc -static -o /tmp/x /tmp/x.c && /tmp/x && make --version",
+  ],
   description: `
 HOW TO PREPARE APPLICATION\t
 Pack a Makefile with what it needs, or *.c files that make one program. It is linked statically.
@@ -15,7 +20,7 @@ CONFIGURATION FILES
 ------ /manifest.yaml ------
 binary_name: <what the Makefile makes> (needed with a Makefile)
 ports: <list of ports that the application listens on> (optional)
-`,
+${VOLUMES}`,
   dockerfile(sources) {
     const hasMakefile = sources.names.some((name) => /^(GNUm|M|m)akefile$/.test(name));
     if (!hasMakefile && !sources.names.some((name) => name.endsWith(".c"))) {

@@ -1,7 +1,7 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { type Compiler, ROOT } from "./compiler.ts";
-import { directories, started } from "./lines.ts";
+import { directories, started, VOLUMES } from "./lines.ts";
 
 const ELF = Buffer.from([0x7f, 0x45, 0x4c, 0x46]);
 
@@ -18,7 +18,7 @@ CONFIGURATION FILES
 ------ /manifest.yaml ------
 binary_name: <the executable> (optional when it is the only one at the root; not with a Dockerfile)
 ports: <list of ports that the application listens on> (optional; not with a Dockerfile)
-`,
+${VOLUMES}`,
   dockerfile(sources) {
     const own = sources.read("Dockerfile")?.toString();
     if (own !== undefined && own.length > LIMITS.dockerfileBytes) {

@@ -2,7 +2,13 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { ROOT, type Sources } from "./compiler.ts";
 
 /** Letters that mean nothing to a Dockerfile. */
-const PLAIN = /^[A-Za-z0-9._+@/-]+$/;
+export const PLAIN = /^[A-Za-z0-9._+@/-]+$/;
+
+/** What descriptions of compilers say of volumes that are directories. */
+export const VOLUMES = `
+OTHER
+Volumes are directories: their type is recorded and has no effect, and their size is a limit.
+`;
 
 /** Lines that make the directories where volumes will be, and then stand in the application's. */
 export function directories({ mountPoints }: Sources): string {

@@ -21,7 +21,13 @@ export function openSources(
   }
   return {
     manifest: readManifest(manifest?.toString()),
-    names: directory.entries().map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name)),
+    names: namesIn(directory),
+    namesIn(path) {
+      const opened = opening(directory, path);
+      if (opened?.kind !== "directory") return [];
+      using inner = opened.directory;
+      return namesIn(inner);
+    },
     read,
     isExecutable: (path) => {
       const { mode } = directory.lstat(path);
@@ -32,18 +38,27 @@ export function openSources(
   };
 }
 
+function namesIn(directory: Directory): string[] {
+  return directory.entries().map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name));
+}
+
 /** The first bytes of a regular file; undefined when there is none, or a link leads to it. */
 function readStart(directory: Directory, path: string, maxBytes: number): Buffer | undefined {
+  const opened = opening(directory, path);
+  if (opened?.kind === "directory") opened.directory.close();
+  if (opened?.kind !== "file") return undefined;
   try {
-    const opened = openBeneath(directory, path);
-    if (opened.kind === "directory") opened.directory.close();
-    if (opened.kind !== "file") return undefined;
-    try {
-      const bytes = Buffer.alloc(Math.min(maxBytes, Number(opened.stats.size)));
-      return bytes.subarray(0, fs.readSync(opened.fd, bytes, 0, bytes.length, 0));
-    } finally {
-      fs.closeSync(opened.fd);
-    }
+    const bytes = Buffer.alloc(Math.min(maxBytes, Number(opened.stats.size)));
+    return bytes.subarray(0, fs.readSync(opened.fd, bytes, 0, bytes.length, 0));
+  } finally {
+    fs.closeSync(opened.fd);
+  }
+}
+
+/** undefined when nothing is there, or a link leads to it. */
+function opening(directory: Directory, path: string): ReturnType<typeof openBeneath> | undefined {
+  try {
+    return openBeneath(directory, path);
   } catch (error) {
     if (isMissing(error) || (error instanceof PerigeeError && error.code === "ILLEGAL_PATH"))
       return undefined;

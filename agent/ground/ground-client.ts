@@ -160,6 +160,11 @@ export class GroundClient {
     await this.#call("POST", "agent/inventory", JSON.stringify(body));
   }
 
+  /** @throws NOT_FOUND of a ground that takes none */
+  async offer(body: z.input<typeof wire.offerRequest>): Promise<void> {
+    await this.#call("POST", "agent/offer", JSON.stringify(body));
+  }
+
   /** @throws NOT_FOUND of a ground that has no images for FPGAs */
   async fpgaHeld(body: z.input<typeof wire.fpgaHeldRequest>): Promise<void> {
     await this.#call("POST", "agent/dialects/fpga/held", JSON.stringify(body));

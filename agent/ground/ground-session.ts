@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type * as z from "zod";
 import type { WindowPlan } from "#protocol/contact-window.ts";
+import type { EdgeOffer } from "#protocol/edge-offer.ts";
 import type { LiveWish } from "#protocol/live.ts";
 import type { PoolRequest, PoolResponse, WantedPools } from "#protocol/pool-wire.ts";
 import type * as wire from "#protocol/wire.ts";
@@ -134,6 +135,11 @@ export class GroundSession {
   /** @throws NOT_FOUND of a ground that takes none */
   inventory(report: wire.InventoryReport): Promise<void> {
     return this.ground.inventory({ epoch: this.#epoch, ...report });
+  }
+
+  /** @throws NOT_FOUND of a ground that takes none */
+  offer(offer: EdgeOffer): Promise<void> {
+    return this.ground.offer({ epoch: this.#epoch, offer });
   }
 
   /** @throws NOT_FOUND of a ground that has no images for FPGAs */

@@ -82,6 +82,8 @@ export interface ImageStore {
   refusal(owner: string, image: ImageName): string | undefined;
   /** An image by its whole ID; undefined when the engine has none. */
   inspect(id: string): Promise<ImageDetails | undefined>;
+  /** Runs a program in a container of the image. @returns why it failed; undefined when it ended well */
+  tryOut(id: string, argv: readonly string[]): Promise<string | undefined>;
   /**
    * Does `work`, a build from its plan to its name; what it leaves in the engine meanwhile is not cleaned away, however
    * many build at once.

@@ -15,6 +15,7 @@ import { Volumes } from "#agent/volumes/volumes.ts";
 import type { ResultOf } from "#protocol/operations.ts";
 import { FakeRuntime } from "#test/support/fake-runtime.ts";
 import { TestCommand } from "#test/support/operation-context.ts";
+import { Runtimes } from "../pods/runtimes.ts";
 import { FailedSubmissions } from "./failed-submissions.ts";
 import { runJob } from "./run-job.ts";
 
@@ -123,7 +124,7 @@ async function live(job: Job, cutAt = 0): Promise<{ result?: ResultOf<"job.run">
   const volumes = new Volumes({ root: join(base, "volumes"), database, cache, log, freeFloorBytes: 0 });
   const pods = new PodManager(
     {
-      ...{ db: database, runtime: engine, resolveImage: async () => ({ id: "sha256:1" }) },
+      ...{ db: database, runtimes: new Runtimes(engine), resolveImage: async () => ({ id: "sha256:1" }) },
       push: async (chunk) => {
         if (!chunks.some(({ seq }) => seq === chunk.seq)) chunks.push(chunk);
       },

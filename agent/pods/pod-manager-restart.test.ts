@@ -5,6 +5,7 @@ import { describe, expect } from "vitest";
 import { endOf, running, SERVER, stateWhere } from "#test/support/pod-rig.ts";
 import { test } from "#test/support/pod-rig-test.ts";
 import { mountOf } from "#test/support/run-mounts.ts";
+import { Runtimes } from "./runtimes.ts";
 
 describe.concurrent("restart", () => {
   test("a running pod is taken up again", async ({ rig }) => {
@@ -143,7 +144,7 @@ describe.concurrent("restart", () => {
       if (failures++ < 2) throw new Error("connect ECONNREFUSED");
       return start(spec);
     };
-    const manager = rig.manager({ runtime });
+    const manager = rig.manager({ runtimes: new Runtimes(runtime) });
     const run = rig.sh(manager, "ada", "echo x >> count");
     expect(await endOf(manager, run)).toMatchObject({ reason: "Completed" });
     expect(failures).toBe(3);

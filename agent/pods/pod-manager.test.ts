@@ -2,6 +2,7 @@ import { describe, expect } from "vitest";
 import { share } from "#test/support/long-run.ts";
 import { endOf, running, SERVER, stateWhere, waitingFor } from "#test/support/pod-rig.ts";
 import { test } from "#test/support/pod-rig-test.ts";
+import { Runtimes } from "./runtimes.ts";
 
 describe.concurrent("run", () => {
   test("writes its volume, ends as Completed, and its log is there by then; nothing is left behind", async ({
@@ -32,7 +33,7 @@ describe.concurrent("run", () => {
       await gate.promise;
       return start(spec);
     };
-    const manager = rig.manager({ runtime, startWaitMs });
+    const manager = rig.manager({ runtimes: new Runtimes(runtime), startWaitMs });
     rig.sh(manager, "ada", SERVER);
     const state = manager.status("ada", "default");
     if (startWaitMs > 1) gate.resolve();

@@ -6,7 +6,6 @@ import type { ContainerState } from "#protocol/operations.ts";
 import { podQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { NodeReport, PodReport } from "#protocol/wire.ts";
 import { LogPusher } from "./logs/log-pusher.ts";
-import type { PodRuntime } from "./pod-runtime.ts";
 import { type NewRun, newRun } from "./runs/new-run.ts";
 import { NO_FPGA } from "./runs/no-fpga.ts";
 import { RunBook } from "./runs/run-book.ts";
@@ -15,6 +14,7 @@ import { RunExecutor } from "./runs/run-executor.ts";
 import type { RunFpga } from "./runs/run-fpga.ts";
 import { RunLoop } from "./runs/run-loop.ts";
 import { type EVICTED, type RunInput, type RunRecord, reportOf, visibleState } from "./runs/run-record.ts";
+import type { Runtimes } from "./runtimes.ts";
 
 export type PodManagerDeps = RunDeps;
 export type PodManagerOptions = RunOptions;
@@ -26,7 +26,7 @@ export type PodManagerOptions = RunOptions;
 export class PodManager {
   readonly #options: typeof RUN_DEFAULTS;
   readonly #now: () => number;
-  readonly #runtime: PodRuntime;
+  readonly #runtimes: Runtimes;
   readonly #fpga: RunFpga;
   readonly #book: RunBook;
   readonly #logs: LogPusher;
@@ -36,12 +36,12 @@ export class PodManager {
   constructor(deps: PodManagerDeps, options: PodManagerOptions = {}) {
     this.#options = { ...RUN_DEFAULTS, ...options };
     this.#now = deps.now ?? Date.now;
-    this.#runtime = deps.runtime;
+    this.#runtimes = deps.runtimes;
     this.#fpga = deps.fpga ?? NO_FPGA;
     this.#book = new RunBook(deps.db);
     this.#logs = new LogPusher({
       db: deps.db,
-      runtime: deps.runtime,
+      runtimes: deps.runtimes,
       push: deps.push,
       flushMs: this.#options.logFlushMs,
       onError: (error, run) => {
@@ -77,7 +77,7 @@ export class PodManager {
    * its pod is then known under its name with the space, which users of other dialects cannot name
    * @throws PerigeeError QUOTA_EXCEEDED when too many runs of the user have not ended; POD_EXISTS; NOT_SUPPORTED
    */
-  accept(run: Omit<NewRun, "pod">): void {
+  accept(run: Omit<NewRun, "pod" | "provider">): void {
     if (this.#book.get(run.id)) return;
     const { user, input } = run;
     const name = run.kept ? inSpace(input.pod, input.space) : input.pod;
@@ -88,8 +88,9 @@ export class PodManager {
       throw new PerigeeError("POD_EXISTS", `The pod "${input.pod}" has not terminated`);
     }
     if (!run.kept && open.length >= this.#options.openPerUser) throw podQuotaExceeded(open.length);
+    const { provider = this.#runtimes.main.provider } = input;
     const held = input.fpga && this.#fpga.find(user, input.fpga.image);
-    this.#book.add(newRun({ ...run, pod: name, ...(held && { fpga: { held } }) }, this.#now()));
+    this.#book.add(newRun({ ...run, pod: name, provider, ...(held && { fpga: { held } }) }, this.#now()));
     for (const other of sameName) {
       if (other.phase === "scheduled" || other.phase === "waiting") {
         const message = "A later run took its place before it started";
@@ -101,7 +102,7 @@ export class PodManager {
 
   /** @throws PerigeeError NOT_SUPPORTED */
   #assertSupported({ provider, idleMs }: RunInput): void {
-    if (provider !== undefined && provider !== this.#runtime.provider) {
+    if (provider !== undefined && !this.#runtimes.has(provider)) {
       throw new PerigeeError("NOT_SUPPORTED", `The edge does not run pods with ${provider}`);
     }
     if (idleMs !== undefined) {
@@ -245,7 +246,7 @@ export class PodManager {
   }
 
   async nodes(): Promise<NodeReport[]> {
-    return this.#fpga.usable(await this.#runtime.nodes());
+    return this.#fpga.usable(await this.#runtimes.nodes());
   }
 
   /** Does a run of the user that has not started yet need the file of this digest on its FPGA? */

@@ -5,11 +5,15 @@ import type { NodeReport } from "#protocol/wire.ts";
 /** A runtime in memory, with one node: tests say what becomes of its runs, and change its methods. */
 export class FakeRuntime implements PodRuntime {
   readonly session = "session";
-  readonly provider = "fake";
+  readonly provider: string;
   readonly runs = new Map<string, { spec: RunSpec; state: ContainerState }>();
   /** names of the calls that change something, the oldest first */
   readonly calls: string[] = [];
   readonly #hints = new Set<(run: string | undefined) => void>();
+
+  constructor(provider = "fake") {
+    this.provider = provider;
+  }
 
   async prepare(_image: { user: string; imageId: string }): Promise<void> {}
 

@@ -11,6 +11,7 @@ import type { LogChunk } from "#agent/pods/logs/log-pusher.ts";
 import { PodManager, type PodManagerDeps, type PodManagerOptions } from "#agent/pods/pod-manager.ts";
 import type { RunSpec } from "#agent/pods/pod-runtime.ts";
 import type { RunInput } from "#agent/pods/runs/run-record.ts";
+import { Runtimes } from "#agent/pods/runtimes.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import { makeBusyboxImage } from "./base-image.ts";
 
@@ -71,7 +72,7 @@ export class PodRig {
   manager(over: Partial<PodManagerDeps & PodManagerOptions> = {}): PodManager {
     const deps: PodManagerDeps = {
       db: this.db,
-      runtime: this.runtime(),
+      runtimes: new Runtimes(this.runtime()),
       resolveImage: async (_user, reference) => {
         const id = this.images.get(reference);
         return id === undefined ? undefined : { id };

@@ -127,6 +127,7 @@ export class ScriptedGround {
       tellPools: unexpected,
       inventory: async () => undefined,
       fpgaHeld: async () => undefined,
+      offer: async () => undefined,
       commandLogs: async () => undefined,
       transfer: unexpected,
       transferParts: unexpected,

@@ -29,6 +29,7 @@ import { ownImages, type SizedImage, sizedImages, usageOf } from "./image-usage.
 import { runBuild, runLoad } from "./image-work.ts";
 import { isPrivateName, OwnMarks, temporaryPrefix } from "./own-names.ts";
 import { PublicImages } from "./public-images.ts";
+import { tryOut } from "./try-out.ts";
 
 export type DockerImageStoreOptions = {
   docker: Docker;
@@ -190,6 +191,11 @@ export class DockerImageStore implements ImageStore {
       labels: found.Config?.Labels ?? {},
       shell: (found.Config as { Shell?: string[] | null } | undefined)?.Shell ?? [],
     };
+  }
+
+  tryOut(imageId: string, argv: readonly string[]): Promise<string | undefined> {
+    const labels = { [IMAGE_LABEL]: this.#options.instance };
+    return tryOut(this.#docker, { imageId, argv, labels });
   }
 
   async platform(): Promise<{ os: string; architecture: string }> {

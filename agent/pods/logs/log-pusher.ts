@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { doublingMs } from "#protocol/backoff.ts";
-import type { PodRuntime } from "../pod-runtime.ts";
+import type { Runtimes } from "../runtimes.ts";
 import { LogCursors } from "./log-cursor.ts";
 import { RunLog } from "./run-log.ts";
 
@@ -11,7 +11,7 @@ export type PushLog = (chunk: LogChunk) => Promise<void>;
 
 export type LogPusherOptions = {
   db: DatabaseSync;
-  runtime: PodRuntime;
+  runtimes: Pick<Runtimes, "of">;
   push: PushLog;
   /** ms between pushes of a run's log; default 500 */
   flushMs?: number;
@@ -21,7 +21,7 @@ export type LogPusherOptions = {
   onError?(error: unknown, run: string): void;
 };
 
-type Run = { run: string; user: string; pod: string };
+type Run = { run: string; user: string; pod: string; provider?: string };
 
 /** Pushes the logs of all runs outward, in order, each line once. */
 export class LogPusher {
@@ -40,7 +40,8 @@ export class LogPusher {
   /** Begins to push a run's log, or goes on after what was pushed before. A followed one is left alone. */
   follow(run: Run): void {
     if (this.#closed || this.#logs.has(run.run)) return;
-    const { runtime, flushMs = 500, onError } = this.#options;
+    const { runtimes, flushMs = 500, onError } = this.#options;
+    const runtime = runtimes.of(run);
     this.#logs.set(
       run.run,
       new RunLog({

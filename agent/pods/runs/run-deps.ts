@@ -1,13 +1,13 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { PushLog } from "../logs/log-pusher.ts";
-import type { PodRuntime } from "../pod-runtime.ts";
+import type { Runtimes } from "../runtimes.ts";
 import type { RunFpga } from "./run-fpga.ts";
 
 /** What runs need of the rest of the agent. */
 export type RunDeps = {
   /** the agent's state; the manager makes its own tables in it */
   db: DatabaseSync;
-  runtime: PodRuntime;
+  runtimes: Runtimes;
   /** The image that `reference` means now for `owner`, a user with the space if any; undefined: there is none. */
   resolveImage(owner: string, reference: string): Promise<{ id: string } | undefined>;
   /** Sends a chunk of a run's log to the ground; throws when it did not land (it is tried again). */

@@ -5,6 +5,7 @@ import { FakeRuntime } from "#test/support/fake-runtime.ts";
 import { endOf, running, stateWhere, waitingFor } from "#test/support/pod-rig.ts";
 import { PodManager, type PodManagerDeps, type PodManagerOptions } from "../pod-manager.ts";
 import { ImageMissing } from "../pod-runtime.ts";
+import { Runtimes } from "../runtimes.ts";
 import type { RunInput } from "./run-record.ts";
 import { RunStore } from "./run-store.ts";
 
@@ -25,7 +26,7 @@ afterEach(async () => {
 function open(over: Partial<PodManagerDeps & PodManagerOptions> = {}): PodManager {
   const deps: PodManagerDeps = {
     db: database,
-    runtime,
+    runtimes: new Runtimes(runtime),
     resolveImage: async () => ({ id: "sha256:1" }),
     push: async () => undefined,
     onError: (error) => errors.push(error),

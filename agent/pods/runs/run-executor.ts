@@ -138,7 +138,8 @@ export class RunExecutor {
   }
 
   async #stop(record: RunRecord, reason: StopReason): Promise<void> {
-    const { runtime, now, options } = this.#deps;
+    const { runtimes, now, options } = this.#deps;
+    const runtime = runtimes.of(record);
     const decided = record.stopReason !== undefined;
     if (record.phase === "scheduled" || record.phase === "waiting" || record.phase === "loading") {
       if (reason !== "DeadlineExceeded") {
@@ -173,7 +174,7 @@ export class RunExecutor {
   }
 
   async #settle(record: RunRecord): Promise<void> {
-    const state = await this.#deps.runtime.inspect(record.run);
+    const state = await this.#deps.runtimes.of(record).inspect(record.run);
     this.#deps.book.suspects.delete(record.run);
     if (state && "running" in state) return;
     if (state && "terminated" in state) return this.endings.finish(record, state.terminated);
@@ -189,8 +190,8 @@ export class RunExecutor {
   }
 
   async #remove(record: RunRecord): Promise<void> {
-    const { book, runtime, logs } = this.#deps;
-    await runtime.remove(record.run);
+    const { book, runtimes, logs } = this.#deps;
+    await runtimes.of(record).remove(record.run);
     killPoint("pods.removed");
     record.removed = true;
     // what is gone already is removed again
@@ -204,7 +205,10 @@ export class RunExecutor {
     this.endings.request(record, "Killed", { graceMs: 0 });
     if (!busy || !record.stopping) return;
     // Best effort: the stop that is under way ends it, and later.
-    void this.#deps.runtime.stop(record.run, 0).catch(() => undefined);
+    void this.#deps.runtimes
+      .of(record)
+      .stop(record.run, 0)
+      .catch(() => undefined);
   }
 
   /** Gives back what the user's runs shared when none is left, after a while. */
@@ -215,7 +219,7 @@ export class RunExecutor {
   async #tidy(user: string): Promise<void> {
     if (this.#hasRuns(user)) return;
     try {
-      await this.#deps.runtime.tidy(user);
+      await this.#deps.runtimes.tidy(user);
     } catch (error) {
       if (this.#deps.book.closed) return;
       this.#deps.onError?.(error, { doing: "tidy" });

@@ -4,6 +4,7 @@ import type { FpgaImage } from "#protocol/fpga-image.ts";
 import { FakeRuntime } from "#test/support/fake-runtime.ts";
 import { endOf, running, stateWhere, waitingFor } from "#test/support/pod-rig.ts";
 import { PodManager } from "../pod-manager.ts";
+import { Runtimes } from "../runtimes.ts";
 import { NO_FPGA } from "./no-fpga.ts";
 import type { LoadFailure, RunFpga } from "./run-fpga.ts";
 
@@ -53,7 +54,7 @@ function open(): void {
   const resolveImage = async () => ({ id: "sha256:1" });
   const push = async () => undefined;
   const times = { retryMs: { first: 1, most: 5 }, logFlushMs: 5 };
-  manager = new PodManager({ db, runtime, fpga, resolveImage, push }, times);
+  manager = new PodManager({ db, runtimes: new Runtimes(runtime), fpga, resolveImage, push }, times);
   manager.start();
 }
 

@@ -1,4 +1,5 @@
 import type { LogPusher } from "../logs/log-pusher.ts";
+import type { PodRuntime } from "../pod-runtime.ts";
 import type { RunBook } from "./run-book.ts";
 import type { RunParts } from "./run-deps.ts";
 import type { RunExecutor } from "./run-executor.ts";
@@ -26,8 +27,8 @@ export class RunLoop {
   }
 
   start(): void {
-    const { book, executor, runtime, options } = this.#deps;
-    this.#unwatch = runtime.watch((run) => {
+    const { book, executor, runtimes, options } = this.#deps;
+    this.#unwatch = runtimes.watch((run) => {
       if (run === undefined) return void this.#resync();
       if (!book.get(run)) return;
       executor.lookSoon(run);
@@ -110,7 +111,7 @@ export class RunLoop {
 
   /** Compares the records with what the engine holds. */
   #resync(): Promise<void> {
-    this.#resyncing ??= this.#compare()
+    this.#resyncing ??= this.#compareAll()
       .catch((error) => this.#tell(error, { doing: "list" }))
       .finally(() => {
         this.#resyncing = undefined;
@@ -119,13 +120,25 @@ export class RunLoop {
     return this.#resyncing;
   }
 
-  async #compare(): Promise<void> {
-    const { book, executor, runtime } = this.#deps;
+  /** A runtime that does not answer keeps no other from being asked. */
+  async #compareAll(): Promise<void> {
+    const { book, runtimes } = this.#deps;
+    for (const { provider, phase, run } of book.all()) {
+      if (phase === "running" && provider !== undefined && !runtimes.has(provider)) book.suspects.add(run);
+    }
+    const compare = (runtime: PodRuntime) =>
+      this.#compare(runtime).catch((error) => this.#tell(error, { doing: "list" }));
+    await Promise.all(runtimes.all().map(compare));
+  }
+
+  async #compare(runtime: PodRuntime): Promise<void> {
+    const { book, executor, runtimes } = this.#deps;
     if (book.closed) return;
     const listed = new Map((await runtime.list()).map((run) => [run.run, run]));
     // Records are read after the list: a run is recorded before the engine hears of it, so none looks foreign.
-    for (const { run, phase } of book.all()) {
-      if (phase === "running" && listed.get(run)?.phase !== "running") book.suspects.add(run);
+    for (const record of book.all()) {
+      if (record.phase !== "running" || runtimes.of(record) !== runtime) continue;
+      if (listed.get(record.run)?.phase !== "running") book.suspects.add(record.run);
     }
     for (const { run, user } of listed.values()) {
       const record = book.get(run);

@@ -36,6 +36,8 @@ export type RunRecord = {
   /** its whole specification: enough to run it again */
   readonly input: RunInput;
   readonly acceptedAt: number;
+  /** whose runtime runs it; older records have none, which is the edge's first */
+  readonly provider?: string;
   phase: Phase;
   /** reason and message of `waiting` */
   reason: string;

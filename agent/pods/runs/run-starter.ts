@@ -37,7 +37,7 @@ export class RunStarter {
 
   /** Places the run and starts it once `replaces` have ended: the first time it only tells them to. */
   async begin(record: RunRecord, replaces: readonly string[]): Promise<void> {
-    const { book, runtime, options, retries, endings, now, fpga = NO_FPGA } = this.#deps;
+    const { book, runtimes, options, retries, endings, now, fpga = NO_FPGA } = this.#deps;
     const { user, input } = record;
     if (record.phase === "scheduled") {
       record.phase = "waiting";
@@ -48,7 +48,7 @@ export class RunStarter {
       record.pinnedImage === undefined
         ? this.#deps.resolveImage(inSpace(user, input.imageSpace ?? input.space), input.image)
         : { id: record.pinnedImage },
-      runtime.nodes(),
+      runtimes.of(record).nodes(),
     ]);
     if (!this.#stillWaiting(record)) return;
     if (!image) return this.#wait(record, "ImagePullBackOff", missingImage(record));
@@ -81,8 +81,8 @@ export class RunStarter {
   }
 
   async #toEngine(record: RunRecord): Promise<void> {
-    const { runtime, now } = this.#deps;
-    record.session = runtime.session;
+    const { runtimes, now } = this.#deps;
+    record.session = runtimes.of(record).session;
     record.notStartedAt = now();
     record.phase = "starting";
     this.#creating(record);
@@ -123,7 +123,8 @@ export class RunStarter {
 
   /** The engine may or may not have got the start that was noted. */
   async resume(record: RunRecord): Promise<void> {
-    const { runtime, endings, now, options } = this.#deps;
+    const { runtimes, endings, now, options } = this.#deps;
+    const runtime = runtimes.of(record);
     const asked = now();
     const state = await runtime.inspect(record.run);
     if (state && "running" in state) {
@@ -144,12 +145,12 @@ export class RunStarter {
    * now; what goes on then serves the next run.
    */
   async #prepare(record: RunRecord): Promise<boolean> {
-    const { book, runtime, preparations, now } = this.#deps;
+    const { book, runtimes, preparations, now } = this.#deps;
     const { user, run, phase, imageId = "" } = record;
     const overAt = deadlineOf(record, now());
     let done = false;
     try {
-      done = await preparations.wait(run, overAt - now(), runtime.prepare({ user, imageId }));
+      done = await preparations.wait(run, overAt - now(), runtimes.of(record).prepare({ user, imageId }));
     } catch (error) {
       if (!(error instanceof ImageMissing)) throw error;
       if (record.phase === phase && !record.stopReason) this.#withoutImage(record);
@@ -160,7 +161,8 @@ export class RunStarter {
   }
 
   async #launch(record: RunRecord): Promise<void> {
-    const { runtime, endings, options, fpga = NO_FPGA } = this.#deps;
+    const { runtimes, endings, options, fpga = NO_FPGA } = this.#deps;
+    const runtime = runtimes.of(record);
     const device = record.fpga?.device;
     // an access to logic that is not its own, or not configured, can stop the whole computer
     if (record.input.fpga && (device === undefined || !fpga.isLoaded(device, record.run))) {
@@ -196,7 +198,7 @@ export class RunStarter {
   /** Who gave the run a name of its own wants its address too. */
   async #findAddress(record: RunRecord): Promise<void> {
     if (record.input.hostname === undefined) return;
-    record.address = await this.#deps.runtime.addressOf(record.run);
+    record.address = await this.#deps.runtimes.of(record).addressOf(record.run);
   }
 
   /** @param told when it started by its node's clock, which is believed as far as ours can bear it out */

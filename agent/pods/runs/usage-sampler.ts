@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PodRuntime } from "../pod-runtime.ts";
+import type { Runtimes } from "../runtimes.ts";
 import type { RunBook } from "./run-book.ts";
 import type { RunRecord } from "./run-record.ts";
 
-export type UsageSamplerDeps = { runtime: Pick<PodRuntime, "usage">; book: RunBook; now: () => number };
+export type UsageSamplerDeps = { runtimes: Pick<Runtimes, "of">; book: RunBook; now: () => number };
 
 /** Pauses (ms) between looks: short at first, for runs that are short themselves. */
 const FIRST_MS = 25;
@@ -39,7 +39,8 @@ export class UsageSampler {
   }
 
   async #sample(record: RunRecord): Promise<void> {
-    const { runtime, book, now } = this.#deps;
+    const { runtimes, book, now } = this.#deps;
+    const runtime = runtimes.of(record);
     const begun = now();
     let noteAt = begun + NOTE_MS;
     for (let ms = FIRST_MS; record.phase === "running" && !book.closed; ms = Math.min(MOST_MS, ms * 1.5)) {

@@ -11,6 +11,7 @@ import type { KubernetesRuntimeOptions } from "#agent/pods/kubernetes/runtime-op
 import type { Node, Pod } from "#agent/pods/kubernetes/types.ts";
 import type { PodManager, PodManagerDeps, PodManagerOptions } from "#agent/pods/pod-manager.ts";
 import { ImageMissing, type RunSpec } from "#agent/pods/pod-runtime.ts";
+import { Runtimes } from "#agent/pods/runtimes.ts";
 import { MiB } from "#protocol/limits.ts";
 import { JobRig } from "#test/support/job-rig.ts";
 import { PodRig } from "#test/support/pod-rig.ts";
@@ -85,7 +86,7 @@ export class KubernetesRig {
     const volumes = JobRig.volumesOf(pods);
     const storage = { kind: "shared", agentPath: volumes, nodePath: volumes } as const;
     const runtime = await this.runtime({ storage, ...options });
-    this.#jobs = new JobRig(pods, { ...RESOLVE, runtime });
+    this.#jobs = new JobRig(pods, { ...RESOLVE, runtimes: new Runtimes(runtime) });
     return this.#jobs;
   }
 
@@ -94,7 +95,9 @@ export class KubernetesRig {
     const pods = await this.pods();
     const volumes = path.join(pods.directory, "volumes");
     return pods.manager({
-      runtime: await this.runtime({ storage: { kind: "shared", agentPath: volumes, nodePath: volumes } }),
+      runtimes: new Runtimes(
+        await this.runtime({ storage: { kind: "shared", agentPath: volumes, nodePath: volumes } }),
+      ),
       ...RESOLVE,
       ...options,
     });

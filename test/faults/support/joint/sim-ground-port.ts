@@ -24,6 +24,7 @@ export function simGroundPort<Ground extends Reached>(
     ...{
       inventory: unexpected,
       fpgaHeld: unexpected,
+      offer: unexpected,
       wantedPools: unexpected,
       tellPools: unexpected,
       commandLogs: unexpected,

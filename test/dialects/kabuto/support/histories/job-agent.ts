@@ -15,6 +15,7 @@ import { Journal } from "#agent/journal/journal.ts";
 import { AgentLoop, Superseded } from "#agent/loop/agent-loop.ts";
 import type { OperationContext, OperationHandlers } from "#agent/operation.ts";
 import { PodManager } from "#agent/pods/pod-manager.ts";
+import { Runtimes } from "#agent/pods/runtimes.ts";
 import { OutgoingStore } from "#agent/transfers/outgoing-store.ts";
 import { FEATURES } from "#protocol/older-agents.ts";
 import * as wire from "#protocol/wire.ts";
@@ -83,7 +84,7 @@ export class JobAgent {
     const session = new GroundSession(this.#port());
     const pods = new PodManager({
       db: database,
-      runtime: engine.runtime(),
+      runtimes: new Runtimes(engine.runtime()),
       resolveImage: async () => ({ id: "sha256:1" }),
       push: ({ data, ...chunk }) => session.logs(chunk, data),
     });

@@ -1,0 +1,83 @@
+import { describe, expect, test } from "vitest";
+import type { Sources } from "./compiler.ts";
+import { dockerGo } from "./docker-go.ts";
+import { dockerJava } from "./docker-java.ts";
+import { dockerPython } from "./docker-python.ts";
+import { readManifest } from "./manifest.ts";
+
+/** Sources with these files; a name with a slash at its end is a directory. */
+function sources(files: Record<string, string>, over: Partial<Sources> = {}): Sources {
+  const below = (path: string) => {
+    const prefix = path === "" ? "" : `${path.replace(/\/$/, "")}/`;
+    const names = Object.keys(files).filter((name) => name.startsWith(prefix));
+    return [...new Set(names.map((name) => name.slice(prefix.length).replace(/\/.*/, "/")))];
+  };
+  return {
+    manifest: readManifest(files["manifest.yaml"]),
+    names: below(""),
+    namesIn: below,
+    read: (path) => (files[path] === undefined ? undefined : Buffer.from(files[path])),
+    isExecutable: () => false,
+    args: [],
+    mountPoints: [],
+    ...over,
+  };
+}
+
+const refused = (message: string) =>
+  expect.objectContaining({ code: "SOURCES_REFUSED", message: expect.stringContaining(message) });
+
+describe("docker-go", () => {
+  test("with a go.mod is built as a module, without network", () => {
+    const text = dockerGo.dockerfile(sources({ "go.mod": "module x\n", "main.go": "" }, { args: ["a b"] }));
+    expect(text).toContain("WORKDIR /src\n");
+    expect(text).toContain("GOPROXY=off");
+    expect(text).not.toContain("GOPATH");
+    expect(text).toContain('ENTRYPOINT ["/app/program","a b"]');
+  });
+
+  test("without one in GOPATH mode, at the import path that Godeps says", () => {
+    const with_ = (path: string) =>
+      dockerGo.dockerfile(
+        sources({ "main.go": "", "Godeps/Godeps.json": JSON.stringify({ ImportPath: path }) }),
+      );
+    expect(with_("example.com/a/b")).toContain("WORKDIR /go/src/example.com/a/b\n");
+    expect(dockerGo.dockerfile(sources({ "main.go": "" }))).toContain("GO111MODULE=off");
+    for (const path of ["../../etc", "a b", "a\nRUN x", ""]) {
+      expect(() => with_(path)).toThrow(refused("Godeps/Godeps.json: ImportPath"));
+    }
+  });
+});
+
+describe("docker-java", () => {
+  test("the only jar is started; of several one must be named", () => {
+    const one = dockerJava.dockerfile(sources({ "app.jar": "", "x.txt": "" }));
+    expect(one).toContain("COPY app.jar /app/app.jar\n");
+    expect(one).toContain('ENTRYPOINT ["java","-jar","app.jar"]');
+    expect(() => dockerJava.dockerfile(sources({ "a.jar": "", "b.war": "" }))).toThrow(refused("main_file"));
+    const named = { "a.jar": "", "b.war": "", "manifest.yaml": "main_file: b.war\nruntime_args: -Xmx64m\n" };
+    expect(dockerJava.dockerfile(sources(named))).toContain('["java","-Xmx64m","-jar","b.war"]');
+  });
+
+  test("a build command is one argument of a shell, whatever is in it, and needs the name of what it makes", () => {
+    const manifest = `build_command: "make \\"a\\"\\nRUN x"\nmain_file: out/a.jar\n`;
+    const text = dockerJava.dockerfile(sources({ "manifest.yaml": manifest }));
+    expect(text).toContain(String.raw`RUN ["/bin/sh","-c","make \"a\"\nRUN x"]`);
+    expect(text).toContain("COPY --from=build /src/out/a.jar /app/out/a.jar\n");
+    const without = { "manifest.yaml": "build_command: make\n", "a.jar": "" };
+    expect(() => dockerJava.dockerfile(sources(without))).toThrow(refused("main_file: is needed"));
+  });
+});
+
+test("docker-python finds libraries that were installed beneath the sources", () => {
+  const files = {
+    "manifest.yaml": "main_file: x.py\n",
+    "x.py": "",
+    "lib/python3.11/site-packages/six.py": "",
+  };
+  const text = dockerPython.dockerfile(sources(files));
+  expect(text).toContain("ENV PYTHONPATH=/app/lib/python3.11/site-packages\n");
+  expect(dockerPython.dockerfile(sources({ "manifest.yaml": "main_file: x.py\n" }))).not.toContain(
+    "PYTHONPATH",
+  );
+});

@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { edgeOffer as shape } from "#protocol/edge-offer.ts";
+import { ImageWorld } from "#test/support/image-world.ts";
+import { makeNodeImage } from "#test/support/node-image.ts";
+import { COMPILERS } from "./compilers.ts";
+import { edgeOffer } from "./edge-offer.ts";
+import { ToolChecks } from "./tool-checks.ts";
+
+const world = new ImageWorld();
+const idOf = async (name: string) => (await world.docker.getImage(name).inspect()).Id;
+let nodejs: string;
+beforeAll(async () => {
+  await world.setUp();
+  nodejs = await idOf(await makeNodeImage(world.docker));
+});
+afterAll(() => world.tearDown());
+
+const answering = { provider: "docker", nodes: async () => [] };
+const away = { provider: "kubernetes", nodes: async () => Promise.reject(new Error("ECONNREFUSED")) };
+
+async function offer(toolchains: Record<string, string>, runtimes = [answering, away]) {
+  const tools = new ToolChecks(world.store, toolchains);
+  const told = await edgeOffer({ runtimes, compilers: COMPILERS, tools, instanceMemoryBytes: 2 ** 30 });
+  return { ...told, missing: new Map(told.compilers.map(({ name, missing }) => [name, missing])) };
+}
+
+test("offers what was tried and worked, and says of the rest what is missing", async () => {
+  const gone = `sha256:${"0".repeat(64)}`;
+  const { missing, ...told } = await offer({ nodejs, python: await idOf(world.busybox), go: gone });
+  expect(shape.parse(told)).toMatchObject({ providers: ["docker"], instanceMemoryBytes: 2 ** 30 });
+  expect(missing.size).toBe(2 * COMPILERS.length);
+  expect(missing.get("docker-native-docker")).toBeUndefined();
+  expect(missing.get("docker-nodejs-docker")).toBeUndefined();
+  expect(missing.get("docker-python-docker")).toMatch(/^the tools for python do not work: .*python3/);
+  expect(missing.get("docker-go-docker")).toBe("the image with the tools for go is not there");
+  expect(missing.get("docker-c-docker")).toBe("no image with the tools for c is configured");
+  expect(missing.get("docker-nodejs-kubernetes")).toBe("kubernetes does not answer");
+});
+
+test("a check that worked is not run again while its image is there, and one that failed after a while", async () => {
+  let now = 0;
+  const tried: string[] = [];
+  const images = {
+    inspect: async () => ({}) as never,
+    async tryOut(id: string) {
+      tried.push(id);
+      return id === "bad" ? "no" : undefined;
+    },
+  };
+  const checks = new ToolChecks(images, { nodejs: "good", python: "bad" }, () => now);
+  const look = () => Promise.all(COMPILERS.map((one) => checks.missing(one)));
+  await look();
+  await look();
+  expect(tried.sort()).toEqual(["bad", "good"]);
+  now += 300_000;
+  await look();
+  expect(tried.sort()).toEqual(["bad", "bad", "good"]);
+});

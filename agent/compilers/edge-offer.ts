@@ -1,0 +1,55 @@
+import type { EdgeOffer } from "#protocol/edge-offer.ts";
+import type { PodRuntime } from "../pods/pod-runtime.ts";
+import type { Compiler } from "./compiler.ts";
+import type { ToolChecks } from "./tool-checks.ts";
+
+export type OfferParts = {
+  runtimes: readonly Pick<PodRuntime, "provider" | "nodes">[];
+  compilers: readonly Compiler[];
+  tools: Pick<ToolChecks, "missing">;
+  /** bytes that one instance may have */
+  instanceMemoryBytes: number;
+};
+
+/** Of what is missing, so many letters are told. */
+const MISSING = 500;
+
+/** What the edge can do now: asks each runtime, and has each compiler that it could have checked. */
+export async function edgeOffer(parts: OfferParts): Promise<EdgeOffer> {
+  const { runtimes, compilers, tools, instanceMemoryBytes } = parts;
+  const away = new Set<string>();
+  for (const { provider, nodes } of await Promise.all(runtimes.map(asked))) {
+    if (!nodes) away.add(provider);
+  }
+  const missing = new Map<Compiler, string | undefined>();
+  for (const one of compilers) missing.set(one, await whatIsMissing(tools, one));
+  return {
+    providers: runtimes.map(({ provider }) => provider).filter((provider) => !away.has(provider)),
+    compilers: runtimes.flatMap(({ provider }) =>
+      compilers
+        .filter(({ providers }) => providers.includes(provider))
+        .map((one) => {
+          const lacks = away.has(provider) ? `${provider} does not answer` : missing.get(one);
+          return {
+            name: `${one.base}-${one.language}-${provider}`,
+            description: one.description,
+            ...(lacks !== undefined && { missing: lacks.slice(0, MISSING) }),
+          };
+        }),
+    ),
+    instanceMemoryBytes,
+  };
+}
+
+async function asked(runtime: OfferParts["runtimes"][number]) {
+  const nodes = await runtime.nodes().catch(() => undefined);
+  return { provider: runtime.provider, nodes };
+}
+
+async function whatIsMissing(tools: OfferParts["tools"], compiler: Compiler): Promise<string | undefined> {
+  try {
+    return await tools.missing(compiler);
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

@@ -1,0 +1,27 @@
+import { type PodRuntime, StartFailure } from "./pod-runtime.ts";
+
+/** Stands for a provider that the edge had and has no more: it knows no run, has no nodes and starts nothing. */
+export function absentRuntime(provider: string): PodRuntime {
+  const nothing = async () => {};
+  return {
+    provider,
+    session: "",
+    prepare: nothing,
+    start: async () => {
+      throw new StartFailure(`The edge does not run pods with ${provider}`);
+    },
+    adopt: nothing,
+    stop: nothing,
+    remove: nothing,
+    inspect: async () => undefined,
+    addressOf: async () => undefined,
+    list: async () => [],
+    async *logs() {},
+    watch: () => () => {},
+    written: async () => ({ bytes: 0, directories: [] }),
+    usage: async () => undefined,
+    nodes: async () => [],
+    tidy: nothing,
+    close: nothing,
+  };
+}

@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import type { EdgeOffer } from "#protocol/edge-offer.ts";
+import { PerigeeError } from "#protocol/errors.ts";
+import { OfferReporter } from "./offer-reporter.ts";
+
+test("tells what the edge can do once, again when it changes, and until it was heard", async () => {
+  const told: string[][] = [];
+  const warned: unknown[] = [];
+  let providers = ["docker"];
+  let failure: Error | undefined = new Error("no contact");
+  const reporter = new OfferReporter({
+    offer: async (): Promise<EdgeOffer> => ({ providers, compilers: [] }),
+    async send(offer) {
+      told.push(offer.providers);
+      if (failure) throw failure;
+    },
+    log: { warn: (what: unknown) => warned.push(what) } as never,
+  });
+  await reporter.look();
+  failure = undefined;
+  await Promise.all([reporter.look(), reporter.look()]);
+  await reporter.look();
+  expect(told).toEqual([["docker"], ["docker"]]);
+  expect(warned).toHaveLength(1);
+  // a ground that takes none is not asked again for the same
+  failure = new PerigeeError("NOT_FOUND", "no such route");
+  providers = [];
+  await reporter.look();
+  await reporter.look();
+  expect(told).toEqual([["docker"], ["docker"], []]);
+  expect(warned).toHaveLength(1);
+});

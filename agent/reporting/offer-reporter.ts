@@ -1,0 +1,43 @@
+import type { Logger } from "pino";
+import type { EdgeOffer } from "#protocol/edge-offer.ts";
+import { PerigeeError } from "#protocol/errors.ts";
+
+export type OfferDeps = {
+  offer(): Promise<EdgeOffer>;
+  /** @throws NOT_FOUND of a ground that takes none */
+  send(offer: EdgeOffer): Promise<void>;
+  log: Pick<Logger, "warn">;
+};
+
+/** Tells the ground what the edge can do: at the agent's start, and when it is something else. */
+export class OfferReporter {
+  readonly #deps: OfferDeps;
+  #told: string | undefined;
+  #looking: Promise<void> | undefined;
+
+  constructor(deps: OfferDeps) {
+    this.#deps = deps;
+  }
+
+  /** Looks, and tells what is new. What fails is tried with the next look. Never throws; looks do not overlap. */
+  look(): Promise<void> {
+    this.#looking ??= this.#look()
+      .catch((err) => this.#deps.log.warn({ err }, "the ground was not told what the edge can do"))
+      .finally(() => {
+        this.#looking = undefined;
+      });
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const offer = await this.#deps.offer();
+    const text = JSON.stringify(offer);
+    if (text === this.#told) return;
+    try {
+      await this.#deps.send(offer);
+    } catch (error) {
+      if (!(error instanceof PerigeeError && error.code === "NOT_FOUND")) throw error;
+    }
+    this.#told = text;
+  }
+}

@@ -1,0 +1,2 @@
+IFS='|'
+echo "hello from native: $*"
