@@ -186,10 +186,11 @@ function wrongDevice({
     const wrong = names.find((name) => kinds.get(name) !== "FPGA");
     return wrong === undefined ? undefined : `${wrong} must be a node of kind FPGA`;
   }
-  for (const { node, adapter, devices } of fpga) {
+  for (const { node, adapter, devices, blank } of fpga) {
     if (adapter && adapter !== "none" && !LOADER_ADAPTERS.includes(adapter))
       return `${node}: ${adapter} cannot be used from a pod`;
     if (devices.length > 0) return `${node}: pods get device files by a resource, not by their paths`;
+    if (blank !== undefined) return `${node}: a pod cannot load a blank file`;
   }
   return undefined;
 }

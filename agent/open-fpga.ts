@@ -41,7 +41,10 @@ export function runFpga(store: FpgaStore, devices: FpgaDevices, log: Logger): Ru
     isLoaded: (node, run) => devices.isLoaded(node, run),
     filesOf: (node) => devices.filesOf(node),
     resourceOf: (node) => devices.resourceOf(node),
-    released: (user) => later("the removal of files for FPGAs", log, () => store.tidy(user)),
+    released(user) {
+      later("the removal of files for FPGAs", log, () => store.tidy(user));
+      later("blank files for FPGAs", log, () => devices.blankFree());
+    },
     async load({ image, ...of }) {
       const path = store.fileOf(of.user, image.sha256);
       if (path === undefined) return { code: "NOT_STORED", message: "the edge no longer holds the file" };

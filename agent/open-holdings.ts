@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { Logger } from "pino";
-import { startNowOrLater } from "./background.ts";
+import { later, startNowOrLater } from "./background.ts";
 import type { AgentConfig } from "./config.ts";
 import { openEngine } from "./engine/open-engine.ts";
 import { FpgaDevices } from "./fpga/devices/fpga-devices.ts";
@@ -56,6 +56,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     place: await openLoadPlace(config, { instance, store }),
     db: database,
     log,
+    isHeld: (node) => pods.holdsDevice(node),
   });
   await devices.look();
   const imageUsers: ((user: string, imageId: string) => boolean)[] = [];
@@ -101,6 +102,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     onError: (error, about) => log.warn({ err: error, ...about }, "pods: tried again"),
   });
   devices.onChange(() => pods.devicesChanged());
+  later("blank files for FPGAs", log, () => devices.blankFree());
   return {
     volumes,
     images,

@@ -44,6 +44,8 @@ export const fpgaDevice = z
     package: z.object({ name: bareName, directory: absolute, bitstream: bareName }).strict().optional(),
     /** adapter `xrt`: address of the card */
     bdf: z.string().optional(),
+    /** loaded when the last run that held it has ended, so that nothing of a user's design stays */
+    blank: absolute.optional(),
     /** Ed25519 public keys (base64 of 32 bytes): only what one of them signed is loaded */
     trustedKeys: z.array(z.base64().length(44)).optional(),
     /** ms that a load may take */

@@ -256,6 +256,11 @@ export class PodManager {
     );
   }
 
+  /** Does a run hold the device of this node? */
+  holdsDevice(node: string): boolean {
+    return this.#book.someOpen(({ fpga }) => fpga?.device === node);
+  }
+
   /** An FPGA has become free, or answers again: runs that wait for one look again. */
   devicesChanged(): void {
     this.#executor.retrySoon();

@@ -15,6 +15,7 @@ export function hasRoute(
   routes: readonly Listed[],
   { method, path }: { method: string; path: string },
 ): boolean {
+  if (method === "ALL") return false;
   const parts = path.split("/");
   return routes.some((route) => route.method === method && matches(route.path.split("/"), parts));
 }

@@ -26,3 +26,9 @@ export function isRunning(mark: string): boolean {
   const pid = Number.parseInt(mark, 10);
   return pid > 0 && processMark(pid) === mark;
 }
+
+/** Was it a process of this machine, since that was started, and has ended? Of any other nothing is known. */
+export function hasEnded(mark: string): boolean {
+  const boot = mark.split("-")[2];
+  return boot !== undefined && processMark(process.pid)?.split("-")[2] === boot && !isRunning(mark);
+}

@@ -12,6 +12,7 @@ import {
   LoadError,
   type LoadFile,
 } from "../programmer/fpga-programmer.ts";
+import { blankFile } from "./blank-file.ts";
 import { isPartial, type Misfit, misfitOf, textIn } from "./fits.ts";
 import { LoadJournal } from "./load-journal.ts";
 import type { LoadPlace } from "./load-place.ts";
@@ -21,6 +22,8 @@ export type FpgaDevicesDeps = {
   db: DatabaseSync;
   place: LoadPlace;
   log: Logger;
+  /** Does a run hold the device of the node? */
+  isHeld: (node: string) => boolean;
   now?: () => number;
 };
 
@@ -51,6 +54,7 @@ const NONE: DeviceProbe = { adapter: "none", formats: [] };
 export class FpgaDevices {
   readonly #log: Logger;
   readonly #place: LoadPlace;
+  readonly #isHeld: (node: string) => boolean;
   readonly #now: () => number;
   readonly #journal: LoadJournal;
   readonly #devices = new Map<string, Device>();
@@ -58,9 +62,10 @@ export class FpgaDevices {
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
 
-  constructor({ devices, db, place, log, now = Date.now }: FpgaDevicesDeps) {
+  constructor({ devices, db, place, log, isHeld, now = Date.now }: FpgaDevicesDeps) {
     this.#log = log;
     this.#place = place;
+    this.#isHeld = isHeld;
     this.#now = now;
     this.#journal = new LoadJournal(db, now);
     for (const config of devices) {
@@ -103,9 +108,10 @@ export class FpgaDevices {
         ...(idcode !== undefined && { idcode }),
         ...(shell && { shell }),
         state: isStuck ? "stuck" : state.state,
-        ...(last?.state === "operating" && {
-          loaded: { user: last.user, image: last.image, run: last.run },
-        }),
+        ...(last?.state === "operating" &&
+          this.#journal.isOfRun(last) && {
+            loaded: { user: last.user, image: last.image, run: last.run },
+          }),
       };
     });
   }
@@ -187,6 +193,20 @@ export class FpgaDevices {
     await this.#turn(device, () => this.#load(device, of, file)).finally(() => this.#tell());
   }
 
+  /** Loads the operator's file where there is one, and no run holds the device that a run has had. Never throws. */
+  async blankFree(): Promise<void> {
+    const used = [...this.#devices.values()].filter(({ config }) => config.blank !== undefined);
+    await Promise.all(
+      used.map(async (device) => {
+        try {
+          if (await this.#turn(device, () => this.#blank(device))) this.#tell();
+        } catch (err) {
+          this.#log.warn({ err, node: device.config.node }, "an FPGA keeps the design of its last run");
+        }
+      }),
+    );
+  }
+
   /** Loads that are under way fail; the next agent does them once more. */
   close(): void {
     this.#closing.abort(new Error("the agent ends"));
@@ -206,17 +226,39 @@ export class FpgaDevices {
     if (device.isStuck)
       throw new LoadError("LOAD_TIMEOUT", "the device has not answered since an earlier load");
     const n = this.#journal.begin({ node, adapter: probe.adapter, user, image: image.image, run });
+    await this.#program(device, programmer, { n, file, partial: isPartial(image.metadata) });
+  }
+
+  /** @returns was it loaded? It is looked at in the device's turn: whose run holds it from then on loads after it. */
+  async #blank(device: Device): Promise<boolean> {
+    const { config, programmer, probe, isStuck } = device;
+    const { node, blank } = config;
+    const last = this.#journal.last(node);
+    if (blank === undefined || !programmer || isStuck || !last || !this.#journal.isOfRun(last)) return false;
+    if (this.#isHeld(node)) return false;
+    const file = await blankFile(blank);
+    const n = this.#journal.beginBlank({ node, adapter: probe.adapter });
+    await this.#program(device, programmer, { n, file, partial: false });
+    return true;
+  }
+
+  /** @throws LoadError; what the load of this number came to is noted */
+  async #program(
+    device: Device,
+    programmer: FpgaProgrammer,
+    { n, file, partial }: { n: number; file: LoadFile; partial: boolean },
+  ): Promise<void> {
     killPoint("fpga.loading");
     try {
       const { signal } = this.#closing;
-      device.state = await programmer.load(file, { partial: isPartial(image.metadata), signal });
+      device.state = await programmer.load(file, { partial, signal });
     } catch (error) {
       // it may go on: the next agent counts it as cut short
       if (this.#closing.signal.aborted) throw error;
       const failed = error instanceof LoadError ? error : unexpected(error);
       device.state = failed.driver ?? { state: "unknown" };
       device.isStuck = failed.code === "LOAD_TIMEOUT";
-      this.#log.warn({ err: error, node, run }, "an FPGA was not programmed");
+      this.#log.warn({ err: error, node: device.config.node }, "an FPGA was not programmed");
       this.#journal.end(n, "failed", `${failed.code}: ${failed.message}`);
       throw failed;
     }

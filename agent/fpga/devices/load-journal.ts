@@ -8,6 +8,8 @@ export type LoadOf = Pick<FpgaLoad, "image" | "run" | "node" | "adapter"> & { us
 type Row = LoadOf & Pick<FpgaLoad, "at" | "state" | "message">;
 
 const TOLD = 500;
+/** Whose load it is when no run's. */
+const NOBODY = { user: "", image: "", run: "" };
 
 /** A durable record of every load, written before it begins and when it has ended. The last one alone says what a device holds. */
 export class LoadJournal {
@@ -20,6 +22,16 @@ export class LoadJournal {
     migrate(db);
     // the process that began them has ended
     db.exec("UPDATE fpga_loads SET state = 'interrupted' WHERE state = 'begun'");
+  }
+
+  /** A load of the operator's own file. @returns its number */
+  beginBlank(of: Pick<LoadOf, "node" | "adapter">): number {
+    return this.begin({ ...of, ...NOBODY });
+  }
+
+  /** Was the load a run's, or did it not come to its end? */
+  isOfRun({ user, state }: Pick<Row, "user" | "state">): boolean {
+    return user !== NOBODY.user || state !== "operating";
   }
 
   /** @returns its number */
@@ -68,8 +80,8 @@ export class LoadJournal {
   /** Users of whom loads are known. */
   users(): string[] {
     return this.#db
-      .prepare("SELECT DISTINCT user FROM fpga_loads")
-      .all()
+      .prepare("SELECT DISTINCT user FROM fpga_loads WHERE user <> ?")
+      .all(NOBODY.user)
       .map(({ user }) => String(user));
   }
 

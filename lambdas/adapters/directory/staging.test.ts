@@ -6,11 +6,11 @@ import path from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { processMark } from "#lambdas/ports/process-mark.ts";
 import { MiB } from "#protocol/limits.ts";
 import { stagingConformance } from "#test/conformance/staging.ts";
 import { stagingCopyConformance } from "#test/conformance/staging-copy.ts";
 import { servedDirectoryStaging } from "#test/support/served-directory-staging.ts";
-import { processMark } from "./process-mark.ts";
 import { DirectoryStaging, type DirectoryStagingOptions } from "./staging.ts";
 
 const SECRET = randomBytes(32);

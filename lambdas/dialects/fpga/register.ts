@@ -1,4 +1,5 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { imageIdOf } from "../../fields/fpga-image-id.ts";
 import { readIdempotency } from "../../http/idempotency-key.ts";
@@ -29,6 +30,7 @@ export async function register(c: DialectContext, parts: FpgaParts): Promise<Res
   let isUnused = false;
   try {
     const bytes = await pin(parts, project, registration, `${prefix}0`);
+    killPoint("fpga.pinned");
     const { command, replayed } = await core.dispatch.stage(
       {
         user,
@@ -56,6 +58,7 @@ export async function register(c: DialectContext, parts: FpgaParts): Promise<Res
       },
       { prefix, until: core.now() + STORE_MS },
     );
+    killPoint("fpga.registered");
     isUnused = replayed;
     await work.wake();
     return json({ fpga_image: { status: "saving", id: imageIdOf(command.id) } });

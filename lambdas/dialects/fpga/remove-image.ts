@@ -1,3 +1,4 @@
+import { killPoint } from "#protocol/kill-point.ts";
 import { commandOf } from "../../fields/fpga-image-id.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import { optimistically } from "../../ports/optimistically.ts";
@@ -32,6 +33,7 @@ async function removeImage({ core, images, work }: FpgaParts, project: Project, 
   const command = await findCommand(core, user, commandOf(id));
   // the image's row goes with the end of the command, unless an agent was faster
   if (command && (await images.markRemoving(project.id, id))) {
+    killPoint("fpga.removing");
     const ended = await core.dispatch.withdraw(command);
     await work.wake();
     if (ended.state === "cancelled") return;

@@ -90,6 +90,26 @@ describe("the FPGA image of a run", () => {
   });
 });
 
+it("a run that the agent has not yet keeps its image's file on the edge, and the deletion goes on after it", async () => {
+  const image = await ground.active(agent, { name: "one" });
+  const other = await ground.active(agent, { name: "two" });
+  expect((await run({ fpga_image: image })).status).toBe(202);
+  for (const id of [image, other]) {
+    expect((await ground.ada("DELETE", `${ground.base()}/${id}`)).status).toBe(204);
+    expect(await ground.detail(id)).toMatchObject({ status: "deleting" });
+  }
+  await ground.checked();
+  const [first, ...rest] = await agent.claim();
+  expect([first?.input, rest]).toEqual([{ image: other }, []]);
+  await agent.report(first!, { state: "succeeded", result: {} });
+  expect(await given()).toBe(image);
+  await ground.checked();
+  const [second] = await agent.claim();
+  expect(second).toMatchObject({ operation: "fpga.delete", input: { image } });
+  await agent.report(second!, { state: "succeeded", result: {} });
+  expect(await ground.detail(image)).toBeUndefined();
+});
+
 it("a lane full of transfers neither delays nor locks the EM, nor the EM's lock a registration", async () => {
   for (let n = 0; n < 3; n++) await ground.register();
   await ground.checked();

@@ -5,6 +5,17 @@ import type { ContainerState } from "#protocol/operations.ts";
 import type { Answer } from "#test/contract/support/client.ts";
 import type { Lane } from "./deployment.ts";
 
+type Registered = { metadata?: object; headers?: Record<string, string> };
+export type ListedImage = {
+  id: string;
+  name: string;
+  status: string;
+  message: string | null;
+  sha256: string | null;
+};
+
+const BUCKET = "fpga-files";
+
 /** What a test does with FPGA images through the API, as a user's client does it. */
 export class FpgaLane {
   readonly project: string;
@@ -21,40 +32,52 @@ export class FpgaLane {
 
   /** Puts an object, registers it, and waits until the edge holds it, or it is refused. @returns its id */
   async register(name: string, content: Buffer, metadata: object = {}): Promise<string> {
-    const key = `${name}.bin`;
+    await this.put(`${name}.bin`, content);
+    const answer = await this.post(name, { metadata });
+    const { id } = answer.json.fpga_image as { id: string };
+    for (;;) {
+      const image = await this.detail(id);
+      if (image?.status === "active" || image?.status === "error") return id;
+      await pause(50);
+    }
+  }
+
+  /** Puts an object, or another in its place. */
+  async put(key: string, content: Buffer): Promise<void> {
     const checksum = crc32(content).toString(16).padStart(8, "0");
     const parts = [{ size: content.length, crc32: checksum }];
-    const opened = await this.#post("/fpga/objects", {
-      bucket: "fpga-files",
-      key,
-      size: content.length,
-      parts,
-    });
+    const opened = await this.#post("/fpga/objects", { bucket: BUCKET, key, size: content.length, parts });
     const { id: upload, parts: signed } = opened.json.data;
     const { url, headers } = signed[0];
     const put = await fetch(new URL(url, this.#lane.client.url), { method: "PUT", headers, body: content });
     if (!put.ok) throw new Error(await put.text());
     await this.#post(`/fpga/objects/${upload}/complete`, {});
-    const body = { fpga_image: { location: `fpga-files:${key}`, name, metadata } };
-    const answer = await this.#post(this.base, body);
-    const { id } = answer.json.fpga_image as { id: string };
-    for (;;) {
-      const { status } = await this.detail(id);
-      if (status === "active" || status === "error") return id;
-      await pause(50);
-    }
   }
 
-  async #post(path: string, body: object): Promise<Answer> {
-    const headers = { "content-type": "application/json" };
+  /** The registration alone, of the object of that name. */
+  post(name: string, { metadata = {}, headers = {} }: Registered = {}): Promise<Answer> {
+    const body = { fpga_image: { location: `${BUCKET}:${name}.bin`, name, metadata } };
+    return this.#post(this.base, body, headers);
+  }
+
+  delete(id: string): Promise<Answer> {
+    return this.#lane.client.request("DELETE", `${this.base}/${id}`);
+  }
+
+  async #post(path: string, body: object, more: Record<string, string> = {}): Promise<Answer> {
+    const headers = { "content-type": "application/json", ...more };
     const answer = await this.#lane.client.request("POST", path, { headers, body: JSON.stringify(body) });
     if (answer.status >= 300) throw new Error(`${path}: ${answer.text}`);
     return answer;
   }
 
-  async detail(id: string) {
-    const answer = await this.#lane.client.get(`${this.base}/detail`, { fpga_image_id: id });
-    return answer.json.fpgaimages[0] as { status: string; message: string | null };
+  /** Undefined when there is none. */
+  async detail(id: string): Promise<ListedImage | undefined> {
+    return (await this.list({ fpga_image_id: id }))[0];
+  }
+
+  async list(query: Record<string, string> = {}): Promise<ListedImage[]> {
+    return (await this.#lane.client.get(`${this.base}/detail`, query)).json.fpgaimages;
   }
 
   run(pod_name: string, command: string, fields: Record<string, string> = {}) {

@@ -42,6 +42,7 @@ const refused = (message: RegExp) => expect.objectContaining({ message: expect.s
 describe("images", () => {
   it("are saving, then active with what was found of them", async () => {
     await register(1);
+    expect(await images.find(P, idOf(1))).toMatchObject({ status: "saving", message: "copying" });
     await images.progressed(P, idOf(1), "checking");
     expect(await images.find(P, idOf(1))).toEqual({
       ...OF,

@@ -73,7 +73,7 @@ export class Images {
         `The project has ${count.rows} FPGA images with those that are being deleted, of at most ${IMAGE_BOUNDS.rows}`,
       );
     }
-    const image: ImageRecord = { ...of, status: "saving", containers: [] };
+    const image: ImageRecord = { ...of, status: "saving", message: "copying", containers: [] };
     return [
       { put: { ...keys.image(project, of.id), data: image }, if: 0 },
       this.#counted(project, rev, { ...count, rows: count.rows + 1 }),

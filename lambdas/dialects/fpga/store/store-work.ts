@@ -1,5 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import type { FpgaImage } from "#protocol/fpga-image.ts";
+import { killPoint } from "#protocol/kill-point.ts";
 import { isTerminal } from "#protocol/state.ts";
 import { mapWithLimit } from "../../../dispatch/map-with-limit.ts";
 import { commandOf } from "../../../fields/fpga-image-id.ts";
@@ -7,6 +8,7 @@ import type { Command } from "../../../ledger/command.ts";
 import { ConditionFailed, type Item } from "../../../ports/ledger-store.ts";
 import { optimistically } from "../../../ports/optimistically.ts";
 import { pagesOf } from "../../../ports/pages-of.ts";
+import { hasEnded, processMark } from "../../../ports/process-mark.ts";
 import type { DialectCore } from "../../core.ts";
 import { CHECK_BOUNDS } from "../checks/bounds.ts";
 import { type CheckedFile, checkFile } from "../checks/check-file.ts";
@@ -155,6 +157,7 @@ export class StoreWork {
       await this.#images.progressed(project, id, `waiting for a newer agent: ${error.message}`);
       return;
     }
+    killPoint("fpga.queued");
     await this.#images.progressed(project, id, QUEUED);
   }
 
@@ -162,9 +165,12 @@ export class StoreWork {
    * Of several processes on one store, one reads the file: its record says so.
    * @returns as {@link #check}; undefined when another process has the file
    */
-  async #checkAlone({ sk, rev, data: { checkedUntil = 0, ...data } }: Item<StoreRecord>, image: ImageRecord) {
+  async #checkAlone(
+    { sk, rev, data: { checkedUntil = 0, reader, ...data } }: Item<StoreRecord>,
+    image: ImageRecord,
+  ) {
     const { records, now } = this.#core;
-    if (checkedUntil > now()) return undefined;
+    if (checkedUntil > now() && (reader === undefined || !hasEnded(reader))) return undefined;
     if (this.#core.worker) {
       this.#unread = true;
       return undefined;
@@ -175,12 +181,15 @@ export class StoreWork {
     const put = (change: Partial<StoreRecord>, revision: number) =>
       records.transact([{ put: { ...workKeys.store(sk), data: { ...data, ...change } }, if: revision }]);
     try {
-      await put({ checkedUntil: now() + lease }, rev);
+      const mark = processMark(process.pid);
+      await put({ checkedUntil: now() + lease, ...(mark !== undefined && { reader: mark }) }, rev);
+      killPoint("fpga.checking");
       const found = await this.#check(data, image).catch(async (error: unknown) => {
         await put({}, rev + 1).catch(() => undefined);
         throw error;
       });
       if (typeof found !== "string") await put({ checked: found }, rev + 1);
+      killPoint("fpga.checked");
       return found;
     } catch (error) {
       // another one was faster, or this one too slow

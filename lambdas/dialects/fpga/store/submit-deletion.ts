@@ -1,21 +1,36 @@
+import { isTerminal } from "#protocol/state.ts";
+import { FIRST_LANE } from "../../../ledger/first-lane.ts";
+import { optimistically } from "../../../ports/optimistically.ts";
 import type { DialectCore } from "../../core.ts";
+import { findCommand } from "../find-command.ts";
 import type { Images } from "../images/images.ts";
 import { FPGA_LANE } from "../lane.ts";
 import { type DeletionRecord, workKeys } from "./work-records.ts";
 
 /**
- * An image becomes `deleting` in the transaction that queues its deletion on the edge.
- * @param before id of the command that was to delete it and did not
+ * An image becomes `deleting` in the transaction that queues its deletion on the edge, or that notes which run it waits for.
+ * @param before id of the command that was to delete it and did not, or that it waited for
  * @throws 404, 400 for a protected one; QUEUE_FULL
  */
 export async function submitDeletion(
-  { dispatch }: DialectCore,
+  core: DialectCore,
   images: Images,
   of: DeletionRecord,
   before?: string,
 ): Promise<void> {
   const { user, edge, project, image } = of;
-  await dispatch.run({
+  const run = await runBefore(core, of);
+  if (run !== undefined) {
+    await optimistically(async () =>
+      core.records.transact([
+        ...(await images.deleting(project, image)),
+        { put: { ...workKeys.deletion(run), data: { user, edge, project, image } } },
+        ...(before === undefined ? [] : [{ delete: workKeys.deletion(before) }]),
+      ]),
+    );
+    return;
+  }
+  await core.dispatch.run({
     user,
     edge,
     lane: FPGA_LANE.name,
@@ -29,4 +44,22 @@ export async function submitDeletion(
       ...(before === undefined ? [] : [{ delete: workKeys.deletion(before) }]),
     ],
   });
+}
+
+/** A run with the image that was accepted, and that the agent has not: once it has, the edge keeps the file for it. */
+async function runBefore(
+  core: DialectCore,
+  { user, edge, image }: Pick<DeletionRecord, "user" | "edge" | "image">,
+): Promise<string | undefined> {
+  const { lane } = (await core.dispatch.lookAtLane(edge, FIRST_LANE)).lane;
+  const runs = [...lane.running, ...lane.queue].filter(
+    (entry) => entry.user === user && entry.operation === "pod.run",
+  );
+  const commands = await Promise.all(runs.map(({ id }) => findCommand(core, user, id)));
+  return commands.findLast(
+    (command) =>
+      command &&
+      !isTerminal(command.state) &&
+      (command.input as { fpga?: { image: string } }).fpga?.image === image,
+  )?.id;
 }

@@ -13,11 +13,13 @@ export type StoreRecord = {
   bytes?: number;
   /** a process reads the file, until then at the latest: others leave it alone */
   checkedUntil?: number;
+  /** that process, by its mark: when it has ended, nobody waits for it */
+  reader?: string;
   /** what the checks came to: what the edge is given, and what the image says when it is active */
   checked?: { input: FpgaImage; note?: string };
 };
 
-/** The command that deletes an image on the edge, under its id: until it has succeeded. */
+/** The command that deletes an image on the edge, or the run that this waits for, under its id: until it has succeeded. */
 export type DeletionRecord = { user: string; edge: string; project: string; image: string };
 
 export const workKeys = {
