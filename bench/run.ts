@@ -1,8 +1,10 @@
 import { type BenchStack, startBenchStack } from "./bench-stack.ts";
 import { measureCliStart } from "./cli-start.ts";
 import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
+import { measureDelta } from "./contact/delta.ts";
 import { measureFirstCommand } from "./contact/first-command.ts";
 import { measureGoodput } from "./contact/goodput.ts";
+import { measureWindow } from "./contact/window.ts";
 import { measureChecks } from "./fpga/checks.ts";
 import { measureCloudRegistrations } from "./fpga/cloud-registrations.ts";
 import { measureDelivery } from "./fpga/delivery.ts";
@@ -37,7 +39,7 @@ import { measureUplinks } from "./uplinks.ts";
 
 /**
  * `npm run bench [-- NAME...]`: measures against a named peer on the same machine in the same run, and prints
- * a table. Exit code 1 when a goal is missed. Needs curl, xxhsum, zip, unzip, docker's client and about 5 GiB
+ * a table. Exit code 1 when a goal is missed. Needs curl, rsync, zstd, xxhsum, zip, unzip, docker's client and about 5 GiB
  * below TMPDIR, `script` for keystrokes. BENCH_SCALE=0.05 makes the sizes of Kabuto's, Poseidon's and FPGA images' smaller, to
  * see that they work.
  */
@@ -57,6 +59,8 @@ const MEASURES: Record<string, (bench: BenchStack) => Promise<Row[]>> = {
 const ALONE: Record<string, () => Promise<Row[]>> = {
   uplinks: measureUplinks,
   "contact-goodput": measureGoodput,
+  "contact-window": measureWindow,
+  "contact-delta": measureDelta,
   "contact-first-command": measureFirstCommand,
   "cli-start": measureCliStart,
   "cloud-round-trip": measureCloudRoundTrip,
