@@ -72,7 +72,14 @@ describe("a busy edge", () => {
 
   test("is waited for with a line that says what it does and since when", async () => {
     const own = { operation: "image.build", since: "2025-11-20T12:31:12Z", command_id: "01OTHER" };
-    stage.ground.on(NODES, locked(own), locked(own), locked({ since: "2025-11-20T12:40:00Z" }), HELD, NODES_200);
+    stage.ground.on(
+      NODES,
+      locked(own),
+      locked(own),
+      locked({ since: "2025-11-20T12:40:00Z" }),
+      HELD,
+      NODES_200,
+    );
     const { code, stdout, stderr } = await stage.run(["nodes"]);
     expect(code).toBe(0);
     expect(stdout).toContain("fpga");
