@@ -61,7 +61,7 @@ describe("a delta", () => {
     expect(await baseOf(client, "f/g")).toMatchObject({ error: { code: "FILE_NOT_FOUND" } });
     expect(await baseOf(await other(), "f")).toMatchObject({ error: { code: "FILE_NOT_FOUND" } });
     const outside = await client.json("/uplinks/base", { pod_name: volume, filepath: "../f" });
-    expectRefusal(outside, 400, "ILLEGAL_PATH");
+    expectRefusal(outside, 403, "ILLEGAL_PATH");
     expectInvalid(await client.json("/uplinks/base", { pod_name: volume }), "filepath");
   });
 
