@@ -5,8 +5,10 @@ import { measureFollowing } from "./console/following.ts";
 import { measureLeftOpen } from "./console/left-open.ts";
 import { measureLists } from "./console/lists.ts";
 import { measureProgram } from "./console/program.ts";
+import { measureDelta } from "./contact/delta.ts";
 import { measureFirstCommand } from "./contact/first-command.ts";
 import { measureGoodput } from "./contact/goodput.ts";
+import { measureWindow } from "./contact/window.ts";
 import { measureChecks } from "./fpga/checks.ts";
 import { measureCloudRegistrations } from "./fpga/cloud-registrations.ts";
 import { measureDelivery } from "./fpga/delivery.ts";
@@ -41,7 +43,7 @@ import { measureUplinks } from "./uplinks.ts";
 
 /**
  * `npm run bench [-- NAME...]`: measures against a named peer on the same machine in the same run, and prints
- * a table. Exit code 1 when a goal is missed. Needs curl, xxhsum, zip, unzip, docker's client and about 5 GiB
+ * a table. Exit code 1 when a goal is missed. Needs curl, rsync, zstd, xxhsum, zip, unzip, docker's client and about 5 GiB
  * below TMPDIR, `script` for keystrokes. BENCH_SCALE=0.05 makes the sizes of Kabuto's, Poseidon's and FPGA images' smaller, to
  * see that they work.
  */
@@ -61,6 +63,8 @@ const MEASURES: Record<string, (bench: BenchStack) => Promise<Row[]>> = {
 const ALONE: Record<string, () => Promise<Row[]>> = {
   uplinks: measureUplinks,
   "contact-goodput": measureGoodput,
+  "contact-window": measureWindow,
+  "contact-delta": measureDelta,
   "contact-first-command": measureFirstCommand,
   "console-program": measureProgram,
   "console-lists": measureLists,

@@ -67,11 +67,19 @@ describe("log-in", () => {
 });
 
 describe("a busy edge", () => {
+  const HELD = locked({ held: true, since: "2025-11-20T12:41:00Z" });
   beforeEach(() => stage.logIn());
 
   test("is waited for with a line that says what it does and since when", async () => {
     const own = { operation: "image.build", since: "2025-11-20T12:31:12Z", command_id: "01OTHER" };
-    stage.ground.on(NODES, locked(own), locked(own), locked({ since: "2025-11-20T12:40:00Z" }), NODES_200);
+    stage.ground.on(
+      NODES,
+      locked(own),
+      locked(own),
+      locked({ since: "2025-11-20T12:40:00Z" }),
+      HELD,
+      NODES_200,
+    );
     const { code, stdout, stderr } = await stage.run(["nodes"]);
     expect(code).toBe(0);
     expect(stdout).toContain("fpga");
@@ -79,6 +87,7 @@ describe("a busy edge", () => {
     expect(stderr.trim().split("\n")).toEqual([
       "CG2 is busy with an image build of yours (01OTHER) since 2025-11-20 12:31:12Z; waiting",
       "CG2 is busy with others' command since 2025-11-20 12:40:00Z; waiting",
+      "CG2 is held by its operator since 2025-11-20 12:41:00Z; waiting",
     ]);
   });
 
@@ -146,6 +155,8 @@ describe("202", () => {
         "GET /commands/01C",
         command("queued", { position: 3, operation: "image.list" }),
         cut,
+        command("queued", { held: "user" }),
+        command("queued", { held: "edge" }),
         command("running"),
         command("succeeded", {
           result: { images: [{ name: "echo", tag: "latest", id: "sha256:abcdef0123456789" }] },
@@ -155,6 +166,8 @@ describe("202", () => {
     expect(code).toBe(0);
     expect(stdout).toContain("echo:latest");
     expect(stderr).toContain("queued; 2 ahead of you; CG2 is busy with others' command");
+    expect(stderr).toContain("is held until you release it");
+    expect(stderr).toContain("queued; its edge is held by the operator");
     expect(stage.ground.calls("GET /commands/01C").at(-1)!.path).toContain("?wait=20");
   });
 

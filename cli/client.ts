@@ -187,11 +187,14 @@ export function describeBusy(failure: CliFailure, countdown = true): string {
   const { next_window: window } = failure.fields;
   if (isWindow(window)) return `out of contact; ${windowText(window, Date.now(), countdown)}`;
   if (failure.code !== "LOCKED") return `${failure.message || "the edge is out of contact"}`;
-  const data = (failure.fields.data ?? {}) as { operation?: unknown; since?: unknown; command_id?: unknown };
+  type Busy = { operation?: unknown; since?: unknown; command_id?: unknown; held?: unknown };
+  const data = (failure.fields.data ?? {}) as Busy;
+  const since = data.since ? ` since ${time(data.since)}` : "";
+  if (data.held) return `CG2 is held by its operator${since}`;
   const what = data.operation
     ? `${operationWords(data.operation)} of yours${data.command_id ? ` (${data.command_id})` : ""}`
     : "others' command";
-  return `CG2 is busy with ${what}${data.since ? ` since ${time(data.since)}` : ""}`;
+  return `CG2 is busy with ${what}${since}`;
 }
 
 /** Turns an answer other than 2xx into a failure. Reads its body. */

@@ -93,6 +93,8 @@ async function describeStanding(client: Client, command: CommandView): Promise<s
     const { window } = await edgeStanding(client);
     return `the edge is out of contact; ${what} goes on when it is back${window}`;
   }
+  if (command.held === "user") return `${what} is held until you release it`;
+  if (command.held) return `${what} is queued; its ${command.held} is held by the operator`;
   const ahead = (command.position ?? 1) - 1;
   const behind = ahead > 0 ? `; ${ahead} ahead of you` : "";
   const { text } = await edgeStanding(client);

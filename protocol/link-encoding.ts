@@ -2,7 +2,15 @@
  * Content that is compressed between agent and ground alone: the body is what zstd makes of the bytes that are meant.
  * `Content-Encoding` would mean other content of the object, and those who pass it on may act by it.
  */
-export const LINK_ENCODING = { header: "Perigee-Encoding", zstd: "zstd" } as const;
+export const LINK_ENCODING = {
+  header: "Perigee-Encoding",
+  /** of a request for a range: who asks takes it compressed */
+  accept: "Perigee-Accept-Encoding",
+  zstd: "zstd",
+} as const;
+
+/** It pays where at least a tenth is saved. */
+export const WORTH_COMPRESSING = 0.9;
 
 /** Log2 of the memory that a decoder takes at most: a part is no larger. */
 export const ZSTD_WINDOW_LOG = 23;

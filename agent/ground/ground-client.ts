@@ -7,9 +7,11 @@ import * as z from "zod";
 import * as windowWire from "#protocol/contact-window.ts";
 import { isErrorCode, PerigeeError } from "#protocol/errors.ts";
 import { KiB } from "#protocol/limits.ts";
+import { LINK_ENCODING } from "#protocol/link-encoding.ts";
 import * as poolWire from "#protocol/pool-wire.ts";
 import * as wire from "#protocol/wire.ts";
 import { hasProxy, type OutwardAgents, outwardAgents, type ProxyEnvironment } from "../outward-agents.ts";
+import { decoded } from "../transfers/decoded.ts";
 import { ConnectionCut, download, type WriteChunks } from "./download.ts";
 import { Link } from "./link.ts";
 
@@ -181,10 +183,14 @@ export class GroundClient {
   /** Opens an object by its signed URL, from byte `start` to before `end`. @throws GroundUnavailable */
   async get(url: string, start: number, signal: AbortSignal, end?: number): Promise<Readable> {
     const ranged = start > 0 || end !== undefined;
+    const mayCompress = end !== undefined && this.link.thin;
     const response = await this.#request("GET", url, {
       signal,
       pool: this.#transfers,
-      headers: ranged ? { range: `bytes=${start}-${end === undefined ? "" : end - 1}` } : {},
+      headers: {
+        ...(ranged && { range: `bytes=${start}-${end === undefined ? "" : end - 1}` }),
+        ...(mayCompress && { [LINK_ENCODING.accept]: LINK_ENCODING.zstd }),
+      },
     });
     const expected = ranged ? 206 : 200;
     if (response.statusCode !== expected) {
@@ -192,7 +198,8 @@ export class GroundClient {
       if (response.statusCode === 404) throw new PerigeeError("INTERNAL_ERROR", "A staged object is missing");
       throw new GroundUnavailable(`GET of a staged object answered ${response.statusCode}`);
     }
-    return response;
+    const encoding = response.headers[LINK_ENCODING.header.toLowerCase()];
+    return encoding === LINK_ENCODING.zstd ? decoded(response) : response;
   }
 
   /**

@@ -2,9 +2,10 @@ import { once } from "node:events";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { DatabaseSync } from "node:sqlite";
+import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { MiB } from "#protocol/limits.ts";
+import { KiB, MiB } from "#protocol/limits.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { Backoff } from "../backoff.ts";
 import { GroundClient } from "../ground/ground-client.ts";
@@ -235,5 +236,45 @@ describe("Transfers.fetchInto", () => {
       setImmediate(() => abort.abort(reason));
     });
     await expect(into(0)).rejects.toBe(reason);
+  });
+});
+
+describe("over a thin link", () => {
+  beforeEach(() => ground.link.sent(256 * KiB, 100_000));
+  const rangeOf = (request: IncomingMessage): [start: number, end: number] => {
+    const [, start, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "")!;
+    return [Number(start), Number(last) + 1];
+  };
+  let accepted: unknown[] = [];
+  const compressed: Answer = (request, response) => {
+    accepted.push(request.headers["perigee-accept-encoding"]);
+    const body = zstdCompressSync(BIG.subarray(...rangeOf(request)));
+    response.writeHead(206, { "perigee-encoding": "zstd", "content-length": body.length }).end(body);
+  };
+  const plain: Answer = (request, response) => {
+    response.writeHead(206).end(BIG.subarray(...rangeOf(request)));
+  };
+  /** Half of the answer, and the connection ends. */
+  const cut =
+    (answer: Answer): Answer =>
+    (request, response, start) => {
+      response.end = ((body: Buffer) => {
+        response.write(body.subarray(0, body.length >> 1), () => response.destroy());
+        return response;
+      }) as typeof response.end;
+      answer(request, response, start);
+    };
+
+  it("takes ranges compressed and as they are, cut or not, and asks for URLs once", async () => {
+    accepted = [];
+    const mixed = Array.from({ length: 300 }, (_, i) => {
+      const answer = i % 3 === 1 ? plain : compressed;
+      return i < 40 && i % 5 === 0 ? cut(answer) : answer;
+    });
+    answers = [...mixed];
+    expect((await into(0)).equals(BIG)).toBe(true);
+    expect(new Set(accepted)).toEqual(new Set(["zstd"]));
+    // one for all that begin together; and one at most for each that was cut
+    expect(asked.slice(1, 9)).not.toContain("urls");
   });
 });

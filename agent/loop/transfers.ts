@@ -22,12 +22,14 @@ const URL_MS = 10 * 60_000;
 /** Bytes that are worth a connection of their own. */
 const BIG = 1 * MiB;
 /**
- * Over a thin link content larger than this goes in ranges of that size, so many at once, and so many from the first on
+ * Over a thin link content goes in ranges of this size, so many at once, and so many from the first on
  * that is not written: what is in memory is fetched again by the next life of an agent that dies.
  */
 const RANGE_BYTES = 32 * KiB;
 const RANGES_AT_ONCE = 12;
-const RANGES_AHEAD = 16;
+const RANGES_AHEAD = 24;
+/** Less is not worth a range, which may be compressed. */
+const SMALL = 1 * KiB;
 
 /** Operations whose content is files that somebody asked for. That of others is their result. */
 const FILES_ASKED_FOR: ReadonlySet<string> = new Set<OperationName>(["volume.read"]);
@@ -54,7 +56,7 @@ export class Transfers {
   readonly #of: Of;
   readonly #urls = new Map<number | "manifest", { url: string; until: number }>();
   #numbers: number[] = [];
-  /** of those that are not small */
+  /** of those that are larger than {@link SMALL} */
   readonly #sizes = new Map<number, number>();
   #manifest: Promise<StagedFile[]> | undefined;
   /** a question for URLs that is under way */
@@ -82,7 +84,7 @@ export class Transfers {
   async fetchInto(n: number, start: number, write: WriteChunks): Promise<void> {
     const { ground, signal } = this.#of;
     const size = this.#sizes.get(n) ?? 0;
-    if (ground.link.thin && size - start > RANGE_BYTES) {
+    if (ground.link.thin && size - start > SMALL) {
       const read = (from: number, end: number) => this.#range(n, from, end);
       const sizes = { rangeBytes: RANGE_BYTES, atOnce: RANGES_AT_ONCE, ahead: RANGES_AHEAD };
       return fetchInRanges({ start, size, ...sizes, read, write, signal });
@@ -169,7 +171,7 @@ export class Transfers {
       chunks.push(chunk);
     const files = JSON.parse(Buffer.concat(chunks).toString("utf8")) as StagedFile[];
     this.#numbers = files.map((file) => file.n);
-    for (const { n, size } of files) if (size > RANGE_BYTES) this.#sizes.set(n, size);
+    for (const { n, size } of files) if (size > SMALL) this.#sizes.set(n, size);
     return files;
   }
 

@@ -1,10 +1,9 @@
 import { promisify } from "node:util";
 import { zstdCompress } from "node:zlib";
+import { WORTH_COMPRESSING } from "#protocol/link-encoding.ts";
 
 const compress = promisify(zstdCompress);
 
-/** It pays where at least a tenth is saved. */
-const WORTH = 0.9;
 /** Where it did not, so many pieces go as they are before one is tried again. */
 const PAUSE = 16;
 
@@ -25,7 +24,7 @@ export class Compression {
       return undefined;
     }
     const made = await compress(piece);
-    const pays = made.length <= piece.length * WORTH;
+    const pays = made.length <= piece.length * WORTH_COMPRESSING;
     this.#ratio = pays ? made.length / piece.length : 1;
     this.#pause = pays ? 0 : PAUSE;
     return pays ? made : undefined;

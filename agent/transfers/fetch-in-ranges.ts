@@ -20,6 +20,9 @@ export type RangesOptions = {
   signal: AbortSignal;
 };
 
+/** So many begin together: the first packets of more would not find room in the queue of a thin link. */
+const FIRST = 4;
+
 type Range = { chunks: Buffer[]; whole: boolean };
 
 /**
@@ -77,7 +80,8 @@ export async function fetchInRanges(options: RangesOptions): Promise<void> {
     range.whole = true;
     await flush();
   };
-  const lane = async () => {
+  const lane = async (number: number) => {
+    while (written <= number - FIRST && next < count && !failing.signal.aborted) await freed.promise;
     while (next < count && !failing.signal.aborted) {
       const index = next++;
       while (index >= written + ahead && !failing.signal.aborted) await freed.promise;
@@ -85,8 +89,8 @@ export async function fetchInRanges(options: RangesOptions): Promise<void> {
       await fetchOne(index);
     }
   };
-  const lanes = Array.from({ length: Math.min(atOnce, count) }, () =>
-    lane().catch((error: unknown) => {
+  const lanes = Array.from({ length: Math.min(atOnce, count) }, (_, number) =>
+    lane(number).catch((error: unknown) => {
       failing.abort(error);
       freed.resolve();
       throw error;

@@ -8,6 +8,7 @@ export type Command = {
   state: State;
   input: Record<string, unknown>;
   position?: number;
+  held?: "user" | "lane" | "edge";
   contact?: "ok" | "lost";
   progress?: { phase: string; done?: number; total?: number; unit?: string };
   waits_for?: { resource: string; command_id?: string };
@@ -52,6 +53,7 @@ export type Lane = {
   queued: number;
   since: string | null;
   waiting_since: string | null;
+  held_since?: string | null;
 };
 export type Reported<T> = { age: number; truncated: boolean; items: T[] };
 export type Image = { name: string; tag: string; id: string; size: number; created: string };

@@ -31,8 +31,9 @@ export function CommandRow({ command, current }: { command: Command; current?: b
 }
 
 /** What is most worth knowing beyond the state. */
-function note({ error, position, progress, ended_at: ended, waits_for: waits }: Command): string {
+function note({ error, held, position, progress, ended_at: ended, waits_for: waits }: Command): string {
   if (error) return error.code;
+  if (held) return held === "user" ? "held" : `${held} held by the operator`;
   if (position !== undefined) return position === 1 ? "next" : `number ${position} in its lane`;
   if (waits) return `waits for ${waits.resource}`;
   if (!progress || ended) return "";

@@ -154,7 +154,10 @@ function Lanes({ now }: { now: Edge }) {
         <tbody>
           {now.lanes.map((lane) => (
             <tr key={lane.name}>
-              <th scope="row">{lane.name}</th>
+              <th scope="row">
+                {lane.name}
+                {lane.held_since && <span class="muted"> held</span>}
+              </th>
               <td class="right num">
                 {lane.running}
                 <span class="muted"> / {lane.width ?? "–"}</span>

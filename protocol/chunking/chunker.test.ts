@@ -12,7 +12,7 @@ function published(content: Uint8Array): number[] {
     let length = Math.min(CHUNK.least, left);
     while (length < left) {
       hash = ((hash << 1n) + BigInt(GEAR[content[start + length]!]!)) & 0xffff_ffffn;
-      const bits = length < CHUNK.normal ? 16n : 12n;
+      const bits = length < CHUNK.normal ? 15n : 11n;
       length++;
       if (hash >> (32n - bits) === 0n) break;
     }

@@ -1,18 +1,21 @@
 import { KiB } from "../limits.ts";
 import { GEAR } from "./gear.ts";
 
-/** Bytes of a chunk; the last one of a content may be shorter. */
-export const CHUNK = { least: 4 * KiB, normal: 16 * KiB, most: 64 * KiB };
+/**
+ * Bytes of a chunk; the last one of a content may be shorter. Smaller ones cost more in the list than they save where a
+ * file of 100 MB has changed in ten places; larger ones the other way round.
+ */
+export const CHUNK = { least: 2 * KiB, normal: 8 * KiB, most: 32 * KiB };
 
 /** How content is cut. Who cuts otherwise, by other sizes or numbers, has another name for it. */
-export const CHUNKER = "gear-1";
+export const CHUNKER = "gear-2";
 
 /**
  * How many of the hash's upper bits must be zero at a cut: two more than log2(normal) up to the normal size, two fewer
  * after it.
  */
-const BEFORE = 32 - 16;
-const AFTER = 32 - 12;
+const BEFORE = 32 - 15;
+const AFTER = 32 - 11;
 
 /**
  * Cuts content where it says so itself, as FastCDC does (Xia and others, USENIX ATC 2016): a gear hash of the last 32

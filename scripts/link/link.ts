@@ -24,22 +24,31 @@ export type Link = {
 /**
  * A link between this machine and a network name space that stands for the edge, shaped in this process. It takes no
  * module of the kernel beyond TUN, and what it made goes with this process, however that ends.
- * @param seed of what is lost and late
+ * @param seed of what is lost and late (default 1)
+ * @param congestion what TCP on both sides goes by (default: what each machine has), `cubic` for example
  * @throws Error where it cannot be made: it takes root, python3, iproute2 and /dev/net/tun
  */
-export async function openLink({ up, down, windows }: Profile, seed = 1): Promise<Link> {
+export async function openLink(
+  { up, down, windows }: Profile,
+  { seed = 1, congestion }: { seed?: number; congestion?: string } = {},
+): Promise<Link> {
   const id = randomBytes(4);
   // 198.18.0.0/15 is for measurements of links: nothing real has such an address.
   const [third, fourth] = [id[0]!, id[1]! & 0xfc];
   const [ground, edge] = [1, 2].map((n) => `198.18.${third}.${fourth + n}`) as [string, string];
   const device = `pl${id.toString("hex")}`;
-  const groundEnd = await TunEnd.open({ device, own: ground, other: edge });
-  const edgeEnd = await TunEnd.open({ device: "ground0", own: edge, other: ground, apart: true }).catch(
-    async (error: unknown) => {
-      await groundEnd.close();
-      throw error;
-    },
-  );
+  const tcp = congestion === undefined ? {} : { congestion };
+  const groundEnd = await TunEnd.open({ device, own: ground, other: edge, ...tcp });
+  const edgeEnd = await TunEnd.open({
+    device: "ground0",
+    own: edge,
+    other: ground,
+    apart: true,
+    ...tcp,
+  }).catch(async (error: unknown) => {
+    await groundEnd.close();
+    throw error;
+  });
   const start = performance.now();
   const now = () => performance.now() - start;
   const upWay = new Way({ lane: up, windows, random: seededRandom(seed), now }, (packet) =>

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { openLink } from "./link.ts";
 import { quicker, readProfiles } from "./profile.ts";
 
-const USAGE = `npm run link -- [--profile NAME] [--file PROFILES.json] [--quicker N] [--seed N] [COMMAND...]
+const USAGE = `npm run link -- [--profile NAME] [--file PROFILES.json] [--quicker N] [--seed N] [--congestion cubic|bbr|reno] [COMMAND...]
 Makes a slow link to a network name space that stands for the edge, until Ctrl-C or until COMMAND, which runs there, ends.`;
 
 const { values, positionals } = parseArgs({
@@ -14,6 +14,7 @@ const { values, positionals } = parseArgs({
     file: { type: "string" },
     quicker: { type: "string", default: "1" },
     seed: { type: "string", default: "1" },
+    congestion: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -25,7 +26,10 @@ if (values.help || !profile) {
   process.exit(values.help ? 0 : 2);
 }
 
-const link = await openLink(quicker(profile, Number(values.quicker)), Number(values.seed));
+const link = await openLink(quicker(profile, Number(values.quicker)), {
+  seed: Number(values.seed),
+  ...(values.congestion && { congestion: values.congestion }),
+});
 const [program, ...args] = link.onEdge;
 console.error(`${values.profile}: ${profile.what}
 this machine, the ground: ${link.ground}    the edge: ${link.edge}

@@ -12,6 +12,8 @@ export type TunEndOptions = {
   other: string;
   /** in a network name space of its own, which ends with the process (default: in this one) */
   apart?: boolean;
+  /** of TCP, towards the other end (default: what the machine has) */
+  congestion?: string;
 };
 
 /** One end of the link: a TUN device, held by a process that ends when this one does, however that ends. */
@@ -26,8 +28,8 @@ export class TunEnd {
   }
 
   /** @throws Error where this is not possible: it takes root, python3, iproute2 and /dev/net/tun */
-  static async open({ device, own, other, apart = false }: TunEndOptions): Promise<TunEnd> {
-    const program = ["python3", PROGRAM, device, own, other];
+  static async open({ device, own, other, apart = false, congestion }: TunEndOptions): Promise<TunEnd> {
+    const program = ["python3", PROGRAM, device, own, other, ...(congestion ? [congestion] : [])];
     const argv = apart ? ["unshare", "--net", ...program] : program;
     const child = spawn(argv[0]!, argv.slice(1), { stdio: ["pipe", "pipe", "pipe"] });
     const end = new TunEnd(child);

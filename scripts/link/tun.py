@@ -33,7 +33,7 @@ def into_device(device):
             pass
 
 
-name, own, other = sys.argv[1:4]
+name, own, other, congestion = (*sys.argv[1:5], "")[:4]
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 device = os.open("/dev/net/tun", os.O_RDWR)
 fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
@@ -41,6 +41,7 @@ for command in (
     ["link", "set", "lo", "up"],
     ["addr", "add", own, "peer", other, "dev", name],
     ["link", "set", name, "up"],
+    *([["route", "replace", other, "dev", name, "src", own, "congctl", congestion]] if congestion else []),
 ):
     subprocess.run(["ip", *command], check=True)
 # An empty frame says that it is ready.

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LIMITS } from "#protocol/limits.ts";
 import type { Answer } from "#test/contract/support/client.ts";
 import { declaredFile } from "#test/support/declared-file.ts";
+import { deltaOf, sendDelta } from "#test/support/send-delta.ts";
 import { type Deployment, deploy, type Lane } from "./support/deployment.ts";
 import { killedAt as agentKilledAt, expectOne, newest } from "./support/killed-at.ts";
 
@@ -157,5 +158,33 @@ describe("an uplink in parts, when the agent dies and is started again", () => {
     expect(answer.json).toEqual(DONE);
     expectArrived(volume);
     await expectOne(lane, "volume.uplink", before);
+  });
+});
+
+describe("an uplink of what changed, when the agent dies and is started again", () => {
+  const made = deltaOf(CONTENT, [[0, PART], Buffer.from("new"), [PART + 9, CONTENT.length]]);
+
+  test.each([
+    ["uplink.planned", CONTENT],
+    ["uplink.rebuilt", CONTENT],
+    ["journal.after.commit", CONTENT],
+    ["uplink.renamed", made.wanted],
+  ])("killed at %s: the file is the old or the new one, and then the new one", async (point, meanwhile) => {
+    const volume = `v${++count}`;
+    const file = join(lane.volume(volume), "big");
+    mkdirSync(lane.volume(volume), { recursive: true });
+    writeFileSync(file, CONTENT);
+    const before = await newest(lane);
+    const id = await sendDelta(lane.client, deployment.url, { volume, path: "big", ...made });
+    const answer = await agentKilledAt(
+      lane,
+      point,
+      () => complete(id),
+      () => expect(readFileSync(file).equals(meanwhile)).toBe(true),
+    );
+    expect(answer).toMatchObject({ status: 200 });
+    expect(readFileSync(file).equals(made.wanted)).toBe(true);
+    await expectOne(lane, "volume.patch", before);
+    expect(readdirSync(join(lane.agentData, "volumes/.incoming"))).toEqual([]);
   });
 });

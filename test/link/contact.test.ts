@@ -3,6 +3,9 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
+import { poseidon } from "#lambdas/dialects/poseidon/dialect.ts";
+import { FIRST_LANE_OPTIONS } from "#lambdas/ledger/lane-options.ts";
+import { Ledger } from "#lambdas/ledger/ledger.ts";
 import { StoredWindows } from "#lambdas/windows/stored-windows.ts";
 import { KiB } from "#protocol/limits.ts";
 import { type Deployment, deploy, type Lane } from "#test/faults/support/deployment.ts";
@@ -105,6 +108,28 @@ describe("a window that ends in the middle of a transfer", () => {
     expect(bytes.equals(content)).toBe(true);
     expect(crossed("down")).toBeLessThan(content.length + CHUNK + SAID);
   });
+});
+
+test("what has a higher priority comes down before what began earlier, however large it is", async () => {
+  writeFileSync(join(volume, "early"), randomBytes(1_400_000));
+  writeFileSync(join(volume, "urgent"), randomBytes(1_000_000));
+  const early = await lane.client.get("/em/files/downlink", { pod_name: "v", filepath: "early" }, later);
+  await expect.poll(() => crossed("down"), { timeout: 60_000, interval: 20 }).toBeGreaterThan(64 * KiB);
+  const store = new SqliteStore(join(deployment.data, "ledger.sqlite"));
+  try {
+    // The EM's lane has one command at a time: this one is of another.
+    const [other] = poseidon.lanes;
+    const ledger = new Ledger(store, { lanes: [FIRST_LANE_OPTIONS, other!] });
+    const input = { volume: "v", path: "urgent" };
+    const { command } = await ledger.submit(
+      { user: lane.user, edge: lane.edge, lane: other!.name, operation: "volume.read", input, priority: 9 },
+      "queue",
+    );
+    expect(await endOf(early)).toBe("succeeded");
+    expect(await ledger.command(lane.user, command.id)).toMatchObject({ state: "succeeded" });
+  } finally {
+    await store.close();
+  }
 });
 
 test("a plan of windows that are wrong keeps nothing from what contact allows", async () => {

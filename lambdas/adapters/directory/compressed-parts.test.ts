@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
-import { crc32, zstdCompressSync } from "node:zlib";
+import { crc32, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KiB, MiB } from "#protocol/limits.ts";
 import { LINK_ENCODING } from "#protocol/link-encoding.ts";
@@ -64,3 +64,32 @@ function withWindow(log: number): Buffer {
   const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, (log - 10) << 3]);
   return Buffer.concat([head, Buffer.from([0x01, 0x00, 0x00])]);
 }
+
+describe("a range is compressed for who takes that", () => {
+  const get = async (headers: Record<string, string>) => {
+    const answer = await app.request(await staging.signGet(KEY, 60), { headers });
+    return { answer, bytes: Buffer.from(await answer.arrayBuffer()) };
+  };
+  const accept = { [LINK_ENCODING.accept]: LINK_ENCODING.zstd };
+
+  test("where it pays", async () => {
+    await put(TEXT, zstdCompressSync(TEXT));
+    const { answer, bytes } = await get({ ...accept, range: "bytes=16-1039" });
+    expect(answer.status).toBe(206);
+    expect(answer.headers.get("content-range")).toBe(`bytes 16-1039/${TEXT.length}`);
+    expect(answer.headers.get(LINK_ENCODING.header)).toBe(LINK_ENCODING.zstd);
+    expect(zstdDecompressSync(bytes).equals(TEXT.subarray(16, 1040))).toBe(true);
+  });
+
+  test.each<[what: string, content: Buffer, headers: Record<string, string>]>([
+    ["what zstd does not make smaller", randomBytes(1 * KiB), { ...accept, range: "bytes=0-1023" }],
+    ["of more than is held in memory", Buffer.alloc(1 * MiB), { ...accept, range: "bytes=0-1048575" }],
+    ["for who does not ask", Buffer.alloc(1 * KiB), { range: "bytes=0-1023" }],
+    ["all of it", Buffer.alloc(1 * KiB), accept],
+  ])("not %s", async (_what, content, headers) => {
+    await staging.put(KEY, content, { maxBytes: content.length });
+    const { answer, bytes } = await get(headers);
+    expect(answer.headers.has(LINK_ENCODING.header)).toBe(false);
+    expect(bytes.equals(content)).toBe(true);
+  });
+});

@@ -7,6 +7,7 @@ import { failureOf, PerigeeError } from "#protocol/errors.ts";
 import { LINK_ENCODING } from "#protocol/link-encoding.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import { nodeStream, webStream } from "../web-stream.ts";
+import { compressedRange } from "./compressed-range.ts";
 import { decodedBody, undecodable } from "./decoded-body.ts";
 import type { PartTarget } from "./part-url.ts";
 import { sendFile } from "./send-file.ts";
@@ -70,6 +71,14 @@ async function serve(
     if (range) headers["Content-Range"] = `bytes ${range.start}-${range.start + size - 1}/${object.size}`;
     return range ? 206 : 200;
   };
+  const wanted = c.req.header(LINK_ENCODING.accept) === LINK_ENCODING.zstd;
+  const compressed = range && wanted && (await compressedRange(staging, key, range));
+  if (compressed) {
+    describe(range.end - range.start + 1);
+    headers["Content-Length"] = String(compressed.length);
+    headers[LINK_ENCODING.header] = LINK_ENCODING.zstd;
+    return new Response(compressed, { status: 206, headers });
+  }
   const outgoing = c.env?.outgoing;
   if (!outgoing) {
     const { body, size } = await staging.get(key, range);
