@@ -8,7 +8,7 @@ import type { ConsoleTarget } from "./target.ts";
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const chromium = await ensureChromium((line) => console.log(`chromium: ${line}`));
   const programs = { ground: program("server"), agent: program("agent") };
-  const { url, user, other, stop } = await startOwnDeployment({}, programs);
-  project.provide("console", { url, user, other, chromium } satisfies ConsoleTarget);
+  const { url, user, other, data, stop } = await startOwnDeployment({}, programs);
+  project.provide("console", { url, user, other, data, chromium } satisfies ConsoleTarget);
   return stop;
 }

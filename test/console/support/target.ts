@@ -4,6 +4,8 @@ export type ConsoleTarget = {
   url: string;
   user: Credentials;
   other: Credentials;
+  /** the ground's data */
+  data: string;
   /** path of the browser */
   chromium: string;
 };
