@@ -28,6 +28,17 @@ export default defineConfig({
         },
       },
       {
+        // A person's whole way through the console, on the Lambdas
+        extends: true,
+        test: {
+          name: "console",
+          include: ["test/console/main-jobs.test.ts", "test/console/large-files.test.ts"],
+          globalSetup: ["test/console/support/deployment.ts"],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
         // The cloud's share of the contract suite, against what PERIGEE_URL names
         extends: true,
         test: {
@@ -36,7 +47,7 @@ export default defineConfig({
           globalSetup: ["test/contract/support/deployment.ts"],
           maxWorkers: 1,
           isolate: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
       {
@@ -48,7 +59,7 @@ export default defineConfig({
           globalSetup: ["test/contract/fpga/support/deployment.ts"],
           maxWorkers: 1,
           isolate: false,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -1,6 +1,10 @@
 import { type BenchStack, startBenchStack } from "./bench-stack.ts";
 import { measureCliStart } from "./cli-start.ts";
 import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
+import { measureFollowing } from "./console/following.ts";
+import { measureLeftOpen } from "./console/left-open.ts";
+import { measureLists } from "./console/lists.ts";
+import { measureProgram } from "./console/program.ts";
 import { measureFirstCommand } from "./contact/first-command.ts";
 import { measureGoodput } from "./contact/goodput.ts";
 import { measureChecks } from "./fpga/checks.ts";
@@ -58,6 +62,10 @@ const ALONE: Record<string, () => Promise<Row[]>> = {
   uplinks: measureUplinks,
   "contact-goodput": measureGoodput,
   "contact-first-command": measureFirstCommand,
+  "console-program": measureProgram,
+  "console-lists": measureLists,
+  "console-log": measureFollowing,
+  "console-open": measureLeftOpen,
   "cli-start": measureCliStart,
   "cloud-round-trip": measureCloudRoundTrip,
   kubernetes: measureKubernetes,

@@ -6,7 +6,7 @@ import type { Storage } from "./storage.ts";
 
 /** What a ground of this deployment is told by its environment (lambdas/cloud.ts), wherever it runs. */
 export function groundEnvironment(settings: Settings, storage: Storage): Record<string, string> {
-  const { name, quota, dialects, lanes, publicHosts, own, live, endpoint } = settings;
+  const { name, quota, dialects, lanes, publicHosts, own, live, endpoint, console } = settings;
   return {
     PERIGEE_TABLE: storage.table.tableName,
     PERIGEE_BUCKET: storage.bucket.bucketName,
@@ -15,6 +15,7 @@ export function groundEnvironment(settings: Settings, storage: Storage): Record<
     PERIGEE_DEPLOYMENT: name,
     ...(quota !== undefined && { PERIGEE_QUOTA: String(quota) }),
     PERIGEE_DIALECTS: dialects.map((dialect) => dialect.name).join(),
+    PERIGEE_CONSOLE: console ? "on" : "off",
     ...(lanes && { PERIGEE_LANES: lanes }),
     ...(publicHosts && {
       PERIGEE_PUBLIC_HOSTS: [...publicHosts.split(","), ...(live ? [live.host] : [])].join(),

@@ -58,6 +58,14 @@ test("the image serves, as nobody in particular, and stops when it is told to", 
   expect([health.status, await health.json()]).toEqual([200, expect.objectContaining({ status: "ok" })]);
   const document = await fetch(`${url}/openapi.json`);
   expect(document.status).toBe(200);
+  for (const page of ["/console", "/docs"]) {
+    const answer = await fetch(url + page);
+    expect([page, answer.status, await answer.text()]).toEqual([
+      page,
+      200,
+      expect.stringContaining("<script "),
+    ]);
+  }
   expect(await document.json()).toHaveProperty(["paths", "/healthz"]);
   const ended = container.wait();
   await container.kill({ signal: "SIGTERM" });

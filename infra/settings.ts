@@ -15,6 +15,8 @@ export type Settings = {
   runtime: string;
   /** Lambda architecture (default arm64) */
   architecture: "arm64" | "x86_64";
+  /** the console is served at `/console` (default true) */
+  console: boolean;
   /** answers are streamed; `false` for emulators that cannot (default true) */
   streaming: boolean;
   /** table, bucket, secret and logs outlive the stack (default true) */
@@ -70,6 +72,7 @@ export function readSettings(context: Context): Settings {
     edgeStacks: whole(context, "edgeStacks", 1),
     runtime: oneOf(context, "runtime", "nodejs24.x", /^nodejs\d+\.x$/),
     architecture: oneOf(context, "architecture", "arm64", /^(?:arm64|x86_64)$/) as Settings["architecture"],
+    console: isOn(context, "console", "true"),
     streaming: isOn(context, "streaming", "true"),
     retain: isOn(context, "retain", "true"),
     ...(quota !== undefined && { quota: whole(context, "quota", 0) }),

@@ -128,6 +128,16 @@ describe("what is remembered", () => {
     }
   });
 
+  test("a page may send files into staging by signed URLs, and into no other bucket", () => {
+    const { ground } = synthesize(WITH_OBJECTS);
+    const buckets = Object.entries(ground.findResources("AWS::S3::Bucket"));
+    const open = buckets.filter(([, { Properties }]) => Properties.CorsConfiguration);
+    expect(open.map(([id]) => id)).toEqual([expect.stringMatching(/^StorageStaging/)]);
+    expect(open[0]![1].Properties.CorsConfiguration.CorsRules).toMatchObject([
+      { AllowedMethods: ["GET", "HEAD", "PUT"], AllowedOrigins: ["*"] },
+    ]);
+  });
+
   test("an uplink is kept as long as history, for its edge may be out of contact; abandoned parts are not", () => {
     synthesize().ground.hasResourceProperties("AWS::S3::Bucket", {
       LifecycleConfiguration: {
@@ -251,6 +261,12 @@ describe("the code", () => {
       const lambdas = Object.values(synthesize(context).ground.findResources("AWS::Lambda::Function"));
       return lambdas.map(({ Properties }) => Properties.Environment.Variables);
     };
+    const consoles = (context: Record<string, unknown>) =>
+      environment(context).map(({ PERIGEE_CONSOLE }) => PERIGEE_CONSOLE);
+    expect([consoles({}), consoles({ console: "false" })]).toEqual([
+      ["on", "on"],
+      ["off", "off"],
+    ]);
     for (const variables of environment({})) {
       expect(variables.PERIGEE_DIALECTS).toBe(DIALECTS.map(({ name }) => name).join());
       expect(Object.keys(variables).filter((name) => name.startsWith("PERIGEE_KABUTO"))).toEqual([]);

@@ -1,6 +1,12 @@
 import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import { AttributeType, BillingMode, Table, TableEncryption } from "aws-cdk-lib/aws-dynamodb";
-import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from "aws-cdk-lib/aws-s3";
+import {
+  BlockPublicAccess,
+  Bucket,
+  BucketEncryption,
+  HttpMethods,
+  ObjectOwnership,
+} from "aws-cdk-lib/aws-s3";
 import { Secret } from "aws-cdk-lib/aws-secretsmanager";
 import { Construct } from "constructs";
 import { acknowledge } from "./acknowledge.ts";
@@ -13,6 +19,9 @@ const UPLINKS = 90;
 const DOWNLINKS = 2;
 const LOGS = 365;
 const ACCESS_LOGS = 90;
+
+/** Seconds for which a browser remembers what it may send. */
+const ASKED_AGAIN = 3600;
 
 /** What dialects that keep users' objects have beside: the objects' bucket, and the secret that seals users' secrets. */
 export type ObjectStorage = { bucket: Bucket; sealSecret: Secret };
@@ -66,6 +75,17 @@ export class Storage extends Construct {
       ...secure,
       serverAccessLogsBucket: accessLogs,
       serverAccessLogsPrefix: "staging/",
+      cors: [
+        {
+          // The console's files. The signed URL is all the right that there is, whichever page sends it: no cookie
+          // and no other secret of a browser's goes to S3
+          allowedOrigins: ["*"],
+          allowedMethods: [HttpMethods.GET, HttpMethods.HEAD, HttpMethods.PUT],
+          allowedHeaders: ["*"],
+          exposedHeaders: ["Content-Disposition", "Content-Length", "Content-Range", "ETag"],
+          maxAge: ASKED_AGAIN,
+        },
+      ],
       lifecycleRules: [
         abandonedParts,
         forgotten("uplink", UPLINKS),

@@ -121,6 +121,8 @@ export type GroundOptions = {
   live?: LiveOptions;
   /** folder with the console's files (default: there is no console) */
   console?: string | undefined;
+  /** folder with the files of the API's reference (default: there is no page at `/docs`) */
+  reference?: string | undefined;
   /** routes of the adapters: signed URLs, doorbell (behind the agent's token) */
   routes?: { open?: Hono[]; agent?: Hono[] };
 };
@@ -143,6 +145,7 @@ export type CommonGroundOptions = Pick<
   | "passwordCost"
   | "live"
   | "console"
+  | "reference"
 >;
 
 /** Bytes that pass through a ground: larger bodies take another way, which the answers name. */
@@ -337,7 +340,9 @@ export function createGround(options: GroundOptions): Ground {
 
   const app = groundApp({ dialects, metrics, log });
   const partsOver = options.partsOver ?? LIMITS.partsOver;
-  registerOpenRoutes(app, { metrics, dialects, partsOver });
+  const connect = () => staging.origins();
+  const { reference } = options;
+  registerOpenRoutes(app, { metrics, dialects, partsOver, reference, connect });
   registerAuthRoutes(app, {
     accounts,
     tokens,
@@ -384,7 +389,7 @@ export function createGround(options: GroundOptions): Ground {
       app.use("/console/events", requireUser({ accounts: recent, tokens }), ownLimit);
       registerConsoleEvents(app, edgeParts);
     }
-    registerConsole(app, options.console);
+    registerConsole(app, options.console, connect);
   }
   for (const path of [
     "/uplinks",

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { build, type Metafile } from "esbuild";
-import { bundleConsole } from "./console-bundle.ts";
+import { bundlePages } from "./page-bundles.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 
@@ -25,7 +25,7 @@ const REQUIRE =
   'import{createRequire as perigeeRequire}from"node:module";const require=perigeeRequire(import.meta.url);';
 
 /**
- * Bundles our own code into `outdir` (emptied first): perigee.mjs, agent.mjs, server.mjs, the workers and the console.
+ * Bundles our own code into `outdir` (emptied first): perigee.mjs, agent.mjs, server.mjs, the workers and the pages.
  * Packages stay outside: native modules and files that libraries read at run time cannot be bundled; so
  * what is deployed is `dist/`, package.json, package-lock.json and `npm ci --omit=dev`. With `packages: "inside"`, for
  * programs that are started often in this tree, only native modules stay outside.
@@ -55,7 +55,7 @@ export async function bundle(
   const outExtension = { ".js": ".mjs" };
   const programs = await build({ ...common, entryPoints: PROGRAMS, splitting: true, outExtension });
   const workers = await build({ ...common, entryPoints: WORKERS });
-  await bundleConsole(join(outdir, "console"));
+  await bundlePages(outdir);
   writeFileSync(join(outdir, "package.json"), '{ "type": "module" }\n');
   return { ...programs.metafile.outputs, ...workers.metafile.outputs };
 }

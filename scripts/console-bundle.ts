@@ -1,14 +1,14 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { writeAssets } from "./asset-folder.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const PAGE = join(ROOT, "console/index.html");
 
 /**
  * Bundles the console into `outdir` (emptied first): a page, and beside it script and style whose names change with their
- * content, so that browsers may keep them for ever. Each also as gzip, which no request then has to wait for.
+ * content, so that browsers may keep them for ever.
  */
 export async function bundleConsole(outdir: string): Promise<void> {
   const { outputFiles } = await build({
@@ -39,18 +39,9 @@ export async function bundleConsole(outdir: string): Promise<void> {
     readFileSync(PAGE, "utf8"),
   );
   const icon = readFileSync(join(ROOT, "console/icon.svg"));
-  const files: [string, Uint8Array][] = [
+  writeAssets(outdir, [
     ...outputFiles.map(({ path, contents }): [string, Uint8Array] => [basename(path), contents]),
     ["icon.svg", icon],
     ["index.html", Buffer.from(page)],
-  ];
-  // Whoever starts while another builds finds all of it, or what was there before
-  const part = `${outdir}.${process.pid}.part`;
-  mkdirSync(part, { recursive: true });
-  for (const [name, contents] of files) {
-    writeFileSync(join(part, name), contents);
-    writeFileSync(join(part, `${name}.gz`), gzipSync(contents, { level: 9 }));
-  }
-  rmSync(outdir, { recursive: true, force: true });
-  renameSync(part, outdir);
+  ]);
 }

@@ -3,17 +3,19 @@ import { join, resolve } from "node:path";
 import { build, type Metafile } from "esbuild";
 import { DIALECTS, NAMED_DIALECTS } from "#lambdas/dialects/index.ts";
 import { REQUIRE, readyDocument, WASM_XXHASH } from "./lambda-bundles.ts";
+import { bundlePages } from "./page-bundles.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 
 /**
  * Makes what the ground's image is built from in `outdir` (emptied first): the Dockerfile, and the server with all
- * its packages in one bundle. `docker build DIRECTORY` makes the image.
+ * its packages in one bundle, and the pages. `docker build DIRECTORY` makes the image.
  */
 export async function groundImage(outdir: string): Promise<string> {
   rmSync(outdir, { recursive: true, force: true });
   mkdirSync(join(outdir, "data"), { recursive: true });
   await bundleServer(join(outdir, "app"));
+  await bundlePages(join(outdir, "app"));
   copyFileSync(join(ROOT, "infra/ground.Dockerfile"), join(outdir, "Dockerfile"));
   return outdir;
 }

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -140,8 +140,8 @@ describe.each(Object.keys(LAMBDAS) as LambdaName[])("the bundle of %s", (name) =
     const texts = readAtStart(bundles.folders[name]).map((file) => readFileSync(file, "utf8"));
     const start = texts.join("\n");
     expect(texts.length).toBeLessThan(filesOf(".mjs").length);
-    // of /docs, /openapi.json and /metrics; of staging and the keys of tokens
-    const words = ["<!doctype html>", "ULID of the command", "perigee_http_requests_total"];
+    // of /openapi.json and /metrics; of staging and the keys of tokens
+    const words = ["ULID of the command", "perigee_http_requests_total"];
     for (const word of [...words, "ListObjectsV2", "SecretBinary"]) {
       expect(start).not.toContain(word);
     }
@@ -161,6 +161,16 @@ test.each(Object.keys(NAMED_LAMBDAS) as NamedLambdaName[])(
     expect(Object.keys(named.inputs[name]).filter((file) => /object-store/.test(file))).toEqual([]);
   },
 );
+
+test("the pages are files beside the API's bundle, of which nothing is in it", () => {
+  const pages = (name: LambdaName) =>
+    ["console", "reference"].map((page) => existsSync(join(bundles.folders[name], page, "index.html")));
+  expect([pages("api"), pages("janitor")]).toEqual([
+    [true, true],
+    [false, false],
+  ]);
+  expect([...packagesOf("api")]).not.toContain("swagger-ui-dist");
+});
 
 test("the stand-ins are in the bundle", () => {
   for (const file of ["lambdas/adapters/xxh64-wasm.ts", "lambdas/adapters/lambda/log.ts"]) {

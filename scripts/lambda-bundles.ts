@@ -5,7 +5,7 @@ import { build, type Metafile, type Plugin } from "esbuild";
 import type { Dialect } from "#lambdas/dialects/dialect.ts";
 import { DIALECTS, NAMED_ON_LAMBDAS } from "#lambdas/dialects/index.ts";
 import { documentParts } from "#lambdas/docs/document-parts.ts";
-import { bundleConsole } from "./console-bundle.ts";
+import { bundlePages } from "./page-bundles.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 
@@ -121,7 +121,7 @@ export async function bundleLambdas<N extends string>(
     folders[name] = folder;
     inputs[name] = metafile.inputs;
     // files beside the bundle, read when a browser asks
-    if (name === "api") await bundleConsole(join(folder, "console"));
+    if (name === "api") await bundlePages(folder);
   }
   return { folders, inputs };
 }

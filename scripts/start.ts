@@ -4,9 +4,9 @@ import { groundSettings } from "#lambdas/ground-settings.ts";
 import { isLoopback } from "#lambdas/http/is-loopback.ts";
 import { groundPort } from "#lambdas/http/port.ts";
 import { describeExit } from "./child.ts";
-import { bundleConsole } from "./console-bundle.ts";
 import { clientFor, findEngine } from "./docker-engine.ts";
 import { ensureBaseImage } from "./ensure-base-image.ts";
+import { bundlePages } from "./page-bundles.ts";
 import { AlreadyRunning, type Stack, startStack } from "./stack.ts";
 
 /**
@@ -44,7 +44,7 @@ async function main(): Promise<number> {
   try {
     const port = groundPort(environment);
     const env = ownSettings(host);
-    await bundleConsole(resolve(import.meta.dirname, "../dist/console"));
+    await bundlePages(resolve(import.meta.dirname, "../dist"));
     stack = await startStack({
       data: environment.PERIGEE_DATA || ".perigee",
       host,

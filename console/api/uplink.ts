@@ -87,8 +87,7 @@ async function sendPart(
   signal: AbortSignal,
 ): Promise<void> {
   const own = Object.entries(headers).filter(([name]) => name.toLowerCase() !== "content-length");
-  const { pathname, search } = new URL(url, location.href);
-  const response = await fetch(pathname + search, {
+  const response = await fetch(new URL(url, location.href), {
     method: "PUT",
     headers: Object.fromEntries(own),
     body: file.slice(offset, offset + size),

@@ -33,11 +33,21 @@ export const edgeCommands = computed(() => {
   return name === undefined ? commands.value : commands.value.filter((one) => one.edge === name);
 });
 
-/** Nothing heard for this long (ms): the connection is cut. */
+/** Nothing heard for this long (ms) on a stream, which tells something every second: the connection is cut. */
 const SILENCE_MS = 4000;
+/** An answer that has not come for this long (ms) shows as a cut, for the link may be a far one: */
+const LATE_MS = 3000;
+/** it is given up after this. */
+const ANSWER_MS = 15_000;
 const POLL_MS = 2000;
+/** A page that nobody looks at asks less often. */
+const HIDDEN_MS = 30_000;
+/** Where nothing is under way the edge is asked at every so many looks. */
+const EDGE_LOOKS = 5;
 const RETRY_MS = [500, 1000, 2000];
 const PAGE = 200;
+/** Of a look at what is new. */
+const NEWEST = 20;
 
 export function learn(some: readonly Command[]): void {
   if (some.length === 0) return;
@@ -116,11 +126,12 @@ async function begin(signal: AbortSignal): Promise<void> {
 /** @returns false where the ground does not stream */
 async function stream(signal: AbortSignal): Promise<boolean> {
   const silent = new AbortController();
-  const either = AbortSignal.any([signal, silent.signal]);
-  let timer = setTimeout(() => silent.abort(), SILENCE_MS);
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     const headers = { accept: "text/event-stream" };
-    const response = await ask("/console/events", { headers, signal: either }).catch((error: unknown) => {
+    const response = await within(AbortSignal.any([signal, silent.signal]), (either) =>
+      ask("/console/events", { headers, signal: either }),
+    ).catch((error: unknown) => {
       if (error instanceof ApiError && (error.status === 404 || error.status === 429)) return undefined;
       throw error;
     });
@@ -128,10 +139,10 @@ async function stream(signal: AbortSignal): Promise<boolean> {
     const events = new ServerEvents();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return true;
-      clearTimeout(timer);
       timer = setTimeout(() => silent.abort(), SILENCE_MS);
+      const { value, done } = await reader.read();
+      clearTimeout(timer);
+      if (done) return true;
       for (const event of events.push(value)) take(event.event, JSON.parse(event.data));
       link.value = "live";
       hear();
@@ -147,22 +158,56 @@ function take(event: string, value: unknown): void {
   if (event === "edge") setEdge(value as Edge);
 }
 
-/** Until it fails; a hidden page asks less often. */
+/** Asks again and again, until it fails. */
 async function poll(signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
+  for (let look = 0; !signal.aborted; look++) {
+    const wantsEdge = look % EDGE_LOOKS === 0 || document.hidden || underWay() !== undefined;
     const [page, seen] = await within(signal, (either) =>
-      Promise.all([commandPage(undefined, either), data<Edge>("/edge", { signal: either })]),
+      Promise.all([newest(either), wantsEdge ? data<Edge>("/edge", { signal: either }) : undefined]),
     );
-    learn(page.data);
-    setEdge(seen);
+    learn(page);
+    if (seen) setEdge(seen);
     link.value = "polling";
     hear();
-    await pause(document.hidden ? POLL_MS * 15 : POLL_MS, signal);
+    const open = underWay();
+    if (document.hidden) await pause(HIDDEN_MS, signal);
+    else if (open) await untilChanged(open, signal);
+    else await pause(POLL_MS, signal);
   }
 }
 
-async function commandPage(before: string | undefined, signal?: AbortSignal) {
-  const query = new URLSearchParams({ limit: String(PAGE), ...(before && { before }) });
+/** A change of a command under way is heard when it comes: the ground holds the answer until then. */
+async function untilChanged({ command_id: id }: Command, signal: AbortSignal): Promise<void> {
+  const began = Date.now();
+  const path = `/commands/${encodeURIComponent(id)}?wait=${POLL_MS / 1000}`;
+  learn([await within(signal, (either) => data<Command>(path, { signal: either }), POLL_MS + LATE_MS)]);
+  // one that changes all the time, or a ground that cannot wait
+  await pause(Math.max(0, POLL_MS / 4 - (Date.now() - began)), signal);
+}
+
+/** The newest command that has not ended. */
+function underWay(): Command | undefined {
+  return commands.peek().find(isOpen);
+}
+
+function isOpen({ state }: Command): boolean {
+  return state === "staging" || state === "queued" || state === "running";
+}
+
+/** The commands that are new or may have changed: few, but back to the oldest that has not ended. */
+async function newest(signal: AbortSignal): Promise<Command[]> {
+  const before = known.peek();
+  if (commands.peek().findLastIndex(isOpen) < NEWEST) {
+    const page = await commandPage(undefined, signal, NEWEST);
+    // otherwise there are some between these and those that are known
+    const meets = page.data.some(({ command_id: id }) => before.has(id));
+    if (meets || page.next === undefined) return page.data;
+  }
+  return (await commandPage(undefined, signal)).data;
+}
+
+async function commandPage(before: string | undefined, signal?: AbortSignal, limit = PAGE) {
+  const query = new URLSearchParams({ limit: String(limit), ...(before && { before }) });
   const response = await ask(`/commands?${query}`, { ...(signal && { signal }) });
   return (await response.json()) as { data: Command[]; next?: string };
 }
@@ -181,18 +226,37 @@ function hear(): void {
 }
 
 /** An answer that does not come is a cut too. */
-function within<T>(signal: AbortSignal, call: (either: AbortSignal) => Promise<T>): Promise<T> {
-  return call(AbortSignal.any([signal, AbortSignal.timeout(SILENCE_MS)]));
+async function within<T>(
+  signal: AbortSignal,
+  call: (either: AbortSignal) => Promise<T>,
+  lateMs = LATE_MS,
+): Promise<T> {
+  const over = new AbortController();
+  const timers = [
+    setTimeout(() => {
+      link.value = "cut";
+    }, lateMs),
+    setTimeout(() => over.abort(), ANSWER_MS),
+  ];
+  try {
+    return await call(AbortSignal.any([signal, over.signal]));
+  } finally {
+    for (const timer of timers) clearTimeout(timer);
+  }
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((done) => {
+    const over = new AbortController();
     const end = () => {
       clearTimeout(timer);
+      over.abort();
       done();
     };
     const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end, { once: true });
+    signal.addEventListener("abort", end, { signal: over.signal });
+    // whoever comes back wants to see how it is now
+    document.addEventListener("visibilitychange", end, { signal: over.signal });
   });
 }
 

@@ -29,15 +29,20 @@ let directory: string;
 let ground: Awaited<ReturnType<typeof createEmbeddedGround>>;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "perigee-document-"));
-  ground = await createEmbeddedGround({ data: directory, log: pino({ level: "silent" }), dialects: ALL });
+  ground = await createEmbeddedGround({
+    data: directory,
+    log: pino({ level: "silent" }),
+    dialects: ALL,
+    reference: directory,
+  });
 });
 afterAll(async () => {
   await ground.close();
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Not of the API: the agents' side, signed URLs, the console's files. */
-const OTHERS = /^\/($|\*|agent\/|staging\/|console)/;
+/** Not of the API: the agents' side, signed URLs, the pages' files. */
+const OTHERS = /^\/($|\*|agent\/|staging\/|console|docs\/)/;
 
 test("it has the routes that the app answers, and no other", () => {
   const answered = ground.app.routes

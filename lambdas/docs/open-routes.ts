@@ -39,8 +39,8 @@ export function documentOpenRoutes(registry: Registry): void {
     {
       path: "/docs",
       operationId: "getDocs",
-      summary: "This document as a page",
-      ok: text("HTML without scripts", "text/html"),
+      summary: "This document as a page, on which operations can be tried",
+      ok: text("HTML", "text/html"),
     },
   ];
   for (const { ok, ...route } of routes) {

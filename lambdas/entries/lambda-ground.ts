@@ -1,4 +1,5 @@
 import { pino } from "pino";
+import { assetsFolder } from "../assets/assets-folder.ts";
 import { cloudPlaces, cloudSecrets, createCloudGround } from "../cloud.ts";
 import { consoleFolder } from "../console/console-folder.ts";
 import { gatewayLimits } from "../function-url/gateway-limits.ts";
@@ -24,6 +25,7 @@ export const ground = createCloudGround({
   log,
   timeLeftMs: () => timeLeft.ms,
   console: consoleFolder(environment, import.meta.dirname),
+  reference: assetsFolder("reference", import.meta.dirname),
   pass: gatewayLimits(streaming),
   ...groundSettings(environment),
 });

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { pino } from "pino";
+import { assetsFolder } from "../assets/assets-folder.ts";
 import { consoleFolder } from "../console/console-folder.ts";
 import { checkLoopbackOnly } from "../dialects/own-settings.ts";
 import { groundSettings } from "../ground-settings.ts";
@@ -33,6 +34,7 @@ const { tls, keepAliveMs, port, ...settings } = orExit(() => {
     trustProxy: environment.PERIGEE_TRUST_PROXY === "1",
     tls: readTlsFiles(environment),
     console: consoleFolder(environment, import.meta.dirname),
+    reference: assetsFolder("reference", import.meta.dirname),
     keepAliveMs: keepAlive(environment.PERIGEE_KEEP_ALIVE_SECONDS),
     ...common,
   };

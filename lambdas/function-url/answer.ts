@@ -11,7 +11,9 @@ const TEXT = /^(?:text\/|application\/json\b)/i;
 /** The answer in one piece: for function URLs that do not stream, and emulators. Held in memory whole. */
 export async function bufferedAnswer(response: Response): Promise<BufferedAnswer> {
   const bytes = Buffer.from(await response.arrayBuffer());
-  const isBase64Encoded = !TEXT.test(response.headers.get("content-type") ?? "");
+  const { headers } = response;
+  // what is compressed is no text any more
+  const isBase64Encoded = headers.has("content-encoding") || !TEXT.test(headers.get("content-type") ?? "");
   return { ...headOf(response), body: bytes.toString(isBase64Encoded ? "base64" : "utf8"), isBase64Encoded };
 }
 

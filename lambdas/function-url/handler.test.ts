@@ -87,6 +87,9 @@ describe("the answer", () => {
   test("text stays text, bytes are base64, cookies are apart", async () => {
     const app = new Hono();
     app.get("/json", (c) => c.json({ message: "Grüße" }, 201));
+    app.get("/packed", (c) =>
+      c.body(new Uint8Array([0, 255]), 200, { "content-type": "text/html", "content-encoding": "gzip" }),
+    );
     app.get("/bytes", (c) => {
       c.header("set-cookie", "a=1");
       c.header("set-cookie", "b=2", { append: true });
@@ -97,6 +100,8 @@ describe("the answer", () => {
       body: '{"message":"Grüße"}',
       isBase64Encoded: false,
     });
+    const packed = await buffered(app)(event("GET", "/packed"), context);
+    expect(packed).toMatchObject({ body: "AP8=", isBase64Encoded: true });
     const answer = await buffered(app)(event("GET", "/bytes"), context);
     expect(answer).toMatchObject({ body: "AP8=", isBase64Encoded: true, cookies: ["a=1", "b=2"] });
     expect(answer.headers["set-cookie"]).toBeUndefined();

@@ -71,6 +71,8 @@ export interface Staging {
    * store that can answers with the headers of `head`.
    */
   signGet(key: string, seconds: number, head?: SignedHead): Promise<string>;
+  /** Origins of the signed URLs that are not relative: a page of ours has to be allowed to ask them. */
+  origins(): Promise<readonly string[]>;
   /** What a PUT to a signed URL has to keep to. */
   readonly signedPut: { lengthNeeded: boolean; mostBytes: number };
   /**

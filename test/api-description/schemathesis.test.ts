@@ -12,6 +12,7 @@ import { ensureVenv } from "../../scripts/python/ensure-venv.ts";
 import { Client } from "../contract/support/client.ts";
 import { share } from "../support/long-run.ts";
 import { type OwnDeployment, startOwnDeployment } from "../support/own-deployment.ts";
+import { program } from "../support/programs.ts";
 import { stage } from "./support/stage.ts";
 
 /**
@@ -43,7 +44,8 @@ let deployment: OwnDeployment;
 let directory: string;
 beforeAll(async () => {
   venv = await ensureVenv("schemathesis", PACKAGES, (line) => console.error(line));
-  deployment = await startOwnDeployment();
+  // a bundle has the pages beside it
+  deployment = await startOwnDeployment({}, { ground: program("server"), agent: program("agent") });
   directory = mkdtempSync(join(tmpdir(), "perigee-api-"));
 }, 20 * 60_000);
 afterAll(async () => {

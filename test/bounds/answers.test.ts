@@ -33,7 +33,6 @@ describe("no answer of text is taken for something else by a browser", () => {
     "/healthz",
     "/metrics",
     "/openapi.json",
-    "/docs",
   ])("GET %s", async (path) => {
     const answer = await user.fetch(path);
     expect(answer.status).toBeLessThan(500);

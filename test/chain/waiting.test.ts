@@ -153,16 +153,7 @@ describe("waiting", () => {
     expect(metrics).toContain('perigee_edges{contact="ok"} 1');
     expect(metrics).not.toMatch(/alice|[0-9A-HJKMNP-TV-Z]{26}/);
     expect(await (await fetch(`${world.url}/healthz`)).json()).toMatchObject({ status: "ok" });
-    const document = (await (await fetch(`${world.url}/openapi.json`)).json()) as {
-      openapi: string;
-      paths: Record<string, unknown>;
-    };
-    expect(document.openapi).toBe("3.1.0");
-    const page = await fetch(`${world.url}/docs`);
-    expect(page.headers.get("content-type")).toContain("text/html");
-    const html = await page.text();
-    for (const path of Object.keys(document.paths)) expect(html).toContain(path);
-    expect(html).not.toContain("<script");
+    expect(await (await fetch(`${world.url}/openapi.json`)).json()).toMatchObject({ openapi: "3.1.0" });
   });
 
   test("a process whose time ends answers 202 before, and the command goes on", async () => {

@@ -401,7 +401,9 @@ export function stagingConformance(name: string, makeStaging: () => Promise<Stag
         expect(put.status).toBe(200);
         await put.arrayBuffer();
         expect(digest(await read(key))).toBe(digest(content));
-        const got = await made.fetchSigned(await staging.signGet(key, 60));
+        const url = await staging.signGet(key, 60);
+        expect([undefined, ...(await staging.origins())]).toContain(URL.parse(url)?.origin);
+        const got = await made.fetchSigned(url);
         expect(got.status).toBe(200);
         expect(got.headers.get("content-length")).toBe(String(content.length));
         expect(digest(Buffer.from(await got.arrayBuffer()))).toBe(digest(content));

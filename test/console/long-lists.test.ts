@@ -54,7 +54,12 @@ async function answerMuch(page: Page): Promise<void> {
     };
     await route.fulfill({ response: answer, json: { data: { ...body.data, edge, volumes } } });
   });
-  await page.route(/\/commands\?/, (route) => route.fulfill({ json: { data } }));
+  await page.route(/\/commands\?/, (route) => {
+    const limit = Number(new URL(route.request().url()).searchParams.get("limit"));
+    // the first page has all of them; who asks for what is new gets little
+    const some = limit < 200 ? { data: data.slice(0, limit), next: "more" } : { data };
+    return route.fulfill({ json: some });
+  });
   await page.route(/\/commands\/\w+$/, (route) =>
     route.fulfill({ json: { data: data.find((one) => route.request().url().endsWith(one.command_id)) } }),
   );

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { logIn, openBrowser, openPage, openScreen, type Seen, screenshot } from "./support/browser.ts";
 
 const target = inject("console");
+const { signed: SIGNED = [] } = target;
 const POD = "console-job";
 const DOCKERFILE = `FROM ${process.env.PERIGEE_TEST_IMAGE || "busybox:latest"}\nRUN echo built-here\nCMD ["sh", "-c", "for i in 1 2 3; do echo line $i; done; cat /data/read-me.txt; sleep 600"]\n`;
 
@@ -20,8 +21,10 @@ afterAll(async () => {
 
 test("the whole way: files up, an image, a pod with its log, files down, all of it deleted", async () => {
   const { page } = seen;
-  await page.goto("/");
+  const opened = await page.goto("/");
   expect(page.url()).toBe(`${target.url}/console`);
+  const policy = opened!.headers()["content-security-policy"];
+  expect(policy).toContain(`connect-src ${["'self'", ...SIGNED].join(" ")};`);
   await screenshot(page, "log-in");
   await page.getByLabel("User").fill(target.user.name);
   await page.getByLabel("Password").fill("wrong");
@@ -116,7 +119,11 @@ test("the whole way: files up, an image, a pod with its log, files down, all of 
   await openScreen(page, "Overview");
   await screenshot(page, "overview");
   expect(seen.complaints).toEqual([]);
-  expect(
-    seen.asked.filter((address) => !address.startsWith(`${target.url}/`) && !address.startsWith("blob:")),
-  ).toEqual([]);
+  const allowed = [target.url, ...SIGNED];
+  expect(seen.asked.filter((address) => !allowed.includes(originOf(address)))).toEqual([]);
 });
+
+/** Of what a page made itself (`blob:`) too. */
+function originOf(address: string): string {
+  return new URL(address.replace(/^blob:/, "")).origin;
+}

@@ -14,7 +14,7 @@ const olga = { name: "olga", password: randomBytes(15).toString("base64url") };
 
 let browser: Browser;
 beforeAll(async () => {
-  const store = new SqliteStore(join(target.data, "ledger.sqlite"));
+  const store = new SqliteStore(join(target.data!, "ledger.sqlite"));
   const accounts = new Accounts(store);
   await accounts.addUser(olga.name, olga.password);
   const { edges } = (await accounts.listUsers()).find(({ name }) => name === olga.name)!;

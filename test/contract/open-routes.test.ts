@@ -34,10 +34,19 @@ describe("without a token", () => {
     expect(paths).toHaveProperty(["/edge", "get"]);
   });
 
-  it("/docs is a page that tells of every route", async () => {
+  it("/docs is a page of files of this origin, which browsers keep, with no script in itself", async () => {
     const answer = await nobody.get("/docs");
     expect(answer.status).toBe(200);
     expect(answer.header("content-type")).toMatch(/^text\/html\b/);
-    for (const { path } of EM_ROUTES) expect(answer.text).toContain(path);
+    expect(answer.header("content-security-policy")).toContain("script-src 'self';");
+    const loaded = [...answer.text.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, path]) => path!);
+    const [styles, scripts] = [/\.css$/, /\.js$/].map((ending) => loaded.filter((path) => ending.test(path)));
+    expect([styles!.length, scripts!.length]).toEqual([1, 2]);
+    for (const path of [...styles!, ...scripts!]) {
+      const file = await nobody.get(path);
+      expect([path, file.status]).toEqual([expect.stringMatching(/^\/docs\/[\w.-]+$/), 200]);
+      expect(file.header("cache-control")).toContain("immutable");
+    }
+    expect(answer.text).not.toMatch(/<script(?![^>]* src=)|<style|style=| on\w+=/);
   });
 });

@@ -102,6 +102,10 @@ export class MemoryStaging implements Staging {
     return key;
   }
 
+  async origins(): Promise<readonly string[]> {
+    return [];
+  }
+
   async signPut(): Promise<string> {
     throw new Error("not expected here");
   }

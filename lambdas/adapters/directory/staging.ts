@@ -219,6 +219,11 @@ export class DirectoryStaging implements Staging {
     return this.#sign("GET", key, seconds, 0);
   }
 
+  /** None: its URLs are relative. */
+  async origins(): Promise<readonly string[]> {
+    return [];
+  }
+
   async signPut(key: string, seconds: number, maxBytes: number): Promise<string> {
     return this.#sign("PUT", key, seconds, maxBytes);
   }

@@ -83,6 +83,10 @@ export class LateS3Staging implements Staging {
     return (await this.#staging()).signPut(key, seconds, maxBytes);
   }
 
+  async origins() {
+    return (await this.#staging()).origins();
+  }
+
   /** As {@link S3Staging.copyFrom}. */
   async copyFrom(of: LateS3Staging, from: string, to: string): Promise<number> {
     const [source, own] = await Promise.all([of.#staging(), this.#staging()]);

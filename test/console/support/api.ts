@@ -34,5 +34,8 @@ export async function openApi(url: string, { name: username, password }: Credent
       for (const [name, text] of Object.entries(files)) form.append("files", new Blob([text]), name);
       await answered(await fetch(`${url}/em/files/uplink`, { method: "POST", body: form, headers }));
     },
+    /** The answer as it comes, refusals too. */
+    get: (path: string, more: Record<string, string> = {}) =>
+      fetch(url + path, { headers: { ...headers, ...more }, redirect: "manual" }),
   };
 }

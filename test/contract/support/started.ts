@@ -1,4 +1,5 @@
 import { type OwnDeployment, startOwnDeployment } from "../../support/own-deployment.ts";
+import { program } from "../../support/programs.ts";
 import type { Credentials } from "./target.ts";
 
 /** A deployment that the contract suites ask, and two users of it. */
@@ -46,12 +47,16 @@ async function start(): Promise<Started & { stop(): Promise<void> }> {
     const objectStore = process.env.PERIGEE_OBJECT_STORE;
     return { url, user, other, own: false, ...(objectStore && { objectStore }), stop: async () => {} };
   }
-  const own: OwnDeployment = await startOwnDeployment({
-    PERIGEE_DIALECTS: "em,kabuto,poseidon,fpga",
-    PERIGEE_OBS_PORT: "0",
-    PERIGEE_KABUTO_REGISTRATION: "open",
-    PERIGEE_RELEASE: "contract",
-  });
+  const own: OwnDeployment = await startOwnDeployment(
+    {
+      PERIGEE_DIALECTS: "em,kabuto,poseidon,fpga",
+      PERIGEE_OBS_PORT: "0",
+      PERIGEE_KABUTO_REGISTRATION: "open",
+      PERIGEE_RELEASE: "contract",
+    },
+    // a bundle has the pages beside it
+    { ground: program("server"), agent: program("agent") },
+  );
   const { url: at, user, other, data, listeners } = own;
   const objectStore = listeners["object store"];
   return {

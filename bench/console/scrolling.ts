@@ -1,0 +1,34 @@
+import type { Page } from "playwright-core";
+import { percentile } from "../table.ts";
+
+/** Frames that are looked at in one pass. */
+const FRAMES = 300;
+const SMOOTH_MS = 20;
+
+export type Frames = { p95: number; smooth: number };
+
+/** Scrolls the element that `selector` names from its beginning on, some rows in each frame. */
+export async function scroll(page: Page, selector: string, px: number): Promise<Frames> {
+  const times = (await page.evaluate(`new Promise((done) => {
+    const box = document.querySelector(${JSON.stringify(selector)});
+    const times = [];
+    let before;
+    box.scrollTop = 0;
+    const frame = (now) => {
+      if (before !== undefined) times.push(now - before);
+      before = now;
+      box.scrollTop += ${px};
+      if (times.length < ${FRAMES}) requestAnimationFrame(frame);
+      else done(times);
+    };
+    requestAnimationFrame(frame);
+  })`)) as number[];
+  return {
+    p95: percentile(times, 0.95),
+    smooth: times.filter((ms) => ms < SMOOTH_MS).length / times.length,
+  };
+}
+
+export function framesText({ p95, smooth }: Frames): string {
+  return `p95 ${p95.toFixed(1)} ms, ${(smooth * 100).toFixed(1)} % under ${SMOOTH_MS} ms`;
+}
