@@ -129,9 +129,18 @@ export function podRuntimeConformance(name: string, create: () => Promise<Runtim
     });
 
     test("more memory than allowed ends as OOMKilled", async () => {
-      const run = sh("x=a; while :; do x=$x$x; done");
-      await runtime.start(run);
-      expect(await finished(run.run)).toMatchObject({ terminated: { reason: "OOMKilled" } });
+      // an overloaded engine may hear of the end before it hears of its cause, and then never knows the cause
+      const reasons: unknown[] = [];
+      while (reasons.length < 3 && reasons.at(-1) !== "OOMKilled") {
+        const run = sh("x=a; while :; do x=$x$x; done");
+        await runtime.start(run);
+        const { terminated } = (await finished(run.run)) as {
+          terminated: { reason: string; exitCode: number };
+        };
+        expect(terminated.exitCode).toBe(137);
+        reasons.push(terminated.reason);
+      }
+      expect(reasons.at(-1)).toBe("OOMKilled");
     });
 
     test("only an image's ID starts it: not its name, nor a piece of the ID", async () => {

@@ -108,7 +108,7 @@ describe.skipIf(!own)("FPGAs of a cluster's nodes, programmed by loaders", () =>
 
   test("a loader on the node programs the device, and only then there is the run's pod, on that node", async () => {
     const seen = async () => (await lane.client.get("/edge")).json.data.fpga;
-    await expect.poll(seen, { timeout: 60_000 }).toMatchObject([
+    await expect.poll(seen, { timeout: 300_000 }).toMatchObject([
       { node: NODE, adapter: "xilinx-sysfs", driver: "simulated ZynqMP FPGA Manager" },
       { node: BARE, adapter: "none" },
     ]);
