@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Accounts } from "#lambdas/auth/accounts.ts";
 import type { Ledger } from "#lambdas/ledger/ledger.ts";
+import type { OperatorAudit } from "#lambdas/operator/audit.ts";
 import type { OperatorLogins } from "#lambdas/operator-logins.ts";
 import type { OperatorTokens } from "#lambdas/operator-tokens.ts";
 import type { LedgerStore } from "#lambdas/ports/ledger-store.ts";
@@ -12,6 +13,16 @@ import { usage } from "./failure.ts";
 export type GroundOptions = { data?: string; table?: string };
 /** Where a ground keeps its ledger: a directory of this machine, or a table in the cloud. */
 export type GroundPlace = { data: string } | { table: string };
+
+/** What a verb of the operator works on. */
+export type OperatorParts = {
+  accounts: Accounts;
+  audit: OperatorAudit;
+  ledger: Ledger;
+  logins: OperatorLogins;
+  tokens: (dialect: string) => OperatorTokens;
+  windows: StoredWindows;
+};
 
 /** `--data`, PERIGEE_DATA, or `.perigee` here: where the ground keeps everything. */
 export function dataDirectory(option: string | undefined): string {
@@ -34,28 +45,30 @@ export function groundPlace({ data, table }: GroundOptions): GroundPlace {
 export async function withLedger<T>(
   options: GroundOptions,
   create: boolean,
-  work: (parts: {
-    accounts: Accounts;
-    ledger: Ledger;
-    logins: OperatorLogins;
-    tokens: (dialect: string) => OperatorTokens;
-    windows: StoredWindows;
-  }) => Promise<T>,
+  work: (parts: OperatorParts) => Promise<T>,
 ): Promise<T> {
   const place = groundPlace(options);
   const { store, close } = await ("table" in place ? openTable(place.table) : openData(place.data, create));
   try {
-    const [{ Accounts }, { operatorLedger }, { OperatorLogins }, { operatorTokens }, { StoredWindows }] =
-      await Promise.all([
-        import("#lambdas/auth/accounts.ts"),
-        import("#lambdas/operator-ledger.ts"),
-        import("#lambdas/operator-logins.ts"),
-        import("#lambdas/operator-tokens.ts"),
-        import("#lambdas/windows/stored-windows.ts"),
-      ]);
+    const [
+      { Accounts },
+      { OperatorAudit },
+      { operatorLedger },
+      { OperatorLogins },
+      { operatorTokens },
+      { StoredWindows },
+    ] = await Promise.all([
+      import("#lambdas/auth/accounts.ts"),
+      import("#lambdas/operator/audit.ts"),
+      import("#lambdas/operator-ledger.ts"),
+      import("#lambdas/operator-logins.ts"),
+      import("#lambdas/operator-tokens.ts"),
+      import("#lambdas/windows/stored-windows.ts"),
+    ]);
     const accounts = new Accounts(store);
     return await work({
       accounts,
+      audit: new OperatorAudit(store),
       ledger: operatorLedger(store),
       logins: new OperatorLogins(store, accounts),
       tokens: (dialect) => operatorTokens(store, dialect),

@@ -3,9 +3,11 @@ import { session } from "./api/session.ts";
 import { Shell } from "./parts/shell.tsx";
 import { route } from "./route.ts";
 import { CommandsScreen } from "./screens/commands.tsx";
+import { ErrorsScreen } from "./screens/errors.tsx";
 import { FilesScreen } from "./screens/files.tsx";
 import { ImagesScreen } from "./screens/images.tsx";
 import { LogIn } from "./screens/log-in.tsx";
+import { OperatorScreen } from "./screens/operator.tsx";
 import { Overview } from "./screens/overview.tsx";
 import { PodsScreen } from "./screens/pods.tsx";
 import { TimelineScreen } from "./screens/timeline.tsx";
@@ -17,6 +19,8 @@ const SCREENS = {
   images: { title: "Images", Screen: ImagesScreen },
   files: { title: "Files", Screen: FilesScreen },
   timeline: { title: "Timeline", Screen: TimelineScreen },
+  operator: { title: "Operator", Screen: OperatorScreen },
+  errors: { title: "Errors", Screen: ErrorsScreen },
 };
 
 export function App() {

@@ -52,6 +52,9 @@ import { registerLiveRoutes } from "./live/routes.ts";
 import { CommandLogs } from "./logs/command-logs.ts";
 import { PodLogs } from "./logs/pod-logs.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import { OperatorAudit } from "./operator/audit.ts";
+import { requireOperator } from "./operator/require-operator.ts";
+import { registerOperatorRoutes } from "./operator/routes.ts";
 import type { Doorbell } from "./ports/doorbell.ts";
 import type { LedgerStore } from "./ports/ledger-store.ts";
 import type { ObjectSource } from "./ports/object-source.ts";
@@ -378,7 +381,8 @@ export function createGround(options: GroundOptions): Ground {
   app.route("/agent", agent);
 
   const ownLimit = limitOpen(LIMITS.openPerUser);
-  const edgeParts = { ledger, inventory, pools, windows, resolveEdge, now };
+  const edgeParts = { ledger, inventory, pools, windows, quota, resolveEdge, now };
+  const audit = new OperatorAudit(store, now);
   if (options.console !== undefined) {
     // a Lambda is paid by the time that it answers: there the console asks again and again
     if (!pass) {
@@ -399,6 +403,7 @@ export function createGround(options: GroundOptions): Ground {
     "/runners/*",
     "/pods/*",
     "/sessions",
+    "/operator/*",
   ]) {
     app.use(path, requireUser({ accounts: recent, tokens }), ownLimit);
   }
@@ -407,7 +412,9 @@ export function createGround(options: GroundOptions): Ground {
   registerCommandLog(app, { ledger, rows });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch, windows, now });
   registerEdgeRoutes(app, { ...edgeParts, grantedEdges: (user) => accounts.grantedEdges(user) });
-  registerWindowRoutes(app, { windows, accounts: recent, resolveEdge, log, now });
+  registerWindowRoutes(app, { windows, accounts: recent, audit, resolveEdge, log, now });
+  app.use("/operator/*", requireOperator(accounts));
+  registerOperatorRoutes(app, { ledger, windows, audit, doorbell, edges, log, now });
   registerRunnerRoutes(app, { pools });
   registerLiveRoutes(app, { live, ledger, runs, runners: pools, hosts, resolveEdge, now, log });
   const rounds = janitorRounds({

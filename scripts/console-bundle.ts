@@ -16,6 +16,9 @@ export async function bundleConsole(outdir: string): Promise<void> {
     entryPoints: { app: "console/main.tsx", style: "console/style/main.css" },
     outdir,
     entryNames: "[name]-[hash]",
+    // what is loaded when it is opened: the terminal
+    splitting: true,
+    chunkNames: "[name]-[hash]",
     bundle: true,
     write: false,
     minify: true,
@@ -30,7 +33,8 @@ export async function bundleConsole(outdir: string): Promise<void> {
   const page = outputFiles.reduce(
     (html, { path }) => {
       const name = basename(path);
-      return html.replace(name.endsWith(".css") ? "STYLE" : "SCRIPT", `/console/${name}`);
+      const place = name.startsWith("style-") ? "STYLE" : name.startsWith("app-") ? "SCRIPT" : undefined;
+      return place ? html.replace(place, `/console/${name}`) : html;
     },
     readFileSync(PAGE, "utf8"),
   );

@@ -6,6 +6,7 @@ import { FIRST_LANE } from "#lambdas/ledger/first-lane.ts";
 import type { Ledger } from "#lambdas/ledger/ledger.ts";
 import { isTerminal } from "#protocol/state.ts";
 import { CliFailure } from "../failure.ts";
+import { withNoted } from "../operator-audit.ts";
 import { type GroundOptions, withLedger } from "../operator-data.ts";
 import { lacksDoorbell } from "../operator-doorbell.ts";
 import { action, type Session } from "../session.ts";
@@ -38,8 +39,12 @@ export function registerOperatorEdge(program: Command): void {
     .argument("<user>")
     .action(
       action<[string, string], GroundOptions>((session, [id, user], options) =>
-        change(session, options, `${user} may use ${id}`, async ({ accounts, logins }) =>
-          accounts.grant(id, await logins.account(user)),
+        change(
+          session,
+          options,
+          ["edge grant", id, user],
+          `${user} may use ${id}`,
+          async ({ accounts, logins }) => accounts.grant(id, await logins.account(user)),
         ),
       ),
     );
@@ -48,8 +53,12 @@ export function registerOperatorEdge(program: Command): void {
     .argument("<user>")
     .action(
       action<[string, string], GroundOptions>((session, [id, user], options) =>
-        change(session, options, `${user} may not use ${id} any more`, async ({ accounts, logins }) =>
-          accounts.revoke(id, await logins.account(user)),
+        change(
+          session,
+          options,
+          ["edge revoke", id, user],
+          `${user} may not use ${id} any more`,
+          async ({ accounts, logins }) => accounts.revoke(id, await logins.account(user)),
         ),
       ),
     );
@@ -58,8 +67,12 @@ export function registerOperatorEdge(program: Command): void {
     .argument("<user>")
     .action(
       action<[string, string], GroundOptions>((session, [id, user], options) =>
-        change(session, options, `${id} is ${user}'s default`, async ({ accounts, logins }) =>
-          accounts.setDefaultEdge(await logins.account(user), id),
+        change(
+          session,
+          options,
+          ["edge default", id, user],
+          `${id} is ${user}'s default`,
+          async ({ accounts, logins }) => accounts.setDefaultEdge(await logins.account(user), id),
         ),
       ),
     );
@@ -93,7 +106,8 @@ async function issue(
   { tokenFile, ...ground }: TokenFile,
   create: boolean,
 ): Promise<undefined> {
-  const { token } = await withLedger(ground, create, ({ accounts }) =>
+  const deed = { verb: create ? "edge add" : "edge token", about: [id] };
+  const { token } = await withNoted(ground, create, deed, ({ accounts }) =>
     create ? accounts.addEdge(id) : accounts.rotateEdgeToken(id),
   );
   if (tokenFile) {
@@ -165,15 +179,17 @@ async function list({ output }: Session, _: [], ground: GroundOptions): Promise<
 async function change(
   { output }: Session,
   ground: GroundOptions,
+  [verb, ...about]: [verb: string, ...about: string[]],
   message: string,
   work: Parameters<typeof withLedger<void>>[2],
 ): Promise<undefined> {
-  await withLedger(ground, false, work);
+  await withNoted(ground, false, { verb, about }, work);
   output.result({ message }, () => message);
 }
 
 async function reset({ output }: Session, [id]: [string], ground: GroundOptions): Promise<undefined> {
-  const commands = await withLedger(ground, false, async ({ accounts, ledger }) => {
+  const deed = { verb: "edge reset", about: [id] };
+  const commands = await withNoted(ground, false, deed, async ({ accounts, ledger }) => {
     await requireEdge(accounts, id);
     return ledger.resetEdge(id);
   });
@@ -196,7 +212,9 @@ async function setHeld(
   { lane, ...ground }: GroundOptions & { lane?: string },
   hold: boolean,
 ): Promise<undefined> {
-  await withLedger(ground, false, async ({ accounts, ledger }) => {
+  const about = [edge, ...(lane === undefined ? [] : [`lane ${lane}`])];
+  const deed = { verb: hold ? "edge hold" : "edge release", about };
+  await withNoted(ground, false, deed, async ({ accounts, ledger }) => {
     await requireEdge(accounts, edge);
     const lanes = Object.keys(ledger.widths());
     if (lane !== undefined && !lanes.includes(lane)) {
@@ -215,7 +233,8 @@ async function publish(
   ground: GroundOptions,
 ): Promise<undefined> {
   const { OPERATOR } = await import("#protocol/names.ts");
-  const ended = await withLedger(ground, false, async ({ accounts, ledger }) => {
+  const deed = { verb: "edge publish", about: [first, ...(second === undefined ? [] : [second])] };
+  const ended = await withNoted(ground, false, deed, async ({ accounts, ledger }) => {
     const edges = await accounts.listEdges();
     if (second === undefined && edges.length !== 1) {
       throw new CliFailure("USAGE", `there are ${edges.length} edges: perigee edge publish EDGE IMAGE`);

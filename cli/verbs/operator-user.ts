@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { RegisteredLogin } from "#lambdas/operator-logins.ts";
 import { PRIORITY, type PriorityBounds } from "#protocol/priority.ts";
 import { CliFailure, usage } from "../failure.ts";
+import { withNoted } from "../operator-audit.ts";
 import { type GroundOptions, withLedger } from "../operator-data.ts";
 import { wholeNumber } from "../options.ts";
 import { askSecret } from "../output/ask-secret.ts";
@@ -41,7 +42,10 @@ export function registerUser(program: Command): void {
     .option("--least <number>", "0 to 9", wholeNumber(PRIORITY.least, PRIORITY.most), PRIORITY.least)
     .option("--most <number>", "0 to 9", wholeNumber(PRIORITY.least, PRIORITY.most), PRIORITY.most)
     .action(action<[string], GroundOptions & PriorityBounds>(setPriority));
-  verb("operator", "let a user change plans of contact windows over HTTP, of the edges that are granted")
+  verb(
+    "operator",
+    "let a user see and hold every edge over HTTP, and change plans of contact windows of the edges that are granted",
+  )
     .argument("<name>")
     .option("--off", "no more")
     .action(action<[string], GroundOptions & { off?: boolean }>(setOperator));
@@ -60,7 +64,8 @@ async function add(
 ): Promise<undefined> {
   const { output } = session;
   const { password, made } = await passwordOf(session, name, options);
-  await withLedger(options, true, async ({ accounts, ledger, logins }) => {
+  const deed = { verb: "user add", about: [name, ...(options.grant ?? [])] };
+  await withNoted(options, true, deed, async ({ accounts, ledger, logins }) => {
     const of = await logins.account(name);
     if (of !== name) throw isLogin(name, of);
     const earlier = await ledger.commands(name, { limit: 1 });
@@ -90,7 +95,8 @@ function isLogin(name: string, of: string): CliFailure {
 
 async function setPassword(session: Session, [name]: [string], options: Password): Promise<undefined> {
   const { password, made } = await passwordOf(session, name, options);
-  await withLedger(options, false, async ({ accounts, logins }) =>
+  const deed = { verb: "user password", about: [name] };
+  await withNoted(options, false, deed, async ({ accounts, logins }) =>
     accounts.setPassword(await logins.account(name), password),
   );
   const data = { name, ...(made && { password }) };
@@ -105,7 +111,8 @@ async function setPriority(
   { least, most, ...ground }: GroundOptions & PriorityBounds,
 ): Promise<undefined> {
   if (least > most) throw usage("--least must not be over --most");
-  await withLedger(ground, false, async ({ accounts, logins }) =>
+  const deed = { verb: "user priority", about: [name, `${least} to ${most}`] };
+  await withNoted(ground, false, deed, async ({ accounts, logins }) =>
     accounts.setPriority(await logins.account(name), { least, most }),
   );
   const data = { name, priority: { least, most } };
@@ -120,10 +127,11 @@ async function setOperator(
   [name]: [string],
   { off = false, ...ground }: GroundOptions & { off?: boolean },
 ): Promise<undefined> {
-  await withLedger(ground, false, async ({ accounts, logins }) =>
+  const deed = { verb: "user operator", about: [name, ...(off ? ["off"] : [])] };
+  await withNoted(ground, false, deed, async ({ accounts, logins }) =>
     accounts.setOperator(await logins.account(name), !off),
   );
-  const message = `${name} is ${off ? "no operator any more" : "an operator of the edges that are granted"}`;
+  const message = `${name} is ${off ? "no operator any more" : "an operator"}`;
   output.result({ message, data: { name, operator: !off } }, () => message);
 }
 
@@ -162,7 +170,8 @@ function registeredAs(logins: readonly RegisteredLogin[]): string {
 }
 
 async function remove({ output }: Session, [name]: [string], ground: GroundOptions): Promise<undefined> {
-  const user = await withLedger(ground, false, async ({ accounts, logins }) => {
+  const deed = { verb: "user remove", about: [name] };
+  const user = await withNoted(ground, false, deed, async ({ accounts, logins }) => {
     const account = await logins.account(name);
     await accounts.removeUser(account);
     return account;

@@ -7,6 +7,7 @@ import { loadSecrets } from "#lambdas/auth/secrets.ts";
 import { keys } from "#lambdas/dialects/kabuto/records.ts";
 import { OwnRecords } from "#lambdas/dialects/own-records.ts";
 import { Ledger } from "#lambdas/ledger/ledger.ts";
+import { OperatorAudit } from "#lambdas/operator/audit.ts";
 import { gate, makeWorld, type World } from "#test/support/world.ts";
 import { Stage } from "../testing/cli-process.ts";
 
@@ -43,6 +44,24 @@ describe("operator verbs", () => {
     await json(["user", "remove", "carol"]);
     expect((await commands()).status).toBe(401);
     expect((await logIn("carol", "correct horse")).status).toBe(401);
+  });
+
+  test("what is changed is noted with who did it, without secrets; what only reads is not", async () => {
+    await json(["user", "add", "carol", "--password-stdin"], "correct horse\n");
+    await json(["edge", "hold", "em1"]);
+    await json(["edge", "list"]);
+    const refused = await perigee(["edge", "grant", "em1", "nobody"]);
+    expect(refused.code).not.toBe(0);
+    const store = new SqliteStore(join(world.data, "ground", "ledger.sqlite"));
+    const noted = await new OperatorAudit(store).page({ limit: 10 });
+    await store.close();
+    const by = { by: "cli", who: expect.stringMatching(/^.+@.+$/) };
+    expect(noted).toMatchObject([
+      { ...by, verb: "edge grant", about: ["em1", "nobody"] },
+      { ...by, verb: "edge hold", about: ["em1"] },
+      { ...by, verb: "user add", about: ["carol"] },
+    ]);
+    expect(JSON.stringify(noted)).not.toContain("horse");
   });
 
   test("a new key of tokens keeps who is logged in, and the one after it does not", async () => {

@@ -1,6 +1,7 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { CliFailure } from "../failure.ts";
+import { withNoted } from "../operator-audit.ts";
 import { type GroundOptions, withLedger } from "../operator-data.ts";
 import { action, type Session } from "../session.ts";
 
@@ -36,7 +37,8 @@ async function add(
   [name]: [string],
   { user, edge, tokenFile, ...ground }: AddOptions,
 ): Promise<undefined> {
-  const token = await withLedger(ground, false, async ({ accounts, logins, tokens }) => {
+  const deed = { verb: "poseidon token add", about: [name, user] };
+  const token = await withNoted(ground, false, deed, async ({ accounts, logins, tokens }) => {
     const account = await accounts.getUser(await logins.account(user));
     if (!account) throw new CliFailure("USER_NOT_FOUND", `There is no user ${user}`);
     if (edge !== undefined) await accounts.edgeOf(account, edge);
@@ -72,7 +74,8 @@ async function list({ output }: Session, _: [], ground: GroundOptions): Promise<
 }
 
 async function remove({ output }: Session, [name]: [string], ground: GroundOptions): Promise<undefined> {
-  const there = await withLedger(ground, false, ({ tokens }) => tokens(DIALECT).remove(name));
+  const deed = { verb: "poseidon token remove", about: [name] };
+  const there = await withNoted(ground, false, deed, ({ tokens }) => tokens(DIALECT).remove(name));
   if (!there) throw new CliFailure("TOKEN_NOT_FOUND", `There is no token ${name}`);
   output.result({ message: "Token removed", data: { name } }, () => `Removed token ${name}`);
 }

@@ -3,7 +3,8 @@ import type { Command } from "commander";
 import type { ContactWindow } from "#protocol/contact-window.ts";
 import { readTime, readWindow, windowFields } from "#protocol/window-fields.ts";
 import { CliFailure, usage } from "../failure.ts";
-import { type GroundOptions, withLedger } from "../operator-data.ts";
+import { withNoted } from "../operator-audit.ts";
+import { type GroundOptions, type OperatorParts, withLedger } from "../operator-data.ts";
 import { action, type Session } from "../session.ts";
 import { checkedOption } from "../windows/checked-option.ts";
 import { readPlan } from "../windows/read-plan.ts";
@@ -18,7 +19,7 @@ type AddOptions = GroundOptions & {
   downlinkBps?: string;
 };
 type RemoveOptions = GroundOptions & { start?: string; station?: string; all?: boolean };
-type Windows = Parameters<Parameters<typeof withLedger>[2]>[0]["windows"];
+type Windows = OperatorParts["windows"];
 
 /** `perigee window add|list|remove|import|predict`: the operator's plans of contact windows. */
 export function registerWindow(program: Command): void {
@@ -59,7 +60,7 @@ async function add(session: Session, [edge]: [string], options: AddOptions): Pro
   const now = Date.now();
   const window = checkedOption(() => readWindow(fields, now));
   if (window.end <= now) throw usage("--end: the window is over");
-  await withPlan(options, edge, async (windows) => {
+  await changePlan(options, ["window add", edge, station, start], async (windows) => {
     const plan = await windows.change(edge, (all) => [...all, window]);
     told(session, edge, plan, `Added to the plan of ${edge}`);
   });
@@ -70,7 +71,8 @@ async function list(
   [edge]: [string],
   options: GroundOptions & { csv?: boolean },
 ): Promise<undefined> {
-  await withPlan(options, edge, async (stored) => {
+  await withLedger(options, false, async ({ accounts, windows: stored }) => {
+    await requireEdge(accounts, edge);
     const { revision = 0, windows = [] } = (await stored.plan(edge)) ?? {};
     const rows = windows.map(windowFields);
     output.result({ message: "Windows", data: { edge, revision, windows: rows } }, () =>
@@ -92,7 +94,8 @@ async function remove(session: Session, [edge]: [string], options: RemoveOptions
   const at = start === undefined ? undefined : checkedOption(() => readTime(start, "start"));
   const meant = (one: ContactWindow) =>
     (at === undefined || one.start === at) && (station === undefined || one.station === station);
-  await withPlan(options, edge, async (windows) => {
+  const meantBy = all ? ["all"] : [station, start].flatMap((one) => one ?? []);
+  await changePlan(options, ["window remove", edge, ...meantBy], async (windows) => {
     let removed = 0;
     const plan = await windows.change(edge, (before) => {
       const left = before.filter((one) => !meant(one));
@@ -116,23 +119,27 @@ async function importFile(
     throw new CliFailure("LOCAL_FILE", `${file} cannot be read: ${(error as Error).message}`);
   }
   const { windows, over } = readPlan(text, file, Date.now());
-  await withPlan(options, edge, async (stored) => {
+  await changePlan(options, ["window import", edge, `${windows.length} windows`], async (stored) => {
     const plan = await stored.change(edge, () => windows);
     if (over > 0) session.output.notice(`left out what is over: ${over}`);
     told(session, edge, plan, `Replaced the plan of ${edge}`);
   });
 }
 
-async function withPlan(
+async function changePlan(
   ground: GroundOptions,
-  edge: string,
+  [verb, edge, ...more]: [verb: string, edge: string, ...more: string[]],
   work: (windows: Windows) => Promise<void>,
 ): Promise<void> {
-  await withLedger(ground, false, async ({ accounts, windows }) => {
-    if (!(await accounts.listEdges()).some(({ id }) => id === edge))
-      throw new CliFailure("EDGE_NOT_FOUND", `There is no edge ${edge}`);
+  await withNoted(ground, false, { verb, about: [edge, ...more] }, async ({ accounts, windows }) => {
+    await requireEdge(accounts, edge);
     await work(windows);
   });
+}
+
+async function requireEdge(accounts: OperatorParts["accounts"], edge: string): Promise<void> {
+  if ((await accounts.listEdges()).some(({ id }) => id === edge)) return;
+  throw new CliFailure("EDGE_NOT_FOUND", `There is no edge ${edge}`);
 }
 
 function told(

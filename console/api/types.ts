@@ -5,9 +5,11 @@ export type Command = {
   command_id: string;
   operation: string;
   edge: string;
+  lane: string;
   state: State;
   input: Record<string, unknown>;
   position?: number;
+  /** who holds it, while it waits */
   held?: "user" | "lane" | "edge";
   contact?: "ok" | "lost";
   progress?: { phase: string; done?: number; total?: number; unit?: string };
@@ -46,14 +48,15 @@ export type Pod = {
   age: number;
 };
 export type Contact = { state: "ok" | "lost" | "never"; last: string | null; age: number | null };
+export type Node = { name: string; kind: string; status: string };
 export type Lane = {
   name: string;
   width: number | null;
   running: number;
   queued: number;
+  held_since: string | null;
   since: string | null;
   waiting_since: string | null;
-  held_since?: string | null;
 };
 export type Reported<T> = { age: number; truncated: boolean; items: T[] };
 export type Image = { name: string; tag: string; id: string; size: number; created: string };
@@ -63,13 +66,18 @@ export type Edge = {
   edge: string;
   contact: Contact;
   windows: { present: ContactWindow | null; next: ContactWindow | null; windows: ContactWindow[] } | null;
+  held: { since: string } | null;
   busy: { since: string; operation?: string; command_id?: string } | null;
   lanes: Lane[];
   agent: { version: string; features: string[] } | null;
-  nodes: { name: string; kind: string; status: string }[];
+  disk: { free: number } | null;
+  quota: { bytes: number; on_edge: number | null };
+  nodes: Node[];
   pods: Pod[];
   images: Reported<Image> | null;
   volumes: Reported<Volume> | null;
+  fpga: { node: string; state: string; loaded?: { image: string; run: string } }[];
+  runners: { environment: string; wanted: number; idle: number; used: number; reason: string | null }[];
 };
 export type GrantedEdge = { edge: string; default: boolean; contact: Contact };
 
@@ -83,4 +91,39 @@ export type Entry = {
   size: string;
   time: string;
   contents?: Entry[];
+};
+
+/** What an operator sees of an edge. */
+export type OperatorEdge = {
+  edge: string;
+  contact: Contact;
+  held_since: string | null;
+  agent: string | null;
+  free_bytes: number | null;
+  nodes: Node[];
+  lanes: {
+    name: string;
+    width: number | null;
+    running: number;
+    queued: number;
+    receiving: number;
+    held_since: string | null;
+  }[];
+};
+export type QueuedCommand = {
+  lane: string;
+  command_id: string;
+  user: string;
+  operation: string;
+  state: State;
+  since: string;
+  held: boolean;
+};
+export type Deed = {
+  n: number;
+  at: string;
+  who: string;
+  by: "http" | "cli";
+  verb: string;
+  about: string[];
 };

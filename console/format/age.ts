@@ -16,9 +16,10 @@ export function duration(seconds: number): string {
   return rest > 0 && count < 10 ? `${count} ${name} ${rest} ${belowName}` : `${count} ${name}`;
 }
 
-/** `just now`, `5 min ago`. */
+/** `just now`, `5 min ago`, `1 d ago`: to read at a glance. */
 export function ago(seconds: number): string {
-  return seconds < 2 ? "just now" : `${duration(seconds)} ago`;
+  const [count, unit] = duration(seconds).split(" ");
+  return seconds < 2 ? "just now" : `${count} ${unit} ago`;
 }
 
 /** Seconds from an ISO time to `now` (ms since 1970). */

@@ -5,6 +5,7 @@ import { type Filter, NO_FILTER, passes } from "./command-filter.ts";
 const command: Command = {
   command_id: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8F",
   operation: "image.build",
+  lane: "kabuto",
   edge: "em1",
   state: "failed",
   input: { image: "echo-test" },
@@ -21,6 +22,7 @@ test("each part of a filter counts", () => {
   expect(shown({ text: "01kah8" })).toBe(true);
   expect(shown({ state: "open" })).toBe(false);
   expect(shown({ operation: "pod.run" })).toBe(false);
+  expect([shown({ lane: "kabuto" }), shown({ lane: "em" })]).toEqual([true, false]);
   expect(shown({ text: "other" })).toBe(false);
   expect(passes({ ...command, state: "queued" }, { ...NO_FILTER, state: "open" })).toBe(true);
 });

@@ -46,3 +46,10 @@ export function nodeStatus(status: string): Status {
     ? { level: "critical", word: "Not ready" }
     : { level: "caution", word: "Unknown" };
 }
+
+const ORDER: readonly Level[] = ["critical", "serious", "caution", "normal", "standby", "off"];
+
+/** The worst of several; undefined of none. */
+export function worst(all: readonly Status[]): Status | undefined {
+  return all.toSorted((a, b) => ORDER.indexOf(a.level) - ORDER.indexOf(b.level))[0];
+}

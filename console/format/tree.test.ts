@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Entry } from "../api/types.ts";
-import { filePaths, treeRows } from "./tree.ts";
+import { directoryPaths, filePaths, treeRows } from "./tree.ts";
 
 const file = (name: string): Entry => ({ type: "file", name, size: "1", time: "now" });
 const directory = (name: string, contents: Entry[]): Entry => ({
@@ -24,6 +24,7 @@ test("directories come first, and only what is unfolded shows what is in it", ()
   expect(open.map((row) => row.open)).toEqual([true, true, false, false, false, false]);
 });
 
-test("files are named by their paths", () => {
+test("files and directories are named by their paths", () => {
   expect(filePaths(entries)).toEqual(["b", "z/deep", "z/in/x", "a"]);
+  expect(directoryPaths(entries)).toEqual(["z", "z/in"]);
 });

@@ -27,6 +27,15 @@ export function filePaths(entries: readonly Entry[], prefix = ""): string[] {
   );
 }
 
+/** Paths of all directories. */
+export function directoryPaths(entries: readonly Entry[], prefix = ""): string[] {
+  return entries.flatMap((entry) => {
+    if (entry.type !== "directory") return [];
+    const path = `${prefix}${entry.name}`;
+    return [path, ...directoryPaths(entry.contents ?? [], `${path}/`)];
+  });
+}
+
 function byKindAndName(a: Entry, b: Entry): number {
   const kind = Number(b.type === "directory") - Number(a.type === "directory");
   return kind || (a.name < b.name ? -1 : 1);

@@ -15,6 +15,8 @@ export const edge = signal<Edge | undefined>(undefined);
 /** When `edge` was fetched: the ages in it are of then. */
 export const edgeAt = signal(0);
 export const edges = signal<GrantedEdge[]>([]);
+/** The user may see and hold every edge. */
+export const isOperator = signal(false);
 /** What the ground refuses to tell, and why. */
 export const refusal = signal<ApiError | undefined>(undefined);
 /** There are older commands than those that are known here. */
@@ -75,6 +77,12 @@ export async function follow(signal: AbortSignal): Promise<void> {
     try {
       await begin(signal);
       failures = 0;
+      if (edges.peek().length === 0) {
+        // there is nothing to follow until an edge is granted
+        link.value = "polling";
+        await pause(POLL_MS * 2, signal);
+        continue;
+      }
       const streams = await stream(signal);
       if (!streams) await poll(signal);
     } catch (error) {
@@ -90,13 +98,20 @@ export async function follow(signal: AbortSignal): Promise<void> {
 function drop(): void {
   known.value = new Map();
   edge.value = undefined;
-  if (!session.value) edges.value = [];
+  if (!session.value) {
+    edges.value = [];
+    isOperator.value = false;
+  }
   older.value = undefined;
 }
 
 async function begin(signal: AbortSignal): Promise<void> {
-  const granted = await within(signal, (either) => data<GrantedEdge[]>("/edges", { signal: either }));
+  const { data: granted, operator = false } = await within(signal, async (either) => {
+    const answer = await ask("/edges", { signal: either });
+    return (await answer.json()) as { data: GrantedEdge[]; operator?: boolean };
+  });
   edges.value = granted;
+  isOperator.value = operator;
   const first = granted.find((one) => one.default) ?? granted[0];
   if (chosenEdge.peek() === undefined && first && !granted.some((one) => one.default)) {
     chosenEdge.value = first.edge;

@@ -1,4 +1,5 @@
 import type { Command } from "../api/types.ts";
+import { dialectWord } from "../format/dialects.ts";
 import { operationWord, subject } from "../format/operations.ts";
 import { commandStatus } from "../format/status.ts";
 import { to } from "../route.ts";
@@ -18,6 +19,7 @@ export function CommandRow({ command, current }: { command: Command; current?: b
       <StatusMark status={commandStatus(command)} busy={state === "running"} />
       <span class="row-main">
         <strong>{operationWord(command.operation)}</strong> <span class="subject">{about}</span>
+        {command.lane !== "em" && <span class="tag">{dialectWord(command.lane)}</span>}
       </span>
       <span class="row-note muted">{note(command)}</span>
       <span class="row-end muted">
@@ -33,7 +35,7 @@ export function CommandRow({ command, current }: { command: Command; current?: b
 /** What is most worth knowing beyond the state. */
 function note({ error, held, position, progress, ended_at: ended, waits_for: waits }: Command): string {
   if (error) return error.code;
-  if (held) return held === "user" ? "held" : `${held} held by the operator`;
+  if (held) return held === "user" ? "held by you" : "held by the operator";
   if (position !== undefined) return position === 1 ? "next" : `number ${position} in its lane`;
   if (waits) return `waits for ${waits.resource}`;
   if (!progress || ended) return "";

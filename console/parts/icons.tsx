@@ -19,6 +19,10 @@ const PATHS = {
   system: "M3 5h18v11H3zM8 20h8M12 16v4",
   exit: "M14 4h5v16h-5M10 8l-4 4 4 4M6 12h9",
   play: "M7 4l12 8-12 8z",
+  back: "M15 6l-6 6 6 6",
+  terminal: "M4 5h16v14H4zM7 9l3 3-3 3M12 15h5",
+  operator: "M12 3l8 3v6c0 5-3.5 8-8 9-4.5-1-8-4-8-9V6z",
+  hold: "M8 5v14M16 5v14",
   stop: "M6 6h12v12H6z",
 } as const;
 export type IconName = keyof typeof PATHS;

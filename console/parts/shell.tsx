@@ -3,7 +3,7 @@ import { chooseEdge, keepSession, session } from "../api/session.ts";
 import { ago } from "../format/age.ts";
 import { contactStatus, type Status } from "../format/status.ts";
 import { clock } from "../live/clock.ts";
-import { edge, edgeCommands, edges, heardAt, type Link, link, refusal } from "../live/live.ts";
+import { edge, edgeCommands, edges, heardAt, isOperator, type Link, link, refusal } from "../live/live.ts";
 import { to } from "../route.ts";
 import { ReportedAge } from "./age.tsx";
 import { Confirm } from "./confirm.tsx";
@@ -75,9 +75,10 @@ export function Shell({ screen, children }: { screen: string; children: Componen
 function Navigation({ screen }: { screen: string }) {
   const open = edgeCommands.value.filter(({ state }) => state === "queued" || state === "running").length;
   const counts: Record<string, number> = { commands: open };
+  const screens: typeof NAV = isOperator.value ? [...NAV, ["operator", "Operator"]] : NAV;
   return (
     <nav class="nav" aria-label="Screens">
-      {NAV.map(([name, word]) => (
+      {screens.map(([name, word]) => (
         <a key={name} href={to(name)} aria-current={name === screen ? "page" : undefined}>
           <Icon name={name} />
           <span>{word}</span>

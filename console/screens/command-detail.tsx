@@ -1,21 +1,26 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Command } from "../api/types.ts";
-import { utcTime } from "../format/age.ts";
-import { bytes } from "../format/bytes.ts";
+import { againOf } from "../format/again.ts";
+import { dialectWord } from "../format/dialects.ts";
 import { hasLog, operationWord, subject } from "../format/operations.ts";
+import { progressText } from "../format/progress.ts";
 import { commandStatus } from "../format/status.ts";
 import { clock } from "../live/clock.ts";
 import { commands, refresh } from "../live/live.ts";
-import { Ago, Lasts } from "../parts/age.tsx";
+import { runAgain } from "../parts/again.ts";
 import { cancel } from "../parts/cancel.ts";
+import { confirmed } from "../parts/confirm.tsx";
 import { downloadContent } from "../parts/download.ts";
+import { setHeld } from "../parts/held.ts";
 import { Icon } from "../parts/icons.tsx";
 import { LogView } from "../parts/log-view.tsx";
 import { reasonOf } from "../parts/notices.tsx";
 import { StatusMark } from "../parts/status-mark.tsx";
-import { to } from "../route.ts";
+import { go, to } from "../route.ts";
+import { CommandSteps } from "./command-steps.tsx";
 
 const OPEN = ["staging", "queued", "running"];
+const SHOWN_CHARACTERS = 20_000;
 
 export function CommandDetail({ id }: { id: string }) {
   const command = commands.value.find((one) => one.command_id === id);
@@ -40,52 +45,28 @@ export function CommandDetail({ id }: { id: string }) {
 }
 
 function Detail({ command }: { command: Command }) {
-  const { command_id: id, state, error, progress, waits_for: waits, attempts } = command;
+  const { command_id: id, state, progress } = command;
   return (
     <div class="detail-body">
       <div class="detail-line">
         <StatusMark status={commandStatus(command)} busy={state === "running"} />
-        {attempts > 1 && <span class="muted">attempt {attempts}</span>}
         <span class="spring" />
-        {command.content && command.operation === "volume.read" && (
-          <button type="button" class="button small" onClick={() => downloadContent(command)}>
-            <Icon name="down" /> Download
-          </button>
-        )}
-        {OPEN.includes(state) && (
-          <button type="button" class="button small danger" onClick={() => cancel(id)}>
-            Cancel
-          </button>
-        )}
+        <Verbs command={command} />
       </div>
-      {progress && OPEN.includes(state) && <Progress command={command} />}
-      {waits && (
-        <p class="callout">
-          Waits for <code>{waits.resource}</code>
-          {waits.command_id && (
-            <>
-              {" "}
-              behind <a href={to("commands", waits.command_id)}>this command</a>
-            </>
-          )}
-          .
-        </p>
-      )}
-      {error && (
-        <div class="callout critical" role="note">
-          <p>
-            <strong>{error.message}</strong>
-          </p>
-          <p class="muted">
-            <code>{error.code}</code> ·{" "}
-            <a href="/docs" target="_blank" rel="noreferrer">
-              what the API says of it
-            </a>
-          </p>
-          {error.log_tail && error.log_tail.length > 0 && <pre class="code">{error.log_tail.join("")}</pre>}
+      {progress && OPEN.includes(state) && (
+        <div class="progress">
+          <progress
+            aria-label={progress.phase}
+            {...(progress.done !== undefined && progress.total
+              ? { value: progress.done, max: progress.total }
+              : {})}
+          />
+          <span class="muted num">{progressText(command, clock.value)}</span>
         </div>
       )}
-      <Steps command={command} />
+      <Waiting command={command} />
+      <Refused command={command} />
+      <CommandSteps command={command} />
       {hasLog(command.operation) && <LogView command={id} name={`${command.operation}-${id}`} />}
       <h3>Input</h3>
       <pre class="code">{JSON.stringify(command.input, null, 2)}</pre>
@@ -96,73 +77,89 @@ function Detail({ command }: { command: Command }) {
         </>
       )}
       <p class="hint">
-        <code>{id}</code> on {command.edge}
+        <code>{id}</code> by the {dialectWord(command.lane)} API, on {command.edge}
       </p>
     </div>
   );
 }
 
-const SHOWN_CHARACTERS = 20_000;
-
-function resultText(result: Record<string, unknown>): string {
-  const text = JSON.stringify(result, null, 2);
-  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}\n… cut here` : text;
+function Verbs({ command }: { command: Command }) {
+  const { command_id: id, state, operation, held } = command;
+  const again = OPEN.includes(state) ? undefined : againOf(command);
+  const repeat = async () => {
+    const text = "The same command is asked for once more, with the same input.";
+    const about = subject(command.input);
+    if (!(await confirmed(`${operationWord(operation)} ${about} again?`, text, "Run again"))) return;
+    const made = await runAgain(operation, again!);
+    if (made) go("commands", made);
+  };
+  return (
+    <>
+      {command.content && operation === "volume.read" && (
+        <button type="button" class="button small" onClick={() => downloadContent(command)}>
+          <Icon name="down" /> Download
+        </button>
+      )}
+      {again && (
+        <button type="button" class="button small" onClick={repeat}>
+          <Icon name="refresh" /> Run again
+        </button>
+      )}
+      {(state === "queued" || state === "staging") && held !== "lane" && held !== "edge" && (
+        <button type="button" class="button small" onClick={() => setHeld(id, held !== "user")}>
+          {held === "user" ? "Release" : "Hold"}
+        </button>
+      )}
+      {OPEN.includes(state) && (
+        <button type="button" class="button small danger" onClick={() => cancel(id)}>
+          Cancel
+        </button>
+      )}
+    </>
+  );
 }
 
-function Progress({ command: { progress, granted_at: begun, claimed_at: claimed } }: { command: Command }) {
-  const { phase, done, total, unit } = progress!;
-  const words = (count: number) => (unit === "bytes" ? bytes(count) : `${count} ${unit ?? ""}`);
-  const at = begun ?? claimed;
-  const seconds = at ? (clock.value - Date.parse(at)) / 1000 : 0;
-  const rate = done !== undefined && seconds > 2 ? done / seconds : undefined;
+function Waiting({ command: { waits_for: waits, held, position } }: { command: Command }) {
+  if (held) {
+    const by = held === "user" ? "You hold it" : `Your operator holds this ${held}`;
+    return <p class="callout">{by}: it waits until that ends.</p>;
+  }
+  if (position !== undefined) {
+    return (
+      <p class="callout">{position === 1 ? "It is next in its lane." : `Number ${position} in its lane.`}</p>
+    );
+  }
+  if (!waits) return null;
   return (
-    <div class="progress">
-      <progress aria-label={phase} {...(done !== undefined && total ? { value: done, max: total } : {})} />
-      <span class="muted num">
-        {phase}
-        {done !== undefined && ` ${words(done)}${total ? ` of ${words(total)}` : ""}`}
-        {rate !== undefined && unit === "bytes" && ` · ${bytes(Math.round(rate))}/s`}
-        {rate && total && done !== undefined ? ` · ${Math.ceil((total - done) / rate)} s left` : ""}
-      </span>
+    <p class="callout">
+      Waits for <code>{waits.resource}</code>
+      {waits.command_id && (
+        <>
+          {" "}
+          behind <a href={to("commands", waits.command_id)}>this command</a>
+        </>
+      )}
+      .
+    </p>
+  );
+}
+
+function Refused({ command: { error } }: { command: Command }) {
+  if (!error) return null;
+  return (
+    <div class="callout critical" role="note">
+      <p>
+        <strong>{error.message}</strong>
+      </p>
+      <p>
+        <a href={to("errors", error.code)}>What {error.code} means</a>
+      </p>
+      {error.log_tail && error.log_tail.length > 0 && <pre class="code">{error.log_tail.join("")}</pre>}
     </div>
   );
 }
 
-/** The history of its states, each with its time. */
-function Steps({ command }: { command: Command }) {
-  const steps: [string, string | undefined][] = [
-    ["Asked for", command.created_at],
-    ["Queued", command.queued_at],
-    ["Taken by the edge", command.claimed_at],
-    ["Had all it needs", command.granted_at],
-    ["Asked to cancel", command.cancel_requested_at],
-    [commandStatus(command).word, command.ended_at],
-  ];
-  return (
-    <ol class="steps">
-      {steps.map(([word, at]) =>
-        at ? (
-          <li key={word}>
-            <span>{word}</span>
-            <span class="num">{utcTime(at, clock.value)} UTC</span>
-            <span class="muted">
-              <Ago at={at} />
-            </span>
-          </li>
-        ) : null,
-      )}
-      {command.claimed_at && (
-        <li class="muted">
-          <span>On the edge for</span>
-          <Lasts from={command.claimed_at} to={command.ended_at} />
-        </li>
-      )}
-      {command.state === "queued" && command.expires_at && (
-        <li class="muted">
-          <span>Expires</span>
-          <span class="num">{utcTime(command.expires_at, clock.value)} UTC</span>
-        </li>
-      )}
-    </ol>
-  );
+function resultText(result: Record<string, unknown>): string {
+  const text = JSON.stringify(result, null, 2);
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}\n… cut here` : text;
 }

@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { STATES } from "#protocol/state.ts";
 import { NO_FILTER, passes } from "../format/command-filter.ts";
+import { dialectWord } from "../format/dialects.ts";
 import { operationWord } from "../format/operations.ts";
 import { edgeCommands, loadOlder, older } from "../live/live.ts";
 import { cancel } from "../parts/cancel.ts";
@@ -67,7 +68,8 @@ function clear() {
 }
 
 function Filters({ shown }: { shown: number }) {
-  const { state, operation, text } = filter.value;
+  const { state, operation, lane, text } = filter.value;
+  const lanes = [...new Set(edgeCommands.value.map((command) => command.lane))].sort();
   const operations = [...new Set(edgeCommands.value.map((command) => command.operation))].sort();
   const set = (some: Partial<typeof NO_FILTER>) => {
     filter.value = { ...filter.value, ...some };
@@ -115,6 +117,16 @@ function Filters({ shown }: { shown: number }) {
           </option>
         ))}
       </select>
+      {(lanes.length > 1 || lane) && (
+        <select aria-label="Lane" value={lane} onChange={(event) => set({ lane: event.currentTarget.value })}>
+          <option value="">any lane</option>
+          {lanes.map((one) => (
+            <option key={one} value={one}>
+              {dialectWord(one)} · {one}
+            </option>
+          ))}
+        </select>
+      )}
       <span class="muted num" role="status">
         {shown.toLocaleString("en")} shown
       </span>

@@ -2,7 +2,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { bytes } from "../format/bytes.ts";
 import { NAME, NAME_RULE } from "../format/run-form.ts";
-import { lastListed, listAgain, listing, listings, readListing } from "../live/listings.ts";
+import { type Listing, lastListed, listAgain, listing, listings, readListing } from "../live/listings.ts";
 import { edge } from "../live/live.ts";
 import { Ago, ReportedAge } from "../parts/age.tsx";
 import { Empty } from "../parts/empty.tsx";
@@ -102,22 +102,7 @@ function VolumeFiles({ volume }: { volume: string }) {
   const again = () =>
     listAgain(volume).catch((error: unknown) => notify("critical", `List ${volume}: ${reasonOf(error)}`));
   return (
-    <Uplink volume={volume} onArrived={again}>
-      <div class="toolbar">
-        <button type="button" class="button small" onClick={again} disabled={busy}>
-          <Icon name="refresh" /> {busy ? "Asking the edge…" : "Refresh"}
-        </button>
-        <span class="muted" role="status">
-          {known ? (
-            <>
-              as it was <Ago at={known.at} />
-              {known.truncated && ", not all of it"}
-            </>
-          ) : (
-            "not listed yet"
-          )}
-        </span>
-      </div>
+    <Uplink volume={volume} onArrived={again} tools={<Age of={known} busy={busy} again={again} />}>
       {known && known.entries.length > 0 && (
         <FileTree volume={volume} entries={known.entries} again={again} />
       )}
@@ -128,11 +113,35 @@ function VolumeFiles({ volume }: { volume: string }) {
       )}
       {!known && (
         <Empty icon="files" title="Its files are not known here yet">
+          <p class="pad">The edge has to be asked for them; what it says is kept here, with its age.</p>
           <button type="button" class="button" onClick={again} disabled={busy}>
             List them
           </button>
         </Empty>
       )}
     </Uplink>
+  );
+}
+
+type AgeProps = { of: Listing | undefined; busy: boolean; again: () => void };
+
+/** How old the listing is, and a newer one. */
+function Age({ of: known, busy, again }: AgeProps) {
+  return (
+    <>
+      <span class="muted" role="status">
+        {known ? (
+          <>
+            as it was <Ago at={known.at} />
+            {known.truncated && ", not all of it"}
+          </>
+        ) : (
+          "not listed yet"
+        )}
+      </span>
+      <button type="button" class="button" onClick={again} disabled={busy}>
+        <Icon name="refresh" /> {busy ? "Asking the edge…" : "Refresh"}
+      </button>
+    </>
   );
 }

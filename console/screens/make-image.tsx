@@ -1,12 +1,12 @@
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { command } from "../api/client.ts";
-import { filePaths } from "../format/tree.ts";
-import { listings } from "../live/listings.ts";
+import { directoryPaths, filePaths } from "../format/tree.ts";
+import { lastListed, listAgain, listing, listings, readListing } from "../live/listings.ts";
 import { edge } from "../live/live.ts";
 import { TextField } from "../parts/field.tsx";
 import { Icon } from "../parts/icons.tsx";
-import { start } from "../parts/notices.tsx";
+import { notify, reasonOf, start } from "../parts/notices.tsx";
 import { go, to } from "../route.ts";
 
 /** Builds from a volume: its files, as far as they were listed, are offered. */
@@ -22,13 +22,14 @@ export function BuildImage() {
           label: "Dockerfile",
           hint: "Its path in the volume",
           start: "Dockerfile",
-          file: true,
+          choose: "files",
         },
         {
           name: "context",
           label: "Context",
           hint: "The directory that it builds from; a full stop is all of it",
           start: ".",
+          choose: "directories",
         },
       ]}
     />
@@ -47,14 +48,21 @@ export function LoadImage() {
           label: "Archive",
           hint: "What docker save wrote, as a file of the volume",
           start: "",
-          file: true,
+          choose: "files",
         },
       ]}
     />
   );
 }
 
-type Asked = { name: string; label: string; hint: string; start: string; file?: true };
+/** `choose`: what of the volume's tree is offered */
+type Asked = {
+  name: string;
+  label: string;
+  hint: string;
+  start: string;
+  choose: "files" | "directories";
+};
 type Props = { title: string; verb: string; path: string; fields: Asked[] };
 
 function MakeImage({ title, verb, path, fields }: Props) {
@@ -78,7 +86,12 @@ function MakeImage({ title, verb, path, fields }: Props) {
     const id = await start(`${title}: ${values.image}`, () => command(path, values));
     if (id) go("commands", id);
   };
-  const files = filePaths(listings.value.get(values.pod_name ?? "")?.entries ?? []);
+  const volume = values.pod_name ?? "";
+  const last = lastListed(volume);
+  useEffect(() => {
+    if (last) readListing(volume, last).catch(() => {});
+  }, [volume, last?.command_id]);
+  const entries = listings.value.get(volume)?.entries;
   const field = (
     name: string,
     label: string,
@@ -111,13 +124,11 @@ function MakeImage({ title, verb, path, fields }: Props) {
             <option key={name} value={name} />
           ))}
         </datalist>
-        <datalist id="make-files">
-          {files.slice(0, 500).map((name) => (
-            <option key={name} value={name} />
-          ))}
-        </datalist>
-        {fields.map(({ name, label, hint, file }) => (
-          <div key={name}>{field(name, label, hint, file ? { list: "make-files" } : {})}</div>
+        <Choices id="make-files" names={filePaths(entries ?? [])} />
+        <Choices id="make-directories" names={directoryPaths(entries ?? [])} />
+        {!entries && volumes.includes(volume) && <ListFirst volume={volume} />}
+        {fields.map(({ name, label, hint, choose }) => (
+          <div key={name}>{field(name, label, hint, { list: `make-${choose}` })}</div>
         ))}
         {field("image", "Name of the image", "Such as echo-test or echo-test:2")}
         <button class="button primary" type="submit">
@@ -126,5 +137,32 @@ function MakeImage({ title, verb, path, fields }: Props) {
         <p class="hint">Its log is shown while it works.</p>
       </form>
     </section>
+  );
+}
+
+const MOST_CHOICES = 500;
+
+function Choices({ id, names }: { id: string; names: readonly string[] }) {
+  return (
+    <datalist id={id}>
+      {names.slice(0, MOST_CHOICES).map((name) => (
+        <option key={name} value={name} />
+      ))}
+    </datalist>
+  );
+}
+
+/** Its tree is not known here: what is in it can be typed, or asked for. */
+function ListFirst({ volume }: { volume: string }) {
+  const busy = listing.value.has(volume);
+  const ask = () =>
+    listAgain(volume).catch((error: unknown) => notify("critical", `List ${volume}: ${reasonOf(error)}`));
+  return (
+    <p class="detail-line hint">
+      Its files are not listed yet, so none are offered below.
+      <button type="button" class="button small" onClick={ask} disabled={busy}>
+        {busy ? "Asking the edge…" : "List them"}
+      </button>
+    </p>
   );
 }

@@ -1,14 +1,18 @@
+import { useEffect, useState } from "preact/hooks";
 import { command } from "../api/client.ts";
-import type { Pod } from "../api/types.ts";
+import type { Command, Pod } from "../api/types.ts";
+import { againOf } from "../format/again.ts";
 import { utcTime } from "../format/age.ts";
 import { podStatus } from "../format/status.ts";
 import { clock } from "../live/clock.ts";
-import { edge, edgeCommands } from "../live/live.ts";
+import { commands, edge, edgeCommands, refresh } from "../live/live.ts";
+import { runAgain } from "../parts/again.ts";
 import { Lasts, ReportedAge } from "../parts/age.tsx";
 import { confirmed } from "../parts/confirm.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { LogView } from "../parts/log-view.tsx";
 import { start } from "../parts/notices.tsx";
+import { OpenTerminal } from "../parts/open-terminal.tsx";
 import { StatusMark } from "../parts/status-mark.tsx";
 import { to } from "../route.ts";
 
@@ -22,28 +26,29 @@ export function PodDetail({ name }: { name: string }) {
     .filter((id) => id !== undefined)
     .sort()
     .at(-1);
-  const stop = async () => {
-    const text = "Its program is asked to end, and ended when it does not.";
-    if (!(await confirmed(`Stop ${name}?`, text, "Stop it"))) return;
-    await start(`Stop ${name}`, () => command("/em/pod/stop", { pod_name: name }));
-  };
+  const made = commands.value.find((one) => one.command_id === run);
+  const [terminal, setTerminal] = useState(false);
+  useEffect(() => {
+    // an older one is not in the list; it may be gone from the ground too
+    if (run !== undefined && !made) refresh(run).catch(() => {});
+  }, [run, made === undefined]);
   return (
     <section class="panel detail" aria-labelledby="pod-title">
       <header class="panel-head">
         <h2 id="pod-title">{name}</h2>
-        {pod && <StatusMark status={podStatus(pod.state)} busy={pod.state.running !== undefined} />}
         <span class="spring" />
-        {(pod?.state.running || pod?.state.waiting) && (
-          <button type="button" class="button small danger" onClick={stop}>
-            <Icon name="stop" /> Stop
-          </button>
-        )}
         <a class="icon-button" href={to("pods")} aria-label="Close the detail">
           <Icon name="close" />
         </a>
       </header>
       <div class="detail-body fill">
-        {pod ? <Facts pod={pod} /> : <p class="muted">The edge has not reported this pod yet.</p>}
+        <div class="detail-line">
+          {pod && <StatusMark status={podStatus(pod.state)} busy={pod.state.running !== undefined} />}
+          <span class="spring" />
+          <Verbs name={name} pod={pod} made={made} onTerminal={() => setTerminal(true)} />
+        </div>
+        {pod ? <Facts pod={pod} made={made} /> : <p class="muted">The edge has not reported this pod yet.</p>}
+        {terminal && <OpenTerminal pod={name} onClose={() => setTerminal(false)} />}
         {run ? (
           <LogView key={run} command={run} name={name} />
         ) : (
@@ -54,15 +59,68 @@ export function PodDetail({ name }: { name: string }) {
   );
 }
 
-function Facts({ pod: { state, image, node, run, age } }: { pod: Pod }) {
-  const { running, terminated } = state;
+type VerbsProps = {
+  name: string;
+  pod: Pod | undefined;
+  made: Command | undefined;
+  onTerminal: () => void;
+};
+
+function Verbs({ name, pod, made, onTerminal }: VerbsProps) {
+  const under = pod?.state.running ?? pod?.state.waiting;
+  const again = made && againOf(made);
+  const live = edge.value?.agent?.features.includes("live.exec") ?? false;
+  const stop = async () => {
+    const text = "Its program is asked to end, and ended when it does not.";
+    if (!(await confirmed(`Stop ${name}?`, text, "Stop it"))) return;
+    await start(`Stop ${name}`, () => command("/em/pod/stop", { pod_name: name }));
+  };
+  const repeat = async () => {
+    const text = under
+      ? "The one that runs is stopped, and its place taken."
+      : "With the same image and settings.";
+    if (!(await confirmed(`Run ${name} again?`, text, "Run again"))) return;
+    await runAgain("pod.run", again!);
+  };
+  return (
+    <>
+      {live && pod?.state.running && (
+        <button type="button" class="button small" onClick={onTerminal}>
+          <Icon name="terminal" /> Terminal
+        </button>
+      )}
+      {again && (
+        <button type="button" class="button small" onClick={repeat}>
+          <Icon name="refresh" /> Run again
+        </button>
+      )}
+      {under && (
+        <button type="button" class="button small danger" onClick={stop}>
+          <Icon name="stop" /> Stop
+        </button>
+      )}
+    </>
+  );
+}
+
+function Facts({ pod, made }: { pod: Pod; made: Command | undefined }) {
+  const { image, node, run, age, state } = pod;
+  const { running, terminated, waiting } = state;
   const began = running?.startedAt ?? terminated?.startedAt ?? undefined;
+  const { ports, scheduledAt } = (made?.input ?? {}) as { ports?: number[]; scheduledAt?: number };
   const facts: [string, preact.ComponentChildren][] = [
     ["Image", <code key="i">{image}</code>],
-    ["Node", node],
+    ["Node", node || "–"],
+    ["Ports", ports === undefined ? "–" : ports.join(", ") || "none"],
+    ...(scheduledAt !== undefined && !began
+      ? ([["Begins", `${utcTime(new Date(scheduledAt).toISOString(), clock.value)} UTC`]] as [
+          string,
+          string,
+        ][])
+      : []),
     ["Began", began ? `${utcTime(began, clock.value)} UTC` : "–"],
     ["Lasts", began ? <Lasts key="l" from={began} to={terminated?.finishedAt ?? undefined} /> : "–"],
-    ["Exit code", terminated ? terminated.exitCode : "–"],
+    ["Exit code", terminated ? `${terminated.exitCode}, ${terminated.reason}` : "–"],
     [
       "Run",
       <a key="r" href={to("commands", run)}>
@@ -71,14 +129,18 @@ function Facts({ pod: { state, image, node, run, age } }: { pod: Pod }) {
     ],
     ["Reported", <ReportedAge key="a" seconds={age} />],
   ];
+  const said = waiting?.message ?? terminated?.message;
   return (
-    <dl class="pairs">
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
+    <>
+      <dl class="pairs">
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      {said && <p class="callout">{said}</p>}
+    </>
   );
 }

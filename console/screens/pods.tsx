@@ -1,3 +1,4 @@
+import { dialectWord } from "../format/dialects.ts";
 import { podStatus } from "../format/status.ts";
 import { edge } from "../live/live.ts";
 import { ReportedAge } from "../parts/age.tsx";
@@ -41,6 +42,7 @@ export function PodsScreen() {
                   <StatusMark status={podStatus(pod.state)} busy={pod.state.running !== undefined} />
                   <span class="row-main">
                     <strong>{pod.pod_name}</strong> <span class="subject">{pod.image}</span>
+                    <SpaceTag name={pod.pod_name} />
                   </span>
                   <span class="row-end muted wide">{pod.node}</span>
                   <span class="row-end muted">
@@ -53,7 +55,13 @@ export function PodsScreen() {
         )}
       </section>
       {chosen === NEW && <RunPod image={image ?? ""} />}
-      {chosen && chosen !== NEW && <PodDetail name={chosen} />}
+      {chosen && chosen !== NEW && <PodDetail key={chosen} name={chosen} />}
     </div>
   );
+}
+
+/** Another API's names have its own behind a dot. */
+function SpaceTag({ name }: { name: string }) {
+  const own = name.split(".")[1];
+  return own ? <span class="tag">{dialectWord(own)}</span> : null;
 }

@@ -8,10 +8,16 @@ import { Icon } from "../parts/icons.tsx";
 import { notify, reasonOf } from "../parts/notices.tsx";
 
 type Going = { phase: string; done: number; total: number; abort: AbortController };
-type Props = { volume: string; onArrived: () => void; children: ComponentChildren };
+type Props = {
+  volume: string;
+  onArrived: () => void;
+  /** beside the button that sends */
+  tools: ComponentChildren;
+  children: ComponentChildren;
+};
 
 /** Takes files that are dropped or chosen, and sends them. */
-export function Uplink({ volume, onArrived, children }: Props) {
+export function Uplink({ volume, onArrived, tools, children }: Props) {
   const [going, setGoing] = useState<Going>();
   const [over, setOver] = useState(false);
   const input = useRef<HTMLInputElement>(null);
@@ -54,7 +60,7 @@ export function Uplink({ volume, onArrived, children }: Props) {
       onDragLeave={() => setOver(false)}
       onDrop={drop}
     >
-      <div class="uplink-bar">
+      <div class="toolbar">
         <input
           ref={input}
           type="file"
@@ -87,6 +93,8 @@ export function Uplink({ volume, onArrived, children }: Props) {
         ) : (
           <span class="muted">or drop them here</span>
         )}
+        <span class="spring" />
+        {tools}
       </div>
       {children}
     </div>

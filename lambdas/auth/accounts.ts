@@ -170,7 +170,11 @@ export class Accounts {
     await this.#changeUser(name, (user) => ({ ...user, priority: { least, most } }));
   }
 
-  /** Lets a user change plans of contact windows over HTTP, or no more. @throws USER_NOT_FOUND */
+  /**
+   * Makes a user an operator, or none any more: one sees and holds every edge over HTTP (`lambdas/operator`), and changes
+   * plans of contact windows.
+   * @throws USER_NOT_FOUND
+   */
   async setOperator(name: string, operator: boolean): Promise<void> {
     await this.#changeUser(name, ({ operator: _, ...user }) => ({ ...user, ...(operator && { operator }) }));
   }
@@ -276,11 +280,17 @@ export class Accounts {
   }
 
   /** The edges granted to a user, by name; `default` is the one that a request means that names none. */
-  async grantedEdges(user: string): Promise<{ edges: string[]; default?: string | undefined }> {
+  async grantedEdges(
+    user: string,
+  ): Promise<{ edges: string[]; default?: string | undefined; operator?: boolean }> {
     const account = await this.getUser(user);
     if (!account) return { edges: [] };
     const edges = await this.edgesOf(account);
-    return { edges, default: account.defaultEdge ?? (edges.length === 1 ? edges[0] : undefined) };
+    return {
+      edges,
+      default: account.defaultEdge ?? (edges.length === 1 ? edges[0] : undefined),
+      ...(account.operator && { operator: true }),
+    };
   }
 
   /** The edges that are granted to an account, by name. */

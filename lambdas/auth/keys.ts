@@ -47,7 +47,7 @@ export type UserRecord = {
   defaultEdge?: string;
   /** priorities of commands that the user may ask for (default: all) */
   priority?: PriorityBounds;
-  /** changes plans of contact windows over HTTP, of the edges that are granted */
+  /** sees and holds every edge over HTTP; changes plans of contact windows of the edges that are granted */
   operator?: true;
 };
 

@@ -15,6 +15,9 @@ const view = z
     command_id: z.string().openapi({ example: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8F" }),
     operation: z.string().openapi({ example: "volume.uplink" }),
     edge: z.string(),
+    lane: z
+      .string()
+      .openapi({ description: "the queue that it goes through, one or more of each API", example: "em" }),
     state: z.enum(STATES),
     input: z.unknown(),
     position: z

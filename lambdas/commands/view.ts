@@ -29,6 +29,7 @@ export function commandView(command: Command, standing: Standing = {}) {
     command_id: command.id,
     operation: command.operation,
     edge: command.edge,
+    lane: command.lane,
     state: command.state,
     input: command.input,
     priority: command.priority ?? PRIORITY.usual,

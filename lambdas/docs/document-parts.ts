@@ -3,6 +3,7 @@ import { documentCommandRoutes } from "../commands/documentation.ts";
 import type { Dialect } from "../dialects/dialect.ts";
 import { documentEdgeRoutes } from "../edges/documentation.ts";
 import { documentLiveRoutes } from "../live/documentation.ts";
+import { documentOperatorRoutes } from "../operator/documentation.ts";
 import { documentRunnerRoutes } from "../runners/documentation.ts";
 import { documentUplinkRoutes } from "../uplinks/documentation.ts";
 import { documentWindowRoutes } from "../windows/documentation.ts";
@@ -39,6 +40,7 @@ export async function documentParts(dialects: readonly Dialect[]): Promise<Docum
       documentEdgeRoutes(registry);
       documentWindowRoutes(registry);
       documentLiveRoutes(registry);
+      documentOperatorRoutes(registry);
       documentRunnerRoutes(registry);
       documentOpenRoutes(registry);
     }),

@@ -31,6 +31,10 @@ const contact = z.object({
 });
 const edges = z.object({
   message: z.string(),
+  operator: z
+    .literal(true)
+    .optional()
+    .openapi({ description: "only for operators: the routes of /operator answer them" }),
   data: z.array(
     z.object({
       edge: z.string(),
@@ -85,6 +89,14 @@ const response = z.object({
       .openapi({
         description: "what the edge's agent said of itself at its last start; null before the first",
       }),
+    disk: z
+      .object({ free: z.number().openapi({ description: "bytes free on the edge" }) })
+      .nullable()
+      .openapi({ description: "null before the first heartbeat" }),
+    quota: z.object({
+      bytes: z.number().openapi({ description: "what a user may have over volumes, images and staging" }),
+      on_edge: z.number().nullable().openapi({ description: "own bytes on the edge, as last reported" }),
+    }),
     nodes: z.array(z.object({ name: z.string(), kind: z.string(), status: z.string() })),
     pods: z.array(
       z.object({

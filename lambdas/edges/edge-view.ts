@@ -11,6 +11,8 @@ export type EdgeViewParts = {
   inventory: Inventory;
   pools: Pick<StoredRunnerPools, "pools">;
   windows: Pick<StoredWindows, "plan">;
+  /** bytes per user over volumes, images and staging */
+  quota: number;
   /** the ground's clock, ms since 1970 */
   now: () => number;
 };
@@ -80,6 +82,8 @@ export async function edgeView(parts: EdgeViewParts, user: string, edge: string)
           features: agent.features ?? [],
         }
       : null,
+    disk: beat ? { free: beat.free } : null,
+    quota: { bytes: parts.quota, on_edge: beat ? (beat.usage[user] ?? 0) : null },
     nodes: beat?.nodes ?? [],
     pods: pods.map((run) => ({
       pod_name: run.pod,

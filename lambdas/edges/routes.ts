@@ -5,7 +5,7 @@ import { contactView, type EdgeViewParts, edgeView } from "./edge-view.ts";
 export type EdgeParts = EdgeViewParts & {
   resolveEdge(user: string, header: string | undefined): Promise<string>;
   /** the edges granted to a user, by name; `default` is meant where none is named */
-  grantedEdges(user: string): Promise<{ edges: string[]; default?: string | undefined }>;
+  grantedEdges(user: string): Promise<{ edges: string[]; default?: string | undefined; operator?: boolean }>;
 };
 
 /** `GET /edge` and `GET /edges`: what the ground knows of edges by itself. They take no lock, and work without contact. */
@@ -25,6 +25,7 @@ export function registerEdgeRoutes(app: Hono<GroundEnv>, parts: EdgeParts): void
         contact: await contactView(parts, edge),
       })),
     );
-    return c.json({ message: "Successfully listed edges", data }, 200);
+    const operator = granted.operator && { operator: true as const };
+    return c.json({ message: "Successfully listed edges", data, ...operator }, 200);
   });
 }

@@ -9,12 +9,14 @@ import { invalid } from "../fields/form-values.ts";
 import type { GroundEnv } from "../http/env.ts";
 import { json } from "../http/json-answer.ts";
 import { registerRoute } from "../http/route-handler.ts";
+import type { OperatorAudit } from "../operator/audit.ts";
 import { readJsonBody } from "../uplinks/json-body.ts";
 import type { StoredWindows } from "./stored-windows.ts";
 
 export type WindowRouteDeps = {
   windows: Pick<StoredWindows, "plan" | "change">;
   accounts: { getUser(name: string): Promise<Account | undefined> };
+  audit: Pick<OperatorAudit, "note">;
   /** @throws EDGE_NOT_FOUND for an edge that is not granted */
   resolveEdge(user: string, edge: string | undefined): Promise<string>;
   log: Logger;
@@ -50,6 +52,8 @@ async function replacePlan(c: WindowContext, deps: WindowRouteDeps): Promise<Res
     throw new PerigeeError("OPERATOR_ONLY", "Only an operator changes the plan of an edge");
   }
   const { windows, revision } = readBody(await readJsonBody(c, LIMITS.bodyBytes), deps.now());
+  const about = [edge, `${windows.length} windows`];
+  await deps.audit.note({ who: user, by: "http", verb: "window replace", about });
   const plan = await deps.windows.change(edge, (_before, current) => {
     if (revision === undefined || revision === current) return windows;
     throw new PerigeeError("PLAN_CHANGED", `The plan has revision ${current}`, {

@@ -76,6 +76,16 @@ test("the whole way: files up, an image, a pod with its log, files down, all of 
     .getByRole("region", { name: POD })
     .getByText(/^Exit \d+$|Completed/)
     .waitFor();
+  await page.getByRole("region", { name: POD }).getByRole("button", { name: "Run again" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Run again" }).click();
+  await page.getByRole("region", { name: POD }).getByText("Running").first().waitFor();
+  await lines.getByText("hello, orbit").waitFor();
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.getByRole("button", { name: "Stop it" }).click();
+  await page
+    .getByRole("region", { name: POD })
+    .getByText(/^Exit \d+$|Completed/)
+    .waitFor();
 
   await openScreen(page, "Images");
   await page.getByRole("button", { name: "Delete console-image:latest" }).click();

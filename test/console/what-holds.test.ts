@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { openLink } from "../live/support/link.ts";
 import { openApi } from "./support/api.ts";
+import { brokenRules } from "./support/broken-rules.ts";
 import { logIn, openBrowser, openPage, openScreen, screenshot } from "./support/browser.ts";
 
 const target = inject("console");
@@ -20,7 +19,6 @@ const HOSTILE = [
 ];
 /** Without double quotes, which the text of a command would take away. */
 const MARKUP = "<script>document.title='owned'</script><img src=x onerror=document.title='owned'>";
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 let browser: Browser;
 beforeAll(async () => {
@@ -43,7 +41,7 @@ afterAll(async () => {
 });
 
 test("nothing that a user or a pod has written becomes a part of the page", async () => {
-  await using seen = disposable(await openPage(browser, target.url));
+  await using seen = await openPage(browser, target.url);
   const { page, complaints } = seen;
   await logIn(page, target.user);
   await openScreen(page, "Files");
@@ -143,11 +141,16 @@ for (const colorScheme of ["light", "dark"] as const) {
       broken.push(await brokenRules(page));
       await screenshot(page, `${name.toLowerCase()}-${colorScheme}`);
     }
-    for (const path of ["pods/-new", `pods/${POD}`, "images/build", `files/${VOLUME}`]) {
+    for (const path of ["pods/-new", `pods/${POD}`, "images/build", `files/${VOLUME}`, "errors/LOCKED"]) {
       await page.goto(`/console#/${path}`);
-      await page.getByRole("main").locator(".detail, .drop").first().waitFor();
+      await page.getByRole("main").locator(".detail, .drop, .table").first().waitFor();
       broken.push(await brokenRules(page));
       await screenshot(page, `${path.replaceAll("/", "-")}-${colorScheme}`);
+    }
+    await page.setViewportSize({ width: 2560, height: 1440 });
+    for (const name of ["Overview", "Timeline"]) {
+      await openScreen(page, name);
+      await screenshot(page, `wall-${name.toLowerCase()}-${colorScheme}`);
     }
     await page.setViewportSize({ width: 360, height: 740 });
     for (const name of SCREENS) {
@@ -162,17 +165,6 @@ for (const colorScheme of ["light", "dark"] as const) {
   });
 }
 
-/** What axe finds, each with where. */
-async function brokenRules(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const { violations } = (await page.evaluate("axe.run()")) as {
-    violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
-  };
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ html, failureSummary }) => `${page.url()} ${id}: ${html} ${failureSummary}`),
-  );
-}
-
 /** Presses Tab until the control of this name has the focus. */
 async function tabTo(page: Page, name: string): Promise<void> {
   for (let presses = 0; presses < 60; presses++) {
@@ -184,8 +176,4 @@ async function tabTo(page: Page, name: string): Promise<void> {
 
 async function focused(page: Page): Promise<unknown> {
   return page.evaluate("document.activeElement?.id");
-}
-
-function disposable<T extends { close(): Promise<void> }>(seen: T): T & AsyncDisposable {
-  return Object.assign(seen, { [Symbol.asyncDispose]: () => seen.close() });
 }

@@ -10,6 +10,21 @@ export async function openApi(url: string, { name: username, password }: Credent
   const { access } = await answered(await fetch(`${url}/auth/`, { method: "POST", body }));
   const headers = { authorization: `Bearer ${access}`, prefer: "wait=300" };
   return {
+    /** Asks for a command and leaves it to its lane. @returns its id */
+    async queue(path: string, fields: Record<string, string>): Promise<string> {
+      const body = new URLSearchParams(fields);
+      const queued = { ...headers, prefer: "respond-async" };
+      const { data } = await answered(await fetch(url + path, { method: "POST", body, headers: queued }));
+      return (data as { command_id: string }).command_id;
+    },
+    /** @returns the state that the command ended in */
+    async ended(id: string): Promise<string> {
+      for (;;) {
+        const { data } = await answered(await fetch(`${url}/commands/${id}?wait=30`, { headers }));
+        const { state } = data as { state: string };
+        if (!["staging", "queued", "running"].includes(state)) return state;
+      }
+    },
     async form(path: string, fields: Record<string, string>): Promise<void> {
       await answered(await fetch(url + path, { method: "POST", body: new URLSearchParams(fields), headers }));
     },

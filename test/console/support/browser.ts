@@ -15,7 +15,7 @@ export function openBrowser({ chromium: executablePath }: ConsoleTarget): Promis
   return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 }
 
-export type Seen = {
+export type Seen = AsyncDisposable & {
   page: Page;
   /** what the page complained of: refused by its policy, or thrown by its script */
   complaints: string[];
@@ -44,7 +44,8 @@ export async function openPage(
     if (/Content.Security.Policy/i.test(message.text())) complaints.push(message.text());
   });
   page.on("request", (request) => asked.push(request.url()));
-  return { page, complaints, asked, close: () => context.close() };
+  const close = () => context.close();
+  return { page, complaints, asked, close, [Symbol.asyncDispose]: close };
 }
 
 /** Logs in as people do, and waits until the ground is heard. */
@@ -62,7 +63,9 @@ export async function openScreen(page: Page, name: string): Promise<void> {
   await page.getByRole("main", { name }).waitFor();
 }
 
-export async function screenshot(page: Page, name: string): Promise<void> {
+/** A picture for a person to look at. @param colorScheme to change to before it */
+export async function screenshot(page: Page, name: string, colorScheme?: "light" | "dark"): Promise<void> {
+  if (colorScheme) await page.emulateMedia({ colorScheme });
   mkdirSync(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
 }

@@ -17,7 +17,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return async () => {};
   }
   const programs = { ground: program("server"), agent: program("agent") };
-  const { url, user, other, stop } = await startOwnDeployment({}, programs);
-  project.provide("console", { url, user, other, chromium } satisfies ConsoleTarget);
+  const { url, user, other, data, stop } = await startOwnDeployment({}, programs);
+  project.provide("console", { url, user, other, data, chromium } satisfies ConsoleTarget);
   return stop;
 }

@@ -189,6 +189,11 @@ export const ATTEMPTS: Record<string, Attempt> = {
     return [`${status}`, `${ended.json.data.state} ${JSON.stringify(ended.json.data.error)}`];
   },
   "GET /edges": getting("/edges", () => ({})),
+  "GET /operator/edges": getting("/operator/edges", () => ({})),
+  "GET /operator/edges/{edge}/queues": asking("GET", ({ edge }) => `/operator/edges/${edge}/queues`),
+  "POST /operator/edges/{edge}/hold": asking("POST", ({ edge }) => `/operator/edges/${edge}/hold`),
+  "POST /operator/edges/{edge}/release": asking("POST", ({ edge }) => `/operator/edges/${edge}/release`),
+  "GET /operator/audit": getting("/operator/audit", () => ({})),
   "GET /edges/{edge}/windows": asking("GET", ({ edge }) => `/edges/${edge}/windows`),
   "PUT /edges/{edge}/windows": asking("PUT", ({ edge }) => `/edges/${edge}/windows`, { body: "[]" }),
   "POST /uplinks": async (client, { volume, file, user }, options) => {

@@ -1,0 +1,138 @@
+import { chooseEdge } from "../api/session.ts";
+import type { Edge } from "../api/types.ts";
+import { contactStatus, nodeStatus, podStatus } from "../format/status.ts";
+import { edges } from "../live/live.ts";
+import { Ago, ReportedAge } from "../parts/age.tsx";
+import { StatusMark } from "../parts/status-mark.tsx";
+import { to } from "../route.ts";
+
+const SHOWN = 6;
+
+export function EdgeLanes({ now }: { now: Edge }) {
+  return (
+    <section class="panel" aria-labelledby="lanes">
+      <h2 id="lanes">Lanes</h2>
+      <table class="table">
+        <thead>
+          <tr>
+            <th scope="col">Lane</th>
+            <th scope="col" class="right">
+              Running
+            </th>
+            <th scope="col" class="right">
+              Waiting
+            </th>
+            <th scope="col">Oldest waits</th>
+          </tr>
+        </thead>
+        <tbody>
+          {now.lanes.map((lane) => (
+            <tr key={lane.name}>
+              <th scope="row">
+                {lane.name}
+                {lane.held_since && <span class="tag caution">held</span>}
+              </th>
+              <td class="right num">
+                {lane.running}
+                <span class="muted"> / {lane.width ?? "–"}</span>
+              </td>
+              <td class="right num">{lane.queued}</td>
+              <td class="muted">{lane.waiting_since ? <Ago at={lane.waiting_since} /> : "–"}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p class="hint pad">Everybody's commands count here; whose they are is not told.</p>
+    </section>
+  );
+}
+
+export function EdgeParts({ now }: { now: Edge }) {
+  return (
+    <section class="panel" aria-labelledby="edge-parts">
+      <h2 id="edge-parts">On the edge</h2>
+      <ul class="rows">
+        {now.nodes.map((node) => (
+          <li key={node.name} class="row">
+            <StatusMark status={nodeStatus(node.status)} />
+            <span class="row-main">
+              <strong>{node.kind}</strong> <span class="subject">{node.name}</span>
+            </span>
+            <span class="row-end muted">node</span>
+          </li>
+        ))}
+        {now.pods.slice(0, SHOWN).map((pod) => (
+          <li key={pod.pod_name}>
+            <a class="row" href={to("pods", pod.pod_name)}>
+              <StatusMark status={podStatus(pod.state)} busy={pod.state.running !== undefined} />
+              <span class="row-main">
+                <strong>{pod.pod_name}</strong> <span class="subject">{pod.image}</span>
+              </span>
+              <span class="row-end muted">
+                <ReportedAge seconds={pod.age} />
+              </span>
+            </a>
+          </li>
+        ))}
+      </ul>
+      <OfOtherApis now={now} />
+      <p class="hint pad">
+        {now.agent ? `Agent ${now.agent.version}` : "No agent has started on this edge yet"}
+      </p>
+    </section>
+  );
+}
+
+export function OtherEdges() {
+  return (
+    <section class="panel" aria-labelledby="edges">
+      <h2 id="edges">Your edges</h2>
+      <ul class="rows">
+        {edges.value.map((one) => (
+          <li key={one.edge}>
+            <button type="button" class="row" onClick={() => chooseEdge(one.edge)}>
+              <StatusMark status={contactStatus(one.contact)} />
+              <span class="row-main">
+                <strong>{one.edge}</strong>
+              </span>
+              <span class="row-end muted">{one.contact.last ? <Ago at={one.contact.last} /> : "never"}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** Pools of runners and devices that FPGA images were loaded into: made by other APIs than the EM's. */
+function OfOtherApis({ now: { runners, fpga } }: { now: Edge }) {
+  const loaded = fpga.flatMap(({ node, state, loaded: of }) =>
+    of ? [{ node, state, image: of.image }] : [],
+  );
+  if (runners.length + loaded.length === 0) return null;
+  return (
+    <ul class="rows">
+      {runners.map(({ environment, wanted, idle, used, reason }) => (
+        <li key={environment} class="row">
+          <StatusMark
+            status={reason ? { level: "caution", word: "Short" } : { level: "normal", word: "Ready" }}
+          />
+          <span class="row-main">
+            <strong>{environment}</strong> <span class="tag">Poseidon</span>{" "}
+            <span class="muted">{reason ?? `${idle} of ${wanted} wait`}</span>
+          </span>
+          <span class="row-end muted num">{used} in use</span>
+        </li>
+      ))}
+      {loaded.map(({ node, state, image }) => (
+        <li key={node + image} class="row">
+          <StatusMark status={{ level: "normal", word: state }} />
+          <span class="row-main">
+            <strong>{image}</strong> <span class="tag">FPGA</span>
+          </span>
+          <span class="row-end muted">{node}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,58 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { logIn, openBrowser, openPage, openScreen } from "./support/browser.ts";
+
+const target = inject("console");
+const PART_BYTES = 8 * 1024 * 1024;
+const VOLUME = "resumed";
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await openBrowser(target);
+});
+afterAll(() => browser?.close());
+
+test("an uplink that was cut goes on after a reload: what had arrived is not sent again", async () => {
+  await using seen = await openPage(browser, target.url);
+  const { page } = seen;
+  const file = {
+    name: "frames.bin",
+    mimeType: "application/octet-stream",
+    buffer: Buffer.alloc(2 * PART_BYTES + 1, "frame "),
+  };
+  /** where its parts went */
+  const sent: string[] = [];
+  let cut = true;
+  await page.route("**/*", async (route) => {
+    const request = route.request();
+    if (request.method() !== "PUT") return route.fallback();
+    if (cut && sent.length === 1) return route.abort();
+    sent.push(placeOf(request.url()));
+    return route.continue();
+  });
+  await logIn(page, target.user);
+  await openScreen(page, "Files");
+  await page.getByLabel("Name of a new volume").fill(VOLUME);
+  await page.getByRole("button", { name: "Add" }).click();
+  await page.getByTestId("uplink-files").setInputFiles([file]);
+  await page.getByText("Send the same files again to go on where it stopped.").waitFor();
+  expect(sent).toHaveLength(1);
+
+  cut = false;
+  await page.reload();
+  await page.getByRole("banner").getByText("Live", { exact: true }).waitFor();
+  await page.getByTestId("uplink-files").setInputFiles([file]);
+  await page
+    .getByRole("region", { name: `Files of ${VOLUME}` })
+    .getByText("frames.bin")
+    .waitFor();
+  expect([sent.length, new Set(sent).size]).toEqual([3, 3]);
+});
+
+/** Which part an address is for: it is signed anew each time. */
+function placeOf(address: string): string {
+  const { pathname, searchParams } = new URL(address);
+  searchParams.delete("expires");
+  searchParams.delete("signature");
+  return `${pathname}?${searchParams}`;
+}
