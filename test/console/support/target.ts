@@ -4,8 +4,8 @@ export type ConsoleTarget = {
   url: string;
   user: Credentials;
   other: Credentials;
-  /** origins beside the deployment's own to which its signed URLs lead (default none) */
-  signed?: string[];
+  /** its signed URLs lead to another origin, that of its storage */
+  storage?: boolean;
   /** path of the browser */
   chromium: string;
 };
