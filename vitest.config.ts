@@ -110,6 +110,16 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
+      {
+        // A deployment of its own, with the tools of this machine: its calls wait for no others
+        extends: true,
+        test: {
+          name: "contract-unik",
+          include: ["test/contract/unik/*.test.ts"],
+          globalSetup: [ENGINE, "test/contract/unik/support/deployment.ts"],
+          sequence: { groupOrder: 3 },
+        },
+      },
       // Need a cluster, which npm run test:kubernetes brings up: one file at a time
       ...(ON_KUBERNETES
         ? [["kubernetes", ["test/kubernetes/*.test.ts"]] as const, ...Object.entries(APART)].map(

@@ -44,7 +44,10 @@ describe("bash", () => {
   });
 
   test("verbs below a verb", () => {
-    expect(offered("volumes", "")).toContain("rm");
+    expect(offered("volumes", "")).toEqual(["rm", "create", "attach", "detach"]);
+    expect(offered("instance", "")).toEqual(["run", "ls", "start", "stop", "rm", "logs"]);
+    expect(offered("compile", "oth")).toEqual(["other"]);
+    expect(offered("volumes", "create", "v", "--type", "")).toEqual(["ext2", "fat"]);
     expect(offered("volumes", "rm", "--p")).toEqual(["--priority"]);
   });
 

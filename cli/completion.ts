@@ -17,8 +17,16 @@ type Node = {
   files: boolean;
 };
 
-const LOCAL_FILES = new Set(["uplink", "kabuto run", "fpga register"]);
-const LOCAL_FILE_OPTIONS = new Set(["-o", "--output", "--attach", "--tle", "--sign", "--metadata-file"]);
+const LOCAL_FILES = new Set(["uplink", "compile", "kabuto run", "fpga register"]);
+const LOCAL_FILE_OPTIONS = new Set([
+  "-o",
+  "--output",
+  "--attach",
+  "--data",
+  "--tle",
+  "--sign",
+  "--metadata-file",
+]);
 
 /** The completion script of a shell, generated from the command tree. */
 export function completionScript(program: Command, shell: Shell): string {

@@ -68,3 +68,15 @@ export function moment(text: string): string {
 export function collect<T>(parse: (text: string) => T): (text: string, before?: T[]) => T[] {
   return (text, before = []) => [...before, parse(text)];
 }
+
+/** Parses `KEY=VALUE`; `KEY` alone takes the value that it has here. */
+export function variable(text: string): [string, string] {
+  const at = text.indexOf("=");
+  const key = at < 0 ? text : text.slice(0, at);
+  const value = at < 0 ? process.env[key] : text.slice(at + 1);
+  if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(key))
+    throw new InvalidArgumentError(`${key || '""'} is no variable name.`);
+  if (value === undefined)
+    throw new InvalidArgumentError(`${key} is not set here; give it a value: ${key}=VALUE.`);
+  return [key, value];
+}

@@ -10,6 +10,7 @@ import { registerEdge } from "./verbs/edge.ts";
 import { registerExec } from "./verbs/exec.ts";
 import { registerFpga } from "./verbs/fpga.ts";
 import { registerImages } from "./verbs/images.ts";
+import { registerInstance } from "./verbs/instance.ts";
 import { registerKabuto } from "./verbs/kabuto.ts";
 import { registerLog } from "./verbs/log.ts";
 import { registerLogin } from "./verbs/login.ts";
@@ -23,6 +24,7 @@ import { registerRunners } from "./verbs/runners.ts";
 import { registerSessions } from "./verbs/sessions.ts";
 import { registerStatus } from "./verbs/status.ts";
 import { registerStop } from "./verbs/stop.ts";
+import { registerUnikImages } from "./verbs/unik-images.ts";
 import { registerUplink } from "./verbs/uplink.ts";
 import { registerVolumes } from "./verbs/volumes.ts";
 
@@ -54,6 +56,8 @@ export function buildProgram(): Command {
     registerRunners,
     registerVolumes,
     registerCommands,
+    registerUnikImages,
+    registerInstance,
     registerFpga,
     registerKabuto,
     registerEdge,

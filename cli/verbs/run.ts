@@ -3,7 +3,15 @@ import { InvalidArgumentError, Option } from "commander";
 import type { Client } from "../client.ts";
 import { EXIT } from "../failure.ts";
 import { settle } from "../follow.ts";
-import { collect, minutes, moment, type VolumeOptions, volumeFields, withVolume } from "../options.ts";
+import {
+  collect,
+  minutes,
+  moment,
+  type VolumeOptions,
+  variable,
+  volumeFields,
+  withVolume,
+} from "../options.ts";
 import { safe } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
 import { quoteWord } from "../shell-words.ts";
@@ -50,7 +58,7 @@ export function registerRun(program: Command): void {
     .option(
       "-e, --env <key=value>",
       "environment variable; KEY alone passes on your own; repeatable",
-      collect(env),
+      collect(variable),
     )
     .option("--arg <value>", "argument for the image's own program; repeatable", collect(String))
     .option("--wait-for-end", "wait until the pod has ended; exit code 8 when it failed");
@@ -136,15 +144,4 @@ function ports(text: string): number[] {
     }
     return port;
   });
-}
-
-function env(text: string): [string, string] {
-  const at = text.indexOf("=");
-  const key = at < 0 ? text : text.slice(0, at);
-  const value = at < 0 ? process.env[key] : text.slice(at + 1);
-  if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(key))
-    throw new InvalidArgumentError(`${key || '""'} is no variable name.`);
-  if (value === undefined)
-    throw new InvalidArgumentError(`${key} is not set here; give it a value: ${key}=VALUE.`);
-  return [key, value];
 }

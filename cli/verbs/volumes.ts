@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { settle } from "../follow.ts";
 import { bytes, safe, time } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
+import { registerUnikVolumes } from "./unik-volumes.ts";
 
 type Volume = { name: string; size: unknown; created: unknown };
 
@@ -16,6 +17,7 @@ export function registerVolumes(program: Command): void {
     .description("delete a volume with everything in it")
     .argument("<name>")
     .action(action<[string], object>(remove));
+  registerUnikVolumes(volumes);
 }
 
 async function list({ client, output }: Session): Promise<undefined> {
