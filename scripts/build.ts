@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { build, type Metafile } from "esbuild";
+import { build, type Metafile, type Plugin } from "esbuild";
 import { bundlePages } from "./page-bundles.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
@@ -53,11 +53,21 @@ export async function bundle(
     metafile: true,
   } as const;
   const outExtension = { ".js": ".mjs" };
-  const programs = await build({ ...common, entryPoints: PROGRAMS, splitting: true, outExtension });
+  const plugins = packages === "inside" ? [await documentMade()] : [];
+  const programs = await build({ ...common, entryPoints: PROGRAMS, splitting: true, outExtension, plugins });
   const workers = await build({ ...common, entryPoints: WORKERS });
   await bundlePages(outdir);
   writeFileSync(join(outdir, "package.json"), '{ "type": "module" }\n');
   return { ...programs.metafile.outputs, ...workers.metafile.outputs };
+}
+
+/** The document is made here: cut into files, its library no longer extends zod before the shapes are made. */
+async function documentMade(): Promise<Plugin> {
+  const [{ readyDocument }, { DIALECTS, NAMED_DIALECTS }] = await Promise.all([
+    import("./lambda-bundles.ts"),
+    import("#lambdas/dialects/index.ts"),
+  ]);
+  return readyDocument([...DIALECTS, ...NAMED_DIALECTS]);
 }
 
 if (import.meta.main) {

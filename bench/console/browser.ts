@@ -37,7 +37,11 @@ export async function openConsoleBench(): Promise<ConsoleBench> {
 
 /** A window of its own; `loggedIn`: as one in which somebody has logged in before. */
 export async function openWindow(browser: Browser, { loggedIn = false } = {}): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    // so that it can be asked what is to be measured
+    bypassCSP: true,
+  });
   context.setDefaultTimeout(DEADLINE_MS);
   if (loggedIn) {
     await context.addInitScript(`sessionStorage.setItem("perigee.session", ${JSON.stringify(SESSION)})`);

@@ -28,11 +28,16 @@ export async function servePlayedGround(
   { commands, log }: { commands: number; log: PlayedLog },
 ): Promise<Served & { told(): number }> {
   const app = new Hono<GroundEnv>();
-  registerConsole(app, folder, async () => []);
   const contact = { state: "ok", last: new Date().toISOString(), age: 1 };
   const list = Array.from({ length: commands }, (_, n) => playedCommand(commands - n));
   app.get("/edges", (c) => c.json({ data: [{ edge: "em1", default: true, contact }] }));
-  app.get("/edge", (c) => c.json({ data: { ...EDGE, contact } }));
+  const edge = { ...EDGE, contact };
+  app.get(
+    "/console/events",
+    () => new Response(beats(edge), { headers: { "content-type": "text/event-stream" } }),
+  );
+  registerConsole(app, folder, async () => []);
+  app.get("/edge", (c) => c.json({ data: edge }));
   app.get("/commands", (c) => c.json({ data: list }));
   app.get("/commands/:id", (c) =>
     c.json({ data: list.find(({ command_id: id }) => id === c.req.param("id")) }),
@@ -54,6 +59,21 @@ export async function servePlayedGround(
   });
   const served = await serve(app, { host: "127.0.0.1", port: 0 });
   return { ...served, told: () => told };
+}
+
+/** The edge, and that the ground is there, each second, as a ground tells it. */
+function beats(edge: object): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  const told = JSON.stringify(edge);
+  let first = true;
+  return new ReadableStream({
+    async pull(controller) {
+      if (!first) await sleep(1000);
+      first = false;
+      const beat = JSON.stringify({ now: new Date().toISOString() });
+      controller.enqueue(encoder.encode(`event: beat\ndata: ${beat}\n\nevent: edge\ndata: ${told}\n\n`));
+    },
+  });
 }
 
 /** A line of a log, as programs write them. */
@@ -85,11 +105,16 @@ export function playedCommand(n: number) {
 const EDGE = {
   edge: "em1",
   windows: null,
+  held: null,
   busy: null,
   lanes: [],
   agent: { version: "0.3.0", features: [] },
+  disk: null,
+  quota: { bytes: 1, on_edge: null },
   nodes: [],
   pods: [],
   images: null,
   volumes: null,
+  fpga: [],
+  runners: [],
 };

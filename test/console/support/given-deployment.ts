@@ -1,6 +1,6 @@
 import type { ConsoleTarget } from "./target.ts";
 
-/** The deployment that PERIGEE_URL names, with its users; where it is LocalStack's, its storage is at LOCALSTACK_ENDPOINT. */
+/** The deployment that PERIGEE_URL names, with its users; at LOCALSTACK_ENDPOINT, where that is set, it has its storage. */
 export function givenDeployment(
   env: NodeJS.ProcessEnv = process.env,
 ): Omit<ConsoleTarget, "chromium"> | undefined {
@@ -14,7 +14,7 @@ export function givenDeployment(
     url,
     user: user(""),
     other: user("2"),
-    ...(endpoint && { signed: [new URL(endpoint).origin] }),
+    storage: Boolean(endpoint),
   };
 }
 

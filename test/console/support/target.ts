@@ -6,8 +6,8 @@ export type ConsoleTarget = {
   other: Credentials;
   /** the ground's data, where it is on this machine */
   data?: string;
-  /** origins beside the deployment's own to which its signed URLs lead (default none) */
-  signed?: string[];
+  /** its signed URLs lead to another origin, that of its storage */
+  storage?: boolean;
   /** path of the browser */
   chromium: string;
 };

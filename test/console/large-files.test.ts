@@ -1,0 +1,38 @@
+import { readFileSync } from "node:fs";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { logIn, openBrowser, openPage, openScreen } from "./support/browser.ts";
+
+const target = inject("console");
+const VOLUME = "console-large";
+/** More than passes through a function URL, so that it comes and goes by signed URLs of the storage there. */
+const CONTENT = Buffer.alloc(6 << 20, "<script>document.title='owned'</script>");
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await openBrowser(target);
+});
+afterAll(() => browser?.close());
+
+test("a file larger than the ground takes in one piece goes up and comes down whole", async () => {
+  const seen = await openPage(browser, target.url);
+  const { page } = seen;
+  await logIn(page, target.user);
+  await openScreen(page, "Files");
+  await page.getByLabel("Name of a new volume").fill(VOLUME);
+  await page.getByRole("button", { name: "Add" }).click();
+  await page
+    .getByTestId("uplink-files")
+    .setInputFiles([{ name: "large.html", mimeType: "text/html", buffer: CONTENT }]);
+  await page
+    .getByRole("region", { name: `Files of ${VOLUME}` })
+    .getByText("large.html")
+    .waitFor();
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("button", { name: "Download large.html" }).click(),
+  ]);
+  expect(readFileSync(await download.path()).equals(CONTENT)).toBe(true);
+  expect(seen.complaints).toEqual([]);
+  await seen.close();
+});
