@@ -67,11 +67,7 @@ function FileRow({ row: { entry, path, depth, open }, volume, fold, again }: Row
           <Icon name="folder" /> <span>{entry.name}</span>
         </button>
       ) : (
-        <a
-          class="file-name"
-          style={{ marginLeft: `${depth * 18}px` }}
-          href={to("files", volume, path)}
-        >
+        <a class="file-name" style={{ marginLeft: `${depth * 18}px` }} href={to("files", volume, path)}>
           <span class="fold" />
           <Icon name="file" /> <span>{entry.name}</span>
         </a>

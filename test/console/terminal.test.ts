@@ -42,7 +42,9 @@ test("a terminal in a pod: colours, keys, and a way out by keyboard", async () =
   const rows = terminal.locator(".xterm-rows");
   await rows.getByText("a<b>42").first().waitFor();
   const green = rows.locator("span", { hasText: /^green$/ });
-  expect(await green.evaluate((one: { style: { color: string } }) => one.style.color)).toBe("rgb(10, 200, 90)");
+  expect(await green.evaluate((one: { style: { color: string } }) => one.style.color)).toBe(
+    "rgb(10, 200, 90)",
+  );
   await screenshot(page, "terminal");
   expect(await brokenRules(page)).toEqual([]);
   await page.keyboard.press("Shift+Escape");
