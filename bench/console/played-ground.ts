@@ -105,11 +105,16 @@ export function playedCommand(n: number) {
 const EDGE = {
   edge: "em1",
   windows: null,
+  held: null,
   busy: null,
   lanes: [],
   agent: { version: "0.3.0", features: [] },
+  disk: null,
+  quota: { bytes: 1, on_edge: null },
   nodes: [],
   pods: [],
   images: null,
   volumes: null,
+  fpga: [],
+  runners: [],
 };

@@ -53,16 +53,21 @@ function FileRow({ row: { entry, path, depth, open }, volume, fold, again }: Row
   };
   return (
     <div class="row file-row">
-      <span class="indent" style={{ width: `${depth * 18}px` }} />
       {entry.type === "directory" ? (
-        <button type="button" class="file-name" aria-expanded={open} onClick={() => fold(path)}>
+        <button
+          type="button"
+          class="file-name"
+          style={{ marginLeft: `${depth * 18}px` }}
+          aria-expanded={open}
+          onClick={() => fold(path)}
+        >
           <span class={`fold${open ? " open" : ""}`}>
             <Icon name="chevron" />
           </span>
           <Icon name="folder" /> <span>{entry.name}</span>
         </button>
       ) : (
-        <a class="file-name" href={to("files", volume, path)}>
+        <a class="file-name" style={{ marginLeft: `${depth * 18}px` }} href={to("files", volume, path)}>
           <span class="fold" />
           <Icon name="file" /> <span>{entry.name}</span>
         </a>

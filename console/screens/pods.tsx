@@ -35,7 +35,7 @@ export function PodsScreen() {
             {pods.map((pod) => (
               <li key={pod.pod_name}>
                 <a
-                  class="row"
+                  class="row command-row"
                   href={to("pods", pod.pod_name)}
                   aria-current={pod.pod_name === chosen ? "true" : undefined}
                 >

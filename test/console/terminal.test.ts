@@ -40,9 +40,11 @@ test("a terminal in a pod: colours, keys, and a way out by keyboard", async () =
   // 24-bit colours, which xterm.js would put into style attributes
   await page.keyboard.type("printf '\\033[38;2;10;200;90mgre''en\\033[0m\\n'; echo \"a<b>$((6*7))\"\n");
   const rows = terminal.locator(".xterm-rows");
-  await rows.getByText("a<b>42").waitFor();
+  await rows.getByText("a<b>42").first().waitFor();
   const green = rows.locator("span", { hasText: /^green$/ });
-  expect(await green.evaluate("(one) => one.style.color")).toBe("rgb(10, 200, 90)");
+  expect(await green.evaluate((one: { style: { color: string } }) => one.style.color)).toBe(
+    "rgb(10, 200, 90)",
+  );
   await screenshot(page, "terminal");
   expect(await brokenRules(page)).toEqual([]);
   await page.keyboard.press("Shift+Escape");

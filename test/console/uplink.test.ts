@@ -18,12 +18,12 @@ test("an uplink that was cut goes on after a reload: what had arrived is not sen
   const file = {
     name: "frames.bin",
     mimeType: "application/octet-stream",
-    buffer: Buffer.alloc(2 * PART_BYTES + 1, "frame "),
+    buffer: Buffer.alloc(PART_BYTES + 1, "frame "),
   };
   /** where its parts went */
   const sent: string[] = [];
   let cut = true;
-  await page.route("**/*", async (route) => {
+  await page.route(/\/staging\//, async (route) => {
     const request = route.request();
     if (request.method() !== "PUT") return route.fallback();
     if (cut && sent.length === 1) return route.abort();
@@ -46,7 +46,7 @@ test("an uplink that was cut goes on after a reload: what had arrived is not sen
     .getByRole("region", { name: `Files of ${VOLUME}` })
     .getByText("frames.bin")
     .waitFor();
-  expect([sent.length, new Set(sent).size]).toEqual([3, 3]);
+  expect([sent.length, new Set(sent).size]).toEqual([2, 2]);
 });
 
 /** Which part an address is for: it is signed anew each time. */
