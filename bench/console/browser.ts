@@ -49,6 +49,18 @@ export async function openWindow(browser: Browser, { loggedIn = false } = {}): P
   return context.newPage();
 }
 
+/** ms of a processor that the page's main thread has had: what it needs, however many others there are. */
+export async function mainThread(page: Page): Promise<{ ms(): Promise<number> }> {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
+  return {
+    async ms() {
+      const { metrics } = await session.send("Performance.getMetrics");
+      return metrics.find(({ name }) => name === "TaskDuration")!.value * 1000;
+    },
+  };
+}
+
 /** Seconds of a processor that the pages' own processes have had so far. */
 export async function pageProcessors(browser: Browser): Promise<number> {
   const session = await browser.newBrowserCDPSession();

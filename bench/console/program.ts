@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { median, type Row } from "../table.ts";
-import { openConsoleBench, openWindow } from "./browser.ts";
+import { mainThread, openConsoleBench, openWindow } from "./browser.ts";
 import { servePlayedGround } from "./played-ground.ts";
 
 const MOST_KB = 70;
@@ -28,22 +28,26 @@ export async function measureProgram(): Promise<Row[]> {
     const first = readdirSync(folder).filter((name) => name.endsWith(".js") && page.includes(name));
     const kb = first.reduce((sum, name) => sum + statSync(join(folder, `${name}.gz`)).size, 0) / 1000;
     const ground = await servePlayedGround(folder, { commands: 100, log: { lines: 0, perSecond: 0 } });
-    const usable = async (loggedIn: boolean, wanted: string) => {
+    const usable = async (loggedIn: boolean, wanted: string, rate = THROTTLED) => {
       const window = await openWindow(browser, { loggedIn });
       const session = await window.context().newCDPSession(window);
-      await session.send("Emulation.setCPUThrottlingRate", { rate: THROTTLED });
+      await session.send("Emulation.setCPUThrottlingRate", { rate });
+      const thread = await mainThread(window);
       await window.addInitScript(USABLE.replace("WANTED", JSON.stringify(wanted)));
       await window.goto(`${ground.url}/console`);
       await window.waitForFunction("window.usableAt");
       const at = (await window.evaluate("window.usableAt")) as number;
+      const work = await thread.ms();
       await window.context().close();
-      return at;
+      return rate === 1 ? work * THROTTLED : at;
     };
     const logIn: number[] = [];
     const overview: number[] = [];
+    const work: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       logIn.push(await usable(false, "form input"));
       overview.push(await usable(true, "main h2"));
+      work.push(await usable(true, "main h2", 1));
     }
     await ground.close(0);
     const row = (what: string, samples: number[]): Row => ({
@@ -63,6 +67,7 @@ export async function measureProgram(): Promise<Row[]> {
       },
       row("log-in", logIn),
       row("overview", overview),
+      { ...row("overview: processor time of the main thread, until", work), goal: undefined },
     ];
   } finally {
     await bench.close();
