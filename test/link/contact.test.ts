@@ -15,7 +15,7 @@ import { quicker, readProfiles } from "../../scripts/link/profile.ts";
 /** 256 kbit/s, 1 s one way and 2 % loss, in a tenth of the time. */
 const PROFILE = quicker(readProfiles().pass!, 10);
 /** Pieces of one chunk are sent and fetched side by side: with an agent that dies, so much may come again. */
-const CHUNK = 512 * KiB;
+const CHUNK = 768 * KiB;
 /** What is said beside content: heartbeats, claims, progress, URLs, headers. */
 const SAID = 60 * KiB;
 
