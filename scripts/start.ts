@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { DIALECTS, NAMED_DIALECTS } from "#lambdas/dialects/index.ts";
 import { settingsOnThisMachine } from "#lambdas/dialects/own-settings.ts";
 import { groundSettings } from "#lambdas/ground-settings.ts";
 import { isLoopback } from "#lambdas/http/is-loopback.ts";
@@ -12,10 +13,12 @@ import { AlreadyRunning, type Stack, startStack } from "./stack.ts";
 /**
  * `npm start`: ground and agent in the foreground, until SIGTERM, SIGINT or SIGHUP. Environment:
  * PERIGEE_PORT (8080; 0 = any free), PERIGEE_HOST (127.0.0.1), PERIGEE_DATA (./.perigee),
- * PERIGEE_USER and PERIGEE_PASSWORD (the first user; without them one is made and shown once).
+ * PERIGEE_USER and PERIGEE_PASSWORD (the first user; without them one is made and shown once), PERIGEE_DIALECTS (where
+ * nobody else reaches the ground all that there are, also those that are otherwise on only where they are named).
  */
 const environment = process.env;
 const say = (line: string) => console.log(line);
+const ALL = [...DIALECTS, ...NAMED_DIALECTS].map(({ name }) => name);
 
 const interrupted = new AbortController();
 let stack: Stack | undefined;
@@ -43,6 +46,7 @@ async function main(): Promise<number> {
   const host = environment.PERIGEE_HOST || "127.0.0.1";
   try {
     const port = groundPort(environment);
+    if (isLoopback(host)) environment.PERIGEE_DIALECTS ||= ALL.join(",");
     const env = ownSettings(host);
     await bundlePages(resolve(import.meta.dirname, "../dist"));
     stack = await startStack({
