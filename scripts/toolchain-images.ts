@@ -74,14 +74,19 @@ const FIND: Record<Language, () => Promise<Tools | undefined>> = {
     if (!cc || !make || !dpkg) return undefined;
     const parts = dirname(await output(cc, "-print-prog-name=cc1"));
     const binutils = ["as", "ld", "ar", "ranlib"].map((name) => findProgram(name) ?? name);
-    const headers = await output(dpkg, "-L", "libc6-dev", "linux-libc-dev", "libcrypt-dev");
+    const listed = ["libc6-dev", "linux-libc-dev", "libcrypt-dev"].map((name) => output(dpkg, "-L", name));
+    const headers = await Promise.all(listed).catch(() => undefined);
+    if (!headers) return undefined;
     const programs = [cc, make, ...binutils, join(parts, "cc1"), join(parts, "collect2")];
     return {
       version: await output(cc, "--version"),
       path: dirname(cc),
       places: [
         ...[cc, make, ...binutils, parts],
-        ...headers.split("\n").filter((file) => /^\/usr\/(include|lib)\//.test(file) && isFile(file)),
+        ...headers
+          .join("\n")
+          .split("\n")
+          .filter((file) => /^\/usr\/(include|lib)\//.test(file) && isFile(file)),
         ...(await librariesOf(programs)),
       ],
       without: ["cc1plus", "cc1obj*", "d21", "f951", "go1", "lto1", "plugin", "lib*san*"],

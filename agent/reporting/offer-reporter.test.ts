@@ -8,7 +8,9 @@ test("tells what the edge can do once, again when it changes, and until it was h
   const warned: unknown[] = [];
   let providers = ["docker"];
   let failure: Error | undefined = new Error("no contact");
+  let ms = 0;
   const reporter = new OfferReporter({
+    now: () => ms,
     offer: async (): Promise<EdgeOffer> => ({ providers, compilers: [] }),
     async send(offer) {
       told.push(offer.providers);
@@ -22,11 +24,17 @@ test("tells what the edge can do once, again when it changes, and until it was h
   await reporter.look();
   expect(told).toEqual([["docker"], ["docker"]]);
   expect(warned).toHaveLength(1);
-  // a ground that takes none is not asked again for the same
+  // a ground that takes none is asked again for the same after a while: it may be a newer one by then
   failure = new PerigeeError("NOT_FOUND", "no such route");
   providers = [];
   await reporter.look();
   await reporter.look();
   expect(told).toEqual([["docker"], ["docker"], []]);
+  ms += 600_000;
+  failure = undefined;
+  await reporter.look();
+  ms += 600_000;
+  await reporter.look();
+  expect(told).toEqual([["docker"], ["docker"], [], []]);
   expect(warned).toHaveLength(1);
 });

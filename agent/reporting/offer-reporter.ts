@@ -7,12 +7,19 @@ export type OfferDeps = {
   /** @throws NOT_FOUND of a ground that takes none */
   send(offer: EdgeOffer): Promise<void>;
   log: Pick<Logger, "warn">;
+  /** ms, of any clock that goes on */
+  now?(): number;
 };
+
+/** An older ground takes none; it may have been updated meanwhile. */
+const AGAIN_MS = 600_000;
 
 /** Tells the ground what the edge can do: at the agent's start, and when it is something else. */
 export class OfferReporter {
   readonly #deps: OfferDeps;
   #told: string | undefined;
+  /** when a ground that takes none is tried again */
+  #againAt = Number.POSITIVE_INFINITY;
   #looking: Promise<void> | undefined;
 
   constructor(deps: OfferDeps) {
@@ -30,13 +37,16 @@ export class OfferReporter {
   }
 
   async #look(): Promise<void> {
+    const { now = () => performance.now() } = this.#deps;
     const offer = await this.#deps.offer();
     const text = JSON.stringify(offer);
-    if (text === this.#told) return;
+    if (text === this.#told && now() < this.#againAt) return;
+    this.#againAt = Number.POSITIVE_INFINITY;
     try {
       await this.#deps.send(offer);
     } catch (error) {
       if (!(error instanceof PerigeeError && error.code === "NOT_FOUND")) throw error;
+      this.#againAt = now() + AGAIN_MS;
     }
     this.#told = text;
   }

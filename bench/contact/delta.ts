@@ -94,7 +94,8 @@ async function delta(place: string): Promise<number> {
   const [source, path] = [join(place, "after"), join(place, "delta")];
   rmSync(path, { force: true });
   const file = { source, path: "f", size: statSync(source).size, follow: true };
-  await makeDelta(file, readChunkList(list, content.length), path, new AbortController().signal);
+  const { signal } = new AbortController();
+  await makeDelta(file, readChunkList(list, content.length), path, { signal, most: content.length });
   const made = readFileSync(path);
   let sent = list.length;
   for (let at = 0; at < made.length; at += RANGE) {

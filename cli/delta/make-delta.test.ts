@@ -36,7 +36,11 @@ async function deltaBytes(before: Buffer, after: Buffer): Promise<number> {
   rmSync(at("delta"), { force: true });
   const { signal } = new AbortController();
   const file = { source: at("after"), path: "f", size: after.length, follow: true };
-  const { size, sha256, checksum: xxh64 } = await makeDelta(file, listOf(before), at("delta"), signal);
+  const {
+    size,
+    sha256,
+    checksum: xxh64,
+  } = (await makeDelta(file, listOf(before), at("delta"), { signal, most: Number.POSITIVE_INFINITY }))!;
   const [delta, old, into] = [
     openSync(at("delta"), "r"),
     openSync(at("before"), "r"),

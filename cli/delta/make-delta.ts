@@ -1,12 +1,10 @@
 import { createHash, type Hash } from "node:crypto";
-import { once } from "node:events";
-import { createWriteStream } from "node:fs";
-import { finished } from "node:stream/promises";
+import { open } from "node:fs/promises";
 import { Xxh64 } from "@node-rs/xxhash";
 import { chunkKey, type ListedChunk } from "#protocol/chunking/chunk-list.ts";
 import { Chunker } from "#protocol/chunking/chunker.ts";
 import { type DeltaPiece, deltaHead } from "#protocol/chunking/delta.ts";
-import { MiB } from "#protocol/limits.ts";
+import { LIMITS, MiB } from "#protocol/limits.ts";
 import type { LocalFile } from "../files/collect.ts";
 import { changed, openAgain } from "../files/open-again.ts";
 
@@ -17,22 +15,24 @@ export type Delta = {
   sha256: string;
   /** XXH64 */
   checksum: string;
-  /** of them new */
-  fresh: number;
+  /** bytes of the delta */
+  bytes: number;
 };
 
 type Run = { at: number | undefined; bytes: number; start: number; hash: Hash };
 
 /**
  * Writes to `path` what makes `file` of a content with these chunks. Memory stays at one block, and the manifest.
- * @throws CliFailure LOCAL_FILE; the signal's reason
+ * @param most bytes that the delta may have
+ * @returns undefined, with nothing written, when it would be larger, or of more pieces than an edge takes
+ * @throws CliFailure LOCAL_FILE; the signal's reason; what keeps `path` from being written
  */
 export async function makeDelta(
   file: LocalFile,
   base: ListedChunk[],
   path: string,
-  signal: AbortSignal,
-): Promise<Delta> {
+  { signal, most }: { signal: AbortSignal; most: number },
+): Promise<Delta | undefined> {
   const known = new Map(base.map((chunk) => [chunk.key, chunk.offset]));
   const runs: Run[] = [];
   const sums = { whole: createHash("sha256"), xxh64: new Xxh64() };
@@ -74,26 +74,22 @@ export async function makeDelta(
   const pieces = runs.map(({ at, bytes, hash }): DeltaPiece => {
     return { ...(at !== undefined && { at }), bytes, sha256: hash.digest("hex") };
   });
-  const out = createWriteStream(path, { flags: "wx", mode: 0o600 });
-  await send(out, deltaHead(pieces));
-  let fresh = 0;
-  for (const { at, bytes, start } of runs) {
-    if (at !== undefined) continue;
-    fresh += bytes;
+  const head = deltaHead(pieces);
+  const news = runs.filter(({ at }) => at === undefined);
+  const total = news.reduce((sum, { bytes }) => sum + bytes, head.length);
+  if (total > most || pieces.length > LIMITS.deltaPieces || head.length > LIMITS.deltaManifestBytes)
+    return undefined;
+  await using out = await open(path, "wx", 0o600);
+  await out.appendFile(head);
+  for (const { bytes, start } of news) {
     for (let done = 0; done < bytes; ) {
       signal.throwIfAborted();
       const { bytesRead } = await handle.read(block, 0, Math.min(BLOCK, bytes - done), start + done);
       if (bytesRead === 0) throw changed(file);
-      await send(out, Buffer.from(block.subarray(0, bytesRead)));
+      await out.appendFile(block.subarray(0, bytesRead));
       done += bytesRead;
     }
   }
-  out.end();
-  await finished(out);
   const checksum = sums.xxh64.digest().toString(16).padStart(16, "0");
-  return { size: file.size, sha256: sums.whole.digest("hex"), checksum, fresh };
-}
-
-async function send(out: ReturnType<typeof createWriteStream>, bytes: Buffer): Promise<void> {
-  if (!out.write(bytes)) await once(out, "drain");
+  return { size: file.size, sha256: sums.whole.digest("hex"), checksum, bytes: total };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -27,15 +27,25 @@ const WITHOUT = [
   "INVALID_PATH",
 ];
 
-/** Is the edge in contact, and does its agent tell chunks and take deltas? Asks the ground only. */
+/** How an edge says that it cannot put the file together, which it may well take whole. */
+const NOT_MADE = ["DELTA_INVALID", "CHECKSUM_MISMATCH", "STORAGE_FULL"];
+/** Of this machine's disk for temporary files, which a whole file does not need. */
+const NO_PLACE = ["ENOSPC", "EDQUOT", "EROFS", "EACCES"];
+
+/** Is the edge in contact and free, and does its agent tell chunks and take deltas? Asks the ground only. */
 export async function tellsChunks(client: Client): Promise<boolean> {
   if (client.options.waitMs === 0) return false;
   try {
     const { data } = await client.json({ method: "GET", path: "/edge", idleMs: 30_000 });
-    const { contact, agent } = data as {
+    const { contact, agent, held, busy, queued } = data as {
       contact?: { state?: string };
+      held?: object | null;
+      busy?: object | null;
+      queued?: number;
       agent?: { operations?: string[] } | null;
     };
+    // while it would wait for its chunks, the file could be on its way
+    if (held || busy || queued) return false;
     const known = agent?.operations ?? [];
     return contact?.state === "ok" && known.includes("volume.chunks") && known.includes("volume.patch");
   } catch (error) {
@@ -58,21 +68,33 @@ export async function uplinkDelta(
   const { output, signal } = session;
   const base = await baseOf(session, file, target, asked);
   if (base === undefined) return undefined;
-  const place = await mkdtemp(join(tmpdir(), "perigee-delta-"));
+  let place: string | undefined;
   try {
-    const path = join(place, "delta");
-    const { fresh, ...delta } = await makeDelta(file, base, path, signal);
-    const { size } = await stat(path);
-    if (size > file.size * WORTH) return undefined;
+    place = await mkdtemp(join(tmpdir(), "perigee-delta-"));
+    const source = join(place, "delta");
+    const made = await makeDelta(file, base, source, { signal, most: file.size * WORTH });
+    if (made === undefined) return undefined;
+    const { bytes: size, ...delta } = made;
     output.notice(`${bytes(size)} differ from the edge's file, of ${bytes(file.size)}`);
-    return await uplinkInParts(session, [{ ...file, source: path, size }], { ...target, delta }, shape);
+    return await uplinkInParts(session, [{ ...file, source, size }], { ...target, delta }, shape);
   } catch (error) {
-    if (!(error instanceof CliFailure) || error.code !== "DELTA_BASE_CHANGED") throw error;
-    output.notice("the edge's file has changed meanwhile: sending all of it");
+    const why = whyWhole(error, asked);
+    if (why === undefined) throw error;
+    output.notice(`${why}: sending all of it`);
     return undefined;
   } finally {
-    await rm(place, { recursive: true, force: true });
+    if (place !== undefined) await rm(place, { recursive: true, force: true });
   }
+}
+
+/** Why the file is sent whole after all; undefined when that would not help, or is not what the user asked for. */
+function whyWhole(error: unknown, asked: boolean): string | undefined {
+  const { code = "" } = error as { code?: string };
+  if (error instanceof CliFailure) {
+    if (code === "DELTA_BASE_CHANGED") return "the edge's file has changed meanwhile";
+    return !asked && NOT_MADE.includes(code) ? "the edge cannot make it of what differs" : undefined;
+  }
+  return !asked && NO_PLACE.includes(code) ? "there is no place here for what differs" : undefined;
 }
 
 /** The chunks of the file on the edge; undefined when there is none. */

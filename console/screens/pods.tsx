@@ -1,3 +1,4 @@
+import { chosenEdge } from "../api/session.ts";
 import { dialectWord } from "../format/dialects.ts";
 import { podStatus } from "../format/status.ts";
 import { edge } from "../live/live.ts";
@@ -55,7 +56,8 @@ export function PodsScreen() {
         )}
       </section>
       {chosen === NEW && <RunPod image={image ?? ""} />}
-      {chosen && chosen !== NEW && <PodDetail key={chosen} name={chosen} />}
+      {/* another edge may have a pod of that name: what is open is not its */}
+      {chosen && chosen !== NEW && <PodDetail key={`${chosenEdge.value ?? ""}/${chosen}`} name={chosen} />}
     </div>
   );
 }

@@ -52,7 +52,9 @@ describe("perigee uplink of what is large, over a connection that breaks", () =>
   });
 
   const start = (...more: string[]) =>
-    stage.start(["uplink", "big.bin", "--pod", "pod-a", ...more], { env: { PERIGEE_URL: proxy.url } });
+    stage.start(["uplink", "big.bin", "--pod", "pod-a", "--no-delta", ...more], {
+      env: { PERIGEE_URL: proxy.url },
+    });
   const puts = () => proxy.seen.filter((line) => PUT.test(line));
   const numbers = (lines: string[]) => lines.map((line) => Number(/[?&]part=(\d+)/.exec(line)?.[1])).sort();
   const records = async () =>

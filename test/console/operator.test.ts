@@ -23,7 +23,13 @@ beforeAll(async () => {
   await store.close();
   browser = await openBrowser(target);
 });
-afterAll(() => browser?.close());
+afterAll(async () => {
+  await browser?.close();
+  // whatever failed above: the other files' commands wait on it
+  const api = await openApi(target.url, olga);
+  const { data } = (await (await api.get("/operator/edges")).json()) as { data: { edge: string }[] };
+  for (const { edge } of data) await api.post(`/operator/edges/${edge}/release`);
+});
 
 test("an operator holds an edge, sees who waits and releases it; nothing of what users ask is shown", async () => {
   await using seen = await openPage(browser, target.url);

@@ -34,6 +34,10 @@ export async function openApi(url: string, { name: username, password }: Credent
       for (const [name, text] of Object.entries(files)) form.append("files", new Blob([text]), name);
       await answered(await fetch(`${url}/em/files/uplink`, { method: "POST", body: form, headers }));
     },
+    /** Without a body. */
+    async post(path: string): Promise<void> {
+      await answered(await fetch(url + path, { method: "POST", headers }));
+    },
     /** The answer as it comes, refusals too. */
     get: (path: string, more: Record<string, string> = {}) =>
       fetch(url + path, { headers: { ...headers, ...more }, redirect: "manual" }),
