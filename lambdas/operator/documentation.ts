@@ -130,5 +130,6 @@ export function documentOperatorRoutes(registry: Registry): void {
     },
     data: z.array(deed),
     more: { next: z.string().optional() },
+    refused: ["INVALID_PARAMETERS"],
   });
 }
