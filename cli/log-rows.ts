@@ -13,7 +13,8 @@ const QUICK_MS = 1000;
 const PAUSE_MS = 1000;
 
 export type ShowRows = {
-  show(row: LogRow): Promise<void>;
+  /** is given what one answer brought */
+  show(rows: LogRow[]): Promise<void>;
   /** Nothing more is waited for: what is there is shown, and that is all. */
   isOver?(): boolean;
 };
@@ -49,7 +50,7 @@ export async function showRows(client: Client, id: string, show: ShowRows["show"
 
 async function showPage(client: Client, id: string, page: Page, show: ShowRows["show"]): Promise<void> {
   if (page.dropped) client.options.output.notice("older rows are kept no more", { command_id: id });
-  for (const row of page.rows) await show(row);
+  await show(page.rows);
 }
 
 /** As {@link pageOf}, again while the ground does not answer, for as long as `--wait` allows. */

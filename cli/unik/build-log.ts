@@ -11,9 +11,11 @@ export async function followBuild({ client, output }: Session, answer: Answer): 
   let over = false;
   const rows = followRows(client, id, client.patience(), {
     isOver: () => over,
-    async show(row) {
+    async show(rows) {
+      if (rows.length === 0) return;
       output.clear();
-      process.stderr.write(output.json ? `${JSON.stringify({ log: row.text })}\n` : `${safe(row.text)}\n`);
+      const text = rows.map((row) => (output.json ? JSON.stringify({ log: row.text }) : safe(row.text)));
+      process.stderr.write(`${text.join("\n")}\n`);
     },
   });
   try {

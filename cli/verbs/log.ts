@@ -19,7 +19,8 @@ async function log(
   [id]: [string],
   { follow = false }: { follow?: boolean },
 ): Promise<undefined> {
-  const show = (row: LogRow) => writeOut(`${output.json ? JSON.stringify(row) : safe(row.text)}\n`);
+  const text = (row: LogRow) => `${output.json ? JSON.stringify(row) : safe(row.text)}\n`;
+  const show = (rows: LogRow[]) => writeOut(rows.map(text).join(""));
   if (follow) await followRows(client, id, client.patience(), { show });
   else await showRows(client, id, show);
 }
