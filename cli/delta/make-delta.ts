@@ -5,6 +5,7 @@ import { chunkKey, type ListedChunk } from "#protocol/chunking/chunk-list.ts";
 import { Chunker } from "#protocol/chunking/chunker.ts";
 import { type DeltaPiece, deltaHead } from "#protocol/chunking/delta.ts";
 import { LIMITS, MiB } from "#protocol/limits.ts";
+import { xxh64Text } from "#protocol/xxh64-text.ts";
 import type { LocalFile } from "../files/collect.ts";
 import { changed, openAgain } from "../files/open-again.ts";
 
@@ -90,6 +91,6 @@ export async function makeDelta(
       done += bytesRead;
     }
   }
-  const checksum = sums.xxh64.digest().toString(16).padStart(16, "0");
+  const checksum = xxh64Text(sums.xxh64.digest());
   return { size: file.size, sha256: sums.whole.digest("hex"), checksum, bytes: total };
 }

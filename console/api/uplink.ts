@@ -1,4 +1,5 @@
 import xxhash from "xxhash-wasm";
+import { xxh64Text } from "#protocol/xxh64-text.ts";
 import { data } from "./client.ts";
 import { crc32 } from "./crc32.ts";
 import { session } from "./session.ts";
@@ -107,7 +108,7 @@ async function digests(file: File, read: (bytes: number) => void) {
     parts.push(crc32(bytes));
     read(bytes.length);
   }
-  return { checksum: hash.digest().toString(16).padStart(16, "0"), crc32: parts };
+  return { checksum: xxh64Text(hash.digest()), crc32: parts };
 }
 
 let loaded: ReturnType<typeof xxhash> | undefined;

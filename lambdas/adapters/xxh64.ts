@@ -1,4 +1,5 @@
 import { Xxh64 as Native } from "@node-rs/xxhash";
+import { xxh64Text } from "#protocol/xxh64-text.ts";
 
 /** XXH64 (seed 0), the hash function of all adapters of the ground. */
 export class Xxh64 {
@@ -10,6 +11,6 @@ export class Xxh64 {
 
   /** The hash of what was added so far, 16 hex digits. */
   hex(): string {
-    return this.#hash.digest().toString(16).padStart(16, "0");
+    return xxh64Text(this.#hash.digest());
   }
 }

@@ -5,6 +5,7 @@ import { Xxh64 } from "@node-rs/xxhash";
 import { type DeltaPiece, type DeltaTarget, deltaManifest } from "#protocol/chunking/delta.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS, MiB } from "#protocol/limits.ts";
+import { xxh64Text } from "#protocol/xxh64-text.ts";
 
 const read = promisify(fs.read);
 const write = promisify(fs.write);
@@ -58,7 +59,7 @@ export async function rebuild({ delta, old, into, target, signal, written }: Reb
     throw at === undefined ? invalid("a piece has another SHA-256") : baseChanged();
   }
   const same = whole.digest("hex") === target.sha256;
-  if (same && known.digest().toString(16).padStart(16, "0") === target.xxh64) return;
+  if (same && xxh64Text(known.digest()) === target.xxh64) return;
   throw new PerigeeError(
     "CHECKSUM_MISMATCH",
     "The file that the delta makes is not the one that was declared",

@@ -5,6 +5,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { MiB } from "#protocol/limits.ts";
 import type { StagedFile } from "#protocol/operations.ts";
+import { xxh64Text } from "#protocol/xxh64-text.ts";
 import { diskFullOr } from "../../files/free-space.ts";
 import { receiveContent, WrongContent } from "../../files/receive-content.ts";
 import { markUplinked, UPLINK_MODE } from "../../files/uplink-mark.ts";
@@ -108,6 +109,6 @@ function makeHash() {
   const hash = new Xxh64();
   return {
     update: (chunk: Buffer) => hash.update(chunk),
-    text: () => hash.digest().toString(16).padStart(16, "0"),
+    text: () => xxh64Text(hash.digest()),
   };
 }
