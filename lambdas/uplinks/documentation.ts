@@ -145,6 +145,17 @@ function uploadLinks() {
 }
 const text = (description: string) => z.string().optional().openapi({ description });
 
+const UNDER_WAY = {
+  description: "The command is under way; `Location` says where to ask for it.",
+  schema: z.object({
+    command_id: z.string(),
+    state: z.string(),
+    position: z.number().int().optional(),
+  }),
+  headers: z.object({ Location: z.string(), "Preference-Applied": z.string().optional() }),
+  links: commandLinks("/data/command_id"),
+};
+
 const DOCS: Doc[] = [
   {
     path: "/uplinks/base",
@@ -164,16 +175,7 @@ const DOCS: Doc[] = [
       "Perigee-Priority": text("0 to 9, as on the commands of the EM API; default 5"),
     },
     ok: {
-      202: {
-        description: "The command is under way; `Location` says where to ask for it.",
-        schema: z.object({
-          command_id: z.string(),
-          state: z.string(),
-          position: z.number().int().optional(),
-        }),
-        headers: z.object({ Location: z.string(), "Preference-Applied": z.string().optional() }),
-        links: commandLinks("/data/command_id"),
-      },
+      202: UNDER_WAY,
     },
     errors: ["ILLEGAL_PATH", "EDGE_NOT_FOUND", "QUEUE_FULL", "EM_UNREACHABLE"],
   },
@@ -275,16 +277,7 @@ const DOCS: Doc[] = [
         description: "Successfully uplinked files",
         schema: z.object({ file_count: z.number().int(), total_size_kb: z.number() }),
       },
-      202: {
-        description: "The command is under way; `Location` says where to ask for it.",
-        schema: z.object({
-          command_id: z.string(),
-          state: z.string(),
-          position: z.number().int().optional(),
-        }),
-        headers: z.object({ Location: z.string(), "Preference-Applied": z.string().optional() }),
-        links: commandLinks("/data/command_id"),
-      },
+      202: UNDER_WAY,
     },
     errors: [
       "UPLINK_NOT_FOUND",
