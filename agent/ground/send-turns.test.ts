@@ -13,8 +13,7 @@ let turns: SendTurns;
 let underWay: { name: string; bytes: number; end: (error?: Error) => void }[];
 let begun: string[];
 let ended: Promise<unknown>[];
-beforeEach(() => {
-  now = 0;
+const beginAnew = () => {
   thin = true;
   underWay = [];
   begun = [];
@@ -23,6 +22,10 @@ beforeEach(() => {
     () => thin,
     () => now,
   );
+};
+beforeEach(() => {
+  now = 0;
+  beginAnew();
 });
 
 const send = (sender: Sender, name: string, bytes = CHUNK, signal?: AbortSignal) => {
@@ -156,14 +159,7 @@ describe("whatever is sent, cut and given up", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
         let wide = false;
-        thin = true;
-        underWay = [];
-        begun = [];
-        ended = [];
-        turns = new SendTurns(
-          () => thin,
-          () => now,
-        );
+        beginAnew();
         const senders = [
           turns.sender("logs"),
           ...[0, 5, 9].map((priority) => turns.sender({ asked: true, priority })),

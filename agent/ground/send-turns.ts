@@ -1,7 +1,7 @@
 import { KiB, LIMITS, MiB } from "#protocol/limits.ts";
 import { PRIORITY } from "#protocol/priority.ts";
 
-/** Over a thin link pieces are under way up to this many bytes and this many pieces, whoever sends them. */
+/** Bound of what is sent at the same time over a thin link, in bytes and in pieces, by all senders together. */
 const BYTES_AT_ONCE = 1 * MiB;
 const PIECES_AT_ONCE = 8;
 /** Of them logs have so much: else they would fill the link before what comes next. */
@@ -122,16 +122,9 @@ export class SendTurns {
     if (!this.#isThin()) return this.#waiting[0];
     if (this.#held > 0) return undefined;
     const may = this.#waiting.filter((piece) => this.#logsFit(piece));
-    const step = may.reduce<Piece | undefined>(
-      (best, one) => (best && aged(best) <= aged(one) ? best : one),
-      undefined,
-    )?.source.step;
-    const first = may
-      .filter(({ source }) => source.step === step)
-      .reduce<Piece | undefined>(
-        (best, one) => (best && best.source.lastTurn <= one.source.lastTurn ? best : one),
-        undefined,
-      );
+    const step = leastBy(may, aged)?.source.step;
+    const ofStep = may.filter(({ source }) => source.step === step);
+    const first = leastBy(ofStep, ({ source }) => source.lastTurn);
     return first && this.#fits(first) ? first : undefined;
   }
 
@@ -148,6 +141,14 @@ export class SendTurns {
     this.#bytes += bytes;
     if (source === this.#logs) this.#logBytes += bytes;
   }
+}
+
+/** The first of those with the least. */
+function leastBy(pieces: readonly Piece[], by: (piece: Piece) => number): Piece | undefined {
+  return pieces.reduce<Piece | undefined>(
+    (best, one) => (best && by(best) <= by(one) ? best : one),
+    undefined,
+  );
 }
 
 /** Less is first. */
