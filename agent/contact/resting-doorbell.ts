@@ -30,8 +30,8 @@ export class RestingDoorbell implements DoorbellListener {
   }
 
   /**
-   * Contact may be back: who waits at the doorbell since it was lost would hear nothing. The present wait ends as if
-   * nothing had rung, so that the ground is asked at once, and the next one begins anew.
+   * Contact may be back. A wait that began before contact was lost may be on a dead connection: it ends as if nothing had
+   * rung, so that the ground is asked at once, and the next wait opens a new connection.
    */
   expectContact(): void {
     this.#doorbell.again?.();

@@ -5,6 +5,6 @@ import { ZSTD_WINDOW_LOG } from "#protocol/link-encoding.ts";
 /** The bytes that a compressed body stands for; fails where that does, is cut, or is not zstd. */
 export function decoded(body: Readable): Readable {
   const decoder = createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } });
-  // Who reads the decoder hears what went wrong.
+  // the error reaches the reader of the decoder
   return pipeline(body, decoder, () => undefined);
 }

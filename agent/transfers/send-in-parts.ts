@@ -164,7 +164,8 @@ async function sendBatch(deps: SendDeps, of: Of, outgoing: Outgoing, planned: Pl
   const { ground } = deps;
   const { partBytes } = outgoing;
   const fitting = Math.floor(BYTES_AT_ONCE / partBytes);
-  // Over a thin link turns hold the bound, by what crosses. Some wait for one, so that nobody else gets the next.
+  // Over a thin link SendTurns keeps the bound, in compressed bytes. More are started than it lets through, so that a part
+  // of this object is always waiting for its turn.
   const atOnce = ground.link.thin ? 2 * PARTS_AT_ONCE : Math.max(1, Math.min(PARTS_AT_ONCE, fitting));
   const backoff = new Backoff();
   let refusals = 0;

@@ -61,7 +61,7 @@ export async function servePlayedGround(
   return { ...served, told: () => told };
 }
 
-/** The edge, and that the ground is there, each second, as a ground tells it. */
+/** The event stream of a ground: a beat and the edge, each second. */
 function beats(edge: object): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const told = JSON.stringify(edge);
@@ -81,7 +81,7 @@ export function lineOf(n: number): string {
   return `step ${n}: loss ${(1 / (n + 1)).toFixed(6)}, ${n * 32} samples, lr 0.0003, ${(n * 7919) % 997} ms`;
 }
 
-/** A command that has ended, as `GET /commands` tells it. */
+/** An ended command, in the shape of `GET /commands`. */
 export function playedCommand(n: number) {
   const at = (seconds: number) => new Date(BEGAN + n * 60_000 + seconds * 1000).toISOString();
   const failed = n % 9 === 0;

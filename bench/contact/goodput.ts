@@ -15,7 +15,7 @@ const run = promisify(execFile);
 const BYTES = Math.round(10_000_000 * Number(process.env.BENCH_SCALE ?? 1));
 /** The same link in a quarter of the time: what fits into a delay is the same. */
 const QUICKER = 4;
-/** What Linux has where nobody chose another. */
+/** The default congestion control of Linux. */
 const USUAL = "cubic";
 const PATIENCE = { headers: { prefer: "wait=600" } };
 

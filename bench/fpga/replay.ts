@@ -67,7 +67,7 @@ export class Replay {
     if (command === "SendMessage") {
       const QueueUrl = this.#at.queueUrl;
       await sqs.send(new SendMessageCommand({ ...(input as { MessageBody: string }), QueueUrl }));
-      // as the doorbell hears it
+      // what the doorbell of the agent does: receive the message and delete it
       const heard = await sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 }));
       const { ReceiptHandle } = heard.Messages![0]!;
       await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));

@@ -53,7 +53,7 @@ function windowItem({ start, end, station }: ContactWindow, now: number): Timeli
   };
 }
 
-/** The newest run of a pod, as far as it is told when that began. */
+/** The newest run of a pod; nothing when its start is not reported. */
 function runItem({ pod_name: pod, run, state }: Pod, now: number): TimelineItem[] {
   const began = state.running?.startedAt ?? state.terminated?.startedAt;
   if (!began) return [];

@@ -40,7 +40,7 @@ const LATE_MS = 3000;
 /** it is given up after this. */
 const ANSWER_MS = 15_000;
 const POLL_MS = 2000;
-/** A page that nobody looks at asks less often. */
+/** A hidden page polls less often. */
 const HIDDEN_MS = 30_000;
 /** Where nothing is under way the edge is asked at every so many looks. */
 const EDGE_LOOKS = 5;

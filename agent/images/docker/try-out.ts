@@ -43,7 +43,7 @@ export async function tryOut(
       said = (said + chunk).slice(-KEPT);
     });
     const removed = container.wait({ condition: "removed" }) as Promise<{ StatusCode: number }>;
-    // whoever starts it in vain does not wait
+    // awaited only after a start that succeeded; without this a failed start leaves an unhandled rejection
     removed.catch(() => undefined);
     try {
       await container.start();

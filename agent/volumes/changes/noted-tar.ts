@@ -60,7 +60,7 @@ function entriesOf(
   changes: Changes | undefined,
   keep: (entries: Entries) => void,
 ): PackOptions {
-  // What vanishes, or changes again, before it is packed stays as it was: the next time that is told.
+  // An entry that vanishes or changes before it is packed keeps its old sign: the next comparison reports it.
   const entries: Entries = new Map(known);
   for (const raw of changes?.gone ?? []) entries.delete(raw);
   return {
