@@ -3,6 +3,7 @@ import type { Edge } from "../api/types.ts";
 import { contactStatus, nodeStatus, podStatus } from "../format/status.ts";
 import { edges } from "../live/live.ts";
 import { Ago, ReportedAge } from "../parts/age.tsx";
+import { LaneCountHeads, LaneCounts } from "../parts/lane-counts.tsx";
 import { StatusMark } from "../parts/status-mark.tsx";
 import { to } from "../route.ts";
 
@@ -16,12 +17,7 @@ export function EdgeLanes({ now }: { now: Edge }) {
         <thead>
           <tr>
             <th scope="col">Lane</th>
-            <th scope="col" class="right">
-              Running
-            </th>
-            <th scope="col" class="right">
-              Waiting
-            </th>
+            <LaneCountHeads />
             <th scope="col">Oldest waits</th>
           </tr>
         </thead>
@@ -32,11 +28,7 @@ export function EdgeLanes({ now }: { now: Edge }) {
                 {lane.name}
                 {lane.held_since && <span class="tag caution">held</span>}
               </th>
-              <td class="right num">
-                {lane.running}
-                <span class="muted"> / {lane.width ?? "–"}</span>
-              </td>
-              <td class="right num">{lane.queued}</td>
+              <LaneCounts lane={lane} />
               <td class="muted">{lane.waiting_since ? <Ago at={lane.waiting_since} /> : "–"}</td>
             </tr>
           ))}

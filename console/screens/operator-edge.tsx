@@ -6,6 +6,7 @@ import { holdEdge } from "../live/operator.ts";
 import { Ago } from "../parts/age.tsx";
 import { confirmed } from "../parts/confirm.tsx";
 import { Icon } from "../parts/icons.tsx";
+import { LaneCountHeads, LaneCounts } from "../parts/lane-counts.tsx";
 import { isNarrow } from "../parts/narrow.ts";
 import { notify, reasonOf } from "../parts/notices.tsx";
 import { StatusMark } from "../parts/status-mark.tsx";
@@ -42,12 +43,7 @@ export function OperatorEdgeDetail({ edge, entries }: Props) {
             <thead>
               <tr>
                 <th scope="col">Lane</th>
-                <th scope="col" class="right">
-                  Running
-                </th>
-                <th scope="col" class="right">
-                  Waiting
-                </th>
+                <LaneCountHeads />
                 <th scope="col" class="right wide">
                   Coming in
                 </th>
@@ -60,11 +56,7 @@ export function OperatorEdgeDetail({ edge, entries }: Props) {
               {edge.lanes.map((lane) => (
                 <tr key={lane.name}>
                   <th scope="row">{lane.name}</th>
-                  <td class="right num">
-                    {lane.running}
-                    <span class="muted"> / {lane.width ?? "–"}</span>
-                  </td>
-                  <td class="right num">{lane.queued}</td>
+                  <LaneCounts lane={lane} />
                   <td class="right num wide">{lane.receiving}</td>
                   <td class="right">
                     <HoldButton edge={name} lane={lane.name} held={lane.held_since !== null} />
