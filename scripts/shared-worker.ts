@@ -27,6 +27,7 @@ const PACKAGES = [
 const SUPPORT = [
   ...[
     "certificate",
+    "chunks-of",
     "declared-file",
     "em-server",
     "fake-runtime",

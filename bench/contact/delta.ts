@@ -1,14 +1,14 @@
 import { execFile } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { zstdCompressSync } from "node:zlib";
 import { makeDelta } from "#cli/delta/make-delta.ts";
-import { chunkRecord, readChunkList } from "#protocol/chunking/chunk-list.ts";
-import { Chunker } from "#protocol/chunking/chunker.ts";
+import { readChunkList } from "#protocol/chunking/chunk-list.ts";
 import { KiB } from "#protocol/limits.ts";
+import { chunksOf } from "#test/support/chunks-of.ts";
 import type { Row } from "../table.ts";
 
 const run = promisify(execFile);
@@ -81,16 +81,7 @@ async function compare(place: string, what: string): Promise<Row[]> {
 /** Bytes of the list to the client and, in compressed ranges, of the delta to the edge. */
 async function delta(place: string): Promise<number> {
   const content = readFileSync(join(place, "before"));
-  const records: Buffer[] = [];
-  let from = 0;
-  const add = (end: number) => {
-    const chunk = content.subarray(from, end);
-    records.push(chunkRecord(chunk.length, createHash("sha256").update(chunk).digest()));
-    from = end;
-  };
-  new Chunker().push(content, add);
-  if (from < content.length) add(content.length);
-  const list = Buffer.concat(records);
+  const list = chunksOf(content);
   const [source, path] = [join(place, "after"), join(place, "delta")];
   rmSync(path, { force: true });
   const file = { source, path: "f", size: statSync(source).size, follow: true };

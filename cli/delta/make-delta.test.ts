@@ -1,12 +1,12 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { rebuild } from "#agent/volumes/uplink/rebuild.ts";
-import { chunkRecord, readChunkList } from "#protocol/chunking/chunk-list.ts";
-import { Chunker } from "#protocol/chunking/chunker.ts";
+import { readChunkList } from "#protocol/chunking/chunk-list.ts";
+import { chunksOf } from "#test/support/chunks-of.ts";
 import { makeDelta } from "./make-delta.ts";
 
 let place: string;
@@ -15,18 +15,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(place, { recursive: true }));
 
-function listOf(content: Buffer) {
-  const records: Buffer[] = [];
-  let from = 0;
-  const add = (end: number) => {
-    const chunk = content.subarray(from, end);
-    records.push(chunkRecord(chunk.length, createHash("sha256").update(chunk).digest()));
-    from = end;
-  };
-  new Chunker().push(content, add);
-  if (from < content.length) add(content.length);
-  return readChunkList(Buffer.concat(records), content.length);
-}
+const listOf = (content: Buffer) => readChunkList(chunksOf(content), content.length);
 
 /** The bytes of the delta from `before` to `after`; fails when it does not make `after`. */
 async function deltaBytes(before: Buffer, after: Buffer): Promise<number> {
