@@ -27,7 +27,7 @@ const BIG = 1 * MiB;
  */
 const RANGE_BYTES = 32 * KiB;
 const RANGES_AT_ONCE = 12;
-const RANGES_AHEAD = 24;
+const RANGES_AHEAD = 48;
 /** Less is not worth a range, which may be compressed. */
 const SMALL = 1 * KiB;
 

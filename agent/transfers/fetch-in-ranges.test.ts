@@ -83,6 +83,25 @@ test("of ranges behind one that does not come, no more than were begun are in me
   expect(bytes().equals(content)).toBe(true);
 });
 
+test("the last ranges of large content are smaller, and those of small content are not", async () => {
+  const lengths = async (size: number) => {
+    const content = randomBytes(size);
+    const asked: number[] = [];
+    async function* read(start: number, end: number) {
+      asked.push(end - start);
+      yield content.subarray(start, end);
+    }
+    const { write, bytes } = sink();
+    await fetchAll({ start: 0, size, rangeBytes: 40, atOnce: 2, read, write });
+    expect(bytes().equals(content)).toBe(true);
+    return asked;
+  };
+  expect(await lengths(100)).toEqual([40, 40, 20]);
+  const large = await lengths(1000);
+  expect(large.slice(0, 21)).toEqual(Array(21).fill(40));
+  expect(large.slice(21)).toEqual([40, 30, 23, 17, 13, 10, 10, 10, 7]);
+});
+
 test("content that is shorter or longer than was said is refused", async () => {
   const content = randomBytes(100);
   for (const more of [-5, 5]) {

@@ -23,6 +23,9 @@ export type RangesOptions = {
 /** So many begin together: the first packets of more would not find room in the queue of a thin link. */
 const FIRST = 4;
 
+/** The last ranges have at least this part of the others' bytes. */
+const SMALLEST = 4;
+
 type Range = { chunks: Buffer[]; whole: boolean };
 
 /**
@@ -33,12 +36,19 @@ type Range = { chunks: Buffer[]; whole: boolean };
 export async function fetchInRanges(options: RangesOptions): Promise<void> {
   const { start, size, rangeBytes, atOnce, ahead = atOnce, read, write, signal } = options;
   const ranges: Range[] = [];
-  const count = Math.ceil((size - start) / rangeBytes);
   const failing = new AbortController();
   let next = 0;
+  let nextStart = start;
   let written = 0;
   let busy: Promise<void> | undefined;
   let freed = Promise.withResolvers<void>();
+
+  // The last ranges of large content are smaller: no connection is long at work when the others have nothing left.
+  const large = size - start >= 2 * atOnce * rangeBytes;
+  const endOf = (from: number) => {
+    const fair = large ? Math.ceil((size - from) / (2 * atOnce)) : rangeBytes;
+    return Math.min(size, from + Math.min(rangeBytes, Math.max(fair, Math.ceil(rangeBytes / SMALLEST))));
+  };
 
   /** Writes what is there of the first range that is not written whole, and of those behind it. */
   const flush = async () => {
@@ -62,11 +72,9 @@ export async function fetchInRanges(options: RangesOptions): Promise<void> {
       done.resolve();
     }
   };
-  const fetchOne = async (index: number) => {
+  const fetchOne = async (index: number, from: number, end: number) => {
     const range: Range = { chunks: [], whole: false };
     ranges[index] = range;
-    const from = start + index * rangeBytes;
-    const end = Math.min(size, from + rangeBytes);
     let at = from;
     for await (const chunk of read(from, end)) {
       signal.throwIfAborted();
@@ -81,15 +89,18 @@ export async function fetchInRanges(options: RangesOptions): Promise<void> {
     await flush();
   };
   const lane = async (number: number) => {
-    while (written <= number - FIRST && next < count && !failing.signal.aborted) await freed.promise;
-    while (next < count && !failing.signal.aborted) {
+    while (written <= number - FIRST && nextStart < size && !failing.signal.aborted) await freed.promise;
+    while (nextStart < size && !failing.signal.aborted) {
       const index = next++;
+      const from = nextStart;
+      const end = endOf(from);
+      nextStart = end;
       while (index >= written + ahead && !failing.signal.aborted) await freed.promise;
       if (failing.signal.aborted) return;
-      await fetchOne(index);
+      await fetchOne(index, from, end);
     }
   };
-  const lanes = Array.from({ length: Math.min(atOnce, count) }, (_, number) =>
+  const lanes = Array.from({ length: atOnce }, (_, number) =>
     lane(number).catch((error: unknown) => {
       failing.abort(error);
       freed.resolve();
