@@ -21,7 +21,7 @@ export class ObjectApi implements PartsApi {
     const parts = crc32.map((crc, i) => ({ size: Math.min(partSize, size - i * partSize), crc32: crc }));
     const json = { ...this.#target, size, parts };
     const headers = { "Idempotency-Key": key };
-    const call = { method: "POST", path: "/fpga/objects", json, headers } as const;
+    const call = { method: "POST", path: "/fpga/objects", json, headers, idleMs: 60_000 } as const;
     return stateOf(await readJson(await this.#client.whenFree(call, patience)));
   }
 

@@ -4,6 +4,9 @@ import type { Answer } from "../http/call.ts";
 import type { Patience } from "../patience.ts";
 import { type Content, type PartName, type PartsApi, stateOf, type UploadState } from "./parts-api.ts";
 
+/** A ground that is silent for so long (ms) while it puts an upload's parts together is not there any more. */
+const PUT_TOGETHER_MS = 10 * 60_000;
+
 /** The ground's routes for uplinks in parts. */
 export class UplinkApi implements PartsApi {
   readonly #client: Client;
@@ -18,7 +21,7 @@ export class UplinkApi implements PartsApi {
   async open({ partSize, files }: Content, key: string, patience: Patience): Promise<UploadState> {
     const headers = { "Idempotency-Key": key };
     const json = { ...this.#target, part_size: partSize, files };
-    const call = { method: "POST", path: "/uplinks", json, headers } as const;
+    const call = { method: "POST", path: "/uplinks", json, headers, idleMs: 60_000 } as const;
     const answer = await this.#client.whenFree(call, patience);
     return stateOf(await readJson(answer));
   }
@@ -45,6 +48,8 @@ export class UplinkApi implements PartsApi {
   /** The answer of an uplink: 200, or 202 for a command that is under way. */
   async complete(id: string, prefer: Record<string, string>, patience: Patience): Promise<Answer> {
     const path = `/uplinks/${encodeURIComponent(id)}/complete`;
-    return this.#client.whenFree({ method: "POST", path, headers: prefer }, patience);
+    // Without patience the answer is that of the edge, however long it takes.
+    const idle = patience.limitMs ? { idleMs: PUT_TOGETHER_MS } : {};
+    return this.#client.whenFree({ method: "POST", path, headers: prefer, ...idle }, patience);
   }
 }

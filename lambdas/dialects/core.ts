@@ -26,7 +26,8 @@ import type { Users } from "./users.ts";
 /** What a dialect may use of the ground. Staging, the log, and what may pass come with {@link ContentDeps}. */
 export type DialectCore = ContentDeps & {
   /** submits and cancels commands */
-  dispatch: Dispatch & Pick<Dispatcher, "cancel" | "stage" | "queueKept" | "withdraw" | "expire">;
+  dispatch: Dispatch &
+    Pick<Dispatcher, "cancel" | "stage" | "queueKept" | "withdraw" | "expire" | "requireContact">;
   /** a user's commands as they stand; `forChange` and `atMost` wait for them to change, or to end */
   commands: Pick<Ledger, "command" | "commands" | "inContact" | "edgeAgent" | "ahead"> &
     Pick<Waiting, "forChange" | "atMost"> & {

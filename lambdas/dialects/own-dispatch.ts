@@ -21,6 +21,7 @@ export function ownDispatch(dispatch: DialectCore["dispatch"], own: OwnRecords):
     queueKept: (command, input) => dispatch.queueKept(command, input),
     withdraw: (command, failure) => dispatch.withdraw(command, failure),
     expire: (command) => dispatch.expire(command),
+    requireContact: (edge) => dispatch.requireContact(edge),
     cancel: (user, id, options) => dispatch.cancel(user, id, options),
   };
 }

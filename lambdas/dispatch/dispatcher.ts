@@ -7,6 +7,7 @@ import type { Command } from "../ledger/command.ts";
 import type { Draft, Idempotency, Submitted, SubmittedMany } from "../ledger/draft.ts";
 import type { CancelOptions } from "../ledger/end.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { unreachable } from "../ledger/refusals.ts";
 import type { LaneLook } from "../ledger/submit-together.ts";
 import type { Doorbell } from "../ports/doorbell.ts";
 import type { Write } from "../ports/ledger-store.ts";
@@ -251,6 +252,11 @@ export class Dispatcher implements Dispatch {
 
   #waited(command: Command, wait: Exclude<Wait, { kind: "end" }>): Promise<Command> {
     return wait.kind === "most" ? this.#parts.waiting.atMost(command, wait.ms) : Promise.resolve(command);
+  }
+
+  /** @throws EM_UNREACHABLE for an edge that is not in contact, with the window in which it is expected */
+  async requireContact(edge: string): Promise<void> {
+    if (!(await this.#parts.ledger.inContact(edge))) throw await this.#refused(unreachable(), edge);
   }
 
   async #refused(error: unknown, edge: string): Promise<unknown> {

@@ -146,23 +146,16 @@ export async function requireContact(
   { core, owner }: Pick<Asked, "core" | "owner">,
   { wait }: Preferred,
 ): Promise<void> {
-  if (wait.kind !== "end" || (await core.commands.inContact(owner.edge))) return;
-  throw unreachable(owner.edge);
+  if (wait.kind !== "end") return;
+  await core.dispatch.requireContact(owner.edge).catch((error: unknown) => {
+    throw outOfContact({ owner }, error);
+  });
 }
 
 /** Words the refusal of an edge that did not take a command. */
 export function outOfContact({ owner }: Pick<Asked, "owner">, error: unknown): unknown {
   if (!(error instanceof PerigeeError)) return error;
-  return error.code === "EM_UNREACHABLE" ? unreachable(owner.edge, error) : error;
-}
-
-function unreachable(
-  edge: string,
-  { data }: { data?: Record<string, unknown> | undefined } = {},
-): PerigeeError {
-  return new PerigeeError(
-    "EM_UNREACHABLE",
-    `edge ${edge} is out of contact; nothing was done`,
-    data ? { data } : {},
-  );
+  if (error.code !== "EM_UNREACHABLE") return error;
+  const text = `edge ${owner.edge} is out of contact; nothing was done`;
+  return new PerigeeError(error.code, text, error.data ? { data: error.data } : {});
 }

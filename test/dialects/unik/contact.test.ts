@@ -1,6 +1,7 @@
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { StoredWindows } from "#lambdas/windows/stored-windows.ts";
 import { formOf } from "./support/form-of.ts";
 import { PlayedEdge } from "./support/played-edge.ts";
 import { basic, PASSWORD, startUnikGround, type UnikGround } from "./support/unik-ground.ts";
@@ -26,9 +27,13 @@ afterEach(async () => {
 });
 
 describe("without contact", () => {
-  it("reading routes answer, changing ones are 503 at once with nothing done", async () => {
+  it("reading routes answer, changing ones are 503 at once, until the next window, with nothing done", async () => {
     await edge.stop();
-    ground.setClock(Date.now() + 120_000);
+    const now = Date.now() + 120_000;
+    ground.setClock(now);
+    const windows = new StoredWindows({ store: ground.ground.store, now: () => now });
+    const start = now + 3_600_000;
+    await windows.change("em1", () => [{ start, end: start + 600_000, station: "S" }]);
     for (const path of [
       "images",
       "images/app",
@@ -49,7 +54,7 @@ describe("without contact", () => {
     ] as const) {
       const { status, text, headers } = await ground.ada(method, path, sent);
       expect([path, status, text]).toEqual([path, 503, "edge em1 is out of contact; nothing was done"]);
-      expect(headers["retry-after"]).toMatch(/^\d+$/);
+      expect(headers["retry-after"]).toBe("3600");
     }
     expect((await instances()).map(({ Name }) => Name)).toEqual(["one"]);
     expect(JSON.parse((await ground.ada("GET", "/unik/images")).text)).toHaveLength(1);
