@@ -30,6 +30,8 @@ const HASHED_FIRST = 8 * MiB;
 /** Parts that one call signs, and about how many bytes they may have. */
 const BATCH_PARTS = 500;
 const BATCH_BYTES = 32 * MiB;
+/** Over a thin link the first batch is small: its answer comes soon. */
+const FIRST_PARTS = 16;
 /** Parts of an object are sent concurrently up to this many bytes and this many parts. */
 const BYTES_AT_ONCE = 1 * MiB;
 const PARTS_AT_ONCE = 8;
@@ -132,35 +134,63 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
   throw new BeginAnew("parts are missing each time");
 }
 
-/** Sends every part that has not arrived, and notes how far it is. */
+/**
+ * Sends every part that has not arrived, and notes how far it is. Over a thin link the next batch is asked for while the
+ * last parts of the one before are under way, so that the link is not idle meanwhile.
+ */
 async function sendParts(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<void> {
   const { source } = of;
   const { partBytes } = outgoing;
+  const { thin } = deps.ground.link;
   const count = Math.max(1, Math.ceil(source.size / partBytes));
-  const batch = Math.max(1, Math.min(BATCH_PARTS, Math.floor(BATCH_BYTES / partBytes)));
-  while (outgoing.done < count) {
-    const planned: Planned[] = [];
-    let { crc } = outgoing;
-    for (let number = outgoing.done + 1; number <= Math.min(count, outgoing.done + batch); number++) {
-      const { start, length } = place(source.size, partBytes, number);
-      let own = 0;
-      for await (const chunk of reading(deps, source, start, length)) {
-        own = crc32Of(chunk, own);
-        crc = crc32Of(chunk, crc);
+  const most = Math.max(1, Math.min(BATCH_PARTS, Math.floor(BATCH_BYTES / partBytes)));
+  let { done, crc } = outgoing;
+  // of all batches up to the one before the last, and up to the last
+  let earlier: Promise<void> = Promise.resolve();
+  let sending = earlier;
+  try {
+    for (let batch = thin ? Math.min(FIRST_PARTS, most) : most; done < count; batch = most) {
+      const planned: Planned[] = [];
+      for (let number = done + 1; number <= Math.min(count, done + batch); number++) {
+        const { start, length } = place(source.size, partBytes, number);
+        let own = 0;
+        for await (const chunk of reading(deps, source, start, length)) {
+          own = crc32Of(chunk, own);
+          crc = crc32Of(chunk, crc);
+        }
+        planned.push({ number, crc32: hex(own) });
       }
-      planned.push({ number, crc32: hex(own) });
+      done += planned.length;
+      await earlier;
+      earlier = sending;
+      const begun = Promise.withResolvers<void>();
+      const now = { done, crc };
+      sending = allSettled([earlier, sendBatch(deps, of, outgoing, planned, begun.resolve)]).then(() => {
+        Object.assign(outgoing, now);
+        deps.store.note(deps.command.id, of.n, source.pin, outgoing);
+        source.sent?.(Math.min(source.size, now.done * partBytes));
+        killPoint("transfers.batch");
+      });
+      await (thin ? Promise.race([begun.promise, sending]) : sending);
     }
-    await sendBatch(deps, of, outgoing, planned);
-    outgoing.done += planned.length;
-    outgoing.crc = crc;
-    deps.store.note(deps.command.id, of.n, source.pin, outgoing);
-    source.sent?.(Math.min(source.size, outgoing.done * partBytes));
-    killPoint("transfers.batch");
+    await sending;
+  } finally {
+    // Whoever begins anew finds nothing of this one under way.
+    await Promise.allSettled([sending]);
   }
 }
 
-/** Asks where parts go and sends them, until each has arrived: one whose answer was lost is not sent again. */
-async function sendBatch(deps: SendDeps, of: Of, outgoing: Outgoing, planned: Planned[]): Promise<void> {
+/**
+ * Asks where parts go and sends them, until each has arrived: one whose answer was lost is not sent again.
+ * @param begun is called once each has been begun
+ */
+async function sendBatch(
+  deps: SendDeps,
+  of: Of,
+  outgoing: Outgoing,
+  planned: Planned[],
+  begun: () => void,
+): Promise<void> {
   const { ground } = deps;
   const { partBytes } = outgoing;
   const fitting = Math.floor(BYTES_AT_ONCE / partBytes);
@@ -182,9 +212,11 @@ async function sendBatch(deps: SendDeps, of: Of, outgoing: Outgoing, planned: Pl
     const { turns } = ground.link;
     const { arrived } = turns;
     const next = waiting.values();
+    let left = waiting.length;
     const work = async () => {
       for (const { number, signed } of next) {
         if (failed) return;
+        if (--left === 0) begun();
         const { start, length } = place(of.source.size, partBytes, number);
         try {
           await refusable(() => put(deps, of, signed, start, length));
