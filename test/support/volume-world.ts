@@ -6,7 +6,7 @@ import { pino } from "pino";
 import { Budget } from "#agent/budget/budget.ts";
 import type { OperationHandler } from "#agent/operation.ts";
 import { type VolumeOperation, volumeHandlers } from "#agent/volumes/handlers.ts";
-import type { VolumeDeps } from "#agent/volumes/volume-deps.ts";
+import type { DiskMaker, VolumeDeps } from "#agent/volumes/volume-deps.ts";
 import { Volumes } from "#agent/volumes/volumes.ts";
 import type { PerigeeError } from "#protocol/errors.ts";
 import type { InputOf, ResultOf } from "#protocol/operations.ts";
@@ -20,7 +20,7 @@ export class VolumeWorld {
   /** bytes that the user may have, and has beside the volumes */
   quota = 2 ** 40;
   elsewhere = 0;
-  readonly deps: VolumeDeps = {
+  readonly deps: VolumeDeps & { disks?: DiskMaker } = {
     isVolumeInUse: () => false,
     budget: new Budget({
       known: async (user) =>
