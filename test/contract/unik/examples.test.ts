@@ -47,7 +47,7 @@ describe.skipIf(WITHOUT_MACHINES)("in virtual machines", () => {
       if (!("version" in engine)) throw new Error(engine.detail);
       await ensureVmImages(clientFor(engine.host), () => {});
     }
-    await expect.poll(available).toEqual(expect.arrayContaining(inMachines));
+    await expect.poll(available, { timeout: IMAGES_MS }).toEqual(expect.arrayContaining(inMachines));
   });
 
   test.runIf(inMachines.length > 0)("volumes for them are disks", async () => {
