@@ -3,6 +3,7 @@ import { ensurePackages } from "#test/kubernetes/cluster/packages.ts";
 import { baseDirectory } from "#test/kubernetes/cluster/places.ts";
 import { ensurePolicyTest, ensurePrograms } from "#test/kubernetes/cluster/programs.ts";
 import { ensureRegistryProgram } from "#test/kubernetes/cluster/registry.ts";
+import { WITHOUT_MACHINES } from "#test/support/without-machines.ts";
 import { clientFor, findEngine } from "./docker-engine.ts";
 import { ensureVmImages } from "./ensure-vm-images.ts";
 import { prepareLocalStack } from "./localstack/start.ts";
@@ -26,6 +27,7 @@ await Promise.all([
   }),
   inOrder({
     "the images for virtual machines": async () => {
+      if (WITHOUT_MACHINES) return;
       const engine = await findEngine();
       if (!("version" in engine)) throw new Error(engine.detail);
       await ensureVmImages(clientFor(engine.host), say);

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { Directory } from "../files/directory.ts";
+import type { DiskMaker } from "../files/disk-maker.ts";
 import { withOnlyFile } from "../files/only-file.ts";
 import { syncTree } from "../files/sync-tree.ts";
 import { unpack } from "../files/unpack.ts";
@@ -9,7 +10,7 @@ import type { OperationContext, OperationHandler } from "../operation.ts";
 import { measureLater } from "./delete.ts";
 import { makeDisk, takeDisk } from "./fill-disk.ts";
 import { receiveScratch } from "./scratch.ts";
-import type { DiskMaker, VolumeDeps } from "./volume-deps.ts";
+import type { VolumeDeps } from "./volume-deps.ts";
 import type { Volumes } from "./volumes.ts";
 
 type Context = OperationContext<"volume.create">;

@@ -5,10 +5,10 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
 import { DISK_FILE } from "#protocol/volume-create.ts";
 import type { Directory } from "../files/directory.ts";
+import type { DiskMaker, NewDisk } from "../files/disk-maker.ts";
 import { withOnlyFile } from "../files/only-file.ts";
 import { packDirectory } from "../files/pack-directory.ts";
 import { readExactly } from "../files/read-exactly.ts";
-import type { DiskMaker, NewDisk } from "./volume-deps.ts";
 
 type Disk = Pick<NewDisk, "kind" | "sizeBytes" | "signal"> & {
   /** path of the directory that becomes the volume */

@@ -2,7 +2,7 @@ import type Docker from "dockerode";
 import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
 import { HELPER_LABEL } from "../../engine/helper-containers.ts";
-import type { DiskMaker, NewDisk } from "../../volumes/volume-deps.ts";
+import type { DiskMaker, NewDisk } from "../../files/disk-maker.ts";
 import type { KnownVmImages } from "./images/known-vm-images.ts";
 import { makeDisk } from "./make-disk.ts";
 
