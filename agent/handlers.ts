@@ -18,7 +18,7 @@ import { receiveScratch } from "./volumes/scratch.ts";
 
 /** What each operation does, of all rooms. */
 export function handlersOf(
-  { volumes, images, pods, runtimes, fpga, toolchains }: Holdings,
+  { volumes, images, pods, runtimes, fpga, toolchains, disks }: Holdings,
   reporting: Reporting,
   jobs: JobDeps,
   runners: Runners | undefined,
@@ -40,6 +40,7 @@ export function handlersOf(
     ...volumeHandlers(volumes, {
       isVolumeInUse: (user, volume) => pods.isVolumeInUse(user, volume),
       budget,
+      disks,
     }),
     ...imageHandlers(images, imageDeps),
     "image.compile": compileImage(images, {

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import type { Logger } from "pino";
 import { later, startNowOrLater } from "./background.ts";
+import type { Toolchains } from "./compilers/compiler.ts";
 import type { AgentConfig } from "./config.ts";
 import { openEngine } from "./engine/open-engine.ts";
 import { FpgaDevices } from "./fpga/devices/fpga-devices.ts";
@@ -14,6 +15,8 @@ import type { Journal } from "./journal/journal.ts";
 import { devicesOf, openLoadPlace, runFpga } from "./open-fpga.ts";
 import { openRuntimes } from "./pods/open-runtime.ts";
 import { PodManager } from "./pods/pod-manager.ts";
+import { KnownVmImages } from "./pods/qemu/images/known-vm-images.ts";
+import { VolumeDisks } from "./pods/qemu/volume-disks.ts";
 import { openSessions } from "./sessions/open-sessions.ts";
 import { Volumes } from "./volumes/volumes.ts";
 
@@ -84,7 +87,9 @@ export async function openHoldings({ data, config, database, journal, session, l
         pods.needsImage(user, imageId) || imageUsers.some((needs) => needs(user, imageId)),
       onError: (error, about) => log.warn({ err: error, ...about }, "images: tried again"),
     });
+  const vmImages = new KnownVmImages(docker);
   const runtimes = await openRuntimes(config, {
+    machines: { images: vmImages, directory: join(data, "machines") },
     docker,
     instance,
     secret: journal.id,
@@ -112,8 +117,10 @@ export async function openHoldings({ data, config, database, journal, session, l
     runtimes,
     sessions,
     pods,
+    /** makes volumes for machines */
+    disks: new VolumeDisks({ docker, instance, images: vmImages }),
     /** images with the tools of compilers */
-    toolchains: config.toolchains,
+    toolchains: toolchainsOf(config, vmImages),
     /** Others than pods that need images in the registry. */
     addImageUser(needs: (user: string, imageId: string) => boolean): void {
       imageUsers.push(needs);
@@ -130,6 +137,19 @@ export async function openHoldings({ data, config, database, journal, session, l
       await runtimes.close();
       await handover?.close();
       await volumes.close();
+    },
+  };
+}
+
+/** The images that the operator names, and those for machines as long as they are there. */
+function toolchainsOf({ toolchains }: AgentConfig, machines: KnownVmImages): Toolchains {
+  return {
+    ...toolchains,
+    get vm() {
+      return machines.found?.build;
+    },
+    get c() {
+      return toolchains.c ?? machines.found?.build;
     },
   };
 }

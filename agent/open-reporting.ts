@@ -42,7 +42,7 @@ export type Reporting = ReturnType<typeof openReporting>;
  * with the ground's answers.
  */
 export function openReporting({ data, config, database, session, holdings, runners, contact, log }: Deps) {
-  const { volumes, images, fpga, devices, runtimes, pods } = holdings;
+  const { volumes, images, fpga, devices, runtimes, pods, toolchains } = holdings;
   let quota: number = LIMITS.quotaBytes;
   const inventory = new InventoryReporter({
     images: (user) => images.list(user),
@@ -103,7 +103,7 @@ export function openReporting({ data, config, database, session, holdings, runne
     send: ({ end, ...chunk }, data) => session.commandLogs({ ...chunk, end: end ? "1" : "0" }, data),
     log,
   });
-  const tools = new ToolChecks(images, config.toolchains);
+  const tools = new ToolChecks(images, toolchains);
   const offers = new OfferReporter({
     offer: () =>
       edgeOffer({

@@ -2,6 +2,9 @@ import * as z from "zod";
 import { LIMITS } from "./limits.ts";
 import { label, space } from "./names.ts";
 
+/** The one file of a volume that is a disk. */
+export const DISK_FILE = "disk.img";
+
 /** Makes a volume that does not exist yet: VOLUME_EXISTS else. */
 export const volumeCreate = z.object({
   space: space.optional(),

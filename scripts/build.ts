@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { build, type Metafile, type Plugin } from "esbuild";
 import { bundlePages } from "./page-bundles.ts";
@@ -17,6 +17,9 @@ const WORKERS = {
   "load-worker": "agent/fpga/loads/load-worker.ts",
   "fpga-loader": "agent/fpga/loader/loader.ts",
 };
+
+/** Sources that images for virtual machines are made from, and know their version by: beside the programs. */
+const GUEST = "agent/pods/qemu/guest";
 
 /** Native modules, and who loads them: they stay where they are also when all else goes inside. */
 const NATIVE = ["@node-rs/xxhash", "ssh2", "cpu-features"];
@@ -57,6 +60,7 @@ export async function bundle(
   const programs = await build({ ...common, entryPoints: PROGRAMS, splitting: true, outExtension, plugins });
   const workers = await build({ ...common, entryPoints: WORKERS });
   await bundlePages(outdir);
+  cpSync(join(ROOT, GUEST), join(outdir, "guest"), { recursive: true });
   writeFileSync(join(outdir, "package.json"), '{ "type": "module" }\n');
   return { ...programs.metafile.outputs, ...workers.metafile.outputs };
 }

@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 
-export type Sum = { passed: number; failed: number; failures: string[] };
+export type Sum = { passed: number; failed: number; skipped: number; failures: string[] };
 
 type VitestReport = {
   numPassedTests: number;
   numFailedTests: number;
+  numPendingTests?: number;
   testResults: {
     name?: string;
     /** ms since 1970 */
@@ -25,11 +26,11 @@ const MESSAGE = 1500;
 /**
  * Sums what `.ci/run` left in `directory`: each `NAME.exit` (an exit code) counts as one, unless there is a
  * vitest report `NAME.json` beside it, which counts by its tests. A file of tests that could not even be
- * loaded is one failure, and so is a run that failed with no failed test in it. `failures` says what failed
+ * loaded is one failure, and so is a run that failed with no failed test in it. Tests that were left out count apart. `failures` says what failed
  * and why, in short.
  */
 export function sumUp(directory: string): Sum {
-  const sum: Sum = { passed: 0, failed: 0, failures: [] };
+  const sum: Sum = { passed: 0, failed: 0, skipped: 0, failures: [] };
   const files = readdirSync(directory);
   for (const file of files.filter((name) => name.endsWith(".exit"))) {
     const code = readFileSync(join(directory, file), "utf8").trim();
@@ -40,6 +41,7 @@ export function sumUp(directory: string): Sum {
       : count(name, code);
     sum.passed += one.passed;
     sum.failed += one.failed;
+    sum.skipped += one.skipped;
     sum.failures.push(...one.failures);
   }
   return sum;
@@ -61,11 +63,12 @@ export function slowest(directory: string, count: number): string[] {
 }
 
 function sumOf(name: string, report: VitestReport | undefined, code: string): Sum {
-  if (!report) return { passed: 0, failed: 1, failures: [`${name}: its report was cut short`] };
+  if (!report) return { passed: 0, failed: 1, skipped: 0, failures: [`${name}: its report was cut short`] };
   const unloaded = report.testResults.filter(
     ({ status, assertionResults }) => status === "failed" && assertionResults.length === 0,
   );
-  const failed = report.numFailedTests + unloaded.length;
+  const { numPassedTests: passed, numFailedTests, numPendingTests: skipped = 0 } = report;
+  const failed = numFailedTests + unloaded.length;
   const failures = [
     ...report.testResults.flatMap((file) =>
       file.assertionResults
@@ -75,14 +78,19 @@ function sumOf(name: string, report: VitestReport | undefined, code: string): Su
     ...unloaded.map((file) => told(`${name}: ${file.name}`, file.message)),
   ];
   if (failed === 0 && code !== "0") {
-    return { passed: report.numPassedTests, failed: 1, failures: [`${name}: exit code ${code}`] };
+    return { passed, failed: 1, skipped, failures: [`${name}: exit code ${code}`] };
   }
-  return { passed: report.numPassedTests, failed, failures };
+  return { passed, failed, skipped, failures };
 }
 
 function count(name: string, code: string): Sum {
   const ok = code === "0";
-  return { passed: Number(ok), failed: Number(!ok), failures: ok ? [] : [`${name}: exit code ${code}`] };
+  return {
+    passed: Number(ok),
+    failed: Number(!ok),
+    skipped: 0,
+    failures: ok ? [] : [`${name}: exit code ${code}`],
+  };
 }
 
 function told(what: string, why = ""): string {
@@ -99,10 +107,10 @@ function readReport(path: string): VitestReport | undefined {
 
 if (import.meta.main) {
   const directory = process.argv[2] ?? ".";
-  const { passed, failed, failures } = sumUp(directory);
+  const { passed, failed, skipped, failures } = sumUp(directory);
   for (const line of slowest(directory, SLOWEST)) console.log(line);
   // last, where they are found without a search
   for (const failure of failures) console.log(`FAILED ${failure}\n`);
-  console.log(`${passed} passed, ${failed} failed`);
+  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 }

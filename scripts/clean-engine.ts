@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type Docker from "dockerode";
+import { HELPER_LABEL } from "#agent/engine/helper-containers.ts";
 import { IMAGE_LABEL } from "#agent/images/docker/image-store.ts";
 import { isMarkOf } from "#agent/images/docker/own-names.ts";
 import { engineTag } from "#agent/images/image-meanings.ts";
@@ -24,6 +25,8 @@ export async function cleanEngine(docker: Docker, agentData: string): Promise<nu
 
   const made = { label: [`${LABEL.instance}=${instance}`] };
   const containers = await docker.listContainers({ all: true, filters: made });
+  const helping = { label: [`${HELPER_LABEL}=${instance}`] };
+  containers.push(...(await docker.listContainers({ all: true, filters: helping })));
   for (const { Id } of containers) await removeContainer(docker, Id);
   const networks = await docker.listNetworks({ filters: made });
   for (const { Id } of networks) await docker.getNetwork(Id).remove();

@@ -3,6 +3,9 @@ import { ensurePackages } from "#test/kubernetes/cluster/packages.ts";
 import { baseDirectory } from "#test/kubernetes/cluster/places.ts";
 import { ensurePolicyTest, ensurePrograms } from "#test/kubernetes/cluster/programs.ts";
 import { ensureRegistryProgram } from "#test/kubernetes/cluster/registry.ts";
+import { WITHOUT_MACHINES } from "#test/support/without-machines.ts";
+import { clientFor, findEngine } from "./docker-engine.ts";
+import { ensureVmImages } from "./ensure-vm-images.ts";
 import { prepareLocalStack } from "./localstack/start.ts";
 import { ensureVenv } from "./python/ensure-venv.ts";
 
@@ -21,6 +24,14 @@ await Promise.all([
     "the API description's tester": () =>
       ensureVenv("schemathesis", join(ROOT, "test/api-description/support/python-packages.txt"), say),
     LocalStack: () => prepareLocalStack(say),
+  }),
+  inOrder({
+    "the images for virtual machines": async () => {
+      if (WITHOUT_MACHINES) return;
+      const engine = await findEngine();
+      if (!("version" in engine)) throw new Error(engine.detail);
+      await ensureVmImages(clientFor(engine.host), say);
+    },
   }),
   inOrder({
     "the cluster's packages": () => ensurePackages(say),

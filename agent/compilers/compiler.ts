@@ -1,7 +1,7 @@
 import type { Manifest } from "./manifest.ts";
 
-/** Images with the tools of a language, as the agent's configuration names them. */
-export type Toolchain = "go" | "nodejs" | "python" | "java" | "c";
+/** Images with the tools of a language, as the agent's configuration names them; `vm`: that of virtual machines. */
+export type Toolchain = "go" | "nodejs" | "python" | "java" | "c" | "vm";
 
 /** IDs of the images with the tools, by language. */
 export type Toolchains = Partial<Record<Toolchain, string | undefined>>;

@@ -3,7 +3,7 @@ import { edgeOffer as shape } from "#protocol/edge-offer.ts";
 import { ImageWorld } from "#test/support/image-world.ts";
 import { makeNodeImage } from "#test/support/node-image.ts";
 import { COMPILERS } from "./compilers.ts";
-import { edgeOffer } from "./edge-offer.ts";
+import { edgeOffer, type OfferParts } from "./edge-offer.ts";
 import { ToolChecks } from "./tool-checks.ts";
 
 const world = new ImageWorld();
@@ -15,10 +15,15 @@ beforeAll(async () => {
 });
 afterAll(() => world.tearDown());
 
-const answering = { provider: "docker", nodes: async () => [] };
-const away = { provider: "kubernetes", nodes: async () => Promise.reject(new Error("ECONNREFUSED")) };
+const inContainers = COMPILERS.filter(({ providers }) => providers.includes("docker"));
+const answering = { provider: "docker", missing: async () => undefined };
+const away = { provider: "kubernetes", missing: async () => Promise.reject(new Error("ECONNREFUSED")) };
+const lacking = { provider: "qemu", missing: async () => "the images for virtual machines are not there" };
 
-async function offer(toolchains: Record<string, string>, runtimes = [answering, away]) {
+async function offer(
+  toolchains: Record<string, string>,
+  runtimes: OfferParts["runtimes"] = [answering, away, lacking],
+) {
   const tools = new ToolChecks(world.store, toolchains);
   const told = await edgeOffer({ runtimes, compilers: COMPILERS, tools, instanceMemoryBytes: 2 ** 30 });
   return { ...told, missing: new Map(told.compilers.map(({ name, missing }) => [name, missing])) };
@@ -28,13 +33,14 @@ test("offers what was tried and worked, and says of the rest what is missing", a
   const gone = `sha256:${"0".repeat(64)}`;
   const { missing, ...told } = await offer({ nodejs, python: await idOf(world.busybox), go: gone });
   expect(shape.parse(told)).toMatchObject({ providers: ["docker"], instanceMemoryBytes: 2 ** 30 });
-  expect(missing.size).toBe(2 * COMPILERS.length);
+  expect(missing.size).toBe(COMPILERS.length + inContainers.length);
   expect(missing.get("docker-native-docker")).toBeUndefined();
   expect(missing.get("docker-nodejs-docker")).toBeUndefined();
   expect(missing.get("docker-python-docker")).toMatch(/^the tools for python do not work: .*python3/);
   expect(missing.get("docker-go-docker")).toBe("the image with the tools for go is not there");
   expect(missing.get("docker-c-docker")).toBe("no image with the tools for c is configured");
   expect(missing.get("docker-nodejs-kubernetes")).toBe("kubernetes does not answer");
+  expect(missing.get("linux-native-qemu")).toBe("the images for virtual machines are not there");
 });
 
 test("a check that worked is not run again while its image is there, and one that failed after a while", async () => {
@@ -48,7 +54,7 @@ test("a check that worked is not run again while its image is there, and one tha
     },
   };
   const checks = new ToolChecks(images, { nodejs: "good", python: "bad" }, () => now);
-  const look = () => Promise.all(COMPILERS.map((one) => checks.missing(one)));
+  const look = () => Promise.all(inContainers.map((one) => checks.missing(one)));
   await look();
   await look();
   expect(tried.sort()).toEqual(["bad", "good"]);

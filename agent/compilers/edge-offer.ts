@@ -4,7 +4,7 @@ import type { Compiler } from "./compiler.ts";
 import type { ToolChecks } from "./tool-checks.ts";
 
 export type OfferParts = {
-  runtimes: readonly Pick<PodRuntime, "provider" | "nodes">[];
+  runtimes: readonly Pick<PodRuntime, "provider" | "missing">[];
   compilers: readonly Compiler[];
   tools: Pick<ToolChecks, "missing">;
   /** bytes that one instance may have */
@@ -14,22 +14,21 @@ export type OfferParts = {
 /** Of what is missing, so many letters are told. */
 const MISSING = 500;
 
-/** What the edge can do now: asks each runtime, and has each compiler that it could have checked. */
+/** What the edge can do now: asks each runtime, and has each compiler checked that it has one for. */
 export async function edgeOffer(parts: OfferParts): Promise<EdgeOffer> {
   const { runtimes, compilers, tools, instanceMemoryBytes } = parts;
-  const away = new Set<string>();
-  for (const { provider, nodes } of await Promise.all(runtimes.map(asked))) {
-    if (!nodes) away.add(provider);
-  }
+  const lacking = new Map(await Promise.all(runtimes.map(asked)));
   const missing = new Map<Compiler, string | undefined>();
   for (const one of compilers) missing.set(one, await whatIsMissing(tools, one));
   return {
-    providers: runtimes.map(({ provider }) => provider).filter((provider) => !away.has(provider)),
+    providers: runtimes
+      .map(({ provider }) => provider)
+      .filter((provider) => lacking.get(provider) === undefined),
     compilers: runtimes.flatMap(({ provider }) =>
       compilers
         .filter(({ providers }) => providers.includes(provider))
         .map((one) => {
-          const lacks = away.has(provider) ? `${provider} does not answer` : missing.get(one);
+          const lacks = lacking.get(provider) ?? missing.get(one);
           return {
             name: `${one.base}-${one.language}-${provider}`,
             description: one.description,
@@ -41,9 +40,9 @@ export async function edgeOffer(parts: OfferParts): Promise<EdgeOffer> {
   };
 }
 
-async function asked(runtime: OfferParts["runtimes"][number]) {
-  const nodes = await runtime.nodes().catch(() => undefined);
-  return { provider: runtime.provider, nodes };
+async function asked(runtime: OfferParts["runtimes"][number]): Promise<[string, string | undefined]> {
+  const { provider } = runtime;
+  return [provider, await runtime.missing().catch(() => `${provider} does not answer`)];
 }
 
 async function whatIsMissing(tools: OfferParts["tools"], compiler: Compiler): Promise<string | undefined> {

@@ -6,6 +6,8 @@ import type { KubernetesConfig } from "./kubernetes/config.ts";
 import { openKubernetes } from "./kubernetes/open-kubernetes.ts";
 import type { OpenNetwork } from "./open-network.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
+import type { KnownVmImages } from "./qemu/images/known-vm-images.ts";
+import { QemuRuntime } from "./qemu/runtime.ts";
 import { Runtimes } from "./runtimes.ts";
 
 export type RuntimeParts = {
@@ -18,6 +20,8 @@ export type RuntimeParts = {
   volumes: string;
   /** where a cluster finds images */
   images?: ImageHandover;
+  /** the images for virtual machines, and a directory for machines' files */
+  machines: { images: KnownVmImages; directory: string };
   /** for the operator */
   warn?(message: string): void;
 };
@@ -27,10 +31,12 @@ export type RuntimeParts = {
  * @throws Error that names what is missing
  */
 export async function openRuntimes(config: AgentConfig, parts: RuntimeParts): Promise<Runtimes> {
-  const docker = () => openDocker(config, parts);
-  if (!config.kubernetes) return new Runtimes(docker());
-  const cluster = await openCluster(config.kubernetes, config, parts);
-  return config.nodes.length > 0 ? new Runtimes(cluster, docker()) : new Runtimes(cluster);
+  const { kubernetes, nodes } = config;
+  const cluster = kubernetes && (await openCluster(kubernetes, config, parts));
+  if (cluster && nodes.length === 0) return new Runtimes(cluster);
+  const docker = openDocker(config, parts);
+  const machines = openMachines(config, parts, docker);
+  return cluster ? new Runtimes(cluster, docker, machines) : new Runtimes(docker, machines);
 }
 
 function openCluster(
@@ -51,17 +57,31 @@ function openCluster(
   });
 }
 
-function openDocker(config: AgentConfig, { docker, instance, warn }: RuntimeParts): PodRuntime {
+function openDocker(config: AgentConfig, parts: RuntimeParts): DockerRuntime {
+  const { warn } = parts;
   return new DockerRuntime({
+    ...inEngine(config, parts),
+    ...(warn && { warn }),
+    ...(config.networkPool && { networkPool: config.networkPool }),
+    devices: config.devices,
+    ...(config.runners.network === "open" && { runnerNetwork: openNetworkOf(config.runners) }),
+  });
+}
+
+/** Machines in the engine beside its containers. */
+function openMachines(config: AgentConfig, parts: RuntimeParts, { networks }: DockerRuntime): PodRuntime {
+  const { freeFloorBytes } = config;
+  return new QemuRuntime({ ...inEngine(config, parts), ...parts.machines, networks, freeFloorBytes });
+}
+
+/** What is the same for all that run in the engine. */
+function inEngine(config: AgentConfig, { docker, instance }: RuntimeParts) {
+  return {
     docker,
     instance,
     nodes: config.nodes,
     limits: { memory: config.pod.memoryBytes, cpus: config.pod.cpus, pids: config.pod.pids },
-    devices: config.devices,
-    ...(warn && { warn }),
-    ...(config.runners.network === "open" && { runnerNetwork: openNetworkOf(config.runners) }),
-    ...(config.networkPool && { networkPool: config.networkPool }),
-  });
+  };
 }
 
 function openNetworkOf({ hostAddress, dns }: AgentConfig["runners"]): OpenNetwork {

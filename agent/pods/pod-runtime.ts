@@ -152,11 +152,11 @@ export interface PodRuntime {
    * another cluster). Known once any call was answered.
    */
   readonly session: string;
-  /** names this way to run pods: `docker`, `kubernetes` */
+  /** names this way to run pods: `docker`, `kubernetes`, `qemu` */
   readonly provider: string;
   /**
    * What may take minutes before a start can be quick: brings the image to where nodes find it. May be repeated,
-   * and left alone while it goes on. @throws ImageMissing
+   * and left alone while it goes on. @throws ImageMissing, StartFailure
    */
   prepare(image: { user: string; imageId: string }): Promise<void>;
   /**
@@ -209,6 +209,8 @@ export interface PodRuntime {
   written(user: string): Promise<Written>;
   /** Resource use of a running run; undefined where the runtime does not measure it, or after the run has ended. */
   usage(run: string): Promise<RunUsage | undefined>;
+  /** Asks the engine. @returns what it lacks to start any run, for users; undefined: nothing. Fails when it does not answer */
+  missing(): Promise<string | undefined>;
   /** Nodes of this edge; `True` when a pod can be started there now. */
   nodes(): Promise<NodeReport[]>;
   /** Gives back what the runs of `user` shared, unless one of them is left or being started. */

@@ -1,4 +1,5 @@
 import type { Budget } from "../budget/budget.ts";
+import type { DiskMaker } from "../files/disk-maker.ts";
 
 /** What the operations on volumes ask of the agent's other parts. */
 export type VolumeDeps = {
@@ -6,4 +7,6 @@ export type VolumeDeps = {
   isVolumeInUse(user: string, volume: string): boolean | Promise<boolean>;
   /** gives out the user's quota */
   budget: Budget;
+  /** makes disks, where the edge can */
+  disks?: DiskMaker;
 };

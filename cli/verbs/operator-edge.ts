@@ -16,8 +16,11 @@ type TokenFile = GroundOptions & { tokenFile?: string };
 const PUBLISH_WAIT_MS = 60_000;
 const PUBLISH_POLL_MS = 250;
 
-/** `perigee edge add|list|token|grant|revoke|default|reset|publish`: the operator's verbs on edges. */
-export function registerOperatorEdge(program: Command): void {
+/**
+ * `perigee edge add|list|token|grant|revoke|default|reset|publish`: the operator's verbs on edges.
+ * @returns `perigee edge`
+ */
+export function registerOperatorEdge(program: Command): Command {
   const edge = program.commands.find((command) => command.name() === "edge") ?? program.command("edge");
   const verb = (name: string, text: string) =>
     edge
@@ -98,6 +101,7 @@ export function registerOperatorEdge(program: Command): void {
     .argument("<edge>")
     .argument("[image]", "image; with one argument it is the image, on the only edge")
     .action(action<[string, string | undefined], GroundOptions>(publish));
+  return edge;
 }
 
 async function issue(

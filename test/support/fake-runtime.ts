@@ -63,6 +63,10 @@ export class FakeRuntime implements PodRuntime {
     return { bytes: 0, directories: [] };
   }
 
+  async missing(): Promise<string | undefined> {
+    return undefined;
+  }
+
   async nodes(): Promise<NodeReport[]> {
     return [{ name: "node1", kind: "MPU", status: "True" }];
   }

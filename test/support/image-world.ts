@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { PassThrough, Readable } from "node:stream";
 import type Docker from "dockerode";
 import { Budget } from "#agent/budget/budget.ts";
+import { HELPER_LABEL } from "#agent/engine/helper-containers.ts";
 import { openEngine } from "#agent/engine/open-engine.ts";
 import { Directory } from "#agent/files/directory.ts";
 import { DockerImageStore, type DockerImageStoreOptions } from "#agent/images/docker/image-store.ts";
@@ -194,7 +195,9 @@ export class ImageWorld {
   /** Containers and nameless images that builds of this world left. */
   async leftovers(): Promise<unknown[]> {
     const label = [`${IMAGE_LABEL}=${this.instance}`];
+    const helping = { label: [`${HELPER_LABEL}=${this.instance}`] };
     const containers = await this.docker.listContainers({ all: true, filters: { label } });
+    containers.push(...(await this.docker.listContainers({ all: true, filters: helping })));
     const images = await this.docker.listImages({ filters: { label, dangling: ["true"] } });
     return [...containers.map((c) => c.Command), ...images.map((i) => i.Id)];
   }

@@ -4,6 +4,7 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pino } from "pino";
 import { Budget } from "#agent/budget/budget.ts";
+import type { DiskMaker } from "#agent/files/disk-maker.ts";
 import type { OperationHandler } from "#agent/operation.ts";
 import { type VolumeOperation, volumeHandlers } from "#agent/volumes/handlers.ts";
 import type { VolumeDeps } from "#agent/volumes/volume-deps.ts";
@@ -20,7 +21,7 @@ export class VolumeWorld {
   /** bytes that the user may have, and has beside the volumes */
   quota = 2 ** 40;
   elsewhere = 0;
-  readonly deps: VolumeDeps = {
+  readonly deps: VolumeDeps & { disks?: DiskMaker } = {
     isVolumeInUse: () => false,
     budget: new Budget({
       known: async (user) =>

@@ -5,6 +5,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { type ImageName, parseTagged } from "#protocol/image-reference.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { engineCall } from "../../engine/engine-call.ts";
+import { HELPER_LABEL, removeHelpers } from "../../engine/helper-containers.ts";
 import { writePair } from "../dockerfile/write.ts";
 import { IMAGE_LABEL, IMAGE_USER_LABEL, reservedLabelOf } from "../image-labels.ts";
 import { candidates, engineTag, publicName } from "../image-meanings.ts";
@@ -75,6 +76,7 @@ export class DockerImageStore implements ImageStore {
   readonly #marks: OwnMarks;
   readonly #unfinished: ReadonlySet<string>;
   readonly #public: PublicImages;
+  readonly #openedAt = Date.now();
   #started: Promise<void> | undefined;
   #platform: { os: string; architecture: string } | undefined;
 
@@ -194,7 +196,7 @@ export class DockerImageStore implements ImageStore {
   }
 
   tryOut(imageId: string, argv: readonly string[]): Promise<string | undefined> {
-    const labels = { [IMAGE_LABEL]: this.#options.instance };
+    const labels = { [HELPER_LABEL]: this.#options.instance };
     return tryOut(this.#docker, { imageId, argv, labels });
   }
 
@@ -365,6 +367,7 @@ export class DockerImageStore implements ImageStore {
       // recorded and not tagged yet, or tagged over by someone: the record has it
       if (tags.get(tag) !== row.id && !published.has(tag)) await this.#images.tag(row.id, tag);
     }
+    await removeHelpers(this.#docker, this.#options.instance, this.#openedAt);
     await new BuildSteps(this.#docker, (parent) => isBuildParent(this.#options.instance, parent)).remove();
     for (const [tag, id] of tags) {
       if (!this.#isTemporary(tag) || this.#unfinished.has(tag)) continue;

@@ -19,6 +19,7 @@ export type CreatorOptions = {
   limits: PodLimits;
   devices: NodeDevices;
   open: OpenNetwork;
+  shape?(container: Docker.ContainerCreateOptions): Docker.ContainerCreateOptions;
 };
 
 /** Makes the containers of runs, with what of the user's volumes belongs where the image declares VOLUMEs. */
@@ -39,20 +40,19 @@ export class DockerCreator {
     if (declared.length > LIMITS.imageVolumes) {
       throw new StartFailure(`the image declares more than ${LIMITS.imageVolumes} VOLUMEs`);
     }
-    const { docker, imageConfigs, nameOf, ...context } = this.#options;
+    const { docker, imageConfigs, nameOf, shape = (container) => container, ...context } = this.#options;
     const parts = [...spec.mounts.map(partOfMount), ...dataVolumes(declared, spec.mounts)];
     await refuseUsedVolume(docker, parts, nameOf(spec.run));
-    await docker.createContainer(
-      containerOf(spec, {
-        ...context,
-        name: nameOf(spec.run),
-        network,
-        workdir: await imageConfigs.of(spec.imageId),
-        ...(await imageConfigs.commandOf(spec.imageId)),
-        mounts: parts.map(bindVolume),
-        seccomp: await this.#seccompProfile(),
-      }),
-    );
+    const container = containerOf(spec, {
+      ...context,
+      name: nameOf(spec.run),
+      network,
+      workdir: await imageConfigs.of(spec.imageId),
+      ...(await imageConfigs.commandOf(spec.imageId)),
+      mounts: parts.map(bindVolume),
+      seccomp: await this.#seccompProfile(),
+    });
+    await docker.createContainer(shape(container));
   }
 
   /** Asks the engine beforehand what a creation would have to wait for. */

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import os from "node:os";
+import Docker from "dockerode";
 import { ulid } from "ulid";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { podRuntimeConformance } from "#test/conformance/pod-runtime.ts";
@@ -198,6 +199,13 @@ describe("DockerRuntime", () => {
     const other = rig.runtime({ instance: `${rig.instance}-other` });
     expect(await other.list()).toEqual([]);
     expect(await other.inspect(run.run)).toBeUndefined();
+  });
+
+  test("an engine that does not answer lacks nothing that can be told: the question fails", async () => {
+    expect(await runtime.missing()).toBeUndefined();
+    const away = rig.runtime({ docker: new Docker({ socketPath: "/nonexistent/docker.sock" }) });
+    await expect(away.missing()).rejects.toThrow("ENOENT");
+    expect(new Set((await away.nodes()).map(({ status }) => status))).toEqual(new Set(["False"]));
   });
 
   test("a volume that does not exist is not made, and its path is not told", async () => {

@@ -53,6 +53,12 @@ export type DockerRuntimeOptions = {
   instance: string;
   /** begins the names of containers and networks; default `perigee` */
   prefix?: string;
+  /** begins the names of containers where they are to differ from those of another runtime; default `prefix` */
+  containerPrefix?: string;
+  /** of another runtime, which looks after them; default: its own */
+  networks?: RunNetworks;
+  /** what a container is created with, instead of what every pod's is */
+  shape?(container: Docker.ContainerCreateOptions): Docker.ContainerCreateOptions;
   nodes: readonly NodeConfig[];
   limits?: Partial<PodLimits>;
   devices?: NodeDevices;
@@ -66,15 +72,22 @@ export type DockerRuntimeOptions = {
   warn?(message: string): void;
 };
 
+/** An engine that is asked whether it is there answers within this. */
+const PING_MS = 5_000;
+
 /** Pods as containers of a Docker engine (API 1.41 or newer) on this machine. */
 export class DockerRuntime implements PodRuntime {
   readonly session: string;
   readonly provider = "docker";
   readonly #docker: Docker;
-  readonly #options: Required<Omit<DockerRuntimeOptions, "docker" | "limits" | "warn" | "runnerNetwork">> & {
+  readonly #options: Required<
+    Omit<DockerRuntimeOptions, "docker" | "limits" | "warn" | "runnerNetwork" | "networks" | "shape">
+  > & {
     limits: PodLimits;
   };
-  readonly #networks: RunNetworks;
+  /** what runs are started on; another runtime may share them */
+  readonly networks: RunNetworks;
+  readonly #looksAfterNetworks: boolean;
   readonly #boot: { id: string; at: number };
   readonly #imageConfigs: ImageConfigs;
   readonly #mountPoints = new DockerMountPoints();
@@ -89,6 +102,7 @@ export class DockerRuntime implements PodRuntime {
     this.#options = {
       instance: options.instance,
       prefix: options.prefix ?? "perigee",
+      containerPrefix: options.containerPrefix ?? options.prefix ?? "perigee",
       nodes: options.nodes,
       limits: { ...DEFAULT_POD_LIMITS, ...options.limits },
       devices: options.devices ?? {},
@@ -96,13 +110,16 @@ export class DockerRuntime implements PodRuntime {
       timeoutMs: options.timeoutMs ?? 60_000,
     };
     this.#imageConfigs = new ImageConfigs(this.#docker);
-    this.#networks = new RunNetworks(this.#docker, {
-      instance: options.instance,
-      prefix: this.#options.prefix,
-      pool: this.#options.networkPool,
-      open: options.runnerNetwork,
-      ...(options.warn && { warn: options.warn }),
-    });
+    this.#looksAfterNetworks = options.networks === undefined;
+    this.networks =
+      options.networks ??
+      new RunNetworks(this.#docker, {
+        instance: options.instance,
+        prefix: this.#options.prefix,
+        pool: this.#options.networkPool,
+        open: options.runnerNetwork,
+        ...(options.warn && { warn: options.warn }),
+      });
     this.session = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     this.#creator = new DockerCreator({
       docker: this.#docker,
@@ -113,6 +130,7 @@ export class DockerRuntime implements PodRuntime {
       limits: this.#options.limits,
       devices: this.#options.devices,
       open: options.runnerNetwork ?? {},
+      ...(options.shape && { shape: options.shape }),
     });
     this.#boot = { id: this.session, at: Date.now() - os.uptime() * 1000 };
   }
@@ -124,7 +142,7 @@ export class DockerRuntime implements PodRuntime {
   async start(spec: RunSpec): Promise<Started> {
     const volumes = spec.mounts.map(({ path }) => path);
     const starting = this.#turns.inTurn(volumes, () =>
-      this.#networks.use(spec, (network) => this.#start(spec, network)),
+      this.networks.use(spec, (network) => this.#start(spec, network)),
     );
     await withinTime(starting, this.#options.timeoutMs);
     if (spec.network !== "open") return { node: spec.node };
@@ -155,8 +173,8 @@ export class DockerRuntime implements PodRuntime {
       if (statusOf(error) === 304) return;
       if (!again && /network .*not found/i.test(String(error))) {
         await this.remove(spec.run);
-        this.#networks.forget(spec);
-        return this.#networks.use(spec, (made) => this.#start(spec, made, true));
+        this.networks.forget(spec);
+        return this.networks.use(spec, (made) => this.#start(spec, made, true));
       }
       if (isPayloadsFault(error)) throw this.#startFailure(error, spec);
       throw error;
@@ -335,19 +353,22 @@ export class DockerRuntime implements PodRuntime {
   }
 
   watch(hint: (run: string | undefined) => void): () => void {
-    void this.#networks.settle();
+    if (this.#looksAfterNetworks) void this.networks.settle();
     this.#creator.prepare();
-    const { instance, prefix } = this.#options;
+    const { instance, containerPrefix: prefix } = this.#options;
     return watchEvents(this.#docker, { instance, prefix }, hint, this.#closing.signal);
   }
 
+  async missing(): Promise<undefined> {
+    await withinTime(this.#docker.ping(), PING_MS);
+    return undefined;
+  }
+
   async nodes(): Promise<NodeReport[]> {
-    let alive = true;
-    try {
-      await withinTime(this.#docker.ping(), 5_000);
-    } catch {
-      alive = false;
-    }
+    const alive = await this.missing().then(
+      () => true,
+      () => false,
+    );
     return this.#options.nodes.map(({ name, kind, ready = true }) => ({
       name,
       kind,
@@ -356,23 +377,24 @@ export class DockerRuntime implements PodRuntime {
   }
 
   async tidy(user: string): Promise<void> {
+    if (!this.#looksAfterNetworks) return;
     const used = async () => (await this.list()).some((run) => run.user === user);
-    await withinTime(this.#networks.tidy(user, used), this.#options.timeoutMs);
+    await withinTime(this.networks.tidy(user, used), this.#options.timeoutMs);
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#networks.close();
+    if (this.#looksAfterNetworks) this.networks.close();
   }
 
   #name(run: string): string {
-    return containerName(this.#options.prefix, run);
+    return containerName(this.#options.containerPrefix, run);
   }
 
   /** The run of a container that is ours by its name; undefined for every other, whatever its labels say. */
   #runOf({ Names }: Docker.ContainerInfo): string | undefined {
     for (const name of Names) {
-      const run = runOfName(this.#options.prefix, name);
+      const run = runOfName(this.#options.containerPrefix, name);
       if (run !== undefined) return run;
     }
     return undefined;

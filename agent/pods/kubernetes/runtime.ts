@@ -345,6 +345,14 @@ export class KubernetesRuntime implements PodRuntime {
     return { bytes: 0, directories: [] };
   }
 
+  async missing(): Promise<undefined> {
+    const nodes = await this.nodes();
+    if (nodes.length > 0 && nodes.every(({ status }) => status === "Unknown")) {
+      throw new Error("nobody says how the nodes are");
+    }
+    return undefined;
+  }
+
   async nodes(): Promise<NodeReport[]> {
     const { kinds } = this.#options;
     const known = this.#nodes;

@@ -152,8 +152,12 @@ export class RunStarter {
     try {
       done = await preparations.wait(run, overAt - now(), runtimes.of(record).prepare({ user, imageId }));
     } catch (error) {
-      if (!(error instanceof ImageMissing)) throw error;
-      if (record.phase === phase && !record.stopReason) this.#withoutImage(record);
+      const isDue = record.phase === phase && !record.stopReason;
+      if (error instanceof ImageMissing) {
+        if (isDue) this.#withoutImage(record);
+      } else if (error instanceof StartFailure) {
+        if (isDue) this.#deps.endings.neverRan(record, "StartError", error.message);
+      } else throw error;
       return false;
     }
     book.assertOpen();

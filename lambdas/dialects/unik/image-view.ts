@@ -2,6 +2,9 @@ import { MiB } from "#protocol/limits.ts";
 import type { Image } from "./holdings.ts";
 import type { Provider } from "./records.ts";
 
+/** MiB that a machine takes beside its guest's */
+const EMULATOR_MB = 192;
+
 /** MiB of an instance that is given none, by the image's base or provider. */
 const MEMORY_MB = { baremetal: 64, linux: 128, container: 512 };
 
@@ -24,9 +27,14 @@ export function machineOf(compiler: string): keyof typeof MEMORY_MB {
   return compiler.startsWith("baremetal-") ? "baremetal" : "linux";
 }
 
-/** @param mostMb what the edge gives one instance, where it has told it */
-export function defaultMemoryMb(compiler: string, mostMb = Number.POSITIVE_INFINITY): number {
-  return Math.min(MEMORY_MB[machineOf(compiler)], mostMb);
+/** @param edgeMb what the edge gives one instance, where it has told it: a machine's emulator is a part of that */
+export function mostMemoryMb(compiler: string, edgeMb = Number.POSITIVE_INFINITY): number {
+  return machineOf(compiler) === "container" ? edgeMb : edgeMb - EMULATOR_MB;
+}
+
+/** @param edgeMb as for {@link mostMemoryMb} */
+export function defaultMemoryMb(compiler: string, edgeMb?: number): number {
+  return Math.max(0, Math.min(MEMORY_MB[machineOf(compiler)], mostMemoryMb(compiler, edgeMb)));
 }
 
 export function imageView({ name, content }: Image, mostMb?: number): object {

@@ -1,7 +1,7 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB } from "#protocol/limits.ts";
 import type { Image } from "./holdings.ts";
-import { defaultMemoryMb, machineOf } from "./image-view.ts";
+import { defaultMemoryMb, machineOf, mostMemoryMb } from "./image-view.ts";
 import { JsonObject } from "./json-object.ts";
 
 export type RunBody = {
@@ -17,8 +17,6 @@ export type RunBody = {
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 const ENV_BYTES = 64 * KiB;
-/** MiB that a machine takes beside its guest's */
-export const EMULATOR_MB = 192;
 const LEAST_MB = { container: 16, baremetal: 16, linux: 96 };
 
 /** @throws INVALID_PARAMETERS when it cannot be read; what it names is not looked at yet */
@@ -48,10 +46,11 @@ export function checkEnv(env: Readonly<Record<string, string>>): void {
 }
 
 /** Whole MiB of an instance of an image. @throws INVALID_PARAMETERS naming the bound */
-export function memoryOf(asked: number, { content }: Image, mostMb = Number.POSITIVE_INFINITY): number {
-  if (asked === 0) return defaultMemoryMb(content.compiler, mostMb);
-  const least = LEAST_MB[machineOf(content.compiler)];
-  const most = content.provider === "qemu" ? mostMb - EMULATOR_MB : mostMb;
+export function memoryOf(asked: number, { content: { compiler } }: Image, edgeMb?: number): number {
+  const least = LEAST_MB[machineOf(compiler)];
+  const most = mostMemoryMb(compiler, edgeMb);
+  if (most < least) throw wrong(`the edge gives one instance too little memory: ${least} MiB are needed`);
+  if (asked === 0) return defaultMemoryMb(compiler, edgeMb);
   if (asked < least) throw wrong(`MemoryMb must be at least ${least}`);
   if (asked > most) throw wrong(`MemoryMb must be at most ${most}`);
   return asked;

@@ -73,7 +73,9 @@ describe("paths", () => {
 
   test.runIf(target.ownPort)("the listener of its own has the routes at its root", async () => {
     const root = new UnikClient(target.ownPort!, basic(target.user));
-    expect((await root.get("/available_compilers")).json).toEqual(target.compilers);
+    // there may be more by now: those for machines, whose images another test waits for
+    const { json } = await root.get("/available_compilers");
+    expect(json).toEqual(expect.arrayContaining(target.compilers));
     expect((await root.get(`/${target.edge}/images`)).status).toBe(200);
     expect((await root.get("/unik/images")).status).toBe(404);
   });

@@ -89,6 +89,7 @@ export class SimEngine {
       watch: (hint) => this.#watch(hint),
       written: async () => ({ bytes: 0, directories: [] }),
       usage: async () => undefined,
+      missing: async () => undefined,
       nodes: async () => [{ name: "node1", kind: "MPU", status: "True" }],
       tidy: async () => undefined,
       close: async () => undefined,

@@ -1,0 +1,30 @@
+import { closeSync, openSync, readSync } from "node:fs";
+
+/** What of a disk tells its file system. */
+const HEAD = 2048;
+const EXT = { at: 1024 + 56, magic: 0xef53 };
+const BOOT = { at: 510, magic: 0xaa55 };
+
+/** The file system that the first bytes of a disk tell of; undefined: none that a machine mounts. Nothing else is read. Pure. */
+export function fileSystemIn(head: Buffer): "ext2" | "fat" | undefined {
+  if (head.length < HEAD) return undefined;
+  if (head.readUInt16LE(EXT.at) === EXT.magic) return "ext2";
+  const isFat = [54, 82].some((at) => head.toString("latin1", at, at + 3) === "FAT");
+  return isFat && head.readUInt16LE(BOOT.at) === BOOT.magic ? "fat" : undefined;
+}
+
+/** {@link fileSystemIn} of a file; undefined also where there is none. */
+export function fileSystemOf(path: string): "ext2" | "fat" | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch {
+    return undefined;
+  }
+  try {
+    const head = Buffer.alloc(HEAD);
+    return fileSystemIn(head.subarray(0, readSync(fd, head, 0, HEAD, 0)));
+  } finally {
+    closeSync(fd);
+  }
+}

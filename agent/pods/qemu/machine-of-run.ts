@@ -1,0 +1,121 @@
+import { join } from "node:path";
+import { MiB } from "#protocol/limits.ts";
+import { DISK_FILE } from "#protocol/volume-create.ts";
+import { type RunMount, type RunSpec, StartFailure } from "../pod-runtime.ts";
+import type { Machine } from "./command-line.ts";
+import { fileSystemOf } from "./file-system.ts";
+import { OWN } from "./own.ts";
+import { START_ADDRESS, startBlock } from "./start-block.ts";
+import { startDisk } from "./start-disk.ts";
+import type { VmImage } from "./vm-image-files.ts";
+
+/** Where a machine's container has the files that are its own. */
+const FILES = "/machine";
+/** A microvm has eight devices: the root, the start disk, the network and these at least. */
+export const MOST_VOLUMES = 4;
+/** MiB of a guest that is given none, and the least with which it starts. */
+const MEMORY_MB = { linux: { usual: 128, least: 96 }, baremetal: { usual: 64, least: 16 } };
+/** What an emulator needs beside the guest's memory; both together are what an instance takes. */
+export const EMULATOR_BYTES = 192 * MiB;
+const DEFAULT_PORT = 8080;
+
+export type VmSettings = {
+  /** of this machine, as Node calls it; default: what it is */
+  arch?: string;
+  /** the group of `/dev/kvm`; undefined: machines are emulated */
+  kvm?: { group: number };
+  /** bytes that one instance may have; undefined: as many as it asks for */
+  mostBytes?: number | undefined;
+};
+
+/** A run as a machine: what the emulator is told, the files that it reads, and what the guest begins with. */
+export type MachineOfRun = { machine: Machine; mounts: RunMount[]; start: Buffer; startAt: string };
+
+/** @throws StartFailure where the run asks for what machines cannot do */
+export function machineOf(
+  spec: RunSpec,
+  of: {
+    image: VmImage;
+    argv: readonly string[];
+    workdir: string;
+    envs: Readonly<Record<string, string>>;
+    settings: VmSettings;
+  },
+): MachineOfRun {
+  const { image, argv, envs, settings } = of;
+  const arch = settings.arch ?? process.arch;
+  const memoryMb = guestMb(image.kind, spec.limits?.memoryBytes, settings.mostBytes);
+  const startAt = `${FILES}/start`;
+  const file = `${FILES}/${image.file}`;
+  const mounts: RunMount[] = [
+    { volume: "image", path: image.directory, subPath: image.file, at: file, readOnly: true },
+  ];
+  if (image.kind === "baremetal") {
+    if (spec.mounts.length > 0) throw new StartFailure("a baremetal program has no files, and so no volumes");
+    const machine: Machine = {
+      kind: "baremetal",
+      program: "/usr/bin/qemu-system-aarch64",
+      memoryMb,
+      kvm: settings.kvm !== undefined && arch === "arm64",
+      elf: file,
+      start: { file: startAt, address: START_ADDRESS },
+    };
+    return { machine, mounts, startAt, start: block(argv, envs, memoryMb) };
+  }
+  const volumes = spec.mounts.map((mount, at) => volumeOf(mount, at));
+  if (volumes.length > MOST_VOLUMES) throw new StartFailure(`a machine has at most ${MOST_VOLUMES} volumes`);
+  const machine: Machine = {
+    kind: "linux",
+    board: arch === "x64" ? "microvm" : "virt",
+    program: arch === "x64" ? "/usr/bin/qemu-system-x86_64" : "/usr/bin/qemu-system-aarch64",
+    memoryMb,
+    kvm: settings.kvm !== undefined,
+    kernel: `/${OWN}/kernel`,
+    initramfs: `/${OWN}/initramfs`,
+    disks: [
+      { serial: "root", file, readOnly: true },
+      { serial: "start", file: startAt, readOnly: true },
+      ...volumes.map(({ disk }) => disk),
+    ],
+    ports:
+      spec.network === "none" ? undefined : spec.ports.length > 0 ? [...new Set(spec.ports)] : [DEFAULT_PORT],
+  };
+  const start = startDisk({
+    workdir: of.workdir,
+    graceSeconds: Math.max(1, Math.round(spec.graceMs / 1000)),
+    argv,
+    envs,
+    mounts: volumes.map(({ disk, at }) => ({ serial: disk.serial, at, readOnly: disk.readOnly })),
+  });
+  return { machine, mounts: [...mounts, ...volumes.map(({ mount }) => mount)], startAt, start };
+}
+
+/** As much as is asked for, and not more than is left beside the emulator. @throws StartFailure when that is too little */
+function guestMb(kind: VmImage["kind"], asked: number | undefined, most = Number.POSITIVE_INFINITY): number {
+  const { usual, least } = MEMORY_MB[kind];
+  const bytes = Math.min(asked ?? usual * MiB, most - EMULATOR_BYTES);
+  const mb = Math.floor(bytes / MiB);
+  if (mb >= least) return mb;
+  const overhead = `${EMULATOR_BYTES / MiB} MiB for its emulator`;
+  throw new StartFailure(`a ${kind} machine needs ${least} MiB at least, beside ${overhead}: it has ${mb}`);
+}
+
+function block(argv: readonly string[], envs: Readonly<Record<string, string>>, memoryMb: number): Buffer {
+  try {
+    return startBlock(argv, envs, memoryMb * MiB);
+  } catch (error) {
+    if (error instanceof RangeError) throw new StartFailure(error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** A volume that is a disk: its one file in the container, and the disk in the machine. */
+function volumeOf({ volume, path, subPath, at, readOnly = false }: RunMount, n: number) {
+  if (subPath !== undefined || fileSystemOf(join(path, DISK_FILE)) === undefined) {
+    throw new StartFailure(`the volume ${volume} at ${at} is no disk with ext2 or FAT`);
+  }
+  const serial = `volume${n}`;
+  const file = `${FILES}/${serial}`;
+  const mount: RunMount = { volume, path, subPath: DISK_FILE, at: file, readOnly };
+  return { at, mount, disk: { serial, file, readOnly } };
+}

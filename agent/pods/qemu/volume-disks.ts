@@ -1,0 +1,51 @@
+import type Docker from "dockerode";
+import { PerigeeError } from "#protocol/errors.ts";
+import { MiB } from "#protocol/limits.ts";
+import { HELPER_LABEL } from "../../engine/helper-containers.ts";
+import type { DiskMaker, NewDisk } from "../../files/disk-maker.ts";
+import type { KnownVmImages } from "./images/known-vm-images.ts";
+import { makeDisk } from "./make-disk.ts";
+
+type Deps = {
+  docker: Docker;
+  /** unique per agent: label of the containers that make disks */
+  instance: string;
+  /** the images for machines: without them no disk is made */
+  images: Pick<KnownVmImages, "found" | "look">;
+};
+
+/** Makes the disks of volumes for virtual machines, with the tools of their images. */
+export class VolumeDisks implements DiskMaker {
+  readonly #deps: Deps;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  async requireTools(): Promise<void> {
+    await this.#tools();
+  }
+
+  async make({ kind, sizeBytes, files, to, signal }: NewDisk): Promise<void> {
+    const { docker, instance } = this.#deps;
+    const size = sizeBytes === undefined ? "fit" : String(Math.ceil(sizeBytes / MiB));
+    const isMade = await makeDisk(docker, {
+      ...{ tools: await this.#tools(), labels: { [HELPER_LABEL]: instance }, to, signal },
+      ...{ script: "volume-disk", args: [kind, size] },
+      ...(files && { files }),
+    });
+    if (isMade) return;
+    if (files && sizeBytes !== undefined) {
+      throw new PerigeeError("DATA_TOO_LARGE", "data does not fit into size");
+    }
+    throw new PerigeeError("SOURCES_REFUSED", `the data makes no disk with ${kind}`);
+  }
+
+  async #tools(): Promise<string> {
+    const { images } = this.#deps;
+    const found = images.found ?? (await images.look());
+    if (found) return found.build;
+    const why = "the images for virtual machines are not there";
+    throw new PerigeeError("NOT_SUPPORTED", `The edge cannot make a volume that is a disk: ${why}`);
+  }
+}
