@@ -20,6 +20,7 @@ import { registerConsoleEvents } from "./console/events.ts";
 import { registerConsole } from "./console/routes.ts";
 import { checkDialects } from "./dialects/check-dialects.ts";
 import type { Dialect } from "./dialects/dialect.ts";
+import { registerHoldings } from "./dialects/holdings-route.ts";
 import { DIALECTS } from "./dialects/index.ts";
 import { janitorRounds } from "./dialects/janitor-round.ts";
 import { keptContent } from "./dialects/kept-content.ts";
@@ -397,6 +398,7 @@ export function createGround(options: GroundOptions): Ground {
     "/commands",
     "/commands/*",
     "/edge",
+    "/edge/holdings",
     "/edges",
     "/edges/*",
     "/runners",
@@ -412,6 +414,7 @@ export function createGround(options: GroundOptions): Ground {
   registerCommandLog(app, { ledger, rows });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch, windows, now });
   registerEdgeRoutes(app, { ...edgeParts, grantedEdges: (user) => accounts.grantedEdges(user) });
+  registerHoldings(app, { mounted, account: (name) => recent.getUser(name), resolveEdge });
   registerWindowRoutes(app, { windows, accounts: recent, audit, resolveEdge, log, now });
   app.use("/operator/*", requireOperator(accounts));
   registerOperatorRoutes(app, { ledger, windows, audit, doorbell, edges, log, now });

@@ -44,11 +44,9 @@ test("each state has a level and a word", () => {
     level: "caution",
     word: "Out of contact",
   });
-  expect(
-    podStatus({ terminated: { exitCode: 3, reason: "Error", startedAt: null, finishedAt: null } }),
-  ).toEqual({
-    level: "critical",
-    word: "Exit 3",
-  });
-  expect(podStatus({}).level).toBe("off");
+  const ended = { terminated: { exitCode: 143, reason: "Error", startedAt: null, finishedAt: null } };
+  expect(podStatus({ state: ended })).toEqual({ level: "critical", word: "Exit 143" });
+  expect(podStatus({ state: ended, stopped: true })).toEqual({ level: "off", word: "Stopped" });
+  expect(podStatus({ state: { running: { startedAt: "" } }, stopped: true }).word).toBe("Running");
+  expect(podStatus({ state: {} }).level).toBe("off");
 });

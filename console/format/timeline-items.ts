@@ -54,7 +54,8 @@ function windowItem({ start, end, station }: ContactWindow, now: number): Timeli
 }
 
 /** The newest run of a pod; nothing when its start is not reported. */
-function runItem({ pod_name: pod, run, state }: Pod, now: number): TimelineItem[] {
+function runItem(of: Pod, now: number): TimelineItem[] {
+  const { pod_name: pod, run, state } = of;
   const began = state.running?.startedAt ?? state.terminated?.startedAt;
   if (!began) return [];
   const from = Date.parse(began);
@@ -64,7 +65,7 @@ function runItem({ pod_name: pod, run, state }: Pod, now: number): TimelineItem[
       key: `run ${run}`,
       group: "Runs",
       name: pod,
-      status: podStatus(state),
+      status: podStatus(of),
       from,
       begun: from,
       to: finishedAt ? Date.parse(finishedAt) : now,
