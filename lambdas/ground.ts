@@ -390,7 +390,9 @@ export function createGround(options: GroundOptions): Ground {
       app.use("/console/events", requireUser({ accounts: recent, tokens }), ownLimit);
       registerConsoleEvents(app, edgeParts);
     }
-    registerConsole(app, options.console, connect);
+    // the relay of its terminals may be at a host of its own
+    const relay = live.url === undefined ? [] : [new URL(live.url.replace(/^http/, "ws")).origin];
+    registerConsole(app, options.console, async () => [...(await connect()), ...relay]);
   }
   for (const path of [
     "/uplinks",
