@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, duration, since, utcTime } from "./age.ts";
+import { ago, duration, localTime, since, utcTime } from "./age.ts";
 import { bytes } from "./bytes.ts";
 import { commandStatus, podStatus } from "./status.ts";
 
@@ -23,6 +23,7 @@ test("an age is of the clock that is passed", () => {
   expect(ago(1)).toBe("just now");
   expect(utcTime("2026-11-28T11:55:00.123Z", now)).toBe("11:55:00");
   expect(utcTime("2026-11-02T01:02:03Z", now)).toBe("2 Nov 01:02:03");
+  expect(localTime(new Date(2026, 0, 2, 3, 4, 5).getTime())).toBe("03:04:05");
 });
 
 test.each([
