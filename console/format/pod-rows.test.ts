@@ -40,13 +40,13 @@ test("what is no pod yet, or never, is there too; what is none of these is not",
         phase: "waits",
         command: "01J",
       }),
-      holding({ dialect: "poseidon", kind: "runner", name: "3-ab", state: "used" }),
+      holding({ dialect: "poseidon", kind: "runner", name: "3-ab-cd-ef", state: "used" }),
       holding({ kind: "image", name: "app" }),
       holding({ kind: "volume", name: "data", known: "data" }),
     ],
   );
   expect(rows.map(({ name, status, at }) => [name, status.level, status.word, at])).toEqual([
-    ["7", "standby", "In queue", ["commands", "01J"]],
+    ["Job 7", "standby", "In queue", ["commands", "01J"]],
     ["3-ab", "normal", "Used", undefined],
   ]);
 });

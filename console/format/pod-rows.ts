@@ -37,7 +37,7 @@ function rowOfPod(pod: Pod, holding: Holding | undefined): PodRow {
   const dialect = holding?.dialect ?? dialectOfPod(name);
   return {
     key: name,
-    name: holding?.name ?? name,
+    name: holding ? wordOf(holding) : name,
     image: holding?.image ?? image,
     status: podStatus(pod),
     running: state.running !== undefined,
@@ -49,11 +49,17 @@ function rowOfPod(pod: Pod, holding: Holding | undefined): PodRow {
   };
 }
 
+/** Jobs have numbers; a runner's environment and a part of what follows tell it from others. */
+function wordOf({ kind, name }: Holding): string {
+  if (kind === "job") return `Job ${name}`;
+  return kind === "runner" ? name.split("-").slice(0, 2).join("-") : name;
+}
+
 function rowOfHolding(holding: Holding): PodRow {
   const { dialect, kind, name, image = "", phase, created, command } = holding;
   return {
     key: `${dialect} ${kind} ${name}`,
-    name,
+    name: wordOf(holding),
     image,
     status: holdingStatus(holding),
     running: phase === "runs",

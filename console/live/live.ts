@@ -1,4 +1,5 @@
 import { computed, signal } from "@preact/signals";
+import { COMMANDS_TOLD } from "#protocol/console-events.ts";
 import { ApiError, ask, data } from "../api/client.ts";
 import { chosenEdge, session } from "../api/session.ts";
 import type { Command, Edge, GrantedEdge } from "../api/types.ts";
@@ -172,7 +173,7 @@ async function listen({ body, silent }: Stream): Promise<void> {
         if (event === "edge") setEdge(JSON.parse(data) as Edge);
         if (event !== "commands") continue;
         const some = JSON.parse(data) as Command[];
-        if (first) learnNewest(some, some.at(-1)?.command_id);
+        if (first) learnNewest(some, some.length < COMMANDS_TOLD ? undefined : some.at(-1)?.command_id);
         else learn(some);
         first = false;
       }

@@ -11,11 +11,11 @@ export function PodLine({ row, current = false }: { row: PodRow; current?: boole
     <>
       <StatusMark status={status} busy={running} />
       <span class="row-main">
-        <strong>{name}</strong> <span class="subject">{image}</span>
-        {dialect && <span class="tag">{dialectWord(dialect)}</span>}
+        <strong>{name}</strong> {dialect && <span class="tag">{dialectWord(dialect)}</span>}{" "}
+        <span class="subject">{image}</span>
       </span>
       <span class="row-note muted">{note}</span>
-      {pod && <span class="row-end muted wide">{pod.node}</span>}
+      <span class="row-end muted wide">{pod?.node}</span>
       <span class="row-end muted">
         {pod ? (
           <>
@@ -31,7 +31,7 @@ export function PodLine({ row, current = false }: { row: PodRow; current?: boole
       </span>
     </>
   );
-  if (!at) return <div class="row">{parts}</div>;
+  if (!at) return <div class="row command-row">{parts}</div>;
   return (
     <a class="row command-row" href={to(...at)} aria-current={current ? "true" : undefined}>
       {parts}

@@ -72,10 +72,10 @@ function OtherImageRow({ image }: { image: Holding }) {
   const { dialect, name, state, phase, bytes: size, created } = image;
   return (
     <>
-      <span class="row-main">
-        <strong>{name}</strong> <span class="tag">{dialectWord(dialect)}</span>
+      <span class="row-main wraps">
+        <strong>{name}</strong> <span class="tag">{dialectWord(dialect)}</span>{" "}
+        {state && <StatusMark status={holdingStatus({ state, phase })} />}
       </span>
-      <span class="row-note">{state && <StatusMark status={holdingStatus({ state, phase })} />}</span>
       <span class="row-end num">{size === undefined ? "" : bytes(size)}</span>
       <span class="row-end muted wide">
         <Ago at={created} />

@@ -53,9 +53,7 @@ export function PodDetail({ name }: { name: string }) {
           <Verbs name={name} pod={pod} made={made} dialect={dialect} onTerminal={() => setTerminal(true)} />
         </div>
         {dialect && (
-          <p class="callout">
-            Made by the {dialectWord(dialect)} API, by which alone it is stopped or run again.
-          </p>
+          <p class="callout">Made by the {dialectWord(dialect)} API: there it is stopped and run again.</p>
         )}
         {pod ? <Facts pod={pod} made={made} /> : <p class="muted">The edge has not reported this pod yet.</p>}
         {terminal && <OpenTerminal pod={name} onClose={() => setTerminal(false)} />}
