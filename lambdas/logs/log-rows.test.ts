@@ -27,11 +27,11 @@ describe("LogRows", () => {
   });
 
   test("a row says that it was written to standard error, with its time as any other's", () => {
-    const { rows } = read(`${T} out\n${T.replace("Z", STDERR_OFFSET)} err\n2026-01-02T03:04:05+01:00 else\n`);
+    const { rows } = read(`${T} out\n${T.replace("Z", STDERR_OFFSET)} err\n2026-01-02T03:04:05+00:00 else\n`);
     expect(rows).toEqual([
       { cursor: 35, time: T, text: "out" },
       { cursor: 75, time: T, stream: "stderr", text: "err" },
-      { cursor: 106, time: "2026-01-02T03:04:05+01:00", text: "else" },
+      { cursor: 106, time: "2026-01-02T03:04:05+00:00", text: "else" },
     ]);
   });
 

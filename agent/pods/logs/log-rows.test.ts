@@ -70,7 +70,7 @@ describe("LogRows", () => {
     const next = new LogRows(first.carried);
     const rows = [next.push(frame("rr", false, "stderr")), next.push(frame("ut", false)), next.end()];
     expect(Buffer.concat(rows).toString()).toBe(
-      "2025-11-20T12:00:00.000000000+00:00 err\n2025-11-20T12:00:00.000000000Z out\n",
+      "2025-11-20T12:00:00.000000000-00:00 err\n2025-11-20T12:00:00.000000000Z out\n",
     );
   });
 
