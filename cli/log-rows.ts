@@ -3,7 +3,7 @@ import { CliFailure, EXIT } from "./failure.ts";
 import { query } from "./options.ts";
 import type { Patience } from "./patience.ts";
 
-export type LogRow = { cursor: number; time?: string; text: string };
+export type LogRow = { cursor: number; time?: string; stream?: "stderr"; text: string };
 type Page = { rows: LogRow[]; next: number; dropped: boolean; complete: boolean };
 
 /** Seconds that one request waits for a row. */

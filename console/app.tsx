@@ -1,31 +1,28 @@
 import { useEffect, useRef } from "preact/hooks";
 import { session } from "./api/session.ts";
+import { edge } from "./live/live.ts";
+import { Empty } from "./parts/empty.tsx";
+import { loadRest, rest } from "./parts/rest-of-screens.ts";
 import { Shell } from "./parts/shell.tsx";
 import { route } from "./route.ts";
-import { CommandsScreen } from "./screens/commands.tsx";
-import { ErrorsScreen } from "./screens/errors.tsx";
-import { FilesScreen } from "./screens/files.tsx";
-import { ImagesScreen } from "./screens/images.tsx";
 import { LogIn } from "./screens/log-in.tsx";
-import { OperatorScreen } from "./screens/operator.tsx";
 import { Overview } from "./screens/overview.tsx";
-import { PodsScreen } from "./screens/pods.tsx";
-import { TimelineScreen } from "./screens/timeline.tsx";
 
-const SCREENS = {
-  overview: { title: "Overview", Screen: Overview },
-  commands: { title: "Commands", Screen: CommandsScreen },
-  pods: { title: "Pods", Screen: PodsScreen },
-  images: { title: "Images", Screen: ImagesScreen },
-  files: { title: "Files", Screen: FilesScreen },
-  timeline: { title: "Timeline", Screen: TimelineScreen },
-  operator: { title: "Operator", Screen: OperatorScreen },
-  errors: { title: "Errors", Screen: ErrorsScreen },
+const TITLES: Record<string, string> = {
+  overview: "Overview",
+  commands: "Commands",
+  pods: "Pods",
+  images: "Images",
+  files: "Files",
+  timeline: "Timeline",
+  operator: "Operator",
+  errors: "Errors",
 };
 
 export function App() {
-  const { screen } = route.value;
-  const { title, Screen } = SCREENS[screen as keyof typeof SCREENS] ?? SCREENS.overview;
+  const asked = route.value.screen;
+  const screen = asked in TITLES ? asked : "overview";
+  const title = TITLES[screen]!;
   const main = useRef<HTMLElement>(null);
   const loggedIn = session.value !== undefined;
   const first = useRef(true);
@@ -35,12 +32,33 @@ export function App() {
     if (!first.current) main.current?.focus();
     first.current = false;
   }, [title, loggedIn]);
+  // whoever has seen the first screen may open another one
+  const seen = edge.value !== undefined;
+  useEffect(() => {
+    if (seen) requestIdleCallback(loadRest);
+  }, [seen]);
   if (!loggedIn) return <LogIn />;
   return (
-    <Shell screen={screen in SCREENS ? screen : "overview"}>
+    <Shell screen={screen}>
       <main ref={main} tabIndex={-1} aria-label={title} class="screen">
-        <Screen />
+        {screen === "overview" ? <Overview /> : <OtherScreen name={screen} />}
       </main>
     </Shell>
+  );
+}
+
+function OtherScreen({ name }: { name: string }) {
+  const { screens, failed } = rest.value;
+  const Screen = screens?.[name];
+  useEffect(loadRest, []);
+  if (Screen) return <Screen />;
+  if (failed === undefined) return <p class="muted">Loading this screen…</p>;
+  return (
+    <Empty icon="search" title="This screen could not be loaded">
+      <p class="pad">{failed}</p>
+      <button type="button" class="button" onClick={() => location.reload()}>
+        Load the page anew
+      </button>
+    </Empty>
   );
 }

@@ -20,6 +20,7 @@ import { registerConsoleEvents } from "./console/events.ts";
 import { registerConsole } from "./console/routes.ts";
 import { checkDialects } from "./dialects/check-dialects.ts";
 import type { Dialect } from "./dialects/dialect.ts";
+import { registerHoldings } from "./dialects/holdings-route.ts";
 import { DIALECTS } from "./dialects/index.ts";
 import { janitorRounds } from "./dialects/janitor-round.ts";
 import { keptContent } from "./dialects/kept-content.ts";
@@ -389,7 +390,9 @@ export function createGround(options: GroundOptions): Ground {
       app.use("/console/events", requireUser({ accounts: recent, tokens }), ownLimit);
       registerConsoleEvents(app, edgeParts);
     }
-    registerConsole(app, options.console, connect);
+    // the relay of its terminals may be at a host of its own
+    const relay = live.url === undefined ? [] : [new URL(live.url.replace(/^http/, "ws")).origin];
+    registerConsole(app, options.console, async () => [...(await connect()), ...relay]);
   }
   for (const path of [
     "/uplinks",
@@ -397,6 +400,7 @@ export function createGround(options: GroundOptions): Ground {
     "/commands",
     "/commands/*",
     "/edge",
+    "/edge/holdings",
     "/edges",
     "/edges/*",
     "/runners",
@@ -412,6 +416,7 @@ export function createGround(options: GroundOptions): Ground {
   registerCommandLog(app, { ledger, rows });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch, windows, now });
   registerEdgeRoutes(app, { ...edgeParts, grantedEdges: (user) => accounts.grantedEdges(user) });
+  registerHoldings(app, { mounted, account: (name) => recent.getUser(name), resolveEdge });
   registerWindowRoutes(app, { windows, accounts: recent, audit, resolveEdge, log, now });
   app.use("/operator/*", requireOperator(accounts));
   registerOperatorRoutes(app, { ledger, windows, audit, doorbell, edges, log, now });

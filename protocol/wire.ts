@@ -328,6 +328,12 @@ export const commandLogsQuery = z.object({
   end: z.enum(["0", "1"]),
 });
 export const LOG_CHUNK_BYTES = 256 * 1024;
+/**
+ * How the time ends that a line of a run's log begins with, where it was written to standard error: no engine writes that,
+ * and it is a time like others to who knows no streams. Absent from agents of version 0.3 or older, and where the engine does
+ * not tell the streams apart.
+ */
+export const STDERR_OFFSET = "-00:00";
 
 /*
  * Objects that the agent sends in parts, and takes up again after a cut, a restart or a new epoch. A ground of version

@@ -11,16 +11,17 @@ const PAGE = join(ROOT, "console/index.html");
  * content, so that browsers may keep them for ever.
  */
 export async function bundleConsole(outdir: string): Promise<void> {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: { app: "console/main.tsx", style: "console/style/main.css" },
     outdir,
     entryNames: "[name]-[hash]",
-    // what is loaded when it is opened: the terminal
+    // what is loaded later: the screens beside the overview, and the terminal when it is opened
     splitting: true,
     chunkNames: "[name]-[hash]",
     bundle: true,
     write: false,
+    metafile: true,
     minify: true,
     platform: "browser",
     target: "es2022",
@@ -38,10 +39,14 @@ export async function bundleConsole(outdir: string): Promise<void> {
     },
     readFileSync(PAGE, "utf8"),
   );
+  // a script names the others that it needs only once it is here: so that they come together with it
+  const app = Object.entries(metafile.outputs).find(([path]) => basename(path).startsWith("app-"));
+  const needed = (app?.[1].imports ?? []).filter(({ kind }) => kind === "import-statement");
+  const preloads = needed.map(({ path }) => `<link rel="modulepreload" href="/console/${basename(path)}">`);
   const icon = readFileSync(join(ROOT, "console/icon.svg"));
   writeAssets(outdir, [
     ...outputFiles.map(({ path, contents }): [string, Uint8Array] => [basename(path), contents]),
     ["icon.svg", icon],
-    ["index.html", Buffer.from(page)],
+    ["index.html", Buffer.from(page.replace("PRELOADS", preloads.join("\n")))],
   ]);
 }

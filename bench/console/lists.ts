@@ -1,11 +1,12 @@
 import type { Browser, Page } from "playwright-core";
+import { scaled } from "../scale.ts";
 import type { Row } from "../table.ts";
 import { openConsoleBench, openWindow } from "./browser.ts";
 import { lineOf, playedCommand, servePlayedGround } from "./played-ground.ts";
 import { type Frames, framesText, scroll } from "./scrolling.ts";
 
-const COMMANDS = 10_000;
-const LINES = 100_000;
+const COMMANDS = scaled(10_000);
+const LINES = scaled(100_000);
 const MOST_MS = 20;
 const PX = 120;
 const POD_RUN = playedCommand(COMMANDS - (COMMANDS % 5) - 3).command_id;
@@ -44,14 +45,18 @@ async function ours(browser: Browser, address: string, selector: string, length:
   const page = await openWindow(browser, { loggedIn: true });
   const began = performance.now();
   await page.goto(address);
-  const tall = `document.querySelector(${JSON.stringify(`${selector} ul`)})?.clientHeight >= ${length * 18}`;
-  await page.waitForFunction(tall);
+  // older commands come when somebody gets to the end of those that are there
+  const toTheEnd = `(() => {
+    const box = document.querySelector(${JSON.stringify(selector)});
+    if (!box || box.firstElementChild.clientHeight >= ${length * 18}) return box !== null;
+    box.scrollTop = box.scrollHeight;
+    return false;
+  })()`;
+  await page.waitForFunction(toTheEnd);
   const shownMs = performance.now() - began;
   // as when somebody has scrolled back
-  await page
-    .getByRole("button", { name: "Follow" })
-    .click()
-    .catch(() => {});
+  const follow = page.getByRole("button", { name: "Follow" });
+  if ((await follow.count()) > 0) await follow.click();
   const frames = await scroll(page, selector, PX);
   await page.context().close();
   return { frames, shownMs };

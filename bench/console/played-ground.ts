@@ -9,6 +9,8 @@ const idOf = (n: number) => `01JD6Z0V3E8T4Q5R${String(n).padStart(10, "0")}`;
 const OPERATIONS = ["volume.list", "volume.uplink", "pod.run", "image.build", "volume.read"];
 const BEGAN = Date.parse("2026-01-01T00:00:00Z");
 const PAGE = 1000;
+/** Commands that the stream of events tells at first. */
+const TOLD = 100;
 /** Lines that are told at once, as an agent's pushes are. */
 const BATCH_MS = 250;
 
@@ -34,11 +36,18 @@ export async function servePlayedGround(
   const edge = { ...EDGE, contact };
   app.get(
     "/console/events",
-    () => new Response(beats(edge), { headers: { "content-type": "text/event-stream" } }),
+    () =>
+      new Response(beats(edge, list.slice(0, TOLD)), { headers: { "content-type": "text/event-stream" } }),
   );
   registerConsole(app, folder, async () => []);
   app.get("/edge", (c) => c.json({ data: edge }));
-  app.get("/commands", (c) => c.json({ data: list }));
+  app.get("/commands", (c) => {
+    const before = c.req.query("before");
+    const from = before === undefined ? 0 : list.findIndex(({ command_id: id }) => id === before) + 1;
+    const data = list.slice(from, from + Number(c.req.query("limit")));
+    const next = from + data.length < list.length ? data.at(-1)?.command_id : undefined;
+    return c.json({ data, ...(next !== undefined && { next }) });
+  });
   app.get("/commands/:id", (c) =>
     c.json({ data: list.find(({ command_id: id }) => id === c.req.param("id")) }),
   );
@@ -61,17 +70,18 @@ export async function servePlayedGround(
   return { ...served, told: () => told };
 }
 
-/** The event stream of a ground: a beat and the edge, each second. */
-function beats(edge: object): ReadableStream<Uint8Array> {
+/** The event stream of a ground: a beat and the edge, each second; the newest commands at first. */
+function beats(edge: object, commands: readonly object[]): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
-  const told = JSON.stringify(edge);
+  const event = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
   let first = true;
   return new ReadableStream({
     async pull(controller) {
       if (!first) await sleep(1000);
+      const some = first ? event("commands", commands) : "";
       first = false;
-      const beat = JSON.stringify({ now: new Date().toISOString() });
-      controller.enqueue(encoder.encode(`event: beat\ndata: ${beat}\n\nevent: edge\ndata: ${told}\n\n`));
+      const beat = event("beat", { now: new Date().toISOString() });
+      controller.enqueue(encoder.encode(beat + some + event("edge", edge)));
     },
   });
 }

@@ -25,8 +25,12 @@ export async function measureProgram(): Promise<Row[]> {
   try {
     const { folder, browser } = bench;
     const page = readFileSync(join(folder, "index.html"), "utf8");
-    const first = readdirSync(folder).filter((name) => name.endsWith(".js") && page.includes(name));
-    const kb = first.reduce((sum, name) => sum + statSync(join(folder, `${name}.gz`)).size, 0) / 1000;
+    const scripts = readdirSync(folder).filter((name) => name.endsWith(".js"));
+    const kbOf = (names: string[]) =>
+      names.reduce((sum, name) => sum + statSync(join(folder, `${name}.gz`)).size, 0) / 1000;
+    const first = kbOf(scripts.filter((name) => page.includes(name)));
+    // the terminal is loaded when it is opened
+    const kb = kbOf(scripts.filter((name) => !name.startsWith("terminal-")));
     const ground = await servePlayedGround(folder, { commands: 100, log: { lines: 0, perSecond: 0 } });
     const usable = async (loggedIn: boolean, wanted: string, rate = THROTTLED) => {
       const window = await openWindow(browser, { loggedIn });
@@ -60,7 +64,7 @@ export async function measureProgram(): Promise<Row[]> {
     return [
       {
         what: "script of the console, gzip",
-        ours: `${kb.toFixed(1)} KB`,
+        ours: `${kb.toFixed(1)} KB, of which ${first.toFixed(1)} before the first screen`,
         peer: `at most ${MOST_KB} KB`,
         ratio: kb / MOST_KB,
         goal: { atMost: 1 },

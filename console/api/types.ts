@@ -45,6 +45,8 @@ export type Pod = {
   node: string;
   run: string;
   state: ContainerState;
+  /** its user ended it */
+  stopped?: true;
   age: number;
 };
 export type Contact = { state: "ok" | "lost" | "never"; last: string | null; age: number | null };
@@ -79,9 +81,23 @@ export type Edge = {
   fpga: { node: string; state: string; loaded?: { image: string; run: string } }[];
   runners: { environment: string; wanted: number; idle: number; used: number; reason: string | null }[];
 };
+/** What was made by another API than the EM's, as `GET /edge/holdings` tells it. */
+export type Holding = {
+  dialect: string;
+  kind: "image" | "fpga-image" | "instance" | "job" | "runner" | "volume";
+  name: string;
+  created: string;
+  bytes?: number;
+  state?: string;
+  phase?: "waits" | "runs" | "ready" | "ended" | "failed";
+  image?: string;
+  /** the pod or volume that it is on the edge */
+  known?: string;
+  command?: string;
+};
 export type GrantedEdge = { edge: string; default: boolean; contact: Contact };
 
-export type LogRow = { cursor: number; time?: string; text: string };
+export type LogRow = { cursor: number; time?: string; stream?: "stderr"; text: string };
 export type LogPage = { rows: LogRow[]; next: number; dropped: boolean; complete: boolean };
 
 /** An entry of a listing; sizes are decimal texts, as they may be beyond what a number holds. */

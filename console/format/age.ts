@@ -27,11 +27,21 @@ export function since(iso: string, now: number): number {
   return (now - Date.parse(iso)) / 1000;
 }
 
+// Intl takes a tenth of a second when it is first used, on a slow processor
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** `14:03:22` by the clock of the machine. @param now ms since 1970 */
+export function localTime(now: number): string {
+  const at = new Date(now);
+  const parts = [at.getHours(), at.getMinutes(), at.getSeconds()];
+  return parts.map((part) => String(part).padStart(2, "0")).join(":");
+}
+
 /** `14:03:22` or, on another day, `27 Nov 14:03:22`; UTC. */
 export function utcTime(iso: string, now: number): string {
   const at = new Date(iso).toISOString();
   const time = at.slice(11, 19);
   if (at.slice(0, 10) === new Date(now).toISOString().slice(0, 10)) return time;
-  const month = new Date(iso).toLocaleString("en", { month: "short", timeZone: "UTC" });
+  const month = MONTHS[Number(at.slice(5, 7)) - 1];
   return `${Number(at.slice(8, 10))} ${month} ${time}`;
 }

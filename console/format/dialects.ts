@@ -10,3 +10,8 @@ const WORDS: Record<string, string> = {
 export function dialectWord(lane: string): string {
   return WORDS[lane.split("-")[0] ?? ""] ?? lane;
 }
+
+/** The API that a pod is of, where its name says so behind a dot. */
+export function dialectOfPod(name: string): string | undefined {
+  return name.split(".")[1];
+}

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ago, duration, since, utcTime } from "./age.ts";
+import { ago, duration, localTime, since, utcTime } from "./age.ts";
 import { bytes } from "./bytes.ts";
 import { commandStatus, podStatus } from "./status.ts";
 
@@ -23,6 +23,7 @@ test("an age is of the clock that is passed", () => {
   expect(ago(1)).toBe("just now");
   expect(utcTime("2026-11-28T11:55:00.123Z", now)).toBe("11:55:00");
   expect(utcTime("2026-11-02T01:02:03Z", now)).toBe("2 Nov 01:02:03");
+  expect(localTime(new Date(2026, 0, 2, 3, 4, 5).getTime())).toBe("03:04:05");
 });
 
 test.each([
@@ -44,11 +45,9 @@ test("each state has a level and a word", () => {
     level: "caution",
     word: "Out of contact",
   });
-  expect(
-    podStatus({ terminated: { exitCode: 3, reason: "Error", startedAt: null, finishedAt: null } }),
-  ).toEqual({
-    level: "critical",
-    word: "Exit 3",
-  });
-  expect(podStatus({}).level).toBe("off");
+  const ended = { terminated: { exitCode: 143, reason: "Error", startedAt: null, finishedAt: null } };
+  expect(podStatus({ state: ended })).toEqual({ level: "critical", word: "Exit 143" });
+  expect(podStatus({ state: ended, stopped: true })).toEqual({ level: "off", word: "Stopped" });
+  expect(podStatus({ state: { running: { startedAt: "" } }, stopped: true }).word).toBe("Running");
+  expect(podStatus({ state: {} }).level).toBe("off");
 });

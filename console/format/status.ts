@@ -1,5 +1,5 @@
 import type { State } from "#protocol/state.ts";
-import type { Contact, ContainerState } from "../api/types.ts";
+import type { Contact, Holding, Pod } from "../api/types.ts";
 
 /** The six levels of Astro UXDS, worst first. */
 export type Level = "critical" | "serious" | "caution" | "normal" | "standby" | "off";
@@ -26,12 +26,32 @@ export function commandStatus(command: {
   return STATES[state] ?? { level: "off", word: String(state) };
 }
 
-export function podStatus({ waiting, running, terminated }: ContainerState): Status {
+/** One that its user stopped is no failure, whatever its program made of the signal. */
+export function podStatus({ state, stopped }: Pick<Pod, "state" | "stopped">): Status {
+  const { waiting, running, terminated } = state;
   if (running) return { level: "normal", word: "Running" };
   if (waiting) return { level: "standby", word: waiting.reason };
   if (!terminated) return { level: "off", word: "Unknown" };
+  if (stopped) return { level: "off", word: "Stopped" };
   if (terminated.exitCode === 0) return { level: "off", word: "Completed" };
   return { level: "critical", word: `Exit ${terminated.exitCode}` };
+}
+
+const PHASES: Record<NonNullable<Holding["phase"]>, Level> = {
+  waits: "standby",
+  runs: "normal",
+  ready: "normal",
+  ended: "off",
+  failed: "critical",
+};
+
+/** The word is the other API's. */
+export function holdingStatus({
+  state = "there",
+  phase = "ready",
+}: Pick<Holding, "state" | "phase">): Status {
+  const words = state.replaceAll(/[_-]/g, " ");
+  return { level: PHASES[phase] ?? "off", word: words.charAt(0).toUpperCase() + words.slice(1) };
 }
 
 export function contactStatus({ state }: Pick<Contact, "state">): Status {

@@ -23,13 +23,23 @@ const MINUTE_MS = 60_000;
 const PLANNED: Status = { level: "standby", word: "Planned" };
 const OVER: Status = { level: "off", word: "Over" };
 
-type Known = { commands: readonly Command[]; pods: readonly Pod[]; windows: readonly ContactWindow[] };
+type Known = {
+  commands: readonly Command[];
+  pods: readonly Pod[];
+  windows: readonly ContactWindow[];
+  /** what other APIs call pods, by their names on the edge */
+  names?: ReadonlyMap<string, string>;
+};
 
 /** Commands, runs, planned runs and contact windows that are in sight, group after group. */
-export function timelineItems({ commands, pods, windows }: Known, sight: Span, now: number): TimelineItem[] {
+export function timelineItems(
+  { commands, pods, windows, names }: Known,
+  sight: Span,
+  now: number,
+): TimelineItem[] {
   const all = [
     ...windows.map((one) => windowItem(one, now)),
-    ...pods.flatMap((pod) => runItem(pod, now)),
+    ...pods.flatMap((pod) => runItem(pod, names?.get(pod.pod_name) ?? pod.pod_name, now)),
     ...commands.flatMap((command) => plannedItem(command, now)),
     ...commands.map((command) => commandItem(command, now)),
   ];
@@ -54,7 +64,8 @@ function windowItem({ start, end, station }: ContactWindow, now: number): Timeli
 }
 
 /** The newest run of a pod; nothing when its start is not reported. */
-function runItem({ pod_name: pod, run, state }: Pod, now: number): TimelineItem[] {
+function runItem(of: Pod, name: string, now: number): TimelineItem[] {
+  const { pod_name: pod, run, state } = of;
   const began = state.running?.startedAt ?? state.terminated?.startedAt;
   if (!began) return [];
   const from = Date.parse(began);
@@ -63,8 +74,8 @@ function runItem({ pod_name: pod, run, state }: Pod, now: number): TimelineItem[
     {
       key: `run ${run}`,
       group: "Runs",
-      name: pod,
-      status: podStatus(state),
+      name,
+      status: podStatus(of),
       from,
       begun: from,
       to: finishedAt ? Date.parse(finishedAt) : now,

@@ -1,4 +1,5 @@
 import { computed, signal } from "@preact/signals";
+import { COMMANDS_TOLD } from "#protocol/console-events.ts";
 import { ApiError, ask, data } from "../api/client.ts";
 import { chosenEdge, session } from "../api/session.ts";
 import type { Command, Edge, GrantedEdge } from "../api/types.ts";
@@ -19,8 +20,10 @@ export const edges = signal<GrantedEdge[]>([]);
 export const isOperator = signal(false);
 /** What the ground refuses to tell, and why. */
 export const refusal = signal<ApiError | undefined>(undefined);
-/** There are older commands than those that are known here. */
+/** The command before which there may be older ones than those that are known here. */
 export const older = signal<string | undefined>(undefined);
+/** They are being fetched. */
+export const loadingOlder = signal(false);
 
 const known = signal<ReadonlyMap<string, Command>>(new Map());
 /** The user's commands, newest first. */
@@ -46,6 +49,8 @@ const HIDDEN_MS = 30_000;
 const EDGE_LOOKS = 5;
 const RETRY_MS = [500, 1000, 2000];
 const PAGE = 200;
+/** Of the first look: as many as a screen shows. */
+const FIRST = 50;
 /** Of a look at what is new. */
 const NEWEST = 20;
 
@@ -61,12 +66,20 @@ export async function refresh(id: string): Promise<void> {
   learn([await data<Command>(`/commands/${encodeURIComponent(id)}`)]);
 }
 
-/** The page of commands before those that are known. */
+/** Fetches the page of commands before those that are known. */
 export async function loadOlder(): Promise<void> {
-  if (older.value === undefined) return;
-  const page = await commandPage(older.value);
-  learn(page.data);
-  older.value = page.next;
+  const before = older.value;
+  if (before === undefined || loadingOlder.value) return;
+  loadingOlder.value = true;
+  try {
+    const page = await commandPage({ before });
+    // meanwhile another user or edge may be looked at
+    if (older.value !== before) return;
+    learn(page.data);
+    older.value = page.next;
+  } finally {
+    loadingOlder.value = false;
+  }
 }
 
 /** Follows the ground until `signal` ends it. It heals by itself. */
@@ -74,8 +87,13 @@ export async function follow(signal: AbortSignal): Promise<void> {
   link.value = "connecting";
   let failures = 0;
   while (!signal.aborted) {
+    const round = new AbortController();
+    const either = AbortSignal.any([signal, round.signal]);
     try {
-      await begin(signal);
+      // both at once: the first look at a page is as long as its requests that wait for each other
+      const opened = openStream(either);
+      opened.catch(() => {});
+      await learnEdges(either);
       failures = 0;
       if (edges.peek().length === 0) {
         // there is nothing to follow until an edge is granted
@@ -83,20 +101,24 @@ export async function follow(signal: AbortSignal): Promise<void> {
         await pause(POLL_MS * 2, signal);
         continue;
       }
-      const streams = await stream(signal);
-      if (!streams) await poll(signal);
+      const stream = await opened;
+      if (stream) await listen(stream);
+      else await poll(signal);
     } catch (error) {
       if (signal.aborted) return;
       const refused = error instanceof ApiError && error.status >= 400 && error.status < 500;
       refusal.value = refused ? error : undefined;
       link.value = "cut";
       await pause(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]!, signal);
+    } finally {
+      round.abort();
     }
   }
 }
 
 function drop(): void {
   known.value = new Map();
+  begun = false;
   edge.value = undefined;
   if (!session.value) {
     edges.value = [];
@@ -105,7 +127,7 @@ function drop(): void {
   older.value = undefined;
 }
 
-async function begin(signal: AbortSignal): Promise<void> {
+async function learnEdges(signal: AbortSignal): Promise<void> {
   const { data: granted, operator = false } = await within(signal, async (either) => {
     const answer = await ask("/edges", { signal: either });
     return (await answer.json()) as { data: GrantedEdge[]; operator?: boolean };
@@ -116,34 +138,45 @@ async function begin(signal: AbortSignal): Promise<void> {
   if (chosenEdge.peek() === undefined && first && !granted.some((one) => one.default)) {
     chosenEdge.value = first.edge;
   }
-  const page = await within(signal, (either) => commandPage(undefined, either));
-  learn(page.data);
-  if (known.peek().size <= page.data.length) older.value = page.next;
   refusal.value = undefined;
   hear();
 }
 
-/** @returns false where the ground does not stream */
-async function stream(signal: AbortSignal): Promise<boolean> {
+type Stream = { body: NonNullable<Response["body"]>; silent: AbortController };
+
+/** @returns undefined where the ground does not stream */
+async function openStream(signal: AbortSignal): Promise<Stream | undefined> {
   const silent = new AbortController();
+  const headers = { accept: "text/event-stream" };
+  const response = await within(AbortSignal.any([signal, silent.signal]), (either) =>
+    ask("/console/events", { headers, signal: either }),
+  ).catch((error: unknown) => {
+    if (error instanceof ApiError && (error.status === 404 || error.status === 429)) return undefined;
+    throw error;
+  });
+  return response?.body ? { body: response.body, silent } : undefined;
+}
+
+/** Until the stream ends. */
+async function listen({ body, silent }: Stream): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let first = true;
   try {
-    const headers = { accept: "text/event-stream" };
-    const response = await within(AbortSignal.any([signal, silent.signal]), (either) =>
-      ask("/console/events", { headers, signal: either }),
-    ).catch((error: unknown) => {
-      if (error instanceof ApiError && (error.status === 404 || error.status === 429)) return undefined;
-      throw error;
-    });
-    if (!response?.body) return false;
     const events = new ServerEvents();
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
       timer = setTimeout(() => silent.abort(), SILENCE_MS);
       const { value, done } = await reader.read();
       clearTimeout(timer);
-      if (done) return true;
-      for (const event of events.push(value)) take(event.event, JSON.parse(event.data));
+      if (done) return;
+      for (const { event, data } of events.push(value)) {
+        if (event === "edge") setEdge(JSON.parse(data) as Edge);
+        if (event !== "commands") continue;
+        const some = JSON.parse(data) as Command[];
+        if (first) learnNewest(some, some.length < COMMANDS_TOLD ? undefined : some.at(-1)?.command_id);
+        else learn(some);
+        first = false;
+      }
       link.value = "live";
       hear();
     }
@@ -153,19 +186,25 @@ async function stream(signal: AbortSignal): Promise<boolean> {
   }
 }
 
-function take(event: string, value: unknown): void {
-  if (event === "commands") learn(value as Command[]);
-  if (event === "edge") setEdge(value as Edge);
+/** Somebody has been told the newest commands. */
+let begun = false;
+
+/** The newest commands, all of them. @param next before which older ones are asked for */
+function learnNewest(page: readonly Command[], next: string | undefined): void {
+  const meets = page.some(({ command_id: id }) => known.peek().has(id));
+  // otherwise there are some between these and those that are known
+  if (!begun || !meets) older.value = next;
+  begun = true;
+  learn(page);
 }
 
 /** Asks again and again, until it fails. */
 async function poll(signal: AbortSignal): Promise<void> {
   for (let look = 0; !signal.aborted; look++) {
     const wantsEdge = look % EDGE_LOOKS === 0 || document.hidden || underWay() !== undefined;
-    const [page, seen] = await within(signal, (either) =>
-      Promise.all([newest(either), wantsEdge ? data<Edge>("/edge", { signal: either }) : undefined]),
+    const [, seen] = await within(signal, (either) =>
+      Promise.all([lookAtNewest(either), wantsEdge ? data<Edge>("/edge", { signal: either }) : undefined]),
     );
-    learn(page);
     if (seen) setEdge(seen);
     link.value = "polling";
     hear();
@@ -194,19 +233,21 @@ function isOpen({ state }: Command): boolean {
   return state === "staging" || state === "queued" || state === "running";
 }
 
-/** The commands that are new or may have changed: few, but back to the oldest that has not ended. */
-async function newest(signal: AbortSignal): Promise<Command[]> {
+/** Learns the commands that are new or may have changed: few, but back to the oldest that has not ended. */
+async function lookAtNewest(signal: AbortSignal): Promise<void> {
   const before = known.peek();
-  if (commands.peek().findLastIndex(isOpen) < NEWEST) {
-    const page = await commandPage(undefined, signal, NEWEST);
-    // otherwise there are some between these and those that are known
+  if (begun && commands.peek().findLastIndex(isOpen) < NEWEST) {
+    const page = await commandPage({ signal, limit: NEWEST });
     const meets = page.data.some(({ command_id: id }) => before.has(id));
-    if (meets || page.next === undefined) return page.data;
+    if (meets || page.next === undefined) return learn(page.data);
   }
-  return (await commandPage(undefined, signal)).data;
+  const page = await commandPage({ signal, limit: begun ? PAGE : FIRST });
+  learnNewest(page.data, page.next);
 }
 
-async function commandPage(before: string | undefined, signal?: AbortSignal, limit = PAGE) {
+type PageOf = { before?: string; signal?: AbortSignal; limit?: number };
+
+async function commandPage({ before, signal, limit = PAGE }: PageOf) {
   const query = new URLSearchParams({ limit: String(limit), ...(before && { before }) });
   const response = await ask(`/commands?${query}`, { ...(signal && { signal }) });
   return (await response.json()) as { data: Command[]; next?: string };

@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { filterLog, type LogFilter } from "../format/log-filter.ts";
 import { followLog, type LogLine } from "../live/log-follow.ts";
 import { Icon } from "./icons.tsx";
 import { save } from "./save.ts";
@@ -18,13 +19,10 @@ export function LogView({ command, name }: { command: string; name: string }) {
   useEffect(() => log.stop, [log]);
   const [follow, setFollow] = useState(true);
   const [text, setText] = useState("");
+  const [stream, setStream] = useState<LogFilter["stream"]>("both");
   const { value } = log.lines;
-  const lines = value.all;
-  const wanted = text.toLowerCase();
-  const shown = useMemo(
-    () => (wanted === "" ? lines : lines.filter((line) => line.text.toLowerCase().includes(wanted))),
-    [value, wanted],
-  );
+  const { all: lines, apart } = value;
+  const shown = useMemo(() => filterLog(lines, { text, stream }), [value, text, stream]);
   const download = () => {
     const body = lines.map((line) => `${line.time ? `${line.time} ` : ""}${line.text}\n`);
     save(new Blob(body, { type: "application/octet-stream" }), `${name}.log`);
@@ -42,9 +40,20 @@ export function LogView({ command, name }: { command: string; name: string }) {
             onInput={(event) => setText(event.currentTarget.value)}
           />
         </label>
+        {apart && (
+          <select
+            aria-label="Stream"
+            value={stream}
+            onChange={(event) => setStream(event.currentTarget.value as LogFilter["stream"])}
+          >
+            <option value="both">both streams</option>
+            <option value="stdout">stdout</option>
+            <option value="stderr">stderr</option>
+          </select>
+        )}
         <span class="muted" role="status">
           {WORDS[log.state.value]} · <span class="num">{shown.length.toLocaleString("en")}</span>
-          {wanted && ` of ${lines.length.toLocaleString("en")}`} lines
+          {(text || stream !== "both") && ` of ${lines.length.toLocaleString("en")}`} lines
         </span>
         <span class="spring" />
         <button type="button" class="button small" aria-pressed={follow} onClick={() => setFollow(!follow)}>
@@ -60,7 +69,7 @@ export function LogView({ command, name }: { command: string; name: string }) {
         items={shown}
         length={shown.length}
         rowHeight={ROW_PX}
-        row={lineOf}
+        row={apart ? markedLine : lineOf}
         follow={follow}
         onFollow={setFollow}
       />
@@ -72,6 +81,17 @@ function lineOf({ time, text }: LogLine) {
   return (
     <>
       <span class="log-time">{time?.slice(11, 23) ?? ""}</span>
+      <span>{text}</span>
+    </>
+  );
+}
+
+/** Where the streams are known apart. */
+function markedLine({ time, stream, text }: LogLine) {
+  return (
+    <>
+      <span class="log-time">{time?.slice(11, 23) ?? ""}</span>
+      <span class="log-stream">{stream ? "err" : ""}</span>
       <span>{text}</span>
     </>
   );

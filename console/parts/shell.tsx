@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { chooseEdge, keepSession, session } from "../api/session.ts";
-import { ago } from "../format/age.ts";
+import { ago, localTime } from "../format/age.ts";
 import { contactStatus, type Status } from "../format/status.ts";
 import { clock } from "../live/clock.ts";
 import { edge, edgeCommands, edges, heardAt, isOperator, type Link, link, refusal } from "../live/live.ts";
@@ -128,13 +128,12 @@ function EdgeChoice() {
 
 function Clocks() {
   const now = new Date(clock.value);
-  const local = now.toLocaleTimeString("en-GB");
   return (
     <div class="clocks num">
       <span>
         {now.toISOString().slice(11, 19)} <abbr title="Coordinated Universal Time">UTC</abbr>
       </span>
-      <span class="muted">{local} local</span>
+      <span class="muted">{localTime(clock.value)} local</span>
     </div>
   );
 }

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 const OVERSCAN = 8;
 
@@ -15,6 +15,8 @@ type Props<T> = {
   /** stays at the end while rows come, until somebody scrolls away */
   follow?: boolean;
   onFollow?: (follow: boolean) => void;
+  /** is told how many rows there are below those in sight */
+  onBelow?: (rows: number) => void;
 };
 
 /** A list of which only the rows in sight are in the page, however long it is. */
@@ -45,6 +47,7 @@ export function VirtualList<T>(props: Props<T>) {
   };
   const first = Math.max(0, Math.floor(view.top / rowHeight) - OVERSCAN);
   const last = Math.min(length, Math.ceil((view.top + view.height) / rowHeight) + OVERSCAN);
+  useEffect(() => props.onBelow?.(length - last), [length - last]);
   return (
     <div
       ref={box}

@@ -1,9 +1,10 @@
 import { signal } from "@preact/signals";
+import { useEffect, useState } from "preact/hooks";
 import { STATES } from "#protocol/state.ts";
 import { NO_FILTER, passes } from "../format/command-filter.ts";
 import { dialectWord } from "../format/dialects.ts";
 import { operationWord } from "../format/operations.ts";
-import { edgeCommands, loadOlder, older } from "../live/live.ts";
+import { commands, edgeCommands, loadingOlder, loadOlder, older } from "../live/live.ts";
 import { cancel } from "../parts/cancel.ts";
 import { CommandRow } from "../parts/command-row.tsx";
 import { confirmed } from "../parts/confirm.tsx";
@@ -16,11 +17,17 @@ import { route, to } from "../route.ts";
 import { CommandDetail } from "./command-detail.tsx";
 
 const filter = signal(NO_FILTER);
+/** Older commands are fetched while fewer rows than this are below those in sight, */
+const AHEAD = 150;
+/** until so many are known here: then somebody has to ask for more. */
+const MOST = 20_000;
 
 export function CommandsScreen() {
   const chosen = route.value.rest[0];
   const all = edgeCommands.value;
   const shown = all.filter((command) => passes(command, filter.value));
+  const [below, setBelow] = useState(0);
+  const more = useOlder(shown.length === 0 || below < AHEAD);
   return (
     <div class={`split${chosen ? " with-detail" : ""}`}>
       <section class="panel list-panel" aria-labelledby="commands-title">
@@ -34,26 +41,26 @@ export function CommandsScreen() {
             items={shown}
             rowHeight={isNarrow.value ? 60 : 44}
             row={(command) => <CommandRow command={command} current={command.command_id === chosen} />}
+            onBelow={setBelow}
           />
         )}
-        {shown.length === 0 && all.length === 0 && (
+        {shown.length === 0 && !more.looking && all.length === 0 && (
           <Empty icon="commands" title="No commands yet">
             Everything you ask of the edge becomes one: <a href={to("files")}>send files</a> to begin.
           </Empty>
         )}
-        {shown.length === 0 && all.length > 0 && (
+        {shown.length === 0 && !more.looking && all.length > 0 && (
           <Empty icon="search" title="No command fits the filter">
             <button type="button" class="button" onClick={clear}>
               Show all
             </button>
           </Empty>
         )}
-        {older.value !== undefined && (
-          <button
-            type="button"
-            class="more"
-            onClick={() => loadOlder().catch((error) => notify("critical", reasonOf(error)))}
-          >
+        {more.looking && (shown.length === 0 || below === 0) && (
+          <p class="more">Looking for older commands: {all.length.toLocaleString("en")} so far</p>
+        )}
+        {more.ask && (
+          <button type="button" class="more" onClick={more.ask}>
             Load older commands
           </button>
         )}
@@ -61,6 +68,29 @@ export function CommandsScreen() {
       {chosen && <CommandDetail id={chosen} />}
     </div>
   );
+}
+
+/**
+ * Fetches page after page of older commands while they are wanted.
+ * @returns what to say of it: it looks for more; or how to ask, where it does not go on by itself
+ */
+function useOlder(wanted: boolean): { looking: boolean; ask?: () => void } {
+  const [failed, setFailed] = useState(false);
+  const before = older.value;
+  const goes = before !== undefined && wanted && !failed && commands.value.length < MOST;
+  const load = () =>
+    loadOlder().then(
+      () => setFailed(false),
+      (error: unknown) => {
+        setFailed(true);
+        notify("critical", reasonOf(error));
+      },
+    );
+  useEffect(() => {
+    if (goes) void load();
+  }, [goes, before]);
+  if (before === undefined || goes || loadingOlder.value) return { looking: goes || loadingOlder.value };
+  return wanted ? { looking: false, ask: () => void load() } : { looking: false };
 }
 
 function clear() {

@@ -1,11 +1,13 @@
 import { chooseEdge } from "../api/session.ts";
 import type { Edge } from "../api/types.ts";
-import { contactStatus, nodeStatus, podStatus } from "../format/status.ts";
+import { podRows } from "../format/pod-rows.ts";
+import { contactStatus, nodeStatus } from "../format/status.ts";
+import { holdings } from "../live/holdings.ts";
 import { edges } from "../live/live.ts";
-import { Ago, ReportedAge } from "../parts/age.tsx";
+import { Ago } from "../parts/age.tsx";
 import { LaneCountHeads, LaneCounts } from "../parts/lane-counts.tsx";
+import { PodLine } from "../parts/pod-row.tsx";
 import { StatusMark } from "../parts/status-mark.tsx";
-import { to } from "../route.ts";
 
 const SHOWN = 6;
 
@@ -53,19 +55,13 @@ export function EdgeParts({ now }: { now: Edge }) {
             <span class="row-end muted">node</span>
           </li>
         ))}
-        {now.pods.slice(0, SHOWN).map((pod) => (
-          <li key={pod.pod_name}>
-            <a class="row" href={to("pods", pod.pod_name)}>
-              <StatusMark status={podStatus(pod.state)} busy={pod.state.running !== undefined} />
-              <span class="row-main">
-                <strong>{pod.pod_name}</strong> <span class="subject">{pod.image}</span>
-              </span>
-              <span class="row-end muted">
-                <ReportedAge seconds={pod.age} />
-              </span>
-            </a>
-          </li>
-        ))}
+        {podRows(now.pods, holdings.value)
+          .slice(0, SHOWN)
+          .map((row) => (
+            <li key={row.key}>
+              <PodLine row={row} />
+            </li>
+          ))}
       </ul>
       <OfOtherApis now={now} />
       <p class="hint pad">

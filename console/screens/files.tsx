@@ -1,7 +1,10 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
+import type { Holding } from "../api/types.ts";
 import { bytes } from "../format/bytes.ts";
+import { dialectWord } from "../format/dialects.ts";
 import { NAME, NAME_RULE } from "../format/run-form.ts";
+import { holdings, useHoldings } from "../live/holdings.ts";
 import { type Listing, lastListed, listAgain, listing, listings, readListing } from "../live/listings.ts";
 import { edge } from "../live/live.ts";
 import { Ago, ReportedAge } from "../parts/age.tsx";
@@ -16,8 +19,12 @@ import { Uplink } from "./uplink.tsx";
 const added = signal<readonly string[]>([]);
 
 export function FilesScreen() {
+  useHoldings();
   const reported = edge.value?.volumes;
   const names = [...new Set([...(reported?.items.map(({ name }) => name) ?? []), ...added.value])].sort();
+  const others = new Map(
+    holdings.value.flatMap((one) => (one.kind === "volume" && one.known ? [[one.known, one]] : [])),
+  );
   const [asked, preview] = route.value.rest;
   const volume = asked ?? names[0];
   return (
@@ -31,7 +38,7 @@ export function FilesScreen() {
               {volume === undefined && <option value="">none yet</option>}
               {[...new Set([...names, ...(volume ? [volume] : [])])].map((name) => (
                 <option key={name} value={name}>
-                  {name}
+                  {wordOf(name, others.get(name))}
                 </option>
               ))}
             </select>
@@ -51,6 +58,14 @@ export function FilesScreen() {
       {volume !== undefined && preview !== undefined && <FilePreview volume={volume} path={preview} />}
     </div>
   );
+}
+
+/** The name on the edge, and the one that another API gave it. */
+function wordOf(name: string, of: Holding | undefined): string {
+  if (!of) return name;
+  return of.name === name
+    ? `${name} (${dialectWord(of.dialect)})`
+    : `${name} (${dialectWord(of.dialect)}: ${of.name})`;
 }
 
 function SizeOf({ volume }: { volume: string | undefined }) {

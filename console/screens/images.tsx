@@ -1,18 +1,24 @@
 import { command } from "../api/client.ts";
-import type { Image } from "../api/types.ts";
+import type { Holding, Image } from "../api/types.ts";
 import { bytes } from "../format/bytes.ts";
+import { dialectWord } from "../format/dialects.ts";
+import { holdingStatus } from "../format/status.ts";
+import { holdings, useHoldings } from "../live/holdings.ts";
 import { edge } from "../live/live.ts";
 import { Ago, ReportedAge } from "../parts/age.tsx";
 import { confirmed } from "../parts/confirm.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { start } from "../parts/notices.tsx";
+import { StatusMark } from "../parts/status-mark.tsx";
 import { route, to } from "../route.ts";
 import { BuildImage, LoadImage } from "./make-image.tsx";
 
 export function ImagesScreen() {
   const [form] = route.value.rest;
+  useHoldings();
   const images = edge.value?.images;
+  const others = holdings.value.filter(({ kind }) => kind === "image" || kind === "fpga-image");
   return (
     <div class={`split${form ? " with-detail" : ""}`}>
       <section class="panel list-panel" aria-labelledby="images-title">
@@ -32,7 +38,7 @@ export function ImagesScreen() {
             Build
           </a>
         </header>
-        {!images || images.items.length === 0 ? (
+        {(images?.items.length ?? 0) + others.length === 0 ? (
           <Empty
             icon="images"
             title={images ? "You have no images on this edge" : "The edge has not reported its images yet"}
@@ -42,9 +48,14 @@ export function ImagesScreen() {
           </Empty>
         ) : (
           <ul class="rows">
-            {images.items.map((image) => (
+            {images?.items.map((image) => (
               <li key={`${image.name}:${image.tag}`} class="row">
                 <ImageRow image={image} />
+              </li>
+            ))}
+            {others.map((image) => (
+              <li key={`${image.dialect} ${image.kind} ${image.name}`} class="row">
+                <OtherImageRow image={image} />
               </li>
             ))}
           </ul>
@@ -53,6 +64,24 @@ export function ImagesScreen() {
       {form === "build" && <BuildImage />}
       {form === "load" && <LoadImage />}
     </div>
+  );
+}
+
+/** What another API made: it alone runs and deletes it. */
+function OtherImageRow({ image }: { image: Holding }) {
+  const { dialect, name, state, phase, bytes: size, created } = image;
+  return (
+    <>
+      <span class="row-main wraps">
+        <strong>{name}</strong> <span class="tag">{dialectWord(dialect)}</span>{" "}
+        {state && <StatusMark status={holdingStatus({ state, phase })} />}
+      </span>
+      <span class="row-end num">{size === undefined ? "" : bytes(size)}</span>
+      <span class="row-end muted wide">
+        <Ago at={created} />
+      </span>
+      <span class="row-actions" />
+    </>
   );
 }
 

@@ -1,4 +1,5 @@
 import type { Command } from "../api/types.ts";
+import { SELDOM_MS, useHoldings } from "../live/holdings.ts";
 import { edge, edgeCommands, edges } from "../live/live.ts";
 import { Lasts } from "../parts/age.tsx";
 import { CommandRow } from "../parts/command-row.tsx";
@@ -10,6 +11,7 @@ import { EdgeLanes, EdgeParts, OtherEdges } from "./edge-panels.tsx";
 const SHOWN = 6;
 
 export function Overview() {
+  useHoldings(SELDOM_MS);
   const now = edge.value;
   if (!now) {
     return edges.value.length === 0 ? (

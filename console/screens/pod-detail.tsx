@@ -3,8 +3,10 @@ import { command } from "../api/client.ts";
 import type { Command, Pod } from "../api/types.ts";
 import { againOf } from "../format/again.ts";
 import { utcTime } from "../format/age.ts";
+import { dialectOfPod, dialectWord } from "../format/dialects.ts";
 import { podStatus } from "../format/status.ts";
 import { clock } from "../live/clock.ts";
+import { holdings } from "../live/holdings.ts";
 import { commands, edge, edgeCommands, refresh } from "../live/live.ts";
 import { runAgain } from "../parts/again.ts";
 import { Lasts, ReportedAge } from "../parts/age.tsx";
@@ -28,6 +30,8 @@ export function PodDetail({ name }: { name: string }) {
     .at(-1);
   const made = commands.value.find((one) => one.command_id === run);
   const [terminal, setTerminal] = useState(false);
+  const other = holdings.value.find(({ known }) => known === name);
+  const dialect = other?.dialect ?? dialectOfPod(name);
   useEffect(() => {
     // an older one is not in the list; it may be gone from the ground too
     if (run !== undefined && !made) refresh(run).catch(() => {});
@@ -35,7 +39,8 @@ export function PodDetail({ name }: { name: string }) {
   return (
     <section class="panel detail" aria-labelledby="pod-title">
       <header class="panel-head">
-        <h2 id="pod-title">{name}</h2>
+        <h2 id="pod-title">{other?.name ?? name}</h2>
+        {dialect && <span class="tag">{dialectWord(dialect)}</span>}
         <span class="spring" />
         <a class="icon-button" href={to("pods")} aria-label="Close the detail">
           <Icon name="close" />
@@ -43,10 +48,13 @@ export function PodDetail({ name }: { name: string }) {
       </header>
       <div class="detail-body fill">
         <div class="detail-line">
-          {pod && <StatusMark status={podStatus(pod.state)} busy={pod.state.running !== undefined} />}
+          {pod && <StatusMark status={podStatus(pod)} busy={pod.state.running !== undefined} />}
           <span class="spring" />
-          <Verbs name={name} pod={pod} made={made} onTerminal={() => setTerminal(true)} />
+          <Verbs name={name} pod={pod} made={made} dialect={dialect} onTerminal={() => setTerminal(true)} />
         </div>
+        {dialect && (
+          <p class="callout">Made by the {dialectWord(dialect)} API: there it is stopped and run again.</p>
+        )}
         {pod ? <Facts pod={pod} made={made} /> : <p class="muted">The edge has not reported this pod yet.</p>}
         {terminal && <OpenTerminal pod={name} onClose={() => setTerminal(false)} />}
         {run ? (
@@ -63,12 +71,14 @@ type VerbsProps = {
   name: string;
   pod: Pod | undefined;
   made: Command | undefined;
+  /** another API than the EM's, which alone stops it and runs it again */
+  dialect: string | undefined;
   onTerminal: () => void;
 };
 
-function Verbs({ name, pod, made, onTerminal }: VerbsProps) {
+function Verbs({ name, pod, made, dialect, onTerminal }: VerbsProps) {
   const under = pod?.state.running ?? pod?.state.waiting;
-  const again = made && againOf(made);
+  const again = made && dialect === undefined ? againOf(made) : undefined;
   const live = edge.value?.agent?.features.includes("live.exec") ?? false;
   const stop = async () => {
     const text = "Its program is asked to end, and ended when it does not.";
@@ -94,7 +104,7 @@ function Verbs({ name, pod, made, onTerminal }: VerbsProps) {
           <Icon name="refresh" /> Run again
         </button>
       )}
-      {under && (
+      {under && dialect === undefined && (
         <button type="button" class="button small danger" onClick={stop}>
           <Icon name="stop" /> Stop
         </button>
@@ -104,7 +114,7 @@ function Verbs({ name, pod, made, onTerminal }: VerbsProps) {
 }
 
 function Facts({ pod, made }: { pod: Pod; made: Command | undefined }) {
-  const { image, node, run, age, state } = pod;
+  const { image, node, run, age, state, stopped } = pod;
   const { running, terminated, waiting } = state;
   const began = running?.startedAt ?? terminated?.startedAt ?? undefined;
   const { ports, scheduledAt } = (made?.input ?? {}) as { ports?: number[]; scheduledAt?: number };
@@ -120,7 +130,10 @@ function Facts({ pod, made }: { pod: Pod; made: Command | undefined }) {
       : []),
     ["Began", began ? `${utcTime(began, clock.value)} UTC` : "–"],
     ["Lasts", began ? <Lasts key="l" from={began} to={terminated?.finishedAt ?? undefined} /> : "–"],
-    ["Exit code", terminated ? `${terminated.exitCode}, ${terminated.reason}` : "–"],
+    [
+      "Exit code",
+      terminated ? `${terminated.exitCode}, ${stopped ? "stopped by you" : terminated.reason}` : "–",
+    ],
     [
       "Run",
       <a key="r" href={to("commands", run)}>

@@ -1,11 +1,10 @@
 import { chosenEdge } from "../api/session.ts";
-import { dialectWord } from "../format/dialects.ts";
-import { podStatus } from "../format/status.ts";
+import { podRows } from "../format/pod-rows.ts";
+import { holdings, holdingsTruncated, useHoldings } from "../live/holdings.ts";
 import { edge } from "../live/live.ts";
-import { ReportedAge } from "../parts/age.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { Icon } from "../parts/icons.tsx";
-import { StatusMark } from "../parts/status-mark.tsx";
+import { PodLine } from "../parts/pod-row.tsx";
 import { route, to } from "../route.ts";
 import { PodDetail } from "./pod-detail.tsx";
 import { RunPod } from "./run-pod.tsx";
@@ -15,41 +14,29 @@ const NEW = "-new";
 
 export function PodsScreen() {
   const [chosen, image] = route.value.rest;
-  const pods = edge.value?.pods ?? [];
+  useHoldings();
+  const rows = podRows(edge.value?.pods ?? [], holdings.value);
   return (
     <div class={`split${chosen ? " with-detail" : ""}`}>
       <section class="panel list-panel" aria-labelledby="pods-title">
         <header class="panel-head">
           <h1 id="pods-title">Pods</h1>
+          {holdingsTruncated.value && <span class="muted">not all of other APIs</span>}
           <span class="spring" />
           <a class="button primary" href={to("pods", NEW)}>
             <Icon name="play" /> Run a pod
           </a>
         </header>
-        {pods.length === 0 ? (
+        {rows.length === 0 ? (
           <Empty icon="pods" title="No pod has run on this edge">
             A pod runs an image for some minutes, with your volume at /data.{" "}
             <a href={to("pods", NEW)}>Run the first one</a>.
           </Empty>
         ) : (
           <ul class="rows">
-            {pods.map((pod) => (
-              <li key={pod.pod_name}>
-                <a
-                  class="row command-row"
-                  href={to("pods", pod.pod_name)}
-                  aria-current={pod.pod_name === chosen ? "true" : undefined}
-                >
-                  <StatusMark status={podStatus(pod.state)} busy={pod.state.running !== undefined} />
-                  <span class="row-main">
-                    <strong>{pod.pod_name}</strong> <span class="subject">{pod.image}</span>
-                    <SpaceTag name={pod.pod_name} />
-                  </span>
-                  <span class="row-end muted wide">{pod.node}</span>
-                  <span class="row-end muted">
-                    reported <ReportedAge seconds={pod.age} />
-                  </span>
-                </a>
+            {rows.map((row) => (
+              <li key={row.key}>
+                <PodLine row={row} current={row.pod !== undefined && row.pod.pod_name === chosen} />
               </li>
             ))}
           </ul>
@@ -60,10 +47,4 @@ export function PodsScreen() {
       {chosen && chosen !== NEW && <PodDetail key={`${chosenEdge.value ?? ""}/${chosen}`} name={chosen} />}
     </div>
   );
-}
-
-/** Another API's names have its own behind a dot. */
-function SpaceTag({ name }: { name: string }) {
-  const own = name.split(".")[1];
-  return own ? <span class="tag">{dialectWord(own)}</span> : null;
 }

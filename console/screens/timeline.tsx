@@ -1,7 +1,9 @@
 import { signal } from "@preact/signals";
+import { podRows } from "../format/pod-rows.ts";
 import { type Span, ticks } from "../format/timeline.ts";
 import { timelineItems } from "../format/timeline-items.ts";
 import { clock } from "../live/clock.ts";
+import { holdings, SELDOM_MS, useHoldings } from "../live/holdings.ts";
 import { edge, edgeCommands, older } from "../live/live.ts";
 import { TimelineAxis } from "./timeline-axis.tsx";
 import { TimelineTable } from "./timeline-table.tsx";
@@ -18,6 +20,7 @@ const AHEAD = 0.2;
 const zoom = signal(60);
 
 export function TimelineScreen() {
+  useHoldings(SELDOM_MS);
   const now = clock.value;
   const length = zoom.value * 60_000;
   const sight: Span = { from: now - length * (1 - AHEAD), to: now + length * AHEAD };
@@ -25,6 +28,7 @@ export function TimelineScreen() {
     commands: edgeCommands.value,
     pods: edge.value?.pods ?? [],
     windows: edge.value?.windows?.windows ?? [],
+    names: new Map(podRows(edge.value?.pods ?? [], holdings.value).map(({ key, name }) => [key, name])),
   };
   const items = timelineItems(known, sight, now);
   const oldest = known.commands.at(-1)?.created_at;

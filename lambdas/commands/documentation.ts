@@ -79,6 +79,9 @@ const logPage = z
       z.object({
         cursor: z.number().int(),
         time: z.string().optional().openapi({ description: "RFC 3339; absent on notes of the agent" }),
+        stream: z.literal("stderr").optional().openapi({
+          description: "It was written to standard error; absent where it was not, or nobody knows",
+        }),
         text: z.string(),
       }),
     ),

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Hono } from "hono";
+import { COMMANDS_TOLD } from "#protocol/console-events.ts";
 import { standingOf } from "../commands/standing.ts";
 import { commandView } from "../commands/view.ts";
 import { type EdgeViewParts, edgeView } from "../edges/edge-view.ts";
@@ -10,8 +11,6 @@ export type ConsoleEventParts = EdgeViewParts & {
   resolveEdge(user: string, header: string | undefined): Promise<string>;
 };
 
-/** The newest commands that are looked at: who wants older ones asks `GET /commands`. */
-const NEWEST = 100;
 /** Between two looks (ms). Each look sends something, so that whoever listens sees a cut. */
 const LOOK_MS = 1000;
 /** The edge is told again after so many looks, changed or not: it says how old it is. */
@@ -53,7 +52,7 @@ async function* eventsOf(
   const end = performance.now() + STREAM_MS;
   const told = new Map<string, string>();
   for (let look = 0; performance.now() < end && !signal.aborted; look++) {
-    const commands = await parts.ledger.commands(user, { limit: NEWEST });
+    const commands = await parts.ledger.commands(user, { limit: COMMANDS_TOLD });
     const views = await Promise.all(
       commands.map(async (command) => commandView(command, await standingOf(parts.ledger, command))),
     );

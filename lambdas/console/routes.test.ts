@@ -71,6 +71,20 @@ test.each(["/console", "/docs"])("the page at %s runs nothing that is not its or
   expect((await without.app.request(path)).status).toBe(404);
 });
 
+test("the console may open sockets to a relay at another host, and to nothing else there", async () => {
+  const elsewhere = await createEmbeddedGround({
+    data: join(directory, "relay"),
+    log: pino({ level: "silent" }),
+    console: directory,
+    live: { url: "https://live.ground.example/base" },
+  });
+  const answer = await elsewhere.app.request("/console");
+  await elsewhere.close();
+  expect(answer.headers.get("content-security-policy")).toContain(
+    "connect-src 'self' wss://live.ground.example;",
+  );
+});
+
 test("a file is kept for ever, and comes compressed where that is taken", async () => {
   const plain = await get("/console/app-1A2B3C4D.js");
   expect(await plain.text()).toBe(SCRIPT);

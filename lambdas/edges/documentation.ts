@@ -105,6 +105,7 @@ const response = z.object({
         node: z.string(),
         run: z.string(),
         state: z.unknown(),
+        stopped: z.literal(true).optional().openapi({ description: "it ended because its user stopped it" }),
         age,
       }),
     ),
@@ -150,7 +151,31 @@ const response = z.object({
   }),
 });
 
-/** Adds `GET /edge` and `GET /edges` to an OpenAPI document. */
+const edgeHeader = z.object({
+  "Perigee-Edge": z.string().optional().openapi({ description: "Edge meant; by default the user's own" }),
+});
+const holdings = z.object({
+  message: z.string(),
+  data: z.object({
+    items: z.array(
+      z.object({
+        dialect: z.string().openapi({ description: "the API that it was made by" }),
+        kind: z.enum(["image", "fpga-image", "instance", "job", "runner", "volume"]),
+        name: z.string().openapi({ description: "as that API names it" }),
+        created: z.string(),
+        bytes: z.number().optional(),
+        state: z.string().optional().openapi({ description: "that API's own word" }),
+        phase: z.enum(["waits", "runs", "ready", "ended", "failed"]).optional(),
+        image: z.string().optional().openapi({ description: "what it is made of" }),
+        known: z.string().optional().openapi({ description: "the pod or volume that it is in `GET /edge`" }),
+        command: z.string().optional().openapi({ description: "the command that it is run by" }),
+      }),
+    ),
+    truncated: z.boolean().openapi({ description: "There are more: the newest 500 of an API are told" }),
+  }),
+});
+
+/** Adds `GET /edge`, `GET /edge/holdings` and `GET /edges` to an OpenAPI document. */
 export function documentEdgeRoutes(registry: Registry): void {
   registry.registerPath(
     createRoute({
@@ -169,19 +194,28 @@ export function documentEdgeRoutes(registry: Registry): void {
   registry.registerPath(
     createRoute({
       method: "get",
+      path: "/edge/holdings",
+      operationId: "listHoldings",
+      tags: ["Edge"],
+      summary: "What you have on an edge through other APIs than the EM's: images, instances, jobs, runners",
+      description: "As the ground knows it, the newest first; of Kabuto's jobs the newest 100.",
+      security: [{ bearer: [] }],
+      request: { headers: edgeHeader },
+      responses: {
+        200: { description: "What there is", content: { "application/json": { schema: holdings } } },
+        ...refusals([...WITH_TOKEN, "EDGE_NOT_FOUND"]),
+      },
+    }),
+  );
+  registry.registerPath(
+    createRoute({
+      method: "get",
       path: "/edge",
       operationId: "getEdge",
       tags: ["Edge"],
       summary: "The edge as last reported: contact, nodes, own pods",
       security: [{ bearer: [] }],
-      request: {
-        headers: z.object({
-          "Perigee-Edge": z
-            .string()
-            .optional()
-            .openapi({ description: "Edge meant; by default the user's own" }),
-        }),
-      },
+      request: { headers: edgeHeader },
       responses: {
         200: {
           description: "The edge",

@@ -91,6 +91,7 @@ export async function edgeView(parts: EdgeViewParts, user: string, edge: string)
       node: run.node,
       run: run.run,
       state: run.state,
+      ...(run.stopped && { stopped: true as const }),
       age: ageOf(run.at),
     })),
     fpga: (beat?.fpga ?? []).map(({ loaded, ...device }) => ({

@@ -53,7 +53,8 @@ async function admitted(incoming: IncomingMessage, deps: ExecUpgradeDeps): Promi
   const text = new URLSearchParams(incoming.url?.split("?")[1]).get("ticket") ?? "";
   const seen = await tickets.look(text);
   if (!seen) throw noTicket();
-  if (isForeignOrigin(incoming)) throw new PerigeeError("FOREIGN_ORIGIN", "The page is of another host");
+  if (isForeignOrigin(incoming, seen.page))
+    throw new PerigeeError("FOREIGN_ORIGIN", "The page is of another host");
   const offered = (incoming.headers["sec-websocket-protocol"] ?? "").split(",").map((one) => one.trim());
   if (!offered.includes(EXEC_PROTOCOL)) {
     throw new PerigeeError("INVALID_PARAMETERS", `The sub-protocol ${EXEC_PROTOCOL} is needed`);

@@ -98,12 +98,23 @@ async function ticketFor(
   { live, hosts }: LiveRouteDeps,
   ticket: Parameters<Live["tickets"]["create"]>[0],
 ): Promise<Response> {
-  const text = await live.tickets.create(ticket, {
-    ttlMs: LIVE_LIMITS.ticketMs,
-    most: LIVE_LIMITS.ticketsPerTarget,
-  });
+  const page = pageOf(c, hosts);
+  const text = await live.tickets.create(
+    { ...ticket, ...(page !== undefined && { page }) },
+    { ttlMs: LIVE_LIMITS.ticketMs, most: LIVE_LIMITS.ticketsPerTarget },
+  );
   const base = (live.url ?? hosts.origin(c)).replace(/^http/, "ws").replace(/\/+$/, "");
   return json({ url: `${base}/live?ticket=${text}`, expires_in: LIVE_LIMITS.ticketMs / 1000 }, 201);
+}
+
+/** Origin of the page that asks, where it is one of the ground's own. */
+function pageOf(c: LiveContext, hosts: PublicHosts): string | undefined {
+  const origin = c.req.header("origin");
+  const page = origin === undefined ? null : URL.parse(origin);
+  if (!page) return undefined;
+  // the scheme's own port may be named or not
+  const own = hosts.candidates(c).some((host) => URL.parse(`${page.protocol}//${host}`)?.host === page.host);
+  return own ? origin : undefined;
 }
 
 /** GET /sessions */

@@ -6,6 +6,8 @@ export type Ticket = {
   edge: string;
   target: LiveTarget;
   exec: ExecParameters;
+  /** origin of the ground's page that asked for it, which may use it at a relay of another host too */
+  page?: string;
   /** when it was made, ms since 1970; absent: by an earlier version */
   madeAt?: number;
 };

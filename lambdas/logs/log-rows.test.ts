@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { STDERR_OFFSET } from "#protocol/wire.ts";
 import { LogRows } from "./log-rows.ts";
 
 const T = "2026-01-02T03:04:05.123456789Z";
@@ -23,6 +24,15 @@ describe("LogRows", () => {
       dropped: false,
       complete: false,
     });
+  });
+
+  test("a row says that it was written to standard error, with its time as any other's", () => {
+    const { rows } = read(`${T} out\n${T.replace("Z", STDERR_OFFSET)} err\n2026-01-02T03:04:05+00:00 else\n`);
+    expect(rows).toEqual([
+      { cursor: 35, time: T, text: "out" },
+      { cursor: 75, time: T, stream: "stderr", text: "err" },
+      { cursor: 106, time: "2026-01-02T03:04:05+00:00", text: "else" },
+    ]);
   });
 
   test("an end without a line feed is a row once the log has ended", () => {

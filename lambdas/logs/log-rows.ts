@@ -6,6 +6,8 @@ export type LogRow = {
   cursor: number;
   /** RFC 3339, as the engine stamped it; absent on the agent's own notes */
   time?: string;
+  /** it was written to standard error; absent: to standard output, or the engine does not say */
+  stream?: "stderr";
   /** without its time and line feed; bytes that are no UTF-8 are replaced */
   text: string;
 };
@@ -93,6 +95,6 @@ export class LogRows {
 
 function rowOf(line: Buffer, cursor: number): LogRow {
   const stamp = stampOf(line);
-  const text = line.toString("utf8", stamp?.bytes ?? 0);
-  return { cursor, ...(stamp && { time: stamp.time }), text };
+  const { time, stream, bytes = 0 } = stamp ?? {};
+  return { cursor, ...(time && { time }), ...(stream && { stream }), text: line.toString("utf8", bytes) };
 }

@@ -4,7 +4,7 @@ import { logIn, openBrowser, openPage, openScreen, type Seen, screenshot } from 
 
 const target = inject("console");
 const POD = "console-job";
-const DOCKERFILE = `FROM ${process.env.PERIGEE_TEST_IMAGE || "busybox:latest"}\nRUN echo built-here\nCMD ["sh", "-c", "for i in 1 2 3; do echo line $i; done; cat /data/read-me.txt; sleep 600"]\n`;
+const DOCKERFILE = `FROM ${process.env.PERIGEE_TEST_IMAGE || "busybox:latest"}\nRUN echo built-here\nCMD ["sh", "-c", "for i in 1 2 3; do echo line $i; done; echo oh >&2; cat /data/read-me.txt; sleep 600"]\n`;
 
 let browser: Browser;
 let seen: Seen;
@@ -69,23 +69,21 @@ test("the whole way: files up, an image, a pod with its log, files down, all of 
   await lines.getByText("line 3").waitFor();
   await page.getByRole("region", { name: POD }).getByText("Running").first().waitFor();
   await screenshot(page, "pod");
+  await page.getByLabel("Stream").selectOption("stderr");
+  await page.getByText("1 of 5 lines").waitFor();
+  expect(await lines.locator("li").allInnerTexts()).toEqual([expect.stringMatching(/err\s*oh$/)]);
+  await screenshot(page, "pod-stderr");
 
   await page.getByRole("button", { name: "Stop" }).click();
   await page.getByRole("button", { name: "Stop it" }).click();
-  await page
-    .getByRole("region", { name: POD })
-    .getByText(/^Exit \d+$|Completed/)
-    .waitFor();
+  await page.getByRole("region", { name: POD }).getByText("Stopped", { exact: true }).waitFor();
   await page.getByRole("region", { name: POD }).getByRole("button", { name: "Run again" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Run again" }).click();
   await page.getByRole("region", { name: POD }).getByText("Running").first().waitFor();
   await lines.getByText("hello, orbit").waitFor();
   await page.getByRole("button", { name: "Stop" }).click();
   await page.getByRole("button", { name: "Stop it" }).click();
-  await page
-    .getByRole("region", { name: POD })
-    .getByText(/^Exit \d+$|Completed/)
-    .waitFor();
+  await page.getByRole("region", { name: POD }).getByText("Stopped", { exact: true }).waitFor();
 
   await openScreen(page, "Images");
   await page.getByRole("button", { name: "Delete console-image:latest" }).click();

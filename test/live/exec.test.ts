@@ -146,6 +146,30 @@ describe("POST /pods/{pod}/exec and /live", () => {
     expect(list.data).toMatchObject([{ pod: "p", end: { type: "exit" }, bytes_in: 2, bytes_out: 4 }]);
   });
 
+  it("are for the ground's page that asked also at a relay of another host, and for no other page", async () => {
+    await world.startAgent();
+    await world.pod("alice", "p");
+    const alice = await world.user("alice");
+    const own = new URL((await alice.fetch("/edges")).url).origin;
+    // what a page of the ground does not ask for itself
+    const elsewhere = own.replace("127.0.0.1", "localhost");
+    const asked = async (origin: string) => {
+      const body = JSON.stringify({ command: ["true"] });
+      const answer = await alice.fetch("/pods/p/exec", { method: "POST", body, headers: { origin } });
+      return ((await answer.json()) as { url: string }).url.replace("127.0.0.1", "localhost");
+    };
+    const foreign = { status: 403, error: "FOREIGN_ORIGIN" };
+    const url = await asked(own);
+    expect(await refusal(url, { origin: "http://evil.example" })).toEqual(foreign);
+    expect(await refusal(url, { origin: own, protocols: [] })).toMatchObject({ error: "INVALID_PARAMETERS" });
+    expect(await refusal(url, { origin: elsewhere, protocols: [] })).toMatchObject({
+      error: "INVALID_PARAMETERS",
+    });
+    const evil = await asked("http://evil.example");
+    expect(await refusal(evil, { origin: "http://evil.example" })).toEqual(foreign);
+    expect(await refusal(evil, { origin: own })).toEqual(foreign);
+  });
+
   it.each([
     ["a text frame", "x"],
     ["an unknown kind", Buffer.from([9, 1])],

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { STDERR_OFFSET } from "#protocol/wire.ts";
 import { CUT } from "../../files/cut-bytes.ts";
 import type { LogFrame } from "../pod-runtime.ts";
 import { type Carried, LogRows } from "./log-rows.ts";
@@ -17,7 +18,7 @@ function rowsOf(frames: LogFrame[], limit?: number): string[] {
   return all
     .split("\n")
     .slice(0, -1)
-    .map((row) => row.slice(TIME.length + 1));
+    .map((row) => row.slice(row.indexOf(" ") + 1));
 }
 
 describe("LogRows", () => {
@@ -62,6 +63,17 @@ describe("LogRows", () => {
     expect(rowsOf(frames, 23)).toEqual(rows);
   });
 
+  test("the time of a row tells that it was written to standard error, also when it goes on over another one", () => {
+    const first = new LogRows();
+    first.push(frame("o", true));
+    first.push(frame("e", true, "stderr"));
+    const next = new LogRows(first.carried);
+    const rows = [next.push(frame("rr", false, "stderr")), next.push(frame("ut", false)), next.end()];
+    expect(Buffer.concat(rows).toString()).toBe(
+      "2025-11-20T12:00:00.000000000-00:00 err\n2025-11-20T12:00:00.000000000Z out\n",
+    );
+  });
+
   test("each line is one row, wherever it is cut, over what another one carried", () => {
     const line = fc.string({ unit: "grapheme", maxLength: 40 }).map((text) => text.replaceAll("\n", ""));
     fc.assert(
@@ -78,7 +90,8 @@ describe("LogRows", () => {
           }
         }
         expect(carried).toBeUndefined();
-        const text = lines.map((one) => `${TIME} ${one}\n`).join("");
+        const stampOf = (n: number) => (n % 2 ? TIME : TIME.replace("Z", STDERR_OFFSET));
+        const text = lines.map((one, n) => `${stampOf(n)} ${one}\n`).join("");
         expect(Buffer.concat(out).toString()).toBe(text);
       }),
     );

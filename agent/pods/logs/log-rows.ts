@@ -1,4 +1,5 @@
 import { LIMITS } from "#protocol/limits.ts";
+import { STDERR_OFFSET } from "#protocol/wire.ts";
 import { CUT, cutBytes } from "../../files/cut-bytes.ts";
 import type { LogFrame } from "../pod-runtime.ts";
 
@@ -12,7 +13,7 @@ export type Carried = Partial<Record<Stream, { time: string; text: string; cut?:
 
 /**
  * Puts the pieces in which an engine gives long lines together again: each line is one row
- * `<RFC 3339 with nanoseconds> <text>\n`, with the time of its first piece. Of a line over `limit` bytes the
+ * `<RFC 3339 with nanoseconds> <text>\n`, with the time of its first piece, which also tells its stream. Of a line over `limit` bytes the
  * beginning stays, without half a UTF-8 character, and a mark ends it within the limit.
  */
 export class LogRows {
@@ -32,7 +33,7 @@ export class LogRows {
 
   /** The row that the frame completes; empty while its line goes on. */
   push(frame: LogFrame): Buffer {
-    const begun = this.#begun[frame.stream] ?? { time: frame.time, parts: [], bytes: 0, cut: false };
+    const begun = this.#begun[frame.stream] ?? { time: stampOf(frame), parts: [], bytes: 0, cut: false };
     if (frame.partial) this.#begun[frame.stream] = begun;
     else delete this.#begun[frame.stream];
     if (begun.cut) return EMPTY;
@@ -79,6 +80,10 @@ export class LogRows {
     const text = cutBytes(Buffer.concat(parts), this.#limit, CUT);
     return Buffer.concat([Buffer.from(`${time} `, "latin1"), text, NEWLINE]);
   }
+}
+
+function stampOf({ stream, time }: LogFrame): string {
+  return stream === "stderr" ? time.replace(/Z$/, STDERR_OFFSET) : time;
 }
 
 const STREAMS: readonly Stream[] = ["stdout", "stderr"];

@@ -85,7 +85,7 @@ class World {
     return text
       .split("\n")
       .slice(0, -1)
-      .map((line) => line.slice(31));
+      .map((line) => line.slice(line.indexOf(" ") + 1));
   }
 }
 

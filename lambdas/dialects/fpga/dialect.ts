@@ -8,6 +8,7 @@ import { completeRun } from "./complete-run.ts";
 import { onEnd } from "./ends.ts";
 import { errors } from "./errors.ts";
 import { heldImages } from "./held-images.ts";
+import { holdings } from "./holdings.ts";
 import { imageHealth } from "./image-health.ts";
 import { FPGA_LANE, PINS } from "./lane.ts";
 import { OBS_PORT } from "./obs-port.ts";
@@ -33,6 +34,7 @@ export const fpga: Dialect = {
   unknown,
   bounds: { openPerUser: 200 },
   onEnd,
+  holdings,
   removed,
   settings: [OBS_PORT],
   listeners: async (core) => (await import("./on-server.ts")).objectStoreListeners(partsOf(core)),

@@ -1,6 +1,7 @@
 import type { Dialect, DialectContext } from "../dialect.ts";
 import { admits } from "./admits.ts";
 import { keepContent, onEnd } from "./ends.ts";
+import { holdings } from "./holdings.ts";
 import { cleanUp } from "./janitor.ts";
 import { LANES } from "./lanes.ts";
 import { authenticate } from "./log-in.ts";
@@ -24,6 +25,7 @@ export const kabuto: Dialect = {
   unknown,
   keepContent,
   onEnd,
+  holdings,
   removed,
   janitor: cleanUp,
   logins,

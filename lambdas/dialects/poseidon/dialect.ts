@@ -1,6 +1,7 @@
 import type { DialectCore } from "../core.ts";
 import type { Dialect } from "../dialect.ts";
 import { authenticate } from "./caller.ts";
+import { holdings } from "./holdings.ts";
 import { errors, unknown } from "./refusals.ts";
 import { removed } from "./removed.ts";
 import { BASE, mount, OPEN } from "./routes.ts";
@@ -36,6 +37,7 @@ export const poseidon: Dialect = {
     return { close: () => told };
   },
   removed,
+  holdings,
   tokens: (records) => new PoseidonTokens(records),
   settings: SETTINGS,
 };

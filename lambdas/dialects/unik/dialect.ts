@@ -5,6 +5,7 @@ import { errors } from "./errors.ts";
 import { UNIK_LANE } from "./lane.ts";
 import { endLeases } from "./lease.ts";
 import { OPEN, unikListeners } from "./listener.ts";
+import { holdings } from "./own-holdings.ts";
 import { removed } from "./removed.ts";
 import { BASE, mount } from "./routes.ts";
 import { UNIK_PORT } from "./settings.ts";
@@ -22,6 +23,7 @@ export const unik: Dialect = {
   // a doubled slash is no path here
   routedPath: (path) => path,
   onEnd,
+  holdings,
   removed,
   janitor: endLeases,
   settings: [UNIK_PORT],

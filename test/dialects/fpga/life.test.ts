@@ -4,6 +4,7 @@ import { StoreWork } from "#lambdas/dialects/fpga/store/store-work.ts";
 import { commandOf } from "#lambdas/fields/fpga-image-id.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { buildRawStream } from "#test/support/fpga/build-raw-stream.ts";
+import { holdingsOf } from "../support/holdings-of.ts";
 import { type FpgaGround, PASSWORD, startFpgaGround } from "./support/fpga-ground.ts";
 
 let ground: FpgaGround;
@@ -43,6 +44,10 @@ describe("the life of an image", () => {
     expect(shown?.message).toMatch(/^NOT_CHECKED: /);
     await ground.checked();
     expect(await staged()).toEqual([]);
+    expect((await holdingsOf(ground.ground, "ada")).items).toMatchObject([
+      { dialect: "fpga", kind: "fpga-image", name: "counter", state: "active", bytes: 4096 },
+    ]);
+    expect((await holdingsOf(ground.ground, "bob")).items).toEqual([]);
 
     for (let n = 0; n < 2; n++) {
       expect((await ground.ada("DELETE", `${ground.base()}/${id}`)).status).toBe(204);

@@ -4,6 +4,7 @@ import { type Counter, type Kind, keys } from "#lambdas/dialects/kabuto/records.
 import { ROUTES } from "#lambdas/dialects/kabuto/routes.ts";
 import { ulid } from "#lambdas/ledger/ulid.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
+import { holdingsOf } from "../support/holdings-of.ts";
 import { type KabutoClient, type KabutoGround, startKabutoGround } from "./support/kabuto-ground.ts";
 import type { ScriptedAgent } from "./support/scripted-agent.ts";
 
@@ -163,6 +164,23 @@ test("nothing of another user's is in a list, and no token on the wire opens any
       expect([answer.status, await answer.json()]).toEqual([404, { status: 404, message: "Not Found" }]);
     }
   }
+});
+
+test("what is told of all APIs together is the user's own", async () => {
+  const [anns, bobs] = await Promise.all(["user1", "user2"].map((user) => holdingsOf(ground.ground, user)));
+  expect(anns!.items.map(({ kind, name, state }) => [kind, name, state])).toEqual(
+    expect.arrayContaining([
+      ["image", "101 i", undefined],
+      ["job", "101", "ready"],
+    ]),
+  );
+  expect(anns!.items.every(({ dialect, name }) => dialect === "kabuto" && /^10\d/.test(String(name)))).toBe(
+    true,
+  );
+  expect(bobs!.items.filter(({ kind }) => kind === "job").map(({ name, phase }) => [name, phase])).toEqual([
+    ["2", "runs"],
+    ["1", "ended"],
+  ]);
 });
 
 test("an image of another user's is no base of a build", async () => {

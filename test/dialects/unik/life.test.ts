@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readHoldings } from "#lambdas/dialects/unik/holdings.ts";
+import { holdingsOf } from "../support/holdings-of.ts";
 import { formOf } from "./support/form-of.ts";
 import { ended, PlayedEdge, RUNNING } from "./support/played-edge.ts";
 import { type Answer, startUnikGround, type UnikGround } from "./support/unik-ground.ts";
@@ -179,6 +180,20 @@ describe("instances", () => {
     expect(JSON.parse((await get("instances")).text)).toEqual([web]);
     expect(object(await get(`instances/${String(web.Id).slice(0, 5)}`))).toEqual(web);
     expect((await ground.bob("GET", "/unik/instances/web")).status).toBe(404);
+    const { items } = await holdingsOf(ground.ground, "ada");
+    expect(items.find(({ name }) => name === "web")).toEqual({
+      dialect: "unik",
+      kind: "instance",
+      name: "web",
+      created: web.Created,
+      image: "app",
+      known: `i${String(web.Id).toLowerCase()}`,
+      command: expect.any(String),
+      state: "running",
+      phase: "runs",
+    });
+    expect(items.filter(({ kind }) => kind === "image").map(({ name }) => name)).toContain("app");
+    expect(await holdingsOf(ground.ground, "bob")).toEqual({ status: 200, items: [] });
 
     expect(told(await remove("instances/web"))).toEqual([
       409,

@@ -181,6 +181,7 @@ export const ATTEMPTS: Record<string, Attempt> = {
     if (answer.status !== 200) return [`${answer.status} ${answer.text}`];
     return [JSON.stringify(answer.json.data.pods.map(({ pod_name }: { pod_name: string }) => pod_name))];
   },
+  "GET /edge/holdings": getting("/edge/holdings", () => ({})),
   "POST /uplinks/base": async (client, { volume, file }, options) => {
     const fields = { pod_name: volume, filepath: file };
     const { status, text, json } = await client.json("/uplinks/base", fields, options);

@@ -1,0 +1,23 @@
+import { signal } from "@preact/signals";
+import type { ComponentType } from "preact";
+import { reasonOf } from "./notices.tsx";
+
+/** The screens beside the overview, by name, once they are loaded; or why they could not be. */
+export const rest = signal<{ screens?: Record<string, ComponentType>; failed?: string }>({});
+
+let loading = false;
+
+/** Loads them, once. */
+export function loadRest(): void {
+  if (loading) return;
+  loading = true;
+  import("../screens/rest.ts").then(
+    ({ REST }) => {
+      rest.value = { screens: REST };
+    },
+    (error: unknown) => {
+      loading = false;
+      rest.value = { failed: reasonOf(error) };
+    },
+  );
+}

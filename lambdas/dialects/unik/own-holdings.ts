@@ -1,0 +1,36 @@
+import type { DialectCore } from "../core.ts";
+import type { Holding, HoldingsOf } from "../holding.ts";
+import { readHoldings, whole } from "./holdings.ts";
+import { type State, stateOf } from "./instance-view.ts";
+
+const PHASES: Record<State, NonNullable<Holding["phase"]>> = {
+  pending: "waits",
+  running: "runs",
+  stopped: "ended",
+  unknown: "waits",
+  error: "failed",
+};
+
+/** Images, instances, and volumes that this API made. */
+export async function holdings(core: DialectCore, of: HoldingsOf): Promise<Holding[]> {
+  const [{ images, instances, volumes }, runs] = await Promise.all([
+    readHoldings(core.records, of),
+    core.inventory.pods(of.edge, of.user),
+  ]);
+  const byRun = new Map(runs.map((run) => [run.run, run]));
+  return [
+    ...whole(images).map(({ name, content }): Holding => {
+      return { kind: "image", name, created: content.createdAt, bytes: content.bytes };
+    }),
+    ...instances.map((instance): Holding => {
+      const { name, createdAt: created, image, pod: known, run: command } = instance;
+      const { State } = stateOf(instance, byRun.get(command));
+      return { kind: "instance", name, created, image, known, command, state: State, phase: PHASES[State] };
+    }),
+    ...volumes
+      .filter(({ making }) => making === undefined)
+      .map(({ name, createdAt, volume }): Holding => {
+        return { kind: "volume", name, created: createdAt, known: volume };
+      }),
+  ];
+}
