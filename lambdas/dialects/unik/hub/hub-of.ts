@@ -45,5 +45,5 @@ export async function hubOf({ c, core, owner, base }: Asked): Promise<HubUser> {
 
 /** What a refusal may repeat of a URL. */
 function withoutLogIn(url: string): string {
-  return url.replace(/^([^/]*:\/\/)?[^/]*@/, "$1");
+  return url.replace(/^([^/]*:\/\/)?.*@/, "$1");
 }

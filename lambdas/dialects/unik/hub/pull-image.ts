@@ -17,8 +17,23 @@ import { readEntries } from "./entries.ts";
 import { hubOf } from "./hub-of.ts";
 import type { HubEntry } from "./hub-records.ts";
 
+/** The archive went while it was to be taken: its owner has pushed another, or removed it. */
+class Gone extends PerigeeError {}
+/** An archive that is gone again and again is missing. */
+const TRIES = 3;
+
 /** `POST /images/pull/{name}`: what is in its place goes when it has arrived whole */
 export const pullImage: Handle = async (asked) => {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await pull(asked);
+    } catch (error) {
+      if (!(error instanceof Gone) || tries === TRIES) throw error;
+    }
+  }
+};
+
+const pull: Handle = async (asked) => {
   const { core, owner, named, query } = asked;
   const name = named.image!;
   const provider = query.get("provider") ?? "";
@@ -48,7 +63,7 @@ export const pullImage: Handle = async (asked) => {
     async stage({ prefix, allowance }) {
       if (allowance < entry.bytes) throw byteQuotaExceeded();
       await core.staging.copy(entry.key, `${prefix}0`, entry.bytes).catch((error: unknown) => {
-        throw isMissing(error) ? notFound("image", name) : error;
+        throw isMissing(error) ? new Gone("IMAGE_NOT_FOUND", `image ${name} not found`) : error;
       });
       return { n: 0, path: "image.tar", size: entry.bytes, xxh64: entry.xxh64 };
     },
