@@ -35,6 +35,8 @@ export type RunOptions = {
   onNote?(step: string): void;
   handlers?: Partial<OperationHandlers>;
   acquire?(): Promise<void>;
+  /** how content goes up (default: none does) */
+  sending?: Pick<OperationContext, "store" | "spool">;
 };
 
 /** The image operations on the real engine, with names, an instance and a directory of their own. */
@@ -139,8 +141,8 @@ export class ImageWorld {
       manifest: async () => [],
       fetch: async () => Readable.from([]),
       fetchInto: async () => {},
-      store: async (n) => ({ n, size: 0 }),
-      spool: () => Promise.reject(new Error("not expected here")),
+      store: options.sending?.store ?? (async (n) => ({ n, size: 0 })),
+      spool: options.sending?.spool ?? (() => Promise.reject(new Error("not expected here"))),
       journal: {
         notes,
         note: (step, detail) => {
