@@ -78,6 +78,7 @@ export class ImageWorld {
           this.disposed++;
         },
       }),
+      discardStaged: async () => void this.disposed++,
       budget: new Budget({
         known: async () => undefined,
         measure: (user) => this.store.usage(user),
