@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { filesBeneath } from "#test/support/files-beneath.ts";
 import { ociArchive, tarOf } from "#test/support/saved-archive.ts";
 import { type Deployment, deploy, docker, type Lane } from "./support/deployment.ts";
@@ -156,14 +156,20 @@ describe("the agent dies while it works on images, and is started again", () => 
       const entry = { image: { Name: image }, owner: user };
       expect((await client.get("/unik/hub/images")).json).toMatchObject([entry]);
       expect((await client.get("/unik/images")).json).toMatchObject([{ Name: image }]);
+      const isOurs = (path: string) =>
+        /\/(?:hub|outgoing|\.incoming)\//.test(path) || path.includes(`/${user}/`);
       const left = () => [
         ...deployment.staged().map((path) => path.slice(deployment.data.length)),
         ...["outgoing", "volumes/.incoming"].flatMap((place) => filesBeneath(join(agentData, place))),
       ];
       // a moment after the answer, when the agent and the ground have cleaned up
-      await expect
-        .poll(() => left().filter((path) => !/\/logs\//.test(path)), { timeout: 30_000 })
-        .toEqual([expect.stringMatching(/\/hub\/[^/]+\/[^/]+$/)]);
+      await vi.waitFor(
+        () => {
+          const ours = left().filter((path) => !path.includes("/logs/") && isOurs(path));
+          expect(ours).toEqual([expect.stringMatching(/\/hub\/[^/]+\/[^/]+$/)]);
+        },
+        { timeout: 30_000 },
+      );
       expect([...(await inEngine(lane)).keys()]).toEqual([expect.stringMatching(`^${user}\\.unik-`)]);
       await expectOne(lane, operation, before);
     });
