@@ -1,14 +1,24 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Outcome } from "#protocol/wire.ts";
 import { formOf } from "./support/form-of.ts";
 import { PlayedEdge } from "./support/played-edge.ts";
-import { type Answer, basic, PASSWORD, startUnikGround, type UnikGround } from "./support/unik-ground.ts";
+import {
+  type Answer,
+  basic,
+  PASSWORD,
+  type PlayedAgent,
+  startUnikGround,
+  type UnikGround,
+} from "./support/unik-ground.ts";
 
 const QUOTA = 100_000_000;
 let ground: UnikGround;
+let agent: PlayedAgent;
 let edge: PlayedEdge;
 beforeAll(async () => {
   ground = await startUnikGround({ quota: QUOTA });
-  edge = new PlayedEdge(await ground.startAgent()).start();
+  agent = await ground.startAgent();
+  edge = new PlayedEdge(agent).start();
 });
 afterAll(async () => {
   await edge.stop();
@@ -33,8 +43,7 @@ const create = (user: User, name = app) =>
   );
 const pushed = async (user: User, name = app) => {
   await create(user, name);
-  const answer = await post(user, `images/push/${name}`);
-  expect(told(answer)).toEqual([202, ""]);
+  expect(told(await post(user, `images/push/${name}`))).toEqual([202, ""]);
 };
 const hub = async (name = app, user: User = "bob") => {
   const { text } = await ground[user]("GET", "/unik/hub/images");
@@ -42,6 +51,15 @@ const hub = async (name = app, user: User = "bob") => {
   return all.filter(({ image }) => image.Name === name);
 };
 const owners = async (name = app) => (await hub(name)).map(({ owner }) => owner);
+/** Does what is asked of the edge when `work` is over, and not before; until then `work` gets each command as accepted. */
+const meanwhile = async (work: (push: (as: object) => Promise<Answer>) => Promise<void>) => {
+  await edge.stop();
+  try {
+    await work((as) => post("ada", `images/push/${app}`, as, { prefer: "respond-async" }));
+  } finally {
+    edge = new PlayedEdge(agent).start();
+  }
+};
 const inStaging = async () => (await ground.core.staging.list("hub/")).map(({ key }) => key);
 const uidOf = async (user: string) => (await ground.ground.accounts.getUser(user))!.uid;
 
@@ -65,11 +83,14 @@ describe("push", () => {
     expect(await owners()).toEqual([]);
   });
 
-  it("one that fails leaves the entry as it was, and nothing else", async () => {
+  it.each([
+    ["fails", { state: "failed", failure: { code: "STORAGE_FULL", message: "full" } }, 507],
+    ["is cancelled", { state: "cancelled" }, 409],
+  ] as const)("one that %s leaves the entry as it was, and nothing else", async (_, outcome, status) => {
     await pushed("ada");
     const before = await inStaging();
-    edge.next.set("image.export", { state: "failed", failure: { code: "STORAGE_FULL", message: "full" } });
-    expect(told(await post("ada", `images/push/${app}`))).toEqual([507, "full"]);
+    edge.next.set("image.export", outcome as Outcome);
+    expect((await post("ada", `images/push/${app}`)).status).toBe(status);
     expect([await owners(), await inStaging()]).toEqual([["ada"], before]);
     expect(await ground.core.staging.list("downlink/")).toEqual([]);
   });
@@ -180,7 +201,7 @@ describe("pull", () => {
       message: "m",
       data: { log_tail: [], reason: "for another CPU" },
     };
-    edge.next.set("image.import", { state: "failed", failure } as never);
+    edge.next.set("image.import", { state: "failed", failure } as Outcome);
     expect(told(await post("bob", `images/pull/${app}?provider=docker`))).toEqual([
       422,
       `image ${app} cannot be pulled: for another CPU`,
@@ -266,4 +287,36 @@ it("goes with its account, and is not that of who gets the name", async () => {
   expect((await anew(`pull/${app}?provider=docker`)).status).toBe(404);
   await ground.ground.janitor.round();
   expect((await inStaging()).filter((key) => key.includes(uid))).toEqual([]);
+});
+
+it("of several pushes at once each counts what the others may bring", async () => {
+  await ground.ground.accounts.addUser("tom", PASSWORD);
+  await create("ada");
+  const as = { Username: "tom", Password: PASSWORD };
+  await ground.core.staging.put("kept/tom/unik/x", Buffer.alloc(QUOTA - 2_000_000), { maxBytes: QUOTA });
+  await meanwhile(async (push) => {
+    expect((await push(as)).status).toBe(202);
+    expect(told(await push(as))[0]).toBe(507);
+  });
+  await expect.poll(() => owners()).toEqual(["tom"]);
+  // its bytes are those of the archive now, and no more
+  await create("ada", `${app}-2`);
+  expect((await post("ada", `images/push/${app}-2`, as)).status).toBe(202);
+});
+
+it("a push that ends after its owner's account is gone leaves nothing", async () => {
+  await ground.ground.accounts.addUser("eli", PASSWORD);
+  const uid = await uidOf("eli");
+  await create("ada");
+  let id = "";
+  await meanwhile(async (push) => {
+    const { headers } = await push({ Username: "eli", Password: PASSWORD });
+    id = String(headers.location).split("/").at(-1)!;
+    await ground.ground.accounts.removeUser("eli");
+    await ground.ground.janitor.round();
+  });
+  await expect.poll(async () => (await ground.core.commands.command("ada", id)).state).toBe("succeeded");
+  await ground.ground.janitor.round();
+  expect((await inStaging()).filter((key) => key.includes(uid))).toEqual([]);
+  expect(await owners()).toEqual([]);
 });

@@ -13,27 +13,32 @@ export function goneWrite(prefix: string, at: number): Write {
   return { put: { ...hubKeys.goneOne(prefix), data } };
 }
 
+type Core = Pick<DialectCore, "records" | "staging" | "now" | "log">;
+
 /** Removes from staging what is nobody's any more. What is cut short is done by the next. */
-export async function removeGone({
-  records,
-  staging,
-  now,
-}: Pick<DialectCore, "records" | "staging" | "now">): Promise<void> {
+export async function removeGone(core: Core): Promise<void> {
+  const { records, now } = core;
   for await (const page of pagesOf<GoneRecord>(records, { pk: hubKeys.gone, limit: PAGE })) {
     for (const { sk, data } of page) {
       const isLast = now() - data.at > QUIET_MS;
-      if (data.done && !isLast) continue;
-      await staging.deletePrefix(sk);
-      const key = hubKeys.goneOne(sk);
-      const done: GoneRecord = { ...data, done: true };
-      await records.transact([isLast ? { delete: key } : { put: { ...key, data: done } }]);
+      // one that cannot be removed now does not keep the others
+      if (!data.done || isLast) await removeOne(core, sk, data, isLast).catch(failed(core));
     }
   }
 }
 
-/** As {@link removeGone}, after a call that has its answer: what fails is the janitor's. */
-export async function removeGoneSoon(core: DialectCore): Promise<void> {
-  await removeGone(core).catch((error: unknown) => {
-    core.log.warn({ err: error }, "what is gone from the hub stays until the next round");
-  });
+async function removeOne({ records, staging }: Core, prefix: string, record: GoneRecord, isLast: boolean) {
+  await staging.deletePrefix(prefix);
+  const key = hubKeys.goneOne(prefix);
+  const data: GoneRecord = { ...record, done: true };
+  await records.transact([isLast ? { delete: key } : { put: { ...key, data } }]);
+}
+
+/** As {@link removeGone}, for a call whose answer does not rest on it: what fails is the janitor's. */
+export async function removeGoneSoon(core: Core): Promise<void> {
+  await removeGone(core).catch(failed(core));
+}
+
+function failed({ log }: Pick<Core, "log">) {
+  return (error: unknown) => log.warn({ err: error }, "what is gone from the hub stays until the next round");
 }

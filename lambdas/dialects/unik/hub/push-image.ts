@@ -1,3 +1,4 @@
+import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS, MiB } from "#protocol/limits.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { Write } from "../../../ports/ledger-store.ts";
@@ -57,13 +58,19 @@ function publishedOf({ content: { version: _, ref: __, ...published } }: Image):
 /**
  * Bytes that a push may bring, of what its owner has left beside pushes that have not ended.
  * @returns also what is written with it, on condition that no other was let in meanwhile
- * @throws QUOTA_EXCEEDED
+ * @throws QUOTA_EXCEEDED, MAX_UPLINK_SIZE_EXCEEDED
  */
 async function roomFor(
   { core, owner }: Asked,
   { user, uid }: HubUser,
   imageBytes: number,
 ): Promise<{ bytes: number; turn: Write }> {
+  if (imageBytes > LIMITS.uplinkBytes) {
+    throw new PerigeeError(
+      "MAX_UPLINK_SIZE_EXCEEDED",
+      "the image is over 2 GiB: the hub takes none so large",
+    );
+  }
   const own = await readOwn(core.records, uid);
   const pushes = own.filter(({ sk }) => sk.startsWith(PUSH));
   const kept = pushes.reduce((sum, { data }) => sum + (data as PushRecord).bytes, 0);
