@@ -33,6 +33,7 @@ async function history(): Promise<Command[]> {
 
 test("200 requests through Lambda, 20 in flight: never two lock holders, the rest 423", async () => {
   const statuses: number[] = [];
+  const others: string[] = [];
   let sent = 0;
   const worker = async (n: number) => {
     const { client } = at.users[n % at.users.length]!;
@@ -40,6 +41,7 @@ test("200 requests through Lambda, 20 in flight: never two lock holders, the res
       sent++;
       const answer = await client.request("GET", "/em/nodes/status", { lockIsAnswer: true });
       statuses.push(answer.status);
+      if (![200, 423, 503].includes(answer.status)) others.push(`${answer.status} ${answer.text}`);
     }
   };
   await Promise.all(Array.from({ length: IN_FLIGHT }, (_, n) => worker(n)));
@@ -49,23 +51,26 @@ test("200 requests through Lambda, 20 in flight: never two lock holders, the res
   // On a machine that cannot keep up, a call that the edge has not taken in time is withdrawn: 503.
   const withdrawn = statuses.filter((status) => status === 503).length;
   expect(withdrawn).toBeLessThan(REQUESTS / 10);
-  const refused = statuses.filter((status) => status !== 200 && status !== 503);
-  expect(refused).toEqual(Array(REQUESTS - answered - withdrawn).fill(423));
+  // Lambda's own word under load, in place of the ground's, may come for a few; the ground's own is none of these.
+  expect(others.filter((text) => !/^50[02] (?!.*"code")/s.test(text))).toEqual([]);
+  expect(others.length).toBeLessThan(REQUESTS / 50);
 
-  // The ledger's own word: every answer has its command, refused ones left none, and none began before the
-  // one before it had ended.
+  // The ledger's own word: every answer has its command, refused ones left none (an answer that Lambda kept back may
+  // have one), and none began before the one before it had ended.
   const all = await history();
   expect(all.filter(({ state }) => state === "expired")).toHaveLength(withdrawn);
   const commands = all.filter(({ state }) => state === "succeeded");
-  expect(commands).toHaveLength(answered);
-  expect(all).toHaveLength(answered + withdrawn);
+  const keptBack = commands.length - answered;
+  expect(keptBack).toBeGreaterThanOrEqual(0);
+  expect(keptBack).toBeLessThanOrEqual(others.length);
+  expect(all).toHaveLength(commands.length + withdrawn);
   const inOrder = commands.toSorted((a, b) => a.claimedAt! - b.claimedAt!);
   for (const [i, { claimedAt, endedAt }] of inOrder.entries()) {
     expect(endedAt).toBeGreaterThanOrEqual(claimedAt!);
     if (i > 0) expect(claimedAt).toBeGreaterThanOrEqual(inOrder[i - 1]!.endedAt!);
   }
   // And the edge's: each once, one at a time.
-  expect(new Set(events.map(({ id }) => id)).size).toBe(answered);
+  expect(new Set(events.map(({ id }) => id)).size).toBe(commands.length);
   for (let i = 0; i < events.length; i += 2) {
     expect(events.slice(i, i + 2)).toEqual([
       { id: events[i]!.id, what: "begin" },

@@ -106,13 +106,16 @@ async function running(client: Client, pod_name: string): Promise<void> {
   }
 }
 
-/** With every name replaced by what kind of name it is, and ids and times by nothing. */
+/** With every name replaced by what kind of name it is, and ids, times and ages by nothing. */
 function blind(text: string, names: Names): string {
   let out = text;
   for (const [kind, name] of Object.entries(names)) {
     out = out.replaceAll(name, `<${kind}>`).replaceAll(name.replace("sha256:", "").slice(0, 12), `<${kind}>`);
   }
-  return out.replace(/01[0-9A-HJKMNP-TV-Z]{24}/g, "<id>").replace(/\d{4}-\d\d-\d\d[T-][\d:.-]+Z?/g, "<time>");
+  return out
+    .replace(/01[0-9A-HJKMNP-TV-Z]{24}/g, "<id>")
+    .replace(/\d{4}-\d\d-\d\d[T-][\d:.-]+Z?/g, "<time>")
+    .replace(/"age":[\d.]+/g, '"age":<age>');
 }
 
 /** Routes of the EM API and of Perigee's own. */
