@@ -23,6 +23,7 @@ const CHANGES: Partial<Record<OperationName, Changed>> = {
   "image.compile": IMAGE,
   "image.build": IMAGE,
   "image.load": IMAGE,
+  "image.import": IMAGE,
   "image.delete": IMAGE,
   "edge.publish": { images: true },
   "fpga.store": { usage: true },

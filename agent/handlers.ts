@@ -14,7 +14,7 @@ import type { OperationHandlers } from "./operation.ts";
 import { podHandlers } from "./pods/pod-handlers.ts";
 import type { Runners } from "./runners/runners.ts";
 import { volumeHandlers } from "./volumes/handlers.ts";
-import { receiveScratch } from "./volumes/scratch.ts";
+import { discardScratch, receiveScratch } from "./volumes/scratch.ts";
 
 /** What each operation does, of all rooms. */
 export function handlersOf(
@@ -28,6 +28,7 @@ export function handlersOf(
     openVolume: (user, volume) => volumes.open(user, volume),
     receiveStaged: (context) =>
       receiveScratch(volumes, context, (bytes) => budget.reserve(context.command.user, bytes)),
+    discardStaged: (command) => discardScratch(volumes, command),
     budget,
     isImageInUse: async (user, name, tag) =>
       pods.isImageInUse(user, name, tag) || (runners?.isImageInUse(user, name, tag) ?? false),

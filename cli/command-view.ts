@@ -61,6 +61,8 @@ const WORDS: Record<string, string> = {
   "volumes.delete": "a volume delete",
   "volume.create": "a new volume",
   "image.compile": "a compile",
+  "image.export": "a push",
+  "image.import": "a pull",
   "image.build": "an image build",
   "image.load": "an image load",
   "image.list": "an image listing",

@@ -9,6 +9,7 @@ import { registerDownlink } from "./verbs/downlink.ts";
 import { registerEdge } from "./verbs/edge.ts";
 import { registerExec } from "./verbs/exec.ts";
 import { registerFpga } from "./verbs/fpga.ts";
+import { registerHub } from "./verbs/hub.ts";
 import { registerImages } from "./verbs/images.ts";
 import { registerInstance } from "./verbs/instance.ts";
 import { registerKabuto } from "./verbs/kabuto.ts";
@@ -58,6 +59,7 @@ export function buildProgram(): Command {
     registerCommands,
     registerUnikImages,
     registerInstance,
+    registerHub,
     registerFpga,
     registerKabuto,
     registerEdge,

@@ -7,6 +7,12 @@ import { mountPoint } from "./pod-run.ts";
 /** One part of a compiler's name `base-language-provider`. */
 const part = z.string().regex(/^[a-z]{1,16}$/);
 
+/** Pods, and their image, that a new image takes the place of: removed once it is there, and not before. */
+export const imageReplaces = z.object({
+  image: z.string().max(FIELD_BOUNDS.image.bytes).optional(),
+  pods: z.array(label).max(1000),
+});
+
 /** The input of `image.compile`: staged file 0 is an archive of sources (tar; gzip or zstd of one), of any path. */
 export const imageCompile = z.object({
   space: space.optional(),
@@ -19,10 +25,7 @@ export const imageCompile = z.object({
   mountPoints: z.array(mountPoint).max(LIMITS.podMounts),
   /** of the application, split as a shell splits words, with nothing expanded */
   args: z.string().max(LIMITS.startBytes),
-  /** pods, and their image, that the new image takes the place of: removed once it is there, and not before */
-  replaces: z
-    .object({ image: z.string().max(FIELD_BOUNDS.image.bytes).optional(), pods: z.array(label).max(1000) })
-    .optional(),
+  replaces: imageReplaces.optional(),
 });
 export type ImageCompile = z.infer<typeof imageCompile>;
 

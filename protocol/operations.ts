@@ -4,6 +4,7 @@ import { FIELD_BOUNDS } from "./field-bounds.ts";
 import { fpgaImage, fpgaImageId } from "./fpga-image.ts";
 import { imageBuildInput } from "./image-build.ts";
 import { compiledImage, imageCompile } from "./image-compile.ts";
+import { imageExport, imageImport } from "./image-transfer.ts";
 import { jobEnd, jobRunInput } from "./job-run.ts";
 import { LIMITS } from "./limits.ts";
 import { label, space } from "./names.ts";
@@ -19,14 +20,17 @@ import { volumePath } from "./volume-path.ts";
 
 export { volumePath };
 
+/** XXH64 (seed 0) of content, 16 hex digits. */
+const xxh64 = z.string().regex(/^[0-9a-f]{16}$/);
+
 /** A staged file of a command: `n` is its number in staging, `path` where it goes in the volume. */
 export const stagedFile = z.object({
   n: z.number().int().nonnegative(),
   path: volumePath,
   /** bytes */
   size: z.number().int().nonnegative(),
-  /** XXH64 (seed 0) of the content, 16 hex digits: checked end to end */
-  xxh64: z.string().regex(/^[0-9a-f]{16}$/),
+  /** checked end to end */
+  xxh64,
 });
 export type StagedFile = z.infer<typeof stagedFile>;
 
@@ -243,6 +247,20 @@ export const OPERATIONS = {
     logs: true,
     deadline: IMAGE_S,
   },
+  /** An own image as one archive, into staging. */
+  "image.export": {
+    input: imageExport,
+    result: z.object({
+      content: stagedContent,
+      xxh64,
+      /** of its programs, as images name it; empty where it does not say */
+      architecture: z.string().max(40),
+    }),
+    changes: false,
+    deadline: IMAGE_S,
+  },
+  /** Makes an image of a staged archive that `image.export` made, as one from outside: checked, and written again. */
+  "image.import": { input: imageImport, result: compiledImage, changes: true, logs: true, deadline: IMAGE_S },
   "image.build": {
     input: imageBuildInput,
     result: z.object({

@@ -7,10 +7,10 @@ import { withOnlyFile } from "../files/only-file.ts";
 import { removeTree } from "../files/remove-tree.ts";
 import { unpack } from "../files/unpack.ts";
 import { BUILD_ERRORS, buildFrom } from "../images/build/build-image.ts";
-import { imageNameOf } from "../images/image-commit.ts";
 import type { ImageDeps } from "../images/image-deps.ts";
 import type { ImageStore } from "../images/image-store.ts";
 import { makeImage } from "../images/make-image.ts";
+import { takePlace } from "../images/take-place.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import { type Compiler, TOOLCHAIN, type Toolchains } from "./compiler.ts";
 import { COMPILERS } from "./compilers.ts";
@@ -66,19 +66,9 @@ export function compileImage(store: ImageStore, deps: CompileDeps): OperationHan
     },
   });
   return async (context) => {
-    const { command, input, signal } = context;
-    compilerOf(input, deps);
-    const owner = inSpace(command.user, input.space);
+    compilerOf(context.input, deps);
     await make(context);
-    const made = await store.resolve(owner, input.image);
-    const details = made && (await store.inspect(made.id));
-    if (!details) throw new Error("the image that was made is not there");
-    killPoint("compile.made");
-    for (const pod of input.replaces?.pods ?? []) await deps.removePod(command.user, pod, signal);
-    if (input.replaces?.image !== undefined) {
-      await store.remove(owner, imageNameOf(input.replaces.image, input.space));
-    }
-    return { bytes: details.size, ports: details.ports };
+    return takePlace(store, deps, context);
   };
 }
 

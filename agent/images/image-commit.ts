@@ -36,7 +36,8 @@ export async function makeOnce<P extends AsyncDisposable | undefined>(making: Ma
     | undefined;
   // gone only if someone else took it from the engine: then it is made again
   if (committed && (await store.inspect(committed.id))) {
-    return store.commit(owner, image, committed.id, command);
+    await store.commit(owner, image, committed.id, command);
+    return deps.discardStaged(command);
   }
   await store.discard(command);
   await using prepared = await making.prepare();

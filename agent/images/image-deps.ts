@@ -10,6 +10,8 @@ export type ImageDeps = {
   receiveStaged(
     context: Pick<OperationContext, "command" | "manifest" | "fetchInto" | "progress" | "signal">,
   ): Promise<AsyncDisposable & { readonly directory: Directory }>;
+  /** Removes what an earlier attempt of a command received and left when it was cut; nothing there is no error. */
+  discardStaged(command: string): Promise<void>;
   /** gives out the user's quota */
   budget: Budget;
   /** Does a pod that has not terminated run this name of the owner's? */

@@ -6,10 +6,18 @@ import { buildImage } from "./build/build-image.ts";
 import { imageNameOf } from "./image-commit.ts";
 import type { ImageDeps } from "./image-deps.ts";
 import type { ImageStore } from "./image-store.ts";
+import { exportImage } from "./transfer/export-image.ts";
+import { importImage } from "./transfer/import-image.ts";
 
 export type ImageHandlers = Pick<
   OperationHandlers,
-  "image.build" | "image.load" | "image.list" | "image.delete" | "edge.publish"
+  | "image.build"
+  | "image.load"
+  | "image.export"
+  | "image.import"
+  | "image.list"
+  | "image.delete"
+  | "edge.publish"
 >;
 
 /** The operations on images. */
@@ -17,6 +25,8 @@ export function imageHandlers(store: ImageStore, deps: ImageDeps): ImageHandlers
   return {
     "image.build": buildImage(store, deps),
     "image.load": loadImage(store, deps),
+    "image.export": exportImage(store),
+    "image.import": importImage(store, deps),
     "image.list": async ({ command, input }) => ({
       images: await store.list(inSpace(command.user, input.space)),
     }),

@@ -96,6 +96,8 @@ export interface ImageStore {
   build(work: BuildWork): Promise<string>;
   /** Loads an archive that holds one image, tagged {@link temporaryName}. @throws ImageWorkFailed, the signal's reason */
   load(work: LoadWork): Promise<string>;
+  /** An archive of the image of this ID, as the engine writes it, without names. Its reader gets ENGINE_UNAVAILABLE. */
+  save(id: string, signal: AbortSignal): Readable;
   /** The engine's name of a command's image until it is committed. */
   temporaryName(command: string): string;
   /** Makes `id` the owner's `image`, in place of what had the name. May be repeated. */

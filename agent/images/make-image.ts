@@ -8,7 +8,7 @@ import type { ImageDeps } from "./image-deps.ts";
 import { type ImageDetails, type ImageStore, ImageWorkFailed } from "./image-store.ts";
 import { LogTail } from "./log-tail.ts";
 
-type Making = "image.build" | "image.load" | "image.compile";
+type Making = "image.build" | "image.load" | "image.compile" | "image.import";
 
 /** What tells a build from a load. */
 export type Recipe<O extends Making, P extends AsyncDisposable | undefined = undefined> = {

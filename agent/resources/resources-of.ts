@@ -40,9 +40,19 @@ const images = (user: string, mode: Mode): ResourceUse => ({ key: `images ${user
 const publicNames = (mode: Mode): ResourceUse => ({ key: PUBLIC_IMAGES, name: "the public images", mode });
 
 /** The name that a build, a load or a delete of an image changes. One that is no name fails by itself. */
-function ownImage(user: string, { image: text, space }: Spaced & { image: string }): ResourceUse[] {
+function ownImage(
+  user: string,
+  { image: text, space }: Spaced & { image: string },
+  mode: Mode = "write",
+): ResourceUse[] {
   const image = parseOwnImage(text, space);
-  return image ? [imageUse(inSpace(user, space), image, "write")] : [];
+  return image ? [imageUse(inSpace(user, space), image, mode)] : [];
+}
+
+/** What an image takes the place of, when it is there. */
+function replaced(user: string, { replaces, space }: Pick<InputOf<"image.import">, "replaces" | "space">) {
+  const old = replaces?.image === undefined ? [] : ownImage(user, { space, image: replaces.image });
+  return [...old, ...(replaces?.pods ?? []).map((name) => pod(user, name, "write"))];
 }
 
 /** Every own image that `text` may mean, whatever registry it names. Public ones do not change under a run. */
@@ -102,6 +112,9 @@ const DECLARED: Declared = {
   "volume.create": (input, user) => [volume(user, input, "write")],
   // all of it is for the second step: others build while its sources are fetched
   "image.compile": () => [],
+  "image.export": (input, user) => ownImage(user, input, "read"),
+  // as a compile: others work on images while its archive is fetched
+  "image.import": () => [],
   // with staged files all of it is for the second step: others build while these are fetched
   "image.build": (input, user) =>
     "volume" in input.source
@@ -177,10 +190,12 @@ export function laterResourcesOf<O extends OperationName>(
     return "volume" in build.source ? [] : building(build, user);
   }
   if (operation === "image.compile") {
-    const { replaces, ...compile } = input as InputOf<"image.compile">;
-    const old = replaces?.image === undefined ? [] : ownImage(user, { ...compile, image: replaces.image });
-    const pods = (replaces?.pods ?? []).map((name) => pod(user, name, "write"));
-    return [...building(compile, user), ...old, ...pods];
+    const compile = input as InputOf<"image.compile">;
+    return [...building(compile, user), ...replaced(user, compile)];
+  }
+  if (operation === "image.import") {
+    const made = input as InputOf<"image.import">;
+    return [...ownImage(user, made), publicNames("read"), ...replaced(user, made)];
   }
   if (operation !== "job.run") return [];
   const job = input as InputOf<"job.run">;

@@ -33,9 +33,7 @@ export async function receiveScratch(
   let reserved: Disposable | undefined;
   const discard = async () => {
     reserved?.[Symbol.dispose]();
-    if (signal.reason instanceof ShuttingDown) return;
-    volumes.discardIncoming(command.id);
-    await volumes.trash.empty(`${command.id}.incoming`);
+    if (!(signal.reason instanceof ShuttingDown)) await discardScratch(volumes, command.id);
   };
   try {
     const directory = await receiveTree(volumes, context, async (bytes) => {
@@ -53,6 +51,12 @@ export async function receiveScratch(
     await discard();
     throw error;
   }
+}
+
+/** Removes what a command has received; nothing there is no error. */
+export async function discardScratch(volumes: Volumes, command: string): Promise<void> {
+  volumes.discardIncoming(command);
+  await volumes.trash.empty(`${command}.incoming`);
 }
 
 async function receiveTree(

@@ -204,3 +204,40 @@ test("volumes create, attach and detach", async () => {
   expect(stage.ground.calls("POST /unik/volumes/v/attach/web")[0]?.path).toContain("?mount=%2Fdata");
   expect((await stage.run(["volumes", "detach", "v"])).stdout).toBe("Detached v\n");
 });
+
+describe("hub", () => {
+  const ENTRY = { image: { ...IMAGE, Created: INSTANCE.Created }, owner: "bob" };
+
+  test("push, pull and rm say what was done", async () => {
+    stage.ground
+      .on("POST /unik/images/push/app", { status: 202, body: "" })
+      .on("POST /unik/images/pull/app", { status: 202, body: "" })
+      .on("POST /unik/images/remote-delete/app", { status: 202, body: "" });
+    expect((await stage.run(["hub", "push", "app"])).stdout).toBe("Pushed app\n");
+    expect((await stage.run(["hub", "pull", "app", "--owner", "bob", "--force"])).stdout).toBe(
+      "Pulled app\n",
+    );
+    expect((await stage.run(["hub", "rm", "app"])).stdout).toBe("Removed app from the hub\n");
+    const [pull] = stage.ground.calls("POST /unik/images/pull/app");
+    expect([pull?.path.split("?")[1], String(pull?.body)]).toEqual([
+      "provider=docker&owner=bob&force=true",
+      "{}",
+    ]);
+  });
+
+  test("search lists those whose name or owner has the text", async () => {
+    const other = { ...ENTRY, image: { ...ENTRY.image, Name: "tool" }, owner: "eve" };
+    stage.ground.on("GET /unik/hub/images", { json: [ENTRY, other] });
+    expect((await stage.run(["hub", "search"])).stdout).toMatch(/app +bob[\s\S]+tool +eve/);
+    const { stdout } = await stage.run(["hub", "search", "BOB", "--json"]);
+    expect(JSON.parse(stdout)).toEqual({ data: [ENTRY] });
+    expect((await stage.run(["hub", "search", "nope"])).stdout).toBe("The hub has no such image\n");
+  });
+
+  test("a refusal is told as it came", async () => {
+    const text = "'app' is ambiguous: bob/app, eve/app";
+    stage.ground.on("POST /unik/images/pull/app", refused(409, "AMBIGUOUS_NAME", text));
+    const ended = await stage.run(["hub", "pull", "app"]);
+    expect([ended.code === 0, ended.stderr]).toEqual([false, expect.stringContaining(text)]);
+  });
+});

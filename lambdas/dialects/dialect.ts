@@ -98,13 +98,13 @@ export type Dialect = {
    */
   onEnd?(records: OwnRecords, command: Command): Write[] | Promise<Write[]>;
   /**
-   * Key, below `keptPrefix(user, name)`, at which the content that a command of its lanes brings is kept; it stands
-   * there before anybody sees that the command has succeeded. Told by the command alone (default: content ends by age).
+   * Key, below `keptPrefix(user, name)` or one of `stagingPrefixes`, at which the content that a command of its lanes
+   * brings is kept; it stands there before anybody sees that the command has succeeded. Told by the command alone (default: content ends by age).
    */
   keepContent?(command: Command): string | undefined;
   /** What a user has on an edge through it, for lists of what all APIs made (default: none but its commands). */
   holdings?(core: DialectCore, of: HoldingsOf): Promise<Holding[]>;
-  /** Bytes that it keeps of a user outside staging: they count in the quota. */
+  /** Bytes that it keeps of a user outside staging, or under keys that do not begin with the user's name: they count in the quota. */
   bytesOf?(core: DialectCore, user: string): Promise<number>;
   /** First parts of its keys in staging, beside those of the core. In AWS the ground has access to these alone. */
   stagingPrefixes?: readonly StagingPrefix[];
@@ -166,7 +166,7 @@ export type DialectListener = {
 export type Removal = { user: string; uid: string; edge?: string };
 
 export type StagingPrefix = {
-  /** Its keys are `<prefix>/<user>/…`: what is there counts in that user's quota. */
+  /** What is under `<prefix>/<user>/…` counts in that user's quota; of what else is there `bytesOf` tells. */
   prefix: string;
   /** days after which a store deletes what was forgotten there (default never: it lives as long as its owner's record) */
   expireDays?: number;

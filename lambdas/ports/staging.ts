@@ -5,7 +5,7 @@ import type { PartUploads } from "./part-uploads.ts";
  * Object storage between ground and edge. Keys:
  * `uplink/<user>/<pod_name or _>/<command>/<n>`, `downlink/<user>/<pod_name or _>/<command>/<epoch>.<n>`,
  * `downlink/<user>/_/<command>/<transfer>.<n>` (or chunks in such a level),
- * `kept/<user>/<dialect>/…` (its owner deletes it: see `keptPrefix`),
+ * `kept/<user>/<dialect>/…` (its owner deletes it: see `keptPrefix`), `hub/<uid>/<command>` and other prefixes of dialects,
  * `logs/<edge>/<user>/<pod>/<run>/<offset>-<seq>`; what a key may be is in staging-key.ts, and every method
  * throws PerigeeError INVALID_PATH for any other. Streams only: memory does not grow with the object.
  */

@@ -1,13 +1,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { filesBeneath } from "#test/support/files-beneath.ts";
 import { ociArchive, tarOf } from "#test/support/saved-archive.ts";
 import { type Deployment, deploy, docker, type Lane } from "./support/deployment.ts";
 import { expectOne, killedAt, newest, pointsOf } from "./support/killed-at.ts";
 
 let deployment: Deployment;
 beforeAll(async () => {
-  deployment = await deploy(3);
+  deployment = await deploy(4, { ground: { PERIGEE_DIALECTS: "em,unik" } });
 });
 afterAll(() => deployment.close());
 
@@ -116,6 +117,61 @@ describe("the agent dies while it works on images, and is started again", () => 
       expect(await listed(lane)).toEqual(new Map());
       expect(await inEngine(lane)).toEqual(new Map());
       await expectOne(lane, "image.delete", before);
+    });
+  });
+
+  describe.concurrent("hub", () => {
+    // what makes an image is the same as in a build
+    const PULL = ["images.loaded", "journal.after.commit", "images.replaces"];
+    const deaths = [
+      ...["images.saved", "images.gathered"].map((point) => ["push", "image.export", point] as const),
+      ...pointsOf("image.import", PULL, "handler").map((point) => ["pull", "image.import", point] as const),
+    ];
+    const image = `${unique}shared`;
+
+    test("an image is made and pushed", { concurrent: false }, async () => {
+      const { client, user } = deployment.lanes[3]!;
+      const dockerfile = `FROM busybox\nLABEL test.faults=${unique}-${user}\nRUN echo x > /file\n`;
+      const body = new FormData();
+      body.append(
+        "tarfile",
+        new Blob([Buffer.from(await tarOf([{ name: "Dockerfile", content: dockerfile }]))]),
+        "x",
+      );
+      const path = `/unik/images/${image}/create?provider=docker&base=docker&lang=native`;
+      expect(await client.request("POST", path, { body })).toMatchObject({ status: 201 });
+      expect(await client.json(`/unik/images/push/${image}`, {})).toMatchObject({ status: 202 });
+    });
+
+    test.each(deaths)("%s: %s killed at %s", { concurrent: false }, async (verb, operation, point) => {
+      const lane = deployment.lanes[3]!;
+      const { client, user, agentData } = lane;
+      const before = await newest(lane);
+      const query = verb === "pull" ? "?provider=docker&force=true" : "";
+      const answer = await killedAt(lane, point, () =>
+        client.json(`/unik/images/${verb}/${image}${query}`, {}),
+      );
+      expect([answer.status, answer.text]).toEqual([202, ""]);
+      // one entry, one image, and nothing else on the ground, on the edge's disk and in the engine
+      const entry = { image: { Name: image }, owner: user };
+      expect((await client.get("/unik/hub/images")).json).toMatchObject([entry]);
+      expect((await client.get("/unik/images")).json).toMatchObject([{ Name: image }]);
+      const isOurs = (path: string) =>
+        /\/(?:hub|outgoing|\.incoming)\//.test(path) || path.includes(`/${user}/`);
+      const left = () => [
+        ...deployment.staged().map((path) => path.slice(deployment.data.length)),
+        ...["outgoing", "volumes/.incoming"].flatMap((place) => filesBeneath(join(agentData, place))),
+      ];
+      // a moment after the answer, when the agent and the ground have cleaned up
+      await vi.waitFor(
+        () => {
+          const ours = left().filter((path) => !path.includes("/logs/") && isOurs(path));
+          expect(ours).toEqual([expect.stringMatching(/\/hub\/[^/]+\/[^/]+$/)]);
+        },
+        { timeout: 30_000 },
+      );
+      expect([...(await inEngine(lane)).keys()]).toEqual([expect.stringMatching(`^${user}\\.unik-`)]);
+      await expectOne(lane, operation, before);
     });
   });
 });

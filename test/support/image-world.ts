@@ -36,6 +36,8 @@ export type RunOptions = {
   onNote?(step: string): void;
   handlers?: Partial<OperationHandlers>;
   acquire?(): Promise<void>;
+  /** how content goes up (default: none does) */
+  sending?: Pick<OperationContext, "store" | "spool">;
 };
 
 /** The image operations on the real engine, with names, an instance and a directory of their own. */
@@ -77,6 +79,7 @@ export class ImageWorld {
           this.disposed++;
         },
       }),
+      discardStaged: async () => void this.disposed++,
       budget: new Budget({
         known: async () => undefined,
         measure: (user) => this.store.usage(user),
@@ -140,8 +143,8 @@ export class ImageWorld {
       manifest: async () => [],
       fetch: async () => Readable.from([]),
       fetchInto: async () => {},
-      store: async (n) => ({ n, size: 0 }),
-      spool: () => Promise.reject(new Error("not expected here")),
+      store: options.sending?.store ?? (async (n) => ({ n, size: 0 })),
+      spool: options.sending?.spool ?? (() => Promise.reject(new Error("not expected here"))),
       journal: {
         notes,
         note: (step, detail) => {

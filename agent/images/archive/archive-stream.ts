@@ -1,21 +1,40 @@
 import fs from "node:fs";
 import { addAbortSignal, pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
+import type { RangedSource } from "../../files/ranged-source.ts";
 import { readExactly } from "../../files/read-exactly.ts";
 import { type TarEntry, TarError, TarParser } from "../../files/tar-parser.ts";
 import { kindOf } from "./archive-kind.ts";
 
+/** From them the kind of a file is told. */
+const KIND_BYTES = 32;
+
 export type ArchiveEvent = { entry: TarEntry } | { data: Buffer };
 
-/** An archive in a volume, held open: a tar, or a gzip of one. A pod may rewrite it at any time. */
+/** What an archive is read from, again and again. */
+export type ArchiveSource = Pick<RangedSource, "size" | "read">;
+
+/** A file that is held open, as it is at each reading. */
+export function fileArchive(fd: number): ArchiveSource {
+  return {
+    get size() {
+      return fs.fstatSync(fd).size;
+    },
+    // a descriptor of its own for each reading, of the same file
+    read: (start, length) =>
+      readExactly(fs.openSync(`/proc/self/fd/${fd}`, fs.constants.O_RDONLY), start, length),
+  };
+}
+
+/** An archive: a tar, or a gzip of one. One in a volume may be rewritten by a pod at any time. */
 export class ArchiveFile {
-  readonly #fd: number;
+  readonly #source: ArchiveSource;
   readonly #maxBytes: number;
   readonly #maxEntries: number;
 
   /** `maxBytes` bounds what one reading unpacks to. */
-  constructor(fd: number, bounds: { maxBytes: number; maxEntries: number }) {
-    this.#fd = fd;
+  constructor(source: ArchiveSource, bounds: { maxBytes: number; maxEntries: number }) {
+    this.#source = source;
     this.#maxBytes = bounds.maxBytes;
     this.#maxEntries = bounds.maxEntries;
   }
@@ -26,7 +45,7 @@ export class ArchiveFile {
     const parser = new TarParser(this.#maxEntries, { trailing: Number.POSITIVE_INFINITY });
     let bytes = 0;
     try {
-      for await (const chunk of this.#open(signal)) {
+      for await (const chunk of await this.#open(signal)) {
         bytes += (chunk as Buffer).length;
         if (bytes > this.#maxBytes) throw new TarError("the archive unpacks to more than is allowed");
         yield* parser.push(chunk as Buffer);
@@ -39,12 +58,10 @@ export class ArchiveFile {
     parser.end();
   }
 
-  #open(signal: AbortSignal): Readable {
-    // a descriptor of its own for each reading, of the same file
-    const fd = fs.openSync(`/proc/self/fd/${this.#fd}`, fs.constants.O_RDONLY);
-    const start = Buffer.alloc(32);
-    fs.readSync(fd, start, 0, start.length, 0);
-    const raw = readExactly(fd, 0, fs.fstatSync(fd).size);
+  async #open(signal: AbortSignal): Promise<Readable> {
+    const { size } = this.#source;
+    const start = Buffer.concat(await this.#source.read(0, Math.min(KIND_BYTES, size)).toArray());
+    const raw = this.#source.read(0, size);
     addAbortSignal(signal, raw);
     if (!isGzip(start)) {
       const kind = kindOf(start);

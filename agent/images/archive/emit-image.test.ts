@@ -5,13 +5,11 @@ import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type ArchiveEntry, ociArchive, sha256, tarOf } from "#test/support/saved-archive.ts";
 import { TarError, TarParser } from "../../files/tar-parser.ts";
-import { ArchiveFile } from "./archive-stream.ts";
+import { ArchiveFile, fileArchive } from "./archive-stream.ts";
 import { emitImage } from "./emit-image.ts";
 import { readSavedImage, type SavedImage } from "./saved-image.ts";
 
 const wanted = {
-  matches: () => true,
-  expected: "x",
   architectures: [process.arch === "x64" ? "amd64" : process.arch],
 };
 const signal = new AbortController().signal;
@@ -26,7 +24,7 @@ beforeEach(() => {
   path = join(directory, "image.tar");
   writeFileSync(path, "");
   fd = openSync(path, "r");
-  archive = new ArchiveFile(fd, { maxBytes: 10_000_000, maxEntries: 100 });
+  archive = new ArchiveFile(fileArchive(fd), { maxBytes: 10_000_000, maxEntries: 100 });
 });
 afterEach(() => {
   closeSync(fd);

@@ -8,8 +8,8 @@ import { type ArchiveFile, isGzip } from "./archive-stream.ts";
 import type { SavedImage, StoredLayer } from "./saved-image.ts";
 
 export type EmitOptions = {
-  /** the one tag of what is sent */
-  reference: string;
+  /** the one tag of what is sent (default: it has no name) */
+  reference?: string;
   /** bytes that all layers may unpack to */
   maxBytes: number;
   signal: AbortSignal;
@@ -60,7 +60,7 @@ export async function* emitImage(
   const manifest = [
     {
       Config: "config.json",
-      RepoTags: [options.reference],
+      RepoTags: options.reference === undefined ? null : [options.reference],
       Layers: image.diffIds.map((diffId) => byDiffId.get(diffId)!),
     },
   ];
@@ -72,7 +72,8 @@ function layerName({ diffId, n }: StoredLayer): string {
   return `${diffId.slice("sha256:".length)}-${n}.tar`;
 }
 
-function* file(name: string, content: Buffer): Generator<Buffer> {
+/** A file of our own, in an archive. */
+export function* file(name: string, content: Buffer): Generator<Buffer> {
   yield fileHeader(name, content.length);
   yield content;
   yield paddingOf(content.length);

@@ -15,7 +15,7 @@ import {
   tarOf,
 } from "#test/support/saved-archive.ts";
 import { TarError, TarParser } from "../../files/tar-parser.ts";
-import { ArchiveFile } from "./archive-stream.ts";
+import { ArchiveFile, fileArchive } from "./archive-stream.ts";
 import { emitImage } from "./emit-image.ts";
 import { readSavedImage } from "./saved-image.ts";
 
@@ -38,10 +38,10 @@ async function load(bytes: Buffer): Promise<{ id: string; layers: Buffer[] }> {
   writeFileSync(path, bytes);
   const fd = openSync(path, "r");
   try {
-    const archive = new ArchiveFile(fd, { maxBytes: 50_000_000, maxEntries: 1000 });
+    const archive = new ArchiveFile(fileArchive(fd), { maxBytes: 50_000_000, maxEntries: 1000 });
     const matches = ({ host, name, tag }: { host?: string; name: string; tag: string }) =>
       (host ?? "localhost") === "localhost" && name === "tool" && tag === "latest";
-    const wanted = { matches, expected: "tool:latest", architectures: [ARCH, "riscv64"] };
+    const wanted = { named: { matches, expected: "tool:latest" }, architectures: [ARCH, "riscv64"] };
     const image = await readSavedImage(archive, wanted, signal);
     const parser = new TarParser(1000);
     const files = new Map<string, Buffer[]>();

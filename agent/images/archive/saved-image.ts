@@ -24,10 +24,13 @@ export type SavedImage = {
 };
 
 export type Wanted = {
-  /** Is this the tag that the archive must hold? */
-  matches(tag: TaggedReference): boolean;
-  /** the tag in words */
-  expected: string;
+  /** the name that the image must have in the archive (default: any, or none) */
+  named?: {
+    /** Is this the tag that the archive must hold? */
+    matches(tag: TaggedReference): boolean;
+    /** the tag in words */
+    expected: string;
+  };
   architectures: readonly string[];
 };
 
@@ -102,15 +105,17 @@ function readManifest(bytes: Buffer): DescribedImages {
 
 function assertWanted(
   described: DescribedImages,
-  { matches, expected }: Wanted,
+  { named }: Wanted,
 ): asserts described is Extract<DescribedImages, { config: string }> {
   const { images, tags } = described;
   const found = tags.slice(0, 10).map((name) => JSON.stringify(name.slice(0, 200)));
   if (described.config === undefined) {
     throw new TarError(
-      `the archive must hold one image and no further one, it holds ${images}: ${found.join(", ") || "without names"}; save ${expected} alone`,
+      `the archive must hold one image and no further one, it holds ${images}: ${found.join(", ") || "without names"}; save ${named?.expected ?? "it"} alone`,
     );
   }
+  if (!named) return;
+  const { matches, expected } = named;
   const [first] = tags;
   const means = (name: string) => {
     const tag = parseTagged(name);

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { Readable } from "node:stream";
 import type Docker from "dockerode";
 import type { Logger } from "pino";
 import { PerigeeError } from "#protocol/errors.ts";
@@ -27,7 +28,7 @@ import { BuildSteps } from "./build-steps.ts";
 import { refusalOfBuilt } from "./built-image.ts";
 import { EngineImages } from "./engine-images.ts";
 import { ownImages, type SizedImage, sizedImages, usageOf } from "./image-usage.ts";
-import { runBuild, runLoad } from "./image-work.ts";
+import { runBuild, runLoad, savedImage } from "./image-work.ts";
 import { isPrivateName, OwnMarks, temporaryPrefix } from "./own-names.ts";
 import { PublicImages } from "./public-images.ts";
 import { tryOut } from "./try-out.ts";
@@ -290,6 +291,10 @@ export class DockerImageStore implements ImageStore {
     await runLoad(this.#docker, { ...work, onLine });
     killPoint("images.loaded");
     return this.#idOf(name);
+  }
+
+  save(id: string, signal: AbortSignal): Readable {
+    return Readable.from(savedImage(this.#docker, id, signal), { objectMode: false });
   }
 
   async commit(owner: string, image: ImageName, id: string, command: string): Promise<void> {

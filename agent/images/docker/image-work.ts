@@ -1,3 +1,4 @@
+import { addAbortSignal, type Readable } from "node:stream";
 import type Docker from "dockerode";
 import { isConnectionError, isEngineError, messageOf, unavailable } from "../../engine/engine-call.ts";
 import { type BuildWork, ImageWorkFailed, type LoadWork, type Work } from "../image-store.ts";
@@ -48,6 +49,19 @@ export async function runLoad(docker: Docker, work: LoadWork): Promise<void> {
   await follow(work, work.archive, undefined, (signal) =>
     docker.loadImage(work.archive, { quiet: true, abortSignal: signal }),
   );
+}
+
+/** The archive of an image as the engine saves it. @throws ENGINE_UNAVAILABLE, the signal's reason */
+export async function* savedImage(docker: Docker, id: string, signal: AbortSignal): AsyncGenerator<Buffer> {
+  try {
+    const answer = await docker.getImage(id).get();
+    addAbortSignal(signal, answer as Readable);
+    yield* answer as AsyncIterable<Buffer>;
+    if ((answer as { complete?: boolean }).complete === false) throw unavailable("the answer broke off");
+  } catch (error) {
+    signal.throwIfAborted();
+    throw isConnectionError(error) ? unavailable(error) : error;
+  }
 }
 
 /** Sends `body` and reads every event of the answer: the engine tells a failure in the middle of a 200. */

@@ -6,7 +6,10 @@ import type { Owner } from "./owner.ts";
 export type Asked = {
   c: DialectContext;
   core: DialectCore;
+  /** of a route that is about no edge, its edge is empty */
   owner: Owner;
+  /** of the paths: a listener of its own has none */
+  base: string;
   /** segments of the path behind the edge, decoded */
   path: readonly string[];
   /** what the route's pattern names in the path, decoded */

@@ -25,7 +25,15 @@ export async function authenticate(c: DialectContext, core: DialectCore): Promis
 async function accountOf(c: DialectContext, core: DialectCore): Promise<Account> {
   const basic = readBasic(c.req.header("authorization"));
   if (!basic) return core.users.ofBearer(c);
-  const { name, password } = basic;
+  return logIn(c, core, basic);
+}
+
+/** The account of a user and password, or of any user and an access token. @throws as {@link authenticate} */
+export async function logIn(
+  c: DialectContext,
+  core: DialectCore,
+  { name, password }: { name: string; password: string },
+): Promise<Account> {
   if (TOKEN.test(password)) {
     const account = await core.users.ofToken(password).catch(unlessUnauthorized);
     if (account) return account;
@@ -38,6 +46,13 @@ async function accountOf(c: DialectContext, core: DialectCore): Promise<Account>
 /** It may be a password that looks like a token. */
 function unlessUnauthorized(error: unknown): undefined {
   if (!(error instanceof PerigeeError) || error.code !== "UNAUTHORIZED") throw error;
+}
+
+/** Who asks for what is about no edge. */
+export function callerOf(c: DialectContext): Owner {
+  const account = callers.get(c);
+  if (!account) throw new Error("nobody was authenticated");
+  return ownerOf(account, "");
 }
 
 /**

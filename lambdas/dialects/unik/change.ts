@@ -21,6 +21,8 @@ export type Plan<O extends OperationName> = {
   operation: O;
   input: InputOf<O>;
   of: OfCommand;
+  /** see Draft.group */
+  group?: string;
   writes?: (command: Command) => Write[];
 };
 
@@ -93,7 +95,7 @@ export function preferredBy({ c }: Pick<Asked, "c">): Preferred {
 
 async function submit<O extends OperationName>(
   { core, owner }: Asked,
-  { operation, input, of, writes }: Plan<O>,
+  { operation, input, of, group, writes }: Plan<O>,
   { turn, keyed, admission, wait }: Preferred & { turn: number; keyed: Keyed | undefined },
 ): Promise<Answer<O>> {
   const { user, edge } = owner;
@@ -105,6 +107,7 @@ async function submit<O extends OperationName>(
     input,
     admission,
     wait,
+    ...(group !== undefined && { group }),
     async records(command) {
       if (((await core.records.get(keys.turn(owner)))?.rev ?? 0) !== turn) throw new Stale();
       return [

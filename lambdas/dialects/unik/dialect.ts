@@ -2,6 +2,10 @@ import type { Dialect } from "../dialect.ts";
 import { authenticate } from "./caller.ts";
 import { onEnd } from "./ends.ts";
 import { errors } from "./errors.ts";
+import { hubBytes } from "./hub/entries.ts";
+import { removeGone } from "./hub/gone.ts";
+import { HUB } from "./hub/hub-records.ts";
+import { keepContent } from "./hub/push-end.ts";
 import { UNIK_LANE } from "./lane.ts";
 import { endLeases } from "./lease.ts";
 import { OPEN, unikListeners } from "./listener.ts";
@@ -24,8 +28,17 @@ export const unik: Dialect = {
   routedPath: (path) => path,
   onEnd,
   holdings,
+  keepContent,
+  async bytesOf(core, user) {
+    const account = await core.users.find(user);
+    return account ? hubBytes(core.records, account) : 0;
+  },
+  stagingPrefixes: [{ prefix: HUB }],
   removed,
-  janitor: endLeases,
+  async janitor(core) {
+    await endLeases(core);
+    await removeGone(core);
+  },
   settings: [UNIK_PORT],
   listeners: unikListeners,
 };

@@ -30,6 +30,23 @@ const DOCS: Readonly<Record<string, Doc>> = {
     status: 201,
     query: ["provider", "base", "lang", "force", "mounts", "args", "no_cleanup"],
   },
+  "POST /images/push/:image": {
+    id: "PushImage",
+    summary: "Push an image to the hub, where everybody can pull it",
+    status: 202,
+  },
+  "POST /images/pull/:image": {
+    id: "PullImage",
+    summary: "Pull an image from the hub",
+    status: 202,
+    query: ["provider", "force", "owner"],
+  },
+  "POST /images/remote-delete/:image": {
+    id: "RemoteDelete",
+    summary: "Delete an image from the hub",
+    status: 202,
+  },
+  "GET /hub/images": { id: "HubImages", summary: "List what was pushed to the hub", status: 200 },
   "DELETE /images/:image": { id: "DeleteImage", summary: "Delete an image", status: 204, query: ["force"] },
   "POST /instances/run": { id: "Run", summary: "Run an instance of an image", status: 201 },
   "GET /instances/:instance/logs": {

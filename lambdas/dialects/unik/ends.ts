@@ -2,6 +2,7 @@ import type { Command } from "../../ledger/command.ts";
 import type { Write } from "../../ports/ledger-store.ts";
 import type { OwnRecords } from "../own-records.ts";
 import { turnWrites } from "./holdings.ts";
+import { pushEnd } from "./hub/push-end.ts";
 import { portsOf } from "./ports-of.ts";
 import { type ImageRecord, type InstanceRecord, keys, type OfCommand, type VolumeRecord } from "./records.ts";
 
@@ -52,6 +53,8 @@ async function endOf(records: OwnRecords, of: OfCommand, command: Command): Prom
       const isGone = isDone || failure?.code === "VOLUME_NOT_FOUND";
       return isGone ? [{ delete: keys.volume(of, of.name) }] : [];
     }
+    case "push":
+      return pushEnd(records, of, command);
     case "stop":
       return [];
     default:

@@ -18,16 +18,16 @@ export function joined(handle: Handle): Handle {
     const known = repeats.get(core) ?? new Repeats(core.now);
     repeats.set(core, known);
     const { uid, edge } = owner;
-    const [kind, name] = path;
-    // instances are made by one path: each body means another
-    const object = JSON.stringify([
-      uid,
-      edge,
-      kind,
-      name,
-      ...(name === "run" ? [body.toString("base64")] : []),
-    ]);
+    const object = JSON.stringify([uid, edge, ...objectOf(path, body)]);
     const request = [c.req.method, path, [...query], body.toString("base64")];
     return known.answer(c, { object, request }, () => handle(asked));
   };
+}
+
+/** What a request changes. */
+function objectOf([kind, name, third]: readonly string[], body: Buffer): unknown[] {
+  // instances are made by one path: each body means another
+  if (name === "run") return [kind, name, body.toString("base64")];
+  if (kind !== "images" || third === undefined) return [kind, name];
+  return [name === "pull" ? kind : "hub", third];
 }

@@ -19,6 +19,12 @@ export type ImageContent = {
   ports: number[];
 };
 
+/** What others are told of an image: nothing of what its edge knows it by. */
+export type Published = Omit<ImageContent, "version" | "ref">;
+
+/** An account to which entries of the hub belong: a name that is given anew does not get those of its predecessor. */
+export type HubUser = { user: string; uid: string };
+
 export type ImageRecord = {
   name: string;
   /** absent: it is being made for the first time */
@@ -66,6 +72,7 @@ export type OfCommand = Owner &
     | { does: "removeInstance"; instance: string }
     | { does: "start"; instance: string; before: InstanceRecord }
     | { does: "stop"; instance: string }
+    | { does: "push"; hub: HubUser; name: string; image: Published }
     | { does: "createVolume" | "removeVolume"; name: string }
   );
 
@@ -78,6 +85,8 @@ export type OfCommand = Owner &
  * | `command#<id>` | `of` | {@link OfCommand} |
  * | `key#<uid>` | edge and Idempotency-Key | {@link KeyRecord} |
  * | `leases` | instance's id | {@link LeaseRecord} |
+ *
+ * Those of the hub are in hub/hub-records.ts.
  */
 export const keys = {
   own: ({ uid, edge }: Pick<Owner, "uid" | "edge">) => `own#${uid}#${edge}`,

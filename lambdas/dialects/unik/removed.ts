@@ -3,6 +3,7 @@ import { pagesOf } from "../../ports/pages-of.ts";
 import type { DialectCore } from "../core.ts";
 import type { Removal } from "../dialect.ts";
 import { readHoldings } from "./holdings.ts";
+import { removeHub } from "./hub/removed-hub.ts";
 import { UNIK_LANE } from "./lane.ts";
 import type { Owner } from "./owner.ts";
 import { SPACE } from "./pod-of.ts";
@@ -11,10 +12,11 @@ import { keys } from "./records.ts";
 const PAGE = 100;
 const AT_ONCE = 20;
 
-/** What goes with an account, or with its grant of one edge: instances and images there. Volumes are the user's data. */
+/** What goes with an account, or with its grant of one edge: instances and images there; with the account also what it pushed. Volumes are the user's data. */
 export async function removed(core: DialectCore, { user, uid, edge }: Removal): Promise<void> {
   const edges = edge === undefined ? await edgesOf(core, uid) : [edge];
   for (const one of edges) await removeFrom(core, { user, uid, edge: one });
+  if (edge === undefined) await removeHub(core, uid);
 }
 
 async function edgesOf({ records }: DialectCore, uid: string): Promise<string[]> {

@@ -6,12 +6,16 @@ import { readQuery } from "../../http/read-body.ts";
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import type { Handle } from "./asked.ts";
-import { ownerIn } from "./caller.ts";
+import { callerOf, ownerIn } from "./caller.ts";
 import { createImage } from "./create-image.ts";
 import { createVolume } from "./create-volume.ts";
 import { describeCompiler, getCompilers, getProviders } from "./get-compilers.ts";
 import { getLogs } from "./get-logs.ts";
 import { getImage, getImages, getInstance, getInstances, getVolume, getVolumes } from "./get-objects.ts";
+import { getHubImages } from "./hub/get-hub-images.ts";
+import { pullImage } from "./hub/pull-image.ts";
+import { pushImage } from "./hub/push-image.ts";
+import { remoteDelete } from "./hub/remote-delete.ts";
 import { deleteImage } from "./image-changes.ts";
 import { deleteInstance, startInstance, stopInstance } from "./instance-changes.ts";
 import { joined } from "./joined.ts";
@@ -35,6 +39,10 @@ export const ROUTES: readonly Route<Handle>[] = [
   ["GET", "/volumes/:volume", getVolume],
   // before the hub's: `/images/push/create` makes an image called push
   ["POST", "/images/:image/create", createImage],
+  ["POST", "/images/push/:image", joined(pushImage)],
+  ["POST", "/images/pull/:image", joined(pullImage)],
+  ["POST", "/images/remote-delete/:image", joined(remoteDelete), "no edge"],
+  ["GET", "/hub/images", getHubImages, "no edge"],
   ["DELETE", "/images/:image", joined(deleteImage)],
   ["POST", "/instances/run", joined(runInstance)],
   ["GET", "/instances/:instance/logs", getLogs],
@@ -63,9 +71,10 @@ export async function answer(c: DialectContext, core: DialectCore, base: string)
       `there is no ${c.req.method} ${path}; what there is: ${base}/… in /openapi.json`,
     );
   }
-  const owner = await ownerIn(c, core, read.edge);
+  const isAnywhere = route.about === "no edge" && read.edge === undefined;
+  const owner = isAnywhere ? callerOf(c) : await ownerIn(c, core, read.edge);
   const query = new Map([...readQuery(c)].map(([name, [value]]) => [name, String(value)]));
-  return route.handle({ c, core, owner, path: read.parts, named: route.named, query });
+  return route.handle({ c, core, owner, base, path: read.parts, named: route.named, query });
 }
 
 /** The path as it was sent, before anything was decoded or folded in it. */

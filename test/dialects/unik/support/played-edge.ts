@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ContainerState } from "#protocol/operations.ts";
+import type { ContainerState, ResultOf } from "#protocol/operations.ts";
 import type { ClaimedCommand, Outcome, PodReport } from "#protocol/wire.ts";
 import type { PlayedAgent } from "./unik-ground.ts";
 
 export const RUNNING: ContainerState = { running: { startedAt: "2026-11-20T12:00:00Z" } };
+const MAKES = ["image.compile", "image.import", "volume.create"];
 export const ended = (exitCode: number, reason: string, started = true): ContainerState => ({
   terminated: {
     exitCode,
@@ -55,6 +56,12 @@ export class PlayedEdge {
     return this.did.filter((one) => one.operation === operation).map(({ input }) => input);
   }
 
+  async #export(command: ClaimedCommand): Promise<ResultOf<"image.export">> {
+    const content = Buffer.from(`archive ${command.id}`);
+    const { size, xxh64 } = await this.#agent.stage(command, content);
+    return { content: { n: 0, size }, xxh64, architecture: "amd64" };
+  }
+
   async #do(command: ClaimedCommand): Promise<void> {
     this.did.push(command);
     const { operation, user, id } = command;
@@ -65,8 +72,8 @@ export class PlayedEdge {
       await this.#agent.report(command, told);
       return;
     }
-    const result =
-      operation === "image.compile" || operation === "volume.create" ? { bytes: 1_500_000, ports: [80] } : {};
+    const result = MAKES.includes(operation) ? { bytes: 1_500_000, ports: [80] } : {};
+    if (operation === "image.export") Object.assign(result, await this.#export(command));
     if (operation === "pod.stop") await this.tell(input.pod, ended(143, "Error"), { stopped: true });
     await this.#agent.report(command, { state: "succeeded", result });
     if (operation !== "pod.run") return;

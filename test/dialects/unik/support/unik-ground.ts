@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pino } from "pino";
 import { unik } from "#lambdas/dialects/unik/dialect.ts";
+import { downlinkKey } from "#lambdas/dispatch/staging-keys.ts";
 import { createEmbeddedGround } from "#lambdas/embedded.ts";
 import { serveGround } from "#lambdas/serve-ground.ts";
 import type { EdgeOffer } from "#protocol/edge-offer.ts";
@@ -35,7 +36,7 @@ export const OFFER: EdgeOffer = {
 };
 
 /** A real ground on a real server that speaks UniK's API alone; users `ada` and `bob`, one edge; an agent that is played. */
-export async function startUnikGround({ port }: { port?: number } = {}) {
+export async function startUnikGround({ port, quota }: { port?: number; quota?: number } = {}) {
   const data = await mkdtemp(join(tmpdir(), "perigee-unik-"));
   const lines: string[] = [];
   let clock: number | undefined;
@@ -45,6 +46,7 @@ export async function startUnikGround({ port }: { port?: number } = {}) {
     log: pino({ level: "error" }, { write: (line: string) => void lines.push(line) }),
     dialects: [unik],
     ...(port !== undefined && { settings: { PERIGEE_UNIK_PORT: String(port) } }),
+    ...(quota !== undefined && { quota }),
     now: () => clock ?? Date.now(),
   });
   const served = await serveGround(ground, { host: "127.0.0.1", port: 0 });
@@ -119,6 +121,9 @@ export async function startUnikGround({ port }: { port?: number } = {}) {
         },
         report: ({ user, id, lane }: ClaimedCommand, outcome: Outcome) =>
           agent("report", { epoch, user, command: id, lane, outcome }),
+        /** Puts content of a command into staging. */
+        stage: ({ user, id }: ClaimedCommand, content: Uint8Array) =>
+          core.staging.put(downlinkKey({ user, id, epoch }, 0), content, { maxBytes: content.length }),
         pods: (pods: PodReport[]) => agent("pods", { epoch, pods }),
         volumes: (user: string, volumes: { name: string; size: number; created: number }[]) =>
           agent("inventory", { epoch, user, images: [], volumes, truncated: false }),

@@ -1,0 +1,86 @@
+import type { Command } from "commander";
+import { query } from "../options.ts";
+import { bytes, safe, time } from "../output/text.ts";
+import { action, type Session } from "../session.ts";
+import { UnikApi } from "../unik/unik-api.ts";
+
+type HubImage = {
+  image: {
+    Name: string;
+    SizeMb: number;
+    Created: string;
+    Infrastructure: string;
+    RunSpec: { Compiler: string };
+  };
+  owner: string;
+};
+type PullOptions = { provider: string; owner?: string; force?: boolean };
+
+/** `perigee hub …`: images that users have pushed for everybody to pull. */
+export function registerHub(program: Command): void {
+  const hub = program.command("hub").description("images that users of this ground share: UniK's API");
+  hub
+    .command("push")
+    .description("publish an image of yours: every user of this ground can find it and pull it then")
+    .argument("<image>")
+    .action(
+      action<[string], object>(async ({ client, output }, [image]) => {
+        await new UnikApi(client).change(call("push", image));
+        output.result({ message: "Image pushed" }, () => `Pushed ${safe(image)}`);
+      }),
+    );
+  hub
+    .command("pull")
+    .description("make an image on the edge of one that was pushed")
+    .argument("<image>")
+    .option("--provider <provider>", "what runs it", "docker")
+    .option("--owner <user>", "whose, where several users have pushed one of that name")
+    .option("--force", "take the place of an image of this name, whose instances are removed")
+    .action(
+      action<[string], PullOptions>(async ({ client, output }, [image], { provider, owner, force }) => {
+        await new UnikApi(client).change(call("pull", image, query({ provider, owner, force })));
+        output.result({ message: "Image pulled" }, () => `Pulled ${safe(image)}`);
+      }),
+    );
+  hub
+    .command("search")
+    .description("list what was pushed")
+    .argument("[text]", "part of the name or owner")
+    .action(action<[string | undefined], object>(search));
+  hub
+    .command("rm")
+    .description("take an image of yours from the hub; images on edges stay")
+    .argument("<image>")
+    .action(
+      action<[string], object>(async ({ client, output }, [image]) => {
+        await new UnikApi(client).change(call("remote-delete", image));
+        output.result({ message: "Image removed from the hub" }, () => `Removed ${safe(image)} from the hub`);
+      }),
+    );
+}
+
+function call(verb: string, image: string, parameters = "") {
+  const path = `/images/${verb}/${encodeURIComponent(image)}${parameters}`;
+  return { method: "POST" as const, path, json: {} };
+}
+
+async function search({ client, output }: Session, [text = ""]: [string | undefined]): Promise<undefined> {
+  const all = await new UnikApi(client).get<HubImage[]>("/hub/images");
+  const wanted = text.toLowerCase();
+  const found = all.filter(({ image, owner }) => `${owner}/${image.Name}`.toLowerCase().includes(wanted));
+  output.result({ data: found }, () =>
+    found.length === 0
+      ? "The hub has no such image"
+      : output.table(
+          ["IMAGE", "OWNER", "COMPILER", "SIZE", "CREATED"],
+          found.map(({ image, owner }) => [
+            image.Name,
+            owner,
+            image.RunSpec.Compiler,
+            bytes(image.SizeMb * 1024 ** 2),
+            time(image.Created),
+          ]),
+          { cut: [0] },
+        ),
+  );
+}

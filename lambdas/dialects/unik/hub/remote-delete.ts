@@ -1,0 +1,27 @@
+import { killPoint } from "#protocol/kill-point.ts";
+import { optimistically } from "../../../ports/optimistically.ts";
+import { textAnswer } from "../answers.ts";
+import type { Handle } from "../asked.ts";
+import { notFound } from "../lookup.ts";
+import { goneWrite, removeGoneSoon } from "./gone.ts";
+import { hubOf } from "./hub-of.ts";
+import { type HubEntry, hubKeys } from "./hub-records.ts";
+
+/** `POST /images/remote-delete/{x}`: of the hub alone, by its exact name; it needs no image here, and no edge */
+export const remoteDelete: Handle = async (asked) => {
+  const { core, named } = asked;
+  const name = named.image!;
+  const { uid } = await hubOf(asked);
+  await optimistically(async () => {
+    const entry = await core.records.get<HubEntry>(hubKeys.entry({ uid, name }));
+    if (!entry) throw notFound("image", name);
+    await core.records.transact([
+      { delete: hubKeys.entry({ uid, name }), if: entry.rev },
+      { delete: hubKeys.listed({ uid, name }) },
+      goneWrite(entry.data.key, core.now()),
+    ]);
+  });
+  killPoint("hub.deleted");
+  await removeGoneSoon(core);
+  return textAnswer("", 202);
+};
