@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { acceptedId, readJson } from "../client.ts";
+import { followToSuccess } from "../follow.ts";
 import { query } from "../options.ts";
 import { bytes, safe, time } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
@@ -24,9 +26,9 @@ export function registerHub(program: Command): void {
     .description("publish an image of yours: every user of this ground can find it and pull it then")
     .argument("<image>")
     .action(
-      action<[string], object>(async ({ client, output }, [image]) => {
-        await new UnikApi(client).change(call("push", image));
-        output.result({ message: "Image pushed" }, () => `Pushed ${safe(image)}`);
+      action<[string], object>(async (session, [image]) => {
+        await transfer(session, call("push", image));
+        session.output.result({ message: "Image pushed" }, () => `Pushed ${safe(image)}`);
       }),
     );
   hub
@@ -37,9 +39,9 @@ export function registerHub(program: Command): void {
     .option("--owner <user>", "whose, where several users have pushed one of that name")
     .option("--force", "take the place of an image of this name, whose instances are removed")
     .action(
-      action<[string], PullOptions>(async ({ client, output }, [image], { provider, owner, force }) => {
-        await new UnikApi(client).change(call("pull", image, query({ provider, owner, force })));
-        output.result({ message: "Image pulled" }, () => `Pulled ${safe(image)}`);
+      action<[string], PullOptions>(async (session, [image], { provider, owner, force }) => {
+        await transfer(session, call("pull", image, query({ provider, owner, force })));
+        session.output.result({ message: "Image pulled" }, () => `Pulled ${safe(image)}`);
       }),
     );
   hub
@@ -57,6 +59,15 @@ export function registerHub(program: Command): void {
         output.result({ message: "Image removed from the hub" }, () => `Removed ${safe(image)} from the hub`);
       }),
     );
+}
+
+/** What may take long: unless nobody is to wait for contact, the command is followed, whatever becomes of connections. */
+async function transfer({ client }: Session, attempt: ReturnType<typeof call>): Promise<void> {
+  const headers: Record<string, string> = client.options.waitMs > 0 ? { Prefer: "respond-async" } : {};
+  const answer = await new UnikApi(client).ask({ ...attempt, headers });
+  // 202 is this API's word for done as well
+  if (answer.headers.location === undefined) return void answer.body.resume();
+  await followToSuccess(client, acceptedId(answer, await readJson(answer)), client.patience());
 }
 
 function call(verb: string, image: string, parameters = "") {

@@ -210,7 +210,8 @@ describe("hub", () => {
 
   test("push, pull and rm say what was done", async () => {
     stage.ground
-      .on("POST /unik/images/push/app", { status: 202, body: "" })
+      .on("POST /unik/images/push/app", { status: 202, headers: { Location: "/commands/C1" }, json: {} })
+      .on("GET /commands/C1", command("running"), command("succeeded"))
       .on("POST /unik/images/pull/app", { status: 202, body: "" })
       .on("POST /unik/images/remote-delete/app", { status: 202, body: "" });
     expect((await stage.run(["hub", "push", "app"])).stdout).toBe("Pushed app\n");
@@ -218,6 +219,7 @@ describe("hub", () => {
       "Pulled app\n",
     );
     expect((await stage.run(["hub", "rm", "app"])).stdout).toBe("Removed app from the hub\n");
+    expect(stage.ground.calls("POST /unik/images/push/app")[0]?.headers.prefer).toBe("respond-async");
     const [pull] = stage.ground.calls("POST /unik/images/pull/app");
     expect([pull?.path.split("?")[1], String(pull?.body)]).toEqual([
       "provider=docker&owner=bob&force=true",
