@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
+import { OPERATION_NAMES } from "#protocol/operations.ts";
 import { ago, duration, localTime, since, utcTime } from "./age.ts";
 import { bytes } from "./bytes.ts";
+import { operationWord } from "./operations.ts";
 import { commandStatus, podStatus } from "./status.ts";
 
 test.each([
@@ -50,4 +52,8 @@ test("each state has a level and a word", () => {
   expect(podStatus({ state: ended, stopped: true })).toEqual({ level: "off", word: "Stopped" });
   expect(podStatus({ state: { running: { startedAt: "" } }, stopped: true }).word).toBe("Running");
   expect(podStatus({ state: {} }).level).toBe("off");
+});
+
+test.each(OPERATION_NAMES)("%s has a word for people", (name) => {
+  expect(operationWord(name)).not.toBe(name);
 });

@@ -9,15 +9,24 @@ const WORDS: Record<string, string> = {
   "volumes.list": "List volumes",
   "volume.remove": "Remove volume",
   "volumes.delete": "Remove volume",
+  "volume.create": "Create volume",
+  "image.compile": "Compile image",
   "image.build": "Build image",
   "image.load": "Load image",
+  "image.export": "Push image",
+  "image.import": "Pull image",
   "image.list": "List images",
   "image.delete": "Delete image",
   "pod.run": "Run pod",
+  "pod.start": "Start pod",
+  "pod.remove": "Remove pod",
   "pod.status": "Pod status",
   "pod.stop": "Stop pod",
   "nodes.status": "Node status",
   "job.run": "Run job",
+  "fpga.store": "Store FPGA image",
+  "fpga.delete": "Delete FPGA image",
+  "edge.publish": "Publish image",
 };
 
 export function operationWord(operation: string): string {
@@ -37,5 +46,7 @@ export function subject(input: Record<string, unknown>): string {
 
 /** Those with a log that can be read in rows. */
 export function hasLog(operation: string): boolean {
-  return ["pod.run", "image.build", "image.load", "job.run"].includes(operation);
+  return ["pod.run", "pod.start", "image.build", "image.compile", "image.load", "job.run"].includes(
+    operation,
+  );
 }
