@@ -47,6 +47,7 @@ export function VirtualList<T>(props: Props<T>) {
   };
   const first = Math.max(0, Math.floor(view.top / rowHeight) - OVERSCAN);
   const last = Math.min(length, Math.ceil((view.top + view.height) / rowHeight) + OVERSCAN);
+  const lines = useKeptLines(row, rowHeight);
   useEffect(() => props.onBelow?.(length - last), [length - last]);
   return (
     <div
@@ -58,14 +59,38 @@ export function VirtualList<T>(props: Props<T>) {
       aria-label={label}
     >
       <ul style={{ height: px(length * rowHeight) }}>
-        {items.slice(first, last).map((item, i) => (
-          <li key={first + i} style={{ top: px((first + i) * rowHeight), height: px(rowHeight) }}>
-            {row(item, first + i)}
-          </li>
-        ))}
+        {items.slice(first, last).map((item, i) => lines.at(first + i, item))}
       </ul>
     </div>
   );
+}
+
+/**
+ * The lines of the last time, where they are still the same: Preact then passes over them, which makes scrolling cost
+ * what comes into sight, not what is there.
+ */
+function useKeptLines<T>(row: Props<T>["row"], rowHeight: number) {
+  type Line = { item: T; row: Props<T>["row"]; rowHeight: number; node: ComponentChildren };
+  const kept = useRef<Map<number, Line>>(new Map());
+  const before = kept.current;
+  const now = new Map<number, Line>();
+  kept.current = now;
+  return {
+    at(index: number, item: T): ComponentChildren {
+      const known = before.get(index);
+      if (known?.item === item && known.row === row && known.rowHeight === rowHeight) {
+        now.set(index, known);
+        return known.node;
+      }
+      const node = (
+        <li key={index} style={{ top: px(index * rowHeight), height: px(rowHeight) }}>
+          {row(item, index)}
+        </li>
+      );
+      now.set(index, { item, row, rowHeight, node });
+      return node;
+    },
+  };
 }
 
 function px(length: number): string {
