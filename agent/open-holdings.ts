@@ -148,8 +148,5 @@ function toolchainsOf({ toolchains }: AgentConfig, machines: KnownVmImages): Too
     get vm() {
       return machines.found?.build;
     },
-    get c() {
-      return toolchains.c ?? machines.found?.build;
-    },
   };
 }
