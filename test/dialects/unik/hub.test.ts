@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { MOST } from "#lambdas/dialects/unik/bounds.ts";
+import { type HubEntry, hubKeys } from "#lambdas/dialects/unik/hub/hub-records.ts";
 import type { Outcome } from "#protocol/wire.ts";
 import { formOf } from "./support/form-of.ts";
 import { PlayedEdge } from "./support/played-edge.ts";
@@ -236,6 +238,7 @@ it("remote-delete takes the exact name, of the owner alone, and leaves the image
   await pushed("ada");
   expect(told(await post("bob", `images/remote-delete/${app}`))).toEqual([404, `image ${app} not found`]);
   expect((await post("ada", `images/remote-delete/${app.slice(0, -1)}`)).status).toBe(404);
+  expect((await post("ada", `images/remote-delete/${"x".repeat(2000)}`)).status).toBe(404);
   expect(told(await post("ada", `images/remote-delete/${app}`, null))).toEqual([202, ""]);
   expect(told(await post("ada", `images/remote-delete/${app}`, null))).toEqual([
     404,
@@ -287,6 +290,24 @@ it("goes with its account, and is not that of who gets the name", async () => {
   expect((await anew(`pull/${app}?provider=docker`)).status).toBe(404);
   await ground.ground.janitor.round();
   expect((await inStaging()).filter((key) => key.includes(uid))).toEqual([]);
+});
+
+it("holds a bounded number of images of one account, whatever it deletes elsewhere", async () => {
+  await ground.ground.accounts.addUser("pam", PASSWORD);
+  const uid = await uidOf("pam");
+  const as = { Username: "pam", Password: PASSWORD };
+  await create("ada");
+  expect((await post("ada", `images/push/${app}`, as)).status).toBe(202);
+  const { records } = ground.core;
+  const { data } = (await records.get<HubEntry>(hubKeys.entry({ uid, name: app })))!;
+  for (let n = 1; n < MOST.hub; n++) {
+    const one = { ...data, name: `many-${n}`, bytes: 0 };
+    await records.transact([{ put: { ...hubKeys.entry(one), data: one } }]);
+  }
+  await create("ada", `${app}-2`);
+  const over = await post("ada", `images/push/${app}-2`, as);
+  expect(told(over)).toEqual([429, "there are 200 images already: at most 200 in the hub"]);
+  expect((await post("ada", `images/push/${app}`, as)).status).toBe(202);
 });
 
 it("of several pushes at once each counts what the others may bring", async () => {

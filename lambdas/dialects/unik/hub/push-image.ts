@@ -4,6 +4,7 @@ import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { Write } from "../../../ports/ledger-store.ts";
 import { textAnswer } from "../answers.ts";
 import type { Asked, Handle } from "../asked.ts";
+import { requireRoom } from "../bounds.ts";
 import { change } from "../change.ts";
 import { type Image, whole } from "../holdings.ts";
 import { imageView } from "../image-view.ts";
@@ -13,7 +14,7 @@ import type { HubUser, Published } from "../records.ts";
 import { readOwn } from "./entries.ts";
 import { removeGoneSoon } from "./gone.ts";
 import { hubOf } from "./hub-of.ts";
-import { hubKeys, PUSH, type PushRecord } from "./hub-records.ts";
+import { ENTRY, hubKeys, PUSH, type PushRecord } from "./hub-records.ts";
 
 /** An archive may be so much larger than what the edge says of its image. */
 const BESIDE = { part: 1 / 8, bytes: 16 * MiB };
@@ -28,7 +29,7 @@ export const pushImage: Handle = async (asked) => {
       async ({ holdings }) => {
         const images = whole(holdings.images).map((one) => ({ ...one, id: one.name }));
         const image = lookup("image", images, named.image!, true);
-        const { bytes, turn } = await roomFor(asked, hub, image.content.bytes);
+        const { bytes, turn } = await roomFor(asked, hub, { name: image.name, bytes: image.content.bytes });
         return {
           operation: "image.export",
           input: { space: SPACE, image: image.content.ref, about: aboutOf(image), maxBytes: bytes },
@@ -58,12 +59,12 @@ function publishedOf({ content: { version: _, ref: __, ...published } }: Image):
 /**
  * Bytes that a push may bring, of what its owner has left beside pushes that have not ended.
  * @returns also what is written with it, on condition that no other was let in meanwhile
- * @throws QUOTA_EXCEEDED, MAX_UPLINK_SIZE_EXCEEDED
+ * @throws QUOTA_EXCEEDED, MAX_UPLINK_SIZE_EXCEEDED, TOO_MANY_REQUESTS
  */
 async function roomFor(
   { core, owner }: Asked,
   { user, uid }: HubUser,
-  imageBytes: number,
+  { name, bytes: imageBytes }: { name: string; bytes: number },
 ): Promise<{ bytes: number; turn: Write }> {
   if (imageBytes > LIMITS.uplinkBytes) {
     throw new PerigeeError(
@@ -73,6 +74,10 @@ async function roomFor(
   }
   const own = await readOwn(core.records, uid);
   const pushes = own.filter(({ sk }) => sk.startsWith(PUSH));
+  const entries = own.filter(({ sk }) => sk.startsWith(ENTRY));
+  if (!entries.some(({ sk }) => sk === hubKeys.entry({ uid, name }).sk)) {
+    requireRoom("hub", entries.length + pushes.length);
+  }
   const kept = pushes.reduce((sum, { data }) => sum + (data as PushRecord).bytes, 0);
   const left = (await core.bytesLeft(user, owner.edge)) - kept;
   if (left < imageBytes) throw byteQuotaExceeded();

@@ -3,6 +3,7 @@ import { optimistically } from "../../../ports/optimistically.ts";
 import { textAnswer } from "../answers.ts";
 import type { Handle } from "../asked.ts";
 import { notFound } from "../lookup.ts";
+import { NAME_LENGTH } from "../names.ts";
 import { goneWrite, removeGoneSoon } from "./gone.ts";
 import { hubOf } from "./hub-of.ts";
 import { type HubEntry, hubKeys } from "./hub-records.ts";
@@ -11,6 +12,8 @@ import { type HubEntry, hubKeys } from "./hub-records.ts";
 export const remoteDelete: Handle = async (asked) => {
   const { core, named } = asked;
   const name = named.image!;
+  // no entry has such a name, and the store may not even be asked for it
+  if (name.length > NAME_LENGTH) throw notFound("image", name);
   const { uid } = await hubOf(asked);
   await optimistically(async () => {
     const entry = await core.records.get<HubEntry>(hubKeys.entry({ uid, name }));
