@@ -144,6 +144,9 @@ async function sendParts(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<vo
   const { thin } = deps.ground.link;
   const count = Math.max(1, Math.ceil(source.size / partBytes));
   const most = Math.max(1, Math.min(BATCH_PARTS, Math.floor(BATCH_BYTES / partBytes)));
+  // One that has failed for good takes the other with it: what that sent would be for nothing.
+  const stop = new AbortController();
+  const each = { ...deps, signal: AbortSignal.any([deps.signal, stop.signal]) };
   let { done, crc } = outgoing;
   // of all batches up to the one before the last, and up to the last
   let earlier: Promise<void> = Promise.resolve();
@@ -154,7 +157,7 @@ async function sendParts(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<vo
       for (let number = done + 1; number <= Math.min(count, done + batch); number++) {
         const { start, length } = place(source.size, partBytes, number);
         let own = 0;
-        for await (const chunk of reading(deps, source, start, length)) {
+        for await (const chunk of reading(each, source, start, length)) {
           own = crc32Of(chunk, own);
           crc = crc32Of(chunk, crc);
         }
@@ -165,7 +168,11 @@ async function sendParts(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<vo
       earlier = sending;
       const begun = Promise.withResolvers<void>();
       const now = { done, crc };
-      sending = allSettled([earlier, sendBatch(deps, of, outgoing, planned, begun.resolve)]).then(() => {
+      const batchSent = sendBatch(each, of, outgoing, planned, begun.resolve).catch((error: unknown) => {
+        stop.abort(error);
+        throw error;
+      });
+      sending = allSettled([earlier, batchSent]).then(() => {
         Object.assign(outgoing, now);
         deps.store.note(deps.command.id, of.n, source.pin, outgoing);
         source.sent?.(Math.min(source.size, now.done * partBytes));
@@ -205,6 +212,7 @@ async function sendBatch(
     const { parts } = await refusable(() =>
       deps.retried(() => ground.transferParts({ ...named(deps, of, outgoing), parts: asked })),
     );
+    deps.signal.throwIfAborted();
     const waiting = asked.flatMap((part, i) => (parts[i] ? [{ ...part, signed: parts[i] }] : []));
     if (waiting.length === 0) return;
     let failed: GroundUnavailable | undefined;

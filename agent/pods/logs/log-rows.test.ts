@@ -13,7 +13,7 @@ function frame(text: string | Buffer, partial: boolean, stream: LogFrame["stream
 
 /** Rows without their times. */
 function rowsOf(frames: LogFrame[], limit?: number): string[] {
-  const rows = new LogRows({}, limit);
+  const rows = new LogRows({}, { limit });
   const all = Buffer.concat([...frames.map((one) => rows.push(one)), rows.end()]).toString();
   return all
     .split("\n")

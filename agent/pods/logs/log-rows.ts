@@ -18,11 +18,20 @@ export type Carried = Partial<Record<Stream, { time: string; text: string; cut?:
  */
 export class LogRows {
   readonly #limit: number;
+  readonly #marked: boolean;
   readonly #begun: Partial<Record<Stream, Begun>> = {};
 
-  /** Goes on where another one was that told `carried`. `limit`: default LIMITS.logLineBytes */
-  constructor(carried: Carried = {}, limit: number = LIMITS.logLineBytes) {
+  /**
+   * Goes on where another one was that told `carried`.
+   * @param limit of a line, in bytes (default LIMITS.logLineBytes)
+   * @param marked times tell the stream (default true)
+   */
+  constructor(
+    carried: Carried = {},
+    { limit = LIMITS.logLineBytes, marked = true }: { limit?: number; marked?: boolean } = {},
+  ) {
     this.#limit = limit;
+    this.#marked = marked;
     for (const stream of STREAMS) {
       const told = carried[stream];
       if (!told) continue;
@@ -33,7 +42,12 @@ export class LogRows {
 
   /** The row that the frame completes; empty while its line goes on. */
   push(frame: LogFrame): Buffer {
-    const begun = this.#begun[frame.stream] ?? { time: stampOf(frame), parts: [], bytes: 0, cut: false };
+    const begun = this.#begun[frame.stream] ?? {
+      time: this.#stampOf(frame),
+      parts: [],
+      bytes: 0,
+      cut: false,
+    };
     if (frame.partial) this.#begun[frame.stream] = begun;
     else delete this.#begun[frame.stream];
     if (begun.cut) return EMPTY;
@@ -76,14 +90,14 @@ export class LogRows {
     return Object.keys(carried).length > 0 ? carried : undefined;
   }
 
+  #stampOf({ stream, time }: LogFrame): string {
+    return this.#marked && stream === "stderr" ? time.replace(/Z$/, STDERR_OFFSET) : time;
+  }
+
   #row({ time, parts }: Begun): Buffer {
     const text = cutBytes(Buffer.concat(parts), this.#limit, CUT);
     return Buffer.concat([Buffer.from(`${time} `, "latin1"), text, NEWLINE]);
   }
-}
-
-function stampOf({ stream, time }: LogFrame): string {
-  return stream === "stderr" ? time.replace(/Z$/, STDERR_OFFSET) : time;
 }
 
 const STREAMS: readonly Stream[] = ["stdout", "stderr"];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
 import type { LogFrame } from "../pod-runtime.ts";
-import type { LogCursor } from "./log-cursor.ts";
+import { anchorOf, type LogCursor } from "./log-cursor.ts";
 import { RunLog } from "./run-log.ts";
 
 const BASE = Date.parse("2025-11-20T12:00:00Z");
@@ -222,6 +222,20 @@ describe("RunLog", () => {
     world.before = async () => undefined;
     await world.open().flush();
     expect(world.lines()).toEqual(["a".repeat(16_384)]);
+  });
+
+  test("a full chunk that an earlier version noted, without marks of standard error, lands whole", async () => {
+    const world = new World();
+    const text = "x".repeat(100);
+    // a time, a blank, the line's end
+    const count = Math.floor(LOG_CHUNK_BYTES / (30 + 1 + text.length + 1));
+    for (let n = 0; n < count; n++) world.write(text, { stream: "stderr" });
+    world.cursor = { seq: 0, to: anchorOf(world.frames.at(-1)!, undefined) };
+    world.write("after", { stream: "stderr" });
+    await world.open().flush();
+    expect(world.largest).toBeLessThanOrEqual(LOG_CHUNK_BYTES);
+    expect(world.lines()).toEqual([...Array(count).fill(text), "after"]);
+    expect(world.landed.get(1)).toContain("-00:00 after");
   });
 
   test("what the engine dropped before it was taken is told", async () => {

@@ -138,37 +138,42 @@ export class RunLog {
 
   /** Makes the chunk that was noted last again, and delivers it under its number: it lands once. */
   async #redo(cursor: LogCursor): Promise<void> {
-    let chunk: Buffer[] = [];
-    let rows = new LogRows();
-    let bytes = 0;
-    let whole = false;
+    let made = await this.#makeAgain(cursor, true);
+    // An earlier version filled it with times that do not tell the stream, which are shorter.
+    if (made === "too large") made = await this.#makeAgain(cursor, false);
+    if (this.#stop.signal.aborted) return;
+    if (typeof made === "object") await this.#goOnAfter(cursor, made.chunk, new LogRows(made.carried));
+    else await this.#goOnAfter(cursor, Buffer.from(DROPPED), new LogRows());
+  }
+
+  /** The chunk that was noted last; undefined where the engine does not have all of it any more. */
+  async #makeAgain(
+    cursor: LogCursor,
+    marked: boolean,
+  ): Promise<{ chunk: Buffer; carried: Carried | undefined } | "too large" | undefined> {
+    const signal = this.#stop.signal;
     for (const start of [cursor.from, undefined]) {
       let taking = start === undefined;
       let last: Anchor | undefined;
-      const signal = this.#stop.signal;
-      chunk = [];
-      bytes = 0;
-      rows = new LogRows(cursor.carried);
+      let bytes = 0;
+      const chunk: Buffer[] = [];
+      const rows = new LogRows(cursor.carried, { marked });
       for await (const frame of this.#options.read({ follow: false, signal })) {
         last = anchorOf(frame, last);
         if (taking) {
           const row = rows.push(frame);
           bytes += row.length;
-          if (bytes > LOG_CHUNK_BYTES) break;
+          if (bytes > LOG_CHUNK_BYTES) return "too large";
           chunk.push(row);
         }
         if (sameAnchor(last, start)) taking = true;
-        if (taking && sameAnchor(last, cursor.to)) {
-          whole = true;
-          break;
-        }
+        if (!taking || !sameAnchor(last, cursor.to)) continue;
+        if (cursor.ended) chunk.push(rows.end());
+        return { chunk: Buffer.concat(chunk), carried: rows.carried };
       }
       if (taking || signal.aborted) break;
     }
-    if (whole && cursor.ended) chunk.push(rows.end());
-    if (this.#stop.signal.aborted) return;
-    if (whole) await this.#goOnAfter(cursor, Buffer.concat(chunk), rows);
-    else await this.#goOnAfter(cursor, Buffer.from(DROPPED), new LogRows());
+    return undefined;
   }
 
   /** Delivers what the chunk that was noted last is to be, and goes on behind it. */

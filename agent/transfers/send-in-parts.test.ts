@@ -1,0 +1,100 @@
+import { randomBytes } from "node:crypto";
+import { DatabaseSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
+import { beforeEach, expect, test } from "vitest";
+import { KiB } from "#protocol/limits.ts";
+import { bytesSource } from "../files/ranged-source.ts";
+import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
+import { Link } from "../ground/link.ts";
+import { OutgoingStore } from "./outgoing-store.ts";
+import { type SendDeps, sendInParts } from "./send-in-parts.ts";
+
+const PART = 64 * KiB;
+const PARTS = 40;
+const FILE = randomBytes(PARTS * PART - 1000);
+const COMMAND = { id: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8F", user: "ann" };
+
+/** What came, as `<transfer> <number>`, and the bytes of each. */
+let came: { transfer: string; number: number; bytes: Buffer }[];
+/** Called before a part is taken. */
+let before: (transfer: string, number: number) => Promise<void> | void;
+let completed: { transfer: string; crc32: string }[];
+let store: OutgoingStore;
+let stop: AbortController;
+beforeEach(() => {
+  came = [];
+  before = () => undefined;
+  completed = [];
+  store = new OutgoingStore(new DatabaseSync(":memory:"), "/nowhere");
+  stop = new AbortController();
+});
+
+type Asked = { transfer: string; parts: { number: number }[] };
+
+/** A ground behind a thin link. */
+function sending() {
+  const link = new Link();
+  link.sent(256 * KiB, 100_000);
+  const ground = {
+    link,
+    transfer: async ({ partBytes }: { partBytes: number }) => ({ partBytes }),
+    transferParts: async ({ transfer, parts }: Asked) => ({
+      parts: parts.map(({ number }) => ({ url: `${transfer} ${number}`, headers: {} })),
+    }),
+    put: async (url: string, body: AsyncIterable<Buffer>, signal: AbortSignal) => {
+      const [transfer = "", number = ""] = url.split(" ");
+      const chunks: Buffer[] = [];
+      for await (const chunk of body) chunks.push(chunk);
+      signal.throwIfAborted();
+      came.push({ transfer, number: Number(number), bytes: Buffer.concat(chunks) });
+      const aborted = new Promise<never>((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason));
+      });
+      await Promise.race([before(transfer, Number(number)), aborted]);
+    },
+    completeTransfer: async (one: { transfer: string; crc32: string }) => {
+      completed.push(one);
+      return { content: { n: 0, size: FILE.length } };
+    },
+  } as unknown as GroundPort;
+  const deps: SendDeps = {
+    ground,
+    store,
+    command: COMMAND,
+    epoch: 1,
+    signal: stop.signal,
+    sender: link.turns.sender({ asked: true }),
+    retried: (attempt) => attempt(),
+  };
+  const source = bytesSource([FILE]);
+  return { sent: sendInParts(deps, { n: 0, source }), pin: source.pin };
+}
+
+test("a part that is late keeps no other, and nothing behind it counts before it has arrived", async () => {
+  const late = Promise.withResolvers<void>();
+  before = (_, number) => (number === 3 ? late.promise : undefined);
+  const { sent, pin } = sending();
+  await expect.poll(() => came.length).toBe(PARTS);
+  expect(store.open(COMMAND.id, 0, pin).done).toBe(0);
+  late.resolve();
+  expect(await sent).toEqual({ n: 0, size: FILE.length });
+  expect(store.open(COMMAND.id, 0, pin)).toMatchObject({ done: PARTS, crc: crc32(FILE) });
+  const inOrder = came.toSorted((a, b) => a.number - b.number);
+  expect(Buffer.concat(inOrder.map(({ bytes }) => bytes)).equals(FILE)).toBe(true);
+  expect(completed.map((one) => Number.parseInt(one.crc32, 16))).toEqual([crc32(FILE)]);
+});
+
+test("a part that is refused for good ends both batches before the object begins anew", async () => {
+  let first: string | undefined;
+  let over = false;
+  before = async (transfer, number) => {
+    first ??= transfer;
+    if (transfer !== first) over = true;
+    else if (over) throw new Error("a part came for what was given up");
+    else if (number === 2) throw new GroundUnavailable("refused", { status: 400 });
+    // the others of that name never arrive
+    else if (number > 16) await new Promise(() => undefined);
+  };
+  const { sent } = sending();
+  expect(await sent).toEqual({ n: 0, size: FILE.length });
+});
