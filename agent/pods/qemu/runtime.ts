@@ -189,9 +189,7 @@ export class QemuRuntime implements PodRuntime {
 
   /** What an agent before left of runs and images that are gone. */
   async #sweep(): Promise<void> {
-    const before = await this.#starts.runs();
-    const known = new Set(before.length > 0 ? (await this.list()).map(({ run }) => run) : []);
-    for (const run of before) if (!known.has(run)) await this.#starts.remove(run);
+    await this.#starts.sweep(async () => new Set((await this.list()).map(({ run }) => run)));
     await this.#images.sweep();
   }
 
