@@ -1,6 +1,8 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tarOf } from "#test/support/tar-of.ts";
 import { IMAGES_MS, VmWorld } from "#test/support/vm-world.ts";
 import { WITHOUT_MACHINES } from "#test/support/without-machines.ts";
 import { HELPER_LABEL, removeHelpers } from "../../engine/helper-containers.ts";
@@ -45,6 +47,22 @@ describe.skipIf(WITHOUT_MACHINES)("files of images for machines", () => {
     expect(failure).toBeInstanceOf(StartFailure);
     expect(failure.message).toContain("free-space floor");
     expect([readdirSync(root), await world.helpers()]).toEqual([[], []]);
+  });
+
+  test("a directory with the name of a program is none", async () => {
+    const { docker, instance } = world.rig;
+    const made = await docker.createContainer({ Image: busybox, Labels: { [HELPER_LABEL]: instance } });
+    const tar = tarOf([{ name: "image/app.elf/first", content: "a file", mode: 0o644 }]);
+    await made.putArchive(Readable.from(tar), { path: "/" });
+    const { Id } = await made.commit();
+    await made.remove();
+    try {
+      const { root, files } = open("named");
+      const { kind, file } = await files.of(Id, world.vm.build);
+      expect([kind, file, readdirSync(root)]).toEqual(["linux", "root.img", [Id.replace("sha256:", "")]]);
+    } finally {
+      await docker.getImage(Id).remove({ force: true });
+    }
   });
 
   test("containers that an agent before left go, and those that were made since stay", async () => {
