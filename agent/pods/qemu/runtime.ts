@@ -42,6 +42,8 @@ export type QemuRuntimeOptions = Pick<
     docker: Docker;
     /** the networks of the user's containers, which their runtime looks after */
     networks: NonNullable<DockerRuntimeOptions["networks"]>;
+    /** and their turns on volumes */
+    turns: NonNullable<DockerRuntimeOptions["turns"]>;
     /** the images that machines run in, and are made with: without them none starts, and all else works */
     images: Pick<KnownVmImages, "found" | "look">;
     /** directory for the files of images and runs; nobody else writes in it */
@@ -209,6 +211,10 @@ export class QemuRuntime implements PodRuntime {
 
   usage(run: string): Promise<RunUsage | undefined> {
     return this.#containers.usage(run);
+  }
+
+  imagesChanged(): void {
+    void this.#images.sweep().catch(() => undefined);
   }
 
   tidy(user: string): Promise<void> {
