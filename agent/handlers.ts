@@ -57,7 +57,7 @@ export function handlersOf(
 
 /** What others look at again after an operation that succeeded. */
 export function afterChange(
-  { images, handover, pods }: Holdings,
+  { images, handover, pods, runtimes }: Holdings,
   { usage }: Reporting,
   log: Logger,
   runners: Runners | undefined,
@@ -66,6 +66,7 @@ export function afterChange(
     const of = changedBy(operation);
     if (of.images) {
       pods.imagesChanged();
+      runtimes.imagesChanged();
       runners?.imagesChanged();
     }
     if (of.usage) later("a measurement", log, () => usage.measure(user));

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { promisify } from "node:util";
 import Docker from "dockerode";
+import { until } from "./processes.ts";
 
 const PING_MS = 15_000;
 /** The oldest engine API that is tested: Docker 20.10. */
@@ -31,6 +32,20 @@ export async function findEngine(env: NodeJS.ProcessEnv = process.env): Promise<
     if (answer.reason === "absent") answer = found;
   }
   return answer;
+}
+
+/**
+ * {@link findEngine} of one that another process is about to start.
+ * @throws Error why there is none after `timeoutMs`
+ */
+export async function engineWithin(timeoutMs: number, env: NodeJS.ProcessEnv = process.env): Promise<Engine> {
+  let found = await findEngine(env);
+  await until(async () => {
+    if (!("version" in found)) found = await findEngine(env);
+    return "version" in found;
+  }, timeoutMs);
+  if ("version" in found) return found;
+  throw new Error(found.detail);
 }
 
 /** Asks one engine who it is, within `timeoutMs`. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { findProgram } from "./debian-packages.ts";
 import type { DaemonPlaces } from "./docker-daemon.ts";
-import { askEngine, compareVersions, findEngine } from "./docker-engine.ts";
+import { askEngine, compareVersions, engineWithin, findEngine } from "./docker-engine.ts";
 import { DockerMissing, ensureDocker, startEngine } from "./ensure-docker.ts";
 import { commandLine, endProcess, isAlive, readPidFile, until } from "./processes.ts";
 
@@ -37,6 +37,15 @@ describe("looking for an engine", () => {
     const ensured = await ensureDocker({ env: { DOCKER_HOST: host }, say: (line) => lines.push(line) });
     expect(ensured).toEqual({ host, version: "27.1.0" });
     expect(lines).toEqual([`docker: engine 27.1.0 answers at ${host}`]);
+    server.close();
+  });
+
+  test("one that is being started is waited for, and it is said why there is none in the end", async () => {
+    const env = { DOCKER_HOST: `unix://${join(directory, "fake.sock")}` };
+    await expect(engineWithin(0, env)).rejects.toThrow("fake.sock is not there");
+    const waiting = engineWithin(60_000, env);
+    const { host, server } = await fakeEngine({ Version: "27.1.0", ApiVersion: "1.46", Os: "linux" });
+    expect(await waiting).toEqual({ host, version: "27.1.0" });
     server.close();
   });
 

@@ -69,9 +69,13 @@ function openDocker(config: AgentConfig, parts: RuntimeParts): DockerRuntime {
 }
 
 /** Machines in the engine beside its containers. */
-function openMachines(config: AgentConfig, parts: RuntimeParts, { networks }: DockerRuntime): PodRuntime {
+function openMachines(
+  config: AgentConfig,
+  parts: RuntimeParts,
+  { networks, turns }: DockerRuntime,
+): PodRuntime {
   const { freeFloorBytes } = config;
-  return new QemuRuntime({ ...inEngine(config, parts), ...parts.machines, networks, freeFloorBytes });
+  return new QemuRuntime({ ...inEngine(config, parts), ...parts.machines, networks, turns, freeFloorBytes });
 }
 
 /** What is the same for all that run in the engine. */

@@ -215,6 +215,8 @@ export interface PodRuntime {
   nodes(): Promise<NodeReport[]>;
   /** Gives back what the runs of `user` shared, unless one of them is left or being started. */
   tidy(user: string): Promise<void>;
+  /** Images were made, replaced or deleted: what it keeps of those that are gone may go. */
+  imagesChanged?(): void;
   /** Lets go of the engine; the pods run on. */
   close(): Promise<void>;
 }

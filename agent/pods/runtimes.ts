@@ -60,6 +60,11 @@ export class Runtimes {
     };
   }
 
+  /** {@link PodRuntime.imagesChanged} of all. */
+  imagesChanged(): void {
+    for (const runtime of this.all()) runtime.imagesChanged?.();
+  }
+
   async tidy(user: string): Promise<void> {
     await this.#each((runtime) => runtime.tidy(user));
   }

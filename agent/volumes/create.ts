@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { Directory } from "../files/directory.ts";
-import type { DiskMaker } from "../files/disk-maker.ts";
+import { type DiskMaker, fittingBytes } from "../files/disk-maker.ts";
 import { withOnlyFile } from "../files/only-file.ts";
 import { syncTree } from "../files/sync-tree.ts";
 import { unpack } from "../files/unpack.ts";
@@ -136,10 +136,13 @@ async function fillDisk(volume: string, place: Directory, archive: Directory, pa
   const disk = { kind, sizeBytes, signal, volume, assertRoom: (bytes: number) => volumes.assertRoom(bytes) };
   if (source === "raw") return takeDisk(disk, archive);
   const disks = requireDisks(deps.disks);
-  if (source === "empty") return makeDisk(disks, disk, undefined);
-  using files = place.makeDirectory(FILES, 0o700);
-  await unpackTo(files, archive, parts);
-  return await makeDisk(disks, disk, files);
+  if (source === "empty") return makeDisk(disks, disk);
+  using tree = place.makeDirectory(FILES, 0o700);
+  await unpackTo(tree, archive, parts);
+  const bytes = await volumes.measurePath(join(volumes.incoming, context.command.id, FILES));
+  const { user } = context.command;
+  using _ = sizeBytes === undefined ? await deps.budget.reserve(user, fittingBytes(bytes)) : undefined;
+  return await makeDisk(disks, disk, { tree, bytes });
 }
 
 /** The step after `commit`: it may be repeated. */

@@ -16,16 +16,25 @@ type Disk = Pick<NewDisk, "kind" | "sizeBytes" | "signal"> & {
   assertRoom(bytes: number): void;
 };
 
-/** Makes the disk of a volume with the files of a tree, or with none. @returns its bytes. @throws as {@link DiskMaker} */
-export async function makeDisk(disks: DiskMaker, disk: Disk, files: Directory | undefined): Promise<number> {
+/**
+ * Makes the disk of a volume with the files of a tree, or with none.
+ * @param files with what they take on the disk
+ * @returns its bytes
+ * @throws as {@link DiskMaker}
+ */
+export async function makeDisk(
+  disks: DiskMaker,
+  disk: Disk,
+  files?: { tree: Directory; bytes: number },
+): Promise<number> {
   const { kind, sizeBytes, signal, volume, assertRoom } = disk;
   const to = join(volume, DISK_FILE);
-  assertRoom(sizeBytes ?? 0);
-  const packed = files && packDirectory(files, { links: kind === "ext2", signal });
+  const tar = files && packDirectory(files.tree, { links: kind === "ext2", signal });
   try {
-    await disks.make({ kind, sizeBytes, to, signal, ...(packed && { files: packed }) });
+    const packed = files && tar && { files: { tar, bytes: files.bytes } };
+    await disks.make({ kind, sizeBytes, to, signal, assertRoom, ...packed });
   } finally {
-    packed?.destroy();
+    tar?.destroy();
   }
   await openToAll(to);
   return (await stat(to)).size;

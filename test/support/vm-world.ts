@@ -46,6 +46,7 @@ export class VmWorld {
       ...{ docker, instance, prefix: instance, images, directory: this.directory },
       nodes: [{ name: "mpu1", kind: "MPU" }],
       networks: this.pods.networks,
+      turns: this.pods.turns,
     });
   }
 

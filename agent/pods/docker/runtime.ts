@@ -57,6 +57,8 @@ export type DockerRuntimeOptions = {
   containerPrefix?: string;
   /** of another runtime, which looks after them; default: its own */
   networks?: RunNetworks;
+  /** of another runtime on the same volumes; default: its own */
+  turns?: VolumeTurns;
   /** what a container is created with, instead of what every pod's is */
   shape?(container: Docker.ContainerCreateOptions): Docker.ContainerCreateOptions;
   nodes: readonly NodeConfig[];
@@ -81,7 +83,10 @@ export class DockerRuntime implements PodRuntime {
   readonly provider = "docker";
   readonly #docker: Docker;
   readonly #options: Required<
-    Omit<DockerRuntimeOptions, "docker" | "limits" | "warn" | "runnerNetwork" | "networks" | "shape">
+    Omit<
+      DockerRuntimeOptions,
+      "docker" | "limits" | "warn" | "runnerNetwork" | "networks" | "turns" | "shape"
+    >
   > & {
     limits: PodLimits;
   };
@@ -91,7 +96,8 @@ export class DockerRuntime implements PodRuntime {
   readonly #boot: { id: string; at: number };
   readonly #imageConfigs: ImageConfigs;
   readonly #mountPoints = new DockerMountPoints();
-  readonly #turns = new VolumeTurns();
+  /** starts on one volume, of all runtimes that share these */
+  readonly turns: VolumeTurns;
   /** of runs that are being measured */
   readonly #cgroups = new Map<string, Cgroup>();
   readonly #closing = new AbortController();
@@ -110,6 +116,7 @@ export class DockerRuntime implements PodRuntime {
       timeoutMs: options.timeoutMs ?? 60_000,
     };
     this.#imageConfigs = new ImageConfigs(this.#docker);
+    this.turns = options.turns ?? new VolumeTurns();
     this.#looksAfterNetworks = options.networks === undefined;
     this.networks =
       options.networks ??
@@ -141,7 +148,7 @@ export class DockerRuntime implements PodRuntime {
 
   async start(spec: RunSpec): Promise<Started> {
     const volumes = spec.mounts.map(({ path }) => path);
-    const starting = this.#turns.inTurn(volumes, () =>
+    const starting = this.turns.inTurn(volumes, () =>
       this.networks.use(spec, (network) => this.#start(spec, network)),
     );
     await withinTime(starting, this.#options.timeoutMs);

@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { Directory } from "../../files/directory.ts";
 
 /** What of a disk tells its file system. */
 const HEAD = 2048;
@@ -13,18 +14,23 @@ export function fileSystemIn(head: Buffer): "ext2" | "fat" | undefined {
   return isFat && head.readUInt16LE(BOOT.at) === BOOT.magic ? "fat" : undefined;
 }
 
-/** {@link fileSystemIn} of a file; undefined also where there is none. */
-export function fileSystemOf(path: string): "ext2" | "fat" | undefined {
-  let fd: number;
+/**
+ * {@link fileSystemIn} of a file in a directory that is a user's work: no link is followed, and nothing that stands there
+ * can block. Undefined also where there is no regular file, or it cannot be read.
+ */
+export function fileSystemOf(directory: string, name: string): "ext2" | "fat" | undefined {
   try {
-    fd = openSync(path, "r");
-  } catch {
-    return undefined;
-  }
-  try {
-    const head = Buffer.alloc(HEAD);
-    return fileSystemIn(head.subarray(0, readSync(fd, head, 0, HEAD, 0)));
-  } finally {
-    closeSync(fd);
+    using opened = Directory.open(directory);
+    const fd = opened.openFile(name);
+    try {
+      if (!fstatSync(fd).isFile()) return undefined;
+      const head = Buffer.alloc(HEAD);
+      return fileSystemIn(head.subarray(0, readSync(fd, head, 0, HEAD, 0)));
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (typeof (error as NodeJS.ErrnoException).errno === "number") return undefined;
+    throw error;
   }
 }

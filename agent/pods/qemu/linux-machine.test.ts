@@ -67,8 +67,9 @@ describe.skipIf(WITHOUT_MACHINES)("machines with a Linux kernel", () => {
     const { docker, instance } = world.rig;
     const disks = new VolumeDisks({ docker, instance, images: new KnownVmImages(docker) });
     const to = join(volume, DISK_FILE);
-    const files = Readable.from(tarOf([{ name: "starts", content: "made", mode: 0o644 }]));
-    await disks.make({ kind: "ext2", files, to, signal: AbortSignal.timeout(60_000) });
+    const tar = Readable.from(tarOf([{ name: "starts", content: "made", mode: 0o644 }]));
+    const signal = AbortSignal.timeout(60_000);
+    await disks.make({ kind: "ext2", files: { tar, bytes: 4096 }, to, signal, assertRoom: () => undefined });
     chmodSync(to, 0o666);
     return volume;
   }

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { MiB } from "#protocol/limits.ts";
 import { DISK_FILE } from "#protocol/volume-create.ts";
 import { type RunMount, type RunSpec, StartFailure } from "../pod-runtime.ts";
@@ -111,7 +110,7 @@ function block(argv: readonly string[], envs: Readonly<Record<string, string>>, 
 
 /** A volume that is a disk: its one file in the container, and the disk in the machine. */
 function volumeOf({ volume, path, subPath, at, readOnly = false }: RunMount, n: number) {
-  if (subPath !== undefined || fileSystemOf(join(path, DISK_FILE)) === undefined) {
+  if (subPath !== undefined || fileSystemOf(path, DISK_FILE) === undefined) {
     throw new StartFailure(`the volume ${volume} at ${at} is no disk with ext2 or FAT`);
   }
   const serial = `volume${n}`;

@@ -1,11 +1,16 @@
+import type { Readable } from "node:stream";
 import type Docker from "dockerode";
 import { GiB } from "#protocol/limits.ts";
+import { MAKER_PLACES } from "./maker-places.ts";
 import { OWN } from "./own.ts";
+import { RoomWatch } from "./room-watch.ts";
 import { takeFile } from "./take-file.ts";
 
 /** Where the scripts of the image with the tools find files, and put the disk. */
 const FILES = "/rootfs";
 const DISK = "/made.img";
+/** A script ends with this when all is well but that the files do not fit. */
+const TOO_LARGE = 3;
 
 export type DiskToMake = {
   /** ID of the image with the compilers of machines */
@@ -13,23 +18,42 @@ export type DiskToMake = {
   /** which of the image's scripts, and what it is told after the directory of files and the disk */
   script: "root-disk" | "volume-disk";
   args: readonly string[];
-  /** a tar of the files that go into it */
-  files?: NodeJS.ReadableStream;
+  /** gives a tar of the files that go into it, when it is being made; destroyed afterwards */
+  files?: () => Promise<Readable>;
   /** of the container that makes it */
   labels: Record<string, string>;
   /** the file, which is not there yet */
   to: string;
   /** ends it */
   signal: AbortSignal;
+  /** so long it may take once it has begun, ms; default: for ever */
+  mostMs?: number;
+  /** what it takes on the engine's disk and here while it is made */
+  bytes: number;
+  /** throws when so many bytes more find no room; asked beforehand, and again and again */
+  assertRoom(bytes: number): void;
 };
+
+/** `none`: the files make no disk of this kind. */
+export type Made = "made" | "too large" | "none";
 
 /**
  * Makes a disk of files in a container without a network: this machine reads no file system that is a user's work.
- * @returns false when the files make no disk
- * @throws the signal's reason
+ * Waits while as many are made as may be at once.
+ * @throws the signal's reason; a TimeoutError; what `assertRoom` throws
  */
-export async function makeDisk(docker: Docker, disk: DiskToMake): Promise<boolean> {
-  const { tools, script, args, files, labels, to, signal } = disk;
+export function makeDisk(docker: Docker, disk: DiskToMake): Promise<Made> {
+  const { signal, mostMs, bytes, assertRoom } = disk;
+  return MAKER_PLACES.run(signal, async () => {
+    assertRoom(bytes);
+    using room = new RoomWatch(assertRoom);
+    const late = mostMs === undefined ? [] : [AbortSignal.timeout(mostMs)];
+    return await inContainer(docker, disk, AbortSignal.any([signal, room.signal, ...late]));
+  });
+}
+
+async function inContainer(docker: Docker, disk: DiskToMake, signal: AbortSignal): Promise<Made> {
+  const { tools, script, args, labels } = disk;
   const run = `mkdir -p ${FILES} && exec /bin/sh /${OWN}/linux/${script} ${FILES} ${DISK} "$@"`;
   signal.throwIfAborted();
   const maker = await docker.createContainer({
@@ -48,22 +72,45 @@ export async function makeDisk(docker: Docker, disk: DiskToMake): Promise<boolea
       MemorySwap: GiB,
     },
   });
-  const remove = () => maker.remove({ force: true, v: true });
+  let removed: Promise<unknown> | undefined;
+  const remove = () => {
+    removed ??= maker.remove({ force: true, v: true });
+    return removed;
+  };
   // what is under way fails then
   const end = () => void remove().catch(() => undefined);
   signal.addEventListener("abort", end, { once: true });
   try {
-    if (files) await maker.putArchive(files, { path: FILES });
-    await maker.start();
-    const { StatusCode } = (await maker.wait()) as { StatusCode: number };
-    const isMade = StatusCode === 0 && (await takeFile(maker, DISK, to));
     signal.throwIfAborted();
-    return isMade;
+    const made = await fill(maker, disk, signal);
+    signal.throwIfAborted();
+    return made;
   } catch (error) {
     signal.throwIfAborted();
+    // as long as what was made is there
+    disk.assertRoom(0);
     throw error;
   } finally {
     signal.removeEventListener("abort", end);
-    if (!signal.aborted) await remove();
+    await (signal.aborted ? remove().catch(() => undefined) : remove());
   }
+}
+
+async function fill(
+  maker: Docker.Container,
+  { files, to, assertRoom }: DiskToMake,
+  abortSignal: AbortSignal,
+): Promise<Made> {
+  const tar = await files?.();
+  try {
+    // a container that is being written to is not removed
+    if (tar) await maker.putArchive(tar, { path: FILES, abortSignal });
+  } finally {
+    tar?.destroy();
+  }
+  await maker.start();
+  const { StatusCode } = (await maker.wait()) as { StatusCode: number };
+  if (StatusCode === 0) return (await takeFile(maker, { path: DISK, to, assertRoom })) ? "made" : "none";
+  assertRoom(0);
+  return StatusCode === TOO_LARGE ? "too large" : "none";
 }

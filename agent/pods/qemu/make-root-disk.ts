@@ -1,7 +1,8 @@
+import type { Readable } from "node:stream";
 import type Docker from "dockerode";
 import { MiB } from "#protocol/limits.ts";
 import { StartFailure } from "../pod-runtime.ts";
-import { type DiskToMake, makeDisk } from "./make-disk.ts";
+import { type DiskToMake, type Made, makeDisk } from "./make-disk.ts";
 
 /** So long it may take, ms. */
 const MOST_MS = 600_000;
@@ -12,24 +13,30 @@ export function diskBytes(imageBytes: number): number {
   return Math.ceil(imageBytes + 2 * disk);
 }
 
-export type RootDisk = Pick<DiskToMake, "tools" | "labels" | "to"> & {
+export type RootDisk = Pick<DiskToMake, "tools" | "labels" | "to" | "bytes" | "assertRoom"> & {
   /** a container of the image that never ran */
   source: Docker.Container;
   /** directories that there are to be, absolute */
   places: readonly string[];
 };
 
-/** Makes a disk of all files of an image. @throws StartFailure when its files make no disk, or that takes too long */
+/**
+ * Makes a disk of all files of an image.
+ * @throws StartFailure when its files make no disk, or that takes too long; what `assertRoom` throws
+ */
 export async function makeRootDisk(docker: Docker, { source, places, ...disk }: RootDisk): Promise<void> {
-  const signal = AbortSignal.timeout(MOST_MS);
-  let isMade: boolean;
+  const files = async () => (await source.export()) as Readable;
+  const { signal } = new AbortController();
+  let made: Made;
   try {
-    const files = await source.export();
-    isMade = await makeDisk(docker, { ...disk, files, signal, script: "root-disk", args: places });
+    made = await makeDisk(docker, {
+      ...disk,
+      ...{ files, signal, mostMs: MOST_MS, script: "root-disk", args: places },
+    });
   } catch (cause) {
-    if (!signal.aborted) throw cause;
+    if (!(cause instanceof DOMException && cause.name === "TimeoutError")) throw cause;
     const message = `making the machine's disk took longer than ${MOST_MS / 60_000} minutes`;
     throw new StartFailure(message, { cause });
   }
-  if (!isMade) throw new StartFailure("the image's files make no disk");
+  if (made !== "made") throw new StartFailure("the image's files make no disk");
 }

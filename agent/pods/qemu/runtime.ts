@@ -42,6 +42,8 @@ export type QemuRuntimeOptions = Pick<
     docker: Docker;
     /** the networks of the user's containers, which their runtime looks after */
     networks: NonNullable<DockerRuntimeOptions["networks"]>;
+    /** and their turns on volumes */
+    turns: NonNullable<DockerRuntimeOptions["turns"]>;
     /** the images that machines run in, and are made with: without them none starts, and all else works */
     images: Pick<KnownVmImages, "found" | "look">;
     /** directory for the files of images and runs; nobody else writes in it */
@@ -189,9 +191,7 @@ export class QemuRuntime implements PodRuntime {
 
   /** What an agent before left of runs and images that are gone. */
   async #sweep(): Promise<void> {
-    const before = await this.#starts.runs();
-    const known = new Set(before.length > 0 ? (await this.list()).map(({ run }) => run) : []);
-    for (const run of before) if (!known.has(run)) await this.#starts.remove(run);
+    await this.#starts.sweep(async () => new Set((await this.list()).map(({ run }) => run)));
     await this.#images.sweep();
   }
 
@@ -211,6 +211,10 @@ export class QemuRuntime implements PodRuntime {
 
   usage(run: string): Promise<RunUsage | undefined> {
     return this.#containers.usage(run);
+  }
+
+  imagesChanged(): void {
+    void this.#images.sweep().catch(() => undefined);
   }
 
   tidy(user: string): Promise<void> {

@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { fileSystemIn } from "./file-system.ts";
 import { START_ADDRESS, startBlock } from "./start-block.ts";
 import { startDisk } from "./start-disk.ts";
 
@@ -37,21 +36,4 @@ test("a start disk has its texts in order, in whole sectors", () => {
   expect(disk.toString().replace(/\0+$/, "").split("\0")).toEqual([
     ...["perigee 1", "/app", "10", "2", "a", "", "1", "X=1", "1", "volume0", "/data", "ro"],
   ]);
-});
-
-test("the kind of a disk is told by its content, and nothing but ext2 and FAT is one", () => {
-  const disk = (change: (bytes: Buffer) => void) => {
-    const bytes = Buffer.alloc(4096);
-    change(bytes);
-    return bytes;
-  };
-  expect(fileSystemIn(disk((bytes) => bytes.writeUInt16LE(0xef53, 1080)))).toBe("ext2");
-  const fat = (at: number) => (bytes: Buffer) => {
-    bytes.write("FAT", at, "latin1");
-    bytes.writeUInt16LE(0xaa55, 510);
-  };
-  expect([fileSystemIn(disk(fat(54))), fileSystemIn(disk(fat(82)))]).toEqual(["fat", "fat"]);
-  // of an image format that names other files
-  expect(fileSystemIn(disk((bytes) => bytes.write("QFI\xfb", 0, "latin1")))).toBeUndefined();
-  expect(fileSystemIn(Buffer.alloc(100))).toBeUndefined();
 });

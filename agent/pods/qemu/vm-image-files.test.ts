@@ -1,10 +1,13 @@
-import { mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Readable } from "node:stream";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { tarOf } from "#test/support/tar-of.ts";
 import { IMAGES_MS, VmWorld } from "#test/support/vm-world.ts";
 import { WITHOUT_MACHINES } from "#test/support/without-machines.ts";
 import { HELPER_LABEL, removeHelpers } from "../../engine/helper-containers.ts";
 import { StartFailure } from "../pod-runtime.ts";
+import { Runtimes } from "../runtimes.ts";
 import { VmImageFiles } from "./vm-image-files.ts";
 
 describe.skipIf(WITHOUT_MACHINES)("files of images for machines", () => {
@@ -45,6 +48,24 @@ describe.skipIf(WITHOUT_MACHINES)("files of images for machines", () => {
     expect(failure).toBeInstanceOf(StartFailure);
     expect(failure.message).toContain("free-space floor");
     expect([readdirSync(root), await world.helpers()]).toEqual([[], []]);
+  });
+
+  test("a directory with the name of a program is none; the files of an image go when it is deleted", async () => {
+    const { docker, instance } = world.rig;
+    const made = await docker.createContainer({ Image: busybox, Labels: { [HELPER_LABEL]: instance } });
+    const tar = tarOf([{ name: "image/app.elf/first", content: "a file", mode: 0o644 }]);
+    await made.putArchive(Readable.from(tar), { path: "/" });
+    const { Id } = await made.commit();
+    await made.remove();
+    const directory = join(world.directory, "images", Id.replace("sha256:", ""));
+    try {
+      await world.runtime.prepare({ user: "ada", imageId: Id });
+      expect(readdirSync(directory)).toEqual(["root.img"]);
+    } finally {
+      await docker.getImage(Id).remove({ force: true });
+    }
+    new Runtimes(world.pods, world.runtime).imagesChanged();
+    await vi.waitFor(() => expect(existsSync(directory)).toBe(false), 60_000);
   });
 
   test("containers that an agent before left go, and those that were made since stay", async () => {

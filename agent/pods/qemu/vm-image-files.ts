@@ -5,7 +5,9 @@ import { ulid } from "ulid";
 import { LIMITS } from "#protocol/limits.ts";
 import { isEngineError } from "../../engine/engine-call.ts";
 import { HELPER_LABEL } from "../../engine/helper-containers.ts";
+import { Directory } from "../../files/directory.ts";
 import { freeBytes } from "../../files/free-space.ts";
+import { syncTree } from "../../files/sync-tree.ts";
 import { ImageMissing, StartFailure } from "../pod-runtime.ts";
 import { diskBytes, makeRootDisk } from "./make-root-disk.ts";
 import { takeFile } from "./take-file.ts";
@@ -89,7 +91,10 @@ export class VmImageFiles {
     try {
       await mkdir(join(root, part), { recursive: true, mode: 0o755 });
       await this.#fill(join(root, part), imageId, tools);
+      await syncTree(join(root, part), new AbortController().signal);
       await rename(join(root, part), directory);
+      using holding = Directory.open(root);
+      holding.sync();
     } finally {
       await rm(join(root, part), { recursive: true, force: true });
       this.#parts.delete(part);
@@ -102,12 +107,12 @@ export class VmImageFiles {
     const { docker } = this.#options;
     const container = await this.#container(imageId);
     try {
-      if (await takeFile(container, PROGRAM, join(directory, "app.elf"))) return;
+      const assertRoom = (bytes: number) => this.#requireRoom(bytes);
+      const to = join(directory, "app.elf");
+      if (await takeFile(container, { path: PROGRAM, to, assertRoom })) return;
       const { Size, Config } = await docker.getImage(imageId).inspect();
-      this.#requireRoom(diskBytes(Size));
       await makeRootDisk(docker, {
-        source: container,
-        tools,
+        ...{ source: container, tools, bytes: diskBytes(Size), assertRoom },
         places: Object.keys(Config?.Volumes ?? {}),
         labels: this.#labels,
         to: join(directory, "root.img"),

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
 import { DISK_FILE } from "#protocol/volume-create.ts";
 import { tarOf } from "#test/support/tar-of.ts";
@@ -76,15 +77,43 @@ describe.skipIf(WITHOUT_MACHINES)("volumes that are disks", () => {
   test("what does not fit is refused, and nothing stays", async () => {
     const refused = { code: "DATA_TOO_LARGE" };
     await expect(create({ volume: "g", sizeBytes: MiB }, archive)).rejects.toMatchObject(refused);
-    await expect(create({ volume: "g", sizeBytes: 2 * MiB }, archive)).rejects.toMatchObject(refused);
+    for (const kind of ["ext2", "fat"]) {
+      await expect(create({ volume: "g", kind, sizeBytes: 2 * MiB }, archive)).rejects.toMatchObject(refused);
+    }
     const raw = { volume: "g", source: "raw", sizeBytes: MiB };
     await expect(create(raw, Buffer.alloc(MiB + 1))).rejects.toMatchObject(refused);
     world.quota = 4 * MiB;
     const empty = { volume: "g", source: "empty", sizeBytes: 64 * MiB };
     await expect(create(empty)).rejects.toMatchObject({ code: "QUOTA_EXCEEDED" });
+    // of the archive, and of the disk that would be as large as the data needs
+    world.quota = 6 * MiB;
+    await expect(create({ volume: "g" }, archive)).rejects.toMatchObject({ code: "QUOTA_EXCEEDED" });
     world.quota = 2 ** 40;
     expect([existsSync(disk("g")), world.leftovers()]).toEqual([false, []]);
     expect(await machines.helpers()).toEqual([]);
+  });
+
+  test("a disk is not begun without room for it, and is given up when its room has gone", async () => {
+    const full = new PerigeeError("STORAGE_FULL", "full");
+    const assertRoom = vi.fn((bytes: number) => {
+      if (bytes === 0) throw full;
+    });
+    const to = disk("endless");
+    const endless = new Readable({ read: () => undefined });
+    const files = { tar: endless, bytes: MiB };
+    const { signal } = new AbortController();
+    await expect(disks.make({ kind: "fat", files, to, signal, assertRoom })).rejects.toBe(full);
+    expect([assertRoom.mock.calls[0]![0] > 10 * MiB, existsSync(to), endless.destroyed]).toEqual([
+      ...[true, false, true],
+    ]);
+    expect(await machines.helpers()).toEqual([]);
+    const begin = vi.spyOn(machines.rig.docker, "createContainer");
+    assertRoom.mockImplementation(() => {
+      throw full;
+    });
+    await expect(disks.make({ kind: "fat", sizeBytes: MiB, to, signal, assertRoom })).rejects.toBe(full);
+    expect(begin).not.toHaveBeenCalled();
+    begin.mockRestore();
   });
 
   test("without the images for machines there are none", async () => {

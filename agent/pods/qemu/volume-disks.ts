@@ -2,7 +2,7 @@ import type Docker from "dockerode";
 import { PerigeeError } from "#protocol/errors.ts";
 import { MiB } from "#protocol/limits.ts";
 import { HELPER_LABEL } from "../../engine/helper-containers.ts";
-import type { DiskMaker, NewDisk } from "../../files/disk-maker.ts";
+import { type DiskMaker, fittingBytes, type NewDisk } from "../../files/disk-maker.ts";
 import type { KnownVmImages } from "./images/known-vm-images.ts";
 import { makeDisk } from "./make-disk.ts";
 
@@ -26,16 +26,19 @@ export class VolumeDisks implements DiskMaker {
     await this.#tools();
   }
 
-  async make({ kind, sizeBytes, files, to, signal }: NewDisk): Promise<void> {
+  async make({ kind, sizeBytes, files, to, signal, assertRoom }: NewDisk): Promise<void> {
     const { docker, instance } = this.#deps;
     const size = sizeBytes === undefined ? "fit" : String(Math.ceil(sizeBytes / MiB));
-    const isMade = await makeDisk(docker, {
+    const bytes = files?.bytes ?? 0;
+    const made = await makeDisk(docker, {
       ...{ tools: await this.#tools(), labels: { [HELPER_LABEL]: instance }, to, signal },
-      ...{ script: "volume-disk", args: [kind, size] },
-      ...(files && { files }),
+      ...{ script: "volume-disk", args: [kind, size], assertRoom },
+      // the engine has the files and the disk, and then the disk is here too
+      bytes: bytes + 2 * (sizeBytes ?? fittingBytes(bytes)),
+      ...(files && { files: async () => files.tar }),
     });
-    if (isMade) return;
-    if (files && sizeBytes !== undefined) {
+    if (made === "made") return;
+    if (made === "too large" && sizeBytes !== undefined) {
       throw new PerigeeError("DATA_TOO_LARGE", "data does not fit into size");
     }
     throw new PerigeeError("SOURCES_REFUSED", `the data makes no disk with ${kind}`);

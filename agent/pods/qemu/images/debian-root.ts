@@ -28,30 +28,28 @@ export class DebianPackages {
   /** Unpacks packages and what they depend on into a new directory. */
   async unpackAll(packages: readonly string[], root: string): Promise<void> {
     const archives = join(root, "..", `archives-${packages[0]}`);
-    mkdirSync(join(archives, "partial"), { recursive: true });
-    const cache = ["-o", `Dir::Cache::archives=${archives}/`];
+    const cache = ownCache(archives);
     await this.#withLists(() => this.#aptGet([...cache, "--download-only", "install", ...packages]));
     for (const name of MERGED) {
       mkdirSync(join(root, "usr", name), { recursive: true });
       symlinkSync(`usr/${name}`, join(root, name));
     }
-    for (const name of readdirSync(archives)) {
-      if (name.endsWith(".deb")) await unpack(join(archives, name), root);
-    }
+    for (const archive of archivesIn(archives)) await unpack(archive, root);
   }
 
   /** Unpacks the newest kernel that a package without content leads to, and nothing else, into a new directory. */
   async unpackKernel(meta: string, root: string): Promise<void> {
     mkdirSync(root, { recursive: true });
     const archives = join(root, "..", `archives-${meta}`);
-    mkdirSync(archives);
+    // what this machine's cache has would not be listed
+    const cache = ownCache(archives);
     await this.#withLists(async () => {
-      const listed = await this.#aptGet(["--print-uris", "install", meta]);
+      const listed = await this.#aptGet([...cache, "--print-uris", "install", meta]);
       const name = /\/(linux-image-[0-9][^_/]*)_[^/]*\.deb'/.exec(listed)?.[1];
       if (name === undefined) throw new Error(`${meta} leads to no kernel`);
-      await this.#aptGet(["download", name], archives);
+      await this.#aptGet([...cache, "download", name], archives);
     });
-    for (const name of readdirSync(archives)) await unpack(join(archives, name), root);
+    for (const archive of archivesIn(archives)) await unpack(archive, root);
   }
 
   #aptGet(args: readonly string[], cwd?: string): Promise<string> {
@@ -72,6 +70,17 @@ export class DebianPackages {
       return await work();
     }
   }
+}
+
+/** Makes a directory that apt keeps archives in, and the options by which it does. */
+function ownCache(archives: string): string[] {
+  mkdirSync(join(archives, "partial"), { recursive: true });
+  return ["-o", `Dir::Cache::archives=${archives}/`];
+}
+
+function archivesIn(directory: string): string[] {
+  const names = readdirSync(directory).filter((name) => name.endsWith(".deb"));
+  return names.map((name) => join(directory, name));
 }
 
 /** Links of the merged directories stay links. */

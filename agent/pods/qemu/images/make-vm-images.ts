@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type Docker from "dockerode";
-import { HELPER_LABEL } from "../../../engine/helper-containers.ts";
+import { HELPER_LABEL, removeHelpers } from "../../../engine/helper-containers.ts";
 import { IMAGE_LABEL } from "../../../images/image-labels.ts";
 import { OWN } from "../own.ts";
 import { type VmArchitecture, vmArchitecture } from "./architecture.ts";
@@ -15,6 +15,9 @@ import { runInside } from "./run-inside.ts";
 import { runProgram } from "./run-program.ts";
 import { findVmImages, guestFolder, idOf, type VmImages, vmImageNames } from "./vm-images.ts";
 
+/** What the containers are labelled with, which are no agent's. */
+const COMPILING = "machines";
+const COMPILING_MS = 5 * 60_000;
 const COMPILE = "gcc -O2 -static -Wall -Werror";
 
 /**
@@ -25,6 +28,8 @@ export async function makeVmImages(
   docker: Docker,
   say: (line: string) => void = () => {},
 ): Promise<VmImages> {
+  // of one that was killed; nobody's compiling takes as long
+  await removeHelpers(docker, COMPILING, Date.now() - COMPILING_MS);
   const names = vmImageNames();
   const found = await findVmImages(docker, names);
   if (found) return found;
@@ -96,7 +101,7 @@ async function makeRun(
   await runInside(docker, build, script, {
     out: "/out",
     to: compiled,
-    labels: { [HELPER_LABEL]: "machines" },
+    labels: { [HELPER_LABEL]: COMPILING },
   });
   cpSync(join(compiled, "out/warden"), join(root, OWN, "warden"));
   placeKernel(kernel, join(root, OWN, "kernel"));
