@@ -1,28 +1,16 @@
 import { useEffect, useRef } from "preact/hooks";
 import { session } from "./api/session.ts";
+import { titleOf } from "./format/titles.ts";
 import { edge } from "./live/live.ts";
 import { Empty } from "./parts/empty.tsx";
-import { loadRest, rest } from "./parts/rest-of-screens.ts";
+import { loadRest, loadRestWhenIdle, rest } from "./parts/rest-of-screens.ts";
 import { Shell } from "./parts/shell.tsx";
 import { route } from "./route.ts";
 import { LogIn } from "./screens/log-in.tsx";
 import { Overview } from "./screens/overview.tsx";
 
-const TITLES: Record<string, string> = {
-  overview: "Overview",
-  commands: "Commands",
-  pods: "Pods",
-  images: "Images",
-  files: "Files",
-  timeline: "Timeline",
-  operator: "Operator",
-  errors: "Errors",
-};
-
 export function App() {
-  const asked = route.value.screen;
-  const screen = asked in TITLES ? asked : "overview";
-  const title = TITLES[screen]!;
+  const { screen, title } = titleOf(route.value.screen);
   const main = useRef<HTMLElement>(null);
   const loggedIn = session.value !== undefined;
   const first = useRef(true);
@@ -35,7 +23,7 @@ export function App() {
   // whoever has seen the first screen may open another one
   const seen = edge.value !== undefined;
   useEffect(() => {
-    if (seen) requestIdleCallback(loadRest);
+    if (seen) loadRestWhenIdle();
   }, [seen]);
   if (!loggedIn) return <LogIn />;
   return (
@@ -52,13 +40,20 @@ function OtherScreen({ name }: { name: string }) {
   const Screen = screens?.[name];
   useEffect(loadRest, []);
   if (Screen) return <Screen />;
-  if (failed === undefined) return <p class="muted">Loading this screen…</p>;
+  if (failed === undefined)
+    return (
+      <p class="muted" role="status">
+        Loading this screen…
+      </p>
+    );
   return (
-    <Empty icon="search" title="This screen could not be loaded">
-      <p class="pad">{failed}</p>
-      <button type="button" class="button" onClick={() => location.reload()}>
-        Load the page anew
-      </button>
-    </Empty>
+    <div role="alert">
+      <Empty icon="search" title="This screen could not be loaded">
+        <p class="pad">{failed}</p>
+        <button type="button" class="button" onClick={() => location.reload()}>
+          Load the page anew
+        </button>
+      </Empty>
+    </div>
   );
 }

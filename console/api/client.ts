@@ -69,6 +69,8 @@ async function reach(path: string, init: RequestInit): Promise<Response> {
   }
 }
 
+/** A renewal that has no answer after this long (ms) is given up: every request waits for it. */
+const RENEWAL_MS = 15_000;
 let renewing: Promise<boolean> | undefined;
 
 /** One renewal for all requests that found the token ended. */
@@ -83,7 +85,11 @@ async function renewOnce(): Promise<boolean> {
   const before = session.value;
   if (!before) return false;
   const body = new URLSearchParams({ refresh: before.refresh });
-  const response = await reach("/auth/refresh", { method: "POST", body });
+  const response = await reach("/auth/refresh", {
+    method: "POST",
+    body,
+    signal: AbortSignal.timeout(RENEWAL_MS),
+  });
   if (!response.ok) return false;
   const { access } = (await response.json()) as { access: string };
   keepSession({ ...before, access });

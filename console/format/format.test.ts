@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
-import { OPERATION_NAMES } from "#protocol/operations.ts";
+import { OPERATION_NAMES, OPERATIONS } from "#protocol/operations.ts";
 import { ago, duration, localTime, since, utcTime } from "./age.ts";
 import { bytes } from "./bytes.ts";
-import { operationWord } from "./operations.ts";
+import { hasLog, operationWord } from "./operations.ts";
 import { commandStatus, podStatus } from "./status.ts";
+import { titleOf } from "./titles.ts";
 
 test.each([
   [0, "0 s"],
@@ -56,4 +57,17 @@ test("each state has a level and a word", () => {
 
 test.each(OPERATION_NAMES)("%s has a word for people", (name) => {
   expect(operationWord(name)).not.toBe(name);
+});
+
+test("a log is shown of each operation that writes one, and of what runs a program", () => {
+  const runs = ["job.run", "pod.run", "pod.start"];
+  const writes = OPERATION_NAMES.filter((name) => "logs" in OPERATIONS[name]);
+  expect(OPERATION_NAMES.filter(hasLog).sort()).toEqual([...writes, ...runs].sort());
+});
+
+test("only a screen's own name leads to it", () => {
+  expect(titleOf("pods")).toEqual({ screen: "pods", title: "Pods" });
+  for (const other of ["__proto__", "toString", "constructor", "Pods", ""]) {
+    expect(titleOf(other), other).toEqual({ screen: "overview", title: "Overview" });
+  }
 });

@@ -44,9 +44,12 @@ export function subject(input: Record<string, unknown>): string {
   return text("pod") ?? text("image") ?? (volume === undefined ? "" : `${count}${volume}`);
 }
 
-/** Those with a log that can be read in rows. */
+/** With a log that can be read in rows: of the command itself, or of the run that it began. */
+const WITH_LOG: readonly string[] = [
+  ...["image.build", "image.compile", "image.import", "image.load"],
+  ...["job.run", "pod.run", "pod.start"],
+];
+
 export function hasLog(operation: string): boolean {
-  return ["pod.run", "pod.start", "image.build", "image.compile", "image.load", "job.run"].includes(
-    operation,
-  );
+  return WITH_LOG.includes(operation);
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Holding, Pod } from "../api/types.ts";
-import { podRows } from "./pod-rows.ts";
+import { holdingOfPod, podRows } from "./pod-rows.ts";
 
 const AT = "2026-01-01T00:00:00Z";
 const ended = { exitCode: 143, reason: "Error", startedAt: AT, finishedAt: AT };
@@ -49,6 +49,14 @@ test("what is no pod yet, or never, is there too; what is none of these is not",
     ["Job 7", "standby", "In queue", ["commands", "01J"]],
     ["3-ab", "normal", "Used", undefined],
   ]);
+});
+
+test("a volume or an image of a pod's name is not that pod", () => {
+  const volume = holding({ kind: "volume", name: "data", known: "data" });
+  const instance = holding({ name: "web", known: "data" });
+  expect(holdingOfPod("data", [volume])).toBeUndefined();
+  expect(holdingOfPod("data", [volume, instance])).toBe(instance);
+  expect(podRows([pod("data")], [volume])).toMatchObject([{ name: "data", note: "" }]);
 });
 
 test("a dot in a pod's name names its API where no more is known; a stopped one says how it ended", () => {

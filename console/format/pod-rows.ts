@@ -21,6 +21,11 @@ export type PodRow = {
 
 const KINDS: readonly Holding["kind"][] = ["instance", "job", "runner"];
 
+/** What another API made as a pod of that name: a volume may have the name too. Pure. */
+export function holdingOfPod(name: string, holdings: readonly Holding[]): Holding | undefined {
+  return holdings.find(({ kind, known }) => known === name && KINDS.includes(kind));
+}
+
 /** Pods as the edge reports them, those of other APIs under the names that they have there, and then what is no pod. Pure. */
 export function podRows(pods: readonly Pod[], holdings: readonly Holding[]): PodRow[] {
   const others = holdings.filter(({ kind }) => KINDS.includes(kind));

@@ -4,6 +4,7 @@ import { ApiError, ask, data } from "../api/client.ts";
 import { chosenEdge, session } from "../api/session.ts";
 import type { Command, Edge, GrantedEdge } from "../api/types.ts";
 import { clock } from "./clock.ts";
+import { pause } from "./pause.ts";
 import { ServerEvents } from "./server-events.ts";
 
 export type Link = "connecting" | "live" | "polling" | "cut";
@@ -22,8 +23,8 @@ export const isOperator = signal(false);
 export const refusal = signal<ApiError | undefined>(undefined);
 /** The command before which there may be older ones than those that are known here. */
 export const older = signal<string | undefined>(undefined);
-/** They are being fetched. */
-export const loadingOlder = signal(false);
+/** How it stands with them: they are fetched, or the last try failed. */
+export const olderState = signal<"idle" | "loading" | "failed">("idle");
 
 const known = signal<ReadonlyMap<string, Command>>(new Map());
 /** The user's commands, newest first. */
@@ -66,19 +67,23 @@ export async function refresh(id: string): Promise<void> {
   learn([await data<Command>(`/commands/${encodeURIComponent(id)}`)]);
 }
 
-/** Fetches the page of commands before those that are known. */
+/** Fetches the page of commands before those that are known. @throws ApiError */
 export async function loadOlder(): Promise<void> {
   const before = older.value;
-  if (before === undefined || loadingOlder.value) return;
-  loadingOlder.value = true;
+  if (before === undefined || olderState.value === "loading") return;
+  olderState.value = "loading";
   try {
-    const page = await commandPage({ before });
+    const page = await commandPage({ before, signal: AbortSignal.timeout(ANSWER_MS) });
     // meanwhile another user or edge may be looked at
-    if (older.value !== before) return;
-    learn(page.data);
-    older.value = page.next;
-  } finally {
-    loadingOlder.value = false;
+    if (older.value === before) {
+      learn(page.data);
+      older.value = page.next;
+    }
+    olderState.value = "idle";
+  } catch (error) {
+    const isMeant = older.value === before;
+    olderState.value = isMeant ? "failed" : "idle";
+    if (isMeant) throw error;
   }
 }
 
@@ -125,6 +130,7 @@ function drop(): void {
     isOperator.value = false;
   }
   older.value = undefined;
+  if (olderState.value === "failed") olderState.value = "idle";
 }
 
 async function learnEdges(signal: AbortSignal): Promise<void> {
@@ -284,21 +290,6 @@ async function within<T>(
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((done) => {
-    const over = new AbortController();
-    const end = () => {
-      clearTimeout(timer);
-      over.abort();
-      done();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end, { signal: over.signal });
-    // whoever comes back wants to see how it is now
-    document.addEventListener("visibilitychange", end, { signal: over.signal });
-  });
 }
 
 /**

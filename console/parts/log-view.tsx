@@ -22,9 +22,11 @@ export function LogView({ command, name }: { command: string; name: string }) {
   const [stream, setStream] = useState<LogFilter["stream"]>("both");
   const { value } = log.lines;
   const { all: lines, apart } = value;
-  const shown = useMemo(() => filterLog(lines, { text, stream }), [value, text, stream]);
+  // where they are not known apart there is nothing to choose by
+  const of = apart ? stream : "both";
+  const shown = useMemo(() => filterLog(lines, { text, stream: of }), [value, text, of]);
   const download = () => {
-    const body = lines.map((line) => `${line.time ? `${line.time} ` : ""}${line.text}\n`);
+    const body = shown.map((line) => `${line.time ? `${line.time} ` : ""}${line.text}\n`);
     save(new Blob(body, { type: "application/octet-stream" }), `${name}.log`);
   };
   return (
@@ -53,13 +55,13 @@ export function LogView({ command, name }: { command: string; name: string }) {
         )}
         <span class="muted" role="status">
           {WORDS[log.state.value]} · <span class="num">{shown.length.toLocaleString("en")}</span>
-          {(text || stream !== "both") && ` of ${lines.length.toLocaleString("en")}`} lines
+          {(text || of !== "both") && ` of ${lines.length.toLocaleString("en")}`} lines
         </span>
         <span class="spring" />
         <button type="button" class="button small" aria-pressed={follow} onClick={() => setFollow(!follow)}>
           Follow
         </button>
-        <button type="button" class="button small" onClick={download} disabled={lines.length === 0}>
+        <button type="button" class="button small" onClick={download} disabled={shown.length === 0}>
           <Icon name="down" /> Download
         </button>
       </div>

@@ -7,6 +7,11 @@ export const rest = signal<{ screens?: Record<string, ComponentType>; failed?: s
 
 let loading = false;
 
+/** As {@link loadRest}, once the browser has nothing else to do; Safari does not tell. */
+export function loadRestWhenIdle(): void {
+  (globalThis.requestIdleCallback ?? setTimeout)(loadRest);
+}
+
 /** Loads them, once. */
 export function loadRest(): void {
   if (loading) return;

@@ -67,7 +67,7 @@ function Detail({ command }: { command: Command }) {
       <Waiting command={command} />
       <Refused command={command} />
       <CommandSteps command={command} />
-      {hasLog(command.operation) && <LogView command={id} name={`${command.operation}-${id}`} />}
+      {hasLog(command.operation) && <LogView key={id} command={id} name={`${command.operation}-${id}`} />}
       <h3>Input</h3>
       <pre class="code">{JSON.stringify(command.input, null, 2)}</pre>
       {command.result && (

@@ -4,7 +4,7 @@ import { STATES } from "#protocol/state.ts";
 import { NO_FILTER, passes } from "../format/command-filter.ts";
 import { dialectWord } from "../format/dialects.ts";
 import { operationWord } from "../format/operations.ts";
-import { commands, edgeCommands, loadingOlder, loadOlder, older } from "../live/live.ts";
+import { commands, edgeCommands, loadOlder, older, olderState } from "../live/live.ts";
 import { cancel } from "../parts/cancel.ts";
 import { CommandRow } from "../parts/command-row.tsx";
 import { confirmed } from "../parts/confirm.tsx";
@@ -57,7 +57,9 @@ export function CommandsScreen() {
           </Empty>
         )}
         {more.looking && (shown.length === 0 || below === 0) && (
-          <p class="more">Looking for older commands: {all.length.toLocaleString("en")} so far</p>
+          <p class="more" role="status">
+            Looking for older commands: {all.length.toLocaleString("en")} so far
+          </p>
         )}
         {more.ask && (
           <button type="button" class="more" onClick={more.ask}>
@@ -75,21 +77,16 @@ export function CommandsScreen() {
  * @returns what to say of it: it looks for more; or how to ask, where it does not go on by itself
  */
 function useOlder(wanted: boolean): { looking: boolean; ask?: () => void } {
-  const [failed, setFailed] = useState(false);
   const before = older.value;
-  const goes = before !== undefined && wanted && !failed && commands.value.length < MOST;
-  const load = () =>
-    loadOlder().then(
-      () => setFailed(false),
-      (error: unknown) => {
-        setFailed(true);
-        notify("critical", reasonOf(error));
-      },
-    );
+  const state = olderState.value;
+  // again once a page has come, also one of another edge
+  const goes = before !== undefined && wanted && state === "idle" && commands.value.length < MOST;
+  const load = () => loadOlder().catch((error: unknown) => notify("critical", reasonOf(error)));
   useEffect(() => {
     if (goes) void load();
   }, [goes, before]);
-  if (before === undefined || goes || loadingOlder.value) return { looking: goes || loadingOlder.value };
+  const looking = before !== undefined && (goes || state === "loading");
+  if (before === undefined || looking) return { looking };
   return wanted ? { looking: false, ask: () => void load() } : { looking: false };
 }
 

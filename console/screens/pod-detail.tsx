@@ -4,6 +4,7 @@ import type { Command, Pod } from "../api/types.ts";
 import { againOf } from "../format/again.ts";
 import { utcTime } from "../format/age.ts";
 import { dialectOfPod, dialectWord } from "../format/dialects.ts";
+import { holdingOfPod } from "../format/pod-rows.ts";
 import { podStatus } from "../format/status.ts";
 import { clock } from "../live/clock.ts";
 import { holdings } from "../live/holdings.ts";
@@ -30,7 +31,7 @@ export function PodDetail({ name }: { name: string }) {
     .at(-1);
   const made = commands.value.find((one) => one.command_id === run);
   const [terminal, setTerminal] = useState(false);
-  const other = holdings.value.find(({ known }) => known === name);
+  const other = holdingOfPod(name, holdings.value);
   const dialect = other?.dialect ?? dialectOfPod(name);
   useEffect(() => {
     // an older one is not in the list; it may be gone from the ground too

@@ -12,7 +12,7 @@ import type { MetricValue } from "../metrics/embedded-metrics.ts";
 import type { Write } from "../ports/ledger-store.ts";
 import type { AskedRun } from "./complete-run.ts";
 import type { DialectCore } from "./core.ts";
-import type { Holding, HoldingsOf } from "./holding.ts";
+import type { Holdings, HoldingsOf } from "./holding.ts";
 import type { OwnRecords } from "./own-records.ts";
 
 export type DialectContext = Context<GroundEnv>;
@@ -103,7 +103,7 @@ export type Dialect = {
    */
   keepContent?(command: Command): string | undefined;
   /** What a user has on an edge through it, for lists of what all APIs made (default: none but its commands). */
-  holdings?(core: DialectCore, of: HoldingsOf): Promise<Holding[]>;
+  holdings?(core: DialectCore, of: HoldingsOf): Promise<Holdings>;
   /** Bytes that it keeps of a user outside staging, or under keys that do not begin with the user's name: they count in the quota. */
   bytesOf?(core: DialectCore, user: string): Promise<number>;
   /** First parts of its keys in staging, beside those of the core. In AWS the ground has access to these alone. */

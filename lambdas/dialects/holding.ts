@@ -21,5 +21,8 @@ export type Holding = {
   command?: string;
 };
 
+/** `more`: there are more than these. */
+export type Holdings = { items: Holding[]; more?: boolean };
+
 /** Whose holdings are asked for: of the account with that uid, and none of an earlier user's of that name. */
 export type HoldingsOf = { user: string; uid: string; edge: string; createdAt: number };

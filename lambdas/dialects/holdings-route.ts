@@ -30,16 +30,17 @@ export function registerHoldings(
     const of = { user, uid: known.uid, createdAt: known.createdAt, edge };
     const lists = await Promise.all(
       mounted.map(async ({ dialect, core }) => {
-        const all = (await dialect.holdings?.(core, of)) ?? [];
-        return all.map((holding) => ({ dialect: dialect.name, ...holding })).sort(newestFirst);
+        const { items = [], more = false } = (await dialect.holdings?.(core, of)) ?? {};
+        const all = items.map((holding) => ({ dialect: dialect.name, ...holding })).sort(newestFirst);
+        return { newest: all.slice(0, MOST), more: more || all.length > MOST };
       }),
     );
-    const items = lists.flatMap((list) => list.slice(0, MOST)).sort(newestFirst);
+    const items = lists.flatMap(({ newest }) => newest).sort(newestFirst);
     return c.json({
       message: "Successfully fetched holdings",
       data: {
         items: items.map((one) => ({ ...one, created: new Date(one.created).toISOString() })),
-        truncated: lists.some((list) => list.length > MOST),
+        truncated: lists.some(({ more }) => more),
       },
     });
   });

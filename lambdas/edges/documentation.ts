@@ -171,7 +171,9 @@ const holdings = z.object({
         command: z.string().optional().openapi({ description: "the command that it is run by" }),
       }),
     ),
-    truncated: z.boolean().openapi({ description: "There are more: the newest 500 of an API are told" }),
+    truncated: z
+      .boolean()
+      .openapi({ description: "There are more: the newest 500 of an API are told, 100 of Kabuto's jobs" }),
   }),
 });
 

@@ -1,13 +1,21 @@
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { type JobRecord, keys, type PipelineRecord } from "#lambdas/dialects/kabuto/records.ts";
 import { startCountedGround } from "#test/dialects/kabuto/support/counted-ground.ts";
 
 /** What the console's program has of a browser. */
 type Live = { followSession(forget: () => void): () => void; link: { value: string } };
+type Holdings = {
+  followHoldings(everyMs: number): () => void;
+  EVERY_MS: number;
+  holdings: { value: object[] };
+};
 
 type Asked = { requests: number; kilobytes: number; aws: number };
 
 const COMMANDS = 30;
+/** What another API has of the user. */
+const JOBS = 30;
 const MINUTES = 5;
 /** ms by which the clocks go on together */
 const STEP = 250;
@@ -33,6 +41,7 @@ beforeEach(async () => {
     ids.push(data.command_id);
     await app.request(`/commands/${data.command_id}/cancel`, { method: "POST", headers });
   }
+  await addJobs();
   vi.useFakeTimers({
     toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance", "Date"],
   });
@@ -56,6 +65,21 @@ afterEach(async () => {
   vi.useRealTimers();
   await world.stop();
 });
+
+async function addJobs(): Promise<void> {
+  const { uid } = (await world.ground.accounts.getUser("ann"))!;
+  const { records } = world.ground.dialects.find(({ dialect }) => dialect.name === "kabuto")!.core;
+  const jobs = Array.from({ length: JOBS }, (_, n) => n + 1);
+  const of: PipelineRecord = { id: 1, name: "p", createdAt: 1, edge: "em1", onFailure: "stop", jobs };
+  await records.transact([{ put: { ...keys.object(uid, "pipeline", 1), data: of } }]);
+  for (const id of jobs) {
+    const data: JobRecord = {
+      ...{ id, pipeline: 1, image: null, command: null, createdAt: id, token: "t" },
+      ...{ maxMinutes: null, node: null },
+    };
+    await records.transact([{ put: { ...keys.object(uid, "job", id), data } }]);
+  }
+}
 
 const turn = () => new Promise((done) => setImmediate(done));
 
@@ -83,11 +107,14 @@ const MOST = {
   seen: { requests: 2200, kilobytes: 11_000, aws: 3300 },
   hidden: { requests: 250, kilobytes: 850, aws: 650 },
   busy: { requests: 4900, kilobytes: 11_500, aws: 18_000 },
+  /** beside that, on the screens of pods, images and files */
+  holdings: { requests: 125, kilobytes: 450, aws: 750 },
 };
 
 test("a page that is left open where the ground does not stream asks for so much in an hour, and no more", async () => {
-  const path = pathToFileURL(`${import.meta.dirname}/../../console/live/live.ts`).href;
-  const live = (await import(path)) as Live;
+  const part = (name: string) =>
+    import(pathToFileURL(`${import.meta.dirname}/../../console/live/${name}.ts`).href);
+  const live = (await part("live")) as Live;
   const stop = live.followSession(() => {});
   await pass(5000);
   expect(live.link.value).toBe("polling");
@@ -101,7 +128,14 @@ test("a page that is left open where the ground does not stream asks for so much
   await pass(5000);
   const busy = await hour();
   stop();
-  for (const [when, asked] of Object.entries({ seen, hidden, busy })) {
+  const { followHoldings, EVERY_MS, holdings: known } = (await part("holdings")) as Holdings;
+  const leave = followHoldings(EVERY_MS);
+  // the first look is that of the screen that opens
+  await pass(1000);
+  const holdings = await hour();
+  leave();
+  expect(known.value).toHaveLength(JOBS);
+  for (const [when, asked] of Object.entries({ seen, hidden, busy, holdings })) {
     const most = MOST[when as keyof typeof MOST];
     for (const [what, count] of Object.entries(asked)) {
       const bound = most[what as keyof Asked];

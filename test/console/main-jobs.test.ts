@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { logIn, openBrowser, openPage, openScreen, type Seen, screenshot } from "./support/browser.ts";
@@ -72,6 +73,9 @@ test("the whole way: files up, an image, a pod with its log, files down, all of 
   await page.getByLabel("Stream").selectOption("stderr");
   await page.getByText("1 of 5 lines").waitFor();
   expect(await lines.locator("li").allInnerTexts()).toEqual([expect.stringMatching(/err\s*oh$/)]);
+  const log = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download" }).click();
+  expect(readFileSync(await (await log).path(), "utf8")).toMatch(/^\S+ oh\n$/);
   await screenshot(page, "pod-stderr");
 
   await page.getByRole("button", { name: "Stop" }).click();

@@ -1,5 +1,5 @@
 import type { DialectCore } from "../core.ts";
-import type { Holding, HoldingsOf } from "../holding.ts";
+import type { Holding, Holdings, HoldingsOf } from "../holding.ts";
 import type { ImageStatus } from "./images/image-record.ts";
 import { partsOf } from "./parts.ts";
 import { projectOf } from "./project.ts";
@@ -12,15 +12,18 @@ const PHASES: Record<ImageStatus, NonNullable<Holding["phase"]>> = {
 };
 
 /** FPGA images. */
-export async function holdings(core: DialectCore, of: HoldingsOf): Promise<Holding[]> {
+export async function holdings(core: DialectCore, of: HoldingsOf): Promise<Holdings> {
   const { id } = projectOf({ name: of.user, uid: of.uid }, of.edge);
   const images = await partsOf(core).images.all(id);
-  return images.map(({ name, createdAt, bytes, status }) => ({
-    kind: "fpga-image",
-    name,
-    created: createdAt,
-    bytes,
-    state: status,
-    phase: PHASES[status],
-  }));
+  const items = images.map(
+    ({ name, createdAt, bytes, status }): Holding => ({
+      kind: "fpga-image",
+      name,
+      created: createdAt,
+      bytes,
+      state: status,
+      phase: PHASES[status],
+    }),
+  );
+  return { items };
 }

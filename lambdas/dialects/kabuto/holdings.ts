@@ -1,9 +1,8 @@
 import type { DialectCore } from "../core.ts";
-import type { Holding, HoldingsOf } from "../holding.ts";
+import type { Holding, Holdings, HoldingsOf } from "../holding.ts";
 import { type JobState, stateOf } from "./job-state.ts";
 import { knownJobs } from "./known-jobs.ts";
-import { listObjects } from "./objects.ts";
-import type { JobRecord } from "./records.ts";
+import { findObject, listObjects } from "./objects.ts";
 import { knownPodOf } from "./submissions.ts";
 
 /** Of 5,000 that a user may have: what a list of all that is on an edge can show. */
@@ -16,22 +15,24 @@ const PHASES: Record<JobState, NonNullable<Holding["phase"]>> = {
   failed: "failed",
 };
 
-/** Images, and the newest jobs. */
-export async function holdings(core: DialectCore, of: HoldingsOf): Promise<Holding[]> {
+/** Images, and the newest jobs, those of other edges not counted. */
+export async function holdings(core: DialectCore, of: HoldingsOf): Promise<Holdings> {
   const { records } = core;
-  const [images, pipelines, newest] = await Promise.all([
+  const [images, pipelines] = await Promise.all([
     listObjects(records, of.uid, "image"),
     listObjects(records, of.uid, "pipeline"),
-    records.query<JobRecord>({ pk: of.uid, prefix: "job#", descending: true, limit: JOBS }),
   ]);
-  const here = images.filter(({ edge }) => edge === of.edge);
-  const byId = new Map(pipelines.map((pipeline) => [pipeline.id, pipeline]));
-  const jobs = newest.map(({ data }) => data).filter(({ pipeline }) => byId.get(pipeline)?.edge === of.edge);
-  const known = await knownJobs(core, of, jobs, byId);
-  return [
-    ...here.map(
-      ({ id, name, createdAt }): Holding => ({ kind: "image", name: `${id} ${name}`, created: createdAt }),
-    ),
+  const here = pipelines.filter(({ edge }) => edge === of.edge);
+  const ids = here.flatMap(({ jobs }) => jobs).sort((a, b) => b - a);
+  const newest = await Promise.all(ids.slice(0, JOBS).map((id) => findObject(records, of.uid, "job", id)));
+  const jobs = newest.flatMap((item) => item?.data ?? []);
+  const known = await knownJobs(core, of, jobs, new Map(here.map((pipeline) => [pipeline.id, pipeline])));
+  const items = [
+    ...images
+      .filter(({ edge }) => edge === of.edge)
+      .map(
+        ({ id, name, createdAt }): Holding => ({ kind: "image", name: `${id} ${name}`, created: createdAt }),
+      ),
     ...known.map((one): Holding => {
       const state = stateOf(one);
       return {
@@ -45,4 +46,5 @@ export async function holdings(core: DialectCore, of: HoldingsOf): Promise<Holdi
       };
     }),
   ];
+  return { items, more: ids.length > JOBS };
 }

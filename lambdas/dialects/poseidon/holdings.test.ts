@@ -11,7 +11,9 @@ test("only the runners of that edge that are there and that are no earlier user'
     { ...one, id: "7-gone", state: "gone" },
   ];
   const core = { runners: { list } } as unknown as DialectCore;
-  expect(await holdings(core, { user: "ada", uid: "u", edge: "em1", createdAt: 100 })).toEqual([
-    { kind: "runner", name: "7-own", created: 200, state: "used", phase: "runs", image: "environment 7" },
-  ]);
+  expect(await holdings(core, { user: "ada", uid: "u", edge: "em1", createdAt: 100 })).toEqual({
+    items: [
+      { kind: "runner", name: "7-own", created: 200, state: "used", phase: "runs", image: "environment 7" },
+    ],
+  });
 });

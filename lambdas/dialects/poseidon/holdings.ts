@@ -1,17 +1,18 @@
 import type { DialectCore } from "../core.ts";
-import type { Holding, HoldingsOf } from "../holding.ts";
+import type { Holdings, HoldingsOf } from "../holding.ts";
 
 /** Runners that are handed out. */
-export async function holdings(core: DialectCore, of: HoldingsOf): Promise<Holding[]> {
+export async function holdings(core: DialectCore, of: HoldingsOf): Promise<Holdings> {
   const all = (await core.runners?.list(of.user)) ?? [];
-  return all
+  const items = all
     .filter(({ edge, state, since }) => edge === of.edge && state !== "gone" && since >= of.createdAt)
     .map(({ id, environment, state, since }) => ({
-      kind: "runner",
+      kind: "runner" as const,
       name: id,
       created: since,
       state,
-      phase: "runs",
+      phase: "runs" as const,
       image: `environment ${environment}`,
     }));
+  return { items };
 }

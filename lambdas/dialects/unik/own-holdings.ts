@@ -1,5 +1,5 @@
 import type { DialectCore } from "../core.ts";
-import type { Holding, HoldingsOf } from "../holding.ts";
+import type { Holding, Holdings, HoldingsOf } from "../holding.ts";
 import { readHoldings, whole } from "./holdings.ts";
 import { type State, stateOf } from "./instance-view.ts";
 
@@ -12,13 +12,13 @@ const PHASES: Record<State, NonNullable<Holding["phase"]>> = {
 };
 
 /** Images, instances, and volumes that this API made. */
-export async function holdings(core: DialectCore, of: HoldingsOf): Promise<Holding[]> {
+export async function holdings(core: DialectCore, of: HoldingsOf): Promise<Holdings> {
   const [{ images, instances, volumes }, runs] = await Promise.all([
     readHoldings(core.records, of),
     core.inventory.pods(of.edge, of.user),
   ]);
   const byRun = new Map(runs.map((run) => [run.run, run]));
-  return [
+  const items = [
     ...whole(images).map(({ name, content }): Holding => {
       return { kind: "image", name, created: content.createdAt, bytes: content.bytes };
     }),
@@ -33,4 +33,5 @@ export async function holdings(core: DialectCore, of: HoldingsOf): Promise<Holdi
         return { kind: "volume", name, created: createdAt, known: volume };
       }),
   ];
+  return { items };
 }
