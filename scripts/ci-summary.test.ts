@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { slowest, sumUp } from "./ci-summary.ts";
+import { leftOut, slowest, sumUp } from "./ci-summary.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -50,15 +50,21 @@ test("a report that was cut short is a failure", () => {
   expect(sumUp(directory)).toMatchObject({ passed: 0, failed: 1 });
 });
 
-test("skipped tests are counted apart", () => {
-  put("tests.exit", "0\n");
-  put("tests.json", {
-    numPassedTests: 3,
+test("a test is left out when no run ran it", () => {
+  const of = (...tests: [string, string][]) => ({
+    numPassedTests: 1,
     numFailedTests: 0,
-    numPendingTests: 9,
-    testResults: [file("passed", 12)],
+    testResults: [
+      {
+        name: "a.test.ts",
+        status: "passed",
+        assertionResults: tests.map(([fullName, status]) => ({ fullName, status })),
+      },
+    ],
   });
-  expect(sumUp(directory)).toMatchObject({ passed: 3, failed: 0, skipped: 9 });
+  put("one.json", of(["here", "passed"], ["there", "pending"], ["nowhere", "skipped"]));
+  put("two.json", of(["here", "pending"], ["there", "failed"]));
+  expect(leftOut(directory)).toBe(1);
 });
 
 test("what failed is told, and why", () => {

@@ -1,12 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 
-export type Sum = { passed: number; failed: number; skipped: number; failures: string[] };
+export type Sum = { passed: number; failed: number; failures: string[] };
 
 type VitestReport = {
   numPassedTests: number;
   numFailedTests: number;
-  numPendingTests?: number;
   testResults: {
     name?: string;
     /** ms since 1970 */
@@ -26,11 +25,11 @@ const MESSAGE = 1500;
 /**
  * Sums what `.ci/run` left in `directory`: each `NAME.exit` (an exit code) counts as one, unless there is a
  * vitest report `NAME.json` beside it, which counts by its tests. A file of tests that could not even be
- * loaded is one failure, and so is a run that failed with no failed test in it. Tests that were left out count apart. `failures` says what failed
- * and why, in short.
+ * loaded is one failure, and so is a run that failed with no failed test in it. `failures` says what failed and why,
+ * in short.
  */
 export function sumUp(directory: string): Sum {
-  const sum: Sum = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  const sum: Sum = { passed: 0, failed: 0, failures: [] };
   const files = readdirSync(directory);
   for (const file of files.filter((name) => name.endsWith(".exit"))) {
     const code = readFileSync(join(directory, file), "utf8").trim();
@@ -41,10 +40,25 @@ export function sumUp(directory: string): Sum {
       : count(name, code);
     sum.passed += one.passed;
     sum.failed += one.failed;
-    sum.skipped += one.skipped;
     sum.failures.push(...one.failures);
   }
   return sum;
+}
+
+/** How many tests ran in none of the reports in `directory`: a run may leave out what another one runs. */
+export function leftOut(directory: string): number {
+  const ran = new Set<string>();
+  const known = new Set<string>();
+  for (const file of readdirSync(directory).filter((name) => name.endsWith(".json"))) {
+    for (const { name, assertionResults } of readReport(join(directory, file))?.testResults ?? []) {
+      for (const { status = "", fullName } of assertionResults) {
+        const test = `${name} > ${fullName}`;
+        known.add(test);
+        if (["passed", "failed"].includes(status)) ran.add(test);
+      }
+    }
+  }
+  return known.difference(ran).size;
 }
 
 /** The files of tests that took longest over all reports in `directory`, a line each: seconds, run and file. */
@@ -63,12 +77,12 @@ export function slowest(directory: string, count: number): string[] {
 }
 
 function sumOf(name: string, report: VitestReport | undefined, code: string): Sum {
-  if (!report) return { passed: 0, failed: 1, skipped: 0, failures: [`${name}: its report was cut short`] };
+  if (!report) return { passed: 0, failed: 1, failures: [`${name}: its report was cut short`] };
   const unloaded = report.testResults.filter(
     ({ status, assertionResults }) => status === "failed" && assertionResults.length === 0,
   );
-  const { numPassedTests: passed, numFailedTests, numPendingTests: skipped = 0 } = report;
-  const failed = numFailedTests + unloaded.length;
+  const { numPassedTests: passed } = report;
+  const failed = report.numFailedTests + unloaded.length;
   const failures = [
     ...report.testResults.flatMap((file) =>
       file.assertionResults
@@ -78,19 +92,14 @@ function sumOf(name: string, report: VitestReport | undefined, code: string): Su
     ...unloaded.map((file) => told(`${name}: ${file.name}`, file.message)),
   ];
   if (failed === 0 && code !== "0") {
-    return { passed, failed: 1, skipped, failures: [`${name}: exit code ${code}`] };
+    return { passed, failed: 1, failures: [`${name}: exit code ${code}`] };
   }
-  return { passed, failed, skipped, failures };
+  return { passed, failed, failures };
 }
 
 function count(name: string, code: string): Sum {
   const ok = code === "0";
-  return {
-    passed: Number(ok),
-    failed: Number(!ok),
-    skipped: 0,
-    failures: ok ? [] : [`${name}: exit code ${code}`],
-  };
+  return { passed: Number(ok), failed: Number(!ok), failures: ok ? [] : [`${name}: exit code ${code}`] };
 }
 
 function told(what: string, why = ""): string {
@@ -107,10 +116,12 @@ function readReport(path: string): VitestReport | undefined {
 
 if (import.meta.main) {
   const directory = process.argv[2] ?? ".";
-  const { passed, failed, skipped, failures } = sumUp(directory);
+  const { passed, failed, failures } = sumUp(directory);
+  const out = leftOut(directory);
   for (const line of slowest(directory, SLOWEST)) console.log(line);
   // last, where they are found without a search
   for (const failure of failures) console.log(`FAILED ${failure}\n`);
-  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+  if (out > 0) console.log(`${out} tests were left out`);
+  console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 }
