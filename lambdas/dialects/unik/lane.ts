@@ -1,13 +1,9 @@
 import type { LaneOptions } from "../../ledger/lane-options.ts";
 
-/**
- * Calls of one or several users run at the same time; those on one object in the order in which they came. A push over a
- * slow link takes hours: places are shared, so that nobody holds them all.
- */
+/** Calls of one or several users run at the same time; those on one object in the order in which they came. */
 export const UNIK_LANE = {
   name: "unik",
   width: 8,
   order: "round-robin",
-  sharesPlaces: true,
   bounds: { queuePerEdge: 100, queuePerUser: 20 },
 } as const satisfies Omit<LaneOptions, "onEnd">;

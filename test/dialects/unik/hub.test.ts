@@ -292,6 +292,18 @@ it("goes with its account, and is not that of who gets the name", async () => {
   expect((await inStaging()).filter((key) => key.includes(uid))).toEqual([]);
 });
 
+it("leaves places to others: four pushes of an account are under way, and no more", async () => {
+  await create("ada");
+  await meanwhile(async (push) => {
+    for (let n = 0; n < MOST.pushes; n++) expect((await push({})).status).toBe(202);
+    expect(told(await push({}))).toEqual([
+      429,
+      "there are 4 pushes under way already: at most 4 of one account",
+    ]);
+  });
+  await expect.poll(async () => (await post("ada", `images/push/${app}`)).status).toBe(202);
+});
+
 it("holds a bounded number of images of one account, whatever it deletes elsewhere", async () => {
   await ground.ground.accounts.addUser("pam", PASSWORD);
   const uid = await uidOf("pam");
@@ -306,7 +318,7 @@ it("holds a bounded number of images of one account, whatever it deletes elsewhe
   }
   await create("ada", `${app}-2`);
   const over = await post("ada", `images/push/${app}-2`, as);
-  expect(told(over)).toEqual([429, "there are 200 images already: at most 200 in the hub"]);
+  expect(told(over)).toEqual([429, "there are 200 images in the hub already: at most 200 of one account"]);
   expect((await post("ada", `images/push/${app}`, as)).status).toBe(202);
 });
 

@@ -74,6 +74,7 @@ async function roomFor(
   }
   const own = await readOwn(core.records, uid);
   const pushes = own.filter(({ sk }) => sk.startsWith(PUSH));
+  requireRoom("pushes", pushes.length);
   const entries = own.filter(({ sk }) => sk.startsWith(ENTRY));
   if (!entries.some(({ sk }) => sk === hubKeys.entry({ uid, name }).sk)) {
     requireRoom("hub", entries.length + pushes.length);
