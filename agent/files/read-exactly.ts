@@ -14,6 +14,11 @@ export class FileShrank extends Error {
   }
 }
 
+/** {@link readExactly} by a descriptor of its own, of the same file: `fd` stays open. */
+export function readAgain(fd: number, start: number, length: number): Readable {
+  return readExactly(fs.openSync(`/proc/self/fd/${fd}`, fs.constants.O_RDONLY), start, length);
+}
+
 /**
  * Streams exactly `length` bytes of an open regular file from `start`, however it grows meanwhile, and closes
  * it at the end or on destroy. A file that shrinks ends the stream with {@link FileShrank}.

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { FileWriter } from "./file-writer.ts";
-import { readExactly } from "./read-exactly.ts";
+import { readAgain } from "./read-exactly.ts";
 
 export type Content = {
   /** of the staged file */
@@ -57,7 +57,7 @@ async function fill(
     position = 0;
   }
   if (position > 0) {
-    const before = readExactly(fs.openSync(`/proc/self/fd/${fd}`, "r"), 0, position);
+    const before = readAgain(fd, 0, position);
     for await (const chunk of before) {
       signal.throwIfAborted();
       hash.update(chunk as Buffer);

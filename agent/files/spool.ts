@@ -9,7 +9,7 @@ import { KiB, MiB } from "#protocol/limits.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { Directory } from "./directory.ts";
 import { bytesSource, contentPin, type RangedSource } from "./ranged-source.ts";
-import { readExactly } from "./read-exactly.ts";
+import { readAgain } from "./read-exactly.ts";
 
 export type SpoolPlace = {
   /** made when missing */
@@ -113,8 +113,8 @@ function fileSource(fd: number, { size, xxh64 }: { size: number; xxh64: bigint }
     xxh64,
     inFile: true,
     pin: contentPin(xxh64, size),
-    // by a descriptor of its own, which goes when a transfer is cut
-    read: (start, length) => readExactly(openSync(`/proc/self/fd/${fd}`, "r"), start, length),
+    // the descriptor of a reading goes when a transfer is cut
+    read: (start, length) => readAgain(fd, start, length),
     [Symbol.dispose]: () => closeSync(fd),
   };
 }

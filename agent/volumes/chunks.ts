@@ -1,11 +1,11 @@
 import { createHash, type Hash } from "node:crypto";
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { Readable } from "node:stream";
 import { chunkListBytes, chunkRecord } from "#protocol/chunking/chunk-list.ts";
 import { CHUNKER, Chunker } from "#protocol/chunking/chunker.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import { isMissing, type Opened, openBeneath } from "../files/open-beneath.ts";
-import { readExactly } from "../files/read-exactly.ts";
+import { readAgain } from "../files/read-exactly.ts";
 import type { OperationHandler } from "../operation.ts";
 import type { Volumes } from "./volumes.ts";
 
@@ -49,7 +49,7 @@ async function* records(fd: number, size: number, signal: AbortSignal, tell: (do
   let hash: Hash = createHash("sha256");
   let length = 0;
   let done = 0;
-  for await (const given of readExactly(openSync(`/proc/self/fd/${fd}`, "r"), 0, size)) {
+  for await (const given of readAgain(fd, 0, size)) {
     signal.throwIfAborted();
     const bytes = given as Buffer;
     const out: Buffer[] = [];

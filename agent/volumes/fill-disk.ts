@@ -8,7 +8,7 @@ import type { Directory } from "../files/directory.ts";
 import type { DiskMaker, NewDisk } from "../files/disk-maker.ts";
 import { withOnlyFile } from "../files/only-file.ts";
 import { packDirectory } from "../files/pack-directory.ts";
-import { readExactly } from "../files/read-exactly.ts";
+import { readAgain } from "../files/read-exactly.ts";
 
 type Disk = Pick<NewDisk, "kind" | "sizeBytes" | "signal"> & {
   /** path of the directory that becomes the volume */
@@ -54,8 +54,7 @@ export function takeDisk({ sizeBytes, signal, volume, assertRoom }: Disk, tree: 
     const to = join(volume, DISK_FILE);
     const disk = await open(to, "wx");
     try {
-      // the stream closes its own descriptor
-      for await (const chunk of readExactly(fs.openSync(`/proc/self/fd/${fd}`, "r"), 0, size)) {
+      for await (const chunk of readAgain(fd, 0, size)) {
         signal.throwIfAborted();
         await disk.writeFile(chunk as Buffer);
       }

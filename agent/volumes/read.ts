@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { Transform } from "node:stream";
 import { resolveRange } from "#protocol/byte-range.ts";
 import { PerigeeError } from "#protocol/errors.ts";
@@ -8,7 +8,7 @@ import type { Directory } from "../files/directory.ts";
 import { isMissing, type Opened, openBeneath } from "../files/open-beneath.ts";
 import { packDirectory } from "../files/pack-directory.ts";
 import { type RangedSource, SourceChanged } from "../files/ranged-source.ts";
-import { FileShrank, readExactly } from "../files/read-exactly.ts";
+import { FileShrank, readAgain } from "../files/read-exactly.ts";
 import { TreeTooLarge } from "../files/walk-tree.ts";
 import { zipDirectory } from "../files/zip-directory.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
@@ -93,8 +93,7 @@ async function sendOpened(
   const source: RangedSource = {
     size: length,
     pin: `${etag}${start}`,
-    // the stream has its own descriptor, and closes it
-    read: (from, count) => readExactly(openSync(`/proc/self/fd/${fd}`, "r"), start + from, count),
+    read: (from, count) => readAgain(fd, start + from, count),
     check() {
       if (etagOf(fstatSync(fd, { bigint: true })) !== etag) throw new SourceChanged(`${name} has changed`);
     },

@@ -2,11 +2,11 @@ import fs from "node:fs";
 import { addAbortSignal, pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { RangedSource } from "../../files/ranged-source.ts";
-import { readExactly } from "../../files/read-exactly.ts";
+import { readAgain } from "../../files/read-exactly.ts";
 import { type TarEntry, TarError, TarParser } from "../../files/tar-parser.ts";
 import { kindOf } from "./archive-kind.ts";
 
-/** From them the kind of a file is told. */
+/** The first bytes of a file, by which its format is recognised. */
 const KIND_BYTES = 32;
 
 export type ArchiveEvent = { entry: TarEntry } | { data: Buffer };
@@ -20,9 +20,7 @@ export function fileArchive(fd: number): ArchiveSource {
     get size() {
       return fs.fstatSync(fd).size;
     },
-    // a descriptor of its own for each reading, of the same file
-    read: (start, length) =>
-      readExactly(fs.openSync(`/proc/self/fd/${fd}`, fs.constants.O_RDONLY), start, length),
+    read: (start, length) => readAgain(fd, start, length),
   };
 }
 
