@@ -2,6 +2,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { type ImageName, parseOwnImage } from "#protocol/image-reference.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { atFreeSpaceFloor } from "../files/free-space.ts";
+import { RoomWatch } from "../files/room-watch.ts";
 import type { JournalEntry } from "../operation.ts";
 import type { ImageDeps } from "./image-deps.ts";
 import type { ImageStore } from "./image-store.ts";
@@ -21,8 +22,6 @@ export type Making<P extends AsyncDisposable | undefined> = {
   /** makes the image under the command's temporary name; what it throws leaves nothing behind */
   make(signal: AbortSignal, prepared: P): Promise<string>;
 };
-
-const CHECK_MS = 1000;
 
 /**
  * Makes an image and gives it its name, once, whatever was cut before: what was made is journalled as
@@ -79,16 +78,10 @@ async function whileThereIsRoom(
   { deps, signal }: { deps: ImageDeps; signal: AbortSignal },
   make: (signal: AbortSignal) => Promise<string>,
 ): Promise<string> {
-  const full = new AbortController();
-  const check = () => {
-    if ((deps.room?.() ?? 1) <= 0) full.abort(atFreeSpaceFloor());
+  const assertRoom = () => {
+    if ((deps.room?.() ?? 1) <= 0) throw atFreeSpaceFloor();
   };
-  check();
-  const timer = setInterval(check, CHECK_MS);
-  try {
-    full.signal.throwIfAborted();
-    return await make(AbortSignal.any([signal, full.signal]));
-  } finally {
-    clearInterval(timer);
-  }
+  assertRoom();
+  using room = new RoomWatch(assertRoom);
+  return await make(AbortSignal.any([signal, room.signal]));
 }

@@ -1,9 +1,9 @@
 import type { Readable } from "node:stream";
 import type Docker from "dockerode";
 import { GiB } from "#protocol/limits.ts";
+import { RoomWatch } from "../../files/room-watch.ts";
 import { MAKER_PLACES } from "./maker-places.ts";
 import { OWN } from "./own.ts";
-import { RoomWatch } from "./room-watch.ts";
 import { takeFile } from "./take-file.ts";
 
 /** Where the scripts of the image with the tools find files, and put the disk. */
@@ -15,7 +15,7 @@ const TOO_LARGE = 3;
 export type DiskToMake = {
   /** ID of the image with the compilers of machines */
   tools: string;
-  /** which of the image's scripts, and what it is told after the directory of files and the disk */
+  /** script of the image with the tools; `args` follow the directory of files and the path of the disk */
   script: "root-disk" | "volume-disk";
   args: readonly string[];
   /** gives a tar of the files that go into it, when it is being made; destroyed afterwards */
@@ -64,7 +64,7 @@ async function inContainer(docker: Docker, disk: DiskToMake, signal: AbortSignal
     HostConfig: {
       NetworkMode: "none",
       CapDrop: ["ALL"],
-      // it reads files whoever owns them
+      // to read files regardless of their owner and mode
       CapAdd: ["DAC_OVERRIDE"],
       SecurityOpt: ["no-new-privileges"],
       PidsLimit: 64,
