@@ -1,9 +1,7 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { BAREMETAL_PROGRAM } from "#protocol/machines.ts";
 import { type Compiler, TOOLCHAIN } from "./compiler.ts";
 import { started } from "./lines.ts";
-
-/** Where the image has its one file. */
-const PROGRAM = "/image/app.elf";
 
 export const baremetalC: Compiler = {
   base: "baremetal",
@@ -31,9 +29,9 @@ CONFIGURATION FILES
     return `FROM ${TOOLCHAIN} AS build
 WORKDIR /src
 COPY . ./
-RUN mkdir /image && sh /usr/lib/perigee/aarch64/baremetal-cc ${PROGRAM} *.c
+RUN mkdir /image && sh /usr/lib/perigee/aarch64/baremetal-cc ${BAREMETAL_PROGRAM} *.c
 FROM scratch
-COPY --from=build ${PROGRAM} ${PROGRAM}
+COPY --from=build ${BAREMETAL_PROGRAM} ${BAREMETAL_PROGRAM}
 ${started(["program"], sources)}`;
   },
 };

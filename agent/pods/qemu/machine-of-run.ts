@@ -1,4 +1,5 @@
 import { MiB } from "#protocol/limits.ts";
+import { EMULATOR_MB, MACHINES } from "#protocol/machines.ts";
 import { DISK_FILE } from "#protocol/volume-create.ts";
 import { type RunMount, type RunSpec, StartFailure } from "../pod-runtime.ts";
 import type { Machine } from "./command-line.ts";
@@ -11,11 +12,8 @@ import type { VmImage } from "./vm-image-files.ts";
 /** Where a machine's container has the files that are its own. */
 const FILES = "/machine";
 /** A microvm has eight devices: the root, the start disk, the network and these at least. */
-export const MOST_VOLUMES = 4;
-/** MiB of a guest that is given none, and the least with which it starts. */
-const MEMORY_MB = { linux: { usual: 128, least: 96 }, baremetal: { usual: 64, least: 16 } };
-/** What an emulator needs beside the guest's memory; both together are what an instance takes. */
-export const EMULATOR_BYTES = 192 * MiB;
+const MOST_VOLUMES = MACHINES.linux.volumes;
+export const EMULATOR_BYTES = EMULATOR_MB * MiB;
 const DEFAULT_PORT = 8080;
 
 export type VmSettings = {
@@ -27,7 +25,7 @@ export type VmSettings = {
   mostBytes?: number | undefined;
 };
 
-/** A run as a machine: what the emulator is told, the files that it reads, and what the guest begins with. */
+/** A run as a virtual machine: the emulator's settings, the mounts of its container, and the content of the guest's start file. */
 export type MachineOfRun = { machine: Machine; mounts: RunMount[]; start: Buffer; startAt: string };
 
 /** @throws StartFailure where the run asks for what machines cannot do */
@@ -91,11 +89,11 @@ export function machineOf(
 
 /** As much as is asked for, and not more than is left beside the emulator. @throws StartFailure when that is too little */
 function guestMb(kind: VmImage["kind"], asked: number | undefined, most = Number.POSITIVE_INFINITY): number {
-  const { usual, least } = MEMORY_MB[kind];
-  const bytes = Math.min(asked ?? usual * MiB, most - EMULATOR_BYTES);
+  const { usualMb, leastMb: least } = MACHINES[kind];
+  const bytes = Math.min(asked ?? usualMb * MiB, most - EMULATOR_BYTES);
   const mb = Math.floor(bytes / MiB);
   if (mb >= least) return mb;
-  const overhead = `${EMULATOR_BYTES / MiB} MiB for its emulator`;
+  const overhead = `${EMULATOR_MB} MiB for its emulator`;
   throw new StartFailure(`a ${kind} machine needs ${least} MiB at least, beside ${overhead}: it has ${mb}`);
 }
 

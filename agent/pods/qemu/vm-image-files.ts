@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type Docker from "dockerode";
 import { ulid } from "ulid";
 import { LIMITS } from "#protocol/limits.ts";
+import { BAREMETAL_PROGRAM } from "#protocol/machines.ts";
 import { isEngineError } from "../../engine/engine-call.ts";
 import { HELPER_LABEL } from "../../engine/helper-containers.ts";
 import { Directory } from "../../files/directory.ts";
@@ -12,8 +13,6 @@ import { ImageMissing, StartFailure } from "../pod-runtime.ts";
 import { diskBytes, makeRootDisk } from "./make-root-disk.ts";
 import { takeFile } from "./take-file.ts";
 
-/** Where an image has its program without an operating system; all others are for Linux. */
-export const PROGRAM = "/image/app.elf";
 const FILES = { "app.elf": "baremetal", "root.img": "linux" } as const;
 /** Ends the name of what is being made. */
 const PART = ".part";
@@ -29,7 +28,7 @@ export type VmImageFilesOptions = {
   docker: Docker;
   /** unique per agent: label of the containers that it makes */
   instance: string;
-  /** directory for the files; nobody else writes in it */
+  /** directory for the files, written by this class alone */
   root: string;
   /** bytes that stay free on its file system (default LIMITS.freeFloorBytes) */
   freeFloorBytes?: number;
@@ -109,7 +108,7 @@ export class VmImageFiles {
     try {
       const assertRoom = (bytes: number) => this.#requireRoom(bytes);
       const to = join(directory, "app.elf");
-      if (await takeFile(container, { path: PROGRAM, to, assertRoom })) return;
+      if (await takeFile(container, { path: BAREMETAL_PROGRAM, to, assertRoom })) return;
       const { Size, Config } = await docker.getImage(imageId).inspect();
       await makeRootDisk(docker, {
         ...{ source: container, tools, bytes: diskBytes(Size), assertRoom },

@@ -1,12 +1,14 @@
 import { MiB } from "#protocol/limits.ts";
+import { EMULATOR_MB, MACHINES } from "#protocol/machines.ts";
 import type { Image } from "./holdings.ts";
 import type { Provider } from "./records.ts";
 
-/** MiB that a machine takes beside its guest's */
-const EMULATOR_MB = 192;
-
 /** MiB of an instance that is given none, by the image's base or provider. */
-const MEMORY_MB = { baremetal: 64, linux: 128, container: 512 };
+const MEMORY_MB = {
+  baremetal: MACHINES.baremetal.usualMb,
+  linux: MACHINES.linux.usualMb,
+  container: 512,
+};
 
 export function infrastructureOf(provider: Provider): string {
   return provider.toUpperCase();

@@ -1,8 +1,9 @@
 import { PerigeeError } from "#protocol/errors.ts";
+import { MACHINES } from "#protocol/machines.ts";
 import { mountPoint } from "#protocol/pod-run.ts";
 import { machineOf } from "./image-view.ts";
 
-const MOST = { container: 8, linux: 4, baremetal: 0 };
+const MOST = { container: 8, linux: MACHINES.linux.volumes, baremetal: MACHINES.baremetal.volumes };
 
 /** The mount points of a comma list, normalised, in its order. @throws INVALID_PARAMETERS naming the one that is none */
 export function readMountPoints(list: string, compiler: string): string[] {

@@ -1,5 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB } from "#protocol/limits.ts";
+import { MACHINES } from "#protocol/machines.ts";
 import type { Image } from "./holdings.ts";
 import { defaultMemoryMb, machineOf, mostMemoryMb } from "./image-view.ts";
 import { JsonObject } from "./json-object.ts";
@@ -17,7 +18,7 @@ export type RunBody = {
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 const ENV_BYTES = 64 * KiB;
-const LEAST_MB = { container: 16, baremetal: 16, linux: 96 };
+const LEAST_MB = { container: 16, baremetal: MACHINES.baremetal.leastMb, linux: MACHINES.linux.leastMb };
 
 /** @throws INVALID_PARAMETERS when it cannot be read; what it names is not looked at yet */
 export function readRunBody(bytes: Buffer): RunBody {
