@@ -6,10 +6,10 @@ import { ImageMissing, StartFailure } from "./pod-runtime.ts";
 
 const MOST_KNOWN = 1_000;
 
-type Known = ImageCommand & { workdir: string; volumes: readonly string[] };
+type Known = ImageCommand & { workdir: string; volumes: readonly string[]; env: readonly string[] };
 
 /**
- * WORKDIR, VOLUMEs, ENTRYPOINT and CMD of images by content ID. They are kept in memory, since the content of an ID
+ * WORKDIR, VOLUMEs, ENV, ENTRYPOINT and CMD of images by content ID. They are kept in memory, since the content of an ID
  * never changes. An image with a reserved label is refused, wherever it came from: its containers could be mistaken
  * for other containers of the agent.
  */
@@ -36,6 +36,17 @@ export class ImageConfigs {
     return this.#look(imageId);
   }
 
+  /** The image's ENV by name. @throws ImageMissing, StartFailure */
+  async environmentOf(imageId: string): Promise<Record<string, string>> {
+    const { env } = await this.#look(imageId);
+    return Object.fromEntries(
+      env.map((line) => {
+        const at = line.indexOf("=");
+        return [line.slice(0, at), line.slice(at + 1)];
+      }),
+    );
+  }
+
   async #look(imageId: string): Promise<Known> {
     if (!/^sha256:[0-9a-f]{64}$/.test(imageId)) throw new ImageMissing(imageId);
     const known = this.#known.get(imageId);
@@ -51,6 +62,7 @@ export class ImageConfigs {
         volumes: Object.keys(Config?.Volumes ?? {}),
         entrypoint: [Config?.Entrypoint ?? []].flat(),
         cmd: Config?.Cmd ?? [],
+        env: Config?.Env ?? [],
       };
       if (this.#known.size >= MOST_KNOWN) this.#known.clear();
       this.#known.set(imageId, found);

@@ -3,6 +3,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { inSpace } from "#protocol/names.ts";
+import { xxh64Text } from "#protocol/xxh64-text.ts";
 import type { OperationContext, OperationHandler } from "../../operation.ts";
 import { ArchiveFile } from "../archive/archive-stream.ts";
 import { emitImage, file } from "../archive/emit-image.ts";
@@ -36,7 +37,7 @@ export function exportImage(store: ImageStore): OperationHandler<"image.export">
     using archive = await context.spool(SENT, make, input.maxBytes);
     killPoint("images.gathered");
     const content = await context.store(SENT, archive, input.maxBytes);
-    return { content, xxh64: archive.xxh64.toString(16).padStart(16, "0"), architecture };
+    return { content, xxh64: xxh64Text(archive.xxh64), architecture };
   };
 }
 

@@ -8,7 +8,7 @@ const RUNS = [
 
 type Config = Record<string, unknown>;
 
-/** An image's config as others may see it, and what is told of it in `image.json`. */
+/** An image's config without what is private, and the fields of it that go into `image.json`. */
 export type PublishedConfig = { config: Buffer; architecture: string; told: object };
 
 /**

@@ -6,7 +6,7 @@ const HEAD = 2048;
 const EXT = { at: 1024 + 56, magic: 0xef53 };
 const BOOT = { at: 510, magic: 0xaa55 };
 
-/** The file system that the first bytes of a disk tell of; undefined: none that a machine mounts. Nothing else is read. Pure. */
+/** The file system of a disk, recognised by its first bytes; undefined: none that a machine can mount. Pure. */
 export function fileSystemIn(head: Buffer): "ext2" | "fat" | undefined {
   if (head.length < HEAD) return undefined;
   if (head.readUInt16LE(EXT.at) === EXT.magic) return "ext2";

@@ -1,6 +1,6 @@
 import type Docker from "dockerode";
 
-/** Nobody: has no file of the edge's, and no right. */
+/** The unprivileged user `nobody`, who owns no file of the edge's. */
 const USER = "65534:65534";
 
 /**

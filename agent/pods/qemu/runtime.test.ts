@@ -136,7 +136,7 @@ describe.skipIf(WITHOUT_MACHINES)("machines without an operating system", () => 
   test("without the images for machines none starts, and those that run are known and can be stopped", async () => {
     const { run } = await start("loop");
     await world.until(run, "ready");
-    const later = world.open({ found: undefined, look: async () => undefined });
+    const later = world.open({ get: async () => undefined, look: async () => undefined });
     expect(await later.missing()).toContain("the images for virtual machines are not there");
     await expect(later.start(world.spec(image))).rejects.toThrow(StartFailure);
     expect(await later.list()).toContainEqual(expect.objectContaining({ run, phase: "running" }));

@@ -7,7 +7,9 @@ import type { NodeReport } from "#protocol/wire.ts";
 import { statusOf } from "../../engine/engine-call.ts";
 import { argvOf } from "../argv-of-run.ts";
 import { terminated } from "../container-state.ts";
+import { containerName } from "../docker/names.ts";
 import { DockerRuntime, type DockerRuntimeOptions } from "../docker/runtime.ts";
+import { ImageConfigs } from "../image-configs.ts";
 import {
   type ListedRun,
   type LogFrame,
@@ -45,8 +47,8 @@ export type QemuRuntimeOptions = Pick<
     /** and their turns on volumes */
     turns: NonNullable<DockerRuntimeOptions["turns"]>;
     /** the images that machines run in, and are made with: without them none starts, and all else works */
-    images: Pick<KnownVmImages, "found" | "look">;
-    /** directory for the files of images and runs; nobody else writes in it */
+    images: Pick<KnownVmImages, "get" | "look">;
+    /** directory for the files of images and runs, written by this runtime alone */
     directory: string;
   };
 
@@ -58,16 +60,19 @@ export class QemuRuntime implements PodRuntime {
   readonly #containers: DockerRuntime;
   readonly #options: QemuRuntimeOptions;
   readonly #name: (run: string) => string;
+  readonly #configs: ImageConfigs;
   readonly #images: VmImageFiles;
   readonly #starts: StartFiles;
 
   constructor(options: QemuRuntimeOptions) {
     const { docker, instance, kvm, directory, freeFloorBytes, prefix = "perigee" } = options;
     this.#options = options;
-    this.#name = (run) => `${prefix}-vm-${run.toLowerCase()}`;
+    const containerPrefix = `${prefix}-vm`;
+    this.#name = (run) => containerName(containerPrefix, run);
+    this.#configs = new ImageConfigs(docker);
     this.#containers = new DockerRuntime({
       ...options,
-      containerPrefix: `${prefix}-vm`,
+      containerPrefix,
       shape: (container) => machineContainer(container, kvm),
     });
     this.#images = new VmImageFiles({
@@ -88,7 +93,7 @@ export class QemuRuntime implements PodRuntime {
   /** @throws StartFailure without the images for machines */
   async #needed(): Promise<VmImages> {
     const { images, directory } = this.#options;
-    const found = images.found ?? (await images.look());
+    const found = await images.get();
     if (!found) throw new StartFailure(NO_IMAGES);
     mkdirSync(directory, { recursive: true, mode: 0o711 });
     return found;
@@ -97,15 +102,12 @@ export class QemuRuntime implements PodRuntime {
   async start(spec: RunSpec): Promise<Started> {
     const vm = await this.#needed();
     const image = await this.#images.of(spec.imageId, vm.build);
-    const { Config } = await this.#options.docker.getImage(spec.imageId).inspect();
+    const workdir = await this.#configs.of(spec.imageId);
     const found = machineOf(spec, {
       image,
-      argv: argvOf(spec, {
-        entrypoint: [Config?.Entrypoint ?? []].flat(),
-        cmd: Config?.Cmd ?? [],
-      }),
-      workdir: Config?.WorkingDir || spec.defaultWorkdir || "/",
-      envs: { ...environmentOf(Config?.Env), ...spec.envs },
+      argv: argvOf(spec, await this.#configs.commandOf(spec.imageId)),
+      workdir: workdir || spec.defaultWorkdir || "/",
+      envs: { ...(await this.#configs.environmentOf(spec.imageId)), ...spec.envs },
       settings: { ...this.#options, mostBytes: this.#options.limits?.memory },
     });
     const directory = await this.#starts.write(spec.run, found.start);
@@ -199,8 +201,9 @@ export class QemuRuntime implements PodRuntime {
     return (await this.#options.images.look()) ? undefined : NO_IMAGES;
   }
 
-  nodes(): Promise<NodeReport[]> {
-    return this.#containers.nodes();
+  /** None of its own: the runtime of the user's containers asks the engine about the same ones. */
+  async nodes(): Promise<NodeReport[]> {
+    return [];
   }
 
   async written(user: string): Promise<Written> {
@@ -224,13 +227,4 @@ export class QemuRuntime implements PodRuntime {
   close(): Promise<void> {
     return this.#containers.close();
   }
-}
-
-function environmentOf(lines: readonly string[] | undefined): Record<string, string> {
-  return Object.fromEntries(
-    (lines ?? []).map((line) => {
-      const at = line.indexOf("=");
-      return [line.slice(0, at), line.slice(at + 1)];
-    }),
-  );
 }

@@ -25,7 +25,7 @@ export class StartFiles {
       await mkdir(directory, { recursive: true, mode: 0o755 });
       const part = join(directory, "part");
       await rm(part, { force: true });
-      // QEMU's user is nobody: only the container's mount leads to it
+      // readable for all, as QEMU runs as `nobody`; other containers do not mount it
       await writeFile(part, content, { mode: 0o444 });
       await rename(part, join(directory, START_FILE));
     });

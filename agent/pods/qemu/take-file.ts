@@ -32,7 +32,7 @@ export async function takeFirst(
 ): Promise<boolean> {
   const entries = extract();
   const reading = pipeline(archive, entries);
-  // whoever stops in the middle is told by what made it stop
+  // when the loop below ends early, its own error is the one to report
   reading.catch(() => undefined);
   let taken = false;
   for await (const entry of entries) {

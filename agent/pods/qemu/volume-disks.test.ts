@@ -118,7 +118,7 @@ describe.skipIf(WITHOUT_MACHINES)("volumes that are disks", () => {
 
   test("without the images for machines there are none", async () => {
     const { docker, instance } = machines.rig;
-    const images = { found: undefined, look: async () => undefined };
+    const images = { get: async () => undefined };
     world.deps.disks = new VolumeDisks({ docker, instance, images });
     const empty = { volume: "h", source: "empty", sizeBytes: MiB };
     await expect(create(empty)).rejects.toMatchObject({ code: "NOT_SUPPORTED" });

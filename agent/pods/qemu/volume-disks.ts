@@ -11,7 +11,7 @@ type Deps = {
   /** unique per agent: label of the containers that make disks */
   instance: string;
   /** the images for machines: without them no disk is made */
-  images: Pick<KnownVmImages, "found" | "look">;
+  images: Pick<KnownVmImages, "get">;
 };
 
 /** Makes the disks of volumes for virtual machines, with the tools of their images. */
@@ -45,8 +45,7 @@ export class VolumeDisks implements DiskMaker {
   }
 
   async #tools(): Promise<string> {
-    const { images } = this.#deps;
-    const found = images.found ?? (await images.look());
+    const found = await this.#deps.images.get();
     if (found) return found.build;
     const why = "the images for virtual machines are not there";
     throw new PerigeeError("NOT_SUPPORTED", `The edge cannot make a volume that is a disk: ${why}`);

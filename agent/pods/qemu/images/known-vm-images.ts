@@ -16,6 +16,11 @@ export class KnownVmImages {
     return this.#found;
   }
 
+  /** As they are known, and looked for where they are not. @throws as {@link look} */
+  async get(): Promise<VmImages | undefined> {
+    return this.#found ?? (await this.look());
+  }
+
   /** Asks the engine. @throws what it says when it does not answer: then what was known stays */
   async look(): Promise<VmImages | undefined> {
     this.#names ??= vmImageNames();

@@ -28,7 +28,7 @@ export async function makeVmImages(
   docker: Docker,
   say: (line: string) => void = () => {},
 ): Promise<VmImages> {
-  // of one that was killed; nobody's compiling takes as long
+  // left by an earlier run that was killed: no compilation takes this long
   await removeHelpers(docker, COMPILING, Date.now() - COMPILING_MS);
   const names = vmImageNames();
   const found = await findVmImages(docker, names);
