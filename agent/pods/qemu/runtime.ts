@@ -201,9 +201,8 @@ export class QemuRuntime implements PodRuntime {
     return (await this.#options.images.look()) ? undefined : NO_IMAGES;
   }
 
-  /** None of its own: the runtime of the user's containers asks the engine about the same ones. */
-  async nodes(): Promise<NodeReport[]> {
-    return [];
+  nodes(): Promise<NodeReport[]> {
+    return this.#containers.nodes();
   }
 
   async written(user: string): Promise<Written> {
