@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { SHARED_WORKER_FILES } from "./scripts/shared-worker.ts";
-import { contractFiles, fpgaFiles, poseidonFiles } from "./test/contract/support/shares.ts";
+import { contractFiles, fpgaFiles, poseidonFiles, unikFiles } from "./test/contract/support/shares.ts";
 import { CACHE, COMMON } from "./test/support/vitest-common.ts";
 
 /** Named in every project: one at the root would run after the setups of the projects. */
@@ -115,7 +115,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "contract-unik",
-          include: ["test/contract/unik/*.test.ts"],
+          include: unikFiles(ON_KUBERNETES ? "kubernetes" : "server"),
           globalSetup: [ENGINE, "test/contract/unik/support/deployment.ts"],
           sequence: { groupOrder: 3 },
         },

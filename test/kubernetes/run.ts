@@ -71,7 +71,7 @@ try {
     user: user.name,
     password: user.password,
     dockerHost: engine.host,
-    env: { PERIGEE_AGENT_CONFIG: agentConfig },
+    env: { PERIGEE_AGENT_CONFIG: agentConfig, PERIGEE_DIALECTS: "em,kabuto,poseidon,unik" },
     signal: controller.signal,
     onLine: (child, line) => {
       log.push(`${child} | ${line}`);
@@ -117,6 +117,8 @@ async function runTests(url: string, given: NodeJS.ProcessEnv): Promise<boolean>
     PERIGEE_PASSWORD: user.password,
     PERIGEE_USER2: other.name,
     PERIGEE_PASSWORD2: other.password,
+    PERIGEE_EDGE: EDGE,
+    PERIGEE_UNIK_PROVIDER: "kubernetes",
   };
   const asked = process.argv.slice(2);
   const run = (...projects: string[]) =>
@@ -127,12 +129,12 @@ async function runTests(url: string, given: NodeJS.ProcessEnv): Promise<boolean>
     );
   if (asked.length > 0) {
     const named = asked.some((argument) => argument.startsWith("--project"));
-    return run(...(named ? [] : ["contract", "contract-poseidon", "kubernetes*"]));
+    return run(...(named ? [] : ["contract", "contract-poseidon", "contract-unik", "kubernetes*"]));
   }
   // The contracts' share is the shorter; who puts rights into the cluster disturbs only who does so too
   const others = async () => {
     let ok = true;
-    for (const project of ["contract", "contract-poseidon", "kubernetes-access"])
+    for (const project of ["contract", "contract-poseidon", "contract-unik", "kubernetes-access"])
       ok = (await run(project)) && ok;
     return ok;
   };

@@ -5,7 +5,7 @@ import { kubernetesConfig } from "./config.ts";
 import { KubernetesNames } from "./names.ts";
 import { type ClusterDns, namespaceSteps, nodePathOf, type UserQuota, volumeSteps } from "./namespace.ts";
 import { type PodContext, podOf } from "./pod.ts";
-import { portSteps } from "./ports.ts";
+import { nameStep, portSteps } from "./ports.ts";
 
 const names = new KubernetesNames("instance", "secret", "perigee");
 const spec: RunSpec = {
@@ -309,6 +309,20 @@ describe("what a user's pods share", () => {
 
   test.each(["/agent/other/x", "/agent/volumes2/x", "/"])("a volume at %s is on no node", (path) => {
     expect(() => nodePathOf(path, { agentPath: "/agent/volumes", nodePath: "/n" })).toThrow(/outside/);
+  });
+
+  test("a pod with a name of its own has it as its host's name, and a service under it where one can", () => {
+    const pod = { name: "p", uid: "u-1", resourceVersion: "1" };
+    expect(specOf({ hostname: "mine" })).toMatchObject({ hostname: "mine" });
+    expect(nameStep(names, { ...spec, hostname: "mine" }, pod)).toMatchObject({
+      path: expect.stringMatching(/\/services\/mine$/),
+      object: {
+        metadata: { name: "mine", labels: { "perigee.pod": "server" }, ownerReferences: [{ uid: "u-1" }] },
+        spec: { selector: { "perigee.run": spec.run }, ports: [{ port: 80 }, { port: 8080 }] },
+      },
+    });
+    for (const over of [{}, { hostname: "1st" }, { hostname: "a", ports: [] }])
+      expect(nameStep(names, { ...spec, ...over }, pod)).toBeUndefined();
   });
 
   test("named ports open for the user's own pods, and go with the pod", () => {

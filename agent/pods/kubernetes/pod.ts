@@ -70,7 +70,7 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
   const { volumes, volumeMounts } = mountsOf(spec.mounts);
   const namespace = names.home(spec);
   const dnsConfig = dnsOf(spec, context);
-  const files = nodeFiles({ hostname: spec.pod, resolvConf: resolvConf(dnsConfig) });
+  const files = nodeFiles({ hostname: spec.hostname ?? spec.pod, resolvConf: resolvConf(dnsConfig) });
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -90,7 +90,7 @@ export function podOf(spec: RunSpec, context: PodContext): Manifest {
     },
     spec: {
       ...(spec.ports.length > 0 && { schedulingGates: [{ name: PORTS_GATE }] }),
-      hostname: spec.pod,
+      hostname: spec.hostname ?? spec.pod,
       restartPolicy: "Never",
       serviceAccountName: SERVICE_ACCOUNT,
       automountServiceAccountToken: false,

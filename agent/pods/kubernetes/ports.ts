@@ -18,12 +18,6 @@ export function portSteps(names: KubernetesNames, spec: RunSpec, pod: Metadata):
   if (spec.ports.length === 0 || spec.network === "none") return [];
   const ports = [...new Set(spec.ports)];
   const ofRun = { [LABEL.run]: spec.run };
-  const name = serviceName(spec);
-  const metadata = {
-    name,
-    labels: { ...names.labels(spec.user), [LABEL.pod]: spec.pod, [LABEL.run]: spec.run },
-    ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: pod.name, uid: pod.uid }],
-  };
   const from = spec.runner ? {} : { from: [{ podSelector: {} }] };
   return [
     {
@@ -31,7 +25,7 @@ export function portSteps(names: KubernetesNames, spec: RunSpec, pod: Metadata):
       object: {
         apiVersion: "networking.k8s.io/v1",
         kind: "NetworkPolicy",
-        metadata: { ...metadata, name: `pod-${spec.pod}` },
+        metadata: { ...metadataOf(names, spec, pod), name: `pod-${spec.pod}` },
         spec: {
           podSelector: { matchLabels: ofRun },
           policyTypes: ["Ingress"],
@@ -39,31 +33,56 @@ export function portSteps(names: KubernetesNames, spec: RunSpec, pod: Metadata):
         },
       },
     },
-    {
-      path: servicePath(names, spec),
-      object: {
-        apiVersion: "v1",
-        kind: "Service",
-        metadata,
-        spec: {
-          ...(spec.runner
-            ? { type: "NodePort" }
-            : {
-                clusterIP: "None",
-                // Known as soon as it has an address: who asked too early would remember that there is none.
-                publishNotReadyAddresses: true,
-              }),
-          selector: ofRun,
-          ports: ports.map((port) => ({ name: `tcp-${port}`, protocol: "TCP", port, targetPort: port })),
-        },
-      },
-    },
+    serviceStep(names, spec, pod),
   ];
 }
 
+/**
+ * The service of a pod under a name of its own, which another pod of the user may have as its name: then it keeps it.
+ * Pure.
+ * @returns undefined for a pod without such a name, and for one that no service can have
+ */
+export function nameStep(names: KubernetesNames, spec: RunSpec, pod: Metadata): Step | undefined {
+  const { hostname, ports, network } = spec;
+  if (hostname === undefined || !SERVICE_NAME.test(hostname) || ports.length === 0 || network === "none")
+    return undefined;
+  return serviceStep(names, spec, pod, hostname);
+}
+
+function serviceStep(names: KubernetesNames, spec: RunSpec, pod: Metadata, name = serviceName(spec)): Step {
+  return {
+    path: servicePath(names, spec, name),
+    object: {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { ...metadataOf(names, spec, pod), name },
+      spec: {
+        ...(spec.runner
+          ? { type: "NodePort" }
+          : {
+              clusterIP: "None",
+              // Known as soon as it has an address: who asked too early would remember that there is none.
+              publishNotReadyAddresses: true,
+            }),
+        selector: { [LABEL.run]: spec.run },
+        ports: [...new Set(spec.ports)].map((port) => ({
+          ...{ name: `tcp-${port}`, protocol: "TCP", port, targetPort: port },
+        })),
+      },
+    },
+  };
+}
+
+function metadataOf(names: KubernetesNames, spec: RunSpec, pod: Metadata) {
+  return {
+    labels: { ...names.labels(spec.user), [LABEL.pod]: spec.pod, [LABEL.run]: spec.run },
+    ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: pod.name, uid: pod.uid }],
+  };
+}
+
 /** Path of the service of a run's ports. */
-export function servicePath(names: KubernetesNames, spec: RunSpec): string {
-  return `/api/v1/namespaces/${names.home(spec)}/services/${serviceName(spec)}`;
+export function servicePath(names: KubernetesNames, spec: RunSpec, name = serviceName(spec)): string {
+  return `/api/v1/namespaces/${names.home(spec)}/services/${name}`;
 }
 
 /** Where the ports of a runner are reached, by its service. Pure. */
@@ -78,6 +97,8 @@ export function isPortsFull(error: unknown): boolean {
   const { cause = error } = error as Error;
   return cause instanceof KubernetesRefusal && /range is full/.test(cause.message);
 }
+
+const SERVICE_NAME = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** A service's name begins with a letter. */
 function serviceName({ pod, runner }: RunSpec): string {

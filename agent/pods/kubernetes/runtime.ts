@@ -27,7 +27,7 @@ import { nodesOf } from "./nodes.ts";
 import { type PodContext, podOf } from "./pod.ts";
 import { PodUsages } from "./pod-usage.ts";
 import { CONFIRM_MS, KubernetesPods } from "./pods.ts";
-import { isPortsFull, portSteps } from "./ports.ts";
+import { isPortsFull, nameStep, portSteps } from "./ports.ts";
 import { refusedStart } from "./refused-start.ts";
 import { RunnerNetwork } from "./runner-network.ts";
 import type { KubernetesRuntimeOptions } from "./runtime-options.ts";
@@ -188,6 +188,11 @@ export class KubernetesRuntime implements PodRuntime {
     for (const { path, object } of portSteps(this.#names, spec, pod.metadata)) {
       await this.#api.apply(path, object);
     }
+    const named = nameStep(this.#names, spec, pod.metadata);
+    if (!named) return;
+    const holder = await unless(this.#api.call<Pick<Pod, "metadata">>(named.path), 404);
+    if (!holder || holder.metadata.labels?.[LABEL.pod] === spec.pod)
+      await this.#api.apply(named.path, named.object);
   }
 
   /** Puts into the registry what a node did not find there; it asks again by itself. */

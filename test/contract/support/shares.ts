@@ -43,6 +43,9 @@ const KUBERNETES = [
 /** Poseidon's, of what the edge does: what requests are like is the ground's, and was asked elsewhere. */
 const POSEIDON_KUBERNETES = ["executions", "files", "leaving", "memory", "runners"];
 
+/** UniK's, of what its instances are. */
+const UNIK_KUBERNETES = ["instances", "logs", "volumes"];
+
 /** That of FPGA images: what comes through Lambda as it was sent, and what worker, buckets and agent do. */
 const FPGA_CLOUD = ["life", "object-store", "routes", "signatures", "tokens"];
 
@@ -66,4 +69,10 @@ export function poseidonFiles(deployment: "server" | "kubernetes"): string[] {
 export function fpgaFiles(deployment: "server" | "cloud"): string[] {
   const names = LONG || deployment === "server" ? undefined : FPGA_CLOUD;
   return names?.map((name) => `test/contract/fpga/${name}.test.ts`) ?? ["test/contract/fpga/*.test.ts"];
+}
+
+/** The same of UniK's API; the others are about images and their hub, which are in the engine there too. */
+export function unikFiles(deployment: "server" | "kubernetes"): string[] {
+  const names = deployment === "server" ? undefined : UNIK_KUBERNETES;
+  return names?.map((name) => `test/contract/unik/${name}.test.ts`) ?? ["test/contract/unik/*.test.ts"];
 }

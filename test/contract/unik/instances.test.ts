@@ -1,5 +1,16 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { me, named, run, SERVER, said, scripted, until } from "./support/session.ts";
+import {
+  INFRASTRUCTURE,
+  me,
+  named,
+  PROVIDER,
+  QUERY,
+  run,
+  SERVER,
+  said,
+  scripted,
+  until,
+} from "./support/session.ts";
 
 let image: string;
 let keeper: string;
@@ -9,7 +20,7 @@ beforeAll(async () => {
 
 const volume = async () => {
   const name = named("volumes");
-  const answer = await me.send("POST", `/volumes/${name}?provider=docker&size=16`);
+  const answer = await me.send("POST", `/volumes/${name}?${PROVIDER}&size=16`);
   if (answer.status !== 201) throw new Error(answer.text);
   return name;
 };
@@ -26,7 +37,7 @@ describe.concurrent("an instance", () => {
         State: "running",
         IpAddress: expect.stringMatching(/^\d+\.\d+\.\d+\.\d+$/),
         ImageId: image,
-        Infrastructure: "DOCKER",
+        Infrastructure: INFRASTRUCTURE,
         Created: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       },
     ]);
@@ -68,8 +79,7 @@ describe.concurrent("an instance", () => {
     const script = `FROM busybox\nENTRYPOINT ["/nope"]\n`;
     const { filesOf } = await import("./support/archive.ts");
     const name = named("images", "nope");
-    const query = "provider=docker&base=docker&lang=native";
-    await me.upload(`/images/${name}/create?${query}`, await filesOf({ Dockerfile: script }));
+    await me.upload(`/images/${name}/create?${QUERY}`, await filesOf({ Dockerfile: script }));
     const failed = await me.post("/instances/run", { ImageName: name });
     expect([failed.status, failed.text]).toEqual([
       422,

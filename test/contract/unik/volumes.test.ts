@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { filesOf, tarOf } from "./support/archive.ts";
-import { me, named, run, said, scripted } from "./support/session.ts";
+import { INFRASTRUCTURE, me, named, PROVIDER, run, said, scripted, target } from "./support/session.ts";
 
-const path = (name: string, query = "provider=docker&size=4") =>
-  `/volumes/${encodeURIComponent(name)}?${query}`;
+const path = (name: string, query = `${PROVIDER}&size=4`) => `/volumes/${encodeURIComponent(name)}?${query}`;
 
 describe.concurrent("volumes", () => {
   test("without data: made, listed the same, deleted", async () => {
@@ -18,7 +17,7 @@ describe.concurrent("volumes", () => {
         Name: name,
         SizeMb: 4,
         Attachment: "",
-        Infrastructure: "DOCKER",
+        Infrastructure: INFRASTRUCTURE,
         Created: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       },
     ]);
@@ -44,7 +43,7 @@ describe.concurrent("volumes", () => {
       { name: "./out", type: "symlink", linkname: "/etc/passwd" },
     ]);
     const made = await me.upload(path(name, "no_cleanup=true"), archive, {
-      provider: "docker",
+      provider: target.provider,
       raw: "false",
     });
     expect([made.status, made.json.SizeMb]).toEqual([201, 1]);
@@ -69,7 +68,7 @@ describe.concurrent("volumes", () => {
   test("data that does not fit, and archives that lead out", async () => {
     const big = await tarOf([{ name: "x", content: "x".repeat(2 * 1024 * 1024) }]);
     const name = named("volumes");
-    expect(await me.upload(path(name, "provider=docker&size=1"), big)).toMatchObject({
+    expect(await me.upload(path(name, `${PROVIDER}&size=1`), big)).toMatchObject({
       status: 400,
       text: "data does not fit into size",
     });
@@ -82,17 +81,17 @@ describe.concurrent("volumes", () => {
 test.each<[string, string, number]>([
   ["", "must provide 'provider' parameter", 400],
   ["provider=xen&size=1", "xen is not a known provider. Available: ", 400],
-  ["provider=docker", "could not parse given size", 400],
-  ["provider=docker&size=0", "could not parse given size", 400],
-  ["provider=docker&size=1.5", "could not parse given size", 400],
-  ["provider=docker&size=1&raw=true", "Raw volume was requested but no data provided", 400],
-  ["provider=docker&size=1&type=ntfs", "ntfs", 400],
+  [PROVIDER, "could not parse given size", 400],
+  [`${PROVIDER}&size=0`, "could not parse given size", 400],
+  [`${PROVIDER}&size=1.5`, "could not parse given size", 400],
+  [`${PROVIDER}&size=1&raw=true`, "Raw volume was requested but no data provided", 400],
+  [`${PROVIDER}&size=1&type=ntfs`, "ntfs", 400],
 ])("POST /volumes/x?%s: %s", async (query, text, status) => {
   const answer = await me.send("POST", path(named("volumes"), query));
   expect([answer.status, answer.text]).toEqual([status, expect.stringContaining(text)]);
 });
 
 test("raw data is a disk, which a provider of directories has not", async () => {
-  const answer = await me.upload(path(named("volumes"), "provider=docker&raw=true"), Buffer.alloc(1024));
+  const answer = await me.upload(path(named("volumes"), `${PROVIDER}&raw=true`), Buffer.alloc(1024));
   expect(answer.status).toBe(501);
 });

@@ -12,7 +12,7 @@ import type { UnikTarget } from "./target.ts";
 
 /**
  * Gives UniK's contract suite a deployment with the tools of this machine; of one that PERIGEE_URL names PERIGEE_USER,
- * PERIGEE_PASSWORD, PERIGEE_USER2, PERIGEE_PASSWORD2 and PERIGEE_EDGE.
+ * PERIGEE_PASSWORD, PERIGEE_USER2, PERIGEE_PASSWORD2, PERIGEE_EDGE and PERIGEE_UNIK_PROVIDER (docker).
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { stop, ...target } = process.env.PERIGEE_URL ? given(process.env.PERIGEE_URL) : await own();
@@ -35,6 +35,7 @@ function given(address: string): Deployment {
     url: `${ground}/unik`,
     user: { name: required("PERIGEE_USER"), password: required("PERIGEE_PASSWORD") },
     other: { name: required("PERIGEE_USER2"), password: required("PERIGEE_PASSWORD2") },
+    provider: process.env.PERIGEE_UNIK_PROVIDER ?? "docker",
     edge: required("PERIGEE_EDGE"),
     stop: async () => {},
   };
@@ -54,7 +55,7 @@ async function own(): Promise<Deployment> {
   });
   const { url: ground, user, other, listeners } = started;
   return {
-    ...{ ground, url: `${ground}/unik`, user, other, edge: EDGE },
+    ...{ ground, url: `${ground}/unik`, user, other, edge: EDGE, provider: "docker" },
     ...(listeners.unik !== undefined && { ownPort: listeners.unik }),
     tools: Object.keys(toolchains),
     async stop() {

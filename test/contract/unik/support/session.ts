@@ -28,7 +28,10 @@ export function named(kind: "images" | "volumes" | "instances", label = "x"): st
   return name;
 }
 
-export const QUERY = "provider=docker&base=docker&lang=native";
+export const PROVIDER = `provider=${target.provider}`;
+/** As objects name it. */
+export const INFRASTRUCTURE = target.provider.toUpperCase();
+export const QUERY = `${PROVIDER}&base=docker&lang=native`;
 
 /** An image that does what `SCRIPT` in its instance's environment says. @returns its name */
 export async function scripted(mounts: readonly string[] = []): Promise<string> {

@@ -9,6 +9,8 @@ export type UnikTarget = {
   user: Credentials;
   /** a second user of the same edge */
   other: Credentials;
+  /** which runs what the tests about instances and volumes make */
+  provider: string;
   /** name of the edge */
   edge: string;
   /** the API's own listener, where there is one */
