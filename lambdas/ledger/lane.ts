@@ -158,20 +158,24 @@ export function letWait(lane: Lane, id: string, now: number): Lane {
   return { ...lane, queue };
 }
 
+/** What of a lane's options says who gets its places. */
+type Places = Pick<LaneOptions, "width" | "order" | "sharesPlaces">;
+
 /**
  * Those that a claim with room for `room` gets, in order: places that wait for it first, then the queue, unless the
  * operator holds it.
  */
-export function nextToClaim(
-  lane: Lane,
-  options: Pick<LaneOptions, "width" | "order" | "sharesPlaces">,
-  room: number,
-) {
+export function nextToClaim(lane: Lane, options: Places, room: number): Entry[] {
   const places = lane.running.filter(({ claim }) => !claim).slice(0, room);
-  const free = Math.max(0, Math.min(room - places.length, options.width - lane.running.length));
-  if (free === 0 || lane.held) return places;
+  if (lane.held) return places;
+  return [...places, ...placed(lane, options).take(Math.max(0, room - places.length))];
+}
+
+/** Those of the queue for which there are places now, in order. */
+function placed(lane: Lane, options: Places): IteratorObject<Entry> {
   const waiting = inTurn(lane, options.order);
-  return [...places, ...(options.sharesPlaces ? withinShares(lane, waiting, options) : waiting).take(free)];
+  const may = options.sharesPlaces ? withinShares(lane, waiting, options) : waiting;
+  return may.take(Math.max(0, options.width - lane.running.length));
 }
 
 /** Those that may have a place now, in order: their users hold fewer than there are left. */
@@ -230,14 +234,15 @@ export function giveUp(lane: Lane, entries: readonly Entry[], reason: EndReason)
   return { ...free, ending: [...free.ending, ...entries.map((entry) => ({ ...entry, end: reason }))] };
 }
 
-/** How many commands come before this one: 0 = next, with a place free; undefined = it waits for no place. */
-export function ahead(
-  lane: Lane,
-  id: string,
-  options: Pick<LaneOptions, "width" | "order">,
-): number | undefined {
-  const index = [...inTurn(lane, options.order)].findIndex((entry) => entry.id === id);
-  return index < 0 ? undefined : index + (lane.running.length >= options.width ? 1 : 0);
+/**
+ * How many commands come before this one: 0 = next, with a place free that it may have; undefined = it waits for no
+ * place. Those for which there are places come before those whose users hold their shares.
+ */
+export function ahead(lane: Lane, id: string, options: Places): number | undefined {
+  const now = new Set(placed(lane, options));
+  const rest = [...inTurn(lane, options.order)].filter((entry) => !now.has(entry));
+  const index = [...now, ...rest].findIndex((entry) => entry.id === id);
+  return index < 0 ? undefined : index + (now.size === 0 ? 1 : 0);
 }
 
 function without<T>(map: Record<string, T>, ids: ReadonlySet<string>): Record<string, T> {

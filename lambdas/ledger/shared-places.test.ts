@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Entry } from "./entry.ts";
-import { claimed, enqueue, type Lane, newLane, nextToClaim, release } from "./lane.ts";
+import { ahead, claimed, enqueue, type Lane, newLane, nextToClaim, release } from "./lane.ts";
 import { withWaiting } from "./rotation.ts";
 
 const entry = (id: string, user: string, group?: string): Entry => ({
@@ -22,6 +22,8 @@ function claim(lane: Lane, width: number, room = width): { lane: Lane; got: Entr
   const next = claimed(lane, got, { epoch: 1, turn: 1, by: 1 }, 0);
   return { lane: { ...next, rotation: withWaiting(next.rotation, next.queue) }, got };
 }
+/** How many come before each that waits, in the order of the queue. */
+const standing = (lane: Lane, width: number) => lane.queue.map(({ id }) => ahead(lane, id, options(width)));
 const count = (lane: Lane, user: string) => lane.running.filter((one) => one.user === user).length;
 
 describe("a lane whose places are shared", () => {
@@ -46,6 +48,17 @@ describe("a lane whose places are shared", () => {
     const all = users.flatMap((user) => Array.from({ length: 100 }, (_, n) => entry(`${user}${n}`, user)));
     const { lane } = claim(queued(newLane(1), ...all), 64);
     expect(users.map((user) => count(lane, user))).toEqual([16, 16, 16]);
+  });
+
+  test("who waits for a share is not next, though places are free; who comes new is", () => {
+    const six = Array.from({ length: 6 }, (_, n) => entry(`a${n}`, "ann"));
+    const { lane } = claim(queued(newLane(1), ...six), 8);
+    expect(count(lane, "ann")).toBe(4);
+    expect(standing(lane, 8)).toEqual([1, 2]);
+    const both = queued(lane, entry("b", "bob"));
+    expect(standing(both, 8)).toEqual([1, 2, 0]);
+    const after = release(claim(both, 8).lane, "a0");
+    expect(standing(after, 8)).toEqual([0, 1]);
   });
 
   test("a lane of one place is everybody's", () => {
@@ -73,6 +86,10 @@ describe("a lane whose places are shared", () => {
             if (one) lane = release(lane, one.id);
           } else {
             const before = lane;
+            const [next] = nextToClaim(before, options(width), 1);
+            const order = standing(before, width).toSorted((a, b) => a! - b!);
+            expect(order).toEqual(before.queue.map((_, n) => n + (next ? 0 : 1)));
+            if (next) expect(ahead(before, next.id, options(width))).toBe(0);
             const { got, lane: after } = claim(lane, width, event.room);
             lane = after;
             expect(lane.running.length).toBeLessThanOrEqual(width);

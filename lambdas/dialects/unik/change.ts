@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Failure, PerigeeError } from "#protocol/errors.ts";
+import { killPoint } from "#protocol/kill-point.ts";
 import type { InputOf, OperationName, ResultOf } from "#protocol/operations.ts";
 import { answerOf } from "../../commands/command-answer.ts";
 import type { Answer } from "../../dispatch/dispatch.ts";
@@ -80,6 +81,7 @@ export async function changeHere(
     await requireContact(asked, preferredBy(asked));
     try {
       await core.records.transact([...turnWrites(owner, seen.holdings.turn), ...writes]);
+      killPoint("unik.changed");
       return;
     } catch (error) {
       if (!(error instanceof ConditionFailed)) throw error;

@@ -1,0 +1,204 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Answer } from "#test/contract/support/client.ts";
+import { LONG } from "#test/support/long-run.ts";
+import { type Deployment, deploy } from "./support/deployment.ts";
+import { expectOne, killedAt, newest, pointsOf } from "./support/killed-at.ts";
+import { soon, UnikUser } from "./support/unik-user.ts";
+
+let deployment: Deployment;
+let users: UnikUser[];
+beforeAll(async () => {
+  deployment = await deploy(4, { ground: { PERIGEE_DIALECTS: "em,unik" } });
+  users = deployment.lanes.map((lane) => new UnikUser(lane));
+  const made = async (user: UnikUser) => {
+    // as soon as its edge has said what it can do
+    await soon(async () => expect((await user.create("app", "first")).status).toBe(201));
+  };
+  await Promise.all(users.map(made));
+});
+afterAll(() => deployment.close());
+
+/** Those that the EM's API has too are tried there: here only in a long run. */
+const shared = (...points: string[]) => (LONG ? points : []);
+
+describe("the agent dies, and is started again", () => {
+  describe.concurrent("an image takes the place of another", () => {
+    const points = pointsOf(
+      "image.compile",
+      [
+        "compile.unpacked",
+        ...shared("images.built", "journal.before.commit", "images.recorded", "images.tagged"),
+        ...["journal.after.commit", "images.replaces", "pods.dropped"],
+      ],
+      "handler",
+    );
+    test.each(points)("killed at %s", { concurrent: false }, async (point) => {
+      const user = users[0]!;
+      const volume = `v${points.indexOf(point)}`;
+      await user.volume(volume);
+      expect(await user.run("app", "old", volume)).toMatchObject({ status: 201 });
+      await user.until("old", "running", volume, 1);
+      const before = await newest(user.lane);
+      const answer = await killedAt(user.lane, point, () => user.create("app", point));
+      expect([answer.status, answer.json]).toEqual([201, expect.objectContaining({ Name: "app" })]);
+      expect((await user.call("GET", "images")).json).toMatchObject([{ Name: "app" }]);
+      expect(await user.instances()).toEqual([]);
+      await user.engineHas([point], 0);
+      expect(user.lines(volume, "started")).toBe(1);
+      await expectOne(user.lane, "image.compile", before);
+    });
+  });
+
+  describe.concurrent("an instance is run, and removed", () => {
+    const runs = pointsOf("pod.run", ["pods.recorded", ...shared("pods.created"), "pods.started"], "handler");
+    test.each(runs)("run, killed at %s", { concurrent: false }, async (point) => {
+      const user = users[1]!;
+      const name = `r${runs.indexOf(point)}`;
+      await user.volume(name);
+      const before = await newest(user.lane);
+      expect(await killedAt(user.lane, point, () => user.run("app", name, name))).toMatchObject({
+        status: 201,
+      });
+      await user.until(name, "running", name, 1);
+      await expectOne(user.lane, "pod.run", before);
+      expect(await user.call("DELETE", `instances/${name}?force=true`)).toMatchObject({ status: 204 });
+      expect(await user.inEngine()).toEqual({ images: ["first"], containers: 0 });
+    });
+
+    const removals = pointsOf("pod.remove", ["pods.dropped"], "handler");
+    test.each(removals)("removed, killed at %s", { concurrent: false }, async (point) => {
+      const user = users[1]!;
+      const name = `d${removals.indexOf(point)}`;
+      await user.volume(name);
+      await user.run("app", name, name);
+      await user.until(name, "running", name, 1);
+      const before = await newest(user.lane);
+      const remove = () => user.call("DELETE", `instances/${name}?force=true`);
+      expect(await killedAt(user.lane, point, remove)).toMatchObject({ status: 204 });
+      expect(await user.instances()).toEqual([]);
+      expect(await user.inEngine()).toEqual({ images: ["first"], containers: 0 });
+      await expectOne(user.lane, "pod.remove", before);
+    });
+  });
+
+  describe.concurrent("an instance is stopped, and started", () => {
+    const stops = pointsOf("pod.stop", ["pods.stopping", ...shared("pods.stopped")], "handler");
+    const starts = pointsOf(
+      "pod.run",
+      [...shared("pods.recorded", "pods.started"), "pods.created"],
+      "handler",
+    );
+    let count = 1;
+
+    test("it runs", { concurrent: false }, async () => {
+      const user = users[2]!;
+      await user.volume("v");
+      await user.run("app", "one", "v");
+      await user.until("one", "running", "v", count);
+    });
+
+    test.each(stops)("stopped, killed at %s", { concurrent: false }, async (point) => {
+      const user = users[2]!;
+      const before = await newest(user.lane);
+      const stop = () => user.call("POST", "instances/one/stop");
+      expect(await killedAt(user.lane, point, stop)).toMatchObject({ status: 200 });
+      await user.until("one", "stopped", "v", count);
+      expect(user.lines("v", "stopped")).toBe(count);
+      await expectOne(user.lane, "pod.stop", before);
+      await user.call("POST", "instances/one/start");
+      await user.until("one", "running", "v", ++count);
+    });
+
+    test.each(starts)("started, killed at %s", { concurrent: false }, async (point) => {
+      const user = users[2]!;
+      await user.call("POST", "instances/one/stop");
+      const before = await newest(user.lane);
+      const start = () => user.call("POST", "instances/one/start");
+      expect(await killedAt(user.lane, point, start)).toMatchObject({ status: 200 });
+      await user.until("one", "running", "v", ++count);
+      expect((await user.inEngine()).containers).toBe(1);
+      await expectOne(user.lane, "pod.run", before);
+    });
+  });
+});
+
+describe("the ground dies, and is started again", () => {
+  /** What came of a call that the death of the ground at `point` cut, when it is asked again. */
+  async function cutAt(point: string, call: () => Promise<Answer>): Promise<Answer> {
+    deployment.ground.arm(point);
+    const cut = expect(call()).rejects.toThrow();
+    await deployment.ground.death(point);
+    await deployment.ground.start();
+    await cut;
+    return call();
+  }
+
+  test.each(["dispatch.reserved", "dispatch.staged"])(
+    "an image whose call was cut at %s leaves nothing: its name is free",
+    async (point) => {
+      const user = users[3]!;
+      const again = await cutAt(point, () => user.create("other", point));
+      expect([again.status, again.text]).toEqual([201, expect.any(String)]);
+      expect((await user.inEngine()).images).toContain(point);
+    },
+  );
+
+  test.each(["dispatch.queued", "agent.reported"])(
+    "an image whose call was cut at %s is made once, and replaced by the next",
+    async (point) => {
+      const user = users[3]!;
+      deployment.ground.arm(point);
+      const cut = expect(user.create("other", `${point}-1`)).rejects.toThrow();
+      await deployment.ground.death(point);
+      await deployment.ground.start();
+      await cut;
+      await user.engineHas([`${point}-1`, "first"], 0);
+      await soon(async () => {
+        const next = await user.create("other", `${point}-2`);
+        expect([next.status, next.text]).toEqual([201, expect.any(String)]);
+      });
+      await user.engineHas([`${point}-2`, "first"], 0);
+    },
+  );
+
+  test.each(["dispatch.submitted", "agent.reported"])(
+    "of what was cut at %s each is done once, and its key tells the answer",
+    async (point) => {
+      const user = users[3]!;
+      const key = (verb: string) => ({ "idempotency-key": `${verb} ${point}` });
+      const post = (verb: string) => () => user.call("POST", `instances/one/${verb}`, key(verb));
+      const volume = point.replace(".", "");
+      await user.volume(volume);
+      const run = await cutAt(point, () => user.run("app", "one", volume, key("run")));
+      expect([run.status, run.json]).toEqual([201, expect.objectContaining({ Name: "one" })]);
+      await user.until("one", "running", volume, 1);
+      expect(await cutAt(point, post("stop"))).toMatchObject({ status: 200 });
+      await user.until("one", "stopped", volume, 1);
+      expect(user.lines(volume, "stopped")).toBe(1);
+      expect(await cutAt(point, post("start"))).toMatchObject({ status: 200 });
+      await user.until("one", "running", volume, 2);
+      expect((await user.inEngine()).containers).toBe(1);
+      const remove = () => user.call("DELETE", "instances/one?force=true", key("remove"));
+      expect(await cutAt(point, remove)).toMatchObject({ status: 204 });
+      expect(await user.instances()).toEqual([]);
+      expect((await user.inEngine()).containers).toBe(0);
+    },
+  );
+
+  test("a volume whose call was cut is attached, once, and the next start has it", async () => {
+    const user = users[3]!;
+    await user.volume("before");
+    await user.volume("after");
+    await user.run("app", "two", "before");
+    await user.until("two", "running", "before", 1);
+    await user.call("POST", "instances/two/stop");
+    const detached = await cutAt("unik.changed", () => user.call("POST", "volumes/before/detach"));
+    expect([detached.status, detached.text]).toEqual([409, "volume has no attachment"]);
+    const attach = () => user.call("POST", "volumes/after/attach/two?mount=/data");
+    const attached = await cutAt("unik.changed", attach);
+    expect([attached.status, attached.text]).toEqual([409, "volume after is attached to instance two"]);
+    expect(await user.call("POST", "instances/two/start")).toMatchObject({ status: 200 });
+    await user.until("two", "running", "after", 1);
+    expect(user.lines("before", "started")).toBe(1);
+  });
+});
