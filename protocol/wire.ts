@@ -346,6 +346,8 @@ const signedUpload = z.object({
   headers: z.record(z.string(), z.string()),
   /** the body may be compressed (link-encoding.ts); absent where nobody decodes it, as in S3, and from version 0.3 */
   zstd: z.boolean().optional(),
+  /** so many bytes are there since an earlier PUT was cut: the body may be the rest, with its `Content-Range`; from version 0.3 */
+  from: z.number().int().positive().optional(),
 });
 const transferOf = {
   epoch,

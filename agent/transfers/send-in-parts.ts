@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { crc32 as crc32Of } from "node:zlib";
+import { restOf } from "#protocol/byte-range.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { MiB } from "#protocol/limits.ts";
@@ -39,6 +40,9 @@ const PARTS_AT_ONCE = 8;
 const REFUSALS = 3;
 const BEGINNINGS = 3;
 
+/** How a ground answers that has another beginning than it said. */
+const REST_REFUSED: ReadonlySet<string> = new Set(["RANGE_NOT_SATISFIABLE", "CHECKSUM_MISMATCH"]);
+
 /** However often it is begun, the ground refuses the object. */
 export class NotSent extends Error {
   override readonly name = "NotSent";
@@ -50,7 +54,12 @@ export function isRefusal(error: unknown): boolean {
 }
 
 type Of = { n: number; source: RangedSource; compression: Compression };
-type SignedUpload = { url: string; headers: Record<string, string>; zstd?: boolean | undefined };
+type SignedUpload = {
+  url: string;
+  headers: Record<string, string>;
+  zstd?: boolean | undefined;
+  from?: number | undefined;
+};
 type Planned = { number: number; crc32: string };
 
 /** The transfer cannot go on as it is: what the ground has of it is gone, or is something else. */
@@ -250,8 +259,21 @@ async function sendBatch(
   }
 }
 
-/** Sends bytes of a source by a signed URL, when it is their turn. */
-function put(deps: SendDeps, of: Of, to: SignedUpload, start: number, length: number): Promise<void> {
+/** Sends bytes of a source by a signed URL, when it is their turn; of those that were cut what the ground does not have. */
+async function put(deps: SendDeps, of: Of, to: SignedUpload, start: number, length: number): Promise<void> {
+  const { from = 0 } = to;
+  if (from > 0 && from >= length) return;
+  const headers = from > 0 ? { ...to.headers, "content-range": restOf(from, length) } : to.headers;
+  try {
+    await putRest(deps, of, { ...to, headers }, start + from, length - from);
+  } catch (error) {
+    // What it had is gone, or was not what was sent: asked for again, it takes all of it.
+    const again = error instanceof PerigeeError && REST_REFUSED.has(error.code);
+    throw from > 0 && again ? new GroundUnavailable(error.message, { cause: error }) : error;
+  }
+}
+
+function putRest(deps: SendDeps, of: Of, to: SignedUpload, start: number, length: number): Promise<void> {
   const compressed = to.zstd && deps.ground.link.thin;
   const crossing = compressed ? Math.ceil(length * of.compression.ratio) : length;
   const send = compressed ? putCompressed : putPlain;
