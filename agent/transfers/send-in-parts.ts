@@ -40,6 +40,9 @@ const PARTS_AT_ONCE = 8;
 const REFUSALS = 3;
 const BEGINNINGS = 3;
 
+/** A URL is too old, too many parts come in at once, or one seems to come twice: asked for again, it goes on. */
+const ASKED_AGAIN: ReadonlySet<string> = new Set(["SIGNATURE_INVALID", "TOO_MANY_REQUESTS", "CANCELLED"]);
+
 /** How a ground answers that has another beginning than it said. */
 const REST_REFUSED: ReadonlySet<string> = new Set(["RANGE_NOT_SATISFIABLE", "CHECKSUM_MISMATCH"]);
 
@@ -325,8 +328,7 @@ async function refusable<T>(call: () => Promise<T>): Promise<T> {
     return await call();
   } catch (error) {
     if (!(error instanceof PerigeeError)) throw error;
-    // Its URL is too old, or too many parts come in at once: asked for again, it goes on.
-    if (error.code === "SIGNATURE_INVALID" || error.code === "TOO_MANY_REQUESTS") {
+    if (ASKED_AGAIN.has(error.code)) {
       throw new GroundUnavailable(error.message, { cause: error });
     }
     const gone = ["UPLINK_NOT_FOUND", "CHECKSUM_MISMATCH", "SIZE_MISMATCH"].includes(error.code);
