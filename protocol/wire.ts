@@ -274,7 +274,8 @@ export const heartbeatRequest = z.object({
   reported: z.boolean().optional(),
   /** absent from agents that know no FPGAs */
   fpga: z.array(fpgaDeviceReport).max(100).optional(),
-  /** content from the edge, as measured over a thin link, bit/s; absent while unknown, and from version 0.3 or older */
+  /** content to and from the edge, as measured over a thin link, bit/s; absent while unknown, and from version 0.3 or older */
+  uplinkBps: z.number().positive().optional(),
   downlinkBps: z.number().positive().optional(),
 });
 /** Byte quota per user, which the agent enforces too. */
