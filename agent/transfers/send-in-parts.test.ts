@@ -36,18 +36,27 @@ beforeEach(() => {
 type Put = { headers: Record<string, string> };
 type Asked = { transfer: string; parts: { number: number }[] };
 
-/** A ground behind a thin link. */
-function sending() {
+/** A ground behind a thin link; `atOnce`: it says at the beginning where the first parts go. */
+function sending(atOnce = true) {
   const link = new Link();
   link.sent(256 * KiB, 100_000);
+  /** the first part of each call that asks where they go */
+  const asked: number[] = [];
+  const sign = ({ transfer, parts }: Asked) => ({
+    parts: parts.map(({ number }) => {
+      return { url: `${transfer} ${number}`, headers: {}, from: beginnings.get(number) };
+    }),
+  });
   const ground = {
     link,
-    transfer: async ({ partBytes }: { partBytes: number }) => ({ partBytes }),
-    transferParts: async ({ transfer, parts }: Asked) => ({
-      parts: parts.map(({ number }) => {
-        return { url: `${transfer} ${number}`, headers: {}, from: beginnings.get(number) };
-      }),
-    }),
+    transfer: async (begun: Asked & { partBytes: number }) => {
+      const { partBytes } = begun;
+      return { partBytes, ...(atOnce && sign(begun)) };
+    },
+    transferParts: async (of: Asked) => {
+      asked.push(of.parts[0]!.number);
+      return sign(of);
+    },
     put: async (url: string, body: AsyncIterable<Buffer>, signal: AbortSignal, { headers }: Put) => {
       const [transfer = "", number = ""] = url.split(" ");
       const chunks: Buffer[] = [];
@@ -79,7 +88,7 @@ function sending() {
     retried: (attempt) => attempt(),
   };
   const source = bytesSource([FILE]);
-  return { sent: sendInParts(deps, { n: 0, source }), pin: source.pin };
+  return { sent: sendInParts(deps, { n: 0, source }), asked, pin: source.pin };
 }
 
 test("a part that is late keeps no other, and nothing behind it counts before it has arrived", async () => {
@@ -131,4 +140,16 @@ test("of a part that was cut the rest is sent, and all of it where the ground ha
     [PART - 500, `bytes 500-${PART - 1}/${PART}`],
     [PART, undefined],
   ]);
+});
+
+test.each<[what: string, atOnce: boolean, calls: number[]]>([
+  ["need no call of their own", true, [17]],
+  ["are asked for where the ground is of an earlier version", false, [1, 17]],
+])("the first parts %s", async (_what, atOnce, calls) => {
+  const { sent, asked } = sending(atOnce);
+  expect(await sent).toEqual({ n: 0, size: FILE.length });
+  expect(asked).toEqual(calls);
+  expect(came.map(({ number }) => number).toSorted((a, b) => a - b)).toEqual(
+    Array.from({ length: PARTS }, (_, i) => i + 1),
+  );
 });
