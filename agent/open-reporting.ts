@@ -126,6 +126,7 @@ export function openReporting({ data, config, database, session, holdings, runne
       free: volumes.free(),
       reported: inventory.isCurrent,
       fpga: devices.reports(),
+      uplinkBps: session.ground.link.broughtBps,
       downlinkBps: session.ground.link.contentBps,
     });
     quota = answer.quota;

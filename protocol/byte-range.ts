@@ -43,6 +43,11 @@ export function resolveRange(
   return { start, end: Math.min(end ?? size - 1, size - 1) };
 }
 
+/** `Content-Range` of a body that is what of `size` bytes follows the first `from`. */
+export function restOf(from: number, size: number): string {
+  return `bytes ${from}-${size - 1}/${size}`;
+}
+
 /** Digits as a number; far beyond any file they are all the same. */
 function bounded(digits: string): number {
   return Math.min(Number(digits), Number.MAX_SAFE_INTEGER);

@@ -9,6 +9,12 @@ export const LINK_ENCODING = {
   zstd: "zstd",
 } as const;
 
+/**
+ * Compressed bytes of a block, about: of what is cut on its way the blocks that came whole count. It is zstd's
+ * ZSTD_c_targetCBlockSize, for which Node has no name.
+ */
+export const ZSTD_IN_BLOCKS: Readonly<Record<number, number>> = { 130: 4096 };
+
 /** It pays where at least a tenth is saved. */
 export const WORTH_COMPRESSING = 0.9;
 

@@ -274,7 +274,8 @@ export const heartbeatRequest = z.object({
   reported: z.boolean().optional(),
   /** absent from agents that know no FPGAs */
   fpga: z.array(fpgaDeviceReport).max(100).optional(),
-  /** content from the edge, as measured over a thin link, bit/s; absent while unknown, and from version 0.3 or older */
+  /** content to and from the edge, as measured over a thin link, bit/s; absent while unknown, and from version 0.3 or older */
+  uplinkBps: z.number().positive().optional(),
   downlinkBps: z.number().positive().optional(),
 });
 /** Byte quota per user, which the agent enforces too. */
@@ -346,7 +347,13 @@ const signedUpload = z.object({
   headers: z.record(z.string(), z.string()),
   /** the body may be compressed (link-encoding.ts); absent where nobody decodes it, as in S3, and from version 0.3 */
   zstd: z.boolean().optional(),
+  /** so many bytes are there since an earlier PUT was cut: the body may be the rest, with its `Content-Range`; from version 0.3 */
+  from: z.number().int().positive().optional(),
 });
+const namedParts = z
+  .array(z.object({ number: z.number().int().positive(), crc32 }))
+  .min(1)
+  .max(500);
 const transferOf = {
   epoch,
   user: z.string(),
@@ -366,6 +373,8 @@ export const transferRequest = z.object({
   named: z.boolean().optional(),
   /** parts are to be no larger, as the agent's link is slow; absent from agents of version 0.3 and older */
   partBytes: z.number().int().min(LIMITS.chunkBytesLeast).max(LIMITS.chunkBytesMost).optional(),
+  /** the first parts, where they have that size: a call and its round trip less; absent from version 0.3 and older */
+  parts: namedParts.optional(),
 });
 /** Exactly one of `whole` and `partBytes`. */
 export const transferResponse = z.object({
@@ -375,15 +384,14 @@ export const transferResponse = z.object({
   content: stagedContent.optional(),
   /** bytes of every part but the last */
   partBytes: z.number().int().positive().optional(),
+  /** where the parts go that were named; absent when they have another size, and from version 0.3 or older */
+  parts: z.array(signedUpload.nullable()).optional(),
 });
 
 /** POST /agent/transfers/parts: where these parts go. */
 export const transferPartsRequest = z.object({
   ...transferOf,
-  parts: z
-    .array(z.object({ number: z.number().int().positive(), crc32 }))
-    .min(1)
-    .max(500),
+  parts: namedParts,
 });
 /** In the order asked for; null: this part has arrived. */
 export const transferPartsResponse = z.object({ parts: z.array(signedUpload.nullable()) });

@@ -63,6 +63,15 @@ describe("how content is moved", () => {
   });
 });
 
+test("what a link brings is told where it is thin", () => {
+  link.brought(100_000, 1000);
+  expect(link.broughtBps).toBeUndefined();
+  answers(2000, 2000, 2000);
+  expect(link.broughtBps).toBe(800_000);
+  link.brought(300_000, 1000);
+  expect(link.broughtBps).toBe(1_600_000);
+});
+
 test("no bound is under what is asked for, nor under six round trips", () => {
   expect(link.atLeast(30_000)).toBe(30_000);
   answers(2000, 2500, 3000);

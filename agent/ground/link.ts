@@ -29,6 +29,7 @@ export class Link {
   #bytesPerSecond: number | undefined;
   /** of content: where it is compressed more of it crosses */
   #contentPerSecond: number | undefined;
+  #broughtPerSecond: number | undefined;
   /** since when calls wait and nothing is heard */
   #silentSince: number | undefined;
   readonly #listeners = new Set<(lost: number) => void>();
@@ -59,6 +60,11 @@ export class Link {
     return this.thin && this.#contentPerSecond !== undefined ? this.#contentPerSecond * 8 : undefined;
   }
 
+  /** Content that a thin link brings from the ground, bit/s; undefined where it is not thin, or not known. */
+  get broughtBps(): number | undefined {
+    return this.thin && this.#broughtPerSecond !== undefined ? this.#broughtPerSecond * 8 : undefined;
+  }
+
   /** Bytes of the chunks in which content is to be sent; undefined: as the ground wants them. */
   get chunkBytes(): number | undefined {
     if (!this.thin) return undefined;
@@ -77,6 +83,11 @@ export class Link {
     const measured = (bytes / ms) * 1000;
     this.#bytesPerSecond = half(this.#bytesPerSecond, measured);
     this.#contentPerSecond = half(this.#contentPerSecond, measured / ratio);
+  }
+
+  /** So many bytes of content came from the ground in `ms`. */
+  brought(bytes: number, ms: number): void {
+    this.#broughtPerSecond = half(this.#broughtPerSecond, (bytes / ms) * 1000);
   }
 
   /** A call goes out. */

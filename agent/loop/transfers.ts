@@ -13,6 +13,7 @@ import type { Sender } from "../ground/send-turns.ts";
 import { streamInto } from "../ground/stream-into.ts";
 import { fetchInRanges } from "../transfers/fetch-in-ranges.ts";
 import type { OutgoingStore } from "../transfers/outgoing-store.ts";
+import { RateMeter } from "../transfers/rate-meter.ts";
 import { sendInParts } from "../transfers/send-in-parts.ts";
 import type { Deadline } from "./deadline.ts";
 
@@ -58,12 +59,14 @@ export class Transfers {
   #numbers: number[] = [];
   /** of those that are larger than {@link SMALL} */
   readonly #sizes = new Map<number, number>();
+  readonly #meter: RateMeter;
   #manifest: Promise<StagedFile[]> | undefined;
   /** a question for URLs that is under way */
   #asking: Promise<unknown> | undefined;
 
   constructor(of: Of) {
     this.#of = of;
+    this.#meter = new RateMeter(of.ground.link);
     const { command, claimedAt } = of;
     if (command.manifest === undefined || claimedAt === undefined) return;
     this.#urls.set("manifest", { url: command.manifest, until: claimedAt + URL_MS });
@@ -85,7 +88,7 @@ export class Transfers {
     const { ground, signal } = this.#of;
     const size = this.#sizes.get(n) ?? 0;
     if (ground.link.thin && size - start > SMALL) {
-      const read = (from: number, end: number) => this.#range(n, from, end);
+      const read = (from: number, end: number) => this.#metered(this.#range(n, from, end));
       const sizes = { rangeBytes: RANGE_BYTES, atOnce: RANGES_AT_ONCE, ahead: RANGES_AHEAD };
       return fetchInRanges({ start, size, ...sizes, read, write, signal });
     }
@@ -173,6 +176,13 @@ export class Transfers {
     this.#numbers = files.map((file) => file.n);
     for (const { n, size } of files) if (size > SMALL) this.#sizes.set(n, size);
     return files;
+  }
+
+  async *#metered(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      this.#meter.came(chunk.length);
+      yield chunk;
+    }
   }
 
   async *#range(n: number, start: number, end: number): AsyncGenerator<Buffer> {

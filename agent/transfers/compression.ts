@@ -1,6 +1,6 @@
 import { promisify } from "node:util";
 import { zstdCompress } from "node:zlib";
-import { WORTH_COMPRESSING } from "#protocol/link-encoding.ts";
+import { WORTH_COMPRESSING, ZSTD_IN_BLOCKS } from "#protocol/link-encoding.ts";
 
 const compress = promisify(zstdCompress);
 
@@ -23,7 +23,7 @@ export class Compression {
       this.#pause--;
       return undefined;
     }
-    const made = await compress(piece);
+    const made = await compress(piece, { params: ZSTD_IN_BLOCKS });
     const pays = made.length <= piece.length * WORTH_COMPRESSING;
     this.#ratio = pays ? made.length / piece.length : 1;
     this.#pause = pays ? 0 : PAUSE;

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { beforeEach, expect, test } from "vitest";
+import { PerigeeError } from "#protocol/errors.ts";
 import { KiB } from "#protocol/limits.ts";
 import { bytesSource } from "../files/ranged-source.ts";
 import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
@@ -15,7 +16,9 @@ const FILE = randomBytes(PARTS * PART - 1000);
 const COMMAND = { id: "01KAH8ZJ5Q4W6T8Y0B2C4D6E8F", user: "ann" };
 
 /** What came, as `<transfer> <number>`, and the bytes of each. */
-let came: { transfer: string; number: number; bytes: Buffer }[];
+let came: { transfer: string; number: number; bytes: Buffer; range: string | undefined }[];
+/** What the ground has of parts that were cut, by their number. */
+let beginnings: Map<number, number>;
 /** Called before a part is taken. */
 let before: (transfer: string, number: number) => Promise<void> | void;
 let completed: { transfer: string; crc32: string }[];
@@ -23,30 +26,48 @@ let store: OutgoingStore;
 let stop: AbortController;
 beforeEach(() => {
   came = [];
+  beginnings = new Map();
   before = () => undefined;
   completed = [];
   store = new OutgoingStore(new DatabaseSync(":memory:"), "/nowhere");
   stop = new AbortController();
 });
 
+type Put = { headers: Record<string, string> };
 type Asked = { transfer: string; parts: { number: number }[] };
 
-/** A ground behind a thin link. */
-function sending() {
+/** A ground behind a thin link; `atOnce`: it says at the beginning where the first parts go. */
+function sending(atOnce = true) {
   const link = new Link();
   link.sent(256 * KiB, 100_000);
+  /** the first part of each call that asks where they go */
+  const asked: number[] = [];
+  const sign = ({ transfer, parts }: Asked) => ({
+    parts: parts.map(({ number }) => {
+      return { url: `${transfer} ${number}`, headers: {}, from: beginnings.get(number) };
+    }),
+  });
   const ground = {
     link,
-    transfer: async ({ partBytes }: { partBytes: number }) => ({ partBytes }),
-    transferParts: async ({ transfer, parts }: Asked) => ({
-      parts: parts.map(({ number }) => ({ url: `${transfer} ${number}`, headers: {} })),
-    }),
-    put: async (url: string, body: AsyncIterable<Buffer>, signal: AbortSignal) => {
+    transfer: async (begun: Asked & { partBytes: number }) => {
+      const { partBytes } = begun;
+      return { partBytes, ...(atOnce && sign(begun)) };
+    },
+    transferParts: async (of: Asked) => {
+      asked.push(of.parts[0]!.number);
+      return sign(of);
+    },
+    put: async (url: string, body: AsyncIterable<Buffer>, signal: AbortSignal, { headers }: Put) => {
       const [transfer = "", number = ""] = url.split(" ");
       const chunks: Buffer[] = [];
       for await (const chunk of body) chunks.push(chunk);
       signal.throwIfAborted();
-      came.push({ transfer, number: Number(number), bytes: Buffer.concat(chunks) });
+      came.push({
+        transfer,
+        number: Number(number),
+        bytes: Buffer.concat(chunks),
+        range: headers["content-range"],
+      });
       const aborted = new Promise<never>((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason));
       });
@@ -67,7 +88,7 @@ function sending() {
     retried: (attempt) => attempt(),
   };
   const source = bytesSource([FILE]);
-  return { sent: sendInParts(deps, { n: 0, source }), pin: source.pin };
+  return { sent: sendInParts(deps, { n: 0, source }), asked, pin: source.pin };
 }
 
 test("a part that is late keeps no other, and nothing behind it counts before it has arrived", async () => {
@@ -97,4 +118,38 @@ test("a part that is refused for good ends both batches before the object begins
   };
   const { sent } = sending();
   expect(await sent).toEqual({ n: 0, size: FILE.length });
+});
+
+test("of a part that was cut the rest is sent, and all of it where the ground has lost the beginning", async () => {
+  beginnings = new Map([
+    [2, 1000],
+    [3, PART],
+    [4, 500],
+  ]);
+  before = (_, number) => {
+    if (number !== 4 || !beginnings.delete(4)) return;
+    throw new PerigeeError("RANGE_NOT_SATISFIABLE", "lost");
+  };
+  const { sent } = sending();
+  expect(await sent).toEqual({ n: 0, size: FILE.length });
+  const of = (wanted: number) =>
+    came.filter(({ number }) => number === wanted).map(({ bytes, range }) => [bytes.length, range]);
+  expect(of(2)[0]).toEqual([PART - 1000, `bytes 1000-${PART - 1}/${PART}`]);
+  expect(of(3)).toEqual([]);
+  expect([of(4)[0], of(4).at(-1)]).toEqual([
+    [PART - 500, `bytes 500-${PART - 1}/${PART}`],
+    [PART, undefined],
+  ]);
+});
+
+test.each<[what: string, atOnce: boolean, calls: number[]]>([
+  ["need no call of their own", true, [17]],
+  ["are asked for where the ground is of an earlier version", false, [1, 17]],
+])("the first parts %s", async (_what, atOnce, calls) => {
+  const { sent, asked } = sending(atOnce);
+  expect(await sent).toEqual({ n: 0, size: FILE.length });
+  expect(asked).toEqual(calls);
+  expect(came.map(({ number }) => number).toSorted((a, b) => a - b)).toEqual(
+    Array.from({ length: PARTS }, (_, i) => i + 1),
+  );
 });

@@ -1,26 +1,21 @@
-import type { Readable } from "node:stream";
 import { crc32 as crc32Of } from "node:zlib";
 import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { MiB } from "#protocol/limits.ts";
-import { LINK_ENCODING } from "#protocol/link-encoding.ts";
 import type { StagedContent } from "#protocol/operations.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { Backoff } from "../backoff.ts";
 import type { RangedSource } from "../files/ranged-source.ts";
-import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
-import type { Sender } from "../ground/send-turns.ts";
+import { GroundUnavailable } from "../ground/ground-client.ts";
 import { Compression } from "./compression.ts";
 import type { Outgoing, OutgoingStore } from "./outgoing-store.ts";
+import { type Of, type PutDeps, put, type SignedUpload } from "./put-part.ts";
+import { reading } from "./reading.ts";
 
-export type SendDeps = {
-  ground: GroundPort;
+export type SendDeps = PutDeps & {
   store: OutgoingStore;
   command: Pick<ClaimedCommand, "id" | "user">;
   epoch: number;
-  signal: AbortSignal;
-  /** sends each piece when it is its turn */
-  sender: Sender;
   /** repeats while the ground does not answer, with pauses */
   retried<T>(attempt: () => Promise<T>): Promise<T>;
 };
@@ -39,6 +34,9 @@ const PARTS_AT_ONCE = 8;
 const REFUSALS = 3;
 const BEGINNINGS = 3;
 
+/** A URL is too old, too many parts come in at once, or one seems to come twice: asked for again, it goes on. */
+const ASKED_AGAIN: ReadonlySet<string> = new Set(["SIGNATURE_INVALID", "TOO_MANY_REQUESTS", "CANCELLED"]);
+
 /** However often it is begun, the ground refuses the object. */
 export class NotSent extends Error {
   override readonly name = "NotSent";
@@ -49,9 +47,9 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof PerigeeError || error instanceof GroundUnavailable || error instanceof NotSent;
 }
 
-type Of = { n: number; source: RangedSource; compression: Compression };
-type SignedUpload = { url: string; headers: Record<string, string>; zstd?: boolean | undefined };
 type Planned = { number: number; crc32: string };
+/** Where parts go, in their order; null: it has arrived. */
+type Signed = (SignedUpload | null)[];
 
 /** The transfer cannot go on as it is: what the ground has of it is gone, or is something else. */
 class BeginAnew extends Error {
@@ -96,14 +94,20 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
   const { chunkBytes } = ground.link;
   const mayBeWhole = source.size <= (chunkBytes ?? HASHED_FIRST) && outgoing.partBytes === 0;
   const crc32 = mayBeWhole ? hex(await crcOf(deps, source, 0, source.size)) : undefined;
+  // Over a thin link the first parts are named at once, and need no call of their own.
+  const first =
+    chunkBytes !== undefined && !mayBeWhole && outgoing.partBytes === 0
+      ? (await plan(deps, source, chunkBytes, { done: 0, crc: 0 }, firstBatch(chunkBytes))).planned
+      : undefined;
   const begin = () =>
     ground.transfer({
       ...object,
       named: true,
       ...(crc32 !== undefined && { crc32 }),
       ...(chunkBytes !== undefined && { partBytes: chunkBytes }),
+      ...(first && { parts: first }),
     });
-  const { whole, partBytes, content = { n, size: source.size } } = await deps.retried(begin);
+  const { whole, partBytes, parts, content = { n, size: source.size } } = await deps.retried(begin);
   if (whole) {
     let signed: typeof whole | undefined = whole;
     await deps.retried(async () => {
@@ -121,7 +125,7 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
     deps.store.note(deps.command.id, n, source.pin, outgoing);
   }
   for (let round = 1; round <= REFUSALS; round++) {
-    await sendParts(deps, of, outgoing);
+    await sendParts(deps, of, outgoing, round === 1 ? parts : undefined);
     // What changed while the last parts were read may be the old and the new together.
     source.check?.();
     const { content } = await refusable(() =>
@@ -137,13 +141,15 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
 /**
  * Sends every part that has not arrived, and notes how far it is. Over a thin link the next batch is asked for while the
  * last parts of the one before are under way, so that the link is not idle meanwhile.
+ * @param first where the parts of the first batch go, when that is known already
  */
-async function sendParts(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<void> {
+async function sendParts(deps: SendDeps, of: Of, outgoing: Outgoing, first?: Signed): Promise<void> {
   const { source } = of;
   const { partBytes } = outgoing;
   const { thin } = deps.ground.link;
   const count = Math.max(1, Math.ceil(source.size / partBytes));
-  const most = Math.max(1, Math.min(BATCH_PARTS, Math.floor(BATCH_BYTES / partBytes)));
+  const most = batchOf(partBytes);
+  let given = first;
   // One that has failed for good takes the other with it: what that sent would be for nothing.
   const stop = new AbortController();
   const each = { ...deps, signal: AbortSignal.any([deps.signal, stop.signal]) };
@@ -152,26 +158,23 @@ async function sendParts(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<vo
   let earlier: Promise<void> = Promise.resolve();
   let sending = earlier;
   try {
-    for (let batch = thin ? Math.min(FIRST_PARTS, most) : most; done < count; batch = most) {
-      const planned: Planned[] = [];
-      for (let number = done + 1; number <= Math.min(count, done + batch); number++) {
-        const { start, length } = place(source.size, partBytes, number);
-        let own = 0;
-        for await (const chunk of reading(each, source, start, length)) {
-          own = crc32Of(chunk, own);
-          crc = crc32Of(chunk, crc);
-        }
-        planned.push({ number, crc32: hex(own) });
-      }
+    for (let batch = thin || given ? firstBatch(partBytes) : most; done < count; batch = most) {
+      const next = await plan(each, source, partBytes, { done, crc }, batch);
+      const { planned } = next;
       done += planned.length;
+      crc = next.crc;
       await earlier;
       earlier = sending;
       const begun = Promise.withResolvers<void>();
       const now = { done, crc };
-      const batchSent = sendBatch(each, of, outgoing, planned, begun.resolve).catch((error: unknown) => {
-        stop.abort(error);
-        throw error;
-      });
+      const signed = given;
+      given = undefined;
+      const batchSent = sendBatch(each, of, outgoing, planned, begun.resolve, signed).catch(
+        (error: unknown) => {
+          stop.abort(error);
+          throw error;
+        },
+      );
       sending = allSettled([earlier, batchSent]).then(() => {
         Object.assign(outgoing, now);
         deps.store.note(deps.command.id, of.n, source.pin, outgoing);
@@ -190,6 +193,7 @@ async function sendParts(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<vo
 /**
  * Asks where parts go and sends them, until each has arrived: one whose answer was lost is not sent again.
  * @param begun is called once each has been begun
+ * @param first where each goes, when that was asked already
  */
 async function sendBatch(
   deps: SendDeps,
@@ -197,6 +201,7 @@ async function sendBatch(
   outgoing: Outgoing,
   planned: Planned[],
   begun: () => void,
+  first?: Signed,
 ): Promise<void> {
   const { ground } = deps;
   const { partBytes } = outgoing;
@@ -206,12 +211,13 @@ async function sendBatch(
   const atOnce = ground.link.thin ? 2 * PARTS_AT_ONCE : Math.max(1, Math.min(PARTS_AT_ONCE, fitting));
   const backoff = new Backoff();
   let refusals = 0;
+  let known = first?.length === planned.length ? first : undefined;
   for (let open = planned; ; ) {
     of.source.check?.();
     const asked = open.map(({ number, crc32 }) => ({ number, crc32 }));
-    const { parts } = await refusable(() =>
-      deps.retried(() => ground.transferParts({ ...named(deps, of, outgoing), parts: asked })),
-    );
+    const ask = () => ground.transferParts({ ...named(deps, of, outgoing), parts: asked });
+    const { parts } = known ? { parts: known } : await refusable(() => deps.retried(ask));
+    known = undefined;
     deps.signal.throwIfAborted();
     const waiting = asked.flatMap((part, i) => (parts[i] ? [{ ...part, signed: parts[i] }] : []));
     if (waiting.length === 0) return;
@@ -250,51 +256,35 @@ async function sendBatch(
   }
 }
 
-/** Sends bytes of a source by a signed URL, when it is their turn. */
-function put(deps: SendDeps, of: Of, to: SignedUpload, start: number, length: number): Promise<void> {
-  const compressed = to.zstd && deps.ground.link.thin;
-  const crossing = compressed ? Math.ceil(length * of.compression.ratio) : length;
-  const send = compressed ? putCompressed : putPlain;
-  return deps.sender.turn(crossing, () => send(deps, of, to, start, length), deps.signal);
+/** Parts of a batch, and of the first over a thin link. */
+function batchOf(partBytes: number): number {
+  return Math.max(1, Math.min(BATCH_PARTS, Math.floor(BATCH_BYTES / partBytes)));
+}
+function firstBatch(partBytes: number): number {
+  return Math.min(FIRST_PARTS, batchOf(partBytes));
 }
 
-async function putPlain(
-  { ground, signal }: SendDeps,
-  { source }: Of,
-  { url, headers }: SignedUpload,
-  start: number,
-  length: number,
-): Promise<void> {
-  const body = source.read(start, length);
-  let sent = start;
-  body.on("data", (chunk: Buffer) => {
-    sent += chunk.length;
-    source.sent?.(sent);
-  });
-  body.pause();
-  try {
-    await ground.put(url, body, signal, { size: length, headers });
-  } finally {
-    body.destroy();
-  }
-}
-
-/** Over a thin link a part is small: it is compressed in memory. */
-async function putCompressed(
+/** The next parts, at most `batch`, with their CRC32s, and that of everything up to them. */
+async function plan(
   deps: SendDeps,
-  of: Of,
-  to: SignedUpload,
-  start: number,
-  length: number,
-): Promise<void> {
-  const { source, compression } = of;
-  const chunks: Buffer[] = [];
-  for await (const chunk of reading(deps, source, start, length)) chunks.push(chunk);
-  const piece = Buffer.concat(chunks);
-  const made = await compression.of(piece);
-  const headers = { ...to.headers, ...(made && { [LINK_ENCODING.header]: LINK_ENCODING.zstd }) };
-  await deps.ground.put(to.url, made ?? piece, deps.signal, { headers });
-  source.sent?.(start + length);
+  source: RangedSource,
+  partBytes: number,
+  { done, crc: before }: Pick<Outgoing, "done" | "crc">,
+  batch: number,
+): Promise<{ planned: Planned[]; crc: number }> {
+  const count = Math.max(1, Math.ceil(source.size / partBytes));
+  const planned: Planned[] = [];
+  let crc = before;
+  for (let number = done + 1; number <= Math.min(count, done + batch); number++) {
+    const { start, length } = place(source.size, partBytes, number);
+    let own = 0;
+    for await (const chunk of reading(deps, source, start, length)) {
+      own = crc32Of(chunk, own);
+      crc = crc32Of(chunk, crc);
+    }
+    planned.push({ number, crc32: hex(own) });
+  }
+  return { planned, crc };
 }
 
 /** What the ground refuses because the transfer is gone or is something else means to begin anew. */
@@ -303,8 +293,7 @@ async function refusable<T>(call: () => Promise<T>): Promise<T> {
     return await call();
   } catch (error) {
     if (!(error instanceof PerigeeError)) throw error;
-    // Its URL is too old, or too many parts come in at once: asked for again, it goes on.
-    if (error.code === "SIGNATURE_INVALID" || error.code === "TOO_MANY_REQUESTS") {
+    if (ASKED_AGAIN.has(error.code)) {
       throw new GroundUnavailable(error.message, { cause: error });
     }
     const gone = ["UPLINK_NOT_FOUND", "CHECKSUM_MISMATCH", "SIZE_MISMATCH"].includes(error.code);
@@ -324,23 +313,6 @@ function named({ epoch, command }: SendDeps, { n }: Of, { transfer }: Outgoing) 
 function place(size: number, partBytes: number, number: number): { start: number; length: number } {
   const start = (number - 1) * partBytes;
   return { start, length: Math.min(partBytes, size - start) };
-}
-
-async function* reading(
-  { signal }: SendDeps,
-  source: RangedSource,
-  start: number,
-  length: number,
-): AsyncGenerator<Buffer> {
-  const body: Readable = source.read(start, length);
-  try {
-    for await (const chunk of body) {
-      signal.throwIfAborted();
-      yield chunk as Buffer;
-    }
-  } finally {
-    body.destroy();
-  }
 }
 
 async function crcOf(deps: SendDeps, source: RangedSource, start: number, length: number): Promise<number> {

@@ -13,7 +13,10 @@ export function registerTransfers(app: Hono<GroundEnv>, parts: AgentApiDeps): vo
     const request = await body(c, wire.transferRequest);
     const [command, item] = await Promise.all([running(c, ledger, request), transfers.look(request.user)]);
     const begun = await transfers.begin(command, request, { item });
-    return c.json(begun satisfies z.infer<typeof wire.transferResponse>);
+    const { n, transfer, parts: named } = request;
+    const asNamed = named && "partBytes" in begun && begun.partBytes === request.partBytes;
+    const signed = asNamed && { parts: await transfers.sign(command, { n, transfer, parts: named }) };
+    return c.json({ ...begun, ...signed } satisfies z.infer<typeof wire.transferResponse>);
   });
 
   app.post("/transfers/parts", async (c) => {

@@ -139,7 +139,7 @@ async function transferOf(
   if (!left) return undefined;
   const at = now();
   const [plan, beat] = await Promise.all([windows.plan(command.edge), ledger.lastHeartbeat(command.edge)]);
-  const measuredBps = left.direction === "downlink" ? beat?.downlinkBps : undefined;
+  const measuredBps = left.direction === "downlink" ? beat?.downlinkBps : beat?.uplinkBps;
   const end = transferEnd(plan?.windows ?? [], at, { ...left, measuredBps });
   return {
     direction: left.direction,

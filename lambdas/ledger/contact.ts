@@ -16,7 +16,8 @@ export type Heartbeat = {
   reported?: boolean | undefined;
   /** devices of its nodes; absent from agents that know no FPGAs */
   fpga?: FpgaDeviceReport[] | undefined;
-  /** content from the edge, as its agent measured it; absent while unknown */
+  /** content to and from the edge, bit/s, as its agent measured it; absent while unknown */
+  uplinkBps?: number | undefined;
   downlinkBps?: number | undefined;
 };
 

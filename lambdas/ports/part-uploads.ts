@@ -9,6 +9,9 @@ export type PartLayout = { size: number; partSize: number };
 /** Whoever holds it may store what it was signed for: `PUT url` with exactly these headers. */
 export type SignedUpload = { url: string; headers: Record<string, string> };
 
+/** `from`: so many bytes are there already, and the PUT may bring the rest alone, with a `Content-Range` that says so. */
+export type ResumedUpload = SignedUpload & { from?: number };
+
 /** Parts of one object are at most this many, on every adapter. */
 export const MOST_PARTS = 10_000;
 
@@ -30,6 +33,11 @@ export interface PartUploads {
   signPart(key: string, upload: string, part: Part, seconds: number): Promise<SignedUpload>;
   /** To PUT a whole object of that size and CRC32, without an upload. */
   signWhole(key: string, content: Omit<Part, "number">, seconds: number): Promise<SignedUpload>;
+  /**
+   * As {@link signWhole}, of a storage that keeps the beginning of what is cut: who asks has nothing of it under way any
+   * more, so what still comes in is ended. Where `from` is the size, all of it is there.
+   */
+  signResumed?(key: string, content: Omit<Part, "number">, seconds: number): Promise<ResumedUpload>;
   /** The parts that are there, whole and durable, in order; none when there is no such upload. */
   arrived(key: string, upload: string): Promise<Part[]>;
   /**

@@ -3,7 +3,7 @@ import { LIMITS, MiB } from "#protocol/limits.ts";
 import type { StagedContent } from "#protocol/operations.ts";
 import { downlinkKey } from "../dispatch/staging-keys.ts";
 import type { Command } from "../ledger/command.ts";
-import { MOST_PARTS, type Part, partBytes, type SignedUpload } from "../ports/part-uploads.ts";
+import { MOST_PARTS, type Part, partBytes, type ResumedUpload } from "../ports/part-uploads.ts";
 import type { Staging } from "../ports/staging.ts";
 import type { Transfer, TransferBudget, TransfersSeen } from "../quotas/transfer-budget.ts";
 import { chunkKey, chunksOf } from "./chunk-objects.ts";
@@ -21,7 +21,7 @@ export type TransfersOptions = {
 };
 
 /** Where the agent PUTs a part; `zstd`: it may be compressed. */
-type AgentUpload = SignedUpload & { zstd?: boolean };
+type AgentUpload = ResumedUpload & { zstd?: boolean };
 
 /** Missing parts that an answer names. */
 const NAMED = 500;
@@ -71,7 +71,7 @@ export class Transfers {
       await this.#reserve(command, { n, size }, seen, async () => (named ? { whole: transfer } : {}));
       const content = named ? { n, size, transfer } : undefined;
       const key = content ? contentKey(command, content) : downlinkKey(command, n);
-      const whole = await this.#staging.parts.signWhole(key, { size, crc32 }, seconds());
+      const whole = await this.#signWhole(key, { size, crc32 });
       return { whole: this.#announced(whole), ...(content && { content }) };
     }
     const kept = await this.#reserve(command, { n, size, transfer }, seen, async () => {
@@ -115,12 +115,10 @@ export class Transfers {
       of.parts.map(async ({ number, crc32 }) => {
         const part = { number, crc32, size: sizeOf(known, number) };
         if (isObject || there.has(nameOf(part))) return null;
-        const { parts } = this.#staging;
-        return this.#announced(
-          await (known.upload === undefined
-            ? parts.signWhole(chunkKey(key, part), part, seconds())
-            : parts.signPart(key, known.upload, part, seconds())),
-        );
+        const signed: ResumedUpload = await (known.upload === undefined
+          ? this.#signWhole(chunkKey(key, part), part)
+          : this.#staging.parts.signPart(key, known.upload, part, seconds()));
+        return signed.from === part.size ? null : this.#announced(signed);
       }),
     );
   }
@@ -153,8 +151,13 @@ export class Transfers {
     return left.length > 0 ? { missing: left.slice(0, NAMED) } : { content };
   }
 
+  #signWhole(key: string, content: { size: number; crc32: string }): Promise<ResumedUpload> {
+    const { parts } = this.#staging;
+    return parts.signResumed?.(key, content, seconds()) ?? parts.signWhole(key, content, seconds());
+  }
+
   /** Says so where it may be compressed. */
-  #announced(signed: SignedUpload): AgentUpload {
+  #announced(signed: ResumedUpload): AgentUpload {
     return this.#staging.parts.zstd ? { ...signed, zstd: true } : signed;
   }
 

@@ -299,3 +299,17 @@ test("over a thin link what can be compressed is, and arrives as it was, cut or 
   // of 2.25 MiB
   expect(proxy.sentUp - before).toBeLessThan(MiB);
 });
+
+test("over a thin link a few chunks go without a call that asks where", async () => {
+  const { world, proxy } = await worldOf();
+  const content = randomBytes(200 * KiB);
+  const options = { url: proxy.url, silentDoorbell: true, pollMs: 50 };
+  const agent = await world.agent({ "volume.read": sends(content) }, options);
+  agent.ground.link.sent(256 * KiB, 100_000);
+  expect(sha(await asked(await world.user("alice")))).toBe(sha(content));
+  expect(partsPut(proxy)).toBe(4);
+  expect(proxy.seen.filter((line) => /^POST .agent.transfers/.test(line))).toEqual([
+    expect.stringContaining("/agent/transfers "),
+    expect.stringContaining("/agent/transfers/complete "),
+  ]);
+});

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { GroundClient } from "#agent/ground/ground-client.ts";
+import { GroundSession } from "#agent/ground/ground-session.ts";
 import { StoredWindows } from "#lambdas/windows/stored-windows.ts";
+import { OPERATION_NAMES } from "#protocol/operations.ts";
 import { makeWorld, type UserClient, type World } from "#test/support/world.ts";
 
 const MINUTE = 60_000;
@@ -83,6 +86,15 @@ describe("a plan of contact windows on the ground", () => {
       ends_at: "2026-05-22T22:12:00.000Z",
       window: { uplink_bytes: 2700 },
     });
+    // In the window that is open what the edge has measured says more.
+    const client = new GroundClient({ url: world.url, token: world.agentToken });
+    const session = new GroundSession(client);
+    await session.start({ journal: "j", version: "test", operations: OPERATION_NAMES, features: [] });
+    const { epoch } = session;
+    await client.heartbeat({ epoch, nodes: [], usage: {}, free: 1e12, uplinkBps: 400, downlinkBps: 1 });
+    client.close();
+    now = window.start;
+    expect(await transfer()).toMatchObject({ ...left, ends_at: "2026-05-22T20:42:00.000Z" });
   });
 
   test("GET /edge shows what is planned, and null without a plan", async () => {

@@ -168,21 +168,51 @@ describe("a range", () => {
   });
 });
 
+/** The files of a directory's tar. */
+async function filesOf({ bytes }: Answer): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  const reader = extract();
+  Readable.from([bytes]).pipe(reader);
+  for await (const entry of reader) {
+    let text = "";
+    for await (const chunk of entry) text += chunk;
+    if (entry.header.type !== "directory")
+      files[entry.header.name.replace(/^\.\/|^(dir|since)\//, "")] = text;
+  }
+  return files;
+}
+
 describe("a directory", () => {
   it("comes as a tar stream, without links and special files", async () => {
     const answer = await get("dir");
     expect(answer.status).toBe(200);
     expect(answer.header("content-disposition")).toBe('attachment; filename="dir.tar"');
     expect(answer.header("content-length")).toBe(String(answer.bytes.length));
-    const files: Record<string, string> = {};
-    const reader = extract();
-    Readable.from([answer.bytes]).pipe(reader);
-    for await (const entry of reader) {
-      let text = "";
-      for await (const chunk of entry) text += chunk;
-      if (entry.header.type !== "directory") files[entry.header.name.replace(/^\.\/|^dir\//, "")] = text;
-    }
-    expect(files).toEqual({ "sub/b.txt": "b", "c.txt": "cc" });
+    expect(await filesOf(answer)).toEqual({ "sub/b.txt": "b", "c.txt": "cc" });
+  });
+
+  it("comes as what changed since an earlier downlink, with what is gone", async () => {
+    const directory = "since";
+    await client.uplink(
+      { [`${directory}/gone`]: "1", [`${directory}/kept`]: "1", [`${directory}/changed`]: "1" },
+      { pod_name: volume },
+    );
+    const whole = await get(directory);
+    const since = whole.header("perigee-listing")!;
+    expect([whole.status, whole.header("perigee-since"), since]).toEqual([
+      200,
+      undefined,
+      expect.any(String),
+    ]);
+    await client.encoded("/em/files/delete", { pod_name: volume, filepath: `${directory}/gone` });
+    await client.uplink({ [`${directory}/changed`]: "two" }, { pod_name: volume });
+    const answer = await get(directory, { "perigee-since": since });
+    expect([answer.status, answer.header("perigee-since")]).toEqual([200, since]);
+    const { ".perigee-changes.json": manifest, ...files } = await filesOf(answer);
+    expect(files).toEqual({ changed: "two" });
+    const listing = answer.header("perigee-listing");
+    expect(listing).not.toBe(since);
+    expect(JSON.parse(manifest!)).toMatchObject({ since, listing, gone: ["gone"] });
   });
 
   it("is also the volume's root", async () => {

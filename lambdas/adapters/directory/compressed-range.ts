@@ -2,7 +2,7 @@ import { buffer } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { zstdCompress } from "node:zlib";
 import { KiB } from "#protocol/limits.ts";
-import { WORTH_COMPRESSING } from "#protocol/link-encoding.ts";
+import { WORTH_COMPRESSING, ZSTD_IN_BLOCKS } from "#protocol/link-encoding.ts";
 import type { DirectoryStaging } from "./staging.ts";
 
 const compress = promisify(zstdCompress);
@@ -18,6 +18,6 @@ export async function compressedRange(
 ): Promise<Buffer<ArrayBuffer> | undefined> {
   if (range.end - range.start >= MOST) return undefined;
   const { body, size } = await staging.get(key, range);
-  const made = await compress(await buffer(body));
+  const made = await compress(await buffer(body), { params: ZSTD_IN_BLOCKS });
   return made.length <= size * WORTH_COMPRESSING ? (made as Buffer<ArrayBuffer>) : undefined;
 }

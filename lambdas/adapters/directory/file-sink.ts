@@ -78,6 +78,20 @@ export class FileSink extends Writable {
     await this.#syncing;
   }
 
+  /**
+   * After the stream was cut: brings what it had taken to the file, so that the file has {@link size} bytes of it.
+   * @throws what a write does
+   */
+  async settle(): Promise<void> {
+    await this.idle();
+    if (this.#failure) throw this.#failure;
+    const batch = this.#batch.splice(0);
+    const bytes = this.#batchBytes;
+    this.#batchBytes = 0;
+    if (bytes > 0) await this.#writeAll(batch, bytes);
+    await this.idle();
+  }
+
   override _write(chunk: Uint8Array, _encoding: string, callback: (error?: Error | null) => void): void {
     this.size += chunk.length;
     if (this.size > this.#maxBytes) {

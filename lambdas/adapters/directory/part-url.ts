@@ -3,20 +3,24 @@ import type { Part } from "../../ports/part-uploads.ts";
 import { keyParts } from "../../ports/staging-key.ts";
 import type { UrlSignature } from "./url-signature.ts";
 
-/** What a signed part URL allows to PUT: part `part` of an upload, or without `upload` a whole object. */
-export type PartTarget = { key: string; upload?: string; part: Part };
+/**
+ * What a signed part URL allows to PUT: part `part` of an upload, or without `upload` a whole object. `kept`: what arrives of
+ * that is kept when it is cut.
+ */
+export type PartTarget = { key: string; upload?: string; part: Part; kept?: boolean };
 
 /** Means "no upload" in the signed text; no upload has this id. */
 const WHOLE = "-";
 
-/** A URL relative to the ground's address: `/staging/<key>?upload=&part=&crc32=&expires=&max=&signature=`. */
+/** A URL relative to the ground's address: `/staging/<key>?upload=&part=&crc32=&kept=&expires=&max=&signature=`. */
 export function signPartUrl(signature: UrlSignature, target: PartTarget, seconds: number): string {
-  const { key, upload, part } = target;
+  const { key, upload, part, kept } = target;
   const path = keyParts(key).map(encodeURIComponent).join("/");
   const query = new URLSearchParams({
     ...(upload !== undefined && { upload }),
     part: String(part.number),
     crc32: part.crc32,
+    ...(kept && { kept: "1" }),
   });
   const signed = signature.sign("PART", lines(target), seconds, part.size);
   return `/staging/${path}?${query}&${signed}`;
@@ -44,11 +48,12 @@ export function verifyPartUrl(
     key,
     ...(upload !== undefined && { upload }),
     part: { number: Number(number), size: 0, crc32 },
+    ...(query.has("kept") && { kept: true }),
   };
   target.part.size = signature.verify("PART", lines(target), query).maxBytes;
   return target;
 }
 
-function lines({ key, upload, part }: PartTarget): string {
-  return [key, upload ?? WHOLE, part.number, part.crc32].join("\n");
+function lines({ key, upload, part, kept }: PartTarget): string {
+  return [key, upload ?? WHOLE, part.number, part.crc32, ...(kept ? ["kept"] : [])].join("\n");
 }

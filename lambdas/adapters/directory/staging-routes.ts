@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { type Context, Hono } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { readRange, resolveRange } from "#protocol/byte-range.ts";
+import { readRange, resolveRange, restOf } from "#protocol/byte-range.ts";
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
 import { LINK_ENCODING } from "#protocol/link-encoding.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
@@ -119,19 +119,29 @@ async function receivePart(
 ): Promise<Response> {
   const { size } = target.part;
   const compressed = c.req.header(LINK_ENCODING.header) === LINK_ENCODING.zstd;
-  const length = Number(c.req.header("content-length") ?? size);
+  const from = readRest(c.req.header("content-range"), size);
+  const length = Number(c.req.header("content-length") ?? size - from);
   // what is compressed is sent so only where it is smaller
-  if (compressed ? length > size : length !== size) {
-    throw new PerigeeError("SIZE_MISMATCH", `The content must have ${size} bytes`);
+  if (compressed ? length > size - from : length !== size - from) {
+    throw new PerigeeError("SIZE_MISMATCH", `The content must have ${size - from} bytes`);
   }
   const body = c.env?.incoming ?? nodeStream(c.req.raw.body);
-  if (!compressed) await staging.parts.write(target, body);
+  if (!compressed) await staging.parts.write(target, body, { from });
   else {
-    await staging.parts.write(target, decodedBody(body)).catch((error) => {
+    await staging.parts.write(target, decodedBody(body), { from }).catch((error) => {
       throw undecodable(error);
     });
   }
   return c.json({ size, crc32: target.part.crc32 }, 200, SAFE_HEADERS);
+}
+
+/** From where on a body is the rest of `size` bytes, by its `Content-Range`. @throws RANGE_NOT_SATISFIABLE */
+function readRest(header: string | undefined, size: number): number {
+  if (header === undefined) return 0;
+  const [, start] = /^bytes (\d{1,15})-\d+\/\d+$/.exec(header) ?? [];
+  const from = Number(start);
+  if (header === restOf(from, size)) return from;
+  throw new PerigeeError("RANGE_NOT_SATISFIABLE", "The range is not the rest of the content");
 }
 
 /** The key and query of a signed URL, as they were received. */

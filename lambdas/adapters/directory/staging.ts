@@ -192,6 +192,7 @@ export class DirectoryStaging implements Staging {
   async deletePrefix(prefix: string): Promise<void> {
     const { parts, rest } = prefixParts(prefix);
     if (prefix === "") throw new PerigeeError("INVALID_PATH", "The prefix is empty");
+    await this.parts.forget(prefix);
     const level = this.#levelPath(parts);
     if (rest === "") await this.#discard(level);
     else {

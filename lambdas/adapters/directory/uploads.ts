@@ -9,32 +9,24 @@ import {
   type PartUploads,
   partBytes,
   partCount,
+  type ResumedUpload,
   type SignedUpload,
 } from "../../ports/part-uploads.ts";
 import { Crc32Hash } from "../crc32-hash.ts";
 import { FileSink } from "./file-sink.ts";
 import { decodePart, encodePart } from "./key-file-name.ts";
+import { NewestTurns } from "./newest-turns.ts";
 import { newRecord, readRecord, writeRecord } from "./part-record.ts";
 import { type PartTarget, signPartUrl } from "./part-url.ts";
-import { receive } from "./receive.ts";
-import type { UrlSignature } from "./url-signature.ts";
-
-/** What uploads need of the directory that they live in. */
-export type UploadsHome = {
-  signature: UrlSignature;
-  /** directory of the key's level, and the path of its object */
-  pathsOf(key: string): { level: string; object: string; name: string };
-  /** a path of our own that is swept when we die */
-  tempPath(): string;
-  /** renames what is at `temp` to `target` and makes that durable */
-  place(temp: string, target: string): Promise<void>;
-  discard(target: string): Promise<void>;
-  /** @throws STORAGE_FULL when so many bytes more would go below the floor */
-  take(bytes: number): Promise<void>;
-};
+import { mismatch, receiveChecked } from "./receive-checked.ts";
+import type { UploadsHome } from "./uploads-home.ts";
+import { WholeUploads } from "./whole-uploads.ts";
 
 /** Parts of one level (a command's files) that come in at once: whoever has their URLs could hold any number open. */
 const MOST_AT_ONCE = 32;
+
+/** `from`: the body is the rest of a whole object, of which so many bytes are there (default 0) */
+type WriteOptions = { from?: number; signal?: AbortSignal };
 
 /** Between a key's name and the upload's id: no name of an object or a level has it. */
 const MARK = "+";
@@ -55,13 +47,15 @@ export function uploadOf(entry: string): string | undefined {
 export class DirectoryUploads implements PartUploads {
   readonly zstd = true;
   readonly #home: UploadsHome;
-  /** parts that are being written by this process: the newest of a part ends the others */
-  readonly #writing = new Map<string, { abort: AbortController; done: Promise<unknown> }>();
+  readonly #wholes: WholeUploads;
+  /** parts that are being written by this process */
+  readonly #turns = new NewestTurns();
   /** how many of each level are being written */
   readonly #open = new Map<string, number>();
 
   constructor(home: UploadsHome) {
     this.#home = home;
+    this.#wholes = new WholeUploads(home);
   }
 
   async begin(key: string, layout: PartLayout): Promise<string> {
@@ -93,6 +87,18 @@ export class DirectoryUploads implements PartUploads {
   async signWhole(key: string, content: Omit<Part, "number">, seconds: number): Promise<SignedUpload> {
     const part = { number: 0, ...content };
     return { url: signPartUrl(this.#home.signature, { key, part }, seconds), headers: {} };
+  }
+
+  async signResumed(key: string, content: Omit<Part, "number">, seconds: number): Promise<ResumedUpload> {
+    const part = { number: 0, ...content };
+    const url = signPartUrl(this.#home.signature, { key, part, kept: true }, seconds);
+    const from = await this.#wholes.held(key, content);
+    return { url, headers: {}, ...(from > 0 && { from }) };
+  }
+
+  /** Forgets what is kept of objects that were cut, of all keys that begin with `prefix`. */
+  forget(prefix: string): Promise<void> {
+    return this.#wholes.kept.dropPrefix(prefix);
   }
 
   async arrived(key: string, upload: string): Promise<Part[]> {
@@ -128,9 +134,9 @@ export class DirectoryUploads implements PartUploads {
   /**
    * Takes in what a signed URL allows. On failure the body is left as it is.
    * @throws PerigeeError SIZE_MISMATCH, CHECKSUM_MISMATCH, STORAGE_FULL; UPLINK_NOT_FOUND when its upload has ended;
-   * TOO_MANY_REQUESTS when 32 of its level are coming in
+   * RANGE_NOT_SATISFIABLE when the bytes before it are not there; TOO_MANY_REQUESTS when 32 of its level are coming in
    */
-  async write(target: PartTarget, body: Readable, signal?: AbortSignal): Promise<void> {
+  async write(target: PartTarget, body: Readable, options: WriteOptions = {}): Promise<void> {
     const { level } = this.#home.pathsOf(target.key);
     const open = this.#open.get(level) ?? 0;
     if (open >= MOST_AT_ONCE) {
@@ -138,7 +144,7 @@ export class DirectoryUploads implements PartUploads {
     }
     this.#open.set(level, open + 1);
     try {
-      await this.#write(target, body, signal);
+      await this.#write(target, body, options);
     } finally {
       const left = this.#open.get(level)! - 1;
       if (left > 0) this.#open.set(level, left);
@@ -146,25 +152,12 @@ export class DirectoryUploads implements PartUploads {
     }
   }
 
-  async #write({ key, upload, part }: PartTarget, body: Readable, signal?: AbortSignal): Promise<void> {
-    if (upload === undefined) return this.#writeWhole(key, part, body, signal);
+  async #write(target: PartTarget, body: Readable, { from = 0, signal }: WriteOptions): Promise<void> {
+    const { key, upload, part } = target;
+    if (upload === undefined) return this.#wholes.write(target, from, body, signal);
+    if (from > 0) throw new PerigeeError("RANGE_NOT_SATISFIABLE", "A part of an upload comes whole");
     const name = `${this.#directory(key, upload)}#${part.number}`;
-    const abort = new AbortController();
-    const before = this.#writing.get(name);
-    const signals = AbortSignal.any(signal ? [abort.signal, signal] : [abort.signal]);
-    const done = (async () => {
-      // A client that was cut sends the part again before we know that its first connection is dead.
-      before?.abort.abort(new PerigeeError("CANCELLED", "The part is being sent again"));
-      await before?.done.catch(() => undefined);
-      await this.#writePart(key, upload, part, body, signals);
-    })();
-    const turn = { abort, done };
-    this.#writing.set(name, turn);
-    try {
-      await done;
-    } finally {
-      if (this.#writing.get(name) === turn) this.#writing.delete(name);
-    }
+    return this.#turns.run(name, (ended) => this.#writePart(key, upload, part, body, ended), signal);
   }
 
   async #writePart(key: string, upload: string, part: Part, body: Readable, signal: AbortSignal) {
@@ -176,48 +169,12 @@ export class DirectoryUploads implements PartUploads {
     if (part.size !== partBytes(layout, part.number)) throw mismatch(part);
     // It is not there any more from the first byte that is written over it.
     if (arrived.some(({ number }) => number === part.number)) await writeRecord(record, part.number);
-    await this.#receive(data, part, body, signal, (part.number - 1) * layout.partSize);
+    const position = (part.number - 1) * layout.partSize;
+    const beforeWrite = (bytes: number) => this.#home.take(bytes);
+    const options = { maxBytes: part.size, position, beforeWrite, hash: new Crc32Hash() };
+    await receiveChecked(new FileSink(data.fd, options), part, body, signal);
     await data.datasync();
     await writeRecord(record, part.number, part.crc32);
-  }
-
-  async #writeWhole(key: string, content: Part, body: Readable, signal?: AbortSignal): Promise<void> {
-    const { object } = this.#home.pathsOf(key);
-    const temp = this.#home.tempPath();
-    try {
-      await using file = await open(temp, "wx", 0o600);
-      await this.#receive(file, content, body, signal, 0);
-      await file.sync();
-      await this.#home.place(temp, object);
-    } catch (error) {
-      await rm(temp, { force: true });
-      throw error;
-    }
-  }
-
-  async #receive(
-    file: FileHandle,
-    { size, crc32 }: Omit<Part, "number">,
-    body: Readable,
-    signal: AbortSignal | undefined,
-    position: number,
-  ): Promise<void> {
-    signal?.throwIfAborted();
-    const beforeWrite = (bytes: number) => this.#home.take(bytes);
-    const sink = new FileSink(file.fd, { maxBytes: size, position, beforeWrite, hash: new Crc32Hash() });
-    try {
-      await receive(body, sink, signal);
-    } catch (error) {
-      if (error instanceof PerigeeError && error.code === "BODY_TOO_LARGE") throw mismatch({ size });
-      throw error;
-    } finally {
-      await sink.idle();
-    }
-    if (sink.size !== size) throw mismatch({ size });
-    if (sink.digest() !== crc32) {
-      const message = `The CRC32 of the content is ${sink.digest()}, not ${crc32}`;
-      throw new PerigeeError("CHECKSUM_MISMATCH", message);
-    }
   }
 
   #directory(key: string, upload: string): string {
@@ -255,8 +212,4 @@ export async function uploadsIn(level: string, rest: string): Promise<string[]> 
     throw error;
   });
   return entries.filter((entry) => uploadOf(entry)?.startsWith(rest)).map((entry) => path.join(level, entry));
-}
-
-function mismatch({ size }: { size: number }): PerigeeError {
-  return new PerigeeError("SIZE_MISMATCH", `The content must have ${size} bytes`);
 }
