@@ -1,10 +1,14 @@
 import { render } from "preact";
+import { session } from "./api/session.ts";
 import { App } from "./app.tsx";
+import { firstAnswer } from "./live/first-answer.ts";
 import { forgetHoldings } from "./live/holdings.ts";
 import { forgetListings } from "./live/listings.ts";
 import { followSession } from "./live/live.ts";
 import { forgetOperator } from "./live/operator.ts";
+import { loadRest } from "./parts/rest-of-screens.ts";
 import { applyTheme } from "./parts/theme.ts";
+import { route } from "./route.ts";
 
 applyTheme();
 followSession(() => {
@@ -12,4 +16,9 @@ followSession(() => {
   forgetListings();
   forgetOperator();
 });
-render(<App />, document.getElementById("app")!);
+const show = () => render(<App />, document.getElementById("app")!);
+if (session.value === undefined) show();
+else {
+  if (route.value.screen !== "overview") loadRest();
+  void firstAnswer().then(show);
+}

@@ -27,8 +27,10 @@ function keep(key: string, value: unknown): void {
 }
 
 function read<T>(key: string): T | undefined {
+  const kept = sessionStorage.getItem(key);
+  if (kept === null) return undefined;
   try {
-    return JSON.parse(sessionStorage.getItem(key) ?? "") as T;
+    return JSON.parse(kept) as T;
   } catch {
     return undefined;
   }

@@ -1,7 +1,9 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 const OVERSCAN = 8;
+/** Rows come and go so many at once, so that not every frame of a scroll changes the page. */
+const STEP = 8;
 
 type Props<T> = {
   items: readonly T[];
@@ -23,13 +25,15 @@ type Props<T> = {
 export function VirtualList<T>(props: Props<T>) {
   const { items, rowHeight, row, label, follow, length = items.length } = props;
   const box = useRef<HTMLDivElement>(null);
-  const [view, setView] = useState({ top: 0, height: 600 });
+  const [range, setRange] = useState({ first: 0, end: 0, height: 0 });
   const measure = () => {
-    const { scrollTop, clientHeight } = box.current!;
-    setView((before) =>
-      before.top === scrollTop && before.height === clientHeight
+    const { scrollTop, clientHeight: height } = box.current!;
+    const first = stepBelow(scrollTop / rowHeight - OVERSCAN);
+    const end = stepBelow((scrollTop + height) / rowHeight + OVERSCAN) + STEP;
+    setRange((before) =>
+      before.first === first && before.end === end && before.height === height
         ? before
-        : { top: scrollTop, height: clientHeight },
+        : { first, end, height },
     );
   };
   useLayoutEffect(() => {
@@ -39,16 +43,16 @@ export function VirtualList<T>(props: Props<T>) {
   }, []);
   useLayoutEffect(() => {
     if (follow) box.current!.scrollTop = box.current!.scrollHeight;
-  }, [length, follow, view.height]);
+  }, [length, follow, range.height]);
   const scrolled = () => {
     measure();
     const { scrollTop, clientHeight, scrollHeight } = box.current!;
     props.onFollow?.(scrollTop + clientHeight >= scrollHeight - rowHeight);
   };
-  const first = Math.max(0, Math.floor(view.top / rowHeight) - OVERSCAN);
-  const last = Math.min(length, Math.ceil((view.top + view.height) / rowHeight) + OVERSCAN);
+  const last = Math.min(length, range.end);
+  const first = Math.min(range.first, last);
   const lines = useKeptLines(row, rowHeight);
-  useEffect(() => props.onBelow?.(length - last), [length - last]);
+  useLayoutEffect(() => props.onBelow?.(length - last), [length - last]);
   return (
     <div
       ref={box}
@@ -91,6 +95,10 @@ function useKeptLines<T>(row: Props<T>["row"], rowHeight: number) {
       return node;
     },
   };
+}
+
+function stepBelow(row: number): number {
+  return Math.max(0, Math.floor(row / STEP) * STEP);
 }
 
 function px(length: number): string {

@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
-import { useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { STATES } from "#protocol/state.ts";
+import type { Command } from "../api/types.ts";
 import { NO_FILTER, passes } from "../format/command-filter.ts";
 import { dialectWord } from "../format/dialects.ts";
 import { operationWord } from "../format/operations.ts";
@@ -22,12 +23,26 @@ const AHEAD = 150;
 /** until so many are known here: then somebody has to ask for more. */
 const MOST = 20_000;
 
+/** How far it is to the end of the list. */
+type End = "there" | "near" | "far";
+
+function endOf(below: number): End {
+  if (below === 0) return "there";
+  return below < AHEAD ? "near" : "far";
+}
+
 export function CommandsScreen() {
   const chosen = route.value.rest[0];
   const all = edgeCommands.value;
-  const shown = all.filter((command) => passes(command, filter.value));
-  const [below, setBelow] = useState(0);
-  const more = useOlder(shown.length === 0 || below < AHEAD);
+  const shown = useMemo(() => all.filter((command) => passes(command, filter.value)), [all, filter.value]);
+  const [end, setEnd] = useState<End>("there");
+  const onBelow = useCallback((rows: number) => setEnd(endOf(rows)), []);
+  // the same function while the same one is chosen, so that rows in sight are passed over
+  const row = useCallback(
+    (command: Command) => <CommandRow command={command} current={command.command_id === chosen} />,
+    [chosen],
+  );
+  const more = useOlder(shown.length === 0 || end !== "far");
   return (
     <div class={`split${chosen ? " with-detail" : ""}`}>
       <section class="panel list-panel" aria-labelledby="commands-title">
@@ -40,8 +55,8 @@ export function CommandsScreen() {
             label="Commands, newest first"
             items={shown}
             rowHeight={isNarrow.value ? 60 : 44}
-            row={(command) => <CommandRow command={command} current={command.command_id === chosen} />}
-            onBelow={setBelow}
+            row={row}
+            onBelow={onBelow}
           />
         )}
         {shown.length === 0 && !more.looking && all.length === 0 && (
@@ -56,7 +71,7 @@ export function CommandsScreen() {
             </button>
           </Empty>
         )}
-        {more.looking && (shown.length === 0 || below === 0) && (
+        {more.looking && (shown.length === 0 || end === "there") && (
           <p class="more" role="status">
             Looking for older commands: {all.length.toLocaleString("en")} so far
           </p>
