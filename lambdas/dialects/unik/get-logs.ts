@@ -92,11 +92,14 @@ function streamed(
   headers: Record<string, string>,
   stop: () => void = () => {},
 ): Response {
+  let isCancelled = false;
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
           const { done, value } = await content.next();
+          // whoever read it is gone, and with them the stream
+          if (isCancelled) return;
           if (done) controller.close();
           else controller.enqueue(value);
         } catch (error) {
@@ -105,6 +108,7 @@ function streamed(
         }
       },
       async cancel() {
+        isCancelled = true;
         // first: a generator that waits cannot be told to return
         stop();
         await content.return(undefined);

@@ -122,6 +122,8 @@ it("delete=true takes the instance along when the connection is cut", async () =
   expect(await status("/unik/instances/cut")).toBe(200);
   stream.cut();
   await gone("cut");
+  // whoever cuts it is no fault of ours
+  expect(ground.lines).toEqual([]);
 });
 
 it("and when the run has ended by itself", async () => {
