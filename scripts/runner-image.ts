@@ -11,7 +11,7 @@ const COREUTILS =
   "[ arch b2sum base32 base64 basename basenc cat chgrp chmod chown cksum comm cp csplit cut date dd df dir dircolors dirname du echo env expand expr factor false fmt fold groups head hostid id install join link ln logname ls md5sum mkdir mkfifo mknod mktemp mv nice nl nohup nproc numfmt od paste pathchk pinky pr printenv printf ptx pwd readlink realpath rm rmdir runcon seq sha1sum sha224sum sha256sum sha384sum sha512sum shred shuf sleep sort split stat stdbuf stty sum sync tac tail tee test timeout touch tr true truncate tsort tty uname unexpand uniq unlink uptime users vdir wc who whoami yes".split(
     " ",
   );
-const OTHERS = ["bash", "find", "xargs", "tar", "gzip", "make", "setpriv", "grep", "sed"];
+const OTHERS = ["bash", "dash", "find", "xargs", "tar", "gzip", "make", "setpriv", "grep", "sed"];
 const FILES: TarEntry[] = [
   {
     name: "etc/passwd",
@@ -24,7 +24,7 @@ const DIRECTORIES = [
   ...["dev", "etc", "proc", "root", "sys", "usr", "usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "var"],
 ];
 const CONFIG = { Env: ["PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin"], Cmd: ["/bin/bash"] };
-const RECIPE = JSON.stringify([COREUTILS, OTHERS, FILES, DIRECTORIES, CONFIG]);
+const RECIPE = JSON.stringify([COREUTILS, OTHERS, "sh: dash", FILES, DIRECTORIES, CONFIG]);
 
 /** Its tag names what it is made of: an older one that is still there does not stand for it. */
 export const RUNNER_IMAGE = `perigee-test/runner:${createHash("sha256").update(RECIPE).digest("hex").slice(0, 12)}`;
@@ -39,8 +39,8 @@ export function makeRunnerImage(docker: Docker, tag = RUNNER_IMAGE): Promise<str
 }
 
 async function runnerLayer(): Promise<TarEntry[]> {
-  // the one that Debian's smallest installations lack
-  await ensureProgram("make", "make", console.log);
+  // Debian's smallest installations lack the first, others the second
+  for (const name of ["make", "dash"]) await ensureProgram(name, name, console.log);
   const programs = [...COREUTILS, ...OTHERS].map((name) => {
     const path = findProgram(name);
     if (!path) throw new Error(`this machine has no ${name} for the runners' test image`);
@@ -57,7 +57,7 @@ async function runnerLayer(): Promise<TarEntry[]> {
     { name: "tmp/", mode: 0o1777 },
     { name: "workspace/", mode: 0o755, owner: 1000 },
     ...["bin", "sbin", "lib", "lib64"].map((name) => ({ name, linkname: `usr/${name}` })),
-    { name: "usr/bin/sh", linkname: "bash" },
+    { name: "usr/bin/sh", linkname: "dash" },
     ...(await copies(programs, (path) => `usr/bin/${basename(path)}`)),
     ...(await copies(libraries, inUsr)),
     ...FILES,

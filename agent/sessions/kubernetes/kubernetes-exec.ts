@@ -9,6 +9,7 @@ import { LABEL } from "../../pods/labels.ts";
 import type { ContainerExec, RawExec, RawSpec } from "../container-exec.ts";
 import { notRunning, SessionFailure } from "../pod-sessions.ts";
 import { becoming } from "./becoming.ts";
+import { hasDied, NO_PROGRAM, NOT_RUNNING } from "./container-death.ts";
 import { SocketExec } from "./socket-exec.ts";
 
 /** The second has no end of input. */
@@ -16,6 +17,8 @@ const PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /** An API server takes no request with longer headers than 1 MiB, the command among them. */
 const MAX_QUERY = 1000 * KiB;
 const MOST_KNOWN = 10_000;
+/** A node that takes longer to refuse a program is asked again. */
+const PROBE_MS = 5_000;
 /** One container of a pod of ours is the user's. */
 const CONTAINER = "payload";
 
@@ -48,11 +51,34 @@ export class KubernetesExec implements ContainerExec {
         () => this.#api.socket(`${path}/exec`, query, PROTOCOLS, signal),
         signal,
       );
-      return new SocketExec(socket, () => this.#isRunning(path));
+      const isRunning = () => this.#isRunning(path);
+      return new SocketExec(socket, {
+        isRunning,
+        hasDied: () => hasDied(isRunning, () => this.#probe(path)),
+      });
     } catch (error) {
       signal.throwIfAborted();
       if (statusOf(error) === 404) this.#homes.delete(run);
       throw failureOf(error);
+    }
+  }
+
+  /** What a node says of {@link NO_PROGRAM}. */
+  async #probe(path: string): Promise<string> {
+    const query = [
+      ["command", NO_PROGRAM],
+      ["container", CONTAINER],
+      ["stdout", "true"],
+    ] as const;
+    const late = AbortSignal.timeout(PROBE_MS);
+    try {
+      const socket = await this.#api.socket(`${path}/exec`, query, PROTOCOLS, late);
+      const exec = new SocketExec(socket, { isRunning: async () => true, hasDied: async () => false });
+      late.addEventListener("abort", () => exec.cut());
+      for await (const _ of exec.output);
+      return `exit code ${await exec.exit()}`;
+    } catch (error) {
+      return error instanceof Error ? error.message : "";
     }
   }
 
@@ -112,10 +138,6 @@ async function whenNotBusy<T>(ask: () => Promise<T>, signal: AbortSignal): Promi
     signal.throwIfAborted();
   }
 }
-
-/** What the API server and a node say of a pod whose container does not run (yet, or any more). */
-const NOT_RUNNING =
-  /container not found|not found in pod|cannot exec (in|into) a (stopped|deleted)|does not have a host assigned|current phase is|is not running|not yet running/i;
 
 function failureOf(error: unknown): Error {
   if (error instanceof SessionFailure) return error;

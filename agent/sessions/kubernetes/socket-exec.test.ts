@@ -25,7 +25,8 @@ async function connect(protocol: string, isRunning = async () => true) {
   const socket = new WebSocket(`ws://127.0.0.1:${port}`, [protocol]);
   await once(socket, "open");
   const [peer] = (await accepted) as [WebSocket];
-  return { exec: new SocketExec(socket, isRunning), peer };
+  const hasDied = async () => !(await isRunning());
+  return { exec: new SocketExec(socket, { isRunning, hasDied }), peer };
 }
 const said = async (exec: SocketExec) => {
   const pieces: string[] = [];

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import { KiB } from "#protocol/limits.ts";
 import type { TerminalSize } from "#protocol/live.ts";
@@ -13,17 +12,22 @@ const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 25
 const HELD = 64 * KiB;
 /** Not larger than the API server's buffers. */
 const PIECE = 32 * KiB;
-/** A killed program is told at once, the death of its container, which is why, by way of a node's status. */
-const DEATH_MS = 3_000;
 /** of what the cluster says at the end */
 const STATUS = 16 * KiB;
+
+/** What is to be known of the container in which a program ran. */
+export type ExecContainer = {
+  /** as the API server has it, some time after the node */
+  isRunning(): Promise<boolean>;
+  /** Was it its death that killed the program? Asked of a program that was killed. */
+  hasDied(): Promise<boolean>;
+};
 
 /** An execution on its WebSocket: the first byte of a message names its channel. */
 export class SocketExec implements RawExec {
   readonly output: AsyncIterable<OutputPiece>;
   readonly #socket: WebSocket;
-  readonly #isRunning: () => Promise<boolean>;
-  readonly #deathMs: number;
+  readonly #container: ExecContainer;
   readonly #pieces: OutputPiece[] = [];
   #held = 0;
   #wake: (() => void) | undefined;
@@ -32,11 +36,9 @@ export class SocketExec implements RawExec {
   #alive = true;
   readonly #ping: NodeJS.Timeout;
 
-  /** @param deathMs within which the cluster tells that a container has died */
-  constructor(socket: WebSocket, isRunning: () => Promise<boolean>, deathMs = DEATH_MS) {
+  constructor(socket: WebSocket, container: ExecContainer) {
     this.#socket = socket;
-    this.#deathMs = deathMs;
-    this.#isRunning = isRunning;
+    this.#container = container;
     this.output = this.#read();
     socket.on("message", (data: Buffer) => this.#take(data));
     socket.on("close", () => this.#end());
@@ -75,25 +77,15 @@ export class SocketExec implements RawExec {
     if (this.#status !== "") {
       const told = statusOfExec(this.#status);
       if ("failed" in told) {
-        if (!(await this.#isRunning())) throw notRunning();
+        if (!(await this.#container.isRunning())) throw notRunning();
         throw new SessionFailure("CANNOT_START", cleanStartError(told.failed, []));
       }
       // A container that ends takes with it what runs there, some time before the cluster says so.
-      if (told.exit === 137 && !(await this.#staysRunning())) throw notRunning();
+      if (told.exit === 137 && (await this.#container.hasDied())) throw notRunning();
       return told.exit;
     }
-    if (!(await this.#isRunning())) throw notRunning();
+    if (!(await this.#container.isRunning())) throw notRunning();
     throw new SessionFailure("ENGINE", "the cluster's stream broke off");
-  }
-
-  /** Looked at again and again: of a container that has died its node tells later. */
-  async #staysRunning(): Promise<boolean> {
-    const until = performance.now() + this.#deathMs;
-    for (;;) {
-      if (!(await this.#isRunning())) return false;
-      if (performance.now() > until) return true;
-      await sleep(Math.min(250, this.#deathMs));
-    }
   }
 
   cut(): void {

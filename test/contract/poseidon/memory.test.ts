@@ -27,12 +27,12 @@ test("of a single program that is killed the shell says so, too, though it has b
 test("a runner that dies of memory as a whole says so, and not at the time limit", {
   timeout: 300_000,
 }, async () => {
-  // a score that a pod begins with is the nearer to the worst, the less it may have: with 64 MiB the shell's own few
-  // pages could outweigh the first process's worse score
   const path = await runner(await environment({ prewarmingPoolSize: 1, memoryLimit: 120 }));
-  // what lies in memory is nobody's: the kernel chooses by the rest, and so the runner's first process
-  const fill = "cat /dev/zero > /dev/all; cat /dev/zero > /dev/shm/all";
-  const command = `echo 1000 > /proc/1/oom_score_adj; ${fill}; sleep 600`;
+  // What lies in memory is nobody's: the kernel chooses by the rest. A pod's programs have nearly the worst score from
+  // the start, so size tells too: the first process is a bash, what is waited for and the `sh` about it are smaller, and
+  // what fills may be chosen once.
+  const fill = "while :; do cat /dev/zero >> /dev/all; cat /dev/zero >> /dev/shm/all; sleep 0.1; done";
+  const command = `echo 1000 > /proc/1/oom_score_adj; (${fill}) & (${fill}) & exec sleep 600`;
   const execution = await me.run(path, command, { privilegedExecution: true, timeLimit: 600 });
   expect(execution.end).toEqual({ type: "error", data: "the allocation was OOM Killed" });
   expect(await execution.closed).toEqual({ code: 1000, reason: "" });
