@@ -38,6 +38,10 @@ import { measureSoak } from "./poseidon/soak.ts";
 import { measureRoundTrip } from "./round-trip.ts";
 import { measureCloudSubmits, measureSubmits } from "./submits/measure.ts";
 import { met, type Row, table } from "./table.ts";
+import { measureBareMetal } from "./unik/bare-metal.ts";
+import { measureInstances } from "./unik/instances.ts";
+import { measureSources } from "./unik/sources.ts";
+import { measureStartStopped } from "./unik/start-stopped.ts";
 import { measureUplink } from "./uplink.ts";
 import { measureUplinks } from "./uplinks.ts";
 
@@ -92,6 +96,10 @@ const ALONE: Record<string, () => Promise<Row[]>> = {
   "fpga-detail": measureDetail,
   "fpga-run": measureRunStart,
   "fpga-cloud": measureCloudRegistrations,
+  "unik-baremetal": measureBareMetal,
+  "unik-start": measureStartStopped,
+  "unik-sources": measureSources,
+  "unik-instances": measureInstances,
 };
 /** Takes an hour: only when it is asked for by its name. */
 const ASKED_FOR = ["poseidon-soak"];

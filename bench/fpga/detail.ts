@@ -1,12 +1,8 @@
 import { writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { getRequestListener } from "@hono/node-server";
-import { Hono } from "hono";
 import { buildRawStream } from "#test/support/fpga/build-raw-stream.ts";
 import { signSdk } from "#test/support/fpga/sign-sdk.ts";
+import { serveBareAnswer } from "../bare-answer.ts";
 import { scaled } from "../scale.ts";
 import { median, type Row } from "../table.ts";
 import { FpgaBench, time } from "./fpga-bench.ts";
@@ -22,15 +18,7 @@ const ORDERS = [
 export async function measureDetail(): Promise<Row[]> {
   const fpga = await FpgaBench.start();
   const { url, headers: bearer, scratch } = fpga.bench;
-  const db = new DatabaseSync(join(scratch, "bare.sqlite"));
-  db.exec("CREATE TABLE answers (text TEXT)");
-  const read = db.prepare("SELECT text FROM answers");
-  const app = new Hono().get("/detail", (c) => {
-    return c.body(String(read.get()?.text), 200, { "content-type": "application/json" });
-  });
-  const bare = createServer(getRequestListener(app.fetch));
-  await new Promise<void>((done) => bare.listen(0, "127.0.0.1", done));
-  const bareUrl = `http://127.0.0.1:${(bare.address() as AddressInfo).port}/detail`;
+  let bare: Awaited<ReturnType<typeof serveBareAnswer>> | undefined;
   try {
     const file = join(scratch, "small.bin");
     writeFileSync(file, buildRawStream());
@@ -42,7 +30,8 @@ export async function measureDetail(): Promise<Row[]> {
     }
     const target = `${fpga.base}/detail`;
     const whole = await (await fetch(url + target, { headers: bearer })).text();
-    db.prepare("INSERT INTO answers VALUES (?)").run(whole);
+    bare = await serveBareAnswer(scratch, whole);
+    const { url: bareUrl } = bare;
     const ask = async (at: string, headers: Record<string, string>) => {
       const answer = await fetch(at, { headers });
       if ((await answer.text()) !== whole) throw new Error(`${at} answered something else`);
@@ -88,8 +77,7 @@ export async function measureDetail(): Promise<Row[]> {
       },
     ];
   } finally {
-    bare.close();
-    db.close();
+    bare?.close();
     await fpga.stop();
   }
 }

@@ -64,8 +64,12 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
 
   app.post("/pods", async (c) => {
     const { epoch, pods } = await body(c, wire.podsRequest);
-    await ledger.requireEpoch(c.get("edge"), epoch);
-    await runs.record(c.get("edge"), pods);
+    const edge = c.get("edge");
+    await ledger.requireEpoch(edge, epoch);
+    await runs.record(edge, pods);
+    for (const { user, pod, run, state } of pods) {
+      if ("terminated" in state) podLogs.ended({ edge, user, pod, run });
+    }
     return c.json({});
   });
 

@@ -51,6 +51,11 @@ export class PodLogs {
     return this.#logs.follow(runPrefix(run), options);
   }
 
+  /** It is told that a run has ended: whoever follows its log need not find out. */
+  ended(run: RunKey): void {
+    this.#logs.look(runPrefix(run));
+  }
+
   /** Deletes the logs of all runs of a pod. */
   async remove(pod: PodKey): Promise<void> {
     await this.#staging.deletePrefix(podPrefix(pod));

@@ -116,9 +116,14 @@ export class StoredLogs {
       const offset = last?.end ?? 0;
       const key = prefix + chunkName(offset, seq);
       await this.#staging.put(key, data, { maxBytes: LOG_CHUNK_BYTES });
-      for (const wake of this.#waiting.get(prefix) ?? []) wake();
+      this.look(prefix);
       await this.#tidy([...chunks, { key, offset, end: offset + data.length, seq }]);
     });
+  }
+
+  /** Whoever waits for more of a log looks again at once: it may have ended. */
+  look(prefix: string): void {
+    for (const wake of this.#waiting.get(prefix) ?? []) wake();
   }
 
   /** A log as text; empty when nothing was logged or it is kept no more. */

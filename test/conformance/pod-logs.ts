@@ -194,6 +194,17 @@ export function podLogsConformance(
         expect(await text(followed)).toBe("line 2\n");
       });
 
+      it("ends as soon as it is told that the run has ended", async () => {
+        const patient = new PodLogs(staging, { pollMs: 3600_000 });
+        await append(0, line(0), RUN, patient);
+        let ended = false;
+        const followed = patient.follow(RUN, { ended: () => ended });
+        await once(followed, "data");
+        ended = true;
+        patient.ended(RUN);
+        expect(await text(followed)).toBe("");
+      });
+
       it("finds what another process appended", async () => {
         const reader = new PodLogs(staging, { pollMs: 5 });
         let ended = false;

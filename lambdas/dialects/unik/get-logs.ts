@@ -92,23 +92,23 @@ function streamed(
   headers: Record<string, string>,
   stop: () => void = () => {},
 ): Response {
-  let isCut = false;
+  let isCancelled = false;
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
           const { done, value } = await content.next();
-          if (isCut) return;
+          // whoever read it is gone, and with them the stream
+          if (isCancelled) return;
           if (done) controller.close();
           else controller.enqueue(value);
         } catch (error) {
-          if (isCut) return;
           log.error({ err: error }, "the log could not be read to its end");
           controller.error(error);
         }
       },
       async cancel() {
-        isCut = true;
+        isCancelled = true;
         // first: a generator that waits cannot be told to return
         stop();
         await content.return(undefined);

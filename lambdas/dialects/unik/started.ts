@@ -8,6 +8,9 @@ const START_MS = 30_000;
 /** ms that an end may take to be told after the call that ended it */
 const END_MS = 15_000;
 
+/** Pauses between looks (ms), and their part of the time waited so far: so much later than it is so it is seen. */
+const PAUSE = { least: 20, most: 250, part: 1 / 8 };
+
 /** The run of a pod once `is` says so of it; as it then is when it does not in time. */
 async function until(
   { runs }: Pick<DialectCore, "runs">,
@@ -15,11 +18,12 @@ async function until(
   is: (run: KnownRun) => boolean,
   ms: number,
 ): Promise<KnownRun | undefined> {
-  const end = performance.now() + ms;
-  for (let pause = 20; ; pause = Math.min(250, pause * 1.3)) {
+  const begin = performance.now();
+  for (;;) {
     const found = (await runs.find({ edge, user, pod })).find((one) => one.run === run);
-    if ((found && is(found)) || performance.now() >= end) return found;
-    await sleep(pause);
+    const waited = performance.now() - begin;
+    if ((found && is(found)) || waited >= ms) return found;
+    await sleep(Math.min(PAUSE.most, Math.max(PAUSE.least, waited * PAUSE.part)));
   }
 }
 

@@ -1,6 +1,6 @@
 import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { endLeases } from "#lambdas/dialects/unik/lease.ts";
 import { keys } from "#lambdas/dialects/unik/records.ts";
 import { formOf } from "./support/form-of.ts";
@@ -92,7 +92,9 @@ it("what is followed comes line by line until the run has ended", async () => {
   await stream.has("\0");
   expect(stream.text()).not.toContain("tw");
   await log("o");
+  const told = vi.spyOn(ground.core.podLogs, "ended");
   await edge.tell(pod, ended(0, "Completed"));
+  expect(told).toHaveBeenCalledWith(expect.objectContaining({ edge: "em1", user: "ada", pod }));
   await stream.end;
   expect(stream.text().replaceAll("\0", "")).toBe("getting logs for followed...\none\ntwo\n");
 });
@@ -122,6 +124,8 @@ it("delete=true takes the instance along when the connection is cut", async () =
   expect(await status("/unik/instances/cut")).toBe(200);
   stream.cut();
   await gone("cut");
+  // whoever cuts it is no fault of ours
+  expect(ground.lines).toEqual([]);
 });
 
 it("and when the run has ended by itself", async () => {
