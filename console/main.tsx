@@ -1,15 +1,25 @@
 import { render } from "preact";
+import { session } from "./api/session.ts";
 import { App } from "./app.tsx";
+import { firstAnswer } from "./live/first-answer.ts";
 import { forgetHoldings } from "./live/holdings.ts";
 import { forgetListings } from "./live/listings.ts";
 import { followSession } from "./live/live.ts";
 import { forgetOperator } from "./live/operator.ts";
-import { applyTheme } from "./parts/theme.ts";
+import { loadRest } from "./parts/rest-of-screens.ts";
+import { keptTheme } from "./parts/theme.ts";
+import { route } from "./route.ts";
 
-applyTheme();
+// first of all, so that the ground answers while the rest is made ready
 followSession(() => {
   forgetHoldings();
   forgetListings();
   forgetOperator();
 });
-render(<App />, document.getElementById("app")!);
+keptTheme();
+const show = () => render(<App />, document.getElementById("app")!);
+if (session.value === undefined) show();
+else {
+  if (route.value.screen !== "overview") loadRest();
+  void firstAnswer().then(show);
+}

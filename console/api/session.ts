@@ -28,7 +28,8 @@ function keep(key: string, value: unknown): void {
 
 function read<T>(key: string): T | undefined {
   try {
-    return JSON.parse(sessionStorage.getItem(key) ?? "") as T;
+    const kept = sessionStorage.getItem(key);
+    return kept === null ? undefined : (JSON.parse(kept) as T);
   } catch {
     return undefined;
   }

@@ -6,6 +6,7 @@ import { clock } from "../live/clock.ts";
 import { edge, edgeCommands, edges, heardAt, isOperator, type Link, link, refusal } from "../live/live.ts";
 import { to } from "../route.ts";
 import { ReportedAge } from "./age.tsx";
+import { BrandMark } from "./brand-mark.tsx";
 import { Confirm } from "./confirm.tsx";
 import { Icon, type IconName } from "./icons.tsx";
 import { Notices, reasonOf } from "./notices.tsx";
@@ -33,7 +34,7 @@ export function Shell({ screen, children }: { screen: string; children: Componen
     <div class="shell">
       <header class="top">
         <a class="brand" href={to("overview")} aria-label="Perigee, to the overview">
-          <img src="/console/icon.svg" alt="" width="22" height="22" />
+          <BrandMark size={22} />
           <span>Perigee</span>
         </a>
         <EdgeChoice />

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { ApiError, logIn } from "../api/client.ts";
+import { BrandMark } from "../parts/brand-mark.tsx";
 import { TextField } from "../parts/field.tsx";
 import { Mark } from "../parts/status-mark.tsx";
 
@@ -23,7 +24,7 @@ export function LogIn() {
   return (
     <main class="log-in">
       <form onSubmit={submit} class="panel">
-        <img src="/console/icon.svg" alt="" width="44" height="44" />
+        <BrandMark size={44} />
         <h1>Perigee</h1>
         <p class="muted">Files, images and pods on an edge that is hard to reach.</p>
         <TextField id="user" label="User" value={user} onValue={setUser} autoComplete="username" required />
