@@ -29,6 +29,8 @@ export function App() {
   return (
     <Shell screen={screen}>
       <main ref={main} tabIndex={-1} aria-label={title} class="screen">
+        {/* also where a detail takes the place of the list */}
+        <h1 class="visually-hidden">{title}</h1>
         {screen === "overview" ? <Overview /> : <OtherScreen name={screen} />}
       </main>
     </Shell>

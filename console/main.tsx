@@ -7,15 +7,16 @@ import { forgetListings } from "./live/listings.ts";
 import { followSession } from "./live/live.ts";
 import { forgetOperator } from "./live/operator.ts";
 import { loadRest } from "./parts/rest-of-screens.ts";
-import { applyTheme } from "./parts/theme.ts";
+import { keptTheme } from "./parts/theme.ts";
 import { route } from "./route.ts";
 
-applyTheme();
+// first of all, so that the ground answers while the rest is made ready
 followSession(() => {
   forgetHoldings();
   forgetListings();
   forgetOperator();
 });
+keptTheme();
 const show = () => render(<App />, document.getElementById("app")!);
 if (session.value === undefined) show();
 else {

@@ -27,10 +27,9 @@ function keep(key: string, value: unknown): void {
 }
 
 function read<T>(key: string): T | undefined {
-  const kept = sessionStorage.getItem(key);
-  if (kept === null) return undefined;
   try {
-    return JSON.parse(kept) as T;
+    const kept = sessionStorage.getItem(key);
+    return kept === null ? undefined : (JSON.parse(kept) as T);
   } catch {
     return undefined;
   }

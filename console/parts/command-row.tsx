@@ -17,7 +17,7 @@ export function CommandRow({ command, current }: { command: Command; current?: b
       aria-current={current ? "true" : undefined}
     >
       <StatusMark status={commandStatus(command)} busy={state === "running"} />
-      <span class="row-main">
+      <span class={`row-main${command.lane !== "em" ? " tagged" : ""}`}>
         <strong>{operationWord(command.operation)}</strong> <span class="subject">{about}</span>
         {command.lane !== "em" && <span class="tag">{dialectWord(command.lane)}</span>}
       </span>

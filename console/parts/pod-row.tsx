@@ -10,7 +10,7 @@ export function PodLine({ row, current = false }: { row: PodRow; current?: boole
   const parts = (
     <>
       <StatusMark status={status} busy={running} />
-      <span class="row-main">
+      <span class={`row-main${dialect ? " tagged" : ""}`}>
         <strong>{name}</strong> {dialect && <span class="tag">{dialectWord(dialect)}</span>}{" "}
         <span class="subject">{image}</span>
       </span>

@@ -4,9 +4,15 @@ export type Theme = "system" | "light" | "dark";
 const KEPT = "perigee.theme";
 const NEXT: Record<Theme, Theme> = { system: "light", light: "dark", dark: "system" };
 
-export const theme = signal<Theme>(kept());
+export const theme = signal<Theme>("system");
 
-export function applyTheme(): void {
+/** As it was chosen before. */
+export function keptTheme(): void {
+  theme.value = kept();
+  applyTheme();
+}
+
+function applyTheme(): void {
   if (theme.value === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme.value;
 }

@@ -47,7 +47,7 @@ export function CommandsScreen() {
     <div class={`split${chosen ? " with-detail" : ""}`}>
       <section class="panel list-panel" aria-labelledby="commands-title">
         <header class="panel-head">
-          <h1 id="commands-title">Commands</h1>
+          <h2 id="commands-title">Commands</h2>
           <Filters shown={shown.length} />
         </header>
         {shown.length > 0 && (

@@ -1,7 +1,7 @@
 import { chooseEdge } from "../api/session.ts";
 import type { Edge } from "../api/types.ts";
 import { podRows } from "../format/pod-rows.ts";
-import { contactStatus, nodeStatus } from "../format/status.ts";
+import { contactStatus, holdingStatus, nodeStatus } from "../format/status.ts";
 import { holdings } from "../live/holdings.ts";
 import { edges } from "../live/live.ts";
 import { Ago } from "../parts/age.tsx";
@@ -105,7 +105,7 @@ function OfOtherApis({ now: { runners, fpga } }: { now: Edge }) {
           <StatusMark
             status={reason ? { level: "caution", word: "Short" } : { level: "normal", word: "Ready" }}
           />
-          <span class="row-main">
+          <span class="row-main wraps">
             <strong>{environment}</strong> <span class="tag">Poseidon</span>{" "}
             <span class="muted">{reason ?? `${idle} of ${wanted} wait`}</span>
           </span>
@@ -114,7 +114,7 @@ function OfOtherApis({ now: { runners, fpga } }: { now: Edge }) {
       ))}
       {loaded.map(({ node, state, image }) => (
         <li key={node + image} class="row">
-          <StatusMark status={{ level: "normal", word: state }} />
+          <StatusMark status={holdingStatus({ state, phase: "ready" })} />
           <span class="row-main">
             <strong>{image}</strong> <span class="tag">FPGA</span>
           </span>

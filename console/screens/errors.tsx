@@ -13,7 +13,7 @@ export function ErrorsScreen() {
   return (
     <section class="panel" aria-labelledby="errors-title">
       <header class="panel-head">
-        <h1 id="errors-title">Errors</h1>
+        <h2 id="errors-title">Errors</h2>
         <span class="muted">A code stays the same for ever; its text may change.</span>
         <span class="spring" />
         <button type="button" class="button small" onClick={() => history.back()}>

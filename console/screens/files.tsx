@@ -31,7 +31,7 @@ export function FilesScreen() {
     <div class={`split${preview ? " with-detail" : ""}`}>
       <section class="panel list-panel" aria-labelledby="files-title">
         <header class="panel-head">
-          <h1 id="files-title">Files</h1>
+          <h2 id="files-title">Files</h2>
           <label class="inline">
             Volume{" "}
             <select value={volume ?? ""} onChange={(event) => go("files", event.currentTarget.value)}>

@@ -23,7 +23,7 @@ export function ImagesScreen() {
     <div class={`split${form ? " with-detail" : ""}`}>
       <section class="panel list-panel" aria-labelledby="images-title">
         <header class="panel-head">
-          <h1 id="images-title">Images</h1>
+          <h2 id="images-title">Images</h2>
           {images && (
             <span class="muted">
               reported <ReportedAge seconds={images.age} />

@@ -33,7 +33,7 @@ export function OperatorScreen() {
       <div class="list-side">
         <section class="panel" aria-labelledby="operator-title">
           <header class="panel-head">
-            <h1 id="operator-title">All edges</h1>
+            <h2 id="operator-title">All edges</h2>
             <span class="muted">
               as of <Ago at={new Date(view.at).toISOString()} />
               {refused !== undefined && `: ${reasonOf(refused)}`}

@@ -1,6 +1,6 @@
 import type { Command } from "../api/types.ts";
 import { SELDOM_MS, useHoldings } from "../live/holdings.ts";
-import { edge, edgeCommands, edges } from "../live/live.ts";
+import { edge, edgeCommands, edges, link } from "../live/live.ts";
 import { Lasts } from "../parts/age.tsx";
 import { CommandRow } from "../parts/command-row.tsx";
 import { Empty } from "../parts/empty.tsx";
@@ -14,9 +14,9 @@ export function Overview() {
   useHoldings(SELDOM_MS);
   const now = edge.value;
   if (!now) {
-    return edges.value.length === 0 ? (
+    return link.value === "polling" && edges.value.length === 0 ? (
       <Empty icon="overview" title="Nothing to see yet">
-        Either the ground has not answered yet, or no edge is granted to you: ask your operator for one.
+        No edge is granted to you: ask your operator for one.
       </Empty>
     ) : (
       <p class="muted">Asking the ground…</p>
@@ -27,7 +27,6 @@ export function Overview() {
   const failures = all.filter(({ state }) => state === "failed" || state === "expired");
   return (
     <>
-      <h1 class="visually-hidden">Overview</h1>
       {now.held && (
         <p class="callout caution">
           Your operator has held this edge for <Lasts from={now.held.since} />: it takes commands, and runs

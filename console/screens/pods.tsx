@@ -20,7 +20,7 @@ export function PodsScreen() {
     <div class={`split${chosen ? " with-detail" : ""}`}>
       <section class="panel list-panel" aria-labelledby="pods-title">
         <header class="panel-head">
-          <h1 id="pods-title">Pods</h1>
+          <h2 id="pods-title">Pods</h2>
           {holdingsTruncated.value && <span class="muted">not all of other APIs</span>}
           <span class="spring" />
           <a class="button primary" href={to("pods", NEW)}>

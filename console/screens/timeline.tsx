@@ -36,7 +36,7 @@ export function TimelineScreen() {
   return (
     <section class="panel timeline" aria-labelledby="timeline-title">
       <header class="panel-head">
-        <h1 id="timeline-title">Timeline</h1>
+        <h2 id="timeline-title">Timeline</h2>
         <ul class="legend">
           <li>
             <i class="waits" /> waits
