@@ -40,6 +40,7 @@ export function handlersOf(
   return {
     ...volumeHandlers(volumes, {
       isVolumeInUse: (user, volume) => pods.isVolumeInUse(user, volume),
+      isDiskInUse: (user, volume) => pods.isDiskInUse(user, volume),
       budget,
       disks,
     }),

@@ -14,6 +14,7 @@ import { RunExecutor } from "./runs/run-executor.ts";
 import type { RunFpga } from "./runs/run-fpga.ts";
 import { RunLoop } from "./runs/run-loop.ts";
 import { type EVICTED, type RunInput, type RunRecord, reportOf, visibleState } from "./runs/run-record.ts";
+import { assertOneKind, isMachine } from "./runs/volume-kinds.ts";
 import type { Runtimes } from "./runtimes.ts";
 
 export type PodManagerDeps = RunDeps;
@@ -75,7 +76,8 @@ export class PodManager {
    * @param run.volumes host paths of the volumes that it mounts, by name and space
    * @param run.kept its command waits for its end ({@link PodManager.until}), and gives it up with {@link PodManager.letGo};
    * its pod is then known under its name with the space, which users of other dialects cannot name
-   * @throws PerigeeError QUOTA_EXCEEDED when too many runs of the user have not ended; POD_EXISTS; NOT_SUPPORTED
+   * @throws PerigeeError QUOTA_EXCEEDED when too many runs of the user have not ended; POD_EXISTS; NOT_SUPPORTED;
+   * VOLUME_IN_USE when a volume is a machine's disk, or is to be one, and others have it
    */
   accept(run: Omit<NewRun, "pod" | "provider">): void {
     if (this.#book.get(run.id)) return;
@@ -89,6 +91,7 @@ export class PodManager {
     }
     if (!run.kept && open.length >= this.#options.openPerUser) throw podQuotaExceeded(open.length);
     const { provider = this.#runtimes.main.provider } = input;
+    assertOneKind({ provider, volumes: run.volumes }, open);
     const held = input.fpga && this.#fpga.find(user, input.fpga.image);
     this.#book.add(newRun({ ...run, pod: name, provider, ...(held && { fpga: { held } }) }, this.#now()));
     for (const other of sameName) {
@@ -270,6 +273,13 @@ export class PodManager {
   /** Does a pod that has not terminated use the volume (its name with its space)? Scheduled ones count. */
   isVolumeInUse(user: string, volume: string): boolean {
     return this.#book.someOpen((record) => record.user === user && Object.hasOwn(record.volumes, volume));
+  }
+
+  /** Is the volume (its name with its space) the disk of a virtual machine that has not terminated? */
+  isDiskInUse(user: string, volume: string): boolean {
+    return this.#book.someOpen(
+      (record) => record.user === user && isMachine(record.provider) && Object.hasOwn(record.volumes, volume),
+    );
   }
 
   /**

@@ -4,6 +4,7 @@ import { killPoint } from "#protocol/kill-point.ts";
 import { isErrno } from "../files/directory.ts";
 import { isMissing, openParent } from "../files/open-beneath.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
+import { assertNoDisk, type VolumeDeps } from "./volume-deps.ts";
 import type { Volumes } from "./volumes.ts";
 
 /** Both names of the operation: the older one is what grounds up to 0.2 send. */
@@ -16,9 +17,12 @@ type Context = OperationContext<FileDelete>;
  *
  * It takes effect once: `commit` is noted before the move into the trash, `moved` after it, and the entry stays there
  * under the command's id until the command ends. A repeated delete that was moved, or finds nothing, has succeeded.
- * @throws PerigeeError DELETE_FAILED, ILLEGAL_PATH
+ * @throws PerigeeError DELETE_FAILED, ILLEGAL_PATH, VOLUME_IN_USE
  */
-export function deleteHandler(volumes: Volumes): OperationHandler<FileDelete> {
+export function deleteHandler(
+  volumes: Volumes,
+  deps: Pick<VolumeDeps, "isDiskInUse">,
+): OperationHandler<FileDelete> {
   return async (context) => {
     const { command, input, journal, signal } = context;
     if (input.path === "") {
@@ -27,6 +31,7 @@ export function deleteHandler(volumes: Volumes): OperationHandler<FileDelete> {
     const begun = journal.notes.some(({ step }) => step === "commit");
     const moved = journal.notes.some(({ step }) => step === "moved") || volumes.trash.has(command.id);
     if (!moved) {
+      if (!begun) assertNoDisk(deps, command.user, input.volume);
       move(volumes, context, begun);
       journal.note("moved");
     }

@@ -197,6 +197,23 @@ describe("volumes.delete", () => {
     expect(world.volumes.exists("ann", "v")).toBe(true);
   });
 
+  it("lets nobody write to the disk of a machine that has not terminated, but read", async () => {
+    await world.run(world.uplink({ "disk.img": "old" }));
+    const begun = world.uplink({ "disk.img": "new" });
+    // the machine comes while the file is received
+    let asked = 0;
+    world.deps.isDiskInUse = (user, volume) => user === "ann" && volume === "v" && asked++ > 0;
+    expect(await world.code(begun)).toBe("VOLUME_IN_USE");
+    const file = { volume: "v", path: "disk.img" };
+    expect(await world.code(world.command("file.delete", file))).toBe("VOLUME_IN_USE");
+    expect(world.tree()).toEqual({ "disk.img": "old" });
+    expect(await world.run(world.command("volume.list", { volume: "v" }))).toMatchObject({
+      truncated: false,
+    });
+    world.deps.isDiskInUse = () => false;
+    expect(await world.run(world.command("file.delete", file))).toEqual({});
+  });
+
   it.each(["beforeNote", "afterNote"] as const)("ends once, cut %s at any step", async (when) => {
     for (const step of ["commit", "moved"]) {
       world.make();

@@ -23,6 +23,7 @@ export class VolumeWorld {
   elsewhere = 0;
   readonly deps: VolumeDeps & { disks?: DiskMaker } = {
     isVolumeInUse: () => false,
+    isDiskInUse: () => false,
     budget: new Budget({
       known: async (user) =>
         this.volumes.isMeasured(user) ? this.volumes.usage(user) + this.elsewhere : undefined,

@@ -3,7 +3,7 @@ import type { StagedFile } from "#protocol/operations.ts";
 import type { Reservation } from "../../budget/budget.ts";
 import { type OperationContext, type OperationHandler, ShuttingDown } from "../../operation.ts";
 import { measureLater } from "../delete.ts";
-import type { VolumeDeps } from "../volume-deps.ts";
+import { assertNoDisk, type VolumeDeps } from "../volume-deps.ts";
 import type { Volumes } from "../volumes.ts";
 import { checkTargets } from "./check-targets.ts";
 import { Incoming } from "./incoming.ts";
@@ -36,7 +36,7 @@ const MADE = 4;
  * Puts staged files into a volume, all or none. They are received beside the volume and made durable, every
  * target is checked, `commit` is noted, and then they are renamed into place. Before `commit` a failure leaves
  * the volume as it was; after it a restart rolls forward.
- * @throws PerigeeError INVALID_PARAMETERS, ILLEGAL_PATH, CHECKSUM_MISMATCH, QUOTA_EXCEEDED, STORAGE_FULL
+ * @throws PerigeeError INVALID_PARAMETERS, ILLEGAL_PATH, CHECKSUM_MISMATCH, QUOTA_EXCEEDED, STORAGE_FULL, VOLUME_IN_USE
  */
 export function uplinkHandler(volumes: Volumes, deps: VolumeDeps): OperationHandler<"volume.uplink"> {
   return landing(volumes, deps, {
@@ -92,7 +92,7 @@ async function prepare<O extends Uplinking>(
   let reserved: Reservation | undefined;
   try {
     signal.throwIfAborted();
-    const replaced = check(volumes, context, plan);
+    const replaced = check(volumes, deps, context, plan);
     const bytes = plan.reduce((sum, { size }) => sum + size, 0);
     reserved = await deps.budget.reserve(command.user, bytes - replaced);
     volumes.assertRoom(bytes - (resumed?.bytes() ?? 0));
@@ -101,7 +101,7 @@ async function prepare<O extends Uplinking>(
     incoming ??= await Incoming.begin(volumes.incoming, command.id, [...plan]);
     await source.receive({ incoming, context, assertRoom: (more) => volumes.assertRoom(more) });
     // again, since receiving may have taken long and a pod may have written meanwhile
-    check(volumes, context, plan);
+    check(volumes, deps, context, plan);
     volumes.assertEntries(entries);
     signal.throwIfAborted();
     journal.note("commit", { volume: input.volume, files: plan.length });
@@ -127,7 +127,13 @@ async function commit(volumes: Volumes, { command, input, progress }: Context): 
   volumes.hashes.add(command.user, input.volume, hashes);
 }
 
-function check(volumes: Volumes, { command, input }: Context, plan: Incoming["plan"]): number {
+function check(
+  volumes: Volumes,
+  deps: VolumeDeps,
+  { command, input }: Context,
+  plan: Incoming["plan"],
+): number {
+  assertNoDisk(deps, command.user, input.volume);
   using root = volumes.open(command.user, input.volume);
   return root === undefined ? 0 : checkTargets(root, plan);
 }
