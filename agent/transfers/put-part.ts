@@ -15,7 +15,13 @@ export type PutDeps = {
 };
 
 /** Object `n` of a command, and how it is compressed. */
-export type Of = { n: number; source: RangedSource; compression: Compression };
+export type Of = {
+  n: number;
+  source: RangedSource;
+  compression: Compression;
+  /** starts of parts of which a rest was refused: they are sent whole */
+  whole: Set<number>;
+};
 export type SignedUpload = {
   url: string;
   headers: Record<string, string>;
@@ -23,8 +29,8 @@ export type SignedUpload = {
   from?: number | undefined;
 };
 
-/** How a ground answers that has another beginning than it said. */
-const REST_REFUSED: ReadonlySet<string> = new Set(["RANGE_NOT_SATISFIABLE", "CHECKSUM_MISMATCH"]);
+/** A URL is too old, or too many parts come in at once: asked for again, it goes on. */
+export const ASKED_AGAIN: ReadonlySet<string> = new Set(["SIGNATURE_INVALID", "TOO_MANY_REQUESTS"]);
 
 /** Sends bytes of a source by a signed URL, when it is their turn; of those that were cut what the ground does not have. */
 export async function put(
@@ -34,16 +40,23 @@ export async function put(
   start: number,
   length: number,
 ): Promise<void> {
-  const { from = 0 } = to;
+  const from = of.whole.has(start) ? 0 : (to.from ?? 0);
   if (from > 0 && from >= length) return;
   const headers = from > 0 ? { ...to.headers, "content-range": restOf(from, length) } : to.headers;
   try {
     await putRest(deps, of, { ...to, headers }, start + from, length - from);
   } catch (error) {
-    // What it had is gone, or was not what was sent: asked for again, it takes all of it.
-    const again = error instanceof PerigeeError && REST_REFUSED.has(error.code);
-    throw from > 0 && again ? new GroundUnavailable(error.message, { cause: error }) : error;
+    deps.signal.throwIfAborted();
+    if (from === 0 || !isRefused(error)) throw error;
+    // What it had is gone, or was not what was sent, or something on the way knows no rests.
+    of.whole.add(start);
+    throw new GroundUnavailable("The rest of a part is refused", { cause: error });
   }
+}
+
+function isRefused(error: unknown): boolean {
+  if (error instanceof PerigeeError) return !ASKED_AGAIN.has(error.code);
+  return error instanceof GroundUnavailable && error.status !== undefined && error.status < 500;
 }
 
 function putRest(deps: PutDeps, of: Of, to: SignedUpload, start: number, length: number): Promise<void> {

@@ -125,8 +125,15 @@ test("of a part that was cut the rest is sent, and all of it where the ground ha
     [2, 1000],
     [3, PART],
     [4, 500],
+    [5, 700],
   ]);
+  let refused = false;
   before = (_, number) => {
+    if (number === 5 && !refused) {
+      refused = true;
+      // of something on the way, which goes on to refuse rests
+      throw new GroundUnavailable("PUT answered 400", { status: 400 });
+    }
     if (number !== 4 || !beginnings.delete(4)) return;
     throw new PerigeeError("RANGE_NOT_SATISFIABLE", "lost");
   };
@@ -136,6 +143,7 @@ test("of a part that was cut the rest is sent, and all of it where the ground ha
     came.filter(({ number }) => number === wanted).map(({ bytes, range }) => [bytes.length, range]);
   expect(of(2)[0]).toEqual([PART - 1000, `bytes 1000-${PART - 1}/${PART}`]);
   expect(of(3)).toEqual([]);
+  expect([of(5)[0]?.[0], of(5).at(-1)]).toEqual([PART - 700, [PART, undefined]]);
   expect([of(4)[0], of(4).at(-1)]).toEqual([
     [PART - 500, `bytes 500-${PART - 1}/${PART}`],
     [PART, undefined],

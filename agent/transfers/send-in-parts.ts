@@ -9,7 +9,7 @@ import type { RangedSource } from "../files/ranged-source.ts";
 import { GroundUnavailable } from "../ground/ground-client.ts";
 import { Compression } from "./compression.ts";
 import type { Outgoing, OutgoingStore } from "./outgoing-store.ts";
-import { type Of, type PutDeps, put, type SignedUpload } from "./put-part.ts";
+import { ASKED_AGAIN, type Of, type PutDeps, put, type SignedUpload } from "./put-part.ts";
 import { reading } from "./reading.ts";
 
 export type SendDeps = PutDeps & {
@@ -33,9 +33,6 @@ const PARTS_AT_ONCE = 8;
 /** A part that is refused so often, or an object that does not fit together so often, begins anew under another name. */
 const REFUSALS = 3;
 const BEGINNINGS = 3;
-
-/** A URL is too old, too many parts come in at once, or one seems to come twice: asked for again, it goes on. */
-const ASKED_AGAIN: ReadonlySet<string> = new Set(["SIGNATURE_INVALID", "TOO_MANY_REQUESTS", "CANCELLED"]);
 
 /** However often it is begun, the ground refuses the object. */
 export class NotSent extends Error {
@@ -67,7 +64,7 @@ export async function sendInParts(
   object: Pick<Of, "n" | "source">,
 ): Promise<StagedContent | undefined> {
   const { store, command } = deps;
-  const of = { ...object, compression: new Compression() };
+  const of = { ...object, compression: new Compression(), whole: new Set<number>() };
   let outgoing = store.open(command.id, of.n, of.source.pin);
   for (let beginning = 1; ; beginning++) {
     try {

@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { MiB } from "#protocol/limits.ts";
+import { KiB, MiB } from "#protocol/limits.ts";
 import type { Crc32Hash } from "../crc32-hash.ts";
 
 /** The first bytes of an object whose sending was cut. */
@@ -10,9 +10,14 @@ export type Beginning = {
   /** of these bytes */
   hash: Crc32Hash;
 };
+type Kept = Beginning & { key: string; at: number };
 
 /** Of all of them together; the oldest go first. An agent has at most 1 MiB under way over a thin link. */
 const MOST_BYTES = 256 * MiB;
+/** A small one counts as so many bytes: it is a file as well. */
+const LEAST_BYTES = 64 * KiB;
+/** Over so many ms it is not asked for any more: windows of contact are hours apart, and commands end. */
+const OLD_MS = 24 * 3600_000;
 
 /**
  * Beginnings of objects that are sent on from where they were cut. They are there to save sending again, and no more:
@@ -20,20 +25,24 @@ const MOST_BYTES = 256 * MiB;
  */
 export class KeptBeginnings {
   readonly #most: number;
-  readonly #kept = new Map<string, Beginning & { key: string }>();
+  readonly #now: () => number;
+  /** oldest first */
+  readonly #kept = new Map<string, Kept>();
   #bytes = 0;
 
-  constructor(mostBytes: number = MOST_BYTES) {
+  /** @param now ms since 1970 */
+  constructor(mostBytes: number = MOST_BYTES, now: () => number = Date.now) {
     this.#most = mostBytes;
+    this.#now = now;
   }
 
   /** Keeps what there is of an object of `key`; `name` stands for the object's bytes. */
   async keep(name: string, key: string, beginning: Beginning): Promise<void> {
     await this.drop(name);
-    this.#kept.set(name, { ...beginning, key });
-    this.#bytes += beginning.bytes;
-    for (const oldest of this.#kept.keys()) {
-      if (this.#bytes <= this.#most) return;
+    this.#kept.set(name, { ...beginning, key, at: this.#now() });
+    this.#bytes += counted(beginning);
+    for (const [oldest, { at }] of this.#kept) {
+      if (this.#bytes <= this.#most && this.#now() - at < OLD_MS) return;
       await this.drop(oldest);
     }
   }
@@ -47,7 +56,7 @@ export class KeptBeginnings {
     const kept = this.#kept.get(name);
     if (kept?.bytes !== bytes) return undefined;
     this.#kept.delete(name);
-    this.#bytes -= kept.bytes;
+    this.#bytes -= counted(kept);
     return kept;
   }
 
@@ -60,4 +69,15 @@ export class KeptBeginnings {
   async dropPrefix(prefix: string): Promise<void> {
     for (const [name, { key }] of this.#kept) if (key.startsWith(prefix)) await this.drop(name);
   }
+
+  /** Drops all. @returns whether there were any */
+  async dropAll(): Promise<boolean> {
+    const some = this.#kept.size > 0;
+    await this.dropPrefix("");
+    return some;
+  }
+}
+
+function counted({ bytes }: Beginning): number {
+  return Math.max(bytes, LEAST_BYTES);
 }

@@ -1,10 +1,17 @@
 import { PerigeeError } from "#protocol/errors.ts";
 
+/** A newer one has taken its place: whoever sent it asks again, as when too many come at once. */
+export class Superseded extends PerigeeError {
+  constructor() {
+    super("TOO_MANY_REQUESTS", "The part is being sent again");
+  }
+}
+
 /** Of several at work on one thing the newest ends the others. */
 export class NewestTurns {
   readonly #running = new Map<string, { abort: AbortController; done: Promise<unknown> }>();
 
-  /** Runs `work` once what was under way of that name has ended. @throws CANCELLED when a newer one came */
+  /** Runs `work` once what was under way of that name has ended. @throws Superseded when a newer one came */
   async run(name: string, work: (signal: AbortSignal) => Promise<void>, signal?: AbortSignal): Promise<void> {
     const abort = new AbortController();
     // A client that was cut sends again before we know that its first connection is dead.
@@ -19,11 +26,17 @@ export class NewestTurns {
     }
   }
 
+  /** Ends all that is under way of names that begin so. */
+  async endAll(prefix: string, why: PerigeeError): Promise<void> {
+    const names = [...this.#running.keys()].filter((name) => name.startsWith(prefix));
+    await Promise.all(names.map((name) => this.end(name, why)));
+  }
+
   /** Ends what is under way of that name. @returns whether it had come to its end all the same */
-  async end(name: string): Promise<boolean> {
+  async end(name: string, why: PerigeeError = new Superseded()): Promise<boolean> {
     const turn = this.#running.get(name);
     if (!turn) return false;
-    turn.abort.abort(new PerigeeError("CANCELLED", "The part is being sent again"));
+    turn.abort.abort(why);
     return turn.done.then(
       () => true,
       () => false,

@@ -80,7 +80,7 @@ describe("an object whose sending was cut", () => {
 
   test("and of which nobody knows yet that it was, is ended by who asks again", async () => {
     const { body, written } = await begin(content.subarray(0, SENT));
-    const ended = expect(written).rejects.toMatchObject({ code: "CANCELLED" });
+    const ended = expect(written).rejects.toMatchObject({ code: "TOO_MANY_REQUESTS" });
     while (body.readableLength > 0) await setImmediate();
     expect(await kept()).toBe(SENT);
     await ended;
@@ -149,6 +149,15 @@ describe("an object whose sending was cut", () => {
     expect((await sign()).from).toBeUndefined();
   });
 
+  test("is forgotten, too, when its level goes while it still seems to come", async () => {
+    const { body, written } = await begin(content.subarray(0, SENT));
+    const ended = expect(written).rejects.toMatchObject({ code: "UPLINK_NOT_FOUND" });
+    while (body.readableLength > 0) await setImmediate();
+    await served.staging.deletePrefix("downlink/ann/_/c/");
+    await ended;
+    expect(await kept()).toBe(0);
+  });
+
   test("is kept only where its URL says so", async () => {
     const { url } = await served.staging.parts.signWhole(key, declared(), 60);
     const forged = await served.fetchSigned(`${url}&kept=1`, {
@@ -156,6 +165,16 @@ describe("an object whose sending was cut", () => {
       body: new Uint8Array(content),
     });
     expect(forged.status).toBe(403);
+    // what says so stands next to the time in what is signed
+    const resumed = new URL((await sign()).url, "http://x");
+    const { searchParams } = resumed;
+    searchParams.delete("kept");
+    searchParams.set("expires", `kept\n${searchParams.get("expires")}`);
+    const moved = await served.fetchSigned(`${resumed.pathname}${resumed.search}`, {
+      method: "PUT",
+      body: new Uint8Array(content),
+    });
+    expect(moved.status).toBe(403);
     const answer = await served.fetchSigned(url, {
       method: "PUT",
       body: new Uint8Array(SIZE - 5),
@@ -167,7 +186,7 @@ describe("an object whose sending was cut", () => {
 
 test("of too many beginnings the oldest go, with their files", async () => {
   const directory = mkdtempSync(join(tmpdir(), "perigee-kept-"));
-  const beginnings = new KeptBeginnings(10);
+  const beginnings = new KeptBeginnings(2 * 64 * KiB);
   for (const name of ["a", "b", "c"]) {
     const file = join(directory, name);
     writeFileSync(file, "four");
@@ -178,6 +197,20 @@ test("of too many beginnings the oldest go, with their files", async () => {
   expect(beginnings.take("b", 3)).toBeUndefined();
   expect(beginnings.take("b", 4)).toMatchObject({ bytes: 4 });
   await beginnings.dropPrefix("k/");
+  expect(readdirSync(directory)).toEqual(["b"]);
+  rmSync(directory, { recursive: true });
+});
+
+test("what nobody has asked for in a day goes when the next is kept", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "perigee-kept-"));
+  let now = 0;
+  const beginnings = new KeptBeginnings(1024 * KiB, () => now);
+  for (const name of ["a", "b"]) {
+    const file = join(directory, name);
+    writeFileSync(file, "four");
+    await beginnings.keep(name, name, { file, bytes: 4, hash: new Crc32Hash() });
+    now += 24 * 3600_000;
+  }
   expect(readdirSync(directory)).toEqual(["b"]);
   rmSync(directory, { recursive: true });
 });

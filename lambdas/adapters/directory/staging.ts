@@ -66,7 +66,7 @@ export class DirectoryStaging implements Staging {
       tempPath: () => this.#tempPath(),
       place: (temp, target) => this.#place(temp, target),
       discard: (target) => this.#discard(target),
-      take: (bytes) => this.#space.take(bytes),
+      take: (bytes) => this.#take(bytes),
     });
   }
 
@@ -111,7 +111,7 @@ export class DirectoryStaging implements Staging {
     const [source, target] = [of.#objectPath(keyParts(from)), this.#objectPath(keyParts(to))];
     const temp = this.#tempPath();
     try {
-      await linkOrCopy(source, temp, (bytes) => this.#space.take(bytes));
+      await linkOrCopy(source, temp, (bytes) => this.#take(bytes));
       const { size } = await stat(temp);
       await this.#place(temp, target);
       return size;
@@ -204,6 +204,17 @@ export class DirectoryStaging implements Staging {
     }
   }
 
+  /** @throws STORAGE_FULL when so many bytes more would go below the floor */
+  async #take(bytes: number): Promise<void> {
+    try {
+      await this.#space.take(bytes);
+    } catch (error) {
+      const isFull = error instanceof PerigeeError && error.code === "STORAGE_FULL";
+      if (!isFull || !(await this.parts.makeRoom())) throw error;
+      await this.#space.take(bytes);
+    }
+  }
+
   async usage(prefix: string): Promise<number> {
     let bytes = 0;
     let batch: ObjectFile[] = [];
@@ -274,7 +285,7 @@ export class DirectoryStaging implements Staging {
     try {
       const sink = new FileSink(handle.fd, {
         maxBytes: options.maxBytes,
-        beforeWrite: (bytes) => this.#space.take(bytes),
+        beforeWrite: (bytes) => this.#take(bytes),
       });
       try {
         await receive(body, sink, options.signal);

@@ -96,9 +96,14 @@ export class DirectoryUploads implements PartUploads {
     return { url, headers: {}, ...(from > 0 && { from }) };
   }
 
-  /** Forgets what is kept of objects that were cut, of all keys that begin with `prefix`. */
+  /** Ends and forgets what is under way, or was cut, of objects whose keys begin with `prefix`. */
   forget(prefix: string): Promise<void> {
-    return this.#wholes.kept.dropPrefix(prefix);
+    return this.#wholes.forget(prefix);
+  }
+
+  /** Gives up what is only there to save sending again. @returns whether there was any */
+  makeRoom(): Promise<boolean> {
+    return this.#wholes.kept.dropAll();
   }
 
   async arrived(key: string, upload: string): Promise<Part[]> {

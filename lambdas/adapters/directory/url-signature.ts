@@ -4,6 +4,8 @@ import { PerigeeError } from "#protocol/errors.ts";
 /** `PART`: a PUT of one part, whose "key" is several lines (see part-url.ts). */
 export type SignedMethod = "GET" | "PUT" | "PART";
 
+const NUMBER = /^\d{1,16}$/;
+
 /**
  * Signs what a URL allows: one method on one key, until a time (seconds since 1970), with a bound of bytes.
  * HMAC-SHA256 over the fields, one per line: all but the key are digits or letters, and the key has no control
@@ -39,7 +41,9 @@ export class UrlSignature {
     const { expires = "", max = "", signature = "" } = Object.fromEntries(query);
     const wanted = this.#mac(method, key, expires, max);
     const given = Buffer.from(signature, "base64url");
-    if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
+    // A field with a line break in it would take over the line before it.
+    const isNumbers = NUMBER.test(expires) && NUMBER.test(max);
+    if (!isNumbers || given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
       throw new PerigeeError("SIGNATURE_INVALID", "The URL is not signed for this");
     }
     if (Number(expires) * 1000 <= this.#now()) {

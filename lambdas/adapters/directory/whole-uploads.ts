@@ -1,11 +1,12 @@
 import { open, rm } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { PerigeeError } from "#protocol/errors.ts";
+import { KiB } from "#protocol/limits.ts";
 import type { Part } from "../../ports/part-uploads.ts";
 import { Crc32Hash } from "../crc32-hash.ts";
 import { FileSink } from "./file-sink.ts";
 import { type Beginning, KeptBeginnings } from "./kept-beginnings.ts";
-import { NewestTurns } from "./newest-turns.ts";
+import { NewestTurns, Superseded } from "./newest-turns.ts";
 import type { PartTarget } from "./part-url.ts";
 import { receiveChecked } from "./receive-checked.ts";
 import type { UploadsHome } from "./uploads-home.ts";
@@ -13,7 +14,10 @@ import type { UploadsHome } from "./uploads-home.ts";
 type Content = Omit<Part, "number">;
 
 /** How a body ends that was cut, or given up for a newer one. */
-const CUTS: ReadonlySet<unknown> = new Set(["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "CANCELLED"]);
+const CUTS: ReadonlySet<unknown> = new Set(["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"]);
+
+/** Less is sent again at once. */
+const LEAST_KEPT = 4 * KiB;
 
 /** Objects that come whole, by signed URLs. Where those say so, what is cut goes on at its byte. */
 export class WholeUploads {
@@ -29,6 +33,12 @@ export class WholeUploads {
   async held(key: string, content: Content): Promise<number> {
     const name = nameOf(key, content);
     return (await this.#turns.end(name)) ? content.size : this.kept.bytesOf(name);
+  }
+
+  /** Ends and forgets what there is of keys that begin with `prefix`. */
+  async forget(prefix: string): Promise<void> {
+    await this.#turns.endAll(prefix, new PerigeeError("UPLINK_NOT_FOUND", "The upload has ended"));
+    await this.kept.dropPrefix(prefix);
   }
 
   /** @param from bytes that are there already. @throws RANGE_NOT_SATISFIABLE when it is not so many that are */
@@ -60,7 +70,7 @@ export class WholeUploads {
     try {
       await this.#store(key, part, of, body, signal);
     } catch (error) {
-      if (isCut(error) && of.bytes > 0 && of.bytes < part.size) await this.kept.keep(name, key, of);
+      if (isCut(error) && of.bytes >= LEAST_KEPT && of.bytes < part.size) await this.kept.keep(name, key, of);
       else await rm(of.file, { force: true });
       throw error;
     }
@@ -79,6 +89,8 @@ export class WholeUploads {
     } catch (error) {
       if (isCut(error)) {
         await sink.settle();
+        // What a write-back loses later no other descriptor would hear of.
+        await file.datasync();
         there.bytes = before + sink.size;
       }
       throw error;
@@ -89,7 +101,7 @@ export class WholeUploads {
 }
 
 function isCut(error: unknown): boolean {
-  return CUTS.has((error as { code?: unknown }).code);
+  return error instanceof Superseded || CUTS.has((error as { code?: unknown }).code);
 }
 
 function nameOf(key: string, { size, crc32 }: Content): string {
