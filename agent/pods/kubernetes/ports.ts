@@ -38,8 +38,8 @@ export function portSteps(names: KubernetesNames, spec: RunSpec, pod: Metadata):
 }
 
 /**
- * The service of a pod under a name of its own, which another pod of the user may have as its name: then it keeps it.
- * Pure.
+ * A second service, under the pod's hostname. If another pod of the user has that name, the caller must leave that pod's
+ * service alone. Pure.
  * @returns undefined for a pod without such a name, and for one that no service can have
  */
 export function nameStep(names: KubernetesNames, spec: RunSpec, pod: Metadata): Step | undefined {

@@ -190,9 +190,16 @@ export class KubernetesRuntime implements PodRuntime {
     }
     const named = nameStep(this.#names, spec, pod.metadata);
     if (!named) return;
-    const holder = await unless(this.#api.call<Pick<Pod, "metadata">>(named.path), 404);
-    if (!holder || holder.metadata.labels?.[LABEL.pod] === spec.pod)
-      await this.#api.apply(named.path, named.object);
+    if (!(await this.#isHeld(named.path, spec))) await this.#api.apply(named.path, named.object);
+  }
+
+  /** Is the service that of a pod whose own name it is, and that has not ended? One that is about to go is nobody's. */
+  async #isHeld(service: string, { hostname }: RunSpec): Promise<boolean> {
+    const found = await unless(this.#api.call<Pick<Pod, "metadata">>(service), 404);
+    const { [LABEL.pod]: pod, [LABEL.run]: run } = found?.metadata.labels ?? {};
+    if (pod !== hostname || run === undefined) return false;
+    const holder = await this.#pods.find(run);
+    return holder !== undefined && !hasEnded(holder);
   }
 
   /** Puts into the registry what a node did not find there; it asks again by itself. */

@@ -15,6 +15,7 @@ function ask(said: [isRunning: boolean, probe: string][]): Promise<boolean> {
       turn++;
       return told;
     },
+    new AbortController().signal,
     600,
   );
 }
@@ -23,6 +24,8 @@ test.each([
   ["the API server knows it", [[false, LIVES]], true],
   ["its node knows it first", [[true, DEAD]], true],
   ["it runs on", [[true, LIVES]], false],
+  ["it runs on, as a shell tells it", [[true, "exit code 126 is a directory"]], false],
+  ["it does not, as a shell tells it", [[true, `exit code 255 ${DEAD}`]], true],
   [
     "a node that knows it after a while",
     [

@@ -17,6 +17,8 @@ const PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /** An API server takes no request with longer headers than 1 MiB, the command among them. */
 const MAX_QUERY = 1000 * KiB;
 const MOST_KNOWN = 10_000;
+/** characters of what a refused program says */
+const MOST_WORDS = 1000;
 /** A node that takes longer to refuse a program is asked again. */
 const PROBE_MS = 5_000;
 /** One container of a pod of ours is the user's. */
@@ -52,10 +54,8 @@ export class KubernetesExec implements ContainerExec {
         signal,
       );
       const isRunning = () => this.#isRunning(path);
-      return new SocketExec(socket, {
-        isRunning,
-        hasDied: () => hasDied(isRunning, () => this.#probe(path)),
-      });
+      const probe = () => this.#probe(path);
+      return new SocketExec(socket, { isRunning, hasDied: (gone) => hasDied(isRunning, probe, gone) });
     } catch (error) {
       signal.throwIfAborted();
       if (statusOf(error) === 404) this.#homes.delete(run);
@@ -69,14 +69,16 @@ export class KubernetesExec implements ContainerExec {
       ["command", NO_PROGRAM],
       ["container", CONTAINER],
       ["stdout", "true"],
+      ["stderr", "true"],
     ] as const;
     const late = AbortSignal.timeout(PROBE_MS);
     try {
       const socket = await this.#api.socket(`${path}/exec`, query, PROTOCOLS, late);
       const exec = new SocketExec(socket, { isRunning: async () => true, hasDied: async () => false });
       late.addEventListener("abort", () => exec.cut());
-      for await (const _ of exec.output);
-      return `exit code ${await exec.exit()}`;
+      let words = "";
+      for await (const { data } of exec.output) words = `${words}${data}`.slice(0, MOST_WORDS);
+      return `exit code ${await exec.exit()} ${words}`;
     } catch (error) {
       return error instanceof Error ? error.message : "";
     }

@@ -19,8 +19,8 @@ const STATUS = 16 * KiB;
 export type ExecContainer = {
   /** as the API server has it, some time after the node */
   isRunning(): Promise<boolean>;
-  /** Was it its death that killed the program? Asked of a program that was killed. */
-  hasDied(): Promise<boolean>;
+  /** Was it its death that killed the program? Asked of a program that was killed. @param gone nobody waits any more */
+  hasDied(gone: AbortSignal): Promise<boolean>;
 };
 
 /** An execution on its WebSocket: the first byte of a message names its channel. */
@@ -32,6 +32,7 @@ export class SocketExec implements RawExec {
   #held = 0;
   #wake: (() => void) | undefined;
   #status = "";
+  readonly #cut = new AbortController();
   #over = false;
   #alive = true;
   readonly #ping: NodeJS.Timeout;
@@ -81,7 +82,7 @@ export class SocketExec implements RawExec {
         throw new SessionFailure("CANNOT_START", cleanStartError(told.failed, []));
       }
       // A container that ends takes with it what runs there, some time before the cluster says so.
-      if (told.exit === 137 && (await this.#container.hasDied())) throw notRunning();
+      if (told.exit === 137 && (await this.#container.hasDied(this.#cut.signal))) throw notRunning();
       return told.exit;
     }
     if (!(await this.#container.isRunning())) throw notRunning();
@@ -89,6 +90,7 @@ export class SocketExec implements RawExec {
   }
 
   cut(): void {
+    this.#cut.abort();
     this.#end();
     this.#socket.terminate();
   }
