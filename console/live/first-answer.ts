@@ -4,8 +4,8 @@ import { edge } from "./live.ts";
 const SOON_MS = 200;
 
 /**
- * Until the edge is known, or a near ground would have told it: what has come by then is part of the first picture, as
- * two pictures take a slow processor twice as long.
+ * Waits until the edge is known, at most 200 ms: what has come by then is part of the first picture, as two pictures
+ * take a slow processor twice as long.
  */
 export async function firstAnswer(): Promise<void> {
   let end = () => {};

@@ -36,11 +36,13 @@ export function VirtualList<T>(props: Props<T>) {
         : { first, end, height },
     );
   };
+  // anew with the height of rows, which the page's width changes: the same place is other rows then
   useLayoutEffect(() => {
+    measure();
     const observer = new ResizeObserver(measure);
     observer.observe(box.current!);
     return () => observer.disconnect();
-  }, []);
+  }, [rowHeight]);
   useLayoutEffect(() => {
     if (follow) box.current!.scrollTop = box.current!.scrollHeight;
   }, [length, follow, range.height]);
