@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => deployment.close());
 
-/** Those that the EM's API has too are tried there: here only in a long run. */
+/** Kill points that the tests of the EM's API cover already: here only in a long run. */
 const shared = (...points: string[]) => (LONG ? points : []);
 
 describe("the agent dies, and is started again", () => {
@@ -116,7 +116,8 @@ describe("the agent dies, and is started again", () => {
       const start = () => user.call("POST", "instances/one/start");
       expect(await killedAt(user.lane, point, start)).toMatchObject({ status: 200 });
       await user.until("one", "running", "v", ++count);
-      expect((await user.inEngine()).containers).toBe(1);
+      // the run before is there until all of its log has been pushed
+      await user.engineHas(["first"], 1);
       await expectOne(user.lane, "pod.run", before);
     });
   });
@@ -137,9 +138,17 @@ describe("the ground dies, and is started again", () => {
     "an image whose call was cut at %s leaves nothing: its name is free",
     async (point) => {
       const user = users[3]!;
-      const again = await cutAt(point, () => user.create("other", point));
+      const before = (await newest(user.lane)) ?? "";
+      let times = 0;
+      const again = await cutAt(point, () => user.create("other", `${point}-${++times}`));
       expect([again.status, again.text]).toEqual([201, expect.any(String)]);
-      expect((await user.inEngine()).images).toContain(point);
+      await soon(async () => {
+        const { data } = (await user.lane.client.get("/commands", { limit: 20 })).json;
+        const since = data.filter(({ command_id }: { command_id: string }) => command_id > before);
+        expect(since).toMatchObject([{ state: "succeeded" }, { state: "expired", attempts: 0 }]);
+      });
+      expect(deployment.staged()).toEqual([]);
+      await user.engineHas([`${point}-2`, "first"], 0);
     },
   );
 
@@ -177,7 +186,7 @@ describe("the ground dies, and is started again", () => {
       expect(user.lines(volume, "stopped")).toBe(1);
       expect(await cutAt(point, post("start"))).toMatchObject({ status: 200 });
       await user.until("one", "running", volume, 2);
-      expect((await user.inEngine()).containers).toBe(1);
+      await soon(async () => expect((await user.inEngine()).containers).toBe(1));
       const remove = () => user.call("DELETE", "instances/one?force=true", key("remove"));
       expect(await cutAt(point, remove)).toMatchObject({ status: 204 });
       expect(await user.instances()).toEqual([]);

@@ -8,7 +8,7 @@ const START_MS = 30_000;
 /** ms that an end may take to be told after the call that ended it */
 const END_MS = 15_000;
 
-/** Pauses between looks (ms), and their part of the time waited so far: so much later than it is so it is seen. */
+/** Each pause (ms) is an eighth of the time waited so far, within these bounds: a change is seen at most that much late. */
 const PAUSE = { least: 20, most: 250, part: 1 / 8 };
 
 /** The run of a pod once `is` says so of it; as it then is when it does not in time. */
