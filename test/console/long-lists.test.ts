@@ -81,13 +81,29 @@ const rowsIn = (page: Page) =>
     "Math.max(0, ...[...document.querySelectorAll('.virtual > ul')].map((one) => one.children.length))",
   );
 
+async function scrollTo(page: Page, label: string, part: number): Promise<void> {
+  const list = page.getByRole("region", { name: label });
+  await list.evaluate((box: { scrollTop: number; scrollHeight: number }, to: number) => {
+    box.scrollTop = box.scrollHeight * to;
+  }, part);
+}
+
+/** How many rows of a list a person sees. */
+async function inSight(page: Page, label: string): Promise<number> {
+  const list = page.getByRole("region", { name: label });
+  const [box, rows] = await Promise.all([
+    list.boundingBox(),
+    Promise.all((await list.locator("li").all()).map((row) => row.boundingBox())),
+  ]);
+  if (!box) return 0;
+  return rows.filter((row) => row && row.y >= box.y && row.y + row.height <= box.y + box.height).length;
+}
+
 /** Looks at the beginning, the middle and the end of a list. */
 async function scrollThrough(page: Page, label: string, ends: RegExp): Promise<void> {
   const list = page.getByRole("region", { name: label });
   for (const part of [0.5, 0.25, 1]) {
-    await list.evaluate((box: { scrollTop: number; scrollHeight: number }, to: number) => {
-      box.scrollTop = box.scrollHeight * to;
-    }, part);
+    await scrollTo(page, label, part);
     await expect.poll(() => list.locator("li").count()).toBeGreaterThan(5);
     expect(await rowsIn(page)).toBeLessThan(ROWS);
   }
@@ -114,6 +130,13 @@ test("of 10,000 commands, 100,000 files and 100,000 lines only what is in sight 
     .toBe(1);
   await scrollThrough(page, "Commands, newest first", /Run pod|Node status/);
   await screenshot(page, "many-commands");
+  // rows are higher on a narrow page
+  await scrollTo(page, "Commands, newest first", 0.5);
+  const wide = page.viewportSize()!;
+  await page.setViewportSize({ width: 600, height: 900 });
+  await expect.poll(() => inSight(page, "Commands, newest first")).toBeGreaterThan(3);
+  await page.setViewportSize(wide);
+  await expect.poll(() => inSight(page, "Commands, newest first")).toBeGreaterThan(3);
 
   await openScreen(page, "Files");
   await page.getByText("file-000000").waitFor();
