@@ -39,8 +39,8 @@ export const LIVE_LIMITS = {
   relayTakeOverMs: 30_000,
   /** a program that is to end has this long */
   stopMs: 3_000,
-  /** what a session worked in is gone: its edge has this long to know why */
-  whyGoneMs: 2_000,
+  /** what a session worked in is gone: its edge has this long to know why, which a busy cluster tells late */
+  whyGoneMs: 15_000,
   /** how long a user's live URL is good */
   ticketMs: 60_000,
   /** unused live URLs of one pod */

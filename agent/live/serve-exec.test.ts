@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { LiveEnd } from "#protocol/live.ts";
+import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import { ScriptedExecution } from "#test/live/support/scripted-execution.ts";
 import { type PodSessions, SessionFailure } from "../sessions/pod-sessions.ts";
 import { serveExec } from "./serve-exec.ts";
@@ -45,6 +46,12 @@ test("what a container died of is told, though its programs are gone before it i
 });
 
 test("what nobody knows the reason of is just gone", async () => {
-  const { end } = serve(() => Promise.reject(gone()));
-  expect(await end).toMatchObject({ type: "error", code: "GONE" });
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const { end } = serve(() => Promise.reject(gone()));
+    await vi.advanceTimersByTimeAsync(LIVE_LIMITS.whyGoneMs);
+    expect(await end).toMatchObject({ type: "error", code: "GONE" });
+  } finally {
+    vi.useRealTimers();
+  }
 });
