@@ -45,6 +45,8 @@ export function isRefusal(error: unknown): boolean {
 }
 
 type Planned = { number: number; crc32: string };
+/** The next parts, and the CRC32 of everything up to their end. */
+type Batch = { planned: Planned[]; crc: number };
 /** Where parts go, in their order; null: it has arrived. */
 type Signed = (SignedUpload | null)[];
 
@@ -94,7 +96,7 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
   // Over a thin link the first parts are named at once, and need no call of their own.
   const first =
     chunkBytes !== undefined && !mayBeWhole && outgoing.partBytes === 0
-      ? (await plan(deps, source, chunkBytes, { done: 0, crc: 0 }, firstBatch(chunkBytes))).planned
+      ? await plan(deps, source, chunkBytes, { done: 0, crc: 0 }, firstBatch(chunkBytes))
       : undefined;
   const begin = () =>
     ground.transfer({
@@ -102,7 +104,7 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
       named: true,
       ...(crc32 !== undefined && { crc32 }),
       ...(chunkBytes !== undefined && { partBytes: chunkBytes }),
-      ...(first && { parts: first }),
+      ...(first && { parts: first.planned }),
     });
   const { whole, partBytes, parts, content = { n, size: source.size } } = await deps.retried(begin);
   if (whole) {
@@ -121,8 +123,9 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
     Object.assign(outgoing, { partBytes, done: 0, crc: 0 });
     deps.store.note(deps.command.id, n, source.pin, outgoing);
   }
+  const given = first && parts?.length === first.planned.length ? { ...first, signed: parts } : undefined;
   for (let round = 1; round <= REFUSALS; round++) {
-    await sendParts(deps, of, outgoing, round === 1 ? parts : undefined);
+    await sendParts(deps, of, outgoing, round === 1 ? given : undefined);
     // What changed while the last parts were read may be the old and the new together.
     source.check?.();
     const { content } = await refusable(() =>
@@ -138,9 +141,14 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
 /**
  * Sends every part that has not arrived, and notes how far it is. Over a thin link the next batch is asked for while the
  * last parts of the one before are under way, so that the link is not idle meanwhile.
- * @param first where the parts of the first batch go, when that is known already
+ * @param first the first batch, where it is known already where its parts go
  */
-async function sendParts(deps: SendDeps, of: Of, outgoing: Outgoing, first?: Signed): Promise<void> {
+async function sendParts(
+  deps: SendDeps,
+  of: Of,
+  outgoing: Outgoing,
+  first?: Batch & { signed: Signed },
+): Promise<void> {
   const { source } = of;
   const { partBytes } = outgoing;
   const { thin } = deps.ground.link;
@@ -155,8 +163,8 @@ async function sendParts(deps: SendDeps, of: Of, outgoing: Outgoing, first?: Sig
   let earlier: Promise<void> = Promise.resolve();
   let sending = earlier;
   try {
-    for (let batch = thin || given ? firstBatch(partBytes) : most; done < count; batch = most) {
-      const next = await plan(each, source, partBytes, { done, crc }, batch);
+    for (let batch = thin ? firstBatch(partBytes) : most; done < count; batch = most) {
+      const next = given ?? (await plan(each, source, partBytes, { done, crc }, batch));
       const { planned } = next;
       done += planned.length;
       crc = next.crc;
@@ -164,7 +172,7 @@ async function sendParts(deps: SendDeps, of: Of, outgoing: Outgoing, first?: Sig
       earlier = sending;
       const begun = Promise.withResolvers<void>();
       const now = { done, crc };
-      const signed = given;
+      const signed = given?.signed;
       given = undefined;
       const batchSent = sendBatch(each, of, outgoing, planned, begun.resolve, signed).catch(
         (error: unknown) => {
@@ -208,7 +216,7 @@ async function sendBatch(
   const atOnce = ground.link.thin ? 2 * PARTS_AT_ONCE : Math.max(1, Math.min(PARTS_AT_ONCE, fitting));
   const backoff = new Backoff();
   let refusals = 0;
-  let known = first?.length === planned.length ? first : undefined;
+  let known = first;
   for (let open = planned; ; ) {
     of.source.check?.();
     const asked = open.map(({ number, crc32 }) => ({ number, crc32 }));
@@ -261,14 +269,14 @@ function firstBatch(partBytes: number): number {
   return Math.min(FIRST_PARTS, batchOf(partBytes));
 }
 
-/** The next parts, at most `batch`, with their CRC32s, and that of everything up to them. */
+/** The next parts, at most `batch`, with their CRC32s. */
 async function plan(
   deps: SendDeps,
   source: RangedSource,
   partBytes: number,
   { done, crc: before }: Pick<Outgoing, "done" | "crc">,
   batch: number,
-): Promise<{ planned: Planned[]; crc: number }> {
+): Promise<Batch> {
   const count = Math.max(1, Math.ceil(source.size / partBytes));
   const planned: Planned[] = [];
   let crc = before;
