@@ -91,7 +91,7 @@ export class DirectoryStaging implements Staging {
     options.signal?.throwIfAborted();
     const temp = this.#tempPath();
     try {
-      await this.#space.take(0);
+      await this.#take(0);
       const stored = await this.#write(temp, body, options);
       options.signal?.throwIfAborted();
       await this.#place(temp, this.#objectPath(parts));

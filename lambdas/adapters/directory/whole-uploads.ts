@@ -43,34 +43,22 @@ export class WholeUploads {
 
   /** @param from bytes that are there already. @throws RANGE_NOT_SATISFIABLE when it is not so many that are */
   async write(target: PartTarget, from: number, body: Readable, signal?: AbortSignal): Promise<void> {
-    const { key, part, kept } = target;
-    const name = nameOf(key, part);
-    if (kept) return this.#turns.run(name, (ended) => this.#goOn(name, target, from, body, ended), signal);
-    if (from > 0) throw notThere(from);
-    const temp = this.#home.tempPath();
-    try {
-      await this.#store(key, part, { file: temp, bytes: 0, hash: new Crc32Hash() }, body, signal);
-    } catch (error) {
-      await rm(temp, { force: true });
-      throw error;
-    }
+    const work = (ended?: AbortSignal) => this.#goOn(target, from, body, ended);
+    return target.kept ? this.#turns.run(nameOf(target.key, target.part), work, signal) : work(signal);
   }
 
-  async #goOn(
-    name: string,
-    { key, part }: PartTarget,
-    from: number,
-    body: Readable,
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (from === 0) await this.kept.drop(name);
-    const begun = from === 0 ? undefined : this.kept.take(name, from);
+  async #goOn(target: PartTarget, from: number, body: Readable, signal?: AbortSignal): Promise<void> {
+    const { key, part, kept } = target;
+    const name = nameOf(key, part);
+    if (kept && from === 0) await this.kept.drop(name);
+    const begun = kept && from > 0 ? this.kept.take(name, from) : undefined;
     if (from > 0 && !begun) throw notThere(from);
     const of = begun ?? { file: this.#home.tempPath(), bytes: 0, hash: new Crc32Hash() };
     try {
       await this.#store(key, part, of, body, signal);
     } catch (error) {
-      if (isCut(error) && of.bytes >= LEAST_KEPT && of.bytes < part.size) await this.kept.keep(name, key, of);
+      if (kept && isCut(error) && of.bytes >= LEAST_KEPT && of.bytes < part.size)
+        await this.kept.keep(name, key, of);
       else await rm(of.file, { force: true });
       throw error;
     }
