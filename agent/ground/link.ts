@@ -57,12 +57,16 @@ export class Link {
 
   /** Content that a thin link carries to the ground, bit/s; undefined where it is not thin, or not known. */
   get contentBps(): number | undefined {
-    return this.thin && this.#contentPerSecond !== undefined ? this.#contentPerSecond * 8 : undefined;
+    return this.#bps(this.#contentPerSecond);
   }
 
   /** Content that a thin link brings from the ground, bit/s; undefined where it is not thin, or not known. */
   get broughtBps(): number | undefined {
-    return this.thin && this.#broughtPerSecond !== undefined ? this.#broughtPerSecond * 8 : undefined;
+    return this.#bps(this.#broughtPerSecond);
+  }
+
+  #bps(bytesPerSecond: number | undefined): number | undefined {
+    return this.thin && bytesPerSecond !== undefined ? bytesPerSecond * 8 : undefined;
   }
 
   /** Bytes of the chunks in which content is to be sent; undefined: as the ground wants them. */

@@ -15,7 +15,7 @@ export type PortService = { spec?: { ports?: { port: number; nodePort?: number }
  * cluster chooses, open to all who reach the nodes. Pure.
  */
 export function portSteps(names: KubernetesNames, spec: RunSpec, pod: Metadata): Step[] {
-  if (spec.ports.length === 0 || spec.network === "none") return [];
+  if (!isReached(spec)) return [];
   const ports = [...new Set(spec.ports)];
   const ofRun = { [LABEL.run]: spec.run };
   const from = spec.runner ? {} : { from: [{ podSelector: {} }] };
@@ -43,10 +43,13 @@ export function portSteps(names: KubernetesNames, spec: RunSpec, pod: Metadata):
  * @returns undefined for a pod without such a name, and for one that no service can have
  */
 export function nameStep(names: KubernetesNames, spec: RunSpec, pod: Metadata): Step | undefined {
-  const { hostname, ports, network } = spec;
-  if (hostname === undefined || !SERVICE_NAME.test(hostname) || ports.length === 0 || network === "none")
-    return undefined;
+  const { hostname } = spec;
+  if (hostname === undefined || !SERVICE_NAME.test(hostname) || !isReached(spec)) return undefined;
   return serviceStep(names, spec, pod, hostname);
+}
+
+function isReached({ ports, network }: RunSpec): boolean {
+  return ports.length > 0 && network !== "none";
 }
 
 function serviceStep(names: KubernetesNames, spec: RunSpec, pod: Metadata, name = serviceName(spec)): Step {
