@@ -15,7 +15,7 @@ export type VolumeDeps = {
 };
 
 /**
- * A machine's kernel has its own idea of the disk: whoever else writes there breaks the file system on it.
+ * The guest's kernel caches the file system on its disk: a write from outside would corrupt it.
  * @throws PerigeeError VOLUME_IN_USE
  */
 export function assertNoDisk(

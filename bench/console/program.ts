@@ -10,8 +10,8 @@ const THROTTLED = 4;
 const ROUNDS = 9;
 
 /**
- * Tells when somebody could act for the first time, ms since the page was asked for. The page says it by itself: whoever
- * asks it has some 100 KB of script run in it, which the page would wait for.
+ * Logs the time (ms since navigation) at which the page is first usable. The page measures itself: polling it with
+ * Playwright would inject some 100 KB of script, and delay it.
  */
 const USABLE = `
   const look = () => {

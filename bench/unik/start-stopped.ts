@@ -16,7 +16,7 @@ LABEL ${LABEL}=start
 ENTRYPOINT ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"]
 `;
 
-/** A stopped instance is started until it is told to be running, against `docker run -d` of the same image. */
+/** Time from the start of a stopped instance until it is reported as running, against `docker run -d` of the same image. */
 export function measureStartStopped(): Promise<Row[]> {
   return onUnikStack(measure);
 }

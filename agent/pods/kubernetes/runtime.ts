@@ -193,7 +193,7 @@ export class KubernetesRuntime implements PodRuntime {
     if (!(await this.#isHeld(named.path, spec))) await this.#api.apply(named.path, named.object);
   }
 
-  /** Is the service that of a pod whose own name it is, and that has not ended? One that is about to go is nobody's. */
+  /** Does the service belong to a pod of that name that has not ended? One left by an ended pod may be replaced. */
   async #isHeld(service: string, { hostname }: RunSpec): Promise<boolean> {
     const found = await unless(this.#api.call<Pick<Pod, "metadata">>(service), 404);
     const { [LABEL.pod]: pod, [LABEL.run]: run } = found?.metadata.labels ?? {};

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A directory everywhere: whoever is told to start it refuses, and nothing begins. */
+/** A command that cannot be executed, since it is a directory in every container: the runtime refuses it and starts nothing. */
 export const NO_PROGRAM = "/";
 /** What a runtime says of {@link NO_PROGRAM} in a container that runs, in words or as shells do. */
 const REFUSED = /exec: "\/"|file `\/`|^exit code (126|127|255)/;
@@ -12,11 +12,11 @@ const DEATH_MS = 15_000;
 const AGAIN_MS = 250;
 
 /**
- * Was it the death of its container that killed a program? Both are killed by one signal, and the API server hears of
- * the container's end some time later; its node knows it at once, and says so when it is to start something.
+ * Was a program killed because its container died? The exit code is the same as that of a program killed alone, and the
+ * API server learns of the container's end later; the node knows it at once, and refuses to execute anything there.
  * @param isRunning what the API server says of the container
  * @param probe what the node says of {@link NO_PROGRAM}
- * @param gone nobody waits for the answer any more
+ * @param gone aborted when the session has ended and the answer is not needed
  * @param deathMs ms for which neither may say it clearly: then the container is taken to live
  */
 export async function hasDied(

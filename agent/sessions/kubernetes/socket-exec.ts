@@ -19,7 +19,7 @@ const STATUS = 16 * KiB;
 export type ExecContainer = {
   /** as the API server has it, some time after the node */
   isRunning(): Promise<boolean>;
-  /** Was it its death that killed the program? Asked of a program that was killed. @param gone nobody waits any more */
+  /** Did the container die, and the program with it? @param gone aborted when the answer is not needed any more */
   hasDied(gone: AbortSignal): Promise<boolean>;
 };
 
