@@ -27,7 +27,7 @@ export type ChannelDeps = {
 export type { DataPiece } from "./live-pieces.ts";
 
 /** Credit that both sides begin with; what is more is granted when the first bytes were consumed. */
-const FIRST_CREDIT = LIVE_LIMITS.sharedCreditBytes;
+const FIRST_CREDIT = LIVE_LIMITS.firstCreditBytes;
 
 /**
  * One side of a live session's socket: frames, and credit in both directions. It holds at most the window of what was

@@ -138,7 +138,7 @@ describe("LiveChannel", () => {
     const { a, b } = pair();
     const sending = b.sendData("stdout", new Uint8Array(1024 * 1024));
     await new Promise((resolve) => setImmediate(resolve));
-    expect(b.sentBytes).toBe(LIVE_LIMITS.sharedCreditBytes);
+    expect(b.sentBytes).toBe(LIVE_LIMITS.firstCreditBytes);
     const reader = a.pieces();
     const sizes: number[] = [];
     for (let n = 0; n < 4; n++) sizes.push((await reader.next()).value!.data.length);
@@ -161,7 +161,7 @@ describe("LiveChannel", () => {
     a.endReceiving();
     let read = 0;
     for await (const { data } of a.pieces()) read += data.length;
-    expect([read, b.sentBytes]).toEqual([LIVE_LIMITS.sharedCreditBytes, LIVE_LIMITS.sharedCreditBytes]);
+    expect([read, b.sentBytes]).toEqual([LIVE_LIMITS.firstCreditBytes, LIVE_LIMITS.firstCreditBytes]);
   });
 
   it("follows a window that shrinks", async () => {

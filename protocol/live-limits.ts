@@ -12,8 +12,10 @@ export const LIVE_LIMITS = {
   creditBytes: 256 * KiB,
   /** credit is granted in pieces of this size, or of a quarter of the window where that is less */
   grantBytes: 32 * KiB,
-  /** of a file session, while an execution of the same edge is busy */
-  sharedCreditBytes: 32 * KiB,
+  /** what both sides begin with, whatever their versions */
+  firstCreditBytes: 32 * KiB,
+  /** of a file session, while an execution of the same edge is busy: 0.8 s of a link of 256 kbit/s */
+  sharedCreditBytes: 24 * KiB,
   /** an execution is busy for this long after it moved a byte */
   busyMs: 5_000,
   /** what a ticket may hold, as JSON */

@@ -34,6 +34,8 @@ export class LocalSessions implements PodSessions {
 
   /** called before a program is started */
   before: (() => Promise<void>) | undefined;
+  /** called when a program has written something, before its session has it */
+  wrote: (() => void) | undefined;
 
   async exec(_run: string, spec: ExecSpec): Promise<Execution> {
     await this.before?.();
@@ -70,7 +72,7 @@ export class LocalSessions implements PodSessions {
       async endInput() {
         child.stdin.end();
       },
-      output: outputOf(child.stdout, child.stderr),
+      output: outputOf(child.stdout, child.stderr, () => this.wrote?.()),
       async resize() {},
       async signal(signal) {
         signals.push(signal);
@@ -118,6 +120,7 @@ export class LocalSessions implements PodSessions {
 async function* outputOf(
   stdout: NodeJS.ReadableStream,
   stderr: NodeJS.ReadableStream,
+  wrote: () => void,
 ): AsyncGenerator<OutputPiece> {
   const sources = [
     { stream: "stdout" as const, chunks: stdout[Symbol.asyncIterator]() },
@@ -133,6 +136,7 @@ async function* outputOf(
     const { source, result } = await Promise.race(waiting.values());
     if (result.done) waiting.delete(source);
     else {
+      wrote();
       yield { stream: source.stream, data: result.value as Buffer };
       waiting.set(source, next(source));
     }
