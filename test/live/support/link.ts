@@ -66,8 +66,7 @@ export async function openLink(target: string) {
   await once(server, "listening");
   return Object.assign(link, {
     /** Bytes that are sent before one that comes to the link now. */
-    ahead: (way: "up" | "down") =>
-      (Math.max(0, free[way] - performance.now()) / 1000) * link.bytesPerSecond,
+    ahead: (way: "up" | "down") => (Math.max(0, free[way] - performance.now()) / 1000) * link.bytesPerSecond,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     /** Breaks every connection. */
     cut() {
