@@ -108,7 +108,9 @@ export class LiveClient {
         this.#fit();
       });
     } catch (error) {
-      if (this.#backoff.tries === 0) log.warn({ err: error }, "no live socket to the relay: tried again");
+      const closing = this.#closing.signal.aborted;
+      if (this.#backoff.tries === 0 && !closing)
+        log.warn({ err: error }, "no live socket to the relay: tried again");
     }
     const dropped = this.#waiting.delete(waiting);
     if (waiting.socket) this.#sessions.delete(waiting.socket);

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { afterInput } from "#protocol/after-input.ts";
 import type { ExecParameters } from "#protocol/live.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import type { Execution } from "../sessions/pod-sessions.ts";
@@ -18,11 +19,11 @@ export async function stopProgram(
   { exec, target, over, stopMs = LIVE_LIMITS.stopMs }: Stopping,
 ): Promise<void> {
   const ends = async () => {
-    const timer = new AbortController();
-    const late = sleep(stopMs, true, { signal: timer.signal }).catch(() => true);
-    const isLate = await Promise.race([over.then(() => false), late]);
-    timer.abort();
-    return !isLate;
+    const late = Promise.withResolvers<boolean>();
+    const inTime = afterInput(stopMs, () => late.resolve(false));
+    const ended = await Promise.race([over.then(() => true), late.promise]);
+    inTime();
+    return ended;
   };
   // what takes no bytes would be waited for without end
   const tried = (work: Promise<unknown>) => Promise.race([work.catch(() => {}), sleep(stopMs)]);

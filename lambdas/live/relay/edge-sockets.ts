@@ -1,3 +1,4 @@
+import { afterInput } from "#protocol/after-input.ts";
 import type { LiveEnd } from "#protocol/live.ts";
 import { LiveTraffic } from "#protocol/live-traffic.ts";
 import { openMessageOf } from "./open-message.ts";
@@ -84,7 +85,7 @@ export class EdgeSockets {
     this.#offers.set(session, offers);
     let went = false;
     const again = () => {
-      clearTimeout(timer);
+      inTime();
       if (went || session.isOver) return;
       if (offers >= MOST_OFFERS) {
         session.finish(NOT_TAKEN);
@@ -94,10 +95,10 @@ export class EdgeSockets {
       this.#match();
     };
     // the agent may have died, or this socket alone
-    const timer = setTimeout(() => leg.cut(), leg.readyMs);
+    const inTime = afterInput(leg.readyMs, () => leg.cut());
     leg.offer(openMessageOf(session), {
       ready: () => {
-        clearTimeout(timer);
+        inTime();
         if (session.isOver) {
           leg.close();
           return;
@@ -108,7 +109,7 @@ export class EdgeSockets {
       },
       started: (size) => session.begun(size),
       end: (end) => {
-        clearTimeout(timer);
+        inTime();
         session.finish(end);
       },
       lost: () => (went ? session.finish(LOST) : again()),

@@ -142,6 +142,7 @@ test("a socket has 3 s to say ready; then the session is offered on the next one
   await vi.advanceTimersByTimeAsync(2_999);
   expect(relay.socketsOf("e")).toBe(2);
   await vi.advanceTimersByTimeAsync(1);
+  await new Promise((resolve) => setImmediate(resolve));
   expect(relay.socketsOf("e")).toBe(1);
   for (const frame of controlFrames({ type: "ready" })) second.far.send(frame);
   await vi.advanceTimersByTimeAsync(1);
