@@ -13,6 +13,8 @@ import { openHandover } from "./images/handover/open-handover.ts";
 import { instanceOf } from "./instance.ts";
 import type { Journal } from "./journal/journal.ts";
 import { devicesOf, openLoadPlace, runFpga } from "./open-fpga.ts";
+import { addressRange } from "./pods/addresses/address-range.ts";
+import { InstanceAddresses } from "./pods/addresses/instance-addresses.ts";
 import { openRuntimes } from "./pods/open-runtime.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { KnownVmImages } from "./pods/qemu/images/known-vm-images.ts";
@@ -90,6 +92,7 @@ export async function openHoldings({ data, config, database, journal, session, l
   const vmImages = new KnownVmImages(docker);
   const runtimes = await openRuntimes(config, {
     machines: { images: vmImages, directory: join(data, "machines") },
+    forward: join(data, "forward"),
     docker,
     instance,
     secret: journal.id,
@@ -98,10 +101,15 @@ export async function openHoldings({ data, config, database, journal, session, l
     warn: (message) => log.warn(message),
   });
   const sessions = await openSessions(config, { docker, instance });
+  const { range } = config.instanceAddresses;
+  const warn = (message: string) => log.warn(message);
+  const addresses =
+    range === undefined ? undefined : new InstanceAddresses({ range: addressRange(range), warn });
   const pods = new PodManager({
     db: database,
     runtimes,
     fpga: runFpga(fpga, devices, log),
+    ...(addresses && { addresses }),
     resolveImage: (user, reference) => images.resolve(user, reference),
     push: ({ data, ...chunk }) => session.logs(chunk, data),
     onError: (error, about) => log.warn({ err: error, ...about }, "pods: tried again"),
@@ -133,6 +141,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     async close(): Promise<void> {
       devices.close();
       await pods.close();
+      addresses?.close();
       await sessions.close();
       await runtimes.close();
       await handover?.close();
