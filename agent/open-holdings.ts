@@ -17,6 +17,7 @@ import { addressRange } from "./pods/addresses/address-range.ts";
 import { InstanceAddresses } from "./pods/addresses/instance-addresses.ts";
 import { openRuntimes } from "./pods/open-runtime.ts";
 import { PodManager } from "./pods/pod-manager.ts";
+import { imageBytes } from "./pods/qemu/image-bytes.ts";
 import { KnownVmImages } from "./pods/qemu/images/known-vm-images.ts";
 import { VolumeDisks } from "./pods/qemu/volume-disks.ts";
 import { openSessions } from "./sessions/open-sessions.ts";
@@ -125,6 +126,9 @@ export async function openHoldings({ data, config, database, journal, session, l
     runtimes,
     sessions,
     pods,
+    /** Bytes of the user's images in the engine, and of what machines read of them. */
+    imageBytes: (user: string, inEngine: number) =>
+      inEngine + imageBytes(join(data, "machines", "images"), images.idsOf(user)),
     /** makes volumes for machines */
     disks: new VolumeDisks({ docker, instance, images: vmImages }),
     /** images with the tools of compilers */
