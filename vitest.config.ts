@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 import { SHARED_WORKER_FILES } from "./scripts/shared-worker.ts";
 import { contractFiles, fpgaFiles, poseidonFiles, unikFiles } from "./test/contract/support/shares.ts";
+import { LONG } from "./test/support/long-run.ts";
 import { CACHE, COMMON } from "./test/support/vitest-common.ts";
 
 /** Named in every project: one at the root would run after the setups of the projects. */
@@ -14,6 +15,9 @@ const APART = {
   /** These take away parts that all share: a node, the API server, what the registry holds. */
   "kubernetes-alone": kubernetesFiles("losses", "nodes", "registry"),
 };
+
+/** Minutes of virtual machines that boot. */
+const MACHINES = LONG && process.env.PERIGEE_QEMU !== "off" ? [] : ["agent/pods/qemu/conformance.test.ts"];
 
 export default defineConfig({
   cacheDir: CACHE,
@@ -41,6 +45,7 @@ export default defineConfig({
             "test/console/**",
             "test/deployed/**",
             "test/kubernetes/*.test.ts",
+            ...MACHINES,
             ...SHARED_WORKER_FILES,
           ],
         },

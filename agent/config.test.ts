@@ -41,9 +41,24 @@ describe("the agent's configuration", () => {
     ['{"doorbell":"smoke"}', "doorbell"],
     ['{"imageRegistry":{"pull":"registry"}}', "imageRegistry.pull"],
     ['{"imageRegistry":{"pull":"registry:5000","collect":[]}}', "imageRegistry.collect"],
+    ['{"instanceAddresses":"127.88.0.0"}', "instanceAddresses.range"],
+    ['{"instanceAddresses":{"range":"10.0.0.1/31"}}', "instanceAddresses.range"],
+    ['{"instanceAddresses":{"from":["all"]}}', "instanceAddresses.from.0"],
     ['{"unknown":1}', "unknown"],
   ])("names the field that is wrong in %s", (json, field) => {
     expect(() => readConfig(file("c.json", json))).toThrow(field);
+  });
+
+  test("addresses for instances are those of the file, else of the environment, else none", () => {
+    const of = (json: string, environment?: string) =>
+      readConfig(file("c.json", json), environment).instanceAddresses;
+    expect(of("{}")).toEqual({ from: [] });
+    expect(of("{}", "127.88.0.0/16")).toEqual({ range: "127.88.0.0/16", from: [] });
+    expect(of('{"instanceAddresses":"10.20.0.0/24"}', "127.88.0.0/16").range).toBe("10.20.0.0/24");
+    expect(of('{"instanceAddresses":{"from":["10.0.0.0/8"]}}', "127.88.0.0/16")).toEqual({
+      from: ["10.0.0.0/8"],
+    });
+    expect(() => readConfig(undefined, "somewhere")).toThrow("the environment: instanceAddresses.range");
   });
 
   test("the environment names what is missing, and the token comes from its file", () => {

@@ -15,6 +15,23 @@ const DEFAULT_NODES = [
   { name: "mpu1", kind: "MPU" as const, ready: true },
 ];
 
+/** A network, as `127.88.0.0/16`, that has room for some addresses. */
+const range = z
+  .cidrv4()
+  .refine((cidr) => Number(cidr.split("/")[1]) <= 30, "must have two addresses at least");
+const instanceAddresses = z.preprocess(
+  (value) => (typeof value === "string" ? { range: value } : value),
+  z
+    .object({
+      /** of this machine, one for each instance in its engine: the agent listens there */
+      range: range.optional(),
+      /** on a cluster: networks that reach the pods of instances */
+      from: z.array(z.cidrv4()).max(32).default([]),
+    })
+    .strict()
+    .default({ from: [] }),
+);
+
 /** The agent's configuration file (JSON); every field has a default. docs/operations.md describes it. */
 const fields = z
   .object({
@@ -80,6 +97,8 @@ const fields = z
         pids: z.number().int().positive().default(512),
       })
       .default({ memoryBytes: 2 * GiB, cpus: 1, pids: 512 }),
+    /** addresses at which running instances are reached from outside; default: none */
+    instanceAddresses,
     /** first two octets of the addresses that pods' networks are cut from */
     networkPool: z.string().optional(),
     /** pods run on this cluster, not in the Docker engine */
@@ -197,21 +216,33 @@ function wrongDevice({
 
 /**
  * Reads the configuration file; without a path the defaults.
+ * @param addresses for instances, where the file says nothing of them
  * @throws Error that names the field and the rule
  */
-export function readConfig(path: string | undefined): AgentConfig {
-  const parsed = agentConfig.safeParse(path ? JSON.parse(readFileSync(path, "utf8")) : {});
+export function readConfig(path: string | undefined, addresses?: string): AgentConfig {
+  const given = path ? JSON.parse(readFileSync(path, "utf8")) : {};
+  const parsed = agentConfig.safeParse(
+    addresses === undefined ? given : { instanceAddresses: addresses, ...given },
+  );
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new Error(`${path}: ${issue?.path.join(".")}: ${issue?.message}`);
+  throw new Error(`${path ?? "the environment"}: ${issue?.path.join(".")}: ${issue?.message}`);
 }
 
 /** What the agent is told by its environment. */
-export type AgentEnvironment = { ground: string; token: string; data: string; config: string | undefined };
+export type AgentEnvironment = {
+  ground: string;
+  token: string;
+  data: string;
+  config: string | undefined;
+  /** for instances, where the configuration says nothing of them */
+  addresses?: string | undefined;
+};
 
 /**
  * PERIGEE_GROUND (address of the ground), PERIGEE_AGENT_TOKEN_FILE (file with the agent's token),
- * PERIGEE_AGENT_DATA (its state and, by default, the volumes), PERIGEE_AGENT_CONFIG (configuration file).
+ * PERIGEE_AGENT_DATA (its state and, by default, the volumes), PERIGEE_AGENT_CONFIG (configuration file),
+ * PERIGEE_INSTANCE_ADDRESSES (a range of this machine's addresses for instances).
  * @throws Error that names what is missing
  */
 export function readEnvironment(environment: NodeJS.ProcessEnv): AgentEnvironment {
@@ -227,5 +258,6 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): AgentEnvironmen
     token,
     data: required("PERIGEE_AGENT_DATA"),
     config: environment.PERIGEE_AGENT_CONFIG || undefined,
+    addresses: environment.PERIGEE_INSTANCE_ADDRESSES || undefined,
   };
 }

@@ -13,8 +13,11 @@ import { openHandover } from "./images/handover/open-handover.ts";
 import { instanceOf } from "./instance.ts";
 import type { Journal } from "./journal/journal.ts";
 import { devicesOf, openLoadPlace, runFpga } from "./open-fpga.ts";
+import { addressRange } from "./pods/addresses/address-range.ts";
+import { InstanceAddresses } from "./pods/addresses/instance-addresses.ts";
 import { openRuntimes } from "./pods/open-runtime.ts";
 import { PodManager } from "./pods/pod-manager.ts";
+import { imageBytes } from "./pods/qemu/image-bytes.ts";
 import { KnownVmImages } from "./pods/qemu/images/known-vm-images.ts";
 import { VolumeDisks } from "./pods/qemu/volume-disks.ts";
 import { openSessions } from "./sessions/open-sessions.ts";
@@ -90,6 +93,7 @@ export async function openHoldings({ data, config, database, journal, session, l
   const vmImages = new KnownVmImages(docker);
   const runtimes = await openRuntimes(config, {
     machines: { images: vmImages, directory: join(data, "machines") },
+    forward: join(data, "forward"),
     docker,
     instance,
     secret: journal.id,
@@ -98,10 +102,15 @@ export async function openHoldings({ data, config, database, journal, session, l
     warn: (message) => log.warn(message),
   });
   const sessions = await openSessions(config, { docker, instance });
+  const { range } = config.instanceAddresses;
+  const warn = (message: string) => log.warn(message);
+  const addresses =
+    range === undefined ? undefined : new InstanceAddresses({ range: addressRange(range), warn });
   const pods = new PodManager({
     db: database,
     runtimes,
     fpga: runFpga(fpga, devices, log),
+    ...(addresses && { addresses }),
     resolveImage: (user, reference) => images.resolve(user, reference),
     push: ({ data, ...chunk }) => session.logs(chunk, data),
     onError: (error, about) => log.warn({ err: error, ...about }, "pods: tried again"),
@@ -117,6 +126,9 @@ export async function openHoldings({ data, config, database, journal, session, l
     runtimes,
     sessions,
     pods,
+    /** Bytes of the user's images in the engine, and of what machines read of them. */
+    imageBytes: (user: string, inEngine: number) =>
+      inEngine + imageBytes(join(data, "machines", "images"), images.idsOf(user)),
     /** makes volumes for machines */
     disks: new VolumeDisks({ docker, instance, images: vmImages }),
     /** images with the tools of compilers */
@@ -133,6 +145,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     async close(): Promise<void> {
       devices.close();
       await pods.close();
+      addresses?.close();
       await sessions.close();
       await runtimes.close();
       await handover?.close();

@@ -62,7 +62,7 @@ export function openReporting({ data, config, database, session, holdings, runne
       images: async (user) => {
         const { bytes, own } = await images.holdings(user);
         listed.set(user, own);
-        return bytes;
+        return holdings.imageBytes(user, bytes);
       },
       pods: async (user) => {
         const { bytes, directories, wrote = 0 } = await runtimes.written(user);
@@ -90,7 +90,7 @@ export function openReporting({ data, config, database, session, holdings, runne
     known: async (user) =>
       volumes.isMeasured(user)
         ? images.usage(user).then(
-            (bytes) => volumes.usage(user) + fpga.usage(user) + bytes,
+            (bytes) => volumes.usage(user) + fpga.usage(user) + holdings.imageBytes(user, bytes),
             () => undefined,
           )
         : undefined,

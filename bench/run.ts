@@ -39,7 +39,12 @@ import { measureRoundTrip } from "./round-trip.ts";
 import { measureCloudSubmits, measureSubmits } from "./submits/measure.ts";
 import { met, type Row, table } from "./table.ts";
 import { measureBareMetal } from "./unik/bare-metal.ts";
+import { measureCompile } from "./unik/compile.ts";
+import { measureFollowed } from "./unik/followed.ts";
+import { measureForwarded } from "./unik/forwarded.ts";
+import { measureHub } from "./unik/hub.ts";
 import { measureInstances } from "./unik/instances.ts";
+import { measureLinuxMachine } from "./unik/linux-machine.ts";
 import { measureSources } from "./unik/sources.ts";
 import { measureStartStopped } from "./unik/start-stopped.ts";
 import { measureUplink } from "./uplink.ts";
@@ -100,6 +105,11 @@ const ALONE: Record<string, () => Promise<Row[]>> = {
   "unik-start": measureStartStopped,
   "unik-sources": measureSources,
   "unik-instances": measureInstances,
+  "unik-linux": measureLinuxMachine,
+  "unik-compile": measureCompile,
+  "unik-hub": measureHub,
+  "unik-forwarded": measureForwarded,
+  "unik-followed": measureFollowed,
 };
 /** Takes an hour: only when it is asked for by its name. */
 const ASKED_FOR = ["poseidon-soak"];

@@ -48,6 +48,8 @@ const podRun = z
     imageSpace: space.optional(),
     /** a further name by which the user's other pods reach it */
     hostname: label.optional(),
+    /** it is to have an address of its own, which its report tells */
+    address: z.boolean().optional(),
     mounts: podMounts,
     /** as the user wrote it: a distribution reference, with tag `latest` meant when none is given */
     image: z.string().max(FIELD_BOUNDS.image.bytes),
@@ -138,12 +140,16 @@ export function fromFirstRun(run: FirstPodRun): PodRun {
 /** The same run for an agent of version 0.2 or older; undefined when it cannot do it. Pure. */
 export function toFirstRun(run: PodRun): FirstPodRun | undefined {
   const { mounts, node, kind, onSameName, maxMs, idleMs, limits, network, provider, fpga, ...rest } = run;
-  const { defaultWorkdir, scheduledAt, space: own, imageSpace, hostname, ...same } = rest;
+  const { defaultWorkdir, scheduledAt, space: own, imageSpace, hostname, address, ...same } = rest;
   const [mount, ...others] = mounts;
   if (mount?.at !== DATA || others.length > 0 || mount.subPath || mount.readOnly) return undefined;
   if (kind === undefined || maxMs === undefined || maxMs % MINUTE_MS !== 0) return undefined;
   if (onSameName !== "replace" || network !== "user" || defaultWorkdir !== DATA) return undefined;
-  if ([node, idleMs, limits, provider, fpga, own, imageSpace, hostname].some((more) => more !== undefined))
+  if (
+    [node, idleMs, limits, provider, fpga, own, imageSpace, hostname, address].some(
+      (more) => more !== undefined,
+    )
+  )
     return undefined;
   return {
     ...same,

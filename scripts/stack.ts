@@ -42,6 +42,9 @@ export type StackOptions = {
   signal?: AbortSignal;
 };
 
+/** At which the instances of a machine that is ground and edge are reached from it. */
+const INSTANCES = "127.88.0.0/16";
+
 /** Another process has this data in use. */
 export class AlreadyRunning extends Error {
   override readonly name = "AlreadyRunning";
@@ -89,6 +92,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const address = typeof url === "string" ? url : `http://${options.host}:${port ?? options.port}`;
 
     const agentEnv = {
+      PERIGEE_INSTANCE_ADDRESSES: INSTANCES,
       ...env,
       PERIGEE_GROUND: (await options.through?.(address)) ?? address,
       PERIGEE_AGENT_TOKEN_FILE: prepared.tokenFile,

@@ -36,6 +36,7 @@ test.for([
   const runtimes = await openRuntimes(agentConfig.parse(config()), {
     ...{ docker, instance: "test", secret: "secret", volumes: directory },
     images: {} as never,
+    forward: "/nowhere",
     machines: { images: new KnownVmImages(docker), directory },
   });
   expect(runtimes.all().map(({ provider }) => provider)).toEqual(providers);

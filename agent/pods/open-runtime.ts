@@ -18,6 +18,8 @@ export type RuntimeParts = {
   secret: string;
   /** directory of all volumes, absolute */
   volumes: string;
+  /** directory for ways into the users' networks */
+  forward: string;
   /** where a cluster finds images */
   images?: ImageHandover;
   /** the images for virtual machines, and a directory for machines' files */
@@ -48,6 +50,7 @@ function openCluster(
   const { max, maxCpus, scratchBytes, network, ports } = config.runners;
   return openKubernetes(cluster, {
     ...parts,
+    from: config.instanceAddresses.from,
     images,
     pod: config.pod,
     runners: {
@@ -64,6 +67,7 @@ function openDocker(config: AgentConfig, parts: RuntimeParts): DockerRuntime {
     ...(warn && { warn }),
     ...(config.networkPool && { networkPool: config.networkPool }),
     devices: config.devices,
+    forwarders: { directory: parts.forward },
     ...(config.runners.network === "open" && { runnerNetwork: openNetworkOf(config.runners) }),
   });
 }
@@ -72,10 +76,11 @@ function openDocker(config: AgentConfig, parts: RuntimeParts): DockerRuntime {
 function openMachines(
   config: AgentConfig,
   parts: RuntimeParts,
-  { networks, turns }: DockerRuntime,
+  { networks, turns, forwarders }: DockerRuntime,
 ): PodRuntime {
   const { freeFloorBytes } = config;
-  return new QemuRuntime({ ...inEngine(config, parts), ...parts.machines, networks, turns, freeFloorBytes });
+  const shared = { networks, turns, ...(forwarders && { forwarders }) };
+  return new QemuRuntime({ ...inEngine(config, parts), ...parts.machines, ...shared, freeFloorBytes });
 }
 
 /** What is the same for all that run in the engine. */

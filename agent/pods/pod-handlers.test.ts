@@ -140,7 +140,7 @@ describe("podHandlers", () => {
   test("a pod with a host name is reached by it, and tells its address while it runs", async () => {
     const id = ulid();
     const command = ["/bin/sh", "-c", "nc -l -p 80 -e echo hello"];
-    const input = rig.input({ pod: "pn", hostname: "web", command });
+    const input = rig.input({ pod: "pn", hostname: "web", address: true, command });
     await handlers["pod.run"](context("pod.run", input, { id }));
     const report = () => manager.reports().find(({ run }) => run === id);
     await manager.until(id, ({ phase }) => phase === "running", new AbortController().signal);

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { NodeKind } from "#protocol/names.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { MappedPort } from "#protocol/runners.ts";
@@ -27,6 +28,8 @@ export type RunSpec = {
   pod: string;
   /** a further name by which the user's other pods reach it */
   hostname?: string;
+  /** it is reached from outside too, where the operator allows that */
+  address?: boolean;
   mounts: readonly RunMount[];
   /** content ID (`sha256:…`), never a name */
   imageId: string;
@@ -185,6 +188,11 @@ export interface PodRuntime {
   inspect(run: string): Promise<ContainerState | undefined>;
   /** Where the user's other runs reach a running run; undefined where it has no address, or does not run. */
   addressOf(run: string): Promise<string | undefined>;
+  /**
+   * Opens a connection from this machine to an address and port of a run of the user; it ends at once where nobody
+   * listens. Absent where runs have addresses that need no help.
+   */
+  connect?(user: string, address: string, port: number): Promise<Socket>;
   /** All runs of this instance, without its runners. */
   list(): Promise<ListedRun[]>;
   /** The runners of this instance. Absent where there can be none. */

@@ -11,9 +11,10 @@ import { ensureVmImages } from "../../scripts/ensure-vm-images.ts";
 import type { BenchStack } from "../bench-stack.ts";
 import { program } from "../program.ts";
 import { scaled } from "../scale.ts";
-import { median, type Row } from "../table.ts";
+import type { Row } from "../table.ts";
 import { time, UnikBench } from "./client.ts";
 import { onUnikStack } from "./on-stack.ts";
+import { inTurns } from "./turns.ts";
 
 const ROUNDS = scaled(9);
 const COMPILER = "baremetal-c-qemu";
@@ -36,33 +37,32 @@ export function measureBareMetal(): Promise<Row[]> {
 async function measure(bench: BenchStack, image: string): Promise<Row[]> {
   const unik = await UnikBench.open(bench, COMPILER);
   await unik.image("bare", COMPILER, { "main.c": readFileSync(SOURCE, "utf8") });
-  const ours: number[] = [];
-  const peer: number[] = [];
-  for (let round = 0; round < ROUNDS + 1; round++) {
+  const ours = async () => {
     let id = "";
     const took = await time(async () => {
       id = await unik.run("bare");
       await unik.said(id, LINE);
     });
     await unik.remove(`instances/${id}`);
+    return took;
+  };
+  const peer = async () => {
     const by = peerOf(bench, image);
     let line = "";
-    const against = await time(async () => {
+    const took = await time(async () => {
       line = execFileSync(program("docker"), by, { encoding: "utf8" });
     });
     if (!line.includes(LINE)) throw new Error(`not the same: ${line}`);
-    // the first takes the program out of its image
-    if (round > 0) {
-      ours.push(took);
-      peer.push(against);
-    }
-  }
+    return took;
+  };
+  // the first takes the program out of its image
+  const p50 = await inTurns(ROUNDS, ours, peer);
   return [
     {
       what: "baremetal: run to the last line read, p50",
-      ours: `${median(ours).toFixed(0)} ms`,
-      peer: `docker run of the same: ${median(peer).toFixed(0)} ms`,
-      ratio: median(ours) / median(peer),
+      ours: `${p50.ours.toFixed(0)} ms`,
+      peer: `docker run of the same: ${p50.peer.toFixed(0)} ms`,
+      ratio: p50.ratio,
       goal: { below: 1.4 },
     },
   ];

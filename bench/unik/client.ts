@@ -30,23 +30,37 @@ export class UnikBench {
     return expectStatus(await this.#client.post("/instances/run", { ImageName: image }), 201).json.Id;
   }
 
-  async post(path: string): Promise<void> {
-    expectStatus(await this.#client.post(`/${path}`), 200);
+  async post(path: string, status = 200): Promise<void> {
+    expectStatus(await this.#client.post(`/${path}`), status);
   }
 
   async get(path: string): Promise<Answer> {
     return expectStatus(await this.#client.get(`/${path}`), 200);
   }
 
+  /** What an instance says, as it comes. */
+  async *follow(id: string): AsyncGenerator<string> {
+    const { body } = await this.#client.open("GET", `/instances/${id}/logs?follow=true`);
+    for await (const piece of body!) yield Buffer.from(piece).toString();
+  }
+
   /** Follows the log of an instance until it has said this. */
   async said(id: string, text: string): Promise<void> {
-    const { body } = await this.#client.open("GET", `/instances/${id}/logs?follow=true`);
     let log = "";
-    for await (const piece of body!) {
-      log += Buffer.from(piece).toString();
+    for await (const piece of this.follow(id)) {
+      log += piece;
       if (log.includes(text)) return;
     }
     throw new Error(`the log ends without ${text}: ${log}`);
+  }
+
+  /** Where an instance is reached, once it runs. */
+  async addressOf(id: string): Promise<string> {
+    for (;;) {
+      const { IpAddress } = (await this.get(`instances/${id}`)).json;
+      if (IpAddress) return IpAddress;
+      await sleep(50);
+    }
   }
 
   async remove(path: string): Promise<void> {

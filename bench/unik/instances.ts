@@ -2,9 +2,10 @@ import { BASE_IMAGE } from "../../scripts/ensure-base-image.ts";
 import { serveBareAnswer } from "../bare-answer.ts";
 import type { BenchStack } from "../bench-stack.ts";
 import { scaled } from "../scale.ts";
-import { median, type Row } from "../table.ts";
+import type { Row } from "../table.ts";
 import { time, UnikBench } from "./client.ts";
 import { onUnikStack } from "./on-stack.ts";
+import { inTurns } from "./turns.ts";
 
 const INSTANCES = scaled(200);
 const AT_ONCE = 4;
@@ -30,25 +31,17 @@ async function measure(bench: BenchStack): Promise<Row[]> {
   if (JSON.parse(text).length !== INSTANCES) throw new Error(`not ${INSTANCES} instances: ${text}`);
   const { url, headers } = bench;
   const bare = await serveBareAnswer(bench.scratch, text);
-  const ours: number[] = [];
-  const peer: number[] = [];
-  const ask = async (at: string) => void (await (await fetch(at, { headers })).text());
-  try {
-    for (let n = 0; n < CALLS + WARM; n++) {
-      const [own, theirs] = [await time(() => ask(`${url}/unik/instances`)), await time(() => ask(bare.url))];
-      if (n < WARM) continue;
-      ours.push(own);
-      peer.push(theirs);
-    }
-  } finally {
-    bare.close();
-  }
+  const ask = (at: string) => time(async () => void (await (await fetch(at, { headers })).text()));
+  const ours = () => ask(`${url}/unik/instances`);
+  const peer = () => ask(bare.url);
+  await inTurns(WARM, ours, peer);
+  const p50 = await inTurns(CALLS, ours, peer).finally(() => bare.close());
   return [
     {
       what: `GET /instances, ${INSTANCES} of them, p50`,
-      ours: `${median(ours).toFixed(2)} ms`,
-      peer: `Hono and one read, the same bytes: ${median(peer).toFixed(2)} ms`,
-      ratio: median(ours) / median(peer),
+      ours: `${p50.ours.toFixed(2)} ms`,
+      peer: `Hono and one read, the same bytes: ${p50.peer.toFixed(2)} ms`,
+      ratio: p50.ratio,
       goal: { below: 3 },
     },
   ];

@@ -3,9 +3,10 @@ import { BASE_IMAGE } from "../../scripts/ensure-base-image.ts";
 import type { BenchStack } from "../bench-stack.ts";
 import { program } from "../program.ts";
 import { scaled } from "../scale.ts";
-import { median, type Row } from "../table.ts";
+import type { Row } from "../table.ts";
 import { time, UnikBench } from "./client.ts";
 import { onUnikStack } from "./on-stack.ts";
+import { inTurns } from "./turns.ts";
 
 const ROUNDS = scaled(9);
 const COMPILER = "docker-native-docker";
@@ -28,33 +29,29 @@ async function measure(bench: BenchStack): Promise<Row[]> {
   const filters = JSON.stringify({ label: [`${LABEL}=start`] });
   const [image] = await bench.docker.listImages({ filters });
   const id = await unik.run("server");
-  const ours: number[] = [];
-  const peer: number[] = [];
-  for (let round = 0; round < ROUNDS + 1; round++) {
+  const ours = async () => {
     await unik.post(`instances/${id}/stop`);
-    ours.push(
-      await time(async () => {
-        await unik.post(`instances/${id}/start`);
-        const { State } = (await unik.get(`instances/${id}`)).json;
-        if (State !== "running") throw new Error(`the instance is ${State}`);
-      }),
-    );
+    return time(async () => {
+      await unik.post(`instances/${id}/start`);
+      const { State } = (await unik.get(`instances/${id}`)).json;
+      if (State !== "running") throw new Error(`the instance is ${State}`);
+    });
+  };
+  const peer = async () => {
     let container = "";
-    peer.push(
-      await time(async () => {
-        container = execFileSync(docker, ["run", "-d", image!.Id], { encoding: "utf8" }).trim();
-      }),
-    );
+    const took = await time(async () => {
+      container = execFileSync(docker, ["run", "-d", image!.Id], { encoding: "utf8" }).trim();
+    });
     execFileSync(docker, ["rm", "-f", container], { stdio: "ignore" });
-  }
-  // the first warms both
-  const [own, theirs] = [median(ours.slice(1)), median(peer.slice(1))];
+    return took;
+  };
+  const p50 = await inTurns(ROUNDS, ours, peer);
   return [
     {
       what: "start of a stopped instance until running, p50",
-      ours: `${own.toFixed(0)} ms`,
-      peer: `docker run -d: ${theirs.toFixed(0)} ms`,
-      ratio: own / theirs,
+      ours: `${p50.ours.toFixed(0)} ms`,
+      peer: `docker run -d: ${p50.peer.toFixed(0)} ms`,
+      ratio: p50.ratio,
       goal: { below: 1.3 },
     },
   ];

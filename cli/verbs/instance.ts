@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { collect, query, variable, wholeNumber } from "../options.ts";
-import { safe, time } from "../output/text.ts";
+import { bytes, safe, time } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
 import { showInstanceLog } from "../unik/instance-log.ts";
 import { UnikApi } from "../unik/unik-api.ts";
@@ -15,6 +15,12 @@ type Instance = {
   Created: string;
   Reason?: string;
   ExitCode?: number;
+};
+type Image = {
+  Name: string;
+  SizeMb: number;
+  Created: string;
+  RunSpec: { Compiler: string; DeviceMappings: { MountPoint: string }[] };
 };
 type RunOptions = {
   name?: string;
@@ -67,6 +73,22 @@ export function registerInstance(program: Command): void {
     .option("--force", "also one that runs: it is killed")
     .action(action<[string], { force?: boolean }>(remove));
   instance
+    .command("images")
+    .description("list the images that your instances are made of")
+    .action(action<[], object>(images));
+  instance
+    .command("rmi")
+    .description("delete an image that instances are made of")
+    .argument("<image>")
+    .option("--force", "with its instances, also those that run")
+    .action(
+      action<[string], { force?: boolean }>(async ({ client, output }, [name], { force }) => {
+        const path = `/images/${encodeURIComponent(name)}${query({ force })}`;
+        await new UnikApi(client).change({ method: "DELETE", path });
+        output.result({ message: "Image deleted" }, () => `Deleted ${safe(name)}`);
+      }),
+    );
+  instance
     .command("logs")
     .description("show what an instance wrote")
     .argument("<instance>", "name or id")
@@ -115,6 +137,27 @@ async function list({ client, output }: Session): Promise<undefined> {
             time(one.Created),
           ]),
           { cut: [0, 4] },
+        ),
+  );
+}
+
+async function images({ client, output }: Session): Promise<undefined> {
+  const found = await new UnikApi(client).get<Image[]>("/images");
+  output.result({ data: found }, () =>
+    found.length === 0
+      ? "You have no images of sources: perigee compile"
+      : output.table(
+          ["IMAGE", "COMPILER", "SIZE", "MOUNTS", "CREATED"],
+          found.map(({ Name, SizeMb, Created, RunSpec: { Compiler, DeviceMappings } }) => [
+            Name,
+            Compiler,
+            bytes(SizeMb * 1024 ** 2),
+            DeviceMappings.map(({ MountPoint }) => MountPoint)
+              .filter((at) => at !== "/")
+              .join(" "),
+            time(Created),
+          ]),
+          { cut: [0] },
         ),
   );
 }

@@ -165,6 +165,38 @@ describe("instance", () => {
     ]);
   });
 
+  test("images and rmi: what instances are made of", async () => {
+    const RunSpec = {
+      Compiler: "docker-go-docker",
+      DeviceMappings: [
+        { MountPoint: "/", DeviceName: "root" },
+        { MountPoint: "/data", DeviceName: "vol0" },
+      ],
+    };
+    stage.ground
+      .on("GET /unik/images", { json: [{ ...IMAGE, Created: INSTANCE.Created, RunSpec }] }, { json: [] })
+      .on(
+        "DELETE /unik/images/my%20app",
+        refused(409, "IN_USE", "instance web found which uses image my app"),
+        {
+          status: 204,
+        },
+      );
+    expect((await stage.run(["instance", "images"])).stdout).toMatch(
+      /app +docker-go-docker +3\.0 MiB +\/data /,
+    );
+    expect((await stage.run(["instance", "images"])).stdout).toBe(
+      "You have no images of sources: perigee compile\n",
+    );
+    const refusal = await stage.run(["instance", "rmi", "my app"]);
+    expect([refusal.code, refusal.stderr]).toEqual([1, expect.stringContaining("which uses image my app")]);
+    expect((await stage.run(["instance", "rmi", "my app", "--force"])).stdout).toBe("Deleted my app\n");
+    expect(stage.ground.calls("DELETE /unik/images/my%20app").map(({ path }) => path)).toEqual([
+      "/unik/images/my%20app",
+      "/unik/images/my%20app?force=true",
+    ]);
+  });
+
   test("logs -f writes the lines alone, as they come", async () => {
     stage.ground.on("GET /unik/instances/web/logs", {
       raw: (_request, response) => {

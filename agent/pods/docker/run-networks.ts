@@ -54,6 +54,11 @@ export class RunNetworks {
     return this.#runners.use(work);
   }
 
+  /** {@link RunNetworks.use} for what is no run, and belongs on the network of the user's pods. */
+  ofUser<T>(user: string, work: (network: string) => Promise<T>): Promise<T> {
+    return this.#users.use(user, work);
+  }
+
   /** The run's network turned out to be gone: the next use makes it again. */
   forget(spec: RunSpec): void {
     if (spec.network === "open") this.#runners.forget();

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import os from "node:os";
 import type { Readable } from "node:stream";
 import type Docker from "dockerode";
@@ -33,6 +34,7 @@ import type { NodeDevices } from "./container.ts";
 import { DockerCreator } from "./create.ts";
 import { watchEvents } from "./events.ts";
 import { isImagesFault, isPayloadsFault } from "./faults.ts";
+import { Forwarders } from "./forward/forwarders.ts";
 import { listedOf } from "./listed.ts";
 import { framesOf, openLogStream } from "./logs.ts";
 import { DockerMountPoints } from "./mount-points.ts";
@@ -57,6 +59,8 @@ export type DockerRuntimeOptions = {
   containerPrefix?: string;
   /** of another runtime, which looks after them; default: its own */
   networks?: RunNetworks;
+  /** ways into the networks: those of another runtime, or a directory for its own; default: none */
+  forwarders?: Forwarders | { directory: string };
   /** of another runtime on the same volumes; default: its own */
   turns?: VolumeTurns;
   /** what a container is created with, instead of what every pod's is */
@@ -85,13 +89,15 @@ export class DockerRuntime implements PodRuntime {
   readonly #options: Required<
     Omit<
       DockerRuntimeOptions,
-      "docker" | "limits" | "warn" | "runnerNetwork" | "networks" | "turns" | "shape"
+      "docker" | "limits" | "warn" | "runnerNetwork" | "networks" | "forwarders" | "turns" | "shape"
     >
   > & {
     limits: PodLimits;
   };
   /** what runs are started on; another runtime may share them */
   readonly networks: RunNetworks;
+  /** ways into the networks; another runtime may share them */
+  readonly forwarders: Forwarders | undefined;
   readonly #looksAfterNetworks: boolean;
   readonly #boot: { id: string; at: number };
   readonly #imageConfigs: ImageConfigs;
@@ -127,6 +133,15 @@ export class DockerRuntime implements PodRuntime {
         open: options.runnerNetwork,
         ...(options.warn && { warn: options.warn }),
       });
+    const { forwarders } = options;
+    this.forwarders =
+      forwarders && "directory" in forwarders
+        ? new Forwarders({
+            ...{ docker: this.#docker, instance: options.instance, prefix: this.#options.prefix },
+            directory: forwarders.directory,
+            onNetwork: (user, work) => this.networks.ofUser(user, work),
+          })
+        : forwarders;
     this.session = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     this.#creator = new DockerCreator({
       docker: this.#docker,
@@ -263,6 +278,11 @@ export class DockerRuntime implements PodRuntime {
     }
   }
 
+  async connect(user: string, address: string, port: number): Promise<Socket> {
+    if (!this.forwarders) throw new Error("there is no way into the networks");
+    return this.forwarders.connect(user, address, port);
+  }
+
   async list(): Promise<ListedRun[]> {
     const listing = this.#docker.listContainers({
       all: true,
@@ -385,7 +405,11 @@ export class DockerRuntime implements PodRuntime {
 
   async tidy(user: string): Promise<void> {
     if (!this.#looksAfterNetworks) return;
-    const used = async () => (await this.list()).some((run) => run.user === user);
+    const used = async () => {
+      if ((await this.list()).some((run) => run.user === user)) return true;
+      await this.forwarders?.remove(user);
+      return false;
+    };
     await withinTime(this.networks.tidy(user, used), this.#options.timeoutMs);
   }
 

@@ -16,6 +16,8 @@ export type KubernetesParts = {
   /** limits of one pod; memory in bytes */
   pod: { memoryBytes: number; cpus: number };
   runners: RunnerSettings;
+  /** networks that reach runs with an address on their ports */
+  from: readonly string[];
   /** the agent's directory of all volumes, absolute */
   volumes: string;
 };
@@ -49,6 +51,7 @@ export async function openKubernetes(
       nodePath: storage.path ?? parts.volumes,
     },
     runners: parts.runners,
+    from: parts.from,
     nodeLostSeconds: config.nodeLostSeconds,
     images: parts.images,
     workdir: (imageId) => imageConfigs.of(imageId),

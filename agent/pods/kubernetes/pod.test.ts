@@ -338,4 +338,21 @@ describe("what a user's pods share", () => {
     });
     expect(portSteps(names, { ...spec, ports: [] }, pod)).toEqual([]);
   });
+
+  test("ports of a pod with an address open for the networks that the operator names, those of others do not", () => {
+    const pod = { name: "p", uid: "u-1", resourceVersion: "1" };
+    const ingress = (over: Partial<RunSpec>, from: string[]) =>
+      portSteps(names, { ...spec, ...over }, pod, from)[0]?.object.spec;
+    const blocks = [
+      { podSelector: {} },
+      { ipBlock: { cidr: "192.0.2.0/24" } },
+      { ipBlock: { cidr: "10.0.0.0/8" } },
+    ];
+    expect(ingress({ address: true }, ["192.0.2.0/24", "10.0.0.0/8"])).toMatchObject({
+      ingress: [{ from: blocks, ports: [{ port: 80 }, { port: 8080 }] }],
+    });
+    for (const closed of [ingress({}, ["192.0.2.0/24"]), ingress({ address: true }, [])]) {
+      expect(closed).toMatchObject({ ingress: [{ from: [{ podSelector: {} }] }] });
+    }
+  });
 });

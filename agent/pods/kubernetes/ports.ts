@@ -13,12 +13,19 @@ export type PortService = { spec?: { ports?: { port: number; nodePort?: number }
  * What lets others reach a pod on its ports: a policy, and a service. Both belong to the pod's object and go with it.
  * The ports of a pod are open to other pods of the user, under its name; those of a runner are NodePorts, which the
  * cluster chooses, open to all who reach the nodes. Pure.
+ * @param outside networks that reach a pod with an address too
  */
-export function portSteps(names: KubernetesNames, spec: RunSpec, pod: Metadata): Step[] {
+export function portSteps(
+  names: KubernetesNames,
+  spec: RunSpec,
+  pod: Metadata,
+  outside: readonly string[] = [],
+): Step[] {
   if (!isReached(spec)) return [];
   const ports = [...new Set(spec.ports)];
   const ofRun = { [LABEL.run]: spec.run };
-  const from = spec.runner ? {} : { from: [{ podSelector: {} }] };
+  const blocks = spec.address ? outside.map((cidr) => ({ ipBlock: { cidr } })) : [];
+  const from = spec.runner ? {} : { from: [{ podSelector: {} }, ...blocks] };
   return [
     {
       path: `/apis/networking.k8s.io/v1/namespaces/${names.home(spec)}/networkpolicies/pod-${spec.pod}`,

@@ -21,6 +21,8 @@ export type KubernetesRuntimeOptions = {
   storage: VolumeStorage;
   /** what runners have together and each for itself; default: that of pods, `LIMITS.runners`, and no network */
   runners?: RunnerSettings;
+  /** networks that reach runs with an address on their ports, as `192.0.2.0/24`; default: none */
+  from?: readonly string[];
   /** default 300 */
   nodeLostSeconds?: number;
   images: ImageHandover;

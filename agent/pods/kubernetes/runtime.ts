@@ -185,7 +185,7 @@ export class KubernetesRuntime implements PodRuntime {
 
   async #openPorts(spec: RunSpec, pod: Pod): Promise<void> {
     if (hasEnded(pod) || !this.#network.opensPorts(spec)) return;
-    for (const { path, object } of portSteps(this.#names, spec, pod.metadata)) {
+    for (const { path, object } of portSteps(this.#names, spec, pod.metadata, this.#options.from)) {
       await this.#api.apply(path, object);
     }
     const named = nameStep(this.#names, spec, pod.metadata);

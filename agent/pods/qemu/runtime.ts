@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import { MiB } from "#protocol/limits.ts";
@@ -37,7 +38,7 @@ const NO_CODE = { status: 255, line: "the machine ended without an exit code" };
 
 export type QemuRuntimeOptions = Pick<
   DockerRuntimeOptions,
-  "instance" | "prefix" | "nodes" | "limits" | "timeoutMs"
+  "instance" | "prefix" | "nodes" | "limits" | "timeoutMs" | "forwarders"
 > &
   Pick<VmImageFilesOptions, "freeFloorBytes"> &
   VmSettings & {
@@ -173,6 +174,10 @@ export class QemuRuntime implements PodRuntime {
 
   addressOf(run: string): Promise<string | undefined> {
     return this.#containers.addressOf(run);
+  }
+
+  connect(user: string, address: string, port: number): Promise<Socket> {
+    return this.#containers.connect(user, address, port);
   }
 
   list(): Promise<ListedRun[]> {

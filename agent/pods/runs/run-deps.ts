@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import type { InstanceAddresses } from "../addresses/instance-addresses.ts";
 import type { PushLog } from "../logs/log-pusher.ts";
 import type { Runtimes } from "../runtimes.ts";
 import type { RunFpga } from "./run-fpga.ts";
@@ -14,6 +15,8 @@ export type RunDeps = {
   push: PushLog;
   /** the edge's FPGAs; without it runs with an FPGA image fail */
   fpga?: RunFpga;
+  /** of this machine, for runs that are to have one; without it they have those of the users' networks */
+  addresses?: Pick<InstanceAddresses, "give" | "release">;
   /** Something failed and is tried again: for the agent's log. */
   onError?(error: unknown, about: { run?: string; doing: string }): void;
   /** ms since 1970; default Date.now */

@@ -12,7 +12,7 @@ export type EndingDeps = {
   retries: RetryTimes;
   preparations: Preparations;
   now: () => number;
-  /** A run with an FPGA image has ended. */
+  /** A run has ended: what it held is free. */
   released(record: RunRecord): void;
 };
 
@@ -102,7 +102,7 @@ export class RunEndings {
     record.flushed = !log;
     retries.forget(record.run);
     book.suspects.delete(record.run);
-    if (record.fpga) this.#deps.released(record);
+    this.#deps.released(record);
     // until its log is pushed, which is noted, the engine has it and tells its end again
     if (log) book.saveSoon(record);
     else book.save(record);

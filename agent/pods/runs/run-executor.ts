@@ -67,6 +67,9 @@ export class RunExecutor {
   watch(record: RunRecord): void {
     this.#deps.logs.follow(record);
     this.#sampler.follow(record);
+    void this.#starter.readdress(record).catch((error) => {
+      if (!this.#deps.book.closed) this.#deps.onError?.(error, { run: record.run, doing: "address" });
+    });
   }
 
   /** Runs that wait for an image or a node look again at once. */
@@ -79,10 +82,12 @@ export class RunExecutor {
     if (this.#deps.book.get(run)?.phase === "starting") this.#retries.soon(run);
   }
 
-  /** Its device is free, and its file is no longer needed. */
-  #released({ user, fpga }: RunRecord): void {
+  /** Its address is free, and its device, whose file is no longer needed. */
+  #released({ run, user, fpga }: RunRecord): void {
+    this.#deps.addresses?.release(run);
+    if (!fpga) return;
     this.#deps.fpga?.released(user);
-    if (fpga?.device !== undefined) this.retrySoon();
+    if (fpga.device !== undefined) this.retrySoon();
   }
 
   forget(run: string): void {

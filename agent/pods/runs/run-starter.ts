@@ -199,10 +199,29 @@ export class RunStarter {
     this.#running(record, startedAt);
   }
 
-  /** Who gave the run a name of its own wants its address too. */
+  /** A run of an agent before is reached again where it was. */
+  async readdress(record: RunRecord): Promise<void> {
+    if (!this.#deps.addresses) return;
+    const { address } = record;
+    await this.#findAddress(record);
+    if (record.phase !== "running") return this.#deps.addresses.release(record.run);
+    if (record.address !== address) this.#deps.book.save(record);
+  }
+
+  /** One of this machine where there are any, else that in the user's network. */
   async #findAddress(record: RunRecord): Promise<void> {
-    if (record.input.hostname === undefined) return;
-    record.address = await this.#deps.runtimes.of(record).addressOf(record.run);
+    const { run, user, pod, input, address: before } = record;
+    if (!input.address) return;
+    const { runtimes, addresses } = this.#deps;
+    const runtime = runtimes.of(record);
+    const inside = await runtime.addressOf(run);
+    if (inside === undefined || !runtime.connect) {
+      record.address = inside;
+      return;
+    }
+    const connect = (port: number) => runtime.connect!(user, inside, port);
+    const own = await addresses?.give({ run, user, pod, ports: input.ports, before, connect });
+    record.address = own ?? inside;
   }
 
   /** @param told when it started by its node's clock, which is believed as far as ours can bear it out */

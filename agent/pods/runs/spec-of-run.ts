@@ -10,6 +10,7 @@ export function specOfRun(record: RunRecord, graceMs: number): RunSpec {
     user: record.user,
     pod: input.pod,
     hostname: input.hostname,
+    ...(input.address && { address: true }),
     mounts: input.mounts.map((mount): RunMount => {
       const volume = inSpace(mount.volume, input.space);
       return { ...mount, volume, path: record.volumes[volume] ?? "" };

@@ -9,15 +9,22 @@ import { type Offer, offerOf } from "./offer.ts";
 import { volumeView } from "./volume-view.ts";
 import { volumesOf } from "./volumes.ts";
 
+type Asking = Pick<Asked, "core" | "owner">;
+
 /** All that a request may ask of a user's objects, read at once. */
-export async function seenBy({ core, owner }: Pick<Asked, "core" | "owner">) {
-  const [holdings, offer, runs] = await Promise.all([
+export async function seenBy({ core, owner }: Asking) {
+  const [seen, offer] = await Promise.all([instancesSeenBy({ core, owner }), offerOf(core, owner.edge)]);
+  return { ...seen, offer, volumes: await volumesOf(core, owner, seen.holdings, offer) };
+}
+
+/** What of it tells of instances: clients ask for these again and again. */
+async function instancesSeenBy({ core, owner }: Asking) {
+  const [holdings, runs] = await Promise.all([
     readHoldings(core.records, owner),
-    offerOf(core, owner.edge),
     core.inventory.pods(owner.edge, owner.user),
   ]);
   const byRun: RunsBy = new Map(runs.map((run) => [run.run, run]));
-  return { holdings, offer, runs: byRun, volumes: await volumesOf(core, owner, holdings, offer) };
+  return { holdings, runs: byRun };
 }
 
 type Stamped = { createdAt: number; name: string };
@@ -46,14 +53,14 @@ export const getImage: Handle = async (asked) => {
 
 /** `GET /instances` */
 export const getInstances: Handle = async (asked) => {
-  const { holdings, runs } = await seenBy(asked);
+  const { holdings, runs } = await instancesSeenBy(asked);
   const all = inOrder(holdings.instances).map((instance) => instanceView(instance, runs));
   return jsonAnswer(all, 200, await asOf(asked.core, asked.owner.edge));
 };
 
 /** `GET /instances/{x}` */
 export const getInstance: Handle = async (asked) => {
-  const { holdings, runs } = await seenBy(asked);
+  const { holdings, runs } = await instancesSeenBy(asked);
   const instance = lookup("instance", holdings.instances, asked.named.instance!, false);
   return jsonAnswer(instanceView(instance, runs), 200, await asOf(asked.core, asked.owner.edge));
 };

@@ -27,6 +27,7 @@ export function runOf(
     onSameName: "refuse",
     limits: { memoryBytes: instance.memoryMb * MiB },
     network: "user",
+    address: true,
     ports,
     envs: instance.env,
     ...(LABEL.test(instance.name) && { hostname: instance.name }),

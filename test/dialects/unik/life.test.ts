@@ -176,6 +176,7 @@ describe("instances", () => {
       hostname: "web",
       ports: [80],
       imageSpace: "unik",
+      address: true,
     });
     expect(JSON.parse((await get("instances")).text)).toEqual([web]);
     expect(object(await get(`instances/${String(web.Id).slice(0, 5)}`))).toEqual(web);

@@ -1,12 +1,15 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ensureProgram } from "../../../../scripts/debian-packages.ts";
 import { isBuiltIn, readModule } from "./kernel-modules.ts";
 
 let root: string;
-beforeAll(() => {
+beforeAll(async () => {
+  await ensureProgram("xz", "xz-utils", console.log);
   root = mkdtempSync(join(tmpdir(), "perigee-modules-"));
   const modules = join(root, "lib/modules/6.1.0");
   mkdirSync(join(modules, "kernel/fs"), { recursive: true });
@@ -14,16 +17,20 @@ beforeAll(() => {
   writeFileSync(join(modules, "kernel/fs/plain.ko"), "plain");
   writeFileSync(join(modules, "kernel/fs/gzipped.ko.gz"), gzipSync("gzipped"));
   writeFileSync(join(modules, "kernel/fs/packed.ko.zst"), zstdCompressSync("packed"));
+  writeFileSync(join(modules, "kernel/fs/small.ko"), "small");
+  execFileSync("xz", [join(modules, "kernel/fs/small.ko")]);
+  writeFileSync(join(modules, "kernel/fs/broken.ko.xz"), "no archive");
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 test("modules are read as they are kept, and those of the kernel itself are known", async () => {
-  for (const name of ["plain", "gzipped", "packed"]) {
+  for (const name of ["plain", "gzipped", "packed", "small"]) {
     expect(`${await readModule(root, `fs/${name}`)}`).toBe(name);
   }
   expect([isBuiltIn(root, "fs/ext4"), isBuiltIn(root, "fs/plain")]).toEqual([true, false]);
 });
 
-test("a module that the kernel has not is named", async () => {
+test("a module that cannot be unpacked is told of, and one that the kernel has not is named", async () => {
+  await expect(readModule(root, "fs/broken")).rejects.toThrow("unpacking them needs xz");
   await expect(readModule(root, "fs/none")).rejects.toThrow("the kernel has no module fs/none");
 });

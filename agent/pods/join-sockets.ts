@@ -1,0 +1,16 @@
+import type { Socket } from "node:net";
+
+/**
+ * Passes on what comes from each to the other, ends too, and breaks one off when the other breaks. Self-contained: its
+ * text goes into the forwarder's program (docker/forward/program.ts).
+ */
+export function joinSockets(one: Socket, other: Socket): void {
+  const follow = (from: Socket, to: Socket) => {
+    from.on("error", () => to.destroy());
+    // One that has ended well has told its end already, and the other is still writing.
+    from.on("close", () => to.writableEnded || to.destroy());
+    from.pipe(to);
+  };
+  follow(one, other);
+  follow(other, one);
+}
