@@ -1,6 +1,7 @@
 import { render } from "preact";
 import { session } from "./api/session.ts";
 import { App } from "./app.tsx";
+import { forgetOtherEdges } from "./live/all-edges.ts";
 import { firstAnswer } from "./live/first-answer.ts";
 import { forgetHoldings } from "./live/holdings.ts";
 import { forgetListings } from "./live/listings.ts";
@@ -15,6 +16,7 @@ followSession(() => {
   forgetHoldings();
   forgetListings();
   forgetOperator();
+  forgetOtherEdges();
 });
 keptTheme();
 const show = () => render(<App />, document.getElementById("app")!);

@@ -6,7 +6,8 @@ import { CommandRow } from "../parts/command-row.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { to } from "../route.ts";
 import { EdgeFacts } from "./edge-facts.tsx";
-import { EdgeLanes, EdgeParts, OtherEdges } from "./edge-panels.tsx";
+import { EdgeLanes, EdgeParts } from "./edge-panels.tsx";
+import { EdgesTable } from "./edges-table.tsx";
 
 const SHOWN = 6;
 
@@ -56,8 +57,8 @@ export function Overview() {
         </section>
         <EdgeLanes now={now} />
         <EdgeParts now={now} />
-        {edges.value.length > 1 && <OtherEdges />}
       </div>
+      {edges.value.length > 1 && <EdgesTable />}
     </>
   );
 }
