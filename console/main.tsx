@@ -7,6 +7,7 @@ import { forgetHoldings } from "./live/holdings.ts";
 import { forgetListings } from "./live/listings.ts";
 import { followSession } from "./live/live.ts";
 import { forgetOperator } from "./live/operator.ts";
+import { findFonts } from "./parts/find-fonts.ts";
 import { loadRest } from "./parts/rest-of-screens.ts";
 import { keptTheme } from "./parts/theme.ts";
 import { route } from "./route.ts";
@@ -23,5 +24,6 @@ const show = () => render(<App />, document.getElementById("app")!);
 if (session.value === undefined) show();
 else {
   if (route.value.screen !== "overview") loadRest();
+  findFonts();
   void firstAnswer().then(show);
 }

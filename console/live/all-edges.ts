@@ -3,7 +3,7 @@ import { useEffect } from "preact/hooks";
 import { data } from "../api/client.ts";
 import type { Edge } from "../api/types.ts";
 import { edge, edges } from "./live.ts";
-import { pause } from "./pause.ts";
+import { idle, pause } from "./pause.ts";
 
 /** An edge as it was told at `at` (ms since 1970). */
 export type SeenEdge = Edge & { at: number };
@@ -31,6 +31,7 @@ export function useOtherEdges(): void {
 
 /** One edge after the other, again and again. */
 async function look(names: readonly string[], gone: AbortSignal): Promise<void> {
+  await idle();
   while (!gone.aborted) {
     for (const name of names) {
       if (gone.aborted) return;

@@ -30,12 +30,12 @@ export function EdgeFacts({ now }: { now: Edge }) {
       </Fact>
       <Fact name="Pods running" value={running}>
         <span>
-          of {now.pods.length} known, heard {heard}
+          of {now.pods.length} known, {heard}
         </span>
       </Fact>
       <Quota now={now} heard={heard} />
       <Fact name="Disk free" value={now.disk ? bytes(now.disk.free) : "–"}>
-        <span>{now.disk ? <>of the edge, heard {heard}</> : "not reported yet"}</span>
+        <span>{now.disk ? <>of the edge, {heard}</> : "not reported yet"}</span>
       </Fact>
       <Fact name="Images" value={now.images?.items.length ?? "–"}>
         <span>
@@ -69,7 +69,7 @@ function Quota({ now: { quota }, heard }: { now: Edge; heard: ComponentChildren 
       />
       <span>
         of {bytes(quota.bytes)}
-        {used !== null && <>, heard {heard}</>}
+        {used !== null && <>, {heard}</>}
       </span>
     </Fact>
   );

@@ -36,27 +36,31 @@ export function Overview() {
       )}
       <EdgeFacts now={now} />
       <div class="columns">
-        <section class="panel" aria-labelledby="under-way">
-          <h2 id="under-way">Under way</h2>
-          {open.length === 0 ? (
-            <p class="muted pad">
-              Nothing runs and nothing waits. <a href={to("files")}>Send files</a>,{" "}
-              <a href={to("images")}>build an image</a> or <a href={to("pods")}>run a pod</a>.
-            </p>
-          ) : (
-            <Rows commands={open} />
-          )}
-        </section>
-        <section class="panel" aria-labelledby="failures">
-          <h2 id="failures">Last failures</h2>
-          {failures.length === 0 ? (
-            <p class="muted pad">None of your recent commands has failed.</p>
-          ) : (
-            <Rows commands={failures} />
-          )}
-        </section>
-        <EdgeLanes now={now} />
-        <EdgeParts now={now} />
+        <div>
+          <section class="panel" aria-labelledby="under-way">
+            <h2 id="under-way">Under way</h2>
+            {open.length === 0 ? (
+              <p class="muted pad">
+                Nothing runs and nothing waits. <a href={to("files")}>Send files</a>,{" "}
+                <a href={to("images")}>build an image</a> or <a href={to("pods")}>run a pod</a>.
+              </p>
+            ) : (
+              <Rows commands={open} />
+            )}
+          </section>
+          <section class="panel" aria-labelledby="failures">
+            <h2 id="failures">Last failures</h2>
+            {failures.length === 0 ? (
+              <p class="muted pad">None of your recent commands has failed.</p>
+            ) : (
+              <Rows commands={failures} />
+            )}
+          </section>
+        </div>
+        <div>
+          <EdgeLanes now={now} />
+          <EdgeParts now={now} />
+        </div>
       </div>
       {edges.value.length > 1 && <EdgesTable />}
     </>
