@@ -53,6 +53,17 @@ const COMMANDS = [
     ended_at: ago(11),
   },
 ];
+/** On the page of commands before those. */
+const OLDER = {
+  ...COMMANDS[2]!,
+  command_id: `01J${"0".repeat(22)}1`,
+  operation: "volume.list",
+  input: { volume: "long-ago" },
+  created_at: ago(700),
+  queued_at: ago(700),
+  claimed_at: ago(699),
+  ended_at: ago(698),
+};
 /** One that is over, one that is open, one that is planned. */
 const WINDOWS = [-30, -5, 8].map((at, n) => ({
   start: ago(-at),
@@ -91,7 +102,11 @@ async function answerOthers(page: Page): Promise<void> {
     const { data } = (await response.json()) as { data: object };
     return route.fulfill({ response, json: { data: { ...data, ...ON_EDGE, edge: "em" } } });
   });
-  await page.route(/\/commands\?/, (route) => route.fulfill({ json: { data: COMMANDS } }));
+  await page.route(/\/commands\?/, (route) => {
+    const isOlder = new URL(route.request().url()).searchParams.has("before");
+    const page = isOlder ? { data: [OLDER] } : { data: COMMANDS, next: COMMANDS.at(-1)!.command_id };
+    return route.fulfill({ json: page });
+  });
   await page.route(/\/commands\/\w+(\?.*)?$/, (route) => {
     const { pathname } = new URL(route.request().url());
     const found = COMMANDS.find(({ command_id: id }) => pathname.endsWith(id));
@@ -127,6 +142,10 @@ test("what other APIs made breaks no rule of accessibility in either theme, and 
     }
   }
   await page.setViewportSize({ width: 1440, height: 900 });
+  // a longer axis fetches what is on it
+  await openScreen(page, "Timeline");
+  await page.getByRole("button", { name: "24 h" }).click();
+  await page.getByRole("link", { name: /long-ago: Succeeded$/ }).waitFor();
   await page.goto(`/console#/pods/${RUNNER}`);
   await page.getByText("Made by the Poseidon API: there it is stopped and run again.").waitFor();
   broken.push(await brokenRules(page, "others-pod"));
