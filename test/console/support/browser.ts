@@ -61,7 +61,11 @@ export async function openPage(
     if (/Content.Security.Policy/i.test(message.text())) complaints.push(message.text());
   });
   page.on("request", (request) => asked.push(request.url()));
-  const close = () => context.close();
+  const close = async () => {
+    // an answer that a test plays may be under way
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+    await context.close();
+  };
   return { page, complaints, asked, close, [Symbol.asyncDispose]: close };
 }
 
