@@ -61,13 +61,14 @@ export default defineConfig({
         },
       },
       {
-        // One deployment and one browser at a time
+        // One deployment and one browser, file after file: each looks at all that its users have
         extends: true,
         test: {
           name: "parts-console",
           globalSetup: [ENGINE, "test/console/support/deployment.ts"],
           include: ["test/console/*.test.ts"],
           maxWorkers: 1,
+          isolate: false,
           sequence: { groupOrder: 7 },
         },
       },

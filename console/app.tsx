@@ -3,6 +3,7 @@ import { session } from "./api/session.ts";
 import { titleOf } from "./format/titles.ts";
 import { edge } from "./live/live.ts";
 import { Empty } from "./parts/empty.tsx";
+import { useLedFocus } from "./parts/led-focus.ts";
 import { loadRest, loadRestWhenIdle, rest } from "./parts/rest-of-screens.ts";
 import { Shell } from "./parts/shell.tsx";
 import { route } from "./route.ts";
@@ -13,13 +14,10 @@ export function App() {
   const { screen, title } = titleOf(route.value.screen);
   const main = useRef<HTMLElement>(null);
   const loggedIn = session.value !== undefined;
-  const first = useRef(true);
-  // whoever goes on by keyboard or hears the page is at its beginning
   useEffect(() => {
     document.title = loggedIn ? `${title} · Perigee` : "Log in · Perigee";
-    if (!first.current) main.current?.focus();
-    first.current = false;
   }, [title, loggedIn]);
+  useLedFocus(main, loggedIn ? title : "");
   // whoever has seen the first screen may open another one
   const seen = edge.value !== undefined;
   useEffect(() => {

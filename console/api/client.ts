@@ -53,9 +53,9 @@ function send(path: string, { headers, ...init }: Asked): Promise<Response> {
   return reach(path, {
     ...init,
     headers: {
+      ...(edge !== undefined && { "perigee-edge": edge }),
       ...headers,
       authorization: `Bearer ${session.value?.access ?? ""}`,
-      ...(edge !== undefined && { "perigee-edge": edge }),
     },
   });
 }

@@ -4,7 +4,7 @@ import { data } from "../api/client.ts";
 import { chosenEdge } from "../api/session.ts";
 import type { Holding } from "../api/types.ts";
 import { edge } from "./live.ts";
-import { pause } from "./pause.ts";
+import { idle, pause } from "./pause.ts";
 
 /** What other APIs than the EM's made on the edge, newest first. */
 export const holdings = signal<readonly Holding[]>([]);
@@ -29,6 +29,8 @@ export function useHoldings(everyMs = EVERY_MS): void {
 export function followHoldings(everyMs: number): () => void {
   const gone = new AbortController();
   const follow = async () => {
+    // they are beside the matter: the first picture goes before
+    await idle();
     while (!gone.signal.aborted) {
       // what was known stays when the ground does not answer: the page says that it does not
       if (!document.hidden) await look(gone.signal).catch(() => {});

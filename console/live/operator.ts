@@ -8,11 +8,14 @@ export type OperatorView = {
   edges: OperatorEdge[];
   /** of the edge that is looked at */
   queues: { edge: string; entries: QueuedCommand[] } | undefined;
-  deeds: Deed[];
+  /** the newest first, as far back as was asked for */
+  deeds: readonly Deed[];
 };
 
 export const operatorView = signal<OperatorView | undefined>(undefined);
 export const operatorRefusal = signal<unknown>(undefined);
+/** Before which there are older deeds than those that are known; undefined: there are none. */
+export const olderDeeds = signal<string | undefined>(undefined);
 
 const EVERY_MS = 3000;
 const DEEDS = 100;
@@ -33,20 +36,44 @@ export function followOperator(edge: string | undefined): () => void {
 async function lookAgain(edge: string | undefined, signal: AbortSignal): Promise<void> {
   const ended = AbortSignal.any([signal, AbortSignal.timeout(EVERY_MS * 5)]);
   try {
-    const [edges, entries, deeds] = await Promise.all([
+    const [edges, entries, page] = await Promise.all([
       data<OperatorEdge[]>("/operator/edges", { signal: ended }),
       edge === undefined
         ? undefined
         : data<QueuedCommand[]>(`/operator/edges/${encodeURIComponent(edge)}/queues`, { signal: ended }),
-      data<Deed[]>(`/operator/audit?limit=${DEEDS}`, { signal: ended }),
+      deedPage(undefined, ended),
     ]);
     if (signal.aborted) return;
+    const before = operatorView.peek()?.deeds;
+    const deeds = merged(before ?? [], page.data);
+    if (!before) olderDeeds.value = page.next;
     const queues = edge !== undefined && entries ? { edge, entries } : undefined;
     operatorView.value = { at: Date.now(), edges, queues, deeds };
     operatorRefusal.value = undefined;
   } catch (error) {
     if (!signal.aborted) operatorRefusal.value = error;
   }
+}
+
+async function deedPage(before: string | undefined, signal: AbortSignal) {
+  const query = new URLSearchParams({ limit: String(DEEDS), ...(before && { before }) });
+  const answer = await ask(`/operator/audit?${query}`, { signal });
+  return (await answer.json()) as { data: Deed[]; next?: string };
+}
+
+function merged(known: readonly Deed[], more: readonly Deed[]): readonly Deed[] {
+  const all = new Map([...known, ...more].map((deed) => [deed.n, deed]));
+  return all.size === known.length ? known : [...all.values()].sort((a, b) => b.n - a.n);
+}
+
+/** Fetches deeds before those that are known. @throws ApiError */
+export async function loadOlderDeeds(): Promise<void> {
+  const { data: more, next } = await deedPage(olderDeeds.peek(), AbortSignal.timeout(EVERY_MS * 5));
+  const view = operatorView.peek();
+  // meanwhile somebody else may have logged in
+  if (!view) return;
+  operatorView.value = { ...view, deeds: merged(view.deeds, more) };
+  olderDeeds.value = next;
 }
 
 /** Holds or releases an edge, or one lane of it, and looks at it again. @throws ApiError */
@@ -62,5 +89,6 @@ export async function holdEdge(edge: string, lane: string | undefined, hold: boo
 /** Of another user nothing is known. */
 export function forgetOperator(): void {
   operatorView.value = undefined;
+  olderDeeds.value = undefined;
   operatorRefusal.value = undefined;
 }

@@ -14,3 +14,8 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     document.addEventListener("visibilitychange", end, { signal: over.signal });
   });
 }
+
+/** Waits until the browser has nothing else to do; Safari does not tell. */
+export function idle(): Promise<void> {
+  return new Promise((done) => (globalThis.requestIdleCallback ?? setTimeout)(() => done()));
+}

@@ -19,6 +19,8 @@ export function Confirm() {
   }, [asked]);
   if (!asked) return null;
   const end = (yes: boolean) => {
+    // gives the focus back to what opened it
+    dialog.current?.close();
     question.value = undefined;
     asked.answer(yes);
   };

@@ -1,6 +1,6 @@
 import { ask } from "../api/client.ts";
 import type { Command } from "../api/types.ts";
-import { notify, reasonOf } from "./notices.tsx";
+import { failed } from "./notices.tsx";
 import { save } from "./save.ts";
 
 /** The bytes that a command brought down. @throws ApiError */
@@ -12,7 +12,7 @@ export async function downloadContent(command: Command): Promise<void> {
   try {
     save(await contentOf(command), fileName(command));
   } catch (error) {
-    notify("critical", `Download: ${reasonOf(error)}`);
+    failed("Download", error);
   }
 }
 

@@ -2,7 +2,7 @@ import { data } from "../api/client.ts";
 import type { Command } from "../api/types.ts";
 import { ended } from "../live/ended.ts";
 import { refresh } from "../live/live.ts";
-import { notify, reasonOf } from "./notices.tsx";
+import { failed, notify } from "./notices.tsx";
 
 /** Brings a file down to the ground. @returns the command that did it, or nothing when it was said why not */
 export async function fetchFile(volume: string, path: string): Promise<Command | undefined> {
@@ -15,7 +15,7 @@ export async function fetchFile(volume: string, path: string): Promise<Command |
     if (done.state === "succeeded") return done;
     notify("critical", `${path}: ${done.error?.message ?? done.state}`, id);
   } catch (error) {
-    notify("critical", `${path}: ${reasonOf(error)}`);
+    failed(path, error);
   }
   return undefined;
 }

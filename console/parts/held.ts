@@ -1,7 +1,7 @@
 import { data } from "../api/client.ts";
 import type { Command } from "../api/types.ts";
 import { learn } from "../live/live.ts";
-import { notify, reasonOf } from "./notices.tsx";
+import { failed } from "./notices.tsx";
 
 /** Holds a command of one's own that waits, or lets it go on; says why where that is refused. */
 export async function setHeld(id: string, held: boolean): Promise<void> {
@@ -9,6 +9,6 @@ export async function setHeld(id: string, held: boolean): Promise<void> {
   try {
     learn([await data<Command>(`/commands/${encodeURIComponent(id)}/${verb}`, { method: "POST" })]);
   } catch (error) {
-    notify("critical", `${held ? "Hold" : "Release"}: ${reasonOf(error)}`);
+    failed(held ? "Hold" : "Release", error);
   }
 }

@@ -5,7 +5,14 @@ import { to } from "../route.ts";
 import { Icon } from "./icons.tsx";
 import { Mark } from "./status-mark.tsx";
 
-type Notice = { id: number; kind: "normal" | "critical"; text: string; command?: string };
+type Notice = {
+  id: number;
+  kind: "normal" | "critical";
+  text: string;
+  command?: string | undefined;
+  /** of an error that has a description */
+  code?: string | undefined;
+};
 
 const notices = signal<readonly Notice[]>([]);
 const SHOWN_MS = 8000;
@@ -13,8 +20,21 @@ let count = 0;
 
 /** Says something at the edge of the screen, for a while; errors stay until they are closed. */
 export function notify(kind: Notice["kind"], text: string, command?: string): void {
+  show({ kind, text, command });
+}
+
+/** Says that something failed, why, and where to read what that means. */
+export function failed(what: string, error: unknown): void {
+  // not that the ground was not reached, or that something else answered in its place
+  const code =
+    error instanceof ApiError && error.status > 0 && !error.code.startsWith("HTTP_") ? error.code : undefined;
+  show({ kind: "critical", text: `${what}: ${reasonOf(error)}`, code });
+}
+
+function show(notice: Omit<Notice, "id">): void {
+  const { kind } = notice;
   const id = ++count;
-  notices.value = [...notices.value.slice(-2), { id, kind, text, ...(command && { command }) }];
+  notices.value = [...notices.value.slice(-2), { id, ...notice }];
   if (kind === "normal") setTimeout(() => close(id), SHOWN_MS);
 }
 
@@ -26,7 +46,7 @@ export async function start(what: string, call: () => Promise<string>): Promise<
     await refresh(id);
     return id;
   } catch (error) {
-    notify("critical", `${what}: ${reasonOf(error)}`);
+    failed(what, error);
     return undefined;
   }
 }
@@ -46,11 +66,12 @@ function close(id: number): void {
 export function Notices() {
   return (
     <div class="notices" role="log" aria-label="Notices" aria-live="polite">
-      {notices.value.map(({ id, kind, text, command }) => (
+      {notices.value.map(({ id, kind, text, command, code }) => (
         <div key={id} class={`notice ${kind}`}>
           <Mark level={kind} />
           <p>
             {text} {command && <a href={to("commands", command)}>Show it</a>}
+            {code && <a href={to("errors", code)}>What it means</a>}
           </p>
           <button type="button" class="icon-button" aria-label="Close this notice" onClick={() => close(id)}>
             <Icon name="close" />

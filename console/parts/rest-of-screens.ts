@@ -1,5 +1,6 @@
 import { signal } from "@preact/signals";
 import type { ComponentType } from "preact";
+import { idle } from "../live/pause.ts";
 import { reasonOf } from "./notices.tsx";
 
 /** The screens beside the overview, by name, once they are loaded; or why they could not be. */
@@ -7,9 +8,9 @@ export const rest = signal<{ screens?: Record<string, ComponentType>; failed?: s
 
 let loading = false;
 
-/** As {@link loadRest}, once the browser has nothing else to do; Safari does not tell. */
+/** As {@link loadRest}, once the browser has nothing else to do. */
 export function loadRestWhenIdle(): void {
-  (globalThis.requestIdleCallback ?? setTimeout)(loadRest);
+  void idle().then(loadRest);
 }
 
 /** Loads them, once. */

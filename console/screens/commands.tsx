@@ -12,7 +12,7 @@ import { confirmed } from "../parts/confirm.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { isNarrow } from "../parts/narrow.ts";
-import { notify, reasonOf } from "../parts/notices.tsx";
+import { failed } from "../parts/notices.tsx";
 import { VirtualList } from "../parts/virtual-list.tsx";
 import { route, to } from "../route.ts";
 import { CommandDetail } from "./command-detail.tsx";
@@ -96,7 +96,7 @@ function useOlder(wanted: boolean): { looking: boolean; ask?: () => void } {
   const state = olderState.value;
   // again once a page has come, also one of another edge
   const goes = before !== undefined && wanted && state === "idle" && commands.value.length < MOST;
-  const load = () => loadOlder().catch((error: unknown) => notify("critical", reasonOf(error)));
+  const load = () => loadOlder().catch((error: unknown) => failed("Older commands", error));
   useEffect(() => {
     if (goes) void load();
   }, [goes, before]);

@@ -29,11 +29,13 @@ export function EdgeFacts({ now }: { now: Edge }) {
         )}
       </Fact>
       <Fact name="Pods running" value={running}>
-        <span>of {now.pods.length} known</span>
+        <span>
+          of {now.pods.length} known, {heard}
+        </span>
       </Fact>
-      <Quota now={now} />
+      <Quota now={now} heard={heard} />
       <Fact name="Disk free" value={now.disk ? bytes(now.disk.free) : "–"}>
-        <span>{now.disk ? <>of the edge, heard {heard}</> : "not reported yet"}</span>
+        <span>{now.disk ? <>of the edge, {heard}</> : "not reported yet"}</span>
       </Fact>
       <Fact name="Images" value={now.images?.items.length ?? "–"}>
         <span>
@@ -51,7 +53,7 @@ export function EdgeFacts({ now }: { now: Edge }) {
 }
 
 /** What of the quota lies on the edge, in volumes and images. */
-function Quota({ now: { quota } }: { now: Edge }) {
+function Quota({ now: { quota }, heard }: { now: Edge; heard: ComponentChildren }) {
   const used = quota.on_edge;
   const part = used === null ? 0 : used / quota.bytes;
   return (
@@ -65,7 +67,10 @@ function Quota({ now: { quota } }: { now: Edge }) {
         high={MUCH}
         optimum={0}
       />
-      <span>of {bytes(quota.bytes)}</span>
+      <span>
+        of {bytes(quota.bytes)}
+        {used !== null && <>, {heard}</>}
+      </span>
     </Fact>
   );
 }

@@ -1,10 +1,8 @@
-import { chooseEdge } from "../api/session.ts";
 import type { Edge } from "../api/types.ts";
 import { podRows } from "../format/pod-rows.ts";
-import { contactStatus, holdingStatus, nodeStatus } from "../format/status.ts";
+import { holdingStatus, nodeStatus } from "../format/status.ts";
 import { holdings } from "../live/holdings.ts";
-import { edges } from "../live/live.ts";
-import { Ago } from "../parts/age.tsx";
+import { Ago, ReportedAge } from "../parts/age.tsx";
 import { LaneCountHeads, LaneCounts } from "../parts/lane-counts.tsx";
 import { PodLine } from "../parts/pod-row.tsx";
 import { StatusMark } from "../parts/status-mark.tsx";
@@ -52,7 +50,9 @@ export function EdgeParts({ now }: { now: Edge }) {
             <span class="row-main">
               <strong>{node.kind}</strong> <span class="subject">{node.name}</span>
             </span>
-            <span class="row-end muted">node</span>
+            <span class="row-end muted">
+              heard <ReportedAge seconds={now.contact.age} />
+            </span>
           </li>
         ))}
         {podRows(now.pods, holdings.value)
@@ -67,27 +67,6 @@ export function EdgeParts({ now }: { now: Edge }) {
       <p class="hint pad">
         {now.agent ? `Agent ${now.agent.version}` : "No agent has started on this edge yet"}
       </p>
-    </section>
-  );
-}
-
-export function OtherEdges() {
-  return (
-    <section class="panel" aria-labelledby="edges">
-      <h2 id="edges">Your edges</h2>
-      <ul class="rows">
-        {edges.value.map((one) => (
-          <li key={one.edge}>
-            <button type="button" class="row" onClick={() => chooseEdge(one.edge)}>
-              <StatusMark status={contactStatus(one.contact)} />
-              <span class="row-main">
-                <strong>{one.edge}</strong>
-              </span>
-              <span class="row-end muted">{one.contact.last ? <Ago at={one.contact.last} /> : "never"}</span>
-            </button>
-          </li>
-        ))}
-      </ul>
     </section>
   );
 }

@@ -10,7 +10,7 @@ import { edge } from "../live/live.ts";
 import { Ago, ReportedAge } from "../parts/age.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { Icon } from "../parts/icons.tsx";
-import { notify, reasonOf } from "../parts/notices.tsx";
+import { failed, notify } from "../parts/notices.tsx";
 import { go, route } from "../route.ts";
 import { FilePreview } from "./file-preview.tsx";
 import { FileTree } from "./file-tree.tsx";
@@ -114,8 +114,7 @@ function VolumeFiles({ volume }: { volume: string }) {
   useEffect(() => {
     if (last) readListing(volume, last).catch(() => {});
   }, [volume, last?.command_id]);
-  const again = () =>
-    listAgain(volume).catch((error: unknown) => notify("critical", `List ${volume}: ${reasonOf(error)}`));
+  const again = () => listAgain(volume).catch((error: unknown) => failed(`List ${volume}`, error));
   return (
     <Uplink volume={volume} onArrived={again} tools={<Age of={known} busy={busy} again={again} />}>
       {known && known.entries.length > 0 && (

@@ -6,7 +6,7 @@ import { lastListed, listAgain, listing, listings, readListing } from "../live/l
 import { edge } from "../live/live.ts";
 import { TextField } from "../parts/field.tsx";
 import { Icon } from "../parts/icons.tsx";
-import { notify, reasonOf, start } from "../parts/notices.tsx";
+import { failed, start } from "../parts/notices.tsx";
 import { go, to } from "../route.ts";
 
 /** Builds from a volume: its files, as far as they were listed, are offered. */
@@ -155,8 +155,7 @@ function Choices({ id, names }: { id: string; names: readonly string[] }) {
 /** Its tree is not known here: what is in it can be typed, or asked for. */
 function ListFirst({ volume }: { volume: string }) {
   const busy = listing.value.has(volume);
-  const ask = () =>
-    listAgain(volume).catch((error: unknown) => notify("critical", `List ${volume}: ${reasonOf(error)}`));
+  const ask = () => listAgain(volume).catch((error: unknown) => failed(`List ${volume}`, error));
   return (
     <p class="detail-line hint">
       Its files are not listed yet, so none are offered below.

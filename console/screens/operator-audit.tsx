@@ -1,6 +1,8 @@
 import type { Deed } from "../api/types.ts";
 import { utcTime } from "../format/age.ts";
 import { clock } from "../live/clock.ts";
+import { loadOlderDeeds, olderDeeds } from "../live/operator.ts";
+import { failed } from "../parts/notices.tsx";
 
 /** What operators did, over HTTP and on the ground's machine. */
 export function OperatorAudit({ deeds }: { deeds: readonly Deed[] }) {
@@ -8,10 +10,15 @@ export function OperatorAudit({ deeds }: { deeds: readonly Deed[] }) {
     <section class="panel" aria-labelledby="audit-title">
       <header class="panel-head">
         <h2 id="audit-title">What operators did</h2>
-        <span class="muted">kept for 90 days; the newest {deeds.length}</span>
+        <span class="muted">
+          kept for 90 days; {olderDeeds.value === undefined ? "all" : "the newest"} {deeds.length}
+        </span>
       </header>
       {deeds.length === 0 ? (
-        <p class="muted pad">Nothing yet.</p>
+        <p class="muted pad">
+          Nothing in the last 90 days. Holding an edge is noted here, and what <code>perigee</code> is asked
+          on the ground's machine.
+        </p>
       ) : (
         <div class="scroll-x">
           <table class="table">
@@ -42,6 +49,15 @@ export function OperatorAudit({ deeds }: { deeds: readonly Deed[] }) {
           </table>
         </div>
       )}
+      {olderDeeds.value !== undefined && (
+        <button type="button" class="more" onClick={older}>
+          Show older ones
+        </button>
+      )}
     </section>
   );
+}
+
+function older(): void {
+  loadOlderDeeds().catch((error: unknown) => failed("Older entries", error));
 }

@@ -8,7 +8,7 @@ import { confirmed } from "../parts/confirm.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { LaneCountHeads, LaneCounts } from "../parts/lane-counts.tsx";
 import { isNarrow } from "../parts/narrow.ts";
-import { notify, reasonOf } from "../parts/notices.tsx";
+import { failed, notify } from "../parts/notices.tsx";
 import { StatusMark } from "../parts/status-mark.tsx";
 import { VirtualList } from "../parts/virtual-list.tsx";
 import { to } from "../route.ts";
@@ -107,7 +107,7 @@ function HoldButton({ edge, lane, held }: { edge: string; lane?: string; held: b
       await holdEdge(edge, lane, !held);
       notify("normal", held ? `Released ${what}` : `Held ${what}`);
     } catch (error) {
-      notify("critical", `${held ? "Release" : "Hold"} ${what}: ${reasonOf(error)}`);
+      failed(`${held ? "Release" : "Hold"} ${what}`, error);
     }
   };
   return (

@@ -6,7 +6,8 @@ import { CommandRow } from "../parts/command-row.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { to } from "../route.ts";
 import { EdgeFacts } from "./edge-facts.tsx";
-import { EdgeLanes, EdgeParts, OtherEdges } from "./edge-panels.tsx";
+import { EdgeLanes, EdgeParts } from "./edge-panels.tsx";
+import { EdgesTable } from "./edges-table.tsx";
 
 const SHOWN = 6;
 
@@ -35,29 +36,33 @@ export function Overview() {
       )}
       <EdgeFacts now={now} />
       <div class="columns">
-        <section class="panel" aria-labelledby="under-way">
-          <h2 id="under-way">Under way</h2>
-          {open.length === 0 ? (
-            <p class="muted pad">
-              Nothing runs and nothing waits. <a href={to("files")}>Send files</a>,{" "}
-              <a href={to("images")}>build an image</a> or <a href={to("pods")}>run a pod</a>.
-            </p>
-          ) : (
-            <Rows commands={open} />
-          )}
-        </section>
-        <section class="panel" aria-labelledby="failures">
-          <h2 id="failures">Last failures</h2>
-          {failures.length === 0 ? (
-            <p class="muted pad">None of your recent commands has failed.</p>
-          ) : (
-            <Rows commands={failures} />
-          )}
-        </section>
-        <EdgeLanes now={now} />
-        <EdgeParts now={now} />
-        {edges.value.length > 1 && <OtherEdges />}
+        <div>
+          <section class="panel" aria-labelledby="under-way">
+            <h2 id="under-way">Under way</h2>
+            {open.length === 0 ? (
+              <p class="muted pad">
+                Nothing runs and nothing waits. <a href={to("files")}>Send files</a>,{" "}
+                <a href={to("images")}>build an image</a> or <a href={to("pods")}>run a pod</a>.
+              </p>
+            ) : (
+              <Rows commands={open} />
+            )}
+          </section>
+          <section class="panel" aria-labelledby="failures">
+            <h2 id="failures">Last failures</h2>
+            {failures.length === 0 ? (
+              <p class="muted pad">None of your recent commands has failed.</p>
+            ) : (
+              <Rows commands={failures} />
+            )}
+          </section>
+        </div>
+        <div>
+          <EdgeLanes now={now} />
+          <EdgeParts now={now} />
+        </div>
       </div>
+      {edges.value.length > 1 && <EdgesTable />}
     </>
   );
 }

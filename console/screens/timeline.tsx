@@ -1,10 +1,11 @@
 import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { podRows } from "../format/pod-rows.ts";
 import { type Span, ticks } from "../format/timeline.ts";
 import { timelineItems } from "../format/timeline-items.ts";
 import { clock } from "../live/clock.ts";
 import { holdings, SELDOM_MS, useHoldings } from "../live/holdings.ts";
-import { edge, edgeCommands, older } from "../live/live.ts";
+import { commands, edge, edgeCommands, loadOlder, older, olderState } from "../live/live.ts";
 import { TimelineAxis } from "./timeline-axis.tsx";
 import { TimelineTable } from "./timeline-table.tsx";
 
@@ -18,6 +19,8 @@ const ZOOMS: [string, number][] = [
 /** So much of the axis lies ahead of now. */
 const AHEAD = 0.2;
 const zoom = signal(60);
+/** Older commands are fetched for the axis until so many are known: then somebody has to ask for more. */
+const MOST = 1000;
 
 export function TimelineScreen() {
   useHoldings(SELDOM_MS);
@@ -33,6 +36,11 @@ export function TimelineScreen() {
   const items = timelineItems(known, sight, now);
   const oldest = known.commands.at(-1)?.created_at;
   const short = older.value !== undefined && oldest !== undefined && Date.parse(oldest) > sight.from;
+  const goes = short && olderState.value === "idle" && commands.value.length < MOST;
+  useEffect(() => {
+    // where that fails, it is said below what to do
+    if (goes) loadOlder().catch(() => {});
+  }, [goes, older.value]);
   return (
     <section class="panel timeline" aria-labelledby="timeline-title">
       <header class="panel-head">
@@ -70,7 +78,7 @@ export function TimelineScreen() {
         ticks={ticks(sight)}
         nowAt={1 - AHEAD}
       />
-      {short && (
+      {short && !goes && olderState.value !== "loading" && (
         <p class="hint pad">
           Older commands than those that are loaded are not on the axis: load them in Commands.
         </p>

@@ -20,11 +20,9 @@ export type AuditEntry = Deed & {
   at: number;
 };
 
-/** How many were written: entry `n` is in slot `n` modulo {@link AUDIT_ENTRIES}. */
+/** How many were written. */
 type HeadRecord = { next: number };
 
-/** Entries that are kept: the oldest gives its place to the next. */
-export const AUDIT_ENTRIES = 10_000;
 /** Characters of each text of an entry. */
 const TEXT = 200;
 
@@ -32,15 +30,15 @@ const TEXT = 200;
  * | pk | sk | data |
  * | --- | --- | --- |
  * | `operator-audit` | `head` | {@link HeadRecord} |
- * | `operator-audit` | `<slot>`, five digits | {@link AuditEntry}, expiring |
+ * | `operator-audit` | `<n>`, twelve digits | {@link AuditEntry}, expiring |
  */
 const keys = {
   entries: "operator-audit",
   head: { pk: "operator-audit", sk: "head" } as Key,
-  entry: (n: number): Key => ({ pk: keys.entries, sk: slot(n % AUDIT_ENTRIES) }),
+  entry: (n: number): Key => ({ pk: keys.entries, sk: String(n).padStart(12, "0") }),
 };
 
-/** What operators did, for 90 days, and at most 10,000 entries of it. */
+/** What operators did, for 90 days: however much it is, as whoever could push entries out could hide what they did. */
 export class OperatorAudit {
   readonly #store: LedgerStore;
   readonly #now: () => number;
@@ -73,34 +71,14 @@ export class OperatorAudit {
 
   /** The newest first, those before entry `before`. */
   async page({ before, limit }: { before?: number | undefined; limit: number }): Promise<AuditEntry[]> {
-    const next = (await this.#store.get<HeadRecord>(keys.head))?.data.next ?? 0;
-    const end = Math.min(before ?? next, next);
-    const oldest = Math.max(0, next - AUDIT_ENTRIES);
-    const from = Math.max(oldest, end - limit);
-    if (from >= end) return [];
-    // where the slots begin anew there are two ranges
-    const anew = Math.floor((end - 1) / AUDIT_ENTRIES) * AUDIT_ENTRIES;
-    const ranges = await Promise.all([
-      this.#range(Math.max(from, anew), end),
-      this.#range(from, Math.min(anew, end)),
-    ]);
-    const kept = this.#now() - LIMITS.historyMs;
-    return ranges.flat().filter(({ n, at }) => n >= from && n < end && at > kept);
-  }
-
-  /** Those from `from` to before `end`, whose slots lie in one row. */
-  async #range(from: number, end: number): Promise<AuditEntry[]> {
-    if (from >= end) return [];
     const items = await this.#store.query<AuditEntry>({
       pk: keys.entries,
-      before: slot(((end - 1) % AUDIT_ENTRIES) + 1),
+      // the head comes after all digits
+      before: before === undefined ? keys.head.sk : keys.entry(before).sk,
       descending: true,
-      limit: end - from,
+      limit,
     });
-    return items.map(({ data }) => data);
+    const kept = this.#now() - LIMITS.historyMs;
+    return items.map(({ data }) => data).filter(({ at }) => at > kept);
   }
-}
-
-function slot(n: number): string {
-  return String(n).padStart(5, "0");
 }

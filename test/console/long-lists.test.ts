@@ -17,7 +17,10 @@ beforeAll(async () => {
   await answerMuch(seen.page);
   await logIn(seen.page, target.other);
 });
-afterAll(() => browser?.close());
+afterAll(async () => {
+  await seen?.close();
+  await browser?.close();
+});
 
 /** A ground with more than a test could make: only its answers to the browser are played. */
 async function answerMuch(page: Page): Promise<void> {

@@ -1,11 +1,21 @@
-import { readFileSync } from "node:fs";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { logIn, openBrowser, openPage, openScreen, type Seen, screenshot } from "./support/browser.ts";
+import { ociArchive, tarOf } from "#test/support/saved-archive.ts";
+import {
+  contentOf,
+  logIn,
+  openBrowser,
+  openPage,
+  openScreen,
+  type Seen,
+  screenshot,
+} from "./support/browser.ts";
 
 const target = inject("console");
 const POD = "console-job";
 const DOCKERFILE = `FROM ${process.env.PERIGEE_TEST_IMAGE || "busybox:latest"}\nRUN echo built-here\nCMD ["sh", "-c", "for i in 1 2 3; do echo line $i; done; echo oh >&2; cat /data/read-me.txt; sleep 600"]\n`;
+/** Of one pixel. */
+const PICTURE = Buffer.from("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7", "base64");
 
 let browser: Browser;
 let seen: Seen;
@@ -37,9 +47,15 @@ test("the whole way: files up, an image, a pod with its log, files down, all of 
   await openScreen(page, "Files");
   await page.getByLabel("Name of a new volume").fill(POD);
   await page.getByRole("button", { name: "Add" }).click();
+  const archive = await ociArchive({
+    tags: ["console-loaded:latest"],
+    layers: [await tarOf([{ name: "hello", content: "hello" }])],
+  });
   await page.getByTestId("uplink-files").setInputFiles([
     { name: "Dockerfile", mimeType: "text/plain", buffer: Buffer.from(DOCKERFILE) },
     { name: "read-me.txt", mimeType: "text/plain", buffer: Buffer.from("hello, orbit\n") },
+    { name: "picture.gif", mimeType: "image/gif", buffer: PICTURE },
+    { name: "saved.tar", mimeType: "application/x-tar", buffer: archive },
   ]);
   const files = page.getByRole("region", { name: `Files of ${POD}` });
   await files.getByText("Dockerfile").waitFor();
@@ -47,18 +63,32 @@ test("the whole way: files up, an image, a pod with its log, files down, all of 
   await page.getByRole("button", { name: "Bring it down" }).click();
   await page.getByText("hello, orbit").waitFor();
   await screenshot(page, "files");
+  await files.getByText("picture.gif").click();
+  await page.getByRole("button", { name: "Bring it down" }).click();
+  const picture = page.getByRole("img", { name: "picture.gif" });
+  await expect.poll(() => picture.evaluate((one: { naturalWidth: number }) => one.naturalWidth)).toBe(1);
 
   await openScreen(page, "Images");
   await page.getByRole("link", { name: "Build", exact: true }).click();
   await page.getByRole("button", { name: "Build it" }).click();
   await page.getByText("This is needed").first().waitFor();
   await page.getByLabel("Volume").fill(POD);
+  // from the volume's tree
+  await page.locator("#make-files option[value=Dockerfile]").waitFor({ state: "attached" });
   await page.getByLabel("Name of the image").fill("console-image");
   await page.getByRole("button", { name: "Build it" }).click();
   await page.getByRole("region", { name: "Lines of the log" }).getByText("built-here").first().waitFor();
   const detail = page.getByRole("region", { name: "Build image" });
   await detail.getByText("Succeeded").first().waitFor();
   await screenshot(page, "build");
+
+  await openScreen(page, "Images");
+  await page.getByRole("link", { name: "Load", exact: true }).click();
+  await page.getByLabel("Volume").fill(POD);
+  await page.getByLabel("Archive").fill("saved.tar");
+  await page.getByLabel("Name of the image").fill("console-loaded");
+  await page.getByRole("button", { name: "Load it" }).click();
+  await page.getByRole("region", { name: "Load image" }).getByText("Succeeded").first().waitFor();
 
   await openScreen(page, "Images");
   await page.getByRole("link", { name: "Run console-image:latest" }).click();
@@ -75,7 +105,7 @@ test("the whole way: files up, an image, a pod with its log, files down, all of 
   expect(await lines.locator("li").allInnerTexts()).toEqual([expect.stringMatching(/err\s*oh$/)]);
   const log = page.waitForEvent("download");
   await page.getByRole("button", { name: "Download" }).click();
-  expect(readFileSync(await (await log).path(), "utf8")).toMatch(/^\S+ oh\n$/);
+  expect((await contentOf(await log)).toString()).toMatch(/^\S+ oh\n$/);
   await screenshot(page, "pod-stderr");
 
   await page.getByRole("button", { name: "Stop" }).click();
@@ -90,8 +120,11 @@ test("the whole way: files up, an image, a pod with its log, files down, all of 
   await page.getByRole("region", { name: POD }).getByText("Stopped", { exact: true }).waitFor();
 
   await openScreen(page, "Images");
-  await page.getByRole("button", { name: "Delete console-image:latest" }).click();
-  await page.getByRole("button", { name: "Delete it" }).click();
+  for (const image of ["console-loaded:latest", "console-image:latest"]) {
+    await page.getByRole("button", { name: `Delete ${image}` }).click();
+    await page.getByRole("button", { name: "Delete it" }).click();
+    await page.getByRole("main").getByText(image).waitFor({ state: "detached" });
+  }
   await page.getByText("You have no images on this edge").waitFor();
 
   await openScreen(page, "Files");

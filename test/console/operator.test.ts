@@ -6,7 +6,7 @@ import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
 import { openApi } from "./support/api.ts";
 import { brokenRules } from "./support/broken-rules.ts";
-import { logIn, openBrowser, openPage, openScreen, screenshot } from "./support/browser.ts";
+import { logIn, openBrowser, openPage, openScreen } from "./support/browser.ts";
 
 const target = inject("console");
 /** No edge is granted to her. */
@@ -45,10 +45,7 @@ test("an operator holds an edge, sees who waits and releases it; nothing of what
   const id = await api.queue("/em/files/delete", { pod_name: "secret-volume", filepath: "secret-path" });
   const queues = page.getByRole("region", { name: /^Queues of/ });
   await queues.getByText(`of ${target.other.name}`).waitFor();
-  await screenshot(page, "operator-dark", "dark");
-  expect(await brokenRules(page)).toEqual([]);
-  await screenshot(page, "operator-light", "light");
-  expect(await brokenRules(page)).toEqual([]);
+  expect(await brokenRules(page, "operator")).toEqual([]);
   expect(await page.locator("body").textContent()).not.toContain("secret");
 
   await page.getByRole("button", { name: /^Release (?!lane)/ }).click();
@@ -60,6 +57,36 @@ test("an operator holds an edge, sees who waits and releases it; nothing of what
     .waitFor();
   expect(await api.ended(id)).toBe("failed");
   expect(seen.complaints).toEqual([]);
+});
+
+test("where an edge is held, who waits is told so, and cancels all that a filter leaves", async () => {
+  const operator = await openApi(target.url, olga);
+  const { data } = (await (await operator.get("/operator/edges")).json()) as { data: { edge: string }[] };
+  for (const { edge } of data) await operator.post(`/operator/edges/${edge}/hold`);
+  const api = await openApi(target.url, target.other);
+  const ids: string[] = [];
+  for (const pod_name of ["one", "two", "three"]) ids.push(await api.queue("/em/files/list", { pod_name }));
+  const other = await api.queue("/em/files/delete", { pod_name: "four", filepath: "a" });
+
+  await using seen = await openPage(browser, target.url);
+  const { page } = seen;
+  await logIn(page, target.other);
+  await page.getByText("Your operator has held this edge").waitFor();
+  await page.goto(`/console#/commands/${other}`);
+  const detail = page.getByRole("region", { name: "Delete file" });
+  await detail.getByText("Your operator holds this edge").waitFor();
+  await page.getByRole("link", { name: "Close the detail" }).click();
+  await page.getByLabel("Operation").selectOption("volume.list");
+  await page.getByLabel("State").selectOption("open");
+  await page.getByText("3 shown").waitFor();
+  await page.getByRole("button", { name: "Cancel 3" }).click();
+  await page.getByRole("button", { name: "Cancel them" }).click();
+  await page.getByText("No command fits the filter").waitFor();
+  await page.getByRole("button", { name: "Show all" }).click();
+  for (const id of ids) expect(await api.ended(id)).toBe("cancelled");
+
+  for (const { edge } of data) await operator.post(`/operator/edges/${edge}/release`);
+  expect(await api.ended(other)).toBe("failed");
 });
 
 test("who is no operator has no such screen, and finds none by its address", async () => {

@@ -2,7 +2,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { openApi } from "./support/api.ts";
 import { brokenRules } from "./support/broken-rules.ts";
-import { logIn, openBrowser, openPage, screenshot } from "./support/browser.ts";
+import { logIn, openBrowser, openPage } from "./support/browser.ts";
 
 const target = inject("console");
 const POD = "terminal-pod";
@@ -45,8 +45,7 @@ test("a terminal in a pod: colours, keys, and a way out by keyboard", async () =
   expect(await green.evaluate((one: { style: { color: string } }) => one.style.color)).toBe(
     "rgb(10, 200, 90)",
   );
-  await screenshot(page, "terminal");
-  expect(await brokenRules(page)).toEqual([]);
+  expect(await brokenRules(page, "terminal")).toEqual([]);
   await page.keyboard.press("Shift+Escape");
   expect(await page.evaluate("document.activeElement?.textContent")).toBe("Close");
   await terminal.getByText("Running", { exact: true }).click();

@@ -1,16 +1,24 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { logIn, openBrowser, openPage, openScreen } from "./support/browser.ts";
+import { heard, logIn, openBrowser, openPage, openScreen } from "./support/browser.ts";
 
 const target = inject("console");
 const PART_BYTES = 8 * 1024 * 1024;
 const VOLUME = "resumed";
 
 let browser: Browser;
+let directory: string;
 beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "perigee-dropped-"));
   browser = await openBrowser(target);
 });
-afterAll(() => browser?.close());
+afterAll(async () => {
+  await browser?.close();
+  rmSync(directory, { recursive: true, force: true });
+});
 
 test("an uplink that was cut goes on after a reload: what had arrived is not sent again", async () => {
   await using seen = await openPage(browser, target.url);
@@ -40,13 +48,31 @@ test("an uplink that was cut goes on after a reload: what had arrived is not sen
 
   cut = false;
   await page.reload();
-  await page.getByRole("banner").getByText("Live", { exact: true }).waitFor();
+  await heard(page);
   await page.getByTestId("uplink-files").setInputFiles([file]);
   await page
     .getByRole("region", { name: `Files of ${VOLUME}` })
     .getByText("frames.bin")
     .waitFor();
   expect([sent.length, new Set(sent).size]).toEqual([2, 2]);
+
+  // a folder that is dropped comes with what is in it
+  const folder = join(directory, "dropped");
+  mkdirSync(folder);
+  writeFileSync(join(folder, "inside.txt"), "inside\n");
+  const { x, y, width, height } = (await page.locator(".drop").boundingBox())!;
+  const over = await page.context().newCDPSession(page);
+  for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+    await over.send("Input.dispatchDragEvent", {
+      type,
+      x: x + width / 2,
+      y: y + height / 2,
+      data: { items: [], files: [folder], dragOperationsMask: 1 },
+    });
+  }
+  const files = page.getByRole("region", { name: `Files of ${VOLUME}` });
+  await files.getByRole("button", { name: "dropped", exact: true }).click();
+  await files.getByText("inside.txt").waitFor();
 });
 
 /** Which part an address is for: it is signed anew each time. */

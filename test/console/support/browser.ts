@@ -1,6 +1,14 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { buffer } from "node:stream/consumers";
+import {
+  type Browser,
+  type BrowserContextOptions,
+  type BrowserServer,
+  chromium,
+  type Download,
+  type Page,
+} from "playwright-core";
 import type { Credentials } from "../../contract/support/target.ts";
 import type { ConsoleTarget } from "./target.ts";
 
@@ -10,9 +18,18 @@ export const SCREENSHOTS = resolve(
   process.env.PERIGEE_SCREENSHOTS ?? join(import.meta.dirname, "../../../.tmp/console"),
 );
 
-/** A browser as root on a machine without a screen needs it. */
-export function openBrowser({ chromium: executablePath }: ConsoleTarget): Promise<Browser> {
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+/** Starts a browser for all tests, as root on a machine without a screen needs it. */
+export function startBrowser(executablePath: string): Promise<BrowserServer> {
+  return chromium.launchServer({
+    executablePath,
+    host: "127.0.0.1",
+    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+  });
+}
+
+/** The browser of all tests: closing it closes the windows that were opened by it. */
+export function openBrowser({ browser }: ConsoleTarget): Promise<Browser> {
+  return chromium.connect(browser);
 }
 
 export type Seen = AsyncDisposable & {
@@ -44,7 +61,11 @@ export async function openPage(
     if (/Content.Security.Policy/i.test(message.text())) complaints.push(message.text());
   });
   page.on("request", (request) => asked.push(request.url()));
-  const close = () => context.close();
+  const close = async () => {
+    // an answer that a test plays may be under way
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+    await context.close();
+  };
   return { page, complaints, asked, close, [Symbol.asyncDispose]: close };
 }
 
@@ -54,7 +75,17 @@ export async function logIn(page: Page, who: Credentials): Promise<void> {
   await page.getByLabel("User").fill(who.name);
   await page.getByLabel("Password").fill(who.password);
   await page.getByRole("button", { name: "Log in" }).click();
+  await heard(page);
+}
+
+/** Waits until the ground is heard. */
+export async function heard(page: Page): Promise<void> {
   await page.getByRole("banner").getByText("Live", { exact: true }).waitFor();
+}
+
+/** What the browser has saved. */
+export async function contentOf(download: Download): Promise<Buffer> {
+  return buffer(await download.createReadStream());
 }
 
 /** Opens a screen as its link does. */
@@ -63,9 +94,8 @@ export async function openScreen(page: Page, name: string): Promise<void> {
   await page.getByRole("main", { name }).waitFor();
 }
 
-/** A picture for a person to look at. @param colorScheme to change to before it */
-export async function screenshot(page: Page, name: string, colorScheme?: "light" | "dark"): Promise<void> {
-  if (colorScheme) await page.emulateMedia({ colorScheme });
+/** A picture for a person to look at. */
+export async function screenshot(page: Page, name: string): Promise<void> {
   mkdirSync(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
 }

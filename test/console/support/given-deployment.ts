@@ -3,7 +3,7 @@ import type { ConsoleTarget } from "./target.ts";
 /** The deployment that PERIGEE_URL names, with its users; at LOCALSTACK_ENDPOINT, where that is set, it has its storage. */
 export function givenDeployment(
   env: NodeJS.ProcessEnv = process.env,
-): Omit<ConsoleTarget, "chromium"> | undefined {
+): Omit<ConsoleTarget, "browser"> | undefined {
   const { PERIGEE_URL: url, LOCALSTACK_ENDPOINT: endpoint } = env;
   if (!url) return undefined;
   const user = (which: string) => ({

@@ -8,8 +8,8 @@ export type ConsoleTarget = {
   data?: string;
   /** its signed URLs lead to another origin, that of its storage */
   storage?: boolean;
-  /** path of the browser */
-  chromium: string;
+  /** where the browser of all tests is reached */
+  browser: string;
 };
 
 declare module "vitest" {
