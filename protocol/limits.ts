@@ -12,7 +12,7 @@ export const LIMITS = {
   /** the JSON that describes an upload in parts */
   uplinkPlanBytes: 4 * MiB,
   /** of a delta: pieces that the file is put together from, and bytes of the manifest that names them */
-  deltaPieces: 50_000,
+  deltaPieces: 100_000,
   deltaManifestBytes: 8 * MiB,
   /** over this an uplink is better sent in parts, as `/healthz` says (a ground may have another bound) */
   partsOver: 64 * MiB,

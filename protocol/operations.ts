@@ -135,10 +135,12 @@ export const OPERATIONS = {
       volume: label,
       path: volumePath,
       count: z.literal(1),
-      /** of the whole file, as the rest */
+      /** of the whole new file, as what follows */
       bytes: deltaTarget.shape.size,
       sha256: deltaTarget.shape.sha256,
       xxh64: deltaTarget.shape.xxh64,
+      /** of the file that is there */
+      base: deltaTarget.shape.base,
     }),
     result: z.object({ count: z.number().int(), bytes: z.number().int() }),
     changes: true,

@@ -1,8 +1,9 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { closeSync, fstatSync } from "node:fs";
 import { Readable } from "node:stream";
-import { chunkListBytes, chunkRecord } from "#protocol/chunking/chunk-list.ts";
-import { CHUNKER, Chunker } from "#protocol/chunking/chunker.ts";
+import { chunkListBytes } from "#protocol/chunking/chunk-list.ts";
+import { CHUNKER } from "#protocol/chunking/chunker.ts";
+import { listChunks } from "#protocol/chunking/list-chunks.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import { isMissing, type Opened, openBeneath } from "../files/open-beneath.ts";
 import { readAgain } from "../files/read-exactly.ts";
@@ -21,7 +22,8 @@ export function chunksHandler(volumes: Volumes): OperationHandler<"volume.chunks
     try {
       const size = Number(fstatSync(opened.fd).size);
       const tell = (done: number) => progress({ phase: "chunking", done, total: size, unit: "bytes" });
-      const make = () => Readable.from(records(opened.fd, size, signal, tell), { objectMode: false });
+      const make = () =>
+        Readable.from(listChunks(told(opened.fd, size, signal, tell), sha256), { objectMode: false });
       using list = await spool(0, make, chunkListBytes(size));
       return { size, chunker: CHUNKER, content: await store(0, list, chunkListBytes(size)) };
     } finally {
@@ -44,31 +46,15 @@ export function openFile(root: Parameters<typeof openBeneath>[0], path: string):
   throw new PerigeeError("INVALID_PATH", `${path} is no file`);
 }
 
-async function* records(fd: number, size: number, signal: AbortSignal, tell: (done: number) => void) {
-  const chunker = new Chunker();
-  let hash: Hash = createHash("sha256");
-  let length = 0;
+const sha256 = () => createHash("sha256");
+
+async function* told(fd: number, size: number, signal: AbortSignal, tell: (done: number) => void) {
   let done = 0;
   for await (const given of readAgain(fd, 0, size)) {
     signal.throwIfAborted();
     const bytes = given as Buffer;
-    const out: Buffer[] = [];
-    let from = 0;
-    const add = (end: number) => {
-      hash.update(bytes.subarray(from, end));
-      length += end - from;
-      from = end;
-    };
-    chunker.push(bytes, (end) => {
-      add(end);
-      out.push(chunkRecord(length, hash.digest()));
-      hash = createHash("sha256");
-      length = 0;
-    });
-    add(bytes.length);
+    yield bytes;
     done += bytes.length;
     tell(done);
-    if (out.length > 0) yield Buffer.concat(out);
   }
-  if (length > 0) yield chunkRecord(length, hash.digest());
 }

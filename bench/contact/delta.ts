@@ -61,34 +61,47 @@ async function layer(place: string, path: string, built: string, more: string): 
 
 async function compare(place: string, what: string): Promise<Row[]> {
   const at = (name: string) => join(place, name);
-  const ours = await delta(place);
+  const asked = await delta(place, false);
+  const packed = await delta(place, true);
   await run("zstd", ["-q", "-f", "--long=31", "--patch-from", at("before"), at("after"), "-o", at("patch")]);
   const patch = statSync(at("patch")).size;
   const moved = await rsync(at("before"), at("after"), at("copy"));
   const mb = (bytes: number) => `${(bytes / 1e6).toFixed(3)} MB`;
   const whole = statSync(at("after")).size;
-  const row = (peer: string, bytes: number): Row => {
-    return { what: `delta of ${what}`, ours: mb(ours), peer: `${peer}: ${mb(bytes)}`, ratio: ours / bytes };
+  const row = (ours: number, peer: string, bytes: number, how = ""): Row => {
+    return {
+      what: `delta of ${what}${how}`,
+      ours: mb(ours),
+      peer: `${peer}: ${mb(bytes)}`,
+      ratio: ours / bytes,
+    };
   };
+  const goal = { atMost: 1.3 };
   return [
-    row("all of it", whole),
-    row("rsync -z", moved),
-    row("zstd --patch-from", patch),
-    { ...row("the better of both", Math.min(moved, patch)), goal: { atMost: 1.3 } },
+    row(asked, "all of it", whole),
+    { ...row(asked, "rsync -z, which has not both files either", moved), goal },
+    row(asked, "zstd --patch-from", patch),
+    { ...row(packed, "zstd --patch-from", patch, ", with --base"), goal },
+    { ...row(packed, "the better of both", Math.min(moved, patch), ", with --base"), goal },
   ];
 }
 
-/** Bytes of the list to the client and, in compressed ranges, of the delta to the edge. */
-async function delta(place: string): Promise<number> {
-  const content = readFileSync(join(place, "before"));
+/** Bytes of the list to the client, where it is asked for, and, in compressed ranges, of the delta to the edge. */
+async function delta(place: string, packed: boolean): Promise<number> {
+  const old = join(place, "before");
+  const content = readFileSync(old);
   const list = chunksOf(content);
   const [source, path] = [join(place, "after"), join(place, "delta")];
   rmSync(path, { force: true });
   const file = { source, path: "f", size: statSync(source).size, follow: true };
   const { signal } = new AbortController();
-  await makeDelta(file, readChunkList(list, content.length), path, { signal, most: content.length });
+  await makeDelta(file, readChunkList(list, content.length), path, {
+    signal,
+    most: content.length,
+    old: packed ? { ...file, source: old, size: content.length } : undefined,
+  });
   const made = readFileSync(path);
-  let sent = list.length;
+  let sent = packed ? 0 : list.length;
   for (let at = 0; at < made.length; at += RANGE) {
     const range = made.subarray(at, at + RANGE);
     sent += Math.min(range.length, zstdCompressSync(range).length);

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -42,7 +42,7 @@ test.each([
         "GET /commands/01C",
         command("succeeded", { result: { size: 0, chunker: CHUNKER }, content: "/commands/01C/content" }),
       ],
-      ["GET /commands/01C/content", { body: "" }],
+      ["GET /commands/01C/content", { body: Buffer.alloc(32) }],
       ["DELETE /commands/01C/content", { json: {} }],
     ],
   ],
@@ -59,6 +59,61 @@ test.each([
 test("--delta takes one file", async () => {
   await writeFile(join(stage.dir, "g"), "x");
   expect((await stage.run(["uplink", "f", "g", "--delta"])).code).toBe(2);
+});
+
+describe("with the old file at hand", () => {
+  const DELTAS = { json: { status: "ok", uplinks: { parts_over: 64 * MiB, deltas: true } } };
+  const failed = (code: string) => command("failed", { error: { code, message: "no" } });
+  let old: Buffer;
+  beforeEach(async () => {
+    old = randomBytes(100_000);
+    await writeFile(join(stage.dir, "old"), old);
+    await writeFile(join(stage.dir, "f"), Buffer.concat([old, Buffer.from("more")]));
+    stage.ground
+      .on("GET /healthz", DELTAS)
+      .on("POST /uplinks", ({ body }) => {
+        const [{ size }] = JSON.parse(String(body)).files;
+        const part = { file: 0, part: 1, size, url: `${stage.ground.url}/store`, headers: {} };
+        const data = { id: "01D", state: "staging", parts_expire_in: 3600, missing: 1, parts: [part] };
+        return { status: 201, json: { message: "x", data } };
+      })
+      .on("PUT /store", {})
+      .on("POST /uplinks/01D/complete", ACCEPTED)
+      .on(UPLINK, DONE);
+  });
+
+  test("the edge is not asked: what differs is sent, for that file alone", async () => {
+    stage.ground.on("GET /commands/01C", command("succeeded", { result: { count: 1, bytes: 100_004 } }));
+    expect(await stage.run(["uplink", "f", "--base", "old"])).toMatchObject({ code: 0 });
+    const { delta, files } = JSON.parse(String(stage.ground.calls("POST /uplinks")[0]!.body));
+    expect(delta).toMatchObject({ size: 100_004, base: createHash("sha256").update(old).digest("hex") });
+    expect(files[0].size).toBeLessThan(500);
+    expect(stage.ground.calls("POST /uplinks/base")).toEqual([]);
+    expect(stage.ground.calls(UPLINK)).toEqual([]);
+  });
+
+  test.each([
+    ["an edge that has another", "DELTA_BASE_CHANGED", 1],
+    ["an edge that takes no deltas", "UNSUPPORTED_OPERATION", 1],
+    ["a ground that would take a delta for the file", undefined, 0],
+  ])("%s: its chunks are asked for, and without them all is sent", async (_what, code, sent) => {
+    if (code === undefined)
+      stage.ground.on("GET /healthz", { json: { status: "ok", uplinks: { parts_over: 1 } } });
+    stage.ground
+      .on("GET /commands/01C", failed(code ?? "INTERNAL"))
+      .on("POST /uplinks/base", { status: 404, json: { error: "NOT_FOUND", message: "no" } });
+    const { code: exit, stderr } = await stage.run(["uplink", "f", "--base", "old"]);
+    expect([exit, stderr]).toEqual([0, expect.stringContaining("old is of no use")]);
+    expect(stage.ground.calls("POST /uplinks")).toHaveLength(sent);
+    expect(stage.ground.calls("POST /uplinks/base")).toHaveLength(1);
+    expect(stage.ground.calls(UPLINK)).toHaveLength(1);
+  });
+
+  test("is for one file that is not to be sent whole", async () => {
+    expect((await stage.run(["uplink", "f", "old", "--base", "old"])).code).toBe(2);
+    expect((await stage.run(["uplink", "f", "--no-delta", "--base", "old"])).code).toBe(2);
+    expect((await stage.run(["uplink", "f", "--base", "none"])).code).not.toBe(0);
+  });
 });
 
 describe("without being asked for", () => {

@@ -2,19 +2,24 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
-import { type ListedChunk, readChunkList } from "#protocol/chunking/chunk-list.ts";
+import { type ChunkList, readChunkList } from "#protocol/chunking/chunk-list.ts";
 import { CHUNKER } from "#protocol/chunking/chunker.ts";
+import { listChunks } from "#protocol/chunking/list-chunks.ts";
+import { MiB } from "#protocol/limits.ts";
 import { acceptedId, type Body, type Client, failureFrom, readJson } from "../client.ts";
 import type { CommandView } from "../command-view.ts";
 import { CliFailure } from "../failure.ts";
 import type { LocalFile } from "../files/collect.ts";
+import { openAgain } from "../files/open-again.ts";
 import { followToSuccess } from "../follow.ts";
 import { bytes } from "../output/text.ts";
 import { type Target, uplinkInParts } from "../parts/uplink-in-parts.ts";
 import type { Session } from "../session.ts";
 import { makeDelta } from "./make-delta.ts";
+import { sha256Hash } from "./sha256-hash.ts";
 
 const IDLE_MS = 120_000;
+const READ = 1 * MiB;
 /** A delta of more than this part of the file is not worth its risk of having to send it whole afterwards. */
 const WORTH = 0.8;
 /** Why there is no delta: the ground, the edge or the file has none to offer, or the file has changed meanwhile. */
@@ -54,44 +59,82 @@ export async function tellsChunks(client: Client): Promise<boolean> {
   }
 }
 
+/** Does the ground know deltas? One that does not would take it for the file itself. */
+async function takesDeltas(client: Client): Promise<boolean> {
+  const call = { method: "GET", path: "/healthz", idleMs: 30_000 } as const;
+  const { uplinks } = await readJson(await client.whenFree(call, client.patience()));
+  return (uplinks as { deltas?: unknown } | undefined)?.deltas === true;
+}
+
+export type DeltaOptions = {
+  target: Target;
+  /** by the user; otherwise whatever keeps the edge from telling means that the file is sent whole */
+  asked: boolean;
+  /** what is at the file's path on the edge, as the user says */
+  old?: LocalFile | undefined;
+};
+
 /**
  * Sends a file as what differs from the one that is at its path on the edge.
- * @param asked for by the user; otherwise whatever keeps the edge from telling means that the file is sent whole
  * @returns the uplink's answer; undefined when the file is to be sent whole
  */
 export async function uplinkDelta(
   session: Session,
   file: LocalFile,
-  { target, asked }: { target: Target; asked: boolean },
+  { old, ...options }: DeltaOptions,
+  shape: (command: CommandView) => Body,
+): Promise<Body | undefined> {
+  const { output, client } = session;
+  if (old) {
+    const done = (await takesDeltas(client)) && (await sendDelta(session, file, { ...options, old }, shape));
+    if (done) return done;
+    output.notice(`${old.source} is of no use: asking the edge for its file's chunks`);
+  }
+  return sendDelta(session, file, options, shape);
+}
+
+async function sendDelta(
+  session: Session,
+  file: LocalFile,
+  { target, asked, old }: DeltaOptions,
   shape: (command: CommandView) => Body,
 ): Promise<Body | undefined> {
   const { output, signal } = session;
-  const base = await baseOf(session, file, target, asked);
+  const base = old ? await listOf(old, signal) : await baseOf(session, file, target, asked);
   if (base === undefined) return undefined;
   let place: string | undefined;
   try {
     place = await mkdtemp(join(tmpdir(), "perigee-delta-"));
     const source = join(place, "delta");
-    const made = await makeDelta(file, base, source, { signal, most: file.size * WORTH });
+    const made = await makeDelta(file, base, source, { signal, most: file.size * WORTH, old });
     if (made === undefined) return undefined;
     const { bytes: size, ...delta } = made;
-    output.notice(`${bytes(size)} differ from the edge's file, of ${bytes(file.size)}`);
+    output.notice(`${bytes(size)} differ from ${old?.source ?? "the edge's file"}, of ${bytes(file.size)}`);
     return await uplinkInParts(session, [{ ...file, source, size }], { ...target, delta }, shape);
   } catch (error) {
-    const why = whyWhole(error, asked);
+    const why = whyWhole(error, { asked, old: old !== undefined });
     if (why === undefined) throw error;
-    output.notice(`${why}: sending all of it`);
+    output.notice(`${why}${old ? "" : ": sending all of it"}`);
     return undefined;
   } finally {
     if (place !== undefined) await rm(place, { recursive: true, force: true });
   }
 }
 
+/** The chunks of a local file. */
+async function listOf(file: LocalFile, signal: AbortSignal): Promise<ChunkList> {
+  await using handle = await openAgain(file);
+  const content = handle.createReadStream({ autoClose: false, highWaterMark: READ, signal });
+  return readChunkList(await buffer(listChunks(content, sha256Hash)), file.size);
+}
+
 /** Why the file is sent whole after all; undefined when that would not help, or is not what the user asked for. */
-function whyWhole(error: unknown, asked: boolean): string | undefined {
+function whyWhole(error: unknown, { asked, old }: { asked: boolean; old: boolean }): string | undefined {
   const { code = "" } = error as { code?: string };
   if (error instanceof CliFailure) {
-    if (code === "DELTA_BASE_CHANGED") return "the edge's file has changed meanwhile";
+    if (code === "DELTA_BASE_CHANGED")
+      return old ? "the edge has another file" : "the edge's file has changed meanwhile";
+    if (old && code === "UNSUPPORTED_OPERATION") return "the edge takes no deltas";
     return !asked && NOT_MADE.includes(code) ? "the edge cannot make it of what differs" : undefined;
   }
   return !asked && NO_PLACE.includes(code) ? "there is no place here for what differs" : undefined;
@@ -103,7 +146,7 @@ async function baseOf(
   file: LocalFile,
   { dest_path, ...volume }: Target,
   asked: boolean,
-): Promise<ListedChunk[] | undefined> {
+): Promise<ChunkList | undefined> {
   const patience = client.patience();
   const filepath = dest_path ? `${dest_path}/${file.path}` : file.path;
   try {

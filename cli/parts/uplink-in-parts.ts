@@ -8,7 +8,7 @@ import { uploadInParts } from "./upload-in-parts.ts";
 
 export type Target = { dest_path?: string; pod_name?: string; pvc_name?: string };
 /** What the one file makes on the edge, which is a delta itself. */
-export type DeltaOf = { delta: { size: number; sha256: string; checksum: string } };
+export type DeltaOf = { delta: { size: number; sha256: string; checksum: string; base: string } };
 
 /**
  * An uplink in parts.

@@ -17,7 +17,7 @@ const ASK_OVER = 1 * MiB;
 /** Of a larger file only what differs is sent, where the edge can tell. */
 const DELTA_OVER = 1 * MiB;
 
-type Options = VolumeOptions & { dest?: string; delta?: boolean };
+type Options = VolumeOptions & { dest?: string; delta?: boolean; base?: string };
 
 /** `perigee uplink`: files and directories into a volume. All arrive or none. */
 export function registerUplink(program: Command): void {
@@ -29,6 +29,10 @@ export function registerUplink(program: Command): void {
     .option(
       "--delta",
       "send of one file only what differs from the edge's, however small it is or long it takes to ask",
+    )
+    .option(
+      "--base <file>",
+      "what is at the path of the one file on the edge: what differs is packed with it",
     )
     .option(
       "--no-delta",
@@ -44,8 +48,7 @@ async function uplink(session: Session, [sources]: [string[]], options: Options)
   const began = performance.now();
   const target = { dest_path: options.dest || undefined, ...volumeFields(options) };
   const body =
-    (await sendDelta(session, files, target, options.delta)) ??
-    (await sendFiles(session, files, target, total));
+    (await sendDelta(session, files, target, options)) ?? (await sendFiles(session, files, target, total));
   output.result(body, () => {
     return `Uplinked ${fileCount(files.length)}, ${bytes(total)}, in ${duration(performance.now() - began)}`;
   });
@@ -56,15 +59,19 @@ async function sendDelta(
   session: Session,
   files: LocalFile[],
   target: Target,
-  wanted: boolean | undefined,
+  { delta, base }: Options,
 ): Promise<Body | undefined> {
   const [file, ...others] = files;
-  if (wanted === false || file === undefined) return undefined;
-  if (wanted && others.length > 0) throw usage("--delta takes one file");
-  if (!wanted && (others.length > 0 || file.size <= DELTA_OVER)) return undefined;
+  if (base !== undefined && (delta === false || others.length > 0))
+    throw usage("--base is for a delta of one file");
+  if (delta === false || file === undefined) return undefined;
+  if (delta && others.length > 0) throw usage("--delta takes one file");
+  const asked = delta === true || base !== undefined;
+  if (!asked && (others.length > 0 || file.size <= DELTA_OVER)) return undefined;
   const { tellsChunks, uplinkDelta } = await import("../delta/uplink-delta.ts");
-  if (!wanted && !(await tellsChunks(session.client))) return undefined;
-  return uplinkDelta(session, file, { target, asked: wanted === true }, uplinked);
+  if (!asked && !(await tellsChunks(session.client))) return undefined;
+  const [old] = base === undefined ? [] : await collectFiles([base], (text) => session.output.notice(text));
+  return uplinkDelta(session, file, { target, asked, old }, uplinked);
 }
 
 /** In one body, or in parts where the ground asks for that or takes no such body. */

@@ -12,6 +12,7 @@ export function documentOpenRoutes(registry: Registry): void {
     status: z.literal("ok"),
     uplinks: z.object({
       parts_over: z.number().int().openapi({ description: "Bytes over which an uplink is sent in parts" }),
+      deltas: z.boolean().openapi({ description: "Whether `delta` of `POST /uplinks` is known" }),
     }),
   });
   const routes = [

@@ -21,7 +21,7 @@ export function registerOpenRoutes(
   { metrics, dialects, partsOver, reference, connect }: OpenRouteDeps,
 ): void {
   // so that a client learns how to send before it sends: no token, no edge, no body
-  app.get("/healthz", (c) => c.json({ status: "ok", uplinks: { parts_over: partsOver } }));
+  app.get("/healthz", (c) => c.json({ status: "ok", uplinks: { parts_over: partsOver, deltas: true } }));
   app.get("/metrics", async (c) => {
     const { text, contentType } = await metrics.scrape();
     return c.body(text, 200, { "content-type": contentType, "x-content-type-options": "nosniff" });

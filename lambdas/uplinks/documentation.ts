@@ -18,11 +18,12 @@ const deltaBody = z
     size: z.number().int().min(0).max(LIMITS.uplinkBytes),
     checksum: hash("XXH64 (seed 0)", 16),
     sha256: hash("SHA-256", 64),
+    base: hash("SHA-256 of the file that is there", 64),
   })
   .optional()
   .openapi({
     description:
-      'The one file that comes is a delta of the file at its path, and this is what that file is to be: the length of a manifest (4 bytes, little-endian), the manifest `{"version":1,"pieces":[{"at":0,"bytes":9,"sha256":"…"}]}`, and the bytes of those pieces that have no `at`, an offset in the old file, one after another. Each piece and the whole are checked; nothing changes unless all is right.',
+      'The one file that comes is a delta of the file at its path, and this is what that file is to be. A delta is bytes, a manifest `{"version":1,"pieces":[…]}`, and the length of the manifest (4 bytes, little-endian). The pieces follow one another in the file: `{"bytes"}` are the next bytes of the delta; `{"at","bytes"}` bytes of the old file from `at` on; `{"at","old","bytes","packed"}` what the next `packed` bytes of the delta, one zstd frame with a window of at most 8 MiB, stand for with `old` bytes (at most 8 MiB) of the old file from `at` on as the dictionary: at most 4 MiB. The edge looks at the old file (`base`) before it fetches anything, and checks the whole; nothing changes unless all is right.',
   });
 
 const openBody = z.object({
@@ -163,7 +164,7 @@ const DOCS: Doc[] = [
     operationId: "listChunks",
     summary: "List the chunks of a file on the edge",
     description:
-      "For an upload with `delta`. It queues. The command's result has `size` and `chunker`, and its content a record of each chunk in order: its bytes less one (2 bytes, little-endian), and the first 8 bytes of its SHA-256.",
+      "For an upload with `delta`. It queues. The command's result has `size` and `chunker`, and its content a record of each chunk in order: its bytes less one (2 bytes, little-endian), and the first 8 bytes of its SHA-256; at the end the SHA-256 of the file.",
     body: z.object({
       pod_name: z.string().optional().openapi({ example: "pod-a" }),
       pvc_name: z.string().optional().openapi({ description: "Names the volume instead of `pod_name`" }),

@@ -33,12 +33,14 @@ const file = z.object({
     .default([]),
 });
 
-const SHA_RULE = "must be the SHA-256 of the file, 64 hex digits";
+const SHA_RULE = "must be a SHA-256, 64 hex digits";
+const sha256 = z.string(SHA_RULE).regex(/^[0-9a-f]{64}$/i, SHA_RULE);
 /** What one file is when the content that comes is a delta of it: as in `files`. */
 const delta = z.object({
   size: file.shape.size.max(LIMITS.uplinkBytes, `must be at most ${LIMITS.uplinkBytes}`),
   checksum: file.shape.checksum,
-  sha256: z.string(SHA_RULE).regex(/^[0-9a-f]{64}$/i, SHA_RULE),
+  sha256,
+  base: sha256,
 });
 
 /** The body of POST /uplinks. */
@@ -114,14 +116,15 @@ export function readDelta(body: unknown, plan: UploadPlan): InputOf<"volume.patc
   if (delta === undefined) return undefined;
   const [only, ...others] = plan.files;
   if (only === undefined || others.length > 0) throw invalid("delta", "is of one file");
-  const { size, checksum, sha256 } = delta;
+  const { size, checksum, ...of } = delta;
   return {
     volume: plan.volume,
     path: only.path,
     count: 1,
     bytes: size,
-    sha256: sha256.toLowerCase(),
+    sha256: of.sha256.toLowerCase(),
     xxh64: checksum.toLowerCase(),
+    base: of.base.toLowerCase(),
   };
 }
 

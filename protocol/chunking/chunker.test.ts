@@ -26,12 +26,13 @@ function published(content: Uint8Array): number[] {
 function cutsOf(content: Uint8Array, pieces: number[] = []): number[] {
   const chunker = new Chunker();
   const ends: number[] = [];
+  const add = (chunk: Uint8Array) => void ends.push((ends.at(-1) ?? 0) + chunk.length);
   for (let at = 0, i = 0; at < content.length; i++) {
     const piece = content.subarray(at, at + (pieces[i % pieces.length] ?? content.length));
-    chunker.push(piece, (end) => void ends.push(at + end));
+    for (const chunk of chunker.push(piece)) add(chunk);
     at += piece.length;
   }
-  if (content.length > 0 && ends.at(-1) !== content.length) ends.push(content.length);
+  for (const chunk of chunker.end()) add(chunk);
   return ends;
 }
 
@@ -54,6 +55,27 @@ test("cuts are those of the published algorithm, however the content comes", () 
   fc.assert(
     fc.property(content, pieces, (bytes, sizes) => {
       expect(cutsOf(bytes, sizes)).toEqual(published(bytes));
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("headers of a tar are chunks of their own, and what is between them is cut as published", () => {
+  const file = fc.tuple(fc.integer(), fc.integer({ min: 0, max: 60_000 }));
+  fc.assert(
+    fc.property(fc.array(file, { maxLength: 8 }), pieces, (files, sizes) => {
+      const parts = files.flatMap(([seed, size]) => {
+        const header = contentOf(seed, 512, 0);
+        header.write("ustar", 257);
+        return [header, contentOf(seed, Math.ceil(size / 512) * 512, 0)];
+      });
+      let start = 0;
+      const expected = parts.flatMap((part, i) => {
+        const ends = i % 2 === 0 ? [part.length] : published(part);
+        start += part.length;
+        return ends.map((end) => start - part.length + end);
+      });
+      expect(cutsOf(Buffer.concat(parts), sizes)).toEqual(expected);
     }),
     { numRuns: 30 },
   );

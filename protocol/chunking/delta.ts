@@ -1,30 +1,43 @@
 import * as z from "zod";
-import { LIMITS } from "../limits.ts";
+import { LIMITS, MiB } from "../limits.ts";
+
+/** Most bytes that are packed together, and of the old content that they are packed with: both sides have them in memory. */
+export const PACKED = { bytes: 4 * MiB, old: 8 * MiB };
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const offset = z.number().int().nonnegative();
+const bytes = z.number().int().positive().max(LIMITS.uplinkBytes);
 
-/**
- * What follows in a file: `bytes` of the old content from `at` on, or, without it, the next bytes of the delta. Each
- * with its own SHA-256.
- */
-export const deltaPiece = z.strictObject({
-  at: z.number().int().nonnegative().optional(),
-  bytes: z.number().int().positive().max(LIMITS.uplinkBytes),
-  sha256,
+/** `bytes` of the old content from `at` on. */
+const kept = z.strictObject({ at: offset, bytes });
+/** The next `bytes` of the delta. */
+const fresh = z.strictObject({ bytes });
+/** What the next `packed` bytes of the delta are with `old` bytes of the old content from `at` on: one frame of zstd, with those as its dictionary. */
+const packed = z.strictObject({
+  at: offset,
+  old: bytes.max(PACKED.old),
+  bytes: bytes.max(PACKED.bytes),
+  packed: bytes.max(PACKED.bytes),
 });
+
+/** What follows in a file. */
+export const deltaPiece = z.union([kept, fresh, packed]);
 export type DeltaPiece = z.infer<typeof deltaPiece>;
+export type PackedPiece = z.infer<typeof packed>;
 
 /**
- * A delta: the length of a manifest (4 bytes, little-endian), the manifest as JSON, and the bytes that the old content
- * does not have, one after another.
+ * A delta: the bytes that the old content does not have, one after another, a manifest as JSON, and its length (4 bytes,
+ * little-endian). The manifest is last as the length of what is packed is known only then.
  */
 export const deltaManifest = z.strictObject({
   version: z.literal(1),
   pieces: z.array(deltaPiece).max(LIMITS.deltaPieces),
 });
 
-/** What the file is after that. */
+/** What it is made for, and what the file is after that. */
 export const deltaTarget = z.object({
+  /** SHA-256 of the old content */
+  base: sha256,
   /** bytes */
   size: z.number().int().nonnegative().max(LIMITS.uplinkBytes),
   sha256,
@@ -33,10 +46,16 @@ export const deltaTarget = z.object({
 });
 export type DeltaTarget = z.infer<typeof deltaTarget>;
 
-/** The beginning of a delta, before its new bytes. */
-export function deltaHead(pieces: DeltaPiece[]): Buffer {
+/** The bytes of a delta that a piece takes. */
+export function bytesInDelta(piece: DeltaPiece): number {
+  if ("packed" in piece) return piece.packed;
+  return "at" in piece ? 0 : piece.bytes;
+}
+
+/** The end of a delta, behind its bytes. */
+export function deltaTail(pieces: DeltaPiece[]): Buffer {
   const text = Buffer.from(JSON.stringify({ version: 1, pieces }));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(text.length);
-  return Buffer.concat([length, text]);
+  return Buffer.concat([text, length]);
 }

@@ -143,6 +143,39 @@ describe("a window that ends in the middle of a transfer", () => {
   });
 });
 
+test("a pod that was accepted in one window starts and ends in silence, and the next window tells", async () => {
+  const own = lane.volume("silent");
+  const script = "trap 'touch asked; exit 7' TERM; touch began; while :; do sleep 0.1; done";
+  const run = await queued({
+    operation: "pod.run",
+    input: {
+      pod: "silent",
+      mounts: [{ volume: "silent", at: "/data" }],
+      image: "busybox",
+      kind: "MPU",
+      onSameName: "replace",
+      maxMs: 2000,
+      network: "none",
+      defaultWorkdir: "/data",
+      scheduledAt: Date.now() + 4000,
+      command: ["/bin/sh", "-c", script],
+      ports: [],
+      envs: {},
+    },
+  });
+  const command = async () => (await lane.client.get(`/commands/${run}`)).json.data.state;
+  await expect.poll(command, PATIENT).toBe("succeeded");
+  link.cut();
+  for (const name of ["began", "asked"]) {
+    await expect.poll(() => existsSync(join(own, name)), PATIENT).toBe(true);
+  }
+  link.restore();
+  const end = { terminated: { reason: "DeadlineExceeded", exitCode: 7 } };
+  const state = async () =>
+    (await lane.client.get("/em/pod/status", { pod_name: "silent" })).json.data?.state;
+  await expect.poll(state, PATIENT).toMatchObject(end);
+});
+
 test("what has a higher priority comes down before what began earlier, however large it is", async () => {
   writeFileSync(join(volume, "early"), randomBytes(1_800_000));
   writeFileSync(join(volume, "urgent"), randomBytes(1_000_000));

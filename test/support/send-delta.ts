@@ -1,27 +1,26 @@
 import { createHash } from "node:crypto";
-import { type DeltaPiece, deltaHead } from "#protocol/chunking/delta.ts";
+import { type DeltaPiece, deltaTail } from "#protocol/chunking/delta.ts";
 import type { Client } from "#test/contract/support/client.ts";
 import { declaredFile } from "./declared-file.ts";
 
-export type MadeDelta = { delta: Buffer; wanted: Buffer };
+export type MadeDelta = { delta: Buffer; wanted: Buffer; base: string };
 
 /** A delta, and what it makes: `pieces` are new bytes, or from where to where bytes of `old` are kept. */
 export function deltaOf(old: Buffer, pieces: (Buffer | [from: number, to: number])[]): MadeDelta {
   const contents = pieces.map((piece) => (Array.isArray(piece) ? old.subarray(...piece) : piece));
   const named = pieces.map((piece, i): DeltaPiece => {
-    const content = contents[i]!;
-    const at = Array.isArray(piece) ? { at: piece[0] } : {};
-    return { ...at, bytes: content.length, sha256: sha256(content) };
+    return { ...(Array.isArray(piece) && { at: piece[0] }), bytes: contents[i]!.length };
   });
   const fresh = pieces.filter((piece) => Buffer.isBuffer(piece));
-  return { delta: Buffer.concat([deltaHead(named), ...fresh]), wanted: Buffer.concat(contents) };
+  const delta = Buffer.concat([...fresh, deltaTail(named)]);
+  return { delta, wanted: Buffer.concat(contents), base: sha256(old) };
 }
 
 /** Brings a delta for a file to the ground at `url`. @returns the id of the uplink, which is still to be completed */
 export async function sendDelta(
   client: Client,
   url: string,
-  { volume, path, delta, wanted }: { volume: string; path: string } & MadeDelta,
+  { volume, path, delta, wanted, base }: { volume: string; path: string } & MadeDelta,
 ): Promise<string> {
   const { size, checksum } = declaredFile(path, wanted);
   const file = declaredFile(path, delta);
@@ -29,7 +28,7 @@ export async function sendDelta(
     pod_name: volume,
     part_size: 5 * 1024 * 1024,
     files: [file],
-    delta: { size, checksum, sha256: sha256(wanted) },
+    delta: { size, checksum, sha256: sha256(wanted), base },
   });
   const { id, parts } = opened.json.data;
   const to = parts[0].url.startsWith("/") ? url + parts[0].url : parts[0].url;

@@ -1,10 +1,13 @@
 import { createHash, randomBytes } from "node:crypto";
 import fs from "node:fs";
+import { zstdCompressSync } from "node:zlib";
 import { xxh64 } from "@node-rs/xxhash";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { pack } from "#cli/delta/pack.ts";
 import { readChunkList } from "#protocol/chunking/chunk-list.ts";
 import { CHUNK, CHUNKER } from "#protocol/chunking/chunker.ts";
-import { type DeltaPiece, deltaHead } from "#protocol/chunking/delta.ts";
+import { type DeltaPiece, deltaTail } from "#protocol/chunking/delta.ts";
+import { LIMITS, MiB } from "#protocol/limits.ts";
 import { VolumeWorld } from "#test/support/volume-world.ts";
 import { ShuttingDown } from "../../operation.ts";
 
@@ -17,24 +20,24 @@ beforeEach(() => {
 afterEach(() => world[Symbol.asyncDispose]());
 
 const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
-const kept = (at: number, bytes: number): DeltaPiece => {
-  return { at, bytes, sha256: sha256(OLD.subarray(at, at + bytes)) };
-};
-const fresh = (bytes: Buffer): DeltaPiece => ({ bytes: bytes.length, sha256: sha256(bytes) });
+const kept = (at: number, bytes: number): DeltaPiece => ({ at, bytes });
+const fresh = (bytes: Buffer): DeltaPiece => ({ bytes: bytes.length });
 const NEW = Buffer.from("new in the middle");
 const WANTED = Buffer.concat([OLD.subarray(0, 20_000), NEW, OLD.subarray(30_000)]);
+const PACKED = Buffer.from((await pack(WANTED, OLD))!);
+const PACKED_NEW = zstdCompressSync(NEW);
 const PIECES = [kept(0, 20_000), fresh(NEW), kept(30_000, 20_000)];
 
-function patch(delta: Buffer, wanted = WANTED, more: { sha256?: string; path?: string } = {}) {
-  const input = { volume: "v", path: "f", count: 1 as const, bytes: wanted.length, sha256: sha256(wanted) };
+function patch(delta: Buffer, wanted = WANTED, more: { base?: string; path?: string } = {}) {
+  const of = { bytes: wanted.length, sha256: sha256(wanted), base: sha256(OLD) };
   const command = world.command("volume.patch", {
-    ...input,
+    ...{ volume: "v", path: "f", count: 1, ...of },
     xxh64: xxh64(wanted).toString(16).padStart(16, "0"),
     ...more,
   });
   return command.stage(more.path ?? "f", delta);
 }
-const deltaOf = (pieces: DeltaPiece[], bytes = NEW) => Buffer.concat([deltaHead(pieces), bytes]);
+const deltaOf = (pieces: DeltaPiece[], bytes: Buffer = NEW) => Buffer.concat([bytes, deltaTail(pieces)]);
 const now = () => fs.readFileSync(`${world.volume}/f`);
 
 it("puts a file together of what is there and what came", async () => {
@@ -45,10 +48,25 @@ it("puts a file together of what is there and what came", async () => {
   expect(world.leftovers()).toEqual([]);
 });
 
+it("puts together what is packed with the old file", async () => {
+  await world.run(
+    patch(deltaOf([{ at: 0, old: OLD.length, bytes: WANTED.length, packed: PACKED.length }], PACKED)),
+  );
+  expect(now().equals(WANTED)).toBe(true);
+});
+
+it("fetches nothing for a file that is another than the delta is made for", async () => {
+  const command = patch(deltaOf(PIECES), WANTED, { base: sha256(NEW) });
+  expect(await world.code(command)).toBe("DELTA_BASE_CHANGED");
+  expect(command.fetched).toEqual([]);
+  expect(now().equals(OLD)).toBe(true);
+});
+
 it("lists the chunks of a file", async () => {
   const command = world.command("volume.chunks", { volume: "v", path: "f" });
   expect(await world.run(command)).toMatchObject({ size: OLD.length, chunker: CHUNKER });
-  const chunks = readChunkList(command.stored(), OLD.length);
+  const { chunks, sha256: whole } = readChunkList(command.stored(), OLD.length);
+  expect(whole).toBe(sha256(OLD));
   expect(chunks.every(({ length }) => length <= CHUNK.most)).toBe(true);
   for (const { offset, length, key } of chunks) {
     const digest = createHash("sha256")
@@ -63,29 +81,48 @@ it("lists the chunks of a file", async () => {
 });
 
 describe("what is refused changes nothing", () => {
-  const head = (text: string) => {
+  const tail = (text: string) => {
     const length = Buffer.alloc(4);
     length.writeUInt32LE(text.length);
-    return Buffer.concat([length, Buffer.from(text)]);
+    return Buffer.concat([Buffer.from(text), length]);
   };
   const long = Buffer.alloc(4);
   long.writeUInt32LE(0xffff_ffff);
-  const huge = { at: 0, bytes: 2 ** 40, sha256: "0".repeat(64) };
-  const wrong = (piece: DeltaPiece) => ({ ...piece, sha256: "0".repeat(64) });
+  const huge = { at: 0, bytes: 2 ** 40 };
+  const bomb = zstdCompressSync(Buffer.alloc(64 * MiB));
+  // a frame with a window of 128 MiB, and one block as it is
+  const block = Buffer.alloc(4);
+  block.writeUInt32LE((WANTED.length << 3) | 1);
+  const wide = Buffer.concat([Buffer.from("28b52ffd0088", "hex"), block.subarray(0, 3), WANTED]);
+  const packed = (bytes: Buffer, piece: object = {}) => {
+    const of = { at: 0, old: 9, bytes: WANTED.length, packed: bytes.length };
+    return deltaOf([{ ...of, ...piece }], bytes);
+  };
   it.each<[what: string, code: string, delta: Buffer]>([
     ["nothing", "DELTA_INVALID", Buffer.alloc(0)],
     ["a manifest of 4 GiB", "DELTA_INVALID", long],
-    ["no JSON", "DELTA_INVALID", head("{")],
-    ["another version", "DELTA_INVALID", head('{"version":2,"pieces":[]}')],
-    ["an unknown field", "DELTA_INVALID", head('{"version":1,"pieces":[],"from":"/etc/shadow"}')],
+    ["no JSON", "DELTA_INVALID", tail("{")],
+    ["another version", "DELTA_INVALID", tail('{"version":2,"pieces":[]}')],
+    ["an unknown field", "DELTA_INVALID", tail('{"version":1,"pieces":[],"from":"/etc/shadow"}')],
     ["a piece of a terabyte", "DELTA_INVALID", deltaOf([huge])],
+    ["a piece that packs a terabyte", "DELTA_INVALID", packed(PACKED_NEW, { bytes: 2 ** 40 })],
+    ["a piece that is packed with a terabyte", "DELTA_INVALID", packed(PACKED_NEW, { old: 2 ** 40 })],
+    ["a piece that packs more than it says", "DELTA_INVALID", packed(bomb)],
+    ["a piece that packs less than it says", "DELTA_INVALID", packed(PACKED_NEW)],
+    ["a piece that takes much memory", "DELTA_INVALID", packed(wide)],
+    ["a packed piece that is no zstd", "DELTA_INVALID", packed(randomBytes(1000))],
+    ["a packed piece with another dictionary", "DELTA_INVALID", packed(PACKED, { old: 10_000 })],
+    ["old bytes past the end to pack with", "DELTA_BASE_CHANGED", packed(PACKED, { at: 10, old: 50_000 })],
     ["a negative offset", "DELTA_INVALID", deltaOf([{ ...PIECES[0]!, at: -1 }])],
-    ["very many pieces", "DELTA_INVALID", deltaOf(Array.from({ length: 50_001 }, () => kept(0, 1)))],
+    [
+      "very many pieces",
+      "DELTA_INVALID",
+      deltaOf(Array.from({ length: LIMITS.deltaPieces + 1 }, () => kept(0, 1))),
+    ],
     ["pieces of another length", "DELTA_INVALID", deltaOf([kept(0, 20_001), ...PIECES.slice(1)])],
     ["fewer new bytes than named", "DELTA_INVALID", deltaOf(PIECES, NEW.subarray(1))],
     ["more new bytes than named", "DELTA_INVALID", deltaOf(PIECES, Buffer.concat([NEW, NEW]))],
-    ["new bytes of another hash", "DELTA_INVALID", deltaOf([PIECES[0]!, wrong(PIECES[1]!), PIECES[2]!])],
-    ["old bytes of another hash", "DELTA_BASE_CHANGED", deltaOf([...PIECES.slice(0, 2), wrong(PIECES[2]!)])],
+    ["other new bytes", "CHECKSUM_MISMATCH", deltaOf(PIECES, Buffer.from(NEW).reverse())],
     [
       "old bytes past the end",
       "DELTA_BASE_CHANGED",

@@ -7,7 +7,7 @@ import { openFile } from "../chunks.ts";
 import type { VolumeDeps } from "../volume-deps.ts";
 import type { Volumes } from "../volumes.ts";
 import { planOf } from "./plan.ts";
-import { baseChanged, rebuild } from "./rebuild.ts";
+import { assertBase, baseChanged, rebuild } from "./rebuild.ts";
 import { receiveFile, receiving } from "./receive.ts";
 import { landing, type Received } from "./uplink.ts";
 
@@ -36,15 +36,27 @@ async function receivePatch(volumes: Volumes, received: Received<"volume.patch">
   const delta = { ...staged, n: 0 };
   const { directory } = incoming;
   await receiving(context, async () => {
+    const openBase = async () => {
+      using root = volumes.open(command.user, input.volume);
+      const old = root && openFile(root, input.path);
+      if (old === undefined) throw baseChanged();
+      try {
+        await assertBase(old.fd, input.base, signal);
+        return old.fd;
+      } catch (error) {
+        fs.closeSync(old.fd);
+        throw error;
+      }
+    };
     if (!incoming.has(0)) {
+      // nothing crosses the link in vain
+      fs.closeSync(await openBase());
       assertRoom(input.bytes + delta.size);
       await receiveFile(incoming, delta, context, (done) => {
         progress({ phase: "receiving", done, total: delta.size, unit: "bytes" });
       });
     }
-    using root = volumes.open(command.user, input.volume);
-    const old = root && openFile(root, input.path);
-    if (old === undefined) throw baseChanged();
+    const old = await openBase();
     const part = `${REBUILT}.part`;
     const into = fs.openSync(directory.at(part), "w", 0o600);
     const from = directory.openFile("0");
@@ -54,10 +66,10 @@ async function receivePatch(volumes: Volumes, received: Received<"volume.patch">
       const written = (done: number) =>
         progress({ phase: "rebuilding", done, total: input.bytes, unit: "bytes" });
       const { bytes: size, sha256, xxh64 } = input;
-      await rebuild({ delta: from, old: old.fd, into, target: { size, sha256, xxh64 }, signal, written });
+      await rebuild({ delta: from, old, into, target: { size, sha256, xxh64 }, signal, written });
       await fsync(into);
     } finally {
-      for (const fd of [into, from, old.fd]) fs.closeSync(fd);
+      for (const fd of [into, from, old]) fs.closeSync(fd);
     }
     killPoint("uplink.rebuilt");
     directory.rename(part, directory, String(REBUILT));

@@ -2,10 +2,12 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import { promisify } from "node:util";
 import { Xxh64 } from "@node-rs/xxhash";
-import { type DeltaPiece, type DeltaTarget, deltaManifest } from "#protocol/chunking/delta.ts";
+import { bytesInDelta, type DeltaPiece, type DeltaTarget, deltaManifest } from "#protocol/chunking/delta.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS, MiB } from "#protocol/limits.ts";
 import { xxh64Text } from "#protocol/xxh64-text.ts";
+import { readAgain } from "../../files/read-exactly.ts";
+import { unpack } from "./unpack.ts";
 
 const read = promisify(fs.read);
 const write = promisify(fs.write);
@@ -17,46 +19,35 @@ export type Rebuilding = {
   old: number;
   /** an empty file, for what comes of it */
   into: number;
-  target: DeltaTarget;
+  target: Omit<DeltaTarget, "base">;
   signal: AbortSignal;
   /** called with the present length of the file; throws to stop */
   written: (bytes: number) => void;
 };
 
 /**
- * Puts a file together from a delta. Each piece is checked, and the whole; it is not durable yet.
+ * Puts a file together from a delta, of a base that was looked at ({@link assertBase}). It is checked, and not durable yet.
  * @throws PerigeeError DELTA_INVALID, DELTA_BASE_CHANGED, CHECKSUM_MISMATCH
  */
-export async function rebuild({ delta, old, into, target, signal, written }: Rebuilding): Promise<void> {
-  const { pieces, start } = readManifest(delta);
-  checkPieces(pieces, { size: target.size, fresh: fs.fstatSync(delta).size - start });
+export async function rebuild(rebuilding: Rebuilding): Promise<void> {
+  const { delta, old, into, target, signal, written } = rebuilding;
+  const { pieces, bytes: fresh } = readManifest(delta);
+  checkPieces(pieces, { size: target.size, fresh });
   const oldSize = fs.fstatSync(old).size;
   const whole = createHash("sha256");
   const known = new Xxh64();
-  const buffer = Buffer.allocUnsafe(BLOCK);
-  let fresh = start;
   let position = 0;
-  for (const { at, bytes, sha256 } of pieces) {
-    if (at !== undefined && at + bytes > oldSize) throw baseChanged();
-    const hash = createHash("sha256");
-    for (let done = 0; done < bytes; ) {
+  let taken = 0;
+  for (const piece of pieces) {
+    if ("at" in piece && piece.at + ("old" in piece ? piece.old : piece.bytes) > oldSize) throw baseChanged();
+    for await (const block of contentOf(piece, taken, rebuilding)) {
       signal.throwIfAborted();
-      const from = at === undefined ? fresh + done : at + done;
-      const fd = at === undefined ? delta : old;
-      const { bytesRead } = await read(fd, buffer, 0, Math.min(BLOCK, bytes - done), from);
-      if (bytesRead === 0) throw at === undefined ? invalid("it ends early") : baseChanged();
-      const block = buffer.subarray(0, bytesRead);
-      for (const sum of [hash, whole, known]) sum.update(block);
+      for (const sum of [whole, known]) sum.update(block);
       await writeAll(into, block, position);
-      done += bytesRead;
-      position += bytesRead;
+      position += block.length;
       written(position);
     }
-    if (hash.digest("hex") === sha256) {
-      if (at === undefined) fresh += bytes;
-      continue;
-    }
-    throw at === undefined ? invalid("a piece has another SHA-256") : baseChanged();
+    taken += bytesInDelta(piece);
   }
   const same = whole.digest("hex") === target.sha256;
   if (same && xxh64Text(known.digest()) === target.xxh64) return;
@@ -66,12 +57,58 @@ export async function rebuild({ delta, old, into, target, signal, written }: Reb
   );
 }
 
-function readManifest(delta: number): { pieces: DeltaPiece[]; start: number } {
-  const head = Buffer.alloc(4);
-  const length = fs.readSync(delta, head, 0, 4, 0) === 4 ? head.readUInt32LE(0) : 0;
+/** @throws PerigeeError DELTA_BASE_CHANGED when the file is not the one that the delta is made for; the signal's reason */
+export async function assertBase(old: number, base: string, signal: AbortSignal): Promise<void> {
+  const hash = createHash("sha256");
+  for await (const block of readAgain(old, 0, fs.fstatSync(old).size)) {
+    signal.throwIfAborted();
+    hash.update(block as Buffer);
+  }
+  if (hash.digest("hex") !== base) throw baseChanged();
+}
+
+/** The bytes that a piece stands for. `taken`: bytes of the delta before it */
+async function* contentOf(piece: DeltaPiece, taken: number, { delta, old }: Rebuilding) {
+  if ("packed" in piece) {
+    const packed = await readBlock(delta, taken, piece.packed);
+    yield await unpacked(packed, await readBlock(old, piece.at, piece.old), piece.bytes);
+    return;
+  }
+  const [fd, from] = "at" in piece ? [old, piece.at] : [delta, taken];
+  for (let done = 0; done < piece.bytes; done += BLOCK) {
+    yield await readBlock(fd, from + done, Math.min(BLOCK, piece.bytes - done));
+  }
+}
+
+async function readBlock(fd: number, from: number, length: number): Promise<Buffer> {
+  const block = Buffer.allocUnsafe(length);
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await read(fd, block, done, length - done, from + done);
+    // the delta itself is as long as its pieces say
+    if (bytesRead === 0) throw baseChanged();
+    done += bytesRead;
+  }
+  return block;
+}
+
+async function unpacked(packed: Buffer, old: Buffer, size: number): Promise<Buffer> {
+  try {
+    return await unpack(packed, old, size);
+  } catch (error) {
+    throw invalid("a packed piece does not unpack", error);
+  }
+}
+
+function readManifest(delta: number): { pieces: DeltaPiece[]; bytes: number } {
+  const { size } = fs.fstatSync(delta);
+  const tail = Buffer.alloc(4);
+  const length = size > 4 && fs.readSync(delta, tail, 0, 4, size - 4) === 4 ? tail.readUInt32LE(0) : 0;
   if (length > LIMITS.deltaManifestBytes) throw invalid("its manifest is too long");
+  const bytes = size - 4 - length;
   const text = Buffer.alloc(length);
-  if (length === 0 || fs.readSync(delta, text, 0, length, 4) !== length) throw invalid("it has no manifest");
+  if (length === 0 || bytes < 0 || fs.readSync(delta, text, 0, length, bytes) !== length) {
+    throw invalid("it has no manifest");
+  }
   let json: unknown;
   try {
     json = JSON.parse(text.toString());
@@ -80,16 +117,16 @@ function readManifest(delta: number): { pieces: DeltaPiece[]; start: number } {
   }
   const { data } = deltaManifest.safeParse(json);
   if (!data) throw invalid("its manifest breaks a rule");
-  return { pieces: data.pieces, start: 4 + length };
+  return { pieces: data.pieces, bytes };
 }
 
 /** Nothing is written for a manifest that cannot come out right. */
 function checkPieces(pieces: DeltaPiece[], { size, fresh }: { size: number; fresh: number }): void {
   let all = 0;
   let own = 0;
-  for (const { at, bytes } of pieces) {
-    all += bytes;
-    if (at === undefined) own += bytes;
+  for (const piece of pieces) {
+    all += piece.bytes;
+    own += bytesInDelta(piece);
   }
   if (all !== size) throw invalid(`its pieces are ${all} bytes, not ${size}`);
   if (own !== fresh) throw invalid(`it has ${fresh} new bytes, not ${own}`);
@@ -101,8 +138,8 @@ async function writeAll(fd: number, block: Buffer, position: number): Promise<vo
   }
 }
 
-function invalid(why: string): PerigeeError {
-  return new PerigeeError("DELTA_INVALID", `The delta cannot be used: ${why}`);
+function invalid(why: string, cause?: unknown): PerigeeError {
+  return new PerigeeError("DELTA_INVALID", `The delta cannot be used: ${why}`, { cause });
 }
 
 /** The old file is not there, or not the one that the delta was made for. */

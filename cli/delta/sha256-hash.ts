@@ -1,0 +1,5 @@
+import { createHash, type Hash } from "node:crypto";
+
+export function sha256Hash(): Hash {
+  return createHash("sha256");
+}
