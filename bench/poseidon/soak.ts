@@ -8,11 +8,13 @@ import { PoseidonBench } from "./stack.ts";
 const SESSIONS = 64;
 /** How many of them one runner has at once. */
 const OF_RUNNER = 16;
+/** How long (s) a session is open: the processor has rest between them. */
+const OPEN_S = 20;
 /** ms for what ends late: a closing socket, a spare that nobody took (a minute). */
 const SETTLE_MS = 90_000;
 
 /**
- * So many sessions at once, again and again for BENCH_SOAK_MINUTES (60): output, input, a time limit that ends one, a
+ * So many sessions at once, each for a while and then the next, for BENCH_SOAK_MINUTES (60): output, input, a time limit that ends one, a
  * client that goes away, files. Afterwards no socket, process or FIFO may be left that was not there before.
  */
 export async function measureSoak(): Promise<Row[]> {
@@ -24,7 +26,7 @@ export async function measureSoak(): Promise<Row[]> {
     const runners: string[] = [];
     for (let n = 0; n < SESSIONS / OF_RUNNER; n++) runners.push(await poseidon.runner(id));
     await poseidon.idle(id, SESSIONS / OF_RUNNER);
-    await Promise.all(runners.map((runner) => once(poseidon, runner, 0)));
+    await Promise.all(runners.map((runner) => once(poseidon, runner, KINDS - 1)));
     await sleep(SETTLE_MS);
     const before = await left(poseidon, runners);
     const { ground, agent } = poseidon.bench.stack;
@@ -32,6 +34,7 @@ export async function measureSoak(): Promise<Row[]> {
     const end = performance.now() + minutes * 60_000;
     let done = 0;
     const one = async (n: number) => {
+      await sleep((n / SESSIONS) * OPEN_S * 1000);
       for (let turn = n; performance.now() < end; turn++) {
         await once(poseidon, runners[n % runners.length]!, turn);
         done++;
@@ -62,23 +65,27 @@ const KINDS = 5;
 async function once({ client }: PoseidonBench, runner: string, turn: number): Promise<void> {
   switch (turn % KINDS) {
     case 0: {
-      const { end } = await client.run(runner, "seq 20000; echo error >&2");
+      const { end } = await client.run(runner, `seq 20000; echo error >&2; sleep ${OPEN_S}`);
       if (end?.type !== "exit") throw new Error(`an execution ended with ${JSON.stringify(end)}`);
       return;
     }
     case 1: {
-      const execution = client.connect(await client.execute(runner, { command: "read -r line; echo $line" }));
+      const execution = client.connect(
+        await client.execute(runner, { command: "echo began; read -r line; echo $line" }),
+      );
       await execution.until(({ messages }) => messages.length > 0);
+      await sleep(OPEN_S * 1000);
       execution.socket.send("line\n");
       await execution.closed;
       return;
     }
     case 2:
-      await client.run(runner, "sleep 600", { timeLimit: 1 });
+      await client.run(runner, "sleep 600", { timeLimit: OPEN_S });
       return;
     case 3: {
       const execution = client.connect(await client.execute(runner, { command: "echo began; sleep 600" }));
       await execution.until((one) => one.text("stdout").includes("began"));
+      await sleep(OPEN_S * 1000);
       execution.socket.terminate();
       await execution.closed;
       return;
@@ -86,6 +93,7 @@ async function once({ client }: PoseidonBench, runner: string, turn: number): Pr
     default:
       await client.patch(runner, { "soak/file": "content" });
       await client.get(`${runner}/files?recursive=true`);
+      await sleep(OPEN_S * 1000);
       await client.get(`${runner}/files/raw?path=soak/file`);
   }
 }
