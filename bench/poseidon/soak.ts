@@ -14,8 +14,9 @@ const OPEN_S = 20;
 const SETTLE_MS = 90_000;
 
 /**
- * So many sessions at once, each for a while and then the next, for BENCH_SOAK_MINUTES (60): output, input, a time limit that ends one, a
- * client that goes away, files. Afterwards no socket, process or FIFO may be left that was not there before.
+ * So many sessions at once, each for a while and then the next, for BENCH_SOAK_MINUTES (60): output, input, a time
+ * limit that ends one, a client that goes away, files. Afterwards no socket, process or FIFO may be left that was not
+ * there before.
  */
 export async function measureSoak(): Promise<Row[]> {
   const minutes = Number(process.env.BENCH_SOAK_MINUTES || 60);
