@@ -23,10 +23,15 @@ export function useOtherEdges(): void {
   useEffect(() => {
     // the edge that is followed goes first
     if (followed === undefined || names.length === 0) return undefined;
-    const gone = new AbortController();
-    void look(names, gone.signal);
-    return () => gone.abort();
+    return followOthers(names);
   }, [followed, key]);
+}
+
+/** @returns what ends it */
+export function followOthers(names: readonly string[]): () => void {
+  const gone = new AbortController();
+  void look(names, gone.signal);
+  return () => gone.abort();
 }
 
 /** One edge after the other, again and again. */

@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { ask, data } from "../api/client.ts";
-import type { Deed, OperatorEdge, QueuedCommand } from "../api/types.ts";
+import type { OperatorEdge, QueuedCommand } from "../api/types.ts";
+import { DEEDS, type DeedPage, type Deeds, withNewest, withOlder } from "../format/deeds.ts";
 
 /** What an operator sees, as it was at `at` (ms since 1970). */
 export type OperatorView = {
@@ -8,17 +9,13 @@ export type OperatorView = {
   edges: OperatorEdge[];
   /** of the edge that is looked at */
   queues: { edge: string; entries: QueuedCommand[] } | undefined;
-  /** the newest first, as far back as was asked for */
-  deeds: readonly Deed[];
+  deeds: Deeds;
 };
 
 export const operatorView = signal<OperatorView | undefined>(undefined);
 export const operatorRefusal = signal<unknown>(undefined);
-/** Before which there are older deeds than those that are known; undefined: there are none. */
-export const olderDeeds = signal<string | undefined>(undefined);
 
 const EVERY_MS = 3000;
-const DEEDS = 100;
 
 /** Asks again and again while its screen is open. @returns what ends it */
 export function followOperator(edge: string | undefined): () => void {
@@ -44,9 +41,7 @@ async function lookAgain(edge: string | undefined, signal: AbortSignal): Promise
       deedPage(undefined, ended),
     ]);
     if (signal.aborted) return;
-    const before = operatorView.peek()?.deeds;
-    const deeds = merged(before ?? [], page.data);
-    if (!before) olderDeeds.value = page.next;
+    const deeds = withNewest(operatorView.peek()?.deeds, page);
     const queues = edge !== undefined && entries ? { edge, entries } : undefined;
     operatorView.value = { at: Date.now(), edges, queues, deeds };
     operatorRefusal.value = undefined;
@@ -58,22 +53,18 @@ async function lookAgain(edge: string | undefined, signal: AbortSignal): Promise
 async function deedPage(before: string | undefined, signal: AbortSignal) {
   const query = new URLSearchParams({ limit: String(DEEDS), ...(before && { before }) });
   const answer = await ask(`/operator/audit?${query}`, { signal });
-  return (await answer.json()) as { data: Deed[]; next?: string };
-}
-
-function merged(known: readonly Deed[], more: readonly Deed[]): readonly Deed[] {
-  const all = new Map([...known, ...more].map((deed) => [deed.n, deed]));
-  return all.size === known.length ? known : [...all.values()].sort((a, b) => b.n - a.n);
+  return (await answer.json()) as DeedPage;
 }
 
 /** Fetches deeds before those that are known. @throws ApiError */
 export async function loadOlderDeeds(): Promise<void> {
-  const { data: more, next } = await deedPage(olderDeeds.peek(), AbortSignal.timeout(EVERY_MS * 5));
+  const before = operatorView.peek()?.deeds.older;
+  if (before === undefined) return;
+  const page = await deedPage(before, AbortSignal.timeout(EVERY_MS * 5));
   const view = operatorView.peek();
-  // meanwhile somebody else may have logged in
-  if (!view) return;
-  operatorView.value = { ...view, deeds: merged(view.deeds, more) };
-  olderDeeds.value = next;
+  // meanwhile another user may look, or newer ones stand in the place of these
+  if (view?.deeds.older !== before) return;
+  operatorView.value = { ...view, deeds: withOlder(view.deeds, page) };
 }
 
 /** Holds or releases an edge, or one lane of it, and looks at it again. @throws ApiError */
@@ -89,6 +80,5 @@ export async function holdEdge(edge: string, lane: string | undefined, hold: boo
 /** Of another user nothing is known. */
 export function forgetOperator(): void {
   operatorView.value = undefined;
-  olderDeeds.value = undefined;
   operatorRefusal.value = undefined;
 }

@@ -10,8 +10,8 @@ type Notice = {
   kind: "normal" | "critical";
   text: string;
   command?: string | undefined;
-  /** of an error that has a description */
-  code?: string | undefined;
+  /** of its error's code */
+  meaning?: string;
 };
 
 const notices = signal<readonly Notice[]>([]);
@@ -23,19 +23,31 @@ export function notify(kind: Notice["kind"], text: string, command?: string): vo
   show({ kind, text, command });
 }
 
-/** Says that something failed, why, and where to read what that means. */
+/** Says that something failed, why, and what that means. */
 export function failed(what: string, error: unknown): void {
   // not that the ground was not reached, or that something else answered in its place
   const code =
     error instanceof ApiError && error.status > 0 && !error.code.startsWith("HTTP_") ? error.code : undefined;
-  show({ kind: "critical", text: `${what}: ${reasonOf(error)}`, code });
+  const id = show({ kind: "critical", text: `${what}: ${reasonOf(error)}` });
+  // without it what failed is said all the same
+  if (code !== undefined) explain(id, code).catch(() => {});
 }
 
-function show(notice: Omit<Notice, "id">): void {
+/** The list of what codes mean is not in the first script, as it is large. */
+async function explain(id: number, code: string): Promise<void> {
+  const { ERRORS, isErrorCode } = await import("#protocol/errors.ts");
+  if (!isErrorCode(code)) return;
+  const meaning = ERRORS[code][1].replaceAll("`", "");
+  notices.value = notices.value.map((one) => (one.id === id ? { ...one, meaning } : one));
+}
+
+/** @returns its id */
+function show(notice: Omit<Notice, "id">): number {
   const { kind } = notice;
   const id = ++count;
   notices.value = [...notices.value.slice(-2), { id, ...notice }];
   if (kind === "normal") setTimeout(() => close(id), SHOWN_MS);
+  return id;
 }
 
 /** Begins a command, and says so or why not. @returns the command's id */
@@ -66,13 +78,18 @@ function close(id: number): void {
 export function Notices() {
   return (
     <div class="notices" role="log" aria-label="Notices" aria-live="polite">
-      {notices.value.map(({ id, kind, text, command, code }) => (
+      {notices.value.map(({ id, kind, text, command, meaning }) => (
         <div key={id} class={`notice ${kind}`}>
           <Mark level={kind} />
-          <p>
+          <div class="notice-text">
             {text} {command && <a href={to("commands", command)}>Show it</a>}
-            {code && <a href={to("errors", code)}>What it means</a>}
-          </p>
+            {meaning && (
+              <details>
+                <summary>What it means</summary>
+                {meaning}
+              </details>
+            )}
+          </div>
           <button type="button" class="icon-button" aria-label="Close this notice" onClick={() => close(id)}>
             <Icon name="close" />
           </button>

@@ -3,7 +3,7 @@ import type { GrantedEdge } from "../api/types.ts";
 import { bytes } from "../format/bytes.ts";
 import { contactStatus, nodeStatus, worst } from "../format/status.ts";
 import { otherEdges, useOtherEdges } from "../live/all-edges.ts";
-import { commands, edge, edgeAt, edges } from "../live/live.ts";
+import { commands, edge, edgeAt, edges, older } from "../live/live.ts";
 import { Ago } from "../parts/age.tsx";
 import { StatusMark } from "../parts/status-mark.tsx";
 
@@ -50,7 +50,15 @@ function EdgeLine({ of: { edge: name, contact } }: { of: GrantedEdge }) {
   return (
     <tr aria-current={followed ? "true" : undefined}>
       <th scope="row">
-        <button type="button" class="link" onClick={() => chooseEdge(name)}>
+        <button
+          type="button"
+          class="link"
+          onClick={({ currentTarget }) => {
+            // the table goes until that edge is known
+            currentTarget.closest("main")?.focus();
+            chooseEdge(name);
+          }}
+        >
           {name}
         </button>
       </th>
@@ -78,5 +86,6 @@ function ownText(name: string): string {
   const own = commands.value.filter((one) => one.edge === name);
   const open = own.filter(({ state }) => OPEN.includes(state)).length;
   const failed = own.filter(({ state }) => state === "failed" || state === "expired").length;
-  return `${open} under way${failed > 0 ? `, ${failed} failed` : ""}`;
+  const of = older.value === undefined ? "" : ` of the newest ${commands.value.length}`;
+  return `${open} under way${failed > 0 ? `, ${failed} failed` : ""}${of}`;
 }

@@ -1,20 +1,25 @@
-import type { Deed } from "../api/types.ts";
+import { computed } from "@preact/signals";
 import { utcTime } from "../format/age.ts";
+import type { Deeds } from "../format/deeds.ts";
 import { clock } from "../live/clock.ts";
-import { loadOlderDeeds, olderDeeds } from "../live/operator.ts";
+import { loadOlderDeeds } from "../live/operator.ts";
 import { failed } from "../parts/notices.tsx";
 
+const DAY_MS = 24 * 3600_000;
+/** Since 1970, by UTC: the table does not change each second, as the clock does. */
+const day = computed(() => Math.floor(clock.value / DAY_MS));
+
 /** What operators did, over HTTP and on the ground's machine. */
-export function OperatorAudit({ deeds }: { deeds: readonly Deed[] }) {
+export function OperatorAudit({ deeds: { list, older } }: { deeds: Deeds }) {
   return (
     <section class="panel" aria-labelledby="audit-title">
       <header class="panel-head">
         <h2 id="audit-title">What operators did</h2>
         <span class="muted">
-          kept for 90 days; {olderDeeds.value === undefined ? "all" : "the newest"} {deeds.length}
+          kept for 90 days; {older === undefined ? "all" : "the newest"} {list.length}
         </span>
       </header>
-      {deeds.length === 0 ? (
+      {list.length === 0 ? (
         <p class="muted pad">
           Nothing in the last 90 days. Holding an edge is noted here, and what <code>perigee</code> is asked
           on the ground's machine.
@@ -33,9 +38,9 @@ export function OperatorAudit({ deeds }: { deeds: readonly Deed[] }) {
               </tr>
             </thead>
             <tbody>
-              {deeds.map(({ n, at, who, by, verb, about }) => (
+              {list.map(({ n, at, who, by, verb, about }) => (
                 <tr key={n}>
-                  <td class="num nowrap">{utcTime(at, clock.value)}</td>
+                  <td class="num nowrap">{utcTime(at, day.value * DAY_MS)}</td>
                   <td class="nowrap">
                     {who} <span class="tag">{by === "http" ? "API" : "CLI"}</span>
                   </td>
@@ -49,8 +54,8 @@ export function OperatorAudit({ deeds }: { deeds: readonly Deed[] }) {
           </table>
         </div>
       )}
-      {olderDeeds.value !== undefined && (
-        <button type="button" class="more" onClick={older}>
+      {older !== undefined && (
+        <button type="button" class="more" onClick={showOlder}>
           Show older ones
         </button>
       )}
@@ -58,6 +63,6 @@ export function OperatorAudit({ deeds }: { deeds: readonly Deed[] }) {
   );
 }
 
-function older(): void {
+function showOlder(): void {
   loadOlderDeeds().catch((error: unknown) => failed("Older entries", error));
 }

@@ -34,7 +34,8 @@ export function TimelineScreen() {
     names: new Map(podRows(edge.value?.pods ?? [], holdings.value).map(({ key, name }) => [key, name])),
   };
   const items = timelineItems(known, sight, now);
-  const oldest = known.commands.at(-1)?.created_at;
+  // older ones are asked for of all edges together
+  const oldest = commands.value.at(-1)?.created_at;
   const short = older.value !== undefined && oldest !== undefined && Date.parse(oldest) > sight.from;
   const goes = short && olderState.value === "idle" && commands.value.length < MOST;
   useEffect(() => {

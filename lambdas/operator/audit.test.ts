@@ -40,6 +40,33 @@ test("none gives its place to a newer one, and pages go on to the oldest", async
   expect(await numbers({ before: 100_000, limit: 10 })).toEqual([99_999, 99_998, 0]);
 });
 
+/** As versions before this one wrote it. */
+const inSlot = (n: number) => {
+  const sk = String(n % 10_000).padStart(5, "0");
+  const data = { n, at: now, who: "olga", by: "cli", verb: "user add", about: [] };
+  return store.transact([{ put: { pk: "operator-audit", sk, data } }]);
+};
+const setNext = (next: number) =>
+  store.transact([{ put: { pk: "operator-audit", sk: "head", data: { next } } }]);
+
+test("what an earlier version wrote comes after what is newer", async () => {
+  for (const n of [0, 1, 2]) await inSlot(n);
+  await setNext(3);
+  expect(await numbers({ limit: 10 })).toEqual([2, 1, 0]);
+  await note("the first of this version");
+  expect(await numbers({ limit: 2 })).toEqual([3, 2]);
+  expect(await numbers({ before: 3, limit: 2 })).toEqual([2, 1]);
+  expect(await numbers({ before: 1, limit: 10 })).toEqual([0]);
+});
+
+test("so does what it wrote where its slots had begun anew", async () => {
+  for (const n of [9998, 9999, 10_000, 10_001]) await inSlot(n);
+  await setNext(10_002);
+  await note("the first of this version");
+  expect(await numbers({ limit: 4 })).toEqual([10_002, 10_001, 10_000, 9999]);
+  expect(await numbers({ before: 10_000, limit: 10 })).toEqual([9999, 9998]);
+});
+
 test("what is over 90 days old goes, and is shown no more before it has gone", async () => {
   await note("a");
   now += LIMITS.historyMs;

@@ -30,13 +30,17 @@ const TEXT = 200;
  * | pk | sk | data |
  * | --- | --- | --- |
  * | `operator-audit` | `head` | {@link HeadRecord} |
- * | `operator-audit` | `<n>`, twelve digits | {@link AuditEntry}, expiring |
+ * | `operator-deeds` | `<n>`, twelve digits | {@link AuditEntry}, expiring |
+ * | `operator-audit` | `<n modulo 10,000>`, five digits | {@link AuditEntry}, as earlier versions wrote it |
  */
 const keys = {
-  entries: "operator-audit",
   head: { pk: "operator-audit", sk: "head" } as Key,
+  entries: "operator-deeds",
   entry: (n: number): Key => ({ pk: keys.entries, sk: String(n).padStart(12, "0") }),
+  slots: "operator-audit",
+  slot: (n: number): string => String(n % SLOTS).padStart(5, "0"),
 };
+const SLOTS = 10_000;
 
 /** What operators did, for 90 days: however much it is, as whoever could push entries out could hide what they did. */
 export class OperatorAudit {
@@ -73,12 +77,35 @@ export class OperatorAudit {
   async page({ before, limit }: { before?: number | undefined; limit: number }): Promise<AuditEntry[]> {
     const items = await this.#store.query<AuditEntry>({
       pk: keys.entries,
-      // the head comes after all digits
-      before: before === undefined ? keys.head.sk : keys.entry(before).sk,
+      ...(before !== undefined && { before: keys.entry(before).sk }),
       descending: true,
       limit,
     });
+    const entries = items.map(({ data }) => data);
+    if (entries.length < limit) {
+      const end =
+        entries.at(-1)?.n ?? before ?? (await this.#store.get<HeadRecord>(keys.head))?.data.next ?? 0;
+      entries.push(...(await this.#earlier(end, limit - entries.length)));
+    }
     const kept = this.#now() - LIMITS.historyMs;
-    return items.map(({ data }) => data).filter(({ at }) => at > kept);
+    return entries.filter(({ at }) => at > kept);
+  }
+
+  /** Those before `end` that an earlier version wrote: down from its slot, and then down from the last slot of all. */
+  async #earlier(end: number, limit: number): Promise<AuditEntry[]> {
+    const round = end - (end % SLOTS);
+    const below = async (slot: string, from: number, to: number) => {
+      const items = await this.#store.query<AuditEntry>({
+        pk: keys.slots,
+        before: slot,
+        descending: true,
+        limit,
+      });
+      return items.map(({ data }) => data).filter(({ n }) => n >= from && n < to);
+    };
+    const entries = await below(keys.slot(end), round, end);
+    // the head comes after all digits
+    if (entries.length < limit && round > 0) entries.push(...(await below(keys.head.sk, 0, round)));
+    return entries.slice(0, limit);
   }
 }

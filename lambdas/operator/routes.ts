@@ -62,16 +62,29 @@ async function setHeld(c: OperatorContext, parts: OperatorParts, hold: boolean):
   const { ledger, audit, doorbell } = parts;
   const edge = await knownEdge(c, parts);
   const lane = readLane(await readJsonBody(c, LIMITS.bodyBytes), Object.keys(ledger.widths()));
-  await audit.note({
-    who: c.get("user"),
-    by: "http",
-    verb: hold ? "edge hold" : "edge release",
-    about: [edge, ...(lane === undefined ? [] : [`lane ${lane}`])],
-  });
-  await ledger.holdEdge({ edge, lane, hold });
+  // what changes nothing is no deed, and does not fill the audit
+  if ((await isHeld(ledger, edge, lane)) !== hold) {
+    await audit.note({
+      who: c.get("user"),
+      by: "http",
+      verb: hold ? "edge hold" : "edge release",
+      about: [edge, ...(lane === undefined ? [] : [`lane ${lane}`])],
+    });
+    await ledger.holdEdge({ edge, lane, hold });
+  }
   if (!hold) await doorbell.ring(edge);
   const data = await operatorEdgeView(parts, edge);
   return json({ message: hold ? "Held" : "Released", data });
+}
+
+async function isHeld(
+  ledger: OperatorParts["ledger"],
+  edge: string,
+  lane: string | undefined,
+): Promise<boolean> {
+  const lanes = await ledger.edgeLanes(edge);
+  if (lane !== undefined) return lanes.get(lane)?.held?.lane !== undefined;
+  return [...lanes.values()].some(({ held }) => held?.edge !== undefined);
 }
 
 /** @throws INVALID_PARAMETERS */

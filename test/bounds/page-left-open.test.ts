@@ -10,6 +10,10 @@ type Holdings = {
   EVERY_MS: number;
   holdings: { value: object[] };
 };
+type Others = {
+  followOthers(names: readonly string[]): () => void;
+  otherEdges: { value: ReadonlyMap<string, object> };
+};
 
 type Asked = { requests: number; kilobytes: number; aws: number };
 
@@ -109,6 +113,8 @@ const MOST = {
   busy: { requests: 4900, kilobytes: 11_500, aws: 18_000 },
   /** beside that, on the screens of pods, images and files */
   holdings: { requests: 125, kilobytes: 450, aws: 750 },
+  /** on the overview, of each further edge */
+  others: { requests: 125, kilobytes: 105, aws: 530 },
 };
 
 test("a page that is left open where the ground does not stream asks for so much in an hour, and no more", async () => {
@@ -135,7 +141,15 @@ test("a page that is left open where the ground does not stream asks for so much
   const holdings = await hour();
   leave();
   expect(known.value).toHaveLength(JOBS);
-  for (const [when, asked] of Object.entries({ seen, hidden, busy, holdings })) {
+  await world.ground.accounts.addEdge("em2");
+  await world.ground.accounts.grant("em2", "ann");
+  const { followOthers, otherEdges } = (await part("all-edges")) as Others;
+  const end = followOthers(["em2"]);
+  await pass(1000);
+  const others = await hour();
+  end();
+  expect([...otherEdges.value.keys()]).toEqual(["em2"]);
+  for (const [when, asked] of Object.entries({ seen, hidden, busy, holdings, others })) {
     const most = MOST[when as keyof typeof MOST];
     for (const [what, count] of Object.entries(asked)) {
       const bound = most[what as keyof Asked];

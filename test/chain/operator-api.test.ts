@@ -81,6 +81,8 @@ test("holds and releases an edge or a lane, and each is in the audit", async () 
     status: 200,
     data: { held_since: "2026-05-22T20:00:00.000Z" },
   });
+  // what changes nothing is not noted
+  expect(await act("/operator/edges/em1/hold")).toMatchObject({ status: 200 });
   await queueOne();
   expect(await ask("/edge", alice)).toMatchObject({ data: { held: { since: "2026-05-22T20:00:00.000Z" } } });
   expect((await act("/operator/edges/em1/release", {})).data).toMatchObject({ held_since: null });
@@ -88,6 +90,7 @@ test("holds and releases an edge or a lane, and each is in the audit", async () 
     held_since: null,
     lanes: expect.arrayContaining([expect.objectContaining({ name: "em", held_since: expect.any(String) })]),
   });
+  expect(await act("/operator/edges/em2/hold", { lane: "em" })).toMatchObject({ status: 200 });
   expect(await act("/operator/edges/em2/hold", { lane: "none" })).toMatchObject({ status: 400 });
   expect(await act("/operator/edges/em2/hold", [])).toMatchObject({ status: 400 });
   expect(await act("/operator/edges/em3/hold")).toMatchObject({ status: 404, error: "EDGE_NOT_FOUND" });

@@ -11,6 +11,7 @@ import { QUICK_PASSWORDS } from "#test/support/quick-passwords.ts";
 import { worldOn } from "#test/support/world.ts";
 import { openLink } from "../live/support/link.ts";
 import { openApi } from "./support/api.ts";
+import { brokenRules } from "./support/broken-rules.ts";
 import { heard, logIn, openBrowser, openPage, openScreen, screenshot } from "./support/browser.ts";
 
 const PAGES = join(dirname(program("server")), "console");
@@ -47,11 +48,14 @@ function openGround(options: { now?: () => number } = {}) {
 async function start() {
   const ground = await openGround();
   const server = await serve(ground.app, { host: "127.0.0.1", port: 0 });
+  let stopped = false;
   const stop = async () => {
+    if (stopped) return;
+    stopped = true;
     await server.close(0);
     await ground.close();
   };
-  return { ...ground, url: server.url, stop };
+  return { ...ground, url: server.url, stop, [Symbol.asyncDispose]: stop };
 }
 
 /** Five days ago em1 was in contact, and listed a volume; em2 never was. */
@@ -68,7 +72,7 @@ async function makePast(): Promise<void> {
 }
 
 test("an edge out of contact for days shows what was known, with its age, and the choice of another edge", async () => {
-  const ground = await start();
+  await using ground = await start();
   await using seen = await openPage(browser, ground.url);
   const { page } = seen;
   await logIn(page, USER);
@@ -99,14 +103,22 @@ test("an edge out of contact for days shows what was known, with its age, and th
   await openScreen(page, "Overview");
   await edges.getByRole("button", { name: "em1", exact: true }).click();
   await page.getByRole("banner").getByText("heard 5 d ago").waitFor();
+  // the table went with the control meanwhile
+  expect(await page.evaluate("document.activeElement.tagName")).toBe("MAIN");
+  await lineOf("em2").getByText("0 run, 0 wait").waitFor();
+  const broken = await brokenRules(page, "edges");
+  await page.setViewportSize({ width: 360, height: 740 });
+  broken.push(...(await brokenRules(page, "phone-edges")));
+  expect(broken).toEqual([]);
+  expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
   expect(seen.complaints).toEqual([]);
-  await ground.stop();
 });
 
 test("over a far link, and when the ground is started anew under it, a page goes on; no token is in the log", async () => {
-  const first = await start();
+  await using first = await start();
   const link = await openLink(first.url);
-  const seen = await openPage(browser, link.url);
+  using _ = { [Symbol.dispose]: () => link.close() };
+  await using seen = await openPage(browser, link.url);
   const { page } = seen;
   await page.goto("/console");
   link.delayMs = DELAY_MS;
@@ -116,7 +128,7 @@ test("over a far link, and when the ground is started anew under it, a page goes
   await heard(page);
   await first.stop();
   await page.getByText("The ground does not answer.").waitFor();
-  const second = await start();
+  await using second = await start();
   link.target = second.url;
   await heard(page);
   await page.getByText("The ground does not answer.").waitFor({ state: "detached" });
@@ -125,8 +137,6 @@ test("over a far link, and when the ground is started anew under it, a page goes
     "JSON.parse(sessionStorage.getItem('perigee.session'))",
   )) as Record<string, string>;
   await seen.close();
-  link.close();
-  await second.stop();
   for (const secret of [access, refresh, USER.password]) {
     expect(secret).toMatch(/^.{10,}$/);
     expect(log.join("")).not.toContain(secret);

@@ -52,6 +52,20 @@ const COMMANDS = [
     input: { pod: "later", scheduledAt: Date.now() + 5 * 60_000, maxMs: 60_000 },
     ended_at: ago(11),
   },
+  // before the axis of an hour begins, and of another edge: what is older is on none of that length
+  {
+    ...MADE,
+    edge: "another",
+    command_id: `01J${"0".repeat(22)}6`,
+    lane: "em",
+    operation: "volume.list",
+    state: "succeeded",
+    input: { volume: "elsewhere" },
+    created_at: ago(60),
+    queued_at: ago(60),
+    claimed_at: ago(59),
+    ended_at: ago(58),
+  },
 ];
 /** On the page of commands before those. */
 const OLDER = {
@@ -142,8 +156,10 @@ test("what other APIs made breaks no rule of accessibility in either theme, and 
     }
   }
   await page.setViewportSize({ width: 1440, height: 900 });
-  // a longer axis fetches what is on it
+  // a longer axis fetches what is on it, and only that
   await openScreen(page, "Timeline");
+  const asksForOlder = () => seen.asked.filter((address) => address.includes("before="));
+  expect(asksForOlder()).toEqual([]);
   await page.getByRole("button", { name: "24 h" }).click();
   await page.getByRole("link", { name: /long-ago: Succeeded$/ }).waitFor();
   await page.goto(`/console#/pods/${RUNNER}`);

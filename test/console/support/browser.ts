@@ -62,6 +62,7 @@ export async function openPage(
   });
   page.on("request", (request) => asked.push(request.url()));
   const close = async () => {
+    if (page.isClosed()) return;
     // an answer that a test plays may be under way
     await page.unrouteAll({ behavior: "ignoreErrors" });
     await context.close();

@@ -19,8 +19,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   });
   project.provide("console", { ...of.target, browser: browser.wsEndpoint() });
   return async () => {
-    await browser.close();
-    await of.stop();
+    try {
+      await browser.close();
+    } finally {
+      await of.stop();
+    }
   };
 }
 
