@@ -143,7 +143,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
  */
 function portsEverywhere(host: string, addresses: readonly string[]): string {
   const everywhere = host === "0.0.0.0" || host === "::";
-  return everywhere ? addresses.map((one) => new URL(one).port || "80").join(",") : "";
+  const portOf = ({ port, protocol }: URL) => port || (protocol === "https:" ? "443" : "80");
+  return everywhere ? addresses.map((one) => portOf(new URL(one))).join(",") : "";
 }
 
 /** The environment both children get: ours, without the first user's secrets. */
