@@ -44,21 +44,29 @@ describe("the agent's configuration", () => {
     ['{"instanceAddresses":"127.88.0.0"}', "instanceAddresses.range"],
     ['{"instanceAddresses":{"range":"10.0.0.1/31"}}', "instanceAddresses.range"],
     ['{"instanceAddresses":{"from":["all"]}}', "instanceAddresses.from.0"],
+    ['{"instanceAddresses":{"closedPorts":[0]}}', "instanceAddresses.closedPorts.0"],
     ['{"unknown":1}', "unknown"],
   ])("names the field that is wrong in %s", (json, field) => {
     expect(() => readConfig(file("c.json", json))).toThrow(field);
   });
 
   test("addresses for instances are those of the file, else of the environment, else none", () => {
-    const of = (json: string, environment?: string) =>
-      readConfig(file("c.json", json), environment).instanceAddresses;
-    expect(of("{}")).toEqual({ from: [] });
-    expect(of("{}", "127.88.0.0/16")).toEqual({ range: "127.88.0.0/16", from: [] });
+    const of = (json: string, addresses?: string, closedPorts?: number[]) =>
+      readConfig(file("c.json", json), { addresses, closedPorts }).instanceAddresses;
+    const others = { from: [], closedPorts: [22] };
+    expect(of("{}")).toEqual(others);
+    expect(of("{}", "127.88.0.0/16")).toEqual({ range: "127.88.0.0/16", ...others });
+    expect(of("{}", undefined, [80]).closedPorts).toEqual([22, 80]);
+    expect(of("{}").closedPorts).toEqual([22]);
+    expect(of('{"instanceAddresses":{"closedPorts":[443]}}', undefined, [80]).closedPorts).toEqual([443, 80]);
     expect(of('{"instanceAddresses":"10.20.0.0/24"}', "127.88.0.0/16").range).toBe("10.20.0.0/24");
     expect(of('{"instanceAddresses":{"from":["10.0.0.0/8"]}}', "127.88.0.0/16")).toEqual({
+      ...others,
       from: ["10.0.0.0/8"],
     });
-    expect(() => readConfig(undefined, "somewhere")).toThrow("the environment: instanceAddresses.range");
+    expect(() => readConfig(undefined, { addresses: "somewhere" })).toThrow(
+      "the environment: instanceAddresses.range",
+    );
   });
 
   test("the environment names what is missing, and the token comes from its file", () => {
@@ -72,6 +80,9 @@ describe("the agent's configuration", () => {
     for (const name of Object.keys(all)) {
       expect(() => readEnvironment({ ...all, [name]: "" })).toThrow(name);
     }
+    const closed = (ports: string) => readEnvironment({ ...all, PERIGEE_INSTANCE_CLOSED_PORTS: ports });
+    expect(closed("80,443").closedPorts).toEqual([80, 443]);
+    expect(() => closed("80;443")).toThrow("PERIGEE_INSTANCE_CLOSED_PORTS must be ports");
     expect(() => readEnvironment({ ...all, PERIGEE_AGENT_TOKEN_FILE: file("empty", "\n") })).toThrow("empty");
   });
 });

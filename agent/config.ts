@@ -19,6 +19,7 @@ const DEFAULT_NODES = [
 const range = z
   .cidrv4()
   .refine((cidr) => Number(cidr.split("/")[1]) <= 30, "must have two addresses at least");
+const port = z.number().int().min(1).max(65_535);
 const instanceAddresses = z.preprocess(
   (value) => (typeof value === "string" ? { range: value } : value),
   z
@@ -27,9 +28,11 @@ const instanceAddresses = z.preprocess(
       range: range.optional(),
       /** on a cluster: networks that reach the pods of instances */
       from: z.array(z.cidrv4()).max(32).default([]),
+      /** never listened at: what is listened at here cannot be by a service that listens at all addresses */
+      closedPorts: z.array(port).max(64).default([22]),
     })
     .strict()
-    .default({ from: [] }),
+    .prefault({}),
 );
 
 /** The agent's configuration file (JSON); every field has a default. docs/operations.md describes it. */
@@ -214,36 +217,49 @@ function wrongDevice({
   return undefined;
 }
 
+/** What the environment says of the configuration. */
+type OfEnvironment = {
+  /** for instances, where the configuration says nothing of them */
+  addresses?: string | undefined;
+  /** of those addresses, beside the configuration's */
+  closedPorts?: readonly number[] | undefined;
+};
+
 /**
  * Reads the configuration file; without a path the defaults.
- * @param addresses for instances, where the file says nothing of them
  * @throws Error that names the field and the rule
  */
-export function readConfig(path: string | undefined, addresses?: string): AgentConfig {
+export function readConfig(
+  path: string | undefined,
+  { addresses, closedPorts = [] }: OfEnvironment = {},
+): AgentConfig {
   const given = path ? JSON.parse(readFileSync(path, "utf8")) : {};
   const parsed = agentConfig.safeParse(
     addresses === undefined ? given : { instanceAddresses: addresses, ...given },
   );
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const { instanceAddresses } = parsed.data;
+    const closed = [...instanceAddresses.closedPorts, ...closedPorts];
+    return { ...parsed.data, instanceAddresses: { ...instanceAddresses, closedPorts: closed } };
+  }
   const [issue] = parsed.error.issues;
   throw new Error(`${path ?? "the environment"}: ${issue?.path.join(".")}: ${issue?.message}`);
 }
 
 /** What the agent is told by its environment. */
-export type AgentEnvironment = {
+export type AgentEnvironment = OfEnvironment & {
   ground: string;
   token: string;
   data: string;
   config: string | undefined;
-  /** for instances, where the configuration says nothing of them */
-  addresses?: string | undefined;
 };
 
 /**
  * PERIGEE_GROUND (address of the ground), PERIGEE_AGENT_TOKEN_FILE (file with the agent's token),
  * PERIGEE_AGENT_DATA (its state and, by default, the volumes), PERIGEE_AGENT_CONFIG (configuration file),
- * PERIGEE_INSTANCE_ADDRESSES (a range of this machine's addresses for instances).
- * @throws Error that names what is missing
+ * PERIGEE_INSTANCE_ADDRESSES (a range of this machine's addresses for instances), PERIGEE_INSTANCE_CLOSED_PORTS (of
+ * these, with commas between).
+ * @throws Error that names what is missing or wrong
  */
 export function readEnvironment(environment: NodeJS.ProcessEnv): AgentEnvironment {
   const required = (name: string) => {
@@ -253,11 +269,17 @@ export function readEnvironment(environment: NodeJS.ProcessEnv): AgentEnvironmen
   };
   const token = readFileSync(required("PERIGEE_AGENT_TOKEN_FILE"), "utf8").trim();
   if (token === "") throw new Error("the file of PERIGEE_AGENT_TOKEN_FILE is empty");
+  const closed = environment.PERIGEE_INSTANCE_CLOSED_PORTS || undefined;
+  const closedPorts = closed?.split(",").map(Number);
+  if (!z.array(port).optional().safeParse(closedPorts).success) {
+    throw new Error("PERIGEE_INSTANCE_CLOSED_PORTS must be ports with commas between");
+  }
   return {
     ground: required("PERIGEE_GROUND"),
     token,
     data: required("PERIGEE_AGENT_DATA"),
     config: environment.PERIGEE_AGENT_CONFIG || undefined,
     addresses: environment.PERIGEE_INSTANCE_ADDRESSES || undefined,
+    closedPorts,
   };
 }

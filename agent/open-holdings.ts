@@ -102,10 +102,12 @@ export async function openHoldings({ data, config, database, journal, session, l
     warn: (message) => log.warn(message),
   });
   const sessions = await openSessions(config, { docker, instance });
-  const { range } = config.instanceAddresses;
+  const { range, closedPorts } = config.instanceAddresses;
   const warn = (message: string) => log.warn(message);
   const addresses =
-    range === undefined ? undefined : new InstanceAddresses({ range: addressRange(range), warn });
+    range === undefined
+      ? undefined
+      : new InstanceAddresses({ range: addressRange(range), closedPorts, warn });
   const pods = new PodManager({
     db: database,
     runtimes,

@@ -93,6 +93,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
     const agentEnv = {
       PERIGEE_INSTANCE_ADDRESSES: INSTANCES,
+      PERIGEE_INSTANCE_CLOSED_PORTS: portsEverywhere(options.host, [
+        address,
+        ...Object.values(listeners ?? {}),
+      ]),
       ...env,
       PERIGEE_GROUND: (await options.through?.(address)) ?? address,
       PERIGEE_AGENT_TOKEN_FILE: prepared.tokenFile,
@@ -131,6 +135,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stopAll(data, lock, children);
     throw error;
   }
+}
+
+/**
+ * Those of the ground's ports at which it listens on all addresses, also the instances': it is to find them free when it
+ * starts again.
+ */
+function portsEverywhere(host: string, addresses: readonly string[]): string {
+  const everywhere = host === "0.0.0.0" || host === "::";
+  const portOf = ({ port, protocol }: URL) => port || (protocol === "https:" ? "443" : "80");
+  return everywhere ? addresses.map((one) => portOf(new URL(one))).join(",") : "";
 }
 
 /** The environment both children get: ours, without the first user's secrets. */

@@ -18,7 +18,7 @@ for (const name of ["SIGTERM", "SIGINT"] as const) {
 }
 try {
   const environment = readEnvironment(process.env);
-  const config = readConfig(environment.config, environment.addresses);
+  const config = readConfig(environment.config, environment);
   const ready = (edge: string, epoch: number) => {
     // Whoever started us waits for this line, whatever the log level is
     pino({ name: "perigee-agent" }).info({ edge, epoch }, "ready");

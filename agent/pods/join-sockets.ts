@@ -7,8 +7,10 @@ import type { Socket } from "node:net";
 export function joinSockets(one: Socket, other: Socket): void {
   const follow = (from: Socket, to: Socket) => {
     from.on("error", () => to.destroy());
-    // One that has ended well has told its end already, and the other is still writing.
-    from.on("close", () => to.writableEnded || to.destroy());
+    // Only one that has ended well in both directions leaves the other to write what it still has.
+    from.on("close", () => {
+      if (!(to.writableEnded && from.readableEnded && from.writableFinished)) to.destroy();
+    });
     from.pipe(to);
   };
   follow(one, other);

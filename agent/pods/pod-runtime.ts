@@ -190,9 +190,9 @@ export interface PodRuntime {
   addressOf(run: string): Promise<string | undefined>;
   /**
    * Opens a connection from this machine to an address and port of a run of the user; it ends at once where nobody
-   * listens. Absent where runs have addresses that need no help.
+   * listens. Absent where runs have addresses that need no help. With `signal` aborted it fails before it makes anything.
    */
-  connect?(user: string, address: string, port: number): Promise<Socket>;
+  connect?(user: string, address: string, port: number, signal: AbortSignal): Promise<Socket>;
   /** All runs of this instance, without its runners. */
   list(): Promise<ListedRun[]>;
   /** The runners of this instance. Absent where there can be none. */

@@ -1,8 +1,10 @@
+import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { freePort } from "../../../scripts/localstack/free-port.ts";
 import { addressRange } from "./address-range.ts";
-import { type Addressed, InstanceAddresses } from "./instance-addresses.ts";
+import { type Addressed, InstanceAddresses, type InstanceAddressesOptions } from "./instance-addresses.ts";
 
 let target: Server;
 const warnings: string[] = [];
@@ -26,19 +28,11 @@ afterEach(() => {
 const listen = (server: Server, host: string, port: number) =>
   new Promise<void>((resolve) => server.listen(port, host, resolve));
 
-function addresses(range = "127.89.0.0/29"): InstanceAddresses {
-  const made = new InstanceAddresses({ range: addressRange(range), warn: (said) => warnings.push(said) });
+function addresses(range = "127.89.0.0/29", more: Partial<InstanceAddressesOptions> = {}): InstanceAddresses {
+  const warn = (said: string) => warnings.push(said);
+  const made = new InstanceAddresses({ range: addressRange(range), warn, ...more });
   opened.push(made);
   return made;
-}
-
-/** A port that nobody listens at, on any address of the range. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await listen(server, "0.0.0.0", 0);
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 const toTarget = async (): Promise<Socket> =>
@@ -94,17 +88,20 @@ test("an address at whose port others listen is left to them", async () => {
   expect(await say("hello", second!, port)).toBe("HELLO");
 });
 
-test("who has a port everywhere is told of, and the address is given all the same", async () => {
-  const own = addresses("127.89.0.0/16");
-  const everywhere = createServer();
-  others.push(everywhere);
-  await listen(everywhere, "0.0.0.0", 0);
-  const taken = (everywhere.address() as AddressInfo).port;
-  const port = await freePort();
-  const address = await own.give(one(port, { ports: [taken, port] }));
-  expect(await say("hello", address!, port)).toBe("HELLO");
-  expect(warnings).toEqual([`port ${taken} of instances is not reached at ${address}: EADDRINUSE`]);
-});
+test.each(["127.89.0.0/16", "127.89.0.0/29"])(
+  "who has a port everywhere is told of, and an address of %s is given all the same",
+  async (range) => {
+    const own = addresses(range);
+    const everywhere = createServer();
+    others.push(everywhere);
+    await listen(everywhere, "0.0.0.0", 0);
+    const taken = (everywhere.address() as AddressInfo).port;
+    const port = await freePort();
+    const address = await own.give(one(port, { ports: [taken, port] }));
+    expect(await say("hello", address!, port)).toBe("HELLO");
+    expect(warnings).toEqual([`port ${taken} of instances is not reached at ${address}: EADDRINUSE`]);
+  },
+);
 
 test("a range that is used up gives none, and says so once", async () => {
   const [port, own] = [await freePort(), addresses("127.89.1.0/30")];
@@ -125,4 +122,55 @@ test("a run that cannot be reached breaks the connection off", async () => {
   target.on("connection", (socket) => socket.resetAndDestroy());
   const broken = await own.give(one(port, { run: "2" }));
   expect(await say("hello", broken!, port)).not.toBe("HELLO");
+});
+
+test("a port that is closed is never listened at, and where nothing is listened at no address is given", async () => {
+  const [closed, port] = [await freePort(), await freePort()];
+  const own = addresses(undefined, { closedPorts: [closed] });
+  const address = await own.give(one(port, { ports: [closed, port] }));
+  expect([await say("hello", address!, port), await say("hello", address!, closed)]).toEqual([
+    "HELLO",
+    undefined,
+  ]);
+  expect(await own.give(one(closed, { run: "2" }))).toBeUndefined();
+  expect(await addresses("192.0.2.0/29").give(one(port))).toBeUndefined();
+  expect(warnings).toEqual([
+    `port ${closed} of instances is not reached: it is closed by the configuration`,
+    expect.stringMatching(`port ${port} of instances is not reached at 192.0.2.[1-6]: EADDRNOTAVAIL`),
+  ]);
+});
+
+test("a user has so many connections at a time, and all users together", async () => {
+  const [port, own] = [await freePort(), addresses(undefined, { most: { user: 2, all: 3 } })];
+  const [ada, eve] = [await own.give(one(port)), await own.give(one(port, { run: "2", user: "eve" }))];
+  const heard: Socket[] = [];
+  target.on("connection", (socket) => heard.push(socket));
+  const hold = async (host: string | undefined) => {
+    const held = heard.length;
+    const socket = connect({ host: host!, port });
+    while (heard.length === held) await once(target, "connection");
+    return socket;
+  };
+  const first = await hold(ada);
+  const held = [await hold(ada)];
+  expect(await say("hello", ada!, port)).not.toBe("HELLO");
+  held.push(await hold(eve));
+  expect(await say("hello", eve!, port)).not.toBe("HELLO");
+  first.destroy();
+  while ((await say("hello", eve!, port)) !== "HELLO");
+  for (const socket of held) socket.destroy();
+});
+
+test("who waits for a way to a run when it ends is broken off, and nothing is begun any more", async () => {
+  const [port, own] = [await freePort(), addresses()];
+  const asked = Promise.withResolvers<AbortSignal>();
+  const waits = (_: number, signal: AbortSignal): Promise<Socket> => {
+    asked.resolve(signal);
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  };
+  const address = await own.give(one(port, { connect: waits }));
+  const answer = say("hello", address!, port);
+  const signal = await asked.promise;
+  own.release("1");
+  expect([signal.aborted, await answer, warnings]).toEqual([true, undefined, []]);
 });

@@ -278,9 +278,9 @@ export class DockerRuntime implements PodRuntime {
     }
   }
 
-  async connect(user: string, address: string, port: number): Promise<Socket> {
+  async connect(user: string, address: string, port: number, signal: AbortSignal): Promise<Socket> {
     if (!this.forwarders) throw new Error("there is no way into the networks");
-    return this.forwarders.connect(user, address, port);
+    return this.forwarders.connect(user, address, port, signal);
   }
 
   async list(): Promise<ListedRun[]> {
@@ -410,7 +410,12 @@ export class DockerRuntime implements PodRuntime {
       await this.forwarders?.remove(user);
       return false;
     };
-    await withinTime(this.networks.tidy(user, used), this.#options.timeoutMs);
+    const tidied = async () => {
+      // it holds the network, which would be left to nobody
+      await this.forwarders?.settled(user);
+      await this.networks.tidy(user, used);
+    };
+    await withinTime(tidied(), this.#options.timeoutMs);
   }
 
   async close(): Promise<void> {

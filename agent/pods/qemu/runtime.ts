@@ -176,8 +176,8 @@ export class QemuRuntime implements PodRuntime {
     return this.#containers.addressOf(run);
   }
 
-  connect(user: string, address: string, port: number): Promise<Socket> {
-    return this.#containers.connect(user, address, port);
+  connect(user: string, address: string, port: number, signal: AbortSignal): Promise<Socket> {
+    return this.#containers.connect(user, address, port, signal);
   }
 
   list(): Promise<ListedRun[]> {

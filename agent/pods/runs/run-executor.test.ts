@@ -275,3 +275,38 @@ describe("an image that takes long to reach the nodes", () => {
     expect(recordOf(id).phase).toBe("waiting");
   });
 });
+
+describe("the address of a run that an agent before started", () => {
+  const addresses = { give: async () => "127.88.0.1", release: () => undefined };
+  const input = { address: true, ports: [80] };
+  const reaches = async (manager: PodManager, id: string, address: string) => {
+    const now = () => manager.reports().find((report) => report.run === id)?.address;
+    while (now() !== address) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  beforeEach(() => {
+    Object.assign(runtime, { connect: async () => Promise.reject(new Error("not reached")) });
+  });
+
+  test("is listened at again once the engine answers", async () => {
+    const first = open();
+    const id = run(first, input);
+    await stateWhere(first, id, running);
+    await managers.pop()!.close();
+    const addressOf = runtime.addressOf.bind(runtime);
+    let tries = 0;
+    runtime.addressOf = async (of) => {
+      if (++tries === 1) throw new Error("not yet");
+      return addressOf(of);
+    };
+    await reaches(open({ addresses }), id, "127.88.0.1");
+    expect([tries, errors]).toEqual([2, [new Error("not yet")]]);
+  });
+
+  test("is the one inside when there are no others any more", async () => {
+    const first = open({ addresses });
+    const id = run(first, input);
+    await reaches(first, id, "127.88.0.1");
+    await managers.pop()!.close();
+    await reaches(open(), id, "10.0.0.2");
+  });
+});

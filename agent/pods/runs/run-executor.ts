@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { killPoint } from "#protocol/kill-point.ts";
 import type { LogPusher } from "../logs/log-pusher.ts";
 import { isPermanentFault, MOST_FAULTS } from "../permanent-fault.ts";
@@ -67,9 +68,21 @@ export class RunExecutor {
   watch(record: RunRecord): void {
     this.#deps.logs.follow(record);
     this.#sampler.follow(record);
-    void this.#starter.readdress(record).catch((error) => {
-      if (!this.#deps.book.closed) this.#deps.onError?.(error, { run: record.run, doing: "address" });
-    });
+    void this.#readdress(record);
+  }
+
+  /** Until it is reached: it runs, and nothing else would try again. */
+  async #readdress(record: RunRecord): Promise<void> {
+    const { book, onError, options } = this.#deps;
+    for (let pause = options.retryMs.first; record.phase === "running" && !book.closed; ) {
+      try {
+        return await this.#starter.readdress(record);
+      } catch (error) {
+        if (!book.closed) onError?.(error, { run: record.run, doing: "address" });
+      }
+      await delay(pause, undefined, { ref: false });
+      pause = Math.min(pause * 2, options.retryMs.most);
+    }
   }
 
   /** Runs that wait for an image or a node look again at once. */

@@ -199,12 +199,11 @@ export class RunStarter {
     this.#running(record, startedAt);
   }
 
-  /** A run of an agent before is reached again where it was. */
+  /** A run of an agent before is reached again where it was, if there are addresses still. */
   async readdress(record: RunRecord): Promise<void> {
-    if (!this.#deps.addresses) return;
     const { address } = record;
     await this.#findAddress(record);
-    if (record.phase !== "running") return this.#deps.addresses.release(record.run);
+    if (record.phase !== "running") return this.#deps.addresses?.release(record.run);
     if (record.address !== address) this.#deps.book.save(record);
   }
 
@@ -219,7 +218,7 @@ export class RunStarter {
       record.address = inside;
       return;
     }
-    const connect = (port: number) => runtime.connect!(user, inside, port);
+    const connect = (port: number, signal: AbortSignal) => runtime.connect!(user, inside, port, signal);
     const own = await addresses?.give({ run, user, pod, ports: input.ports, before, connect });
     record.address = own ?? inside;
   }

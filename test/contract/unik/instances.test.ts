@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, inject, test } from "vitest";
+import { freePort } from "../../../scripts/localstack/free-port.ts";
 import {
   INFRASTRUCTURE,
   me,
@@ -12,10 +13,13 @@ import {
   until,
 } from "./support/session.ts";
 
+/** that nothing on this machine listens at, where the edge may be */
+let port: number;
 let image: string;
 let keeper: string;
 beforeAll(async () => {
-  [image, keeper] = await Promise.all([scripted(), scripted(["/data"])]);
+  port = await freePort();
+  [image, keeper] = await Promise.all([scripted([], port), scripted(["/data"])]);
 });
 
 const volume = async () => {
@@ -200,21 +204,21 @@ describe("run refuses", () => {
 
 test("an instance is reached at its address, and reaches the user's others by name and nothing else", async () => {
   const name = named("instances", "web");
-  const serve = "mkdir /w; echo hello > /w/x; httpd -f -p 8080 -h /w";
+  const serve = `mkdir /w; echo hello > /w/x; httpd -f -p ${port} -h /w`;
   const web = (await run(image, serve, { InstanceName: name })).json;
   await until(web.Id, ({ IpAddress }) => IpAddress !== "");
   // a static busybox looks names up with nslookup alone
   const script = `
 look() { nslookup "$1" 2>/dev/null | sed -n '/^Name/,$s/^Address[^:]*: *//p' | head -n 1; }
 get() { printf 'GET /x HTTP/1.0\\r\\n\\r\\n' | timeout 5 nc -w 2 "$1" "$2" 2>/dev/null | tail -n 1; }
-until [ "$(get "$(look ${name})" 8080)" = hello ]; do sleep 0.2; done
-for at in ${web.IpAddress} 169.254.169.254 1.1.1.1 172.17.0.1; do echo "$at: $(get $at 8080)"; done`;
+until [ "$(get "$(look ${name})" ${port})" = hello ]; do sleep 0.2; done
+for at in ${web.IpAddress} 169.254.169.254 1.1.1.1 172.17.0.1; do echo "$at: $(get $at ${port})"; done`;
   const asked = await run(image, script);
   // this suite's own deployment gives addresses of this machine, which nobody reaches from inside
   const { tools } = inject("unik");
   expect(await said(asked.json.Id)).toBe(
     `${web.IpAddress}: ${tools ? "" : "hello"}\n169.254.169.254: \n1.1.1.1: \n172.17.0.1: \n`,
   );
-  if (tools) expect(await (await fetch(`http://${web.IpAddress}:8080/x`)).text()).toBe("hello\n");
+  if (tools) expect(await (await fetch(`http://${web.IpAddress}:${port}/x`)).text()).toBe("hello\n");
   await me.delete(`/instances/${web.Id}?force=true`);
 });

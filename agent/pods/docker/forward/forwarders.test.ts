@@ -2,13 +2,13 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { endOf, PodRig, running, stateWhere } from "#test/support/pod-rig.ts";
+import { freePort } from "../../../../scripts/localstack/free-port.ts";
 import { addressRange } from "../../addresses/address-range.ts";
 import { InstanceAddresses } from "../../addresses/instance-addresses.ts";
 import type { PodManager } from "../../pod-manager.ts";
 import { Runtimes } from "../../runtimes.ts";
-import { linkedWith } from "./image.ts";
 
-const PORT = 18_080;
+const PORT = await freePort();
 const SERVER = `mkdir /w; echo hello > /w/index.html; httpd -p ${PORT} -h /w; echo up; sleep 1000`;
 /** for the first connection the image may be made */
 const FIRST_MS = 60_000;
@@ -124,21 +124,3 @@ test("an instance is reached at an address of its own until it ends, also by an 
   while (existsSync(directory) && readdirSync(directory).length > 0) await rig.tick();
   expect([warnings, rig.errors]).toEqual([[], []]);
 }, 120_000);
-
-test("what a process has loaded is what its program is linked with, by the names that it asks for", () => {
-  const maps = [
-    "00400000-00a1e000 r--p 00000000 fe:00 42  /usr/bin/node",
-    "7f1e1a000000-7f1e1a021000 rw-p 00000000 00:00 0 ",
-    "7f1e20600000-7f1e20700000 r--p 00000000 fe:00 43  /usr/lib/libstdc++.so.6.0.30",
-    "7f1e20700000-7f1e20800000 r-xp 00000000 fe:00 43  /usr/lib/libstdc++.so.6.0.30",
-    "7f1e20800000-7f1e20900000 r-xp 00000000 fe:00 44  /opt/xxhash.linux-x64-gnu.node",
-    "7f1e20900000-7f1e20a00000 r-xp 00000000 fe:00 45  /usr/lib/ld-linux-x86-64.so.2",
-  ].join("\n");
-  const { libraries, loader } = linkedWith(maps);
-  expect([...libraries]).toEqual([
-    ["libstdc++.so.6", "/usr/lib/libstdc++.so.6.0.30"],
-    ["ld-linux-x86-64.so.2", "/usr/lib/ld-linux-x86-64.so.2"],
-  ]);
-  expect(loader).toBe("ld-linux-x86-64.so.2");
-  expect(linkedWith("00400000-00a1e000 r--p 00000000 fe:00 42  /usr/bin/node").loader).toBeUndefined();
-});

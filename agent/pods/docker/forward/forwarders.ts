@@ -5,16 +5,17 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type Docker from "dockerode";
 import { MiB } from "#protocol/limits.ts";
-import { Serial } from "#protocol/serial.ts";
 import { ignoring, statusOf } from "../../../engine/engine-call.ts";
+import { isErrno } from "../../../files/directory.ts";
 import { LABEL } from "../../labels.ts";
-import { type ForwardImage, forwardImage } from "./image.ts";
+import { forwardImage, forwardParts } from "./image.ts";
 
 /** In the container. */
 const PLACE = "/forward";
-const SOCKET = "s";
 const READY_MS = 20_000;
 const LOOK_MS = 20;
+/** After one that could not be made, the user's connections fail for this long without another try. */
+const PAUSE_MS = 5_000;
 const MEMORY = 192 * MiB;
 const PROCESSES = 32;
 
@@ -37,43 +38,77 @@ export type ForwarderOptions = {
  */
 export class Forwarders {
   readonly #options: ForwarderOptions;
-  readonly #serial = new Serial();
-  #image: Promise<ForwardImage> | undefined;
+  /** of this agent's own program: a forwarder of another agent's has no socket by this name */
+  readonly #parts = forwardParts();
+  /** being made, or given up a moment ago, by user */
+  readonly #beginning = new Map<string, Promise<void>>();
+  #image: Promise<string> | undefined;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
   }
 
-  /** Opens a connection to an address in the user's network. What does not answer there shows by its end. */
-  async connect(user: string, address: string, port: number): Promise<Socket> {
-    const socket = (await this.#tryOpen(user)) ?? (await this.#serial.run(user, () => this.#begin(user)));
+  /**
+   * Opens a connection to an address in the user's network. What does not answer there shows by its end.
+   * @param signal aborted: nothing is made any more
+   */
+  async connect(user: string, address: string, port: number, signal: AbortSignal): Promise<Socket> {
+    let socket = await this.#tryOpen(user);
+    if (!socket) {
+      signal.throwIfAborted();
+      await this.#begun(user);
+      signal.throwIfAborted();
+      socket = await this.#tryOpen(user);
+    }
+    if (!socket) throw new Error("the forwarder ended");
     socket.write(`${address} ${port}\n`);
     return socket;
   }
 
-  /** Removes the user's, if there is one. */
+  /** Resolves when nothing is being made for the user. */
+  async settled(user: string): Promise<void> {
+    await this.#beginning.get(user)?.catch(() => undefined);
+  }
+
+  /** Removes the user's, if there is one; nothing holds the user's network, and nothing begins to until it is done. */
   async remove(user: string): Promise<void> {
-    await this.#serial.run(user, async () => {
-      const container = this.#options.docker.getContainer(this.#name(user));
-      // 409: the engine is at it
-      const gone = await ignoring(container.remove({ force: true, v: true }), 404, 409);
-      if (gone === 409) await ignoring(container.wait({ condition: "removed" }), 404);
-      rmSync(this.#directory(user), { recursive: true, force: true });
+    const container = this.#options.docker.getContainer(this.#name(user));
+    // 409: the engine is at it
+    const gone = await ignoring(container.remove({ force: true, v: true }), 404, 409);
+    if (gone === 409) await ignoring(container.wait({ condition: "removed" }), 404);
+    rmSync(this.#directory(user), { recursive: true, force: true });
+  }
+
+  /** All who wait for the user's wait for the same, and fail with it. */
+  #begun(user: string): Promise<void> {
+    const under = this.#beginning.get(user);
+    if (under) return under;
+    const begun = this.#begin(user);
+    this.#beginning.set(user, begun);
+    const forget = () => this.#beginning.delete(user);
+    begun.then(forget, () => setTimeout(forget, PAUSE_MS).unref());
+    return begun;
+  }
+
+  /** The network is held until the forwarder listens: whoever gives it back waits, or finds a forwarder to remove. */
+  #begin(user: string): Promise<void> {
+    return this.#options.onNetwork(user, async (network) => {
+      // another connection may have waited for the same
+      if (await this.#listens(user)) return;
+      mkdirSync(this.#options.directory, { recursive: true, mode: 0o700 });
+      mkdirSync(this.#directory(user), { recursive: true, mode: 0o700 });
+      await this.#start(user, network);
+      for (const start = performance.now(); performance.now() - start < READY_MS; await delay(LOOK_MS)) {
+        if (await this.#listens(user)) return;
+      }
+      throw new Error("the forwarder did not begin to listen");
     });
   }
 
-  async #begin(user: string): Promise<Socket> {
-    // another connection may have waited for the same
-    const there = await this.#tryOpen(user);
-    if (there) return there;
-    mkdirSync(this.#options.directory, { recursive: true, mode: 0o700 });
-    mkdirSync(this.#directory(user), { recursive: true, mode: 0o700 });
-    await this.#options.onNetwork(user, (network) => this.#start(user, network));
-    for (const start = performance.now(); performance.now() - start < READY_MS; await delay(LOOK_MS)) {
-      const socket = await this.#tryOpen(user);
-      if (socket) return socket;
-    }
-    throw new Error("the forwarder did not begin to listen");
+  async #listens(user: string): Promise<boolean> {
+    const socket = await this.#tryOpen(user);
+    socket?.destroy();
+    return socket !== undefined;
   }
 
   async #start(user: string, network: string, again = false): Promise<void> {
@@ -94,16 +129,16 @@ export class Forwarders {
 
   async #containerOf(user: string, network: string): Promise<Docker.ContainerCreateOptions> {
     const { docker, instance } = this.#options;
-    this.#image ??= forwardImage(docker);
+    this.#image ??= forwardImage(docker, this.#parts);
     this.#image.catch(() => {
       this.#image = undefined;
     });
-    const { id, command } = await this.#image;
+    const id = await this.#image;
     return {
       name: this.#name(user),
       Hostname: "forward",
       Image: id,
-      Cmd: [...command, join(PLACE, SOCKET)],
+      Cmd: [...this.#parts.command, join(PLACE, this.#socket())],
       // whose directory it is
       User: `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`,
       Labels: { [LABEL.instance]: instance, [LABEL.user]: user },
@@ -126,22 +161,35 @@ export class Forwarders {
 
   /** A connection to the user's forwarder; undefined when none listens. */
   async #tryOpen(user: string): Promise<Socket | undefined> {
-    let directory: number;
-    try {
-      directory = openSync(this.#directory(user), constants.O_RDONLY | constants.O_DIRECTORY);
-    } catch {
-      return undefined;
+    for (const start = performance.now(); ; await delay(LOOK_MS)) {
+      try {
+        return await this.#open(user);
+      } catch (error) {
+        if (isErrno(error, "ENOENT", "ECONNREFUSED")) return undefined;
+        // more connect at once than it has taken yet
+        if (!isErrno(error, "EAGAIN") || performance.now() - start > READY_MS) throw error;
+      }
     }
+  }
+
+  async #open(user: string): Promise<Socket> {
+    const directory = openSync(this.#directory(user), constants.O_RDONLY | constants.O_DIRECTORY);
     try {
       // a socket's path has 107 characters at most, and the agent's directory may have more
-      const socket = connect({ path: `/proc/self/fd/${directory}/${SOCKET}`, allowHalfOpen: true });
-      return await new Promise((resolve) => {
-        socket.once("connect", () => resolve(socket));
-        socket.once("error", () => resolve(undefined));
+      const path = `/proc/self/fd/${directory}/${this.#socket()}`;
+      const socket = connect({ path, allowHalfOpen: true });
+      await new Promise<void>((resolve, reject) => {
+        socket.once("connect", resolve);
+        socket.once("error", reject);
       });
+      return socket;
     } finally {
       closeSync(directory);
     }
+  }
+
+  #socket(): string {
+    return this.#parts.tag;
   }
 
   #directory(user: string): string {

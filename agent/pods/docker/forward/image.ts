@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { createReadStream, readFileSync, realpathSync, statSync } from "node:fs";
-import { basename } from "node:path";
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type Docker from "dockerode";
 import { pack } from "tar-stream";
@@ -10,14 +10,14 @@ import { PROGRAM } from "./program.ts";
 
 const REPOSITORY = "perigee/forward";
 
-/** ID of the image, and the words that start the program in it. */
-export type ForwardImage = { id: string; command: string[] };
+/** This very Node, also when its file was replaced since. */
+const NODE = "/proc/self/exe";
 
-/**
- * The image that forwarders run in: this very Node, what it is linked with, and the program, all from this machine.
- * Made where it is not there; nobody's image, and no public one.
- */
-export async function forwardImage(docker: Docker): Promise<ForwardImage> {
+/** What an image is made of. */
+export type ForwardParts = { tag: string; libraries: ReadonlyMap<string, string>; command: string[] };
+
+/** Of this very process. `tag` names the program and what it needs, `command` are the words that start it. */
+export function forwardParts(): ForwardParts {
   const { libraries, loader } = linkedWith(readFileSync("/proc/self/maps", "utf8"));
   const words = ["/node", "/program.cjs"];
   const command = loader === undefined ? words : [`/lib/${loader}`, "--library-path", "/lib", ...words];
@@ -25,16 +25,23 @@ export async function forwardImage(docker: Docker): Promise<ForwardImage> {
     .update(JSON.stringify([process.version, process.arch, [...libraries.keys()], PROGRAM]))
     .digest("hex")
     .slice(0, 12);
-  const name = `${REPOSITORY}:${tag}`;
-  const id = (await idOf(docker, name)) ?? (await make(docker, tag, libraries));
-  return { id, command };
+  return { tag, libraries, command };
+}
+
+/**
+ * The image that forwarders run in: this very Node, what it is linked with, and the program, all from this machine.
+ * Made where it is not there; nobody's image, and no public one. @returns its ID
+ */
+export async function forwardImage(docker: Docker, { tag, libraries }: ForwardParts): Promise<string> {
+  return (await idOf(docker, `${REPOSITORY}:${tag}`)) ?? (await make(docker, tag, libraries));
 }
 
 /** Libraries that a process has loaded, by the names that programs ask for, and its loader. Pure. */
 export function linkedWith(maps: string): { libraries: Map<string, string>; loader: string | undefined } {
   const libraries = new Map<string, string>();
   for (const line of maps.split("\n")) {
-    const path = line.slice(line.indexOf("/"));
+    // an update of the system puts another file in the place of one that is in use
+    const path = line.slice(line.indexOf("/")).replace(/ \(deleted\)$/, "");
     const [name] = /^.*?\.so(?:\.\d+)?/.exec(basename(path)) ?? [];
     if (line.includes("/") && name !== undefined) libraries.set(name, path);
   }
@@ -51,29 +58,37 @@ async function idOf(docker: Docker, name: string): Promise<string | undefined> {
 }
 
 async function make(docker: Docker, tag: string, libraries: ReadonlyMap<string, string>): Promise<string> {
+  const files: Packed[] = [];
+  for (const [name, loaded] of libraries) {
+    // a newer one is found by the name that programs ask for
+    const path = existsSync(loaded) ? loaded : join(dirname(loaded), name);
+    files.push({ name: `lib/${name}`, path, size: statSync(path).size });
+  }
+  files.push({ name: "node", path: NODE, size: statSync(NODE).size });
   const tar = pack();
-  const filled = fill(tar, libraries);
+  // whoever reads it or fills it says what failed
+  tar.on("error", () => undefined);
   const options = { repo: REPOSITORY, tag, changes: [`LABEL ${IMAGE_LABEL}=forward`] };
-  const answer = await docker.importImage(tar as unknown as NodeJS.ReadableStream, options);
-  for await (const _ of answer as AsyncIterable<Buffer>);
-  await filled;
+  const imported = async () => {
+    const answer = await docker.importImage(tar as unknown as NodeJS.ReadableStream, options);
+    for await (const _ of answer as AsyncIterable<Buffer>);
+  };
+  try {
+    await Promise.all([fill(tar, files), imported()]);
+  } finally {
+    tar.destroy();
+  }
   const id = await idOf(docker, `${REPOSITORY}:${tag}`);
   if (id === undefined) throw new Error(`the engine did not import ${REPOSITORY}`);
   return id;
 }
 
-async function fill(tar: ReturnType<typeof pack>, libraries: ReadonlyMap<string, string>): Promise<void> {
-  try {
-    tar.entry({ name: "program.cjs" }, PROGRAM);
-    const files: [name: string, path: string][] = [["node", realpathSync(process.execPath)]];
-    for (const [name, path] of libraries) files.push([`lib/${name}`, path]);
-    for (const [name, path] of files) {
-      const entry = tar.entry({ name, mode: 0o755, size: statSync(path).size });
-      await pipeline(createReadStream(path), entry);
-    }
-    tar.finalize();
-  } catch (error) {
-    tar.destroy(error as Error);
-    throw error;
+type Packed = { name: string; path: string; size: number };
+
+async function fill(tar: ReturnType<typeof pack>, files: readonly Packed[]): Promise<void> {
+  tar.entry({ name: "program.cjs" }, PROGRAM);
+  for (const { name, path, size } of files) {
+    await pipeline(createReadStream(path), tar.entry({ name, mode: 0o755, size }));
   }
+  tar.finalize();
 }

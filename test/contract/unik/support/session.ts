@@ -34,10 +34,10 @@ export const INFRASTRUCTURE = target.provider.toUpperCase();
 export const QUERY = `${PROVIDER}&base=docker&lang=native`;
 
 /** An image that does what `SCRIPT` in its instance's environment says. @returns its name */
-export async function scripted(mounts: readonly string[] = []): Promise<string> {
+export async function scripted(mounts: readonly string[] = [], port = 8080): Promise<string> {
   const name = named("images", "scripted");
   const files = {
-    Dockerfile: 'FROM busybox\nCOPY run.sh /\nEXPOSE 8080\nENTRYPOINT ["/bin/sh", "/run.sh"]\n',
+    Dockerfile: `FROM busybox\nCOPY run.sh /\nEXPOSE ${port}\nENTRYPOINT ["/bin/sh", "/run.sh"]\n`,
     "run.sh": 'eval "$SCRIPT"\n',
   };
   const answer = await me.upload(
