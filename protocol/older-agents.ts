@@ -41,7 +41,7 @@ function inputFor(
     return first && { input: first };
   }
   if (operation === "volume.patch") {
-    const { base } = input as { base?: unknown };
+    const base = (input as { base?: unknown } | null)?.base;
     // Another would find it broken, when all of it has crossed the link; what an older ground recorded is for both to answer.
     return base === undefined || can(FEATURES.deltaBase) ? { input } : undefined;
   }
