@@ -102,6 +102,13 @@ test("an agent of this version takes all as it is, and runs that an older ground
   expect(asAgentTakes({ operation: "pod.run", input: RUN }, NEW)?.input).toEqual(RUN);
 });
 
+test("a delta that names its old file is for an agent that looks at that, one of an older ground for any", () => {
+  const given = (input: object, features: string[]) =>
+    asAgentTakes({ operation: "volume.patch", input }, { operations: OPERATION_NAMES, features });
+  expect(given({ base: "00" }, [])).toBeUndefined();
+  for (const features of [[], [FEATURES.deltaBase]]) expect(given({}, features)?.input).toEqual({});
+});
+
 test("an operation that the agent does not know at all is not given", () => {
   expect(asAgentTakes({ operation: "file.delete", input: {} }, { operations: ["pod.run"] })).toBeUndefined();
 });

@@ -14,6 +14,8 @@ export const FEATURES = {
   spaces: "spaces",
   /** `volume.read` sends a directory as a zip when it is asked to */
   zip: "volume.read.zip",
+  /** `volume.patch` takes `base`, and deltas with the manifest at their end */
+  deltaBase: "volume.patch.base",
   /** `pod.run` takes an FPGA image, which the device is programmed with before the run starts */
   fpgaRuns: "fpga-runs",
   /** `pod.run` takes a host name and a space of its image, `pod.start` takes mounts */
@@ -37,6 +39,11 @@ function inputFor(
     if (run === undefined || can(FEATURES.podMounts)) return { input: run ?? input };
     const first = toFirstRun(run);
     return first && { input: first };
+  }
+  if (operation === "volume.patch") {
+    const base = (input as { base?: unknown } | null)?.base;
+    // Another would find it broken, when all of it has crossed the link; what an older ground recorded is for both to answer.
+    return base === undefined || can(FEATURES.deltaBase) ? { input } : undefined;
   }
   if (operation === "pod.start") {
     const { data: start } = OPERATIONS["pod.start"].input.safeParse(input);

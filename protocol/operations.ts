@@ -139,8 +139,8 @@ export const OPERATIONS = {
       bytes: deltaTarget.shape.size,
       sha256: deltaTarget.shape.sha256,
       xxh64: deltaTarget.shape.xxh64,
-      /** of the file that is there */
-      base: deltaTarget.shape.base,
+      /** of the file that is there; absent from earlier grounds, whose deltas are of another kind: no agent makes a file of those */
+      base: deltaTarget.shape.base.optional(),
     }),
     result: z.object({ count: z.number().int(), bytes: z.number().int() }),
     changes: true,

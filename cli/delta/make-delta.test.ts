@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rebuild } from "#agent/volumes/uplink/rebuild.ts";
 import { readChunkList } from "#protocol/chunking/chunk-list.ts";
+import { MiB } from "#protocol/limits.ts";
 import { chunksOf } from "#test/support/chunks-of.ts";
 import { makeDelta } from "./make-delta.ts";
 
@@ -121,6 +122,13 @@ describe("a layer that was built again", () => {
     );
     expect(await deltaBytes(before, moved, true)).toBeLessThan(1_000_000 + 40_000);
   });
+});
+
+test("changes in many places are packed with no more of the old content than an edge reads", async () => {
+  const before = randomBytes(8 * MiB);
+  const after = Buffer.from(before);
+  for (let at = 0; at < after.length; at += 400_000) after.writeInt32LE(7, at);
+  expect(await deltaBytes(before, after, true)).toBeLessThan(10_000);
 });
 
 test("an old content that begins like a dictionary of zstd's, and is none", async () => {

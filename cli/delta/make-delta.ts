@@ -32,6 +32,8 @@ export type Making = {
   most: number;
   /** the content with those chunks, where it is here too: what differs is packed with it */
   old?: LocalFile | undefined;
+  /** told how many bytes of the file are packed */
+  progress?: (done: number) => void;
 };
 
 /**
@@ -43,7 +45,7 @@ export async function makeDelta(
   file: LocalFile,
   base: ChunkList,
   path: string,
-  { signal, most, old }: Making,
+  { signal, most, old, progress }: Making,
 ): Promise<Delta | undefined> {
   await using handle = await openAgain(file);
   const { runs, ...sums } = await compare(handle, file, base, signal);
@@ -57,7 +59,7 @@ export async function makeDelta(
   };
   try {
     await using oldHandle = old && (await openAgain(old));
-    const news: Packing = { handle, file, write };
+    const news: Packing = { handle, file, write, progress };
     const pieces = oldHandle
       ? await packPieces(runs, { ...news, old: oldHandle, oldFile: old })
       : await freshPieces(runs, news, most);

@@ -11,12 +11,12 @@ export type Packing = {
   file: LocalFile;
   /** takes the next bytes of the delta */
   write(bytes: Buffer): Promise<void>;
+  /** told how many bytes of the file are done */
+  progress?: ((done: number) => void) | undefined;
 };
 
 /** What is kept goes as a piece of its own from so many bytes on: less is better packed with what is around it. */
 const KEPT = 256 * KiB;
-/** Of the old content on both sides of where the new bytes are expected in it. */
-const AROUND = (PACKED.old - PACKED.bytes) / 2;
 
 type Gap = { start: number; bytes: number; near: Run[] };
 
@@ -26,11 +26,12 @@ type Gap = { start: number; bytes: number; near: Run[] };
  */
 export async function packPieces(
   runs: Run[],
-  { handle, file, write, old, oldFile }: Packing & { old: FileHandle; oldFile: LocalFile },
+  { handle, file, write, progress, old, oldFile }: Packing & { old: FileHandle; oldFile: LocalFile },
 ): Promise<DeltaPiece[]> {
   const pieces: DeltaPiece[] = [];
   let shift = 0;
   for (const part of partsOf(runs)) {
+    progress?.(part.start);
     if ("at" in part) {
       pieces.push({ at: part.at, bytes: part.bytes });
       shift = part.at - part.start;
@@ -38,8 +39,10 @@ export async function packPieces(
     }
     const { start, bytes } = part;
     shift = shiftOf(part.near) ?? shift;
-    const at = Math.min(Math.max(0, start + shift - AROUND), oldFile.size);
-    const oldBytes = Math.max(0, Math.min(oldFile.size, start + shift + bytes + AROUND) - at);
+    // in proportion: loading what is around small gaps would take longer than packing all of the file
+    const around = Math.min(Math.max(bytes, PACKED.aroundLeast), PACKED.around);
+    const at = Math.min(Math.max(0, start + shift - around), oldFile.size);
+    const oldBytes = Math.max(0, Math.min(oldFile.size, start + shift + bytes + around) - at);
     const content = await readFrom(handle, file, start, bytes);
     const packed = oldBytes > 0 && (await pack(content, await readFrom(old, oldFile, at, oldBytes)));
     pieces.push(packed ? { at, old: oldBytes, bytes, packed: packed.length } : { bytes });

@@ -10,10 +10,13 @@ import { ACCEPTED, command, type Reply } from "../testing/ground.ts";
 const UPLINK = "POST /em/files/uplink";
 const DONE = { json: { message: "Successfully uplinked files", data: { file_count: 1, total_size_kb: 1 } } };
 
+const DELTAS = { json: { status: "ok", uplinks: { parts_over: 64 * MiB, deltas: true } } };
+
 let stage: Stage;
 beforeEach(async () => {
   stage = await Stage.open();
   await stage.logIn();
+  stage.ground.on("GET /healthz", DELTAS);
   await writeFile(join(stage.dir, "f"), randomBytes(100_000));
 });
 afterEach(() => stage.close());
@@ -62,7 +65,6 @@ test("--delta takes one file", async () => {
 });
 
 describe("with the old file at hand", () => {
-  const DELTAS = { json: { status: "ok", uplinks: { parts_over: 64 * MiB, deltas: true } } };
   const failed = (code: string) => command("failed", { error: { code, message: "no" } });
   let old: Buffer;
   beforeEach(async () => {
@@ -70,7 +72,6 @@ describe("with the old file at hand", () => {
     await writeFile(join(stage.dir, "old"), old);
     await writeFile(join(stage.dir, "f"), Buffer.concat([old, Buffer.from("more")]));
     stage.ground
-      .on("GET /healthz", DELTAS)
       .on("POST /uplinks", ({ body }) => {
         const [{ size }] = JSON.parse(String(body)).files;
         const part = { file: 0, part: 1, size, url: `${stage.ground.url}/store`, headers: {} };
@@ -95,18 +96,43 @@ describe("with the old file at hand", () => {
   test.each([
     ["an edge that has another", "DELTA_BASE_CHANGED", 1],
     ["an edge that takes no deltas", "UNSUPPORTED_OPERATION", 1],
-    ["a ground that would take a delta for the file", undefined, 0],
+    ["an edge that cannot use it", "DELTA_INVALID", 1],
+    ["an old file that changed while the edge used it", "CHECKSUM_MISMATCH", 1],
   ])("%s: its chunks are asked for, and without them all is sent", async (_what, code, sent) => {
-    if (code === undefined)
-      stage.ground.on("GET /healthz", { json: { status: "ok", uplinks: { parts_over: 1 } } });
     stage.ground
-      .on("GET /commands/01C", failed(code ?? "INTERNAL"))
+      .on("GET /commands/01C", failed(code))
       .on("POST /uplinks/base", { status: 404, json: { error: "NOT_FOUND", message: "no" } });
     const { code: exit, stderr } = await stage.run(["uplink", "f", "--base", "old"]);
     expect([exit, stderr]).toEqual([0, expect.stringContaining("old is of no use")]);
     expect(stage.ground.calls("POST /uplinks")).toHaveLength(sent);
     expect(stage.ground.calls("POST /uplinks/base")).toHaveLength(1);
     expect(stage.ground.calls(UPLINK)).toHaveLength(1);
+  });
+
+  test.each([
+    ["a ground that would take a delta for the file", "the ground takes no deltas"],
+    ["two files that have nothing in common", "too much differs from old"],
+  ])("%s: all is sent at once", async (_what, why) => {
+    if (why.includes("ground"))
+      stage.ground.on("GET /healthz", { json: { status: "ok", uplinks: { parts_over: 1 } } });
+    else await writeFile(join(stage.dir, "f"), randomBytes(100_000));
+    const { code, stderr } = await stage.run(["uplink", "f", "--base", "old"]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining(why)]);
+    for (const route of ["POST /uplinks", "POST /uplinks/base"])
+      expect(stage.ground.calls(route)).toEqual([]);
+    expect(stage.ground.calls(UPLINK)).toHaveLength(1);
+  });
+
+  test("is one file, which stays as it is", async () => {
+    const directory = await stage.run(["uplink", "f", "--base", "."]);
+    expect([directory.code, directory.stderr]).toEqual([2, expect.stringContaining("--base takes a file")]);
+    // has more than it says
+    const grown = await stage.run(["uplink", "f", "--base", "/proc/version"]);
+    expect([grown.code, grown.stderr]).toEqual([
+      expect.any(Number),
+      expect.stringContaining("/proc/version changed while"),
+    ]);
+    expect(stage.ground.calls(UPLINK)).toEqual([]);
   });
 
   test("is for one file that is not to be sent whole", async () => {

@@ -10,7 +10,7 @@ import { acceptedId, type Body, type Client, failureFrom, readJson } from "../cl
 import type { CommandView } from "../command-view.ts";
 import { CliFailure } from "../failure.ts";
 import type { LocalFile } from "../files/collect.ts";
-import { openAgain } from "../files/open-again.ts";
+import { changed, openAgain } from "../files/open-again.ts";
 import { followToSuccess } from "../follow.ts";
 import { bytes } from "../output/text.ts";
 import { type Target, uplinkInParts } from "../parts/uplink-in-parts.ts";
@@ -32,8 +32,8 @@ const WITHOUT = [
   "INVALID_PATH",
 ];
 
-/** How an edge says that it cannot put the file together, which it may well take whole. */
-const NOT_MADE = ["DELTA_INVALID", "CHECKSUM_MISMATCH", "STORAGE_FULL"];
+/** How an edge says that it cannot put the file together, which it takes whole. */
+const NOT_MADE = ["DELTA_INVALID", "CHECKSUM_MISMATCH"];
 /** Of this machine's disk for temporary files, which a whole file does not need. */
 const NO_PLACE = ["ENOSPC", "EDQUOT", "EROFS", "EACCES"];
 
@@ -59,11 +59,16 @@ export async function tellsChunks(client: Client): Promise<boolean> {
   }
 }
 
-/** Does the ground know deltas? One that does not would take it for the file itself. */
+/** Does the ground know these deltas? One that does not would take it for the file itself, or for an earlier kind. */
 async function takesDeltas(client: Client): Promise<boolean> {
   const call = { method: "GET", path: "/healthz", idleMs: 30_000 } as const;
-  const { uplinks } = await readJson(await client.whenFree(call, client.patience()));
-  return (uplinks as { deltas?: unknown } | undefined)?.deltas === true;
+  try {
+    const { uplinks } = await readJson(await client.whenFree(call, client.patience()));
+    return (uplinks as { deltas?: unknown } | undefined)?.deltas === true;
+  } catch (error) {
+    if (error instanceof CliFailure && error.fields.status !== undefined) return false;
+    throw error;
+  }
 }
 
 export type DeltaOptions = {
@@ -85,20 +90,26 @@ export async function uplinkDelta(
   shape: (command: CommandView) => Body,
 ): Promise<Body | undefined> {
   const { output, client } = session;
+  if (!(await takesDeltas(client))) {
+    if (options.asked) output.notice("the ground takes no deltas: sending all of it");
+    return undefined;
+  }
   if (old) {
-    const done = (await takesDeltas(client)) && (await sendDelta(session, file, { ...options, old }, shape));
-    if (done) return done;
+    const done = await sendDelta(session, file, { ...options, old }, shape);
+    if (done !== "another base") return done;
     output.notice(`${old.source} is of no use: asking the edge for its file's chunks`);
   }
-  return sendDelta(session, file, options, shape);
+  const done = await sendDelta(session, file, options, shape);
+  return done === "another base" ? undefined : done;
 }
 
+/** @returns `another base` when the edge cannot make the file of that delta; undefined when there is none that is worth it */
 async function sendDelta(
   session: Session,
   file: LocalFile,
   { target, asked, old }: DeltaOptions,
   shape: (command: CommandView) => Body,
-): Promise<Body | undefined> {
+): Promise<Body | "another base" | undefined> {
   const { output, signal } = session;
   const base = old ? await listOf(old, signal) : await baseOf(session, file, target, asked);
   if (base === undefined) return undefined;
@@ -106,8 +117,14 @@ async function sendDelta(
   try {
     place = await mkdtemp(join(tmpdir(), "perigee-delta-"));
     const source = join(place, "delta");
-    const made = await makeDelta(file, base, source, { signal, most: file.size * WORTH, old });
-    if (made === undefined) return undefined;
+    const made = await makeDelta(file, base, source, {
+      ...{ signal, most: file.size * WORTH, old },
+      progress: (done) => output.step("packing", { done, total: file.size }),
+    });
+    if (made === undefined) {
+      if (old) output.notice(`too much differs from ${old.source}: sending all of it`);
+      return undefined;
+    }
     const { bytes: size, ...delta } = made;
     output.notice(`${bytes(size)} differ from ${old?.source ?? "the edge's file"}, of ${bytes(file.size)}`);
     return await uplinkInParts(session, [{ ...file, source, size }], { ...target, delta }, shape);
@@ -115,7 +132,7 @@ async function sendDelta(
     const why = whyWhole(error, { asked, old: old !== undefined });
     if (why === undefined) throw error;
     output.notice(`${why}${old ? "" : ": sending all of it"}`);
-    return undefined;
+    return "another base";
   } finally {
     if (place !== undefined) await rm(place, { recursive: true, force: true });
   }
@@ -124,8 +141,13 @@ async function sendDelta(
 /** The chunks of a local file. */
 async function listOf(file: LocalFile, signal: AbortSignal): Promise<ChunkList> {
   await using handle = await openAgain(file);
-  const content = handle.createReadStream({ autoClose: false, highWaterMark: READ, signal });
-  return readChunkList(await buffer(listChunks(content, sha256Hash)), file.size);
+  // a byte more than it had: it may grow without end
+  const content = handle.createReadStream({ autoClose: false, highWaterMark: READ, end: file.size, signal });
+  try {
+    return readChunkList(await buffer(listChunks(content, sha256Hash)), file.size);
+  } catch (error) {
+    throw error instanceof RangeError ? changed(file) : error;
+  }
 }
 
 /** Why the file is sent whole after all; undefined when that would not help, or is not what the user asked for. */
@@ -134,8 +156,9 @@ function whyWhole(error: unknown, { asked, old }: { asked: boolean; old: boolean
   if (error instanceof CliFailure) {
     if (code === "DELTA_BASE_CHANGED")
       return old ? "the edge has another file" : "the edge's file has changed meanwhile";
-    if (old && code === "UNSUPPORTED_OPERATION") return "the edge takes no deltas";
-    return !asked && NOT_MADE.includes(code) ? "the edge cannot make it of what differs" : undefined;
+    if (code === "UNSUPPORTED_OPERATION") return "the edge takes no deltas";
+    const whole = NOT_MADE.includes(code) || (!asked && code === "STORAGE_FULL");
+    return whole ? "the edge cannot make it of what differs" : undefined;
   }
   return !asked && NO_PLACE.includes(code) ? "there is no place here for what differs" : undefined;
 }

@@ -61,6 +61,14 @@ export async function collectFiles(
   return [...found.values()];
 }
 
+/** The one regular file that `option` names, of any size. @throws CliFailure for what is none, or cannot be read */
+export async function namedFile(option: string, path: string): Promise<LocalFile> {
+  const info = await read(path, () => stat(path));
+  if (!info.isFile()) throw usage(`${option} takes a file, which ${path} is not`);
+  await read(path, () => access(path, constants.R_OK));
+  return { source: path, path: basename(path), size: info.size, follow: true };
+}
+
 async function walk(
   root: string,
   target: string,

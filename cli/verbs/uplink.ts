@@ -3,7 +3,7 @@ import { MiB } from "#protocol/limits.ts";
 import { acceptedId, type Body, type Client, readJson } from "../client.ts";
 import type { CommandView } from "../command-view.ts";
 import { CliFailure, usage } from "../failure.ts";
-import { collectFiles, type LocalFile } from "../files/collect.ts";
+import { collectFiles, type LocalFile, namedFile } from "../files/collect.ts";
 import { followToSuccess } from "../follow.ts";
 import { multipart } from "../http/multipart.ts";
 import { type VolumeOptions, volumeFields, withVolume } from "../options.ts";
@@ -70,7 +70,7 @@ async function sendDelta(
   if (!asked && (others.length > 0 || file.size <= DELTA_OVER)) return undefined;
   const { tellsChunks, uplinkDelta } = await import("../delta/uplink-delta.ts");
   if (!asked && !(await tellsChunks(session.client))) return undefined;
-  const [old] = base === undefined ? [] : await collectFiles([base], (text) => session.output.notice(text));
+  const old = base === undefined ? undefined : await namedFile("--base", base);
   return uplinkDelta(session, file, { target, asked, old }, uplinked);
 }
 

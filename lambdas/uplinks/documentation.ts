@@ -23,7 +23,7 @@ const deltaBody = z
   .optional()
   .openapi({
     description:
-      'The one file that comes is a delta of the file at its path, and this is what that file is to be. A delta is bytes, a manifest `{"version":1,"pieces":[…]}`, and the length of the manifest (4 bytes, little-endian). The pieces follow one another in the file: `{"bytes"}` are the next bytes of the delta; `{"at","bytes"}` bytes of the old file from `at` on; `{"at","old","bytes","packed"}` what the next `packed` bytes of the delta, one zstd frame with a window of at most 8 MiB, stand for with `old` bytes (at most 8 MiB) of the old file from `at` on as the dictionary: at most 4 MiB. The edge looks at the old file (`base`) before it fetches anything, and checks the whole; nothing changes unless all is right.',
+      'The one file that comes is a delta of the file at its path, and this is what that file is to be. A delta is bytes, a manifest `{"version":1,"pieces":[…]}`, and the length of the manifest (4 bytes, little-endian). The pieces follow one another in the file: `{"bytes"}` are the next bytes of the delta; `{"at","bytes"}` bytes of the old file from `at` on; `{"at","old","bytes","packed"}` what the next `packed` bytes of the delta, one zstd frame with a window of at most 8 MiB, stand for with `old` bytes (at most 8 MiB) of the old file from `at` on as the dictionary: at most 4 MiB, with at most 4 MiB more of the old file than they are, and all pieces together with at most 8 MiB and four times the size of the new file. The edge looks at the old file (`base`) before it fetches anything, and checks the whole; nothing changes unless all is right.',
   });
 
 const openBody = z.object({
@@ -213,6 +213,7 @@ const DOCS: Doc[] = [
       "MAX_UPLINK_SIZE_EXCEEDED",
       "TOO_MANY_FILES",
       "ILLEGAL_PATH",
+      "DELTA_BASE_CHANGED",
       "EDGE_NOT_FOUND",
       "IDEMPOTENCY_KEY_REUSED",
       "QUEUE_FULL",

@@ -5,7 +5,7 @@ import { LIMITS } from "#protocol/limits.ts";
 import { volumePath } from "#protocol/operations.ts";
 import { declaredFile } from "#test/support/declared-file.ts";
 import { partsOf } from "./part-files.ts";
-import { readOpenRequest } from "./request.ts";
+import { readDelta, readOpenRequest } from "./request.ts";
 
 const file = declaredFile("f", "content");
 const read = (body: unknown) => readOpenRequest(body);
@@ -33,6 +33,16 @@ describe("the body of POST /uplinks", () => {
       partSize: LIMITS.partBytes,
       files: [{ n: 0, path: "in/f", size: 7, xxh64: file.checksum, crc32: file.crc32 }],
     });
+  });
+
+  test("a delta that names no old file is of an earlier client, which sends all for this answer", () => {
+    const [sha256, base] = ["0".repeat(64), "F".repeat(64)];
+    const body = { files: [file], delta: { size: 7, checksum: file.checksum, sha256, base } };
+    expect(readDelta(body, read(body))).toMatchObject({ path: "f", bytes: 7, base: base.toLowerCase() });
+    const earlier = { ...body, delta: { ...body.delta, base: undefined } };
+    expect(() => readDelta(earlier, read(earlier))).toThrow(
+      expect.objectContaining({ code: "DELTA_BASE_CHANGED" }),
+    );
   });
 
   test("null and empty texts are not given", () => {

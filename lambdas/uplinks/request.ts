@@ -40,7 +40,7 @@ const delta = z.object({
   size: file.shape.size.max(LIMITS.uplinkBytes, `must be at most ${LIMITS.uplinkBytes}`),
   checksum: file.shape.checksum,
   sha256,
-  base: sha256,
+  base: sha256.optional(),
 });
 
 /** The body of POST /uplinks. */
@@ -109,7 +109,7 @@ export function readOpenRequest(body: unknown, query: Fields = new Map()): Uploa
 
 /**
  * What the file of an upload is to be when its content is a delta; undefined when it is the file itself.
- * @throws INVALID_PARAMETERS for a delta of several files
+ * @throws INVALID_PARAMETERS for a delta of several files, DELTA_BASE_CHANGED for one that names no `base`
  */
 export function readDelta(body: unknown, plan: UploadPlan): InputOf<"volume.patch"> | undefined {
   const { delta } = parse(openRequest, body);
@@ -117,6 +117,10 @@ export function readDelta(body: unknown, plan: UploadPlan): InputOf<"volume.patc
   const [only, ...others] = plan.files;
   if (only === undefined || others.length > 0) throw invalid("delta", "is of one file");
   const { size, checksum, ...of } = delta;
+  // A client of an earlier version, whose delta is of another kind: for this answer it sends the whole file.
+  if (of.base === undefined) {
+    throw new PerigeeError("DELTA_BASE_CHANGED", "The delta does not name the file that it is made for");
+  }
   return {
     volume: plan.volume,
     path: only.path,

@@ -1,8 +1,19 @@
 import * as z from "zod";
-import { LIMITS, MiB } from "../limits.ts";
+import { KiB, LIMITS, MiB } from "../limits.ts";
 
-/** Most bytes that are packed together, and of the old content that they are packed with: both sides have them in memory. */
-export const PACKED = { bytes: 4 * MiB, old: 8 * MiB };
+/**
+ * Most bytes that are packed together, and of the old content that they are packed with: both sides have them in memory.
+ * On each side of where they are expected in it `around` of it at most, as many as they are themselves, or `aroundLeast`.
+ */
+export const PACKED = { bytes: 4 * MiB, old: 8 * MiB, around: 2 * MiB, aroundLeast: 64 * KiB };
+
+/**
+ * Most bytes of the old content that all pieces together are packed with: reading them is work, for which nobody pays
+ * with the size of the file. Who keeps to `around`, and packs no more often than every 256 KiB, stays below it.
+ */
+export function mostOld(size: number): number {
+  return 4 * size + PACKED.old;
+}
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const offset = z.number().int().nonnegative();
@@ -21,17 +32,18 @@ const packed = z.strictObject({
 });
 
 /** What follows in a file. */
-export const deltaPiece = z.union([kept, fresh, packed]);
+export const deltaPiece = z.union([packed, kept, fresh]);
 export type DeltaPiece = z.infer<typeof deltaPiece>;
 export type PackedPiece = z.infer<typeof packed>;
 
 /**
  * A delta: the bytes that the old content does not have, one after another, a manifest as JSON, and its length (4 bytes,
- * little-endian). The manifest is last as the length of what is packed is known only then.
+ * little-endian). The manifest is last as the length of what is packed is known only then. Its pieces
+ * ({@link deltaPiece}) are checked one by one, by who has counted them.
  */
 export const deltaManifest = z.strictObject({
   version: z.literal(1),
-  pieces: z.array(deltaPiece).max(LIMITS.deltaPieces),
+  pieces: z.custom<unknown[]>(Array.isArray),
 });
 
 /** What it is made for, and what the file is after that. */

@@ -98,7 +98,12 @@ describe("a delta", () => {
       "of a giant count",
       400,
       "DELTA_INVALID",
-      wrong(MADE, ...Array.from({ length: LIMITS.deltaPieces + 1 }, () => ({ at: 0, bytes: 1 }))),
+      wrong(
+        MADE,
+        { bytes: NEW.length },
+        ...Array.from({ length: LIMITS.deltaPieces }, () => ({ at: 0, bytes: 1 })),
+        { at: 0, bytes: size - NEW.length - LIMITS.deltaPieces },
+      ),
     ],
     [
       "that makes another file than it says",

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
 import { poseidon } from "#lambdas/dialects/poseidon/dialect.ts";
 import { FIRST_LANE_OPTIONS } from "#lambdas/ledger/lane-options.ts";
@@ -35,15 +35,28 @@ afterAll(async () => {
   await link?.close();
 });
 
+let name: string;
 let volume: string;
 let content: Buffer;
 let before: ReturnType<Link["stats"]>;
+let count = 0;
 beforeEach(() => {
-  volume = lane.volume("v");
-  rmSync(volume, { recursive: true, force: true });
+  name = `v${++count}`;
+  volume = lane.volume(name);
   mkdirSync(volume, { recursive: true });
   content = randomBytes(1_200_000);
   before = link.stats();
+});
+
+/** Of a test that failed nothing is left to the next one. */
+afterEach(async () => {
+  link.restore();
+  const left = async () => {
+    const { data } = (await lane.client.get("/commands")).json as { data: { id: string; state: string }[] };
+    return data.filter(({ state }) => ["queued", "running"].includes(state));
+  };
+  for (const { id } of await left()) await lane.client.request("POST", `/commands/${id}/cancel`);
+  await expect.poll(async () => (await left()).length, PATIENT).toBe(0);
 });
 
 const crossed = (way: "up" | "down") => link.stats()[way].payload - before[way].payload;
@@ -81,10 +94,10 @@ async function queued(of: { operation: OperationName; input: unknown; priority?:
 
 /** Commands that would fail if they were done twice. */
 async function deletions() {
-  const names = ["a", "b", "c"];
-  for (const name of names) writeFileSync(join(volume, name), name);
+  const files = ["a", "b", "c"];
+  for (const file of files) writeFileSync(join(volume, file), file);
   return Promise.all(
-    names.map((filepath) => lane.client.encoded("/em/files/delete", { pod_name: "v", filepath }, later)),
+    files.map((filepath) => lane.client.encoded("/em/files/delete", { pod_name: name, filepath }, later)),
   );
 }
 
@@ -95,9 +108,9 @@ describe("a window that ends in the middle of a transfer", () => {
     writeFileSync(join(volume, "down"), down);
     writeFileSync(join(volume, "expired"), "");
     link.cut();
-    const uplinked = await lane.client.uplink({ f: up }, { pod_name: "v" }, later);
-    const read = await queued({ operation: "volume.read", input: { volume: "v", path: "down" } });
-    const of = { pod_name: "v", filepath: "expired" };
+    const uplinked = await lane.client.uplink({ f: up }, { pod_name: name }, later);
+    const read = await queued({ operation: "volume.read", input: { volume: name, path: "down" } });
+    const of = { pod_name: name, filepath: "expired" };
     const soon = { headers: { ...later.headers, "perigee-expires": "1s" } };
     const expired = await lane.client.encoded("/em/files/delete", of, soon);
     const deleted = await deletions();
@@ -118,7 +131,7 @@ describe("a window that ends in the middle of a transfer", () => {
   });
 
   test("up, and the agent dies meanwhile: of what is here nothing comes again", async () => {
-    const uplinked = await lane.client.uplink({ f: content }, { pod_name: "v" }, later);
+    const uplinked = await lane.client.uplink({ f: content }, { pod_name: name }, later);
     const deleted = await deletions();
     await windowEnds("up", content.length * 0.8);
     await lane.agent.kill();
@@ -131,7 +144,7 @@ describe("a window that ends in the middle of a transfer", () => {
 
   test("down, and the agent dies meanwhile: chunks that have arrived are not sent again", async () => {
     writeFileSync(join(volume, "f"), content);
-    const downlink = lane.client.get("/em/files/downlink", { pod_name: "v", filepath: "f" });
+    const downlink = lane.client.get("/em/files/downlink", { pod_name: name, filepath: "f" });
     await windowEnds("down", content.length * 0.8);
     await lane.agent.kill();
     link.restore();
@@ -144,20 +157,22 @@ describe("a window that ends in the middle of a transfer", () => {
 });
 
 test("a pod that was accepted in one window starts and ends in silence, and the next window tells", async () => {
-  const own = lane.volume("silent");
+  // made by the agent, for the pod to write to
+  const silent = `${name}-silent`;
+  const own = lane.volume(silent);
   const script = "trap 'touch asked; exit 7' TERM; touch began; while :; do sleep 0.1; done";
   const run = await queued({
     operation: "pod.run",
     input: {
-      pod: "silent",
-      mounts: [{ volume: "silent", at: "/data" }],
+      pod: silent,
+      mounts: [{ volume: silent, at: "/data" }],
       image: "busybox",
       kind: "MPU",
       onSameName: "replace",
       maxMs: 2000,
       network: "none",
       defaultWorkdir: "/data",
-      scheduledAt: Date.now() + 4000,
+      scheduledAt: Date.now() + 12_000,
       command: ["/bin/sh", "-c", script],
       ports: [],
       envs: {},
@@ -166,24 +181,24 @@ test("a pod that was accepted in one window starts and ends in silence, and the 
   const command = async () => (await lane.client.get(`/commands/${run}`)).json.data.state;
   await expect.poll(command, PATIENT).toBe("succeeded");
   link.cut();
-  for (const name of ["began", "asked"]) {
-    await expect.poll(() => existsSync(join(own, name)), PATIENT).toBe(true);
+  expect(existsSync(join(own, "began"))).toBe(false);
+  for (const file of ["began", "asked"]) {
+    await expect.poll(() => existsSync(join(own, file)), PATIENT).toBe(true);
   }
   link.restore();
   const end = { terminated: { reason: "DeadlineExceeded", exitCode: 7 } };
-  const state = async () =>
-    (await lane.client.get("/em/pod/status", { pod_name: "silent" })).json.data?.state;
+  const state = async () => (await lane.client.get("/em/pod/status", { pod_name: silent })).json.data?.state;
   await expect.poll(state, PATIENT).toMatchObject(end);
 });
 
 test("what has a higher priority comes down before what began earlier, however large it is", async () => {
   writeFileSync(join(volume, "early"), randomBytes(1_800_000));
   writeFileSync(join(volume, "urgent"), randomBytes(1_000_000));
-  const early = await lane.client.get("/em/files/downlink", { pod_name: "v", filepath: "early" }, later);
+  const early = await lane.client.get("/em/files/downlink", { pod_name: name, filepath: "early" }, later);
   await expect.poll(() => crossed("down"), { timeout: 60_000, interval: 20 }).toBeGreaterThan(64 * KiB);
   const urgent = await queued({
     operation: "volume.read",
-    input: { volume: "v", path: "urgent" },
+    input: { volume: name, path: "urgent" },
     priority: 9,
   });
   // These ring for it: it came past the ground.

@@ -24,6 +24,8 @@ export class TestCommand<O extends OperationName> {
   files: StagedFile[] = [];
   /** What a fetch gives instead of the staged bytes from `start`. */
   onFetch?: (n: number, start: number, content: Buffer) => Readable | Buffer;
+  /** Called with every progress. */
+  onProgress?: (progress: Progress) => void;
   /** Called around every note: throw to crash there. */
   beforeNote?: ((step: string) => void) | undefined;
   afterNote?: ((step: string) => void) | undefined;
@@ -67,7 +69,10 @@ export class TestCommand<O extends OperationName> {
       killed: new AbortController().signal,
       acquire: async () => undefined,
       release: () => undefined,
-      progress: (progress) => void this.progress.push(progress),
+      progress: (progress) => {
+        this.progress.push(progress);
+        this.onProgress?.(progress);
+      },
       manifest: async () => this.files,
       fetch,
       fetchInto: async (n, start, write) => streamInto(await fetch(n, start), write, signal),

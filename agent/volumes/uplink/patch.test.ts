@@ -10,6 +10,8 @@ import { type DeltaPiece, deltaTail } from "#protocol/chunking/delta.ts";
 import { LIMITS, MiB } from "#protocol/limits.ts";
 import { VolumeWorld } from "#test/support/volume-world.ts";
 import { ShuttingDown } from "../../operation.ts";
+import { assertBase } from "./rebuild.ts";
+import { unpack } from "./unpack.ts";
 
 let world: VolumeWorld;
 const OLD = randomBytes(50_000);
@@ -28,7 +30,8 @@ const PACKED = Buffer.from((await pack(WANTED, OLD))!);
 const PACKED_NEW = zstdCompressSync(NEW);
 const PIECES = [kept(0, 20_000), fresh(NEW), kept(30_000, 20_000)];
 
-function patch(delta: Buffer, wanted = WANTED, more: { base?: string; path?: string } = {}) {
+type More = { base?: string | undefined; path?: string; bytes?: number };
+function patch(delta: Buffer, wanted = WANTED, more: More = {}) {
   const of = { bytes: wanted.length, sha256: sha256(wanted), base: sha256(OLD) };
   const command = world.command("volume.patch", {
     ...{ volume: "v", path: "f", count: 1, ...of },
@@ -88,7 +91,11 @@ describe("what is refused changes nothing", () => {
   };
   const long = Buffer.alloc(4);
   long.writeUInt32LE(0xffff_ffff);
-  const huge = { at: 0, bytes: 2 ** 40 };
+  const TERABYTE = 2 ** 40;
+  const ZEROS = 4 * MiB + 1;
+  const zeros = zstdCompressSync(Buffer.alloc(ZEROS));
+  const many = Array.from({ length: LIMITS.deltaPieces }, () => kept(0, 1));
+  const dear = many.map(() => ({ at: 0, old: 1 * MiB, bytes: 1, packed: 1 }));
   const bomb = zstdCompressSync(Buffer.alloc(64 * MiB));
   // a frame with a window of 128 MiB, and one block as it is
   const block = Buffer.alloc(4);
@@ -98,15 +105,26 @@ describe("what is refused changes nothing", () => {
     const of = { at: 0, old: 9, bytes: WANTED.length, packed: bytes.length };
     return deltaOf([{ ...of, ...piece }], bytes);
   };
-  it.each<[what: string, code: string, delta: Buffer]>([
+  it.each<[what: string, code: string, delta: Buffer, bytes?: number]>([
     ["nothing", "DELTA_INVALID", Buffer.alloc(0)],
-    ["a manifest of 4 GiB", "DELTA_INVALID", long],
+    ["a manifest of 4 GiB", "DELTA_INVALID", Buffer.concat([NEW, long])],
     ["no JSON", "DELTA_INVALID", tail("{")],
     ["another version", "DELTA_INVALID", tail('{"version":2,"pieces":[]}')],
     ["an unknown field", "DELTA_INVALID", tail('{"version":1,"pieces":[],"from":"/etc/shadow"}')],
-    ["a piece of a terabyte", "DELTA_INVALID", deltaOf([huge])],
-    ["a piece that packs a terabyte", "DELTA_INVALID", packed(PACKED_NEW, { bytes: 2 ** 40 })],
-    ["a piece that is packed with a terabyte", "DELTA_INVALID", packed(PACKED_NEW, { old: 2 ** 40 })],
+    [
+      "millions of numbers for pieces",
+      "DELTA_INVALID",
+      tail(`{"version":1,"pieces":[0${",0".repeat(4e6)}]}`),
+    ],
+    ["a piece that packs over 4 MiB", "DELTA_INVALID", packed(zeros, { bytes: ZEROS }), ZEROS],
+    ["a piece that is packed with a terabyte", "DELTA_INVALID", packed(PACKED_NEW, { old: TERABYTE })],
+    ["a byte that is packed with 8 MiB", "DELTA_INVALID", packed(PACKED_NEW, { old: 8 * MiB })],
+    [
+      "bytes that are each packed with a MiB",
+      "DELTA_INVALID",
+      deltaOf(dear, randomBytes(dear.length)),
+      dear.length,
+    ],
     ["a piece that packs more than it says", "DELTA_INVALID", packed(bomb)],
     ["a piece that packs less than it says", "DELTA_INVALID", packed(PACKED_NEW)],
     ["a piece that takes much memory", "DELTA_INVALID", packed(wide)],
@@ -114,11 +132,7 @@ describe("what is refused changes nothing", () => {
     ["a packed piece with another dictionary", "DELTA_INVALID", packed(PACKED, { old: 10_000 })],
     ["old bytes past the end to pack with", "DELTA_BASE_CHANGED", packed(PACKED, { at: 10, old: 50_000 })],
     ["a negative offset", "DELTA_INVALID", deltaOf([{ ...PIECES[0]!, at: -1 }])],
-    [
-      "very many pieces",
-      "DELTA_INVALID",
-      deltaOf(Array.from({ length: LIMITS.deltaPieces + 1 }, () => kept(0, 1))),
-    ],
+    ["very many pieces", "DELTA_INVALID", deltaOf([...many, kept(0, 1)], Buffer.alloc(0)), many.length + 1],
     ["pieces of another length", "DELTA_INVALID", deltaOf([kept(0, 20_001), ...PIECES.slice(1)])],
     ["fewer new bytes than named", "DELTA_INVALID", deltaOf(PIECES, NEW.subarray(1))],
     ["more new bytes than named", "DELTA_INVALID", deltaOf(PIECES, Buffer.concat([NEW, NEW]))],
@@ -129,10 +143,14 @@ describe("what is refused changes nothing", () => {
       deltaOf([kept(0, 20_000), PIECES[1]!, { ...kept(30_000, 20_000), at: 30_001 }]),
     ],
     ["a piece twice", "CHECKSUM_MISMATCH", deltaOf([PIECES[0]!, PIECES[1]!, kept(0, 20_000)])],
-  ])("%s", async (_what, code, delta) => {
-    expect(await world.code(patch(delta))).toBe(code);
+  ])("%s", async (_what, code, delta, bytes = WANTED.length) => {
+    expect(await world.code(patch(delta, WANTED, { bytes }))).toBe(code);
     expect(now().equals(OLD)).toBe(true);
     expect(world.leftovers()).toEqual([]);
+  });
+
+  it("what packs more than it says is not even unpacked", async () => {
+    await expect(unpack(bomb, OLD, WANTED.length)).rejects.toMatchObject({ code: "ERR_BUFFER_TOO_LARGE" });
   });
 
   it("an old file that is not there, is another user's, or is behind a link", async () => {
@@ -148,6 +166,57 @@ describe("what is refused changes nothing", () => {
     world.quota = 10_000;
     expect(await world.code(patch(deltaOf(PIECES)))).toBe("QUOTA_EXCEEDED");
     expect(now().equals(OLD)).toBe(true);
+  });
+});
+
+describe("an old file that changes meanwhile is another file", () => {
+  it.each([
+    ["written to", (file: string) => fs.writeFileSync(file, Buffer.from(OLD).fill(0, 40_000))],
+    ["cut", (file: string) => fs.truncateSync(file, 35_000)],
+  ])("%s while the new one is put together", async (_what, change) => {
+    const packed = { at: 0, old: OLD.length, bytes: WANTED.length, packed: PACKED.length };
+    for (const [delta, wanted] of [
+      [deltaOf(PIECES), WANTED],
+      [deltaOf([kept(0, 1), packed], PACKED), Buffer.concat([OLD.subarray(0, 1), WANTED])],
+    ] as const) {
+      fs.writeFileSync(`${world.volume}/f`, OLD);
+      const command = patch(delta, wanted);
+      command.onProgress = ({ phase }) => {
+        if (phase === "rebuilding") change(`${world.volume}/f`);
+      };
+      expect(await world.code(command)).toBe("DELTA_BASE_CHANGED");
+    }
+  });
+
+  it("cut while it is looked at", async () => {
+    const file = `${world.base}/large`;
+    fs.writeFileSync(file, Buffer.alloc(8 * MiB));
+    const fd = fs.openSync(file, "r");
+    // asked after each block
+    const signal = { throwIfAborted: () => fs.truncateSync(file, 1000) } as unknown as AbortSignal;
+    await expect(assertBase(fd, sha256(OLD), signal)).rejects.toMatchObject({ code: "DELTA_BASE_CHANGED" });
+    fs.closeSync(fd);
+  });
+});
+
+describe("a delta of an earlier ground, which names no old file", () => {
+  it("is refused as one of another file, before anything is fetched", async () => {
+    const command = patch(deltaOf(PIECES), WANTED, { base: undefined });
+    expect(await world.code(command)).toBe("DELTA_BASE_CHANGED");
+    expect(command.fetched).toEqual([]);
+  });
+
+  it("is put in place where that was decided", async () => {
+    const command = patch(deltaOf(PIECES));
+    command.afterNote = () => {
+      throw new ShuttingDown();
+    };
+    await expect(world.run(command)).rejects.toThrow(ShuttingDown);
+    await world.restart();
+    command.afterNote = undefined;
+    delete command.input.base;
+    await world.run(command);
+    expect(now().equals(WANTED)).toBe(true);
   });
 });
 

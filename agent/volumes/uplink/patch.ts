@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { promisify } from "node:util";
+import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { markUplinked, UPLINK_MODE } from "../../files/uplink-mark.ts";
 import type { OperationHandler } from "../../operation.ts";
@@ -36,12 +37,15 @@ async function receivePatch(volumes: Volumes, received: Received<"volume.patch">
   const delta = { ...staged, n: 0 };
   const { directory } = incoming;
   await receiving(context, async () => {
+    const { base } = input;
+    // from a ground of an earlier version, which does not name it: its sender is to send the whole file
+    if (base === undefined) throw baseChanged();
     const openBase = async () => {
       using root = volumes.open(command.user, input.volume);
       const old = root && openFile(root, input.path);
       if (old === undefined) throw baseChanged();
       try {
-        await assertBase(old.fd, input.base, signal);
+        await assertBase(old.fd, base, signal);
         return old.fd;
       } catch (error) {
         fs.closeSync(old.fd);
@@ -66,7 +70,13 @@ async function receivePatch(volumes: Volumes, received: Received<"volume.patch">
       const written = (done: number) =>
         progress({ phase: "rebuilding", done, total: input.bytes, unit: "bytes" });
       const { bytes: size, sha256, xxh64 } = input;
-      await rebuild({ delta: from, old, into, target: { size, sha256, xxh64 }, signal, written });
+      try {
+        await rebuild({ delta: from, old, into, target: { size, sha256, xxh64 }, signal, written });
+      } catch (error) {
+        // a pod may have written to the old file meanwhile, for which the delta can do nothing
+        if (error instanceof PerigeeError) await assertBase(old, base, signal);
+        throw error;
+      }
       await fsync(into);
     } finally {
       for (const fd of [into, from, old]) fs.closeSync(fd);
