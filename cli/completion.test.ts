@@ -45,7 +45,7 @@ describe("bash", () => {
 
   test("verbs below a verb", () => {
     expect(offered("volumes", "")).toEqual(["rm", "create", "attach", "detach"]);
-    expect(offered("instance", "")).toEqual(["run", "ls", "start", "stop", "rm", "logs"]);
+    expect(offered("instance", "")).toEqual(["run", "ls", "start", "stop", "rm", "images", "rmi", "logs"]);
     expect(offered("compile", "oth")).toEqual(["other"]);
     expect(offered("volumes", "create", "v", "--type", "")).toEqual(["ext2", "fat"]);
     expect(offered("volumes", "rm", "--p")).toEqual(["--priority"]);
