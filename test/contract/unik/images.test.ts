@@ -82,7 +82,10 @@ describe.concurrent("create", () => {
     const auth = await fetch(`${target.ground}/auth/`, { method: "POST", body });
     const { access } = (await auth.json()) as { access: string };
     // its last rows may come after its end
-    const log = async () => (await fetch(path, { headers: { authorization: `Bearer ${access}` } })).json();
+    const log = async () => {
+      const answer = await fetch(path, { headers: { authorization: `Bearer ${access}` } });
+      return (await answer.json()) as { data: { complete: boolean } };
+    };
     while (!(await log()).data.complete) await sleep(100);
     expect(JSON.stringify(await log())).toContain('"ran"');
   });
