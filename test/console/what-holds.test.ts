@@ -43,7 +43,7 @@ beforeAll(async () => {
     node: "MPU",
     max_duration: "5",
     envs: JSON.stringify({ MARKUP }),
-    command: 'sh -c "echo \\"$MARKUP\\"; echo the-end; sleep 300"',
+    command: 'sh -c "echo \\"$MARKUP\\"; echo the-end; trap \'exit 0\' TERM; sleep 300 & wait"',
   });
   browser = await openBrowser(target);
 });
