@@ -13,6 +13,7 @@ import type { LocalFile } from "../files/collect.ts";
 import { changed, openAgain } from "../files/open-again.ts";
 import { followToSuccess } from "../follow.ts";
 import { bytes } from "../output/text.ts";
+import { offeredUplinks } from "../parts/offered-uplinks.ts";
 import { type Target, uplinkInParts } from "../parts/uplink-in-parts.ts";
 import type { Session } from "../session.ts";
 import { makeDelta } from "./make-delta.ts";
@@ -61,14 +62,7 @@ export async function tellsChunks(client: Client): Promise<boolean> {
 
 /** Does the ground know these deltas? One that does not would take it for the file itself, or for an earlier kind. */
 async function takesDeltas(client: Client): Promise<boolean> {
-  const call = { method: "GET", path: "/healthz", idleMs: 30_000 } as const;
-  try {
-    const { uplinks } = await readJson(await client.whenFree(call, client.patience()));
-    return (uplinks as { deltas?: unknown } | undefined)?.deltas === true;
-  } catch (error) {
-    if (error instanceof CliFailure && error.fields.status !== undefined) return false;
-    throw error;
-  }
+  return (await offeredUplinks(client)).deltas === true;
 }
 
 export type DeltaOptions = {

@@ -8,6 +8,7 @@ import { followToSuccess } from "../follow.ts";
 import { multipart } from "../http/multipart.ts";
 import { type VolumeOptions, volumeFields, withVolume } from "../options.ts";
 import { bytes, duration, fileCount } from "../output/text.ts";
+import { offeredUplinks } from "../parts/offered-uplinks.ts";
 import type { Target } from "../parts/uplink-in-parts.ts";
 import { action, type Session } from "../session.ts";
 
@@ -128,15 +129,9 @@ async function uplinkInOneBody(
 
 /** Bytes over which the ground wants an uplink in parts, as it says itself; one that says nothing takes none. */
 async function partsOver(client: Client): Promise<number> {
-  try {
-    const call = { method: "GET", path: "/healthz", idleMs: 30_000 } as const;
-    const { uplinks } = await readJson(await client.whenFree(call, client.patience()));
-    const over = Number((uplinks as { parts_over?: unknown } | undefined)?.parts_over ?? Number.NaN);
-    return Number.isNaN(over) ? Number.POSITIVE_INFINITY : over;
-  } catch (error) {
-    if (error instanceof CliFailure && error.fields.status !== undefined) return Number.POSITIVE_INFINITY;
-    throw error;
-  }
+  const { parts_over } = await offeredUplinks(client);
+  const over = Number(parts_over ?? Number.NaN);
+  return Number.isNaN(over) ? Number.POSITIVE_INFINITY : over;
 }
 
 /** The contract's answer, from the command's result. */
