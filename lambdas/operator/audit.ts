@@ -42,7 +42,10 @@ const keys = {
 };
 const SLOTS = 10_000;
 
-/** What operators did, for 90 days: however much it is, as whoever could push entries out could hide what they did. */
+/**
+ * What operators did, for 90 days. Their number has no bound: an operator who could push entries out could hide what
+ * they did.
+ */
 export class OperatorAudit {
   readonly #store: LedgerStore;
   readonly #now: () => number;

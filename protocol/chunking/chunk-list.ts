@@ -28,7 +28,7 @@ export function chunkRecords(chunks: Iterable<Buffer>, makeSha256: MakeSha256): 
   return Buffer.concat(records);
 }
 
-/** A chunk's record as text, by which chunks of two contents are compared: whoever relies on it checks the content later. */
+/** A chunk's record as text, by which chunks of two contents are compared. It is a shortened hash: the caller must check the content later. */
 export function chunkKey(chunk: Buffer, makeSha256: MakeSha256): string {
   return chunkRecords([chunk], makeSha256).toString("latin1");
 }

@@ -8,8 +8,8 @@ import { KiB, LIMITS, MiB } from "../limits.ts";
 export const PACKED = { bytes: 4 * MiB, old: 8 * MiB, around: 2 * MiB, aroundLeast: 64 * KiB };
 
 /**
- * Most bytes of the old content that all pieces together are packed with: reading them is work, for which nobody pays
- * with the size of the file. Who keeps to `around`, and packs no more often than every 256 KiB, stays below it.
+ * Most bytes of the old content that all pieces together are packed with: reading them is work that
+ * the file's size does not bound. A sender that keeps to `around` and packs at most once every 256 KiB stays below it.
  */
 export function mostOld(size: number): number {
   return 4 * size + PACKED.old;
@@ -39,7 +39,7 @@ export type PackedPiece = z.infer<typeof packed>;
 /**
  * A delta: the bytes that the old content does not have, one after another, a manifest as JSON, and its length (4 bytes,
  * little-endian). The manifest is last as the length of what is packed is known only then. Its pieces
- * ({@link deltaPiece}) are checked one by one, by who has counted them.
+ * ({@link deltaPiece}) are checked one by one, after their number.
  */
 export const deltaManifest = z.strictObject({
   version: z.literal(1),

@@ -12,7 +12,7 @@ const opened: InstanceAddresses[] = [];
 const others: Server[] = [];
 
 beforeEach(async () => {
-  // says what it is told, in capitals, once it was told all
+  // reads to the end, then answers with the same text in capitals
   target = createServer({ allowHalfOpen: true }, async (from) => {
     const said = await text(from).catch(() => "");
     from.end(said.toUpperCase());

@@ -4,7 +4,7 @@ import { joinSockets } from "../join-sockets.ts";
 import type { AddressRange } from "./address-range.ts";
 import { type ConnectionBounds, ConnectionCount } from "./connection-count.ts";
 
-/** What an address is for: a run that runs. `before`: the one that it had, which it gets again if nobody else has it. */
+/** A running run that needs an address. `before`: its earlier address, which it gets again if that is still free. */
 export type Addressed = {
   run: string;
   user: string;
@@ -27,7 +27,7 @@ export type InstanceAddressesOptions = {
 /** Addresses that are tried when others of this machine listen at theirs. */
 const TRIES = 64;
 const MOST_CONNECTIONS = { user: 512, all: 2048 };
-/** Who has gone without a word is noticed after this and some minutes. */
+/** TCP keepalive starts after this: a client that vanished is found a few minutes later. */
 const KEEP_ALIVE_MS = 60_000;
 /** What was under way when a run ended has this long to be read. */
 const LINGER_MS = 30_000;
@@ -97,7 +97,7 @@ export class InstanceAddresses {
     this.#byRun.clear();
   }
 
-  /** The one before, then the same for each run of a pod, as long as nobody else has it. */
+  /** First the earlier address, then all of the range in an order that is the same for every run of a pod. */
   *#candidates({ user, pod, before }: Addressed): Generator<string> {
     const { size, at, has } = this.#options.range;
     if (before !== undefined && has(before)) yield before;

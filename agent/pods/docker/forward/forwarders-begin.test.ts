@@ -94,7 +94,7 @@ test("all who wait for a forwarder fail with it, and the user's network can be g
   );
   await tidied;
   expect(events).toEqual(["removed", "created", "let go", "removed", "tidied"]);
-  // who comes right after is told the same, without another try
+  // a connection right after fails with the same error, without another try
   await expect(ways.connect("ada", "10.191.0.2", 80, signal)).rejects.toThrow("no room");
   expect(events.filter((event) => event === "created")).toHaveLength(1);
   expect(await networks.use("ada", async (network) => network)).toMatch(/-ada$/);

@@ -56,12 +56,12 @@ test("an instance is reached at an address of its own until it ends, also by an 
   const address = addressOf(first.pods, run);
   expect(address).toMatch(/^127\.90\./);
   expect(await ask(address)).toBe("hello\n");
-  // nobody else opens the socket that leads in
+  // only the agent's user may open the socket
   for (const entry of ["", ...readdirSync(directory)]) {
     expect(statSync(join(directory, entry)).mode & 0o777).toBe(0o700);
   }
 
-  // nothing is opened from inside: no port of the forwarder's, no address of this machine, nobody else's
+  // a pod reaches no port of the forwarder, no address of this machine and no other user's pod
   const [forwarder] = await forwarders();
   const { NetworkSettings, Config } = await rig.docker.getContainer(forwarder!.Id).inspect();
   const [network, ...more] = Object.values(NetworkSettings.Networks);

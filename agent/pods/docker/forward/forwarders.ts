@@ -25,7 +25,7 @@ export type ForwarderOptions = {
   instance: string;
   /** begins the names of containers */
   prefix: string;
-  /** for the sockets: nobody but the agent opens it */
+  /** holds the sockets; only the agent's user may open it */
   directory: string;
   /** Calls `work` with the name of the user's network, which stays until it returns. */
   onNetwork<T>(user: string, work: (network: string) => Promise<T>): Promise<T>;
@@ -34,7 +34,7 @@ export type ForwarderOptions = {
 /**
  * Ways into the users' networks, which have no address of this machine: a small container for each user who is asked
  * for, in the user's network and in no other. It listens at a socket in a directory that the agent alone can open, and
- * at nothing else; so from inside nothing is opened, and it reaches nobody but the user's runs.
+ * at nothing else: pods cannot connect to it, and it can connect to the user's runs only.
  */
 export class Forwarders {
   readonly #options: ForwarderOptions;
@@ -79,7 +79,7 @@ export class Forwarders {
     rmSync(this.#directory(user), { recursive: true, force: true });
   }
 
-  /** All who wait for the user's wait for the same, and fail with it. */
+  /** Connections of one user that come meanwhile wait for the same start, and fail with it. */
   #begun(user: string): Promise<void> {
     const under = this.#beginning.get(user);
     if (under) return under;
@@ -90,7 +90,7 @@ export class Forwarders {
     return begun;
   }
 
-  /** The network is held until the forwarder listens: whoever gives it back waits, or finds a forwarder to remove. */
+  /** Holds the network until the forwarder listens, so that a removal of the network waits and then finds the forwarder. */
   #begin(user: string): Promise<void> {
     return this.#options.onNetwork(user, async (network) => {
       // another connection may have waited for the same

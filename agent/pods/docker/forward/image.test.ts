@@ -60,7 +60,7 @@ test("an import that fails is told of once", async () => {
   await expect(forwardImage(docker, parts)).rejects.toThrow("no room");
   const gone = new Map([["liby.so.1", join(directory, "liby.so.1")]]);
   await expect(forwardImage(docker, { ...parts, libraries: gone })).rejects.toThrow("ENOENT");
-  // an error that nobody heard would fail this test
+  // an unhandled error would fail this test
   await new Promise(setImmediate);
 });
 

@@ -30,7 +30,7 @@ export function forwardParts(): ForwardParts {
 
 /**
  * The image that forwarders run in: this very Node, what it is linked with, and the program, all from this machine.
- * Made where it is not there; nobody's image, and no public one. @returns its ID
+ * Made if it is missing. It belongs to no user and comes from no registry. @returns its ID
  */
 export async function forwardImage(docker: Docker, { tag, libraries }: ForwardParts): Promise<string> {
   return (await idOf(docker, `${REPOSITORY}:${tag}`)) ?? (await make(docker, tag, libraries));
@@ -66,7 +66,7 @@ async function make(docker: Docker, tag: string, libraries: ReadonlyMap<string, 
   }
   files.push({ name: "node", path: NODE, size: statSync(NODE).size });
   const tar = pack();
-  // whoever reads it or fills it says what failed
+  // the promises below report what failed
   tar.on("error", () => undefined);
   const options = { repo: REPOSITORY, tag, changes: [`LABEL ${IMAGE_LABEL}=forward`] };
   const imported = async () => {
