@@ -290,7 +290,7 @@ test("over a thin link what can be compressed is, and arrives as it was, cut or 
   const { world, proxy } = await worldOf();
   const noise = randomBytes(256 * KiB);
   const content = Buffer.concat([Buffer.from("a line of a log\n".repeat(128 * 1024)), noise]);
-  const options = { url: proxy.url, silentDoorbell: true, pollMs: 50 };
+  const options = { url: proxy.url, silentDoorbell: true, pollMs: 50, measuresLink: true };
   const agent = await world.agent({ "volume.read": sends(content) }, options);
   agent.ground.link.sent(256 * KiB, 100_000);
   const before = proxy.sentUp;
@@ -303,7 +303,7 @@ test("over a thin link what can be compressed is, and arrives as it was, cut or 
 test("over a thin link a few chunks go without a call that asks where", async () => {
   const { world, proxy } = await worldOf();
   const content = randomBytes(200 * KiB);
-  const options = { url: proxy.url, silentDoorbell: true, pollMs: 50 };
+  const options = { url: proxy.url, silentDoorbell: true, pollMs: 50, measuresLink: true };
   const agent = await world.agent({ "volume.read": sends(content) }, options);
   agent.ground.link.sent(256 * KiB, 100_000);
   expect(sha(await asked(await world.user("alice")))).toBe(sha(content));

@@ -93,13 +93,14 @@ async function scrollTo(page: Page, label: string, part: number): Promise<void> 
 
 /** How many rows of a list a person sees. */
 async function inSight(page: Page, label: string): Promise<number> {
-  const list = page.getByRole("region", { name: label });
-  const [box, rows] = await Promise.all([
-    list.boundingBox(),
-    Promise.all((await list.locator("li").all()).map((row) => row.boundingBox())),
-  ]);
-  if (!box) return 0;
-  return rows.filter((row) => row && row.y >= box.y && row.y + row.height <= box.y + box.height).length;
+  // In one step: a row that goes meanwhile would be waited for
+  return page.getByRole("region", { name: label }).evaluate((list) => {
+    const box = list.getBoundingClientRect();
+    return [...list.querySelectorAll("li")].filter((row) => {
+      const { top, bottom } = row.getBoundingClientRect();
+      return top >= box.top && bottom <= box.bottom;
+    }).length;
+  });
 }
 
 /** Looks at the beginning, the middle and the end of a list. */

@@ -96,6 +96,8 @@ export async function worldOn<G extends Ground & { close(): Promise<void> }>(par
         beats?: boolean;
         /** where it finds the ground, if not at the ground's own address */
         url?: string;
+        /** measures its link; else the link counts as fast and near, however slow this machine is at the moment */
+        measuresLink?: boolean;
       } = {},
     ) {
       const {
@@ -104,6 +106,7 @@ export async function worldOn<G extends Ground & { close(): Promise<void> }>(par
         silentDoorbell,
         beats = false,
         url = agentServer.url,
+        measuresLink = false,
         ...loop
       } = options;
       const token = tokens.get(edge)!;
@@ -112,6 +115,7 @@ export async function worldOn<G extends Ground & { close(): Promise<void> }>(par
       const outgoing = new OutgoingStore(database, join(data, state, "outgoing"));
       outgoing.sweep();
       const groundClient = new GroundClient({ url, token });
+      if (!measuresLink) Object.defineProperty(groundClient.link, "thin", { value: false });
       const bell = listen?.(edge) ?? new HttpDoorbell({ ground: url, token });
       const doorbell = silentDoorbell
         ? { wait: (ms: number, signal?: AbortSignal) => sleepUntil(ms, signal) }
