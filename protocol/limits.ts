@@ -69,6 +69,8 @@ export const LIMITS = {
   inputBytes: 192 * KiB,
   /** what the agent may say of how a command ended */
   reportBytes: 4 * MiB,
+  /** a user's images and volumes, as the ledger keeps them of one edge: less than an item of DynamoDB */
+  inventoryBytes: 256 * KiB,
   /** commands that one agent has at the same time, over all lanes: running, waiting for a resource, being reported */
   agentCommands: 256,
   /** of them in one message of their progress */

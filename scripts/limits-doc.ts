@@ -64,6 +64,8 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   inlineResultBytes:
     "a listing kept in the ledger; a larger one goes to staging, as does any result that takes twice as much as JSON",
   inputBytes: "a command's parameters as the ledger keeps them; over it 413 `BODY_TOO_LARGE`",
+  inventoryBytes:
+    "what the ground keeps of a user's images and volumes on an edge, as JSON; longer lists are cut, and say so",
   reportBytes: "an agent's report of how a command ended; over it the command fails with `INTERNAL_ERROR`",
   agentCommands:
     "commands that one agent has at the same time, over all lanes; the others stay in the ground's queues",

@@ -4,6 +4,7 @@ import { killPoint } from "#protocol/kill-point.ts";
 import type { Outcome } from "#protocol/wire.ts";
 import { Backoff } from "../backoff.ts";
 import type { GroundSession } from "../ground/ground-session.ts";
+import { refusesContent } from "../ground/refuses-content.ts";
 import { waitOut } from "./ground-refusals.ts";
 
 /** How a command ended. `operation` only names it for tests of what survives. */
@@ -27,6 +28,9 @@ export type ReporterDeps = {
 
 /** Reports that are sent at the same time. */
 const AT_ONCE = 4;
+
+/** In place of an outcome that the ground refuses. Where it refuses this one too, it is asked again later. */
+const REFUSED: Outcome = { state: "failed", failure: INTERNAL_ERROR };
 
 /** A stopping agent tries so often to reach the ground; its next start tells what is left, from the journal. */
 const LAST_TRIES = 3;
@@ -74,9 +78,9 @@ export class Reporter {
         const code = error instanceof PerigeeError ? error.code : undefined;
         // Whatever became of it, nobody waits for it any more.
         if (code !== "COMMAND_NOT_FOUND") {
-          if (code === "INVALID_PARAMETERS" || code === "BODY_TOO_LARGE") {
+          if (refusesContent(error) && outcome !== REFUSED) {
             this.#deps.log.error({ err: error, command }, "the ground refuses the outcome");
-            this.#waiting.unshift({ ...report, outcome: { state: "failed", failure: INTERNAL_ERROR } });
+            this.#waiting.unshift({ ...report, outcome: REFUSED });
             continue;
           }
           if (this.#signal.aborted && this.#backoff.tries >= LAST_TRIES) return;

@@ -9,6 +9,7 @@ describe("the reporter of images and volumes", () => {
   let told: InventoryReport[];
   let fault: (report: InventoryReport) => void;
   let reporter: InventoryReporter;
+  let now: number;
 
   const volume = (name: string, size = 1): VolumeEntry => ({ name, size, created: 5 });
   const settled = () => expect.poll(() => reporter.isCurrent).toBe(true);
@@ -17,6 +18,7 @@ describe("the reporter of images and volumes", () => {
     volumes = { ann: [volume("data")], bob: [] };
     told = [];
     fault = () => {};
+    now = 0;
     reporter = new InventoryReporter({
       images: async (user) => [{ name: `${user}s`, tag: "latest", id: "sha256:1", size: 7, created: 5 }],
       volumes: (user) => volumes[user] ?? [],
@@ -26,6 +28,7 @@ describe("the reporter of images and volumes", () => {
         told.push(report);
       },
       log: pino({ level: "silent" }),
+      now: () => now,
     });
     reporter.begun();
   });
@@ -99,9 +102,37 @@ describe("the reporter of images and volumes", () => {
     reporter.changed("ann");
     await expect.poll(() => tries).toBe(1);
     reporter.changed("ann");
-    await reporter.close();
     expect(reporter.isCurrent).toBe(false);
     expect(tries).toBe(1);
+  });
+
+  test("a ground that took no reports is asked again after 10 minutes, for everybody who has changed", async () => {
+    let tries = 0;
+    fault = () => {
+      if (tries++ === 0) throw new PerigeeError("NOT_FOUND", "There is no route");
+    };
+    reporter.changed("ann");
+    await expect.poll(() => tries).toBe(1);
+    reporter.changed("bob");
+    now = 600_000;
+    reporter.changed("bob");
+    await settled();
+    expect(told.map(({ user }) => user).toSorted()).toEqual(["ann", "bob"]);
+  });
+
+  test("a list that the ground refuses keeps nobody else's back, and is told when it is another", async () => {
+    fault = (report) => {
+      if (report.volumes[0]?.name === "refused") throw new PerigeeError("INVALID_PARAMETERS", "volumes: no");
+    };
+    volumes.ann = [volume("refused")];
+    reporter.changed("ann");
+    reporter.changed("bob");
+    await settled();
+    expect(told.map(({ user }) => user)).toEqual(["bob"]);
+    volumes.ann = [volume("taken")];
+    reporter.changed("ann");
+    await settled();
+    expect(told.at(-1)).toMatchObject({ user: "ann", volumes: [volume("taken")] });
   });
 
   test("says when a list is longer than a report", async () => {

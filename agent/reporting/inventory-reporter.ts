@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import type { Logger } from "pino";
+import { boundedInventory } from "#protocol/bounded-inventory.ts";
 import { PerigeeError } from "#protocol/errors.ts";
 import type { FpgaLoad } from "#protocol/fpga-device.ts";
 import type { ImageEntry, InventoryReport, VolumeEntry } from "#protocol/wire.ts";
 import { Backoff } from "../backoff.ts";
+import { refusesContent } from "../ground/refuses-content.ts";
 
 export type InventoryDeps = {
   images(user: string): Promise<ImageEntry[]>;
@@ -12,10 +14,14 @@ export type InventoryDeps = {
   fpga(user: string): { images: string[]; loads: FpgaLoad[] };
   send(report: InventoryReport): Promise<void>;
   log: Logger;
+  /** ms, of any clock that goes on */
+  now?(): number;
 };
 
 /** entries of one kind in a report */
 const MOST = 1000;
+/** An older ground takes no reports (ms); it may have been updated meanwhile. */
+const AGAIN_MS = 600_000;
 
 /**
  * Tells the ground which images and volumes its users have, each user's whole list when it has changed. A list that
@@ -30,8 +36,8 @@ export class InventoryReporter {
   readonly #closed = new AbortController();
   #sending: Promise<void> | undefined;
   #begun = false;
-  /** the ground takes no reports */
-  #refused = false;
+  /** the ground takes no reports: until when it is not asked again */
+  #refusedUntil: number | undefined;
   /** reports wait for contact */
   #waiting = false;
 
@@ -46,13 +52,15 @@ export class InventoryReporter {
 
   /** Was everything told that has changed so far? */
   get isCurrent(): boolean {
-    return this.#begun && this.#sending === undefined && !this.#refused;
+    return this.#begun && this.#sending === undefined && this.#refusedUntil === undefined;
   }
 
   /** Something of the user may have changed. @param images what the user has of them now, if that is known */
   changed(user: string, images?: ImageEntry[]): void {
-    if (this.#closed.signal.aborted || this.#refused) return;
-    this.#changed.set(user, this.#waiting ? undefined : images);
+    if (this.#closed.signal.aborted) return;
+    const refused = this.#refusedUntil !== undefined;
+    this.#changed.set(user, this.#waiting || refused ? undefined : images);
+    if (refused && this.#now() < this.#refusedUntil!) return;
     this.#sending ??= this.#drain().finally(() => {
       this.#sending = undefined;
     });
@@ -75,13 +83,21 @@ export class InventoryReporter {
       try {
         await this.#tell(user, listed);
         this.#waiting = false;
+        this.#refusedUntil = undefined;
         backoff.reset();
       } catch (error) {
         if (error instanceof PerigeeError && error.code === "NOT_FOUND") {
-          log.warn("the ground takes no reports of images and volumes: it is older than this agent");
-          this.#refused = true;
-          this.#changed.clear();
+          if (this.#refusedUntil === undefined) {
+            log.warn("the ground takes no reports of images and volumes: it is older than this agent");
+          }
+          this.#refusedUntil = this.#now() + AGAIN_MS;
+          for (const other of [user, ...this.#changed.keys()]) this.#changed.set(other, undefined);
           return;
+        }
+        if (refusesContent(error)) {
+          // Told again when it is another one: what waits for it is not only its user.
+          log.error({ err: error, user }, "the ground refuses a report of images and volumes");
+          continue;
         }
         this.#waiting = true;
         for (const other of [user, ...this.#changed.keys()]) this.#changed.set(other, undefined);
@@ -94,7 +110,7 @@ export class InventoryReporter {
   async #tell(user: string, listed: ImageEntry[] | undefined): Promise<void> {
     const [images, volumes] = [listed ?? (await this.#deps.images(user)), this.#deps.volumes(user)];
     const fpga = this.#deps.fpga(user);
-    const report: InventoryReport = {
+    const report: InventoryReport = boundedInventory({
       user,
       images: images.slice(0, MOST),
       volumes: volumes.slice(0, MOST),
@@ -102,10 +118,19 @@ export class InventoryReporter {
         fpga: { images: fpga.images.slice(0, MOST), loads: fpga.loads.slice(0, MOST) },
       }),
       truncated: images.length > MOST || volumes.length > MOST,
-    };
+    });
     const hash = createHash("sha256").update(JSON.stringify(report)).digest("base64url");
     if (this.#told.get(user) === hash) return;
-    await this.#deps.send(report);
+    try {
+      await this.#deps.send(report);
+    } catch (error) {
+      if (refusesContent(error)) this.#told.set(user, hash);
+      throw error;
+    }
     this.#told.set(user, hash);
+  }
+
+  #now(): number {
+    return this.#deps.now?.() ?? performance.now();
   }
 }

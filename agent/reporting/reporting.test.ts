@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { afterEach, describe, expect, test } from "vitest";
+import { PerigeeError } from "#protocol/errors.ts";
 import type { PodReport } from "#protocol/wire.ts";
 import { Heart } from "./heart.ts";
 import { PodReporter } from "./pod-reporter.ts";
@@ -51,6 +52,25 @@ describe("pod reporter", () => {
     reporter.changed(report("a", "2"));
     contact = true;
     expect(await told.promise).toEqual([report("a", "2")]);
+  });
+
+  test("one that the ground refuses keeps no other from being told, and is not told for ever", async () => {
+    const refused: string[][] = [];
+    const told: string[] = [];
+    const reporter = new PodReporter(async (pods) => {
+      const runs = pods.map(({ run }) => run);
+      if (!runs.includes("c")) return void told.push(...runs);
+      refused.push(runs);
+      throw new PerigeeError("INVALID_PARAMETERS", "pods: no");
+    }, log);
+    closing.push(reporter);
+    for (const run of ["a", "b", "c", "d", "e"]) reporter.changed(report(run, "1"));
+    await expect.poll(() => told.toSorted()).toEqual(["a", "b", "d", "e"]);
+    expect(refused.at(-1)).toEqual(["c"]);
+    const tries = refused.length;
+    reporter.changed(report("a", "2"));
+    await expect.poll(() => told.length).toBe(5);
+    expect(refused).toHaveLength(tries);
   });
 
   test("a change while it tells is told too", async () => {

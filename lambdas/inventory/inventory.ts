@@ -1,3 +1,4 @@
+import { boundedInventory } from "#protocol/bounded-inventory.ts";
 import type { EdgeOffer } from "#protocol/edge-offer.ts";
 import type { FpgaDeviceReport, FpgaLoad } from "#protocol/fpga-device.ts";
 import type { ImageEntry, InventoryReport, VolumeEntry } from "#protocol/wire.ts";
@@ -44,8 +45,9 @@ export class Inventory {
     this.#now = deps.now;
   }
 
-  /** Takes in a user's images and volumes, in place of what was reported before. */
-  async record(edge: string, { user, ...lists }: InventoryReport): Promise<void> {
+  /** Takes in a user's images and volumes, in place of what was reported before; cut, where an older agent did not. */
+  async record(edge: string, report: InventoryReport): Promise<void> {
+    const { user, ...lists } = boundedInventory(report);
     const data: Record = { ...lists, at: this.#now() };
     await this.#store.transact([{ put: { ...keys.inventory(edge, user), data } }]);
   }
