@@ -99,10 +99,13 @@ test("two dialects, or one and the core, share no name, lane, path or prefix of 
   expect(() => checkDialects([em, other])).not.toThrow();
   for (const [change, message] of [
     [{ name: "edge" }, "cannot be called edge"],
+    [{ name: "submission" }, "cannot be called submission"],
+    [{ name: "windows" }, "cannot be called windows"],
     [{ name: "em" }, "share the name em"],
     [{ lanes: em.lanes }, "share the lane em"],
     [{ lanes: [] }, "has no lane"],
     [{ paths: ["/em/files"] }, "both answer at /em/"],
+    [{ paths: ["/operator/all"] }, "both answer at /operator/"],
     [{ paths: ["/commands/:id"] }, "dialects other and perigee both answer at /commands/*"],
     [{ stagingPrefixes: [{ prefix: "uplink" }] }, "cannot begin with uplink"],
   ] as const) {

@@ -1,2 +1,2 @@
 /** Version of ground, agent and command, equal to the one in package.json. CHANGELOG.md says what changed. */
-export const VERSION = "0.3.0";
+export const VERSION = "0.4.0";

@@ -10,6 +10,7 @@ import type { EdgeAgent } from "../ledger/edge-agent.ts";
 import { body } from "./body.ts";
 import type { AgentApiDeps } from "./deps.ts";
 import { wishesFor } from "./live-wish.ts";
+import { servable } from "./servable.ts";
 import { signFiles } from "./urls.ts";
 
 /** POST /agent/claim: of many commands with `room`, else of one. */
@@ -24,23 +25,33 @@ export function registerClaim(app: Hono<GroundEnv>, parts: AgentApiDeps): void {
     const { room, ...request } = await body(c, wire.claimRequest);
     const edge = c.get("edge");
     if (!room) {
-      const [command, agent] = await Promise.all([ledger.claim(edge, request.epoch), ledger.edgeAgent(edge)]);
-      if (!command) return c.body(null, 204);
-      killPoint("agent.claimed");
-      return c.json(told([command], agent, false)[0]);
+      for (;;) {
+        const [command, agent] = await Promise.all([
+          ledger.claim(edge, request.epoch),
+          ledger.edgeAgent(edge),
+        ]);
+        if (!command) return c.body(null, 204);
+        killPoint("agent.claimed");
+        const of = { edge, epoch: request.epoch, agent: agent ?? {} };
+        const [given] = (await servable(parts, [command], of)).given;
+        if (given) return c.json(told([given], agent, false)[0]);
+      }
     }
-    const [{ resumed, commands, ...rest }, agent, wishes] = await Promise.all([
+    const [{ resumed: again, commands: taken, more, ...rest }, agent, wishes] = await Promise.all([
       ledger.claimMany(edge, { ...request, room }),
       ledger.edgeAgent(edge),
       wishesFor(parts, edge),
     ]);
-    if (commands.length > 0) killPoint("agent.claimed");
-    const given = told(commands, agent);
-    const signed = await Promise.all(commands.map((command) => signFiles(staging, command, ["manifest"])));
+    if (taken.length > 0) killPoint("agent.claimed");
+    const of = { edge, epoch: request.epoch, agent: agent ?? {} };
+    const [resumed, fresh] = await Promise.all([servable(parts, again, of), servable(parts, taken, of)]);
+    const given = told(fresh.given, agent);
+    const signed = await Promise.all(fresh.given.map((command) => signFiles(staging, command, ["manifest"])));
     return c.json({
       ...rest,
+      more: more || resumed.more || fresh.more,
       // read, and perhaps not written: they may have ended since
-      resumed: told(resumed, agent, false),
+      resumed: told(resumed.given, agent, false),
       commands: given.map((command, i) => ({ ...command, ...(signed[i] && { manifest: signed[i][0] }) })),
       lanes: ledger.widths(),
       ...wishes,
@@ -50,8 +61,7 @@ export function registerClaim(app: Hono<GroundEnv>, parts: AgentApiDeps): void {
 
 function claimedCommand(command: Command, agent: Partial<EdgeAgent>): wire.ClaimedCommand {
   const { id, user, operation, attempts, lane, group, order, priority } = command;
-  // One that it cannot be given in any shape is for the agent to refuse.
-  const given = asAgentTakes(command, agent) ?? command;
+  const given = asAgentTakes(command, agent)!;
   return {
     id,
     user,

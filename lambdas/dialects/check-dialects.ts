@@ -3,17 +3,26 @@ import { KEPT } from "../ports/staging-key.ts";
 import type { Dialect } from "./dialect.ts";
 
 const NAME = /^[a-z][a-z0-9]{0,15}$/;
-/** Begin the partition keys of the core's records, or its keys in staging. */
+/** Begin the partition keys of the core's records, or its keys in staging. One with a hyphen can be no dialect's. */
 const TAKEN = [
+  "attempts",
   "commands",
   "edge",
   "edges",
+  "former",
   "grants",
   "idempotency",
+  "inventory",
+  "janitor",
+  "live",
   "removals",
+  "removed",
   "runs",
-  "submissions",
+  "submission",
+  "transfers",
+  "user",
   "users",
+  "windows",
 ];
 const OWN_PREFIXES = ["uplink", "downlink", "logs", KEPT];
 /** Paths of Perigee's own API. */
@@ -23,10 +32,16 @@ const OWN_PATHS = [
   "/commands/*",
   "/console/*",
   "/docs/*",
-  "/edge",
+  "/edge/*",
+  "/edges/*",
   "/healthz",
+  "/me",
   "/metrics",
   "/openapi.json",
+  "/operator/*",
+  "/pods/*",
+  "/runners/*",
+  "/sessions",
   "/staging/*",
   "/uplinks/*",
 ];

@@ -113,3 +113,29 @@ test("jobs that fill their lane do not refuse the EM's calls", async () => {
   const answer = await alice.fetch("/em/nodes/status");
   expect(answer.status).toBe(200);
 });
+
+test("what waited for a later agent, and would be another thing to this one, ends as UNSUPPORTED_OPERATION", async () => {
+  const submit = async (space?: string) => {
+    const input = { image: "app:1", ...(space && { space }) };
+    const draft = { user: "alice", edge: "em1", lane: "jobs", operation: "image.delete", input } as const;
+    return (await world.ground.ledger.submit(draft, "queue")).command.id;
+  };
+  const before = [await submit("kabuto"), await submit(), await submit("kabuto"), await submit()];
+  // it knows no spaces
+  const { epoch } = await begin();
+  const claim = { epoch, turn: 1, have: [], room: { jobs: 4 } };
+  const first = await agent("claim", claim, wire.claimResponse);
+  expect(first).toMatchObject({ commands: [{ id: before[1] }], resumed: [], more: true });
+  const have = [before[1]];
+  const second = await agent("claim", { ...claim, turn: 2, have }, wire.claimResponse);
+  expect(second).toMatchObject({ commands: [], more: true });
+  const third = await agent("claim", { ...claim, turn: 3, have }, wire.claimResponse);
+  expect(third).toMatchObject({ commands: [{ id: before[3] }], more: false });
+  const alice = await world.user("alice");
+  const view = async (id: string) => (await alice.fetch(`/commands/${id}`)).json();
+  for (const id of [before[0]!, before[2]!]) {
+    expect(await view(id)).toMatchObject({
+      data: { state: "failed", error: { code: "UNSUPPORTED_OPERATION" } },
+    });
+  }
+});
