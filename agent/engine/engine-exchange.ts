@@ -16,17 +16,33 @@ export type Meant = {
   hijack?: boolean;
 };
 
+/**
+ * What only asks has its answer within this (ms): a list with sizes on a slow disk takes a minute, and an engine that takes calls and
+ * answers none would hold a socket for each, and whoever waits.
+ */
+const ANSWER_MS = 180_000;
+
 export type Told = (error: unknown, answer: unknown) => void;
 
 /**
  * One request and its answer, told once. No redirect is followed: 3xx is a failure like any other status. An answer
  * that breaks off is an error and not silence, and no error is without a listener.
+ * @param answerMs deadline of a GET whose answer is no stream
  */
-export function exchange(protocol: string, asked: Asked, meant: Meant, body: unknown, told: Told): void {
+export function exchange(
+  protocol: string,
+  asked: Asked,
+  meant: Meant,
+  body: unknown,
+  told: Told,
+  answerMs: number = ANSWER_MS,
+): void {
   let over = false;
+  let late: NodeJS.Timeout | undefined;
   const tell: Told = (error, answer) => {
     if (over) return;
     over = true;
+    clearTimeout(late);
     told(error, answer);
   };
   const answered = (response: http.IncomingMessage) => {
@@ -50,6 +66,13 @@ export function exchange(protocol: string, asked: Asked, meant: Meant, body: unk
     return;
   }
   request.on("error", (error) => tell(error, null));
+  if (asked.method === "GET" && !meant.isStream && !meant.hijack) {
+    late = setTimeout(() => {
+      const error = Object.assign(new Error("the container engine does not answer"), { code: "ETIMEDOUT" });
+      tell(error, null);
+      request.destroy(error);
+    }, answerMs);
+  }
   if (meant.hijack) {
     request.on("upgrade", (_response, socket, head) => {
       socket.on("error", () => undefined);

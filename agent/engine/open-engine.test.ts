@@ -7,6 +7,7 @@ import type { Readable } from "node:stream";
 import type Docker from "dockerode";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { IllegalPath } from "../checked-path.ts";
+import { engineCall } from "./engine-call.ts";
 import { openEngine } from "./open-engine.ts";
 
 /** An engine that answers as the test says, and a listener that nobody must ever reach. */
@@ -154,6 +155,18 @@ describe("openEngine", () => {
     stream.resume();
     broken!();
     await closed;
+  });
+
+  test("a call that only asks is given up when nothing answers, and holds no socket", async () => {
+    const closed = Promise.withResolvers<void>();
+    answer = (_, response) => response.on("close", () => closed.resolve());
+    const hasty = openEngine({ socketPath }, 50);
+    const given = await engineCall(() => hasty.getImage("x").inspect()).catch((error: unknown) => error);
+    expect(given).toMatchObject({ code: "ENGINE_UNAVAILABLE" });
+    await closed.promise;
+    // a wait may take as long as its container
+    answer = (_, response) => setTimeout(() => response.end('{"StatusCode":0}'), 200);
+    expect(await hasty.getContainer("x").wait()).toEqual({ StatusCode: 0 });
   });
 
   test("is never found by SSH", () => {

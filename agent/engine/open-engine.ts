@@ -13,8 +13,9 @@ type Modem = {
  * The engine of the environment (`DOCKER_HOST`, else the usual socket), or the one that `options` name. Nobody else
  * is ever asked: a path with anything but plain names in it is not sent (IllegalPath), and a redirect is an
  * error. dockerode's own client follows redirects to any host, and an error there has no listener.
+ * @param answerMs deadline of calls that only ask (default 3 min)
  */
-export function openEngine(options?: Docker.DockerOptions): Docker {
+export function openEngine(options?: Docker.DockerOptions, answerMs?: number): Docker {
   const docker = new Docker(options);
   const modem = docker.modem as unknown as Modem;
   if (modem.protocol !== "http" && modem.protocol !== "https") {
@@ -30,6 +31,7 @@ export function openEngine(options?: Docker.DockerOptions): Docker {
       told(error, null);
     }
   };
-  modem.buildRequest = (asked, meant, body, told) => exchange(modem.protocol, asked, meant, body, told);
+  modem.buildRequest = (asked, meant, body, told) =>
+    exchange(modem.protocol, asked, meant, body, told, answerMs);
   return docker;
 }
