@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type * as z from "zod";
 import { INTERNAL_ERROR, PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
-import { LIMITS } from "#protocol/limits.ts";
+import { LIMITS, MiB } from "#protocol/limits.ts";
 import { OPERATIONS, type StagedContent } from "#protocol/operations.ts";
 import * as wire from "#protocol/wire.ts";
 import { keepStaged, removeKeptSource } from "../content/keep-staged.ts";
@@ -18,6 +18,9 @@ import { body } from "./body.ts";
 import type { AgentApiDeps } from "./deps.ts";
 import { running } from "./running.ts";
 
+/** Content of so many bytes is copied before its command's lane is held, for one reading of the ledger more. */
+const COPIED_FIRST = 64 * MiB;
+
 /** POST /agent/report: how a command ended. */
 export function registerReport(app: Hono<GroundEnv>, parts: AgentApiDeps): void {
   const { ledger, staging, changes, log } = parts;
@@ -25,7 +28,7 @@ export function registerReport(app: Hono<GroundEnv>, parts: AgentApiDeps): void 
     const request = await body(c, wire.reportRequest, LIMITS.reportBytes);
     const { command: id, outcome, ...of } = request;
     const edge = c.get("edge");
-    const joined = await joinChunks(parts, c, request);
+    const joined = await keepFirst(parts, c, request);
     // begun with the ledger's own reading, so that they are one request to DynamoDB
     const content = contentOf(outcome);
     const sent = content?.transfer !== undefined && !joined ? parts.transfers.look(of.user) : undefined;
@@ -52,16 +55,17 @@ export function registerReport(app: Hono<GroundEnv>, parts: AgentApiDeps): void 
 }
 
 /**
- * Makes one object of content that came in chunks and is kept: it takes as long as the content is large, so it is done
- * before the end takes the turn of its lane. Done again, it changes nothing. @returns whether it stands
+ * Makes one object of content that is kept and came in chunks, or is large: it takes as long as the content is large, so it
+ * is done before the end takes the turn of its lane. Done again, it changes nothing. @returns whether it stands
  */
-async function joinChunks(
+async function keepFirst(
   parts: AgentApiDeps,
   c: Context<GroundEnv>,
   { epoch, user, command: id, outcome }: z.infer<typeof wire.reportRequest>,
 ): Promise<boolean> {
   const content = contentOf(outcome);
-  if (content?.chunkBytes === undefined) return false;
+  if (content === undefined || (content.chunkBytes === undefined && content.size < COPIED_FIRST))
+    return false;
   let command: Command;
   try {
     command = await running(c, parts.ledger, { epoch, user, command: id });

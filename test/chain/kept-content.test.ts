@@ -7,7 +7,7 @@ import type { Dialect } from "#lambdas/dialects/dialect.ts";
 import { DIALECTS } from "#lambdas/dialects/index.ts";
 import type { Command } from "#lambdas/ledger/command.ts";
 import { keptPrefix } from "#lambdas/ports/staging-key.ts";
-import { KiB } from "#protocol/limits.ts";
+import { KiB, MiB } from "#protocol/limits.ts";
 import type { StagedContent } from "#protocol/operations.ts";
 import { laneDialect } from "#test/support/lane-dialect.ts";
 import { makeWorld, type World } from "#test/support/world.ts";
@@ -108,21 +108,26 @@ test.each([
   expect(await world.ground.staging.list("kept/")).toEqual([]);
 });
 
-test("while content in small parts is joined, other commands of its lane enter and leave it", async () => {
-  world = await makeWorld({ dialects: [...DIALECTS, keeps], transferPartBytes: 64 * KiB });
+test.each([
+  ["content in small parts is joined", "put", 200 * KiB, 64 * KiB],
+  ["large content is copied", "copy", 65 * MiB, undefined],
+] as const)("while %s, other commands of its lane enter and leave it", async (_what, way, size, part) => {
+  world = await makeWorld({ dialects: [...DIALECTS, keeps], ...(part && { transferPartBytes: part }) });
   await world.user("alice");
   const { staging, dispatch } = world.ground;
   const joining = Promise.withResolvers<void>();
   const go = Promise.withResolvers<void>();
+  const held = async (key: string) => {
+    if (!key.startsWith("kept/")) return;
+    joining.resolve();
+    await go.promise;
+  };
   const put = staging.put.bind(staging);
-  vi.spyOn(staging, "put").mockImplementation(async (key, ...of) => {
-    if (key.startsWith("kept/")) {
-      joining.resolve();
-      await go.promise;
-    }
-    return put(key, ...of);
-  });
-  const content = randomBytes(200 * KiB);
+  const copy = staging.copy.bind(staging);
+  if (way === "put")
+    vi.spyOn(staging, way).mockImplementation(async (...of) => held(of[0]).then(() => put(...of)));
+  else vi.spyOn(staging, way).mockImplementation(async (...of) => held(of[1]).then(() => copy(...of)));
+  const content = randomBytes(size);
   const brought = bring("keeps", content);
   await joining.promise;
   const { command: other } = await dispatch.run({
