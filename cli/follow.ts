@@ -24,7 +24,7 @@ export async function follow(client: Client, id: string, patience: Patience): Pr
       const transient = error instanceof CliFailure && error.exit === EXIT.unreachable;
       if (!transient || patience.blocked() <= 0) throw error;
       output.waiting("the ground does not answer; the command goes on", { command_id: id });
-      await patience.pause(Math.min(10_000, 250 * 2 ** lost++, patience.blocked()));
+      await patience.again(lost++);
       continue;
     }
     if (hasEnded(command)) {

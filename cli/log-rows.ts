@@ -64,7 +64,7 @@ async function pageAgain(client: Client, id: string, after: number, patience: Pa
       const transient = error instanceof CliFailure && error.exit === EXIT.unreachable;
       if (!transient || patience.blocked() <= 0) throw error;
       client.options.output.waiting("the ground does not answer", { command_id: id });
-      await patience.pause(Math.min(10_000, 250 * 2 ** tries, patience.blocked()));
+      await patience.again(tries);
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { backoffMs } from "#protocol/backoff.ts";
 
 /** Limits how long one call waits for an edge that is busy or out of contact, over all its attempts. */
 export class Patience {
@@ -22,6 +23,11 @@ export class Patience {
   /** The edge makes progress: the time starts again when it stops the next time. */
   moving(): void {
     this.#since = undefined;
+  }
+
+  /** The pause before the next try, after so many that nothing answered (0 after the first). @throws AbortError */
+  async again(failures: number): Promise<void> {
+    await this.pause(Math.min(backoffMs(500, 10_000, failures), this.blocked()));
   }
 
   /** @throws AbortError */

@@ -72,7 +72,7 @@ export async function askAgain(
       const transient = error instanceof CliFailure && error.exit === EXIT.unreachable;
       if (!transient || patience.blocked() <= 0) throw error;
       client.options.output.waiting("the ground does not answer; the job goes on");
-      await patience.pause(Math.min(10_000, 250 * 2 ** tries, patience.blocked()));
+      await patience.again(tries);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { LIMITS } from "#protocol/limits.ts";
 import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
-import { type OptimisticOptions, optimistically } from "../ports/optimistically.ts";
+import { EDGE_RACES, optimistically } from "../ports/optimistically.ts";
 import { type Command, readCommand } from "./command.ts";
 import { type EarlierEdgeState, type EdgeState, laneWithin, NEW_EDGE, withLane } from "./edge-state.ts";
 import { waitingOf } from "./in-turn.ts";
@@ -13,9 +13,6 @@ import { decodeLane, encodeLane, type LaneRecord } from "./lane-record.ts";
 import { type AnyTurn, LaneTurns } from "./lane-turns.ts";
 import { notFound } from "./refusals.ts";
 import { withWaiting } from "./rotation.ts";
-
-/** A lane is changed by everybody on its edge: lost races are more, and are decided again for longer. */
-export const LANE_RACES: OptimisticOptions = { attempts: 101, pauseMs: (n) => Math.min(200, 2 ** (n - 1)) };
 
 /** Tries of a change after which records whose own conditions did not hold are left out. */
 const MOST_RECORD_TRIES = 12;
@@ -70,7 +67,7 @@ export class LaneChanges {
       await this.#write(all, records, tries);
       return value;
     };
-    await optimistically(once, LANE_RACES).then(turn.resolve, turn.reject);
+    await optimistically(once, EDGE_RACES).then(turn.resolve, turn.reject);
   }
 
   /** A dialect's records that the store cannot take do not keep the lane from going on. */

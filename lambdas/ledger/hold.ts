@@ -1,6 +1,5 @@
 import { PerigeeError } from "#protocol/errors.ts";
-import { optimistically } from "../ports/optimistically.ts";
-import { LANE_RACES } from "./changes.ts";
+import { EDGE_RACES, optimistically } from "../ports/optimistically.ts";
 import type { Command } from "./command.ts";
 import { seeEdge } from "./edge-lanes.ts";
 import type { EdgeState } from "./edge-state.ts";
@@ -86,7 +85,7 @@ export async function holdEdge(
       { put: { ...keys.edgeState(edge), data: state }, if: seen.state?.rev ?? 0 },
       ...lanes,
     ]);
-  }, LANE_RACES);
+  }, EDGE_RACES);
 }
 
 async function holdLane(deps: LedgerDeps, edge: string, name: string, hold: boolean): Promise<void> {

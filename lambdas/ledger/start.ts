@@ -1,8 +1,7 @@
 import { FEATURES, nameFor } from "#protocol/older-agents.ts";
 import { isOperation, OPERATIONS } from "#protocol/operations.ts";
 import type { Write } from "../ports/ledger-store.ts";
-import { optimistically } from "../ports/optimistically.ts";
-import { LANE_RACES } from "./changes.ts";
+import { EDGE_RACES, optimistically } from "../ports/optimistically.ts";
 import type { EdgeAgent } from "./edge-agent.ts";
 import { type EdgeSeen, seeEdge } from "./edge-lanes.ts";
 import type { EdgeState } from "./edge-state.ts";
@@ -29,7 +28,7 @@ export async function startAgent(
     const next = seen.epoch + 1;
     await deps.store.transact(startWrites(deps, edge, seen, { epoch: next, journal, agent }));
     return { epoch: next, lanes: seen.lanes };
-  }, LANE_RACES);
+  }, EDGE_RACES);
   for (const lane of lanes.keys()) await endGivenUp(deps, edge, lane);
   return epoch;
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { doublingMs } from "#protocol/backoff.ts";
 import { ConditionFailed } from "./ledger-store.ts";
 
 export type OptimisticOptions = {
@@ -7,6 +8,9 @@ export type OptimisticOptions = {
   /** longest pause after try `n`, counted from 1, in ms (default 2 ms more each time, up to 50) */
   pauseMs?: (n: number) => number;
 };
+
+/** For records that everybody on an edge changes: lost races are more, and are decided again for longer. */
+export const EDGE_RACES: OptimisticOptions = { attempts: 101, pauseMs: (n) => doublingMs(1, 200, n - 1) };
 
 /**
  * Repeats a read followed by a conditional write when another writer made the condition false.

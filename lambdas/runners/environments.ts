@@ -2,11 +2,9 @@ import { LIMITS } from "#protocol/limits.ts";
 import type { WantedPools } from "#protocol/pool-wire.ts";
 import { Serial } from "#protocol/serial.ts";
 import type { Item, LedgerStore } from "../ports/ledger-store.ts";
-import { type OptimisticOptions, optimistically } from "../ports/optimistically.ts";
+import { EDGE_RACES, optimistically } from "../ports/optimistically.ts";
 import { type CounterRecord, type EnvironmentRecord, keys } from "./records.ts";
 import type { Environment, PoolOwner, Put } from "./runner-pools.ts";
-
-const RACES: OptimisticOptions = { attempts: 100, pauseMs: (n) => Math.min(200, 2 ** (n - 1)) };
 
 const NO_CHANGES: CounterRecord = { counter: 0, environments: 0 };
 
@@ -124,6 +122,6 @@ export class Environments {
   }
 
   #change<T>(edge: string, attempt: () => Promise<T>): Promise<T> {
-    return this.#turns.run(edge, () => optimistically(attempt, RACES));
+    return this.#turns.run(edge, () => optimistically(attempt, EDGE_RACES));
   }
 }

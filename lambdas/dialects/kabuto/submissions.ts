@@ -6,7 +6,7 @@ import type { Draft } from "../../ledger/draft.ts";
 import type { LaneLook } from "../../ledger/submit-together.ts";
 import { ulid } from "../../ledger/ulid.ts";
 import type { Item, Write } from "../../ports/ledger-store.ts";
-import { type OptimisticOptions, optimistically } from "../../ports/optimistically.ts";
+import { EDGE_RACES, optimistically } from "../../ports/optimistically.ts";
 import type { DialectCore } from "../core.ts";
 import { commandOf } from "./command-words.ts";
 import { stageInbox } from "./inbox.ts";
@@ -28,8 +28,6 @@ const MOST_RUNS = 4_096;
 const MINUTE_MS = 60_000;
 /** Jobs that are tried in one transaction: it holds three records of each, and what is beside them. */
 const MOST_TOGETHER = 6;
-/** The lane that it is decided by is changed by everybody on the edge. */
-const RACES: OptimisticOptions = { attempts: 101, pauseMs: (n) => Math.min(200, 2 ** (n - 1)) };
 
 /**
  * Submits the jobs of a pipeline that are neither queued nor running: in one transaction, where that holds them all.
@@ -85,7 +83,7 @@ export async function submitPipeline(
     }
     await core.records.transact([{ put: { ...key, data }, if: item.rev }, ...beside]);
     return { pipeline: data, answer, seen: { known: free, rev: item.rev + 1 } };
-  }, RACES);
+  }, EDGE_RACES);
   if (!decided.pipeline) return decided.answer;
   await completeSubmission(core, owner, decided.pipeline, decided.seen);
   if (decided.answer) return decided.answer;
