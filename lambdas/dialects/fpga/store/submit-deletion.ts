@@ -1,3 +1,4 @@
+import { PerigeeError } from "#protocol/errors.ts";
 import { isTerminal } from "#protocol/state.ts";
 import { FIRST_LANE } from "../../../ledger/first-lane.ts";
 import { optimistically } from "../../../ports/optimistically.ts";
@@ -44,6 +45,36 @@ export async function submitDeletion(
       ...(before === undefined ? [] : [{ delete: workKeys.deletion(before) }]),
     ],
   });
+}
+
+/**
+ * Queues the deletion of an image of which this ground has no record any more. Where the queue is full, or the agent too
+ * old, the note stays as it is, and the next round asks again.
+ * @param before id under which it was noted
+ */
+export async function submitForgotten(core: DialectCore, of: DeletionRecord, before: string): Promise<void> {
+  const { user, edge, image } = of;
+  try {
+    await core.dispatch.run({
+      user,
+      edge,
+      lane: FPGA_LANE.name,
+      operation: "fpga.delete",
+      input: { image },
+      admission: "queue",
+      wait: { kind: "none" },
+      records: async ({ id }) => [
+        { put: { ...workKeys.deletion(id), data: of }, if: 0 },
+        { delete: workKeys.deletion(before) },
+      ],
+    });
+  } catch (error) {
+    if (!(error instanceof PerigeeError)) throw error;
+    core.log.warn(
+      { err: error, edge },
+      "an FPGA image that was removed stays on the edge until a later round",
+    );
+  }
 }
 
 /** A run with the image that was accepted, and that the agent has not: once it has, the edge keeps the file for it. */
