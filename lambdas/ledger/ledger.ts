@@ -241,6 +241,11 @@ export class Ledger {
     return noteProgress(this.#deps, edge, epoch, told);
   }
 
+  /** The ground's clock, ms since 1970, by which commands end. */
+  now(): number {
+    return this.#deps.now();
+  }
+
   /**
    * Issues the epoch of a starting agent. Commands that it cannot go on with end: those that changed something
    * under another journal, and those that it does not know.
