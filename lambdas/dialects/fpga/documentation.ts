@@ -18,7 +18,7 @@ const DOCS: readonly (readonly [id: string, summary: string, status: number])[] 
   ["Objects", "List the user's objects", 200],
   ["ObjectParts", "URLs for parts of an object that have not arrived", 200],
   ["CompleteObject", "Make the object of its parts", 200],
-  ["GiveUpObject", "Give up an upload of an object", 200],
+  ["GiveUpObject", "Give up an upload of an object, or by its name delete an empty bucket", 200],
   ["RemoveObject", "Delete an object; its key percent-encoded, slashes too", 200],
   ["ImageLog", "The log of an FPGA image, a tar", 200],
   ["ContainerImages", "Container images of the edge, with the ids by which they are associated", 200],
