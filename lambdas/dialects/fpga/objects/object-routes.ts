@@ -118,7 +118,8 @@ export async function removeObject(c: DialectContext, { userObjects }: FpgaParts
 }
 
 const NUMBER_RULE = "must be a whole number from 1";
-const partsOfObject = z.object({
+/** The body of `POST /fpga/objects/{id}/parts`; none means every missing part. */
+export const partsOfObject = z.object({
   parts: z
     .array(z.object({ part: z.number(NUMBER_RULE).int(NUMBER_RULE).min(1, NUMBER_RULE) }))
     .max(LIMITS.partUrls, `must name at most ${LIMITS.partUrls} parts`)
