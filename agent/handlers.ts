@@ -18,7 +18,7 @@ import { discardScratch, receiveScratch } from "./volumes/scratch.ts";
 
 /** What each operation does, of all rooms. */
 export function handlersOf(
-  { volumes, images, pods, runtimes, fpga, toolchains, disks }: Holdings,
+  { volumes, images, pods, runtimes, fpga, devices, toolchains, disks }: Holdings,
   reporting: Reporting,
   jobs: JobDeps,
   runners: Runners | undefined,
@@ -51,7 +51,11 @@ export function handlersOf(
       hasProvider: (provider) => runtimes.has(provider),
     }),
     ...jobHandlers(jobs),
-    ...fpgaHandlers({ store: fpga, budget }),
+    ...fpgaHandlers({
+      store: fpga,
+      budget,
+      removed: (user, image) => devices.forgetLoads(user, image),
+    }),
     ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),
   };
 }

@@ -146,13 +146,14 @@ export function openReporting({ data, config, database, session, holdings, runne
       pods.start();
       for (const report of pods.reports()) podReports.changed(report);
     },
-    /** Tells which images for FPGAs are here; before the first claim. Never throws. */
+    /** Tells which images for FPGAs are here, from before the first claim on. Never throws. */
     tellHeld: (signal: AbortSignal) =>
       tellHeld(
         {
           held: () =>
             fpga.users().map((user) => ({ user, images: fpga.images(user).map(({ image }) => image) })),
-          send: (held) => session.fpgaHeld(held),
+          send: (piece) => session.fpgaHeld(piece),
+          beganAt: session.beganAt,
           log,
         },
         signal,

@@ -301,6 +301,7 @@ export function createGround(options: GroundOptions): Ground {
       inContact: (edge) => ledger.inContact(edge),
       edgeAgent: (edge) => ledger.edgeAgent(edge),
       ahead: (command) => ledger.ahead(command),
+      earlier: (user, idempotency) => ledger.earlier(user, idempotency),
       forChange: (command, ms) => waiting.forChange(command, ms),
       atMost: (command, ms) => waiting.atMost(command, ms),
       rows,

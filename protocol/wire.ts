@@ -51,8 +51,16 @@ export const laneName = z.string().regex(/^[a-z][a-z0-9-]{0,15}$/);
 /** How many commands of each lane may run at the same time on the edge, by lane. */
 const laneWidths = z.record(laneName, z.number().int().min(1).max(1000));
 
-/** A ground of version 0.2 or older names no lanes: it gives one command at a time (claimRequest without `room`). */
-export const startResponse = z.object({ edge: z.string(), epoch, lanes: laneWidths.optional() });
+/**
+ * A ground of version 0.2 or older names no lanes: it gives one command at a time (claimRequest without `room`). `at` is
+ * the ground's clock (ms since 1970), of which grounds of version 0.3 and older say nothing.
+ */
+export const startResponse = z.object({
+  edge: z.string(),
+  epoch,
+  lanes: laneWidths.optional(),
+  at: z.number().optional(),
+});
 
 /**
  * POST /agent/claim. Without `room`: 200 with one command of the EM's lane, or 204 when there is nothing to do, as
@@ -254,11 +262,17 @@ export type InventoryReport = Omit<z.infer<typeof inventoryRequest>, "epoch">;
 export const offerRequest = z.object({ epoch, offer: edgeOffer });
 
 /**
- * POST /agent/dialects/fpga/held: the FPGA images of every user that the agent has, at its start, before it takes any
- * command. Grounds without FPGA images answer 404.
+ * POST /agent/dialects/fpga/held: the FPGA images of every user that the agent had at its start, before it took any
+ * command. What is longer is told in pieces, each of a range of ids. Grounds without FPGA images answer 404.
  */
 export const fpgaHeldRequest = z.object({
   epoch,
+  /** when the session began, by the ground's clock (startResponse): what was stored since then is not meant */
+  at: z.number().optional(),
+  /** the first id that is meant (default: from the least on) */
+  from: fpgaImageId.optional(),
+  /** the first id after those that are meant (default: up to the greatest) */
+  to: fpgaImageId.optional(),
   held: z.array(z.object({ user: z.string(), images: z.array(fpgaImageId).max(1000) })).max(10_000),
 });
 

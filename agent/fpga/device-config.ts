@@ -42,6 +42,8 @@ export const fpgaDevice = z
     overlay: z.object({ dtbo: absolute, firmware: bareName }).strict().optional(),
     /** adapter `dfx-mgr`: the package, and the file in it that is loaded */
     package: z.object({ name: bareName, directory: absolute, bitstream: bareName }).strict().optional(),
+    /** adapters `overlay` and `dfx-mgr`: the overlay or package programs a part of the device */
+    partial: z.literal(true).optional(),
     /** adapter `xrt`: address of the card */
     bdf: z.string().optional(),
     /** loaded when the last run that held it has ended, so that nothing of a user's design stays */

@@ -30,6 +30,7 @@ export class GroundSession {
   #edge = "";
   #lanes: Readonly<Record<string, number>> | undefined;
   #turn = 0;
+  #at: number | undefined;
   readonly #listeners: ((wishes: GroundWishes) => void)[] = [];
 
   constructor(ground: GroundPort, log?: Pick<Logger, "warn">) {
@@ -42,9 +43,10 @@ export class GroundSession {
    * @throws GroundUnavailable; PerigeeError of the ground
    */
   async start(hello: z.input<typeof wire.startRequest>): Promise<void> {
-    const { epoch, edge, lanes } = await this.ground.start(hello);
+    const { epoch, edge, lanes, at } = await this.ground.start(hello);
     this.#epoch = epoch;
     this.#edge = edge;
+    this.#at = at;
     this.#turn = 0;
     if (lanes) this.#lanes = lanes;
     else this.#withoutLanes();
@@ -57,6 +59,11 @@ export class GroundSession {
 
   get edge(): string {
     return this.#edge;
+  }
+
+  /** When it began by the ground's clock, ms since 1970; an older ground does not say. */
+  get beganAt(): number | undefined {
+    return this.#at;
   }
 
   /** Width of each lane, as the ground last said; undefined: it knows of none, and gives one command at a time. */
@@ -143,8 +150,9 @@ export class GroundSession {
   }
 
   /** @throws NOT_FOUND of a ground that has no images for FPGAs */
-  fpgaHeld(held: z.input<typeof wire.fpgaHeldRequest>["held"]): Promise<void> {
-    return this.ground.fpgaHeld({ epoch: this.#epoch, held });
+  fpgaHeld(piece: Omit<WithoutEpoch<typeof wire.fpgaHeldRequest>, "at">): Promise<void> {
+    const at = this.#at !== undefined && { at: this.#at };
+    return this.ground.fpgaHeld({ epoch: this.#epoch, ...at, ...piece });
   }
 
   /** @throws NOT_FOUND of a ground that takes none */

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { usage } from "../failure.ts";
 import { record } from "../output/table.ts";
 import { bytes, safe, time } from "../output/text.ts";
 import { action, type Session } from "../session.ts";
@@ -23,6 +24,8 @@ type Key = {
 /** Bucket that files are put into when none is named. */
 export const DEFAULT_BUCKET = "fpga-images";
 
+const BUCKET = /^[a-z0-9.-]{3,63}$/;
+
 /** What FPGA images stand on: files in buckets, access keys of unchanged clients, devices. */
 export function registerFpgaStores(fpga: Command): void {
   const objects = fpga
@@ -31,10 +34,10 @@ export function registerFpgaStores(fpga: Command): void {
     .action(action<[], object>(list));
   objects
     .command("rm")
-    .description("delete a file from a bucket")
+    .description("delete a file from a bucket, or an empty bucket")
     .argument("<bucket>")
-    .argument("<key>")
-    .action(action<[string, string], object>(remove));
+    .argument("[key]", "of the file; without it the bucket itself goes")
+    .action(action<[string, string | undefined], object>(remove));
   const keys = fpga.command("keys").description("access keys, for clients that sign their requests");
   keys
     .command("create")
@@ -66,9 +69,16 @@ async function list({ client, output }: Session): Promise<undefined> {
   );
 }
 
-async function remove({ client, output }: Session, [bucket, key]: [string, string]): Promise<undefined> {
-  const path = `/fpga/objects/${encodeURIComponent(bucket)}/${encodeURIComponent(key)}`;
-  output.result(await client.json({ method: "DELETE", path }), () => `Deleted ${safe(bucket)}:${safe(key)}`);
+async function remove(
+  { client, output }: Session,
+  [bucket, key]: [string, string | undefined],
+): Promise<undefined> {
+  // otherwise it could be the id of an upload
+  if (key === undefined && !BUCKET.test(bucket)) throw usage(`${bucket} is no name of a bucket`);
+  const object = key === undefined ? "" : `/${encodeURIComponent(key)}`;
+  const path = `/fpga/objects/${encodeURIComponent(bucket)}${object}`;
+  const name = key === undefined ? `the bucket ${safe(bucket)}` : `${safe(bucket)}:${safe(key)}`;
+  output.result(await client.json({ method: "DELETE", path }), () => `Deleted ${name}`);
 }
 
 /** Shows everything that the configuration of a client asks for. */

@@ -27,6 +27,7 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
     const { journal, ...agent } = await body(c, wire.startRequest);
     const edge = c.get("edge");
     const before = await ledger.edgeLanes(edge);
+    const at = ledger.now();
     const epoch = await ledger.startAgent(edge, journal, agent);
     killPoint("agent.started");
     // some of them may have ended by it
@@ -34,7 +35,7 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
       for (const { id } of [...running, ...queue]) changes.changed(id);
     }
     parts.log.info({ edge, epoch, version: agent.version }, "agent started");
-    return c.json({ edge, epoch, lanes: ledger.widths() } satisfies z.infer<typeof wire.startResponse>);
+    return c.json({ edge, epoch, lanes: ledger.widths(), at } satisfies z.infer<typeof wire.startResponse>);
   });
 
   registerClaim(app, parts);

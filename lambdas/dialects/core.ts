@@ -29,7 +29,7 @@ export type DialectCore = ContentDeps & {
   dispatch: Dispatch &
     Pick<Dispatcher, "cancel" | "stage" | "queueKept" | "withdraw" | "expire" | "requireContact">;
   /** a user's commands as they stand; `forChange` and `atMost` wait for them to change, or to end */
-  commands: Pick<Ledger, "command" | "commands" | "inContact" | "edgeAgent" | "ahead"> &
+  commands: Pick<Ledger, "command" | "commands" | "inContact" | "edgeAgent" | "ahead" | "earlier"> &
     Pick<Waiting, "forChange" | "atMost"> & {
       /** Rows of a command's log: of its run, or of what it wrote while it worked (see rowsOf). @throws FILE_NOT_FOUND */
       rows(command: Command, options: CommandRowsOptions): Promise<RowPage>;

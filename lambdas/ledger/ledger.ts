@@ -21,7 +21,7 @@ import { type CommandProgress, noteProgress, type Stops } from "./progress.ts";
 import { requireEpoch } from "./refusals.ts";
 import { type Ending, type Finished, finish, type Reported } from "./report.ts";
 import { startAgent } from "./start.ts";
-import { submit } from "./submit.ts";
+import { earlierCommand, submit } from "./submit.ts";
 import { submitMany } from "./submit-many.ts";
 import { type LaneLook, lookAtLane, submitTogether } from "./submit-together.ts";
 import { expireAbandoned, resetEdge } from "./tidy.ts";
@@ -143,6 +143,14 @@ export class Ledger {
     });
   }
 
+  /**
+   * What {@link stage} would answer with for the same Idempotency-Key, before anything is done for it.
+   * @throws IDEMPOTENCY_KEY_REUSED
+   */
+  earlier(user: string, idempotency: Idempotency): Promise<Command | undefined> {
+    return earlierCommand(this.#deps, user, idempotency);
+  }
+
   /** An upload in parts goes on: it is given up later, unless it is at its longest. */
   extend(command: Command): Promise<Command> {
     return extendUpload(this.#deps, command);
@@ -239,6 +247,11 @@ export class Ledger {
   /** Remembers how running commands get on. @throws STALE_EPOCH */
   noteProgress(edge: string, epoch: number, told: readonly CommandProgress[]): Promise<Stops> {
     return noteProgress(this.#deps, edge, epoch, told);
+  }
+
+  /** The ground's clock, ms since 1970, by which commands end. */
+  now(): number {
+    return this.#deps.now();
   }
 
   /**

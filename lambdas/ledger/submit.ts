@@ -1,6 +1,7 @@
 import type { Item, Write } from "../ports/ledger-store.ts";
+import type { Command } from "./command.ts";
 import { inContact } from "./contact.ts";
-import type { Draft, Entrance, Submitted } from "./draft.ts";
+import type { Draft, Entrance, Idempotency, Submitted } from "./draft.ts";
 import type { EdgeAgent } from "./edge-agent.ts";
 import { FIRST_LANE } from "./first-lane.ts";
 import { keys } from "./keys.ts";
@@ -65,6 +66,24 @@ export async function submit(deps: LedgerDeps, draft: Draft, entrance: Entrance)
       return { lane: planned.lane, writes, value: { command, replayed: false } };
     },
   });
+}
+
+/**
+ * The command that an earlier submit with the same Idempotency-Key has made, which a further one would answer with.
+ * @throws IDEMPOTENCY_KEY_REUSED when the key stands for another request
+ */
+export async function earlierCommand(
+  { changes, store, now }: LedgerDeps,
+  user: string,
+  idempotency: Idempotency,
+): Promise<Command | undefined> {
+  const known = await store.get<IdempotencyRecord>(
+    keys.idempotency(user, idempotency.route, idempotency.key),
+  );
+  const earlier = earlierOf(idempotency, known, now());
+  if (earlier?.command === undefined) return undefined;
+  const command = await changes.command(user, earlier.command);
+  return command.state === "expired" ? undefined : command;
 }
 
 /** Of two calls with one key the second has to find what the first has written. */

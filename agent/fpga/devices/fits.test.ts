@@ -24,6 +24,20 @@ describe("what does not fit a device", () => {
     expect(codeOf(image({ format: "unknown" }), { formats: ["unknown"] })).toBeUndefined();
   });
 
+  it("programs a part, where the adapter takes every file for the whole device", () => {
+    const partial = image({ metadata: '{"perigee_partial":true}' });
+    for (const adapter of ["overlay", "dfx-mgr", "xrt"]) {
+      expect(codeOf(image(), { formats, adapter })).toBeUndefined();
+      expect(misfitOf(partial, { formats, adapter })).toMatchObject({
+        code: "FORMAT_UNSUPPORTED",
+        message: expect.stringContaining(`a part of a device (perigee_partial), which ${adapter} cannot`),
+      });
+    }
+    // the operator's own overlay does
+    expect(codeOf(partial, { formats, adapter: "overlay", partial: true })).toBeUndefined();
+    expect(codeOf(partial, { formats, adapter: "xilinx-sysfs" })).toBeUndefined();
+  });
+
   it("is for another part, whatever the version of the silicon; what is not known contradicts nothing", () => {
     expect(codeOf(image(), { formats, idcode: 0x03822093 })).toBeUndefined();
     expect(codeOf(image(), { formats, idcode: 0x03823093 })).toBe("DEVICE_MISMATCH");

@@ -8,10 +8,13 @@ export type Misfit = {
   message: string;
 };
 
+/** Adapters that take a file for the whole device, whatever it is: that it programs a part cannot be said to them. */
+const WHOLE: readonly string[] = ["overlay", "dfx-mgr", "xrt"];
+
 /** What a file is compared with before each load: the operator may have changed it since the ground looked. */
-export type FittedDevice = { formats: readonly string[] } & Pick<
-  FpgaDeviceConfig,
-  "idcode" | "shell" | "trustedKeys"
+export type FittedDevice = { formats: readonly string[]; adapter?: string } & Pick<
+  Partial<FpgaDeviceConfig>,
+  "idcode" | "shell" | "trustedKeys" | "partial"
 >;
 
 /** DER of an Ed25519 public key, up to its 32 bytes. */
@@ -19,13 +22,17 @@ const ED25519 = Buffer.from("302a300506032b6570032100", "hex");
 
 /** Why a file does not fit; undefined when nothing speaks against it. What is not known contradicts nothing. Pure. */
 export function misfitOf(image: FpgaImage, device: FittedDevice): Misfit | undefined {
-  const { formats, idcode, shell, trustedKeys } = device;
+  const { formats, idcode, shell, trustedKeys, adapter = "" } = device;
   const { checks } = image;
   if (!formats.includes(image.format)) {
     return {
       code: "FORMAT_UNSUPPORTED",
       message: `the file is ${image.format}, the device takes ${formats.join(", ") || "nothing"}`,
     };
+  }
+  if (isPartial(image.metadata) && WHOLE.includes(adapter) && !device.partial) {
+    const message = `the file programs a part of a device (perigee_partial), which ${adapter} cannot be told here`;
+    return { code: "FORMAT_UNSUPPORTED", message };
   }
   if (idcode !== undefined && checks.idcode !== undefined && partOf(idcode) !== partOf(checks.idcode)) {
     return {

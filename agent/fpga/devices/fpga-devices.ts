@@ -131,31 +131,45 @@ export class FpgaDevices {
     return this.#journal.users();
   }
 
+  /** A user's image is removed: its loads are nobody's any more, but what a device holds. */
+  forgetLoads(user: string, image: string): void {
+    this.#journal.forget(user, image);
+  }
+
   onChange(listener: () => void): void {
     this.#listeners.add(listener);
   }
 
   /**
    * The device for an image: the first free one that takes it.
-   * @param nodes those that are ready and meant, by name
+   * @param nodes those that are meant: on one that is not ready nothing is loaded, but it may become ready
    * @param held nodes whose device a run holds
    */
-  choose(image: FpgaImage, nodes: readonly string[], held: ReadonlySet<string>): DeviceChoice {
+  choose(
+    image: FpgaImage,
+    nodes: readonly { name: string; isReady: boolean }[],
+    held: ReadonlySet<string>,
+  ): DeviceChoice {
     const wanted = textIn(image.metadata, "perigee_node");
     const meant = nodes
-      .filter((node) => wanted === undefined || wanted === node)
-      .flatMap((node) => this.#devices.get(node) ?? []);
+      .filter(({ name }) => wanted === undefined || wanted === name)
+      .flatMap(({ name, isReady }) => {
+        const device = this.#devices.get(name);
+        return device ? [{ device, isReady }] : [];
+      });
     const there = meant
-      .filter(({ programmer }) => programmer)
-      .map((device) => ({
+      .filter(({ device }) => device.programmer)
+      .map(({ device, isReady }) => ({
         node: device.config.node,
-        misfit: misfitOf(image, { ...device.config, formats: formatsOf(device) }),
+        isReady,
+        misfit: misfitOf(image, { ...device.config, ...device.probe, formats: formatsOf(device) }),
       }));
     const fitting = there.filter(({ misfit }) => misfit === undefined);
-    const free = fitting.find(({ node }) => !held.has(node));
+    const free = fitting.find(({ node, isReady }) => isReady && !held.has(node));
     if (free) return { node: free.node };
-    if (fitting.length > 0) return { waits: "every FPGA that takes the image is in use" };
-    if (meant.some((device) => !isKnown(device))) return { waits: "an FPGA is still being looked for" };
+    if (fitting.some(({ isReady }) => isReady)) return { waits: "every FPGA that takes the image is in use" };
+    if (meant.some(({ device }) => !isKnown(device))) return { waits: "an FPGA is still being looked for" };
+    if (fitting.length > 0) return { waits: "the node of the FPGA that takes the image is not ready" };
     return there[0]?.misfit ?? { code: "NO_DEVICE", message: noDevice(wanted) };
   }
 

@@ -8,6 +8,8 @@ export type LoadOf = Pick<FpgaLoad, "image" | "run" | "node" | "adapter"> & { us
 type Row = LoadOf & Pick<FpgaLoad, "at" | "state" | "message">;
 
 const TOLD = 500;
+/** Loads of a user that are kept, whatever images they are of. */
+export const LOADS_OF_USER = 1000;
 /** Whose load it is when no run's. */
 const NOBODY = { user: "", image: "", run: "" };
 
@@ -42,7 +44,7 @@ export class LoadJournal {
          VALUES (?, ?, ?, ?, ?, ?, 'begun', '')`,
       )
       .run(node, adapter, user, image, run, this.#now());
-    this.#forget(user, image);
+    this.#bound(user, image);
     return Number(lastInsertRowid);
   }
 
@@ -85,8 +87,21 @@ export class LoadJournal {
       .map(({ user }) => String(user));
   }
 
-  /** The oldest of an image's beyond the bound; what a device holds stays. */
-  #forget(user: string, image: string): void {
+  /**
+   * Loads of an image that is removed; what a device holds stays, and what was cut short: a run may still load it, and
+   * counts these.
+   */
+  forget(user: string, image: string): void {
+    this.#db
+      .prepare(
+        `DELETE FROM fpga_loads WHERE user = ? AND image = ? AND state NOT IN ('begun', 'interrupted')
+         AND n NOT IN (SELECT max(n) FROM fpga_loads GROUP BY node)`,
+      )
+      .run(user, image);
+  }
+
+  /** The oldest of an image's and of a user's beyond the bounds go; what a device holds stays. */
+  #bound(user: string, image: string): void {
     this.#db
       .prepare(
         `DELETE FROM fpga_loads WHERE user = ?1 AND image = ?2
@@ -94,5 +109,12 @@ export class LoadJournal {
          AND n NOT IN (SELECT max(n) FROM fpga_loads GROUP BY node)`,
       )
       .run(user, image, LOADS_OF_IMAGE);
+    this.#db
+      .prepare(
+        `DELETE FROM fpga_loads WHERE user = ?1
+         AND n <= (SELECT n FROM fpga_loads WHERE user = ?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)
+         AND n NOT IN (SELECT max(n) FROM fpga_loads GROUP BY node)`,
+      )
+      .run(user, LOADS_OF_USER);
   }
 }

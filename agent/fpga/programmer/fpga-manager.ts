@@ -1,13 +1,18 @@
 import path from "node:path";
 import type { DeviceFiles } from "./device-files.ts";
 import { type DeviceProbe, type DeviceState, LoadError } from "./fpga-programmer.ts";
+import { KernelLog } from "./kernel-log.ts";
 
+const KERNEL_LOG = "dev/kmsg";
 const CLASS = "sys/class/fpga_manager";
 const FIRMWARE_PATH = "sys/module/firmware_class/parameters/path";
 const FIRMWARE = "lib/firmware";
 const MANAGER = /^[A-Za-z0-9_-]{1,32}$/;
 const OPERATING = "operating";
 const TOLD = 200;
+/** Drivers of the Zynq-7000, which take streams in the processor's byte order only. */
+const ZYNQ = /zynq fpga manager/i;
+const ZYNQMP = /zynqmp/i;
 
 /** A name that leads to no other directory, and is no option of a tool. */
 export const BARE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/;
@@ -61,16 +66,15 @@ export class FpgaManager {
     return manager;
   }
 
-  /** What is found of a device behind this manager. */
-  async probed(
-    manager: string,
-    {
-      adapter,
-      formats = ["xilinx-bin-be", "xilinx-bin-le"],
-    }: Pick<DeviceProbe, "adapter"> & Partial<Pick<DeviceProbe, "formats">>,
-  ): Promise<DeviceProbe> {
+  /** What is found of a device behind this manager. The driver says which formats it takes. */
+  async probed(manager: string, adapter: string): Promise<DeviceProbe> {
     const driver = await this.driver(manager);
-    return { adapter, ...(driver !== undefined && { driver }), formats };
+    const isZynq = driver !== undefined && ZYNQ.test(driver) && !ZYNQMP.test(driver);
+    return {
+      adapter,
+      ...(driver !== undefined && { driver }),
+      formats: isZynq ? ["xilinx-bin-le"] : ["xilinx-bin-be", "xilinx-bin-le"],
+    };
   }
 
   /** What the driver calls itself. */
@@ -97,6 +101,25 @@ export class FpgaManager {
   async firmwareDirectory(): Promise<string> {
     const own = await this.#files.read(path.join(this.#root, FIRMWARE_PATH)).catch(() => undefined);
     return path.join(this.#root, own || FIRMWARE);
+  }
+
+  /** Does a load. @throws what it throws; LOAD_FAILED with what the kernel said of FPGAs meanwhile */
+  async load<T>(work: () => Promise<T>): Promise<T> {
+    const kernel = new KernelLog(path.join(this.#root, KERNEL_LOG));
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof LoadError) || error.code !== "LOAD_FAILED") throw error;
+      const lines = kernel.lines();
+      if (lines.length === 0) throw error;
+      const { message, driver } = error;
+      throw new LoadError("LOAD_FAILED", `${message}; the kernel: ${lines.join("; ")}`, {
+        ...(driver && { driver }),
+        cause: error,
+      });
+    } finally {
+      kernel.close();
+    }
   }
 
   /** Does one step of a load. @throws LoadError LOAD_FAILED with the system's error, and what the device says meanwhile */

@@ -10,7 +10,12 @@ import type { FpgaStore } from "./fpga-store.ts";
 import { receiveFile } from "./receive-file.ts";
 import { TransferLog } from "./transfer-log.ts";
 
-export type FpgaDeps = { store: FpgaStore; budget: Pick<Budget, "reserve" | "take"> };
+export type FpgaDeps = {
+  store: FpgaStore;
+  budget: Pick<Budget, "reserve" | "take">;
+  /** an image of a user is not here any more */
+  removed?(user: string, image: string): void;
+};
 
 /** The operations on files for FPGAs. */
 export function fpgaHandlers(deps: FpgaDeps): Pick<OperationHandlers, "fpga.store" | "fpga.delete"> {
@@ -20,6 +25,7 @@ export function fpgaHandlers(deps: FpgaDeps): Pick<OperationHandlers, "fpga.stor
       signal.throwIfAborted();
       journal.note("commit");
       await deps.store.remove(command.user, input.image);
+      deps.removed?.(command.user, input.image);
       return {};
     },
   };
@@ -27,7 +33,7 @@ export function fpgaHandlers(deps: FpgaDeps): Pick<OperationHandlers, "fpga.stor
 
 /**
  * Holds a staged file as an image: received beside, checked, durable, then `commit` is noted and it is put in place. A
- * file that the user has here already is not sent again.
+ * file that the user has here already is not sent again, if it still has its digest.
  * @throws PerigeeError CHECKSUM_MISMATCH, QUOTA_EXCEEDED, STORAGE_FULL
  */
 function storeHandler({ store, budget }: FpgaDeps): OperationHandler<"fpga.store"> {
@@ -35,7 +41,7 @@ function storeHandler({ store, budget }: FpgaDeps): OperationHandler<"fpga.store
     const { command, input, journal, signal } = asked;
     const { image, sha256, bytes } = input;
     const isCommitted = journal.notes.some(({ step }) => step === "commit");
-    const added = store.hasFile(command.user, sha256) ? 0 : bytes;
+    const added = (await store.hasWholeFile(command.user, sha256)) ? 0 : bytes;
     const said = new TransferLog(journal, bytes);
     const context: typeof asked = {
       ...asked,

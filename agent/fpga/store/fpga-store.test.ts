@@ -106,6 +106,18 @@ describe("files for FPGAs", () => {
     expect(content(3, "bob")?.equals(CONTENT)).toBe(true);
   });
 
+  it("are sent again when what is here has not its digest any more", async () => {
+    const command = storing(1);
+    await run(command);
+    const file = store.find("ann", idOf(1))!.file;
+    fs.writeFileSync(file, Buffer.concat([CONTENT.subarray(0, -1), Buffer.of(CONTENT.at(-1)! ^ 1)]));
+    const again = storing(2);
+    await run(again);
+    expect(again.fetched).toHaveLength(1);
+    for (const n of [1, 2]) expect(content(n)?.equals(CONTENT)).toBe(true);
+    expect(store.usage("ann")).toBe(CONTENT.length);
+  });
+
   it("are refused when they are not what was announced, and nothing stays", async () => {
     const changed = storing(1);
     changed.onFetch = (_n, _start, bytes) =>

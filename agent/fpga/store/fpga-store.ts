@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import type { Logger } from "pino";
@@ -61,6 +62,22 @@ export class FpgaStore {
   /** Does the user have a file of this digest here, whatever image refers to it? */
   hasFile(user: string, sha256: string): boolean {
     return fs.existsSync(this.#file(user, sha256));
+  }
+
+  /**
+   * As {@link hasFile}, of a file that has this digest when it is read now. One that has not is of no use to any image,
+   * and is removed: it is received again.
+   */
+  hasWholeFile(user: string, sha256: string): Promise<boolean> {
+    return this.#turns.run(user, async () => {
+      const file = this.#file(user, sha256);
+      if (!this.hasFile(user, sha256)) return false;
+      if ((await digestOf(file)) === sha256) return true;
+      this.#log.error({ user, sha256 }, "a file for FPGAs is not what was stored, and is removed");
+      fs.rmSync(file, { force: true });
+      sync(this.#home(user));
+      return false;
+    });
   }
 
   /** The user's images, by id. A record that cannot be read is left out and logged. */
@@ -203,6 +220,12 @@ export class FpgaStore {
     if (!DIGEST.test(sha256)) throw new TypeError(`no digest: ${sha256}`);
     return path.join(this.#home(user), sha256);
   }
+}
+
+async function digestOf(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of fs.createReadStream(file) as AsyncIterable<Buffer>) hash.update(chunk);
+  return hash.digest("hex");
 }
 
 function namesIn(directory: string): string[] {

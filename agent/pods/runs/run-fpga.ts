@@ -4,6 +4,9 @@ import type { NodeReport } from "#protocol/wire.ts";
 /** A load that did not succeed; the code is the first word of the run's message. */
 export type LoadFailure = { code: string; message: string };
 
+/** A node that is meant by a run. */
+export type MeantNode = { name: string; isReady: boolean };
+
 /** What runs need of the edge's FPGAs, and of the files for them. */
 export interface RunFpga {
   /** An image that the edge holds. */
@@ -11,12 +14,12 @@ export interface RunFpga {
   /** The nodes, without those whose device does not come back from a load. */
   usable(nodes: readonly NodeReport[]): NodeReport[];
   /**
-   * The device for an image, of the nodes that are ready and meant; `waits`: why there is none now.
+   * The device for an image, of the nodes that are meant; `waits`: why there is none now.
    * @param held nodes whose device a run holds
    */
   choose(
     image: FpgaImage,
-    nodes: readonly string[],
+    nodes: readonly MeantNode[],
     held: ReadonlySet<string>,
   ): { node: string } | { waits: string } | LoadFailure;
   /** How many loads of a run were begun and came to no end, as the agent died in them. */

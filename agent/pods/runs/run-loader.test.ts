@@ -34,7 +34,7 @@ beforeEach(() => {
     ...NO_FPGA,
     find: (_user, image) => (image === IMAGE ? HELD : undefined),
     choose: (_image, nodes, held) =>
-      nodes.some((node) => !held.has(node))
+      nodes.some(({ name }) => !held.has(name))
         ? { node: "node1" }
         : { waits: "every FPGA that takes the image is in use" },
     async load({ run }) {

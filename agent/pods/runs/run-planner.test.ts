@@ -89,6 +89,16 @@ describe("plan", () => {
     expect(actionsOf([first, second], { busy: new Set([first.run]) })).toEqual(["begin 1"]);
   });
 
+  test("the time of a pod that is loaded counts from its load on, and none counts in it", () => {
+    const late = { now: NOW + 30 * MINUTE };
+    expect(actionsOf([record({ phase: "loading" })], late)).toEqual(["load 0"]);
+    const loaded = record({ phase: "starting", loadedAt: NOW + 25 * MINUTE });
+    expect(actionsOf([loaded], late)).toEqual(["resume 0"]);
+    expect(actionsOf([loaded], { now: NOW + 35 * MINUTE })).toEqual(["stop 0"]);
+    // one that has no device yet cannot start
+    expect(actionsOf([record()], late)).toEqual(["stop 0"]);
+  });
+
   test("a running pod is stopped at its deadline, not before", () => {
     const pod = live();
     expect(planOf([pod])).toEqual({ actions: [], wakeAt: NOW + 10 * MINUTE });

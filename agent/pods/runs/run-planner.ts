@@ -98,10 +98,14 @@ function next(
   return { do: "begin", run, replaces: replaces.map((other) => other.run) };
 }
 
-/** When `maxMs` is over: it counts from the start, and for a run that cannot start from when it was due. */
+/**
+ * When `maxMs` is over: it counts from the start, and for a run that cannot start from when it was due, or from when its
+ * device was programmed. A load has a deadline of its own.
+ */
 export function deadlineOf(record: RunRecord, now: number): number {
   if (record.deadline !== undefined) return record.deadline;
-  return (record.dueAt ?? now) + (record.input.maxMs ?? Number.POSITIVE_INFINITY);
+  if (record.phase === "loading") return Number.POSITIVE_INFINITY;
+  return (record.loadedAt ?? record.dueAt ?? now) + (record.input.maxMs ?? Number.POSITIVE_INFINITY);
 }
 
 /** Records of a pod that nobody can ask for: all but the latest, the one before it that ran, and live ones. */

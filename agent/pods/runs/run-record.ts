@@ -44,6 +44,8 @@ export type RunRecord = {
   message?: string;
   /** when its time had come */
   dueAt?: number;
+  /** when its device was programmed for it */
+  loadedAt?: number;
   imageId?: string;
   /** content ID of the run before it, of which it is another: its image is not looked for by name */
   pinnedImage?: string;

@@ -77,6 +77,7 @@ export class RunStarter {
 
   /** A run whose device is its own and programmed goes on as any that was placed. */
   async launchLoaded(record: RunRecord): Promise<void> {
+    record.loadedAt = this.#deps.now();
     await this.#toEngine(record);
   }
 
@@ -99,12 +100,10 @@ export class RunStarter {
       return;
     }
     const { kind, node } = record.input;
-    const names = nodes
-      .filter(
-        (one) => one.status === "True" && (kind ?? one.kind) === one.kind && (node ?? one.name) === one.name,
-      )
-      .map(({ name }) => name);
-    const choice = (this.#deps.fpga ?? NO_FPGA).choose(image, names, heldDevices(book.all()));
+    const meant = nodes
+      .filter((one) => (kind ?? one.kind) === one.kind && (node ?? one.name) === one.name)
+      .map(({ name, status }) => ({ name, isReady: status === "True" }));
+    const choice = (this.#deps.fpga ?? NO_FPGA).choose(image, meant, heldDevices(book.all()));
     if ("waits" in choice) {
       this.#wait(record, "Unschedulable", choice.waits);
       return;

@@ -20,8 +20,9 @@ export async function onEnd(records: OwnRecords, command: Command): Promise<Writ
   const deletion = await records.get<DeletionRecord>(workKeys.deletion(command.id));
   // one that did not succeed is asked for again (StoreWork)
   if (!deletion || command.state !== "succeeded") return [];
-  const { project, image } = deletion.data;
-  return [{ delete: workKeys.deletion(command.id) }, ...(await images.deleted(project, image))];
+  const { project, image, forgotten } = deletion.data;
+  const done: Write = { delete: workKeys.deletion(command.id) };
+  return forgotten ? [done] : [done, ...(await images.deleted(project, image))];
 }
 
 /** Codes of a failure that have a word of this API's own. */

@@ -46,6 +46,8 @@ describe("queries", () => {
   });
   it("refuse a parameter that is given twice, and what is no id", () => {
     expect(() => readDetailQuery("page=1&page=1&size=1")).toThrow(refusal("page"));
+    // of one image there are no pages: what they are is not even looked at
+    expect(readDetailQuery(`fpga_image_id=${ID}&page=0&page=x&size=`)).toEqual({ image: ID });
     for (const id of [ID.toUpperCase(), ID.slice(1), `${ID}0`, `${ID}%0A`]) {
       expect(() => readDetailQuery(`fpga_image_id=${id}`)).toThrow(refusal("fpga_image_id"));
       expect(() => readAssociationsQuery(`fpga_image_id=${id}`)).toThrow(refusal("fpga_image_id"));

@@ -18,15 +18,15 @@ export function readImageId(id: string): string {
 
 /** @param query of the raw target, without the question mark. @throws 400 Ecs.0005 */
 export function readDetailQuery(query: string): DetailQuery {
-  const parameters = parametersOf(query);
+  const parameters = parametersOf(query, ["fpga_image_id", "image_id"]);
   const image = parameters.get("fpga_image_id");
   if (image !== undefined) return { image: readImageId(image) };
-  return pageOf(parameters);
+  return pageOf(parametersOf(query, PAGING));
 }
 
 /** @param query of the raw target, without the question mark. @throws 400 Ecs.0005 */
 export function readAssociationsQuery(query: string): AssociationsQuery {
-  const parameters = parametersOf(query);
+  const parameters = parametersOf(query, ["fpga_image_id", "image_id"]);
   const image = parameters.get("fpga_image_id");
   const container = parameters.get("image_id");
   if (image !== undefined) readImageId(image);
@@ -36,7 +36,7 @@ export function readAssociationsQuery(query: string): AssociationsQuery {
   const ids = { ...(image !== undefined && { image }), ...(container !== undefined && { container }) };
   // of one pair there are no pages: what they are is not even looked at
   if (image !== undefined && container !== undefined) return ids;
-  return { ...ids, ...pageOf(parameters) };
+  return { ...ids, ...pageOf(parametersOf(query, PAGING)) };
 }
 
 /** Items of a page, or all of them without one; none behind the end. */
@@ -44,12 +44,12 @@ export function onPage<T>(items: readonly T[], page: Page | undefined): readonly
   return page ? items.slice((page.page - 1) * page.size, page.page * page.size) : items;
 }
 
-const KNOWN = ["fpga_image_id", "image_id", "page", "size"];
+const PAGING = ["page", "size"];
 
-/** The parameters that have a value. @throws 400 for one that is given twice */
-function parametersOf(query: string): ReadonlyMap<string, string> {
+/** The parameters that have a value. @throws 400 for one of `names` that is given twice */
+function parametersOf(query: string, names: readonly string[]): ReadonlyMap<string, string> {
   const all = new URLSearchParams(query);
-  const twice = KNOWN.find((name) => all.getAll(name).length > 1);
+  const twice = names.find((name) => all.getAll(name).length > 1);
   if (twice !== undefined) throw REFUSALS.rule(twice, "is given once");
   return new Map([...all].filter(([, value]) => value !== ""));
 }

@@ -5,6 +5,7 @@ import { imageIdOf } from "../../fields/fpga-image-id.ts";
 import { readIdempotency } from "../../http/idempotency-key.ts";
 import { json } from "../../http/json-answer.ts";
 import { collectBody } from "../../http/read-body.ts";
+import type { Command } from "../../ledger/command.ts";
 import { ulid } from "../../ledger/ulid.ts";
 import type { DialectContext } from "../dialect.ts";
 import { projectIn } from "./caller-of-request.ts";
@@ -25,6 +26,9 @@ export async function register(c: DialectContext, parts: FpgaParts): Promise<Res
   const stands = { project: project.id, ...registration };
   const order = await core.orderOf(c, project.user);
   const idempotency = readIdempotency(c.req.header("idempotency-key"), "fpga.register", stands);
+  // one that is known takes no room, and is not refused for want of it
+  const earlier = idempotency && (await core.commands.earlier(project.user, idempotency));
+  if (earlier) return saving(earlier);
   const prefix = `${PINS}/${project.user}/${ulid(core.now())}/`;
   const { user, uid, edge } = project;
   let isUnused = false;
@@ -61,7 +65,7 @@ export async function register(c: DialectContext, parts: FpgaParts): Promise<Res
     killPoint("fpga.registered");
     isUnused = replayed;
     await work.wake();
-    return json({ fpga_image: { status: "saving", id: imageIdOf(command.id) } });
+    return saving(command);
   } catch (error) {
     // after any other error the transaction may have landed, and the image needs what was kept
     isUnused = error instanceof PerigeeError;
@@ -72,6 +76,8 @@ export async function register(c: DialectContext, parts: FpgaParts): Promise<Res
       await core.staging.deletePrefix(prefix).catch((err) => core.log.warn({ err }, "a pin stays"));
   }
 }
+
+const saving = ({ id }: Command) => json({ fpga_image: { status: "saving", id: imageIdOf(id) } });
 
 /** @returns the object's bytes; undefined when there is none. One that is too large is not pinned: it is refused unread. */
 async function pin(

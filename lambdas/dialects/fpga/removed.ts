@@ -1,12 +1,14 @@
 import { commandOf } from "../../fields/fpga-image-id.ts";
+import { ulid } from "../../ledger/ulid.ts";
+import type { Write } from "../../ports/ledger-store.ts";
 import { pagesOf } from "../../ports/pages-of.ts";
 import type { DialectCore } from "../core.ts";
 import type { Removal } from "../dialect.ts";
+import { findCommand } from "./find-command.ts";
 import { type ImageRecord, keys as imageKeys } from "./images/image-record.ts";
-import { FPGA_LANE } from "./lane.ts";
 import { type FpgaParts, partsOf } from "./parts.ts";
 import { type Project, projectOf } from "./project.ts";
-import { workKeys } from "./store/work-records.ts";
+import { type DeletionRecord, workKeys } from "./store/work-records.ts";
 
 const PAGE = 100;
 /** Writes of one transaction. */
@@ -36,15 +38,17 @@ async function removeProject(parts: FpgaParts, project: Project): Promise<void> 
   const { core, images, keys, work } = parts;
   await keys.revokeAll(project.id);
   for (const image of await images.all(project.id)) {
-    await endOnEdge(core, project, image);
     // the image last: what is cut short finds it again
     for (let at = 0; at < image.containers.length; at += MOST_AT_ONCE) {
       const some = image.containers.slice(at, at + MOST_AT_ONCE);
       await core.records.transact(some.map((id) => ({ delete: imageKeys.container(project.id, id) })));
     }
+    const deletion = await deletionOnEdge(core, project, image);
     await core.records.transact([
       { delete: imageKeys.image(project.id, image.id) },
       { delete: imageKeys.report(project.id, image.id) },
+      { delete: imageKeys.agentLog(project.id, image.id) },
+      ...(deletion ? [deletion] : []),
     ]);
   }
   await core.records.transact([
@@ -54,22 +58,19 @@ async function removeProject(parts: FpgaParts, project: Project): Promise<void> 
   await work.wake();
 }
 
-/** What cannot be ended now keeps nothing from being removed. */
-async function endOnEdge({ commands, dispatch, log }: DialectCore, of: Project, image: ImageRecord) {
-  const { user, edge } = of;
-  try {
-    const command = await dispatch.withdraw(await commands.command(user, commandOf(image.id)));
-    if (command.attempts === 0) return;
-    await dispatch.run({
-      user,
-      edge,
-      lane: FPGA_LANE.name,
-      operation: "fpga.delete",
-      input: { image: image.id },
-      admission: "queue",
-      wait: { kind: "none" },
-    });
-  } catch (error) {
-    log.warn({ err: error }, "an FPGA image of a removed user stays on the edge");
-  }
+/**
+ * Ends the command that stores an image. @returns the note by which the edge is told to delete it, in this round of the
+ * work or a later one, until it has; undefined when no agent ever had it
+ */
+async function deletionOnEdge(
+  core: DialectCore,
+  of: Project,
+  image: ImageRecord,
+): Promise<Write | undefined> {
+  const { user, edge, id: project } = of;
+  // a command that is older than the ground's memory was an agent's
+  const command = await findCommand(core, user, commandOf(image.id));
+  if (command && (await core.dispatch.withdraw(command)).attempts === 0) return undefined;
+  const data: DeletionRecord = { user, edge, project, image: image.id, forgotten: true };
+  return { put: { ...workKeys.deletion(ulid(core.now())), data } };
 }

@@ -90,6 +90,18 @@ it("registrations that together take more than the quota are refused with what i
   expect([status, error]).toEqual([400, { code: "Ecs.0001", message }]);
   const { text } = await ground.ada("GET", `${ground.base()}/detail`);
   expect(JSON.parse(text)).toMatchObject({ count: 2 });
-  const pins = new Set((await ground.ground.staging.list("fpga/")).map(({ key }) => key));
-  expect(pins.size).toBe(2);
+  expect(pinsOf(await ground.ground.staging.list("fpga/"))).toBe(2);
 });
+
+it("a registration that is sent again with its key is the same, whatever is left of the quota", async () => {
+  const content = buildRawStream();
+  ground = await startFpgaGround({ quota: 2 * content.length });
+  await ground.put("obs-fpga", "fpga.bin", content);
+  const send = () => ground.ada("POST", ground.base(), { body, headers: { "idempotency-key": "k" } });
+  const [one, two] = [await send(), await send()];
+  expect([two.status, two.text]).toEqual([200, one.text]);
+  expect((await register()).status).toBe(400);
+  expect(pinsOf(await ground.ground.staging.list("fpga/"))).toBe(1);
+});
+
+const pinsOf = (staged: readonly { key: string }[]) => new Set(staged.map(({ key }) => key)).size;

@@ -236,6 +236,10 @@ describe("perigee fpga", () => {
       "own-bucket:counter.bin",
     );
     expect((await fpga("objects", "rm", "own-bucket", "counter.bin")).code).toBe(4);
+    expect((await fpga("objects", "rm", "own-bucket")).stdout).toBe("Deleted the bucket own-bucket\n");
+    expect((await fpga("objects", "rm", "own-bucket")).code).toBe(4);
+    // it would be the id of an upload
+    expect((await fpga("objects", "rm", "01JD6Z0V3E8T4Q5R6S7T8V9W00")).code).toBe(2);
   });
 
   it("makes, lists and revokes keys, and shows what a client's configuration asks for", async () => {

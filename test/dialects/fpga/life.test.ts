@@ -185,6 +185,22 @@ describe("the life of an image", () => {
   });
 });
 
+it("an image is deleted when the edge has an agent again that can", async () => {
+  await ground.put("obs-fpga", "fpga.bin", buildRawStream());
+  const id = await ground.active(await ground.startAgent());
+  await ground.startAgent(["fpga.store"]);
+  const remove = async () => (await ground.ada("DELETE", `${ground.base()}/${id}`)).status;
+  expect([await remove(), await remove()]).toEqual([204, 204]);
+  await ground.checked();
+  expect(await ground.detail(id)).toMatchObject({ status: "deleting" });
+  const agent = await ground.startAgent();
+  await ground.checked();
+  const [deletion, other] = await agent.claim();
+  expect([deletion?.operation, other]).toEqual(["fpga.delete", undefined]);
+  await agent.report(deletion!, { state: "succeeded", result: {} });
+  expect(await ground.detail(id)).toBeUndefined();
+});
+
 it("an image whose command ended without its records is ended by the next round", async () => {
   await ground.put("obs-fpga", "fpga.bin", buildRawStream());
   const id = await ground.register();

@@ -33,6 +33,7 @@ it("a log has an image's last loads, nothing of another image, and goes with it"
     Array.from({ length: LOADS_OF_IMAGE + 1 }, (_, n) => `run-${n}`).filter((run) => run !== "run-3"),
   );
   expect(text).not.toContain("of another");
+  expect(text).toContain('"idcode": "0x03822093"');
   expect(text).not.toContain(ground.data);
   await ground.ada("DELETE", `${ground.base()}/${id}`);
   expect((await logOf(id)).status).toBe(404);

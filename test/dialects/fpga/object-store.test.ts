@@ -44,6 +44,20 @@ it("an object over the quota is refused before it is sent and while it is, and n
   }
 });
 
+it("an object for which the disk has no room is refused as one that may come later, and nothing of it stays", async () => {
+  const ground = await startFpgaGround({ obsPort: 0, freeFloorBytes: Number.MAX_SAFE_INTEGER });
+  try {
+    const client = await clientOf(ground);
+    const refused = { status: 503, text: expect.stringContaining("<Code>ServiceUnavailable</Code>") };
+    expect(await client("PUT", "/abc/a.bin", {}, Buffer.alloc(MiB))).toMatchObject(refused);
+    expect((await client("GET", "/abc/a.bin")).status).toBe(404);
+    expect(await ground.ground.staging.list("fpga/")).toEqual([]);
+    expect(await ground.parts.userObjects.buckets.arriving(ground.project().uid)).toEqual([]);
+  } finally {
+    await ground.stop();
+  }
+});
+
 it("an image has no log in the store before the edge has it", async () => {
   const ground = await startFpgaGround({ obsPort: 0 });
   try {

@@ -156,6 +156,23 @@ describe("an upload", () => {
     );
   });
 
+  it("is of a bucket that goes when it is empty", async () => {
+    const remove = (at: string, user?: string) =>
+      ask("DELETE", `/fpga/objects/${at}`, undefined, { ...(user !== undefined && { user }) });
+    await upload("a.bin", Buffer.of(1));
+    const coming = (await ask("POST", "/fpga/objects", requestOf("b.bin", Buffer.alloc(9)))).json.data!;
+    const full = await remove("obs-fpga");
+    expect([full.status, full.json.error]).toEqual([400, "INVALID_PARAMETERS"]);
+    expect((await remove("obs-fpga/a.bin")).status).toBe(200);
+    expect((await remove("obs-fpga")).status).toBe(400);
+    expect((await remove(coming.id)).status).toBe(200);
+    expect((await remove("obs-fpga", "bob")).status).toBe(404);
+    expect((await remove("obs-fpga")).status).toBe(200);
+    expect(await ground.parts.userObjects.buckets.list(ground.project().uid)).toEqual([]);
+    const gone = await remove("obs-fpga");
+    expect([gone.status, gone.json.error]).toEqual([404, "OBJECT_NOT_FOUND"]);
+  });
+
   it("that is given up leaves nothing, and one that nobody goes on with neither", async () => {
     const open = (key: string) => ask("POST", "/fpga/objects", requestOf(key, Buffer.alloc(9)));
     const { id } = (await open("a.bin")).json.data!;
@@ -180,6 +197,7 @@ describe("an upload", () => {
     [{ key: ".." }, "key"],
     [{ key: "a".repeat(65) }, "key"],
     [{ key: 7 }, "key"],
+    [{ key: "fpga-log/a.bin" }, "key"],
     [{ bucket: "A" }, "bucket"],
     [{ bucket: "1.2.3.4" }, "bucket"],
     [{ size: -1 }, "size"],

@@ -45,11 +45,19 @@ export class DfxMgr implements FpgaProgrammer {
     if (listed.code === "ENOENT") return undefined;
     const manager = await this.#manager.find();
     if (manager === undefined) return undefined;
-    return this.#manager.probed(manager, { adapter: "dfx-mgr" });
+    return this.#manager.probed(manager, "dfx-mgr");
   }
 
-  async load(file: LoadFile, { signal }: LoadOptions): Promise<DeviceState> {
+  async load(file: LoadFile, options: LoadOptions): Promise<DeviceState> {
     const manager = await this.#manager.found();
+    return this.#manager.load(() => this.#load(manager, file, options));
+  }
+
+  async current(): Promise<DeviceState> {
+    return this.#manager.stateOf(await this.#manager.found());
+  }
+
+  async #load(manager: string, file: LoadFile, { signal }: LoadOptions): Promise<DeviceState> {
     const { name, directory, bitstream } = this.#package;
     const copy = path.join(directory, bitstream);
     try {
@@ -68,10 +76,6 @@ export class DfxMgr implements FpgaProgrammer {
     } finally {
       await this.#files.remove(copy).catch(() => {});
     }
-  }
-
-  async current(): Promise<DeviceState> {
-    return this.#manager.stateOf(await this.#manager.found());
   }
 
   /** The slot that the package is in, as the last column of its row says; -1 is none. */

@@ -50,6 +50,14 @@ describe("overlay", () => {
     });
   });
 
+  it("takes what the driver takes", async () => {
+    const name = path.join(device.root, "sys/class/fpga_manager/fpga0/name");
+    fs.writeFileSync(name, "Xilinx Zynq FPGA Manager\n");
+    expect((await new Overlay(device.options).probe())?.formats).toEqual(["xilinx-bin-le"]);
+    fs.writeFileSync(name, "Xilinx ZynqMP FPGA Manager\n");
+    expect((await new Overlay(device.options).probe())?.formats).toEqual(["xilinx-bin-be", "xilinx-bin-le"]);
+  });
+
   it("is not there without regions, overlays or a manager", async () => {
     for (const needed of [
       "sys/class/fpga_region",

@@ -50,12 +50,20 @@ export class Overlay implements FpgaProgrammer {
     const regions = await files.names(path.join(root, REGIONS));
     if (manager === undefined || regions.length === 0 || !(await files.exists(path.join(root, OVERLAYS))))
       return undefined;
-    return this.#manager.probed(manager, { adapter: "overlay" });
+    return this.#manager.probed(manager, "overlay");
   }
 
-  async load(file: LoadFile, { signal }: LoadOptions): Promise<DeviceState> {
-    const { files, root, dtbo, firmware } = this.#options;
+  async load(file: LoadFile, options: LoadOptions): Promise<DeviceState> {
     const manager = await this.#manager.found();
+    return this.#manager.load(() => this.#load(manager, file, options));
+  }
+
+  async current(): Promise<DeviceState> {
+    return this.#manager.stateOf(await this.#manager.found());
+  }
+
+  async #load(manager: string, file: LoadFile, { signal }: LoadOptions): Promise<DeviceState> {
+    const { files, root, dtbo, firmware } = this.#options;
     const copy = path.join(await this.#manager.firmwareDirectory(), firmware);
     const overlay = path.join(root, OVERLAYS, OVERLAY);
     const step = (what: string, work: () => Promise<void>) => this.#manager.step(what, manager, work);
@@ -76,9 +84,5 @@ export class Overlay implements FpgaProgrammer {
     } finally {
       await files.remove(copy).catch(() => {});
     }
-  }
-
-  async current(): Promise<DeviceState> {
-    return this.#manager.stateOf(await this.#manager.found());
   }
 }

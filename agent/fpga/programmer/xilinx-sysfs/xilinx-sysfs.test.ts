@@ -83,6 +83,48 @@ describe("xilinx-sysfs", () => {
     },
   );
 
+  it("tells what the kernel said of FPGAs while it failed, and nothing else that it says", async () => {
+    const log = path.join(device.root, "dev/kmsg");
+    fs.mkdirSync(path.dirname(log));
+    fs.writeFileSync(log, "3,1,100,-;fpga_manager fpga0: of an earlier load\n");
+    const error = "3,2,200,-;fpga_manager fpga0: Error preparing for \u0007write\n SUBSYSTEM=fpga\n";
+    const files = {
+      ...device.files,
+      async write(file: string, text: string) {
+        if (text.endsWith(".bin")) fs.appendFileSync(log, `${error}6,3,300,-;eth0: a link of somebody\n`);
+        await device.files.write(file, text);
+      },
+    };
+    device.next = { kind: "error", code: "EINVAL", state: "write init error" };
+    const said = "the kernel: fpga_manager fpga0: Error preparing for ?write";
+    await expect(load(make({ files }))).rejects.toMatchObject({
+      code: "LOAD_FAILED",
+      message: `the driver failed with EINVAL, the device is "write init error"; ${said}`,
+      driver: { state: "write init error" },
+    });
+    device.next = { kind: "works" };
+    expect(await load(make({ files }))).toEqual({ state: "operating" });
+  });
+
+  it("keeps the last of many lines of the kernel's, as far as a message may be long", async () => {
+    const log = path.join(device.root, "dev/kmsg");
+    fs.mkdirSync(path.dirname(log));
+    fs.writeFileSync(log, "");
+    const many = Array.from({ length: 5000 }, (_, n) => `3,${n},1,-;fpga0: line ${n}\n`).join("");
+    const files = {
+      ...device.files,
+      async write(file: string, text: string) {
+        fs.appendFileSync(log, many);
+        await device.files.write(file, text);
+      },
+    };
+    device.next = { kind: "silent", state: "write error" };
+    const failed = await load(make({ files })).catch((error: Error) => error);
+    const message = failed instanceof Error ? failed.message : "";
+    expect(message).toMatch(/fpga0: line 4998; fpga0: line 4999$/);
+    expect(message.length).toBeLessThan(450);
+  });
+
   it("refuses what is no digest: it would become a name in the system's directory", async () => {
     const wrong = { ...file(), sha256: "../../etc/x" };
     const signal = new AbortController().signal;

@@ -22,9 +22,6 @@ export type XilinxSysfsOptions = {
 /** Bit of `flags`: only a part of the device is programmed. */
 const PARTIAL = "1";
 const FULL = "0";
-/** Drivers of the Zynq-7000, which take streams in the processor's byte order only. */
-const ZYNQ = /zynq fpga manager/i;
-const ZYNQMP = /zynqmp/i;
 
 /**
  * A device behind the FPGA manager of a vendor's kernel, which loads a file by its name when that is written to
@@ -46,18 +43,19 @@ export class XilinxSysfs implements FpgaProgrammer {
 
   async probe(): Promise<DeviceProbe | undefined> {
     const manager = await this.#manager.find();
-    if (manager === undefined) return undefined;
-    const driver = await this.#manager.driver(manager);
-    const isZynq = driver !== undefined && ZYNQ.test(driver) && !ZYNQMP.test(driver);
-    return {
-      adapter: "xilinx-sysfs",
-      ...(driver !== undefined && { driver }),
-      formats: isZynq ? ["xilinx-bin-le"] : ["xilinx-bin-be", "xilinx-bin-le"],
-    };
+    return manager === undefined ? undefined : this.#manager.probed(manager, "xilinx-sysfs");
   }
 
-  async load(file: LoadFile, { partial, signal }: LoadOptions): Promise<DeviceState> {
+  async load(file: LoadFile, options: LoadOptions): Promise<DeviceState> {
     const manager = await this.#manager.found();
+    return this.#manager.load(() => this.#load(manager, file, options));
+  }
+
+  async current(): Promise<DeviceState> {
+    return this.#manager.stateOf(await this.#manager.found());
+  }
+
+  async #load(manager: string, file: LoadFile, { partial, signal }: LoadOptions): Promise<DeviceState> {
     assertDigest(file);
     const name = `perigee-${file.sha256}.bin`;
     const copy = path.join(await this.#manager.firmwareDirectory(), name);
@@ -74,9 +72,5 @@ export class XilinxSysfs implements FpgaProgrammer {
     } finally {
       await this.#files.remove(copy).catch(() => {});
     }
-  }
-
-  async current(): Promise<DeviceState> {
-    return this.#manager.stateOf(await this.#manager.found());
   }
 }

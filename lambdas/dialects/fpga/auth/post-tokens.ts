@@ -12,7 +12,8 @@ import { domainId, type Project, projectOf, userId } from "../project.ts";
 const MOST_BYTES = 64 * KiB;
 
 const named = z.object({ name: z.string().optional(), id: z.string().optional() });
-const tokenRequest = z.object({
+/** The body of `POST /v3/auth/tokens`. */
+export const tokenRequest = z.object({
   auth: z.object({
     identity: z.object({
       methods: z.array(z.string()),

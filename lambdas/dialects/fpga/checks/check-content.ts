@@ -1,6 +1,8 @@
 import type { CheckSheet } from "./check-sheet.ts";
 import type { Content } from "./content-reader.ts";
 import type { FileReport } from "./file-report.ts";
+import { idcodeText } from "./idcode-text.ts";
+import { isOfNoUse } from "./xclbin.ts";
 
 /** Checks what a device is programmed with, which begins `offset` bytes into the file. */
 export function checkContent(sheet: CheckSheet, content: Content, offset: number): Partial<FileReport> {
@@ -11,9 +13,11 @@ export function checkContent(sheet: CheckSheet, content: Content, offset: number
   if (content.format === "xclbin") {
     const { xclbin, finding } = content;
     // that it was built for emulation, or configures nothing, is the next check's
-    const ofUse = finding?.code === "EMULATION_BUILD";
-    if (!sheet.decide(10, ofUse ? undefined : finding, xclbin && { sections: xclbin.sections })) return found;
-    if (!sheet.decide(11, finding)) return found;
+    const broken = finding && !isOfNoUse(finding) ? finding : undefined;
+    if (!sheet.decide(10, broken, xclbin && { sections: xclbin.sections, uuid: xclbin.uuid })) return found;
+    const { mode, interfaceUuid, platform } = xclbin ?? {};
+    const use = mode !== undefined && interfaceUuid !== undefined && platform !== undefined;
+    if (!sheet.decide(11, finding, use ? { mode, interfaceUuid, platform } : undefined)) return found;
     return { ...found, ...(xclbin && { xclbin }) };
   }
   const { raw } = content;
@@ -24,7 +28,9 @@ export function checkContent(sheet: CheckSheet, content: Content, offset: number
     return found;
   }
   sheet.decide(6, undefined, values);
-  if (raw.idcode === undefined) sheet.remark(8, "no packet that writes the IDCODE was found");
+  if (raw.idcode !== undefined) {
+    sheet.remark(8, "there was no IDCODE of a node to compare it with", { idcode: idcodeText(raw.idcode) });
+  } else sheet.remark(8, "no packet that writes the IDCODE was found");
   if (raw.desync) sheet.decide(9, undefined);
   else sheet.remark(9, "DESYNC was not found at the end: so it is in encrypted and partial streams too");
   return { ...found, ...(raw.idcode !== undefined && { idcode: raw.idcode }) };

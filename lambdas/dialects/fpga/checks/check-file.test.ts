@@ -20,7 +20,7 @@ it("a file that a node takes has no message", async () => {
   const checked = await check(buildAei('{"a":1}', buildRawStream()), [NODE], '{"a":1}');
   expect(checked).toMatchObject({ refused: false, report: { format: "xilinx-bin-be" } });
   expect(checked).not.toHaveProperty("message");
-  expect([1, 4, 5, 12].map((number) => outcome(checked, number))).toEqual(Array(4).fill("passed"));
+  expect([1, 4, 5, 8, 12].map((number) => outcome(checked, number))).toEqual(Array(5).fill("passed"));
 });
 
 it("what was not checked is told, and what is wrong refuses", async () => {
@@ -35,6 +35,7 @@ it("what was not checked is told, and what is wrong refuses", async () => {
     message: expect.stringMatching(/^DEVICE_MISMATCH: .*0x0bad0093/),
   });
   expect(outcome(mismatch, 8)).toBe("failed");
+  expect(mismatch.report.checks[7]?.values).toEqual({ idcode: "0x0bad0093" });
   expect(await check(Buffer.alloc(64), [NODE])).toMatchObject({
     refused: true,
     message: "FORMAT_EMPTY: every byte of the file is 00",

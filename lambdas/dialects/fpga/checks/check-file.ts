@@ -39,5 +39,10 @@ function refusal(report: FileReport, { code, text }: NonNullable<FileReport["fin
 }
 
 function merged(own: readonly CheckResult[], compared: readonly CheckResult[]): readonly CheckResult[] {
-  return own.map((result) => compared.find(({ check }) => check === result.check) ?? result);
+  return own.map((result) => {
+    const found = compared.find(({ check }) => check === result.check);
+    if (!found) return result;
+    const values = { ...result.values, ...found.values };
+    return { ...found, ...(Object.keys(values).length > 0 && { values }) };
+  });
 }

@@ -14,6 +14,19 @@ const otherDevice: FpgaNode = { ...fits, node: "F2", idcode: 0x03823093 };
 const otherFormat: FpgaNode = { node: "F3", formats: ["xilinx-bin-le"], idcode: 0x03822093 };
 const unknown: FpgaNode = { node: "F4", formats: ["xilinx-bin-be"] };
 
+it("what was compared is in the report with its values, and with the nodes that it fits", () => {
+  const { checks } = compareNodes(RAW, [otherDevice, fits]);
+  expect(checks).toMatchObject([
+    { check: 8, outcome: "passed", values: { idcode: "0x13822093", nodes: "F1" } },
+    { check: 12, outcome: "passed", values: { format: "xilinx-bin-be", nodes: "F1" } },
+  ]);
+  const shell = compareNodes(XCLBIN, [{ node: "F", formats: ["xclbin"], shell: { platform: "p" } }]);
+  expect(shell.checks).toMatchObject([
+    { check: 11, outcome: "passed", values: { nodes: "F" } },
+    { check: 12 },
+  ]);
+});
+
 describe("a file and the nodes of an edge", () => {
   const cases: [string, FileReport, FpgaNode[], { code?: string; note?: RegExp }][] = [
     ["no node is known", RAW, [], { note: /^no FPGA device is known on this edge$/ }],

@@ -2,6 +2,7 @@ import { type CheckNumber, type CheckResult, checkResult } from "./check-result.
 import type { FpgaFormat } from "./content-reader.ts";
 import type { FileReport } from "./file-report.ts";
 import { type Finding, finding } from "./finding.ts";
+import { idcodeText } from "./idcode-text.ts";
 
 /**
  * A node of kind FPGA as last reported. What is undefined is not known, and contradicts nothing. `idcode` as a device
@@ -30,7 +31,10 @@ export function compareNodes(report: FileReport, nodes: readonly FpgaNode[]): No
   const fits = nodes.filter((_node, at) => "fits" in (verdicts[at] ?? {})).map(({ node }) => node);
   if (fits.length > 0) {
     const values = { nodes: fits.join(", ").slice(0, 500) };
-    return { checks: [checkResult(12, "passed", { values })] };
+    const format = { format: report.format };
+    return {
+      checks: [agreed(report, values), checkResult(12, "passed", { values: { ...format, ...values } })],
+    };
   }
   const unknown = verdicts.flatMap((verdict) => ("unknown" in verdict ? [verdict.unknown] : []));
   if (unknown.length > 0) return { checks: [], note: unknown.join("; ").slice(0, 500) };
@@ -39,6 +43,13 @@ export function compareNodes(report: FileReport, nodes: readonly FpgaNode[]): No
   const told = contradictions.find(({ check }) => check !== 12) ?? contradictions[0];
   if (!told) return { checks: [] };
   return { checks: [checkResult(told.check, "failed", told.contradicts)], finding: told.contradicts };
+}
+
+/** What a file is for is what these nodes are: a raw stream's IDCODE, an xclbin's shell. */
+function agreed({ idcode, xclbin }: FileReport, nodes: { nodes: string }): CheckResult {
+  if (xclbin) return checkResult(11, "passed", { values: nodes });
+  const values = { ...(idcode !== undefined && { idcode: idcodeText(idcode) }), ...nodes };
+  return checkResult(8, "passed", { values });
 }
 
 function compareNode(report: FileReport, { node, formats, idcode, shell }: FpgaNode): Verdict {
@@ -57,7 +68,7 @@ function compareNode(report: FileReport, { node, formats, idcode, shell }: FpgaN
       check: 8,
       contradicts: finding(
         "DEVICE_MISMATCH",
-        `the file is for a device with the IDCODE ${hex(report.idcode)}, the node ${node} has ${hex(idcode)}`,
+        `the file is for a device with the IDCODE ${idcodeText(report.idcode)}, the node ${node} has ${idcodeText(idcode)}`,
       ),
     };
   }
@@ -82,8 +93,6 @@ function compareNode(report: FileReport, { node, formats, idcode, shell }: FpgaN
 function sameDevice(one: number, other: number): boolean {
   return (one & 0x0fffffff) === (other & 0x0fffffff);
 }
-
-const hex = (word: number) => `0x${word.toString(16).padStart(8, "0")}`;
 
 /** @returns undefined when nothing of the shell is known */
 function compareShell(

@@ -104,7 +104,8 @@ describe("files that are taken", () => {
 
   it("say what DESYNC and IDCODE were", () => {
     const of = (bytes: Buffer) => examine(bytes).checks.filter(({ check }) => check === 8 || check === 9);
-    expect(of(RAW).map(({ outcome }) => outcome)).toEqual(["not-applicable", "passed"]);
+    expect(of(RAW).map(({ outcome }) => outcome)).toEqual(["remark", "passed"]);
+    expect(of(RAW)[0]?.values).toEqual({ idcode: "0x03822093" });
     expect(of(buildRawStream({ idcode: false, desync: false })).map(({ outcome }) => outcome)).toEqual([
       "remark",
       "remark",
@@ -198,6 +199,11 @@ describe("files that are refused", () => {
     expect(report.checks.filter(({ outcome }) => outcome === "failed")).toEqual([
       expect.objectContaining({ code }),
     ]);
+  });
+
+  it("for want of use, which is a check of its own", () => {
+    const { checks } = examine(patched(XCLBIN, 456, u32le(6)));
+    expect(checks.slice(9, 11).map(({ outcome }) => outcome)).toEqual(["passed", "failed"]);
   });
 
   it.each([RAW, Buffer.alloc(64, 7), buildRawStream({ order: "little" })])(

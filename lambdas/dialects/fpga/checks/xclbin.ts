@@ -22,6 +22,11 @@ const CONFIGURING = [0, 18, 19];
 /** hardware and software emulation, and hardware emulation with partial reconfiguration */
 const EMULATION = [4, 5, 6];
 
+const NOTHING = finding("FORMAT_INVALID", "the xclbin has no section BITSTREAM or PDI with content");
+
+/** Is it whole, and of no use to a device? */
+export const isOfNoUse = (found: Finding) => found === NOTHING || found.code === "EMULATION_BUILD";
+
 /** Does a file that begins so claim to be an xclbin, of whichever version? */
 export function isXclbin(head: Buffer): boolean {
   return head.subarray(0, 6).toString("latin1") === "xclbin";
@@ -84,8 +89,7 @@ export class XclbinReader {
     const mode = head.readUInt16LE(332);
     if (EMULATION.includes(mode))
       return finding("EMULATION_BUILD", `the xclbin was built for emulation (mode ${mode})`);
-    if (!this.#configures)
-      return finding("FORMAT_INVALID", "the xclbin has no section BITSTREAM or PDI with content");
+    if (!this.#configures) return NOTHING;
     return {
       mode,
       interfaceUuid: head.toString("hex", 336, 352),

@@ -1,4 +1,5 @@
 import { LOADS_OF_IMAGE } from "#protocol/fpga-device.ts";
+import { idcodeText } from "../checks/idcode-text.ts";
 import type { FpgaParts } from "../parts.ts";
 import type { Project } from "../project.ts";
 import { findAgentLog } from "./agent-log.ts";
@@ -31,6 +32,10 @@ export async function imageLog(
     bytes,
     sha256: sha256 ?? checked?.report.sha256 ?? null,
     format: format ?? checked?.report.format ?? null,
+    container: checked?.report.container ?? null,
+    payload: checked?.report.payload ?? null,
+    idcode: checked?.report.idcode === undefined ? null : idcodeText(checked.report.idcode),
+    xclbin: checked?.report.xclbin ?? null,
     edge: project.edge,
     registered_at: timeText(createdAt),
     checked_at: checked ? timeText(checked.at) : null,

@@ -9,15 +9,13 @@ import type { DialectContext } from "../../dialect.ts";
 import { PINS } from "../lane.ts";
 import { imageLog } from "../log/image-log.ts";
 import { OBJECT_BOUNDS } from "../objects/bucket-record.ts";
-import { isKey, type ShownObject } from "../objects/user-objects.ts";
+import { isKey, LOGS, type ShownObject } from "../objects/user-objects.ts";
 import type { FpgaParts } from "../parts.ts";
 import type { Project } from "../project.ts";
 import { done } from "./answers.ts";
 import { requireBucket } from "./bucket-requests.ts";
 import { StoreRefusal } from "./store-errors.ts";
 
-/** Logs of images are read beneath it; nobody writes there. */
-const LOGS = "fpga-log/";
 /** ms for which the room of an object is kept that comes in one body. */
 const ARRIVAL_MS = LIMITS.partsIdleMs;
 

@@ -17,10 +17,11 @@ import type { FpgaParts } from "../parts.ts";
 import { isBucket } from "../rules.ts";
 import { OBJECT_BOUNDS } from "./bucket-record.ts";
 import type { ObjectUpload } from "./object-uploads.ts";
-import { isKey, type ShownObject } from "./user-objects.ts";
+import { isKey, LOGS, type ShownObject } from "./user-objects.ts";
 
 const SIZE_RULE = `must be a whole number of bytes up to ${OBJECT_BOUNDS.bytes}`;
 const KEY_RULE = "has 1 to 64 letters, digits, hyphens, underscores, slashes and dots, and is not . or ..";
+const LOGS_RULE = `does not begin with ${LOGS}, where the logs of images are`;
 const CRC_RULE = "must be a CRC32, 8 hex digits";
 const PARTS_RULE = "must be a list of parts, all of one size but the last, which make the object together";
 
@@ -46,6 +47,7 @@ export async function openObject(c: DialectContext, parts: FpgaParts): Promise<R
   const { bucket, key } = asked;
   // no client could name `..` in a path to delete it
   if (!isKey(key) || /^\.\.?$/.test(key)) throw new PerigeeError("INVALID_PARAMETERS", `key: ${KEY_RULE}`);
+  if (key.startsWith(LOGS)) throw new PerigeeError("INVALID_PARAMETERS", `key: ${LOGS_RULE}`);
   const edge = await core.resolveEdge(account.name, c.req.header("perigee-edge"));
   const idempotency = readIdempotency(c.req.header("idempotency-key"), "fpga.objects", asked);
   const upload = await uploads.open(account, edge, {
@@ -80,10 +82,24 @@ export async function listObjects(c: DialectContext, { userObjects }: FpgaParts)
   return json({ message: "Successfully fetched objects", data: lists.flat().map(objectView) });
 }
 
-/** `DELETE /fpga/objects/{id}`: gives up an upload. */
+/** `DELETE /fpga/objects/{id}`: gives up an upload; with a bucket's name it deletes that bucket, which has to be empty. */
 export async function giveUpObject(c: DialectContext, parts: FpgaParts): Promise<Response> {
+  // ids of uploads have upper-case letters, names of buckets have none
+  const id = c.req.param("id") ?? "";
+  if (isBucket(id)) return removeBucket(c, parts, id);
   await parts.uploads.cancel(await uploadIn(c, parts));
   return json({ message: "Successfully gave up upload" });
+}
+
+/** @throws OBJECT_NOT_FOUND, INVALID_PARAMETERS while something is in it or coming in */
+async function removeBucket(c: DialectContext, parts: FpgaParts, name: string): Promise<Response> {
+  const { uid } = callerIn(c).account;
+  const { buckets } = parts.userObjects;
+  if (!(await buckets.find(uid, name))) {
+    throw new PerigeeError("OBJECT_NOT_FOUND", `There is no bucket ${name}`);
+  }
+  await buckets.remove(uid, name);
+  return json({ message: "Successfully deleted bucket" });
 }
 
 /** `DELETE /fpga/objects/{bucket}/{key}`, the key percent-encoded as one part. @throws OBJECT_NOT_FOUND */
@@ -102,7 +118,8 @@ export async function removeObject(c: DialectContext, { userObjects }: FpgaParts
 }
 
 const NUMBER_RULE = "must be a whole number from 1";
-const partsOfObject = z.object({
+/** The body of `POST /fpga/objects/{id}/parts`; none means every missing part. */
+export const partsOfObject = z.object({
   parts: z
     .array(z.object({ part: z.number(NUMBER_RULE).int(NUMBER_RULE).min(1, NUMBER_RULE) }))
     .max(LIMITS.partUrls, `must name at most ${LIMITS.partUrls} parts`)

@@ -11,6 +11,9 @@ export type ShownObject = UserObject & { bucket: string; etag: string };
 /** What a key may be: that of a location, from one character on. It is never a path. */
 export const isKey = (key: string): boolean => /^[A-Za-z0-9_./-]{1,64}$/.test(key);
 
+/** Beginning of the keys by which logs of images are read: nobody writes there. */
+export const LOGS = "fpga-log/";
+
 /** Writes of one transaction. */
 const MOST_AT_ONCE = 20;
 const PAGE = 100;

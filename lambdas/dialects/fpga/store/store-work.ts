@@ -19,7 +19,7 @@ import type { ImageRecord } from "../images/image-record.ts";
 import type { Images } from "../images/images.ts";
 import { STORE_MS } from "../lane.ts";
 import { keepReport } from "../log/reports.ts";
-import { submitDeletion } from "./submit-deletion.ts";
+import { submitDeletion, submitForgotten } from "./submit-deletion.ts";
 import { type DeletionRecord, type StoreRecord, workKeys } from "./work-records.ts";
 
 export type StoreWorkDeps = { core: DialectCore; images: Images };
@@ -227,6 +227,7 @@ export class StoreWork {
   async #deletion({ sk, data }: Item<DeletionRecord>): Promise<void> {
     const command = await findCommand(this.#core, data.user, sk);
     if (command && !isTerminal(command.state)) return;
+    if (data.forgotten) return submitForgotten(this.#core, data, sk);
     const image = await this.#images.find(data.project, data.image);
     if (image?.status === "deleting") await submitDeletion(this.#core, this.#images, data, sk);
     else await this.#core.records.transact([{ delete: workKeys.deletion(sk) }]);

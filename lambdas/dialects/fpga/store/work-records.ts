@@ -19,8 +19,18 @@ export type StoreRecord = {
   checked?: { input: FpgaImage; note?: string };
 };
 
-/** The command that deletes an image on the edge, or the run that this waits for, under its id: until it has succeeded. */
-export type DeletionRecord = { user: string; edge: string; project: string; image: string };
+/**
+ * The command that deletes an image on the edge, or the run that this waits for, under its id: until it has succeeded. Of
+ * an image that is already forgotten here it may be noted before there is a command, under an id of its own.
+ */
+export type DeletionRecord = {
+  user: string;
+  edge: string;
+  project: string;
+  image: string;
+  /** its record went with its user or grant: this note alone says that the edge may have it */
+  forgotten?: true;
+};
 
 export const workKeys = {
   stores: "stores",

@@ -32,6 +32,8 @@ export type FpgaGround = Awaited<ReturnType<typeof startFpgaGround>>;
 export type FpgaGroundOptions = {
   /** bytes of a user */
   quota?: number;
+  /** bytes that stay free on the disk */
+  freeFloorBytes?: number;
   /** of the object store (default: there is none) */
   obsPort?: number;
   /** every listener speaks HTTPS: `send` is of no use then */
@@ -43,7 +45,7 @@ export type FpgaGroundOptions = {
 
 /** A real ground on a real server that speaks the API for FPGA images alone; users `ada` and `bob`, one edge. */
 export async function startFpgaGround(options: FpgaGroundOptions = {}) {
-  const { quota, obsPort, tls, publicHosts, dialects = [] } = options;
+  const { quota, freeFloorBytes, obsPort, tls, publicHosts, dialects = [] } = options;
   const data = await mkdtemp(join(tmpdir(), "perigee-fpga-"));
   const lines: string[] = [];
   let clock: number | undefined;
@@ -53,6 +55,7 @@ export async function startFpgaGround(options: FpgaGroundOptions = {}) {
     log: pino({ level: "error" }, { write: (line: string) => void lines.push(line) }),
     dialects: [fpga, ...dialects],
     ...(quota !== undefined && { quota }),
+    ...(freeFloorBytes !== undefined && { freeFloorBytes }),
     ...(publicHosts && { publicHosts }),
     ...(obsPort !== undefined && { settings: { PERIGEE_OBS_PORT: String(obsPort) } }),
     now: () => clock ?? Date.now(),
