@@ -8,8 +8,8 @@ export type LoadOf = Pick<FpgaLoad, "image" | "run" | "node" | "adapter"> & { us
 type Row = LoadOf & Pick<FpgaLoad, "at" | "state" | "message">;
 
 const TOLD = 500;
-/** Loads of a user that are kept, whatever images they are of. */
-export const LOADS_OF_USER = 1000;
+/** Loads of a user that are kept, whatever images they are of: those of 200 images. */
+export const LOADS_OF_USER = 200 * LOADS_OF_IMAGE;
 /** Whose load it is when no run's. */
 const NOBODY = { user: "", image: "", run: "" };
 

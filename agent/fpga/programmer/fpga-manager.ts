@@ -103,14 +103,14 @@ export class FpgaManager {
     return path.join(this.#root, own || FIRMWARE);
   }
 
-  /** Does a load. @throws what it throws; LOAD_FAILED with what the kernel said of FPGAs meanwhile */
-  async load<T>(work: () => Promise<T>): Promise<T> {
+  /** Does a load by a manager (its directory). @throws what it throws; LOAD_FAILED with what the kernel said of it meanwhile */
+  async load<T>(manager: string, work: () => Promise<T>): Promise<T> {
     const kernel = new KernelLog(path.join(this.#root, KERNEL_LOG));
     try {
       return await work();
     } catch (error) {
       if (!(error instanceof LoadError) || error.code !== "LOAD_FAILED") throw error;
-      const lines = kernel.lines();
+      const lines = kernel.lines(path.basename(manager));
       if (lines.length === 0) throw error;
       const { message, driver } = error;
       throw new LoadError("LOAD_FAILED", `${message}; the kernel: ${lines.join("; ")}`, {

@@ -7,9 +7,6 @@ const MOST_READS = 100_000;
 const MOST_LINES = 20;
 /** Characters of all lines together: they are a part of a load's message. */
 const MOST_TEXT = 300;
-/** What the kernel says of anything else is nothing of the user's. */
-const OURS = /fpga/i;
-
 /** The kernel's log from a moment on, without waiting for it. Where there is none, or it is not for us, it is empty. */
 export class KernelLog {
   readonly #fd: number | undefined;
@@ -24,8 +21,13 @@ export class KernelLog {
     this.#read(() => {});
   }
 
-  /** What it said of FPGAs since, the last lines of it. */
-  lines(): string[] {
+  /**
+   * What it said of one FPGA manager since, the last lines of it. What it says of another, or of a process that has the
+   * word in its name, may be another user's.
+   * @param manager its name, `fpga0`
+   */
+  lines(manager: string): string[] {
+    const begin = `fpga_manager ${manager}: `;
     let text = "";
     this.#read((piece) => {
       text = `${text}${piece}`.slice(-MOST_LINES * READ_BYTES);
@@ -33,8 +35,9 @@ export class KernelLog {
     const lines = text
       .split("\n")
       // `level,number,time,flags;text`, and lines of keys that begin with a space
-      .filter((line) => !line.startsWith(" ") && OURS.test(line))
-      .map((line) => line.slice(line.indexOf(";") + 1).replaceAll(/[^\x20-\x7e]/g, "?"))
+      .map((line) => (line.startsWith(" ") ? "" : line.slice(line.indexOf(";") + 1)))
+      .filter((line) => line.startsWith(begin))
+      .map((line) => line.replaceAll(/[^\x20-\x7e]/g, "?"))
       .slice(-MOST_LINES);
     while (lines.length > 1 && lines.join("; ").length > MOST_TEXT) lines.shift();
     return lines.map((line) => line.slice(0, MOST_TEXT));

@@ -41,7 +41,7 @@ function storeHandler({ store, budget }: FpgaDeps): OperationHandler<"fpga.store
     const { command, input, journal, signal } = asked;
     const { image, sha256, bytes } = input;
     const isCommitted = journal.notes.some(({ step }) => step === "commit");
-    const added = (await store.hasWholeFile(command.user, sha256)) ? 0 : bytes;
+    const added = (await store.hasWholeFile(command.user, sha256, signal)) ? 0 : bytes;
     const said = new TransferLog(journal, bytes);
     const context: typeof asked = {
       ...asked,

@@ -67,12 +67,19 @@ export class FpgaStore {
   /**
    * As {@link hasFile}, of a file that has this digest when it is read now. One that has not is of no use to any image,
    * and is removed: it is received again.
+   * @throws the signal's reason
    */
-  hasWholeFile(user: string, sha256: string): Promise<boolean> {
+  hasWholeFile(user: string, sha256: string, signal: AbortSignal): Promise<boolean> {
     return this.#turns.run(user, async () => {
+      signal.throwIfAborted();
       const file = this.#file(user, sha256);
       if (!this.hasFile(user, sha256)) return false;
-      if ((await digestOf(file)) === sha256) return true;
+      // one that cannot be read is as good as another file
+      const found = await digestOf(file, signal).catch((err: unknown) => {
+        signal.throwIfAborted();
+        this.#log.error({ err, user, sha256 }, "a file for FPGAs cannot be read");
+      });
+      if (found === sha256) return true;
       this.#log.error({ user, sha256 }, "a file for FPGAs is not what was stored, and is removed");
       fs.rmSync(file, { force: true });
       sync(this.#home(user));
@@ -222,9 +229,10 @@ export class FpgaStore {
   }
 }
 
-async function digestOf(file: string): Promise<string> {
+async function digestOf(file: string, signal: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
-  for await (const chunk of fs.createReadStream(file) as AsyncIterable<Buffer>) hash.update(chunk);
+  for await (const chunk of fs.createReadStream(file, { signal }) as AsyncIterable<Buffer>)
+    hash.update(chunk);
   return hash.digest("hex");
 }
 

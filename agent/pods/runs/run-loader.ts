@@ -34,7 +34,14 @@ export class RunLoader {
       const message = "the agent ended in the middle of two loads";
       return failed(endings, record, { code: "LOAD_INTERRUPTED", message });
     }
-    const failure = await fpga.load({ run, user, node, image });
+    const failure = await fpga.load({ run, user, node, image }).catch((error: unknown) => {
+      book.assertOpen();
+      // No load has begun: it waits like one that has no device, which another run may have, and its time counts.
+      record.phase = "waiting";
+      record.fpga = { held: image };
+      book.save(record);
+      throw error;
+    });
     book.assertOpen();
     // it was stopped meanwhile: what is planned next ends it
     if (record.stopReason) return;

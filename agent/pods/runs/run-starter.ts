@@ -241,6 +241,7 @@ export class RunStarter {
     record.phase = "waiting";
     // another run may have the device meanwhile: it is programmed anew
     if (record.fpga?.held) record.fpga = { held: record.fpga.held };
+    delete record.loadedAt;
     this.#wait(record, "ImagePullBackOff", missingImage(record));
   }
 

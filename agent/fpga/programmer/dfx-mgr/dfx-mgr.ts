@@ -50,7 +50,7 @@ export class DfxMgr implements FpgaProgrammer {
 
   async load(file: LoadFile, options: LoadOptions): Promise<DeviceState> {
     const manager = await this.#manager.found();
-    return this.#manager.load(() => this.#load(manager, file, options));
+    return this.#manager.load(manager, () => this.#load(manager, file, options));
   }
 
   async current(): Promise<DeviceState> {

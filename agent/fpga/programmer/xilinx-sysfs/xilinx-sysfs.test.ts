@@ -88,10 +88,13 @@ describe("xilinx-sysfs", () => {
     fs.mkdirSync(path.dirname(log));
     fs.writeFileSync(log, "3,1,100,-;fpga_manager fpga0: of an earlier load\n");
     const error = "3,2,200,-;fpga_manager fpga0: Error preparing for \u0007write\n SUBSYSTEM=fpga\n";
+    const others = ["fpga_manager fpga1: writing b.bin", "oom-kill: task=fpga_app", "eth0: a link"]
+      .map((line, n) => `6,${n},300,-;${line}\n`)
+      .join("");
     const files = {
       ...device.files,
       async write(file: string, text: string) {
-        if (text.endsWith(".bin")) fs.appendFileSync(log, `${error}6,3,300,-;eth0: a link of somebody\n`);
+        if (text.endsWith(".bin")) fs.appendFileSync(log, `${error}${others}`);
         await device.files.write(file, text);
       },
     };
@@ -110,7 +113,9 @@ describe("xilinx-sysfs", () => {
     const log = path.join(device.root, "dev/kmsg");
     fs.mkdirSync(path.dirname(log));
     fs.writeFileSync(log, "");
-    const many = Array.from({ length: 5000 }, (_, n) => `3,${n},1,-;fpga0: line ${n}\n`).join("");
+    const many = Array.from({ length: 5000 }, (_, n) => `3,${n},1,-;fpga_manager fpga0: line ${n}\n`).join(
+      "",
+    );
     const files = {
       ...device.files,
       async write(file: string, text: string) {
@@ -121,7 +126,7 @@ describe("xilinx-sysfs", () => {
     device.next = { kind: "silent", state: "write error" };
     const failed = await load(make({ files })).catch((error: Error) => error);
     const message = failed instanceof Error ? failed.message : "";
-    expect(message).toMatch(/fpga0: line 4998; fpga0: line 4999$/);
+    expect(message).toMatch(/fpga0: line 4998; fpga_manager fpga0: line 4999$/);
     expect(message.length).toBeLessThan(450);
   });
 

@@ -84,10 +84,7 @@ export async function submitForgotten(core: DialectCore, of: DeletionRecord, bef
     });
   } catch (error) {
     if (!(error instanceof PerigeeError)) throw error;
-    core.log.warn(
-      { err: error, edge },
-      "an FPGA image that was removed stays on the edge until a later round",
-    );
+    core.log.debug({ code: error.code, edge }, "an FPGA image that was removed stays on the edge for now");
   }
 }
 
