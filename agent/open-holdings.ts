@@ -114,7 +114,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     fpga: runFpga(fpga, devices, log),
     ...(addresses && { addresses }),
     resolveImage: (user, reference) => images.resolve(user, reference),
-    push: ({ data, ...chunk }) => session.logs(chunk, data),
+    push: async ({ data, ...chunk }) => (await session.logs(chunk, data)).followed,
     onError: (error, about) => log.warn({ err: error, ...about }, "pods: tried again"),
   });
   devices.onChange(() => pods.devicesChanged());

@@ -7,6 +7,7 @@ import type { OperatorLogins } from "#lambdas/operator-logins.ts";
 import type { OperatorTokens } from "#lambdas/operator-tokens.ts";
 import type { LedgerStore } from "#lambdas/ports/ledger-store.ts";
 import type { StoredWindows } from "#lambdas/windows/stored-windows.ts";
+import type { EdgeOffer } from "#protocol/edge-offer.ts";
 import { usage } from "./failure.ts";
 
 /** The options with which an operator's verb names its ground. */
@@ -20,6 +21,8 @@ export type OperatorParts = {
   audit: OperatorAudit;
   ledger: Ledger;
   logins: OperatorLogins;
+  /** what an edge can do, as its agent told it last */
+  offer: (edge: string) => Promise<EdgeOffer | undefined>;
   tokens: (dialect: string) => OperatorTokens;
   windows: StoredWindows;
 };
@@ -55,6 +58,7 @@ export async function withLedger<T>(
       { OperatorAudit },
       { operatorLedger },
       { OperatorLogins },
+      { storedOffer },
       { operatorTokens },
       { StoredWindows },
     ] = await Promise.all([
@@ -62,6 +66,7 @@ export async function withLedger<T>(
       import("#lambdas/operator/audit.ts"),
       import("#lambdas/operator-ledger.ts"),
       import("#lambdas/operator-logins.ts"),
+      import("#lambdas/inventory/stored-offer.ts"),
       import("#lambdas/operator-tokens.ts"),
       import("#lambdas/windows/stored-windows.ts"),
     ]);
@@ -71,6 +76,7 @@ export async function withLedger<T>(
       audit: new OperatorAudit(store),
       ledger: operatorLedger(store),
       logins: new OperatorLogins(store, accounts),
+      offer: (edge) => storedOffer(store, edge),
       tokens: (dialect) => operatorTokens(store, dialect),
       windows: new StoredWindows({ store, now: Date.now }),
     });

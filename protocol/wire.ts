@@ -330,6 +330,8 @@ export const logsQuery = z.object({
   run: commandId,
   seq: z.coerce.number().int().nonnegative(),
 });
+/** `followed`: somebody reads this log as it comes. Older grounds do not say. */
+export const logsResponse = z.object({ followed: z.boolean().default(false) });
 /**
  * PUT /agent/command-logs?epoch=&user=&command=&seq=&end=: the next chunk of what a command wrote while it worked, as raw
  * bytes: lines like those of a run's log. Grounds of version 0.2 and older answer 404.

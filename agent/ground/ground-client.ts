@@ -172,8 +172,12 @@ export class GroundClient {
     await this.#call("POST", "agent/dialects/fpga/held", JSON.stringify(body));
   }
 
-  async logs(query: z.input<typeof wire.logsQuery>, data: Uint8Array): Promise<void> {
-    await this.#sendLog(`agent/logs?${parameters(query)}`, data);
+  async logs(
+    query: z.input<typeof wire.logsQuery>,
+    data: Uint8Array,
+  ): Promise<z.infer<typeof wire.logsResponse>> {
+    const { text } = await this.#sendLog(`agent/logs?${parameters(query)}`, data);
+    return wire.logsResponse.parse(JSON.parse(text));
   }
 
   async commandLogs(query: z.input<typeof wire.commandLogsQuery>, data: Uint8Array): Promise<void> {
@@ -248,7 +252,7 @@ export class GroundClient {
     return read(answer.text, schema);
   }
 
-  #sendLog(path: string, data: Uint8Array): Promise<unknown> {
+  #sendLog(path: string, data: Uint8Array): Promise<{ status: number; text: string }> {
     return this.#logs.turn(data.length, () => this.#exchange("PUT", path, data, "application/octet-stream"));
   }
 

@@ -163,7 +163,10 @@ export class GroundSession {
     );
   }
 
-  logs(chunk: WithoutEpoch<typeof wire.logsQuery>, data: Uint8Array): Promise<void> {
+  logs(
+    chunk: WithoutEpoch<typeof wire.logsQuery>,
+    data: Uint8Array,
+  ): Promise<z.infer<typeof wire.logsResponse>> {
     return this.ground.logs({ epoch: this.#epoch, ...chunk } as z.input<typeof wire.logsQuery>, data);
   }
 

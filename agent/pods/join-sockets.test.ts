@@ -1,7 +1,9 @@
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
-import { joinSockets } from "./join-sockets.ts";
+import { joinSockets, withLargeReads } from "./join-sockets.ts";
 
 const opened: (Socket | Server)[] = [];
 afterEach(() => {
@@ -33,5 +35,60 @@ test("when one is closed that has said its end but not taken everything, the oth
   expect([from.readableEnded, to.writableEnded]).toEqual([true, true]);
   const closed = once(to, "close");
   from.destroy();
+  await closed;
+});
+
+test("what comes in pieces of any size arrives as it was, at one who reads slowly too", async () => {
+  const [client, from] = await pair();
+  const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
+  opened.push(server);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const to = withLargeReads((onread) => connect({ port, allowHalfOpen: true, onread }));
+  const [source] = (await once(server, "connection")) as [Socket];
+  opened.push(to, source);
+  // it speaks first, before anybody reads
+  source.write("hello\n");
+  await setTimeout(20);
+  joinSockets(from, to);
+  const said = createHash("sha256").update("hello\n");
+  const heard = createHash("sha256");
+  const sent = (async () => {
+    for (let n = 0; n < 400; n++) {
+      const piece = randomBytes(n % 3 === 0 ? 1 + n : n * 577);
+      said.update(piece);
+      if (!source.write(piece)) await once(source, "drain");
+      if (n % 50 === 0) await setTimeout(1);
+    }
+    source.end();
+  })();
+  let pieces = 0;
+  for await (const piece of client) {
+    heard.update(piece);
+    if (pieces++ % 20 === 0) await setTimeout(1);
+  }
+  await sent;
+  expect(heard.digest("hex")).toBe(said.digest("hex"));
+  // the other way goes on after that end
+  client.end("thanks");
+  let answer = "";
+  for await (const piece of source) answer += piece;
+  expect(answer).toBe("thanks");
+});
+
+test("one that is led on is broken off when who it leads to breaks", async () => {
+  const [client, from] = await pair();
+  const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
+  opened.push(server);
+  await once(server, "listening");
+  const at = (server.address() as AddressInfo).port;
+  const to = withLargeReads((onread) => connect({ port: at, allowHalfOpen: true, onread }));
+  const [source] = (await once(server, "connection")) as [Socket];
+  source.on("error", () => undefined);
+  opened.push(to, source);
+  joinSockets(from, to);
+  while (source.write(Buffer.alloc(1 << 20)));
+  const closed = once(to, "close");
+  client.destroy();
   await closed;
 });

@@ -6,6 +6,7 @@ import { Accounts } from "#lambdas/auth/accounts.ts";
 import { loadSecrets } from "#lambdas/auth/secrets.ts";
 import { keys } from "#lambdas/dialects/kabuto/records.ts";
 import { OwnRecords } from "#lambdas/dialects/own-records.ts";
+import { keys as ledgerKeys } from "#lambdas/ledger/keys.ts";
 import { Ledger } from "#lambdas/ledger/ledger.ts";
 import { OperatorAudit } from "#lambdas/operator/audit.ts";
 import { gate, makeWorld, type World } from "#test/support/world.ts";
@@ -62,6 +63,26 @@ describe("operator verbs", () => {
       { ...by, verb: "user add", about: ["carol"] },
     ]);
     expect(JSON.stringify(noted)).not.toContain("horse");
+  });
+
+  test("what edges offer is told, and what the rest lacks", async () => {
+    const store = new SqliteStore(join(world.data, "ground", "ledger.sqlite"));
+    const data = {
+      providers: ["docker"],
+      compilers: [
+        { name: "linux-c-qemu", description: "…", missing: "its images are not there" },
+        { name: "docker-c-docker", description: "…" },
+      ],
+    };
+    await store.transact([{ put: { ...ledgerKeys.offer("em1"), data } }]);
+    await store.close();
+    const c = { edge: "em1", provider: "docker", offered: true, compiler: "docker-c-docker" };
+    const lacks = { missing: "its images are not there" };
+    const vm = { edge: "em1", provider: "qemu", offered: false, compiler: "linux-c-qemu", ...lacks };
+    expect((await json(["edge", "providers"])).data).toEqual([c, vm]);
+    const shown = (await perigee(["edge", "providers", "em1"])).stdout;
+    expect(shown).toMatch(/em1 +qemu +no +linux-c-qemu +its images are not there/);
+    expect((await perigee(["edge", "providers", "em9"])).stderr).toContain("em9");
   });
 
   test("a new key of tokens keeps who is logged in, and the one after it does not", async () => {

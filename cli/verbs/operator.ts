@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { dataDirectory } from "../operator-data.ts";
+import { registerEdgeProviders } from "./edge-providers.ts";
 import { registerVmImages } from "./edge-vm-images.ts";
 import { registerOperatorEdge } from "./operator-edge.ts";
 import { registerUser } from "./operator-user.ts";
@@ -10,7 +11,9 @@ import { registerWindow } from "./window.ts";
 /** The operator's verbs: they act on `PERIGEE_DATA` or `PERIGEE_TABLE`, not over HTTP, also while the server runs. */
 export function registerOperatorVerbs(program: Command): void {
   registerUser(program);
-  registerVmImages(registerOperatorEdge(program), () => import("#agent/entries/vm-images.ts"));
+  const edge = registerOperatorEdge(program);
+  registerVmImages(edge, () => import("#agent/entries/vm-images.ts"));
+  registerEdgeProviders(edge);
   registerPoseidon(program);
   registerWindow(program);
   registerSecret(program);

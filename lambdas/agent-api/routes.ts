@@ -77,8 +77,9 @@ export function agentRoutes(parts: AgentApiDeps): Hono<GroundEnv> {
   app.put("/logs", async (c) => {
     const { epoch, ...chunk } = parse(wire.logsQuery, c.req.query());
     await ledger.requireEpoch(c.get("edge"), epoch);
-    await podLogs.append({ edge: c.get("edge"), ...chunk, data: await readBytes(c, wire.LOG_CHUNK_BYTES) });
-    return c.json({});
+    const data = await readBytes(c, wire.LOG_CHUNK_BYTES);
+    const followed = await podLogs.append({ edge: c.get("edge"), ...chunk, data });
+    return c.json({ followed } satisfies z.infer<typeof wire.logsResponse>);
   });
 
   return app;

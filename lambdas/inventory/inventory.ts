@@ -7,6 +7,7 @@ import { keys } from "../ledger/keys.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { KnownRun, Runs } from "../ledger/runs.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
+import { storedOffer } from "./stored-offer.ts";
 
 /** A list as the agent last reported it; `at` is when it was known to be so, by the ground's clock (ms since 1970). */
 export type Reported<T> = { items: T[]; truncated: boolean; at: number };
@@ -59,7 +60,7 @@ export class Inventory {
 
   /** What the edge can do; undefined when its agent has never told it. */
   async offer(edge: string): Promise<EdgeOffer | undefined> {
-    return (await this.#store.get<EdgeOffer>(keys.offer(edge)))?.data;
+    return storedOffer(this.#store, edge);
   }
 
   /** The user's images; undefined when none were ever reported. */

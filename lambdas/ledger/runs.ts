@@ -4,9 +4,12 @@ import type { PodReport } from "#protocol/wire.ts";
 import { ConditionFailed, type LedgerStore, type Write } from "../ports/ledger-store.ts";
 import type { Command } from "./command.ts";
 import { keys } from "./keys.ts";
+import { RunNews } from "./run-news.ts";
 
 /** A run as last reported by the agent; `at` is when, by the ground's clock (ms since 1970). */
 export type KnownRun = PodReport & { at: number };
+
+export type PodOfUser = { edge: string; user: string; pod: string };
 
 /** Current and previous run of a pod are kept, as their logs are. */
 const KEPT = 2;
@@ -18,6 +21,7 @@ const MOST_WRITES = 25;
 export class Runs {
   readonly #store: LedgerStore;
   readonly #now: () => number;
+  readonly #news = new RunNews();
 
   constructor(store: LedgerStore, now: () => number = Date.now) {
     this.#store = store;
@@ -48,6 +52,7 @@ export class Runs {
       for (let i = 0; i < writes.length; i += MOST_WRITES) {
         await this.#store.transact(writes.slice(i, i + MOST_WRITES));
       }
+      this.#news.tell(newsOf(edge, user, pod));
     }
   }
 
@@ -67,11 +72,7 @@ export class Runs {
   }
 
   /** Runs of one pod, newest first. */
-  async find(of: {
-    edge: string;
-    user: string;
-    pod: string;
-  }): Promise<(KnownRun & { terminated: boolean })[]> {
+  async find(of: PodOfUser): Promise<(KnownRun & { terminated: boolean })[]> {
     const items = await this.#store.query<KnownRun>({
       pk: keys.runs(of.edge, of.user),
       prefix: `${of.pod}#`,
@@ -81,12 +82,21 @@ export class Runs {
     return items.map((item) => ({ ...item.data, terminated: "terminated" in item.data.state }));
   }
 
+  /** News of one pod's runs that this process records (see {@link RunNews}). */
+  next({ edge, user, pod }: PodOfUser, ms: number): { promise: Promise<void>; cancel: () => void } {
+    return this.#news.next(newsOf(edge, user, pod), ms);
+  }
+
   /** The newest run of each of the user's pods, by pod name; at most 1000 runs are looked at. */
   async current(edge: string, user: string): Promise<KnownRun[]> {
     const items = await this.#store.query<KnownRun>({ pk: keys.runs(edge, user), limit: 1000 });
     const newest = new Map(items.map((item) => [item.data.pod, item.data]));
     return [...newest.values()];
   }
+}
+
+function newsOf(...names: string[]): string {
+  return JSON.stringify(names);
 }
 
 function neverStarted(state: ContainerState): boolean {

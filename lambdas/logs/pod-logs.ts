@@ -30,10 +30,12 @@ export class PodLogs {
    * Adds the next chunk of a run's log. A `seq` that is not above the last one has landed before and changes
    * nothing. The first chunk of a run deletes the logs of all but the pod's newest two runs; a run older than
    * those is ignored.
+   * @returns true when somebody reads the run's log as it comes, as far as this process knows
    * @throws PerigeeError BODY_TOO_LARGE over 256 KiB, STORAGE_FULL, INVALID_PATH
    */
-  async append(chunk: RunKey & { seq: number; data: Uint8Array }): Promise<void> {
+  async append(chunk: RunKey & { seq: number; data: Uint8Array }): Promise<boolean> {
     await this.#logs.append({ within: podPrefix(chunk), name: joinKey(chunk.run), keep: RUNS_KEPT }, chunk);
+    return this.#logs.followed(runPrefix(chunk));
   }
 
   /** Runs whose log is kept, newest first. */

@@ -121,6 +121,11 @@ export class StoredLogs {
     });
   }
 
+  /** Does somebody read this log as it comes? Of those in this process. */
+  followed(prefix: string): boolean {
+    return this.#waiting.has(prefix);
+  }
+
   /** Whoever waits for more of a log looks again at once: it may have ended. */
   look(prefix: string): void {
     for (const wake of this.#waiting.get(prefix) ?? []) wake();

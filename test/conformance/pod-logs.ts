@@ -57,6 +57,20 @@ export function podLogsConformance(
       expect(await logs.runs(RUN)).toEqual([]);
     });
 
+    it("says of a chunk whether somebody reads the log as it comes", async () => {
+      expect(await append(0, line(0))).toBe(false);
+      const stop = new AbortController();
+      const followed = logs.follow(RUN, { ended: () => false, signal: stop.signal });
+      const came = followed[Symbol.asyncIterator]();
+      expect(`${(await came.next()).value}`).toBe("line 0\n");
+      expect(await append(1, line(1))).toBe(true);
+      expect(await append(0, line(0), { ...RUN, run: RUN.run.replace(/1$/, "2") })).toBe(false);
+      expect(`${(await came.next()).value}`).toBe("line 1\n");
+      stop.abort();
+      expect((await came.next()).done).toBe(true);
+      expect(await append(2, line(2))).toBe(false);
+    });
+
     it("lands a chunk once, also when repeats come at once or late", async () => {
       await Promise.all([append(0, line(0)), append(0, line(0)), append(0, line(0))]);
       await append(1, line(1));

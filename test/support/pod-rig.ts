@@ -89,10 +89,11 @@ export class PodRig {
   }
 
   /** What the ground does with a chunk. */
-  land(chunk: LogChunk): void {
+  land(chunk: LogChunk): boolean {
     this.contact();
     if (!this.chunks.some(({ run, seq }) => run === chunk.run && seq === chunk.seq)) this.chunks.push(chunk);
     for (const resolve of this.#waiting.splice(0)) resolve();
+    return false;
   }
 
   /** Lines of a run's log as they landed, without their time stamps. */

@@ -121,7 +121,7 @@ export class ScriptedGround {
       urls: unexpected,
       heartbeat: async () => ({ quota: 1 }),
       pods: async () => undefined,
-      logs: async () => undefined,
+      logs: async () => ({ followed: false }),
       wantedPools: unexpected,
       windowPlan: unexpected,
       tellPools: unexpected,

@@ -38,6 +38,27 @@ export function anchorOf(frame: LogFrame, before: Anchor | undefined): Anchor {
   return { time: frame.time, stream: frame.stream, hash, count: same ? before.count + 1 : 1 };
 }
 
+/** Looks for the frame of an anchor among frames in order. Only those of its time are hashed. */
+export class AnchorSearch {
+  readonly #anchor: Anchor;
+  #last: Anchor | undefined;
+
+  constructor(anchor: Anchor) {
+    this.#anchor = anchor;
+  }
+
+  /** of the frame that is looked for */
+  get time(): string {
+    return this.#anchor.time;
+  }
+
+  /** Is the next frame the one? */
+  isAt(frame: LogFrame): boolean {
+    this.#last = frame.time === this.#anchor.time ? anchorOf(frame, this.#last) : undefined;
+    return sameAnchor(this.#last, this.#anchor);
+  }
+}
+
 export function sameAnchor(a: Anchor | undefined, b: Anchor | undefined): boolean {
   return (
     a !== undefined &&

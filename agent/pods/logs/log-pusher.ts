@@ -6,14 +6,17 @@ import { RunLog } from "./run-log.ts";
 
 export type LogChunk = { user: string; pod: string; run: string; seq: number; data: Buffer };
 
-/** Sends a chunk to the ground; throws when it did not land. The same `seq` sent twice lands once. */
-export type PushLog = (chunk: LogChunk) => Promise<void>;
+/**
+ * Sends a chunk to the ground; throws when it did not land. The same `seq` sent twice lands once.
+ * @returns true when somebody reads the log as it comes
+ */
+export type PushLog = (chunk: LogChunk) => Promise<boolean>;
 
 export type LogPusherOptions = {
   db: DatabaseSync;
   runtimes: Pick<Runtimes, "of">;
   push: PushLog;
-  /** ms between pushes of a run's log; default 500 */
+  /** ms between pushes of a run's log; default 500, less while it is followed */
   flushMs?: number;
   /** first and longest pause before a chunk that did not land is sent again; default 500 and 30 000 */
   retryMs?: { first: number; most: number };
@@ -92,16 +95,17 @@ export class LogPusher {
     for (const run of this.#logs.keys()) this.abandon(run);
   }
 
-  async #deliver({ run, user, pod }: Run, seq: number, data: Buffer, signal: AbortSignal): Promise<void> {
+  async #deliver({ run, user, pod }: Run, seq: number, data: Buffer, signal: AbortSignal): Promise<boolean> {
     const { first, most } = this.#options.retryMs ?? { first: 500, most: 30_000 };
     for (let tries = 0; !signal.aborted; tries++) {
       try {
         return await this.#options.push({ user, pod, run, seq, data });
       } catch {
-        if (signal.aborted) return;
+        if (signal.aborted) break;
         await this.#pause(run, doublingMs(first, most, tries));
       }
     }
+    return false;
   }
 
   #pause(run: string, ms: number): Promise<void> {

@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { LIMITS } from "#protocol/limits.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
 import type { LogFrame } from "../pod-runtime.ts";
 import { anchorOf, type LogCursor } from "./log-cursor.ts";
@@ -13,9 +14,14 @@ class World {
   /** what landed: a number sent twice lands once */
   readonly landed = new Map<number, string>();
   largest = 0;
+  /** somebody reads it as it comes */
+  followed = false;
   /** called before a chunk lands; a promise that never ends is a contact that is lost */
   before: (seq: number, text: string) => Promise<void> = async () => undefined;
+  flushMs = 5;
   readsFail = 0;
+  /** told of each read */
+  reading: (follow: boolean) => void = () => undefined;
   /** thrown by every read */
   fault: Error | undefined;
   /** a follow that has come to frame `at` goes on from frame `from` again, once */
@@ -37,15 +43,16 @@ class World {
           this.before(seq, data.toString()),
           new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve())),
         ]);
-        if (signal.aborted) return;
+        if (signal.aborted) return false;
         this.largest = Math.max(this.largest, data.length);
         if (!this.landed.has(seq)) this.landed.set(seq, data.toString());
+        return this.followed;
       },
       cursor: this.cursor,
       note: (cursor) => {
         this.cursor = cursor;
       },
-      flushMs: 5,
+      flushMs: this.flushMs,
       reopenMs: 5,
       refusedMs: 20,
       onError: (error) => this.errors.push(error),
@@ -56,6 +63,7 @@ class World {
   rotated = false;
 
   async *#read(options: { follow: boolean; since?: string; signal: AbortSignal }): AsyncGenerator<LogFrame> {
+    this.reading(options.follow);
     if (this.readsFail-- > 0) throw new Error("the engine is away");
     if (this.fault) throw this.fault;
     let at = 0;
@@ -162,6 +170,25 @@ describe("RunLog", () => {
     for (const line of numbers(100, 151)) world.write(line);
     await doubled;
     expect(world.rereads).toBeUndefined();
+    await log.flush();
+    expect(world.lines()).toEqual(numbers(0, 151));
+  });
+
+  test("what a rotation gives again is passed over without another read of the log", async () => {
+    const world = new World();
+    const reads: boolean[] = [];
+    world.reading = (follow) => reads.push(follow);
+    const log = world.open();
+    const further = Promise.withResolvers<void>();
+    world.before = async (_seq, text) => {
+      if (text.includes("line 150")) further.resolve();
+    };
+    for (const line of numbers(0, 100)) world.write(line);
+    world.rereads = { at: 100, from: 60 };
+    for (const line of numbers(100, 151)) world.write(line);
+    await further.promise;
+    expect(world.rereads).toBeUndefined();
+    expect(reads).toEqual([true]);
     await log.flush();
     expect(world.lines()).toEqual(numbers(0, 151));
   });
@@ -369,6 +396,31 @@ describe("RunLog", () => {
     expect(read / 3).toBeLessThan((3 * LOG_CHUNK_BYTES) / 1_000);
     log.abandon();
     await flushed;
+  });
+
+  test.each([
+    [true, 50, 500],
+    [false, 5_000, 20_000],
+  ])("a flood is held back unless somebody reads it as it comes: %s", async (followed, least, most) => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const world = new World();
+    world.followed = followed;
+    world.flushMs = 500;
+    const lines = Math.ceil((LIMITS.logBytes + LOG_CHUNK_BYTES) / 1_000);
+    for (let n = 0; n < lines; n++) world.write("x".repeat(1_000));
+    world.write("the last one");
+    const log = world.open();
+    let waited = 0;
+    const isAtEnd = () => world.landed.get(world.landed.size - 1)?.endsWith("the last one\n");
+    for (; !isAtEnd(); waited += 50) {
+      // all that waits for no timer is done by then
+      await new Promise(setImmediate);
+      await vi.advanceTimersByTimeAsync(50);
+    }
+    expect(waited).toBeGreaterThanOrEqual(least);
+    expect(waited).toBeLessThanOrEqual(most);
+    log.abandon();
   });
 
   test("a read that fails is tried again, also at the end", async () => {

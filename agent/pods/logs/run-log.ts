@@ -1,19 +1,26 @@
 import { LIMITS } from "#protocol/limits.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
 import type { LogFrame } from "../pod-runtime.ts";
-import { type Anchor, anchorOf, type LogCursor, sameAnchor } from "./log-cursor.ts";
+import { type Anchor, AnchorSearch, anchorOf, type LogCursor, sameAnchor } from "./log-cursor.ts";
 import { LogFaults } from "./log-faults.ts";
 import { type Carried, LogRows } from "./log-rows.ts";
+import { RecentTimes } from "./recent-times.ts";
 
 export type RunLogOptions = {
   /** Opens the engine's log. */
   read(options: { follow: boolean; since?: string; signal: AbortSignal }): AsyncIterable<LogFrame>;
-  /** Resolves when the chunk has landed (retries are inside); rejects only when `signal` aborts. */
-  deliver(seq: number, data: Buffer, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when the chunk has landed (retries are inside), with true when somebody reads the log as it comes; rejects
+   * only when `signal` aborts.
+   */
+  deliver(seq: number, data: Buffer, signal: AbortSignal): Promise<boolean>;
   cursor: LogCursor | undefined;
   /** Makes the cursor durable. */
   note(cursor: LogCursor): void;
-  /** ms between pushes; ten times that once the run has pushed LIMITS.logBytes */
+  /**
+   * ms between pushes; ten times that once the run has pushed LIMITS.logBytes. Less while somebody reads the log as it
+   * comes
+   */
   flushMs: number;
   /** ms before a broken follow is opened again */
   reopenMs: number;
@@ -21,6 +28,12 @@ export type RunLogOptions = {
   refusedMs?: number;
   onError(error: unknown): void;
 };
+
+/**
+ * By whether somebody reads the log as it comes, in shares of `flushMs`: between two pushes, and for each half chunk of a
+ * flood. A reader gets 6 MiB/s of it at most.
+ */
+const PACE = { followed: { push: 1 / 5, flood: 1 / 25 }, unread: { push: 1, flood: 10 } };
 
 /** How far before the anchor a follow begins: stdout and stderr are stamped apart, and may cross a little. */
 const CROSSING_MS = 5_000;
@@ -57,6 +70,8 @@ export class RunLog {
   #lines: Buffer[] = [];
   #bytes = 0;
   #pushed = 0;
+  /** as the answer to the last push said */
+  #followed = false;
   /** of all chunks that were noted, in earlier lives too */
   #noted: number;
   #timer: NodeJS.Timeout | undefined;
@@ -184,7 +199,7 @@ export class RunLog {
     this.#from = cursor.to;
     this.#last = cursor.to;
     this.#pushed += data.length;
-    await this.#options.deliver(cursor.seq, data, this.#stop.signal);
+    this.#followed = await this.#options.deliver(cursor.seq, data, this.#stop.signal);
   }
 
   async #followOn(): Promise<void> {
@@ -194,19 +209,30 @@ export class RunLog {
     const resume = this.#last;
     const since = resume && new Date(Date.parse(resume.time) - CROSSING_MS).toISOString();
     const limit = resume && new Date(Date.parse(resume.time) + CROSSING_MS).toISOString();
-    let found = resume === undefined;
-    let last: Anchor | undefined;
+    const search = resume && new AnchorSearch(resume);
+    let found = search === undefined;
     const signal = AbortSignal.any([this.#stop.signal, this.#follow.signal]);
     const newest = new Map<string, string>();
+    const recent = new RecentTimes();
+    /** what was taken already comes again, up to this frame */
+    let again: AnchorSearch | undefined;
     for await (const frame of this.#options.read({ follow: true, since, signal })) {
-      if (found) {
-        // An engine may read a file again from its beginning when it rotates: then catch up from the last frame.
-        if (frame.time < (newest.get(frame.stream) ?? "")) return;
-        newest.set(frame.stream, frame.time);
-        await this.#take(frame);
+      if (again) {
+        if (again.isAt(frame)) again = undefined;
+        else if (frame.time > again.time) return;
+      } else if (found) {
+        if (frame.time < (newest.get(frame.stream) ?? "")) {
+          // An engine may read a file again from its beginning when it rotates; else: catch up from the last frame.
+          if (!recent.has(frame.time) || !this.#last) return;
+          again = new AnchorSearch(this.#last);
+          again.isAt(frame);
+        } else {
+          newest.set(frame.stream, frame.time);
+          recent.add(frame.time);
+          await this.#take(frame);
+        }
       } else {
-        last = anchorOf(frame, last);
-        found = sameAnchor(last, resume);
+        found = search?.isAt(frame) ?? true;
         // It was dropped by the engine between the two reads.
         if (!found && limit && frame.time > limit) {
           found = true;
@@ -225,17 +251,14 @@ export class RunLog {
   async #catchUp(): Promise<void> {
     const resume = this.#last;
     for (const start of resume ? [resume, undefined] : [undefined]) {
-      let found = start === undefined;
+      const search = start && new AnchorSearch(start);
+      let found = search === undefined;
       let lost = found && resume !== undefined;
-      let last: Anchor | undefined;
       for await (const frame of this.#options.read({ follow: false, signal: this.#stop.signal })) {
         if (lost) await this.#dropped();
         lost = false;
         if (found) await this.#take(frame);
-        else {
-          last = anchorOf(frame, last);
-          found = sameAnchor(last, start);
-        }
+        else found = search?.isAt(frame) ?? true;
       }
       if (this.#stop.signal.aborted) return;
       // A node gives nothing of a file that it has rotated.
@@ -252,7 +275,8 @@ export class RunLog {
     this.#add(this.#rows.push(frame));
     if (this.#bytes >= LOG_CHUNK_BYTES / 2 && this.#pushed > LIMITS.logBytes && !this.#flushed) {
       // A flood: it goes on at the pace of the timer, and the engine drops what is too much.
-      await pause(this.#options.flushMs * 10, [this.#stop.signal, this.#follow.signal]);
+      await pause(this.#options.flushMs * this.#pace.flood, [this.#stop.signal, this.#follow.signal]);
+      if (this.#followed) await this.#push();
     }
   }
 
@@ -267,11 +291,16 @@ export class RunLog {
     if (this.#bytes > 0 && this.#bytes + bytes + ROW_OVERHEAD > LOG_CHUNK_BYTES) await this.#push();
   }
 
+  get #pace(): { push: number; flood: number } {
+    return this.#followed ? PACE.followed : PACE.unread;
+  }
+
   #add(rows: Buffer): void {
     if (rows.length === 0) return;
     this.#lines.push(rows);
     this.#bytes += rows.length;
-    this.#timer ??= setTimeout(() => void this.#push().catch((e) => this.#failed(e)), this.#options.flushMs);
+    const ms = this.#options.flushMs * this.#pace.push;
+    this.#timer ??= setTimeout(() => void this.#push().catch((e) => this.#failed(e)), ms);
   }
 
   /** Hands out what is gathered, after the chunk before it has landed. */
@@ -300,7 +329,7 @@ export class RunLog {
         this.#lines = [];
         this.#bytes = 0;
         this.#pushed += data.length;
-        await this.#options.deliver(seq, data, this.#stop.signal);
+        this.#followed = await this.#options.deliver(seq, data, this.#stop.signal);
       });
     return this.#delivery;
   }

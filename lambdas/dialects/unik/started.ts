@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { KnownRun } from "../../ledger/runs.ts";
 import type { DialectCore } from "../core.ts";
 import type { Owner } from "./owner.ts";
@@ -8,7 +7,10 @@ const START_MS = 30_000;
 /** ms that an end may take to be told after the call that ended it */
 const END_MS = 15_000;
 
-/** Each pause (ms) is an eighth of the time waited so far, within these bounds: a change is seen at most that much late. */
+/**
+ * Each pause (ms) is an eighth of the time waited so far, within these bounds: what another process records is seen at most
+ * that much late, and what this one does at once.
+ */
 const PAUSE = { least: 20, most: 250, part: 1 / 8 };
 
 /** The run of a pod once `is` says so of it; as it then is when it does not in time. */
@@ -19,11 +21,19 @@ async function until(
   ms: number,
 ): Promise<KnownRun | undefined> {
   const begin = performance.now();
-  for (;;) {
+  for (let waited = 0; ; ) {
+    // before looking: what is recorded meanwhile is seen in the next round
+    const next = runs.next(
+      { edge, user, pod },
+      Math.min(PAUSE.most, Math.max(PAUSE.least, waited * PAUSE.part)),
+    );
     const found = (await runs.find({ edge, user, pod })).find((one) => one.run === run);
-    const waited = performance.now() - begin;
-    if ((found && is(found)) || waited >= ms) return found;
-    await sleep(Math.min(PAUSE.most, Math.max(PAUSE.least, waited * PAUSE.part)));
+    waited = performance.now() - begin;
+    if ((found && is(found)) || waited >= ms) {
+      next.cancel();
+      return found;
+    }
+    await next.promise;
   }
 }
 

@@ -7,6 +7,7 @@ import type Docker from "dockerode";
 import { MiB } from "#protocol/limits.ts";
 import { ignoring, statusOf } from "../../../engine/engine-call.ts";
 import { isErrno } from "../../../files/directory.ts";
+import { withLargeReads } from "../../join-sockets.ts";
 import { LABEL } from "../../labels.ts";
 import { forwardImage, forwardParts } from "./image.ts";
 
@@ -16,7 +17,7 @@ const READY_MS = 20_000;
 const LOOK_MS = 20;
 /** After one that could not be made, the user's connections fail for this long without another try. */
 const PAUSE_MS = 5_000;
-const MEMORY = 192 * MiB;
+const MEMORY = 256 * MiB;
 const PROCESSES = 32;
 
 export type ForwarderOptions = {
@@ -177,7 +178,7 @@ export class Forwarders {
     try {
       // a socket's path has 107 characters at most, and the agent's directory may have more
       const path = `/proc/self/fd/${directory}/${this.#socket()}`;
-      const socket = connect({ path, allowHalfOpen: true });
+      const socket = withLargeReads((onread) => connect({ path, allowHalfOpen: true, onread }));
       await new Promise<void>((resolve, reject) => {
         socket.once("connect", resolve);
         socket.once("error", reject);

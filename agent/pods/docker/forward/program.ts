@@ -1,23 +1,29 @@
-import type { Server, Socket } from "node:net";
-import { joinSockets } from "../../join-sockets.ts";
+import type { OnReadOpts, Server, Socket } from "node:net";
+import { joinSockets, withLargeReads } from "../../join-sockets.ts";
 
 /** What the program needs of Node: its text stands alone. */
 type Net = {
   createServer(options: { allowHalfOpen: boolean }, heard: (from: Socket) => void): Server;
-  connect(to: { host: string; port: number; allowHalfOpen: boolean; noDelay: boolean }): Socket;
+  connect(to: {
+    host: string;
+    port: number;
+    allowHalfOpen: boolean;
+    noDelay: boolean;
+    onread: OnReadOpts;
+  }): Socket;
 };
 
 /**
  * Takes connections at a socket's path; the first line of each says where it leads, as `<address> <port>`. Nothing else
  * is listened at.
  */
-function forward(path: string, net: Net, join: typeof joinSockets): void {
+function forward(path: string, net: Net, join: typeof joinSockets, read: typeof withLargeReads): void {
   const MOST_HEAD = 64;
   const NEWLINE = 10;
   const server = net.createServer({ allowHalfOpen: true }, (from) => {
     let head = Buffer.alloc(0);
     const broken = () => from.destroy();
-    const read = (bytes: Buffer) => {
+    const readHead = (bytes: Buffer) => {
       head = Buffer.concat([head, bytes]);
       const end = head.indexOf(NEWLINE);
       if (end < 0) {
@@ -25,14 +31,18 @@ function forward(path: string, net: Net, join: typeof joinSockets): void {
         return;
       }
       from.pause();
-      from.off("data", read);
+      from.off("data", readHead);
       from.off("error", broken);
       const [host = "", port] = head.subarray(0, end).toString().split(" ");
       if (head.length > end + 1) from.unshift(head.subarray(end + 1));
-      join(from, net.connect({ host, port: Number(port), allowHalfOpen: true, noDelay: true }));
+      const to = { host, port: Number(port), allowHalfOpen: true, noDelay: true };
+      join(
+        from,
+        read((onread) => net.connect({ ...to, onread })),
+      );
     };
     from.on("error", broken);
-    from.on("data", read);
+    from.on("data", readHead);
   });
   server.listen(path);
 }
@@ -42,5 +52,5 @@ export const PROGRAM = `"use strict";
 const path = process.argv[2];
 require("node:fs").rmSync(path, { force: true });
 process.once("SIGTERM", () => process.exit(0));
-(${forward})(path, require("node:net"), ${joinSockets});
+(${forward})(path, require("node:net"), ${joinSockets}, ${withLargeReads});
 `;

@@ -86,7 +86,7 @@ export class JobAgent {
       db: database,
       runtimes: new Runtimes(engine.runtime()),
       resolveImage: async () => ({ id: "sha256:1" }),
-      push: ({ data, ...chunk }) => session.logs(chunk, data),
+      push: async ({ data, ...chunk }) => (await session.logs(chunk, data)).followed,
     });
     const jobs: JobDeps = {
       volumes: volumes.ofAgent(),
@@ -156,9 +156,10 @@ export class JobAgent {
         const search = new URLSearchParams(
           Object.entries(query).map(([name, value]) => [name, String(value)] as [string, string]),
         );
-        await network.request("/logs", { epoch: Number(query.epoch) }, believed, (ground) =>
+        const answer = await network.request("/logs", { epoch: Number(query.epoch) }, believed, (ground) =>
           ground.request(`/logs?${search}`, Buffer.from(data), "PUT"),
         );
+        return wire.logsResponse.parse(answer);
       },
       async put(url, body) {
         const chunks: Uint8Array[] = [];
