@@ -23,6 +23,7 @@ import { openHoldings } from "./open-holdings.ts";
 import { openLive } from "./open-live.ts";
 import { openReporting } from "./open-reporting.ts";
 import { openRunners } from "./open-runners.ts";
+import { openAhead } from "./transfers/open-ahead.ts";
 import { openOutgoing } from "./transfers/open-outgoing.ts";
 
 /**
@@ -110,6 +111,7 @@ export async function runAgent(
         took: () => contact.active(),
         log,
         ...openOutgoing(database, data, config.freeFloorBytes),
+        ahead: openAhead(data, config.freeFloorBytes),
         jobs: config.jobs,
         ended: (command, outcome) => {
           contact.active();

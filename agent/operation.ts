@@ -45,9 +45,16 @@ export type OperationContext<O extends OperationName = OperationName> = {
   /**
    * Gives the bytes of a staged file from `start` on to `write`, one call after the other; as `fetch`, and
    * quicker with big files. The chunks may be written over once `write` has resolved; what it throws ends
-   * the call. Settles when no `write` is under way any more.
+   * the call. Settles when no `write` is under way any more. Known are the size
+   * of the whole, and what makes durable what was written and reports no errors: it is called now and then where content
+   * takes long.
    */
-  fetchInto(n: number, start: number, write: (chunks: readonly Buffer[]) => Promise<void>): Promise<void>;
+  fetchInto(
+    n: number,
+    start: number,
+    write: (chunks: readonly Buffer[]) => Promise<void>,
+    known?: { size: number; sync: () => Promise<void> },
+  ): Promise<void>;
   /**
    * Puts an object of at most `maxBytes` into staging under number `n`. It goes in parts, and what has arrived is
    * not sent again: not after a cut, and not when the command is done again after a restart, as long as the bytes

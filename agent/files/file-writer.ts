@@ -63,6 +63,13 @@ export class FileWriter {
     this.#syncAhead();
   }
 
+  /** Makes what was written durable, as far as that works: the fsync at the end reports its errors again. */
+  async sync(): Promise<void> {
+    await this.#syncing;
+    this.#startSync();
+    await this.#syncing;
+  }
+
   /** Resolves when no operation uses the descriptor any more: only then it may be closed. */
   async idle(): Promise<void> {
     await this.#syncing;
@@ -70,10 +77,12 @@ export class FileWriter {
 
   /** Flushes while more is received, so that the last fsync has little left to do. */
   #syncAhead(): void {
-    if (this.#syncing || this.#unsynced < SYNC_BYTES) return;
+    if (!this.#syncing && this.#unsynced >= SYNC_BYTES) this.#startSync();
+  }
+
+  #startSync(): void {
     this.#unsynced = 0;
     this.#syncing = fdatasync(this.#fd)
-      // the fsync at the end reports its errors again
       .catch(() => {})
       .finally(() => {
         this.#syncing = undefined;

@@ -14,7 +14,12 @@ export type Content = {
 
 export type Receiving = {
   /** gives the bytes of a staged file from `start` on to `write`, one call after the other */
-  fetchInto(n: number, start: number, write: (chunks: readonly Buffer[]) => Promise<void>): Promise<void>;
+  fetchInto(
+    n: number,
+    start: number,
+    write: (chunks: readonly Buffer[]) => Promise<void>,
+    known: { size: number; sync: () => Promise<void> },
+  ): Promise<void>;
   signal: AbortSignal;
 };
 
@@ -66,7 +71,7 @@ async function fill(
   if (position < size) {
     const writer = new FileWriter(fd, { position, size, hash, written });
     try {
-      await fetchInto(n, position, (chunks) => writer.write(chunks));
+      await fetchInto(n, position, (chunks) => writer.write(chunks), { size, sync: () => writer.sync() });
     } catch (error) {
       if (error instanceof RangeError) throw new WrongContent(error.message);
       throw error;

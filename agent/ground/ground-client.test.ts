@@ -78,3 +78,18 @@ test("an object is opened from one byte to another", async () => {
   }
   expect(ranges).toEqual([undefined, "bytes=5-", "bytes=0-3", "bytes=5-5"]);
 });
+
+test("a large download may be silent for six round trips, however long these are", async () => {
+  const url = await ground((_request, response) => {
+    response.writeHead(200, { "content-length": 2 });
+    response.write("a");
+    setTimeout(() => response.end("b"), 300);
+  });
+  client.close();
+  client = new GroundClient({ url, token: "t", idleMs: 50 });
+  for (let i = 0; i < 3; i++) client.link.answered(20_000);
+  const parts: string[] = [];
+  const write = async (chunks: readonly Buffer[]) => void parts.push(...chunks.map(String));
+  expect(await client.download("/x", 0, new AbortController().signal, write)).toBe(true);
+  expect(parts.join("")).toBe("ab");
+});

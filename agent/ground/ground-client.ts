@@ -216,7 +216,7 @@ export class GroundClient {
     if (target.protocol !== "http:" || target.username !== "" || target.password !== "") return false;
     if (hasProxy("http", this.#proxies)) return false;
     try {
-      return await download({ url: target, start, idleMs: this.#idleMs, signal, write });
+      return await download({ url: target, start, idleMs: this.link.atLeast(this.#idleMs), signal, write });
     } catch (error) {
       throw error instanceof ConnectionCut ? unavailable(error) : error;
     }

@@ -73,6 +73,7 @@ export class AgentLoop {
         log,
         acknowledged: ({ id }, more) => {
           this.#deps.outgoing.forget(id);
+          this.#deps.ahead?.forget(id);
           journal.forget(id);
           set.acknowledged(id);
           claimer.freed(more);
@@ -132,6 +133,7 @@ export class AgentLoop {
     const others = this.#deps.journal.open().filter(({ command }) => !running.has(command));
     for (const { command } of others) {
       this.#deps.outgoing.forget(command);
+      this.#deps.ahead?.forget(command);
       this.#deps.journal.forget(command);
     }
     if (others.length > 0) this.#deps.forgotten?.(others.map(({ command }) => command));

@@ -16,6 +16,7 @@ import {
   ShuttingDown,
 } from "../operation.ts";
 import { orAborted } from "../or-aborted.ts";
+import type { AheadStore } from "../transfers/ahead-store.ts";
 import type { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { CommandStop } from "./command-stop.ts";
 import { Deadline } from "./deadline.ts";
@@ -39,6 +40,8 @@ export type ExecuteDeps = {
   spool?: SpoolPlace;
   /** what is being sent, for the next life of this agent */
   outgoing: OutgoingStore;
+  /** what has arrived behind a gap, for the next life of this agent (default: it is fetched again) */
+  ahead?: AheadStore;
 };
 
 /** What the command's surroundings are told by it. */
@@ -163,7 +166,7 @@ function contextOf<O extends OperationName>(
   hooks: ExecuteHooks,
   progress: (progress: Progress) => void,
 ): OperationContext {
-  const { session, spool, outgoing } = deps;
+  const { session, spool, outgoing, ahead } = deps;
   const { signal } = stop;
   const transfers = new Transfers({
     ground: session.ground,
@@ -173,6 +176,7 @@ function contextOf<O extends OperationName>(
     signal,
     ...(spool && { spool }),
     outgoing,
+    ...(ahead && { ahead }),
     deadline,
     superseded(error) {
       stop.shutDown();
@@ -195,7 +199,7 @@ function contextOf<O extends OperationName>(
     progress,
     manifest: () => transfers.manifest(),
     fetch: (n, start) => transfers.fetch(n, start),
-    fetchInto: (n, start, write) => transfers.fetchInto(n, start, write),
+    fetchInto: (n, start, write, known) => transfers.fetchInto(n, start, write, known),
     store: (n, body, maxBytes) => transfers.store(n, body, maxBytes),
     spool: (n, make, maxBytes) => transfers.spool(n, make, maxBytes),
     journal,

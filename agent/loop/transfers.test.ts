@@ -1,6 +1,9 @@
 import { once } from "node:events";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
@@ -9,6 +12,7 @@ import { KiB, MiB } from "#protocol/limits.ts";
 import type { ClaimedCommand } from "#protocol/wire.ts";
 import { Backoff } from "../backoff.ts";
 import { GroundClient } from "../ground/ground-client.ts";
+import { AheadStore } from "../transfers/ahead-store.ts";
 import { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { Transfers } from "./transfers.ts";
 
@@ -73,7 +77,7 @@ beforeEach(async () => {
   await transfers.manifest();
   asked = [];
 });
-const transfersOf = (command: Partial<ClaimedCommand>, claimedAt?: number) =>
+const transfersOf = (command: Partial<ClaimedCommand>, claimedAt?: number, ahead?: AheadStore) =>
   new Transfers({
     ground,
     epoch: 1,
@@ -81,6 +85,7 @@ const transfersOf = (command: Partial<ClaimedCommand>, claimedAt?: number) =>
     ...(claimedAt !== undefined && { claimedAt }),
     signal: abort.signal,
     outgoing,
+    ...(ahead && { ahead }),
   });
 afterEach(async () => {
   ground.close();
@@ -276,5 +281,100 @@ describe("over a thin link", () => {
     expect(new Set(accepted)).toEqual(new Set(["zstd"]));
     // one for all that begin together; and one at most for each that was cut
     expect(asked.slice(1, 9)).not.toContain("urls");
+  });
+
+  describe("of an agent that dies", () => {
+    const RANGE = 32 * KiB;
+    let directory: string;
+    let ahead: AheadStore;
+    /** of all lives */
+    let served: number;
+    let written: Buffer;
+    beforeEach(() => {
+      directory = mkdtempSync(join(tmpdir(), "ahead-"));
+      ahead = new AheadStore({ directory, room: () => Number.POSITIVE_INFINITY });
+      served = 0;
+      written = Buffer.alloc(0);
+    });
+    afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+    /** Bytes behind those that are written that the next life need not fetch. */
+    async function kept(): Promise<number> {
+      const of = await ahead.open("c", 0, { size: BIG.length, ahead: 48 * RANGE });
+      let fetched = 0;
+      const none = async function* (start: number, end: number) {
+        fetched += end - start;
+        yield Buffer.alloc(end - start);
+      };
+      for await (const _ of of!.read(written.length, BIG.length, none));
+      return BIG.length - written.length - fetched;
+    }
+
+    /** A life in which the range at `gap` does not come, and that ends when so much behind it is kept. @returns how */
+    async function life(answer: Answer, gap: number, keeps: number): Promise<string> {
+      abort = new AbortController();
+      const dying = abort.signal;
+      transfers = transfersOf({}, undefined, ahead);
+      await transfers.manifest();
+      answers = Array.from(
+        { length: 200 },
+        (): Answer => (request, response, start) => {
+          const [from, end] = rangeOf(request);
+          if (dying.aborted || (from <= gap && gap < end)) return;
+          served += end - from;
+          answer(request, response, start);
+        },
+      );
+      const write = async (given: readonly Buffer[]) => {
+        written = Buffer.concat([written, ...given]);
+      };
+      const fetching = transfers.fetchInto(0, written.length, write).then(
+        () => "whole",
+        () => "cut",
+      );
+      const far = async () => {
+        expect(written.length).toBe(gap);
+        const there = await kept();
+        expect(there).toBeGreaterThanOrEqual(keeps);
+        // nothing is on its way
+        expect(written.length + there).toBe(served);
+      };
+      if (gap === BIG.length) return fetching;
+      await vi.waitFor(far, { timeout: 60_000 });
+      abort.abort(new Error("dies"));
+      return fetching;
+    }
+
+    it("nothing is fetched again that had arrived behind a gap, in whichever life", async () => {
+      expect(await life(compressed, 2 * RANGE, 47 * RANGE)).toBe("cut");
+      expect(await life(plain, 52 * RANGE, 30 * RANGE)).toBe("cut");
+      expect(await life(plain, BIG.length, 0)).toBe("whole");
+      expect(written.equals(BIG)).toBe(true);
+      expect(served).toBe(BIG.length);
+      expect(readdirSync(join(directory, "c"))).toEqual([]);
+    });
+
+    it("what is kept of content that came out wrong is not used", async () => {
+      expect(await life(plain, 2 * RANGE, 47 * RANGE)).toBe("cut");
+      abort = new AbortController();
+      transfers = transfersOf({}, undefined, ahead);
+      await transfers.manifest();
+      served = 0;
+      answers = Array.from(
+        { length: 300 },
+        (): Answer => (request, response, start) => {
+          const [from, end] = rangeOf(request);
+          served += end - from;
+          plain(request, response, start);
+        },
+      );
+      const wrong = transfers.fetchInto(0, 2 * RANGE, async () => {
+        throw new Error("wrong");
+      });
+      await expect(wrong).rejects.toThrow("wrong");
+      served = 0;
+      expect((await into(0)).equals(BIG)).toBe(true);
+      expect(served).toBe(BIG.length);
+    });
   });
 });

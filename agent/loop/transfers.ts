@@ -11,7 +11,9 @@ import type { WriteChunks } from "../ground/download.ts";
 import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
 import type { Sender } from "../ground/send-turns.ts";
 import { streamInto } from "../ground/stream-into.ts";
+import type { AheadStore } from "../transfers/ahead-store.ts";
 import { fetchInRanges } from "../transfers/fetch-in-ranges.ts";
+import { fetchKeeping } from "../transfers/fetch-keeping.ts";
 import type { OutgoingStore } from "../transfers/outgoing-store.ts";
 import { RateMeter } from "../transfers/rate-meter.ts";
 import { sendInParts } from "../transfers/send-in-parts.ts";
@@ -24,7 +26,7 @@ const URL_MS = 10 * 60_000;
 const BIG = 1 * MiB;
 /**
  * Over a thin link content goes in ranges of this size, so many at once, and so many from the first on
- * that is not written: what is in memory is fetched again by the next life of an agent that dies.
+ * that is not written.
  */
 const RANGE_BYTES = 32 * KiB;
 const RANGES_AT_ONCE = 12;
@@ -46,6 +48,8 @@ type Of = {
   signal: AbortSignal;
   spool?: SpoolPlace;
   outgoing: OutgoingStore;
+  /** what has arrived behind a gap, for the next life of this agent (default: it is fetched again) */
+  ahead?: AheadStore;
   /** is paused while content is sent, and while a transfer waits for contact (default: there is none) */
   deadline?: Pick<Deadline, "pauseDuring">;
   /** the ground refuses this epoch: aborts `signal`, so that a later one goes on with the command */
@@ -61,6 +65,8 @@ export class Transfers {
   readonly #sizes = new Map<number, number>();
   readonly #meter: RateMeter;
   #manifest: Promise<StagedFile[]> | undefined;
+  /** what was asked for in this life */
+  readonly #begun = new Set<number>();
   /** a question for URLs that is under way */
   #asking: Promise<unknown> | undefined;
 
@@ -84,14 +90,21 @@ export class Transfers {
   }
 
   /** As OperationContext.fetchInto says. */
-  async fetchInto(n: number, start: number, write: WriteChunks): Promise<void> {
-    const { ground, signal } = this.#of;
-    const size = this.#sizes.get(n) ?? 0;
-    if (ground.link.thin && size - start > SMALL) {
-      const read = (from: number, end: number) => this.#metered(this.#range(n, from, end));
-      const sizes = { rangeBytes: RANGE_BYTES, atOnce: RANGES_AT_ONCE, ahead: RANGES_AHEAD };
-      return fetchInRanges({ start, size, ...sizes, read, write, signal });
-    }
+  async fetchInto(
+    n: number,
+    start: number,
+    write: WriteChunks,
+    known: { size?: number; sync?: () => Promise<void> } = {},
+  ): Promise<void> {
+    const { ground, signal, ahead, command } = this.#of;
+    // a next life of the agent does not read the manifest again
+    const size = known.size ?? this.#sizes.get(n) ?? 0;
+    // of content that came out wrong all is fetched again
+    if (this.#begun.has(n)) ahead?.discard(command.id, n);
+    this.#begun.add(n);
+    // what was kept shows that the link was thin, also where the new life does not know it yet
+    const thin = ground.link.thin || ahead?.has(command.id, n);
+    if (thin && size - start > SMALL) return this.#fetchInRanges(n, { start, size }, write, known.sync);
     let at = start;
     const counted: WriteChunks = async (chunks) => {
       await write(chunks);
@@ -113,6 +126,20 @@ export class Transfers {
       });
     }
     if (!outcome) await streamInto(await this.fetch(n, at), write, signal);
+  }
+
+  async #fetchInRanges(
+    n: number,
+    of: { start: number; size: number },
+    write: WriteChunks,
+    sync: (() => Promise<void>) | undefined,
+  ): Promise<void> {
+    const { signal, ahead, command } = this.#of;
+    const sizes = { rangeBytes: RANGE_BYTES, atOnce: RANGES_AT_ONCE, ahead: RANGES_AHEAD };
+    const read = (from: number, end: number) => this.#metered(this.#range(n, from, end));
+    const options = { ...of, ...sizes, read, write, signal };
+    const kept = await ahead?.open(command.id, n, { size: of.size, ahead: RANGES_AHEAD * RANGE_BYTES });
+    return kept ? fetchKeeping(options, kept, sync) : fetchInRanges(options);
   }
 
   /** As OperationContext.store says. */

@@ -50,13 +50,14 @@ test("the bytes come in order, whatever order the ranges come in", async () => {
       fc.integer({ min: 1, max: 90 }),
       fc.integer({ min: 1, max: 9 }),
       fc.integer({ min: 0, max: 9 }),
+      fc.integer({ min: 1, max: 40 }),
       fc.infiniteStream(fc.integer({ min: 0, max: 20 })),
-      async (size, from, rangeBytes, atOnce, more, delays) => {
+      async (size, from, rangeBytes, atOnce, more, align, delays) => {
         const start = Math.min(from, size - 1);
         const content = randomBytes(size);
         const { read, most } = source(content, () => delays.next().value);
         const { write, bytes } = sink();
-        await fetchAll({ start, size, rangeBytes, atOnce, ahead: atOnce + more, read, write });
+        await fetchAll({ start, size, rangeBytes, atOnce, ahead: atOnce + more, align, read, write });
         expect(bytes().equals(content.subarray(start))).toBe(true);
         expect(most()).toBeLessThanOrEqual(atOnce);
       },

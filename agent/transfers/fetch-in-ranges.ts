@@ -13,6 +13,13 @@ export type RangesOptions = {
    * what was lost, the others go on
    */
   ahead?: number;
+  /** ranges end at multiples of this (default 1) */
+  align?: number;
+  /**
+   * Keeps a range that begins at `start`, for a next life of the agent: is given what arrives of it while ranges before it are not
+   * written, one chunk after the other
+   */
+  keep?: (start: number) => (chunk: Buffer) => Promise<void>;
   /** the bytes from `start` to before `end`, whatever is cut meanwhile */
   read(start: number, end: number): AsyncIterable<Buffer>;
   /** is given all of them in order, one call after the other */
@@ -34,7 +41,7 @@ type Range = { chunks: Buffer[]; whole: boolean };
  * @throws RangeError when it is shorter or longer than its size; the signal's reason; what `read` and `write` throw
  */
 export async function fetchInRanges(options: RangesOptions): Promise<void> {
-  const { start, size, rangeBytes, atOnce, ahead = atOnce, read, write, signal } = options;
+  const { start, size, rangeBytes, atOnce, ahead = atOnce, align = 1, keep, read, write, signal } = options;
   const ranges: Range[] = [];
   const failing = new AbortController();
   let next = 0;
@@ -47,7 +54,9 @@ export async function fetchInRanges(options: RangesOptions): Promise<void> {
   const large = size - start >= 2 * atOnce * rangeBytes;
   const endOf = (from: number) => {
     const fair = large ? Math.ceil((size - from) / (2 * atOnce)) : rangeBytes;
-    return Math.min(size, from + Math.min(rangeBytes, Math.max(fair, Math.ceil(rangeBytes / SMALLEST))));
+    const end = from + Math.min(rangeBytes, Math.max(fair, Math.ceil(rangeBytes / SMALLEST)));
+    const aligned = end - (end % align);
+    return Math.min(size, aligned > from ? aligned : end);
   };
 
   /** Writes what is there of the first range that is not written whole, and of those behind it. */
@@ -75,6 +84,7 @@ export async function fetchInRanges(options: RangesOptions): Promise<void> {
   const fetchOne = async (index: number, from: number, end: number) => {
     const range: Range = { chunks: [], whole: false };
     ranges[index] = range;
+    const keepOne = keep?.(from);
     let at = from;
     for await (const chunk of read(from, end)) {
       signal.throwIfAborted();
@@ -83,6 +93,7 @@ export async function fetchInRanges(options: RangesOptions): Promise<void> {
       if (at > end) break;
       range.chunks.push(chunk);
       if (index === written) await flush();
+      else await keepOne?.(chunk);
     }
     if (at !== end) throw new RangeError("the staged file has another size than its manifest says");
     range.whole = true;

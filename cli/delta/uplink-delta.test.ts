@@ -123,6 +123,17 @@ describe("with the old file at hand", () => {
     expect(stage.ground.calls(UPLINK)).toHaveLength(1);
   });
 
+  test("a file that goes in parts after all: the ground is asked once what it takes", async () => {
+    await writeFile(join(stage.dir, "f"), randomBytes(2 * MiB));
+    stage.ground
+      .on("GET /healthz", { json: { status: "ok", uplinks: { parts_over: 1, deltas: true } } })
+      .on("POST /uplinks/base", { status: 404, json: { error: "NOT_FOUND", message: "no" } })
+      .on("GET /commands/01C", command("succeeded", { result: { count: 1, bytes: 100_004 } }));
+    expect(await stage.run(["uplink", "f", "--delta"])).toMatchObject({ code: 0 });
+    expect(stage.ground.calls("POST /uplinks")).toHaveLength(1);
+    expect(stage.ground.calls("GET /healthz")).toHaveLength(1);
+  });
+
   test("is one file, which stays as it is", async () => {
     const directory = await stage.run(["uplink", "f", "--base", "."]);
     expect([directory.code, directory.stderr]).toEqual([2, expect.stringContaining("--base takes a file")]);
