@@ -140,7 +140,7 @@ const SHOWN: Record<string, string[]> = {
 };
 
 test("what other APIs made breaks no rule of accessibility in either theme, and is text alone", async () => {
-  await using seen = await openPage(browser, target.url, { reducedMotion: "reduce" });
+  await using seen = await openPage(browser, target.url);
   const { page } = seen;
   await answerOthers(page);
   await logIn(page, target.other);

@@ -117,7 +117,7 @@ test("a cut connection shows, and heals by itself", async () => {
 });
 
 test("by keyboard alone: every control is reached and shows it, and a detail leads in and back", async () => {
-  await using seen = await openPage(browser, target.url, { reducedMotion: "reduce" });
+  await using seen = await openPage(browser, target.url);
   const { page } = seen;
   await page.goto("/console");
   await page.getByLabel("User").waitFor();
@@ -213,7 +213,7 @@ test("by keyboard alone: every control is reached and shows it, and a detail lea
 });
 
 test("no screen breaks a rule of accessibility, in either theme", async () => {
-  await using seen = await openPage(browser, target.url, { reducedMotion: "reduce" });
+  await using seen = await openPage(browser, target.url);
   const { page } = seen;
   await page.goto("/console");
   await page.getByLabel("User").waitFor();

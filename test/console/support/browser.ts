@@ -49,6 +49,8 @@ export async function openPage(
 ): Promise<Seen> {
   const context = await browser.newContext({
     viewport: { width: 1440, height: 900 },
+    // a mark that moves is drawn again and again, by the processor
+    reducedMotion: "reduce",
     ...options,
     baseURL: url,
   });
