@@ -11,6 +11,7 @@ import {
 } from "playwright-core";
 import type { Credentials } from "../../contract/support/target.ts";
 import type { ConsoleTarget } from "./target.ts";
+import { waitClosely } from "./wait-closely.ts";
 
 const DEADLINE_MS = 90_000;
 /** Where a person looks at the screens. */
@@ -56,6 +57,7 @@ export async function openPage(
   });
   context.setDefaultTimeout(DEADLINE_MS);
   const page = await context.newPage();
+  waitClosely(page.locator("body"));
   const complaints: string[] = [];
   const asked: string[] = [];
   page.on("pageerror", (error) => complaints.push(error.message));
