@@ -8,7 +8,7 @@ import {
   UNKEPT,
 } from "./api/ahead.ts";
 
-// the page's first script
+// as this is read, before all that the program is made of
 globalThis.perigeeAhead = askAhead();
 
 /** Asks for what every first look needs, where somebody is logged in. */

@@ -5,7 +5,7 @@ import { type Ahead, EVENTS, GRANTED_EDGES, takeAhead } from "./ahead.ts";
 const KEPT: Record<string, string> = {};
 const asked: { path: string; init: RequestInit & { headers: Record<string, string> } }[] = [];
 
-/** Asks as the page's first script does, with this in the tab's store. */
+/** Asks as a page does first of all, with this in the tab's store. */
 function ask(kept: Record<string, string>): Ahead | undefined {
   Object.assign(KEPT, kept);
   vi.stubGlobal("sessionStorage", { getItem: (key: string) => KEPT[key] ?? null });

@@ -1,4 +1,4 @@
-/** What is asked before the large scripts are read, so that the ground answers meanwhile. It imports nothing: it is small. */
+/** What is asked before the program is made ready, so that the ground answers meanwhile. It imports nothing. */
 export type Ahead = Map<string, { answer: Promise<Response>; stop: AbortController }>;
 
 declare global {

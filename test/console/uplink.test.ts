@@ -46,7 +46,7 @@ test("an uplink that was cut goes on after a reload: what had arrived is not sen
   const before = seen.asked.length;
   await page.reload();
   await heard(page);
-  // the page's first script has asked for these, and nobody does so again
+  // the page has asked for these first of all, and does not do so again
   const asked = seen.asked.slice(before).map((address) => new URL(address).pathname);
   expect(asked.filter((path) => path === "/edges" || path === "/console/events").sort()).toEqual([
     "/console/events",

@@ -101,7 +101,7 @@ test("no token is in an address or outlives the tab, and another user sees nothi
   expect(access).toMatch(/^eyJ/);
   expect(seen.asked.join("\n")).not.toContain(access);
   expect(await seen.page.evaluate("Object.keys(localStorage).length + document.cookie.length")).toBe(0);
-  // one that has ended is renewed, also where the page's first script has asked with it
+  // one that has ended is renewed, also where the page has asked with it first of all
   await seen.page.evaluate(
     "sessionStorage.setItem('perigee.session', sessionStorage.getItem('perigee.session').replace('eyJ', 'ended-'))",
   );
