@@ -1,3 +1,5 @@
+// first of all, so that the ground answers while the rest is made ready
+import "./ask-ahead.ts";
 import { render } from "preact";
 import { session } from "./api/session.ts";
 import { App } from "./app.tsx";
@@ -12,7 +14,6 @@ import { loadRest } from "./parts/rest-of-screens.ts";
 import { keptTheme } from "./parts/theme.ts";
 import { route } from "./route.ts";
 
-// first of all, so that the ground answers while the rest is made ready
 followSession(() => {
   forgetHoldings();
   forgetListings();

@@ -14,7 +14,7 @@ const LIBRARY = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/
 export async function bundleReference(outdir: string): Promise<void> {
   const { outputFiles } = await build({
     absWorkingDir: ROOT,
-    entryPoints: { reference: "console/reference/main.ts" },
+    entryPoints: { reference: "console/reference/main.ts", style: "console/reference/style.css" },
     outdir,
     entryNames: "[name]-[hash]",
     bundle: true,
@@ -26,12 +26,13 @@ export async function bundleReference(outdir: string): Promise<void> {
     legalComments: "none",
     logLevel: "warning",
   });
-  const [script] = outputFiles;
+  const made = (ending: string) => outputFiles.find(({ path }) => path.endsWith(ending))!;
+  const script = made(".js");
   const read = (name: string) => readFileSync(join(LIBRARY, name));
   const library = read("swagger-ui-bundle.js");
-  const style = withoutSourceMap(read("swagger-ui.css"));
+  const style = Buffer.concat([withoutSourceMap(read("swagger-ui.css")), made(".css").contents]);
   const names = {
-    SCRIPT: basename(script!.path),
+    SCRIPT: basename(script.path),
     "LIBRARY-STYLE": hashedName("swagger-ui.css", style),
     LIBRARY: hashedName("swagger-ui.js", library),
   };
@@ -42,7 +43,7 @@ export async function bundleReference(outdir: string): Promise<void> {
   // those who get the library get its licences too
   const licences = ["NOTICE", "LICENSE", "swagger-ui-bundle.js.LICENSE.txt"].map(read);
   writeAssets(outdir, [
-    [names.SCRIPT, script!.contents],
+    [names.SCRIPT, script.contents],
     [names.LIBRARY, library],
     [names["LIBRARY-STYLE"], style],
     ["swagger-ui-bundle.js.LICENSE.txt", Buffer.concat(licences)],

@@ -1,3 +1,4 @@
+import { takeAhead, UNKEPT } from "./ahead.ts";
 import { chosenEdge, keepSession, session } from "./session.ts";
 
 /** A refusal of the ground, or that it was not reached (`UNREACHABLE`). */
@@ -62,7 +63,7 @@ function send(path: string, { headers, ...init }: Asked): Promise<Response> {
 
 async function reach(path: string, init: RequestInit): Promise<Response> {
   try {
-    return await fetch(path, { ...init, cache: "no-store", credentials: "omit" });
+    return await (takeAhead(path, init.signal) ?? fetch(path, { ...init, ...UNKEPT }));
   } catch (error) {
     if ((error as Error).name === "AbortError") throw error;
     throw new ApiError("UNREACHABLE", "The ground cannot be reached. It is tried again by itself.", 0);

@@ -1,5 +1,6 @@
 import { computed, signal } from "@preact/signals";
 import { COMMANDS_TOLD } from "#protocol/console-events.ts";
+import { EVENTS, EVENTS_HEADERS, GRANTED_EDGES } from "../api/ahead.ts";
 import { ApiError, ask, data } from "../api/client.ts";
 import { chosenEdge, session } from "../api/session.ts";
 import type { Command, Edge, GrantedEdge } from "../api/types.ts";
@@ -135,7 +136,7 @@ function drop(): void {
 
 async function learnEdges(signal: AbortSignal): Promise<void> {
   const { data: granted, operator = false } = await within(signal, async (either) => {
-    const answer = await ask("/edges", { signal: either });
+    const answer = await ask(GRANTED_EDGES, { signal: either });
     return (await answer.json()) as { data: GrantedEdge[]; operator?: boolean };
   });
   edges.value = granted;
@@ -153,9 +154,8 @@ type Stream = { body: NonNullable<Response["body"]>; silent: AbortController };
 /** @returns undefined where the ground does not stream */
 async function openStream(signal: AbortSignal): Promise<Stream | undefined> {
   const silent = new AbortController();
-  const headers = { accept: "text/event-stream" };
   const response = await within(AbortSignal.any([signal, silent.signal]), (either) =>
-    ask("/console/events", { headers, signal: either }),
+    ask(EVENTS, { headers: EVENTS_HEADERS, signal: either }),
   ).catch((error: unknown) => {
     if (error instanceof ApiError && (error.status === 404 || error.status === 429)) return undefined;
     throw error;

@@ -36,7 +36,7 @@ export function LogView({ command, name }: { command: string; name: string }) {
           <Icon name="search" />
           <input
             type="search"
-            placeholder="Search the log"
+            placeholder="Search"
             aria-label="Search the log"
             value={text}
             onInput={(event) => setText(event.currentTarget.value)}
@@ -61,8 +61,15 @@ export function LogView({ command, name }: { command: string; name: string }) {
         <button type="button" class="button small" aria-pressed={follow} onClick={() => setFollow(!follow)}>
           Follow
         </button>
-        <button type="button" class="button small" onClick={download} disabled={shown.length === 0}>
-          <Icon name="down" /> Download
+        <button
+          type="button"
+          class="button small"
+          aria-label="Download"
+          title="Download what is shown"
+          onClick={download}
+          disabled={shown.length === 0}
+        >
+          <Icon name="down" />
         </button>
       </div>
       <VirtualList

@@ -1,4 +1,5 @@
-import { theme } from "../parts/theme.ts";
+import { keptTheme, theme } from "../parts/theme.ts";
+import { mendWithin } from "./mend.ts";
 
 /** As much of Swagger UI as is used here: its own script, before this one, has put it into the page. */
 declare const SwaggerUIBundle: (options: {
@@ -9,12 +10,14 @@ declare const SwaggerUIBundle: (options: {
   defaultModelsExpandDepth: number;
   filter: boolean;
   displayRequestDuration: boolean;
+  syntaxHighlight: { theme: "obsidian" };
   /** tokens stay in memory, and end with the page */
   persistAuthorization: false;
   /** null: nothing is asked of a validator elsewhere */
   validatorUrl: null;
 }) => void;
 
+keptTheme();
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const applyTheme = () => {
   const isDark = theme.value === "system" ? dark.matches : theme.value === "dark";
@@ -31,6 +34,10 @@ SwaggerUIBundle({
   defaultModelsExpandDepth: 0,
   filter: true,
   displayRequestDuration: true,
+  // the usual one has numbers that are hard to read on its ground
+  syntaxHighlight: { theme: "obsidian" },
   persistAuthorization: false,
   validatorUrl: null,
 });
+
+mendWithin(document.getElementById("reference")!);

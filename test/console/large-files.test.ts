@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { contentOf, logIn, openBrowser, openPage, openScreen } from "./support/browser.ts";
@@ -8,10 +11,15 @@ const VOLUME = "console-large";
 const CONTENT = Buffer.alloc(6 << 20, "<script>document.title='owned'</script>");
 
 let browser: Browser;
+let directory: string;
 beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "perigee-large-"));
   browser = await openBrowser(target);
 });
-afterAll(() => browser?.close());
+afterAll(async () => {
+  await browser?.close();
+  rmSync(directory, { recursive: true, force: true });
+});
 
 test("a file larger than the ground takes in one piece goes up and comes down whole", async () => {
   const seen = await openPage(browser, target.url);
@@ -20,9 +28,10 @@ test("a file larger than the ground takes in one piece goes up and comes down wh
   await openScreen(page, "Files");
   await page.getByLabel("Name of a new volume").fill(VOLUME);
   await page.getByRole("button", { name: "Add" }).click();
-  await page
-    .getByTestId("uplink-files")
-    .setInputFiles([{ name: "large.html", mimeType: "text/html", buffer: CONTENT }]);
+  // on the disk: what is handed over in memory takes the browser's driver seconds
+  const file = join(directory, "large.html");
+  writeFileSync(file, CONTENT);
+  await page.getByTestId("uplink-files").setInputFiles(file);
   await page
     .getByRole("region", { name: `Files of ${VOLUME}` })
     .getByText("large.html")

@@ -47,6 +47,14 @@ test("an operator holds an edge, sees who waits and releases it; nothing of what
   await queues.getByText(`of ${target.other.name}`).waitFor();
   expect(await brokenRules(page, "operator")).toEqual([]);
   expect(await page.locator("body").textContent()).not.toContain("secret");
+  // on a phone each lane's button is in sight
+  const wide = page.viewportSize()!;
+  await page.setViewportSize({ width: 360, height: 740 });
+  expect(await brokenRules(page, "phone-operator")).toEqual([]);
+  const hidden =
+    "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.detail .scroll-x'))";
+  expect(await page.evaluate(hidden)).toBe(0);
+  await page.setViewportSize(wide);
 
   await page.getByRole("button", { name: /^Release (?!lane)/ }).click();
   await page.getByText("none of those that wait gets a place").waitFor({ state: "detached" });

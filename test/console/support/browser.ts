@@ -11,6 +11,7 @@ import {
 } from "playwright-core";
 import type { Credentials } from "../../contract/support/target.ts";
 import type { ConsoleTarget } from "./target.ts";
+import { waitClosely } from "./wait-closely.ts";
 
 const DEADLINE_MS = 90_000;
 /** Where a person looks at the screens. */
@@ -49,11 +50,14 @@ export async function openPage(
 ): Promise<Seen> {
   const context = await browser.newContext({
     viewport: { width: 1440, height: 900 },
+    // a mark that moves is drawn again and again, by the processor
+    reducedMotion: "reduce",
     ...options,
     baseURL: url,
   });
   context.setDefaultTimeout(DEADLINE_MS);
   const page = await context.newPage();
+  waitClosely(page.locator("body"));
   const complaints: string[] = [];
   const asked: string[] = [];
   page.on("pageerror", (error) => complaints.push(error.message));
