@@ -8,6 +8,7 @@ import { describeExit } from "./child.ts";
 import { clientFor, findEngine } from "./docker-engine.ts";
 import { ensureBaseImage } from "./ensure-base-image.ts";
 import { bundlePages } from "./page-bundles.ts";
+import { readyLines } from "./ready-lines.ts";
 import { AlreadyRunning, type Stack, startStack } from "./stack.ts";
 
 /**
@@ -70,7 +71,7 @@ async function main(): Promise<number> {
     return error instanceof AlreadyRunning ? 3 : 1;
   }
 
-  say(`Perigee is ready at ${stack.url}`);
+  for (const line of readyLines(stack.url, environment)) say(line);
 
   const stopped = Promise.withResolvers<undefined>();
   interrupted.signal.addEventListener("abort", () => stopped.resolve(undefined), { once: true });

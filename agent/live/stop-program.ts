@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterInput } from "#protocol/after-input.ts";
 import type { ExecParameters } from "#protocol/live.ts";
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
@@ -25,17 +24,17 @@ export async function stopProgram(
     inTime();
     return ended;
   };
-  // what takes no bytes would be waited for without end
-  const tried = (work: Promise<unknown>) => Promise.race([work.catch(() => {}), sleep(stopMs)]);
+  // what takes no bytes would be waited for without end, and the time counts from here
+  const tried = (work: Promise<unknown>) => {
+    work.catch(() => {});
+    return ends();
+  };
   if (exec.stop === "quit") {
     // to the terminal's foreground group, as the key does
-    if (exec.terminal) await tried(execution.write(Buffer.from([0x1c])));
-    else await tried(execution.signal("SIGQUIT"));
-    if (!(await ends())) await target.endUnstoppable?.().catch(() => {});
+    const quit = exec.terminal ? execution.write(Buffer.from([0x1c])) : execution.signal("SIGQUIT");
+    if (!(await tried(quit))) await target.endUnstoppable?.().catch(() => {});
     return;
   }
-  await tried(execution.signal(exec.terminal ? "SIGHUP" : "SIGTERM"));
-  if (await ends()) return;
+  if (await tried(execution.signal(exec.terminal ? "SIGHUP" : "SIGTERM"))) return;
   await tried(execution.signal("SIGKILL"));
-  await ends();
 }

@@ -73,7 +73,10 @@ export class PoolExchange {
   /** Something has changed, or may have. */
   soon(): void {
     this.#due = true;
-    if (!this.#connected) return;
+    if (!this.#connected) {
+      this.#forgetUnheard();
+      return;
+    }
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
       if (this.#due && !this.#closing.signal.aborted) this.soon();
@@ -103,8 +106,24 @@ export class PoolExchange {
     }
   }
 
+  /**
+   * Runners that ended and were never handed out, as far as we heard, and that the ground did not acknowledge: without
+   * contact there would be more and more of them. Should it have heard of one, the full list says that it is gone. No
+   * request is under way.
+   */
+  #forgetUnheard(): void {
+    const { book } = this.#deps;
+    for (const record of book.all()) {
+      const { id, state, removed, activeAt } = record;
+      if (state !== "ending" || !removed || activeAt !== undefined || this.#told.has(id)) continue;
+      book.forget(record);
+      this.#full = true;
+    }
+  }
+
   async #once(): Promise<void> {
     const { book, keeper, ground } = this.#deps;
+    this.#forgetUnheard();
     const all = book.all();
     const counted = all.filter((record) => counts(record) && !keeper.withdrawn.has(record.id));
     const news = all.filter((record) => this.#isNews(record)).sort(endingLast);

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { openStateDatabase } from "../journal/state-database.ts";
 import type { PodRuntime } from "../pods/pod-runtime.ts";
 import { RunnerBook } from "./runner-book.ts";
@@ -10,12 +10,16 @@ import type { RunnerStarter } from "./runner-starter.ts";
 import { RunnerStore } from "./runner-store.ts";
 
 /** A keeper on an edge whose starts are the test's. */
-function open(options: RunnerKeeperOptions, start: RunnerStarter["start"]) {
+function open(
+  options: RunnerKeeperOptions,
+  start: RunnerStarter["start"],
+  listRunners?: () => Promise<never>,
+) {
   const directory = mkdtempSync(join(tmpdir(), "perigee-keeper-"));
   const database = openStateDatabase(directory);
   const book = new RunnerBook(new RunnerStore(database));
   const runtime = {
-    listRunners: async () => book.all().map(({ id }) => ({ run: id, phase: "running" })),
+    listRunners: listRunners ?? (async () => book.all().map(({ id }) => ({ run: id, phase: "running" }))),
     inspect: async () => ({ running: { startedAt: "" } }),
     remove: async () => {},
     tidy: async () => {},
@@ -23,15 +27,16 @@ function open(options: RunnerKeeperOptions, start: RunnerStarter["start"]) {
   } as unknown as PodRuntime;
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
+  const changed = vi.fn();
   const starter = { start: start.bind(book) } as RunnerStarter;
-  const keeper = new RunnerKeeper({ book, runtime, starter, changed() {}, onError, now: Date.now }, options);
+  const keeper = new RunnerKeeper({ book, runtime, starter, changed, onError, now: Date.now }, options);
   onTestFinished(async () => {
     await keeper.close();
     database.close();
     rmSync(directory, { recursive: true });
   });
   keeper.start();
-  return { book, keeper, errors };
+  return { book, keeper, errors, changed };
 }
 
 const environment = (user: string, exposedPorts: number[] | null = null) => ({
@@ -79,4 +84,17 @@ test("a start that gives its place to another user's pool is no failure", async 
   await expect.poll(() => book.all().some(({ user }) => user === "bob")).toBe(true);
   expect([errors, keeper.reasons().get("mallory#0")]).toEqual([[], undefined]);
   keeper.want({ pools: 3, environments: [] });
+});
+
+test("the ground is told also when the engine does not answer", async () => {
+  const away = async () => {
+    throw new Error("away");
+  };
+  const never = () => Promise.reject(new Error("no runner is wanted"));
+  const { keeper, changed, errors } = open({}, never, away);
+  const { spec, ...of } = environment("ada");
+  keeper.want({ pools: 1, environments: [{ ...of, spec: { ...spec, prewarmingPoolSize: 0 } }] });
+  changed.mockClear();
+  expect(await keeper.compare()).toBe(false);
+  expect([changed.mock.calls.length > 0, errors.length > 0]).toEqual([true, true]);
 });

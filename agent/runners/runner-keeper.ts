@@ -172,6 +172,8 @@ export class RunnerKeeper {
       return true;
     } catch (error) {
       this.#tell(error, { doing: "compare" });
+      // the ground is told all the same: of what it handed out or ended the edge hears so
+      if (!this.#closing.signal.aborted) changed();
       for (const id of suspects) this.#suspects.add(id);
       return false;
     }

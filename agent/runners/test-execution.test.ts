@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, rm, stat, symlink } from "node:fs/promises";
+import { chmod, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { findProgram } from "../../scripts/debian-packages.ts";
-import type { Execution, PodSessions } from "../sessions/pod-sessions.ts";
+import { becoming } from "../sessions/kubernetes/becoming.ts";
+import { type Execution, type PodSessions, SessionFailure } from "../sessions/pod-sessions.ts";
 import { testExecution, Unfit } from "./test-execution.ts";
 
 const NEEDED = "cat chmod chown env head ls mkdir rm sleep stat find xargs tar".split(" ");
@@ -52,6 +53,38 @@ test("another working directory than /workspace keeps the image's mode", async (
 test("what an image lacks is named", async () => {
   const lacking = NEEDED.filter((name) => name !== "xargs" && name !== "env");
   await expect(tried(lacking)).rejects.toMatchObject({ name: "Unfit", message: "the image lacks env xargs" });
+});
+
+/** A cluster's container of root, whose image has these programs for becoming a user; `user` is one of its own, or not. */
+async function clusterContainer(becomers: readonly string[], { hasUser = true } = {}): Promise<PodSessions> {
+  const path = await directory();
+  const program = async (name: string, text: string) => {
+    await writeFile(join(path, name), `#!/bin/sh\n${text}\n`);
+    await chmod(join(path, name), 0o755);
+  };
+  await program("id", `case "$*" in ("-u") echo 0;; (*) ${hasUser ? "echo 1234" : "exit 1"};; esac`);
+  for (const name of becomers) await program(name, 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"');
+  const { exec } = await containerOf(NEEDED, path);
+  return {
+    exec: async (run, spec, options) => {
+      const execution = await exec(run, { ...spec, argv: becoming(spec.as, spec.argv) }, options);
+      // as what starts programs says it
+      const said = spec.as === "user" && (await execution.exit) === 126;
+      if (said) throw new SessionFailure("CANNOT_START", "the image cannot become the user");
+      return execution;
+    },
+  } as PodSessions;
+}
+
+test("on a cluster an image that cannot become its user is unfit, whatever root can do", async () => {
+  const tried = async (...container: Parameters<typeof clusterContainer>) =>
+    testExecution(await clusterContainer(...container), "r", AbortSignal.timeout(60_000));
+  await tried(["setpriv"]);
+  await tried(["runuser"]);
+  await tried(["setpriv"], { hasUser: false });
+  const message = "nothing can be executed in it: the image cannot become the user";
+  await expect(tried([])).rejects.toMatchObject({ name: "Unfit", message });
+  await expect(tried(["runuser"], { hasUser: false })).rejects.toMatchObject({ name: "Unfit", message });
 });
 
 test("an image whose tools never end is unfit, and the execution is let go of", async () => {

@@ -34,32 +34,17 @@ const SCRIPT = [
   `if [[ $PWD == ${WORKSPACE} ]]; then chown 0:0 . && chmod 1777 .; fi`,
 ].join("\n");
 
+/** Becoming the user is a program of the image's on some engines. */
+const AS_USER = ":";
+
 /**
- * Proves that a runner can execute, before it is handed out.
+ * Proves that a runner can execute, as root and as its user, before it is handed out.
  * @throws Unfit when its image never will; what the engine says
  */
 export async function testExecution(sessions: PodSessions, run: string, signal: AbortSignal): Promise<void> {
-  let text = "";
   try {
-    const argv = ["/bin/bash", "-c", SCRIPT];
-    const spec = { argv, as: "root", env: {}, defaultWorkdir: WORKSPACE } as const;
-    const execution = await sessions.exec(run, spec, { signal });
-    // what an image has in place of these tools may never end
-    const cut = () => execution.cut();
-    signal.addEventListener("abort", cut, { once: true });
-    let code: number;
-    try {
-      if (signal.aborted) cut();
-      await execution.endInput();
-      for await (const { data } of execution.output) if (text.length < 1024) text += data.subarray(0, 1024);
-      code = await execution.exit;
-    } finally {
-      signal.removeEventListener("abort", cut);
-    }
-    if (code === 0) return;
-    const why = text.trim().slice(0, 512);
-    if (code === UNFIT) throw new Unfit(why);
-    throw new Unfit(`the test execution ended with ${code}${why ? `: ${why}` : ""}`);
+    await mustEnd(sessions, run, { as: "root", script: SCRIPT, signal });
+    await mustEnd(sessions, run, { as: "user", script: AS_USER, signal });
   } catch (error) {
     if (signal.aborted && (signal.reason as Error)?.name === "TimeoutError") {
       throw new Unfit("the test execution did not end in time", { cause: error });
@@ -67,4 +52,31 @@ export async function testExecution(sessions: PodSessions, run: string, signal: 
     if (!(error instanceof SessionFailure) || error.code !== "CANNOT_START") throw error;
     throw new Unfit(`nothing can be executed in it: ${error.message.slice(0, 512)}`, { cause: error });
   }
+}
+
+/** @throws Unfit unless the script ends with 0 */
+async function mustEnd(
+  sessions: PodSessions,
+  run: string,
+  { as, script, signal }: { as: "root" | "user"; script: string; signal: AbortSignal },
+): Promise<void> {
+  let text = "";
+  const spec = { argv: ["/bin/bash", "-c", script], as, env: {}, defaultWorkdir: WORKSPACE };
+  const execution = await sessions.exec(run, spec, { signal });
+  // what an image has in place of these tools may never end
+  const cut = () => execution.cut();
+  signal.addEventListener("abort", cut, { once: true });
+  let code: number;
+  try {
+    if (signal.aborted) cut();
+    await execution.endInput();
+    for await (const { data } of execution.output) if (text.length < 1024) text += data.subarray(0, 1024);
+    code = await execution.exit;
+  } finally {
+    signal.removeEventListener("abort", cut);
+  }
+  if (code === 0) return;
+  const why = text.trim().slice(0, 512);
+  if (code === UNFIT) throw new Unfit(why);
+  throw new Unfit(`the test execution as ${as} ended with ${code}${why ? `: ${why}` : ""}`);
 }

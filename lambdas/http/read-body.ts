@@ -62,9 +62,15 @@ export function readQuery(c: Context): Fields {
 
 /**
  * A whole body, within bounds of size and time.
+ * @param arrived told of each piece's bytes; what it throws ends the reading
  * @throws BODY_TOO_LARGE, INVALID_PARAMETERS when it is cut or late
  */
-export async function collectBody(c: Context, maxBytes: number, maxMs: number = BODY_MS): Promise<Buffer> {
+export async function collectBody(
+  c: Context,
+  maxBytes: number,
+  maxMs: number = BODY_MS,
+  arrived: (bytes: number) => void = () => {},
+): Promise<Buffer> {
   const tooLarge = () =>
     new PerigeeError(
       "BODY_TOO_LARGE",
@@ -84,6 +90,13 @@ export async function collectBody(c: Context, maxBytes: number, maxMs: number = 
     };
     const onData = (chunk: Buffer) => {
       size += chunk.length;
+      try {
+        arrived(chunk.length);
+      } catch (error) {
+        stream.pause();
+        settle(() => reject(error));
+        return;
+      }
       chunks.push(chunk);
       if (size <= maxBytes) return;
       // Stop, but leave the stream open: the answer goes out before the rest is thrown away.

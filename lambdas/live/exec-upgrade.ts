@@ -28,16 +28,24 @@ export type ExecUpgradeDeps = {
  * upgrades at once one finds it used.
  */
 export function execUpgrade(deps: ExecUpgradeDeps): Upgrade {
-  const { relay, log } = deps;
+  const { relay, tickets, log } = deps;
   return {
     accepts: (incoming) => isWebSocket(incoming, "/live"),
     handle(incoming, socket, head) {
       const accept = async () => {
-        const ticket = await admitted(incoming, deps);
-        const options = { ...deps.socket, protocol: EXEC_PROTOCOL };
-        const user = await acceptUserSocket(incoming, socket, head, options);
-        const { exec, ...of } = ticket;
-        await joinExec(user, relay.open({ ...of, request: { kind: "exec", exec } }));
+        const { text, seen } = await admitted(incoming, deps);
+        const { user: name, edge, target } = seen;
+        const place = relay.reserve({ user: name, edge, target });
+        if (!place) throw new PerigeeError("TOO_MANY_SESSIONS", "Too many live sessions are open");
+        try {
+          const ticket = await tickets.use(text);
+          if (!ticket) throw noTicket();
+          const options = { ...deps.socket, protocol: EXEC_PROTOCOL };
+          const user = await acceptUserSocket(incoming, socket, head, options);
+          await joinExec(user, place.open({ kind: "exec", exec: ticket.exec }));
+        } finally {
+          place.giveBack();
+        }
       };
       accept().catch((error: unknown) => {
         if (socket.destroyed) return;
@@ -47,8 +55,14 @@ export function execUpgrade(deps: ExecUpgradeDeps): Upgrade {
   };
 }
 
-/** @throws INVALID_PARAMETERS, TICKET_NOT_FOUND, EDGE_NOT_FOUND, FOREIGN_ORIGIN, LIVE_UNAVAILABLE, TOO_MANY_SESSIONS */
-async function admitted(incoming: IncomingMessage, deps: ExecUpgradeDeps): Promise<Ticket> {
+/**
+ * The ticket, which is not used yet.
+ * @throws INVALID_PARAMETERS, TICKET_NOT_FOUND, EDGE_NOT_FOUND, FOREIGN_ORIGIN, LIVE_UNAVAILABLE
+ */
+async function admitted(
+  incoming: IncomingMessage,
+  deps: ExecUpgradeDeps,
+): Promise<{ text: string; seen: Ticket }> {
   const { relay, tickets } = deps;
   const text = new URLSearchParams(incoming.url?.split("?")[1]).get("ticket") ?? "";
   const seen = await tickets.look(text);
@@ -67,10 +81,7 @@ async function admitted(incoming: IncomingMessage, deps: ExecUpgradeDeps): Promi
   // it may be of an earlier user of that name
   if (account && seen.madeAt !== undefined && seen.madeAt < account.createdAt) throw noTicket();
   if (!relay.isHere) throw new PerigeeError("LIVE_UNAVAILABLE", "This server is not the relay");
-  if (!relay.hasRoom(seen)) throw new PerigeeError("TOO_MANY_SESSIONS", "Too many live sessions are open");
-  const ticket = await tickets.use(text);
-  if (!ticket) throw noTicket();
-  return ticket;
+  return { text, seen };
 }
 
 const noTicket = () => new PerigeeError("TICKET_NOT_FOUND", "This address is not good, or not any more");

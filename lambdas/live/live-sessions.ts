@@ -28,12 +28,22 @@ export interface LiveSession {
   close(): void;
 }
 
+/** A place among the open sessions, taken before what is done but once, so that a burst of calls cannot overrun a bound. */
+export interface ReservedPlace {
+  /** As {@link LiveSessions.open}, in this place. */
+  open(request: LiveRequest): LiveSession;
+  /** For whoever opens none; without effect once one was opened, or it was given back. */
+  giveBack(): void;
+}
+
 /** Opens live sessions with edges. Only a server has it, and only the one that holds the relay record can open them. */
 export interface LiveSessions {
   /** May sessions be opened by this server? */
   readonly isHere: boolean;
   /** Is there room for one more of this edge, user and target? */
   hasRoom(of: { user: string; edge: string; target: LiveTarget }): boolean;
+  /** A place for one more of this edge, user and target; undefined: there is none. */
+  reserve(of: { user: string; edge: string; target: LiveTarget }): ReservedPlace | undefined;
   /**
    * Always gives a session: what goes wrong is its end (UNREACHABLE at once without contact, or when no agent took it
    * within 30 s; TOO_MANY at a bound; UNSUPPORTED).

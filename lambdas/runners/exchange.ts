@@ -28,9 +28,11 @@ const MOST_READ = 10_000;
 export async function exchange(deps: ExchangeDeps, edge: string, told: Told): Promise<Exchanged> {
   return optimistically(async () => {
     const { store, now } = deps;
-    const [counter, pools, items] = await Promise.all([
+    const [counter, pools, demands, items] = await Promise.all([
       store.get<CounterRecord>(keys.counter(edge)),
       store.query<unknown>({ pk: keys.pools(edge), limit: MOST_READ }),
+      // of those that are not read the edge hears when others have ended
+      store.query<DemandRecord>({ pk: keys.demands(edge), limit: MOST_READ }),
       store.query<PoolRecord>({ pk: keys.runners(edge), limit: MOST_READ }),
     ]);
     // what was not read would be taken for what is not there, and runners end for it
@@ -43,7 +45,10 @@ export async function exchange(deps: ExchangeDeps, edge: string, told: Told): Pr
     const writes = await writesOf(deps, edge, result, known, at);
     writes.push(...besideWrites(edge, told, seen, at));
     await write(store, writes);
-    const demand = demandOf(seen.demands, at);
+    const demand = demandOf(
+      demands.map(({ data }) => data),
+      at,
+    );
     return {
       added: result.changes.flatMap((change) => (change.do === "add" ? [change.report] : [])),
       answer: {
@@ -59,19 +64,17 @@ export async function exchange(deps: ExchangeDeps, edge: string, told: Told): Pr
 
 type Seen = {
   environments: Map<string, EnvironmentRecord>;
-  demands: DemandRecord[];
   reasons?: Item<ReasonsRecord>;
   compare?: Item<CompareRecord>;
 };
 
 function sorted(items: readonly Item<unknown>[]): Seen {
-  const seen: Seen = { environments: new Map(), demands: [] };
+  const seen: Seen = { environments: new Map() };
   for (const item of items) {
     if (item.sk.startsWith("env#")) {
       const data = item.data as EnvironmentRecord;
       seen.environments.set(poolKey(data.user, data.id), data);
-    } else if (item.sk.startsWith("demand#")) seen.demands.push(item.data as DemandRecord);
-    else if (item.sk === "reasons") seen.reasons = item as Item<ReasonsRecord>;
+    } else if (item.sk === "reasons") seen.reasons = item as Item<ReasonsRecord>;
     else if (item.sk === "compare") seen.compare = item as Item<CompareRecord>;
   }
   return seen;

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { runnerDigest } from "#protocol/runner-digest.ts";
 import { MemoryTable } from "#test/support/memory-store.ts";
 import { keys } from "./records.ts";
 import { StoredRunnerPools } from "./stored-runner-pools.ts";
@@ -38,9 +39,9 @@ test("a runner is not lost for a demand that cannot be removed", async () => {
   const transact = store.transact.bind(store);
   store.transact = async (writes) => {
     const [first] = writes;
-    if (first && "delete" in first && first.delete.sk.startsWith("demand#")) throw new Error("away");
+    if (first && "delete" in first && first.delete.pk === keys.demands("em1")) throw new Error("away");
     await transact(writes);
-    if (first && "put" in first && first.put.sk.startsWith("demand#")) {
+    if (first && "put" in first && first.put.pk === keys.demands("em1")) {
       await transact([{ put: { ...keys.runner("em1", "alice", ID), data: idle } }]);
     }
   };
@@ -121,4 +122,27 @@ test("a comparison that no edge makes is waited for as long as was asked", async
   expect(over).toBe(false);
   clock += 1;
   await compared;
+});
+
+test("calls that wait are bounded for each user, and stop the pools of nobody", async () => {
+  const { store, opened } = await pools(0);
+  const until = Date.now() + 600_000;
+  const demand = (user: string, n: number) => ({
+    put: { ...keys.demand("em1", user, 1, `${n}`), data: { user, environment: 1, until } },
+  });
+  const users = Array.from({ length: 51 }, (_, n) => `u${n}`);
+  for (const user of users) {
+    for (let n = 0; n < 200; n += 20) {
+      await store.transact(Array.from({ length: 20 }, (_, more) => demand(user, n + more)));
+    }
+  }
+  const { demand: told } = await opened.exchange("em1", { digest: runnerDigest([]), changed: [] });
+  expect(told).toHaveLength(50);
+  for (let n = 0; n < 200; n += 20) {
+    await store.transact(Array.from({ length: 20 }, (_, more) => demand("alice", n + more)));
+  }
+  expect(await opened.handOut(ALICE, 1, {})).toEqual({
+    refused: "empty",
+    reason: "200 calls of yours wait for a runner to be started",
+  });
 });

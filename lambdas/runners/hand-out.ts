@@ -28,6 +28,20 @@ export type HandOutOptions = { inactivityMs?: number; waitMs?: number; signal?: 
  */
 const LOOK_MS = { first: 300, most: 3_000, part: 4 };
 
+/** Calls of one user that may wait on one edge for a runner to be started: more than there can be runners of it. */
+const MOST_DEMANDS = LIMITS.runners;
+const TOO_MANY = `${MOST_DEMANDS} calls of yours wait for a runner to be started`;
+
+async function hasManyDemands(store: LedgerStore, { user, edge }: PoolOwner, now: number): Promise<boolean> {
+  const items = await store.query<DemandRecord>({
+    pk: keys.demands(edge),
+    prefix: keys.demandsOf(user),
+    // those of a process that died stay until they are swept
+    limit: 2 * MOST_DEMANDS,
+  });
+  return items.filter(({ data }) => data.until >= now).length >= MOST_DEMANDS;
+}
+
 /**
  * Hands an idle runner of the environment's present generation out, in one transaction on condition of both: no two
  * calls get one, and none gets one of an earlier generation.
@@ -65,6 +79,7 @@ export async function handOut(
         return { refused: "empty", ...(reason !== undefined && { reason }) };
       }
       if (onDemand && !demand) {
+        if (await hasManyDemands(store, owner, now())) return { refused: "empty", reason: TOO_MANY };
         demand = keys.demand(edge, user, environment, randomUUID());
         const until = began + waitMs;
         const data: DemandRecord = { user, environment, until };

@@ -34,3 +34,23 @@ test("a listing has every runner in use, and the newest that are gone, however m
     now - LIMITS.runnersGoneListed,
   ]);
 });
+
+test("an end that follows from its environment is noted when it is first seen, and is kept for as long as any other", async () => {
+  const store = new MemoryTable().open();
+  let now = 10_000_000_000;
+  const handed = new HandedRunners(store, () => now);
+  const id = "1-00000000-0000-4000-8000-000000000001";
+  const key = keys.handedRunner("ada", id);
+  const data: HandedRecord = { edge: "em1", generation: 1, since: 1, activeAt: 1, ports: [] };
+  await store.transact([{ put: { ...key, data } }]);
+  const gone = [{ id, state: "gone", since: now, end: "deleted" }];
+  expect(await handed.list("ada")).toMatchObject(gone);
+  const noted = { data: { end: "deleted", endedAt: now }, expiresAt: now + LIMITS.runnerEndsMs };
+  expect(await store.get(key)).toMatchObject(noted);
+  now += LIMITS.runnerEndsMs;
+  expect(await handed.list("ada")).toMatchObject(gone);
+  expect([await handed.used("ada", id), await handed.whyGone("ada", id)]).toEqual([undefined, "deleted"]);
+  expect(await store.get(key)).toMatchObject(noted);
+  now += 1;
+  expect(await handed.list("ada")).toEqual([]);
+});

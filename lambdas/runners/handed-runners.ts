@@ -1,6 +1,6 @@
 import { LIMITS } from "#protocol/limits.ts";
 import { environmentOf, type RunnerEnd, runnerId } from "#protocol/runners.ts";
-import type { Item, LedgerStore, Write } from "../ports/ledger-store.ts";
+import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
 import { optimistically } from "../ports/optimistically.ts";
 import { endOf } from "./is-current.ts";
 import { type EnvironmentRecord, type HandedRecord, keys, type PoolRecord } from "./records.ts";
@@ -90,8 +90,10 @@ export class HandedRunners {
       return known;
     };
     const now = this.#now();
-    const runnerFrom = async ({ sk: id, data }: Item<HandedRecord>): Promise<Runner[]> => {
+    const runnerFrom = async (item: Item<HandedRecord>): Promise<Runner[]> => {
+      const { sk: id, data } = item;
       const gone = endOf(data, (await environmentAt(data.edge, id))?.data, now);
+      await this.#note(item, gone);
       if (!gone) return [runnerOf(user, id, data)];
       if (gone.at + LIMITS.runnerEndsMs < now) return [];
       return [{ ...runnerOf(user, id, data), state: "gone", since: gone.at, end: gone.end }];
@@ -146,9 +148,25 @@ export class HandedRunners {
     return this.#store.get<HandedRecord>(keys.handedRunner(user, id));
   }
 
-  async #endOf(user: string, { sk: id, data }: Item<HandedRecord>) {
+  async #endOf(user: string, item: Item<HandedRecord>) {
+    const { sk: id, data } = item;
     const environment = data.end ? undefined : await this.#environment(data.edge, user, id);
-    return endOf(data, environment?.data, this.#now());
+    const gone = endOf(data, environment?.data, this.#now());
+    await this.#note(item, gone);
+    return gone;
+  }
+
+  /** An end that follows from other records is kept as it was first seen: its edge may never tell of it. */
+  async #note({ pk, sk, rev, data }: Item<HandedRecord>, gone: ReturnType<typeof endOf>): Promise<void> {
+    if (!gone || data.end) return;
+    const ended: HandedRecord = { ...data, end: gone.end, endedAt: gone.at };
+    const expiresAt = gone.at + LIMITS.runnerEndsMs;
+    try {
+      await this.#store.transact([{ put: { pk, sk, data: ended, expiresAt }, if: rev }]);
+    } catch (error) {
+      // somebody else has noted it, or it was touched: the next look sees it
+      if (!(error instanceof ConditionFailed)) throw error;
+    }
   }
 
   #environment(edge: string, user: string, id: string): Promise<Item<EnvironmentRecord> | undefined> {

@@ -11,7 +11,7 @@ const padded = (id: number) => String(id).padStart(16, "0");
  * | --- | --- | --- |
  * | `edge#<edge>` | `pools` | {@link CounterRecord}: read with every claim |
  * | `pools#<edge>` | `env#<user>#<id>` | {@link EnvironmentRecord} |
- * | `pools#<edge>` | `demand#<user>#<id>#<call>` | {@link DemandRecord}: a call waits for a runner, expiring |
+ * | `demands#<edge>` | `<user>#<id>#<call>` | {@link DemandRecord}: a call waits for a runner, expiring |
  * | `pools#<edge>` | `reasons`, `compare` | {@link ReasonsRecord}, {@link CompareRecord} |
  * | `runners#<edge>` | `<user>#<environment>#<id>` | {@link PoolRecord}: a runner, as the edge knows it or is to learn it |
  * | `handed-runners#<user>` | runner id | {@link HandedRecord}: one that was handed out; expiring once it is gone |
@@ -25,9 +25,12 @@ export const keys = {
     pk: keys.pools(edge),
     sk: `env#${user}#${padded(id)}`,
   }),
+  /** apart from the pools: calls may be many, and must not hide what is wanted */
+  demands: (edge: string): string => `demands#${edge}`,
+  demandsOf: (user: string): string => `${user}#`,
   demand: (edge: string, user: string, id: number, call: string): Key => ({
-    pk: keys.pools(edge),
-    sk: `demand#${user}#${padded(id)}#${call}`,
+    pk: keys.demands(edge),
+    sk: `${keys.demandsOf(user)}${padded(id)}#${call}`,
   }),
   reasons: (edge: string): Key => ({ pk: keys.pools(edge), sk: "reasons" }),
   compare: (edge: string): Key => ({ pk: keys.pools(edge), sk: "compare" }),

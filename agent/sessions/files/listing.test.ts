@@ -29,6 +29,12 @@ test("access lists, labels, devices, times before 1970, blanks in a name, a link
   expect(link).toMatchObject({ name: "l -> x", linkTarget: 'a" -> b', owner: "0" });
 });
 
+test("the largest of files is listed", () => {
+  const sizes = ["999999999999999", "1000000000000000", "9223372036854775807"];
+  const lines = sizes.map((size) => `-rw-r--r-- 1 root root ${size} 1 "big"`);
+  expect(entries(false, lines).map(({ size }) => size)).toEqual(sizes.map(Number));
+});
+
 test("what nobody may look at is left out", () => {
   expect(entries(false, ['?????????? ? ? ? ? ? "x"', "total 0", "", "ls: no"])).toEqual([]);
 });

@@ -69,6 +69,7 @@ function factsOf(text: string): { owners: string; size: number; time: number } |
   // a device has two numbers in place of a size
   const isDevice = /^\d+,$/.test(words.at(-1) ?? "");
   if (isDevice) words.pop();
-  if (!/^-?\d{1,15}$/.test(time) || !/^\d{1,15}$/.test(size)) return undefined;
+  // a file's size may have 19 digits; above 2^53 it is rounded
+  if (!/^-?\d{1,15}$/.test(time) || !/^\d{1,19}$/.test(size)) return undefined;
   return { owners: words.join(" "), size: isDevice ? 0 : Number(size), time: Number(time) };
 }

@@ -1,21 +1,21 @@
 import { setImmediate } from "node:timers/promises";
 import { LIMITS, MiB } from "#protocol/limits.ts";
-import { Serial } from "#protocol/serial.ts";
 import type { Runner } from "../../runners/runner-pools.ts";
 import type { DialectContext } from "../dialect.ts";
 import { emptyAnswer } from "./answers.ts";
 import { isBase64 } from "./base64.ts";
-import { givenIn, readWhole } from "./body.ts";
+import { givenIn, type ReadBody, readWhole, throwAway } from "./body.ts";
 import { type Copy, copyTar } from "./copy-tar.ts";
 import { fileFailure } from "./file-failure.ts";
 import { fileSession } from "./file-session.ts";
 import { Given } from "./given.ts";
+import { goneSignal } from "./gone-signal.ts";
 import { hasManyValues } from "./has-many-values.ts";
-import { HeldBytes } from "./held-bytes.ts";
+import { HeldBytes, type Holding } from "./held-bytes.ts";
 import type { PoseidonCore } from "./parts.ts";
 import { refusal, TEXTS } from "./refusals.ts";
 import { callerIn, runnerOf } from "./runner-of.ts";
-import { Turns } from "./turns.ts";
+import { KeyedTurns, Turns } from "./turns.ts";
 
 const BODY_BYTES = 32 * MiB;
 const MOST_ENTRIES = 10_000;
@@ -29,40 +29,95 @@ const PATH_BYTES = LIMITS.pathBytes;
 
 type Patch = { remove: string[]; copies: Copy[] };
 
+/** ms for which a body waits for those before it. */
+const QUEUE_MS = 10 * 60_000;
+
 const parsing = new Turns(LARGE_BODIES);
 /** Bodies are held until their files are written. */
 const held = new HeldBytes({ user: 256 * MiB, all: 1024 * MiB });
 /** Of one runner one is done after another. */
-const runners = new Serial();
+const runners = new KeyedTurns();
 
 /** PATCH /runners/{id}/files: removes, then copies, both as root. */
 export async function patchFiles(c: DialectContext, core: PoseidonCore): Promise<Response> {
-  const bytes = Math.min(Number(c.req.header("content-length") ?? BODY_BYTES), BODY_BYTES);
-  const giveBack = held.take(callerIn(c).user, bytes);
-  if (!giveBack) throw refusal(500, TEXTS.tooMuch, "NOMAD_OVERLOAD");
+  const holding = held.open(callerIn(c).user);
   try {
-    return await patchHeld(c, core);
+    return await patchHeld(c, core, holding);
   } finally {
-    giveBack();
+    holding.giveBack();
   }
 }
 
-async function patchHeld(c: DialectContext, core: PoseidonCore): Promise<Response> {
-  const body = await readWhole(c, BODY_BYTES);
+async function patchHeld(c: DialectContext, core: PoseidonCore, holding: Holding): Promise<Response> {
+  const body = await readHeld(c, holding);
   const runner = await runnerOf(core, callerIn(c), c.req.param("runner") ?? "");
   const isLarge = "bytes" in body && body.bytes.length > LIMITS.bodyBytes;
+  const gone = goneSignal(c);
   const patch = isLarge
-    ? await parsing.take(async () => {
-        // what else waits gets its turn between two large ones
-        await setImmediate();
-        if ("bytes" in body && hasManyValues(body.bytes, MOST_VALUES)) {
-          throw refusal(413, `the body must have at most ${MOST_VALUES} values`);
-        }
-        return patchIn(givenIn(body));
-      })
+    ? await inTurn(gone, (signal, began) =>
+        parsing.take(async () => {
+          began();
+          // what else waits gets its turn between two large ones
+          await setImmediate();
+          if ("bytes" in body && hasManyValues(body.bytes, MOST_VALUES)) {
+            throw refusal(413, `the body must have at most ${MOST_VALUES} values`);
+          }
+          return patchIn(givenIn(body));
+        }, signal),
+      )
     : patchIn(givenIn(body));
-  await runners.run(runner.id, () => write(c, core, runner, patch));
+  await inTurn(gone, (signal, began) =>
+    runners.take(
+      runner.id,
+      () => {
+        began();
+        return write(c, core, runner, patch);
+      },
+      signal,
+    ),
+  );
   return emptyAnswer(204);
+}
+
+/** The body; one for which there is no room is read to its end and thrown away: a runner that is gone is told first. */
+async function readHeld(c: DialectContext, holding: Holding): Promise<ReadBody> {
+  const noRoom = refusal(500, TEXTS.tooMuch, "NOMAD_OVERLOAD");
+  const length = c.req.header("content-length");
+  const hasRoom = length === undefined || holding.take(Math.min(Number(length), BODY_BYTES));
+  const arrived = (bytes: number) => {
+    if (length === undefined && !holding.take(bytes)) throw noRoom;
+  };
+  const body = hasRoom ? await readWhole(c, BODY_BYTES, arrived) : { failed: noRoom };
+  if ("failed" in body && body.failed === noRoom) {
+    holding.giveBack();
+    await throwAway(c, BODY_BYTES);
+  }
+  return body;
+}
+
+/**
+ * Waits no longer than its client does, nor without end.
+ * @param work tells when it has begun: it is then ended by others
+ * @throws 500 NOMAD_OVERLOAD
+ */
+async function inTurn<T>(
+  gone: AbortSignal,
+  work: (signal: AbortSignal, began: () => void) => Promise<T>,
+): Promise<T> {
+  const waiting = new AbortController();
+  const leave = () => waiting.abort(refusal(500, TEXTS.tooMuch, "NOMAD_OVERLOAD"));
+  const late = setTimeout(leave, QUEUE_MS);
+  const began = () => {
+    clearTimeout(late);
+    gone.removeEventListener("abort", leave);
+  };
+  gone.addEventListener("abort", leave);
+  if (gone.aborted) leave();
+  try {
+    return await work(waiting.signal, began);
+  } finally {
+    began();
+  }
 }
 
 function patchIn(given: Given): Patch {

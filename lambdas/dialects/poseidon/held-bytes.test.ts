@@ -3,12 +3,15 @@ import { HeldBytes } from "./held-bytes.ts";
 
 test("one user cannot hold all, and what was given back can be held again", () => {
   const held = new HeldBytes({ user: 10, all: 15 });
-  const first = held.take("a", 10);
-  expect(first).toBeDefined();
-  expect(held.take("a", 1)).toBeUndefined();
-  expect(held.take("b", 6)).toBeUndefined();
-  expect(held.take("b", 5)).toBeDefined();
-  first?.();
-  expect(held.take("b", 6)).toBeUndefined();
-  expect(held.take("c", 10)).toBeDefined();
+  const [first, other, third] = [held.open("a"), held.open("b"), held.open("c")];
+  expect([first.take(4), first.take(6), first.take(1), held.open("a").take(1)]).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
+  expect([other.take(6), other.take(5)]).toEqual([false, true]);
+  first.giveBack();
+  first.giveBack();
+  expect([other.take(6), third.take(10)]).toEqual([false, true]);
 });

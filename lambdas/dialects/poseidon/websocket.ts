@@ -50,19 +50,23 @@ export async function connect(
   checkPermit(looked, caller, runner);
   if (!isWhole(headers)) throw refusal(400, TEXTS.notAnUpgrade);
   if (isForeignOrigin(incoming)) throw refusal(403, TEXTS.otherOrigin);
-  if (!sessions.hasRoom({ ...caller, target: { runner: runner.id } })) {
-    throw refusal(500, TEXTS.overloaded, "NOMAD_OVERLOAD");
+  const place = sessions.reserve({ user: caller.user, edge: caller.edge, target: { runner: runner.id } });
+  if (!place) throw refusal(500, TEXTS.overloaded, "NOMAD_OVERLOAD");
+  try {
+    if (!sessions.isHere || !inContact) throw refusal(500, TEXTS.unreachable, "NOMAD_UNREACHABLE");
+    if (!agent?.features?.includes(RUNNERS_FEATURE)) {
+      throw refusal(500, TEXTS.unsupported, "NOMAD_INTERNAL_SERVER_ERROR");
+    }
+    const permit = await tickets.use(id);
+    if (!permit) throw refusal(404, TEXTS.unknownExecution);
+    // not before: who loses a race for the id begins nothing
+    await core.runners.touched(runner.user, runner.id);
+    const accepted = await acceptUserSocket(incoming, socket, head);
+    const session = place.open({ kind: "exec", exec: permit.exec });
+    await runExecution(accepted, session, () => core.runners.whyGone(runner.user, runner.id));
+  } finally {
+    place.giveBack();
   }
-  if (!sessions.isHere || !inContact) throw refusal(500, TEXTS.unreachable, "NOMAD_UNREACHABLE");
-  if (!agent?.features?.includes(RUNNERS_FEATURE)) {
-    throw refusal(500, TEXTS.unsupported, "NOMAD_INTERNAL_SERVER_ERROR");
-  }
-  const [permit] = await Promise.all([tickets.use(id), core.runners.touched(runner.user, runner.id)]);
-  if (!permit) throw refusal(404, TEXTS.unknownExecution);
-  const { user, edge, target, exec } = permit;
-  const accepted = await acceptUserSocket(incoming, socket, head);
-  const session = sessions.open({ user, edge, target, request: { kind: "exec", exec } });
-  await runExecution(accepted, session, () => core.runners.whyGone(runner.user, runner.id));
 }
 
 /** Would the handshake succeed? What it refuses itself comes too late: the execution's id is used up by then. */

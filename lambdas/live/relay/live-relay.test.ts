@@ -187,3 +187,21 @@ test("four spare sockets are wished for while an edge was used in the last 10 mi
   expect([wished.at(-1), await wanted.wanted("e")]).toEqual([0, undefined]);
   await relay.close();
 });
+
+test("a place is kept for who reserved it until it is used or given back, once", async () => {
+  const relay = relayWith();
+  const of = { user: "u", edge: "e", target };
+  const places = Array.from({ length: 16 }, () => relay.reserve(of)!);
+  expect([relay.reserve(of), relay.hasRoom(of)]).toEqual([undefined, false]);
+  expect(await relay.open({ ...of, request: list("./") }).ended).toMatchObject({ code: "TOO_MANY" });
+  const session = places[0]!.open(list("./"));
+  places[0]!.giveBack();
+  expect(relay.hasRoom(of)).toBe(false);
+  places[1]!.giveBack();
+  places[1]!.giveBack();
+  expect([relay.reserve(of) !== undefined, relay.reserve(of)]).toEqual([true, undefined]);
+  session.close();
+  await session.ended;
+  expect([relay.reserve(of) !== undefined, relay.reserve(of)]).toEqual([true, undefined]);
+  await relay.close();
+});

@@ -6,7 +6,7 @@ import { RUNNERS_FEATURE } from "#protocol/runners.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { ulid } from "../../ledger/ulid.ts";
 import type { Doorbell } from "../../ports/doorbell.ts";
-import type { LiveSession, LiveSessions } from "../live-sessions.ts";
+import type { LiveSession, LiveSessions, ReservedPlace } from "../live-sessions.ts";
 import type { SessionNote, SessionNotes } from "../records/session-notes.ts";
 import type { SocketsWanted } from "../sockets-wanted.ts";
 import { EdgeSockets } from "./edge-sockets.ts";
@@ -91,7 +91,22 @@ export class LiveRelay implements LiveSessions {
   }
 
   hasRoom(of: Pick<SessionOf, "user" | "edge" | "target">): boolean {
-    return this.#counts.hasRoom(of as SessionOf);
+    return this.#counts.hasRoom(of);
+  }
+
+  reserve(of: Pick<SessionOf, "user" | "edge" | "target">): ReservedPlace | undefined {
+    if (!this.#counts.hasRoom(of)) return undefined;
+    this.#counts.add(of);
+    let held = true;
+    const giveBack = () => {
+      if (held) this.#counts.remove(of);
+      held = false;
+    };
+    const open = (request: SessionOf["request"]) => {
+      giveBack();
+      return this.open({ ...of, request });
+    };
+    return { open, giveBack };
   }
 
   open(of: SessionOf): LiveSession {

@@ -1,20 +1,22 @@
 import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import type { SessionOf } from "./relay-session.ts";
 
+type Counted = Pick<SessionOf, "user" | "edge" | "target">;
+
 /** Counts open sessions by edge, by user and by runner. */
 export class SessionCounts {
   readonly #counts = new Map<string, number>();
 
   /** Is there room for one more? */
-  hasRoom(of: SessionOf): boolean {
+  hasRoom(of: Counted): boolean {
     return boundsOf(of).every(([key, most]) => (this.#counts.get(key) ?? 0) < most);
   }
 
-  add(of: SessionOf): void {
+  add(of: Counted): void {
     for (const [key] of boundsOf(of)) this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
   }
 
-  remove(of: SessionOf): void {
+  remove(of: Counted): void {
     for (const [key] of boundsOf(of)) {
       const left = (this.#counts.get(key) ?? 0) - 1;
       if (left > 0) this.#counts.set(key, left);
@@ -23,7 +25,7 @@ export class SessionCounts {
   }
 }
 
-function boundsOf({ edge, user, target }: SessionOf): [key: string, most: number][] {
+function boundsOf({ edge, user, target }: Counted): [key: string, most: number][] {
   const bounds: [string, number][] = [
     [`edge ${edge}`, LIVE_LIMITS.perEdge],
     [`user ${user}`, LIVE_LIMITS.perUser],

@@ -91,7 +91,6 @@ test("what a connect reads is read together, as far as it does not depend on eac
   };
   const url = await execute({ command: "true" });
   [pools.used, tickets.look] = meet(pools.used.bind(pools), tickets.look.bind(tickets));
-  [pools.touched, tickets.use] = meet(pools.touched.bind(pools), tickets.use.bind(tickets));
   const { closed } = connect(url, me.token);
   const session = await live.next();
   session.begin();

@@ -1,6 +1,8 @@
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import { text } from "node:stream/consumers";
 import { extract } from "tar-stream";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { startPoseidonGround } from "./support/poseidon-ground.ts";
 import type { ScriptedSession } from "./support/scripted-live.ts";
 
@@ -24,6 +26,8 @@ async function started() {
   const me = await ground.client();
   return { ground, me, path: await me.runner() };
 }
+
+type Started = Awaited<ReturnType<typeof started>>;
 
 test("a list has every entry in its order, and an empty one is exactly that", async () => {
   const { ground, me, path } = await started();
@@ -287,4 +291,45 @@ test("patches of one runner are done one after the other, of two beside each oth
   expect(two.of.request).toMatchObject({ write: { remove: ["2"] } });
   two.finish(OK);
   expect((await second).status).toBe(204);
+});
+
+/** A patch whose body is begun and held back. */
+async function heldBack({ ground, me, path }: Started, headers: Record<string, string>) {
+  const all = { "poseidon-token": me.token!, ...headers };
+  const asked = request(`http://127.0.0.1:${ground.port}/api/v1${path}/files`, {
+    method: "PATCH",
+    headers: all,
+  });
+  const answered = once(asked, "response") as Promise<[IncomingMessage]>;
+  answered.catch(() => {});
+  asked.on("error", () => {});
+  asked.write("{");
+  onTestFinished(() => void asked.destroy());
+  return { asked, answered };
+}
+
+test("a body without a length counts what has come of it", async () => {
+  const at = await started();
+  const all = await Promise.all(Array.from({ length: 9 }, () => heldBack(at, {})));
+  for (const { asked } of all) asked.end('"delete": ["x"]}');
+  for (const _ of all) (await at.ground.live.next()).finish(OK);
+  for (const { answered } of all) {
+    const [answer] = await answered;
+    answer.resume();
+    expect(answer.statusCode).toBe(204);
+  }
+});
+
+test("a runner that is gone is told before there is no room", async () => {
+  const at = await started();
+  const { me, path } = at;
+  const headers = { "content-length": String(32 * 1024 * 1024) };
+  const all = await Promise.all(Array.from({ length: 8 }, () => heldBack(at, headers)));
+  // 400 where there is room
+  const body = { copy: [{ path: "" }] };
+  const patched = async (to: string) => (await me.patch(to, body)).status;
+  await expect.poll(() => patched(`${path}/files`), { timeout: 30_000 }).toBe(500);
+  const gone = "/runners/0-00000000-0000-4000-8000-000000000000/files";
+  expect(await patched(gone)).toBe(410);
+  for (const { asked } of all) asked.destroy();
 });

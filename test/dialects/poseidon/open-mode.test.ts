@@ -1,4 +1,6 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { request } from "node:http";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
@@ -47,6 +49,38 @@ test("requests from elsewhere are refused, on every route", async () => {
       expect([origin, ...(await ask(path, "localhost:1", origin))]).toEqual([origin, 403, true]);
     }
   }
+});
+
+test("a WebSocket from elsewhere is refused, and the execution's id stays good", async () => {
+  const opened = await startPoseidonGround(OPEN);
+  const { ground, base, port, beat, live } = opened;
+  await ground.accounts.addUser("ada", "long enough");
+  await beat();
+  const me = clientOf(base);
+  const answer = await me.post(`${await me.runner()}/execute`, { command: "true" });
+  const { websocketUrl } = answer.json as { websocketUrl: string };
+  const { pathname, search } = new URL(websocketUrl);
+  const status = async (host: string, origin?: string) => {
+    const headers = {
+      ...{ host, connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" },
+      ...{ "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==", ...(origin && { origin }) },
+    };
+    const asked = request({ host: "127.0.0.1", port, path: pathname + search, headers });
+    asked.end();
+    const [answered, socket] = await Promise.race([once(asked, "response"), once(asked, "upgrade")]);
+    asked.on("error", () => {});
+    if (socket) socket.destroy();
+    else answered.resume();
+    return answered.statusCode;
+  };
+  for (const host of ["evil.example", "127.0.0.2", "localhost.evil.example"]) {
+    expect([host, await status(host)]).toEqual([host, 403]);
+  }
+  for (const origin of ["http://evil.example", "null", "http://localhost:2"]) {
+    expect([origin, await status("localhost:1", origin)]).toEqual([origin, 403]);
+  }
+  expect(await status("localhost:1", "http://localhost:1")).toBe(101);
+  (await live.next()).finish({ type: "exit", code: 0 });
 });
 
 test("a server that others reach does not start", async () => {

@@ -40,7 +40,11 @@ export async function makePoseidonWorld(of: Parameters<typeof makeLiveWorld>[0] 
     },
 
     /** A runner of an environment of its own. @returns its path */
-    async handedOut(me: PoseidonClient, user: string, { id = 0, ...rest } = {} as { id?: number }) {
+    async handedOut(
+      me: PoseidonClient,
+      user: string,
+      { id = 0, ...rest } = {} as { id?: number; inactivityTimeout?: number },
+    ) {
       await me.body("PUT", `/execution-environments/${id}`, { image: "i", prewarmingPoolSize: 1 });
       await this.fill(user, id, 1);
       const answer = await me.body("POST", "/runners", { executionEnvironmentId: id, ...rest });

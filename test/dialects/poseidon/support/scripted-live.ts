@@ -1,5 +1,11 @@
 import { createHash, randomUUID } from "node:crypto";
-import type { LiveControl, LivePiece, LiveSession, LiveSessions } from "#lambdas/live/live-sessions.ts";
+import type {
+  LiveControl,
+  LivePiece,
+  LiveSession,
+  LiveSessions,
+  ReservedPlace,
+} from "#lambdas/live/live-sessions.ts";
 import type { LiveTickets, Ticket } from "#lambdas/live/tickets.ts";
 import type { LiveEnd } from "#protocol/live.ts";
 
@@ -86,6 +92,11 @@ export class ScriptedLive implements LiveSessions {
 
   hasRoom(): boolean {
     return this.room;
+  }
+
+  reserve(of: Omit<Open, "request">): ReservedPlace | undefined {
+    if (!this.room) return undefined;
+    return { open: (request) => this.open({ ...of, request }), giveBack: () => {} };
   }
 
   open(of: Open): LiveSession {
