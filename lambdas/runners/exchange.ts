@@ -28,11 +28,9 @@ const MOST_READ = 10_000;
 export async function exchange(deps: ExchangeDeps, edge: string, told: Told): Promise<Exchanged> {
   return optimistically(async () => {
     const { store, now } = deps;
-    const [counter, pools, demands, items] = await Promise.all([
+    const [counter, pools, items] = await Promise.all([
       store.get<CounterRecord>(keys.counter(edge)),
       store.query<unknown>({ pk: keys.pools(edge), limit: MOST_READ }),
-      // of those that are not read the edge hears when others have ended
-      store.query<DemandRecord>({ pk: keys.demands(edge), limit: MOST_READ }),
       store.query<PoolRecord>({ pk: keys.runners(edge), limit: MOST_READ }),
     ]);
     // what was not read would be taken for what is not there, and runners end for it
@@ -45,10 +43,7 @@ export async function exchange(deps: ExchangeDeps, edge: string, told: Told): Pr
     const writes = await writesOf(deps, edge, result, known, at);
     writes.push(...besideWrites(edge, told, seen, at));
     await write(store, writes);
-    const demand = demandOf(
-      demands.map(({ data }) => data),
-      at,
-    );
+    const demand = demandOf(await demandsOn(store, edge, seen), at);
     return {
       added: result.changes.flatMap((change) => (change.do === "add" ? [change.report] : [])),
       answer: {
@@ -67,6 +62,13 @@ type Seen = {
   reasons?: Item<ReasonsRecord>;
   compare?: Item<CompareRecord>;
 };
+
+/** Calls wait for runners of pools of size 0 alone. Of those that are not read the edge hears when others have ended. */
+async function demandsOn(store: LedgerStore, edge: string, { environments }: Seen): Promise<DemandRecord[]> {
+  if (![...environments.values()].some(({ spec }) => spec.prewarmingPoolSize === 0)) return [];
+  const items = await store.query<DemandRecord>({ pk: keys.demands(edge), limit: MOST_READ });
+  return items.map(({ data }) => data);
+}
 
 function sorted(items: readonly Item<unknown>[]): Seen {
   const seen: Seen = { environments: new Map() };
