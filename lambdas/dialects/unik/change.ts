@@ -7,6 +7,7 @@ import type { Answer } from "../../dispatch/dispatch.ts";
 import { type Preferred, readPrefer } from "../../http/prefer.ts";
 import type { Command } from "../../ledger/command.ts";
 import { ConditionFailed, type Write } from "../../ports/ledger-store.ts";
+import type { DialectCore } from "../core.ts";
 import type { Asked } from "./asked.ts";
 import { errors } from "./errors.ts";
 import { seenBy } from "./get-objects.ts";
@@ -51,6 +52,7 @@ export async function change<O extends OperationName>(
   reword: Reword = (failure) => failure,
 ): Promise<Response> {
   const preferred = preferredBy(asked);
+  const order = await asked.core.orderOf(asked.c, asked.owner.user);
   const keyed = await keyedBy(asked);
   for (;;) {
     const earlier = keyed && (await earlierBy<O>(asked, keyed, preferred));
@@ -60,7 +62,7 @@ export async function change<O extends OperationName>(
     if (plan instanceof Response) return plan;
     await requireContact(asked, preferred);
     try {
-      const answer = await submit(asked, plan, { turn: seen.holdings.turn, keyed, ...preferred });
+      const answer = await submit(asked, plan, { turn: seen.holdings.turn, keyed, order, ...preferred });
       return await answered(asked, answer, preferred, respond, reword);
     } catch (error) {
       if (!(error instanceof Stale || error instanceof ConditionFailed)) throw outOfContact(asked, error);
@@ -95,10 +97,16 @@ export function preferredBy({ c }: Pick<Asked, "c">): Preferred {
   return { ...readPrefer(c.req.header("prefer")), admission: "queue" };
 }
 
+type How = {
+  turn: number;
+  keyed: Keyed | undefined;
+  order: Awaited<ReturnType<DialectCore["orderOf"]>>;
+};
+
 async function submit<O extends OperationName>(
   { core, owner }: Asked,
   { operation, input, of, group, writes }: Plan<O>,
-  { turn, keyed, admission, wait }: Preferred & { turn: number; keyed: Keyed | undefined },
+  { turn, keyed, order, admission, wait }: Preferred & How,
 ): Promise<Answer<O>> {
   const { user, edge } = owner;
   return core.dispatch.run<O>({
@@ -109,6 +117,7 @@ async function submit<O extends OperationName>(
     input,
     admission,
     wait,
+    ...order,
     ...(group !== undefined && { group }),
     async records(command) {
       if (((await core.records.get(keys.turn(owner)))?.rev ?? 0) !== turn) throw new Stale();
