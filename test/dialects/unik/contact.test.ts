@@ -162,3 +162,21 @@ describe("bounds", () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409, 409, 409]);
   });
 });
+
+describe("priority and expiry", () => {
+  it("are those of the request's headers, on what it asks of the edge", async () => {
+    const headers = { "perigee-priority": "9", "perigee-expires": "1h" };
+    const answer = await ground.ada("POST", RUN, { ...run("first"), headers });
+    expect(answer.status).toBe(201);
+    const id = String(answer.headers["perigee-command"]);
+    const command = await ground.ground.ledger.command("ada", id);
+    expect(command).toMatchObject({ priority: 9, expiresAt: expect.any(Number) });
+  });
+
+  it("are refused where they are none, with nothing done", async () => {
+    const headers = { "perigee-priority": "10" };
+    const { status, text } = await ground.ada("POST", RUN, { ...run("never"), headers });
+    expect([status, text]).toEqual([400, expect.stringContaining("Perigee-Priority")]);
+    expect((await instances()).map(({ Name }) => Name)).toEqual(["one"]);
+  });
+});
