@@ -19,7 +19,7 @@ test("what is kept of one command goes with it, and by object", async () => {
     for (const n of [0, 1]) {
       const kept = await store.open(command, n, of);
       await kept!.keeping(BLOCK)(Buffer.alloc(BLOCK));
-      kept!.close();
+      await kept!.close();
     }
   }
   store.discard("a", 0);
@@ -36,7 +36,7 @@ test("without room nothing new is kept, and what is there is gone on with", asyn
   room = 2 * of.ahead;
   const kept = await store.open("a", 0, of);
   await kept!.keeping(BLOCK)(Buffer.alloc(BLOCK));
-  kept!.close();
+  await kept!.close();
   room = 0;
   expect(await store.open("a", 0, of)).toBeDefined();
 });

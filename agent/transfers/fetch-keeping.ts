@@ -48,6 +48,6 @@ export async function fetchKeeping(
     await kept.remove();
   } finally {
     await syncing;
-    kept.close();
+    await kept.close();
   }
 }

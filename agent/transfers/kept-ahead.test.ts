@@ -1,5 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -35,7 +44,7 @@ async function next(start: number): Promise<{ bytes: Buffer; fetched: [start: nu
     yield content.subarray(from, end);
   });
   for await (const part of read) parts.push(part);
-  kept.close();
+  await kept.close();
   return { bytes: Buffer.concat(parts), fetched };
 }
 
@@ -43,7 +52,7 @@ test("whole blocks are there in the next life, also of a range that is cut, and 
   const kept = await open();
   await keep(kept, 30 * BLOCK, 32 * BLOCK + 100);
   await keep(kept, 38 * BLOCK, SIZE);
-  kept.close();
+  await kept.close();
   const { bytes, fetched } = await next(29 * BLOCK + 5);
   expect(bytes.equals(content.subarray(29 * BLOCK + 5))).toBe(true);
   expect(fetched).toEqual([
@@ -57,7 +66,7 @@ test("whole blocks are there in the next life, also of a range that is cut, and 
 test("the file does not grow with the content: a block takes the place of one that is written", async () => {
   const kept = await open();
   for (let at = 0; at + AHEAD <= SIZE; at += 4 * BLOCK) await keep(kept, at, at + AHEAD);
-  kept.close();
+  await kept.close();
   expect(readFileSync(path).length).toBeLessThan(AHEAD * 1.2);
   const last = 24 * BLOCK;
   expect((await next(last)).fetched).toEqual([[last + AHEAD, SIZE]]);
@@ -66,7 +75,7 @@ test("the file does not grow with the content: a block takes the place of one th
 test("whatever a death or a power cut leaves of the file, the bytes are right", async () => {
   const kept = await open();
   await keep(kept, 2 * BLOCK, 10 * BLOCK);
-  kept.close();
+  await kept.close();
   const left = readFileSync(path);
   await fc.assert(
     fc.asyncProperty(
@@ -90,7 +99,7 @@ test("where it cannot be written nothing is kept, and it is gone when it is remo
   const kept = await open();
   await keep(kept, BLOCK, 9 * BLOCK);
   await kept.sync();
-  kept.close();
+  await kept.close();
   expect((await next(0)).fetched).toEqual([[0, SIZE]]);
   rmSync(join(directory, "c"));
   const other = await open();
@@ -98,5 +107,28 @@ test("where it cannot be written nothing is kept, and it is gone when it is remo
   await other.sync();
   expect(existsSync(path)).toBe(true);
   await other.remove();
+  expect(existsSync(path)).toBe(false);
+});
+
+/** Descriptors of this process that are open on the ring. */
+const descriptors = () =>
+  readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(path);
+    } catch {
+      return false;
+    }
+  });
+
+test("many that begin together hold one descriptor, and what is closed under them leaves none and no file", async () => {
+  const kept = await open();
+  const keeping = [0, 4, 8, 12].map((block) => keep(kept, block * BLOCK, (block + 4) * BLOCK, BLOCK));
+  await Promise.all(keeping);
+  expect(descriptors()).toHaveLength(1);
+  const more = [16, 20, 24, 28].map((block) => keep(kept, block * BLOCK, (block + 4) * BLOCK, BLOCK));
+  await kept.remove();
+  expect(descriptors()).toEqual([]);
+  await Promise.all(more);
+  expect(descriptors()).toEqual([]);
   expect(existsSync(path)).toBe(false);
 });

@@ -1,7 +1,6 @@
-import fs, { type PathLike } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, mkdir, open, readFile, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { promisify } from "node:util";
 import { crc32 } from "node:zlib";
 import { KiB } from "#protocol/limits.ts";
 
@@ -10,9 +9,6 @@ export const BLOCK = 4 * KiB;
 /** Of each block in the file: its number (6 bytes), its length (4), and the CRC32 of these and its bytes (4). */
 const HEAD = 14;
 const FRAME = HEAD + BLOCK;
-
-const write = promisify(fs.write);
-const fdatasync = promisify(fs.fdatasync);
 
 export type KeptAheadOptions = {
   path: string;
@@ -37,7 +33,8 @@ export class KeptAhead {
   readonly #places: number;
   /** of an earlier life, by their numbers */
   readonly #earlier: Map<number, Buffer>;
-  #fd: number | undefined;
+  /** Opened once, however many write first. Its close waits for what is under way: no write meets another file. */
+  #opening: Promise<FileHandle> | undefined;
   #failed = false;
   #dirty = false;
 
@@ -92,33 +89,36 @@ export class KeptAhead {
 
   /** Makes what was kept durable. */
   async sync(): Promise<void> {
-    if (this.#fd === undefined || !this.#dirty) return;
+    if (!this.#dirty) return;
     this.#dirty = false;
-    await fdatasync(this.#fd).catch(() => undefined);
+    await this.#opening?.then((file) => file.datasync()).catch(() => undefined);
   }
 
-  /** Only when nothing else is under way. */
-  close(): void {
-    if (this.#fd !== undefined) fs.closeSync(this.#fd);
-    this.#fd = undefined;
+  /** Keeps nothing more; resolves when what is under way has ended. */
+  async close(): Promise<void> {
     this.#failed = true;
+    const opening = this.#opening;
+    this.#opening = undefined;
+    this.#dirty = false;
+    await opening?.then((file) => file.close()).catch(() => undefined);
   }
 
   /** Closes it, and removes its file: all of the content is written. */
   async remove(): Promise<void> {
-    this.close();
+    await this.close();
     await rm(this.#options.path, { force: true });
   }
 
   async #write(from: number, bytes: Buffer): Promise<void> {
     try {
-      this.#fd ??= await opened(this.#options.path);
-      this.#dirty = true;
-      for (let done = 0; done < bytes.length; ) {
+      this.#opening ??= opened(this.#options.path);
+      const file = await this.#opening;
+      for (let done = 0; done < bytes.length && !this.#failed; ) {
+        this.#dirty = true;
         const first = (from + done) / BLOCK;
         const place = first % this.#places;
         const run = bytes.subarray(done, done + (this.#places - place) * BLOCK);
-        await writeWhole(this.#fd, framed(run, first), place * FRAME);
+        await writeWhole(file, framed(run, first), place * FRAME);
         done += run.length;
       }
     } catch {
@@ -129,15 +129,14 @@ export class KeptAhead {
 
 const placesOf = ({ size, ahead }: KeptAheadOptions) => Math.ceil(Math.min(size, ahead) / BLOCK) + 1;
 
-async function opened(path: PathLike): Promise<number> {
-  const flags = fs.constants.O_RDWR | fs.constants.O_CREAT;
-  await mkdir(dirname(String(path)), { recursive: true, mode: 0o700 });
-  return fs.openSync(path, flags, 0o600);
+async function opened(path: string): Promise<FileHandle> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  return open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
 }
 
-async function writeWhole(fd: number, bytes: Buffer, position: number): Promise<void> {
+async function writeWhole(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
-    done += (await write(fd, bytes, done, bytes.length - done, position + done)).bytesWritten;
+    done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
   }
 }
 

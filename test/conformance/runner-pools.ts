@@ -223,10 +223,10 @@ export function runnerPoolsSuite(
       expect((await edge.tell({ list: true })).list).toEqual([]);
       expect(await take()).toBe("empty");
       await pools.remove(ALICE, 0);
-      expect(await pools.list("alice")).toMatchObject([{ id, state: "gone", end: "deleted" }]);
+      expect(await pools.list("alice")).toMatchObject([{ id, state: "gone", end: "replaced" }]);
       edge.has.clear();
       await edge.tell({ list: true });
-      expect(await pools.list("alice")).toMatchObject([{ id, state: "gone", end: "deleted" }]);
+      expect(await pools.list("alice")).toMatchObject([{ id, state: "gone", end: "replaced" }]);
       expect(await take()).toBe("unknown");
     });
 
