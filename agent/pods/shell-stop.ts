@@ -23,6 +23,8 @@ const HAND_ON = [
   'case "$k $v" in "SigCgt: "*[4567cdef]???) kill -s TERM $n && told="$told $n";; esac; done < $n/status;',
   "done 2>/dev/null;",
   "for n in $told; do while runs $n; do sleep 0.1 || sleep 1 || break; done; done 2>/dev/null;",
+  // whoever reads from them ends by itself once it has read to the end
+  '[ -z "$told" ] || sleep 0.5 || sleep 1;',
   "kill -s TERM -- -1",
 ].join(" ");
 
