@@ -94,7 +94,10 @@ test("the ground is told also when the engine does not answer", async () => {
   const { keeper, changed, errors } = open({}, never, away);
   const { spec, ...of } = environment("ada");
   keeper.want({ pools: 1, environments: [{ ...of, spec: { ...spec, prewarmingPoolSize: 0 } }] });
+  await expect.poll(() => changed).toHaveBeenCalled();
+  expect(errors.length).toBeGreaterThan(0);
+  // one that the ground asks for tells nothing: it would ask again at once
   changed.mockClear();
   expect(await keeper.compare()).toBe(false);
-  expect([changed.mock.calls.length > 0, errors.length > 0]).toEqual([true, true]);
+  expect(changed).not.toHaveBeenCalled();
 });

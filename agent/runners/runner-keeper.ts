@@ -172,8 +172,6 @@ export class RunnerKeeper {
       return true;
     } catch (error) {
       this.#tell(error, { doing: "compare" });
-      // the ground is told all the same: of what it handed out or ended the edge hears so
-      if (!this.#closing.signal.aborted) changed();
       for (const id of suspects) this.#suspects.add(id);
       return false;
     }
@@ -285,14 +283,19 @@ export class RunnerKeeper {
       this.#unwatch = undefined;
       return;
     }
-    const compare = () => void this.compare();
+    const compare = async () => {
+      const compared = await this.compare();
+      // The ground is told all the same: of what it handed out or ended the edge hears so. Not where the ground asked for it,
+      // which would ask again at once.
+      if (!compared && !this.#closing.signal.aborted) this.#deps.changed();
+    };
     this.#unwatch = runtime.watch((run) => {
       if (run !== undefined && !book.get(run)) return;
       if (run !== undefined) this.#suspects.add(run);
-      compare();
+      void compare();
     });
     this.#compareTimer = setInterval(compare, this.#options.compareMs);
-    compare();
+    void compare();
   }
 
   #wakeAt(at: number): void {

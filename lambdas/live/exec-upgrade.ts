@@ -38,6 +38,8 @@ export function execUpgrade(deps: ExecUpgradeDeps): Upgrade {
         const place = relay.reserve({ user: name, edge, target });
         if (!place) throw new PerigeeError("TOO_MANY_SESSIONS", "Too many live sessions are open");
         try {
+          // the ticket is good for another connect
+          if (socket.destroyed) throw new Error("the client has gone");
           const ticket = await tickets.use(text);
           if (!ticket) throw noTicket();
           const options = { ...deps.socket, protocol: EXEC_PROTOCOL };

@@ -1,6 +1,6 @@
 import { LIMITS } from "#protocol/limits.ts";
 import { environmentOf, type RunnerEnd, runnerId } from "#protocol/runners.ts";
-import { ConditionFailed, type Item, type LedgerStore, type Write } from "../ports/ledger-store.ts";
+import type { Item, LedgerStore, Write } from "../ports/ledger-store.ts";
 import { optimistically } from "../ports/optimistically.ts";
 import { endOf } from "./is-current.ts";
 import { type EnvironmentRecord, type HandedRecord, keys, type PoolRecord } from "./records.ts";
@@ -92,8 +92,10 @@ export class HandedRunners {
     const now = this.#now();
     const runnerFrom = async (item: Item<HandedRecord>): Promise<Runner[]> => {
       const { sk: id, data } = item;
-      const gone = endOf(data, (await environmentAt(data.edge, id))?.data, now);
-      await this.#note(item, gone);
+      const seen = data.end ? undefined : await environmentAt(data.edge, id);
+      const follows = endOf(data, seen?.data, now);
+      // The environment was read once for the whole list, perhaps before this runner was handed out: what is kept is looked at anew.
+      const gone = follows && !data.end ? await this.#endOf(user, item) : follows;
       if (!gone) return [runnerOf(user, id, data)];
       if (gone.at + LIMITS.runnerEndsMs < now) return [];
       return [{ ...runnerOf(user, id, data), state: "gone", since: gone.at, end: gone.end }];
@@ -163,9 +165,8 @@ export class HandedRunners {
     const expiresAt = gone.at + LIMITS.runnerEndsMs;
     try {
       await this.#store.transact([{ put: { pk, sk, data: ended, expiresAt }, if: rev }]);
-    } catch (error) {
-      // somebody else has noted it, or it was touched: the next look sees it
-      if (!(error instanceof ConditionFailed)) throw error;
+    } catch {
+      // Somebody else has noted it, it was touched, or the store takes nothing: it follows all the same, and the next look notes it.
     }
   }
 

@@ -57,6 +57,8 @@ export async function connect(
     if (!agent?.features?.includes(RUNNERS_FEATURE)) {
       throw refusal(500, TEXTS.unsupported, "NOMAD_INTERNAL_SERVER_ERROR");
     }
+    // the id is good for another connect
+    if (socket.destroyed) throw new Error("the client has gone");
     const permit = await tickets.use(id);
     if (!permit) throw refusal(404, TEXTS.unknownExecution);
     // not before: who loses a race for the id begins nothing

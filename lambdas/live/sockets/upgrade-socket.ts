@@ -15,7 +15,7 @@ const PONG_BYTES = 64 * 1024;
 
 /**
  * Makes a WebSocket of an upgrade; nothing is compressed. A broken upgrade is answered with 400, or 426 for another
- * version, and rejects.
+ * version, and rejects; so does a client that has gone, before or in the middle.
  * @param make called before anything is read of it: a first message may have come with the request
  */
 export async function upgradeSocket<T>(
@@ -27,6 +27,8 @@ export async function upgradeSocket<T>(
 ): Promise<T> {
   // only a server gets here: a Lambda never loads the library
   const { WebSocketServer } = await import("ws");
+  // what was closed meanwhile closes no second time: nobody would be called again
+  if (socket.destroyed) throw new Error("the client has gone");
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
