@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MiB } from "#protocol/limits.ts";
+import type { Execution } from "#test/contract/poseidon/support/client.ts";
 import { watchMemory } from "../resident-memory.ts";
 import type { Row } from "../table.ts";
 import { PoseidonBench } from "./stack.ts";
@@ -34,10 +35,17 @@ export async function measureSoak(): Promise<Row[]> {
     const memory = { ground: watchMemory(ground.pid), agent: watchMemory(agent.pid) };
     const end = performance.now() + minutes * 60_000;
     let done = 0;
+    let otherwise = 0;
     const one = async (n: number) => {
       await sleep((n / SESSIONS) * OPEN_S * 1000);
       for (let turn = n; performance.now() < end; turn++) {
-        await once(poseidon, runners[n % runners.length]!, turn);
+        try {
+          await once(poseidon, runners[n % runners.length]!, turn);
+        } catch (error) {
+          otherwise++;
+          console.error(`${new Date().toISOString()} session ${n}, kind ${turn % KINDS}: ${error}`);
+          console.error(await failedSessions(poseidon));
+        }
         done++;
       }
     };
@@ -54,6 +62,13 @@ export async function measureSoak(): Promise<Row[]> {
         goal: { atMost: 1 },
       }),
     );
+    rows.unshift({
+      what: `${done} sessions: ended otherwise than they must`,
+      ours: String(otherwise),
+      peer: "0",
+      ratio: otherwise,
+      goal: { atMost: 0 },
+    });
     const memories = `+${(grown.ground / MiB).toFixed(0)} and +${(grown.agent / MiB).toFixed(0)} MiB`;
     return [...rows, { what: "memory of ground and agent meanwhile", ours: memories, peer: "", ratio: 0 }];
   } finally {
@@ -63,11 +78,23 @@ export async function measureSoak(): Promise<Row[]> {
 
 const KINDS = 5;
 
+/** The sessions that ended with an error of late, as the ground tells them: with the code that a client never sees. */
+async function failedSessions({ bench }: PoseidonBench): Promise<string> {
+  const answer = (await bench.get("/sessions")) as { data: { sessions: { end?: { type: string } }[] } };
+  const failed = answer.data.sessions.filter(({ end }) => end?.type === "error");
+  return failed.map((one) => JSON.stringify(one)).join("\n");
+}
+
+function expectEnd(execution: Execution, type: string, data?: number): void {
+  const { end, refusal } = execution;
+  if (end?.type === type && end.data === data) return;
+  throw new Error(`an execution ended with ${JSON.stringify(end ?? refusal)}`);
+}
+
 async function once({ client }: PoseidonBench, runner: string, turn: number): Promise<void> {
   switch (turn % KINDS) {
     case 0: {
-      const { end } = await client.run(runner, `seq 20000; echo error >&2; sleep ${OPEN_S}`);
-      if (end?.type !== "exit") throw new Error(`an execution ended with ${JSON.stringify(end)}`);
+      expectEnd(await client.run(runner, `seq 20000; echo error >&2; sleep ${OPEN_S}`), "exit", 0);
       return;
     }
     case 1: {
@@ -78,10 +105,11 @@ async function once({ client }: PoseidonBench, runner: string, turn: number): Pr
       await sleep(OPEN_S * 1000);
       execution.socket.send("line\n");
       await execution.closed;
+      expectEnd(execution, "exit", 0);
       return;
     }
     case 2:
-      await client.run(runner, "sleep 600", { timeLimit: OPEN_S });
+      expectEnd(await client.run(runner, "sleep 600", { timeLimit: OPEN_S }), "timeout");
       return;
     case 3: {
       const execution = client.connect(await client.execute(runner, { command: "echo began; sleep 600" }));
@@ -91,11 +119,16 @@ async function once({ client }: PoseidonBench, runner: string, turn: number): Pr
       await execution.closed;
       return;
     }
-    default:
-      await client.patch(runner, { "soak/file": "content" });
-      await client.get(`${runner}/files?recursive=true`);
+    default: {
+      const answers = [
+        await client.patch(runner, { "soak/file": "content" }),
+        await client.get(`${runner}/files?recursive=true`),
+      ];
       await sleep(OPEN_S * 1000);
-      await client.get(`${runner}/files/raw?path=soak/file`);
+      answers.push(await client.get(`${runner}/files/raw?path=soak/file`));
+      const statuses = answers.map(({ status }) => status);
+      if (statuses.some((status) => status >= 300)) throw new Error(`files: ${statuses}`);
+    }
   }
 }
 
