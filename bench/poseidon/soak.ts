@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MiB } from "#protocol/limits.ts";
 import type { Execution } from "#test/contract/poseidon/support/client.ts";
@@ -80,8 +80,8 @@ const KINDS = 5;
 
 /** The sessions that ended with an error of late, as the ground tells them: with the code that a client never sees. */
 async function failedSessions({ bench }: PoseidonBench): Promise<string> {
-  const answer = (await bench.get("/sessions")) as { data: { sessions: { end?: { type: string } }[] } };
-  const failed = answer.data.sessions.filter(({ end }) => end?.type === "error");
+  const { data } = (await bench.get("/sessions")) as { data: { end: { type: string } | null }[] };
+  const failed = data.filter(({ end }) => end?.type === "error");
   return failed.map((one) => JSON.stringify(one)).join("\n");
 }
 
@@ -135,6 +135,8 @@ async function once({ client }: PoseidonBench, runner: string, turn: number): Pr
 /** What is open or runs, of both processes and in the runners. */
 async function left(poseidon: PoseidonBench, runners: string[]): Promise<Record<string, number>> {
   const { ground, agent } = poseidon.bench.stack;
+  // first: what follows opens sockets itself
+  const open = { ground: descriptors(ground.pid), agent: descriptors(agent.pid) };
   let processes = 0;
   for (const runner of runners) {
     const { Processes } = await poseidon.containerOf(runner).top();
@@ -146,11 +148,29 @@ async function left(poseidon: PoseidonBench, runners: string[]): Promise<Record<
     fifos += Number(/\d+/.exec(JSON.stringify(messages.filter(({ type }) => type === "stdout")))?.[0] ?? 0);
   }
   return {
-    "descriptors of the ground": descriptors(ground.pid),
-    "descriptors of the agent": descriptors(agent.pid),
+    "descriptors of the ground": open.ground,
+    "descriptors of the agent": open.agent,
     "processes in the runners": processes,
     "FIFOs in the runners": fifos,
   };
 }
 
-const descriptors = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
+function descriptors(pid: number): number {
+  const kinds = new Map<string, number>();
+  const all = readdirSync(`/proc/${pid}/fd`);
+  for (const fd of all) {
+    const kind = kindOf(`/proc/${pid}/fd/${fd}`);
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  console.error(`descriptors of process ${pid}: ${JSON.stringify([...kinds])}`);
+  return all.length;
+}
+
+/** A socket, a pipe, or which file. */
+function kindOf(link: string): string {
+  try {
+    return readlinkSync(link).replace(/:\[\d+\]$/, "");
+  } catch {
+    return "closed meanwhile";
+  }
+}
