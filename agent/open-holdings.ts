@@ -15,6 +15,7 @@ import type { Journal } from "./journal/journal.ts";
 import { devicesOf, openLoadPlace, runFpga } from "./open-fpga.ts";
 import { addressRange } from "./pods/addresses/address-range.ts";
 import { InstanceAddresses } from "./pods/addresses/instance-addresses.ts";
+import { readerOf } from "./pods/logs/log-pace.ts";
 import { openRuntimes } from "./pods/open-runtime.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { imageBytes } from "./pods/qemu/image-bytes.ts";
@@ -114,7 +115,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     fpga: runFpga(fpga, devices, log),
     ...(addresses && { addresses }),
     resolveImage: (user, reference) => images.resolve(user, reference),
-    push: async ({ data, ...chunk }) => (await session.logs(chunk, data)).followed,
+    push: async ({ data, ...chunk }) => readerOf(await session.logs(chunk, data), session.ground.link),
     onError: (error, about) => log.warn({ err: error, ...about }, "pods: tried again"),
   });
   devices.onChange(() => pods.devicesChanged());

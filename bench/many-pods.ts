@@ -70,7 +70,7 @@ async function withManager(parts: ManyPodsParts): Promise<{ used: Used; like: Li
       db,
       runtimes: new Runtimes(runtime),
       resolveImage: async () => ({ id: image.id }),
-      push: async () => false,
+      push: async () => "nobody",
     },
     { runningPerUser: PODS },
   );

@@ -127,7 +127,7 @@ async function live(job: Job, cutAt = 0): Promise<{ result?: ResultOf<"job.run">
       ...{ db: database, runtimes: new Runtimes(engine), resolveImage: async () => ({ id: "sha256:1" }) },
       push: async (chunk) => {
         if (!chunks.some(({ seq }) => seq === chunk.seq)) chunks.push(chunk);
-        return false;
+        return "nobody";
       },
     },
     { retryMs: { first: 5, most: 5 }, logFlushMs: 5 },

@@ -7,18 +7,16 @@ export class RunNews {
     for (const wake of this.#waiting.get(pod) ?? []) wake();
   }
 
-  /** `promise` resolves when something is told, or after `ms`; then, or by `cancel`, nothing is left of it. */
-  next(pod: string, ms: number): { promise: Promise<void>; cancel: () => void } {
+  /** `promise` resolves when something is told, or by `cancel`; then nothing is left of it. */
+  next(pod: string): { promise: Promise<void>; cancel: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiting = this.#waiting.get(pod) ?? new Set();
     this.#waiting.set(pod, waiting);
     const cancel = () => {
-      clearTimeout(timer);
       waiting.delete(cancel);
       if (waiting.size === 0 && this.#waiting.get(pod) === waiting) this.#waiting.delete(pod);
       resolve();
     };
-    const timer = setTimeout(cancel, ms);
     waiting.add(cancel);
     return { promise, cancel };
   }

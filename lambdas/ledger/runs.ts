@@ -83,8 +83,8 @@ export class Runs {
   }
 
   /** News of one pod's runs that this process records (see {@link RunNews}). */
-  next({ edge, user, pod }: PodOfUser, ms: number): { promise: Promise<void>; cancel: () => void } {
-    return this.#news.next(newsOf(edge, user, pod), ms);
+  next({ edge, user, pod }: PodOfUser): { promise: Promise<void>; cancel: () => void } {
+    return this.#news.next(newsOf(edge, user, pod));
   }
 
   /** The newest run of each of the user's pods, by pod name; at most 1000 runs are looked at. */

@@ -15,6 +15,7 @@ import {
   uncovered,
 } from "./log-chunks.ts";
 import { LogLines, tailStart } from "./log-lines.ts";
+import { LogReaders } from "./log-readers.ts";
 import { LogRows, type RowPage } from "./log-rows.ts";
 
 export type ReadLogOptions = {
@@ -85,6 +86,7 @@ export class StoredLogs {
   /** one chunk of a log after the other */
   readonly #turns = new Serial();
   readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #readers = new LogReaders();
 
   constructor(staging: Staging, options: StoredLogsOptions = {}) {
     this.#staging = staging;
@@ -121,9 +123,9 @@ export class StoredLogs {
     });
   }
 
-  /** Does somebody read this log as it comes? Of those in this process. */
+  /** Does somebody read this log as it comes? Of those in this process; not who has stopped taking what comes. */
   followed(prefix: string): boolean {
-    return this.#waiting.has(prefix);
+    return this.#readers.has(prefix);
   }
 
   /** Whoever waits for more of a log looks again at once: it may have ended. */
@@ -133,7 +135,7 @@ export class StoredLogs {
 
   /** A log as text; empty when nothing was logged or it is kept no more. */
   read(prefix: string, options: ReadLogOptions = {}): Readable {
-    return this.follow(prefix, { ...options, ended: () => true });
+    return Readable.from(this.#text(prefix, options, options.signal ?? NEVER), AS_BYTES);
   }
 
   /**
@@ -143,65 +145,86 @@ export class StoredLogs {
   follow(prefix: string, options: FollowLogOptions): Readable {
     const closed = new AbortController();
     const signals = [closed.signal, ...(options.signal ? [options.signal] : [])];
-    const text = this.#text(prefix, options, options.ended, AbortSignal.any(signals));
+    const text = this.#text(prefix, options, AbortSignal.any(signals), options.ended);
     // a generator that waits cannot be told to return
-    return Readable.from(text, { objectMode: false, highWaterMark: 1 }).once("close", () => closed.abort());
+    return Readable.from(text, AS_BYTES).once("close", () => closed.abort());
   }
 
   /** The rows after a cursor (see {@link RowPage}), at most about 1 MiB of them. */
   async rows(prefix: string, options: ReadRowsOptions): Promise<StoredPage> {
     const { limit = 1000, waitMs = 0, signal = NEVER } = options;
     const until = performance.now() + waitMs;
-    for (;;) {
-      const left = until - performance.now();
-      const more = this.#more(prefix, signal, Math.min(this.#pollMs, Math.max(0, left)));
-      try {
-        const ended = await options.ended();
-        const chunks = await this.#chunks(prefix);
-        const rows = new LogRows(options.after ?? 0, limit);
-        let bytes = 0;
-        for await (const piece of this.#bytes(prefix, rows.from, signal, chunks)) {
-          rows.push(piece.offset, piece.bytes);
-          bytes += piece.bytes.length;
-          if (rows.full || bytes >= ROWS_BYTES) break;
+    const reader = waitMs > 0 ? this.#readers.begin(prefix) : undefined;
+    try {
+      for (;;) {
+        reader?.looks();
+        const left = until - performance.now();
+        const more = this.#more(prefix, signal, Math.min(this.#pollMs, Math.max(0, left)));
+        try {
+          const ended = await options.ended();
+          const page = await this.#page(prefix, { after: options.after ?? 0, limit, ended, signal });
+          if (page.rows.length > 0 || ended || left <= 0 || signal.aborted) return page;
+          await more.promise;
+        } finally {
+          more.cancel();
         }
-        const whole = bytes < ROWS_BYTES;
-        const begins = chunks[0]?.offset ?? 0;
-        const page = { ...rows.page(ended && whole), begins, last: whole && !rows.full };
-        if (page.rows.length > 0 || ended || left <= 0 || signal.aborted) return page;
-        await more.promise;
-      } finally {
-        more.cancel();
       }
+    } finally {
+      reader?.end();
     }
   }
 
+  /** The rows that are there now. */
+  async #page(
+    prefix: string,
+    { after, limit, ended, signal }: { after: number; limit: number; ended: boolean; signal: AbortSignal },
+  ): Promise<StoredPage> {
+    const chunks = await this.#chunks(prefix);
+    const rows = new LogRows(after, limit);
+    let bytes = 0;
+    for await (const piece of this.#bytes(prefix, rows.from, signal, chunks)) {
+      rows.push(piece.offset, piece.bytes);
+      bytes += piece.bytes.length;
+      if (rows.full || bytes >= ROWS_BYTES) break;
+    }
+    const whole = bytes < ROWS_BYTES;
+    return { ...rows.page(ended && whole), begins: chunks[0]?.offset ?? 0, last: whole && !rows.full };
+  }
+
+  /** A log's text; with `ended` what arrives too, until it says so. */
   async *#text(
     prefix: string,
     options: ReadLogOptions,
-    ended: FollowLogOptions["ended"],
     signal: AbortSignal,
+    ended?: FollowLogOptions["ended"],
   ): AsyncGenerator<Buffer> {
     const lines = new LogLines(options);
-    let at = options.tail === undefined ? 0 : await this.#tailOffset(prefix, options.tail);
-    while (!signal.aborted) {
-      // both before looking: what lands while we look is seen in the next round
-      const more = this.#more(prefix, signal);
-      try {
-        const last = await ended();
-        for await (const { offset, bytes } of this.#bytes(prefix, at, signal)) {
-          if (offset > at) yield* some(lines.gap(bytes));
-          at = offset + bytes.length;
-          yield* some(lines.push(bytes));
+    const reader = ended && this.#readers.begin(prefix);
+    try {
+      let at = options.tail === undefined ? 0 : await this.#tailOffset(prefix, options.tail);
+      while (!signal.aborted) {
+        // both before looking: what lands while we look is seen in the next round
+        const more = this.#more(prefix, signal);
+        try {
+          const last = ended ? await ended() : true;
+          reader?.looks();
+          for await (const { offset, bytes } of this.#bytes(prefix, at, signal)) {
+            if (offset > at) yield* some(lines.gap(bytes));
+            at = offset + bytes.length;
+            yield* some(lines.push(bytes));
+            reader?.looks();
+          }
+          if (last) {
+            yield* some(lines.end());
+            return;
+          }
+          await more.promise;
+        } finally {
+          more.cancel();
         }
-        if (last) {
-          yield* some(lines.end());
-          return;
-        }
-        await more.promise;
-      } finally {
-        more.cancel();
       }
+    } finally {
+      reader?.end();
     }
   }
 
@@ -350,6 +373,9 @@ export class StoredLogs {
 
 /** the signal of who never gives up */
 const NEVER = new AbortController().signal;
+
+/** Bytes are read no further ahead than they are taken. */
+const AS_BYTES = { objectMode: false, highWaterMark: 1 };
 
 function* some(bytes: Buffer): Generator<Buffer> {
   if (bytes.length > 0) yield bytes;

@@ -7,6 +7,7 @@ import { ulid } from "ulid";
 import { openEngine } from "#agent/engine/open-engine.ts";
 import { DockerRuntime, type DockerRuntimeOptions } from "#agent/pods/docker/runtime.ts";
 import { LABEL } from "#agent/pods/labels.ts";
+import type { LogReader } from "#agent/pods/logs/log-pace.ts";
 import type { LogChunk } from "#agent/pods/logs/log-pusher.ts";
 import { PodManager, type PodManagerDeps, type PodManagerOptions } from "#agent/pods/pod-manager.ts";
 import type { RunSpec } from "#agent/pods/pod-runtime.ts";
@@ -89,11 +90,11 @@ export class PodRig {
   }
 
   /** What the ground does with a chunk. */
-  land(chunk: LogChunk): boolean {
+  land(chunk: LogChunk): LogReader {
     this.contact();
     if (!this.chunks.some(({ run, seq }) => run === chunk.run && seq === chunk.seq)) this.chunks.push(chunk);
     for (const resolve of this.#waiting.splice(0)) resolve();
-    return false;
+    return "nobody";
   }
 
   /** Lines of a run's log as they landed, without their time stamps. */

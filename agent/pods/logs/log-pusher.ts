@@ -2,15 +2,16 @@ import type { DatabaseSync } from "node:sqlite";
 import { doublingMs } from "#protocol/backoff.ts";
 import type { Runtimes } from "../runtimes.ts";
 import { LogCursors } from "./log-cursor.ts";
+import type { LogReader } from "./log-pace.ts";
 import { RunLog } from "./run-log.ts";
 
 export type LogChunk = { user: string; pod: string; run: string; seq: number; data: Buffer };
 
 /**
  * Sends a chunk to the ground; throws when it did not land. The same `seq` sent twice lands once.
- * @returns true when somebody reads the log as it comes
+ * @returns who reads the log as it comes
  */
-export type PushLog = (chunk: LogChunk) => Promise<boolean>;
+export type PushLog = (chunk: LogChunk) => Promise<LogReader>;
 
 export type LogPusherOptions = {
   db: DatabaseSync;
@@ -95,7 +96,12 @@ export class LogPusher {
     for (const run of this.#logs.keys()) this.abandon(run);
   }
 
-  async #deliver({ run, user, pod }: Run, seq: number, data: Buffer, signal: AbortSignal): Promise<boolean> {
+  async #deliver(
+    { run, user, pod }: Run,
+    seq: number,
+    data: Buffer,
+    signal: AbortSignal,
+  ): Promise<LogReader> {
     const { first, most } = this.#options.retryMs ?? { first: 500, most: 30_000 };
     for (let tries = 0; !signal.aborted; tries++) {
       try {
@@ -105,7 +111,7 @@ export class LogPusher {
         await this.#pause(run, doublingMs(first, most, tries));
       }
     }
-    return false;
+    return "nobody";
   }
 
   #pause(run: string, ms: number): Promise<void> {

@@ -3,6 +3,7 @@ import { LIMITS } from "#protocol/limits.ts";
 import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
 import type { LogFrame } from "../pod-runtime.ts";
 import { anchorOf, type LogCursor } from "./log-cursor.ts";
+import type { LogReader } from "./log-pace.ts";
 import { RunLog } from "./run-log.ts";
 
 const BASE = Date.parse("2025-11-20T12:00:00Z");
@@ -15,7 +16,7 @@ class World {
   readonly landed = new Map<number, string>();
   largest = 0;
   /** somebody reads it as it comes */
-  followed = false;
+  reader: LogReader = "nobody";
   /** called before a chunk lands; a promise that never ends is a contact that is lost */
   before: (seq: number, text: string) => Promise<void> = async () => undefined;
   flushMs = 5;
@@ -43,10 +44,10 @@ class World {
           this.before(seq, data.toString()),
           new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve())),
         ]);
-        if (signal.aborted) return false;
+        if (signal.aborted) return "nobody";
         this.largest = Math.max(this.largest, data.length);
         if (!this.landed.has(seq)) this.landed.set(seq, data.toString());
-        return this.followed;
+        return this.reader;
       },
       cursor: this.cursor,
       note: (cursor) => {
@@ -95,6 +96,17 @@ class World {
       .slice(0, -1)
       .map((line) => line.slice(line.indexOf(" ") + 1));
   }
+}
+
+/** Advances the fake clock until the last chunk ends so. @returns ms on it */
+async function untilItLanded(world: World, end: string): Promise<number> {
+  let waited = 0;
+  for (; !world.landed.get(world.landed.size - 1)?.endsWith(end); waited += 50) {
+    // all that waits for no timer is done by then
+    await new Promise(setImmediate);
+    await vi.advanceTimersByTimeAsync(50);
+  }
+  return waited;
 }
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => `line ${from + n}`);
@@ -172,6 +184,18 @@ describe("RunLog", () => {
     expect(world.rereads).toBeUndefined();
     await log.flush();
     expect(world.lines()).toEqual(numbers(0, 151));
+  });
+
+  test("a rotation doubles no line that is the only one of its stream", async () => {
+    const world = new World();
+    world.write("from the program");
+    world.write("a warning", { stream: "stderr" });
+    world.rereads = { at: 2, from: 0 };
+    const log = world.open();
+    await vi.waitFor(() => expect(world.rereads).toBeUndefined());
+    world.write("a second warning", { stream: "stderr" });
+    await log.flush();
+    expect(world.lines()).toEqual(["from the program", "a warning", "a second warning"]);
   });
 
   test("what a rotation gives again is passed over without another read of the log", async () => {
@@ -398,28 +422,41 @@ describe("RunLog", () => {
     await flushed;
   });
 
-  test.each([
-    [true, 50, 500],
-    [false, 5_000, 20_000],
-  ])("a flood is held back unless somebody reads it as it comes: %s", async (followed, least, most) => {
+  test.each<[LogReader, number, number]>([
+    ["near", 50, 1_000],
+    ["far", 5_000, 20_000],
+    ["nobody", 5_000, 20_000],
+  ])("a flood is held back unless somebody near reads it as it comes: %s", async (reader, least, most) => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
     const world = new World();
-    world.followed = followed;
+    world.reader = reader;
     world.flushMs = 500;
     const lines = Math.ceil((LIMITS.logBytes + LOG_CHUNK_BYTES) / 1_000);
     for (let n = 0; n < lines; n++) world.write("x".repeat(1_000));
     world.write("the last one");
     const log = world.open();
-    let waited = 0;
-    const isAtEnd = () => world.landed.get(world.landed.size - 1)?.endsWith("the last one\n");
-    for (; !isAtEnd(); waited += 50) {
-      // all that waits for no timer is done by then
-      await new Promise(setImmediate);
-      await vi.advanceTimersByTimeAsync(50);
-    }
+    const waited = await untilItLanded(world, "the last one\n");
     expect(waited).toBeGreaterThanOrEqual(least);
     expect(waited).toBeLessThanOrEqual(most);
+    log.abandon();
+  });
+
+  test("who begins to read a flood does not wait until its pause is over", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const world = new World();
+    world.flushMs = 500;
+    let bytes = 0;
+    world.before = async (_seq, text) => {
+      bytes += text.length;
+      if (bytes > LIMITS.logBytes) world.reader = "near";
+    };
+    const lines = Math.ceil((LIMITS.logBytes + LOG_CHUNK_BYTES) / 1_000);
+    for (let n = 0; n < lines; n++) world.write("x".repeat(1_000));
+    world.write("the last one");
+    const log = world.open();
+    expect(await untilItLanded(world, "the last one\n")).toBeLessThan(5_000);
     log.abandon();
   });
 

@@ -3,6 +3,7 @@ import { LOG_CHUNK_BYTES } from "#protocol/wire.ts";
 import type { LogFrame } from "../pod-runtime.ts";
 import { type Anchor, AnchorSearch, anchorOf, type LogCursor, sameAnchor } from "./log-cursor.ts";
 import { LogFaults } from "./log-faults.ts";
+import { type LogReader, PACE } from "./log-pace.ts";
 import { type Carried, LogRows } from "./log-rows.ts";
 import { RecentTimes } from "./recent-times.ts";
 
@@ -10,10 +11,10 @@ export type RunLogOptions = {
   /** Opens the engine's log. */
   read(options: { follow: boolean; since?: string; signal: AbortSignal }): AsyncIterable<LogFrame>;
   /**
-   * Resolves when the chunk has landed (retries are inside), with true when somebody reads the log as it comes; rejects
-   * only when `signal` aborts.
+   * Resolves when the chunk has landed (retries are inside), with who reads the log as it comes; rejects only when
+   * `signal` aborts.
    */
-  deliver(seq: number, data: Buffer, signal: AbortSignal): Promise<boolean>;
+  deliver(seq: number, data: Buffer, signal: AbortSignal): Promise<LogReader>;
   cursor: LogCursor | undefined;
   /** Makes the cursor durable. */
   note(cursor: LogCursor): void;
@@ -28,12 +29,6 @@ export type RunLogOptions = {
   refusedMs?: number;
   onError(error: unknown): void;
 };
-
-/**
- * By whether somebody reads the log as it comes, in shares of `flushMs`: between two pushes, and for each half chunk of a
- * flood. A reader gets 6 MiB/s of it at most.
- */
-const PACE = { followed: { push: 1 / 5, flood: 1 / 25 }, unread: { push: 1, flood: 10 } };
 
 /** How far before the anchor a follow begins: stdout and stderr are stamped apart, and may cross a little. */
 const CROSSING_MS = 5_000;
@@ -71,7 +66,9 @@ export class RunLog {
   #bytes = 0;
   #pushed = 0;
   /** as the answer to the last push said */
-  #followed = false;
+  #reader: LogReader = "nobody";
+  /** ends the pause of a flood: somebody has begun to read it */
+  #goOn: () => void = () => undefined;
   /** of all chunks that were noted, in earlier lives too */
   #noted: number;
   #timer: NodeJS.Timeout | undefined;
@@ -199,7 +196,7 @@ export class RunLog {
     this.#from = cursor.to;
     this.#last = cursor.to;
     this.#pushed += data.length;
-    this.#followed = await this.#options.deliver(cursor.seq, data, this.#stop.signal);
+    this.#reader = await this.#options.deliver(cursor.seq, data, this.#stop.signal);
   }
 
   async #followOn(): Promise<void> {
@@ -221,7 +218,10 @@ export class RunLog {
         if (again.isAt(frame)) again = undefined;
         else if (frame.time > again.time) return;
       } else if (found) {
-        if (frame.time < (newest.get(frame.stream) ?? "")) {
+        const before = newest.get(frame.stream) ?? "";
+        // it may be the only line of its stream, given again: what is new is told apart by reading from the last frame on
+        if (frame.time === before && this.#last?.stream !== frame.stream) return;
+        if (frame.time < before) {
           // An engine may read a file again from its beginning when it rotates; else: catch up from the last frame.
           if (!recent.has(frame.time) || !this.#last) return;
           again = new AnchorSearch(this.#last);
@@ -273,10 +273,13 @@ export class RunLog {
     if (this.#stop.signal.aborted) return;
     this.#last = anchorOf(frame, this.#last);
     this.#add(this.#rows.push(frame));
-    if (this.#bytes >= LOG_CHUNK_BYTES / 2 && this.#pushed > LIMITS.logBytes && !this.#flushed) {
+    const { fill, flood } = PACE[this.#reader];
+    if (this.#bytes >= LOG_CHUNK_BYTES * fill && this.#pushed > LIMITS.logBytes && !this.#flushed) {
       // A flood: it goes on at the pace of the timer, and the engine drops what is too much.
-      await pause(this.#options.flushMs * this.#pace.flood, [this.#stop.signal, this.#follow.signal]);
-      if (this.#followed) await this.#push();
+      const over = new AbortController();
+      this.#goOn = () => over.abort();
+      await pause(this.#options.flushMs * flood, [this.#stop.signal, this.#follow.signal, over.signal]);
+      if (this.#reader === "near") await this.#push();
     }
   }
 
@@ -291,15 +294,11 @@ export class RunLog {
     if (this.#bytes > 0 && this.#bytes + bytes + ROW_OVERHEAD > LOG_CHUNK_BYTES) await this.#push();
   }
 
-  get #pace(): { push: number; flood: number } {
-    return this.#followed ? PACE.followed : PACE.unread;
-  }
-
   #add(rows: Buffer): void {
     if (rows.length === 0) return;
     this.#lines.push(rows);
     this.#bytes += rows.length;
-    const ms = this.#options.flushMs * this.#pace.push;
+    const ms = this.#options.flushMs * PACE[this.#reader].push;
     this.#timer ??= setTimeout(() => void this.#push().catch((e) => this.#failed(e)), ms);
   }
 
@@ -329,7 +328,9 @@ export class RunLog {
         this.#lines = [];
         this.#bytes = 0;
         this.#pushed += data.length;
-        this.#followed = await this.#options.deliver(seq, data, this.#stop.signal);
+        const before = this.#reader;
+        this.#reader = await this.#options.deliver(seq, data, this.#stop.signal);
+        if (this.#reader === "near" && before !== "near") this.#goOn();
       });
     return this.#delivery;
   }

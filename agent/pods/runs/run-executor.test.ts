@@ -28,7 +28,7 @@ function open(over: Partial<PodManagerDeps & PodManagerOptions> = {}): PodManage
     db: database,
     runtimes: new Runtimes(runtime),
     resolveImage: async () => ({ id: "sha256:1" }),
-    push: async () => false,
+    push: async () => "nobody",
     onError: (error) => errors.push(error),
     ...over,
   };

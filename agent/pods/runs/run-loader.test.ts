@@ -52,7 +52,7 @@ afterEach(() => manager.close());
 
 function open(): void {
   const resolveImage = async () => ({ id: "sha256:1" });
-  const push = async () => false;
+  const push = async () => "nobody" as const;
   const times = { retryMs: { first: 1, most: 5 }, logFlushMs: 5 };
   manager = new PodManager({ db, runtimes: new Runtimes(runtime), fpga, resolveImage, push }, times);
   manager.start();

@@ -21,19 +21,21 @@ async function until(
   ms: number,
 ): Promise<KnownRun | undefined> {
   const begin = performance.now();
-  for (let waited = 0; ; ) {
+  for (;;) {
     // before looking: what is recorded meanwhile is seen in the next round
-    const next = runs.next(
-      { edge, user, pod },
-      Math.min(PAUSE.most, Math.max(PAUSE.least, waited * PAUSE.part)),
-    );
-    const found = (await runs.find({ edge, user, pod })).find((one) => one.run === run);
-    waited = performance.now() - begin;
-    if ((found && is(found)) || waited >= ms) {
+    const next = runs.next({ edge, user, pod });
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      const found = (await runs.find({ edge, user, pod })).find((one) => one.run === run);
+      const waited = performance.now() - begin;
+      if ((found && is(found)) || waited >= ms) return found;
+      // after looking: a table that answers slowly is not asked without a pause
+      timer = setTimeout(next.cancel, Math.min(PAUSE.most, Math.max(PAUSE.least, waited * PAUSE.part)));
+      await next.promise;
+    } finally {
+      clearTimeout(timer);
       next.cancel();
-      return found;
     }
-    await next.promise;
   }
 }
 

@@ -14,6 +14,7 @@ import { runJob } from "#agent/jobs/run-job.ts";
 import { Journal } from "#agent/journal/journal.ts";
 import { AgentLoop, Superseded } from "#agent/loop/agent-loop.ts";
 import type { OperationContext, OperationHandlers } from "#agent/operation.ts";
+import { readerOf } from "#agent/pods/logs/log-pace.ts";
 import { PodManager } from "#agent/pods/pod-manager.ts";
 import { Runtimes } from "#agent/pods/runtimes.ts";
 import { OutgoingStore } from "#agent/transfers/outgoing-store.ts";
@@ -86,7 +87,7 @@ export class JobAgent {
       db: database,
       runtimes: new Runtimes(engine.runtime()),
       resolveImage: async () => ({ id: "sha256:1" }),
-      push: async ({ data, ...chunk }) => (await session.logs(chunk, data)).followed,
+      push: async ({ data, ...chunk }) => readerOf(await session.logs(chunk, data), session.ground.link),
     });
     const jobs: JobDeps = {
       volumes: volumes.ofAgent(),
