@@ -1,3 +1,4 @@
+import { measureAgainstCommit } from "./against-commit.ts";
 import { type BenchStack, startBenchStack } from "./bench-stack.ts";
 import { measureCliStart } from "./cli-start.ts";
 import { measureCloudRoundTrip } from "./cloud-round-trip.ts";
@@ -59,6 +60,7 @@ import { measureUplinks } from "./uplinks.ts";
 const MEASURES: Record<string, (bench: BenchStack) => Promise<Row[]>> = {
   uplink: measureUplink,
   "round-trip": measureRoundTrip,
+  "against-commit": measureAgainstCommit,
   "pod-start": measurePodStart,
   listing: measureListing,
   "kabuto-job": measureOneJob,
@@ -111,8 +113,8 @@ const ALONE: Record<string, () => Promise<Row[]>> = {
   "unik-forwarded": measureForwarded,
   "unik-followed": measureFollowed,
 };
-/** Takes an hour: only when it is asked for by its name. */
-const ASKED_FOR = ["poseidon-soak"];
+/** Takes an hour, or needs the history: only when it is asked for by its name. */
+const ASKED_FOR = ["poseidon-soak", "against-commit"];
 const NAMES = [...Object.keys(MEASURES), ...Object.keys(ALONE)];
 
 const asked = process.argv.slice(2);
