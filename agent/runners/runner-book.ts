@@ -70,6 +70,18 @@ export class RunnerBook {
     Object.assign(record, to);
   }
 
+  /**
+   * A session begins or ends in it. The disk is waited for only where a power cut must not take that back: that the
+   * runner is used, and that a program may run in it. Everything of the agent stands still meanwhile.
+   */
+  worked(record: RunnerRecord, to: Pick<Partial<RunnerRecord>, "state" | "activeAt" | "busy">): void {
+    if (this.#records.get(record.id) !== record) return;
+    const next = { ...record, ...to };
+    if (next.state !== record.state || (next.busy && !record.busy)) this.#store.save(next);
+    else this.#store.saveSoon(next);
+    Object.assign(record, to);
+  }
+
   /** It is to end: what works in it is told first. The reason that came first stays. */
   end(record: RunnerRecord, end: RunnerEnd): void {
     if (record.state === "ending") return;

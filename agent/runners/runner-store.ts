@@ -3,6 +3,7 @@ import * as z from "zod";
 import { type WantedPools, wantedEnvironment } from "#protocol/pool-wire.ts";
 import { migrate } from "../database/migrate.ts";
 import { putAside, storedJson } from "../database/stored-json.ts";
+import { withoutSync } from "../database/without-sync.ts";
 import { type RunnerRecord, runnerRecord } from "./runner-record.ts";
 
 /** Durable: the wanted pools, so that they are kept without contact, and the runners. */
@@ -45,6 +46,11 @@ export class RunnerStore {
     this.#db
       .prepare("INSERT OR REPLACE INTO runners (id, user, record) VALUES (?, ?, ?)")
       .run(record.id, record.user, JSON.stringify(record));
+  }
+
+  /** Survives the process, and a power cut only with the next durable write. */
+  saveSoon(record: RunnerRecord): void {
+    withoutSync(this.#db, () => this.save(record));
   }
 
   delete(id: string): void {

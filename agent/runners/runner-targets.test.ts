@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { RunnerBook } from "./runner-book.ts";
 import type { RunnerRecord } from "./runner-record.ts";
 import { RunnerStore } from "./runner-store.ts";
@@ -8,7 +8,8 @@ import { RunnerTargets } from "./runner-targets.ts";
 const ID = "0-3e3b7fd1-2c0c-4b9f-9a5e-1f6d0f0f0f0f";
 
 function started() {
-  const book = new RunnerBook(new RunnerStore(new DatabaseSync(":memory:")));
+  const store = new RunnerStore(new DatabaseSync(":memory:"));
+  const book = new RunnerBook(store);
   const record: RunnerRecord = {
     id: ID,
     user: "ada",
@@ -20,6 +21,7 @@ function started() {
   book.add(record);
   const targets = new RunnerTargets({ book, changed() {}, now: () => 7 });
   return {
+    store,
     book,
     record,
     open: (kind: "exec" | "list" | "write") => targets.open("ada", { runner: ID }, kind),
@@ -39,6 +41,26 @@ test("a runner is busy for as long as an execution is open there, and not by its
   expect(record.busy).toBe(true);
   second.release();
   expect(record.busy).toBe(false);
+});
+
+test("the disk is waited for when a runner becomes used and when it becomes busy, and for no other session", () => {
+  const { store, record, open } = started();
+  const stored = () => store.load()[0];
+  const soon = vi.spyOn(store, "saveSoon");
+  const all = vi.spyOn(store, "save");
+  const durable = () => all.mock.calls.length - soon.mock.calls.length;
+  const files = open("list");
+  expect(durable()).toBe(1);
+  files.release();
+  const first = open("exec");
+  expect(durable()).toBe(2);
+  for (let n = 0; n < 10; n++) open("exec").release();
+  open("write").release();
+  first.release();
+  expect(durable()).toBe(2);
+  expect(stored()).toEqual(record);
+  open("exec");
+  expect(durable()).toBe(3);
 });
 
 test("one that is ending tells its sessions why, and is not used; nobody hears of one that never was idle", () => {

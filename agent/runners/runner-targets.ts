@@ -29,7 +29,7 @@ export class RunnerTargets implements LiveTargets {
     const { id } = record;
     if (record.state === "ending") return { run: id, ended: book.ended(record), release() {} };
     const runs = kind === "exec";
-    book.change(record, { state: "used", activeAt: now(), ...(runs && { busy: true }) });
+    book.worked(record, { state: "used", activeAt: now(), ...(runs && { busy: true }) });
     if (runs) this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
     changed();
     let released = false;
@@ -48,7 +48,7 @@ export class RunnerTargets implements LiveTargets {
         if (left > 0) this.#open.set(id, left);
         else {
           this.#open.delete(id);
-          book.change(record, { busy: false });
+          book.worked(record, { busy: false });
         }
       },
     };

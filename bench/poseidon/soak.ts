@@ -44,7 +44,7 @@ export async function measureSoak(): Promise<Row[]> {
         } catch (error) {
           otherwise++;
           console.error(`${new Date().toISOString()} session ${n}, kind ${turn % KINDS}: ${error}`);
-          console.error(await failedSessions(poseidon));
+          if (otherwise % 20 === 1) console.error(await failedSessions(poseidon).catch(String));
         }
         done++;
       }
@@ -117,6 +117,8 @@ async function once({ client }: PoseidonBench, runner: string, turn: number): Pr
       await sleep(OPEN_S * 1000);
       execution.socket.terminate();
       await execution.closed;
+      // it has its place among a user's and a runner's sessions until the ground has seen it go
+      await sleep(1000);
       return;
     }
     default: {
