@@ -57,6 +57,17 @@ describe("bash", () => {
     expect(offered("nodes", "--max")).toEqual([]);
   });
 
+  test("runners, sessions and execution in them", () => {
+    expect(offered("run")).toEqual(["run", "runners"]);
+    expect(offered("ses")).toEqual(["sessions"]);
+    expect(offered("exe")).toEqual(["exec"]);
+    for (const verb of ["runners", "sessions"]) expect(offered(verb, "--js")).toEqual(["--json"]);
+    expect(offered("exec", "--")).toEqual(
+      expect.arrayContaining(["--interactive", "--tty", "--env", "--workdir", "--limit", "--json"]),
+    );
+    expect(offered("exec", "-w", "")).toEqual([]);
+  });
+
   test("values that an option knows, and none for one that is free", () => {
     expect(offered("run", "echo", "--node", "")).toEqual(["FPGA", "GPU", "MPU"]);
     expect(offered("commands", "--state", "c")).toEqual(["cancelled"]);

@@ -179,15 +179,32 @@ test("the load balancer speaks TLS only, and lets a connection stand still for 4
   expect(container.Environment).toContainEqual({ Name: "PERIGEE_KEEP_ALIVE_SECONDS", Value: "4060" });
 });
 
-test("an alarm says that there is no relay, also when nothing is measured any more", () => {
-  const { Properties } = only(synthesize().live, "AWS::CloudWatch::Alarm");
+test("an alarm says that no server answers, or none holds the relay's record, also when nothing is measured", () => {
+  const { live } = synthesize({ ...LIVE, name: "orbit" });
+  const { Properties } = only(live, "AWS::CloudWatch::Alarm");
   expect(Properties).toMatchObject({
-    MetricName: "HealthyHostCount",
     Threshold: 1,
     ComparisonOperator: "LessThanThreshold",
     TreatMissingData: "breaching",
   });
   expect(Properties.AlarmActions).toHaveLength(1);
+  type Query = { Expression?: string; MetricStat?: { Metric: Record<string, unknown>; Period: number } };
+  const queries: Query[] = Properties.Metrics;
+  expect(queries.flatMap(({ Expression }) => Expression ?? [])).toEqual([
+    "MIN([FILL(held, 0), FILL(healthy, 0)])",
+  ]);
+  const metrics = queries.flatMap(({ MetricStat }) => MetricStat ?? []);
+  expect(metrics.map(({ Metric, Period }) => [Metric.Namespace, Metric.MetricName, Period])).toEqual([
+    ["Perigee/orbit", "RelayHeld", 60],
+    ["AWS/ApplicationELB", "HealthyHostCount", 60],
+  ]);
+  expect(only(live, "AWS::Logs::MetricFilter").Properties).toMatchObject({
+    LogGroupName: {
+      Ref: Object.keys(live!.findResources("AWS::Logs::LogGroup")).find((id) => id.startsWith("Logs")),
+    },
+    FilterPattern: "{ $.relayHeld IS TRUE }",
+    MetricTransformations: [{ MetricNamespace: "Perigee/orbit", MetricName: "RelayHeld", MetricValue: "1" }],
+  });
 });
 
 test("logs end, outputs say where to go and what the name has to point at, and no code but ours runs", () => {

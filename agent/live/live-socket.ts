@@ -11,6 +11,7 @@ import { hasProxy } from "../outward-agents.ts";
 export interface LiveSocket {
   /** Puts a frame on it, in order; never waits. */
   send(frame: Uint8Array): void;
+  /** Of one listener: it is given those that have come already, too. */
   onFrame(listener: (frame: Uint8Array) => void): void;
   /** Called once when the socket is closed, by either side; at once when it is closed already. */
   onClose(listener: () => void): void;
@@ -87,6 +88,9 @@ function unmasked(key: Buffer): void {
 class OpenSocket implements LiveSocket {
   readonly #ws: WebSocket;
   readonly #write: OneWrite;
+  /** frames that came before anybody listened: what comes with the answer is read before whoever waits for it goes on */
+  readonly #early: Uint8Array[] = [];
+  #listener: (frame: Uint8Array) => void = (frame) => void this.#early.push(frame);
   #over = false;
 
   constructor(ws: WebSocket, socket: Socket, times?: LegTimes) {
@@ -95,6 +99,7 @@ class OpenSocket implements LiveSocket {
     ws.on("error", () => {
       // told by the close that follows
     });
+    ws.on("message", (data: Buffer, binary) => this.#listener(binary ? data : new Uint8Array()));
     const unwatch = watchLeg(
       { bytesRead: () => socket.bytesRead, ping: () => ws.ping(), dead: () => ws.terminate() },
       times,
@@ -112,7 +117,8 @@ class OpenSocket implements LiveSocket {
   }
 
   onFrame(listener: (frame: Uint8Array) => void): void {
-    this.#ws.on("message", (data: Buffer, binary) => listener(binary ? data : new Uint8Array()));
+    this.#listener = listener;
+    for (const frame of this.#early.splice(0)) listener(frame);
   }
 
   onClose(listener: () => void): void {

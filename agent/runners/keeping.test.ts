@@ -12,7 +12,7 @@ const SPEC = { image: "i", cpuLimit: 0, memoryLimit: 64, networkAccess: false, e
 const WAIT = { timeout: 60_000, interval: 20 };
 
 /** An edge and its ground in one process, whose clocks have nothing to do with each other, and a link that can be cut. */
-function started(options: { compareMs?: number } = {}) {
+function started(options: { compareMs?: number } = {}, images = { asked: [] as number[], onboard: true }) {
   const clocks = { ground: 1_800_000_000_000, edge: 5_000_000 };
   const engine = new MemoryRunners();
   const link = { cut: false };
@@ -34,7 +34,10 @@ function started(options: { compareMs?: number } = {}) {
         database,
         runtime: engine.runtime,
         sessions: engine.sessions,
-        resolveImage: async () => ({ id: "sha256:i" }),
+        resolveImage: async () => {
+          images.asked.push(clocks.edge);
+          return images.onboard ? { id: "sha256:i" } : undefined;
+        },
         ground: {
           wantedPools: () => through(() => pools.wanted("em1")),
           tellPools: (told) => through(() => pools.exchange("em1", told)),
@@ -66,6 +69,7 @@ function started(options: { compareMs?: number } = {}) {
     pools,
     ring,
     ids: () => [...engine.containers.keys()].sort(),
+    evict: (user: string) => runners.evict(user),
     isInUse: (user: string, name: string) => runners.isImageInUse(user, name, "latest"),
     open: (id: string) => runners.targets.open("ada", { runner: id }, "exec"),
     idle: async () => (await pools.statistics(ADA)).map(({ idleRunners }) => idleRunners),
@@ -182,4 +186,64 @@ test("clocks far apart change nothing: what was left when the edge heard of it i
   clocks.edge += 1;
   await ring();
   await expect.poll(() => endOf(id), WAIT).toBe("inactive");
+});
+
+test("of a user over the quota the runner that holds most is ended first, and says so to whom works in it", async () => {
+  const { pools, engine, idle, take, open, evict, endOf } = started();
+  await pools.put(ADA, { id: 0, ...SPEC, prewarmingPoolSize: 3 });
+  await expect.poll(idle, WAIT).toEqual([3]);
+  const [small, large, empty] = [await take(), await take(), await take()];
+  await expect.poll(idle, WAIT).toEqual([3]);
+  const { ended: smallEnded } = await open(small);
+  const { ended: largeEnded } = await open(large);
+  const evicted = { type: "error", code: "GONE", message: expect.stringContaining("too much on the disk") };
+  for (const [id, bytes] of [
+    [small, 10],
+    [large, 20],
+    [empty, 0],
+  ] as const) {
+    engine.containers.set(id, { user: "ada", bytes });
+  }
+  // of one that is idle, and of another user, nothing is ended
+  const [pooled] = [...engine.containers.keys()].filter((id) => ![small, large, empty].includes(id));
+  engine.containers.set(pooled!, { user: "ada", bytes: 1_000 });
+  expect(await evict("bob")).toBe(false);
+  expect(await evict("ada")).toBe(true);
+  expect([largeEnded.reason, smallEnded.aborted]).toEqual([evicted, false]);
+  expect(await evict("ada")).toBe(true);
+  expect(smallEnded.reason).toEqual(evicted);
+  // then it is the turn of pods
+  expect(await evict("ada")).toBe(false);
+  await expect.poll(() => Promise.all([large, small].map(endOf)), WAIT).toEqual(["evicted", "evicted"]);
+  expect(await pools.used("ada", large)).toBeUndefined();
+  expect(await endOf(empty)).toBeUndefined();
+});
+
+test("a pool that cannot be filled is tried at 1 s, 2 s, 4 s and so on, whatever else happens, with its reason meanwhile", async () => {
+  const images = { asked: [] as number[], onboard: false };
+  const { pools, clocks, engine, idle } = started({ compareMs: 5 }, images);
+  const begun = clocks.edge;
+  await pools.put(ADA, { id: 0, ...SPEC, prewarmingPoolSize: 1 });
+  const reason = "the image i is not onboard";
+  await expect.poll(() => pools.pools(ADA), WAIT).toMatchObject([{ reason }]);
+  expect(await pools.handOut(ADA, 0, {})).toMatchObject({ reason });
+  /** Comparisons are occasions to try again. */
+  const looks = async () => {
+    const { lists } = engine;
+    await expect.poll(() => engine.lists, WAIT).toBeGreaterThan(lists + 5);
+  };
+  for (const seconds of [1, 2, 4, 8]) {
+    const tries = images.asked.length;
+    clocks.edge += seconds * 1000 - 1;
+    await looks();
+    expect(images.asked).toHaveLength(tries);
+    clocks.edge += 1;
+    await expect.poll(() => images.asked.length, WAIT).toBe(tries + 1);
+    await looks();
+  }
+  expect(images.asked.map((at) => at - begun)).toEqual([0, 1, 3, 7, 15].map((s) => s * 1000));
+  images.onboard = true;
+  clocks.edge += 16_000;
+  await expect.poll(idle, WAIT).toEqual([1]);
+  await expect.poll(async () => (await pools.pools(ADA))[0]?.reason, WAIT).toBeUndefined();
 });

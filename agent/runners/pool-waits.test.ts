@@ -30,3 +30,29 @@ test("what a start waits for is the reason meanwhile, and keeps the pool from no
   waits.forget("p");
   expect(waits.reasons().size).toBe(0);
 });
+
+test("a pool whose starts fail is tried after 1 s, then later and later, once a minute in the end", () => {
+  let now = 0;
+  const waits = new PoolWaits(() => now);
+  const waited: number[] = [];
+  for (let n = 0; n < 8; n++) {
+    waits.failed("p", "the image lacks tar");
+    waited.push(waits.next() - now);
+    expect([...waits.blocked()]).toEqual(["p"]);
+    now = waits.next() - 1;
+    expect(waits.blocked().size).toBe(1);
+    now += 1;
+    expect(waits.blocked().size).toBe(0);
+    // why, also while it is tried again
+    expect([...waits.reasons()]).toEqual([["p", "the image lacks tar"]]);
+  }
+  expect(waited).toEqual([1, 2, 4, 8, 16, 32, 60, 60].map((s) => s * 1000));
+  // what was built or loaded may be what it lacked
+  waits.failed("p", "the image lacks tar");
+  waits.retry();
+  expect(waits.blocked().size).toBe(0);
+  // one that was started begins anew
+  waits.forget("p");
+  waits.failed("p", "no room");
+  expect(waits.next() - now).toBe(1000);
+});

@@ -216,15 +216,24 @@ export class RunnerKeeper {
   async #startOne(key: string): Promise<void> {
     const { book, starter, changed } = this.#deps;
     const environment = book.environment(key)!;
-    try {
-      const { state } = await starter.start(environment, this.#closing.signal, (why) => {
+    const tells = {
+      waits: (why: string) => {
         if (this.#waits.waits(key, why)) changed();
-      });
+      },
+      failed: (error: unknown) => {
+        if (book.environment(key) !== environment) return;
+        this.#waits.failed(
+          key,
+          error instanceof Unfit ? error.message : "the edge's container engine failed",
+        );
+      },
+    };
+    try {
+      const { state } = await starter.start(environment, this.#closing.signal, tells);
       // its place was given to another pool: nothing is wrong with it
       if (state !== "ending") this.#waits.forget(key);
     } catch (error) {
       if (this.#closing.signal.aborted || book.environment(key) !== environment) return;
-      this.#waits.failed(key, error instanceof Unfit ? error.message : "the edge's container engine failed");
       if (!(error instanceof Unfit)) this.#tell(error, { doing: "start" });
     }
     changed();

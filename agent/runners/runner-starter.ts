@@ -44,11 +44,14 @@ export class RunnerStarter {
     this.#deps = deps;
   }
 
-  /** @param waits hears what a cluster waits for meanwhile */
+  /**
+   * @param tells.waits hears what a cluster waits for meanwhile
+   * @param tells.failed hears what it throws, before its record ends: then another could be started in its place
+   */
   async start(
     environment: WantedEnvironment,
     closing: AbortSignal,
-    waits: (why: string) => void = () => {},
+    tells: { waits(why: string): void; failed(error: unknown): void },
   ): Promise<RunnerRecord> {
     const { book } = this.#deps;
     const { user, id, generation, spec } = environment;
@@ -60,16 +63,25 @@ export class RunnerStarter {
       image: spec.image,
       ports: [],
     };
-    book.add(record);
+    try {
+      book.add(record);
+    } catch (error) {
+      tells.failed(error);
+      throw error;
+    }
     killPoint("runners.recorded");
     const signal = AbortSignal.any([closing, book.ended(record), AbortSignal.timeout(START_MS)]);
     try {
-      await this.#begin(environment, record, { signal, waits });
+      await this.#begin(environment, record, { signal, waits: tells.waits });
       if (record.state === "starting") book.change(record, { state: "idle" });
     } catch (error) {
       if (!closing.aborted && book.ended(record).aborted) return record;
-      if (!closing.aborted) book.end(record, "lost");
-      throw reasonOf(error, spec.image);
+      const reason = reasonOf(error, spec.image);
+      if (!closing.aborted) {
+        tells.failed(reason);
+        book.end(record, "lost");
+      }
+      throw reason;
     }
     return record;
   }

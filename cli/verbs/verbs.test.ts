@@ -340,6 +340,85 @@ describe("commands", () => {
   });
 });
 
+describe("exec", () => {
+  const RUNNER = "7-3e3b7fd1-2c0c-4b9f-9a5e-1f6d0f0f0f0f";
+
+  test("a runner's id is a runner, anything else a pod", async () => {
+    const gone = { status: 404, json: { error: "RUNNER_NOT_FOUND", message: "no such runner" } };
+    stage.ground.on(`POST /runners/${RUNNER}/exec`, gone);
+    const words = ["-w", "/tmp", "-e", "A=b c", "--limit", "90s", RUNNER, "--", "sh", "-c", "echo hi"];
+    expect(await stage.run(["exec", ...words])).toMatchObject({
+      code: 4,
+      stdout: "",
+      stderr: expect.stringContaining("RUNNER_NOT_FOUND"),
+    });
+    expect(sent()).toEqual({
+      command: ["sh", "-c", "echo hi"],
+      env: { A: "b c" },
+      cwd: "/tmp",
+      limit_seconds: 90,
+    });
+    for (const pod of ["p", "7-3e3b7fd1", RUNNER.toUpperCase(), `${RUNNER}0`]) {
+      stage.ground.on(`POST /pods/${pod}/exec`, gone);
+      await stage.run(["exec", pod]);
+      expect(stage.ground.calls(`POST /pods/${pod}/exec`)).toHaveLength(1);
+    }
+  });
+});
+
+describe("sessions", () => {
+  const common = { edge: "em1", began: "2026-01-02T03:04:05.678Z" };
+  const data = [
+    {
+      ...common,
+      kind: "exec",
+      pod: "p",
+      runner: null,
+      ended: null,
+      end: null,
+      bytes_in: null,
+      bytes_out: null,
+    },
+    {
+      ...common,
+      kind: "exec",
+      pod: null,
+      runner: "0-a",
+      ended: "2026-01-02T03:05:00.000Z",
+      end: { type: "error", code: "OOM_KILLED" },
+      bytes_in: 12,
+      bytes_out: 2048,
+    },
+    {
+      ...common,
+      kind: "list",
+      pod: null,
+      runner: "0-b",
+      ended: "2026-01-02T03:05:00.000Z",
+      end: { type: "exit" },
+      bytes_in: 0,
+      bytes_out: 0,
+    },
+  ];
+
+  test("lists begins and ends of those in pods and in runners, and as JSON as they came", async () => {
+    stage.ground.on("GET /sessions", { json: { message: "Successfully fetched sessions", data } });
+    const { stdout } = await stage.run(["sessions"]);
+    const began = "2026-01-02 03:04:05Z";
+    const ended = "2026-01-02 03:05:00Z";
+    expect(stdout.split("\n").map((line) => line.trim().split(/ {2,}/))).toEqual([
+      ["KIND", "POD", "EDGE", "BEGAN", "ENDED", "END", "IN", "OUT"],
+      ["exec", "p", "em1", began, "open"],
+      ["exec", "0-a", "em1", began, ended, "OOM_KILLED", "12 B", "2.0 KiB"],
+      ["list", "0-b", "em1", began, ended, "exit", "0 B", "0 B"],
+      [""],
+    ]);
+    expect(JSON.parse((await stage.run(["sessions", "--json"])).stdout).data).toEqual(data);
+    stage.ground.on("GET /sessions", { json: { message: "Successfully fetched sessions", data: [] } });
+    expect((await stage.run(["sessions"])).stdout).toBe("You had no live sessions\n");
+  });
+});
+
 describe("runners", () => {
   const data = [
     {

@@ -4,12 +4,14 @@ import type { PodSessions } from "#agent/sessions/pod-sessions.ts";
 /** Runners in memory in place of an engine's: what the keeper of pools asks of one. Can be away. */
 export class MemoryRunners {
   /** by run; what is here runs */
-  readonly containers = new Map<string, { user: string }>();
+  readonly containers = new Map<string, { user: string; bytes?: number }>();
   away = false;
   /** most that were being started at the same time */
   mostStarts = 0;
   /** calls that found it away */
   unanswered = 0;
+  /** how often a list was asked for */
+  lists = 0;
   /** how often a removal was asked for */
   removals = 0;
   #starts = 0;
@@ -40,8 +42,10 @@ export class MemoryRunners {
       this.#answer(
         this.containers.has(run) ? { running: { startedAt: new Date(0).toISOString() } } : undefined,
       ),
-    listRunners: async () =>
-      this.#answer([...this.containers].map(([run, { user }]) => ({ run, user, phase: "running" }))),
+    listRunners: async () => {
+      this.lists += 1;
+      return this.#answer([...this.containers].map(([run, of]) => ({ run, ...of, phase: "running" })));
+    },
     remove: async (run: string) => {
       this.removals += 1;
       this.#answer(this.containers).delete(run);

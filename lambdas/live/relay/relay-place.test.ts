@@ -2,15 +2,15 @@ import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { MemoryTable } from "#test/support/memory-store.ts";
 import { hasRelay } from "./has-relay.ts";
-import { StoredPlace } from "./relay-place.ts";
+import { RELAY_HELD, StoredPlace } from "./relay-place.ts";
 
 const log = pino({ level: "silent" });
 
-function open() {
+function open(to = log) {
   const store = new MemoryTable().open();
   let clock = 0;
   const place = (id: string) =>
-    new StoredPlace(store, { id, now: () => clock, log }, { clock: () => clock, renewMs: 3_600_000 });
+    new StoredPlace(store, { id, now: () => clock, log: to }, { clock: () => clock, renewMs: 3_600_000 });
   return { store, place, pass: (ms: number) => (clock += ms), now: () => clock };
 }
 
@@ -52,6 +52,29 @@ describe("StoredPlace", () => {
     await b.look();
     await a.look();
     expect([a.held, b.held]).toEqual([false, true]);
+  });
+
+  it("is told every 30 s while it is held, and by nobody once it is not", async () => {
+    const lines: Record<string, unknown>[] = [];
+    const { place, pass } = open(pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) }));
+    const [a, b] = [place("a"), place("b")];
+    const told = () => lines.splice(0).flatMap((line) => (RELAY_HELD in line ? [line[RELAY_HELD]] : []));
+    const changes: boolean[] = [];
+    a.onChange((held) => changes.push(held));
+    await a.look();
+    expect(told()).toEqual([true]);
+    for (let n = 0; n < 6; n++) {
+      pass(10_000);
+      await a.look();
+      await b.look();
+    }
+    expect([told(), changes]).toEqual([[true, true], [true]]);
+    await a.close();
+    for (let n = 0; n < 6; n++) {
+      pass(10_000);
+      await a.look();
+    }
+    expect([told(), changes]).toEqual([[false], [true, false]]);
   });
 
   it("is left on close, and free for the next at once", async () => {

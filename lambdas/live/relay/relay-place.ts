@@ -3,6 +3,9 @@ import { LIVE_LIMITS } from "#protocol/live-limits.ts";
 import { ConditionFailed, type LedgerStore } from "../../ports/ledger-store.ts";
 import { RELAY_RECORD, type RelayRecord } from "./has-relay.ts";
 
+/** The field of the lines of log that say whether the record is held: an alarm counts those where it is true. */
+export const RELAY_HELD = "relayHeld";
+
 /** Whether this process is the deployment's one relay. */
 export interface RelayPlace {
   readonly held: boolean;
@@ -23,6 +26,8 @@ export type StoredPlaceOptions = {
   renewMs?: number;
   /** ms without a change after which another takes over (default 30 s) */
   takeOverMs?: number;
+  /** ms between two lines of log that say that it is held (default 30 s): what counts them sees when they end */
+  tellMs?: number;
   /** ms of a monotonic clock */
   clock?: () => number;
 };
@@ -39,7 +44,7 @@ export class StoredPlace implements RelayPlace {
   #timer: NodeJS.Timeout | undefined;
   #held: { rev: number; since: number; n: number } | undefined;
   #seen: { rev: number; at: number } | undefined;
-  #told = false;
+  #told: { held: boolean; at: number } = { held: false, at: 0 };
   #looking: Promise<void> | undefined;
   #closed = false;
 
@@ -53,6 +58,7 @@ export class StoredPlace implements RelayPlace {
     this.#options = {
       renewMs: LIVE_LIMITS.relayRenewMs,
       takeOverMs: LIVE_LIMITS.relayTakeOverMs,
+      tellMs: 30_000,
       clock: () => performance.now(),
       ...options,
     };
@@ -130,9 +136,14 @@ export class StoredPlace implements RelayPlace {
 
   #tell(): void {
     const { held } = this;
-    if (held === this.#told) return;
-    this.#told = held;
-    this.#of.log.info({ held }, held ? "this server is the relay" : "this server is the relay no more");
-    for (const listener of this.#listeners) listener(held);
+    const now = this.#options.clock();
+    const changed = held !== this.#told.held;
+    if (!changed && !(held && now - this.#told.at >= this.#options.tellMs)) return;
+    this.#told = { held, at: now };
+    this.#of.log.info(
+      { [RELAY_HELD]: held },
+      held ? "this server is the relay" : "this server is the relay no more",
+    );
+    if (changed) for (const listener of this.#listeners) listener(held);
   }
 }
