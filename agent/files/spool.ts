@@ -8,6 +8,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, MiB } from "#protocol/limits.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { Directory } from "./directory.ts";
+import { FileWriter } from "./file-writer.ts";
 import { bytesSource, contentPin, type RangedSource } from "./ranged-source.ts";
 import { readAgain } from "./read-exactly.ts";
 
@@ -28,8 +29,14 @@ export type SpoolOptions = {
 /** A stream that was gathered: it is read from any offset, as often as one likes, until it is disposed. */
 export type Spooled = RangedSource & { readonly xxh64: bigint; readonly inFile: boolean } & Disposable;
 
+/** The bytes are hashed as they come, also those that stay in memory. */
+const NONE = { update: () => undefined };
 /** Less than this stays in memory: it is made again quicker than it is read back. */
 const IN_MEMORY = 256 * KiB;
+/** So much is written at a time, while what comes next is taken in. */
+const BATCH_BYTES = 1 * MiB;
+/** Buffers of one write: below IOV_MAX, and a bound for streams of tiny chunks. */
+const BATCH_CHUNKS = 512;
 /** The room is looked at each time so much was written. */
 const LOOK_BYTES = 16 * MiB;
 
@@ -43,17 +50,29 @@ export async function spool(body: Readable, place: SpoolPlace, options: SpoolOpt
   // It may fail before it is read: the error is then reported to the reader, and must not be unhandled until then.
   body.on("error", () => undefined);
   const hash = new Xxh64();
-  const kept: Buffer[] = [];
+  let batch: Buffer[] = [];
+  let batchBytes = 0;
   let file: FileHandle | undefined;
+  let writer: FileWriter | undefined;
   let size = 0;
   let left = 0;
-  const write = async (to: FileHandle, chunk: Buffer) => {
-    left -= chunk.length;
+  let writing: Promise<void> = Promise.resolve();
+  const write = async (to: FileWriter, chunks: Buffer[], bytes: number) => {
+    left -= bytes;
     if (left < 0) {
-      if (place.room() < chunk.length + LOOK_BYTES) throw full();
+      if (place.room() < bytes + LOOK_BYTES) throw full();
       left = LOOK_BYTES;
     }
-    await to.appendFile(chunk);
+    await to.write(chunks);
+  };
+  /** Begins to write what has come, once what came before is written. */
+  const flush = async (to: FileWriter) => {
+    await writing;
+    writing = write(to, batch, batchBytes);
+    // it is waited for when the next is written
+    writing.catch(() => undefined);
+    batch = [];
+    batchBytes = 0;
   };
   try {
     for await (const given of body) {
@@ -62,21 +81,29 @@ export async function spool(body: Readable, place: SpoolPlace, options: SpoolOpt
       size += chunk.length;
       if (size > maxBytes) throw byteQuotaExceeded();
       hash.update(chunk);
-      if (file) await write(file, chunk);
-      else kept.push(chunk);
-      if (file || size <= IN_MEMORY) continue;
-      file = await openFile(place, path);
-      for (const early of kept.splice(0)) await write(file, early);
+      batch.push(chunk);
+      batchBytes += chunk.length;
+      if (!file && size > IN_MEMORY) {
+        file = await openFile(place, path);
+        writer = new FileWriter(file.fd, { position: 0, size: maxBytes, hash: NONE });
+      }
+      if (writer && (batchBytes >= BATCH_BYTES || batch.length >= BATCH_CHUNKS)) await flush(writer);
     }
     signal.throwIfAborted();
     const xxh64 = hash.digest();
-    if (!file) return { ...bytesSource(kept), xxh64, inFile: false, [Symbol.dispose]: () => undefined };
+    if (!file || !writer)
+      return { ...bytesSource(batch), xxh64, inFile: false, [Symbol.dispose]: () => undefined };
+    await flush(writer);
+    await writing;
     if (path !== undefined) await makeDurable(file, path);
     return fileSource(openSync(`/proc/self/fd/${file.fd}`, "r"), { size, xxh64 });
   } catch (error) {
     if (file && path !== undefined) await rm(path, { force: true });
     throw (error as NodeJS.ErrnoException).code === "ENOSPC" ? full(error) : error;
   } finally {
+    // no write uses the descriptor any more
+    await writing.catch(() => undefined);
+    await writer?.idle();
     await file?.close();
   }
 }
@@ -93,7 +120,7 @@ export function openSpooled(path: string, of: { size: number; xxh64: bigint }): 
 
 async function openFile({ directory }: SpoolPlace, path: string | undefined): Promise<FileHandle> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND;
+  const flags = constants.O_RDWR | constants.O_CREAT;
   if (path !== undefined) return open(path, flags | constants.O_TRUNC, 0o600);
   const nameless = join(directory, `spool-${randomBytes(8).toString("hex")}`);
   const file = await open(nameless, flags | constants.O_EXCL, 0o600);

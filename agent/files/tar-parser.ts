@@ -50,6 +50,7 @@ export class TarParser {
   #names: { path?: string; linkpath?: string; size?: number } = {};
   #zeroBlocks = 0;
   #entries = 0;
+  #position = 0;
 
   /** `mayBeEmpty`: no bytes at all are a tar, too. */
   constructor(maxEntries: number, options: { trailing?: number; mayBeEmpty?: boolean } = {}) {
@@ -58,11 +59,33 @@ export class TarParser {
     this.#mayBeEmpty = options.mayBeEmpty ?? false;
   }
 
+  /** Bytes of the archive before what is looked at next: after an entry, where its content begins. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Bytes of the content of the last entry, with its padding, that have not come yet. */
+  get ahead(): number {
+    return this.#extended ? 0 : this.#left + this.#padding;
+  }
+
+  /** These bytes, at most {@link ahead}, were left out: nobody wants to read them. */
+  skip(bytes: number): void {
+    const ofContent = Math.min(bytes, this.#left);
+    this.#left -= ofContent;
+    this.#padding -= bytes - ofContent;
+    this.#position += bytes;
+  }
+
   /** @throws TarError */
   *push(chunk: Buffer): Generator<TarEvent> {
+    const before = this.#position;
     let at = 0;
     while (at < chunk.length) {
-      if (this.#zeroBlocks >= 2) return this.#skip(chunk.subarray(at));
+      if (this.#zeroBlocks >= 2) {
+        this.#checkTrailing(chunk.subarray(at));
+        break;
+      }
       if (this.#left > 0) {
         const data = chunk.subarray(at, at + this.#left);
         at += data.length;
@@ -79,14 +102,16 @@ export class TarParser {
         at += part.length;
         this.#have += part.length;
         this.#pending.push(part);
-        if (this.#have < BLOCK) return;
+        if (this.#have < BLOCK) break;
         const header = this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending);
         this.#pending = [];
         this.#have = 0;
         const entry = this.#header(header);
+        this.#position = before + at;
         if (entry) yield { entry };
       }
     }
+    this.#position = before + chunk.length;
   }
 
   /**
@@ -102,7 +127,7 @@ export class TarParser {
     }
   }
 
-  #skip(chunk: Buffer): void {
+  #checkTrailing(chunk: Buffer): void {
     const first = this.#trailing > 0 ? 0 : chunk.findIndex((byte) => byte !== 0);
     if (first >= 0) this.#trailing += chunk.length - first;
     if (this.#trailing > this.#maxTrailing) throw dataAfterEnd();

@@ -2,8 +2,11 @@ import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterEach, expect, test } from "vitest";
-import { joinSockets, withLargeReads } from "./join-sockets.ts";
+import { KiB } from "#protocol/limits.ts";
+import { joinSockets, largeReads } from "./join-sockets.ts";
 
 const opened: (Socket | Server)[] = [];
 afterEach(() => {
@@ -44,7 +47,7 @@ test("what comes in pieces of any size arrives as it was, at one who reads slowl
   opened.push(server);
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const to = withLargeReads((onread) => connect({ port, allowHalfOpen: true, onread }));
+  const to = largeReads()((onread) => connect({ port, allowHalfOpen: true, onread }));
   const [source] = (await once(server, "connection")) as [Socket];
   opened.push(to, source);
   // it speaks first, before anybody reads
@@ -82,7 +85,7 @@ test("one that is led on is broken off when who it leads to breaks", async () =>
   opened.push(server);
   await once(server, "listening");
   const at = (server.address() as AddressInfo).port;
-  const to = withLargeReads((onread) => connect({ port: at, allowHalfOpen: true, onread }));
+  const to = largeReads()((onread) => connect({ port: at, allowHalfOpen: true, onread }));
   const [source] = (await once(server, "connection")) as [Socket];
   source.on("error", () => undefined);
   opened.push(to, source);
@@ -91,4 +94,37 @@ test("one that is led on is broken off when who it leads to breaks", async () =>
   const closed = once(to, "close");
   client.destroy();
   await closed;
+});
+
+test("connections where nothing comes any more hold next to no memory, whatever came before", async () => {
+  const IDLE = 200;
+  const PIECE = Buffer.alloc(300 * KiB, "piece");
+  setFlagsFromString("--expose-gc");
+  const gc = runInNewContext("gc") as () => void;
+  const held = () => {
+    gc();
+    return process.memoryUsage().arrayBuffers;
+  };
+  const server = createServer({ allowHalfOpen: true }, (source) => {
+    opened.push(source);
+    source.write(PIECE);
+  }).listen(0, "127.0.0.1");
+  opened.push(server);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const read = largeReads();
+  const before = held();
+  for (let n = 0; n < IDLE; n++) {
+    const [client, from] = await pair();
+    const to = read((onread) => connect({ port, allowHalfOpen: true, onread }));
+    opened.push(to);
+    joinSockets(from, to);
+    let left = PIECE.length;
+    for await (const piece of client.iterator({ destroyOnReturn: false })) {
+      left -= (piece as Buffer).length;
+      if (left === 0) break;
+    }
+  }
+  // each held 256 KiB when it had buffers of its own
+  await expect.poll(() => (held() - before) / IDLE, { timeout: 60_000 }).toBeLessThan(64 * KiB);
 });

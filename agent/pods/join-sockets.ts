@@ -24,37 +24,56 @@ export function joinSockets(
   follow(other, one);
 }
 
+/** Opens a connection with these options, for {@link joinSockets} alone: nothing of it is read before. */
+export type ReadInLarge = (open: (onread: OnReadOpts) => Socket) => Socket & LargeReads;
+
 /**
- * A connection that is only for {@link joinSockets}: it is read into two buffers by turns, of twice the size that Node reads
- * at a time and makes anew for each read. Nothing is read before. Self-contained too.
- * @param open opens a connection with these options
+ * Reads connections in pieces of twice the size that Node reads at a time. One buffer is read into for all of them, so that one where
+ * nothing comes holds none; what came is copied out of it at once, into a buffer that is used again when it is written.
+ * Self-contained too.
  */
-export function withLargeReads(open: (onread: OnReadOpts) => Socket): Socket & LargeReads {
+export function largeReads(): ReadInLarge {
   const BYTES = 128 * 1024;
-  const buffers = [Buffer.allocUnsafeSlow(BYTES), Buffer.allocUnsafeSlow(BYTES)] as const;
-  let turn = 0;
-  // what is written is written in order: the buffer of the next turn is free while less than two are
-  let underWay = 0;
-  let led: Socket;
-  const written = () => {
-    underWay--;
-    if (socket.isPaused()) socket.resume();
+  // what is smaller gets a buffer of its own size, which costs little
+  const SMALL = 32 * 1024;
+  // more are only needed while many connections are written slowly
+  const MOST_FREE = 16;
+  const shared = Buffer.allocUnsafeSlow(BYTES);
+  const free: Buffer[] = [];
+  const copyOf = (bytes: number) => {
+    const copy =
+      bytes <= SMALL ? Buffer.allocUnsafeSlow(bytes) : (free.pop() ?? Buffer.allocUnsafeSlow(BYTES));
+    shared.copy(copy, 0, 0, bytes);
+    return copy;
   };
-  const socket = open({
-    buffer: () => buffers[turn++ % 2 === 0 ? 0 : 1],
-    callback: (bytes, buffer) => {
-      underWay++;
-      led.write(buffer.subarray(0, bytes), written);
-      if (underWay < 2) return true;
-      socket.pause();
-      return false;
-    },
-  });
-  socket.pause();
-  const leadTo = (to: Socket) => {
-    led = to;
-    socket.once("end", () => to.end());
-    socket.resume();
+  const done = (copy: Buffer) => {
+    if (copy.length === BYTES && free.length < MOST_FREE) free.push(copy);
   };
-  return Object.assign(socket, { leadTo });
+  return (open) => {
+    // one is written while the next one comes
+    let underWay = 0;
+    let led: Socket;
+    const socket = open({
+      buffer: shared,
+      callback: (bytes) => {
+        const copy = copyOf(bytes);
+        underWay++;
+        led.write(copy.subarray(0, bytes), () => {
+          done(copy);
+          underWay--;
+          if (socket.isPaused()) socket.resume();
+        });
+        if (underWay < 2) return true;
+        socket.pause();
+        return false;
+      },
+    });
+    socket.pause();
+    const leadTo = (to: Socket) => {
+      led = to;
+      socket.once("end", () => to.end());
+      socket.resume();
+    };
+    return Object.assign(socket, { leadTo });
+  };
 }

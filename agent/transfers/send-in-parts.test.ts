@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { beforeEach, expect, test } from "vitest";
 import { PerigeeError } from "#protocol/errors.ts";
-import { KiB } from "#protocol/limits.ts";
+import { KiB, MiB } from "#protocol/limits.ts";
 import { bytesSource } from "../files/ranged-source.ts";
 import { type GroundPort, GroundUnavailable } from "../ground/ground-client.ts";
 import { Link } from "../ground/link.ts";
@@ -36,10 +36,10 @@ beforeEach(() => {
 type Put = { headers: Record<string, string> };
 type Asked = { transfer: string; parts: { number: number }[] };
 
-/** A ground behind a thin link; `atOnce`: it says at the beginning where the first parts go. */
-function sending(atOnce = true) {
+/** A ground behind a thin link, or a near one; `atOnce`: it says at the beginning where the first parts go. */
+function sending(atOnce = true, near?: { partBytes: number; file: Buffer }) {
   const link = new Link();
-  link.sent(256 * KiB, 100_000);
+  if (!near) link.sent(256 * KiB, 100_000);
   /** the first part of each call that asks where they go */
   const asked: number[] = [];
   const sign = ({ transfer, parts }: Asked) => ({
@@ -50,7 +50,8 @@ function sending(atOnce = true) {
   const ground = {
     link,
     transfer: async (begun: Asked & { partBytes: number }) => {
-      const { partBytes } = begun;
+      const { partBytes = near!.partBytes } = begun;
+      if (near) return { partBytes };
       return { partBytes, ...(atOnce && sign(begun)) };
     },
     transferParts: async (of: Asked) => {
@@ -87,7 +88,7 @@ function sending(atOnce = true) {
     sender: link.turns.sender({ asked: true }),
     retried: (attempt) => attempt(),
   };
-  const source = bytesSource([FILE]);
+  const source = bytesSource([near?.file ?? FILE]);
   return { sent: sendInParts(deps, { n: 0, source }), asked, pin: source.pin };
 }
 
@@ -160,4 +161,23 @@ test.each<[what: string, atOnce: boolean, calls: number[]]>([
   expect(came.map(({ number }) => number).toSorted((a, b) => a - b)).toEqual(
     Array.from({ length: PARTS }, (_, i) => i + 1),
   );
+});
+
+test("over a near link two large parts are under way, so that the ground's disk and the link are both at work", async () => {
+  let underWay = 0;
+  let most = 0;
+  const second = Promise.withResolvers<void>();
+  before = async (_, number) => {
+    most = Math.max(most, ++underWay);
+    if (number === 2) second.resolve();
+    // the first has not arrived before the second has begun
+    if (number === 1) await second.promise;
+    underWay--;
+  };
+  const file = Buffer.alloc(9 * MiB, "near");
+  const { sent } = sending(false, { partBytes: 2 * MiB, file });
+  await sent;
+  expect(most).toBe(2);
+  const inOrder = came.toSorted((a, b) => a.number - b.number);
+  expect(Buffer.concat(inOrder.map(({ bytes }) => bytes)).equals(file)).toBe(true);
 });

@@ -30,6 +30,8 @@ const FIRST_PARTS = 16;
 /** Parts of an object are sent concurrently up to this many bytes and this many parts. */
 const BYTES_AT_ONCE = 1 * MiB;
 const PARTS_AT_ONCE = 8;
+/** Of parts that are larger than that so many: while the ground makes one durable the next one comes. */
+const LARGE_AT_ONCE = 2;
 /** A part that is refused so often, or an object that does not fit together so often, begins anew under another name. */
 const REFUSALS = 3;
 const BEGINNINGS = 3;
@@ -139,8 +141,8 @@ async function send(deps: SendDeps, of: Of, outgoing: Outgoing): Promise<StagedC
 }
 
 /**
- * Sends every part that has not arrived, and notes how far it is. Over a thin link the next batch is asked for while the
- * last parts of the one before are under way, so that the link is not idle meanwhile.
+ * Sends every part that has not arrived, and notes how far it is. The next batch is read and asked for while the last parts of
+ * the one before are under way, so that the link is not idle meanwhile.
  * @param first the first batch, where it is known already where its parts go
  */
 async function sendParts(
@@ -186,7 +188,7 @@ async function sendParts(
         source.sent?.(Math.min(source.size, now.done * partBytes));
         killPoint("transfers.batch");
       });
-      await (thin ? Promise.race([begun.promise, sending]) : sending);
+      await Promise.race([begun.promise, sending]);
     }
     await sending;
   } finally {
@@ -213,7 +215,9 @@ async function sendBatch(
   const fitting = Math.floor(BYTES_AT_ONCE / partBytes);
   // Over a thin link SendTurns keeps the bound, in compressed bytes. More are started than it lets through, so that a part
   // of this object is always waiting for its turn.
-  const atOnce = ground.link.thin ? 2 * PARTS_AT_ONCE : Math.max(1, Math.min(PARTS_AT_ONCE, fitting));
+  const atOnce = ground.link.thin
+    ? 2 * PARTS_AT_ONCE
+    : Math.max(LARGE_AT_ONCE, Math.min(PARTS_AT_ONCE, fitting));
   const backoff = new Backoff();
   let refusals = 0;
   let known = first;

@@ -7,8 +7,8 @@ const MAX_LINKS = 8;
 /** what tells an image's archive from others, and is read with the index */
 const DESCRIPTIONS = ["manifest.json", "index.json"];
 
-/** An entry and its position in the archive, from 0. */
-export type Located = TarEntry & { n: number };
+/** An entry, its position in the archive, from 0, and where in the tar its content begins. */
+export type Located = TarEntry & { n: number; start: number };
 
 /**
  * What an archive holds, by path. Of several entries with one path the last counts, as for whoever unpacks it
@@ -36,13 +36,13 @@ export class ArchiveIndex {
       if (current) this.descriptions.set(name, Buffer.concat(current));
       current = undefined;
     };
-    for await (const event of this.#archive.read(this.#signal)) {
+    for await (const event of this.#archive.read(this.#signal, () => current === undefined)) {
       if ("data" in event) {
         current?.push(event.data);
         continue;
       }
       finish();
-      name = this.#add({ ...event.entry, n: n++ });
+      name = this.#add({ ...event.entry, n: n++, start: event.start });
       if (DESCRIPTIONS.includes(name)) {
         assertText(event.entry, name);
         current = [];
@@ -79,7 +79,7 @@ export class ArchiveIndex {
   async read(file: Located, what: string): Promise<Buffer> {
     let chunks: Buffer[] | undefined;
     let n = 0;
-    for await (const event of this.#archive.read(this.#signal)) {
+    for await (const event of this.#archive.read(this.#signal, () => chunks === undefined)) {
       if ("data" in event) {
         chunks?.push(event.data);
         continue;

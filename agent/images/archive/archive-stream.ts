@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import { addAbortSignal, pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
+import { MiB } from "#protocol/limits.ts";
 import type { RangedSource } from "../../files/ranged-source.ts";
 import { readAgain } from "../../files/read-exactly.ts";
 import { type TarEntry, TarError, TarParser } from "../../files/tar-parser.ts";
@@ -9,7 +10,11 @@ import { kindOf } from "./archive-kind.ts";
 /** The first bytes of a file, by which its format is recognised. */
 const KIND_BYTES = 32;
 
-export type ArchiveEvent = { entry: TarEntry } | { data: Buffer };
+/** `start`: where the entry's content begins in the tar */
+export type ArchiveEvent = { entry: TarEntry; start: number } | { data: Buffer };
+
+/** Less is read through: that is quicker than to begin anew behind it. */
+const WORTH_SKIPPING = 1 * MiB;
 
 /** What an archive is read from, again and again. */
 export type ArchiveSource = Pick<RangedSource, "size" | "read">;
@@ -37,16 +42,18 @@ export class ArchiveFile {
     this.#maxEntries = bounds.maxEntries;
   }
 
-  /** Reads it once from the beginning. @throws TarError, the signal's reason */
-  async *read(signal: AbortSignal): AsyncGenerator<ArchiveEvent> {
+  /**
+   * Reads it once from the beginning.
+   * @param skips is asked at an entry whether its content is of no interest: then it need not come
+   * @throws TarError, the signal's reason
+   */
+  async *read(signal: AbortSignal, skips: () => boolean = () => false): AsyncGenerator<ArchiveEvent> {
     // what follows the end goes nowhere
     const parser = new TarParser(this.#maxEntries, { trailing: Number.POSITIVE_INFINITY });
-    let bytes = 0;
     try {
-      for await (const chunk of await this.#open(signal)) {
-        bytes += (chunk as Buffer).length;
-        if (bytes > this.#maxBytes) throw new TarError("the archive unpacks to more than is allowed");
-        yield* parser.push(chunk as Buffer);
+      for (let from = 0; ; from = parser.position) {
+        const { body, isPlain } = await this.#open(from, signal);
+        if (!(yield* this.#through(body, { parser, skips, mayJump: isPlain }))) break;
       }
     } catch (error) {
       if (signal.aborted) throw signal.reason;
@@ -56,21 +63,50 @@ export class ArchiveFile {
     parser.end();
   }
 
-  async #open(signal: AbortSignal): Promise<Readable> {
+  /** @returns whether it has to be opened anew where the parser is, behind a content that is skipped */
+  async *#through(
+    body: Readable,
+    { parser, skips, mayJump }: { parser: TarParser; skips: () => boolean; mayJump: boolean },
+  ): AsyncGenerator<ArchiveEvent, boolean> {
+    let skipping = false;
+    for await (const chunk of body) {
+      this.#assertBounds(parser.position + (chunk as Buffer).length);
+      for (const event of parser.push(chunk as Buffer)) {
+        if ("entry" in event) {
+          yield { ...event, start: parser.position };
+          skipping = skips();
+        } else if (!skipping) yield event;
+      }
+      if (!mayJump || !skipping) continue;
+      const bytes = Math.min(parser.ahead, this.#source.size - parser.position);
+      if (bytes < WORTH_SKIPPING) continue;
+      parser.skip(bytes);
+      this.#assertBounds(parser.position);
+      return true;
+    }
+    return false;
+  }
+
+  #assertBounds(bytes: number): void {
+    if (bytes > this.#maxBytes) throw new TarError("the archive unpacks to more than is allowed");
+  }
+
+  /** @param from only of one that is not compressed another than 0 */
+  async #open(from: number, signal: AbortSignal): Promise<{ body: Readable; isPlain: boolean }> {
     const { size } = this.#source;
     const start = Buffer.concat(await this.#source.read(0, Math.min(KIND_BYTES, size)).toArray());
-    const raw = this.#source.read(0, size);
+    const raw = this.#source.read(from, Math.max(0, size - from));
     addAbortSignal(signal, raw);
     if (!isGzip(start)) {
       const kind = kindOf(start);
-      if (kind === undefined) return raw;
+      if (kind === undefined) return { body: raw, isPlain: true };
       raw.destroy();
       throw new TarError(`the file is ${kind}: only a tar, or a tar compressed with gzip, can be loaded`);
     }
     const gunzip = createGunzip();
     // an error comes to whoever reads the other end
     pipeline(raw, gunzip, () => {});
-    return gunzip;
+    return { body: gunzip, isPlain: false };
   }
 }
 

@@ -8,8 +8,11 @@ import type { DescribedImages } from "./described-images.ts";
 import { readImageConfig } from "./image-config.ts";
 import { readOciLayout } from "./oci-layout.ts";
 
-/** A layer as it lies in the archive: the position of its entry, its path, and the hash that its unpacked content must have. */
-export type StoredLayer = { n: number; path: string; diffId: string };
+/**
+ * A layer as it lies in the archive: the position of its entry, where in the tar its content is, its path, and the hash that
+ * this must have unpacked.
+ */
+export type StoredLayer = { n: number; start: number; size: number; path: string; diffId: string };
 
 /** One image of an archive, read and checked: what of it goes to the engine. */
 export type SavedImage = {
@@ -61,10 +64,10 @@ export async function readSavedImage(
   }
   const layers = new Map<number, StoredLayer>();
   for (const [i, path] of paths.entries()) {
-    const { n } = index.file(path);
+    const { n, start, size } = index.file(path);
     const diffId = diffIds[i]!;
     if ((layers.get(n)?.diffId ?? diffId) !== diffId) throw new TarError(`layer ${i} has two contents`);
-    layers.set(n, { n, path, diffId });
+    layers.set(n, { n, start, size, path, diffId });
   }
   return { config, layers: [...layers.values()], diffIds, ourLabels };
 }

@@ -7,7 +7,7 @@ import type Docker from "dockerode";
 import { MiB } from "#protocol/limits.ts";
 import { ignoring, statusOf } from "../../../engine/engine-call.ts";
 import { isErrno } from "../../../files/directory.ts";
-import { withLargeReads } from "../../join-sockets.ts";
+import { largeReads } from "../../join-sockets.ts";
 import { LABEL } from "../../labels.ts";
 import { forwardImage, forwardParts } from "./image.ts";
 
@@ -43,6 +43,7 @@ export class Forwarders {
   readonly #parts = forwardParts();
   /** being made, or given up a moment ago, by user */
   readonly #beginning = new Map<string, Promise<void>>();
+  readonly #read = largeReads();
   #image: Promise<string> | undefined;
 
   constructor(options: ForwarderOptions) {
@@ -178,7 +179,7 @@ export class Forwarders {
     try {
       // a socket's path has 107 characters at most, and the agent's directory may have more
       const path = `/proc/self/fd/${directory}/${this.#socket()}`;
-      const socket = withLargeReads((onread) => connect({ path, allowHalfOpen: true, onread }));
+      const socket = this.#read((onread) => connect({ path, allowHalfOpen: true, onread }));
       await new Promise<void>((resolve, reject) => {
         socket.once("connect", resolve);
         socket.once("error", reject);

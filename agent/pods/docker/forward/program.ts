@@ -1,5 +1,5 @@
 import type { OnReadOpts, Server, Socket } from "node:net";
-import { joinSockets, withLargeReads } from "../../join-sockets.ts";
+import { joinSockets, largeReads, type ReadInLarge } from "../../join-sockets.ts";
 
 /** What the program needs of Node: its text stands alone. */
 type Net = {
@@ -17,7 +17,7 @@ type Net = {
  * Takes connections at a socket's path; the first line of each says where it leads, as `<address> <port>`. Nothing else
  * is listened at.
  */
-function forward(path: string, net: Net, join: typeof joinSockets, read: typeof withLargeReads): void {
+function forward(path: string, net: Net, join: typeof joinSockets, read: ReadInLarge): void {
   const MOST_HEAD = 64;
   const NEWLINE = 10;
   const server = net.createServer({ allowHalfOpen: true }, (from) => {
@@ -52,5 +52,5 @@ export const PROGRAM = `"use strict";
 const path = process.argv[2];
 require("node:fs").rmSync(path, { force: true });
 process.once("SIGTERM", () => process.exit(0));
-(${forward})(path, require("node:net"), ${joinSockets}, ${withLargeReads});
+(${forward})(path, require("node:net"), ${joinSockets}, (${largeReads})());
 `;
