@@ -166,6 +166,13 @@ export interface PodRuntime {
    * Creates and starts the run, or does what is missing of that; done when its process runs.
    * One that has already started (even ended) is left as it is. Says which node it is on.
    * @throws StartFailure, ImageMissing, NotStartedYet
+   *
+   * @example A run's life; each step may be repeated after a failure that says nothing about the run.
+   * await runtime.prepare(spec);
+   * await runtime.start(spec);
+   * await runtime.stop(spec.run, 10_000);
+   * const state = await runtime.inspect(spec.run); // { terminated: { exitCode: 0, … } }
+   * await runtime.remove(spec.run);
    */
   start(spec: RunSpec): Promise<Started>;
   /**

@@ -78,6 +78,12 @@ export interface PodSessions {
   /**
    * Starts a program; done when it runs. The container needs `/bin/sh` and `env`.
    * `signal` ends the start; a program that runs is ended by {@link Execution.signal} and let go of by `cut`.
+   *
+   * @example Runs a program to its end.
+   * const as = { user: "user" };
+   * const program = await sessions.exec(run, { argv: ["ls", "-l"], as, env: {} }, { signal });
+   * for await (const { stream, data } of program.output) process[stream].write(data);
+   * const code = await program.exit;
    */
   exec(run: string, spec: ExecSpec, options: { signal: AbortSignal }): Promise<Execution>;
   /** Entries in the order in which they are shown; at most 1,000,000 and for 60 s: the list ends there. */

@@ -62,12 +62,24 @@ export interface LedgerStore {
    * a request: who needs several items asks for them at once.
    */
   get<T>(key: Key): Promise<Item<T> | undefined>;
-  /** Items of one partition in sort-key order (bytewise), at most `limit`. */
+  /**
+   * Items of one partition in sort-key order (bytewise), at most `limit`.
+   *
+   * @example The next page begins behind the last key of the one before.
+   * const first = await store.query<Note>({ pk: "notes#ada", limit: 100 });
+   * const next = await store.query<Note>({ pk: "notes#ada", after: first.at(-1)?.sk, limit: 100 });
+   */
   query<T>(query: Query): Promise<Item<T>[]>;
   /**
    * All writes or none, durable when it returns. At most {@link MAX_WRITES}, each to another key.
    * @throws ConditionFailed when a condition does not hold; a transient conflict is retried inside.
    * @throws RangeError when data is over {@link ITEM_BYTES} or {@link TRANSACTION_BYTES}, or a key over {@link KEY_BYTES} or empty
+   *
+   * @example Counts up, unless somebody else has changed the item since it was read: then it throws ConditionFailed.
+   * const key = { pk: "counts", sk: "em1" };
+   * const item = await store.get<{ count: number }>(key);
+   * const count = (item?.data.count ?? 0) + 1;
+   * await store.transact([{ put: { ...key, data: { count } }, if: item?.rev ?? 0 }]);
    */
   transact(writes: Write[]): Promise<void>;
   /** Deletes items whose `expiresAt` is before `now` (ms), at most `limit`; returns how many. */

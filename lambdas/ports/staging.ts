@@ -35,6 +35,10 @@ export interface Staging {
    * Opens an object, or a part of it (`start`, `end` inclusive; an `end` past the object is cut). `size` is
    * how many bytes `body` will give. Who opens it destroys or drains it.
    * @throws PerigeeError FILE_NOT_FOUND, RANGE_NOT_SATISFIABLE when `start` is not inside the object
+   *
+   * @example The first KiB, or less where the object is smaller.
+   * const { body, size } = await staging.get(key, { start: 0, end: 1023 });
+   * await pipeline(body, destination);
    */
   get(key: string, range?: { start: number; end: number }): Promise<{ body: Readable; size: number }>;
   /**
@@ -52,7 +56,13 @@ export interface Staging {
    * @throws PerigeeError FILE_NOT_FOUND, STORAGE_FULL
    */
   copy(from: string, to: string, size?: number): Promise<number>;
-  /** Objects whose key begins with `prefix` in key order (bytewise), after `after`, at most `limit` (default 1000). */
+  /**
+   * Objects whose key begins with `prefix` in key order (bytewise), after `after`, at most `limit` (default 1000).
+   *
+   * @example A level's objects, and those behind its first page.
+   * const page = await staging.list("uplink/ada/pod/");
+   * const more = await staging.list("uplink/ada/pod/", { after: page.at(-1)?.key });
+   */
   list(prefix: string, options?: { after?: string; limit?: number }): Promise<ListedObject[]>;
   /** Names one level under a prefix ending in `/`, without the slash, in order. */
   listNames(prefix: string): Promise<string[]>;
