@@ -78,6 +78,11 @@ export function openReporting({ data, config, database, session, holdings, runne
         // a runner is the sooner made anew
         if (!(await runners?.evict(user))) pods.evict(user, why);
       },
+      volumes: {
+        over: (user) => volumes.over(user),
+        writers: (user, volume) => pods.writersOf(user, volume),
+        evict: (runs) => pods.evictWriters(runs),
+      },
       measured(user) {
         inventory.changed(user, listed.get(user));
         listed.delete(user);

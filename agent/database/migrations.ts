@@ -17,6 +17,7 @@ export const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
   failedSubmissions,
   poolsOfRunners,
   loadsOfFpgas,
+  boundsOfVolumes,
 ];
 
 /** 1: as version 0.1.0 made them, each when its part first opened it. */
@@ -152,4 +153,9 @@ function loadsOfFpgas(database: DatabaseSync): void {
       message TEXT NOT NULL
     ) STRICT;
   `);
+}
+
+/** 10: what a volume may hold, where it was made with a size. */
+function boundsOfVolumes(database: DatabaseSync): void {
+  database.exec("ALTER TABLE volumes ADD COLUMN most INTEGER");
 }

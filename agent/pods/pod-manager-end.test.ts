@@ -75,6 +75,24 @@ describe.concurrent("end", () => {
     expect(await manager.status("bob", "default")).toHaveProperty("running");
   });
 
+  test("who may write to a volume over its size is stopped, who only reads it is not", async ({ rig }) => {
+    const manager = rig.manager();
+    const mounts = (pod: string, readOnly: boolean) => [
+      { volume: pod, at: "/data" },
+      { volume: "shared", at: "/shared", readOnly },
+    ];
+    const start = (pod: string, readOnly: boolean) =>
+      rig.sh(manager, "ada", SERVER, { pod, mounts: mounts(pod, readOnly) });
+    const [writer, reader] = [start("writer", false), start("reader", true)];
+    await Promise.all([rig.said(writer, "up"), rig.said(reader, "up")]);
+    expect(manager.writersOf("ada", "shared")).toEqual([writer]);
+    expect(manager.writersOf("bob", "shared")).toEqual([]);
+    manager.evictWriters([writer]);
+    const message = expect.stringContaining("over its size");
+    expect(await endOf(manager, writer)).toMatchObject({ reason: "Evicted", message });
+    expect(await manager.status("ada", "reader")).toHaveProperty("running");
+  });
+
   async function stopped(rig: PodRig, run: string): Promise<void> {
     const name = `${rig.instance}-${run.toLowerCase()}`;
     await rig.docker.getContainer(name).wait();

@@ -243,6 +243,24 @@ export class PodManager {
     this.#loop.kick();
   }
 
+  /** Runs of the user that run, and may write to the volume (its name with its space). */
+  writersOf(user: string, volume: string): string[] {
+    const writes = ({ input }: RunRecord) =>
+      input.mounts.some((mount) => !mount.readOnly && inSpace(mount.volume, input.space) === volume);
+    return this.#started()
+      .filter((record) => record.phase === "running" && record.user === user && writes(record))
+      .map(({ run }) => run);
+  }
+
+  /** Stops these runs, which write to a volume that is over its size. */
+  evictWriters(runs: readonly string[]): void {
+    for (const record of this.#started()) {
+      if (runs.includes(record.run))
+        this.#executor.endings.request(record, "Evicted", { evictedFor: "volume" });
+    }
+    this.#loop.kick();
+  }
+
   /** Users with pods that may be writing now. */
   usersWithRunningPods(): string[] {
     return [...new Set(this.#started().map(({ user }) => user))];

@@ -256,4 +256,32 @@ describe("usage", () => {
     await done.promise;
     expect(new Set(evicted)).toEqual(new Set(["alice quota"]));
   });
+
+  test("who writes to a volume over its size is stopped at the second look, and nobody else", async () => {
+    const looks: string[][] = [];
+    const evicted: string[] = [];
+    const done = Promise.withResolvers<void>();
+    // the first makes room in time, the second comes at a volume that is full, and does not
+    const atLook = [["first"], ["second"], ["second"]];
+    make({
+      writing: () => ["alice", "bob"],
+      measureVolumes: async (user) => {
+        if (user === "alice") looks.push(atLook[looks.length] ?? []);
+        return 0;
+      },
+      volumes: {
+        over: (user) => (user === "alice" ? ["v"] : []),
+        writers: (user, volume) => (user === "alice" && volume === "v" ? looks.at(-1)! : ["other"]),
+        evict: (runs) => {
+          evicted.push(...runs);
+          done.resolve();
+        },
+      },
+      evict: async (user) => {
+        evicted.push(user);
+      },
+    });
+    await done.promise;
+    expect([evicted, looks.length]).toEqual([["second"], 3]);
+  });
 });

@@ -19,6 +19,15 @@ export type UsageParts = {
   quota(): number;
   /** stops the user's pods, reason `Evicted`: the user is over the quota, or the disk is full */
   evict(user: string, why: "quota" | "disk"): Promise<void>;
+  /** volumes with a size of their own; default: there are none */
+  volumes?: {
+    /** the user's volumes that are over theirs, as last measured */
+    over(user: string): string[];
+    /** runs that may be writing to it */
+    writers(user: string, volume: string): string[];
+    /** stops them, reason `Evicted` */
+    evict(runs: readonly string[]): void;
+  };
   /** told after each measurement of a user */
   measured?(user: string): void;
   log: Logger;
@@ -34,6 +43,8 @@ export class Usage {
   #before = new Map<string, Look>();
   /** looks in a row at which the disk was full and nobody was seen to write */
   #unseen = 0;
+  /** runs that wrote, at the last look, to volumes over their size */
+  #over = new Set<string>();
   #running = false;
 
   constructor(parts: UsageParts, intervalMs: number) {
@@ -81,13 +92,16 @@ export class Usage {
     this.#running = true;
     try {
       const looks = new Map<string, Look>();
+      const over = new Set<string>();
       for (const user of this.#parts.writing()) {
         const bytes = await this.measure(user);
         if (bytes > this.#parts.quota()) {
           this.#parts.log.warn({ user }, "over quota: pods are stopped");
           await this.#parts.evict(user, "quota");
         } else looks.set(user, { bytes, wrote: this.#parts.wrote?.(user) ?? 0 });
+        for (const run of this.#writersOver(user)) over.add(run);
       }
+      this.#over = over;
       const before = this.#before;
       this.#before = looks;
       if (this.#parts.room() > 0) this.#unseen = 0;
@@ -97,6 +111,22 @@ export class Usage {
     } finally {
       this.#running = false;
     }
+  }
+
+  /**
+   * Stops who writes to a volume that is over its size at a second look: a program that is started on one that is full
+   * has the time between to make room. @returns those that may write to one
+   */
+  #writersOver(user: string): string[] {
+    const { volumes, log } = this.#parts;
+    if (!volumes) return [];
+    const writers = volumes.over(user).flatMap((volume) => volumes.writers(user, volume));
+    const again = writers.filter((run) => this.#over.has(run));
+    if (again.length > 0) {
+      log.warn({ user, runs: again }, "a volume is over its size: who writes to it is stopped");
+      volumes.evict(again);
+    }
+    return writers;
   }
 
   /** Within every quota the disk may still fill up: whoever writes stops, and not whoever has most. */

@@ -37,6 +37,7 @@ const create = (archive: Buffer, sizeBytes?: number) =>
       ...(sizeBytes !== undefined && { sizeBytes }),
     })
     .stage("dir/archive", archive);
+const bare = { volume: "v", kind: "directory", source: "empty" } as const;
 const place = (...parts: string[]) => path.join(world.root, "ann", "v", ...parts);
 const left = () => fs.readdirSync(world.volumes.incoming);
 
@@ -63,6 +64,26 @@ describe("volume.create", () => {
     expect(fs.statSync(place("bin", "run")).mode & 0o7777).toBe(0o777);
     expect(fs.statSync(place("data")).mode & 0o7777).toBe(0o666);
     expect(left()).toEqual([]);
+  });
+
+  test.each<[string, (sizeBytes: number) => Promise<unknown>]>([
+    ["without data", (sizeBytes) => world.run(world.command("volume.create", { ...bare, sizeBytes }))],
+    ["with data", async (sizeBytes) => world.run(create(await tar([]), sizeBytes))],
+  ])("made %s, it is over its size by what is written later, until it is made anew", async (_, make) => {
+    await make(1000);
+    for (let n = 0; n < 5; n++) fs.writeFileSync(place(`small-${n}`), "x".repeat(200));
+    await world.volumes.measure("ann");
+    expect(world.volumes.over("ann")).toEqual([]);
+    fs.writeFileSync(place("small-5"), "x");
+    await world.restart();
+    await world.volumes.measure("ann");
+    expect(world.volumes.over("ann")).toEqual(["v"]);
+    expect(world.volumes.over("bob")).toEqual([]);
+    await world.volumes.deleteVolume("ann", "v", "gone");
+    world.volumes.ensure("ann", "v");
+    fs.writeFileSync(place("large"), "x".repeat(2000));
+    await world.volumes.measure("ann");
+    expect(world.volumes.over("ann")).toEqual([]);
   });
 
   test.each<[string, Entry[]]>([

@@ -36,7 +36,7 @@ export function createHandler(volumes: Volumes, deps: VolumeDeps): OperationHand
     if (!committed) await assertCan(volumes, deps, context);
     if (input.kind === "directory" && input.source === "empty") {
       if (!committed) journal.note("commit", { bytes: 0 });
-      volumes.ensure(user, input.volume);
+      volumes.ensure(user, input.volume, input.sizeBytes);
       return { bytes: 0 };
     }
     const bytes = committed?.bytes ?? (await fill(volumes, deps, context));
@@ -149,7 +149,9 @@ async function fillDisk(volume: string, place: Directory, archive: Directory, pa
 async function rename(volumes: Volumes, { command, input }: Context): Promise<void> {
   if (!volumes.exists(command.user, input.volume)) {
     using place = openPlace(volumes, command.id);
-    volumes.adopt(command.user, input.volume, place, MADE);
+    // a disk is as large as it is
+    const most = input.kind === "directory" ? input.sizeBytes : undefined;
+    volumes.adopt(command.user, input.volume, place, MADE, most);
   }
   killPoint("volume.made");
   volumes.discardIncoming(command.id);

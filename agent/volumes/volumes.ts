@@ -29,6 +29,8 @@ export type VolumesOptions = {
   freeFloorBytes?: number;
 };
 
+const INSERT = "INSERT OR REPLACE INTO volumes (user, volume, created, most) VALUES (?, ?, ?, ?)";
+
 export type VolumeInfo = { name: string /** bytes */; size: number /** ms since 1970 */; created: number };
 
 /**
@@ -50,7 +52,7 @@ export class Volumes {
   readonly #closing = new AbortController();
   readonly #usage = new Map<string, number>();
   /** by `<user>/<volume>`, as last measured */
-  readonly #sizes = new Map<string, number>();
+  readonly #sizes = new Map<string, Measure>();
   readonly #measuring = new Map<string, { running?: Promise<number>; next?: Promise<number> }>();
 
   constructor(options: VolumesOptions) {
@@ -75,39 +77,41 @@ export class Volumes {
     return path.join(this.root, user, volume);
   }
 
-  /** Makes the volume if it is missing, writable for any uid, durable when it returns. Gives its path. */
-  ensure(user: string, volume: string): string {
+  /**
+   * Makes the volume if it is missing, writable for any uid, durable when it returns. Gives its path.
+   * @param most see {@link over}; it is kept only for one that is made
+   */
+  ensure(user: string, volume: string, most?: number): string {
     const target = this.directoryOf(user, volume);
-    this.ensureAll(user, [volume]);
+    this.ensureAll(user, [volume], most);
     return target;
   }
 
   /** The same for several volumes of the user, for which the disk is then waited for once. */
-  ensureAll(user: string, volumes: readonly string[]): void {
+  ensureAll(user: string, volumes: readonly string[], most?: number): void {
     for (const volume of volumes) this.directoryOf(user, volume);
     using root = Directory.open(this.root);
     using home = root.makeDirectory(user, 0o711);
     const missing = volumes.filter((volume) => !hasDirectory(home, volume));
     if (missing.length === 0) return;
-    const insert = this.#database.prepare(
-      "INSERT OR REPLACE INTO volumes (user, volume, created) VALUES (?, ?, ?)",
-    );
+    const insert = this.#database.prepare(INSERT);
     transaction(this.#database, () => {
-      for (const volume of missing) insert.run(user, volume, Date.now());
+      for (const volume of missing) insert.run(user, volume, Date.now(), most ?? null);
     });
     for (const volume of missing) home.makeDirectory(volume, 0o777).close();
     home.sync();
     root.sync();
   }
 
-  /** Makes a directory, `name` in `from`, the volume, which does not exist yet; durable when it returns. */
-  adopt(user: string, volume: string, from: Directory, name: string): void {
+  /**
+   * Makes a directory, `name` in `from`, the volume, which does not exist yet; durable when it returns.
+   * @param most see {@link over}
+   */
+  adopt(user: string, volume: string, from: Directory, name: string, most?: number): void {
     this.directoryOf(user, volume);
     using root = Directory.open(this.root);
     using home = root.makeDirectory(user, 0o711);
-    this.#database
-      .prepare("INSERT OR REPLACE INTO volumes (user, volume, created) VALUES (?, ?, ?)")
-      .run(user, volume, Date.now());
+    this.#database.prepare(INSERT).run(user, volume, Date.now(), most ?? null);
     from.rename(name, home, volume);
     home.sync();
     root.sync();
@@ -309,6 +313,17 @@ export class Volumes {
     return this.#closing.signal;
   }
 
+  /** The user's volumes that held more than they may when they were measured last. */
+  over(user: string): string[] {
+    const bounded = this.#database
+      .prepare("SELECT volume, most FROM volumes WHERE user = ? AND most IS NOT NULL")
+      .all(user);
+    return bounded.flatMap(({ volume, most }) => {
+      const measured = this.#sizes.get(`${user}/${volume}`);
+      return measured && heldBy(measured) > Number(most) ? [String(volume)] : [];
+    });
+  }
+
   /** Stops what runs in the background. */
   async close(): Promise<void> {
     this.#closing.abort(new Error("the volumes are closed"));
@@ -318,8 +333,8 @@ export class Volumes {
   /** The user's volumes with the sizes that were measured last; those never measured are left out. */
   measured(user: string): VolumeInfo[] {
     return this.names(user).flatMap((name) => {
-      const size = this.#sizes.get(`${user}/${name}`);
-      return size === undefined ? [] : [{ name, size, created: this.#created(user, name) }];
+      const measured = this.#sizes.get(`${user}/${name}`);
+      return measured ? [{ name, size: measured.size, created: this.#created(user, name) }] : [];
     });
   }
 
@@ -337,7 +352,7 @@ export class Volumes {
       return undefined;
     }
     const measured = await this.#measurer.measure(directory, signal);
-    this.#sizes.set(`${user}/${volume}`, measured.size);
+    this.#sizes.set(`${user}/${volume}`, measured);
     if (measured.truncated) this.log.warn({ user, volume }, "a volume is too deep to be measured whole");
     return measured;
   }
@@ -376,6 +391,14 @@ function isVolumeName(name: string): boolean {
 /** The bytes that a volume counts against the quota: more than any quota when it is too deep to be measured. */
 function chargeOf(measured: Measure | undefined): number {
   return measured?.truncated ? UNMEASURABLE_BYTES : (measured?.allocated ?? 0);
+}
+
+/**
+ * The bytes that count against a volume's own bound: what small files take on the disk beyond their length does not,
+ * for their first data was accepted by its length, and holes do not, for nobody wrote them.
+ */
+function heldBy({ size, allocated, truncated }: Measure): number {
+  return truncated ? UNMEASURABLE_BYTES : Math.min(size, allocated);
 }
 
 function hasDirectory(home: Directory, name: string): boolean {

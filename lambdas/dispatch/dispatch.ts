@@ -35,6 +35,8 @@ export type Request<O extends OperationName> = {
   idempotency?: Idempotency;
   /** the dialect's own records, written together with the command (see Draft.records) */
   records?: Draft["records"];
+  /** told when the command is written, before anything is waited for */
+  submitted?: () => void;
 };
 
 /** An uplink, before its body is read. */

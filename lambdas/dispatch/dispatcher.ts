@@ -57,8 +57,9 @@ export class Dispatcher implements Dispatch {
 
   async #run<O extends OperationName>(request: Request<O>): Promise<Answer<O>> {
     const { ledger, waiting } = this.#parts;
-    const { admission, wait, ...draft } = request;
+    const { admission, wait, submitted, ...draft } = request;
     const { command, replayed } = await ledger.submit(draft, admission);
+    submitted?.();
     killPoint("dispatch.submitted");
     if (command.state === "queued") await this.#ring(command);
     if (wait.kind !== "end") return this.#answer(await this.#waited(command, wait));

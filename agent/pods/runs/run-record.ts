@@ -21,6 +21,7 @@ export type StopReason = "Stopped" | "Replaced" | "DeadlineExceeded" | "Evicted"
 export const EVICTED = {
   quota: "Stopped because its user is over the quota",
   disk: "Stopped to make room: the edge's disk is full",
+  volume: "Stopped because a volume that it may write to is over its size",
 } as const;
 
 /** What the agent durably knows of a run. Times in ms since 1970. */

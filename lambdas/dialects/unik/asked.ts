@@ -1,6 +1,7 @@
 import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
 import type { Owner } from "./owner.ts";
+import type { RepeatOf } from "./repeat-record.ts";
 
 /** A request whose route and owner are known. */
 export type Asked = {
@@ -16,6 +17,8 @@ export type Asked = {
   named: Readonly<Record<string, string>>;
   /** the first value of each parameter */
   query: ReadonlyMap<string, string>;
+  /** of a changing call that is joined with its repeats */
+  repeat?: RepeatOf;
 };
 
 export type Handle = (asked: Asked) => Promise<Response>;

@@ -12,9 +12,10 @@ import type { Asked } from "./asked.ts";
 import { errors } from "./errors.ts";
 import { seenBy } from "./get-objects.ts";
 import { turnWrites } from "./holdings.ts";
-import { earlierBy, type Keyed, keyedBy, keyWrite } from "./keyed.ts";
+import { answerBy, earlierBy, type Keyed, keyedBy, keyWrite } from "./keyed.ts";
 import { UNIK_LANE } from "./lane.ts";
 import { keys, type OfCommand } from "./records.ts";
+import type { RepeatRecord } from "./repeat-record.ts";
 
 export type Seen = Awaited<ReturnType<typeof seenBy>>;
 
@@ -57,7 +58,9 @@ export async function change<O extends OperationName>(
   for (;;) {
     const earlier = keyed && (await earlierBy<O>(asked, keyed, preferred));
     if (earlier) return answered(asked, earlier, preferred, respond, reword);
-    const seen = await seenBy(asked);
+    const [repeated, seen] = await Promise.all([asked.repeat?.earlier(), seenBy(asked)]);
+    const joined = await repeatedAnswer<O>(asked, repeated, preferred);
+    if (joined) return answered(asked, joined, preferred, respond, reword);
     const plan = await decide(seen);
     if (plan instanceof Response) return plan;
     await requireContact(asked, preferred);
@@ -76,13 +79,16 @@ export async function changeHere(
   asked: Asked,
   decide: (seen: Seen) => Write[] | Promise<Write[]>,
 ): Promise<void> {
-  const { core, owner } = asked;
+  const { core, owner, repeat } = asked;
   for (;;) {
-    const seen = await seenBy(asked);
+    const [repeated, seen] = await Promise.all([repeat?.earlier(), seenBy(asked)]);
+    if (repeated) return;
     const writes = await decide(seen);
     await requireContact(asked, preferredBy(asked));
     try {
-      await core.records.transact([...turnWrites(owner, seen.holdings.turn), ...writes]);
+      const noted = repeat ? [repeat.write()] : [];
+      await core.records.transact([...turnWrites(owner, seen.holdings.turn), ...noted, ...writes]);
+      repeat?.written();
       killPoint("unik.changed");
       return;
     } catch (error) {
@@ -90,6 +96,20 @@ export async function changeHere(
       await sleep(Math.random() * 20);
     }
   }
+}
+
+/** The answer of the call that another process was asked for and that this one repeats. */
+export async function repeatedAnswer<O extends OperationName>(
+  asked: Pick<Asked, "core" | "owner">,
+  repeated: RepeatRecord | undefined,
+  { wait }: Preferred,
+): Promise<Answer<O> | undefined> {
+  if (repeated?.command === undefined) return undefined;
+  return answerBy<O>(asked, repeated.command, wait).catch((error: unknown) => {
+    // a reservation that came to nothing
+    if (error instanceof PerigeeError && error.code === "COMMAND_NOT_FOUND") return undefined;
+    throw error;
+  });
 }
 
 /** How a call is admitted, and how long it waits: it always queues. */
@@ -104,7 +124,7 @@ type How = {
 };
 
 async function submit<O extends OperationName>(
-  { core, owner }: Asked,
+  { core, owner, repeat }: Asked,
   { operation, input, of, group, writes }: Plan<O>,
   { turn, keyed, order, admission, wait }: Preferred & How,
 ): Promise<Answer<O>> {
@@ -125,9 +145,11 @@ async function submit<O extends OperationName>(
         ...turnWrites(owner, turn),
         { put: { ...keys.command(command.id), data: of } },
         ...(keyed ? [keyWrite(keyed, command.id, core.now())] : []),
+        ...(repeat ? [repeat.write(command.id)] : []),
         ...(writes?.(command) ?? []),
       ];
     },
+    submitted: () => repeat?.written(),
   });
 }
 

@@ -7,7 +7,7 @@ export type StateOf = { State: State; Reason?: string; ExitCode?: number };
 
 /**
  * The state of an instance by what is known of its latest run. One that was stopped is so whatever its process made
- * of the signal.
+ * of the signal; one that was evicted did not end by itself, though its process may have ended with 0.
  */
 export function stateOf(
   { accepted }: Pick<InstanceRecord, "accepted">,
@@ -18,7 +18,8 @@ export function stateOf(
   if ("running" in state) return { State: "running" };
   if ("waiting" in state) return { State: "pending", Reason: state.waiting.reason };
   const { exitCode, reason, startedAt } = state.terminated;
-  if (startedAt !== null && (exitCode === 0 || run.stopped)) return { State: "stopped", ExitCode: exitCode };
+  const isOver = run.stopped || (exitCode === 0 && reason !== "Evicted");
+  if (startedAt !== null && isOver) return { State: "stopped", ExitCode: exitCode };
   return { State: "error", Reason: reason, ...(startedAt !== null && { ExitCode: exitCode }) };
 }
 

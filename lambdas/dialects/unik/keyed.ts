@@ -41,7 +41,16 @@ export async function earlierBy<O extends OperationName>(
   if (earlier.digest !== digest) {
     throw new PerigeeError("IDEMPOTENCY_KEY_REUSED", "the Idempotency-Key was used for another request");
   }
-  const command = await core.commands.command(owner.user, earlier.command);
+  return answerBy({ core, owner }, earlier.command, wait);
+}
+
+/** The answer of a command that another call has submitted, waited for as this one asks; undefined where it was withdrawn. */
+export async function answerBy<O extends OperationName>(
+  { core, owner }: Pick<Asked, "core" | "owner">,
+  id: string,
+  wait: Preferred["wait"],
+): Promise<Answer<O> | undefined> {
+  const command = await core.commands.command(owner.user, id);
   // one that was withdrawn was in truth refused
   if (command.state === "expired") return undefined;
   if (wait.kind === "none") return answer<O>(command);

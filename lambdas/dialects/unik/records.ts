@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Key } from "../../ports/ledger-store.ts";
 import type { Owner } from "./owner.ts";
 
@@ -84,6 +85,7 @@ export type OfCommand = Owner &
  * | `edges#<uid>` | edge | `{user}`: the user has something there |
  * | `command#<id>` | `of` | {@link OfCommand} |
  * | `key#<uid>` | edge and Idempotency-Key | {@link KeyRecord} |
+ * | `repeat#<uid>#<edge>` | digest of an object | RepeatRecord in repeat-record.ts: expires after a minute |
  * | `leases` | instance's id | {@link LeaseRecord} |
  *
  * Those of the hub are in hub/hub-records.ts.
@@ -98,6 +100,10 @@ export const keys = {
   edge: ({ uid, edge }: Owner): Key => ({ pk: keys.edges(uid), sk: edge }),
   command: (id: string): Key => ({ pk: `command#${id}`, sk: "of" }),
   key: ({ uid, edge }: Owner, key: string): Key => ({ pk: `key#${uid}`, sk: `${edge}#${key}` }),
+  repeat: ({ uid, edge }: Owner, object: string): Key => ({
+    pk: `repeat#${uid}#${edge}`,
+    sk: createHash("sha256").update(object).digest("hex"),
+  }),
   leases: "leases",
   lease: (instance: string): Key => ({ pk: keys.leases, sk: instance }),
 };

@@ -1,11 +1,12 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BoundedMap } from "#protocol/bounded-map.ts";
 import { incomingOf } from "../../http/body-stream.ts";
+import type { DialectCore } from "../core.ts";
 import type { DialectContext } from "../dialect.ts";
+import type { Owner } from "./owner.ts";
+import { KEPT_MS, RepeatOf } from "./repeat-record.ts";
 
-/** ms for which an answer that nobody got is kept for who asks again. */
-const KEPT_MS = 60_000;
 /** ms in which it shows that a connection was cut, where an equal request comes while one is open. */
 const CUT_MS = 100;
 const MOST = 10_000;
@@ -14,40 +15,56 @@ type Kept = { status: number; headers: [string, string][]; body: string };
 type Call = {
   digest: string;
   answer: Promise<Kept>;
+  repeat: RepeatOf;
+  isAnswered: boolean;
   /** somebody got it; undefined while it is not known */
   delivered?: boolean;
   /** since when it is known that nobody did */
   cutAt?: number;
 };
 
+export type Repeatable = {
+  owner: Owner;
+  /** what is changed, in whatever words */
+  object: string;
+  /** all that the request says */
+  request: unknown;
+};
+
 /**
  * Clients ask again when a connection breaks before the answer has come. Such a request gets the answer of the call
- * before, when that was the last one on its object and nobody got its answer.
+ * before, when that was the last one on its object and nobody got its answer. What was called here is known here; what
+ * another process was asked is in the store ({@link RepeatOf}).
  */
 export class Repeats {
   readonly #calls = new BoundedMap<string, Call>(MOST);
-  readonly #now: () => number;
+  readonly #core: DialectCore;
+  readonly #by = randomUUID();
 
-  constructor(now: () => number) {
-    this.#now = now;
+  constructor(core: DialectCore) {
+    this.#core = core;
   }
 
-  /**
-   * @param object what is changed, in whatever words
-   * @param request all that the request says
-   */
   async answer(
     c: DialectContext,
-    { object, request }: { object: string; request: unknown },
-    work: () => Promise<Response>,
+    { owner, object, request }: Repeatable,
+    work: (repeat: RepeatOf) => Promise<Response>,
   ): Promise<Response> {
     const digest = createHash("sha256").update(JSON.stringify(request)).digest("hex");
     const before = this.#calls.get(object);
-    if (before?.digest === digest && (await this.#isCut(before))) {
+    if (before?.digest === digest && (await this.#isCut(before)) && (await isLast(before))) {
       this.#watch(c, before);
       return responseOf(await before.answer);
     }
-    const call: Call = { digest, answer: work().then(kept) };
+    const repeat = new RepeatOf({
+      ...{ core: this.#core, owner, object, digest, by: this.#by, call: randomUUID() },
+      isBlind: !isSeen(c),
+    });
+    const call: Call = { digest, repeat, isAnswered: false, answer: work(repeat).then(kept) };
+    const answered = () => {
+      call.isAnswered = true;
+    };
+    call.answer.then(answered, answered);
     this.#calls.set(object, call);
     this.#watch(c, call);
     return responseOf(await call.answer);
@@ -62,22 +79,33 @@ export class Repeats {
     ) {
       await sleep(10);
     }
-    return call.delivered !== true && call.cutAt !== undefined && this.#now() - call.cutAt <= KEPT_MS;
+    return call.delivered !== true && call.cutAt !== undefined && this.#core.now() - call.cutAt <= KEPT_MS;
   }
 
   #watch(c: DialectContext, call: Call): void {
     const outgoing = c.env?.outgoing;
-    if (!outgoing || !incomingOf(c)) {
+    if (!outgoing || !isSeen(c)) {
       call.delivered = true;
       return;
     }
     const closed = () => {
       if (outgoing.writableFinished) call.delivered = true;
-      else if (!call.delivered) call.cutAt = this.#now();
+      else if (!call.delivered) call.cutAt = this.#core.now();
+      call.repeat.closed(outgoing.writableFinished);
     };
     if (outgoing.destroyed || outgoing.closed) closed();
     else outgoing.once("close", closed);
   }
+}
+
+/** Where there is no connection of Node's nobody can tell whether an answer is got. */
+function isSeen(c: DialectContext): boolean {
+  return c.env?.outgoing !== undefined && incomingOf(c) !== undefined;
+}
+
+/** Another process may have been asked since. A call that changed nothing is decided anew. */
+async function isLast({ isAnswered, repeat }: Call): Promise<boolean> {
+  return !isAnswered || (await repeat.isLast());
 }
 
 async function kept(response: Response): Promise<Kept> {

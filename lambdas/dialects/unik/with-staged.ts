@@ -9,6 +9,7 @@ import {
   preferredBy,
   type Respond,
   type Reword,
+  repeatedAnswer,
   requireContact,
   type Seen,
 } from "./change.ts";
@@ -47,7 +48,10 @@ export async function changeWithStaged<O extends OperationName>(
   const keyed = isMultipart(c) ? undefined : await keyedBy(asked);
   const earlier = keyed && (await earlierBy<O>(asked, keyed, preferred));
   if (earlier) return answered(asked, earlier, preferred, respond, reword);
-  const known = await before(await seenBy(asked));
+  const [repeated, seen] = await Promise.all([asked.repeat?.earlier(), seenBy(asked)]);
+  const joined = await repeatedAnswer<O>(asked, repeated, preferred);
+  if (joined) return answered(asked, joined, preferred, respond, reword);
+  const known = await before(seen);
   await requireContact(asked, preferred);
   const { admission, wait } = preferred;
   const reservation = await core.dispatch.reserve<O>({
@@ -81,7 +85,7 @@ function record<O extends OperationName>(
   keyed: Keyed | undefined,
   plan: (seen: Seen) => StagedPlan<O>,
 ): Promise<InputOf<O>> {
-  const { core, owner } = asked;
+  const { core, owner, repeat } = asked;
   return optimistically(async () => {
     const seen = await seenBy(asked);
     const { input, of, writes } = plan(seen);
@@ -89,8 +93,10 @@ function record<O extends OperationName>(
       ...turnWrites(owner, seen.holdings.turn),
       { put: { ...keys.command(command.id), data: of } },
       ...(keyed ? [keyWrite(keyed, command.id, core.now())] : []),
+      ...(repeat ? [repeat.write(command.id)] : []),
       ...writes,
     ]);
+    repeat?.written();
     return input;
   });
 }

@@ -65,6 +65,21 @@ describe.concurrent("volumes", () => {
     });
   });
 
+  test("an instance that writes beyond the size is stopped, and again when it is started as it was", async () => {
+    const [name, image] = [named("volumes"), await scripted(["/data"])];
+    expect((await me.send("POST", path(name, `${PROVIDER}&size=2`))).status).toBe(201);
+    // two MiB are what it may hold
+    const script =
+      "trap 'exit 0' TERM; head -c 2097152 /dev/zero > /data/a; echo x >> /data/a; sleep 1000 & wait";
+    const { Id } = (await run(image, script, { Mounts: { "/data": name } })).json;
+    const evicted = { State: "error", Reason: "Evicted", ExitCode: 0 };
+    await said(Id);
+    expect((await me.get(`/instances/${Id}`)).json).toMatchObject(evicted);
+    expect(await me.post(`/instances/${Id}/start`)).toMatchObject({ status: 200, text: "" });
+    await said(Id);
+    expect((await me.get(`/instances/${Id}`)).json).toMatchObject(evicted);
+  });
+
   test("data that does not fit, and archives that lead out", async () => {
     const big = await tarOf([{ name: "x", content: "x".repeat(2 * 1024 * 1024) }]);
     const name = named("volumes");

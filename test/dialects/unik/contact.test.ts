@@ -131,6 +131,34 @@ describe("repeats", () => {
   });
 });
 
+/** Another process at the same store. */
+async function restart(): Promise<void> {
+  await ground.stop({ keep: true });
+  ground = await startUnikGround({ before: ground });
+  edge = new PlayedEdge(await ground.startAgent()).start();
+}
+
+describe("repeats after a restart of the ground", () => {
+  it("of a call whose answer nobody got are that call, and once it is got the next is another", async () => {
+    const { body } = run();
+    await edge.stop();
+    await cut("POST", RUN, body, "pod.run");
+    await restart();
+    const answer = await ground.ada("POST", RUN, { body });
+    expect(answer.status).toBe(201);
+    const all = await instances();
+    expect(all).toHaveLength(2);
+    expect(all).toContainEqual(JSON.parse(answer.text));
+    expect((await ground.ada("POST", RUN, { body })).status).toBe(201);
+    expect(await instances()).toHaveLength(3);
+    // delivered before that restart: another, too
+    await edge.stop();
+    await restart();
+    expect((await ground.ada("POST", RUN, { body })).status).toBe(201);
+    expect(await instances()).toHaveLength(4);
+  });
+});
+
 describe("an Idempotency-Key", () => {
   it("is of one request: its repeats are that one, though what it has done refuses another", async () => {
     const sent = (key: string) => ({ ...run("keyed"), headers: { "idempotency-key": key } });

@@ -6,6 +6,7 @@ import type Docker from "dockerode";
 import { pack } from "tar-stream";
 import { isEngineError } from "../../../engine/engine-call.ts";
 import { IMAGE_LABEL } from "../../../images/image-labels.ts";
+import { removeOlder } from "./older-images.ts";
 import { PROGRAM } from "./program.ts";
 
 const REPOSITORY = "perigee/forward";
@@ -30,10 +31,13 @@ export function forwardParts(): ForwardParts {
 
 /**
  * The image that forwarders run in: this very Node, what it is linked with, and the program, all from this machine.
- * Made if it is missing. It belongs to no user and comes from no registry. @returns its ID
+ * Made if it is missing; those of earlier versions go. It belongs to no user and comes from no registry. @returns its ID
  */
 export async function forwardImage(docker: Docker, { tag, libraries }: ForwardParts): Promise<string> {
-  return (await idOf(docker, `${REPOSITORY}:${tag}`)) ?? (await make(docker, tag, libraries));
+  const id = (await idOf(docker, `${REPOSITORY}:${tag}`)) ?? (await make(docker, tag, libraries));
+  // no run waits for it, and none fails by it: the next process tries again
+  void removeOlder(docker, REPOSITORY, tag).catch(() => undefined);
+  return id;
 }
 
 /** Libraries that a process has loaded, by the names that programs ask for, and its loader. Pure. */

@@ -10,11 +10,12 @@ import { type HubEntry, hubKeys } from "./hub-records.ts";
 
 /** `POST /images/remote-delete/{x}`: of the hub alone, by its exact name; it needs no image here, and no edge */
 export const remoteDelete: Handle = async (asked) => {
-  const { core, named } = asked;
+  const { core, named, repeat } = asked;
   const name = named.image!;
   // no entry has such a name, and the store may not even be asked for it
   if (name.length > NAME_LENGTH) throw notFound("image", name);
   const { uid } = await hubOf(asked);
+  if (await repeat?.earlier()) return textAnswer("", 202);
   await optimistically(async () => {
     const entry = await core.records.get<HubEntry>(hubKeys.entry({ uid, name }));
     if (!entry) throw notFound("image", name);
@@ -22,7 +23,9 @@ export const remoteDelete: Handle = async (asked) => {
       { delete: hubKeys.entry({ uid, name }), if: entry.rev },
       { delete: hubKeys.listed({ uid, name }) },
       goneWrite(entry.data.key, core.now()),
+      ...(repeat ? [repeat.write()] : []),
     ]);
+    repeat?.written();
   });
   killPoint("hub.deleted");
   await removeGoneSoon(core);

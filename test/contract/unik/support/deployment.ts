@@ -47,7 +47,7 @@ async function own(): Promise<Deployment> {
   const toolchains = await makeToolchainImages(clientFor(engine.host));
   const directory = mkdtempSync(join(tmpdir(), "perigee-unik-"));
   const config = join(directory, "agent.json");
-  writeFileSync(config, JSON.stringify({ toolchains }));
+  writeFileSync(config, JSON.stringify({ toolchains, usageMs: 1000 }));
   const started = await startOwnDeployment({
     PERIGEE_DIALECTS: "em,unik",
     PERIGEE_UNIK_PORT: "0",

@@ -36,8 +36,17 @@ export const OFFER: EdgeOffer = {
 };
 
 /** A real ground on a real server that speaks UniK's API alone; users `ada` and `bob`, one edge; an agent that is played. */
-export async function startUnikGround({ port, quota }: { port?: number; quota?: number } = {}) {
-  const data = await mkdtemp(join(tmpdir(), "perigee-unik-"));
+export async function startUnikGround({
+  port,
+  quota,
+  before,
+}: {
+  port?: number;
+  quota?: number;
+  /** of a ground that was stopped with `keep` */
+  before?: { data: string; agentToken: string };
+} = {}) {
+  const data = before?.data ?? (await mkdtemp(join(tmpdir(), "perigee-unik-")));
   const lines: string[] = [];
   let clock: number | undefined;
   const ground = await createEmbeddedGround({
@@ -50,9 +59,9 @@ export async function startUnikGround({ port, quota }: { port?: number; quota?: 
     now: () => clock ?? Date.now(),
   });
   const served = await serveGround(ground, { host: "127.0.0.1", port: 0 });
-  const { token: agentToken } = await ground.accounts.addEdge("em1");
+  const agentToken = before?.agentToken ?? (await ground.accounts.addEdge("em1")).token;
   const { core } = ground.dialects[0]!;
-  for (const name of ["ada", "bob"]) await ground.accounts.addUser(name, PASSWORD);
+  if (before === undefined) for (const name of ["ada", "bob"]) await ground.accounts.addUser(name, PASSWORD);
   const token = async (user: string) =>
     (await core.users.accessToken((await ground.accounts.getUser(user))!)).token;
 
@@ -130,10 +139,13 @@ export async function startUnikGround({ port, quota }: { port?: number; quota?: 
       };
     },
 
-    async stop() {
+    data,
+    agentToken,
+
+    async stop({ keep = false } = {}) {
       await served.close(0);
       await ground.close();
-      await rm(data, { recursive: true, force: true });
+      if (!keep) await rm(data, { recursive: true, force: true });
     },
   };
 }

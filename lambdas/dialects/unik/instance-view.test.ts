@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { stateOf } from "./instance-view.ts";
+
+const AT = "2026-11-20T12:31:12Z";
+const ended = (exitCode: number, reason: string) => ({
+  terminated: { exitCode, reason, startedAt: AT, finishedAt: AT, message: "" },
+});
+
+test.each([
+  ["ended by itself", ended(0, "Completed"), false, { State: "stopped", ExitCode: 0 }],
+  ["was stopped", ended(143, "Error"), true, { State: "stopped", ExitCode: 143 }],
+  ["failed", ended(1, "Error"), false, { State: "error", Reason: "Error", ExitCode: 1 }],
+  [
+    "was evicted, and ended well",
+    ended(0, "Evicted"),
+    false,
+    { State: "error", Reason: "Evicted", ExitCode: 0 },
+  ],
+])("an instance that %s", (_, state, stopped, view) => {
+  expect(stateOf({ accepted: true }, { state, ...(stopped && { stopped }) })).toEqual(view);
+});
