@@ -44,6 +44,7 @@ export async function measureSoak(): Promise<Row[]> {
         } catch (error) {
           otherwise++;
           console.error(`${new Date().toISOString()} session ${n}, kind ${turn % KINDS}: ${error}`);
+          // its token lasts for less than the soak may
           if (otherwise % 20 === 1) console.error(await failedSessions(poseidon).catch(String));
         }
         done++;

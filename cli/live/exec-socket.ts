@@ -95,7 +95,11 @@ export class ExecSocket {
     void this.#send(CONTROL, Buffer.from(JSON.stringify(control)));
   }
 
+  /** What still comes is dropped. */
   close(): void {
+    this.#ws.removeAllListeners("message");
+    // paused it would not see that the other side closes, and hold the process for the time that `ws` waits for that
+    this.#ws.resume();
     this.#ws.close(1000);
   }
 

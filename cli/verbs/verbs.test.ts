@@ -395,7 +395,7 @@ describe("sessions", () => {
       pod: null,
       runner: "0-b",
       ended: "2026-01-02T03:05:00.000Z",
-      end: { type: "exit" },
+      end: { type: "exit", code: 7 },
       bytes_in: 0,
       bytes_out: 0,
     },
@@ -410,7 +410,7 @@ describe("sessions", () => {
       ["KIND", "POD", "EDGE", "BEGAN", "ENDED", "END", "IN", "OUT"],
       ["exec", "p", "em1", began, "open"],
       ["exec", "0-a", "em1", began, ended, "OOM_KILLED", "12 B", "2.0 KiB"],
-      ["list", "0-b", "em1", began, ended, "exit", "0 B", "0 B"],
+      ["list", "0-b", "em1", began, ended, "7", "0 B", "0 B"],
       [""],
     ]);
     expect(JSON.parse((await stage.run(["sessions", "--json"])).stdout).data).toEqual(data);

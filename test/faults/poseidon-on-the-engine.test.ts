@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LABEL } from "#agent/pods/labels.ts";
@@ -5,11 +6,15 @@ import { SqliteStore } from "#lambdas/adapters/sqlite/store.ts";
 import { Accounts } from "#lambdas/auth/accounts.ts";
 import { operatorTokens } from "#lambdas/operator-tokens.ts";
 import { PoseidonClient } from "#test/contract/poseidon/support/client.ts";
+import { Perigee } from "#test/contract/support/perigee.ts";
+import { findProgram } from "../../scripts/debian-packages.ts";
 import { makeRunnerImage } from "../../scripts/runner-image.ts";
 import { type Deployment, deploy, docker, type Lane } from "./support/deployment.ts";
 
 const TAG = "perigee-poseidon-chain:latest";
 const WITHOUT_USER = "perigee-poseidon-nobody:latest";
+/** In place of GNU's programs it has busybox's. */
+const BUSY = { find: "perigee-poseidon-busyfind:latest", tar: "perigee-poseidon-busytar:latest" };
 const LIST = "/execution-environments";
 const GONE = { message: "no runner found with this id" };
 const WAIT = { timeout: 120_000, interval: 200 };
@@ -22,8 +27,10 @@ let imageId: string;
 beforeAll(async () => {
   imageId = await makeRunnerImage(docker, TAG);
   await changed(WITHOUT_USER, "etc/passwd", "root:x:0:0:root:/root:/bin/bash\n");
+  const busybox = readFileSync(findProgram("busybox")!);
+  for (const [name, tag] of Object.entries(BUSY)) await changed(tag, `usr/bin/${name}`, busybox);
   deployment = await deploy(1, {
-    publicImages: [TAG, WITHOUT_USER],
+    publicImages: [TAG, WITHOUT_USER, ...Object.values(BUSY)],
     ground: { PERIGEE_POSEIDON_POOL_THRESHOLD: "1" },
   });
   lane = deployment.lanes[0]!;
@@ -38,7 +45,7 @@ beforeAll(async () => {
 }, 240_000);
 afterAll(async () => {
   await deployment?.close();
-  for (const tag of [TAG, WITHOUT_USER]) {
+  for (const tag of [TAG, WITHOUT_USER, ...Object.values(BUSY)]) {
     await docker
       .getImage(tag)
       .remove({ force: true })
@@ -47,12 +54,12 @@ afterAll(async () => {
 }, 120_000);
 
 /** An image like the runners' with one file of its own, under a tag. @returns its ID */
-async function changed(tag: string, name: string, content: string): Promise<string> {
+async function changed(tag: string, name: string, content: string | Buffer): Promise<string> {
   const container = await docker.createContainer({ Image: imageId, Cmd: ["/bin/true"] });
   try {
     const { pack } = await import("tar-stream");
     const tar = pack();
-    tar.entry({ name }, content);
+    tar.entry({ name, mode: 0o755 }, content);
     tar.finalize();
     await container.putArchive(tar as unknown as NodeJS.ReadableStream, { path: "/" });
     const [repo, version] = tag.split(":");
@@ -127,6 +134,132 @@ describe("Poseidon's API over ground, agent and engine", { timeout: 240_000 }, (
     expect(execution.text("stdout")).toBe("1000:1000:/workspace:/workspace\r\n");
     expect(execution.end).toEqual({ type: "exit", data: 0 });
     await me.delete(`${LIST}/4`);
+  });
+
+  test.each(Object.entries(BUSY))(
+    "an image whose %s is busybox's gets a reason, and no runner",
+    async (name, image) => {
+      await environment(7, { image });
+      const reason = `the image's ${name} is not GNU ${name}`;
+      const poolsOfEdge = async () => (await lane.client.get("/edge")).json.data.runners;
+      await expect.poll(poolsOfEdge, WAIT).toMatchObject([{ environment: 7, idle: 0, reason }]);
+      const refused = await me.body("POST", "/runners", { executionEnvironmentId: 7 });
+      expect([refused.status, refused.json]).toEqual([
+        500,
+        {
+          message: `no runners available for this execution environment: ${reason}`,
+          errorCode: "NOMAD_OVERLOAD",
+        },
+      ]);
+      await me.delete(`${LIST}/7`);
+    },
+  );
+
+  test("a runner is entered as a runner and not as a pod, and the command lists it", async () => {
+    await environment(8);
+    const path = await runner(8);
+    const id = path.split("/").at(-1)!;
+    const body = { headers: { "content-type": "application/json" }, body: '{"command":["true"]}' };
+    const asPod = await lane.client.request("POST", `/pods/${id}/exec`, body);
+    // no pod has a name that begins with a digit
+    expect([asPod.status, asPod.json.error]).toEqual([400, "INVALID_PARAMETERS"]);
+    expect((await lane.client.get("/em/pod/status", { pod_name: id })).status).toBe(400);
+    const perigee = new Perigee(lane.client);
+    try {
+      const words = [
+        "-e",
+        "A=b c",
+        "-w",
+        "/tmp",
+        id,
+        "--",
+        "bash",
+        "-c",
+        'echo "$A,$PWD"; echo err >&2; exit 7',
+      ];
+      const ended = await perigee.run(["exec", ...words]);
+      expect([ended.code, ended.stdout.toString(), ended.stderr]).toEqual([7, "b c,/tmp\n", "err\n"]);
+      const lines = async (verb: string) =>
+        (await perigee.run([verb])).stdout
+          .toString()
+          .split("\n")
+          .filter((line) => line.includes(id));
+      expect(await lines("runners")).toEqual([expect.stringMatching(/ 8 .* edge0 .* used /)]);
+      expect((await lines("sessions"))[0]).toMatch(/^exec .* edge0 .* 7 /);
+      const listed = async (verb: string) =>
+        JSON.parse((await perigee.run([verb, "--json"])).stdout.toString()).data;
+      expect(await listed("runners")).toContainEqual(
+        expect.objectContaining({ id, environment: 8, edge: "edge0", state: "used", end: null }),
+      );
+      expect((await listed("sessions"))[0]).toMatchObject({ kind: "exec", pod: null, runner: id });
+    } finally {
+      perigee.close();
+    }
+    await me.delete(`${LIST}/8`);
+  });
+
+  test("an image of one's own that a pool is made from cannot be deleted; when the pool has gone it can", async () => {
+    const files = { Dockerfile: `FROM ${TAG}\nLABEL own=1\n` };
+    const place = { dest_path: "own", pod_name: "builds" };
+    expect((await lane.client.uplink(files, place)).status).toBe(200);
+    const build = { dockerfile: "own/Dockerfile", context: "own", image: "own", pod_name: "builds" };
+    const built = await lane.client.form("/em/pod/image/build", build);
+    expect([built.status, built.text]).toEqual([200, expect.stringContaining("built")]);
+    await environment(9, { image: "own" });
+    await runner(9);
+    const remove = async () => {
+      const { status, json } = await lane.client.form("/em/pod/image/delete", { image: "own" });
+      return [status, json.error];
+    };
+    expect(await remove()).toEqual([409, "IMAGE_IN_USE"]);
+    await me.delete(`${LIST}/9`);
+    await expect.poll(remove, WAIT).toEqual([200, undefined]);
+  });
+
+  test("metrics count idle runners, hand-outs and sessions, and name nothing that a user chose", async () => {
+    await environment(10);
+    const metrics = async () => (await fetch(`${deployment.url}/metrics`)).text();
+    const metricIn = (text: string, name: string) =>
+      Number(
+        text
+          .split("\n")
+          .find((line) => line.startsWith(`${name} `))
+          ?.split(" ")
+          .at(-1),
+      );
+    const before = await metrics();
+    const path = await runner(10);
+    const secret = "chosen-by-a-user";
+    const rest = { environment: { [secret]: secret } };
+    expect((await me.run(path, `echo ${secret}; exit 3`, rest)).end).toEqual({ type: "exit", data: 3 });
+    expect((await me.patch(path, { [secret]: "content" })).status).toBe(204);
+    expect((await me.get(`${path}/files/raw?path=${secret}`)).text).toBe("content");
+    const kinds = ["exec", "write", "read"].map((kind) => `{kind="${kind}",end="exit"}`);
+    const grown = async () => {
+      const after = await metrics();
+      const names = [
+        "perigee_runners_handed_out_total",
+        ...kinds.map((of) => `perigee_live_sessions_ended_total${of}`),
+      ];
+      return names.map((name) => metricIn(after, name) - (metricIn(before, name) || 0));
+    };
+    await expect.poll(grown, WAIT).toEqual([1, 1, 1, 1]);
+    await expect.poll(async () => metricIn(await metrics(), "perigee_runners_idle"), WAIT).toBeGreaterThan(0);
+    const after = await metrics();
+    expect(metricIn(after, "perigee_live_sessions")).toBe(0);
+    expect(metricIn(after, 'perigee_live_session_start_seconds_count{kind="exec"}')).toBeGreaterThan(0);
+    expect(metricIn(after, 'perigee_live_bytes_total{direction="out"}')).toBeGreaterThan(secret.length);
+    expect(metricIn(after, "perigee_runner_refill_seconds_count")).toBeGreaterThan(0);
+    for (const chosen of [secret, lane.user, lane.edge, path.split("/").at(-1)!, TAG, "perigee-poseidon"]) {
+      expect(after).not.toContain(chosen);
+    }
+    // what labels there are, and no others
+    const labels = after
+      .split("\n")
+      .filter((line) => /^perigee_(live|runner)/.test(line))
+      .flatMap((line) => [...line.matchAll(/[{,](\w+)="/g)].map(([, label]) => label));
+    expect(new Set(labels)).toEqual(new Set(["kind", "end", "direction", "le"]));
+    await me.delete(`${LIST}/10`);
   });
 
   test("an edge has 100 environments; one more is refused", async () => {

@@ -91,6 +91,13 @@ describe("one execution", () => {
     expect(execution.end).toEqual({ type: "exit", data: 0 });
   });
 
+  test("a child that writes on after its program's end does not hold the end up", async () => {
+    const execution = await me.run(path, "(while :; do echo child; sleep 0.1; done) & echo own; exit 3");
+    expect(execution.text("stdout")).toContain("own\r\n");
+    expect(execution.messages.filter(({ type }) => type === "exit")).toEqual([{ type: "exit", data: 3 }]);
+    expect(execution.end).toEqual({ type: "exit", data: 3 });
+  });
+
   test("characters arrive whole", async () => {
     const execution = await me.run(path, "printf '\\342' 2>/dev/null || true".replaceAll("'", '"'));
     expect(execution.text("stdout")).toBe("\ufffd");

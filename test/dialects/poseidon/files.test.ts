@@ -293,6 +293,22 @@ test("patches of one runner are done one after the other, of two beside each oth
   expect((await second).status).toBe(204);
 });
 
+test("of more large patches at once than are parsed at a time each gets its answer, and a wrong one keeps no turn", async () => {
+  const { ground, me } = await started();
+  const content = "A".repeat(2 * 1024 * 1024);
+  const bodies = Array.from({ length: 6 }, (_, n) =>
+    JSON.stringify({ copy: [{ path: `${n}`, content: n === 4 ? "no base64" : content }], pad: content }),
+  );
+  const paths: string[] = [];
+  for (const _ of bodies) paths.push(await me.runner());
+  const all = bodies.map((body, n) => me.patch(`${paths[n]}/files`, body));
+  // one that is wrong keeps nobody's turn
+  for (let n = 0; n < 5; n++) {
+    (await ground.live.next()).finish(OK);
+  }
+  expect((await Promise.all(all)).map(({ status }) => status)).toEqual([204, 204, 204, 204, 400, 204]);
+});
+
 /** A patch whose body is begun and held back. */
 async function heldBack({ ground, me, path }: Started, headers: Record<string, string>) {
   const all = { "poseidon-token": me.token!, ...headers };
