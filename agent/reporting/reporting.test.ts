@@ -284,4 +284,34 @@ describe("usage", () => {
     await done.promise;
     expect([evicted, looks.length]).toEqual([["second"], 3]);
   });
+
+  test("a look at which volumes could not be measured is no second look", async () => {
+    const evicted: string[] = [];
+    const done = Promise.withResolvers<void>();
+    // "first" has made room by the time that they can be measured again
+    const atLook = [["first"], "fails", [], ["second"], "fails", ["second"]] as const;
+    let look = -1;
+    make({
+      writing: () => ["alice"],
+      async measureVolumes() {
+        look++;
+        if (atLook[look] === "fails") throw new Error("the worker has died");
+        return 0;
+      },
+      volumes: {
+        over: () => ["v"],
+        // of a look that failed, as it was at the one before
+        writers: () => {
+          const seen = atLook[look] === "fails" ? atLook[look - 1] : atLook[look];
+          return [...((seen as readonly string[] | undefined) ?? [])];
+        },
+        evict: (runs) => {
+          evicted.push(...runs);
+          done.resolve();
+        },
+      },
+    });
+    await done.promise;
+    expect([evicted, look]).toEqual([["second"], 5]);
+  });
 });

@@ -45,6 +45,8 @@ export class Usage {
   #unseen = 0;
   /** runs that wrote, at the last look, to volumes over their size */
   #over = new Set<string>();
+  /** users whose volumes could not be measured at the last look */
+  readonly #volumesFailed = new Set<string>();
   #running = false;
 
   constructor(parts: UsageParts, intervalMs: number) {
@@ -73,6 +75,8 @@ export class Usage {
       this.#parts.images(user),
       this.#parts.pods(user),
     ]);
+    if (parts[0].status === "rejected") this.#volumesFailed.add(user);
+    else this.#volumesFailed.delete(user);
     const before = this.#known.get(user) ?? [];
     const known = parts.map((part, i) => (part.status === "fulfilled" ? part.value : (before[i] ?? 0)));
     if (known.some((bytes) => bytes > 0)) this.#known.set(user, known);
@@ -99,7 +103,9 @@ export class Usage {
           this.#parts.log.warn({ user }, "over quota: pods are stopped");
           await this.#parts.evict(user, "quota");
         } else looks.set(user, { bytes, wrote: this.#parts.wrote?.(user) ?? 0 });
-        for (const run of this.#writersOver(user)) over.add(run);
+        // what an earlier look has seen is no second look
+        if (this.#volumesFailed.has(user)) this.#carry(user, over);
+        else for (const run of this.#writersOver(user)) over.add(run);
       }
       this.#over = over;
       const before = this.#before;
@@ -110,6 +116,14 @@ export class Usage {
       this.#parts.log.error({ err: error }, "usage watch failed");
     } finally {
       this.#running = false;
+    }
+  }
+
+  /** Who was seen over a size is so until a look says otherwise. */
+  #carry(user: string, over: Set<string>): void {
+    const { volumes } = this.#parts;
+    for (const volume of volumes?.over(user) ?? []) {
+      for (const run of volumes!.writers(user, volume)) if (this.#over.has(run)) over.add(run);
     }
   }
 

@@ -170,7 +170,8 @@ async function sendParts(
       const { planned } = next;
       done += planned.length;
       crc = next.crc;
-      await earlier;
+      // Of a near link's parts no more are under way than one batch sends at once; the next is read meanwhile.
+      await (thin ? earlier : sending);
       earlier = sending;
       const begun = Promise.withResolvers<void>();
       const now = { done, crc };

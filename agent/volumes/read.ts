@@ -90,6 +90,7 @@ async function sendOpened(
   const { start, end } = range ?? { start: 0, end: total - 1 };
   const length = end - start + 1;
   if (length > quota) throw byteQuotaExceeded();
+  let most = 0;
   const source: RangedSource = {
     size: length,
     pin: `${etag}${start}`,
@@ -97,7 +98,11 @@ async function sendOpened(
     check() {
       if (etagOf(fstatSync(fd, { bigint: true })) !== etag) throw new SourceChanged(`${name} has changed`);
     },
-    sent: (done) => context.progress({ phase: "sending", done, total: length, unit: "bytes" }),
+    sent(done) {
+      // of parts that are sent side by side the one behind may be told after the one ahead
+      most = Math.max(most, done);
+      context.progress({ phase: "sending", done: most, total: length, unit: "bytes" });
+    },
   };
   const content = await context.store(0, copied ? source.read(0, length) : source, length);
   return { kind: "file", name, total, etag, modified, ...(range && { range }), content };

@@ -15,6 +15,9 @@ import { publishedConfig } from "./published-config.ts";
 
 type Context = OperationContext<"image.export">;
 
+/** Number of the spooled file: 0 was the finished archive in earlier versions, which a push that goes on may still have. */
+const SAVED = 1;
+
 /**
  * Sends an own image as one archive: `image.json`, then the image without its names, its history and its labels of ours.
  * @throws PerigeeError IMAGE_NOT_FOUND; QUOTA_EXCEEDED over the given bytes; STORAGE_FULL
@@ -30,7 +33,7 @@ export function exportImage(store: ImageStore): OperationHandler<"image.export">
     if (!own) throw new PerigeeError("IMAGE_NOT_FOUND", `There is no image ${input.image}`);
     const { architecture = "" } = (await store.inspect(own.id)) ?? {};
     progress({ phase: "gathering" });
-    using saved = await context.spool(0, () => store.save(own.id, context.signal), input.maxBytes);
+    using saved = await context.spool(SAVED, () => store.save(own.id, context.signal), input.maxBytes);
     killPoint("images.saved");
     const archive = await archiveOf(store, own.id, saved, context);
     if (archive.size > input.maxBytes) throw byteQuotaExceeded();

@@ -198,6 +198,27 @@ describe("RunLog", () => {
     expect(world.lines()).toEqual(["from the program", "a warning", "a second warning"]);
   });
 
+  test("a long line that crosses one of the other stream is not read again", async () => {
+    const world = new World();
+    let reads = 0;
+    world.reading = () => reads++;
+    const time = "2025-11-20T12:00:00.000000000Z";
+    const log = world.open();
+    for (let n = 0; n < 20; n++) {
+      const at = time.replace("00.0", `${String(n).padStart(2, "0")}.0`);
+      world.write("x".repeat(100), { time: at, partial: true });
+      world.write("a warning", { stream: "stderr", time: at });
+      // the last piece has the time of the first
+      world.write("y", { time: at });
+    }
+    await vi.waitFor(() =>
+      expect([...world.landed.values()].join("")).toContain("00:19.".replace("00:", "12:00:")),
+    );
+    expect(reads).toBe(1);
+    await log.flush();
+    expect(world.lines().filter((line) => line.includes("y"))).toHaveLength(20);
+  });
+
   test("what a rotation gives again is passed over without another read of the log", async () => {
     const world = new World();
     const reads: boolean[] = [];

@@ -30,6 +30,9 @@ export type RunLogOptions = {
   onError(error: unknown): void;
 };
 
+/** A flood pauses so many times as long as its last push took: what it takes of a slow link is bounded, whatever is known of it. */
+const SHARE = 3;
+
 /** How far before the anchor a follow begins: stdout and stderr are stamped apart, and may cross a little. */
 const CROSSING_MS = 5_000;
 
@@ -67,6 +70,8 @@ export class RunLog {
   #pushed = 0;
   /** as the answer to the last push said */
   #reader: LogReader = "nobody";
+  /** ms that the last push took */
+  #tookMs = 0;
   /** ends the pause of a flood: somebody has begun to read it */
   #goOn: () => void = () => undefined;
   /** of all chunks that were noted, in earlier lives too */
@@ -209,7 +214,8 @@ export class RunLog {
     const search = resume && new AnchorSearch(resume);
     let found = search === undefined;
     const signal = AbortSignal.any([this.#stop.signal, this.#follow.signal]);
-    const newest = new Map<string, string>();
+    /** of each stream */
+    const newest = new Map<string, { time: string; partial: boolean }>();
     const recent = new RecentTimes();
     /** what was taken already comes again, up to this frame */
     let again: AnchorSearch | undefined;
@@ -218,16 +224,18 @@ export class RunLog {
         if (again.isAt(frame)) again = undefined;
         else if (frame.time > again.time) return;
       } else if (found) {
-        const before = newest.get(frame.stream) ?? "";
-        // it may be the only line of its stream, given again: what is new is told apart by reading from the last frame on
-        if (frame.time === before && this.#last?.stream !== frame.stream) return;
-        if (frame.time < before) {
+        const before = newest.get(frame.stream);
+        // It may be the only line of its stream, given again: what is new is told apart by reading from the last frame on.
+        // The pieces of a long line have one time.
+        const maybeAgain = frame.time === before?.time && !before.partial;
+        if (maybeAgain && this.#last?.stream !== frame.stream) return;
+        if (before && frame.time < before.time) {
           // An engine may read a file again from its beginning when it rotates; else: catch up from the last frame.
           if (!recent.has(frame.time) || !this.#last) return;
           again = new AnchorSearch(this.#last);
           again.isAt(frame);
         } else {
-          newest.set(frame.stream, frame.time);
+          newest.set(frame.stream, { time: frame.time, partial: frame.partial });
           recent.add(frame.time);
           await this.#take(frame);
         }
@@ -278,7 +286,12 @@ export class RunLog {
       // A flood: it goes on at the pace of the timer, and the engine drops what is too much.
       const over = new AbortController();
       this.#goOn = () => over.abort();
-      await pause(this.#options.flushMs * flood, [this.#stop.signal, this.#follow.signal, over.signal]);
+      const least = Math.min(SHARE * this.#tookMs, PACE.nobody.flood * this.#options.flushMs);
+      await pause(Math.max(this.#options.flushMs * flood, least), [
+        this.#stop.signal,
+        this.#follow.signal,
+        over.signal,
+      ]);
       if (this.#reader === "near") await this.#push();
     }
   }
@@ -329,7 +342,9 @@ export class RunLog {
         this.#bytes = 0;
         this.#pushed += data.length;
         const before = this.#reader;
+        const began = performance.now();
         this.#reader = await this.#options.deliver(seq, data, this.#stop.signal);
+        this.#tookMs = performance.now() - began;
         if (this.#reader === "near" && before !== "near") this.#goOn();
       });
     return this.#delivery;

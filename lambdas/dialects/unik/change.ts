@@ -41,6 +41,13 @@ export type Reword = (failure: Failure) => Failure;
 /** Something else was changed meanwhile. */
 class Stale extends Error {}
 
+/** What a call has made is there no more: who repeats that call means another. Thrown by {@link Respond}. */
+export class Undone extends PerigeeError {
+  constructor({ code, message }: PerigeeError) {
+    super(code, message);
+  }
+}
+
 /**
  * Decides by what the user has on the edge, asks the edge for what was decided, and answers. What is decided rests on
  * nothing that changes until it is written: else it is decided anew.
@@ -55,12 +62,21 @@ export async function change<O extends OperationName>(
   const preferred = preferredBy(asked);
   const order = await asked.core.orderOf(asked.c, asked.owner.user);
   const keyed = await keyedBy(asked);
+  let isUndone = false;
   for (;;) {
     const earlier = keyed && (await earlierBy<O>(asked, keyed, preferred));
     if (earlier) return answered(asked, earlier, preferred, respond, reword);
     const [repeated, seen] = await Promise.all([asked.repeat?.earlier(), seenBy(asked)]);
-    const joined = await repeatedAnswer<O>(asked, repeated, preferred);
-    if (joined) return answered(asked, joined, preferred, respond, reword);
+    const joined = isUndone ? undefined : await repeatedAnswer<O>(asked, repeated, preferred);
+    if (joined) {
+      try {
+        return await answered(asked, joined, preferred, respond, reword);
+      } catch (error) {
+        if (!(error instanceof Undone)) throw error;
+        isUndone = true;
+        continue;
+      }
+    }
     const plan = await decide(seen);
     if (plan instanceof Response) return plan;
     await requireContact(asked, preferred);

@@ -6,6 +6,7 @@ import { hubBytes } from "./hub/entries.ts";
 import { removeGone } from "./hub/gone.ts";
 import { HUB } from "./hub/hub-records.ts";
 import { keepContent } from "./hub/push-end.ts";
+import { closeRepeats } from "./joined.ts";
 import { UNIK_LANE } from "./lane.ts";
 import { endLeases } from "./lease.ts";
 import { OPEN, unikListeners } from "./listener.ts";
@@ -39,6 +40,7 @@ export const unik: Dialect = {
     await endLeases(core);
     await removeGone(core);
   },
+  background: (core) => ({ close: () => closeRepeats(core) }),
   settings: [UNIK_PORT],
   listeners: unikListeners,
 };

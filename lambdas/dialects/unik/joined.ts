@@ -2,9 +2,10 @@ import { LIMITS } from "#protocol/limits.ts";
 import { incomingOf, keepBody } from "../../http/body-stream.ts";
 import { collectBody } from "../../http/read-body.ts";
 import type { DialectCore } from "../core.ts";
-import type { Handle } from "./asked.ts";
+import type { Asked, Handle } from "./asked.ts";
 import { isMultipart } from "./multipart-body.ts";
-import { Repeats } from "./repeats.ts";
+import { keys } from "./records.ts";
+import { type Kept, Repeats } from "./repeats.ts";
 import { readRunBody } from "./run-body.ts";
 
 const repeats = new WeakMap<DialectCore, Repeats>();
@@ -23,8 +24,22 @@ export function joined(handle: Handle): Handle {
     const { uid, edge } = owner;
     const object = JSON.stringify([uid, edge, ...objectOf(path, body)]);
     const request = [c.req.method, path, [...query], body.toString("base64")];
-    return known.answer(c, { owner, object, request }, (repeat) => handle({ ...asked, repeat }));
+    const holds = path[1] === "run" ? (answer: Kept) => isThere(asked, answer) : undefined;
+    const repeatable = { owner, object, request, ...(holds && { holds }) };
+    return known.answer(c, repeatable, (repeat) => handle({ ...asked, repeat }));
   };
+}
+
+/** Waits until what is under way of the repeats' records is written. */
+export async function closeRepeats(core: DialectCore): Promise<void> {
+  await repeats.get(core)?.close();
+}
+
+/** Is the instance that a run was answered with still there? Who has deleted it and asks again means another. */
+async function isThere({ core, owner }: Pick<Asked, "core" | "owner">, answer: Kept): Promise<boolean> {
+  if (answer.status !== 201) return true;
+  const { Id } = JSON.parse(answer.body) as { Id: string };
+  return (await core.records.get(keys.instance(owner, Id))) !== undefined;
 }
 
 function hasName(body: Buffer): boolean {

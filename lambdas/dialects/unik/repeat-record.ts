@@ -11,11 +11,14 @@ export const KEPT_MS = 60_000;
 const BLIND_MS = 5_000;
 /** ms: longer than a function runs */
 const BLIND_KEPT_MS = 15 * 60_000;
+/** More tries for a write that the store has not taken. */
+const TRIES = 2;
 /** A process says so often that its caller's connection is open. */
 const RENEW_MS = 3_000;
 /** One that has said nothing for so long is gone, and its connections with it. */
 const QUIET_MS = 10_000;
-const POLL_MS = 100;
+/** How often another process' call is looked at: less often the longer it lasts. */
+const POLL_MS = { first: 100, most: 2_000 };
 
 /** The last call that changed an object, until somebody got its answer. */
 export type RepeatRecord = {
@@ -43,6 +46,8 @@ type Parts = {
   isBlind: boolean;
   /** default: {@link QUIET_MS} */
   quietMs?: number;
+  /** Told as it begins to write to the store by itself, and as that is done. */
+  writing?: (repeat: RepeatOf, isWriting: boolean) => void;
 };
 
 /**
@@ -71,7 +76,8 @@ export class RepeatOf {
    */
   async earlier(): Promise<RepeatRecord | undefined> {
     const { core, digest, by, isBlind, quietMs = QUIET_MS } = this.#parts;
-    for (let waited = 0, rev = 0; ; waited += POLL_MS) {
+    let pause = POLL_MS.first;
+    for (let waited = 0, rev = 0; ; waited += pause) {
       const item = await this.#read();
       if (!item || item.data.digest !== digest) return undefined;
       const { data } = item;
@@ -83,7 +89,8 @@ export class RepeatOf {
       if (data.isCut || waited >= quietMs) {
         if (isBlind || (await this.#takeOver(item))) return data;
       }
-      await sleep(POLL_MS);
+      pause = Math.min(POLL_MS.most, pause * 1.2);
+      await sleep(pause);
     }
   }
 
@@ -125,8 +132,13 @@ export class RepeatOf {
 
   /** Is it still the last call on its object, with an answer that nobody got? */
   async isLast(): Promise<boolean> {
-    await this.#writing;
+    await this.settled();
     return this.#held !== undefined && (await this.#read())?.data.call === this.#parts.call;
+  }
+
+  /** Resolves when what it has begun to write is written. */
+  settled(): Promise<void> {
+    return this.#writing;
   }
 
   #close(): void {
@@ -141,19 +153,27 @@ export class RepeatOf {
   #change(write: () => Write): void {
     const { core, call } = this.#parts;
     const attempt = async () => {
-      while (this.#held) {
+      for (let tries = 0; this.#held; ) {
         try {
           await core.records.transact([{ ...write(), if: this.#rev }]);
           this.#rev += 1;
           return;
         } catch (error) {
-          if (!(error instanceof ConditionFailed)) throw error;
-          if ((await this.#read())?.data.call !== call) this.#held = undefined;
+          if (!(error instanceof ConditionFailed)) {
+            if (++tries > TRIES) throw error;
+            await sleep(POLL_MS.first);
+          } else if ((await this.#read())?.data.call !== call) this.#held = undefined;
         }
       }
     };
-    this.#writing = this.#writing.then(attempt).catch((error: unknown) => {
+    const { writing } = this.#parts;
+    writing?.(this, true);
+    const done = this.#writing.then(attempt).catch((error: unknown) => {
       core.log.warn({ err: error }, "whether an answer was got could not be noted");
+    });
+    this.#writing = done;
+    void done.then(() => {
+      if (this.#writing === done) writing?.(this, false);
     });
   }
 

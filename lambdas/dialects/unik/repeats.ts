@@ -11,7 +11,7 @@ import { KEPT_MS, RepeatOf } from "./repeat-record.ts";
 const CUT_MS = 100;
 const MOST = 10_000;
 
-type Kept = { status: number; headers: [string, string][]; body: string };
+export type Kept = { status: number; headers: [string, string][]; body: string };
 type Call = {
   digest: string;
   answer: Promise<Kept>;
@@ -29,6 +29,8 @@ export type Repeatable = {
   object: string;
   /** all that the request says */
   request: unknown;
+  /** Does what was answered still hold? Asked where another path can undo it (default: it does). */
+  holds?: (answer: Kept) => Promise<boolean>;
 };
 
 /**
@@ -40,6 +42,8 @@ export class Repeats {
   readonly #calls = new BoundedMap<string, Call>(MOST);
   readonly #core: DialectCore;
   readonly #by = randomUUID();
+  /** those that write to the store */
+  readonly #open = new Set<RepeatOf>();
 
   constructor(core: DialectCore) {
     this.#core = core;
@@ -47,18 +51,20 @@ export class Repeats {
 
   async answer(
     c: DialectContext,
-    { owner, object, request }: Repeatable,
+    { owner, object, request, holds }: Repeatable,
     work: (repeat: RepeatOf) => Promise<Response>,
   ): Promise<Response> {
     const digest = createHash("sha256").update(JSON.stringify(request)).digest("hex");
     const before = this.#calls.get(object);
-    if (before?.digest === digest && (await this.#isCut(before)) && (await isLast(before))) {
+    const isRepeat = before?.digest === digest && (await this.#isCut(before)) && (await isLast(before));
+    if (isRepeat && (!before.isAnswered || !holds || (await before.answer.then(holds, () => true)))) {
       this.#watch(c, before);
       return responseOf(await before.answer);
     }
     const repeat = new RepeatOf({
       ...{ core: this.#core, owner, object, digest, by: this.#by, call: randomUUID() },
       isBlind: !isSeen(c),
+      writing: (one, isWriting) => void (isWriting ? this.#open.add(one) : this.#open.delete(one)),
     });
     const call: Call = { digest, repeat, isAnswered: false, answer: work(repeat).then(kept) };
     const answered = () => {
@@ -68,6 +74,11 @@ export class Repeats {
     this.#calls.set(object, call);
     this.#watch(c, call);
     return responseOf(await call.answer);
+  }
+
+  /** Waits until what is under way of their records is written. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#open].map((repeat) => repeat.settled()));
   }
 
   /** Is it one whose caller went without its answer, a moment ago? */

@@ -6,7 +6,7 @@ import { ulid } from "../../ledger/ulid.ts";
 import { jsonAnswer } from "./answers.ts";
 import type { Asked, Handle } from "./asked.ts";
 import { requireRoom } from "./bounds.ts";
-import { change, type Plan, type Seen } from "./change.ts";
+import { change, type Plan, type Seen, Undone } from "./change.ts";
 import { attachedTo, readHoldings, whole } from "./holdings.ts";
 import { openOnes } from "./instance-changes.ts";
 import { instanceView } from "./instance-view.ts";
@@ -30,15 +30,24 @@ export const runInstance: Handle = async (asked) => {
       const { pod } = command.input as InputOf<"pod.run">;
       const { instances } = await readHoldings(core.records, owner);
       const instance = instances.find((one) => one.pod === pod);
-      if (!instance) throw notFound("instance", body.name || pod);
-      const run = await whenStarted(core, { ...owner, pod, run: command.id });
+      const run = await (instance
+        ? whenStarted(core, { ...owner, pod, run: command.id })
+        : runBy(asked, pod, command.id));
       const why = whyNotStarted(run);
-      if (why === undefined) return jsonAnswer(instanceView(instance, new Map(run && [[run.run, run]])), 201);
-      if (!body.keepsFailed) await withoutFailed(asked, instance);
+      if (why === undefined) {
+        if (!instance) throw new Undone(notFound("instance", body.name || pod));
+        return jsonAnswer(instanceView(instance, new Map(run && [[run.run, run]])), 201);
+      }
+      if (instance && !body.keepsFailed) await withoutFailed(asked, instance);
       throw new PerigeeError("START_FAILED", `instance could not be started: ${why}`);
     },
   );
 };
+
+/** The run of an instance that is gone: it may have failed to start, and been removed for that. */
+async function runBy({ core, owner: { user, edge } }: Asked, pod: string, command: string) {
+  return (await core.runs.find({ edge, user, pod })).find(({ run }) => run === command);
+}
 
 /** What a body asks for, checked in the order of the contract. */
 function planRun({ core, owner }: Asked, body: RunBody, id: string, seen: Seen): Plan<"pod.run"> {

@@ -13,7 +13,11 @@ const form = () => formOf([["tarfile", "x", "t"]]);
 const run = (name?: string) => ({ body: JSON.stringify({ ImageName: "app", InstanceName: name }) });
 const RUN = "/unik/instances/run";
 const instances = async () =>
-  JSON.parse((await ground.ada("GET", "/unik/instances")).text) as { Name: string }[];
+  JSON.parse((await ground.ada("GET", "/unik/instances")).text) as {
+    Id: string;
+    Name: string;
+    State: string;
+  }[];
 
 beforeEach(async () => {
   ground = await startUnikGround();
@@ -116,6 +120,29 @@ describe("repeats", () => {
     expect((await ground.ada("POST", RUN, { body })).status).toBe(201);
     expect(await instances()).toHaveLength(3);
   });
+
+  for (const where of ["the same process", "another process"]) {
+    it(`of a run whose instance was deleted since mean another, in ${where}`, async () => {
+      const { body } = run("deleted");
+      await edge.stop();
+      await cut("POST", RUN, body, "pod.run");
+      edge = new PlayedEdge(await ground.startAgent()).start();
+      const runs = async () =>
+        (await instances()).find(({ Name, State }) => Name === "deleted" && State === "running");
+      await expect.poll(runs, { timeout: 20_000 }).toBeDefined();
+      const first = await runs();
+      if (where === "another process") {
+        await edge.stop();
+        await restart();
+      }
+      expect(
+        (await ground.ada("DELETE", `/unik/instances/${first?.Id}?force=true`, { body: "null" })).status,
+      ).toBe(204);
+      const again = await ground.ada("POST", RUN, { body });
+      expect(again.status).toBe(201);
+      expect((JSON.parse(again.text) as { Id: string }).Id).not.toBe(first?.Id);
+    });
+  }
 
   it("of a deletion are the same deletion, and of another's name none", async () => {
     const path = "/unik/instances/one?force=true";
