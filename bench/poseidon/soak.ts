@@ -46,6 +46,8 @@ export async function measureSoak(): Promise<Row[]> {
           console.error(`${new Date().toISOString()} session ${n}, kind ${turn % KINDS}: ${error}`);
           // its token lasts for less than the soak may
           if (otherwise % 20 === 1) console.error(await failedSessions(poseidon).catch(String));
+          // a runner that is gone refuses at once
+          await sleep(OPEN_S * 1000);
         }
         done++;
       }
