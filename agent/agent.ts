@@ -60,7 +60,7 @@ export async function runAgent(
     ...(runners && { runners: runners.targets }),
     log,
   });
-  const { volumes, pods, fpga } = holdings;
+  const { volumes, pods, fpga, failedBuilds } = holdings;
   const beat = () => later("a heartbeat", log, () => reporting.beat());
   const jobs = { volumes, pods, budget: reporting.budget, failures: new FailedSubmissions(database), log };
   const sweep = () => later("the sweep of what earlier jobs left", log, () => sweepJobs(jobs, journal));
@@ -70,6 +70,7 @@ export async function runAgent(
     const unfinished = new Set(journal.open().map(({ command }) => command));
     later("the sweep of what earlier commands left", log, () => volumes.sweepIncoming(unfinished));
     later("the sweep of what earlier images for FPGAs left", log, () => fpga.sweep(unfinished));
+    later("the sweep of what failed builds left", log, () => failedBuilds.tidy());
     // pools are kept, and end, without contact too
     runners?.start();
     const features = [...live.features, ...(runners?.features ?? [])];

@@ -18,12 +18,12 @@ import { discardScratch, receiveScratch } from "./volumes/scratch.ts";
 
 /** What each operation does, of all rooms. */
 export function handlersOf(
-  { volumes, images, pods, runtimes, fpga, devices, toolchains, disks }: Holdings,
+  { volumes, images, pods, runtimes, fpga, devices, toolchains, disks, failedBuilds }: Holdings,
   reporting: Reporting,
   jobs: JobDeps,
   runners: Runners | undefined,
 ): OperationHandlers {
-  const { budget, commandLogs } = reporting;
+  const { budget, commandLogs, usage } = reporting;
   const imageDeps: ImageDeps = {
     openVolume: (user, volume) => volumes.open(user, volume),
     receiveStaged: (context) =>
@@ -49,6 +49,10 @@ export function handlersOf(
       ...imageDeps,
       toolchains,
       hasProvider: (provider) => runtimes.has(provider),
+      keepFailed: async (failed) => {
+        await failedBuilds.keep(failed, budget);
+        later("a measurement", jobs.log, () => usage.measure(failed.user));
+      },
     }),
     ...jobHandlers(jobs),
     ...fpgaHandlers({

@@ -3,6 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Logger } from "pino";
 import { later, startNowOrLater } from "./background.ts";
 import type { Toolchains } from "./compilers/compiler.ts";
+import { FailedBuilds } from "./compilers/failed-builds.ts";
 import type { AgentConfig } from "./config.ts";
 import { openEngine } from "./engine/open-engine.ts";
 import { FpgaDevices } from "./fpga/devices/fpga-devices.ts";
@@ -51,6 +52,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     log,
     freeFloorBytes: config.freeFloorBytes,
   });
+  const failedBuilds = new FailedBuilds({ volumes, log });
   const store = join(data, "fpga");
   const fpga = new FpgaStore({
     root: store,
@@ -122,6 +124,7 @@ export async function openHoldings({ data, config, database, journal, session, l
   later("blank files for FPGAs", log, () => devices.blankFree());
   return {
     volumes,
+    failedBuilds,
     images,
     fpga,
     devices,

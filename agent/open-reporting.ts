@@ -42,7 +42,7 @@ export type Reporting = ReturnType<typeof openReporting>;
  * with the ground's answers.
  */
 export function openReporting({ data, config, database, session, holdings, runners, contact, log }: Deps) {
-  const { volumes, images, fpga, devices, runtimes, pods, toolchains } = holdings;
+  const { volumes, images, fpga, devices, runtimes, pods, toolchains, failedBuilds } = holdings;
   let quota: number = LIMITS.quotaBytes;
   const inventory = new InventoryReporter({
     images: (user) => images.list(user),
@@ -56,9 +56,10 @@ export function openReporting({ data, config, database, session, holdings, runne
   const listed = new Map<string, OwnImage[]>();
   const usage = new Usage(
     {
-      users: () => [...new Set([...volumes.users(), ...fpga.users()])],
+      users: () => [...new Set([...volumes.users(), ...fpga.users(), ...failedBuilds.users()])],
       writing: () => [...new Set([...pods.usersWithRunningPods(), ...(runners?.users() ?? [])])],
-      measureVolumes: async (user) => (await volumes.measure(user)) + fpga.usage(user),
+      measureVolumes: async (user) =>
+        (await volumes.measure(user)) + (await failedBuilds.measure(user)) + fpga.usage(user),
       images: async (user) => {
         const { bytes, own } = await images.holdings(user);
         listed.set(user, own);
@@ -78,6 +79,7 @@ export function openReporting({ data, config, database, session, holdings, runne
         // a runner is the sooner made anew
         if (!(await runners?.evict(user))) pods.evict(user, why);
       },
+      expire: () => failedBuilds.tidy(),
       volumes: {
         over: (user) => volumes.over(user),
         writers: (user, volume) => pods.writersOf(user, volume),
@@ -92,13 +94,14 @@ export function openReporting({ data, config, database, session, holdings, runne
     config.usageMs,
   );
   const budget = new Budget({
-    known: async (user) =>
-      volumes.isMeasured(user)
-        ? images.usage(user).then(
-            (bytes) => volumes.usage(user) + fpga.usage(user) + holdings.imageBytes(user, bytes),
-            () => undefined,
-          )
-        : undefined,
+    known: async (user) => {
+      const kept = failedBuilds.usage(user);
+      if (kept === undefined || !volumes.isMeasured(user)) return undefined;
+      return images.usage(user).then(
+        (bytes) => volumes.usage(user) + kept + fpga.usage(user) + holdings.imageBytes(user, bytes),
+        () => undefined,
+      );
+    },
     measure: (user) => usage.measure(user),
     quota: () => quota,
   });

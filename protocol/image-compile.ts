@@ -26,6 +26,8 @@ export const imageCompile = z.object({
   /** of the application, split as a shell splits words, with nothing expanded */
   args: z.string().max(LIMITS.startBytes),
   replaces: imageReplaces.optional(),
+  /** What a failure leaves is kept for the operator of the edge. An agent that does not know this keeps nothing. */
+  noCleanup: z.boolean().optional(),
 });
 export type ImageCompile = z.infer<typeof imageCompile>;
 

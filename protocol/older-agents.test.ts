@@ -126,3 +126,14 @@ test("each old name means what it always did", () => {
   expect(OPERATIONS["volumes.delete"].input.parse({ volume: "v" })).toEqual({ volume: "v" });
   expect(OPERATION_NAMES).toEqual(expect.arrayContaining([...FIRST_OPERATIONS]));
 });
+
+test("an agent that does not know how to keep what a failed compile leaves is given the command", () => {
+  const input = {
+    ...{ space: "unik", image: "i", base: "docker", language: "c", provider: "docker" },
+    ...{ mountPoints: [], args: "" },
+  };
+  const asked = { ...input, noCleanup: true };
+  expect(asAgentTakes({ operation: "image.compile", input: asked }, NEW)?.input).toEqual(asked);
+  const before = OPERATIONS["image.compile"].input.omit({ noCleanup: true });
+  expect(before.parse(asked)).toEqual(input);
+});

@@ -1,10 +1,13 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pack } from "tar-stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PerigeeError } from "#protocol/errors.ts";
 import type { ImageCompile } from "#protocol/image-compile.ts";
-import { ImageWorld } from "#test/support/image-world.ts";
+import { ImageWorld, type RunOptions } from "#test/support/image-world.ts";
 import { makeNodeImage } from "#test/support/node-image.ts";
-import { compileImage } from "./compile-image.ts";
+import { Directory } from "../files/directory.ts";
+import { type CompileDeps, compileImage } from "./compile-image.ts";
 
 const world = new ImageWorld();
 const { alice, busybox } = world;
@@ -37,6 +40,7 @@ async function stage(files: Record<string, string | File>): Promise<void> {
 async function compile(
   files: Record<string, string | File>,
   over: Partial<ImageCompile> & Pick<ImageCompile, "language" | "image">,
+  options: RunOptions & Pick<CompileDeps, "keepFailed"> = {},
 ) {
   await stage(files);
   const input = { base: "docker", provider: "docker", space: "unik", mountPoints: [], args: "", ...over };
@@ -44,9 +48,10 @@ async function compile(
     ...world.deps,
     toolchains: { nodejs },
     hasProvider: (provider) => provider === "docker",
+    keepFailed: options.keepFailed ?? (async () => expect.unreachable("nothing is to be kept")),
   });
   const handlers = { ...world.handlers, "image.compile": handler };
-  return world.run("image.compile", alice, input, { handlers });
+  return world.run("image.compile", alice, input, { ...options, handlers });
 }
 
 const owner = `${alice}.unik`;
@@ -118,6 +123,63 @@ describe("image.compile", () => {
     });
     expect(await world.store.resolve(owner, "kept")).toBeDefined();
     expect(await world.leftovers()).toEqual([]);
+  });
+
+  describe("noCleanup", () => {
+    const failing = { Dockerfile: `FROM ${busybox}\nRUN echo because; false\n`, "inner/x": "content" };
+    const asked = { language: "native", image: "bad", noCleanup: true };
+    const kept = () => world.path("kept");
+    const read = (name: string) => readFileSync(`${kept()}/${name}`, "utf8");
+    const keepFailed: CompileDeps["keepFailed"] = async ({ user, from, name }) => {
+      expect(user).toBe(alice);
+      rmSync(kept(), { recursive: true, force: true });
+      using target = Directory.open(world.path("."));
+      from.rename(name, target, "kept");
+    };
+
+    test("keeps the sources and the log of a build that fails", async () => {
+      await expect(compile(failing, asked, { keepFailed })).rejects.toMatchObject({ code: "BUILD_FAILED" });
+      expect(read("sources/inner/x")).toBe("content");
+      expect(read("log")).toMatch(/^because\n(.*\n)*failed: .+\n$/m);
+      expect(await world.leftovers()).toEqual([]);
+    });
+
+    test("keeps sources that the compiler refuses", async () => {
+      const refused = compile({ y: "" }, { ...asked, language: "nodejs" }, { keepFailed });
+      await expect(refused).rejects.toMatchObject({ code: "SOURCES_REFUSED" });
+      expect(read("log")).toMatch(/^failed: .*main_file/);
+      expect(existsSync(`${kept()}/sources/y`)).toBe(true);
+    });
+
+    test("keeps nothing of a build that succeeds, is not asked to, or is cancelled", async () => {
+      await compile({ Dockerfile: `FROM ${busybox}\n` }, { ...asked, image: "good" });
+      await expect(compile(failing, { ...asked, noCleanup: false })).rejects.toMatchObject({
+        code: "BUILD_FAILED",
+      });
+      const stop = new AbortController();
+      const hanging = compile({ Dockerfile: `FROM ${busybox}\nRUN sleep 1000\n` }, asked, {
+        signal: stop.signal,
+      });
+      hanging.catch(() => undefined);
+      // its container is there
+      while ((await world.leftovers()).length === 0) await sleep(20);
+      stop.abort(new PerigeeError("CANCELLED", "cancelled"));
+      await expect(hanging).rejects.toMatchObject({ code: "CANCELLED" });
+    });
+
+    test("says in the log why it keeps nothing, and the failure stays what it is", async () => {
+      const failed = compile(failing, asked, {
+        keepFailed: async () => {
+          throw new PerigeeError("QUOTA_EXCEEDED", "too much");
+        },
+      });
+      await expect(failed).rejects.toMatchObject({
+        code: "BUILD_FAILED",
+        data: {
+          log_tail: expect.arrayContaining(["no_cleanup: the sources are not kept: too much\n", "because\n"]),
+        },
+      });
+    });
   });
 
   test.each<[string, Record<string, string>, RegExp]>([

@@ -1,33 +1,48 @@
+import fs from "node:fs";
 import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
 import { inSpace } from "#protocol/names.ts";
 import type { Directory } from "../files/directory.ts";
-import { atFreeSpaceFloor } from "../files/free-space.ts";
+import { atFreeSpaceFloor, diskFullOr } from "../files/free-space.ts";
 import { withOnlyFile } from "../files/only-file.ts";
 import { removeTree } from "../files/remove-tree.ts";
 import { unpack } from "../files/unpack.ts";
 import { BUILD_ERRORS, buildFrom } from "../images/build/build-image.ts";
 import type { ImageDeps } from "../images/image-deps.ts";
 import type { ImageStore } from "../images/image-store.ts";
+import type { LogTail } from "../images/log-tail.ts";
 import { makeImage } from "../images/make-image.ts";
 import { takePlace } from "../images/take-place.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import { type Compiler, TOOLCHAIN, type Toolchains } from "./compiler.ts";
 import { COMPILERS } from "./compilers.ts";
+import type { FailedBuild } from "./failed-builds.ts";
 import { openSources } from "./open-sources.ts";
 
 type Context = OperationContext<"image.compile">;
-type Unpacked = AsyncDisposable & { directory: Directory; leftOut: readonly string[] };
+type Unpacked = AsyncDisposable & {
+  directory: Directory;
+  leftOut: readonly string[];
+  /** where {@link UNPACKED} is */
+  place: Directory;
+};
 
 export type CompileDeps = ImageDeps & {
   /** IDs of the images with the tools, as the agent's configuration names them */
   toolchains: Toolchains;
   /** does this edge run pods with the provider? */
   hasProvider(provider: string): boolean;
+  /**
+   * Keeps what a failed build left for the operator; default: nothing is kept.
+   * @throws PerigeeError when there is no room for it
+   */
+  keepFailed?(failed: FailedBuild): Promise<void>;
 };
 
-/** Beside the archive, in the place of the command. */
-const SOURCES = ".perigee-sources";
+/** Beside the archive, in the place of the command: what is kept of a failed build, as its operator finds it. */
+const UNPACKED = ".perigee-sources";
+const SOURCES = "sources";
+const LOG = "log";
 /** Of what is left out of an archive, so many lines are in the log. */
 const MOST_LINES = 50;
 
@@ -64,6 +79,7 @@ export function compileImage(store: ImageStore, deps: CompileDeps): OperationHan
         ),
       );
     },
+    failed: (context, error, tail, unpacked) => keepFailed(deps, context, { error, tail, unpacked }),
   });
   return async (context) => {
     compilerOf(context.input, deps);
@@ -87,16 +103,39 @@ async function toolchainOf(store: ImageStore, { toolchains }: CompileDeps, { too
   throw new PerigeeError("NOT_SUPPORTED", `The edge has no image with the tools for ${toolchain}`);
 }
 
+/** Keeps what was asked to be kept of a build that failed by itself or at its deadline; the log says when it cannot be. */
+async function keepFailed(
+  { keepFailed }: CompileDeps,
+  { input, command, signal }: Context,
+  { error, tail, unpacked }: { error: unknown; tail: LogTail; unpacked: Unpacked },
+): Promise<void> {
+  if (!input.noCleanup || !keepFailed || (signal.aborted && !isDeadline(signal.reason))) return;
+  try {
+    const { message } = error as Error;
+    using directory = unpacked.place.openDirectory(UNPACKED);
+    const text = `${tail.lines().join("")}failed: ${message}\n`;
+    fs.writeFileSync(directory.at(LOG), text, { mode: 0o600, flush: true });
+    await keepFailed({ user: command.user, command: command.id, from: unpacked.place, name: UNPACKED });
+  } catch (reason) {
+    tail.keep(`no_cleanup: the sources are not kept: ${(diskFullOr(reason) as Error).message}`);
+  }
+}
+
+function isDeadline(reason: unknown): boolean {
+  return reason instanceof PerigeeError && reason.code === "DEADLINE_EXCEEDED";
+}
+
 /** Receives and unpacks the sources, and then waits for what building takes. */
 async function unpackSources(deps: CompileDeps, context: Context): Promise<Unpacked> {
   const staged = await deps.receiveStaged(context);
   let directory: Directory | undefined;
   try {
     // of an attempt that was cut short
-    await removeTree(staged.directory, SOURCES, context.signal);
+    await removeTree(staged.directory, UNPACKED, context.signal);
     const leftOut: string[] = [];
     const made = await withOnlyFile(staged.directory, async (fd) => {
-      const target = staged.directory.makeDirectory(SOURCES, 0o700);
+      using unpacked = staged.directory.makeDirectory(UNPACKED, 0o700);
+      const target = unpacked.makeDirectory(SOURCES, 0o700);
       directory = target;
       context.progress({ phase: "unpacking" });
       await unpack(fd, target, {
@@ -116,6 +155,7 @@ async function unpackSources(deps: CompileDeps, context: Context): Promise<Unpac
     return {
       directory: made,
       leftOut,
+      place: staged.directory,
       async [Symbol.asyncDispose]() {
         made.close();
         await staged[Symbol.asyncDispose]();

@@ -29,6 +29,8 @@ export type Recipe<O extends Making, P extends AsyncDisposable | undefined = und
     stop: AbortSignal,
     prepared: P,
   ): Promise<string>;
+  /** told of what it failed with, before what `prepare` got is gone; never throws */
+  failed?(context: OperationContext<O>, error: unknown, tail: LogTail, prepared: P): Promise<void>;
 };
 
 /** An image that no run may be asked to carry. */
@@ -86,9 +88,14 @@ export function makeImage<O extends Making, P extends AsyncDisposable | undefine
         // a recipe without it needs nothing
         prepare: async () => (await recipe.prepare?.(context)) as P,
         make: async (stop, prepared) => {
-          const id = await recipe.make(context, image, tail, stop, prepared);
-          assertBounds(await store.inspect(id));
-          return id;
+          try {
+            const id = await recipe.make(context, image, tail, stop, prepared);
+            assertBounds(await store.inspect(id));
+            return id;
+          } catch (error) {
+            await recipe.failed?.(context, error, tail, prepared);
+            throw error;
+          }
         },
       });
     } catch (error) {

@@ -154,6 +154,23 @@ describe("usage", () => {
     expect(usage.all()).toEqual({ alice: 111 });
   });
 
+  test("measures those again whose kept things went for their age", async () => {
+    let kept = 50;
+    const measured = Promise.withResolvers<void>();
+    const usage = make({
+      measureVolumes: async (user) => (user === "bob" ? kept : 0),
+      expire: async () => {
+        const had = kept > 0 ? ["bob"] : [];
+        kept = 0;
+        return had;
+      },
+      measured: () => kept === 0 && measured.resolve(),
+    });
+    await usage.measure("bob");
+    await measured.promise;
+    expect(usage.all()).toEqual({});
+  });
+
   test("an engine that does not answer leaves what was known of it, and volumes are counted anew", async () => {
     let away = false;
     let volumes = 100;

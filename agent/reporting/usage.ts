@@ -17,6 +17,8 @@ export type UsageParts = {
   room(): number;
   /** byte quota per user, as the ground last said */
   quota(): number;
+  /** removes what was kept for a time that is over; users who had some of it. Default: there is nothing of that kind */
+  expire?(): Promise<string[]>;
   /** stops the user's pods, reason `Evicted`: the user is over the quota, or the disk is full */
   evict(user: string, why: "quota" | "disk"): Promise<void>;
   /** volumes with a size of their own; default: there are none */
@@ -95,6 +97,7 @@ export class Usage {
     if (this.#running) return;
     this.#running = true;
     try {
+      for (const user of (await this.#parts.expire?.()) ?? []) await this.measure(user);
       const looks = new Map<string, Look>();
       const over = new Set<string>();
       for (const user of this.#parts.writing()) {

@@ -242,7 +242,12 @@ export class Volumes {
   /** Bytes on disk beneath a directory of the host that is not a volume, such as one of the engine's. */
   async measurePath(directory: string): Promise<number> {
     using opened = Directory.open(directory);
-    return chargeOf(await this.#measurer.measure(opened));
+    return await this.measureDirectory(opened);
+  }
+
+  /** The same of one that is open. */
+  async measureDirectory(directory: Directory): Promise<number> {
+    return chargeOf(await this.#measurer.measure(directory));
   }
 
   users(): string[] {

@@ -49,6 +49,25 @@ describe("the agent dies, and is started again", () => {
     });
   });
 
+  describe.concurrent("a compile fails whose sources are kept", () => {
+    test.each(["compile.keeping", "compile.kept"])("killed at %s", { concurrent: false }, async (point) => {
+      const user = users[0]!;
+      const before = Object.keys(user.kept());
+      const answer = await killedAt(
+        user.lane,
+        point,
+        () => user.createFailing("bad"),
+        () =>
+          expect(Object.keys(user.kept())).toHaveLength(before.length + (point === "compile.kept" ? 1 : 0)),
+      );
+      expect(answer.status).toBe(422);
+      const command = answer.header("perigee-command")!;
+      const { [command]: made, ...others } = user.kept();
+      expect(made).toEqual(["log", "sources"]);
+      expect(Object.keys(others).sort()).toEqual(before.sort());
+    });
+  });
+
   describe.concurrent("an instance is run, and removed", () => {
     const runs = pointsOf("pod.run", ["pods.recorded", ...shared("pods.created"), "pods.started"], "handler");
     test.each(runs)("run, killed at %s", { concurrent: false }, async (point) => {

@@ -67,6 +67,7 @@ export const createImage: Handle = async (asked) => {
           provider: wanted.provider,
           mountPoints,
           args: parameters.text("args"),
+          ...(parameters.flag("no_cleanup") && { noCleanup: true }),
           ...(now?.content && { replaces: { image: now.content.ref, pods } }),
         },
         of: { ...owner, does: "create", name, content },

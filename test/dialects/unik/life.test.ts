@@ -99,6 +99,17 @@ describe("images", () => {
     expect([answer.status, answer.text]).toEqual([status, expect.stringMatching(text)]);
   });
 
+  it.each<[string, string, [string, string][], true?]>([
+    ["nothing says so", "", []],
+    ["the query says so", "&no_cleanup=true", [], true],
+    ["the form says so", "", [["no_cleanup", "True"]], true],
+    ["the form counts before the query", "&no_cleanup=true", [["no_cleanup", "no"]]],
+  ])("keep what a failure leaves: %s", async (_, query, fields, noCleanup) => {
+    expect((await create("kept", `${DOCKER}${query}`, fields)).status).toBe(201);
+    expect((edge.inputs("image.compile").at(-1) as Fields).noCleanup).toBe(noCleanup);
+    expect((await remove("images/kept")).status).toBe(204);
+  });
+
   it("need a multipart form with a tarfile", async () => {
     const path = `images/a/create?${DOCKER}`;
     expect(told(await post(path, "x"))).toEqual([400, "must be a multipart form"]);

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, vi } from "vitest";
 import { LABEL } from "#agent/pods/labels.ts";
@@ -31,15 +31,24 @@ export class UnikUser {
   }
 
   /** Makes an image, whose content says `version`, in place of one of that name. */
-  async create(name: string, version: string): Promise<Answer> {
+  create(name: string, version: string): Promise<Answer> {
     const labels = `LABEL ${IMAGE_LABEL}=${this.#label} version=${version}`;
+    return this.#compile(name, `FROM busybox\n${labels}\nCOPY run.sh /\nCMD ["sh", "/run.sh"]\n`);
+  }
+
+  /** Sends sources that do not compile, and asks that what they leave is kept. */
+  createFailing(name: string): Promise<Answer> {
+    return this.#compile(name, "FROM busybox\nRUN echo because; false\n", "&no_cleanup=true");
+  }
+
+  async #compile(name: string, dockerfile: string, more = ""): Promise<Answer> {
     const archive = await tarOf([
-      { name: "Dockerfile", content: `FROM busybox\n${labels}\nCOPY run.sh /\nCMD ["sh", "/run.sh"]\n` },
+      { name: "Dockerfile", content: dockerfile },
       { name: "run.sh", content: PROGRAM },
     ]);
     const body = new FormData();
     body.append("tarfile", new Blob([Buffer.from(archive)]), "x");
-    const query = "provider=docker&base=docker&lang=native&mounts=/data&force=true";
+    const query = `provider=docker&base=docker&lang=native&mounts=/data&force=true${more}`;
     return this.lane.client.request("POST", `/unik/images/${name}/create?${query}`, { body });
   }
 
@@ -73,6 +82,13 @@ export class UnikUser {
   lines(volume: string, file: string): number {
     const path = join(this.lane.volume(volume), file);
     return existsSync(path) ? readFileSync(path, "utf8").split("\n").length - 1 : 0;
+  }
+
+  /** What is kept on the edge of this user's failed compiles: the names in it, by command. */
+  kept(): Record<string, string[]> {
+    const place = join(this.lane.volume("any"), "../../.failed-builds", this.lane.user);
+    const commands = existsSync(place) ? readdirSync(place) : [];
+    return Object.fromEntries(commands.map((command) => [command, readdirSync(join(place, command)).sort()]));
   }
 
   /** Waits until the engine holds these versions of images, and so many containers, of this user's. */
