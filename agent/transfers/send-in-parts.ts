@@ -30,7 +30,10 @@ const FIRST_PARTS = 16;
 /** Parts of an object are sent concurrently up to this many bytes and this many parts. */
 const BYTES_AT_ONCE = 1 * MiB;
 const PARTS_AT_ONCE = 8;
-/** Of parts that are larger than that so many: while the ground makes one durable the next one comes. */
+/**
+ * Of parts that are larger than that so many: while the ground makes one durable the next one comes. Once one was cut, the
+ * rest of the object goes one by one: several at once may not fit into a contact window that each of them fits into.
+ */
 const LARGE_AT_ONCE = 2;
 /** A part that is refused so often, or an object that does not fit together so often, begins anew under another name. */
 const REFUSALS = 3;
@@ -161,6 +164,7 @@ async function sendParts(
   const stop = new AbortController();
   const each = { ...deps, signal: AbortSignal.any([deps.signal, stop.signal]) };
   let { done, crc } = outgoing;
+  const pace = { largeAtOnce: LARGE_AT_ONCE };
   // of all batches up to the one before the last, and up to the last
   let earlier: Promise<void> = Promise.resolve();
   let sending = earlier;
@@ -177,7 +181,7 @@ async function sendParts(
       const now = { done, crc };
       const signed = given?.signed;
       given = undefined;
-      const batchSent = sendBatch(each, of, outgoing, planned, begun.resolve, signed).catch(
+      const batchSent = sendBatch(each, { ...of, pace }, outgoing, planned, begun.resolve, signed).catch(
         (error: unknown) => {
           stop.abort(error);
           throw error;
@@ -205,7 +209,7 @@ async function sendParts(
  */
 async function sendBatch(
   deps: SendDeps,
-  of: Of,
+  of: Of & { pace: { largeAtOnce: number } },
   outgoing: Outgoing,
   planned: Planned[],
   begun: () => void,
@@ -216,9 +220,8 @@ async function sendBatch(
   const fitting = Math.floor(BYTES_AT_ONCE / partBytes);
   // Over a thin link SendTurns keeps the bound, in compressed bytes. More are started than it lets through, so that a part
   // of this object is always waiting for its turn.
-  const atOnce = ground.link.thin
-    ? 2 * PARTS_AT_ONCE
-    : Math.max(LARGE_AT_ONCE, Math.min(PARTS_AT_ONCE, fitting));
+  const atOnce = () =>
+    ground.link.thin ? 2 * PARTS_AT_ONCE : Math.max(of.pace.largeAtOnce, Math.min(PARTS_AT_ONCE, fitting));
   const backoff = new Backoff();
   let refusals = 0;
   let known = first;
@@ -252,10 +255,11 @@ async function sendBatch(
         killPoint("transfers.part");
       }
     };
-    await allSettled(Array.from({ length: atOnce }, work));
+    await allSettled(Array.from({ length: atOnce() }, work));
     if (!failed) ground.link.sent(turns.arrived - arrived, performance.now() - began, of.compression.ratio);
     // All were taken. They are looked at again when the object is completed.
     if (!failed) return;
+    of.pace.largeAtOnce = 1;
     if (waiting.length < open.length) backoff.reset();
     open = waiting;
     // An answer that is a refusal, and stays one, will not become another by waiting.
