@@ -86,6 +86,7 @@ export function openReporting({ data, config, database, session, holdings, runne
         evict: (runs) => pods.evictWriters(runs),
       },
       measured(user) {
+        void tellRoom(user);
         inventory.changed(user, listed.get(user));
         listed.delete(user);
       },
@@ -123,20 +124,32 @@ export function openReporting({ data, config, database, session, holdings, runne
   });
   const podReports = new PodReporter((reports) => session.pods(reports), log);
 
+  /** bytes by user, as the ground was last told */
+  let told: Record<string, number> = {};
+  const hasRoomUntold = (user: string) => (told[user] ?? 0) >= quota && usage.of(user) < quota;
+  /** The ground refuses by what it was told: room that is there again is told at once. Never throws. */
+  async function tellRoom(user: string): Promise<void> {
+    if (hasRoomUntold(user)) await heart?.now();
+    // the beat that was under way may have looked before
+    if (hasRoomUntold(user)) await heart?.now();
+  }
+
   async function beat(): Promise<void> {
+    const bytes = usage.all();
     await devices.look();
     const nodes = await pods.nodes().catch((): NodeReport[] => []);
-    const told = new Set(nodes.map(({ name }) => name));
-    for (const node of config.nodes) if (!told.has(node.name)) nodes.push({ ...node, status: "Unknown" });
+    const seen = new Set(nodes.map(({ name }) => name));
+    for (const node of config.nodes) if (!seen.has(node.name)) nodes.push({ ...node, status: "Unknown" });
     const answer = await session.heartbeat({
       nodes: nodes.map(({ name, kind, status }) => ({ name, kind, status })),
-      usage: usage.all(),
+      usage: bytes,
       free: volumes.free(),
       reported: inventory.isCurrent,
       fpga: devices.reports(),
       uplinkBps: session.ground.link.broughtBps,
       downlinkBps: session.ground.link.contentBps,
     });
+    told = bytes;
     quota = answer.quota;
     contact.heard(answer.windows);
     pods.contactRestored();

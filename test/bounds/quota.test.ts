@@ -172,7 +172,9 @@ describe("one quota over volumes, images and staging", () => {
     expectOk(await ada.form("/em/files/delete", { filepath: "big", pod_name: "writer" }), {
       message: "File deleted successfully",
     });
-    expect((await ada.uplink({ a: "a" }, { pod_name: "writer" })).status).toBe(200);
+    // the ground goes by what it was told, which is a moment old
+    const uplinked = async () => (await ada.uplink({ a: "a" }, { pod_name: "writer" })).status;
+    await expect.poll(uplinked, { timeout: 20_000 }).toBe(200);
     expect((await bob.form("/em/pod/stop", { pod_name: "quiet" })).status).toBe(200);
   });
 });
