@@ -51,7 +51,7 @@ describe("the agent dies, and is started again", () => {
 
   describe.concurrent("a compile fails whose sources are kept", () => {
     test.each(["compile.keeping", "compile.kept"])("killed at %s", { concurrent: false }, async (point) => {
-      const user = users[0]!;
+      const user = users[3]!;
       const before = Object.keys(user.kept());
       const answer = await killedAt(
         user.lane,
