@@ -3,6 +3,7 @@ import { incomingOf, keepBody } from "../../http/body-stream.ts";
 import { collectBody } from "../../http/read-body.ts";
 import type { DialectCore } from "../core.ts";
 import type { Handle } from "./asked.ts";
+import { withoutPasswords } from "./hub/hub-body.ts";
 import { isMultipart } from "./multipart-body.ts";
 import { Repeats } from "./repeats.ts";
 import { readRunBody } from "./run-body.ts";
@@ -22,7 +23,8 @@ export function joined(handle: Handle): Handle {
     repeats.set(core, known);
     const { uid, edge } = owner;
     const object = JSON.stringify([uid, edge, ...objectOf(path, body)]);
-    const request = [c.req.method, path, [...query], body.toString("base64")];
+    const told = withoutPasswords(path, body).toString("base64");
+    const request = [c.req.method, path, [...query], told];
     return known.answer(c, { owner, object, request }, (repeat) => handle({ ...asked, repeat }));
   };
 }
