@@ -1,15 +1,11 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import tls from "node:tls";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { KiB, MiB } from "#protocol/limits.ts";
-import { makeCertificate } from "#test/support/certificate.ts";
+import { makeTrustedCertificate } from "#test/support/trusted-certificate.ts";
 import { type OpenBucketOptions, openBucket } from "./bucket.ts";
 
 /** An S3 server that answers what a test says. */
@@ -18,14 +14,11 @@ let port: number;
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
 let asked: string[];
 let hosts: string[];
-let directory: string;
-const trusted = tls.getCACertificates("default");
+let distrust: () => void;
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), "perigee-foreign-"));
-  const { cert, key } = await makeCertificate(directory, "hub");
-  const pem = await readFile(cert, "utf8");
-  tls.setDefaultCACertificates([...trusted, pem]);
-  server = createServer({ cert: pem, key: await readFile(key) }, (request, response) => {
+  const trusted = await makeTrustedCertificate();
+  distrust = trusted.distrust;
+  server = createServer(trusted, (request, response) => {
     asked.push(`${request.method} ${request.url}`);
     hosts.push(String(request.headers.host));
     answer(request, response);
@@ -39,9 +32,8 @@ beforeEach(() => {
 });
 afterEach(() => server.closeAllConnections());
 afterAll(async () => {
-  tls.setDefaultCACertificates(trusted);
+  distrust();
   await new Promise((resolve) => server.close(resolve));
-  await rm(directory, { recursive: true, force: true });
 });
 
 const KEYS = { accessKey: "AKIDTHEKEY", secretKey: "the secret" };
