@@ -177,6 +177,15 @@ describe("a foreign bucket", () => {
     bucket.close();
   });
 
+  it("one that nobody asks for a while is not silent", async () => {
+    answer = (_, response) => response.writeHead(200, { "content-length": "3" }).end();
+    const bucket = await open({ silenceMs: 1000 });
+    expect(await bucket.size("k")).toBe(3);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(await bucket.size("k")).toBe(3);
+    bucket.close();
+  });
+
   it("one that breaks off within an object is a failure", async () => {
     answer = (_, response) => {
       response.writeHead(200, { "content-length": "1000" });
