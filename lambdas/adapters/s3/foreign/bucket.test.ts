@@ -100,6 +100,15 @@ describe("a foreign bucket", () => {
     bucket.close();
   });
 
+  it("what the system finds for the name means nothing: only what was checked is connected to", async () => {
+    answer = (_, response) => response.writeHead(200, { "content-length": "3" }).end();
+    // nobody listens there; at what the system finds for localhost the server does
+    const bucket = await open({ resolve: async () => ["127.0.0.2"] }, "localhost", ["127.0.0.2"]);
+    expect((await failing(bucket.size("k"))).kind).toBe("failed");
+    expect(asked).toEqual([]);
+    bucket.close();
+  });
+
   it("an internal address that is not listed gets no connection", async () => {
     let connections = 0;
     const count = () => connections++;
