@@ -11,6 +11,7 @@ import { s3Objects } from "./adapters/s3/objects.ts";
 import { SqsDoorbell } from "./adapters/sqs/doorbell.ts";
 import type { TokenKey } from "./auth/tokens.ts";
 import { type CommonGroundOptions, createGround, type Ground, type GroundOptions } from "./ground.ts";
+import type { OpenForeignBucket } from "./ports/foreign-buckets.ts";
 import type { RepositoryFetcher } from "./ports/repository-fetcher.ts";
 
 /** Names of what a deployment in AWS consists of. */
@@ -97,6 +98,10 @@ export async function cloudRepositories(directory: string): Promise<RepositoryFe
   const { MercurialFetcher } = await import("./adapters/mercurial/fetcher.ts");
   return MercurialFetcher.open(directory);
 }
+
+/** Opens buckets of others, on a server: no Lambda has a dialect that does. */
+export const cloudForeignBuckets: OpenForeignBucket = async (place, keys) =>
+  (await import("./adapters/s3/foreign/bucket.ts")).openBucket(place, keys);
 
 /**
  * PERIGEE_TABLE, PERIGEE_BUCKET, PERIGEE_QUEUE_PREFIX, PERIGEE_OBJECTS and PERIGEE_WORKER, the last two where there are any;

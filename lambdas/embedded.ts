@@ -42,6 +42,9 @@ export async function createEmbeddedGround(
   const repositories = await MercurialFetcher.open(join(data, "repositories"));
   const doorbell = new MemoryDoorbell();
   const ground = createGround({
+    // what it takes, the SDK for the most part, is loaded with the first one
+    foreignBuckets: async (place, keys) =>
+      (await import("./adapters/s3/foreign/bucket.ts")).openBucket(place, keys),
     ...rest,
     store,
     staging,

@@ -57,6 +57,7 @@ import { OperatorAudit } from "./operator/audit.ts";
 import { requireOperator } from "./operator/require-operator.ts";
 import { registerOperatorRoutes } from "./operator/routes.ts";
 import type { Doorbell } from "./ports/doorbell.ts";
+import type { OpenForeignBucket } from "./ports/foreign-buckets.ts";
 import type { LedgerStore } from "./ports/ledger-store.ts";
 import type { ObjectSource } from "./ports/object-source.ts";
 import type { RepositoryFetcher } from "./ports/repository-fetcher.ts";
@@ -116,6 +117,8 @@ export type GroundOptions = {
   worker?: Worker;
   /** fetches foreign repositories for the dialects (default: nothing does) */
   repositories?: RepositoryFetcher;
+  /** opens buckets of others for the dialects (default: nothing does) */
+  foreignBuckets?: OpenForeignBucket;
   /** the operator's variables, for the dialects' own settings */
   settings?: Readonly<Record<string, string | undefined>>;
   /** live sessions: whether this process can be their relay, and where the relay is (default: there is none) */
@@ -137,6 +140,7 @@ export type CommonGroundOptions = Pick<
   | "widths"
   | "publicHosts"
   | "settings"
+  | "foreignBuckets"
   | "waiting"
   | "trustProxy"
   | "partsOver"
@@ -321,6 +325,7 @@ export function createGround(options: GroundOptions): Ground {
     hosts,
     setting: (name) => options.settings?.[`PERIGEE_${name}`] || undefined,
     ...(options.repositories && { repositories: options.repositories }),
+    ...(options.foreignBuckets && { foreignBuckets: options.foreignBuckets }),
     ...(options.objects && { objects: options.objects }),
     ...(options.sealKeys && { sealKeys: options.sealKeys }),
     ...(options.worker && { worker: options.worker }),

@@ -85,6 +85,10 @@ export const ERRORS = {
   INTERRUPTED: [500, "The edge lost its journal while the command ran; its outcome is not known."],
   ENGINE_UNAVAILABLE: [500, "The container engine on the edge does not answer."],
   REGISTRY_UNAVAILABLE: [500, "The image registry on the edge does not answer, or refuses."],
+  HUB_FAILED: [
+    502,
+    "The hub elsewhere cannot be reached, broke off, or holds what is none; the message says which.",
+  ],
   EM_UNREACHABLE: [503, "The edge has not been in contact, or did not take the command in time."],
   LIVE_UNAVAILABLE: [
     503,

@@ -49,12 +49,13 @@ export const readyDocument = (dialects: readonly Dialect[]): Plugin => ({
 });
 
 /**
- * What a Lambda never runs is not there at all: dialects' handlers for a server, what clones repositories, a parser of
- * browsers' names, and of the metrics' library what a process says of itself.
+ * What a Lambda never runs is not there at all: dialects' handlers for a server, what clones repositories or opens buckets
+ * of others, a parser of browsers' names, and of the metrics' library what a process says of itself.
  */
 const NEVER_RUN = [
   /[\\/]lambdas[\\/]dialects[\\/](?:\w+[\\/]on-server|server-dialects)\.ts$/,
   /[\\/]lambdas[\\/]adapters[\\/]mercurial[\\/]fetcher\.ts$/,
+  /[\\/]lambdas[\\/]adapters[\\/]s3[\\/]foreign[\\/]bucket\.ts$/,
   /[\\/]node_modules[\\/](?:bowser|tdigest)[\\/]/,
   /[\\/]node_modules[\\/]prom-client[\\/]lib[\\/](?:cluster|defaultMetrics|pushgateway)\.js$/,
 ];

@@ -14,6 +14,7 @@ import type { LiveSessions } from "../live/live-sessions.ts";
 import type { LiveTickets } from "../live/tickets.ts";
 import type { RowPage } from "../logs/log-rows.ts";
 import type { PodLogs } from "../logs/pod-logs.ts";
+import type { OpenForeignBucket } from "../ports/foreign-buckets.ts";
 import type { ObjectSource } from "../ports/object-source.ts";
 import type { RepositoryFetcher } from "../ports/repository-fetcher.ts";
 import type { Worker } from "../ports/worker.ts";
@@ -62,6 +63,8 @@ export type DialectCore = ContentDeps & {
   runners?: RunnerPools;
   /** fetches foreign repositories; only a server can */
   repositories?: RepositoryFetcher;
+  /** opens buckets of others, for one call each */
+  foreignBuckets?: OpenForeignBucket;
   /** seal secrets that are kept to be read again (only where the ground has them) */
   sealKeys?: SealKeys;
   /** users' buckets (only where the ground has them) */

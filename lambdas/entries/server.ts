@@ -142,7 +142,8 @@ async function onThisMachine() {
 }
 
 async function inTheCloud() {
-  const { cloudPlaces, cloudRepositories, cloudSecrets, createCloudGround } = await import("../cloud.ts");
+  const { cloudForeignBuckets, cloudPlaces, cloudRepositories, cloudSecrets, createCloudGround } =
+    await import("../cloud.ts");
   const { sharedRelay } = await import("../live/open-relay.ts");
   if (!environment.PERIGEE_TOKEN_SECRET) throw new Error("PERIGEE_TOKEN_SECRET is not set");
   return createCloudGround({
@@ -150,6 +151,7 @@ async function inTheCloud() {
     live: { ...settings.live, relay: sharedRelay },
     ...cloudPlaces(environment),
     repositories: await cloudRepositories(join(data, "repositories")),
+    foreignBuckets: cloudForeignBuckets,
     ...cloudSecrets(environment),
   });
 }

@@ -8,7 +8,7 @@ import {
 } from "node:http";
 import { type AddressInfo, connect, isIP } from "node:net";
 import type { Duplex } from "node:stream";
-import { isInternal } from "./internal-address.ts";
+import { isInternal } from "../internal-address.ts";
 
 export type OneHostProxyOptions = {
   /** as a URL has it: `name:port`, the port also where it is the scheme's own */

@@ -19,6 +19,8 @@ export type Asked = {
   query: ReadonlyMap<string, string>;
   /** of a changing call that is joined with its repeats */
   repeat?: RepeatOf;
+  /** Its work goes on here when its command has ended: it waits for that whatever it prefers, and takes no key. */
+  endsHere?: true;
 };
 
 export type Handle = (asked: Asked) => Promise<Response>;

@@ -129,8 +129,8 @@ export async function repeatedAnswer<O extends OperationName>(
 }
 
 /** How a call is admitted, and how long it waits: it always queues. */
-export function preferredBy({ c }: Pick<Asked, "c">): Preferred {
-  return { ...readPrefer(c.req.header("prefer")), admission: "queue" };
+export function preferredBy({ c, endsHere }: Pick<Asked, "c" | "endsHere">): Preferred {
+  return { ...readPrefer(endsHere ? undefined : c.req.header("prefer")), admission: "queue" };
 }
 
 type How = {

@@ -13,7 +13,7 @@ import { OPEN, unikListeners } from "./listener.ts";
 import { holdings } from "./own-holdings.ts";
 import { removed } from "./removed.ts";
 import { BASE, mount } from "./routes.ts";
-import { UNIK_PORT } from "./settings.ts";
+import { UNIK_HUBS, UNIK_HUBS_REGION, UNIK_PORT } from "./settings.ts";
 
 /** UniK's API: images out of sources, instances that stop and start again, volumes. Off unless it is named. */
 export const unik: Dialect = {
@@ -41,6 +41,6 @@ export const unik: Dialect = {
     await removeGone(core);
   },
   background: (core) => ({ close: () => closeRepeats(core) }),
-  settings: [UNIK_PORT],
+  settings: [UNIK_PORT, UNIK_HUBS, UNIK_HUBS_REGION],
   listeners: unikListeners,
 };

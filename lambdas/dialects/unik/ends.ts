@@ -2,6 +2,7 @@ import type { Command } from "../../ledger/command.ts";
 import type { Write } from "../../ports/ledger-store.ts";
 import type { OwnRecords } from "../own-records.ts";
 import { turnWrites } from "./holdings.ts";
+import { hubKeys } from "./hub/hub-records.ts";
 import { pushEnd } from "./hub/push-end.ts";
 import { portsOf } from "./ports-of.ts";
 import { type ImageRecord, type InstanceRecord, keys, type OfCommand, type VolumeRecord } from "./records.ts";
@@ -55,6 +56,8 @@ async function endOf(records: OwnRecords, of: OfCommand, command: Command): Prom
     }
     case "push":
       return pushEnd(records, of, command);
+    case "export":
+      return [{ delete: hubKeys.push(of.uid, command.id) }];
     case "stop":
       return [];
     default:

@@ -3,6 +3,7 @@ import { incomingOf, keepBody } from "../../http/body-stream.ts";
 import { collectBody } from "../../http/read-body.ts";
 import type { DialectCore } from "../core.ts";
 import type { Asked, Handle } from "./asked.ts";
+import { withoutPasswords } from "./hub/hub-body.ts";
 import { isMultipart } from "./multipart-body.ts";
 import { keys } from "./records.ts";
 import { type Kept, Repeats } from "./repeats.ts";
@@ -23,7 +24,8 @@ export function joined(handle: Handle): Handle {
     repeats.set(core, known);
     const { uid, edge } = owner;
     const object = JSON.stringify([uid, edge, ...objectOf(path, body)]);
-    const request = [c.req.method, path, [...query], body.toString("base64")];
+    const told = withoutPasswords(path, body).toString("base64");
+    const request = [c.req.method, path, [...query], told];
     const holds = path[1] === "run" ? (answer: Kept) => isThere(asked, answer) : undefined;
     const repeatable = { owner, object, request, ...(holds && { holds }) };
     return known.answer(c, repeatable, (repeat) => handle({ ...asked, repeat }));

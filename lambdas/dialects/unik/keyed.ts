@@ -8,6 +8,7 @@ import type { Preferred } from "../../http/prefer.ts";
 import { collectBody } from "../../http/read-body.ts";
 import type { Write } from "../../ports/ledger-store.ts";
 import type { Asked } from "./asked.ts";
+import { withoutPasswords } from "./hub/hub-body.ts";
 import { type KeyRecord, keys } from "./records.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
@@ -18,10 +19,10 @@ const MOST_MS = 60 * 60_000;
 export type Keyed = { digest: string; key: ReturnType<typeof keys.key> };
 
 /** @throws INVALID_PARAMETERS for what is no key */
-export async function keyedBy({ c, owner, path, query }: Asked): Promise<Keyed | undefined> {
+export async function keyedBy({ c, owner, path, query, endsHere }: Asked): Promise<Keyed | undefined> {
   const header = c.req.header("idempotency-key");
-  if (header === undefined) return undefined;
-  const body = (await collectBody(c, LIMITS.bodyBytes)).toString("base64");
+  if (header === undefined || endsHere) return undefined;
+  const body = withoutPasswords(path, await collectBody(c, LIMITS.bodyBytes)).toString("base64");
   const request = { method: c.req.method, path, query: [...query], body };
   const { digest, key } = readIdempotency(header, "unik", request)!;
   return { digest, key: keys.key(owner, key) };

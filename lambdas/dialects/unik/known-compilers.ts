@@ -20,6 +20,10 @@ function namesFor(provider: string): string[] {
     .sort();
 }
 
+export function isKnownCompiler(provider: string, name: string): boolean {
+  return namesFor(provider).includes(name);
+}
+
 /** @throws INVALID_PARAMETERS when none is given, or the edge has none of that name and `known` does not say either */
 export function checkProvider(
   provider: string,

@@ -7,9 +7,13 @@ export const NAME_LENGTH = 128;
 const RULE =
   "begins with a letter or digit, has at most 128 of the letters, digits, '_', '.', '-' and blank, and does not end in a blank or dot";
 
+export function isName(name: string): boolean {
+  return NAME.test(name);
+}
+
 /** @throws INVALID_PARAMETERS naming the rule for names of images, instances and volumes */
 export function checkName(kind: "image" | "instance" | "volume", name: string): void {
-  if (!NAME.test(name)) {
+  if (!isName(name)) {
     throw new PerigeeError(
       "INVALID_PARAMETERS",
       `${kind} name ${JSON.stringify(name.slice(0, 200))}: a name ${RULE}`,

@@ -74,6 +74,7 @@ export type OfCommand = Owner &
     | { does: "start"; instance: string; before: InstanceRecord }
     | { does: "stop"; instance: string }
     | { does: "push"; hub: HubUser; name: string; image: Published }
+    | { does: "export" }
     | { does: "createVolume" | "removeVolume"; name: string }
   );
 

@@ -1,24 +1,21 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
-import type { DialectCore } from "../../core.ts";
 import { textAnswer } from "../answers.ts";
 import type { Handle } from "../asked.ts";
 import { requireRoom } from "../bounds.ts";
 import type { Seen } from "../change.ts";
 import { isTrue } from "../json-object.ts";
 import { checkProvider } from "../known-compilers.ts";
-import { notFound } from "../lookup.ts";
 import { checkName } from "../names.ts";
 import { SPACE } from "../pod-of.ts";
-import { type HubUser, type ImageRecord, keys, type Provider } from "../records.ts";
+import { type ImageRecord, keys, type Provider } from "../records.ts";
 import { tidyLeft } from "../tidy-left.ts";
 import { changeWithStaged } from "../with-staged.ts";
-import { readEntries } from "./entries.ts";
 import { hubOf } from "./hub-of.ts";
-import type { HubEntry } from "./hub-records.ts";
+import type { PulledImage } from "./image-json.ts";
+import { sourceOf } from "./pull-source.ts";
+import { Gone, type Pulled } from "./pulled.ts";
 
-/** The archive went while it was to be taken: its owner has pushed another, or removed it. */
-class Gone extends PerigeeError {}
 /** An archive that is gone again and again is missing. */
 const TRIES = 3;
 
@@ -34,17 +31,17 @@ export const pullImage: Handle = async (asked) => {
 };
 
 const pull: Handle = async (asked) => {
-  const { core, owner, named, query } = asked;
+  const { owner, named, query } = asked;
   const name = named.image!;
   const provider = query.get("provider") ?? "";
   const isForced = isTrue(query.get("force"));
   checkName("image", name);
-  const hub = await hubOf(asked);
-  let entry: HubEntry;
+  const source = sourceOf(asked, await hubOf(asked));
+  let entry: Pulled;
   const takenOf = ({ holdings }: Seen) => holdings.images.find((one) => one.name === name);
   const check = (seen: Seen) => {
     checkProvider(provider, seen.offer);
-    requireFor(provider, entry);
+    requireFor(provider, name, entry.image);
     const now = takenOf(seen);
     if (now?.content && !isForced) {
       throw exists(`an image already exists with name '${name}', try again with --force`);
@@ -52,20 +49,18 @@ const pull: Handle = async (asked) => {
     if (now?.making !== undefined) throw exists(`image '${name}' already exists: another call is making it`);
     if (!now) requireRoom("images", seen.holdings.images.length);
   };
-  return changeWithStaged<"image.import">(asked, {
+  const answer = changeWithStaged<"image.import">(asked, {
     operation: "image.import",
     async before(seen) {
       checkProvider(provider, seen.offer);
-      entry = await entryFor(core, { name, hub, of: query.get("owner") ?? "" });
+      entry = await source.entry(name, query.get("owner") ?? "");
       check(seen);
       return { bytes: entry.bytes };
     },
     async stage({ prefix, allowance }) {
       if (allowance < entry.bytes) throw byteQuotaExceeded();
-      await core.staging.copy(entry.key, `${prefix}0`, entry.bytes).catch((error: unknown) => {
-        throw isMissing(error) ? new Gone("IMAGE_NOT_FOUND", `image ${name} not found`) : error;
-      });
-      return { n: 0, path: "image.tar", size: entry.bytes, xxh64: entry.xxh64 };
+      const { xxh64 } = await entry.stage(`${prefix}0`);
+      return { n: 0, path: "image.tar", size: entry.bytes, xxh64 };
     },
     plan(seen, { id }) {
       check(seen);
@@ -103,28 +98,11 @@ const pull: Handle = async (asked) => {
           }
         : failure,
   });
+  return answer.finally(() => source.close());
 };
 
-/**
- * The entry that is meant: that of the owner who is named; else the hub user's own, else the only one.
- * @throws IMAGE_NOT_FOUND, AMBIGUOUS_NAME
- */
-async function entryFor(
-  core: DialectCore,
-  { name, hub, of }: { name: string; hub: HubUser; of: string },
-): Promise<HubEntry> {
-  const entries = await readEntries(core, name);
-  const meant = of === "" ? entries : entries.filter(({ user }) => user === of);
-  const own = meant.find(({ uid }) => uid === hub.uid);
-  const [only, ...others] = own ? [own] : meant;
-  if (!only) throw notFound("image", name);
-  if (others.length === 0) return only;
-  const names = meant.map(({ user }) => `${user}/${name}`).sort();
-  throw new PerigeeError("AMBIGUOUS_NAME", `'${name}' is ambiguous: ${names.join(", ")}`);
-}
-
 /** What runs an image in a container takes it from any that does. @throws INVALID_PARAMETERS */
-function requireFor(provider: string, { name, image }: HubEntry): void {
+function requireFor(provider: string, name: string, image: PulledImage): void {
   const kind = (of: string) => (of === "qemu" ? of : "containers");
   if (kind(provider) === kind(image.provider)) return;
   throw new PerigeeError(
@@ -134,4 +112,3 @@ function requireFor(provider: string, { name, image }: HubEntry): void {
 }
 
 const exists = (message: string) => new PerigeeError("ALREADY_EXISTS", message);
-const isMissing = (error: unknown) => error instanceof PerigeeError && error.code === "FILE_NOT_FOUND";

@@ -7,6 +7,7 @@ import { pino } from "pino";
 import { unik } from "#lambdas/dialects/unik/dialect.ts";
 import { downlinkKey } from "#lambdas/dispatch/staging-keys.ts";
 import { createEmbeddedGround } from "#lambdas/embedded.ts";
+import type { OpenForeignBucket } from "#lambdas/ports/foreign-buckets.ts";
 import { serveGround } from "#lambdas/serve-ground.ts";
 import type { EdgeOffer } from "#protocol/edge-offer.ts";
 import { FEATURES } from "#protocol/older-agents.ts";
@@ -39,10 +40,15 @@ export const OFFER: EdgeOffer = {
 export async function startUnikGround({
   port,
   quota,
+  settings,
+  foreignBuckets,
   before,
 }: {
   port?: number;
   quota?: number;
+  /** the operator's, by variable */
+  settings?: Record<string, string>;
+  foreignBuckets?: OpenForeignBucket;
   /** of a ground that was stopped with `keep` */
   before?: { data: string; agentToken: string };
 } = {}) {
@@ -54,7 +60,8 @@ export async function startUnikGround({
     passwordCost: QUICK_PASSWORDS,
     log: pino({ level: "error" }, { write: (line: string) => void lines.push(line) }),
     dialects: [unik],
-    ...(port !== undefined && { settings: { PERIGEE_UNIK_PORT: String(port) } }),
+    settings: { ...settings, ...(port !== undefined && { PERIGEE_UNIK_PORT: String(port) }) },
+    ...(foreignBuckets && { foreignBuckets }),
     ...(quota !== undefined && { quota }),
     now: () => clock ?? Date.now(),
   });
