@@ -127,7 +127,7 @@ export function openReporting({ data, config, database, session, holdings, runne
   /** bytes by user, as the ground was last told */
   let told: Record<string, number> = {};
   const hasRoomUntold = (user: string) => (told[user] ?? 0) >= quota && usage.of(user) < quota;
-  /** The ground refuses by what it was told: room that is there again is told at once. Never throws. */
+  /** The ground refuses uploads by the usage it was last told: who is below the quota again is reported at once. Never throws. */
   async function tellRoom(user: string): Promise<void> {
     if (hasRoomUntold(user)) await heart?.now();
     // the beat that was under way may have looked before

@@ -3,15 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BenchStack, startBenchStack } from "./bench-stack.ts";
+import { BLOCKS, PER_BLOCK, time, WARM_UP } from "./round-trip.ts";
+import { fillSmallVolume, listSmallVolume } from "./small-volume.ts";
 import { percentile, type Row } from "./table.ts";
 
 /** The last commit at which an edge carried one command after the other. */
 const ONE_AT_A_TIME = "76c85e3acee58bea4ed0136d0141fccd83e1e49e";
-/** Until the compilers of all processes are done: it is the life of a server that is measured. */
-const WARM_UP = 500;
-const BLOCKS = 10;
-const PER_BLOCK = 30;
-
 /**
  * Round trip of `GET /em/files/list` against an earlier commit, BENCH_BASE (the last one without lanes), whose ground and
  * agent run beside ours, in turns. Needs the repository's history and npm's registry.
@@ -31,12 +28,12 @@ export async function measureAgainstCommit(bench: BenchStack): Promise<Row[]> {
     };
     base = await theirs.startBenchStack();
     const stacks = { ours: bench, base };
-    for (const stack of [bench, base]) await upload(stack);
+    for (const stack of [bench, base]) await fillSmallVolume(stack);
     const times: Record<keyof typeof stacks, number[]> = { ours: [], base: [] };
-    for (let i = 0; i < WARM_UP; i++) await Promise.all([list(bench), list(base)]);
+    for (let i = 0; i < WARM_UP; i++) await Promise.all([listSmallVolume(bench), listSmallVolume(base)]);
     for (let block = 0; block < BLOCKS; block++) {
       for (const name of ["ours", "base"] as const) {
-        for (let i = 0; i < PER_BLOCK; i++) times[name].push(await list(stacks[name]));
+        for (let i = 0; i < PER_BLOCK; i++) times[name].push(await time(() => listSmallVolume(stacks[name])));
       }
     }
     const [ours, before] = [percentile(times.ours, 0.5), percentile(times.base, 0.5)];
@@ -58,19 +55,4 @@ export async function measureAgainstCommit(bench: BenchStack): Promise<Row[]> {
 
 function git(...args: string[]): void {
   execFileSync("git", args, { stdio: ["ignore", "ignore", "inherit"] });
-}
-
-async function upload({ url, headers }: BenchStack): Promise<void> {
-  const form = new FormData();
-  for (const name of ["a.txt", "b.txt", "c.txt"]) form.append("files", new Blob([name]), name);
-  form.append("pod_name", "small");
-  const { status } = await fetch(`${url}/em/files/uplink`, { method: "POST", headers, body: form });
-  if (status !== 200) throw new Error(`uplink answered ${status}`);
-}
-
-/** @returns ms */
-async function list(stack: BenchStack): Promise<number> {
-  const begin = performance.now();
-  await stack.get("/em/files/list?pod_name=small");
-  return performance.now() - begin;
 }

@@ -1,30 +1,22 @@
 import type { BenchStack } from "./bench-stack.ts";
+import { fillSmallVolume, listSmallVolume } from "./small-volume.ts";
 import { startBareServer } from "./start-bare-server.ts";
 import { percentile, type Row } from "./table.ts";
 
 /** Until the compilers of all three processes are done: it is the life of a server that is measured. */
-const WARM_UP = 500;
-const BLOCKS = 10;
-const PER_BLOCK = 30;
+export const WARM_UP = 500;
+export const BLOCKS = 10;
+export const PER_BLOCK = 30;
 
 /**
  * Round trip of `GET /em/files/list` on a small volume, from HTTP through lock and doorbell to the agent and
  * back, against a bare Hono route with one SQLite commit (synchronous=FULL) on the same kind of server.
  */
 export async function measureRoundTrip(bench: BenchStack): Promise<Row[]> {
-  const form = new FormData();
-  for (const name of ["a.txt", "b.txt", "c.txt"]) form.append("files", new Blob([name]), name);
-  form.append("pod_name", "small");
-  const sent = await fetch(`${bench.url}/em/files/uplink`, {
-    method: "POST",
-    headers: bench.headers,
-    body: form,
-  });
-  if (sent.status !== 200) throw new Error(`uplink answered ${sent.status}`);
-
+  await fillSmallVolume(bench);
   const bare = await startBareServer(bench.scratch);
   try {
-    const list = () => bench.get("/em/files/list?pod_name=small");
+    const list = () => listSmallVolume(bench);
     const commit = async () => (await fetch(`${bare.url}/commit`)).json();
     const ours: number[] = [];
     const peer: number[] = [];
@@ -48,7 +40,7 @@ export async function measureRoundTrip(bench: BenchStack): Promise<Row[]> {
   }
 }
 
-async function time(run: () => Promise<unknown>): Promise<number> {
+export async function time(run: () => Promise<unknown>): Promise<number> {
   const begin = performance.now();
   await run();
   return performance.now() - begin;

@@ -11,7 +11,7 @@ import { BUILD_ERRORS, buildFrom } from "../images/build/build-image.ts";
 import type { ImageDeps } from "../images/image-deps.ts";
 import type { ImageStore } from "../images/image-store.ts";
 import type { LogTail } from "../images/log-tail.ts";
-import { makeImage } from "../images/make-image.ts";
+import { isDeadline, makeImage } from "../images/make-image.ts";
 import { takePlace } from "../images/take-place.ts";
 import type { OperationContext, OperationHandler } from "../operation.ts";
 import { type Compiler, TOOLCHAIN, type Toolchains } from "./compiler.ts";
@@ -119,10 +119,6 @@ async function keepFailed(
   } catch (reason) {
     tail.keep(`no_cleanup: the sources are not kept: ${(diskFullOr(reason) as Error).message}`);
   }
-}
-
-function isDeadline(reason: unknown): boolean {
-  return reason instanceof PerigeeError && reason.code === "DEADLINE_EXCEEDED";
 }
 
 /** Receives and unpacks the sources, and then waits for what building takes. */

@@ -69,7 +69,7 @@ export class TarParser {
     return this.#extended ? 0 : this.#left + this.#padding;
   }
 
-  /** These bytes, at most {@link ahead}, were left out: nobody wants to read them. */
+  /** Goes on behind the next `bytes` of content (at most {@link ahead}), which will not be pushed. */
   skip(bytes: number): void {
     const ofContent = Math.min(bytes, this.#left);
     this.#left -= ofContent;

@@ -100,7 +100,7 @@ export function makeImage<O extends Making, P extends AsyncDisposable | undefine
       });
     } catch (error) {
       if (error instanceof PerigeeError && error.code === recipe.code) throw error;
-      if (error instanceof PerigeeError && error.code === "DEADLINE_EXCEEDED") tail.add(error.message);
+      if (isDeadline(error)) tail.add(error.message);
       else if ([OutOfBounds, ...recipe.errors].some((kind) => error instanceof kind))
         tail.add((error as Error).message);
       else if (!(error instanceof ImageWorkFailed)) throw error;
@@ -112,4 +112,9 @@ export function makeImage<O extends Making, P extends AsyncDisposable | undefine
     const { log } = input as { log?: boolean };
     return (log ? { logTail: tail.lines() } : {}) as Awaited<ReturnType<OperationHandler<O>>>;
   };
+}
+
+/** Did a command run into its deadline? */
+export function isDeadline(error: unknown): error is PerigeeError {
+  return error instanceof PerigeeError && error.code === "DEADLINE_EXCEEDED";
 }

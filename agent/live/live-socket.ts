@@ -88,7 +88,7 @@ function unmasked(key: Buffer): void {
 class OpenSocket implements LiveSocket {
   readonly #ws: WebSocket;
   readonly #write: OneWrite;
-  /** frames that came before anybody listened: what comes with the answer is read before whoever waits for it goes on */
+  /** frames that arrived before a listener was set: those in one packet with the upgrade's answer are read before `open` resolves */
   readonly #early: Uint8Array[] = [];
   #listener: (frame: Uint8Array) => void = (frame) => void this.#early.push(frame);
   #over = false;

@@ -106,9 +106,7 @@ export class Usage {
           this.#parts.log.warn({ user }, "over quota: pods are stopped");
           await this.#parts.evict(user, "quota");
         } else looks.set(user, { bytes, wrote: this.#parts.wrote?.(user) ?? 0 });
-        // what an earlier look has seen is no second look
-        if (this.#volumesFailed.has(user)) this.#carry(user, over);
-        else for (const run of this.#writersOver(user)) over.add(run);
+        for (const run of this.#writersOver(user)) over.add(run);
       }
       this.#over = over;
       const before = this.#before;
@@ -122,14 +120,6 @@ export class Usage {
     }
   }
 
-  /** Who was seen over a size is so until a look says otherwise. */
-  #carry(user: string, over: Set<string>): void {
-    const { volumes } = this.#parts;
-    for (const volume of volumes?.over(user) ?? []) {
-      for (const run of volumes!.writers(user, volume)) if (this.#over.has(run)) over.add(run);
-    }
-  }
-
   /**
    * Stops who writes to a volume that is over its size at a second look: a program that is started on one that is full
    * has the time between to make room. @returns those that may write to one
@@ -139,6 +129,8 @@ export class Usage {
     if (!volumes) return [];
     const writers = volumes.over(user).flatMap((volume) => volumes.writers(user, volume));
     const again = writers.filter((run) => this.#over.has(run));
+    // what an earlier look has seen is no second look: who was seen then is so until one says otherwise
+    if (this.#volumesFailed.has(user)) return again;
     if (again.length > 0) {
       log.warn({ user, runs: again }, "a volume is over its size: who writes to it is stopped");
       volumes.evict(again);

@@ -72,7 +72,7 @@ export class RunnerBook {
 
   /**
    * A session begins or ends in it. The disk is waited for only where a power cut must not take that back: that the
-   * runner is used, and that a program may run in it. Everything of the agent stands still meanwhile.
+   * runner is used, and that a program may run in it: the write blocks the agent's event loop.
    */
   worked(record: RunnerRecord, to: Pick<Partial<RunnerRecord>, "state" | "activeAt" | "busy">): void {
     if (this.#records.get(record.id) !== record) return;

@@ -294,8 +294,8 @@ export class RunnerKeeper {
     }
     const compare = async () => {
       const compared = await this.compare();
-      // The ground is told all the same: of what it handed out or ended the edge hears so. Not where the ground asked for it,
-      // which would ask again at once.
+      // After a failure too: in the exchange with the ground the edge learns which runners were handed out or ended. Not where
+      // the ground asked for the comparison: it would ask again at once.
       if (!compared && !this.#closing.signal.aborted) this.#deps.changed();
     };
     this.#unwatch = runtime.watch((run) => {

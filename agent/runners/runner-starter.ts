@@ -45,8 +45,8 @@ export class RunnerStarter {
   }
 
   /**
-   * @param tells.waits hears what a cluster waits for meanwhile
-   * @param tells.failed hears what it throws, before its record ends: then another could be started in its place
+   * @param tells.waits called with the reason while a cluster cannot place the runner yet
+   * @param tells.failed called with the error before the record ends, as another runner may be started in its place then
    */
   async start(
     environment: WantedEnvironment,

@@ -1,11 +1,11 @@
 import type { Logger } from "pino";
 import { decodeTime } from "ulid";
-import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { isTerminal } from "#protocol/state.ts";
 import type { Changes } from "../dispatch/changes.ts";
 import { mapWithLimit } from "../dispatch/map-with-limit.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { unlessNoCommand } from "../ledger/refusals.ts";
 import type { LedgerStore } from "../ports/ledger-store.ts";
 import type { Staging } from "../ports/staging.ts";
 
@@ -80,7 +80,7 @@ export class Janitor {
   async #cleanCommand(root: string, user: string, prefix: string, id: string): Promise<void> {
     const { ledger, staging, now, log } = this.#parts;
     if (this.#isLate()) return;
-    const command = await ledger.command(user, id).catch(missing);
+    const command = await ledger.command(user, id).catch(unlessNoCommand);
     const keep =
       command &&
       (!isTerminal(command.state) ||
@@ -104,10 +104,4 @@ function madeAt(id: string): number {
   } catch {
     return Number.NaN;
   }
-}
-
-/** No such command is an answer; a ledger that does not answer is not. */
-function missing(error: unknown): undefined {
-  if (error instanceof PerigeeError && error.code === "COMMAND_NOT_FOUND") return undefined;
-  throw error;
 }

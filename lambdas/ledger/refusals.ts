@@ -34,3 +34,8 @@ export const INTERRUPTED: Failure = {
   code: "INTERRUPTED",
   message: "The command was interrupted on the edge; its outcome is not known",
 };
+
+/** Takes it that there is no such command for an answer: `.catch(unlessNoCommand)` gives undefined. @throws every other error */
+export function unlessNoCommand(error: unknown): undefined {
+  if (!(error instanceof PerigeeError) || error.code !== "COMMAND_NOT_FOUND") throw error;
+}

@@ -1,9 +1,9 @@
-import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { isTerminal, type State } from "#protocol/state.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { unlessNoCommand } from "../ledger/refusals.ts";
 import type { Item, Key, LedgerStore } from "../ports/ledger-store.ts";
 import { optimistically } from "../ports/optimistically.ts";
 import type { Staging } from "../ports/staging.ts";
@@ -139,12 +139,7 @@ export class TransferBudget {
   }
 
   async #stateOf(user: string, id: string): Promise<State | undefined> {
-    try {
-      return (await this.#deps.ledger.command(user, id)).state;
-    } catch (error) {
-      if (error instanceof PerigeeError && error.code === "COMMAND_NOT_FOUND") return undefined;
-      throw error;
-    }
+    return (await this.#deps.ledger.command(user, id).catch(unlessNoCommand))?.state;
   }
 
   /** To be read with something else, in one request: what is being sent for a user. */

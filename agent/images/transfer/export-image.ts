@@ -35,7 +35,7 @@ export function exportImage(store: ImageStore): OperationHandler<"image.export">
     progress({ phase: "gathering" });
     using saved = await context.spool(SAVED, () => store.save(own.id, context.signal), input.maxBytes);
     killPoint("images.saved");
-    const archive = await archiveOf(store, own.id, saved, context);
+    const archive = await archiveOf(architecture || (await store.platform()).architecture, saved, context);
     if (archive.size > input.maxBytes) throw byteQuotaExceeded();
     killPoint("images.gathered");
     const content = await context.store(0, archive, input.maxBytes);
@@ -43,12 +43,11 @@ export function exportImage(store: ImageStore): OperationHandler<"image.export">
   };
 }
 
-async function archiveOf(store: ImageStore, id: string, saved: Spooled, { input, signal }: Context) {
+async function archiveOf(architecture: string, saved: Spooled, { input, signal }: Context) {
   // its bytes are bounded by what was gathered
   const bounds = { maxBytes: Number.POSITIVE_INFINITY, maxEntries: LIMITS.archiveEntries };
-  const { architecture } = await store.platform();
-  const own = (await store.inspect(id))?.architecture || architecture;
-  const image = await readSavedImage(new ArchiveFile(saved, bounds), { architectures: [own] }, signal);
+  const archive = new ArchiveFile(saved, bounds);
+  const image = await readSavedImage(archive, { architectures: [architecture] }, signal);
   const { config, told } = publishedConfig(image.config);
   const about = Buffer.from(JSON.stringify({ Image: input.about, ...told }));
   return assembleImage(saved, { ...image, config }, { first: { "image.json": about }, signal });

@@ -225,8 +225,8 @@ export class RunLog {
         else if (frame.time > again.time) return;
       } else if (found) {
         const before = newest.get(frame.stream);
-        // It may be the only line of its stream, given again: what is new is told apart by reading from the last frame on.
-        // The pieces of a long line have one time.
+        // The engine may be giving the only line of this stream a second time: reading again from the last frame shows what is
+        // new. The pieces of a long line share one time, and are no such case.
         const maybeAgain = frame.time === before?.time && !before.partial;
         if (maybeAgain && this.#last?.stream !== frame.stream) return;
         if (before && frame.time < before.time) {

@@ -1,5 +1,5 @@
-import { PerigeeError } from "#protocol/errors.ts";
 import type { Command } from "../../ledger/command.ts";
+import { unlessNoCommand } from "../../ledger/refusals.ts";
 import type { DialectCore } from "../core.ts";
 
 /** A user's command; undefined when the ground has forgotten it. */
@@ -8,10 +8,5 @@ export async function findCommand(
   user: string,
   id: string,
 ): Promise<Command | undefined> {
-  try {
-    return await commands.command(user, id);
-  } catch (error) {
-    if (error instanceof PerigeeError && error.code === "COMMAND_NOT_FOUND") return undefined;
-    throw error;
-  }
+  return commands.command(user, id).catch(unlessNoCommand);
 }

@@ -6,6 +6,7 @@ import { answerOf } from "../../commands/command-answer.ts";
 import type { Answer } from "../../dispatch/dispatch.ts";
 import { type Preferred, readPrefer } from "../../http/prefer.ts";
 import type { Command } from "../../ledger/command.ts";
+import { unlessNoCommand } from "../../ledger/refusals.ts";
 import { ConditionFailed, type Write } from "../../ports/ledger-store.ts";
 import type { DialectCore } from "../core.ts";
 import type { Asked } from "./asked.ts";
@@ -121,11 +122,8 @@ export async function repeatedAnswer<O extends OperationName>(
   { wait }: Preferred,
 ): Promise<Answer<O> | undefined> {
   if (repeated?.command === undefined) return undefined;
-  return answerBy<O>(asked, repeated.command, wait).catch((error: unknown) => {
-    // a reservation that came to nothing
-    if (error instanceof PerigeeError && error.code === "COMMAND_NOT_FOUND") return undefined;
-    throw error;
-  });
+  // a reservation that came to nothing leaves no command
+  return answerBy<O>(asked, repeated.command, wait).catch(unlessNoCommand);
 }
 
 /** How a call is admitted, and how long it waits: it always queues. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { PerigeeError } from "#protocol/errors.ts";
+import { unlessNoCommand } from "../../ledger/refusals.ts";
 import { ConditionFailed, type Item, type Key, type Write } from "../../ports/ledger-store.ts";
 import type { DialectCore } from "../core.ts";
 import type { Owner } from "./owner.ts";
@@ -205,13 +205,9 @@ export class RepeatOf {
   async #isFresh({ command: id, at }: RepeatRecord): Promise<boolean> {
     const { core, owner } = this.#parts;
     if (id === undefined) return core.now() - at <= BLIND_MS;
-    const command = await core.commands.command(owner.user, id).catch(unlessGone);
+    // a reservation that came to nothing leaves no command
+    const command = await core.commands.command(owner.user, id).catch(unlessNoCommand);
     if (!command) return false;
     return command.endedAt === undefined || core.now() - command.endedAt <= BLIND_MS;
   }
-}
-
-/** A reservation that came to nothing leaves no command. */
-function unlessGone(error: unknown): undefined {
-  if (!(error instanceof PerigeeError) || error.code !== "COMMAND_NOT_FOUND") throw error;
 }

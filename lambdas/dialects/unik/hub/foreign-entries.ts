@@ -27,11 +27,14 @@ const LOOKED_AT_ONCE = 8;
 /** The entries of a hub elsewhere, for one call. Its failures are worded for whoever asked, without anything of the keys. */
 export class ForeignEntries {
   readonly #bucket: ForeignBucket;
-  readonly #hub: Pick<ForeignHub, "prefix" | "url">;
+  readonly #hub: Pick<ForeignHub, "url">;
+  /** begins the keys of all entries, and ends in a slash */
+  readonly #root: string;
 
-  constructor(bucket: ForeignBucket, hub: Pick<ForeignHub, "prefix" | "url">) {
+  constructor(bucket: ForeignBucket, { url, prefix }: Pick<ForeignHub, "prefix" | "url">) {
     this.#bucket = bucket;
-    this.#hub = hub;
+    this.#hub = { url };
+    this.#root = `${prefix === "" ? "" : `${prefix}/`}unik-hub/`;
   }
 
   /** @throws HUB_NOT_ALLOWED when an address of its host is none to connect to, HUB_FAILED */
@@ -69,10 +72,9 @@ export class ForeignEntries {
    * @returns undefined where it lists nothing to these keys, or more users than can be looked at
    */
   async owners(name: string): Promise<string[] | undefined> {
-    const { prefix } = this.#hub;
     let listed: Awaited<ReturnType<ForeignBucket["names"]>>;
     try {
-      listed = await this.#bucket.names(`${prefix === "" ? "" : `${prefix}/`}unik-hub/`);
+      listed = await this.#bucket.names(this.#root);
     } catch (error) {
       if (error instanceof ForeignBucketFailed && error.kind === "refused") return undefined;
       throw wording(this.#hub, error);
@@ -110,8 +112,7 @@ export class ForeignEntries {
   }
 
   #key({ user, name }: Of): string {
-    const { prefix } = this.#hub;
-    return `${prefix === "" ? "" : `${prefix}/`}unik-hub/${user}/${name}/latest`;
+    return `${this.#root}${user}/${name}/latest`;
   }
 
   #worded<T>(work: Promise<T>): Promise<T> {
