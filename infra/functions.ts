@@ -18,7 +18,7 @@ import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { acknowledge } from "./acknowledge.ts";
 import type { GroundAccess } from "./ground-access.ts";
-import { groundEnvironment, workerEnvironment } from "./ground-environment.ts";
+import { lambdaEnvironment, workerEnvironment } from "./ground-environment.ts";
 import type { Settings } from "./settings.ts";
 import type { Storage } from "./storage.ts";
 
@@ -108,7 +108,7 @@ export class Functions extends Construct {
       logGroup,
       role,
       environment: {
-        ...groundEnvironment(settings, storage),
+        ...lambdaEnvironment(settings, storage),
         ...workerEnvironment(this.worker),
         PERIGEE_STREAMING: String(settings.streaming),
       },

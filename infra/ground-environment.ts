@@ -1,5 +1,8 @@
 import { Stack } from "aws-cdk-lib";
 import type { Function as Lambda } from "aws-cdk-lib/aws-lambda";
+import { ON_LAMBDAS } from "#lambdas/dialects/index.ts";
+import { ownSettings } from "#lambdas/dialects/own-settings.ts";
+import { commaList } from "#protocol/comma-list.ts";
 import { queueName } from "./doorbell.ts";
 import type { Settings } from "./settings.ts";
 import type { Storage } from "./storage.ts";
@@ -28,6 +31,19 @@ export function groundEnvironment(settings: Settings, storage: Storage): Record<
       PERIGEE_SEAL_SECRET: storage.objects.sealSecret.secretArn,
     }),
   };
+}
+
+/** {@link groundEnvironment} of a Lambda: what is of the dialects that a server alone has is not for it. */
+export function lambdaEnvironment(settings: Settings, storage: Storage): Record<string, string> {
+  const dialects = settings.dialects.filter((dialect) => ON_LAMBDAS.includes(dialect));
+  const others = settings.dialects.filter((dialect) => !dialects.includes(dialect));
+  const { lanes, own, ...rest } = settings;
+  const noLanes = new Set(others.flatMap((dialect) => dialect.lanes.map(({ name }) => name)));
+  const widths = commaList(lanes).filter((width) => !noLanes.has(width.split("=")[0]!));
+  const noVariables = new Set(ownSettings(others).map(({ variable }) => variable));
+  const given = Object.entries(own).filter(([variable]) => !noVariables.has(variable));
+  const ofLambdas = { ...rest, dialects, lanes: widths.join(), own: Object.fromEntries(given) };
+  return groundEnvironment(ofLambdas, storage);
 }
 
 /** What a ground is told that has its background work done by `worker`. */

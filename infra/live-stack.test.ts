@@ -80,6 +80,18 @@ describe("the container", () => {
     }
   });
 
+  test("has the dialects that a server alone has", () => {
+    const { live } = synthesize({ ...LIVE, dialects: "em,unik", lanes: "unik=4", unikHubs: "s3.example" });
+    const [container] = only(live, "AWS::ECS::TaskDefinition").Properties.ContainerDefinitions;
+    expect(container.Environment).toEqual(
+      expect.arrayContaining([
+        { Name: "PERIGEE_DIALECTS", Value: "em,unik" },
+        { Name: "PERIGEE_LANES", Value: "unik=4" },
+        { Name: "PERIGEE_UNIK_HUBS", Value: "s3.example" },
+      ]),
+    );
+  });
+
   test("is one, and the old version ends before the new one begins", () => {
     const { Properties } = only(synthesize().live, "AWS::ECS::Service");
     expect(Properties).toMatchObject({

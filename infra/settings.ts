@@ -1,4 +1,5 @@
 import type { Dialect } from "#lambdas/dialects/dialect.ts";
+import { ON_LAMBDAS } from "#lambdas/dialects/index.ts";
 import { checkedSettings, ownSettings } from "#lambdas/dialects/own-settings.ts";
 import { groundSettings } from "#lambdas/ground-settings.ts";
 import { EDGE } from "#protocol/names.ts";
@@ -23,7 +24,7 @@ export type Settings = {
   retain: boolean;
   /** bytes per user over volumes, images and staging (default as in the server) */
   quota?: number;
-  /** the public APIs that are on (default all) */
+  /** the public APIs that are on (default as in the server); of those that Lambdas have not, a server has them */
   dialects: readonly Dialect[];
   /** `<lane>=<width>` joined by commas, as PERIGEE_LANES */
   lanes?: string;
@@ -105,6 +106,10 @@ function dialectSettings(
       PERIGEE_LANES: lanes,
       PERIGEE_PUBLIC_HOSTS: publicHosts,
     });
+    if (!read.dialects.some((dialect) => ON_LAMBDAS.includes(dialect))) {
+      const names = ON_LAMBDAS.map(({ name }) => name).join(", ");
+      throw new Error(`the Lambdas need one of ${names}`);
+    }
     return {
       dialects: read.dialects,
       objects: read.dialects.some(({ keepsObjects }) => keepsObjects),

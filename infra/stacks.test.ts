@@ -293,6 +293,14 @@ describe("the code", () => {
       'PERIGEE_KABUTO_REGISTRATION: "opne" is none of closed, open, confirm',
     );
     expect(() => synthesize({ dialects: "emm" })).toThrow('there is no dialect "emm"');
+    // a Lambda that is told of a dialect that it has not does not start
+    const server = { dialects: "em,unik", lanes: "em=1,unik=4", unikHubs: "s3.example", kabutoUsers: 5 };
+    for (const variables of environment(server)) {
+      expect(variables).toMatchObject({ PERIGEE_DIALECTS: "em", PERIGEE_LANES: "em=1" });
+      expect(variables).not.toHaveProperty("PERIGEE_UNIK_HUBS");
+    }
+    expect(JSON.stringify(policies(synthesize(server).ground))).toContain("/hub/*");
+    expect(() => synthesize({ dialects: "unik" })).toThrow("the Lambdas need one of em, ");
   });
 
   test("a dialect's prefixes of staging: access to them, and an end only where it says one", () => {

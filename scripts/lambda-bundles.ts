@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 import { build, type Metafile, type Plugin } from "esbuild";
 import type { Dialect } from "#lambdas/dialects/dialect.ts";
-import { DIALECTS, NAMED_ON_LAMBDAS } from "#lambdas/dialects/index.ts";
+import { DIALECTS, ON_LAMBDAS } from "#lambdas/dialects/index.ts";
 import { documentParts } from "#lambdas/docs/document-parts.ts";
 import { bundlePages } from "./page-bundles.ts";
 
@@ -89,7 +89,7 @@ export async function bundleLambdas<N extends string>(
   const folders = {} as Record<N, string>;
   const inputs = {} as Record<N, Metafile["inputs"]>;
   const plugins = [
-    readyDocument(named ? [...DIALECTS, ...NAMED_ON_LAMBDAS] : DIALECTS),
+    readyDocument(named ? ON_LAMBDAS : DIALECTS),
     without(named ? NEVER_RUN : [...NEVER_RUN, NAMED]),
   ];
   for (const [name, entry] of Object.entries(entries) as [N, string][]) {

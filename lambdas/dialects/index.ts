@@ -8,8 +8,10 @@ import * as ofServers from "./server-dialects.ts";
 /** The public APIs of a ground whose operator names none. Whoever adds one adds it here, or below, and nowhere else. */
 export const DIALECTS: readonly Dialect[] = [em, kabuto, poseidon];
 
-/** Those that are on only where the operator names them, on a Lambda too. */
-export const NAMED_ON_LAMBDAS: readonly Dialect[] = Object.values<Dialect>(named);
+/** Those that a Lambda may have: a server may have more. */
+export const ON_LAMBDAS: readonly Dialect[] = [...DIALECTS, ...Object.values<Dialect>(named)];
 
-/** All that are on only where the operator names them. */
-export const NAMED_DIALECTS: readonly Dialect[] = [...NAMED_ON_LAMBDAS, ...Object.values<Dialect>(ofServers)];
+/** Those that are on only where the operator names them. */
+export const NAMED_DIALECTS: readonly Dialect[] = [named, ofServers].flatMap((some) =>
+  Object.values<Dialect>(some),
+);

@@ -1,4 +1,4 @@
-import { DIALECTS, NAMED_ON_LAMBDAS } from "#lambdas/dialects/index.ts";
+import { DIALECTS, NAMED_DIALECTS } from "#lambdas/dialects/index.ts";
 import type { GroundOutputs } from "../../../scripts/cloud/deployment.ts";
 
 /** The cloud that the tests are run against; the global setup gives it to them. */
@@ -12,7 +12,7 @@ export type Deployed = {
 
 /** What is deployed for the tests: every dialect, those too that are on only where they are named. */
 export const CONTEXT = {
-  dialects: [...DIALECTS, ...NAMED_ON_LAMBDAS].map(({ name }) => name).join(),
+  dialects: [...DIALECTS, ...NAMED_DIALECTS].map(({ name }) => name).join(),
 };
 
 /** Where `npm run test:cloud` says what it has brought up, as JSON. */
