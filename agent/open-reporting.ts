@@ -35,6 +35,9 @@ type Deps = {
   log: Logger;
 };
 
+/** Of the quota: a user who holds so much less than the ground was told is reported at once. */
+const TOLD_SHARE = 32;
+
 export type Reporting = ReturnType<typeof openReporting>;
 
 /**
@@ -126,8 +129,11 @@ export function openReporting({ data, config, database, session, holdings, runne
 
   /** bytes by user, as the ground was last told */
   let told: Record<string, number> = {};
-  const hasRoomUntold = (user: string) => (told[user] ?? 0) >= quota && usage.of(user) < quota;
-  /** The ground refuses uploads by the usage it was last told: who is below the quota again is reported at once. Never throws. */
+  const hasRoomUntold = (user: string) => {
+    const [before, now] = [told[user] ?? 0, usage.of(user)];
+    return (before >= quota && now < quota) || before - now >= quota / TOLD_SHARE;
+  };
+  /** The ground refuses uploads by the usage it was last told: room that a deletion made is reported at once. Never throws. */
   async function tellRoom(user: string): Promise<void> {
     if (hasRoomUntold(user)) await heart?.now();
     // the beat that was under way may have looked before

@@ -33,10 +33,14 @@ beforeAll(async () => {
 });
 afterAll(() => stack?.stop());
 
-const emptied = async (volume: string) =>
+/** Deletes a volume, and waits until the ground knows: it goes by what the agent told it, a moment later. */
+async function emptied(volume: string): Promise<void> {
   expectOk(await ada.form("/em/pvc/delete", { pvc_name: volume }), {
     message: "Volume deleted successfully",
   });
+  const onEdge = async () => (await ada.get("/edge")).json.data.quota.on_edge;
+  await expect.poll(onEdge, { timeout: 20_000 }).toBeLessThan(MiB);
+}
 
 /** A command once it has ended. */
 async function ended(client: Client, id: string) {
