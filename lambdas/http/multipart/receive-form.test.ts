@@ -118,7 +118,7 @@ test("storage that takes its time is not the client's silence", async () => {
   const reading = receiveForm(
     body,
     options({
-      idleMs: 20,
+      idleMs: 500,
       store: async (_n, content) => {
         await gate.promise;
         return object(await content.toArray());
@@ -127,7 +127,7 @@ test("storage that takes its time is not the client's silence", async () => {
   );
   await once(body, "pause");
   // longer than the idle time, while the body waits for us
-  await new Promise((resolve) => setTimeout(resolve, 60));
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
   gate.resolve();
   expect(await reading).toMatchObject([{ size: wanted }]);
 });
