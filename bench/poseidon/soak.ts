@@ -13,6 +13,8 @@ const OF_RUNNER = 16;
 const OPEN_S = 20;
 /** ms for what ends late: a closing socket, a spare that nobody took (a minute). */
 const SETTLE_MS = 90_000;
+/** Looks at descriptors, one a second: a request now and then has a socket for a moment, what is left over is in all. */
+const LOOKS = 45;
 
 /**
  * So many sessions at once, each for a while and then the next, for BENCH_SOAK_MINUTES (60): output, input, a time
@@ -141,7 +143,12 @@ async function once({ client }: PoseidonBench, runner: string, turn: number): Pr
 async function left(poseidon: PoseidonBench, runners: string[]): Promise<Record<string, number>> {
   const { ground, agent } = poseidon.bench.stack;
   // first: what follows opens sockets itself
-  const open = { ground: descriptors(ground.pid), agent: descriptors(agent.pid) };
+  const open = { ground: Number.POSITIVE_INFINITY, agent: Number.POSITIVE_INFINITY };
+  for (let look = 0; look < LOOKS; look++) {
+    open.ground = Math.min(open.ground, descriptors(ground.pid, look === 0));
+    open.agent = Math.min(open.agent, descriptors(agent.pid, look === 0));
+    await sleep(1000);
+  }
   let processes = 0;
   for (const runner of runners) {
     const { Processes } = await poseidon.containerOf(runner).top();
@@ -160,14 +167,15 @@ async function left(poseidon: PoseidonBench, runners: string[]): Promise<Record<
   };
 }
 
-function descriptors(pid: number): number {
+/** How many there are. @param telling of which kinds, on stderr */
+function descriptors(pid: number, telling: boolean): number {
   const kinds = new Map<string, number>();
   const all = readdirSync(`/proc/${pid}/fd`);
   for (const fd of all) {
     const kind = kindOf(`/proc/${pid}/fd/${fd}`);
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }
-  console.error(`descriptors of process ${pid}: ${JSON.stringify([...kinds])}`);
+  if (telling) console.error(`descriptors of process ${pid}: ${JSON.stringify([...kinds])}`);
   return all.length;
 }
 
