@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
-import { contractFiles, fpgaFiles } from "./test/contract/support/shares.ts";
+import { contractFiles, fpgaFiles, unikFiles } from "./test/contract/support/shares.ts";
 import { CACHE, COMMON } from "./test/support/vitest-common.ts";
 
 /** Tests against AWS' interfaces, on a LocalStack of their own: `npm run test:cloud`. `npm test` leaves them out. */
@@ -60,6 +60,16 @@ export default defineConfig({
           maxWorkers: 1,
           isolate: false,
           sequence: { groupOrder: 4 },
+        },
+      },
+      {
+        // And of UniK's API, which a server has and Lambdas have not
+        extends: true,
+        test: {
+          name: "contract-unik",
+          include: unikFiles("cloud"),
+          globalSetup: ["test/contract/unik/support/deployment.ts"],
+          sequence: { groupOrder: 5 },
         },
       },
     ],

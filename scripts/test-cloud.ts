@@ -7,7 +7,7 @@ import { CONTEXT, DEPLOYED_ENV } from "#test/deployed/support/deployed.ts";
 import { useCompileCache } from "#test/support/compile-cache.ts";
 import { Child } from "./child.ts";
 import { cleanEngine } from "./clean-engine.ts";
-import { type CloudStack, startCloudStack } from "./cloud/cloud-stack.ts";
+import { CLOUD_EDGE, type CloudStack, startCloudStack } from "./cloud/cloud-stack.ts";
 import type { Deployment } from "./cloud/deployment.ts";
 import { clientFor, findEngine } from "./docker-engine.ts";
 import { ensureBaseImage } from "./ensure-base-image.ts";
@@ -73,7 +73,7 @@ async function main(): Promise<number> {
 
 /** All runs of vitest, one after the other. @returns the first exit code that is not 0 */
 async function runTests(stack: CloudStack, users: { name: string; password: string }[]): Promise<number> {
-  const { url, endpoint, deployment } = stack;
+  const { url, endpoint, deployment, moveAgent } = stack;
   const [user, other] = users;
   const env = {
     ...process.env,
@@ -85,7 +85,7 @@ async function runTests(stack: CloudStack, users: { name: string; password: stri
     PERIGEE_USER2: other!.name,
     PERIGEE_PASSWORD2: other!.password,
   };
-  const behindUrl = await vitest("cloud", ["--tagsFilter=!server"], env);
+  const behindUrl = await vitest("cloud", ["--project=!contract-unik", "--tagsFilter=!server"], env);
   if (interrupted.signal.aborted) return 1;
   // What a function URL cannot be asked, on the same deployment through a server.
   const server = await startServer(deployment);
@@ -93,18 +93,25 @@ async function runTests(stack: CloudStack, users: { name: string; password: stri
     const { url: served, listeners } = (await server.ready) as ServerReady;
     say(`a server of the same deployment answers at ${served}`);
     const whole = ["--project=contract", "--project=contract-fpga", "--tagsFilter=server"];
-    const throughServer = await vitest("cloud-server", whole, {
-      ...{ ...env, PERIGEE_URL: served, PERIGEE_OBJECT_STORE: listeners["object store"] },
+    const given = { ...env, PERIGEE_URL: served, PERIGEE_OBJECT_STORE: listeners["object store"] };
+    const throughServer = await vitest("cloud-server", whole, given);
+    if (interrupted.signal.aborted) return 1;
+    // an agent is given commands of the APIs that its ground has
+    await moveAgent(served);
+    const unik = await vitest("cloud-unik", ["--project=contract-unik"], {
+      ...given,
+      PERIGEE_EDGE: CLOUD_EDGE,
+      PERIGEE_UNIK_ROOT: listeners.unik,
     });
-    return behindUrl || throughServer;
+    return behindUrl || throughServer || unik;
   } finally {
     await server.stop(SERVER_GRACE_MS);
   }
 }
 
-type ServerReady = { url: string; listeners: { "object store": string } };
+type ServerReady = { url: string; listeners: { "object store": string; unik: string } };
 
-/** `perigee server` on what was deployed, with the object store that Lambdas do not have. */
+/** `perigee server` on what was deployed, with the object store and the API that Lambdas do not have. */
 function startServer({ env, outputs }: Deployment): Promise<Child> {
   const own = {
     PERIGEE_TABLE: outputs.TableName,
@@ -112,6 +119,7 @@ function startServer({ env, outputs }: Deployment): Promise<Child> {
     PERIGEE_QUEUE_PREFIX: outputs.QueueUrlPrefix,
     PERIGEE_TOKEN_SECRET: outputs.TokenSecretArn,
     PERIGEE_DIALECTS: CONTEXT.dialects,
+    PERIGEE_UNIK_PORT: "0",
     PERIGEE_OBJECTS: outputs.ObjectsBucketName,
     PERIGEE_SEAL_SECRET: outputs.SealSecretArn,
     PERIGEE_WORKER: outputs.WorkerUrl,

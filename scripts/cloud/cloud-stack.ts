@@ -36,7 +36,10 @@ export type CloudStack = {
   deployment: Deployment;
   /** where the agent keeps everything */
   agentData: string;
-  agent: Child;
+  /** as it was last started */
+  readonly agent: Child;
+  /** Ends the agent and starts it anew with another way to the ground: the address of a server on the same table. */
+  moveAgent(ground: string): Promise<void>;
   /** Stops the agent, destroys the deployment and ends the emulator; true when all of it went well. */
   stop(): Promise<boolean>;
 };
@@ -83,17 +86,25 @@ export async function startCloudStack(options: CloudStackOptions): Promise<Cloud
     undo.push({ what: "the deployment", step: () => deployment.destroy() });
     const token = await addUsers(deployment, options.users);
     const agentData = join(dir, "agent");
-    const agent = await startAgent(options, deployment, token, agentData);
-    undo.push({
-      what: "the agent",
-      async step() {
-        const exit = await agent.stop(AGENT_GRACE_MS);
-        if (exit.code !== 0) throw new Error(describeExit(exit));
-      },
-    });
+    let agent = await startAgent(options, deployment, { token, data: agentData, ground: deployment.url });
+    const end = async () => {
+      const exit = await agent.stop(AGENT_GRACE_MS);
+      if (exit.code !== 0) throw new Error(describeExit(exit));
+    };
+    undo.push({ what: "the agent", step: () => end() });
     await ready(agent, signal);
+    const moveAgent = async (ground: string) => {
+      await end();
+      agent = await startAgent(options, deployment, { token, data: agentData, ground });
+      await ready(agent, signal);
+    };
     say(`the ground answers at ${deployment.url}`);
-    return { url: deployment.url, endpoint: localStack.endpoint, deployment, agentData, agent, stop };
+    return {
+      ...{ url: deployment.url, endpoint: localStack.endpoint, deployment, agentData, moveAgent, stop },
+      get agent() {
+        return agent;
+      },
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -118,8 +129,7 @@ async function addUsers(deployment: Deployment, users: CloudStackOptions["users"
 async function startAgent(
   options: CloudStackOptions,
   deployment: Deployment,
-  token: string,
-  data: string,
+  { token, data, ground }: { token: string; data: string; ground: string },
 ): Promise<Child> {
   const { dir, dockerHost, say } = options;
   const tokenFile = join(dir, `agent-${CLOUD_EDGE}.token`);
@@ -135,7 +145,7 @@ async function startAgent(
     ...process.env,
     ...deployment.env,
     ...(dockerHost && { DOCKER_HOST: dockerHost }),
-    PERIGEE_GROUND: deployment.url,
+    PERIGEE_GROUND: ground,
     PERIGEE_AGENT_TOKEN_FILE: tokenFile,
     PERIGEE_AGENT_DATA: data,
     PERIGEE_AGENT_CONFIG: config,

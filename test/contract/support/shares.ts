@@ -44,7 +44,10 @@ const KUBERNETES = [
 const POSEIDON_KUBERNETES = ["executions", "files", "leaving", "memory", "runners"];
 
 /** UniK's, of what its instances are. */
-const UNIK_KUBERNETES = ["instances", "logs", "volumes"];
+const UNIK_KUBERNETES = ["instances", "life", "logs", "volumes"];
+
+/** UniK's, of what a table and buckets in AWS serve: routes, uploads, the hub, and one instance's life. */
+const UNIK_CLOUD = ["hub", "images", "life", "reading"];
 
 /** That of FPGA images: what comes through Lambda as it was sent, and what worker, buckets and agent do. */
 const FPGA_CLOUD = ["life", "object-store", "routes", "signatures", "tokens"];
@@ -71,8 +74,8 @@ export function fpgaFiles(deployment: "server" | "cloud"): string[] {
   return names?.map((name) => `test/contract/fpga/${name}.test.ts`) ?? ["test/contract/fpga/*.test.ts"];
 }
 
-/** The same of UniK's API; the others are about images and their hub, which are in the engine there too. */
-export function unikFiles(deployment: "server" | "kubernetes"): string[] {
-  const names = deployment === "server" ? undefined : UNIK_KUBERNETES;
+/** The same of UniK's API; on a cluster images and their hub are in the engine too, and asked elsewhere. */
+export function unikFiles(deployment: keyof typeof SHARES): string[] {
+  const names = { server: undefined, cloud: UNIK_CLOUD, kubernetes: UNIK_KUBERNETES }[deployment];
   return names?.map((name) => `test/contract/unik/${name}.test.ts`) ?? ["test/contract/unik/*.test.ts"];
 }

@@ -12,7 +12,8 @@ import type { UnikTarget } from "./target.ts";
 
 /**
  * Gives UniK's contract suite a deployment with the tools of this machine; of one that PERIGEE_URL names PERIGEE_USER,
- * PERIGEE_PASSWORD, PERIGEE_USER2, PERIGEE_PASSWORD2, PERIGEE_EDGE and PERIGEE_UNIK_PROVIDER (docker).
+ * PERIGEE_PASSWORD, PERIGEE_USER2, PERIGEE_PASSWORD2, PERIGEE_EDGE, PERIGEE_UNIK_PROVIDER (docker) and PERIGEE_UNIK_ROOT
+ * (the API's own listener, where there is one).
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { stop, ...target } = process.env.PERIGEE_URL ? given(process.env.PERIGEE_URL) : await own();
@@ -37,6 +38,7 @@ function given(address: string): Deployment {
     other: { name: required("PERIGEE_USER2"), password: required("PERIGEE_PASSWORD2") },
     provider: process.env.PERIGEE_UNIK_PROVIDER ?? "docker",
     edge: required("PERIGEE_EDGE"),
+    ...(process.env.PERIGEE_UNIK_ROOT && { ownPort: process.env.PERIGEE_UNIK_ROOT }),
     stop: async () => {},
   };
 }
