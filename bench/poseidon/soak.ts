@@ -13,7 +13,7 @@ const OF_RUNNER = 16;
 const OPEN_S = 20;
 /** ms for what ends late: a closing socket, a spare that nobody took (a minute). */
 const SETTLE_MS = 90_000;
-/** Looks at descriptors, one a second: a request now and then has a socket for a moment, what is left over is in all. */
+/** Looks at descriptors, one a second: a request has a socket for a moment, what is left over is there at all of them. */
 const LOOKS = 45;
 
 /**
@@ -143,10 +143,9 @@ async function once({ client }: PoseidonBench, runner: string, turn: number): Pr
 async function left(poseidon: PoseidonBench, runners: string[]): Promise<Record<string, number>> {
   const { ground, agent } = poseidon.bench.stack;
   // first: what follows opens sockets itself
-  const open = { ground: Number.POSITIVE_INFINITY, agent: Number.POSITIVE_INFINITY };
+  const open = { ground: new Stays(ground.pid), agent: new Stays(agent.pid) };
   for (let look = 0; look < LOOKS; look++) {
-    open.ground = Math.min(open.ground, descriptors(ground.pid, look === 0));
-    open.agent = Math.min(open.agent, descriptors(agent.pid, look === 0));
+    for (const process of Object.values(open)) process.look();
     await sleep(1000);
   }
   let processes = 0;
@@ -160,30 +159,47 @@ async function left(poseidon: PoseidonBench, runners: string[]): Promise<Record<
     fifos += Number(/\d+/.exec(JSON.stringify(messages.filter(({ type }) => type === "stdout")))?.[0] ?? 0);
   }
   return {
-    "descriptors of the ground": open.ground,
-    "descriptors of the agent": open.agent,
+    "descriptors of the ground": open.ground.count(),
+    "descriptors of the agent": open.agent.count(),
     "processes in the runners": processes,
     "FIFOs in the runners": fifos,
   };
 }
 
-/** How many there are. @param telling of which kinds, on stderr */
-function descriptors(pid: number, telling: boolean): number {
-  const kinds = new Map<string, number>();
-  const all = readdirSync(`/proc/${pid}/fd`);
-  for (const fd of all) {
-    const kind = kindOf(`/proc/${pid}/fd/${fd}`);
-    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+/** The descriptors of a process that are open at every look. */
+class Stays {
+  readonly #pid: number;
+  #open: Map<string, string> | undefined;
+
+  constructor(pid: number) {
+    this.#pid = pid;
   }
-  if (telling) console.error(`descriptors of process ${pid}: ${JSON.stringify([...kinds])}`);
-  return all.length;
+
+  look(): void {
+    const now = new Map<string, string>();
+    for (const fd of readdirSync(`/proc/${this.#pid}/fd`)) {
+      const to = linkOf(`/proc/${this.#pid}/fd/${fd}`);
+      if (to !== undefined) now.set(fd, to);
+    }
+    const before = this.#open;
+    this.#open = before ? new Map([...now].filter(([fd, to]) => before.get(fd) === to)) : now;
+  }
+
+  /** How many these are; of which kinds is told on stderr. */
+  count(): number {
+    const links = [...(this.#open ?? new Map<string, string>()).values()];
+    const kinds = Map.groupBy(links, (to) => to.replace(/:\[\d+\]$/, ""));
+    const told = [...kinds].map(([kind, some]) => `${kind} ${some.length}`);
+    console.error(`descriptors of process ${this.#pid}: ${told.join(", ")}`);
+    return links.length;
+  }
 }
 
-/** A socket, a pipe, or which file. */
-function kindOf(link: string): string {
+/** What a descriptor is of, with the number of a socket or pipe; undefined: it was closed meanwhile. */
+function linkOf(fd: string): string | undefined {
   try {
-    return readlinkSync(link).replace(/:\[\d+\]$/, "");
+    return readlinkSync(fd);
   } catch {
-    return "closed meanwhile";
+    return undefined;
   }
 }
