@@ -45,9 +45,15 @@ describe("the agent's configuration", () => {
     ['{"instanceAddresses":{"range":"10.0.0.1/31"}}', "instanceAddresses.range"],
     ['{"instanceAddresses":{"from":["all"]}}', "instanceAddresses.from.0"],
     ['{"instanceAddresses":{"closedPorts":[0]}}', "instanceAddresses.closedPorts.0"],
+    ['{"kvm":"off"}', "kvm"],
     ['{"unknown":1}', "unknown"],
   ])("names the field that is wrong in %s", (json, field) => {
     expect(() => readConfig(file("c.json", json))).toThrow(field);
+  });
+
+  test("the host's own virtualisation is tried unless the file leaves it out", () => {
+    expect(readConfig(undefined).kvm).toBe(true);
+    expect(readConfig(file("c.json", '{"kvm":false}')).kvm).toBe(false);
   });
 
   test("addresses for instances are those of the file, else of the environment, else none", () => {

@@ -88,6 +88,8 @@ const fields = z
       .optional(),
     /** directory of the volumes, instead of `volumes` in the agent's data */
     volumes: z.string().optional(),
+    /** machines run on the host's own virtualisation, where a test machine has; false: they are always emulated */
+    kvm: z.boolean().default(true),
     /** limits of one pod */
     pod: z
       .object({

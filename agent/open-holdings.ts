@@ -21,6 +21,7 @@ import { openRuntimes } from "./pods/open-runtime.ts";
 import { PodManager } from "./pods/pod-manager.ts";
 import { imageBytes } from "./pods/qemu/image-bytes.ts";
 import { KnownVmImages } from "./pods/qemu/images/known-vm-images.ts";
+import { Kvm } from "./pods/qemu/kvm/kvm.ts";
 import { VolumeDisks } from "./pods/qemu/volume-disks.ts";
 import { openSessions } from "./sessions/open-sessions.ts";
 import { Volumes } from "./volumes/volumes.ts";
@@ -93,20 +94,21 @@ export async function openHoldings({ data, config, database, journal, session, l
         pods.needsImage(user, imageId) || imageUsers.some((needs) => needs(user, imageId)),
       onError: (error, about) => log.warn({ err: error, ...about }, "images: tried again"),
     });
+  const warn = (message: string) => log.warn(message);
   const vmImages = new KnownVmImages(docker);
+  const kvm = new Kvm({ docker, instance, wanted: config.kvm, warn });
   const runtimes = await openRuntimes(config, {
-    machines: { images: vmImages, directory: join(data, "machines") },
+    machines: { images: vmImages, directory: join(data, "machines"), kvm },
     forward: join(data, "forward"),
     docker,
     instance,
     secret: journal.id,
     volumes: volumes.root,
     ...(handover && { images: handover }),
-    warn: (message) => log.warn(message),
+    warn,
   });
   const sessions = await openSessions(config, { docker, instance });
   const { range, closedPorts } = config.instanceAddresses;
-  const warn = (message: string) => log.warn(message);
   const addresses =
     range === undefined
       ? undefined
@@ -132,6 +134,7 @@ export async function openHoldings({ data, config, database, journal, session, l
     runtimes,
     sessions,
     pods,
+    kvm,
     /** Bytes of the user's images in the engine, and of what machines read of them. */
     imageBytes: (user: string, inEngine: number) =>
       inEngine + imageBytes(join(data, "machines", "images"), images.idsOf(user)),
@@ -154,6 +157,7 @@ export async function openHoldings({ data, config, database, journal, session, l
       addresses?.close();
       await sessions.close();
       await runtimes.close();
+      await kvm.close();
       await handover?.close();
       await volumes.close();
     },

@@ -45,7 +45,7 @@ export type Reporting = ReturnType<typeof openReporting>;
  * with the ground's answers.
  */
 export function openReporting({ data, config, database, session, holdings, runners, contact, log }: Deps) {
-  const { volumes, images, fpga, devices, runtimes, pods, toolchains, failedBuilds } = holdings;
+  const { volumes, images, fpga, devices, runtimes, pods, kvm, toolchains, failedBuilds } = holdings;
   let quota: number = LIMITS.quotaBytes;
   const inventory = new InventoryReporter({
     images: (user) => images.list(user),
@@ -125,6 +125,7 @@ export function openReporting({ data, config, database, session, holdings, runne
     send: (offer) => session.offer(offer),
     log,
   });
+  kvm.onKnown(() => void offers.changed());
   const podReports = new PodReporter((reports) => session.pods(reports), log);
 
   /** bytes by user, as the ground was last told */

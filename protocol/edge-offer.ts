@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { MACHINES_RUN } from "./machines.ts";
 
 /** What an edge can do now: providers whose engine answered, and compilers with what those lack that would not work. */
 export const edgeOffer = z.object({
@@ -12,6 +13,8 @@ export const edgeOffer = z.object({
         description: z.string().max(8000),
         /** absent: its check has succeeded since the agent's start */
         missing: z.string().max(500).optional(),
+        /** how its machines run; absent: it makes none, or that is not known yet */
+        machines: z.enum(MACHINES_RUN).optional(),
       }),
     )
     .max(100),

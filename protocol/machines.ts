@@ -4,6 +4,12 @@ export const MACHINES = {
   baremetal: { usualMb: 64, leastMb: 16, volumes: 0 },
 } as const;
 
+export type MachineKind = keyof typeof MACHINES;
+
+/** How machines run: by a program that does what a processor would, or by the host's own virtualisation (KVM). */
+export const MACHINES_RUN = ["emulated", "host"] as const;
+export type MachinesRun = (typeof MACHINES_RUN)[number];
+
 /** MiB that an emulator needs beside the guest's memory; both together are what an instance takes. */
 export const EMULATOR_MB = 192;
 

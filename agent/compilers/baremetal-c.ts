@@ -7,6 +7,7 @@ export const baremetalC: Compiler = {
   base: "baremetal",
   language: "c",
   providers: ["qemu"],
+  machine: "baremetal",
   // no check: the image is our own, and of this very version
   toolchain: "vm",
   description: `

@@ -1,3 +1,4 @@
+import type { MachineKind } from "#protocol/machines.ts";
 import type { Manifest } from "./manifest.ts";
 
 /** Images with the tools of a language, as the agent's configuration names them; `vm`: that of virtual machines. */
@@ -30,6 +31,8 @@ export type Compiler = {
   providers: readonly string[];
   /** for users: how to prepare an application */
   description: string;
+  /** the machines that its images run in; absent: none */
+  machine?: MachineKind;
   /** what it needs on the edge */
   toolchain?: Toolchain;
   /** program that ends well in the toolchain's image when that is fit for it */

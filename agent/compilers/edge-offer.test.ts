@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { edgeOffer as shape } from "#protocol/edge-offer.ts";
+import type { MachineKind, MachinesRun } from "#protocol/machines.ts";
 import { ImageWorld } from "#test/support/image-world.ts";
 import { makeNodeImage } from "#test/support/node-image.ts";
 import { COMPILERS } from "./compilers.ts";
@@ -41,6 +42,28 @@ test("offers what was tried and worked, and says of the rest what is missing", a
   expect(missing.get("docker-c-docker")).toBe("no image with the tools for c is configured");
   expect(missing.get("docker-nodejs-kubernetes")).toBe("kubernetes does not answer");
   expect(missing.get("linux-native-qemu")).toBe("the images for virtual machines are not there");
+});
+
+test("says of each compiler with machines how they run, as far as that is known", async () => {
+  const runs = { linux: undefined, baremetal: "emulated" } as Record<MachineKind, MachinesRun | undefined>;
+  const qemu = { ...lacking, machines: (kind: MachineKind) => runs[kind] };
+  const told = async () => {
+    const { compilers } = await offer({}, [answering, qemu]);
+    return (name: string) => {
+      const one = compilers.find((compiler) => compiler.name === name);
+      return [one?.machines, /\nHOW ITS MACHINES RUN\n(.+)\n$/.exec(one?.description ?? "")?.[1]];
+    };
+  };
+  const emulated = ["emulated", "They are emulated on this edge, and so slower than containers."];
+  const byKvm = ["host", "On this edge the host's own virtualisation (KVM) runs them."];
+  const first = await told();
+  expect(first("docker-native-docker")).toEqual([undefined, undefined]);
+  expect(first("linux-native-qemu")).toEqual([undefined, undefined]);
+  expect(first("baremetal-c-qemu")).toEqual(emulated);
+  runs.linux = "host";
+  expect((await told())("linux-go-qemu")).toEqual(byKvm);
+  runs.linux = "emulated";
+  expect((await told())("linux-go-qemu")).toEqual(emulated);
 });
 
 test("a check that worked is not run again while its image is there, and one that failed after a while", async () => {

@@ -6,8 +6,8 @@ const MACHINE = `
 OTHER
 It runs on a Linux kernel of the edge's in a virtual machine, as the only program beside a first process of ours: not a
 unikernel. Its files are a disk that can only be read; /tmp and /run are in memory. Volumes are disks with ext2 or FAT, at
-most four, and can be written. The machine is emulated, and so slower than a container. The memory that an instance is given
-is the machine's own; ${EMULATOR_MB} MiB more for the emulator count towards what the edge gives one instance.
+most four, and can be written. The memory that an instance is given is the machine's own; ${EMULATOR_MB} MiB more for the
+emulator count towards what the edge gives one instance.
 `;
 
 /** The same files as a container's, as the disk of a virtual machine with a Linux kernel. */
@@ -16,6 +16,7 @@ export function onLinux(docker: Compiler): Compiler {
     ...docker,
     base: "linux",
     providers: ["qemu"],
+    machine: "linux",
     description: docker.description.replace(VOLUMES, "") + MACHINE,
     dockerfile(sources) {
       const { mountPoints } = sources;

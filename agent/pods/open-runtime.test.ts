@@ -6,6 +6,7 @@ import { agentConfig } from "../config.ts";
 import { openEngine } from "../engine/open-engine.ts";
 import { openRuntimes } from "./open-runtime.ts";
 import { KnownVmImages } from "./qemu/images/known-vm-images.ts";
+import { Kvm } from "./qemu/kvm/kvm.ts";
 
 let directory: string;
 let kubeconfig: string;
@@ -37,7 +38,7 @@ test.for([
     ...{ docker, instance: "test", secret: "secret", volumes: directory },
     images: {} as never,
     forward: "/nowhere",
-    machines: { images: new KnownVmImages(docker), directory },
+    machines: { images: new KnownVmImages(docker), directory, kvm: new Kvm({ docker, instance: "test" }) },
   });
   expect(runtimes.all().map(({ provider }) => provider)).toEqual(providers);
   await runtimes.close();

@@ -7,6 +7,7 @@ import { openKubernetes } from "./kubernetes/open-kubernetes.ts";
 import type { OpenNetwork } from "./open-network.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
 import type { KnownVmImages } from "./qemu/images/known-vm-images.ts";
+import type { Kvm } from "./qemu/kvm/kvm.ts";
 import { QemuRuntime } from "./qemu/runtime.ts";
 import { Runtimes } from "./runtimes.ts";
 
@@ -22,8 +23,8 @@ export type RuntimeParts = {
   forward: string;
   /** where a cluster finds images */
   images?: ImageHandover;
-  /** the images for virtual machines, and a directory for machines' files */
-  machines: { images: KnownVmImages; directory: string };
+  /** the images for virtual machines, a directory for machines' files, and the host's own virtualisation */
+  machines: { images: KnownVmImages; directory: string; kvm: Kvm };
   /** for the operator */
   warn?(message: string): void;
 };

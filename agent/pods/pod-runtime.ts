@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { MachineKind, MachinesRun } from "#protocol/machines.ts";
 import type { NodeKind } from "#protocol/names.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { MappedPort } from "#protocol/runners.ts";
@@ -226,6 +227,8 @@ export interface PodRuntime {
   usage(run: string): Promise<RunUsage | undefined>;
   /** Asks the engine. @returns what it lacks to start any run, for users; undefined: nothing. Fails when it does not answer */
   missing(): Promise<string | undefined>;
+  /** How machines of this kind run here; undefined: that is not known yet. Absent where there are none. */
+  machines?(kind: MachineKind): MachinesRun | undefined;
   /** Nodes of this edge; `True` when a pod can be started there now. */
   nodes(): Promise<NodeReport[]>;
   /** Gives back what the runs of `user` shared, unless one of them is left or being started. */

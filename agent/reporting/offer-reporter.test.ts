@@ -38,3 +38,29 @@ test("tells what the edge can do once, again when it changes, and until it was h
   expect(told).toEqual([["docker"], ["docker"], [], []]);
   expect(warned).toHaveLength(1);
 });
+
+test("a change is told though a look is under way that began before it", async () => {
+  const told: string[][] = [];
+  let providers = ["docker"];
+  const looks: (() => void)[] = [];
+  const reporter = new OfferReporter({
+    async offer(): Promise<EdgeOffer> {
+      const seen = providers;
+      await new Promise<void>((resolve) => looks.push(resolve));
+      return { providers: seen, compilers: [] };
+    },
+    async send(offer) {
+      told.push(offer.providers);
+    },
+    log: { warn: (what: unknown) => expect.unreachable(String(what)) } as never,
+  });
+  const first = reporter.look();
+  providers = ["docker", "qemu"];
+  const second = reporter.changed();
+  looks.shift()?.();
+  await first;
+  while (looks.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  looks.shift()?.();
+  await second;
+  expect(told).toEqual([["docker"], ["docker", "qemu"]]);
+});

@@ -36,6 +36,12 @@ export class OfferReporter {
     return this.#looking;
   }
 
+  /** As {@link look}, but after one that is under way: it may have looked before the change. */
+  async changed(): Promise<void> {
+    await this.#looking;
+    await this.look();
+  }
+
   async #look(): Promise<void> {
     const { now = () => performance.now() } = this.#deps;
     const offer = await this.#deps.offer();

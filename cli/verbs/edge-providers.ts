@@ -1,11 +1,18 @@
 import type { Command } from "commander";
 import type { EdgeOffer } from "#protocol/edge-offer.ts";
+import type { MachinesRun } from "#protocol/machines.ts";
 import { CliFailure } from "../failure.ts";
 import { type GroundOptions, withLedger } from "../operator-data.ts";
 import { action, type Session } from "../session.ts";
 
-/** `missing`: what keeps it from working; absent when it works. */
-type Told = { edge: string; provider: string; offered: boolean; compiler: string | null; missing?: string };
+/** `machines`: how they run, where it makes some; `missing`: what keeps it from working, absent when it works. */
+type Told = { edge: string; provider: string; offered: boolean; compiler: string | null } & Pick<
+  EdgeOffer["compilers"][number],
+  "machines" | "missing"
+>;
+
+/** As the table says it. */
+const RUN: Record<MachinesRun, string> = { emulated: "emulated", host: "KVM" };
 
 /** `perigee edge providers`: the operator's verb that tells what edges offer, and why they do not offer the rest. */
 export function registerEdgeProviders(edge: Command): void {
@@ -35,12 +42,13 @@ async function providers(
   });
   output.result({ message: "Providers", data: told }, () =>
     output.table(
-      ["EDGE", "PROVIDER", "OFFERED", "COMPILER", "LACKS"],
-      told.map(({ edge, provider, offered, compiler, missing }) => [
+      ["EDGE", "PROVIDER", "OFFERED", "COMPILER", "MACHINES", "LACKS"],
+      told.map(({ edge, provider, offered, compiler, machines, missing }) => [
         edge,
         provider,
         offered ? "yes" : "no",
         compiler ?? "none",
+        machines ? RUN[machines] : provider === "qemu" ? "not known" : "none",
         missing ?? "nothing",
       ]),
     ),
@@ -51,10 +59,14 @@ async function providers(
 export function rowsOf(edge: string, offer: EdgeOffer | undefined): Told[] {
   if (!offer) return [];
   const { providers, compilers } = offer;
-  const rows = compilers.map(({ name, missing }): Told => {
+  const rows = compilers.map(({ name, machines, missing }): Told => {
     const provider = name.slice(name.lastIndexOf("-") + 1);
     const offered = providers.includes(provider);
-    return { edge, provider, offered, compiler: name, ...(missing !== undefined && { missing }) };
+    return {
+      ...{ edge, provider, offered, compiler: name },
+      ...(machines && { machines }),
+      ...(missing !== undefined && { missing }),
+    };
   });
   const alone = providers.filter((one) => rows.every(({ provider }) => provider !== one));
   return [...rows, ...alone.map((provider) => ({ edge, provider, offered: true, compiler: null }))].sort(

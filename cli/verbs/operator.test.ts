@@ -71,6 +71,8 @@ describe("operator verbs", () => {
       providers: ["docker"],
       compilers: [
         { name: "linux-c-qemu", description: "…", missing: "its images are not there" },
+        { name: "linux-go-qemu", description: "…", machines: "host" },
+        { name: "baremetal-c-qemu", description: "…", machines: "emulated" },
         { name: "docker-c-docker", description: "…" },
       ],
     };
@@ -79,9 +81,14 @@ describe("operator verbs", () => {
     const c = { edge: "em1", provider: "docker", offered: true, compiler: "docker-c-docker" };
     const lacks = { missing: "its images are not there" };
     const vm = { edge: "em1", provider: "qemu", offered: false, compiler: "linux-c-qemu", ...lacks };
-    expect((await json(["edge", "providers"])).data).toEqual([c, vm]);
+    const bare = { ...vm, compiler: "baremetal-c-qemu", machines: "emulated", missing: undefined };
+    const go = { ...vm, compiler: "linux-go-qemu", machines: "host", missing: undefined };
+    expect((await json(["edge", "providers"])).data).toEqual([c, bare, vm, go]);
     const shown = (await perigee(["edge", "providers", "em1"])).stdout;
-    expect(shown).toMatch(/em1 +qemu +no +linux-c-qemu +its images are not there/);
+    expect(shown).toMatch(/em1 +docker +yes +docker-c-docker +none +nothing/);
+    expect(shown).toMatch(/em1 +qemu +no +linux-c-qemu +not known +its images are not there/);
+    expect(shown).toMatch(/em1 +qemu +no +linux-go-qemu +KVM +nothing/);
+    expect(shown).toMatch(/em1 +qemu +no +baremetal-c-qemu +emulated +nothing/);
     expect((await perigee(["edge", "providers", "em9"])).stderr).toContain("em9");
   });
 

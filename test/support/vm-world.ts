@@ -40,13 +40,14 @@ export class VmWorld {
   }
 
   /** Another agent's runtime of the same machines. @param images those for machines, as it knows them */
-  open(images: QemuRuntimeOptions["images"]): QemuRuntime {
+  open(images: QemuRuntimeOptions["images"], over: Partial<QemuRuntimeOptions> = {}): QemuRuntime {
     const { docker, instance } = this.rig;
     return new QemuRuntime({
       ...{ docker, instance, prefix: instance, images, directory: this.directory },
       nodes: [{ name: "mpu1", kind: "MPU" }],
       networks: this.pods.networks,
       turns: this.pods.turns,
+      ...over,
     });
   }
 

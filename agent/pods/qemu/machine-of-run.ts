@@ -4,7 +4,7 @@ import { DISK_FILE } from "#protocol/volume-create.ts";
 import { type RunMount, type RunSpec, StartFailure } from "../pod-runtime.ts";
 import type { Machine } from "./command-line.ts";
 import { fileSystemOf } from "./file-system.ts";
-import { OWN } from "./own.ts";
+import { linuxBoard } from "./linux-board.ts";
 import { START_ADDRESS, startBlock } from "./start-block.ts";
 import { startDisk } from "./start-disk.ts";
 import type { VmImage } from "./vm-image-files.ts";
@@ -19,11 +19,16 @@ const DEFAULT_PORT = 8080;
 export type VmSettings = {
   /** of this machine, as Node calls it; default: what it is */
   arch?: string;
-  /** the group of `/dev/kvm`; undefined: machines are emulated */
-  kvm?: { group: number };
+  /** machines that may use the host's own virtualisation do; default: all are emulated */
+  kvm?: boolean;
   /** bytes that one instance may have; undefined: as many as it asks for */
   mostBytes?: number | undefined;
 };
+
+/** May a machine of this kind use the host's own virtualisation? Only the same kind of processor can. */
+export function mayUseKvm(kind: VmImage["kind"], arch: string): boolean {
+  return kind === "linux" || arch === "arm64";
+}
 
 /** A run as a virtual machine: the emulator's settings, the mounts of its container, and the content of the guest's start file. */
 export type MachineOfRun = { machine: Machine; mounts: RunMount[]; start: Buffer; startAt: string };
@@ -41,6 +46,7 @@ export function machineOf(
 ): MachineOfRun {
   const { image, argv, envs, settings } = of;
   const arch = settings.arch ?? process.arch;
+  const kvm = settings.kvm === true && mayUseKvm(image.kind, arch);
   const memoryMb = guestMb(image.kind, spec.limits?.memoryBytes, settings.mostBytes);
   const startAt = `${FILES}/start`;
   const file = `${FILES}/${image.file}`;
@@ -53,7 +59,7 @@ export function machineOf(
       kind: "baremetal",
       program: "/usr/bin/qemu-system-aarch64",
       memoryMb,
-      kvm: settings.kvm !== undefined && arch === "arm64",
+      kvm,
       elf: file,
       start: { file: startAt, address: START_ADDRESS },
     };
@@ -62,13 +68,9 @@ export function machineOf(
   const volumes = spec.mounts.map((mount, at) => volumeOf(mount, at));
   if (volumes.length > MOST_VOLUMES) throw new StartFailure(`a machine has at most ${MOST_VOLUMES} volumes`);
   const machine: Machine = {
-    kind: "linux",
-    board: arch === "x64" ? "microvm" : "virt",
-    program: arch === "x64" ? "/usr/bin/qemu-system-x86_64" : "/usr/bin/qemu-system-aarch64",
+    ...linuxBoard(arch),
     memoryMb,
-    kvm: settings.kvm !== undefined,
-    kernel: `/${OWN}/kernel`,
-    initramfs: `/${OWN}/initramfs`,
+    kvm,
     disks: [
       { serial: "root", file, readOnly: true },
       { serial: "start", file: startAt, readOnly: true },

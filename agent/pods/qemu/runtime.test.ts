@@ -2,8 +2,10 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import type Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { MiB } from "#protocol/limits.ts";
+import { engineWith } from "#test/support/engine-with.ts";
 import { program } from "#test/support/programs.ts";
 import { mountOf } from "#test/support/run-mounts.ts";
 import { IMAGES_MS, VmWorld } from "#test/support/vm-world.ts";
@@ -11,6 +13,7 @@ import { WITHOUT_MACHINES } from "#test/support/without-machines.ts";
 import { ImageMissing, StartFailure } from "../pod-runtime.ts";
 import { KnownVmImages } from "./images/known-vm-images.ts";
 import { vmImageNames } from "./images/vm-images.ts";
+import { Kvm } from "./kvm/kvm.ts";
 
 const PROGRAM = `
 #include <errno.h>
@@ -159,6 +162,80 @@ describe.skipIf(WITHOUT_MACHINES)("machines without an operating system", () => 
       expect(call).not.toHaveBeenCalled();
       call.mockRestore();
     }
+  });
+
+  test("a processor of the host's own kind is the host's where that was seen to work, and nothing else of it is given", async () => {
+    await world.runtime.prepare({ user: "ada", imageId: image });
+    const made: Docker.ContainerCreateOptions[] = [];
+    const refused = Object.assign(new Error("no such device"), { statusCode: 400, json: { message: "no" } });
+    const docker = engineWith(world.rig.docker, (options) => {
+      made.push(options);
+      throw refused;
+    });
+    const kvm = {
+      of: async () => ({ group: 104 }),
+      access: { group: 104 },
+      works: true,
+      sweep: async () => 0,
+    };
+    for (const arch of ["arm64", "x64"]) {
+      const runtime = world.open(new KnownVmImages(docker), { docker, kvm, arch });
+      await expect(runtime.start(world.spec(image))).rejects.toThrow();
+      expect([runtime.machines("linux"), runtime.machines("baremetal")]).toEqual([
+        "host",
+        arch === "arm64" ? "host" : "emulated",
+      ]);
+      await runtime.close();
+    }
+    const device = { PathOnHost: "/dev/kvm", PathInContainer: "/dev/kvm", CgroupPermissions: "rw" };
+    expect(made.map(({ HostConfig }) => [HostConfig?.Devices, HostConfig?.GroupAdd])).toEqual([
+      [[device], ["104"]],
+      [[], undefined],
+    ]);
+    expect(made.map(({ Entrypoint }) => Entrypoint?.includes("kvm"))).toEqual([true, false]);
+  });
+
+  test("where a test machine has not booted machines are emulated, and start all the same", async () => {
+    const { docker, instance } = world.rig;
+    const warned: string[] = [];
+    const kvm = new Kvm({
+      // the image of test machines is one that starts nothing
+      docker: engineWith(docker, (options) => ({ ...options, Image: world.images.busybox })),
+      ...{ instance, find: () => ({}), warn: (message) => void warned.push(message) },
+    });
+    const runtime = world.open(new KnownVmImages(docker), { kvm, arch: "arm64" });
+    expect(runtime.machines("linux")).toBeUndefined();
+    expect(await runtime.missing()).toBeUndefined();
+    const spec = world.spec(image, { args: ["loop"] });
+    await runtime.start(spec);
+    await world.until(spec.run, "ready");
+    const { Args, HostConfig } = await containerOf(spec.run).inspect();
+    expect([Args.includes("tcg"), HostConfig.Devices]).toEqual([true, []]);
+    expect([runtime.machines("linux"), runtime.machines("baremetal")]).toEqual(["emulated", "emulated"]);
+    expect(warned).toEqual([expect.stringContaining("could not be started")]);
+    await runtime.remove(spec.run);
+    await runtime.close();
+    await kvm.close();
+  });
+
+  test("the host's virtualisation is tried when the images are there, at the agent's start or later", async () => {
+    const asked: string[] = [];
+    const kvm = {
+      ...{ access: undefined, works: undefined, sweep: async () => 0 },
+      of: async (id: string) => void asked.push(id),
+    };
+    let there = false;
+    const found = async () => (there ? world.vm : undefined);
+    const runtime = world.open({ get: found, look: found }, { kvm });
+    runtime.watch(() => undefined)();
+    expect(await runtime.missing()).toContain("are not there");
+    expect(asked).toEqual([]);
+    there = true;
+    await runtime.missing();
+    expect(asked).toEqual([world.vm.run]);
+    runtime.watch(() => undefined)();
+    while (asked.length < 2) await world.rig.tick();
+    await runtime.close();
   });
 
   test("the command of a bundle makes the same images, and so knows them", async () => {

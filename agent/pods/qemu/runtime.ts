@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import type Docker from "dockerode";
 import { MiB } from "#protocol/limits.ts";
+import type { MachineKind, MachinesRun } from "#protocol/machines.ts";
 import type { ContainerState } from "#protocol/operations.ts";
 import type { NodeReport } from "#protocol/wire.ts";
 import { statusOf } from "../../engine/engine-call.ts";
@@ -24,13 +25,14 @@ import {
 import { commandLine } from "./command-line.ts";
 import type { KnownVmImages } from "./images/known-vm-images.ts";
 import type { VmImages } from "./images/vm-images.ts";
-import { machineContainer } from "./machine-container.ts";
-import { EMULATOR_BYTES, machineOf, type VmSettings } from "./machine-of-run.ts";
+import type { Kvm } from "./kvm/kvm.ts";
+import { KVM } from "./kvm/kvm-access.ts";
+import { machineContainer, PROCESSES } from "./machine-container.ts";
+import { EMULATOR_BYTES, machineOf, mayUseKvm, type VmSettings } from "./machine-of-run.ts";
 import { OWN } from "./own.ts";
 import { StartFiles } from "./start-files.ts";
 import { VmImageFiles, type VmImageFilesOptions } from "./vm-image-files.ts";
 
-const PROCESSES = 64;
 /** A guest that was told to end may need its whole grace, and then unmounts. */
 const UNMOUNT_MS = 5_000;
 /** The first process of the container ends with this, and says so where no guest writes, when the guest told no code. */
@@ -41,7 +43,7 @@ export type QemuRuntimeOptions = Pick<
   "instance" | "prefix" | "nodes" | "limits" | "timeoutMs" | "forwarders"
 > &
   Pick<VmImageFilesOptions, "freeFloorBytes"> &
-  VmSettings & {
+  Pick<VmSettings, "arch"> & {
     docker: Docker;
     /** the networks of the user's containers, which their runtime looks after */
     networks: NonNullable<DockerRuntimeOptions["networks"]>;
@@ -49,6 +51,8 @@ export type QemuRuntimeOptions = Pick<
     turns: NonNullable<DockerRuntimeOptions["turns"]>;
     /** the images that machines run in, and are made with: without them none starts, and all else works */
     images: Pick<KnownVmImages, "get" | "look">;
+    /** the host's own virtualisation; default: all machines are emulated */
+    kvm?: Pick<Kvm, "of" | "sweep" | "access" | "works">;
     /** directory for the files of images and runs, written by this runtime alone */
     directory: string;
   };
@@ -74,7 +78,7 @@ export class QemuRuntime implements PodRuntime {
     this.#containers = new DockerRuntime({
       ...options,
       containerPrefix,
-      shape: (container) => machineContainer(container, kvm),
+      shape: (container) => machineContainer(container, kvm?.access),
     });
     this.#images = new VmImageFiles({
       ...{ docker, instance, root: join(directory, "images") },
@@ -103,13 +107,15 @@ export class QemuRuntime implements PodRuntime {
   async start(spec: RunSpec): Promise<Started> {
     const vm = await this.#needed();
     const image = await this.#images.of(spec.imageId, vm.build);
+    const { arch = process.arch, kvm } = this.#options;
+    const access = mayUseKvm(image.kind, arch) ? await kvm?.of(vm.run) : undefined;
     const workdir = await this.#configs.of(spec.imageId);
     const found = machineOf(spec, {
       image,
       argv: argvOf(spec, await this.#configs.commandOf(spec.imageId)),
       workdir: workdir || spec.defaultWorkdir || "/",
       envs: { ...(await this.#configs.environmentOf(spec.imageId)), ...spec.envs },
-      settings: { ...this.#options, mostBytes: this.#options.limits?.memory },
+      settings: { arch, kvm: access !== undefined, mostBytes: this.#options.limits?.memory },
     });
     const directory = await this.#starts.write(spec.run, found.start);
     return this.#containers.start(this.#containerOf(spec, found, { directory, image: vm.run }));
@@ -133,7 +139,7 @@ export class QemuRuntime implements PodRuntime {
       ],
       network: machine.kind === "linux" ? spec.network : "none",
       limits: { ...spec.limits, memoryBytes: machine.memoryMb * MiB + EMULATOR_BYTES, pids: PROCESSES },
-      devices: [],
+      devices: machine.kvm ? [KVM] : [],
     };
   }
 
@@ -193,7 +199,16 @@ export class QemuRuntime implements PodRuntime {
 
   watch(hint: (run: string | undefined) => void): () => void {
     void this.#sweep().catch(() => undefined);
+    void this.#tryKvm().catch(() => undefined);
     return this.#containers.watch(hint);
+  }
+
+  /** Before the first machine starts, so that it need not wait for it. */
+  async #tryKvm(): Promise<void> {
+    const { kvm, images } = this.#options;
+    await kvm?.sweep();
+    const found = await images.get();
+    if (found) await kvm?.of(found.run);
   }
 
   /** What an agent before left of runs and images that are gone. */
@@ -203,7 +218,17 @@ export class QemuRuntime implements PodRuntime {
   }
 
   async missing(): Promise<string | undefined> {
-    return (await this.#options.images.look()) ? undefined : NO_IMAGES;
+    const { images, kvm } = this.#options;
+    const found = await images.look();
+    if (!found) return NO_IMAGES;
+    void kvm?.of(found.run);
+    return undefined;
+  }
+
+  machines(kind: MachineKind): MachinesRun | undefined {
+    const { arch = process.arch, kvm } = this.#options;
+    if (!kvm || !mayUseKvm(kind, arch) || kvm.works === false) return "emulated";
+    return kvm.works ? "host" : undefined;
   }
 
   nodes(): Promise<NodeReport[]> {
