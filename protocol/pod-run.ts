@@ -23,6 +23,8 @@ export const podMount = z.object({
   subPath: volumePath.optional(),
   at: mountPoint,
   readOnly: z.boolean().optional(),
+  /** The run is refused where the volume is not there; else, and by older agents, an empty one is made. */
+  mustExist: z.boolean().optional(),
 });
 export type PodMount = z.infer<typeof podMount>;
 /** Those of one run: none lies in another. */

@@ -21,6 +21,7 @@ describe("podHandlers", () => {
         ensured.push(`${user}/${volume}`);
         return rig.volume(`${user}-${volume}`);
       },
+      hasVolume: (user, volume) => ensured.includes(`${user}/${volume}`),
     });
   });
   afterAll(() => rig.cleanUp());
@@ -109,6 +110,18 @@ describe("podHandlers", () => {
     await handlers["pod.start"](context("pod.start", { pod: "ph", mounts }, { id }));
     expect(await endOf(manager, id)).toMatchObject({ reason: "Completed" });
     expect([rig.read("ada-vh", "seen"), rig.read("ada-vi", "seen")]).toEqual(["y\n", "y\n"]);
+  });
+
+  test("a volume that must exist is not made: without it nothing is run", async () => {
+    const id = ulid();
+    const mounts = [{ volume: "vm", at: "/data", mustExist: true }];
+    const input = rig.input({ pod: "pm", mounts, command: ["/bin/true"] });
+    const refused = handlers["pod.run"](context("pod.run", input, { id }));
+    await expect(refused).rejects.toMatchObject({ code: "VOLUME_NOT_FOUND", data: { at: "/data" } });
+    expect([manager.has(id), ensured.includes("ada/vm")]).toEqual([false, false]);
+    ensured.push("ada/vm");
+    expect(await handlers["pod.run"](context("pod.run", input, { id }))).toEqual({});
+    await endOf(manager, id);
   });
 
   test("pod.remove kills the pod and forgets its runs, without contact too; again, it is no error", async () => {
