@@ -22,7 +22,7 @@ export function runOf(
     image: ref,
     provider: instance.provider,
     mounts: instance.mounts.flatMap(({ at, volume }) =>
-      volume === undefined ? [] : [{ volume: labels.get(volume) ?? volume, at }],
+      volume === undefined ? [] : [{ volume: labels.get(volume) ?? volume, at, mustExist: true }],
     ),
     onSameName: "refuse",
     limits: { memoryBytes: instance.memoryMb * MiB },
