@@ -24,6 +24,20 @@ function isOnLinux(language: string): boolean {
   return ["c", "go", "native", "nodejs", "python"].includes(language);
 }
 
+/** What a machine of Debian's needs for the tools of every language, which this suite demands. */
+const PACKAGES = {
+  c: "gcc make libc6-dev",
+  go: "golang-go",
+  java: "default-jdk-headless",
+  nodejs: "nodejs",
+  python: "python3",
+};
+
+test.runIf(target.tools)("this machine has the tools of every language", () => {
+  const missing = Object.entries(PACKAGES).filter(([language]) => !target.tools?.includes(language));
+  expect(missing.map(([language, packages]) => `${language}: apt-get install ${packages}`)).toEqual([]);
+});
+
 async function available(): Promise<string[]> {
   return (await me.get("/available_compilers")).json;
 }
