@@ -216,6 +216,7 @@ describe("instances", () => {
       ports: [80],
       imageSpace: "unik",
       address: true,
+      graceMs: 10_000,
     });
     expect(JSON.parse((await get("instances")).text)).toEqual([web]);
     expect(object(await get(`instances/${String(web.Id).slice(0, 5)}`))).toEqual(web);
