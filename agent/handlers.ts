@@ -60,7 +60,10 @@ export function handlersOf(
       budget,
       removed: (user, image) => devices.forgetLoads(user, image),
     }),
-    ...podHandlers(pods, { ensureVolume: (user, volume) => volumes.ensure(user, volume) }),
+    ...podHandlers(pods, {
+      ensureVolume: (user, volume) => volumes.ensure(user, volume),
+      hasVolume: (user, volume) => volumes.exists(user, volume),
+    }),
   };
 }
 

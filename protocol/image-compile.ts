@@ -25,6 +25,8 @@ export const imageCompile = z.object({
   mountPoints: z.array(mountPoint).max(LIMITS.podMounts),
   /** of the application, split as a shell splits words, with nothing expanded */
   args: z.string().max(LIMITS.startBytes),
+  /** what a Dockerfile may call images of the space, `name:tag`: others are the user's outside of it, then public ones */
+  bases: z.record(z.string(), z.object({ image: z.string().max(FIELD_BOUNDS.image.bytes) })).optional(),
   replaces: imageReplaces.optional(),
   /** What a failure leaves is kept for the operator of the edge. An agent that does not know this keeps nothing. */
   noCleanup: z.boolean().optional(),

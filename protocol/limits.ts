@@ -56,6 +56,8 @@ export const LIMITS = {
   wordBytes: 256,
   /** what a run of a pod may name */
   podPorts: 64,
+  /** what an image of UniK's may say it listens on: each of its instances has all of them */
+  instancePorts: 32,
   podEnvs: 1_000,
   podWords: 4_096,
   podMounts: 16,

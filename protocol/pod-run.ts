@@ -23,6 +23,8 @@ export const podMount = z.object({
   subPath: volumePath.optional(),
   at: mountPoint,
   readOnly: z.boolean().optional(),
+  /** The run is refused where the volume is not there; else, and by older agents, an empty one is made. */
+  mustExist: z.boolean().optional(),
 });
 export type PodMount = z.infer<typeof podMount>;
 /** Those of one run: none lies in another. */
@@ -61,6 +63,8 @@ const podRun = z
     onSameName: z.enum(["replace", "refuse"]),
     /** from its start; absent: no limit */
     maxMs: ms.optional(),
+    /** between SIGTERM and SIGKILL when it is stopped; absent, and for older agents: the agent's own time */
+    graceMs: ms.optional(),
     /** how long it may be idle; no provider knows idleness yet: refused with NOT_SUPPORTED */
     idleMs: ms.optional(),
     /** below the operator's limits for every pod; values above them have no effect */
@@ -139,14 +143,15 @@ export function fromFirstRun(run: FirstPodRun): PodRun {
 
 /** The same run for an agent of version 0.2 or older; undefined when it cannot do it. Pure. */
 export function toFirstRun(run: PodRun): FirstPodRun | undefined {
-  const { mounts, node, kind, onSameName, maxMs, idleMs, limits, network, provider, fpga, ...rest } = run;
+  const { mounts, node, kind, onSameName, maxMs, graceMs, idleMs, limits, network, provider, fpga, ...rest } =
+    run;
   const { defaultWorkdir, scheduledAt, space: own, imageSpace, hostname, address, ...same } = rest;
   const [mount, ...others] = mounts;
   if (mount?.at !== DATA || others.length > 0 || mount.subPath || mount.readOnly) return undefined;
   if (kind === undefined || maxMs === undefined || maxMs % MINUTE_MS !== 0) return undefined;
   if (onSameName !== "replace" || network !== "user" || defaultWorkdir !== DATA) return undefined;
   if (
-    [node, idleMs, limits, provider, fpga, own, imageSpace, hostname, address].some(
+    [node, graceMs, idleMs, limits, provider, fpga, own, imageSpace, hostname, address].some(
       (more) => more !== undefined,
     )
   )

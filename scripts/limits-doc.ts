@@ -56,6 +56,7 @@ const MEANING: Record<keyof typeof LIMITS, string> = {
   ownImageName: "characters of the name of a user's own image; over it 400",
   wordBytes: "a field that is a number, a time or a word, such as `max_duration` and `node`",
   podPorts: "entries of a run's `ports`",
+  instancePorts: "ports of an image of UniK's API; a compile or pull of one with more is 422",
   podEnvs: "entries of a run's `envs`",
   podWords: "words of a run's `command`, and entries of its `args`",
   podMounts: "volumes, or parts of them, that a run mounts",

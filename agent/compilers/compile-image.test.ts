@@ -103,8 +103,11 @@ describe("image.compile", () => {
       ports: [70],
     });
     await compile(
-      { Dockerfile: "FROM old\nRUN echo new > /x\n" },
-      { language: "native", image: "new", args: "/x", replaces: { image: "old", pods: ["p1"] } },
+      { Dockerfile: "FROM named\nRUN echo new > /x\n" },
+      {
+        ...{ language: "native", image: "new", args: "/x", replaces: { image: "old", pods: ["p1"] } },
+        bases: { "named:latest": { image: "old" } },
+      },
     );
     expect(await output("new")).toBe("new");
     expect(await world.store.resolve(owner, "old")).toBeUndefined();

@@ -1,12 +1,13 @@
 import fs from "node:fs";
 import { PerigeeError } from "#protocol/errors.ts";
 import { killPoint } from "#protocol/kill-point.ts";
-import { inSpace } from "#protocol/names.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import type { Directory } from "../files/directory.ts";
 import { atFreeSpaceFloor, diskFullOr } from "../files/free-space.ts";
 import { withOnlyFile } from "../files/only-file.ts";
 import { removeTree } from "../files/remove-tree.ts";
 import { unpack } from "../files/unpack.ts";
+import { baseResolver } from "../images/build/base-resolver.ts";
 import { BUILD_ERRORS, buildFrom } from "../images/build/build-image.ts";
 import type { ImageDeps } from "../images/image-deps.ts";
 import type { ImageStore } from "../images/image-store.ts";
@@ -56,6 +57,7 @@ export function compileImage(store: ImageStore, deps: CompileDeps): OperationHan
     code: "BUILD_FAILED",
     message: "The sources do not compile",
     errors: BUILD_ERRORS,
+    mostPorts: LIMITS.instancePorts,
     prepare: (context) => unpackSources(deps, context),
     async make(context, image, tail, signal, { directory, leftOut }) {
       const { input, command } = context;
@@ -63,6 +65,8 @@ export function compileImage(store: ImageStore, deps: CompileDeps): OperationHan
       for (const line of leftOut) tail.keep(line);
       const dockerfile = Buffer.from(compiler.dockerfile(openSources(directory, input)));
       const toolchain = await toolchainOf(store, deps, compiler);
+      const { space, bases = {} } = input;
+      const named = baseResolver(store, command.user, { space, bases });
       killPoint("compile.unpacked");
       return store.building(() =>
         buildFrom(
@@ -70,11 +74,7 @@ export function compileImage(store: ImageStore, deps: CompileDeps): OperationHan
           {
             ...{ command, input: { ...input, noCache: false }, dockerfile },
             ...{ directory, context: "", progress: context.progress },
-            resolve: async (reference) =>
-              reference === TOOLCHAIN
-                ? toolchain
-                : ((await store.resolve(inSpace(command.user, input.space), reference)) ??
-                  (await store.resolve(command.user, reference))),
+            resolve: async (reference) => (reference === TOOLCHAIN ? toolchain : named(reference)),
           },
         ),
       );

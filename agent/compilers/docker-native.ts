@@ -1,6 +1,6 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
-import { type Compiler, ROOT } from "./compiler.ts";
+import { type Compiler, ROOT, type Sources } from "./compiler.ts";
 import { directories, started, VOLUMES } from "./lines.ts";
 
 const ELF = Buffer.from([0x7f, 0x45, 0x4c, 0x46]);
@@ -17,17 +17,14 @@ your own images and the public ones of this edge.
 CONFIGURATION FILES
 ------ /manifest.yaml ------
 binary_name: <the executable> (optional when it is the only one at the root; not with a Dockerfile)
-ports: <list of ports that the application listens on> (optional; not with a Dockerfile)
+ports: <list of ports that the application listens on> (optional; beside what a Dockerfile exposes)
 ${VOLUMES}`,
   dockerfile(sources) {
-    const own = sources.read("Dockerfile")?.toString();
-    if (own !== undefined && own.length > LIMITS.dockerfileBytes) {
+    const own = sources.read("Dockerfile");
+    if (own && own.length > LIMITS.dockerfileBytes) {
       throw new PerigeeError("SOURCES_REFUSED", `Dockerfile is larger than ${LIMITS.dockerfileBytes} bytes`);
     }
-    // what the image starts gets the arguments
-    if (own !== undefined) {
-      return sources.args.length > 0 ? `${own}\nCMD ${JSON.stringify(sources.args)}\n` : own;
-    }
+    if (own) return [own.toString(), ...added(sources)].join("\n");
     const binary = sources.manifest.binary_name ?? onlyExecutable(sources);
     if (!sources.read(binary)?.subarray(0, ELF.length).equals(ELF)) {
       throw new PerigeeError("SOURCES_REFUSED", `${binary} is no executable of Linux`);
@@ -36,7 +33,16 @@ ${VOLUMES}`,
   },
 };
 
-function onlyExecutable({ names, isExecutable }: Parameters<Compiler["dockerfile"]>[0]): string {
+/** Lines after those of a Dockerfile of the user's: what its image starts gets the arguments. */
+function added({ manifest, args }: Sources): string[] {
+  const lines = [
+    ...manifest.ports.map((port) => `EXPOSE ${port}`),
+    ...(args.length > 0 ? [`CMD ${JSON.stringify(args)}`] : []),
+  ];
+  return lines.length > 0 ? [...lines, ""] : [];
+}
+
+function onlyExecutable({ names, isExecutable }: Sources): string {
   const found = names.filter((name) => !name.endsWith("/") && isExecutable(name));
   const [only] = found;
   if (only !== undefined && found.length === 1) return only;

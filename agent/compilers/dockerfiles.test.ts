@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { LIMITS } from "#protocol/limits.ts";
 import type { Sources } from "./compiler.ts";
 import { dockerGo } from "./docker-go.ts";
 import { dockerJava } from "./docker-java.ts";
+import { dockerNative } from "./docker-native.ts";
 import { dockerPython } from "./docker-python.ts";
 import { readManifest } from "./manifest.ts";
 
@@ -66,6 +68,49 @@ describe("docker-java", () => {
     expect(text).toContain("COPY --from=build /src/out/a.jar /app/out/a.jar\n");
     const without = { "manifest.yaml": "build_command: make\n", "a.jar": "" };
     expect(() => dockerJava.dockerfile(sources(without))).toThrow(refused("main_file: is needed"));
+  });
+});
+
+describe("docker-native", () => {
+  const files = (dockerfile: string, manifest = "") => ({
+    Dockerfile: dockerfile,
+    ...(manifest !== "" && { "manifest.yaml": manifest }),
+  });
+
+  test("a Dockerfile stands as it is, behind it the manifest's ports and the arguments", () => {
+    expect(dockerNative.dockerfile(sources(files("FROM busybox\n")))).toBe("FROM busybox\n");
+    const more = files("FROM busybox\nEXPOSE 70", "ports: [80, 90]\n");
+    expect(dockerNative.dockerfile(sources(more, { args: ["a\nb", '"$c"'] }))).toBe(
+      'FROM busybox\nEXPOSE 70\nEXPOSE 80\nEXPOSE 90\nCMD ["a\\nb","\\"$c\\""]\n',
+    );
+  });
+
+  test("one that is too large is refused, and not cut, whatever its letters take", () => {
+    const large = `FROM busybox\n#${"é".repeat(LIMITS.dockerfileBytes / 2)}`;
+    expect(() => dockerNative.dockerfile(sources(files(large)))).toThrow(refused("Dockerfile is larger"));
+  });
+});
+
+describe("manifest.yaml", () => {
+  test.each([
+    ["main_file: ../../x", "main_file"],
+    ["main_file: /etc/passwd", "main_file"],
+    ["main_file: 5", "main_file"],
+    ["a: &a [1]\nb: *a", "alias"],
+    ["ports: [1e999]", "ports"],
+    ["ports: [99999999999999999999]", "ports"],
+    ["ports: [1.5]", "ports"],
+    [`ports: [${Array.from({ length: 33 }, (_, n) => n + 1)}]`, "ports"],
+    ['runtime_args: ["a\\0b"]', "NUL"],
+    ["runtime_args: {}", "runtime_args"],
+    ["[", "manifest.yaml: "],
+  ])("%j is refused", (text, named) => {
+    expect(() => readManifest(text)).toThrow(
+      expect.objectContaining({
+        code: "SOURCES_REFUSED",
+        message: expect.stringMatching(new RegExp(named, "i")),
+      }),
+    );
   });
 });
 

@@ -1,6 +1,7 @@
 import { parse } from "yaml";
 import * as z from "zod";
 import { PerigeeError } from "#protocol/errors.ts";
+import { LIMITS } from "#protocol/limits.ts";
 import { splitWords } from "./split-words.ts";
 
 /** A file in the sources: nothing in its name means something to a Dockerfile. */
@@ -18,7 +19,7 @@ const manifest = z.object({
   binary_name: file.optional(),
   runtime_args: words.default([]),
   build_command: z.string().max(4096).optional(),
-  ports: z.array(z.number().int().min(1).max(65535)).max(32).default([]),
+  ports: z.array(z.number().int().min(1).max(65535)).max(LIMITS.instancePorts).default([]),
 });
 export type Manifest = z.infer<typeof manifest>;
 

@@ -3,7 +3,7 @@ import path from "node:path";
 import { addAbortSignal, pipeline, type Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { PerigeeError } from "#protocol/errors.ts";
-import { LIMITS } from "#protocol/limits.ts";
+import { KiB, LIMITS, MiB } from "#protocol/limits.ts";
 import { unpackedQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import { type Directory, isErrno } from "./directory.ts";
 import { openParent } from "./open-beneath.ts";
@@ -24,13 +24,15 @@ export type UnpackOptions = {
 
 /** After so many bytes the room on the disk is looked at again. */
 const ROOM_BYTES = 16 * 1024 * 1024;
+/** Bytes of an archive beside its files' contents: for each entry its headers and its padding, and what pads its end. */
+const BESIDE_BYTES = LIMITS.unpackEntries * 2 * KiB + 16 * MiB;
 const GZIP = Buffer.from([0x1f, 0x8b]);
 const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 
 /**
  * Unpacks a tar, or a gzip or zstd of one, told by its first bytes, into an empty directory that nobody else writes.
  * Execute bits are kept, owners, times and all other bits are not. A link is made as it is when it stays inside, and is
- * never followed; one that leads out, a device and a FIFO are left out.
+ * never followed; one that leads out, hard or not, a device and a FIFO are left out.
  * @param fd of the archive
  * @returns bytes of all files together
  * @throws PerigeeError SOURCES_REFUSED, QUOTA_EXCEEDED, what `assertRoom` throws; the signal's reason
@@ -40,7 +42,11 @@ export async function unpack(fd: number, target: Directory, options: UnpackOptio
   const parser = new TarParser(LIMITS.unpackEntries, { trailing: Number.POSITIVE_INFINITY });
   const writing = new Unpacking(target, options);
   try {
+    let read = 0;
     for await (const chunk of opened(fd, signal)) {
+      read += (chunk as Buffer).length;
+      // packed, it may be endless without holding anything
+      if (read > options.maxBytes + BESIDE_BYTES) throw unpackedQuotaExceeded();
       for (const event of parser.push(chunk as Buffer)) {
         if ("entry" in event) writing.begin(event.entry);
         else writing.write(event.data);
@@ -150,17 +156,23 @@ class Unpacking {
 
   #link(parent: Directory, base: string, at: string, target: string): void {
     const led = path.posix.normalize(path.posix.join(path.posix.dirname(at), target));
-    if (target === "" || target.startsWith("/") || led === ".." || led.startsWith("../")) {
-      this.#options.leftOut(`left out: ${shown(at)} is a link that leads out`);
-      return;
-    }
+    if (this.#leadsOut(at, target, led)) return;
     this.#make(at, () => {
       removeOld(parent, base);
       fs.symlinkSync(target, parent.at(base));
     });
   }
 
+  /** Leaves out a link that does. */
+  #leadsOut(at: string, target: string, led: string): boolean {
+    const isOut = target === "" || target.startsWith("/") || led === ".." || led.startsWith("../");
+    if (isOut) this.#options.leftOut(`left out: ${shown(at)} is a link that leads out`);
+    return isOut;
+  }
+
   #hardLink(parent: Directory, base: string, at: string, target: string): void {
+    // its target is a name in the archive
+    if (this.#leadsOut(at, target, path.posix.normalize(target))) return;
     const from = placeOf(target);
     this.#make(at, () => {
       const { parent: other, name } = openParent(this.#target, from);

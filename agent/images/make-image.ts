@@ -29,6 +29,8 @@ export type Recipe<O extends Making, P extends AsyncDisposable | undefined = und
     stop: AbortSignal,
     prepared: P,
   ): Promise<string>;
+  /** ports that it may say it listens on: runs are given each of them (default: any number, and runs name theirs) */
+  mostPorts?: number;
   /** told of what it failed with, before what `prepare` got is gone; never throws */
   failed?(context: OperationContext<O>, error: unknown, tail: LogTail, prepared: P): Promise<void>;
 };
@@ -38,9 +40,9 @@ class OutOfBounds extends Error {
   override readonly name = "OutOfBounds";
 }
 
-/** What each run of an image costs the engine before its program has begun. */
-function assertBounds(made: ImageDetails | undefined): void {
-  const bounds = { env: LIMITS.imageConfigEntries, volumes: LIMITS.imageVolumes } as const;
+/** What each run of an image costs the engine before its program has begun. @param ports most of them */
+function assertBounds(made: ImageDetails | undefined, ports = Number.POSITIVE_INFINITY): void {
+  const bounds = { env: LIMITS.imageConfigEntries, volumes: LIMITS.imageVolumes, ports } as const;
   for (const [field, most] of Object.entries(bounds)) {
     const count = made?.[field as keyof typeof bounds].length ?? 0;
     if (count > most)
@@ -90,7 +92,7 @@ export function makeImage<O extends Making, P extends AsyncDisposable | undefine
         make: async (stop, prepared) => {
           try {
             const id = await recipe.make(context, image, tail, stop, prepared);
-            assertBounds(await store.inspect(id));
+            assertBounds(await store.inspect(id), recipe.mostPorts);
             return id;
           } catch (error) {
             await recipe.failed?.(context, error, tail, prepared);

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { ulid } from "ulid";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { InputOf, OperationName } from "#protocol/operations.ts";
 import { endOf, PodRig } from "#test/support/pod-rig.ts";
 import type { OperationContext } from "../operation.ts";
@@ -21,6 +21,7 @@ describe("podHandlers", () => {
         ensured.push(`${user}/${volume}`);
         return rig.volume(`${user}-${volume}`);
       },
+      hasVolume: (user, volume) => ensured.includes(`${user}/${volume}`),
     });
   });
   afterAll(() => rig.cleanUp());
@@ -109,6 +110,33 @@ describe("podHandlers", () => {
     await handlers["pod.start"](context("pod.start", { pod: "ph", mounts }, { id }));
     expect(await endOf(manager, id)).toMatchObject({ reason: "Completed" });
     expect([rig.read("ada-vh", "seen"), rig.read("ada-vi", "seen")]).toEqual(["y\n", "y\n"]);
+  });
+
+  test("a volume that must exist is not made: without it nothing is run", async () => {
+    const id = ulid();
+    const mounts = [{ volume: "vm", at: "/data", mustExist: true }];
+    const input = rig.input({ pod: "pm", mounts, command: ["/bin/true"] });
+    const refused = handlers["pod.run"](context("pod.run", input, { id }));
+    await expect(refused).rejects.toMatchObject({ code: "VOLUME_NOT_FOUND", data: { at: "/data" } });
+    expect([manager.has(id), ensured.includes("ada/vm")]).toEqual([false, false]);
+    ensured.push("ada/vm");
+    expect(await handlers["pod.run"](context("pod.run", input, { id }))).toEqual({});
+    await endOf(manager, id);
+  });
+
+  test("a run that says so has its own time between SIGTERM and SIGKILL", async () => {
+    const id = ulid();
+    const command = ["/bin/sh", "-c", "trap '' TERM; echo x > ready; while :; do sleep 0.1; done"];
+    const mounts = [{ volume: "vt", at: "/data" }];
+    const input = rig.input({ pod: "pt", mounts, command, graceMs: 100 });
+    await handlers["pod.run"](context("pod.run", input, { id }));
+    await vi.waitFor(() => expect(rig.read("ada-vt", "ready")).toBe("x\n"), { timeout: 60_000 });
+    const stop = vi.spyOn(rig.runtime().constructor.prototype, "stop");
+    await handlers["pod.stop"](context("pod.stop", { pod: "pt" }));
+    expect(await endOf(manager, id)).toMatchObject({ exitCode: 137 });
+    expect(stop).toHaveBeenCalled();
+    expect(stop.mock.calls.every(([, graceMs]) => (graceMs as number) <= 100)).toBe(true);
+    stop.mockRestore();
   });
 
   test("pod.remove kills the pod and forgets its runs, without contact too; again, it is no error", async () => {

@@ -1,3 +1,4 @@
+import { PerigeeError } from "#protocol/errors.ts";
 import { inSpace } from "#protocol/names.ts";
 import type { OperationHandlers } from "../operation.ts";
 import type { PodManager } from "./pod-manager.ts";
@@ -6,6 +7,7 @@ import type { RunInput } from "./runs/run-record.ts";
 export type PodHandlerDeps = {
   /** Makes the volume if it is new; its host path. */
   ensureVolume(user: string, volume: string): string | Promise<string>;
+  hasVolume(user: string, volume: string): boolean;
 };
 
 /** The operations on pods and nodes. */
@@ -29,6 +31,11 @@ export function podHandlers(
     const volumes: Record<string, string> = {};
     for (const mount of input.mounts) {
       const volume = inSpace(mount.volume, input.space);
+      if (mount.mustExist && !deps.hasVolume(user, volume)) {
+        throw new PerigeeError("VOLUME_NOT_FOUND", `There is no volume ${mount.volume}`, {
+          data: { at: mount.at },
+        });
+      }
       volumes[volume] ??= await deps.ensureVolume(user, volume);
     }
     signal.throwIfAborted();

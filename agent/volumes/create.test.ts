@@ -3,6 +3,7 @@ import path from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { type Header, pack } from "tar-stream";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { GiB } from "#protocol/limits.ts";
 import { VolumeWorld } from "#test/support/volume-world.ts";
 import { ShuttingDown } from "../operation.ts";
 
@@ -55,6 +56,8 @@ describe("volume.create", () => {
       { name: "again", type: "link", linkname: "data" },
       { name: "out", type: "symlink", linkname: "../../etc/passwd" },
       { name: "away", type: "symlink", linkname: "/etc/passwd" },
+      { name: "hard-out", type: "link", linkname: "../../data" },
+      { name: "hard-away", type: "link", linkname: "/etc/passwd" },
       { name: "pipe", type: "fifo" },
     ]);
     expect(await world.run(create(packed(archive)))).toEqual({ bytes: 7 });
@@ -96,7 +99,7 @@ describe("volume.create", () => {
         { name: "d/x", content: "x" },
       ],
     ],
-    ["a hard link that leads out", [{ name: "x", type: "link", linkname: "../../x" }]],
+    ["a hard link by a name with ..", [{ name: "x", type: "link", linkname: "a/../first" }]],
     ["a hard link to nothing", [{ name: "x", type: "link", linkname: "nothing" }]],
     [
       "a file beneath a file",
@@ -127,6 +130,14 @@ describe("volume.create", () => {
     ["a gzip that is cut", gzipSync(Buffer.alloc(10_000, "x")).subarray(0, 20)],
   ])("refuses %s", async (_, archive) => {
     await expect(world.run(create(archive))).rejects.toMatchObject({ code: "SOURCES_REFUSED" });
+    expect([fs.existsSync(place()), left()]).toEqual([false, []]);
+  });
+
+  test("refuses what holds little, and does not end once it is unpacked", async () => {
+    const archive = gzipSync(await tar([{ name: "x", content: "x" }]));
+    const bomb = gzipSync(Buffer.alloc(GiB / 4), { level: 1 });
+    const command = create(Buffer.concat([archive, bomb]), 1000);
+    await expect(world.run(command)).rejects.toMatchObject({ code: "DATA_TOO_LARGE" });
     expect([fs.existsSync(place()), left()]).toEqual([false, []]);
   });
 

@@ -259,6 +259,37 @@ describe("hub", () => {
     ]);
   });
 
+  test("a hub elsewhere gets its log-in from the environment or stdin, and from no command line", async () => {
+    const URL = "https://s3.example/bucket/images";
+    stage.ground.on("POST /unik/images/push/app", { status: 202, body: "" });
+    stage.ground.on("POST /unik/images/pull/app", { status: 202, body: "" });
+    stage.ground.on("POST /unik/images/remote-delete/app", { status: 202, body: "" });
+    const body = (path: string) => JSON.parse(String(stage.ground.calls(path).at(-1)?.body));
+    const env = { PERIGEE_HUB_USER: "AKID", PERIGEE_HUB_PASSWORD: "secret" };
+    const wanted = { URL, Username: "AKID", Password: "secret" };
+    expect((await stage.run(["hub", "push", "app", "--hub", URL], { env })).code).toBe(0);
+    expect(body("POST /unik/images/push/app")).toEqual(wanted);
+    const input = "AKID\nsecret\n";
+    expect((await stage.run(["hub", "pull", "app", "--hub", URL, "--hub-stdin"], { input })).code).toBe(0);
+    expect(body("POST /unik/images/pull/app")).toEqual(wanted);
+    // one that is set for a hub elsewhere is nothing for the ground's own
+    expect((await stage.run(["hub", "rm", "app"], { env })).code).toBe(0);
+    expect(body("POST /unik/images/remote-delete/app")).toEqual({});
+    expect((await stage.run(["hub", "rm", "app", "--hub", URL])).code).toBe(0);
+    expect(body("POST /unik/images/remote-delete/app")).toEqual({ URL });
+    for (const [args, options] of [
+      [["--hub", "https://AKID:secret@s3.example/bucket"], {}],
+      [["--hub", "bucket"], {}],
+      [["--hub-stdin"], { input }],
+      [["--hub", URL, "--hub-stdin"], { input: "AKID\n" }],
+      [["--hub", URL], { env: { PERIGEE_HUB_USER: "AKID" } }],
+    ] as const) {
+      const { code, stderr } = await stage.run(["hub", "push", "app", ...args], options);
+      expect([args, code, stderr.includes("secret@")]).toEqual([args, 2, false]);
+    }
+    expect(stage.ground.calls("POST /unik/images/push/app")).toHaveLength(1);
+  });
+
   test("search lists those whose name or owner has the text", async () => {
     const other = { ...ENTRY, image: { ...ENTRY.image, Name: "tool" }, owner: "eve" };
     stage.ground.on("GET /unik/hub/images", { json: [ENTRY, other] });

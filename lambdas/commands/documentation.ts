@@ -164,7 +164,7 @@ export function documentCommandRoutes(registry: Registry): void {
       tags: ["Commands"],
       summary: "Rows of the log of a run or a build",
       description:
-        "The log of the run that a `pod.run` command began, or what a build or load wrote while it worked. A row's `cursor` is the byte offset in the log at which it ends: it grows and never changes. Ask again with `after` = `next`.",
+        "The log of the run that a `pod.run` command began, or what a build or load wrote while it worked. A row's `cursor` is the byte offset in the log at which it ends: it grows and never changes. Ask again with `after` = `next`. With `Accept: text/plain` it is the text of all rows from there on.",
       security,
       request: {
         params: id,
@@ -190,10 +190,20 @@ export function documentCommandRoutes(registry: Registry): void {
             .max(MAX_WAIT_S)
             .optional()
             .openapi({ description: "Seconds to wait for a row when there is none yet" }),
+          follow: z
+            .enum(["true", "false"])
+            .optional()
+            .openapi({ description: "Of a text: also what is written until the log ends" }),
         }),
       },
       responses: {
-        200: json(z.object({ message: z.string(), data: logPage }), "A page of rows"),
+        200: {
+          description: "A page of rows, or a text",
+          content: {
+            "application/json": { schema: z.object({ message: z.string(), data: logPage }) },
+            "text/plain": { schema: z.string() },
+          },
+        },
         ...refused("INVALID_PARAMETERS", "COMMAND_NOT_FOUND", "FILE_NOT_FOUND"),
       },
     }),

@@ -1,10 +1,12 @@
 import type { Context, Hono } from "hono";
+import { PerigeeError } from "#protocol/errors.ts";
 import { LIMITS } from "#protocol/limits.ts";
 import type { GroundEnv } from "../http/env.ts";
 import type { Command } from "../ledger/command.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RowPage } from "../logs/log-rows.ts";
 import type { CommandRowsOptions } from "./command-rows.ts";
+import { textAnswer, wantsText } from "./log-text.ts";
 import { MAX_WAIT_S, once, wholeNumber } from "./query.ts";
 
 export type CommandLogDeps = {
@@ -12,14 +14,25 @@ export type CommandLogDeps = {
   rows(command: Command, options: CommandRowsOptions): Promise<RowPage>;
 };
 
-/** `GET /commands/{id}/log?after=&limit=&wait=`: rows of the log of a command (see rowsOf). */
+/** `GET /commands/{id}/log?after=&limit=&wait=`: rows of the log of a command (see rowsOf), or with `&follow=` their text. */
 export function registerCommandLog(app: Hono<GroundEnv>, deps: CommandLogDeps): void {
   app.get("/commands/:id/log", async (c) => {
     const options = rowOptions(c);
+    const follows = followsIn(c);
     const command = await deps.ledger.command(c.get("user"), c.req.param("id"));
     const page = await deps.rows(command, { ...options, signal: c.req.raw.signal });
+    if (wantsText(c)) return textAnswer(page, (more) => deps.rows(command, more), { follows });
     return c.json({ message: "Successfully fetched log", data: page }, 200);
   });
+}
+
+/** @throws INVALID_PARAMETERS */
+function followsIn(c: Context): boolean {
+  const given = once(c, "follow") ?? "false";
+  if (given !== "true" && given !== "false") {
+    throw new PerigeeError("INVALID_PARAMETERS", "follow: must be true or false");
+  }
+  return given === "true";
 }
 
 function rowOptions(c: Context): CommandRowsOptions {

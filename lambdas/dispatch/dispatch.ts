@@ -26,6 +26,8 @@ export type Request<O extends OperationName> = {
   /** take a free place now or be refused, or queue */
   admission: Admission;
   wait: Wait;
+  /** who waits for its end waits in the queue for as long as that takes, and without contact it is withdrawn */
+  patient?: boolean;
   /** any text: in a lane that goes round, a user's groups take turns */
   group?: string;
   /** default: the usual one */
@@ -47,6 +49,8 @@ export type ReserveRequest<O extends OperationName = "volume.uplink"> = {
   /** `place`: the lane has to have a free place now, and its edge to be in contact */
   admission: Admission;
   wait: Wait;
+  /** it is withdrawn like a command without files where the edge does not take it (default: it stays), and {@link Request.patient} */
+  patient?: boolean;
   /** default: the usual one */
   priority?: number;
   /** if no agent has claimed it by then (ms since 1970), it expires; never while its body is coming in */

@@ -57,7 +57,7 @@ export class Dispatcher implements Dispatch {
 
   async #run<O extends OperationName>(request: Request<O>): Promise<Answer<O>> {
     const { ledger, waiting } = this.#parts;
-    const { admission, wait, submitted, ...draft } = request;
+    const { admission, wait, submitted, patient = false, ...draft } = request;
     const { command, replayed } = await ledger.submit(draft, admission);
     submitted?.();
     killPoint("dispatch.submitted");
@@ -65,7 +65,8 @@ export class Dispatcher implements Dispatch {
     if (wait.kind !== "end") return this.#answer(await this.#waited(command, wait));
     if (command.admission === "place") return this.#answer(await waiting.forPlace(command));
     // Of an earlier call of the same key it may have been promised that it stays.
-    return this.#answer(await waiting.inQueue(command, { withdraw: !replayed && admission === "queue" }));
+    const withdraw = !replayed && admission === "queue";
+    return this.#answer(await waiting.inQueue(command, { withdraw, patient }));
   }
 
   async submitMany(drafts: readonly Draft[], idempotency?: Idempotency): Promise<SubmittedMany> {
@@ -126,7 +127,7 @@ export class Dispatcher implements Dispatch {
       },
       complete: async (upload) => {
         try {
-          return await this.queueStaged<O>(command, request.wait, upload);
+          return await this.queueStaged<O>(command, request.wait, upload, request.patient);
         } catch (error) {
           // Refused: nothing of it stays. Anything else may have been committed: the janitor finds out.
           if (error instanceof PerigeeError) {
@@ -214,6 +215,7 @@ export class Dispatcher implements Dispatch {
     command: Command,
     wait: Wait,
     upload: StagedUpload,
+    patient = false,
   ): Promise<Answer<O>> {
     const { ledger, staging } = this.#parts;
     const manifest = Buffer.from(JSON.stringify(upload.files));
@@ -226,14 +228,18 @@ export class Dispatcher implements Dispatch {
     // Another call was faster, and what it queued has ended: this manifest is nobody's.
     if (isTerminal(queued.state)) await staging.deletePrefix(upload.prefix);
     await this.#ring(queued);
-    return this.answerQueued(queued, wait);
+    return this.answerQueued(queued, wait, patient);
   }
 
-  /** Waits for a command whose files are staged as asked: it stays, whoever waits. */
-  async answerQueued<O extends OperationName>(command: Command, wait: Wait): Promise<Answer<O>> {
+  /** Waits for a command whose files are staged as asked: it stays, whoever waits, unless it is `patient`. */
+  async answerQueued<O extends OperationName>(
+    command: Command,
+    wait: Wait,
+    patient = false,
+  ): Promise<Answer<O>> {
     const ended =
       wait.kind === "end"
-        ? this.#parts.waiting.inQueue(command, { withdraw: false })
+        ? this.#parts.waiting.inQueue(command, { withdraw: patient, patient })
         : this.#waited(command, wait);
     return this.#answer<O>(await ended);
   }

@@ -148,6 +148,28 @@ describe("how long a wait lasts", () => {
     expect(seen).toMatchObject({ error: { code: "EM_UNREACHABLE" } });
   });
 
+  describe("a patient call that queues", () => {
+    const patient = (ledger: object) =>
+      ended(waits(() => queued, { endUnclaimed: async () => expired, ...ledger }).inQueue(queued, how));
+    const how = { withdraw: true, patient: true };
+
+    test("waits for its turn beyond the deadline of its work, and is withdrawn when contact is lost", async () => {
+      let contact = true;
+      const seen = patient({ waits: async () => ({ ahead: 1 }), inContact: async () => contact });
+      await vi.advanceTimersByTimeAsync(10 * WORK_MS);
+      expect(seen).toEqual({});
+      contact = false;
+      await vi.advanceTimersByTimeAsync(2_000);
+      expect(seen).toMatchObject({ error: { code: "EM_UNREACHABLE" } });
+    });
+
+    test("is withdrawn when the time of all waits is up", async () => {
+      const seen = patient({ waits: async () => ({ ahead: 1 }), inContact: async () => true });
+      await vi.advanceTimersByTimeAsync(2 * 60 * 60_000 + 2_000);
+      expect(seen).toMatchObject({ error: { code: "EM_UNREACHABLE" } });
+    });
+  });
+
   test("a staged uplink is never withdrawn: without contact it is returned as it stands", async () => {
     const endUnclaimed = vi.fn<Ledger["endUnclaimed"]>();
     const ledger = { waits: async () => ({ ahead: 0 }), inContact: async () => false, endUnclaimed };

@@ -119,30 +119,36 @@ export class Waiting {
    * The wait of a call whose command queues. Where the edge does not take it although nothing is ahead of it in its
    * lane, it is withdrawn, or (a staged uplink, which stays) returned as it stands; so is what contact is lost for,
    * or is past the deadline of the work, or is held.
+   * @param how.patient it is ahead of its work for as long as the edge is in contact, and withdrawn with whatever ends
+   * that wait: it is not returned while it is queued
    * @throws EM_UNREACHABLE when it was withdrawn
    */
-  async inQueue(command: Command, { withdraw }: { withdraw: boolean }): Promise<Command> {
+  async inQueue(
+    command: Command,
+    { withdraw, patient = false }: { withdraw: boolean; patient?: boolean },
+  ): Promise<Command> {
     const { withdrawMs } = this.#options;
     const start = performance.now();
-    const end = start + this.#most(this.#workMs(command));
+    const end = start + this.#most(patient ? Number.POSITIVE_INFINITY : this.#workMs(command));
     let current = command;
     let freeSince: number | undefined;
     while (current.state === "queued") {
-      const [{ ahead, held }, inContact] = await Promise.all([
+      const [{ ahead, isFree, held }, inContact] = await Promise.all([
         this.#ledger.waits(command),
         this.#ledger.inContact(command.edge),
       ]);
       // held, or its lane is: nobody knows until when
       const isHeld = held !== undefined || current.heldAt !== undefined;
       if (isHeld && !withdraw) return current;
-      freeSince = ahead === 0 && !isHeld ? (freeSince ?? performance.now()) : undefined;
+      const mayGo = ahead === 0 || (patient && isFree);
+      freeSince = mayGo && !isHeld ? (freeSince ?? performance.now()) : undefined;
       const untaken = freeSince !== undefined && performance.now() - freeSince >= withdrawMs;
-      if (untaken && withdraw) {
+      const over = performance.now() >= end;
+      if (withdraw && (untaken || (patient && (over || !inContact)))) {
         current = await this.#ledger.endUnclaimed(current, "expired");
         if (current.state === "expired") throw unreachable();
         break;
       }
-      const over = performance.now() >= end;
       // Without contact nothing is known of the queue; one that can be withdrawn waits for its turn.
       if (untaken || over || (!inContact && !withdraw)) return current;
       const until = performance.now() + this.#options.pollMs;

@@ -245,6 +245,11 @@ export function ahead(lane: Lane, id: string, options: Places): number | undefin
   return index < 0 ? undefined : index + (now.size === 0 ? 1 : 0);
 }
 
+/** Is there a place that this one may have now? Of a lane with several, more than the next may. */
+export function hasPlace(lane: Lane, id: string, options: Places): boolean {
+  return placed(lane, options).some((entry) => entry.id === id);
+}
+
 function without<T>(map: Record<string, T>, ids: ReadonlySet<string>): Record<string, T> {
   return Object.fromEntries(Object.entries(map).filter(([id]) => !ids.has(id)));
 }

@@ -14,7 +14,7 @@ import { type CancelOptions, cancel, endUnclaimed, type UnclaimedEnd } from "./e
 import { FIRST_LANE } from "./first-lane.ts";
 import { holdCommand, holdEdge, releaseCommand } from "./hold.ts";
 import { keys } from "./keys.ts";
-import { ahead, heldAs, type Lane, nextToClaim } from "./lane.ts";
+import { ahead, hasPlace, heldAs, type Lane, nextToClaim } from "./lane.ts";
 import { FIRST_LANE_OPTIONS, type LaneOptions, Lanes } from "./lane-options.ts";
 import type { LedgerDeps, LedgerLimits } from "./ledger-deps.ts";
 import { type CommandProgress, noteProgress, type Stops } from "./progress.ts";
@@ -328,15 +328,21 @@ export class Ledger {
     return (await this.waits(command)).ahead;
   }
 
-  /** How a command waits: how many come before it, and what of its edge the operator holds. */
+  /** How a command waits: how many come before it, whether a place is free for it all the same, and what of its edge the operator holds. */
   async waits(
     command: Pick<Command, "edge" | "lane" | "id">,
-  ): Promise<{ ahead?: number; held?: "lane" | "edge" }> {
+  ): Promise<{ ahead?: number; isFree?: true; held?: "lane" | "edge" }> {
     const { lanes } = this.#deps;
     const lane = await this.lane(command.edge, command.lane);
-    const before = ahead(lane, command.id, lanes.get(command.lane) ?? FIRST_LANE_OPTIONS);
+    const options = lanes.get(command.lane) ?? FIRST_LANE_OPTIONS;
+    const before = ahead(lane, command.id, options);
     const held = heldAs(lane);
-    return { ...(before !== undefined && { ahead: before }), ...(held && { held }) };
+    const isFree = before !== undefined && before > 0 && hasPlace(lane, command.id, options);
+    return {
+      ...(before !== undefined && { ahead: before }),
+      ...(isFree && { isFree }),
+      ...(held && { held }),
+    };
   }
 
   /** What the agent said of itself at its last start; undefined when none has ever started. */

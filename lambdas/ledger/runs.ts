@@ -2,6 +2,7 @@ import { LIMITS } from "#protocol/limits.ts";
 import type { ContainerState, InputOf } from "#protocol/operations.ts";
 import type { PodReport } from "#protocol/wire.ts";
 import { ConditionFailed, type LedgerStore, type Write } from "../ports/ledger-store.ts";
+import { pagesOf } from "../ports/pages-of.ts";
 import type { Command } from "./command.ts";
 import { keys } from "./keys.ts";
 import { RunNews } from "./run-news.ts";
@@ -16,6 +17,7 @@ const KEPT = 2;
 /** Runs of one pod that have not ended are few: the agent refuses more than 200 of a user. */
 const MOST_OPEN = 250;
 const MOST_WRITES = 25;
+const PAGE = 1000;
 
 /** What the ground knows of the pods on an edge: the runs as the agent last reported them. */
 export class Runs {
@@ -87,11 +89,22 @@ export class Runs {
     return this.#news.next(newsOf(edge, user, pod));
   }
 
-  /** The newest run of each of the user's pods, by pod name; at most 1000 runs are looked at. */
+  /** The newest run of each of the user's pods, by pod name. */
   async current(edge: string, user: string): Promise<KnownRun[]> {
-    const items = await this.#store.query<KnownRun>({ pk: keys.runs(edge, user), limit: 1000 });
-    const newest = new Map(items.map((item) => [item.data.pod, item.data]));
+    const newest = new Map<string, KnownRun>();
+    for await (const page of pagesOf<KnownRun>(this.#store, { pk: keys.runs(edge, user), limit: PAGE })) {
+      for (const { data } of page) newest.set(data.pod, data);
+    }
     return [...newest.values()];
+  }
+
+  /** Forgets all runs of a pod. */
+  async forget({ edge, user, pod }: PodOfUser): Promise<void> {
+    const of = await this.find({ edge, user, pod });
+    for (let i = 0; i < of.length; i += MOST_WRITES) {
+      const some = of.slice(i, i + MOST_WRITES);
+      await this.#store.transact(some.map(({ run }) => ({ delete: keys.run(edge, user, pod, run) })));
+    }
   }
 }
 

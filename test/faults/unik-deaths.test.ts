@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Answer } from "#test/contract/support/client.ts";
 import { LONG } from "#test/support/long-run.ts";
@@ -49,7 +51,27 @@ describe("the agent dies, and is started again", () => {
     });
   });
 
-  describe.concurrent("a compile fails whose sources are kept", () => {
+  describe.concurrent("a compile fails whose sources are kept, and a volume is made", () => {
+    const volumes = pointsOf(
+      "volume.create",
+      ["volume.unpacked", "volume.committed", "volume.made"],
+      "handler",
+    );
+    test.each(volumes)("a volume, killed at %s", { concurrent: false }, async (point) => {
+      const user = users[3]!;
+      const name = `made${volumes.indexOf(point)}`;
+      const before = await newest(user.lane);
+      const answer = await killedAt(user.lane, point, () => user.filled(name, "a.txt", point));
+      expect([answer.status, answer.json]).toEqual([201, expect.objectContaining({ Name: name })]);
+      expect(readdirSync(user.lane.volume(name))).toEqual(["a.txt"]);
+      expect(readFileSync(join(user.lane.volume(name), "a.txt"), "utf8")).toBe(point);
+      await expectOne(user.lane, "volume.create", before);
+      await soon(async () => {
+        expect(readdirSync(join(user.lane.agentData, "volumes/.incoming"))).toEqual([]);
+        expect(uplinkedBy(user)).toEqual([]);
+      });
+    });
+
     test.each(["compile.keeping", "compile.kept"])("killed at %s", { concurrent: false }, async (point) => {
       const user = users[3]!;
       const before = Object.keys(user.kept());
@@ -142,6 +164,11 @@ describe("the agent dies, and is started again", () => {
   });
 });
 
+/** What is in staging of files that this user has sent. */
+function uplinkedBy({ lane }: UnikUser): string[] {
+  return deployment.staged().filter((path) => path.includes(`/uplink/${lane.user}/`));
+}
+
 describe("the ground dies, and is started again", () => {
   /** What came of a call that the death of the ground at `point` cut, when it is asked again. */
   async function cutAt(point: string, call: () => Promise<Answer>): Promise<Answer> {
@@ -196,7 +223,9 @@ describe("the ground dies, and is started again", () => {
       const key = (verb: string) => ({ "idempotency-key": `${verb} ${point}` });
       const post = (verb: string) => () => user.call("POST", `instances/one/${verb}`, key(verb));
       const volume = point.replace(".", "");
-      await user.volume(volume);
+      const make = () => user.call("POST", `volumes/${volume}?provider=docker&size=1`, key("volume"));
+      const made = await cutAt(point, make);
+      expect([made.status, made.json]).toEqual([201, expect.objectContaining({ Name: volume })]);
       const run = await cutAt(point, () => user.run("app", "one", volume, key("run")));
       expect([run.status, run.json]).toEqual([201, expect.objectContaining({ Name: "one" })]);
       await user.until("one", "running", volume, 1);
@@ -212,6 +241,85 @@ describe("the ground dies, and is started again", () => {
       expect((await user.inEngine()).containers).toBe(0);
     },
   );
+
+  test.each(["dispatch.reserved", "dispatch.staged"])(
+    "a volume with data whose call was cut at %s leaves nothing: its name is free",
+    async (point) => {
+      const user = users[3]!;
+      const name = `filled${point.replace(".", "")}`;
+      let times = 0;
+      const again = await cutAt(point, () => user.filled(name, `${++times}.txt`, "x"));
+      expect([again.status, again.text]).toEqual([201, expect.any(String)]);
+      expect(readdirSync(user.lane.volume(name))).toEqual(["2.txt"]);
+      await soon(async () => expect(uplinkedBy(user)).toEqual([]));
+    },
+  );
+
+  test.each(["dispatch.queued", "agent.reported"])(
+    "a volume with data whose call was cut at %s is made once",
+    async (point) => {
+      const user = users[3]!;
+      const name = `filled${point.replace(".", "")}`;
+      let times = 0;
+      const again = await cutAt(point, () => user.filled(name, `${++times}.txt`, "x"));
+      expect([again.status, again.text]).toEqual([409, `volume ${name} already exists`]);
+      await soon(async () =>
+        expect(await user.call("GET", `volumes/${name}`)).toMatchObject({ status: 200 }),
+      );
+      expect(readdirSync(user.lane.volume(name))).toEqual(["1.txt"]);
+      await soon(async () => expect(uplinkedBy(user)).toEqual([]));
+    },
+  );
+
+  const inHub = () => deployment.staged().filter((path) => path.includes("/objects/hub/"));
+  const pushed = async (user: UnikUser) =>
+    (await user.call("GET", "hub/images")).json.map(({ owner }: { owner: string }) => owner);
+
+  test.each(["dispatch.submitted", "agent.reported"])(
+    "a push that was cut at %s is one entry, whole",
+    async (point) => {
+      const user = users[1]!;
+      const before = await newest(user.lane);
+      const headers = { "idempotency-key": `push ${point}` };
+      expect(await cutAt(point, () => user.call("POST", "images/push/app", headers))).toMatchObject({
+        status: 202,
+      });
+      expect(await pushed(user)).toEqual([user.lane.user]);
+      await expectOne(user.lane, "image.export", before);
+      await soon(async () => expect(inHub()).toHaveLength(1));
+    },
+  );
+
+  test.each(["dispatch.reserved", "dispatch.staged", "dispatch.queued", "agent.reported"])(
+    "a pull that was cut at %s takes the place of the image and its instances, once",
+    async (point) => {
+      const user = users[1]!;
+      const volume = `pull${point.replace(".", "")}`;
+      await user.volume(volume);
+      await user.run("app", "old", volume);
+      await user.until("old", "running", volume, 1);
+      const before = (await user.call("GET", "images")).json;
+      const headers = { "idempotency-key": `pull ${point}` };
+      const pull = () => user.call("POST", "images/pull/app?provider=docker&force=true", headers);
+      expect(await cutAt(point, pull)).toMatchObject({ status: 202, text: "" });
+      const after = (await user.call("GET", "images")).json;
+      expect(after).toMatchObject([{ Name: "app" }]);
+      expect(after[0].Created).not.toBe(before[0].Created);
+      expect(await user.instances()).toEqual([]);
+      await user.engineHas(["first"], 0);
+      expect(user.lines(volume, "started")).toBe(1);
+      await soon(async () => expect(uplinkedBy(user)).toEqual([]));
+    },
+  );
+
+  test("a removal from the hub that was cut has removed it, and its repeat is told so", async () => {
+    const user = users[1]!;
+    const remove = () => user.call("POST", "images/remote-delete/app");
+    expect(await cutAt("hub.deleted", remove)).toMatchObject({ status: 202, text: "" });
+    expect(await pushed(user)).toEqual([]);
+    await soon(async () => expect(inHub()).toEqual([]));
+    expect(await remove()).toMatchObject({ status: 404 });
+  });
 
   test("a volume whose call was cut is attached, once, and the next start has it", async () => {
     const user = users[3]!;

@@ -189,7 +189,7 @@ export class DockerImageStore implements ImageStore {
       volumes: Object.keys(found.Config?.Volumes ?? {}),
       ports: Object.keys(found.Config?.ExposedPorts ?? {}).flatMap((port) => {
         const [number, kind] = port.split("/");
-        return kind === "tcp" ? [Number(number)] : [];
+        return kind === "tcp" && Number(number) > 0 ? [Number(number)] : [];
       }),
       labels: found.Config?.Labels ?? {},
       shell: (found.Config as { Shell?: string[] | null } | undefined)?.Shell ?? [],

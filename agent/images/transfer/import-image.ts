@@ -1,3 +1,4 @@
+import { LIMITS } from "#protocol/limits.ts";
 import type { Directory } from "../../files/directory.ts";
 import { withOnlyFile } from "../../files/only-file.ts";
 import { FileShrank } from "../../files/read-exactly.ts";
@@ -20,6 +21,7 @@ export function importImage(store: ImageStore, deps: ImageDeps): OperationHandle
     code: "IMAGE_LOAD_FAILED",
     message: "The image cannot be loaded",
     errors: [LoadError, TarError, FileShrank],
+    mostPorts: LIMITS.instancePorts,
     prepare: (context) => received(deps, context),
     make: ({ command, progress }, _, tail, signal, { directory }) =>
       withOnlyFile(directory, (fd) => loadArchive(fd, { command, progress, store, deps, tail, signal })),

@@ -113,6 +113,16 @@ describe.skipIf(WITHOUT_MACHINES)("machines with a Linux kernel", () => {
     await world.inTools(look, made);
   });
 
+  test("a program that ends its machine by a panic of the kernel has failed", async () => {
+    const script = "echo c > /proc/sysrq-trigger; sleep 1000";
+    const files = {
+      Dockerfile: `FROM ${world.images.busybox}\nENTRYPOINT ${JSON.stringify(["sh", "-c", script])}\n`,
+    };
+    const spec = world.spec(await world.compile(files, { base: "linux", language: "native" }));
+    await world.runtime.start(spec);
+    expect(await world.end(spec.run)).toMatchObject({ terminated: { exitCode: 255, reason: "VMFailed" } });
+  });
+
   test("a volume without a file system of ours starts nothing, and is named", async () => {
     const mounts = [mountOf(world.rig.volume("ada-none"), "none")];
     const failure = await world.runtime.start(world.spec(image, { mounts })).catch((error) => error);

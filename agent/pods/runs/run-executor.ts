@@ -177,7 +177,7 @@ export class RunExecutor {
       record.stopping = true;
       this.#deps.book.save(record);
     }
-    const graceMs = record.stopGraceMs ?? options.graceMs;
+    const graceMs = record.stopGraceMs ?? record.input.graceMs ?? options.graceMs;
     const given = record.stopReason === "Evicted" ? Math.min(graceMs, EVICTED_GRACE_MS) : graceMs;
     const grace = Math.max(0, (record.stopAt ?? now()) + given - now());
     killPoint("pods.stopping");

@@ -2,7 +2,7 @@ import { inSpace } from "#protocol/names.ts";
 import type { RunMount, RunSpec } from "../pod-runtime.ts";
 import type { RunRecord } from "./run-record.ts";
 
-/** What a runtime needs to start the recorded run. Pure. @param graceMs between SIGTERM and SIGKILL */
+/** What a runtime needs to start the recorded run. Pure. @param graceMs between SIGTERM and SIGKILL, where it does not say */
 export function specOfRun(record: RunRecord, graceMs: number): RunSpec {
   const { input } = record;
   return {
@@ -27,6 +27,6 @@ export function specOfRun(record: RunRecord, graceMs: number): RunSpec {
     limits: input.limits,
     defaultWorkdir: input.defaultWorkdir,
     maxMs: input.maxMs,
-    graceMs,
+    graceMs: input.graceMs ?? graceMs,
   };
 }

@@ -1,8 +1,9 @@
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 
 export const TEXT = "text/plain; charset=utf-8";
-// this API's clients compare it with the contract's one word
-const HEADERS = { ...SAFE_HEADERS, "cache-control": "no-store" };
+/** Of every answer: clients compare it with the contract's one word. */
+export const NO_STORE = "no-store";
+const HEADERS = { ...SAFE_HEADERS, "cache-control": NO_STORE };
 
 type Headers = Record<string, string>;
 

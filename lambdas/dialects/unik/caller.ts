@@ -14,7 +14,7 @@ const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /** Who asks: by a user and password, or an access token in place of the password. @throws UNAUTHORIZED, FOREIGN_ORIGIN */
 export async function authenticate(c: DialectContext, core: DialectCore): Promise<string> {
-  if (isForeignPage((name) => c.req.header(name))) {
+  if (isForeignPage((name) => c.req.header(name), core.hosts.candidates(c))) {
     throw new PerigeeError("FOREIGN_ORIGIN", "the request comes from a page of another host");
   }
   const account = await accountOf(c, core);

@@ -9,6 +9,7 @@ import type { Command } from "../../ledger/command.ts";
 import { unlessNoCommand } from "../../ledger/refusals.ts";
 import { ConditionFailed, type Write } from "../../ports/ledger-store.ts";
 import type { DialectCore } from "../core.ts";
+import { NO_STORE } from "./answers.ts";
 import type { Asked } from "./asked.ts";
 import { errors } from "./errors.ts";
 import { seenBy } from "./get-objects.ts";
@@ -151,6 +152,7 @@ async function submit<O extends OperationName>(
     input,
     admission,
     wait,
+    patient: true,
     ...order,
     ...(group !== undefined && { group }),
     async records(command) {
@@ -184,11 +186,11 @@ export async function answered<O extends OperationName>(
     );
   }
   const shape: typeof errors = (failure, id) => errors(reword(failure), id, c.req.raw);
-  return answerOf({ log: core.log, shape }, answer, preferred, async (result, command) => {
-    const response = await respond(result, command);
-    response.headers.set("perigee-command", command.id);
-    return response;
-  });
+  const response = await answerOf({ log: core.log, shape }, answer, preferred, respond);
+  response.headers.set("perigee-command", answer.command.id);
+  // of a command that is only accepted as well
+  response.headers.set("cache-control", NO_STORE);
+  return response;
 }
 
 /** @throws EM_UNREACHABLE when who waits for the end would wait for an edge that is not there */

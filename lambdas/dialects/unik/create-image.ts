@@ -1,6 +1,7 @@
 import { PerigeeError } from "#protocol/errors.ts";
 import { jsonAnswer } from "./answers.ts";
 import type { Handle } from "./asked.ts";
+import { basesOf } from "./bases-of.ts";
 import { requireRoom } from "./bounds.ts";
 import type { Seen } from "./change.ts";
 import { readHoldings, whole } from "./holdings.ts";
@@ -13,7 +14,7 @@ import { offerOf } from "./offer.ts";
 import { Parameters } from "./parameters.ts";
 import { SPACE } from "./pod-of.ts";
 import { type ImageRecord, keys, type Provider } from "./records.ts";
-import { tidyLeft } from "./tidy-left.ts";
+import { tidyLeftSoon } from "./tidy-left.ts";
 import { changeWithArchive } from "./with-archive.ts";
 
 const IN_QUERY = ["provider", "base", "lang", "force"];
@@ -43,7 +44,6 @@ export const createImage: Handle = async (asked) => {
       checkGiven(compiler(), seen);
       // who says nothing in the query may force it by the form
       if (IN_QUERY.some((one) => query.has(one)) || !isMultipart(c)) requireFree(seen);
-      if (!isMultipart(c)) throw invalid("must be a multipart form");
     },
     plan(seen, { id }, hasFile) {
       if (!hasFile) throw invalid("the form has no file 'tarfile'");
@@ -66,7 +66,8 @@ export const createImage: Handle = async (asked) => {
           language: wanted.lang,
           provider: wanted.provider,
           mountPoints,
-          args: parameters.text("args"),
+          args: argsOf(parameters),
+          ...(wanted.lang === "native" && { bases: basesOf(whole(seen.holdings.images)) }),
           ...(parameters.flag("no_cleanup") && { noCleanup: true }),
           ...(now?.content && { replaces: { image: now.content.ref, pods } }),
         },
@@ -75,7 +76,7 @@ export const createImage: Handle = async (asked) => {
       };
     },
     async respond() {
-      await tidyLeft(asked);
+      await tidyLeftSoon(asked);
       const [{ images }, { mostMemoryMb }] = await Promise.all([
         readHoldings(core.records, owner),
         offerOf(core, owner.edge),
@@ -95,6 +96,13 @@ function checkGiven(given: { provider: string; base: string; lang: string }, { o
   if (provider === "" || base === "" || lang === "") return;
   checkCompiler(given, offer);
   requireWorking(given, offer);
+}
+
+/** @throws INVALID_PARAMETERS for what no program can be given */
+function argsOf(parameters: Parameters): string {
+  const args = parameters.text("args");
+  if (args.includes("\0")) throw invalid("args must not hold NUL");
+  return args;
 }
 
 const exists = (message: string) => new PerigeeError("ALREADY_EXISTS", message);

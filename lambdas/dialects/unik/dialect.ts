@@ -2,6 +2,7 @@ import type { Dialect } from "../dialect.ts";
 import { authenticate } from "./caller.ts";
 import { onEnd } from "./ends.ts";
 import { errors } from "./errors.ts";
+import { removeGonePods } from "./gone-pods.ts";
 import { hubBytes } from "./hub/entries.ts";
 import { removeGone } from "./hub/gone.ts";
 import { HUB } from "./hub/hub-records.ts";
@@ -14,6 +15,7 @@ import { holdings } from "./own-holdings.ts";
 import { removed } from "./removed.ts";
 import { BASE, mount } from "./routes.ts";
 import { UNIK_HUBS, UNIK_HUBS_REGION, UNIK_PORT } from "./settings.ts";
+import { tidyAllLeft } from "./tidy-left.ts";
 
 /** UniK's API: images out of sources, instances that stop and start again, volumes. Off unless it is named. */
 export const unik: Dialect = {
@@ -39,6 +41,8 @@ export const unik: Dialect = {
   async janitor(core) {
     await endLeases(core);
     await removeGone(core);
+    await tidyAllLeft(core);
+    await removeGonePods(core);
   },
   background: (core) => ({ close: () => closeRepeats(core) }),
   settings: [UNIK_PORT, UNIK_HUBS, UNIK_HUBS_REGION],

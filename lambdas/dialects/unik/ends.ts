@@ -1,11 +1,16 @@
 import type { Command } from "../../ledger/command.ts";
 import type { Write } from "../../ports/ledger-store.ts";
 import type { OwnRecords } from "../own-records.ts";
+import { gonePodWrite } from "./gone-pods.ts";
+import { goneVolume } from "./gone-volume.ts";
 import { turnWrites } from "./holdings.ts";
 import { hubKeys } from "./hub/hub-records.ts";
 import { pushEnd } from "./hub/push-end.ts";
+import { podNameOf } from "./pod-of.ts";
 import { portsOf } from "./ports-of.ts";
 import { type ImageRecord, type InstanceRecord, keys, type OfCommand, type VolumeRecord } from "./records.ts";
+import { leftWrite } from "./tidy-left.ts";
+import { withoutVolume } from "./without-volume.ts";
 
 /** What this dialect writes with the end of a command: each end is written whatever was changed meanwhile. */
 export async function onEnd(records: OwnRecords, command: Command): Promise<Write[]> {
@@ -30,17 +35,22 @@ async function endOf(records: OwnRecords, of: OfCommand, command: Command): Prom
         name: of.name,
         content: { ...of.content, bytes, ports: portsOf(ports), createdAt },
       };
-      return [{ put: { ...key, data } }];
+      return [{ put: { ...key, data } }, ...(before.content ? [leftWrite(of)] : [])];
     }
     case "removeImage": {
       const isGone = isDone || failure?.code === "IMAGE_NOT_FOUND";
       const key = keys.image(of, of.name);
       const now = (await records.get<ImageRecord>(key))?.data;
-      return isGone && now?.content?.version === of.version ? [{ delete: key }] : [];
+      return isGone && now?.content?.version === of.version ? [{ delete: key }, leftWrite(of)] : [];
     }
     case "removeInstance": {
       const isGone = isDone || failure?.code === "POD_NOT_FOUND";
-      return isGone ? [{ delete: keys.instance(of, of.instance) }, { delete: keys.lease(of.instance) }] : [];
+      if (!isGone) return [];
+      return [
+        { delete: keys.instance(of, of.instance) },
+        { delete: keys.lease(of.instance) },
+        gonePodWrite(of, podNameOf(of.instance), command.endedAt ?? command.createdAt),
+      ];
     }
     case "createVolume": {
       const key = keys.volume(of, of.name);
@@ -52,7 +62,12 @@ async function endOf(records: OwnRecords, of: OfCommand, command: Command): Prom
     }
     case "removeVolume": {
       const isGone = isDone || failure?.code === "VOLUME_NOT_FOUND";
-      return isGone ? [{ delete: keys.volume(of, of.name) }] : [];
+      if (!isGone) return [];
+      const { name, instance } = of;
+      const key = instance === undefined ? undefined : keys.instance(of, instance);
+      const had = key && (await records.get<InstanceRecord>(key))?.data;
+      const detached = had && { put: { ...key, data: withoutVolume(had, name) } };
+      return [{ delete: keys.volume(of, name) }, ...(detached ? [detached] : [])];
     }
     case "push":
       return pushEnd(records, of, command);
@@ -68,12 +83,15 @@ async function endOf(records: OwnRecords, of: OfCommand, command: Command): Prom
 async function endOfRun(
   records: OwnRecords,
   of: Extract<OfCommand, { does: "run" | "start" }>,
-  { id }: Command,
+  command: Command,
   isDone: boolean,
 ): Promise<Write[]> {
   const key = keys.instance(of, of.instance);
   const now = (await records.get<InstanceRecord>(key))?.data;
-  if (now?.run !== id) return [];
+  if (now?.run !== command.id) return [];
   if (isDone) return [{ put: { ...key, data: { ...now, accepted: true } satisfies InstanceRecord } }];
-  return [of.does === "run" ? { delete: key } : { put: { ...key, data: of.before } }];
+  const gone = await goneVolume(records, of, now, command);
+  const writes = gone?.writes ?? [];
+  if (of.does === "run") return [{ delete: key }, ...writes];
+  return [{ put: { ...key, data: gone ? withoutVolume(of.before, gone.name) : of.before } }, ...writes];
 }

@@ -1,7 +1,7 @@
 import { ERRORS, type ErrorCode, type Failure } from "#protocol/errors.ts";
 import type { ErrorShape } from "../../http/errors.ts";
 import { json } from "../../http/json-answer.ts";
-import { textAnswer } from "./answers.ts";
+import { NO_STORE, textAnswer } from "./answers.ts";
 
 /** Statuses of this API that are not those of the EM's. */
 const STATUSES: Partial<Record<ErrorCode, number>> = {
@@ -33,7 +33,7 @@ export const errors: ErrorShape = (failure, commandId, request) => {
   };
   const message = textOf(status, failure);
   if (/\bapplication\/json\b/i.test(request?.headers.get("accept") ?? "")) {
-    return json({ error: code, message }, status, { ...headers, "cache-control": "no-store" });
+    return json({ error: code, message }, status, { ...headers, "cache-control": NO_STORE });
   }
   return textAnswer(message, status, headers);
 };

@@ -52,3 +52,19 @@ test("silence is told, and who leaves ends the source", async () => {
   expect(sent).toEqual([FIRST, "\0", "\0"]);
   expect(ended).toBe(true);
 });
+
+test("pieces of a line that does not end are silence too", async () => {
+  async function* source() {
+    // each comes before a silence is over
+    for (let n = 0; n < 3000; n++) {
+      yield Buffer.from(".");
+      await sleep(1);
+    }
+  }
+  const sent: string[] = [];
+  for await (const piece of followLines(source(), { first: FIRST, silenceMs: 200 })) {
+    sent.push(piece.toString());
+    if (sent.length === 3) break;
+  }
+  expect(sent).toEqual([FIRST, "\0", "\0"]);
+});

@@ -11,20 +11,27 @@ export async function* followLines(
   { first, silenceMs }: { first: string; silenceMs: number },
 ): AsyncGenerator<Buffer> {
   yield Buffer.from(first);
+  let sentAt = performance.now();
   const pieces = source[Symbol.asyncIterator]();
   let held: Uint8Array[] = [];
   let next = pieces.next();
   try {
     for (;;) {
-      const came = await within(next, silenceMs);
+      // what is held until its line ends is not sent: pieces of a line do not make it less silent
+      const left = sentAt + silenceMs - performance.now();
+      const came = left > 0 ? await within(next, left) : undefined;
       if (came === undefined) {
         yield SIGN;
+        sentAt = performance.now();
         continue;
       }
       if (came.done) break;
       next = pieces.next();
       const end = came.value.lastIndexOf(LINE_FEED) + 1;
-      if (end > 0) yield Buffer.concat([...held.splice(0), came.value.subarray(0, end)]);
+      if (end > 0) {
+        yield Buffer.concat([...held.splice(0), came.value.subarray(0, end)]);
+        sentAt = performance.now();
+      }
       if (end < came.value.length) held.push(came.value.subarray(end));
     }
     if (held.length > 0) yield Buffer.concat([...held, Buffer.from("\n")]);

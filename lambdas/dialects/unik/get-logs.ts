@@ -6,7 +6,7 @@ import type { Asked, Handle } from "./asked.ts";
 import { followLines } from "./follow-lines.ts";
 import { seenBy } from "./get-objects.ts";
 import { isTrue } from "./json-object.ts";
-import { type Lease, leaseOf } from "./lease.ts";
+import { leaseOf } from "./lease.ts";
 import { lookup } from "./lookup.ts";
 import type { InstanceRecord } from "./records.ts";
 
@@ -42,8 +42,12 @@ export const getLogs: Handle = async (asked) => {
           { ended: () => hasEnded(core, of, run, isKnown), signal: stop.signal },
         );
   const lease = takesAlong ? await leaseOf(asked, instance) : undefined;
-  const lines = leased(followLines(log, { first, silenceMs: SILENCE_MS }), lease);
-  return streamed(core, lines, headers, () => stop.abort());
+  const lines = followLines(log, { first, silenceMs: SILENCE_MS });
+  return streamed(core, lines, headers, {
+    stop: () => stop.abort(),
+    // for whatever reason it ended, before its first line too
+    ended: () => lease?.end(),
+  });
 };
 
 /** An instance that was started again keeps the log of its run before. */
@@ -77,40 +81,49 @@ async function* withFirst(first: string, log: AsyncIterable<Uint8Array>): AsyncG
   yield* log;
 }
 
-/** The stream's end, for whatever reason, is the lease's. */
-async function* leased(lines: AsyncIterable<Buffer>, lease: Lease | undefined): AsyncGenerator<Buffer> {
-  try {
-    yield* lines;
-  } finally {
-    await lease?.end();
-  }
-}
+type Ends = {
+  /** ends what waits for more */
+  stop?: () => void;
+  /** told once, when nothing more is sent */
+  ended?: () => Promise<void> | undefined;
+};
 
 function streamed(
   { log }: Pick<DialectCore, "log">,
   content: AsyncGenerator<Uint8Array>,
   headers: Record<string, string>,
-  stop: () => void = () => {},
+  { stop, ended }: Ends = {},
 ): Response {
   let isCancelled = false;
+  let ending: Promise<void> | undefined;
+  // Not the generator's own: one that nobody has read from yet runs nothing when it is told to return.
+  const end = () => {
+    ending ??= Promise.resolve(ended?.()).catch((error: unknown) => {
+      log.error({ err: error }, "what was to follow the end of a log failed");
+    });
+    return ending;
+  };
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
           const { done, value } = await content.next();
+          if (done) await end();
           // whoever read it is gone, and with them the stream
           if (isCancelled) return;
           if (done) controller.close();
           else controller.enqueue(value);
         } catch (error) {
           log.error({ err: error }, "the log could not be read to its end");
+          await end();
           controller.error(error);
         }
       },
       async cancel() {
         isCancelled = true;
         // first: a generator that waits cannot be told to return
-        stop();
+        stop?.();
+        await end();
         await content.return(undefined);
       },
     },

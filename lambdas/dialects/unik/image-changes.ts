@@ -6,7 +6,7 @@ import { whole } from "./holdings.ts";
 import { isTrue } from "./json-object.ts";
 import { lookup } from "./lookup.ts";
 import { SPACE } from "./pod-of.ts";
-import { tidyLeft } from "./tidy-left.ts";
+import { tidyLeftSoon } from "./tidy-left.ts";
 
 /** `DELETE /images/{x}`: with `force` its instances go with it, in one step */
 export const deleteImage: Handle = async (asked) => {
@@ -36,7 +36,7 @@ export const deleteImage: Handle = async (asked) => {
       };
     },
     async () => {
-      await tidyLeft(asked);
+      await tidyLeftSoon(asked);
       return noContent();
     },
   );

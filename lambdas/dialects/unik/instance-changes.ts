@@ -4,6 +4,7 @@ import { noContent, textAnswer } from "./answers.ts";
 import type { Asked, Handle } from "./asked.ts";
 import { requireRoom } from "./bounds.ts";
 import { change, type Seen } from "./change.ts";
+import { bareMount } from "./gone-volume.ts";
 import { readHoldings, whole } from "./holdings.ts";
 import { type State, stateOf } from "./instance-view.ts";
 import { isTrue } from "./json-object.ts";
@@ -29,7 +30,7 @@ export const startInstance: Handle = async (asked) => {
       const { instance, state } = meantBy(asked, seen);
       if (isOpen(state)) return textAnswer("");
       const bare = instance.mounts.find(({ volume }) => !seen.volumes.some((one) => one.name === volume));
-      if (bare) throw new PerigeeError("WRONG_STATE", `required mount point missing from input: ${bare.at}`);
+      if (bare) throw new PerigeeError("WRONG_STATE", missingMount(bare.at));
       requireRoom("running", openOnes(seen).length);
       const image = whole(seen.holdings.images).find(({ name }) => name === instance.image)!;
       const { accepted: _, ...same } = instance;
@@ -53,8 +54,14 @@ export const startInstance: Handle = async (asked) => {
       if (why !== undefined) throw new PerigeeError("START_FAILED", `instance could not be started: ${why}`);
       return textAnswer("");
     },
+    (failure) => {
+      const at = bareMount(failure);
+      return at === undefined ? failure : { code: "WRONG_STATE", message: missingMount(at) };
+    },
   );
 };
+
+const missingMount = (at: string) => `required mount point missing from input: ${at}`;
 
 export function openOnes({ holdings, runs }: Seen): InstanceRecord[] {
   return holdings.instances.filter((one) => isOpen(stateOf(one, runs.get(one.run)).State));
@@ -105,7 +112,10 @@ export const deleteInstance: Handle = async (asked) => {
     },
     async (_result, { input }) => {
       const { pod } = input as InputOf<"pod.remove">;
-      await core.podLogs.remove({ ...owner, pod });
+      // at once where it can be: else the janitor does it (gone-pods.ts)
+      await core.podLogs.remove({ ...owner, pod }).catch((error: unknown) => {
+        core.log.warn({ err: error, pod }, "the log of an instance stays until the next round");
+      });
       return noContent();
     },
   );

@@ -25,7 +25,8 @@ export function joined(handle: Handle): Handle {
     const { uid, edge } = owner;
     const object = JSON.stringify([uid, edge, ...objectOf(path, body)]);
     const told = withoutPasswords(path, body).toString("base64");
-    const request = [c.req.method, path, [...query], told];
+    // who gives another key means another call, whoever got the answer to the one before
+    const request = [c.req.method, path, [...query], told, c.req.header("idempotency-key") ?? null];
     const holds = path[1] === "run" ? (answer: Kept) => isThere(asked, answer) : undefined;
     const repeatable = { owner, object, request, ...(holds && { holds }) };
     return known.answer(c, repeatable, (repeat) => handle({ ...asked, repeat }));

@@ -1,5 +1,5 @@
 import { failureOf, PerigeeError } from "#protocol/errors.ts";
-import { LIMITS } from "#protocol/limits.ts";
+import { LIMITS, MiB } from "#protocol/limits.ts";
 import type { StagedFile } from "#protocol/operations.ts";
 import type { Reservation } from "../../dispatch/dispatch.ts";
 import { bodyStream } from "../../http/body-stream.ts";
@@ -15,6 +15,16 @@ const STAGED_AS = "tarfile";
 
 export function isMultipart(c: DialectContext): boolean {
   return readMediaType(c.req.header("content-type")).value === "multipart/form-data";
+}
+
+/** @throws BODY_TOO_LARGE for one that does not pass here, with the ways that there are for larger ones */
+export function requirePassing(c: DialectContext, { requestBytes }: Pick<DialectCore, "requestBytes">): void {
+  const length = Number(c.req.header("content-length") ?? Number.NaN);
+  if (requestBytes === undefined || !(length > requestBytes)) return;
+  throw new PerigeeError(
+    "BODY_TOO_LARGE",
+    `bodies over ${(requestBytes / MiB).toFixed(1)} MiB do not pass here: POST /uplinks takes the files of a volume in parts, perigee compile sends larger sources to a ground that is a server`,
+  );
 }
 
 /**

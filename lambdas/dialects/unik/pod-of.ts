@@ -6,6 +6,9 @@ import type { ImageContent, InstanceRecord, VolumeRecord } from "./records.ts";
 /** Where this API's images are; volumes are the user's own, shared with other APIs. */
 export const SPACE = "unik";
 
+/** What an instance has between SIGTERM and SIGKILL. */
+const GRACE_MS = 10_000;
+
 /** The pod that is an instance; a name of a pod begins with a letter. */
 export const podNameOf = (id: string) => `i${id.toLowerCase()}`;
 
@@ -22,9 +25,10 @@ export function runOf(
     image: ref,
     provider: instance.provider,
     mounts: instance.mounts.flatMap(({ at, volume }) =>
-      volume === undefined ? [] : [{ volume: labels.get(volume) ?? volume, at }],
+      volume === undefined ? [] : [{ volume: labels.get(volume) ?? volume, at, mustExist: true }],
     ),
     onSameName: "refuse",
+    graceMs: GRACE_MS,
     limits: { memoryBytes: instance.memoryMb * MiB },
     network: "user",
     address: true,

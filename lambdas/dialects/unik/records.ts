@@ -75,7 +75,9 @@ export type OfCommand = Owner &
     | { does: "stop"; instance: string }
     | { does: "push"; hub: HubUser; name: string; image: Published }
     | { does: "export" }
-    | { does: "createVolume" | "removeVolume"; name: string }
+    | { does: "createVolume"; name: string }
+    /** `instance`: whose it is until then */
+    | { does: "removeVolume"; name: string; instance?: string }
   );
 
 /**
@@ -87,7 +89,9 @@ export type OfCommand = Owner &
  * | `command#<id>` | `of` | {@link OfCommand} |
  * | `key#<uid>` | edge and Idempotency-Key | {@link KeyRecord} |
  * | `repeat#<uid>#<edge>` | digest of an object | RepeatRecord in repeat-record.ts: expires after a minute |
+ * | `gone-pods` | edge, user and pod | {@link GonePod} |
  * | `leases` | instance's id | {@link LeaseRecord} |
+ * | `left` | uid and edge | the Owner: an image has ended there, and its instances are to be tidied away |
  *
  * Those of the hub are in hub/hub-records.ts.
  */
@@ -105,9 +109,19 @@ export const keys = {
     pk: `repeat#${uid}#${edge}`,
     sk: createHash("sha256").update(object).digest("hex"),
   }),
+  gonePods: "gone-pods",
+  gonePod: ({ edge, user, pod }: Pick<GonePod, "edge" | "user" | "pod">): Key => ({
+    pk: keys.gonePods,
+    sk: `${edge}#${user}#${pod}`,
+  }),
+  left: "left",
+  leftOf: ({ uid, edge }: Pick<Owner, "uid" | "edge">): Key => ({ pk: keys.left, sk: `${uid}#${edge}` }),
   leases: "leases",
   lease: (instance: string): Key => ({ pk: keys.leases, sk: instance }),
 };
+
+/** What is kept beside the records of an instance is to be removed since `at`; `done`: it was, and is once more. */
+export type GonePod = { user: string; edge: string; pod: string; at: number; done?: true };
 
 /** The stream that holds it was there at `at`: whoever reads its log last takes its instance along. */
 export type LeaseRecord = Owner & { instance: string; at: number };

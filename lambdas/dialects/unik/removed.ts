@@ -2,6 +2,7 @@ import { PerigeeError } from "#protocol/errors.ts";
 import { pagesOf } from "../../ports/pages-of.ts";
 import type { DialectCore } from "../core.ts";
 import type { Removal } from "../dialect.ts";
+import { gonePodWrite } from "./gone-pods.ts";
 import { readHoldings } from "./holdings.ts";
 import { removeHub } from "./hub/removed-hub.ts";
 import { UNIK_LANE } from "./lane.ts";
@@ -29,9 +30,14 @@ async function edgesOf({ records }: DialectCore, uid: string): Promise<string[]>
 
 async function removeFrom(core: DialectCore, owner: Owner): Promise<void> {
   const { images, instances, left, volumes } = await readHoldings(core.records, owner);
-  for (const { pod } of [...instances, ...left]) await ask(core, owner, "pod.remove", { pod });
+  const pods = [...instances, ...left].map(({ pod }) => pod);
+  for (const pod of pods) await ask(core, owner, "pod.remove", { pod });
   for (const { content } of images) {
     if (content) await ask(core, owner, "image.delete", { space: SPACE, image: content.ref });
+  }
+  const logs = pods.map((pod) => gonePodWrite(owner, pod, core.now()));
+  for (let at = 0; at < logs.length; at += AT_ONCE) {
+    await core.records.transact(logs.slice(at, at + AT_ONCE));
   }
   const gone = [
     ...images.map(({ name }) => keys.image(owner, name)),

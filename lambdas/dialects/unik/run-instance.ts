@@ -7,7 +7,8 @@ import { jsonAnswer } from "./answers.ts";
 import type { Asked, Handle } from "./asked.ts";
 import { requireRoom } from "./bounds.ts";
 import { change, type Plan, type Seen, Undone } from "./change.ts";
-import { attachedTo, readHoldings, whole } from "./holdings.ts";
+import { bareMount } from "./gone-volume.ts";
+import { attachedTo, type Image, readHoldings, whole } from "./holdings.ts";
 import { openOnes } from "./instance-changes.ts";
 import { instanceView } from "./instance-view.ts";
 import { lookup, notFound } from "./lookup.ts";
@@ -41,6 +42,10 @@ export const runInstance: Handle = async (asked) => {
       if (instance && !body.keepsFailed) await withoutFailed(asked, instance);
       throw new PerigeeError("START_FAILED", `instance could not be started: ${why}`);
     },
+    (failure) => {
+      const volume = new Map(body.mounts).get(bareMount(failure) ?? "");
+      return volume === undefined ? failure : { ...failure, message: `volume ${volume} not found` };
+    },
   );
 };
 
@@ -68,22 +73,8 @@ function planRun({ core, owner }: Asked, body: RunBody, id: string, seen: Seen):
   for (const at of given.keys()) {
     if (!mountPoints.includes(at)) throw invalid(`mount point ${at} does not exist for image ${image.name}`);
   }
-  const mounts = mountPoints.map((at) => {
-    const volume = volumes.find((one) => one.name === given.get(at));
-    if (!volume) throw notFound("volume", given.get(at)!);
-    if (volume.provider !== image.content.provider) {
-      const { provider } = image.content;
-      throw invalid(
-        `volume ${volume.name} is for ${volume.provider}, and image ${image.name} for ${provider}`,
-      );
-    }
-    const user = attachedTo(holdings, volume.name);
-    if (user)
-      throw new PerigeeError("VOLUME_IN_USE", `volume ${volume.name} is attached to instance ${user.name}`);
-    return { at, volume: volume.name };
-  });
-  const twice = mounts.find(({ volume }, n) => mounts.findIndex((one) => one.volume === volume) !== n);
-  if (twice) throw new PerigeeError("VOLUME_IN_USE", `volume ${twice.volume} is given for two mount points`);
+  const mounts = mountPoints.map((at) => ({ at, volume: given.get(at)! }));
+  requireMountable(mounts, image, seen);
   const memoryMb = memoryOf(body.memoryMb, image, offer.mostMemoryMb);
   checkEnv(body.env);
   if (body.debug) {
@@ -116,6 +107,29 @@ function planRun({ core, owner }: Asked, body: RunBody, id: string, seen: Seen):
       { put: { ...keys.instance(owner, id), data: { ...instance, run: command.id } }, if: 0 },
     ],
   };
+}
+
+/** Each check of all volumes before the next. @throws VOLUME_NOT_FOUND, INVALID_PARAMETERS, VOLUME_IN_USE */
+function requireMountable(
+  mounts: readonly { volume: string }[],
+  { name, content: { provider } }: Image,
+  { holdings, volumes }: Seen,
+): void {
+  const found = mounts.map(({ volume }) => {
+    const one = volumes.find((known) => known.name === volume);
+    if (!one) throw notFound("volume", volume);
+    return one;
+  });
+  const other = found.find((one) => one.provider !== provider);
+  if (other)
+    throw invalid(`volume ${other.name} is for ${other.provider}, and image ${name} for ${provider}`);
+  for (const one of found) {
+    const user = attachedTo(holdings, one.name);
+    if (user)
+      throw new PerigeeError("VOLUME_IN_USE", `volume ${one.name} is attached to instance ${user.name}`);
+  }
+  const twice = found.find((one, n) => found.indexOf(one) !== n);
+  if (twice) throw new PerigeeError("VOLUME_IN_USE", `volume ${twice.name} is given for two mount points`);
 }
 
 function missingMount(at: string): PerigeeError {

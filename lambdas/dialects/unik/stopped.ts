@@ -18,6 +18,7 @@ export async function stopped(
     input: { pod: instance.pod },
     admission: "queue",
     wait: { kind: "end" },
+    patient: true,
   });
   if (answer.kind !== "succeeded") {
     throw new PerigeeError("WRONG_STATE", `instance ${instance.name} could not be stopped`);

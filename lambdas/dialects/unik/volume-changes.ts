@@ -10,6 +10,7 @@ import { lookup } from "./lookup.ts";
 import { type InstanceRecord, keys } from "./records.ts";
 import { stopped } from "./stopped.ts";
 import type { Volume } from "./volume-view.ts";
+import { withoutVolume } from "./without-volume.ts";
 
 const named = (volumes: readonly Volume[]) => volumes.map((one) => ({ ...one, id: one.name }));
 
@@ -62,16 +63,11 @@ export const detachVolume: Handle = async (asked) => {
     const instance = attachedTo(seen.holdings, volume.name);
     if (!instance) throw new PerigeeError("WRONG_STATE", "volume has no attachment");
     requireStopped(instance, seen);
-    const data = without(instance, volume.name);
+    const data = withoutVolume(instance, volume.name);
     return [{ put: { ...keys.instance(owner, instance.id), data } }];
   });
   return textAnswer(asked.named.volume!, 202);
 };
-
-function without(instance: InstanceRecord, volume: string): InstanceRecord {
-  const mounts = instance.mounts.map((one) => (one.volume === volume ? { at: one.at } : one));
-  return { ...instance, mounts };
-}
 
 /** `DELETE /volumes/{x}` */
 export const deleteVolume: Handle = async (asked) => {
@@ -93,11 +89,13 @@ export const deleteVolume: Handle = async (asked) => {
       return {
         operation: "volume.remove",
         input: { volume: volume.volume },
-        of: { ...owner, does: "removeVolume", name: volume.name },
-        writes: () =>
-          instance
-            ? [{ put: { ...keys.instance(owner, instance.id), data: without(instance, volume.name) } }]
-            : [],
+        // attached until it is gone: the edge may refuse, as others use it
+        of: {
+          ...owner,
+          does: "removeVolume",
+          name: volume.name,
+          ...(instance && { instance: instance.id }),
+        },
       };
     },
     () => noContent(),

@@ -1,7 +1,9 @@
+import { PerigeeError } from "#protocol/errors.ts";
 import type { OperationName } from "#protocol/operations.ts";
+import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
 import type { Asked } from "./asked.ts";
 import type { Respond, Seen } from "./change.ts";
-import { receiveArchive } from "./multipart-body.ts";
+import { isMultipart, receiveArchive, requirePassing } from "./multipart-body.ts";
 import type { Parameters } from "./parameters.ts";
 import { changeWithStaged, type StagedPlan } from "./with-staged.ts";
 
@@ -27,7 +29,15 @@ export function changeWithArchive<O extends OperationName>(
       before(seen);
       return undefined;
     },
-    stage: (place) => receiveArchive(c, core, place, parameters),
+    ready() {
+      if (!isMultipart(c)) throw new PerigeeError("INVALID_PARAMETERS", "must be a multipart form");
+      requirePassing(c, core);
+    },
+    async stage(place) {
+      // before any of the body is read
+      if (place.allowance <= 0) throw byteQuotaExceeded();
+      return receiveArchive(c, core, place, parameters);
+    },
     plan,
     respond,
   });

@@ -27,6 +27,8 @@ type WithStaged<O extends OperationName> = {
   operation: O;
   /** Refuses what can be known before anything is staged. @returns what it takes at most, where that is known */
   before: (seen: Seen) => undefined | { bytes: number } | Promise<{ bytes: number }>;
+  /** Refuses what is looked at only once the edge is known to be in contact. */
+  ready?: () => void;
   /** Stages the file under `prefix`, of at most `allowance` bytes; undefined where there is none. */
   stage: (place: { prefix: string; allowance: number }) => Promise<StagedFile | undefined>;
   plan: (seen: Seen, command: { id: string }, hasFile: boolean) => StagedPlan<O>;
@@ -40,7 +42,7 @@ type WithStaged<O extends OperationName> = {
  */
 export async function changeWithStaged<O extends OperationName>(
   asked: Asked,
-  { operation, before, stage, plan, respond, reword }: WithStaged<O>,
+  { operation, before, ready, stage, plan, respond, reword }: WithStaged<O>,
 ): Promise<Response> {
   const { c, core, owner } = asked;
   const { user, edge } = owner;
@@ -53,6 +55,7 @@ export async function changeWithStaged<O extends OperationName>(
   if (joined) return answered(asked, joined, preferred, respond, reword);
   const known = await before(seen);
   await requireContact(asked, preferred);
+  ready?.();
   const { admission, wait } = preferred;
   const reservation = await core.dispatch.reserve<O>({
     user,
@@ -61,6 +64,7 @@ export async function changeWithStaged<O extends OperationName>(
     operation,
     admission,
     wait,
+    patient: true,
     ...known,
   });
   try {

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { describe, type ExpectStatic, expect, test } from "vitest";
 import { clientFor, findEngine } from "../../../scripts/docker-engine.ts";
 import { ensureVmImages } from "../../../scripts/ensure-vm-images.ts";
+import { TOOLCHAIN_PACKAGES } from "../../../scripts/toolchain-packages.ts";
 import { LONG } from "../../support/long-run.ts";
 import { WITHOUT_MACHINES } from "../../support/without-machines.ts";
 import { filesOf, tarOfDirectory } from "./support/archive.ts";
@@ -23,6 +24,11 @@ const always = inMachines.filter((compiler) => LONG || !/nodejs|python/.test(com
 function isOnLinux(language: string): boolean {
   return ["c", "go", "native", "nodejs", "python"].includes(language);
 }
+
+test.runIf(target.tools)("this machine has the tools of every language", () => {
+  const missing = Object.entries(TOOLCHAIN_PACKAGES).filter(([name]) => !target.tools?.includes(name));
+  expect(missing.map(([name, { packages }]) => `${name}: apt-get install ${packages.join(" ")}`)).toEqual([]);
+});
 
 async function available(): Promise<string[]> {
   return (await me.get("/available_compilers")).json;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { filesOf, tarOf } from "./support/archive.ts";
-import { me, named, QUERY, run, said, scripted, target } from "./support/session.ts";
+import { me, named, other, QUERY, run, said, scripted, target } from "./support/session.ts";
 
 const DOCKERFILE = "FROM busybox\n";
 const create = async (name: string, query = QUERY, archive?: Uint8Array) =>
@@ -88,6 +88,9 @@ describe.concurrent("create", () => {
     };
     while (!(await log()).data.complete) await sleep(100);
     expect(JSON.stringify(await log())).toContain('"ran"');
+    const asText = { headers: { authorization: `Bearer ${access}`, accept: "text/plain" } };
+    const plain = await (await fetch(`${path}?follow=true`, asText)).text();
+    expect(plain.split("\n")).toContain("ran");
   });
 
   test.each(["/etc/x", "../x", "a/../../x"])("an entry called %s is refused", async (name) => {
@@ -126,6 +129,17 @@ describe.concurrent("create", () => {
     expect((await me.send("POST", `/images/${name}/create?${QUERY}`, { body })).status).toBe(400);
     expect((await create(name, QUERY, Buffer.from("this is no archive"))).status).toBe(400);
     expect((await me.get(`/images/${name}`)).status).toBe(404);
+  });
+
+  test("a Dockerfile stands on an image of the user's, by its name, and on nobody else's", async () => {
+    const base = named("images", "base");
+    const over = await filesOf({ Dockerfile: `FROM ${base}\nCMD ["cat", "/x"]\n` });
+    await create(base, QUERY, await filesOf({ Dockerfile: "FROM busybox\nRUN echo under > /x\n" }));
+    const name = named("images", "over");
+    expect((await create(name, QUERY, over)).status).toBe(201);
+    expect(await said((await me.post("/instances/run", { ImageName: name })).json.Id)).toBe("under\n");
+    const foreign = await other.upload(`/images/${name}/create?${QUERY}`, over);
+    expect([foreign.status, foreign.text]).toEqual([422, expect.stringMatching(/^compilation failed: /)]);
   });
 
   test("force: a build that fails leaves all as it was; one that works takes the place and its instances", async () => {

@@ -65,6 +65,27 @@ describe.concurrent("volumes", () => {
     });
   });
 
+  test("one that another API has removed is made by no start: its mount point is bare", async () => {
+    const [name, image] = [named("volumes"), await scripted(["/data"])];
+    await me.send("POST", path(name));
+    const { Id } = (await run(image, "echo x > /data/x", { Mounts: { "/data": name } })).json;
+    await said(Id);
+    const { name: username, password } = target.user;
+    const form = (fields: Record<string, string>) => ({ method: "POST", body: new URLSearchParams(fields) });
+    const logIn = await fetch(`${target.ground}/auth/`, form({ username, password }));
+    const { access } = (await logIn.json()) as { access: string };
+    const headers = { authorization: `Bearer ${access}`, "perigee-edge": target.edge };
+    const deleted = await fetch(`${target.ground}/em/pvc/delete`, { ...form({ pvc_name: name }), headers });
+    expect([deleted.status, await deleted.text()]).toEqual([200, expect.any(String)]);
+    const bare = { status: 409, text: "required mount point missing from input: /data" };
+    expect(await me.post(`/instances/${Id}/start`)).toMatchObject(bare);
+    expect((await me.get(`/volumes/${name}`)).status).toBe(404);
+    // one of the same name is another
+    expect((await me.send("POST", path(name))).status).toBe(201);
+    expect((await me.get(`/volumes/${name}`)).json.Attachment).toBe("");
+    expect(await me.post(`/instances/${Id}/start`)).toMatchObject(bare);
+  });
+
   test("an instance that writes beyond the size is stopped, and again when it is started as it was", async () => {
     const [name, image] = [named("volumes"), await scripted(["/data"])];
     expect((await me.send("POST", path(name, `${PROVIDER}&size=2`))).status).toBe(201);

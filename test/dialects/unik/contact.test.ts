@@ -2,9 +2,10 @@ import http from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { StoredWindows } from "#lambdas/windows/stored-windows.ts";
+import type { ClaimedCommand } from "#protocol/wire.ts";
 import { formOf } from "./support/form-of.ts";
-import { PlayedEdge } from "./support/played-edge.ts";
-import { basic, PASSWORD, startUnikGround, type UnikGround } from "./support/unik-ground.ts";
+import { ended, PlayedEdge } from "./support/played-edge.ts";
+import { type Answer, basic, PASSWORD, startUnikGround, type UnikGround } from "./support/unik-ground.ts";
 
 let ground: UnikGround;
 let edge: PlayedEdge;
@@ -55,6 +56,8 @@ describe("without contact", () => {
       ["POST", "/unik/instances/one/stop", {}],
       ["DELETE", "/unik/instances/one?force=true", {}],
       ["POST", "/unik/volumes/v?provider=docker&size=1", {}],
+      // what is no form is refused after that
+      ["POST", `/unik/images/b/create?${QUERY}`, {}],
     ] as const) {
       const { status, text, headers } = await ground.ada(method, path, sent);
       expect([path, status, text]).toEqual([path, 503, "edge em1 is out of contact; nothing was done"]);
@@ -64,11 +67,55 @@ describe("without contact", () => {
     expect(JSON.parse((await ground.ada("GET", "/unik/images")).text)).toHaveLength(1);
   });
 
+  it("an edge that is heard of and takes nothing: after 15 s nothing was done, with files or without", async () => {
+    await ground.ada("POST", "/unik/images/push/app");
+    await edge.stop();
+    const asked = [
+      ["POST", RUN, run("two")],
+      ["POST", `/unik/images/b/create?${QUERY}`, form()],
+      ["POST", "/unik/volumes/v?provider=docker", form()],
+      ["POST", "/unik/images/pull/app?provider=docker&force=true", {}],
+    ] as const;
+    const answers = await Promise.all(asked.map(([method, path, sent]) => ground.ada(method, path, sent)));
+    expect(answers.map(({ status, text }) => [status, text])).toEqual(
+      asked.map(() => [503, "edge em1 is out of contact; nothing was done"]),
+    );
+    expect((await instances()).map(({ Name }) => Name)).toEqual(["one"]);
+    expect(JSON.parse((await ground.ada("GET", "/unik/images")).text)).toHaveLength(1);
+    expect((await ground.ada("GET", "/unik/volumes")).text).toBe("[]");
+    expect(await ground.core.staging.list("uplink/")).toEqual([]);
+    const commands = await ground.core.commands.commands("ada", { limit: 4 });
+    expect(commands.map(({ state }) => state)).toEqual(Array(4).fill("expired"));
+  });
+
+  it("that is lost when an instance has failed to start: why is told, and it goes when the edge is back", async () => {
+    await edge.stop();
+    const agent = await ground.startAgent();
+    const answer = ground.ada("POST", RUN, run("fails"));
+    let taken: ClaimedCommand | undefined;
+    for (; !taken; await sleep(20)) [taken] = await agent.claim();
+    const { id, user, input } = taken;
+    const { pod, image } = input as { pod: string; image: string };
+    await agent.report(taken, { state: "succeeded", result: {} });
+    const state = ended(128, "StartError", false);
+    await agent.pods([{ user, pod, run: id, image, node: "", state }]);
+    const { status, text } = await answer;
+    expect([status, text]).toEqual([422, "instance could not be started: StartError"]);
+    expect((await instances()).find(({ Name }) => Name === "fails")).toMatchObject({ State: "error" });
+    edge = new PlayedEdge(agent).start();
+    const names = async () => (await instances()).map(({ Name }) => Name);
+    await expect.poll(names, { timeout: 20_000 }).toEqual(["one"]);
+  });
+
   it("who does not wait is answered by a command, which is done later", async () => {
     const sent = { ...run("later"), headers: { prefer: "respond-async" } };
     await edge.stop();
     const { status, headers } = await ground.ada("POST", RUN, sent);
     expect([status, headers.location]).toEqual([202, expect.stringMatching(/^\/commands\//)]);
+    expect([headers["cache-control"], headers.location]).toEqual([
+      "no-store",
+      `/commands/${headers["perigee-command"]}`,
+    ]);
     expect(await instances()).toContainEqual(expect.objectContaining({ Name: "later", State: "pending" }));
     edge = new PlayedEdge(await ground.startAgent()).start();
     while (
@@ -81,13 +128,13 @@ describe("without contact", () => {
 });
 
 /** A request whose connection is cut once its command is there. */
-async function cut(method: string, path: string, body: string, operation: string): Promise<void> {
+async function cut(method: string, path: string, body: string, operation: string, more = {}): Promise<void> {
   const request = http.request({
     host: "127.0.0.1",
     port: new URL(ground.url).port,
     method,
     path,
-    headers: { authorization: basic("ada", PASSWORD), "content-length": Buffer.byteLength(body) },
+    headers: { authorization: basic("ada", PASSWORD), "content-length": Buffer.byteLength(body), ...more },
   });
   const closed = new Promise<void>((resolve) => {
     request.once("error", () => resolve()).once("close", () => resolve());
@@ -183,6 +230,101 @@ describe("repeats after a restart of the ground", () => {
     await restart();
     expect((await ground.ada("POST", RUN, { body })).status).toBe(201);
     expect(await instances()).toHaveLength(4);
+  });
+});
+
+describe("repeats with an Idempotency-Key, after a restart of the ground", () => {
+  it("are those of the key: with another key the same request is another", async () => {
+    const { body } = run();
+    const keyed = (key: string) => ({ "idempotency-key": key });
+    await edge.stop();
+    await cut("POST", RUN, body, "pod.run", keyed("one"));
+    await restart();
+    const call = (key: string) => ground.ada("POST", RUN, { body, headers: keyed(key) });
+    const [first, again] = [await call("one"), await call("one")];
+    expect([first.status, again.text]).toEqual([201, first.text]);
+    expect((await call("two")).status).toBe(201);
+    expect(await instances()).toHaveLength(3);
+  });
+});
+
+describe("repeats of what could not start, after a restart of the ground", () => {
+  const FAILED = [422, "START_FAILED", "instance could not be started: StartError"];
+  const told = ({ status, headers, text }: Answer) => [status, headers["perigee-error"], text];
+  /** An edge at which nothing starts. */
+  const failing = async () => {
+    const one = new PlayedEdge(await ground.startAgent());
+    one.starts = ended(128, "StartError", false);
+    return one.start();
+  };
+
+  it("are told why, of a run that the process before has removed for it, and run nothing again", async () => {
+    const { body } = run("fails");
+    await edge.stop();
+    await cut("POST", RUN, body, "pod.run");
+    edge = await failing();
+    await expect.poll(() => edge.inputs("pod.remove").length, { timeout: 20_000 }).toBe(1);
+    await edge.stop();
+    await restart();
+    expect(told(await ground.ada("POST", RUN, { body }))).toEqual(FAILED);
+    expect(edge.inputs("pod.run")).toEqual([]);
+    expect((await instances()).map(({ Name }) => Name)).toEqual(["one"]);
+    // told: the next is another
+    expect((await ground.ada("POST", RUN, { body })).status).toBe(201);
+  });
+
+  it("are told why, of a run that the edge has only taken since", async () => {
+    const { body } = run("fails");
+    await edge.stop();
+    await cut("POST", RUN, body, "pod.run");
+    await ground.stop({ keep: true });
+    ground = await startUnikGround({ before: ground });
+    edge = await failing();
+    expect(told(await ground.ada("POST", RUN, { body }))).toEqual(FAILED);
+    expect(edge.inputs("pod.run")).toHaveLength(1);
+    expect((await instances()).map(({ Name }) => Name)).toEqual(["one"]);
+  });
+
+  it("are told why, of a start, which is not done again", async () => {
+    const start = "/unik/instances/one/start";
+    expect((await ground.ada("POST", "/unik/instances/one/stop")).status).toBe(200);
+    await edge.stop();
+    await cut("POST", start, "null", "pod.run");
+    edge = await failing();
+    const state = async () => (await instances()).map(({ State }) => State);
+    await expect.poll(state, { timeout: 20_000 }).toEqual(["error"]);
+    await edge.stop();
+    await restart();
+    expect(told(await ground.ada("POST", start, { body: "null" }))).toEqual(FAILED);
+    expect([edge.inputs("pod.run"), await state()]).toEqual([[], ["error"]]);
+    expect((await ground.ada("POST", start, { body: "null" })).status).toBe(200);
+    expect(await state()).toEqual(["running"]);
+  });
+});
+
+describe("repeats where nobody can tell whether an answer came, as behind a function URL", () => {
+  /** Without a connection of Node's. */
+  const blind = async (method: string, path: string, body: string) => {
+    const headers = { authorization: basic("ada", PASSWORD) };
+    const answer = await ground.ground.app.request(path, { method, headers, body });
+    return { status: answer.status, text: await answer.text() };
+  };
+
+  it("get the answer for five seconds, and mean another after that", async () => {
+    const first = await blind("POST", RUN, run("named").body);
+    expect(first.status).toBe(201);
+    expect(await blind("POST", RUN, run("named").body)).toEqual(first);
+    const path = "/unik/instances/named?force=true";
+    for (let n = 0; n < 2; n++) expect((await blind("DELETE", path, "null")).status).toBe(204);
+    ground.setClock(Date.now() + 6_000);
+    expect((await blind("DELETE", path, "null")).status).toBe(404);
+    ground.setClock(undefined);
+  });
+
+  it("of a run without a name are always another", async () => {
+    const { body } = run();
+    for (let n = 0; n < 2; n++) expect((await blind("POST", RUN, body)).status).toBe(201);
+    expect(await instances()).toHaveLength(3);
   });
 });
 

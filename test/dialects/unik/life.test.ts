@@ -1,15 +1,24 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readHoldings } from "#lambdas/dialects/unik/holdings.ts";
+import {
+  type ImageRecord,
+  type InstanceRecord,
+  keys,
+  type VolumeRecord,
+} from "#lambdas/dialects/unik/records.ts";
+import type { Outcome } from "#protocol/wire.ts";
 import { holdingsOf } from "../support/holdings-of.ts";
 import { formOf } from "./support/form-of.ts";
 import { ended, PlayedEdge, RUNNING } from "./support/played-edge.ts";
-import { type Answer, startUnikGround, type UnikGround } from "./support/unik-ground.ts";
+import { type Answer, type PlayedAgent, startUnikGround, type UnikGround } from "./support/unik-ground.ts";
 
 let ground: UnikGround;
+let agent: PlayedAgent;
 let edge: PlayedEdge;
 beforeAll(async () => {
   ground = await startUnikGround();
-  edge = new PlayedEdge(await ground.startAgent()).start();
+  agent = await ground.startAgent();
+  edge = new PlayedEdge(agent).start();
 });
 afterAll(async () => {
   await edge.stop();
@@ -110,6 +119,25 @@ describe("images", () => {
     expect((await remove("images/kept")).status).toBe(204);
   });
 
+  it("are known to each other's Dockerfiles by their names", async () => {
+    for (const name of ["a base", "Odd", "under"]) expect((await create(name)).status).toBe(201);
+    const bases = () => (edge.inputs("image.compile").at(-1) as Fields).bases as Fields;
+    expect((await create("over")).status).toBe(201);
+    expect(bases()).toEqual({ "under:latest": { image: expect.stringMatching(/^u[0-9a-z]{26}$/) } });
+    for (const name of ["a base", "Odd", "under", "over"]) await remove(`images/${encodeURIComponent(name)}`);
+  });
+
+  it("are listed by the time at which they were made", async () => {
+    for (const name of ["c", "a", "b"]) expect((await create(name)).status).toBe(201);
+    expect(await names("images")).toEqual(["c", "a", "b"]);
+    for (const name of ["c", "a", "b"]) await remove(`images/${name}`);
+  });
+
+  it("take no NUL among their arguments", async () => {
+    const { status, text } = await create("nul", DOCKER, [["args", "a\0b"]]);
+    expect([status, text]).toEqual([400, "args must not hold NUL"]);
+  });
+
   it("need a multipart form with a tarfile", async () => {
     const path = `images/a/create?${DOCKER}`;
     expect(told(await post(path, "x"))).toEqual([400, "must be a multipart form"]);
@@ -188,6 +216,7 @@ describe("instances", () => {
       ports: [80],
       imageSpace: "unik",
       address: true,
+      graceMs: 10_000,
     });
     expect(JSON.parse((await get("instances")).text)).toEqual([web]);
     expect(object(await get(`instances/${String(web.Id).slice(0, 5)}`))).toEqual(web);
@@ -257,6 +286,63 @@ describe("instances", () => {
     expect((await remove(`instances/${id.slice(0, 15)}?force=true`)).status).toBe(204);
   });
 
+  it("are known whatever many ran before them", async () => {
+    const gone = Array.from({ length: 1100 }, (_, n) => String(n).padStart(26, "0"));
+    const of = { user: "ada", image: "x", node: "", state: ended(0, "Completed") };
+    while (gone.length > 0)
+      await agent.pods(gone.splice(0, 200).map((run) => ({ ...of, pod: `i${run}`, run })));
+    expect((await run({ ImageName: "app", InstanceName: "late" })).status).toBe(201);
+    expect(object(await get("instances/late")).State).toBe("running");
+    expect((await remove("instances/late?force=true")).status).toBe(204);
+  });
+
+  it("have no name that a pod of another API's has while it runs", async () => {
+    const of = { user: "ada", pod: "em-pod", run: "01J00000000000000000000000", image: "x", node: "" };
+    await agent.pods([{ ...of, state: RUNNING }]);
+    const named = { ImageName: "app", InstanceName: "em-pod" };
+    expect(told(await run(named))).toEqual([409, "instance with name 'em-pod' already exists"]);
+    await agent.pods([{ ...of, state: ended(0, "Completed") }]);
+    expect((await run(named)).status).toBe(201);
+    expect((await remove("instances/em-pod?force=true")).status).toBe(204);
+  });
+
+  it.each(["images", "instances", "volumes"] as const)("200 %s are a user's, and no more", async (kind) => {
+    const { uid } = (await ground.ground.accounts.getUser("bob"))!;
+    const owner = { user: "bob", uid, edge: "em1" };
+    const bob = (path: string, sent: Parameters<typeof ground.bob>[2]) =>
+      ground.bob("POST", `/unik/${path}`, sent);
+    const form = formOf([["tarfile", "x", "t"]]);
+    const calls = {
+      images: (name: string) => bob(`images/${name}/create?${DOCKER}`, form),
+      instances: (name: string) =>
+        bob("instances/run", { body: JSON.stringify({ ImageName: "many-0", InstanceName: name }) }),
+      volumes: (name: string) => bob(`volumes/${name}?provider=docker&size=1`, {}),
+    };
+    await calls.images("many-0");
+    const { records } = ground.core;
+    const image = (await records.get<ImageRecord>(keys.image(owner, "many-0")))!.data;
+    const { version } = image.content!;
+    const ofAll = { createdAt: 1, provider: "docker" as const };
+    const data = {
+      images: (name: string): ImageRecord => ({ ...image, name }),
+      instances: (id: string): InstanceRecord => ({
+        ...{ ...ofAll, id, name: id, image: "many-0", version, pod: id, run: "r", mounts: [] },
+        ...{ memoryMb: 64, env: {} },
+      }),
+      volumes: (name: string): VolumeRecord => ({ ...ofAll, name, volume: name }),
+    };
+    const key = { images: keys.image, instances: keys.instance, volumes: keys.volume }[kind];
+    const all = Array.from({ length: 200 }, (_, n) => `many-${n}`);
+    for (const name of all) {
+      await records.transact([{ put: { ...key(owner, name), data: data[kind](name) } }]);
+    }
+    expect(told(await calls[kind]("one-more"))).toEqual([
+      429,
+      `there are 200 ${kind} already: at most 200 on one edge`,
+    ]);
+    for (const name of all) await records.transact([{ delete: key(owner, name) }]);
+  });
+
   it("that cannot start are 422, and stay only with NoCleanup", async () => {
     edge.starts = ended(128, "StartError", false);
     const { status, text } = await run({ ImageName: "app", InstanceName: "x" });
@@ -268,6 +354,26 @@ describe("instances", () => {
     edge.starts = RUNNING;
     expect(told(await post("instances/x/start"))).toEqual([200, ""]);
     expect((await remove("instances/x?force=true")).status).toBe(204);
+  });
+
+  it("are checked in the contract's order, of all their volumes one check before the next", async () => {
+    for (const name of ["used", "free"]) await post(`volumes/${name}?provider=docker&size=1`);
+    await post("volumes/disk?provider=qemu&size=1");
+    await create("two", `${DOCKER}&mounts=/a,/b`);
+    await run({ ImageName: "two", InstanceName: "holds", Mounts: { "/a": "used", "/b": "free" } });
+    const mounting = async (a: string, b: string) =>
+      told(await run({ ImageName: "two", Mounts: { "/a": a, "/b": b }, MemoryMb: 1 }));
+    expect(await mounting("disk", "nope")).toEqual([404, "volume nope not found"]);
+    expect(await mounting("used", "disk")).toEqual([
+      400,
+      "volume disk is for qemu, and image two for docker",
+    ]);
+    expect(await mounting("used", "used")).toEqual([409, "volume used is attached to instance holds"]);
+    await remove("instances/holds?force=true");
+    expect(await mounting("used", "used")).toEqual([409, "volume used is given for two mount points"]);
+    expect(await mounting("used", "free")).toEqual([400, "MemoryMb must be at least 16"]);
+    for (const name of ["used", "free", "disk"]) await remove(`volumes/${name}`);
+    await remove("images/two");
   });
 
   it("a run that the edge refuses leaves nothing", async () => {
@@ -317,7 +423,7 @@ describe("volumes", () => {
       ["type", "EXT2"],
     ]);
     expect((await ground.ada("POST", "/unik/volumes/More%20data", form)).status).toBe(201);
-    expect(edge.inputs("volume.create")).toMatchObject([
+    expect(edge.inputs("volume.create").slice(-2)).toMatchObject([
       { volume: "data", kind: "directory", source: "empty", sizeBytes: 5 * 1024 * 1024 },
       { volume: expect.stringMatching(/^u[0-9a-z]{26}$/), source: "tar" },
     ]);
@@ -365,6 +471,51 @@ describe("volumes", () => {
     expect(told(await remove("volumes/data"))).toEqual([204, ""]);
     expect((await get("volumes")).text).toBe("[]");
     expect((await remove("images/disk?force=true")).status).toBe(204);
+  });
+
+  it("that others use are kept, whatever force says, and stay attached", async () => {
+    await volume("shared", "provider=docker&size=1");
+    await create("keeper", `${DOCKER}&mounts=/d`);
+    await run({ ImageName: "keeper", InstanceName: "k", Mounts: { "/d": "shared" } });
+    const failure = { code: "VOLUME_IN_USE", message: "a pod uses it" } as const;
+    edge.next.set("volume.remove", { state: "failed", failure });
+    expect(told(await remove("volumes/shared?force=true"))).toEqual([409, "a pod uses it"]);
+    expect(object(await get("volumes/shared")).Attachment).toBe(object(await get("instances/k")).Id);
+    expect((await post("instances/k/start")).status).toBe(200);
+    expect((await remove("volumes/shared?force=true")).status).toBe(204);
+    expect((await remove("images/keeper?force=true")).status).toBe(204);
+  });
+
+  it("that another API has removed start nothing, are listed no more, and are attached nowhere", async () => {
+    await volume("lost", "provider=docker&size=1");
+    await create("keeper", `${DOCKER}&mounts=/d`);
+    const gone: Outcome = {
+      state: "failed",
+      failure: { code: "VOLUME_NOT_FOUND", message: "There is no volume", data: { at: "/d" } },
+    };
+    edge.next.set("pod.run", gone);
+    const mounted = { ImageName: "keeper", InstanceName: "k", Mounts: { "/d": "lost" } };
+    expect(told(await run(mounted))).toEqual([404, "volume lost not found"]);
+    expect([await names("volumes"), await names("instances")]).toEqual([[], []]);
+
+    await volume("lost", "provider=docker&size=1");
+    expect((await run(mounted)).status).toBe(201);
+    expect(edge.inputs("pod.run").at(-1)).toMatchObject({
+      mounts: [{ volume: "lost", at: "/d", mustExist: true }],
+    });
+    await post("instances/k/stop");
+    edge.next.set("pod.run", gone);
+    const bare = [409, "required mount point missing from input: /d"];
+    expect(told(await post("instances/k/start"))).toEqual(bare);
+    expect(await names("volumes")).toEqual([]);
+    expect(object(await get("instances/k")).State).toBe("stopped");
+    const runs = edge.inputs("pod.run").length;
+    await volume("lost", "provider=docker&size=1");
+    expect(object(await get("volumes/lost")).Attachment).toBe("");
+    expect(told(await post("instances/k/start"))).toEqual(bare);
+    expect(edge.inputs("pod.run")).toHaveLength(runs);
+    expect((await remove("images/keeper?force=true")).status).toBe(204);
+    expect((await remove("volumes/lost")).status).toBe(204);
   });
 
   it.each([

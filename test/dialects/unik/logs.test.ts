@@ -20,8 +20,8 @@ afterAll(async () => {
   await ground.stop();
 });
 
-async function running(name: string) {
-  const body = JSON.stringify({ ImageName: "app", InstanceName: name });
+async function running(name: string, image = "app") {
+  const body = JSON.stringify({ ImageName: image, InstanceName: name });
   const { text } = await ground.ada("POST", "/unik/instances/run", { body });
   const { Id } = JSON.parse(text) as { Id: string };
   const pod = `i${Id.toLowerCase()}`;
@@ -128,6 +128,28 @@ it("delete=true takes the instance along when the connection is cut", async () =
   expect(ground.lines).toEqual([]);
 });
 
+it("and when it is cut before its first line", async () => {
+  await running("early");
+  const { records } = ground.core;
+  const transact = records.transact.bind(records);
+  const { promise: asked, resolve: isAsked } = Promise.withResolvers<void>();
+  const { promise: closed, resolve: goOn } = Promise.withResolvers<void>();
+  // the lease is the last thing before the answer
+  vi.spyOn(records, "transact").mockImplementationOnce(async (writes) => {
+    isAsked();
+    await closed;
+    return transact(writes);
+  });
+  const stream = followed("/unik/instances/early/logs?follow=true&delete=true");
+  await asked;
+  stream.cut();
+  await stream.end;
+  // the server, which is this process too, has its turns
+  await sleep(100);
+  goOn();
+  await gone("early");
+});
+
 it("and when the run has ended by itself", async () => {
   const { pod } = await running("ended");
   const stream = followed("/unik/instances/ended/logs?follow=true&delete=true");
@@ -154,4 +176,39 @@ it("and when the ground that streamed has died", async () => {
   await endLeases(core);
   await gone("left");
   expect(await core.records.get(keys.lease(instance))).toBeUndefined();
+});
+
+it("the log of an instance goes with it, whoever waits for its end, and what comes after that too", async () => {
+  const { pod, log } = await running("logged");
+  const { ground: made, core } = ground;
+  const kept = async () => (await core.staging.list(`logs/em1/ada/${pod}/`)).length;
+  await log(`${line("one")}\n`);
+  const headers = { prefer: "respond-async" };
+  const answer = await ground.ada("DELETE", "/unik/instances/logged?force=true", { headers });
+  expect(answer.status).toBe(202);
+  await gone("logged");
+  await made.janitor.round();
+  expect(await kept()).toBe(0);
+  await log(`${line("late")}\n`);
+  expect(await kept()).toBe(1);
+  const of = { edge: "em1", user: "ada", pod };
+  expect(await core.runs.find(of)).toHaveLength(1);
+  ground.setClock(Date.now() + 61 * 60_000);
+  await made.janitor.round();
+  ground.setClock(undefined);
+  expect([await kept(), await core.runs.find(of)]).toEqual([0, []]);
+});
+
+it("those of instances that go with their image, too", async () => {
+  const form = formOf([["tarfile", "x", "t"]]);
+  const query = "provider=docker&base=docker&lang=native";
+  await ground.ada("POST", `/unik/images/other/create?${query}`, form);
+  const { pod, log } = await running("within", "other");
+  await log(`${line("one")}\n`);
+  const headers = { prefer: "respond-async" };
+  expect((await ground.ada("DELETE", "/unik/images/other?force=true", { headers })).status).toBe(202);
+  while ((await status("/unik/images/other")) === 200) await sleep(20);
+  await ground.ground.janitor.round();
+  expect(await ground.core.staging.list(`logs/em1/ada/${pod}/`)).toEqual([]);
+  expect(await ground.core.records.query({ pk: keys.left, limit: 10 })).toEqual([]);
 });

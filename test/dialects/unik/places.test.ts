@@ -33,6 +33,24 @@ async function claimed(): Promise<ClaimedCommand[]> {
   }
 }
 
+it("twenty of a user's calls wait on an edge, and the next is refused", async () => {
+  const other = await startUnikGround();
+  try {
+    await other.startAgent();
+    const { headers: type, body } = formOf([["tarfile", "x", "t"]]);
+    const sent = { headers: { ...type, prefer: "respond-async" }, body };
+    const create = (user: "ada" | "bob", n: number) =>
+      other[user]("POST", `/unik/images/n${n}/create?provider=docker&base=docker&lang=native`, sent);
+    for (let n = 0; n < 20; n++) expect((await create("ada", n)).status).toBe(202);
+    const over = await create("ada", 20);
+    expect([over.status, over.headers["perigee-error"]]).toEqual([429, "QUEUE_FULL"]);
+    expect(Number(over.headers["retry-after"])).toBeGreaterThan(0);
+    expect((await create("bob", 0)).status).toBe(202);
+  } finally {
+    await other.stop();
+  }
+});
+
 it("one user's long builds leave places to others, whose calls are answered meanwhile", async () => {
   const asked = await Promise.all(
     Array.from({ length: 8 }, (_, n) => create("ada", `long${n}`, { prefer: "respond-async" })),

@@ -38,6 +38,25 @@ describe("who asks", () => {
     ]);
   });
 
+  it("is not found out by trying: failed attempts are throttled as those of the log-in", async () => {
+    const other = await startUnikGround();
+    try {
+      const asked = async () => {
+        const headers = { authorization: basic("ada", "wrong") };
+        const { status, headers: told } = await other.send("GET", "/unik/images", { headers });
+        return [status, told["perigee-error"], Number(told["retry-after"]) > 0];
+      };
+      const answers: unknown[][] = [];
+      for (let n = 0; n < 30 && answers.at(-1)?.[0] !== 429; n++) answers.push(await asked());
+      expect(answers.at(-1)).toEqual([429, "TOO_MANY_ATTEMPTS", true]);
+      const body = new URLSearchParams({ username: "ada", password: PASSWORD }).toString();
+      const headers = { "content-type": "application/x-www-form-urlencoded" };
+      expect((await other.send("POST", "/auth/", { headers, body })).status).toBe(429);
+    } finally {
+      await other.stop();
+    }
+  });
+
   it.each<Record<string, string>>([
     { origin: "https://evil.example" },
     { origin: "null" },

@@ -57,6 +57,14 @@ export class UnikUser {
     expect([answer.status, answer.text]).toEqual([201, expect.any(String)]);
   }
 
+  /** Makes a volume with one file in it. */
+  async filled(name: string, file: string, content: string): Promise<Answer> {
+    const archive = await tarOf([{ name: file, content }]);
+    const body = new FormData();
+    body.append("tarfile", new Blob([Buffer.from(archive)]), "x");
+    return this.lane.client.request("POST", `/unik/volumes/${name}?provider=docker`, { body });
+  }
+
   run(image: string, name: string, volume: string, headers: Record<string, string> = {}): Promise<Answer> {
     const body = { ImageName: image, InstanceName: name, Mounts: { "/data": volume } };
     return this.lane.client.json("/unik/instances/run", body, { headers });

@@ -9,7 +9,7 @@ import { checkProvider } from "../known-compilers.ts";
 import { checkName } from "../names.ts";
 import { SPACE } from "../pod-of.ts";
 import { type ImageRecord, keys, type Provider } from "../records.ts";
-import { tidyLeft } from "../tidy-left.ts";
+import { tidyLeftSoon } from "../tidy-left.ts";
 import { changeWithStaged } from "../with-staged.ts";
 import { hubOf } from "./hub-of.ts";
 import type { PulledImage } from "./image-json.ts";
@@ -87,7 +87,7 @@ const pull: Handle = async (asked) => {
       };
     },
     async respond() {
-      await tidyLeft(asked);
+      await tidyLeftSoon(asked);
       return textAnswer("", 202);
     },
     reword: (failure) =>

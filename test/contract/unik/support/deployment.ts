@@ -6,6 +6,7 @@ import type { TestProject } from "vitest/node";
 import { clientFor, findEngine } from "../../../../scripts/docker-engine.ts";
 import { EDGE } from "../../../../scripts/prepare-data.ts";
 import { makeToolchainImages } from "../../../../scripts/toolchain-images.ts";
+import { ensureToolchainPackages } from "../../../../scripts/toolchain-packages.ts";
 import { startOwnDeployment } from "../../../support/own-deployment.ts";
 import { basic, UnikClient } from "./client.ts";
 import type { UnikTarget } from "./target.ts";
@@ -46,6 +47,7 @@ function given(address: string): Deployment {
 async function own(): Promise<Deployment> {
   const engine = await findEngine();
   if (!("version" in engine)) throw new Error(`a deployment needs a Docker engine: ${engine.detail}`);
+  await ensureToolchainPackages((line) => console.error(`toolchains: ${line}`));
   const toolchains = await makeToolchainImages(clientFor(engine.host));
   const directory = mkdtempSync(join(tmpdir(), "perigee-unik-"));
   const config = join(directory, "agent.json");

@@ -1,0 +1,48 @@
+import type { Context } from "hono";
+import { SAFE_HEADERS } from "../http/safe-headers.ts";
+import type { RowPage } from "../logs/log-rows.ts";
+import type { CommandRowsOptions } from "./command-rows.ts";
+
+type Rows = (options: CommandRowsOptions) => Promise<RowPage>;
+
+const PAGE = 1000;
+const WAIT_MS = 20_000;
+
+/** Does who asks want text, and no rows? */
+export function wantsText(c: Context): boolean {
+  const accepts = c.req.header("accept") ?? "";
+  return /\btext\/plain\b/i.test(accepts) && !/\bapplication\/json\b/i.test(accepts);
+}
+
+/**
+ * A log as text, a line for each row after the cursor; followed, also those that are written until it ends.
+ * @param first its first rows: what is wrong with the request is told before the answer begins
+ */
+export function textAnswer(first: RowPage, rows: Rows, { follows }: { follows: boolean }): Response {
+  const stop = new AbortController();
+  const lines = linesOf(first, (options) => rows({ ...options, signal: stop.signal }), follows);
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await lines.next();
+        if (stop.signal.aborted) return;
+        if (done) controller.close();
+        else controller.enqueue(Buffer.from(value));
+      },
+      cancel() {
+        // first: a generator that waits cannot be told to return
+        stop.abort();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, { headers: { "content-type": "text/plain; charset=utf-8", ...SAFE_HEADERS } });
+}
+
+async function* linesOf(first: RowPage, rows: Rows, follows: boolean): AsyncGenerator<string> {
+  for (let page = first; ; ) {
+    if (page.rows.length > 0) yield page.rows.map(({ text }) => `${text}\n`).join("");
+    if (page.complete || (!follows && page.rows.length === 0)) return;
+    page = await rows({ after: page.next, limit: PAGE, waitMs: follows ? WAIT_MS : 0 });
+  }
+}
