@@ -27,8 +27,12 @@ export function handlersOf(
   const imageDeps: ImageDeps = {
     openVolume: (user, volume) => volumes.open(user, volume),
     receiveStaged: (context) =>
-      receiveScratch(volumes, context, (bytes) => budget.reserve(context.command.user, bytes)),
-    discardStaged: (command) => discardScratch(volumes, command),
+      receiveScratch(volumes, context, {
+        reserve: (bytes) => budget.reserve(context.command.user, bytes),
+        // an image is made of it, or it is received again
+        isDurable: false,
+      }),
+    discardStaged: (command) => discardScratch(volumes, command, false),
     budget,
     isImageInUse: async (user, name, tag) =>
       pods.isImageInUse(user, name, tag) || (runners?.isImageInUse(user, name, tag) ?? false),

@@ -28,9 +28,8 @@ CONFIGURATION FILES
       throw new PerigeeError("SOURCES_REFUSED", "there is no *.c file at the root");
     }
     return `FROM ${TOOLCHAIN} AS build
-WORKDIR /src
-COPY . ./
-RUN mkdir /image && sh /usr/lib/perigee/aarch64/baremetal-cc ${BAREMETAL_PROGRAM} *.c
+COPY . /src/
+RUN cd /src && mkdir /image && sh /usr/lib/perigee/aarch64/baremetal-cc ${BAREMETAL_PROGRAM} *.c
 FROM scratch
 COPY --from=build ${BAREMETAL_PROGRAM} ${BAREMETAL_PROGRAM}
 ${started(["program"], sources)}`;

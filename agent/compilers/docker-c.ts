@@ -27,12 +27,10 @@ ${VOLUMES}`,
       throw new PerigeeError("SOURCES_REFUSED", "there is neither a Makefile nor a *.c file at the root");
     }
     const binary = hasMakefile ? needed("binary_name", sources) : (sources.manifest.binary_name ?? "program");
-    const make = hasMakefile ? "make" : `cc -O2 -static -o ${binary} *.c`;
+    const make = hasMakefile ? "LDFLAGS=-static make" : `cc -O2 -static -o ${binary} *.c`;
     return `FROM ${TOOLCHAIN} AS build
-WORKDIR /src
-COPY . ./
-ENV LDFLAGS=-static
-RUN ${make}
+COPY . /src/
+RUN cd /src && ${make}
 FROM scratch
 ${directories(sources)}COPY --from=build /src/${binary} ${ROOT}/${binary}
 ${started([`${ROOT}/${binary}`], sources)}`;

@@ -26,10 +26,8 @@ ${VOLUMES}`,
     const mode = hasModule ? "GOFLAGS=-trimpath" : "GO111MODULE=off GOPATH=/go";
     const binary = `${ROOT}/program`;
     return `FROM ${TOOLCHAIN} AS build
-WORKDIR ${place}
-COPY . ./
-ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOPROXY=off ${mode}
-RUN go build -buildvcs=false -o /perigee-program .
+COPY . ${place}/
+RUN cd ${place} && CGO_ENABLED=0 GOTOOLCHAIN=local GOPROXY=off ${mode} go build -buildvcs=false -o /perigee-program .
 FROM scratch
 ${directories(sources)}COPY --from=build /perigee-program ${binary}
 ${started([binary], sources)}`;

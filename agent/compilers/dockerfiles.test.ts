@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "#protocol/limits.ts";
-import type { Sources } from "./compiler.ts";
+import { type Sources, TOOLCHAIN } from "./compiler.ts";
+import { dockerC } from "./docker-c.ts";
 import { dockerGo } from "./docker-go.ts";
 import { dockerJava } from "./docker-java.ts";
 import { dockerNative } from "./docker-native.ts";
@@ -32,7 +33,7 @@ const refused = (message: string) =>
 describe("docker-go", () => {
   test("with a go.mod is built as a module, without network", () => {
     const text = dockerGo.dockerfile(sources({ "go.mod": "module x\n", "main.go": "" }, { args: ["a b"] }));
-    expect(text).toContain("WORKDIR /src\n");
+    expect(text).toContain("COPY . /src/\nRUN cd /src && CGO_ENABLED=0 ");
     expect(text).toContain("GOPROXY=off");
     expect(text).not.toContain("GOPATH");
     expect(text).toContain('ENTRYPOINT ["/app/program","a b"]');
@@ -43,11 +44,32 @@ describe("docker-go", () => {
       dockerGo.dockerfile(
         sources({ "main.go": "", "Godeps/Godeps.json": JSON.stringify({ ImportPath: path }) }),
       );
-    expect(with_("example.com/a/b")).toContain("WORKDIR /go/src/example.com/a/b\n");
+    const at = "/go/src/example.com/a/b";
+    expect(with_("example.com/a/b")).toContain(`COPY . ${at}/\nRUN cd ${at} && `);
     expect(dockerGo.dockerfile(sources({ "main.go": "" }))).toContain("GO111MODULE=off");
     for (const path of ["../../etc", "a b", "a\nRUN x", ""]) {
       expect(() => with_(path)).toThrow(refused("Godeps/Godeps.json: ImportPath"));
     }
+  });
+});
+
+describe("docker-c", () => {
+  test("makes one program of the files at the root, in a stage that has no step but these", () => {
+    expect(dockerC.dockerfile(sources({ "main.c": "" }))).toBe(`FROM ${TOOLCHAIN} AS build
+COPY . /src/
+RUN cd /src && cc -O2 -static -o program *.c
+FROM scratch
+WORKDIR /app
+COPY --from=build /src/program /app/program
+ENTRYPOINT ["/app/program"]
+`);
+    expect(() => dockerC.dockerfile(sources({ "x.txt": "" }))).toThrow(refused("neither a Makefile nor"));
+  });
+
+  test("lets a Makefile make what the manifest names", () => {
+    const named = { Makefile: "", "manifest.yaml": "binary_name: tool\n" };
+    expect(dockerC.dockerfile(sources(named))).toContain("RUN cd /src && LDFLAGS=-static make\n");
+    expect(() => dockerC.dockerfile(sources({ Makefile: "" }))).toThrow(refused("binary_name: is needed"));
   });
 });
 

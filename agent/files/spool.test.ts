@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -42,11 +42,26 @@ test("in a file of its own it outlives the process, and has the same pin", async
     expect(spooled.inFile).toBe(true);
     of = { size: spooled.size, xxh64: spooled.xxh64, pin: spooled.pin };
   }
-  using again = openSpooled(path, of)!;
-  expect(again.pin).toBe(of.pin);
-  expect((await buffer(again.read(7, 100))).equals(content.subarray(7, 107))).toBe(true);
+  using again = await openSpooled(path, of, whole.signal);
+  expect(again!.pin).toBe(of.pin);
+  expect((await buffer(again!.read(7, 100))).equals(content.subarray(7, 107))).toBe(true);
   rmSync(path);
-  expect(openSpooled(path, of)).toBeUndefined();
+  expect(await openSpooled(path, of, whole.signal)).toBeUndefined();
+});
+
+test("what a power cut has left of it is not taken for it", async () => {
+  const content = randomBytes(3 * MiB);
+  const path = join(directory, "named");
+  const place = { directory, room: () => 64 * MiB };
+  using spooled = await spool(Readable.from([content]), place, { ...whole, path });
+  // the length is there, and not all of the bytes
+  writeFileSync(path, Buffer.concat([content.subarray(0, 2 * MiB), Buffer.alloc(1 * MiB)]));
+  expect(await openSpooled(path, spooled, whole.signal)).toBeUndefined();
+  truncateSync(path, 2 * MiB);
+  expect(await openSpooled(path, spooled, whole.signal)).toBeUndefined();
+  writeFileSync(path, content);
+  using again = await openSpooled(path, spooled, whole.signal);
+  expect(again!.pin).toBe(spooled.pin);
 });
 
 test("what is small stays in memory, and has the pin that it would have in a file", async () => {

@@ -1,13 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { type FileHandle, mkdir, open, rm, unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { Xxh64 } from "@node-rs/xxhash";
 import { PerigeeError } from "#protocol/errors.ts";
 import { KiB, MiB } from "#protocol/limits.ts";
 import { byteQuotaExceeded } from "#protocol/quota-exceeded.ts";
-import { Directory } from "./directory.ts";
 import { FileWriter } from "./file-writer.ts";
 import { bytesSource, contentPin, type RangedSource } from "./ranged-source.ts";
 import { readAgain } from "./read-exactly.ts";
@@ -41,8 +40,8 @@ const BATCH_CHUNKS = 512;
 const LOOK_BYTES = 16 * MiB;
 
 /**
- * Gathers a stream, a large one in a file that is on disk, whole, when this returns. What the stream breaks with is
- * thrown as it is, and nothing stays.
+ * Gathers a stream, a large one in a file, which nothing waits for to be on disk: a life that finds it there looks at it
+ * first ({@link openSpooled}). What the stream breaks with is thrown as it is, and nothing stays.
  * @throws PerigeeError STORAGE_FULL without room, QUOTA_EXCEEDED over `maxBytes`; the signal's reason
  */
 export async function spool(body: Readable, place: SpoolPlace, options: SpoolOptions): Promise<Spooled> {
@@ -95,7 +94,6 @@ export async function spool(body: Readable, place: SpoolPlace, options: SpoolOpt
       return { ...bytesSource(batch), xxh64, inFile: false, [Symbol.dispose]: () => undefined };
     await flush(writer);
     await writing;
-    if (path !== undefined) await makeDurable(file, path);
     return fileSource(openSync(`/proc/self/fd/${file.fd}`, "r"), { size, xxh64 });
   } catch (error) {
     if (file && path !== undefined) await rm(path, { force: true });
@@ -108,14 +106,45 @@ export async function spool(body: Readable, place: SpoolPlace, options: SpoolOpt
   }
 }
 
-/** What was gathered in the file at `path`; undefined when it is gone. */
-export function openSpooled(path: string, of: { size: number; xxh64: bigint }): Spooled | undefined {
+/**
+ * What an earlier life gathered in the file at `path`; undefined when it is gone, or is not that: it is read through, as
+ * a power cut may have left less of it than its length says. @throws the signal's reason
+ */
+export async function openSpooled(
+  path: string,
+  of: { size: number; xxh64: bigint },
+  signal: AbortSignal,
+): Promise<Spooled | undefined> {
+  let fd: number;
   try {
-    return fileSource(openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW), of);
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
+  try {
+    if (await holds(fd, of, signal)) return fileSource(fd, of);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  closeSync(fd);
+  return undefined;
+}
+
+/** Are these the bytes of the file? */
+async function holds(
+  fd: number,
+  { size, xxh64 }: { size: number; xxh64: bigint },
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (fstatSync(fd).size !== size) return false;
+  const hash = new Xxh64();
+  for await (const chunk of readAgain(fd, 0, size)) {
+    signal.throwIfAborted();
+    hash.update(chunk as Buffer);
+  }
+  return hash.digest() === xxh64;
 }
 
 async function openFile({ directory }: SpoolPlace, path: string | undefined): Promise<FileHandle> {
@@ -126,12 +155,6 @@ async function openFile({ directory }: SpoolPlace, path: string | undefined): Pr
   const file = await open(nameless, flags | constants.O_EXCL, 0o600);
   await unlink(nameless);
   return file;
-}
-
-async function makeDurable(file: FileHandle, path: string): Promise<void> {
-  await file.sync();
-  using directory = Directory.open(dirname(path));
-  directory.sync();
 }
 
 function fileSource(fd: number, { size, xxh64 }: { size: number; xxh64: bigint }): Spooled {

@@ -40,6 +40,8 @@ export type BuildWork = Work & {
   context: Readable;
   /** name of the Dockerfile in the context */
   dockerfile: string;
+  /** what its stages stand on, as it names them (default: it is not known) */
+  bases?: readonly string[];
   /** bytes that its steps may write together; over it the work ends with QUOTA_EXCEEDED */
   maxBytes: number;
   /** no step is taken from the engine's cache (default false) */
@@ -102,8 +104,10 @@ export interface ImageStore {
   temporaryName(command: string): string;
   /** Makes `id` the owner's `image`, in place of what had the name. May be repeated. */
   commit(owner: string, image: ImageName, id: string, command: string): Promise<void>;
-  /** Drops what a command left that was not committed. May be repeated. */
+  /** Drops what a command left that was not committed; what that leaves nameless is cleaned away soon. May be repeated. */
   discard(command: string): Promise<void>;
+  /** Resolves when what was to be cleaned away soon has been, or could not be now. */
+  settled(): Promise<void>;
   /**
    * While this is held nothing is cleaned away that a build may stand on between two of its steps; what was to go goes
    * with the next {@link discard} after it.

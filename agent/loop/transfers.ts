@@ -161,7 +161,7 @@ export class Transfers {
   async spool(n: number, make: () => Readable, maxBytes: number): Promise<Spooled> {
     const { spool: place = SPOOL, signal, outgoing, command } = this.#of;
     const known = outgoing.spooled(command.id, n);
-    const there = known && openSpooled(known.path, known);
+    const there = known && (await openSpooled(known.path, known, signal));
     if (there) return there;
     const path = outgoing.pathOf(command.id, n);
     const spooled = await spool(make(), place, { maxBytes, signal, path });

@@ -19,7 +19,7 @@ export type Outgoing = {
   crc: number;
 };
 
-/** A stream that was gathered in a file, whole. */
+/** A stream that was gathered in a file, whole; who opens it looks whether a power cut has left it so. */
 export type SpooledFile = { path: string; size: number; xxh64: bigint };
 
 const SPOOL = /^[0-9A-Z]{26}\.\d+$/;
@@ -88,7 +88,7 @@ export class OutgoingStore {
     return row && { path: this.pathOf(command, n), size: row.size, xxh64: BigInt(row.xxh64) };
   }
 
-  /** The stream of object `n` lies whole at {@link OutgoingStore.pathOf}, durably; without this note it is made again. */
+  /** The stream of object `n` lies whole at {@link OutgoingStore.pathOf}; without this note it is made again. */
   noteSpooled(command: string, n: number, { size, xxh64 }: Omit<SpooledFile, "path">): void {
     const row = this.#database.prepare("INSERT OR REPLACE INTO outgoing_spools VALUES (?, ?, ?, ?, ?)");
     withoutSync(this.#database, () =>

@@ -70,7 +70,9 @@ async function fill(volumes: Volumes, deps: VolumeDeps, context: Context): Promi
   const { user } = command;
   // nothing was staged for a disk without data
   const staged = input.source === "empty" ? { ...context, manifest: async () => [] } : context;
-  await using archive = await receiveScratch(volumes, staged, (bytes) => deps.budget.reserve(user, bytes));
+  await using archive = await receiveScratch(volumes, staged, {
+    reserve: (bytes) => deps.budget.reserve(user, bytes),
+  });
   const known = input.kind === "directory" ? undefined : input.sizeBytes;
   using reserved = await deps.budget.reserve(user, known);
   using place = openPlace(volumes, command.id);

@@ -21,10 +21,17 @@ const TREE = {
   "ctx/deep/b": "beta",
 };
 
-const receive = (command: TestCommand<"volume.uplink">, signal?: AbortSignal, most = 1_000) =>
-  receiveScratch(world.volumes, command.context(signal), async (bytes) => {
-    if (bytes > most) throw new Error("over the quota");
-    return { [Symbol.dispose]() {} };
+const receive = (
+  command: TestCommand<"volume.uplink">,
+  signal?: AbortSignal,
+  { most = 1_000, isDurable = true } = {},
+) =>
+  receiveScratch(world.volumes, command.context(signal), {
+    isDurable,
+    async reserve(bytes) {
+      if (bytes > most) throw new Error("over the quota");
+      return { [Symbol.dispose]() {} };
+    },
   });
 const treeOf = (command: { id: string }) =>
   world.tree(path.join(world.root, ".incoming", command.id, "tree"));
@@ -59,8 +66,42 @@ describe("a command's staged files", () => {
     expect(world.leftovers()).toEqual([]);
   });
 
+  test("that need not be durable are left by an agent that dies, and not received again by the next", async () => {
+    const command = world.uplink(FILES);
+    const stopping = new AbortController();
+    {
+      await using _ = await receive(command, stopping.signal, { isDurable: false });
+      stopping.abort(new ShuttingDown("stopping"));
+    }
+    await world.restart();
+    fs.rmSync(world.staging, { recursive: true });
+    {
+      await using _ = await receive(command, undefined, { isDurable: false });
+      expect(treeOf(command)).toEqual(TREE);
+    }
+    expect(world.leftovers()).toEqual([]);
+  });
+
+  test("that need not be durable are received again once the machine was down", async () => {
+    const command = world.uplink(FILES);
+    const stopping = new AbortController();
+    {
+      await using _ = await receive(command, stopping.signal, { isDurable: false });
+      stopping.abort(new ShuttingDown("stopping"));
+    }
+    const place = path.join(world.root, ".incoming", command.id);
+    // all that a power cut may leave: names without what was written under them
+    for (const name of ["plan.json", "life", "tree/Dockerfile"]) fs.truncateSync(path.join(place, name));
+    await world.restart();
+    {
+      await using _ = await receive(command, undefined, { isDurable: false });
+      expect(treeOf(command)).toEqual(TREE);
+    }
+    expect(world.leftovers()).toEqual([]);
+  });
+
   test("over the quota, or cancelled, leave nothing", async () => {
-    await expect(receive(world.uplink(FILES), undefined, 10)).rejects.toThrow("over the quota");
+    await expect(receive(world.uplink(FILES), undefined, { most: 10 })).rejects.toThrow("over the quota");
     const cancelled = AbortSignal.abort(new Error("cancelled"));
     await expect(receive(world.uplink(FILES), cancelled)).rejects.toThrow("cancelled");
     expect(world.leftovers()).toEqual([]);

@@ -18,27 +18,36 @@ const PLACED = "placed";
 /** What the tree takes beside its files and their directories. */
 const MADE = 4;
 
+export type ScratchOptions = {
+  /** lets in so many bytes more of the user's, until they are disposed of */
+  reserve(bytes: number): Promise<Disposable>;
+  /** default true; without it nothing waits for the disk, and after a power cut all is received again */
+  isDurable?: boolean;
+};
+
 /**
  * Receives a command's staged files, as an uplink's are, into a place that only the agent can reach. It is gone when
  * the command has ended; a stopping agent leaves it for its next start.
- * @param reserve lets in so many bytes more of the user's, until they are disposed of
  * @throws PerigeeError INVALID_PARAMETERS, CHECKSUM_MISMATCH, STORAGE_FULL; what `reserve` throws
  */
 export async function receiveScratch(
   volumes: Volumes,
   context: Context,
-  reserve: (bytes: number) => Promise<Disposable>,
+  { reserve, isDurable = true }: ScratchOptions,
 ): Promise<Scratch> {
   const { command, signal } = context;
   let reserved: Disposable | undefined;
   const discard = async () => {
     reserved?.[Symbol.dispose]();
-    if (!(signal.reason instanceof ShuttingDown)) await discardScratch(volumes, command.id);
+    if (!(signal.reason instanceof ShuttingDown)) await discardScratch(volumes, command.id, isDurable);
   };
   try {
-    const directory = await receiveTree(volumes, context, async (bytes) => {
-      reserved = await reserve(bytes);
-      return reserved;
+    const directory = await receiveInto(volumes, context, {
+      isDurable,
+      open: (incoming) => incoming.directory.makeDirectory(TREE, 0o700),
+      reserve: async (bytes) => {
+        reserved = await reserve(bytes);
+      },
     });
     return {
       directory,
@@ -53,19 +62,10 @@ export async function receiveScratch(
   }
 }
 
-/** Removes what a command has received; nothing there is no error. */
-export async function discardScratch(volumes: Volumes, command: string): Promise<void> {
-  volumes.discardIncoming(command);
+/** Removes what a command has received; nothing there is no error. @param isDurable see {@link Volumes.discardIncoming} */
+export async function discardScratch(volumes: Volumes, command: string, isDurable = true): Promise<void> {
+  volumes.discardIncoming(command, isDurable);
   await volumes.trash.empty(`${command}.incoming`);
-}
-
-async function receiveTree(
-  volumes: Volumes,
-  context: Context,
-  reserve: (bytes: number) => Promise<Disposable>,
-): Promise<Directory> {
-  const open = (incoming: Incoming) => incoming.directory.makeDirectory(TREE, 0o700);
-  return receiveInto(volumes, context, { open, reserve });
 }
 
 export type Target = {
@@ -73,6 +73,8 @@ export type Target = {
   open(incoming: Incoming): Directory | undefined;
   /** lets in so many bytes more of the user's; not asked again for what an earlier attempt has put in place */
   reserve(bytes: number): Promise<unknown>;
+  /** see {@link ScratchOptions} */
+  isDurable?: boolean;
 };
 
 /**
@@ -83,9 +85,14 @@ export type Target = {
  */
 export async function receiveInto(volumes: Volumes, context: Context, target: Target): Promise<Directory> {
   const { command, signal } = context;
+  const { isDurable = true } = target;
+  // what a power cut has left may be less than it says
+  if (!isDurable && !Incoming.isOfThisLife(volumes.incoming, command.id)) {
+    await discardScratch(volumes, command.id, false);
+  }
   const resumed = Incoming.resume(volumes.incoming, command.id);
   const plan = resumed?.plan ?? planOf(await context.manifest());
-  using incoming = resumed ?? (await Incoming.begin(volumes.incoming, command.id, [...plan]));
+  using incoming = resumed ?? (await Incoming.begin(volumes.incoming, command.id, [...plan], isDurable));
   const tree = target.open(incoming);
   if (!tree) throw new Error("there is no place for the files");
   try {

@@ -285,11 +285,16 @@ export class Volumes {
     }
   }
 
-  /** Moves what was received for `command` to the trash, as `<command>.incoming`. */
-  discardIncoming(command: string): void {
+  /**
+   * Moves what was received for `command` to the trash, as `<command>.incoming`.
+   * @param isDurable without it a power cut may bring it back, for its command or for the sweep at the agent's start
+   */
+  discardIncoming(command: string, isDurable = true): void {
     try {
       using incoming = Directory.open(this.incoming);
-      this.trash.take(incoming, command, `${command}.incoming`);
+      const id = `${command}.incoming`;
+      if (isDurable) this.trash.take(incoming, command, id);
+      else this.trash.takeAll(incoming, new Map([[command, id]]));
     } catch (error) {
       if (!isErrno(error, "ENOENT")) throw error;
     }

@@ -45,6 +45,10 @@ async function inEngine({ user }: Lane): Promise<Map<string, string>> {
   );
 }
 
+/** A moment after the answer, when what it left nameless has been cleaned away. */
+const expectInEngine = (lane: Lane, images: Map<string, string>) =>
+  vi.waitFor(async () => expect(await inEngine(lane)).toEqual(images), { timeout: 30_000 });
+
 const unique = `t${process.pid}x${Date.now().toString(36)}`;
 
 describe("the agent dies while it works on images, and is started again", () => {
@@ -70,7 +74,7 @@ describe("the agent dies while it works on images, and is started again", () => 
       expect([...now.keys()]).toEqual([`${image}:latest`]);
       const id = now.get(`${image}:latest`)!;
       expect(id).not.toBe(old);
-      expect(await inEngine(lane)).toEqual(new Map([[`${lane.user}-${image}:latest`, id]]));
+      await expectInEngine(lane, new Map([[`${lane.user}-${image}:latest`, id]]));
       await expectOne(lane, "image.build", before);
     });
   });
@@ -92,7 +96,7 @@ describe("the agent dies while it works on images, and is started again", () => 
       expect([...now.keys()]).toEqual([`${image}:latest`]);
       const id = now.get(`${image}:latest`)!;
       expect(id).not.toBe(old);
-      expect(await inEngine(lane)).toEqual(new Map([[`${lane.user}-${image}:latest`, id]]));
+      await expectInEngine(lane, new Map([[`${lane.user}-${image}:latest`, id]]));
       expect((await docker.getImage(id).inspect()).RepoTags.filter(isMark)).toHaveLength(1);
       await expectOne(lane, "image.load", before);
     });
@@ -170,7 +174,11 @@ describe("the agent dies while it works on images, and is started again", () => 
         },
         { timeout: 30_000 },
       );
-      expect([...(await inEngine(lane)).keys()]).toEqual([expect.stringMatching(`^${user}\\.unik-`)]);
+      await vi.waitFor(
+        async () =>
+          expect([...(await inEngine(lane)).keys()]).toEqual([expect.stringMatching(`^${user}\\.unik-`)]),
+        { timeout: 30_000 },
+      );
       await expectOne(lane, operation, before);
     });
   });

@@ -59,6 +59,7 @@ export class ImageWorld {
   disposed = 0;
   quota = 1024 ** 4;
   room = 1;
+  readonly #stores: DockerImageStore[] = [];
   store: DockerImageStore;
   deps: ImageDeps;
   handlers: ImageHandlers;
@@ -97,13 +98,15 @@ export class ImageWorld {
   }
 
   openStore(options: Partial<DockerImageStoreOptions> = {}): DockerImageStore {
-    return new DockerImageStore({
+    const store = new DockerImageStore({
       docker: this.docker,
       database: this.database,
       instance: this.instance,
       publicImages: [this.busybox],
       ...options,
     });
+    this.#stores.push(store);
+    return store;
   }
 
   async setUp(): Promise<void> {
@@ -155,7 +158,11 @@ export class ImageWorld {
       },
     };
     const handlers: Partial<OperationHandlers> = options.handlers ?? this.handlers;
-    return (handlers[operation] as OperationHandler<O>)(context);
+    try {
+      return await (handlers[operation] as OperationHandler<O>)(context);
+    } finally {
+      for (const store of this.#stores) await store.settled();
+    }
   }
 
   build(user: string, image: string, options: RunOptions & Partial<InputOf<"image.build">> = {}) {
@@ -248,6 +255,7 @@ export class ImageWorld {
         .catch(() => {});
     }
     await this.store.discard("none");
+    await this.store.settled();
     this.database.close();
     rmSync(this.directory, { recursive: true, force: true });
   }

@@ -121,6 +121,7 @@ async function buildOnce(parts: BuildParts, job: BuildJob, { again }: { again: b
       signal,
       context: packed.stream,
       dockerfile: packed.dockerfile,
+      bases: plan.bases,
       maxBytes: deps.budget.quota,
       noCache: again || (input.noCache ?? false),
       ...(deps.measure && { measure: deps.measure }),

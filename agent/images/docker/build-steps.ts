@@ -8,30 +8,39 @@ const REMOVAL_MS = 30_000;
 export class BuildSteps {
   readonly #docker: Docker;
   readonly #isOurs: (cgroupParent: string | undefined) => boolean;
-  /** what a container is does not change */
-  readonly #known = new Map<string, boolean>();
+  /** cgroup parents of containers, which do not change, by ID */
+  readonly #parents: Map<string, string | undefined>;
 
-  constructor(docker: Docker, isOurs: (cgroupParent: string | undefined) => boolean) {
+  /** @param parents what is known of containers; who keeps it need not ask again for each build */
+  constructor(
+    docker: Docker,
+    isOurs: (cgroupParent: string | undefined) => boolean,
+    parents: Map<string, string | undefined> = new Map(),
+  ) {
     this.#docker = docker;
     this.#isOurs = isOurs;
+    this.#parents = parents;
   }
 
   /** Is the container one of them? False when it is gone. */
   async has(id: string): Promise<boolean> {
-    const known = this.#known.get(id);
-    if (known !== undefined) return known;
-    const found = await engineTry(() => this.#docker.getContainer(id).inspect(), 404);
-    if (!found) return false;
-    const ours = this.#isOurs(found.HostConfig.CgroupParent);
-    this.#known.set(id, ours);
-    return ours;
+    if (!this.#parents.has(id)) {
+      const found = await engineTry(() => this.#docker.getContainer(id).inspect(), 404);
+      if (!found) return false;
+      this.#parents.set(id, found.HostConfig.CgroupParent);
+    }
+    return this.#isOurs(this.#parents.get(id));
   }
 
   /** IDs of those that are there. */
   async list(): Promise<string[]> {
+    const listed = await engineCall(() => this.#docker.listContainers({ all: true }));
+    const there = new Set(listed.map(({ Id }) => Id));
+    for (const id of this.#parents.keys()) if (!there.has(id)) this.#parents.delete(id);
     const ids: string[] = [];
-    for (const { Id } of await engineCall(() => this.#docker.listContainers({ all: true }))) {
-      if (await this.has(Id)) ids.push(Id);
+    for (const { Id, HostConfig } of listed) {
+      // an inspection waits for whatever the engine does with the container, and no step has a network
+      if (HostConfig.NetworkMode === "none" && (await this.has(Id))) ids.push(Id);
     }
     return ids;
   }

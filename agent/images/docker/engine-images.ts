@@ -1,5 +1,5 @@
 import type Docker from "dockerode";
-import type { ImageInspectInfo } from "dockerode";
+import type { ImageInfo, ImageInspectInfo } from "dockerode";
 import { engineCall, engineTry, isEngineError } from "../../engine/engine-call.ts";
 import { IMAGE_LABEL } from "../image-labels.ts";
 import type { ImageRecord } from "../image-record.ts";
@@ -34,6 +34,11 @@ export class EngineImages {
     return engineTry(() => this.#docker.getImage(name).inspect(), 404);
   }
 
+  /** All that have a name, or that no other image is built on. */
+  async list(): Promise<ImageInfo[]> {
+    return engineCall(() => this.#docker.listImages());
+  }
+
   /** Gives an image a further name; nothing when the image is gone. */
   async tag(id: string, name: string): Promise<void> {
     const colon = name.lastIndexOf(":");
@@ -43,12 +48,12 @@ export class EngineImages {
 
   /** Takes a name away; the image goes with its last one, unless a container holds it. */
   async untag(name: string): Promise<void> {
-    const found = await this.inspect(name);
-    if (!found) return;
     try {
       await engineTry(() => this.#docker.getImage(name).remove(), 404);
     } catch (error) {
       if (!isEngineError(error, 409)) throw error;
+      const found = await this.inspect(name);
+      if (!found) return;
       // an image that a container uses keeps its last name: it gets one of ours in exchange
       await this.tag(found.Id, this.keptName(found.Id));
       await engineTry(() => this.#docker.getImage(name).remove(), 404);

@@ -2,6 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import Docker from "dockerode";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failureOf, ImageWorld } from "#test/support/image-world.ts";
+import { watchedEngine } from "#test/support/watched-engine.ts";
 import { imageHandlers } from "../image-handlers.ts";
 import { DockerImageStore } from "./image-store.ts";
 
@@ -170,6 +171,7 @@ describe("a delete", () => {
       await container.remove();
     }
     await world.store.discard(commandId);
+    await world.store.settled();
     expect(await world.store.inspect(id)).toBeUndefined();
   });
 });
@@ -216,6 +218,23 @@ describe("usage", () => {
     await world.run("image.delete", bob, { image: "bigger" });
     expect(await world.store.usage(bob)).toBe(before);
   });
+});
+
+test("who names an image does not wait until what is nameless has been cleaned away", async () => {
+  let held: Promise<void> | undefined;
+  const { docker, asked } = watchedEngine((what) => (what.includes("dangling") ? held : undefined));
+  const store = world.openStore({ docker });
+  await store.start();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  held = promise;
+  asked.length = 0;
+  const named = { name: "named", tag: "latest" };
+  await store.commit(alice, named, await idOf(busybox), commandId);
+  expect(await world.tags()).toContain(`${alice}-named:latest`);
+  resolve();
+  await store.settled();
+  expect(asked.filter((what) => what.includes("dangling"))).toHaveLength(1);
+  await store.remove(alice, named);
 });
 
 test("an engine that does not answer is ENGINE_UNAVAILABLE, and asked again", async () => {

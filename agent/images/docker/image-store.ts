@@ -26,9 +26,13 @@ import { guardBuild } from "./build-guard.ts";
 import { BuildParent, isBuildParent } from "./build-parent.ts";
 import { BuildSteps } from "./build-steps.ts";
 import { refusalOfBuilt } from "./built-image.ts";
+import { detailsOf } from "./details-of.ts";
 import { EngineImages } from "./engine-images.ts";
-import { ownImages, type SizedImage, sizedImages, usageOf } from "./image-usage.ts";
-import { runBuild, runLoad, savedImage } from "./image-work.ts";
+import { EngineSetup } from "./engine-setup.ts";
+import { ImageSizes } from "./image-sizes.ts";
+import { ownImages, usageOf } from "./image-usage.ts";
+import { type BuildLimits, runBuild, runLoad, savedImage } from "./image-work.ts";
+import { LabelledBases } from "./labelled-bases.ts";
 import { isPrivateName, OwnMarks, temporaryPrefix } from "./own-names.ts";
 import { PublicImages } from "./public-images.ts";
 import { tryOut } from "./try-out.ts";
@@ -69,11 +73,18 @@ export class DockerImageStore implements ImageStore {
   readonly #docker: Docker;
   readonly #record: ImageRecord;
   readonly #images: EngineImages;
+  readonly #sizes: ImageSizes;
   readonly #options: DockerImageStoreOptions;
   readonly #temporary: string;
   /** numbers of the builds that run */
   readonly #slots = new Set<number>();
+  /** cgroup parents of the engine's containers, as builds have seen them */
+  readonly #parents = new Map<string, string | undefined>();
+  #collecting: Promise<void> = Promise.resolve();
+  #collectsSoon = false;
+  readonly #setup: EngineSetup;
   readonly #gate = new BuildGate();
+  readonly #labelled: LabelledBases;
   readonly #marks: OwnMarks;
   readonly #unfinished: ReadonlySet<string>;
   readonly #public: PublicImages;
@@ -85,6 +96,7 @@ export class DockerImageStore implements ImageStore {
     if (!/^[A-Za-z0-9._-]{1,128}$/.test(options.instance)) throw new TypeError("instance: not a label value");
     this.#options = options;
     this.#docker = options.docker;
+    this.#setup = new EngineSetup(options.docker);
     this.#record = new ImageRecord(options.database);
     this.registries = [...new Set([...(options.registry ? [options.registry] : []), "localhost:5000"])];
     this.#temporary = temporaryPrefix(options.instance);
@@ -94,6 +106,8 @@ export class DockerImageStore implements ImageStore {
       instance: options.instance,
       temporary: this.#temporary,
     });
+    this.#sizes = new ImageSizes(this.#images);
+    this.#labelled = new LabelledBases({ images: this.#images, prefix: `${this.#temporary}/labelled` });
     this.#marks = new OwnMarks(options.home ?? options.instance);
     this.#unfinished = new Set([...(options.unfinished ?? [])].map((id) => this.temporaryName(id)));
     this.#record.begin(options.traces ?? false);
@@ -126,8 +140,8 @@ export class DockerImageStore implements ImageStore {
   async list(owner: string): Promise<OwnImage[]> {
     await this.#ready();
     const rows = this.#record.list(owner);
-    const ids = rows.map((row) => row.id);
-    return ownImages(rows, await sizedImages(this.#images, ids));
+    const [sized] = await this.#sizes.of(rows.map((row) => row.id));
+    return ownImages(rows, sized);
   }
 
   async usage(user: string): Promise<number> {
@@ -136,8 +150,8 @@ export class DockerImageStore implements ImageStore {
 
   async holdings(user: string): Promise<{ bytes: number; own: OwnImage[] }> {
     await this.#ready();
-    const sized = await sizedImages(this.#images, this.idsOf(user));
-    return { bytes: await this.#beyondPublic(sized), own: ownImages(this.#record.list(user), sized) };
+    const [sized, shared] = await this.#sizes.of(this.idsOf(user), this.#public.names());
+    return { bytes: usageOf(sized, shared), own: ownImages(this.#record.list(user), sized) };
   }
 
   async usageWith(owner: string, image: ImageName, id: string): Promise<number> {
@@ -145,7 +159,9 @@ export class DockerImageStore implements ImageStore {
     const [user = ""] = owner.split(".");
     const tag = engineTag(owner, image);
     const others = this.#record.listAll(user).filter((row) => engineTag(row.owner, row) !== tag);
-    return this.#beyondPublic(await sizedImages(this.#images, [...others.map((row) => row.id), id]));
+    const ids = [...others.map((row) => row.id), id];
+    const [sized, shared] = await this.#sizes.of(ids, this.#public.names());
+    return usageOf(sized, shared);
   }
 
   refusal(owner: string, image: ImageName): string | undefined {
@@ -178,22 +194,7 @@ export class DockerImageStore implements ImageStore {
 
   async inspect(id: string): Promise<ImageDetails | undefined> {
     const found = await this.#images.inspect(id);
-    if (!found || found.Id !== id) return undefined;
-    return {
-      id,
-      size: found.Size,
-      os: found.Os,
-      architecture: found.Architecture,
-      onBuild: (found.Config?.OnBuild as string[] | null) ?? [],
-      env: found.Config?.Env ?? [],
-      volumes: Object.keys(found.Config?.Volumes ?? {}),
-      ports: Object.keys(found.Config?.ExposedPorts ?? {}).flatMap((port) => {
-        const [number, kind] = port.split("/");
-        return kind === "tcp" && Number(number) > 0 ? [Number(number)] : [];
-      }),
-      labels: found.Config?.Labels ?? {},
-      shell: (found.Config as { Shell?: string[] | null } | undefined)?.Shell ?? [],
-    };
+    return found && found.Id === id ? detailsOf(found) : undefined;
   }
 
   tryOut(imageId: string, argv: readonly string[]): Promise<string | undefined> {
@@ -222,7 +223,7 @@ export class DockerImageStore implements ImageStore {
   async withoutTriggers(user: string, id: string): Promise<string> {
     await this.#ready();
     const labels = this.#labels(user);
-    return this.#inSlot(async (_, cgroupParent) =>
+    return this.#inSlot(async (_, { cgroupParent }) =>
       engineCall(() => baseWithoutTriggers(this.#docker, { id, labels, cgroupParent })),
     );
   }
@@ -239,8 +240,8 @@ export class DockerImageStore implements ImageStore {
     await this.#ready();
     const { buildMemory = 1024 ** 3, buildCpus = 1, buildPids = 512 } = this.#options;
     const name = this.temporaryName(work.command);
-    await this.#inSlot(async (parent, cgroupParent) => {
-      const steps = new BuildSteps(this.#docker, (text) => parent.is(text));
+    await this.#inSlot(async (parent, { cgroupParent, rootDirectory }) => {
+      const steps = new BuildSteps(this.#docker, (text) => parent.is(text), this.#parents);
       const guard = guardBuild({
         docker: this.#docker,
         steps,
@@ -249,35 +250,61 @@ export class DockerImageStore implements ImageStore {
         ...(work.measure && { measure: work.measure }),
       });
       const guarded = { ...work, signal: AbortSignal.any([work.signal, guard.signal]) };
+      const limits = { memory: buildMemory, cpus: buildCpus, cgroupParent, rootDirectory };
       try {
-        await runBuild(this.#docker, guarded, {
-          name,
-          memory: buildMemory,
-          cpus: buildCpus,
-          cgroupParent,
-        });
+        await runBuild(this.#docker, guarded, { ...limits, name });
+        await this.#keepLabelled(guarded, limits);
       } finally {
         guard.close();
         await steps.remove();
       }
     });
     killPoint("images.built");
-    const id = await this.#idOf(name);
-    const refusal = refusalOfBuilt((await this.inspect(id))!, this.#labels(work.user));
-    if (refusal === undefined) return id;
+    const built = detailsOf(await this.#named(name));
+    const refusal = refusalOfBuilt(built, this.#labels(work.user));
+    if (refusal === undefined) return built.id;
     work.onLine(refusal);
     throw new ImageWorkFailed(refusal);
   }
 
+  /** What of a build's bases the next one finds in the cache. The image is made: what fails here is done with the next. */
+  async #keepLabelled(work: BuildWork, limits: Omit<BuildLimits, "name">): Promise<void> {
+    const label = this.label(work.user);
+    try {
+      for (const base of work.bases ?? []) {
+        // one of a user's is to go when that user removes it
+        if (this.#record.hasId(base)) continue;
+        await this.#labelled.keep(base, label, (context, dockerfile, name) =>
+          runBuild(
+            this.#docker,
+            { ...work, context, dockerfile, noCache: false, onLine: () => undefined },
+            { ...limits, name },
+          ),
+        );
+      }
+    } catch {
+      work.signal.throwIfAborted();
+    }
+  }
+
   /** Runs `work` with a cgroup parent that no other build has meanwhile. */
-  async #inSlot<T>(work: (parent: BuildParent, cgroupParent: string) => Promise<T>): Promise<T> {
+  async #inSlot<T>(
+    work: (
+      parent: BuildParent,
+      where: { cgroupParent: string; rootDirectory: string | undefined },
+    ) => Promise<T>,
+  ): Promise<T> {
     let slot = 0;
     while (this.#slots.has(slot)) slot++;
     this.#slots.add(slot);
     const parent = new BuildParent(this.#options.instance, slot);
     try {
-      const info = (await engineCall(() => this.#docker.info())) as { CgroupDriver?: string };
-      return await work(parent, parent.text(info.CgroupDriver ?? ""));
+      const { cgroupDriver, rootDirectory } = await this.#setup.get();
+      return await work(parent, { cgroupParent: parent.text(cgroupDriver), rootDirectory });
+    } catch (error) {
+      // a parent that is written for another driver fails each step
+      this.#setup.doubt();
+      throw error;
     } finally {
       parent.clear();
       this.#slots.delete(slot);
@@ -290,7 +317,7 @@ export class DockerImageStore implements ImageStore {
     const onLine = (line: string) => work.onLine(line.replaceAll(name, "the image"));
     await runLoad(this.#docker, { ...work, onLine });
     killPoint("images.loaded");
-    return this.#idOf(name);
+    return (await this.#named(name)).Id;
   }
 
   save(id: string, signal: AbortSignal): Readable {
@@ -314,7 +341,11 @@ export class DockerImageStore implements ImageStore {
 
   async discard(command: string): Promise<void> {
     await this.#images.untag(this.temporaryName(command));
-    await this.#collect();
+    this.#collectSoon();
+  }
+
+  settled(): Promise<void> {
+    return this.#collecting;
   }
 
   async remove(owner: string, image: ImageName): Promise<void> {
@@ -397,20 +428,32 @@ export class DockerImageStore implements ImageStore {
   }
 
   #collect(): Promise<void> {
-    return this.#gate.clean(() => this.#images.collect());
+    return this.#gate.clean(async () => {
+      await this.#labelled.tidy();
+      await this.#images.collect();
+    });
+  }
+
+  /** What fails is done the next time, or at the agent's start. */
+  #collectSoon(): void {
+    // the one that has not begun yet finds this too
+    if (this.#collectsSoon) return;
+    this.#collectsSoon = true;
+    this.#collecting = this.#collecting
+      .then(() => {
+        this.#collectsSoon = false;
+        return this.#collect();
+      })
+      .catch(() => undefined);
   }
 
   #isTemporary(tag: string): boolean {
     return tag.startsWith(`${this.#temporary}/`);
   }
 
-  async #idOf(name: string): Promise<string> {
+  async #named(name: string): Promise<Docker.ImageInspectInfo> {
     const found = await this.#images.inspect(name);
     if (!found) throw new Error(`the engine made no image ${name}`);
-    return found.Id;
-  }
-
-  async #beyondPublic(sized: readonly SizedImage[]): Promise<number> {
-    return usageOf(sized, await sizedImages(this.#images, this.#public.names()));
+    return found;
   }
 }

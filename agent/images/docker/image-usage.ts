@@ -1,6 +1,5 @@
 import type { RecordedImage } from "../image-record.ts";
 import type { OwnImage } from "../image-store.ts";
-import type { EngineImages } from "./engine-images.ts";
 
 export type SizedImage = { id: string; size: number; layers: readonly string[] };
 
@@ -28,19 +27,6 @@ export function usageOf(own: readonly SizedImage[], shared: readonly SizedImage[
 
 function key(layers: readonly string[]): string {
   return layers.join(" ");
-}
-
-/** Those of the images that the engine has, by ID or whole name; each once. */
-export async function sizedImages(
-  images: Pick<EngineImages, "inspect">,
-  names: Iterable<string>,
-): Promise<SizedImage[]> {
-  const sized: SizedImage[] = [];
-  for (const name of new Set(names)) {
-    const found = await images.inspect(name);
-    if (found) sized.push({ id: found.Id, size: found.Size, layers: found.RootFS.Layers ?? [] });
-  }
-  return sized;
 }
 
 /** Rows of a user's record as users see them, without those that the engine has not. */

@@ -3,13 +3,10 @@ import type Docker from "dockerode";
 import { expect, it } from "vitest";
 import { runBuild } from "./image-work.ts";
 
-it("hears of a context that fails while the engine is still asked who it is", async () => {
+it("hears of a context that failed before the engine was asked", async () => {
   const context = new Readable({ read() {} });
-  const asked = Promise.withResolvers<object>();
   const docker = {
-    info: () => asked.promise,
-    buildImage: async (_: unknown, { abortSignal }: { abortSignal: AbortSignal }) => {
-      abortSignal.throwIfAborted();
+    buildImage: async () => {
       throw new Error("was sent all the same");
     },
   } as unknown as Docker;
@@ -22,10 +19,10 @@ it("hears of a context that fails while the engine is still asked who it is", as
     dockerfile: "Dockerfile",
     maxBytes: 1,
   };
-  const building = runBuild(docker, work, { name: "n", memory: 1, cpus: 1, cgroupParent: "/p" });
   const failure = new Error("the context broke");
+  context.once("error", () => undefined);
   context.destroy(failure);
   await new Promise((resolve) => context.once("close", resolve));
-  asked.resolve({});
-  await expect(building).rejects.toBe(failure);
+  const limits = { name: "n", memory: 1, cpus: 1, cgroupParent: "/p", rootDirectory: undefined };
+  await expect(runBuild(docker, work, limits)).rejects.toBe(failure);
 });

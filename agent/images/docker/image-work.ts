@@ -12,6 +12,8 @@ export type BuildLimits = {
   cpus: number;
   /** of the steps' containers */
   cgroupParent: string;
+  /** of the engine, which names it in some errors */
+  rootDirectory: string | undefined;
 };
 
 const CPU_PERIOD = 100_000;
@@ -21,10 +23,8 @@ const CPU_PERIOD = 100_000;
  * @throws ImageWorkFailed, ENGINE_UNAVAILABLE, the signal's reason, the context stream's error
  */
 export async function runBuild(docker: Docker, work: BuildWork, limits: BuildLimits): Promise<void> {
-  const rootOf = async () =>
-    (await docker.info().catch(() => undefined))?.DockerRootDir as string | undefined;
   const options = { cgroupparent: limits.cgroupParent };
-  await follow(work, work.context, rootOf, (signal) =>
+  await follow(work, work.context, limits.rootDirectory, (signal) =>
     docker.buildImage(work.context, {
       ...options,
       // the classic builder: BuildKit would fetch frontends and bases by itself
@@ -68,24 +68,23 @@ export async function* savedImage(docker: Docker, id: string, signal: AbortSigna
 async function follow(
   work: Work,
   body: NodeJS.ReadableStream,
-  rootOf: (() => Promise<string | undefined>) | undefined,
+  root: string | undefined,
   send: (signal: AbortSignal) => Promise<NodeJS.ReadableStream>,
 ): Promise<void> {
   const { signal } = work;
   const stop = new AbortController();
-  let bodyError: unknown;
+  // one that failed before says so no more
+  let bodyError: unknown = (body as Readable).errored ?? undefined;
   body.once("error", (error) => {
     bodyError = error;
     stop.abort();
   });
-  let root: string | undefined;
   const say = (line: string) => work.onLine(withoutHostPaths(line, root));
   const lines = new LineJoiner(say);
   let failure: string | undefined;
   try {
-    // asked only now: a body that fails while nobody listens would bring the agent down
-    root = await rootOf?.();
     signal.throwIfAborted();
+    if (bodyError !== undefined) throw bodyError;
     // leaving the connection is what makes the engine stop
     const answer = await send(AbortSignal.any([signal, stop.signal]));
     for await (const event of engineEvents(answer as AsyncIterable<unknown>)) {

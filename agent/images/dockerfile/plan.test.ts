@@ -38,6 +38,18 @@ const plan = async (text: string, onBuild?: string[]) =>
 const FROM = `FROM ${ID}\nLABEL ${LABEL}\n`;
 
 describe("a plan", () => {
+  test("names what its stages stand on that was there before", async () => {
+    const basesOf = async (text: string, onBuild?: string[]) =>
+      (await planBuild(Buffer.from(text), worldOf(onBuild))).bases;
+    expect(await basesOf("FROM own AS a\nFROM a\nFROM base\nFROM scratch\nCOPY --from=own /x /y\n")).toEqual([
+      ID,
+      "scratch",
+    ]);
+    expect(await basesOf("FROM scratch\nCOPY --from=own /x /y\n")).toEqual(["scratch"]);
+    // a copy is another each time
+    expect(await basesOf("FROM own\n", ["RUN true"])).toEqual([]);
+  });
+
   test.each([
     ["from base", FROM],
     ["# syntax=evil/frontend\nFROM base", FROM],

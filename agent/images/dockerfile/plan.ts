@@ -27,8 +27,11 @@ export type PlanWorld = {
   label: string;
 };
 
-/** `text` is the Dockerfile for the engine: every image in it is an ID, nothing in it is fetched or expanded. */
-export type BuildPlan = { text: string; steps: readonly Step[] };
+/**
+ * `text` is the Dockerfile for the engine: every image in it is an ID, nothing in it is fetched or expanded. `bases`: what its
+ * stages stand on that was there before, as it names them.
+ */
+export type BuildPlan = { text: string; steps: readonly Step[]; bases: readonly string[] };
 
 /**
  * Turns a user's Dockerfile into one for the classic builder of an engine that is to pull and fetch nothing.
@@ -92,6 +95,7 @@ class Planner {
   readonly #stages: Stage[] = [];
   /** ARG before the first FROM, and the platform as BuildKit gives it */
   readonly #globals: Map<string, string>;
+  readonly #bases = new Set<string>();
   /** by the reference that found them: a name means one image throughout */
   readonly #images = new Map<string, ImageDetails>();
 
@@ -125,7 +129,7 @@ class Planner {
     if (!last) throw new DockerfileError("no build stage in current context");
     const kept = last.triggers.map((text) => ({ text: `ONBUILD ${text}`, shown: `ONBUILD ${text}` }));
     const steps = [...this.#stages.flatMap((stage) => stage.steps), ...kept];
-    return { text: writeDockerfile(steps, this.#escape), steps };
+    return { text: writeDockerfile(steps, this.#escape), steps, bases: [...this.#bases] };
   }
 
   async #from({ flags, args, source }: Instruction): Promise<void> {
@@ -175,9 +179,14 @@ class Planner {
       const { scope, triggers } = stage;
       return { image: stage.name!, scope: scope.child(), triggers };
     }
-    if (name === "scratch") return { image: name, scope: new Scope([]), triggers: [] };
+    if (name === "scratch") {
+      this.#bases.add(name);
+      return { image: name, scope: new Scope([]), triggers: [] };
+    }
     const { id, env, shell, onBuild } = await this.#image(name);
+    // a copy without triggers is another each time
     const image = onBuild.length > 0 ? await this.#world.withoutTriggers(id) : id;
+    if (image === id) this.#bases.add(id);
     return { image, scope: Scope.of(env, shell), triggers: onBuild };
   }
 

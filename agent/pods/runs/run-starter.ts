@@ -42,7 +42,10 @@ export class RunStarter {
     if (record.phase === "scheduled") {
       record.phase = "waiting";
       record.dueAt = now();
-      this.#creating(record);
+      record.reason = "ContainerCreating";
+      record.message = undefined;
+      // after a power cut it is due again: nothing was asked of the engine yet
+      book.saveSoon(record);
     }
     const [image, nodes] = await Promise.all([
       record.pinnedImage === undefined

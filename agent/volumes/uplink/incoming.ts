@@ -6,10 +6,15 @@ import { Directory, isErrno } from "../../files/directory.ts";
 import { planOf } from "./plan.ts";
 
 const PLAN = "plan.json";
+/** Its content is the life of the machine in which what lies beside it was written. */
+const LIFE = "life";
 
 /**
  * `<incoming>/<command>/`: an uplink while it is received. `plan.json` has the target of every file, `<n>` is a
  * complete file (checked and durable), `<n>.part` one that is being received. Only the agent can reach it.
+ *
+ * What is of use to its command alone, and can be received again, need not be durable: `life` names the machine's life in
+ * which it was begun, and in a later one it is not gone on with, as a power cut may have left less than it says.
  */
 export class Incoming {
   readonly directory: Directory;
@@ -18,6 +23,23 @@ export class Incoming {
   private constructor(directory: Directory, plan: readonly StagedFile[]) {
     this.directory = directory;
     this.plan = plan;
+  }
+
+  /** Does what is received into it wait for the disk? */
+  get isDurable(): boolean {
+    return !this.directory.has(LIFE);
+  }
+
+  /** Was it begun in this life of the machine, without being durable? */
+  static isOfThisLife(incoming: string, command: string): boolean {
+    try {
+      using all = Directory.open(incoming);
+      using directory = all.openDirectory(command);
+      return fs.readFileSync(directory.at(LIFE), "utf8") === machineLife();
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return false;
+      throw error;
+    }
   }
 
   /** The uplink that an earlier attempt left; undefined without one that has a plan. */
@@ -44,22 +66,33 @@ export class Incoming {
     }
   }
 
-  /** Creates the directory for an uplink; its plan is durable when this returns. */
-  static async begin(incoming: string, command: string, plan: StagedFile[]): Promise<Incoming> {
+  /**
+   * Creates the directory for an uplink.
+   * @param isDurable its plan is, when this returns, and so will be what is received into it
+   */
+  static async begin(
+    incoming: string,
+    command: string,
+    plan: StagedFile[],
+    isDurable = true,
+  ): Promise<Incoming> {
     using all = Directory.open(incoming);
     const directory = all.makeDirectory(command, 0o700);
     try {
+      if (!isDurable) fs.writeFileSync(directory.at(LIFE), machineLife(), { mode: 0o600 });
       const fd = fs.openSync(directory.at(`${PLAN}.part`), "w", 0o600);
       try {
         fs.writeFileSync(fd, JSON.stringify(plan));
-        await promisify(fsync)(fd);
+        if (isDurable) await promisify(fsync)(fd);
       } finally {
         fs.closeSync(fd);
       }
       killPoint("uplink.planned");
       directory.rename(`${PLAN}.part`, directory, PLAN);
-      directory.sync();
-      all.sync();
+      if (isDurable) {
+        directory.sync();
+        all.sync();
+      }
       return new Incoming(directory, plan);
     } catch (error) {
       directory.close();
@@ -90,4 +123,9 @@ export class Incoming {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** Another after each start of the machine. */
+function machineLife(): string {
+  return fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }

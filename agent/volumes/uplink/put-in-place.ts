@@ -21,7 +21,7 @@ export type PutInPlace = { hashes: { state: FileState; hash: bigint }[] };
 
 /**
  * Moves every file of the plan that is still in `incoming` to its target, and creates directories for them;
- * everything is durable when it returns. It may be repeated: what is no longer in `incoming` is in place.
+ * everything is as durable as `incoming` when it returns. It may be repeated: what is no longer in `incoming` is in place.
  *
  * The targets were checked before. What a pod has put in the way since (a directory or link where a file goes,
  * a file or link where a directory goes) is moved into the trash: the uplink was accepted and must be put in place
@@ -53,7 +53,7 @@ export async function putInPlace(
     }
   }
   killPoint("uplink.placed");
-  await syncDirectories(root, incoming.plan);
+  if (incoming.isDurable) await syncDirectories(root, incoming.plan);
   for (const id of obstacles) await trash.empty(id);
   return { hashes };
 }

@@ -23,8 +23,8 @@ const ROOM_BYTES = 64 * MiB;
 type Context = Pick<OperationContext, "fetchInto" | "progress" | "signal">;
 
 /**
- * Receives every file of the plan that is missing; each is checked against its hash and durable when
- * this returns. A partial file of an earlier attempt is continued.
+ * Receives every file of the plan that is missing; each is checked against its hash, and as durable as `incoming` is,
+ * when this returns. A partial file of an earlier attempt is continued.
  * @param assertRoom throws when so many more bytes would go below the free-space floor
  * @throws PerigeeError STORAGE_FULL, CHECKSUM_MISMATCH; the signal's reason
  */
@@ -61,7 +61,7 @@ export async function receive(
     const lanes = await Promise.allSettled(Array.from({ length: PARALLEL }, lane));
     for (const result of lanes) if (result.status === "rejected") throw result.reason;
     for (const file of plan) if (file.size > SMALL) await one(file);
-    incoming.directory.sync();
+    if (incoming.isDurable) incoming.directory.sync();
   });
 }
 
@@ -78,7 +78,7 @@ export async function receiving(
   }
 }
 
-/** Receives one staged file, checked and durable, as `<n>`. @throws PerigeeError CHECKSUM_MISMATCH */
+/** Receives one staged file, checked and as durable as the rest, as `<n>`. @throws PerigeeError CHECKSUM_MISMATCH */
 export async function receiveFile(
   incoming: Incoming,
   { n, path, size, xxh64 }: StagedFile,
@@ -92,7 +92,7 @@ export async function receiveFile(
     markUplinked(fd);
     fs.fchmodSync(fd, UPLINK_MODE);
     await receiveContent(fd, { n, size, hash: xxh64, makeHash }, context, progress);
-    await fsync(fd);
+    if (incoming.isDurable) await fsync(fd);
   } catch (error) {
     if (!(error instanceof WrongContent)) throw error;
     // The staged file itself differs: its sender declared another hash.

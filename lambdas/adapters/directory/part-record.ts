@@ -34,7 +34,10 @@ export async function readRecord(file: FileHandle): Promise<{ layout: PartLayout
   return { layout, arrived };
 }
 
-/** Records durably that a part has arrived with that CRC32 (hex); without a CRC32, that it is no longer there. */
+/**
+ * Records that a part, whose data is durable, has arrived with that CRC32 (hex); without a CRC32, that it is no longer there.
+ * Only the latter waits for the disk: of a part that has arrived a power cut may lose the record, and then it is sent again.
+ */
 export async function writeRecord(file: FileHandle, number: number, crc32?: string): Promise<void> {
   const record = Buffer.alloc(RECORD);
   if (crc32 !== undefined) {
@@ -42,5 +45,5 @@ export async function writeRecord(file: FileHandle, number: number, crc32?: stri
     record.writeUInt32BE(Number.parseInt(crc32, 16), 4);
   }
   await file.write(record, 0, RECORD, HEAD + RECORD * (number - 1));
-  await file.datasync();
+  if (crc32 === undefined) await file.datasync();
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { PassThrough, Readable } from "node:stream";
@@ -45,6 +45,26 @@ describe("uploads in a directory", () => {
     const whole = await buffer((await after.get(key)).body);
     expect(whole.equals(Buffer.concat([content, last]))).toBe(true);
     expect(await readdir(path.join(root, "objects/uplink/a/b/c"))).toEqual(["0~"]);
+  });
+
+  it("takes a part again whose record a power cut has lost", async () => {
+    const content = randomBytes(PART);
+    const key = "uplink/a/b/c/0";
+    const staging = await open();
+    const parts = [partOf(content), partOf(content, 2)];
+    const upload = await staging.parts.begin(key, { size: 2 * PART, partSize: PART });
+    const record = path.join(root, `objects/uplink/a/b/c/0+${upload}/parts`);
+    const begun = await readFile(record);
+    for (const part of parts) await staging.parts.write({ key, upload, part }, Readable.from([content]));
+    const both = await readFile(record);
+    // the record of the second is on disk, that of the first is as it was
+    await writeFile(record, Buffer.concat([both.subarray(0, 16), begun.subarray(16, 24), both.subarray(24)]));
+    const after = await open();
+    expect(await after.parts.complete(key, upload, parts)).toEqual([1]);
+    await after.parts.write({ key, upload, part: parts[0]! }, Readable.from([content]));
+    expect(await after.parts.complete(key, upload, parts)).toEqual([]);
+    const whole = await buffer((await after.get(key)).body);
+    expect(whole.equals(Buffer.concat([content, content]))).toBe(true);
   });
 
   it("lets the newest sender of a part win, and the stuck one end", async () => {
