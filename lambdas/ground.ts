@@ -419,7 +419,7 @@ export function createGround(options: GroundOptions): Ground {
   }
   mountDialects(app, mounted, ownLimit);
   registerUplinkRoutes(app, { uploads, dispatch, resolveEdge, orderOf, log, now });
-  registerCommandLog(app, { ledger, rows });
+  registerCommandLog(app, { ledger, rows, timeLeftMs });
   registerCommandRoutes(app, { ...content, ledger, waiting, dispatch, windows, now });
   registerEdgeRoutes(app, { ...edgeParts, grantedEdges: (user) => accounts.grantedEdges(user) });
   registerHoldings(app, { mounted, account: (name) => recent.getUser(name), resolveEdge });

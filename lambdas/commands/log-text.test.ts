@@ -13,10 +13,16 @@ const page = (from: number, texts: string[], complete = false): RowPage => ({
 
 /** A log whose pages are these, one after the other; what it was asked. */
 function log(...pages: RowPage[]) {
+  return limited(undefined, ...pages);
+}
+
+/** Of a process that has so many ms left. */
+function limited(timeLeftMs: (() => number) | undefined, ...pages: RowPage[]) {
   const asked: [after: number | undefined, waitMs: number | undefined][] = [];
   const app = new Hono<GroundEnv>();
   registerCommandLog(app, {
     ledger: { command: async () => ({}) as never },
+    timeLeftMs,
     rows: async (_, { after, waitMs, signal }) => {
       asked.push([after, waitMs]);
       const next = pages.shift();
@@ -47,6 +53,13 @@ test("followed, it goes on until the log has ended", async () => {
   const { asked, get } = log(page(0, []), page(0, []), page(0, ["late"]), page(1, ["end"], true));
   expect(await (await get("?follow=true")).text()).toBe("late\nend\n");
   expect(asked.slice(1).every(([, waitMs]) => waitMs! > 0)).toBe(true);
+});
+
+test("followed, it ends before the time of its process does", async () => {
+  const left = [60_000, 11_000];
+  const { asked, get } = limited(() => left.shift() ?? 0, page(0, ["a"]), page(1, ["b"]), page(2, []));
+  expect(await (await get("?follow=true")).text()).toBe("a\nb\n");
+  expect(asked.map(([, waitMs]) => waitMs)).toEqual([0, 20_000, 0]);
 });
 
 test("who leaves ends what waits for more", async () => {

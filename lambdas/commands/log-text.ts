@@ -7,6 +7,8 @@ type Rows = (options: CommandRowsOptions) => Promise<RowPage>;
 
 const PAGE = 1000;
 const WAIT_MS = 20_000;
+/** ms that a process with a limit has left when a followed text ends: longer than rows are not waited for at its end. */
+const LAST_MS = 12_000;
 
 /** Does who asks want text, and no rows? */
 export function wantsText(c: Context): boolean {
@@ -16,11 +18,17 @@ export function wantsText(c: Context): boolean {
 
 /**
  * A log as text, a line for each row after the cursor; followed, also those that are written until it ends.
+ * It ends before the time of the process does.
  * @param first its first rows: what is wrong with the request is told before the answer begins
  */
-export function textAnswer(first: RowPage, rows: Rows, { follows }: { follows: boolean }): Response {
+export function textAnswer(
+  first: RowPage,
+  rows: Rows,
+  { follows, timeLeftMs }: { follows: boolean; timeLeftMs?: (() => number) | undefined },
+): Response {
   const stop = new AbortController();
-  const lines = linesOf(first, (options) => rows({ ...options, signal: stop.signal }), follows);
+  const goesOn = () => follows && (timeLeftMs?.() ?? Number.POSITIVE_INFINITY) > LAST_MS;
+  const lines = linesOf(first, (options) => rows({ ...options, signal: stop.signal }), goesOn);
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -39,10 +47,11 @@ export function textAnswer(first: RowPage, rows: Rows, { follows }: { follows: b
   return new Response(body, { headers: { "content-type": "text/plain; charset=utf-8", ...SAFE_HEADERS } });
 }
 
-async function* linesOf(first: RowPage, rows: Rows, follows: boolean): AsyncGenerator<string> {
+async function* linesOf(first: RowPage, rows: Rows, goesOn: () => boolean): AsyncGenerator<string> {
   for (let page = first; ; ) {
     if (page.rows.length > 0) yield page.rows.map(({ text }) => `${text}\n`).join("");
-    if (page.complete || (!follows && page.rows.length === 0)) return;
-    page = await rows({ after: page.next, limit: PAGE, waitMs: follows ? WAIT_MS : 0 });
+    const waits = goesOn();
+    if (page.complete || (!waits && page.rows.length === 0)) return;
+    page = await rows({ after: page.next, limit: PAGE, waitMs: waits ? WAIT_MS : 0 });
   }
 }

@@ -12,6 +12,8 @@ import { MAX_WAIT_S, once, wholeNumber } from "./query.ts";
 export type CommandLogDeps = {
   ledger: Pick<Ledger, "command">;
   rows(command: Command, options: CommandRowsOptions): Promise<RowPage>;
+  /** ms that the process has for its request (default: without end) */
+  timeLeftMs?: (() => number) | undefined;
 };
 
 /** `GET /commands/{id}/log?after=&limit=&wait=`: rows of the log of a command (see rowsOf), or with `&follow=` their text. */
@@ -21,7 +23,8 @@ export function registerCommandLog(app: Hono<GroundEnv>, deps: CommandLogDeps): 
     const follows = followsIn(c);
     const command = await deps.ledger.command(c.get("user"), c.req.param("id"));
     const page = await deps.rows(command, { ...options, signal: c.req.raw.signal });
-    if (wantsText(c)) return textAnswer(page, (more) => deps.rows(command, more), { follows });
+    const how = { follows, timeLeftMs: deps.timeLeftMs };
+    if (wantsText(c)) return textAnswer(page, (more) => deps.rows(command, more), how);
     return c.json({ message: "Successfully fetched log", data: page }, 200);
   });
 }

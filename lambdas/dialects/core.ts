@@ -38,7 +38,10 @@ export type DialectCore = ContentDeps & {
   /** files of a command that come in parts; those that come in one body go through `dispatch.reserve` */
   uploads: Pick<Uploads, "open" | "find" | "missing" | "sign" | "complete">;
   /** pods, images, volumes and nodes of an edge, and what it can do, as last reported, with their age: needs no contact */
-  inventory: Pick<Inventory, "pods" | "images" | "volumes" | "nodes" | "offer" | "fpgas" | "fpgaLoads">;
+  inventory: Pick<
+    Inventory,
+    "pods" | "podsNamed" | "images" | "volumes" | "nodes" | "offer" | "fpgas" | "fpgaLoads"
+  >;
   /** @throws STALE_EPOCH for what a superseded agent says */
   requireEpoch(edge: string, epoch: number): Promise<void>;
   /** What a run asks for, completed by the dialects that have something for it. */

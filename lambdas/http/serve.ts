@@ -12,6 +12,8 @@ type App = { fetch: Parameters<typeof getRequestListener>[0] };
 /** A connection on which nothing moves for this long (ms) is closed; long polls and waits are kept by data or answer. */
 const IDLE_MS = 2 * 60_000;
 const KEEP_ALIVE_MS = 65_000;
+/** A connection on which nothing moves for this long (ms) is asked by TCP whether its other side is there. */
+const ALIVE_MS = 60_000;
 /** Headers must be there within this (ms). */
 const HEADERS_MS = 30_000;
 
@@ -56,6 +58,9 @@ export async function serve(app: App, options: ServeOptions): Promise<Served> {
   const settings = {
     requestTimeout: 0,
     headersTimeout: HEADERS_MS,
+    // a client that is gone without a word ends what is still written for it
+    keepAlive: true,
+    keepAliveInitialDelay: ALIVE_MS,
     keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
     shouldUpgradeCallback: (incoming: IncomingMessage) => upgradeOf(incoming) !== undefined,
   };

@@ -78,6 +78,11 @@ export class Inventory {
     return this.#runs.current(edge, user);
   }
 
+  /** The same of the pods whose names begin so, however many these are. */
+  podsNamed(edge: string, user: string, prefix: string): Promise<KnownRun[]> {
+    return this.#runs.currentOf(edge, user, prefix);
+  }
+
   /** The nodes; undefined before the first heartbeat. */
   async nodes(edge: string): Promise<Reported<Heartbeat["nodes"][number]> | undefined> {
     const beat = await this.#ledger.lastHeartbeat(edge);

@@ -89,13 +89,18 @@ export class Runs {
     return this.#news.next(newsOf(edge, user, pod));
   }
 
-  /** The newest run of each of the user's pods, by pod name. */
+  /** The newest run of each of the user's pods, by pod name; at most 1000 runs are looked at. */
   async current(edge: string, user: string): Promise<KnownRun[]> {
-    const newest = new Map<string, KnownRun>();
-    for await (const page of pagesOf<KnownRun>(this.#store, { pk: keys.runs(edge, user), limit: PAGE })) {
-      for (const { data } of page) newest.set(data.pod, data);
-    }
-    return [...newest.values()];
+    const items = await this.#store.query<KnownRun>({ pk: keys.runs(edge, user), limit: PAGE });
+    return newestOf(items.map(({ data }) => data));
+  }
+
+  /** {@link Runs.current} of the pods whose names begin so, however many these are. */
+  async currentOf(edge: string, user: string, prefix: string): Promise<KnownRun[]> {
+    const all: KnownRun[] = [];
+    const query = { pk: keys.runs(edge, user), prefix, limit: PAGE };
+    for await (const page of pagesOf<KnownRun>(this.#store, query)) all.push(...page.map(({ data }) => data));
+    return newestOf(all);
   }
 
   /** Forgets all runs of a pod. */
@@ -106,6 +111,11 @@ export class Runs {
       await this.#store.transact(some.map(({ run }) => ({ delete: keys.run(edge, user, pod, run) })));
     }
   }
+}
+
+/** @param runs by pod and age, as they are stored */
+function newestOf(runs: readonly KnownRun[]): KnownRun[] {
+  return [...new Map(runs.map((run) => [run.pod, run])).values()];
 }
 
 function newsOf(...names: string[]): string {

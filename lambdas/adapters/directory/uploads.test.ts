@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { PassThrough, Readable } from "node:stream";
@@ -45,6 +45,25 @@ describe("uploads in a directory", () => {
     const whole = await buffer((await after.get(key)).body);
     expect(whole.equals(Buffer.concat([content, last]))).toBe(true);
     expect(await readdir(path.join(root, "objects/uplink/a/b/c"))).toEqual(["0~"]);
+  });
+
+  it("is complete where the object stands and a power cut has left some records of its parts", async () => {
+    const content = randomBytes(PART);
+    const key = "uplink/a/b/c/0";
+    const staging = await open();
+    const parts = [partOf(content), partOf(content, 2)];
+    const upload = await staging.parts.begin(key, { size: 2 * PART, partSize: PART });
+    const directory = path.join(root, `objects/uplink/a/b/c/0+${upload}`);
+    await staging.parts.write({ key, upload, part: parts[0]! }, Readable.from([content]));
+    const first = await readFile(path.join(directory, "parts"));
+    await staging.parts.write({ key, upload, part: parts[1]! }, Readable.from([content]));
+    expect(await staging.parts.complete(key, upload, parts)).toEqual([]);
+    // the object's name is on disk, that the upload's directory is gone is not
+    await mkdir(directory);
+    await writeFile(path.join(directory, "parts"), first);
+    const after = await open();
+    expect(await after.parts.arrived(key, upload)).toEqual([]);
+    expect(await after.parts.complete(key, upload, parts)).toEqual([]);
   });
 
   it("takes a part again whose record a power cut has lost", async () => {

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
@@ -108,7 +109,9 @@ export class DirectoryUploads implements PartUploads {
 
   async arrived(key: string, upload: string): Promise<Part[]> {
     await using record = await this.#file(key, upload, RECORD, "r");
-    return record ? (await readRecord(record)).arrived : [];
+    // placed already: of its records a power cut may have left only some
+    if (!record || !existsSync(path.join(this.#directory(key, upload), DATA))) return [];
+    return (await readRecord(record)).arrived;
   }
 
   async complete(key: string, upload: string, parts: Part[]): Promise<number[]> {

@@ -79,10 +79,10 @@ export async function change<O extends OperationName>(
         continue;
       }
     }
-    const plan = await decide(seen);
-    if (plan instanceof Response) return plan;
-    await requireContact(asked, preferred);
     try {
+      const plan = await decide(seen);
+      if (plan instanceof Response) return plan;
+      await requireContact(asked, preferred);
       const answer = await submit(asked, plan, { turn: seen.holdings.turn, keyed, order, ...preferred });
       return await answered(asked, answer, preferred, respond, reword);
     } catch (error) {
@@ -178,12 +178,12 @@ export async function answered<O extends OperationName>(
   reword: Reword = (failure) => failure,
 ): Promise<Response> {
   if (answer.kind === "accepted" && preferred.wait.kind === "end") {
-    const { id } = answer.command;
-    throw new PerigeeError(
-      "DEADLINE_EXCEEDED",
-      `edge ${owner.edge} has taken this as command ${id} and has not answered yet`,
-      { data: { command: id } },
-    );
+    const { id, state } = answer.command;
+    const text =
+      state === "queued"
+        ? `command ${id} waits for edge ${owner.edge}, which has not taken it yet`
+        : `edge ${owner.edge} has taken this as command ${id} and has not answered yet`;
+    throw new PerigeeError("DEADLINE_EXCEEDED", text, { data: { command: id } });
   }
   const shape: typeof errors = (failure, id) => errors(reword(failure), id, c.req.raw);
   const response = await answerOf({ log: core.log, shape }, answer, preferred, respond);

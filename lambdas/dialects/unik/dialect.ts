@@ -39,10 +39,12 @@ export const unik: Dialect = {
   stagingPrefixes: [{ prefix: HUB }],
   removed,
   async janitor(core) {
-    await endLeases(core);
-    await removeGone(core);
-    await tidyAllLeft(core);
-    await removeGonePods(core);
+    // one that fails keeps none of the others
+    for (const round of [endLeases, removeGone, tidyAllLeft, removeGonePods]) {
+      await round(core).catch((error: unknown) => {
+        core.log.error({ err: error, round: round.name }, "a round of UniK's is not whole");
+      });
+    }
   },
   background: (core) => ({ close: () => closeRepeats(core) }),
   settings: [UNIK_PORT, UNIK_HUBS, UNIK_HUBS_REGION],

@@ -3,9 +3,10 @@ import type { Write } from "../../ports/ledger-store.ts";
 import type { OwnRecords } from "../own-records.ts";
 import { gonePodWrite } from "./gone-pods.ts";
 import { goneVolume } from "./gone-volume.ts";
-import { turnWrites } from "./holdings.ts";
+import { readHoldings, turnWrites } from "./holdings.ts";
 import { hubKeys } from "./hub/hub-records.ts";
 import { pushEnd } from "./hub/push-end.ts";
+import type { Owner } from "./owner.ts";
 import { podNameOf } from "./pod-of.ts";
 import { portsOf } from "./ports-of.ts";
 import { type ImageRecord, type InstanceRecord, keys, type OfCommand, type VolumeRecord } from "./records.ts";
@@ -63,11 +64,7 @@ async function endOf(records: OwnRecords, of: OfCommand, command: Command): Prom
     case "removeVolume": {
       const isGone = isDone || failure?.code === "VOLUME_NOT_FOUND";
       if (!isGone) return [];
-      const { name, instance } = of;
-      const key = instance === undefined ? undefined : keys.instance(of, instance);
-      const had = key && (await records.get<InstanceRecord>(key))?.data;
-      const detached = had && { put: { ...key, data: withoutVolume(had, name) } };
-      return [{ delete: keys.volume(of, name) }, ...(detached ? [detached] : [])];
+      return [{ delete: keys.volume(of, of.name) }, ...(await detachments(records, of, of.name))];
     }
     case "push":
       return pushEnd(records, of, command);
@@ -78,6 +75,18 @@ async function endOf(records: OwnRecords, of: OfCommand, command: Command): Prom
     default:
       return endOfRun(records, of, command, isDone);
   }
+}
+
+/** Detaches a volume that is gone from whichever instance has it by now; decided anew when that is changed meanwhile. */
+async function detachments(records: OwnRecords, owner: Owner, volume: string): Promise<Write[]> {
+  const { instances } = await readHoldings(records, owner);
+  const having = instances.filter(({ mounts }) => mounts.some((one) => one.volume === volume));
+  const writes = having.map(async ({ id }): Promise<Write[]> => {
+    const key = keys.instance(owner, id);
+    const found = await records.get<InstanceRecord>(key);
+    return found ? [{ put: { ...key, data: withoutVolume(found.data, volume) }, if: found.rev }] : [];
+  });
+  return (await Promise.all(writes)).flat();
 }
 
 async function endOfRun(
@@ -93,5 +102,7 @@ async function endOfRun(
   const gone = await goneVolume(records, of, now, command);
   const writes = gone?.writes ?? [];
   if (of.does === "run") return [{ delete: key }, ...writes];
-  return [{ put: { ...key, data: gone ? withoutVolume(of.before, gone.name) : of.before } }, ...writes];
+  // what is attached may have been detached or removed since
+  const before = { ...of.before, mounts: now.mounts };
+  return [{ put: { ...key, data: gone ? withoutVolume(before, gone.name) : before } }, ...writes];
 }

@@ -6,6 +6,7 @@ import { imageView } from "./image-view.ts";
 import { instanceView, type RunsBy } from "./instance-view.ts";
 import { lookup } from "./lookup.ts";
 import { type Offer, offerOf } from "./offer.ts";
+import { POD_PREFIX } from "./pod-of.ts";
 import { volumeView } from "./volume-view.ts";
 import { volumesOf } from "./volumes.ts";
 
@@ -21,7 +22,7 @@ export async function seenBy({ core, owner }: Asking) {
 async function instancesSeenBy({ core, owner }: Asking) {
   const [holdings, runs] = await Promise.all([
     readHoldings(core.records, owner),
-    core.inventory.pods(owner.edge, owner.user),
+    core.inventory.podsNamed(owner.edge, owner.user, POD_PREFIX),
   ]);
   const byRun: RunsBy = new Map(runs.map((run) => [run.run, run]));
   return { holdings, runs: byRun };

@@ -55,7 +55,8 @@ export async function answerBy<O extends OperationName>(
   // one that was withdrawn was in truth refused
   if (command.state === "expired") return undefined;
   if (wait.kind === "none") return answer<O>(command);
-  return answer<O>(await core.commands.atMost(command, wait.kind === "most" ? wait.ms : MOST_MS));
+  const waited = await core.commands.atMost(command, wait.kind === "most" ? wait.ms : MOST_MS);
+  return waited.state === "expired" ? undefined : answer<O>(waited);
 }
 
 /** Written with the command. */

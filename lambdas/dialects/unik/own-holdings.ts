@@ -2,6 +2,7 @@ import type { DialectCore } from "../core.ts";
 import type { Holding, Holdings, HoldingsOf } from "../holding.ts";
 import { readHoldings, whole } from "./holdings.ts";
 import { type State, stateOf } from "./instance-view.ts";
+import { POD_PREFIX } from "./pod-of.ts";
 
 const PHASES: Record<State, NonNullable<Holding["phase"]>> = {
   pending: "waits",
@@ -15,7 +16,7 @@ const PHASES: Record<State, NonNullable<Holding["phase"]>> = {
 export async function holdings(core: DialectCore, of: HoldingsOf): Promise<Holdings> {
   const [{ images, instances, volumes }, runs] = await Promise.all([
     readHoldings(core.records, of),
-    core.inventory.pods(of.edge, of.user),
+    core.inventory.podsNamed(of.edge, of.user, POD_PREFIX),
   ]);
   const byRun = new Map(runs.map((run) => [run.run, run]));
   const items = [

@@ -9,8 +9,11 @@ export const SPACE = "unik";
 /** What an instance has between SIGTERM and SIGKILL. */
 const GRACE_MS = 10_000;
 
-/** The pod that is an instance; a name of a pod begins with a letter. */
-export const podNameOf = (id: string) => `i${id.toLowerCase()}`;
+/** With this names of the pods begin that are instances: a name of a pod begins with a letter. */
+export const POD_PREFIX = "i";
+
+/** The pod that is an instance. */
+export const podNameOf = (id: string) => `${POD_PREFIX}${id.toLowerCase()}`;
 
 /** A run of an instance as it is recorded, with the volumes that are attached now. */
 export function runOf(

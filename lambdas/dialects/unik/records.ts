@@ -77,7 +77,7 @@ export type OfCommand = Owner &
     | { does: "export" }
     | { does: "createVolume"; name: string }
     /** `instance`: whose it is until then */
-    | { does: "removeVolume"; name: string; instance?: string }
+    | { does: "removeVolume"; name: string }
   );
 
 /**
@@ -120,8 +120,11 @@ export const keys = {
   lease: (instance: string): Key => ({ pk: keys.leases, sk: instance }),
 };
 
-/** What is kept beside the records of an instance is to be removed since `at`; `done`: it was, and is once more. */
-export type GonePod = { user: string; edge: string; pod: string; at: number; done?: true };
+/**
+ * What is kept beside the records of an instance is to be removed since `at`; `done`: it was, and is once more. `mayRun`: the
+ * edge was only being asked to remove it.
+ */
+export type GonePod = { user: string; edge: string; pod: string; at: number; done?: true; mayRun?: boolean };
 
 /** The stream that holds it was there at `at`: whoever reads its log last takes its instance along. */
 export type LeaseRecord = Owner & { instance: string; at: number };

@@ -35,7 +35,7 @@ async function removeFrom(core: DialectCore, owner: Owner): Promise<void> {
   for (const { content } of images) {
     if (content) await ask(core, owner, "image.delete", { space: SPACE, image: content.ref });
   }
-  const logs = pods.map((pod) => gonePodWrite(owner, pod, core.now()));
+  const logs = pods.map((pod) => gonePodWrite(owner, pod, core.now(), true));
   for (let at = 0; at < logs.length; at += AT_ONCE) {
     await core.records.transact(logs.slice(at, at + AT_ONCE));
   }

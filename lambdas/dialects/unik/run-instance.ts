@@ -55,8 +55,14 @@ async function runBy({ core, owner: { user, edge } }: Asked, pod: string, comman
 }
 
 /** What a body asks for, checked in the order of the contract. */
-function planRun({ core, owner }: Asked, body: RunBody, id: string, seen: Seen): Plan<"pod.run"> {
-  const { holdings, offer, runs, volumes } = seen;
+async function planRun(
+  { core, owner }: Asked,
+  body: RunBody,
+  id: string,
+  seen: Seen,
+): Promise<Plan<"pod.run">> {
+  const { holdings, offer, volumes } = seen;
+  const { user, edge } = owner;
   if (body.image === "") throw invalid("image must be named");
   const images = whole(holdings.images).map((image) => ({ ...image, id: image.name }));
   const image = lookup("image", images, body.image, true);
@@ -65,7 +71,7 @@ function planRun({ core, owner }: Asked, body: RunBody, id: string, seen: Seen):
   const isTaken =
     holdings.instances.some((one) => one.name === name) ||
     // others reach it by its name, as they reach a pod of that name
-    [...runs.values()].some(({ pod, state }) => pod === name && !("terminated" in state));
+    (await core.runs.find({ edge, user, pod: name })).some(({ terminated }) => !terminated);
   if (isTaken) throw new PerigeeError("ALREADY_EXISTS", `instance with name '${name}' already exists`);
   const given = new Map(body.mounts);
   const { mountPoints } = image.content;

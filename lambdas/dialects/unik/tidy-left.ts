@@ -26,8 +26,16 @@ export async function tidyLeftSoon(asked: Pick<Asked, "core" | "owner">): Promis
 export async function tidyAllLeft(core: DialectCore): Promise<void> {
   for await (const page of pagesOf<Owner>(core.records, { pk: keys.left, limit: PAGE })) {
     for (const { sk, rev, data } of page) {
-      await tidyLeft({ core, owner: data });
-      await core.records.transact([{ delete: { pk: keys.left, sk }, if: rev }]).catch(unlessChanged);
+      try {
+        await tidyLeft({ core, owner: data });
+        await core.records.transact([{ delete: { pk: keys.left, sk }, if: rev }]).catch(unlessChanged);
+      } catch (error) {
+        // one that fails does not keep the others
+        core.log.warn(
+          { err: error, user: data.user },
+          "instances whose image is gone stay until the next round",
+        );
+      }
     }
   }
 }

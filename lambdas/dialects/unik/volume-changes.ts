@@ -90,12 +90,7 @@ export const deleteVolume: Handle = async (asked) => {
         operation: "volume.remove",
         input: { volume: volume.volume },
         // attached until it is gone: the edge may refuse, as others use it
-        of: {
-          ...owner,
-          does: "removeVolume",
-          name: volume.name,
-          ...(instance && { instance: instance.id }),
-        },
+        of: { ...owner, does: "removeVolume", name: volume.name },
       };
     },
     () => noContent(),

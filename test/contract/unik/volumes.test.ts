@@ -79,7 +79,8 @@ describe.concurrent("volumes", () => {
     expect([deleted.status, await deleted.text()]).toEqual([200, expect.any(String)]);
     const bare = { status: 409, text: "required mount point missing from input: /data" };
     expect(await me.post(`/instances/${Id}/start`)).toMatchObject(bare);
-    expect((await me.get(`/volumes/${name}`)).status).toBe(404);
+    // others' volumes are listed as the edge last told
+    await expect.poll(async () => (await me.get(`/volumes/${name}`)).status, { timeout: 30_000 }).toBe(404);
     // one of the same name is another
     expect((await me.send("POST", path(name))).status).toBe(201);
     expect((await me.get(`/volumes/${name}`)).json.Attachment).toBe("");

@@ -404,6 +404,27 @@ describe("instances", () => {
 describe("volumes", () => {
   const volume = (name: string, query: string, body?: string) => post(`volumes/${name}?${query}`, body);
 
+  it("that goes while a start waits stays detached, though that start fails", async () => {
+    await create("waiting", `${DOCKER}&mounts=/d`);
+    await volume("gone", "provider=docker&size=1");
+    await run({ ImageName: "waiting", InstanceName: "waits", Mounts: { "/d": "gone" } });
+    await post("instances/waits/stop");
+    await edge.stop();
+    const later = { headers: { prefer: "respond-async" } };
+    expect((await ground.ada("DELETE", "/unik/volumes/gone?force=true", later)).status).toBe(202);
+    expect((await ground.ada("POST", "/unik/instances/waits/start", later)).status).toBe(202);
+    edge = new PlayedEdge(agent);
+    const failure = { code: "VOLUME_NOT_FOUND" as const, message: "no volume", data: { at: "/d" } };
+    edge.next.set("pod.run", { state: "failed", failure });
+    edge.start();
+    await expect.poll(() => edge.did.length).toBe(2);
+    await expect.poll(async () => (await get("volumes/gone")).status).toBe(404);
+    expect((await volume("gone", "provider=docker&size=1")).status).toBe(201);
+    expect(object(await get("volumes/gone")).Attachment).toBe("");
+    await remove("images/waiting?force=true");
+    await remove("volumes/gone");
+  });
+
   it("are made, attached, detached and removed", async () => {
     const made = await volume("data", "provider=docker&size=5", "type=fat");
     expect([made.status, object(made)]).toEqual([
