@@ -100,6 +100,35 @@ describe("a command's staged files", () => {
     expect(world.leftovers()).toEqual([]);
   });
 
+  test("of another life of the machine are gone on with where they are what they say", async () => {
+    const command = world.uplink(FILES);
+    const place = path.join(world.root, ".incoming", command.id);
+    fs.mkdirSync(place, { recursive: true, mode: 0o700 });
+    fs.writeFileSync(path.join(place, "life"), "another");
+    fs.writeFileSync(path.join(place, "0"), FILES.Dockerfile);
+    fs.writeFileSync(path.join(place, "1.part"), "al");
+    fs.writeFileSync(path.join(place, "2"), "\0\0\0\0");
+    const context = command.context();
+    const fetched: [n: number, from: number][] = [];
+    const watched: typeof context = {
+      ...context,
+      fetchInto: (n, offset, ...rest) => {
+        fetched.push([n, offset]);
+        return context.fetchInto(n, offset, ...rest);
+      },
+    };
+    const options = { isDurable: false, reserve: async () => ({ [Symbol.dispose]() {} }) };
+    {
+      await using _ = await receiveScratch(world.volumes, watched, options);
+      expect(treeOf(command)).toEqual(TREE);
+    }
+    expect(fetched.sort()).toEqual([
+      [1, 2],
+      [2, 0],
+    ]);
+    expect(world.leftovers()).toEqual([]);
+  });
+
   test("over the quota, or cancelled, leave nothing", async () => {
     await expect(receive(world.uplink(FILES), undefined, { most: 10 })).rejects.toThrow("over the quota");
     const cancelled = AbortSignal.abort(new Error("cancelled"));

@@ -21,7 +21,7 @@ const MADE = 4;
 export type ScratchOptions = {
   /** lets in so many bytes more of the user's, until they are disposed of */
   reserve(bytes: number): Promise<Disposable>;
-  /** default true; without it nothing waits for the disk, and after a power cut all is received again */
+  /** default true; without it nothing waits for the disk, and what another life of the machine received is checked anew */
   isDurable?: boolean;
 };
 
@@ -88,7 +88,7 @@ export async function receiveInto(volumes: Volumes, context: Context, target: Ta
   const { isDurable = true } = target;
   // what a power cut has left may be less than it says
   if (!isDurable && !Incoming.isOfThisLife(volumes.incoming, command.id)) {
-    await discardScratch(volumes, command.id, false);
+    await Incoming.keepContent(volumes.incoming, command.id);
   }
   const resumed = Incoming.resume(volumes.incoming, command.id);
   const plan = resumed?.plan ?? planOf(await context.manifest());

@@ -14,7 +14,7 @@ const LIFE = "life";
  * complete file (checked and durable), `<n>.part` one that is being received. Only the agent can reach it.
  *
  * What is of use to its command alone, and can be received again, need not be durable: `life` names the machine's life in
- * which it was begun, and in a later one it is not gone on with, as a power cut may have left less than it says.
+ * which it was begun: in a later one, as a power cut may have left less than it says, all of it is checked anew.
  */
 export class Incoming {
   readonly directory: Directory;
@@ -39,6 +39,31 @@ export class Incoming {
     } catch (error) {
       if (isErrno(error, "ENOENT")) return false;
       throw error;
+    }
+  }
+
+  /**
+   * Of what an earlier life of the machine received without being durable, keeps the content of files, as partial: it is
+   * checked when it is gone on with. All else there is removed. Nothing there is no error.
+   */
+  static async keepContent(incoming: string, command: string): Promise<void> {
+    let directory: Directory;
+    try {
+      using all = Directory.open(incoming);
+      directory = all.openDirectory(command);
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return;
+      throw error;
+    }
+    try {
+      for (const name of directory.names()) {
+        if (/^\d+$/.test(name)) directory.rename(name, directory, `${name}.part`);
+        else if (!/^\d+\.part$/.test(name)) {
+          await fs.promises.rm(directory.at(name), { recursive: true, force: true });
+        }
+      }
+    } finally {
+      directory.close();
     }
   }
 
