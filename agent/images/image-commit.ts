@@ -75,12 +75,14 @@ export function imageNameOf(text: string, space?: string): ImageName {
 
 /** Stops the work when the disk is at its floor: nothing else stops a build step that writes for ever. */
 async function whileThereIsRoom(
-  { deps, signal }: { deps: ImageDeps; signal: AbortSignal },
+  { store, deps, signal }: { store: Pick<ImageStore, "settled">; deps: ImageDeps; signal: AbortSignal },
   make: (signal: AbortSignal) => Promise<string>,
 ): Promise<string> {
   const assertRoom = () => {
     if ((deps.room?.() ?? 1) <= 0) throw atFreeSpaceFloor();
   };
+  // what a command before has left is being cleaned away
+  if ((deps.room?.() ?? 1) <= 0) await store.settled();
   assertRoom();
   using room = new RoomWatch(assertRoom);
   return await make(AbortSignal.any([signal, room.signal]));

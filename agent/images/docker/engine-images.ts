@@ -80,17 +80,23 @@ export class EngineImages {
   async collect(): Promise<void> {
     // Between two steps a build's latest layer is an image that nothing holds, with our label and no name.
     if (this.#held > 0) return;
-    for (const id of this.#record.released()) {
-      const found = this.#record.hasId(id) ? undefined : await this.inspect(id);
-      const others = (found?.RepoTags ?? []).filter((tag) => tag !== this.keptName(id));
-      if (found && others.length === 0 && !(await this.#tryRemove(found.RepoTags?.[0] ?? id))) continue;
-      if (others.length > 0) await engineTry(() => this.#docker.getImage(this.keptName(id)).remove(), 404);
-      this.#record.forgetReleased(id);
-    }
+    // one that cannot be removed keeps none of the others
+    const failures: unknown[] = [];
+    const fails = (error: unknown) => void failures.push(error);
+    for (const id of this.#record.released()) await this.#collectOne(id).catch(fails);
     const filters = { dangling: ["true"], label: [`${IMAGE_LABEL}=${this.#instance}`] };
     for (const { Id } of await engineCall(() => this.#docker.listImages({ filters }))) {
-      if (!this.#record.hasId(Id)) await this.#tryRemove(Id);
+      if (!this.#record.hasId(Id)) await this.#tryRemove(Id).catch(fails);
     }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #collectOne(id: string): Promise<void> {
+    const found = this.#record.hasId(id) ? undefined : await this.inspect(id);
+    const others = (found?.RepoTags ?? []).filter((tag) => tag !== this.keptName(id));
+    if (found && others.length === 0 && !(await this.#tryRemove(found.RepoTags?.[0] ?? id))) return;
+    if (others.length > 0) await engineTry(() => this.#docker.getImage(this.keptName(id)).remove(), 404);
+    this.#record.forgetReleased(id);
   }
 
   /** False when something still holds it. */

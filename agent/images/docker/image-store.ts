@@ -444,7 +444,9 @@ export class DockerImageStore implements ImageStore {
         this.#collectsSoon = false;
         return this.#collect();
       })
-      .catch(() => undefined);
+      .catch((error: unknown) => {
+        this.#options.log?.error({ err: error }, "images: what is not cleaned away now is the next time");
+      });
   }
 
   #isTemporary(tag: string): boolean {

@@ -45,8 +45,9 @@ export class LabelledBases {
     const text = `FROM ${base}\nLABEL ${label}\n`;
     const name = `${this.#prefix}:${createHash("sha256").update(text).digest("hex")}`;
     const isKept = this.#kept.delete(name);
-    if (!isKept) await build(contextOf(text), DOCKERFILE, name);
+    // before: a build that is cut may have given the name
     this.#kept.set(name, base);
+    if (!isKept) await build(contextOf(text), DOCKERFILE, name);
     for (const oldest of this.#kept.keys()) {
       if (this.#kept.size <= this.#most) return;
       await this.#letGo(oldest);
