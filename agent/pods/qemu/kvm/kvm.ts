@@ -20,12 +20,15 @@ export type KvmOptions = {
   bootMs?: number;
 };
 
+/** One test machine, of the image that machines run in. */
+type Trial = { image: string; access: Promise<KvmAccess | undefined> };
+
 /** The host's own virtualisation, which machines use only after a test machine has booted with it. */
 export class Kvm {
   readonly #options: KvmOptions;
   readonly #closing = new AbortController();
   #sweeping: Promise<number> | undefined;
-  #trial: { image: string; access: Promise<KvmAccess | undefined> } | undefined;
+  #trial: Trial | undefined;
   #machine: TestMachine | undefined;
   #known: { access: KvmAccess | undefined } | undefined;
   #onKnown: (() => void) | undefined;
@@ -55,15 +58,14 @@ export class Kvm {
    * @param image ID of the image that machines run in
    */
   of(image: string): Promise<KvmAccess | undefined> {
-    if (this.#trial?.image !== image) {
-      this.#known = undefined;
-      const access = this.#settle(image).catch(() => {
-        this.#trial = undefined;
-        return undefined;
-      });
-      this.#trial = { image, access };
-    }
-    return this.#trial.access;
+    if (this.#trial?.image === image) return this.#trial.access;
+    const trial: Trial = { image, access: Promise.resolve(undefined) };
+    this.#trial = trial;
+    trial.access = this.#settle(trial).catch(() => {
+      if (this.#trial === trial) this.#trial = undefined;
+      return undefined;
+    });
+    return trial.access;
   }
 
   /** Removes test machines that agents before left. @returns how many are still there */
@@ -81,12 +83,14 @@ export class Kvm {
     if (this.#machine) await withinTime(this.#machine.gone, CLOSE_MS).catch(() => undefined);
   }
 
-  async #settle(image: string): Promise<KvmAccess | undefined> {
+  async #settle(trial: Trial): Promise<KvmAccess | undefined> {
     const { wanted = true, find = findKvm, warn } = this.#options;
     const found = wanted ? find() : undefined;
-    const failure = typeof found === "object" ? await this.#try(image, found) : found;
+    const failure = typeof found === "object" ? await this.#try(trial.image, found) : found;
     if (failure !== undefined) warn?.(`machines are emulated, without ${KVM}: ${failure}`);
     const access = typeof found === "object" && failure === undefined ? found : undefined;
+    // another image may be asked for by now
+    if (this.#trial !== trial) return access;
     this.#known = { access };
     this.#onKnown?.();
     return access;

@@ -18,9 +18,9 @@ import { KVM, type KvmAccess } from "./kvm-access.ts";
 /** Label of the containers of test machines; its value is the agent's instance. */
 export const TEST_MACHINE_LABEL = "perigee.test-machine";
 
-/** So long a test machine may take from the start of its container to its end. */
+/** So long a test machine may take from when its container has started to its end. */
 const BOOT_MS = 10_000;
-/** An engine that has not made a container by then does not answer. */
+/** An engine that has not made or started a container by then does not answer. */
 const CREATE_MS = 30_000;
 /** The engine itself waits some 10 s for a process that cannot be killed, and then says so. */
 const REMOVE_MS = 20_000;
@@ -94,8 +94,10 @@ async function failureOf(
   let over: AbortSignal | undefined;
   try {
     const container = await withinTime(making, CREATE_MS);
-    over = AbortSignal.any([AbortSignal.timeout(bootMs), ...(signal ? [signal] : [])]);
-    await container.start({ abortSignal: over });
+    const others = signal ? [signal] : [];
+    await container.start({ abortSignal: AbortSignal.any([AbortSignal.timeout(CREATE_MS), ...others]) });
+    // from here on: what the engine is busy with says nothing about the device
+    over = AbortSignal.any([AbortSignal.timeout(bootMs), ...others]);
     await container.wait({ abortSignal: over });
     const said = await orAborted(linesOf(docker, container.id), over);
     if (said.some((line) => line.startsWith(BOOTED))) return undefined;
