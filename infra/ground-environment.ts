@@ -1,7 +1,7 @@
 import { Stack } from "aws-cdk-lib";
 import type { Function as Lambda } from "aws-cdk-lib/aws-lambda";
 import { ON_LAMBDAS } from "#lambdas/dialects/index.ts";
-import { ownSettings } from "#lambdas/dialects/own-settings.ts";
+import { checkedSettings } from "#lambdas/dialects/own-settings.ts";
 import { commaList } from "#protocol/comma-list.ts";
 import { queueName } from "./doorbell.ts";
 import type { Settings } from "./settings.ts";
@@ -40,9 +40,7 @@ export function lambdaEnvironment(settings: Settings, storage: Storage): Record<
   const { lanes, own, ...rest } = settings;
   const noLanes = new Set(others.flatMap((dialect) => dialect.lanes.map(({ name }) => name)));
   const widths = commaList(lanes).filter((width) => !noLanes.has(width.split("=")[0]!));
-  const noVariables = new Set(ownSettings(others).map(({ variable }) => variable));
-  const given = Object.entries(own).filter(([variable]) => !noVariables.has(variable));
-  const ofLambdas = { ...rest, dialects, lanes: widths.join(), own: Object.fromEntries(given) };
+  const ofLambdas = { ...rest, dialects, lanes: widths.join(), own: checkedSettings(dialects, own) };
   return groundEnvironment(ofLambdas, storage);
 }
 

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import type Docker from "dockerode";
 import { findProgram } from "./debian-packages.ts";
 import { librariesOf } from "./runner-image.ts";
+import { TOOLCHAIN_PACKAGES } from "./toolchain-packages.ts";
 
 const BUSYBOX = "/bin/busybox";
 /** What `RUN` and programs of tools ask for. */
@@ -27,7 +28,7 @@ const filesIn = (directory: string, name: RegExp) =>
 /** How each language's tools are found on this machine; undefined: it has none. */
 const FIND: Record<Language, () => Promise<Tools | undefined>> = {
   async go() {
-    const go = findProgram("go") ?? findProgram("../go/bin/go");
+    const go = TOOLCHAIN_PACKAGES.go.find();
     if (!go) return undefined;
     const root = await output(go, "env", "GOROOT");
     return {

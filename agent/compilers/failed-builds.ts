@@ -30,8 +30,8 @@ const KEPT_MS = 24 * 60 * 60 * 1000;
 
 /**
  * What failed builds left for the operator: `<volumes>/.failed-builds/<user>/<command>/`, for 24 h and of each user the
- * newest eight. An entry comes and goes by one rename, so none is ever there in part. Nobody changes one, so it is
- * measured once.
+ * newest eight. An entry appears and disappears by one rename, so it is never there in part. It is not changed
+ * after that, so it is measured once.
  */
 export class FailedBuilds {
   readonly #deps: Deps;

@@ -78,11 +78,12 @@ async function whileThereIsRoom(
   { store, deps, signal }: { store: Pick<ImageStore, "settled">; deps: ImageDeps; signal: AbortSignal },
   make: (signal: AbortSignal) => Promise<string>,
 ): Promise<string> {
+  const isFull = () => (deps.room?.() ?? 1) <= 0;
   const assertRoom = () => {
-    if ((deps.room?.() ?? 1) <= 0) throw atFreeSpaceFloor();
+    if (isFull()) throw atFreeSpaceFloor();
   };
   // what a command before has left is being cleaned away
-  if ((deps.room?.() ?? 1) <= 0) await store.settled();
+  if (isFull()) await store.settled();
   assertRoom();
   using room = new RoomWatch(assertRoom);
   return await make(AbortSignal.any([signal, room.signal]));

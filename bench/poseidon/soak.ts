@@ -185,7 +185,7 @@ class Stays {
     this.#open = before ? new Map([...now].filter(([fd, to]) => before.get(fd) === to)) : now;
   }
 
-  /** How many these are; of which kinds is told on stderr. */
+  /** Their number; their kinds are written to stderr. */
   count(): number {
     const links = [...(this.#open ?? new Map<string, string>()).values()];
     const kinds = Map.groupBy(links, (to) => to.replace(/:\[\d+\]$/, ""));

@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { iteratorStream } from "../http/iterator-stream.ts";
 
 /**
  * A Node stream as a web stream, chunk by chunk and only on demand. With chunks of half a MiB it is as fast as piping
@@ -6,19 +7,9 @@ import { Readable } from "node:stream";
  */
 export function webStream(body: Readable): ReadableStream<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        const next = await chunks.next();
-        if (next.done) controller.close();
-        else controller.enqueue(next.value);
-      },
-      cancel(reason) {
-        body.destroy(reason instanceof Error ? reason : undefined);
-      },
-    },
-    { highWaterMark: 0 },
-  );
+  return iteratorStream(chunks, (reason) => {
+    body.destroy(reason instanceof Error ? reason : undefined);
+  });
 }
 
 /** A web stream as a Node stream; an absent one is empty. */

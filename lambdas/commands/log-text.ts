@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { iteratorStream } from "../http/iterator-stream.ts";
 import { SAFE_HEADERS } from "../http/safe-headers.ts";
 import type { RowPage } from "../logs/log-rows.ts";
 import type { CommandRowsOptions } from "./command-rows.ts";
@@ -29,27 +30,13 @@ export function textAnswer(
   const stop = new AbortController();
   const goesOn = () => follows && (timeLeftMs?.() ?? Number.POSITIVE_INFINITY) > LAST_MS;
   const lines = linesOf(first, (options) => rows({ ...options, signal: stop.signal }), goesOn);
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { done, value } = await lines.next();
-        if (stop.signal.aborted) return;
-        if (done) controller.close();
-        else controller.enqueue(Buffer.from(value));
-      },
-      cancel() {
-        // first: a generator that waits cannot be told to return
-        stop.abort();
-      },
-    },
-    { highWaterMark: 0 },
-  );
+  const body = iteratorStream(lines, () => stop.abort());
   return new Response(body, { headers: { "content-type": "text/plain; charset=utf-8", ...SAFE_HEADERS } });
 }
 
-async function* linesOf(first: RowPage, rows: Rows, goesOn: () => boolean): AsyncGenerator<string> {
+async function* linesOf(first: RowPage, rows: Rows, goesOn: () => boolean): AsyncGenerator<Uint8Array> {
   for (let page = first; ; ) {
-    if (page.rows.length > 0) yield page.rows.map(({ text }) => `${text}\n`).join("");
+    if (page.rows.length > 0) yield Buffer.from(page.rows.map(({ text }) => `${text}\n`).join(""));
     const waits = goesOn();
     if (page.complete || (!waits && page.rows.length === 0)) return;
     page = await rows({ after: page.next, limit: PAGE, waitMs: waits ? WAIT_MS : 0 });

@@ -1,7 +1,7 @@
 import type { ImageInspectInfo } from "dockerode";
 import type { ImageDetails } from "../image-store.ts";
 
-/** What an inspection of an image tells of it. */
+/** An image's details, from the engine's inspection of it. */
 export function detailsOf(found: ImageInspectInfo): ImageDetails {
   const { Config } = found;
   return {

@@ -42,10 +42,8 @@ export class RunStarter {
     if (record.phase === "scheduled") {
       record.phase = "waiting";
       record.dueAt = now();
-      record.reason = "ContainerCreating";
-      record.message = undefined;
       // after a power cut it is due again: nothing was asked of the engine yet
-      book.saveSoon(record);
+      this.#creating(record, "saveSoon");
     }
     const [image, nodes] = await Promise.all([
       record.pinnedImage === undefined
@@ -255,10 +253,10 @@ export class RunStarter {
   }
 
   /** Nothing is missing: its start is under way, or about to be. */
-  #creating(record: RunRecord): void {
+  #creating(record: RunRecord, save: "save" | "saveSoon" = "save"): void {
     record.reason = "ContainerCreating";
     record.message = undefined;
-    this.#deps.book.save(record);
+    this.#deps.book[save](record);
   }
 
   #wait(record: RunRecord, reason: string, message: string): void {

@@ -32,9 +32,9 @@ export class Incoming {
 
   /** Was it begun in this life of the machine, without being durable? */
   static isOfThisLife(incoming: string, command: string): boolean {
+    using directory = opened(incoming, command);
+    if (!directory) return false;
     try {
-      using all = Directory.open(incoming);
-      using directory = all.openDirectory(command);
       return fs.readFileSync(directory.at(LIFE), "utf8") === machineLife();
     } catch (error) {
       if (isErrno(error, "ENOENT")) return false;
@@ -47,36 +47,20 @@ export class Incoming {
    * checked when it is gone on with. All else there is removed. Nothing there is no error.
    */
   static async keepContent(incoming: string, command: string): Promise<void> {
-    let directory: Directory;
-    try {
-      using all = Directory.open(incoming);
-      directory = all.openDirectory(command);
-    } catch (error) {
-      if (isErrno(error, "ENOENT")) return;
-      throw error;
-    }
-    try {
-      for (const name of directory.names()) {
-        if (/^\d+$/.test(name)) directory.rename(name, directory, `${name}.part`);
-        else if (!/^\d+\.part$/.test(name)) {
-          await fs.promises.rm(directory.at(name), { recursive: true, force: true });
-        }
+    using directory = opened(incoming, command);
+    if (!directory) return;
+    for (const name of directory.names()) {
+      if (/^\d+$/.test(name)) directory.rename(name, directory, `${name}.part`);
+      else if (!/^\d+\.part$/.test(name)) {
+        await fs.promises.rm(directory.at(name), { recursive: true, force: true });
       }
-    } finally {
-      directory.close();
     }
   }
 
   /** The uplink that an earlier attempt left; undefined without one that has a plan. */
   static resume(incoming: string, command: string): Incoming | undefined {
-    let directory: Directory;
-    try {
-      using all = Directory.open(incoming);
-      directory = all.openDirectory(command);
-    } catch (error) {
-      if (isErrno(error, "ENOENT")) return undefined;
-      throw error;
-    }
+    const directory = opened(incoming, command);
+    if (!directory) return undefined;
     try {
       const fd = directory.openFile(PLAN);
       try {
@@ -147,6 +131,17 @@ export class Incoming {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/** The directory of a command; undefined without one. */
+function opened(incoming: string, command: string): Directory | undefined {
+  try {
+    using all = Directory.open(incoming);
+    return all.openDirectory(command);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return undefined;
+    throw error;
   }
 }
 

@@ -1,4 +1,5 @@
 import { attachment } from "../../http/content-disposition.ts";
+import { iteratorStream } from "../../http/iterator-stream.ts";
 import { SAFE_HEADERS } from "../../http/safe-headers.ts";
 import type { LiveSession } from "../../live/live-sessions.ts";
 import type { DialectContext } from "../dialect.ts";
@@ -56,19 +57,5 @@ async function* exactly(session: LiveSession, size: number): AsyncGenerator<Uint
 
 /** Read as fast as it is sent, and nothing ahead of that. */
 function streamOf(session: LiveSession, size: number): ReadableStream<Uint8Array> {
-  const pieces = exactly(session, size);
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { done, value } = await pieces.next();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      },
-      cancel() {
-        // also where nothing was read yet, and while the next piece is waited for
-        session.close();
-      },
-    },
-    { highWaterMark: 0 },
-  );
+  return iteratorStream(exactly(session, size), () => session.close());
 }

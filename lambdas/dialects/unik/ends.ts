@@ -3,7 +3,7 @@ import type { Write } from "../../ports/ledger-store.ts";
 import type { OwnRecords } from "../own-records.ts";
 import { gonePodWrite } from "./gone-pods.ts";
 import { goneVolume } from "./gone-volume.ts";
-import { readHoldings, turnWrites } from "./holdings.ts";
+import { attachedTo, readHoldings, turnWrites } from "./holdings.ts";
 import { hubKeys } from "./hub/hub-records.ts";
 import { pushEnd } from "./hub/push-end.ts";
 import type { Owner } from "./owner.ts";
@@ -64,7 +64,7 @@ async function endOf(records: OwnRecords, of: OfCommand, command: Command): Prom
     case "removeVolume": {
       const isGone = isDone || failure?.code === "VOLUME_NOT_FOUND";
       if (!isGone) return [];
-      return [{ delete: keys.volume(of, of.name) }, ...(await detachments(records, of, of.name))];
+      return [{ delete: keys.volume(of, of.name) }, ...(await detachment(records, of, of.name))];
     }
     case "push":
       return pushEnd(records, of, command);
@@ -78,15 +78,12 @@ async function endOf(records: OwnRecords, of: OfCommand, command: Command): Prom
 }
 
 /** Detaches a volume that is gone from whichever instance has it by now; decided anew when that is changed meanwhile. */
-async function detachments(records: OwnRecords, owner: Owner, volume: string): Promise<Write[]> {
-  const { instances } = await readHoldings(records, owner);
-  const having = instances.filter(({ mounts }) => mounts.some((one) => one.volume === volume));
-  const writes = having.map(async ({ id }): Promise<Write[]> => {
-    const key = keys.instance(owner, id);
-    const found = await records.get<InstanceRecord>(key);
-    return found ? [{ put: { ...key, data: withoutVolume(found.data, volume) }, if: found.rev }] : [];
-  });
-  return (await Promise.all(writes)).flat();
+async function detachment(records: OwnRecords, owner: Owner, volume: string): Promise<Write[]> {
+  const holder = attachedTo(await readHoldings(records, owner), volume);
+  if (!holder) return [];
+  const key = keys.instance(owner, holder.id);
+  const found = await records.get<InstanceRecord>(key);
+  return found ? [{ put: { ...key, data: withoutVolume(found.data, volume) }, if: found.rev }] : [];
 }
 
 async function endOfRun(

@@ -9,6 +9,7 @@ import { readHoldings, whole } from "./holdings.ts";
 import { type State, stateOf } from "./instance-view.ts";
 import { isTrue } from "./json-object.ts";
 import { lookup } from "./lookup.ts";
+import { missingMount } from "./mount-points.ts";
 import { runOf } from "./pod-of.ts";
 import { type InstanceRecord, keys } from "./records.ts";
 import { whenEnded, whenStarted, whyNotStarted } from "./started.ts";
@@ -60,8 +61,6 @@ export const startInstance: Handle = async (asked) => {
     },
   );
 };
-
-const missingMount = (at: string) => `required mount point missing from input: ${at}`;
 
 export function openOnes({ holdings, runs }: Seen): InstanceRecord[] {
   return holdings.instances.filter((one) => isOpen(stateOf(one, runs.get(one.run)).State));

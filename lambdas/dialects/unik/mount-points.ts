@@ -36,4 +36,7 @@ export function readMountPoints(list: string, compiler: string): string[] {
   return points;
 }
 
+/** What a run or a start is refused with that has no volume for one of its image's mount points. */
+export const missingMount = (at: string) => `required mount point missing from input: ${at}`;
+
 const invalid = (message: string) => new PerigeeError("INVALID_PARAMETERS", message);

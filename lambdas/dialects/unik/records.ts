@@ -75,9 +75,7 @@ export type OfCommand = Owner &
     | { does: "stop"; instance: string }
     | { does: "push"; hub: HubUser; name: string; image: Published }
     | { does: "export" }
-    | { does: "createVolume"; name: string }
-    /** `instance`: whose it is until then */
-    | { does: "removeVolume"; name: string }
+    | { does: "createVolume" | "removeVolume"; name: string }
   );
 
 /**

@@ -12,6 +12,7 @@ import { attachedTo, type Image, readHoldings, whole } from "./holdings.ts";
 import { openOnes } from "./instance-changes.ts";
 import { instanceView } from "./instance-view.ts";
 import { lookup, notFound } from "./lookup.ts";
+import { missingMount } from "./mount-points.ts";
 import { checkName, nameFor } from "./names.ts";
 import { podNameOf, runOf } from "./pod-of.ts";
 import { type InstanceRecord, keys } from "./records.ts";
@@ -75,7 +76,7 @@ async function planRun(
   if (isTaken) throw new PerigeeError("ALREADY_EXISTS", `instance with name '${name}' already exists`);
   const given = new Map(body.mounts);
   const { mountPoints } = image.content;
-  for (const at of mountPoints) if (!given.has(at)) throw missingMount(at);
+  for (const at of mountPoints) if (!given.has(at)) throw invalid(missingMount(at));
   for (const at of given.keys()) {
     if (!mountPoints.includes(at)) throw invalid(`mount point ${at} does not exist for image ${image.name}`);
   }
@@ -136,10 +137,6 @@ function requireMountable(
   }
   const twice = found.find((one, n) => found.indexOf(one) !== n);
   if (twice) throw new PerigeeError("VOLUME_IN_USE", `volume ${twice.name} is given for two mount points`);
-}
-
-function missingMount(at: string): PerigeeError {
-  return invalid(`required mount point missing from input: ${at}`);
 }
 
 const invalid = (message: string) => new PerigeeError("INVALID_PARAMETERS", message);

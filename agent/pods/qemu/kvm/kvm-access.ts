@@ -12,7 +12,7 @@ export function findKvm(): KvmAccess | string | undefined {
   return found?.isCharacterDevice() ? kvmAccess(found) : undefined;
 }
 
-/** @returns why nobody but root may use it */
+/** What the mode and group of the device file allow. @returns the reason where only root may use it */
 export function kvmAccess({ mode, gid }: Pick<Stats, "mode" | "gid">): KvmAccess | string {
   if ((mode & 0o006) === 0o006) return {};
   if ((mode & 0o060) !== 0o060) return `no group may read and write ${KVM}`;

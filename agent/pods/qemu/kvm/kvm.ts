@@ -3,7 +3,7 @@ import { withinTime } from "../../docker/within-time.ts";
 import { findKvm, KVM, type KvmAccess } from "./kvm-access.ts";
 import { startTestMachine, sweepTestMachines, type TestMachine } from "./test-machine.ts";
 
-/** Whoever closes waits this long for a machine that is being removed. */
+/** {@link Kvm.close} waits at most so long (ms) until a test machine is removed. */
 const CLOSE_MS = 2_000;
 
 export type KvmOptions = {
@@ -12,7 +12,7 @@ export type KvmOptions = {
   instance: string;
   /** false: the operator leaves it out */
   wanted?: boolean;
-  /** hears once why it is not used, where there is a device */
+  /** called once with the reason where there is a device and it is not used */
   warn?(message: string): void;
   /** default: looks for the device on this machine */
   find?: typeof findKvm;
@@ -47,7 +47,7 @@ export class Kvm {
     return this.#known && this.#known.access !== undefined;
   }
 
-  /** @param told hears whenever it becomes known whether it works */
+  /** @param told called whenever it becomes known whether it works */
   onKnown(told: () => void): void {
     this.#onKnown = told;
   }

@@ -134,7 +134,7 @@ async function make(
     ...{ mounts: [], entrypoint: [], cmd: [], limits: DEFAULT_POD_LIMITS },
     seccomp: seccompProfile(await docker.info()),
   });
-  // no other label: it is no run, and nobody but the sweep is to find it
+  // no other label: it is not a run, and only sweepTestMachines may find it
   const Labels = { [TEST_MACHINE_LABEL]: instance };
   return docker.createContainer({ ...machineContainer(container, kvm), Labels });
 }
